@@ -43,6 +43,10 @@ EXTRA_DIST += \
     %D%/decisions/0029-adoption.md \
     %D%/decisions/0030-control-groups.md \
     %D%/decisions/README.md \
+    %D%/monitoring/README.md \
+    %D%/monitoring/alerts.yml \
+    %D%/monitoring/grafana-dashboard.json \
+    %D%/monitoring/prometheus.yml \
     %D%/performance/httpd.md \
     %D%/performance/memory.md \
     %D%/performance/pool.md \

@@ -2,6 +2,7 @@
 check_PROGRAMS += %D%/unit_tests
 
 %C%_unit_tests_SOURCES = \
+    %D%/AcceptedTypesTest.cpp \
     %D%/AgentConnectorTest.cpp \
     %D%/AgentControlTest.cpp \
     %D%/AgentFailureTest.cpp \
@@ -60,6 +61,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/GroupMemoryTest.cpp \
     %D%/GroupNameTest.cpp \
     %D%/HangWatchTest.cpp \
+    %D%/HealthCheckTest.cpp \
     %D%/HeartbeatsTest.cpp \
     %D%/IdlePolicyTest.cpp \
     %D%/InFlightRecordTest.cpp \
@@ -80,6 +82,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/LogMonitorTest.cpp \
     %D%/LogTest.cpp \
     %D%/LogWriterTest.cpp \
+    %D%/MarkupTextTest.cpp \
     %D%/MonitoredFilesTest.cpp \
     %D%/OptionsTest.cpp \
     %D%/OrphansTest.cpp \
@@ -128,6 +131,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ProgramLauncherTest.cpp \
     %D%/ProgressListener.cpp \
     %D%/ProgressListener.h \
+    %D%/PublicStatusTest.cpp \
     %D%/QueueCacheTest.cpp \
     %D%/QueueSessionTest.cpp \
     %D%/RackPreForkTest.cpp \
@@ -172,6 +176,11 @@ check_PROGRAMS += %D%/unit_tests
     %D%/SpoolRingTest.cpp \
     %D%/StartFailuresTest.cpp \
     %D%/StartupFileCacheTest.cpp \
+    %D%/StatusConcernsTest.cpp \
+    %D%/StatusMetricsTest.cpp \
+    %D%/StatusPageTest.cpp \
+    %D%/StatusTextTest.cpp \
+    %D%/StatusWordsTest.cpp \
     %D%/StickyCookieTest.cpp \
     %D%/StickySessionsTest.cpp \
     %D%/StoredDescriptorsTest.cpp \
@@ -179,6 +188,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/SurplusWindowTest.cpp \
     %D%/SystemCpuLoadTest.cpp \
     %D%/ThreadTest.cpp \
+    %D%/TimePlotTest.cpp \
     %D%/TimerTest.cpp \
     %D%/UserResolverTest.cpp \
     %D%/VersionsTest.cpp \
@@ -206,6 +216,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/FreeSpool.h \
     %D%/support/GroupParts.cpp \
     %D%/support/GroupParts.h \
+    %D%/support/HasText.h \
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
     %D%/support/ManualClock.h \
@@ -223,6 +234,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/PoolWorld.h \
     %D%/support/PreForkFixture.h \
     %D%/support/PreForkProcesses.h \
+    %D%/support/SampleStatus.cpp \
+    %D%/support/SampleStatus.h \
     %D%/support/Sanitizer.h \
     %D%/support/ScaledApplication.cpp \
     %D%/support/ScaledApplication.h \

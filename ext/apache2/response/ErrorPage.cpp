@@ -1,12 +1,13 @@
 #include "apache2/response/ErrorPage.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "apache2/response/ErrorPageStyle.h"
+#include "base/AcceptedTypes.h"
+#include "base/MarkupText.h"
 #include "base/Split.h"
 
 namespace Passenger::ErrorPage {
@@ -24,80 +25,7 @@ Words wordsFor(int status) {
                                                   "Its owner finds the reason in the web server's error log."};
 }
 
-// ----- Accept
-
-std::string_view trimmed(std::string_view text) {
-    const auto start = text.find_first_not_of(" \t");
-    return start == std::string_view::npos ? "" : text.substr(start, text.find_last_not_of(" \t") - start + 1);
-}
-
-/** Removes the text up to `separator` and the separator from `text`. @return the removed part */
-std::string_view takeUpTo(std::string_view &text, char separator) {
-    const auto end = std::min(text.find(separator), text.size());
-    const std::string_view part = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    return trimmed(part);
-}
-
-/** The number of `;q=0.8`; 1 by default. */
-double qualityIn(std::string_view parameters) {
-    double quality = 1;
-    while (!parameters.empty()) {
-        const std::string_view parameter = takeUpTo(parameters, ';');
-        if (parameter.starts_with("q=")) {
-            std::from_chars(parameter.data() + 2, parameter.data() + parameter.size(), quality);
-        }
-    }
-    return quality;
-}
-
 // ----- Texts
-
-/** Removes characters that a terminal could take for a command: control characters, also those of
- *  two bytes in UTF-8. */
-std::string printable(std::string_view text) {
-    std::string result;
-    result.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); i++) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
-        if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
-            result += fmt::format("\\x{:02x}", next);
-            i++;
-        } else if ((byte < ' ' && byte != '\n' && byte != '\t') || byte == 0x7f) {
-            result += fmt::format("\\x{:02x}", byte);
-        } else {
-            result += text[i];
-        }
-    }
-    return result;
-}
-
-std::string escaped(std::string_view text) {
-    std::string result;
-    for (const char c : printable(text)) {
-        switch (c) {
-            case '&':
-                result += "&amp;";
-                break;
-            case '<':
-                result += "&lt;";
-                break;
-            case '>':
-                result += "&gt;";
-                break;
-            case '"':
-                result += "&quot;";
-                break;
-            case '\'':
-                result += "&#39;";
-                break;
-            default:
-                result += c;
-        }
-    }
-    return result;
-}
 
 std::string textPage(int status, std::string_view reportId, const Report *report) {
     const Words words = wordsFor(status);
@@ -146,7 +74,7 @@ std::string htmlTable(const std::string &table) {
     for (const std::string &line : split(table, '\n')) {
         html += "<tr>";
         for (const std::string &cell : split(line, '\t')) {
-            html += "<td>" + escaped(cell) + "</td>";
+            html += "<td>" + markupText(cell) + "</td>";
         }
         html += "</tr>\n";
     }
@@ -154,12 +82,12 @@ std::string htmlTable(const std::string &table) {
 }
 
 std::string htmlPart(const Report::Part &part) {
-    const std::string title = escaped(part.title);
+    const std::string title = markupText(part.title);
     switch (part.form) {
         case Report::Form::PROSE:
-            return "<dt>" + title + "</dt><dd>" + escaped(part.text) + "</dd>\n";
+            return "<dt>" + title + "</dt><dd>" + markupText(part.text) + "</dd>\n";
         case Report::Form::LINES:
-            return "<h2>" + title + "</h2>\n<pre>" + escaped(part.text) + "</pre>\n";
+            return "<h2>" + title + "</h2>\n<pre>" + markupText(part.text) + "</pre>\n";
         case Report::Form::TABLE:
             return "<details><summary>" + title + "</summary>\n" + htmlTable(part.text) + "</details>\n";
     }
@@ -167,7 +95,7 @@ std::string htmlPart(const Report::Part &part) {
 }
 
 std::string htmlReport(const Report &report) {
-    std::string html = "<p class=\"summary\">" + escaped(report.summary) + "</p>\n";
+    std::string html = "<p class=\"summary\">" + markupText(report.summary) + "</p>\n";
     const auto addAll = [&](bool prose) {
         for (const Report::Part &part : report.parts) {
             if ((part.form == Report::Form::PROSE) == prose) {
@@ -194,7 +122,7 @@ std::string htmlPage(int status, std::string_view reportId, const Report *report
         page += std::string("<p>") + words.advice + "</p>\n";
     }
     if (!reportId.empty()) {
-        page += "<p>Report: <code>" + escaped(reportId) + "</code></p>\n";
+        page += "<p>Report: <code>" + markupText(reportId) + "</code></p>\n";
     }
     if (report != nullptr) {
         page += htmlReport(*report);
@@ -208,10 +136,7 @@ Format formatFor(std::string_view accept) {
     double html = 0;
     double json = 0;
     double text = 0;
-    while (!accept.empty()) {
-        std::string_view parameters = takeUpTo(accept, ',');
-        const std::string_view type = takeUpTo(parameters, ';');
-        const double quality = qualityIn(parameters);
+    for (const auto &[type, quality] : acceptedTypes(accept)) {
         if (type == "text/html" || type == "application/xhtml+xml") {
             html = std::max(html, quality);
         } else if (type == "application/json" || type.ends_with("+json")) {

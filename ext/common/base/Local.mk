@@ -1,6 +1,8 @@
 # Keep sorted, one file a line.
 noinst_LTLIBRARIES += libpassenger_base.la
 libpassenger_base_la_SOURCES = \
+    %D%/AcceptedTypes.cpp \
+    %D%/AcceptedTypes.h \
     %D%/ChildProcess.cpp \
     %D%/ChildProcess.h \
     %D%/ChildSetup.cpp \
@@ -30,6 +32,8 @@ libpassenger_base_la_SOURCES = \
     %D%/LockRank.h \
     %D%/LogHistogram.h \
     %D%/LogLimit.h \
+    %D%/MarkupText.cpp \
+    %D%/MarkupText.h \
     %D%/Mutex.h \
     %D%/PidFd.cpp \
     %D%/PidFd.h \

@@ -1,0 +1,52 @@
+#include "base/MarkupText.h"
+
+#include <fmt/format.h>
+
+namespace Passenger {
+
+std::string printable(std::string_view text) {
+    std::string result;
+    result.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); i++) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+        if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
+            result += fmt::format("\\x{:02x}", next);
+            i++;
+        } else if ((byte < ' ' && byte != '\n' && byte != '\t') || byte == 0x7f) {
+            result += fmt::format("\\x{:02x}", byte);
+        } else {
+            result += text[i];
+        }
+    }
+    return result;
+}
+
+std::string markupText(std::string_view text) {
+    std::string result;
+    result.reserve(text.size());
+    for (const char c : printable(text)) {
+        switch (c) {
+            case '&':
+                result += "&amp;";
+                break;
+            case '<':
+                result += "&lt;";
+                break;
+            case '>':
+                result += "&gt;";
+                break;
+            case '"':
+                result += "&quot;";
+                break;
+            case '\'':
+                result += "&#39;";
+                break;
+            default:
+                result += c;
+        }
+    }
+    return result;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,299 @@
+#include "control/StatusMetrics.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/AcceptedTypes.h"
+#include "control/StatusWords.h"
+
+namespace Passenger::StatusMetrics {
+
+namespace {
+
+enum class Type { COUNTER, GAUGE, HISTOGRAM };
+
+constexpr const char *nameOf(Type type) noexcept {
+    return type == Type::COUNTER ? "counter" : type == Type::GAUGE ? "gauge" : "histogram";
+}
+
+std::string escaped(std::string_view value) {
+    std::string result;
+    for (const char c : value) {
+        if (c == '\n') {
+            result += "\\n";
+        } else {
+            if (c == '\\' || c == '"') {
+                result += '\\';
+            }
+            result += c;
+        }
+    }
+    return result;
+}
+
+using Labels = std::initializer_list<std::pair<const char *, std::string_view>>;
+
+/** Writes the samples of one metric. */
+class Samples {
+public:
+    Samples(std::string &text, bool open, const char *name, Type type)
+        : text_(text), open_(open), name_(name), type_(type) {}
+
+    /** For the samples that follow. @param created since when counters count */
+    void of(std::string_view app, double created) {
+        app_ = escaped(app);
+        created_ = created;
+    }
+
+    template <class Number> void add(Number value, Labels labels = {}) {
+        const std::string names = namesOf(labels);
+        line(type_ == Type::COUNTER ? "_total" : "", names, value);
+        if (type_ == Type::COUNTER) {
+            addCreated(names);
+        }
+    }
+    void add(const HistogramStatus &times, const std::vector<double> &bounds) {
+        const std::string names = namesOf({});
+        std::uint64_t sum = 0;
+        for (std::size_t bucket = 0; bucket <= bounds.size(); bucket++) {
+            sum += bucket < times.counts.size() ? times.counts[bucket] : 0;
+            const std::string bound = bucket < bounds.size() ? fmt::format("{}", bounds[bucket]) : "+Inf";
+            fmt::format_to(std::back_inserter(text_), "{}_bucket{{{}{}le=\"{}\"}} {}\n", name_, names,
+                           names.empty() ? "" : ",", bound, sum);
+        }
+        line("_sum", names, times.sum);
+        line("_count", names, sum);
+        addCreated(names);
+    }
+
+private:
+    std::string namesOf(Labels labels) const {
+        std::string names = app_.empty() ? "" : "app=\"" + app_ + "\"";
+        for (const auto &[name, value] : labels) {
+            names += fmt::format("{}{}=\"{}\"", names.empty() ? "" : ",", name, escaped(value));
+        }
+        return names;
+    }
+    template <class Number> void line(const char *suffix, const std::string &names, Number value) {
+        fmt::format_to(std::back_inserter(text_), "{}{}", name_, suffix);
+        if (!names.empty()) {
+            fmt::format_to(std::back_inserter(text_), "{{{}}}", names);
+        }
+        fmt::format_to(std::back_inserter(text_), " {}\n", value);
+    }
+    void addCreated(const std::string &names) {
+        if (open_) {
+            line("_created", names, fmt::format("{:.3f}", created_));
+        }
+    }
+
+    std::string &text_;
+    const bool open_;
+    const char *const name_;
+    const Type type_;
+    std::string app_;
+    double created_ = 0;
+};
+
+using Server = const ServerStatus &;
+using App = const AppStatus &;
+
+/** One metric. It is of the server, or of each application. */
+struct Family {
+    /** Without `_total`. */
+    const char *name;
+    Type type;
+    /** The name's end; empty: it has none. */
+    const char *unit;
+    /** All of them. */
+    const char *labels;
+    const char *help;
+    void (*ofServer)(Server, Samples &) = nullptr;
+    void (*ofApp)(App, Samples &) = nullptr;
+};
+
+constexpr std::array APP_STATES{"down", "starting", "serving", "deploying", "deploy-failed", "failed", "shut-down"};
+constexpr std::array INSTANCE_STATES{"standby", "serving", "disabled", "draining"};
+
+constexpr std::array FAMILIES{
+    Family{"passenger_build_info", Type::GAUGE, "", "version", "1. The label is mod_passenger's version.",
+           [](Server server, Samples &to) {
+               to.add(1, {{"version", server.version}});
+           }},
+    Family{"passenger_start_time_seconds", Type::GAUGE, "seconds", "",
+           "When the pool process has started, in seconds since 1970. Counters begin anew then.",
+           [](Server server, Samples &to) { to.add(fmt::format("{:.3f}", server.since)); }},
+    Family{"passenger_pool_instances", Type::GAUGE, "", "",
+           "Instances of all applications, also those that are being started.",
+           [](Server server, Samples &to) { to.add(server.poolSize); }},
+    Family{"passenger_pool_instances_limit", Type::GAUGE, "", "", "PassengerMaxPoolSize.",
+           [](Server server, Samples &to) { to.add(server.maxPoolSize); }},
+    Family{"passenger_pool_waiting_apps", Type::GAUGE, "", "", "Applications that wait for room in the pool.",
+           [](Server server, Samples &to) { to.add(server.waitingForRoom); }},
+    Family{"passenger_agent_open_fds", Type::GAUGE, "", "", "Open descriptors of the pool process.",
+           [](Server server, Samples &to) { to.add(server.descriptors); }},
+    Family{"passenger_agent_max_fds", Type::GAUGE, "", "", "The limit of these descriptors.",
+           [](Server server, Samples &to) { to.add(server.descriptorLimit); }},
+    Family{"passenger_attaches_refused", Type::COUNTER, "", "",
+           "Applications that an httpd child asked for and that httpd's configuration does not allow.",
+           [](Server server, Samples &to) { to.add(server.attachesRefused); }},
+    Family{"passenger_draining", Type::GAUGE, "", "", "1 while health checks send all requests elsewhere.",
+           [](Server server, Samples &to) { to.add(server.draining ? 1 : 0); }},
+
+    Family{"passenger_app_state", Type::GAUGE, "", "app, state",
+           "1 for the state that the application has, 0 for the others.", nullptr,
+           [](App app, Samples &to) {
+               for (const char *state : APP_STATES) {
+                   to.add(app.state == state ? 1 : 0, {{"state", state}});
+               }
+           }},
+    Family{"passenger_app_crash_looping", Type::GAUGE, "", "app", "1 while starts fail one after the other.", nullptr,
+           [](App app, Samples &to) { to.add(app.crashLooping ? 1 : 0); }},
+    Family{"passenger_app_draining", Type::GAUGE, "", "app", "1 while health checks send its requests elsewhere.",
+           nullptr, [](App app, Samples &to) { to.add(app.draining ? 1 : 0); }},
+    Family{"passenger_app_paused", Type::GAUGE, "", "app", "1 while its requests wait on purpose.", nullptr,
+           [](App app, Samples &to) { to.add(app.paused ? 1 : 0); }},
+    Family{"passenger_app_version", Type::GAUGE, "", "app", "Counts its restarts; changes with a deployment.", nullptr,
+           [](App app, Samples &to) { to.add(app.version); }},
+    Family{"passenger_app_instances", Type::GAUGE, "", "app, state", "Its instances by their state.", nullptr,
+           [](App app, Samples &to) {
+               for (const char *state : INSTANCE_STATES) {
+                   to.add(std::count_if(app.instances.begin(), app.instances.end(),
+                                        [&](const InstanceStatus &one) { return one.state == state; }),
+                          {{"state", state}});
+               }
+           }},
+    Family{"passenger_app_starting_instances", Type::GAUGE, "", "app", "Instances that are being started.", nullptr,
+           [](App app, Samples &to) { to.add(app.starting); }},
+    Family{"passenger_app_instances_limit", Type::GAUGE, "", "app", "PassengerMaxInstances; 0: only the pool's limit.",
+           nullptr, [](App app, Samples &to) { to.add(app.maxInstances); }},
+    Family{"passenger_app_requests_in_progress", Type::GAUGE, "", "app", "Requests that instances work on.", nullptr,
+           [](App app, Samples &to) { to.add(StatusWords::loadOf(app).busy); }},
+    Family{"passenger_app_request_slots", Type::GAUGE, "", "app", "Requests that serving instances can run at once.",
+           nullptr, [](App app, Samples &to) { to.add(StatusWords::loadOf(app).slots); }},
+    Family{"passenger_app_longest_request_seconds", Type::GAUGE, "seconds", "app",
+           "Since when the oldest request in work is.", nullptr,
+           [](App app, Samples &to) { to.add(StatusWords::loadOf(app).oldest); }},
+    Family{"passenger_app_memory_bytes", Type::GAUGE, "bytes", "app",
+           "Memory of its instances (PSS); those that were not measured yet count as 0.", nullptr,
+           [](App app, Samples &to) { to.add(StatusWords::loadOf(app).memory); }},
+    Family{"passenger_app_queue_length", Type::GAUGE, "", "app", "Requests that wait for an instance.", nullptr,
+           [](App app, Samples &to) { to.add(app.queue.waiting); }},
+    Family{"passenger_app_queue_length_limit", Type::GAUGE, "", "app", "PassengerMaxRequestQueueSize; 0: none.",
+           nullptr, [](App app, Samples &to) { to.add(app.queue.limit); }},
+    Family{"passenger_app_queue_age_seconds", Type::GAUGE, "seconds", "app",
+           "How long the oldest waiting request has waited.", nullptr,
+           [](App app, Samples &to) { to.add(app.queue.oldest); }},
+    Family{"passenger_app_last_spawn_seconds", Type::GAUGE, "seconds", "app",
+           "How long the last start of an instance took; 0: none was seen.", nullptr,
+           [](App app, Samples &to) { to.add(app.lastSpawnTime); }},
+
+    Family{"passenger_app_requests", Type::COUNTER, "", "app", "Its requests.", nullptr,
+           [](App app, Samples &to) { to.add(app.counters.requests); }},
+    Family{"passenger_app_request_failures", Type::COUNTER, "", "app, reason",
+           "Requests that no instance has answered: the queue was full, they waited or took too long, or the client "
+           "has left.",
+           nullptr,
+           [](App app, Samples &to) {
+               to.add(app.counters.refused, {{"reason", "queue_full"}});
+               to.add(app.counters.timedOut, {{"reason", "timed_out"}});
+               to.add(app.counters.clientsLeft, {{"reason", "client_left"}});
+           }},
+    Family{"passenger_app_spawns", Type::COUNTER, "", "app", "Instances that were started.", nullptr,
+           [](App app, Samples &to) { to.add(app.counters.spawned); }},
+    Family{"passenger_app_spawn_failures", Type::COUNTER, "", "app", "Instances that did not start.", nullptr,
+           [](App app, Samples &to) { to.add(app.counters.spawnsFailed); }},
+    Family{"passenger_app_adoptions", Type::COUNTER, "", "app",
+           "Instances that were taken over from an earlier pool process.", nullptr,
+           [](App app, Samples &to) { to.add(app.counters.adopted); }},
+    Family{"passenger_app_restarts", Type::COUNTER, "", "app", "Its restarts, such as deployments.", nullptr,
+           [](App app, Samples &to) { to.add(app.counters.restarts); }},
+    Family{"passenger_app_deploy_failures", Type::COUNTER, "", "app", "New versions that did not start.", nullptr,
+           [](App app, Samples &to) { to.add(app.counters.deploysFailed); }},
+    Family{"passenger_app_instance_ends", Type::COUNTER, "", "app, reason",
+           "Ends of instances: unexpected (died), because of a limit (replaced), for another application (evicted), "
+           "without work (idle).",
+           nullptr,
+           [](App app, Samples &to) {
+               to.add(app.counters.died, {{"reason", "died"}});
+               to.add(app.counters.replaced, {{"reason", "replaced"}});
+               to.add(app.counters.evicted, {{"reason", "evicted"}});
+               to.add(app.counters.idled, {{"reason", "idle"}});
+           }},
+    Family{"passenger_app_reforks", Type::COUNTER, "", "app", "Preloaders that were replaced (PassengerReforkAfter).",
+           nullptr, [](App app, Samples &to) { to.add(app.counters.reforked); }},
+    Family{"passenger_app_refork_failures", Type::COUNTER, "", "app", "Preloaders that could not be replaced.", nullptr,
+           [](App app, Samples &to) { to.add(app.counters.reforksFailed); }},
+    Family{"passenger_app_queue_time_seconds", Type::HISTOGRAM, "seconds", "app",
+           "How long requests waited for an instance.", nullptr,
+           [](App app, Samples &to) { to.add(app.queueTime, histogramBounds()); }},
+    Family{"passenger_app_service_time_seconds", Type::HISTOGRAM, "seconds", "app",
+           "How long instances took for requests.", nullptr,
+           [](App app, Samples &to) { to.add(app.serviceTime, histogramBounds()); }},
+};
+
+constexpr const char *OPEN_METRICS_TYPE = "application/openmetrics-text";
+
+}  // namespace
+
+Format formatFor(std::string_view accept) {
+    double open = 0;
+    double text = 0;
+    for (const auto &[type, quality] : acceptedTypes(accept)) {
+        if (type == OPEN_METRICS_TYPE) {
+            open = std::max(open, quality);
+        } else if (type == "text/plain") {
+            text = std::max(text, quality);
+        }
+    }
+    return open > 0 && open >= text ? Format::OPEN_METRICS : Format::TEXT;
+}
+
+const char *contentTypeOf(Format format) noexcept {
+    return format == Format::OPEN_METRICS ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                          : "text/plain; version=0.0.4; charset=utf-8";
+}
+
+std::string render(const ServerStatus &status, Format format) {
+    const bool open = format == Format::OPEN_METRICS;
+    std::string text;
+    for (const Family &family : FAMILIES) {
+        const char *suffix = !open && family.type == Type::COUNTER ? "_total" : "";
+        fmt::format_to(std::back_inserter(text), "# TYPE {}{} {}\n", family.name, suffix, nameOf(family.type));
+        if (open && *family.unit != '\0') {
+            fmt::format_to(std::back_inserter(text), "# UNIT {} {}\n", family.name, family.unit);
+        }
+        fmt::format_to(std::back_inserter(text), "# HELP {}{} {}\n", family.name, suffix, family.help);
+        Samples samples(text, open, family.name, family.type);
+        if (family.ofServer != nullptr) {
+            samples.of("", status.since);
+            family.ofServer(status, samples);
+        } else {
+            for (const AppStatus &app : status.apps) {
+                samples.of(app.name, app.since);
+                family.ofApp(app, samples);
+            }
+        }
+    }
+    text += open ? "# EOF\n" : "";
+    return text;
+}
+
+std::vector<Description> descriptions() {
+    std::vector<Description> all;
+    all.reserve(FAMILIES.size());
+    for (const Family &family : FAMILIES) {
+        all.push_back({std::string(family.name) + (family.type == Type::COUNTER ? "_total" : ""), nameOf(family.type),
+                       family.labels, family.help});
+    }
+    return all;
+}
+
+}  // namespace Passenger::StatusMetrics

@@ -1,0 +1,56 @@
+#include "control/PublicStatus.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/HasText.h"
+#include "support/SampleStatus.h"
+
+namespace Passenger {
+
+class PublicStatusTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(PublicStatusTest);
+    CPPUNIT_TEST(testNothingOfAnApplicationsInsideIsLeft);
+    CPPUNIT_TEST(testNamesHaveNoPath);
+    CPPUNIT_TEST(testEqualNamesAreToldApartInTheSameWayEachTime);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testNothingOfAnApplicationsInsideIsLeft() {
+        AppStatus app = sampleApp("/srv/secret-customer/blog");
+        app.failure = FailureStatus{"00c0ffee", "no such file /srv/secret-customer/x", "alice should look", 3};
+        const ServerStatus status = publicPart(sampleStatus({app}));
+        const std::string json = toJson(status);
+        for (const char *part : {"secret-customer", "alice", "4711", "4712", "instance.started", "agent-1", ":101"}) {
+            CPPUNIT_ASSERT_MESSAGE(part, !hasText(json, part));
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string("00c0ffee"), status.apps[0].failure->report);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, status.apps[0].instances.size());
+    }
+
+    void testNamesHaveNoPath() {
+        AppStatus named = sampleApp("/srv/shop");
+        named.name = "our shop";
+        AppStatus user = sampleApp("/srv/wiki");
+        user.name += " as alice:staff";
+        const ServerStatus status =
+            publicPart(sampleStatus({sampleApp("/srv/blog"), sampleApp("/srv/api/current"), named, user}));
+        CPPUNIT_ASSERT_EQUAL(std::string("blog (production)"), status.apps[0].name);
+        CPPUNIT_ASSERT_EQUAL(std::string("api/current (production)"), status.apps[1].name);
+        CPPUNIT_ASSERT_EQUAL(std::string("our shop"), status.apps[2].name);
+        CPPUNIT_ASSERT_EQUAL(std::string("wiki (production)"), status.apps[3].name);
+    }
+
+    void testEqualNamesAreToldApartInTheSameWayEachTime() {
+        const AppStatus one = sampleApp("/home/a/blog");
+        const AppStatus two = sampleApp("/home/b/blog");
+        const ServerStatus first = publicPart(sampleStatus({one, two}));
+        const ServerStatus second = publicPart(sampleStatus({two, one}));
+        CPPUNIT_ASSERT(first.apps[0].name.starts_with("blog (production) #"));
+        CPPUNIT_ASSERT(first.apps[0].name != first.apps[1].name);
+        CPPUNIT_ASSERT_EQUAL(first.apps[0].name, second.apps[1].name);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PublicStatusTest);
+
+}  // namespace Passenger
