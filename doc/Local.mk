@@ -1,6 +1,7 @@
 # Keep sorted, one file a line.
 EXTRA_DIST += \
     %D%/ARCHITECTURE.md \
+    %D%/COMMANDS.md \
     %D%/COMPATIBILITY.md \
     %D%/CONFIGURATION.md \
     %D%/GLOSSARY.md \

@@ -29,6 +29,7 @@ include %D%/policy/Local.mk
 include %D%/exchange/Local.mk
 include %D%/client/Local.mk
 include %D%/control/Local.mk
+include %D%/commands/Local.mk
 include %D%/rights/Local.mk
 include %D%/restart/Local.mk
 include %D%/spawning/Local.mk

@@ -6,15 +6,18 @@ check_PROGRAMS += %D%/unit_tests
     %D%/AgentConnectorTest.cpp \
     %D%/AgentControlTest.cpp \
     %D%/AgentFailureTest.cpp \
+    %D%/AgentFinderTest.cpp \
     %D%/AgentSettingsTest.cpp \
     %D%/AnswerParserTest.cpp \
     %D%/AnswerWatchTest.cpp \
     %D%/AppAddressTest.cpp \
     %D%/AppCommandTest.cpp \
     %D%/AppFileTest.cpp \
+    %D%/AppOrderTest.cpp \
     %D%/ApplicationPoolContractTest.cpp \
     %D%/ApplicationPoolServerTest.cpp \
     %D%/ApplicationQueueTest.cpp \
+    %D%/ArgumentsTest.cpp \
     %D%/BackgroundThreadsTest.cpp \
     %D%/BackoffTest.cpp \
     %D%/BodySenderTest.cpp \
@@ -29,6 +32,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ChannelRegistryTest.cpp \
     %D%/ChildProcessTest.cpp \
     %D%/ClockTest.cpp \
+    %D%/CommandTableTest.cpp \
     %D%/ConfinementTest.cpp \
     %D%/DeadlinesTest.cpp \
     %D%/DemandTest.cpp \
@@ -51,6 +55,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ExclusiveTurnTest.cpp \
     %D%/FileDescriptorTest.cpp \
     %D%/FileTailTest.cpp \
+    %D%/FolderAccessTest.cpp \
     %D%/FolderWatchesTest.cpp \
     %D%/ForkDelayTest.cpp \
     %D%/FrameReaderTest.cpp \
@@ -83,6 +88,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/LogTest.cpp \
     %D%/LogWriterTest.cpp \
     %D%/MarkupTextTest.cpp \
+    %D%/MemoryFormTest.cpp \
     %D%/MonitoredFilesTest.cpp \
     %D%/OptionsTest.cpp \
     %D%/OrphansTest.cpp \
@@ -99,6 +105,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/PoolFailureTest.cpp \
     %D%/PoolFairnessTest.cpp \
     %D%/PoolForgetTest.cpp \
+    %D%/PoolFormTest.cpp \
     %D%/PoolHeartbeatDayTest.cpp \
     %D%/PoolHeartbeatTest.cpp \
     %D%/PoolInspectionTest.cpp \
@@ -147,6 +154,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ResponseHeadTest.cpp \
     %D%/RestartDelayTest.cpp \
     %D%/RestartFilesTest.cpp \
+    %D%/RestartWaitTest.cpp \
     %D%/RestartWatchTest.cpp \
     %D%/RightsProcessTest.cpp \
     %D%/RightsServerTest.cpp \
@@ -181,12 +189,15 @@ check_PROGRAMS += %D%/unit_tests
     %D%/StatusPageTest.cpp \
     %D%/StatusTextTest.cpp \
     %D%/StatusWordsTest.cpp \
+    %D%/StatusXmlTest.cpp \
     %D%/StickyCookieTest.cpp \
     %D%/StickySessionsTest.cpp \
     %D%/StoredDescriptorsTest.cpp \
     %D%/StreamSessionTest.cpp \
     %D%/SurplusWindowTest.cpp \
     %D%/SystemCpuLoadTest.cpp \
+    %D%/SystemMetricsTest.cpp \
+    %D%/TerminalTest.cpp \
     %D%/ThreadTest.cpp \
     %D%/TimePlotTest.cpp \
     %D%/TimerTest.cpp \
@@ -241,6 +252,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/ScaledApplication.h \
     %D%/support/SmallLog.cpp \
     %D%/support/SmallLog.h \
+    %D%/support/SmallStatus.h \
     %D%/support/SourceFolder.h \
     %D%/support/SpawningFixture.cpp \
     %D%/support/SpawningFixture.h \
@@ -256,7 +268,7 @@ check_PROGRAMS += %D%/unit_tests
 $(%C%_unit_tests_OBJECTS) $(PRECOMPILED_FOR_TESTS): CXXFLAGS += -O0 -U_FORTIFY_SOURCE
 $(%C%_unit_tests_OBJECTS): | $(PRECOMPILED_FOR_TESTS)
 EXTRA_DIST += %D%/precompiled.h
-%C%_unit_tests_LDADD = libpassenger_httpmessages.la libpassenger_standalone.la $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
+%C%_unit_tests_LDADD = libpassenger_httpmessages.la libpassenger_commands.la libpassenger_standalone.la $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
 
 # The agent with an engine for tests. The unit tests start it.
 check_PROGRAMS += test/unit/fake_agent

@@ -35,6 +35,8 @@ libpassenger_base_la_SOURCES = \
     %D%/MarkupText.cpp \
     %D%/MarkupText.h \
     %D%/Mutex.h \
+    %D%/PassengerRoot.cpp \
+    %D%/PassengerRoot.h \
     %D%/PidFd.cpp \
     %D%/PidFd.h \
     %D%/Poll.cpp \

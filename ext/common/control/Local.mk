@@ -8,6 +8,8 @@ libpassenger_control_la_SOURCES = \
     %D%/ControlVerbs.h \
     %D%/HealthCheck.cpp \
     %D%/HealthCheck.h \
+    %D%/InstanceFigures.cpp \
+    %D%/InstanceFigures.h \
     %D%/PublicStatus.cpp \
     %D%/PublicStatus.h \
     %D%/ServerStatus.cpp \
@@ -25,6 +27,10 @@ libpassenger_control_la_SOURCES = \
     %D%/StatusText.h \
     %D%/StatusWords.cpp \
     %D%/StatusWords.h \
+    %D%/StatusXml.cpp \
+    %D%/StatusXml.h \
     %D%/TimePlot.cpp \
-    %D%/TimePlot.h
+    %D%/TimePlot.h \
+    %D%/Uptime.cpp \
+    %D%/Uptime.h
 EXTRA_DIST += %D%/README.md

@@ -111,6 +111,7 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("sessions", value.sessions);
         visit("busy_for", value.busyFor);
         visit("memory", value.memory);
+        visit("private_memory", value.privateMemory);
         visit("cpu_time", value.cpuTime);
         visit("replacement_reason", value.replacementReason);
     } else if constexpr (std::is_same_v<Type, QueueStatus>) {

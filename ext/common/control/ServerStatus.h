@@ -64,6 +64,8 @@ struct InstanceStatus {
     double busyFor = 0;
     /** PSS; 0: unknown. */
     std::uint64_t memory = 0;
+    /** Written pages that no other process has; 0: unknown. Commands measure it, not the agent. */
+    std::uint64_t privateMemory = 0;
     /** Of one core, since its start. */
     double cpuTime = 0;
     /** Why it is being replaced; empty: it is not. */

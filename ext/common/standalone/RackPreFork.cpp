@@ -1,8 +1,6 @@
 #include "standalone/RackPreFork.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -11,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "base/Exceptions.h"
+#include "base/PassengerRoot.h"
 #include "base/SystemClock.h"
 #include "log/Log.h"
 
@@ -27,31 +26,10 @@ double secondsSince(MonotonicTime time) {
     return std::chrono::duration<double>(SystemClock::instance().now() - time).count();
 }
 
-/**
- * Looks in the folder that the environment names, else beside this program in a build folder, else
- * in the folder of the installation.
- */
-std::string findWorkerProgram() {
-    std::vector<std::filesystem::path> roots;
-    if (const char *const named = std::getenv("PASSENGER_ROOT"); named != nullptr && *named != '\0') {
-        roots.emplace_back(named);
-    } else {
-        roots.push_back(std::filesystem::read_symlink("/proc/self/exe").parent_path() / "root");
-        roots.emplace_back(PASSENGER_DEFAULT_ROOT);
-    }
-    for (const auto &root : roots) {
-        if (std::filesystem::exists(root / WORKER)) {
-            return (root / WORKER).string();
-        }
-    }
-    throw IOException(fmt::format("there is no {} in {}: install it, or name its folder in PASSENGER_ROOT", WORKER,
-                                  roots.back().string()));
-}
-
 ProgramLauncher::CommandMaker commandMaker(const StandaloneOptions &options, const ListeningSockets &sockets,
                                            const WorkerLoads &loads) {
     // The function runs on the loop, once for each worker.
-    return [options, &sockets, &loads, program = findWorkerProgram()] {
+    return [options, &sockets, &loads, program = passengerRootWith(WORKER) + "/" + WORKER] {
         ChildProcess::Command command;
         command.program = options.ruby;
         const auto numbers = sockets.descriptors();

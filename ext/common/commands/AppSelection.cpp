@@ -1,0 +1,53 @@
+#include "commands/AppSelection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+
+#include "commands/CommandFailure.h"
+#include "commands/Terminal.h"
+
+namespace Passenger {
+
+namespace {
+
+std::string prefixOf(const Arguments &arguments) {
+    const std::string &path = arguments.operands().front();
+    return path == "." ? std::filesystem::current_path().string() : path;
+}
+
+}  // namespace
+
+std::vector<AppStatus> selectApps(const Arguments &arguments, const std::vector<AppStatus> &apps) {
+    const int ways = (arguments.has("all") ? 1 : 0) + (arguments.has("name") ? 1 : 0) +
+                     static_cast<int>(arguments.operands().size());
+    if (ways != 1) {
+        throw CommandFailureException(
+            "name the applications in one way: by the beginning of a path, by --name, or by --all");
+    }
+    std::vector<AppStatus> selected;
+    std::copy_if(apps.begin(), apps.end(), std::back_inserter(selected), [&arguments](const AppStatus &app) {
+        if (arguments.has("all")) {
+            return true;
+        }
+        return arguments.has("name") ? app.name == arguments.value("name") : app.root.starts_with(prefixOf(arguments));
+    });
+    return selected;
+}
+
+std::string noSuchApp(const Arguments &arguments, const std::vector<AppStatus> &apps) {
+    if (apps.empty()) {
+        return "no application is running, or this user owns none of those that are";
+    }
+    std::string text = arguments.has("name")
+                           ? fmt::format("no application has the name {}. Running are:", arguments.value("name"))
+                           : fmt::format("no application's path begins with {}. Running are:", prefixOf(arguments));
+    for (const AppStatus &app : apps) {
+        text += fmt::format("\n  {}  ({})", singleLine(app.name), singleLine(app.root));
+    }
+    return text;
+}
+
+}  // namespace Passenger

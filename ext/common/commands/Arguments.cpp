@@ -1,0 +1,134 @@
+#include "commands/Arguments.h"
+
+#include <fmt/format.h>
+#include <getopt.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+
+#include "base/Split.h"
+#include "commands/CommandFailure.h"
+
+namespace Passenger {
+
+namespace {
+
+/** getopt_long's code of the first option of the table; codes of letters are below. */
+constexpr int FIRST_CODE = 1000;
+
+std::string helpHint(const CommandSpec &command) {
+    return fmt::format("{} --help lists what there is", command.fullName());
+}
+
+int argumentOf(const OptionSpec &option) {
+    switch (option.argument) {
+        case OptionSpec::Argument::REQUIRED:
+            return required_argument;
+        case OptionSpec::Argument::OPTIONAL:
+            return optional_argument;
+        default:
+            return no_argument;
+    }
+}
+
+void checkChoice(const CommandSpec &command, const OptionSpec &option, const std::string &value) {
+    const auto choices = split(option.choices, '|');
+    if (!choices.empty() && std::find(choices.begin(), choices.end(), value) == choices.end()) {
+        throw CommandFailureException(fmt::format("--{} {} is not possible: write one of {}; {}", option.name, value,
+                                                  fmt::join(choices, ", "), helpHint(command)));
+    }
+}
+
+bool isNumber(const char *word) {
+    return word != nullptr && *word != '\0' &&
+           std::string_view(word).find_first_not_of("0123456789.") == std::string::npos;
+}
+
+}  // namespace
+
+Arguments Arguments::parse(const CommandSpec &command, const std::vector<std::string> &words) {
+    std::vector<std::string> copies{command.fullName()};
+    copies.insert(copies.end(), words.begin(), words.end());
+    std::vector<char *> pointers;
+    pointers.reserve(copies.size() + 1);
+    for (std::string &copy : copies) {
+        pointers.push_back(copy.data());
+    }
+    const int count = static_cast<int>(pointers.size());
+    pointers.push_back(nullptr);
+
+    std::vector<option> table;
+    std::string letters = ":";
+    for (const OptionSpec &spec : command.options) {
+        table.push_back({spec.name, argumentOf(spec), nullptr, FIRST_CODE + static_cast<int>(table.size())});
+        if (spec.letter != '\0') {
+            letters += spec.letter;
+        }
+    }
+    table.push_back({});
+
+    Arguments result;
+    // 0 has getopt begin anew.
+    ::optind = 0;
+    for (;;) {
+        const int code = ::getopt_long(count, pointers.data(), letters.c_str(), table.data(), nullptr);
+        if (code == -1) {
+            break;
+        }
+        const char *const word = pointers[static_cast<std::size_t>(std::max(::optind - 1, 0))];
+        if (code == '?') {
+            throw CommandFailureException(fmt::format("{} is not an option: {}", word, helpHint(command)));
+        }
+        if (code == ':') {
+            throw CommandFailureException(fmt::format("{} needs a value: {}", word, helpHint(command)));
+        }
+        const auto spec = code >= FIRST_CODE
+                              ? command.options.begin() + (code - FIRST_CODE)
+                              : std::find_if(command.options.begin(), command.options.end(),
+                                             [code](const OptionSpec &one) { return one.letter == code; });
+        const char *value = ::optarg;
+        // `--watch 5` as `--watch=5`.
+        if (spec->argument == OptionSpec::Argument::OPTIONAL && value == nullptr &&
+            isNumber(pointers[static_cast<std::size_t>(::optind)])) {
+            value = pointers[static_cast<std::size_t>(::optind)];
+            ::optind++;
+        }
+        if (value != nullptr) {
+            checkChoice(command, *spec, value);
+        }
+        result.options_[spec->name] = value == nullptr ? "" : value;
+    }
+    for (int index = ::optind; index < count; index++) {
+        result.operands_.emplace_back(pointers[static_cast<std::size_t>(index)]);
+    }
+    if (result.operands_.size() > command.mostOperands && !result.has("help")) {
+        throw CommandFailureException(
+            fmt::format("{} is too much: {}", result.operands_[command.mostOperands], helpHint(command)));
+    }
+    return result;
+}
+
+std::string Arguments::value(const std::string &option) const {
+    const auto found = options_.find(option);
+    return found == options_.end() ? "" : found->second;
+}
+
+std::optional<std::chrono::milliseconds> Arguments::seconds(const std::string &option) const {
+    constexpr double YEAR = 365 * 24 * 3600;
+    constexpr double MILLISECONDS = 1000;
+    if (!has(option)) {
+        return std::nullopt;
+    }
+    const std::string text = value(option);
+    char *end = nullptr;
+    const double number = std::strtod(text.c_str(), &end);
+    // The comparison is false for NaN.
+    if (text.empty() || *end != '\0' || !(number >= 0 && number <= YEAR)) {
+        throw CommandFailureException(
+            fmt::format("--{} {} is not a time: write seconds, from 0 to a year (31536000)", option, text));
+    }
+    return std::chrono::milliseconds(static_cast<std::int64_t>(number * MILLISECONDS));
+}
+
+}  // namespace Passenger

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "commands/CommandTable.h"
+
+namespace Passenger {
+
+/** The options and operands that the user has given to a command. A plain value. */
+class Arguments {
+public:
+    /**
+     * @param words without the command's own name
+     * @throws CommandFailureException names the word and says where help is
+     */
+    static Arguments parse(const CommandSpec &command, const std::vector<std::string> &words);
+
+    bool has(const std::string &option) const {
+        return options_.contains(option);
+    }
+    /** The option's argument; empty: the option or its argument is missing. */
+    std::string value(const std::string &option) const;
+    /** @return nothing: the option is missing @throws CommandFailureException: it is no number */
+    std::optional<std::chrono::milliseconds> seconds(const std::string &option) const;
+    const std::vector<std::string> &operands() const noexcept {
+        return operands_;
+    }
+
+private:
+    std::map<std::string, std::string> options_;
+    std::vector<std::string> operands_;
+};
+
+}  // namespace Passenger

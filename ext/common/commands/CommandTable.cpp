@@ -1,0 +1,256 @@
+#include "commands/CommandTable.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace Passenger {
+
+namespace {
+
+using Argument = OptionSpec::Argument;
+
+const OptionSpec HELP{"help", 'h', Argument::NONE, "", "Show this help.", ""};
+const OptionSpec VERSION{"version", '\0', Argument::NONE, "", "Show the version.", ""};
+const OptionSpec REGISTRY{
+    "registry-dir",
+    '\0',
+    Argument::REQUIRED,
+    "FOLDER",
+    "Look for agents in this folder: the value of PassengerInstanceRegistryDir. Without this option the environment "
+    "variable PASSENGER_INSTANCE_REGISTRY_DIR names it, or else it is httpd's own folder for such files.",
+    ""};
+const OptionSpec INSTANCE{"instance",
+                          '\0',
+                          Argument::REQUIRED,
+                          "NAME",
+                          "Ask the agent whose name begins with NAME; list-instances shows the names.",
+                          ""};
+const OptionSpec JSON{"json", '\0', Argument::NONE, "", "Print JSON.", ""};
+const OptionSpec NAME{"name",
+                      '\0',
+                      Argument::REQUIRED,
+                      "APP",
+                      "The application with exactly this name; passenger-status shows the names.",
+                      ""};
+const OptionSpec ALL{"all", '\0', Argument::NONE, "", "All applications that you may see.", ""};
+const OptionSpec IGNORE_APP{
+    "ignore-app-not-running", '\0', Argument::NONE, "", "Succeed if no such application is running.", ""};
+const OptionSpec IGNORE_AGENT{"ignore-passenger-not-running",    '\0', Argument::NONE, "",
+                              "Succeed if no agent is running.", ""};
+
+const ExitSpec DONE{0, "The command is done."};
+const ExitSpec FAILED{1,
+                      "The command line is wrong, no agent or more than one is found, there is no such application or "
+                      "process, or the agent has refused the order."};
+
+constexpr const char *CONFIG = "passenger-config";
+
+std::vector<CommandSpec> makeTable() {
+    return {
+        {"passenger-status",
+         "",
+         "[NAME]",
+         1,
+         "show what the applications of mod_passenger do",
+         "Root and the agent's user see all applications, other users see their own. NAME is the beginning of an "
+         "agent's "
+         "name, if several are running.\n",
+         {{"show", '\0', Argument::REQUIRED, "WHAT",
+           "pool: applications and their instances. requests: what is in work and what waits. server: the agent, as "
+           "JSON. xml: for monitoring plugins. json: everything.",
+           "pool|requests|server|backtraces|xml|json"},
+          {"no-header", '\0', Argument::NONE, "", "Print no version, date and agent.", ""},
+          {"force-colors", '\0', Argument::NONE, "", "Print colours, though stdout is no terminal.", ""},
+          {"watch", '\0', Argument::OPTIONAL, "SECONDS", "Repeat, by default each 2 seconds, until Ctrl-C.", ""},
+          {"sort", '\0', Argument::REQUIRED, "KEY",
+           "Order applications by this, the largest first. By default by name.", "requests|queue|memory|cpu|name"},
+          {"pid-identifier", '\0', Argument::NONE, "", "NAME is the pid of an agent's watchdog.", ""},
+          {"verbose", 'v', Argument::NONE, "", "Show failures, versions and times of each application, too.", ""},
+          REGISTRY,
+          VERSION,
+          HELP},
+         {DONE,
+          {1, "The command line is wrong, or no agent or more than one is found."},
+          {2, "The agent has refused the question or has not answered."}}},
+        {"passenger-memory-stats",
+         "",
+         "",
+         0,
+         "show the memory of httpd, the agent and the applications",
+         "PSS shares a page among the processes that have it, so PSS can be added up. Private memory is freed when the "
+         "process ends. Only root can measure the processes of all users.\n",
+         {{"no-apache", '\0', Argument::NONE, "", "Leave out the processes of httpd.", ""},
+          {"no-nginx", '\0', Argument::NONE, "", "Without effect: accepted for scripts.", ""},
+          JSON,
+          REGISTRY,
+          VERSION,
+          HELP},
+         {DONE, {1, "The command line is wrong."}}},
+        {CONFIG,
+         "restart-app",
+         "[PATH]",
+         1,
+         "restart applications",
+         "Restarts all applications whose folders' paths begin with PATH; \".\" is the current folder. The old version "
+         "serves until the new one is ready, unless PassengerRollingRestarts is Off. Root and the agent's user may "
+         "restart all applications, other users their own.\n",
+         {NAME,
+          ALL,
+          {"rolling-restart", '\0', Argument::NONE, "", "Without effect: PassengerRollingRestarts decides.", ""},
+          {"wait", '\0', Argument::REQUIRED, "SECONDS",
+           "Wait until the new version serves. Fail if it does not start, with the cause.", ""},
+          IGNORE_APP,
+          IGNORE_AGENT,
+          INSTANCE,
+          REGISTRY,
+          HELP},
+         {DONE, FAILED, {3, "With --wait: the new version has neither started nor failed in this time."}}},
+        {CONFIG,
+         "detach-process",
+         "PID",
+         1,
+         "replace one instance",
+         "The instance gets no more requests, finishes those that it has, and ends. Another one takes its place.\n",
+         {{"ignore-nonexistant-pid", '\0', Argument::NONE, "", "Succeed if no instance has this pid.", ""},
+          INSTANCE,
+          REGISTRY,
+          HELP},
+         {DONE, FAILED}},
+        {CONFIG,
+         "drain",
+         "[PATH]",
+         1,
+         "tell balancers to send no requests",
+         "The health URL (SetHandler passenger-health) of the applications answers 503, so a balancer sends its "
+         "requests "
+         "elsewhere. Requests that come nevertheless are served.\n",
+         {NAME,
+          ALL,
+          {"wait", '\0', Argument::REQUIRED, "SECONDS", "Wait until no request is in work and none waits.", ""},
+          INSTANCE,
+          REGISTRY,
+          HELP},
+         {DONE, FAILED, {3, "With --wait: there are still requests."}}},
+        {CONFIG,
+         "undrain",
+         "[PATH]",
+         1,
+         "tell balancers to send requests again",
+         "Ends what drain has begun.\n",
+         {NAME, ALL, INSTANCE, REGISTRY, HELP},
+         {DONE, FAILED}},
+        {CONFIG,
+         "list-instances",
+         "",
+         0,
+         "list the agents that are running",
+         "Each httpd with mod_passenger has an agent. For a short time after a reload it may have two.\n",
+         {JSON, {"quiet", 'q', Argument::NONE, "", "Print nothing if there is none.", ""}, REGISTRY, HELP},
+         {DONE, {1, "The command line is wrong."}}},
+        {CONFIG,
+         "reopen-logs",
+         "",
+         0,
+         "have the agent open its log files anew",
+         "For use after the files were moved away.\n",
+         {{"ignore-logs-not-available", '\0', Argument::NONE, "", "Without effect: accepted for scripts.", ""},
+          INSTANCE,
+          REGISTRY,
+          HELP},
+         {DONE, FAILED}},
+        {CONFIG,
+         "report",
+         "NUMBER",
+         1,
+         "print the report of a failed start",
+         "The error page, the log and passenger-status name the number. The agent keeps the last 100 reports.\n",
+         {JSON, INSTANCE, REGISTRY, HELP},
+         {DONE, FAILED}},
+        {CONFIG,
+         "validate-install",
+         "",
+         0,
+         "check the installation",
+         "Checks the files of the installation, httpd's configuration, the interpreters, limits, and the folders of "
+         "the "
+         "applications that are running. Each problem comes with its remedy. Nothing is changed.\n",
+         {{"auto", '\0', Argument::NONE, "", "Without effect: no question is asked in any case.", ""},
+          {"validate-apache2", '\0', Argument::NONE, "", "Without effect: httpd is checked in any case.", ""},
+          {"no-validate-apache2", '\0', Argument::NONE, "", "Do not check httpd's configuration.", ""},
+          JSON,
+
+          REGISTRY,
+          HELP},
+         {{0, "Everything is in order."}, {1, "There is an error."}, {2, "There are warnings only."}}},
+        {CONFIG,
+         "about",
+         "SUBJECT",
+         1,
+         "show facts about the installation",
+         "SUBJECT is version, root, ruby-libdir, resourcesdir, support-binaries-dir, ruby-command, rubyext-compat-id, "
+         "includedir, detect-apache2, compiled, custom-packaged, or installed-from-release-package. Each may also be "
+         "written as an option of passenger-config: --root.\n",
+         {HELP},
+         {{0, "The command is done. compiled, custom-packaged: yes."},
+          {1, "There is no such subject. custom-packaged, installed-from-release-package: no."}}},
+        {CONFIG,
+         "system-metrics",
+         "",
+         0,
+         "show processors, load and memory",
+         "Processors are measured for half a second.\n",
+         {JSON, HELP},
+         {DONE, {1, "The command line is wrong."}}},
+        {CONFIG,
+         "build-native-support",
+         "",
+         0,
+         "build native code for a Ruby",
+         "Native code makes instances faster; without it they work as well. It is built for the ruby that is found "
+         "first in PATH.\n",
+         {{"ruby", '\0', Argument::REQUIRED, "COMMAND", "Build it for this Ruby.", ""}, HELP},
+         {DONE, {1, "The command line is wrong, or the code was not built."}}},
+        {CONFIG,
+         "api-call",
+         "ORDER [ARGUMENT...]",
+         MANY_OPERANDS,
+         "send an order to the agent",
+         "Prints the answer as JSON. ORDER is status, report, restart, detach, drain or reopen_logs, with the "
+         "arguments "
+         "that doc/PROTOCOLS.md lists.\n",
+         {INSTANCE, REGISTRY, HELP},
+         {DONE, FAILED}},
+    };
+}
+
+}  // namespace
+
+std::string CommandSpec::fullName() const {
+    return *name == '\0' ? program : std::string(program) + " " + name;
+}
+
+const std::vector<CommandSpec> &allCommands() {
+    static const std::vector<CommandSpec> table = makeTable();
+    return table;
+}
+
+std::vector<std::pair<std::string, std::string>> allPrograms() {
+    std::vector<std::pair<std::string, std::string>> programs;
+    for (const CommandSpec &command : allCommands()) {
+        if (programs.empty() || programs.back().first != command.program) {
+            const bool alone = *command.name == '\0';
+            programs.emplace_back(command.program, alone ? command.summary : "steer mod_passenger, and check it");
+        }
+    }
+    return programs;
+}
+
+const CommandSpec *findCommand(std::string_view program, std::string_view name) {
+    const auto &table = allCommands();
+    const auto found = std::find_if(table.begin(), table.end(), [&](const CommandSpec &command) {
+        return command.program == program && command.name == name;
+    });
+    return found == table.end() ? nullptr : &*found;
+}
+
+}  // namespace Passenger

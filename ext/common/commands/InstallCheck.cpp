@@ -1,0 +1,277 @@
+#include "commands/InstallCheck.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "base/PassengerRoot.h"
+#include "base/Split.h"
+#include "commands/CommandFailure.h"
+#include "commands/FolderAccess.h"
+#include "commands/ProgramOutput.h"
+#include "commands/Terminal.h"
+
+namespace Passenger {
+
+namespace {
+
+using Level = Finding::Level;
+
+std::string contentOf(const std::string &path) {
+    std::ifstream file(path);
+    std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    text.erase(std::find_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\0'; }), text.end());
+    return text;
+}
+
+Finding checkKernel() {
+    constexpr int OLDEST[] = {5, 9};
+    utsname names{};
+    ::uname(&names);
+    int major = 0;
+    int minor = 0;
+    std::sscanf(names.release, "%d.%d", &major, &minor);
+    if (major < OLDEST[0] || (major == OLDEST[0] && minor < OLDEST[1])) {
+        return {Level::ERROR, "Linux", fmt::format("{} is too old", names.release), "install Linux 5.9 or newer"};
+    }
+    return {Level::FINE, "Linux", names.release};
+}
+
+Finding checkFiles() {
+    try {
+        const std::string root = passengerRootWith("passenger-agent");
+        if (::access((root + "/passenger-agent").c_str(), X_OK) != 0) {
+            return {Level::ERROR, "installation", fmt::format("{}/passenger-agent cannot be executed", root),
+                    fmt::format("chmod 755 {}/passenger-agent", root)};
+        }
+        if (::access((root + "/lib/passenger/spawn/spawn_server.rb").c_str(), R_OK) != 0) {
+            return {Level::ERROR, "installation", fmt::format("{}/lib/passenger is incomplete", root),
+                    "make install again"};
+        }
+        return {Level::FINE, "installation", root};
+    } catch (const std::exception &error) {
+        return {Level::ERROR, "installation", error.what(), "make install"};
+    }
+}
+
+Finding checkInterpreter(const char *subject, const std::vector<std::string> &names, const char *package, bool needed) {
+    const std::string program = findProgram(names);
+    if (program.empty()) {
+        return {needed ? Level::ERROR : Level::FINE, subject, needed ? "is not in PATH" : "is not installed",
+                needed ? fmt::format("apt-get install {}", package) : ""};
+    }
+    const auto output = ProgramOutput::of(program, {"--version"});
+    if (!output.succeeded) {
+        return {Level::ERROR, subject, fmt::format("{} does not run: {}", program, singleLine(output.text)),
+                fmt::format("apt-get install --reinstall {}", package)};
+    }
+    return {Level::FINE, subject, fmt::format("{}: {}", program, split(output.text + "\n", '\n').front())};
+}
+
+/** Whether instances of this Ruby find native code. */
+std::optional<Finding> checkNativeCode() {
+    const std::string root = passengerRootWith("lib/passenger");
+    const auto output = ProgramOutput::of("ruby", {"-e", "require ARGV[0]; puts PhusionPassenger::Native.folder_name",
+                                                   root + "/lib/passenger/base/native.rb"});
+    if (!output.succeeded) {
+        return std::nullopt;
+    }
+    const std::string file = fmt::format("{}/native/{}/passenger_native.so", root, output.text);
+    if (::access(file.c_str(), R_OK) != 0) {
+        return Finding{Level::WARNING, "native code for Ruby", fmt::format("{} is missing: instances are slower", file),
+                       "apt-get install ruby-dev make gcc; passenger-config build-native-support"};
+    }
+    return Finding{Level::FINE, "native code for Ruby", file};
+}
+
+void checkHttpd(std::vector<Finding> &findings) {
+    const std::string control = findProgram({"apache2ctl", "apachectl", "httpd"});
+    if (control.empty()) {
+        findings.push_back({Level::ERROR, "httpd", "is not in PATH", "apt-get install apache2"});
+        return;
+    }
+    const auto output = ProgramOutput::of(control, {"-t", "-D", "DUMP_MODULES"});
+    if (!output.succeeded) {
+        findings.push_back({Level::ERROR, "httpd's configuration", singleLine(split(output.text + "\n", '\n').front()),
+                            fmt::format("{} configtest", control)});
+    } else if (output.text.find("passenger_module") == std::string::npos) {
+        findings.push_back({Level::ERROR, "httpd's configuration", "does not load mod_passenger",
+                            "add LoadModule passenger_module PATH/mod_passenger.so, and restart httpd"});
+    } else {
+        findings.push_back({Level::FINE, "httpd's configuration", "loads mod_passenger"});
+    }
+}
+
+void checkLimits(const RunningAgent &agent, std::vector<Finding> &findings) {
+    constexpr unsigned long FEW = 4096;
+    std::ifstream limits(fmt::format("/proc/{}/limits", agent.poolPid));
+    for (std::string line; std::getline(limits, line);) {
+        constexpr std::string_view LABEL = "Max open files";
+        if (!line.starts_with(LABEL)) {
+            continue;
+        }
+        const unsigned long number = std::strtoul(line.c_str() + LABEL.size(), nullptr, 10);
+        if (number < FEW) {
+            findings.push_back({Level::WARNING, "descriptors", fmt::format("the agent may open {} files", number),
+                                "raise LimitNOFILE of httpd's systemd unit, and restart httpd"});
+        } else {
+            findings.push_back({Level::FINE, "descriptors", fmt::format("the agent may open {} files", number)});
+        }
+    }
+}
+
+void checkMandatoryAccess(const RunningAgent *agent, std::vector<Finding> &findings) {
+    if (contentOf("/sys/fs/selinux/enforce") == "1") {
+        findings.push_back({Level::WARNING, "SELinux", "is enforcing: it may keep httpd from starting applications",
+                            "ausearch -m avc -ts recent shows what it has refused; audit2allow makes a rule"});
+    }
+    if (agent == nullptr) {
+        return;
+    }
+    const std::string profile = contentOf(fmt::format("/proc/{}/attr/apparmor/current", agent->httpdPid));
+    if (profile.ends_with("(enforce)")) {
+        findings.push_back({Level::WARNING, "AppArmor", fmt::format("confines httpd: {}", singleLine(profile)),
+                            "journalctl -k -g apparmor shows what it has refused; aa-complain PROFILE lets it"});
+    }
+}
+
+void checkApps(const RunningAgent &agent, std::vector<Finding> &findings) {
+    for (const AppStatus &app : agent.connect().status().apps) {
+        const std::string subject = fmt::format("application {}", singleLine(app.name));
+        if (app.failure && (app.state == "failed" || app.state == "deploy-failed")) {
+            findings.push_back({Level::ERROR, subject,
+                                fmt::format("does not start: {}", singleLine(app.failure->summary)),
+                                app.failure->remedy.empty()
+                                    ? fmt::format("passenger-config report {}", singleLine(app.failure->report))
+                                    : singleLine(app.failure->remedy)});
+        }
+        const auto folder = closedFolder(app.root, app.user);
+        if (folder) {
+            findings.push_back({Level::ERROR, subject,
+                                fmt::format("its user {} may not enter {}", singleLine(app.user), singleLine(*folder)),
+                                fmt::format("chmod o+x {}", singleLine(*folder))});
+        } else {
+            findings.push_back(
+                {Level::FINE, subject, fmt::format("{} may enter {}", singleLine(app.user), singleLine(app.root))});
+        }
+    }
+}
+
+void checkAgent(const AgentFinder &finder, std::vector<Finding> &findings) {
+    const auto agents = finder.list();
+    checkMandatoryAccess(agents.empty() ? nullptr : &agents.front(), findings);
+    if (agents.empty()) {
+        findings.push_back({Level::WARNING, "agent",
+                            fmt::format("none is running, as far as {} shows", finder.folder()),
+                            "start httpd, or name the folder of PassengerInstanceRegistryDir by --registry-dir"});
+        return;
+    }
+    for (const RunningAgent &agent : agents) {
+        const bool same = agent.version == PASSENGER_VERSION;
+        findings.push_back(
+            {same ? Level::FINE : Level::WARNING, fmt::format("agent {}", agent.name),
+             fmt::format("version {}, pid {}", singleLine(agent.version), agent.watchdogPid),
+             same ? "" : fmt::format("restart httpd: this command has the version {}", PASSENGER_VERSION)});
+        checkLimits(agent, findings);
+        try {
+            checkApps(agent, findings);
+        } catch (const std::exception &error) {
+            findings.push_back(
+                {Level::WARNING, fmt::format("agent {}", agent.name), error.what(), "ask as root: sudo"});
+        }
+    }
+}
+
+const char *nameOf(Level level) {
+    switch (level) {
+        case Level::ERROR:
+            return "error";
+        case Level::WARNING:
+            return "warning";
+        default:
+            return "ok";
+    }
+}
+
+const char *colourOf(Level level) {
+    switch (level) {
+        case Level::ERROR:
+            return "\x1b[31m";
+        case Level::WARNING:
+            return "\x1b[33m";
+        default:
+            return "\x1b[32m";
+    }
+}
+
+auto countOf(const std::vector<Finding> &findings, Level level) {
+    return std::count_if(findings.begin(), findings.end(),
+                         [level](const Finding &finding) { return finding.level == level; });
+}
+
+}  // namespace
+
+std::vector<Finding> checkInstall(const AgentFinder &finder, bool withHttpd) {
+    std::vector<Finding> findings{checkKernel(), checkFiles()};
+    findings.push_back(checkInterpreter("Ruby", {"ruby"}, "ruby", true));
+    if (findings.back().level == Level::FINE && findings[1].level == Level::FINE) {
+        if (auto native = checkNativeCode()) {
+            findings.push_back(*native);
+        }
+    }
+    findings.push_back(checkInterpreter("Node", {"node", "nodejs"}, "nodejs", false));
+    findings.push_back(checkInterpreter("Python", {"python3", "python"}, "python3", false));
+    if (withHttpd) {
+        checkHttpd(findings);
+    }
+    checkAgent(finder, findings);
+    return findings;
+}
+
+int statusOf(const std::vector<Finding> &findings) {
+    if (countOf(findings, Level::ERROR) > 0) {
+        return ExitStatus::FAILED;
+    }
+    return countOf(findings, Level::WARNING) > 0 ? ExitStatus::WARNINGS : ExitStatus::DONE;
+}
+
+std::string findingsForm(const std::vector<Finding> &findings, bool colours) {
+    std::string text;
+    for (const Finding &finding : findings) {
+        const std::string mark = colours ? fmt::format("{}{}\x1b[0m", colourOf(finding.level), nameOf(finding.level))
+                                         : std::string(nameOf(finding.level));
+        text += fmt::format(" * {}: {}: {}\n", finding.subject, mark, finding.text);
+        if (!finding.remedy.empty()) {
+            text += fmt::format("     {}\n", finding.remedy);
+        }
+    }
+    const auto errors = countOf(findings, Level::ERROR);
+    const auto warnings = countOf(findings, Level::WARNING);
+    return text + (errors + warnings == 0 ? "\nEverything is in order.\n"
+                                          : fmt::format("\n{} errors, {} warnings.\n", errors, warnings));
+}
+
+std::string findingsJson(const std::vector<Finding> &findings) {
+    auto document = nlohmann::ordered_json::array();
+    for (const Finding &finding : findings) {
+        document.push_back({{"subject", finding.subject},
+                            {"level", nameOf(finding.level)},
+                            {"text", finding.text},
+                            {"remedy", finding.remedy}});
+    }
+    constexpr int INDENT = 2;
+    return document.dump(INDENT, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace Passenger

@@ -1,0 +1,117 @@
+#include "commands/MemoryForm.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include <nlohmann/json.hpp>
+
+#include "commands/Terminal.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr const char *ROW = "{:<7}  {:<7}  {:>10}  {:>10}  {:>10}  {:>10}  {}\n";
+
+std::string inMegabytes(std::uint64_t bytes) {
+    constexpr double MEGABYTE = 1024 * 1024;
+    return fmt::format("{:.1f} MB", static_cast<double>(bytes) / MEGABYTE);
+}
+
+std::uint64_t privateOf(const ProcessMemory &memory) {
+    return memory.privateClean + memory.privateDirty;
+}
+
+std::string row(const ListedProcess &process) {
+    const auto value = [&process](auto take) { return process.memory ? inMegabytes(take(*process.memory)) : "?"; };
+    return fmt::format(fmt::runtime(ROW), process.pid, process.parent, inMegabytes(process.virtualSize),
+                       value([](const ProcessMemory &one) { return privateOf(one); }),
+                       value([](const ProcessMemory &one) { return one.proportional; }),
+                       value([](const ProcessMemory &one) { return one.swap; }), singleLine(process.command));
+}
+
+nlohmann::ordered_json json(const ProcessMemory &memory) {
+    return {{"resident", memory.resident},
+            {"pss", memory.proportional},
+            {"private", privateOf(memory)},
+            {"private_dirty", memory.privateDirty},
+            {"swap", memory.swap}};
+}
+
+std::string sumsByApp(const std::vector<MemorySection> &sections, bool colours) {
+    std::string text = "\n" + header("----------- Sums by application -----------", colours) + "\n";
+    text += fmt::format("{:>10}  {:>10}  {:>9}  {}\n", "Private", "PSS", "Processes", "Application");
+    for (const MemorySection &section : sections) {
+        const ProcessMemory sum = section.sum();
+        if (section.isApp) {
+            text +=
+                fmt::format("{:>10}  {:>10}  {:>9}  {}{}\n", inMegabytes(privateOf(sum)), inMegabytes(sum.proportional),
+                            section.processes.size(), singleLine(section.title), section.complete() ? "" : " (?)");
+        }
+    }
+    return text;
+}
+
+}  // namespace
+
+ProcessMemory MemorySection::sum() const {
+    ProcessMemory sum;
+    for (const ListedProcess &process : processes) {
+        if (process.memory) {
+            sum.resident += process.memory->resident;
+            sum.proportional += process.memory->proportional;
+            sum.privateClean += process.memory->privateClean;
+            sum.privateDirty += process.memory->privateDirty;
+            sum.swap += process.memory->swap;
+        }
+    }
+    return sum;
+}
+
+bool MemorySection::complete() const {
+    return std::all_of(processes.begin(), processes.end(),
+                       [](const ListedProcess &process) { return process.memory.has_value(); });
+}
+
+std::string memoryForm(const std::vector<MemorySection> &sections, bool colours) {
+    std::string text;
+    bool apps = false;
+    for (const MemorySection &section : sections) {
+        const ProcessMemory sum = section.sum();
+        text += "\n" + header(fmt::format("----------- {} -----------", singleLine(section.title)), colours) + "\n";
+        text += fmt::format(fmt::runtime(ROW), "PID", "PPID", "VMSize", "Private", "PSS", "Swap", "Name");
+        for (const ListedProcess &process : section.processes) {
+            text += row(process);
+        }
+        text += fmt::format("### Processes: {}\n### Total private memory: {}, PSS: {}, swap: {}{}\n",
+                            section.processes.size(), inMegabytes(privateOf(sum)), inMegabytes(sum.proportional),
+                            inMegabytes(sum.swap), section.complete() ? "" : " (?)");
+        apps = apps || section.isApp;
+    }
+    return apps ? text + sumsByApp(sections, colours) : text;
+}
+
+std::string memoryJson(const std::vector<MemorySection> &sections) {
+    auto document = nlohmann::ordered_json::array();
+    for (const MemorySection &section : sections) {
+        auto processes = nlohmann::ordered_json::array();
+        for (const ListedProcess &process : section.processes) {
+            processes.push_back({{"pid", process.pid},
+                                 {"ppid", process.parent},
+                                 {"command", process.command},
+                                 {"virtual", process.virtualSize},
+                                 {"memory", process.memory ? json(*process.memory) : nlohmann::ordered_json()}});
+        }
+        document.push_back({{"title", section.title},
+                            {"application", section.isApp},
+                            {"complete", section.complete()},
+                            {"sum", json(section.sum())},
+                            {"processes", processes}});
+    }
+    constexpr int INDENT = 2;
+    return document.dump(INDENT, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace Passenger

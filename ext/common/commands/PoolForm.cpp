@@ -1,0 +1,125 @@
+#include "commands/PoolForm.h"
+
+#include <fmt/format.h>
+
+#include <cstddef>
+
+#include "commands/Terminal.h"
+#include "control/InstanceFigures.h"
+#include "control/StatusWords.h"
+#include "control/Uptime.h"
+
+namespace Passenger {
+
+namespace {
+
+std::string instanceText(const AppStatus &app, std::size_t index, const FormOptions &options) {
+    const InstanceStatus &instance = app.instances[index];
+    // With one instance the share is the count.
+    const std::string processed = fmt::format("{}{}", app.instances.size() > 1 ? "~" : "", shareOfRequests(app, index));
+    std::string text = fmt::format("  * PID: {:<5}   Sessions: {:<2}      Processed: {:<5}   Uptime: {}\n",
+                                   instance.pid, instance.sessions, processed, uptimeText(instance.age));
+    text += fmt::format("    CPU: {:<5}   Memory  : {:<5}   {}\n", fmt::format("{}%", cpuPercent(instance)),
+                        instance.memory == 0 ? "?" : fmt::format("{}M", instance.memory >> 20U),
+                        instance.sessions > 0 ? fmt::format("In work: for {}", StatusWords::duration(instance.busyFor))
+                                              : std::string("In work: nothing"));
+    if (instance.state == "disabled") {
+        text += "    DISABLED\n";
+    } else if (instance.state == "draining" || instance.state == "dead") {
+        text += "    Shutting down...\n";
+    } else if (instance.state == "standby") {
+        text += "    Waiting for the restart...\n";
+    }
+    if (!instance.replacementReason.empty()) {
+        text += fmt::format("    Being replaced: {}\n", singleLine(instance.replacementReason));
+    }
+    if (options.verbose) {
+        text += fmt::format("    Version: {}   Requests at once: {}{}\n", instance.version, instance.concurrency,
+                            instance.adopted ? "   Taken over from an earlier agent" : "");
+    }
+    return text;
+}
+
+std::string failureText(const FailureStatus &failure) {
+    std::string text =
+        fmt::format("  Last failed start: {} ago: {}\n", uptimeText(failure.age), singleLine(failure.summary));
+    if (!failure.remedy.empty()) {
+        text += fmt::format("    {}\n", singleLine(failure.remedy));
+    }
+    if (!failure.report.empty()) {
+        text += fmt::format("    Report: passenger-config report {}\n", singleLine(failure.report));
+    }
+    return text;
+}
+
+std::string verboseText(const AppStatus &app) {
+    std::string text = fmt::format("  State: {}   User: {}   Version: {}   Instances: {} to {}\n", app.state,
+                                   singleLine(app.user), app.version, app.minInstances,
+                                   app.maxInstances == 0 ? "the pool's limit" : std::to_string(app.maxInstances));
+    for (const WindowStatus &window : app.windows) {
+        text += fmt::format("  Last {}: {} requests, queue p50 {} p99 {}, service p50 {} p99 {}\n",
+                            uptimeText(static_cast<double>(window.seconds)), window.requests,
+                            StatusWords::duration(window.queue.p50), StatusWords::duration(window.queue.p99),
+                            StatusWords::duration(window.service.p50), StatusWords::duration(window.service.p99));
+    }
+    return text;
+}
+
+std::string appText(const AppStatus &app, const FormOptions &options) {
+    std::string text = fmt::format("{}:\n  App root: {}\n", singleLine(app.name), singleLine(app.root));
+    if (app.state == "deploying") {
+        text += "  (restarting...)\n";
+    }
+    if (app.starting > 0) {
+        text += fmt::format("  (spawning {} new {}...)\n", app.starting, app.starting == 1 ? "process" : "processes");
+    }
+    if (app.state == "failed") {
+        text += "  (failed to start)\n";
+    } else if (app.state == "deploy-failed") {
+        text += "  (the new version failed to start; the old one serves)\n";
+    }
+    if (app.crashLooping) {
+        text += "  (starts fail one after the other)\n";
+    }
+    if (app.draining) {
+        text += "  (draining)\n";
+    }
+    if (app.paused) {
+        text += "  (paused)\n";
+    }
+    text += fmt::format("  Requests in queue: {}\n", app.queue.waiting);
+    if (options.verbose) {
+        text += verboseText(app);
+    }
+    if (app.failure && (options.verbose || app.state == "failed" || app.state == "deploy-failed")) {
+        text += failureText(*app.failure);
+    }
+    for (std::size_t index = 0; index < app.instances.size(); index++) {
+        text += instanceText(app, index, options);
+    }
+    return text + "\n";
+}
+
+}  // namespace
+
+std::string poolForm(const ServerStatus &status, const FormOptions &options) {
+    std::size_t processes = 0;
+    for (const AppStatus &app : status.apps) {
+        processes += app.instances.size();
+    }
+    std::string text = header("----------- General information -----------", options.colours) + "\n";
+    text += fmt::format("Max pool size : {}\n", status.maxPoolSize);
+    text += fmt::format("App groups    : {}\n", status.apps.size());
+    text += fmt::format("Processes     : {}\n", processes);
+    text += fmt::format("Requests in top-level queue : {}\n", status.waitingForRoom);
+    if (status.draining) {
+        text += "(draining: balancers are told to send requests elsewhere)\n";
+    }
+    text += "\n" + header("----------- Application groups -----------", options.colours) + "\n";
+    for (const AppStatus &app : status.apps) {
+        text += appText(app, options);
+    }
+    return text;
+}
+
+}  // namespace Passenger

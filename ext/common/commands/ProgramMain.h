@@ -1,0 +1,15 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace Passenger {
+
+/**
+ * The main() of a command: runs it, and prints its failure to stderr.
+ * @return the exit status
+ */
+int runProgram(const char *name, int argc, char **argv, const std::function<int(std::vector<std::string>)> &run);
+
+}  // namespace Passenger

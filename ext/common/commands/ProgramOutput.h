@@ -1,0 +1,25 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace Passenger {
+
+/** What a program has printed, and how it ended. A plain value. */
+struct ProgramOutput {
+    /** Of the wait status; false also: it could not be started or took too long. */
+    bool succeeded = false;
+    /** Stdout and stderr, without line breaks at the end. */
+    std::string text;
+
+    static constexpr std::chrono::seconds PATIENCE{20};
+
+    /** Runs a program to its end. Blocks, for PATIENCE at most. @throws SystemException: no pipe */
+    static ProgramOutput of(const std::string &program, const std::vector<std::string> &arguments);
+};
+
+/** The path of the first of these programs in PATH or in root's usual folders; may be empty. */
+std::string findProgram(const std::vector<std::string> &names);
+
+}  // namespace Passenger

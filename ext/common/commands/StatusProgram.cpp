@@ -1,0 +1,176 @@
+#include "commands/StatusProgram.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "base/Exceptions.h"
+#include "base/FileDescriptor.h"
+#include "base/ProcessMemory.h"
+#include "base/SignalDescriptor.h"
+#include "commands/AgentFinder.h"
+#include "commands/AppOrder.h"
+#include "commands/Arguments.h"
+#include "commands/CommandFailure.h"
+#include "commands/CommandHelp.h"
+#include "commands/OverviewForm.h"
+#include "commands/PoolForm.h"
+#include "commands/RequestsForm.h"
+#include "commands/Terminal.h"
+#include "control/StatusXml.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr const char *PROGRAM = "passenger-status";
+constexpr std::chrono::milliseconds WATCH_INTERVAL{2000};
+constexpr std::chrono::milliseconds SHORTEST_INTERVAL{100};
+
+/** One question to the agent, and its answer as text. */
+class StatusQuestion {
+public:
+    explicit StatusQuestion(const Arguments &arguments)
+        : arguments_(arguments),
+          finder_(arguments),
+          show_(arguments.has("show") ? arguments.value("show") : "pool"),
+          options_{arguments.has("force-colors") || stdoutIsTerminal(), arguments.has("verbose")} {}
+
+    std::string answer() const {
+        const RunningAgent agent = find();
+        if (show_ == "backtraces") {
+            throw CommandFailureException(
+                "the agent cannot ask instances for backtraces yet: kill -QUIT PID has a Ruby instance write them to "
+                "the "
+                "log",
+                ExitStatus::NO_ANSWER);
+        }
+        ControlClient client = agent.connect();
+        const std::string text = client.statusText();
+        if (show_ == "json" || show_ == "server") {
+            return jsonForm(text);
+        }
+        ServerStatus status = statusFromJson(text);
+        sortApps(status.apps, arguments_.has("sort") ? arguments_.value("sort") : "name");
+        if (show_ == "xml") {
+            measurePrivateMemory(status);
+            return statusXml(status);
+        }
+        return (arguments_.has("no-header") ? "" : header(agent, status)) + form(status);
+    }
+
+private:
+    RunningAgent find() const {
+        if (arguments_.operands().empty()) {
+            return finder_.choose({});
+        }
+        const std::string &name = arguments_.operands().front();
+        return arguments_.has("pid-identifier") ? finder_.chooseByPid(name) : finder_.choose(name);
+    }
+
+    std::string form(const ServerStatus &status) const {
+        if (show_ == "requests") {
+            return requestsForm(status);
+        }
+        return arguments_.has("watch") && !arguments_.has("show") ? overviewForm(status, options_)
+                                                                  : poolForm(status, options_);
+    }
+
+    std::string jsonForm(const std::string &text) const {
+        constexpr int INDENT = 2;
+        auto document = nlohmann::ordered_json::parse(text);
+        if (show_ == "server") {
+            document.erase("apps");
+        }
+        return document.dump(INDENT) + "\n";
+    }
+
+    static std::string header(const RunningAgent &agent, const ServerStatus &status) {
+        return fmt::format("Version : {}\nDate    : {:%Y-%m-%d %H:%M:%S %z}\nInstance: {} (httpd {})\n\n",
+                           singleLine(status.version), fmt::localtime(std::time(nullptr)), agent.name, agent.httpdPid);
+    }
+
+    /** The agent measures PSS only. */
+    static void measurePrivateMemory(ServerStatus &status) {
+        for (AppStatus &app : status.apps) {
+            for (InstanceStatus &instance : app.instances) {
+                if (const auto memory = processMemory(static_cast<pid_t>(instance.pid))) {
+                    instance.privateMemory = memory->privateDirty;
+                }
+            }
+        }
+    }
+
+    const Arguments &arguments_;
+    const AgentFinder finder_;
+    const std::string show_;
+    const FormOptions options_;
+};
+
+void print(std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+}
+
+/** Shows the answer again and again, on the terminal's second screen, until SIGINT or SIGTERM. */
+void watch(const StatusQuestion &question, std::chrono::milliseconds interval) {
+    const bool terminal = stdoutIsTerminal();
+    const FileDescriptor signals = makeSignalDescriptor({SIGINT, SIGTERM, SIGHUP});
+    print(terminal ? "\x1b[?1049h\x1b[?25l" : "");
+    for (;;) {
+        std::string text;
+        try {
+            text = question.answer();
+        } catch (const std::exception &error) {
+            // The agent may come back.
+            text = fmt::format("{}: {}\n", PROGRAM, error.what());
+        }
+        print(terminal ? "\x1b[H\x1b[J" + clipped(text, TerminalSize::now()) : text);
+        pollfd entry{signals.get(), POLLIN, 0};
+        if (::poll(&entry, 1, static_cast<int>(interval.count())) > 0 || std::ferror(stdout) != 0) {
+            break;
+        }
+    }
+    print(terminal ? "\x1b[?25h\x1b[?1049l" : "");
+}
+
+}  // namespace
+
+int runStatusProgram(const std::vector<std::string> &words) {
+    const CommandSpec &command = *findCommand(PROGRAM);
+    const Arguments arguments = Arguments::parse(command, words);
+    if (arguments.has("help")) {
+        print(helpText(command));
+        return ExitStatus::DONE;
+    }
+    if (arguments.has("version")) {
+        print(fmt::format("{} {}\n", PROGRAM, PASSENGER_VERSION));
+        return ExitStatus::DONE;
+    }
+    const StatusQuestion question(arguments);
+    if (!arguments.has("watch")) {
+        try {
+            print(question.answer());
+        } catch (const OrderRefusedException &error) {
+            throw CommandFailureException(error.what(), ExitStatus::NO_ANSWER);
+        } catch (const IOException &error) {
+            throw CommandFailureException(fmt::format("the agent does not answer: {}", error.what()),
+                                          ExitStatus::NO_ANSWER);
+        }
+        return ExitStatus::DONE;
+    }
+    const auto interval = arguments.value("watch").empty() ? WATCH_INTERVAL : *arguments.seconds("watch");
+    watch(question, std::max(interval, SHORTEST_INTERVAL));
+    return ExitStatus::DONE;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace Passenger {
+
+/** A text of an application for a terminal: printable(), without line breaks and tabs. */
+std::string singleLine(std::string_view text);
+/** A text with the colours of a header, if `colours`. */
+std::string header(std::string_view text, bool colours);
+/** Whether stdout is a terminal. */
+bool stdoutIsTerminal() noexcept;
+
+struct TerminalSize {
+    std::size_t rows = 24;
+    std::size_t columns = 80;
+
+    /** Of stdout. */
+    static TerminalSize now() noexcept;
+};
+
+/** As much of the text as the terminal shows. UTF-8 characters stay whole. */
+std::string clipped(std::string_view text, const TerminalSize &size);
+
+}  // namespace Passenger

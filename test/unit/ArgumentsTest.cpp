@@ -1,0 +1,111 @@
+#include "commands/Arguments.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "commands/AppSelection.h"
+#include "commands/CommandFailure.h"
+#include "support/SmallStatus.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class ArgumentsTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(ArgumentsTest);
+    CPPUNIT_TEST(testOptionsMayStandBehindOperands);
+    CPPUNIT_TEST(testAnOptionalValueIsANumber);
+    CPPUNIT_TEST(testAMistakeNamesTheWordAndTheRemedy);
+    CPPUNIT_TEST(testATimeHasLimits);
+    CPPUNIT_TEST(testApplicationsAreSelectedByPathNameOrAll);
+    CPPUNIT_TEST(testApplicationsAreSelectedInOneWayOnly);
+    CPPUNIT_TEST_SUITE_END();
+
+    static Arguments status(const std::vector<std::string> &words) {
+        return Arguments::parse(*findCommand("passenger-status"), words);
+    }
+    static Arguments restart(const std::vector<std::string> &words) {
+        return Arguments::parse(*findCommand("passenger-config", "restart-app"), words);
+    }
+
+    template <class Action> static std::string failure(Action action) {
+        try {
+            action();
+        } catch (const CommandFailureException &error) {
+            CPPUNIT_ASSERT_EQUAL(ExitStatus::FAILED, error.status());
+            return error.what();
+        }
+        CPPUNIT_FAIL("no failure");
+        return {};
+    }
+
+public:
+    void testOptionsMayStandBehindOperands() {
+        const Arguments arguments = status({"AbC", "--show=xml", "-v"});
+        CPPUNIT_ASSERT_EQUAL(std::string("xml"), arguments.value("show"));
+        CPPUNIT_ASSERT(arguments.has("verbose"));
+        CPPUNIT_ASSERT(!arguments.has("watch"));
+        CPPUNIT_ASSERT(std::vector<std::string>{"AbC"} == arguments.operands());
+    }
+
+    void testAnOptionalValueIsANumber() {
+        CPPUNIT_ASSERT(1500ms == status({"--watch=1.5"}).seconds("watch"));
+        CPPUNIT_ASSERT(3s == status({"--watch", "3"}).seconds("watch"));
+        const Arguments arguments = status({"--watch", "AbC"});
+        CPPUNIT_ASSERT_EQUAL(std::string(), arguments.value("watch"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, arguments.operands().size());
+    }
+
+    void testAMistakeNamesTheWordAndTheRemedy() {
+        CPPUNIT_ASSERT_EQUAL(std::string("--nothing is not an option: passenger-status --help lists what there is"),
+                             failure([] { status({"--nothing"}); }));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("--name needs a value: passenger-config restart-app --help lists what there is"),
+            failure([] { restart({"--name"}); }));
+        CPPUNIT_ASSERT_EQUAL(std::string("b is too much: passenger-status --help lists what there is"), failure([] {
+                                 status({"a", "b"});
+                             }));
+        CPPUNIT_ASSERT_EQUAL(std::string("--sort age is not possible: write one of requests, queue, memory, cpu, name; "
+                                         "passenger-status --help lists what there is"),
+                             failure([] {
+                                 status({"--sort", "age"});
+                             }));
+    }
+
+    void testATimeHasLimits() {
+        for (const char *text : {"-1", "nan", "1e99", "x", ""}) {
+            CPPUNIT_ASSERT_EQUAL(
+                std::string("--wait ") + text + " is not a time: write seconds, from 0 to a year (31536000)",
+                failure([text] {
+                    (void)restart({"--wait", text}).seconds("wait");
+                }));
+        }
+        CPPUNIT_ASSERT(!restart({}).seconds("wait"));
+    }
+
+    void testApplicationsAreSelectedByPathNameOrAll() {
+        const auto apps = smallStatus().apps;
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, selectApps(restart({"/srv"}), apps).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, selectApps(restart({"/srv/b"}), apps).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, selectApps(restart({"."}), apps).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, selectApps(restart({"--all"}), apps).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, selectApps(restart({"--name", "/srv/blog (production)"}), apps).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, selectApps(restart({"--name", "/srv/blog"}), apps).size());
+        CPPUNIT_ASSERT_EQUAL(std::string("no application has the name x. Running are:\n"
+                                         "  /srv/blog (production)  (/srv/blog)\n"
+                                         "  /srv/shop <&> (production)  (/srv/shop <&>)"),
+                             noSuchApp(restart({"--name", "x"}), apps));
+    }
+
+    void testApplicationsAreSelectedInOneWayOnly() {
+        failure([] { selectApps(restart({}), {}); });
+        failure([] { selectApps(restart({"--all", "/srv"}), {}); });
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ArgumentsTest);
+
+}  // namespace Passenger

@@ -1,0 +1,92 @@
+#include "commands/CommandTable.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "commands/CommandHelp.h"
+#include "commands/Completion.h"
+#include "commands/ManPage.h"
+#include "support/SourceFolder.h"
+
+namespace Passenger {
+
+class CommandTableTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(CommandTableTest);
+    CPPUNIT_TEST(testHelpNamesEachOptionAndFitsIntoATerminal);
+    CPPUNIT_TEST(testTheManPageHasEachCommandAndOption);
+    CPPUNIT_TEST(testCompletionsHaveEachCommandAndOption);
+    CPPUNIT_TEST(testTheDocumentsHaveEachCommandAndOption);
+    CPPUNIT_TEST(testTextIsWrappedBetweenWords);
+    CPPUNIT_TEST_SUITE_END();
+
+    static void expectIn(const std::string &text, const std::string &part) {
+        CPPUNIT_ASSERT_MESSAGE(part + " is missing in\n" + text, text.find(part) != std::string::npos);
+    }
+
+public:
+    void testHelpNamesEachOptionAndFitsIntoATerminal() {
+        for (const CommandSpec &command : allCommands()) {
+            const std::string text = helpText(command);
+            for (const OptionSpec &option : command.options) {
+                expectIn(text, std::string("--") + option.name);
+            }
+            std::size_t column = 0;
+            for (const char c : text) {
+                column = c == '\n' ? 0 : column + 1;
+                CPPUNIT_ASSERT_MESSAGE(text, column <= 80);
+            }
+        }
+        expectIn(programHelpText("passenger-config"), "\n  restart-app             restart applications\n");
+    }
+
+    void testTheManPageHasEachCommandAndOption() {
+        for (const CommandSpec &command : allCommands()) {
+            const std::string page = manPage(command.program);
+            expectIn(page, ".SH NAME\n");
+            for (const OptionSpec &option : command.options) {
+                std::string name = std::string("--") + option.name;
+                for (std::size_t at = 0; (at = name.find('-', at)) != std::string::npos; at += 2) {
+                    name.replace(at, 1, "\\-");
+                }
+                expectIn(page, name);
+            }
+        }
+    }
+
+    void testCompletionsHaveEachCommandAndOption() {
+        for (const CommandSpec &command : allCommands()) {
+            const std::string bash = bashCompletion(command.program);
+            const std::string zsh = zshCompletion(command.program);
+            expectIn(bash, command.name);
+            expectIn(zsh, command.name);
+            for (const OptionSpec &option : command.options) {
+                expectIn(bash, std::string("--") + option.name);
+                expectIn(zsh, std::string("'--") + option.name);
+            }
+        }
+    }
+
+    void testTheDocumentsHaveEachCommandAndOption() {
+        for (const char *name : {"COMMANDS.md", "COMPATIBILITY.md"}) {
+            std::ifstream file(sourceFolder() / "doc" / name);
+            const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+            for (const CommandSpec &command : allCommands()) {
+                expectIn(text, command.fullName());
+                for (const OptionSpec &option : command.options) {
+                    expectIn(text, std::string("--") + option.name);
+                }
+            }
+        }
+    }
+
+    void testTextIsWrappedBetweenWords() {
+        CPPUNIT_ASSERT_EQUAL(std::string("  ab cd\n  efgh\n"), wrapped("ab cd efgh", 2, 8));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(CommandTableTest);
+
+}  // namespace Passenger
