@@ -169,6 +169,18 @@ class SlowClientsTest < IntegrationTest
     end
   end
 
+  def test_an_application_that_pauses_in_a_large_answer_waits_for_a_piece_at_most_over_http2
+    with_http2 do |own|
+      curl(own, "/download?bytes=#{LARGE}&pause=0.5", "--limit-rate", "50k") do |output|
+        output.readpartial(1)
+        assert_free own
+      end
+      curl(own, "/download?bytes=#{LARGE}&pause=0.5") do |output|
+        assert_equal Pattern.digest(LARGE), Digest::SHA256.hexdigest(output.read)
+      end
+    end
+  end
+
   def test_pieces_arrive_one_by_one_over_http2
     with_http2 do |own|
       path = fifo

@@ -92,8 +92,10 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("Claims.SIZE", ClaimsLayout::SIZE);
 
         GroupStatistics statistics{};
-        const auto &[completed, refused, timedOut, left, serviceTime, queueTime] = statistics;
-        members("GroupStatistics", statistics, completed, refused, timedOut, left, serviceTime, queueTime);
+        const auto &[completed, refused, timedOut, left, serviceTime, queueTime, serviceMicroseconds,
+                     queueMicroseconds] = statistics;
+        members("GroupStatistics", statistics, completed, refused, timedOut, left, serviceTime, queueTime,
+                serviceMicroseconds, queueMicroseconds);
         number("SenderMemory.MAGIC", SenderMemoryLayout::MAGIC);
         number("SenderMemory.SLOTS", SenderMemoryLayout::SLOTS);
         number("SenderMemory.WANTED", SenderMemoryLayout::WANTED);

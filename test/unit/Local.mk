@@ -142,12 +142,14 @@ check_PROGRAMS += %D%/unit_tests
     %D%/QueueCacheTest.cpp \
     %D%/QueueSessionTest.cpp \
     %D%/RackPreForkTest.cpp \
+    %D%/RecentEventsTest.cpp \
     %D%/RefusalPauseTest.cpp \
     %D%/ReplyChannelTest.cpp \
     %D%/ReplyWaitTest.cpp \
     %D%/ReplyWriterTest.cpp \
     %D%/ReportTest.cpp \
     %D%/RequestHeadTest.cpp \
+    %D%/RequestHistoryTest.cpp \
     %D%/RequestQueueTest.cpp \
     %D%/RequestUriTest.cpp \
     %D%/ResponseCacheTest.cpp \
@@ -164,6 +166,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ScalerTest.cpp \
     %D%/ScalingPolicyTest.cpp \
     %D%/SecretsTest.cpp \
+    %D%/ServerStatusTest.cpp \
     %D%/SharedMemoryRaceTest.cpp \
     %D%/SharedMemoryTest.cpp \
     %D%/SmartSpawnerTest.cpp \

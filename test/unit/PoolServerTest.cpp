@@ -99,11 +99,14 @@ class PoolServerTest : public PoolFixture {
         CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::recv(socket.descriptor().get(), &byte, 1, 0));
     }
 
+    static FileDescriptor noControl() {
+        throw IOException("there is no control");
+    }
     void serve() {
         DescriptorPair pair = makeSeqPacketPair();
         connectSocket_ = std::move(pair.second);
-        server_ =
-            std::make_unique<PoolServer>(*loop_, *pool_, std::move(pair.first), [](Options &) { return std::nullopt; });
+        server_ = std::make_unique<PoolServer>(
+            *loop_, *pool_, std::move(pair.first), [](Options &) { return std::nullopt; }, noControl);
     }
     /** Another server, in a process that may have LIMIT descriptors. */
     void serveWithFewDescriptors() {
@@ -261,8 +264,8 @@ public:
         makePool(few, PoolSettings{});
         DescriptorPair ends = makeSeqPacketPair();
         connectSocket_ = std::move(ends.second);
-        server_ =
-            std::make_unique<PoolServer>(*loop_, *pool_, std::move(ends.first), [](Options &) { return std::nullopt; });
+        server_ = std::make_unique<PoolServer>(
+            *loop_, *pool_, std::move(ends.first), [](Options &) { return std::nullopt; }, noControl);
         Options forgotten = options();
         forgotten.appGroupName = "forgotten";
         forgotten.minInstances = 0;

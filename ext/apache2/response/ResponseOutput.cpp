@@ -218,7 +218,8 @@ void ResponseOutput::forward(bool pause) {
             break;  // The next bytes follow it, or the end.
         }
         passPiece();
-        if (socket_ < 0 && stored() > LITTLE && !quiet_) {
+        if (socket_ < 0 && stored() > LITTLE && end_ == End::NONE) {
+            // The application may go on, so it waits for one piece at most.
             lags_ = true;
             break;
         }
@@ -294,15 +295,16 @@ void ResponseOutput::waitForClient(Session &session, milliseconds timeout) {
 
 bool ResponseOutput::awaitReply(Session &session) {
     if (!lags_) {
+        quiet_ = false;
         return true;
     }
     if (socket_ < 0) {
-        if (!full() && session.awaitReply(-1, QUIET).reply) {
+        if (!full() && session.awaitReply(-1, quiet_ ? milliseconds(0) : QUIET).reply) {
+            quiet_ = false;
             return true;
         }
         quiet_ = true;
         forward(true);
-        quiet_ = false;
         return false;
     }
     const milliseconds left = untilGivenUp();

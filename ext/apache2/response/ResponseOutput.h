@@ -24,7 +24,7 @@ namespace Passenger {
  * While the application answers, httpd's filters get only as much as they take without a wait. That
  * is PIECE bytes at a time, after the core output filter has sent all earlier ones. Over HTTP/2 the
  * state of the filters is unknown. So they get the first piece at once, and more than 16 KiB only
- * when the application has finished or pauses.
+ * when the application has finished, or piece by piece while it pauses.
  *
  * A part of ResponseSender, with its thread.
  */
@@ -137,7 +137,8 @@ private:
     /** The client has not yet taken all bytes passed on. */
     bool lags_ = false;
     bool owesFlush_ = false;
-    /** Over HTTP/2: this thread may wait for the client. */
+    /** Over HTTP/2: this thread may wait for the client, since the application pauses or has
+     *  finished. */
     bool quiet_ = false;
     bool passed_ = false;
     End end_ = End::NONE;

@@ -17,7 +17,10 @@ void copyLine(const std::string &path, const std::string &line) {
 }  // namespace
 
 AgentServices::AgentServices(Parts parts)
-    : parts_(std::move(parts)), monitor_({parts_.monitoredFiles, copyLine}), registry_(parts_.status) {}
+    : parts_(std::move(parts)),
+      monitor_({parts_.monitoredFiles, copyLine}),
+      control_(parts_.control),
+      registry_(control_) {}
 
 void AgentServices::use(const AgentSettings &settings, const std::string &reason) {
     try {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/ControlService.h"
 #include "agent/DescriptorLog.h"
 #include "agent/InstanceRegistry.h"
 #include "agent/LogMonitor.h"
@@ -14,11 +15,11 @@ namespace Passenger {
 
 /**
  * The side tasks of the pool process: requests the URLs of PassengerPreStart, copies monitored
- * logs, lets commands find the agent, lists its descriptors. A failed task is logged, and the pool
- * process goes on.
+ * logs, answers commands and lets them find the agent, lists its descriptors. A failed task is
+ * logged, and the pool process goes on.
  *
  * Owned by the engine: made after the objects that `parts` calls, and destroyed before them. The
- * methods may block, and are for one thread, except monitor().
+ * methods may block, and are for one thread, except monitor() and connectControl().
  */
 class AgentServices {
 public:
@@ -26,8 +27,7 @@ public:
         std::function<unsigned()> count;
         /** As LogMonitor::Parts::files. */
         std::function<std::vector<LogMonitor::File>()> monitoredFiles;
-        /** As InstanceRegistry's `status`. */
-        std::function<std::string()> status;
+        ControlService::Parts control;
     };
 
     /** @throws SystemException, boost::thread_resource_error */
@@ -35,6 +35,10 @@ public:
 
     /** @param reason "start" or "reload" */
     void use(const AgentSettings &settings, const std::string &reason);
+    /** As ControlService::connect(). */
+    FileDescriptor connectControl() {
+        return control_.connect();
+    }
     /** Called when an application with monitored files may start. Any thread may call it; never
      *  blocks. */
     void monitor() {
@@ -45,6 +49,7 @@ private:
     const Parts parts_;
     LogMonitor monitor_;
     DescriptorLog descriptors_;
+    ControlService control_;
     InstanceRegistry registry_;
     PreStart preStart_;
 };

@@ -1,24 +1,22 @@
 #pragma once
 
-#include <functional>
 #include <string>
 
-#include "agent/EndableThread.h"
-#include "base/FileDescriptor.h"
+#include "agent/ControlService.h"
 #include "rights/RegistryFolder.h"
 
 namespace Passenger {
 
 /**
- * Lets commands find the agent (doc/PROTOCOLS.md, section 5): has a RegistryFolder, and tells root
- * and the agent's own user about the instances on its socket.
+ * Lets commands find the agent (doc/PROTOCOLS.md, section 5): has a RegistryFolder, in which there
+ * is the socket of the ControlService.
  *
  * Owned by the engine. The methods are for one thread, and block on the file system.
  */
 class InstanceRegistry {
 public:
-    /** @param status makes the answer to a command, in the registry's thread */
-    explicit InstanceRegistry(std::function<std::string()> status);
+    /** @param service outlives this object */
+    explicit InstanceRegistry(ControlService &service) : service_(service) {}
     /** Removes the folder. */
     ~InstanceRegistry();
     InstanceRegistry(const InstanceRegistry &) = delete;
@@ -34,12 +32,10 @@ public:
 
 private:
     void leave() noexcept;
-    void run(const FileDescriptor &ending);
 
-    const std::function<std::string()> status_;
+    ControlService &service_;
     std::string parent_;
     RegistryFolder folder_;
-    EndableThread thread_;
 };
 
 }  // namespace Passenger

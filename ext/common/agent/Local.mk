@@ -5,6 +5,10 @@ libpassenger_agent_la_SOURCES = \
     %D%/AgentServices.h \
     %D%/CommandLine.cpp \
     %D%/CommandLine.h \
+    %D%/ControlOrders.cpp \
+    %D%/ControlOrders.h \
+    %D%/ControlService.cpp \
+    %D%/ControlService.h \
     %D%/DescriptorLog.cpp \
     %D%/DescriptorLog.h \
     %D%/DescriptorStoreClient.cpp \
@@ -13,6 +17,8 @@ libpassenger_agent_la_SOURCES = \
     %D%/EndableThread.h \
     %D%/FileTail.cpp \
     %D%/FileTail.h \
+    %D%/InstanceFacts.cpp \
+    %D%/InstanceFacts.h \
     %D%/InstanceRegistry.cpp \
     %D%/InstanceRegistry.h \
     %D%/LogMonitor.cpp \

@@ -11,9 +11,9 @@
 #include <fmt/format.h>
 
 #include "agent/AgentServices.h"
+#include "agent/ControlOrders.h"
 #include "agent/MonitoredFiles.h"
 #include "base/Clock.h"
-#include "base/Json.h"
 #include "base/Mutex.h"
 #include "base/SystemClock.h"
 #include "log/Log.h"
@@ -69,19 +69,6 @@ void removeSocketFolders(const std::string &folder) {
     }
 }
 
-/** The answer to a command: `{"APPLICATION": [PID, …], …}`. */
-std::string describeInstances(const std::map<std::string, std::vector<pid_t>> &instances) {
-    std::string text;
-    for (const auto &[application, pids] : instances) {
-        std::string list;
-        for (const pid_t pid : pids) {
-            list += (list.empty() ? "" : ",") + std::to_string(pid);
-        }
-        text += fmt::format("{}{}:[{}]", text.empty() ? "" : ",", jsonString(application), list);
-    }
-    return "{" + text + "}\n";
-}
-
 /** The pool process of production. Members are destroyed from the last to the first, so users of
  *  the event loop are destroyed before the loop. */
 class StandardPoolEngine final : public PoolEngine {
@@ -125,10 +112,19 @@ public:
             .userOf = [this](const Options &options) { return factory_->userOf(options); },
             .whoNames = [this](const std::string &path) { return factory_->whoNames(path); },
             .limitOf = [this](const Options &options) { return factory_->outputLimitOf(options); }});
-        services_.emplace(AgentServices::Parts{.count = [this] { return pool_->getCount(); },
-                                               .monitoredFiles = [this] { return monitored_->list(); },
-                                               .status = [this] { return describeInstances(pool_->instances()); }});
-        server_.emplace(loop_, *pool_, std::move(serverSocket), [this](Options &options) { return complete(options); });
+        orders_.emplace(
+            ControlOrders::Parts{.pool = *pool_,
+                                 .userOf = [this](const Options &options) { return factory_->userOf(options); },
+                                 .reopenLogs = [this] { reopenLogs(); },
+                                 .server = [this] { return serverStatus(); }});
+        services_.emplace(AgentServices::Parts{
+            .count = [this] { return pool_->getCount(); },
+            .monitoredFiles = [this] { return monitored_->list(); },
+            .control = {[this](const Asker &asker, const Frame &order) { return orders_->answer(asker, order); },
+                        [this] { orders_->tick(); }, RequestHistory::INTERVAL}});
+        server_.emplace(
+            loop_, *pool_, std::move(serverSocket), [this](Options &options) { return complete(options); },
+            [this] { return services_->connectControl(); });
         services_->use(settings, "start");
     }
 
@@ -225,6 +221,25 @@ private:
         return refusal;
     }
 
+    /** What the pool does not know. */
+    ServerStatus serverStatus() {
+        ServerStatus status;
+        status.version = PASSENGER_VERSION;
+        status.watchdogPid = ::getppid();
+        status.poolPid = ::getpid();
+        status.since = since_;
+        return status;
+    }
+
+    void reopenLogs() {
+        std::string files;
+        {
+            const LockGuard guard(mutex_);
+            files = settings_.appFiles;
+        }
+        factory_->reopenOutputFiles(files);
+    }
+
     void fillIn(Options &options) {
         const LockGuard guard(mutex_);
         if (options.environment.empty()) {
@@ -242,6 +257,7 @@ private:
     }
 
     DescriptorStore &store_;
+    const double since_ = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
     Mutex mutex_{Locks::POOL_ENGINE};
     AgentSettings settings_ GUARDED_BY(mutex_);
     std::string warning_;
@@ -256,6 +272,7 @@ private:
     std::optional<Pool> pool_;
     std::optional<RestartWatch> restarts_;
     std::optional<MonitoredFiles> monitored_;
+    std::optional<ControlOrders> orders_;
     std::optional<AgentServices> services_;
     std::optional<PoolServer> server_;
 };

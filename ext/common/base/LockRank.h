@@ -65,6 +65,7 @@ inline constexpr LockRank CGROUPS{4, "Cgroups::mutex_"};
 inline constexpr LockRank OUTPUT_FILES{3, "OutputFiles::mutex_"};
 inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::mutex_"};
 inline constexpr LockRank SETTINGS_UPDATER{3, "SettingsUpdater::mutex_"};
+inline constexpr LockRank CONTROL_SERVICE{3, "ControlService::mutex_"};
 inline constexpr LockRank OUTPUT_LIMITS{3, "OutputLimits::mutex_"};
 inline constexpr LockRank OUTPUT_LIMIT{4, "OutputLimit::mutex_"};
 inline constexpr LockRank TIMER{4, "Timer::State::mutex"};
@@ -73,6 +74,7 @@ inline constexpr LockRank EVENT_LOOP_THREAD{5, "EventLoop::Implementation::joinM
 /** The private mutex of a thread that waits for a result. The thread holds no other lock. */
 inline constexpr LockRank WAITER{5, "a waiter's mutex"};
 inline constexpr LockRank LOG{6, "a mutex of the log"};
+inline constexpr LockRank RECENT_EVENTS{6, "RecentEvents::mutex_"};
 
 // In the agent and in httpd's children. A descriptor may be closed with any lock held.
 inline constexpr LockRank DESCRIPTOR_CLOSER{7, "DescriptorCloser's mutex"};

@@ -106,6 +106,11 @@ std::string Report::text() const {
     return result;
 }
 
+std::string Report::textOf(std::string_view title) const {
+    const auto found = std::find_if(parts.begin(), parts.end(), [&](const Part &part) { return part.title == title; });
+    return found == parts.end() ? "" : found->text;
+}
+
 std::size_t Report::size() const noexcept {
     std::size_t sum = id.size() + summary.size();
     for (const Part &part : parts) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace Passenger {
@@ -56,6 +57,8 @@ struct Report {
 
     /** The report as text for a terminal or a log. */
     std::string text() const;
+    /** The text of the part with this title; empty: there is none. */
+    std::string textOf(std::string_view title) const;
     /** The sum of all texts, in bytes. */
     std::size_t size() const noexcept;
     bool operator==(const Report &) const = default;

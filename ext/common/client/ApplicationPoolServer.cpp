@@ -71,20 +71,25 @@ void ApplicationPoolServer::start(const AgentSettings &settings) {
 }
 
 ApplicationPoolPtr ApplicationPoolServer::connect() {
-    std::shared_ptr<PoolClient> client;
-    {
-        const LockGuard lock(mutex_);
-        if (handle_.connectSocket < 0) {
-            throw IOException("This ApplicationPoolServer was detached or released");
-        }
-        if (clientPid_ != ::getpid()) {
-            abandonInherited();
-            client_ = std::make_shared<PoolClient>(handle_.connectSocket);
-            clientPid_ = ::getpid();
-        }
-        client = client_;
+    return client()->newPool();
+}
+
+FileDescriptor ApplicationPoolServer::connectControl() {
+    return client()->connectControl();
+}
+
+/** This process's; made if there is none. */
+std::shared_ptr<PoolClient> ApplicationPoolServer::client() {
+    const LockGuard lock(mutex_);
+    if (handle_.connectSocket < 0) {
+        throw IOException("This ApplicationPoolServer was detached or released");
     }
-    return client->newPool();
+    if (clientPid_ != ::getpid()) {
+        abandonInherited();
+        client_ = std::make_shared<PoolClient>(handle_.connectSocket);
+        clientPid_ = ::getpid();
+    }
+    return client_;
 }
 
 void ApplicationPoolServer::detach() {

@@ -49,6 +49,9 @@ public:
      *  Thread-safe.
      *  @throws SystemException, IOException (the agent does not answer) */
     ApplicationPoolPtr connect() EXCLUDES(mutex_);
+    /** A connection on which the agent tells its status (ControlClient). Thread-safe. @throws as
+     *  connect() */
+    FileDescriptor connectControl() EXCLUDES(mutex_);
 
     /** For forked processes that use the server but do not own it: closes the descriptors that only
      *  the owner needs. Called once, never in the owner. Connected pools stay usable. Afterwards
@@ -104,6 +107,7 @@ private:
     void start(const AgentSettings &settings);
     void abandonInherited() REQUIRES(mutex_);
     std::shared_ptr<PoolClient> ownClient() EXCLUDES(mutex_);
+    std::shared_ptr<PoolClient> client() EXCLUDES(mutex_);
     bool isOwner() const noexcept;
 
     Handle handle_;

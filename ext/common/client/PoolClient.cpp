@@ -170,6 +170,17 @@ void PoolClient::giveBack(FrameSocket connection, const std::string &agentId) {
     }
 }
 
+FileDescriptor PoolClient::connectControl() {
+    Frame answer = ask(Frame(FrameType::CONTROL));
+    if (answer.type == FrameType::REFUSED) {
+        throw IOException(answer.field(2));
+    }
+    if (answer.type != FrameType::CONTROL) {
+        throw ProtocolException("the agent answered CONTROL with an unexpected frame");
+    }
+    return answer.takeDescriptor(0);
+}
+
 Frame PoolClient::ask(const Frame &question, const std::vector<int> &descriptors) {
     const Turn turn(*this, FrameSocket::in(ANSWER_TIME));
     const FrameSocket::Deadline deadline = FrameSocket::in(RECONNECT_TIME);

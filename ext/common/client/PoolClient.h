@@ -51,6 +51,10 @@ public:
      *  moment. False: the frame was not sent. */
     bool tell(const Frame &frame) noexcept EXCLUDES(mutex_);
 
+    /** A connection on which the agent tells its status (control/ControlClient.h).
+     *  @throws as ask() */
+    FileDescriptor connectControl() EXCLUDES(mutex_);
+
     /** The AppLink of this application; made if there is none. */
     std::shared_ptr<AppLink> app(const Options &options) EXCLUDES(mutex_);
 

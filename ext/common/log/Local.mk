@@ -5,6 +5,8 @@ libpassenger_log_la_SOURCES = \
     %D%/Log.h \
     %D%/LogQueue.cpp \
     %D%/LogQueue.h \
+    %D%/RecentEvents.cpp \
+    %D%/RecentEvents.h \
     %D%/StandardError.cpp \
     %D%/StandardError.h
 libpassenger_log_la_LIBADD = $(SPDLOG_LIBS) $(FMT_LIBS)

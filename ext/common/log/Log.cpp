@@ -14,6 +14,7 @@
 #include "base/Mutex.h"
 #include "base/Poll.h"
 #include "log/LogQueue.h"
+#include "log/RecentEvents.h"
 #include "log/StandardError.h"
 
 namespace Passenger::Log {
@@ -163,10 +164,16 @@ bool outputPrefix() noexcept {
     return currentOutputPrefix;
 }
 
+RecentEvents &recentEvents() noexcept {
+    static auto &events = *new RecentEvents;
+    return events;
+}
+
 void write(LogLevel level, std::string_view text) {
     if (!enabled(level)) {
         return;
     }
+    recentEvents().note(text, std::chrono::system_clock::now());
     const std::string line = format(level, text);
     if (level == LogLevel::CRIT) {
         writeBehindTheQueue(line);

@@ -9,6 +9,7 @@
 namespace Passenger {
 
 class LogQueue;
+class RecentEvents;
 
 /** The numbers of PassengerLogLevel. */
 enum class LogLevel { CRIT = 0, ERROR = 1, WARN = 2, NOTICE = 3, INFO = 4, DEBUG = 5, DEBUG2 = 6, DEBUG3 = 7 };
@@ -32,6 +33,8 @@ inline bool enabled(LogLevel wanted) noexcept {
 /** Whether lines of applications get the prefix `App PID output: `. The default is true. */
 void setOutputPrefix(bool prefix) noexcept;
 bool outputPrefix() noexcept;
+/** The last events of each application that write() got. */
+RecentEvents &recentEvents() noexcept;
 /** Writes one line. Line breaks and control characters in `text` are escaped. */
 void write(LogLevel level, std::string_view text);
 /**

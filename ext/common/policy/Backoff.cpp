@@ -11,6 +11,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds FIRST_DELAY{500};
 constexpr milliseconds LONGEST_DELAY{60000};
 constexpr unsigned FREE_DEATHS = 4;
+constexpr unsigned LOOPING_FAILURES = 3;
 constexpr milliseconds FIRST_DELAY_AFTER_DEATHS{10000};
 /** Deaths, or breaks of queues, with a longer time between them are unrelated. */
 constexpr std::chrono::seconds FORGET{120};
@@ -23,6 +24,10 @@ milliseconds doubled(milliseconds delay, unsigned times) {
 }
 
 }  // namespace
+
+bool Backoff::looping() const noexcept {
+    return failures_ >= LOOPING_FAILURES || deaths_ > FREE_DEATHS;
+}
 
 void Backoff::spawnFailed(MonotonicTime now) noexcept {
     if (mayTry(now)) {

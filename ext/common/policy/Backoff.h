@@ -29,6 +29,9 @@ public:
     bool failing() const noexcept {
         return failures_ > 0;
     }
+    /** Whether the last three starts failed, or so many instances died that they are not replaced
+     *  at once. */
+    bool looping() const noexcept;
     /** Of several attempts that began together, only the first failure counts. */
     void spawnFailed(MonotonicTime now) noexcept;
     void spawnSucceeded() noexcept;

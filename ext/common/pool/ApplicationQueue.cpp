@@ -10,6 +10,15 @@
 
 namespace Passenger {
 
+namespace {
+
+/** @param entry of a child, which may tell any number */
+MonotonicTime sinceOf(const InFlightEntry &entry) {
+    return MonotonicTime(std::chrono::nanoseconds(std::min<std::uint64_t>(entry.since, INT64_MAX)));
+}
+
+}  // namespace
+
 ApplicationQueue::ApplicationQueue(std::uint32_t slot, std::string name, ChannelRegistry &channels,
                                    DescriptorStore &store)
     : slot_(slot), name_(std::move(name)), channels_(channels), store_(store), used_(ClaimsLayout::CELLS) {}
@@ -181,6 +190,28 @@ unsigned ApplicationQueue::inFlight() const {
     return senders_.inFlight(channels_.childSlots());
 }
 
+unsigned ApplicationQueue::untaken() const {
+    const unsigned all = inFlight();
+    const unsigned taken = all > 0 ? claims_.taken() : 0;
+    return all > taken ? all - taken : 0;
+}
+
+std::map<std::uint32_t, MonotonicTime> ApplicationQueue::takenSince() const {
+    std::map<std::pair<std::uint64_t, std::uint64_t>, MonotonicTime> sent;
+    for (const InFlightEntry &entry : channels_.inFlight(slot_)) {
+        sent.emplace(std::pair(entry.channel, entry.ticket), sinceOf(entry));
+    }
+    std::map<std::uint32_t, MonotonicTime> taken;
+    const std::vector<ClaimCell> cells = claims_.all();
+    for (std::uint32_t cell = 0; cell < cells.size(); cell++) {
+        const auto found = sent.find({cells[cell].channel, cells[cell].ticket});
+        if (found != sent.end()) {
+            taken.emplace(cell, found->second);
+        }
+    }
+    return taken;
+}
+
 GroupStatistics ApplicationQueue::statistics() const {
     return senders_.statistics(channels_.childSlots());
 }
@@ -220,7 +251,7 @@ std::vector<MonotonicTime> ApplicationQueue::waiting() {
     std::vector<MonotonicTime> since;
     for (const InFlightEntry &entry : unclaimed()) {
         // Untrusted: no time that could overflow when it is compared.
-        since.emplace_back(std::chrono::nanoseconds(std::min<std::uint64_t>(entry.since, INT64_MAX)));
+        since.push_back(sinceOf(entry));
     }
     std::sort(since.begin(), since.end());
     return since;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -127,8 +128,13 @@ public:
 
     /** Requests that are served or wait, as the children count them. */
     unsigned inFlight() const;
+    /** How many of them no instance has taken. */
+    unsigned untaken() const;
     /** The times since which the unclaimed requests wait, the oldest first. */
     std::vector<MonotonicTime> waiting();
+    /** Of each cell with a claim: since when its request has been in flight, as far as children
+     *  tell. */
+    std::map<std::uint32_t, MonotonicTime> takenSince() const;
     /** The statistics of the children. */
     GroupStatistics statistics() const;
     /** The most requests in flight at once since the last call. */

@@ -226,6 +226,7 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     const MonotonicTime now = context_.clock.now();
     const bool grows = task.purpose == SpawnTask::Purpose::GROW;
     (process->former() ? counters_.adopted : counters_.spawned)++;
+    lastSpawnTime_ = process->former() ? lastSpawnTime_ : process->spawnTime;
     instances_.add(process);
     hangs_.add(*process, task.options, now);
     demand_.joined(now, wanted, grows);
@@ -457,7 +458,9 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.name = name_;
     snapshot.appRoot = options_.appRoot;
     snapshot.environment = options_.environment;
+    snapshot.appType = options_.startCommand.empty() ? options_.appType : "";
     snapshot.state = state(now);
+    snapshot.crashLooping = failures_.crashLooping();
     snapshot.version = versions_.current();
     snapshot.starting = pending_.starting();
     snapshot.heartbeats = hangs_.heartbeats();
@@ -476,9 +479,7 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.lastFailure = failures_.last(now);
     snapshot.queue.limit = options_.maxQueueSize;
     snapshot.queue.oldest = demand_.waitingSince() ? now - *demand_.waitingSince() : std::chrono::nanoseconds(0);
-    const unsigned inFlight = queue_.inFlight();
-    const unsigned taken = inFlight > 0 ? queue_.claims().taken() : 0;
-    snapshot.queue.waiting = inFlight > taken ? inFlight - taken : 0;
+    snapshot.queue.waiting = queue_.untaken();
     const GroupStatistics statistics = queue_.statistics();
     snapshot.counters.requests = statistics.completed;
     snapshot.counters.refused = statistics.refused;
@@ -486,6 +487,9 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.counters.clientsLeft = statistics.left;
     snapshot.serviceTime = statistics.serviceTime;
     snapshot.queueTime = statistics.queueTime;
+    snapshot.serviceMicroseconds = statistics.serviceMicroseconds;
+    snapshot.queueMicroseconds = statistics.queueMicroseconds;
+    snapshot.lastSpawnTime = lastSpawnTime_;
     snapshot.processes = instances_.inspect(now);
     if (pending_.standby()) {
         snapshot.processes.push_back(instances_.inspect(*pending_.standby()->process, now));

@@ -188,6 +188,8 @@ private:
     RestartFiles restartFiles_;
     bool shutDown_ GUARDED_BY(poolLock) = false;
     GroupCounters counters_ GUARDED_BY(poolLock);
+    /** Of the last instance that was started; zero: none was. */
+    std::chrono::nanoseconds lastSpawnTime_ GUARDED_BY(poolLock){0};
     /** Why the latest instance was spawned in another way than was asked for; empty: it was not. */
     std::string spawnFallback_ GUARDED_BY(poolLock);
 

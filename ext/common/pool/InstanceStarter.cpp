@@ -60,6 +60,7 @@ void InstanceStarter::spawn(const SpawnTask &task) {
         if (!task.orphan.empty() && adopt(task)) {
             return;
         }
+        const MonotonicTime begin = parts_.context.clock.now();
         SpawnResult result = task.spawner->spawn(task.options);
         InstanceId id;
         {
@@ -68,6 +69,7 @@ void InstanceStarter::spawn(const SpawnTask &task) {
         }
         const auto process = std::make_shared<Process>(std::move(result), id, task.version, parts_.context.clock.now());
         process->restartFile = restartFile;
+        process->spawnTime = parts_.context.clock.now() - begin;
         spawned(task, process);
     });
 }

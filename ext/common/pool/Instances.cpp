@@ -237,7 +237,22 @@ std::vector<ProcessSnapshot> Instances::inspect(MonotonicTime now) const {
     for (const ProcessPtr &process : all_) {
         snapshots.push_back(inspect(*process, now));
     }
+    if (std::any_of(all_.begin(), all_.end(), [this](const ProcessPtr &process) { return taken(*process) > 0; })) {
+        noteAges(snapshots, now);
+    }
     return snapshots;
+}
+
+/** For how long the requests of each instance have been in flight. */
+void Instances::noteAges(std::vector<ProcessSnapshot> &processes, MonotonicTime now) const {
+    const auto since = queue_.takenSince();
+    for (ProcessSnapshot &process : processes) {
+        const CellRange cells = process.sockets.front().cells;
+        for (auto next = since.lower_bound(cells.first); next != since.end() && next->first < cells.first + cells.count;
+             ++next) {
+            process.busyFor = std::max<std::chrono::nanoseconds>(process.busyFor, now - next->second);
+        }
+    }
 }
 
 ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) const {
@@ -248,6 +263,8 @@ ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) co
     snapshot.state = process.state;
     snapshot.version = process.version();
     snapshot.age = now - process.since();
+    snapshot.adopted = process.former() != nullptr;
+    snapshot.hasDescendants = process.parts().hasDescendants;
     snapshot.memory = process.memory;
     snapshot.replacementReason = process.replacementReason;
     snapshot.sockets.push_back({process.socket.cells, process.socket.concurrency, taken(process)});

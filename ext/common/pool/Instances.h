@@ -103,6 +103,7 @@ public:
     ProcessSnapshot inspect(const Process &process, MonotonicTime now) const;
 
 private:
+    void noteAges(std::vector<ProcessSnapshot> &processes, MonotonicTime now) const;
     unsigned count(Process::State state) const noexcept;
     unsigned taken(const Process &process) const;
     void bury(ProcessPtr process);

@@ -167,9 +167,19 @@ void Pool::clear() {
 }
 
 std::shared_ptr<const Report> Pool::report(std::string_view id, std::string_view app) const {
-    const PoolGuard guard(context_);
-    const std::shared_ptr<const Report> found = context_.reports.find(id);
+    const std::shared_ptr<const Report> found = report(id);
     return found && found->app == app ? found : nullptr;
+}
+
+std::shared_ptr<const Report> Pool::report(std::string_view id) const {
+    const PoolGuard guard(context_);
+    return context_.reports.find(id);
+}
+
+std::optional<Options> Pool::optionsOf(const std::string &name) const {
+    const PoolGuard guard(context_);
+    const Group *group = groups_.find(name);
+    return group ? std::optional(group->options()) : std::nullopt;
 }
 
 PoolSnapshot Pool::inspect() const {

@@ -87,6 +87,8 @@ public:
     void asyncGet(const Options &options, const GetCallback &callback);
     /** A recent report of a failure; null: there is none with this id, or not any more. */
     std::shared_ptr<const Report> report(std::string_view id, std::string_view app) const;
+    /** The same of whatever application. */
+    std::shared_ptr<const Report> report(std::string_view id) const;
     /**
      * What a sender needs for this application's queue. Starts the application if it is down.
      * @param unusable a generation that was found closed
@@ -117,6 +119,8 @@ public:
     pid_t getSpawnServerPid() const;
     /** Ends all instances; applications start again with their next request. */
     void clear();
+    /** Of an application, as they are now; nothing: there is none with this name. */
+    std::optional<Options> optionsOf(const std::string &name) const;
     /** Everything, at one moment. */
     PoolSnapshot inspect() const;
     /** Process ids of the living instances, by application. */

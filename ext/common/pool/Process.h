@@ -169,6 +169,8 @@ public:
     std::optional<RequestQueue> ownQueue;
     /** RestartFiles::seen() before it was started. */
     std::string restartFile = "-";
+    /** How long its start took, up to the loaded application. */
+    std::chrono::nanoseconds spawnTime{0};
     /** Why it is due for replacement; empty: it is not. */
     std::string replacementReason;
     /** DRAINING: its successor serves already, so it does not count for the limits. */

@@ -34,6 +34,12 @@ struct ProcessSnapshot {
     std::uint64_t version = 0;
     /** Since its start. */
     std::chrono::nanoseconds age{0};
+    /** An earlier pool process started it. */
+    bool adopted = false;
+    /** For how long the oldest of its requests has been in flight; zero: it has none. */
+    std::chrono::nanoseconds busyFor{0};
+    /** The application runs in descendants of the process. */
+    bool hasDescendants = false;
     /** Bytes (PSS) when last measured; 0: never. */
     std::uint64_t memory = 0;
     /** Why it is being replaced; empty: it is not. */
@@ -76,6 +82,8 @@ struct FailureSnapshot {
     /** Under which the log has everything about it. */
     std::string reportId;
     std::string summary;
+    /** May be empty. */
+    std::string remedy;
     /** How long ago it was. */
     std::chrono::nanoseconds age{0};
 };
@@ -99,7 +107,10 @@ struct GroupSnapshot {
     std::string name;
     std::string appRoot;
     std::string environment;
+    std::string appType;
     GroupState state = GroupState::DOWN;
+    /** Whether starts fail, or instances die, one after the other. */
+    bool crashLooping = false;
     /** Counts restarts. */
     std::uint64_t version = 0;
     std::vector<ProcessSnapshot> processes;
@@ -117,6 +128,11 @@ struct GroupSnapshot {
     GroupCounters counters;
     LogHistogram serviceTime;
     LogHistogram queueTime;
+    /** The sums of the times in the two histograms. */
+    std::uint64_t serviceMicroseconds = 0;
+    std::uint64_t queueMicroseconds = 0;
+    /** Of the last instance that was started; zero: none was. */
+    std::chrono::nanoseconds lastSpawnTime{0};
     /** DEPLOY_FAILED, FAILED: why. */
     std::optional<GetFailure> failure;
     /**

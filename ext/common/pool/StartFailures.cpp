@@ -72,7 +72,7 @@ void StartFailures::report(const char *event, GetFailure &failure, MonotonicTime
     report->summary = failure.summary;
     failure.report = report;
     reports_.add(report);
-    last_ = {report->id, failure.summary, now};
+    last_ = {report->id, failure.summary, report->textOf("Remedy"), now};
     Log::error("event={} app=\"{}\" report={} error=\"{}\"", event, app_, report->id, failure.summary);
     for (const std::string &line : split(report->text(), '\n')) {
         Log::error("report={} {}", report->id, line);
@@ -87,7 +87,8 @@ void StartFailures::wentDown(const GetFailure &failure, Generation generation) {
 }
 
 std::optional<FailureSnapshot> StartFailures::last(MonotonicTime now) const {
-    return last_ ? std::optional(FailureSnapshot{last_->reportId, last_->summary, now - last_->when}) : std::nullopt;
+    return last_ ? std::optional(FailureSnapshot{last_->reportId, last_->summary, last_->remedy, now - last_->when})
+                 : std::nullopt;
 }
 
 }  // namespace Passenger

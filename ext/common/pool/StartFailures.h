@@ -33,6 +33,10 @@ public:
     Backoff &backoff() noexcept {
         return backoff_;
     }
+    /** Whether starts fail, or instances die, one after the other. */
+    bool crashLooping() const noexcept {
+        return backoff_.looping();
+    }
     bool mayTry(MonotonicTime now) const noexcept {
         return backoff_.mayTry(now);
     }
@@ -71,6 +75,7 @@ private:
     struct Last {
         std::string reportId;
         std::string summary;
+        std::string remedy;
         MonotonicTime when;
     };
 

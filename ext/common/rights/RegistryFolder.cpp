@@ -34,6 +34,10 @@ constexpr std::size_t RANDOM_LETTERS = 6;
 constexpr const char *PID = "pid";
 constexpr const char *PROPERTIES = "properties.json";
 constexpr const char *CONTROL = "control";
+// An application's user may ask about the application. Whatever the umask is.
+constexpr mode_t FOR_ALL_TO_READ = 0644;
+constexpr mode_t FOR_ALL_TO_USE = 0666;
+constexpr mode_t FOR_ALL_TO_ENTER = 0755;
 /** The age up to which an agent may not yet have locked `pid`. */
 constexpr std::time_t YOUNG_SECONDS = 60;
 
@@ -92,7 +96,8 @@ pid_t parentOf(pid_t pid) {
 
 void write(const std::string &path, const std::string &text) {
     const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    if (!file || ::fchmod(file.get(), FOR_ALL_TO_READ) != 0 ||
+        ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
         throw SystemException(path, errno);
     }
 }
@@ -105,6 +110,7 @@ FileDescriptor listenIn(const std::string &path, unsigned backlog) {
     fmt::format_to_n(address.sun_path, sizeof(address.sun_path) - 1, "/proc/self/fd/{}/{}", folder.get(), CONTROL);
     FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 ||
+        ::chmod(address.sun_path, FOR_ALL_TO_USE) != 0 ||
         ::listen(socket.get(), static_cast<int>(std::min<unsigned>(backlog, INT_MAX))) != 0) {
         throw SystemException(path + "/" + CONTROL, errno);
     }
@@ -138,6 +144,9 @@ RegistryFolder RegistryFolder::make(const std::string &parent, unsigned backlog,
     }
     try {
         folder.path = path;
+        if (::chmod(path.c_str(), FOR_ALL_TO_ENTER) != 0) {
+            throw SystemException(path, errno);
+        }
         folder.lock = lockIn(path, watchdog);
         folder.socket = listenIn(path, backlog);
         write(path + "/" + PROPERTIES,

@@ -10,10 +10,11 @@ namespace Passenger {
 
 /**
  * The agent's folder in PassengerInstanceRegistryDir, `passenger.XXXXXX`, in which commands find
- * it. The folder has `pid`, `properties.json`, and `control`, a socket. Only the user of the
- * process that makes the folder may enter it.
+ * it. The folder has `pid`, `properties.json`, and `control`, a socket. All users may read
+ * `properties.json` and connect to `control`.
  *
- * A free lock on `pid` tells that the agent is dead. The next agent removes the folder then. The
+ * A free lock on `pid` tells that the agent is dead; no other user may open that file, and so hold
+ * the lock. The next agent removes the folder then. The
  * lock lasts until each process has closed `lock`. A plain value; the functions block on the file
  * system.
  */

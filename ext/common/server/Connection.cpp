@@ -112,6 +112,9 @@ void Connection::handle(Frame frame) {
         case FrameType::UNREGISTER:
             unregister(frame);
             return;
+        case FrameType::CONTROL:
+            giveControl();
+            return;
         case FrameType::QUERY:
             query(frame);
             return;
@@ -163,6 +166,7 @@ void Connection::attach(const Frame &frame) {
     child();
     Options options = Options::fromMap(frame.map(1));
     if (const auto reason = context_.complete(options)) {
+        context_.attachesRefused++;
         if (context_.complaints.allows(SystemClock::instance().now())) {
             Log::warn("event=attach.refused pid={} app=\"{}\" reason=\"{}\"", pid_, options.groupName(), *reason);
         }
@@ -222,6 +226,16 @@ void Connection::unregister(const Frame &frame) {
         channels.emplace_back(frame.number(i));
     }
     context_.pool.channelsGone(child(), channels);
+}
+
+void Connection::giveControl() {
+    child();
+    try {
+        const FileDescriptor connection = context_.connectControl();
+        answer(Frame(FrameType::CONTROL), {connection.get()});
+    } catch (const std::exception &error) {
+        refuse(503, error.what());
+    }
 }
 
 void Connection::query(const Frame &frame) {

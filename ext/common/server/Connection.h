@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -30,7 +31,11 @@ struct ConnectionContext {
     /** Sets the options that depend on the server's settings. Returns the reason, for people, why
      *  no process may have these options; nothing: it may. */
     std::function<std::optional<std::string>(Options &)> complete;
+    /** A control connection for a child. May throw. */
+    std::function<FileDescriptor()> connectControl;
     DescriptorReserve &reserve;
+    /** What children asked for and may not have. */
+    std::atomic<std::uint64_t> attachesRefused{0};
     /** Limits log lines about errors of children. */
     LogLimit complaints{};
 };
@@ -62,6 +67,7 @@ private:
     void attach(const Frame &frame) REQUIRES(EventLoop::role);
     void registerChannel(Frame frame) REQUIRES(EventLoop::role);
     void unregister(const Frame &frame) REQUIRES(EventLoop::role);
+    void giveControl() REQUIRES(EventLoop::role);
     void query(const Frame &frame) REQUIRES(EventLoop::role);
     void overran(const Frame &frame);
     void report(const Frame &frame) REQUIRES(EventLoop::role);

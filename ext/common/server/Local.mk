@@ -8,5 +8,9 @@ libpassenger_server_la_SOURCES = \
     %D%/DescriptorReserve.cpp \
     %D%/DescriptorReserve.h \
     %D%/PoolServer.cpp \
-    %D%/PoolServer.h
+    %D%/PoolServer.h \
+    %D%/PoolStatus.cpp \
+    %D%/PoolStatus.h \
+    %D%/RequestHistory.cpp \
+    %D%/RequestHistory.h
 EXTRA_DIST += %D%/README.md

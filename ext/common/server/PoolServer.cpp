@@ -35,14 +35,17 @@ std::string makeAgentId() {
 }  // namespace
 
 PoolServer::PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
-                       std::function<std::optional<std::string>(Options &)> complete)
+                       std::function<std::optional<std::string>(Options &)> complete,
+                       std::function<FileDescriptor()> connectControl)
     : loop_(loop),
       pool_(pool),
       serverSocket_(std::move(serverSocket)),
       wakePair_(makeSeqPacketPair()),
       children_(loop, pool),
       reserve_(descriptorLimit(), [&pool] { pool.channels().askForIdleChannels(); }),
-      context_{loop, pool, children_, makeAgentId(), wakePair_.second, std::move(complete), reserve_} {
+      context_{
+          loop,    pool, children_, makeAgentId(), wakePair_.second, std::move(complete), std::move(connectControl),
+          reserve_} {
     // On the loop: the callbacks use the watchers, and so does their destruction.
     loop_.runSync([this] {
         loop_.assertOnLoop();

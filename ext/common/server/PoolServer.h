@@ -30,9 +30,10 @@ public:
     /** Connections on which no HELLO has come: children send it at once. */
     static constexpr std::size_t MOST_UNKNOWN = 1024;
 
-    /** @param complete as ConnectionContext::complete; called on the loop */
+    /** @param complete, connectControl as in ConnectionContext; called on the loop */
     PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
-               std::function<std::optional<std::string>(Options &)> complete);
+               std::function<std::optional<std::string>(Options &)> complete,
+               std::function<FileDescriptor()> connectControl);
     ~PoolServer();
     PoolServer(const PoolServer &) = delete;
     PoolServer &operator=(const PoolServer &) = delete;

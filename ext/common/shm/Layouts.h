@@ -12,7 +12,7 @@ namespace Passenger {
  * The version of all layouts in this file (doc/PROTOCOLS.md, sections 1 to 3). A change of a layout
  * changes the document and the version, too.
  */
-inline constexpr std::uint8_t LAYOUT_VERSION = 6;
+inline constexpr std::uint8_t LAYOUT_VERSION = 7;
 
 /** Largest message on a queue or a reply channel: 64 KiB, a usual piece of a body, and a header. */
 inline constexpr std::size_t MAX_MESSAGE = 65536 + 64;
@@ -137,13 +137,18 @@ struct GroupStatistics {
     LogHistogram serviceTime;
     /** From the sending of the request until an instance takes it, or until it is withdrawn. */
     LogHistogram queueTime;
+    /** Of all times in each histogram, in microseconds. */
+    std::uint64_t serviceMicroseconds = 0;
+    std::uint64_t queueMicroseconds = 0;
 
     friend bool operator==(const GroupStatistics &, const GroupStatistics &) = default;
 };
 static_assert(std::is_trivially_copyable_v<GroupStatistics> && std::is_standard_layout_v<GroupStatistics>);
-static_assert(sizeof(GroupStatistics) == 544 && offsetof(GroupStatistics, refused) == 8 &&
+static_assert(sizeof(GroupStatistics) == 560 && offsetof(GroupStatistics, refused) == 8 &&
               offsetof(GroupStatistics, timedOut) == 16 && offsetof(GroupStatistics, left) == 24 &&
-              offsetof(GroupStatistics, serviceTime) == 32 && offsetof(GroupStatistics, queueTime) == 288);
+              offsetof(GroupStatistics, serviceTime) == 32 && offsetof(GroupStatistics, queueTime) == 288 &&
+              offsetof(GroupStatistics, serviceMicroseconds) == 544 &&
+              offsetof(GroupStatistics, queueMicroseconds) == 552);
 
 namespace SenderMemoryLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'M', 'R', 'K');

@@ -29,6 +29,8 @@ void add(GroupStatistics &sum, const GroupStatistics &counted) {
     add(sum.left, counted.left);
     add(sum.serviceTime, counted.serviceTime);
     add(sum.queueTime, counted.queueTime);
+    add(sum.serviceMicroseconds, counted.serviceMicroseconds);
+    add(sum.queueMicroseconds, counted.queueMicroseconds);
 }
 
 /** A child's statistics and the padding up to those of the next child. */

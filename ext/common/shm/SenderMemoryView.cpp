@@ -10,8 +10,10 @@ void increment(std::uint64_t &counter) {
     __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED);
 }
 
-void increment(LogHistogram &histogram, std::chrono::nanoseconds time) {
+void count(LogHistogram &histogram, std::uint64_t &microseconds, std::chrono::nanoseconds time) {
     increment(histogram.counts[LogHistogram::bucket(time)]);
+    const auto positive = static_cast<std::uint64_t>(std::max<std::int64_t>(time.count(), 0));
+    __atomic_add_fetch(&microseconds, positive / 1000, __ATOMIC_RELAXED);
 }
 
 }  // namespace
@@ -59,8 +61,8 @@ void SenderMemoryView::completed(std::uint32_t childSlot, std::chrono::nanosecon
                                  std::chrono::nanoseconds service) noexcept {
     GroupStatistics &mine = statistics(childSlot);
     increment(mine.completed);
-    increment(mine.serviceTime, service);
-    increment(mine.queueTime, queued);
+    count(mine.serviceTime, mine.serviceMicroseconds, service);
+    count(mine.queueTime, mine.queueMicroseconds, queued);
 }
 
 void SenderMemoryView::refused(std::uint32_t childSlot) noexcept {
@@ -70,13 +72,13 @@ void SenderMemoryView::refused(std::uint32_t childSlot) noexcept {
 void SenderMemoryView::timedOut(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept {
     GroupStatistics &mine = statistics(childSlot);
     increment(mine.timedOut);
-    increment(mine.queueTime, queued);
+    count(mine.queueTime, mine.queueMicroseconds, queued);
 }
 
 void SenderMemoryView::left(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept {
     GroupStatistics &mine = statistics(childSlot);
     increment(mine.left);
-    increment(mine.queueTime, queued);
+    count(mine.queueTime, mine.queueMicroseconds, queued);
 }
 
 bool SenderMemoryView::askForMore() noexcept {

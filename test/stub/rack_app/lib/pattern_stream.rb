@@ -4,8 +4,11 @@
 # repeated. The length is a prime, so a piece that is lost, doubled or swapped changes the digest.
 class PatternStream
   BLOCK = Random.new(42).bytes(65_521).freeze
+  PAUSE_AT = 1_000_000
 
-  def initialize(bytes, piece)
+  # pause: seconds, before the second million bytes.
+  def initialize(bytes, piece, pause = 0)
+    @pause = pause
     @bytes = bytes
     @piece = piece.clamp(1, BLOCK.bytesize)
   end
@@ -18,6 +21,7 @@ class PatternStream
       offset = position % BLOCK.bytesize
       length = [@piece, @bytes - position, BLOCK.bytesize - offset].min
       yield BLOCK.byteslice(offset, length)
+      sleep @pause if position < PAUSE_AT && position + length >= PAUSE_AT
       position += length
     end
   end

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "agent/ControlService.h"
+#include "agent/InstanceFacts.h"
+#include "control/ServerStatus.h"
+#include "io/Frame.h"
+#include "pool/Pool.h"
+#include "rights/RunAs.h"
+#include "server/RequestHistory.h"
+
+namespace Passenger {
+
+/**
+ * Carries out the orders that commands and httpd's children send (doc/PROTOCOLS.md, section 5), and
+ * decides who may order what: root and the agent's own user everything, an application's user what
+ * concerns that application, a child of httpd questions only.
+ *
+ * Owned by the engine; ControlService calls answer() and tick() in its thread. May block.
+ */
+class ControlOrders {
+public:
+    struct Parts {
+        Pool &pool;
+        /** The user of an application, or the reason why there is none. May block. */
+        std::function<tl::expected<RunAs, std::string>(const Options &)> userOf;
+        /** Opens the applications' log files anew. */
+        std::function<void()> reopenLogs;
+        /** What the pool does not know: version, pids, counters of the server. */
+        std::function<ServerStatus()> server;
+    };
+
+    explicit ControlOrders(Parts parts);
+
+    /** The answer to an order.
+     *  @throws std::exception: the order is refused, and the text says why */
+    Frame answer(const Asker &asker, const Frame &order);
+    /** Called every RequestHistory::INTERVAL. */
+    void tick();
+
+private:
+    /** What is known of an application beside the pool. */
+    struct Known {
+        /** When it was first seen, seconds since 1970. */
+        double since = 0;
+        std::optional<RunAs> user;
+        RequestHistory history;
+    };
+    using Applications = std::vector<GroupSnapshot>;
+
+    const Applications &applications();
+    Frame status(const Asker &asker, const std::string &name);
+    Frame report(const Asker &asker, const std::string &id);
+    Frame restart(const Asker &asker, const std::string &name);
+    Frame detach(const Asker &asker, pid_t pid);
+    Frame drain(const Asker &asker, const std::string &name, bool drains);
+    Frame reopenLogs(const Asker &asker);
+    AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now);
+    const std::optional<RunAs> &userOf(const std::string &name);
+    bool owns(const Asker &asker, const std::string &name);
+    void demand(const Asker &asker, const std::string &name);
+
+    const Parts parts_;
+    InstanceFacts facts_;
+    std::map<std::string, Known> known_;
+    std::set<std::string> draining_;
+    bool allDrain_ = false;
+    /** The last snapshot, for askers that come soon after each other. */
+    Applications snapshot_;
+    unsigned waitingForRoom_ = 0;
+    unsigned poolSize_ = 0;
+    unsigned maxPoolSize_ = 0;
+    std::chrono::steady_clock::time_point snapshotAt_{};
+};
+
+}  // namespace Passenger

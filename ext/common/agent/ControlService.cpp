@@ -1,0 +1,210 @@
+#include "agent/ControlService.h"
+
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "io/SocketPair.h"
+#include "log/Log.h"
+
+namespace Passenger {
+
+namespace {
+
+/** The pause after a connection that cannot be accepted. */
+constexpr std::chrono::milliseconds PAUSE{100};
+
+std::optional<uid_t> peerOf(const FileDescriptor &socket) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return std::nullopt;
+    }
+    return peer.uid;
+}
+
+/** Whether the peer has read all that was sent (unix(7): SIOCOUTQ). Descriptors in answers that
+ *  nobody reads count against the limit of this process's user. */
+bool hasReadAll(const FileDescriptor &socket) {
+    int unread = 0;
+    return ::ioctl(socket.get(), SIOCOUTQ, &unread) == 0 && unread == 0;
+}
+
+}  // namespace
+
+ControlService::ControlService(Parts parts)
+    : parts_(std::move(parts)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (!wake_) {
+        throw SystemException("eventfd", errno);
+    }
+    thread_.start("commands", [this](const FileDescriptor &ending) { run(ending); });
+}
+
+ControlService::~ControlService() {
+    thread_.end();
+}
+
+void ControlService::listen(FileDescriptor socket) {
+    {
+        const LockGuard guard(mutex_);
+        nextListening_ = std::move(socket);
+    }
+    ::eventfd_write(wake_.get(), 1);
+}
+
+FileDescriptor ControlService::connect() {
+    DescriptorPair pair = makeStreamPair();
+    {
+        const LockGuard guard(mutex_);
+        if (fresh_.size() >= MOST_CONNECTIONS) {
+            throw IOException("too many questions about the agent's state wait");
+        }
+        fresh_.push_back(std::move(pair.first));
+    }
+    ::eventfd_write(wake_.get(), 1);
+    return std::move(pair.second);
+}
+
+void ControlService::run(const FileDescriptor &ending) {
+    for (;;) {
+        std::vector<pollfd> entries{{ending.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}, {listening_.get(), POLLIN, 0}};
+        for (const Connection &connection : connections_) {
+            entries.push_back({connection.socket.descriptor().get(), POLLIN, 0});
+        }
+        if (::poll(entries.data(), entries.size(), untilTick()) < 0) {
+            continue;
+        }
+        if (entries[0].revents != 0) {
+            return;
+        }
+        tickIfDue();
+        auto entry = entries.begin() + 3;
+        for (auto next = connections_.begin(); next != connections_.end(); ++entry) {
+            const auto connection = next++;
+            if (entry->revents != 0 && !serve(*connection)) {
+                connections_.erase(connection);
+            }
+        }
+        if (entries[1].revents != 0) {
+            takeNews();
+        } else if (entries[2].revents != 0) {
+            accept();
+            if (failing_) {
+                ::poll(entries.data(), 1, static_cast<int>(PAUSE.count()));
+            }
+        }
+    }
+}
+
+int ControlService::untilTick() const {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(nextTick_ - std::chrono::steady_clock::now());
+    return static_cast<int>(std::max<std::chrono::milliseconds::rep>(left.count(), 0));
+}
+
+void ControlService::tickIfDue() noexcept {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < nextTick_) {
+        return;
+    }
+    nextTick_ = now + parts_.interval;
+    try {
+        parts_.tick();
+    } catch (const std::exception &error) {
+        Log::error("event=command.failed error=\"{}\"", error.what());
+    }
+}
+
+void ControlService::accept() {
+    FileDescriptor socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket) {
+        // For example, no descriptor is free: the connection stays in the backlog.
+        const bool transient = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
+        if (!transient && !std::exchange(failing_, true)) {
+            Log::error("event=command.failed error=\"{}\"", SystemException("accept4", errno).what());
+        }
+        return;
+    }
+    failing_ = false;
+    if (const auto uid = peerOf(socket)) {
+        add({Asker{*uid, false}, FrameSocket(std::move(socket))});
+    }
+}
+
+/** Takes what connect() and listen() have left. */
+void ControlService::takeNews() {
+    eventfd_t ignored = 0;
+    ::eventfd_read(wake_.get(), &ignored);
+    std::vector<FileDescriptor> fresh;
+    {
+        const LockGuard guard(mutex_);
+        fresh = std::exchange(fresh_, {});
+        if (nextListening_) {
+            listening_ = std::move(*nextListening_);
+            nextListening_.reset();
+        }
+    }
+    for (FileDescriptor &socket : fresh) {
+        add({Asker{0, true}, FrameSocket(std::move(socket))});
+    }
+}
+
+void ControlService::add(Connection connection) {
+    connection.socket.refuseDescriptors();
+    const Asker asker = connection.asker;
+    const auto isSame = [&asker](const Connection &other) {
+        return other.asker.isHttpd == asker.isHttpd && other.asker.uid == asker.uid;
+    };
+    const auto ofRoot = [](const Connection &other) { return other.asker.uid == 0 && !other.asker.isHttpd; };
+    const auto same = std::count_if(connections_.begin(), connections_.end(), isSame);
+    if (!asker.isHttpd && asker.uid != 0 && static_cast<std::size_t>(same) >= MOST_OF_A_USER) {
+        dropOldest(isSame);
+    } else if (connections_.size() >= MOST_CONNECTIONS) {
+        // Another's connection ends before one of root does.
+        dropOldest([&](const Connection &other) { return !ofRoot(other); });
+        if (connections_.size() >= MOST_CONNECTIONS) {
+            connections_.pop_front();
+        }
+    }
+    connections_.push_back(std::move(connection));
+}
+
+void ControlService::dropOldest(const std::function<bool(const Connection &)> &which) {
+    const auto oldest = std::find_if(connections_.begin(), connections_.end(), which);
+    if (oldest != connections_.end()) {
+        connections_.erase(oldest);
+    }
+}
+
+/** Answers what has come. False: the connection is over. */
+bool ControlService::serve(Connection &connection) {
+    try {
+        while (const auto order = connection.socket.tryReceive()) {
+            if (!hasReadAll(connection.socket.descriptor())) {
+                return false;
+            }
+            Frame answer;
+            try {
+                answer = parts_.answer(connection.asker, *order);
+            } catch (const std::exception &error) {
+                answer = Frame(FrameType::ORDER_REFUSED, {error.what()});
+            }
+            connection.socket.send(answer, FrameSocket::in(std::chrono::milliseconds(0)));
+        }
+        return true;
+    } catch (const std::exception &) {
+        // The asker is gone, broke the protocol, or takes no answers.
+        return false;
+    }
+}
+
+}  // namespace Passenger

@@ -1,0 +1,82 @@
+#include "server/PoolStatus.h"
+
+#include <chrono>
+
+namespace Passenger {
+
+namespace {
+
+double inSeconds(std::chrono::nanoseconds time) {
+    return std::chrono::duration<double>(time).count();
+}
+
+HistogramStatus histogramOf(const LogHistogram &times, std::uint64_t microseconds) {
+    return {{times.counts.begin(), times.counts.end()}, static_cast<double>(microseconds) / 1e6};
+}
+
+InstanceStatus statusOf(const ProcessSnapshot &process) {
+    InstanceStatus status;
+    status.pid = process.pid;
+    status.state = nameOf(process.state);
+    status.version = process.version;
+    status.age = inSeconds(process.age);
+    status.adopted = process.adopted;
+    for (const SocketSnapshot &socket : process.sockets) {
+        status.concurrency += socket.concurrency;
+        status.sessions += socket.sessions;
+    }
+    status.busyFor = inSeconds(process.busyFor);
+    status.memory = process.memory;
+    status.replacementReason = process.replacementReason;
+    return status;
+}
+
+CountersStatus statusOf(const GroupCounters &counters) {
+    CountersStatus status;
+    status.requests = counters.requests;
+    status.refused = counters.refused;
+    status.timedOut = counters.timedOut;
+    status.clientsLeft = counters.clientsLeft;
+    status.spawned = counters.spawned;
+    status.spawnsFailed = counters.spawnsFailed;
+    status.adopted = counters.adopted;
+    status.restarts = counters.restarts;
+    status.deploysFailed = counters.deploysFailed;
+    status.died = counters.died;
+    status.replaced = counters.replaced;
+    status.reforked = counters.reforked;
+    status.reforksFailed = counters.reforksFailed;
+    status.evicted = counters.evicted;
+    status.idled = counters.idled;
+    return status;
+}
+
+}  // namespace
+
+AppStatus statusOf(const GroupSnapshot &group) {
+    AppStatus status;
+    status.name = group.name;
+    status.root = group.appRoot;
+    status.environment = group.environment;
+    status.type = group.appType;
+    status.state = nameOf(group.state);
+    status.crashLooping = group.crashLooping;
+    status.version = group.version;
+    for (const ProcessSnapshot &process : group.processes) {
+        status.instances.push_back(statusOf(process));
+    }
+    status.starting = group.starting;
+    status.minInstances = group.minInstances;
+    status.maxInstances = group.maxInstances;
+    status.queue = {group.queue.waiting, inSeconds(group.queue.oldest), group.queue.limit};
+    status.counters = statusOf(group.counters);
+    status.queueTime = histogramOf(group.queueTime, group.queueMicroseconds);
+    status.serviceTime = histogramOf(group.serviceTime, group.serviceMicroseconds);
+    status.lastSpawnTime = inSeconds(group.lastSpawnTime);
+    if (const auto &failure = group.lastFailure) {
+        status.failure = FailureStatus{failure->reportId, failure->summary, failure->remedy, inSeconds(failure->age)};
+    }
+    return status;
+}
+
+}  // namespace Passenger

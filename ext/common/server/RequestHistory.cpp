@@ -1,0 +1,96 @@
+#include "server/RequestHistory.h"
+
+#include <algorithm>
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::seconds;
+
+// The length of a slot, and for how long slots are kept.
+constexpr seconds MINUTE{60};
+constexpr seconds QUARTER{15 * 60};
+constexpr seconds DAY{24 * 3600};
+
+double secondsSinceEpoch(RequestHistory::Time time) {
+    return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+/** The time below which the share lies, with the times of a bucket spread evenly in it. */
+double quantile(const LogHistogram &times, double share) {
+    const auto wanted = static_cast<double>(times.total()) * share;
+    double below = 0;
+    for (std::size_t bucket = 0; bucket < LogHistogram::BUCKETS; bucket++) {
+        const auto count = static_cast<double>(times.counts[bucket]);
+        if (count > 0 && below + count >= wanted) {
+            const double high = std::chrono::duration<double>(LogHistogram::upperBound(bucket)).count();
+            const double low = bucket <= 1 ? 0 : high / 2;
+            return low + (high - low) * (wanted - below) / count;
+        }
+        below += count;
+    }
+    return 0;
+}
+
+}  // namespace
+
+TimeQuantiles quantilesOf(const LogHistogram &times) {
+    return {quantile(times, 0.5), quantile(times, 0.9), quantile(times, 0.99)};
+}
+
+void RequestHistory::add(Time now, const LogHistogram &queue, const LogHistogram &service) {
+    // After a restart of the counts, since() gives what was counted again.
+    const bool anew = service.total() < service_.total();
+    const Slot fresh{now, anew ? queue : queue.since(queue_), anew ? service : service.since(service_)};
+    queue_ = queue;
+    service_ = service;
+    add(minute_, INTERVAL, MINUTE, now, fresh);
+    add(quarter_, MINUTE, QUARTER, now, fresh);
+    add(day_, QUARTER, DAY, now, fresh);
+}
+
+void RequestHistory::add(Slots &slots, seconds length, seconds kept, Time now, const Slot &fresh) {
+    while (!slots.empty() && slots.front().begin + kept + length <= now) {
+        slots.pop_front();
+    }
+    if (fresh.queue.total() == 0 && fresh.service.total() == 0) {
+        return;
+    }
+    const Time begin = now - now.time_since_epoch() % length;
+    if (slots.empty() || slots.back().begin != begin) {
+        slots.push_back({begin, {}, {}});
+    }
+    slots.back().queue.merge(fresh.queue);
+    slots.back().service.merge(fresh.service);
+}
+
+/** Slots that lie in the window in part count whole. */
+WindowStatus RequestHistory::window(const Slots &slots, seconds length, seconds slot, Time now) {
+    Slot sum{};
+    for (const Slot &one : slots) {
+        if (one.begin + slot > now - length) {
+            sum.queue.merge(one.queue);
+            sum.service.merge(one.service);
+        }
+    }
+    return {static_cast<std::uint64_t>(length.count()), sum.service.total(), quantilesOf(sum.queue),
+            quantilesOf(sum.service)};
+}
+
+std::vector<WindowStatus> RequestHistory::windows(Time now) const {
+    return {window(minute_, MINUTE, INTERVAL, now), window(quarter_, QUARTER, MINUTE, now),
+            window(day_, DAY, QUARTER, now)};
+}
+
+std::vector<PointStatus> RequestHistory::points(Time now) const {
+    std::vector<PointStatus> points;
+    for (const Slot &slot : day_) {
+        const Time end = std::min(slot.begin + QUARTER, now);
+        points.push_back({secondsSinceEpoch(end), std::chrono::duration<double>(end - slot.begin).count(),
+                          slot.service.total(), quantilesOf(slot.queue), quantilesOf(slot.service)});
+    }
+    return points;
+}
+
+}  // namespace Passenger

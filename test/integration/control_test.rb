@@ -1,0 +1,166 @@
+# frozen_string_literal: true
+
+require_relative "support/control_client"
+require_relative "support/integration_test"
+
+# Orders on the agent's named socket: what it tells, what it does, and who may order what.
+class ControlTest < IntegrationTest
+  def setup
+    @folder = File.join(SampleApps.new_folder(Dir.tmpdir), "registry")
+  end
+
+  def test_the_status_tells_requests_instances_and_times
+    with_server(registered) do |server|
+      3.times { assert_status 200, server.client.get("/") }
+      app = nil
+      eventually("the three answers") { (app = only_app).dig("counters", "requests") == 3 }
+      pid = server.client.pid
+      assert_equal ["serving", [pid]], [app["state"], app["instances"].map { |one| one["pid"] }]
+      assert_equal 3, app.dig("service_time", "counts").sum
+      assert_operator app.dig("service_time", "sum"), :>, 0
+      assert_equal 3, app["windows"].first["requests"]
+      assert_operator app["instances"].first["memory"], :>, 1_000_000
+      assert_operator app["last_spawn_time"], :>, 0
+      assert_includes app["events"].map { |event| event["name"] }, "instance.started"
+      assert_equal TestEnvironment.web_user, app["user"] if TestEnvironment.root?
+    end
+  end
+
+  def test_a_request_in_work_is_told_with_its_age
+    with_server(registered) do |server|
+      assert_status 200, server.client.get("/")
+      slow = Thread.new { server.client.get("/sleep/3") }
+      eventually("the request in work") do
+        instance = only_app["instances"].first
+        instance["sessions"] == 1 && instance["busy_for"] > 0.5
+      end
+      assert_status 200, slow.value
+    end
+  end
+
+  def test_a_failed_start_is_told_with_its_report_and_remedy
+    broken = registered { |made| made.site("bad.test", SampleApps.copy("boot_failures/raises")) }
+    with_server(broken) do |server|
+      assert_status 500, server.client("bad.test").get("/")
+      failure = client.status["apps"].find { |app| app["failure"] }["failure"]
+      report = client.order("report", failure.fetch("report"))
+      assert_equal failure.values_at("report", "summary"), report.fields.first(2)
+      refused("report", "0000") { |text| assert_match(/no report 0000/, text) }
+    end
+  end
+
+  def test_an_order_restarts_an_application
+    with_server(registered) do |server|
+      first = server.client.pid
+      client.order("restart", only_app["name"])
+      eventually("another instance") { server.client.pid != first }
+    end
+  end
+
+  def test_an_order_detaches_an_instance
+    with_server(registered) do |server|
+      first = server.client.pid
+      client.order("detach", first.to_s)
+      eventually("another instance") { server.client.pid != first }
+      refused("detach", "1") { |text| assert_match(/process 1 is no instance/, text) }
+    end
+  end
+
+  def test_a_drained_application_serves_and_says_so
+    with_server(registered) do |server|
+      assert_status 200, server.client.get("/")
+      client.order("drain", only_app["name"], "1")
+      assert only_app["draining"]
+      assert_status 200, server.client.get("/")
+      client.order("drain", "", "1")
+      client.order("drain", "", "0")
+      refute only_app["draining"]
+    end
+  end
+
+  def test_unknown_orders_and_names_are_refused_and_the_connection_stays
+    with_server(registered) do |server|
+      assert_status 200, server.client.get("/")
+      asker = client
+      [%w[explode], ["restart", "none"], ["restart"], ["detach", "x"], []].each do |order|
+        assert_raises(ControlClient::Refused) { asker.order(*order) }
+      end
+      assert_equal 1, asker.status["apps"].size
+    end
+  end
+
+  def test_an_applications_user_sees_and_restarts_that_application_only
+    needs_root("to be somebody else")
+    with_server(registered) do |server|
+      assert_status 200, server.client.get("/")
+      name = eventually("the user") { only_app.then { |app| app["name"] if app["uid"].positive? } }
+      first = server.client.pid
+      assert_equal [[], "refused"], as(TestEnvironment::OTHER_USER, name)
+      assert_equal [[name], "done"], as(TestEnvironment::WEB_USER, name)
+      eventually("another instance") { server.client.pid != first }
+    end
+  end
+
+  def test_an_asker_that_reads_nothing_stops_nobody
+    with_server(registered) do |server|
+      assert_status 200, server.client.get("/")
+      stuck = Array.new(3) { UNIXSocket.new(path) }
+      stuck.each do |one|
+        order = PhusionPassenger::Frame.new(ControlClient::ORDER, ["status", ""], []).encode
+        # More than the socket takes: the agent does not read on.
+        loop { one.write_nonblock(order) }
+      rescue SystemCallError, IO::WaitWritable
+        nil
+      end
+      assert_equal 1, client.status["apps"].size
+    ensure
+      stuck&.each(&:close)
+    end
+  end
+
+  private
+
+  def registered
+    configuration do |made|
+      made.set("PassengerInstanceRegistryDir", @folder)
+      yield made if block_given?
+    end
+  end
+
+  def path
+    JSON.parse(File.read(Dir.glob("#{@folder}/passenger.*/properties.json").first)).fetch("control")
+  end
+
+  def client
+    ControlClient.new(path)
+  end
+
+  def only_app
+    apps = client.status["apps"]
+    assert_equal 1, apps.size
+    apps.first
+  end
+
+  def refused(*order)
+    yield assert_raises(ControlClient::Refused) { client.order(*order) }.message
+  end
+
+  # The applications that this user sees, and how an order to restart ends.
+  def as(user, name)
+    File.chmod(0o755, File.dirname(@folder), File.dirname(File.dirname(@folder)))
+    program = <<~RUBY
+      require "#{File.join(__dir__, 'support/control_client')}"
+      client = ControlClient.new(ARGV[0])
+      names = client.status["apps"].map { |app| app["name"] }
+      outcome = begin
+        client.order("restart", ARGV[1])
+        "done"
+      rescue ControlClient::Refused
+        "refused"
+      end
+      print JSON.generate([names, outcome])
+    RUBY
+    command = ["setpriv", "--reuid=#{user}", "--clear-groups", RbConfig.ruby, "-e", program]
+    JSON.parse(IO.popen([*command, path, name], &:read))
+  end
+end
