@@ -145,11 +145,7 @@ unsigned Child::mostHijackedConnections() noexcept {
 }
 
 std::unique_ptr<RequestContext> Child::newContext() const {
-    ApplicationPoolServer *agent = AgentKeeper::server();
-    if (agent == nullptr) {
-        throw IOException("the agent does not run; httpd's error log has the reason");
-    }
-    return std::make_unique<RequestContext>(agent->connect(), share_);
+    return std::make_unique<RequestContext>(AgentKeeper::running().connect(), share_);
 }
 
 Child::BorrowedContext Child::borrow() {

@@ -67,6 +67,7 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/httpd/DescriptorLimit.cpp \
     %D%/httpd/DescriptorLimit.h \
     %D%/httpd/Guard.h \
+    %D%/httpd/HandlerNames.h \
     %D%/httpd/Httpd.h \
     %D%/httpd/PoolText.h \
     %D%/httpd/Retained.h \
@@ -105,7 +106,13 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/response/ResponseSender.cpp \
     %D%/response/ResponseSender.h \
     %D%/response/Turbocache.cpp \
-    %D%/response/Turbocache.h
+    %D%/response/Turbocache.h \
+    %D%/status/HealthHandler.cpp \
+    %D%/status/HealthHandler.h \
+    %D%/status/StatusHandler.cpp \
+    %D%/status/StatusHandler.h \
+    %D%/status/TextAnswer.cpp \
+    %D%/status/TextAnswer.h
 %C%_mod_passenger_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
 # The module exports one symbol. libtool's -export-symbols-regex would also export symbols of
 # templates.
@@ -119,7 +126,8 @@ EXTRA_DIST += \
     %D%/config/README.md \
     %D%/httpd/README.md \
     %D%/request/README.md \
-    %D%/response/README.md
+    %D%/response/README.md \
+    %D%/status/README.md
 EXTRA_%C%_mod_passenger_la_DEPENDENCIES = %D%/mod_passenger.map
 EXTRA_DIST += %D%/mod_passenger.map
 

@@ -13,12 +13,15 @@
 #include "apache2/config/Directives.h"
 #include "apache2/config/Settings.h"
 #include "apache2/httpd/Guard.h"
+#include "apache2/httpd/HandlerNames.h"
 #include "apache2/httpd/Httpd.h"
 #include "apache2/request/DirectoryWalk.h"
 #include "apache2/request/ForgedHeaders.h"
 #include "apache2/request/Route.h"
 #include "apache2/request/SpoolMemory.h"
 #include "apache2/response/Turbocache.h"
+#include "apache2/status/HealthHandler.h"
+#include "apache2/status/StatusHandler.h"
 
 extern "C" {
 #include <ap_mpm.h>
@@ -104,12 +107,27 @@ int decide(request_rec *r) {
     return child == nullptr ? DECLINED : guarded(r, "fixups", [&] { return Route::decide(r, child->startupFiles()); });
 }
 
+bool isFor(const request_rec *r, const char *handler) {
+    return r->handler != nullptr && std::strcmp(r->handler, handler) == 0;
+}
+
 int answer(request_rec *r) {
     const Route *route = Route::of(r);
-    if (route == nullptr || r->handler == nullptr || std::strcmp(r->handler, Route::HANDLER) != 0) {
+    if (route == nullptr || !isFor(r, Route::HANDLER)) {
         return DECLINED;
     }
     return guarded(r, "handler", [&] { return RequestHandler(r, *route, *Child::current()).run(); });
+}
+
+int tellStatus(request_rec *r) {
+    return isFor(r, STATUS_HANDLER) ? guarded(r, "handler", [&] { return StatusHandler::run(r); }) : DECLINED;
+}
+
+int tellHealth(request_rec *r) {
+    Child *child = Child::current();
+    return isFor(r, HEALTH_HANDLER) && child != nullptr
+               ? guarded(r, "handler", [&] { return HealthHandler::run(r, child->startupFiles()); })
+               : DECLINED;
 }
 
 void registerHooks(apr_pool_t * /*pool*/) {
@@ -134,6 +152,8 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_fixups(removeForgedHeaders, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_fixups(decide, before, after, APR_HOOK_LAST);
     ap_hook_handler(answer, nullptr, nullptr, APR_HOOK_FIRST);
+    ap_hook_handler(tellStatus, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_handler(tellHealth, nullptr, nullptr, APR_HOOK_MIDDLE);
 }
 
 }  // namespace

@@ -263,6 +263,13 @@ ApplicationPoolServer *AgentKeeper::server() noexcept {
     return theServer;
 }
 
+ApplicationPoolServer &AgentKeeper::running() {
+    if (theServer == nullptr) {
+        throw IOException("the agent does not run; httpd's error log has the reason");
+    }
+    return *theServer;
+}
+
 pid_t AgentKeeper::owner() noexcept {
     return theOwner;
 }

@@ -36,6 +36,8 @@ void check(server_rec *server);
 
 /** Null if no agent runs. */
 ApplicationPoolServer *server() noexcept;
+/** @throws IOException: no agent runs */
+ApplicationPoolServer &running();
 /** The pid of httpd's parent. 0 before start(). */
 pid_t owner() noexcept;
 

@@ -48,6 +48,14 @@ inline constexpr std::array REQUEST{
               "On with PassengerAppEnv development, else Off",
               "the error page of an application that does not start shows the exception, the output, the environment "
               "(secrets are hidden) and more. Off: the page shows the report's number only"},
+    Directive{
+        "PassengerStatusDetails", Context::APPLICATION, flag(&Settings::statusDetails).readBy(Reader::HTTPD), "Off",
+        "the answers of SetHandler passenger-status show paths, pids, users, the reasons of failures, and events. "
+        "Set it where only administrators may read"},
+    Directive{"PassengerHealthQueueAge", Context::APPLICATION,
+              number(&Settings::healthQueueAge, 1, LONG_TIME).readBy(Reader::HTTPD), "5",
+              "seconds that a request may have waited in the queue; from then on SetHandler passenger-health answers "
+              "503"},
     Directive{"PassengerMaxRequestTime", Context::LOCAL,
               number(&Settings::maxRequestTime, 0, LONG_TIME).sets(&Options::maxRequestTime), "0",
               "seconds that an instance may take for a request; then the request gets 504 and the instance is killed. "

@@ -136,7 +136,9 @@ struct Settings {
     Text stickySessionsCookieName = nullptr;
     Text stickySessionsCookieAttributes = nullptr;
     Flag friendlyErrorPages;
+    Flag statusDetails;
     /** Seconds. */
+    Number healthQueueAge;
     Number maxRequestTime;
     Number maxRequestQueueSize;
     /** Seconds. */
@@ -148,6 +150,12 @@ struct Settings {
     /** Exceptions of an application are shown only to its developers. */
     bool showsFriendlyErrorPages() const noexcept {
         return friendlyErrorPages.value_or(std::string_view(appEnvOrDefault()) == "development");
+    }
+    bool showsStatusDetails() const noexcept {
+        return statusDetails.value_or(false);
+    }
+    int healthQueueAgeOrDefault() const noexcept {
+        return healthQueueAge.value_or(5);
     }
     bool isHighPerformance() const noexcept {
         return highPerformance.value_or(false);

@@ -136,6 +136,8 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerBufferResponse", shown(settings.buffersResponse())},
         {"PassengerErrorOverride", shown(settings.overridesErrors())},
         {"PassengerAllowEncodedSlashes", shown(settings.allowsEncodedSlashes())},
+        {"PassengerStatusDetails", shown(settings.showsStatusDetails())},
+        {"PassengerHealthQueueAge", shown(settings.healthQueueAgeOrDefault())},
         {"PassengerStickySessions", same<bool>({settings.hasStickySessions(), options.stickySessions})},
         {"PassengerStickySessionsCookieName", settings.stickySessionsCookieNameOrDefault()},
         {"PassengerStickySessionsCookieAttributes", settings.stickySessionsCookieAttributesOrDefault()},

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "apache2/httpd/HandlerNames.h"
 #include "apache2/httpd/PoolText.h"
 #include "apache2/request/AppFinder.h"
 #include "apache2/request/LocationView.h"
@@ -24,6 +25,11 @@ bool belongsToAnother(const request_rec *r) {
     if (r->handler != nullptr && std::strcmp(r->handler, "redirect-handler") == 0) {
         return true;
     }
+    // A rewrite rule, too, may set the handlers of status pages.
+    if (r->handler != nullptr &&
+        (std::strcmp(r->handler, STATUS_HANDLER) == 0 || std::strcmp(r->handler, HEALTH_HANDLER) == 0)) {
+        return true;
+    }
     // An administrator sets SetHandler for a place on purpose (server-status …). mod_mime in
     // contrast derives handlers from file extensions.
     const auto *core = static_cast<const core_dir_config *>(ap_get_core_module_config(r->per_dir_config));
@@ -37,6 +43,15 @@ const char *defaultName(apr_pool_t *pool, const char *appRoot, const Settings &s
     const char *group = settings.group != nullptr ? settings.group : "";
     return apr_pstrcat(pool, appRoot, " (", settings.appEnvOrDefault(), ")",
                        *user != '\0' || *group != '\0' ? " as " : "", user, *group != '\0' ? ":" : "", group, nullptr);
+}
+
+const char *nameOf(apr_pool_t *pool, const AppFinder &app, const Settings &settings) {
+    return settings.appGroupName != nullptr ? settings.appGroupName : defaultName(pool, app.appRoot, settings);
+}
+
+/** @return whether an application is there, or the configuration says that one must be */
+bool isThere(const AppFinder &app, const Settings &settings) {
+    return app.appRoot != nullptr && (app.error == 0 || settings.appRoot != nullptr);
 }
 
 bool isRealFile(const request_rec *r) {
@@ -132,7 +147,7 @@ void Route::take(apr_pool_t *pool, const AppFinder &app, const Settings &setting
     appRoot = app.appRoot;
     appType = app.type;
     startupFile = app.startupFile;
-    appName = settings.appGroupName != nullptr ? settings.appGroupName : defaultName(pool, appRoot, settings);
+    appName = nameOf(pool, app, settings);
     // The application's user may have rights that this process lacks.
     if (app.error != 0 && app.error != EACCES) {
         char text[128];
@@ -192,7 +207,7 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, boo
         return DECLINED;
     }
     const AppFinder app(r, settings, startupFiles);
-    if (app.appRoot == nullptr || (app.error != 0 && settings.appRoot == nullptr)) {
+    if (!isThere(app, settings)) {
         return DECLINED;
     }
     auto *route = mutableOf(r);
@@ -212,6 +227,15 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, boo
     route->ahead = ahead;
     claim(r);
     return OK;
+}
+
+const char *Route::applicationAt(request_rec *r, StartupFileCache &startupFiles) {
+    const Settings &settings = Settings::of(r);
+    if (!settings.isEnabled()) {
+        return nullptr;
+    }
+    const AppFinder app(r, settings, startupFiles);
+    return isThere(app, settings) ? nameOf(r->pool, app, settings) : nullptr;
 }
 
 void Route::claim(request_rec *r) {

@@ -56,6 +56,10 @@ struct Route {
      */
     static int decide(request_rec *r, StartupFileCache &startupFiles);
 
+    /** The name of the application that URLs like this one are for, whatever answers this request.
+     *  Null: there is none. */
+    static const char *applicationAt(request_rec *r, StartupFileCache &startupFiles);
+
 private:
     void take(apr_pool_t *pool, const AppFinder &app, const Settings &settings);
     static Route *mutableOf(const request_rec *r) noexcept;

@@ -1,0 +1,35 @@
+#include "apache2/status/HealthHandler.h"
+
+#include <chrono>
+#include <exception>
+#include <string>
+
+#include "apache2/agent/AgentKeeper.h"
+#include "apache2/config/Settings.h"
+#include "apache2/request/Route.h"
+#include "apache2/status/TextAnswer.h"
+#include "control/ControlClient.h"
+#include "control/HealthCheck.h"
+#include "control/PublicStatus.h"
+
+namespace Passenger::HealthHandler {
+
+int run(request_rec *r, StartupFileCache &startupFiles) {
+    if (const int refusal = TextAnswer::allowReading(r); refusal != OK) {
+        return refusal;
+    }
+    try {
+        const char *app = Route::applicationAt(r, startupFiles);
+        ControlClient agent(AgentKeeper::running().connectControl());
+        const ServerStatus status = publicPart(agent.status(app != nullptr ? app : ""));
+        const std::string reason =
+            reasonToSendElsewhere(status, std::chrono::seconds(Settings::of(r).healthQueueAgeOrDefault()));
+        return reason.empty()
+                   ? TextAnswer::send(r, HTTP_OK, "text/plain; charset=utf-8", "healthy\n")
+                   : TextAnswer::send(r, HTTP_SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", reason + "\n");
+    } catch (const std::exception &problem) {
+        return TextAnswer::sendNoAgent(r, problem.what());
+    }
+}
+
+}  // namespace Passenger::HealthHandler

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "apache2/httpd/Httpd.h"
+#include "apache2/request/StartupFileCache.h"
+
+/** Tells a balancer whether to send requests. httpd's access rules protect it. */
+namespace Passenger::HealthHandler {
+
+/** A handler's hook, for requests with HEALTH_HANDLER: 200, or 503 with the reason. */
+int run(request_rec *r, StartupFileCache &startupFiles);
+
+}  // namespace Passenger::HealthHandler
