@@ -4,6 +4,7 @@ EXTRA_DIST += \
     %D%/COMMANDS.md \
     %D%/COMPATIBILITY.md \
     %D%/CONFIGURATION.md \
+    %D%/EVENTS.md \
     %D%/GLOSSARY.md \
     %D%/OPERATIONS.md \
     %D%/ORIGINS.md \
@@ -13,6 +14,7 @@ EXTRA_DIST += \
     %D%/PROTOCOLS.md \
     %D%/SECURITY.md \
     %D%/THREADING.md \
+    %D%/TROUBLESHOOTING.md \
     %D%/decisions/0001-instances-take-requests.md \
     %D%/decisions/0002-claims-decide.md \
     %D%/decisions/0003-one-event-loop.md \
