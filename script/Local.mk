@@ -4,6 +4,7 @@ EXTRA_DIST += \
     %D%/fresh \
     %D%/fuzz \
     %D%/lint \
+    %D%/lint-events \
     %D%/lint-module \
     %D%/lint-structure \
     %D%/model \
