@@ -28,13 +28,14 @@ class ControlTest < IntegrationTest
 
   def test_a_request_in_work_is_told_with_its_age
     with_server(registered) do |server|
-      assert_status 200, server.client.get("/")
-      slow = Thread.new { server.client.get("/sleep/3") }
+      path = fifo
+      answer = Thread.new { server.client.get("/wait?fifo=#{path}") }
       eventually("the request in work") do
-        instance = only_app["instances"].first
-        instance["sessions"] == 1 && instance["busy_for"] > 0.5
+        instance = client.status["apps"].flat_map { |app| app["instances"] }.first
+        instance && instance["sessions"] == 1 && instance["busy_for"] > 0.5
       end
-      assert_status 200, slow.value
+      release(path)
+      assert_status 200, answer.value
     end
   end
 

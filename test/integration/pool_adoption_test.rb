@@ -71,7 +71,7 @@ class PoolAdoptionTest < IntegrationTest
   # A request that was begun is not run a second time.
   def test_the_death_of_an_instance_that_was_taken_over_is_told_for_requests_of_both_times
     pid = client("one.test").pid
-    answer, path = request_in_work(server, "one.test")
+    answer, = request_in_work(server, "one.test")
     kill_pool
     waiting = Thread.new { client("one.test").pid }
     eventually("the take-over") { adopted?(server, pid) }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -14,7 +15,9 @@
 #include "agent/ControlOrders.h"
 #include "agent/MonitoredFiles.h"
 #include "base/Clock.h"
+#include "base/DescriptorLimit.h"
 #include "base/Mutex.h"
+#include "base/ProcessTree.h"
 #include "base/SystemClock.h"
 #include "log/Log.h"
 #include "loop/EventLoop.h"
@@ -215,6 +218,7 @@ private:
     std::optional<std::string> complete(Options &options) {
         fillIn(options);
         auto refusal = factory_->refusal(options);
+        attachesRefused_ += refusal ? 1 : 0;
         if (!refusal && !options.monitoredFiles.empty()) {
             services_->monitor();
         }
@@ -227,7 +231,11 @@ private:
         status.version = PASSENGER_VERSION;
         status.watchdogPid = ::getppid();
         status.poolPid = ::getpid();
+        status.httpdPid = parentOf(::getppid());
         status.since = since_;
+        status.descriptors = openDescriptors();
+        status.descriptorLimit = descriptorLimit();
+        status.attachesRefused = attachesRefused_;
         return status;
     }
 
@@ -258,6 +266,7 @@ private:
 
     DescriptorStore &store_;
     const double since_ = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    std::atomic<std::uint64_t> attachesRefused_{0};
     Mutex mutex_{Locks::POOL_ENGINE};
     AgentSettings settings_ GUARDED_BY(mutex_);
     std::string warning_;

@@ -4,13 +4,26 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <limits>
+#include <system_error>
 
 namespace Passenger {
 
 std::size_t descriptorLimit() noexcept {
     rlimit limit{};
     return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : std::numeric_limits<std::size_t>::max();
+}
+
+std::size_t openDescriptors() noexcept {
+    std::error_code error;
+    std::size_t count = 0;
+    for (std::filesystem::directory_iterator next("/proc/self/fd", error), end; !error && next != end;
+         next.increment(error)) {
+        count++;
+    }
+    // The listing has a descriptor of its own.
+    return count > 0 ? count - 1 : 0;
 }
 
 std::string explainDescriptorLimit() {

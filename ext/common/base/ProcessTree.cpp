@@ -35,22 +35,6 @@ std::optional<pid_t> asPid(const char *name) {
     return pid;
 }
 
-/** @return 0 if the process has ended */
-pid_t parentOf(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string line;
-    std::getline(file, line);
-    // The format is "PID (NAME) STATE PARENT …". NAME may contain any character.
-    const auto nameEnd = line.rfind(") ");
-    constexpr std::size_t TO_PARENT = 4;
-    if (nameEnd == std::string::npos || nameEnd + TO_PARENT >= line.size()) {
-        return 0;
-    }
-    pid_t parent = 0;
-    std::from_chars(line.data() + nameEnd + TO_PARENT, line.data() + line.size(), parent);
-    return parent;
-}
-
 /** Pairs: (process, its parent). */
 std::vector<std::pair<pid_t, pid_t>> allProcesses() {
     std::vector<std::pair<pid_t, pid_t>> all;
@@ -74,6 +58,21 @@ bool reapChildren() {
 }
 
 }  // namespace
+
+pid_t parentOf(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string line;
+    std::getline(file, line);
+    // The format is "PID (NAME) STATE PARENT …". NAME may contain any character.
+    const auto nameEnd = line.rfind(") ");
+    constexpr std::size_t TO_PARENT = 4;
+    if (nameEnd == std::string::npos || nameEnd + TO_PARENT >= line.size()) {
+        return 0;
+    }
+    pid_t parent = 0;
+    std::from_chars(line.data() + nameEnd + TO_PARENT, line.data() + line.size(), parent);
+    return parent;
+}
 
 std::vector<pid_t> allPids() {
     std::vector<pid_t> pids;

@@ -10,6 +10,9 @@ namespace Passenger {
 /** All processes of /proc. Empty if it cannot be read. */
 std::vector<pid_t> allPids();
 
+/** The parent of a process; 0: there is none, or no such process. */
+pid_t parentOf(pid_t pid);
+
 /** The children of `parent` in /proc, zombies included. Empty if /proc cannot be read. */
 std::vector<pid_t> childrenOf(pid_t parent);
 

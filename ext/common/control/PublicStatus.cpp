@@ -43,7 +43,6 @@ ServerStatus publicPart(ServerStatus status) {
     status.watchdogPid = 0;
     status.poolPid = 0;
     status.httpdPid = 0;
-    status.agentId.clear();
     std::unordered_map<std::string, unsigned> names;
     for (const AppStatus &app : status.apps) {
         names[publicName(app)]++;

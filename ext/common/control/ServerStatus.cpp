@@ -173,7 +173,6 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         static_assert(std::is_same_v<Type, ServerStatus>);
         visit("form", value.form);
         visit("version", value.version);
-        visit("agent_id", value.agentId);
         visit("watchdog_pid", value.watchdogPid);
         visit("pool_pid", value.poolPid);
         visit("httpd_pid", value.httpdPid);

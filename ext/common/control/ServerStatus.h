@@ -169,8 +169,6 @@ struct ServerStatus {
     unsigned form = 1;
     /** Of mod_passenger. */
     std::string version;
-    /** Names this pool process. */
-    std::string agentId;
     std::int64_t watchdogPid = 0;
     std::int64_t poolPid = 0;
     std::int64_t httpdPid = 0;

@@ -9,11 +9,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
 #include <memory>
 #include <string_view>
@@ -23,6 +21,7 @@
 #include "base/Exceptions.h"
 #include "base/FolderTrust.h"
 #include "base/Json.h"
+#include "base/ProcessTree.h"
 #include "log/Log.h"
 
 namespace Passenger {
@@ -81,17 +80,6 @@ void removeDead(const std::string &parent) {
             Log::notice("event=registry.cleaned folder=\"{}/{}\" reason=\"its agent has ended\"", parent, name);
         }
     }
-}
-
-/** The fourth field of /proc/PID/stat, behind the name. */
-pid_t parentOf(pid_t pid) {
-    std::array<char, 512> buffer{};
-    const FileDescriptor file(::open(fmt::format("/proc/{}/stat", pid).c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file || ::read(file.get(), buffer.data(), buffer.size() - 1) <= 0) {
-        return 0;
-    }
-    const char *behind = std::strrchr(buffer.data(), ')');
-    return behind == nullptr ? 0 : static_cast<pid_t>(std::strtol(behind + 4, nullptr, 10));
 }
 
 void write(const std::string &path, const std::string &text) {

@@ -166,7 +166,6 @@ void Connection::attach(const Frame &frame) {
     child();
     Options options = Options::fromMap(frame.map(1));
     if (const auto reason = context_.complete(options)) {
-        context_.attachesRefused++;
         if (context_.complaints.allows(SystemClock::instance().now())) {
             Log::warn("event=attach.refused pid={} app=\"{}\" reason=\"{}\"", pid_, options.groupName(), *reason);
         }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -34,8 +33,6 @@ struct ConnectionContext {
     /** A control connection for a child. May throw. */
     std::function<FileDescriptor()> connectControl;
     DescriptorReserve &reserve;
-    /** What children asked for and may not have. */
-    std::atomic<std::uint64_t> attachesRefused{0};
     /** Limits log lines about errors of children. */
     LogLimit complaints{};
 };
