@@ -94,10 +94,8 @@ public:
     void testTheOverviewHasALineForEachApplication() {
         const std::string text = overviewForm(smallStatus(), {});
         expectIn(text, "Instances 3 of 6, applications 2, waiting for room 1\n\n");
-        expectIn(text,
-                 "    2     1      4   350 ms      2.0    10 ms    1.5 s   99 MB   10%  serving        "
-                 "/srv/blog (production)\n");
-        expectIn(text, "crash-looping  /srv/shop <&> (production)\n");
+        expectIn(text, "   1/2     4  350 ms     2.0   10 ms   1.5 s   99 MB   10%  /srv/blog (production)\n");
+        expectIn(text, "[crash-looping] /srv/shop <&> (production)\n");
     }
 
     void testAnEmptyPoolHasItsFormToo() {

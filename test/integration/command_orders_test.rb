@@ -1,0 +1,154 @@
+# frozen_string_literal: true
+
+require_relative "support/command_runner"
+require_relative "support/integration_test"
+require_relative "support/made_users"
+
+# What passenger-config orders, and who may order it.
+class CommandOrdersTest < IntegrationTest
+  include CommandRunner
+
+  serve do |made|
+    %w[blog shop].each do |name|
+      folder = SampleApps.written(SampleApps.saying("version 1"))
+      TestEnvironment.hand_over(folder, MadeUsers[name].name) if TestEnvironment.root?
+      made.site("#{name}.test", folder)
+    end
+  end
+
+  def setup
+    %w[blog shop].each { |name| assert_status 200, client("#{name}.test").get("/") }
+    eventually("both serve") { apps.map { |app| app["state"] } == %w[serving serving] }
+  end
+
+  def test_a_restart_brings_the_new_code_of_the_named_application_only
+    other = pid("shop")
+    [["restart-app", root("blog")],
+     ["restart-app", "--name", app("blog")["name"], "--rolling-restart"],
+     ["restart-app", "--all"]].each_with_index do |words, index|
+      deploy("blog", "version #{index + 2}")
+      assert_includes succeed(CONFIG, *words), "Restarting #{app('blog')['name']}\n"
+      eventually("the new code") { client("blog.test").get("/").body == "version #{index + 2}" }
+      assert_equal other, pid("shop") if index < 2
+    end
+  end
+
+  def test_a_restart_can_be_waited_for
+    deploy("blog", "waited for")
+    text = succeed(CONFIG, "restart-app", root("blog"), "--wait", "60")
+    assert_match(/ serves its new version after /, text)
+    assert_equal "waited for", client("blog.test").get("/").body
+  end
+
+  def test_a_version_that_does_not_start_fails_the_restart_and_its_report_can_be_printed
+    file = File.join(root("shop"), "config.ru")
+    good = File.read(file)
+    File.write(file, "raise 'broken on purpose'")
+    _, errors, status = command(CONFIG, "restart-app", root("shop"), "--wait", "60")
+    assert_equal 1, status, errors
+    assert_match(/did not start: .*broken on purpose/, errors)
+    number = errors[/passenger-config report (\S+)/, 1]
+    assert_includes succeed(CONFIG, "report", number), "broken on purpose"
+    assert_includes succeed(STATUS), "(the new version failed to start; the old one serves)"
+    assert_status 200, client("shop.test").get("/")
+  ensure
+    File.write(file, good)
+    succeed(CONFIG, "restart-app", root("shop"), "--wait", "60")
+  end
+
+  def test_a_time_that_is_over_is_told_by_the_exit_status
+    File.write(File.join(root("blog"), "config.ru"), "sleep 3\n#{SampleApps.saying('late')}")
+    assert_fails 3, /have not started yet/, CONFIG, "restart-app", root("blog"), "--wait", "0"
+    eventually("the new code") { client("blog.test").get("/").body == "late" }
+  end
+
+  def test_an_application_that_does_not_run_is_named
+    assert_fails 1, /path begins with .*missing.*Running are:/m, CONFIG, "restart-app",
+                 "/missing"
+    succeed(CONFIG, "restart-app", "/missing", "--ignore-app-not-running")
+    assert_fails 1, /no application has the name x/, CONFIG, "drain", "--name", "x"
+  end
+
+  def test_a_detached_instance_is_replaced
+    old = pid("blog")
+    assert_equal "Process #{old} detached.\n", succeed(CONFIG, "detach-process", old.to_s)
+    eventually("another instance") do
+      assert_status 200, client("blog.test").get("/")
+      app("blog")["instances"].none? { |instance| instance["pid"] == old }
+    end
+    assert_fails 1, /no instance/, CONFIG, "detach-process", "1"
+    succeed(CONFIG, "detach-process", "1", "--ignore-nonexistant-pid")
+  end
+
+  def test_draining_is_ordered_and_ended
+    succeed(CONFIG, "drain", root("blog"), "--wait", "60")
+    assert_equal [true, false], [app("blog")["draining"], app("shop")["draining"]]
+    succeed(CONFIG, "undrain", root("blog"))
+    assert_equal false, app("blog")["draining"]
+    succeed(CONFIG, "drain", "--all")
+    assert_includes succeed(STATUS), "(draining: balancers"
+    succeed(CONFIG, "undrain", "--all")
+    refute_includes succeed(STATUS), "(draining"
+  end
+
+  def test_logs_are_reopened
+    assert_equal "All done\n", succeed(CONFIG, "reopen-logs")
+  end
+
+  def test_an_owner_sees_and_restarts_the_own_application_and_no_other
+    needs_root("applications of several users")
+    owner = MadeUsers["blog"].name
+    others = app("shop")
+    assert_equal [root("blog")], apps(as: owner).map { |app| app["root"] }
+    deploy("blog", "by its owner")
+    succeed(CONFIG, "restart-app", "--all", "--wait", "60", as: owner)
+    assert_equal "by its owner", client("blog.test").get("/").body
+
+    assert_fails 1, /no application has the name/, CONFIG, "restart-app", "--name",
+                 others["name"], as: owner
+    orders(others).each do |order|
+      assert_fails 1, /passenger-config: /, CONFIG, "api-call", *order, as: owner
+    end
+    assert_untouched others
+  end
+
+  def test_a_stranger_sees_and_orders_nothing
+    needs_root("to be another user")
+    stranger = MadeUsers["stranger"].name
+    assert_empty apps(as: stranger)
+    assert_includes succeed(STATUS, as: stranger), "App groups    : 0\n"
+    before = app("shop")
+    orders(before).each do |order|
+      assert_fails 1, /passenger-config: /, CONFIG, "api-call", *order, as: stranger
+    end
+    assert_fails 1, /passenger-config: /, CONFIG, "drain", "--all", as: stranger
+    assert_untouched before
+  end
+
+  def test_a_user_who_may_not_measure_memory_is_told_so
+    needs_root("applications of several users")
+    output, errors, status = command("passenger-memory-stats", as: MadeUsers["blog"].name)
+    assert_equal 0, status
+    assert_match(/^#{pid('blog')} .* MB .*/, output)
+    assert_includes output, " ? "
+    assert_match(/may not measure .* sudo/, errors)
+  end
+
+  private
+
+  def assert_untouched(before)
+    now = app("shop")
+    %w[version draining].each { |key| assert_equal before[key], now[key] }
+    assert_equal(*[before, now].map { |one| one["instances"].map { |instance| instance["pid"] } })
+  end
+
+  # All orders that concern an application, and one about the server.
+  def orders(app)
+    [["restart", app["name"]], ["drain", app["name"], "1"],
+     ["detach", app["instances"].first["pid"].to_s], ["reopen_logs"]]
+  end
+
+  def deploy(name, text)
+    File.write(File.join(root(name), "config.ru"), SampleApps.saying(text))
+  end
+end

@@ -1,0 +1,149 @@
+# frozen_string_literal: true
+
+require "json"
+require "open3"
+require "pty"
+require "rexml/document"
+
+require_relative "support/command_runner"
+require_relative "support/integration_test"
+
+# passenger-status, passenger-memory-stats and passenger-config with a real agent.
+class CommandsTest < IntegrationTest
+  include CommandRunner
+
+  serve do |made|
+    %w[blog shop].each do |name|
+      made.site("#{name}.test", SampleApps.written(SampleApps.saying("version 1")))
+    end
+  end
+
+  def setup
+    %w[blog shop].each { |name| assert_status 200, client("#{name}.test").get("/") }
+  end
+
+  def test_the_pool_is_shown_in_the_form_that_scripts_read
+    text = succeed(STATUS)
+    assert_match(/\AVersion : \d\S*\nDate    : .+\nInstance: \w{6} /, text)
+    assert_includes text, " (httpd #{server.pid})\n\n"
+    assert_match(/^App groups    : 2\nProcesses     : 2$/, text)
+    %w[blog shop].each do |name|
+      assert_match(/^#{Regexp.escape(app(name)['name'])}:\n  App root: #{root(name)}\n/, text)
+      assert_match(/^  \* PID: #{pid(name)} +Sessions: 0 +Processed: \d+ +Uptime: \d+/, text)
+    end
+    refute_includes text, "\e", "no colours without a terminal"
+    assert_includes succeed(STATUS, "--force-colors"), "\e[44m"
+    assert succeed(STATUS, "--no-header").start_with?("----------- General")
+  end
+
+  def test_the_xml_has_what_plugins_read
+    document = REXML::Document.new(succeed(STATUS, "--show=xml"))
+    assert_equal %w[2 2], texts(document, "info/group_count", "info/process_count")
+    processes = REXML::XPath.match(document, "info/supergroups/supergroup/group/processes/process")
+    shown = processes.map { |process| process.elements["pid"].text.to_i }
+    assert_equal [pid("blog"), pid("shop")].sort, shown.sort
+    processes.each do |process|
+      %w[sessions processed uptime real_memory private_dirty].each do |name|
+        assert_match(/\A\d/, process.elements[name].text, name)
+      end
+    end
+  end
+
+  def test_the_requests_in_work_and_those_that_wait_are_told
+    text = succeed(STATUS, "--show=requests")
+    assert_includes text, "#{app('blog')['name']}:\n  In work: 0\n  Waiting: 0"
+  end
+
+  def test_the_server_is_told_without_its_applications
+    server_json = JSON.parse(succeed(STATUS, "--show=server"))
+    assert_equal server.pid, server_json["httpd_pid"]
+    refute server_json.key?("apps")
+  end
+
+  def test_what_the_agent_cannot_tell_is_refused_with_a_remedy
+    assert_fails 2, /backtraces yet: kill -QUIT PID/, STATUS, "--show=backtraces"
+  end
+
+  def test_a_watching_status_draws_on_the_second_screen_and_leaves_it
+    PTY.spawn(environment, program(STATUS), "--watch=0.1", "--sort=memory") do |out, _, pid|
+      shown = +""
+      eventually("two pictures") do
+        piece = out.read_nonblock(4096, exception: false)
+        shown << piece if piece.is_a?(String)
+        shown.scan("\e[H").size > 1
+      end
+      Process.kill(:INT, pid)
+      begin
+        loop { shown << out.readpartial(4096) }
+      rescue EOFError, Errno::EIO
+        assert shown.start_with?("\e[?1049h"), shown
+        assert shown.end_with?("\e[?1049l"), shown
+        assert_includes shown, "APPLICATION"
+      end
+    end
+  end
+
+  def test_agents_are_listed
+    agents = JSON.parse(succeed(CONFIG, "list-instances", "--json"))
+    assert_equal [server.pid], agents.map { |agent| agent["httpd_pid"] }
+    text = succeed(CONFIG, "list-instances")
+    assert_match(/^#{agents.first['name']} +#{agents.first['pid']} /, text)
+    assert_includes succeed(STATUS, agents.first["name"][0, 3]), "App groups"
+    assert_fails 1, /no agent has a name that begins with -*none/, STATUS, "none"
+  end
+
+  def test_without_an_agent_the_folder_and_the_remedy_are_told
+    assert_fails 1, %r{as far as /var/empty shows.* --registry-dir}m,
+                 STATUS, "--registry-dir=/var/empty"
+    assert_equal "[]\n", succeed(CONFIG, "list-instances", "--json",
+                                 "--registry-dir=/var/empty")
+    assert_equal "", succeed(CONFIG, "restart-app", "--all", "--registry-dir=/var/empty",
+                             "--ignore-passenger-not-running")
+  end
+
+  def test_a_wrong_command_line_is_refused_with_a_hint
+    assert_fails 1, /--nothing is not an option: passenger-status --help/, STATUS,
+                 "--nothing"
+    assert_fails 1, /nothing is not a command: passenger-config --help/, CONFIG, "nothing"
+    assert_fails 1, /name the applications in one way/, CONFIG, "restart-app"
+  end
+
+  def test_memory_is_summed_up_by_application
+    text = succeed("passenger-memory-stats")
+    assert_includes text, "passenger-agent watchdog"
+    assert_match(/^#{server.pid} /, text)
+    assert_match(/^#{pid('blog')} /, text)
+    sections = JSON.parse(succeed("passenger-memory-stats", "--json"))
+    blog = sections.find { |section| section["title"] == app("blog")["name"] }
+    assert_includes blog["processes"].map { |process| process["pid"] }, pid("blog")
+    assert blog["sum"]["pss"] > 1024 * 1024 if TestEnvironment.root?
+  end
+
+  def test_an_order_can_be_sent_as_it_is
+    assert_equal 2, JSON.parse(succeed(CONFIG, "api-call", "status"))["apps"].size
+    assert_fails 1, /\S/, CONFIG, "api-call", "nothing"
+  end
+
+  def test_facts_about_the_installation_are_told
+    assert_equal TestEnvironment::PASSENGER_ROOT, succeed(CONFIG, "about", "root").strip
+    assert_match(/\Amod_passenger \d/, succeed(CONFIG, "--version"))
+    assert_includes succeed(CONFIG, "about", "ruby-command"), "PassengerRuby /"
+    assert_includes succeed(CONFIG, "system-metrics"), "Number of CPUs"
+  end
+
+  def test_the_check_of_the_installation_looks_at_each_application
+    findings, = Open3.capture2(environment, program(CONFIG), "validate-install", "--json",
+                               "--no-validate-apache2")
+    findings = JSON.parse(findings)
+    subjects = findings.map { |finding| finding["subject"] }
+    assert_includes subjects, "application #{app('blog')['name']}"
+    problems = findings.select { |finding| finding["level"] != "ok" }
+    assert(problems.all? { |finding| !finding["remedy"].empty? }, problems.inspect)
+  end
+
+  private
+
+  def texts(document, *paths)
+    paths.map { |path| REXML::XPath.first(document, path).text }
+  end
+end

@@ -1,0 +1,65 @@
+# frozen_string_literal: true
+
+require "json"
+require "open3"
+
+require_relative "environment"
+
+# Runs the commands of the build against the test's server.
+module CommandRunner
+  STATUS = "passenger-status"
+  CONFIG = "passenger-config"
+
+  private
+
+  def program(name)
+    File.join(TestEnvironment::BUILD_DIR, name)
+  end
+
+  def commanded
+    @own_server || server
+  end
+
+  def environment
+    { "PASSENGER_INSTANCE_REGISTRY_DIR" => File.join(commanded.folder, "run"),
+      "PASSENGER_ROOT" => TestEnvironment::PASSENGER_ROOT }
+  end
+
+  # Returns stdout, stderr and the exit status. `as`: a user's name.
+  def command(name, *arguments, as: nil)
+    switch = as ? ["setpriv", "--reuid=#{as}", "--regid=nogroup", "--clear-groups"] : []
+    output, errors, status = Open3.capture3(environment, *switch, program(name), *arguments)
+    [output, errors, status.exitstatus]
+  end
+
+  # Returns stdout.
+  def succeed(name, *arguments, as: nil)
+    output, errors, status = command(name, *arguments, as: as)
+    assert_equal 0, status, "#{name} #{arguments.join(' ')}: #{errors}#{output}"
+    output
+  end
+
+  def assert_fails(expected, pattern, name, *arguments, as: nil)
+    output, errors, status = command(name, *arguments, as: as)
+    assert_equal expected, status, "#{name} #{arguments.join(' ')}: #{errors}#{output}"
+    assert_match pattern, errors
+  end
+
+  def apps(as: nil)
+    JSON.parse(succeed(STATUS, "--show=json", as: as))["apps"]
+  end
+
+  def root(name)
+    commanded.configuration.sites.find { |site| site.name == "#{name}.test" }.root
+  end
+
+  # What the agent tells about the application of a site.
+  def app(name)
+    apps.find { |one| one["root"] == root(name) }
+  end
+
+  # The pid of the application's only instance.
+  def pid(name)
+    app(name)["instances"].first["pid"]
+  end
+end
