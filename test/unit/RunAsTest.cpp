@@ -22,6 +22,7 @@
 #include "base/ChildProcess.h"
 #include "base/FileDescriptor.h"
 #include "support/AgentProgram.h"
+#include "support/Eventually.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {
@@ -167,15 +168,19 @@ public:
         }
         ChildProcess::Command command;
         command.program = agent();
-        command.arguments = {"run-as", "nobody", "", "sleep", "60"};
+        command.arguments = {"run-as", "nobody", "", "sleep", "600"};
         ChildProcess other(command);
         const std::string path = "/tmp/passenger-unit-RunAsTest." + std::to_string(::getpid());
         // The process is nobody's when it can be signalled.
         const std::string script = fmt::format(
             "touch {0} 2>/dev/null && echo written; rm -f {0}; kill -0 {1} 2>/dev/null && echo signalled; echo done",
             path, other.pid());
-        while (runAs({"nobody", "", "sh", "-c", script}).output != "written\nsignalled\ndone\n") {
-        }
+        std::string unlimited;
+        eventually([&] {
+            unlimited = runAs({"nobody", "", "sh", "-c", script}).output;
+            return unlimited == "written\nsignalled\ndone\n";
+        });
+        CPPUNIT_ASSERT_EQUAL(std::string("written\nsignalled\ndone\n"), unlimited);
         const std::string limited = runAs({"--limits", "on", "", "nobody", "", "sh", "-c", script}).output;
         other.signal(SIGKILL);
         other.wait(60s);

@@ -65,7 +65,6 @@ AppStatus sampleApp(const std::string &root) {
 ServerStatus sampleStatus(std::vector<AppStatus> apps) {
     ServerStatus status;
     status.version = "0.1.0";
-    status.agentId = "agent-1";
     status.watchdogPid = 100;
     status.poolPid = 101;
     status.httpdPid = 99;
