@@ -131,6 +131,12 @@ class CommandsTest < IntegrationTest
     assert_includes succeed(CONFIG, "system-metrics"), "Number of CPUs"
   end
 
+  def test_bash_completes_commands_options_and_their_values
+    assert_equal %w[restart-app reopen-logs report], completed(CONFIG, "re")
+    assert_equal %w[--wait], completed(CONFIG, "drain", "--w")
+    assert_equal %w[xml], completed(STATUS, "--show", "x")
+  end
+
   def test_the_check_of_the_installation_looks_at_each_application
     findings, = Open3.capture2(environment, program(CONFIG), "validate-install", "--json",
                                "--no-validate-apache2")
@@ -142,6 +148,14 @@ class CommandsTest < IntegrationTest
   end
 
   private
+
+  # What bash offers for the last word.
+  def completed(*words)
+    file = File.join(TestEnvironment::BUILD_DIR, "completion/bash", words.first)
+    script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); ' \
+             '"_${1//-/_}"; printf "%s\n" "${COMPREPLY[@]}"'
+    Open3.capture2("bash", "-c", script, "bash", file, *words).first.split("\n")
+  end
 
   def texts(document, *paths)
     paths.map { |path| REXML::XPath.first(document, path).text }

@@ -61,7 +61,7 @@ public:
     void testVerboseShowsTimesAndFailures() {
         const std::string text = poolForm(smallStatus(), {.verbose = true});
         expectIn(text, "  State: serving   User: alice   Version: 3   Instances: 1 to the pool's limit\n");
-        expectIn(text, "  Last 1m 0s: 120 requests, queue p50 1 ms p99 3 ms, service p50 10 ms p99 1.5 s\n");
+        expectIn(text, "  Last 60 s: 120 requests, queue p50 1 ms p99 3 ms, service p50 10 ms p99 1.5 s\n");
     }
 
     void testColoursAreOnTheHeadersOnly() {

@@ -58,7 +58,7 @@ std::string verboseText(const AppStatus &app) {
                                    app.maxInstances == 0 ? "the pool's limit" : std::to_string(app.maxInstances));
     for (const WindowStatus &window : app.windows) {
         text += fmt::format("  Last {}: {} requests, queue p50 {} p99 {}, service p50 {} p99 {}\n",
-                            uptimeText(static_cast<double>(window.seconds)), window.requests,
+                            StatusWords::duration(static_cast<double>(window.seconds)), window.requests,
                             StatusWords::duration(window.queue.p50), StatusWords::duration(window.queue.p99),
                             StatusWords::duration(window.service.p50), StatusWords::duration(window.service.p99));
     }
