@@ -6,7 +6,6 @@
 #include <cstring>
 #include <string_view>
 
-#include "apache2/httpd/HandlerNames.h"
 #include "apache2/httpd/PoolText.h"
 #include "apache2/request/AppFinder.h"
 #include "apache2/request/LocationView.h"
@@ -23,11 +22,6 @@ bool belongsToAnother(const request_rec *r) {
     // mod_rewrite sets this handler to make a redirect; the redirected request passes this hook
     // again.
     if (r->handler != nullptr && std::strcmp(r->handler, "redirect-handler") == 0) {
-        return true;
-    }
-    // A rewrite rule, too, may set the handlers of status pages.
-    if (r->handler != nullptr &&
-        (std::strcmp(r->handler, STATUS_HANDLER) == 0 || std::strcmp(r->handler, HEALTH_HANDLER) == 0)) {
         return true;
     }
     // An administrator sets SetHandler for a place on purpose (server-status …). mod_mime in

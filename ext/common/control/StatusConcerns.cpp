@@ -72,9 +72,9 @@ public:
 private:
     void lookAt(const AppStatus &app) {
         if (app.state == "failed") {
-            add(Weight::PROBLEM, (app.crashLooping ? "ends again and again" : "does not start") + failureOf(app), &app);
+            add(Weight::PROBLEM, "does not start" + failureOf(app), &app);
         } else if (app.crashLooping) {
-            add(Weight::PROBLEM, "loses its instances again and again" + failureOf(app), &app);
+            add(Weight::PROBLEM, "starts in vain again and again" + failureOf(app), &app);
         } else if (app.state == "deploy-failed") {
             add(Weight::NOTICE, "has a new version that does not start; the old one serves" + failureOf(app), &app);
         }

@@ -63,9 +63,11 @@ std::string tiles(const ServerStatus &status) {
     html += StatusParts::tile("Memory", StatusWords::bytes(all.memory), "of instances");
     const double descriptors =
         StatusParts::shareOf(static_cast<double>(status.descriptors), static_cast<double>(status.descriptorLimit));
-    html += StatusParts::tile("Descriptors", std::to_string(status.descriptors),
-                              fmt::format("of {}", status.descriptorLimit), descriptors,
-                              StatusParts::weightOfShare(descriptors));
+    if (descriptors >= 0) {
+        html += StatusParts::tile("Descriptors", std::to_string(status.descriptors),
+                                  fmt::format("of {}", status.descriptorLimit), descriptors,
+                                  StatusParts::weightOfShare(descriptors));
+    }
     return html + "</section>\n";
 }
 
@@ -120,6 +122,14 @@ std::string queueCell(const AppStatus &app) {
     return html + "<p class=sub>longest " + duration(app.queue.oldest) + "</p>";
 }
 
+std::string timesCell(const AppStatus &app, TimeQuantiles WindowStatus::*times, TimePlot::Series series, double now) {
+    const bool seen = std::any_of(app.windows.begin(), app.windows.end(),
+                                  [](const WindowStatus &window) { return window.requests > 0; });
+    return seen ? "<td class=times>" + StatusParts::quantiles(app.windows, times) +
+                      TimePlot::small(app.points, series, now)
+                : "<td class=empty><span class=none>–</span>";
+}
+
 std::string listCell(const std::vector<std::string> &lines) {
     std::string html = lines.empty() ? "<td class=empty><span class=none>–</span>" : "<td>";
     for (const std::string &line : lines) {
@@ -171,10 +181,8 @@ std::string row(const AppStatus &app, double now) {
                        StatusParts::windowName(longest.seconds));
     }
     html += TimePlot::small(app.points, TimePlot::Series::REQUESTS, now);
-    html += "<td class=times>" + StatusParts::quantiles(app.windows, &WindowStatus::queue) +
-            TimePlot::small(app.points, TimePlot::Series::QUEUE_TIME, now);
-    html += "<td class=times>" + StatusParts::quantiles(app.windows, &WindowStatus::service) +
-            TimePlot::small(app.points, TimePlot::Series::SERVICE_TIME, now);
+    html += timesCell(app, &WindowStatus::queue, TimePlot::Series::QUEUE_TIME, now);
+    html += timesCell(app, &WindowStatus::service, TimePlot::Series::SERVICE_TIME, now);
     return html + errorsCell(app.counters) + startsCell(app) + "\n";
 }
 
