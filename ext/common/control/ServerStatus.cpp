@@ -70,7 +70,7 @@ private:
     }
     template <class Element> static void read(const Json &place, std::vector<Element> &members) {
         members.clear();
-        for (const Json &element : place) {
+        for (const Json &element : place.get_ref<const Json::array_t &>()) {
             read(element, members.emplace_back());
         }
     }
