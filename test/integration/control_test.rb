@@ -148,7 +148,7 @@ class ControlTest < IntegrationTest
 
   # The applications that this user sees, and how an order to restart ends.
   def as(user, name)
-    File.chmod(0o755, File.dirname(@folder), File.dirname(File.dirname(@folder)))
+    File.chmod(0o755, File.dirname(@folder))
     program = <<~RUBY
       require "#{File.join(__dir__, 'support/control_client')}"
       client = ControlClient.new(ARGV[0])

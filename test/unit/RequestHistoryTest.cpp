@@ -25,7 +25,7 @@ public:
         look(10min);
         answer(1, 1ms);
         look(10min + 30s);
-        assertRequests(1, 13, 13, 10min + 30s);
+        assertRequests(8, 13, 13, 10min + 30s);
         look(20min);
         assertRequests(0, 8, 13, 20min);
         look(23h);
