@@ -122,6 +122,7 @@ public:
 
     void testAThousandApplicationsHaveAPage() {
         std::vector<AppStatus> apps;
+        apps.reserve(1000);
         for (int i = 0; i < 1000; i++) {
             apps.push_back(sampleApp("/srv/app" + std::to_string(i)));
         }
