@@ -126,6 +126,19 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     while (!sender.over()) {
         takeReply(*session, sender);
     }
+    noteTimes(*session);
+}
+
+/** For `%{PASSENGER_QUEUE_TIME}n` and `%{PASSENGER_SERVICE_TIME}n` in a LogFormat. In microseconds,
+ *  as httpd's %D. */
+void RequestHandler::noteTimes(const Session &session) {
+    if (const auto times = session.times()) {
+        const auto note = [this](const char *name, std::chrono::nanoseconds time) {
+            apr_table_setn(r_->notes, name, apr_off_t_toa(r_->pool, static_cast<apr_off_t>(time.count() / 1000)));
+        };
+        note("PASSENGER_QUEUE_TIME", times->queue);
+        note("PASSENGER_SERVICE_TIME", times->service);
+    }
 }
 
 void RequestHandler::sendBody(Session &session, ResponseSender &sender) {

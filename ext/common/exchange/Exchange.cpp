@@ -153,6 +153,14 @@ Exchange::Event Exchange::takePending(std::span<char> buffer) {
     return event;
 }
 
+std::optional<Session::Times> Exchange::times() const noexcept {
+    if (!progress_.times().begun()) {
+        return std::nullopt;
+    }
+    const ExchangeTimes::Durations durations = progress_.times().durations();
+    return Session::Times{durations.queue, durations.service};
+}
+
 bool Exchange::replyWaiting() {
     if (pending_ || progress_.over()) {
         return pending_.has_value();

@@ -57,6 +57,8 @@ public:
     bool replyWaiting();
     /** As Session::awaitReply(). @throws SystemException */
     Session::Waited awaitReply(int writable, std::chrono::milliseconds timeout);
+    /** As Session::times(). */
+    std::optional<Session::Times> times() const noexcept;
     /** As Session::version(). */
     std::optional<AppVersion> version() const noexcept {
         return progress_.sender().version();

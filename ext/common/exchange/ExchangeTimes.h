@@ -40,6 +40,9 @@ public:
      *  counts. */
     void begunNow() noexcept;
     void begunAfterQueue() noexcept;
+    bool begun() const noexcept {
+        return begunAt_.has_value();
+    }
     /** The client did not take the answer for this time, which does not count as the
      *  instance's. */
     void excuse(std::chrono::nanoseconds time) noexcept;

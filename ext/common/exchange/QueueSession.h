@@ -31,6 +31,10 @@ public:
         return exchange_.version();
     }
 
+    std::optional<Times> times() const override {
+        return exchange_.times();
+    }
+
     void sendHeaders(std::string_view environment) override;
     void sendBodyBlock(std::string_view block) override;
     void closeWriter() override;

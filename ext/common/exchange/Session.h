@@ -167,6 +167,16 @@ public:
         return std::nullopt;
     }
 
+    /** How long the request waited in the queue, and how long an instance has worked at it until
+     *  now. Nothing: no reply of an instance came. */
+    struct Times {
+        std::chrono::nanoseconds queue;
+        std::chrono::nanoseconds service;
+    };
+    virtual std::optional<Times> times() const {
+        return std::nullopt;
+    }
+
     /** What awaitReply() found. */
     struct Waited {
         bool reply;
