@@ -63,7 +63,7 @@ public:
             look(i * 10s);
         }
         CPPUNIT_ASSERT(history_.empty());
-        CPPUNIT_ASSERT(history_.points(at(1000s)).empty());
+        CPPUNIT_ASSERT(history_.points(at(1000s), 15min).empty());
     }
 
     void testPointsAreQuartersOfAnHourWithRequests() {
@@ -72,19 +72,22 @@ public:
         look(1h);
         answer(2, 4ms);
         look(2h);
-        const auto points = history_.points(at(2h + 5min));
+        const auto points = history_.points(at(2h + 5min), 15min);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, points.size());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{4}, points[0].requests);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, points[1].requests);
         CPPUNIT_ASSERT_EQUAL(900.0, points[0].seconds);
         CPPUNIT_ASSERT_EQUAL(300.0, points[1].seconds);
         CPPUNIT_ASSERT(points[1].service.p50 > points[0].service.p50);
+        const auto hours = history_.points(at(2h + 30min), 3h);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, hours.size());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{6}, hours[0].requests);
     }
 
 private:
     /** A whole number of quarters of an hour. */
     static RequestHistory::Time at(std::chrono::seconds time) {
-        return RequestHistory::Time(std::chrono::hours(500'000)) + time;
+        return RequestHistory::Time(std::chrono::hours(500'001)) + time;
     }
     void answer(int requests, std::chrono::nanoseconds time) {
         for (int i = 0; i < requests; i++) {

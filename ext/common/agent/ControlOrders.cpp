@@ -25,6 +25,9 @@ using std::chrono::system_clock;
 
 /** Answers within this time tell the same state, so that askers do not cost the pool much. */
 constexpr milliseconds SAME_STATE{100};
+/** The lengths of points: of one application, and of all. */
+constexpr std::chrono::minutes QUARTER{15};
+constexpr std::chrono::minutes HOUR{60};
 /** The time for measuring instances that were not measured lately. */
 constexpr milliseconds MEASURING{50};
 constexpr milliseconds TICK_MEASURING{200};
@@ -132,7 +135,7 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name) {
     facts_.begin(MEASURING);
     for (const GroupSnapshot &group : applications()) {
         if ((name.empty() || name == group.name) && (asker.isHttpd || owns(asker, group.name))) {
-            status.apps.push_back(describe(group, now));
+            status.apps.push_back(describe(group, now, !name.empty()));
         }
     }
     status.now = secondsSinceEpoch(now);
@@ -143,14 +146,15 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name) {
     return inMemory(toJson(status));
 }
 
-AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time_point now) {
+/** @param whole with its events, and with points for each quarter of an hour */
+AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time_point now, bool whole) {
     AppStatus status = statusOf(group);
     Known &known = known_.try_emplace(group.name, Known{secondsSinceEpoch(now), {}, {}}).first->second;
     // What came since the last tick.
     known.history.add(now, group.queueTime, group.serviceTime);
     status.since = known.since;
     status.windows = known.history.windows(now);
-    status.points = known.history.points(now);
+    status.points = known.history.points(now, whole ? QUARTER : HOUR);
     status.draining = allDrain_ || draining_.contains(group.name);
     if (known.user) {
         status.user = known.user->user;
@@ -162,8 +166,10 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
         instance.memory = facts.memory != 0 ? facts.memory : instance.memory;
         instance.cpuTime = std::chrono::duration<double>(facts.cpuTime).count();
     }
-    for (RecentEvents::Event &event : Log::recentEvents().of(group.name)) {
-        status.events.push_back({secondsSinceEpoch(event.at), std::move(event.name), std::move(event.text)});
+    if (whole) {
+        for (RecentEvents::Event &event : Log::recentEvents().of(group.name)) {
+            status.events.push_back({secondsSinceEpoch(event.at), std::move(event.name), std::move(event.text)});
+        }
     }
     return status;
 }

@@ -66,7 +66,7 @@ private:
     Frame detach(const Asker &asker, pid_t pid);
     Frame drain(const Asker &asker, const std::string &name, bool drains);
     Frame reopenLogs(const Asker &asker);
-    AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now);
+    AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now, bool whole);
     const std::optional<RunAs> &userOf(const std::string &name);
     bool owns(const Asker &asker, const std::string &name);
     void demand(const Asker &asker, const std::string &name);

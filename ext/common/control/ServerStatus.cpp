@@ -1,5 +1,6 @@
 #include "control/ServerStatus.h"
 
+#include <cmath>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -12,6 +13,11 @@ namespace Passenger {
 namespace {
 
 using Json = nlohmann::json;
+
+/** Times are told in microseconds: more digits say nothing and cost the reader time. */
+double rounded(double seconds) {
+    return std::round(seconds * 1e6) / 1e6;
+}
 
 // describe(value, visit) names each member once; writing and reading both use it.
 
@@ -32,6 +38,20 @@ private:
         } else {
             place = Json::object();
             describe(member, Writer(place));
+        }
+    }
+    static void write(Json &place, double member) {
+        place = rounded(member);
+    }
+    static void write(Json &place, const TimeQuantiles &times) {
+        place = {rounded(times.p50), rounded(times.p90), rounded(times.p99)};
+    }
+    static void write(Json &place, const PointStatus &point) {
+        place = {rounded(point.at), rounded(point.seconds), point.requests};
+        for (const TimeQuantiles &times : {point.queue, point.service}) {
+            place.push_back(rounded(times.p50));
+            place.push_back(rounded(times.p90));
+            place.push_back(rounded(times.p99));
         }
     }
     template <class Element> static void write(Json &place, const std::vector<Element> &members) {
@@ -68,6 +88,16 @@ private:
             describe(member, Reader(place));
         }
     }
+    static void read(const Json &place, TimeQuantiles &times) {
+        times = quantilesAt(place, 0);
+    }
+    static void read(const Json &place, PointStatus &point) {
+        point = {place.at(0).get<double>(), place.at(1).get<double>(), place.at(2).get<std::uint64_t>(),
+                 quantilesAt(place, 3), quantilesAt(place, 6)};
+    }
+    static TimeQuantiles quantilesAt(const Json &place, std::size_t first) {
+        return {place.at(first).get<double>(), place.at(first + 1).get<double>(), place.at(first + 2).get<double>()};
+    }
     template <class Element> static void read(const Json &place, std::vector<Element> &members) {
         members.clear();
         for (const Json &element : place.get_ref<const Json::array_t &>()) {
@@ -83,17 +113,7 @@ private:
 
 template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
     using Type = std::remove_const_t<Value>;
-    if constexpr (std::is_same_v<Type, TimeQuantiles>) {
-        visit("p50", value.p50);
-        visit("p90", value.p90);
-        visit("p99", value.p99);
-    } else if constexpr (std::is_same_v<Type, WindowStatus>) {
-        visit("seconds", value.seconds);
-        visit("requests", value.requests);
-        visit("queue", value.queue);
-        visit("service", value.service);
-    } else if constexpr (std::is_same_v<Type, PointStatus>) {
-        visit("at", value.at);
+    if constexpr (std::is_same_v<Type, WindowStatus>) {
         visit("seconds", value.seconds);
         visit("requests", value.requests);
         visit("queue", value.queue);

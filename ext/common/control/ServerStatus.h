@@ -12,7 +12,7 @@
 
 namespace Passenger {
 
-/** Quantiles of times that were measured within a window. */
+/** Quantiles of times that were measured within a window. As JSON an array of the three. */
 struct TimeQuantiles {
     double p50 = 0;
     double p90 = 0;
@@ -27,7 +27,8 @@ struct WindowStatus {
     TimeQuantiles service;
 };
 
-/** A window of the past, for plots. */
+/** A window of the past, for plots. As JSON an array: the members in their order, those of the
+ *  quantiles included. */
 struct PointStatus {
     /** Its end, seconds since 1970. */
     double at = 0;
@@ -155,12 +156,13 @@ struct AppStatus {
     HistogramStatus serviceTime;
     /** The last minute, quarter of an hour and day, in this order. */
     std::vector<WindowStatus> windows;
-    /** Of the last day, the oldest first. Points without a request may be missing. */
+    /** Of the last day, the oldest first: quarters of an hour, or hours in a status of all
+     *  applications. Points without a request may be missing. */
     std::vector<PointStatus> points;
     /** How long the last start of an instance took; 0: none was seen. */
     double lastSpawnTime = 0;
     std::optional<FailureStatus> failure;
-    /** The last ones, the newest last; at most 50. */
+    /** The last ones, the newest last; at most 50. Empty in a status of all applications. */
     std::vector<EventStatus> events;
 };
 

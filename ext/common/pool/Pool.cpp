@@ -183,18 +183,23 @@ std::optional<Options> Pool::optionsOf(const std::string &name) const {
 }
 
 PoolSnapshot Pool::inspect() const {
-    const PoolGuard guard(context_);
-    const MonotonicTime now = context_.clock.now();
     PoolSnapshot snapshot;
-    snapshot.maxSize = context_.settings.maxSize;
-    snapshot.size = room_.size();
-    snapshot.waitingForRoom = room_.wishes();
-    snapshot.superGroups.reserve(groups_.all().size());
-    for (const Group *group : groups_.all()) {
-        SuperGroupSnapshot &superGroup = snapshot.superGroups.emplace_back();
-        superGroup.name = group->name();
-        superGroup.groups.push_back(group->inspect(now));
+    {
+        const PoolGuard guard(context_);
+        snapshot.maxSize = context_.settings.maxSize;
+        snapshot.size = room_.size();
+        snapshot.waitingForRoom = room_.wishes();
+        for (const Group *group : groups_.all()) {
+            snapshot.superGroups.emplace_back().name = group->name();
+        }
     }
+    for (SuperGroupSnapshot &superGroup : snapshot.superGroups) {
+        const PoolGuard guard(context_);
+        if (const Group *group = groups_.find(superGroup.name)) {
+            superGroup.groups.push_back(group->inspect(context_.clock.now()));
+        }
+    }
+    std::erase_if(snapshot.superGroups, [](const SuperGroupSnapshot &superGroup) { return superGroup.groups.empty(); });
     return snapshot;
 }
 

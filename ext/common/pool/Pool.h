@@ -121,7 +121,8 @@ public:
     void clear();
     /** Of an application, as they are now; nothing: there is none with this name. */
     std::optional<Options> optionsOf(const std::string &name) const;
-    /** Everything, at one moment. */
+    /** Everything; each application at one moment. Many applications do not hold the lock for
+     *  long. */
     PoolSnapshot inspect() const;
     /** Process ids of the living instances, by application. */
     std::map<std::string, std::vector<pid_t>> instances() const;

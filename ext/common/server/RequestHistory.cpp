@@ -83,10 +83,19 @@ std::vector<WindowStatus> RequestHistory::windows(Time now) const {
             window(day_, DAY, QUARTER, now)};
 }
 
-std::vector<PointStatus> RequestHistory::points(Time now) const {
-    std::vector<PointStatus> points;
+std::vector<PointStatus> RequestHistory::points(Time now, seconds length) const {
+    std::vector<Slot> joined;
     for (const Slot &slot : day_) {
-        const Time end = std::min(slot.begin + QUARTER, now);
+        const Time begin = slot.begin - slot.begin.time_since_epoch() % length;
+        if (joined.empty() || joined.back().begin != begin) {
+            joined.push_back({begin, {}, {}});
+        }
+        joined.back().queue.merge(slot.queue);
+        joined.back().service.merge(slot.service);
+    }
+    std::vector<PointStatus> points;
+    for (const Slot &slot : joined) {
+        const Time end = std::min(slot.begin + length, now);
         points.push_back({secondsSinceEpoch(end), std::chrono::duration<double>(end - slot.begin).count(),
                           slot.service.total(), quantilesOf(slot.queue), quantilesOf(slot.service)});
     }

@@ -2,8 +2,8 @@
 
 # An application of an attacker, who has no other rights than its user.
 #
-# /look?PATH    tries to look into each process of another user, to signal it, and to connect to the
-#               socket PATH; says where it has succeeded
+# /look?PATH    tries to look into each process of another user, to signal it, and asks the agent's
+#               socket PATH about applications of others; says where it has succeeded
 # /hog          allocates as much memory as it may have (RLIMIT_AS)
 # /print        prints lines for some seconds
 # /garbage      writes random bytes for some seconds into all memory that it shares with others
@@ -13,6 +13,7 @@
 # While the file `lie` in its folder has a pid, the process names that pid in place of its own, and
 # of those of its children. It leaves a file with its user's number in the folder TRACES.
 
+require "json"
 require "socket"
 
 File.write(File.join(ENV["TRACES"], Process.uid.to_s), "") if ENV["TRACES"]
@@ -74,7 +75,17 @@ class Attacker
     raise "no other process" if foreign.empty?
 
     foreign.flat_map { |pid| looks_into(pid) } +
-      attempt("connect") { UNIXSocket.open(socket, &:read) }
+      foreign_applications(socket).map { |name| "status of #{name}" }
+  end
+
+  # Those that the agent tells of when it is asked for all.
+  def foreign_applications(socket)
+    UNIXSocket.open(socket) do |agent|
+      fields = ["status", ""].map { |field| [field.bytesize, field].pack("Va*") }.join
+      agent.write([fields.bytesize, 112, 0].pack("Vvv") + fields)
+      answer = agent.recvmsg(scm_rights: true).last.unix_rights.first
+      JSON.parse(answer.tap(&:rewind).read)["apps"]
+    end.reject { |app| app["uid"] == Process.uid }.map { |app| app["name"] }
   end
 
   def foreign?(pid)
