@@ -12,6 +12,7 @@ EXTRA_DIST += \
     %D%/PREFORK-LIBRARY.md \
     %D%/PREFORK.md \
     %D%/PROTOCOLS.md \
+    %D%/RELIABILITY.md \
     %D%/SECURITY.md \
     %D%/THREADING.md \
     %D%/TROUBLESHOOTING.md \
