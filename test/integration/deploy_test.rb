@@ -50,6 +50,7 @@ class DeployTest < IntegrationTest
     assert_all_answered answers
     waited = answers.select { |answer| answer.asked <= began && answer.body == "slow to start" }
     assert_empty waited, "requests that waited for the new version"
+    server.log.wait_for(/event=deploy\.done app=".*" version=\d+ ms=\d+$/)
   end
 
   def test_no_request_waits_behind_a_slow_request_of_the_old_version

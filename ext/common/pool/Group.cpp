@@ -112,7 +112,7 @@ void Group::restart() {
     demand_.restore();
     SpawnerPointer spawner = context_.factory.create(options_);
     if (serves && options_.rollingRestarts) {
-        versions_.deploy(std::move(spawner), context_.makeQueue(options_.maxQueueSize));
+        versions_.deploy(std::move(spawner), context_.makeQueue(options_.maxQueueSize), context_.clock.now());
     } else {
         versions_.replace(std::move(spawner));
         if (serves) {

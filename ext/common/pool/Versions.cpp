@@ -8,10 +8,10 @@
 
 namespace Passenger {
 
-void Versions::deploy(SpawnerPointer spawner, QueueGenerationPtr queue) {
+void Versions::deploy(SpawnerPointer spawner, QueueGenerationPtr queue, MonotonicTime now) {
     drop();
     failure_.reset();
-    deployment_ = Deployment{++last_, std::move(spawner), std::move(queue)};
+    deployment_ = Deployment{++last_, std::move(spawner), std::move(queue), now};
 }
 
 void Versions::replace(SpawnerPointer spawner) {

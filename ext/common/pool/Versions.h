@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/Clock.h"
 #include "pool/ApplicationQueue.h"
 #include "pool/BackgroundThreads.h"
 #include "pool/GetFailure.h"
@@ -27,6 +28,7 @@ public:
         SpawnerPointer spawner;
         /** The queue that its instances will take requests from. */
         QueueGenerationPtr queue;
+        MonotonicTime begun;
         /** Whether its first instance is on its way. */
         bool started = false;
     };
@@ -60,7 +62,7 @@ public:
     }
 
     /** A new version takes over when its first instance is ready. */
-    void deploy(SpawnerPointer spawner, QueueGenerationPtr queue);
+    void deploy(SpawnerPointer spawner, QueueGenerationPtr queue, MonotonicTime now);
     /** A new version is the current one at once. */
     void replace(SpawnerPointer spawner);
     /** The deployment is the current version from now on. @return its queue */
