@@ -37,6 +37,7 @@ class CommandsTest < IntegrationTest
   end
 
   def test_the_xml_has_what_plugins_read
+    eventually("the memory") { succeed(STATUS, "--show=xml").scan("<private_dirty>").size == 2 }
     document = REXML::Document.new(succeed(STATUS, "--show=xml"))
     assert_equal %w[2 2], texts(document, "info/group_count", "info/process_count")
     processes = REXML::XPath.match(document, "info/supergroups/supergroup/group/processes/process")

@@ -19,7 +19,7 @@ class ControlTest < IntegrationTest
       assert_equal 3, app.dig("service_time", "counts").sum
       assert_operator app.dig("service_time", "sum"), :>, 0
       assert_equal 3, app["windows"].first["requests"]
-      assert_operator app["instances"].first["memory"], :>, 1_000_000
+      eventually("the memory") { only_app["instances"].first["memory"] > 1_000_000 }
       assert_operator app["last_spawn_time"], :>, 0
       assert_empty app["events"]
       whole = client.status(app["name"])["apps"].first
@@ -81,6 +81,35 @@ class ControlTest < IntegrationTest
     end
   end
 
+  def test_draining_outlives_a_crash_of_the_pool_process_and_holds_for_an_unknown_application
+    with_server(registered) do |server|
+      assert_status 200, server.client.get("/")
+      name = only_app["name"]
+      client.order("drain", name, "1")
+      old = path
+      Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)
+      eventually("the next pool process") { File.exist?(path) && path != old }
+      told = client.status(name)["apps"].map { |app| app.values_at("state", "draining") }
+      assert_equal [["down", true]], told
+      assert_status 200, server.client.get("/")
+      eventually("the application") { client.status["apps"].any? }
+      assert only_app["draining"]
+    end
+  end
+
+  # The instances wait for their application, which the next pool process does not know yet.
+  def test_an_order_restarts_an_application_that_a_pool_process_has_left
+    with_server(registered) do |server|
+      first = server.client.pid
+      name = only_app["name"]
+      old = path
+      Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)
+      eventually("the next pool process") { File.exist?(path) && path != old }
+      client.order("restart", name)
+      refute_equal first, server.client.pid
+    end
+  end
+
   def test_unknown_orders_and_names_are_refused_and_the_connection_stays
     with_server(registered) do |server|
       assert_status 200, server.client.get("/")
@@ -131,7 +160,12 @@ class ControlTest < IntegrationTest
   end
 
   def path
-    JSON.parse(File.read(Dir.glob("#{@folder}/passenger.*/properties.json").first)).fetch("control")
+    eventually("the agent's folder") do
+      file = Dir.glob("#{@folder}/passenger.*/properties.json").last
+      file && JSON.parse(File.read(file)).fetch("control")
+    rescue Errno::ENOENT, JSON::ParserError
+      nil
+    end
   end
 
   def client

@@ -53,6 +53,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ExchangeTest.cpp \
     %D%/ExchangeTimesTest.cpp \
     %D%/ExclusiveTurnTest.cpp \
+    %D%/FileContentTest.cpp \
     %D%/FileDescriptorTest.cpp \
     %D%/FileTailTest.cpp \
     %D%/FolderAccessTest.cpp \

@@ -39,7 +39,7 @@ public:
 
     void testADeploymentBecomesTheCurrentVersion() {
         const QueueGenerationPtr queue = this->queue();
-        versions_->deploy(spawner(), queue);
+        versions_->deploy(spawner(), queue, MonotonicTime());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, versions_->current());
         CPPUNIT_ASSERT(versions_->deploys(taskOf(2)));
         CPPUNIT_ASSERT(!versions_->deploys(taskOf(1)));
@@ -49,7 +49,7 @@ public:
     }
 
     void testAFailedDeploymentLeavesTheCurrentVersion() {
-        versions_->deploy(spawner(), queue());
+        versions_->deploy(spawner(), queue(), MonotonicTime());
         versions_->fail(GetFailure{GetFailure::Reason::SPAWN_FAILED, "a syntax error"});
         CPPUNIT_ASSERT(log_->contains("event=deploy.failed app=\"blog\""));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, versions_->current());

@@ -8,11 +8,11 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/Split.h"
 #include "control/ControlVerbs.h"
 #include "io/ReportFrame.h"
 #include "log/Log.h"
 #include "log/RecentEvents.h"
-#include "rights/Rights.h"
 #include "server/PoolStatus.h"
 #include "shm/SharedMemory.h"
 
@@ -28,21 +28,13 @@ constexpr milliseconds SAME_STATE{100};
 /** The lengths of points: of one application, and of all. */
 constexpr std::chrono::minutes QUARTER{15};
 constexpr std::chrono::minutes HOUR{60};
-/** The time for measuring instances that were not measured lately. */
-constexpr milliseconds MEASURING{50};
-constexpr milliseconds TICK_MEASURING{200};
+/** The first line for the next pool process tells whether the whole server drains. Names of
+ *  applications follow. */
+constexpr const char *ALL = "all";
+constexpr const char *SOME = "some";
 
 double secondsSinceEpoch(system_clock::time_point time) {
     return std::chrono::duration<double>(time.time_since_epoch()).count();
-}
-
-std::optional<std::uint64_t> memoryOf(pid_t pid, bool family) {
-    try {
-        return Rights::ofThisProcess().memoryOf(pid, family);
-    } catch (const std::exception &) {
-        // The instance has ended.
-        return std::nullopt;
-    }
 }
 
 /** A memory file, since an answer may be longer than a frame. */
@@ -59,13 +51,24 @@ bool isMaster(const Asker &asker) {
     return !asker.isHttpd && (asker.uid == 0 || asker.uid == ::geteuid());
 }
 
+[[noreturn]] void refuseUnknown(const std::string &name) {
+    throw IOException(
+        fmt::format("no application \"{}\" runs, or it belongs to another user: passenger-status lists yours", name));
+}
+
 Frame done() {
     return Frame(FrameType::ORDER_DONE);
 }
 
 }  // namespace
 
-ControlOrders::ControlOrders(Parts parts) : parts_(std::move(parts)), facts_(memoryOf) {}
+ControlOrders::ControlOrders(Parts parts, const std::string &drains) : parts_(std::move(parts)) {
+    const std::vector<std::string> lines = split(drains, '\n');
+    if (!lines.empty()) {
+        allDrain_ = lines.front() == ALL;
+        draining_.insert(lines.begin() + 1, lines.end());
+    }
+}
 
 Frame ControlOrders::answer(const Asker &asker, const Frame &order) {
     if (order.type != FrameType::ORDER) {
@@ -98,18 +101,14 @@ Frame ControlOrders::answer(const Asker &asker, const Frame &order) {
 
 void ControlOrders::tick() {
     const auto now = system_clock::now();
-    facts_.begin(TICK_MEASURING);
     std::set<std::string> names;
     for (const GroupSnapshot &group : applications()) {
-        Known &known = known_.try_emplace(group.name, Known{secondsSinceEpoch(now), {}, {}}).first->second;
+        Known &known = known_.try_emplace(group.name, Known{secondsSinceEpoch(now), {}}).first->second;
         known.history.add(now, group.queueTime, group.serviceTime);
-        for (const ProcessSnapshot &process : group.processes) {
-            facts_.of(process.pid, process.hasDescendants);
-        }
         names.insert(group.name);
     }
-    facts_.forgetOld();
     std::erase_if(known_, [&names](const auto &entry) { return !names.contains(entry.first); });
+    parts_.users.keep([&names](const std::string &name) { return names.contains(name); });
 }
 
 const ControlOrders::Applications &ControlOrders::applications() {
@@ -132,11 +131,17 @@ const ControlOrders::Applications &ControlOrders::applications() {
 Frame ControlOrders::status(const Asker &asker, const std::string &name) {
     const auto now = system_clock::now();
     ServerStatus status = parts_.server();
-    facts_.begin(MEASURING);
     for (const GroupSnapshot &group : applications()) {
         if ((name.empty() || name == group.name) && (asker.isHttpd || owns(asker, group.name))) {
             status.apps.push_back(describe(group, now, !name.empty()));
         }
+    }
+    // The pool may not know an application before its next request.
+    if (status.apps.empty() && draining_.contains(name) && (asker.isHttpd || isMaster(asker))) {
+        AppStatus &app = status.apps.emplace_back();
+        app.name = name;
+        app.state = nameOf(GroupState::DOWN);
+        app.draining = true;
     }
     status.now = secondsSinceEpoch(now);
     status.maxPoolSize = maxPoolSize_;
@@ -149,19 +154,19 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name) {
 /** @param whole with its events, and with points for each quarter of an hour */
 AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time_point now, bool whole) {
     AppStatus status = statusOf(group);
-    Known &known = known_.try_emplace(group.name, Known{secondsSinceEpoch(now), {}, {}}).first->second;
+    Known &known = known_.try_emplace(group.name, Known{secondsSinceEpoch(now), {}}).first->second;
     // What came since the last tick.
     known.history.add(now, group.queueTime, group.serviceTime);
     status.since = known.since;
     status.windows = known.history.windows(now);
     status.points = known.history.points(now, whole ? QUARTER : HOUR);
     status.draining = allDrain_ || draining_.contains(group.name);
-    if (known.user) {
-        status.user = known.user->user;
-        status.uid = known.user->switches() ? known.user->uid : ::geteuid();
+    if (const auto user = parts_.users.of(group.name)) {
+        status.user = user->user;
+        status.uid = user->switches() ? user->uid : ::geteuid();
     }
     for (std::size_t i = 0; i < group.processes.size(); i++) {
-        const auto facts = facts_.of(group.processes[i].pid, group.processes[i].hasDescendants);
+        const InstanceFacts::Facts facts = parts_.facts.of(group.processes[i].pid);
         InstanceStatus &instance = status.instances[i];
         instance.memory = facts.memory != 0 ? facts.memory : instance.memory;
         instance.cpuTime = std::chrono::duration<double>(facts.cpuTime).count();
@@ -174,39 +179,20 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
     return status;
 }
 
-/** Asks the pool for the application's options, since the user may depend on files. Nothing: there
- *  is no such application, or its user is unknown. */
-const std::optional<RunAs> &ControlOrders::userOf(const std::string &name) {
-    static const std::optional<RunAs> unknown;
-    const auto found = known_.find(name);
-    if (found != known_.end() && found->second.user) {
-        return found->second.user;
-    }
-    const auto options = parts_.pool.optionsOf(name);
-    if (!options) {
-        return unknown;
-    }
-    Known &known = known_.try_emplace(name, Known{secondsSinceEpoch(system_clock::now()), {}, {}}).first->second;
-    if (auto user = parts_.userOf(*options)) {
-        known.user = std::move(*user);
-    }
-    return known.user;
-}
-
+/** An application that this pool process has not started has no owner but the masters. */
 bool ControlOrders::owns(const Asker &asker, const std::string &name) {
-    const std::optional<RunAs> &user = userOf(name);
     if (isMaster(asker)) {
         return true;
     }
+    const auto user = parts_.users.of(name);
     return user && user->switches() && user->uid == asker.uid;
 }
 
-/** @throws IOException if the asker may not order anything about the application */
+/** @throws IOException if the asker may not order anything about the application. An asker that may
+ *  not know whether there is such an application learns nothing about that, either. */
 void ControlOrders::demand(const Asker &asker, const std::string &name) {
-    // Whoever may not know whether there is such an application learns nothing about that, either.
-    if (!owns(asker, name) || !parts_.pool.optionsOf(name)) {
-        throw IOException(fmt::format(
-            "no application \"{}\" runs, or it belongs to another user: passenger-status lists yours", name));
+    if (!owns(asker, name)) {
+        refuseUnknown(name);
     }
 }
 
@@ -224,8 +210,12 @@ Frame ControlOrders::report(const Asker &asker, const std::string &id) {
 
 Frame ControlOrders::restart(const Asker &asker, const std::string &name) {
     demand(asker, name);
+    // Instances of an earlier pool process may wait for their application, which the pool does not
+    // know yet.
+    if (!parts_.pool.restart(name)) {
+        refuseUnknown(name);
+    }
     Log::notice("event=app.restart_ordered app=\"{}\" uid={}", name, asker.uid);
-    parts_.pool.restart(name);
     return done();
 }
 
@@ -258,8 +248,13 @@ Frame ControlOrders::drain(const Asker &asker, const std::string &name, bool dra
             draining_.erase(name);
         }
     }
+    keepDrains();
     Log::notice("event={} app=\"{}\" uid={}", drains ? "health.drained" : "health.undrained", name, asker.uid);
     return done();
+}
+
+void ControlOrders::keepDrains() const {
+    parts_.keepDrains(fmt::format("{}\n{}", allDrain_ ? ALL : SOME, fmt::join(draining_, "\n")));
 }
 
 Frame ControlOrders::reopenLogs(const Asker &asker) {

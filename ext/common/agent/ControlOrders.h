@@ -10,15 +10,13 @@
 #include <string>
 #include <vector>
 
-#include <tl/expected.hpp>
-
 #include "agent/ControlService.h"
 #include "agent/InstanceFacts.h"
 #include "control/ServerStatus.h"
 #include "io/Frame.h"
 #include "pool/Pool.h"
-#include "rights/RunAs.h"
 #include "server/RequestHistory.h"
+#include "spawning/AppUsers.h"
 
 namespace Passenger {
 
@@ -27,21 +25,26 @@ namespace Passenger {
  * decides who may order what: root and the agent's own user everything, an application's user what
  * concerns that application, a child of httpd questions only.
  *
- * Owned by the engine; ControlService calls answer() and tick() in its thread. May block.
+ * Owned by the engine; ControlService calls answer() and tick() in its thread. Only reopening logs
+ * may wait: for a file system.
  */
 class ControlOrders {
 public:
     struct Parts {
         Pool &pool;
-        /** The user of an application, or the reason why there is none. May block. */
-        std::function<tl::expected<RunAs, std::string>(const Options &)> userOf;
+        /** As whom an application was last started. */
+        AppUsers &users;
+        InstanceFacts &facts;
         /** Opens the applications' log files anew. */
         std::function<void()> reopenLogs;
         /** What the pool does not know: version, pids, counters of the server. */
         std::function<ServerStatus()> server;
+        /** Keeps the text for the next pool process. */
+        std::function<void(const std::string &)> keepDrains;
     };
 
-    explicit ControlOrders(Parts parts);
+    /** @param drains what an earlier pool process has kept; may be empty */
+    ControlOrders(Parts parts, const std::string &drains);
 
     /** The answer to an order.
      *  @throws std::exception: the order is refused, and the text says why */
@@ -54,7 +57,6 @@ private:
     struct Known {
         /** When it was first seen, seconds since 1970. */
         double since = 0;
-        std::optional<RunAs> user;
         RequestHistory history;
     };
     using Applications = std::vector<GroupSnapshot>;
@@ -67,13 +69,13 @@ private:
     Frame drain(const Asker &asker, const std::string &name, bool drains);
     Frame reopenLogs(const Asker &asker);
     AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now, bool whole);
-    const std::optional<RunAs> &userOf(const std::string &name);
     bool owns(const Asker &asker, const std::string &name);
     void demand(const Asker &asker, const std::string &name);
+    void keepDrains() const;
 
     const Parts parts_;
-    InstanceFacts facts_;
     std::map<std::string, Known> known_;
+    /** The names of applications that drain. */
     std::set<std::string> draining_;
     bool allDrain_ = false;
     /** The last snapshot, for askers that come soon after each other. */

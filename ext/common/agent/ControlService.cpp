@@ -21,6 +21,11 @@ namespace Passenger {
 
 namespace {
 
+/** The orders of a connection before others have their turn. An asker that waits for each answer
+ *  loses none. */
+constexpr unsigned A_TURN = 4;
+/** Between two answers to a user other than root. */
+constexpr std::chrono::milliseconds BREATH{50};
 /** The pause after a connection that cannot be accepted. */
 constexpr std::chrono::milliseconds PAUSE{100};
 
@@ -38,6 +43,11 @@ std::optional<uid_t> peerOf(const FileDescriptor &socket) {
 bool hasReadAll(const FileDescriptor &socket) {
     int unread = 0;
     return ::ioctl(socket.get(), SIOCOUTQ, &unread) == 0 && unread == 0;
+}
+
+int millisecondsUntil(std::chrono::steady_clock::time_point time) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(time - std::chrono::steady_clock::now());
+    return static_cast<int>(std::max<std::chrono::milliseconds::rep>(left.count(), 0));
 }
 
 }  // namespace
@@ -78,10 +88,14 @@ FileDescriptor ControlService::connect() {
 void ControlService::run(const FileDescriptor &ending) {
     for (;;) {
         std::vector<pollfd> entries{{ending.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}, {listening_.get(), POLLIN, 0}};
+        const auto now = std::chrono::steady_clock::now();
+        auto next = nextTick_;
         for (const Connection &connection : connections_) {
-            entries.push_back({connection.socket.descriptor().get(), POLLIN, 0});
+            const bool rests = connection.restsUntil > now;
+            next = rests ? std::min(next, connection.restsUntil) : next;
+            entries.push_back({rests ? -1 : connection.socket.descriptor().get(), POLLIN, 0});
         }
-        if (::poll(entries.data(), entries.size(), untilTick()) < 0) {
+        if (::poll(entries.data(), entries.size(), millisecondsUntil(next)) < 0) {
             continue;
         }
         if (entries[0].revents != 0) {
@@ -89,8 +103,8 @@ void ControlService::run(const FileDescriptor &ending) {
         }
         tickIfDue();
         auto entry = entries.begin() + 3;
-        for (auto next = connections_.begin(); next != connections_.end(); ++entry) {
-            const auto connection = next++;
+        for (auto following = connections_.begin(); following != connections_.end(); ++entry) {
+            const auto connection = following++;
             if (entry->revents != 0 && !serve(*connection)) {
                 connections_.erase(connection);
             }
@@ -104,11 +118,6 @@ void ControlService::run(const FileDescriptor &ending) {
             }
         }
     }
-}
-
-int ControlService::untilTick() const {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(nextTick_ - std::chrono::steady_clock::now());
-    return static_cast<int>(std::max<std::chrono::milliseconds::rep>(left.count(), 0));
 }
 
 void ControlService::tickIfDue() noexcept {
@@ -136,7 +145,7 @@ void ControlService::accept() {
     }
     failing_ = false;
     if (const auto uid = peerOf(socket)) {
-        add({Asker{*uid, false}, FrameSocket(std::move(socket))});
+        add({Asker{*uid, false}, FrameSocket(std::move(socket)), {}});
     }
 }
 
@@ -154,7 +163,7 @@ void ControlService::takeNews() {
         }
     }
     for (FileDescriptor &socket : fresh) {
-        add({Asker{0, true}, FrameSocket(std::move(socket))});
+        add({Asker{0, true}, FrameSocket(std::move(socket)), {}});
     }
 }
 
@@ -188,7 +197,11 @@ void ControlService::dropOldest(const std::function<bool(const Connection &)> &w
 /** Answers what has come. False: the connection is over. */
 bool ControlService::serve(Connection &connection) {
     try {
-        while (const auto order = connection.socket.tryReceive()) {
+        for (unsigned count = 0; count < A_TURN; count++) {
+            const auto order = connection.socket.tryReceive();
+            if (!order) {
+                return true;
+            }
             if (!hasReadAll(connection.socket.descriptor())) {
                 return false;
             }
@@ -199,6 +212,10 @@ bool ControlService::serve(Connection &connection) {
                 answer = Frame(FrameType::ORDER_REFUSED, {error.what()});
             }
             connection.socket.send(answer, FrameSocket::in(std::chrono::milliseconds(0)));
+            if (connection.asker.uid != 0) {
+                connection.restsUntil = std::chrono::steady_clock::now() + BREATH;
+                return true;
+            }
         }
         return true;
     } catch (const std::exception &) {

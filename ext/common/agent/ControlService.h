@@ -62,10 +62,11 @@ private:
     struct Connection {
         Asker asker;
         FrameSocket socket;
+        /** No order is taken before. */
+        std::chrono::steady_clock::time_point restsUntil;
     };
 
     void run(const FileDescriptor &ending);
-    int untilTick() const;
     void tickIfDue() noexcept;
     void accept();
     void takeNews() EXCLUDES(mutex_);

@@ -1,28 +1,29 @@
 #include "agent/InstanceFacts.h"
 
+#include <poll.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <iterator>
+#include <exception>
 #include <sstream>
 #include <string>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/FileContent.h"
 #include "base/ProcessTree.h"
+#include "log/Log.h"
 
 namespace Passenger {
 
 namespace {
 
-/** A figure that is younger is not measured again. */
-constexpr std::chrono::seconds FRESH{5};
+/** Between two rounds. */
+constexpr std::chrono::milliseconds INTERVAL{5000};
 
 /** Fields 14 and 15 of /proc/PID/stat: utime and stime in clock ticks (proc(5)). */
 std::chrono::nanoseconds cpuTimeOf(pid_t pid) {
-    std::ifstream file(fmt::format("/proc/{}/stat", pid));
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const std::string text = fileContent(fmt::format("/proc/{}/stat", pid));
     // Behind the name, which is in parentheses and may contain blanks.
     const std::size_t name = text.rfind(')');
     if (name == std::string::npos) {
@@ -40,36 +41,56 @@ std::chrono::nanoseconds cpuTimeOf(pid_t pid) {
                                     static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
 }
 
+bool isOver(const FileDescriptor &ending, std::chrono::milliseconds wait) {
+    pollfd entry{ending.get(), POLLIN, 0};
+    return ::poll(&entry, 1, static_cast<int>(wait.count())) > 0;
+}
+
 }  // namespace
 
-void InstanceFacts::begin(std::chrono::milliseconds budget) {
-    deadline_ = std::chrono::steady_clock::now() + budget;
+InstanceFacts::InstanceFacts(Parts parts) : parts_(std::move(parts)) {
+    thread_.start("facts", [this](const FileDescriptor &ending) { run(ending); });
 }
 
-InstanceFacts::Facts InstanceFacts::of(pid_t pid, bool family) {
-    Entry &entry = entries_[pid];
-    entry.asked = true;
-    const auto now = std::chrono::steady_clock::now();
-    if (now < deadline_ && now - entry.measured >= FRESH) {
-        entry.measured = now;
-        entry.facts.memory = measure_(pid, family).value_or(0);
-        entry.facts.cpuTime = cpuTimeOf(pid);
-        if (family) {
-            for (const pid_t descendant : descendantsOf(pid)) {
-                entry.facts.cpuTime += cpuTimeOf(descendant);
+InstanceFacts::~InstanceFacts() {
+    thread_.end();
+}
+
+InstanceFacts::Facts InstanceFacts::of(pid_t pid) const {
+    const LockGuard guard(mutex_);
+    const auto found = facts_.find(pid);
+    return found == facts_.end() ? Facts() : found->second;
+}
+
+void InstanceFacts::run(const FileDescriptor &ending) {
+    do {
+        try {
+            measure(ending);
+        } catch (const std::exception &error) {
+            Log::warn("event=memory.unknown pid=0 error=\"{}\"", error.what());
+        }
+    } while (!isOver(ending, INTERVAL));
+}
+
+void InstanceFacts::measure(const FileDescriptor &ending) {
+    std::map<pid_t, Facts> facts;
+    for (const Instance &instance : parts_.instances()) {
+        if (isOver(ending, std::chrono::milliseconds(0))) {
+            return;
+        }
+        Facts &fresh = facts[instance.pid];
+        fresh.memory = parts_.measure(instance).value_or(0);
+        fresh.cpuTime = cpuTimeOf(instance.pid);
+        if (instance.family) {
+            for (const pid_t descendant : descendantsOf(instance.pid)) {
+                fresh.cpuTime += cpuTimeOf(descendant);
             }
         }
+        const LockGuard guard(mutex_);
+        facts_[instance.pid] = fresh;
     }
-    return entry.facts;
-}
-
-void InstanceFacts::forgetOld() {
-    for (auto next = entries_.begin(); next != entries_.end();) {
-        const auto entry = next++;
-        if (!std::exchange(entry->second.asked, false)) {
-            entries_.erase(entry);
-        }
-    }
+    const LockGuard guard(mutex_);
+    facts_ = std::move(facts);
 }
 
 }  // namespace Passenger

@@ -7,43 +7,55 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <vector>
+
+#include "agent/EndableThread.h"
+#include "base/Mutex.h"
 
 namespace Passenger {
 
 /**
- * The memory and the CPU time of instances, each measured every few seconds at most.
+ * The memory and the CPU time of instances, measured every few seconds in a thread of its own: a
+ * measurement takes milliseconds, and waits for the rights process.
  *
- * Not thread-safe. Blocks on the file system: a measurement takes milliseconds.
+ * Owned by the engine. Thread-safe; of() never waits.
  */
 class InstanceFacts {
 public:
-    /** The memory of an instance in bytes, if it can be measured. @param family with descendants */
-    using Measure = std::function<std::optional<std::uint64_t>(pid_t pid, bool family)>;
     struct Facts {
-        /** 0: not measured. */
+        /** 0: not measured yet, or the instance has ended. */
         std::uint64_t memory = 0;
-        /** Since its start; for `family`, of its living descendants, too. */
+        /** Since its start; of a family, of its living descendants, too. */
         std::chrono::nanoseconds cpuTime{0};
     };
-
-    explicit InstanceFacts(Measure measure) : measure_(std::move(measure)) {}
-
-    /** Measurements that follow take as long together at most. Later ones get older figures. */
-    void begin(std::chrono::milliseconds budget);
-    Facts of(pid_t pid, bool family);
-    /** Forgets instances that were not asked for since the last call. */
-    void forgetOld();
-
-private:
-    struct Entry {
-        Facts facts;
-        std::chrono::steady_clock::time_point measured{};
-        bool asked = true;
+    struct Instance {
+        pid_t pid = 0;
+        /** The application runs in its descendants. */
+        bool family = false;
+    };
+    struct Parts {
+        /** Those that live. */
+        std::function<std::vector<Instance>()> instances;
+        /** The memory of an instance in bytes, if it can be measured. */
+        std::function<std::optional<std::uint64_t>(const Instance &)> measure;
     };
 
-    const Measure measure_;
-    std::chrono::steady_clock::time_point deadline_{};
-    std::map<pid_t, Entry> entries_;
+    /** @param parts called in the thread @throws SystemException, boost::thread_resource_error */
+    explicit InstanceFacts(Parts parts);
+    ~InstanceFacts();
+    InstanceFacts(const InstanceFacts &) = delete;
+    InstanceFacts &operator=(const InstanceFacts &) = delete;
+
+    Facts of(pid_t pid) const EXCLUDES(mutex_);
+
+private:
+    void run(const FileDescriptor &ending);
+    void measure(const FileDescriptor &ending) EXCLUDES(mutex_);
+
+    const Parts parts_;
+    mutable Mutex mutex_{Locks::INSTANCE_FACTS};
+    std::map<pid_t, Facts> facts_ GUARDED_BY(mutex_);
+    EndableThread thread_;
 };
 
 }  // namespace Passenger

@@ -13,6 +13,7 @@
 
 #include "agent/AgentServices.h"
 #include "agent/ControlOrders.h"
+#include "agent/InstanceFacts.h"
 #include "agent/MonitoredFiles.h"
 #include "base/Clock.h"
 #include "base/DescriptorLimit.h"
@@ -35,6 +36,9 @@ namespace Passenger {
 namespace {
 
 using std::chrono::milliseconds;
+
+/** The key under which the watchdog keeps what drains. */
+constexpr const char *DRAINS = "drains";
 
 /** The time that instances with a request get at the end. Senders that wait for an answer or
  *  another pool process get no message. */
@@ -64,6 +68,15 @@ std::optional<std::uint64_t> memoryOf(const Process &process) {
     }
 }
 
+std::optional<std::uint64_t> memoryOfInstance(const InstanceFacts::Instance &instance) {
+    try {
+        return Rights::ofThisProcess().memoryOf(instance.pid, instance.family);
+    } catch (const std::exception &) {
+        // The instance has ended.
+        return std::nullopt;
+    }
+}
+
 void removeSocketFolders(const std::string &folder) {
     try {
         Rights::ofThisProcess().removeSocketFolders(folder, 0);
@@ -82,7 +95,11 @@ public:
     }
 
     void restore(StoreEntry entry) override {
-        restored_.push_back(std::move(entry));
+        if (entry.key == DRAINS) {
+            drains_ = entry.note;
+        } else {
+            restored_.push_back(std::move(entry));
+        }
     }
 
     void begin(const AgentSettings &settings, FileDescriptor serverSocket) override {
@@ -115,11 +132,15 @@ public:
             .userOf = [this](const Options &options) { return factory_->userOf(options); },
             .whoNames = [this](const std::string &path) { return factory_->whoNames(path); },
             .limitOf = [this](const Options &options) { return factory_->outputLimitOf(options); }});
+        facts_.emplace(InstanceFacts::Parts{[this] { return livingInstances(); }, memoryOfInstance});
         orders_.emplace(
             ControlOrders::Parts{.pool = *pool_,
-                                 .userOf = [this](const Options &options) { return factory_->userOf(options); },
+                                 .users = factory_->appUsers(),
+                                 .facts = *facts_,
                                  .reopenLogs = [this] { reopenLogs(); },
-                                 .server = [this] { return serverStatus(); }});
+                                 .server = [this] { return serverStatus(); },
+                                 .keepDrains = [this](const std::string &drains) { store_.put(DRAINS, drains, {}); }},
+            drains_);
         services_.emplace(AgentServices::Parts{
             .count = [this] { return pool_->getCount(); },
             .monitoredFiles = [this] { return monitored_->list(); },
@@ -157,11 +178,16 @@ public:
     void stop() override {
         restarts_.reset();
         server_.reset();
-        services_.reset();
         if (pool_) {
+            // First: the ends of the threads below may wait for the rights process.
             pool_->leave();
+        }
+        services_.reset();
+        orders_.reset();
+        facts_.reset();
+        if (pool_) {
             const auto deadline = std::chrono::steady_clock::now() + STOP_TIME;
-            while (pool_->getCount() > 0 && std::chrono::steady_clock::now() < deadline) {
+            while ((pool_->getCount() > 0 || pool_->hasOrphans()) && std::chrono::steady_clock::now() < deadline) {
                 std::this_thread::sleep_for(milliseconds(5));
             }
             factory_->keepGroups();
@@ -225,6 +251,16 @@ private:
         return refusal;
     }
 
+    std::vector<InstanceFacts::Instance> livingInstances() const {
+        std::vector<InstanceFacts::Instance> instances;
+        for (const SuperGroupSnapshot &superGroup : pool_->inspect().superGroups) {
+            for (const ProcessSnapshot &process : superGroup.groups.front().processes) {
+                instances.push_back({process.pid, process.hasDescendants});
+            }
+        }
+        return instances;
+    }
+
     /** What the pool does not know. */
     ServerStatus serverStatus() {
         ServerStatus status;
@@ -281,6 +317,8 @@ private:
     std::optional<Pool> pool_;
     std::optional<RestartWatch> restarts_;
     std::optional<MonitoredFiles> monitored_;
+    std::string drains_;
+    std::optional<InstanceFacts> facts_;
     std::optional<ControlOrders> orders_;
     std::optional<AgentServices> services_;
     std::optional<PoolServer> server_;

@@ -9,14 +9,13 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/FileContent.h"
 #include "base/Split.h"
 
 namespace Passenger::DynamicUser {
@@ -53,8 +52,8 @@ std::set<id_t> idsInUse() {
         if (std::isdigit(static_cast<unsigned char>(entry->d_name[0])) == 0) {
             continue;
         }
-        std::ifstream file(fmt::format("/proc/{}/status", entry->d_name));
-        all.merge(idsIn(std::string(std::istreambuf_iterator<char>(file), {})));
+        // Empty for a process that has just ended.
+        all.merge(idsIn(fileContent(fmt::format("/proc/{}/status", entry->d_name))));
     }
     return all;
 }

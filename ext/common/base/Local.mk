@@ -17,6 +17,8 @@ libpassenger_base_la_SOURCES = \
     %D%/DynamicUser.cpp \
     %D%/DynamicUser.h \
     %D%/Exceptions.h \
+    %D%/FileContent.cpp \
+    %D%/FileContent.h \
     %D%/FileDescriptor.cpp \
     %D%/FileDescriptor.h \
     %D%/FileRights.cpp \

@@ -65,6 +65,8 @@ inline constexpr LockRank CGROUPS{4, "Cgroups::mutex_"};
 inline constexpr LockRank OUTPUT_FILES{3, "OutputFiles::mutex_"};
 inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::mutex_"};
 inline constexpr LockRank SETTINGS_UPDATER{3, "SettingsUpdater::mutex_"};
+inline constexpr LockRank APP_USERS{3, "AppUsers::mutex_"};
+inline constexpr LockRank INSTANCE_FACTS{3, "InstanceFacts::mutex_"};
 inline constexpr LockRank CONTROL_SERVICE{3, "ControlService::mutex_"};
 inline constexpr LockRank OUTPUT_LIMITS{3, "OutputLimits::mutex_"};
 inline constexpr LockRank OUTPUT_LIMIT{4, "OutputLimit::mutex_"};

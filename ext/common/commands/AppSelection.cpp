@@ -32,7 +32,8 @@ std::vector<AppStatus> selectApps(const Arguments &arguments, const std::vector<
         if (arguments.has("all")) {
             return true;
         }
-        return arguments.has("name") ? app.name == arguments.value("name") : app.root.starts_with(prefixOf(arguments));
+        return arguments.has("name") ? app.name == arguments.value("name")
+                                     : (app.root + "/").starts_with(prefixOf(arguments));
     });
     return selected;
 }

@@ -15,6 +15,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/FileContent.h"
 #include "base/PassengerRoot.h"
 #include "base/Split.h"
 #include "commands/CommandFailure.h"
@@ -28,9 +29,8 @@ namespace {
 
 using Level = Finding::Level;
 
-std::string contentOf(const std::string &path) {
-    std::ifstream file(path);
-    std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+std::string firstLineOf(const std::string &path) {
+    std::string text = fileContent(path);
     text.erase(std::find_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\0'; }), text.end());
     return text;
 }
@@ -132,14 +132,14 @@ void checkLimits(const RunningAgent &agent, std::vector<Finding> &findings) {
 }
 
 void checkMandatoryAccess(const RunningAgent *agent, std::vector<Finding> &findings) {
-    if (contentOf("/sys/fs/selinux/enforce") == "1") {
+    if (firstLineOf("/sys/fs/selinux/enforce") == "1") {
         findings.push_back({Level::WARNING, "SELinux", "is enforcing: it may keep httpd from starting applications",
                             "ausearch -m avc -ts recent shows what it has refused; audit2allow makes a rule"});
     }
     if (agent == nullptr) {
         return;
     }
-    const std::string profile = contentOf(fmt::format("/proc/{}/attr/apparmor/current", agent->httpdPid));
+    const std::string profile = firstLineOf(fmt::format("/proc/{}/attr/apparmor/current", agent->httpdPid));
     if (profile.ends_with("(enforce)")) {
         findings.push_back({Level::WARNING, "AppArmor", fmt::format("confines httpd: {}", singleLine(profile)),
                             "journalctl -k -g apparmor shows what it has refused; aa-complain PROFILE lets it"});

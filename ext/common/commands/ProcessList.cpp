@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <iterator>
 #include <utility>
 
+#include "base/FileContent.h"
 #include "base/ProcessTree.h"
 #include "base/Split.h"
 
@@ -16,18 +16,13 @@ namespace Passenger {
 
 namespace {
 
-std::string contentOf(const std::string &path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 std::string lastPart(const std::string &path) {
     return path.substr(path.rfind('/') + 1);
 }
 
 std::optional<ListedProcess> readProcess(pid_t pid) {
     const std::string folder = fmt::format("/proc/{}", pid);
-    const std::string stat = contentOf(folder + "/stat");
+    const std::string stat = fileContent(folder + "/stat");
     // The name is in parentheses and may have any character.
     const auto begin = stat.find('(');
     const auto end = stat.rfind(')');
@@ -44,7 +39,7 @@ std::optional<ListedProcess> readProcess(pid_t pid) {
     process.pid = pid;
     process.parent = static_cast<pid_t>(std::stol(fields[PARENT]));
     process.virtualSize = std::stoull(fields[VIRTUAL_SIZE]);
-    process.command = contentOf(folder + "/cmdline");
+    process.command = fileContent(folder + "/cmdline");
     while (!process.command.empty() && process.command.back() == '\0') {
         process.command.pop_back();
     }

@@ -48,7 +48,8 @@ int RestartWait::run(ControlClient &client, std::chrono::milliseconds patience) 
         std::erase_if(before_, [&](const AppStatus &before) {
             const auto now = std::find_if(status.apps.begin(), status.apps.end(),
                                           [&before](const AppStatus &app) { return app.name == before.name; });
-            const Outcome result = now == status.apps.end() ? Outcome::SERVES : outcome(before, *now, elapsed);
+            // After a crash the next pool process does not know the application at once.
+            const Outcome result = now == status.apps.end() ? Outcome::UNDER_WAY : outcome(before, *now, elapsed);
             if (result == Outcome::SERVES) {
                 fmt::print("{} serves its new version after {}\n", singleLine(before.name),
                            StatusWords::duration(elapsed));

@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
 #include <iterator>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
 
+#include "base/FileContent.h"
 #include "base/Split.h"
 #include "control/Uptime.h"
 
@@ -20,11 +20,6 @@ namespace {
 
 constexpr double PER_CENT = 100;
 constexpr std::uint64_t KILOBYTE = 1024;
-
-std::string contentOf(const char *path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 using Part = std::uint64_t SystemMetrics::Processor::*;
 
@@ -66,13 +61,13 @@ SystemMetrics SystemMetrics::now() {
     utsname names{};
     ::uname(&names);
     metrics.kernel = names.release;
-    metrics.uptime = std::strtod(contentOf("/proc/uptime").c_str(), nullptr);
-    const auto loads = split(contentOf("/proc/loadavg"), ' ');
+    metrics.uptime = std::strtod(fileContent("/proc/uptime").c_str(), nullptr);
+    const auto loads = split(fileContent("/proc/loadavg"), ' ');
     for (std::size_t i = 0; i < std::min<std::size_t>(loads.size(), 3); i++) {
         metrics.loads += (i == 0 ? "" : ", ") + loads[i];
     }
-    metrics.readStat(contentOf("/proc/stat"));
-    metrics.readMemory(contentOf("/proc/meminfo"));
+    metrics.readStat(fileContent("/proc/stat"));
+    metrics.readMemory(fileContent("/proc/meminfo"));
     return metrics;
 }
 

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include <cerrno>
@@ -21,7 +22,10 @@ ControlClient ControlClient::connect(const std::string &path) {
     }
     path.copy(address.sun_path, path.size());
     FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!socket || ::connect(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0) {
+    // Also limits connect(), which waits while the backlog is full (socket(7)).
+    const timeval limit{PATIENCE.count(), 0};
+    if (!socket || ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0 ||
+        ::connect(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0) {
         throw SystemException(path, errno);
     }
     return ControlClient(std::move(socket));

@@ -14,7 +14,9 @@ constexpr std::string_view APP = " app=\"";
 
 void RecentEvents::note(std::string_view line, std::chrono::system_clock::time_point now) {
     const std::size_t app = line.find(APP);
-    if (!line.starts_with(EVENT) || app == std::string_view::npos) {
+    // A quote before it: that text may come from anybody.
+    if (!line.starts_with(EVENT) || app == std::string_view::npos ||
+        line.substr(0, app).find('"') != std::string_view::npos) {
         return;
     }
     const std::string_view name = line.substr(EVENT.size(), line.find(' ') - EVENT.size());

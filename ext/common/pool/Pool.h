@@ -116,6 +116,10 @@ public:
     unsigned getActive() const;
     /** Instances that live, those included that are about to end. */
     unsigned getCount() const;
+    /** Whether instances of an earlier pool process live that were not taken over. */
+    bool hasOrphans() const EXCLUDES(poolLock) {
+        return !context_.orphans.empty();
+    }
     pid_t getSpawnServerPid() const;
     /** Ends all instances; applications start again with their next request. */
     void clear();

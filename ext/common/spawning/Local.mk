@@ -5,6 +5,8 @@ libpassenger_spawning_la_SOURCES = \
     %D%/AppGroup.h \
     %D%/AppGroups.cpp \
     %D%/AppGroups.h \
+    %D%/AppUsers.cpp \
+    %D%/AppUsers.h \
     %D%/BootGuard.cpp \
     %D%/BootGuard.h \
     %D%/CancelSwitch.cpp \

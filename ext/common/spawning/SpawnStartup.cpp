@@ -84,6 +84,7 @@ SpawnPlan SpawnStartup::makePlan() {
     if (!runAs->note.empty()) {
         Log::warn("event=spawn.user_replaced app=\"{}\" note=\"{}\"", options_.groupName(), runAs->note);
     }
+    tools_.appUsers.note(options_.groupName(), *runAs);
     report_.runAs = *runAs;
     report_.steps.done(USER_CHOSEN);
     SpawnPlan plan(options_, std::move(*runAs), grantedVariables());

@@ -10,6 +10,7 @@
 #include "io/Frame.h"
 #include "loop/EventLoop.h"
 #include "spawning/AppGroups.h"
+#include "spawning/AppUsers.h"
 #include "spawning/BootGuard.h"
 #include "spawning/CancelSwitch.h"
 #include "spawning/ExclusiveTurn.h"
@@ -34,6 +35,7 @@ struct SpawnTools {
     OutputFiles &outputs;
     OutputLimits &outputLimits;
     AppGroups &groups;
+    AppUsers &appUsers;
 };
 
 /**

@@ -15,7 +15,7 @@ StandardSpawnerFactory::StandardSpawnerFactory(EventLoop &loop, SpawnManager &ma
       outputLimits_(loop, SystemClock::instance()) {}
 
 SpawnerPtr StandardSpawnerFactory::create(const Options &options) {
-    const SpawnTools tools{loop_, manager_, users_, grants_, outputs_, outputLimits_, groups_};
+    const SpawnTools tools{loop_, manager_, users_, grants_, outputs_, outputLimits_, groups_, appUsers_};
     if (options.spawnMethod == "direct" || options.speaksHttp()) {
         return std::make_unique<DirectSpawner>(tools);
     }

@@ -11,6 +11,7 @@
 #include "rights/UserDatabase.h"
 #include "rights/UserResolver.h"
 #include "spawning/AppGroups.h"
+#include "spawning/AppUsers.h"
 #include "spawning/DummySpawnerFactory.h"
 #include "spawning/OutputFiles.h"
 #include "spawning/OutputLimits.h"
@@ -71,6 +72,9 @@ public:
     std::shared_ptr<OutputLimit> outputLimitOf(const Options &options) {
         return outputLimits_.of(options);
     }
+    AppUsers &appUsers() noexcept {
+        return appUsers_;
+    }
     /** The Spawners for "dummy". */
     DummySpawnerFactory &dummies() noexcept {
         return dummies_;
@@ -85,6 +89,7 @@ private:
     const UserResolver users_;
     OutputFiles outputs_;
     OutputLimits outputLimits_;
+    AppUsers appUsers_;
     AppGroups groups_;
     DummySpawnerFactory dummies_;
 };

@@ -8,17 +8,14 @@
 
 #include <fmt/format.h>
 
+#include "base/FileContent.h"
+
 namespace Passenger {
 
 namespace {
 
-std::string contentOf(const std::filesystem::path &file) {
-    std::ifstream stream(file);
-    return {std::istreambuf_iterator<char>(stream), {}};
-}
-
 std::string firstLine(const std::filesystem::path &file) {
-    const std::string content = contentOf(file);
+    const std::string content = fileContent(file);
     return content.substr(0, content.find('\n'));
 }
 
