@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstddef>
 #include <cstdlib>
@@ -21,6 +22,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/Exceptions.h"
 
 namespace {
 
@@ -75,10 +78,17 @@ void raiseDescriptorLimit() {
     }
 }
 
+/** UBSan needs a pipe to check the type of an object, and remembers types that it has checked. Tests
+ *  without a free descriptor throw this exception. */
+void letSanitizerCheckTypes() {
+    static_cast<void>(Passenger::SystemException("", EMFILE));
+}
+
 }  // namespace
 
 int main(int argc, char **argv) {
     raiseDescriptorLimit();
+    letSanitizerCheckTypes();
     bool verbose = false;
     bool list = false;
     std::string_view share = "1/1";
