@@ -78,10 +78,14 @@ void raiseDescriptorLimit() {
     }
 }
 
-/** UBSan needs a pipe to check the type of an object, and remembers types that it has checked. Tests
- *  without a free descriptor throw this exception. */
+/** UBSan needs a pipe to check the type of an object, and remembers types that it has checked.
+ *  Tests throw this exception while no descriptor is free. */
 void letSanitizerCheckTypes() {
-    static_cast<void>(Passenger::SystemException("", EMFILE));
+    try {
+        throw Passenger::SystemException("", EMFILE);
+    } catch (const Passenger::SystemException &exception) {
+        static_cast<void>(exception.error());
+    }
 }
 
 }  // namespace
