@@ -77,7 +77,7 @@ public:
 
     void testDeadAgentsAndUnfinishedFoldersAreIgnored() {
         agent();
-        made_.back().lock.reset();
+        made_.back().socket.reset();
         const auto &second = agent();
         std::ofstream(second.path + "/properties.json") << "{";
         CPPUNIT_ASSERT(AgentFinder(folder_).list().empty());

@@ -14,6 +14,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/AppCommandTest.cpp \
     %D%/AppFileTest.cpp \
     %D%/AppOrderTest.cpp \
+    %D%/AppUsersTest.cpp \
     %D%/ApplicationPoolContractTest.cpp \
     %D%/ApplicationPoolServerTest.cpp \
     %D%/ApplicationQueueTest.cpp \
@@ -272,7 +273,8 @@ check_PROGRAMS += %D%/unit_tests
 $(%C%_unit_tests_OBJECTS) $(PRECOMPILED_FOR_TESTS): CXXFLAGS += -O0 -U_FORTIFY_SOURCE
 $(%C%_unit_tests_OBJECTS): | $(PRECOMPILED_FOR_TESTS)
 EXTRA_DIST += %D%/precompiled.h
-%C%_unit_tests_LDADD = libpassenger_httpmessages.la libpassenger_commands.la libpassenger_standalone.la $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
+%C%_unit_tests_LDADD = libpassenger_httpmessages.la libpassenger_commands.la libpassenger_standalone.la \
+    $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
 
 # The agent with an engine for tests. The unit tests start it.
 check_PROGRAMS += test/unit/fake_agent

@@ -33,10 +33,6 @@ constexpr std::chrono::minutes HOUR{60};
 constexpr const char *ALL = "all";
 constexpr const char *SOME = "some";
 
-double secondsSinceEpoch(system_clock::time_point time) {
-    return std::chrono::duration<double>(time.time_since_epoch()).count();
-}
-
 /** A memory file, since an answer may be longer than a frame. */
 Frame inMemory(const std::string &text) {
     SharedMemory memory("passenger-status", text.size());
@@ -117,9 +113,10 @@ const ControlOrders::Applications &ControlOrders::applications() {
         return snapshot_;
     }
     PoolSnapshot pool = parts_.pool.inspect();
-    waitingForRoom_ = pool.waitingForRoom;
-    poolSize_ = pool.size;
-    maxPoolSize_ = pool.maxSize;
+    server_ = parts_.server();
+    server_.waitingForRoom = pool.waitingForRoom;
+    server_.poolSize = pool.size;
+    server_.maxPoolSize = pool.maxSize;
     snapshot_.clear();
     for (SuperGroupSnapshot &superGroup : pool.superGroups) {
         std::move(superGroup.groups.begin(), superGroup.groups.end(), std::back_inserter(snapshot_));
@@ -130,8 +127,9 @@ const ControlOrders::Applications &ControlOrders::applications() {
 
 Frame ControlOrders::status(const Asker &asker, const std::string &name) {
     const auto now = system_clock::now();
-    ServerStatus status = parts_.server();
-    for (const GroupSnapshot &group : applications()) {
+    const Applications &groups = applications();
+    ServerStatus status = server_;
+    for (const GroupSnapshot &group : groups) {
         if ((name.empty() || name == group.name) && (asker.isHttpd || owns(asker, group.name))) {
             status.apps.push_back(describe(group, now, !name.empty()));
         }
@@ -144,9 +142,6 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name) {
         app.draining = true;
     }
     status.now = secondsSinceEpoch(now);
-    status.maxPoolSize = maxPoolSize_;
-    status.poolSize = poolSize_;
-    status.waitingForRoom = waitingForRoom_;
     status.draining = allDrain_;
     return inMemory(toJson(status));
 }
@@ -180,7 +175,7 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
 }
 
 /** An application that this pool process has not started has no owner but the masters. */
-bool ControlOrders::owns(const Asker &asker, const std::string &name) {
+bool ControlOrders::owns(const Asker &asker, const std::string &name) const {
     if (isMaster(asker)) {
         return true;
     }
@@ -190,7 +185,7 @@ bool ControlOrders::owns(const Asker &asker, const std::string &name) {
 
 /** @throws IOException if the asker may not order anything about the application. An asker that may
  *  not know whether there is such an application learns nothing about that, either. */
-void ControlOrders::demand(const Asker &asker, const std::string &name) {
+void ControlOrders::demand(const Asker &asker, const std::string &name) const {
     if (!owns(asker, name)) {
         refuseUnknown(name);
     }
@@ -198,7 +193,7 @@ void ControlOrders::demand(const Asker &asker, const std::string &name) {
 
 Frame ControlOrders::report(const Asker &asker, const std::string &id) {
     const auto report = parts_.pool.report(id);
-    if (!report || !(isMaster(asker) || owns(asker, report->app))) {
+    if (!report || !owns(asker, report->app)) {
         throw IOException(fmt::format(
             "there is no report {} of an application of yours, or not any more: httpd's error log has \"report={}\"",
             id, id));

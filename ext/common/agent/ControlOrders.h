@@ -69,8 +69,8 @@ private:
     Frame drain(const Asker &asker, const std::string &name, bool drains);
     Frame reopenLogs(const Asker &asker);
     AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now, bool whole);
-    bool owns(const Asker &asker, const std::string &name);
-    void demand(const Asker &asker, const std::string &name);
+    bool owns(const Asker &asker, const std::string &name) const;
+    void demand(const Asker &asker, const std::string &name) const;
     void keepDrains() const;
 
     const Parts parts_;
@@ -80,9 +80,8 @@ private:
     bool allDrain_ = false;
     /** The last snapshot, for askers that come soon after each other. */
     Applications snapshot_;
-    unsigned waitingForRoom_ = 0;
-    unsigned poolSize_ = 0;
-    unsigned maxPoolSize_ = 0;
+    /** As of then, without applications. */
+    ServerStatus server_;
     std::chrono::steady_clock::time_point snapshotAt_{};
 };
 

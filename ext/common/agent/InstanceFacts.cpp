@@ -1,8 +1,11 @@
 #include "agent/InstanceFacts.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <exception>
 #include <sstream>
 #include <string>
@@ -10,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "base/Exceptions.h"
 #include "base/FileContent.h"
 #include "base/ProcessTree.h"
 #include "log/Log.h"
@@ -18,8 +22,9 @@ namespace Passenger {
 
 namespace {
 
-/** Between two rounds. */
-constexpr std::chrono::milliseconds INTERVAL{5000};
+/** Between two rounds, while somebody asks, and otherwise. */
+constexpr std::chrono::seconds ASKED_INTERVAL{5};
+constexpr std::chrono::seconds QUIET_INTERVAL{300};
 
 /** Fields 14 and 15 of /proc/PID/stat: utime and stime in clock ticks (proc(5)). */
 std::chrono::nanoseconds cpuTimeOf(pid_t pid) {
@@ -48,7 +53,10 @@ bool isOver(const FileDescriptor &ending, std::chrono::milliseconds wait) {
 
 }  // namespace
 
-InstanceFacts::InstanceFacts(Parts parts) : parts_(std::move(parts)) {
+InstanceFacts::InstanceFacts(Parts parts) : parts_(std::move(parts)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (!wake_) {
+        throw SystemException("eventfd", errno);
+    }
     thread_.start("facts", [this](const FileDescriptor &ending) { run(ending); });
 }
 
@@ -56,8 +64,11 @@ InstanceFacts::~InstanceFacts() {
     thread_.end();
 }
 
-InstanceFacts::Facts InstanceFacts::of(pid_t pid) const {
+InstanceFacts::Facts InstanceFacts::of(pid_t pid) {
     const LockGuard guard(mutex_);
+    if (!std::exchange(asked_, true)) {
+        ::eventfd_write(wake_.get(), 1);
+    }
     const auto found = facts_.find(pid);
     return found == facts_.end() ? Facts() : found->second;
 }
@@ -69,7 +80,18 @@ void InstanceFacts::run(const FileDescriptor &ending) {
         } catch (const std::exception &error) {
             Log::warn("event=memory.unknown pid=0 error=\"{}\"", error.what());
         }
-    } while (!isOver(ending, INTERVAL));
+    } while (!isOver(ending, ASKED_INTERVAL) && awaitRound(ending));
+}
+
+/** Waits until somebody asks, or for the next round without that. False: the thread is to end. */
+bool InstanceFacts::awaitRound(const FileDescriptor &ending) {
+    std::array<pollfd, 2> entries{{{ending.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
+    ::poll(entries.data(), entries.size(), static_cast<int>(std::chrono::milliseconds(QUIET_INTERVAL).count()));
+    eventfd_t ignored = 0;
+    ::eventfd_read(wake_.get(), &ignored);
+    const LockGuard guard(mutex_);
+    asked_ = false;
+    return entries[0].revents == 0;
 }
 
 void InstanceFacts::measure(const FileDescriptor &ending) {

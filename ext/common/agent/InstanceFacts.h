@@ -15,8 +15,9 @@
 namespace Passenger {
 
 /**
- * The memory and the CPU time of instances, measured every few seconds in a thread of its own: a
- * measurement takes milliseconds, and waits for the rights process.
+ * The memory and the CPU time of instances, measured in a thread of its own: a measurement takes
+ * milliseconds, and waits for the rights process. Figures are a few seconds old while somebody asks
+ * for them, and some minutes old for who asks first.
  *
  * Owned by the engine. Thread-safe; of() never waits.
  */
@@ -46,14 +47,19 @@ public:
     InstanceFacts(const InstanceFacts &) = delete;
     InstanceFacts &operator=(const InstanceFacts &) = delete;
 
-    Facts of(pid_t pid) const EXCLUDES(mutex_);
+    Facts of(pid_t pid) EXCLUDES(mutex_);
 
 private:
     void run(const FileDescriptor &ending);
     void measure(const FileDescriptor &ending) EXCLUDES(mutex_);
+    bool awaitRound(const FileDescriptor &ending) EXCLUDES(mutex_);
 
     const Parts parts_;
-    mutable Mutex mutex_{Locks::INSTANCE_FACTS};
+    Mutex mutex_{Locks::INSTANCE_FACTS};
+    /** Somebody has asked since the last round. */
+    bool asked_ GUARDED_BY(mutex_) = false;
+    /** An eventfd: that has become so. */
+    FileDescriptor wake_;
     std::map<pid_t, Facts> facts_ GUARDED_BY(mutex_);
     EndableThread thread_;
 };

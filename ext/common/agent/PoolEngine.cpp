@@ -301,7 +301,7 @@ private:
     }
 
     DescriptorStore &store_;
-    const double since_ = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    const double since_ = secondsSinceEpoch(std::chrono::system_clock::now());
     std::atomic<std::uint64_t> attachesRefused_{0};
     Mutex mutex_{Locks::POOL_ENGINE};
     AgentSettings settings_ GUARDED_BY(mutex_);

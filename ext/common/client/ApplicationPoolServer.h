@@ -20,8 +20,7 @@ class PoolClient;
  * (doc/ORIGINS.md). The constructor starts the agent (watchdog, pool process, spawn server);
  * processes forked afterwards call connect() and get an ApplicationPool. The agent opens no port
  * and accepts requests only over inherited descriptors. With AgentSettings::instanceRegistryDir
- * there is one named socket, `control`: it lists the instances' pids for root and the agent's user,
- * and takes no request.
+ * there is one named socket, `control`: it takes orders of commands, and no request.
  *
  * Owned by the process that made it. When that process ends in any way, the agent ends, too. The
  * destructor ends the agent with all instances and waits for their end, except after detach() or

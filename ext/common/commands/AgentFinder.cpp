@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,18 +40,14 @@ ControlClient connectIn(int folder) {
     return ControlClient::connect(fmt::format("/proc/self/fd/{}/control", folder));
 }
 
-/** The agent locks the file `pid` as long as it lives. Only the agent's user may read that file. */
+/** Not by the lock on `pid`: while a command had it, an agent that starts would not get it. */
 bool isAlive(int folder) {
-    const FileDescriptor file(::openat(folder, "pid", O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-    if (!file && errno == EACCES) {
-        try {
-            connectIn(folder);
-            return true;
-        } catch (const SystemException &error) {
-            return error.error() != ECONNREFUSED;
-        }
+    try {
+        connectIn(folder);
+        return true;
+    } catch (const SystemException &error) {
+        return error.error() != ECONNREFUSED && error.error() != ENOENT;
     }
-    return file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 std::string contentOf(int folder, const char *name) {

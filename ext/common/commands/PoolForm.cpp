@@ -84,9 +84,6 @@ std::string appText(const AppStatus &app, const FormOptions &options) {
     if (app.draining) {
         text += "  (draining)\n";
     }
-    if (app.paused) {
-        text += "  (paused)\n";
-    }
     text += fmt::format("  Requests in queue: {}\n", app.queue.waiting);
     if (options.verbose) {
         text += verboseText(app);

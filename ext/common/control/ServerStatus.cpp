@@ -173,7 +173,6 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("state", value.state);
         visit("crash_looping", value.crashLooping);
         visit("draining", value.draining);
-        visit("paused", value.paused);
         visit("since", value.since);
         visit("version", value.version);
         visit("instances", value.instances);

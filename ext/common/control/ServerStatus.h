@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +12,11 @@
 // begins at 0, and `since` tells when.
 
 namespace Passenger {
+
+/** Of the system's clock, as all moments here are told. */
+inline double secondsSinceEpoch(std::chrono::system_clock::time_point time) {
+    return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
 
 /** Quantiles of times that were measured within a window. As JSON an array of the three. */
 struct TimeQuantiles {
@@ -83,8 +89,8 @@ struct QueueStatus {
 
 struct CountersStatus {
     std::uint64_t requests = 0;
-    /** Requests that found the queue full, waited too long, lost their client, overran
-     *  PassengerMaxRequestTime, or lost their instance. */
+    /** Requests that found the queue full, waited too long, or lost their client while they
+     *  waited. */
     std::uint64_t refused = 0;
     std::uint64_t timedOut = 0;
     std::uint64_t clientsLeft = 0;
@@ -138,8 +144,6 @@ struct AppStatus {
     bool crashLooping = false;
     /** Whether health checks shall send requests elsewhere. */
     bool draining = false;
-    /** Whether requests wait on purpose, and for how long at most. */
-    bool paused = false;
     /** Seconds since 1970 at which this pool process first was asked for it. */
     double since = 0;
     /** Counts restarts. */

@@ -85,7 +85,7 @@ private:
                             full ? "a full" : "a nearly full", app.queue.waiting, app.queue.limit),
                 &app);
         }
-        if (app.queue.waiting > 0 && app.queue.oldest >= LONG_WAIT && !app.paused) {
+        if (app.queue.waiting > 0 && app.queue.oldest >= LONG_WAIT) {
             add(Weight::PROBLEM, fmt::format("has let a request wait for {}", duration(app.queue.oldest)), &app);
         }
     }

@@ -158,8 +158,6 @@ constexpr std::array FAMILIES{
            [](App app, Samples &to) { to.add(app.crashLooping ? 1 : 0); }},
     Family{"passenger_app_draining", Type::GAUGE, "", "app", "1 while health checks send its requests elsewhere.",
            nullptr, [](App app, Samples &to) { to.add(app.draining ? 1 : 0); }},
-    Family{"passenger_app_paused", Type::GAUGE, "", "app", "1 while its requests wait on purpose.", nullptr,
-           [](App app, Samples &to) { to.add(app.paused ? 1 : 0); }},
     Family{"passenger_app_version", Type::GAUGE, "", "app", "Counts its restarts; changes with a deployment.", nullptr,
            [](App app, Samples &to) { to.add(app.version); }},
     Family{"passenger_app_instances", Type::GAUGE, "", "app, state", "Its instances by their state.", nullptr,
@@ -198,8 +196,7 @@ constexpr std::array FAMILIES{
     Family{"passenger_app_requests", Type::COUNTER, "", "app", "Its requests.", nullptr,
            [](App app, Samples &to) { to.add(app.counters.requests); }},
     Family{"passenger_app_request_failures", Type::COUNTER, "", "app, reason",
-           "Requests that no instance has answered: the queue was full, they waited or took too long, or the client "
-           "has left.",
+           "Requests that no instance has begun: the queue was full, they waited too long, or the client has left.",
            nullptr,
            [](App app, Samples &to) {
                to.add(app.counters.refused, {{"reason", "queue_full"}});

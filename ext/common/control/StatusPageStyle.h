@@ -33,7 +33,8 @@ code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace
 .warn.badge { color: var(--warn); background: var(--warn-paper) }
 .bad.badge { color: var(--bad); background: var(--bad-paper) }
 .concerns { list-style: none; padding: 0; margin: 0 0 1rem }
-.concerns li { padding: .4rem .75rem; margin-bottom: .25rem; background: var(--card); border-left: .25rem solid var(--line);
+.concerns li { padding: .4rem .75rem; margin-bottom: .25rem; background: var(--card);
+    border-left: .25rem solid var(--line);
   overflow-wrap: anywhere }
 .concerns .bad { border-color: var(--bad) }
 .concerns .warn { border-color: var(--warn) }
@@ -43,7 +44,8 @@ code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace
 .tile span { color: var(--quiet); font-size: .8125rem }
 .tile b { font-size: 1.375rem; line-height: 1.3; font-weight: 600 }
 .tile small { min-height: 1.2em }
-.bar { display: block; height: .25rem; margin-top: .3rem; border-radius: 1rem; background: var(--line); overflow: hidden }
+.bar { display: block; height: .25rem; margin-top: .3rem; border-radius: 1rem; background: var(--line);
+    overflow: hidden }
 .bar i { display: block; height: 100%; background: var(--plot) }
 .bar.warn i { background: var(--warn) }
 .bar.bad i { background: var(--bad) }
@@ -58,7 +60,8 @@ th { font-weight: 600; text-align: left }
 .apps > tbody > tr > td { font-size: .8125rem }
 .apps > tbody > tr > td > b { font-size: .9375rem }
 .summary, .remedy { font-weight: 400; font-size: .8125rem; white-space: pre-wrap; overflow-wrap: anywhere }
-.apps .summary, .apps .remedy { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden }
+.apps .summary, .apps .remedy { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3;
+    overflow: hidden }
 .apps .remedy { color: var(--quiet); font-weight: 400 }
 .apps .sub { font-weight: 400 }
 .q th { font-weight: 400; color: var(--quiet); padding: 0 .6rem 0 0; white-space: nowrap }
@@ -83,7 +86,8 @@ svg .l { fill: none; stroke: var(--plot); stroke-width: 1.25px; vector-effect: n
 figure { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .9rem }
 figcaption { font-weight: 600; margin-bottom: .5rem }
 figcaption small { font-weight: 400; float: right }
-figcaption i { display: inline-block; width: .75rem; height: .75rem; border-radius: .15rem; margin: 0 .25rem -.05rem .5rem;
+figcaption i { display: inline-block; width: .75rem; height: .75rem; border-radius: .15rem;
+    margin: 0 .25rem -.05rem .5rem;
   background: var(--plot-area) }
 figcaption i.l { height: .15rem; background: var(--plot); margin-bottom: .25rem }
 .plot { position: relative; height: 8rem; padding-left: 3.75rem }
@@ -93,10 +97,12 @@ figcaption i.l { height: .15rem; background: var(--plot); margin-bottom: .25rem 
   transform: translateY(-50%); top: 0 }
 .plot span:nth-child(2) { top: 50% }
 .plot span:nth-child(3) { top: 100% }
-.hours { display: flex; justify-content: space-between; padding: .25rem 0 0 3.75rem; font-size: .75rem; color: var(--quiet) }
+.hours { display: flex; justify-content: space-between; padding: .25rem 0 0 3.75rem; font-size: .75rem;
+    color: var(--quiet) }
 .scroll { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: .5rem }
 .list { width: 100%; font-size: .8125rem }
-.list th, .list td { padding: .35rem .75rem; border-bottom: 1px solid var(--line); white-space: nowrap; vertical-align: top }
+.list th, .list td { padding: .35rem .75rem; border-bottom: 1px solid var(--line); white-space: nowrap;
+    vertical-align: top }
 .list td:last-child { white-space: normal; min-width: 10rem }
 .list thead th { color: var(--quiet) }
 .list tr:last-child > * { border-bottom: 0 }
@@ -106,7 +112,8 @@ dd { overflow-wrap: anywhere }
 .counts { grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); margin-top: 0 }
 .counts dd { font-weight: 600 }
 .counts .none dd { font-weight: 400 }
-.events { list-style: none; padding: .25rem 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem }
+.events { list-style: none; padding: .25rem 0; background: var(--card); border: 1px solid var(--line);
+    border-radius: .5rem }
 .events li { padding: .2rem .9rem; font-size: .8125rem; overflow-wrap: anywhere }
 .events time { color: var(--quiet); margin-right: .5rem }
 .events code { font-size: .75rem }
@@ -119,7 +126,8 @@ footer a { margin-right: .5rem }
   .apps, .apps > tbody { display: block; background: none; border: 0 }
   .apps > thead { display: none }
   .apps > tbody > tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .6rem 1rem;
-    background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem .9rem; margin-bottom: .6rem }
+    background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem .9rem;
+    margin-bottom: .6rem }
   .apps > tbody > .bad > :first-child { box-shadow: none }
   .apps > tbody > .bad { border-left: .25rem solid var(--bad) }
   .apps > tbody > tr > * { display: block; padding: 0; border: 0 }

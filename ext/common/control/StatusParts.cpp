@@ -58,7 +58,6 @@ std::string badges(const AppStatus &app) {
     html += app.queue.limit > 0 && app.queue.waiting >= app.queue.limit ? badge("bad", "queue full") : "";
     html += app.crashLooping ? badge("bad", "crash-looping") : "";
     html += app.draining ? badge("warn", "draining") : "";
-    html += app.paused ? badge("warn", "paused") : "";
     return html;
 }
 

@@ -79,7 +79,6 @@ void addApp(Lines &lines, const AppStatus &app) {
     lines.add("State", app.state);
     lines.add("CrashLooping", app.crashLooping);
     lines.add("Draining", app.draining);
-    lines.add("Paused", app.paused);
     lines.add("Version", app.version);
     lines.add("Instances", static_cast<std::uint64_t>(app.instances.size()));
     lines.add("Starting", app.starting);

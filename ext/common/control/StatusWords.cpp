@@ -106,7 +106,7 @@ Weight weightOf(const AppStatus &app) {
     }
     const bool changes =
         app.state == "starting" || app.state == "deploying" || app.state == "deploy-failed" || app.state == "shut-down";
-    return changes || app.draining || app.paused ? Weight::NOTICE : Weight::NONE;
+    return changes || app.draining ? Weight::NOTICE : Weight::NONE;
 }
 
 Load loadOf(const AppStatus &app) {

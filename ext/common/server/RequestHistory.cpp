@@ -13,10 +13,6 @@ constexpr seconds MINUTE{60};
 constexpr seconds QUARTER{15 * 60};
 constexpr seconds DAY{24 * 3600};
 
-double secondsSinceEpoch(RequestHistory::Time time) {
-    return std::chrono::duration<double>(time.time_since_epoch()).count();
-}
-
 /** The time below which the share lies, with the times of a bucket spread evenly in it. */
 double quantile(const LogHistogram &times, double share) {
     const auto wanted = static_cast<double>(times.total()) * share;
@@ -40,7 +36,7 @@ TimeQuantiles quantilesOf(const LogHistogram &times) {
 }
 
 void RequestHistory::add(Time now, const LogHistogram &queue, const LogHistogram &service) {
-    // After a restart of the counts, since() gives what was counted again.
+    // Smaller counts are those of a new Group with the name: all of them are new.
     const bool anew = service.total() < service_.total();
     const Slot fresh{now, anew ? queue : queue.since(queue_), anew ? service : service.since(service_)};
     queue_ = queue;

@@ -17,12 +17,19 @@ public:
     void note(const std::string &app, const RunAs &user) EXCLUDES(mutex_);
     /** Nothing: this pool process has not started the application yet. */
     std::optional<RunAs> of(const std::string &app) const EXCLUDES(mutex_);
-    /** Forgets all applications but those for which the function returns true. */
+    /** Forgets the applications for which the function returns false in two calls, one after the
+     *  other: the caller may not know yet that one was started. */
     void keep(const std::function<bool(const std::string &)> &isKnown) EXCLUDES(mutex_);
 
 private:
+    struct Entry {
+        RunAs user;
+        /** The last keep() did not know it. */
+        bool doubted = false;
+    };
+
     mutable Mutex mutex_{Locks::APP_USERS};
-    std::map<std::string, RunAs> users_ GUARDED_BY(mutex_);
+    std::map<std::string, Entry> users_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger
