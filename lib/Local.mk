@@ -2,6 +2,7 @@
 nobase_dist_passengerroot_DATA += \
     %D%/passenger/app/app_loader.rb \
     %D%/passenger/app/app_process.rb \
+    %D%/passenger/app/backtraces.rb \
     %D%/passenger/app/databases.rb \
     %D%/passenger/app/failure.rb \
     %D%/passenger/app/fork_guard.rb \

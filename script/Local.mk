@@ -7,6 +7,7 @@ EXTRA_DIST += \
     %D%/lint-events \
     %D%/lint-module \
     %D%/lint-structure \
+    %D%/list-events \
     %D%/model \
     %D%/run-fuzzers \
     %D%/run-tests \

@@ -11,6 +11,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/CgiEnvironment.h \
     %D%/request/RefusalPause.cpp \
     %D%/request/RefusalPause.h \
+    %D%/request/RequestId.cpp \
+    %D%/request/RequestId.h \
     %D%/request/RequestUri.cpp \
     %D%/request/RequestUri.h \
     %D%/request/SpoolCharge.cpp \
@@ -48,6 +50,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/agent/AgentKeeper.h \
     %D%/agent/ChannelTrimmer.cpp \
     %D%/agent/ChannelTrimmer.h \
+    %D%/agent/PipedLog.cpp \
+    %D%/agent/PipedLog.h \
     %D%/agent/ServerGrants.cpp \
     %D%/agent/ServerGrants.h \
     %D%/config/ApplicationDirectives.h \
@@ -58,10 +62,18 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/config/Directives.cpp \
     %D%/config/Directives.h \
     %D%/config/ObsoleteDirectives.h \
+    %D%/config/Origins.cpp \
+    %D%/config/Origins.h \
     %D%/config/RequestDirectives.h \
     %D%/config/ServerDirectives.h \
     %D%/config/Settings.cpp \
     %D%/config/Settings.h \
+    %D%/explain/AppUser.cpp \
+    %D%/explain/AppUser.h \
+    %D%/explain/Explanation.cpp \
+    %D%/explain/Explanation.h \
+    %D%/explain/MadeRequest.cpp \
+    %D%/explain/MadeRequest.h \
     %D%/httpd/CodePin.cpp \
     %D%/httpd/CodePin.h \
     %D%/httpd/DescriptorLimit.cpp \
@@ -87,6 +99,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/RequestContext.h \
     %D%/request/RequestEnvironment.cpp \
     %D%/request/RequestEnvironment.h \
+    %D%/request/RequestNotes.cpp \
+    %D%/request/RequestNotes.h \
     %D%/request/Route.cpp \
     %D%/request/Route.h \
     %D%/request/SpoolMemory.cpp \
@@ -109,6 +123,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/response/Turbocache.h \
     %D%/status/HealthHandler.cpp \
     %D%/status/HealthHandler.h \
+    %D%/status/HttpdFigures.cpp \
+    %D%/status/HttpdFigures.h \
     %D%/status/StatusHandler.cpp \
     %D%/status/StatusHandler.h \
     %D%/status/TextAnswer.cpp \
@@ -124,6 +140,7 @@ EXTRA_DIST += \
     %D%/README.md \
     %D%/agent/README.md \
     %D%/config/README.md \
+    %D%/explain/README.md \
     %D%/httpd/README.md \
     %D%/request/README.md \
     %D%/response/README.md \

@@ -6,6 +6,7 @@
 #include "apache2/config/Settings.h"
 #include "apache2/request/ClientSocket.h"
 #include "apache2/request/RequestEnvironment.h"
+#include "apache2/request/RequestNotes.h"
 #include "apache2/response/HijackedConnection.h"
 #include "base/Exceptions.h"
 #include "shm/Layouts.h"
@@ -19,6 +20,7 @@ constexpr std::chrono::milliseconds FOREVER{-1};
 }  // namespace
 
 int RequestHandler::run() {
+    RequestNotes::begin(r_, route_.appName);
     ResponseSender sender(r_, route_.appName, child_.limits());
     if (route_.problem != nullptr) {
         sender.fail(HTTP_INTERNAL_SERVER_ERROR, route_.problem);
@@ -105,6 +107,8 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
         return;
     }
     request.environment = context.environment();
+    const char *id = RequestNotes::id(r_);
+    request.label = {r_->useragent_ip, r_->method, id != nullptr ? id : "", r_->unparsed_uri};
     request.bodyFollows = body_.present() && !fitsInline(request.environment.size());
     if (!request.bodyFollows && buffered_) {
         request.body = *buffered_->whole();
@@ -126,18 +130,8 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     while (!sender.over()) {
         takeReply(*session, sender);
     }
-    noteTimes(*session);
-}
-
-/** For `%{PASSENGER_QUEUE_TIME}n` and `%{PASSENGER_SERVICE_TIME}n` in a LogFormat. In microseconds,
- *  as httpd's %D. */
-void RequestHandler::noteTimes(const Session &session) {
-    if (const auto times = session.times()) {
-        const auto note = [this](const char *name, std::chrono::nanoseconds time) {
-            apr_table_setn(r_->notes, name, apr_off_t_toa(r_->pool, static_cast<apr_off_t>(time.count() / 1000)));
-        };
-        note("PASSENGER_QUEUE_TIME", times->queue);
-        note("PASSENGER_SERVICE_TIME", times->service);
+    if (const auto times = session->times()) {
+        RequestNotes::setTimes(r_, *times);
     }
 }
 
@@ -255,6 +249,9 @@ void RequestHandler::takeReply(Session &session, ResponseSender &sender) {
     }
     Reply reply = session.receive(sender.buffer(), clientOf(r_), FOREVER);
     turbocache_.note(reply, session, sender);
+    if (reply.kind == Reply::Kind::RESPONSE && Settings::of(r_).tellsServerTiming()) {
+        sender.setTimes(session.times());
+    }
     bodyAskedFor_ = bodyAskedFor_ || (reply.kind == Reply::Kind::INTERIM && reply.status == HTTP_CONTINUE);
     answerBegun_ = answerBegun_ || reply.kind == Reply::Kind::RESPONSE;
     sender.take(reply, !reply.ends() && session.replyWaiting());

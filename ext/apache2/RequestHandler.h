@@ -34,7 +34,6 @@ private:
     void sendStreamed(Session &session, ResponseSender &sender);
     void sendBuffered(Session &session, ResponseSender &sender);
     bool sendBlock(Session &session, ResponseSender &sender, std::string_view block, bool last);
-    void noteTimes(const Session &session);
     void takeReply(Session &session, ResponseSender &sender);
 
     request_rec *r_;

@@ -12,6 +12,7 @@
 #include "apache2/agent/AgentKeeper.h"
 #include "apache2/config/Directives.h"
 #include "apache2/config/Settings.h"
+#include "apache2/explain/Explanation.h"
 #include "apache2/httpd/Guard.h"
 #include "apache2/httpd/HandlerNames.h"
 #include "apache2/httpd/Httpd.h"
@@ -91,11 +92,19 @@ int cutLongNames(request_rec *r) {
     return guarded(r, "map_to_storage", [&] { return Route::cutLongNames(r); });
 }
 
-int decideAhead(request_rec *r) {
+void explain(apr_pool_t *pconf, server_rec *server) {
+    guarded(server, "test_config", [&] { return Explanation::run(pconf, server), OK; });
+}
+
+/** Null: this process serves no request and explains none. */
+StartupFileCache *startupFiles() {
     Child *child = Child::current();
-    return child == nullptr
-               ? DECLINED
-               : guarded(r, "map_to_storage", [&] { return Route::decideAhead(r, child->startupFiles()); });
+    return child != nullptr ? &child->startupFiles() : Explanation::startupFiles();
+}
+
+int decideAhead(request_rec *r) {
+    StartupFileCache *files = startupFiles();
+    return files == nullptr ? DECLINED : guarded(r, "map_to_storage", [&] { return Route::decideAhead(r, *files); });
 }
 
 int walkDirectories(request_rec *r) {
@@ -103,8 +112,8 @@ int walkDirectories(request_rec *r) {
 }
 
 int decide(request_rec *r) {
-    Child *child = Child::current();
-    return child == nullptr ? DECLINED : guarded(r, "fixups", [&] { return Route::decide(r, child->startupFiles()); });
+    StartupFileCache *files = startupFiles();
+    return files == nullptr ? DECLINED : guarded(r, "fixups", [&] { return Route::decide(r, *files); });
 }
 
 bool isFor(const request_rec *r, const char *handler) {
@@ -120,7 +129,10 @@ int answer(request_rec *r) {
 }
 
 int tellStatus(request_rec *r) {
-    return isFor(r, STATUS_HANDLER) ? guarded(r, "handler", [&] { return StatusHandler::run(r); }) : DECLINED;
+    Child *child = Child::current();
+    return isFor(r, STATUS_HANDLER) && child != nullptr
+               ? guarded(r, "handler", [&] { return StatusHandler::run(r, child->limits().spool); })
+               : DECLINED;
 }
 
 int tellHealth(request_rec *r) {
@@ -138,6 +150,8 @@ void registerHooks(apr_pool_t * /*pool*/) {
 
     ap_hook_pre_config(comeBack, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_check_config(checkConfiguration, nullptr, nullptr, APR_HOOK_MIDDLE);
+    Explanation::addHooks();
+    ap_hook_test_config(explain, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_post_config(startAgent, nullptr, nullptr, APR_HOOK_LAST);
     ap_hook_monitor(checkAgent, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_child_init(beginChild, nullptr, nullptr, APR_HOOK_LAST);
@@ -162,7 +176,15 @@ extern "C" __attribute__((visibility("default"))) module AP_MODULE_DECLARE_DATA 
 
 // Not "module": at the beginning of a line, C++20 reads that word as a keyword.
 struct module_struct AP_MODULE_DECLARE_DATA passenger_module = {
-    STANDARD20_MODULE_STUFF,
+    // STANDARD20_MODULE_STUFF, but for the name: configurations have <IfModule mod_passenger.c>.
+    MODULE_MAGIC_NUMBER_MAJOR,
+    MODULE_MAGIC_NUMBER_MINOR,
+    -1,
+    "mod_passenger.c",
+    nullptr,
+    nullptr,
+    MODULE_MAGIC_COOKIE,
+    nullptr,
     Passenger::Settings::create,
     Passenger::Settings::merge,
     // A server has no configuration of its own: its settings are those of its outermost place.

@@ -120,6 +120,14 @@ public:
                             [this](const std::string &url) { return names(settings.preStart, url); }));
         return helper();
     }
+    HelperProcess start(const EventCommandStart &start) override {
+        require(!start.command.empty() && start.command == settings.onEvent &&
+                start.agentProgram == settings.agentProgram() && start.user == settings.defaultUser &&
+                start.output >= 0);
+        require(std::all_of(start.variables.begin(), start.variables.end(),
+                            [](const std::string &variable) { return variable.starts_with("PASSENGER_"); }));
+        return helper();
+    }
     bool signal(const FileDescriptor & /*pidFd*/, int /*signal*/) override {
         std::abort();
     }

@@ -88,7 +88,7 @@ class BufferedUploadsTest < IntegrationTest
          { "Transfer-Encoding" => "chunked" }).write("1000\r\n#{'x' * 100}").abort
     eventually do
       server.log.count(/event=request\.given_up .*left before the end of the request's body/,
-                       @log_position) == 3
+                       @log_position) >= 3
     end
     assert_equal "200", client.get("/hello").code
     refute_path_exists started

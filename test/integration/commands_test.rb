@@ -12,6 +12,22 @@ require_relative "support/integration_test"
 class CommandsTest < IntegrationTest
   include CommandRunner
 
+  # As check_passenger and the like find an instance in the text.
+  SCRIPTS_PATTERN = /^  \* PID: (\d+)\s+Sessions: (\d+)\s+Processed: (\d+)\s+Uptime: (.+)
+    CPU: (\d+)%\s+Memory\s*: (\d+)M\s/
+  # The elements that passenger_exporter, munin-passenger and telegraf read; those that say when are
+  # in microseconds since 1970.
+  OF_INFO = %w[passenger_version group_count process_count max capacity_used get_wait_list_size]
+    .freeze
+  OF_SUPERGROUP = %w[name state get_wait_list_size capacity_used].freeze
+  OF_GROUP = %w[name component_name app_root app_type environment enabled_process_count
+                disabling_process_count disabled_process_count capacity_used get_wait_list_size
+                disable_wait_list_size processes_being_spawned life_status user uid].freeze
+  OF_PROCESS = %w[concurrency sessions busyness processed uptime life_status enabled has_metrics cpu
+                  rss pss private_dirty swap real_memory vmsize process_group_id command
+                  last_used_desc].freeze
+  MOMENTS = %w[spawner_creation_time spawn_start_time spawn_end_time last_used].freeze
+
   serve do |made|
     %w[blog shop].each do |name|
       made.site("#{name}.test", SampleApps.written(SampleApps.saying("version 1")))
@@ -29,24 +45,35 @@ class CommandsTest < IntegrationTest
     assert_match(/^App groups    : 2\nProcesses     : 2$/, text)
     %w[blog shop].each do |name|
       assert_match(/^#{Regexp.escape(app(name)['name'])}:\n  App root: #{root(name)}\n/, text)
-      assert_match(/^  \* PID: #{pid(name)} +Sessions: 0 +Processed: \d+ +Uptime: \d+/, text)
+      assert_match(/^  \* PID: #{pid(name)} +Sessions: \d +Processed: \d+ +Uptime: \d+/, text)
     end
     refute_includes text, "\e", "no colours without a terminal"
+    assert_equal 2, text.scan(SCRIPTS_PATTERN).size
     assert_includes succeed(STATUS, "--force-colors"), "\e[44m"
     assert succeed(STATUS, "--no-header").start_with?("----------- General")
   end
 
   def test_the_xml_has_what_plugins_read
-    eventually("the memory") { succeed(STATUS, "--show=xml").scan("<private_dirty>").size == 2 }
+    eventually("the memory") { succeed(STATUS, "--show=xml").scan("<rss>").size == 2 }
     document = REXML::Document.new(succeed(STATUS, "--show=xml"))
     assert_equal %w[2 2], texts(document, "info/group_count", "info/process_count")
     processes = REXML::XPath.match(document, "info/supergroups/supergroup/group/processes/process")
     shown = processes.map { |process| process.elements["pid"].text.to_i }
     assert_equal [pid("blog"), pid("shop")].sort, shown.sort
-    processes.each do |process|
-      %w[sessions processed uptime real_memory private_dirty].each do |name|
-        assert_match(/\A\d/, process.elements[name].text, name)
-      end
+    { "info" => OF_INFO, "info/supergroups/supergroup" => OF_SUPERGROUP,
+      "info/supergroups/supergroup/group" => OF_GROUP }.each do |path, names|
+      names.each { |name| refute_nil REXML::XPath.first(document, "#{path}/#{name}").text, name }
+    end
+    processes.each { |process| check_process(process) }
+  end
+
+  def check_process(process)
+    OF_PROCESS.each { |name| refute_nil process.elements[name]&.text, name }
+    %w[processed uptime real_memory private_dirty rss].each do |name|
+      assert_match(/\A\d/, process.elements[name].text, name)
+    end
+    MOMENTS.each do |name|
+      assert_in_delta Time.now.to_f, Integer(process.elements[name].text) / 1e6, 600, name
     end
   end
 
@@ -55,14 +82,18 @@ class CommandsTest < IntegrationTest
     assert_includes text, "#{app('blog')['name']}:\n  In work: 0\n  Waiting: 0"
   end
 
+  def test_backtraces_tell_where_the_threads_are
+    text = succeed(STATUS, "--show=backtraces")
+    %w[blog shop].each do |name|
+      assert_includes text, "#{app(name)['name']}:\n  * PID: #{pid(name)}\n      Thread "
+    end
+    assert_match(/^ +Thread main of process \d+:\n.*app_instance\.rb:\d+/, text)
+  end
+
   def test_the_server_is_told_without_its_applications
     server_json = JSON.parse(succeed(STATUS, "--show=server"))
     assert_equal server.pid, server_json["httpd_pid"]
     refute server_json.key?("apps")
-  end
-
-  def test_what_the_agent_cannot_tell_is_refused_with_a_remedy
-    assert_fails 2, /backtraces yet: kill -QUIT PID/, STATUS, "--show=backtraces"
   end
 
   def test_a_watching_status_draws_on_the_second_screen_and_leaves_it
@@ -113,7 +144,9 @@ class CommandsTest < IntegrationTest
     text = succeed("passenger-memory-stats")
     assert_includes text, "passenger-agent watchdog"
     assert_match(/^#{server.pid} /, text)
-    assert_match(/^#{pid('blog')} /, text)
+    # As scripts find the processes of applications, and the sum.
+    assert_match(/^#{pid('blog')} +[\d.]+ MB +([\d.]+|\?) (MB)? .*Passenger RubyApp: /, text)
+    assert_match(/^### Total private dirty RSS: (\d+\.?\d+) MB/, text)
     sections = JSON.parse(succeed("passenger-memory-stats", "--json"))
     blog = sections.find { |section| section["title"] == app("blog")["name"] }
     assert_includes blog["processes"].map { |process| process["pid"] }, pid("blog")
@@ -133,7 +166,7 @@ class CommandsTest < IntegrationTest
   end
 
   def test_bash_completes_commands_options_and_their_values
-    assert_equal %w[restart-app reopen-logs report], completed(CONFIG, "re")
+    assert_equal %w[restart-app resume reopen-logs report], completed(CONFIG, "re")
     assert_equal %w[--wait], completed(CONFIG, "drain", "--w")
     assert_equal %w[xml], completed(STATUS, "--show", "x")
   end

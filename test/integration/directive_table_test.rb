@@ -54,8 +54,11 @@ class DirectiveTableTest < IntegrationTest
       case row["kind"]
       when "flag" then %w[On off]
       when "number" then [row["least"], row["most"]]
+      when "time" then %w[0 2 500ms 2s 1min 1h]
       when "choice" then row["choices"]
       when "path" then ["some/where", "/some/where"]
+      when "log" then ["some/where", "/some/where", "syslog", "SYSLOG:Daemon", "journald",
+                       %("|cat -u"), %("|$cat >/dev/null")]
       when "uri" then ["/", "/some/where"]
       when "url" then ["http://localhost/x", "https://localhost"]
       when "pair" then ["name value"]
@@ -71,6 +74,11 @@ class DirectiveTableTest < IntegrationTest
     when "flag" then { "maybe" => "On, Off", "1" => "On, Off" }
     when "number" then ["many", "1x", "1.5", (row["least"] - 1).to_s,
                         (row["most"] + 1).to_s].to_h { |value| [value, numbers] }
+    when "time" then %w[-1 1x many 61min 3601].to_h do |value|
+                       [value, "0 to 3600 seconds, or a number with a unit: ms, s, min or h"]
+                     end
+    when "log" then ["syslog:nonsense", "syslog:", "syslog:daemon:tag", "journald:x",
+                     "|"].to_h { |value| [value, "a path, |COMMAND, journald, syslog"] }
     when "choice" then { "magic" => row["choices"].join(", ") }
     when "uri" then { "blog" => "the path of a URL, which begins with /" }
     when "url" then { "localhost" => "a URL that begins with http:// or https://",

@@ -114,6 +114,6 @@ class ErrorPagesTest < IntegrationTest
 
   def test_a_missing_custom_page_is_logged
     assert report_id(page("lost.test"))
-    server.log.wait_for(%r{event=error_page\.unreadable file="/nonexistent/sorry\.html"})
+    server.log.wait_for(%r{event=error_page\.unreadable app=".*" file="/nonexistent/sorry\.html"})
   end
 end

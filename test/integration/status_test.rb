@@ -113,6 +113,36 @@ class StatusTest < IntegrationTest
     assert(lines.any? { |line| line.match?(/\AApp\[\d+\]Name: #{Regexp.escape(app_name)}\n/) })
   end
 
+  def test_every_form_tells_of_httpds_workers_and_spool_files
+    %w[/status /details].each do |place|
+      told = JSON.parse(text("?json", place: place))
+      # This request has a worker.
+      assert_operator told["httpd_workers"]["busy"], :>=, 1
+      assert_operator told["httpd_workers"]["idle"], :>=, 1
+      assert_equal 0, told["spool"]["bytes"]
+      assert_operator told["spool"]["limit"], :>, 0
+      assert_match(/^HttpdWorkersLimit: #{told['httpd_workers']['limit']}$/,
+                   text("?auto", place: place))
+      metrics = text("?metrics", place: place)
+      assert_match(/^passenger_httpd_workers\{state="busy"\} [1-9]/, metrics)
+      assert_match(/^passenger_spool_bytes 0$/, metrics)
+      assert_match(/Workers of httpd.*Spool files/m, text(place: place))
+    end
+  end
+
+  def test_the_body_of_a_waiting_upload_counts_as_a_spool_file
+    raw = server.raw
+    raw.request("POST", "/hello", "Content-Length" => "2000000").write("x" * 1_000_000)
+    eventually("a spool file") do
+      JSON.parse(text("?json"))["spool"]["bytes"].between?(800_000, 1_100_000)
+    end
+    raw.close
+    raw = nil
+    eventually("no spool file") { JSON.parse(text("?json"))["spool"]["bytes"].zero? }
+  ensure
+    raw&.close
+  end
+
   def test_xml_is_that_of_passenger_status
     document = REXML::Document.new(text("?xml"))
     path = "/info/supergroups/supergroup/group/processes/process/pid"

@@ -32,6 +32,36 @@ module PhusionPassenger
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end
 
+    def test_an_instance_may_begin_paused
+      group = serve(@instance, threads: 2, paused: true)
+      group.send(channel: 5, ticket: 1, environment: at("/pid"))
+      assert_equal PAUSED, next_frame
+      @instance.control.write(63, 1)
+      assert_nil @instance.control.io.wait_readable(0.05)
+      resume
+      assert_equal [57, ["5"]], next_frame
+    end
+
+    def test_an_instance_may_be_paused_when_another_pool_process_takes_it_over
+      serve(@instance).end_queue
+      group = serve(@instance, paused: true)
+      group.send(channel: 5, ticket: 1, environment: at("/pid"))
+      assert_equal PAUSED, next_frame
+      resume
+      assert_equal [57, ["5"]], next_frame
+    end
+
+    def test_a_paused_instance_may_be_taken_over_and_remains_paused
+      group = serve(@instance)
+      pause
+      group.end_queue
+      group = serve(@instance, paused: true)
+      group.send(channel: 5, ticket: 1, environment: at("/pid"))
+      assert_nil @instance.control.io.wait_readable(0.05)
+      resume
+      assert_equal [57, ["5"]], next_frame
+    end
+
     def test_a_second_pause_frame_changes_nothing
       group = serve(@instance)
       @instance.control.write(63, 0)

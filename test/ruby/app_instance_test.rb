@@ -202,6 +202,19 @@ module PhusionPassenger
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end
 
+    def test_an_instance_tells_the_agent_where_its_threads_are
+      group = serve(@instance)
+      get(group, @instance, "/pid")
+      @instance.control.write(83)
+      frame = in_time { @instance.read }
+      assert_equal [83, 1], [frame.type, frame.fields.size]
+      assert_includes frame.text(0), "Thread Passenger control of process #{@instance.pid}:"
+      assert_includes frame.text(0), "Thread main of process #{@instance.pid}:"
+      @instance.control.write(83, "log")
+      eventually("the backtraces") { (@seen = "#{@seen}#{read_some}").include?("Thread main of") }
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+    end
+
     def test_the_title_of_an_instance_names_its_group
       group = serve(@instance)
       assert_equal "#{FIXTURES}\nPassenger RubyApp: /srv/probe (test)",

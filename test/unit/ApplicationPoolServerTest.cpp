@@ -289,7 +289,7 @@ public:
     }
 
     void testWhenTheOwnerIsKilledEverythingEnds() {
-        const DescriptorPair ready = makePipe();
+        DescriptorPair ready = makePipe();
         const pid_t owner = ::fork();
         if (owner == 0) {
             try {
@@ -302,8 +302,9 @@ public:
             }
             ::_exit(1);
         }
+        ready.second.reset();
         char byte;
-        CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::read(ready.first.get(), &byte, 1));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("the owner has failed", ssize_t{1}, ::read(ready.first.get(), &byte, 1));
         const Family family(owner);
         CPPUNIT_ASSERT(family.size() >= 5);
         CPPUNIT_ASSERT_EQUAL(0, ::kill(owner, SIGKILL));

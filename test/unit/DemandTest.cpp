@@ -14,10 +14,10 @@ class DemandTest : public GroupParts {
     CPPUNIT_TEST(testARequestWaitsAboveTheCapacity);
     CPPUNIT_TEST(testTheNumberOfInstancesBeforeADeathIsRestored);
     CPPUNIT_TEST(testInstancesThatWereNotNeededForTheIdleTimeAreSurplus);
+    CPPUNIT_TEST(testRequestsOfAPausedQueueNeedNoInstance);
     CPPUNIT_TEST(testTheSmallerOfTheTwoLimitsCounts);
     CPPUNIT_TEST_SUITE_END();
 
-    PoolSettings settings_;
     std::optional<Demand> demand_;
 
     void openQueue() {
@@ -27,8 +27,7 @@ class DemandTest : public GroupParts {
 public:
     void setUp() override {
         GroupParts::setUp();
-        settings_ = PoolSettings();
-        demand_.emplace(options_, settings_, *queue_, *instances_);
+        demand_.emplace(options_, *context_, *queue_, *instances_);
     }
 
     void testAChildThatAskedForTheQueueIsExpectedToSendForAWhile() {
@@ -79,17 +78,32 @@ public:
         CPPUNIT_ASSERT(demand_->idleSurplus(now()));
         CPPUNIT_ASSERT(!demand_->idleSurplus(now()));
         unsigned surplus = 0;
-        for (MonotonicTime end = now() + 2 * settings_.idleTime; now() < end; clock_.advance(seconds(10))) {
+        const auto twice = 2 * PoolSettings().idleTime;
+        for (MonotonicTime end = now() + twice; now() < end; clock_.advance(seconds(10))) {
             surplus = std::max(surplus, demand_->idleSurplus(now()).value_or(0));
         }
         CPPUNIT_ASSERT_EQUAL(2U, surplus);
+    }
+
+    void testRequestsOfAPausedQueueNeedNoInstance() {
+        openQueue();
+        send(Ticket(1));
+        CPPUNIT_ASSERT_EQUAL(1U, demand_->look(now()).waiting);
+        const PoolGuard guard(*context_);
+        context_->pauses.begin(app_, now() + seconds(60));
+        CPPUNIT_ASSERT_EQUAL(0U, demand_->look(now()).waiting);
+        CPPUNIT_ASSERT(!demand_->requestsWait());
+        CPPUNIT_ASSERT(demand_->pausedUntil() == now() + seconds(60));
+        context_->pauses.end(app_);
+        CPPUNIT_ASSERT_EQUAL(1U, demand_->look(now()).waiting);
     }
 
     void testTheSmallerOfTheTwoLimitsCounts() {
         CPPUNIT_ASSERT_EQUAL(0U, demand_->maxInstances());
         options_.maxInstances = 3;
         CPPUNIT_ASSERT_EQUAL(3U, demand_->maxInstances());
-        settings_.maxInstancesPerApp = 2;
+        const PoolGuard guard(*context_);
+        context_->settings.maxInstancesPerApp = 2;
         CPPUNIT_ASSERT_EQUAL(2U, demand_->maxInstances());
     }
 };

@@ -23,7 +23,7 @@ class InFlightRecordTest : public LeakCheck {
     std::unique_ptr<InFlightRecord> record_;
 
     void add(InFlightRecord &record) {
-        record.add(*link_, *channel_, channel_->nextTicket(), ExchangeTimes(*host_));
+        record.add(*link_, *channel_, channel_->nextTicket(), {}, ExchangeTimes(*host_));
     }
 
 public:

@@ -5,8 +5,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
+#include <string>
+
 #include "io/SocketPair.h"
 #include "shm/InFlightReader.h"
+#include "shm/Mapping.h"
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
 
@@ -16,6 +21,10 @@ class InFlightTableTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(InFlightTableTest);
     CPPUNIT_TEST(testAnExchangeIsShownFromItsSendingToItsEnd);
     CPPUNIT_TEST(testAGroupSeesItsOwnExchangesOnly);
+    CPPUNIT_TEST(testARequestIsDescribed);
+    CPPUNIT_TEST(testALongUriIsCut);
+    CPPUNIT_TEST(testTheDescriptionOfAnEarlierRequestIsNotShown);
+    CPPUNIT_TEST(testADescriptionWithoutEndIsReadUpToItsLimit);
     CPPUNIT_TEST(testTheFirstFreeEntryIsAllocated);
     CPPUNIT_TEST(testAReleasedEntryShowsNothing);
     CPPUNIT_TEST(testAllEntriesCanBeAllocatedAndNoMore);
@@ -57,6 +66,56 @@ public:
         inFlightTable.sending(inFlightTable.allocate(), ChannelId(8), Ticket(1), 3, MonotonicTime());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, reader(inFlightTable).inFlight(3).size());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{8}, reader(inFlightTable).inFlight(3).front().channel);
+    }
+
+    void testARequestIsDescribed() {
+        InFlightTable inFlightTable;
+        const std::uint32_t entry = inFlightTable.allocate();
+        inFlightTable.describe(entry, Ticket(9), {"192.0.2.7", "GET", "a1b2", "/posts?page=2"});
+        inFlightTable.sending(entry, ChannelId(7), Ticket(9), 2, MonotonicTime());
+        CPPUNIT_ASSERT(reader(inFlightTable).described(3).empty());
+        const DescribedRequest shown = reader(inFlightTable).described(2).at(0);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{7}, shown.entry.channel);
+        CPPUNIT_ASSERT_EQUAL(std::string("192.0.2.7"), shown.client);
+        CPPUNIT_ASSERT_EQUAL(std::string("GET"), shown.method);
+        CPPUNIT_ASSERT_EQUAL(std::string("a1b2"), shown.id);
+        CPPUNIT_ASSERT_EQUAL(std::string("/posts?page=2"), shown.uri);
+    }
+
+    void testALongUriIsCut() {
+        InFlightTable inFlightTable;
+        const std::uint32_t entry = inFlightTable.allocate();
+        const std::string uri(1000, 'a');
+        inFlightTable.describe(entry, Ticket(9), {"::1", "PUT", "", uri});
+        inFlightTable.sending(entry, ChannelId(7), Ticket(9), 2, MonotonicTime());
+        const DescribedRequest shown = reader(inFlightTable).described(2).at(0);
+        CPPUNIT_ASSERT_EQUAL(std::string("PUT"), shown.method);
+        CPPUNIT_ASSERT_EQUAL(std::string(sizeof(RequestNote::text) - 1 - 9, 'a'), shown.uri);
+        inFlightTable.describe(entry, Ticket(9), {uri, uri, uri, uri});
+        const DescribedRequest full = reader(inFlightTable).described(2).at(0);
+        CPPUNIT_ASSERT_EQUAL(std::string(sizeof(RequestNote::text) - 1, 'a'), full.client);
+        CPPUNIT_ASSERT_EQUAL(std::string(), full.method + full.uri);
+    }
+
+    void testTheDescriptionOfAnEarlierRequestIsNotShown() {
+        InFlightTable inFlightTable;
+        const std::uint32_t entry = inFlightTable.allocate();
+        inFlightTable.describe(entry, Ticket(8), {"192.0.2.7", "GET", "", "/"});
+        inFlightTable.sending(entry, ChannelId(7), Ticket(9), 2, MonotonicTime());
+        CPPUNIT_ASSERT_EQUAL(std::string(), reader(inFlightTable).described(2).at(0).uri);
+    }
+
+    void testADescriptionWithoutEndIsReadUpToItsLimit() {
+        InFlightTable inFlightTable;
+        const std::uint32_t entry = inFlightTable.allocate();
+        inFlightTable.sending(entry, ChannelId(7), Ticket(9), 2, MonotonicTime());
+        const Mapping mapping(inFlightTable.memory().descriptor(), InFlightLayout::SIZE, Mapping::Access::READ_WRITE);
+        RequestNote *note = mapping.at<RequestNote>(InFlightLayout::note(entry));
+        note->ticket = 9;
+        std::fill(std::begin(note->text), std::end(note->text), 'x');
+        const DescribedRequest shown = reader(inFlightTable).described(2).at(0);
+        CPPUNIT_ASSERT_EQUAL(sizeof(RequestNote::text), shown.client.size());
+        CPPUNIT_ASSERT_EQUAL(std::string(), shown.method + shown.uri);
     }
 
     void testTheFirstFreeEntryIsAllocated() {

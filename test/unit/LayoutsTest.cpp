@@ -118,6 +118,10 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("InFlightTable.MAGIC", InFlightLayout::MAGIC);
         number("InFlightTable.ENTRIES", InFlightLayout::ENTRIES);
         number("InFlightTable.entry(1)", InFlightLayout::offset(1));
+        RequestNote note{};
+        const auto &[ofTicket, text] = note;
+        members("RequestNote", note, ofTicket, text);
+        number("InFlightTable.note(1)", InFlightLayout::note(1));
         number("InFlightTable.SIZE", InFlightLayout::SIZE);
 
         GenerationEntry group{};

@@ -45,6 +45,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/DummyInstancesTest.cpp \
     %D%/DynamicUserTest.cpp \
     %D%/ErrorPageTest.cpp \
+    %D%/EventFormTest.cpp \
+    %D%/EventInboxTest.cpp \
     %D%/EventLoopTest.cpp \
     %D%/ExchangeLimitsTest.cpp \
     %D%/ExchangeLookTest.cpp \
@@ -84,9 +86,13 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ListeningSocketsTest.cpp \
     %D%/ListeningTest.cpp \
     %D%/LockOrderTest.cpp \
+    %D%/LogFieldsTest.cpp \
+    %D%/LogFormatTest.cpp \
     %D%/LogHistogramTest.cpp \
     %D%/LogLimitTest.cpp \
     %D%/LogMonitorTest.cpp \
+    %D%/LogOutputTest.cpp \
+    %D%/LogTargetTest.cpp \
     %D%/LogTest.cpp \
     %D%/LogWriterTest.cpp \
     %D%/MarkupTextTest.cpp \
@@ -142,6 +148,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ProgressListener.h \
     %D%/PublicStatusTest.cpp \
     %D%/QueueCacheTest.cpp \
+    %D%/QueuePausesTest.cpp \
     %D%/QueueSessionTest.cpp \
     %D%/RackPreForkTest.cpp \
     %D%/RecentEventsTest.cpp \
@@ -152,6 +159,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ReportTest.cpp \
     %D%/RequestHeadTest.cpp \
     %D%/RequestHistoryTest.cpp \
+    %D%/RequestIdTest.cpp \
     %D%/RequestQueueTest.cpp \
     %D%/RequestUriTest.cpp \
     %D%/ResponseCacheTest.cpp \
@@ -171,6 +179,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ServerStatusTest.cpp \
     %D%/SharedMemoryRaceTest.cpp \
     %D%/SharedMemoryTest.cpp \
+    %D%/SlowRequestsTest.cpp \
     %D%/SmartSpawnerTest.cpp \
     %D%/SocketFoldersTest.cpp \
     %D%/SocketPairTest.cpp \

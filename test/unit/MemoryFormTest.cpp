@@ -28,7 +28,9 @@ class MemoryFormTest : public CppUnit::TestFixture {
         ListedProcess hidden = measured;
         hidden.pid = 4712;
         hidden.memory.reset();
-        return {{"Passenger processes", false, {measured}}, {"/srv/blog", true, {measured, hidden}}};
+        return {{"Apache processes", false, {measured}, true},
+                {"Passenger processes", false, {measured}},
+                {"/srv/blog", true, {measured, hidden}}};
     }
 
     static void expectIn(const std::string &text, const std::string &part) {
@@ -38,10 +40,15 @@ class MemoryFormTest : public CppUnit::TestFixture {
 public:
     void testProcessesAndSumsAreListed() {
         const std::string text = memoryForm(sections(), false);
-        expectIn(text, "----------- Passenger processes -----------\nPID      PPID         VMSize");
+        expectIn(text, "----------- Apache processes -----------\nPID      PPID         VMSize");
         expectIn(text, "4711     1          100.0 MB     10.0 MB     20.0 MB      2.0 MB  ruby\\x1b\n");
-        expectIn(text, "4712     1          100.0 MB           ?           ?           ?  ruby\\x1b\n");
-        expectIn(text, "### Processes: 1\n### Total private memory: 10.0 MB, PSS: 20.0 MB, swap: 2.0 MB\n");
+        expectIn(text, "----------- Passenger processes -----------\nPID          VMSize     Private");
+        expectIn(text, "4711       100.0 MB     10.0 MB     20.0 MB      2.0 MB  ruby\\x1b\n");
+        expectIn(text, "4712       100.0 MB           ?           ?           ?  ruby\\x1b\n");
+        expectIn(text,
+                 "### Processes: 1\n### Total private dirty RSS: 9.0 MB\n"
+                 "### Total private memory: 10.0 MB, PSS: 20.0 MB, swap: 2.0 MB\n");
+        expectIn(text, "RSS: 9.0 MB (?)\n");
         expectIn(text, "swap: 2.0 MB (?)\n");
         expectIn(text, "   10.0 MB     20.0 MB          2  /srv/blog (?)\n");
     }

@@ -164,7 +164,7 @@ public:
         pass(1s);
         pool_->clear();
         advance(100s, 1s);
-        CPPUNIT_ASSERT_EQUAL(0U, size());
+        CPPUNIT_ASSERT(eventually([&] { return size() == 0; }));
     }
 
     void testSparesKeepTheLimitsOfTheApplicationAndOfThePool() {

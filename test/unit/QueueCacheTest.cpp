@@ -60,6 +60,10 @@ public:
         return view_;
     }
     void wakeAgent() noexcept override {}
+    bool isSlow(std::uint32_t /*slot*/, ChannelId /*channel*/, Ticket /*ticket*/,
+                std::chrono::milliseconds /*time*/) noexcept override {
+        return true;
+    }
     void overran(std::uint32_t /*slot*/, ChannelId /*channel*/, Ticket /*ticket*/,
                  std::chrono::milliseconds /*time*/) noexcept override {}
 

@@ -77,6 +77,7 @@ class RightsServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAUserThatTheApplicationDoesNotHaveGetsNoSpawnServer);
     CPPUNIT_TEST(testAnApplicationOutsideTheConfigurationGetsNoUser);
     CPPUNIT_TEST(testAUrlThatTheConfigurationDoesNotNameIsRefused);
+    CPPUNIT_TEST(testTheCommandOfAnEventIsTheConfigurationsAndHasOnlyItsVariables);
     CPPUNIT_TEST(testFactsAboutAProcessOfRootAreRefused);
     CPPUNIT_TEST(testFactsAboutAProcessThatTheAgentHasNotStartedAreRefused);
     CPPUNIT_TEST(testASignalReachesProcessesOfApplicationsOnly);
@@ -157,6 +158,23 @@ public:
 
     void testAUrlThatTheConfigurationDoesNotNameIsRefused() {
         assertRefused({RightsVerb::START_PRE_START, "http://127.0.0.1/b"}, "PassengerPreStart does not name");
+    }
+
+    void testTheCommandOfAnEventIsTheConfigurationsAndHasOnlyItsVariables() {
+        const std::string verb = RightsVerb::START_EVENT_COMMAND;
+        assertRefused({verb, "PASSENGER_EVENT=a.b"}, "PassengerOnEvent is not set");
+        AgentSettings settings;
+        settings.onEvent = "true";
+        server_.configure(settings);
+        for (const std::string variable : {"LD_PRELOAD=/tmp/x.so", "PASSENGER_X", " PASSENGER_X=y", ""}) {
+            assertRefused({verb, "PASSENGER_EVENT=a.b", variable}, "gets no variable \"" + variable + "\"");
+        }
+        assertRefused({verb, std::string("PASSENGER_X=a\0b", 15)}, "gets no variable");
+        // Without its descriptor.
+        assertRefused({verb, "PASSENGER_EVENT=a.b"}, "");
+        settings.defaultUser = "root";
+        server_.configure(settings);
+        assertRefused({verb, "PASSENGER_EVENT=a.b"}, "user \"root\" is root");
     }
 
     void testFactsAboutAProcessOfRootAreRefused() {

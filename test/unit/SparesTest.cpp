@@ -16,7 +16,6 @@ class SparesTest : public GroupParts {
     CPPUNIT_TEST(testSparesDoNotEndForBeingIdle);
     CPPUNIT_TEST_SUITE_END();
 
-    PoolSettings settings_;
     PendingSpawns pending_;
     std::optional<Demand> demand_;
     std::optional<Spares> spares_;
@@ -25,7 +24,7 @@ public:
     void setUp() override {
         GroupParts::setUp();
         pending_ = PendingSpawns();
-        demand_.emplace(options_, settings_, *queue_, *instances_);
+        demand_.emplace(options_, *context_, *queue_, *instances_);
         spares_.emplace(options_, *demand_, *instances_, pending_);
         demand_->requested(now());
         serve();

@@ -32,6 +32,7 @@ class SpoolQuotaTest : public LeakCheck {
     CPPUNIT_TEST(testAPartOfTheDiskStaysFree);
     CPPUNIT_TEST(testTheDiskIsLookedAtOnceASecond);
     CPPUNIT_TEST(testWithoutAKnownDiskTheGivenLimitsHold);
+    CPPUNIT_TEST(testItsUseIsTold);
     CPPUNIT_TEST(testADeadChildsBytesAreFreeWhenTheyAreNeeded);
     CPPUNIT_TEST(testWithoutALedgerNothingIsLimited);
     CPPUNIT_TEST(testAFileCountsUntilItsEnd);
@@ -72,6 +73,14 @@ class SpoolQuotaTest : public LeakCheck {
             return quota.directive();
         }
     }
+    void assertUse(const SpoolQuota::Use &expected) {
+        const std::optional<SpoolQuota::Use> use = quota_->use();
+        CPPUNIT_ASSERT(use);
+        CPPUNIT_ASSERT_EQUAL(expected.bytes, use->bytes);
+        CPPUNIT_ASSERT_EQUAL(expected.limit, use->limit);
+        CPPUNIT_ASSERT_EQUAL(expected.available, use->available);
+        CPPUNIT_ASSERT_EQUAL(expected.reserve, use->reserve);
+    }
     std::uint64_t all() const {
         return ledger_->sums(1).all;
     }
@@ -97,6 +106,21 @@ public:
         memory_.reset();
         std::filesystem::remove_all(folder_);
         LeakCheck::tearDown();
+    }
+
+    void testItsUseIsTold() {
+        theSpace = SpoolQuota::Space{1'000 * MB, 400 * MB};
+        limit({{}, {}, {}});
+        CPPUNIT_ASSERT_EQUAL(std::string(), take("a", 100 * MB));
+        // The disk was measured before these bytes were written.
+        assertUse({100 * MB, 300 * MB, 300 * MB, 50 * MB});
+        limit({500 * MB, {}, 7 * MB});
+        assertUse({100 * MB, 500 * MB, 400 * MB, 7 * MB});
+        theSpace.reset();
+        clock_.advance(1s);
+        assertUse({100 * MB, 500 * MB, 0, 0});
+        quota_.emplace(SpoolQuota::Parts{nullptr, keyOf, clock_, measure}, SpoolQuota::Limits{}, folder_);
+        CPPUNIT_ASSERT(!quota_->use());
     }
 
     void testAnApplicationIsRefusedAtItsOwnLimit() {

@@ -13,6 +13,7 @@ class StatusConcernsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(StatusConcernsTest);
     CPPUNIT_TEST(testAQuietServerHasNone);
     CPPUNIT_TEST(testLimitsOfTheServerAreNamedWithTheirDirective);
+    CPPUNIT_TEST(testLimitsOfHttpdAreNamedWithTheirDirective);
     CPPUNIT_TEST(testAFailureHasItsReport);
     CPPUNIT_TEST(testAQueueIsToldBeforeItIsFull);
     CPPUNIT_TEST(testProblemsComeFirst);
@@ -36,6 +37,27 @@ public:
                                          "PassengerMaxPoolSize is the limit."),
                              found[0].text);
         CPPUNIT_ASSERT(hasText(found[1].text, "900 of 1024 descriptors"));
+    }
+
+    void testLimitsOfHttpdAreNamedWithTheirDirective() {
+        ServerStatus status = sampleStatus({});
+        status.workers = WorkersStatus{79, 21, 100};
+        status.spool = SpoolStatus{79, 100, 1000, 100};
+        CPPUNIT_ASSERT(concernsOf(status).empty());
+        status.spool = SpoolStatus{0, 0, 0, 0};
+        CPPUNIT_ASSERT(concernsOf(status).empty());
+        status.workers->busy = 80;
+        CPPUNIT_ASSERT(hasText(concernsOf(status).at(0).text, "80 of 100 workers"));
+        CPPUNIT_ASSERT(Weight::NOTICE == concernsOf(status)[0].weight);
+        status.workers->busy = 100;
+        CPPUNIT_ASSERT(Weight::PROBLEM == concernsOf(status).at(0).weight);
+        status.workers.reset();
+        status.spool = SpoolStatus{80, 100, 1000, 100};
+        CPPUNIT_ASSERT(hasText(concernsOf(status).at(0).text, "PassengerMaxDataBufferSize"));
+        for (const std::uint64_t available : {125, 99, 0}) {
+            status.spool = SpoolStatus{0, 100, available, 100};
+            CPPUNIT_ASSERT(hasText(concernsOf(status).at(0).text, "PassengerMinDataBufferFreeSpace"));
+        }
     }
 
     void testAFailureHasItsReport() {

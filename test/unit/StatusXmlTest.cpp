@@ -13,6 +13,7 @@ class StatusXmlTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheServersFiguresStandFirst);
     CPPUNIT_TEST(testAnInstanceHasTheElementsThatPluginsRead);
     CPPUNIT_TEST(testTheSharesOfRequestsAddUpToTheApplicationsCount);
+    CPPUNIT_TEST(testAnIdleInstanceWasLastUsedAtItsStart);
     CPPUNIT_TEST(testAnInstanceThatEndsIsDetached);
     CPPUNIT_TEST(testPrivateMemoryIsShownIfItIsKnown);
     CPPUNIT_TEST(testNamesAreEscaped);
@@ -55,16 +56,33 @@ public:
         expectIn(smallStatus(), "<processed>5</processed>");
     }
 
+    void testAnIdleInstanceWasLastUsedAtItsStart() {
+        ServerStatus status = smallStatus();
+        status.now = 1000;
+        status.apps[0].instances[1].age = 100;
+        expectIn(
+            status,
+            "<spawner_creation_time>900000000</spawner_creation_time><spawn_start_time>900000000</spawn_start_time>"
+            "<spawn_end_time>900000000</spawn_end_time><last_used>900000000</last_used>"
+            "<last_used_desc>1m 40s ago</last_used_desc>");
+        expectIn(status, "<last_used>1000000000</last_used><last_used_desc>0s ago</last_used_desc>");
+    }
+
     void testAnInstanceThatEndsIsDetached() {
         expectIn(smallStatus(),
                  "<life_status>SHUTDOWN_TRIGGERED</life_status><enabled>DETACHED</enabled>"
-                 "<has_metrics>false</has_metrics>");
+                 "<has_metrics>false</has_metrics><cpu>0</cpu><pss>0</pss><private_dirty>0</private_dirty>"
+                 "<real_memory>0</real_memory></process>");
     }
 
     void testPrivateMemoryIsShownIfItIsKnown() {
         ServerStatus status = smallStatus();
-        status.apps[0].instances[0].privateMemory = 50 << 20;
-        expectIn(status, "<private_dirty>51200</private_dirty><real_memory>101376</real_memory>");
+        status.apps[0].instances[0].measured = {90 << 20, 50 << 20, 1 << 20, 200 << 20, 4700, "Passenger RubyApp: <x>"};
+        expectIn(status,
+                 "<pss>101376</pss><rss>92160</rss><private_dirty>51200</private_dirty><swap>1024</swap>"
+                 "<real_memory>52224</real_memory><vmsize>204800</vmsize>"
+                 "<process_group_id>4700</process_group_id>"
+                 "<command>Passenger RubyApp: &lt;x&gt;</command></process>");
     }
 
     void testNamesAreEscaped() {

@@ -103,6 +103,8 @@ AgentSettings agentSettings(const Settings &settings) {
     result.environment = settings.appEnvOrDefault();
     // At this point of a start or reload, httpd's error log is standard error.
     result.logFile = settings.logFile != nullptr ? settings.logFile : "";
+    result.logFormat = settings.logFormat != nullptr ? settings.logFormat : result.logFormat;
+    result.onEvent = settings.onEvent != nullptr ? settings.onEvent : "";
     result.requireSpawnServer = false;
     result.maxPoolSize = static_cast<unsigned>(settings.maxPoolSize.value_or(static_cast<int>(result.maxPoolSize)));
     result.maxInstancesPerApp =

@@ -14,6 +14,7 @@ extern "C" {
 }
 
 #include "apache2/agent/AgentIdentity.h"
+#include "apache2/agent/PipedLog.h"
 #include "apache2/config/ConfigManifest.h"
 #include "apache2/config/Directives.h"
 #include "apache2/config/Settings.h"
@@ -52,6 +53,8 @@ ApplicationPoolServer *theServer = nullptr;
 pid_t theOwner = 0;
 apr_pool_t *thePconf = nullptr;
 apr_pool_t *thePlog = nullptr;
+/** AgentSettings::logDescriptor. */
+int theLog = -1;
 
 LeftAgent &retained() {
     return Retained::data<LeftAgent>(RETAINED_NAME);
@@ -169,13 +172,21 @@ apr_status_t leave(void * /*unused*/) {
  * starts the next agent.
  */
 void replace(LeftAgent &keep, server_rec *server) {
-    const AgentSettings settings = agentSettings(Settings::of(server));
+    AgentSettings settings = agentSettings(Settings::of(server));
+    settings.logDescriptor = theLog;
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.lost consequence=\"a new agent is started\"");
     if (attempt(keep, settings, server, [&] { theServer->replace(settings); })) {
         watch();
     } else {
         theServer->refuseUsers();
     }
+}
+
+/** Whether the path is what Phusion Passenger's PassengerRoot names: a file locations.ini, or its
+ *  source folder. */
+bool isOfPhusion(const std::string &root) {
+    return root.ends_with("/locations.ini") || access((root + "/lib/phusion_passenger.rb").c_str(), F_OK) == 0 ||
+           access((root + "/src/ruby_supportlib/phusion_passenger.rb").c_str(), F_OK) == 0;
 }
 
 /** The first attempt is at once, the next ones after growing pauses. */
@@ -188,6 +199,13 @@ bool mayTryAgain(const LeftAgent &keep) {
 
 int AgentKeeper::checkConfiguration(apr_pool_t * /*temporary*/, server_rec *server) {
     const Settings &settings = Settings::of(server);
+    if (settings.root != nullptr && isOfPhusion(settings.root)) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, server,
+                     "PassengerRoot \"%s\" belongs to Phusion Passenger, so mod_passenger uses its own files in %s: "
+                     "remove this line",
+                     settings.root, PASSENGER_DEFAULT_ROOT);
+        Directives::ignoreRoot();
+    }
     std::string command = agentCommand(settings);
     std::string script = spawnServerCommand(settings);
     const char *missing = access(command.c_str(), X_OK) != 0  ? command.c_str()
@@ -224,6 +242,8 @@ int AgentKeeper::start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) 
     ConfigManifest::write(server);
     const Settings &settings = Settings::of(server);
     AgentSettings wantedSettings = agentSettings(settings);
+    theLog = PipedLog::open(wantedSettings.logFile, plog, server);
+    wantedSettings.logDescriptor = theLog;
     AgentIdentity wanted = identityOf(settings);
     LeftAgent &keep = retained();
     theOwner = getpid();

@@ -36,8 +36,13 @@ enum class Form {
     URI,
     /** http://… or https://… */
     URL,
+    /** A number with a unit, as httpd's Timeout has it: ms, s (the default), min, h. Stored in
+     *  milliseconds. */
+    TIME,
     /** One of Field::choices. */
     CHOICE,
+    /** A PATH, a command after `|`, or a LogTarget. */
+    LOG,
     /** Two arguments, stored as `first=second`. */
     PAIR
 };
@@ -55,12 +60,14 @@ inline constexpr std::array<Choice, 4> SPAWN_METHODS{{
     {"smart-lv2", "smart"},
 }};
 
-inline constexpr std::array<Choice, 5> APP_TYPES{{
+inline constexpr std::array<Choice, 7> APP_TYPES{{
     {"rack", "rack"},
     {"ruby", "rack"},
     {"wsgi", "wsgi"},
     {"python", "wsgi"},
     {"node", "node"},
+    {"nodejs", "node"},
+    {"meteor", "node"},
 }};
 
 inline constexpr std::array<Choice, 2> CONCURRENCY_MODELS{{
@@ -72,6 +79,11 @@ inline constexpr std::array<Choice, 3> SECCOMP_MODES{{
     {"on", "on"},
     {"log", "log"},
     {"off", "off"},
+}};
+
+inline constexpr std::array<Choice, 2> LOG_FORMATS{{
+    {"text", "text"},
+    {"json", "json"},
 }};
 
 /** The part of the program that reads a setting of an application. Two places whose settings differ
@@ -132,6 +144,9 @@ constexpr Field text(Settings::Text Settings::*member) {
 constexpr Field path(Settings::Text Settings::*member) {
     return {member, Form::PATH};
 }
+constexpr Field log(Settings::Text Settings::*member) {
+    return {member, Form::LOG};
+}
 constexpr Field appFile(Settings::Text Settings::*member) {
     return {member, Form::APP_FILE};
 }
@@ -140,6 +155,9 @@ constexpr Field choice(Settings::Text Settings::*member, std::span<const Choice>
 }
 constexpr Field number(Settings::Number Settings::*member, int least, int most) {
     return {member, Form::PLAIN, least, most};
+}
+constexpr Field time(Settings::Number Settings::*member, int mostMilliseconds) {
+    return {member, Form::TIME, 0, mostMilliseconds};
 }
 constexpr Field flag(Settings::Flag Settings::*member) {
     return {member};

@@ -9,6 +9,8 @@
 #include <variant>
 
 #include "apache2/config/DirectiveTable.h"
+#include "apache2/config/Origins.h"
+#include "base/LogTarget.h"
 
 namespace Passenger::Directives {
 
@@ -135,15 +137,29 @@ bool hasUser(std::string_view url) {
     return url.substr(0, url.find_first_of("/?#")).find('@') != std::string_view::npos;
 }
 
+const char *setLog(const cmd_parms *cmd, Settings::Text &target, const char *value) {
+    const bool isCommand = *value == '|';
+    if (isCommand || LogTarget::isNamedBy(value)) {
+        target = value;
+        const bool good = isCommand ? value[1] != '\0' : LogTarget::parse(value).has_value();
+        return good ? nullptr : refusal(cmd, value, LOG_TARGETS);
+    }
+    target = ap_server_root_relative(cmd->pool, value);
+    return target != nullptr ? nullptr : refusal(cmd, value, LOG_TARGETS);
+}
+
 const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &target, const char *value) {
     switch (field.form) {
         case Form::PLAIN:
         case Form::PAIR:
+        case Form::TIME:
             target = value;
             return nullptr;
         case Form::PATH:
             target = ap_server_root_relative(cmd->pool, value);
             return target != nullptr ? nullptr : refusal(cmd, value, "a path");
+        case Form::LOG:
+            return setLog(cmd, target, value);
         case Form::APP_FILE:
             target = ap_server_root_relative(cmd->pool, value);
             return target != nullptr ? noteAppFile(cmd, target) : refusal(cmd, value, "a path");
@@ -173,6 +189,18 @@ const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &ta
         allowed = apr_pstrcat(cmd->temp_pool, allowed, *allowed != '\0' ? ", " : "", choice.word, nullptr);
     }
     return refusal(cmd, value, allowed);
+}
+
+const char *setTime(const cmd_parms *cmd, const Field &field, Settings::Number &target, const char *value) {
+    apr_interval_time_t time = -1;
+    if (ap_timeout_parameter_parse(value, &time, "s") != APR_SUCCESS || time < 0 ||
+        apr_time_as_msec(time) > field.most) {
+        return refusal(cmd, value,
+                       apr_psprintf(cmd->temp_pool, "0 to %d seconds, or a number with a unit: ms, s, min or h",
+                                    field.most / 1000));
+    }
+    target = static_cast<int>(apr_time_as_msec(time));
+    return nullptr;
 }
 
 const char *setNumber(const cmd_parms *cmd, const Field &field, Settings::Number &target, const char *value) {
@@ -220,7 +248,8 @@ const char *set(const cmd_parms *cmd, const Field &field, Settings &settings, co
             if constexpr (std::is_same_v<Member, Settings::Text>) {
                 return setText(cmd, field, target, value);
             } else if constexpr (std::is_same_v<Member, Settings::Number>) {
-                return setNumber(cmd, field, target, value);
+                return field.form == Form::TIME ? setTime(cmd, field, target, value)
+                                                : setNumber(cmd, field, target, value);
             } else if constexpr (std::is_same_v<Member, Settings::List>) {
                 return addToList(cmd, field, target, value);
             } else {
@@ -264,6 +293,9 @@ const char *apply(cmd_parms *cmd, void *place, const char *value) noexcept {
         logIdle(cmd->server, name);
     }
     const char *problem = set(cmd, directive.field, *settings, value);
+    if (problem == nullptr) {
+        Origins::note(cmd, directive, *settings);
+    }
     if (problem == nullptr && directive.field.grant != nullptr) {
         noteGrant(cmd, directive, *settings);
     }
@@ -295,6 +327,7 @@ bool isCalled(const Directive &directive, std::string_view name) {
 const char *applyPair(cmd_parms *cmd, void *place, const char *first, const char *second) noexcept {
     for (const Directive &directive : TABLE) {
         if (isCalled(directive, first)) {
+            Origins::note(cmd, directive, mainSettings());
             return set(cmd, directive.field, mainSettings(), second);
         }
     }
@@ -371,6 +404,10 @@ void forgetNotices() noexcept {
     for (auto &one : remarks) {
         one.store(0, std::memory_order_relaxed);
     }
+}
+
+void ignoreRoot() noexcept {
+    mainSettings().root = nullptr;
 }
 
 void logNotices(const server_rec *server) noexcept {

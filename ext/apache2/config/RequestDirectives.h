@@ -48,6 +48,15 @@ inline constexpr std::array REQUEST{
               "On with PassengerAppEnv development, else Off",
               "the error page of an application that does not start shows the exception, the output, the environment "
               "(secrets are hidden) and more. Off: the page shows the report's number only"},
+    Directive{"PassengerServerTiming", Context::LOCAL, flag(&Settings::serverTiming).readBy(Reader::HTTPD), "Off",
+              "an answer tells the browser how long the request waited and how long the application took for the head "
+              "of the answer, in milliseconds: `Server-Timing: queue;dur=1.2, app;dur=35.0`. The application's own "
+              "Server-Timing stays"},
+    Directive{
+        "PassengerRequestStart", Context::LOCAL, flag(&Settings::requestStart).readBy(Reader::HTTPD), "Off",
+        "the application gets the header `X-Request-Start: t=MICROSECONDS`, the time at which httpd began to read "
+        "the request, unless the request has one. Agents for application monitoring compute the time in the "
+        "queue from it; the time in which a client sends a body counts, too"},
     Directive{
         "PassengerStatusDetails", Context::APPLICATION, flag(&Settings::statusDetails).readBy(Reader::HTTPD), "Off",
         "the answers of SetHandler passenger-status show paths, pids, users, the reasons of failures, and events. "
@@ -56,6 +65,10 @@ inline constexpr std::array REQUEST{
               number(&Settings::healthQueueAge, 1, LONG_TIME).readBy(Reader::HTTPD), "5",
               "seconds that a request may have waited in the queue; from then on SetHandler passenger-health answers "
               "503"},
+    Directive{"PassengerSlowRequestLog", Context::LOCAL,
+              time(&Settings::slowRequestLog, 3'600'000).sets(&Options::slowRequestTime), "0",
+              "the log tells each request whose answer has not begun within this time, waiting included, with the "
+              "backtraces of the instance's threads at that moment (Ruby). 0: none"},
     Directive{"PassengerMaxRequestTime", Context::LOCAL,
               number(&Settings::maxRequestTime, 0, LONG_TIME).sets(&Options::maxRequestTime), "0",
               "seconds that an instance may take for a request; then the request gets 504 and the instance is killed. "

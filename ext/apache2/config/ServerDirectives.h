@@ -28,10 +28,17 @@ inline constexpr std::array SERVER{
               "0 critical, 1 errors, 2 warnings, 3 notices, 4 information, 5 to 7 debugging"},
     Directive{"PassengerLogFile",
               Context::GLOBAL,
-              path(&Settings::logFile),
+              log(&Settings::logFile),
               "httpd's error log",
-              "log of the agent and the applications",
+              "log of the agent and the applications: a file; a program that reads it, as |COMMAND or |$COMMAND of "
+              "httpd's ErrorLog; syslog, with the facility local7 or another one; or systemd's journal (OPERATIONS.md)",
               {"PassengerDebugLogFile"}},
+    Directive{"PassengerLogFormat", Context::GLOBAL, choice(&Settings::logFormat, LOG_FORMATS), "text",
+              "json: each line of the same log is one JSON object with the event's fields (EVENTS.md)"},
+    Directive{
+        "PassengerOnEvent", Context::GLOBAL, text(&Settings::onEvent), "none",
+        "command that /bin/sh runs, as PassengerDefaultUser, when an application does not start, crashes again and "
+        "again, fails to deploy, or has a full queue (OPERATIONS.md)"},
     Directive{"PassengerDisableLogPrefix", Context::GLOBAL, flag(&Settings::disableLogPrefix), "Off",
               "the lines of applications have no \"App PID output:\" before them"},
     Directive{

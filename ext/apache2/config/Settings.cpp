@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "apache2/config/Directives.h"
+#include "apache2/config/Origins.h"
 
 namespace Passenger {
 
@@ -34,6 +35,7 @@ void *Settings::create(apr_pool_t *pool, char * /*place*/) noexcept {
 void *Settings::merge(apr_pool_t *pool, void *outer, void *inner) noexcept {
     auto *merged = new (apr_palloc(pool, sizeof(Settings))) Settings(*static_cast<const Settings *>(outer));
     Directives::merge(pool, *merged, *static_cast<const Settings *>(inner));
+    merged->origins = Origins::merge(pool, merged->origins, static_cast<const Settings *>(inner)->origins);
     return merged;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
@@ -8,6 +9,8 @@
 #include "apache2/httpd/Httpd.h"
 
 namespace Passenger {
+
+struct Origin;
 
 /**
  * The settings that the directives of one place make (server, virtual host, Directory, Location,
@@ -34,6 +37,8 @@ struct Settings {
     Text agentUser = nullptr;
     Text seccomp = nullptr;
     Text logFile = nullptr;
+    Text logFormat = nullptr;
+    Text onEvent = nullptr;
     Number logLevel;
     Number maxPoolSize;
     Number maxInstancesPerApp;
@@ -73,6 +78,10 @@ struct Settings {
     /** All appLogFile and monitorLogFiles of the whole configuration. No directive of its own sets
      *  it. */
     apr_array_header_t *appFiles = nullptr;
+
+    /** The last place that has set something; null, unless a URL is explained (Origins). No
+     *  directive of its own sets it. */
+    const Origin *origins = nullptr;
 
     // Of an application.
     Text ruby = nullptr;
@@ -137,9 +146,13 @@ struct Settings {
     Text stickySessionsCookieAttributes = nullptr;
     Flag friendlyErrorPages;
     Flag statusDetails;
+    Flag serverTiming;
+    Flag requestStart;
     /** Seconds. */
     Number healthQueueAge;
     Number maxRequestTime;
+    /** Milliseconds. */
+    Number slowRequestLog;
     Number maxRequestQueueSize;
     /** Seconds. */
     Number maxRequestQueueTime;
@@ -153,6 +166,12 @@ struct Settings {
     }
     bool showsStatusDetails() const noexcept {
         return statusDetails.value_or(false);
+    }
+    bool tellsServerTiming() const noexcept {
+        return serverTiming.value_or(false);
+    }
+    bool tellsRequestStart() const noexcept {
+        return requestStart.value_or(false);
     }
     int healthQueueAgeOrDefault() const noexcept {
         return healthQueueAge.value_or(5);
@@ -188,7 +207,7 @@ struct Settings {
     int threads() const noexcept {
         return std::string_view(concurrencyModel != nullptr ? concurrencyModel : "") == "process"
                    ? 1
-                   : threadCount.value_or(1);
+                   : std::max(threadCount.value_or(1), 1);
     }
     int maxConcurrentRequestsOrDefault() const noexcept {
         return maxConcurrentRequests.value_or(-1);

@@ -57,8 +57,12 @@ const char *nameOf(Form form) {
             return "uri";
         case Form::URL:
             return "url";
+        case Form::TIME:
+            return "time";
         case Form::CHOICE:
             return "choice";
+        case Form::LOG:
+            return "log";
         case Form::PAIR:
             return "pair";
     }
@@ -66,7 +70,7 @@ const char *nameOf(Form form) {
 }
 
 const char *kindOf(const Field &field) {
-    if (std::holds_alternative<Settings::Number Settings::*>(field.member)) {
+    if (std::holds_alternative<Settings::Number Settings::*>(field.member) && field.form != Form::TIME) {
         return "number";
     }
     return std::holds_alternative<Settings::Flag Settings::*>(field.member) ? "flag" : nameOf(field.form);
@@ -110,6 +114,7 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerDefaultUser", same<std::string>({settings.defaultUserOrDefault(), options.defaultUser})},
         {"PassengerUserSwitching", shown(options.userSwitching)},
         {"PassengerSeccomp", same<std::string>({settings.seccompOrDefault(), agent.toMap().at("seccomp")})},
+        {"PassengerLogFormat", shown(agent.logFormat)},
         {"PassengerLogLevel", shown(agent.logLevel)},
         {"PassengerDisableLogPrefix", shown(!agent.logPrefix)},
         {"PassengerFileDescriptorLogFile", shown(agent.descriptorLogFile)},
@@ -120,6 +125,7 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerPoolIdleTime", shown(agent.poolIdleTime)},
         {"PassengerMaxAppIdleTime", shown(agent.maxAppIdleTime)},
         {"PassengerStatThrottleRate", shown(agent.statThrottleRate)},
+        {"PassengerOnEvent", shown(agent.onEvent)},
         {"PassengerPreStart", shown(agent.preStart)},
         {"PassengerTurbocaching", shown(settings.turbocaches())},
         {"PassengerShowVersionInHeader", shown(settings.showsVersionInHeader())},
@@ -136,6 +142,8 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerBufferResponse", shown(settings.buffersResponse())},
         {"PassengerErrorOverride", shown(settings.overridesErrors())},
         {"PassengerAllowEncodedSlashes", shown(settings.allowsEncodedSlashes())},
+        {"PassengerServerTiming", shown(settings.tellsServerTiming())},
+        {"PassengerRequestStart", shown(settings.tellsRequestStart())},
         {"PassengerStatusDetails", shown(settings.showsStatusDetails())},
         {"PassengerHealthQueueAge", shown(settings.healthQueueAgeOrDefault())},
         {"PassengerStickySessions", same<bool>({settings.hasStickySessions(), options.stickySessions})},

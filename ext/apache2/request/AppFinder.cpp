@@ -73,6 +73,19 @@ AppFinder::AppFinder(request_rec *r, const Settings &settings, StartupFileCache 
     }
 }
 
+const char *AppFinder::candidates(apr_pool_t *pool, const Settings &settings) {
+    if (settings.appStartCommand != nullptr || settings.startupFile != nullptr) {
+        return settings.startupFile != nullptr ? settings.startupFile : "the folder";
+    }
+    const char *names = nullptr;
+    for (const auto &[kind, file] : KINDS) {
+        if (settings.appType == nullptr || std::strcmp(settings.appType, kind) == 0) {
+            names = names == nullptr ? file : apr_pstrcat(pool, names, ", ", file, nullptr);
+        }
+    }
+    return names;
+}
+
 const char *AppFinder::path(apr_pool_t *pool) const {
     return *startupFile == '/'    ? startupFile
            : *startupFile == '\0' ? appRoot

@@ -27,6 +27,8 @@ struct AppFinder {
 
     AppFinder(request_rec *r, const Settings &settings, StartupFileCache &files);
 
+    /** The names of the startup files that are looked for, for people. */
+    static const char *candidates(apr_pool_t *pool, const Settings &settings);
     /** The path that `error` is about. */
     const char *path(apr_pool_t *pool) const;
 

@@ -26,11 +26,12 @@ constexpr char upper(char c) {
 }
 
 // The names that the server itself sets. Sorted.
-constexpr std::array<std::string_view, 24> RESERVED{
-    "AUTH_TYPE",   "CONTENT_LENGTH",  "CONTENT_TYPE",   "DOCUMENT_ROOT",  "GATEWAY_INTERFACE", "HTTPS",
-    "PATH_INFO",   "PATH_TRANSLATED", "QUERY_STRING",   "REMOTE_ADDR",    "REMOTE_HOST",       "REMOTE_IDENT",
-    "REMOTE_PORT", "REMOTE_USER",     "REQUEST_METHOD", "REQUEST_SCHEME", "REQUEST_URI",       "SCRIPT_FILENAME",
-    "SCRIPT_NAME", "SERVER_ADDR",     "SERVER_NAME",    "SERVER_PORT",    "SERVER_PROTOCOL",   "SERVER_SOFTWARE",
+constexpr std::array<std::string_view, 25> RESERVED{
+    "AUTH_TYPE",      "CONTENT_LENGTH",       "CONTENT_TYPE", "DOCUMENT_ROOT",   "GATEWAY_INTERFACE",
+    "HTTPS",          "PASSENGER_REQUEST_ID", "PATH_INFO",    "PATH_TRANSLATED", "QUERY_STRING",
+    "REMOTE_ADDR",    "REMOTE_HOST",          "REMOTE_IDENT", "REMOTE_PORT",     "REMOTE_USER",
+    "REQUEST_METHOD", "REQUEST_SCHEME",       "REQUEST_URI",  "SCRIPT_FILENAME", "SCRIPT_NAME",
+    "SERVER_ADDR",    "SERVER_NAME",          "SERVER_PORT",  "SERVER_PROTOCOL", "SERVER_SOFTWARE",
 };
 static_assert(std::is_sorted(RESERVED.begin(), RESERVED.end()));
 

@@ -7,11 +7,14 @@
 
 #include "apache2/config/Settings.h"
 #include "apache2/request/CgiEnvironment.h"
+#include "apache2/request/RequestNotes.h"
 #include "apache2/request/RequestUri.h"
 
 namespace Passenger::RequestEnvironment {
 
 namespace {
+
+constexpr const char *REQUEST_START = "X-Request-Start";
 
 std::span<const apr_table_entry_t> entries(const apr_table_t *table) {
     const apr_array_header_t *array = apr_table_elts(table);
@@ -129,12 +132,19 @@ void build(request_rec *r, const Route &route, const Body &body, std::string &bu
     if (r->ap_auth_type != nullptr) {
         environment.add("AUTH_TYPE", r->ap_auth_type);
     }
+    if (const char *id = RequestNotes::id(r)) {
+        environment.add("PASSENGER_REQUEST_ID", id);
+    }
     if (body.length != nullptr) {
         environment.add("CONTENT_LENGTH", body.length);
     }
     // A body with a known length is not chunked for the application, even if the client sent it
     // chunked.
     addHeaders(environment, r, {body.length != nullptr ? "Transfer-Encoding" : "", body.expect ? "" : "Expect"});
+    if (Settings::of(r).tellsRequestStart() && apr_table_get(r->headers_in, REQUEST_START) == nullptr) {
+        // The form of mod_headers' %t. Those who read it take microseconds for it by its size.
+        environment.addHeader(REQUEST_START, apr_psprintf(r->pool, "t=%" APR_TIME_T_FMT, r->request_time));
+    }
     for (const apr_table_entry_t &variable : entries(r->subprocess_env)) {
         if (!CgiEnvironment::isReserved(variable.key)) {
             environment.add(variable.key, orEmpty(variable.val));

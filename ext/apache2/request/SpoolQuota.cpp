@@ -59,6 +59,27 @@ void SpoolQuota::giveBack(std::uint64_t app, std::uint64_t bytes) noexcept {
     }
 }
 
+std::optional<SpoolQuota::Use> SpoolQuota::use() {
+    if (parts_.ledger == nullptr) {
+        return std::nullopt;
+    }
+    if (maySweep()) {
+        parts_.ledger->dropDead();
+    }
+    const std::uint64_t bytes = parts_.ledger->sums(0).all;
+    const std::optional<Space> space = spaceWithout(bytes);
+    return Use{bytes, limitOf(space), space ? less(space->available, bytes) : 0, space ? reserveOf(*space) : 0};
+}
+
+/** @param space as if there were no spool files */
+std::uint64_t SpoolQuota::reserveOf(const Space &space) const noexcept {
+    return limits_.free.value_or(std::min(MOST_FREE, space.size / FREE_PART));
+}
+
+std::uint64_t SpoolQuota::limitOf(const std::optional<Space> &space) const noexcept {
+    return limits_.all.value_or(space ? shareOfAll(space->available) : 0);
+}
+
 /** @param sums with the bytes that are to be added, `added` */
 std::optional<SpoolQuota::Excess> SpoolQuota::excess(const SpoolLedger::Sums &sums, std::uint64_t added) {
     const std::optional<Space> space = spaceWithout(less(sums.all, added));
@@ -68,13 +89,13 @@ std::optional<SpoolQuota::Excess> SpoolQuota::excess(const SpoolLedger::Sums &su
                                      " (" + directive + ")"};
     };
     if (space) {
-        const std::uint64_t floor = limits_.free.value_or(std::min(MOST_FREE, space->size / FREE_PART));
+        const std::uint64_t floor = reserveOf(*space);
         if (floor > 0 && less(space->available, sums.all) < floor) {
             return beyond("PassengerMinDataBufferFreeSpace", "all applications'", sums.all,
                           "and " + megabytes(floor) + " of the disk are to stay free");
         }
     }
-    const std::uint64_t all = limits_.all.value_or(space ? shareOfAll(space->available) : 0);
+    const std::uint64_t all = limitOf(space);
     if (all > 0 && sums.all > all) {
         return beyond("PassengerMaxDataBufferSize", "all applications'", sums.all,
                       "the most that they may have are " + megabytes(all));

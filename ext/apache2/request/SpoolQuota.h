@@ -52,6 +52,17 @@ public:
         std::uint64_t size;
         std::uint64_t available;
     };
+    /** In bytes. */
+    struct Use {
+        /** Of all files. */
+        std::uint64_t bytes;
+        /** That all files may have; 0: no limit. */
+        std::uint64_t limit;
+        /** Of the file system; 0 with `reserve` 0: unknown. */
+        std::uint64_t available;
+        /** The part of `available` that stays free. */
+        std::uint64_t reserve;
+    };
     struct Parts {
         /** May be null: nothing is counted, and no limit holds. */
         SpoolLedger *ledger;
@@ -80,6 +91,8 @@ public:
      */
     void take(std::uint64_t app, std::uint64_t bytes) EXCLUDES(mutex_);
     void giveBack(std::uint64_t app, std::uint64_t bytes) noexcept;
+    /** Nothing: nothing is counted. */
+    std::optional<Use> use() EXCLUDES(mutex_);
 
     /** Asks the kernel. */
     static std::optional<Space> measure(const std::string &folder);
@@ -90,6 +103,8 @@ private:
         const char *directive;
         std::string reason;
     };
+    std::uint64_t reserveOf(const Space &space) const noexcept;
+    std::uint64_t limitOf(const std::optional<Space> &space) const noexcept;
     std::optional<Excess> excess(const SpoolLedger::Sums &sums, std::uint64_t added) EXCLUDES(mutex_);
     std::optional<Space> spaceWithout(std::uint64_t counted) EXCLUDES(mutex_);
     bool maySweep() EXCLUDES(mutex_);

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "apache2/request/RequestNotes.h"
 #include "base/HttpText.h"
 
 namespace Passenger {
@@ -190,8 +191,8 @@ void HijackedConnection::waitForEither(bool more) {
     }
     if (ready == 0 && !more) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_,
-                      "event=connection.given_up reason=\"the client read nothing for httpd's Timeout\" uri=\"%s\"",
-                      r_->uri);
+                      "event=connection.given_up %s reason=\"the client read nothing for httpd's Timeout\" uri=\"%s\"",
+                      RequestNotes::subject(r_), r_->uri);
         over_ = true;
         r_->connection->aborted = 1;
         return;

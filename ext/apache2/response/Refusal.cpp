@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "apache2/config/Settings.h"
+#include "apache2/request/RequestNotes.h"
 #include "apache2/response/ErrorPage.h"
 
 namespace Passenger {
@@ -23,8 +24,8 @@ Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, cons
             }
         }
     } catch (const std::exception &problem) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "event=report.missing report=\"%s\" reason=\"%s\"",
-                      reply.reportId.c_str(), problem.what());
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "event=report.missing %s report=\"%s\" reason=\"%s\"",
+                      RequestNotes::subject(r), reply.reportId.c_str(), problem.what());
     }
     Report report;
     report.summary = reply.text;
@@ -42,7 +43,8 @@ std::optional<std::string> customPage(request_rec *r, const char *path) {
         apr_file_close(file);
     }
     if (status != APR_SUCCESS && status != APR_EOF) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, status, r, "event=error_page.unreadable file=\"%s\"", path);
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, status, r, "event=error_page.unreadable %s file=\"%s\"",
+                      RequestNotes::subject(r), path);
         return std::nullopt;
     }
     page.resize(size);

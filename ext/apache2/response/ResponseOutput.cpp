@@ -9,6 +9,7 @@
 
 #include "apache2/config/Settings.h"
 #include "apache2/request/ClientSocket.h"
+#include "apache2/request/RequestNotes.h"
 #include "base/Exceptions.h"
 #include "shm/Layouts.h"
 
@@ -93,8 +94,8 @@ bool ResponseOutput::full() const noexcept {
 void ResponseOutput::add(std::span<char> body) {
     if (held_ && full()) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_,
-                      "event=response.streamed app=\"%s\" reason=\"longer than PassengerResponseBufferHighWatermark\"",
-                      app_);
+                      "event=response.streamed %s reason=\"longer than PassengerResponseBufferHighWatermark\"",
+                      RequestNotes::subject(r_));
         held_ = false;
     }
     const bool fitsMemory = !fileHasMore() && waiting_ + body.size() <= MEMORY;
@@ -134,10 +135,10 @@ void ResponseOutput::logNotBuffered(const std::exception &problem, const char *c
     const auto *quota = dynamic_cast<const SpoolQuotaExceeded *>(&problem);
     const std::optional<unsigned> leftOut = quota != nullptr ? quotaLog_.mayLog() : std::optional(0U);
     if (leftOut) {
-        ap_log_rerror(
-            APLOG_MARK, APLOG_WARNING, 0, r_,
-            "event=response.not_buffered app=\"%s\" directive=%s reason=\"%s\" consequence=\"%s\" left_out=%u", app_,
-            quota != nullptr ? quota->directive() : "PassengerDataBufferDir", problem.what(), consequence, *leftOut);
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
+                      "event=response.not_buffered %s directive=%s reason=\"%s\" consequence=\"%s\" left_out=%u",
+                      RequestNotes::subject(r_), quota != nullptr ? quota->directive() : "PassengerDataBufferDir",
+                      problem.what(), consequence, *leftOut);
     }
 }
 
@@ -326,8 +327,8 @@ bool ResponseOutput::awaitReply(Session &session) {
 
 void ResponseOutput::giveUp() {
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_,
-                  "event=request.given_up app=\"%s\" reason=\"the client read nothing for httpd's Timeout\" uri=\"%s\"",
-                  app_, r_->uri);
+                  "event=request.given_up %s reason=\"the client read nothing for httpd's Timeout\" uri=\"%s\"",
+                  RequestNotes::subject(r_), r_->uri);
     r_->connection->aborted = 1;
     lost_ = OK;
 }
@@ -345,7 +346,7 @@ void ResponseOutput::deliver() {
             forward(false);
         }
     } catch (const SystemException &problem) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_, "event=response.lost app=\"%s\" reason=\"%s\"", app_,
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_, "event=response.lost %s reason=\"%s\"", RequestNotes::subject(r_),
                       problem.what());
         clear();
         breakOff();

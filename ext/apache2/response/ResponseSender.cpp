@@ -1,10 +1,12 @@
 #include "apache2/response/ResponseSender.h"
 
+#include <chrono>
 #include <string>
 #include <utility>
 
 #include "apache2/config/Settings.h"
 #include "apache2/httpd/PoolText.h"
+#include "apache2/request/RequestNotes.h"
 #include "apache2/request/StickyCookie.h"
 #include "apache2/response/HijackedConnection.h"
 #include "apache2/response/Refusal.h"
@@ -88,6 +90,9 @@ void ResponseSender::takeHead(Reply &reply) {
     if (sticky_ && reply.stickyId != 0 && reply.stickyId != *sticky_) {
         setStickyCookie(reply.stickyId);
     }
+    if (times_) {
+        setServerTiming();
+    }
     if (reply.stream) {
         giveConnection(reply, head);
     } else if (!leaveToErrorDocument()) {
@@ -100,6 +105,16 @@ void ResponseSender::setStickyCookie(std::uint32_t instance) {
     const std::string cookie = StickyCookie::make(settings.stickySessionsCookieNameOrDefault(), instance,
                                                   settings.stickySessionsCookieAttributesOrDefault());
     apr_table_addn(r_->headers_out, "Set-Cookie", copyInto(r_->pool, cookie));
+}
+
+/** W3C Server Timing. A second header of this name adds to the application's own. */
+void ResponseSender::setServerTiming() {
+    const auto milliseconds = [](std::chrono::nanoseconds time) {
+        return std::chrono::duration<double, std::milli>(time).count();
+    };
+    apr_table_addn(r_->headers_out, "Server-Timing",
+                   apr_psprintf(r_->pool, "queue;dur=%.1f, app;dur=%.1f", milliseconds(times_->queue),
+                                milliseconds(times_->service)));
 }
 
 /** PassengerErrorOverride: httpd's ErrorDocument replaces an application's error answer. Headers
@@ -223,7 +238,7 @@ void ResponseSender::addBody(std::span<char> body) {
     bool surplus = missing_ && body.size() > *missing_;
     if (surplus) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
-                      "event=response.cut app=\"%s\" reason=\"longer than its Content-Length\"", app_);
+                      "event=response.cut %s reason=\"longer than its Content-Length\"", RequestNotes::subject(r_));
         body = body.first(*missing_);
     }
     if (missing_) {
@@ -248,8 +263,8 @@ void ResponseSender::refuse(const Reply &reply) {
     if (leftOut) {
         std::string firstLine = reply.text.substr(0, reply.text.find('\n'));
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,
-                      "event=request.refused app=\"%s\" status=%d report=\"%s\" reason=\"%s\" uri=\"%s\" left_out=%u",
-                      app_, status, reply.reportId.c_str(), firstLine.c_str(), r_->uri, *leftOut);
+                      "event=request.refused %s status=%d report=\"%s\" reason=\"%s\" uri=\"%s\" left_out=%u",
+                      RequestNotes::subject(r_), status, reply.reportId.c_str(), firstLine.c_str(), r_->uri, *leftOut);
     }
     if (hasHead_) {
         breakOff(status);
@@ -279,8 +294,8 @@ void ResponseSender::finish() {
 }
 
 void ResponseSender::fail(int status, const char *reason) {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_, "event=request.failed app=\"%s\" status=%d reason=\"%s\" uri=\"%s\"%s",
-                  app_, status, reason, r_->uri,
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_, "event=request.failed %s status=%d reason=\"%s\" uri=\"%s\"%s",
+                  RequestNotes::subject(r_), status, reason, r_->uri,
                   output_.passed() ? " consequence=\"response cut short, connection closed\"" : "");
     breakOff(status);
 }
@@ -288,8 +303,9 @@ void ResponseSender::fail(int status, const char *reason) {
 void ResponseSender::refuseBody(const SpoolQuotaExceeded &quota) {
     if (const std::optional<unsigned> leftOut = limits_.spoolLog.mayLog()) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,
-                      "event=upload.refused app=\"%s\" status=%d directive=%s reason=\"%s\" uri=\"%s\" left_out=%u",
-                      app_, HTTP_INSUFFICIENT_STORAGE, quota.directive(), quota.what(), r_->uri, *leftOut);
+                      "event=upload.refused %s status=%d directive=%s reason=\"%s\" uri=\"%s\" left_out=%u",
+                      RequestNotes::subject(r_), HTTP_INSUFFICIENT_STORAGE, quota.directive(), quota.what(), r_->uri,
+                      *leftOut);
     }
     // httpd does not read the rest of the body then.
     r_->connection->keepalive = AP_CONN_CLOSE;
@@ -300,15 +316,15 @@ void ResponseSender::giveUp(int status, apr_status_t cause) {
     bool left = r_->connection->aborted != 0 || cause == APR_INCOMPLETE || APR_STATUS_IS_EOF(cause) ||
                 APR_STATUS_IS_ECONNRESET(cause) || APR_STATUS_IS_ECONNABORTED(cause);
     ap_log_rerror(APLOG_MARK, left ? APLOG_INFO : APLOG_WARNING, cause, r_,
-                  "event=request.given_up app=\"%s\" status=%d reason=\"%s\" uri=\"%s\"", app_, status,
+                  "event=request.given_up %s status=%d reason=\"%s\" uri=\"%s\"", RequestNotes::subject(r_), status,
                   left ? "the client left before the end of the request's body" : "the request's body cannot be read",
                   r_->uri);
     breakOff(status);
 }
 
 void ResponseSender::clientLeft() {
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_,
-                  "event=request.given_up app=\"%s\" reason=\"the client left\" uri=\"%s\"", app_, r_->uri);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_, "event=request.given_up %s reason=\"the client left\" uri=\"%s\"",
+                  RequestNotes::subject(r_), r_->uri);
     over_ = true;
     r_->status = CLIENT_CLOSED_REQUEST;
     r_->connection->aborted = 1;

@@ -48,6 +48,10 @@ public:
     void setSticky(std::uint32_t asked) noexcept {
         sticky_ = asked;
     }
+    /** PassengerServerTiming. For the head that take() takes next. */
+    void setTimes(const std::optional<Session::Times> &times) noexcept {
+        times_ = times;
+    }
     /** Memory for the next reply. take() recognizes bytes in it. */
     std::span<char> buffer() {
         return output_.buffer();
@@ -106,6 +110,7 @@ private:
     void refuse(const Reply &reply);
     void clientLeft();
     bool leaveToErrorDocument();
+    void setServerTiming();
     void setStickyCookie(std::uint32_t instance);
     void addBody(std::span<char> body);
     void finish();
@@ -129,6 +134,7 @@ private:
     std::optional<std::uint64_t> missing_;
     /** Nothing: sessions are not sticky. */
     std::optional<std::uint32_t> sticky_;
+    std::optional<Session::Times> times_;
     FileDescriptor stream_;
     std::string_view streamStart_;
     /** The parsed head of the current reply; valid while the reply's memory is. */

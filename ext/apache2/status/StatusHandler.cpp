@@ -9,6 +9,7 @@
 #include "apache2/agent/AgentKeeper.h"
 #include "apache2/config/Settings.h"
 #include "apache2/httpd/PoolText.h"
+#include "apache2/status/HttpdFigures.h"
 #include "apache2/status/TextAnswer.h"
 #include "base/Exceptions.h"
 #include "base/Split.h"
@@ -49,13 +50,12 @@ Question questionOf(request_rec *r) {
 }
 
 /** All applications, or the one that the question is about. */
-ServerStatus statusFor(ControlClient &agent, const Question &question, bool details) {
-    if (details) {
-        return agent.status(question.app);
-    }
+ServerStatus statusFor(ControlClient &agent, const Question &question, bool details, SpoolQuota &spool) {
     // The agent does not know public names.
-    ServerStatus status = publicPart(agent.status());
-    if (!question.app.empty()) {
+    ServerStatus status = details ? agent.status(question.app) : publicPart(agent.status());
+    status.workers = HttpdFigures::workers();
+    status.spool = HttpdFigures::spool(spool);
+    if (!details && !question.app.empty()) {
         std::erase_if(status.apps, [&](const AppStatus &app) { return app.name != question.app; });
     }
     return status;
@@ -80,11 +80,7 @@ int sendPage(request_rec *r, const ServerStatus &status, const Question &questio
                             StatusPage::render(status, view));
 }
 
-int sendForm(request_rec *r, ControlClient &agent, const Question &question, bool details) {
-    if (question.form == "json" && details) {
-        return TextAnswer::send(r, HTTP_OK, "application/json", agent.statusText(question.app));
-    }
-    const ServerStatus status = statusFor(agent, question, details);
+int sendForm(request_rec *r, const ServerStatus &status, const Question &question, bool details) {
     if (question.form == "json") {
         return TextAnswer::send(r, HTTP_OK, "application/json", toJson(status));
     }
@@ -106,13 +102,15 @@ int sendForm(request_rec *r, ControlClient &agent, const Question &question, boo
 
 }  // namespace
 
-int run(request_rec *r) {
+int run(request_rec *r, SpoolQuota &spool) {
     if (const int refusal = TextAnswer::allowReading(r); refusal != OK) {
         return refusal;
     }
     try {
         ControlClient agent(AgentKeeper::running().connectControl());
-        return sendForm(r, agent, questionOf(r), Settings::of(r).showsStatusDetails());
+        const Question question = questionOf(r);
+        const bool details = Settings::of(r).showsStatusDetails();
+        return sendForm(r, statusFor(agent, question, details, spool), question, details);
     } catch (const std::exception &problem) {
         return TextAnswer::sendNoAgent(r, problem.what());
     }

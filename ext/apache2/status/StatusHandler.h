@@ -2,11 +2,17 @@
 
 #include "apache2/httpd/Httpd.h"
 
-/** What the agent tells of its applications, as mod_status does of httpd. httpd's access rules
- *  protect it. doc/monitoring/README.md has the forms. */
-namespace Passenger::StatusHandler {
+namespace Passenger {
 
-/** A handler's hook, for requests with STATUS_HANDLER. */
-int run(request_rec *r);
+class SpoolQuota;
 
-}  // namespace Passenger::StatusHandler
+/** What the agent tells of its applications, and httpd of its workers, as mod_status does. httpd's
+ *  access rules protect it. doc/monitoring/README.md has the forms. */
+namespace StatusHandler {
+
+/** A handler's hook, for requests with STATUS_HANDLER. @param spool of this httpd child */
+int run(request_rec *r, SpoolQuota &spool);
+
+}  // namespace StatusHandler
+
+}  // namespace Passenger

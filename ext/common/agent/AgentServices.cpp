@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "log/Log.h"
 
 namespace Passenger {
@@ -11,7 +9,7 @@ namespace Passenger {
 namespace {
 
 void copyLine(const std::string &path, const std::string &line) {
-    Log::writeApplicationOutput(0, Log::outputPrefix() ? fmt::format("App log {}: {}", path, line) : line, false);
+    Log::writeCopiedLine(path, line, Log::outputPrefix());
 }
 
 }  // namespace
@@ -20,9 +18,11 @@ AgentServices::AgentServices(Parts parts)
     : parts_(std::move(parts)),
       monitor_({parts_.monitoredFiles, copyLine}),
       control_(parts_.control),
-      registry_(control_) {}
+      registry_(control_),
+      eventCommand_(parts_.refusals) {}
 
 void AgentServices::use(const AgentSettings &settings, const std::string &reason) {
+    eventCommand_.use(settings);
     try {
         registry_.use(settings.instanceRegistryDir, settings.socketBacklog);
     } catch (const std::exception &error) {

@@ -6,6 +6,7 @@
 
 #include "agent/ControlService.h"
 #include "agent/DescriptorLog.h"
+#include "agent/EventCommand.h"
 #include "agent/InstanceRegistry.h"
 #include "agent/LogMonitor.h"
 #include "agent/PreStart.h"
@@ -15,8 +16,8 @@ namespace Passenger {
 
 /**
  * The side tasks of the pool process: requests the URLs of PassengerPreStart, copies monitored
- * logs, answers commands and lets them find the agent, lists its descriptors. A failed task is
- * logged, and the pool process goes on.
+ * logs, answers commands and lets them find the agent, lists its descriptors, runs the command of
+ * PassengerOnEvent. A failed task is logged, and the pool process goes on.
  *
  * Owned by the engine: made after the objects that `parts` calls, and destroyed before them. The
  * methods may block, and are for one thread, except monitor() and connectControl().
@@ -28,6 +29,8 @@ public:
         /** As LogMonitor::Parts::files. */
         std::function<std::vector<LogMonitor::File>()> monitoredFiles;
         ControlService::Parts control;
+        /** As EventCommand's. */
+        std::function<EventCommand::Refusals()> refusals;
     };
 
     /** @throws SystemException, boost::thread_resource_error */
@@ -52,6 +55,7 @@ private:
     ControlService control_;
     InstanceRegistry registry_;
     PreStart preStart_;
+    EventCommand eventCommand_;
 };
 
 }  // namespace Passenger

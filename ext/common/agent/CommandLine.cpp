@@ -27,7 +27,7 @@ constexpr int EXIT_USAGE = 2;
 
 int runWatchdog() {
     setUpProcess();
-    Log::info("event=watchdog.starting descriptors={}", describeDescriptorLimit());
+    Log::info("event=watchdog.starting descriptors=\"{}\"", describeDescriptorLimit());
     Watchdog watchdog(takeInheritedSocket(), ownProgram);
     return watchdog.run();
 }

@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/Json.h"
 #include "base/Split.h"
 #include "control/ControlVerbs.h"
 #include "io/ReportFrame.h"
@@ -28,6 +30,10 @@ constexpr milliseconds SAME_STATE{100};
 /** The lengths of points: of one application, and of all. */
 constexpr std::chrono::minutes QUARTER{15};
 constexpr std::chrono::minutes HOUR{60};
+/** In seconds. Requests that wait hold threads of httpd. */
+constexpr std::uint64_t LONGEST_PAUSE = 3600;
+/** Requests of an application in a status. */
+constexpr std::size_t MOST_REQUESTS = 500;
 /** The first line for the next pool process tells whether the whole server drains. Names of
  *  applications follow. */
 constexpr const char *ALL = "all";
@@ -72,16 +78,26 @@ Frame ControlOrders::answer(const Asker &asker, const Frame &order) {
     }
     const std::string &verb = order.field(0);
     if (verb == ControlVerb::STATUS) {
-        return status(asker, order.field(1));
+        const bool all = order.fields.size() > 2 && order.field(2) == ControlVerb::WITH_REQUESTS;
+        return status(asker, order.field(1), all);
     }
     if (asker.isHttpd) {
         throw IOException("a child of httpd may ask for the status only");
+    }
+    if (verb == ControlVerb::THREADS) {
+        return threads(asker, order.field(1), order.number(2) != 0);
     }
     if (verb == ControlVerb::REPORT) {
         return report(asker, order.field(1));
     }
     if (verb == ControlVerb::RESTART) {
         return restart(asker, order.field(1));
+    }
+    if (verb == ControlVerb::PAUSE) {
+        return pause(asker, order.field(1), order.number(2));
+    }
+    if (verb == ControlVerb::RESUME) {
+        return resume(asker, order.field(1));
     }
     if (verb == ControlVerb::DETACH) {
         return detach(asker, static_cast<pid_t>(order.number(1)));
@@ -125,13 +141,16 @@ const ControlOrders::Applications &ControlOrders::applications() {
     return snapshot_;
 }
 
-Frame ControlOrders::status(const Asker &asker, const std::string &name) {
+Frame ControlOrders::status(const Asker &asker, const std::string &name, bool withRequests) {
     const auto now = system_clock::now();
     const Applications &groups = applications();
     ServerStatus status = server_;
     for (const GroupSnapshot &group : groups) {
         if ((name.empty() || name == group.name) && (asker.isHttpd || owns(asker, group.name))) {
-            status.apps.push_back(describe(group, now, !name.empty()));
+            AppStatus &app = status.apps.emplace_back(describe(group, now, !name.empty()));
+            if (withRequests || !name.empty()) {
+                app.requests = requestsOf(group.name);
+            }
         }
     }
     // The pool may not know an application before its next request.
@@ -174,6 +193,15 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
     return status;
 }
 
+std::vector<RequestStatus> ControlOrders::requestsOf(const std::string &name) const {
+    std::vector<RequestStatus> requests;
+    for (RequestSnapshot &request : parts_.pool.requests(name, MOST_REQUESTS)) {
+        requests.push_back({request.pid, std::chrono::duration<double>(request.age).count(), std::move(request.client),
+                            std::move(request.method), std::move(request.id), std::move(request.uri)});
+    }
+    return requests;
+}
+
 /** An application that this pool process has not started has no owner but the masters. */
 bool ControlOrders::owns(const Asker &asker, const std::string &name) const {
     if (isMaster(asker)) {
@@ -189,6 +217,22 @@ void ControlOrders::demand(const Asker &asker, const std::string &name) const {
     if (!owns(asker, name)) {
         refuseUnknown(name);
     }
+}
+
+Frame ControlOrders::threads(const Asker &asker, const std::string &name, bool ask) {
+    demand(asker, name);
+    if (ask) {
+        if (!parts_.pool.askForThreads(name)) {
+            refuseUnknown(name);
+        }
+        return done();
+    }
+    std::string list;
+    for (const ThreadsSnapshot &instance : parts_.pool.threads(name)) {
+        list += fmt::format("{}{{\"pid\":{},\"answered\":{},\"text\":{}}}", list.empty() ? "" : ",", instance.pid,
+                            instance.answered, jsonString(instance.text));
+    }
+    return inMemory("[" + list + "]");
 }
 
 Frame ControlOrders::report(const Asker &asker, const std::string &id) {
@@ -210,7 +254,31 @@ Frame ControlOrders::restart(const Asker &asker, const std::string &name) {
     if (!parts_.pool.restart(name)) {
         refuseUnknown(name);
     }
+    snapshotAt_ = {};
     Log::notice("event=app.restart_ordered app=\"{}\" uid={}", name, asker.uid);
+    return done();
+}
+
+Frame ControlOrders::pause(const Asker &asker, const std::string &name, std::uint64_t seconds) {
+    demand(asker, name);
+    if (seconds < 1 || seconds > LONGEST_PAUSE) {
+        throw IOException(fmt::format("a pause of {} seconds is not possible: 1 to {} are", seconds, LONGEST_PAUSE));
+    }
+    if (!parts_.pool.pause(name, std::chrono::seconds(seconds))) {
+        refuseUnknown(name);
+    }
+    snapshotAt_ = {};
+    Log::notice("event=queue.pause_ordered app=\"{}\" seconds={} uid={}", name, seconds, asker.uid);
+    return done();
+}
+
+Frame ControlOrders::resume(const Asker &asker, const std::string &name) {
+    demand(asker, name);
+    if (!parts_.pool.resume(name)) {
+        refuseUnknown(name);
+    }
+    snapshotAt_ = {};
+    Log::notice("event=queue.resume_ordered app=\"{}\" uid={}", name, asker.uid);
     return done();
 }
 

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -62,13 +63,17 @@ private:
     using Applications = std::vector<GroupSnapshot>;
 
     const Applications &applications();
-    Frame status(const Asker &asker, const std::string &name);
+    Frame status(const Asker &asker, const std::string &name, bool withRequests);
+    Frame threads(const Asker &asker, const std::string &name, bool ask);
     Frame report(const Asker &asker, const std::string &id);
     Frame restart(const Asker &asker, const std::string &name);
+    Frame pause(const Asker &asker, const std::string &name, std::uint64_t seconds);
+    Frame resume(const Asker &asker, const std::string &name);
     Frame detach(const Asker &asker, pid_t pid);
     Frame drain(const Asker &asker, const std::string &name, bool drains);
     Frame reopenLogs(const Asker &asker);
     AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now, bool whole);
+    std::vector<RequestStatus> requestsOf(const std::string &name) const;
     bool owns(const Asker &asker, const std::string &name) const;
     void demand(const Asker &asker, const std::string &name) const;
     void keepDrains() const;

@@ -15,6 +15,10 @@ libpassenger_agent_la_SOURCES = \
     %D%/DescriptorStoreClient.h \
     %D%/EndableThread.cpp \
     %D%/EndableThread.h \
+    %D%/EventCommand.cpp \
+    %D%/EventCommand.h \
+    %D%/EventInbox.cpp \
+    %D%/EventInbox.h \
     %D%/FileTail.cpp \
     %D%/FileTail.h \
     %D%/InstanceFacts.cpp \

@@ -145,7 +145,8 @@ public:
             .count = [this] { return pool_->getCount(); },
             .monitoredFiles = [this] { return monitored_->list(); },
             .control = {[this](const Asker &asker, const Frame &order) { return orders_->answer(asker, order); },
-                        [this] { orders_->tick(); }, RequestHistory::INTERVAL}});
+                        [this] { orders_->tick(); }, RequestHistory::INTERVAL},
+            .refusals = [this] { return refusals(); }});
         server_.emplace(
             loop_, *pool_, std::move(serverSocket), [this](Options &options) { return complete(options); },
             [this] { return services_->connectControl(); });
@@ -259,6 +260,15 @@ private:
             }
         }
         return instances;
+    }
+
+    EventCommand::Refusals refusals() const {
+        EventCommand::Refusals refusals;
+        for (const SuperGroupSnapshot &superGroup : pool_->inspect().superGroups) {
+            const GroupSnapshot &group = superGroup.groups.front();
+            refusals[group.name] = group.counters.refused;
+        }
+        return refusals;
     }
 
     /** What the pool does not know. */

@@ -28,6 +28,8 @@ AgentSettings readSettings(const Frame &frame) {
     auto settings = AgentSettings::fromMap(frame.map(0));
     Log::setLevel(static_cast<LogLevel>(settings.logLevel));
     Log::setOutputPrefix(settings.logPrefix);
+    Log::setFormat(logFormatIn(settings.logFormat));
+    Log::setTarget(settings.logTarget());
     return settings;
 }
 
@@ -101,8 +103,8 @@ void PoolProcess::begin(Frame begin) {
     useAsOutput(begin.takeDescriptor(0));
     FileDescriptor serverSocket = begin.takeDescriptor(1);
     const auto settings = readSettings(begin);
-    Log::info("event=pool.starting descriptors={} restored={} uid={} {}", describeDescriptorLimit(), restored_.size(),
-              ::geteuid(), confinement_);
+    Log::info("event=pool.starting descriptors=\"{}\" restored={} uid={} {}", describeDescriptorLimit(),
+              restored_.size(), ::geteuid(), confinement_);
 
     engine_ = makeEngine_(*store_);
     for (auto &entry : std::exchange(restored_, {})) {

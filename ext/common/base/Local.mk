@@ -34,6 +34,8 @@ libpassenger_base_la_SOURCES = \
     %D%/LockRank.h \
     %D%/LogHistogram.h \
     %D%/LogLimit.h \
+    %D%/LogTarget.cpp \
+    %D%/LogTarget.h \
     %D%/MarkupText.cpp \
     %D%/MarkupText.h \
     %D%/Mutex.h \

@@ -62,6 +62,7 @@ inline constexpr LockRank APP_GROUPS{3, "AppGroups::mutex_"};
 inline constexpr LockRank APP_GROUP_PLACING{3, "AppGroup::placing_"};
 inline constexpr LockRank APP_GROUP{4, "AppGroup::mutex_"};
 inline constexpr LockRank CGROUPS{4, "Cgroups::mutex_"};
+inline constexpr LockRank EVENT_COMMAND{3, "EventCommand::mutex_"};
 inline constexpr LockRank OUTPUT_FILES{3, "OutputFiles::mutex_"};
 inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::mutex_"};
 inline constexpr LockRank SETTINGS_UPDATER{3, "SettingsUpdater::mutex_"};
@@ -76,6 +77,7 @@ inline constexpr LockRank EVENT_LOOP_THREAD{5, "EventLoop::Implementation::joinM
 /** The private mutex of a thread that waits for a result. The thread holds no other lock. */
 inline constexpr LockRank WAITER{5, "a waiter's mutex"};
 inline constexpr LockRank LOG{6, "a mutex of the log"};
+inline constexpr LockRank EVENT_INBOX{6, "EventInbox::mutex_"};
 inline constexpr LockRank RECENT_EVENTS{6, "RecentEvents::mutex_"};
 
 // In the agent and in httpd's children. A descriptor may be closed with any lock held.

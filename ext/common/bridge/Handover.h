@@ -26,6 +26,8 @@ struct Handover {
     std::uint32_t threads = 0;
     /** The instance's id for sticky sessions, or 0. */
     std::uint32_t stickyId = 0;
+    /** No request is taken before the agent says so. */
+    bool paused = false;
 };
 using HandoverPtr = std::shared_ptr<const Handover>;
 

@@ -34,6 +34,12 @@ std::optional<std::uint64_t> parseLength(std::string_view text) {
     return error == std::errc() && end == text.data() + text.size() ? std::optional(length) : std::nullopt;
 }
 
+/** The first field of a log line about the request, with a space behind it; empty: it has no id. */
+std::string requestOf(const RequestFields &fields) {
+    const std::string_view id = fields["PASSENGER_REQUEST_ID"];
+    return id.empty() ? std::string() : fmt::format("request=\"{}\" ", id);
+}
+
 }  // namespace
 
 void HttpExchange::run() {
@@ -99,7 +105,8 @@ bool HttpExchange::begin() {
     const std::optional<std::string> head = parts_.toLoader ? RequestHead::writeForLoader(parts_.fields, framing_)
                                                             : RequestHead::write(parts_.fields, framing_);
     if (!head) {
-        EventLog::write("request.refused", "reason=\"the request cannot be written as HTTP\"");
+        EventLog::write("request.refused",
+                        requestOf(parts_.fields) + "reason=\"the request cannot be written as HTTP\"");
         parts_.reply.fail(BAD_REQUEST, "Bad Request");
         return false;
     }
@@ -308,8 +315,9 @@ void HttpExchange::conclude() {
         parts_.awaitDeath();
     }
     const char *problem = answer_->problem() != nullptr ? answer_->problem() : "the connection was reset";
-    EventLog::write("answer.refused", fmt::format("reason=\"{}\" method=\"{}\" path=\"{}\"", problem,
-                                                  parts_.fields["REQUEST_METHOD"], parts_.fields["PATH_INFO"]));
+    EventLog::write("answer.refused", requestOf(parts_.fields) + fmt::format("reason=\"{}\" method=\"{}\" path=\"{}\"",
+                                                                             problem, parts_.fields["REQUEST_METHOD"],
+                                                                             parts_.fields["PATH_INFO"]));
     parts_.reply.fail(BAD_GATEWAY, "Bad Gateway");
 }
 

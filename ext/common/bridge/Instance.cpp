@@ -161,6 +161,11 @@ void Instance::handle(Frame frame) {
         case FrameType::PAUSE:
             pauseOrResume(frame);
             break;
+        case FrameType::THREADS:
+            if (frame.fields.empty()) {
+                control_.tell(Frame(FrameType::THREADS, {"only Ruby instances tell where their threads are\n"}));
+            }
+            break;
         case FrameType::DROP:
             for (std::size_t index = 0; index < frame.fields.size(); index++) {
                 channels_.drop(frame.number(index));

@@ -42,7 +42,11 @@ void Intake::prepareProcess() {
 }
 
 Intake::Intake(HandoverPtr handover, std::function<void()> idle)
-    : workers_(handover->threads), tellIdle_(std::move(idle)), handover_(std::move(handover)), own_(handover_->own) {}
+    : workers_(handover->threads),
+      tellIdle_(std::move(idle)),
+      open_(!handover->paused),
+      handover_(std::move(handover)),
+      own_(handover_->own) {}
 
 std::optional<std::size_t> Intake::take(Seat &seat, std::span<char> buffer) {
     while (awaitOpen(seat)) {
@@ -163,7 +167,10 @@ void Intake::replace(HandoverPtr handover) {
     const LockGuard lock(mutex_);
     handover_ = std::move(handover);
     own_ = handover_->own;
-    open_ = !finished_;
+    const bool wasOpen = open_.exchange(!finished_ && !handover_->paused);
+    if (wasOpen && handover_->paused) {
+        tellIfIdle();
+    }
     changed_.notify_all();
 }
 

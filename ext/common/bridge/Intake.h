@@ -76,7 +76,7 @@ private:
 
     const std::size_t workers_;
     const std::function<void()> tellIdle_;
-    std::atomic<bool> open_{true};
+    std::atomic<bool> open_;
     Mutex mutex_{Locks::BRIDGE_INTAKE};
     std::condition_variable changed_;
     HandoverPtr handover_ GUARDED_BY(mutex_);

@@ -51,12 +51,14 @@ private:
 
 FileDescriptor openLog(const AgentSettings &settings) {
     const auto &path = settings.logFile;
-    const int fd = path.empty() ? ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, CONTROL_DESCRIPTOR)
-                                : ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0644);
+    const bool isFile = !path.empty() && !path.starts_with('|') && !LogTarget::isNamedBy(path);
+    const int other = settings.logDescriptor >= 0 ? settings.logDescriptor : STDERR_FILENO;
+    const int fd = isFile ? ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0644)
+                          : ::fcntl(other, F_DUPFD_CLOEXEC, CONTROL_DESCRIPTOR);
     if (fd < 0) {
         const std::string reason = std::strerror(errno);
-        throw IOException(path.empty() ? "Standard error cannot be used as the log: " + reason
-                                       : "The log file " + path + " cannot be opened: " + reason);
+        throw IOException(isFile ? "The log file " + path + " cannot be opened: " + reason
+                                 : "Descriptor " + std::to_string(other) + " cannot be used as the log: " + reason);
     }
     return FileDescriptor(fd);
 }

@@ -55,16 +55,34 @@ std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instance
     return ChannelId(answer.number(0));
 }
 
+namespace {
+
+Frame aboutRequest(FrameType type, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                   std::chrono::milliseconds time) {
+    Frame frame(type);
+    frame.add(std::uint64_t{groupSlot});
+    frame.add(channel.value());
+    frame.add(ticket.value());
+    frame.add(static_cast<std::uint64_t>(time.count()));
+    return frame;
+}
+
+}  // namespace
+
+bool AppLink::isSlow(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                     std::chrono::milliseconds time) noexcept {
+    try {
+        return client_.tell(aboutRequest(FrameType::SLOW, groupSlot, channel, ticket, time));
+    } catch (const std::bad_alloc &) {
+        return false;
+    }
+}
+
 void AppLink::overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
                       std::chrono::milliseconds time) noexcept {
     try {
-        Frame frame(FrameType::OVERRAN);
-        frame.add(std::uint64_t{groupSlot});
-        frame.add(channel.value());
-        frame.add(ticket.value());
-        frame.add(static_cast<std::uint64_t>(time.count()));
         // The frame has an answer, so the agent has looked before this process drops the channel.
-        client_.ask(frame);
+        client_.ask(aboutRequest(FrameType::OVERRAN, groupSlot, channel, ticket, time));
     } catch (const std::exception &) {
         // The agent has ended. The next agent tells its instances to finish, and kills those that
         // hang.

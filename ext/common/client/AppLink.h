@@ -33,6 +33,8 @@ public:
     }
     void overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
                  std::chrono::milliseconds time) noexcept override;
+    bool isSlow(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                std::chrono::milliseconds time) noexcept override;
     int agentLife() const noexcept override {
         return client_.agentLife();
     }

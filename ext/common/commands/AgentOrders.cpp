@@ -26,6 +26,7 @@ namespace {
 
 constexpr int INDENT = 2;
 constexpr std::chrono::milliseconds INTERVAL{100};
+constexpr std::chrono::seconds USUAL_PAUSE{60};
 
 RunningAgent agentOf(const Arguments &arguments) {
     return AgentFinder(arguments).choose(arguments.value("instance"));
@@ -48,23 +49,17 @@ std::vector<AppStatus> existingApps(const Arguments &arguments, ControlClient &c
     return selected;
 }
 
-bool isIdle(const AppStatus &app) {
-    return StatusWords::loadOf(app).busy == 0 && app.queue.waiting == 0;
-}
-
-/** @return the number of requests that are left */
-unsigned waitUntilIdle(const Arguments &arguments, ControlClient &client) {
-    const auto deadline = std::chrono::steady_clock::now() + *arguments.seconds("wait");
+/** Waits until the selected applications have none of the requests that `count` counts.
+ *  @return how many are left */
+unsigned waitUntilNone(const Arguments &arguments, ControlClient &client, std::chrono::milliseconds patience,
+                       unsigned (*count)(const AppStatus &)) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
     for (;;) {
-        const auto apps = selectApps(arguments, client.status().apps);
-        if (std::all_of(apps.begin(), apps.end(), isIdle)) {
-            return 0;
+        unsigned left = 0;
+        for (const AppStatus &app : selectApps(arguments, client.status().apps)) {
+            left += count(app);
         }
-        if (std::chrono::steady_clock::now() >= deadline) {
-            unsigned left = 0;
-            for (const AppStatus &app : apps) {
-                left += StatusWords::loadOf(app).busy + app.queue.waiting;
-            }
+        if (left == 0 || std::chrono::steady_clock::now() >= deadline) {
             return left;
         }
         std::this_thread::sleep_for(INTERVAL);
@@ -140,7 +135,8 @@ int drain(const Arguments &arguments) {
     if (!patience) {
         return ExitStatus::DONE;
     }
-    if (const unsigned left = waitUntilIdle(arguments, client); left > 0) {
+    const auto all = [](const AppStatus &app) { return StatusWords::loadOf(app).busy + app.queue.waiting; };
+    if (const unsigned left = waitUntilNone(arguments, client, *patience, all); left > 0) {
         throw CommandFailureException(fmt::format("{} requests are in work or wait", left), ExitStatus::TOO_LATE);
     }
     return ExitStatus::DONE;
@@ -149,6 +145,34 @@ int drain(const Arguments &arguments) {
 int undrain(const Arguments &arguments) {
     ControlClient client = agentOf(arguments).connect();
     orderDrain(arguments, client, "0");
+    return ExitStatus::DONE;
+}
+
+int pauseQueue(const Arguments &arguments) {
+    const auto limit = arguments.seconds("limit");
+    const auto seconds = limit ? std::chrono::ceil<std::chrono::seconds>(*limit) : USUAL_PAUSE;
+    ControlClient client = agentOf(arguments).connect();
+    for (const AppStatus &app : existingApps(arguments, client)) {
+        client.order({ControlVerb::PAUSE, app.name, std::to_string(seconds.count())});
+        fmt::print("Requests of {} wait, for {} s at most\n", singleLine(app.name), seconds.count());
+    }
+    std::fflush(stdout);
+    const auto patience = arguments.seconds("wait");
+    if (!patience) {
+        return ExitStatus::DONE;
+    }
+    const auto busy = [](const AppStatus &app) { return StatusWords::loadOf(app).busy; };
+    if (const unsigned left = waitUntilNone(arguments, client, *patience, busy); left > 0) {
+        throw CommandFailureException(fmt::format("{} requests are in work", left), ExitStatus::TOO_LATE);
+    }
+    return ExitStatus::DONE;
+}
+
+int resumeQueue(const Arguments &arguments) {
+    ControlClient client = agentOf(arguments).connect();
+    for (const AppStatus &app : existingApps(arguments, client)) {
+        client.order({ControlVerb::RESUME, app.name});
+    }
     return ExitStatus::DONE;
 }
 
@@ -205,11 +229,14 @@ int callApi(const Arguments &arguments) {
         throw CommandFailureException("name an order: passenger-config api-call --help lists them");
     }
     ControlClient client = agentOf(arguments).connect();
-    if (arguments.operands().front() == ControlVerb::STATUS) {
-        fmt::print("{}\n", client.statusText(arguments.operands().size() > 1 ? arguments.operands()[1] : ""));
+    const std::vector<std::string> &order = arguments.operands();
+    const bool isLong = order.front() == ControlVerb::STATUS ||
+                        (order.front() == ControlVerb::THREADS && order.size() > 2 && order[2] == "0");
+    if (isLong) {
+        fmt::print("{}\n", client.text(order.size() > 1 ? order : std::vector<std::string>{order.front(), ""}));
         return ExitStatus::DONE;
     }
-    const nlohmann::json fields = client.order(arguments.operands()).fields;
+    const nlohmann::json fields = client.order(order).fields;
     fmt::print("{}\n", fields.dump(INDENT, ' ', false, nlohmann::json::error_handler_t::replace));
     return ExitStatus::DONE;
 }

@@ -12,6 +12,8 @@ int restartApp(const Arguments &arguments);
 int detachProcess(const Arguments &arguments);
 int drain(const Arguments &arguments);
 int undrain(const Arguments &arguments);
+int pauseQueue(const Arguments &arguments);
+int resumeQueue(const Arguments &arguments);
 int listAgents(const Arguments &arguments);
 int reopenLogs(const Arguments &arguments);
 int printReport(const Arguments &arguments);

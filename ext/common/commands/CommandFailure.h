@@ -14,6 +14,8 @@ struct ExitStatus {
     static constexpr int NO_ANSWER = 2;
     /** validate-install: warnings only. */
     static constexpr int WARNINGS = 2;
+    /** explain: no application serves the URL. */
+    static constexpr int NOT_SERVED = 2;
     /** `--wait`: the time is over. */
     static constexpr int TOO_LATE = 3;
 };

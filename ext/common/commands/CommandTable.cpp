@@ -56,8 +56,9 @@ std::vector<CommandSpec> makeTable() {
          "agent's "
          "name, if several are running.\n",
          {{"show", '\0', Argument::REQUIRED, "WHAT",
-           "pool: applications and their instances. requests: what is in work and what waits. server: the agent, as "
-           "JSON. xml: for monitoring plugins. json: everything.",
+           "pool: applications and their instances. requests: what is in work and what waits. backtraces: where the "
+           "threads of the instances are (Ruby). server: the agent, as JSON. xml: for monitoring plugins. json: "
+           "everything.",
            "pool|requests|server|backtraces|xml|json"},
           {"no-header", '\0', Argument::NONE, "", "Print no version, date and agent.", ""},
           {"force-colors", '\0', Argument::NONE, "", "Print colours, though stdout is no terminal.", ""},
@@ -140,6 +141,31 @@ std::vector<CommandSpec> makeTable() {
          {NAME, ALL, INSTANCE, REGISTRY, HELP},
          {DONE, FAILED}},
         {CONFIG,
+         "pause",
+         "[PATH]",
+         1,
+         "let the requests of applications wait",
+         "For a deployment with a migration: pause --wait, migrate, restart-app, resume. Requests in work are "
+         "finished; those that come wait in the queue, up to PassengerMaxRequestQueueSize and "
+         "PassengerMaxRequestQueueTime. The health URL answers 503 meanwhile.\n",
+         {NAME,
+          ALL,
+          {"limit", '\0', Argument::REQUIRED, "SECONDS",
+           "End the pause after this time, if resume does not. By default 60, at most 3600.", ""},
+          {"wait", '\0', Argument::REQUIRED, "SECONDS", "Wait until no request is in work.", ""},
+          INSTANCE,
+          REGISTRY,
+          HELP},
+         {DONE, FAILED, {3, "With --wait: there are still requests in work."}}},
+        {CONFIG,
+         "resume",
+         "[PATH]",
+         1,
+         "let applications take requests again",
+         "Ends what pause has begun.\n",
+         {NAME, ALL, INSTANCE, REGISTRY, HELP},
+         {DONE, FAILED}},
+        {CONFIG,
          "list-instances",
          "",
          0,
@@ -166,6 +192,33 @@ std::vector<CommandSpec> makeTable() {
          "The error page, the log and passenger-status name the number. The agent keeps the last 100 reports.\n",
          {JSON, INSTANCE, REGISTRY, HELP},
          {DONE, FAILED}},
+        {CONFIG,
+         "explain",
+         "URL",
+         1,
+         "say which application serves a URL, and why",
+         "Shows the virtual host, the application, its user and interpreter, and each setting with the file and line "
+         "that it comes from; or why no application serves the URL. httpd's program reads its configuration for that, "
+         "as by configtest, so a change shows before httpd is reloaded. Run it as root, who reads all of the "
+         "configuration.\n",
+         {{"httpd", '\0', Argument::REQUIRED, "PROGRAM",
+           "The program that reads the configuration: apache2ctl, apachectl, or httpd itself with its environment.",
+           ""},
+          {"config", '\0', Argument::REQUIRED, "FILE", "httpd's configuration, if it is another than httpd's own.", ""},
+          {"all", '\0', Argument::NONE, "", "Show defaults, too.", ""},
+          JSON,
+          HELP},
+         {{0, "An application serves the URL."},
+          {1, "The command line is wrong, or httpd cannot read its configuration."},
+          {2, "No application serves the URL, or the application cannot be served."}}},
+        {CONFIG,
+         "event",
+         "[NAME]",
+         1,
+         "explain an event of the log",
+         "Prints its levels, its meaning, and what to do. Without NAME it lists all events.\n",
+         {HELP},
+         {DONE, {1, "There is no such event."}}},
         {CONFIG,
          "validate-install",
          "",
@@ -215,7 +268,8 @@ std::vector<CommandSpec> makeTable() {
          "ORDER [ARGUMENT...]",
          MANY_OPERANDS,
          "send an order to the agent",
-         "Prints the answer as JSON. ORDER is status, report, restart, detach, drain or reopen_logs, with the "
+         "Prints the answer as JSON. ORDER is status, threads, report, restart, detach, drain, pause, resume or "
+         "reopen_logs, with the "
          "arguments "
          "that doc/PROTOCOLS.md lists.\n",
          {INSTANCE, REGISTRY, HELP},

@@ -14,6 +14,8 @@
 #include "commands/Arguments.h"
 #include "commands/CommandFailure.h"
 #include "commands/CommandHelp.h"
+#include "commands/EventForm.h"
+#include "commands/ExplainCommand.h"
 #include "commands/InstallCheck.h"
 #include "commands/SystemMetrics.h"
 #include "commands/Terminal.h"
@@ -45,9 +47,13 @@ const std::map<std::string_view, std::function<int(const Arguments &)>> COMMANDS
     {"detach-process", detachProcess},
     {"drain", drain},
     {"undrain", undrain},
+    {"pause", pauseQueue},
+    {"resume", resumeQueue},
     {"list-instances", listAgents},
     {"reopen-logs", reopenLogs},
     {"report", printReport},
+    {"explain", explainUrl},
+    {"event", printEvent},
     {"validate-install", validateInstall},
     {"about", about},
     {"system-metrics", systemMetrics},

@@ -13,6 +13,8 @@ libpassenger_commands_la_SOURCES = \
     %D%/AppSelection.h \
     %D%/Arguments.cpp \
     %D%/Arguments.h \
+    %D%/BacktracesForm.cpp \
+    %D%/BacktracesForm.h \
     %D%/CommandFailure.h \
     %D%/CommandHelp.cpp \
     %D%/CommandHelp.h \
@@ -22,6 +24,12 @@ libpassenger_commands_la_SOURCES = \
     %D%/Completion.h \
     %D%/ConfigProgram.cpp \
     %D%/ConfigProgram.h \
+    %D%/EventForm.cpp \
+    %D%/EventForm.h \
+    %D%/EventTable.cpp \
+    %D%/EventTable.h \
+    %D%/ExplainCommand.cpp \
+    %D%/ExplainCommand.h \
     %D%/FolderAccess.cpp \
     %D%/FolderAccess.h \
     %D%/InstallCheck.cpp \
@@ -56,6 +64,13 @@ EXTRA_DIST += %D%/README.md
 
 PASSENGER_COMMAND_LIBS = libpassenger_commands.la libpassenger_control.la libpassenger_io.la libpassenger_shm.la \
     libpassenger_base.la $(FMT_LIBS)
+
+# The table of events comes from doc/EVENTS.md.
+%D%/EventTable.lo: ext/common/commands/EventRows.inc
+ext/common/commands/EventRows.inc: $(top_srcdir)/doc/EVENTS.md $(top_srcdir)/script/list-events
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
+	    $(RUBY) $(top_srcdir)/script/list-events $(top_srcdir)/doc/EVENTS.md >$@.new && mv $@.new $@
+CLEANFILES += ext/common/commands/EventRows.inc
 
 bin_PROGRAMS += passenger-config passenger-memory-stats passenger-status
 passenger_config_SOURCES = %D%/passenger_config.cpp

@@ -13,7 +13,9 @@ namespace Passenger {
 
 namespace {
 
-constexpr const char *ROW = "{:<7}  {:<7}  {:>10}  {:>10}  {:>10}  {:>10}  {}\n";
+// Scripts count the columns up to Private: only httpd's processes have the second one.
+constexpr const char *ROW = "{:<7}  {}{:>10}  {:>10}  {:>10}  {:>10}  {}\n";
+constexpr const char *PARENT = "{:<7}  ";
 
 std::string inMegabytes(std::uint64_t bytes) {
     constexpr double MEGABYTE = 1024 * 1024;
@@ -24,10 +26,11 @@ std::uint64_t privateOf(const ProcessMemory &memory) {
     return memory.privateClean + memory.privateDirty;
 }
 
-std::string row(const ListedProcess &process) {
+std::string row(const ListedProcess &process, bool withParent) {
     const auto value = [&process](auto take) { return process.memory ? inMegabytes(take(*process.memory)) : "?"; };
-    return fmt::format(fmt::runtime(ROW), process.pid, process.parent, inMegabytes(process.virtualSize),
-                       value([](const ProcessMemory &one) { return privateOf(one); }),
+    return fmt::format(fmt::runtime(ROW), process.pid,
+                       withParent ? fmt::format(fmt::runtime(PARENT), process.parent) : "",
+                       inMegabytes(process.virtualSize), value([](const ProcessMemory &one) { return privateOf(one); }),
                        value([](const ProcessMemory &one) { return one.proportional; }),
                        value([](const ProcessMemory &one) { return one.swap; }), singleLine(process.command));
 }
@@ -81,13 +84,17 @@ std::string memoryForm(const std::vector<MemorySection> &sections, bool colours)
     for (const MemorySection &section : sections) {
         const ProcessMemory sum = section.sum();
         text += "\n" + header(fmt::format("----------- {} -----------", singleLine(section.title)), colours) + "\n";
-        text += fmt::format(fmt::runtime(ROW), "PID", "PPID", "VMSize", "Private", "PSS", "Swap", "Name");
+        text +=
+            fmt::format(fmt::runtime(ROW), "PID", section.showsParents ? fmt::format(fmt::runtime(PARENT), "PPID") : "",
+                        "VMSize", "Private", "PSS", "Swap", "Name");
         for (const ListedProcess &process : section.processes) {
-            text += row(process);
+            text += row(process, section.showsParents);
         }
-        text += fmt::format("### Processes: {}\n### Total private memory: {}, PSS: {}, swap: {}{}\n",
-                            section.processes.size(), inMegabytes(privateOf(sum)), inMegabytes(sum.proportional),
-                            inMegabytes(sum.swap), section.complete() ? "" : " (?)");
+        const char *const doubt = section.complete() ? "" : " (?)";
+        text += fmt::format("### Processes: {}\n### Total private dirty RSS: {}{}\n", section.processes.size(),
+                            inMegabytes(sum.privateDirty), doubt);
+        text += fmt::format("### Total private memory: {}, PSS: {}, swap: {}{}\n", inMegabytes(privateOf(sum)),
+                            inMegabytes(sum.proportional), inMegabytes(sum.swap), doubt);
         apps = apps || section.isApp;
     }
     return apps ? text + sumsByApp(sections, colours) : text;

@@ -13,6 +13,8 @@ struct MemorySection {
     std::string title;
     bool isApp = false;
     std::vector<ListedProcess> processes;
+    /** Whether the table has the column PPID. */
+    bool showsParents = false;
 
     /** Of the processes that could be measured. */
     ProcessMemory sum() const;

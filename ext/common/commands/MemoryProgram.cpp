@@ -63,6 +63,7 @@ std::vector<MemorySection> sectionsOf(const std::vector<RunningAgent> &agents, b
     std::vector<MemorySection> sections;
     if (withHttpd) {
         sections.push_back(section("Apache processes", false, {httpds.begin(), httpds.end()}, all));
+        sections.back().showsParents = true;
     }
     sections.push_back(own);
     sections.insert(sections.end(), apps.begin(), apps.end());

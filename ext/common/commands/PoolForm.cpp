@@ -15,12 +15,12 @@ namespace {
 
 std::string instanceText(const AppStatus &app, std::size_t index, const FormOptions &options) {
     const InstanceStatus &instance = app.instances[index];
-    // With one instance the share is the count.
-    const std::string processed = fmt::format("{}{}", app.instances.size() > 1 ? "~" : "", shareOfRequests(app, index));
-    std::string text = fmt::format("  * PID: {:<5}   Sessions: {:<2}      Processed: {:<5}   Uptime: {}\n",
-                                   instance.pid, instance.sessions, processed, uptimeText(instance.age));
+    // Only digits: scripts find them by patterns such as `Processed: (\d+)` and `Memory *: (\d+)M`.
+    std::string text =
+        fmt::format("  * PID: {:<5}   Sessions: {:<2}      Processed: {:<5}   Uptime: {}\n", instance.pid,
+                    instance.sessions, shareOfRequests(app, index), uptimeText(instance.age));
     text += fmt::format("    CPU: {:<5}   Memory  : {:<5}   {}\n", fmt::format("{}%", cpuPercent(instance)),
-                        instance.memory == 0 ? "?" : fmt::format("{}M", instance.memory >> 20U),
+                        fmt::format("{}M", instance.memory >> 20U),
                         instance.sessions > 0 ? fmt::format("In work: for {}", StatusWords::duration(instance.busyFor))
                                               : std::string("In work: nothing"));
     if (instance.state == "disabled") {

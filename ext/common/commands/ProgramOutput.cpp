@@ -2,24 +2,52 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <optional>
+#include <string_view>
 
 #include "base/ChildProcess.h"
+#include "base/CleanEnvironment.h"
 #include "base/Exceptions.h"
 #include "base/Poll.h"
 #include "base/Split.h"
 
 namespace Passenger {
 
-ProgramOutput ProgramOutput::of(const std::string &program, const std::vector<std::string> &arguments) {
+namespace {
+
+constexpr std::chrono::milliseconds INTERVAL{50};
+/** Bytes. Beyond them the program is killed. */
+constexpr std::size_t LONGEST = 4 * 1024 * 1024;
+
+/** What httpd's configuration refers to, as Debian's envvars sets it. */
+std::vector<std::string> environmentWithoutSecrets() {
+    std::vector<std::string> environment = cleanEnvironment();
+    for (char **variable = environ; *variable != nullptr; variable++) {
+        if (std::string_view(*variable).starts_with("APACHE_")) {
+            environment.emplace_back(*variable);
+        }
+    }
+    return environment;
+}
+
+}  // namespace
+
+ProgramOutput ProgramOutput::of(const std::string &program, const std::vector<std::string> &arguments, Trust trust) {
     ProgramOutput output;
     auto [reading, writing] = makePipe();
     ChildProcess::Command command;
     command.program = program;
     command.arguments = arguments;
+    if (trust == Trust::NONE) {
+        command.newSession = true;
+        command.environment = environmentWithoutSecrets();
+    }
     command.descriptors = {{writing.get(), STDOUT_FILENO}, {writing.get(), STDERR_FILENO}};
     ChildProcess process;
     try {
@@ -31,13 +59,25 @@ ProgramOutput ProgramOutput::of(const std::string &program, const std::vector<st
     writing.reset();
     const auto deadline = deadlineIn(PATIENCE);
     std::array<char, 4096> buffer;
-    while (pollUntil(reading.get(), POLLIN, deadline)) {
-        const ssize_t size = ::read(reading.get(), buffer.data(), buffer.size());
-        if (size <= 0) {
-            output.succeeded = process.wait(PATIENCE) == 0;
-            break;
+    const pid_t pid = process.pid();
+    const auto readUntil = [&, fd = reading.get()](std::chrono::steady_clock::time_point date) {
+        if (output.text.size() >= LONGEST || !pollUntil(fd, POLLIN, date)) {
+            return false;
         }
-        output.text.append(buffer.data(), static_cast<std::size_t>(size));
+        const ssize_t size = ::read(fd, buffer.data(), buffer.size());
+        output.text.append(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+        return size > 0;
+    };
+    std::optional<int> status;
+    while (!status && std::chrono::steady_clock::now() < deadline && output.text.size() < LONGEST) {
+        // A process that the program has left behind may keep the pipe open.
+        status = readUntil(deadlineIn(INTERVAL)) ? std::nullopt : process.wait(INTERVAL);
+    }
+    while (status && readUntil(std::chrono::steady_clock::now())) {
+    }
+    output.succeeded = status == 0;
+    if (trust == Trust::NONE) {
+        ::kill(-pid, SIGKILL);
     }
     while (!output.text.empty() && output.text.back() == '\n') {
         output.text.pop_back();

@@ -15,8 +15,14 @@ struct ProgramOutput {
 
     static constexpr std::chrono::seconds PATIENCE{20};
 
+    /** NONE: other users may have the program run their code. It gets a session of its own, so no
+     *  terminal, and no variables but PATH, LANG and those of httpd's configuration; processes
+     *  that it leaves in the session are killed. */
+    enum class Trust { FULL, NONE };
+
     /** Runs a program to its end. Blocks, for PATIENCE at most. @throws SystemException: no pipe */
-    static ProgramOutput of(const std::string &program, const std::vector<std::string> &arguments);
+    static ProgramOutput of(const std::string &program, const std::vector<std::string> &arguments,
+                            Trust trust = Trust::FULL);
 };
 
 /** The path of the first of these programs in PATH or in root's usual folders; may be empty. */

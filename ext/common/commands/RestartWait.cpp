@@ -34,7 +34,8 @@ RestartWait::Outcome RestartWait::outcome(const AppStatus &before, const AppStat
         return Outcome::FAILED;
     }
     // An application without instances starts with its next request.
-    const bool done = now.state == "down" || (now.state == "serving" && now.version != before.version);
+    const bool serves = now.state == "serving" || now.state == "paused";
+    const bool done = now.state == "down" || (serves && now.version != before.version);
     return done ? Outcome::SERVES : Outcome::UNDER_WAY;
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -20,10 +21,12 @@
 #include "commands/AgentFinder.h"
 #include "commands/AppOrder.h"
 #include "commands/Arguments.h"
+#include "commands/BacktracesForm.h"
 #include "commands/CommandFailure.h"
 #include "commands/CommandHelp.h"
 #include "commands/OverviewForm.h"
 #include "commands/PoolForm.h"
+#include "commands/ProcessList.h"
 #include "commands/RequestsForm.h"
 #include "commands/Terminal.h"
 #include "control/StatusXml.h"
@@ -47,22 +50,20 @@ public:
 
     std::string answer() const {
         const RunningAgent agent = find();
-        if (show_ == "backtraces") {
-            throw CommandFailureException(
-                "the agent cannot ask instances for backtraces yet: kill -QUIT PID has a Ruby instance write them to "
-                "the "
-                "log",
-                ExitStatus::NO_ANSWER);
-        }
         ControlClient client = agent.connect();
-        const std::string text = client.statusText();
+        if (show_ == "backtraces") {
+            return backtracesForm(client);
+        }
+        const bool withRequests = show_ == "requests" || show_ == "json";
+        const std::string text =
+            client.statusText({}, withRequests ? ControlClient::Detail::REQUESTS : ControlClient::Detail::USUAL);
         if (show_ == "json" || show_ == "server") {
             return jsonForm(text);
         }
         ServerStatus status = statusFromJson(text);
         sortApps(status.apps, arguments_.has("sort") ? arguments_.value("sort") : "name");
         if (show_ == "xml") {
-            measurePrivateMemory(status);
+            measure(status);
             return statusXml(status);
         }
         return (arguments_.has("no-header") ? "" : header(agent, status)) + form(status);
@@ -100,11 +101,17 @@ private:
     }
 
     /** The agent measures PSS only. */
-    static void measurePrivateMemory(ServerStatus &status) {
+    static void measure(ServerStatus &status) {
+        const std::vector<ListedProcess> processes = listProcesses();
         for (AppStatus &app : status.apps) {
             for (InstanceStatus &instance : app.instances) {
-                if (const auto memory = processMemory(static_cast<pid_t>(instance.pid))) {
-                    instance.privateMemory = memory->privateDirty;
+                const auto process = std::find_if(processes.begin(), processes.end(), [&](const ListedProcess &one) {
+                    return one.pid == static_cast<pid_t>(instance.pid);
+                });
+                const auto memory = processMemory(static_cast<pid_t>(instance.pid));
+                if (memory && process != processes.end()) {
+                    instance.measured = {memory->resident,     memory->privateDirty,  memory->swap,
+                                         process->virtualSize, getpgid(process->pid), process->command};
                 }
             }
         }

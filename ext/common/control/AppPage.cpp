@@ -92,6 +92,21 @@ std::string instances(const AppStatus &app) {
     return html + "</table></div>\n";
 }
 
+std::string requests(const AppStatus &app) {
+    if (app.requests.empty()) {
+        return "";
+    }
+    std::string html =
+        "<h2>Requests</h2>\n<div class=scroll><table class=list><thead><tr><th>For<th>Pid<th>Client<th>Request"
+        "</thead>\n";
+    for (const RequestStatus &request : app.requests) {
+        html += fmt::format("<tr><td>{}<td>{}<td>{}<td><code>{} {}</code>\n", duration(request.age),
+                            request.pid > 0 ? std::to_string(request.pid) : "waits", markupText(request.client),
+                            markupText(request.method), markupText(request.uri));
+    }
+    return html + "</table></div>\n";
+}
+
 std::string windows(const AppStatus &app) {
     std::string html = "<section class=windows><div><h2>Queue time</h2>";
     html += StatusParts::quantiles(app.windows, &WindowStatus::queue);
@@ -152,7 +167,7 @@ std::string render(const AppStatus &app, double now) {
     html += TimePlot::large(app.points, TimePlot::Series::REQUESTS, now);
     html += TimePlot::large(app.points, TimePlot::Series::QUEUE_TIME, now);
     html += TimePlot::large(app.points, TimePlot::Series::SERVICE_TIME, now);
-    return html + "</section>\n" + instances(app) + counters(app) + events(app) + about(app);
+    return html + "</section>\n" + instances(app) + requests(app) + counters(app) + events(app) + about(app);
 }
 
 }  // namespace Passenger::AppPage

@@ -44,12 +44,20 @@ Frame ControlClient::order(std::vector<std::string> order) {
     return answer;
 }
 
-ServerStatus ControlClient::status(const std::string &app) {
-    return statusFromJson(statusText(app));
+ServerStatus ControlClient::status(const std::string &app, Detail detail) {
+    return statusFromJson(statusText(app, detail));
 }
 
-std::string ControlClient::statusText(const std::string &app) {
-    Frame answer = order({ControlVerb::STATUS, app});
+std::string ControlClient::statusText(const std::string &app, Detail detail) {
+    std::vector<std::string> question{ControlVerb::STATUS, app};
+    if (detail == Detail::REQUESTS) {
+        question.emplace_back(ControlVerb::WITH_REQUESTS);
+    }
+    return text(std::move(question));
+}
+
+std::string ControlClient::text(std::vector<std::string> question) {
+    Frame answer = order(std::move(question));
     const auto size = static_cast<std::size_t>(answer.number(0));
     const SharedMemory memory = SharedMemory::adopt(answer.takeDescriptor(0), size);
     std::string text(size, '\0');

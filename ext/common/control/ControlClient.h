@@ -35,10 +35,14 @@ public:
 
     /** @param order the verb (ControlVerbs.h) and its arguments @return the DONE frame */
     Frame order(std::vector<std::string> order);
+    /** The same where the answer is a memory file. @return what it has */
+    std::string text(std::vector<std::string> order);
+    /** What a status of all applications has. One of a single application has everything. */
+    enum class Detail { USUAL, REQUESTS };
     /** @param app its name; empty: all that the asker may see */
-    ServerStatus status(const std::string &app = {});
+    ServerStatus status(const std::string &app = {}, Detail detail = Detail::USUAL);
     /** The same, as the agent's JSON. */
-    std::string statusText(const std::string &app = {});
+    std::string statusText(const std::string &app = {}, Detail detail = Detail::USUAL);
 
 private:
     FrameSocket socket_;

@@ -4,8 +4,15 @@ namespace Passenger {
 
 /** The first field of an ORDER frame (doc/PROTOCOLS.md, section 5). */
 struct ControlVerb {
-    /** An application's name, or nothing for all. Answer: a ServerStatus as JSON. */
+    /** An application's name, or nothing for all; perhaps WITH_REQUESTS. Answer: a ServerStatus as
+     *  JSON. */
     static constexpr const char *STATUS = "status";
+    /** Lists the requests in flight of all applications, too. */
+    static constexpr const char *WITH_REQUESTS = "requests";
+    /** An application's name; `1`: its instances are asked where their threads are, `0`: what they
+     *  have answered since. Answer to `0`: as JSON, an array with `pid`, `answered` and `text`
+     *  of each instance. */
+    static constexpr const char *THREADS = "threads";
     /** A report's number. Answer: the report's frame fields (io/ReportFrame.h). */
     static constexpr const char *REPORT = "report";
     /** An application's name. */
@@ -14,6 +21,10 @@ struct ControlVerb {
     static constexpr const char *DETACH = "detach";
     /** An application's name, or nothing for the server; `1` or `0`. */
     static constexpr const char *DRAIN = "drain";
+    /** An application's name, and for how many seconds at most: its requests wait. */
+    static constexpr const char *PAUSE = "pause";
+    /** An application's name: the pause ends. */
+    static constexpr const char *RESUME = "resume";
     /** The log files are opened anew. */
     static constexpr const char *REOPEN_LOGS = "reopen_logs";
 };

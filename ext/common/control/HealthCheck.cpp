@@ -12,6 +12,9 @@ std::string reasonOf(const AppStatus &app, std::chrono::seconds queueAge) {
     if (app.draining) {
         return "drains";
     }
+    if (app.queue.pausedFor > 0) {
+        return "is paused";
+    }
     if (app.state == "failed") {
         return "does not start";
     }

@@ -6,6 +6,7 @@ libpassenger_control_la_SOURCES = \
     %D%/ControlClient.cpp \
     %D%/ControlClient.h \
     %D%/ControlVerbs.h \
+    %D%/ExplainWords.h \
     %D%/HealthCheck.cpp \
     %D%/HealthCheck.h \
     %D%/InstanceFigures.cpp \

@@ -54,6 +54,7 @@ ServerStatus publicPart(ServerStatus status) {
         app.user.clear();
         app.uid = -1;
         app.events.clear();
+        app.requests.clear();
         if (app.failure) {
             app.failure->summary.clear();
             app.failure->remedy.clear();

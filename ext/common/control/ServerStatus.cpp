@@ -1,114 +1,179 @@
 #include "control/ServerStatus.h"
 
-#include <cmath>
-#include <string>
+#include <fmt/format.h>
+#include <rapidjson/document.h>
+#include <rapidjson/error/en.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <string>
+#include <type_traits>
 
 #include "base/Exceptions.h"
+#include "base/Json.h"
 #include "base/LogHistogram.h"
 
 namespace Passenger {
 
 namespace {
 
-using Json = nlohmann::json;
-
 /** Times are told in microseconds: more digits say nothing and cost the reader time. */
-double rounded(double seconds) {
-    return std::round(seconds * 1e6) / 1e6;
-}
+constexpr int DECIMALS = 6;
 
 // describe(value, visit) names each member once; writing and reading both use it.
 
 template <class Value, class Visit> void describe(Value &value, Visit &&visit);
 
+/** Writes without a tree in between: a status of a thousand applications is long. */
 class Writer {
 public:
-    explicit Writer(Json &object) : object_(object) {}
+    explicit Writer(rapidjson::StringBuffer &text) : writer_(text) {
+        writer_.SetMaxDecimalPlaces(DECIMALS);
+    }
 
     template <class Member> void operator()(const char *name, const Member &member) {
-        write(object_[name], member);
+        writer_.Key(name);
+        write(member);
+    }
+    template <class Value> void writeObject(const Value &value) {
+        writer_.StartObject();
+        describe(value, *this);
+        writer_.EndObject();
     }
 
 private:
-    template <class Member> static void write(Json &place, const Member &member) {
-        if constexpr (requires(Json target) { target = member; }) {
-            place = member;
+    template <class Member> void write(const Member &member) {
+        if constexpr (std::is_same_v<Member, bool>) {
+            writer_.Bool(member);
+        } else if constexpr (std::is_floating_point_v<Member>) {
+            writer_.Double(member);
+        } else if constexpr (std::is_signed_v<Member>) {
+            writer_.Int64(member);
+        } else if constexpr (std::is_unsigned_v<Member>) {
+            writer_.Uint64(member);
         } else {
-            place = Json::object();
-            describe(member, Writer(place));
+            writeObject(member);
         }
     }
-    static void write(Json &place, double member) {
-        place = rounded(member);
-    }
-    static void write(Json &place, const TimeQuantiles &times) {
-        place = {rounded(times.p50), rounded(times.p90), rounded(times.p99)};
-    }
-    static void write(Json &place, const PointStatus &point) {
-        place = {rounded(point.at), rounded(point.seconds), point.requests};
-        for (const TimeQuantiles &times : {point.queue, point.service}) {
-            place.push_back(rounded(times.p50));
-            place.push_back(rounded(times.p90));
-            place.push_back(rounded(times.p99));
+    void write(const std::string &text) {
+        if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; })) {
+            writer_.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+        } else {
+            const std::string valid = jsonString(text);
+            writer_.RawValue(valid.data(), valid.size(), rapidjson::kStringType);
         }
     }
-    template <class Element> static void write(Json &place, const std::vector<Element> &members) {
-        place = Json::array();
+    void write(const TimeQuantiles &times) {
+        writer_.StartArray();
+        writeEach(times);
+        writer_.EndArray();
+    }
+    void write(const PointStatus &point) {
+        writer_.StartArray();
+        writer_.Double(point.at);
+        writer_.Double(point.seconds);
+        writer_.Uint64(point.requests);
+        writeEach(point.queue);
+        writeEach(point.service);
+        writer_.EndArray();
+    }
+    void writeEach(const TimeQuantiles &times) {
+        for (const double time : {times.p50, times.p90, times.p99}) {
+            writer_.Double(time);
+        }
+    }
+    template <class Element> void write(const std::vector<Element> &members) {
+        writer_.StartArray();
         for (const Element &member : members) {
-            write(place.emplace_back(), member);
+            write(member);
         }
+        writer_.EndArray();
     }
-    template <class Member> static void write(Json &place, const std::optional<Member> &member) {
+    template <class Member> void write(const std::optional<Member> &member) {
         if (member) {
-            write(place, *member);
+            write(*member);
+        } else {
+            writer_.Null();
         }
     }
 
-    Json &object_;
+    rapidjson::Writer<rapidjson::StringBuffer> writer_;
 };
 
 class Reader {
 public:
-    explicit Reader(const Json &object) : object_(object) {}
+    explicit Reader(const rapidjson::Value &object) : object_(object) {
+        expect(object.IsObject(), "an object");
+    }
 
     template <class Member> void operator()(const char *name, Member &member) {
-        const auto found = object_.find(name);
-        if (found != object_.end() && !found->is_null()) {
-            read(*found, member);
+        const auto found = object_.FindMember(name);
+        if (found != object_.MemberEnd() && !found->value.IsNull()) {
+            read(found->value, member);
         }
     }
 
 private:
-    template <class Member> static void read(const Json &place, Member &member) {
-        if constexpr (requires(Json source) { source.get_to(member); }) {
-            place.get_to(member);
+    static void expect(bool is, const char *what) {
+        if (!is) {
+            throw ProtocolException(fmt::format("the agent's status is malformed: a value is not {}", what));
+        }
+    }
+
+    template <class Member> static void read(const rapidjson::Value &place, Member &member) {
+        if constexpr (std::is_same_v<Member, bool>) {
+            expect(place.IsBool(), "true or false");
+            member = place.GetBool();
+        } else if constexpr (std::is_floating_point_v<Member>) {
+            expect(place.IsNumber(), "a number");
+            member = place.GetDouble();
+        } else if constexpr (std::is_signed_v<Member>) {
+            expect(place.IsInt64(), "a whole number");
+            member = static_cast<Member>(place.GetInt64());
+        } else if constexpr (std::is_unsigned_v<Member>) {
+            expect(place.IsUint64(), "a whole number");
+            member = static_cast<Member>(place.GetUint64());
         } else {
             describe(member, Reader(place));
         }
     }
-    static void read(const Json &place, TimeQuantiles &times) {
+    static void read(const rapidjson::Value &place, std::string &text) {
+        expect(place.IsString(), "a text");
+        text.assign(place.GetString(), place.GetStringLength());
+    }
+    static void read(const rapidjson::Value &place, TimeQuantiles &times) {
+        expect(place.IsArray(), "an array");
         times = quantilesAt(place, 0);
     }
-    static void read(const Json &place, PointStatus &point) {
-        point = {place.at(0).get<double>(), place.at(1).get<double>(), place.at(2).get<std::uint64_t>(),
-                 quantilesAt(place, 3), quantilesAt(place, 6)};
+    static void read(const rapidjson::Value &place, PointStatus &point) {
+        expect(place.IsArray() && place.Size() > 2, "a point");
+        read(place[0], point.at);
+        read(place[1], point.seconds);
+        read(place[2], point.requests);
+        point.queue = quantilesAt(place, 3);
+        point.service = quantilesAt(place, 6);
     }
-    static TimeQuantiles quantilesAt(const Json &place, std::size_t first) {
-        return {place.at(first).get<double>(), place.at(first + 1).get<double>(), place.at(first + 2).get<double>()};
+    static TimeQuantiles quantilesAt(const rapidjson::Value &place, rapidjson::SizeType first) {
+        expect(place.Size() > first + 2, "three times");
+        TimeQuantiles times;
+        read(place[first], times.p50);
+        read(place[first + 1], times.p90);
+        read(place[first + 2], times.p99);
+        return times;
     }
-    template <class Element> static void read(const Json &place, std::vector<Element> &members) {
+    template <class Element> static void read(const rapidjson::Value &place, std::vector<Element> &members) {
+        expect(place.IsArray(), "an array");
         members.clear();
-        for (const Json &element : place.get_ref<const Json::array_t &>()) {
+        for (const rapidjson::Value &element : place.GetArray()) {
             read(element, members.emplace_back());
         }
     }
-    template <class Member> static void read(const Json &place, std::optional<Member> &member) {
+    template <class Member> static void read(const rapidjson::Value &place, std::optional<Member> &member) {
         read(place, member.emplace());
     }
 
-    const Json &object_;
+    const rapidjson::Value &object_;
 };
 
 template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
@@ -131,13 +196,20 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("sessions", value.sessions);
         visit("busy_for", value.busyFor);
         visit("memory", value.memory);
-        visit("private_memory", value.privateMemory);
         visit("cpu_time", value.cpuTime);
         visit("replacement_reason", value.replacementReason);
     } else if constexpr (std::is_same_v<Type, QueueStatus>) {
         visit("waiting", value.waiting);
         visit("oldest", value.oldest);
         visit("limit", value.limit);
+        visit("paused_for", value.pausedFor);
+    } else if constexpr (std::is_same_v<Type, RequestStatus>) {
+        visit("pid", value.pid);
+        visit("age", value.age);
+        visit("client", value.client);
+        visit("method", value.method);
+        visit("id", value.id);
+        visit("uri", value.uri);
     } else if constexpr (std::is_same_v<Type, CountersStatus>) {
         visit("requests", value.requests);
         visit("refused", value.refused);
@@ -163,6 +235,15 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("at", value.at);
         visit("name", value.name);
         visit("text", value.text);
+    } else if constexpr (std::is_same_v<Type, WorkersStatus>) {
+        visit("busy", value.busy);
+        visit("idle", value.idle);
+        visit("limit", value.limit);
+    } else if constexpr (std::is_same_v<Type, SpoolStatus>) {
+        visit("bytes", value.bytes);
+        visit("limit", value.limit);
+        visit("available", value.available);
+        visit("reserve", value.reserve);
     } else if constexpr (std::is_same_v<Type, AppStatus>) {
         visit("name", value.name);
         visit("root", value.root);
@@ -187,6 +268,7 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("points", value.points);
         visit("last_spawn_time", value.lastSpawnTime);
         visit("failure", value.failure);
+        visit("requests", value.requests);
         visit("events", value.events);
     } else {
         static_assert(std::is_same_v<Type, ServerStatus>);
@@ -204,6 +286,8 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("descriptor_limit", value.descriptorLimit);
         visit("attaches_refused", value.attachesRefused);
         visit("draining", value.draining);
+        visit("httpd_workers", value.workers);
+        visit("spool", value.spool);
         visit("apps", value.apps);
     }
 }
@@ -220,19 +304,21 @@ std::vector<double> histogramBounds() {
 }
 
 std::string toJson(const ServerStatus &status) {
-    Json document = Json::object();
-    describe(status, Writer(document));
-    return document.dump(-1, ' ', false, Json::error_handler_t::replace);
+    rapidjson::StringBuffer text;
+    Writer(text).writeObject(status);
+    return {text.GetString(), text.GetSize()};
 }
 
 ServerStatus statusFromJson(std::string_view text) {
-    ServerStatus status;
-    try {
-        const Json document = Json::parse(text);
-        describe(status, Reader(document));
-    } catch (const Json::exception &error) {
-        throw ProtocolException(std::string("the agent's status is malformed: ") + error.what());
+    // Iterative: the depth of what a false agent sends is not limited.
+    rapidjson::Document document;
+    document.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
+    if (document.HasParseError()) {
+        throw ProtocolException(fmt::format("the agent's status is malformed at byte {}: {}", document.GetErrorOffset(),
+                                            rapidjson::GetParseError_En(document.GetParseError())));
     }
+    ServerStatus status;
+    describe(status, Reader(document));
     return status;
 }
 

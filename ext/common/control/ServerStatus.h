@@ -55,6 +55,17 @@ struct HistogramStatus {
 /** The upper bounds of HistogramStatus::counts but the last, in seconds. */
 std::vector<double> histogramBounds();
 
+/** What a command measures of an instance, which the agent does not. Memory is in bytes. */
+struct MeasuredStatus {
+    std::uint64_t resident = 0;
+    /** Written pages that no other process has. */
+    std::uint64_t privateDirty = 0;
+    std::uint64_t swap = 0;
+    std::uint64_t virtualSize = 0;
+    std::int64_t processGroup = 0;
+    std::string commandLine;
+};
+
 struct InstanceStatus {
     std::int64_t pid = 0;
     /** standby, serving, disabled, draining, dead */
@@ -71,8 +82,8 @@ struct InstanceStatus {
     double busyFor = 0;
     /** PSS; 0: unknown. */
     std::uint64_t memory = 0;
-    /** Written pages that no other process has; 0: unknown. Commands measure it, not the agent. */
-    std::uint64_t privateMemory = 0;
+    /** Nothing: it is not measured, or this user may not measure it. Not in the JSON. */
+    std::optional<MeasuredStatus> measured;
     /** Of one core, since its start. */
     double cpuTime = 0;
     /** Why it is being replaced; empty: it is not. */
@@ -85,6 +96,22 @@ struct QueueStatus {
     double oldest = 0;
     /** 0: none. */
     unsigned limit = 0;
+    /** How long it remains paused; 0: it is not. */
+    double pausedFor = 0;
+};
+
+/** A request in flight. Texts are those of its client. */
+struct RequestStatus {
+    /** The instance that works at it; 0: it waits. */
+    std::int64_t pid = 0;
+    /** Since it was sent to the queue. */
+    double age = 0;
+    std::string client;
+    std::string method;
+    /** Empty: it has none. */
+    std::string id;
+    /** Perhaps cut. */
+    std::string uri;
 };
 
 struct CountersStatus {
@@ -138,7 +165,7 @@ struct AppStatus {
     /** Empty: not yet known. */
     std::string user;
     std::int64_t uid = -1;
-    /** down, starting, serving, deploying, deploy-failed, failed, shut-down */
+    /** down, starting, serving, paused, deploying, deploy-failed, failed, shut-down */
     std::string state;
     /** Whether starts fail one after the other. */
     bool crashLooping = false;
@@ -166,8 +193,30 @@ struct AppStatus {
     /** How long the last start of an instance took; 0: none was seen. */
     double lastSpawnTime = 0;
     std::optional<FailureStatus> failure;
+    /** In work and waiting, the oldest first; at most 500. In a status of all applications only if
+     *  it was asked for. */
+    std::vector<RequestStatus> requests;
     /** The last ones, the newest last; at most 50. Empty in a status of all applications. */
     std::vector<EventStatus> events;
+};
+
+/** httpd's worker threads; with prefork, its processes. */
+struct WorkersStatus {
+    /** With a request, or with a connection that is kept for one (prefork, worker). */
+    unsigned busy = 0;
+    unsigned idle = 0;
+    /** MaxRequestWorkers. */
+    unsigned limit = 0;
+};
+
+/** The files that httpd has in PassengerDataBufferDir for requests and answers. In bytes. */
+struct SpoolStatus {
+    std::uint64_t bytes = 0;
+    /** 0: none. */
+    std::uint64_t limit = 0;
+    /** Free on the disk, and the part of it that stays free. */
+    std::uint64_t available = 0;
+    std::uint64_t reserve = 0;
 };
 
 struct ServerStatus {
@@ -193,6 +242,9 @@ struct ServerStatus {
     std::uint64_t attachesRefused = 0;
     /** Whether health checks shall send all requests elsewhere. */
     bool draining = false;
+    /** Known to httpd alone: the status pages have them, and the agent's own status does not. */
+    std::optional<WorkersStatus> workers;
+    std::optional<SpoolStatus> spool;
     std::vector<AppStatus> apps;
 };
 

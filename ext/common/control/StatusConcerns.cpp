@@ -52,6 +52,12 @@ public:
                             "LimitNOFILE)",
                             status.descriptors, status.descriptorLimit));
         }
+        if (status.workers) {
+            lookAt(*status.workers);
+        }
+        if (status.spool) {
+            lookAt(*status.spool);
+        }
         if (status.attachesRefused > 0) {
             add(Weight::NOTICE, fmt::format("{} that httpd's configuration does not allow: the log has "
                                             "event=attach.refused",
@@ -70,6 +76,29 @@ public:
     }
 
 private:
+    void lookAt(const WorkersStatus &workers) {
+        if (isNear(workers.busy, workers.limit)) {
+            add(workers.busy >= workers.limit ? Weight::PROBLEM : Weight::NOTICE,
+                fmt::format("httpd has {} of {} workers busy; further clients wait. MaxRequestWorkers is the limit",
+                            workers.busy, workers.limit));
+        }
+    }
+
+    void lookAt(const SpoolStatus &spool) {
+        if (isNear(static_cast<double>(spool.bytes), static_cast<double>(spool.limit))) {
+            add(Weight::PROBLEM, fmt::format("Files in PassengerDataBufferDir have {} of {}. "
+                                             "PassengerMaxDataBufferSize is the limit",
+                                             StatusWords::bytes(spool.bytes), StatusWords::bytes(spool.limit)));
+        }
+        // The reserve is a limit from below.
+        if (isNear(static_cast<double>(spool.reserve), static_cast<double>(spool.available)) ||
+            spool.available < spool.reserve) {
+            add(Weight::PROBLEM, fmt::format("The disk of PassengerDataBufferDir has {} left, of which {} stay free "
+                                             "(PassengerMinDataBufferFreeSpace): free it, or long requests are refused",
+                                             StatusWords::bytes(spool.available), StatusWords::bytes(spool.reserve)));
+        }
+    }
+
     void lookAt(const AppStatus &app) {
         if (app.state == "failed") {
             add(Weight::PROBLEM, "does not start" + failureOf(app), &app);

@@ -105,6 +105,12 @@ private:
 using Server = const ServerStatus &;
 using App = const AppStatus &;
 
+void addSpool(Server server, std::uint64_t SpoolStatus::*member, Samples &to) {
+    if (server.spool) {
+        to.add((*server.spool).*member);
+    }
+}
+
 /** One metric. It is of the server, or of each application. */
 struct Family {
     /** Without `_total`. */
@@ -119,7 +125,8 @@ struct Family {
     void (*ofApp)(App, Samples &) = nullptr;
 };
 
-constexpr std::array APP_STATES{"down", "starting", "serving", "deploying", "deploy-failed", "failed", "shut-down"};
+constexpr std::array APP_STATES{"down",      "starting",      "serving", "paused",
+                                "deploying", "deploy-failed", "failed",  "shut-down"};
 constexpr std::array INSTANCE_STATES{"standby", "serving", "disabled", "draining"};
 
 constexpr std::array FAMILIES{
@@ -146,6 +153,30 @@ constexpr std::array FAMILIES{
            [](Server server, Samples &to) { to.add(server.attachesRefused); }},
     Family{"passenger_draining", Type::GAUGE, "", "", "1 while health checks send all requests elsewhere.",
            [](Server server, Samples &to) { to.add(server.draining ? 1 : 0); }},
+    Family{"passenger_httpd_workers", Type::GAUGE, "", "state",
+           "httpd's worker threads, with prefork its processes: busy or idle.",
+           [](Server server, Samples &to) {
+               if (server.workers) {
+                   to.add(server.workers->busy, {{"state", "busy"}});
+                   to.add(server.workers->idle, {{"state", "idle"}});
+               }
+           }},
+    Family{"passenger_httpd_workers_limit", Type::GAUGE, "", "", "MaxRequestWorkers.",
+           [](Server server, Samples &to) {
+               if (server.workers) {
+                   to.add(server.workers->limit);
+               }
+           }},
+    Family{"passenger_spool_bytes", Type::GAUGE, "bytes", "", "Requests and answers in PassengerDataBufferDir.",
+           [](Server server, Samples &to) { addSpool(server, &SpoolStatus::bytes, to); }},
+    Family{"passenger_spool_limit_bytes", Type::GAUGE, "bytes", "",
+           "PassengerMaxDataBufferSize, or three quarters of the room; 0: none.",
+           [](Server server, Samples &to) { addSpool(server, &SpoolStatus::limit, to); }},
+    Family{"passenger_spool_available_bytes", Type::GAUGE, "bytes", "", "Free on the disk of these files.",
+           [](Server server, Samples &to) { addSpool(server, &SpoolStatus::available, to); }},
+    Family{"passenger_spool_reserve_bytes", Type::GAUGE, "bytes", "",
+           "PassengerMinDataBufferFreeSpace: the part of the disk that these files leave free.",
+           [](Server server, Samples &to) { addSpool(server, &SpoolStatus::reserve, to); }},
 
     Family{"passenger_app_state", Type::GAUGE, "", "app, state",
            "1 for the state that the application has, 0 for the others.", nullptr,

@@ -32,6 +32,20 @@ std::string linkTo(const std::string &app) {
     return fmt::format("<a href=\"?app={}\">{}</a>", StatusWords::urlEncoded(app), markupText(app));
 }
 
+std::string workersTile(const WorkersStatus &workers) {
+    const double share = StatusParts::shareOf(workers.busy, workers.limit);
+    return StatusParts::tile("Workers of httpd", std::to_string(workers.busy),
+                             fmt::format("busy, {} idle, limit {}", workers.idle, workers.limit), share,
+                             StatusParts::weightOfShare(share));
+}
+
+std::string spoolTile(const SpoolStatus &spool) {
+    const double share = StatusParts::shareOf(static_cast<double>(spool.bytes), static_cast<double>(spool.limit));
+    return StatusParts::tile("Spool files", StatusWords::bytes(spool.bytes),
+                             spool.limit > 0 ? "of " + StatusWords::bytes(spool.limit) : "", share,
+                             StatusParts::weightOfShare(share));
+}
+
 std::string tiles(const ServerStatus &status) {
     Load all;
     double rate = 0;
@@ -68,7 +82,8 @@ std::string tiles(const ServerStatus &status) {
                                   fmt::format("of {}", status.descriptorLimit), descriptors,
                                   StatusParts::weightOfShare(descriptors));
     }
-    return html + "</section>\n";
+    return html + (status.workers ? workersTile(*status.workers) : "") +
+           (status.spool ? spoolTile(*status.spool) : "") + "</section>\n";
 }
 
 std::string concerns(const ServerStatus &status) {

@@ -111,6 +111,17 @@ std::string statusAsText(const ServerStatus &status) {
     lines.add("DescriptorLimit", status.descriptorLimit);
     lines.add("AttachesRefused", status.attachesRefused);
     lines.add("ServerDraining", status.draining);
+    if (status.workers) {
+        lines.add("HttpdBusyWorkers", status.workers->busy);
+        lines.add("HttpdIdleWorkers", status.workers->idle);
+        lines.add("HttpdWorkersLimit", status.workers->limit);
+    }
+    if (status.spool) {
+        lines.add("SpoolBytes", status.spool->bytes);
+        lines.add("SpoolBytesLimit", status.spool->limit);
+        lines.add("SpoolBytesAvailable", status.spool->available);
+        lines.add("SpoolBytesReserve", status.spool->reserve);
+    }
     lines.add("Applications", static_cast<std::uint64_t>(status.apps.size()));
     for (std::size_t index = 0; index < status.apps.size(); index++) {
         lines.begin(fmt::format("App[{}]", index));

@@ -91,6 +91,9 @@ std::string state(const AppStatus &app) {
     if (app.state == "serving") {
         return "up";
     }
+    if (app.state == "paused") {
+        return "paused for " + duration(app.queue.pausedFor);
+    }
     if (app.state == "deploying") {
         return "rolling to a new version";
     }
@@ -104,8 +107,8 @@ Weight weightOf(const AppStatus &app) {
     if (app.state == "failed" || app.crashLooping || (app.queue.limit > 0 && app.queue.waiting >= app.queue.limit)) {
         return Weight::PROBLEM;
     }
-    const bool changes =
-        app.state == "starting" || app.state == "deploying" || app.state == "deploy-failed" || app.state == "shut-down";
+    const bool changes = app.state == "paused" || app.state == "starting" || app.state == "deploying" ||
+                         app.state == "deploy-failed" || app.state == "shut-down";
     return changes || app.draining ? Weight::NOTICE : Weight::NONE;
 }
 

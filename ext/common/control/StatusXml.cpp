@@ -74,15 +74,29 @@ const char *poolState(const AppStatus &app) {
     return app.state == "shut-down" ? "DESTROYED" : "READY";
 }
 
+/** As Phusion Passenger names it. */
+std::string_view typeName(const AppStatus &app) {
+    return app.type == "rack" ? "ruby" : app.type == "wsgi" ? "python" : std::string_view(app.type);
+}
+
 void addMemory(XmlWriter &xml, const InstanceStatus &instance) {
-    xml.add("has_metrics", instance.memory != 0);
+    xml.add("has_metrics", instance.memory != 0 || instance.measured);
     xml.add("cpu", cpuPercent(instance));
-    if (instance.memory == 0) {
+    xml.add("pss", instance.memory / KILOBYTE);
+    if (!instance.measured) {
+        // Plugins read these two without asking whether they are there.
+        xml.add("private_dirty", instance.memory / KILOBYTE);
+        xml.add("real_memory", instance.memory / KILOBYTE);
         return;
     }
-    xml.add("pss", instance.memory / KILOBYTE);
-    xml.add("private_dirty", (instance.privateMemory != 0 ? instance.privateMemory : instance.memory) / KILOBYTE);
-    xml.add("real_memory", instance.memory / KILOBYTE);
+    const MeasuredStatus &measured = *instance.measured;
+    xml.add("rss", measured.resident / KILOBYTE);
+    xml.add("private_dirty", measured.privateDirty / KILOBYTE);
+    xml.add("swap", measured.swap / KILOBYTE);
+    xml.add("real_memory", (measured.privateDirty + measured.swap) / KILOBYTE);
+    xml.add("vmsize", measured.virtualSize / KILOBYTE);
+    xml.add("process_group_id", measured.processGroup);
+    xml.add("command", measured.commandLine);
 }
 
 void addInstance(XmlWriter &xml, const AppStatus &app, std::size_t index, double now) {
@@ -97,11 +111,14 @@ void addInstance(XmlWriter &xml, const AppStatus &app, std::size_t index, double
                 ? instance.sessions
                 : static_cast<unsigned>(std::min(1.0, 1.0 * instance.sessions / instance.concurrency) * BUSY));
     xml.add("processed", shareOfRequests(app, index));
-    xml.add("spawn_end_time", static_cast<std::uint64_t>((now - instance.age) * MICROSECONDS));
-    if (instance.sessions > 0) {
-        xml.add("last_used", static_cast<std::uint64_t>(now * MICROSECONDS));
-        xml.add("last_used_desc", "0s ago");
+    // Its start is one moment here. An idle instance may have been used later than at its start.
+    const auto started = static_cast<std::uint64_t>(std::max(0.0, now - instance.age) * MICROSECONDS);
+    for (const char *name : {"spawner_creation_time", "spawn_start_time", "spawn_end_time"}) {
+        xml.add(name, started);
     }
+    const bool busy = instance.sessions > 0;
+    xml.add("last_used", busy ? static_cast<std::uint64_t>(now * MICROSECONDS) : started);
+    xml.add("last_used_desc", busy ? "0s ago" : uptimeText(instance.age) + " ago");
     xml.add("uptime", uptimeText(instance.age));
     xml.add("life_status", lifeStatus(instance));
     xml.add("enabled", enabled(instance));
@@ -113,7 +130,7 @@ void addOptions(XmlWriter &xml, const AppStatus &app) {
     xml.open("options");
     xml.add("app_root", app.root);
     xml.add("app_group_name", app.name);
-    xml.add("app_type", app.type);
+    xml.add("app_type", typeName(app));
     xml.add("environment", app.environment);
     xml.add("min_processes", app.minInstances);
     xml.add("max_processes", app.maxInstances);
@@ -128,9 +145,9 @@ auto countOf(const AppStatus &app, std::string_view state) {
 void addGroup(XmlWriter &xml, const AppStatus &app, double now) {
     xml.open("group", " default=\"true\"");
     xml.add("name", app.name);
-    xml.add("component_name", "default");
+    xml.add("component_name", app.name);
     xml.add("app_root", app.root);
-    xml.add("app_type", app.type);
+    xml.add("app_type", typeName(app));
     xml.add("environment", app.environment);
     xml.add("enabled_process_count", countOf(app, "ENABLED"));
     xml.add("disabling_process_count", 0);

@@ -107,10 +107,16 @@ std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<cha
         std::optional<Event> event = nextMessage(buffer);
         return event ? std::move(event) : progress_.overran();
     }
-    const milliseconds time =
-        std::min({queueTime, timeLeft(progress_.times().workDeadline()), timeLeft(wait.deadline())});
+    milliseconds time = std::min({queueTime, timeLeft(progress_.times().workDeadline()), timeLeft(wait.deadline())});
     if (time == milliseconds(0)) {
         return progress_.timedOut(buffer);
+    }
+    if (const auto slowDate = progress_.slowDate()) {
+        if (*slowDate <= progress_.times().now()) {
+            progress_.tellSlow();
+        } else {
+            time = std::min(time, timeLeft(slowDate));
+        }
     }
     const bool watchClient = progress_.waits() && !progress_.clientGone();
     if (watchClient && wait.clientSaysLeft()) {

@@ -44,6 +44,10 @@ std::optional<MonotonicTime> ExchangeTimes::workDeadline() const noexcept {
     return limits_.work > milliseconds(0) && begunAt_ ? std::optional(*begunAt_ + limits_.work) : std::nullopt;
 }
 
+std::optional<MonotonicTime> ExchangeTimes::slowDate() const noexcept {
+    return limits_.slow > milliseconds(0) ? std::optional(waitingSince_ + limits_.slow) : std::nullopt;
+}
+
 bool ExchangeTimes::workIsUp() const noexcept {
     const std::optional<MonotonicTime> deadline = workDeadline();
     return deadline && *deadline <= now();

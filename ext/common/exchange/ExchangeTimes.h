@@ -65,6 +65,9 @@ public:
     std::optional<MonotonicTime> workDeadline() const noexcept;
     bool workIsUp() const noexcept;
 
+    /** When the request becomes a slow one. Nothing: no limit. */
+    std::optional<MonotonicTime> slowDate() const noexcept;
+
     /** The time of a whole exchange in the queue, and its time in the instance. */
     struct Durations {
         std::chrono::nanoseconds queue;

@@ -4,7 +4,7 @@
 
 namespace Passenger {
 
-void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket,
+void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const RequestLabel &label,
                          const ExchangeTimes &times) {
     childSlot_ = host_.childSlot();
     entry_ = channel.inFlightEntry();
@@ -16,6 +16,7 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
         remove(link);
         throw;
     }
+    host_.inFlightTable().describe(entry_, ticket, label);
     host_.inFlightTable().sending(entry_, channel.id(), ticket, link.groupSlot, times.waitingSince());
 }
 

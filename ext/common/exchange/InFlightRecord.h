@@ -22,7 +22,8 @@ public:
 
     /** Adds the request, which is not in flight. @throws QueueFullException: the queue has reached
      *  its limit, and nothing was added */
-    void add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const ExchangeTimes &times);
+    void add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const RequestLabel &label,
+             const ExchangeTimes &times);
     /** The request is in the queue. Wakes the agent if all instances are taken. */
     void sent(const QueueLink &link) noexcept;
     void remove(const QueueLink &link) noexcept;

@@ -67,6 +67,7 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     number("tasks_max", options.tasksMax);
     number("max_boot_processes", options.maxBootProcesses);
     number("max_request_queue_size", options.maxQueueSize);
+    number("slow_request_time", options.slowRequestTime);
     flag("rolling_restarts", options.rollingRestarts);
     flag("sticky_sessions", options.stickySessions);
     number("sticky_id", options.stickyId);

@@ -93,6 +93,8 @@ struct Options {
     /** An instance that works longer on a request is killed, and the request gets 504; 0:
      *  never. */
     std::chrono::milliseconds maxRequestTime{0};
+    /** A request without the beginning of an answer for so many milliseconds is logged; 0: none. */
+    unsigned slowRequestTime = 0;
     /** An instance without a heartbeat for this time is killed; 0: instances send none. */
     std::chrono::seconds heartbeatTimeout{0};
     /** A restart keeps the old version until the new one serves. Off: old instances finish, and

@@ -61,6 +61,9 @@ public:
     /** As QueueHost::overran(). @param time the limit that the request exceeded */
     virtual void overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
                          std::chrono::milliseconds time) noexcept = 0;
+    /** As QueueHost::isSlow(). @param time the limit that the request exceeded */
+    virtual bool isSlow(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                        std::chrono::milliseconds time) noexcept = 0;
     /** As the functions of QueueHost. */
     virtual std::optional<MonotonicTime> endOfWaiting() const noexcept {
         return std::nullopt;

@@ -93,6 +93,8 @@ struct QueueLimits {
     unsigned inFlight = 0;
     /** As Options::maxRequestTime. */
     std::chrono::milliseconds work{0};
+    /** As Options::slowRequestTime. No limit: the request goes on. */
+    std::chrono::milliseconds slow{0};
 };
 
 /**
@@ -128,6 +130,10 @@ public:
     /** Tells the agent that an instance has worked too long on this request, which ends now. The
      *  agent kills the instance. */
     virtual void overran(const QueueLink &link, ChannelId channel, Ticket ticket) noexcept = 0;
+
+    /** Tells the agent that the answer to this request has not begun within QueueLimits::slow. The
+     *  agent logs it. Waits for 20 ms at most. False: the agent cannot be told now. */
+    virtual bool isSlow(const QueueLink &link, ChannelId channel, Ticket ticket) noexcept = 0;
 
     /** A descriptor that hangs up when the agent has died, and that stays open even then; -1: the
      *  agent cannot die before this process. */

@@ -309,6 +309,10 @@ RequestProgress::Event RequestProgress::timedOut(std::span<char> buffer) {
     return event ? std::move(*event) : finish({Kind::TIMED_OUT}, State::CUT_OFF);
 }
 
+void RequestProgress::tellSlow() noexcept {
+    slowTold_ = host_->isSlow(sender_.link(), sender_.channel()->id(), sender_.ticket());
+}
+
 RequestProgress::Event RequestProgress::overran() noexcept {
     host_->overran(sender_.link(), sender_.channel()->id(), sender_.ticket());
     return finish(Event::workedTooLong(times_.limits().work), State::CUT_OFF);

@@ -93,6 +93,11 @@ public:
     Event timedOut(std::span<char> buffer);
     /** An instance has worked on the request up to the limit. The agent ends the instance. */
     Event overran() noexcept;
+    /** When the agent is to learn that the request is slow. Nothing: never, or it knows. */
+    std::optional<MonotonicTime> slowDate() const noexcept {
+        return slowTold_ || answered() ? std::nullopt : times_.slowDate();
+    }
+    void tellSlow() noexcept;
     /** receive() found the channel's end. */
     std::optional<Event> channelEnded();
     /** The channel carried a message that the protocol does not allow. */
@@ -124,6 +129,7 @@ private:
     /** An instance had the request and died. The request is sent again only once. */
     bool retried_ = false;
     bool clientGone_ = false;
+    bool slowTold_ = false;
 };
 
 }  // namespace Passenger

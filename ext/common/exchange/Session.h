@@ -12,6 +12,7 @@
 #include "base/FileDescriptor.h"
 #include "exchange/AppVersion.h"
 #include "shm/Layouts.h"
+#include "shm/RequestLabel.h"
 
 namespace Passenger {
 
@@ -107,6 +108,8 @@ public:
          *  applications that speak HTTP. Must stay open until the first reply was received. */
         int bodyFile = -1;
         std::uint64_t bodyFileSize = 0;
+        /** What the agent tells people about the request. Same lifetime; may be empty. */
+        RequestLabel label{};
     };
 
     /** The client of the answer. The session watches for its leaving while the request is in the

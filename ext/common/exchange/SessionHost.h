@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -45,11 +46,15 @@ public:
     void overran(const QueueLink &link, ChannelId channel, Ticket ticket) noexcept override {
         cache_->overran(link.groupSlot, channel, ticket, options_.maxRequestTime);
     }
+    bool isSlow(const QueueLink &link, ChannelId channel, Ticket ticket) noexcept override {
+        return cache_->isSlow(link.groupSlot, channel, ticket, std::chrono::milliseconds(options_.slowRequestTime));
+    }
     int agentLife() const noexcept override {
         return cache_->agentLife();
     }
     QueueLimits limits() const noexcept override {
-        return {options_.maxQueueSize, options_.maxQueueTime, options_.maxInFlight, options_.maxRequestTime};
+        return {options_.maxQueueSize, options_.maxQueueTime, options_.maxInFlight, options_.maxRequestTime,
+                std::chrono::milliseconds(options_.slowRequestTime)};
     }
     std::optional<MonotonicTime> endOfWaiting() const noexcept override {
         return cache_->endOfWaiting();

@@ -110,11 +110,13 @@ Map AgentSettings::toMap() const {
         {"grants", grants},
         {"instance_registry_dir", instanceRegistryDir},
         {"log_file", logFile},
+        {"log_format", logFormat},
         {"log_level", std::to_string(logLevel)},
         {"log_prefix", logPrefix ? "1" : "0"},
         {"max_app_idle_time", std::to_string(maxAppIdleTime.count())},
         {"max_instances_per_app", std::to_string(maxInstancesPerApp)},
         {"max_pool_size", std::to_string(maxPoolSize)},
+        {"on_event", onEvent},
         {"pool_idle_time", std::to_string(poolIdleTime.count())},
         {"pre_start", preStart},
         {"require_spawn_server", requireSpawnServer ? "1" : "0"},
@@ -142,11 +144,13 @@ AgentSettings AgentSettings::fromMap(const Map &map) {
     read(map, "grants", settings.grants);
     read(map, "instance_registry_dir", settings.instanceRegistryDir);
     read(map, "log_file", settings.logFile);
+    read(map, "log_format", settings.logFormat);
     readNumber(map, "log_level", settings.logLevel);
     read(map, "log_prefix", settings.logPrefix);
     read(map, "max_app_idle_time", settings.maxAppIdleTime);
     readNumber(map, "max_instances_per_app", settings.maxInstancesPerApp);
     readNumber(map, "max_pool_size", settings.maxPoolSize);
+    read(map, "on_event", settings.onEvent);
     read(map, "pool_idle_time", settings.poolIdleTime);
     read(map, "pre_start", settings.preStart);
     read(map, "require_spawn_server", settings.requireSpawnServer);

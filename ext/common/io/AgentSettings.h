@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "base/LogTarget.h"
 #include "base/SeccompMode.h"
 
 namespace Passenger {
@@ -27,8 +28,14 @@ struct AgentSettings {
      * its own. With an unknown user no spawn server starts.
      */
     std::string user;
-    /** The log of the agent and of applications. Empty: the sender's standard error. */
+    /** The log of the agent and of applications: a path, or a LogTarget. Empty, or a command after
+     *  `|`: the sender's `logDescriptor`. */
     std::string logFile;
+    /** The sender's descriptor of the log if logFile is no path. Not sent; the sender's standard
+     *  error if it is negative. */
+    int logDescriptor = -1;
+    /** "text" or "json". */
+    std::string logFormat = "text";
     /**
      * Whether the start of the agent fails if the spawn server does not start. Otherwise the
      * failure is logged, and the start is tried again.
@@ -41,6 +48,8 @@ struct AgentSettings {
     std::chrono::seconds maxAppIdleTime{3600};
     std::chrono::seconds statThrottleRate{10};
     int logLevel = 3;
+    /** A command for /bin/sh that is run at some events. Empty: none. */
+    std::string onEvent;
     /** URLs to request once httpd serves, one a line. */
     std::string preStart;
     /** If the agent runs as root: the user of helper processes that need no rights, and of
@@ -75,6 +84,10 @@ struct AgentSettings {
      *  requests name the default user and group. */
     std::string grants;
 
+    /** What logFile says beside a path. */
+    LogTarget logTarget() const noexcept {
+        return LogTarget::parse(logFile).value_or(LogTarget());
+    }
     /** The program to start: agentCommand, or its default. */
     std::string agentProgram() const;
     /** The helper of PassengerPreStart, beside the spawn server. */

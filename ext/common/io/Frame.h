@@ -28,6 +28,7 @@ enum class FrameType : std::uint16_t {
     REPORT = 12,
     OVERRAN = 13,
     CONTROL = 14,
+    SLOW = 15,
     // agent <-> spawn server
     SPAWN_HELLO = 32,
     SPAWN_START = 33,
@@ -56,6 +57,7 @@ enum class FrameType : std::uint16_t {
     WARM = 80,
     REFORK = 81,
     HEARTBEAT = 82,
+    THREADS = 83,
     // httpd's parent <-> watchdog <-> pool process
     AGENT_START = 64,
     AGENT_STARTED = 65,

@@ -9,11 +9,11 @@
 #include <string>
 #include <utility>
 
-#include <spdlog/pattern_formatter.h>
-
 #include "base/Mutex.h"
 #include "base/Poll.h"
+#include "log/LogOutput.h"
 #include "log/LogQueue.h"
+#include "log/LogRecord.h"
 #include "log/RecentEvents.h"
 #include "log/StandardError.h"
 
@@ -26,16 +26,6 @@ std::atomic<bool> currentOutputPrefix = true;
 
 /** The limit for a direct write while the log accepts no data, and for the end of the Writer. */
 constexpr std::chrono::seconds PATIENCE{1};
-
-/**
- * Formats the time before each line. Like all statics here it is never destroyed: threads may log
- * while the process exits.
- */
-struct Formatter {
-    Mutex mutex{Locks::LOG};
-    spdlog::pattern_formatter pattern GUARDED_BY(mutex){"[%Y-%m-%d %H:%M:%S.%e %z] %v",
-                                                        spdlog::pattern_time_type::local, "\n"};
-};
 
 /** Holds the queue for lines while a Writer exists. */
 struct Route {
@@ -56,74 +46,52 @@ struct Route {
     }
 };
 
-const char *nameOf(LogLevel level) noexcept {
-    switch (level) {
-        case LogLevel::CRIT:
-            return "crit";
-        case LogLevel::ERROR:
-            return "error";
-        case LogLevel::WARN:
-            return "warn";
-        case LogLevel::NOTICE:
-            return "notice";
-        case LogLevel::INFO:
-            return "info";
-        case LogLevel::DEBUG:
-            return "debug";
-        case LogLevel::DEBUG2:
-            return "debug2";
-        case LogLevel::DEBUG3:
-            return "debug3";
+struct Listening {
+    Mutex mutex{Locks::LOG};
+    std::shared_ptr<const Listener> listener GUARDED_BY(mutex);
+
+    static Listening &instance() {
+        static auto &listening = *new Listening;
+        return listening;
     }
-    return "unknown";
-}
-
-/**
- * Escapes line breaks and control characters. Otherwise the source of a part of a message could add
- * forged lines to the log.
- */
-void appendEscaped(std::string &line, std::string_view text) {
-    constexpr char HEX_DIGITS[] = "0123456789abcdef";
-    for (const char character : text) {
-        const auto byte = static_cast<unsigned char>(character);
-        if (character == '\n') {
-            line += "\\n";
-        } else if (character == '\r') {
-            line += "\\r";
-        } else if (character == '\t') {
-            line += "\\t";
-        } else if (byte < 0x20 || byte == 0x7F) {
-            line += "\\x";
-            line += HEX_DIGITS[byte >> 4];
-            line += HEX_DIGITS[byte & 0xF];
-        } else {
-            line += character;
-        }
+    std::shared_ptr<const Listener> get() {
+        const LockGuard guard(mutex);
+        return listener;
     }
+};
+
+LogOutput &output() {
+    static auto &output = *new LogOutput;
+    return output;
 }
 
-std::string format(LogLevel level, std::string_view text) {
-    static auto &formatter = *new Formatter;
-    std::string message = fmt::format("[passenger:{}] [pid {}] ", nameOf(level), ::getpid());
-    appendEscaped(message, text);
-    spdlog::memory_buf_t line;
-    const LockGuard guard(formatter.mutex);
-    formatter.pattern.format({{}, spdlog::level::info, message}, line);
-    return {line.data(), line.size()};
+LogRecord recordOf(LogRecord::Source source, std::string_view text) {
+    LogRecord record;
+    record.source = source;
+    record.time = std::chrono::system_clock::now();
+    record.pid = ::getpid();
+    record.text = text;
+    return record;
 }
 
-std::string formatDropped(std::uint64_t count) {
-    return format(LogLevel::WARN, fmt::format("event=log.dropped lines={}", count));
+std::string pack(LogLevel level, std::string_view text) {
+    LogRecord record = recordOf(LogRecord::Source::AGENT, text);
+    record.level = level;
+    return record.pack();
 }
 
-void writeNow(std::string_view line, LogQueue::TimePoint deadline) {
-    writeToStandardError(line, [deadline] { return std::chrono::steady_clock::now() < deadline; });
+std::string packDropped(std::uint64_t count) {
+    return pack(LogLevel::WARN, fmt::format("event=log.dropped lines={}", count));
 }
 
-void writeOrQueue(std::string_view line) {
+void writeNow(std::string_view record, LogQueue::TimePoint deadline) {
+    output().write(record, {[deadline] { return std::chrono::steady_clock::now() < deadline; }});
+}
+
+void writeOrQueue(std::string_view record) {
     const auto queue = Route::instance().get();
-    if (queue == nullptr || !queue->put(line)) {
-        writeNow(line, deadlineIn(PATIENCE));
+    if (queue == nullptr || !queue->put(record)) {
+        writeNow(record, deadlineIn(PATIENCE));
     }
 }
 
@@ -131,18 +99,18 @@ void writeOrQueue(std::string_view line) {
  * Writes the line before it returns, since the process may be about to abort. The queued lines come
  * first, if they can be written in time.
  */
-void writeBehindTheQueue(std::string_view line) {
+void writeBehindTheQueue(std::string_view record) {
     const auto deadline = deadlineIn(PATIENCE);
     if (const auto queue = Route::instance().get()) {
         queue->flush(deadline);
     }
-    writeNow(line, deadline);
+    writeNow(record, deadline);
 }
 
 void runWriter(LogQueue &queue) {
     pthread_setname_np(pthread_self(), "log");
-    for (std::string lines; queue.take(lines);) {
-        writeToStandardError(lines, [&queue] { return queue.worthWaiting(); });
+    for (std::string records; queue.take(records);) {
+        output().write(records, {[&queue] { return queue.worthWaiting(); }, [&queue] { return queue.open(); }});
     }
 }
 
@@ -156,6 +124,14 @@ LogLevel level() noexcept {
     return currentLevel;
 }
 
+void setFormat(LogFormat format) {
+    output().use(format);
+}
+
+void setTarget(const LogTarget &target) {
+    output().use(target);
+}
+
 void setOutputPrefix(bool prefix) noexcept {
     currentOutputPrefix = prefix;
 }
@@ -164,9 +140,15 @@ bool outputPrefix() noexcept {
     return currentOutputPrefix;
 }
 
-RecentEvents &recentEvents() noexcept {
+RecentEvents &recentEvents() {
     static auto &events = *new RecentEvents;
     return events;
+}
+
+void setListener(std::shared_ptr<const Listener> listener) {
+    Listening &listening = Listening::instance();
+    const LockGuard guard(listening.mutex);
+    listening.listener = std::move(listener);
 }
 
 void write(LogLevel level, std::string_view text) {
@@ -174,25 +156,32 @@ void write(LogLevel level, std::string_view text) {
         return;
     }
     recentEvents().note(text, std::chrono::system_clock::now());
-    const std::string line = format(level, text);
+    if (const auto listener = Listening::instance().get()) {
+        (*listener)(text);
+    }
+    const std::string record = pack(level, text);
     if (level == LogLevel::CRIT) {
-        writeBehindTheQueue(line);
+        writeBehindTheQueue(record);
     } else {
-        writeOrQueue(line);
+        writeOrQueue(record);
     }
 }
 
 void writeApplicationOutput(int pid, std::string_view line, bool prefix) {
-    std::string output;
-    if (prefix) {
-        output = fmt::format("App {} output: ", pid);
-    }
-    output += line;
-    output += '\n';
-    writeOrQueue(output);
+    LogRecord record = recordOf(LogRecord::Source::OUTPUT, line);
+    record.appPid = pid;
+    record.prefix = prefix;
+    writeOrQueue(record.pack());
 }
 
-Writer::Writer() : queue_(std::make_shared<LogQueue>(formatDropped)), thread_([queue = queue_] { runWriter(*queue); }) {
+void writeCopiedLine(std::string_view path, std::string_view line, bool prefix) {
+    LogRecord record = recordOf(LogRecord::Source::COPY, line);
+    record.file = path;
+    record.prefix = prefix;
+    writeOrQueue(record.pack());
+}
+
+Writer::Writer() : queue_(std::make_shared<LogQueue>(packDropped)), thread_([queue = queue_] { runWriter(*queue); }) {
     Route::instance().set(queue_);
 }
 

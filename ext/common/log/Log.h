@@ -1,27 +1,32 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <thread>
 
 #include <fmt/format.h>
 
+#include "base/LogTarget.h"
+#include "log/LogFields.h"
+#include "log/LogFormat.h"
+#include "log/LogLevel.h"
+
 namespace Passenger {
 
 class LogQueue;
 class RecentEvents;
 
-/** The numbers of PassengerLogLevel. */
-enum class LogLevel { CRIT = 0, ERROR = 1, WARN = 2, NOTICE = 3, INFO = 4, DEBUG = 5, DEBUG2 = 6, DEBUG3 = 7 };
-
 /**
  * The agent's log. An example of a line:
  * `[2026-11-20 09:14:00.123 +00:00] [passenger:notice] [pid 4711] event=instance.exited
- * app="/srv/blog (production)" signal=9`.
+ * app="/srv/blog (production)" signal=9`. `"` and `\` in a value between quotes are escaped
+ * (LogFields).
  *
- * Lines go to the current descriptor 2; a log rotation replaces it by dup2. Lines of up to PIPE_BUF
- * bytes do not mix with lines of other processes. A line is lost if the log accepts no data for a
- * second. Thread-safe. httpd's processes use httpd's own log instead.
+ * Lines go to the current descriptor 2, unless setTarget() says otherwise; a log rotation replaces
+ * it by dup2. Lines of up to PIPE_BUF bytes do not mix with lines of other processes. A line is
+ * lost if the log accepts no data for a second. Thread-safe. httpd's processes use httpd's own log
+ * instead.
  */
 namespace Log {
 
@@ -30,18 +35,31 @@ LogLevel level() noexcept;
 inline bool enabled(LogLevel wanted) noexcept {
     return wanted <= level();
 }
-/** Whether lines of applications get the prefix `App PID output: `. The default is true. */
+/** The default is TEXT. */
+void setFormat(LogFormat format);
+/** The default is descriptor 2. */
+void setTarget(const LogTarget &target);
+/** Whether lines of applications have the prefix `App PID output: ` in the text form. The default
+ *  is true. */
 void setOutputPrefix(bool prefix) noexcept;
 bool outputPrefix() noexcept;
 /** The last events of each application that write() got. */
-RecentEvents &recentEvents() noexcept;
-/** Writes one line. Line breaks and control characters in `text` are escaped. */
+RecentEvents &recentEvents();
+/** Called for each line of write() that is shown, by any thread, perhaps with locks of up to level
+ *  5. It returns at once and does not log. */
+using Listener = std::function<void(std::string_view line)>;
+/** The former listener may still be called meanwhile. Null: none. */
+void setListener(std::shared_ptr<const Listener> listener);
+/** Writes one line, whose values are escaped already. Line breaks and control characters in `text`
+ *  are escaped. */
 void write(LogLevel level, std::string_view text);
 /**
  * Writes a line of an application's output without change, after the prefix `App PID output: ` if
- * `prefix` is true.
+ * `prefix` is true. @param pid 0: unknown
  */
 void writeApplicationOutput(int pid, std::string_view line, bool prefix);
+/** The same for a line of a file that an application writes, with the prefix `App log PATH: `. */
+void writeCopiedLine(std::string_view path, std::string_view line, bool prefix);
 
 /**
  * While a Writer exists, its thread writes the lines in order, and callers of write() do not wait.
@@ -65,30 +83,26 @@ private:
     std::thread thread_;
 };
 
-template <typename... Args> void error(fmt::format_string<Args...> format, Args &&...args) {
-    if (enabled(LogLevel::ERROR)) {
-        write(LogLevel::ERROR, fmt::format(format, std::forward<Args>(args)...));
+/** Formats and writes one line. Between quotes, arguments are escaped. */
+template <typename... Args> void log(LogLevel level, fmt::format_string<Args...> format, Args &&...args) {
+    if (enabled(level)) {
+        write(level, LogFields::compose(format, fmt::make_format_args(args...)));
     }
+}
+template <typename... Args> void error(fmt::format_string<Args...> format, Args &&...args) {
+    log(LogLevel::ERROR, format, std::forward<Args>(args)...);
 }
 template <typename... Args> void warn(fmt::format_string<Args...> format, Args &&...args) {
-    if (enabled(LogLevel::WARN)) {
-        write(LogLevel::WARN, fmt::format(format, std::forward<Args>(args)...));
-    }
+    log(LogLevel::WARN, format, std::forward<Args>(args)...);
 }
 template <typename... Args> void notice(fmt::format_string<Args...> format, Args &&...args) {
-    if (enabled(LogLevel::NOTICE)) {
-        write(LogLevel::NOTICE, fmt::format(format, std::forward<Args>(args)...));
-    }
+    log(LogLevel::NOTICE, format, std::forward<Args>(args)...);
 }
 template <typename... Args> void info(fmt::format_string<Args...> format, Args &&...args) {
-    if (enabled(LogLevel::INFO)) {
-        write(LogLevel::INFO, fmt::format(format, std::forward<Args>(args)...));
-    }
+    log(LogLevel::INFO, format, std::forward<Args>(args)...);
 }
 template <typename... Args> void debug(fmt::format_string<Args...> format, Args &&...args) {
-    if (enabled(LogLevel::DEBUG)) {
-        write(LogLevel::DEBUG, fmt::format(format, std::forward<Args>(args)...));
-    }
+    log(LogLevel::DEBUG, format, std::forward<Args>(args)...);
 }
 
 }  // namespace Log

@@ -69,4 +69,9 @@ bool LogQueue::worthWaiting() {
     return !closed_ || std::chrono::steady_clock::now() < deadline_;
 }
 
+bool LogQueue::open() {
+    const LockGuard guard(mutex_);
+    return !closed_;
+}
+
 }  // namespace Passenger

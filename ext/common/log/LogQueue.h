@@ -12,8 +12,9 @@
 namespace Passenger {
 
 /**
- * A queue of lines from the logging threads to the one thread that writes them. The queue is
- * bounded: a log that accepts no data costs memory, then lines, but never the time of a caller.
+ * A queue of lines from the logging threads to the one thread that writes them; a line may have any
+ * form. The queue is bounded: a log that accepts no data costs memory, then lines, but never the
+ * time of a caller.
  * Thread-safe.
  *
  * A full queue drops and counts lines until the writer takes the queued ones. At the place of the
@@ -53,6 +54,8 @@ public:
     bool take(std::string &lines) EXCLUDES(mutex_);
     /** For the writer: whether to retry a write that the log did not accept. */
     bool worthWaiting() EXCLUDES(mutex_);
+    /** For the writer: whether close() has not been called. */
+    bool open() EXCLUDES(mutex_);
 
 private:
     const DroppedLine droppedLine_;

@@ -3,38 +3,32 @@
 #include <algorithm>
 #include <utility>
 
+#include "log/LogFields.h"
+
 namespace Passenger {
 
-namespace {
-
-constexpr std::string_view EVENT = "event=";
-constexpr std::string_view APP = " app=\"";
-
-}  // namespace
-
 void RecentEvents::note(std::string_view line, std::chrono::system_clock::time_point now) {
-    const std::size_t app = line.find(APP);
-    // A quote before it: that text may come from anybody.
-    if (!line.starts_with(EVENT) || app == std::string_view::npos ||
-        line.substr(0, app).find('"') != std::string_view::npos) {
+    const LogFields parts = LogFields::parse(line);
+    const LogFields::Field *const name = parts.find("event");
+    const LogFields::Field *const app = parts.find("app");
+    if (name == nullptr || app == nullptr) {
         return;
     }
-    const std::string_view name = line.substr(EVENT.size(), line.find(' ') - EVENT.size());
-    const std::size_t begin = app + APP.size();
-    const std::size_t end = line.find('"', begin);
-    if (end == std::string_view::npos) {
-        return;
+    std::string text;
+    for (const LogFields::Field &field : parts.fields) {
+        if (&field != name && &field != app) {
+            text += text.empty() ? "" : " ";
+            text += field.raw;
+        }
     }
-    // What stands between the two fields, and behind them.
-    const std::size_t behindName = EVENT.size() + name.size();
-    std::string text(line.substr(behindName, app - behindName));
-    text += line.substr(end + 1);
-    text.erase(0, text.find_first_not_of(' '));
+    if (!parts.rest.empty()) {
+        text += (text.empty() ? "" : " ") + parts.rest;
+    }
     text.resize(std::min(text.size(), MAX_TEXT));
 
     const LockGuard guard(mutex_);
-    std::deque<Event> &events = events_[std::string(line.substr(begin, end - begin))];
-    events.push_back({now, std::string(name), std::move(text)});
+    std::deque<Event> &events = events_[app->value];
+    events.push_back({now, name->value, std::move(text)});
     if (events.size() > MOST_OF_AN_APP) {
         events.pop_front();
     }

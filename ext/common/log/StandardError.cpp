@@ -43,11 +43,13 @@ std::size_t firstPart(std::string_view lines) {
     return end == std::string_view::npos ? lines.size() : end + 1;
 }
 
-void writeFirstPart(std::string_view &lines) {
+void writeFirstPart(std::string_view &lines, const std::function<bool()> &awaitReader) {
     const std::size_t part = firstPart(lines);
     const ssize_t written = ::write(STDERR_FILENO, lines.data(), part);
     if (written >= 0) {
         lines.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EPIPE && awaitReader && awaitReader()) {
+        ::poll(nullptr, 0, STANDARD_ERROR_TURN);
     } else if (errno != EINTR && errno != EAGAIN) {
         lines.remove_prefix(part);
     }
@@ -55,10 +57,11 @@ void writeFirstPart(std::string_view &lines) {
 
 }  // namespace
 
-void writeToStandardError(std::string_view lines, const std::function<bool()> &goOn) {
+void writeToStandardError(std::string_view lines, const std::function<bool()> &goOn,
+                          const std::function<bool()> &awaitReader) {
     do {
         if (hasRoom()) {
-            writeFirstPart(lines);
+            writeFirstPart(lines, awaitReader);
         }
     } while (!lines.empty() && goOn());
 }

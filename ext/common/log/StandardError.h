@@ -10,13 +10,15 @@ namespace Passenger {
  * to PIPE_BUF bytes are written whole, so lines of several processes do not mix.
  *
  * While data is left, `goOn` is called after each write, and every STANDARD_ERROR_TURN milliseconds
- * while descriptor 2 accepts no data. If `goOn` returns false, the rest is lost. Data that causes
- * an error is lost without a report.
+ * while descriptor 2 accepts no data. If `goOn` returns false, the rest is lost. A pipe without a
+ * reader accepts no data as long as `awaitReader` returns true: a reload may give descriptor 2 a
+ * new one. Data that causes another error is lost without a report.
  *
  * The descriptor's flags stay unchanged, since other processes share them. So the call still blocks
  * if another process fills the pipe between the poll and the write.
  */
-void writeToStandardError(std::string_view lines, const std::function<bool()> &goOn);
+void writeToStandardError(std::string_view lines, const std::function<bool()> &goOn,
+                          const std::function<bool()> &awaitReader = {});
 
 inline constexpr int STANDARD_ERROR_TURN = 100;
 

@@ -174,9 +174,8 @@ bool EventLoop::onLoopThread() const noexcept {
 
 void EventLoop::assertNotOnAnyLoop(const char *what) {
     if (thisThreadIsALoops) {
-        Log::write(
-            LogLevel::CRIT,
-            fmt::format("event=pool.misuse error=\"{} on the thread of an event loop, for which it waits\"", what));
+        Log::log(LogLevel::CRIT, "event=pool.misuse error=\"{} on the thread of an event loop, for which it waits\"",
+                 what);
         std::abort();
     }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,14 +11,9 @@
 
 namespace Passenger {
 
-namespace {
-
-/** @param entry of a child, which may tell any number */
 MonotonicTime sinceOf(const InFlightEntry &entry) {
     return MonotonicTime(std::chrono::nanoseconds(std::min<std::uint64_t>(entry.since, INT64_MAX)));
 }
-
-}  // namespace
 
 ApplicationQueue::ApplicationQueue(std::uint32_t slot, std::string name, ChannelRegistry &channels,
                                    DescriptorStore &store)
@@ -34,7 +30,7 @@ QueueHandover ApplicationQueue::handOver(const QueueGenerationPtr &queue, std::u
         throw SpawnException(
             fmt::format("{} has more than {} threads in all its instances", name_, ClaimsLayout::CELLS));
     }
-    return QueueHandover{queue, *cells, std::move(claims), std::move(senders)};
+    return QueueHandover{queue, *cells, std::move(claims), std::move(senders), false};
 }
 
 std::optional<CellRange> ApplicationQueue::allocate(std::uint32_t count) {
@@ -196,6 +192,14 @@ unsigned ApplicationQueue::untaken() const {
     return all > taken ? all - taken : 0;
 }
 
+std::optional<MonotonicTime> ApplicationQueue::oldestUntaken() const {
+    std::optional<MonotonicTime> oldest;
+    for (const InFlightEntry &entry : withoutClaimed(channels_.inFlight(slot_))) {
+        oldest = std::min(oldest.value_or(sinceOf(entry)), sinceOf(entry));
+    }
+    return oldest;
+}
+
 std::map<std::uint32_t, MonotonicTime> ApplicationQueue::takenSince() const {
     std::map<std::pair<std::uint64_t, std::uint64_t>, MonotonicTime> sent;
     for (const InFlightEntry &entry : channels_.inFlight(slot_)) {
@@ -235,13 +239,17 @@ std::vector<InFlightEntry> ApplicationQueue::unclaimed() {
         entries.erase(last, entries.end());
         lost_ = std::move(still);
     }
+    return withoutClaimed(std::move(entries));
+}
+
+std::vector<InFlightEntry> ApplicationQueue::withoutClaimed(std::vector<InFlightEntry> entries) const {
     if (!entries.empty()) {
-        std::vector<ClaimCell> taken = claims_.all();
-        std::erase_if(taken, [](const ClaimCell &cell) { return cell.channel == 0; });
+        std::set<std::pair<std::uint64_t, std::uint64_t>> taken;
+        for (const ClaimCell &cell : claims_.all()) {
+            taken.emplace(cell.channel, cell.ticket);
+        }
         std::erase_if(entries, [&](const InFlightEntry &entry) {
-            return std::any_of(taken.begin(), taken.end(), [&](const ClaimCell &cell) {
-                return cell.channel == entry.channel && cell.ticket == entry.ticket;
-            });
+            return taken.contains({entry.channel, entry.ticket});
         });
     }
     return entries;

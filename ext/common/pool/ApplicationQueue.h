@@ -33,12 +33,17 @@ struct QueueGeneration {
 
 using QueueGenerationPtr = std::shared_ptr<QueueGeneration>;
 
+/** Since when the request waits. @param entry of a child, which may tell any number */
+MonotonicTime sinceOf(const InFlightEntry &entry);
+
 /** What an instance needs to take requests from a queue. */
 struct QueueHandover {
     QueueGenerationPtr queue;
     CellRange cells;
     FileDescriptor claims;
     FileDescriptor senders;
+    /** The instance takes no requests until it is told to. */
+    bool paused = false;
 };
 
 /** What a sender needs to put requests into a Group's queue. */
@@ -132,9 +137,15 @@ public:
     unsigned untaken() const;
     /** The times since which the unclaimed requests wait, the oldest first. */
     std::vector<MonotonicTime> waiting();
+    /** Since when the oldest request that no instance has taken is in flight. */
+    std::optional<MonotonicTime> oldestUntaken() const;
     /** Of each cell with a claim: since when its request has been in flight, as far as children
      *  tell. */
     std::map<std::uint32_t, MonotonicTime> takenSince() const;
+    /** Requests in flight, as the children describe them. */
+    std::vector<DescribedRequest> described() const {
+        return channels_.described(slot_);
+    }
     /** The statistics of the children. */
     GroupStatistics statistics() const;
     /** The most requests in flight at once since the last call. */
@@ -147,6 +158,8 @@ private:
     void clearStrayClaims();
     void reclaim();
     std::vector<InFlightEntry> unclaimed();
+    /** Those of these requests that no instance has claimed. */
+    std::vector<InFlightEntry> withoutClaimed(std::vector<InFlightEntry> entries) const;
     void tell(const InFlightEntry &entry, MessageType type, const GetFailure *failure = nullptr);
     void retire(const QueueGenerationPtr &generation);
     std::string storeKey(const QueueGeneration &generation) const;

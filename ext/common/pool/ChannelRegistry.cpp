@@ -156,15 +156,34 @@ std::vector<InFlightEntry> ChannelRegistry::inFlight(std::uint32_t groupSlot) {
     for (const auto &[slot, sender] : senders_) {
         if (sender.inFlightTable) {
             for (const InFlightEntry &entry : sender.inFlightTable.inFlight(groupSlot)) {
-                // A table has no authority over channels of other senders.
-                const auto channel = channels_.find(ChannelId(entry.channel));
-                if (channel != channels_.end() && channel->second.childSlot == slot) {
+                if (isOf(slot, entry.channel)) {
                     all.push_back(entry);
                 }
             }
         }
     }
     return all;
+}
+
+std::vector<DescribedRequest> ChannelRegistry::described(std::uint32_t groupSlot) {
+    const LockGuard guard(mutex_);
+    std::vector<DescribedRequest> all;
+    for (const auto &[slot, sender] : senders_) {
+        if (sender.inFlightTable) {
+            for (DescribedRequest &request : sender.inFlightTable.described(groupSlot)) {
+                if (isOf(slot, request.entry.channel)) {
+                    all.push_back(std::move(request));
+                }
+            }
+        }
+    }
+    return all;
+}
+
+/** A sender's table has no authority over channels of other senders. */
+bool ChannelRegistry::isOf(std::uint32_t childSlot, std::uint64_t channel) const {
+    const auto found = channels_.find(ChannelId(channel));
+    return found != channels_.end() && found->second.childSlot == childSlot;
 }
 
 bool ChannelRegistry::tell(ChannelId channel, Ticket ticket, std::uint32_t groupSlot, MessageType type,

@@ -73,6 +73,8 @@ public:
 
     /** What all senders have in flight for a Group. */
     std::vector<InFlightEntry> inFlight(std::uint32_t groupSlot) EXCLUDES(mutex_);
+    /** The same with what they are. Reads more. */
+    std::vector<DescribedRequest> described(std::uint32_t groupSlot) EXCLUDES(mutex_);
     /**
      * Tells the channel's child, if the channel belongs to that Group.
      * @return false: the message waits for room in the channel
@@ -98,6 +100,7 @@ private:
         MessageHeader header;
         std::string payload;
     };
+    bool isOf(std::uint32_t childSlot, std::uint64_t channel) const REQUIRES(mutex_);
     bool deliver(const Notice &notice) REQUIRES(mutex_);
     void retry() EXCLUDES(mutex_);
     void forget(std::unordered_map<ChannelId, Channel>::iterator channel) REQUIRES(mutex_);

@@ -89,6 +89,9 @@ ScalingSnapshot Demand::look(MonotonicTime now) {
     snapshot.maxInstances = maxInstances();
     snapshot.used = used_;
     waitingSince_.reset();
+    if (pausedUntil()) {
+        return snapshot;
+    }
     const bool more = exceedsCapacity();
     if (snapshot.serving > 0 && more) {
         readStatistics(now);
@@ -126,7 +129,7 @@ void Demand::readStatistics(MonotonicTime now) {
 }
 
 bool Demand::requestsWait() const {
-    return queue_.senders().wanted() || waitingSince_ || exceedsCapacity();
+    return !pausedUntil() && (queue_.senders().wanted() || waitingSince_ || exceedsCapacity());
 }
 
 nanoseconds Demand::lookInterval() const {

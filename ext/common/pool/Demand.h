@@ -25,8 +25,13 @@ namespace Passenger {
 class Demand {
 public:
     /** All arguments outlive this object. @param options of the application, as they are now */
-    Demand(const Options &options, const PoolSettings &settings, ApplicationQueue &queue, const Instances &instances)
-        : options_(options), settings_(settings), queue_(queue), instances_(instances) {}
+    Demand(const Options &options, const PoolContext &context, ApplicationQueue &queue, const Instances &instances)
+        REQUIRES(poolLock)
+        : options_(options),
+          settings_(context.settings),
+          pauses_(context.pauses),
+          queue_(queue),
+          instances_(instances) {}
 
     // ----- Events
 
@@ -64,6 +69,10 @@ public:
     /** Whether instances are missing, be there requests or not. */
     bool isBelowMinimum() const {
         return restoreTo_ > instances_.serving() || (used_ && instances_.serving() < options_.minInstances);
+    }
+    /** Until when the queue is paused. Requests in it need no instance before. */
+    std::optional<MonotonicTime> pausedUntil() const {
+        return pauses_.until(queue_.name());
     }
     /** When the queue is looked at again while requests wait. */
     std::chrono::nanoseconds lookInterval() const;
@@ -111,6 +120,7 @@ private:
 
     const Options &options_;
     const PoolSettings &settings_;
+    const QueuePauses &pauses_;
     ApplicationQueue &queue_;
     const Instances &instances_;
 

@@ -27,10 +27,12 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       restartFiles_(options.appRoot, options.restartDir, context.orphans.restartFile(name_)),
       queue_(slot, name_, context.channels, context.store),
       instances_(context, queue_),
+      pause_(context, queue_, instances_),
       failures_(name_, context.reports),
       versions_(name_, context.threads, context.factory.create(options)),
-      demand_(options_, context.settings, queue_, instances_),
+      demand_(options_, context, queue_, instances_),
       hangs_(name_, options_, queue_, instances_),
+      slow_(name_, queue_, instances_),
       preloader_(name_, options_, context.threads, pending_),
       disuse_({context, queue_, instances_, pending_, versions_, preloader_}, context.clock.now()),
       starter_({name_, options_, context, queue_, instances_, pending_, versions_, demand_, preloader_}, *this),
@@ -77,6 +79,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
 // ----- How many instances
 
 void Group::attend(MonotonicTime now) {
+    pause_.endIfDue(now);
     starter_.activateStandby();
     for (const ProcessPtr &process : hangs_.overdue(now)) {
         endHung(process, options_.maxRequestTime);
@@ -84,10 +87,6 @@ void Group::attend(MonotonicTime now) {
     hangs_.killHung(now);
     scaler_.endUnneeded(now);
     rescale();
-}
-
-void Group::roomCame() {
-    scaler_.roomCame();
 }
 
 void Group::requestReplacement(Process &process, const std::string &why) {
@@ -164,6 +163,7 @@ void Group::enable(const ProcessPtr &process) {
     }
     Log::notice("event=instance.enabled app=\"{}\" pid={}", name_, process->pid());
     instances_.enable(process);
+    pause_.apply(*process);
     starter_.activateStandby();
     rescale();
 }
@@ -228,6 +228,7 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     (process->former() ? counters_.adopted : counters_.spawned)++;
     lastSpawnTime_ = process->former() ? lastSpawnTime_ : process->spawnTime;
     instances_.add(process);
+    pause_.apply(*process);
     hangs_.add(*process, task.options, now);
     demand_.joined(now, wanted, grows);
     spawnFallback_ = process->parts().fallback;
@@ -395,7 +396,11 @@ void Group::sent(Process &process, const Frame &frame) {
         case FrameType::WARM:
             warmed(process);
             return;
+        case FrameType::THREADS:
+            process.noteThreads(frame.field(0));
+            return;
         case FrameType::PAUSE:
+            process.notePause(frame.number(0) != 0);
             // The instance may have dropped a request that it took in that moment.
             queue_.recheckWaiting();
             return;
@@ -444,13 +449,14 @@ GroupState Group::state(MonotonicTime now) const {
     if (versions_.deployment()) {
         return GroupState::DEPLOYING;
     }
+    const bool paused = pause_.until().has_value();
     if (instances_.serving() > 0) {
-        return versions_.failure() ? GroupState::DEPLOY_FAILED : GroupState::SERVING;
+        return versions_.failure() ? GroupState::DEPLOY_FAILED : paused ? GroupState::PAUSED : GroupState::SERVING;
     }
     if (!pending_.none()) {
         return GroupState::STARTING;
     }
-    return failsAtOnce(now) ? GroupState::FAILED : GroupState::DOWN;
+    return failsAtOnce(now) ? GroupState::FAILED : paused ? GroupState::PAUSED : GroupState::DOWN;
 }
 
 GroupSnapshot Group::inspect(MonotonicTime now) const {
@@ -478,17 +484,11 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.spawnFallback = spawnFallback_;
     snapshot.lastFailure = failures_.last(now);
     snapshot.queue.limit = options_.maxQueueSize;
-    snapshot.queue.oldest = demand_.waitingSince() ? now - *demand_.waitingSince() : std::chrono::nanoseconds(0);
+    snapshot.queue.pausedFor = pause_.until() ? *pause_.until() - now : std::chrono::nanoseconds(0);
+    const auto waits = pause_.until() ? queue_.oldestUntaken() : demand_.waitingSince();
+    snapshot.queue.oldest = waits ? now - *waits : std::chrono::nanoseconds(0);
     snapshot.queue.waiting = queue_.untaken();
-    const GroupStatistics statistics = queue_.statistics();
-    snapshot.counters.requests = statistics.completed;
-    snapshot.counters.refused = statistics.refused;
-    snapshot.counters.timedOut = statistics.timedOut;
-    snapshot.counters.clientsLeft = statistics.left;
-    snapshot.serviceTime = statistics.serviceTime;
-    snapshot.queueTime = statistics.queueTime;
-    snapshot.serviceMicroseconds = statistics.serviceMicroseconds;
-    snapshot.queueMicroseconds = statistics.queueMicroseconds;
+    addStatistics(snapshot, queue_.statistics());
     snapshot.lastSpawnTime = lastSpawnTime_;
     snapshot.processes = instances_.inspect(now);
     if (pending_.standby()) {

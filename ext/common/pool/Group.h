@@ -18,8 +18,10 @@
 #include "pool/PoolContext.h"
 #include "pool/PreloaderCare.h"
 #include "pool/Process.h"
+#include "pool/QueuePause.h"
 #include "pool/Room.h"
 #include "pool/Scaler.h"
+#include "pool/SlowRequests.h"
 #include "pool/Snapshot.h"
 #include "pool/SpawnTask.h"
 #include "pool/StartFailures.h"
@@ -131,6 +133,16 @@ public:
      *  serve, nor could another one be started. */
     bool disable(const ProcessPtr &process) REQUIRES(poolLock);
     void enable(const ProcessPtr &process) REQUIRES(poolLock);
+    /** Instances take no request until then. A pause that holds already gets this end. */
+    void pause(MonotonicTime until) REQUIRES(poolLock) {
+        pause_.begin(until);
+        rescale();
+    }
+    /** They take requests again. Does nothing if the queue is not paused. */
+    void resume() REQUIRES(poolLock) {
+        pause_.end("it was ordered");
+        rescale();
+    }
     /** Ends all instances; the next request starts new ones. */
     void clear() REQUIRES(poolLock);
     /** Ends everything, and cancels spawns. @param refuseQueued waiting requests, too. Otherwise
@@ -145,6 +157,10 @@ public:
 
     /** An instance works at the request for longer than it may, `time`. False: none does. */
     bool requestOverran(ChannelId channel, Ticket ticket, std::chrono::milliseconds time) REQUIRES(poolLock);
+    /** The answer to this request has not begun within `time`. */
+    void requestIsSlow(ChannelId channel, Ticket ticket, std::chrono::milliseconds time) REQUIRES(poolLock) {
+        slow_.note(channel, ticket, time, context_.clock.now());
+    }
     /** The channels will not be used again. */
     void channelsGone(const std::vector<ChannelId> &channels) REQUIRES(poolLock);
     /** Whether it has instances with a memory limit. */
@@ -163,7 +179,9 @@ private:
     std::string prepare(const Options &options) override EXCLUDES(poolLock);
     void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) override REQUIRES(poolLock);
     void failed(const SpawnTask &task, GetFailure failure) override REQUIRES(poolLock);
-    void roomCame() override REQUIRES(poolLock);
+    void roomCame() override REQUIRES(poolLock) {
+        scaler_.roomCame();
+    }
     void died(const ProcessPtr &process) override REQUIRES(poolLock);
     void sent(Process &process, const Frame &frame) override REQUIRES(poolLock);
 
@@ -196,11 +214,13 @@ private:
     // The parts. A part refers only to parts above it.
     ApplicationQueue queue_ GUARDED_BY(poolLock);
     Instances instances_ GUARDED_BY(poolLock);
+    QueuePause pause_ GUARDED_BY(poolLock);
     PendingSpawns pending_ GUARDED_BY(poolLock);
     StartFailures failures_ GUARDED_BY(poolLock);
     Versions versions_ GUARDED_BY(poolLock);
     Demand demand_ GUARDED_BY(poolLock);
     HangWatch hangs_ GUARDED_BY(poolLock);
+    SlowRequests slow_ GUARDED_BY(poolLock);
     PreloaderCare preloader_ GUARDED_BY(poolLock);
     Disuse disuse_ GUARDED_BY(poolLock);
     InstanceStarter starter_;

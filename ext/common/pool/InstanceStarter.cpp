@@ -155,6 +155,7 @@ void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process
             throw SpawnException("the application " + parts_.app + " stopped while the instance started");
         }
         handover = parts_.queue.handOver(queue, process->socket.concurrency);
+        handover.paused = parts_.demand.pausedUntil().has_value();
         process->socket.cells = handover.cells;
         if (process->former()) {
             // This process may die before the instance has joined.

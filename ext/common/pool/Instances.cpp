@@ -1,6 +1,8 @@
 #include "pool/Instances.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -232,6 +234,23 @@ bool Instances::anyReplaced() const noexcept {
 
 // ----- Inspection
 
+std::vector<RequestSnapshot> Instances::requests(MonotonicTime now) const {
+    std::map<std::pair<std::uint64_t, std::uint64_t>, pid_t> taken;
+    for (const ProcessPtr &process : all_) {
+        for (const auto &[channel, ticket] : queue_.claimed(process->socket.cells)) {
+            taken.emplace(std::pair(channel.value(), ticket.value()), process->pid());
+        }
+    }
+    std::vector<RequestSnapshot> requests;
+    for (DescribedRequest &request : queue_.described()) {
+        const auto found = taken.find({request.entry.channel, request.entry.ticket});
+        requests.push_back({found == taken.end() ? 0 : found->second, now - sinceOf(request.entry),
+                            std::move(request.client), std::move(request.method), std::move(request.id),
+                            std::move(request.uri)});
+    }
+    return requests;
+}
+
 std::vector<ProcessSnapshot> Instances::inspect(MonotonicTime now) const {
     std::vector<ProcessSnapshot> snapshots;
     for (const ProcessPtr &process : all_) {
@@ -267,7 +286,9 @@ ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) co
     snapshot.hasDescendants = process.parts().hasDescendants;
     snapshot.memory = process.memory;
     snapshot.replacementReason = process.replacementReason;
-    snapshot.sockets.push_back({process.socket.cells, process.socket.concurrency, taken(process)});
+    // An instance that is about to pause may take one more request before it learns of that.
+    const unsigned sessions = std::max(taken(process), process.pauses() ? 1U : 0U);
+    snapshot.sockets.push_back({process.socket.cells, process.socket.concurrency, sessions});
     return snapshot;
 }
 

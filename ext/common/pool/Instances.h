@@ -99,6 +99,8 @@ public:
     /** Whether one ends whose successor serves already. */
     bool anyReplaced() const noexcept;
 
+    /** Requests in flight, with the instances that have taken them. */
+    std::vector<RequestSnapshot> requests(MonotonicTime now) const;
     std::vector<ProcessSnapshot> inspect(MonotonicTime now) const;
     ProcessSnapshot inspect(const Process &process, MonotonicTime now) const;
 

@@ -47,12 +47,18 @@ libpassenger_pool_la_SOURCES = \
     %D%/Process.h \
     %D%/RecentReports.cpp \
     %D%/RecentReports.h \
+    %D%/QueuePause.cpp \
+    %D%/QueuePause.h \
+    %D%/QueuePauses.cpp \
+    %D%/QueuePauses.h \
     %D%/RestartCheck.cpp \
     %D%/RestartCheck.h \
     %D%/Room.cpp \
     %D%/Room.h \
     %D%/Scaler.cpp \
     %D%/Scaler.h \
+    %D%/SlowRequests.cpp \
+    %D%/SlowRequests.h \
     %D%/Snapshot.cpp \
     %D%/Snapshot.h \
     %D%/Socket.h \

@@ -33,6 +33,12 @@ public:
         pool_.requestOverran(sender_.slot_, groupSlot, channel, ticket, time);
     }
 
+    bool isSlow(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                std::chrono::milliseconds time) noexcept override {
+        pool_.requestIsSlow(sender_.slot_, groupSlot, channel, ticket, time);
+        return true;
+    }
+
 protected:
     Links attach(const Options &options, Generation unusable) override {
         Attachment attachment = pool_.attach(options, unusable);

@@ -15,7 +15,7 @@ namespace {
 const GetFailure SHUTTING_DOWN{GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down"};
 
 [[noreturn]] void misuse(const std::string &what) {
-    Log::write(LogLevel::CRIT, "event=pool.misuse error=\"" + what + "\"");
+    Log::log(LogLevel::CRIT, "event=pool.misuse error=\"{}\"", what);
     std::abort();
 }
 
@@ -66,6 +66,16 @@ Pool::~Pool() {
     context_.threads.join();
     // The loop destroys buried processes, also those that a thread has buried just now.
     context_.loop.runSync([] {});
+}
+
+void Pool::restore(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors) {
+    {
+        const PoolGuard guard(context_);
+        if (context_.pauses.restore(key, note)) {
+            return;
+        }
+    }
+    context_.orphans.restore(key, note, std::move(descriptors));
 }
 
 // ----- Requests
@@ -203,6 +213,42 @@ PoolSnapshot Pool::inspect() const {
     return snapshot;
 }
 
+std::vector<RequestSnapshot> Pool::requests(const std::string &name, std::size_t most) const {
+    std::vector<RequestSnapshot> requests;
+    {
+        const PoolGuard guard(context_);
+        const Group *group = groups_.find(name);
+        requests = group != nullptr ? group->instances().requests(context_.clock.now()) : requests;
+    }
+    std::sort(requests.begin(), requests.end(),
+              [](const RequestSnapshot &a, const RequestSnapshot &b) { return a.age > b.age; });
+    requests.resize(std::min(requests.size(), most));
+    return requests;
+}
+
+bool Pool::askForThreads(const std::string &name) {
+    const PoolGuard guard(context_);
+    Group *group = groups_.find(name);
+    if (group == nullptr) {
+        return false;
+    }
+    for (const ProcessPtr &process : group->instances().all()) {
+        process->askForThreads();
+    }
+    return true;
+}
+
+std::vector<ThreadsSnapshot> Pool::threads(const std::string &name) const {
+    const PoolGuard guard(context_);
+    std::vector<ThreadsSnapshot> all;
+    if (const Group *group = groups_.find(name)) {
+        for (const ProcessPtr &process : group->instances().all()) {
+            all.push_back({process->pid(), process->threads().has_value(), process->threads().value_or("")});
+        }
+    }
+    return all;
+}
+
 std::map<std::string, std::vector<pid_t>> Pool::instances() const {
     const PoolGuard guard(context_);
     std::map<std::string, std::vector<pid_t>> all;
@@ -239,6 +285,27 @@ bool Pool::order(InstanceId instance, const Order &what) {
 
 bool Pool::detach(InstanceId instance) {
     return order(instance, [](Group &group, const ProcessPtr &process) REQUIRES(poolLock) { group.detach(process); });
+}
+
+bool Pool::pause(const std::string &name, std::chrono::nanoseconds most) {
+    const PoolGuard guard(context_);
+    Group *group = groups_.find(name);
+    if (group != nullptr) {
+        group->pause(context_.clock.now() + most);
+    }
+    return group != nullptr;
+}
+
+bool Pool::resume(const std::string &name) {
+    const PoolGuard guard(context_);
+    Group *group = groups_.find(name);
+    if (group == nullptr) {
+        const bool paused = context_.pauses.until(name).has_value();
+        context_.pauses.end(name);
+        return paused;
+    }
+    group->resume();
+    return true;
 }
 
 Pool::Disabling Pool::disable(InstanceId instance) {
@@ -331,6 +398,17 @@ bool Pool::requestOverran(std::uint32_t childSlot, std::uint32_t groupSlot, Chan
     const PoolGuard guard(context_);
     Group *group = groups_.at(groupSlot);
     return group && group->requestOverran(channel, ticket, time);
+}
+
+void Pool::requestIsSlow(std::uint32_t childSlot, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                         std::chrono::milliseconds time) {
+    if (!context_.channels.owns(childSlot, channel, groupSlot)) {
+        return;
+    }
+    const PoolGuard guard(context_);
+    if (Group *group = groups_.at(groupSlot)) {
+        group->requestIsSlow(channel, ticket, time);
+    }
 }
 
 bool Pool::channelAdded(ChannelId channel, std::uint32_t groupSlot, Generation generation) {

@@ -71,10 +71,9 @@ public:
     Pool(const Pool &) = delete;
     Pool &operator=(const Pool &) = delete;
 
-    /** As Orphans'. Before all other calls. */
-    void restore(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors) {
-        context_.orphans.restore(key, note, std::move(descriptors));
-    }
+    /** What an earlier pool process has left. Before all other calls. */
+    void restore(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors)
+        EXCLUDES(poolLock);
 
     // ----- Requests
 
@@ -128,6 +127,12 @@ public:
     /** Everything; each application at one moment. Many applications do not hold the lock for
      *  long. */
     PoolSnapshot inspect() const;
+    /** Those of an application in flight, the oldest first; `most` at most. */
+    std::vector<RequestSnapshot> requests(const std::string &name, std::size_t most) const;
+    /** Asks the instances of an application where their threads are. False: there is none. */
+    bool askForThreads(const std::string &name);
+    /** What they have answered since. */
+    std::vector<ThreadsSnapshot> threads(const std::string &name) const;
     /** Process ids of the living instances, by application. */
     std::map<std::string, std::vector<pid_t>> instances() const;
     /** As if its restart file had changed. @param name of the SuperGroup. False: there is none. */
@@ -137,6 +142,13 @@ public:
      * False: there is no such instance.
      */
     bool detach(InstanceId instance);
+    /**
+     * Lets the requests of an application wait, at most for this time. Those in work go on. A
+     * restart meanwhile starts instances, which wait, too. False: there is no such application.
+     */
+    bool pause(const std::string &name, std::chrono::nanoseconds most);
+    /** Ends that. */
+    bool resume(const std::string &name);
     enum class Disabling { DONE, UNKNOWN_INSTANCE, LAST_ONE };
     /**
      * Gives an instance no requests until it is enabled. LAST_ONE: no other instance would serve,
@@ -180,6 +192,9 @@ public:
      */
     bool requestOverran(std::uint32_t childSlot, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
                         std::chrono::milliseconds time);
+    /** The answer to this request of this sender has not begun within `time`. It is logged. */
+    void requestIsSlow(std::uint32_t childSlot, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                       std::chrono::milliseconds time);
     /** A new channel's mark begins at zero. @param generation of the link that the sender has;
      *  none: it is known to be valid. False: there is no Group with this slot and generation */
     bool channelAdded(ChannelId channel, std::uint32_t groupSlot, Generation generation = Generation());

@@ -17,6 +17,7 @@
 #include "pool/DescriptorStore.h"
 #include "pool/Orphans.h"
 #include "pool/Process.h"
+#include "pool/QueuePauses.h"
 #include "pool/RecentReports.h"
 #include "rights/Rights.h"
 #include "spawning/Spawner.h"
@@ -55,6 +56,8 @@ struct PoolContext {
     Orphans orphans{loop, store, [&factory = factory](const std::string &app, const std::string &name) {
                         return factory.groupNamed(app, name);
                     }};
+
+    QueuePauses pauses GUARDED_BY(poolLock){store};
 
     /**
      * Guards the Pool, all Groups and Processes. Taken before the registry's lock; never held

@@ -32,13 +32,15 @@ constexpr std::chrono::seconds ADOPTION_LIMIT{10};
 /** For an instance that was killed to be gone. */
 constexpr std::chrono::seconds KILL_TIMEOUT{20};
 constexpr unsigned MAX_FRAMES_AT_ONCE = 1024;
+/** Bytes of an instance's backtraces that are kept. */
+constexpr std::size_t MOST_OF_BACKTRACES = 256 * 1024;
 constexpr std::size_t MAX_DROPS = 256;
 constexpr int MAX_UNREAD = 64 * 1024;
 
 /** What an instance may send once it serves. */
 bool maySend(FrameType type) {
     return type == FrameType::FETCH || type == FrameType::LIMIT_REACHED || type == FrameType::PAUSE ||
-           type == FrameType::WARM || type == FrameType::HEARTBEAT;
+           type == FrameType::WARM || type == FrameType::HEARTBEAT || type == FrameType::THREADS;
 }
 
 /** In ms; 0: the instance sends no signs of life. */
@@ -98,6 +100,8 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     serve.add(std::uint64_t{ownQueue ? stickyId_ : 0});
     serve.add(std::uint64_t{parts_.origin ? options.reforkAfter : 0});
     serve.add(heartbeatInterval(options));
+    beganPaused_ = paused_ = handover.paused;
+    serve.add(std::uint64_t{beganPaused_});
     std::vector<int> descriptors{handover.queue->queue.receivingEnd().get(), handover.claims.get(),
                                  handover.senders.get()};
     if (ownQueue) {
@@ -290,6 +294,22 @@ void Process::sendIfRoom(const Frame &frame) {
     }
 }
 
+void Process::askForThreads() {
+    threads_.reset();
+    threadsAsked_ = true;
+    sendIfRoom(Frame(FrameType::THREADS));
+}
+
+void Process::noteThreads(const std::string &text) {
+    if (std::exchange(threadsAsked_, false)) {
+        threads_ = text.substr(0, MOST_OF_BACKTRACES);
+    }
+}
+
+void Process::logThreads() {
+    sendIfRoom(Frame(FrameType::THREADS, {"log"}));
+}
+
 void Process::finish() {
     send(Frame(FrameType::FINISH));
 }
@@ -300,20 +320,27 @@ void Process::makeOwnQueue() {
 }
 
 void Process::pause() {
-    Frame frame(FrameType::PAUSE);
-    frame.add(std::uint64_t{1});
-    send(frame);
+    if (paused_) {
+        return;
+    }
+    paused_ = true;
+    pauses_ = static_cast<bool>(parts_.control);
+    send(Frame(FrameType::PAUSE, {"1"}));
+}
+
+void Process::takeRequests() {
+    paused_ = pauses_ = false;
+    send(Frame(FrameType::PAUSE, {"0"}));
 }
 
 void Process::resume() {
-    Frame frame(FrameType::PAUSE);
-    frame.add(std::uint64_t{0});
-    if (ownQueue) {
-        makeOwnQueue();
-        send(frame, {ownQueue->receivingEnd().get()});
-    } else {
-        send(frame);
+    if (!ownQueue) {
+        takeRequests();
+        return;
     }
+    paused_ = pauses_ = false;
+    makeOwnQueue();
+    send(Frame(FrameType::PAUSE, {"0"}), {ownQueue->receivingEnd().get()});
 }
 
 void Process::kill() {
@@ -339,7 +366,7 @@ void Process::logExit(BackgroundThreads &threads, const std::string &app) {
     const auto waitStatus = std::make_shared<FileDescriptor>(std::move(parts_.waitStatus));
     const LogLevel level = state == State::DRAINING ? LogLevel::INFO : LogLevel::WARN;
     const auto log = [app, pid = pid_, level](const std::string &how) {
-        Log::write(level, fmt::format("event=instance.exited app=\"{}\" pid={}{}", app, pid, how));
+        Log::log(level, "event=instance.exited app=\"{}\" pid={}{}", app, pid, how);
     };
     try {
         threads.run("wait status",

@@ -132,6 +132,20 @@ public:
     void finish();
     /** Asks it to take no requests for now. */
     void pause();
+    /** Asks it to take requests again, from the queues that it has. */
+    void takeRequests();
+    /** Its answer to a PAUSE. @param idle it has no request, and takes none */
+    void notePause(bool idle) noexcept {
+        pauses_ = pauses_ && !idle;
+    }
+    /** Whether it was asked to pause and may still take a request. */
+    bool pauses() const noexcept {
+        return pauses_;
+    }
+    /** Whether SERVE has told it to take no requests at first. */
+    bool beganPaused() const noexcept {
+        return beganPaused_;
+    }
     /**
      * Asks it to take requests again, and gives it a new queue of its own if it had one.
      * @throws SystemException
@@ -153,6 +167,16 @@ public:
     void kill();
     /** Asks a Ruby process for the backtraces of its threads, on its output. */
     void askForBacktraces();
+    /** Asks it where its threads are. Its answer is in threads(). */
+    void askForThreads();
+    /** Has it write that into the log. In an application that speaks HTTP, nothing happens. */
+    void logThreads();
+    /** Its answer to the last question; nothing: it has not answered yet. */
+    const std::optional<std::string> &threads() const noexcept {
+        return threads_;
+    }
+    /** Ignored unless it was asked. */
+    void noteThreads(const std::string &text);
     /** Whether kill() was called. Its requests must not run again then. */
     bool killed() const noexcept {
         return killed_;
@@ -198,6 +222,11 @@ private:
     std::shared_ptr<const FormerClaims> former_;
     std::chrono::seconds heartbeatTimeout_{0};
     bool killed_ = false;
+    bool beganPaused_ = false;
+    bool paused_ = false;
+    bool pauses_ = false;
+    std::optional<std::string> threads_;
+    bool threadsAsked_ = false;
     std::function<void(Frame)> frame_;
     /** The channels that it was given and not told to drop. */
     std::unordered_set<ChannelId> channels_;

@@ -197,6 +197,7 @@ void Scaler::plan(MonotonicTime now) {
     if (parts_.options.limitsMemory() && !parts_.instances.empty()) {
         at(parts_.context.nextMemoryCheck);
     }
+    at(parts_.demand.pausedUntil());
     at(spares_.nextCheck(now));
     at(parts_.preloader.restDate());
     at(parts_.hangs.next());

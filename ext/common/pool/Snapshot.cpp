@@ -2,6 +2,17 @@
 
 namespace Passenger {
 
+void addStatistics(GroupSnapshot &snapshot, const GroupStatistics &statistics) {
+    snapshot.counters.requests = statistics.completed;
+    snapshot.counters.refused = statistics.refused;
+    snapshot.counters.timedOut = statistics.timedOut;
+    snapshot.counters.clientsLeft = statistics.left;
+    snapshot.serviceTime = statistics.serviceTime;
+    snapshot.queueTime = statistics.queueTime;
+    snapshot.serviceMicroseconds = statistics.serviceMicroseconds;
+    snapshot.queueMicroseconds = statistics.queueMicroseconds;
+}
+
 const char *nameOf(GroupState state) noexcept {
     switch (state) {
         case GroupState::DOWN:
@@ -10,6 +21,8 @@ const char *nameOf(GroupState state) noexcept {
             return "starting";
         case GroupState::SERVING:
             return "serving";
+        case GroupState::PAUSED:
+            return "paused";
         case GroupState::DEPLOYING:
             return "deploying";
         case GroupState::DEPLOY_FAILED:

@@ -12,6 +12,7 @@
 #include "base/LogHistogram.h"
 #include "pool/GetFailure.h"
 #include "pool/Process.h"
+#include "shm/Layouts.h"
 
 // What Pool::inspect() tells: plain values, of one moment.
 
@@ -47,12 +48,36 @@ struct ProcessSnapshot {
     std::vector<SocketSnapshot> sockets;
 };
 
+/** A request in flight. Texts are those of its client, or empty. */
+struct RequestSnapshot {
+    /** The instance that has taken it; 0: it waits. */
+    pid_t pid = 0;
+    /** Since it was sent to the queue. */
+    std::chrono::nanoseconds age{0};
+    std::string client;
+    std::string method;
+    std::string id;
+    /** Perhaps cut. */
+    std::string uri;
+};
+
+/** The threads of an instance. */
+struct ThreadsSnapshot {
+    pid_t pid = 0;
+    /** Whether it has answered the last question. */
+    bool answered = false;
+    /** Backtraces, for people. */
+    std::string text;
+};
+
 struct QueueSnapshot {
     unsigned waiting = 0;
     /** How long the oldest request has waited. */
     std::chrono::nanoseconds oldest{0};
     /** Options::maxQueueSize. */
     unsigned limit = 0;
+    /** How long it remains paused; zero: it is not. */
+    std::chrono::nanoseconds pausedFor{0};
 };
 
 /** What happened since the Group was made. */
@@ -94,6 +119,8 @@ enum class GroupState {
     /** The first instance is being started. */
     STARTING,
     SERVING,
+    /** Instances take no request until the queue's pause ends. */
+    PAUSED,
     /** The old version serves while the new one is being started. */
     DEPLOYING,
     /** The new version did not start; the old one serves until the restart file changes again. */
@@ -159,6 +186,8 @@ struct PoolSnapshot {
     std::vector<SuperGroupSnapshot> superGroups;
 };
 
+/** What the children have counted. */
+void addStatistics(GroupSnapshot &snapshot, const GroupStatistics &statistics);
 const char *nameOf(GroupState state) noexcept;
 const char *nameOf(Process::State state) noexcept;
 

@@ -11,8 +11,8 @@
 namespace Passenger {
 
 /**
- * A process that Rights has started: a spawn server, or the helper of PassengerPreStart. It may be
- * a child of this process or of another one.
+ * A process that Rights has started: a spawn server, the helper of PassengerPreStart, or the
+ * command of PassengerOnEvent. It may be a child of this process or of another one.
  *
  * The destructor kills a process that still runs. Not thread-safe.
  */

@@ -120,6 +120,26 @@ HelperProcess OwnRights::start(const PreStartHelper &helper) {
     return launch(command);
 }
 
+HelperProcess OwnRights::start(const EventCommandStart &start) {
+    // timeout(1) leads the process group, as the command's user, and kills all of it.
+    const std::vector<std::string> limited{
+        "timeout", "-s", "KILL", std::to_string(EventCommandStart::LONGEST.count()), "/bin/sh", "-c", start.command};
+    ChildProcess::Command command;
+    if (switchesUsers()) {
+        command.program = start.agentProgram;
+        command.arguments = {"run-as", start.user, ""};
+        command.arguments.insert(command.arguments.end(), limited.begin(), limited.end());
+    } else {
+        command.program = limited.front();
+        command.arguments.assign(limited.begin() + 1, limited.end());
+    }
+    command.environment = cleanEnvironment();
+    command.environment->insert(command.environment->end(), start.variables.begin(), start.variables.end());
+    command.descriptors = {{start.output, STDOUT_FILENO}, {start.output, STDERR_FILENO}};
+    command.newSession = true;
+    return launch(command);
+}
+
 bool OwnRights::signal(const FileDescriptor &pidFd, int signal) {
     return signalPidFd(pidFd, signal);
 }

@@ -17,6 +17,7 @@ public:
     tl::expected<RunAs, std::string> userOf(const Options &options, const UserResolver &own, bool canSwitch) override;
     HelperProcess start(const SpawnServerStart &server) override;
     HelperProcess start(const PreStartHelper &helper) override;
+    HelperProcess start(const EventCommandStart &start) override;
     bool signal(const FileDescriptor &pidFd, int signal) override;
     void useGroups(pid_t agent) override;
     bool places() const noexcept override;

@@ -56,6 +56,23 @@ struct PreStartHelper {
     int output = -1;
 };
 
+/** The start of the command of PassengerOnEvent. */
+struct EventCommandStart {
+    /** For /bin/sh. */
+    std::string command;
+    std::string agentProgram;
+    /** The user, if the agent runs as root. */
+    std::string user;
+    /** What the command gets in its environment: NAME=value, each name behind PREFIX. */
+    std::vector<std::string> variables;
+    /** The command's end of the pipe for its output. */
+    int output = -1;
+
+    static constexpr const char *PREFIX = "PASSENGER_";
+    /** The command and its process group are killed after so long. */
+    static constexpr std::chrono::seconds LONGEST{10};
+};
+
 /** The group of a new process of an application (Cgroups). */
 struct Placement {
     /** A name that place() has returned; empty: a new group. */
@@ -123,6 +140,7 @@ public:
     /** @throws SystemException, IOException: the start is refused */
     virtual HelperProcess start(const SpawnServerStart &server) = 0;
     virtual HelperProcess start(const PreStartHelper &helper) = 0;
+    virtual HelperProcess start(const EventCommandStart &start) = 0;
     /**
      * Sends SIGKILL, SIGTERM or SIGQUIT to a process of an application.
      * @return false if the process has ended

@@ -191,6 +191,14 @@ HelperProcess RightsClient::start(const PreStartHelper &helper) {
     return helperIn(ask(frame, {helper.output}));
 }
 
+HelperProcess RightsClient::start(const EventCommandStart &start) {
+    Frame frame = request(RightsVerb::START_EVENT_COMMAND);
+    for (const std::string &variable : start.variables) {
+        frame.add(variable);
+    }
+    return helperIn(ask(frame, {start.output}));
+}
+
 /** Without an answer: the event loop must not wait. The rights process logs a failure. */
 bool RightsClient::signal(const FileDescriptor &pidFd, int signal) {
     if (waitPidFd(pidFd, 0ms)) {

@@ -31,6 +31,7 @@ public:
     tl::expected<RunAs, std::string> userOf(const Options &options, const UserResolver &own, bool canSwitch) override;
     HelperProcess start(const SpawnServerStart &server) override;
     HelperProcess start(const PreStartHelper &helper) override;
+    HelperProcess start(const EventCommandStart &start) override;
     bool signal(const FileDescriptor &pidFd, int signal) override;
     /** The rights process does so by itself. */
     void useGroups(pid_t /*agent*/) override {}

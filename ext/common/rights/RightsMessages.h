@@ -14,6 +14,7 @@ namespace RightsVerb {
 inline constexpr const char *USER_OF = "user_of";
 inline constexpr const char *START_SPAWN_SERVER = "start_spawn_server";
 inline constexpr const char *START_PRE_START = "start_pre_start";
+inline constexpr const char *START_EVENT_COMMAND = "start_event_command";
 inline constexpr const char *PLACE = "place";
 inline constexpr const char *END_BOOT = "end_boot";
 inline constexpr const char *TASKS = "tasks";

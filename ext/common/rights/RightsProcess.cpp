@@ -90,6 +90,8 @@ void RightsProcess::receiveFromWatchdog() {
                 useAsOutput(frame->takeDescriptor(0));
                 auto settings = AgentSettings::fromMap(frame->map(0));
                 Log::setLevel(static_cast<LogLevel>(settings.logLevel));
+                Log::setFormat(logFormatIn(settings.logFormat));
+                Log::setTarget(settings.logTarget());
                 server_.configure(std::move(settings));
                 endChildren();
                 if (!std::exchange(configured_, true)) {

@@ -117,6 +117,9 @@ Frame RightsServer::carryOut(Frame &request, pid_t agent) {
     if (verb == RightsVerb::START_PRE_START) {
         return startPreStart(request);
     }
+    if (verb == RightsVerb::START_EVENT_COMMAND) {
+        return startEventCommand(request);
+    }
     if (verb == RightsVerb::PLACE) {
         return place(request, agent);
     }
@@ -214,10 +217,7 @@ Frame RightsServer::startSpawnServer(Frame &request) {
                             runAs->group, server.user, server.group));
         }
     }
-    const auto user = database_.userNamed(server.user);
-    if (!user || user->uid == ROOT) {
-        throw IOException(fmt::format("user \"{}\" {}", server.user, user ? "is root" : "does not exist"));
-    }
+    refuseRoot(server.user);
     const FileDescriptor control = request.takeDescriptor(0);
     const FileDescriptor output = request.takeDescriptor(1);
     server.control = control.get();
@@ -238,6 +238,32 @@ Frame RightsServer::startPreStart(Frame &request) {
     const FileDescriptor output = request.takeDescriptor(0);
     helper.output = output.get();
     return withHelper(own_.start(helper));
+}
+
+/** The command and the user are the configuration's. The variables only have names of their own. */
+Frame RightsServer::startEventCommand(Frame &request) {
+    if (settings_.onEvent.empty()) {
+        throw IOException("PassengerOnEvent is not set");
+    }
+    EventCommandStart start{settings_.onEvent, settings_.agentProgram(), settings_.defaultUser, {}};
+    start.variables.assign(request.fields.begin() + 1, request.fields.end());
+    for (const std::string &variable : start.variables) {
+        if (!variable.starts_with(EventCommandStart::PREFIX) || variable.find('=') == std::string::npos ||
+            variable.find('\0') != std::string::npos) {
+            throw IOException(fmt::format("the command of PassengerOnEvent gets no variable \"{}\"", variable));
+        }
+    }
+    refuseRoot(start.user);
+    const FileDescriptor output = request.takeDescriptor(0);
+    start.output = output.get();
+    return withHelper(own_.start(start));
+}
+
+void RightsServer::refuseRoot(const std::string &name) {
+    const auto user = database_.userNamed(name);
+    if (!user || user->uid == ROOT) {
+        throw IOException(fmt::format("user \"{}\" {}", name, user ? "is root" : "does not exist"));
+    }
 }
 
 /** A process that the agent has started for another user than root; and a group of that user. The

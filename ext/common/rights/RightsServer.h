@@ -51,6 +51,8 @@ private:
     Frame userOf(const Frame &request);
     Frame startSpawnServer(Frame &request);
     Frame startPreStart(Frame &request);
+    Frame startEventCommand(Frame &request);
+    void refuseRoot(const std::string &user);
     Frame place(Frame &request, pid_t agent);
     Frame endBoot(Frame &request, pid_t agent);
     Frame tasks(const Frame &request);

@@ -124,6 +124,9 @@ void Connection::handle(Frame frame) {
         case FrameType::OVERRAN:
             overran(frame);
             return;
+        case FrameType::SLOW:
+            isSlow(frame);
+            return;
         default:
             throw ProtocolException("a frame of type " + std::to_string(static_cast<unsigned>(frame.type)) +
                                     " is not for the pool process");
@@ -275,6 +278,12 @@ void Connection::overran(const Frame &frame) {
     Frame reply(FrameType::VALUE);
     reply.add(std::uint64_t{killed});
     answer(reply);
+}
+
+void Connection::isSlow(const Frame &frame) {
+    const auto time = std::chrono::milliseconds(std::min<std::uint64_t>(frame.number(3), MOST_MILLISECONDS));
+    context_.pool.requestIsSlow(child(), static_cast<std::uint32_t>(frame.number(0)), ChannelId(frame.number(1)),
+                                Ticket(frame.number(2)), time);
 }
 
 void Connection::refuse(unsigned status, const std::string &text, const std::string &reportId) {

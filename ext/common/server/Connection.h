@@ -67,6 +67,7 @@ private:
     void giveControl() REQUIRES(EventLoop::role);
     void query(const Frame &frame) REQUIRES(EventLoop::role);
     void overran(const Frame &frame);
+    void isSlow(const Frame &frame);
     void report(const Frame &frame) REQUIRES(EventLoop::role);
     std::uint32_t child() const;
     void answer(const Frame &frame, const std::vector<int> &descriptors = {});

@@ -68,7 +68,8 @@ AppStatus statusOf(const GroupSnapshot &group) {
     status.starting = group.starting;
     status.minInstances = group.minInstances;
     status.maxInstances = group.maxInstances;
-    status.queue = {group.queue.waiting, inSeconds(group.queue.oldest), group.queue.limit};
+    status.queue = {group.queue.waiting, inSeconds(group.queue.oldest), group.queue.limit,
+                    inSeconds(group.queue.pausedFor)};
     status.counters = statusOf(group.counters);
     status.queueTime = histogramOf(group.queueTime, group.queueMicroseconds);
     status.serviceTime = histogramOf(group.serviceTime, group.serviceMicroseconds);

@@ -1,21 +1,69 @@
 #include "shm/InFlightReader.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 namespace Passenger {
 
+namespace {
+
+bool isOf(const InFlightEntry &entry, std::uint32_t groupSlot) {
+    return entry.groupSlot == groupSlot &&
+           (entry.state == InFlightState::SENDING || entry.state == InFlightState::SENT);
+}
+
+/** The text up to its NUL, which the rest loses. */
+std::string takePart(std::string_view &rest) {
+    const std::string_view part = rest.substr(0, rest.find('\0'));
+    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+    return std::string(part);
+}
+
+}  // namespace
+
 InFlightReader::InFlightReader(FileDescriptor fd) : memory_(SharedMemory::adopt(std::move(fd), InFlightLayout::SIZE)) {}
 
-std::vector<InFlightEntry> InFlightReader::inFlight(std::uint32_t groupSlot) const {
+std::vector<InFlightEntry> InFlightReader::used() const {
     const std::uint32_t used = memory_.readU32(offsetof(MemoryHeader, extra));
     std::vector<InFlightEntry> entries(std::min(used, InFlightLayout::ENTRIES));
     memory_.read(entries.data(), entries.size() * sizeof(InFlightEntry), InFlightLayout::offset(0));
-    std::erase_if(entries, [&](const InFlightEntry &entry) {
-        return entry.groupSlot != groupSlot ||
-               (entry.state != InFlightState::SENDING && entry.state != InFlightState::SENT);
-    });
     return entries;
+}
+
+std::vector<InFlightEntry> InFlightReader::inFlight(std::uint32_t groupSlot) const {
+    std::vector<InFlightEntry> entries = used();
+    std::erase_if(entries, [&](const InFlightEntry &entry) { return !isOf(entry, groupSlot); });
+    return entries;
+}
+
+/** The notes are read between two looks at the entries: the note of an entry that is the same in
+ *  both is that of its request. */
+std::vector<DescribedRequest> InFlightReader::described(std::uint32_t groupSlot) const {
+    const std::vector<InFlightEntry> before = used();
+    std::vector<RequestNote> notes(before.size());
+    memory_.read(notes.data(), notes.size() * sizeof(RequestNote), InFlightLayout::note(0));
+    const std::vector<InFlightEntry> after = used();
+    std::vector<DescribedRequest> requests;
+    for (std::size_t i = 0; i < std::min(before.size(), after.size()); i++) {
+        if (isOf(before[i], groupSlot) && isOf(after[i], groupSlot) && before[i].ticket == after[i].ticket) {
+            requests.push_back(describe(after[i], notes[i]));
+        }
+    }
+    return requests;
+}
+
+/** A note of another ticket does not count: its request was not described. */
+DescribedRequest InFlightReader::describe(const InFlightEntry &entry, const RequestNote &note) {
+    DescribedRequest request{entry, {}, {}, {}, {}};
+    if (note.ticket == entry.ticket) {
+        std::string_view rest(note.text, sizeof(note.text));
+        request.client = takePart(rest);
+        request.method = takePart(rest);
+        request.id = takePart(rest);
+        request.uri = takePart(rest);
+    }
+    return request;
 }
 
 }  // namespace Passenger

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <string_view>
 
 #include "base/Exceptions.h"
 
@@ -30,6 +31,18 @@ void InFlightTable::release(std::uint32_t entry) {
     done(entry);
     const LockGuard guard(mutex_);
     taken_[entry / 64] &= ~(std::uint64_t{1} << (entry % 64));
+}
+
+void InFlightTable::describe(std::uint32_t entry, Ticket ticket, const RequestLabel &label) noexcept {
+    RequestNote *note = mapping_.at<RequestNote>(InFlightLayout::note(entry));
+    char *next = note->text;
+    char *const last = note->text + sizeof(note->text) - 1;
+    for (const std::string_view part : {label.client, label.method, label.id, label.uri}) {
+        const std::size_t size = part.copy(next, static_cast<std::size_t>(last - next));
+        next[size] = '\0';
+        next = std::min(next + size + 1, last);
+    }
+    __atomic_store_n(&note->ticket, ticket.value(), __ATOMIC_RELEASE);
 }
 
 void InFlightTable::sending(std::uint32_t entry, ChannelId channel, Ticket ticket, std::uint32_t groupSlot,

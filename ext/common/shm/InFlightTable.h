@@ -2,12 +2,12 @@
 
 #include <array>
 #include <cstdint>
-#include <vector>
 
 #include "base/Clock.h"
 #include "base/Mutex.h"
 #include "base/StrongId.h"
 #include "shm/Layouts.h"
+#include "shm/RequestLabel.h"
 #include "shm/SharedMemory.h"
 
 namespace Passenger {
@@ -32,6 +32,8 @@ public:
      */
     std::uint32_t allocate() EXCLUDES(mutex_);
     void release(std::uint32_t entry) EXCLUDES(mutex_);
+    /** Before sending(), by the entry's user. A label that is too long is cut. */
+    void describe(std::uint32_t entry, Ticket ticket, const RequestLabel &label) noexcept;
     /** Before the request is sent: a reader sees the entry before an instance sees the request. */
     void sending(std::uint32_t entry, ChannelId channel, Ticket ticket, std::uint32_t groupSlot,
                  MonotonicTime since) noexcept;

@@ -12,7 +12,7 @@ namespace Passenger {
  * The version of all layouts in this file (doc/PROTOCOLS.md, sections 1 to 3). A change of a layout
  * changes the document and the version, too.
  */
-inline constexpr std::uint8_t LAYOUT_VERSION = 7;
+inline constexpr std::uint8_t LAYOUT_VERSION = 8;
 
 /** Largest message on a queue or a reply channel: 64 KiB, a usual piece of a body, and a header. */
 inline constexpr std::size_t MAX_MESSAGE = 65536 + 64;
@@ -205,13 +205,27 @@ struct InFlightEntry {
 static_assert(sizeof(InFlightEntry) == 32 && offsetof(InFlightEntry, groupSlot) == 24 &&
               offsetof(InFlightEntry, state) == 28);
 
+/** What a request is, for people. */
+struct RequestNote {
+    /** Of the request that the text is about. */
+    std::uint64_t ticket;
+    /** The client's address, the method, the request's id and the URI, each ended by NUL. The URI
+     *  may be cut. */
+    char text[248];
+};
+static_assert(sizeof(RequestNote) == 256 && offsetof(RequestNote, text) == 8);
+
 namespace InFlightLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'B', 'R', 'D');
 inline constexpr std::uint32_t ENTRIES = 4096;
 inline constexpr std::size_t offset(std::uint32_t entry) {
     return sizeof(MemoryHeader) + entry * sizeof(InFlightEntry);
 }
-inline constexpr std::size_t SIZE = offset(ENTRIES);
+/** The note of the entry's request. */
+inline constexpr std::size_t note(std::uint32_t entry) {
+    return offset(ENTRIES) + entry * sizeof(RequestNote);
+}
+inline constexpr std::size_t SIZE = note(ENTRIES);
 }  // namespace InFlightLayout
 
 /** The entry of a Group's slot. */

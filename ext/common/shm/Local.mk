@@ -18,6 +18,7 @@ libpassenger_shm_la_SOURCES = \
     %D%/Layouts.h \
     %D%/Mapping.cpp \
     %D%/Mapping.h \
+    %D%/RequestLabel.h \
     %D%/SenderMemory.cpp \
     %D%/SenderMemory.h \
     %D%/SenderMemoryView.cpp \

@@ -74,7 +74,9 @@ private:
                 write(lines);
             } else {
                 lines.pop_back();
-                Log::writeApplicationOutput(0, lines, false);
+                for (const std::string_view line : split(lines, '\n')) {
+                    Log::writeApplicationOutput(0, line, false);
+                }
             }
         }
     }

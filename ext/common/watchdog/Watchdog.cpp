@@ -49,6 +49,14 @@ pid_t creatorOf(const FileDescriptor &socket) {
     return credentials.pid;
 }
 
+/** @param frame the settings, with the log's descriptor */
+void useLog(Frame &frame) {
+    useAsOutput(frame.takeDescriptor(0));
+    const auto settings = AgentSettings::fromMap(frame.map(0));
+    Log::setFormat(logFormatIn(settings.logFormat));
+    Log::setTarget(settings.logTarget());
+}
+
 }  // namespace
 
 Watchdog::Watchdog(FileDescriptor control, std::function<std::string()> program)
@@ -185,7 +193,7 @@ void Watchdog::handle(Frame frame) {
             startPool(std::move(frame));
             return;
         case FrameType::SETTINGS:
-            useAsOutput(frame.takeDescriptor(0));
+            useLog(frame);
             // First: the pool process may ask for what the new settings give.
             if (rights_) {
                 rights_->setSettings(frame.fields);
@@ -204,7 +212,7 @@ void Watchdog::startPool(Frame start) {
     if (std::exchange(startAsked_, true)) {
         throw ProtocolException("a second START");
     }
-    useAsOutput(start.takeDescriptor(0));
+    useLog(start);
     serverSocket_ = start.takeDescriptor(1);
     try {
         if (::geteuid() == 0) {

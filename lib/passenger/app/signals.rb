@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "backtraces"
+
 module PhusionPassenger
   # Signals of preloaders and instances. TERM and INT end the process in order. QUIT writes the
   # backtrace of each thread to the log, and the process continues.
@@ -16,7 +18,7 @@ module PhusionPassenger
     end
 
     def self.print_backtraces_on_quit
-      trap("QUIT") { print_backtraces }
+      trap("QUIT") { Backtraces.print }
     end
 
     # A terminal's end or `systemctl kill` may send these signals to all processes. The monitor
@@ -40,18 +42,5 @@ module PhusionPassenger
       end
     end
     private_class_method :take_from_monitor
-
-    # Runs in a signal handler, so it takes no lock.
-    def self.print_backtraces
-      # The main thread comes last: a report that is too long loses its beginning.
-      Thread.list.reverse_each do |thread|
-        name = thread == Thread.main ? "main" : thread.name
-        lines = ["Thread #{name} of process #{Process.pid}:", *thread.backtrace]
-        STDERR.syswrite("#{lines.join("\n    ")}\n") # rubocop:disable Style/GlobalStdStream
-      end
-    rescue SystemCallError, IOError
-      nil
-    end
-    private_class_method :print_backtraces
   end
 end

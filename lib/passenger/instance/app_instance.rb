@@ -142,6 +142,7 @@ module PhusionPassenger
       when Frame::Control::PAUSE then pause_or_resume(frame)
       when Frame::Control::REFORK then refork(frame)
       when Frame::Control::DROP then drop_channels(frame)
+      when Frame::Control::THREADS then tell_threads(frame)
       else
         frame.close_descriptors
         Log.event("control.unexpected_frame", type: frame.type)
@@ -167,6 +168,12 @@ module PhusionPassenger
 
     def drop_channels(frame)
       frame.fields.each_index { |index| @channels.drop(frame.number(index)) }
+    end
+
+    def tell_threads(frame)
+      return tell(Frame::Control::THREADS, Backtraces.text) if frame.fields.empty?
+
+      Backtraces.print
     end
 
     # The last thread that becomes idle reports the pause.

@@ -17,13 +17,15 @@ module PhusionPassenger
       sticky_id = frame.fields[4] ? frame.number(4) : 0
       queue, claims, withdrawals, own = frame.take_descriptors(sticky_id.zero? ? 3 : 4)
       new(queue: queue, claims: claims, withdrawals: withdrawals, own: own,
-          cell: frame.number(0), threads: frame.number(1), sticky_id: sticky_id)
+          cell: frame.number(0), threads: frame.number(1), sticky_id: sticky_id,
+          paused: frame.fields[7] == "1")
     end
 
     # `own`: the receiving end of the instance's own queue, or nil. `cell`: that of the first
     # thread.
+    # `paused`: no request is taken before the agent says so.
     def initialize(queue:, claims: nil, withdrawals: nil, own: nil, cell: 0, threads: 1,
-                   sticky_id: 0)
+                   sticky_id: 0, paused: false)
       unless threads.positive? && cell + threads <= Layout::Claims::CELLS
         raise ProtocolError, "the agent's SERVE names #{threads} threads from cell #{cell} on"
       end
@@ -35,6 +37,11 @@ module PhusionPassenger
       @cell = cell
       @threads = threads
       @sticky_id = sticky_id
+      @paused = paused
+    end
+
+    def paused?
+      @paused
     end
 
     # The claim of the thread with this number.

@@ -20,9 +20,9 @@ module PhusionPassenger
       @changed = ConditionVariable.new
       @handlers = []
       @idle = []
-      @open = true
+      @paused = handover.paused?
+      @open = !@paused
       @ended = false
-      @paused = false
       @finished = false
     end
 
@@ -58,8 +58,7 @@ module PhusionPassenger
         @handover = handover
         @ended = false
         close_former
-        @paused ? open_intake : @changed.broadcast
-        @paused = false
+        take_state_of(handover)
       end
     end
 
@@ -133,6 +132,19 @@ module PhusionPassenger
     def close_former
       unused, @former = @former.partition { |handover| @using.each_value.none?(handover) }
       unused.each(&:close)
+    end
+
+    # Readers of the former queue notice its end.
+    def take_state_of(handover)
+      was_paused = @paused
+      @paused = handover.paused?
+      if @paused
+        @open = false
+        tell_if_idle unless was_paused
+      elsif was_paused
+        open_intake
+      end
+      @changed.broadcast
     end
 
     def close_intake

@@ -5,6 +5,7 @@ Started as `PYTHON wsgi_loader.py STARTUP_FILE` in the application's folder. Use
 
 import importlib.machinery
 import importlib.util
+import numbers
 import os
 import socketserver
 import sys
@@ -107,6 +108,24 @@ class ApplicationHandler(ServerHandler):
     """Gives the application the request's variables, and none of this process."""
 
     os_environ = {}
+    # Whether this process has printed the warning of a header whose value is a number.
+    warned = False
+
+    def start_response(self, status, headers, exc_info=None):
+        """Takes numbers as values of headers, which PEP 3333 does not allow: Phusion Passenger takes them."""
+        if isinstance(headers, list):
+            headers = [self.with_text(header) for header in headers]
+        return super().start_response(status, headers, exc_info)
+
+    def with_text(self, header):
+        if not (isinstance(header, tuple) and len(header) == 2 and isinstance(header[1], numbers.Number)):
+            return header
+        name, value = header
+        if not ApplicationHandler.warned:
+            ApplicationHandler.warned = True
+            print("warning: the value of the header %s is the number %s; PEP 3333 wants a text: use str(). "
+                  "Further numbers are converted without a warning" % (name, value), file=sys.stderr, flush=True)
+        return name, str(value)
 
     def get_scheme(self):
         return "https" if self.environ.get("HTTPS") == "on" else "http"

@@ -11,8 +11,8 @@ module PhusionPassenger
     def self.request_of(environment)
       return {} unless environment
 
-      { method: environment["REQUEST_METHOD"],
-        path: "#{environment['SCRIPT_NAME']}#{environment['PATH_INFO']}" }
+      { request: environment["PASSENGER_REQUEST_ID"], method: environment["REQUEST_METHOD"],
+        path: "#{environment['SCRIPT_NAME']}#{environment['PATH_INFO']}" }.compact
     end
 
     def initialize(rack_3)

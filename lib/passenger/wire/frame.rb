@@ -47,6 +47,7 @@ module PhusionPassenger
       WARM = 80
       REFORK = 81
       HEARTBEAT = 82
+      THREADS = 83
     end
 
     attr_reader :type, :fields, :descriptors

@@ -110,6 +110,9 @@ public:
         return view_;
     }
     void wakeAgent() noexcept override {}
+    bool isSlow(std::uint32_t, ChannelId, Ticket, std::chrono::milliseconds) noexcept override {
+        return true;
+    }
     void overran(std::uint32_t, ChannelId, Ticket, std::chrono::milliseconds) noexcept override {}
 
 protected:

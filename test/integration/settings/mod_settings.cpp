@@ -34,7 +34,7 @@ std::string textOf(Settings::List list) {
 }
 
 std::string dump(const ap_conf_vector_t *places) {
-    const module *passenger = ap_find_linked_module("mod_passenger.cpp");
+    const module *passenger = ap_find_linked_module("mod_passenger.c");
     if (passenger == nullptr) {
         return "mod_passenger is not loaded\n";
     }

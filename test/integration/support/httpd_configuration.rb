@@ -22,8 +22,10 @@ class HttpdConfiguration
 
   # `error_log` is the value of ErrorLog, with %s for the log file's path. `run_as`: the user that
   # starts httpd, if not the user of the tests. `descriptor_limit`: soft and hard, of each process.
+  # `mounts`: folders of the test by the folders in whose place httpd and its processes see them,
+  # which needs root and unshare(1).
   attr_accessor :run_as, :mpm, :mpm_settings, :passenger, :passenger_module, :passenger_root,
-                :directives, :main_directives, :tls_port, :error_log, :descriptor_limit
+                :directives, :main_directives, :tls_port, :error_log, :descriptor_limit, :mounts
   attr_reader :sites
 
   def initialize
@@ -37,6 +39,7 @@ class HttpdConfiguration
     }
     @main_directives = +""
     @error_log = "%s"
+    @mounts = {}
     @sites = []
   end
 

@@ -103,7 +103,10 @@ class HttpdServer
     end
     end_the_rest
     self.class.running.delete(self)
-    FileUtils.rm_rf([folder, @spawn_dir]) unless keep || ENV["KEEP"]
+    return if ENV["KEEP"]
+
+    FileUtils.rm_rf(@spawn_dir)
+    FileUtils.rm_rf(folder) unless keep
   end
 
   def client(site = configuration.sites.first.name, **options)
@@ -121,7 +124,7 @@ class HttpdServer
   end
 
   def command(*options)
-    [*limited, *as_user, TestEnvironment.httpd, "-d", folder,
+    [*mounted, *limited, *as_user, TestEnvironment.httpd, "-d", folder,
      "-f", File.join(folder, "httpd.conf"), *options]
   end
 
@@ -153,6 +156,14 @@ class HttpdServer
     return [] unless configuration.descriptor_limit
 
     ["sh", "-c", "ulimit -n #{configuration.descriptor_limit} && exec \"$@\"", "sh"]
+  end
+
+  # The mounts end with the last process that sees them.
+  def mounted
+    return [] if configuration.mounts.empty?
+
+    mounts = configuration.mounts.map { |place, folder| "mount --bind '#{folder}' '#{place}' && " }
+    ["unshare", "--mount", "sh", "-c", "#{mounts.join}exec \"$@\"", "sh"]
   end
 
   def as_user

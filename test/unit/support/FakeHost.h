@@ -117,6 +117,10 @@ public:
     void overran(const QueueLink & /*link*/, ChannelId channel, Ticket ticket) noexcept override {
         overrun.emplace_back(channel, ticket);
     }
+    bool isSlow(const QueueLink & /*link*/, ChannelId channel, Ticket ticket) noexcept override {
+        slow.emplace_back(channel, ticket);
+        return true;
+    }
     QueueLimits limits() const noexcept override {
         return queueLimits;
     }
@@ -159,6 +163,8 @@ public:
     unsigned woken = 0;
     /** What was told to have taken too long. */
     std::vector<std::pair<ChannelId, Ticket>> overrun;
+    /** What was told to be slow. */
+    std::vector<std::pair<ChannelId, Ticket>> slow;
     unsigned channelsMade = 0;
     unsigned cleanEnds = 0;
     unsigned dirtyEnds = 0;

@@ -69,8 +69,9 @@ void GroupParts::finish(const Process &process) {
         .clear();
 }
 
-void GroupParts::send(Ticket ticket) {
+void GroupParts::send(Ticket ticket, const RequestLabel &label) {
     const std::uint32_t entry = table_->allocate();
+    table_->describe(entry, ticket, label);
     table_->sending(entry, channel_, ticket, 0, now());
     table_->sent(entry);
     sender_->add(0, 1);

@@ -36,7 +36,7 @@ protected:
     void claim(const Process &process, ChannelId channel, Ticket ticket);
     void finish(const Process &process);
     /** The sender has one more request in the queue, since now. */
-    void send(Ticket ticket);
+    void send(Ticket ticket, const RequestLabel &label = {});
     MonotonicTime now() const {
         return clock_.now();
     }

@@ -14,7 +14,7 @@ ScaledApplication::ScaledApplication(PoolContext &context, Room &room, const std
       instances(context, queue),
       failures(name, context.reports),
       versions(name, context.threads, context.factory.create(options)),
-      demand(options, context.settings, queue, instances),
+      demand(options, context, queue, instances),
       hangs(name, options, queue, instances),
       preloader(name, options, context.threads, pending),
       starter({name, options, context, queue, instances, pending, versions, demand, preloader}, *this),

@@ -10,7 +10,8 @@ require_relative "../../../../lib/passenger/wire/layout"
 # bytes go to its in-flight table, to the request queues, and to the agent. Needs root.
 class HostileChild
   IN_FLIGHT_HEADER = 64
-  IN_FLIGHT_SIZE = IN_FLIGHT_HEADER + 32 * 4096
+  # Entries, and notes.
+  IN_FLIGHT_SIZE = IN_FLIGHT_HEADER + (32 + 256) * 4096
 
   # pidfd_open and pidfd_getfd have these numbers on all architectures.
   SYSCALL = Fiddle::Function.new(Fiddle.dlopen(nil)["syscall"], [Fiddle::TYPE_LONG] * 4,

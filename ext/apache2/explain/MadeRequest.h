@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+
+#include "apache2/httpd/Httpd.h"
+
+namespace Passenger {
+
+/**
+ * A GET request for a URL that no client has sent, as httpd's hooks see one: with its virtual host,
+ * its settings and its file. No access is checked, no handler runs, and nothing is sent. For an
+ * httpd that checks its configuration.
+ */
+struct MadeRequest {
+    request_rec *r = nullptr;
+    /** The answer of the hooks that httpd would send; OK: a handler would answer. */
+    int outcome = OK;
+    /** Not empty: the request cannot be made, for this reason. */
+    std::string problem;
+
+    /** Follows what mod_rewrite does in a folder. @param url `http://HOST[:PORT]/PATH`, or https */
+    static MadeRequest of(apr_pool_t *pool, server_rec *main, const char *url);
+};
+
+}  // namespace Passenger

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "apache2/httpd/Httpd.h"
+#include "exchange/Session.h"
+
+/**
+ * The notes of a request that an application answers, for `%{NAME}n` in a LogFormat:
+ * PASSENGER_REQUEST_ID (RequestId), PASSENGER_APP, and in microseconds, as httpd's %D,
+ * PASSENGER_QUEUE_TIME and PASSENGER_SERVICE_TIME. All texts live as long as the request.
+ */
+namespace Passenger::RequestNotes {
+
+/** Called before anything else is logged about the request. @param app lives as long as the
+ *  request */
+void begin(request_rec *r, const char *app);
+void setTimes(request_rec *r, const Session::Times &times);
+
+/** Null: the request has no id. */
+const char *id(const request_rec *r);
+
+/** The first fields of each log line about the request: `app="NAME" request="ID"`. */
+const char *subject(const request_rec *r);
+
+}  // namespace Passenger::RequestNotes

@@ -1,0 +1,120 @@
+#include "log/LogFormat.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+#include <fmt/format.h>
+#include <spdlog/pattern_formatter.h>
+#include <nlohmann/json.hpp>
+
+#include "base/Mutex.h"
+
+namespace Passenger {
+
+namespace {
+
+/** Formats times. Like all statics of the log it is never destroyed: threads may log while the
+ *  process exits. */
+class TimeFormat {
+public:
+    explicit TimeFormat(const char *pattern) : pattern_(pattern, spdlog::pattern_time_type::local, "") {}
+
+    std::string format(std::chrono::system_clock::time_point time) EXCLUDES(mutex_) {
+        spdlog::memory_buf_t text;
+        const LockGuard guard(mutex_);
+        pattern_.format({time, {}, "", spdlog::level::info, ""}, text);
+        return {text.data(), text.size()};
+    }
+
+private:
+    Mutex mutex_{Locks::LOG};
+    spdlog::pattern_formatter pattern_ GUARDED_BY(mutex_);
+};
+
+/** Escapes line breaks and control characters. Otherwise the source of a part of a message could
+ *  add forged lines to the log. */
+std::string escaped(std::string_view text) {
+    std::string line;
+    for (const char character : text) {
+        const auto byte = static_cast<unsigned char>(character);
+        if (character == '\n') {
+            line += "\\n";
+        } else if (character == '\r') {
+            line += "\\r";
+        } else if (character == '\t') {
+            line += "\\t";
+        } else if (byte < 0x20 || byte == 0x7F) {
+            line += fmt::format("\\x{:02x}", byte);
+        } else {
+            line += character;
+        }
+    }
+    return line;
+}
+
+std::string textMessage(const LogRecord &record) {
+    switch (record.source) {
+        case LogRecord::Source::AGENT:
+            return escaped(record.text);
+        case LogRecord::Source::OUTPUT:
+            return record.prefix ? fmt::format("App {} output: {}", record.appPid, record.text) : record.text;
+        case LogRecord::Source::COPY:
+            return record.prefix ? fmt::format("App log {}: {}", record.file, record.text) : record.text;
+    }
+    return record.text;
+}
+
+std::string textLine(const LogRecord &record) {
+    static auto &time = *new TimeFormat("[%Y-%m-%d %H:%M:%S.%e %z]");
+    if (record.source != LogRecord::Source::AGENT) {
+        return textMessage(record);
+    }
+    return fmt::format("{} [passenger:{}] [pid {}] {}", time.format(record.time), nameOf(record.level), record.pid,
+                       textMessage(record));
+}
+
+nlohmann::ordered_json valueOf(const LogFields::Field &field) {
+    const char *const end = field.value.data() + field.value.size();
+    std::int64_t number = 0;
+    const auto [rest, error] = std::from_chars(field.value.data(), end, number);
+    // The number of a report is hexadecimal. One in another form, such as 007, would lose a part.
+    if (!field.quoted && field.key != "report" && error == std::errc() && rest == end &&
+        std::to_string(number) == field.value) {
+        return number;
+    }
+    return field.value;
+}
+
+std::string jsonLine(const LogRecord &record) {
+    static auto &time = *new TimeFormat("%Y-%m-%dT%H:%M:%S.%e%z");
+    constexpr const char *MESSAGE = "message";
+    const LogFields parts = record.fields();
+    nlohmann::ordered_json line{{"time", time.format(record.time)},
+                                {"level", record.source == LogRecord::Source::AGENT ? nameOf(record.level) : "output"},
+                                {"agent_pid", record.pid}};
+    for (const LogFields::Field &field : parts.fields) {
+        std::string key = field.key;
+        while (key == MESSAGE || line.contains(key)) {
+            key += '_';
+        }
+        line[key] = valueOf(field);
+    }
+    const bool isEvent = record.source == LogRecord::Source::AGENT && record.text.starts_with("event=");
+    if (!isEvent || !parts.rest.empty()) {
+        line[MESSAGE] = parts.rest;
+    }
+    return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string formatLine(const LogRecord &record, LogFormat format) {
+    return (format == LogFormat::JSON ? jsonLine(record) : textLine(record)) + '\n';
+}
+
+std::string formatMessage(const LogRecord &record, LogFormat format) {
+    return format == LogFormat::JSON ? jsonLine(record) : textMessage(record);
+}
+
+}  // namespace Passenger

@@ -1,0 +1,47 @@
+#include "pool/QueuePause.h"
+
+#include <chrono>
+
+#include "log/Log.h"
+
+namespace Passenger {
+
+void QueuePause::begin(MonotonicTime until) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(until - context_.clock.now());
+    Log::notice("event=queue.paused app=\"{}\" limit={}s", queue_.name(), left.count());
+    context_.pauses.begin(queue_.name(), until);
+    for (const ProcessPtr &process : instances_.all()) {
+        if (process->state == Process::State::SERVING) {
+            process->pause();
+        }
+    }
+}
+
+void QueuePause::end(const char *reason) {
+    if (!until()) {
+        return;
+    }
+    Log::notice("event=queue.resumed app=\"{}\" waiting={} reason=\"{}\"", queue_.name(), queue_.untaken(), reason);
+    context_.pauses.end(queue_.name());
+    for (const ProcessPtr &process : instances_.all()) {
+        if (process->state == Process::State::SERVING) {
+            process->takeRequests();
+        }
+    }
+}
+
+void QueuePause::endIfDue(MonotonicTime now) {
+    if (const auto date = until(); date && *date <= now) {
+        end("its time is over");
+    }
+}
+
+void QueuePause::apply(Process &process) const {
+    if (until()) {
+        process.pause();
+    } else if (process.beganPaused()) {
+        process.takeRequests();
+    }
+}
+
+}  // namespace Passenger

@@ -1,0 +1,60 @@
+#include "pool/QueuePauses.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdint>
+
+#include "base/Split.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr const char *KEY = "pauses";
+
+}  // namespace
+
+/** Each line: nanoseconds of the monotonic clock, a blank, the application's name. Others are
+ *  ignored. */
+bool QueuePauses::restore(const std::string &key, const std::string &note) {
+    if (key != KEY) {
+        return false;
+    }
+    for (const std::string &line : split(note, '\n')) {
+        std::int64_t time = 0;
+        const char *end = line.data() + line.size();
+        const auto [rest, error] = std::from_chars(line.data(), end, time);
+        if (error == std::errc() && rest != end && *rest == ' ') {
+            pauses_[std::string(rest + 1, end)] = MonotonicTime(std::chrono::nanoseconds(time));
+        }
+    }
+    return true;
+}
+
+std::optional<MonotonicTime> QueuePauses::until(const std::string &app) const {
+    const auto found = pauses_.find(app);
+    return found == pauses_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void QueuePauses::begin(const std::string &app, MonotonicTime until) {
+    pauses_[app] = until;
+    keep();
+}
+
+void QueuePauses::end(const std::string &app) {
+    if (pauses_.erase(app) > 0) {
+        keep();
+    }
+}
+
+void QueuePauses::keep() const {
+    std::string note;
+    for (const auto &[app, until] : pauses_) {
+        note += fmt::format("{} {}\n", toNanoseconds(until), app);
+    }
+    store_.put(KEY, note, {});
+}
+
+}  // namespace Passenger

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/Clock.h"
+#include "pool/DescriptorStore.h"
+
+namespace Passenger {
+
+/**
+ * The applications whose queues are paused, and until when. Instances of such an application take
+ * no request; requests wait. The descriptor store keeps the pauses for the next pool process: the
+ * monotonic clock is the same there.
+ *
+ * Owned by the PoolContext; guarded by the pool's lock.
+ */
+class QueuePauses {
+public:
+    /** Outlives this object. */
+    explicit QueuePauses(DescriptorStore &store) : store_(store) {}
+
+    /** Takes an entry over that the watchdog has kept. False: it is none of this
+     *  class. */
+    bool restore(const std::string &key, const std::string &note);
+    /** Until when the application's queue is paused; nothing: it is not. */
+    std::optional<MonotonicTime> until(const std::string &app) const;
+    void begin(const std::string &app, MonotonicTime until);
+    void end(const std::string &app);
+
+private:
+    void keep() const;
+
+    DescriptorStore &store_;
+    std::map<std::string, MonotonicTime> pauses_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string_view>
+
+namespace Passenger {
+
+/** What a request is, for people. The texts belong to the caller. */
+struct RequestLabel {
+    /** The client's address. */
+    std::string_view client;
+    std::string_view method;
+    /** By which proxies and logs name it; may be empty. */
+    std::string_view id;
+    /** As the client has sent it. */
+    std::string_view uri;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,44 @@
+# frozen_string_literal: true
+
+require "open3"
+require_relative "support/integration_test"
+
+# Lines that configurations for Phusion Passenger have, and that guides tell to write.
+class MovedConfigurationTest < IntegrationTest
+  LOCATIONS = "/usr/lib/ruby/vendor_ruby/phusion_passenger/locations.ini"
+
+  def test_what_stands_within_if_module_has_an_effect
+    output, status = checked("<IfModule mod_passenger.c>\nPassengerMaxPoolSize none\n</IfModule>")
+    refute status.success?
+    assert_includes output, 'PassengerMaxPoolSize does not take "none"'
+  end
+
+  def test_a_root_of_phusion_passenger_is_ignored_with_a_warning
+    output, = checked("", "-c", "PassengerRoot #{LOCATIONS}")
+    assert_match(/PassengerRoot "#{LOCATIONS}" belongs to Phusion Passenger, .*remove this line/,
+                 output)
+    refute_includes output, "#{LOCATIONS}\" is not the folder"
+  end
+
+  def test_kinds_and_numbers_of_threads_are_taken_as_there
+    output, status = checked("PassengerAppType nodejs\nPassengerAppType meteor\n" \
+                             "PassengerThreadCount 0\n")
+    assert status.success?, output
+    made = configuration do |one|
+      one.site("rack.test", SampleApps.rack, "PassengerThreadCount 0\n")
+    end
+    with_server(made) { |server| assert_status 200, server.client.get("/") }
+  end
+
+  private
+
+  # The output of `httpd -t`, and its status.
+  def checked(lines, *options)
+    made = configuration { |one| one.main_directives << "#{lines}\n" }
+    server = HttpdServer.new(made)
+    server.write_configuration
+    Open3.capture2e(server.environment, *server.command(*options, "-t"), unsetenv_others: true)
+  ensure
+    server&.destroy
+  end
+end

@@ -1,0 +1,110 @@
+# frozen_string_literal: true
+
+require_relative "support/command_runner"
+require_relative "support/integration_test"
+
+# passenger-config pause and resume: requests wait, and none is lost.
+class PauseTest < IntegrationTest
+  include CommandRunner
+
+  serve do |made|
+    made.site("blog.test", SampleApps.rack, "PassengerMaxInstances 1\n")
+    made.site("http.test", SampleApps.copy("http_app"),
+              "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
+  end
+
+  def setup
+    %w[blog http].each do |name|
+      assert_status 200, get(name)
+      eventually("one idle instance") do
+        app(name)&.fetch("instances")&.map { |one| one.values_at("state", "sessions") } ==
+          [["serving", 0]]
+      end
+    end
+  end
+
+  def test_requests_wait_while_the_queue_is_paused
+    %w[blog http].each do |name|
+      assert_match(/^Requests of .* wait, for 60 s at most$/, pause(name))
+      answer = Thread.new { get(name) }
+      eventually("a request that waits") { app(name).dig("queue", "waiting") == 1 }
+      told = app(name)
+      assert_equal ["paused", 1], [told["state"], told["instances"].size]
+      assert_includes 50..60, told.dig("queue", "paused_for")
+      resume(name)
+      assert_status 200, answer.value
+      eventually("the state") { app(name)["state"] == "serving" }
+    end
+  end
+
+  def test_a_pause_waits_for_requests_in_work
+    path = fifo
+    slow = Thread.new { get("blog", "/wait?fifo=#{path}") }
+    eventually("the request in work") { app("blog")["instances"].first["sessions"] == 1 }
+    assert_fails 3, /1 requests are in work/, CONFIG, "pause", root("blog"), "--wait=0.3"
+    release(path)
+    assert_status 200, slow.value
+    pause("blog", "--wait=20")
+    resume("blog")
+  end
+
+  # As a deployment with a migration does it.
+  def test_a_new_version_that_starts_in_a_pause_takes_no_request_before_its_end
+    old = server.client("blog.test").pid
+    pause("blog")
+    answers = Array.new(3) { Thread.new { server.client("blog.test").pid } }
+    eventually("requests that wait") { app("blog").dig("queue", "waiting") == 3 }
+    succeed(CONFIG, "restart-app", root("blog"), "--wait=60")
+    fresh = eventually("the new instance") do
+      pids = app("blog")["instances"].map { |one| one["pid"] }
+      pids.first if pids.size == 1 && pids.first != old
+    end
+    eventually("the requests in the new queue") { app("blog").dig("queue", "waiting") == 3 }
+    assert_nil answers.first.join(0.5), "none is taken"
+    resume("blog")
+    assert_equal [fresh], answers.map(&:value).uniq
+  end
+
+  def test_a_pause_ends_by_itself
+    pause("blog", "--limit=1")
+    assert_status 200, get("blog")
+    server.log.wait_for(/event=queue.resumed app=.* reason="its time is over"/)
+  end
+
+  def test_a_pause_outlives_a_crash_of_the_pool_process
+    pause("blog")
+    answer = Thread.new { get("blog") }
+    eventually("a request that waits") { app("blog").dig("queue", "waiting") == 1 }
+    Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)
+    eventually("the next pool process") do
+      found = app("blog") and
+        found.values_at("state").first == "paused" && found.dig("queue", "waiting") == 1
+    rescue Minitest::Assertion
+      nil # No agent answers at this moment.
+    end
+    assert_nil answer.join(0.5), "the request waits"
+    resume("blog")
+    assert_status 200, answer.value
+  end
+
+  def test_bad_pauses_are_refused
+    assert_fails 1, /a pause of 3601 seconds is not possible: 1 to 3600 are/,
+                 CONFIG, "pause", root("blog"), "--limit=3601"
+    assert_fails 1, /no application/i, CONFIG, "pause", "/nowhere"
+    assert_fails 1, /name the applications in one way/, CONFIG, "pause"
+  end
+
+  private
+
+  def get(name, path = "/")
+    server.client("#{name}.test").get(path)
+  end
+
+  def pause(name, *options)
+    succeed(CONFIG, "pause", root(name), *options)
+  end
+
+  def resume(name)
+    assert_equal "", succeed(CONFIG, "resume", root(name))
+  end
+end
