@@ -5,6 +5,7 @@
  * functions here stand for httpd's.
  */
 #include <algorithm>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 
 #include <apr_general.h>
 #include <apr_pools.h>
+#include <apr_strings.h>
 
 #include "apache2/config/Directives.h"
 #include "apache2/config/Settings.h"
@@ -21,6 +23,7 @@
 extern "C" {
 module passenger_module;
 server_rec *ap_server_conf;
+apr_array_header_t *ap_server_config_defines;
 
 char *ap_server_root_relative(apr_pool_t *pool, const char *name) {
     char *path = nullptr;
@@ -28,6 +31,15 @@ char *ap_server_root_relative(apr_pool_t *pool, const char *name) {
 }
 int ap_state_query(int /*what*/) {
     return AP_SQ_MS_CREATE_CONFIG;
+}
+apr_status_t ap_timeout_parameter_parse(const char *text, apr_interval_time_t *time, const char *unit) {
+    char *end = nullptr;
+    const apr_int64_t seconds = apr_strtoi64(text, &end, 10);
+    if (end == text || (*end != '\0' && std::strcmp(end, unit) != 0) || seconds < 0 || seconds > INT_MAX) {
+        return APR_EGENERAL;
+    }
+    *time = apr_time_from_sec(seconds);
+    return APR_SUCCESS;
 }
 const char *ap_check_cmd_context(cmd_parms *cmd, unsigned /*forbidden*/) {
     return cmd->path != nullptr ? "in a folder" : nullptr;
