@@ -7,11 +7,11 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/app/failure.rb \
     %D%/passenger/app/fork_guard.rb \
     %D%/passenger/app/heap_room.rb \
-    %D%/passenger/app/hooks.rb \
     %D%/passenger/app/preload_bundler.rb \
     %D%/passenger/app/ruby_heap.rb \
     %D%/passenger/app/shared_heap.rb \
     %D%/passenger/app/signals.rb \
+    %D%/passenger/base/hooks.rb \
     %D%/passenger/base/log.rb \
     %D%/passenger/base/native.rb \
     %D%/passenger/base/unlinked_file.rb \

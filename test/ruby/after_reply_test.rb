@@ -38,6 +38,21 @@ module PhusionPassenger
       assert done
     end
 
+    def test_work_that_the_answer_asks_for_runs_after_it
+      recorder = nil
+      seen = []
+      PhusionPassenger.on_event(:oob_work) { seen << recorder.calls.last }
+      ["X-Passenger-Request-OOB-Work", "x-passenger-request-oob-work", "A"].each do |name|
+        recorder = Recorder.new
+        call(->(_env) { [200, { name => "true" }, [name]] }, recorder: recorder)
+      end
+      logged { call(->(_env) { raise "no answer" }) }
+      assert_equal [[:respond, 200, "", "X-Passenger-Request-OOB-Work", true],
+                    [:respond, 200, "", "x-passenger-request-oob-work", true]], seen
+    ensure
+      Hooks.instance_variable_get(:@blocks).clear
+    end
+
     def test_requests_of_rack_3_have_response_finished_and_those_of_rack_2_do_not
       refute_empty(ended_with { [200, {}, []] })
       seen = nil

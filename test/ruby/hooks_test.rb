@@ -33,9 +33,28 @@ module PhusionPassenger
       Hooks.call_all(:stopping_worker_process)
     end
 
-    def test_an_unknown_event_is_refused_by_name
-      error = assert_raises(ArgumentError) { PhusionPassenger.on_event(:lunch) { nil } }
-      assert_includes error.message, ":lunch"
+    def test_an_event_that_nothing_causes_is_logged_and_taken
+      calls = []
+      hooks = Hooks.instance_variable_get(:@blocks)
+      _, log = capture_io { PhusionPassenger.on_event(:credentials) { |name| calls << name } }
+      assert_match(/\Aevent=hook\.unknown hook="credentials"\n\z/, log)
+      PhusionPassenger.call_event(:credentials, "root")
+      assert_equal ["root"], calls
+    ensure
+      hooks.clear
+    end
+
+    def test_an_event_needs_a_block
+      assert_raises(ArgumentError) { PhusionPassenger.on_event(:oob_work) }
+    end
+
+    def test_the_other_methods_of_the_api_are_accepted
+      PhusionPassenger.install_framework_extensions!
+      PhusionPassenger.install_framework_extensions!(log: false)
+      PhusionPassenger.advertised_concurrency_level = 4
+      assert_equal 4, PhusionPassenger.advertised_concurrency_level
+    ensure
+      PhusionPassenger.advertised_concurrency_level = nil
     end
   end
 end

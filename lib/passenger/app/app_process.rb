@@ -3,7 +3,7 @@
 require_relative "preload_bundler"
 require_relative "app_loader"
 require_relative "../wire/frame_socket"
-require_relative "hooks"
+require_relative "../base/hooks"
 require_relative "../base/log"
 require_relative "../base/native"
 require_relative "signals"

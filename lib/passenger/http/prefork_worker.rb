@@ -5,12 +5,12 @@ require_relative "../app/app_process"
 require_relative "connection_queue"
 require_relative "../app/fork_guard"
 require_relative "../app/heap_room"
-require_relative "../app/hooks"
 require_relative "http_parser"
 require_relative "http_server"
 require_relative "../base/log"
 require_relative "prefork_report"
 require_relative "../app/signals"
+require_relative "../base/hooks"
 require_relative "worker_loads"
 
 module PhusionPassenger
@@ -75,6 +75,7 @@ module PhusionPassenger
       Signals.on_end { server.finish }
       Signals.print_backtraces_on_quit
       Hooks.call(:after_installing_signal_handlers)
+      Hooks.call(:starting_request_handler_thread)
       report.free
     end
 

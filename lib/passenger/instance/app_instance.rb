@@ -103,7 +103,10 @@ module PhusionPassenger
           max_requests: @max_requests
         )
         @handlers << handler
-        @threads << named_thread("Passenger handler #{index}") { handler.run }
+        @threads << named_thread("Passenger handler #{index}") do
+          Hooks.call(:starting_request_handler_thread)
+          handler.run
+        end
       end
       named_thread("Passenger control") { read_control_socket }
       @heartbeat.start

@@ -1,11 +1,13 @@
 # frozen_string_literal: true
 
+require_relative "../base/hooks"
 require_relative "../base/log"
 
 module PhusionPassenger
   # Runs the application's blocks that are due after its answer: rack.after_reply, as other servers
-  # have it, and rack.response_finished of Rack 3. Applications of Rack 2 do not expect the latter,
-  # so their requests have no array for it. An instance has one AfterReply for all its threads.
+  # have it, rack.response_finished of Rack 3, and the event oob_work. Applications of Rack 2 do not
+  # expect rack.response_finished, so their requests have no array for it. An instance has one
+  # AfterReply for all its threads.
   class AfterReply
     # Fields for a log event.
     def self.request_of(environment)
@@ -32,8 +34,13 @@ module PhusionPassenger
       unless blocks.nil? || blocks.empty?
         blocks.each { |block| guard("after_reply.failed", environment) { block.call } }
       end
-      return unless @rack_3
+      run_response_finished(environment, status, headers, error) if @rack_3
+      Hooks.call_all(:oob_work) if Hooks.any?(:oob_work) && oob_work_wanted?(headers)
+    end
 
+    private
+
+    def run_response_finished(environment, status, headers, error)
       blocks = environment["rack.response_finished"]
       return if blocks.nil? || blocks.empty?
 
@@ -45,7 +52,9 @@ module PhusionPassenger
       end
     end
 
-    private
+    def oob_work_wanted?(headers)
+      headers&.any? { |name, _value| Hooks::OOB_WORK_HEADER.casecmp?(name.to_s) }
+    end
 
     # A block that raises does not keep the next one from being called.
     def guard(event, environment)

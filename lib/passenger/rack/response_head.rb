@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "../base/hooks"
 require_relative "../wire/layout"
 require_relative "../base/native"
 
@@ -65,7 +66,8 @@ module PhusionPassenger
     # ChunkedDecoder removes.
     def self.check_name(name)
       text = name.to_s
-      return nil if text.start_with?("rack.") || text.casecmp?("transfer-encoding")
+      return nil if text.start_with?("rack.") || text.casecmp?("transfer-encoding") ||
+                    text.casecmp?(Hooks::OOB_WORK_HEADER)
       unless text.ascii_only? && NAME.match?(text)
         raise BadResponse, "the head has a header named #{text.inspect}"
       end
