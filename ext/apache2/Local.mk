@@ -105,6 +105,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/Route.h \
     %D%/request/SpoolMemory.cpp \
     %D%/request/SpoolMemory.h \
+    %D%/request/UnknownApplication.cpp \
+    %D%/request/UnknownApplication.h \
     %D%/response/HijackLimit.cpp \
     %D%/response/HijackLimit.h \
     %D%/response/HijackedConnection.cpp \

@@ -7,6 +7,7 @@
 #include "apache2/request/ClientSocket.h"
 #include "apache2/request/RequestEnvironment.h"
 #include "apache2/request/RequestNotes.h"
+#include "apache2/request/UnknownApplication.h"
 #include "apache2/response/HijackedConnection.h"
 #include "base/Exceptions.h"
 #include "shm/Layouts.h"
@@ -22,6 +23,11 @@ constexpr std::chrono::milliseconds FOREVER{-1};
 int RequestHandler::run() {
     RequestNotes::begin(r_, route_.appName);
     ResponseSender sender(r_, route_.appName, child_.limits());
+    if (route_.unknown != nullptr) {
+        sender.sayNotFound(route_.unknown->text(r_->pool));
+        sender.deliver();
+        return sender.result();
+    }
     if (route_.problem != nullptr) {
         sender.fail(HTTP_INTERNAL_SERVER_ERROR, route_.problem);
         return sender.result();

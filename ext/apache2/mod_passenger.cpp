@@ -20,6 +20,7 @@
 #include "apache2/request/ForgedHeaders.h"
 #include "apache2/request/Route.h"
 #include "apache2/request/SpoolMemory.h"
+#include "apache2/request/UnknownApplication.h"
 #include "apache2/response/Turbocache.h"
 #include "apache2/status/HealthHandler.h"
 #include "apache2/status/StatusHandler.h"
@@ -57,6 +58,7 @@ int startAgent(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t * /*ptemp*/, serv
             Turbocache::prepare(pconf);
         }
         SpoolMemory::prepare(pconf, plog, server);
+        UnknownApplication::prepare(pconf, server);
         return AgentKeeper::start(pconf, plog, server);
     });
 }

@@ -25,6 +25,7 @@
 #include "apache2/explain/MadeRequest.h"
 #include "apache2/request/AppFinder.h"
 #include "apache2/request/Route.h"
+#include "apache2/request/UnknownApplication.h"
 #include "base/Exceptions.h"
 #include "control/ExplainWords.h"
 
@@ -234,6 +235,9 @@ std::string reasonOf(const MadeRequest &made, const Settings &settings) {
         return "the DocumentRoot " + orEmpty(app.documentRoot) +
                " has no parent folder: set PassengerAppRoot to the application's folder";
     }
+    if (const auto *unknown = UnknownApplication::at(r, app, settings, *theCache)) {
+        return unknown->text(r->pool);
+    }
     if (app.error == ENOENT) {
         return "there is no application: " + std::string(app.appRoot) + " has none of " +
                AppFinder::candidates(r->pool, settings);
@@ -256,7 +260,7 @@ Json explain(apr_pool_t *pool, server_rec *main, const char *url) {
     const Settings &settings = Settings::of(made.r);
     const Settings &global = Settings::of(main);
     const Route *route = Route::of(made.r);
-    const bool served = made.outcome == OK && route != nullptr && route->appRoot != nullptr &&
+    const bool served = made.outcome == OK && route != nullptr && route->appRoot != nullptr && route->unknown == nullptr &&
                         made.r->handler != nullptr && std::strcmp(made.r->handler, Route::HANDLER) == 0;
     answer["virtual_host"] = describe(made.r->server);
     answer["file_name"] = orEmpty(made.r->filename);

@@ -9,6 +9,7 @@
 #include "apache2/httpd/PoolText.h"
 #include "apache2/request/AppFinder.h"
 #include "apache2/request/LocationView.h"
+#include "apache2/request/UnknownApplication.h"
 
 namespace Passenger {
 
@@ -201,8 +202,16 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, boo
         return DECLINED;
     }
     const AppFinder app(r, settings, startupFiles);
+    const UnknownApplication *unknown = nullptr;
     if (!isThere(app, settings)) {
-        return DECLINED;
+        unknown = ahead ? nullptr : UnknownApplication::at(r, app, settings, startupFiles);
+        if (unknown == nullptr) {
+            return DECLINED;
+        }
+        unknown->log(r);
+        if (!settings.showsFriendlyErrorPages()) {
+            return DECLINED;
+        }
     }
     auto *route = mutableOf(r);
     const char *page = route == nullptr ? cachedPage(r) : nullptr;
@@ -218,6 +227,7 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, boo
         ap_set_module_config(r->request_config, &passenger_module, route);
     }
     route->take(r->pool, app, settings);
+    route->unknown = unknown;
     route->ahead = ahead;
     claim(r);
     return OK;

@@ -7,6 +7,7 @@
 namespace Passenger {
 
 struct AppFinder;
+struct UnknownApplication;
 
 /**
  * The application that serves a request. The hooks before the handler make it in the request's
@@ -32,6 +33,9 @@ struct Route {
     bool ahead = false;
     /** The reason why the application cannot be served, or null. */
     const char *problem = nullptr;
+    /** The application has no startup file that the module looks for, and the client is told so. Or
+     *  null. */
+    const UnknownApplication *unknown = nullptr;
 
     /** The result of the fixups hook; null: the request is not for an application. */
     static const Route *of(const request_rec *r) noexcept;

@@ -20,6 +20,9 @@ struct Words {
 };
 
 Words wordsFor(int status) {
+    if (status == 404) {
+        return {"No application was found here", "Its owner finds the reason in the web server's error log."};
+    }
     return status == 503 || status == 504 ? Words{"This application is busy", "Please try again in a moment."}
                                           : Words{"This application could not be started",
                                                   "Its owner finds the reason in the web server's error log."};

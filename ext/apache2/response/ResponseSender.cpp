@@ -270,6 +270,16 @@ void ResponseSender::refuse(const Reply &reply) {
         breakOff(status);
         return;
     }
+    showRefusal(reply, status);
+}
+
+void ResponseSender::sayNotFound(const char *text) {
+    Reply reply;
+    reply.text = text;
+    showRefusal(reply, HTTP_NOT_FOUND);
+}
+
+void ResponseSender::showRefusal(const Reply &reply, int status) {
     hasHead_ = true;
     output_.begin();
     const Refusal refusal = Refusal::of(r_, reply, status, pool_, app_);

@@ -69,6 +69,8 @@ public:
     void take(Reply &reply, bool moreWaits);
     /** Ends the response with a failure that is not a reply. */
     void fail(int status, const char *reason);
+    /** Answers 404 with a page that shows the text, where pages may show details. */
+    void sayNotFound(const char *text);
     /** Ends the request since its body is beyond a quota of spool files. */
     void refuseBody(const SpoolQuotaExceeded &quota);
     /** Ends the request since its body cannot be read. @param cause the status of httpd's input
@@ -108,6 +110,7 @@ private:
     bool mayBeTakenOver();
     void takeInterim(const Reply &reply);
     void refuse(const Reply &reply);
+    void showRefusal(const Reply &reply, int status);
     void clientLeft();
     bool leaveToErrorDocument();
     void setServerTiming();

@@ -1,0 +1,114 @@
+#include "apache2/request/UnknownApplication.h"
+
+#include <sys/mman.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <new>
+#include <string_view>
+#include <system_error>
+
+namespace Passenger {
+
+namespace {
+
+struct Sign {
+    const char *file;
+    const char *remedy;
+};
+
+// The first that is there counts.
+constexpr std::array<Sign, 4> SIGNS{
+    {{"manage.py",
+      "PassengerStartupFile with the path of the project's wsgi.py below the folder, or a passenger_wsgi.py that "
+      "imports its application"},
+     {"Gemfile",
+      "a config.ru, or PassengerAppStartCommand for an application that is no Rack application, such as 'bundle exec "
+      "puma -p $PORT'"},
+     {"index.js", "PassengerStartupFile index.js, or PassengerAppStartCommand, such as 'npm start'"},
+     {"package.json",
+      "PassengerStartupFile with the file that package.json starts, such as server.js, or PassengerAppStartCommand, "
+      "such as 'npm start'"}}};
+
+/** Hashes of the folders that the log has named; 0 is a free place. All children share it. */
+using Named = std::array<std::atomic<std::uint64_t>, 256>;
+constinit Named *theNamed = nullptr;
+
+/** @return whether this is the first call with this folder. Says no once there is no place. */
+bool isFirst(std::string_view folder) noexcept {
+    const std::uint64_t mark = std::hash<std::string_view>()(folder) | 1;
+    for (std::size_t i = 0; theNamed != nullptr && i < theNamed->size(); i++) {
+        std::uint64_t there = 0;
+        if ((*theNamed)[(mark + i) % theNamed->size()].compare_exchange_strong(there, mark)) {
+            return true;
+        }
+        if (there == mark) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/** @return whether the request's folder may have a page (DirectoryIndex) */
+bool hasIndex(const request_rec *r) {
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(r->filename, error), end; !error && entry != end;
+         entry.increment(error)) {
+        if (entry->path().filename().native().starts_with("index.")) {
+            return true;
+        }
+    }
+    return static_cast<bool>(error);
+}
+
+}  // namespace
+
+void UnknownApplication::prepare(apr_pool_t *pconf, server_rec *server) {
+    theNamed = nullptr;
+    void *memory = ::mmap(nullptr, sizeof(Named), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, errno, server, "event=app.unknown_not_logged reason=\"mmap failed\"");
+        return;
+    }
+    theNamed = new (memory) Named{};
+    apr_pool_cleanup_register(
+        pconf, memory, [](void *mapped) { return ::munmap(mapped, sizeof(Named)) == 0 ? APR_SUCCESS : errno; },
+        apr_pool_cleanup_null);
+}
+
+const UnknownApplication *UnknownApplication::at(request_rec *r, const AppFinder &app, const Settings &settings,
+                                                 StartupFileCache &files) {
+    if (app.appRoot == nullptr || app.error != ENOENT || ap_is_initial_req(r) == 0) {
+        return nullptr;
+    }
+    const auto now = StartupFileCache::Clock::now();
+    for (const Sign &sign : SIGNS) {
+        if (files.look(apr_pstrcat(r->pool, app.appRoot, "/", sign.file, nullptr), now) == 0) {
+            return r->finfo.filetype == APR_DIR && hasIndex(r)
+                       ? nullptr
+                       : new (apr_palloc(r->pool, sizeof(UnknownApplication))) UnknownApplication{
+                             app.appRoot, sign.file, AppFinder::candidates(r->pool, settings), sign.remedy};
+        }
+    }
+    return nullptr;
+}
+
+void UnknownApplication::log(const request_rec *r) const noexcept {
+    if (isFirst(appRoot)) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "event=app.unknown root=\"%s\" found=\"%s\" looked_for=\"%s\" remedy=\"%s\"", appRoot, sign,
+                      candidates, remedy);
+    }
+}
+
+const char *UnknownApplication::text(apr_pool_t *pool) const {
+    return apr_pstrcat(pool, appRoot, " has ", sign, ", but none of the startup files that were looked for: ",
+                       candidates, ". What helps: ", remedy, ".", nullptr);
+}
+
+}  // namespace Passenger

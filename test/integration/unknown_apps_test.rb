@@ -1,0 +1,69 @@
+# frozen_string_literal: true
+
+require_relative "support/command_runner"
+require_relative "support/integration_test"
+
+# Folders of applications whose startup file has a name that the module does not look for.
+class UnknownAppsTest < IntegrationTest
+  include CommandRunner
+
+  BROWSER = { "Accept" => "text/html" }.freeze
+
+  def self.sites
+    { "node.test" => ["package.json", "production"], "express.test" => ["index.js", "development"],
+      "django.test" => ["manage.py", "development"], "sinatra.test" => %w[Gemfile development],
+      "static.test" => ["notes.txt", "development"], "php.test" => ["package.json", "development"] }
+  end
+
+  serve do |made|
+    sites.each do |name, (file, environment)|
+      folder = SampleApps.written("", file)
+      File.write(File.join(folder, "public/page.txt"), "page")
+      File.write(File.join(folder, "public/index.php"), "index") if name == "php.test"
+      made.site(name, folder, "PassengerAppEnv #{environment}\n<IfModule mod_dir.c>\n" \
+                              "DirectoryIndex index.php\n</IfModule>\n")
+    end
+    made.site("named.test", SampleApps.written("", "package.json"),
+              "PassengerAppEnv development\nPassengerStartupFile server.js\n")
+  end
+
+  def test_a_page_names_the_file_that_was_found_and_the_directive_that_helps
+    { "express.test" => ["index.js", "PassengerStartupFile index.js"],
+      "django.test" => ["manage.py", "passenger_wsgi.py"],
+      "sinatra.test" => ["Gemfile", "config.ru"] }.each do |host, (found, remedy)|
+      ["/", "/posts/1"].each do |path|
+        answer = client(host).get(path, BROWSER)
+        assert_status 404, answer
+        assert_includes answer.body, "No application was found here"
+        assert_includes answer.body, "has #{found}, but none of the startup files"
+        assert_includes answer.body, remedy
+      end
+    end
+    assert_includes client("named.test").get("/", BROWSER).body, "looked for: server.js"
+  end
+
+  def test_the_log_says_it_once_and_production_has_httpd_s_page
+    3.times { |i| assert_status 404, client("node.test").get("/posts/#{i}", BROWSER) }
+    refute_includes client("node.test").get("/posts", BROWSER).body, "package.json"
+    lines = server.log.text.lines.grep(/event=app\.unknown root="#{root('node')}"/)
+    assert_equal 1, lines.size
+    assert_match(/found="package\.json" looked_for="config\.ru, passenger_wsgi\.py, app\.js"/,
+                 lines[0])
+    assert_includes lines[0], "npm start"
+  end
+
+  def test_files_and_other_folders_are_httpd_s
+    assert_equal "page", client("express.test").get("/page.txt").body
+    assert_equal "index", client("php.test").get("/").body
+    refute_includes client("static.test").get("/posts", BROWSER).body, "startup"
+  end
+
+  def test_explain_says_it_too
+    output, _errors, status = command(
+      CONFIG, "explain", "http://express.test:#{server.port}/", "--httpd",
+      TestEnvironment.httpd, "--config", File.join(server.folder, "httpd.conf")
+    )
+    assert_equal 2, status
+    assert_includes output, "PassengerStartupFile index.js"
+  end
+end
