@@ -260,8 +260,9 @@ Json explain(apr_pool_t *pool, server_rec *main, const char *url) {
     const Settings &settings = Settings::of(made.r);
     const Settings &global = Settings::of(main);
     const Route *route = Route::of(made.r);
-    const bool served = made.outcome == OK && route != nullptr && route->appRoot != nullptr && route->unknown == nullptr &&
-                        made.r->handler != nullptr && std::strcmp(made.r->handler, Route::HANDLER) == 0;
+    const bool served = made.outcome == OK && route != nullptr && route->appRoot != nullptr &&
+                        route->unknown == nullptr && made.r->handler != nullptr &&
+                        std::strcmp(made.r->handler, Route::HANDLER) == 0;
     answer["virtual_host"] = describe(made.r->server);
     answer["file_name"] = orEmpty(made.r->filename);
     answer["served"] = served;

@@ -107,8 +107,9 @@ void UnknownApplication::log(const request_rec *r) const noexcept {
 }
 
 const char *UnknownApplication::text(apr_pool_t *pool) const {
-    return apr_pstrcat(pool, appRoot, " has ", sign, ", but none of the startup files that were looked for: ",
-                       candidates, ". What helps: ", remedy, ".", nullptr);
+    return apr_pstrcat(pool, appRoot, " has ", sign,
+                       ", but none of the startup files that were looked for: ", candidates, ". What helps: ", remedy,
+                       ".", nullptr);
 }
 
 }  // namespace Passenger

@@ -9,8 +9,8 @@ namespace Passenger {
 
 /**
  * An application without a startup file that the module looks for: the folder has another file that
- * applications have, such as package.json. The server answers 404 for its URLs, so the log says why.
- * All texts live as long as the request.
+ * applications have, such as package.json. The server answers 404 for its URLs, so the log says
+ * why. All texts live as long as the request.
  */
 struct UnknownApplication {
     const char *appRoot;

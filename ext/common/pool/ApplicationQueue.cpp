@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -244,12 +243,15 @@ std::vector<InFlightEntry> ApplicationQueue::unclaimed() {
 
 std::vector<InFlightEntry> ApplicationQueue::withoutClaimed(std::vector<InFlightEntry> entries) const {
     if (!entries.empty()) {
-        std::set<std::pair<std::uint64_t, std::uint64_t>> taken;
+        std::vector<std::pair<std::uint64_t, std::uint64_t>> taken;
         for (const ClaimCell &cell : claims_.all()) {
-            taken.emplace(cell.channel, cell.ticket);
+            if (cell.channel != 0) {
+                taken.emplace_back(cell.channel, cell.ticket);
+            }
         }
+        std::sort(taken.begin(), taken.end());
         std::erase_if(entries, [&](const InFlightEntry &entry) {
-            return taken.contains({entry.channel, entry.ticket});
+            return std::binary_search(taken.begin(), taken.end(), std::pair(entry.channel, entry.ticket));
         });
     }
     return entries;
