@@ -7,7 +7,8 @@ require_relative "support/integration_test"
 # limit: those of all applications.
 class AttackBodyFilesTest < IntegrationTest
   LIMIT = 400
-  UPLOADS = LIMIT + 200
+  # In one round.
+  UPLOADS = 300
   THREADS = 6
   INSTANCES = 3
   # More than httpd keeps in memory.
@@ -18,11 +19,10 @@ class AttackBodyFilesTest < IntegrationTest
   def test_bodies_that_nobody_takes_fail_no_other_application
     attack("channels", INSTANCES) do |server|
       attacker = server.client("attacker.test")
-      uploads = Array.new(THREADS) do
-        Thread.new { Array.new(UPLOADS / THREADS) { attacker.post("/", BODY).code } }
+      eventually("#{LIMIT} channels that stay open") do
+        upload(attacker)
+        kept_by_all(attacker) >= LIMIT
       end
-      assert_equal ["200"], uploads.flat_map(&:value).uniq
-      assert_operator kept_by_all(attacker), :>=, LIMIT, "channels that stay open"
       took = seconds { assert_equal ["200"], at_once(server.client("other.test")).uniq }
       assert_operator took, :<, Eventually::LIMIT
       assert_empty server.log.text.lines.grep(/ETOOMANYREFS|Too many references/i)
@@ -39,6 +39,14 @@ class AttackBodyFilesTest < IntegrationTest
   end
 
   private
+
+  # An instance that is faster than the others keeps no more channels at its own limit.
+  def upload(attacker)
+    threads = Array.new(THREADS) do
+      Thread.new { Array.new(UPLOADS / THREADS) { attacker.post("/", BODY).code } }
+    end
+    assert_equal ["200"], threads.flat_map(&:value).uniq
+  end
 
   # Asks until each instance has answered.
   def kept_by_all(client)
