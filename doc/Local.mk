@@ -47,6 +47,7 @@ EXTRA_DIST += \
     %D%/decisions/0029-adoption.md \
     %D%/decisions/0030-control-groups.md \
     %D%/decisions/0031-status.md \
+    %D%/decisions/0032-anchor.md \
     %D%/decisions/README.md \
     %D%/monitoring/README.md \
     %D%/monitoring/alerts.yml \

@@ -6,6 +6,7 @@ require_relative "support/steady_load"
 # Kills processes of the agent: the watchdog replaces them, and applications continue to serve.
 class AgentDeathTest < IntegrationTest
   POOL = /passenger-agent\S* pool/.freeze
+  ANCHOR = /passenger-agent\S* anchor/.freeze
   WATCHDOG = /passenger-agent\S* watchdog/.freeze
   RIGHTS = ProcessTree::RIGHTS
 
@@ -154,32 +155,65 @@ class AgentDeathTest < IntegrationTest
     load&.each(&:join)
   end
 
-  def test_an_agent_whose_watchdog_was_killed_is_replaced_as_a_whole
+  # The application would be silent for three seconds if it were loaded again.
+  def test_a_watchdog_that_was_killed_costs_nothing_but_its_place
+    slow = SampleApps.written("sleep 3\nrun ->(_) { [200, {}, [Process.pid.to_s]] }\n")
+    with_server(configuration { |one| one.site("slow.test", slow) }) do |server|
+      pid = server.client.get("/").body
+      children = server.tree.httpd_children.map(&:pid)
+      anchor = the_only(ANCHOR, server)
+      answers = SteadyLoad.during(server.client, "/", threads: 2) do |load|
+        load.wait_for("an answer") { |answer| answer.code == 200 }
+        3.times { kill_watchdog(server, load) }
+      end
+      assert_equal [[200, pid]], answers.map { |answer| [answer.code, answer.body] }.uniq
+      assert_equal [anchor.pid, *children].sort,
+                   [the_only(ANCHOR, server).pid, *server.tree.httpd_children.map(&:pid)].sort
+      puts format("\n%d requests over three deaths of the watchdog, the longest took %.2f s",
+                  answers.size, answers.map(&:latency).max)
+    end
+  end
+
+  def test_the_next_watchdog_has_the_settings_of_the_last_reload_and_ends_with_httpd
+    with_server(configuration) do |server|
+      pid = server.client.pid
+      later = SampleApps.written(SampleApps.saying("later"))
+      server.graceful { |made| made.site("later.test", later) }
+      kill_watchdog(server)
+      assert_equal pid, server.client.pid
+      assert_equal "later", server.client("later.test").get("/").body
+      agent = server.tree.beside_httpd
+      server.stop
+      assert_empty agent.select(&:alive?)
+    end
+  end
+
+  def test_an_agent_whose_anchor_was_killed_is_replaced_as_a_whole
     agents = server.tree.beside_httpd.map(&:pid)
-    Process.kill(:KILL, the_only(WATCHDOG).pid)
-    eventually("another watchdog") do
-      server.tree.matching(WATCHDOG).any? { |one| !agents.include?(one.pid) }
+    Process.kill(:KILL, the_only(ANCHOR).pid)
+    eventually("another anchor") do
+      server.tree.matching(ANCHOR).any? { |one| !agents.include?(one.pid) }
     end
     eventually("an answer") { client.get("/hello").code == "200" }
     eventually("the old agent has ended") { (server.tree.beside_httpd.map(&:pid) & agents).empty? }
   end
 
-  def test_requests_wait_for_the_agent_that_takes_the_place_of_one_whose_watchdog_was_killed
+  def test_requests_wait_for_the_agent_that_takes_the_place_of_one_whose_anchor_was_killed
     with_server(configuration) do |server|
       server.client.pid
       children = server.tree.httpd_children.map(&:pid)
-      old = the_only(WATCHDOG, server)
+      old = the_only(ANCHOR, server)
       answers = SteadyLoad.during(server.client, "/hello", threads: 4) do |load|
         load.wait_for("an answer") { |answer| answer.code == 200 }
         Process.kill(:KILL, old.pid)
-        eventually("another watchdog") do
-          server.tree.matching(WATCHDOG).any? { |one| one.identity != old.identity }
+        eventually("another anchor") do
+          server.tree.matching(ANCHOR).any? { |one| one.identity != old.identity }
         end
         load.wait_for("an answer of the new agent") { |answer| answer.code == 200 }
       end
       failed = answers.reject { |answer| answer.code == 200 }
       assert_empty failed.map { |answer| "#{answer.code} #{answer.body.to_s[0, 200]}" }
-      puts format("\n%d requests over the death of the watchdog, the longest took %.2f s",
+      puts format("\n%d requests over the death of the anchor, the longest took %.2f s",
                   answers.size, answers.map(&:latency).max)
       assert_empty children - server.tree.httpd_children.map(&:pid), "without a reload"
     end
@@ -270,6 +304,19 @@ class AgentDeathTest < IntegrationTest
   end
 
   private
+
+  # Until the application's instance has been taken over.
+  def kill_watchdog(server, load = nil)
+    old = the_only(WATCHDOG, server)
+    position = server.log.position
+    Process.kill(:KILL, old.pid)
+    load&.wait_for("a request after it") { |answer| answer.code == 200 }
+    eventually("another watchdog") do
+      server.tree.matching(WATCHDOG).any? { |one| one.identity != old.identity }
+    end
+    server.client.get("/")
+    server.log.wait_for(/event=instance\.adopted/, from: position)
+  end
 
   def sockets(process)
     process.descriptors.values.grep(/socket/)

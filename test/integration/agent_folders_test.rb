@@ -24,9 +24,9 @@ class AgentFoldersTest < IntegrationTest
       found = entry
       assert_equal 0o755, File.stat(found).mode & 0o777
       properties = JSON.parse(File.read(File.join(found, "properties.json")))
-      watchdog = server.tree.matching(/passenger-agent watchdog/).first.pid
-      assert_equal [server.pid, watchdog], properties.values_at("httpd_pid", "pid")
-      assert_equal watchdog, Integer(File.read(File.join(found, "pid")).strip)
+      anchor = server.tree.matching(/passenger-agent anchor/).first.pid
+      assert_equal [server.pid, anchor], properties.values_at("httpd_pid", "pid")
+      assert_equal anchor, Integer(File.read(File.join(found, "pid")).strip)
       modes = Dir.children(found).to_h { |name| [name, File.stat("#{found}/#{name}").mode & 0o777] }
       assert_equal({ "pid" => 0o600, "properties.json" => 0o644, "control" => 0o666 }, modes)
       app = ControlClient.in(@folder).status["apps"].first

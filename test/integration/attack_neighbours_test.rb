@@ -99,7 +99,7 @@ class AttackNeighboursTest < IntegrationTest
   end
 
   def agents
-    server.tree.matching(/passenger-agent\S* (pool|rights|watchdog)/).map(&:pid).sort
+    server.tree.matching(/passenger-agent\S* (anchor|pool|rights|watchdog)/).map(&:pid).sort
   end
 
   def folder

@@ -91,7 +91,7 @@ class CgroupsTest < IntegrationTest
     with_server(made) do |server|
       old = needs_groups(server)
       assert_status 200, server.client.get("/")
-      Process.kill(:KILL, server.tree.matching(/passenger-agent\S* watchdog/).first.pid)
+      Process.kill(:KILL, server.tree.matching(/passenger-agent\S* anchor/).first.pid)
       eventually("an answer") { server.client.get("/").code == "200" }
       eventually("the end of the groups") { !File.exist?(old) }
       refute_equal old, needs_groups(server)

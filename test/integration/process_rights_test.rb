@@ -9,6 +9,7 @@ class ProcessRightsTest < IntegrationTest
   # The rows of the table, and how their processes are found.
   PATTERNS = {
     "httpd's parent" => nil, "httpd's children" => nil,
+    "anchor" => /passenger-agent\S* anchor\z/,
     "watchdog" => /passenger-agent\S* watchdog\z/,
     "rights process" => /passenger-agent\S* rights\z/,
     "pool process" => /passenger-agent\S* pool \d+ \d+ on\z/,

@@ -20,8 +20,9 @@ class ProcessesTest < IntegrationTest
     # A process that served the pool process's connection has started the spawn server, and may
     # have ended.
     starter = TestEnvironment.root? ? "rights" : "pool"
-    names[3..-3].each { |name| assert_match(/passenger-agent\S* #{starter}/, name) }
-    assert_match(/passenger-agent\S* watchdog/, names[-2])
+    names[3..-4].each { |name| assert_match(/passenger-agent\S* #{starter}/, name) }
+    assert_match(/passenger-agent\S* watchdog/, names[-3])
+    assert_match(/passenger-agent\S* anchor/, names[-2])
   end
 
   def test_instances_use_the_native_code_that_was_built

@@ -109,7 +109,8 @@ class SoakTest < IntegrationTest
 
   # PSS of processes that live on, in KiB.
   def memory(server)
-    { "httpd's parent" => [server.pid], "watchdog" => /passenger-agent watchdog/,
+    { "httpd's parent" => [server.pid], "anchor" => /passenger-agent anchor/,
+      "watchdog" => /passenger-agent watchdog/,
       "pool" => /passenger-agent pool/, "rights" => /passenger-agent rights/ }
       .transform_values do |what|
       pids = what.is_a?(Array) ? what : server.tree.matching(what).map(&:pid)

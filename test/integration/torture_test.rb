@@ -52,12 +52,14 @@ class TortureTest < IntegrationTest
     end
   end
 
-  def test_a_killed_watchdog_loses_nothing
+  def test_a_killed_watchdog_and_a_killed_anchor_lose_nothing
     with_server(tortured) do |server|
       assert_served(server)
       storm = Storm.new(server, @random)
       judge(server, storm) do
-        replace_agent(server, storm)
+        replaced(server) { storm.kill_watchdog }
+        storm.rage(2)
+        replaced(server) { storm.kill_anchor }
         storm.rage(2)
       end
       assert_served_soon(server, storm)
@@ -97,11 +99,11 @@ class TortureTest < IntegrationTest
     clients&.stop
   end
 
-  def replace_agent(server, storm)
+  def replaced(server)
     began = monotonic
-    storm.kill_watchdog
+    yield
     assert_served(server)
-    puts format("another agent served after %.1f s", monotonic - began)
+    puts format("the agent served again after %.1f s", monotonic - began)
   end
 
   # Measures after this storm, and after another short one if the machine has stalled.

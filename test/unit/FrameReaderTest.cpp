@@ -54,6 +54,7 @@ class FrameReaderTest : public LeakCheck {
     CPPUNIT_TEST(testSeveralFramesMayComeAtOnce);
     CPPUNIT_TEST(testTheReaderKnowsWhetherAFrameHasBegun);
     CPPUNIT_TEST(testTheLargestFrameIsAcceptedAndALargerOneRefusedAtItsHeader);
+    CPPUNIT_TEST(testAReaderThatTrustsTheSenderTakesLargerFrames);
     CPPUNIT_TEST(testTooManyFieldsAreRefused);
     CPPUNIT_TEST(testAFieldThatReachesBeyondItsFrameIsRefused);
     CPPUNIT_TEST(testAFrameThatEndsWithinALengthIsRefused);
@@ -145,6 +146,14 @@ public:
         CPPUNIT_ASSERT_EQUAL(Frame::MAX_SIZE - 4, reader.next()->field(0).size());
         assertRefused(header(Frame::MAX_SIZE + 1, 49, 0));
         assertRefused(header(0xFFFFFFFF, 49, 0));
+    }
+
+    void testAReaderThatTrustsTheSenderTakesLargerFrames() {
+        FrameReader reader(2 * Frame::MAX_SIZE);
+        reader.feed(Frame(FrameType::SETTINGS, {std::string(2 * Frame::MAX_SIZE - 4, 'x')}).encode(), {});
+        CPPUNIT_ASSERT_EQUAL(2 * Frame::MAX_SIZE - 4, reader.next()->field(0).size());
+        reader.feed(header(2 * Frame::MAX_SIZE + 1, 49, 0), {});
+        thrownBy<ProtocolException>([&] { reader.next(); });
     }
 
     void testTooManyFieldsAreRefused() {

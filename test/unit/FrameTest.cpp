@@ -22,6 +22,7 @@ class FrameTest : public LeakCheck {
     CPPUNIT_TEST(testAMapWithoutTheLastValueIsAnError);
     CPPUNIT_TEST(testADescriptorCanBeTakenOnce);
     CPPUNIT_TEST(testTheLargestFrameIsAllowedAndNoLarger);
+    CPPUNIT_TEST(testAFrameWithSettingsMayBeLarger);
     CPPUNIT_TEST(testAsManyFieldsAsTheLimitAreAllowedAndNoMore);
     CPPUNIT_TEST(testAsManyDescriptorsAsTheLimitAreAllowedAndNoMore);
     CPPUNIT_TEST_SUITE_END();
@@ -90,6 +91,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(Frame::HEADER_SIZE + Frame::MAX_SIZE, frame.encode().size());
         frame.fields[0] += 'x';
         thrownBy<ProtocolException>([&] { frame.encode(); });
+    }
+
+    void testAFrameWithSettingsMayBeLarger() {
+        for (const FrameType type : {FrameType::AGENT_START, FrameType::SETTINGS, FrameType::BEGIN}) {
+            const Frame frame(type, {std::string(Frame::MAX_SIZE, 'x')});
+            CPPUNIT_ASSERT_EQUAL(Frame::HEADER_SIZE + 4 + Frame::MAX_SIZE, frame.encode().size());
+        }
     }
 
     void testAsManyFieldsAsTheLimitAreAllowedAndNoMore() {

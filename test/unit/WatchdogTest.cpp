@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <initializer_list>
 #include <string>
 #include <utility>
@@ -93,7 +94,10 @@ class WatchdogTest : public LeakCheck {
     CPPUNIT_TEST(testAllProcessesEndWhenTheOwnerReleasesAnAgentWithoutOtherUsers);
     CPPUNIT_TEST(testAReleasedAgentServesUntilItsLastUserEnds);
     CPPUNIT_TEST(testSigtermEndsAllProcesses);
-    CPPUNIT_TEST(testThePoolProcessEndsWhenTheWatchdogIsKilled);
+    CPPUNIT_TEST(testAKilledWatchdogIsReplacedAndItsSuccessorHasTheStoreEntriesAndSettings);
+    CPPUNIT_TEST(testWatchdogsThatAreKilledInARowAreReplaced);
+    CPPUNIT_TEST(testAReleasedAgentOutlivesItsWatchdog);
+    CPPUNIT_TEST(testThePoolProcessEndsWhenTheAnchorIsKilled);
     CPPUNIT_TEST(testTheAgentHoldsNoDescriptorOfItsOwner);
     CPPUNIT_TEST_SUITE_END();
 
@@ -258,7 +262,50 @@ public:
         CPPUNIT_ASSERT(!updateAgent(agent_.handle, fakeAgentSettings()));
     }
 
-    void testThePoolProcessEndsWhenTheWatchdogIsKilled() {
+    void testAKilledWatchdogIsReplacedAndItsSuccessorHasTheStoreEntriesAndSettings() {
+        const DescriptorPair pipe = makePipe();
+        auto settings = fakeAgentSettings();
+        settings.environment = "changed";
+        CPPUNIT_ASSERT(updateAgent(agent_.handle, settings));
+        CPPUNIT_ASSERT(eventually([this] {
+            FakeAgentClient client(agent_.handle.connectSocket);
+            return client.welcome().environment == "changed";
+        }));
+        storeAndKill({"a", "by the second pool process"}, pipe.second);
+        storeAndKillWatchdog({"b", "by the third one"}, pipe.second);
+
+        FakeAgentClient client(agent_.handle.connectSocket);
+        const std::vector<std::string> expected{"a=by the second pool process", "b=by the third one"};
+        CPPUNIT_ASSERT(expected == client.welcome().restored);
+        CPPUNIT_ASSERT_EQUAL(std::string("changed"), client.welcome().environment);
+        client.writeTo("b", "still open");
+        CPPUNIT_ASSERT_EQUAL(std::string("still open"), readAll(pipe.first.get(), 10));
+        CPPUNIT_ASSERT(agentAlive(agent_.handle));
+        CPPUNIT_ASSERT(updateAgent(agent_.handle, fakeAgentSettings()));
+    }
+
+    void testWatchdogsThatAreKilledInARowAreReplaced() {
+        const DescriptorPair pipe = makePipe();
+        for (const char *note : {"1", "2", "3"}) {
+            storeAndKillWatchdog({"a", note}, pipe.second);
+        }
+        const std::vector<std::string> expected{"a=3"};
+        CPPUNIT_ASSERT(expected == FakeAgentClient(agent_.handle.connectSocket).welcome().restored);
+    }
+
+    void testAReleasedAgentOutlivesItsWatchdog() {
+        const Observed anchor{agent_.handle.watchdogPid};
+        const pid_t pid = agent_.handle.watchdogPid;
+        FileDescriptor users(::fcntl(agent_.handle.connectSocket, F_DUPFD_CLOEXEC, 3));
+        letGoOfAgent(agent_.handle);
+        const pid_t pool = FakeAgentClient(users.get()).welcome().poolPid;
+        kill(watchdogOf(pid));
+        CPPUNIT_ASSERT(FakeAgentClient(users.get()).welcome().poolPid != pool);
+        users.reset();
+        CPPUNIT_ASSERT(anchor.allEndWithin(LIMIT));
+    }
+
+    void testThePoolProcessEndsWhenTheAnchorIsKilled() {
         const Observed pool{agent_.poolPid};
         ::kill(agent_.handle.watchdogPid, SIGKILL);
         CPPUNIT_ASSERT(pool.allEndWithin(LIMIT));
@@ -286,6 +333,31 @@ private:
         client.put(keyAndNote.first, keyAndNote.second, descriptor);
         kill(client.welcome().poolPid);
         return client.welcome().poolPid;
+    }
+
+    void storeAndKillWatchdog(const std::pair<std::string, std::string> &keyAndNote, const FileDescriptor &descriptor) {
+        FakeAgentClient client(agent_.handle.connectSocket);
+        client.put(keyAndNote.first, keyAndNote.second, descriptor);
+        const Observed pool{client.welcome().poolPid};
+        kill(watchdogOf(agent_.handle.watchdogPid));
+        CPPUNIT_ASSERT(pool.allEndWithin(LIMIT));
+    }
+
+    /** The child of the anchor that has the pool process for a child. */
+    static pid_t watchdogOf(pid_t anchor) {
+        pid_t watchdog = 0;
+        CPPUNIT_ASSERT(eventually([&] {
+            for (const pid_t child : childrenOf(anchor)) {
+                std::ifstream file("/proc/" + std::to_string(child) + "/cmdline");
+                std::string command;
+                std::getline(file, command);
+                if (command.ends_with(std::string("watchdog") + '\0')) {
+                    watchdog = child;
+                }
+            }
+            return watchdog != 0;
+        }));
+        return watchdog;
     }
 
     static void kill(pid_t process) {

@@ -1,5 +1,7 @@
 #include "agent/CommandLine.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -14,9 +16,11 @@
 #include "agent/RunAs.h"
 #include "base/DescriptorCloser.h"
 #include "base/Exceptions.h"
+#include "base/ProcessTree.h"
 #include "bridge/Bridge.h"
 #include "log/Log.h"
 #include "rights/RightsProcess.h"
+#include "watchdog/Anchor.h"
 #include "watchdog/Watchdog.h"
 
 namespace Passenger {
@@ -24,6 +28,12 @@ namespace Passenger {
 namespace {
 
 constexpr int EXIT_USAGE = 2;
+
+int runAnchor() {
+    setUpProcess();
+    Anchor anchor(takeInheritedSocket(), ownProgram);
+    return anchor.run();
+}
 
 int runWatchdog() {
     setUpProcess();
@@ -50,7 +60,7 @@ int runRights() {
     // This process forks children that do not execute a program, so it has no other thread.
     DescriptorCloser::use(nullptr);
     keepRights();
-    RightsProcess rights(takeInheritedSocket());
+    RightsProcess rights(takeInheritedSocket(), parentOf(::getppid()));
     return rights.run();
 }
 
@@ -67,6 +77,9 @@ int runCommandLine(int argc, char **argv, const PoolEngineFactory &makeEngine) {
     }
     const std::string_view command = argc == 2 ? argv[1] : "";
     try {
+        if (command == "anchor") {
+            return runAnchor();
+        }
         if (command == "watchdog") {
             return runWatchdog();
         }

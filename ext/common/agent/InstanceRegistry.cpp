@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <climits>
 
+#include "base/ProcessTree.h"
 #include "log/Log.h"
 #include "rights/Rights.h"
 
@@ -25,7 +26,7 @@ void InstanceRegistry::use(const std::string &parent, unsigned backlog) {
     if (parent.empty()) {
         return;
     }
-    folder_ = Rights::ofThisProcess().makeRegistry(parent, backlog, ::getppid(), ::getpid());
+    folder_ = Rights::ofThisProcess().makeRegistry(parent, backlog, parentOf(::getppid()), ::getpid());
     try {
         service_.listen(folder_.socket.duplicate());
     } catch (...) {

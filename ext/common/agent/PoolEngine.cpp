@@ -105,7 +105,7 @@ public:
     void begin(const AgentSettings &settings, FileDescriptor serverSocket) override {
         useSettings(settings);
         prepareSpawnDir(settings);
-        Rights::ofThisProcess().useGroups(::getppid());
+        Rights::ofThisProcess().useGroups(parentOf(::getppid()));
         manager_.emplace(loop_, spawnSettings(settings));
         startSpawnServer(settings.requireSpawnServer);
         noticeUser();
@@ -275,9 +275,9 @@ private:
     ServerStatus serverStatus() {
         ServerStatus status;
         status.version = PASSENGER_VERSION;
-        status.watchdogPid = ::getppid();
+        status.watchdogPid = parentOf(::getppid());
         status.poolPid = ::getpid();
-        status.httpdPid = parentOf(::getppid());
+        status.httpdPid = parentOf(static_cast<pid_t>(status.watchdogPid));
         status.since = since_;
         status.descriptors = openDescriptors();
         status.descriptorLimit = descriptorLimit();

@@ -36,7 +36,9 @@ AgentSettings readSettings(const Frame &frame) {
 }  // namespace
 
 PoolProcess::PoolProcess(FileDescriptor socket, PoolEngineFactory makeEngine, std::string confinement)
-    : socket_(std::move(socket)), makeEngine_(std::move(makeEngine)), confinement_(std::move(confinement)) {}
+    : socket_(std::move(socket), Frame::MAX_SETTINGS_SIZE),
+      makeEngine_(std::move(makeEngine)),
+      confinement_(std::move(confinement)) {}
 
 PoolProcess::~PoolProcess() {
     Rights::use(nullptr);
@@ -143,6 +145,11 @@ void PoolProcess::receive() {
                 engine_->ping([this] { store_->send(Frame(FrameType::PONG)); });
                 continue;
             }
+            if (frame->type == FrameType::STOP) {
+                Log::info("event=pool.stopping reason=\"the watchdog requested it\"");
+                ending_ = true;
+                return;
+            }
             if (frame->type == FrameType::RIGHTS_SOCKET) {
                 useRights(frame->takeDescriptor(0));
                 continue;
@@ -154,8 +161,8 @@ void PoolProcess::receive() {
             updater_->apply(std::move(*frame));
         }
     } catch (const EndOfFileException &) {
-        Log::info("event=pool.stopping reason=\"the watchdog closed its socket\"");
-        ending_ = true;
+        // The next pool process takes the instances over, so they must not be told to end.
+        ::_exit(EXIT_FAILURE);
     } catch (const std::exception &exception) {
         Log::error("event=pool.stopping reason=\"{}\"", exception.what());
         ending_ = true;

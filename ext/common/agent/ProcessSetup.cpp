@@ -66,7 +66,7 @@ std::string giveUpRights(uid_t user, gid_t group, SeccompMode seccomp) {
                           " (PassengerAgentUser): " + error.what());
     }
     // The change of the user has reset it.
-    if (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) {
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
         throw SystemException("prctl(PR_SET_PDEATHSIG)", errno);
     }
     if (::getppid() != parent) {

@@ -66,7 +66,7 @@ FileDescriptor openLog(const AgentSettings &settings) {
 ChildProcess startWatchdog(const AgentSettings &settings, const FileDescriptor &control, const FileDescriptor &log) {
     ChildProcess::Command command;
     command.program = settings.agentProgram();
-    command.arguments = {"watchdog"};
+    command.arguments = {"anchor"};
     // The agent must inherit no other descriptor, above all no listening socket of httpd.
     command.descriptors = {{control.get(), CONTROL_DESCRIPTOR}, {log.get(), STDOUT_FILENO}, {log.get(), STDERR_FILENO}};
     command.newSession = true;

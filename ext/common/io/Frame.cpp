@@ -13,6 +13,12 @@ std::string nameOf(FrameType type) {
     return "Frame of type " + std::to_string(static_cast<unsigned>(type));
 }
 
+std::size_t sizeLimit(FrameType type) {
+    return type == FrameType::AGENT_START || type == FrameType::SETTINGS || type == FrameType::BEGIN
+               ? Frame::MAX_SETTINGS_SIZE
+               : Frame::MAX_SIZE;
+}
+
 }  // namespace
 
 const std::string &Frame::field(std::size_t index) const {
@@ -68,8 +74,9 @@ std::string Frame::encode() const {
     std::size_t size = 0;
     for (const auto &field : fields) {
         size += sizeof(std::uint32_t) + field.size();
-        if (size > MAX_SIZE) {
-            throw ProtocolException(nameOf(type) + " is too large");
+        if (size > sizeLimit(type)) {
+            throw ProtocolException(nameOf(type) + " is too large: it may have " + std::to_string(sizeLimit(type)) +
+                                    " bytes");
         }
     }
     std::string bytes;

@@ -97,6 +97,8 @@ inline constexpr unsigned NO_SUCH_SLOT = 404;
 struct Frame {
     static constexpr std::size_t HEADER_SIZE = 8;
     static constexpr std::size_t MAX_SIZE = 1024 * 1024;
+    /** The limit of frames with AgentSettings, for receivers that trust the sender. */
+    static constexpr std::size_t MAX_SETTINGS_SIZE = 64 * MAX_SIZE;
     static constexpr std::size_t MAX_FIELDS = 65535;
 
     FrameType type{};

@@ -60,7 +60,7 @@ std::size_t FrameReader::parseFrame(std::string_view bytes, const PeerCredential
     }
     const std::size_t length = readLittleEndian<std::uint32_t>(bytes, 0);
     const std::size_t descriptorCount = readLittleEndian<std::uint16_t>(bytes, 6);
-    if (length > Frame::MAX_SIZE) {
+    if (length > maxSize_) {
         throw ProtocolException("A frame of " + std::to_string(length) + " bytes is too large");
     }
     if (descriptorCount > MAX_DESCRIPTORS) {

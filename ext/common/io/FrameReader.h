@@ -22,6 +22,9 @@ namespace Passenger {
  */
 class FrameReader {
 public:
+    /** @param maxSize of a frame's fields, in bytes */
+    explicit FrameReader(std::size_t maxSize = Frame::MAX_SIZE) : maxSize_(maxSize) {}
+
     /** Adds the result of one read. next() reports errors in it. */
     void feed(std::string_view bytes, std::vector<FileDescriptor> descriptors, const PeerCredentials &sender = {});
     /**
@@ -38,6 +41,7 @@ private:
     std::size_t parseFrame(std::string_view bytes, const PeerCredentials &sender);
     static std::vector<std::string> parseFields(std::string_view bytes);
 
+    std::size_t maxSize_;
     /** Complete frames that next() has not returned yet. */
     std::deque<Frame> frames_;
     /** The first bytes of an incomplete frame. */

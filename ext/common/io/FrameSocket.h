@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -24,7 +25,9 @@ public:
     }
 
     FrameSocket() = default;
-    explicit FrameSocket(FileDescriptor socket) : socket_(std::move(socket)) {}
+    /** @param maxSize of received frames, in bytes */
+    explicit FrameSocket(FileDescriptor socket, std::size_t maxSize = Frame::MAX_SIZE)
+        : socket_(std::move(socket)), reader_(maxSize) {}
 
     /**
      * Sends a frame. After a TimeoutException in the middle of a frame the socket cannot send any

@@ -43,7 +43,8 @@ void change(int how, const std::vector<int> &signals) {
 
 }  // namespace
 
-RightsProcess::RightsProcess(FileDescriptor watchdog) : watchdog_(std::move(watchdog)), agent_(::getppid()) {}
+RightsProcess::RightsProcess(FileDescriptor watchdog, pid_t agent)
+    : watchdog_(std::move(watchdog), Frame::MAX_SETTINGS_SIZE), agent_(agent) {}
 
 int RightsProcess::run() {
     signals_ = makeSignalDescriptor({SIGCHLD, SIGTERM, SIGINT});

@@ -25,8 +25,9 @@ namespace Passenger {
  */
 class RightsProcess {
 public:
-    /** @param watchdog frames of the watchdog */
-    explicit RightsProcess(FileDescriptor watchdog);
+    /** @param watchdog frames of the watchdog
+     *  @param agent the anchor: the ancestor of all processes of the agent */
+    RightsProcess(FileDescriptor watchdog, pid_t agent);
 
     /** Runs until the watchdog's socket ends, or until SIGTERM. @return the exit status
      *  @throws SystemException */
@@ -42,7 +43,6 @@ private:
     void readSignals();
 
     FrameSocket watchdog_;
-    /** The watchdog. */
     const pid_t agent_;
     /** The pool process; none before the first one. */
     FrameSocket pool_;

@@ -1,6 +1,8 @@
 # Keep sorted, one file a line.
 noinst_LTLIBRARIES += libpassenger_watchdog.la
 libpassenger_watchdog_la_SOURCES = \
+    %D%/Anchor.cpp \
+    %D%/Anchor.h \
     %D%/AnswerWatch.cpp \
     %D%/AnswerWatch.h \
     %D%/PoolSupervisor.cpp \

@@ -56,9 +56,9 @@ void PoolSupervisor::start() {
                              rights_->seccomp};
     }
     command.descriptors = {{pair.second.get(), POOL_DESCRIPTOR}};
-    // The starting thread is the watchdog's only one, so the signal comes at the watchdog's end. A
-    // pool process that hangs would not notice the end of file on the socket.
-    command.parentDeathSignal = SIGTERM;
+    // The starting thread is the watchdog's only one, so the signal comes at the watchdog's death.
+    // Instances live on then, and the pool process of the next watchdog takes them over.
+    command.parentDeathSignal = SIGKILL;
     process_ = ChildProcess(command);
     pair.second.reset();
     socket_ = FrameSocket(std::move(pair.first));
@@ -66,6 +66,16 @@ void PoolSupervisor::start() {
     failure_.reset();
     startedAt_ = clock_.now();
     begin();
+}
+
+void PoolSupervisor::restore(StoreEntry entry) {
+    store_.put(std::move(entry));
+}
+
+void PoolSupervisor::startAgain() {
+    everReady_ = true;
+    restartAt_ = clock_.now();
+    restartIfDue();
 }
 
 void PoolSupervisor::renewRights() {
@@ -130,6 +140,7 @@ void PoolSupervisor::receiveFrames(int limit) {
 void PoolSupervisor::handle(Frame frame) {
     switch (frame.type) {
         case FrameType::STORE: {
+            events_.stored(frame);
             const auto key = frame.field(0);
             if (!store_.put({key, frame.field(1), std::move(frame.descriptors)})) {
                 Log::error("event=store.full key=\"{}\" deposits={}", key, store_.size());
@@ -137,6 +148,7 @@ void PoolSupervisor::handle(Frame frame) {
             return;
         }
         case FrameType::REMOVE:
+            events_.stored(frame);
             store_.remove(frame.field(0));
             return;
         case FrameType::POOL_READY:
@@ -281,6 +293,9 @@ void PoolSupervisor::stop(milliseconds patience) {
     // The copies must also be closed, so that sockets of instances close when the pool process
     // closes its own.
     store_.clear();
+    if (socket_) {
+        send(Frame(FrameType::STOP), {});
+    }
     socket_ = FrameSocket();
     if (process_ && !process_.wait(patience)) {
         Log::error("event=pool.killed pid={} reason=\"the pool process did not end within {} ms\"", process_.pid(),

@@ -36,6 +36,8 @@ public:
          * process's own, if it sent one.
          */
         std::function<void(const Frame &failure)> failed;
+        /** The pool process has sent this STORE or REMOVE. */
+        std::function<void(const Frame &change)> stored;
     };
 
     /** Connects the pool process with the rights process. */
@@ -62,6 +64,13 @@ public:
      * these settings.
      */
     void setSettings(std::vector<std::string> fields);
+    const std::vector<std::string> &settings() const noexcept {
+        return settings_;
+    }
+    /** An entry that an earlier pool process has stored with another watchdog. */
+    void restore(StoreEntry entry);
+    /** As start(), but a failure is logged, and the start is repeated. */
+    void startAgain();
     /** All later processes give up root's rights. */
     void useRights(Rights rights) {
         rights_.emplace(std::move(rights));

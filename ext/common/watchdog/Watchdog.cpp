@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,7 +17,6 @@
 #include "base/Clock.h"
 #include "base/DynamicUser.h"
 #include "base/Exceptions.h"
-#include "base/PidFd.h"
 #include "base/ProcessTree.h"
 #include "base/SignalDescriptor.h"
 #include "base/StandardDescriptors.h"
@@ -39,19 +37,12 @@ constexpr milliseconds POOL_PATIENCE{10000};
 constexpr milliseconds KILL_PATIENCE{10000};
 constexpr milliseconds REPORT_TIMEOUT{10000};
 
-/** The process that made the socket pair of which `socket` is one end. */
-pid_t creatorOf(const FileDescriptor &socket) {
-    ucred credentials{};
-    socklen_t size = sizeof credentials;
-    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
-        throw SystemException("getsockopt(SO_PEERCRED)", errno);
-    }
-    return credentials.pid;
-}
+/** The anchor sends at once, but may have many store entries. */
+constexpr milliseconds BEGIN_TIMEOUT{30000};
 
 /** @param frame the settings, with the log's descriptor */
-void useLog(Frame &frame) {
-    useAsOutput(frame.takeDescriptor(0));
+void useLog(Frame &frame, std::size_t descriptor = 0) {
+    useAsOutput(frame.takeDescriptor(descriptor));
     const auto settings = AgentSettings::fromMap(frame.map(0));
     Log::setFormat(logFormatIn(settings.logFormat));
     Log::setTarget(settings.logTarget());
@@ -59,8 +50,8 @@ void useLog(Frame &frame) {
 
 }  // namespace
 
-Watchdog::Watchdog(FileDescriptor control, std::function<std::string()> program)
-    : control_(std::move(control)),
+Watchdog::Watchdog(FileDescriptor anchor, std::function<std::string()> program)
+    : anchor_(std::move(anchor), Frame::MAX_SETTINGS_SIZE),
       program_(std::move(program)),
       pool_(program_, serverSocket_, SystemClock::instance(),
             {[this](const Frame &ready) { poolIsReady(ready); },
@@ -68,14 +59,15 @@ Watchdog::Watchdog(FileDescriptor control, std::function<std::string()> program)
                  report(failure);
                  endReason_ = "the pool process did not start";
                  exitStatus_ = EXIT_FAILURE;
-             }}) {}
+             },
+             [this](const Frame &change) { tellAnchor(change, {}); }}) {}
 
 Watchdog::~Watchdog() = default;
 
 int Watchdog::run() {
     signals_ = makeSignalDescriptor({SIGCHLD, SIGTERM, SIGINT});
     adoptOrphans();
-    watchOwner();
+    begin();
     while (endReason_.empty()) {
         turn();
     }
@@ -89,28 +81,42 @@ void Watchdog::adoptOrphans() {
     }
 }
 
-/**
- * Opens a pidfd of the owner. The owner may have ended and its pid may belong to another process:
- * the owner is alive only if it is still this process's parent.
- */
-void Watchdog::watchOwner() {
-    const pid_t owner = creatorOf(control_.descriptor());
-    try {
-        ownerPidFd_ = openPidFd(owner);
-    } catch (const SystemException &exception) {
-        if (exception.error() != ESRCH) {
-            throw;
+/** Takes what the anchor has, up to BEGIN. @throws as FrameSocket::receive() */
+void Watchdog::begin() {
+    for (;;) {
+        Frame frame = anchor_.receive(FrameSocket::in(BEGIN_TIMEOUT));
+        if (frame.type == FrameType::RESTORE) {
+            const auto key = frame.field(0);
+            pool_.restore({key, frame.field(1), std::move(frame.descriptors)});
+        } else if (frame.type == FrameType::BEGIN) {
+            control_ = FrameSocket(frame.takeDescriptor(0), Frame::MAX_SETTINGS_SIZE);
+            if (frame.descriptors.size() > 1) {
+                goOn(std::move(frame));
+            }
+            return;
+        } else {
+            throw ProtocolException("frame of type " + std::to_string(static_cast<int>(frame.type)));
         }
     }
-    if (::getppid() != owner) {
-        endReason_ = "the owner ended before it was watched";
+}
+
+/** Another watchdog has died. Its pool process and its rights process were killed with it. */
+void Watchdog::goOn(Frame begin) {
+    startAsked_ = true;
+    startReported_ = true;
+    useLog(begin, 1);
+    serverSocket_ = begin.takeDescriptor(2);
+    if (::geteuid() == 0) {
+        startRights(begin.fields);
     }
+    pool_.setSettings(std::move(begin.fields));
+    pool_.startAgain();
 }
 
 void Watchdog::turn() {
     std::array<pollfd, 5> entries{{
         {control_.descriptor().get(), POLLIN, 0},
-        {ownerPidFd_.get(), POLLIN, 0},
+        {anchor_.descriptor().get(), POLLIN, 0},
         {signals_.get(), POLLIN, 0},
         {pool_.descriptor(), POLLIN, 0},
         // Polled for a hang-up only: the pool process receives the data.
@@ -123,8 +129,10 @@ void Watchdog::turn() {
         return;
     }
     if (entries[1].revents != 0) {
-        endReason_ = "the owner ended";
-        return;
+        receiveFromAnchor();
+        if (!endReason_.empty()) {
+            return;
+        }
     }
     if (entries[4].revents != 0) {
         endReason_ = "the owner released the agent, and no process uses it";
@@ -154,6 +162,40 @@ int Watchdog::pollTimeout() const {
         wait = std::min(wait.value_or(*other), *other);
     }
     return wait ? static_cast<int>(std::min<milliseconds::rep>(wait->count(), INT_MAX)) : -1;
+}
+
+void Watchdog::receiveFromAnchor() {
+    try {
+        while (const auto frame = anchor_.tryReceive()) {
+            if (frame->type != FrameType::STOP) {
+                throw ProtocolException("frame of type " + std::to_string(static_cast<int>(frame->type)));
+            }
+            endReason_ = frame->field(0);
+        }
+    } catch (const EndOfFileException &) {
+        anchorEnded();
+    } catch (const std::exception &exception) {
+        endReason_ = std::string("the anchor sent an invalid frame: ") + exception.what();
+        exitStatus_ = EXIT_FAILURE;
+    }
+}
+
+/** The owner starts another agent as soon as it sees the end of file. */
+void Watchdog::anchorEnded() {
+    anchor_ = FrameSocket();
+    control_ = FrameSocket();
+    endReason_ = "the anchor ended";
+}
+
+void Watchdog::tellAnchor(const Frame &frame, const std::vector<int> &attached) {
+    try {
+        if (anchor_) {
+            anchor_.send(frame, attached, FrameSocket::in(REPORT_TIMEOUT));
+        }
+    } catch (const std::exception &exception) {
+        Log::error("event=anchor.unreachable reason=\"{}\"", exception.what());
+        anchorEnded();
+    }
 }
 
 void Watchdog::receiveFromOwner() {
@@ -194,6 +236,9 @@ void Watchdog::handle(Frame frame) {
             return;
         case FrameType::SETTINGS:
             useLog(frame);
+            if (startReported_) {
+                tellAnchor(Frame(FrameType::SETTINGS, frame.fields), {STDERR_FILENO});
+            }
             // First: the pool process may ask for what the new settings give.
             if (rights_) {
                 rights_->setSettings(frame.fields);
@@ -216,7 +261,7 @@ void Watchdog::startPool(Frame start) {
     serverSocket_ = start.takeDescriptor(1);
     try {
         if (::geteuid() == 0) {
-            startRights(start);
+            startRights(start.fields);
         }
         pool_.setSettings(std::move(start.fields));
         pool_.start();
@@ -229,10 +274,10 @@ void Watchdog::startPool(Frame start) {
 }
 
 /** The pool process needs no right of root's then. @throws SystemException, IOException */
-void Watchdog::startRights(const Frame &start) {
-    const auto settings = AgentSettings::fromMap(start.map(0));
+void Watchdog::startRights(const std::vector<std::string> &fields) {
+    const auto settings = AgentSettings::fromMap(Frame(FrameType::SETTINGS, fields).map(0));
     rights_.emplace(program_, SystemClock::instance());
-    rights_->setSettings(start.fields);
+    rights_->setSettings(fields);
     rights_->start();
     pool_.useRights(
         {DynamicUser::choose(settings.agentUser), text(settings.seccomp), [this] { return rights_->connectPool(); }});
@@ -248,6 +293,7 @@ void Watchdog::poolIsReady(const Frame &ready) {
         started.add(ready.field(i));
     }
     report(started);
+    tellAnchor(Frame(FrameType::AGENT_START, pool_.settings()), {STDERR_FILENO, serverSocket_.get()});
 }
 
 void Watchdog::report(const Frame &frame) {
@@ -288,6 +334,7 @@ void Watchdog::reapChildren() {
 
 void Watchdog::end() {
     Log::notice("event=agent.stopping reason=\"{}\"", endReason_);
+    tellAnchor(Frame(FrameType::STOPPING), {});
     pool_.stop(POOL_PATIENCE);
     if (rights_) {
         rights_->stop();

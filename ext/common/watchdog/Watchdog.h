@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/FileDescriptor.h"
 #include "io/Frame.h"
@@ -15,9 +16,9 @@
 namespace Passenger {
 
 /**
- * The root of the agent's processes. Starts the pool process and keeps it running. When the owner
- * ends, for whatever reason, the watchdog ends all its descendants. It knows nothing of the pool's
- * work, so it has few causes of failure.
+ * Starts the pool process and the rights process, and keeps them running. What a later watchdog
+ * needs is copied to the Anchor, its parent. It knows nothing of the pool's work, so it has few
+ * causes of failure.
  *
  * Owned by main(), in a process with this thread and those of DescriptorCloser, and no other
  * children. The owner is the process that made the control socket. The watchdog is a subreaper:
@@ -27,20 +28,20 @@ namespace Passenger {
 class Watchdog {
 public:
     /**
-     * @param control frames with the owner; its end of file tells the owner that the watchdog has
-     *     ended
+     * @param anchor frames with the anchor. The first ones are what the watchdog before has left,
+     *     and the control socket for frames with the owner
      * @param program called at each start; returns the program, which gets the argument `pool` or
      *     `rights`
      */
-    Watchdog(FileDescriptor control, std::function<std::string()> program);
+    Watchdog(FileDescriptor anchor, std::function<std::string()> program);
     ~Watchdog();
     Watchdog(const Watchdog &) = delete;
     Watchdog &operator=(const Watchdog &) = delete;
 
     /**
-     * Runs until one of these, and then ends all descendants: the owner sends STOP or ends; SIGTERM
-     * or SIGINT; the owner has closed the control socket and no process has the connectSocket any
-     * more. Blocks these signals and SIGCHLD permanently.
+     * Runs until one of these, and then ends all descendants: the owner or the anchor sends STOP;
+     * the anchor ends; SIGTERM or SIGINT; the owner has closed the control socket and no process
+     * has the connectSocket any more. Blocks these signals and SIGCHLD permanently.
      * @return the exit status
      * @throws SystemException
      */
@@ -48,22 +49,27 @@ public:
 
 private:
     void adoptOrphans();
-    void watchOwner();
+    void begin();
+    void goOn(Frame begin);
     void turn();
     int pollTimeout() const;
+    void receiveFromAnchor();
+    void anchorEnded();
+    void tellAnchor(const Frame &frame, const std::vector<int> &attached);
     void receiveFromOwner();
     void ownerLetGo();
     void handle(Frame frame);
     void startPool(Frame start);
-    void startRights(const Frame &start);
+    void startRights(const std::vector<std::string> &fields);
     void poolIsReady(const Frame &ready);
     void report(const Frame &frame);
     void readSignals();
     void reapChildren();
     void end();
 
+    FrameSocket anchor_;
+    /** Its end of file tells the owner that the agent has ended. */
     FrameSocket control_;
-    FileDescriptor ownerPidFd_;
     FileDescriptor signals_;
     /**
      * Received with START, empty before. On this socket the pool process gets requests for

@@ -6,7 +6,8 @@ require_relative "../eventually"
 # descriptors and memory files of one of them.
 class Inventory
   KINDS = {
-    httpd: %r{\A\S*/(apache2|httpd)\b}, watchdog: /passenger-agent\S* watchdog/,
+    httpd: %r{\A\S*/(apache2|httpd)\b}, anchor: /passenger-agent\S* anchor/,
+    watchdog: /passenger-agent\S* watchdog/,
     pool: /passenger-agent\S* pool/, rights: /passenger-agent\S* rights/,
     spawn_server: /Passenger spawn server/, preloader: /Passenger AppPreloader/,
     instance: /Passenger RubyApp/

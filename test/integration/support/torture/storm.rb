@@ -9,6 +9,7 @@ require_relative "../eventually"
 class Storm
   INSTANCE = /\APassenger RubyApp/.freeze
   POOL = /passenger-agent\S* pool/.freeze
+  ANCHOR = /passenger-agent\S* anchor/.freeze
   WATCHDOG = /passenger-agent\S* watchdog/.freeze
 
   # The process died between `from` and `at`. `ports`: for one of httpd's children, the ports of the
@@ -57,9 +58,14 @@ class Storm
     deaths.count { |death| death.kind == kind }
   end
 
-  # Not one of the random actions: httpd replaces an agent at once, and the next one after a pause.
+  # Not random actions. The anchor starts another watchdog at once, and the next one after a pause;
+  # so does httpd with an agent whose anchor has died.
   def kill_watchdog
     kill(:watchdog, find(WATCHDOG).pid)
+  end
+
+  def kill_anchor
+    kill(:anchor, find(ANCHOR).pid)
   end
 
   private

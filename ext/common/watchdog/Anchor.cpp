@@ -1,0 +1,287 @@
+#include "watchdog/Anchor.h"
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdlib>
+#include <iterator>
+#include <limits>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "base/PidFd.h"
+#include "base/ProcessTree.h"
+#include "base/SignalDescriptor.h"
+#include "base/StandardDescriptors.h"
+#include "base/SystemClock.h"
+#include "io/AgentSettings.h"
+#include "io/SocketPair.h"
+#include "log/Log.h"
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int WATCHDOG_DESCRIPTOR = 3;
+/** A watchdog that receives nothing for so long has failed. */
+constexpr milliseconds SEND_TIMEOUT{10000};
+/** The time for SIGKILL to take effect. */
+constexpr milliseconds KILL_PATIENCE{10000};
+
+/** The process that made the socket pair of which `socket` is one end. */
+pid_t creatorOf(const FileDescriptor &socket) {
+    ucred credentials{};
+    socklen_t size = sizeof credentials;
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+        throw SystemException("getsockopt(SO_PEERCRED)", errno);
+    }
+    return credentials.pid;
+}
+
+std::vector<int> numbersOf(const std::vector<FileDescriptor> &descriptors) {
+    std::vector<int> numbers;
+    std::transform(descriptors.begin(), descriptors.end(), std::back_inserter(numbers),
+                   [](const FileDescriptor &descriptor) { return descriptor.get(); });
+    return numbers;
+}
+
+}  // namespace
+
+Anchor::Anchor(FileDescriptor control, std::function<std::string()> program)
+    : control_(std::move(control)), program_(std::move(program)), clock_(SystemClock::instance()) {}
+
+Anchor::~Anchor() = default;
+
+int Anchor::run() {
+    signals_ = makeSignalDescriptor({SIGCHLD, SIGTERM, SIGINT});
+    if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
+        throw SystemException("prctl(PR_SET_CHILD_SUBREAPER)", errno);
+    }
+    watchOwner();
+    start();
+    while (!ended_) {
+        turn();
+    }
+    end();
+    return exitStatus_;
+}
+
+/**
+ * Opens a pidfd of the owner. The owner may have ended and its pid may belong to another process:
+ * the owner is alive only if it is still this process's parent.
+ */
+void Anchor::watchOwner() {
+    const pid_t owner = creatorOf(control_);
+    ownerPidFd_ = openPidFd(owner);
+    if (::getppid() != owner) {
+        throw IOException("the owner ended before it was watched");
+    }
+}
+
+void Anchor::turn() {
+    std::array<pollfd, 3> entries{{
+        {ending_ ? -1 : ownerPidFd_.get(), POLLIN, 0},
+        {signals_.get(), POLLIN, 0},
+        {socket_.descriptor().get(), POLLIN, 0},
+    }};
+    if (::poll(entries.data(), entries.size(), pollTimeout()) < 0) {
+        if (errno != EINTR) {
+            throw SystemException("poll", errno);
+        }
+        return;
+    }
+    // Before the signals: a process's frames precede its death.
+    if (entries[2].revents != 0) {
+        receive();
+    }
+    if (entries[0].revents != 0) {
+        endWatchdog("the owner ended");
+    }
+    if (entries[1].revents != 0) {
+        readSignals();
+    }
+    startIfDue();
+}
+
+int Anchor::pollTimeout() const {
+    if (!restartAt_) {
+        return -1;
+    }
+    const auto wait = std::chrono::ceil<milliseconds>(*restartAt_ - clock_.now()).count();
+    return static_cast<int>(std::clamp<milliseconds::rep>(wait, 0, INT_MAX));
+}
+
+/** @throws SystemException */
+void Anchor::start() {
+    DescriptorPair pair = makeStreamPair();
+    ChildProcess::Command command;
+    command.program = program_();
+    command.arguments = {"watchdog"};
+    command.descriptors = {{pair.second.get(), WATCHDOG_DESCRIPTOR}};
+    watchdog_ = ChildProcess(command);
+    pair.second.reset();
+    socket_ = FrameSocket(std::move(pair.first), Frame::MAX_SETTINGS_SIZE);
+    startedAt_ = clock_.now();
+    try {
+        for (const StoreEntry &entry : store_.entries()) {
+            socket_.send(Frame(FrameType::RESTORE, {entry.key, entry.note}), numbersOf(entry.descriptors),
+                         FrameSocket::in(SEND_TIMEOUT));
+        }
+        std::vector<int> attached{control_.get()};
+        if (serverSocket_) {
+            attached.insert(attached.end(), {STDERR_FILENO, serverSocket_->get()});
+        }
+        socket_.send(Frame(FrameType::BEGIN, settings_), attached, FrameSocket::in(SEND_TIMEOUT));
+    } catch (const std::exception &exception) {
+        // Its end, which causes the next start, follows.
+        Log::error("event=watchdog.unreachable pid={} reason=\"{}\"", watchdog_.pid(), exception.what());
+        watchdog_.signal(SIGKILL);
+    }
+}
+
+void Anchor::startIfDue() {
+    if (!restartAt_ || clock_.now() < *restartAt_) {
+        return;
+    }
+    restartAt_.reset();
+    try {
+        start();
+    } catch (const SystemException &exception) {
+        Log::error("event=watchdog.start_failed reason=\"{}\"", exception.what());
+        watchdog_ = ChildProcess();
+        socket_ = FrameSocket();
+        const auto now = clock_.now();
+        restartAt_ = now + delay_.next(startedAt_, now);
+    }
+}
+
+void Anchor::receive() {
+    try {
+        while (auto frame = socket_.tryReceive()) {
+            handle(std::move(*frame));
+        }
+        return;
+    } catch (const EndOfFileException &) {
+        // Its end follows.
+    } catch (const std::exception &exception) {
+        Log::error("event=watchdog.protocol_error pid={} reason=\"{}\"", watchdog_.pid(), exception.what());
+        watchdog_.signal(SIGKILL);
+    }
+    socket_ = FrameSocket();
+}
+
+void Anchor::handle(Frame frame) {
+    switch (frame.type) {
+        case FrameType::STORE: {
+            const auto key = frame.field(0);
+            if (!store_.put({key, frame.field(1), std::move(frame.descriptors)})) {
+                Log::error("event=store.full key=\"{}\" deposits={}", key, store_.size());
+            }
+            return;
+        }
+        case FrameType::REMOVE:
+            store_.remove(frame.field(0));
+            return;
+        case FrameType::AGENT_START:
+            useSettings(frame);
+            serverSocket_ = frame.takeDescriptor(1);
+            return;
+        case FrameType::SETTINGS:
+            useSettings(frame);
+            return;
+        case FrameType::STOPPING:
+            // Users of the agent and instances have to notice that the watchdog closes its copies.
+            ending_ = true;
+            serverSocket_.reset();
+            store_.clear();
+            control_.reset();
+            return;
+        default:
+            throw ProtocolException("frame of type " + std::to_string(static_cast<int>(frame.type)));
+    }
+}
+
+void Anchor::useSettings(Frame &frame) {
+    useAsOutput(frame.takeDescriptor(0));
+    const auto settings = AgentSettings::fromMap(frame.map(0));
+    Log::setFormat(logFormatIn(settings.logFormat));
+    Log::setTarget(settings.logTarget());
+    settings_ = std::move(frame.fields);
+}
+
+/** Without a watchdog, all other processes are killed. */
+void Anchor::endWatchdog(const std::string &reason) {
+    ending_ = true;
+    restartAt_.reset();
+    try {
+        if (socket_) {
+            socket_.send(Frame(FrameType::STOP, {reason}), FrameSocket::in(SEND_TIMEOUT));
+            return;
+        }
+    } catch (const std::exception &exception) {
+        Log::error("event=watchdog.unreachable pid={} reason=\"{}\"", watchdog_.pid(), exception.what());
+    }
+    watchdog_ = ChildProcess();
+    ended_ = true;
+    exitStatus_ = EXIT_FAILURE;
+}
+
+void Anchor::readSignals() {
+    signalfd_siginfo info{};
+    while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo != SIGCHLD && !ending_) {
+            endWatchdog("signal " + std::to_string(info.ssi_signo));
+        }
+    }
+    for (;;) {
+        siginfo_t child{};
+        // WNOWAIT does not reap: watchdog_ reaps its own process.
+        if (::waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) != 0 || child.si_pid == 0) {
+            return;
+        }
+        if (child.si_pid != watchdog_.pid()) {
+            ::waitpid(child.si_pid, nullptr, WNOHANG);
+        } else if (const auto status = watchdog_.wait(milliseconds(0))) {
+            watchdogEnded(*status);
+        }
+    }
+}
+
+void Anchor::watchdogEnded(int status) {
+    // What it has stored last may still be in the socket.
+    if (socket_) {
+        receive();
+    }
+    socket_ = FrameSocket();
+    if (ending_ || !serverSocket_) {
+        ended_ = true;
+        exitStatus_ = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+        return;
+    }
+    const auto now = clock_.now();
+    const auto delay = delay_.next(startedAt_, now);
+    restartAt_ = now + delay;
+    Log::error("event=watchdog.exited how=\"{}\" restart_in_ms={}", describeWaitStatus(status),
+               std::chrono::duration_cast<milliseconds>(delay).count());
+}
+
+void Anchor::end() {
+    serverSocket_.reset();
+    store_.clear();
+    if (!killDescendants(KILL_PATIENCE)) {
+        Log::error("event=agent.stopped left_behind={}", childrenOf(::getpid()).size());
+    }
+}
+
+}  // namespace Passenger
