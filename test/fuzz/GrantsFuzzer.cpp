@@ -86,8 +86,12 @@ struct Limit {
 
 bool oneHasAll(const Servers &servers, const Options &options) {
     const std::vector<std::string> lines = neededBy(options);
-    const std::array limits{Limit{"memory_max", options.memoryMax, 0}, Limit{"cpu_weight", options.cpuWeight, 0},
+    const std::array limits{Limit{"memory_max", options.memoryMax, 0},
+                            Limit{"cpu_weight", options.cpuWeight, 0},
                             Limit{"tasks_max", options.tasksMax, 0},
+                            Limit{"memory_limit", options.memoryLimit, 0},
+                            Limit{"hard_memory_limit", options.hardMemoryLimit, 0},
+                            Limit{"max_log_lines", options.maxLogLines, 1000},
                             Limit{"max_boot_processes", options.maxBootProcesses, 1000}};
     return std::any_of(servers.begin(), servers.end(), [&](const auto &server) {
         const auto has = [&](const std::string &line) {

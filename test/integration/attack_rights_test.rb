@@ -31,14 +31,7 @@ class AttackRightsTest < IntegrationTest
     @traces = scratch
     File.chmod(0o1777, @traces)
     %w[victim.test attacker.test].each { |site| assert_status 200, client(site).get("/hello") }
-    children = server.tree.httpd_children
-    @child = eventually("a child with a way to the agent") do
-      HostileChild.new(children.first, ProcessInfo.read(server.pid), children.drop(1),
-                       Random.new(1)) { [] }
-    rescue IOError
-      children.rotate!
-      nil
-    end
+    @child = child_of(server)
     @position = server.log.position
   end
 
@@ -94,6 +87,29 @@ class AttackRightsTest < IntegrationTest
     assert_status 200, client("victim.test").get("/hello")
   end
 
+  def test_the_limit_of_log_lines_is_not_lifted
+    assert_refused("no PassengerMaxLogLinesPerSecond 0", "max_log_lines" => "0")
+  end
+
+  def test_a_configuration_of_many_values_is_compared_as_a_small_one
+    made = configuration do |one|
+      one.site("victim.test", self.class.handed(SampleApps.rack, "a"),
+               "PassengerUser #{victim.name}\n#{many_values}")
+    end
+    @child.close
+    @child = nil
+    with_server(made) do |server|
+      assert_status 200, server.client.get("/hello")
+      with_child_of(server) do |child|
+        position = server.log.position
+        child.ask_for("app_root" => evil("many"), "environment" => "production",
+                      "ruby" => RbConfig.ruby, "startup_file" => "config.ru", "user" => "games")
+        server.log.wait_for(/attach.refused .*no PassengerUser \\"games\\"/, from: position)
+      end
+      assert_empty traces
+    end
+  end
+
   def test_an_application_has_the_limits_of_its_own_virtual_host
     assert_refused("no PassengerTasksMax 501", "tasks_max" => "501")
     ask(root("victim"), "environment" => "unlimited", "user" => victim.name)
@@ -103,6 +119,30 @@ class AttackRightsTest < IntegrationTest
   end
 
   private
+
+  def child_of(server)
+    children = server.tree.httpd_children
+    eventually("a child with a way to the agent") do
+      HostileChild.new(children.first, ProcessInfo.read(server.pid), children.drop(1),
+                       Random.new(1)) { [] }
+    rescue IOError
+      children.rotate!
+      nil
+    end
+  end
+
+  def with_child_of(server)
+    child = child_of(server)
+    yield child
+  ensure
+    child&.close
+  end
+
+  # More than fits into a frame between other processes (1 MiB).
+  def many_values
+    lines = Array.new(400) { |number| "SetEnv MANY_#{number} #{"x" * 4000}\n" }
+    "<Location /never>\n#{lines.join}</Location>\n"
+  end
 
   def victim
     MadeUsers["a"]

@@ -22,6 +22,7 @@ class GrantsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAUserIsGrantedForTheFoldersOfTheVirtualHost);
     CPPUNIT_TEST(testFoldersBehindLinksAreCovered);
     CPPUNIT_TEST(testALimitThatNoPlaceNamesIsRefusedByItsDirective);
+    CPPUNIT_TEST(testTheLimitsOfMemoryAndOfLogLinesAreNotLifted);
     CPPUNIT_TEST(testALimitOfTheServerIsNotLeftOut);
     CPPUNIT_TEST(testTheDefaultOfABootIsNotLiftedUnlessTheConfigurationDoes);
     CPPUNIT_TEST(testAFolderHasTheLimitsOfItsOwnVirtualHost);
@@ -200,6 +201,21 @@ public:
         unlimited.maxBootProcesses = 0;
         CPPUNIT_ASSERT(Grants("server\nruby /usr/bin/ruby\n").refusal(unlimited).has_value());
         CPPUNIT_ASSERT(!Grants("server\nruby /usr/bin/ruby\nmax_boot_processes 0\n").refusal(unlimited));
+    }
+
+    void testTheLimitsOfMemoryAndOfLogLinesAreNotLifted() {
+        const Grants grants(
+            "server\nruby /usr/bin/ruby\nmemory_limit 300\nlimited memory_limit\n"
+            "hard_memory_limit 500\nlimited hard_memory_limit\n");
+        Options limited = options();
+        limited.memoryLimit = 300;
+        limited.hardMemoryLimit = 500;
+        CPPUNIT_ASSERT(!grants.refusal(limited));
+        for (unsigned Options::*limit : {&Options::memoryLimit, &Options::hardMemoryLimit, &Options::maxLogLines}) {
+            Options lifted = limited;
+            lifted.*limit = 0;
+            CPPUNIT_ASSERT(grants.refusal(lifted).has_value());
+        }
     }
 
     void testALimitOfTheServerIsNotLeftOut() {

@@ -13,9 +13,6 @@ namespace Passenger {
 
 namespace {
 
-/** Bytes. All settings travel in one frame, of at most 1 MiB. */
-constexpr std::size_t MOST_GRANTS = 400 * 1024;
-
 /** A set, since two virtual hosts often grant the same (ports 80 and 443). */
 using Lines = std::set<std::string>;
 
@@ -95,14 +92,6 @@ std::string serverGrants(const server_rec *main) {
             continue;
         }
         text += textOf(lines);
-        if (text.size() > MOST_GRANTS) {
-            ap_log_error(
-                APLOG_MARK, APLOG_WARNING, 0, server,
-                "the configuration names too many users, folders and commands of applications: the agent does "
-                "not compare what httpd's children ask for with it. Remedy: set PassengerUser and the like for "
-                "the main server instead of each virtual host, or leave them out");
-            return "";
-        }
     }
     return text;
 }

@@ -92,11 +92,12 @@ inline constexpr std::array APPLICATION{
               number(&Settings::maxRequests, 0, INT_MAX).sets(&Options::maxRequests), "0",
               "requests after which an instance is replaced; 0: never"},
     Directive{"PassengerMemoryLimit", Context::APPLICATION,
-              number(&Settings::memoryLimit, 0, MANY).sets(&Options::memoryLimit), "0",
+              number(&Settings::memoryLimit, 0, MANY).sets(&Options::memoryLimit).granted("memory_limit"), "0",
               "memory in MB above which an instance is replaced (PSS: its private memory, and its part of the memory "
               "that it shares); 0: never"},
     Directive{"PassengerHardMemoryLimit", Context::APPLICATION,
-              number(&Settings::hardMemoryLimit, 0, MANY).sets(&Options::hardMemoryLimit), "0",
+              number(&Settings::hardMemoryLimit, 0, MANY).sets(&Options::hardMemoryLimit).granted("hard_memory_limit"),
+              "0",
               "memory in MB, measured every five seconds, above which an instance is killed together with its "
               "requests; 0: never"},
     Directive{
@@ -189,7 +190,8 @@ inline constexpr std::array APPLICATION{
               "instances, as by tail -F; one directive for each file. Where users other than root may write to its "
               "folder, the file is read with the rights of the application's user"},
     Directive{"PassengerMaxLogLinesPerSecond", Context::APPLICATION,
-              number(&Settings::maxLogLinesPerSecond, 0, MANY).sets(&Options::maxLogLines), "1000",
+              number(&Settings::maxLogLinesPerSecond, 0, MANY).sets(&Options::maxLogLines).granted("max_log_lines"),
+              "1000",
               "lines of the application's processes and of its PassengerMonitorLogFile that reach the log in a second, "
               "on average over ten seconds. Further ones are dropped, and their number and the last of them are "
               "written at the end of the ten seconds. A line counts once for each begun 1024 bytes. 0: no limit"},

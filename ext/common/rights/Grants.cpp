@@ -52,6 +52,9 @@ constexpr std::array LIMITS{
     LimitField{"memory_max", "PassengerMemoryMax", &Options::memoryMax},
     LimitField{"cpu_weight", "PassengerCpuWeight", &Options::cpuWeight},
     LimitField{"tasks_max", "PassengerTasksMax", &Options::tasksMax},
+    LimitField{"memory_limit", "PassengerMemoryLimit", &Options::memoryLimit},
+    LimitField{"hard_memory_limit", "PassengerHardMemoryLimit", &Options::hardMemoryLimit},
+    LimitField{"max_log_lines", "PassengerMaxLogLinesPerSecond", &Options::maxLogLines},
     LimitField{"max_boot_processes", "PassengerMaxBootProcesses", &Options::maxBootProcesses},
 };
 constexpr const char *LIMITED = "limited";
