@@ -114,6 +114,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     }
     request.environment = context.environment();
     const char *id = RequestNotes::id(r_);
+    request.client = clientOf(r_);
     request.label = {r_->useragent_ip, r_->method, id != nullptr ? id : "", r_->unparsed_uri};
     request.bodyFollows = body_.present() && !fitsInline(request.environment.size());
     if (!request.bodyFollows && buffered_) {

@@ -13,6 +13,8 @@ class HungAppTest < IntegrationTest
     "prefork" => "StartServers 16\nMinSpareServers 1\nMaxSpareServers 16\nMaxRequestWorkers 16"
   }.freeze
   SHARE = 14
+  NODE = system("node --version >/dev/null 2>&1")
+  SILENCE = "require('http').createServer(() => {}).listen(3000);\n"
 
   MPM.each do |mpm, settings|
     define_method("test_an_application_that_hangs_cannot_take_all_threads_of_#{mpm}") do
@@ -47,6 +49,24 @@ class HungAppTest < IntegrationTest
         end
       end
       assert_operator times.sort[1], :<, 1.2, "a second, and what it takes to ask: #{times}"
+    end
+  end
+
+  # The application works at 32 requests at once.
+  THREADS = 128
+  OF_128_THREADS = MPM.transform_values do |settings|
+    settings.gsub(/\b16\b/, THREADS.to_s).sub("ServerLimit 1\n", "ServerLimit 1\nThreadLimit 128\n")
+            .sub("StartServers 128", "StartServers 16\nServerLimit 128")
+  end.freeze
+
+  OF_128_THREADS.each do |mpm, settings|
+    define_method("test_240_clients_of_requests_in_work_come_and_go_with_#{mpm}") do
+      skip "needs node" unless NODE
+      with_server(silent(mpm, settings)) do |server|
+        times = Array.new(3) { threads_free_after(server, 80) }
+        assert_equal "hello world\n", server.client("other.test").get("/hello").body
+        assert_operator times.min, :<, 1.2 * PATIENCE, times
+      end
     end
   end
 
@@ -87,6 +107,28 @@ class HungAppTest < IntegrationTest
       made.site("other.test", SampleApps.rack,
                 "<Location /server-status>\n  SetHandler server-status\n</Location>\n")
     end
+  end
+
+  def silent(mpm, settings)
+    configuration do |made|
+      made.mpm = mpm
+      made.mpm_settings = settings
+      status = File.join(TestEnvironment.modules_dir, "mod_status.so")
+      made.main_directives << "LoadModule status_module #{status}\n"
+      made.site("silent.test", SampleApps.written(SILENCE, "app.js"), "PassengerMaxInstances 1\n")
+      made.site("other.test", SampleApps.rack,
+                "<Location /server-status>\n  SetHandler server-status\n</Location>\n")
+    end
+  end
+
+  # Seconds until the threads of so many clients are free that leave.
+  def threads_free_after(server, count)
+    clients = Array.new(count) { server.raw("silent.test", timeout: 60).request("GET", "/") }
+    eventually("all wait") { busy_threads(server) >= count }
+    clients.each(&:close)
+    left = Eventually.monotonic
+    eventually("free threads") { busy_threads(server) <= 2 }
+    Eventually.monotonic - left
   end
 
   # Runs the block while `count` clients wait for the application, beside the one in work.

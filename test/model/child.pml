@@ -203,7 +203,8 @@ withdraw:   /* Withdrawal::withdraw(): the mark, a full barrier, the claims, the
             :: else -> readClaims()
             fi;
             if
-            :: held || dead -> noteBegun(); goto wait
+            :: (held || dead) && leaving -> goto abandon   /* RequestProgress::clientLeft() */
+            :: (held || dead) && !leaving -> noteBegun(); goto wait
             :: else
             fi
         }

@@ -28,7 +28,10 @@ class ExchangeTest : public LeakCheck {
     CPPUNIT_TEST(testARefusalOfAnUnclaimedRequestIsAccepted);
     CPPUNIT_TEST(testARefusalOfAClaimedRequestIsIgnored);
     CPPUNIT_TEST(testAClientThatLeavesWithdrawsItsRequest);
-    CPPUNIT_TEST(testTheAnswerOfABegunRequestIsAwaitedThoughItsClientHasLeft);
+    CPPUNIT_TEST(testABegunRequestWhoseClientLeavesIsCutOff);
+    CPPUNIT_TEST(testAnAnswerWhoseClientLeavesIsCutOff);
+    CPPUNIT_TEST(testAnAnswerThatIsHereIsTakenThoughItsClientHasLeft);
+    CPPUNIT_TEST(testARequestWhoseClientLeavesWhileItsBodyIsSentIsWithdrawn);
     CPPUNIT_TEST(testWhenTimeIsUpAWaitingRequestIsWithdrawn);
     CPPUNIT_TEST(testWhenTimeIsUpABegunRequestIsCutOff);
     CPPUNIT_TEST(testARequestThatNoInstanceHasIsSentAgainWithoutAMessage);
@@ -215,12 +218,55 @@ public:
         CPPUNIT_ASSERT_EQUAL_MESSAGE("The channel is as good as new", 1U, host_->cleanEnds);
     }
 
-    void testTheAnswerOfABegunRequestIsAwaitedThoughItsClientHasLeft() {
-        start();
+    void testABegunRequestWhoseClientLeavesIsCutOff() {
+        start(true);
         host_->claim(host_->take());
         DescriptorPair client = makeStreamPair();
         client.second.reset();
-        CPPUNIT_ASSERT(receive(50ms, client.first.get()).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(60s, client.first.get()).kind == Kind::CLIENT_LEFT);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
+        exchange_.reset();
+        CPPUNIT_ASSERT_EQUAL(1U, host_->dirtyEnds);
+        CPPUNIT_ASSERT_MESSAGE("The instance finds the channel's end", !host_->receive());
+        CPPUNIT_ASSERT_MESSAGE("The request is not sent again", !host_->hasRequest());
+    }
+
+    void testAnAnswerWhoseClientLeavesIsCutOff() {
+        start();
+        host_->claim(host_->take());
+        host_->send(MessageType::RESPONSE, 1);
+        DescriptorPair client = makeStreamPair();
+        CPPUNIT_ASSERT(receive(60s, client.first.get()).kind == Kind::MESSAGE);
+        client.second.reset();
+        CPPUNIT_ASSERT(receive(60s, client.first.get()).kind == Kind::CLIENT_LEFT);
+        exchange_.reset();
+        CPPUNIT_ASSERT_EQUAL(1U, host_->dirtyEnds);
+    }
+
+    void testAnAnswerThatIsHereIsTakenThoughItsClientHasLeft() {
+        start();
+        host_->claim(host_->take());
+        host_->send(MessageType::RESPONSE, 1, "", "hello", LAST);
+        DescriptorPair client = makeStreamPair();
+        client.second.reset();
+        CPPUNIT_ASSERT(receive(60s, client.first.get()).kind == Kind::MESSAGE);
+        exchange_->complete();
+        exchange_.reset();
+        CPPUNIT_ASSERT_EQUAL(1U, host_->cleanEnds);
+    }
+
+    void testARequestWhoseClientLeavesWhileItsBodyIsSentIsWithdrawn() {
+        DescriptorPair client = makeStreamPair();
+        client.second.reset();
+        Session::Request request;
+        request.environment = std::string_view("NAME\0value\0", 11);
+        request.bodyFollows = true;
+        request.client = client.first.get();
+        exchange_->start(request, 0);
+        const std::string body(4 * 1024 * 1024, 'x');
+        CPPUNIT_ASSERT(exchange_->sendBody(body, true) < body.size());
+        CPPUNIT_ASSERT(receive().kind == Kind::CLIENT_LEFT);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
     }
 
     void testWhenTimeIsUpAWaitingRequestIsWithdrawn() {

@@ -335,6 +335,11 @@ void ResponseSender::giveUp(int status, apr_status_t cause) {
 void ResponseSender::clientLeft() {
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_, "event=request.given_up %s reason=\"the client left\" uri=\"%s\"",
                   RequestNotes::subject(r_), r_->uri);
+    if (output_.passed()) {
+        // The client may only have closed its sending side, and sees that the answer breaks off.
+        breakOff(r_->status);
+        return;
+    }
     over_ = true;
     r_->status = CLIENT_CLOSED_REQUEST;
     r_->connection->aborted = 1;

@@ -233,6 +233,10 @@ void Turbocache::note(const Reply &reply, const Session &session, ResponseSender
         cache_.changes().add(url_);
         noteLocations(sender.readHead(reply));
     }
+    if (use_ == Use::CHANGE && reply.kind == Reply::Kind::CLIENT_LEFT) {
+        // The application may work at the request all the same.
+        cache_.changes().add(url_);
+    }
     if (use_ == Use::ANSWER && isHead && r_->header_only == 0) {
         begin(reply, session, sender.readHead(reply));
     }

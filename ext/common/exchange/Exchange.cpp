@@ -118,20 +118,18 @@ std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<cha
             time = std::min(time, timeLeft(slowDate));
         }
     }
-    const bool watchClient = progress_.waits() && !progress_.clientGone();
-    if (watchClient && wait.clientSaysLeft()) {
+    if (wait.clientSaysLeft()) {
         return progress_.clientLeft(buffer);
     }
     RequestSender &sender = progress_.sender();
     const bool bodyWaits = owedBodyWaits();
     const ReplyWait::Found found = wait.poll({.channel = sender.channel()->descriptor(),
                                               .room = bodyWaits,
-                                              .agentLife = progress_.waits() ? sender.agentLife() : -1,
-                                              .client = watchClient},
+                                              .agentLife = progress_.waits() ? sender.agentLife() : -1},
                                              time);
     if (found.timeUp) {
-        // An idle application answers within the first interval. After it, the exchange also looks
-        // for a half-closed client.
+        // A client that has only closed its sending side has this interval to get an answer, or the
+        // next part of it.
         if (!sender.agentIsDead()) {
             wait.watchClosely();
         }
@@ -177,7 +175,7 @@ bool Exchange::replyWaiting() {
     if (progress_.answered()) {
         return channel.readable();
     }
-    return (channel.readable() || timeLeft(queueDeadline()) == milliseconds(0)) && collect(false);
+    return (channel.readable() || timeLeft(queueDeadline()) == milliseconds(0)) && collect(Cause::MESSAGE);
 }
 
 Session::Waited Exchange::awaitReply(int writable, milliseconds timeout) {
@@ -188,16 +186,16 @@ Session::Waited Exchange::awaitReply(int writable, milliseconds timeout) {
     const int ready =
         pollChannel(entries, std::min({timeout, lookInterval(), timeLeft(progress_.times().workDeadline())}));
     if (ready <= 0) {
-        return {ready == 0 && timeout >= lookInterval() && collect(true), false};
+        return {ready == 0 && timeout >= lookInterval() && collect(Cause::LOOK), false};
     }
     return {entries[0].revents != 0, entries[1].revents != 0};
 }
 
-/** Keeps the first event of a look or of the channel's messages. @return whether there is one */
-bool Exchange::collect(bool look) {
+/** Keeps the first event of the cause or of the channel's messages. @return whether there is one */
+bool Exchange::collect(Cause cause) {
     lookBuffer_.resize(MAX_MESSAGE);
     try {
-        pending_ = collected(look);
+        pending_ = collected(cause);
     } catch (const EndOfFileException &) {
         pending_ = progress_.channelEnded();
     } catch (const ProtocolException &error) {
@@ -206,12 +204,14 @@ bool Exchange::collect(bool look) {
     return pending_.has_value();
 }
 
-std::optional<Exchange::Event> Exchange::collected(bool look) {
+std::optional<Exchange::Event> Exchange::collected(Cause cause) {
     std::optional<Event> event;
     if (timeLeft(queueDeadline()) == milliseconds(0)) {
         event = progress_.queueTimeUp(lookBuffer_);
-    } else if (look) {
+    } else if (cause == Cause::LOOK) {
         event = progress_.look(lookBuffer_);
+    } else if (cause == Cause::CLIENT_LEFT) {
+        event = progress_.clientLeft(lookBuffer_);
     }
     while (!event && progress_.sender().channel().receive(lookBuffer_)) {
         event = progress_.message(lookBuffer_);
@@ -224,21 +224,38 @@ std::optional<Exchange::Event> Exchange::collected(bool look) {
 
 std::size_t Exchange::sendBody(std::string_view block, bool last) {
     std::size_t taken = 0;
+    ReplyWait wait(client_, std::nullopt);
     while (!progress_.over() && !pending_ && !sendBlock(block, last, taken)) {
-        // Waits for both directions: an instance that answers first may never read the rest.
-        RequestSender &sender = progress_.sender();
-        pollfd entries[2] = {{sender.channel()->descriptor(), POLLIN | POLLOUT, 0},
-                             {progress_.waits() ? sender.agentLife() : -1, 0, 0}};
-        const int ready =
-            pollChannel(entries, std::min(timeLeft(queueDeadline()), timeLeft(progress_.times().workDeadline())));
-        if (ready > 0 && entries[1].revents != 0) {
-            sender.agentDied();
-        }
-        if (ready == 0 || (ready > 0 && (entries[0].revents & POLLOUT) == 0)) {
-            collect(ready == 0);
-        }
+        awaitRoom(wait);
     }
     return taken;
+}
+
+/** Waits for both directions: an instance that answers first may never read the rest. */
+void Exchange::awaitRoom(ReplyWait &wait) {
+    if (wait.clientSaysLeft()) {
+        collect(Cause::CLIENT_LEFT);
+        return;
+    }
+    RequestSender &sender = progress_.sender();
+    const ReplyWait::Found found =
+        wait.poll({.channel = sender.channel()->descriptor(),
+                   .room = true,
+                   .agentLife = progress_.waits() ? sender.agentLife() : -1},
+                  std::min(timeLeft(queueDeadline()), timeLeft(progress_.times().workDeadline())));
+    if (found.agentDied) {
+        sender.agentDied();
+    }
+    if (found.timeUp) {
+        if (!sender.agentIsDead()) {
+            wait.watchClosely();
+        }
+        collect(Cause::LOOK);
+    } else if (found.clientLeft) {
+        collect(Cause::CLIENT_LEFT);
+    } else if (found.message && !found.room) {
+        collect(Cause::MESSAGE);
+    }
 }
 
 void Exchange::breakBody() noexcept {
@@ -255,7 +272,7 @@ bool Exchange::sendBlock(std::string_view block, bool last, std::size_t &taken) 
     try {
         return sender.body().send(*sender.channel(), sender.ticket(), block.substr(taken), last, taken);
     } catch (const EndOfFileException &) {
-        if (!collect(false) && sender.channel()->id() == channel) {
+        if (!collect(Cause::MESSAGE) && sender.channel()->id() == channel) {
             pending_ = progress_.broken("the instance closed the reply channel for the request's body alone");
         }
         return pending_.has_value();

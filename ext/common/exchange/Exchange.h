@@ -37,6 +37,7 @@ public:
      * @throws RefusedException, IOException, SystemException
      */
     void start(const Session::Request &request, std::uint8_t flags) {
+        client_ = request.client;
         progress_.start(request, flags);
     }
     /** Waits for the next event. REFUSED with 504: the request waited too long.
@@ -70,6 +71,9 @@ public:
     }
 
 private:
+    /** Why collect() is called. */
+    enum class Cause { MESSAGE, LOOK, CLIENT_LEFT };
+
     std::optional<MonotonicTime> queueDeadline() const noexcept;
     std::chrono::milliseconds lookInterval() const noexcept;
     std::chrono::milliseconds timeLeft(const std::optional<MonotonicTime> &deadline) const noexcept;
@@ -79,13 +83,15 @@ private:
     std::optional<Event> waitOnce(ReplyWait &wait, std::span<char> buffer);
     std::optional<Event> waitOnChannel(ReplyChannel::Waiting waiting, ReplyWait &wait, std::span<char> buffer);
     Event takePending(std::span<char> buffer);
-    bool collect(bool look);
-    std::optional<Event> collected(bool look);
+    bool collect(Cause cause);
+    std::optional<Event> collected(Cause cause);
+    void awaitRoom(ReplyWait &wait);
     bool sendBlock(std::string_view block, bool last, std::size_t &taken);
     bool owedBodyWaits();
     void forgetBody() noexcept;
 
     RequestProgress progress_;
+    Session::Client client_{-1};
     /** An event that was found while the body was sent. The next receive() returns it. */
     std::optional<Event> pending_;
     std::vector<char> lookBuffer_;

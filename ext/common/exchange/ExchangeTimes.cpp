@@ -36,6 +36,10 @@ void ExchangeTimes::excuse(std::chrono::nanoseconds time) noexcept {
     }
 }
 
+std::chrono::nanoseconds ExchangeTimes::waitedUntilBegun() const noexcept {
+    return begunAt_ ? std::min(*begunAt_, now()) - waitingSince_ : waited();
+}
+
 std::optional<MonotonicTime> ExchangeTimes::queueDeadline() const noexcept {
     return limits_.time > milliseconds(0) ? waitingSince_ + limits_.time : host_.endOfWaiting();
 }

@@ -27,18 +27,19 @@ int pollChannel(std::span<pollfd> entries, milliseconds time) {
 }
 
 ReplyWait::Found ReplyWait::poll(const Sources &sources, milliseconds time) const {
-    if (sources.client && client_.hasLeft != nullptr) {
+    if (client_.hasLeft != nullptr) {
         time = std::min(time, ASK_INTERVAL);
     }
     const int channelEvents = sources.room ? POLLIN | POLLOUT : POLLIN;
     pollfd entries[3] = {{sources.channel, static_cast<short>(channelEvents), 0},
-                         {sources.client ? client_.socket : -1, static_cast<short>(closely_ ? POLLRDHUP : 0), 0},
+                         {client_.socket, static_cast<short>(closely_ ? POLLRDHUP : 0), 0},
                          {sources.agentLife, 0, 0}};
     const int ready = pollChannel(entries, time);
     Found found;
     found.timeUp = ready == 0;
     if (ready > 0) {
         found.message = (entries[0].revents & ~POLLOUT) != 0;
+        found.room = (entries[0].revents & POLLOUT) != 0;
         found.clientLeft = entries[1].revents != 0;
         found.agentDied = entries[2].revents != 0;
     }

@@ -42,6 +42,8 @@ public:
         bool timeUp = false;
         bool agentDied = false;
         bool message = false;
+        /** The channel has room for a message. */
+        bool room = false;
         bool clientLeft = false;
     };
     /** What poll() waits for. */
@@ -51,7 +53,6 @@ public:
         bool room;
         /** -1: none. */
         int agentLife;
-        bool client;
     };
     /** Waits for a source, at most for `time`. @throws SystemException */
     Found poll(const Sources &sources, std::chrono::milliseconds time) const;

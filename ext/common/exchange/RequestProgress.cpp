@@ -284,11 +284,15 @@ std::optional<RequestProgress::Event> RequestProgress::hint(const MessageHeader 
 std::optional<RequestProgress::Event> RequestProgress::clientLeft(std::span<char> buffer) {
     clientGone_ = true;
     std::optional<Event> event;
-    if (!withdrawn(buffer, event)) {
+    if (waits() && withdrawn(buffer, event)) {
+        sender_.inFlight().countLeft(sender_.link(), times_.waited());
+        return finish({Kind::CLIENT_LEFT}, State::ENDED);
+    }
+    if (event) {
         return event;
     }
-    sender_.inFlight().countLeft(sender_.link(), times_.waited());
-    return finish({Kind::CLIENT_LEFT}, State::ENDED);
+    sender_.inFlight().countLeft(sender_.link(), times_.waitedUntilBegun());
+    return finish({Kind::CLIENT_LEFT}, State::CUT_OFF);
 }
 
 std::optional<RequestProgress::Event> RequestProgress::queueTimeUp(std::span<char> buffer) {

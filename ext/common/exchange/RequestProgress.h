@@ -55,9 +55,6 @@ public:
     bool answered() const noexcept {
         return state_ == ExchangeState::ANSWERED;
     }
-    bool clientGone() const noexcept {
-        return clientGone_;
-    }
     RequestSender &sender() noexcept {
         return sender_;
     }
@@ -84,8 +81,7 @@ public:
     std::optional<Event> message(std::span<char> buffer);
     /** No message came for a while: checks that the instance, or the queue, still exists. */
     std::optional<Event> look(std::span<char> buffer);
-    /** The client left. A begun request goes on: the client may only have closed its sending
-     *  side. */
+    /** The client left. A begun request is cut off. */
     std::optional<Event> clientLeft(std::span<char> buffer);
     /** The request has waited up to the limit. A begun request goes on. */
     std::optional<Event> queueTimeUp(std::span<char> buffer);

@@ -37,8 +37,8 @@ struct Reply {
         /** No instance could be made, or the application is overloaded: status, report id and text
          *  have the reason. The exchange is over. */
         REFUSED,
-        /** The client closed its connection while the request waited in the queue. The request was
-         *  withdrawn. The exchange is over. */
+        /** The client has left. A request that waited in the queue was withdrawn; an instance that
+         *  has begun finds its channel shut down. The exchange is over. */
         CLIENT_LEFT,
         /** The deadline passed. A request that waited in the queue was withdrawn. The exchange is
          *  over. */
@@ -91,6 +91,19 @@ struct Reply {
  */
 class Session {
 public:
+    /** The client of the answer. The session watches for its leaving whenever it waits. */
+    struct Client {
+        /** @param itsSocket -1: there is none */
+        Client(int itsSocket) noexcept : socket(itsSocket) {}  // NOLINT(google-explicit-constructor)
+        /** A client without a socket. @param itHasLeft is called with `it` several times a second,
+         *  and never waits */
+        Client(bool (*itHasLeft)(const void *) noexcept, const void *it) noexcept : hasLeft(itHasLeft), of(it) {}
+
+        int socket = -1;
+        bool (*hasLeft)(const void *) noexcept = nullptr;
+        const void *of = nullptr;
+    };
+
     struct Request {
         /** "NAME\0value\0…", at most 1 MiB. Must stay unchanged until the first reply was received,
          *  since it may be sent again. */
@@ -110,20 +123,8 @@ public:
         std::uint64_t bodyFileSize = 0;
         /** What the agent tells people about the request. Same lifetime; may be empty. */
         RequestLabel label{};
-    };
-
-    /** The client of the answer. The session watches for its leaving while the request is in the
-     *  queue. */
-    struct Client {
-        /** @param itsSocket -1: there is none */
-        Client(int itsSocket) noexcept : socket(itsSocket) {}  // NOLINT(google-explicit-constructor)
-        /** A client without a socket. @param itHasLeft is called with `it` several times a second,
-         *  and never waits */
-        Client(bool (*itHasLeft)(const void *) noexcept, const void *it) noexcept : hasLeft(itHasLeft), of(it) {}
-
-        int socket = -1;
-        bool (*hasLeft)(const void *) noexcept = nullptr;
-        const void *of = nullptr;
+        /** For sendBody(). */
+        Client client{-1};
     };
 
     /** The largest buffer that a message needs. */

@@ -131,7 +131,7 @@ struct GroupStatistics {
     std::uint64_t refused = 0;
     /** Requests that were withdrawn because they had waited too long. */
     std::uint64_t timedOut = 0;
-    /** Requests that were withdrawn because their clients left. */
+    /** Requests that were withdrawn or given up because their clients left. */
     std::uint64_t left = 0;
     /** From the moment when an instance takes the request to the last message of its answer. */
     LogHistogram serviceTime;
