@@ -12,6 +12,7 @@ class DemandTest : public GroupParts {
     CPPUNIT_TEST_SUITE(DemandTest);
     CPPUNIT_TEST(testAChildThatAskedForTheQueueIsExpectedToSendForAWhile);
     CPPUNIT_TEST(testARequestWaitsAboveTheCapacity);
+    CPPUNIT_TEST(testARequestWaitsBesideAnAbandonedOne);
     CPPUNIT_TEST(testTheNumberOfInstancesBeforeADeathIsRestored);
     CPPUNIT_TEST(testInstancesThatWereNotNeededForTheIdleTimeAreSurplus);
     CPPUNIT_TEST(testRequestsOfAPausedQueueNeedNoInstance);
@@ -55,6 +56,22 @@ public:
         CPPUNIT_ASSERT(demand_->waitingSince() == sent);
         CPPUNIT_ASSERT(demand_->requestsWait());
         CPPUNIT_ASSERT_EQUAL(2U, demand_->atWork());
+    }
+
+    void testARequestWaitsBesideAnAbandonedOne() {
+        openQueue();
+        const ProcessPtr process = serve();
+        claim(*process, channel_, Ticket(1));
+        CPPUNIT_ASSERT(queue_->abandoned().note({channel_}, now()));
+        send(Ticket(2));
+        clock_.advance(seconds(1));
+        CPPUNIT_ASSERT_EQUAL(1U, demand_->look(now()).waiting);
+        CPPUNIT_ASSERT(demand_->requestsWait());
+        CPPUNIT_ASSERT_EQUAL(1U, queue_->untaken());
+        CPPUNIT_ASSERT_EQUAL(2U, demand_->atWork());
+        finish(*process);
+        CPPUNIT_ASSERT(queue_->abandoned().forgetEnded());
+        CPPUNIT_ASSERT(!demand_->exceedsCapacity());
     }
 
     void testTheNumberOfInstancesBeforeADeathIsRestored() {

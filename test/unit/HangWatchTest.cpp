@@ -35,7 +35,7 @@ public:
         options_.maxRequestTime = seconds(5);
         const ProcessPtr process = watched();
         claim(*process, channel_, Ticket(1));
-        CPPUNIT_ASSERT(hangs_->noteOrphans({channel_}, now()));
+        CPPUNIT_ASSERT(queue_->abandoned().note({channel_}, now()));
         CPPUNIT_ASSERT(hangs_->next() == now() + seconds(5));
         CPPUNIT_ASSERT(hangs_->overdue(now()).empty());
         clock_.advance(seconds(5));
@@ -46,7 +46,7 @@ public:
         options_.maxRequestTime = seconds(5);
         const ProcessPtr process = watched();
         claim(*process, channel_, Ticket(1));
-        hangs_->noteOrphans({channel_}, now());
+        queue_->abandoned().note({channel_}, now());
         finish(*process);
         clock_.advance(seconds(5));
         CPPUNIT_ASSERT(hangs_->overdue(now()).empty());

@@ -11,6 +11,7 @@ class InstancesTest : public GroupParts {
     CPPUNIT_TEST(testInstancesAreCountedByState);
     CPPUNIT_TEST(testAnIdleInstanceIsLessNeededThanABusyOne);
     CPPUNIT_TEST(testTheHolderOfARequestIsFound);
+    CPPUNIT_TEST(testAnAbandonedRequestTakesAPlaceUntilItsClaimIsCleared);
     CPPUNIT_TEST(testAnEndedInstanceGivesItsCellsBack);
     CPPUNIT_TEST_SUITE_END();
 
@@ -42,6 +43,22 @@ public:
         CPPUNIT_ASSERT(instances_->leastNeeded() == idle);
         finish(*busy);
         CPPUNIT_ASSERT(instances_->leastNeeded() == busy);
+    }
+
+    void testAnAbandonedRequestTakesAPlaceUntilItsClaimIsCleared() {
+        serve();
+        const ProcessPtr process = serve();
+        claim(*process, channel_, Ticket(1));
+        CPPUNIT_ASSERT(!queue_->abandoned().note({ChannelId(channel_.value() + 1)}, now()));
+        CPPUNIT_ASSERT_EQUAL(2U, instances_->capacity());
+        CPPUNIT_ASSERT(queue_->abandoned().note({channel_}, now()));
+        CPPUNIT_ASSERT_EQUAL(1U, instances_->capacity());
+        CPPUNIT_ASSERT(queue_->takenSince().contains(process->socket.cells.first));
+        CPPUNIT_ASSERT(!queue_->abandoned().forgetEnded());
+        finish(*process);
+        CPPUNIT_ASSERT_EQUAL(2U, instances_->capacity());
+        CPPUNIT_ASSERT(queue_->abandoned().forgetEnded());
+        CPPUNIT_ASSERT_EQUAL(0U, queue_->abandoned().count());
     }
 
     void testTheHolderOfARequestIsFound() {

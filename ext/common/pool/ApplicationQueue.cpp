@@ -16,7 +16,12 @@ MonotonicTime sinceOf(const InFlightEntry &entry) {
 
 ApplicationQueue::ApplicationQueue(std::uint32_t slot, std::string name, ChannelRegistry &channels,
                                    DescriptorStore &store)
-    : slot_(slot), name_(std::move(name)), channels_(channels), store_(store), used_(ClaimsLayout::CELLS) {}
+    : slot_(slot),
+      name_(std::move(name)),
+      channels_(channels),
+      store_(store),
+      abandoned_(claims_),
+      used_(ClaimsLayout::CELLS) {}
 
 // ----- Cells
 
@@ -166,6 +171,7 @@ std::string ApplicationQueue::storeKey(const QueueGeneration &generation) const 
 }
 
 void ApplicationQueue::publish(unsigned capacity) {
+    publishedCapacity_ = capacity;
     channels_.generations().publish(slot_, current_ ? current_->number : Generation(), capacity);
     senders_.clearWanted();
 }
@@ -188,7 +194,8 @@ unsigned ApplicationQueue::inFlight() const {
 unsigned ApplicationQueue::untaken() const {
     const unsigned all = inFlight();
     const unsigned taken = all > 0 ? claims_.taken() : 0;
-    return all > taken ? all - taken : 0;
+    const unsigned wanted = taken > 0 ? taken - std::min(abandoned_.count(), taken) : 0;
+    return all > wanted ? all - wanted : 0;
 }
 
 std::optional<MonotonicTime> ApplicationQueue::oldestUntaken() const {
@@ -211,6 +218,9 @@ std::map<std::uint32_t, MonotonicTime> ApplicationQueue::takenSince() const {
         if (found != sent.end()) {
             taken.emplace(cell, found->second);
         }
+    }
+    for (const AbandonedRequests::Request &request : abandoned_.all()) {
+        taken.emplace(request.cell, request.since);
     }
     return taken;
 }

@@ -11,6 +11,8 @@
 #include "base/Clock.h"
 #include "base/StrongId.h"
 #include "io/RequestQueue.h"
+#include "pool/AbandonedRequests.h"
+#include "pool/CellRange.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/DescriptorStore.h"
 #include "pool/GetFailure.h"
@@ -18,12 +20,6 @@
 #include "shm/SenderMemory.h"
 
 namespace Passenger {
-
-/** A run of cells in a Group's claims: one for each thread of an instance. */
-struct CellRange {
-    std::uint32_t first = 0;
-    std::uint32_t count = 0;
-};
 
 /** A generation of the application's queue. Instances take requests from it. */
 struct QueueGeneration {
@@ -107,6 +103,13 @@ public:
     void giveUp(const CellRange &cells, bool killed = false);
     /** The requests that the cells have claimed. */
     std::vector<std::pair<ChannelId, Ticket>> claimed(const CellRange &cells) const;
+    /** Requests that instances work at, and that no sender waits for. */
+    const AbandonedRequests &abandoned() const noexcept {
+        return abandoned_;
+    }
+    AbandonedRequests &abandoned() noexcept {
+        return abandoned_;
+    }
     /** Whether one of the cells has claimed this request. */
     bool holds(const CellRange &cells, ChannelId channel, Ticket ticket) const;
     /** How many requests the cells' owner has taken. */
@@ -128,6 +131,10 @@ public:
      * once.
      */
     void publish(unsigned capacity);
+    /** What was published last. */
+    unsigned publishedCapacity() const noexcept {
+        return publishedCapacity_;
+    }
     /** Only with a current generation. */
     Attachment attachment() const;
 
@@ -140,7 +147,7 @@ public:
     /** Since when the oldest request that no instance has taken is in flight. */
     std::optional<MonotonicTime> oldestUntaken() const;
     /** Of each cell with a claim: since when its request has been in flight, as far as children
-     *  tell. */
+     *  tell; of an abandoned one, since when it is that. */
     std::map<std::uint32_t, MonotonicTime> takenSince() const;
     /** Requests in flight, as the children describe them. */
     std::vector<DescribedRequest> described() const {
@@ -170,12 +177,14 @@ private:
     DescriptorStore &store_;
     Claims claims_;
     SenderMemory senders_;
+    AbandonedRequests abandoned_;
     std::vector<bool> used_;
     /** Cells of dead instances whose LOST had no room in its channel. */
     std::vector<std::uint32_t> untold_;
     /** Requests of dead instances whose senders were told so, as long as they are in flight. */
     std::vector<std::pair<ChannelId, Ticket>> lost_;
     QueueGenerationPtr current_;
+    unsigned publishedCapacity_ = 0;
 };
 
 }  // namespace Passenger

@@ -169,7 +169,7 @@ nanoseconds Demand::idleInterval() const {
 }
 
 unsigned Demand::notePeak(MonotonicTime now) {
-    const unsigned peak = queue_.takePeak();
+    const unsigned peak = queue_.takePeak() + queue_.abandoned().count();
     if (peak > 0) {
         lastBusy_ = now;
         used_ = true;
@@ -180,7 +180,8 @@ unsigned Demand::notePeak(MonotonicTime now) {
 
 unsigned Demand::atWork() const {
     const unsigned threads = std::max(options_.threads, 1U);
-    return std::max(instances_.busy(), (queue_.inFlight() + threads - 1) / threads);
+    const unsigned requests = queue_.inFlight() + queue_.abandoned().count();
+    return std::max(instances_.busy(), (requests + threads - 1) / threads);
 }
 
 bool Demand::inUse(MonotonicTime now) const {
@@ -204,9 +205,8 @@ std::optional<RoomCandidate> Demand::roomCandidate() const {
     candidate.minInstances = options_.minInstances;
     // Free threads are about to take the requests that wait. The instance may go if those of the
     // other instances suffice.
-    const unsigned inFlight = queue_.inFlight();
-    const unsigned untaken = inFlight - std::min(queue_.claims().taken(), inFlight);
-    candidate.idle = !instances_.isBusy(*process) && instances_.freeThreads() >= process->socket.concurrency + untaken;
+    candidate.idle =
+        !instances_.isBusy(*process) && instances_.freeThreads() >= process->socket.concurrency + queue_.untaken();
     candidate.oldestWaiter = waitingSince_;
     // No instance tells that it is idle; the last request stands for all of them.
     candidate.lastNeeded = std::max(lastBusy_, process->since());

@@ -432,7 +432,7 @@ void Group::channelsGone(const std::vector<ChannelId> &channels) {
     for (const ChannelId channel : channels) {
         queue_.senders().withdrawAll(channel);
     }
-    if (hangs_.noteOrphans(channels, context_.clock.now())) {
+    if (queue_.abandoned().note(channels, context_.clock.now())) {
         rescale();
     }
     for (const ProcessPtr &process : instances_.all()) {

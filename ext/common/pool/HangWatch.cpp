@@ -56,35 +56,23 @@ void HangWatch::noteHeartbeat(InstanceId id, MonotonicTime now) {
     }
 }
 
-bool HangWatch::noteOrphans(const std::vector<ChannelId> &channels, MonotonicTime now) {
-    if (options_.maxRequestTime <= nanoseconds(0)) {
-        return false;
-    }
-    for (const ProcessPtr &process : instances_.all()) {
-        for (const auto &[channel, ticket] : queue_.claimed(process->socket.cells)) {
-            if (std::find(channels.begin(), channels.end(), channel) != channels.end()) {
-                watched_[process->id()].orphans.push_back({channel, ticket, now});
-            }
-        }
-    }
-    return true;
-}
-
 std::vector<ProcessPtr> HangWatch::overdue(MonotonicTime now) {
-    const nanoseconds limit = options_.maxRequestTime;
     std::vector<ProcessPtr> overdue;
     for (const ProcessPtr &process : instances_.all()) {
-        std::vector<SenderGone> &orphans = watched_[process->id()].orphans;
-        std::erase_if(orphans, [&](const SenderGone &orphan) {
-            return limit <= nanoseconds(0) || !queue_.holds(process->socket.cells, orphan.channel, orphan.ticket);
-        });
-        if (std::any_of(orphans.begin(), orphans.end(),
-                        [&](const SenderGone &orphan) { return now - orphan.since >= limit; }) ||
-            worksAtOldRequest(*process, watched_[process->id()], now)) {
+        const std::optional<MonotonicTime> date = abandonedDate(*process);
+        if ((date && *date <= now) || worksAtOldRequest(*process, watched_[process->id()], now)) {
             overdue.push_back(process);
         }
     }
     return overdue;
+}
+
+/** When an abandoned request of the instance reaches its limit. Nothing: there is no such request,
+ *  or no limit. */
+std::optional<MonotonicTime> HangWatch::abandonedDate(const Process &process) const {
+    const std::optional<MonotonicTime> since =
+        options_.maxRequestTime > nanoseconds(0) ? queue_.abandoned().oldest(process.socket.cells) : std::nullopt;
+    return since ? std::optional(*since + options_.maxRequestTime) : std::nullopt;
 }
 
 /** No child tells this process that such a request takes too long. */
@@ -168,8 +156,8 @@ std::optional<MonotonicTime> HangWatch::next() const {
             }
             continue;
         }
-        for (const SenderGone &orphan : watched.orphans) {
-            at(orphan.since + options_.maxRequestTime);
+        if (const std::optional<MonotonicTime> date = abandonedDate(*process)) {
+            at(*date);
         }
         if (watched.adoptedBusy && options_.maxRequestTime > nanoseconds(0)) {
             at(*watched.adoptedBusy + options_.maxRequestTime);

@@ -40,10 +40,8 @@ public:
     std::size_t heartbeats() const noexcept {
         return heartbeats_.size();
     }
-    /** The senders of these channels are gone. From now on this object measures the time of their
-     *  requests. False: there is no limit. */
-    bool noteOrphans(const std::vector<ChannelId> &channels, MonotonicTime now);
-    /** The instances that work at such a request for longer than they may. */
+    /** The instances that work at an abandoned request for longer than they may. No child tells
+     *  this process of such a request, so its time begins when it is abandoned. */
     std::vector<ProcessPtr> overdue(MonotonicTime now);
     /** The instance works at a request for longer than `limit`. It is killed a moment later; the
      *  caller may ask it for backtraces. False: that was said before. */
@@ -57,14 +55,7 @@ public:
     std::optional<MonotonicTime> next() const;
 
 private:
-    /** A request that an instance works at and whose sender is gone. */
-    struct SenderGone {
-        ChannelId channel;
-        Ticket ticket;
-        MonotonicTime since;
-    };
     struct Watched {
-        std::vector<SenderGone> orphans;
         /** The instance hangs, and is killed then. */
         std::optional<MonotonicTime> killAt;
         /** When the instance was first seen draining. */
@@ -77,6 +68,7 @@ private:
     };
 
     void killSilent(MonotonicTime now);
+    std::optional<MonotonicTime> abandonedDate(const Process &process) const;
     bool worksAtOldRequest(const Process &process, Watched &watched, MonotonicTime now) const;
 
     const std::string &app_;

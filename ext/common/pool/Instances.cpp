@@ -149,10 +149,11 @@ unsigned Instances::busy() const {
         all_.begin(), all_.end(), [this](const ProcessPtr &process) { return serves(process) && isBusy(*process); }));
 }
 
-unsigned Instances::capacity() const noexcept {
+unsigned Instances::capacity() const {
     unsigned sum = 0;
     for (const ProcessPtr &process : all_) {
-        sum += serves(process) ? process->socket.concurrency : 0;
+        const unsigned places = serves(process) ? process->socket.concurrency : 0;
+        sum += places - std::min(places, queue_.abandoned().count(process->socket.cells));
     }
     return sum;
 }

@@ -69,8 +69,8 @@ public:
     }
     /** How many of those that serve work at a request. */
     unsigned busy() const;
-    /** How many requests those that serve can run at once. */
-    unsigned capacity() const noexcept;
+    /** How many requests those that serve can run at once, beside abandoned ones. */
+    unsigned capacity() const;
     /** How many of these requests they have not claimed. */
     unsigned freeThreads() const;
     /** Whether one is not told to end. */

@@ -1,10 +1,13 @@
 # Keep sorted, one file a line.
 noinst_LTLIBRARIES += libpassenger_pool.la
 libpassenger_pool_la_SOURCES = \
+    %D%/AbandonedRequests.cpp \
+    %D%/AbandonedRequests.h \
     %D%/ApplicationQueue.cpp \
     %D%/ApplicationQueue.h \
     %D%/BackgroundThreads.cpp \
     %D%/BackgroundThreads.h \
+    %D%/CellRange.h \
     %D%/ChannelRegistry.cpp \
     %D%/ChannelRegistry.h \
     %D%/CpuLoad.h \

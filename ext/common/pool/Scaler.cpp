@@ -18,6 +18,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds ROOM_LOOK{100};
 /** The same for spare instances. */
 constexpr milliseconds SPARE_ROOM_LOOK{1000};
+/** The interval at which abandoned requests are looked at: no instance tells that it has finished
+ *  one. */
+constexpr milliseconds ABANDONED_LOOK{1000};
 
 }  // namespace
 
@@ -53,6 +56,10 @@ void Scaler::rescale() {
         return;
     }
     const MonotonicTime now = parts_.context.clock.now();
+    parts_.queue.abandoned().forgetEnded();
+    if (parts_.queue.publishedCapacity() != parts_.instances.capacity()) {
+        parts_.instances.publish();
+    }
     parts_.room.withdrawReplacement(*this);
     adopt(now);
     deploy();
@@ -196,6 +203,9 @@ void Scaler::plan(MonotonicTime now) {
     }
     if (parts_.options.limitsMemory() && !parts_.instances.empty()) {
         at(parts_.context.nextMemoryCheck);
+    }
+    if (parts_.queue.abandoned().count() > 0) {
+        at(now + ABANDONED_LOOK);
     }
     at(parts_.demand.pausedUntil());
     at(spares_.nextCheck(now));
