@@ -87,6 +87,15 @@ module PhusionPassenger
                      .then { |number, bad| [number, bad.class] }
     end
 
+    def test_response_finished_gets_the_error_that_a_stream_has_rescued
+      body = lambda do |stream|
+        stream.write("one")
+      rescue Errno::EPIPE
+        stream.close
+      end
+      assert_instance_of ClientGone, ended_with(recorder: LeftRecorder.new) { [200, {}, body] }.last
+    end
+
     def test_response_finished_is_called_after_an_application_that_exits
       assert_raises(SystemExit) { ended_with { exit(3) } }
       assert_equal 3, @told.last.status
@@ -116,9 +125,9 @@ module PhusionPassenger
 
     # Returns the arguments of the first block in rack.response_finished; empty if it was not
     # called.
-    def ended_with(quiet: true, &answer)
+    def ended_with(quiet: true, recorder: Recorder.new, &answer)
       @told = []
-      @recorder = Recorder.new
+      @recorder = recorder
       app = lambda do |env|
         env[FINISHED] << ->(*arguments) { @told = arguments }
         answer.call(env)

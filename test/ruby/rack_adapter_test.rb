@@ -100,6 +100,12 @@ module PhusionPassenger
       assert_equal 1, body.closed
     end
 
+    def test_another_broken_pipe_is_an_error_of_the_application
+      recorder = nil
+      assert_includes logged { recorder = call(->(_) { raise Errno::EPIPE, "its own" }) }, "its own"
+      assert_equal 500, recorder.calls[0][1]
+    end
+
     def test_a_request_body_that_breaks_off_is_no_error_of_the_application
       recorder = nil
       assert_empty logged { recorder = call(->(_) { raise BodyBrokenOff, "broken off" }) }

@@ -60,6 +60,17 @@ module PhusionPassenger
       end
     end
 
+    # Takes the head; its client has left then.
+    class LeftRecorder < Recorder
+      def data(*)
+        raise ClientGone, "gone"
+      end
+
+      def finish
+        data
+      end
+    end
+
     # A body that records whether it was closed.
     class Body
       attr_reader :closed

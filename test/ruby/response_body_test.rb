@@ -101,6 +101,20 @@ module PhusionPassenger
       assert_equal [[:data, "later", false], [:data, "", true]], recorder.calls.drop(1)
     end
 
+    def test_a_stream_whose_client_has_left_fails_as_a_socket_does_and_closes
+      seen = []
+      body = lambda do |stream|
+        stream.write("one")
+      rescue Errno::EPIPE => e
+        seen << e.message
+      ensure
+        stream.close
+        seen << stream.closed?
+      end
+      assert_empty logged { call(->(_) { [200, {}, body] }, recorder: LeftRecorder.new) }
+      assert_equal ["Broken pipe - gone", true], seen
+    end
+
     def test_a_body_that_cannot_be_closed_is_logged
       body = Body.new(["one"])
       def body.close

@@ -93,10 +93,10 @@ void Worker::answer(const Channel &channel, const RequestHeader &header, std::st
             respond(channel, reply, header, rest);
         }
     } catch (const ClientGone &) {
-        connection_.close();
+        leave();
     } catch (const BodyBrokenOff &) {
         // Most often the child has gone. If not, the answer must end.
-        connection_.close();
+        leave();
         failQuietly(reply, BAD_REQUEST, "Bad Request");
     } catch (const std::exception &error) {
         connection_.close();
@@ -109,6 +109,14 @@ void Worker::answer(const Channel &channel, const RequestHeader &header, std::st
     claim_->clear();
     if (!withdrawn) {
         tools_.answered();
+    }
+}
+
+/** The application finds its client gone. WSGI code may run on, and takes its place meanwhile. */
+void Worker::leave() noexcept {
+    connection_.close();
+    if (tools_.toLoader) {
+        connection_.awaitServer();
     }
 }
 

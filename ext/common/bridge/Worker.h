@@ -46,6 +46,7 @@ public:
 private:
     void handle(std::string_view message);
     void answer(const Channel &channel, const RequestHeader &header, std::string_view rest, bool withdrawn);
+    void leave() noexcept;
     void respond(const Channel &channel, ReplyWriter &reply, const RequestHeader &header, std::string_view rest);
 
     const Tools &tools_;

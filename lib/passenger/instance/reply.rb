@@ -87,8 +87,9 @@ module PhusionPassenger
 
     # The request was withdrawn and did not run.
     def skip
+      @skipped = true
       send_message(SKIPPED, LAST, "")
-      @started = @finished = @skipped = true
+      @started = @finished = true
     end
 
     # The application failed after the head was sent.

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "../wire/channel"
+
 module PhusionPassenger
   # The stream that Rack 3 passes to a body with `call`: reads bytes of the request, writes bytes of
   # the response.
@@ -8,6 +10,7 @@ module PhusionPassenger
       @reply = reply
       @input = input
       @closed = false
+      @failure = nil
       @lock = Mutex.new
       @news = ConditionVariable.new
     end
@@ -39,7 +42,8 @@ module PhusionPassenger
       close
     end
 
-    # Any thread of the application may call it.
+    # Any thread of the application may call it. As with a socket, it succeeds if the client has
+    # left.
     def close(_error = nil)
       @lock.synchronize do
         next if @closed
@@ -47,12 +51,16 @@ module PhusionPassenger
         @closed = true
         @news.signal
         @reply.finish
+      rescue ClientGone => e
+        @failure = e
       end
     end
 
-    # Another thread of the application may still write after `call` has returned.
+    # Another thread of the application may still write after `call` has returned. Raises ClientGone
+    # if the client left before the end, whatever the application made of it.
     def wait_until_closed
       @lock.synchronize { @news.wait(@lock) until @closed }
+      raise @failure if @failure
     end
 
     def closed?

@@ -6,8 +6,15 @@ require_relative "layout"
 require_relative "../base/native"
 
 module PhusionPassenger
-  # The child gave the exchange up. Applications get this error when they write a body.
-  class ClientGone < IOError; end
+  # The client has left, and the child gave the exchange up. Applications get this error when they
+  # write a body, so it is that of a socket.
+  class ClientGone < Errno::EPIPE
+    # A `rescue` of a SystemCallError compares error numbers. Other pipes of the application do not
+    # concern its client.
+    def self.===(error)
+      error.is_a?(self)
+    end
+  end
 
   # The request body ended too early.
   class BodyBrokenOff < EOFError; end
