@@ -74,6 +74,7 @@ class HttpAppsHostileTest < IntegrationTest
 
   def test_a_bad_chunk_after_the_head_does_not_look_whole
     assert_broken_off(CHUNKED, "4\r\nbody\r\nzz\r\nbody\r\n0\r\n\r\n", "")
+    assert_broken_off(CHUNKED, "4\r\nbody is longer\r\n0\r\n\r\n", "")
   end
 
   def test_an_answer_until_the_connections_end_is_whole_only_if_it_was_closed_in_order

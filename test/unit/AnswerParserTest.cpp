@@ -31,6 +31,7 @@ class AnswerParserTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnAnswerThatIsCutShortIsAProblem);
     CPPUNIT_TEST(testAConnectionIsReusableOnlyAfterACleanEnd);
     CPPUNIT_TEST(testMalformedAnswersAreProblems);
+    CPPUNIT_TEST(testAChunkThatDoesNotEndAsChunksDoIsAProblem);
     CPPUNIT_TEST(testAHeadMayBe128KiBLong);
     CPPUNIT_TEST(testARequestedUpgradeSwitchesTheConnection);
     CPPUNIT_TEST(testAnUpgradeWithoutAProtocolIsAProblem);
@@ -162,6 +163,30 @@ public:
             AnswerParser parser({});
             parser.feed(answer);
             CPPUNIT_ASSERT_MESSAGE(answer, parser.problem() != nullptr && !parser.complete());
+        }
+    }
+
+    void testAChunkThatDoesNotEndAsChunksDoIsAProblem() {
+        for (const std::string answer : {"3\r\nabcde\r\n0\r\n\r\n", "3\r\nabc\rx2\r\nde\r\n0\r\n\r\n",
+                                         "3\r\nabc\n\n0\r\n\r\n", "3\rxabc\r\n0\r\n\r\n"}) {
+            for (std::size_t size = 1; size <= answer.size(); size++) {
+                AnswerParser parser({});
+                parser.feed(CHUNKED);
+                for (std::size_t at = 0; at < answer.size(); at += size) {
+                    parser.feed(answer.substr(at, size));
+                }
+                CPPUNIT_ASSERT_MESSAGE(answer, parser.problem() != nullptr && !parser.complete());
+            }
+        }
+        const std::string good = "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+        for (std::size_t size = 1; size <= good.size(); size++) {
+            AnswerParser parser({});
+            parser.feed(CHUNKED);
+            for (std::size_t at = 0; at < good.size(); at += size) {
+                parser.feed(good.substr(at, size));
+            }
+            CPPUNIT_ASSERT(parser.complete() && parser.problem() == nullptr);
+            CPPUNIT_ASSERT_EQUAL(std::string("abcde"), parser.takeBody());
         }
     }
 

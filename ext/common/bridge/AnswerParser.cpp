@@ -57,10 +57,8 @@ const http_parser_settings &AnswerParser::callbacks() noexcept {
             return of(p).addValue({at, size});
         };
         made.on_headers_complete = [](http_parser *p) { return of(p).endHead(); };
-        made.on_body = [](http_parser *p, const char *at, std::size_t size) {
-            of(p).body_.append(at, size);
-            return 0;
-        };
+        made.on_chunk_header = [](http_parser *p) { return of(p).beginChunk(); };
+        made.on_body = [](http_parser *p, const char *at, std::size_t size) { return of(p).addBody({at, size}); };
         made.on_message_complete = [](http_parser *p) { return of(p).endMessage(); };
         return made;
     }();
@@ -79,7 +77,12 @@ void AnswerParser::feed(std::string_view bytes) {
         reusable_ = false;
         return;
     }
+    if (!endsChunk(bytes)) {
+        return;
+    }
+    fed_ = bytes;
     const std::size_t taken = http_parser_execute(&parser_, &callbacks(), bytes.data(), bytes.size());
+    lastFed_ = bytes.back();
     check(bytes.size(), taken);
     if (upgraded_) {
         surplus_ = bytes.substr(taken);
@@ -112,6 +115,45 @@ void AnswerParser::check(std::size_t fed, std::size_t taken) {
 int AnswerParser::fail(const char *problem) noexcept {
     problem_ = problem;
     return FAILED;
+}
+
+int AnswerParser::beginChunk() {
+    chunkLeft_ = parser_.content_length;
+    chunkBegins_ = chunkLeft_ > 0;
+    return 0;
+}
+
+/**
+ * http_parser, as distributions build it, takes any two bytes for the line end behind a chunk, and
+ * any byte for the second one of the line end before it. So the length of the chunk could be wrong.
+ */
+int AnswerParser::addBody(std::string_view part) {
+    body_ += part;
+    if ((parser_.flags & F_CHUNKED) == 0) {
+        return 0;
+    }
+    const auto at = static_cast<std::size_t>(part.data() - fed_.data());
+    if (std::exchange(chunkBegins_, false) && (at > 0 ? fed_[at - 1] : lastFed_) != '\n') {
+        return fail("the size of a chunk does not end with a line end");
+    }
+    chunkLeft_ -= part.size();
+    if (chunkLeft_ > 0) {
+        return 0;
+    }
+    chunkEndLeft_ = 2;
+    return endsChunk(fed_.substr(at + part.size())) ? 0 : FAILED;
+}
+
+/** Checks the bytes that belong to the line end behind the chunk, if it has not come yet. */
+bool AnswerParser::endsChunk(std::string_view bytes) {
+    constexpr std::string_view END = "\r\n";
+    const std::string_view expected = END.substr(END.size() - chunkEndLeft_);
+    const std::string_view found = bytes.substr(0, expected.size());
+    chunkEndLeft_ -= found.size();
+    if (!expected.starts_with(found)) {
+        fail("a chunk does not end with a line end");
+    }
+    return problem_ == nullptr;
 }
 
 int AnswerParser::addName(std::string_view part) {

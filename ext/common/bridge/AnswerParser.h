@@ -3,6 +3,7 @@
 #include <http_parser.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -88,6 +89,9 @@ private:
     static const http_parser_settings &callbacks() noexcept;
     int fail(const char *problem) noexcept;
     void check(std::size_t fed, std::size_t taken);
+    int beginChunk();
+    int addBody(std::string_view part);
+    bool endsChunk(std::string_view bytes);
     int addName(std::string_view part);
     int addValue(std::string_view part);
     int endHead();
@@ -98,6 +102,16 @@ private:
     std::string linesFor(unsigned status) const;
 
     http_parser parser_{};
+    /** The bytes that feed() has got. */
+    std::string_view fed_;
+    /** The last byte of the feed() before. */
+    char lastFed_ = 0;
+    /** Bytes of the present chunk that are still to come. */
+    std::uint64_t chunkLeft_ = 0;
+    /** No byte of the present chunk has come yet. */
+    bool chunkBegins_ = false;
+    /** How many bytes of the line end after the chunk are still to come. */
+    std::size_t chunkEndLeft_ = 0;
     Expectation expected_;
     bool inValue_ = false;
     std::vector<std::pair<std::string, std::string>> headers_;
