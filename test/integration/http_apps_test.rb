@@ -58,6 +58,17 @@ class HttpAppsTest < IntegrationTest
     assert_equal "y" * 300_000, client.post_stream("/echo", StringIO.new("y" * 300_000)).body
   end
 
+  # The answer's length is that of the body.
+  def test_a_body_of_a_head_request_reaches_the_application
+    bodies = { { "Content-Length" => "5" } => "hello",
+               { "Transfer-Encoding" => "chunked" } => "7\r\nchunked\r\n0\r\n\r\n" }
+    lengths = bodies.map do |head, body|
+      raw = server.raw.request("HEAD", "/echo", head).write(body)
+      raw.response(head: true)["Content-Length"]
+    end
+    assert_equal %w[5 7], lengths
+  end
+
   def test_a_body_that_is_broken_off_never_looks_whole_to_the_application
     parts = [[{ "Content-Length" => "300000" }, "x" * 100_000],
              [{ "Transfer-Encoding" => "chunked" }, "4\r\nbody\r\n"]]

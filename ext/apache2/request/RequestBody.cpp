@@ -31,7 +31,10 @@ RequestBody::RequestBody(request_rec *r) : r_(r) {
         length_ = parseLength(length);
         contentLength_ = length_ ? length : nullptr;
     }
-    present_ = ap_request_has_body(r) != 0;
+    // For httpd a HEAD request has no body, whatever its head says.
+    const bool headHasBody = r->header_only != 0 &&
+                             (apr_table_get(r->headers_in, "Transfer-Encoding") != nullptr || length_.value_or(0) > 0);
+    present_ = headHasBody || ap_request_has_body(r) != 0;
 }
 
 int RequestBody::readMore() {
