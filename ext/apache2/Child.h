@@ -6,6 +6,7 @@
 #include "apache2/agent/ChannelTrimmer.h"
 #include "apache2/request/RefusalPause.h"
 #include "apache2/request/RequestContext.h"
+#include "apache2/request/RestartLooks.h"
 #include "apache2/request/SpoolLedger.h"
 #include "apache2/request/SpoolQuota.h"
 #include "apache2/request/StartupFileCache.h"
@@ -75,6 +76,9 @@ public:
     StartupFileCache &startupFiles() noexcept {
         return startupFiles_;
     }
+    RestartLooks &restartLooks() noexcept {
+        return restartLooks_;
+    }
     ResponseCache &responses() noexcept {
         return responses_;
     }
@@ -99,6 +103,7 @@ private:
     const ResponseSender::Limits limits_{refusalLog_, hijackLimit_, spoolQuota_, spoolLog_};
     const unsigned share_ = shareOfThreads();
     StartupFileCache startupFiles_;
+    RestartLooks restartLooks_;
     ResponseCache responses_{Turbocache::changes()};
     ChannelTrimmer trimmer_;
     /** Closes what applications sent. Not used in httpd's parent. */

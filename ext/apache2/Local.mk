@@ -15,6 +15,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/RequestId.h \
     %D%/request/RequestUri.cpp \
     %D%/request/RequestUri.h \
+    %D%/request/RestartLooks.cpp \
+    %D%/request/RestartLooks.h \
     %D%/request/SpoolCharge.cpp \
     %D%/request/SpoolCharge.h \
     %D%/request/SpoolFile.cpp \

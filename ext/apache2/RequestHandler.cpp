@@ -32,11 +32,12 @@ int RequestHandler::run() {
         sender.fail(HTTP_INTERNAL_SERVER_ERROR, route_.problem);
         return sender.result();
     }
-    if (turbocache_.answer(sender)) {
-        sender.deliver();
+    if (!bufferBody(sender)) {
         return sender.result();
     }
-    if (!bufferBody(sender)) {
+    noticeRestart();
+    if (turbocache_.answer(sender)) {
+        sender.deliver();
         return sender.result();
     }
     try {
@@ -90,6 +91,28 @@ bool RequestHandler::bufferBody(ResponseSender &sender) {
         return false;
     }
     return true;
+}
+
+/** With PassengerRollingRestarts Off: if a restart file has changed, the agent restarts the
+ *  application before this request goes to its queue. */
+void RequestHandler::noticeRestart() {
+    const Settings &settings = Settings::of(r_);
+    if (settings.rollsRestarts()) {
+        return;
+    }
+    const auto look = RestartLooks::at(route_.appRoot, settings.restartDirOrDefault());
+    if (!child_.restartLooks().isNews(route_.appName, look)) {
+        return;
+    }
+    try {
+        Child::BorrowedContext context = child_.borrow();
+        (*context).pool().checkRestart(route_.appName);
+        child_.restartLooks().settled(route_.appName, look);
+    } catch (const std::exception &) {
+        // The agent does not answer. If it still does not, the request fails for that. Otherwise
+        // the next request asks again.
+        return;
+    }
 }
 
 /** The length that the application sees. Null: the length is not known before the body's end. */

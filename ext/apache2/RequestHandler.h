@@ -25,6 +25,7 @@ public:
 
 private:
     bool bufferBody(ResponseSender &sender);
+    void noticeRestart();
     void converse(RequestContext &context, ResponseSender &sender);
     const char *contentLength() const;
     std::optional<Reply> start(Session &session, const Session::Request &request);

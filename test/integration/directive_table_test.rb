@@ -94,7 +94,7 @@ class DirectiveTableTest < IntegrationTest
     PassengerInstanceRegistryDir PassengerCtl
     PassengerDumpConfigManifest PassengerAppRoot PassengerBaseURI PassengerAppGroupName
     PassengerAppType PassengerStartupFile PassengerRuby PassengerUser PassengerGroup
-    PassengerConcurrencyModel PassengerResistDeploymentErrors PassengerCustomErrorPage
+    PassengerConcurrencyModel PassengerRollingRestarts PassengerCustomErrorPage
     PassengerAppLogFile PassengerFriendlyErrorPages PassengerMaxHijackedConnections
     PassengerMaxDataBufferSize PassengerMaxDataBufferSizePerApp PassengerMinDataBufferFreeSpace
   ].freeze
@@ -175,15 +175,6 @@ class DirectiveTableTest < IntegrationTest
       assert_equal [row["successor"] ? "is obsolete: use " \
                                        "#{row['successor']}" : row["notice"]].compact, told, name
     end
-  end
-
-  def test_a_directive_without_effect_is_warned_of_once
-    said = "PassengerResistDeploymentErrors Off has no effect: use PassengerRollingRestarts Off"
-    output, status = check("PassengerResistDeploymentErrors off\n<Location /a>\n" \
-                           "PassengerResistDeploymentErrors Off\n</Location>\n")
-    assert status.success?, output
-    assert_equal 1, output.scan(said).size
-    refute_match(/has no effect/, check("PassengerResistDeploymentErrors on\n").first)
   end
 
   def test_high_performance_without_effect_is_warned_of

@@ -166,6 +166,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ResponseHeadTest.cpp \
     %D%/RestartDelayTest.cpp \
     %D%/RestartFilesTest.cpp \
+    %D%/RestartLooksTest.cpp \
     %D%/RestartWaitTest.cpp \
     %D%/RestartWatchTest.cpp \
     %D%/RightsProcessTest.cpp \

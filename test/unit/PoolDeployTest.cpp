@@ -2,6 +2,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <atomic>
+#include <filesystem>
 #include <fstream>
 
 #include "base/Exceptions.h"
@@ -18,6 +20,9 @@ class PoolDeployTest : public PoolContract {
     CPPUNIT_TEST(testTheOldInstancesDrainOnceTheFirstInstanceOfTheNewVersionServes);
     CPPUNIT_TEST(testTheNewVersionGetsAsManyInstancesAsTheOldVersion);
     CPPUNIT_TEST(testAVersionThatDoesNotBootLeavesTheOldOneServing);
+    CPPUNIT_TEST(testIfDeploymentErrorsAreNotResistedRequestsGetThem);
+    CPPUNIT_TEST(testAQuestionForARestartIsAnsweredAfterTheLook);
+    CPPUNIT_TEST(testManyQuestionsForARestartAreAllAnswered);
     CPPUNIT_TEST(testTheSnapshotShowsAFailedDeployWithItsReport);
     CPPUNIT_TEST(testAFailedDeployIsTriedAgainWhenTheFileChanges);
     CPPUNIT_TEST(testAFailedDeployIsNotTriedAgainByItself);
@@ -96,6 +101,53 @@ public:
         CPPUNIT_ASSERT((instancesThat(Process::State::SERVING, inFolder()) == std::vector<InstanceId>{old}));
         CPPUNIT_ASSERT(ask(inFolder())->here());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, version());
+    }
+
+    void testIfDeploymentErrorsAreNotResistedRequestsGetThem() {
+        Options options = inFolder();
+        options.resistDeploymentErrors = false;
+        get(options).reset();
+        factory_->failuresToCome = 1;
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::FAILED, options));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, version());
+        CPPUNIT_ASSERT(instancesThat(Process::State::SERVING, options).empty());
+        CPPUNIT_ASSERT(ask(options)->failure().status == 500);
+        CPPUNIT_ASSERT(log_->contains("event=deploy.failed"));
+        pass(500ms);
+        CPPUNIT_ASSERT(get(options) != nullptr);
+    }
+
+    /** Asks, and waits for the answer. @return how many answers came */
+    unsigned askForRestart(unsigned times) {
+        std::atomic<unsigned> answers = 0;
+        for (unsigned i = 0; i < times; i++) {
+            pool_->askForRestart(inFolder().groupName(), [&] { answers++; });
+        }
+        CPPUNIT_ASSERT(eventually([&] { return answers == times; }));
+        return answers;
+    }
+    void touch() {
+        std::filesystem::create_directories(folder_->path() + "/tmp");
+        std::ofstream(folder_->path() + "/tmp/restart.txt").flush();
+    }
+
+    void testAQuestionForARestartIsAnsweredAfterTheLook() {
+        // Not known yet: answered at once.
+        askForRestart(1);
+        get(notRolling()).reset();
+        askForRestart(1);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, version());
+        touch();
+        askForRestart(1);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, version());
+    }
+
+    void testManyQuestionsForARestartAreAllAnswered() {
+        get(notRolling()).reset();
+        touch();
+        CPPUNIT_ASSERT_EQUAL(50U, askForRestart(50));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, version());
     }
 
     void testTheSnapshotShowsAFailedDeployWithItsReport() {

@@ -36,6 +36,7 @@ class PoolServerTest : public PoolFixture {
     CPPUNIT_TEST(testAChildHasALimitedNumberOfConnections);
     CPPUNIT_TEST(testTheOldestOfManyConnectionsWithoutHelloGoes);
     CPPUNIT_TEST(testALinkOfAForgottenApplicationGetsNoChannel);
+    CPPUNIT_TEST(testAQuestionForARestartIsAnsweredWithoutHoldingUpOthers);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr rlim_t LIMIT = 512;
@@ -293,6 +294,19 @@ public:
         };
         CPPUNIT_ASSERT(answerTo(before.generation) == FrameType::REFUSED);
         CPPUNIT_ASSERT(answerTo(present.generation) == FrameType::REGISTERED);
+    }
+
+    void testAQuestionForARestartIsAnsweredWithoutHoldingUpOthers() {
+        FrameSocket socket = connect();
+        introduce(socket);
+        const Frame question(FrameType::CHECK_RESTART, {options().groupName()});
+        CPPUNIT_ASSERT(ask(socket, question).type == FrameType::VALUE);
+        attach(socket);
+        CPPUNIT_ASSERT(ask(socket, question).type == FrameType::VALUE);
+        // Not before HELLO.
+        FrameSocket unknown = connect();
+        unknown.send(question, {}, FrameSocket::in(60s));
+        CPPUNIT_ASSERT(ended(unknown));
     }
 };
 

@@ -161,20 +161,15 @@ inline constexpr std::array APPLICATION{
         "~/.bash_profile …), so that PATH, rbenv and the like are as at a login; SetEnv and PassengerAppEnv overrule "
         "the profile. The directive has no effect for users whose shell is not ash, bash, dash, ksh, mksh, sh or zsh"},
     Directive{"PassengerRollingRestarts", Context::APPLICATION,
-              flag(&Settings::rollingRestarts).sets(&Options::rollingRestarts), "On",
-              "instances are replaced one by one, and the old version stays if the new version does not start. Off: a "
-              "restart ends all old instances once they have finished their requests; further requests wait for new "
-              "instances, and fail if the new version does not start"},
-    Directive{"PassengerResistDeploymentErrors",
-              Context::APPLICATION,
-              flag(&Settings::resistDeploymentErrors).readBy(Reader::HTTPD),
-              "On",
-              "accepted without effect: a rolling restart always keeps the old version when the new one does not "
-              "start. To see a new version's errors at once, set PassengerRollingRestarts Off",
-              {},
-              nullptr,
-              nullptr,
-              {Idle::When::OFF, "Off has no effect: use PassengerRollingRestarts Off"}},
+              flag(&Settings::rollingRestarts).sets(&Options::rollingRestarts), "Off in development, else On",
+              "instances are replaced one by one, and the old version stays if the new version does not start. Off: "
+              "the request that follows a change of restart.txt gets the new version and waits for it; old instances "
+              "end once they have finished their requests, and requests fail if the new version does not start. httpd "
+              "looks at the file for each request then"},
+    Directive{"PassengerResistDeploymentErrors", Context::APPLICATION,
+              flag(&Settings::resistDeploymentErrors).sets(&Options::resistDeploymentErrors), "On",
+              "a rolling restart keeps the old version when the new one does not start. Off: the old instances end, "
+              "and requests get the new version's error"},
     Directive{"PassengerCustomErrorPage", Context::APPLICATION, path(&Settings::customErrorPage).readBy(Reader::HTTPD),
               "a plain page",
               "HTML file that is shown when the application does not start or is overloaded, where "

@@ -171,8 +171,6 @@ constexpr Field list(Settings::List Settings::*member, Form form) {
 struct Idle {
     enum class When {
         NEVER,
-        /** Its value is Off. */
-        OFF,
         /** The directive stands in <Directory>, <Files> or .htaccess. */
         IN_FOLDERS
     };

@@ -259,12 +259,10 @@ const char *set(const cmd_parms *cmd, const Field &field, Settings &settings, co
         field.member);
 }
 
-bool isIdle(cmd_parms *cmd, const Directive &directive, const char *value) {
+bool isIdle(cmd_parms *cmd, const Directive &directive) {
     switch (directive.idle.when) {
         case Idle::When::NEVER:
             return false;
-        case Idle::When::OFF:
-            return strcasecmp(value, "off") == 0;
         case Idle::When::IN_FOLDERS:
             return ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS) != nullptr;
     }
@@ -289,7 +287,7 @@ const char *apply(cmd_parms *cmd, void *place, const char *value) noexcept {
     if (directive.notice != nullptr && remark(name, USED) && !toldLater) {
         logNotice(cmd->server, name);
     }
-    if (isIdle(cmd, directive, value) && remark(name, IDLE) && !toldLater) {
+    if (isIdle(cmd, directive) && remark(name, IDLE) && !toldLater) {
         logIdle(cmd->server, name);
     }
     const char *problem = set(cmd, directive.field, *settings, value);

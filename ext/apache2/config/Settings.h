@@ -130,8 +130,6 @@ struct Settings {
     Text appLogFile = nullptr;
     List monitorLogFiles = nullptr;
     Number maxLogLinesPerSecond;
-    /** Without effect, as the log says. A rolling restart always resists deployment errors. Any
-     *  other restart has no old version to keep. */
     Flag resistDeploymentErrors;
 
     // Of a request.
@@ -163,6 +161,13 @@ struct Settings {
     /** Exceptions of an application are shown only to its developers. */
     bool showsFriendlyErrorPages() const noexcept {
         return friendlyErrorPages.value_or(std::string_view(appEnvOrDefault()) == "development");
+    }
+    /** A developer wants to see a change at once. */
+    bool rollsRestarts() const noexcept {
+        return rollingRestarts.value_or(std::string_view(appEnvOrDefault()) != "development");
+    }
+    const char *restartDirOrDefault() const noexcept {
+        return restartDir != nullptr ? restartDir : "tmp";
     }
     bool showsStatusDetails() const noexcept {
         return statusDetails.value_or(false);

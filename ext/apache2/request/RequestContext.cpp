@@ -211,6 +211,7 @@ Options RequestContext::makeOptions(const Settings &settings, const Settings &gl
     for (const Directives::Field &field : POOLS_FIELDS) {
         take(options, field, settings);
     }
+    options.rollingRestarts = settings.rollsRestarts();
     options.appRoot = route.appRoot;
     options.appGroupName = route.appName;
     options.baseUri = route.baseUri;

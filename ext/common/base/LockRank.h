@@ -34,6 +34,7 @@ inline constexpr LockRank REFUSAL_LOG{2, "RefusalLog::mutex_"};
 inline constexpr LockRank HIJACK_LIMIT{2, "HijackLimit::mutex_"};
 inline constexpr LockRank SPOOL_QUOTA{2, "SpoolQuota::mutex_"};
 inline constexpr LockRank STARTUP_FILE_CACHE{2, "StartupFileCache::mutex_"};
+inline constexpr LockRank RESTART_LOOKS{2, "RestartLooks::mutex_"};
 inline constexpr LockRank RESPONSE_CACHE{2, "ResponseCache::mutex_"};
 inline constexpr LockRank SPOOL_LEDGER{3, "SpoolLedger::mutex_"};
 inline constexpr LockRank IN_FLIGHT_TABLE{3, "InFlightTable::mutex_"};
@@ -44,7 +45,7 @@ inline constexpr LockRank BRIDGE_CHANNELS{1, "Bridge::Channels::mutex_"};
 inline constexpr LockRank BRIDGE_CONTROL{2, "Bridge::ControlSocket::mutex_"};
 
 // In the agent.
-inline constexpr LockRank RESTART_CHECK{1, "RestartCheck::mutex_"};
+inline constexpr LockRank RESTART_TURN{1, "RestartFiles::turn_"};
 inline constexpr LockRank RESTART_FILES{2, "RestartFiles::mutex_"};
 inline constexpr LockRank POOL{2, "PoolContext::mutex"};
 inline constexpr LockRank CHANNEL_REGISTRY{3, "ChannelRegistry::mutex_"};

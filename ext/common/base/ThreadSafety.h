@@ -17,5 +17,6 @@
 #define EXCLUDES(...) PASSENGER_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 #define ACQUIRE(...) PASSENGER_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
 #define RELEASE(...) PASSENGER_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
+#define RETURN_CAPABILITY(x) PASSENGER_THREAD_ANNOTATION(lock_returned(x))
 #define ASSERT_CAPABILITY(x) PASSENGER_THREAD_ANNOTATION(assert_capability(x))
 #define NO_THREAD_SAFETY_ANALYSIS PASSENGER_THREAD_ANNOTATION(no_thread_safety_analysis)

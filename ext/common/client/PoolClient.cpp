@@ -183,6 +183,14 @@ FileDescriptor PoolClient::connectControl() {
 
 Frame PoolClient::ask(const Frame &question, const std::vector<int> &descriptors) {
     const Turn turn(*this, FrameSocket::in(ANSWER_TIME));
+    return converse(question, descriptors);
+}
+
+Frame PoolClient::askApart(const Frame &question) {
+    return converse(question, {});
+}
+
+Frame PoolClient::converse(const Frame &question, const std::vector<int> &descriptors) {
     const FrameSocket::Deadline deadline = FrameSocket::in(RECONNECT_TIME);
     for (;;) {
         std::string agentId;

@@ -47,6 +47,8 @@ public:
      *  connection has ended, it is replaced, and the question repeated, for up to RECONNECT_TIME.
      *  @throws TimeoutException, IOException, SystemException */
     Frame ask(const Frame &question, const std::vector<int> &descriptors = {}) EXCLUDES(mutex_);
+    /** As ask(), for a question whose answer may take long: other questions do not wait for it. */
+    Frame askApart(const Frame &question) EXCLUDES(mutex_);
     /** Sends the agent a frame without an answer. Waits for a free connection at most, and only a
      *  moment. False: the frame was not sent. */
     bool tell(const Frame &frame) noexcept EXCLUDES(mutex_);
@@ -90,6 +92,7 @@ private:
     class Turn;
 
     Apps apps() EXCLUDES(mutex_);
+    Frame converse(const Frame &question, const std::vector<int> &descriptors) EXCLUDES(mutex_);
     FrameSocket takeConnection(std::string &agentId) EXCLUDES(mutex_);
     void giveBack(FrameSocket connection, const std::string &agentId) EXCLUDES(mutex_);
     FrameSocket connect(FrameSocket::Deadline deadline, std::string &agentId) EXCLUDES(mutex_);

@@ -60,6 +60,12 @@ std::uint64_t RemoteApplicationPool::query(const char *what) const {
     return answer.number(0);
 }
 
+void RemoteApplicationPool::checkRestart(const std::string &name) {
+    if (client_->askApart(Frame(FrameType::CHECK_RESTART, {name})).type != FrameType::VALUE) {
+        throw ProtocolException("the agent answered CHECK_RESTART with an unexpected frame");
+    }
+}
+
 std::optional<Report> RemoteApplicationPool::report(const std::string &id, const std::string &app) {
     const Frame answer = client_->ask(Frame(FrameType::GET_REPORT, {id, app}));
     if (answer.type != FrameType::REPORT) {

@@ -50,6 +50,12 @@ public:
      *  open), SystemException */
     virtual SessionPtr get(const Options &options) = 0;
 
+    /** Looks at the application's restart files, and restarts it if they ask for it. Waits for the
+     *  look, and not for an instance. Does nothing if the application is not known.
+     *  @param name see Options::groupName()
+     *  @throws IOException, SystemException */
+    virtual void checkRestart(const std::string &name) = 0;
+
     /** The report with the id of a REFUSED reply. Nothing: the pool no longer has the report.
      *  @throws IOException, SystemException */
     virtual std::optional<Report> report(const std::string &id, const std::string &app) = 0;

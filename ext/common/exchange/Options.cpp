@@ -69,6 +69,7 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     number("max_request_queue_size", options.maxQueueSize);
     number("slow_request_time", options.slowRequestTime);
     flag("rolling_restarts", options.rollingRestarts);
+    flag("resist_deployment_errors", options.resistDeploymentErrors);
     flag("sticky_sessions", options.stickySessions);
     number("sticky_id", options.stickyId);
     number("thread_count", options.threads);

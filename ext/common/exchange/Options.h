@@ -100,6 +100,9 @@ struct Options {
     /** A restart keeps the old version until the new one serves. Off: old instances finish, and
      *  requests wait for new ones. */
     bool rollingRestarts = true;
+    /** A new version that does not start leaves the old one serving. Off: the requests get the new
+     *  version's failure. */
+    bool resistDeploymentErrors = true;
     /** Each instance also has a queue of its own, and answers name their instance. */
     bool stickySessions = false;
     /** The instance for this request, if it lives (Process::stickyId()); 0: any. A value of one

@@ -29,6 +29,7 @@ enum class FrameType : std::uint16_t {
     OVERRAN = 13,
     CONTROL = 14,
     SLOW = 15,
+    CHECK_RESTART = 16,
     // agent <-> spawn server
     SPAWN_HELLO = 32,
     SPAWN_START = 33,

@@ -1,6 +1,5 @@
 #include "pool/Group.h"
 
-#include <string>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -109,11 +108,11 @@ void Group::restart() {
     queue_.takePeak();
     const bool serves = instances_.serving() > 0;
     demand_.restore();
-    SpawnerPointer spawner = context_.factory.create(options_);
     if (serves && options_.rollingRestarts) {
-        versions_.deploy(std::move(spawner), context_.makeQueue(options_.maxQueueSize), context_.clock.now());
+        versions_.deploy(context_.factory.create(options_), context_.makeQueue(options_.maxQueueSize),
+                         context_.clock.now());
     } else {
-        versions_.replace(std::move(spawner));
+        versions_.replace(context_.factory.create(options_));
         if (serves) {
             queue_.makeCurrent(context_.makeQueue(options_.maxQueueSize), 0);
         }
@@ -257,7 +256,8 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
     failures_.report("spawn.failed", failure, now);
     if (versions_.deploys(task)) {
         counters_.deploysFailed++;
-        versions_.fail(failure);
+        versions_.fail(failure, options_.resistDeploymentErrors);
+        instances_.retireOlderThan(versions_.current());
     }
     if (!versions_.deployment()) {
         demand_.forgetRestore();

@@ -84,8 +84,8 @@ std::vector<std::shared_ptr<Group>> Groups::share() const {
     return all;
 }
 
-std::shared_ptr<Group> Groups::share(const Options &options) const {
-    const auto found = superGroups_.find(options);
+std::shared_ptr<Group> Groups::share(const std::string &name) const {
+    const auto found = superGroups_.find(name);
     return found == superGroups_.end() ? nullptr : std::shared_ptr<Group>(found->second, &found->second->group());
 }
 

@@ -47,8 +47,8 @@ public:
     }
     /** The same, for use without the lock. Those that were forgotten meanwhile are shut down. */
     std::vector<std::shared_ptr<Group>> share() const REQUIRES(poolLock);
-    /** As share(). Null: there is none. */
-    std::shared_ptr<Group> share(const Options &options) const REQUIRES(poolLock);
+    /** As share(). Null: there is none. @param name of the SuperGroup */
+    std::shared_ptr<Group> share(const std::string &name) const REQUIRES(poolLock);
     /**
      * The application is unused (Group::disuse()): its descriptors are closed, and the next
      * request makes another Group, which may have another slot. Another application may get the

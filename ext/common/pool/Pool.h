@@ -167,8 +167,12 @@ public:
     void checkRestarts() EXCLUDES(poolLock) {
         restarts_.check();
     }
-    void checkRestart(const Options &options) EXCLUDES(poolLock) {
-        restarts_.check(options);
+    void checkRestart(const std::string &name) EXCLUDES(poolLock) {
+        restarts_.check(name);
+    }
+    /** As RestartCheck::ask(). */
+    void askForRestart(const std::string &name, RestartCheck::Done done) EXCLUDES(poolLock) {
+        restarts_.ask(name, std::move(done));
     }
     std::vector<RestartFolder> restartFolders() const EXCLUDES(poolLock) {
         return restarts_.folders();

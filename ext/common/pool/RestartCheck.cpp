@@ -3,6 +3,9 @@
 #include <exception>
 #include <utility>
 
+#include "exchange/Options.h"
+#include "log/Log.h"
+
 namespace Passenger {
 
 std::vector<RestartCheck::GroupPtr> RestartCheck::all() const {
@@ -11,53 +14,96 @@ std::vector<RestartCheck::GroupPtr> RestartCheck::all() const {
 }
 
 void RestartCheck::check() {
-    const LockGuard one(mutex_);
-    check(all());
+    for (const GroupPtr &group : all()) {
+        check(*group);
+    }
 }
 
-void RestartCheck::check(const Options &options) {
-    const LockGuard one(mutex_);
-    std::vector<GroupPtr> groups;
+void RestartCheck::check(const std::string &name) {
+    GroupPtr group;
     {
         const PoolGuard guard(context_);
-        if (GroupPtr group = groups_.share(options)) {
-            groups.push_back(std::move(group));
-        }
+        group = groups_.share(name);
     }
-    check(groups);
+    if (group) {
+        check(*group);
+    }
 }
 
-void RestartCheck::check(const std::vector<GroupPtr> &groups) {
-    std::vector<GroupPtr> changed;
-    std::vector<GroupPtr> always;
-    for (const GroupPtr &group : groups) {
-        try {
-            if (!knowsRights(*group)) {
-                continue;
-            }
-            if (group->restartFiles().changed()) {
-                changed.push_back(group);
-            } else if (group->restartFiles().always()) {
-                always.push_back(group);
-            }
-        } catch (const std::exception &) {
-            // The rights of the application's user cannot be taken. Its starts fail for that, and
-            // log it. Other applications must not suffer.
-            continue;
-        }
-    }
-    const PoolGuard guard(context_);
-    if (context_.shuttingDown) {
+void RestartCheck::check(Group &group) {
+    // A look that finds nothing new waits until an earlier one has been acted on.
+    const LockGuard turn(group.restartFiles().turn());
+    bool always = false;
+    if (!asks(group, always)) {
         return;
     }
-    for (const GroupPtr &group : changed) {
-        if (!group->isShutDown()) {
-            group->restart();
+    const PoolGuard guard(context_);
+    if (!context_.shuttingDown && !group.isShutDown() && (!always || group.mayAlwaysRestart())) {
+        group.restart();
+    }
+}
+
+/** Whether the files ask for a restart. @param always set if always_restart.txt does */
+bool RestartCheck::asks(Group &group, bool &always) {
+    try {
+        if (!knowsRights(group)) {
+            return false;
+        }
+        if (group.restartFiles().changed()) {
+            return true;
+        }
+        always = group.restartFiles().always();
+        return always;
+    } catch (const std::exception &) {
+        // The rights of the application's user cannot be taken. Its starts fail for that, and log
+        // it. Other applications must not suffer.
+        return false;
+    }
+}
+
+void RestartCheck::ask(const std::string &name, Done done) {
+    if (!enlist(name, done)) {
+        done();
+    }
+}
+
+/** False: no thread will look, and the caller still has `done`. */
+bool RestartCheck::enlist(const std::string &name, Done &done) {
+    const PoolGuard guard(context_);
+    const GroupPtr group = context_.shuttingDown ? nullptr : groups_.share(name);
+    if (!group) {
+        return false;
+    }
+    const auto [found, fresh] = asked_.try_emplace(group.get());
+    if (fresh) {
+        try {
+            context_.threads.run("restart check", [this, group] { answer(group); });
+        } catch (const std::exception &error) {
+            asked_.erase(found);
+            Log::error("event=restart.check_failed error=\"{}\"", error.what());
+            return false;
         }
     }
-    for (const GroupPtr &group : always) {
-        if (!group->isShutDown() && group->mayAlwaysRestart()) {
-            group->restart();
+    found->second.push_back(std::move(done));
+    return true;
+}
+
+/** In a background thread: looks until there are no more questions. */
+void RestartCheck::answer(const GroupPtr &group) {
+    for (;;) {
+        std::vector<Done> questions;
+        {
+            const PoolGuard guard(context_);
+            const auto found = asked_.find(group.get());
+            questions.swap(found->second);
+            if (questions.empty()) {
+                asked_.erase(found);
+                return;
+            }
+        }
+        check(*group);
+        for (const Done &done : questions) {
+            done();
         }
     }
 }

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/Mutex.h"
-#include "exchange/Options.h"
 #include "pool/Groups.h"
 #include "pool/PoolContext.h"
 #include "restart/RestartFiles.h"
@@ -14,18 +16,26 @@ namespace Passenger {
 /**
  * Looks at the restart files of applications, and restarts those whose files ask for it.
  *
- * Owned by the Pool. Thread-safe. All methods but folders() block on the file system: not on the
- * event loop.
+ * Owned by the Pool. Thread-safe. The check() functions block on the file system: not on the event
+ * loop.
  */
 class RestartCheck {
 public:
+    using Done = std::function<void()>;
+
     /** Both arguments outlive this object. */
     RestartCheck(PoolContext &context, const Groups &groups) : context_(context), groups_(groups) {}
 
     /** Of all applications. */
-    void check() EXCLUDES(mutex_, poolLock);
-    /** Of one, if it is known. */
-    void check(const Options &options) EXCLUDES(mutex_, poolLock);
+    void check() EXCLUDES(poolLock);
+    /** Of one, if it is known. @param name of the SuperGroup */
+    void check(const std::string &name) EXCLUDES(poolLock);
+    /**
+     * The same, in a background thread. Does not wait. Questions about one application share looks.
+     * @param done called without a lock when a look that began after this call is over and has been
+     *     acted on; at once if there is no such application, or no thread for it
+     */
+    void ask(const std::string &name, Done done) EXCLUDES(poolLock);
     /** The folders of all restart files, except those whose rights are not known yet. */
     std::vector<RestartFolder> folders() const EXCLUDES(poolLock);
 
@@ -33,13 +43,16 @@ private:
     using GroupPtr = std::shared_ptr<Group>;
 
     std::vector<GroupPtr> all() const EXCLUDES(poolLock);
-    void check(const std::vector<GroupPtr> &groups) REQUIRES(mutex_) EXCLUDES(poolLock);
+    void check(Group &group) EXCLUDES(poolLock);
+    bool asks(Group &group, bool &always) EXCLUDES(poolLock);
     bool knowsRights(Group &group) EXCLUDES(poolLock);
+    bool enlist(const std::string &name, Done &done) EXCLUDES(poolLock);
+    void answer(const GroupPtr &group) EXCLUDES(poolLock);
 
     PoolContext &context_;
     const Groups &groups_;
-    /** One thread at a time asks the file system. */
-    Mutex mutex_{Locks::RESTART_CHECK};
+    /** The questions that the next look answers, of each Group whose thread runs. */
+    std::map<const Group *, std::vector<Done>> asked_ GUARDED_BY(poolLock);
 };
 
 }  // namespace Passenger

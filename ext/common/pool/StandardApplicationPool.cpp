@@ -11,8 +11,12 @@ SessionPtr StandardApplicationPool::get(const std::string &appRoot, bool lowerPr
     options.userSwitching = lowerPrivilege;
     options.defaultUser = lowestUser;
     // Callers of this interface rely on get() to notice restart.txt.
-    pool_.checkRestart(options);
+    checkRestart(options.groupName());
     return std::make_unique<StreamSession>(pool_.host(options));
+}
+
+void StandardApplicationPool::checkRestart(const std::string &name) {
+    pool_.checkRestart(name);
 }
 
 SessionPtr StandardApplicationPool::get(const Options &options) {

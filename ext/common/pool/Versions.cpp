@@ -29,10 +29,15 @@ QueueGenerationPtr Versions::adopt() {
     return deployment.queue;
 }
 
-void Versions::fail(const GetFailure &failure) {
+void Versions::fail(const GetFailure &failure, bool resists) {
+    Log::error(
+        "event=deploy.failed app=\"{}\" report={} action=\"{}\"", app_, failure.reportId(),
+        resists ? "the old version keeps serving" : "requests get this failure (PassengerResistDeploymentErrors Off)");
+    if (!resists) {
+        adopt();
+        return;
+    }
     failure_ = failure;
-    Log::error("event=deploy.failed app=\"{}\" report={} action=\"the old version keeps serving\"", app_,
-               failure.reportId());
     drop();
 }
 

@@ -67,8 +67,9 @@ public:
     void replace(SpawnerPointer spawner);
     /** The deployment is the current version from now on. @return its queue */
     QueueGenerationPtr adopt();
-    /** The new version does not start; the current one stays. */
-    void fail(const GetFailure &failure);
+    /** The new version does not start. @param resists the current one stays; otherwise the new one
+     *  is the current one all the same */
+    void fail(const GetFailure &failure, bool resists);
     /** Cancels all Spawners, for good. */
     void shutDown();
     /** Ends the Spawner in a background thread, if this is its last owner. */

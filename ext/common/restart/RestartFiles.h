@@ -36,6 +36,10 @@ public:
      */
     RestartFiles(const std::string &appRoot, const std::string &restartDir,
                  const std::optional<std::string> &seen = std::nullopt);
+    /** Held from a look until what follows from it has been ordered. */
+    Mutex &turn() RETURN_CAPABILITY(turn_) {
+        return turn_;
+    }
     /** The folder of the files; it need not exist. */
     RestartFolder folder() const EXCLUDES(mutex_);
     /**
@@ -66,6 +70,7 @@ private:
     std::optional<Stamp> look(RestartFile file, const std::optional<FileRights> &rights) const;
 
     const std::string folder_;
+    Mutex turn_{Locks::RESTART_TURN};
     mutable Mutex mutex_{Locks::RESTART_FILES};
     bool knowsRights_ GUARDED_BY(mutex_) = false;
     std::optional<FileRights> rights_ GUARDED_BY(mutex_);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/DescriptorLimit.h"
 #include "base/Exceptions.h"
@@ -126,6 +127,9 @@ void Connection::handle(Frame frame) {
             return;
         case FrameType::SLOW:
             isSlow(frame);
+            return;
+        case FrameType::CHECK_RESTART:
+            checkRestart(frame);
             return;
         default:
             throw ProtocolException("a frame of type " + std::to_string(static_cast<unsigned>(frame.type)) +
@@ -284,6 +288,35 @@ void Connection::isSlow(const Frame &frame) {
     const auto time = std::chrono::milliseconds(std::min<std::uint64_t>(frame.number(3), MOST_MILLISECONDS));
     context_.pool.requestIsSlow(child(), static_cast<std::uint32_t>(frame.number(0)), ChannelId(frame.number(1)),
                                 Ticket(frame.number(2)), time);
+}
+
+/** A file system may be slow, so a background thread looks. */
+void Connection::checkRestart(const Frame &frame) {
+    child();
+    if (std::exchange(checking_, true)) {
+        throw ProtocolException("CHECK_RESTART came before the last one was answered");
+    }
+    context_.pool.askForRestart(frame.field(0), [&loop = context_.loop, weak = std::weak_ptr<Connection *>(self_)] {
+        loop.post([&loop, weak] {
+            loop.assertOnLoop();
+            if (const auto self = weak.lock()) {
+                (*self)->restartChecked();
+            }
+        });
+    });
+}
+
+void Connection::restartChecked() {
+    checking_ = false;
+    try {
+        Frame reply(FrameType::VALUE);
+        reply.add(std::uint64_t{1});
+        answer(reply);
+    } catch (const std::exception &) {
+        // The child has gone, or reads no answers. The socket tells when it has closed the
+        // connection.
+        return;
+    }
 }
 
 void Connection::refuse(unsigned status, const std::string &text, const std::string &reportId) {

@@ -39,7 +39,8 @@ struct ConnectionContext {
 
 /**
  * The agent's end of a private socket (doc/PROTOCOLS.md, section 4.1). Answers questions in order
- * and never waits. A child that breaks the protocol loses this connection only.
+ * and never waits; the answer to CHECK_RESTART comes once the files were looked at. A child that
+ * breaks the protocol loses this connection only.
  *
  * Owned by PoolServer. Used on the event loop only.
  */
@@ -68,6 +69,8 @@ private:
     void query(const Frame &frame) REQUIRES(EventLoop::role);
     void overran(const Frame &frame);
     void isSlow(const Frame &frame);
+    void checkRestart(const Frame &frame) REQUIRES(EventLoop::role);
+    void restartChecked() REQUIRES(EventLoop::role);
     void report(const Frame &frame) REQUIRES(EventLoop::role);
     std::uint32_t child() const;
     void answer(const Frame &frame, const std::vector<int> &descriptors = {});
@@ -81,6 +84,10 @@ private:
     std::optional<std::uint32_t> childSlot_;
     pid_t pid_ = 0;
     std::unique_ptr<DescriptorWatcher> watcher_;
+    /** Whether CHECK_RESTART is not answered yet. */
+    bool checking_ = false;
+    /** Expires with this object: for callbacks that are on their way. */
+    std::shared_ptr<Connection *> self_ = std::make_shared<Connection *>(this);
 };
 
 }  // namespace Passenger

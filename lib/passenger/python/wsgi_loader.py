@@ -16,12 +16,21 @@ from wsgiref.simple_server import ServerHandler, WSGIRequestHandler, WSGIServer
 BODY_IN_MEMORY = 1024 * 1024
 
 
+class StartupFileLoader(importlib.machinery.SourceFileLoader):
+    """Compiles the file each time. Python's cache misses a change within a second that keeps the file's size."""
+
+    def get_code(self, fullname):
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def load_application(path):
     """Returns the object `application` of the startup file."""
     path = os.path.abspath(path)
     sys.path.insert(0, os.path.dirname(path))
+    # As for the startup file: a developer's change must not be missed.
+    sys.dont_write_bytecode = sys.dont_write_bytecode or os.environ.get("WSGI_ENV") == "development"
     # The file name may end with anything; the content is Python.
-    loader = importlib.machinery.SourceFileLoader("passenger_wsgi", path)
+    loader = StartupFileLoader("passenger_wsgi", path)
     spec = importlib.util.spec_from_file_location("passenger_wsgi", path, loader=loader)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
