@@ -57,9 +57,9 @@ class BackOffTest < IntegrationTest
     end
   end
 
-  def test_a_repaired_application_starts_without_a_request
+  def test_a_repaired_application_starts_without_a_request_when_its_restart_file_changes
     assert_status 500, client("recovering.test").get("/")
-    File.write(File.join(root("recovering.test"), "config.ru"), SampleApps.saying("recovered"))
+    deploy("recovering.test", SampleApps.saying("recovered"))
     server.log.wait_for(/event=instance\.started app="#{root('recovering.test')}/, from: @position)
     assert_equal "recovered", client("recovering.test").get("/").body
     refute_match(/event=pool\.exited/, server.log.text(@position))
@@ -72,7 +72,7 @@ class BackOffTest < IntegrationTest
                         from: @position)
     server.log.wait_for(/report=\S+ +handshake +failed/, from: @position)
     File.write(File.join(root("unready.test"), "ready"), "")
-    server.log.wait_for(/event=instance\.started app="#{root('unready.test')}/, from: @position)
+    eventually("an instance") { client("unready.test").get("/").code == "200" }
     assert_equal "ready", client("unready.test").get("/").body
   end
 

@@ -21,7 +21,9 @@ class BackoffTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheFirstBrokenQueueCausesNoDelay);
     CPPUNIT_TEST(testAQueueThatBreaksRepeatedlyCausesALongerDelay);
     CPPUNIT_TEST(testBrokenQueuesThatAreFarApartAreCountedSeparately);
-    CPPUNIT_TEST(testAResetForgetsEverything);
+    CPPUNIT_TEST(testAChangeForgetsFailuresAndDeaths);
+    CPPUNIT_TEST(testAfterThreeFailuresARequestHasToAsk);
+    CPPUNIT_TEST(testAChangeAfterThreeFailuresAllowsOneAttemptWithoutARequest);
     CPPUNIT_TEST_SUITE_END();
 
     Backoff backoff_;
@@ -155,15 +157,37 @@ public:
         CPPUNIT_ASSERT(delay() == 500ms);
     }
 
-    void testAResetForgetsEverything() {
+    void testAChangeForgetsFailuresAndDeaths() {
         dieFourTimes();
         die();
         failAtOnce();
         failAtOnce();
-        backoff_.reset();
+        backoff_.changed();
         CPPUNIT_ASSERT(backoff_.mayTry(now_));
+        CPPUNIT_ASSERT(!backoff_.failing());
         dieFourTimes();
         CPPUNIT_ASSERT(backoff_.mayTry(now_));
+    }
+
+    void testAfterThreeFailuresARequestHasToAsk() {
+        failAtOnce();
+        failAtOnce();
+        CPPUNIT_ASSERT(backoff_.mayTryUnasked());
+        failAtOnce();
+        CPPUNIT_ASSERT(!backoff_.mayTryUnasked());
+        backoff_.spawnSucceeded();
+        CPPUNIT_ASSERT(backoff_.mayTryUnasked());
+    }
+
+    void testAChangeAfterThreeFailuresAllowsOneAttemptWithoutARequest() {
+        for (int i = 0; i < 5; i++) {
+            failAtOnce();
+        }
+        backoff_.changed();
+        CPPUNIT_ASSERT(backoff_.mayTry(now_));
+        CPPUNIT_ASSERT(backoff_.mayTryUnasked());
+        failAtOnce();
+        CPPUNIT_ASSERT(!backoff_.mayTryUnasked());
     }
 };
 

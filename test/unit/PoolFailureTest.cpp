@@ -23,6 +23,9 @@ class PoolFailureTest : public PoolContract {
     CPPUNIT_TEST(testARestartForgetsTheFailures);
     CPPUNIT_TEST(testTheFailedStartOfAFurtherInstanceRefusesNoRequest);
     CPPUNIT_TEST(testTheMinimumOfInstancesIsStartedAgainWithoutRequestsAfterAFailure);
+    CPPUNIT_TEST(testWithoutRequestsThereAreThreeAttempts);
+    CPPUNIT_TEST(testAfterThreeAttemptsEachRequestAndEachChangeGetsOne);
+    CPPUNIT_TEST(testAnApplicationThatServesIsTriedForItsRequests);
     CPPUNIT_TEST(testADeadInstanceIsReplaced);
     CPPUNIT_TEST(testADeadInstanceIsReplacedWhileItsSessionIsStillOpen);
     CPPUNIT_TEST(testAWaitingRequestGetsTheReplacementOfADeadInstance);
@@ -39,6 +42,20 @@ class PoolFailureTest : public PoolContract {
     }
     bool refuses(const Options &options = app()) {
         return ask(options)->failure().status == 500;
+    }
+
+    void passSlowly(std::chrono::seconds time) {
+        for (std::chrono::milliseconds passed{0}; passed < time; passed += 500ms) {
+            pass(500ms);
+            CPPUNIT_ASSERT(eventually([this] { return starting() == 0; }));
+        }
+    }
+    unsigned starting() const {
+        unsigned sum = 0;
+        for (const SuperGroupSnapshot &superGroup : pool_->inspect().superGroups) {
+            sum += superGroup.groups.at(0).starting;
+        }
+        return sum;
     }
 
 public:
@@ -179,6 +196,52 @@ public:
         CPPUNIT_ASSERT(eventually([this] { return group().counters.spawnsFailed == 1; }));
         pass(500ms);
         CPPUNIT_ASSERT(eventuallyServing(2));
+    }
+
+    void testWithoutRequestsThereAreThreeAttempts() {
+        failAlways();
+        CPPUNIT_ASSERT(refuses());
+        passSlowly(600s);
+        CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
+        // One of them in full.
+        const std::string failed = "event=spawn.failed app=\"" + app().groupName() + "\"";
+        CPPUNIT_ASSERT_EQUAL(3U, log_->count(failed));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count(" repeated=1 "));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count(" repeated=2 "));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("The dummy spawner was told to fail."));
+    }
+
+    void testAfterThreeAttemptsEachRequestAndEachChangeGetsOne() {
+        failAlways();
+        CPPUNIT_ASSERT(refuses(inFolder()));
+        passSlowly(600s);
+        CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
+        CPPUNIT_ASSERT(refuses(inFolder()));
+        passSlowly(600s);
+        CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
+        restart();
+        passSlowly(600s);
+        CPPUNIT_ASSERT_EQUAL(5U, factory_->attempts());
+        factory_->failuresToCome = 0;
+        CPPUNIT_ASSERT(get(inFolder()) != nullptr);
+    }
+
+    void testAnApplicationThatServesIsTriedForItsRequests() {
+        Options options = app();
+        options.minInstances = 2;
+        unsigned boots = 0;
+        factory_->beforeSpawn = [&](const Options &) {
+            if (++boots > 1) {
+                throw SpawnException("the second one fails");
+            }
+        };
+        get(options).reset();
+        passSlowly(600s);
+        // The first instance, and three attempts.
+        CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
+        get(options).reset();
+        passSlowly(600s);
+        CPPUNIT_ASSERT_EQUAL(5U, factory_->attempts());
     }
 
     void testADeadInstanceIsReplaced() {

@@ -12,6 +12,8 @@ class StartFailuresTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(StartFailuresTest);
     CPPUNIT_TEST(testAfterAFailureOneInstanceStartsAtATime);
     CPPUNIT_TEST(testAReportedFailureGetsAnIdByWhichItIsFound);
+    CPPUNIT_TEST(testARepeatedFailureIsOneLineWithTheIdOfTheFirst);
+    CPPUNIT_TEST(testAnotherFailureOrVersionOrALaterTimeIsReportedInFull);
     CPPUNIT_TEST(testALateChildIsRefusedUntilAnInstanceServes);
     CPPUNIT_TEST(testADescribedExceptionHasAReport);
     CPPUNIT_TEST_SUITE_END();
@@ -43,6 +45,39 @@ public:
         const std::optional<FailureSnapshot> last = failures_.last(clock_.now());
         CPPUNIT_ASSERT_EQUAL(failure.reportId(), last->reportId);
         CPPUNIT_ASSERT(last->age == std::chrono::seconds(3));
+    }
+
+    /** @return the id */
+    std::string report(const std::string &summary, const std::string &details = "some details") {
+        GetFailure failure{GetFailure::Reason::SPAWN_FAILED, summary};
+        Report report;
+        report.add("Details", Report::Form::LINES, details);
+        failure.report = std::make_shared<const Report>(std::move(report));
+        failures_.report("spawn.failed", failure, clock_.now());
+        return failure.reportId();
+    }
+
+    void testARepeatedFailureIsOneLineWithTheIdOfTheFirst() {
+        const CapturedLog log;
+        const std::string first = report("process 4711 exited");
+        const unsigned lines = log.count("\n");
+        CPPUNIT_ASSERT_EQUAL(first, report("process 4712 exited", "other details"));
+        CPPUNIT_ASSERT_EQUAL(first, report("process 4799 exited"));
+        CPPUNIT_ASSERT_EQUAL(lines + 2, log.count("\n"));
+        CPPUNIT_ASSERT(log.contains("report=" + first + " repeated=2 error=\"process 4799 exited\""));
+        // The page shows the latest one.
+        CPPUNIT_ASSERT_EQUAL(std::string("process 4799 exited"), reports_.find(first)->summary);
+    }
+
+    void testAnotherFailureOrVersionOrALaterTimeIsReportedInFull() {
+        const std::string first = report("process 4711 exited");
+        const std::string other = report("no such file");
+        CPPUNIT_ASSERT(first != other);
+        failures_.forget();
+        const std::string version = report("no such file");
+        CPPUNIT_ASSERT(other != version);
+        clock_.advance(std::chrono::hours(1));
+        CPPUNIT_ASSERT(version != report("no such file"));
     }
 
     void testALateChildIsRefusedUntilAnInstanceServes() {

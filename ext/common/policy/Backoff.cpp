@@ -25,8 +25,12 @@ milliseconds doubled(milliseconds delay, unsigned times) {
 
 }  // namespace
 
+bool Backoff::mayTryUnasked() const noexcept {
+    return failures_ < LOOPING_FAILURES;
+}
+
 bool Backoff::looping() const noexcept {
-    return failures_ >= LOOPING_FAILURES || deaths_ > FREE_DEATHS;
+    return !mayTryUnasked() || deaths_ > FREE_DEATHS;
 }
 
 void Backoff::spawnFailed(MonotonicTime now) noexcept {
@@ -65,8 +69,10 @@ void Backoff::queueBroke(MonotonicTime now) noexcept {
     }
 }
 
-void Backoff::reset() noexcept {
+void Backoff::changed() noexcept {
+    const unsigned failures = mayTryUnasked() ? 0 : LOOPING_FAILURES - 1;
     *this = Backoff();
+    failures_ = failures;
 }
 
 }  // namespace Passenger

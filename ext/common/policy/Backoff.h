@@ -11,6 +11,7 @@ namespace Passenger {
  * in.
  *
  * - After failed starts: delays of 0.5 s, 1, 2, 4, … up to a minute, so at most 5 attempts in 10 s.
+ *   After three failures in a row an attempt is made only if a request asks for one.
  * - After deaths of instances before their first answer: the first four in a row are replaced at
  *   once. Then the delays are 10 s, 20, … up to a minute.
  * - After a queue broke: instances start at once in the new queue. If queues break repeatedly, the
@@ -29,6 +30,8 @@ public:
     bool failing() const noexcept {
         return failures_ > 0;
     }
+    /** Whether an attempt may be made that no request asks for, now or later. */
+    bool mayTryUnasked() const noexcept;
     /** Whether the last three starts failed, or so many instances died that they are not replaced
      *  at once. */
     bool looping() const noexcept;
@@ -42,8 +45,9 @@ public:
      * count.
      */
     void queueBroke(MonotonicTime now) noexcept;
-    /** The application has changed: forgets all failures. */
-    void reset() noexcept;
+    /** The application has changed: forgets all failures. If attempts had to be asked for, one
+     *  more may be made without. */
+    void changed() noexcept;
 
 private:
     unsigned failures_ = 0;

@@ -6,6 +6,11 @@
 namespace Passenger {
 
 void RecentReports::add(std::shared_ptr<const Report> report) {
+    std::erase_if(reports_, [&](const auto &old) {
+        const bool replaced = old->id == report->id;
+        bytes_ -= replaced ? old->size() : 0;
+        return replaced;
+    });
     bytes_ += report->size();
     reports_.push_back(std::move(report));
     while (reports_.size() > 1 && (reports_.size() > MOST || bytes_ > MAX_BYTES)) {

@@ -17,6 +17,7 @@ public:
     static constexpr std::size_t MOST = 100;
     static constexpr std::size_t MAX_BYTES = 2 * 1024 * 1024;
 
+    /** Takes the place of a report with the same id. */
     void add(std::shared_ptr<const Report> report);
     /** Null: there is none, or not any more. */
     std::shared_ptr<const Report> find(std::string_view id) const;

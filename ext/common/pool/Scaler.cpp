@@ -49,6 +49,20 @@ bool Scaler::replacing() const {
            (deployment && deployment->started && !parts_.instances.empty()) || parts_.instances.anyReplaced();
 }
 
+// ----- Failing applications
+
+/** Whether a request needs the next start. Of an application that serves, any request since the
+ *  last failure counts. */
+bool Scaler::asked() const {
+    const std::optional<MonotonicTime> failed = parts_.failures.lastFailure();
+    return parts_.demand.waitingSince() ||
+           (parts_.instances.serving() > 0 && failed && parts_.demand.lastBusy() > *failed);
+}
+
+bool Scaler::mayTry(MonotonicTime now) const {
+    return parts_.failures.mayTry(now) && (parts_.failures.mayTryUnasked() || asked());
+}
+
 // ----- More instances
 
 void Scaler::rescale() {
@@ -93,8 +107,7 @@ void Scaler::deploy() {
 
 /** Starts the successor of an instance that is due for replacement, one at a time. */
 void Scaler::replaceOne(MonotonicTime now) {
-    if (parts_.pending.beingReplaced() || parts_.versions.deployment() || parts_.pending.standby() ||
-        !parts_.failures.mayTry(now)) {
+    if (parts_.pending.beingReplaced() || parts_.versions.deployment() || parts_.pending.standby() || !mayTry(now)) {
         return;
     }
     const ProcessPtr due = parts_.instances.dueForReplacement();
@@ -116,7 +129,7 @@ unsigned Scaler::missing(MonotonicTime now) {
     snapshot.others = others - (oneApart && others > 0 ? 1 : 0);
     // While a new version is on its way, another instance of the old one would end soon. Some
     // spawners would even make one of the new version.
-    const bool hold = parts_.pending.standby() || parts_.versions.deployment() || !parts_.failures.mayTry(now);
+    const bool hold = parts_.pending.standby() || parts_.versions.deployment() || !mayTry(now);
     return hold ? 0 : parts_.failures.limit(instancesToStart(snapshot), parts_.pending.starting());
 }
 
@@ -169,7 +182,7 @@ void Scaler::grow(MonotonicTime now) {
 
 /** Only in room that no other application wants. */
 void Scaler::startSpares(MonotonicTime now) {
-    if (parts_.pending.standby() || parts_.versions.deployment() || !parts_.failures.mayTry(now)) {
+    if (parts_.pending.standby() || parts_.versions.deployment() || !mayTry(now)) {
         return;
     }
     const unsigned atOnce = std::max(parts_.context.cpu.cores(), 2U);
@@ -189,8 +202,9 @@ void Scaler::plan(MonotonicTime now) {
         date = date && time ? std::min(*date, *time) : date ? date : time;
     };
     const bool requestsWait = parts_.demand.requestsWait();
-    const bool somethingToDo = requestsWait || parts_.demand.isBelowMinimum() || parts_.versions.deployment() ||
-                               parts_.instances.anyDueForReplacement();
+    const bool unasked = (parts_.demand.isBelowMinimum() || parts_.instances.anyDueForReplacement()) &&
+                         (parts_.failures.mayTryUnasked() || asked());
+    const bool somethingToDo = requestsWait || unasked || parts_.versions.deployment();
     if (somethingToDo && !parts_.failures.mayTry(now)) {
         at(parts_.failures.notBefore());
     } else if (requestsWait && !parts_.pending.standby() && !parts_.versions.deployment()) {

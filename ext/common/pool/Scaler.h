@@ -120,6 +120,9 @@ public:
 private:
     enum class First { OLDEST, YOUNGEST };
 
+    bool asked() const REQUIRES(poolLock);
+    bool mayTry(MonotonicTime now) const REQUIRES(poolLock);
+
     void deploy() REQUIRES(poolLock);
     void replaceOne(MonotonicTime now) REQUIRES(poolLock);
     void adopt(MonotonicTime now) REQUIRES(poolLock);

@@ -1,8 +1,10 @@
 #include "pool/StartFailures.h"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <random>
+#include <regex>
 #include <utility>
 
 #include <fmt/format.h>
@@ -24,9 +26,19 @@ std::shared_ptr<const Report> reportOf(const SpawnException &error) {
     return std::make_shared<const Report>(std::move(report));
 }
 
+/** The log may be another file later. */
+constexpr std::chrono::hours SAME_TROUBLE{1};
+
 std::string makeReportId() {
     std::random_device random;
     return fmt::format("{:08x}", random());
+}
+
+/** Process ids, times and addresses differ in each attempt. */
+std::string natureOf(const char *event, const Report &report) {
+    const std::string nature = fmt::format("{}\n{}\n{}", event, report.summary, report.textOf("Exception"));
+    static const std::regex NUMBER("[0-9a-f]*[0-9][0-9a-f]*");
+    return std::regex_replace(nature, NUMBER, "");
 }
 
 }  // namespace
@@ -61,19 +73,27 @@ void StartFailures::succeeded() noexcept {
 }
 
 void StartFailures::forget() noexcept {
-    backoff_.reset();
+    backoff_.changed();
     failure_.reset();
+    nature_.clear();
 }
 
 void StartFailures::report(const char *event, GetFailure &failure, MonotonicTime now) {
     auto report = std::make_shared<Report>(failure.report ? *failure.report : Report());
-    report->id = makeReportId();
     report->app = app_;
     report->summary = failure.summary;
+    std::string nature = natureOf(event, *report);
+    const bool repeated = last_ && nature == nature_ && now - last_->when < SAME_TROUBLE;
+    report->id = repeated ? last_->reportId : makeReportId();
+    nature_ = nature;
     failure.report = report;
     reports_.add(report);
-    last_ = {report->id, failure.summary, report->textOf("Remedy"), now};
-    Log::error("event={} app=\"{}\" report={} error=\"{}\"", event, app_, report->id, failure.summary);
+    last_ = {report->id, repeated ? last_->repeats + 1 : 0, failure.summary, report->textOf("Remedy"), now};
+    const std::string repeats = repeated ? fmt::format(" repeated={}", last_->repeats) : "";
+    Log::error("event={} app=\"{}\" report={}{} error=\"{}\"", event, app_, report->id, repeats, failure.summary);
+    if (repeated) {
+        return;
+    }
     for (const std::string &line : split(report->text(), '\n')) {
         Log::error("report={} {}", report->id, line);
     }

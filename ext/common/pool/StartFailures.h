@@ -40,6 +40,14 @@ public:
     bool mayTry(MonotonicTime now) const noexcept {
         return backoff_.mayTry(now);
     }
+    /** As Backoff's. */
+    bool mayTryUnasked() const noexcept {
+        return backoff_.mayTryUnasked();
+    }
+    /** When a start last failed; nothing: never. */
+    std::optional<MonotonicTime> lastFailure() const noexcept {
+        return last_ ? std::optional(last_->when) : std::nullopt;
+    }
     MonotonicTime notBefore() const noexcept {
         return backoff_.notBefore();
     }
@@ -51,7 +59,10 @@ public:
     void succeeded() noexcept;
     /** The application has changed. */
     void forget() noexcept;
-    /** Logs the failure under a new id, and keeps its report for a while. */
+    /**
+     * Logs the failure with its report, and keeps the report for a while. A failure like the last
+     * one, and within an hour of it, gets that one's id and a single line.
+     */
     void report(const char *event, GetFailure &failure, MonotonicTime now);
     /**
      * The application is down.
@@ -74,6 +85,8 @@ public:
 private:
     struct Last {
         std::string reportId;
+        /** How often it was repeated. */
+        unsigned repeats = 0;
         std::string summary;
         std::string remedy;
         MonotonicTime when;
@@ -85,6 +98,9 @@ private:
     std::optional<GetFailure> failure_;
     Generation generation_;
     std::optional<Last> last_;
+    /** What repeated failures have in common with the last one; empty: the next one is reported in
+     *  full. */
+    std::string nature_;
 };
 
 }  // namespace Passenger
