@@ -161,15 +161,8 @@ class HttpAppsLifeTest < IntegrationTest
   # The parent of the application may be a shell; above it are the keeper and the bridge.
   def bridge_of(app)
     pid = app
-    until ProcessInfo.read(pid).command_line.match?(/passenger-agent bridge\z/) && keeper?(pid)
-      pid = parent(pid)
-    end
-    parent(pid)
-  end
-
-  # The bridge forks the keeper, so both have the same command line.
-  def keeper?(pid)
-    File.read("/proc/#{pid}/comm").chomp == "passenger-keep"
+    pid = parent(pid) until ProcessInfo.read(pid).command_line.start_with?("Passenger bridge: ")
+    pid
   end
 
   def parent(pid)

@@ -15,7 +15,7 @@ class ProcessRightsTest < IntegrationTest
     "pool process" => /passenger-agent\S* pool \d+ \d+ on\z/,
     "spawn servers" => /\APassenger spawn server/, "preloaders" => /\APassenger AppPreloader/,
     "instances" => /\APassenger RubyApp/,
-    "bridges" => /passenger-agent\S* bridge\z/, "keepers" => /passenger-agent\S* bridge\z/,
+    "bridges" => /\APassenger bridge: /, "keepers" => /\APassenger keeper: /,
     "commands of applications" => /server\.rb\z/,
     "helper of PassengerPreStart" => /\APassenger pre-start/
   }.freeze
@@ -74,15 +74,8 @@ class ProcessRightsTest < IntegrationTest
     case name
     when "httpd's parent" then [ProcessInfo.read(server.pid)]
     when "httpd's children" then server.tree.httpd_children
-    when "bridges" then server.tree.matching(PATTERNS[name]).reject { |one| keeper?(one) }
-    when "keepers" then server.tree.matching(PATTERNS[name]).select { |one| keeper?(one) }
     else server.tree.matching(PATTERNS.fetch(name))
     end
-  end
-
-  # A keeper is forked by its bridge, and has the same command line.
-  def keeper?(process)
-    File.read("/proc/#{process.pid}/comm") == "passenger-keep\n"
   end
 
   def rights_of(process)

@@ -183,6 +183,7 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
         const InstanceFacts::Facts facts = parts_.facts.of(group.processes[i].pid);
         InstanceStatus &instance = status.instances[i];
         instance.memory = facts.memory != 0 ? facts.memory : instance.memory;
+        instance.applicationPid = facts.application;
         instance.cpuTime = std::chrono::duration<double>(facts.cpuTime).count();
     }
     if (whole) {

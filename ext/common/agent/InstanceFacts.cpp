@@ -104,6 +104,7 @@ void InstanceFacts::measure(const FileDescriptor &ending) {
         fresh.memory = parts_.measure(instance).value_or(0);
         fresh.cpuTime = cpuTimeOf(instance.pid);
         if (instance.family) {
+            fresh.application = applicationOf(instance.pid);
             for (const pid_t descendant : descendantsOf(instance.pid)) {
                 fresh.cpuTime += cpuTimeOf(descendant);
             }

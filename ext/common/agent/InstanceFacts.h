@@ -28,6 +28,8 @@ public:
         std::uint64_t memory = 0;
         /** Since its start; of a family, of its living descendants, too. */
         std::chrono::nanoseconds cpuTime{0};
+        /** Of a family: the application's process (applicationOf()); 0: unknown, or no family. */
+        pid_t application = 0;
     };
     struct Instance {
         pid_t pid = 0;

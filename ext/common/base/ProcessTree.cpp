@@ -57,6 +57,13 @@ bool reapChildren() {
     }
 }
 
+bool isShell(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
+    std::string name;
+    std::getline(file, name);
+    return name == "sh" || name == "bash" || name == "dash";
+}
+
 }  // namespace
 
 pid_t parentOf(pid_t pid) {
@@ -112,6 +119,30 @@ std::vector<pid_t> descendantsOf(pid_t ancestor) {
         }
     }
     return found;
+}
+
+pid_t applicationOf(pid_t bridge) {
+    const auto all = allProcesses();
+    const auto childrenOf = [&](pid_t parent) {
+        std::vector<pid_t> children;
+        for (const auto &[pid, itsParent] : all) {
+            if (itsParent == parent) {
+                children.push_back(pid);
+            }
+        }
+        return children;
+    };
+    const std::vector<pid_t> keepers = childrenOf(bridge);
+    std::vector<pid_t> found = keepers.empty() ? keepers : childrenOf(keepers.front());
+    pid_t application = found.empty() ? 0 : found.front();
+    while (application != 0 && isShell(application)) {
+        found = childrenOf(application);
+        if (found.size() != 1) {
+            break;
+        }
+        application = found.front();
+    }
+    return application;
 }
 
 bool killDescendants(std::chrono::milliseconds timeout) {

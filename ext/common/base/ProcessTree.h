@@ -20,6 +20,12 @@ std::vector<pid_t> childrenOf(pid_t parent);
 std::vector<pid_t> descendantsOf(pid_t ancestor);
 
 /**
+ * The process of the application that a bridge has started: its keeper's first child; where that is
+ * a shell that waits for one command, the command. 0: there is none.
+ */
+pid_t applicationOf(pid_t bridge);
+
+/**
  * Kills (SIGKILL) and reaps every child of this process until none is left. If this process is a
  * subreaper (PR_SET_CHILD_SUBREAPER), the children of killed processes become its own. So all
  * descendants end, also those in other sessions. The calling process must have a single thread and

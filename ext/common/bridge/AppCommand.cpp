@@ -85,6 +85,7 @@ AppCommand AppCommand::fromOptions(const Variables &options, const std::string &
         throw IOException(
             "the application has no start command: set PassengerAppStartCommand, or PassengerAppType wsgi or node");
     }
+    command.name = optionNamed("app_root", options) + " (" + (startCommand.empty() ? type : "command") + ")";
     command.environment = environmentFor(options, port, socketPath);
     return command;
 }

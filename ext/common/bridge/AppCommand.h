@@ -13,6 +13,8 @@ std::string optionNamed(const char *name, const std::map<std::string, std::strin
 
 /** The command that starts an application and tells it where to listen. A plain value. */
 struct AppCommand {
+    /** The application and its kind, for the titles of our processes. */
+    std::string name;
     std::string program;
     std::vector<std::string> arguments;
     /** The whole environment, as NAME=value. */

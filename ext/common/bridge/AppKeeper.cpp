@@ -9,18 +9,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <climits>
 #include <csignal>
 #include <filesystem>
 #include <optional>
+#include <string_view>
 
 #include "base/ChildProcess.h"
 #include "base/Exceptions.h"
 #include "base/Poll.h"
 #include "base/ProcessTree.h"
 #include "base/SignalDescriptor.h"
+#include "bridge/ProcessTitle.h"
 #include "io/SocketPair.h"
 
 namespace Passenger::Bridge {
@@ -36,6 +39,8 @@ constexpr auto KILL_LIMIT = 5s;
 /** The keeper's descriptor of its socket. */
 constexpr int SOCKET = 3;
 constexpr char STOP = 's';
+/** The keeper's first message, if the command runs. */
+constexpr std::string_view STARTED = "started";
 
 /**
  * Reaps all ended processes: the command and its orphans.
@@ -66,9 +71,12 @@ std::optional<int> awaitEnd(const FileDescriptor &children, pid_t command, Deadl
     }
 }
 
-void sendEnding(const FileDescriptor &socket, int status, const std::string &error) {
-    const std::string message = std::to_string(status) + " " + error;
+void sendTo(const FileDescriptor &socket, std::string_view message) {
     send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL);
+}
+
+void sendEnding(const FileDescriptor &socket, int status, const std::string &error) {
+    sendTo(socket, std::to_string(status) + " " + error);
 }
 
 void removeFolder(const std::string &folder) {
@@ -103,6 +111,7 @@ void keep(const FileDescriptor &socket, const FileDescriptor &children, pid_t co
 /** Runs in the keeper. */
 void runKeeper(const FileDescriptor &socket, const AppCommand &app, const std::string &folder) {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    setProcessTitle("Passenger keeper: " + app.name);
     ::prctl(PR_SET_NAME, "passenger-keep");
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
         ::signal(signal, SIG_IGN);
@@ -116,6 +125,7 @@ void runKeeper(const FileDescriptor &socket, const AppCommand &app, const std::s
     command.parentDeathSignal = SIGKILL;
     try {
         ChildProcess process(command);
+        sendTo(socket, STARTED);
         keep(socket, children, process.release(), folder);
     } catch (const std::exception &error) {
         sendEnding(socket, 0, error.what());
@@ -140,17 +150,27 @@ AppKeeper::AppKeeper(const AppCommand &command, const std::string &folder) {
         ::_exit(0);
     }
     socket_ = std::move(pair.first);
+    pair.second.reset();
+    if (std::string first = receive(); first != STARTED) {
+        notStarted_ = std::move(first);
+    }
+}
+
+/** The keeper's next message; empty: it has ended. */
+std::string AppKeeper::receive() const {
+    std::string buffer(4096, '\0');
+    const ssize_t size = recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    buffer.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    return buffer;
 }
 
 AppKeeper::Ending AppKeeper::takeEnding() {
-    std::string buffer(4096, '\0');
-    const ssize_t size = recv(socket_.get(), buffer.data(), buffer.size(), 0);
-    if (size <= 0) {
+    const std::string message = notStarted_.empty() ? receive() : notStarted_;
+    if (message.empty()) {
         return {"the keeper of the command was killed", 0};
     }
-    buffer.resize(static_cast<std::size_t>(size));
-    const auto blank = buffer.find(' ');
-    return {buffer.substr(blank + 1), std::stoi(buffer)};
+    const auto blank = message.find(' ');
+    return {message.substr(blank + 1), std::stoi(message)};
 }
 
 void AppKeeper::finish() {

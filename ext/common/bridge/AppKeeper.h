@@ -25,13 +25,14 @@ public:
     };
 
     /**
-     * Forks the keeper, which starts the command. This process must have a single thread.
+     * Forks the keeper, which starts the command; returns when the command runs, or cannot be
+     * started. This process must have a single thread.
      * @param folder the keeper removes it at the end, with its content
      * @throws SystemException
      */
     AppKeeper(const AppCommand &command, const std::string &folder);
 
-    /** Readable when the command has ended. */
+    /** Readable when the command has ended, or could not be started. */
     int descriptor() const noexcept {
         return socket_.get();
     }
@@ -44,7 +45,11 @@ public:
     void finish();
 
 private:
+    std::string receive() const;
+
     FileDescriptor socket_;
+    /** The keeper's message that the command could not be started; empty: it was. */
+    std::string notStarted_;
 };
 
 }  // namespace Passenger::Bridge

@@ -14,6 +14,7 @@
 
 #include "base/ChildProcess.h"
 #include "base/Exceptions.h"
+#include "bridge/ProcessTitle.h"
 
 namespace Passenger::Bridge {
 
@@ -78,6 +79,7 @@ Application::Application(const Options &options, const std::string &library)
             socket_ = AppAddress::unixSocket(path);
         }
         command_ = AppCommand::fromOptions(options, library, portNumber_, path);
+        setProcessTitle("Passenger bridge: " + command_.name);
     } catch (const std::exception &error) {
         removeFolder();
         throw StartFailure(error.what());

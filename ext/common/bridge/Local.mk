@@ -31,6 +31,8 @@ libpassenger_bridge_la_SOURCES = \
     %D%/Instance.h \
     %D%/Intake.cpp \
     %D%/Intake.h \
+    %D%/ProcessTitle.cpp \
+    %D%/ProcessTitle.h \
     %D%/ReplyWriter.cpp \
     %D%/ReplyWriter.h \
     %D%/RequestFields.cpp \

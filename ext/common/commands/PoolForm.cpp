@@ -23,6 +23,9 @@ std::string instanceText(const AppStatus &app, std::size_t index, const FormOpti
                         fmt::format("{}M", instance.memory >> 20U),
                         instance.sessions > 0 ? fmt::format("In work: for {}", StatusWords::duration(instance.busyFor))
                                               : std::string("In work: nothing"));
+    if (instance.applicationPid > 0) {
+        text += fmt::format("    Application: process {}\n", instance.applicationPid);
+    }
     if (instance.state == "disabled") {
         text += "    DISABLED\n";
     } else if (instance.state == "draining" || instance.state == "dead") {

@@ -188,6 +188,7 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("sum", value.sum);
     } else if constexpr (std::is_same_v<Type, InstanceStatus>) {
         visit("pid", value.pid);
+        visit("application_pid", value.applicationPid);
         visit("state", value.state);
         visit("version", value.version);
         visit("age", value.age);

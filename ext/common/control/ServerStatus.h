@@ -68,6 +68,9 @@ struct MeasuredStatus {
 
 struct InstanceStatus {
     std::int64_t pid = 0;
+    /** The process that does the work, where the instance is a bridge to it; 0: it is none, or the
+     *  process is not known yet. */
+    std::int64_t applicationPid = 0;
     /** standby, serving, disabled, draining, dead */
     std::string state;
     std::uint64_t version = 0;

@@ -104,6 +104,9 @@ void addInstance(XmlWriter &xml, const AppStatus &app, std::size_t index, double
     constexpr unsigned BUSY = 2147483647;
     xml.open("process");
     xml.add("pid", instance.pid);
+    if (instance.applicationPid > 0) {
+        xml.add("application_pid", instance.applicationPid);
+    }
     xml.add("concurrency", instance.concurrency);
     xml.add("sessions", instance.sessions);
     xml.add("busyness",

@@ -7,6 +7,7 @@
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "base/Poll.h"
+#include "base/ProcessTree.h"
 #include "base/SeccompMode.h"
 #include "log/Log.h"
 #include "rights/Rights.h"
@@ -27,6 +28,8 @@ constexpr const char *SPAWN_SERVER_ASKED = "spawn server asked";
 constexpr const char *PROFILE_READ = "shell environment loaded";
 constexpr const char *RUBY_READY = "Ruby ready";
 constexpr const char *BRIDGE_READY = "bridge ready";
+/** As the bridge names it. */
+constexpr const char *COMMAND_STARTED = "command started";
 constexpr const char *APPLICATION_LOADED = "application ready";
 constexpr const char *INSTANCE_FORKED = "instance forked";
 constexpr const char *PRELOADER_FORKED = "preloader forked";
@@ -175,7 +178,9 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         const char *const hello = started.loginShell ? PROFILE_READ : ready;
         report_.steps.begin(hello);
         receiveHello(current_.control, current_.process);
-        current_.output->setPid(current_.process.pid());
+        if (role != StartRequest::Role::BRIDGE) {
+            current_.output->setPid(current_.process.pid());
+        }
         report_.steps.done(hello);
         // A login shell may have added variables.
         learnFacts();
@@ -298,7 +303,8 @@ SpawnResult SpawnStartup::adopt(const LeftInstance &instance) {
         static_cast<void>(process.release());
         throw SpawnException("it has ended");
     }
-    current_.output->setPid(instance.pid);
+    const pid_t application = instance.hasDescendants ? applicationOf(instance.pid) : 0;
+    current_.output->setPid(application != 0 ? application : instance.pid);
     if (instance.group) {
         current_.group = instance.group;
         tools_.groups.adopt(options_, owner.uid, instance.group);
@@ -359,6 +365,10 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
         throw ProtocolException("the process sent an unexpected frame");
     }
     report_.steps.done(APPLICATION_LOADED);
+    if (options_.speaksHttp()) {
+        // A shell has started it by now.
+        nameOutput();
+    }
 }
 
 Frame SpawnStartup::receive(FrameSocket &control) {
@@ -368,7 +378,16 @@ Frame SpawnStartup::receive(FrameSocket &control) {
             return frame;
         }
         report_.steps.report(frame);
+        if (options_.speaksHttp() && frame.field(0) == COMMAND_STARTED && frame.field(1) == "done") {
+            nameOutput();
+        }
     }
+}
+
+/** The lines of an application that speaks HTTP are its own, and not its bridge's. */
+void SpawnStartup::nameOutput() {
+    const pid_t application = applicationOf(current_.process.pid());
+    current_.output->setPid(application != 0 ? application : current_.process.pid());
 }
 
 void SpawnStartup::receiveHello(FrameSocket &control, const SpawnedProcess &process) {

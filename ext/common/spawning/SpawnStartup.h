@@ -127,6 +127,7 @@ private:
     SpawnPlan makePlan();
     Options::Variables grantedVariables() const;
     void checkNotCancelled() const;
+    void nameOutput();
     /** The next frame that is no STEP. */
     Frame receive(FrameSocket &control);
     void receiveHello(FrameSocket &control, const SpawnedProcess &process);

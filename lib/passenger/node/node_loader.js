@@ -1,9 +1,12 @@
 "use strict";
 
-// Loaded before a Node application (node --require). Its first HTTP server listens on the socket of
-// its bridge, whatever port it asks for. Any further server listens where it asks to.
+// Loaded before a Node application (node --require), which it gives a title. The first HTTP server
+// listens on the socket of the bridge, whatever port it asks for. Any further server listens where
+// it asks to.
 const http = require("http");
 const net = require("net");
+
+process.title = `Passenger NodeApp: ${process.cwd()} (${process.env.PASSENGER_APP_ENV})`;
 
 const path = process.env.PASSENGER_SOCKET;
 const listen = net.Server.prototype.listen;

@@ -16,6 +16,23 @@ from wsgiref.simple_server import ServerHandler, WSGIRequestHandler, WSGIServer
 BODY_IN_MEMORY = 1024 * 1024
 
 
+def set_title(title):
+    """Writes what ps shows over the arguments of this process. Does nothing where that is not possible."""
+    try:
+        # Imported here: Python may have been built without it.
+        import ctypes
+
+        with open("/proc/self/stat", encoding="latin-1") as file:
+            fields = file.read().rpartition(") ")[2].split()
+        begin, end = int(fields[45]), int(fields[46])
+        text = title.encode("utf-8", "surrogateescape")[: end - begin - 1]
+        ctypes.memmove(begin, text.ljust(end - begin, b"\0"), end - begin)
+        pr_set_name = 15
+        ctypes.CDLL(None).prctl(pr_set_name, b"PythonApp", 0, 0, 0)
+    except (ImportError, OSError, ValueError, IndexError, AttributeError):
+        pass
+
+
 class StartupFileLoader(importlib.machinery.SourceFileLoader):
     """Compiles the file each time. Python's cache misses a change within a second that keeps the file's size."""
 
@@ -206,6 +223,7 @@ class UnixServer(WSGIServer):
 
 
 def main():
+    set_title("Passenger PythonApp: %s (%s)" % (os.getcwd(), os.environ.get("PASSENGER_APP_ENV")))
     application = load_application(sys.argv[1])
     server = UnixServer(os.environ["PASSENGER_SOCKET"], RequestHandler)
     server.set_app(application)

@@ -1,0 +1,52 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# ps and the log name the application and the process that does the work.
+class TitlesTest < IntegrationTest
+  NODE = "console.log('printed at load by ' + process.pid);\n" \
+         "require('http').createServer((request, response) => {\n" \
+         "  console.log('printed for a request');\n  response.end(String(process.pid));\n" \
+         "}).listen(3000);\n"
+  WSGI = "import os, sys\nprint('printed at load by %d' % os.getpid(), flush=True)\n" \
+         "def application(environ, start_response):\n" \
+         "    print('printed for a request', flush=True)\n" \
+         "    start_response('200 OK', [])\n    return [str(os.getpid()).encode()]\n"
+
+  serve do |made|
+    made.site("node.test", SampleApps.written(NODE, "app.js"))
+    made.site("python.test", SampleApps.written(WSGI, "passenger_wsgi.py"))
+    # The shell stays.
+    made.site("command.test", SampleApps.written(NODE.sub("3000", "process.env.PORT"), "server.js"),
+              "PassengerAppStartCommand \"true && node server.js; true\"\n")
+  end
+
+  { "node" => "NodeApp", "python" => "PythonApp", "command" => nil }.each do |site, title|
+    define_method("test_the_log_has_the_pid_of_the_#{site}_application") do
+      pid = client("#{site}.test").get("/").body
+      if title
+        server.log.wait_for(/App #{pid} output: printed at load by #{pid}$/)
+      else
+        server.log.wait_for(/App \d+ output: printed at load by #{pid}$/)
+      end
+      server.log.wait_for(/App #{pid} output: printed for a request$/)
+    end
+
+    define_method("test_the_processes_of_the_#{site}_application_have_titles") do
+      pid = client("#{site}.test").get("/").body.to_i
+      type = { "python" => "wsgi" }.fetch(site, site)
+      titles = server.tree.processes.map(&:command_line).grep(/#{root(site)}/)
+      assert_includes titles, "Passenger bridge: #{root(site)} (#{type})"
+      assert_includes titles, "Passenger keeper: #{root(site)} (#{type})"
+      expected = title ? "Passenger #{title}: #{root(site)} (production)" : "node server.js"
+      # A long title is cut: it has the room of the command.
+      assert_equal expected[0, 90], ProcessInfo.read(pid).command_line.strip[0, 90]
+    end
+  end
+
+  private
+
+  def root(site)
+    server.configuration.sites.find { |one| one.name == "#{site}.test" }.root
+  end
+end
