@@ -30,6 +30,20 @@ class MovedConfigurationTest < IntegrationTest
     with_server(made) { |server| assert_status 200, server.client.get("/") }
   end
 
+  # Two servers: Phusion Passenger serves the one that asks for it.
+  def test_a_node_application_may_say_which_server_is_passengers
+    text = <<~JAVASCRIPT
+      if (typeof PhusionPassenger !== "undefined") {
+        PhusionPassenger.configure({ autoInstall: false });
+      }
+      const http = require("http");
+      const saying = (text) => http.createServer((request, response) => response.end(text));
+      saying("admin").listen(0, "127.0.0.1", () => saying("main").listen("passenger"));
+    JAVASCRIPT
+    made = configuration { |one| one.site("node.test", SampleApps.written(text, "app.js")) }
+    with_server(made) { |server| assert_equal "main", server.client.get("/").body }
+  end
+
   private
 
   # The output of `httpd -t`, and its status.

@@ -53,8 +53,10 @@ module PhusionPassenger
       PhusionPassenger.install_framework_extensions!(log: false)
       PhusionPassenger.advertised_concurrency_level = 4
       assert_equal 4, PhusionPassenger.advertised_concurrency_level
+      PhusionPassenger.union_station_key = "key"
+      assert_equal "key", PhusionPassenger.union_station_key
     ensure
-      PhusionPassenger.advertised_concurrency_level = nil
+      PhusionPassenger.advertised_concurrency_level = PhusionPassenger.union_station_key = nil
     end
   end
 end

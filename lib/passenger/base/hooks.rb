@@ -51,6 +51,9 @@ module PhusionPassenger
     # The instance does not read it: PassengerThreadCount tells how many requests it takes at once.
     attr_accessor :advertised_concurrency_level
 
+    # There is no Union Station here.
+    attr_accessor :union_station_key
+
     def on_event(name, &block)
       Hooks.add(name, block)
     end
