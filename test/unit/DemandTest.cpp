@@ -17,6 +17,7 @@ class DemandTest : public GroupParts {
     CPPUNIT_TEST(testInstancesThatWereNotNeededForTheIdleTimeAreSurplus);
     CPPUNIT_TEST(testRequestsOfAPausedQueueNeedNoInstance);
     CPPUNIT_TEST(testTheSmallerOfTheTwoLimitsCounts);
+    CPPUNIT_TEST(testRequestsBeforeAnEvictionAreNoClaimToTheMinimum);
     CPPUNIT_TEST_SUITE_END();
 
     std::optional<Demand> demand_;
@@ -100,6 +101,20 @@ public:
             surplus = std::max(surplus, demand_->idleSurplus(now()).value_or(0));
         }
         CPPUNIT_ASSERT_EQUAL(2U, surplus);
+    }
+
+    void testRequestsBeforeAnEvictionAreNoClaimToTheMinimum() {
+        options_.minInstances = 1;
+        openQueue();
+        demand_->requested(now());
+        send(Ticket(1));
+        sender_->remove(0);
+        demand_->clear();
+        demand_->notePeak(now());
+        CPPUNIT_ASSERT(!demand_->isBelowMinimum());
+        send(Ticket(2));
+        demand_->notePeak(now());
+        CPPUNIT_ASSERT(demand_->isBelowMinimum());
     }
 
     void testRequestsOfAPausedQueueNeedNoInstance() {

@@ -16,6 +16,7 @@ class RoomTest : public GroupParts {
     CPPUNIT_TEST(testRoomThatCameStartsTheInstanceThatWasWished);
     CPPUNIT_TEST(testALoweredLimitEndsIdleInstances);
     CPPUNIT_TEST(testOneReplacementMayExceedTheLimit);
+    CPPUNIT_TEST(testAWishForTheMinimumIsNoRequestThatWaits);
     CPPUNIT_TEST_SUITE_END();
 
     PoolSettings settings_;
@@ -82,7 +83,7 @@ public:
         shop_->end(idle);
         room_->mayHaveCome();
         CPPUNIT_ASSERT_EQUAL(1U, blog_->pending.starting());
-        CPPUNIT_ASSERT_EQUAL(0U, room_->wishes());
+        CPPUNIT_ASSERT_EQUAL(0U, room_->waiting());
     }
 
     void testALoweredLimitEndsIdleInstances() {
@@ -108,6 +109,19 @@ public:
         CPPUNIT_ASSERT(room_->hasWish(blog_->scaler));
         room_->withdrawReplacement(blog_->scaler);
         CPPUNIT_ASSERT(!room_->hasWish(blog_->scaler));
+    }
+
+    void testAWishForTheMinimumIsNoRequestThatWaits() {
+        const PoolGuard guard(*context_);
+        blog_->options.minInstances = 1;
+        fillAndRequest();
+        CPPUNIT_ASSERT_EQUAL(1U, room_->waiting());
+        // The child that has asked for the queue sends no request.
+        clock_.advance(seconds(2));
+        blog_->demand.look(now());
+        CPPUNIT_ASSERT(!room_->admit(blog_->scaler, now()));
+        CPPUNIT_ASSERT(room_->hasWish(blog_->scaler));
+        CPPUNIT_ASSERT_EQUAL(0U, room_->waiting());
     }
 };
 

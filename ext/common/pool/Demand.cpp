@@ -70,7 +70,9 @@ void Demand::queueClosed() noexcept {
     expectedSince_.reset();
 }
 
-void Demand::clear() noexcept {
+void Demand::clear() {
+    // Requests that were answered before are no claim.
+    queue_.takePeak();
     used_ = false;
     restoreTo_ = 0;
 }

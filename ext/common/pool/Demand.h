@@ -52,7 +52,7 @@ public:
     /** The application has no queue any more. */
     void queueClosed() noexcept;
     /** Until its next request, the application has no claim to its minimum of instances. */
-    void clear() noexcept;
+    void clear();
 
     // ----- More instances
 
@@ -83,6 +83,9 @@ public:
     /** Whether a child that has asked for the queue is about to send a request. */
     bool expectsRequest() const noexcept {
         return expectedSince_.has_value();
+    }
+    unsigned minInstances() const noexcept {
+        return options_.minInstances;
     }
     /** The limit of the application's instances; 0: none but the pool's. */
     unsigned maxInstances() const;

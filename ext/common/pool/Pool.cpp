@@ -198,7 +198,7 @@ PoolSnapshot Pool::inspect() const {
         const PoolGuard guard(context_);
         snapshot.maxSize = context_.settings.maxSize;
         snapshot.size = room_.size();
-        snapshot.waitingForRoom = room_.wishes();
+        snapshot.waitingForRoom = room_.waiting();
         for (const Group *group : groups_.all()) {
             snapshot.superGroups.emplace_back().name = group->name();
         }

@@ -43,6 +43,12 @@ unsigned Room::draining() const {
     return sum;
 }
 
+unsigned Room::waiting() const {
+    return static_cast<unsigned>(std::count_if(wishes_.begin(), wishes_.end(), [](const auto &wish) REQUIRES(poolLock) {
+        return wish.second->demand().waitingSince().has_value();
+    }));
+}
+
 /** How many applications have their turn before this one. */
 unsigned Room::olderWishes(const Scaler &application) const {
     return static_cast<unsigned>(
@@ -77,7 +83,7 @@ void Room::endSurplusOrphans() {
 void Room::trim() {
     endSurplusOrphans();
     while (size() > settings_.maxSize + draining() + (replacing() ? 1 : 0)) {
-        const Candidates candidates = this->candidates(nullptr);
+        const Candidates candidates = this->candidates(nullptr, false);
         const std::optional<std::size_t> victim = chooseSurplus(candidates.rooms);
         if (!victim) {
             return;
@@ -86,10 +92,11 @@ void Room::trim() {
     }
 }
 
-Room::Candidates Room::candidates(const Scaler *except) const {
+Room::Candidates Room::candidates(const Scaler *except, bool onlyAboveMinimum) const {
     Candidates result;
     for (Scaler *each : applications_) {
-        if (each == except) {
+        // Looking at an application reads its claims, which is much for a thousand applications.
+        if (each == except || (onlyAboveMinimum && each->instances().serving() <= each->demand().minInstances())) {
             continue;
         }
         if (const std::optional<RoomCandidate> candidate = each->demand().roomCandidate()) {
@@ -101,9 +108,9 @@ Room::Candidates Room::candidates(const Scaler *except) const {
 }
 
 Scaler *Room::chooseVictim(const Scaler &application, MonotonicTime now) const {
-    const Candidates candidates = this->candidates(&application);
-    const std::optional<std::size_t> victim =
-        Passenger::chooseVictim(application.demand().roomRequest(), candidates.rooms, now);
+    const RoomRequest request = application.demand().roomRequest();
+    const Candidates candidates = this->candidates(&application, !request.oldestWaiter);
+    const std::optional<std::size_t> victim = Passenger::chooseVictim(request, candidates.rooms, now);
     return victim ? candidates.applications[*victim] : nullptr;
 }
 

@@ -57,10 +57,9 @@ public:
     bool isFreeForSpares() const REQUIRES(poolLock) {
         return isFree() && wishes_.empty() && replacementWishes_.empty();
     }
-    /** How many applications could not start an instance that they need. */
-    unsigned wishes() const REQUIRES(poolLock) {
-        return static_cast<unsigned>(wishes_.size());
-    }
+    /** How many applications have a request that waits for room. A wish for the minimum of
+     *  instances does not count. */
+    unsigned waiting() const REQUIRES(poolLock);
 
     /** Instances of an earlier pool process that wait have to go if there is no room for them. */
     void endSurplusOrphans() REQUIRES(poolLock);
@@ -81,7 +80,9 @@ private:
 
     unsigned draining() const REQUIRES(poolLock);
     unsigned olderWishes(const Scaler &application) const REQUIRES(poolLock);
-    Candidates candidates(const Scaler *except) const REQUIRES(poolLock);
+    /** Of the applications other than `except`. @param onlyAboveMinimum those that could give up an
+     *  instance without falling below their minimum */
+    Candidates candidates(const Scaler *except, bool onlyAboveMinimum) const REQUIRES(poolLock);
     Scaler *chooseVictim(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
     bool replacing() const REQUIRES(poolLock);
 
