@@ -118,6 +118,10 @@ class CommandsTest < IntegrationTest
   def test_agents_are_listed
     agents = JSON.parse(succeed(CONFIG, "list-instances", "--json"))
     assert_equal [server.pid], agents.map { |agent| agent["httpd_pid"] }
+    # As scripts for Phusion Passenger read it.
+    assert_equal agents.first.values_at("pid", "pool_pid", "folder"),
+                 [*agents.first.values_at("watchdog_pid", "core_pid"),
+                  agents.first["instance_dir"]["path"]]
     text = succeed(CONFIG, "list-instances")
     assert_match(/^#{agents.first['name']} +#{agents.first['pid']} /, text)
     assert_includes succeed(STATUS, agents.first["name"][0, 3]), "App groups"

@@ -41,15 +41,17 @@ public:
     void testProcessesAndSumsAreListed() {
         const std::string text = memoryForm(sections(), false);
         expectIn(text, "----------- Apache processes -----------\nPID      PPID         VMSize");
+        expectIn(text, "  Name\n-------");
         expectIn(text, "4711     1          100.0 MB     10.0 MB     20.0 MB      2.0 MB  ruby\\x1b\n");
         expectIn(text, "----------- Passenger processes -----------\nPID          VMSize     Private");
         expectIn(text, "4711       100.0 MB     10.0 MB     20.0 MB      2.0 MB  ruby\\x1b\n");
         expectIn(text, "4712       100.0 MB           ?           ?           ?  ruby\\x1b\n");
         expectIn(text,
-                 "### Processes: 1\n### Total private dirty RSS: 9.0 MB\n"
+                 "### Processes: 1\n### Total private dirty RSS: 9.00 MB\n"
                  "### Total private memory: 10.0 MB, PSS: 20.0 MB, swap: 2.0 MB\n");
-        expectIn(text, "RSS: 9.0 MB (?)\n");
-        expectIn(text, "swap: 2.0 MB (?)\n");
+        expectIn(text,
+                 "### Processes: 3\n### Total private dirty RSS: 18.00 MB (?)\n"
+                 "### Total private memory: 20.0 MB, PSS: 40.0 MB, swap: 4.0 MB (?)\n");
         expectIn(text, "   10.0 MB     20.0 MB          2  /srv/blog (?)\n");
     }
 

@@ -184,6 +184,11 @@ int listAgents(const Arguments &arguments) {
             auto properties = nlohmann::ordered_json::parse(agent.properties);
             properties["name"] = agent.name;
             properties["folder"] = agent.folder;
+            // Under these names scripts for Phusion Passenger look for them.
+            properties["watchdog_pid"] = agent.watchdogPid;
+            properties["core_pid"] = agent.poolPid;
+            properties["integration_mode"] = "apache";
+            properties["instance_dir"] = {{"path", agent.folder}};
             list.push_back(properties);
         }
         fmt::print("{}\n", list.dump(INDENT));

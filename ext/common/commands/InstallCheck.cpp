@@ -259,7 +259,7 @@ std::string findingsForm(const std::vector<Finding> &findings, bool colours) {
     const auto errors = countOf(findings, Level::ERROR);
     const auto warnings = countOf(findings, Level::WARNING);
     return text + (errors + warnings == 0 ? "\nEverything is in order.\n"
-                                          : fmt::format("\n{} errors, {} warnings.\n", errors, warnings));
+                                          : fmt::format("\n{} error(s), {} warning(s).\n", errors, warnings));
 }
 
 std::string findingsJson(const std::vector<Finding> &findings) {

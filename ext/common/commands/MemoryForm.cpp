@@ -17,8 +17,9 @@ namespace {
 constexpr const char *ROW = "{:<7}  {}{:>10}  {:>10}  {:>10}  {:>10}  {}\n";
 constexpr const char *PARENT = "{:<7}  ";
 
+constexpr double MEGABYTE = 1024 * 1024;
+
 std::string inMegabytes(std::uint64_t bytes) {
-    constexpr double MEGABYTE = 1024 * 1024;
     return fmt::format("{:.1f} MB", static_cast<double>(bytes) / MEGABYTE);
 }
 
@@ -41,6 +42,24 @@ nlohmann::ordered_json json(const ProcessMemory &memory) {
             {"private", privateOf(memory)},
             {"private_dirty", memory.privateDirty},
             {"swap", memory.swap}};
+}
+
+std::string sectionForm(const MemorySection &section, bool colours) {
+    const ProcessMemory sum = section.sum();
+    std::string text =
+        "\n" + header(fmt::format("----------- {} -----------", singleLine(section.title)), colours) + "\n";
+    const std::string names =
+        fmt::format(fmt::runtime(ROW), "PID", section.showsParents ? fmt::format(fmt::runtime(PARENT), "PPID") : "",
+                    "VMSize", "Private", "PSS", "Swap", "Name");
+    text += names + std::string(names.size() - 1, '-') + "\n";
+    for (const ListedProcess &process : section.processes) {
+        text += row(process, section.showsParents);
+    }
+    const char *const doubt = section.complete() ? "" : " (?)";
+    text += fmt::format("### Processes: {}\n### Total private dirty RSS: {:.2f} MB{}\n", section.processes.size(),
+                        static_cast<double>(sum.privateDirty) / MEGABYTE, doubt);
+    return text + fmt::format("### Total private memory: {}, PSS: {}, swap: {}{}\n", inMegabytes(privateOf(sum)),
+                              inMegabytes(sum.proportional), inMegabytes(sum.swap), doubt);
 }
 
 std::string sumsByApp(const std::vector<MemorySection> &sections, bool colours) {
@@ -80,23 +99,19 @@ bool MemorySection::complete() const {
 
 std::string memoryForm(const std::vector<MemorySection> &sections, bool colours) {
     std::string text;
+    // Plugins take the second sum for that of the agent and all applications.
+    MemorySection passenger;
     bool apps = false;
     for (const MemorySection &section : sections) {
-        const ProcessMemory sum = section.sum();
-        text += "\n" + header(fmt::format("----------- {} -----------", singleLine(section.title)), colours) + "\n";
-        text +=
-            fmt::format(fmt::runtime(ROW), "PID", section.showsParents ? fmt::format(fmt::runtime(PARENT), "PPID") : "",
-                        "VMSize", "Private", "PSS", "Swap", "Name");
-        for (const ListedProcess &process : section.processes) {
-            text += row(process, section.showsParents);
+        if (section.showsParents) {
+            text += sectionForm(section, colours);
+            continue;
         }
-        const char *const doubt = section.complete() ? "" : " (?)";
-        text += fmt::format("### Processes: {}\n### Total private dirty RSS: {}{}\n", section.processes.size(),
-                            inMegabytes(sum.privateDirty), doubt);
-        text += fmt::format("### Total private memory: {}, PSS: {}, swap: {}{}\n", inMegabytes(privateOf(sum)),
-                            inMegabytes(sum.proportional), inMegabytes(sum.swap), doubt);
+        passenger.title = passenger.title.empty() ? section.title : passenger.title;
+        passenger.processes.insert(passenger.processes.end(), section.processes.begin(), section.processes.end());
         apps = apps || section.isApp;
     }
+    text += passenger.title.empty() ? "" : sectionForm(passenger, colours);
     return apps ? text + sumsByApp(sections, colours) : text;
 }
 
