@@ -83,6 +83,19 @@ class LogTest < IntegrationTest
     end
   end
 
+  def test_a_full_disk_of_the_log_stops_no_request
+    made = configuration do |one|
+      one.set("PassengerLogFile", "/dev/full")
+      one.site("printer.test", SampleApps.written(PRINTER))
+    end
+    with_server(made) do |server|
+      3.times { assert_status 200, server.client.get("/many") }
+      restarted = server.client.pid
+      FileUtils.touch(File.join(server.configuration.sites.first.root, "tmp/restart.txt"))
+      eventually("another instance") { server.client.pid != restarted }
+    end
+  end
+
   def test_a_log_without_a_reader_delays_no_request
     made = configuration do |one|
       one.error_log = "|$exec cat >>'%s'"

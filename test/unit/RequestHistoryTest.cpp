@@ -13,6 +13,7 @@ class RequestHistoryTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testEachWindowCountsItsOwnTime);
     CPPUNIT_TEST(testQuantilesAreEstimatedWithinTheirBucket);
     CPPUNIT_TEST(testCountsThatBeginAnewAreNotLost);
+    CPPUNIT_TEST(testAClockThatJumpsLosesTimesAndKeepsCounting);
     CPPUNIT_TEST(testTimesWithoutRequestsTakeNoMemory);
     CPPUNIT_TEST(testPointsAreQuartersOfAnHourWithRequests);
     CPPUNIT_TEST_SUITE_END();
@@ -56,6 +57,17 @@ public:
         answer(2, 1ms);
         look(10s);
         assertRequests(7, 7, 7, 10s);
+    }
+
+    void testAClockThatJumpsLosesTimesAndKeepsCounting() {
+        answer(5, 1ms);
+        look(48h);
+        answer(2, 1ms);
+        look(1h);
+        assertRequests(2, 2, 2, 1h);
+        answer(1, 1ms);
+        look(96h);
+        assertRequests(1, 1, 1, 96h);
     }
 
     void testTimesWithoutRequestsTakeNoMemory() {

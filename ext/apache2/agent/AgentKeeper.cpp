@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <exception>
 #include <string>
@@ -34,18 +35,24 @@ struct LeftAgent {
     int generation;
     ApplicationPoolServer::Handle handle;
     AgentIdentity identity;
-    /** When the last agent was started, when it was last seen alive, and how many agents in a row
-     *  died early or did not start. */
+    /** When the last agent was started, when it was last seen alive (both as monotonicNow()), and
+     *  how many agents in a row died early or did not start. */
     apr_time_t startedAt;
     apr_time_t seenAliveAt;
     unsigned failures;
 };
 
 // A change of the layout needs a new name.
-constexpr const char *RETAINED_NAME = "mod_passenger/agent/3";
+constexpr const char *RETAINED_NAME = "mod_passenger/agent/4";
 constexpr apr_time_t SHORT_LIFE = 60 * APR_USEC_PER_SEC;
 constexpr apr_time_t FIRST_PAUSE = 5 * APR_USEC_PER_SEC;
 constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
+
+/** In microseconds; a change of the system's time does not touch it. */
+apr_time_t monotonicNow() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
 
 // The pointer is valid in parent and children. The parent owns the object, which ends (or is
 // released) with pconf.
@@ -126,7 +133,7 @@ template <typename Start>
 bool attempt(LeftAgent &keep, const AgentSettings &settings, server_rec *server, Start start) {
     bool livedLong = keep.startedAt == 0 || keep.seenAliveAt - keep.startedAt >= SHORT_LIFE;
     keep.failures = livedLong ? 0 : keep.failures + 1;
-    keep.startedAt = apr_time_now();
+    keep.startedAt = monotonicNow();
     keep.seenAliveAt = 0;
     try {
         start();
@@ -192,7 +199,7 @@ bool isOfPhusion(const std::string &root) {
 /** The first attempt is at once, the next ones after growing pauses. */
 bool mayTryAgain(const LeftAgent &keep) {
     apr_time_t pause = std::min(FIRST_PAUSE << std::min(keep.failures, 16U), LONGEST_PAUSE);
-    return keep.failures == 0 || apr_time_now() - keep.startedAt >= pause;
+    return keep.failures == 0 || monotonicNow() - keep.startedAt >= pause;
 }
 
 }  // namespace
@@ -265,7 +272,7 @@ void AgentKeeper::check(server_rec *server) {
     LeftAgent &keep = retained();
     bool replaceable = theServer != nullptr && theServer->replaceable();
     if (theServer != nullptr && theServer->alive()) {
-        keep.seenAliveAt = apr_time_now();
+        keep.seenAliveAt = monotonicNow();
     } else if (!mayTryAgain(keep)) {
         if (replaceable) {
             theServer->refuseUsers();

@@ -50,6 +50,10 @@ void RequestHistory::add(Slots &slots, seconds length, seconds kept, Time now, c
     while (!slots.empty() && slots.front().begin + kept + length <= now) {
         slots.pop_front();
     }
+    // The system's clock was set back. Otherwise these would stay until it comes there again.
+    while (!slots.empty() && slots.back().begin > now) {
+        slots.pop_back();
+    }
     if (fresh.queue.total() == 0 && fresh.service.total() == 0) {
         return;
     }
