@@ -21,6 +21,8 @@ class ControlTest < IntegrationTest
       assert_equal 3, app["windows"].first["requests"]
       eventually("the memory") { only_app["instances"].first["memory"] > 1_000_000 }
       assert_operator app["last_spawn_time"], :>, 0
+      assert_in_delta Time.now.to_f, app["last_used"], 600
+      assert_nil app["last_restart"]
       assert_empty app["events"]
       whole = client.status(app["name"])["apps"].first
       assert_includes whole["events"].map { |event| event["name"] }, "instance.started"
@@ -57,6 +59,7 @@ class ControlTest < IntegrationTest
       first = server.client.pid
       client.order("restart", only_app["name"])
       eventually("another instance") { server.client.pid != first }
+      assert_equal "it was ordered", only_app["last_restart"]["reason"]
     end
   end
 

@@ -13,6 +13,7 @@ class StatusPageTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(StatusPageTest);
     CPPUNIT_TEST(testEachApplicationHasARow);
     CPPUNIT_TEST(testFailedApplicationsComeFirstWithTheirRemedy);
+    CPPUNIT_TEST(testApplicationsThatAreDownComeLast);
     CPPUNIT_TEST(testThePageOfAnApplicationHasItsInstancesAndEvents);
     CPPUNIT_TEST(testAnUnknownApplicationIsSaid);
     CPPUNIT_TEST(testMarkupInAnyTextIsEscaped);
@@ -53,13 +54,21 @@ public:
         }
     }
 
+    void testApplicationsThatAreDownComeLast() {
+        AppStatus down = sampleApp("/srv/blog");
+        down.state = "down";
+        down.instances.clear();
+        const std::string html = page(sampleStatus({down, sampleApp("/srv/shop")}));
+        CPPUNIT_ASSERT(html.find("/srv/shop") < html.find("/srv/blog"));
+    }
+
     void testThePageOfAnApplicationHasItsInstancesAndEvents() {
         AppStatus app = sampleApp("/srv/blog");
         app.instances[0].replacementReason = "it has served 1000 requests";
         const std::string html = page(sampleStatus({app, sampleApp("/srv/shop")}), app.name);
-        for (const char *part :
-             {"4711", "it has served 1000 requests", "2 h", "36 s, 0 %", "instance.started", "pid=4712 ms=1500",
-              "2026-11-23 16:49:12 UTC", "All applications", "Service time", "<svg", "alice"}) {
+        for (const char *part : {"4711", "it has served 1000 requests", "2 h", "36 s, 0 %", "instance.started",
+                                 "pid=4712 ms=1500", "5 min ago: restart.txt has changed", "2026-11-23 16:49:12 UTC",
+                                 "All applications", "Service time", "<svg", "alice"}) {
             CPPUNIT_ASSERT_MESSAGE(part, hasText(html, part));
         }
         CPPUNIT_ASSERT(!hasText(html, "/srv/shop"));

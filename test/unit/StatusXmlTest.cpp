@@ -14,6 +14,7 @@ class StatusXmlTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnInstanceHasTheElementsThatPluginsRead);
     CPPUNIT_TEST(testTheSharesOfRequestsAddUpToTheApplicationsCount);
     CPPUNIT_TEST(testAnIdleInstanceWasLastUsedAtItsStart);
+    CPPUNIT_TEST(testAnIdleInstanceWasLastUsedWithItsApplication);
     CPPUNIT_TEST(testAnInstanceThatEndsIsDetached);
     CPPUNIT_TEST(testPrivateMemoryIsShownIfItIsKnown);
     CPPUNIT_TEST(testNamesAreEscaped);
@@ -66,6 +67,14 @@ public:
             "<spawn_end_time>900000000</spawn_end_time><last_used>900000000</last_used>"
             "<last_used_desc>1m 40s ago</last_used_desc>");
         expectIn(status, "<last_used>1000000000</last_used><last_used_desc>0s ago</last_used_desc>");
+    }
+
+    void testAnIdleInstanceWasLastUsedWithItsApplication() {
+        ServerStatus status = smallStatus();
+        status.now = 1000;
+        status.apps[0].instances[1].age = 100;
+        status.apps[0].lastUsed = 996;
+        expectIn(status, "<last_used>996000000</last_used><last_used_desc>4s ago</last_used_desc>");
     }
 
     void testAnInstanceThatEndsIsDetached() {

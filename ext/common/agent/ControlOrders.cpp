@@ -111,12 +111,28 @@ Frame ControlOrders::answer(const Asker &asker, const Frame &order) {
     throw IOException("there is no order \"" + verb + "\"");
 }
 
+void ControlOrders::Known::note(system_clock::time_point now, const GroupSnapshot &group) {
+    history.add(now, group.queueTime, group.serviceTime);
+    const bool busy = std::any_of(group.processes.begin(), group.processes.end(),
+                                  [](const ProcessSnapshot &process) { return process.busyFor.count() > 0; });
+    if (busy || group.counters.requests != std::exchange(requests, group.counters.requests)) {
+        lastUsed = secondsSinceEpoch(now);
+    }
+}
+
+ControlOrders::Known &ControlOrders::known(const std::string &name, system_clock::time_point now) {
+    const auto [entry, isNew] = known_.try_emplace(name);
+    if (isNew) {
+        entry->second.since = secondsSinceEpoch(now);
+    }
+    return entry->second;
+}
+
 void ControlOrders::tick() {
     const auto now = system_clock::now();
     std::set<std::string> names;
     for (const GroupSnapshot &group : applications()) {
-        Known &known = known_.try_emplace(group.name, Known{secondsSinceEpoch(now), {}}).first->second;
-        known.history.add(now, group.queueTime, group.serviceTime);
+        known(group.name, now).note(now, group);
         names.insert(group.name);
     }
     std::erase_if(known_, [&names](const auto &entry) { return !names.contains(entry.first); });
@@ -168,10 +184,11 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, bool wi
 /** @param whole with its events, and with points for each quarter of an hour */
 AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time_point now, bool whole) {
     AppStatus status = statusOf(group);
-    Known &known = known_.try_emplace(group.name, Known{secondsSinceEpoch(now), {}}).first->second;
+    Known &known = this->known(group.name, now);
     // What came since the last tick.
-    known.history.add(now, group.queueTime, group.serviceTime);
+    known.note(now, group);
     status.since = known.since;
+    status.lastUsed = known.lastUsed;
     status.windows = known.history.windows(now);
     status.points = known.history.points(now, whole ? QUARTER : HOUR);
     status.draining = allDrain_ || draining_.contains(group.name);

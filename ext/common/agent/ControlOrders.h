@@ -58,10 +58,17 @@ private:
     struct Known {
         /** When it was first seen, seconds since 1970. */
         double since = 0;
+        /** When a request was last seen in work or answered, likewise; 0: never. */
+        double lastUsed = 0;
+        /** The count of its requests then. */
+        std::uint64_t requests = 0;
         RequestHistory history;
+
+        void note(std::chrono::system_clock::time_point now, const GroupSnapshot &group);
     };
     using Applications = std::vector<GroupSnapshot>;
 
+    Known &known(const std::string &name, std::chrono::system_clock::time_point now);
     const Applications &applications();
     Frame status(const Asker &asker, const std::string &name, bool withRequests);
     Frame threads(const Asker &asker, const std::string &name, bool ask);

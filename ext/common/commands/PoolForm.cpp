@@ -13,16 +13,20 @@ namespace Passenger {
 
 namespace {
 
-std::string instanceText(const AppStatus &app, std::size_t index, const FormOptions &options) {
+/** Scripts look for `Last used: 4s ago`. */
+std::string useText(const AppStatus &app, const InstanceStatus &instance, double now) {
+    const std::string text = fmt::format("Last used: {} ago", uptimeText(idleFor(app, instance, now)));
+    return instance.sessions > 0 ? text + ", in work for " + StatusWords::duration(instance.busyFor) : text;
+}
+
+std::string instanceText(const AppStatus &app, std::size_t index, double now, const FormOptions &options) {
     const InstanceStatus &instance = app.instances[index];
     // Only digits: scripts find them by patterns such as `Processed: (\d+)` and `Memory *: (\d+)M`.
     std::string text =
         fmt::format("  * PID: {:<5}   Sessions: {:<2}      Processed: {:<5}   Uptime: {}\n", instance.pid,
                     instance.sessions, shareOfRequests(app, index), uptimeText(instance.age));
     text += fmt::format("    CPU: {:<5}   Memory  : {:<5}   {}\n", fmt::format("{}%", cpuPercent(instance)),
-                        fmt::format("{}M", instance.memory >> 20U),
-                        instance.sessions > 0 ? fmt::format("In work: for {}", StatusWords::duration(instance.busyFor))
-                                              : std::string("In work: nothing"));
+                        fmt::format("{}M", instance.memory >> 20U), useText(app, instance, now));
     if (instance.applicationPid > 0) {
         text += fmt::format("    Application: process {}\n", instance.applicationPid);
     }
@@ -59,6 +63,10 @@ std::string verboseText(const AppStatus &app) {
     std::string text = fmt::format("  State: {}   User: {}   Version: {}   Instances: {} to {}\n", app.state,
                                    singleLine(app.user), app.version, app.minInstances,
                                    app.maxInstances == 0 ? "the pool's limit" : std::to_string(app.maxInstances));
+    if (app.lastRestart) {
+        text += fmt::format("  Last restart: {} ago: {}\n", uptimeText(app.lastRestart->age),
+                            singleLine(app.lastRestart->reason));
+    }
     for (const WindowStatus &window : app.windows) {
         text += fmt::format("  Last {}: {} requests, queue p50 {} p99 {}, service p50 {} p99 {}\n",
                             StatusWords::duration(static_cast<double>(window.seconds)), window.requests,
@@ -68,7 +76,7 @@ std::string verboseText(const AppStatus &app) {
     return text;
 }
 
-std::string appText(const AppStatus &app, const FormOptions &options) {
+std::string appText(const AppStatus &app, double now, const FormOptions &options) {
     std::string text = fmt::format("{}:\n  App root: {}\n", singleLine(app.name), singleLine(app.root));
     if (app.state == "deploying") {
         text += "  (restarting...)\n";
@@ -95,7 +103,7 @@ std::string appText(const AppStatus &app, const FormOptions &options) {
         text += failureText(*app.failure);
     }
     for (std::size_t index = 0; index < app.instances.size(); index++) {
-        text += instanceText(app, index, options);
+        text += instanceText(app, index, now, options);
     }
     return text + "\n";
 }
@@ -117,7 +125,7 @@ std::string poolForm(const ServerStatus &status, const FormOptions &options) {
     }
     text += "\n" + header("----------- Application groups -----------", options.colours) + "\n";
     for (const AppStatus &app : status.apps) {
-        text += appText(app, options);
+        text += appText(app, status.now, options);
     }
     return text;
 }

@@ -56,6 +56,9 @@ std::string about(const AppStatus &app) {
     add("Kind", app.type);
     add("User", app.user);
     add("Version", fmt::format("{}, by the count of restarts", app.version));
+    if (app.lastRestart) {
+        add("Last restart", fmt::format("{} ago: {}", duration(app.lastRestart->age), app.lastRestart->reason));
+    }
     return "<dl>" + html + "<div><dt>Known since</dt><dd>" + StatusParts::time(app.since) + "</dd></div></dl>\n";
 }
 

@@ -227,6 +227,9 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("reforks_failed", value.reforksFailed);
         visit("evicted", value.evicted);
         visit("idled", value.idled);
+    } else if constexpr (std::is_same_v<Type, RestartStatus>) {
+        visit("reason", value.reason);
+        visit("age", value.age);
     } else if constexpr (std::is_same_v<Type, FailureStatus>) {
         visit("report", value.report);
         visit("summary", value.summary);
@@ -268,6 +271,8 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("windows", value.windows);
         visit("points", value.points);
         visit("last_spawn_time", value.lastSpawnTime);
+        visit("last_used", value.lastUsed);
+        visit("last_restart", value.lastRestart);
         visit("failure", value.failure);
         visit("requests", value.requests);
         visit("events", value.events);

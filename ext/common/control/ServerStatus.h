@@ -137,6 +137,14 @@ struct CountersStatus {
     std::uint64_t idled = 0;
 };
 
+/** The last restart. */
+struct RestartStatus {
+    /** What has caused it. */
+    std::string reason;
+    /** How long ago. */
+    double age = 0;
+};
+
 /** The last start that failed. */
 struct FailureStatus {
     /** `report` prints it; empty: there is none. */
@@ -195,6 +203,10 @@ struct AppStatus {
     std::vector<PointStatus> points;
     /** How long the last start of an instance took; 0: none was seen. */
     double lastSpawnTime = 0;
+    /** Seconds since 1970 at which a request was last seen in work or answered, to within some
+     *  seconds; 0: never. */
+    double lastUsed = 0;
+    std::optional<RestartStatus> lastRestart;
     std::optional<FailureStatus> failure;
     /** In work and waiting, the oldest first; at most 500. In a status of all applications only if
      *  it was asked for. */

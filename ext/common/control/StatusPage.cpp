@@ -34,9 +34,8 @@ std::string linkTo(const std::string &app) {
 
 std::string workersTile(const WorkersStatus &workers) {
     const double share = StatusParts::shareOf(workers.busy, workers.limit);
-    return StatusParts::tile("Workers of httpd", std::to_string(workers.busy),
-                             fmt::format("busy, {} idle, limit {}", workers.idle, workers.limit), share,
-                             StatusParts::weightOfShare(share));
+    return StatusParts::tile("Workers of httpd", std::to_string(workers.busy), fmt::format("busy of {}", workers.limit),
+                             share, StatusParts::weightOfShare(share));
 }
 
 std::string spoolTile(const SpoolStatus &spool) {
@@ -178,7 +177,8 @@ std::string startsCell(const AppStatus &app) {
         lines.push_back(fmt::format("<b>{}</b> failed", counters.spawnsFailed));
     }
     if (counters.restarts > 0) {
-        lines.push_back(counted(counters.restarts, "deploy"));
+        lines.push_back(counted(counters.restarts, "deploy") +
+                        (app.lastRestart ? ", last " + duration(app.lastRestart->age) + " ago" : ""));
     }
     if (counters.deploysFailed > 0) {
         lines.push_back(fmt::format("<b>{}</b> failed", counters.deploysFailed));
@@ -213,7 +213,9 @@ std::string table(const ServerStatus &status) {
     std::stable_sort(apps.begin(), apps.end(), [](const AppStatus *a, const AppStatus *b) {
         const Weight ofA = StatusWords::weightOf(*a);
         const Weight ofB = StatusWords::weightOf(*b);
-        return ofA != ofB ? ofA > ofB : a->name < b->name;
+        const bool downA = a->instances.empty();
+        const bool downB = b->instances.empty();
+        return ofA != ofB ? ofA > ofB : downA != downB ? downB : a->name < b->name;
     });
     const char *times = "<table class=q><tr><th><td>p50<td>p90<td>p99</table>";
     std::string html = fmt::format(

@@ -42,7 +42,7 @@ code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .5rem .75rem .6rem;
   display: flex; flex-direction: column }
 .tile span { color: var(--quiet); font-size: .8125rem }
-.tile b { font-size: 1.375rem; line-height: 1.3; font-weight: 600 }
+.tile b { font-size: 1.375rem; line-height: 1.3; font-weight: 600; white-space: nowrap }
 .tile small { min-height: 1.2em }
 .bar { display: block; height: .25rem; margin-top: .3rem; border-radius: 1rem; background: var(--line);
     overflow: hidden }
@@ -123,6 +123,7 @@ footer a { margin-right: .5rem }
 @media (max-width: 70rem) {
   main { padding: 1rem .75rem 2rem }
   .tiles { grid-template-columns: repeat(auto-fit, minmax(6.75rem, 1fr)) }
+  .tile b { font-size: 1.25rem }
   .apps, .apps > tbody { display: block; background: none; border: 0 }
   .apps > thead { display: none }
   .apps > tbody > tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .6rem 1rem;

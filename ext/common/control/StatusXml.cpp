@@ -114,14 +114,14 @@ void addInstance(XmlWriter &xml, const AppStatus &app, std::size_t index, double
                 ? instance.sessions
                 : static_cast<unsigned>(std::min(1.0, 1.0 * instance.sessions / instance.concurrency) * BUSY));
     xml.add("processed", shareOfRequests(app, index));
-    // Its start is one moment here. An idle instance may have been used later than at its start.
+    // Its start is one moment here.
     const auto started = static_cast<std::uint64_t>(std::max(0.0, now - instance.age) * MICROSECONDS);
     for (const char *name : {"spawner_creation_time", "spawn_start_time", "spawn_end_time"}) {
         xml.add(name, started);
     }
-    const bool busy = instance.sessions > 0;
-    xml.add("last_used", busy ? static_cast<std::uint64_t>(now * MICROSECONDS) : started);
-    xml.add("last_used_desc", busy ? "0s ago" : uptimeText(instance.age) + " ago");
+    const double idle = idleFor(app, instance, now);
+    xml.add("last_used", static_cast<std::uint64_t>(std::max(0.0, now - idle) * MICROSECONDS));
+    xml.add("last_used_desc", uptimeText(idle) + " ago");
     xml.add("uptime", uptimeText(instance.age));
     xml.add("life_status", lifeStatus(instance));
     xml.add("enabled", enabled(instance));

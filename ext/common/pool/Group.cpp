@@ -99,9 +99,8 @@ void Group::requestReplacement(Process &process, const std::string &why) {
 
 // ----- Orders
 
-void Group::restart() {
-    Log::notice("event=app.restart app=\"{}\"", name_);
-    counters_.restarts++;
+void Group::restart(const std::string &reason) {
+    restarts_.note(name_, reason, context_.clock.now());
     context_.orphans.end(name_);
     failures_.forget();
     starter_.dropStandby();
@@ -490,6 +489,7 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.queue.waiting = queue_.untaken();
     addStatistics(snapshot, queue_.statistics());
     snapshot.lastSpawnTime = lastSpawnTime_;
+    restarts_.tell(snapshot, now);
     snapshot.processes = instances_.inspect(now);
     if (pending_.standby()) {
         snapshot.processes.push_back(instances_.inspect(*pending_.standby()->process, now));

@@ -19,6 +19,7 @@
 #include "pool/PreloaderCare.h"
 #include "pool/Process.h"
 #include "pool/QueuePause.h"
+#include "pool/Restarts.h"
 #include "pool/Room.h"
 #include "pool/Scaler.h"
 #include "pool/SlowRequests.h"
@@ -122,8 +123,8 @@ public:
     // ----- Orders
 
     /** The application has changed: its new version serves when the first instance is ready, or at
-     *  once if nothing serves. */
-    void restart() REQUIRES(poolLock);
+     *  once if nothing serves. @param reason what tells so */
+    void restart(const std::string &reason) REQUIRES(poolLock);
     /** Whether always_restart.txt asks for one now: the newest instances had a request, and none is
      *  on its way. */
     bool mayAlwaysRestart() const REQUIRES(poolLock);
@@ -208,6 +209,7 @@ private:
     GroupCounters counters_ GUARDED_BY(poolLock);
     /** Of the last instance that was started; zero: none was. */
     std::chrono::nanoseconds lastSpawnTime_ GUARDED_BY(poolLock){0};
+    Restarts restarts_ GUARDED_BY(poolLock);
     /** Why the latest instance was spawned in another way than was asked for; empty: it was not. */
     std::string spawnFallback_ GUARDED_BY(poolLock);
 

@@ -56,6 +56,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/QueuePauses.h \
     %D%/RestartCheck.cpp \
     %D%/RestartCheck.h \
+    %D%/Restarts.cpp \
+    %D%/Restarts.h \
     %D%/Room.cpp \
     %D%/Room.h \
     %D%/Scaler.cpp \

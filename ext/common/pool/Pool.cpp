@@ -264,7 +264,7 @@ bool Pool::restart(const std::string &name) {
     if (!group || context_.shuttingDown) {
         return context_.orphans.end(name);
     }
-    group->restart();
+    group->restart("it was ordered");
     return true;
 }
 

@@ -39,7 +39,7 @@ void RestartCheck::check(Group &group) {
     }
     const PoolGuard guard(context_);
     if (!context_.shuttingDown && !group.isShutDown() && (!always || group.mayAlwaysRestart())) {
-        group.restart();
+        group.restart(always ? "always_restart.txt is there" : "restart.txt has changed");
     }
 }
 

@@ -130,6 +130,12 @@ enum class GroupState {
     SHUT_DOWN
 };
 
+struct RestartSnapshot {
+    /** What has caused it. */
+    std::string reason;
+    std::chrono::nanoseconds age{0};
+};
+
 struct GroupSnapshot {
     std::string name;
     std::string appRoot;
@@ -160,6 +166,7 @@ struct GroupSnapshot {
     std::uint64_t queueMicroseconds = 0;
     /** Of the last instance that was started; zero: none was. */
     std::chrono::nanoseconds lastSpawnTime{0};
+    std::optional<RestartSnapshot> lastRestart;
     /** DEPLOY_FAILED, FAILED: why. */
     std::optional<GetFailure> failure;
     /**

@@ -74,6 +74,9 @@ AppStatus statusOf(const GroupSnapshot &group) {
     status.queueTime = histogramOf(group.queueTime, group.queueMicroseconds);
     status.serviceTime = histogramOf(group.serviceTime, group.serviceMicroseconds);
     status.lastSpawnTime = inSeconds(group.lastSpawnTime);
+    if (const auto &restart = group.lastRestart) {
+        status.lastRestart = RestartStatus{restart->reason, inSeconds(restart->age)};
+    }
     if (const auto &failure = group.lastFailure) {
         status.failure = FailureStatus{failure->reportId, failure->summary, failure->remedy, inSeconds(failure->age)};
     }

@@ -58,6 +58,8 @@ AppStatus sampleApp(const std::string &root) {
         app.points.push_back({NOW - 86'400 + hour * 3600, 3600, hour % 6 == 0 ? 0U : 100U, queue, service});
     }
     app.lastSpawnTime = 1.5;
+    app.lastUsed = NOW - 4;
+    app.lastRestart = RestartStatus{"restart.txt has changed", 300};
     app.events = {{NOW - 60, "instance.started", "pid=4712 ms=1500"}};
     return app;
 }
