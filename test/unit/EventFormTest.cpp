@@ -18,6 +18,7 @@ class EventFormTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testEventsOfOneNameAreAllThere);
     CPPUNIT_TEST(testAnUnknownNameIsRefusedWithSimilarOnes);
     CPPUNIT_TEST(testTheListHasEachEvent);
+    CPPUNIT_TEST(testJsonHasTheSameRows);
     CPPUNIT_TEST_SUITE_END();
 
     static bool has(const std::string &text, const std::string &part) {
@@ -70,6 +71,14 @@ public:
         for (const EventEntry &entry : allEvents()) {
             CPPUNIT_ASSERT(has(list, "  " + std::string(entry.name) + " (" + std::string(entry.levels) + ")\n"));
         }
+    }
+
+    void testJsonHasTheSameRows() {
+        const std::string one = eventJson("event=spawn.failed");
+        CPPUNIT_ASSERT_MESSAGE(one, one.find("\"event\": \"spawn.failed\"") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(one, one.find("\"error\"") != std::string::npos);
+        CPPUNIT_ASSERT(eventJson("").size() > 100 * one.size() / 2);
+        CPPUNIT_ASSERT_THROW(eventJson("spawn.nothing"), CommandFailureException);
     }
 };
 

@@ -217,7 +217,7 @@ std::vector<CommandSpec> makeTable() {
          1,
          "explain an event of the log",
          "Prints its levels, its meaning, and what to do. Without NAME it lists all events.\n",
-         {HELP},
+         {JSON, HELP},
          {DONE, {1, "There is no such event."}}},
         {CONFIG,
          "validate-install",
