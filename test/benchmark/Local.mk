@@ -80,6 +80,19 @@ BENCH_TOOLS = \
     test/benchmark/load/open_loop$(EXEEXT) \
     test/benchmark/queue/queue_benchmark$(EXEEXT)
 
+# A status of a thousand applications: written, read, and shown.
+EXTRA_PROGRAMS += test/benchmark/status/status_benchmark
+%C%_status_status_benchmark_SOURCES = \
+    %D%/status/StatusBenchmark.cpp \
+    test/unit/support/SampleStatus.cpp \
+    test/unit/support/SampleStatus.h
+%C%_status_status_benchmark_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit
+%C%_status_status_benchmark_LDADD = libpassenger_control.la libpassenger_base.la $(FMT_LIBS)
+
+.PHONY: bench-status
+bench-status: test/benchmark/status/status_benchmark$(EXEEXT)
+	test/benchmark/status/status_benchmark$(EXEEXT)
+
 .PHONY: bench-pool
 bench-pool: test/benchmark/pool/pool_benchmark$(EXEEXT)
 	test/benchmark/pool/pool_benchmark$(EXEEXT)
