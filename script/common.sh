@@ -70,7 +70,7 @@ configure_sanitized() {
     # g++ warns falsely of code with checks in it.
     [[ $compiler != g++* ]] || flags+=' -w'
     [ "$compiler $sanitizers" != "clang++ address,undefined" ] || fuzzers=--enable-fuzzers
-    arguments=(--enable-precompiled-header --enable-sanitizers="$sanitizers" $fuzzers CXX="$compiler" CXXFLAGS="$flags")
+    arguments=(--enable-development --enable-precompiled-header --enable-sanitizers="$sanitizers" $fuzzers CXX="$compiler" CXXFLAGS="$flags")
     [ "$(cat "$folder/arguments" 2>/dev/null)" != "${arguments[*]}" ] || return 0
     rm -rf "$folder"
     mkdir -p "$folder/root"

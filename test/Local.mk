@@ -37,7 +37,14 @@ check-local: integration-programs
 	$(RUN_TESTS) $(TEST_SUITES)
 test: check
 
+if CPPUNIT
 unit-programs: root/lib root/passenger-agent$(EXEEXT) test/unit/unit_tests$(EXEEXT)
+else
+unit-programs:
+	@echo 'configure has not found CppUnit, so there are no unit tests. Install it (Debian:' >&2
+	@echo 'apt-get install libcppunit-dev) and run configure again.' >&2
+	@exit 1
+endif
 unit: unit-programs
 	TEST='$(TEST)' $(RUN_TESTS) unit
 ruby-test: root/lib native

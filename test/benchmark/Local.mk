@@ -50,7 +50,7 @@ EXTRA_DIST += \
     %D%/run \
     %D%/run-prefork
 
-# The cost of the Pool itself. Measure in a build with optimisation and --disable-development.
+# The cost of the Pool itself. Measure in a build with optimisation and without --enable-development.
 EXTRA_PROGRAMS += test/benchmark/pool/pool_benchmark
 %C%_pool_pool_benchmark_SOURCES = %D%/pool/PoolBenchmark.cpp
 %C%_pool_pool_benchmark_LDADD = $(PASSENGER_LIBS)

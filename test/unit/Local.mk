@@ -1,5 +1,7 @@
 # Keep sorted, one file a line: the test of X is XTest.cpp.
-check_PROGRAMS += %D%/unit_tests
+if CPPUNIT
+check_PROGRAMS += %D%/unit_tests %D%/fake_agent
+endif
 
 %C%_unit_tests_SOURCES = \
     %D%/AcceptedTypesTest.cpp \
@@ -287,7 +289,6 @@ EXTRA_DIST += %D%/precompiled.h
     $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
 
 # The agent with an engine for tests. The unit tests start it.
-check_PROGRAMS += test/unit/fake_agent
 %C%_fake_agent_SOURCES = %D%/FakeAgent.cpp
 %C%_fake_agent_LDADD = $(PASSENGER_LIBS)
 EXTRA_%C%_unit_tests_DEPENDENCIES = test/unit/fake_agent$(EXEEXT)
