@@ -14,4 +14,5 @@ EXTRA_DIST += \
     %D%/sanitize \
     %D%/server \
     %D%/setup \
+    %D%/system.sh \
     %D%/test
