@@ -1,6 +1,7 @@
 EXTRA_DIST += \
     %D%/common.sh \
     %D%/document-directives \
+    %D%/document-prefork \
     %D%/fresh \
     %D%/fuzz \
     %D%/lint \
