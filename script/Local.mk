@@ -10,6 +10,7 @@ EXTRA_DIST += \
     %D%/lint-structure \
     %D%/list-events \
     %D%/model \
+    %D%/package \
     %D%/run-fuzzers \
     %D%/run-tests \
     %D%/sanitize \

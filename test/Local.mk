@@ -10,6 +10,9 @@ EXTRA_DIST += %D%/stub
 # The model of the protocol; script/model checks it.
 EXTRA_DIST += %D%/model
 
+# The tests of the Debian packages; script/package runs them.
+EXTRA_DIST += %D%/package
+
 # Each version of the shared layouts. LayoutsTest and test/ruby/layout_test.rb compare them.
 EXTRA_DIST += %D%/layouts
 

@@ -5,7 +5,8 @@
 #   /opt/ruby/bin/ruby native_builder.rb [FOLDER]
 #
 # FOLDER is where native.rb looks; the default is `native` beside the `lib` of this file. If the
-# code cannot be built, one line says why, and applications run without it.
+# code cannot be built, one line says why, and applications run without it. CPPFLAGS, CFLAGS and
+# LDFLAGS in the environment are the compiler's further flags.
 
 require "fileutils"
 require "shellwords"
@@ -68,7 +69,12 @@ module PhusionPassenger
     def command(made)
       [*compiler, "-std=gnu11", "-O2", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall",
        "-Wextra", "-Wno-unused-parameter",
-       *headers.map { |folder| "-I#{folder}" }, "-o", made, *SOURCES.grep(/\.c\z/)]
+       *flags("CPPFLAGS"), *flags("CFLAGS"), *headers.map { |folder| "-I#{folder}" }, "-o", made,
+       *SOURCES.grep(/\.c\z/), *flags("LDFLAGS")]
+    end
+
+    def flags(variable)
+      ENV.fetch(variable, "").shellsplit
     end
 
     def compiler
