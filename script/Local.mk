@@ -14,6 +14,7 @@ EXTRA_DIST += \
     %D%/run-fuzzers \
     %D%/run-tests \
     %D%/sanitize \
+    %D%/sbom \
     %D%/server \
     %D%/setup \
     %D%/system.sh \
