@@ -6,6 +6,8 @@ EXTRA_DIST += \
     %D%/CONFIGURATION.md \
     %D%/EVENTS.md \
     %D%/GLOSSARY.md \
+    %D%/INSTALL.md \
+    %D%/MIGRATING.md \
     %D%/OPERATIONS.md \
     %D%/ORIGINS.md \
     %D%/PERFORMANCE.md \
@@ -16,6 +18,7 @@ EXTRA_DIST += \
     %D%/SECURITY.md \
     %D%/THREADING.md \
     %D%/TROUBLESHOOTING.md \
+    %D%/UPGRADING.md \
     %D%/decisions/0001-instances-take-requests.md \
     %D%/decisions/0002-claims-decide.md \
     %D%/decisions/0003-one-event-loop.md \
