@@ -138,10 +138,9 @@ unsigned Child::shareOfThreads() noexcept {
 }
 
 /** PassengerMaxHijackedConnections, for one application in this child. */
-unsigned Child::mostHijackedConnections() noexcept {
+unsigned Child::mostThreads(const Settings::Number &set) noexcept {
     const unsigned all = threads();
-    return static_cast<unsigned>(
-        Settings::of(ap_server_conf).maxHijackedConnections.value_or(static_cast<int>(all - all / 4)));
+    return static_cast<unsigned>(set.value_or(static_cast<int>(all - all / 4)));
 }
 
 std::unique_ptr<RequestContext> Child::newContext() const {

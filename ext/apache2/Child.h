@@ -4,16 +4,17 @@
 #include <vector>
 
 #include "apache2/agent/ChannelTrimmer.h"
+#include "apache2/config/Settings.h"
 #include "apache2/request/RefusalPause.h"
 #include "apache2/request/RequestContext.h"
 #include "apache2/request/RestartLooks.h"
 #include "apache2/request/SpoolLedger.h"
 #include "apache2/request/SpoolQuota.h"
 #include "apache2/request/StartupFileCache.h"
-#include "apache2/response/HijackLimit.h"
 #include "apache2/response/RefusalLog.h"
 #include "apache2/response/ResponseCache.h"
 #include "apache2/response/ResponseSender.h"
+#include "apache2/response/ThreadLimit.h"
 #include "apache2/response/Turbocache.h"
 #include "base/DescriptorCloser.h"
 #include "base/Mutex.h"
@@ -87,7 +88,8 @@ private:
     explicit Child(bool alone);
     static unsigned threads() noexcept;
     static unsigned shareOfThreads() noexcept;
-    static unsigned mostHijackedConnections() noexcept;
+    /** @param set none: three quarters of all */
+    static unsigned mostThreads(const Settings::Number &set) noexcept;
     std::unique_ptr<RequestContext> newContext() const;
     void giveBack(std::unique_ptr<RequestContext> context) EXCLUDES(mutex_);
 
@@ -95,12 +97,13 @@ private:
     std::vector<std::unique_ptr<RequestContext>> idle_ GUARDED_BY(mutex_);
     RefusalPause refusalPause_{threads()};
     RefusalLog refusalLog_;
-    HijackLimit hijackLimit_{mostHijackedConnections()};
+    ThreadLimit hijackLimit_{mostThreads(Settings::of(ap_server_conf).maxHijackedConnections)};
+    ThreadLimit slowLimit_{mostThreads(Settings::of(ap_server_conf).maxSlowClients)};
     /** Null: it could not be opened. */
     const std::unique_ptr<SpoolLedger> spoolLedger_;
     SpoolQuota spoolQuota_;
     RefusalLog spoolLog_;
-    const ResponseSender::Limits limits_{refusalLog_, hijackLimit_, spoolQuota_, spoolLog_};
+    const ResponseSender::Limits limits_{refusalLog_, hijackLimit_, slowLimit_, spoolQuota_, spoolLog_};
     const unsigned share_ = shareOfThreads();
     StartupFileCache startupFiles_;
     RestartLooks restartLooks_;

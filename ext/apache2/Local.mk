@@ -109,8 +109,6 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/SpoolMemory.h \
     %D%/request/UnknownApplication.cpp \
     %D%/request/UnknownApplication.h \
-    %D%/response/HijackLimit.cpp \
-    %D%/response/HijackLimit.h \
     %D%/response/HijackedConnection.cpp \
     %D%/response/HijackedConnection.h \
     %D%/response/InterimAnswers.cpp \
@@ -123,6 +121,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/response/ResponseOutput.h \
     %D%/response/ResponseSender.cpp \
     %D%/response/ResponseSender.h \
+    %D%/response/ThreadLimit.cpp \
+    %D%/response/ThreadLimit.h \
     %D%/response/Turbocache.cpp \
     %D%/response/Turbocache.h \
     %D%/status/HealthHandler.cpp \

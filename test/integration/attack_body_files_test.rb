@@ -1,11 +1,14 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/unharmed"
 
 # An application leaves request bodies in its reply channels, or keeps their files. The kernel
 # counts the descriptors that nobody has taken for httpd's user, and refuses further ones above a
 # limit: those of all applications.
 class AttackBodyFilesTest < IntegrationTest
+  include Unharmed
+
   LIMIT = 400
   # In one round.
   UPLOADS = 300
@@ -19,9 +22,11 @@ class AttackBodyFilesTest < IntegrationTest
   def test_bodies_that_nobody_takes_fail_no_other_application
     attack("channels", INSTANCES) do |server|
       attacker = server.client("attacker.test")
-      eventually("#{LIMIT} channels that stay open") do
-        upload(attacker)
-        kept_by_all(attacker) >= LIMIT
+      assert_unharmed(server.client("other.test"), "/hello") do
+        eventually("#{LIMIT} channels that stay open") do
+          upload(attacker)
+          kept_by_all(attacker) >= LIMIT
+        end
       end
       took = seconds { assert_equal ["200"], at_once(server.client("other.test")).uniq }
       assert_operator took, :<, Eventually::LIMIT

@@ -1,10 +1,13 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/unharmed"
 
 # An application sends httpd's child messages in the name of the agent. No answer is made of them,
 # and no request is repeated because of them.
 class AttackMessagesTest < IntegrationTest
+  include Unharmed
+
   LOST = 16
   RECHECK = 17
   REFUSED = 18
@@ -15,6 +18,7 @@ class AttackMessagesTest < IntegrationTest
     made.site("attacker.test", SampleApps.copy("attack_app"),
               "PassengerMinInstances 1\nPassengerMaxInstances 1\nPassengerSpawnMethod direct\n" \
               "PassengerFriendlyErrorPages on\n")
+    made.site("other.test", SampleApps.rack)
     made.site("broken.test", SampleApps.written("raise 'it does not start'\n"),
               "PassengerFriendlyErrorPages on\n")
   end
@@ -34,6 +38,16 @@ class AttackMessagesTest < IntegrationTest
 
   def test_a_hint_repeats_no_request
     runs_once("/forge/#{RECHECK}/0", "hint")
+  end
+
+  def test_messages_in_the_agents_name_harm_no_other_application
+    assert_status 200, client("other.test").get("/hello")
+    number = 0
+    assert_unharmed(client("other.test"), "/hello") do
+      [LOST, RECHECK, REFUSED].each do |type|
+        assert_status 502, client.get("/forge/#{type}/#{FORGED_STATUS}/again#{number += 1}")
+      end
+    end
   end
 
   # A pool process that takes another one's place speaks to the same children.

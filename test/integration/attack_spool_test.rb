@@ -1,10 +1,13 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/unharmed"
 
 # Clients of one application fill PassengerDataBufferDir, with uploads that never end and downloads
 # that they do not read. Only this application gets no more room.
 class AttackSpoolTest < IntegrationTest
+  include Unharmed
+
   MB = 1024 * 1024
   # PassengerMaxDataBufferSizePerApp.
   MOST = 20
@@ -34,7 +37,10 @@ class AttackSpoolTest < IntegrationTest
   end
 
   def test_downloads_that_nobody_reads_take_no_room_from_other_applications
-    stalled = Array.new(2) { stalled_download }
+    stalled = []
+    assert_unharmed(server.client("other.test"), "/hello") do
+      stalled << stalled_download while stalled.size < 2
+    end
     line = server.log.wait_for(/event=response\.not_buffered/)
     assert_match(/directive=PassengerMaxDataBufferSizePerApp/, line)
     assert_operator spooled, :<=, MOST * MB + TOLERANCE

@@ -27,6 +27,7 @@ class OutputLimitTest : public LeakCheck {
     CPPUNIT_TEST(testTheEndWritesTheRest);
     CPPUNIT_TEST(testALongLineCountsAsSeveral);
     CPPUNIT_TEST(testSkippedLinesAreMissing);
+    CPPUNIT_TEST(testMissingLinesAreCounted);
     CPPUNIT_TEST(testZeroIsNoLimit);
     CPPUNIT_TEST(testProcessesOfOneApplicationShareALimit);
     CPPUNIT_TEST_SUITE_END();
@@ -35,6 +36,7 @@ class OutputLimitTest : public LeakCheck {
 
     ManualClock clock_;
     std::unique_ptr<EventLoop> loop_;
+    const LimitCountsPtr counts_ = std::make_shared<LimitCounts>();
     std::unique_ptr<OutputLimit> limit_;
     Written written_;
 
@@ -49,7 +51,7 @@ public:
     void setUp() override {
         LeakCheck::setUp();
         loop_ = std::make_unique<EventLoop>();
-        limit_ = std::make_unique<OutputLimit>(*loop_, clock_, "app");
+        limit_ = std::make_unique<OutputLimit>(*loop_, clock_, "app", counts_);
         limit_->set(1);
     }
 
@@ -141,6 +143,16 @@ public:
         CPPUNIT_ASSERT(takeWritten() == expected);
     }
 
+    void testMissingLinesAreCounted() {
+        for (int i = 1; i <= 15; i++) {
+            write("line");
+        }
+        limit_->skipped(100);
+        limit_.reset();
+        // The last of the fifteen was not written either.
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{105}, counts_->logLinesDropped.load());
+    }
+
     void testZeroIsNoLimit() {
         limit_->set(0);
         for (int i = 0; i < 1000; i++) {
@@ -151,7 +163,7 @@ public:
     }
 
     void testProcessesOfOneApplicationShareALimit() {
-        OutputLimits limits(*loop_, clock_);
+        OutputLimits limits(*loop_, clock_, counts_);
         Options one;
         one.appGroupName = "one";
         Options other;

@@ -45,6 +45,7 @@ class PoolServerTest : public PoolFixture {
     std::unique_ptr<ApplicationFolder> folder_;
     std::unique_ptr<FakeInstances> instances_;
     std::unique_ptr<InFlightTable> inFlightTable_;
+    LimitCountsPtr counts_ = std::make_shared<LimitCounts>();
     std::unique_ptr<PoolServer> server_;
     FileDescriptor connectSocket_;
 
@@ -107,7 +108,7 @@ class PoolServerTest : public PoolFixture {
         DescriptorPair pair = makeSeqPacketPair();
         connectSocket_ = std::move(pair.second);
         server_ = std::make_unique<PoolServer>(
-            *loop_, *pool_, std::move(pair.first), [](Options &) { return std::nullopt; }, noControl);
+            *loop_, *pool_, std::move(pair.first), [](Options &) { return std::nullopt; }, noControl, counts_);
     }
     /** Another server, in a process that may have LIMIT descriptors. */
     void serveWithFewDescriptors() {
@@ -236,6 +237,7 @@ public:
         CPPUNIT_ASSERT(ended(surplus));
         CPPUNIT_ASSERT(log_->contains("event=connection.dropped"));
         CPPUNIT_ASSERT(log_->contains("the child has 1024 connections already; the agent allows no more"));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counts_->connectionsDropped.load());
         hangUp(sockets.back());
         sockets.pop_back();
         FrameSocket next = connect();

@@ -33,6 +33,7 @@ class SpoolQuotaTest : public LeakCheck {
     CPPUNIT_TEST(testTheDiskIsLookedAtOnceASecond);
     CPPUNIT_TEST(testWithoutAKnownDiskTheGivenLimitsHold);
     CPPUNIT_TEST(testItsUseIsTold);
+    CPPUNIT_TEST(testEffectsOfLimitsAreCountedOverAllChildren);
     CPPUNIT_TEST(testADeadChildsBytesAreFreeWhenTheyAreNeeded);
     CPPUNIT_TEST(testWithoutALedgerNothingIsLimited);
     CPPUNIT_TEST(testAFileCountsUntilItsEnd);
@@ -213,6 +214,23 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(), take("a", 1'000'000 * MB));
         limit({{}, 10 * MB, {}});
         CPPUNIT_ASSERT_EQUAL(std::string(APP), take("b", 11 * MB));
+    }
+
+    void testEffectsOfLimitsAreCountedOverAllChildren() {
+        limit({.all = {}, .app = MB, .free = {}});
+        CPPUNIT_ASSERT_EQUAL(std::string(APP), take("a", 2 * MB));
+        quota_->count(SpoolLedger::Effect::HIJACK_REFUSED);
+        quota_->count(SpoolLedger::Effect::CLIENT_CUT);
+        // As a child that ends, and the next one.
+        quota_.reset();
+        ledger_.reset();
+        ledger_.emplace(memory_->descriptor().duplicate());
+        limit({.all = {}, .app = MB, .free = {}});
+        quota_->count(SpoolLedger::Effect::CLIENT_CUT);
+        const std::optional<SpoolQuota::Use> use = quota_->use();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, use->refused);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, use->hijacksRefused);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, use->clientsCut);
     }
 
     void testADeadChildsBytesAreFreeWhenTheyAreNeeded() {

@@ -21,6 +21,7 @@ class StatusMetricsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testHistogramsAddUp);
     CPPUNIT_TEST(testOpenMetricsTellSinceWhenCountersCount);
     CPPUNIT_TEST(testEachMetricIsDescribedOnceBeforeItsSamples);
+    CPPUNIT_TEST(testEffectsOfLimitsAreTold);
     CPPUNIT_TEST(testAHostileNameStaysInItsLabel);
     CPPUNIT_TEST(testTheStateOfAnApplicationIsOneOfAll);
     CPPUNIT_TEST(testTheDocumentListsEachMetric);
@@ -89,6 +90,29 @@ public:
                 CPPUNIT_ASSERT_EQUAL(current, parts[2].str());
             }
             begin = end + 1;
+        }
+    }
+
+    void testEffectsOfLimitsAreTold() {
+        ServerStatus status = sampleStatus({});
+        status.connectionsDropped = 1;
+        status.descriptorsRefused = 2;
+        status.logLinesDropped = 3;
+        status.bootsLimited = 4;
+        SpoolStatus spool;
+        spool.refused = 5;
+        spool.hijacksRefused = 6;
+        spool.clientsCut = 7;
+        status.spool = spool;
+        // As httpd gets it from the agent; the files are httpd's own.
+        ServerStatus told = statusFromJson(toJson(status));
+        const std::string text = StatusMetrics::render(told, Format::TEXT);
+        unsigned value = 0;
+        for (const char *limit :
+             {"child", "descriptors", "log_lines", "boot_processes", "spool", "hijacked_connections", "slow_clients"}) {
+            CPPUNIT_ASSERT_MESSAGE(
+                limit, hasText(text, "\npassenger_limit_effects_total{limit=\"" + std::string(limit) + "\"} " +
+                                         std::to_string(++value) + "\n"));
         }
     }
 

@@ -56,6 +56,10 @@ inline constexpr std::array SERVER{
         "three quarters of the threads",
         "most connections of one application (WebSockets, rack.hijack) in one httpd child; each occupies a thread. "
         "A further one is refused with 503; 0: no limit"},
+    Directive{"PassengerMaxSlowClients", Context::GLOBAL, number(&Settings::maxSlowClients, 0, MANY),
+              "three quarters of the threads",
+              "most clients of one application in one httpd child for which a thread waits, since the files of "
+              "PassengerDataBufferDir may not grow. The connection of a further one is cut; 0: no limit"},
     Directive{"PassengerMaxPoolSize", Context::GLOBAL, number(&Settings::maxPoolSize, 1, MANY), "6",
               "instances of all applications together"},
     Directive{"PassengerMaxInstancesPerApp", Context::GLOBAL, number(&Settings::maxInstancesPerApp, 0, MANY), "0",

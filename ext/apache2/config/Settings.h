@@ -50,6 +50,7 @@ struct Settings {
     Number socketBacklog;
     Number agentTimeout;
     Number maxHijackedConnections;
+    Number maxSlowClients;
     List preStart = nullptr;
     Flag turbocaching;
     Flag showVersionInHeader;

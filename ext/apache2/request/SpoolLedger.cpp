@@ -156,6 +156,14 @@ SpoolLedger::Sums SpoolLedger::sums(std::uint64_t app) const noexcept {
     return sums;
 }
 
+void SpoolLedger::count(Effect effect) noexcept {
+    std::atomic_ref(countOf(effect))++;
+}
+
+std::uint64_t SpoolLedger::counted(Effect effect) const noexcept {
+    return load(countOf(effect));
+}
+
 bool SpoolLedger::dropDead() noexcept {
     bool any = false;
     const std::uint32_t end = rows();

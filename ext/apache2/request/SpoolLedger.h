@@ -30,6 +30,9 @@ public:
     /** Keeps applications from choosing names whose keys are the same. */
     using Secret = std::array<unsigned char, 16>;
 
+    /** Of limits of httpd, counted for the status. */
+    enum class Effect { FILE_REFUSED, HIJACK_REFUSED, CLIENT_CUT };
+
     struct Sums {
         std::uint64_t all = 0;
         std::uint64_t app = 0;
@@ -57,6 +60,9 @@ public:
     void subtract(std::uint64_t app, std::uint64_t bytes) noexcept EXCLUDES(mutex_);
     /** The bytes of all children. */
     Sums sums(std::uint64_t app) const noexcept;
+    void count(Effect effect) noexcept;
+    /** Since httpd's start, by all children. */
+    std::uint64_t counted(Effect effect) const noexcept;
     /** Clears the rows of dead children. One system call for each row in use. @return whether there
      *  were any bytes in them */
     bool dropDead() noexcept;
@@ -73,12 +79,16 @@ private:
         Entry entries[ENTRIES];
     };
     static constexpr std::size_t SECRET = 64;
+    static constexpr std::size_t COUNTS = 128;
     static constexpr std::size_t FIRST_ROW = 4096;
     static constexpr std::size_t SIZE = FIRST_ROW + std::size_t{ROWS} * sizeof(Row);
     static_assert(sizeof(Row) == 16384);
 
     Row &row(std::uint32_t number) const noexcept {
         return *mapping_.at<Row>(FIRST_ROW + number * sizeof(Row));
+    }
+    std::uint64_t &countOf(Effect effect) const noexcept {
+        return *mapping_.at<std::uint64_t>(COUNTS + sizeof(std::uint64_t) * static_cast<std::size_t>(effect));
     }
     std::uint32_t rows() const noexcept;
     bool lock(std::uint32_t number, short type) const noexcept;

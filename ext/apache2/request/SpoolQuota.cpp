@@ -36,6 +36,7 @@ void SpoolQuota::take(std::uint64_t app, std::uint64_t bytes) {
     }
     for (;;) {
         if (!parts_.ledger->add(app, bytes)) {
+            count(SpoolLedger::Effect::FILE_REFUSED);
             throw SpoolQuotaExceeded("this httpd child has files of " + std::to_string(SpoolLedger::ENTRIES) +
                                          " applications in " + folder_ + " already; it can have no more",
                                      "none");
@@ -48,6 +49,7 @@ void SpoolQuota::take(std::uint64_t app, std::uint64_t bytes) {
         }
         parts_.ledger->subtract(app, bytes);
         if (!maySweep() || !parts_.ledger->dropDead()) {
+            count(SpoolLedger::Effect::FILE_REFUSED);
             throw SpoolQuotaExceeded(found->reason, found->directive);
         }
     }
@@ -56,6 +58,12 @@ void SpoolQuota::take(std::uint64_t app, std::uint64_t bytes) {
 void SpoolQuota::giveBack(std::uint64_t app, std::uint64_t bytes) noexcept {
     if (parts_.ledger != nullptr) {
         parts_.ledger->subtract(app, bytes);
+    }
+}
+
+void SpoolQuota::count(SpoolLedger::Effect effect) noexcept {
+    if (parts_.ledger != nullptr) {
+        parts_.ledger->count(effect);
     }
 }
 
@@ -68,7 +76,13 @@ std::optional<SpoolQuota::Use> SpoolQuota::use() {
     }
     const std::uint64_t bytes = parts_.ledger->sums(0).all;
     const std::optional<Space> space = spaceWithout(bytes);
-    return Use{bytes, limitOf(space), space ? less(space->available, bytes) : 0, space ? reserveOf(*space) : 0};
+    return Use{bytes,
+               limitOf(space),
+               space ? less(space->available, bytes) : 0,
+               space ? reserveOf(*space) : 0,
+               parts_.ledger->counted(SpoolLedger::Effect::FILE_REFUSED),
+               parts_.ledger->counted(SpoolLedger::Effect::HIJACK_REFUSED),
+               parts_.ledger->counted(SpoolLedger::Effect::CLIENT_CUT)};
 }
 
 /** @param space as if there were no spool files */

@@ -62,6 +62,10 @@ public:
         std::uint64_t available;
         /** The part of `available` that stays free. */
         std::uint64_t reserve;
+        /** Not bytes: how often take() has refused, and count() was called. */
+        std::uint64_t refused = 0;
+        std::uint64_t hijacksRefused = 0;
+        std::uint64_t clientsCut = 0;
     };
     struct Parts {
         /** May be null: nothing is counted, and no limit holds. */
@@ -91,6 +95,8 @@ public:
      */
     void take(std::uint64_t app, std::uint64_t bytes) EXCLUDES(mutex_);
     void giveBack(std::uint64_t app, std::uint64_t bytes) noexcept;
+    /** Counts what another limit has done, where all children count. */
+    void count(SpoolLedger::Effect effect) noexcept;
     /** Nothing: nothing is counted. */
     std::optional<Use> use() EXCLUDES(mutex_);
 

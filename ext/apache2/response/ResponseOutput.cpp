@@ -43,11 +43,10 @@ apr_status_t closeFile(void *file) {
 
 }  // namespace
 
-ResponseOutput::ResponseOutput(request_rec *r, const char *app, SpoolQuota &quota, RefusalLog &quotaLog)
+ResponseOutput::ResponseOutput(request_rec *r, const char *app, const Limits &limits)
     : r_(r),
       app_(app),
-      quota_(quota),
-      quotaLog_(quotaLog),
+      limits_(limits),
       limit_(static_cast<std::uint64_t>(Settings::of(ap_server_conf).responseBufferHighWatermarkOrDefault())),
       socket_(clientSocket(r)),
       held_(Settings::of(r).buffersResponse()) {}
@@ -126,14 +125,14 @@ apr_bucket *ResponseOutput::bucketOf(std::span<char> body) {
 void ResponseOutput::makeRing() {
     if (!ring_) {
         // The limit applies to the bytes that are present before a message is received.
-        ring_.emplace(SpoolCharge(quota_, app_), limit_ + MAX_MESSAGE);
+        ring_.emplace(SpoolCharge(limits_.quota, app_), limit_ + MAX_MESSAGE);
     }
 }
 
 /** A full quota stops many answers at once, so not each of them is logged. */
 void ResponseOutput::logNotBuffered(const std::exception &problem, const char *consequence) noexcept {
     const auto *quota = dynamic_cast<const SpoolQuotaExceeded *>(&problem);
-    const std::optional<unsigned> leftOut = quota != nullptr ? quotaLog_.mayLog() : std::optional(0U);
+    const std::optional<unsigned> leftOut = quota != nullptr ? limits_.log.mayLog() : std::optional(0U);
     if (leftOut) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
                       "event=response.not_buffered %s directive=%s reason=\"%s\" consequence=\"%s\" left_out=%u",
@@ -308,6 +307,9 @@ bool ResponseOutput::awaitReply(Session &session) {
         forward(true);
         return false;
     }
+    if (fileFailed_ && full() && !mayWait()) {
+        return false;
+    }
     const milliseconds left = untilGivenUp();
     if (left == milliseconds(0) && !socketHasRoom(left)) {
         giveUp();
@@ -333,6 +335,36 @@ void ResponseOutput::giveUp() {
     lost_ = OK;
 }
 
+/**
+ * Whether this thread may wait for a client while the application's files may not grow. Otherwise
+ * the connection is cut: the application has as many slow clients as it may, and the threads that
+ * are left are for others.
+ */
+bool ResponseOutput::mayWait() {
+    if (place_) {
+        return true;
+    }
+    if (std::optional<ThreadLimit::Place> place = limits_.slowClients.take(app_)) {
+        place_.emplace(std::move(*place));
+        return true;
+    }
+    limits_.quota.count(SpoolLedger::Effect::CLIENT_CUT);
+    if (const std::optional<unsigned> leftOut = limits_.log.mayLog()) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
+                      "event=response.client_cut %s directive=PassengerMaxSlowClients reason=\"threads of this httpd "
+                      "process wait for %" APR_SIZE_T_FMT
+                      " slow clients of the application, the most that may\" "
+                      "uri=\"%s\" left_out=%u",
+                      RequestNotes::subject(r_), limits_.slowClients.most(), r_->uri, *leftOut);
+    }
+    r_->connection->aborted = 1;
+    if (socket_ >= 0) {
+        reset();
+    }
+    lost_ = OK;
+    return false;
+}
+
 void ResponseOutput::deliver() {
     if (end_ == End::NONE || lost_) {
         return;
@@ -342,7 +374,7 @@ void ResponseOutput::deliver() {
         held_ = held_ && socket_ >= 0;
         const bool small = waiting_ <= static_cast<apr_off_t>(PIECE) && behind_ == 0 && !fileHasMore();
         quiet_ = true;
-        if (!small) {
+        if (!small && (socket_ >= 0 || !fileFailed_ || mayWait())) {
             forward(false);
         }
     } catch (const SystemException &problem) {
@@ -360,8 +392,9 @@ void ResponseOutput::deliver() {
  *  waits on this thread. */
 void ResponseOutput::handOver() {
     // Over HTTP/2 no byte is left, and a file would outlive the request.
-    if (socket_ >= 0 && waiting_ > (takes() ? static_cast<apr_off_t>(PIECE) : LEFT_IN_MEMORY)) {
-        moveMemoryToFile();
+    if (socket_ >= 0 && waiting_ > (takes() ? static_cast<apr_off_t>(PIECE) : LEFT_IN_MEMORY) && !moveMemoryToFile() &&
+        !mayWait()) {
+        return;
     }
     APR_BRIGADE_CONCAT(passing_, front_);
     if (ring_) {
@@ -393,8 +426,8 @@ apr_pool_t *ResponseOutput::pool() const noexcept {
     return whole->pool;
 }
 
-/** Moves the bytes in memory to the file. On a failure they stay in memory. */
-void ResponseOutput::moveMemoryToFile() {
+/** Moves the bytes in memory to the file. @return false: they stay in memory */
+bool ResponseOutput::moveMemoryToFile() {
     try {
         makeRing();
         std::optional<SpoolRing::Range> moved;
@@ -403,15 +436,17 @@ void ResponseOutput::moveMemoryToFile() {
             const char *data = nullptr;
             apr_size_t size = 0;
             if (apr_bucket_read(bucket, &data, &size, APR_BLOCK_READ) != APR_SUCCESS) {
-                return;
+                return false;
             }
             const SpoolRing::Range range = ring_->keepBeside({data, size});
             moved = SpoolRing::Range{moved ? moved->position : range.position, (moved ? moved->length : 0) + size};
         }
         apr_brigade_cleanup(front_);
         insertFile(*moved);
+        return true;
     } catch (const SystemException &problem) {
         logNotBuffered(problem, "a thread waits for the client");
+        return false;
     }
 }
 

@@ -10,6 +10,7 @@
 #include "apache2/request/SpoolQuota.h"
 #include "apache2/response/RefusalLog.h"
 #include "apache2/response/SpoolRing.h"
+#include "apache2/response/ThreadLimit.h"
 #include "exchange/Session.h"
 
 namespace Passenger {
@@ -34,9 +35,18 @@ public:
     /** Less than httpd's FlushMaxThreshold (64 KiB), so that the core output filter never waits. */
     static constexpr std::size_t PIECE = 48 * 1024;
 
-    /** @param app the name in the log @param quota of the file @param quotaLog for entries about
-     *  answers that the quota keeps from the file. Both outlive the request's pool */
-    ResponseOutput(request_rec *r, const char *app, SpoolQuota &quota, RefusalLog &quotaLog);
+    /** These outlive the request's pool. */
+    struct Limits {
+        /** Of the file. */
+        SpoolQuota &quota;
+        /** For entries about answers that the quota keeps from the file. */
+        RefusalLog &log;
+        /** For clients that such answers wait for. */
+        ThreadLimit &slowClients;
+    };
+
+    /** @param app the name in the log */
+    ResponseOutput(request_rec *r, const char *app, const Limits &limits);
     ~ResponseOutput();
     ResponseOutput(const ResponseOutput &) = delete;
     ResponseOutput &operator=(const ResponseOutput &) = delete;
@@ -107,8 +117,9 @@ private:
     std::chrono::milliseconds patienceLeft() const noexcept;
     std::chrono::milliseconds untilGivenUp() const noexcept;
     void giveUp();
+    bool mayWait();
     void handOver();
-    void moveMemoryToFile();
+    bool moveMemoryToFile();
     void insertFile(SpoolRing::Range range) const;
     void insertEnd();
     apr_pool_t *pool() const noexcept;
@@ -117,8 +128,7 @@ private:
 
     request_rec *r_;
     const char *app_;
-    SpoolQuota &quota_;
-    RefusalLog &quotaLog_;
+    const Limits limits_;
     const std::uint64_t limit_;
     /** The client's socket; -1 for a connection without one. */
     const int socket_;
@@ -132,6 +142,8 @@ private:
     apr_off_t behind_ = 0;
     std::optional<SpoolRing> ring_;
     bool fileFailed_ = false;
+    /** This thread waits for the client, since the file may not grow. */
+    std::optional<ThreadLimit::Place> place_;
     /** PassengerBufferResponse: no byte is passed on before the end. */
     bool held_;
     /** The client has not yet taken all bytes passed on. */

@@ -145,9 +145,10 @@ bool ResponseSender::mayBeTakenOver() {
         fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
         return false;
     }
-    if (std::optional<HijackLimit::Place> place = limits_.hijacks.take(app_)) {
+    if (std::optional<ThreadLimit::Place> place = limits_.hijacks.take(app_)) {
         hijack_.emplace(std::move(*place));
     } else {
+        limits_.spool.count(SpoolLedger::Effect::HIJACK_REFUSED);
         fail(HTTP_SERVICE_UNAVAILABLE,
              apr_psprintf(r_->pool,
                           "the application has taken over %" APR_SIZE_T_FMT

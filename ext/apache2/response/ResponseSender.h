@@ -5,11 +5,11 @@
 
 #include "apache2/httpd/Httpd.h"
 #include "apache2/request/SpoolQuota.h"
-#include "apache2/response/HijackLimit.h"
 #include "apache2/response/InterimAnswers.h"
 #include "apache2/response/RefusalLog.h"
 #include "apache2/response/ResponseHead.h"
 #include "apache2/response/ResponseOutput.h"
+#include "apache2/response/ThreadLimit.h"
 #include "exchange/ApplicationPool.h"
 #include "exchange/Session.h"
 
@@ -28,7 +28,9 @@ public:
     /** What the answers of an httpd child share. Outlives the requests' pools. */
     struct Limits {
         RefusalLog &refusals;
-        HijackLimit &hijacks;
+        ThreadLimit &hijacks;
+        /** Clients that take an answer slowly, while `spool` lets no file grow. */
+        ThreadLimit &slowClients;
         SpoolQuota &spool;
         /** Entries about what `spool` has refused. */
         RefusalLog &spoolLog;
@@ -36,7 +38,11 @@ public:
 
     /** @param app the name in the log */
     ResponseSender(request_rec *r, const char *app, const Limits &limits)
-        : r_(r), app_(app), limits_(limits), interim_(r), output_(r, app, limits.spool, limits.spoolLog) {}
+        : r_(r),
+          app_(app),
+          limits_(limits),
+          interim_(r),
+          output_(r, app, {limits.spool, limits.spoolLog, limits.slowClients}) {}
     ResponseSender(const ResponseSender &) = delete;
     ResponseSender &operator=(const ResponseSender &) = delete;
 
@@ -129,7 +135,7 @@ private:
     const char *app_;
     const Limits limits_;
     /** This connection's, if the application has taken it over. */
-    std::optional<HijackLimit::Place> hijack_;
+    std::optional<ThreadLimit::Place> hijack_;
     InterimAnswers interim_;
     ResponseOutput output_;
     ApplicationPool *pool_ = nullptr;

@@ -59,7 +59,9 @@ WorkersStatus workers() noexcept {
 
 std::optional<SpoolStatus> spool(SpoolQuota &quota) {
     const std::optional<SpoolQuota::Use> use = quota.use();
-    return use ? std::optional(SpoolStatus{use->bytes, use->limit, use->available, use->reserve}) : std::nullopt;
+    return use ? std::optional(SpoolStatus{use->bytes, use->limit, use->available, use->reserve, use->refused,
+                                           use->hijacksRefused, use->clientsCut})
+               : std::nullopt;
 }
 
 }  // namespace Passenger::HttpdFigures

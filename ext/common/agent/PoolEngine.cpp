@@ -17,6 +17,7 @@
 #include "agent/MonitoredFiles.h"
 #include "base/Clock.h"
 #include "base/DescriptorLimit.h"
+#include "base/LimitCounts.h"
 #include "base/Mutex.h"
 #include "base/ProcessTree.h"
 #include "base/SystemClock.h"
@@ -109,7 +110,7 @@ public:
         manager_.emplace(loop_, spawnSettings(settings));
         startSpawnServer(settings.requireSpawnServer);
         noticeUser();
-        factory_.emplace(loop_, *manager_);
+        factory_.emplace(loop_, *manager_, counts_);
         factory_->useGrants(settings.grants);
         factory_->reopenOutputFiles(settings.appFiles);
         pool_.emplace(Pool::Parts{.loop = loop_,
@@ -149,7 +150,7 @@ public:
             .refusals = [this] { return refusals(); }});
         server_.emplace(
             loop_, *pool_, std::move(serverSocket), [this](Options &options) { return complete(options); },
-            [this] { return services_->connectControl(); });
+            [this] { return services_->connectControl(); }, counts_);
         services_->use(settings, "start");
     }
 
@@ -282,6 +283,10 @@ private:
         status.descriptors = openDescriptors();
         status.descriptorLimit = descriptorLimit();
         status.attachesRefused = attachesRefused_;
+        status.connectionsDropped = counts_->connectionsDropped;
+        status.descriptorsRefused = counts_->descriptorsRefused;
+        status.logLinesDropped = counts_->logLinesDropped;
+        status.bootsLimited = counts_->bootsLimited;
         return status;
     }
 
@@ -313,6 +318,7 @@ private:
     DescriptorStore &store_;
     const double since_ = secondsSinceEpoch(std::chrono::system_clock::now());
     std::atomic<std::uint64_t> attachesRefused_{0};
+    const LimitCountsPtr counts_ = std::make_shared<LimitCounts>();
     Mutex mutex_{Locks::POOL_ENGINE};
     AgentSettings settings_ GUARDED_BY(mutex_);
     std::string warning_;

@@ -29,6 +29,7 @@ libpassenger_base_la_SOURCES = \
     %D%/HttpText.h \
     %D%/Json.cpp \
     %D%/Json.h \
+    %D%/LimitCounts.h \
     %D%/LockOrder.cpp \
     %D%/LockOrder.h \
     %D%/LockRank.h \

@@ -248,6 +248,9 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("limit", value.limit);
         visit("available", value.available);
         visit("reserve", value.reserve);
+        visit("refused", value.refused);
+        visit("hijacks_refused", value.hijacksRefused);
+        visit("clients_cut", value.clientsCut);
     } else if constexpr (std::is_same_v<Type, AppStatus>) {
         visit("name", value.name);
         visit("root", value.root);
@@ -291,6 +294,10 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("descriptors", value.descriptors);
         visit("descriptor_limit", value.descriptorLimit);
         visit("attaches_refused", value.attachesRefused);
+        visit("connections_dropped", value.connectionsDropped);
+        visit("descriptors_refused", value.descriptorsRefused);
+        visit("log_lines_dropped", value.logLinesDropped);
+        visit("boots_limited", value.bootsLimited);
         visit("draining", value.draining);
         visit("httpd_workers", value.workers);
         visit("spool", value.spool);

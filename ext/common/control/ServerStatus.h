@@ -232,6 +232,11 @@ struct SpoolStatus {
     /** Free on the disk, and the part of it that stays free. */
     std::uint64_t available = 0;
     std::uint64_t reserve = 0;
+    /** Since httpd's start, not bytes: files that might not grow, connections that applications
+     *  might not take over, slow clients whose connections were cut. */
+    std::uint64_t refused = 0;
+    std::uint64_t hijacksRefused = 0;
+    std::uint64_t clientsCut = 0;
 };
 
 struct ServerStatus {
@@ -255,6 +260,11 @@ struct ServerStatus {
     std::uint64_t descriptorLimit = 0;
     /** What children asked for and httpd's configuration does not allow. */
     std::uint64_t attachesRefused = 0;
+    /** As LimitCounts. */
+    std::uint64_t connectionsDropped = 0;
+    std::uint64_t descriptorsRefused = 0;
+    std::uint64_t logLinesDropped = 0;
+    std::uint64_t bootsLimited = 0;
     /** Whether health checks shall send all requests elsewhere. */
     bool draining = false;
     /** Known to httpd alone: the status pages have them, and the agent's own status does not. */

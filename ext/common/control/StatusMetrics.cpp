@@ -151,6 +151,22 @@ constexpr std::array FAMILIES{
     Family{"passenger_attaches_refused", Type::COUNTER, "", "",
            "Applications that an httpd child asked for and that httpd's configuration does not allow.",
            [](Server server, Samples &to) { to.add(server.attachesRefused); }},
+    Family{"passenger_limit_effects", Type::COUNTER, "", "limit",
+           "How often a limit had an effect: connections of httpd children that were ended (child), requests for a "
+           "descriptor (descriptors), lines missing in the log (log_lines), starts that had all processes "
+           "(boot_processes); since httpd's start, files that might not grow (spool), connections that might not be "
+           "taken over (hijacked_connections), slow clients that were cut off (slow_clients).",
+           [](Server server, Samples &to) {
+               to.add(server.connectionsDropped, {{"limit", "child"}});
+               to.add(server.descriptorsRefused, {{"limit", "descriptors"}});
+               to.add(server.logLinesDropped, {{"limit", "log_lines"}});
+               to.add(server.bootsLimited, {{"limit", "boot_processes"}});
+               if (server.spool) {
+                   to.add(server.spool->refused, {{"limit", "spool"}});
+                   to.add(server.spool->hijacksRefused, {{"limit", "hijacked_connections"}});
+                   to.add(server.spool->clientsCut, {{"limit", "slow_clients"}});
+               }
+           }},
     Family{"passenger_draining", Type::GAUGE, "", "", "1 while health checks send all requests elsewhere.",
            [](Server server, Samples &to) { to.add(server.draining ? 1 : 0); }},
     Family{"passenger_httpd_workers", Type::GAUGE, "", "state",

@@ -110,6 +110,10 @@ std::string statusAsText(const ServerStatus &status) {
     lines.add("Descriptors", status.descriptors);
     lines.add("DescriptorLimit", status.descriptorLimit);
     lines.add("AttachesRefused", status.attachesRefused);
+    lines.add("ConnectionsDropped", status.connectionsDropped);
+    lines.add("DescriptorsRefused", status.descriptorsRefused);
+    lines.add("LogLinesDropped", status.logLinesDropped);
+    lines.add("BootsLimited", status.bootsLimited);
     lines.add("ServerDraining", status.draining);
     if (status.workers) {
         lines.add("HttpdBusyWorkers", status.workers->busy);
@@ -121,6 +125,9 @@ std::string statusAsText(const ServerStatus &status) {
         lines.add("SpoolBytesLimit", status.spool->limit);
         lines.add("SpoolBytesAvailable", status.spool->available);
         lines.add("SpoolBytesReserve", status.spool->reserve);
+        lines.add("SpoolRefused", status.spool->refused);
+        lines.add("HijacksRefused", status.spool->hijacksRefused);
+        lines.add("SlowClientsCut", status.spool->clientsCut);
     }
     lines.add("Applications", static_cast<std::uint64_t>(status.apps.size()));
     for (std::size_t index = 0; index < status.apps.size(); index++) {

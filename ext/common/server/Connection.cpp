@@ -80,6 +80,7 @@ void Connection::readable() {
 }
 
 void Connection::complain(const std::exception &error) {
+    context_.counts.connectionsDropped++;
     if (context_.complaints.allows(SystemClock::instance().now())) {
         Log::warn("event=connection.dropped pid={} error=\"{}\"", pid_, error.what());
     }
@@ -329,6 +330,7 @@ void Connection::refuse(unsigned status, const std::string &text, const std::str
 
 /** Tells the child to close idle channels, and all other children, too. */
 void Connection::refuseForShortage(const char *consequence) {
+    context_.counts.descriptorsRefused++;
     context_.reserve.fallShort(SystemClock::instance().now(), consequence);
     refuse(NO_DESCRIPTOR, "the agent has no descriptor left: " + explainDescriptorLimit());
 }

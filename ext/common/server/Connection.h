@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/FileDescriptor.h"
+#include "base/LimitCounts.h"
 #include "base/LogLimit.h"
 #include "io/Frame.h"
 #include "loop/DescriptorWatcher.h"
@@ -33,6 +34,7 @@ struct ConnectionContext {
     /** A control connection for a child. May throw. */
     std::function<FileDescriptor()> connectControl;
     DescriptorReserve &reserve;
+    LimitCounts &counts;
     /** Limits log lines about errors of children. */
     LogLimit complaints{};
 };

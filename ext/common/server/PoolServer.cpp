@@ -36,16 +36,17 @@ std::string makeAgentId() {
 
 PoolServer::PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
                        std::function<std::optional<std::string>(Options &)> complete,
-                       std::function<FileDescriptor()> connectControl)
+                       std::function<FileDescriptor()> connectControl, LimitCountsPtr counts)
     : loop_(loop),
       pool_(pool),
       serverSocket_(std::move(serverSocket)),
       wakePair_(makeSeqPacketPair()),
       children_(loop, pool),
       reserve_(descriptorLimit(), [&pool] { pool.channels().askForIdleChannels(); }),
+      counts_(std::move(counts)),
       context_{
-          loop,    pool, children_, makeAgentId(), wakePair_.second, std::move(complete), std::move(connectControl),
-          reserve_} {
+          loop,     pool,    children_, makeAgentId(), wakePair_.second, std::move(complete), std::move(connectControl),
+          reserve_, *counts_} {
     // On the loop: the callbacks use the watchers, and so does their destruction.
     loop_.runSync([this] {
         loop_.assertOnLoop();
@@ -128,6 +129,7 @@ void PoolServer::acceptOne() {
 
 /** Not even the reserve has a descriptor. The child would wait in vain. */
 void PoolServer::refuseOne() noexcept {
+    counts_->descriptorsRefused++;
     try {
         reserve_.fallShort(SystemClock::instance().now(), "new children of httpd are refused");
         sendWithDescriptors(serverSocket_, std::string_view(&CONNECTION_REFUSED, 1), {}, MSG_DONTWAIT);
@@ -144,6 +146,7 @@ void PoolServer::dropUnknown() {
     }
     std::erase_if(unknown_, [](const Connection *connection) { return connection->introduced(); });
     while (unknown_.size() > MOST_UNKNOWN) {
+        counts_->connectionsDropped++;
         if (context_.complaints.allows(SystemClock::instance().now())) {
             Log::warn("event=connection.dropped error=\"{} connections have sent no HELLO\"", MOST_UNKNOWN);
         }

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/FileDescriptor.h"
+#include "base/LimitCounts.h"
 #include "loop/DescriptorWatcher.h"
 #include "loop/EventLoop.h"
 #include "pool/Pool.h"
@@ -33,7 +34,7 @@ public:
     /** @param complete, connectControl as in ConnectionContext; called on the loop */
     PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
                std::function<std::optional<std::string>(Options &)> complete,
-               std::function<FileDescriptor()> connectControl);
+               std::function<FileDescriptor()> connectControl, LimitCountsPtr counts = std::make_shared<LimitCounts>());
     ~PoolServer();
     PoolServer(const PoolServer &) = delete;
     PoolServer &operator=(const PoolServer &) = delete;
@@ -56,6 +57,7 @@ private:
     DescriptorPair wakePair_;
     Children children_;
     DescriptorReserve reserve_;
+    const LimitCountsPtr counts_;
     ConnectionContext context_;
     std::map<Connection *, std::unique_ptr<Connection>> connections_ GUARDED_BY(EventLoop::role);
     /** Those without HELLO, the oldest first; some that had one since, until there are too many. */

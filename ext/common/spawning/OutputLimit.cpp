@@ -14,8 +14,8 @@ constexpr std::uint64_t SECONDS = std::chrono::seconds(OutputLimit::INTERVAL).co
 
 }  // namespace
 
-OutputLimit::OutputLimit(EventLoop &loop, const Clock &clock, std::string app)
-    : clock_(clock), app_(std::move(app)), timer_(loop, [this] { finishInterval(); }) {}
+OutputLimit::OutputLimit(EventLoop &loop, const Clock &clock, std::string app, LimitCountsPtr counts)
+    : clock_(clock), app_(std::move(app)), counts_(std::move(counts)), timer_(loop, [this] { finishInterval(); }) {}
 
 OutputLimit::~OutputLimit() {
     timer_.stop();
@@ -88,6 +88,7 @@ OutputLimit::Rest OutputLimit::takeRestIfOver(MonotonicTime now) {
 }
 
 OutputLimit::Rest OutputLimit::takeRest() {
+    counts_->logLinesDropped += missing_;
     return {std::exchange(last_, std::nullopt), std::exchange(missing_, 0), static_cast<unsigned>(most_ / SECONDS)};
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/Clock.h"
+#include "base/LimitCounts.h"
 #include "base/Mutex.h"
 #include "loop/EventLoop.h"
 #include "loop/Timer.h"
@@ -33,7 +34,8 @@ public:
     static constexpr std::size_t LINE = 1024;
 
     /** @param app the name in the log */
-    OutputLimit(EventLoop &loop, const Clock &clock, std::string app);
+    OutputLimit(EventLoop &loop, const Clock &clock, std::string app,
+                LimitCountsPtr counts = std::make_shared<LimitCounts>());
     ~OutputLimit();
     OutputLimit(const OutputLimit &) = delete;
     OutputLimit &operator=(const OutputLimit &) = delete;
@@ -68,6 +70,7 @@ private:
 
     const Clock &clock_;
     const std::string app_;
+    const LimitCountsPtr counts_;
     Mutex mutex_{Locks::OUTPUT_LIMIT};
     std::uint64_t most_ GUARDED_BY(mutex_) = 0;
     std::uint64_t used_ GUARDED_BY(mutex_) = 0;

@@ -10,7 +10,7 @@ std::shared_ptr<OutputLimit> OutputLimits::of(const Options &options) {
         std::weak_ptr<OutputLimit> &known = limits_[options.groupName()];
         limit = known.lock();
         if (!limit) {
-            limit = std::make_shared<OutputLimit>(loop_, clock_, options.groupName());
+            limit = std::make_shared<OutputLimit>(loop_, clock_, options.groupName(), counts_);
             known = limit;
         }
     }

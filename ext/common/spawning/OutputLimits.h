@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/Clock.h"
 #include "base/Mutex.h"
@@ -16,8 +17,9 @@ namespace Passenger {
  *  Thread-safe. */
 class OutputLimits {
 public:
-    /** Both outlive this object and the limits. */
-    OutputLimits(EventLoop &loop, const Clock &clock) : loop_(loop), clock_(clock) {}
+    /** Loop and clock outlive this object and the limits. */
+    OutputLimits(EventLoop &loop, const Clock &clock, LimitCountsPtr counts)
+        : loop_(loop), clock_(clock), counts_(std::move(counts)) {}
 
     /** The application's, with the limit of these options from now on. */
     std::shared_ptr<OutputLimit> of(const Options &options) EXCLUDES(mutex_);
@@ -25,6 +27,7 @@ public:
 private:
     EventLoop &loop_;
     const Clock &clock_;
+    const LimitCountsPtr counts_;
     Mutex mutex_{Locks::OUTPUT_LIMITS};
     std::map<std::string, std::weak_ptr<OutputLimit>> limits_ GUARDED_BY(mutex_);
 };

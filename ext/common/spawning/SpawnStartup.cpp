@@ -223,6 +223,7 @@ void SpawnStartup::checkTaskLimit() {
             tooManyTasks_ =
                 fmt::format("; its user had {} processes and threads, as many as PassengerMaxBootProcesses {} allows",
                             tasks, options_.maxBootProcesses);
+            tools_.counts.bootsLimited++;
             Log::warn("event=spawn.process_limit app=\"{}\" processes={} limit={} directive=PassengerMaxBootProcesses",
                       options_.groupName(), tasks, taskLimit_);
         }

@@ -36,6 +36,7 @@ struct SpawnTools {
     OutputLimits &outputLimits;
     AppGroups &groups;
     AppUsers &appUsers;
+    LimitCounts &counts;
 };
 
 /**

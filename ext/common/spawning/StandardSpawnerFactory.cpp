@@ -1,5 +1,7 @@
 #include "spawning/StandardSpawnerFactory.h"
 
+#include <utility>
+
 #include "base/Exceptions.h"
 #include "base/SystemClock.h"
 #include "rights/Rights.h"
@@ -8,14 +10,15 @@
 
 namespace Passenger {
 
-StandardSpawnerFactory::StandardSpawnerFactory(EventLoop &loop, SpawnManager &manager)
+StandardSpawnerFactory::StandardSpawnerFactory(EventLoop &loop, SpawnManager &manager, LimitCountsPtr counts)
     : loop_(loop),
       manager_(manager),
       users_(database_, owners_, grants_),
-      outputLimits_(loop, SystemClock::instance()) {}
+      counts_(std::move(counts)),
+      outputLimits_(loop, SystemClock::instance(), counts_) {}
 
 SpawnerPtr StandardSpawnerFactory::create(const Options &options) {
-    const SpawnTools tools{loop_, manager_, users_, grants_, outputs_, outputLimits_, groups_, appUsers_};
+    const SpawnTools tools{loop_, manager_, users_, grants_, outputs_, outputLimits_, groups_, appUsers_, *counts_};
     if (options.spawnMethod == "direct" || options.speaksHttp()) {
         return std::make_unique<DirectSpawner>(tools);
     }

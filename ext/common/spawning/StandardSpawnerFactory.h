@@ -29,7 +29,8 @@ namespace Passenger {
  */
 class StandardSpawnerFactory final : public SpawnerFactory {
 public:
-    StandardSpawnerFactory(EventLoop &loop, SpawnManager &manager);
+    StandardSpawnerFactory(EventLoop &loop, SpawnManager &manager,
+                           LimitCountsPtr counts = std::make_shared<LimitCounts>());
 
     SpawnerPtr create(const Options &options) override;
     std::optional<FileRights> rightsFor(const Options &options) const override;
@@ -88,6 +89,7 @@ private:
     GrantsInForce grants_;
     const UserResolver users_;
     OutputFiles outputs_;
+    const LimitCountsPtr counts_;
     OutputLimits outputLimits_;
     AppUsers appUsers_;
     AppGroups groups_;

@@ -11,14 +11,15 @@
 namespace Passenger {
 
 /**
- * Limits the connections that one application has taken over in this httpd child, since each
- * occupies a thread until its end: the other applications need threads, too.
+ * Limits the threads of this httpd child that one application occupies for long in one way: by
+ * connections that it has taken over, or by slow clients for which no file may grow. The other
+ * applications need threads, too.
  *
  * Owned by Child. Thread-safe.
  */
-class HijackLimit {
+class ThreadLimit {
 public:
-    /** A connection that counts, until this object ends. */
+    /** A thread that counts, until this object ends. */
     class Place {
     public:
         Place(Place &&other) noexcept : limit_(std::exchange(other.limit_, nullptr)), app_(std::move(other.app_)) {}
@@ -30,28 +31,28 @@ public:
         }
 
     private:
-        friend class HijackLimit;
-        Place(HijackLimit &limit, std::string app) : limit_(&limit), app_(std::move(app)) {}
+        friend class ThreadLimit;
+        Place(ThreadLimit &limit, std::string app) : limit_(&limit), app_(std::move(app)) {}
 
-        HijackLimit *limit_;
+        ThreadLimit *limit_;
         std::string app_;
     };
 
     /** @param most for each application; 0: no limit */
-    explicit HijackLimit(std::size_t most) noexcept : most_(most) {}
+    explicit ThreadLimit(std::size_t most) noexcept : most_(most) {}
 
     std::size_t most() const noexcept {
         return most_;
     }
-    /** Nothing: the application has taken over as many as it may. */
+    /** Nothing: the application occupies as many as it may. */
     std::optional<Place> take(const std::string &app) EXCLUDES(mutex_);
 
 private:
     void giveBack(const std::string &app) EXCLUDES(mutex_);
 
     const std::size_t most_;
-    Mutex mutex_{Locks::HIJACK_LIMIT};
-    /** Connections by application; none is 0. */
+    Mutex mutex_{Locks::THREAD_LIMIT};
+    /** Threads by application; none is 0. */
     std::unordered_map<std::string, std::size_t> taken_ GUARDED_BY(mutex_);
 };
 

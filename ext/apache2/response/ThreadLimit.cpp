@@ -1,8 +1,8 @@
-#include "apache2/response/HijackLimit.h"
+#include "apache2/response/ThreadLimit.h"
 
 namespace Passenger {
 
-std::optional<HijackLimit::Place> HijackLimit::take(const std::string &app) {
+std::optional<ThreadLimit::Place> ThreadLimit::take(const std::string &app) {
     const LockGuard guard(mutex_);
     std::size_t &taken = taken_[app];
     if (most_ > 0 && taken >= most_) {
@@ -12,7 +12,7 @@ std::optional<HijackLimit::Place> HijackLimit::take(const std::string &app) {
     return Place(*this, app);
 }
 
-void HijackLimit::giveBack(const std::string &app) {
+void ThreadLimit::giveBack(const std::string &app) {
     const LockGuard guard(mutex_);
     const auto found = taken_.find(app);
     if (--found->second == 0) {

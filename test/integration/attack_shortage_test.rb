@@ -4,7 +4,7 @@ require_relative "support/integration_test"
 
 # The processes of httpd and of the agent may open few descriptors, and more requests come at once
 # than there are descriptors for reply channels.
-class DescriptorShortageTest < IntegrationTest
+class AttackShortageTest < IntegrationTest
   LIMIT = 256
   REQUESTS = 200
   # Each child has descriptors for all its threads. The agent has not.

@@ -1,0 +1,64 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/made_users"
+require_relative "support/unharmed"
+
+# An application takes more memory, and makes more processes, than its control group allows. The
+# kernel must have given the controllers to version 2 of its interface.
+class AttackGroupsTest < IntegrationTest
+  include Unharmed
+
+  MEGABYTES = 300
+  TASKS = 60
+  HOSTILE = <<~RUBY
+    def bomb
+      500.times.count do
+        fork { sleep }
+      rescue Errno::EAGAIN
+        false
+      end
+    end
+
+    run(lambda { |env|
+      case env["PATH_INFO"]
+      when "/hog" then "x" * (#{2 * MEGABYTES} << 20)
+      when "/bomb" then said = bomb.to_s
+      end
+      [200, {}, [said || "hello"]]
+    })
+  RUBY
+
+  if TestEnvironment.root?
+    serve do |made|
+      hostile = TestEnvironment.hand_over(SampleApps.written(HOSTILE), MadeUsers["b"].name)
+      made.site("attacker.test", hostile,
+                "PassengerMemoryMax #{MEGABYTES}\nPassengerTasksMax #{TASKS}\n" \
+                "PassengerSpawnMethod direct\n")
+      made.site("other.test", TestEnvironment.hand_over(SampleApps.rack, MadeUsers["a"].name))
+    end
+  end
+
+  def setup
+    skip "needs root" unless TestEnvironment.root?
+    %w[attacker.test other.test].each do |site|
+      eventually("an answer") { client(site).get("/").code.to_i < 400 }
+    end
+    without = server.log.text[/event=cgroups\.(?:limit_without_effect|off) .*/]
+    skip without if without
+  end
+
+  def test_a_memory_hog_is_killed_in_its_group
+    assert_unharmed(client("other.test"), "/hello") do
+      assert_status 502, client("attacker.test").get("/hog")
+    end
+    eventually("the next instance") { client("attacker.test").get("/").code == "200" }
+  end
+
+  def test_a_fork_bomb_stays_within_its_group
+    assert_unharmed(client("other.test"), "/hello") do
+      answer = client("attacker.test").get("/bomb")
+      assert_operator answer.body.to_i, :<=, TASKS
+    end
+  end
+end
