@@ -1,9 +1,12 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/unharmed"
 
 # An application takes connections over and never closes them. Each occupies a thread of httpd.
 class AttackHijackTest < IntegrationTest
+  include Unharmed
+
   THREADS = 8
   MOST = 6
 
@@ -42,6 +45,13 @@ class AttackHijackTest < IntegrationTest
       release
     end
     assert_equal 200, server.client("other.test").get("/hello").code.to_i
+  end
+
+  def test_connections_that_are_taken_over_harm_no_other_application
+    assert_unharmed(server.client("other.test"), "/hello") do
+      assert_held_soon
+      release
+    end
   end
 
   private

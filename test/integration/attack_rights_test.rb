@@ -2,11 +2,14 @@
 
 require_relative "support/integration_test"
 require_relative "support/made_users"
+require_relative "support/unharmed"
 require_relative "support/torture/hostile_child"
 
 # A child of httpd is taken over, and asks the agent for applications that the configuration does
 # not have. The attacker also owns an application.
 class AttackRightsTest < IntegrationTest
+  include Unharmed
+
   # Leaves a file that names the user in the folder of that name.
   TELL = 'File.write(File.join("%<place>s", "#{Process.uid}-#{Process.gid}-%<what>s"), "")'
 
@@ -85,6 +88,14 @@ class AttackRightsTest < IntegrationTest
     name = "#{root("victim")} (production) as #{victim.name}"
     assert_refused(%(no PassengerAppGroupName "#{name}"), "app_group_name" => name)
     assert_status 200, client("victim.test").get("/hello")
+  end
+
+  def test_questions_that_are_refused_harm_no_other_application
+    folder = evil("refused")
+    assert_unharmed(client("victim.test"), "/hello") do
+      100.times { ask(folder, "user" => "games") }
+    end
+    assert_empty traces
   end
 
   def test_the_limit_of_log_lines_is_not_lifted

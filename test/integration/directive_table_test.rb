@@ -97,6 +97,7 @@ class DirectiveTableTest < IntegrationTest
     PassengerConcurrencyModel PassengerRollingRestarts PassengerCustomErrorPage
     PassengerAppLogFile PassengerFriendlyErrorPages PassengerMaxHijackedConnections
     PassengerMaxDataBufferSize PassengerMaxDataBufferSizePerApp PassengerMinDataBufferFreeSpace
+    PassengerMaxSlowClients
   ].freeze
 
   ROWS.each do |row|

@@ -63,8 +63,8 @@ public:
 
     void testAnAgentThatIsReapedElsewhereIsStillStopped() {
         auto agent = startAgent(fakeAgentSettings());
-        ::kill(agent.handle.watchdogPid, SIGTERM);
-        CPPUNIT_ASSERT_EQUAL(agent.handle.watchdogPid, ::waitpid(agent.handle.watchdogPid, nullptr, 0));
+        ::kill(agent.handle.anchorPid, SIGTERM);
+        CPPUNIT_ASSERT_EQUAL(agent.handle.anchorPid, ::waitpid(agent.handle.anchorPid, nullptr, 0));
         stopAgent(agent.handle);
         CPPUNIT_ASSERT(!agentAlive(agent.handle));
     }
@@ -132,8 +132,8 @@ private:
      *  does not end it. */
     static void killWatchdog(const StartedAgent &agent) {
         const FileDescriptor pool = openPidFd(agent.poolPid);
-        ::kill(agent.handle.watchdogPid, SIGKILL);
-        ::waitpid(agent.handle.watchdogPid, nullptr, 0);
+        ::kill(agent.handle.anchorPid, SIGKILL);
+        ::waitpid(agent.handle.anchorPid, nullptr, 0);
         CPPUNIT_ASSERT(waitPidFd(pool, std::chrono::seconds(60)));
         ::kill(-agent.spawnServerPid, SIGKILL);
     }

@@ -208,7 +208,7 @@ public:
         const Observed orphans{before.instancePid, childrenOf(before.instancePid).at(0)};
         kill(before.poolPid);
         const auto after = FakeAgentClient(agent_.handle.connectSocket).welcome();
-        const Observed processes{agent_.handle.watchdogPid, after.poolPid, after.instancePid};
+        const Observed processes{agent_.handle.anchorPid, after.poolPid, after.instancePid};
 
         const FileDescriptor connectSocket(::fcntl(agent_.handle.connectSocket, F_DUPFD_CLOEXEC, 3));
         stopAgent(agent_.handle);
@@ -237,13 +237,13 @@ public:
     }
 
     void testAllProcessesEndWhenTheOwnerReleasesAnAgentWithoutOtherUsers() {
-        const Observed processes{agent_.handle.watchdogPid, agent_.poolPid, agent_.spawnServerPid};
+        const Observed processes{agent_.handle.anchorPid, agent_.poolPid, agent_.spawnServerPid};
         letGoOfAgent(agent_.handle);
         CPPUNIT_ASSERT(processes.allEndWithin(LIMIT));
     }
 
     void testAReleasedAgentServesUntilItsLastUserEnds() {
-        const Observed processes{agent_.handle.watchdogPid, agent_.poolPid, agent_.spawnServerPid};
+        const Observed processes{agent_.handle.anchorPid, agent_.poolPid, agent_.spawnServerPid};
         FileDescriptor users(::fcntl(agent_.handle.connectSocket, F_DUPFD_CLOEXEC, 3));
         letGoOfAgent(agent_.handle);
         const pid_t pool = FakeAgentClient(users.get()).welcome().poolPid;
@@ -255,8 +255,8 @@ public:
     }
 
     void testSigtermEndsAllProcesses() {
-        const Observed processes{agent_.handle.watchdogPid, agent_.poolPid, agent_.spawnServerPid};
-        ::kill(agent_.handle.watchdogPid, SIGTERM);
+        const Observed processes{agent_.handle.anchorPid, agent_.poolPid, agent_.spawnServerPid};
+        ::kill(agent_.handle.anchorPid, SIGTERM);
         CPPUNIT_ASSERT(processes.allEndWithin(LIMIT));
         CPPUNIT_ASSERT(!agentAlive(agent_.handle));
         CPPUNIT_ASSERT(!updateAgent(agent_.handle, fakeAgentSettings()));
@@ -294,8 +294,8 @@ public:
     }
 
     void testAReleasedAgentOutlivesItsWatchdog() {
-        const Observed anchor{agent_.handle.watchdogPid};
-        const pid_t pid = agent_.handle.watchdogPid;
+        const Observed anchor{agent_.handle.anchorPid};
+        const pid_t pid = agent_.handle.anchorPid;
         FileDescriptor users(::fcntl(agent_.handle.connectSocket, F_DUPFD_CLOEXEC, 3));
         letGoOfAgent(agent_.handle);
         const pid_t pool = FakeAgentClient(users.get()).welcome().poolPid;
@@ -307,7 +307,7 @@ public:
 
     void testThePoolProcessEndsWhenTheAnchorIsKilled() {
         const Observed pool{agent_.poolPid};
-        ::kill(agent_.handle.watchdogPid, SIGKILL);
+        ::kill(agent_.handle.anchorPid, SIGKILL);
         CPPUNIT_ASSERT(pool.allEndWithin(LIMIT));
         // The real engine ends the instances; the fake one does not.
         ::kill(-agent_.spawnServerPid, SIGKILL);
@@ -321,7 +321,7 @@ public:
         CPPUNIT_ASSERT(hasOpen(::getpid(), name));
 
         agent_ = startAgent(fakeAgentSettings());
-        CPPUNIT_ASSERT(!hasOpen(agent_.handle.watchdogPid, name));
+        CPPUNIT_ASSERT(!hasOpen(agent_.handle.anchorPid, name));
         CPPUNIT_ASSERT(!hasOpen(agent_.poolPid, name));
         CPPUNIT_ASSERT(!hasOpen(agent_.spawnServerPid, name));
     }
@@ -339,7 +339,7 @@ private:
         FakeAgentClient client(agent_.handle.connectSocket);
         client.put(keyAndNote.first, keyAndNote.second, descriptor);
         const Observed pool{client.welcome().poolPid};
-        kill(watchdogOf(agent_.handle.watchdogPid));
+        kill(watchdogOf(agent_.handle.anchorPid));
         CPPUNIT_ASSERT(pool.allEndWithin(LIMIT));
     }
 
@@ -384,7 +384,7 @@ private:
             char byte;
             ::_exit(static_cast<int>(::read(life.first.get(), &byte, 1)));
         }
-        const pid_t pids[] = {agent.handle.watchdogPid, agent.poolPid, agent.spawnServerPid};
+        const pid_t pids[] = {agent.handle.anchorPid, agent.poolPid, agent.spawnServerPid};
         if (::write(report, pids, sizeof pids) == sizeof pids) {
             ::pause();
         }

@@ -67,20 +67,20 @@ LeftAgent &retained() {
     return Retained::data<LeftAgent>(RETAINED_NAME);
 }
 
-/** httpd reaps each of its child processes, and reports the end of the watchdog within a second. */
-void watchdogChanged(int reason, void *process, int /*status*/) {
+/** httpd reaps each of its child processes, and reports the end of the anchor within a second. */
+void anchorChanged(int reason, void *process, int /*status*/) {
     if (reason == APR_OC_REASON_DEATH) {
         apr_proc_other_child_unregister(process);
         guarded(ap_server_conf, "other_child", [] { return AgentKeeper::check(ap_server_conf), OK; });
     }
 }
 
-/** Registers the watchdog, if an agent runs. The registration ends with pconf. */
+/** Registers the anchor, if an agent runs. The registration ends with pconf. */
 void watch() {
     if (theServer != nullptr) {
         auto *process = static_cast<apr_proc_t *>(apr_pcalloc(thePconf, sizeof(apr_proc_t)));
-        process->pid = theServer->watchdogPid();
-        apr_proc_other_child_register(process, watchdogChanged, process, nullptr, thePconf);
+        process->pid = theServer->anchorPid();
+        apr_proc_other_child_register(process, anchorChanged, process, nullptr, thePconf);
     }
 }
 
@@ -112,11 +112,11 @@ bool adopt(LeftAgent &keep, const AgentIdentity &wanted, const AgentSettings &se
     theServer = new ApplicationPoolServer(keep.handle);
     if (!theServer->alive()) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.died pid=%ld",
-                     static_cast<long>(keep.handle.watchdogPid));
+                     static_cast<long>(keep.handle.anchorPid));
     } else if (!(keep.identity == wanted)) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
                      "event=agent.replaced pid=%ld reason=\"program or settings changed\"",
-                     static_cast<long>(keep.handle.watchdogPid));
+                     static_cast<long>(keep.handle.anchorPid));
         // A deliberate replacement does not count as a failure, however short the agent's life. The
         // old children still have requests in this agent.
         keep.startedAt = 0;

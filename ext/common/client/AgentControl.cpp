@@ -63,7 +63,7 @@ FileDescriptor openLog(const AgentSettings &settings) {
     return FileDescriptor(fd);
 }
 
-ChildProcess startWatchdog(const AgentSettings &settings, const FileDescriptor &control, const FileDescriptor &log) {
+ChildProcess startAnchor(const AgentSettings &settings, const FileDescriptor &control, const FileDescriptor &log) {
     ChildProcess::Command command;
     command.program = settings.agentProgram();
     command.arguments = {"anchor"};
@@ -79,12 +79,12 @@ Frame settingsFrame(FrameType type, const AgentSettings &settings) {
     return frame;
 }
 
-Frame receiveAnswer(FrameSocket &control, ChildProcess &watchdog) {
+Frame receiveAnswer(FrameSocket &control, ChildProcess &anchor) {
     try {
         return control.receive(FrameSocket::in(START_TIMEOUT));
     } catch (const EndOfFileException &) {
-        const auto status = watchdog.wait(REAP_TIMEOUT);
-        throw IOException("The agent's watchdog " + (status ? describeEnd(*status) : "closed its socket") +
+        const auto status = anchor.wait(REAP_TIMEOUT);
+        throw IOException("The agent " + (status ? describeEnd(*status) : "closed its socket") +
                           " before it was ready; its log may have the reason");
     } catch (const TimeoutException &) {
         throw TimeoutException("The agent was not ready after " + std::to_string(START_TIMEOUT.count()) + " seconds");
@@ -92,20 +92,20 @@ Frame receiveAnswer(FrameSocket &control, ChildProcess &watchdog) {
 }
 
 /** After a failure the watchdog ends everything and itself. If it does not, it is killed. */
-void awaitEnd(FrameSocket &control, ChildProcess &watchdog) {
+void awaitEnd(FrameSocket &control, ChildProcess &anchor) {
     if (pollUntil(control.descriptor().get(), POLLIN, deadlineIn(STOP_TIMEOUT))) {
-        watchdog.wait(REAP_TIMEOUT);
+        anchor.wait(REAP_TIMEOUT);
     }
 }
 
-/** A pidfd of the running watchdog; none: the watchdog has ended. */
+/** A pidfd of the running anchor; none: the anchor has ended. */
 FileDescriptor pidFdOf(const AgentHandle &handle) {
     if (!agentAlive(handle)) {
         return FileDescriptor();
     }
     try {
-        auto pidFd = openPidFd(handle.watchdogPid);
-        // The watchdog lives after pidfd_open(), too, so the pid was its own.
+        auto pidFd = openPidFd(handle.anchorPid);
+        // The anchor lives after pidfd_open(), too, so the pid was its own.
         return agentAlive(handle) ? std::move(pidFd) : FileDescriptor();
     } catch (const SystemException &) {
         return FileDescriptor();
@@ -128,8 +128,8 @@ void waitForEnd(const AgentHandle &handle, const FileDescriptor &pidFd) {
     }
 }
 
-void reap(pid_t watchdog) noexcept {
-    while (::waitpid(watchdog, nullptr, WNOHANG) < 0 && errno == EINTR) {
+void reap(pid_t anchor) noexcept {
+    while (::waitpid(anchor, nullptr, WNOHANG) < 0 && errno == EINTR) {
     }
 }
 
@@ -141,7 +141,7 @@ void closeIfOpen(int &fd) noexcept {
 StartedAgent startAgentOn(int serverSocket, const AgentSettings &settings) {
     const FileDescriptor log = openLog(settings);
     DescriptorPair pair = makeStreamPair();
-    ChildProcess watchdog = startWatchdog(settings, pair.second, log);
+    ChildProcess anchor = startAnchor(settings, pair.second, log);
     pair.second.reset();
     FrameSocket control(std::move(pair.first));
 
@@ -154,13 +154,13 @@ StartedAgent startAgentOn(int serverSocket, const AgentSettings &settings) {
         }
         // The watchdog has ended already; receiveAnswer() finds out how.
     }
-    Frame answer = receiveAnswer(control, watchdog);
+    Frame answer = receiveAnswer(control, anchor);
     if (answer.type == FrameType::AGENT_FAILED) {
-        awaitEnd(control, watchdog);
+        awaitEnd(control, anchor);
         throwFailure(answer);
     }
     if (answer.type != FrameType::AGENT_STARTED) {
-        throw ProtocolException("The agent's watchdog answered with an unexpected frame");
+        throw ProtocolException("The agent answered with an unexpected frame");
     }
 
     StartedAgent started;
@@ -168,7 +168,7 @@ StartedAgent startAgentOn(int serverSocket, const AgentSettings &settings) {
     started.spawnServerPid = static_cast<pid_t>(answer.number(2));
     started.warning = answer.field(3);
     started.handle.controlSocket = control.release().release();
-    started.handle.watchdogPid = watchdog.release();
+    started.handle.anchorPid = anchor.release();
     started.handle.ownerPid = ::getpid();
     return started;
 }
@@ -210,8 +210,8 @@ void stopAgent(AgentHandle &handle) noexcept {
     refuseAgentsUsers(handle);
     closeIfOpen(handle.controlSocket);
     closeIfOpen(handle.connectSocket);
-    if (handle.watchdogPid > 0 && handle.ownerPid == ::getpid()) {
-        reap(handle.watchdogPid);
+    if (handle.anchorPid > 0 && handle.ownerPid == ::getpid()) {
+        reap(handle.anchorPid);
     }
     handle = AgentHandle();
 }

@@ -15,7 +15,8 @@ struct AgentHandle {
     int connectSocket = -1;
     /** The other end, for an agent that may have to replace this one. */
     int serverSocket = -1;
-    pid_t watchdogPid = 0;
+    /** The process that this owner has started. */
+    pid_t anchorPid = 0;
     pid_t ownerPid = 0;
 };
 
@@ -34,12 +35,12 @@ struct StartedAgent {
  * without threads; the handle is their only memory. The process that owns the agent makes one call
  * at a time; any process may call agentAlive().
  *
- * The control socket shows whether the watchdog runs, since only the watchdog has its other end.
+ * The control socket shows whether the agent runs, since only anchor and watchdog have its other
+ * end.
  * The pid does not show it: httpd reaps every child process that ends.
  */
 
-/** Starts watchdog and pool process, and waits until they are ready. After an exception both have
- *  ended.
+/** Starts the agent, and waits until it is ready. After an exception all its processes have ended.
  *  @throws SystemException, IOException (the log file cannot be opened; the agent ended),
  *  SpawnException (the spawn server does not start), boost::thread_resource_error (a thread of the
  *  agent could not be made) */
@@ -65,7 +66,7 @@ void letGoOfAgent(AgentHandle &handle) noexcept;
  *  @throws IOException (the log file cannot be opened) */
 bool updateAgent(const AgentHandle &handle, const AgentSettings &settings);
 
-/** Whether the watchdog still runs. */
+/** Whether the agent still runs. */
 bool agentAlive(const AgentHandle &handle) noexcept;
 
 }  // namespace Passenger

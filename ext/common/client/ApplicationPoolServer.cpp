@@ -103,7 +103,7 @@ void ApplicationPoolServer::detach() {
 void ApplicationPoolServer::disown() {
     closeDescriptor(handle_.controlSocket);
     closeDescriptor(handle_.serverSocket);
-    handle_.watchdogPid = 0;
+    handle_.anchorPid = 0;
     handle_.ownerPid = 0;
 }
 

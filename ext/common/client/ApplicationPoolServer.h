@@ -17,10 +17,11 @@ class PoolClient;
 
 /**
  * The handle of a pool that several processes share, with the interface of Phusion Passenger 1.0
- * (doc/ORIGINS.md). The constructor starts the agent (watchdog, pool process, spawn server);
- * processes forked afterwards call connect() and get an ApplicationPool. The agent opens no port
- * and accepts requests only over inherited descriptors. With AgentSettings::instanceRegistryDir
- * there is one named socket, `control`: it takes orders of commands, and no request.
+ * (doc/ORIGINS.md). The constructor starts the agent (anchor, watchdog, pool process, spawn
+ * server); processes forked afterwards call connect() and get an ApplicationPool. The agent opens
+ * no port and accepts requests only over inherited descriptors. With
+ * AgentSettings::instanceRegistryDir there is one named socket, `control`: it takes orders of
+ * commands, and no request.
  *
  * Owned by the process that made it. When that process ends in any way, the agent ends, too. The
  * destructor ends the agent with all instances and waits for their end, except after detach() or
@@ -76,10 +77,10 @@ public:
      *  ended.
      *  @throws IOException (the log file cannot be opened; nothing has changed then) */
     bool update(const AgentSettings &settings);
-    pid_t watchdogPid() const noexcept {
-        return handle_.watchdogPid;
+    pid_t anchorPid() const noexcept {
+        return handle_.anchorPid;
     }
-    /** Whether the agent's watchdog still runs. */
+    /** Whether the agent's anchor still runs. */
     bool alive() const;
     /** Starts another agent in place of a dead one. Processes that were forked before wait for it,
      *  and then use it.

@@ -65,7 +65,7 @@ std::vector<CommandSpec> makeTable() {
           {"watch", '\0', Argument::OPTIONAL, "SECONDS", "Repeat, by default each 2 seconds, until Ctrl-C.", ""},
           {"sort", '\0', Argument::REQUIRED, "KEY",
            "Order applications by this, the largest first. By default by name.", "requests|queue|memory|cpu|name"},
-          {"pid-identifier", '\0', Argument::NONE, "", "NAME is the pid of an agent's watchdog.", ""},
+          {"pid-identifier", '\0', Argument::NONE, "", "NAME is the pid of an agent's anchor.", ""},
           {"verbose", 'v', Argument::NONE, "", "Show failures, versions and times of each application, too.", ""},
           REGISTRY,
           VERSION,

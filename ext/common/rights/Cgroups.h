@@ -40,7 +40,7 @@ public:
     /**
      * Makes the folder, unless it exists, and finds what dead agents have left beside it.
      * @param place from CgroupPlace
-     * @param agent the watchdog, whose pid is in the folder's name
+     * @param agent the anchor, whose pid is in the folder's name
      * @throws SystemException
      */
     Cgroups(std::string place, pid_t agent);

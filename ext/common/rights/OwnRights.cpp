@@ -274,8 +274,8 @@ void OwnRights::removeSocketFolders(const std::string &folder, pid_t bridge) {
     }
 }
 
-RegistryFolder OwnRights::makeRegistry(const std::string &parent, unsigned backlog, pid_t watchdog, pid_t pool) {
-    return RegistryFolder::make(parent, backlog, watchdog, pool);
+RegistryFolder OwnRights::makeRegistry(const std::string &parent, unsigned backlog, pid_t anchor, pid_t pool) {
+    return RegistryFolder::make(parent, backlog, anchor, pool);
 }
 
 void OwnRights::removeRegistry(const std::string &folder) {

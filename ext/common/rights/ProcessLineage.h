@@ -20,7 +20,7 @@ std::optional<uid_t> userOf(pid_t pid);
 
 /**
  * Why the process is none of an application: it does not descend from the agent, or runs as root.
- * @param agent the watchdog, which adopts all orphans
+ * @param agent the anchor, from which all processes of the agent descend
  * @return empty: it is one of an application
  */
 std::string refusal(pid_t pid, pid_t agent);

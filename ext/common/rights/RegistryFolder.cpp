@@ -105,9 +105,9 @@ FileDescriptor listenIn(const std::string &path, unsigned backlog) {
     return socket;
 }
 
-FileDescriptor lockIn(const std::string &path, pid_t watchdog) {
+FileDescriptor lockIn(const std::string &path, pid_t anchor) {
     const std::string file = path + "/" + PID;
-    const std::string text = std::to_string(watchdog) + "\n";
+    const std::string text = std::to_string(anchor) + "\n";
     FileDescriptor lock(::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0 ||
         ::write(lock.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
@@ -118,7 +118,7 @@ FileDescriptor lockIn(const std::string &path, pid_t watchdog) {
 
 }  // namespace
 
-RegistryFolder RegistryFolder::make(const std::string &parent, unsigned backlog, pid_t watchdog, pid_t pool) {
+RegistryFolder RegistryFolder::make(const std::string &parent, unsigned backlog, pid_t anchor, pid_t pool) {
     if (::mkdir(parent.c_str(), 0755) != 0 && errno != EEXIST) {
         throw SystemException("the folder " + parent + " cannot be made", errno);
     }
@@ -135,12 +135,12 @@ RegistryFolder RegistryFolder::make(const std::string &parent, unsigned backlog,
         if (::chmod(path.c_str(), FOR_ALL_TO_ENTER) != 0) {
             throw SystemException(path, errno);
         }
-        folder.lock = lockIn(path, watchdog);
+        folder.lock = lockIn(path, anchor);
         folder.socket = listenIn(path, backlog);
         write(path + "/" + PROPERTIES,
               fmt::format(R"({{"version":"{}","pid":{},"pool_pid":{},"httpd_pid":{},"started_at":{},"control":{}}})"
                           "\n",
-                          PASSENGER_VERSION, watchdog, pool, parentOf(watchdog), std::time(nullptr),
+                          PASSENGER_VERSION, anchor, pool, parentOf(anchor), std::time(nullptr),
                           jsonString(path + "/" + CONTROL)));
     } catch (...) {
         remove(path);

@@ -27,10 +27,10 @@ struct RegistryFolder {
     /**
      * Makes the folder, and `parent` if it is missing. Removes folders of dead agents.
      * @param backlog the socket's
-     * @param watchdog, pool the agent's processes, for `properties.json`
+     * @param anchor, pool the agent's processes, for `properties.json`
      * @throws SystemException, IOException
      */
-    static RegistryFolder make(const std::string &parent, unsigned backlog, pid_t watchdog, pid_t pool);
+    static RegistryFolder make(const std::string &parent, unsigned backlog, pid_t anchor, pid_t pool);
     /** Removes a folder that make() has made, and its files. Other paths are left alone. */
     static void remove(const std::string &path) noexcept;
 };

@@ -151,7 +151,7 @@ public:
     /**
      * From now on each application's processes have a control group, if the system allows it. Logs
      * whether it does. Once.
-     * @param agent the watchdog
+     * @param agent the anchor
      */
     virtual void useGroups(pid_t agent) = 0;
     /** Whether new processes are to wait for place(). Does not change any more once processes are
@@ -207,7 +207,7 @@ public:
     virtual void removeSocketFolders(const std::string &folder, pid_t bridge) = 0;
 
     /** As RegistryFolder::make(). */
-    virtual RegistryFolder makeRegistry(const std::string &parent, unsigned backlog, pid_t watchdog, pid_t pool) = 0;
+    virtual RegistryFolder makeRegistry(const std::string &parent, unsigned backlog, pid_t anchor, pid_t pool) = 0;
     virtual void removeRegistry(const std::string &folder) = 0;
     /** The file of PassengerFileDescriptorLogFile, for appending. @throws SystemException,
      *  IOException */

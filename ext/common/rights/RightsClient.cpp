@@ -351,7 +351,7 @@ void RightsClient::removeSocketFolders(const std::string & /*folder*/, pid_t bri
     ask(frame);
 }
 
-RegistryFolder RightsClient::makeRegistry(const std::string & /*parent*/, unsigned backlog, pid_t /*watchdog*/,
+RegistryFolder RightsClient::makeRegistry(const std::string & /*parent*/, unsigned backlog, pid_t /*anchor*/,
                                           pid_t pool) {
     Frame frame = request(RightsVerb::MAKE_REGISTRY);
     frame.add(std::uint64_t{backlog});

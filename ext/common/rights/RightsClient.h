@@ -54,7 +54,7 @@ public:
     std::optional<std::uint64_t> memoryOf(pid_t pid, bool descendants) override;
     void prepareSpawnDir(const std::string &folder) override;
     void removeSocketFolders(const std::string &folder, pid_t bridge) override;
-    RegistryFolder makeRegistry(const std::string &parent, unsigned backlog, pid_t watchdog, pid_t pool) override;
+    RegistryFolder makeRegistry(const std::string &parent, unsigned backlog, pid_t anchor, pid_t pool) override;
     void removeRegistry(const std::string &folder) override;
     FileDescriptor openDescriptorLog(const std::string &path) override;
 
