@@ -201,7 +201,7 @@ class SettingsReloadTest < IntegrationTest
   end
 
   def agents(server)
-    server.tree.matching(/passenger-agent watchdog/).map(&:pid)
+    server.tree.matching(/passenger-agent anchor/).map(&:pid)
   end
 
   def instances(server)
