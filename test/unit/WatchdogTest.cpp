@@ -299,7 +299,10 @@ public:
         FileDescriptor users(::fcntl(agent_.handle.connectSocket, F_DUPFD_CLOEXEC, 3));
         letGoOfAgent(agent_.handle);
         const pid_t pool = FakeAgentClient(users.get()).welcome().poolPid;
+        const Observed process{pool};
         kill(watchdogOf(pid));
+        // It may answer until then.
+        CPPUNIT_ASSERT(process.allEndWithin(LIMIT));
         CPPUNIT_ASSERT(FakeAgentClient(users.get()).welcome().poolPid != pool);
         users.reset();
         CPPUNIT_ASSERT(anchor.allEndWithin(LIMIT));
