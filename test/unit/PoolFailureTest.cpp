@@ -200,7 +200,9 @@ public:
 
     void testWithoutRequestsThereAreThreeAttempts() {
         failAlways();
-        CPPUNIT_ASSERT(refuses());
+        Options options = app();
+        options.minInstances = 1;
+        CPPUNIT_ASSERT(refuses(options));
         passSlowly(600s);
         CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
         // One of them in full.
@@ -213,17 +215,19 @@ public:
 
     void testAfterThreeAttemptsEachRequestAndEachChangeGetsOne() {
         failAlways();
-        CPPUNIT_ASSERT(refuses(inFolder()));
+        Options options = inFolder();
+        options.minInstances = 1;
+        CPPUNIT_ASSERT(refuses(options));
         passSlowly(600s);
         CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
-        CPPUNIT_ASSERT(refuses(inFolder()));
+        CPPUNIT_ASSERT(refuses(options));
         passSlowly(600s);
         CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
         restart();
         passSlowly(600s);
         CPPUNIT_ASSERT_EQUAL(5U, factory_->attempts());
         factory_->failuresToCome = 0;
-        CPPUNIT_ASSERT(get(inFolder()) != nullptr);
+        CPPUNIT_ASSERT(get(options) != nullptr);
     }
 
     void testAnApplicationThatServesIsTriedForItsRequests() {
@@ -237,11 +241,12 @@ public:
         };
         get(options).reset();
         passSlowly(600s);
-        // The first instance, and three attempts.
-        CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
+        // Two at once; then three attempts, counted from the start that succeeded.
+        const unsigned attempts = factory_->attempts();
+        CPPUNIT_ASSERT(attempts == 4 || attempts == 5);
         get(options).reset();
         passSlowly(600s);
-        CPPUNIT_ASSERT_EQUAL(5U, factory_->attempts());
+        CPPUNIT_ASSERT_EQUAL(attempts + 1, factory_->attempts());
     }
 
     void testADeadInstanceIsReplaced() {

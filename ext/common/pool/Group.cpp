@@ -251,6 +251,8 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
 void Group::failed(const SpawnTask &task, GetFailure failure) {
     counters_.spawnsFailed++;
     const MonotonicTime now = context_.clock.now();
+    // Requests before this moment have asked for this start.
+    demand_.notePeak(now);
     failures_.backoff().spawnFailed(now);
     failures_.report("spawn.failed", failure, now);
     if (versions_.deploys(task)) {
@@ -414,9 +416,7 @@ void Group::lendChannel(Process &process, ChannelId channel) {
     const bool known =
         context_.channels.lend(channel, slot_, [&](int end) { given = process.giveChannel(channel, end); });
     if (!given) {
-        Frame answer(FrameType::NO_CHANNEL);
-        answer.add(channel.value());
-        process.send(answer);
+        process.send(Frame(FrameType::NO_CHANNEL, {std::to_string(channel.value())}));
     }
     if (known && !given) {
         // The instance drops the request.
