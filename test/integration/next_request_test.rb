@@ -8,10 +8,11 @@ class NextRequestTest < IntegrationTest
   TOUCHES = 8
   NODE = "require('http').createServer((request, response) => response.end('%s'))\n" \
          "  .listen(3000);\n"
-  WSGI = "def application(environ, start_response):\n    start_response('200 OK', [])\n    " \
-         "return [b'%s']\n"
+  WSGI = "def application(environ, start_response):\n    start_response('200 OK', [])\n" \
+         "    return [b'%s']\n"
   COMMAND = "const port = process.env.PORT;\n" \
-            "require('http').createServer((request, response) => response.end('%s')).listen(port);\n"
+            "require('http').createServer((request, response) => response.end('%s'))\n" \
+            "  .listen(port);\n"
   CACHED = "run proc { |_env| [200, { 'cache-control' => 'public, max-age=600' }, ['%s']] }\n"
   CONFIG_RU = "run proc { |_env| [200, {}, ['%s']] }\n"
   DEVELOPMENT = "PassengerAppEnv development\n"
