@@ -42,7 +42,9 @@ void Intake::prepareProcess() {
 }
 
 Intake::Intake(HandoverPtr handover, std::function<void()> idle)
-    : workers_(handover->threads),
+    : mostWorkers_(handover->threads),
+      workers_(handover->places),
+      freePlaces_(handover->places),
       tellIdle_(std::move(idle)),
       open_(!handover->paused),
       handover_(std::move(handover)),
@@ -71,12 +73,12 @@ std::optional<std::size_t> Intake::take(Seat &seat, std::span<char> buffer) {
 
 /** Whether the worker may take requests, of the handover that it has or of the next one. */
 bool Intake::available(const Seat &seat) const {
-    return open_ && !(seat.atEnd && seat.handover == handover_);
+    return open_ && !(seat.atEnd && seat.handover == handover_) && (seat.placed || freePlaces_ > 0);
 }
 
 /** False: the intake is finished. */
 bool Intake::awaitOpen(Seat &seat) {
-    if (open_ && seat.handover && !seat.own && !seat.atEnd) {
+    if (open_ && seat.placed && !seat.own && !seat.atEnd) {
         return true;
     }
     LockGuard lock(mutex_);
@@ -84,6 +86,7 @@ bool Intake::awaitOpen(Seat &seat) {
     seats_.insert(&seat);
     if (!available(seat)) {
         idle_++;
+        standby_ += seat.placed ? 0 : 1;
         if (!open_) {
             tellIfIdle();
         }
@@ -91,11 +94,14 @@ bool Intake::awaitOpen(Seat &seat) {
             lock.wait(changed_);
         }
         idle_--;
+        standby_ -= seat.placed ? 0 : 1;
     }
     if (finished_) {
         seats_.erase(&seat);
         return false;
     }
+    freePlaces_ -= seat.placed ? 0 : 1;
+    seat.placed = true;
     if (!seat.handover || seat.atEnd) {
         seat.handover = handover_;
         seat.atEnd = false;
@@ -128,6 +134,25 @@ ssize_t Intake::receive(const Seat &seat, std::span<char> buffer) {
         if (poll(entries, 2, -1) < 0) {
             return -1;
         }
+    }
+}
+
+std::optional<std::uint32_t> Intake::lend(Seat &seat) {
+    const LockGuard lock(mutex_);
+    seat.placed = false;
+    freePlaces_++;
+    if (standby_ >= freePlaces_ || workers_ == mostWorkers_ || finished_) {
+        changed_.notify_all();
+        return std::nullopt;
+    }
+    return workers_++;
+}
+
+void Intake::forgoWorker() {
+    const LockGuard lock(mutex_);
+    workers_--;
+    if (!open_) {
+        tellIfIdle();
     }
 }
 

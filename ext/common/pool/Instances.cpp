@@ -149,10 +149,21 @@ unsigned Instances::busy() const {
         all_.begin(), all_.end(), [this](const ProcessPtr &process) { return serves(process) && isBusy(*process); }));
 }
 
+unsigned Instances::places() const noexcept {
+    unsigned sum = 0;
+    for (const ProcessPtr &process : all_) {
+        sum += serves(process) ? process->socket.concurrency : 0;
+    }
+    return sum;
+}
+
 unsigned Instances::capacity() const {
     unsigned sum = 0;
     for (const ProcessPtr &process : all_) {
-        const unsigned places = serves(process) ? process->socket.concurrency : 0;
+        unsigned places = serves(process) ? process->socket.concurrency : 0;
+        if (serves(process) && process->socket.hasCellsForWaiting()) {
+            places = std::max(places, taken(*process));
+        }
         sum += places - std::min(places, queue_.abandoned().count(process->socket.cells));
     }
     return sum;
@@ -161,8 +172,9 @@ unsigned Instances::capacity() const {
 unsigned Instances::freeThreads() const {
     unsigned sum = 0;
     for (const ProcessPtr &process : all_) {
-        sum +=
-            serves(process) ? process->socket.concurrency - std::min(process->socket.concurrency, taken(*process)) : 0;
+        const Socket &socket = process->socket;
+        const unsigned cells = socket.hasCellsForWaiting() ? socket.cells.count : socket.concurrency;
+        sum += serves(process) ? std::min(socket.concurrency, cells - std::min(cells, taken(*process))) : 0;
     }
     return sum;
 }
