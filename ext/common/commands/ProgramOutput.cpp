@@ -71,7 +71,9 @@ ProgramOutput ProgramOutput::of(const std::string &program, const std::vector<st
     std::optional<int> status;
     while (!status && std::chrono::steady_clock::now() < deadline && output.text.size() < LONGEST) {
         // A process that the program has left behind may keep the pipe open.
-        status = readUntil(deadlineIn(INTERVAL)) ? std::nullopt : process.wait(INTERVAL);
+        if (!readUntil(deadlineIn(INTERVAL))) {
+            status = process.wait(INTERVAL);
+        }
     }
     while (status && readUntil(std::chrono::steady_clock::now())) {
     }
