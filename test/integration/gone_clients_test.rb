@@ -152,20 +152,6 @@ class GoneClientsTest < IntegrationTest
     eventually("they have ended") { node.first.zero? }
   end
 
-  def test_node_works_at_other_requests_while_streams_and_long_polls_wait
-    skip "needs node" unless NODE
-    closed = node.last
-    raws = Array.new(80) do |at|
-      server.raw("node.test").request("GET", at.even? ? "/stream" : "/poll")
-    end
-    eventually("they have begun") { node.first == 80 }
-    assert_equal [80], app("node.test")["instances"].map { |one| one["sessions"] }
-    raws.each(&:close)
-    eventually("they have ended") { node == [0, closed + 80] }
-  ensure
-    raws&.each(&:close)
-  end
-
   def test_node_sees_the_end_of_a_long_poll_whose_client_has_closed_or_aborted
     skip "needs node" unless NODE
     %i[close abort].each do |way|
@@ -287,13 +273,9 @@ class GoneClientsTest < IntegrationTest
 
   # How many requests of the application wait, as the agent says.
   def waiting_requests(site)
-    app(site).dig("queue", "waiting")
-  end
-
-  def app(site)
     root = server.configuration.sites.find { |one| one.name == site }.root
     ControlClient.in(File.join(server.folder, "run")).status["apps"]
-                 .find { |app| app["name"].include?(root) }
+                 .find { |app| app["name"].include?(root) }.dig("queue", "waiting")
   end
 
   # Opens so many, and ends them. Returns how many Node then has open, and how many of these it has

@@ -118,7 +118,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0, ::setrlimit(RLIMIT_NOFILE, &none));
         bool failed = false;
         try {
-            queue.handOver(nullptr, 1, 1);
+            queue.handOver(nullptr, 1);
         } catch (const SystemException &) {
             failed = true;
         }

@@ -1,7 +1,5 @@
 #include "bridge/Handover.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
@@ -9,18 +7,12 @@
 
 namespace Passenger::Bridge {
 
-std::uint32_t Handover::placesOf(const Frame &serve) {
-    const std::uint64_t places = serve.fields.size() > 8 ? serve.number(8) : 0;
-    return static_cast<std::uint32_t>(places == 0 ? serve.number(1) : std::min(places, serve.number(1)));
-}
-
 Handover::Handover(Frame &serve)
     : queue(serve.takeDescriptor(0)),
       claims(serve.takeDescriptor(1)),
       senders(serve.takeDescriptor(2)),
       firstCell(static_cast<std::uint32_t>(serve.number(0))),
       threads(static_cast<std::uint32_t>(serve.number(1))),
-      places(placesOf(serve)),
       stickyId(serve.fields.size() > 4 ? static_cast<std::uint32_t>(serve.number(4)) : 0),
       paused(serve.fields.size() > 7 && serve.number(7) != 0) {
     if (serve.number(1) == 0 || serve.number(0) + serve.number(1) > ClaimsLayout::CELLS) {

@@ -17,9 +17,6 @@ struct Handover {
     /** Takes the descriptors out of SERVE. @throws ProtocolException when it is malformed */
     explicit Handover(Frame &serve);
 
-    /** How many of the threads of SERVE may work at once. */
-    static std::uint32_t placesOf(const Frame &serve);
-
     FileDescriptor queue;
     FileDescriptor claims;
     FileDescriptor senders;
@@ -27,8 +24,6 @@ struct Handover {
     std::shared_ptr<const FileDescriptor> own;
     std::uint32_t firstCell = 0;
     std::uint32_t threads = 0;
-    /** Requests at once beside those that have been silent for a while; at most `threads`. */
-    std::uint32_t places = 0;
     /** The instance's id for sticky sessions, or 0. */
     std::uint32_t stickyId = 0;
     /** No request is taken before the agent says so. */

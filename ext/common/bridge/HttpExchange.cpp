@@ -24,9 +24,6 @@ constexpr std::size_t READ_SIZE = MAX_MESSAGE - sizeof(MessageHeader);
 /** An application may wait for the body without sending 100 (RFC 9110, section 10.1.1). */
 constexpr std::chrono::seconds SILENCE{1};
 
-/** In milliseconds. A request that is silent for so long only waits. */
-constexpr int QUIET = 250;
-
 constexpr unsigned CONTINUE = 100;
 constexpr unsigned BAD_REQUEST = 400;
 constexpr unsigned BAD_GATEWAY = 502;
@@ -152,18 +149,11 @@ void HttpExchange::waitForEither() {
     pollfd entries[2] = {
         {parts_.connection.descriptor(), static_cast<short>(hasOutput() ? POLLIN | POLLOUT : POLLIN), 0},
         {parts_.channel.end.get(), static_cast<short>(takesBody ? POLLIN : 0), 0}};
-    const int patience = this->patience();
-    const bool lends = patience < 0 && hasPlace_;
-    const int ready = poll(entries, 2, lends ? QUIET : patience);
+    const int ready = poll(entries, 2, patience());
     if (ready < 0) {
         if (errno != EINTR) {
             throw SystemException("poll", errno);
         }
-        return;
-    }
-    if (ready == 0 && lends) {
-        hasPlace_ = false;
-        parts_.lendPlace();
         return;
     }
     if (ready == 0) {

@@ -34,14 +34,11 @@ public:
         AppConnection &connection;
         /** Waits a moment: if the application has ended, this process ends meanwhile. */
         std::function<void()> awaitDeath;
-        /** Called when nothing has happened for a while: the request only waits, as an event stream
-         *  or a long poll does. Empty: its place is not for others. */
-        std::function<void()> lendPlace;
         /** Our own WSGI server serves the application: RequestHead::writeForLoader(). */
         bool toLoader = false;
     };
 
-    explicit HttpExchange(const Parts &parts) : parts_(parts), hasPlace_(parts.lendPlace != nullptr) {}
+    explicit HttpExchange(const Parts &parts) : parts_(parts) {}
 
     /** @throws ClientGone, BodyBrokenOff */
     void run();
@@ -87,8 +84,6 @@ private:
     bool heardOf_ = false;
     /** The application has closed the connection. */
     bool ended_ = false;
-    /** The request has a place that it may lend. */
-    bool hasPlace_;
     std::optional<AnswerParser> answer_;
 };
 

@@ -64,7 +64,6 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
       application_(application),
       finishWithin_(finishWithin),
       count_(static_cast<std::uint32_t>(serve.number(1))),
-      places_(Handover::placesOf(serve)),
       maxRequests_(numberOrZero(serve, 3)),
       heartbeatInterval_(numberOrZero(serve, 6)),
       channels_([this](std::uint64_t id) { control_.send(Frame(FrameType::FETCH, {std::to_string(id)})); }),
@@ -74,7 +73,7 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
     intake_.emplace(std::make_shared<const Handover>(serve), [this] { control_.tell(Frame(FrameType::PAUSE, {"1"})); });
     tools_.emplace(Worker::Tools{*intake_, channels_, application_.address(),
                                  [] { std::this_thread::sleep_for(DEATH_NOTICE); }, [this] { countAnswered(); },
-                                 [this](std::uint32_t index) { addWorker(index); }, application_.isOurLoader()});
+                                 application_.isOurLoader()});
 }
 
 /** Busy threads still use the members, so the owner ends the process without destroying it. */
@@ -91,47 +90,33 @@ void Instance::run() {
 }
 
 void Instance::startThreads() {
-    for (std::uint32_t index = 0; index < places_; index++) {
-        startWorker(index);
+    for (std::uint32_t index = 0; index < count_; index++) {
+        workers_.push_back(std::make_unique<Worker>(*tools_, index));
     }
-    startThread([this] { readControlSocket(); });
+    working_ = count_;
+    const auto start = [this](auto work) {
+        std::thread([this, work] {
+            try {
+                work();
+            } catch (const std::exception &error) {
+                EventLog::write("instance.thread_failed", fmt::format("error=\"{}\"", error.what()));
+                // The claim of a request in work stays, so that the agent sends LOST.
+                ::_exit(EXIT_FAILURE);
+            }
+            // The end of any thread ends the instance.
+            ending_ = true;
+            noteEvent();
+        }).detach();
+    };
+    for (const auto &worker : workers_) {
+        start([this, one = worker.get()] {
+            one->run();
+            working_--;
+        });
+    }
+    start([this] { readControlSocket(); });
     if (heartbeatInterval_ > heartbeatInterval_.zero()) {
-        startThread([this] { sendHeartbeats(); });
-    }
-}
-
-void Instance::startThread(std::function<void()> work) {
-    std::thread([this, work = std::move(work)] {
-        try {
-            work();
-        } catch (const std::exception &error) {
-            EventLog::write("instance.thread_failed", fmt::format("error=\"{}\"", error.what()));
-            // The claim of a request in work stays, so that the agent sends LOST.
-            ::_exit(EXIT_FAILURE);
-        }
-        // The end of any thread ends the instance.
-        ending_ = true;
-        noteEvent();
-    }).detach();
-}
-
-void Instance::startWorker(std::uint32_t index) {
-    const auto worker = std::make_shared<Worker>(*tools_, index);
-    working_++;
-    startThread([this, worker] {
-        worker->run();
-        working_--;
-    });
-}
-
-/** Called by a worker. Without a further one the requests that wait keep their places. */
-void Instance::addWorker(std::uint32_t index) noexcept {
-    try {
-        startWorker(index);
-    } catch (const std::exception &error) {
-        working_--;
-        EventLog::complain("instance.thread_missing", fmt::format("error=\"{}\"", error.what()));
-        intake_->forgoWorker();
+        start([this] { sendHeartbeats(); });
     }
 }
 

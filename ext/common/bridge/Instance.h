@@ -41,9 +41,6 @@ public:
 
 private:
     void startThreads();
-    void startThread(std::function<void()> work);
-    void startWorker(std::uint32_t index);
-    void addWorker(std::uint32_t index) noexcept;
     void readControlSocket();
     [[noreturn]] void sendHeartbeats();
     void handle(Frame frame);
@@ -59,13 +56,13 @@ private:
     Application &application_;
     const std::chrono::milliseconds finishWithin_;
     const std::uint32_t count_;
-    const std::uint32_t places_;
     std::uint64_t maxRequests_;
     /** Between two HEARTBEATs; zero: the agent wants none. */
     std::chrono::milliseconds heartbeatInterval_;
     Channels channels_;
     std::optional<Intake> intake_;
     std::optional<Worker::Tools> tools_;
+    std::vector<std::unique_ptr<Worker>> workers_;
     FileDescriptor signals_;
     /** Wakes the main thread. */
     FileDescriptor events_;

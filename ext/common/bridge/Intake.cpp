@@ -42,9 +42,7 @@ void Intake::prepareProcess() {
 }
 
 Intake::Intake(HandoverPtr handover, std::function<void()> idle)
-    : mostWorkers_(handover->threads),
-      workers_(handover->places),
-      freePlaces_(handover->places),
+    : workers_(handover->threads),
       tellIdle_(std::move(idle)),
       open_(!handover->paused),
       handover_(std::move(handover)),
@@ -73,12 +71,12 @@ std::optional<std::size_t> Intake::take(Seat &seat, std::span<char> buffer) {
 
 /** Whether the worker may take requests, of the handover that it has or of the next one. */
 bool Intake::available(const Seat &seat) const {
-    return open_ && !(seat.atEnd && seat.handover == handover_) && (seat.placed || freePlaces_ > 0);
+    return open_ && !(seat.atEnd && seat.handover == handover_);
 }
 
 /** False: the intake is finished. */
 bool Intake::awaitOpen(Seat &seat) {
-    if (open_ && seat.placed && !seat.own && !seat.atEnd) {
+    if (open_ && seat.handover && !seat.own && !seat.atEnd) {
         return true;
     }
     LockGuard lock(mutex_);
@@ -86,7 +84,6 @@ bool Intake::awaitOpen(Seat &seat) {
     seats_.insert(&seat);
     if (!available(seat)) {
         idle_++;
-        standby_ += seat.placed ? 0 : 1;
         if (!open_) {
             tellIfIdle();
         }
@@ -94,14 +91,11 @@ bool Intake::awaitOpen(Seat &seat) {
             lock.wait(changed_);
         }
         idle_--;
-        standby_ -= seat.placed ? 0 : 1;
     }
     if (finished_) {
         seats_.erase(&seat);
         return false;
     }
-    freePlaces_ -= seat.placed ? 0 : 1;
-    seat.placed = true;
     if (!seat.handover || seat.atEnd) {
         seat.handover = handover_;
         seat.atEnd = false;
@@ -134,25 +128,6 @@ ssize_t Intake::receive(const Seat &seat, std::span<char> buffer) {
         if (poll(entries, 2, -1) < 0) {
             return -1;
         }
-    }
-}
-
-std::optional<std::uint32_t> Intake::lend(Seat &seat) {
-    const LockGuard lock(mutex_);
-    seat.placed = false;
-    freePlaces_++;
-    if (standby_ >= freePlaces_ || workers_ == mostWorkers_ || finished_) {
-        changed_.notify_all();
-        return std::nullopt;
-    }
-    return workers_++;
-}
-
-void Intake::forgoWorker() {
-    const LockGuard lock(mutex_);
-    workers_--;
-    if (!open_) {
-        tellIfIdle();
     }
 }
 

@@ -22,8 +22,6 @@ namespace Passenger::Bridge {
  * says whether workers take requests. A waiting worker sleeps in the kernel, among all instances
  * of the application; a signal wakes it.
  *
- * At most Handover::places workers take requests or work at requests that do not only wait.
- *
  * Owned by the Instance; thread-safe. Workers take; other threads pause, resume, replace and
  * finish.
  */
@@ -40,8 +38,6 @@ public:
         Own own{};
         /** The queue has ended, and all of its messages are taken. */
         bool atEnd = false;
-        /** The worker has one of the places. */
-        bool placed = false;
     };
 
     /** Handles WAKE_SIGNAL. Call it once in a process, before there are threads. */
@@ -56,14 +52,6 @@ public:
      * @return its size; nothing: no message comes any more
      */
     std::optional<std::size_t> take(Seat &seat, std::span<char> buffer) EXCLUDES(mutex_);
-    /**
-     * The worker's request only waits: another worker gets its place. This one has none until it
-     * finds a free one for its next message.
-     * @return the number of a worker to start, since no other one is idle
-     */
-    std::optional<std::uint32_t> lend(Seat &seat) EXCLUDES(mutex_);
-    /** That worker could not be started. */
-    void forgoWorker() EXCLUDES(mutex_);
     /** Workers finish their requests, and take no more until resume(). */
     void pause() EXCLUDES(mutex_);
     /**
@@ -86,11 +74,7 @@ private:
     void tellIfIdle() REQUIRES(mutex_);
     void wakeReaders() EXCLUDES(mutex_);
 
-    const std::uint32_t mostWorkers_;
-    std::uint32_t workers_ GUARDED_BY(mutex_);
-    std::uint32_t freePlaces_ GUARDED_BY(mutex_);
-    /** Idle workers without a place. */
-    std::uint32_t standby_ GUARDED_BY(mutex_) = 0;
+    const std::size_t workers_;
     const std::function<void()> tellIdle_;
     std::atomic<bool> open_;
     Mutex mutex_{Locks::BRIDGE_INTAKE};

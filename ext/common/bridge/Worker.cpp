@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstring>
 #include <optional>
-#include <utility>
 
 #include <fmt/format.h>
 
@@ -121,13 +120,6 @@ void Worker::leave() noexcept {
     }
 }
 
-/** Where another pool process serves meanwhile, the place is of the same instance. */
-void Worker::lendPlace() {
-    if (const std::optional<std::uint32_t> further = tools_.intake.lend(seat_)) {
-        tools_.addWorker(*further);
-    }
-}
-
 void Worker::respond(const Channel &channel, ReplyWriter &reply, const RequestHeader &header, std::string_view rest) {
     if (const char *problem = problemOf(header, sizeof(header) + rest.size())) {
         EventLog::complain("request.malformed", fmt::format("reason=\"{}\"", problem));
@@ -152,12 +144,8 @@ void Worker::respond(const Channel &channel, ReplyWriter &reply, const RequestHe
         reply.fail(INTERNAL_ERROR, "Internal Server Error");
         return;
     }
-    std::function<void()> lend;
-    if (handover_->places < handover_->threads) {
-        lend = [this] { lendPlace(); };
-    }
-    HttpExchange({*fields, body, source ? &*source : nullptr, channel, reply, connection_, tools_.awaitDeath,
-                  std::move(lend), tools_.toLoader})
+    HttpExchange(
+        {*fields, body, source ? &*source : nullptr, channel, reply, connection_, tools_.awaitDeath, tools_.toLoader})
         .run();
 }
 

@@ -33,8 +33,6 @@ public:
         std::function<void()> awaitDeath;
         /** Called after each answered request. */
         std::function<void()> answered;
-        /** Starts a further worker with this number. */
-        std::function<void(std::uint32_t)> addWorker;
         /** See HttpExchange. */
         bool toLoader = false;
     };
@@ -49,7 +47,6 @@ private:
     void handle(std::string_view message);
     void answer(const Channel &channel, const RequestHeader &header, std::string_view rest, bool withdrawn);
     void leave() noexcept;
-    void lendPlace();
     void respond(const Channel &channel, ReplyWriter &reply, const RequestHeader &header, std::string_view rest);
 
     const Tools &tools_;

@@ -10,13 +10,6 @@
 
 namespace Passenger {
 
-namespace {
-
-/** Up to this share of the cells, instances get more cells than they have places. */
-constexpr std::uint32_t SHARE_FOR_WAITING = 4;
-
-}  // namespace
-
 MonotonicTime sinceOf(const InFlightEntry &entry) {
     return MonotonicTime(std::chrono::nanoseconds(std::min<std::uint64_t>(entry.since, INT64_MAX)));
 }
@@ -32,13 +25,11 @@ ApplicationQueue::ApplicationQueue(std::uint32_t slot, std::string name, Channel
 
 // ----- Cells
 
-QueueHandover ApplicationQueue::handOver(const QueueGenerationPtr &queue, std::uint32_t wanted, std::uint32_t places) {
+QueueHandover ApplicationQueue::handOver(const QueueGenerationPtr &queue, std::uint32_t threads) {
     // Before the cells are taken: these throw when no descriptor is left.
     FileDescriptor claims = claims_.memory().descriptor().duplicate();
     FileDescriptor senders = senders_.memory().readOnlyDescriptor();
-    const auto used = static_cast<std::uint32_t>(std::count(used_.begin(), used_.end(), true));
-    const bool hasRoom = used + wanted <= ClaimsLayout::CELLS / SHARE_FOR_WAITING;
-    const std::optional<CellRange> cells = allocate(hasRoom ? wanted : places);
+    const std::optional<CellRange> cells = allocate(threads);
     if (!cells) {
         throw SpawnException(
             fmt::format("{} has more than {} threads in all its instances", name_, ClaimsLayout::CELLS));

@@ -88,9 +88,8 @@ public:
         return senders_;
     }
 
-    /** For an instance that is to have so many cells, or at least as many as it has places. @throws
-     *  SpawnException when there are no cells left */
-    QueueHandover handOver(const QueueGenerationPtr &queue, std::uint32_t wanted, std::uint32_t places);
+    /** For an instance with so many threads. @throws SpawnException when there are no cells left */
+    QueueHandover handOver(const QueueGenerationPtr &queue, std::uint32_t threads);
     /** Free cells. Nothing when there are not so many in a row. */
     std::optional<CellRange> allocate(std::uint32_t count);
     /** Clears the cells and frees them. Only after the claims of a dead owner were dealt with. */

@@ -1,6 +1,5 @@
 #include "pool/InstanceStarter.h"
 
-#include <algorithm>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -143,20 +142,6 @@ void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) 
     putToWork(task, process);
 }
 
-/** How many cells the instance is to have, and how many at least. An instance that an earlier pool
- *  process has left has as many threads as before. */
-std::pair<std::uint32_t, std::uint32_t> InstanceStarter::cellsFor(const Process &process, const Options &options) {
-    if (process.former() && !process.former()->parts().empty()) {
-        const std::uint32_t before = process.former()->parts().back().cells.count;
-        return {before, before};
-    }
-    constexpr std::uint32_t CELLS_OF_AN_EVENT_LOOP = 128;
-    const std::uint32_t threads = process.socket.concurrency;
-    // An event loop works at others while requests wait. With one place it shall not.
-    const bool loops = options.startCommand.empty() && options.appType == "node" && threads > 1;
-    return {loops ? std::max(threads, CELLS_OF_AN_EVENT_LOOP) : threads, threads};
-}
-
 /** In a background thread: gives the instance its queue, and takes it into service. The
  *  application's own hooks run meanwhile. */
 void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process) {
@@ -169,8 +154,7 @@ void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process
         if (!queue) {
             throw SpawnException("the application " + parts_.app + " stopped while the instance started");
         }
-        const auto [cells, atLeast] = cellsFor(*process, task.options);
-        handover = parts_.queue.handOver(queue, cells, atLeast);
+        handover = parts_.queue.handOver(queue, process->socket.concurrency);
         handover.paused = parts_.demand.pausedUntil().has_value();
         process->socket.cells = handover.cells;
         if (process->former()) {

@@ -95,7 +95,6 @@ private:
     bool adopt(const SpawnTask &task) EXCLUDES(poolLock);
     void attempt(const SpawnTask &task, const std::function<void()> &work) EXCLUDES(poolLock);
     void spawned(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
-    static std::pair<std::uint32_t, std::uint32_t> cellsFor(const Process &process, const Options &options);
     void putToWork(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
     void watch(const ProcessPtr &process) EXCLUDES(poolLock);
     bool wanted(const SpawnTask &task) const REQUIRES(poolLock);

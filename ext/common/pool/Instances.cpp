@@ -149,21 +149,10 @@ unsigned Instances::busy() const {
         all_.begin(), all_.end(), [this](const ProcessPtr &process) { return serves(process) && isBusy(*process); }));
 }
 
-unsigned Instances::places() const noexcept {
-    unsigned sum = 0;
-    for (const ProcessPtr &process : all_) {
-        sum += serves(process) ? process->socket.concurrency : 0;
-    }
-    return sum;
-}
-
 unsigned Instances::capacity() const {
     unsigned sum = 0;
     for (const ProcessPtr &process : all_) {
-        unsigned places = serves(process) ? process->socket.concurrency : 0;
-        if (serves(process) && process->socket.hasCellsForWaiting()) {
-            places = std::max(places, taken(*process));
-        }
+        const unsigned places = serves(process) ? process->socket.concurrency : 0;
         sum += places - std::min(places, queue_.abandoned().count(process->socket.cells));
     }
     return sum;
@@ -172,9 +161,8 @@ unsigned Instances::capacity() const {
 unsigned Instances::freeThreads() const {
     unsigned sum = 0;
     for (const ProcessPtr &process : all_) {
-        const Socket &socket = process->socket;
-        const unsigned cells = socket.hasCellsForWaiting() ? socket.cells.count : socket.concurrency;
-        sum += serves(process) ? std::min(socket.concurrency, cells - std::min(cells, taken(*process))) : 0;
+        sum +=
+            serves(process) ? process->socket.concurrency - std::min(process->socket.concurrency, taken(*process)) : 0;
     }
     return sum;
 }

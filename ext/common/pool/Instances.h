@@ -69,9 +69,7 @@ public:
     }
     /** How many of those that serve work at a request. */
     unsigned busy() const;
-    /** How many requests those that serve can run at once, as they were started. */
-    unsigned places() const noexcept;
-    /** The same beside abandoned requests, and with those that only wait and take no place. */
+    /** How many requests those that serve can run at once, beside abandoned ones. */
     unsigned capacity() const;
     /** How many of these requests they have not claimed. */
     unsigned freeThreads() const;

@@ -102,7 +102,6 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     serve.add(heartbeatInterval(options));
     beganPaused_ = paused_ = handover.paused;
     serve.add(std::uint64_t{beganPaused_});
-    serve.add(std::uint64_t{socket.hasCellsForWaiting() ? socket.concurrency : 0});
     std::vector<int> descriptors{handover.queue->queue.receivingEnd().get(), handover.claims.get(),
                                  handover.senders.get()};
     if (ownQueue) {

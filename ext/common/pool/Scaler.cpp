@@ -18,9 +18,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds ROOM_LOOK{100};
 /** The same for spare instances. */
 constexpr milliseconds SPARE_ROOM_LOOK{1000};
-/** The interval at which abandoned requests and those that only wait are looked at: no instance
- *  tells that one has ended. */
-constexpr milliseconds CAPACITY_LOOK{1000};
+/** The interval at which abandoned requests are looked at: no instance tells that it has finished
+ *  one. */
+constexpr milliseconds ABANDONED_LOOK{1000};
 
 }  // namespace
 
@@ -218,8 +218,8 @@ void Scaler::plan(MonotonicTime now) {
     if (parts_.options.limitsMemory() && !parts_.instances.empty()) {
         at(parts_.context.nextMemoryCheck);
     }
-    if (parts_.queue.publishedCapacity() != parts_.instances.places()) {
-        at(now + CAPACITY_LOOK);
+    if (parts_.queue.abandoned().count() > 0) {
+        at(now + ABANDONED_LOOK);
     }
     at(parts_.demand.pausedUntil());
     at(spares_.nextCheck(now));

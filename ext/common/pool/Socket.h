@@ -6,15 +6,10 @@ namespace Passenger {
 
 /** How a Process takes requests from the queue of its generation. Guarded by the pool's lock. */
 struct Socket {
-    /** Requests that the Process can run at once, beside those that only wait if it has more
-     *  cells. */
+    /** Requests that the Process can run at once. */
     unsigned concurrency = 1;
     /** The claims of the Process. */
     CellRange cells;
-
-    bool hasCellsForWaiting() const noexcept {
-        return cells.count > concurrency;
-    }
 };
 
 }  // namespace Passenger
