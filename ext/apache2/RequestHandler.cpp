@@ -106,8 +106,9 @@ void RequestHandler::noticeRestart() {
     }
     try {
         Child::BorrowedContext context = child_.borrow();
-        (*context).pool().checkRestart(route_.appName);
-        child_.restartLooks().settled(route_.appName, look);
+        if ((*context).pool().checkRestart(route_.appName)) {
+            child_.restartLooks().settled(route_.appName, look);
+        }
     } catch (const std::exception &) {
         // The agent does not answer. If it still does not, the request fails for that. Otherwise
         // the next request asks again.

@@ -295,6 +295,7 @@ void ResponseOutput::waitForClient(Session &session, milliseconds timeout) {
 
 bool ResponseOutput::awaitReply(Session &session) {
     if (!lags_) {
+        place_.reset();
         quiet_ = false;
         return true;
     }
@@ -352,15 +353,13 @@ bool ResponseOutput::mayWait() {
     if (const std::optional<unsigned> leftOut = limits_.log.mayLog()) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
                       "event=response.client_cut %s directive=PassengerMaxSlowClients reason=\"threads of this httpd "
-                      "process wait for %" APR_SIZE_T_FMT
-                      " slow clients of the application, the most that may\" "
+                      "process wait for %lu slow clients of the application, the most that may\" "
                       "uri=\"%s\" left_out=%u",
-                      RequestNotes::subject(r_), limits_.slowClients.most(), r_->uri, *leftOut);
+                      RequestNotes::subject(r_), static_cast<unsigned long>(limits_.slowClients.most()), r_->uri,
+                      *leftOut);
     }
     r_->connection->aborted = 1;
-    if (socket_ >= 0) {
-        reset();
-    }
+    reset();
     lost_ = OK;
     return false;
 }

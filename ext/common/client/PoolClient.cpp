@@ -183,15 +183,16 @@ FileDescriptor PoolClient::connectControl() {
 
 Frame PoolClient::ask(const Frame &question, const std::vector<int> &descriptors) {
     const Turn turn(*this, FrameSocket::in(ANSWER_TIME));
-    return converse(question, descriptors);
+    return converse(question, descriptors, RECONNECT_TIME, ANSWER_TIME);
 }
 
-Frame PoolClient::askApart(const Frame &question) {
-    return converse(question, {});
+Frame PoolClient::askApart(const Frame &question, std::chrono::milliseconds limit) {
+    return converse(question, {}, limit, limit);
 }
 
-Frame PoolClient::converse(const Frame &question, const std::vector<int> &descriptors) {
-    const FrameSocket::Deadline deadline = FrameSocket::in(RECONNECT_TIME);
+Frame PoolClient::converse(const Frame &question, const std::vector<int> &descriptors,
+                           std::chrono::milliseconds connectTime, std::chrono::milliseconds answerTime) {
+    const FrameSocket::Deadline deadline = FrameSocket::in(connectTime);
     for (;;) {
         std::string agentId;
         FrameSocket connection = takeConnection(agentId);
@@ -199,8 +200,8 @@ Frame PoolClient::converse(const Frame &question, const std::vector<int> &descri
             connection = connect(deadline, agentId);
         }
         try {
-            connection.send(question, descriptors, FrameSocket::in(ANSWER_TIME));
-            Frame answer = connection.receive(FrameSocket::in(ANSWER_TIME));
+            connection.send(question, descriptors, FrameSocket::in(answerTime));
+            Frame answer = connection.receive(FrameSocket::in(answerTime));
             giveBack(std::move(connection), agentId);
             return answer;
         } catch (const EndOfFileException &) {

@@ -47,8 +47,9 @@ public:
      *  connection has ended, it is replaced, and the question repeated, for up to RECONNECT_TIME.
      *  @throws TimeoutException, IOException, SystemException */
     Frame ask(const Frame &question, const std::vector<int> &descriptors = {}) EXCLUDES(mutex_);
-    /** As ask(), for a question whose answer may take long: other questions do not wait for it. */
-    Frame askApart(const Frame &question) EXCLUDES(mutex_);
+    /** As ask(), for a question whose answer may take long: other questions do not wait for it, and
+     *  it waits for each step up to the limit at most. */
+    Frame askApart(const Frame &question, std::chrono::milliseconds limit) EXCLUDES(mutex_);
     /** Sends the agent a frame without an answer. Waits for a free connection at most, and only a
      *  moment. False: the frame was not sent. */
     bool tell(const Frame &frame) noexcept EXCLUDES(mutex_);
@@ -92,7 +93,8 @@ private:
     class Turn;
 
     Apps apps() EXCLUDES(mutex_);
-    Frame converse(const Frame &question, const std::vector<int> &descriptors) EXCLUDES(mutex_);
+    Frame converse(const Frame &question, const std::vector<int> &descriptors, std::chrono::milliseconds connectTime,
+                   std::chrono::milliseconds answerTime) EXCLUDES(mutex_);
     FrameSocket takeConnection(std::string &agentId) EXCLUDES(mutex_);
     void giveBack(FrameSocket connection, const std::string &agentId) EXCLUDES(mutex_);
     FrameSocket connect(FrameSocket::Deadline deadline, std::string &agentId) EXCLUDES(mutex_);

@@ -1,11 +1,20 @@
 #include "client/RemoteApplicationPool.h"
 
+#include <chrono>
+
 #include "base/Exceptions.h"
 #include "client/AppLink.h"
 #include "exchange/StreamSession.h"
 #include "io/ReportFrame.h"
 
 namespace Passenger {
+
+namespace {
+
+/** A request waits for the look at restart files, and goes on without it. */
+constexpr std::chrono::seconds RESTART_CHECK_TIME{5};
+
+}  // namespace
 
 /** Makes the host of the only session. The end of the session resets open_. */
 void RemoteApplicationPool::open(const Options &options) {
@@ -60,10 +69,12 @@ std::uint64_t RemoteApplicationPool::query(const char *what) const {
     return answer.number(0);
 }
 
-void RemoteApplicationPool::checkRestart(const std::string &name) {
-    if (client_->askApart(Frame(FrameType::CHECK_RESTART, {name})).type != FrameType::VALUE) {
+bool RemoteApplicationPool::checkRestart(const std::string &name) {
+    const Frame answer = client_->askApart(Frame(FrameType::CHECK_RESTART, {name}), RESTART_CHECK_TIME);
+    if (answer.type != FrameType::VALUE) {
         throw ProtocolException("the agent answered CHECK_RESTART with an unexpected frame");
     }
+    return answer.number(0) == 1;
 }
 
 std::optional<Report> RemoteApplicationPool::report(const std::string &id, const std::string &app) {

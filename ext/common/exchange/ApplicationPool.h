@@ -53,8 +53,9 @@ public:
     /** Looks at the application's restart files, and restarts it if they ask for it. Waits for the
      *  look, and not for an instance. Does nothing if the application is not known.
      *  @param name see Options::groupName()
+     *  @return whether the pool could look
      *  @throws IOException, SystemException */
-    virtual void checkRestart(const std::string &name) = 0;
+    virtual bool checkRestart(const std::string &name) = 0;
 
     /** The report with the id of a REFUSED reply. Nothing: the pool no longer has the report.
      *  @throws IOException, SystemException */

@@ -100,20 +100,20 @@ void Group::requestReplacement(Process &process, const std::string &why) {
 // ----- Orders
 
 void Group::restart(const std::string &reason) {
+    SpawnerPointer spawner = context_.factory.create(options_);
+    QueueGenerationPtr queue = instances_.serving() > 0 ? context_.makeQueue(options_.maxQueueSize) : nullptr;
     restarts_.note(name_, reason, context_.clock.now());
     context_.orphans.end(name_);
     failures_.forget();
     starter_.dropStandby();
     queue_.takePeak();
-    const bool serves = instances_.serving() > 0;
     demand_.restore();
-    if (serves && options_.rollingRestarts) {
-        versions_.deploy(context_.factory.create(options_), context_.makeQueue(options_.maxQueueSize),
-                         context_.clock.now());
+    if (queue && options_.rollingRestarts) {
+        versions_.deploy(std::move(spawner), std::move(queue), context_.clock.now());
     } else {
-        versions_.replace(context_.factory.create(options_));
-        if (serves) {
-            queue_.makeCurrent(context_.makeQueue(options_.maxQueueSize), 0);
+        versions_.replace(std::move(spawner));
+        if (queue) {
+            queue_.makeCurrent(std::move(queue), 0);
         }
         instances_.retireOlderThan(versions_.current());
     }

@@ -123,7 +123,8 @@ public:
     // ----- Orders
 
     /** The application has changed: its new version serves when the first instance is ready, or at
-     *  once if nothing serves. @param reason what tells so */
+     *  once if nothing serves. @param reason what tells so
+     *  @throws SystemException nothing has changed then */
     void restart(const std::string &reason) REQUIRES(poolLock);
     /** Whether always_restart.txt asks for one now: the newest instances had a request, and none is
      *  on its way. */

@@ -15,7 +15,7 @@ std::vector<RestartCheck::GroupPtr> RestartCheck::all() const {
 
 void RestartCheck::check() {
     for (const GroupPtr &group : all()) {
-        check(*group);
+        tryCheck(*group);
     }
 }
 
@@ -62,17 +62,17 @@ bool RestartCheck::asks(Group &group, bool &always) {
 }
 
 void RestartCheck::ask(const std::string &name, Done done) {
-    if (!enlist(name, done)) {
-        done();
+    if (const std::optional<bool> answer = enlist(name, done)) {
+        done(*answer);
     }
 }
 
-/** False: no thread will look, and the caller still has `done`. */
-bool RestartCheck::enlist(const std::string &name, Done &done) {
+/** Nothing: a thread will answer. Otherwise the answer, and the caller still has `done`. */
+std::optional<bool> RestartCheck::enlist(const std::string &name, Done &done) {
     const PoolGuard guard(context_);
     const GroupPtr group = context_.shuttingDown ? nullptr : groups_.share(name);
     if (!group) {
-        return false;
+        return true;
     }
     const auto [found, fresh] = asked_.try_emplace(group.get());
     if (fresh) {
@@ -85,7 +85,7 @@ bool RestartCheck::enlist(const std::string &name, Done &done) {
         }
     }
     found->second.push_back(std::move(done));
-    return true;
+    return std::nullopt;
 }
 
 /** In a background thread: looks until there are no more questions. */
@@ -101,10 +101,21 @@ void RestartCheck::answer(const GroupPtr &group) {
                 return;
             }
         }
-        check(*group);
+        const bool looked = tryCheck(*group);
         for (const Done &done : questions) {
-            done();
+            done(looked);
         }
+    }
+}
+
+/** One application's failure keeps no other one from its restart. */
+bool RestartCheck::tryCheck(Group &group) noexcept {
+    try {
+        check(group);
+        return true;
+    } catch (const std::exception &error) {
+        Log::error("event=restart.check_failed error=\"{}\"", error.what());
+        return false;
     }
 }
 

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ namespace Passenger {
  */
 class RestartCheck {
 public:
-    using Done = std::function<void()>;
+    using Done = std::function<void(bool looked)>;
 
     /** Both arguments outlive this object. */
     RestartCheck(PoolContext &context, const Groups &groups) : context_(context), groups_(groups) {}
@@ -33,7 +34,7 @@ public:
     /**
      * The same, in a background thread. Does not wait. Questions about one application share looks.
      * @param done called without a lock when a look that began after this call is over and has been
-     *     acted on; at once if there is no such application, or no thread for it
+     *     acted on, or has failed; at once if there is no such application, or no thread for it
      */
     void ask(const std::string &name, Done done) EXCLUDES(poolLock);
     /** The folders of all restart files, except those whose rights are not known yet. */
@@ -46,7 +47,8 @@ private:
     void check(Group &group) EXCLUDES(poolLock);
     bool asks(Group &group, bool &always) EXCLUDES(poolLock);
     bool knowsRights(Group &group) EXCLUDES(poolLock);
-    bool enlist(const std::string &name, Done &done) EXCLUDES(poolLock);
+    std::optional<bool> enlist(const std::string &name, Done &done) EXCLUDES(poolLock);
+    bool tryCheck(Group &group) noexcept EXCLUDES(poolLock);
     void answer(const GroupPtr &group) EXCLUDES(poolLock);
 
     PoolContext &context_;

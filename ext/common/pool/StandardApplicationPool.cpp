@@ -15,8 +15,9 @@ SessionPtr StandardApplicationPool::get(const std::string &appRoot, bool lowerPr
     return std::make_unique<StreamSession>(pool_.host(options));
 }
 
-void StandardApplicationPool::checkRestart(const std::string &name) {
+bool StandardApplicationPool::checkRestart(const std::string &name) {
     pool_.checkRestart(name);
+    return true;
 }
 
 SessionPtr StandardApplicationPool::get(const Options &options) {

@@ -19,7 +19,7 @@ public:
 
     SessionPtr get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) override;
     SessionPtr get(const Options &options) override;
-    void checkRestart(const std::string &name) override;
+    bool checkRestart(const std::string &name) override;
     std::optional<Report> report(const std::string &id, const std::string &app) override;
     void clear() override;
     void setMax(unsigned max) override;

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <random>
-#include <regex>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -34,11 +34,31 @@ std::string makeReportId() {
     return fmt::format("{:08x}", random());
 }
 
-/** Process ids, times and addresses differ in each attempt. */
+/** Appends the beginning of the text. Process ids, times and addresses differ in each attempt, so
+ *  hexadecimal numbers are left out. The application decides how long the text is. */
+void appendWithoutNumbers(std::string &to, std::string_view text) {
+    constexpr std::size_t LONGEST = 4096;
+    constexpr std::string_view HEXADECIMAL = "0123456789abcdef";
+    text = text.substr(0, LONGEST);
+    while (!text.empty()) {
+        const std::size_t word = std::min(text.find_first_of(HEXADECIMAL), text.size());
+        const std::size_t end = std::min(text.find_first_not_of(HEXADECIMAL, word), text.size());
+        to += text.substr(0, word);
+        const std::string_view number = text.substr(word, end - word);
+        if (number.find_first_of("0123456789") == std::string_view::npos) {
+            to += number;
+        }
+        text.remove_prefix(end);
+    }
+}
+
 std::string natureOf(const char *event, const Report &report) {
-    const std::string nature = fmt::format("{}\n{}\n{}", event, report.summary, report.textOf("Exception"));
-    static const std::regex NUMBER("[0-9a-f]*[0-9][0-9a-f]*");
-    return std::regex_replace(nature, NUMBER, "");
+    std::string nature = event;
+    for (const std::string &part : {report.summary, report.textOf("Exception")}) {
+        nature += '\n';
+        appendWithoutNumbers(nature, part);
+    }
+    return nature;
 }
 
 }  // namespace

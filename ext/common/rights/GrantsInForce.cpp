@@ -5,11 +5,14 @@
 namespace Passenger {
 
 void GrantsInForce::use(const std::string &text, Now now) {
+    {
+        const LockGuard guard(mutex_);
+        if (text == text_) {
+            return;
+        }
+    }
     auto next = std::make_shared<const Grants>(text);
     const LockGuard guard(mutex_);
-    if (text == text_) {
-        return;
-    }
     text_ = text;
     // Until the first settings come, no process can be started.
     earlier_ = present_->everything() ? nullptr : std::move(present_);

@@ -33,7 +33,7 @@ public:
     void configure(AgentSettings settings);
     /**
      * Answers one RIGHTS_REQUEST.
-     * @param agent the watchdog: the ancestor of all processes that requests may be about
+     * @param agent the anchor: the ancestor of all processes that requests may be about
      * @return RIGHTS_DONE, or AGENT_FAILED
      */
     Frame answer(Frame request, pid_t agent);

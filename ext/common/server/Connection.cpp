@@ -80,7 +80,11 @@ void Connection::readable() {
 }
 
 void Connection::complain(const std::exception &error) {
-    context_.counts.connectionsDropped++;
+    const auto *const system = dynamic_cast<const SystemException *>(&error);
+    // The child has ended.
+    if (system == nullptr || (system->error() != EPIPE && system->error() != ECONNRESET)) {
+        context_.counts.connectionsDropped++;
+    }
     if (context_.complaints.allows(SystemClock::instance().now())) {
         Log::warn("event=connection.dropped pid={} error=\"{}\"", pid_, error.what());
     }
@@ -297,26 +301,28 @@ void Connection::checkRestart(const Frame &frame) {
     if (std::exchange(checking_, true)) {
         throw ProtocolException("CHECK_RESTART came before the last one was answered");
     }
-    context_.pool.askForRestart(frame.field(0), [&loop = context_.loop, weak = std::weak_ptr<Connection *>(self_)] {
-        loop.post([&loop, weak] {
+    const auto answer = [&loop = context_.loop, weak = std::weak_ptr<Connection *>(self_)](bool looked) {
+        loop.post([&loop, weak, looked] {
             loop.assertOnLoop();
             if (const auto self = weak.lock()) {
-                (*self)->restartChecked();
+                (*self)->restartChecked(looked);
             }
         });
-    });
+    };
+    context_.pool.askForRestart(frame.field(0), answer);
 }
 
-void Connection::restartChecked() {
+void Connection::restartChecked(bool looked) {
     checking_ = false;
     try {
         Frame reply(FrameType::VALUE);
-        reply.add(std::uint64_t{1});
+        reply.add(std::uint64_t{looked ? 1U : 0U});
         answer(reply);
-    } catch (const std::exception &) {
-        // The child has gone, or reads no answers. The socket tells when it has closed the
-        // connection.
-        return;
+    } catch (const std::exception &error) {
+        complain(error);
+        // A copy: the callback destroys this object.
+        const auto closed = closed_;
+        closed(this);
     }
 }
 

@@ -72,7 +72,7 @@ private:
     void overran(const Frame &frame);
     void isSlow(const Frame &frame);
     void checkRestart(const Frame &frame) REQUIRES(EventLoop::role);
-    void restartChecked() REQUIRES(EventLoop::role);
+    void restartChecked(bool looked) REQUIRES(EventLoop::role);
     void report(const Frame &frame) REQUIRES(EventLoop::role);
     std::uint32_t child() const;
     void answer(const Frame &frame, const std::vector<int> &descriptors = {});

@@ -192,10 +192,21 @@ void Watchdog::tellAnchor(const Frame &frame, const std::vector<int> &attached) 
         if (anchor_) {
             anchor_.send(frame, attached, FrameSocket::in(REPORT_TIMEOUT));
         }
+    } catch (const SystemException &exception) {
+        if (exception.error() != ETOOMANYREFS) {
+            anchorLost(exception);
+            return;
+        }
+        // Nothing was sent. Only after a death of the watchdog is the entry missing.
+        Log::warn("event=anchor.not_stored reason=\"{}\"", exception.what());
     } catch (const std::exception &exception) {
-        Log::error("event=anchor.unreachable reason=\"{}\"", exception.what());
-        anchorEnded();
+        anchorLost(exception);
     }
+}
+
+void Watchdog::anchorLost(const std::exception &exception) {
+    Log::error("event=anchor.unreachable reason=\"{}\"", exception.what());
+    anchorEnded();
 }
 
 void Watchdog::receiveFromOwner() {

@@ -55,6 +55,7 @@ private:
     int pollTimeout() const;
     void receiveFromAnchor();
     void anchorEnded();
+    void anchorLost(const std::exception &exception);
     void tellAnchor(const Frame &frame, const std::vector<int> &attached);
     void receiveFromOwner();
     void ownerLetGo();
