@@ -39,7 +39,7 @@ class CgroupsTest < IntegrationTest
     assert_equal [2, 1], [/AppPreloader/, /RubyApp/].map { |title| daemons.grep(title).size }
     http = groups.fetch(group_of(client("http.test").get("/pid").body.to_i)).map(&:command_line)
     assert_equal 1, http.grep(/server\.rb/).size
-    assert_equal http.size - 1, http.grep(/passenger-agent\S* bridge/).size
+    assert_equal http.size - 1, http.grep(/\APassenger (bridge|keeper): /).size
     assert_empty groups.fetch(group_of(server.pid)).map(&:command_line).grep(/RubyApp|Preloader/)
   end
 

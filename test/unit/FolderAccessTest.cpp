@@ -56,7 +56,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1, statusOf(findings));
         CPPUNIT_ASSERT_EQUAL(std::string(" * Linux: ok: 6.1\n * agent: warning: none\n     start httpd\n"
                                          " * Ruby: error: is not in PATH\n     apt-get install ruby\n"
-                                         "\n1 errors, 1 warnings.\n"),
+                                         "\n1 error(s), 1 warning(s).\n"),
                              findingsForm(findings, false));
     }
 };

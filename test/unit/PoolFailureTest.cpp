@@ -1,5 +1,7 @@
 // Pool: applications that do not start, and instances that die.
 
+#include <atomic>
+
 #include <cppunit/extensions/HelperMacros.h>
 
 #include "base/Exceptions.h"
@@ -233,7 +235,7 @@ public:
     void testAnApplicationThatServesIsTriedForItsRequests() {
         Options options = app();
         options.minInstances = 2;
-        unsigned boots = 0;
+        std::atomic<unsigned> boots = 0;
         factory_->beforeSpawn = [&](const Options &) {
             if (++boots > 1) {
                 throw SpawnException("the second one fails");
