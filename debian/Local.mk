@@ -11,6 +11,7 @@ EXTRA_DIST += \
     %D%/libapache2-mod-passenger-ng.postinst \
     %D%/libapache2-mod-passenger-ng.postrm \
     %D%/libapache2-mod-passenger-ng.prerm \
+    %D%/libapache2-mod-passenger-ng.sysusers \
     %D%/libapache2-mod-passenger-ng.tmpfiles \
     %D%/passenger.conf \
     %D%/passenger.load \

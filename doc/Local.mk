@@ -7,15 +7,21 @@ EXTRA_DIST += \
     %D%/EVENTS.md \
     %D%/GLOSSARY.md \
     %D%/INSTALL.md \
+    %D%/MIGRATING-PUMA.md \
+    %D%/MIGRATING-WSGI.md \
     %D%/MIGRATING.md \
+    %D%/NODE.md \
     %D%/OPERATIONS.md \
     %D%/ORIGINS.md \
     %D%/PERFORMANCE.md \
     %D%/PREFORK-LIBRARY.md \
     %D%/PREFORK.md \
     %D%/PROTOCOLS.md \
+    %D%/PYTHON.md \
+    %D%/RAILS.md \
     %D%/RELIABILITY.md \
     %D%/SECURITY.md \
+    %D%/SIZING.md \
     %D%/THREADING.md \
     %D%/TROUBLESHOOTING.md \
     %D%/UPGRADING.md \
@@ -51,6 +57,9 @@ EXTRA_DIST += \
     %D%/decisions/0030-control-groups.md \
     %D%/decisions/0031-status.md \
     %D%/decisions/0032-anchor.md \
+    %D%/decisions/0033-event-loops.md \
+    %D%/decisions/0034-python-instances.md \
+    %D%/decisions/0035-node-instances.md \
     %D%/decisions/README.md \
     %D%/monitoring/README.md \
     %D%/monitoring/alerts.yml \

@@ -52,8 +52,65 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/instance/request_handler.rb \
     %D%/passenger/instance/stream_exchange.rb \
     %D%/passenger/native_builder.rb \
+    %D%/passenger/node/channels.js \
+    %D%/passenger/node/chunks.js \
+    %D%/passenger/node/client_socket.js \
+    %D%/passenger/node/conclusion.js \
+    %D%/passenger/node/connections.js \
+    %D%/passenger/node/exchange.js \
+    %D%/passenger/node/failures.js \
+    %D%/passenger/node/frames.js \
+    %D%/passenger/node/http_server.js \
+    %D%/passenger/node/instance.js \
+    %D%/passenger/node/layout.js \
+    %D%/passenger/node/interim.js \
+    %D%/passenger/node/log.js \
+    %D%/passenger/node/long_head.js \
+    %D%/passenger/node/native.js \
     %D%/passenger/node/node_loader.js \
-    %D%/passenger/python/wsgi_loader.py \
+    %D%/passenger/node/other_servers.js \
+    %D%/passenger/node/poller.js \
+    %D%/passenger/node/proxied_socket.js \
+    %D%/passenger/node/reply.js \
+    %D%/passenger/node/request_body.js \
+    %D%/passenger/node/request_head.js \
+    %D%/passenger/node/service.js \
+    %D%/passenger/node/source.js \
+    %D%/passenger/node/start.js \
+    %D%/passenger/node/upgrade.js \
+    %D%/passenger/node/upgraded_socket.js \
+    %D%/passenger/python/instance.py \
+    %D%/passenger/python/mod_passenger/__init__.py \
+    %D%/passenger/python/mod_passenger/app_instance.py \
+    %D%/passenger/python/mod_passenger/app_loader.py \
+    %D%/passenger/python/mod_passenger/app_process.py \
+    %D%/passenger/python/mod_passenger/application.py \
+    %D%/passenger/python/mod_passenger/asgi.py \
+    %D%/passenger/python/mod_passenger/async_service.py \
+    %D%/passenger/python/mod_passenger/backtraces.py \
+    %D%/passenger/python/mod_passenger/body.py \
+    %D%/passenger/python/mod_passenger/channels.py \
+    %D%/passenger/python/mod_passenger/claim.py \
+    %D%/passenger/python/mod_passenger/endings.py \
+    %D%/passenger/python/mod_passenger/failure.py \
+    %D%/passenger/python/mod_passenger/frames.py \
+    %D%/passenger/python/mod_passenger/handover.py \
+    %D%/passenger/python/mod_passenger/header_lines.py \
+    %D%/passenger/python/mod_passenger/hooks.py \
+    %D%/passenger/python/mod_passenger/intake.py \
+    %D%/passenger/python/mod_passenger/layout.py \
+    %D%/passenger/python/mod_passenger/log.py \
+    %D%/passenger/python/mod_passenger/native.py \
+    %D%/passenger/python/mod_passenger/preloader.py \
+    %D%/passenger/python/mod_passenger/reply.py \
+    %D%/passenger/python/mod_passenger/request_handler.py \
+    %D%/passenger/python/mod_passenger/threaded_service.py \
+    %D%/passenger/python/mod_passenger/threads.py \
+    %D%/passenger/python/mod_passenger/websocket.py \
+    %D%/passenger/python/mod_passenger/wsgi.py \
+    %D%/passenger/python/preloader.py \
+    %D%/passenger/python/public/passenger/__init__.py \
+    %D%/passenger/python/public/passenger/hooks.py \
     %D%/passenger/rack/after_reply.rb \
     %D%/passenger/rack/chunked_decoder.rb \
     %D%/passenger/rack/early_hints.rb \

@@ -6,6 +6,7 @@ EXTRA_DIST += \
     %D%/fuzz \
     %D%/lint \
     %D%/lint-events \
+    %D%/lint-includes \
     %D%/lint-module \
     %D%/lint-structure \
     %D%/list-events \
@@ -18,4 +19,6 @@ EXTRA_DIST += \
     %D%/server \
     %D%/setup \
     %D%/system.sh \
-    %D%/test
+    %D%/test \
+    %D%/unite-sources \
+    %D%/united.mk

@@ -64,6 +64,7 @@ make_variable() {
 # configure_sanitized FOLDER COMPILER SANITIZERS: makes the folder with its Makefile, unless there is
 # one from the same arguments. CI compiles all files with sanitizers, so their code is not optimised;
 # only ThreadSanitizer would be slow. clang's build with the address sanitizer has the fuzzers, too.
+# The link makes it compile several sources as one.
 configure_sanitized() {
     local folder=$1 compiler=$2 sanitizers=$3 flags='-O0 -g1' fuzzers= arguments
     [ "$sanitizers" != thread ] || flags='-O1 -g1'
@@ -76,6 +77,7 @@ configure_sanitized() {
     mkdir -p "$folder/root"
     # The ordinary build's library, which each user may read.
     [ ! -e "$BUILD_DIR/root/lib" ] || ln -s "$BUILD_DIR/root/lib" "$folder/root/lib"
+    ln -s "$SOURCE_DIR/script/united.mk" "$folder/GNUmakefile"
     (cd "$folder" && "$SOURCE_DIR/configure" "${arguments[@]}") && echo "${arguments[*]}" >"$folder/arguments"
 }
 

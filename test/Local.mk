@@ -1,5 +1,6 @@
 include %D%/unit/Local.mk
 include %D%/ruby/Local.mk
+include %D%/apps/Local.mk
 include %D%/integration/Local.mk
 include %D%/fuzz/Local.mk
 include %D%/benchmark/Local.mk
@@ -15,6 +16,12 @@ EXTRA_DIST += %D%/package
 
 # Each version of the shared layouts. LayoutsTest and test/ruby/layout_test.rb compare them.
 EXTRA_DIST += %D%/layouts
+
+# The unit tests of the code in JavaScript; test/ruby/node_units_test.rb runs them.
+EXTRA_DIST += %D%/node
+
+# The unit tests of the Python code; test/ruby/python_units_test.rb runs them.
+EXTRA_DIST += %D%/python
 
 # The cases of claiming a request, which every implementation of an instance runs.
 EXTRA_DIST += %D%/claims

@@ -18,7 +18,7 @@ native:
 	@$(RUBY) $(srcdir)/lib/passenger/native_builder.rb root/native
 
 install-data-local:
-	test ! -d root/native || find root/native -name '*.so' | while read -r file; do \
+	test ! -d root/native || find root/native -name '*.so' -o -name '*.node' | while read -r file; do \
 	    $(MKDIR_P) "$(DESTDIR)$(passengerrootdir)/$$(dirname "$${file#root/}")" && \
 	    $(INSTALL_DATA) "$$file" "$(DESTDIR)$(passengerrootdir)/$${file#root/}" || exit; done
 uninstall-local:

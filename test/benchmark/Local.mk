@@ -1,8 +1,11 @@
 EXTRA_DIST += \
     %D%/README.md \
     %D%/apps/bodies/config.ru \
+    %D%/apps/asgi/passenger_asgi.py \
     %D%/apps/hello/config.ru \
     %D%/apps/mixed/config.ru \
+    %D%/apps/node/app.js \
+    %D%/apps/wsgi/passenger_wsgi.py \
     %D%/floor/mod_floor.c \
     %D%/lib/app.rb \
     %D%/lib/arrangement.rb \
@@ -35,13 +38,16 @@ EXTRA_DIST += \
     %D%/lib/process_tree.rb \
     %D%/lib/programs.rb \
     %D%/lib/row.rb \
+    %D%/lib/servers/balanced.rb \
     %D%/lib/servers/floor.rb \
+    %D%/lib/servers/mod_wsgi.rb \
     %D%/lib/servers/ours.rb \
     %D%/lib/servers/passenger.rb \
     %D%/lib/servers/passenger_server.rb \
     %D%/lib/servers/puma.rb \
     %D%/lib/servers/server.rb \
     %D%/lib/servers/standalone.rb \
+    %D%/lib/servers/uwsgi.rb \
     %D%/lib/stage.rb \
     %D%/lib/table.rb \
     %D%/lib/work.rb \
@@ -87,7 +93,7 @@ EXTRA_PROGRAMS += test/benchmark/status/status_benchmark
     test/unit/support/SampleStatus.cpp \
     test/unit/support/SampleStatus.h
 %C%_status_status_benchmark_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit
-%C%_status_status_benchmark_LDADD = libpassenger_control.la libpassenger_base.la $(FMT_LIBS)
+%C%_status_status_benchmark_LDADD = libpassenger_control.la libpassenger_io.la libpassenger_shm.la libpassenger_base.la $(FMT_LIBS)
 
 .PHONY: bench-status
 bench-status: test/benchmark/status/status_benchmark$(EXEEXT)

@@ -4,9 +4,10 @@ FUZZERS = test/fuzz/AnswerFuzzer test/fuzz/DirectiveFuzzer test/fuzz/FrameFuzzer
     test/fuzz/ReplyFuzzer test/fuzz/ResponseHeadFuzzer test/fuzz/RightsFuzzer test/fuzz/SharedMemoryFuzzer
 EXTRA_PROGRAMS += $(FUZZERS)
 
+# Builds with sanitizers have libraries of a few large objects, which need all libraries below them.
 %C%_AnswerFuzzer_SOURCES = %D%/AnswerFuzzer.cpp
 %C%_AnswerFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
-%C%_AnswerFuzzer_LDADD = libpassenger_bridge.la libpassenger_base.la
+%C%_AnswerFuzzer_LDADD = $(PASSENGER_LIBS)
 
 %C%_DirectiveFuzzer_SOURCES = %D%/DirectiveFuzzer.cpp \
     ext/apache2/config/Directives.cpp \
@@ -18,7 +19,7 @@ EXTRA_PROGRAMS += $(FUZZERS)
 
 %C%_FrameFuzzer_SOURCES = %D%/FrameFuzzer.cpp
 %C%_FrameFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
-%C%_FrameFuzzer_LDADD = libpassenger_io.la libpassenger_base.la
+%C%_FrameFuzzer_LDADD = $(PASSENGER_LIBS)
 
 %C%_GrantsFuzzer_SOURCES = %D%/GrantsFuzzer.cpp
 %C%_GrantsFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
@@ -32,7 +33,7 @@ EXTRA_PROGRAMS += $(FUZZERS)
 
 %C%_ResponseHeadFuzzer_SOURCES = %D%/ResponseHeadFuzzer.cpp
 %C%_ResponseHeadFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
-%C%_ResponseHeadFuzzer_LDADD = libpassenger_httpmessages.la libpassenger_base.la
+%C%_ResponseHeadFuzzer_LDADD = libpassenger_httpmessages.la $(PASSENGER_LIBS)
 
 %C%_RightsFuzzer_SOURCES = %D%/RightsFuzzer.cpp
 %C%_RightsFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)

@@ -172,9 +172,9 @@ public:
         require(pid > 1);
         return {"A=1", "Name:\tx\n", ""};
     }
-    std::optional<std::uint64_t> memoryOf(pid_t pid, bool /*descendants*/) override {
+    std::optional<ProcessMemory> memoryOf(pid_t pid, bool /*descendants*/) override {
         require(pid > 1);
-        return SOME_BYTES;
+        return ProcessMemory{.proportional = SOME_BYTES};
     }
     void prepareSpawnDir(const std::string &folder) override {
         require(folder == settings.spawnDir);

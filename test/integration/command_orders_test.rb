@@ -14,11 +14,15 @@ class CommandOrdersTest < IntegrationTest
       TestEnvironment.hand_over(folder, MadeUsers[name].name) if TestEnvironment.root?
       made.site("#{name}.test", folder)
     end
+    made.site("abrupt.test", SampleApps.written(SampleApps.saying("version 1")),
+              "PassengerRollingRestarts Off\nPassengerMaxInstances 1\n")
   end
 
   def setup
     %w[blog shop].each { |name| assert_status 200, client("#{name}.test").get("/") }
-    eventually("both serve") { apps.map { |app| app["state"] } == %w[serving serving] }
+    eventually("both serve") do
+      %w[blog shop].all? { |name| app(name)["state"] == "serving" }
+    end
   end
 
   def test_a_restart_brings_the_new_code_of_the_named_application_only
@@ -38,6 +42,23 @@ class CommandOrdersTest < IntegrationTest
     text = succeed(CONFIG, "restart-app", root("blog"), "--wait", "60")
     assert_match(/ serves its new version after /, text)
     assert_equal "waited for", client("blog.test").get("/").body
+  end
+
+  # With a limit of one, the new instance starts once the old one has ended.
+  def test_a_restart_that_does_not_roll_is_waited_for_until_the_new_version_serves
+    deploy("abrupt", "slow to end")
+    File.write(File.join(root("abrupt"), "config.ru"), "at_exit { sleep 2 }\n", mode: "a")
+    assert_status 200, client("abrupt.test").get("/")
+    succeed(CONFIG, "restart-app", root("abrupt"), "--wait", "60")
+    assert_equal "slow to end", client("abrupt.test").get("/").body
+    old = pid("abrupt")
+    deploy("abrupt", "quick to end")
+    assert_fails 3, /\(the old instance #{old} has not ended\)/,
+                 CONFIG, "restart-app", root("abrupt"), "--wait", "0"
+    text = succeed(CONFIG, "restart-app", root("abrupt"), "--wait", "60")
+    assert_match(/ serves its new version after /, text)
+    assert_equal %w[serving], app("abrupt")["instances"].map { |instance| instance["state"] }
+    assert_equal "quick to end", client("abrupt.test").get("/").body
   end
 
   def test_a_version_that_does_not_start_fails_the_restart_and_its_report_can_be_printed

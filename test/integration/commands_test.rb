@@ -160,6 +160,11 @@ class CommandsTest < IntegrationTest
   def test_an_order_can_be_sent_as_it_is
     assert_equal 2, JSON.parse(succeed(CONFIG, "api-call", "status"))["apps"].size
     assert_fails 1, /\S/, CONFIG, "api-call", "nothing"
+    # Metrics need no points.
+    refute_empty app("blog")["points"]
+    figures = JSON.parse(succeed(CONFIG, "api-call", "status", "", "no_points"))["apps"]
+    assert_equal [[], []], figures.map { |one| one.fetch("points", []) }
+    assert_operator figures.sum { |one| one["counters"]["requests"] }, :>, 0
   end
 
   def test_facts_about_the_installation_are_told
@@ -175,6 +180,13 @@ class CommandsTest < IntegrationTest
     assert_equal %w[xml], completed(STATUS, "--show", "x")
   end
 
+  def test_zsh_completes_commands_options_and_their_values
+    skip "there is no zsh" unless system("zsh --version >/dev/null 2>&1")
+    assert_equal %w[restart-app resume reopen-logs report], completed_by_zsh(CONFIG, "re")
+    assert_equal %w[--wait], completed_by_zsh(CONFIG, "drain", "--w")
+    assert_equal %w[xml], completed_by_zsh(STATUS, "--show=x")
+  end
+
   def test_the_check_of_the_installation_looks_at_each_application
     findings, = Open3.capture2(environment, program(CONFIG), "validate-install", "--json",
                                "--no-validate-apache2")
@@ -183,6 +195,12 @@ class CommandsTest < IntegrationTest
     assert_includes subjects, "application #{app('blog')['name']}"
     problems = findings.select { |finding| finding["level"] != "ok" }
     assert(problems.all? { |finding| !finding["remedy"].empty? }, problems.inspect)
+    texts = findings.filter_map do |finding|
+      finding["text"] if finding["subject"] == "application #{app('blog')['name']}"
+    end
+    assert_includes texts, "startup file #{root('blog')}/config.ru"
+    assert(texts.any? { |text| text.match?(/\Ainterpreter \S+: ruby \d/) }, texts.inspect)
+    assert(texts.any? { |text| text.start_with?("native code ") }, texts.inspect)
   end
 
   private
@@ -193,6 +211,39 @@ class CommandsTest < IntegrationTest
     script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); ' \
              '"_${1//-/_}"; printf "%s\n" "${COMPREPLY[@]}"'
     Open3.capture2("bash", "-c", script, "bash", file, *words).first.split("\n")
+  end
+
+  # What zsh offers for the last word: a shell in a terminal tells it at the key Tab, by what its
+  # completion adds.
+  def completed_by_zsh(*words)
+    folder = File.join(TestEnvironment::BUILD_DIR, "completion/zsh")
+    script = <<~'ZSH'
+      PS1= PS2=
+      autoload -U compinit && compinit -u -D
+      compadd() {
+        if [[ ${@[1,(i)(-|--)]} != *-(O|A|D)\ * ]]; then
+          local -a found
+          builtin compadd -A found "$@"
+          for one in $found; do print "ANSWER:$one"; done
+        fi
+        builtin compadd "$@"
+      }
+      zle -C offered list-choices _main_complete
+      answer() { zle offered; print "ANSWERS END"; exit }
+      zle -N answer
+      bindkey '^I' answer
+    ZSH
+    output = +""
+    PTY.spawn({ "HOME" => folder, "TERM" => "dumb" }, "zsh", "-f", "-i") do |terminal, keys, pid|
+      keys.puts "fpath=(#{folder} $fpath)", script
+      keys.print "#{words.join(' ')}\t"
+      output << terminal.readpartial(4096) until output.include?("ANSWERS END\r")
+    rescue Errno::EIO
+      # The shell has ended.
+    ensure
+      Process.wait(pid)
+    end
+    output.scan(/ANSWER:(\S+)\r$/).flatten
   end
 
   def texts(document, *paths)

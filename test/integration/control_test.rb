@@ -20,6 +20,8 @@ class ControlTest < IntegrationTest
       assert_operator app.dig("service_time", "sum"), :>, 0
       assert_equal 3, app["windows"].first["requests"]
       eventually("the memory") { only_app["instances"].first["memory"] > 1_000_000 }
+      instance = only_app["instances"].first
+      assert_includes 500_000..instance["memory"], instance["private_memory"]
       assert_operator app["last_spawn_time"], :>, 0
       assert_in_delta Time.now.to_f, app["last_used"], 600
       assert_nil app["last_restart"]

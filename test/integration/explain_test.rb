@@ -101,7 +101,7 @@ class ExplainTest < IntegrationTest
       refute told["served"], path
       assert_match reason, told["reason"]
     end
-    assert_match(/#{root('broken')} has none of config\.ru, passenger_wsgi\.py, app\.js/,
+    assert_match(/#{root('broken')} has none of config\.ru, passenger_wsgi\.py, .*app\.js/,
                  explained("/", 2, "broken.test")["reason"])
     assert_equal false, explained("/", 2, "elsewhere.invalid", 1)["served"]
   end

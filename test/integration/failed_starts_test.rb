@@ -10,8 +10,18 @@ class FailedStartsTest < IntegrationTest
   QUIET = 5
   BROKEN = "File.write(File.join(__dir__, 'starts'), 'x', mode: 'a')\nraise 'broken for good'\n"
 
+  # Each instance ends a second after its start, with the request that it has.
+  DYING = <<~RUBY
+    PhusionPassenger.on_event(:starting_worker_process) do |_forked|
+      File.write(File.join(__dir__, "starts"), "x", mode: "a")
+      Thread.new { sleep 1; exit!(1) }
+    end
+    run proc { |_env| sleep }
+  RUBY
+
   serve do |made|
     made.site("broken.test", SampleApps.written(BROKEN), "PassengerMinInstances 1\n")
+    made.site("dying.test", SampleApps.written(DYING), "PassengerMinInstances 1\n")
   end
 
   def test_after_three_attempts_each_request_and_each_change_gets_one_and_the_log_says_it_once
@@ -31,21 +41,37 @@ class FailedStartsTest < IntegrationTest
     server.log.wait_for(/event=spawn\.failed .* report=(?!#{first})\h+ error=/)
   end
 
-  private
+  # A POST is not sent again when its instance dies.
+  def test_instances_that_end_before_an_answer_are_started_as_often_and_the_log_says_it_once
+    assert_status 502, client("dying.test").post("/", "")
+    assert_starts UNASKED, "dying.test"
+    line = server.log.wait_for(/event=app\.unstable app="#{root('dying.test')}.* report=\h+ error=/)
+    first = line[/report=(\h+)/, 1]
 
-  def assert_starts(count)
-    eventually("#{count} starts") { starts >= count }
-    sleep QUIET
-    assert_equal count, starts
+    assert_status 502, client("dying.test").post("/", "")
+    assert_starts UNASKED + 1, "dying.test"
+    FileUtils.touch(File.join(root("dying.test"), "tmp/restart.txt"))
+    assert_starts UNASKED + 2, "dying.test"
+    lines = server.log.count(/event=app\.unstable app="#{root('dying.test')}/)
+    assert_equal 3, lines
+    assert_equal 1, server.log.count(/event=app\.unstable .* report=#{first} repeated=1 /)
   end
 
-  def starts
-    File.size(File.join(root, "starts"))
+  private
+
+  def assert_starts(count, site = "broken.test")
+    eventually("#{count} starts") { starts(site) >= count }
+    sleep QUIET
+    assert_equal count, starts(site)
+  end
+
+  def starts(site)
+    File.size(File.join(root(site), "starts"))
   rescue Errno::ENOENT
     0
   end
 
-  def root
-    server.configuration.sites.first.root
+  def root(site = "broken.test")
+    server.configuration.sites.find { |one| one.name == site }.root
   end
 end

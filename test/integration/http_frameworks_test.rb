@@ -6,6 +6,8 @@ require_relative "support/integration_test"
 class HttpFrameworksTest < IntegrationTest
   PYTHON = "/usr/bin/python3"
   EXPRESS = system("NODE_PATH=/usr/share/nodejs node -e 'require(\"express\")' >/dev/null 2>&1")
+  DJANGO = system("#{PYTHON} -c 'import django' >/dev/null 2>&1") &&
+           system("django-admin --version >/dev/null 2>&1")
   FLASK = system("#{PYTHON} -c 'import flask' >/dev/null 2>&1")
 
   # Notes how many bytes of a body it has read.
@@ -55,6 +57,17 @@ class HttpFrameworksTest < IntegrationTest
       made.site("express-command.test", SampleApps.copy("express_app"),
                 "#{path}SetEnv OWN_PORT 1\nPassengerAppStartCommand \"exec node app.js\"\n")
     end
+    if DJANGO
+      folder = SampleApps.new_folder
+      SampleApps.folders << folder
+      system("django-admin", "startproject", "mysite", folder, exception: true)
+      File.write("#{folder}/mysite/celery.py", "import celery_is_not_installed\n")
+      TestEnvironment.hand_over(folder)
+      made.site("django.localhost", folder, "PassengerPython #{PYTHON}\n")
+      made.site("django-asgi.localhost", folder,
+                "PassengerPython #{PYTHON}\nPassengerAppType asgi\n" \
+                "PassengerAppGroupName django-asgi\n")
+    end
     if FLASK
       made.site("flask.test", SampleApps.copy("flask_app"), "PassengerPython #{PYTHON}\n")
       made.site("flask-command.test", SampleApps.copy("flask_app"),
@@ -72,6 +85,15 @@ class HttpFrameworksTest < IntegrationTest
   def flask(name = "flask.test")
     skip "there is no Flask (Debian: python3-flask)" unless FLASK
     client(name)
+  end
+
+  # A new project has DEBUG, and allows hosts below localhost.
+  def test_a_django_project_is_found_by_its_manage_py
+    skip "there is no Django (Debian: python3-django)" unless DJANGO
+    %w[django.localhost django-asgi.localhost].each do |site|
+      answer = client(site).get("/admin/login/")
+      assert_includes assert_status(200, answer).body, "Django site admin"
+    end
   end
 
   def test_express_is_found_by_its_startup_file

@@ -12,7 +12,8 @@ class InstanceDeathTest < IntegrationTest
   def setup
     @started = File.join(scratch, "started")
     @position = server.log.position
-    @pid = client.pid
+    # The other tests' instances have died, perhaps before the agent saw their answers.
+    @pid = eventually("an instance") { client.pid }
   end
 
   def runs

@@ -7,6 +7,31 @@ require_relative "support/integration_test"
 class MovedConfigurationTest < IntegrationTest
   LOCATIONS = "/usr/lib/ruby/vendor_ruby/phusion_passenger/locations.ini"
 
+  # The whole file of libapache2-mod-passenger 6.0.17+ds-1.
+  DEBIAN_PASSENGER_CONF = <<~CONF
+    <IfModule mod_passenger.c>
+      PassengerRoot #{LOCATIONS}
+      PassengerDefaultRuby /usr/bin/ruby
+    </IfModule>
+  CONF
+
+  def test_a_site_is_served_under_the_passenger_conf_of_debian
+    skip "there is no /usr/bin/ruby" unless File.executable?("/usr/bin/ruby")
+    app = SampleApps.written("run proc { [200, {}, [RbConfig.ruby]] }")
+    made = configuration do |one|
+      one.set("PassengerDefaultRuby", nil)
+      one.main_directives << DEBIAN_PASSENGER_CONF
+      one.site("rack.test", app)
+    end
+    with_server(made) do |server|
+      assert_equal File.realpath("/usr/bin/ruby"),
+                   File.realpath(assert_status(200, server.client.get("/")).body)
+      # So the lines within IfModule were read.
+      assert_match(/PassengerRoot .* belongs to Phusion Passenger/,
+                   server.log.text + File.read(File.join(server.folder, "logs/console.log")))
+    end
+  end
+
   def test_what_stands_within_if_module_has_an_effect
     output, status = checked("<IfModule mod_passenger.c>\nPassengerMaxPoolSize none\n</IfModule>")
     refute status.success?

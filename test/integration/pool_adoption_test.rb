@@ -41,7 +41,7 @@ class PoolAdoptionTest < IntegrationTest
 
   def test_no_request_waits_for_an_application_that_starts_slowly
     slow = SampleApps.written("sleep 3\nrun ->(_) { [200, {}, [Process.pid.to_s]] }\n")
-    made = configuration { |one| one.site("slow.test", slow) }
+    made = configuration { |one| one.site("slow.test", slow, "PassengerMaxInstances 1\n") }
     with_server(made) do |server|
       pid = server.client.get("/").body
       answers = SteadyLoad.during(server.client, "/", threads: 2) do |load|

@@ -26,7 +26,7 @@ class ProcessesTest < IntegrationTest
   end
 
   def test_instances_use_the_native_code_that_was_built
-    library = Dir[File.join(TestEnvironment::PASSENGER_ROOT, "native/*/*.so")].first
+    library = Dir[File.join(TestEnvironment::PASSENGER_ROOT, "native/ruby-*/*.so")].first
     skip "none was built" unless library
     assert_includes File.read("/proc/#{@pid}/maps"), File.realpath(library)
   end

@@ -14,6 +14,16 @@ class StopTest < IntegrationTest
     }
   RUBY
 
+  NODE = system("node --version >/dev/null 2>&1")
+  # Needs more time than any other part of the agent's end.
+  SLOW_TO_END = <<~'JS'
+    process.on("SIGTERM", () => setTimeout(() => {
+        require("fs").writeFileSync("ended", "");
+        process.exit(0);
+    }, 12000));
+    require("http").createServer((request, response) => response.end("slow to end")).listen(80);
+  JS
+
   def teardown
     @endless&.each(&:close)
   end
@@ -69,6 +79,19 @@ class StopTest < IntegrationTest
       server.client.pid("/")
       begin_endless(server, "/forever")
       assert_nothing_left server.stop
+    end
+  end
+
+  def test_an_application_has_its_stop_timeout_at_httpds_stop
+    skip "there is no node" unless NODE
+    folder = SampleApps.written(SLOW_TO_END, "app.js")
+    TestEnvironment.hand_over(folder)
+    with_server(configuration { |made| made.site("slow.test", folder,
+                                                 "PassengerStopTimeout 600\n") }) do |server|
+      assert_equal "slow to end", server.client.get("/").body
+      assert_nothing_left server.stop
+      assert_path_exists File.join(folder, "ended")
+      refute_match(/event=pool\.killed/, server.log.text)
     end
   end
 

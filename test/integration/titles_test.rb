@@ -19,9 +19,11 @@ class TitlesTest < IntegrationTest
     # The shell stays.
     made.site("command.test", SampleApps.written(NODE.sub("3000", "process.env.PORT"), "server.js"),
               "PassengerAppStartCommand \"true && node server.js; true\"\n")
+    made.site("direct.test", SampleApps.written(WSGI, "passenger_wsgi.py"),
+              "PassengerSpawnMethod direct\n")
   end
 
-  { "node" => "NodeApp", "python" => "PythonApp", "command" => nil }.each do |site, title|
+  { "node" => "NodeApp", "command" => nil }.each do |site, title|
     define_method("test_the_log_has_the_pid_of_the_#{site}_application") do
       pid = client("#{site}.test").get("/").body
       if title
@@ -34,19 +36,35 @@ class TitlesTest < IntegrationTest
 
     define_method("test_the_processes_of_the_#{site}_application_have_titles") do
       pid = client("#{site}.test").get("/").body.to_i
-      type = { "python" => "wsgi" }.fetch(site, site)
       titles = server.tree.processes.map(&:command_line).grep(/#{root(site)}/)
-      assert_includes titles, "Passenger bridge: #{root(site)} (#{type})"
-      assert_includes titles, "Passenger keeper: #{root(site)} (#{type})"
+      unless title
+        assert_includes titles, "Passenger bridge: #{root(site)} (#{site})"
+        assert_includes titles, "Passenger keeper: #{root(site)} (#{site})"
+      end
       expected = title ? "Passenger #{title}: #{root(site)} (production)" : "node server.js"
-      # A long title is cut: it has the room of the command.
-      shown = ProcessInfo.read(pid).command_line.force_encoding(Encoding::UTF_8).strip
-      assert_operator shown.size, :>=, [expected.size, 40].min
-      assert_equal expected[0, shown.size], shown
+      assert_title expected, pid
     end
   end
 
+  def test_python_processes_have_titles_and_their_pids_in_the_log
+    %w[python direct].each do |site|
+      pid = client("#{site}.test").get("/").body.to_i
+      assert_title "Passenger PythonApp: #{root(site)} (production)", pid
+      server.log.wait_for(/App #{pid} output: printed for a request$/)
+      server.log.wait_for(/App #{pid} output: printed at load by #{pid}$/) if site == "direct"
+    end
+    titles = server.tree.processes.map { |one| one.command_line.force_encoding(Encoding::UTF_8) }
+    assert_equal 1, titles.grep(/\APassenger PythonPreloader: /).size, titles.inspect
+  end
+
   private
+
+  # A long title is cut: it has the room of the command.
+  def assert_title(expected, pid)
+    shown = ProcessInfo.read(pid).command_line.force_encoding(Encoding::UTF_8).strip
+    assert_operator shown.size, :>=, [expected.size, 40].min
+    assert_equal expected[0, shown.size], shown
+  end
 
   def root(site)
     server.configuration.sites.find { |one| one.name == "#{site}.test" }.root

@@ -69,7 +69,7 @@ module PhusionPassenger
 
     def test_a_fork_of_the_application_has_neither_queue
       serve_both
-      refute_match(/^socket:/, get(@own, @instance, "/fork"))
+      assert_no_socket get(@own, @instance, "/fork")
     end
 
     private

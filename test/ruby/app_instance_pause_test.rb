@@ -124,7 +124,7 @@ module PhusionPassenger
       pause
       resume
       3.times { assert_equal @instance.pid.to_s, get(group, @instance, "/pid") }
-      refute_match(/^socket:/, get(group, @instance, "/fork"))
+      assert_no_socket get(group, @instance, "/fork")
     end
 
     def test_a_pause_that_is_neither_yes_nor_no_breaks_the_control_socket

@@ -18,6 +18,18 @@ module PhusionPassenger
       @agent.wait_for_end(@instance.pid)
     end
 
+    # Ids grow with the time since the machine started, and pass 2^53 after 104 days.
+    def test_an_instance_fetches_and_claims_a_channel_with_an_id_above_2_to_53
+      group = serve(@instance)
+      [0x20000000030011, 0x7fffffffffff0013].each do |id|
+        group.withdrawal(id, 0)
+        child = request(group, @instance, "/input", id: id, flags: 1)
+        eventually("the claim") { group.claim(0) == [id, 1] }
+        child.send_body(1, "late", last: true)
+        assert_equal "late", in_time { child.answer }[2]
+      end
+    end
+
     def test_finish_ends_an_instance
       serve(@instance)
       finish(@instance)
@@ -137,8 +149,9 @@ module PhusionPassenger
     def test_a_fork_of_the_application_holds_no_descriptor_of_the_instance
       group = serve(@instance)
       assert_match(/^socket:/, get(group, @instance, "/descriptors"))
-      refute_match(/^socket:|^#{Regexp.escape(File.dirname(Dir.tmpdir))}.*deleted/,
-                   get(group, @instance, "/fork"))
+      found = get(group, @instance, "/fork")
+      assert_no_socket found
+      refute_match(/^#{Regexp.escape(File.dirname(Dir.tmpdir))}.*deleted/, found)
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end
 
@@ -242,10 +255,10 @@ module PhusionPassenger
 
     def test_cells_beyond_the_claims_are_refused
       group = closing(Peers::Group.new)
-      @instance.control.write(55, 1023, 2, "x",
+      @instance.control.write(55, 65_535, 2, "x",
                               descriptors: [group.receiver, group.claims, group.withdrawals])
       assert_nil @instance.read
-      assert_includes output_of(@instance), "2 threads from cell 1023 on"
+      assert_includes output_of(@instance), "2 threads from cell 65535 on"
     end
 
     private

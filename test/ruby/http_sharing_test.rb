@@ -153,6 +153,8 @@ module PhusionPassenger
       loads.enter(1, 10)
       serve(gated) do
         half, quick = kept(2)
+        # A client may have its answer before the server counts its connection as idle.
+        eventually { @server.idle_connections.size == 2 }
         half.write("POST /half HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx")
         eventually { @server.idle_connections.size == 1 }
         cpu_slots(false)

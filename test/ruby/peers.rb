@@ -40,6 +40,7 @@ module PhusionPassenger
     end
 
     def self.environment_bytes(environment)
+      environment = { "REQUEST_URI" => environment["PATH_INFO"] }.compact.merge(environment)
       environment.flat_map { |pair| pair.map { |text| "#{text}\0".b } }.join
     end
 

@@ -96,6 +96,11 @@ module PhusionPassenger
       end
     end
 
+    # `found`: the targets of descriptors.
+    def assert_no_socket(found)
+      refute_match(/^socket:/, found)
+    end
+
     # Returns the output of @instance so far.
     def read_some
       @instance.output.read_nonblock(10_000, exception: false).then do |text|

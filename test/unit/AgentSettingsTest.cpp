@@ -52,6 +52,7 @@ public:
         settings.instanceRegistryDir = "/run/agents";
         settings.socketBacklog = 7;
         settings.agentTimeout = std::chrono::seconds(9);
+        settings.stopTimeout = std::chrono::seconds(12);
         settings.spawnDir = "/run/sockets";
         settings.descriptorLogFile = "/var/log/descriptors";
         CPPUNIT_ASSERT(settings == AgentSettings::fromMap(settings.toMap()));

@@ -2,6 +2,10 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 
@@ -11,7 +15,9 @@ using Bridge::AppCommand;
 
 class AppCommandTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(AppCommandTest);
-    CPPUNIT_TEST(testOnlyThePythonLoaderIsMarkedAsOurLoader);
+    CPPUNIT_TEST(testAStartCommandComesBeforeTheKind);
+    CPPUNIT_TEST(testAPlainScriptOfAPackageStartsNodeWithoutAShell);
+    CPPUNIT_TEST(testAnyOtherScriptIsTheShells);
     CPPUNIT_TEST_SUITE_END();
 
     static AppCommand from(const std::map<std::string, std::string> &options) {
@@ -19,15 +25,47 @@ class AppCommandTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testOnlyThePythonLoaderIsMarkedAsOurLoader() {
-        const AppCommand wsgi = from({{"app_type", "wsgi"}});
-        CPPUNIT_ASSERT(wsgi.isOurLoader);
-        CPPUNIT_ASSERT_EQUAL(std::string("python3 /library/python/wsgi_loader.py passenger_wsgi.py"), wsgi.text());
-        CPPUNIT_ASSERT(!from({{"app_type", "node"}}).isOurLoader);
-        CPPUNIT_ASSERT(!from({{"start_command", "serve"}}).isOurLoader);
-        // The start command runs, so there is no loader.
-        CPPUNIT_ASSERT(!from({{"app_type", "wsgi"}, {"start_command", "serve"}}).isOurLoader);
+    void testAStartCommandComesBeforeTheKind() {
+        const AppCommand node = from({{"app_type", "node"}});
+        CPPUNIT_ASSERT_EQUAL(std::string("node --require /library/node/node_loader.js app.js"), node.text());
+        CPPUNIT_ASSERT(node.isNode);
+        const AppCommand command = from({{"app_type", "node"}, {"start_command", "serve"}});
+        CPPUNIT_ASSERT_EQUAL(std::string("serve"), command.text());
+        CPPUNIT_ASSERT(!command.isNode);
     }
+
+    void testAPlainScriptOfAPackageStartsNodeWithoutAShell() {
+        const AppCommand command = withScript("NODE_ENV=staging node --max-old-space-size=200  lib/server.js -p 80");
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("node --require /library/node/node_loader.js --max-old-space-size=200 lib/server.js -p 80"),
+            command.text());
+        const auto &variables = command.environment;
+        CPPUNIT_ASSERT(std::find(variables.begin(), variables.end(), "NODE_ENV=staging") != variables.end());
+        CPPUNIT_ASSERT(startsNode_);
+    }
+
+    void testAnyOtherScriptIsTheShells() {
+        for (const char *script : {"npm run build && node app.js", R"(node \"a b.js\")", "next start", "node", "A=1",
+                                   "node --watch app.js", "node $MAIN", "PATH=x nodemon app.js"}) {
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(script, std::string("/bin/sh"), withScript(script).program);
+            CPPUNIT_ASSERT_MESSAGE(script, !startsNode_);
+        }
+    }
+
+private:
+    AppCommand withScript(const std::string &script) {
+        std::string folder = "/tmp/app-command-test.XXXXXX";
+        CPPUNIT_ASSERT(mkdtemp(folder.data()) != nullptr);
+        std::ofstream(folder + "/package.json") << "{\"scripts\": {\"start\": \"" << script << "\"}}";
+        const std::map<std::string, std::string> options{
+            {"app_type", "node"}, {"app_root", folder}, {"startup_file", "package.json"}};
+        startsNode_ = AppCommand::startsNode(options);
+        AppCommand command = from(options);
+        std::filesystem::remove_all(folder);
+        return command;
+    }
+
+    bool startsNode_ = false;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(AppCommandTest);

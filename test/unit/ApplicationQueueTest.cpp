@@ -24,6 +24,8 @@ class ApplicationQueueTest : public LeakCheck {
     CPPUNIT_TEST(testFreedCellsAreReusedWithoutTheirClaims);
     CPPUNIT_TEST(testCellsAreAllocatedInARow);
     CPPUNIT_TEST(testNoMoreCellsThanTheLayoutHasAreAllocated);
+    CPPUNIT_TEST(testAnInstanceGetsAtMostAnEighthOfTheFreeCells);
+    CPPUNIT_TEST(testAnInstanceGetsWhatIsThereInARow);
     CPPUNIT_TEST(testNoCellIsTakenIfNoDescriptorIsLeft);
     CPPUNIT_TEST(testTheCellsOfADeadInstanceAreReusedOnceItsRequestIsReportedLost);
     CPPUNIT_TEST(testIfTheChildCannotBeToldTheClaimIsMarkedAsDied);
@@ -118,7 +120,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0, ::setrlimit(RLIMIT_NOFILE, &none));
         bool failed = false;
         try {
-            queue.handOver(nullptr, 1);
+            queue.handOver(nullptr, 1, 1);
         } catch (const SystemException &) {
             failed = true;
         }
@@ -133,6 +135,25 @@ public:
         CPPUNIT_ASSERT(!queue.allocate(1));
         ApplicationQueue other(1, "shop", *channels_, store_);
         CPPUNIT_ASSERT(!other.allocate(ClaimsLayout::CELLS + 1));
+    }
+
+    void testAnInstanceGetsAtMostAnEighthOfTheFreeCells() {
+        ApplicationQueue queue(0, "blog", *channels_, store_);
+        constexpr std::uint32_t ALL = ClaimsLayout::CELLS;
+        CPPUNIT_ASSERT_EQUAL(ALL / 8, queue.handOver(nullptr, ALL, 32).cells.count);
+        CPPUNIT_ASSERT_EQUAL((ALL - ALL / 8) / 8, queue.handOver(nullptr, ALL, 32).cells.count);
+        CPPUNIT_ASSERT_EQUAL(100U, queue.handOver(nullptr, 100, 32).cells.count);
+        // As many as it cannot do without, even so.
+        CPPUNIT_ASSERT_EQUAL(ALL / 2, queue.handOver(nullptr, ALL, ALL / 2).cells.count);
+    }
+
+    void testAnInstanceGetsWhatIsThereInARow() {
+        ApplicationQueue queue(0, "blog", *channels_, store_);
+        const auto first = queue.allocate(600);
+        CPPUNIT_ASSERT(queue.allocate(ClaimsLayout::CELLS - 600));
+        CPPUNIT_ASSERT_THROW(queue.handOver(nullptr, 64, 32), SpawnException);
+        queue.free(*first);
+        CPPUNIT_ASSERT_EQUAL(75U, queue.handOver(nullptr, 8192, 32).cells.count);
     }
 
     void testTheCellsOfADeadInstanceAreReusedOnceItsRequestIsReportedLost() {

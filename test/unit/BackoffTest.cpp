@@ -2,6 +2,9 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
+#include <vector>
+
 namespace Passenger {
 
 using namespace std::chrono_literals;
@@ -12,16 +15,20 @@ class BackoffTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testEachFailureDoublesTheDelay);
     CPPUNIT_TEST(testAtMostFiveAttemptsAreAllowedInTenSeconds);
     CPPUNIT_TEST(testTheDelayNeverGrowsOverAMinute);
+    CPPUNIT_TEST(testADelayThatDoesNotGrowStaysTheFirstOne);
     CPPUNIT_TEST(testFailuresOfOneBurstCountAsOne);
     CPPUNIT_TEST(testASuccessResetsTheDelay);
     CPPUNIT_TEST(testTheFirstFourDeathsInARowCauseNoDelay);
     CPPUNIT_TEST(testEachFurtherDeathCausesALongerDelay);
     CPPUNIT_TEST(testAnAnswerResetsTheCountOfDeaths);
-    CPPUNIT_TEST(testDeathsThatAreFarApartAreCountedSeparately);
+    CPPUNIT_TEST(testAnAnswerOfTheApplicationResetsTheCountOfDeaths);
+    CPPUNIT_TEST(testInstancesThatHaveLivedForLongDoNotDieInARow);
+    CPPUNIT_TEST(testAfterThreeDeathsARequestHasToAskHoweverFarTheyAreApart);
+    CPPUNIT_TEST(testAChangeAfterThreeDeathsAllowsOneAttemptWithoutARequest);
     CPPUNIT_TEST(testTheFirstBrokenQueueCausesNoDelay);
     CPPUNIT_TEST(testAQueueThatBreaksRepeatedlyCausesALongerDelay);
     CPPUNIT_TEST(testBrokenQueuesThatAreFarApartAreCountedSeparately);
-    CPPUNIT_TEST(testAChangeForgetsFailuresAndDeaths);
+    CPPUNIT_TEST(testAChangeForgetsTheDelays);
     CPPUNIT_TEST(testAfterThreeFailuresARequestHasToAsk);
     CPPUNIT_TEST(testAChangeAfterThreeFailuresAllowsOneAttemptWithoutARequest);
     CPPUNIT_TEST_SUITE_END();
@@ -39,7 +46,9 @@ class BackoffTest : public CppUnit::TestFixture {
     }
     /** @param proved the instance has answered a request */
     void die(bool proved = false) {
-        backoff_.instanceDied(now_, proved);
+        const MonotonicTime since = now_;
+        now_ += 1ns;
+        backoff_.instanceDied(now_, since, proved ? now_ : MonotonicTime());
     }
     void dieFourTimes() {
         for (int i = 0; i < 4; i++) {
@@ -79,6 +88,15 @@ public:
             failAtOnce();
         }
         CPPUNIT_ASSERT(delay() == 60s);
+    }
+
+    void testADelayThatDoesNotGrowStaysTheFirstOne() {
+        for (int i = 0; i < 10; i++) {
+            now_ = std::max(now_, backoff_.notBefore());
+            backoff_.spawnFailed(now_, false);
+            CPPUNIT_ASSERT(delay() == 500ms);
+        }
+        CPPUNIT_ASSERT(!backoff_.mayTryUnasked());
     }
 
     void testFailuresOfOneBurstCountAsOne() {
@@ -122,12 +140,44 @@ public:
         CPPUNIT_ASSERT(backoff_.mayTry(now_));
     }
 
-    void testDeathsThatAreFarApartAreCountedSeparately() {
+    void testAnAnswerOfTheApplicationResetsTheCountOfDeaths() {
+        dieFourTimes();
+        CPPUNIT_ASSERT(backoff_.dying());
+        backoff_.answered(now_);
+        CPPUNIT_ASSERT_MESSAGE("An answer before the death", backoff_.looping());
+        backoff_.answered(now_ + 1ns);
+        CPPUNIT_ASSERT(!backoff_.looping());
+        CPPUNIT_ASSERT(!backoff_.dying());
+    }
+
+    void testInstancesThatHaveLivedForLongDoNotDieInARow() {
         for (int i = 0; i < 10; i++) {
-            die();
+            const MonotonicTime since = now_;
             now_ += 121s;
+            backoff_.instanceDied(now_, since, MonotonicTime());
+            CPPUNIT_ASSERT(backoff_.mayTryUnasked());
         }
         CPPUNIT_ASSERT(backoff_.notBefore() <= now_);
+    }
+
+    void testAfterThreeDeathsARequestHasToAskHoweverFarTheyAreApart() {
+        for (int i = 0; i < 3; i++) {
+            CPPUNIT_ASSERT(backoff_.mayTryUnasked());
+            now_ += 1h;
+            die();
+        }
+        CPPUNIT_ASSERT(!backoff_.mayTryUnasked());
+        CPPUNIT_ASSERT_MESSAGE("One attempt at a time", backoff_.failing());
+        backoff_.spawnSucceeded();
+        CPPUNIT_ASSERT(!backoff_.mayTryUnasked());
+    }
+
+    void testAChangeAfterThreeDeathsAllowsOneAttemptWithoutARequest() {
+        dieFourTimes();
+        backoff_.changed();
+        CPPUNIT_ASSERT(backoff_.mayTryUnasked());
+        die();
+        CPPUNIT_ASSERT(!backoff_.mayTryUnasked());
     }
 
     void testTheFirstBrokenQueueCausesNoDelay() {
@@ -157,7 +207,7 @@ public:
         CPPUNIT_ASSERT(delay() == 500ms);
     }
 
-    void testAChangeForgetsFailuresAndDeaths() {
+    void testAChangeForgetsTheDelays() {
         dieFourTimes();
         die();
         failAtOnce();
@@ -165,7 +215,8 @@ public:
         backoff_.changed();
         CPPUNIT_ASSERT(backoff_.mayTry(now_));
         CPPUNIT_ASSERT(!backoff_.failing());
-        dieFourTimes();
+        die();
+        die();
         CPPUNIT_ASSERT(backoff_.mayTry(now_));
     }
 

@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <exception>
 #include <fstream>
 #include <functional>
 #include <iterator>

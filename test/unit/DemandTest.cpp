@@ -11,6 +11,7 @@ using std::chrono::seconds;
 class DemandTest : public GroupParts {
     CPPUNIT_TEST_SUITE(DemandTest);
     CPPUNIT_TEST(testAChildThatAskedForTheQueueIsExpectedToSendForAWhile);
+    CPPUNIT_TEST(testTheInstancesOfAnEventLoopWithWhichItStartsStay);
     CPPUNIT_TEST(testARequestWaitsAboveTheCapacity);
     CPPUNIT_TEST(testARequestWaitsBesideAnAbandonedOne);
     CPPUNIT_TEST(testTheNumberOfInstancesBeforeADeathIsRestored);
@@ -40,6 +41,18 @@ public:
         clock_.advance(seconds(2));
         CPPUNIT_ASSERT_EQUAL(0U, demand_->look(now()).waiting);
         CPPUNIT_ASSERT(!demand_->expectsRequest());
+    }
+
+    void testTheInstancesOfAnEventLoopWithWhichItStartsStay() {
+        options_.appType = "node";
+        options_.threads = Options::NO_THREAD_LIMIT;
+        options_.startInstances = 3;
+        CPPUNIT_ASSERT_EQUAL(3U, demand_->look(now()).minInstances);
+        options_.minInstances = 4;
+        CPPUNIT_ASSERT_EQUAL(4U, demand_->look(now()).minInstances);
+        options_.threads = 32;
+        options_.minInstances = 1;
+        CPPUNIT_ASSERT_EQUAL(1U, demand_->look(now()).minInstances);
     }
 
     void testARequestWaitsAboveTheCapacity() {

@@ -25,8 +25,14 @@ class DiagnosisTest : public CppUnit::TestFixture {
         const char *remedy;
     };
 
+    /** The step at which a bridge reports exceptions. */
+    static constexpr const char *LISTENS = "application listens";
+
     static FailureFacts raised(const char *exceptionClass, const char *message, const char *step = "app loaded") {
         return {.step = step, .exceptionClass = exceptionClass, .exceptionMessage = message};
+    }
+    static FailureFacts python(const char *exceptionClass, const char *message) {
+        return {.step = "app loaded", .exceptionClass = exceptionClass, .exceptionMessage = message, .python = true};
     }
     static FailureFacts problem(const char *text, const char *step = "user chosen") {
         return {.step = step, .problem = text};
@@ -97,6 +103,26 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
         {"core dumped", killed(SIGABRT | 0x80), "Native code", "bundle pristine"},
         {"limit of processor time", killed(SIGXCPU), "limit of processor time", "LimitCPU"},
         {"some signal", killed(SIGTERM), "SIGTERM", "service managers"},
+        {"require() of a module for import",
+         raised("Error [ERR_REQUIRE_ESM]", "require() of ES Module /srv/blog/a.js not supported.", LISTENS),
+         "written for import", "\"type\": \"module\""},
+        {"import in a file for require()",
+         raised("SyntaxError", "/srv/blog/app.js:1: Cannot use import statement outside a module", LISTENS),
+         "written for import", ".mjs"},
+        {"JavaScript's syntax error", raised("SyntaxError", "/srv/blog/app.js:12: Unexpected token ')'", LISTENS),
+         "grammar: /srv/blog/app.js:12.", "node --check"},
+        {"JavaScript's syntax error without a place", raised("SyntaxError", "Unexpected token ')'", LISTENS),
+         "a module of the application", "node --check"},
+        {"missing package",
+         raised("Error [MODULE_NOT_FOUND]", "Cannot find module 'express'\nRequire stack:\n- /srv/blog/app.js",
+                LISTENS),
+         "package \"express\" is not installed", "npm install express"},
+        {"missing package of import",
+         raised("Error [ERR_MODULE_NOT_FOUND]", "Cannot find package 'express' imported from /srv/app.mjs", LISTENS),
+         "package \"express\" is not installed", "npm ci"},
+        {"missing file of a Node application",
+         raised("Error [MODULE_NOT_FOUND]", "Cannot find module './dist/main'", LISTENS), "./dist/main does not exist",
+         "npm run build"},
         {"syntax error", raised("SyntaxError", "/srv/a:b/config.ru:12: syntax error, unexpected end\n  run("),
          "grammar: /srv/a:b/config.ru:12.", "ruby -c"},
         {"syntax error without a place", raised("SyntaxError", "compile error"), "the application's code", "ruby -c"},
@@ -167,6 +193,29 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
         {"mistake", raised("NoMethodError", "undefined method `x' for nil"), "has an error", "backtrace"},
         {"no run", raised("RuntimeError", "config.ru gives no application to run"), "does not call run", "run YOUR"},
         {"any exception", raised("Acme::Error", "no"), "raised an exception", "backtrace"},
+        {"Python module", python("ModuleNotFoundError", "No module named 'flask' (in /srv/venv/bin/python)"),
+         "not installed", "/srv/venv/bin/python -m pip install flask "},
+        {"Python syntax", python("SyntaxError", "'(' was never closed (passenger_wsgi.py, line 2)"),
+         "grammar: passenger_wsgi.py, line 2", "py_compile"},
+        {"no application", python("AttributeError", "/x.py defines no \"application\". Define it"),
+         "no object called application", "Flask(__name__)"},
+        {"a number as application", python("TypeError", "the \"application\" of /x.py is 5, which cannot be called"),
+         "is no application", "(environ, start_response)"},
+        {"system library", python("ImportError", "libpq.so.5: cannot open shared object file: No such file"),
+         "library libpq.so.5", "apt-file search libpq.so.5"},
+        {"no permission in Python", python("PermissionError", "[Errno 13] Permission denied: '/srv/x/.env'"),
+         "for /srv/x/.env", "chown"},
+        {"missing file in Python", python("FileNotFoundError", "[Errno 2] No such file or directory: '/srv/x'"),
+         "not exist: /srv/x", "deployed"},
+        {"missing variable in Python", python("KeyError", "'SECRET_KEY'"), "\"SECRET_KEY\"", "SetEnv SECRET_KEY"},
+        {"Django settings", python("django.core.exceptions.ImproperlyConfigured", "no SECRET_KEY"), "settings",
+         "DJANGO_SETTINGS_MODULE"},
+        {"database in Python", python("django.db.utils.OperationalError", "refused"), "database", "runs"},
+        {"port in Python", python("OSError", "[Errno 98] Address already in use"), "opens a port", "__main__"},
+        {"no memory in Python", python("MemoryError", ""), "too little memory", "MemoryMax"},
+        {"mistake in Python", python("NameError", "name 'x' is not defined"), "has an error", "traceback"},
+        {"Python not found", problem("No such file or directory - cannot start \"/opt/python\"", "Python started"),
+         "Python interpreter does not exist", "PassengerPython"},
         {"Ruby not found", problem("No such file or directory - cannot start \"/opt/ruby\"", "Ruby started"),
          "interpreter does not exist", "PassengerRuby"},
         {"Ruby not found by a login shell",
@@ -175,6 +224,13 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
          "PassengerRuby"},
         {"command not found", problem("No such file or directory", "command started"), "command does not exist",
          "PassengerAppStartCommand"},
+        {"command that the shell does not find",
+         problem("the command \"serve\" was not found, or what it starts was not (status 127)", "application listens"),
+         "does not exist", "PassengerAppStartCommand"},
+        {"Node that does not exist",
+         problem("the command \"/opt/node app.js\" could not be started: No such file or directory",
+                 "application listens"),
+         "does not exist", "PassengerNodejs"},
         {"deaf application", problem("it ended", "application listens"), "did not listen", "PORT"},
         {"user", problem("the spawn server could not be started: cannot become user \"x\": no such user exists"),
          "does not exist", "PassengerUser"},

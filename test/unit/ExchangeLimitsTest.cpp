@@ -16,6 +16,7 @@ class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ExchangeLimitsTest);
     CPPUNIT_TEST(testARequestBeyondInstancesAndQueueIsRefused);
     CPPUNIT_TEST(testARequestBeyondItsApplicationsShareIsRefusedWhereItWouldWait);
+    CPPUNIT_TEST(testInstancesThatCouldTakeMoreThanTheShareTakeNoMore);
     CPPUNIT_TEST(testARefusedRequestMayTryAgain);
     CPPUNIT_TEST(testWhileNoInstanceServesTheQueueAloneCounts);
     CPPUNIT_TEST(testWithoutALimitAllMayWait);
@@ -114,12 +115,19 @@ public:
     }
 
     void testARequestBeyondItsApplicationsShareIsRefusedWhereItWouldWait() {
-        host_->setCapacity(4);
+        host_->setCapacity(3);
         host_->queueLimits = {100, std::chrono::milliseconds(0), 3};
-        start(4U);
+        start(3U);
         const std::string text = assertRefused().what();
         CPPUNIT_ASSERT_MESSAGE(text, text.find("3 requests") != std::string::npos);
-        CPPUNIT_ASSERT_EQUAL(4U, host_->inFlight());
+        CPPUNIT_ASSERT_EQUAL(3U, host_->inFlight());
+    }
+
+    void testInstancesThatCouldTakeMoreThanTheShareTakeNoMore() {
+        host_->setCapacity(100);
+        host_->queueLimits = {100, std::chrono::milliseconds(0), 3};
+        start(3U);
+        assertRefused();
     }
 
     void testARefusedRequestMayTryAgain() {

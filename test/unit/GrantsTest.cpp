@@ -117,7 +117,7 @@ public:
 
     void testDefaultsNeedNoGrant() {
         Options plain = options();
-        for (const char *file : {"config.ru", "passenger_wsgi.py", "app.js", ""}) {
+        for (const char *file : {"config.ru", "passenger_wsgi.py", "app.js", "package.json", ""}) {
             plain.startupFile = file;
             expectGranted(plain);
         }

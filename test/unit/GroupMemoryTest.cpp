@@ -24,7 +24,8 @@ class GroupMemoryTest : public LeakCheck {
     CPPUNIT_TEST(testAClaimIsSeenByAllSides);
     CPPUNIT_TEST(testAClaimIsForOneTicketOnly);
     CPPUNIT_TEST(testAClearedClaimIsGone);
-    CPPUNIT_TEST(testTheLastCellIsRead);
+    CPPUNIT_TEST(testTheLastCellIsReadOnceItIsUsed);
+    CPPUNIT_TEST(testAnInstanceCannotMakeChildrenReadBeyondTheFile);
     CPPUNIT_TEST(testTheFileOfClaimsHasItsHeader);
     CPPUNIT_TEST(testChildrenCannotWriteClaims);
     CPPUNIT_TEST(testAFileThatIsNotSealedIsNotMapped);
@@ -93,11 +94,22 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, claims.taken());
     }
 
-    void testTheLastCellIsRead() {
-        const Claims claims;
+    void testTheLastCellIsReadOnceItIsUsed() {
+        Claims claims;
         const ClaimsView view(claims.memory().readOnlyDescriptor());
         claim(claims, ClaimsLayout::CELLS - 1, CHANNEL.value(), 9);
-        CPPUNIT_ASSERT(view.holds(CHANNEL, Ticket(9)));
+        CPPUNIT_ASSERT(!view.holds(CHANNEL, Ticket(9)) && claims.taken() == 0);
+        claims.use(ClaimsLayout::CELLS);
+        CPPUNIT_ASSERT(view.holds(CHANNEL, Ticket(9)) && claims.taken() == 1);
+    }
+
+    void testAnInstanceCannotMakeChildrenReadBeyondTheFile() {
+        const Claims claims;
+        const ClaimsView view(claims.memory().readOnlyDescriptor());
+        const std::uint32_t many = ~0U;
+        CPPUNIT_ASSERT(
+            ::pwrite(claims.memory().descriptor().get(), &many, sizeof(many), offsetof(MemoryHeader, extra)) > 0);
+        CPPUNIT_ASSERT(!view.holds(CHANNEL, Ticket(9)));
     }
 
     void testTheFileOfClaimsHasItsHeader() {

@@ -13,6 +13,7 @@ class InFlightRecordTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(InFlightRecordTest);
     CPPUNIT_TEST(testARequestIsCountedAndInTheTableUntilItIsRemoved);
     CPPUNIT_TEST(testARefusedRequestIsNotInFlight);
+    CPPUNIT_TEST(testInstancesThatTakeEverythingLeaveThreadsToOthers);
     CPPUNIT_TEST(testAnAdmittedRequestKeepsItsPlace);
     CPPUNIT_TEST(testTheAgentIsWokenOnceWhenAllInstancesAreTaken);
     CPPUNIT_TEST_SUITE_END();
@@ -64,6 +65,22 @@ public:
         CPPUNIT_ASSERT(!record_->counted());
         CPPUNIT_ASSERT(!record_->admitted());
         CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
+    }
+
+    void testInstancesThatTakeEverythingLeaveThreadsToOthers() {
+        host_->setCapacity(100);
+        host_->queueLimits.inFlight = 2;
+        link_->memory->senders.add(0, 1);
+        add(*record_);
+        record_->remove(*link_);
+        link_->memory->senders.add(0, 1);
+        InFlightRecord next(*host_);
+        CPPUNIT_ASSERT_THROW(add(next), QueueFullException);
+        // Instances that cannot take so many leave threads anyway.
+        host_->setCapacity(2);
+        host_->queueLimits.inFlight = 10;
+        add(next);
+        next.remove(*link_);
     }
 
     void testAnAdmittedRequestKeepsItsPlace() {

@@ -13,6 +13,7 @@ endif
     %D%/AnswerParserTest.cpp \
     %D%/AnswerWatchTest.cpp \
     %D%/AppAddressTest.cpp \
+    %D%/AppCheckTest.cpp \
     %D%/AppCommandTest.cpp \
     %D%/AppFileTest.cpp \
     %D%/AppOrderTest.cpp \
@@ -100,6 +101,7 @@ endif
     %D%/MarkupTextTest.cpp \
     %D%/MemoryFormTest.cpp \
     %D%/MonitoredFilesTest.cpp \
+    %D%/NodeRangeTest.cpp \
     %D%/OptionsTest.cpp \
     %D%/OrphansTest.cpp \
     %D%/OutputLimitTest.cpp \
@@ -150,6 +152,7 @@ endif
     %D%/ProgressListener.h \
     %D%/PublicStatusTest.cpp \
     %D%/QueueCacheTest.cpp \
+    %D%/QueueDelayTest.cpp \
     %D%/QueuePausesTest.cpp \
     %D%/QueueSessionTest.cpp \
     %D%/RackPreForkTest.cpp \
@@ -182,6 +185,7 @@ endif
     %D%/ServerStatusTest.cpp \
     %D%/SharedMemoryRaceTest.cpp \
     %D%/SharedMemoryTest.cpp \
+    %D%/SizingTest.cpp \
     %D%/SlowRequestsTest.cpp \
     %D%/SmartSpawnerTest.cpp \
     %D%/SocketFoldersTest.cpp \

@@ -153,6 +153,7 @@ public:
         note.threads = 3;
         note.stickyId = 4294967295U;
         note.heartbeatTimeout = std::chrono::seconds(30);
+        note.stopTimeout = std::chrono::seconds(12);
         note.hasDescendants = true;
         note.serves = true;
         note.restartFile = "1700000000.5";
@@ -163,6 +164,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(note.toText(), read.toText());
         CPPUNIT_ASSERT_EQUAL(note.app, read.app);
         CPPUNIT_ASSERT_EQUAL(note.group, read.group);
+        CPPUNIT_ASSERT(note.stopTimeout == read.stopTimeout);
         note.group.clear();
         CPPUNIT_ASSERT_EQUAL(std::string(), InstanceNote::parse(note.toText()).group);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, read.cells.size());
@@ -170,10 +172,10 @@ public:
     }
 
     void testMalformedNotesAreRefused() {
-        for (const char *text :
-             {"", "x", "4711", "4711 1 0 0 0 1 - - 0 app", "4711 1 0 0 0 1 - - 1 0 1",
-              "4711 1 0 0 0 1 - - 1 1024 1 app", "4711 1 0 0 0 1 - - 1 5 4294967295 app", "1 1 0 0 0 1 - - 1 0 1 app",
-              "-5 1 0 0 0 1 - - 1 0 1 app", "4711 1 0 0 0 1 - - 4000000000 0 1 app"}) {
+        for (const char *text : {"", "x", "4711", "4711 1 0 0 5 0 1 - - 0 app", "4711 1 0 0 5 0 1 - - 1 0 1",
+                                 "4711 1 0 0 5 0 1 - - 1 65536 1 app", "4711 1 0 0 5 0 1 - - 1 5 4294967295 app",
+                                 "1 1 0 0 5 0 1 - - 1 0 1 app", "-5 1 0 0 5 0 1 - - 1 0 1 app",
+                                 "4711 1 0 0 5 0 1 - - 4000000000 0 1 app"}) {
             CPPUNIT_ASSERT_THROW_MESSAGE(text, InstanceNote::parse(text), ProtocolException);
         }
     }

@@ -18,6 +18,7 @@ class PoolFailureTest : public PoolContract {
     CPPUNIT_TEST(testTheSnapshotShowsAFailedApplication);
     CPPUNIT_TEST(testAReportIsForItsOwnApplication);
     CPPUNIT_TEST(testThereAreNoMoreThanFiveAttemptsInTenSeconds);
+    CPPUNIT_TEST(testInDevelopmentARequestHalfASecondAfterAFailureGetsAnAttempt);
     CPPUNIT_TEST(testAfterAFailureOneInstanceIsStartedAtATime);
     CPPUNIT_TEST(testABurstThatFailsCountsOnce);
     CPPUNIT_TEST(testAllNeededInstancesStartOnceAStartSucceedsAfterAFailure);
@@ -31,7 +32,8 @@ class PoolFailureTest : public PoolContract {
     CPPUNIT_TEST(testADeadInstanceIsReplaced);
     CPPUNIT_TEST(testADeadInstanceIsReplacedWhileItsSessionIsStillOpen);
     CPPUNIT_TEST(testAWaitingRequestGetsTheReplacementOfADeadInstance);
-    CPPUNIT_TEST(testInstancesThatDieWithoutAnAnswerAreReplacedAfterGrowingDelays);
+    CPPUNIT_TEST(testWithoutRequestsInstancesThatDieWithoutAnAnswerAreReplacedTwice);
+    CPPUNIT_TEST(testAChangeOfInstancesThatDieWithoutAnAnswerGetsOneAttempt);
     CPPUNIT_TEST(testAWaitingRequestIsRefusedAfterSeveralInstancesDied);
     CPPUNIT_TEST(testAnInstanceThatDiesAfterAnAnswerIsReplacedAtOnce);
     CPPUNIT_TEST(testTheDeathOfADrainingInstanceDoesNotCount);
@@ -104,6 +106,19 @@ public:
         CPPUNIT_ASSERT_EQUAL(7U, factory_->attempts());
     }
 
+    void testInDevelopmentARequestHalfASecondAfterAFailureGetsAnAttempt() {
+        Options options = app();
+        options.environment = "development";
+        failAlways();
+        for (unsigned attempt = 1; attempt <= 10; attempt++) {
+            CPPUNIT_ASSERT(refuses(options));
+            CPPUNIT_ASSERT_EQUAL(attempt, factory_->attempts());
+            pass(500ms);
+        }
+        factory_->failuresToCome = 0;
+        get(options).reset();
+    }
+
     void testAfterAFailureOneInstanceIsStartedAtATime() {
         failAlways();
         CPPUNIT_ASSERT(refuses());
@@ -141,6 +156,7 @@ public:
         pass(500ms);
         const std::vector<AnswerPtr> waiters{ask(app()), ask(app()), ask(app())};
         std::vector<HeldPtr> sessions;
+        sessions.reserve(waiters.size());
         for (const AnswerPtr &waiter : waiters) {
             sessions.push_back(waiter->session());
         }
@@ -279,23 +295,60 @@ public:
         CPPUNIT_ASSERT(instanceOf(waiter->session()) != dead);
     }
 
-    void testInstancesThatDieWithoutAnAnswerAreReplacedAfterGrowingDelays() {
-        get().reset();
-        for (std::size_t death = 0; death < 4; death++) {
+    void testWithoutRequestsInstancesThatDieWithoutAnAnswerAreReplacedTwice() {
+        Options options = app();
+        options.minInstances = 1;
+        get(options).reset();
+        for (std::size_t death = 0; death < 2; death++) {
             die(death);
             CPPUNIT_ASSERT(eventually([&] { return made() == death + 2; }));
             CPPUNIT_ASSERT(eventuallyServing(1));
         }
-        for (const auto delay : {10000ms, 20000ms, 40000ms}) {
-            const std::size_t before = made();
-            die(before - 1);
-            CPPUNIT_ASSERT(eventuallyCount(0));
-            pass(delay - 1ms);
-            CPPUNIT_ASSERT_EQUAL(before, made());
-            pass(1ms);
-            CPPUNIT_ASSERT(eventually([&] { return made() == before + 1; }));
+        die(2);
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        passSlowly(600s);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, made());
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=app.unstable"));
+        CPPUNIT_ASSERT(group().crashLooping);
+
+        // A request gets an attempt, and no further one follows without another request.
+        HeldPtr session = get(options);
+        die(3);
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        session.reset();
+        passSlowly(600s);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, made());
+        CPPUNIT_ASSERT_EQUAL(2U, log_->count("event=app.unstable"));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count(" repeated=1 "));
+
+        // An answer ends the row.
+        get(options).reset();
+        clock_.advance(1s);
+        get(options).reset();
+        for (std::size_t death = 4; death < 7; death++) {
             CPPUNIT_ASSERT(eventuallyServing(1));
+            die(death);
+            CPPUNIT_ASSERT(eventually([&] { return made() == death + 2 || death == 6; }));
         }
+    }
+
+    void testAChangeOfInstancesThatDieWithoutAnAnswerGetsOneAttempt() {
+        Options options = inFolder();
+        options.minInstances = 1;
+        get(options).reset();
+        for (std::size_t death = 0; death < 3; death++) {
+            CPPUNIT_ASSERT(eventuallyServing(1, options));
+            die(death);
+            CPPUNIT_ASSERT(eventually([&] { return made() == death + 2 || death == 2; }));
+        }
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        restart();
+        CPPUNIT_ASSERT(eventually([&] { return made() == 4; }));
+        CPPUNIT_ASSERT(eventuallyServing(1, options));
+        die(3);
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        passSlowly(600s);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, made());
     }
 
     void testAWaitingRequestIsRefusedAfterSeveralInstancesDied() {

@@ -32,6 +32,8 @@ constexpr unsigned POOL_SIZE = 50;
 constexpr milliseconds TIME = SANITIZED ? 8s : 20s;
 /** What happens within one is taken together. */
 constexpr milliseconds TICK = 20ms;
+/** Requests that come in a tick, on average: so many that about a hundred applications wait. */
+constexpr double PER_TICK = 2.0;
 /** A snapshot of all applications is slow. */
 constexpr unsigned TICKS_PER_LOOK = 5;
 constexpr milliseconds LONGEST_BOOT = 1000ms;
@@ -246,7 +248,7 @@ public:
 
     void testAThousandApplicationsShareAPoolAndNoneStarves() {
         Simulation simulation;
-        simulation.run(TIME, 2.0);
+        simulation.run(TIME, PER_TICK);
         simulation.finish(60s);
         judge(simulation);
     }
@@ -254,7 +256,7 @@ public:
     void testAGreedyApplicationDoesNotKeepOthersFromTheirTurn() {
         constexpr std::size_t GREEDY = 500;
         Simulation simulation;
-        simulation.runWithGreed(std::min<milliseconds>(TIME, 30s), 1.0, GREEDY, 300);
+        simulation.runWithGreed(TIME, PER_TICK, GREEDY, 300);
         simulation.finish(60s);
         judge(simulation, GREEDY);
     }

@@ -167,7 +167,10 @@ public:
         factory_->hold();
         useTooMuch();
         for (unsigned replaced = 0; replaced < 3; replaced++) {
-            factory_->waitUntilHeld(1);
+            CPPUNIT_ASSERT(eventually([this] {
+                upkeep();
+                return factory_->held() == 1;
+            }));
             CPPUNIT_ASSERT_EQUAL(replaced + 4, factory_->attempts());
             CPPUNIT_ASSERT_EQUAL(4U, size());
             CPPUNIT_ASSERT_EQUAL_MESSAGE("No dip", std::size_t{3}, instancesThat(Process::State::SERVING).size());

@@ -57,7 +57,7 @@ class ProcessMemoryTest : public LeakCheck {
             return pid_;
         }
         std::size_t memory() const {
-            return proportionalSetSize(pid_).value();
+            return processMemory(pid_).value().proportional;
         }
 
     private:
@@ -116,7 +116,7 @@ public:
             const Child child([] {});
             pid = child.pid();
         }
-        CPPUNIT_ASSERT(!proportionalSetSize(pid).has_value());
+        CPPUNIT_ASSERT(!processMemory(pid).has_value());
     }
 
     void testAZombieHasNoMemory() {
@@ -124,19 +124,19 @@ public:
         ::kill(child.pid(), SIGKILL);
         siginfo_t info{};
         CPPUNIT_ASSERT_EQUAL(0, ::waitid(P_PID, static_cast<id_t>(child.pid()), &info, WEXITED | WNOWAIT));
-        CPPUNIT_ASSERT(!proportionalSetSize(child.pid()).has_value());
+        CPPUNIT_ASSERT(!processMemory(child.pid()).has_value());
     }
 
     void testTheMemoryOfAnotherUsersProcessIsUnknown() {
         if (::geteuid() != 0) {
-            CPPUNIT_ASSERT(!proportionalSetSize(1).has_value());
+            CPPUNIT_ASSERT(!processMemory(1).has_value());
             return;
         }
         // Root may read the memory of any process. The user nobody may not read root's.
         const Child child([] {});
         const Child asking([&] {
             constexpr uid_t NOBODY = 65534;
-            if (::setresuid(NOBODY, NOBODY, NOBODY) != 0 || proportionalSetSize(child.pid())) {
+            if (::setresuid(NOBODY, NOBODY, NOBODY) != 0 || processMemory(child.pid())) {
                 ::_exit(1);
             }
         });

@@ -2,6 +2,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
+
 #include "base/Exceptions.h"
 #include "io/ReportFrame.h"
 #include "pool/RecentReports.h"

@@ -34,11 +34,6 @@ std::optional<std::string> write(Variables more = {}, const BodyFraming &body = 
     return Bridge::RequestHead::write(*RequestFields::parse(text), body);
 }
 
-std::string writeForLoader(const Variables &variables, const BodyFraming &body = {}) {
-    const std::string text = environmentOf(variables);
-    return Bridge::RequestHead::writeForLoader(*RequestFields::parse(text), body);
-}
-
 bool has(const std::optional<std::string> &head, const std::string &line) {
     return head && head->find("\r\n" + line + "\r\n") != std::string::npos;
 }
@@ -56,9 +51,8 @@ class RequestHeadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testWithoutAHostTheServersNameIsUsed);
     CPPUNIT_TEST(testNoValueCanBeginAnotherLine);
     CPPUNIT_TEST(testAMalformedEnvironmentIsRejected);
-    CPPUNIT_TEST(testOurLoaderGetsTheWholeEnvironmentAndItsSize);
-    CPPUNIT_TEST(testOnlyTheBridgeTellsOurLoaderTheEndOfTheBody);
     CPPUNIT_TEST(testOtherApplicationsGetNoVariables);
+    CPPUNIT_TEST(testNodeLearnsOfTheClientsConnectionInTheLastLine);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -128,29 +122,24 @@ public:
         CPPUNIT_ASSERT(RequestFields::parse(""));
     }
 
-    void testOurLoaderGetsTheWholeEnvironmentAndItsSize() {
-        const std::string text = environmentOf(PLAIN);
-        CPPUNIT_ASSERT_EQUAL(std::to_string(text.size()) + "\n" + text + "POST / HTTP/1.1\r\n\r\n",
-                             writeForLoader(PLAIN));
-    }
-
-    void testOnlyTheBridgeTellsOurLoaderTheEndOfTheBody() {
-        Variables variables = {{"HTTP_X_HOSTILE", "a\r\nContent-Length: 7\r\n\r\n0\nX: y"},
-                               {"REQUEST_URI", "/\n99\nHTTPS"},
-                               {"HTTP_TRANSFER_ENCODING", "chunked"},
-                               {"CONTENT_LENGTH", "9"}};
-        const std::string text = environmentOf(variables);
-        const std::string head = writeForLoader(variables, {BodyFraming::Kind::LENGTH, 5, true});
-        CPPUNIT_ASSERT_EQUAL(std::to_string(text.size()) + "\n" + text +
-                                 "POST / HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
-                             head);
-        CPPUNIT_ASSERT(writeForLoader(variables, {BodyFraming::Kind::CHUNKED})
-                           .ends_with("1.1\r\nTransfer-Encoding: chunked\r\n\r\n"));
-    }
-
     void testOtherApplicationsGetNoVariables() {
         const auto head = write({{"REMOTE_PORT", "51000"}, {"SSL_CLIENT_S_DN", "CN=someone"}, {"SECRET", "of SetEnv"}});
         CPPUNIT_ASSERT_EQUAL(*write(), *head);
+    }
+
+    void testNodeLearnsOfTheClientsConnectionInTheLastLine() {
+        const auto lastLine = [](const Variables &variables) {
+            const std::string text = environmentOf(variables);
+            const auto head = Bridge::RequestHead::writeForNode(*RequestFields::parse(text), {});
+            return head ? head->substr(head->rfind('\n', head->size() - 5) + 1) : "refused";
+        };
+        Variables variables = PLAIN;
+        variables.emplace_back("REMOTE_PORT", "51000");
+        variables.emplace_back("HTTP_PASSENGER_CLIENT", "1 https");
+        CPPUNIT_ASSERT_EQUAL(std::string("Passenger-Client: 51000\r\n\r\n"), lastLine(variables));
+        variables.emplace_back("HTTPS", "on");
+        CPPUNIT_ASSERT_EQUAL(std::string("Passenger-Client: 51000 https\r\n\r\n"), lastLine(variables));
+        CPPUNIT_ASSERT_EQUAL(std::string("refused"), lastLine({{"REMOTE_PORT", "1\r\nX: y"}}));
     }
 };
 

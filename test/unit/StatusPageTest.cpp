@@ -2,6 +2,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <utility>
+
 #include "control/PublicStatus.h"
 #include "support/HasText.h"
 #include "support/SampleStatus.h"

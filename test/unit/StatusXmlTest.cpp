@@ -86,6 +86,8 @@ public:
 
     void testPrivateMemoryIsShownIfItIsKnown() {
         ServerStatus status = smallStatus();
+        status.apps[0].instances[0].privateMemory = 40 << 20;
+        expectIn(status, "<private_dirty>40960</private_dirty><real_memory>40960</real_memory></process>");
         status.apps[0].instances[0].measured = {90 << 20, 50 << 20, 1 << 20, 200 << 20, 4700, "Passenger RubyApp: <x>"};
         expectIn(status,
                  "<pss>101376</pss><rss>92160</rss><private_dirty>51200</private_dirty><swap>1024</swap>"

@@ -3,12 +3,16 @@
 #include <dlfcn.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <functional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "apache2/agent/ServerGrants.h"
 #include "apache2/httpd/Httpd.h"
@@ -39,6 +43,20 @@ std::string appFiles(const Settings &settings) {
         result += path;
     }
     return result;
+}
+
+/** The largest PassengerStopTimeout of the configuration. It is read from httpd's tree, which has
+ *  all sections of all virtual hosts, and no .htaccess file. */
+std::chrono::seconds stopTimeout(apr_pool_t *pool, const ap_directive_t *directive) {
+    std::chrono::seconds longest(Options().stopTimeout);
+    for (; directive != nullptr; directive = directive->next) {
+        if (strcasecmp(directive->directive, "PassengerStopTimeout") == 0) {
+            const char *arguments = directive->args;
+            longest = std::max(longest, std::chrono::seconds(std::atoi(ap_getword_conf(pool, &arguments))));
+        }
+        longest = std::max(longest, stopTimeout(pool, directive->first_child));
+    }
+    return std::min(longest, AgentSettings::LONGEST_STOP);
 }
 
 /** The path of the file that contains this code, as LoadModule gives it. */
@@ -122,6 +140,10 @@ AgentSettings agentSettings(const Settings &settings) {
         static_cast<unsigned>(settings.socketBacklog.value_or(static_cast<int>(result.socketBacklog)));
     result.agentTimeout =
         std::chrono::seconds(settings.agentTimeout.value_or(static_cast<int>(result.agentTimeout.count())));
+    apr_pool_t *pool = nullptr;
+    apr_pool_create(&pool, ap_server_conf->process->pool);
+    result.stopTimeout = stopTimeout(pool, ap_conftree);
+    apr_pool_destroy(pool);
     result.descriptorLogFile = settings.fileDescriptorLogFile != nullptr ? settings.fileDescriptorLogFile : "";
     if (settings.spawnDir != nullptr) {
         result.spawnDir = settings.spawnDir;

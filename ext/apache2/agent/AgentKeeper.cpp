@@ -43,7 +43,7 @@ struct LeftAgent {
 };
 
 // A change of the layout needs a new name.
-constexpr const char *RETAINED_NAME = "mod_passenger/agent/4";
+constexpr const char *RETAINED_NAME = "mod_passenger/agent/5";
 constexpr apr_time_t SHORT_LIFE = 60 * APR_USEC_PER_SEC;
 constexpr apr_time_t FIRST_PAUSE = 5 * APR_USEC_PER_SEC;
 constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
@@ -189,13 +189,6 @@ void replace(LeftAgent &keep, server_rec *server) {
     }
 }
 
-/** Whether the path is what Phusion Passenger's PassengerRoot names: a file locations.ini, or its
- *  source folder. */
-bool isOfPhusion(const std::string &root) {
-    return root.ends_with("/locations.ini") || access((root + "/lib/phusion_passenger.rb").c_str(), F_OK) == 0 ||
-           access((root + "/src/ruby_supportlib/phusion_passenger.rb").c_str(), F_OK) == 0;
-}
-
 /** The first attempt is at once, the next ones after growing pauses. */
 bool mayTryAgain(const LeftAgent &keep) {
     apr_time_t pause = std::min(FIRST_PAUSE << std::min(keep.failures, 16U), LONGEST_PAUSE);
@@ -206,12 +199,11 @@ bool mayTryAgain(const LeftAgent &keep) {
 
 int AgentKeeper::checkConfiguration(apr_pool_t * /*temporary*/, server_rec *server) {
     const Settings &settings = Settings::of(server);
-    if (settings.root != nullptr && isOfPhusion(settings.root)) {
+    if (settings.foreignRoot != nullptr) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, server,
                      "PassengerRoot \"%s\" belongs to Phusion Passenger, so mod_passenger uses its own files in %s: "
                      "remove this line",
-                     settings.root, PASSENGER_DEFAULT_ROOT);
-        Directives::ignoreRoot();
+                     settings.foreignRoot, settings.rootOrDefault());
     }
     std::string command = agentCommand(settings);
     std::string script = spawnServerCommand(settings);

@@ -32,10 +32,10 @@ inline constexpr std::array APPLICATION{
         "name of the application: places with the same name share instances"},
     Directive{"PassengerAppType", Context::APPLICATION, choice(&Settings::appType, APP_TYPES).readBy(Reader::HTTPD),
               "by the startup file",
-              "the application's kind: rack (or ruby), wsgi (or python), node (or nodejs, meteor)"},
+              "the application's kind: rack (or ruby), wsgi (or python), asgi, node (or nodejs, meteor)"},
     Directive{"PassengerStartupFile", Context::APPLICATION,
               text(&Settings::startupFile).readBy(Reader::HTTPD).granted("startup_file"),
-              "config.ru, passenger_wsgi.py or app.js",
+              "config.ru, passenger_wsgi.py, passenger_asgi.py, app.js or asgi.py",
               "the application's first file, absolute or in the application's folder; without PassengerAppType the end "
               "of its name decides the kind"},
     Directive{"PassengerAppStartCommand", Context::APPLICATION,
@@ -46,12 +46,13 @@ inline constexpr std::array APPLICATION{
               "the IP address on which a start command listens"},
     Directive{"PassengerForceMaxConcurrentRequestsPerProcess", Context::APPLICATION,
               number(&Settings::maxConcurrentRequests, -1, INT_MAX).readBy(Reader::DERIVED), "-1",
-              "requests that an instance gets at once; for Ruby, PassengerThreadCount counts instead. -1: 32 for Node, "
-              "1 for others; 0, and more than 256: 256"},
+              "requests that an instance gets at once; for Ruby and WSGI, PassengerThreadCount counts instead. -1: 0 "
+              "for Node "
+              "and ASGI, 1 for others. 0: no limit"},
     Directive{"PassengerRuby", Context::APPLICATION, text(&Settings::ruby).sets(&Options::ruby).granted("ruby"),
               "that of PassengerDefaultRuby", "Ruby of the application"},
     Directive{"PassengerPython", Context::APPLICATION, text(&Settings::python).sets(&Options::python).granted("python"),
-              "python3", "the interpreter of a WSGI application"},
+              "python3", "the interpreter of a WSGI or ASGI application"},
     Directive{"PassengerNodejs", Context::APPLICATION, text(&Settings::nodejs).sets(&Options::nodejs).granted("nodejs"),
               "node", "the interpreter of a Node application"},
     Directive{"PassengerUser", Context::APPLICATION, text(&Settings::user).sets(&Options::user).granted("user"),
@@ -119,6 +120,11 @@ inline constexpr std::array APPLICATION{
               number(&Settings::maxRequestQueueSize, 0, INT_MAX).sets(&Options::maxQueueSize), "100",
               "requests of the application that may wait for an instance; a further request gets 503, after 15 ms at "
               "most. 0: no limit"},
+    Directive{"PassengerQueueTarget", Context::APPLICATION,
+              time(&Settings::queueTarget, 3'600'000).sets(&Options::queueTarget), "0",
+              "how long requests should wait for an instance at most, for example 200ms. In an overload, when all wait "
+              "for longer, further requests get 503 at once, but for those that can be begun in this time. 0: requests "
+              "wait, up to PassengerMaxRequestQueueSize"},
     Directive{"PassengerConcurrencyModel", Context::APPLICATION,
               choice(&Settings::concurrencyModel, CONCURRENCY_MODELS).readBy(Reader::DERIVED),
               "as PassengerThreadCount says", "process: one request at a time, whatever PassengerThreadCount says"},
@@ -137,6 +143,10 @@ inline constexpr std::array APPLICATION{
     Directive{"PassengerStartTimeout", Context::APPLICATION,
               number(&Settings::startTimeout, 1, LONG_TIME).sets(&Options::startTimeout), "90",
               "seconds in which an instance must have started"},
+    Directive{"PassengerStopTimeout", Context::APPLICATION,
+              number(&Settings::stopTimeout, 0, 600).sets(&Options::stopTimeout), "5",
+              "seconds that a Node application or a start command has from SIGTERM to SIGKILL, once its requests are "
+              "answered; at httpd's stop at most 60"},
     Directive{"PassengerMaxPreloaderIdleTime",
               Context::APPLICATION,
               number(&Settings::maxPreloaderIdleTime, 0, LONG_TIME).sets(&Options::maxPreloaderIdleTime),

@@ -32,6 +32,8 @@ enum class Form {
     /** A PATH that the agent opens for an application, perhaps as root. So .htaccess may not set
      *  it. */
     APP_FILE,
+    /** A PATH that is ignored if it belongs to Phusion Passenger (Settings::foreignRoot). */
+    ROOT,
     /** The path of a URL, which begins with a slash. */
     URI,
     /** http://… or https://… */
@@ -60,11 +62,12 @@ inline constexpr std::array<Choice, 4> SPAWN_METHODS{{
     {"smart-lv2", "smart"},
 }};
 
-inline constexpr std::array<Choice, 7> APP_TYPES{{
+inline constexpr std::array<Choice, 8> APP_TYPES{{
     {"rack", "rack"},
     {"ruby", "rack"},
     {"wsgi", "wsgi"},
     {"python", "wsgi"},
+    {"asgi", "asgi"},
     {"node", "node"},
     {"nodejs", "node"},
     {"meteor", "node"},
@@ -143,6 +146,9 @@ constexpr Field text(Settings::Text Settings::*member) {
 }
 constexpr Field path(Settings::Text Settings::*member) {
     return {member, Form::PATH};
+}
+constexpr Field root(Settings::Text Settings::*member) {
+    return {member, Form::ROOT};
 }
 constexpr Field log(Settings::Text Settings::*member) {
     return {member, Form::LOG};

@@ -1,11 +1,16 @@
 #include "apache2/config/Directives.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <atomic>
 #include <cctype>
 #include <charconv>
 #include <cstring>
+#include <string>
 #include <string_view>
+#include <system_error>
+#include <type_traits>
 #include <variant>
 
 #include "apache2/config/DirectiveTable.h"
@@ -148,6 +153,22 @@ const char *setLog(const cmd_parms *cmd, Settings::Text &target, const char *val
     return target != nullptr ? nullptr : refusal(cmd, value, LOG_TARGETS);
 }
 
+/** Whether the path is what Phusion Passenger's PassengerRoot names: a file locations.ini, or its
+ *  source folder. */
+bool isOfPhusion(const std::string &root) {
+    return root.ends_with("/locations.ini") || access((root + "/lib/phusion_passenger.rb").c_str(), F_OK) == 0 ||
+           access((root + "/src/ruby_supportlib/phusion_passenger.rb").c_str(), F_OK) == 0;
+}
+
+const char *setRoot(const cmd_parms *cmd, Settings::Text &target, const char *value) {
+    const char *path = ap_server_root_relative(cmd->pool, value);
+    if (path == nullptr) {
+        return refusal(cmd, value, "a path");
+    }
+    (isOfPhusion(path) ? mainSettings().foreignRoot : target) = path;
+    return nullptr;
+}
+
 const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &target, const char *value) {
     switch (field.form) {
         case Form::PLAIN:
@@ -158,6 +179,8 @@ const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &ta
         case Form::PATH:
             target = ap_server_root_relative(cmd->pool, value);
             return target != nullptr ? nullptr : refusal(cmd, value, "a path");
+        case Form::ROOT:
+            return setRoot(cmd, target, value);
         case Form::LOG:
             return setLog(cmd, target, value);
         case Form::APP_FILE:
@@ -402,10 +425,6 @@ void forgetNotices() noexcept {
     for (auto &one : remarks) {
         one.store(0, std::memory_order_relaxed);
     }
-}
-
-void ignoreRoot() noexcept {
-    mainSettings().root = nullptr;
 }
 
 void logNotices(const server_rec *server) noexcept {

@@ -13,8 +13,6 @@ void merge(apr_pool_t *pool, Settings &settings, const Settings &inner) noexcept
 
 /** Called before a configuration is read: no notice of it has been logged yet. */
 void forgetNotices() noexcept;
-/** As if the configuration had no PassengerRoot. Before httpd serves. */
-void ignoreRoot() noexcept;
 /** Logs each directive of the configuration that is obsolete, has no effect or is misplaced. Each
  *  is logged once. */
 void logNotices(const server_rec *server) noexcept;

@@ -5,7 +5,7 @@
 namespace Passenger::Directives {
 
 inline constexpr std::array SERVER{
-    Directive{"PassengerRoot", Context::GLOBAL, path(&Settings::root), "where it was installed",
+    Directive{"PassengerRoot", Context::GLOBAL, root(&Settings::root), "where it was installed",
               "folder with passenger-agent and lib/"},
     Directive{"PassengerDefaultRuby", Context::GLOBAL, text(&Settings::defaultRuby), "ruby",
               "Ruby of the spawn servers, and of applications without PassengerRuby; a path, or a name to be found in "

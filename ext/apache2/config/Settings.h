@@ -30,6 +30,8 @@ struct Settings {
 
     // Of the whole server: only the main server's values are used.
     Text root = nullptr;
+    /** The last PassengerRoot that is Phusion Passenger's. */
+    Text foreignRoot = nullptr;
     Text defaultRuby = nullptr;
     Text defaultUser = nullptr;
     Text defaultGroup = nullptr;
@@ -110,6 +112,8 @@ struct Settings {
     /** Seconds. */
     Number heartbeatTimeout;
     Number startTimeout;
+    /** Seconds. */
+    Number stopTimeout;
     Number maxBootProcesses;
     Text concurrencyModel = nullptr;
     Number threadCount;
@@ -153,6 +157,8 @@ struct Settings {
     /** Milliseconds. */
     Number slowRequestLog;
     Number maxRequestQueueSize;
+    /** Milliseconds. */
+    Number queueTarget;
     /** Seconds. */
     Number maxRequestQueueTime;
 

@@ -52,6 +52,7 @@ const char *nameOf(Form form) {
             return "text";
         case Form::PATH:
         case Form::APP_FILE:
+        case Form::ROOT:
             return "path";
         case Form::URI:
             return "uri";

@@ -155,7 +155,7 @@ std::string interpreterOf(const Route &route, const Settings &settings, const Se
     const std::string_view type(route.appType);
     return settings.appStartCommand != nullptr ? ""
            : type == "node"                    ? (settings.nodejs != nullptr ? settings.nodejs : "node")
-           : type == "wsgi"                    ? (settings.python != nullptr ? settings.python : "python3")
+           : type == "wsgi" || type == "asgi"  ? (settings.python != nullptr ? settings.python : "python3")
            : settings.ruby != nullptr          ? settings.ruby
                                                : global.defaultRubyOrDefault();
 }

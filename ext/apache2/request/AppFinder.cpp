@@ -1,20 +1,30 @@
 #include "apache2/request/AppFinder.h"
 
 #include <array>
+#include <cerrno>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include "apache2/httpd/PoolText.h"
+#include "base/NodePackage.h"
 
 namespace Passenger {
 
 namespace {
 
-constexpr std::array<std::array<const char *, 2>, 3> KINDS{
-    {{"rack", "config.ru"}, {"wsgi", "passenger_wsgi.py"}, {"node", "app.js"}}};
+constexpr std::array<std::array<const char *, 2>, 5> KINDS{{{"rack", "config.ru"},
+                                                            {"wsgi", "passenger_wsgi.py"},
+                                                            {"asgi", "passenger_asgi.py"},
+                                                            {"node", "app.js"},
+                                                            {"asgi", "asgi.py"}}};
+
+/** The startup file of a Django project. The loader finds its wsgi.py or asgi.py by it. */
+constexpr const char *DJANGO_FILE = "manage.py";
 
 const char *typeByName(std::string_view file) {
     return file.ends_with(".js") || file.ends_with(".cjs") || file.ends_with(".mjs") ? "node"
+           : file.ends_with("asgi.py")                                               ? "asgi"
            : file.ends_with(".py")                                                   ? "wsgi"
                                                                                      : "rack";
 }
@@ -98,10 +108,11 @@ void AppFinder::findFolder(request_rec *r, const Settings &settings, StartupFile
         return;
     }
     // A sub-URI is most often a link into the application's folder.
-    const std::string_view publicFolder = withoutSlashes(publicFolderOf(r, documentRoot, baseUri));
+    const std::string_view folder = withoutSlashes(publicFolderOf(r, documentRoot, baseUri));
     const bool follows = *baseUri != '\0' || settings.resolvesSymlinksInDocumentRoot();
-    appRoot = follows ? parentOf(r->pool, files.follow(publicFolder, StartupFileCache::Clock::now()))
-                      : parentOf(r->pool, publicFolder);
+    publicFolder =
+        copyInto(r->pool, follows ? files.follow(folder, StartupFileCache::Clock::now()) : std::string(folder));
+    appRoot = parentOf(r->pool, publicFolder);
 }
 
 void AppFinder::findKind(apr_pool_t *pool, const Settings &settings, StartupFileCache &files) {
@@ -113,16 +124,52 @@ void AppFinder::findKind(apr_pool_t *pool, const Settings &settings, StartupFile
         type = settings.appType != nullptr ? settings.appType : typeByName(startupFile);
     } else {
         for (const auto &[kind, file] : KINDS) {
-            const bool wanted = settings.appType == nullptr || std::strcmp(settings.appType, kind) == 0;
-            if (wanted &&
-                (settings.appType != nullptr || files.look(apr_pstrcat(pool, appRoot, "/", file, nullptr), now) == 0)) {
+            if (settings.appType != nullptr && std::strcmp(settings.appType, kind) != 0) {
+                continue;
+            }
+            const bool found = files.look(apr_pstrcat(pool, appRoot, "/", file, nullptr), now) == 0;
+            // The first file of a kind that was set is named where there is none.
+            if (found || (settings.appType != nullptr && std::strcmp(type, kind) != 0)) {
                 type = kind;
                 startupFile = file;
+            }
+            if (found) {
                 break;
             }
         }
+        findPackage(pool, settings, files);
     }
     error = files.look(path(pool), now);
+}
+
+/** A folder with package.json or Django's manage.py that has none of the usual startup files. If no
+ *  directive names the folder, its document root must be called `public` and have neither index.php
+ *  nor index.html: package.json is also that of what a site's pages are made with. */
+void AppFinder::findPackage(apr_pool_t *pool, const Settings &settings, StartupFileCache &files) {
+    const auto now = StartupFileCache::Clock::now();
+    if (files.look(path(pool), now) != ENOENT) {
+        return;
+    }
+    if (settings.appType == nullptr && settings.appRoot == nullptr) {
+        const char *folder = apr_pstrcat(pool, appRoot, "/public", nullptr);
+        if (std::strcmp(publicFolder, folder) != 0) {
+            return;
+        }
+        for (const char *page : {"/index.php", "/index.html"}) {
+            if (files.look(apr_pstrcat(pool, folder, page, nullptr), now) == 0) {
+                return;
+            }
+        }
+    }
+    const std::string_view wanted = settings.appType != nullptr ? settings.appType : "";
+    if ((wanted.empty() || wanted == "node") && !files.nodeStart(appRoot, now).empty()) {
+        type = "node";
+        startupFile = NodePackage::FILE;
+    } else if ((wanted.empty() || wanted == "wsgi" || wanted == "asgi") &&
+               files.look(apr_pstrcat(pool, appRoot, "/", DJANGO_FILE, nullptr), now) == 0) {
+        type = wanted == "asgi" ? "asgi" : "wsgi";
+        startupFile = DJANGO_FILE;
+    }
 }
 
 }  // namespace Passenger

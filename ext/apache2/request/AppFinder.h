@@ -17,7 +17,9 @@ struct AppFinder {
     const char *baseUri = "";
     /** Null: there is no application. */
     const char *appRoot = nullptr;
-    /** "rack", "node" or "wsgi": the kind of the startup file. */
+    /** The folder of the URL, of which appRoot is the parent; empty: the folder was set. */
+    const char *publicFolder = "";
+    /** "rack", "node", "wsgi" or "asgi": the kind of the startup file. */
     const char *type = "rack";
     /** Relative to appRoot, or absolute. Empty: a start command needs none. */
     const char *startupFile = "config.ru";
@@ -34,6 +36,7 @@ struct AppFinder {
 
 private:
     void findFolder(request_rec *r, const Settings &settings, StartupFileCache &files);
+    void findPackage(apr_pool_t *pool, const Settings &settings, StartupFileCache &files);
     void findKind(apr_pool_t *pool, const Settings &settings, StartupFileCache &files);
 };
 

@@ -59,19 +59,16 @@ private:
     bool same_ = true;
 };
 
-// The default number of workers of a bridge: Node answers many requests at once, other interpreters
-// one after the other.
-constexpr int NODE_CONCURRENCY = 32;
-/** The highest number of workers. All instances of an application share 1,024 places, and more
- *  threads in one process do not help. */
-constexpr int MOST_CONCURRENCY = 256;
-
-/** @param wanted the value of PassengerForceMaxConcurrentRequestsPerProcess */
+/**
+ * One Node process answers all requests at once, other interpreters one after the other.
+ * @param wanted the value of PassengerForceMaxConcurrentRequestsPerProcess
+ */
 unsigned concurrencyOf(const Options &options, int wanted) {
     if (wanted < 0) {
-        return options.appType == "node" && options.startCommand.empty() ? NODE_CONCURRENCY : 1;
+        return options.isAsync() ? Options::NO_THREAD_LIMIT : 1;
     }
-    return static_cast<unsigned>(wanted == 0 ? MOST_CONCURRENCY : std::min(wanted, MOST_CONCURRENCY));
+    const auto number = static_cast<unsigned>(wanted);
+    return number == 0 ? Options::NO_THREAD_LIMIT : std::min(number, Options::NO_THREAD_LIMIT);
 }
 
 template <typename Value> int known(const std::optional<Value> &value) {
@@ -220,8 +217,9 @@ Options RequestContext::makeOptions(const Settings &settings, const Settings &gl
     options.defaultUser = global.defaultUserOrDefault();
     options.defaultGroup = global.defaultGroup != nullptr ? global.defaultGroup : "";
     options.userSwitching = global.userSwitching.value_or(options.userSwitching);
-    options.threads = options.speaksHttp() ? concurrencyOf(options, settings.maxConcurrentRequestsOrDefault())
-                                           : static_cast<unsigned>(settings.threads());
+    options.threads = options.speaksHttp() || options.isAsync()
+                          ? concurrencyOf(options, settings.maxConcurrentRequestsOrDefault())
+                          : static_cast<unsigned>(settings.threads());
     // Only sessions of this request context use these options, and a request context serves one
     // request at a time.
     options.variables = [this] { return RequestEnvironment::processVariables(request_); };

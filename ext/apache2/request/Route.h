@@ -22,7 +22,7 @@ struct Route {
     const char *appRoot = nullptr;
     /** "APPROOT (ENVIRONMENT)", the application's name in the agent and the log. */
     const char *appName = nullptr;
-    /** "rack", "node" or "wsgi": the kind of the startup file. */
+    /** "rack", "node", "wsgi" or "asgi": the kind of the startup file. */
     const char *appType = "rack";
     /** Relative to appRoot, or absolute. Empty: a start command needs none. */
     const char *startupFile = "config.ru";

@@ -6,6 +6,8 @@
 #include <climits>
 #include <utility>
 
+#include "base/NodePackage.h"
+
 namespace Passenger {
 
 namespace {
@@ -46,20 +48,30 @@ int StartupFileCache::look(std::string_view path, Clock::time_point now) {
 }
 
 std::string StartupFileCache::follow(std::string_view path, Clock::time_point now) {
+    return remember(&StartupFileCache::links_, path, now, targetOf);
+}
+
+std::string StartupFileCache::nodeStart(std::string_view folder, Clock::time_point now) {
+    return remember(&StartupFileCache::nodeStarts_, folder, now, NodePackage::startupFile);
+}
+
+/** What `find` says of the path. The lock is not held meanwhile. */
+std::string StartupFileCache::remember(Names<Link> StartupFileCache::*names, std::string_view path,
+                                       Clock::time_point now, std::string (*find)(const std::string &)) {
     {
         LockGuard lock(mutex_);
-        auto known = links_.find(path);
-        if (known != links_.end() && now - known->second.lookedAt < MAX_AGE) {
+        auto known = (this->*names).find(path);
+        if (known != (this->*names).end() && now - known->second.lookedAt < MAX_AGE) {
             return known->second.target;
         }
     }
     std::string name(path);
-    std::string target = targetOf(name);
+    std::string target = find(name);
     LockGuard lock(mutex_);
-    if (links_.size() >= MAX_ENTRIES) {
-        links_.clear();
+    if ((this->*names).size() >= MAX_ENTRIES) {
+        (this->*names).clear();
     }
-    links_[std::move(name)] = Link{now, target};
+    (this->*names)[std::move(name)] = Link{now, target};
     return target;
 }
 

@@ -13,8 +13,9 @@
 namespace Passenger {
 
 /**
- * Remembers for a second whether an application's startup file exists, and where a folder that is a
- * link leads. So there is one system call a second instead of one a request.
+ * Remembers for a second whether an application's startup file exists, where a folder that is a
+ * link leads, and what a package.json starts. So there is one system call a second instead of one a
+ * request.
  *
  * One for each httpd child, used by all its threads.
  */
@@ -32,6 +33,9 @@ public:
      *  the target or in between are not resolved: `current` stays `current`. @param path without a
      *  slash at its end */
     std::string follow(std::string_view path, Clock::time_point now) EXCLUDES(mutex_);
+
+    /** NodePackage::startupFile() of the folder. */
+    std::string nodeStart(std::string_view folder, Clock::time_point now) EXCLUDES(mutex_);
 
 private:
     /** The hash accepts a string_view, so that a look-up makes no string: each request looks. */
@@ -53,9 +57,13 @@ private:
         std::string target;
     };
 
+    std::string remember(Names<Link> StartupFileCache::*names, std::string_view path, Clock::time_point now,
+                         std::string (*find)(const std::string &)) EXCLUDES(mutex_);
+
     Mutex mutex_{Locks::STARTUP_FILE_CACHE};
     Names<Entry> entries_ GUARDED_BY(mutex_);
     Names<Link> links_ GUARDED_BY(mutex_);
+    Names<Link> nodeStarts_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger

@@ -25,15 +25,15 @@ struct Sign {
 // The first that is there counts.
 constexpr std::array<Sign, 4> SIGNS{
     {{"manage.py",
-      "PassengerStartupFile with the path of the project's wsgi.py below the folder, or a passenger_wsgi.py that "
-      "imports its application"},
+      "PassengerAppRoot with this folder, PassengerStartupFile with the path of the project's wsgi.py, or a "
+      "passenger_wsgi.py that imports its application"},
      {"Gemfile",
       "a config.ru, or PassengerAppStartCommand for an application that is no Rack application, such as 'bundle exec "
       "puma -p $PORT'"},
      {"index.js", "PassengerStartupFile index.js, or PassengerAppStartCommand, such as 'npm start'"},
      {"package.json",
-      "PassengerStartupFile with the file that package.json starts, such as server.js, or PassengerAppStartCommand, "
-      "such as 'npm start'"}}};
+      "scripts.start or main in package.json, server.js, PassengerStartupFile, or PassengerAppStartCommand, such as "
+      "'npm start'"}}};
 
 /** Hashes of the folders that the log has named; 0 is a free place. All children share it. */
 using Named = std::array<std::atomic<std::uint64_t>, 256>;

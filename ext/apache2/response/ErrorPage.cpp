@@ -1,6 +1,7 @@
 #include "apache2/response/ErrorPage.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

@@ -15,9 +15,15 @@ namespace Passenger {
 
 namespace {
 
-/** Seconds after which a client of a busy application may try again. */
-constexpr const char *RETRY_AFTER = "3";
 constexpr int CLIENT_CLOSED_REQUEST = 499;
+
+/** Seconds after which a client of a busy application may try again. Clients that were refused
+ *  together do not come back together. */
+const char *retryAfter(request_rec *r) {
+    constexpr unsigned LEAST = 2;
+    constexpr unsigned MOST = 6;
+    return apr_psprintf(r->pool, "%u", ap_random_pick(LEAST, MOST));
+}
 
 }  // namespace
 
@@ -288,7 +294,7 @@ void ResponseSender::showRefusal(const Reply &reply, int status) {
     refusal.setHeaders(r_);
     apr_table_setn(r_->headers_out, "Status", r_->status_line);
     if (status == HTTP_SERVICE_UNAVAILABLE) {
-        apr_table_setn(r_->headers_out, "Retry-After", RETRY_AFTER);
+        apr_table_setn(r_->headers_out, "Retry-After", retryAfter(r_));
     }
     std::string page(refusal.page);
     output_.add(page);
@@ -362,7 +368,7 @@ void ResponseSender::breakOff(int status) {
     r_->status_line = nullptr;
     apr_table_clear(r_->headers_out);
     if (status == HTTP_SERVICE_UNAVAILABLE) {
-        apr_table_setn(r_->err_headers_out, "Retry-After", RETRY_AFTER);
+        apr_table_setn(r_->err_headers_out, "Retry-After", retryAfter(r_));
     }
     result_ = status;
 }

@@ -1,5 +1,6 @@
 #include "agent/AgentServices.h"
 
+#include <exception>
 #include <utility>
 
 #include "log/Log.h"

@@ -18,6 +18,7 @@
 #include "base/Exceptions.h"
 #include "base/ProcessTree.h"
 #include "bridge/Bridge.h"
+#include "bridge/NodeInstance.h"
 #include "log/Log.h"
 #include "rights/RightsProcess.h"
 #include "watchdog/Anchor.h"
@@ -69,6 +70,12 @@ int runBridge() {
     return Bridge::run(takeInheritedSocket(), ownProgram());
 }
 
+int runBridgeAgain() {
+    const auto options = Bridge::NodeInstance::keptOptions();
+    setUpProcess();
+    return Bridge::runAgain(takeInheritedSocket(), ownProgram(), options);
+}
+
 }  // namespace
 
 int runCommandLine(int argc, char **argv, const PoolEngineFactory &makeEngine) {
@@ -91,6 +98,9 @@ int runCommandLine(int argc, char **argv, const PoolEngineFactory &makeEngine) {
         }
         if (command == "bridge") {
             return runBridge();
+        }
+        if (command == "bridge-again") {
+            return runBridgeAgain();
         }
     } catch (const std::exception &exception) {
         fmt::print(stderr, "passenger-agent: {}\n", exception.what());

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -78,8 +79,7 @@ Frame ControlOrders::answer(const Asker &asker, const Frame &order) {
     }
     const std::string &verb = order.field(0);
     if (verb == ControlVerb::STATUS) {
-        const bool all = order.fields.size() > 2 && order.field(2) == ControlVerb::WITH_REQUESTS;
-        return status(asker, order.field(1), all);
+        return status(asker, order.field(1), order.fields.size() > 2 ? order.field(2) : "");
     }
     if (asker.isHttpd) {
         throw IOException("a child of httpd may ask for the status only");
@@ -157,14 +157,15 @@ const ControlOrders::Applications &ControlOrders::applications() {
     return snapshot_;
 }
 
-Frame ControlOrders::status(const Asker &asker, const std::string &name, bool withRequests) {
+Frame ControlOrders::status(const Asker &asker, const std::string &name, const std::string &detail) {
     const auto now = system_clock::now();
     const Applications &groups = applications();
     ServerStatus status = server_;
     for (const GroupSnapshot &group : groups) {
         if ((name.empty() || name == group.name) && (asker.isHttpd || owns(asker, group.name))) {
-            AppStatus &app = status.apps.emplace_back(describe(group, now, !name.empty()));
-            if (withRequests || !name.empty()) {
+            AppStatus &app =
+                status.apps.emplace_back(describe(group, now, !name.empty(), detail != ControlVerb::WITHOUT_POINTS));
+            if (detail == ControlVerb::WITH_REQUESTS || !name.empty()) {
                 app.requests = requestsOf(group.name);
             }
         }
@@ -181,8 +182,9 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, bool wi
     return inMemory(toJson(status));
 }
 
-/** @param whole with its events, and with points for each quarter of an hour */
-AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time_point now, bool whole) {
+/** @param whole with its events, and with points for each quarter of an hour
+ *  @param points whether it has points */
+AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time_point now, bool whole, bool points) {
     AppStatus status = statusOf(group);
     Known &known = this->known(group.name, now);
     // What came since the last tick.
@@ -190,7 +192,9 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
     status.since = known.since;
     status.lastUsed = known.lastUsed;
     status.windows = known.history.windows(now);
-    status.points = known.history.points(now, whole ? QUARTER : HOUR);
+    if (points) {
+        status.points = known.history.points(now, whole ? QUARTER : HOUR);
+    }
     status.draining = allDrain_ || draining_.contains(group.name);
     if (const auto user = parts_.users.of(group.name)) {
         status.user = user->user;
@@ -199,7 +203,8 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
     for (std::size_t i = 0; i < group.processes.size(); i++) {
         const InstanceFacts::Facts facts = parts_.facts.of(group.processes[i].pid);
         InstanceStatus &instance = status.instances[i];
-        instance.memory = facts.memory != 0 ? facts.memory : instance.memory;
+        instance.memory = facts.memory.proportional != 0 ? facts.memory.proportional : instance.memory;
+        instance.privateMemory = facts.memory.unshared();
         instance.applicationPid = facts.application;
         instance.cpuTime = std::chrono::duration<double>(facts.cpuTime).count();
     }

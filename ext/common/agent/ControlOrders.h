@@ -70,7 +70,7 @@ private:
 
     Known &known(const std::string &name, std::chrono::system_clock::time_point now);
     const Applications &applications();
-    Frame status(const Asker &asker, const std::string &name, bool withRequests);
+    Frame status(const Asker &asker, const std::string &name, const std::string &detail);
     Frame threads(const Asker &asker, const std::string &name, bool ask);
     Frame report(const Asker &asker, const std::string &id);
     Frame restart(const Asker &asker, const std::string &name);
@@ -79,7 +79,7 @@ private:
     Frame detach(const Asker &asker, pid_t pid);
     Frame drain(const Asker &asker, const std::string &name, bool drains);
     Frame reopenLogs(const Asker &asker);
-    AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now, bool whole);
+    AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now, bool whole, bool points);
     std::vector<RequestStatus> requestsOf(const std::string &name) const;
     bool owns(const Asker &asker, const std::string &name) const;
     void demand(const Asker &asker, const std::string &name) const;

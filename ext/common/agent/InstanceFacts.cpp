@@ -101,7 +101,7 @@ void InstanceFacts::measure(const FileDescriptor &ending) {
             return;
         }
         Facts &fresh = facts[instance.pid];
-        fresh.memory = parts_.measure(instance).value_or(0);
+        fresh.memory = parts_.measure(instance).value_or(ProcessMemory());
         fresh.cpuTime = cpuTimeOf(instance.pid);
         if (instance.family) {
             fresh.application = applicationOf(instance.pid);

@@ -11,6 +11,7 @@
 
 #include "agent/EndableThread.h"
 #include "base/Mutex.h"
+#include "base/ProcessMemory.h"
 
 namespace Passenger {
 
@@ -24,8 +25,9 @@ namespace Passenger {
 class InstanceFacts {
 public:
     struct Facts {
-        /** 0: not measured yet, or the instance has ended. */
-        std::uint64_t memory = 0;
+        /** The proportional share, and what is private. 0: not measured yet, or the instance has
+         *  ended. */
+        ProcessMemory memory;
         /** Since its start; of a family, of its living descendants, too. */
         std::chrono::nanoseconds cpuTime{0};
         /** Of a family: the application's process (applicationOf()); 0: unknown, or no family. */
@@ -39,8 +41,8 @@ public:
     struct Parts {
         /** Those that live. */
         std::function<std::vector<Instance>()> instances;
-        /** The memory of an instance in bytes, if it can be measured. */
-        std::function<std::optional<std::uint64_t>(const Instance &)> measure;
+        /** The memory of an instance, if it can be measured. */
+        std::function<std::optional<ProcessMemory>(const Instance &)> measure;
     };
 
     /** @param parts called in the thread @throws SystemException, boost::thread_resource_error */

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <exception>
 
 #include "base/ProcessTree.h"
 #include "log/Log.h"

@@ -62,14 +62,15 @@ SpawnManager::Settings spawnSettings(const AgentSettings &settings) {
 
 std::optional<std::uint64_t> memoryOf(const Process &process) {
     try {
-        return Rights::ofThisProcess().memoryOf(process.pid(), process.parts().hasDescendants);
+        const auto memory = Rights::ofThisProcess().memoryOf(process.pid(), process.parts().hasDescendants);
+        return memory ? std::optional(memory->proportional) : std::nullopt;
     } catch (const std::exception &error) {
         Log::warn("event=memory.unknown pid={} error=\"{}\"", process.pid(), error.what());
         return std::nullopt;
     }
 }
 
-std::optional<std::uint64_t> memoryOfInstance(const InstanceFacts::Instance &instance) {
+std::optional<ProcessMemory> memoryOfInstance(const InstanceFacts::Instance &instance) {
     try {
         return Rights::ofThisProcess().memoryOf(instance.pid, instance.family);
     } catch (const std::exception &) {
@@ -188,7 +189,7 @@ public:
         orders_.reset();
         facts_.reset();
         if (pool_) {
-            const auto deadline = std::chrono::steady_clock::now() + STOP_TIME;
+            const auto deadline = std::chrono::steady_clock::now() + STOP_TIME + longestStop();
             while ((pool_->getCount() > 0 || pool_->hasOrphans()) && std::chrono::steady_clock::now() < deadline) {
                 std::this_thread::sleep_for(milliseconds(5));
             }
@@ -203,6 +204,15 @@ public:
     }
 
 private:
+    /** How long applications may take from SIGTERM on. The watchdog waits little longer than the
+     *  settings say. */
+    std::chrono::seconds longestStop() {
+        const bool orphans = pool_->hasOrphans();
+        const std::chrono::seconds longest = pool_->longestStop();
+        const LockGuard guard(mutex_);
+        return orphans ? settings_.stopTimeout : std::min(longest, settings_.stopTimeout);
+    }
+
     void useSettings(const AgentSettings &settings) {
         const LockGuard guard(mutex_);
         settings_ = settings;

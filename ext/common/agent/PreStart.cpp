@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <exception>
 #include <utility>
 
 #include "base/Exceptions.h"

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <climits>
 #include <csignal>
+#include <exception>
 
 #include "base/Exceptions.h"
 #include "base/StandardDescriptors.h"

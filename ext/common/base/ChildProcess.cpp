@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <exception>
 
 #include "base/ChildSetup.h"
 #include "base/Exceptions.h"

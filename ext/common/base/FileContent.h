@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace Passenger {
@@ -9,5 +10,11 @@ namespace Passenger {
  * fails once the process has ended: a stream that is read by iterators throws then.
  */
 std::string fileContent(const std::string &path);
+
+/**
+ * The content of a regular file that somebody else may exchange meanwhile: a FIFO or a device does
+ * not make the caller wait. Empty if it is no regular file or has more than `most` bytes.
+ */
+std::string regularFileContent(const std::string &path, std::size_t most);
 
 }  // namespace Passenger

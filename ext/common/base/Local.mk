@@ -40,6 +40,8 @@ libpassenger_base_la_SOURCES = \
     %D%/MarkupText.cpp \
     %D%/MarkupText.h \
     %D%/Mutex.h \
+    %D%/NodePackage.cpp \
+    %D%/NodePackage.h \
     %D%/PassengerRoot.cpp \
     %D%/PassengerRoot.h \
     %D%/PidFd.cpp \

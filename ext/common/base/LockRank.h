@@ -29,6 +29,7 @@ namespace Locks {
 inline constexpr LockRank APPLICATION_POOL_SERVER{1, "ApplicationPoolServer::mutex_"};
 inline constexpr LockRank POOL_CLIENT{2, "PoolClient::mutex_"};
 inline constexpr LockRank QUEUE_CACHE{2, "QueueCache::mutex_"};
+inline constexpr LockRank QUEUE_DELAY{2, "QueueDelay::mutex_"};
 inline constexpr LockRank CHILD{2, "Child::mutex_"};
 inline constexpr LockRank REFUSAL_LOG{2, "RefusalLog::mutex_"};
 inline constexpr LockRank THREAD_LIMIT{2, "ThreadLimit::mutex_"};

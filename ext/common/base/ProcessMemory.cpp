@@ -88,9 +88,13 @@ std::optional<ProcessMemory> processMemory(pid_t pid) {
     return memory;
 }
 
-std::optional<std::uint64_t> proportionalSetSize(pid_t pid) {
-    const auto memory = processMemory(pid);
-    return memory ? std::optional(memory->proportional) : std::nullopt;
+ProcessMemory &ProcessMemory::operator+=(const ProcessMemory &other) noexcept {
+    resident += other.resident;
+    proportional += other.proportional;
+    privateClean += other.privateClean;
+    privateDirty += other.privateDirty;
+    swap += other.swap;
+    return *this;
 }
 
 }  // namespace Passenger

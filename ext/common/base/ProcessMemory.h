@@ -7,7 +7,7 @@
 
 namespace Passenger {
 
-/** A process's memory in bytes. */
+/** Memory of a process, or of several, in bytes. */
 struct ProcessMemory {
     /** In RAM: all, the proportional share, and what no other process has. */
     std::uint64_t resident = 0;
@@ -15,15 +15,16 @@ struct ProcessMemory {
     std::uint64_t privateClean = 0;
     std::uint64_t privateDirty = 0;
     std::uint64_t swap = 0;
+
+    std::uint64_t unshared() const noexcept {
+        return privateClean + privateDirty;
+    }
+    ProcessMemory &operator+=(const ProcessMemory &other) noexcept;
 };
 
-/** As proportionalSetSize(), with more values. */
-std::optional<ProcessMemory> processMemory(pid_t pid);
-
 /**
- * The memory use of a process in bytes: its proportional set size. Each process counts its share of
- * a page that several processes share. So the sum over an application's instances is their common
- * use.
+ * The memory of a process. In the proportional share each process counts its part of a page that
+ * several processes share. So the sum over an application's instances is their common use.
  *
  * The kernel walks all pages of the process and waits for a lock that the process may hold. That
  * takes milliseconds or longer, so only background threads call this function. Thread-safe.
@@ -31,6 +32,6 @@ std::optional<ProcessMemory> processMemory(pid_t pid);
  * @return nothing if the process has ended, or if it belongs to another user and the caller is not
  *     root
  */
-std::optional<std::uint64_t> proportionalSetSize(pid_t pid);
+std::optional<ProcessMemory> processMemory(pid_t pid);
 
 }  // namespace Passenger

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "base/Poll.h"
@@ -57,10 +58,15 @@ bool reapChildren() {
     }
 }
 
-bool isShell(pid_t pid) {
+std::string nameOf(pid_t pid) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
     std::string name;
     std::getline(file, name);
+    return name;
+}
+
+bool isShell(pid_t pid) {
+    const std::string name = nameOf(pid);
     return name == "sh" || name == "bash" || name == "dash";
 }
 
@@ -133,7 +139,9 @@ pid_t applicationOf(pid_t bridge) {
         return children;
     };
     const std::vector<pid_t> keepers = childrenOf(bridge);
-    std::vector<pid_t> found = keepers.empty() ? keepers : childrenOf(keepers.front());
+    // A Node instance is the application itself, and its children are none of ours.
+    const bool isBridge = !keepers.empty() && nameOf(keepers.front()) == "passenger-keep";
+    std::vector<pid_t> found = isBridge ? childrenOf(keepers.front()) : std::vector<pid_t>();
     pid_t application = found.empty() ? 0 : found.front();
     while (application != 0 && isShell(application)) {
         found = childrenOf(application);

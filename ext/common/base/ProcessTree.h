@@ -21,7 +21,7 @@ std::vector<pid_t> descendantsOf(pid_t ancestor);
 
 /**
  * The process of the application that a bridge has started: its keeper's first child; where that is
- * a shell that waits for one command, the command. 0: there is none.
+ * a shell that waits for one command, the command. 0: there is none, or the process is no bridge.
  */
 pid_t applicationOf(pid_t bridge);
 

@@ -2,9 +2,15 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
+#include <sstream>
 #include <string_view>
+#include <utility>
 
 #include "base/Exceptions.h"
+#include "base/NodePackage.h"
+#include "bridge/NodeFinder.h"
 
 namespace Passenger::Bridge {
 
@@ -13,6 +19,8 @@ namespace {
 using Variables = std::map<std::string, std::string>;
 
 constexpr std::string_view VARIABLE_PREFIX = "env:";
+/** The Node in PATH. */
+constexpr const char *USUAL_NODE = "node";
 
 Variables inheritedVariables() {
     Variables variables;
@@ -26,7 +34,7 @@ Variables inheritedVariables() {
     return variables;
 }
 
-std::vector<std::string> environmentFor(const Variables &options, std::uint16_t port, const std::string &socketPath) {
+Variables environmentFor(const Variables &options, std::uint16_t port, const std::string &socketPath) {
     Variables variables = inheritedVariables();
     const std::string environment = optionNamed("environment", options);
     for (const char *name : {"RAILS_ENV", "RACK_ENV", "NODE_ENV", "WSGI_ENV", "PASSENGER_APP_ENV"}) {
@@ -48,12 +56,89 @@ std::vector<std::string> environmentFor(const Variables &options, std::uint16_t 
     }
     variables["PORT"] = std::to_string(port);
     variables["PASSENGER_SOCKET"] = socketPath;
+    return variables;
+}
+
+std::vector<std::string> listOf(const Variables &variables) {
     std::vector<std::string> result;
     result.reserve(variables.size());
     for (const auto &[name, value] : variables) {
-        result.push_back(name + "=" + value);
+        result.push_back(name);
+        result.back().append("=").append(value);
     }
     return result;
+}
+
+void prependToPath(Variables &variables, const std::string &folder) {
+    std::string &path = variables["PATH"];
+    path.insert(0, path.empty() ? folder : folder + ":");
+}
+
+/** A script that starts Node, such as `NODE_ENV=production node server.js`, in words. Empty: it
+ *  needs a shell. */
+std::vector<std::string> wordsOf(const std::string &script) {
+    constexpr std::string_view ORDINARY = "-_./=:@,+% ";
+    const bool isOrdinary = std::all_of(script.begin(), script.end(), [&](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 || ORDINARY.find(c) != std::string_view::npos;
+    });
+    std::vector<std::string> words;
+    std::istringstream stream(script);
+    for (std::string word; stream >> word;) {
+        words.push_back(word);
+    }
+    const auto command = std::find_if(words.begin(), words.end(), [](const std::string &word) {
+        return word.find('=') == std::string::npos || word.front() == '=';
+    });
+    // With --watch the application is a process of Node's own.
+    const bool watches =
+        std::any_of(words.begin(), words.end(), [](const std::string &word) { return word.starts_with("--watch"); });
+    const bool isPlain = isOrdinary && !watches && words.end() - command > 1 && *command == USUAL_NODE;
+    return isPlain ? words : std::vector<std::string>();
+}
+
+/** The startup file, from the application's folder; package.json: its script. */
+std::string startupFileOf(const Variables &options) {
+    const std::string file = optionNamed("startup_file", options, "app.js");
+    const std::string started =
+        file == NodePackage::FILE ? NodePackage::startupFile(optionNamed("app_root", options, ".")) : file;
+    return started.empty() ? file : started;
+}
+
+/** @param loader is loaded before the application */
+void startNode(AppCommand &command, const Variables &options, const std::string &loader, Variables &variables) {
+    const std::string folder = optionNamed("app_root", options, ".");
+    command.isNode = true;
+    command.program = optionNamed("nodejs", options, USUAL_NODE);
+    if (command.program == USUAL_NODE) {
+        NodeFinder found = NodeFinder::find(folder, variables["HOME"]);
+        command.program = std::move(found.program);
+        command.problem = std::move(found.problem);
+    }
+    if (command.program.find('/') != std::string::npos) {
+        // For other Nodes that the application starts, and for those of package.json.
+        prependToPath(variables, command.program.substr(0, command.program.rfind('/')));
+    }
+    command.arguments = {"--require", loader};
+    const std::string file = startupFileOf(options);
+    if (file != NodePackage::FILE) {
+        command.arguments.push_back(file);
+        return;
+    }
+    // As npm does it, whose own process is not needed for that.
+    const std::string script = NodePackage::of(folder).start;
+    prependToPath(variables, folder + "/node_modules/.bin");
+    if (std::vector<std::string> words = wordsOf(script); !words.empty()) {
+        const auto node = std::find(words.begin(), words.end(), USUAL_NODE);
+        for (auto word = words.begin(); word != node; ++word) {
+            variables[word->substr(0, word->find('='))] = word->substr(word->find('=') + 1);
+        }
+        command.arguments.insert(command.arguments.end(), node + 1, words.end());
+        return;
+    }
+    command.program = "/bin/sh";
+    command.arguments = {"-c", script};
+    std::string &nodeOptions = variables["NODE_OPTIONS"];
+    nodeOptions += (nodeOptions.empty() ? "--require \"" : " --require \"") + loader + "\"";
 }
 
 }  // namespace
@@ -69,25 +154,25 @@ AppCommand AppCommand::fromOptions(const Variables &options, const std::string &
     AppCommand command;
     const std::string startCommand = optionNamed("start_command", options);
     const std::string type = optionNamed("app_type", options);
+    Variables variables = environmentFor(options, port, socketPath);
     if (!startCommand.empty()) {
         command.program = "/bin/sh";
         command.arguments = {"-c", startCommand};
     } else if (type == "node") {
-        command.program = optionNamed("nodejs", options, "node");
-        command.arguments = {"--require", library + "/node/node_loader.js",
-                             optionNamed("startup_file", options, "app.js")};
-    } else if (type == "wsgi") {
-        command.program = optionNamed("python", options, "python3");
-        command.arguments = {library + "/python/wsgi_loader.py",
-                             optionNamed("startup_file", options, "passenger_wsgi.py")};
-        command.isOurLoader = true;
+        startNode(command, options, library + "/node/node_loader.js", variables);
     } else {
         throw IOException(
-            "the application has no start command: set PassengerAppStartCommand, or PassengerAppType wsgi or node");
+            "the application has no start command: set PassengerAppStartCommand, or PassengerAppType node");
     }
     command.name = optionNamed("app_root", options) + " (" + (startCommand.empty() ? type : "command") + ")";
-    command.environment = environmentFor(options, port, socketPath);
+    command.environment = listOf(variables);
     return command;
+}
+
+bool AppCommand::startsNode(const Variables &options) {
+    return optionNamed("app_type", options) == "node" && optionNamed("start_command", options).empty() &&
+           (startupFileOf(options) != NodePackage::FILE ||
+            !wordsOf(NodePackage::of(optionNamed("app_root", options, ".")).start).empty());
 }
 
 std::string AppCommand::text() const {

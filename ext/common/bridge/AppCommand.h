@@ -17,18 +17,23 @@ struct AppCommand {
     std::string name;
     std::string program;
     std::vector<std::string> arguments;
+    /** Fields of a log line about the interpreter; empty: nothing is wrong. */
+    std::string problem;
     /** The whole environment, as NAME=value. */
     std::vector<std::string> environment;
-    /** Our own WSGI server, which gets whole environments (RequestHead::writeForLoader()). */
-    bool isOurLoader = false;
+    /** Node with our loader, which learns of the clients (RequestHead::writeForNode()). */
+    bool isNode = false;
 
     /**
      * @param options of LOAD
-     * @param library our lib/passenger, which has the loaders of Node and WSGI applications
+     * @param library our lib/passenger, which has the loader of Node applications
      * @throws IOException when the options name nothing to start
      */
     static AppCommand fromOptions(const std::map<std::string, std::string> &options, const std::string &library,
                                   std::uint16_t port, const std::string &socketPath);
+
+    /** Whether the command is Node itself, and no shell, which may wait for its children. */
+    static bool startsNode(const std::map<std::string, std::string> &options);
 
     /** For messages. */
     std::string text() const;

@@ -28,14 +28,6 @@ void AppConnection::keep() noexcept {
     lastUsed_ = steady_clock::now();
 }
 
-void AppConnection::awaitServer() const noexcept {
-    const FileDescriptor probe = address_.connect(steady_clock::now() + CONNECT_LIMIT);
-    shutdown(probe.get(), SHUT_WR);
-    pollfd entry{probe.get(), POLLIN, 0};
-    while (probe && poll(&entry, 1, -1) < 0) {
-    }
-}
-
 /** The connection has not ended, and no byte has come on it. */
 bool AppConnection::isQuiet() const noexcept {
     pollfd entry{socket_.get(), POLLIN | POLLRDHUP, 0};

@@ -34,12 +34,6 @@ public:
     void close() noexcept {
         socket_.reset();
     }
-    /**
-     * Waits until the application has ended the connection that was closed. Only for our own WSGI
-     * server, which accepts one connection after the other: a further one is taken and ended when
-     * the server is done.
-     */
-    void awaitServer() const noexcept;
 
 private:
     bool isQuiet() const noexcept;

@@ -14,12 +14,16 @@
 #include <chrono>
 #include <climits>
 #include <csignal>
+#include <exception>
 #include <filesystem>
 #include <optional>
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "base/ChildProcess.h"
 #include "base/Exceptions.h"
+#include "base/FileContent.h"
 #include "base/Poll.h"
 #include "base/ProcessTree.h"
 #include "base/SignalDescriptor.h"
@@ -33,9 +37,10 @@ namespace {
 using namespace std::chrono_literals;
 using Deadline = std::chrono::steady_clock::time_point;
 
-/** From SIGTERM to SIGKILL. The agent gives instances more time when httpd ends. */
-constexpr auto GRACE = 2s;
 constexpr auto KILL_LIMIT = 5s;
+/** Bytes of a report that reach the agent, and of the file that may have it. */
+constexpr std::size_t LONGEST_REPORT = 48 * 1024;
+constexpr std::uintmax_t LARGEST_FILE = 1024 * 1024;
 /** The keeper's descriptor of its socket. */
 constexpr int SOCKET = 3;
 constexpr char STOP = 's';
@@ -71,12 +76,32 @@ std::optional<int> awaitEnd(const FileDescriptor &children, pid_t command, Deadl
     }
 }
 
+/** Waits for the end of all children: those of a shell that has ended are this process's. */
+void awaitAll(const FileDescriptor &children, Deadline deadline) {
+    for (;;) {
+        pid_t ended = 0;
+        do {
+            ended = ::waitpid(-1, nullptr, WNOHANG);
+        } while (ended > 0);
+        if (ended < 0 || !pollUntil(children.get(), POLLIN, deadline)) {
+            return;
+        }
+        signalfd_siginfo ignored{};
+        static_cast<void>(!read(children.get(), &ignored, sizeof(ignored)));
+    }
+}
+
 void sendTo(const FileDescriptor &socket, std::string_view message) {
     send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL);
 }
 
-void sendEnding(const FileDescriptor &socket, int status, const std::string &error) {
-    sendTo(socket, std::to_string(status) + " " + error);
+void sendEnding(const FileDescriptor &socket, int status, const std::string &error, const std::string &report = "") {
+    sendTo(socket, fmt::format("{} {}\n{}", status, error, report.substr(0, LONGEST_REPORT)));
+}
+
+/** The application wrote it. */
+std::string reportIn(const std::string &folder) {
+    return folder.empty() ? "" : regularFileContent(folder + "/failure", LARGEST_FILE);
 }
 
 void removeFolder(const std::string &folder) {
@@ -85,7 +110,8 @@ void removeFolder(const std::string &folder) {
 }
 
 /** Returns when the bridge asks for the end, or when the bridge or the command has ended. */
-void keep(const FileDescriptor &socket, const FileDescriptor &children, pid_t command, const std::string &folder) {
+void keep(const FileDescriptor &socket, const FileDescriptor &children, pid_t command, const std::string &folder,
+          std::chrono::seconds grace) {
     for (;;) {
         pollfd entries[2] = {{socket.get(), POLLIN, 0}, {children.get(), POLLIN, 0}};
         if (poll(entries, 2, -1) < 0 && errno != EINTR) {
@@ -93,15 +119,17 @@ void keep(const FileDescriptor &socket, const FileDescriptor &children, pid_t co
         }
         if (const auto status = awaitEnd(children, command, Deadline::min())) {
             // The bridge may kill all that is left once it knows the end, this process included.
+            const std::string report = reportIn(folder);
             removeFolder(folder);
-            sendEnding(socket, *status, "");
+            sendEnding(socket, *status, "", report);
             return;
         }
         if (entries[0].revents != 0) {
             char order = 0;
             if (recv(socket.get(), &order, 1, MSG_DONTWAIT) == 1) {
                 ::kill(-command, SIGTERM);
-                awaitEnd(children, command, deadlineIn(GRACE));
+                // A shell may end before the application that it has started.
+                awaitAll(children, deadlineIn(grace));
             }
             return;
         }
@@ -109,7 +137,8 @@ void keep(const FileDescriptor &socket, const FileDescriptor &children, pid_t co
 }
 
 /** Runs in the keeper. */
-void runKeeper(const FileDescriptor &socket, const AppCommand &app, const std::string &folder) {
+void runKeeper(const FileDescriptor &socket, const AppCommand &app, const std::string &folder,
+               std::chrono::seconds grace) {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     setProcessTitle("Passenger keeper: " + app.name);
     ::prctl(PR_SET_NAME, "passenger-keep");
@@ -126,7 +155,7 @@ void runKeeper(const FileDescriptor &socket, const AppCommand &app, const std::s
     try {
         ChildProcess process(command);
         sendTo(socket, STARTED);
-        keep(socket, children, process.release(), folder);
+        keep(socket, children, process.release(), folder, grace);
     } catch (const std::exception &error) {
         sendEnding(socket, 0, error.what());
     }
@@ -136,7 +165,7 @@ void runKeeper(const FileDescriptor &socket, const AppCommand &app, const std::s
 
 }  // namespace
 
-AppKeeper::AppKeeper(const AppCommand &command, const std::string &folder) {
+AppKeeper::AppKeeper(const AppCommand &command, const std::string &folder, std::chrono::seconds grace) {
     DescriptorPair pair = makeSeqPacketPair();
     const pid_t pid = fork();
     if (pid < 0) {
@@ -146,7 +175,7 @@ AppKeeper::AppKeeper(const AppCommand &command, const std::string &folder) {
         // The keeper holds none of the bridge's descriptors, above all not the control socket.
         ::dup2(pair.second.get(), SOCKET);
         ::syscall(SYS_close_range, static_cast<unsigned>(SOCKET + 1), UINT_MAX, 0U);
-        runKeeper(FileDescriptor(SOCKET), command, folder);
+        runKeeper(FileDescriptor(SOCKET), command, folder, grace);
         ::_exit(0);
     }
     socket_ = std::move(pair.first);
@@ -158,7 +187,7 @@ AppKeeper::AppKeeper(const AppCommand &command, const std::string &folder) {
 
 /** The keeper's next message; empty: it has ended. */
 std::string AppKeeper::receive() const {
-    std::string buffer(4096, '\0');
+    std::string buffer(LONGEST_REPORT + 4096, '\0');
     const ssize_t size = recv(socket_.get(), buffer.data(), buffer.size(), 0);
     buffer.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
     return buffer;
@@ -167,10 +196,11 @@ std::string AppKeeper::receive() const {
 AppKeeper::Ending AppKeeper::takeEnding() {
     const std::string message = notStarted_.empty() ? receive() : notStarted_;
     if (message.empty()) {
-        return {"the keeper of the command was killed", 0};
+        return {"the keeper of the command was killed", 0, ""};
     }
     const auto blank = message.find(' ');
-    return {message.substr(blank + 1), std::stoi(message)};
+    const auto end = message.find('\n');
+    return {message.substr(blank + 1, end - blank - 1), std::stoi(message), message.substr(end + 1)};
 }
 
 void AppKeeper::finish() {

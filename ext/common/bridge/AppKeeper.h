@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "base/FileDescriptor.h"
@@ -22,15 +23,18 @@ public:
         std::string error;
         /** From waitpid(). */
         int status = 0;
+        /** What our loader says about that (lib/passenger/node/failures.js); empty: nothing. */
+        std::string report{};
     };
 
     /**
      * Forks the keeper, which starts the command; returns when the command runs, or cannot be
      * started. This process must have a single thread.
      * @param folder the keeper removes it at the end, with its content
+     * @param grace from SIGTERM to SIGKILL at finish()
      * @throws SystemException
      */
-    AppKeeper(const AppCommand &command, const std::string &folder);
+    AppKeeper(const AppCommand &command, const std::string &folder, std::chrono::seconds grace);
 
     /** Readable when the command has ended, or could not be started. */
     int descriptor() const noexcept {

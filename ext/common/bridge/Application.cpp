@@ -3,17 +3,21 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <string_view>
 
 #include <fmt/format.h>
 
 #include "base/ChildProcess.h"
 #include "base/Exceptions.h"
+#include "bridge/EventLog.h"
 #include "bridge/ProcessTitle.h"
 
 namespace Passenger::Bridge {
@@ -31,11 +35,28 @@ constexpr auto CONNECT_LIMIT = 1s;
 
 constexpr const char *DEFAULT_HOST = "127.0.0.1";
 constexpr const char *DEFAULT_SPAWN_DIR = "/tmp";
+constexpr const char *DEFAULT_STOP_TIMEOUT = "5";
 
 constexpr const char *REMEDY =
     "The command of PassengerAppStartCommand must stay in the foreground. It must serve HTTP on the port in the "
     "environment variable PORT, or on the Unix socket in PASSENGER_SOCKET if the command contains that name. Example: "
     "PassengerAppStartCommand \"myserver --port $PORT\".";
+
+constexpr const char *NODE_REMEDY =
+    "The application must call listen() of a server of Node's module http; whatever port it names, the server gets the "
+    "module's socket. A server that listens only after a connection to a database, say, needs that first.";
+
+constexpr std::string_view SHELL = "/bin/sh";
+
+/** POSIX, sh: the exit status when a command cannot be executed. Null: it is another one. */
+const char *problemOfShell(int waitStatus) {
+    constexpr int NOT_EXECUTABLE = 126;
+    constexpr int NOT_FOUND = 127;
+    const int status = WIFEXITED(waitStatus) ? WEXITSTATUS(waitStatus) : 0;
+    return status == NOT_FOUND        ? "was not found, or what it starts was not (status 127)"
+           : status == NOT_EXECUTABLE ? "is not executable for the application's user (status 126)"
+                                      : nullptr;
+}
 
 /** Our loaders listen on a Unix socket, and so do commands that mention its variable. */
 bool wantsSocket(const Application::Options &options) {
@@ -65,8 +86,18 @@ FileDescriptor lock(const std::string &folder) {
 
 }  // namespace
 
+StartFailure StartFailure::fromReport(const std::string &report) {
+    const auto first = report.find('\0');
+    const auto second = std::min(report.find('\0', first + 1), report.size());
+    StartFailure failure(first == std::string::npos ? report : report.substr(first + 1, second - first - 1));
+    failure.exceptionClass = first == std::string::npos ? "Error" : report.substr(0, first);
+    failure.backtrace = report.substr(std::min(second + 1, report.size()));
+    return failure;
+}
+
 Application::Application(const Options &options, const std::string &library)
-    : startTimeout_(optionNamed("start_timeout", options)) {
+    : startTimeout_(optionNamed("start_timeout", options)),
+      stopTimeout_(std::stoul(optionNamed("stop_timeout", options, DEFAULT_STOP_TIMEOUT))) {
     const std::string host = optionNamed("instance_address", options, DEFAULT_HOST);
     try {
         portNumber_ = AppAddress::unusedPort(host);
@@ -80,6 +111,9 @@ Application::Application(const Options &options, const std::string &library)
         }
         command_ = AppCommand::fromOptions(options, library, portNumber_, path);
         setProcessTitle("Passenger bridge: " + command_.name);
+        if (!command_.problem.empty()) {
+            EventLog::write("node.version_missing", command_.problem);
+        }
     } catch (const std::exception &error) {
         removeFolder();
         throw StartFailure(error.what());
@@ -95,7 +129,7 @@ void Application::removeFolder() const noexcept {
 
 void Application::start() {
     try {
-        keeper_.emplace(command_, folder_);
+        keeper_.emplace(command_, folder_, stopTimeout_);
     } catch (const std::exception &error) {
         removeFolder();
         throw StartFailure(error.what());
@@ -155,8 +189,18 @@ void Application::failEnded() {
     if (!ending.error.empty()) {
         throw StartFailure(fmt::format("the command \"{}\" could not be started: {}", command_.text(), ending.error));
     }
+    if (!ending.report.empty()) {
+        throw StartFailure::fromReport(ending.report);
+    }
+    if (const char *problem = problemOfShell(ending.status); problem != nullptr && command_.program == SHELL) {
+        throw StartFailure(fmt::format("the command \"{}\" {}", command_.text(), problem));
+    }
     throw StartFailure(fmt::format("the command \"{}\" {} before it listened on {}\n{}", command_.text(),
-                                   describeEnd(ending.status), places(), REMEDY));
+                                   describeEnd(ending.status), places(), remedy()));
+}
+
+const char *Application::remedy() const {
+    return command_.isNode ? NODE_REMEDY : REMEDY;
 }
 
 void Application::failSilent() {
@@ -164,7 +208,7 @@ void Application::failSilent() {
     throw StartFailure(
         fmt::format("the command \"{}\" runs, but nothing listens on {} (PORT) after PassengerStartTimeout, "
                     "{} seconds\n{}",
-                    command_.text(), places(), startTimeout_, REMEDY));
+                    command_.text(), places(), startTimeout_, remedy()));
 }
 
 std::string Application::places() const {

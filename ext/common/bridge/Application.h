@@ -17,6 +17,13 @@ namespace Passenger::Bridge {
 class StartFailure : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
+    /** @param report of our loader: exception class, message and backtrace, with NUL between each
+     *  two */
+    static StartFailure fromReport(const std::string &report);
+
+    /** Of the application's exception; empty: there was none. */
+    std::string exceptionClass{};
+    std::string backtrace{};
 };
 
 /**
@@ -51,12 +58,9 @@ public:
     const AppAddress &address() const noexcept {
         return address_;
     }
-    /**
-     * Whether our own WSGI server listens at address(). A startup file may also listen on $PORT
-     * itself; then the application speaks HTTP.
-     */
-    bool isOurLoader() const noexcept {
-        return command_.isOurLoader && onSocket_;
+    /** Whether the server at address() is Node's, with our loader (node_loader.js). */
+    bool isNode() const noexcept {
+        return command_.isNode && onSocket_;
     }
     /** Readable when the command has ended. */
     int endingDescriptor() const noexcept {
@@ -79,6 +83,7 @@ private:
     [[noreturn]] void failEnded();
     [[noreturn]] void failSilent();
     std::string places() const;
+    const char *remedy() const;
 
     AppCommand command_;
     /** Has the Unix socket that the application may listen on; empty: none. */
@@ -90,6 +95,7 @@ private:
     AppAddress address_;
     bool onSocket_ = false;
     std::string startTimeout_;
+    std::chrono::seconds stopTimeout_;
     std::optional<AppKeeper> keeper_;
 };
 

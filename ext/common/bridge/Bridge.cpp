@@ -1,10 +1,12 @@
 #include "bridge/Bridge.h"
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <exception>
 #include <filesystem>
 #include <optional>
 
@@ -12,11 +14,14 @@
 
 #include "base/Exceptions.h"
 #include "base/Poll.h"
+#include "base/ProcessTree.h"
 #include "bridge/Application.h"
 #include "bridge/ControlSocket.h"
 #include "bridge/EventLog.h"
 #include "bridge/Instance.h"
+#include "bridge/NodeInstance.h"
 #include "confinement/Confinement.h"
+#include "shm/Layouts.h"
 
 namespace Passenger::Bridge {
 
@@ -51,9 +56,13 @@ template <typename Part> auto step(ControlSocket &control, const char *name, Par
         tell("done");
         return result;
     } catch (const StartFailure &failure) {
-        EventLog::write("app.load_failed", fmt::format("step=\"{}\" reason=\"{}\"", name, failure.what()));
+        const std::string reason = failure.what();
+        // The agent logs the report, which has all lines.
+        EventLog::write("app.load_failed",
+                        fmt::format("step=\"{}\" reason=\"{}{}{}\"", name, failure.exceptionClass,
+                                    failure.exceptionClass.empty() ? "" : ": ", reason.substr(0, reason.find('\n'))));
         tell("failed");
-        control.send(Frame(FrameType::FAILED, {name, "", failure.what(), ""}));
+        control.send(Frame(FrameType::FAILED, {name, failure.exceptionClass, reason, failure.backtrace}));
         throw;
     }
 }
@@ -61,6 +70,15 @@ template <typename Part> auto step(ControlSocket &control, const char *name, Par
 void enter(const std::string &folder) {
     if (chdir(folder.c_str()) != 0) {
         throw StartFailure(SystemException("the folder \"" + folder + "\" cannot be entered", errno).what());
+    }
+}
+
+/** Each request has two descriptors. The application, which runs already, keeps its limit. */
+void raiseDescriptorLimit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
     }
 }
 
@@ -93,10 +111,6 @@ std::optional<Application> start(ControlSocket &control, const Application::Opti
     const auto timeout = std::chrono::seconds(std::stoul(options.at("start_timeout")));
     const auto deadline = deadlineIn(timeToStart(timeout));
     std::optional<Application> application;
-    step(control, WORKING_DIRECTORY, [&] {
-        enter(options.at("app_root"));
-        return true;
-    });
     step(control, COMMAND_STARTED, [&] {
         application.emplace(options, library);
         application->start();
@@ -105,6 +119,7 @@ std::optional<Application> start(ControlSocket &control, const Application::Opti
     const bool wanted = step(control, LISTENING, [&] {
         const bool listens = application->awaitListening(control.descriptor(), deadline);
         if (listens) {
+            raiseDescriptorLimit();
             confineTo(application->address(), options);
         }
         return listens;
@@ -128,14 +143,22 @@ std::optional<Frame> expect(ControlSocket &control, FrameType type) {
     return frame;
 }
 
-int serve(ControlSocket &control, const std::string &library) {
-    control.send(Frame(FrameType::PROCESS_HELLO, {std::to_string(getpid())}));
-    const auto load = expect(control, FrameType::LOAD);
-    if (!load) {
-        return EXIT_SUCCESS;
+/** During an upgrade an agent of another version may start this program. */
+void checkVersion(const Application::Options &options) {
+    const auto agents = options.find("layout_version");
+    const auto own = std::to_string(unsigned{LAYOUT_VERSION});
+    if (agents != options.end() && agents->second != own) {
+        throw ProtocolException(fmt::format(
+            "the agent has version {} of the layouts, the installed files have {}: reload httpd", agents->second, own));
     }
-    const Application::Options options = load->map(0);
-    EventLog::setApplication(options.at("app_group_name"));
+}
+
+std::string libraryOf(const std::string &program) {
+    return std::filesystem::path(program).parent_path() / "lib/passenger";
+}
+
+/** From the start of the application on. */
+int serve(ControlSocket &control, const Application::Options &options, const std::string &library) {
     auto application = start(control, options, library);
     if (!application) {
         return EXIT_SUCCESS;
@@ -152,21 +175,54 @@ int serve(ControlSocket &control, const std::string &library) {
     return EXIT_SUCCESS;
 }
 
-}  // namespace
+int begin(ControlSocket &control, const std::string &program) {
+    control.send(Frame(FrameType::PROCESS_HELLO, {std::to_string(getpid())}));
+    const auto load = expect(control, FrameType::LOAD);
+    if (!load) {
+        return EXIT_SUCCESS;
+    }
+    const Application::Options options = load->map(0);
+    EventLog::setApplication(options.at("app_group_name"));
+    checkVersion(options);
+    step(control, WORKING_DIRECTORY, [&] {
+        enter(options.at("app_root"));
+        return true;
+    });
+    if (NodeInstance::isWanted(options, program)) {
+        step(control, COMMAND_STARTED, [&]() -> bool { NodeInstance::become(options, control.descriptor(), program); });
+    }
+    return serve(control, options, libraryOf(program));
+}
 
-int run(FileDescriptor descriptor, const std::string &program) {
+/** @param work returns the exit status */
+template <typename Work> int runWith(FileDescriptor descriptor, Work work) {
     ::prctl(PR_SET_NAME, "passenger-bridg");
     // The bridge ignores SIGQUIT; the application handles it as it likes.
     ::signal(SIGQUIT, SIG_IGN);
     Instance::prepareProcess();
     ControlSocket control(std::move(descriptor));
     try {
-        return serve(control, std::filesystem::path(program).parent_path() / "lib/passenger");
+        return work(control);
     } catch (const EndOfFileException &) {
         return EXIT_SUCCESS;
     } catch (const StartFailure &) {
         return EXIT_FAILURE;
     }
+}
+
+}  // namespace
+
+int run(FileDescriptor descriptor, const std::string &program) {
+    return runWith(std::move(descriptor), [&](ControlSocket &control) { return begin(control, program); });
+}
+
+int runAgain(FileDescriptor descriptor, const std::string &program, const Application::Options &options) {
+    EventLog::setApplication(options.at("app_group_name"));
+    constexpr auto KILL_LIMIT = 5s;
+    killDescendants(KILL_LIMIT);
+    enter(options.at("app_root"));
+    return runWith(std::move(descriptor),
+                   [&](ControlSocket &control) { return serve(control, options, libraryOf(program)); });
 }
 
 }  // namespace Passenger::Bridge

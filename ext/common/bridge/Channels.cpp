@@ -7,24 +7,56 @@ namespace Passenger::Bridge {
 
 ChannelPtr Channels::find(std::uint64_t id) {
     LockGuard lock(mutex_);
-    if (!known_.contains(id) && !stopped_ && wanted_.try_emplace(id, Wanted::ASKED).second) {
-        try {
-            ask_(id);
-        } catch (const std::exception &) {
-            stopped_ = true;
+    while (!known_.contains(id) && !wanted_.contains(id) && wanted_.size() >= MOST_ASKED && !stopped_) {
+        lock.wait(room_);
+    }
+    if (!known_.contains(id) && !stopped_) {
+        const auto [entry, isNew] = wanted_.try_emplace(id);
+        if (isNew) {
+            entry->second = std::make_shared<Wanted>();
+        }
+        const WantedPtr wanted = entry->second;
+        if (wanted_.size() < MOST_ASKED) {
+            // This thread was woken for the room that it may not have needed.
+            room_.notify_one();
+        }
+        if (isNew) {
+            ask(id);
+        }
+        while (!wanted->answered) {
+            lock.wait(wanted->news);
         }
     }
-    for (;;) {
-        if (const auto known = known_.find(id); known != known_.end()) {
-            return known->second;
-        }
-        const auto wanted = wanted_.find(id);
-        if (stopped_ || wanted == wanted_.end() || wanted->second == Wanted::REFUSED) {
-            wanted_.erase(id);
-            return nullptr;
-        }
-        lock.wait(news_);
+    const auto known = known_.find(id);
+    return known == known_.end() ? nullptr : known->second;
+}
+
+void Channels::ask(std::uint64_t id) {
+    try {
+        ask_(id);
+    } catch (const std::exception &) {
+        stopped_ = true;
+        answeredAll();
     }
+}
+
+void Channels::answered(std::uint64_t id) {
+    const auto found = wanted_.find(id);
+    if (found != wanted_.end()) {
+        found->second->answered = true;
+        found->second->news.notify_all();
+        wanted_.erase(found);
+        room_.notify_one();
+    }
+}
+
+void Channels::answeredAll() {
+    for (const auto &[id, wanted] : wanted_) {
+        wanted->answered = true;
+        wanted->news.notify_all();
+    }
+    wanted_.clear();
+    room_.notify_all();
 }
 
 void Channels::add(std::uint64_t id, FileDescriptor end) {
@@ -33,16 +65,12 @@ void Channels::add(std::uint64_t id, FileDescriptor end) {
     channel->end = std::move(end);
     const LockGuard lock(mutex_);
     known_[id] = std::move(channel);
-    wanted_.erase(id);
-    news_.notify_all();
+    answered(id);
 }
 
 void Channels::refuse(std::uint64_t id) {
     const LockGuard lock(mutex_);
-    if (const auto wanted = wanted_.find(id); wanted != wanted_.end()) {
-        wanted->second = Wanted::REFUSED;
-    }
-    news_.notify_all();
+    answered(id);
 }
 
 void Channels::drop(std::uint64_t id) {
@@ -53,16 +81,13 @@ void Channels::drop(std::uint64_t id) {
 void Channels::forget() {
     const LockGuard lock(mutex_);
     known_.clear();
-    for (auto &[id, wanted] : wanted_) {
-        wanted = Wanted::REFUSED;
-    }
-    news_.notify_all();
+    answeredAll();
 }
 
 void Channels::stop() {
     const LockGuard lock(mutex_);
     stopped_ = true;
-    news_.notify_all();
+    answeredAll();
 }
 
 }  // namespace Passenger::Bridge

@@ -25,6 +25,10 @@ using ChannelPtr = std::shared_ptr<const Channel>;
  */
 class Channels {
 public:
+    /** Channels that are asked for at once. The agent ends an instance that does not take its
+     *  answers from the socket, which has room for some 250. */
+    static constexpr std::size_t MOST_ASKED = 64;
+
     /** @param ask sends FETCH; throws when the agent has gone */
     explicit Channels(std::function<void(std::uint64_t)> ask) : ask_(std::move(ask)) {}
 
@@ -41,13 +45,23 @@ public:
     void stop() EXCLUDES(mutex_);
 
 private:
-    enum class Wanted { ASKED, REFUSED };
+    /** A channel for which the agent was asked. */
+    struct Wanted {
+        std::condition_variable news{};
+        bool answered = false;
+    };
+    using WantedPtr = std::shared_ptr<Wanted>;
+
+    void ask(std::uint64_t id) REQUIRES(mutex_);
+    void answered(std::uint64_t id) REQUIRES(mutex_);
+    void answeredAll() REQUIRES(mutex_);
 
     const std::function<void(std::uint64_t)> ask_;
     Mutex mutex_{Locks::BRIDGE_CHANNELS};
-    std::condition_variable news_;
     std::map<std::uint64_t, ChannelPtr> known_ GUARDED_BY(mutex_);
-    std::map<std::uint64_t, Wanted> wanted_ GUARDED_BY(mutex_);
+    std::map<std::uint64_t, WantedPtr> wanted_ GUARDED_BY(mutex_);
+    /** Fewer than MOST_ASKED are wanted. */
+    std::condition_variable room_;
     bool stopped_ GUARDED_BY(mutex_) = false;
 };
 

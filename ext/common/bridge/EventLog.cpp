@@ -27,11 +27,20 @@ void setApplication(std::string_view name) {
     application() = name;
 }
 
+std::string inQuotes(std::string_view text) {
+    std::string result = "\"";
+    for (const char character : text.substr(0, MOST_OF_TEXT)) {
+        result += character == '"' || character == '\\' ? "\\" : "";
+        result += character;
+    }
+    return result + (text.size() > MOST_OF_TEXT ? "...\"" : "\"");
+}
+
 void write(std::string_view event, std::string_view fields) {
-    std::string line = fmt::format("event={} app=\"{}\" {}", event, application(), fields);
+    std::string line = fmt::format("event={} app={} {}", event, inQuotes(application()), fields);
     // An event stays one line, even with a request's bytes in it.
     std::replace_if(
-        line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, '?');
+        line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, '?');
     line += '\n';
     // The caller goes on if the log cannot be written.
     static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));

@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -17,9 +16,6 @@
 namespace Passenger::Bridge {
 
 namespace {
-
-/** The bytes of one read fit into one message on the reply channel, unless a head is there. */
-constexpr std::size_t READ_SIZE = MAX_MESSAGE - sizeof(MessageHeader);
 
 /** An application may wait for the body without sending 100 (RFC 9110, section 10.1.1). */
 constexpr std::chrono::seconds SILENCE{1};
@@ -100,10 +96,14 @@ void HttpExchange::decideByFirstBytes() {
     }
 }
 
+std::optional<std::string> HttpExchange::head() const {
+    return parts_.toNode ? RequestHead::writeForNode(parts_.fields, framing_)
+                         : RequestHead::write(parts_.fields, framing_);
+}
+
 /** Connects, and puts the start of the request into the output. False: it was answered. */
 bool HttpExchange::begin() {
-    const std::optional<std::string> head = parts_.toLoader ? RequestHead::writeForLoader(parts_.fields, framing_)
-                                                            : RequestHead::write(parts_.fields, framing_);
+    const std::optional<std::string> head = this->head();
     if (!head) {
         EventLog::write("request.refused",
                         requestOf(parts_.fields) + "reason=\"the request cannot be written as HTTP\"");
@@ -136,6 +136,10 @@ bool HttpExchange::begin() {
 }
 
 void HttpExchange::converse() {
+    if (hasOutput()) {
+        // A kept connection has room.
+        sendOutput();
+    }
     while (!answer_->complete() && answer_->problem() == nullptr && !ended_) {
         waitForEither();
     }
@@ -256,7 +260,7 @@ void HttpExchange::sendOutput() {
 }
 
 void HttpExchange::readAnswer() {
-    std::array<char, READ_SIZE> buffer;
+    const std::span<char> buffer = parts_.buffer;
     const ssize_t size = recv(parts_.connection.descriptor(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (size > 0) {
         heardOf_ = true;

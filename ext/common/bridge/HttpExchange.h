@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -32,10 +33,12 @@ public:
         const Channel &channel;
         ReplyWriter &reply;
         AppConnection &connection;
+        /** For bytes of the answer; what one read gets fits into one message to the child. */
+        std::span<char> buffer;
         /** Waits a moment: if the application has ended, this process ends meanwhile. */
         std::function<void()> awaitDeath;
-        /** Our own WSGI server serves the application: RequestHead::writeForLoader(). */
-        bool toLoader = false;
+        /** Node with our loader serves it: RequestHead::writeForNode(). */
+        bool toNode = false;
     };
 
     explicit HttpExchange(const Parts &parts) : parts_(parts) {}
@@ -45,6 +48,7 @@ public:
 
 private:
     void decideFraming();
+    std::optional<std::string> head() const;
     void decideByFirstBytes();
     bool begin();
     void converse();

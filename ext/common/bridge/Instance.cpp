@@ -1,6 +1,7 @@
 #include "bridge/Instance.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -10,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <exception>
 #include <functional>
 #include <utility>
 
@@ -27,6 +29,8 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
 constexpr auto FOREVER = std::chrono::hours(24 * 365);
+/** Between two attempts to start a thread. */
+constexpr auto START_PAUSE = 200ms;
 /** The kernel reports a process's end so much later than the end of its connections, at most. */
 constexpr auto DEATH_NOTICE = 50ms;
 
@@ -46,6 +50,16 @@ int exitStatusFor(const AppKeeper::Ending &ending) {
     return WIFEXITED(ending.status) ? WEXITSTATUS(ending.status) : SIGNALLED + WTERMSIG(ending.status);
 }
 
+/** Of later threads: there may be thousands. */
+void limitStacks() {
+    constexpr std::size_t STACK = 512 * 1024;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK);
+    pthread_setattr_default_np(&attributes);
+    pthread_attr_destroy(&attributes);
+}
+
 std::uint64_t numberOrZero(const Frame &frame, std::size_t index) {
     return frame.fields.size() > index ? frame.number(index) : 0;
 }
@@ -55,6 +69,7 @@ std::uint64_t numberOrZero(const Frame &frame, std::size_t index) {
 void Instance::prepareProcess() {
     const sigset_t signals = endingSignals();
     sigprocmask(SIG_BLOCK, &signals, nullptr);
+    limitStacks();
     Intake::prepareProcess();
 }
 
@@ -70,10 +85,16 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
       events_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     const sigset_t signals = endingSignals();
     signals_ = FileDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-    intake_.emplace(std::make_shared<const Handover>(serve), [this] { control_.tell(Frame(FrameType::PAUSE, {"1"})); });
+    intake_.emplace(
+        std::make_shared<const Handover>(serve), [this] { control_.tell(Frame(FrameType::PAUSE, {"1"})); },
+        [this](std::uint32_t index) { return startWorker(index); },
+        [this] {
+            unstarted_ = true;
+            noteEvent();
+        });
     tools_.emplace(Worker::Tools{*intake_, channels_, application_.address(),
                                  [] { std::this_thread::sleep_for(DEATH_NOTICE); }, [this] { countAnswered(); },
-                                 application_.isOurLoader()});
+                                 application_.isNode()});
 }
 
 /** Busy threads still use the members, so the owner ends the process without destroying it. */
@@ -85,38 +106,53 @@ void Instance::run() {
     startThreads();
     while (!ending_) {
         awaitEvent(deadlineIn(FOREVER));
+        while (!ending_ && unstarted_.exchange(false)) {
+            // The limit of threads may be the user's, and other processes end meanwhile.
+            std::this_thread::sleep_for(START_PAUSE);
+            intake_->startAgain();
+        }
     }
     finish();
 }
 
 void Instance::startThreads() {
-    for (std::uint32_t index = 0; index < count_; index++) {
-        workers_.push_back(std::make_unique<Worker>(*tools_, index));
+    intake_->begin();
+    startThread([this] { readControlSocket(); });
+    if (heartbeatInterval_ > heartbeatInterval_.zero()) {
+        startThread([this] { sendHeartbeats(); });
     }
-    working_ = count_;
-    const auto start = [this](auto work) {
-        std::thread([this, work] {
-            try {
-                work();
-            } catch (const std::exception &error) {
-                EventLog::write("instance.thread_failed", fmt::format("error=\"{}\"", error.what()));
-                // The claim of a request in work stays, so that the agent sends LOST.
-                ::_exit(EXIT_FAILURE);
-            }
-            // The end of any thread ends the instance.
-            ending_ = true;
-            noteEvent();
-        }).detach();
-    };
-    for (const auto &worker : workers_) {
-        start([this, one = worker.get()] {
-            one->run();
+}
+
+/** @throws std::system_error */
+void Instance::startThread(std::function<void()> work) {
+    std::thread([this, work = std::move(work)] {
+        try {
+            work();
+        } catch (const std::exception &error) {
+            EventLog::write("instance.thread_failed", fmt::format("error=\"{}\"", error.what()));
+            // The claim of a request in work stays, so that the agent sends LOST.
+            ::_exit(EXIT_FAILURE);
+        }
+        // The end of any thread ends the instance.
+        ending_ = true;
+        noteEvent();
+    }).detach();
+}
+
+/** For the Intake. A worker with this number claims in the cell of this number. */
+bool Instance::startWorker(std::uint32_t index) noexcept {
+    working_++;
+    try {
+        const auto worker = std::make_shared<Worker>(*tools_, index);
+        startThread([this, worker] {
+            worker->run();
             working_--;
         });
-    }
-    start([this] { readControlSocket(); });
-    if (heartbeatInterval_ > heartbeatInterval_.zero()) {
-        start([this] { sendHeartbeats(); });
+        return true;
+    } catch (const std::exception &error) {
+        working_--;
+        EventLog::complain("instance.thread_missing", fmt::format("error=\"{}\"", error.what()));
+        return false;
     }
 }
 

@@ -3,10 +3,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <thread>
-#include <vector>
 
 #include "base/FileDescriptor.h"
 #include "bridge/Application.h"
@@ -41,6 +41,8 @@ public:
 
 private:
     void startThreads();
+    void startThread(std::function<void()> work);
+    bool startWorker(std::uint32_t index) noexcept;
     void readControlSocket();
     [[noreturn]] void sendHeartbeats();
     void handle(Frame frame);
@@ -62,12 +64,13 @@ private:
     Channels channels_;
     std::optional<Intake> intake_;
     std::optional<Worker::Tools> tools_;
-    std::vector<std::unique_ptr<Worker>> workers_;
     FileDescriptor signals_;
     /** Wakes the main thread. */
     FileDescriptor events_;
     std::atomic<bool> ending_{false};
     std::atomic<std::uint32_t> working_{0};
+    /** A worker could not be started. */
+    std::atomic<bool> unstarted_{false};
     std::atomic<std::uint64_t> answered_{0};
 };
 

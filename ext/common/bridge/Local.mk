@@ -31,6 +31,12 @@ libpassenger_bridge_la_SOURCES = \
     %D%/Instance.h \
     %D%/Intake.cpp \
     %D%/Intake.h \
+    %D%/NodeFinder.cpp \
+    %D%/NodeFinder.h \
+    %D%/NodeInstance.cpp \
+    %D%/NodeInstance.h \
+    %D%/NodeRange.cpp \
+    %D%/NodeRange.h \
     %D%/ProcessTitle.cpp \
     %D%/ProcessTitle.h \
     %D%/ReplyWriter.cpp \

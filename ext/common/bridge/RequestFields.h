@@ -21,10 +21,6 @@ public:
     const std::vector<Field> &all() const noexcept {
         return fields_;
     }
-    /** The environment as it came; each name and each value ends with a NUL. */
-    std::string_view text() const noexcept {
-        return text_;
-    }
 
 private:
     std::string_view text_;

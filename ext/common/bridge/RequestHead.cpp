@@ -11,6 +11,9 @@ constexpr std::string_view HEADER_PREFIX = "HTTP_";
 constexpr std::string_view FORWARDED_FOR = "X-Forwarded-For";
 constexpr std::string_view FORWARDED_PROTO = "X-Forwarded-Proto";
 
+/** For our loader of Node applications. */
+constexpr std::string_view CLIENT = "Passenger-Client";
+
 void addLine(std::string &head, std::string_view name, std::string_view value) {
     head.append(name).append(": ").append(value).append("\r\n");
 }
@@ -99,7 +102,10 @@ std::string headerName(std::string_view variable) {
     return name;
 }
 
-std::optional<std::string> write(const RequestFields &fields, const BodyFraming &body) {
+namespace {
+
+/** @param last lines behind all others */
+std::optional<std::string> writeWith(std::string_view last, const RequestFields &fields, const BodyFraming &body) {
     const std::string_view method = fields["REQUEST_METHOD"];
     const std::string_view target = fields["REQUEST_URI"];
     const std::string_view contentType = fields["CONTENT_TYPE"];
@@ -126,19 +132,25 @@ std::optional<std::string> write(const RequestFields &fields, const BodyFraming 
         addLine(head, "Connection", "Upgrade");
         addLine(head, "Upgrade", fields["HTTP_UPGRADE"]);
     }
-    head += "\r\n";
+    head.append(last).append("\r\n");
     return head;
 }
 
-std::string writeForLoader(const RequestFields &fields, const BodyFraming &body) {
-    std::string head = std::to_string(fields.text().size());
-    head.reserve(head.size() + fields.text().size() + 128);
-    head.append("\n").append(fields.text());
-    // The environment has the method and the target.
-    head += "POST / HTTP/1.1\r\n";
-    addFraming(head, body);
-    head += "\r\n";
-    return head;
+}  // namespace
+
+std::optional<std::string> write(const RequestFields &fields, const BodyFraming &body) {
+    return writeWith("", fields, body);
+}
+
+std::optional<std::string> writeForNode(const RequestFields &fields, const BodyFraming &body) {
+    const std::string_view port = fields["REMOTE_PORT"];
+    if (!HttpText::isValue(port)) {
+        return std::nullopt;
+    }
+    std::string client;
+    client.append(CLIENT).append(": ").append(port);
+    client += fields["HTTPS"] == "on" ? " https\r\n" : "\r\n";
+    return writeWith(client, fields, body);
 }
 
 bool wantsUpgrade(const RequestFields &fields, const BodyFraming &body) {

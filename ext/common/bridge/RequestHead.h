@@ -34,12 +34,11 @@ namespace RequestHead {
 std::optional<std::string> write(const RequestFields &fields, const BodyFraming &body);
 
 /**
- * The request for our own WSGI server (lib/passenger/python/wsgi_loader.py): a line with the size
- * of the environment, the environment as httpd made it, and the head of an HTTP request that says
- * only how the body is framed. All bytes of the client are among those that are counted, so a
- * client can neither add nor change a variable.
+ * The same for our loader of Node applications (lib/passenger/node/node_loader.js). The last
+ * header line is the bridge's: the port of the client's connection, and `https` if that is
+ * encrypted. The loader trusts the last line only, which no client can write, and takes it away.
  */
-std::string writeForLoader(const RequestFields &fields, const BodyFraming &body);
+std::optional<std::string> writeForNode(const RequestFields &fields, const BodyFraming &body);
 
 /**
  * Whether the application may switch the connection to another protocol (RFC 9110, section 7.8).

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <exception>
 #include <optional>
 
 #include <fmt/format.h>
@@ -16,6 +17,8 @@ namespace Passenger::Bridge {
 namespace {
 
 constexpr unsigned BAD_REQUEST = 400;
+/** The bytes of one read fit into one message on the reply channel, unless a head is there. */
+constexpr std::size_t READ_SIZE = MAX_MESSAGE - sizeof(MessageHeader);
 constexpr unsigned INTERNAL_ERROR = 500;
 
 std::uint32_t microsecondsSince(std::uint64_t sentAt) {
@@ -56,15 +59,19 @@ void failQuietly(ReplyWriter &reply, unsigned status, std::string_view text) {
 }  // namespace
 
 Worker::Worker(const Tools &tools, std::uint32_t index)
-    : tools_(tools), index_(index), connection_(tools.address), buffer_(MAX_MESSAGE + 1) {}
+    : tools_(tools),
+      index_(index),
+      connection_(tools.address),
+      buffer_(std::make_unique_for_overwrite<char[]>(MAX_MESSAGE + 1)),
+      answerBuffer_(std::make_unique_for_overwrite<char[]>(READ_SIZE)) {}
 
 void Worker::run() {
-    while (const auto size = tools_.intake.take(seat_, buffer_)) {
+    while (const auto size = tools_.intake.take(seat_, {buffer_.get(), MAX_MESSAGE + 1})) {
         if (handover_ != seat_.handover) {
             handover_ = seat_.handover;
             claim_.emplace(handover_->claims, handover_->senders, handover_->firstCell + index_);
         }
-        handle({buffer_.data(), *size});
+        handle({buffer_.get(), *size});
     }
 }
 
@@ -93,10 +100,10 @@ void Worker::answer(const Channel &channel, const RequestHeader &header, std::st
             respond(channel, reply, header, rest);
         }
     } catch (const ClientGone &) {
-        leave();
+        connection_.close();
     } catch (const BodyBrokenOff &) {
         // Most often the child has gone. If not, the answer must end.
-        leave();
+        connection_.close();
         failQuietly(reply, BAD_REQUEST, "Bad Request");
     } catch (const std::exception &error) {
         connection_.close();
@@ -109,14 +116,6 @@ void Worker::answer(const Channel &channel, const RequestHeader &header, std::st
     claim_->clear();
     if (!withdrawn) {
         tools_.answered();
-    }
-}
-
-/** The application finds its client gone. WSGI code may run on, and takes its place meanwhile. */
-void Worker::leave() noexcept {
-    connection_.close();
-    if (tools_.toLoader) {
-        connection_.awaitServer();
     }
 }
 
@@ -144,8 +143,15 @@ void Worker::respond(const Channel &channel, ReplyWriter &reply, const RequestHe
         reply.fail(INTERNAL_ERROR, "Internal Server Error");
         return;
     }
-    HttpExchange(
-        {*fields, body, source ? &*source : nullptr, channel, reply, connection_, tools_.awaitDeath, tools_.toLoader})
+    HttpExchange({*fields,
+                  body,
+                  source ? &*source : nullptr,
+                  channel,
+                  reply,
+                  connection_,
+                  {answerBuffer_.get(), READ_SIZE},
+                  tools_.awaitDeath,
+                  tools_.toNode})
         .run();
 }
 

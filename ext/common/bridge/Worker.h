@@ -2,9 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string_view>
-#include <vector>
 
 #include "base/FileDescriptor.h"
 #include "bridge/AppConnection.h"
@@ -34,7 +34,7 @@ public:
         /** Called after each answered request. */
         std::function<void()> answered;
         /** See HttpExchange. */
-        bool toLoader = false;
+        bool toNode = false;
     };
 
     /** @param index the number of its thread */
@@ -46,7 +46,6 @@ public:
 private:
     void handle(std::string_view message);
     void answer(const Channel &channel, const RequestHeader &header, std::string_view rest, bool withdrawn);
-    void leave() noexcept;
     void respond(const Channel &channel, ReplyWriter &reply, const RequestHeader &header, std::string_view rest);
 
     const Tools &tools_;
@@ -57,7 +56,10 @@ private:
     std::optional<InstanceClaim> claim_;
     AppConnection connection_;
     Intake::Seat seat_;
-    std::vector<char> buffer_;
+    /** MAX_MESSAGE + 1 bytes for the request, and READ_SIZE for parts of the answer. Not on the
+     *  stack and not initialized: pages that no message reaches take no memory. */
+    std::unique_ptr<char[]> buffer_;
+    std::unique_ptr<char[]> answerBuffer_;
 };
 
 }  // namespace Passenger::Bridge

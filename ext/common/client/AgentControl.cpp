@@ -25,8 +25,9 @@ namespace {
 using std::chrono::seconds;
 
 constexpr seconds START_TIMEOUT{60};
-/** Longer than the watchdog needs at most to kill all processes. */
-constexpr seconds STOP_TIMEOUT{30};
+/** Beside AgentSettings::stopTimeout. Longer than the watchdog needs at most to kill all
+ *  processes. */
+constexpr seconds STOP_TIMEOUT{25};
 constexpr seconds SEND_TIMEOUT{15};
 constexpr seconds REAP_TIMEOUT{5};
 constexpr int CONTROL_DESCRIPTOR = 3;
@@ -92,8 +93,8 @@ Frame receiveAnswer(FrameSocket &control, ChildProcess &anchor) {
 }
 
 /** After a failure the watchdog ends everything and itself. If it does not, it is killed. */
-void awaitEnd(FrameSocket &control, ChildProcess &anchor) {
-    if (pollUntil(control.descriptor().get(), POLLIN, deadlineIn(STOP_TIMEOUT))) {
+void awaitEnd(FrameSocket &control, ChildProcess &anchor, seconds stopTimeout) {
+    if (pollUntil(control.descriptor().get(), POLLIN, deadlineIn(STOP_TIMEOUT + stopTimeout))) {
         anchor.wait(REAP_TIMEOUT);
     }
 }
@@ -119,7 +120,7 @@ void waitForEnd(const AgentHandle &handle, const FileDescriptor &pidFd) {
     } catch (const std::exception &) {
         // The watchdog is ending already, or is killed below.
     }
-    if (!pollUntil(handle.controlSocket, POLLIN, deadlineIn(STOP_TIMEOUT))) {
+    if (!pollUntil(handle.controlSocket, POLLIN, deadlineIn(STOP_TIMEOUT + handle.stopTimeout))) {
         signalPidFd(pidFd, SIGKILL);
     }
     if (!waitPidFd(pidFd, REAP_TIMEOUT)) {
@@ -156,7 +157,7 @@ StartedAgent startAgentOn(int serverSocket, const AgentSettings &settings) {
     }
     Frame answer = receiveAnswer(control, anchor);
     if (answer.type == FrameType::AGENT_FAILED) {
-        awaitEnd(control, anchor);
+        awaitEnd(control, anchor, settings.stopTimeout);
         throwFailure(answer);
     }
     if (answer.type != FrameType::AGENT_STARTED) {
@@ -170,6 +171,7 @@ StartedAgent startAgentOn(int serverSocket, const AgentSettings &settings) {
     started.handle.controlSocket = control.release().release();
     started.handle.anchorPid = anchor.release();
     started.handle.ownerPid = ::getpid();
+    started.handle.stopTimeout = settings.stopTimeout;
     return started;
 }
 
@@ -223,7 +225,7 @@ void letGoOfAgent(AgentHandle &handle) noexcept {
     handle = AgentHandle();
 }
 
-bool updateAgent(const AgentHandle &handle, const AgentSettings &settings) {
+bool updateAgent(AgentHandle &handle, const AgentSettings &settings) {
     const FileDescriptor log = openLog(settings);
     if (!agentAlive(handle)) {
         return false;
@@ -231,6 +233,7 @@ bool updateAgent(const AgentHandle &handle, const AgentSettings &settings) {
     BorrowedControl control(handle.controlSocket);
     try {
         control->send(settingsFrame(FrameType::SETTINGS, settings), {log.get()}, FrameSocket::in(SEND_TIMEOUT));
+        handle.stopTimeout = settings.stopTimeout;
         return true;
     } catch (const TimeoutException &) {
         return false;

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 
 #include "io/AgentSettings.h"
@@ -18,6 +19,8 @@ struct AgentHandle {
     /** The process that this owner has started. */
     pid_t anchorPid = 0;
     pid_t ownerPid = 0;
+    /** AgentSettings::stopTimeout of the agent's settings. */
+    std::chrono::seconds stopTimeout{0};
 };
 
 /** The result of startAgent(). The caller owns the handle's descriptors. */
@@ -54,8 +57,8 @@ StartedAgent replaceAgent(AgentHandle &dead, const AgentSettings &settings);
  *  connectSocket then learn at once that the agent has ended. */
 void refuseAgentsUsers(AgentHandle &handle) noexcept;
 
-/** Ends the agent with all its instances, waits for their end, and closes the handle's descriptors.
- *  Idempotent. */
+/** Ends the agent with all its instances, waits for their end, for 25 s and
+ *  AgentSettings::stopTimeout at most, and closes the handle's descriptors. Idempotent. */
 void stopAgent(AgentHandle &handle) noexcept;
 
 /** Releases the agent: it works for other processes with its connectSocket until the last of them
@@ -64,7 +67,7 @@ void letGoOfAgent(AgentHandle &handle) noexcept;
 
 /** Sends new settings, with the log file opened anew. False: the agent has ended.
  *  @throws IOException (the log file cannot be opened) */
-bool updateAgent(const AgentHandle &handle, const AgentSettings &settings);
+bool updateAgent(AgentHandle &handle, const AgentSettings &settings);
 
 /** Whether the agent still runs. */
 bool agentAlive(const AgentHandle &handle) noexcept;

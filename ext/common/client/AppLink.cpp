@@ -1,5 +1,7 @@
 #include "client/AppLink.h"
 
+#include <exception>
+
 #include "base/Exceptions.h"
 
 namespace Passenger {

@@ -17,6 +17,7 @@
 #include "commands/EventForm.h"
 #include "commands/ExplainCommand.h"
 #include "commands/InstallCheck.h"
+#include "commands/SizingCommand.h"
 #include "commands/SystemMetrics.h"
 #include "commands/Terminal.h"
 
@@ -57,6 +58,7 @@ const std::map<std::string_view, std::function<int(const Arguments &)>> COMMANDS
     {"validate-install", validateInstall},
     {"about", about},
     {"system-metrics", systemMetrics},
+    {"sizing", recommendSizes},
     {"build-native-support", buildNativeSupport},
     {"api-call", callApi},
 };

@@ -23,15 +23,18 @@ std::vector<gid_t> groupsOf(const passwd &user) {
     return groups;
 }
 
-bool mayEnter(const struct stat &folder, uid_t user, const std::vector<gid_t> &groups) {
+/** @param right of others: S_IROTH or S_IXOTH */
+bool may(const struct stat &file, uid_t user, const std::vector<gid_t> &groups, mode_t right) {
     if (user == 0) {
         return true;
     }
-    if (folder.st_uid == user) {
-        return (folder.st_mode & S_IXUSR) != 0;
+    constexpr unsigned OF_OWNER = 6;
+    constexpr unsigned OF_GROUP = 3;
+    if (file.st_uid == user) {
+        return (file.st_mode & (right << OF_OWNER)) != 0;
     }
-    const bool member = std::find(groups.begin(), groups.end(), folder.st_gid) != groups.end();
-    return (folder.st_mode & (member ? S_IXGRP : S_IXOTH)) != 0;
+    const bool member = std::find(groups.begin(), groups.end(), file.st_gid) != groups.end();
+    return (file.st_mode & (member ? right << OF_GROUP : right)) != 0;
 }
 
 }  // namespace
@@ -49,11 +52,18 @@ std::optional<std::string> closedFolder(const std::string &path, const std::stri
         if (::stat(folder.c_str(), &status) != 0) {
             return std::nullopt;
         }
-        if (S_ISDIR(status.st_mode) && !mayEnter(status, entry->pw_uid, groups)) {
+        if (S_ISDIR(status.st_mode) && !may(status, entry->pw_uid, groups, S_IXOTH)) {
             return folder.string();
         }
     }
     return std::nullopt;
+}
+
+bool isReadable(const std::string &path, const std::string &user) {
+    const passwd *const entry = user.empty() ? nullptr : ::getpwnam(user.c_str());
+    struct stat status {};
+    return entry == nullptr || ::stat(path.c_str(), &status) != 0 ||
+           may(status, entry->pw_uid, groupsOf(*entry), S_IROTH);
 }
 
 }  // namespace Passenger

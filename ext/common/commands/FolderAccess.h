@@ -13,4 +13,8 @@ namespace Passenger {
  */
 std::optional<std::string> closedFolder(const std::string &path, const std::string &user);
 
+/** Whether the user may read the file, by its permission bits, whatever folders are on the way.
+ *  Also true if the user or the file is unknown. Blocks as closedFolder(). */
+bool isReadable(const std::string &path, const std::string &user);
+
 }  // namespace Passenger

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <iterator>
@@ -18,8 +19,8 @@
 #include "base/FileContent.h"
 #include "base/PassengerRoot.h"
 #include "base/Split.h"
+#include "commands/AppCheck.h"
 #include "commands/CommandFailure.h"
-#include "commands/FolderAccess.h"
 #include "commands/ProgramOutput.h"
 #include "commands/Terminal.h"
 
@@ -79,20 +80,25 @@ Finding checkInterpreter(const char *subject, const std::vector<std::string> &na
     return {Level::FINE, subject, fmt::format("{}: {}", program, split(output.text + "\n", '\n').front())};
 }
 
-/** Whether instances of this Ruby find native code. */
-std::optional<Finding> checkNativeCode() {
-    const std::string root = passengerRootWith("lib/passenger");
-    const auto output = ProgramOutput::of("ruby", {"-e", "require ARGV[0]; puts PhusionPassenger::Native.folder_name",
-                                                   root + "/lib/passenger/base/native.rb"});
-    if (!output.succeeded) {
+/** Whether Node applications take requests themselves. Nothing: there is no Node. */
+std::optional<Finding> checkNodeCode() {
+    const std::string program = findProgram({"node", "nodejs"});
+    if (program.empty()) {
         return std::nullopt;
     }
-    const std::string file = fmt::format("{}/native/{}/passenger_native.so", root, output.text);
+    constexpr const char *SUBJECT = "native code for Node";
+    const std::string file = passengerRootWith("lib/passenger") + "/native/node/passenger_native.node";
     if (::access(file.c_str(), R_OK) != 0) {
-        return Finding{Level::WARNING, "native code for Ruby", fmt::format("{} is missing: instances are slower", file),
-                       "apt-get install ruby-dev make gcc; passenger-config build-native-support"};
+        return Finding{Level::WARNING, SUBJECT, fmt::format("{} is missing: applications run behind a bridge", file),
+                       "apt-get install libnode-dev; configure and build again"};
     }
-    return Finding{Level::FINE, "native code for Ruby", file};
+    const auto output = ProgramOutput::of(program, {"-e", "require(process.argv[1])", file});
+    if (!output.succeeded) {
+        return Finding{Level::WARNING, SUBJECT,
+                       fmt::format("{} does not load it: {}", program, singleLine(output.text)),
+                       "a Node from version 16 on; or SetEnv PASSENGER_NATIVE off"};
+    }
+    return Finding{Level::FINE, SUBJECT, file};
 }
 
 void checkHttpd(std::vector<Finding> &findings) {
@@ -148,23 +154,8 @@ void checkMandatoryAccess(const RunningAgent *agent, std::vector<Finding> &findi
 
 void checkApps(const RunningAgent &agent, std::vector<Finding> &findings) {
     for (const AppStatus &app : agent.connect().status().apps) {
-        const std::string subject = fmt::format("application {}", singleLine(app.name));
-        if (app.failure && (app.state == "failed" || app.state == "deploy-failed")) {
-            findings.push_back({Level::ERROR, subject,
-                                fmt::format("does not start: {}", singleLine(app.failure->summary)),
-                                app.failure->remedy.empty()
-                                    ? fmt::format("passenger-config report {}", singleLine(app.failure->report))
-                                    : singleLine(app.failure->remedy)});
-        }
-        const auto folder = closedFolder(app.root, app.user);
-        if (folder) {
-            findings.push_back({Level::ERROR, subject,
-                                fmt::format("its user {} may not enter {}", singleLine(app.user), singleLine(*folder)),
-                                fmt::format("chmod o+x {}", singleLine(*folder))});
-        } else {
-            findings.push_back(
-                {Level::FINE, subject, fmt::format("{} may enter {}", singleLine(app.user), singleLine(app.root))});
-        }
+        const auto found = checkApp(app);
+        findings.insert(findings.end(), found.begin(), found.end());
     }
 }
 
@@ -226,11 +217,15 @@ std::vector<Finding> checkInstall(const AgentFinder &finder, bool withHttpd) {
     std::vector<Finding> findings{checkKernel(), checkFiles()};
     findings.push_back(checkInterpreter("Ruby", {"ruby"}, "ruby", true));
     if (findings.back().level == Level::FINE && findings[1].level == Level::FINE) {
-        if (auto native = checkNativeCode()) {
+        const auto native = checkNativeCode("native code for Ruby", "ruby");
+        findings.insert(findings.end(), native.begin(), native.end());
+    }
+    findings.push_back(checkInterpreter("Node", {"node", "nodejs"}, "nodejs", false));
+    if (findings[1].level == Level::FINE) {
+        if (auto native = checkNodeCode()) {
             findings.push_back(*native);
         }
     }
-    findings.push_back(checkInterpreter("Node", {"node", "nodejs"}, "nodejs", false));
     findings.push_back(checkInterpreter("Python", {"python3", "python"}, "python3", false));
     if (withHttpd) {
         checkHttpd(findings);

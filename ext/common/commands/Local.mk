@@ -7,6 +7,8 @@ libpassenger_commands_la_SOURCES = \
     %D%/AgentFinder.h \
     %D%/AgentOrders.cpp \
     %D%/AgentOrders.h \
+    %D%/AppCheck.cpp \
+    %D%/AppCheck.h \
     %D%/AppOrder.cpp \
     %D%/AppOrder.h \
     %D%/AppSelection.cpp \
@@ -40,6 +42,8 @@ libpassenger_commands_la_SOURCES = \
     %D%/MemoryForm.h \
     %D%/MemoryProgram.cpp \
     %D%/MemoryProgram.h \
+    %D%/MemorySections.cpp \
+    %D%/MemorySections.h \
     %D%/OverviewForm.cpp \
     %D%/OverviewForm.h \
     %D%/PoolForm.cpp \
@@ -54,6 +58,10 @@ libpassenger_commands_la_SOURCES = \
     %D%/RequestsForm.h \
     %D%/RestartWait.cpp \
     %D%/RestartWait.h \
+    %D%/Sizing.cpp \
+    %D%/Sizing.h \
+    %D%/SizingCommand.cpp \
+    %D%/SizingCommand.h \
     %D%/StatusProgram.cpp \
     %D%/StatusProgram.h \
     %D%/SystemMetrics.cpp \
@@ -66,7 +74,7 @@ PASSENGER_COMMAND_LIBS = libpassenger_commands.la libpassenger_control.la libpas
     libpassenger_base.la $(FMT_LIBS)
 
 # The table of events comes from doc/EVENTS.md.
-%D%/EventTable.lo: ext/common/commands/EventRows.inc
+$(libpassenger_commands_la_OBJECTS): | ext/common/commands/EventRows.inc
 ext/common/commands/EventRows.inc: $(top_srcdir)/doc/EVENTS.md $(top_srcdir)/script/list-events
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	    $(RUBY) $(top_srcdir)/script/list-events $(top_srcdir)/doc/EVENTS.md >$@.new && mv $@.new $@

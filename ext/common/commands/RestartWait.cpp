@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <string>
 #include <thread>
 
 #include "commands/CommandFailure.h"
@@ -27,16 +29,56 @@ void printFailure(const AppStatus &app) {
     }
 }
 
+bool anyServes(const AppStatus &app, std::uint64_t version) {
+    return std::any_of(app.instances.begin(), app.instances.end(), [version](const InstanceStatus &one) {
+        return one.state == "serving" && one.version == version;
+    });
+}
+
+const AppStatus *find(const std::vector<AppStatus> &apps, const std::string &name) {
+    const auto found =
+        std::find_if(apps.begin(), apps.end(), [&name](const AppStatus &app) { return app.name == name; });
+    return found == apps.end() ? nullptr : &*found;
+}
+
+/** Why no new instance of the application serves. */
+std::string reasonOf(const AppStatus *app) {
+    if (app == nullptr) {
+        return "the agent does not know it any more";
+    }
+    const auto old = std::find_if(app->instances.begin(), app->instances.end(),
+                                  [](const InstanceStatus &one) { return one.state == "draining"; });
+    if (app->starting == 0 && old != app->instances.end()) {
+        return fmt::format("the old instance {} has not ended", old->pid);
+    }
+    return StatusWords::state(*app);
+}
+
 }  // namespace
 
 RestartWait::Outcome RestartWait::outcome(const AppStatus &before, const AppStatus &now, double elapsed) {
-    if ((now.state == "failed" || now.state == "deploy-failed") && now.failure && now.failure->age <= elapsed) {
+    const bool changed = now.version != before.version;
+    if (changed && anyServes(now, now.version)) {
+        return Outcome::SERVES;
+    }
+    const bool failed = now.failure && now.failure->age <= elapsed;
+    const bool underWay = now.state == "starting" || now.state == "deploying";
+    if (failed && !underWay) {
         return Outcome::FAILED;
     }
-    // An application without instances starts with its next request.
-    const bool serves = now.state == "serving" || now.state == "paused";
-    const bool done = now.state == "down" || (serves && now.version != before.version);
-    return done ? Outcome::SERVES : Outcome::UNDER_WAY;
+    // Instances that served are replaced, perhaps after the old ones have ended. An application
+    // without any starts with its next request, and so does one whose new instance has ended since.
+    const bool replaced = anyServes(before, before.version) && now.counters.spawned == before.counters.spawned;
+    return now.state == "down" && now.instances.empty() && !replaced ? Outcome::IDLE : Outcome::UNDER_WAY;
+}
+
+std::string RestartWait::late(const std::vector<AppStatus> &apps) const {
+    std::string text;
+    for (const AppStatus &before : before_) {
+        text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", singleLine(before.name),
+                            reasonOf(find(apps, before.name)));
+    }
+    return text;
 }
 
 int RestartWait::run(ControlClient &client, std::chrono::milliseconds patience) {
@@ -47,13 +89,14 @@ int RestartWait::run(ControlClient &client, std::chrono::milliseconds patience) 
         const ServerStatus status = client.status();
         const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         std::erase_if(before_, [&](const AppStatus &before) {
-            const auto now = std::find_if(status.apps.begin(), status.apps.end(),
-                                          [&before](const AppStatus &app) { return app.name == before.name; });
+            const AppStatus *const now = find(status.apps, before.name);
             // After a crash the next pool process does not know the application at once.
-            const Outcome result = now == status.apps.end() ? Outcome::UNDER_WAY : outcome(before, *now, elapsed);
+            const Outcome result = now == nullptr ? Outcome::UNDER_WAY : outcome(before, *now, elapsed);
             if (result == Outcome::SERVES) {
                 fmt::print("{} serves its new version after {}\n", singleLine(before.name),
                            StatusWords::duration(elapsed));
+            } else if (result == Outcome::IDLE) {
+                fmt::print("{} has no instance; its next request starts the new version\n", singleLine(before.name));
             } else if (result == Outcome::FAILED) {
                 printFailure(*now);
                 failed = true;
@@ -65,7 +108,8 @@ int RestartWait::run(ControlClient &client, std::chrono::milliseconds patience) 
         }
         if (std::chrono::steady_clock::now() - begin >= patience) {
             throw CommandFailureException(
-                fmt::format("{} of {} applications have not started yet", before_.size(), all), ExitStatus::TOO_LATE);
+                fmt::format("{} of {} applications have not started yet: {}", before_.size(), all, late(status.apps)),
+                ExitStatus::TOO_LATE);
         }
         std::this_thread::sleep_for(INTERVAL);
     }

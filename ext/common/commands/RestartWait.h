@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,7 +13,7 @@ namespace Passenger {
 /** Waits for the new versions of applications. For one thread. */
 class RestartWait {
 public:
-    enum class Outcome { UNDER_WAY, SERVES, FAILED };
+    enum class Outcome { UNDER_WAY, SERVES, IDLE, FAILED };
 
     /** Made before the restart is ordered. */
     explicit RestartWait(std::vector<AppStatus> before) : before_(std::move(before)) {}
@@ -26,6 +27,9 @@ public:
     static Outcome outcome(const AppStatus &before, const AppStatus &now, double elapsed);
 
 private:
+    /** Those that are still under way, each with the reason. */
+    std::string late(const std::vector<AppStatus> &apps) const;
+
     std::vector<AppStatus> before_;
 };
 

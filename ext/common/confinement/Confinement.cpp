@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <filesystem>
 #include <iterator>
 

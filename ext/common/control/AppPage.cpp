@@ -68,6 +68,15 @@ std::string cpuText(const InstanceStatus &one) {
                        : duration(one.cpuTime);
 }
 
+/** `38 MB, 29 private` */
+std::string memoryText(const InstanceStatus &one) {
+    if (one.memory == 0) {
+        return "–";
+    }
+    const std::string text = StatusWords::bytes(one.memory);
+    return one.privateMemory == 0 ? text : fmt::format("{}, {} private", text, StatusWords::bytes(one.privateMemory));
+}
+
 std::string instanceRow(const InstanceStatus &one, std::size_t number) {
     std::string html =
         one.pid > 0 ? fmt::format("<tr><th scope=row>{}", one.pid) : fmt::format("<tr><th scope=row>#{}", number);
@@ -75,8 +84,7 @@ std::string instanceRow(const InstanceStatus &one, std::size_t number) {
                         markupText(one.state));
     html += fmt::format("<td>{}<td>{}{}<td>{} of {}<td>{}<td>{}<td>{}<td>", one.version, duration(one.age),
                         one.adopted ? ", taken over" : "", one.sessions, one.concurrency,
-                        one.sessions > 0 ? duration(one.busyFor) : "–",
-                        one.memory > 0 ? StatusWords::bytes(one.memory) : "–", cpuText(one));
+                        one.sessions > 0 ? duration(one.busyFor) : "–", memoryText(one), cpuText(one));
     return html + (one.replacementReason.empty() ? "<span class=none>–</span>" : markupText(one.replacementReason)) +
            "\n";
 }

@@ -37,8 +37,8 @@ public:
     Frame order(std::vector<std::string> order);
     /** The same where the answer is a memory file. @return what it has */
     std::string text(std::vector<std::string> order);
-    /** What a status of all applications has. One of a single application has everything. */
-    enum class Detail { USUAL, REQUESTS };
+    /** What a status of all applications has. One of a single application has its requests, too. */
+    enum class Detail { USUAL, REQUESTS, NO_POINTS };
     /** @param app its name; empty: all that the asker may see */
     ServerStatus status(const std::string &app = {}, Detail detail = Detail::USUAL);
     /** The same, as the agent's JSON. */

@@ -197,6 +197,7 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("sessions", value.sessions);
         visit("busy_for", value.busyFor);
         visit("memory", value.memory);
+        visit("private_memory", value.privateMemory);
         visit("cpu_time", value.cpuTime);
         visit("replacement_reason", value.replacementReason);
     } else if constexpr (std::is_same_v<Type, QueueStatus>) {
@@ -256,6 +257,8 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("root", value.root);
         visit("environment", value.environment);
         visit("type", value.type);
+        visit("startup_file", value.startupFile);
+        visit("interpreter", value.interpreter);
         visit("user", value.user);
         visit("uid", value.uid);
         visit("state", value.state);

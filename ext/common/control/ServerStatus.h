@@ -85,6 +85,8 @@ struct InstanceStatus {
     double busyFor = 0;
     /** PSS; 0: unknown. */
     std::uint64_t memory = 0;
+    /** What no other process has, of each of its processes; 0: unknown. */
+    std::uint64_t privateMemory = 0;
     /** Nothing: it is not measured, or this user may not measure it. Not in the JSON. */
     std::optional<MeasuredStatus> measured;
     /** Of one core, since its start. */
@@ -171,8 +173,11 @@ struct AppStatus {
     std::string name;
     std::string root;
     std::string environment;
-    /** rack, node, wsgi, or empty: a start command */
+    /** rack, node, wsgi, asgi, or empty: a start command */
     std::string type;
+    /** Below the root, and the program that runs it; empty: a start command. */
+    std::string startupFile;
+    std::string interpreter;
     /** Empty: not yet known. */
     std::string user;
     std::int64_t uid = -1;

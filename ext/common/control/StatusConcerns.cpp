@@ -1,6 +1,7 @@
 #include "control/StatusConcerns.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 

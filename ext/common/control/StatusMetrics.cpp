@@ -6,7 +6,9 @@
 #include <initializer_list>
 #include <iterator>
 #include <string_view>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -40,57 +42,84 @@ std::string escaped(std::string_view value) {
 
 using Labels = std::initializer_list<std::pair<const char *, std::string_view>>;
 
+/** What many samples have in common is written once: with 1,000 applications there are 120,000
+ *  samples in a scrape. */
+struct Subject {
+    /** `app="…"`; empty: the server. */
+    std::string label;
+    /** Since when counters count. */
+    std::string created;
+
+    Subject(std::string_view app, double since)
+        : label(app.empty() ? "" : fmt::format("app=\"{}\"", escaped(app))), created(fmt::format("{:.3f}", since)) {}
+};
+
+/** The labels `le` of the buckets. */
+std::vector<std::string> bucketLabels() {
+    std::vector<std::string> labels;
+    for (const double bound : histogramBounds()) {
+        labels.push_back(fmt::format("le=\"{}\"", bound));
+    }
+    labels.emplace_back("le=\"+Inf\"");
+    return labels;
+}
+
 /** Writes the samples of one metric. */
 class Samples {
 public:
-    Samples(std::string &text, bool open, const char *name, Type type)
-        : text_(text), open_(open), name_(name), type_(type) {}
+    /** @param buckets as of bucketLabels() */
+    Samples(std::string &text, bool open, const char *name, Type type, const std::vector<std::string> &buckets)
+        : text_(text), open_(open), name_(name), type_(type), buckets_(buckets) {}
 
-    /** For the samples that follow. @param created since when counters count */
-    void of(std::string_view app, double created) {
-        app_ = escaped(app);
-        created_ = created;
+    /** For the samples that follow. The subject outlives them. */
+    void of(const Subject &subject) noexcept {
+        subject_ = &subject;
     }
 
-    template <class Number> void add(Number value, Labels labels = {}) {
-        const std::string names = namesOf(labels);
-        line(type_ == Type::COUNTER ? "_total" : "", names, value);
+    template <class Number> void add(const Number &value, Labels labels = {}) {
+        std::string own;
+        for (const auto &[name, label] : labels) {
+            own += own.empty() ? "" : ",";
+            own.append(name).append("=\"").append(escaped(label)) += '"';
+        }
+        line(type_ == Type::COUNTER ? "_total" : "", own, value);
         if (type_ == Type::COUNTER) {
-            addCreated(names);
+            addCreated(own);
         }
     }
-    void add(const HistogramStatus &times, const std::vector<double> &bounds) {
-        const std::string names = namesOf({});
+    void add(const HistogramStatus &times) {
         std::uint64_t sum = 0;
-        for (std::size_t bucket = 0; bucket <= bounds.size(); bucket++) {
+        for (std::size_t bucket = 0; bucket < buckets_.size(); bucket++) {
             sum += bucket < times.counts.size() ? times.counts[bucket] : 0;
-            const std::string bound = bucket < bounds.size() ? fmt::format("{}", bounds[bucket]) : "+Inf";
-            fmt::format_to(std::back_inserter(text_), "{}_bucket{{{}{}le=\"{}\"}} {}\n", name_, names,
-                           names.empty() ? "" : ",", bound, sum);
+            line("_bucket", buckets_[bucket], sum);
         }
-        line("_sum", names, times.sum);
-        line("_count", names, sum);
-        addCreated(names);
+        line("_sum", "", times.sum);
+        line("_count", "", sum);
+        addCreated("");
     }
 
 private:
-    std::string namesOf(Labels labels) const {
-        std::string names = app_.empty() ? "" : "app=\"" + app_ + "\"";
-        for (const auto &[name, value] : labels) {
-            names += fmt::format("{}{}=\"{}\"", names.empty() ? "" : ",", name, escaped(value));
+    /** @param labels beside the subject's */
+    template <class Number> void line(const char *suffix, const std::string &labels, const Number &value) {
+        text_.append(name_).append(suffix);
+        if (!subject_->label.empty() || !labels.empty()) {
+            text_.append("{").append(subject_->label);
+            text_.append(subject_->label.empty() || labels.empty() ? "" : ",").append(labels) += '}';
         }
-        return names;
-    }
-    template <class Number> void line(const char *suffix, const std::string &names, Number value) {
-        fmt::format_to(std::back_inserter(text_), "{}{}", name_, suffix);
-        if (!names.empty()) {
-            fmt::format_to(std::back_inserter(text_), "{{{}}}", names);
+        text_ += ' ';
+        if constexpr (std::is_integral_v<Number>) {
+            const fmt::format_int digits(value);
+            text_.append(digits.data(), digits.size());
+        } else if constexpr (std::is_floating_point_v<Number>) {
+            fmt::format_to(std::back_inserter(text_), "{}", value);
+        } else {
+            text_.append(value);
         }
-        fmt::format_to(std::back_inserter(text_), " {}\n", value);
+        text_ += '\n';
     }
-    void addCreated(const std::string &names) {
+    void addCreated(const std::string &labels) {
         if (open_) {
-            line("_created", names, fmt::format("{:.3f}", created_));
+            line("_created", labels, subject_->created);
         }
     }
 
@@ -98,8 +127,8 @@ private:
     const bool open_;
     const char *const name_;
     const Type type_;
-    std::string app_;
-    double created_ = 0;
+    const std::vector<std::string> &buckets_;
+    const Subject *subject_ = nullptr;
 };
 
 using Server = const ServerStatus &;
@@ -277,10 +306,10 @@ constexpr std::array FAMILIES{
            [](App app, Samples &to) { to.add(app.counters.reforksFailed); }},
     Family{"passenger_app_queue_time_seconds", Type::HISTOGRAM, "seconds", "app",
            "How long requests waited for an instance.", nullptr,
-           [](App app, Samples &to) { to.add(app.queueTime, histogramBounds()); }},
+           [](App app, Samples &to) { to.add(app.queueTime); }},
     Family{"passenger_app_service_time_seconds", Type::HISTOGRAM, "seconds", "app",
            "How long instances took for requests.", nullptr,
-           [](App app, Samples &to) { to.add(app.serviceTime, histogramBounds()); }},
+           [](App app, Samples &to) { to.add(app.serviceTime); }},
 };
 
 constexpr const char *OPEN_METRICS_TYPE = "application/openmetrics-text";
@@ -307,6 +336,13 @@ const char *contentTypeOf(Format format) noexcept {
 
 std::string render(const ServerStatus &status, Format format) {
     const bool open = format == Format::OPEN_METRICS;
+    const Subject server("", status.since);
+    std::vector<Subject> apps;
+    apps.reserve(status.apps.size());
+    for (const AppStatus &app : status.apps) {
+        apps.emplace_back(app.name, app.since);
+    }
+    const std::vector<std::string> buckets = bucketLabels();
     std::string text;
     for (const Family &family : FAMILIES) {
         const char *suffix = !open && family.type == Type::COUNTER ? "_total" : "";
@@ -315,14 +351,14 @@ std::string render(const ServerStatus &status, Format format) {
             fmt::format_to(std::back_inserter(text), "# UNIT {} {}\n", family.name, family.unit);
         }
         fmt::format_to(std::back_inserter(text), "# HELP {}{} {}\n", family.name, suffix, family.help);
-        Samples samples(text, open, family.name, family.type);
+        Samples samples(text, open, family.name, family.type, buckets);
         if (family.ofServer != nullptr) {
-            samples.of("", status.since);
+            samples.of(server);
             family.ofServer(status, samples);
         } else {
-            for (const AppStatus &app : status.apps) {
-                samples.of(app.name, app.since);
-                family.ofApp(app, samples);
+            for (std::size_t index = 0; index < status.apps.size(); index++) {
+                samples.of(apps[index]);
+                family.ofApp(status.apps[index], samples);
             }
         }
     }

@@ -76,7 +76,9 @@ const char *poolState(const AppStatus &app) {
 
 /** As Phusion Passenger names it. */
 std::string_view typeName(const AppStatus &app) {
-    return app.type == "rack" ? "ruby" : app.type == "wsgi" ? "python" : std::string_view(app.type);
+    return app.type == "rack"                         ? "ruby"
+           : app.type == "wsgi" || app.type == "asgi" ? "python"
+                                                      : std::string_view(app.type);
 }
 
 void addMemory(XmlWriter &xml, const InstanceStatus &instance) {
@@ -85,8 +87,9 @@ void addMemory(XmlWriter &xml, const InstanceStatus &instance) {
     xml.add("pss", instance.memory / KILOBYTE);
     if (!instance.measured) {
         // Plugins read these two without asking whether they are there.
-        xml.add("private_dirty", instance.memory / KILOBYTE);
-        xml.add("real_memory", instance.memory / KILOBYTE);
+        const std::uint64_t bytes = instance.privateMemory != 0 ? instance.privateMemory : instance.memory;
+        xml.add("private_dirty", bytes / KILOBYTE);
+        xml.add("real_memory", bytes / KILOBYTE);
         return;
     }
     const MeasuredStatus &measured = *instance.measured;

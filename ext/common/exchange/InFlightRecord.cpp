@@ -11,7 +11,7 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
     inFlight_ = link.memory->senders.add(childSlot_, host_.generations().childSlots());
     counted_ = true;
     try {
-        admit(host_.generations().capacity(link.groupSlot), times.limits());
+        admit(link, times);
     } catch (const QueueFullException &) {
         remove(link);
         throw;
@@ -24,18 +24,47 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
  * The count is a sum over children that take no lock. The error of the sum is at most the number of
  * requests that begin or end at this moment. At most this number is wrongly admitted or refused.
  */
-void InFlightRecord::admit(std::uint32_t capacity, const QueueLimits &limits) {
+void InFlightRecord::admit(const QueueLink &link, const ExchangeTimes &times) {
+    const std::uint32_t capacity = host_.generations().capacity(link.groupSlot);
+    const QueueLimits &limits = times.limits();
     const bool waits = inFlight_ > capacity;
     if (!admitted_ && waits && limits.size > 0 && inFlight_ - capacity > limits.size) {
         throw QueueFullException("the application's request queue is full: " + std::to_string(limits.size) +
                                  " requests wait in it, the limit of PassengerMaxRequestQueueSize");
     }
-    if (!admitted_ && waits && limits.inFlight > 0 && inFlight_ > limits.inFlight) {
+    // Instances that could take as many requests as httpd has threads would leave others none.
+    if (!admitted_ && (waits || capacity > limits.inFlight) && limits.inFlight > 0 && inFlight_ > limits.inFlight) {
         throw QueueFullException(
             "the application holds its share of httpd's threads: " + std::to_string(limits.inFlight) +
             " requests, seven eighths of MaxRequestWorkers; the other threads are for other applications");
     }
+    if (!admitted_ && !mayWait(link, capacity, times)) {
+        throw QueueFullException("the application is overloaded: requests wait for longer than " +
+                                 std::to_string(limits.target.count()) + " ms, its PassengerQueueTarget");
+    }
     admitted_ = true;
+}
+
+bool InFlightRecord::mayWait(const QueueLink &link, std::uint32_t capacity, const ExchangeTimes &times) const noexcept {
+    const std::chrono::milliseconds target = times.limits().target;
+    if (target == std::chrono::milliseconds(0)) {
+        return true;
+    }
+    if (inFlight_ <= capacity) {
+        host_.queueDelay().idle();
+        return true;
+    }
+    const std::uint32_t children = host_.generations().childSlots();
+    const SenderMemoryView &senders = link.memory->senders;
+    return host_.queueDelay().mayWait(
+        {inFlight_ - capacity, capacity, senders.completed(children), senders.serviceTime(children)}, target,
+        times.now());
+}
+
+void InFlightRecord::tellWaited(std::chrono::nanoseconds time) noexcept {
+    if (const auto target = host_.limits().target; target > std::chrono::milliseconds(0)) {
+        host_.queueDelay().waited(time, target, host_.clock().now());
+    }
 }
 
 void InFlightRecord::sent(const QueueLink &link) noexcept {
@@ -58,6 +87,7 @@ void InFlightRecord::remove(const QueueLink &link) noexcept {
 void InFlightRecord::countCompleted(const QueueLink &link, const ExchangeTimes &times) noexcept {
     const ExchangeTimes::Durations durations = times.durations();
     link.memory->senders.completed(childSlot_, durations.queue, durations.service);
+    tellWaited(durations.queue);
 }
 
 void InFlightRecord::countRefused(const QueueLink &link) noexcept {
@@ -66,10 +96,12 @@ void InFlightRecord::countRefused(const QueueLink &link) noexcept {
 
 void InFlightRecord::countTimedOut(const QueueLink &link, std::chrono::nanoseconds waited) noexcept {
     link.memory->senders.timedOut(childSlot_, waited);
+    tellWaited(waited);
 }
 
 void InFlightRecord::countLeft(const QueueLink &link, std::chrono::nanoseconds waited) noexcept {
     link.memory->senders.left(childSlot_, waited);
+    tellWaited(waited);
 }
 
 }  // namespace Passenger

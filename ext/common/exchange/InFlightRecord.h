@@ -42,7 +42,9 @@ public:
     void countLeft(const QueueLink &link, std::chrono::nanoseconds waited) noexcept;
 
 private:
-    void admit(std::uint32_t capacity, const QueueLimits &limits);
+    void admit(const QueueLink &link, const ExchangeTimes &times);
+    bool mayWait(const QueueLink &link, std::uint32_t capacity, const ExchangeTimes &times) const noexcept;
+    void tellWaited(std::chrono::nanoseconds time) noexcept;
 
     QueueHost &host_;
     /** The request is in flight. */

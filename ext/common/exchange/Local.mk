@@ -26,6 +26,8 @@ libpassenger_exchange_la_SOURCES = \
     %D%/OvertakenCheck.h \
     %D%/QueueCache.cpp \
     %D%/QueueCache.h \
+    %D%/QueueDelay.cpp \
+    %D%/QueueDelay.h \
     %D%/QueueHost.h \
     %D%/QueueSession.cpp \
     %D%/QueueSession.h \

@@ -67,12 +67,14 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     number("tasks_max", options.tasksMax);
     number("max_boot_processes", options.maxBootProcesses);
     number("max_request_queue_size", options.maxQueueSize);
+    number("queue_target", options.queueTarget);
     number("slow_request_time", options.slowRequestTime);
     flag("rolling_restarts", options.rollingRestarts);
     flag("resist_deployment_errors", options.resistDeploymentErrors);
     flag("sticky_sessions", options.stickySessions);
     number("sticky_id", options.stickyId);
     number("thread_count", options.threads);
+    number("stop_timeout", options.stopTimeout);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ struct Options {
     /** Relative to appRoot, or absolute. */
     std::string restartDir = "tmp";
     std::string baseUri;
-    /** "rack", "node" or "wsgi". Instances of the last two, and of a startCommand, speak HTTP. */
+    /** "rack", "node", "wsgi" or "asgi". Instances of "node", and of a startCommand, speak HTTP. */
     std::string appType = "rack";
     /** A shell command that serves HTTP on $PORT; empty: the interpreter of appType runs the
      *  startup file. */
@@ -59,8 +59,14 @@ struct Options {
      *  limit. */
     unsigned minSpareInstances = 0;
     unsigned maxSpareInstances = 0;
+    /** Requests that an instance gets at once. */
     unsigned threads = 1;
+    /** The value of `threads` for an instance without a limit: a bridge may have so many threads,
+     *  and httpd rarely has as many. */
+    static constexpr unsigned NO_THREAD_LIMIT = 8192;
     std::chrono::seconds startTimeout{90};
+    /** From SIGTERM to SIGKILL for an application that speaks HTTP. Seconds. */
+    unsigned stopTimeout = 5;
     /** A preloader that has forked no instance for this time is ended; 0: never. */
     std::chrono::seconds maxPreloaderIdleTime{300};
     /** Bundler is set up before any other library is loaded. */
@@ -84,6 +90,9 @@ struct Options {
     unsigned maxBootProcesses = 1000;
     /** Requests that may wait; a further request is refused. 0: no limit. */
     unsigned maxQueueSize = 100;
+    /** Milliseconds that requests should wait at most. While all wait for longer, further requests
+     *  are refused that cannot be begun in this time (QueueDelay). 0: requests wait in any case. */
+    unsigned queueTarget = 0;
     /** The application's requests in flight from which a further request is refused instead of
      *  waiting: other applications need threads of httpd, too. 0: no limit. The sending process
      *  uses the value; the agent does not get it. */
@@ -125,9 +134,22 @@ struct Options {
     bool limitsMemory() const noexcept {
         return memoryLimit > 0 || hardMemoryLimit > 0;
     }
+    /** Whether one process takes all requests at once, as an event loop does, so that it has them
+     *  all in its memory. Further instances are for the administrator to ask for. */
+    bool takesAll() const {
+        return (speaksHttp() || isAsync()) && threads >= NO_THREAD_LIMIT;
+    }
+    /** Whether the instances are Python processes that take requests from the queue themselves. */
+    bool runsPython() const {
+        return startCommand.empty() && (appType == "wsgi" || appType == "asgi");
+    }
+    /** Whether an instance answers many requests at once in one thread. */
+    bool isAsync() const {
+        return startCommand.empty() && (appType == "node" || appType == "asgi");
+    }
     /** Whether the instances are bridges to an application that speaks HTTP. */
     bool speaksHttp() const {
-        return !startCommand.empty() || appType != "rack";
+        return !startCommand.empty() || appType == "node";
     }
 
     std::string groupName() const {

@@ -54,6 +54,9 @@ public:
     BodyFilesInFlight &bodyFiles() noexcept {
         return bodyFiles_;
     }
+    QueueDelay &queueDelay() noexcept {
+        return queueDelay_;
+    }
     virtual InFlightTable &inFlightTable() = 0;
     virtual std::uint32_t childSlot() const = 0;
     virtual const GenerationTableView &generations() const = 0;
@@ -116,6 +119,7 @@ private:
     void release(const Channels &channels) noexcept;
 
     BodyFilesInFlight bodyFiles_;
+    QueueDelay queueDelay_;
     Mutex mutex_{Locks::QUEUE_CACHE};
     QueueLinkPtr link_ GUARDED_BY(mutex_);
     /** Each question to the agent drops the closed queues. So there are at most 1,024 queues of

@@ -12,6 +12,7 @@
 #include "base/StrongId.h"
 #include "base/SystemClock.h"
 #include "exchange/BodyFilesInFlight.h"
+#include "exchange/QueueDelay.h"
 #include "io/ReplyChannel.h"
 #include "shm/ClaimsView.h"
 #include "shm/GenerationTableView.h"
@@ -95,6 +96,8 @@ struct QueueLimits {
     std::chrono::milliseconds work{0};
     /** As Options::slowRequestTime. No limit: the request goes on. */
     std::chrono::milliseconds slow{0};
+    /** As Options::queueTarget. */
+    std::chrono::milliseconds target{0};
 };
 
 /**
@@ -122,6 +125,7 @@ public:
 
     virtual InFlightTable &inFlightTable() = 0;
     virtual BodyFilesInFlight &bodyFiles() noexcept = 0;
+    virtual QueueDelay &queueDelay() noexcept = 0;
     virtual std::uint32_t childSlot() const = 0;
     virtual const GenerationTableView &generations() const = 0;
     /** Wakes the agent, which then finds the Group's request for more instances. */

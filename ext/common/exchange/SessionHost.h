@@ -34,6 +34,9 @@ public:
     BodyFilesInFlight &bodyFiles() noexcept override {
         return cache_->bodyFiles();
     }
+    QueueDelay &queueDelay() noexcept override {
+        return cache_->queueDelay();
+    }
     std::uint32_t childSlot() const override {
         return cache_->childSlot();
     }
@@ -53,8 +56,12 @@ public:
         return cache_->agentLife();
     }
     QueueLimits limits() const noexcept override {
-        return {options_.maxQueueSize, options_.maxQueueTime, options_.maxInFlight, options_.maxRequestTime,
-                std::chrono::milliseconds(options_.slowRequestTime)};
+        return {options_.maxQueueSize,
+                options_.maxQueueTime,
+                options_.maxInFlight,
+                options_.maxRequestTime,
+                std::chrono::milliseconds(options_.slowRequestTime),
+                std::chrono::milliseconds(options_.queueTarget)};
     }
     std::optional<MonotonicTime> endOfWaiting() const noexcept override {
         return cache_->endOfWaiting();

@@ -75,6 +75,10 @@ struct AgentSettings {
     /** The pool process is killed and started again if its event loop does not answer the watchdog
      *  for so long. Zero: never. */
     std::chrono::seconds agentTimeout{5};
+    /** The longest time that an application may get from SIGTERM to SIGKILL when the agent ends. */
+    static constexpr std::chrono::seconds LONGEST_STOP{60};
+    /** The largest Options::stopTimeout of the configuration, at most LONGEST_STOP. */
+    std::chrono::seconds stopTimeout{5};
     /**
      * Files that the configuration names for applications, one a line. Only these may be opened
      * with root's rights.

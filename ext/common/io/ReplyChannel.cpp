@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <cerrno>
 #include <cstring>
+#include <exception>
 
 #include "base/Exceptions.h"
 #include "io/SocketPair.h"
@@ -18,18 +19,18 @@ namespace {
 
 enum class SendResult { SENT, FULL, CROWDED, GONE, FAILED };
 
-constexpr int NO_DESCRIPTOR = -1;
+constexpr int NONE = -1;
 /** More than the buffer of a socket holds, unless a child has enlarged it. */
 constexpr unsigned MOST_MESSAGES = 1024;
 
-SendResult sendMessage(int socket, const MessageHeader &header, std::string_view body, int descriptor = NO_DESCRIPTOR) {
+SendResult sendMessage(int socket, const MessageHeader &header, std::string_view body, int descriptor = NONE) {
     iovec parts[2] = {{const_cast<MessageHeader *>(&header), sizeof(header)},
                       {const_cast<char *>(body.data()), body.size()}};
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = 2;
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(descriptor))] = {};
-    if (descriptor != NO_DESCRIPTOR) {
+    if (descriptor != NONE) {
         message.msg_control = control;
         message.msg_controllen = sizeof(control);
         cmsghdr *rights = CMSG_FIRSTHDR(&message);
@@ -114,7 +115,7 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
 }
 
 bool ReplyChannel::send(const MessageHeader &header, std::string_view body) {
-    return send(header, body, NO_DESCRIPTOR) == Sent::YES;
+    return send(header, body, NONE) == Sent::YES;
 }
 
 ReplyChannel::Sent ReplyChannel::send(const MessageHeader &header, std::string_view body, int descriptor) {

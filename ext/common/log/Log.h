@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 

@@ -1,6 +1,7 @@
 #include "log/LogFields.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace Passenger {
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cstdint>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <spdlog/pattern_formatter.h>

@@ -11,9 +11,11 @@ using std::chrono::milliseconds;
 constexpr milliseconds FIRST_DELAY{500};
 constexpr milliseconds LONGEST_DELAY{60000};
 constexpr unsigned FREE_DEATHS = 4;
-constexpr unsigned LOOPING_FAILURES = 3;
+/** Of failures and of deaths. */
+constexpr unsigned UNASKED_ATTEMPTS = 3;
 constexpr milliseconds FIRST_DELAY_AFTER_DEATHS{10000};
-/** Deaths, or breaks of queues, with a longer time between them are unrelated. */
+/** An instance that has lived for longer does not end soon after its start. Breaks of queues with a
+ *  longer time between them are unrelated. */
 constexpr std::chrono::seconds FORGET{120};
 /** After so many doublings any delay exceeds LONGEST_DELAY. */
 constexpr unsigned MAX_DOUBLINGS = 7;
@@ -26,16 +28,13 @@ milliseconds doubled(milliseconds delay, unsigned times) {
 }  // namespace
 
 bool Backoff::mayTryUnasked() const noexcept {
-    return failures_ < LOOPING_FAILURES;
+    return failures_ < UNASKED_ATTEMPTS && deaths_ < UNASKED_ATTEMPTS;
 }
 
-bool Backoff::looping() const noexcept {
-    return !mayTryUnasked() || deaths_ > FREE_DEATHS;
-}
-
-void Backoff::spawnFailed(MonotonicTime now) noexcept {
+void Backoff::spawnFailed(MonotonicTime now, bool grows) noexcept {
     if (mayTry(now)) {
-        notBefore_ = now + doubled(FIRST_DELAY, failures_++);
+        notBefore_ = now + (grows ? doubled(FIRST_DELAY, failures_) : FIRST_DELAY);
+        failures_++;
     }
 }
 
@@ -43,11 +42,18 @@ void Backoff::spawnSucceeded() noexcept {
     failures_ = 0;
 }
 
-void Backoff::instanceDied(MonotonicTime now, bool proved) noexcept {
-    if (proved || now - lastDeath_ > FORGET) {
+void Backoff::answered(MonotonicTime lastAnswer) noexcept {
+    if (lastAnswer > lastDeath_) {
         deaths_ = 0;
     }
-    if (proved) {
+}
+
+void Backoff::instanceDied(MonotonicTime now, MonotonicTime since, MonotonicTime lastAnswer) noexcept {
+    answered(lastAnswer);
+    if (lastAnswer > since || now - since > FORGET) {
+        deaths_ = 0;
+    }
+    if (lastAnswer > since) {
         return;
     }
     lastDeath_ = now;
@@ -70,9 +76,10 @@ void Backoff::queueBroke(MonotonicTime now) noexcept {
 }
 
 void Backoff::changed() noexcept {
-    const unsigned failures = mayTryUnasked() ? 0 : LOOPING_FAILURES - 1;
-    *this = Backoff();
-    failures_ = failures;
+    failures_ = failures_ < UNASKED_ATTEMPTS ? 0 : UNASKED_ATTEMPTS - 1;
+    deaths_ = deaths_ < UNASKED_ATTEMPTS ? 0 : UNASKED_ATTEMPTS - 1;
+    breaks_ = 0;
+    notBefore_ = {};
 }
 
 }  // namespace Passenger

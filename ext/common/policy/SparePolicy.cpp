@@ -1,6 +1,7 @@
 #include "policy/SparePolicy.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 

@@ -25,11 +25,11 @@ ApplicationQueue::ApplicationQueue(std::uint32_t slot, std::string name, Channel
 
 // ----- Cells
 
-QueueHandover ApplicationQueue::handOver(const QueueGenerationPtr &queue, std::uint32_t threads) {
+QueueHandover ApplicationQueue::handOver(const QueueGenerationPtr &queue, std::uint32_t wanted, std::uint32_t atLeast) {
     // Before the cells are taken: these throw when no descriptor is left.
     FileDescriptor claims = claims_.memory().descriptor().duplicate();
     FileDescriptor senders = senders_.memory().readOnlyDescriptor();
-    const std::optional<CellRange> cells = allocate(threads);
+    const std::optional<CellRange> cells = allocate(wanted, atLeast);
     if (!cells) {
         throw SpawnException(
             fmt::format("{} has more than {} threads in all its instances", name_, ClaimsLayout::CELLS));
@@ -46,43 +46,62 @@ std::optional<CellRange> ApplicationQueue::allocate(std::uint32_t count) {
             const CellRange range{cell + 1 - count, count};
             for (std::uint32_t i = 0; i < count; i++) {
                 used_[range.first + i] = true;
-                claims_.clear(range.first + i);
             }
+            claims_.clear(range.first, count);
+            claims_.use(range.first + count);
             return range;
         }
     }
     return std::nullopt;
 }
 
+/** The cells may be in pieces, so that fewer than a part of them are in a row. */
+std::optional<CellRange> ApplicationQueue::allocate(std::uint32_t wanted, std::uint32_t atLeast) {
+    constexpr std::uint32_t PART = 8;
+    const auto free = static_cast<std::uint32_t>(std::count(used_.begin(), used_.end(), false));
+    std::uint32_t count = std::max(std::min(wanted, free / PART), atLeast);
+    for (; count > atLeast; count = std::max(count / 2, atLeast)) {
+        if (std::optional<CellRange> cells = allocate(count)) {
+            return cells;
+        }
+    }
+    return allocate(count);
+}
+
 void ApplicationQueue::free(const CellRange &cells) {
+    claims_.clear(cells.first, cells.count);
     for (std::uint32_t i = 0; i < cells.count; i++) {
-        claims_.clear(cells.first + i);
         used_[cells.first + i] = false;
     }
 }
 
 void ApplicationQueue::giveUp(const CellRange &cells, bool killed) {
     const std::uint16_t status = killed ? 502 : 0;
-    std::vector<std::uint32_t> told;
-    for (std::uint32_t cell = cells.first; cell < cells.first + cells.count; cell++) {
-        const std::optional<ClaimCell> claim = claims_.read(cell);
-        if (!claim ||
-            channels_.tell(ChannelId(claim->channel), Ticket(claim->ticket), slot_, MessageType::LOST, status)) {
-            told.push_back(cell);
-            if (claim) {
-                lost_.emplace_back(claim->channel, claim->ticket);
-            }
+    const std::vector<ClaimCell> all = claims_.read(cells.first, cells.count);
+    std::vector<std::uint32_t> untold;
+    for (std::uint32_t i = 0; i < cells.count; i++) {
+        const ClaimCell &claim = all[i];
+        if (claim.channel == 0) {
+            continue;
+        }
+        if (channels_.tell(ChannelId(claim.channel), Ticket(claim.ticket), slot_, MessageType::LOST, status)) {
+            lost_.emplace_back(claim.channel, claim.ticket);
         } else {
             // Until LOST finds room in the channel, nothing else says that the request was begun.
-            claims_.noteDeath(cell, killed);
-            untold_.push_back(cell);
+            claims_.noteDeath(cells.first + i, killed);
+            untold.push_back(cells.first + i);
         }
     }
     clearStrayClaims();
     recheckWaiting();
-    for (const std::uint32_t cell : told) {
-        free({cell, 1});
+    // What lies between those that stay.
+    std::uint32_t next = cells.first;
+    for (const std::uint32_t cell : untold) {
+        free({next, cell - next});
+        next = cell + 1;
     }
+    free({next, cells.first + cells.count - next});
+    untold_.insert(untold_.end(), untold.begin(), untold.end());
 }
 
 /** Frees the cells that tell of a death once no exchange waits for that. */
@@ -110,6 +129,7 @@ void ApplicationQueue::reclaim() {
  * wait for its answer.
  */
 void ApplicationQueue::clearStrayClaims() {
+    claims_.use(0);
     const std::vector<ClaimCell> all = claims_.all();
     for (std::uint32_t cell = 0; cell < all.size(); cell++) {
         if (!used_[cell] && (all[cell].channel != 0 || all[cell].ticket != 0)) {
@@ -120,9 +140,9 @@ void ApplicationQueue::clearStrayClaims() {
 
 std::vector<std::pair<ChannelId, Ticket>> ApplicationQueue::claimed(const CellRange &cells) const {
     std::vector<std::pair<ChannelId, Ticket>> all;
-    for (std::uint32_t i = 0; i < cells.count; i++) {
-        if (const std::optional<ClaimCell> claim = claims_.read(cells.first + i)) {
-            all.emplace_back(claim->channel, claim->ticket);
+    for (const ClaimCell &claim : claims_.read(cells.first, cells.count)) {
+        if (claim.channel != 0) {
+            all.emplace_back(claim.channel, claim.ticket);
         }
     }
     return all;
@@ -134,11 +154,9 @@ bool ApplicationQueue::holds(const CellRange &cells, ChannelId channel, Ticket t
 }
 
 unsigned ApplicationQueue::taken(const CellRange &cells) const {
-    unsigned count = 0;
-    for (std::uint32_t i = 0; i < cells.count; i++) {
-        count += claims_.read(cells.first + i) ? 1 : 0;
-    }
-    return count;
+    const std::vector<ClaimCell> all = claims_.read(cells.first, cells.count);
+    return static_cast<unsigned>(
+        std::count_if(all.begin(), all.end(), [](const ClaimCell &claim) { return claim.channel != 0; }));
 }
 
 // ----- Generations

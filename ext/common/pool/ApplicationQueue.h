@@ -88,8 +88,12 @@ public:
         return senders_;
     }
 
-    /** For an instance with so many threads. @throws SpawnException when there are no cells left */
-    QueueHandover handOver(const QueueGenerationPtr &queue, std::uint32_t threads);
+    /**
+     * For an instance that is to have so many cells, and has at least `atLeast`. It gets at most an
+     * eighth of those that are free, so that others find some.
+     * @throws SpawnException when there are no cells left
+     */
+    QueueHandover handOver(const QueueGenerationPtr &queue, std::uint32_t wanted, std::uint32_t atLeast);
     /** Free cells. Nothing when there are not so many in a row. */
     std::optional<CellRange> allocate(std::uint32_t count);
     /** Clears the cells and frees them. Only after the claims of a dead owner were dealt with. */
@@ -162,6 +166,7 @@ public:
     void refuseWaiting(const GetFailure &failure);
 
 private:
+    std::optional<CellRange> allocate(std::uint32_t wanted, std::uint32_t atLeast);
     void clearStrayClaims();
     void reclaim();
     std::vector<InFlightEntry> unclaimed();

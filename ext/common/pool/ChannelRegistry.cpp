@@ -1,6 +1,7 @@
 #include "pool/ChannelRegistry.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/Clock.h"
 #include "base/Exceptions.h"

@@ -85,7 +85,7 @@ ScalingSnapshot Demand::look(MonotonicTime now) {
     ScalingSnapshot snapshot;
     snapshot.serving = instances_.serving();
     snapshot.threads = options_.threads;
-    snapshot.minInstances = options_.minInstances;
+    snapshot.minInstances = kept();
     snapshot.startInstances = options_.startInstances;
     snapshot.restoreTo = restoreTo_;
     snapshot.maxInstances = maxInstances();
@@ -155,7 +155,7 @@ std::optional<unsigned> Demand::idleSurplus(MonotonicTime now) {
     nextIdleCheck_ = now + idleInterval();
     notePeak(now);
     readStatistics(now);
-    return idle_.surplus(now, settings_.idleTime, instances_.serving(), options_.minInstances, options_.threads);
+    return idle_.surplus(now, settings_.idleTime, instances_.serving(), kept(), options_.threads);
 }
 
 MonotonicTime Demand::nextIdleCheck(MonotonicTime now) {

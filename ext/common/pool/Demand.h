@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -68,7 +69,7 @@ public:
     }
     /** Whether instances are missing, be there requests or not. */
     bool isBelowMinimum() const {
-        return restoreTo_ > instances_.serving() || (used_ && instances_.serving() < options_.minInstances);
+        return restoreTo_ > instances_.serving() || (used_ && instances_.serving() < kept());
     }
     /** Until when the queue is paused. Requests in it need no instance before. */
     std::optional<MonotonicTime> pausedUntil() const {
@@ -120,6 +121,11 @@ public:
 
 private:
     std::chrono::nanoseconds idleInterval() const;
+    /** The instances that the application keeps. No request is a reason for a further process of an
+     *  event loop, so those with which it starts stay. */
+    unsigned kept() const {
+        return options_.takesAll() ? std::max(options_.minInstances, options_.startInstances) : options_.minInstances;
+    }
 
     const Options &options_;
     const PoolSettings &settings_;

@@ -9,13 +9,6 @@
 
 namespace Passenger {
 
-namespace {
-
-/** If no attempt is allowed within this time, requests do not wait for the next one. */
-constexpr std::chrono::seconds PATIENCE_WITH_DEATHS{2};
-
-}  // namespace
-
 Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options &options, std::uint32_t slot)
     : context_(context),
       room_(room),
@@ -85,6 +78,7 @@ void Group::attend(MonotonicTime now) {
     }
     hangs_.killHung(now);
     scaler_.endUnneeded(now);
+    failures_.backoff().answered(demand_.lastProgress());
     rescale();
 }
 
@@ -253,7 +247,7 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
     const MonotonicTime now = context_.clock.now();
     // Requests before this moment have asked for this start.
     demand_.notePeak(now);
-    failures_.backoff().spawnFailed(now);
+    failures_.backoff().spawnFailed(now, options_.environment != "development");
     failures_.report("spawn.failed", failure, now);
     if (versions_.deploys(task)) {
         counters_.deploysFailed++;
@@ -333,7 +327,7 @@ void Group::died(const ProcessPtr &process) {
     if (unexpected) {
         counters_.died++;
         demand_.readStatistics(now);
-        failures_.backoff().instanceDied(now, demand_.lastProgress() > process->since());
+        failures_.backoff().instanceDied(now, process->since(), demand_.lastProgress());
         if (process->state == Process::State::SERVING) {
             demand_.restore();
         }
@@ -353,14 +347,17 @@ void Group::died(const ProcessPtr &process) {
     }
 }
 
-/** Refuses waiting requests if instances die in a row and the next attempt is far off. */
+/** Reports instances that die in a row if the next attempt is far off or has to be asked for.
+ *  Refuses waiting requests if none serves. */
 void Group::diedYoung(Process &process, MonotonicTime now) {
-    if (instances_.serving() > 0 || !pending_.none() || failures_.notBefore() < now + PATIENCE_WITH_DEATHS) {
+    if (!pending_.none() || !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
         return;
     }
     GetFailure failure = failures_.describe(process);
     failures_.report("app.unstable", failure, now);
-    goDown(failure);
+    if (instances_.serving() == 0) {
+        goDown(failure);
+    }
 }
 
 bool Group::requestOverran(ChannelId channel, Ticket ticket, std::chrono::milliseconds time) {
@@ -463,7 +460,7 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.name = name_;
     snapshot.appRoot = options_.appRoot;
     snapshot.environment = options_.environment;
-    snapshot.appType = options_.startCommand.empty() ? options_.appType : "";
+    addProgram(snapshot, options_);
     snapshot.state = state(now);
     snapshot.crashLooping = failures_.crashLooping();
     snapshot.version = versions_.current();

@@ -133,7 +133,7 @@ void HangWatch::killSlowDrains(MonotonicTime now) {
         std::optional<MonotonicTime> &since = watched_[process->id()].drainingSince;
         if (!since) {
             since = now;
-        } else if (now - *since > DRAIN_LIMIT) {
+        } else if (now - *since > DRAIN_LIMIT + std::chrono::seconds(options_.stopTimeout)) {
             Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"", app_,
                       process->pid());
             process->kill();

@@ -21,6 +21,8 @@ struct InstanceNote {
     std::uint32_t stickyId = 0;
     /** As Options::heartbeatTimeout when the instance was started. */
     std::chrono::seconds heartbeatTimeout{0};
+    /** As Options::stopTimeout when the instance was started. */
+    std::chrono::seconds stopTimeout{0};
     bool hasDescendants = false;
     /** It takes requests, and was not told to end. */
     bool serves = false;

@@ -1,5 +1,6 @@
 #include "pool/InstanceStarter.h"
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -142,6 +143,14 @@ void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) 
     putToWork(task, process);
 }
 
+/** An adopted instance has as many threads as before, and one of Ruby or WSGI as many as are set. A
+ *  bridge and an event loop do with fewer. */
+std::uint32_t InstanceStarter::cellsAtLeast(const Process &process, const Options &options) {
+    constexpr unsigned FEW = 32;
+    const unsigned wanted = process.socket.concurrency;
+    return process.former() || !(options.speaksHttp() || options.isAsync()) ? wanted : std::min(wanted, FEW);
+}
+
 /** In a background thread: gives the instance its queue, and takes it into service. The
  *  application's own hooks run meanwhile. */
 void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process) {
@@ -154,7 +163,8 @@ void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process
         if (!queue) {
             throw SpawnException("the application " + parts_.app + " stopped while the instance started");
         }
-        handover = parts_.queue.handOver(queue, process->socket.concurrency);
+        handover = parts_.queue.handOver(queue, process->socket.concurrency, cellsAtLeast(*process, task.options));
+        process->socket.concurrency = handover.cells.count;
         handover.paused = parts_.demand.pausedUntil().has_value();
         process->socket.cells = handover.cells;
         if (process->former()) {

@@ -109,7 +109,8 @@ void Orphans::look() {
     for (auto &[key, kept] : kept_) {
         if (over && kept.state == State::WAITS) {
             tellToEnd(kept, "no child has asked for its application within PassengerPoolIdleTime");
-        } else if (kept.state == State::ENDS && !kept.killed && now() - kept.endsSince > DRAIN_LIMIT) {
+        } else if (kept.state == State::ENDS && !kept.killed &&
+                   now() - kept.endsSince > DRAIN_LIMIT + kept.orphan.note.stopTimeout) {
             Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"",
                       kept.orphan.note.app, kept.orphan.note.pid);
             kept.killed = true;

@@ -164,6 +164,16 @@ unsigned Pool::getCount() const {
     return sum;
 }
 
+std::chrono::seconds Pool::longestStop() const {
+    const PoolGuard guard(context_);
+    unsigned longest = 0;
+    for (const Group *group : groups_.all()) {
+        const bool waits = group->instances().living() > 0 && group->options().speaksHttp();
+        longest = std::max(longest, waits ? group->options().stopTimeout : 0);
+    }
+    return std::chrono::seconds(longest);
+}
+
 pid_t Pool::getSpawnServerPid() const {
     return context_.factory.spawnServerPid();
 }

@@ -115,6 +115,8 @@ public:
     unsigned getActive() const;
     /** Instances that live, those included that are about to end. */
     unsigned getCount() const;
+    /** The longest time from SIGTERM to SIGKILL of the applications that have instances. */
+    std::chrono::seconds longestStop() const EXCLUDES(poolLock);
     /** Whether instances of an earlier pool process live that were not taken over. */
     bool hasOrphans() const EXCLUDES(poolLock) {
         return !context_.orphans.empty();

@@ -1,5 +1,6 @@
 #include "pool/PreloaderCare.h"
 
+#include <exception>
 #include <utility>
 #include <vector>
 

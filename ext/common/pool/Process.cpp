@@ -64,6 +64,7 @@ Process::Process(SpawnResult result, const Orphan &orphan, InstanceId id, std::u
     stickyId_ = orphan.note.stickyId;
     socket.concurrency = orphan.note.threads;
     heartbeatTimeout_ = orphan.note.heartbeatTimeout;
+    stopTimeout_ = orphan.note.stopTimeout;
     restartFile = orphan.note.restartFile;
     former_ = orphan.claims;
 }
@@ -75,6 +76,7 @@ InstanceNote Process::note(const std::string &app) const {
             .threads = socket.concurrency,
             .stickyId = stickyId_,
             .heartbeatTimeout = heartbeatTimeout_,
+            .stopTimeout = stopTimeout_,
             .hasDescendants = parts_.hasDescendants,
             .serves = state == State::SERVING,
             .restartFile = restartFile,
@@ -88,6 +90,7 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     socket.cells = handover.cells;
     if (!former_) {
         heartbeatTimeout_ = options.heartbeatTimeout;
+        stopTimeout_ = std::chrono::seconds(options.stopTimeout);
     }
     if (options.stickySessions) {
         makeOwnQueue();

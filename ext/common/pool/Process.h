@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -221,6 +222,8 @@ private:
     MonotonicTime since_;
     std::shared_ptr<const FormerClaims> former_;
     std::chrono::seconds heartbeatTimeout_{0};
+    /** As Options::stopTimeout when it was started. */
+    std::chrono::seconds stopTimeout_{0};
     bool killed_ = false;
     bool beganPaused_ = false;
     bool paused_ = false;

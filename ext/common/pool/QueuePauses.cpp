@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <system_error>
 
 #include "base/Split.h"
 

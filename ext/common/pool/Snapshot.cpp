@@ -13,6 +13,16 @@ void addStatistics(GroupSnapshot &snapshot, const GroupStatistics &statistics) {
     snapshot.queueMicroseconds = statistics.queueMicroseconds;
 }
 
+void addProgram(GroupSnapshot &snapshot, const Options &options) {
+    snapshot.appType = options.startCommand.empty() ? options.appType : "";
+    snapshot.startupFile = options.startCommand.empty() ? options.startupFile : "";
+    const std::string &type = snapshot.appType;
+    snapshot.interpreter = type.empty()     ? ""
+                           : type == "rack" ? options.ruby
+                           : type == "node" ? options.nodejs
+                                            : options.python;
+}
+
 const char *nameOf(GroupState state) noexcept {
     switch (state) {
         case GroupState::DOWN:

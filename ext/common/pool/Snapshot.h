@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/LogHistogram.h"
+#include "exchange/Options.h"
 #include "pool/GetFailure.h"
 #include "pool/Process.h"
 #include "shm/Layouts.h"
@@ -141,6 +142,9 @@ struct GroupSnapshot {
     std::string appRoot;
     std::string environment;
     std::string appType;
+    /** Empty: a start command. */
+    std::string startupFile;
+    std::string interpreter;
     GroupState state = GroupState::DOWN;
     /** Whether starts fail, or instances die, one after the other. */
     bool crashLooping = false;
@@ -194,6 +198,8 @@ struct PoolSnapshot {
 };
 
 /** What the children have counted. */
+/** The application's type, startup file and interpreter. */
+void addProgram(GroupSnapshot &snapshot, const Options &options);
 void addStatistics(GroupSnapshot &snapshot, const GroupStatistics &statistics);
 const char *nameOf(GroupState state) noexcept;
 const char *nameOf(Process::State state) noexcept;

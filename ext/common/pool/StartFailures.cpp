@@ -29,6 +29,9 @@ std::shared_ptr<const Report> reportOf(const SpawnException &error) {
 /** The log may be another file later. */
 constexpr std::chrono::hours SAME_TROUBLE{1};
 
+/** If no attempt is allowed within this time, requests do not wait for the next one. */
+constexpr std::chrono::seconds PATIENCE_WITH_DEATHS{2};
+
 std::string makeReportId() {
     std::random_device random;
     return fmt::format("{:08x}", random());
@@ -85,6 +88,11 @@ GetFailure StartFailures::describe(const Process &last) const {
 
 unsigned StartFailures::limit(unsigned missing, unsigned starting) const noexcept {
     return backoff_.failing() ? std::min(missing, starting == 0 ? 1U : 0U) : missing;
+}
+
+bool StartFailures::givesUpForNow(MonotonicTime now, bool asked) const noexcept {
+    const bool soon = backoff_.notBefore() < now + PATIENCE_WITH_DEATHS && (backoff_.mayTryUnasked() || asked);
+    return backoff_.dying() && !soon;
 }
 
 void StartFailures::succeeded() noexcept {

@@ -51,6 +51,9 @@ public:
     MonotonicTime notBefore() const noexcept {
         return backoff_.notBefore();
     }
+    /** Whether the instance that has just died before an answer is not replaced soon.
+     *  @param asked whether a request waits */
+    bool givesUpForNow(MonotonicTime now, bool asked) const noexcept;
     /** How many of the `missing` instances may be started while `starting` are on their way: one at
      *  a time after a failure. */
     unsigned limit(unsigned missing, unsigned starting) const noexcept;

@@ -64,22 +64,22 @@ std::string groupIn(const std::string &membership) {
     return "";
 }
 
-bool hasMark(const std::string &folder, const char *name) {
-    char value = 0;
-    return ::getxattr(folder.c_str(), name, &value, 1) == 1 && value == '1';
-}
-
 /** Whether the service manager leaves what is below the group to this process. */
 bool isDelegated(const std::string &folder) {
     struct stat status {};
     if (::geteuid() == ROOT) {
-        return hasMark(folder, "user.delegate");
+        return CgroupPlace::isMarked(folder);
     }
     return ::stat(folder.c_str(), &status) == 0 && status.st_uid == ::geteuid() &&
            ::access((folder + "/cgroup.procs").c_str(), W_OK) == 0;
 }
 
 }  // namespace
+
+bool CgroupPlace::isMarked(const std::string &folder) {
+    char value = 0;
+    return ::getxattr(folder.c_str(), "user.delegate", &value, 1) == 1 && value == '1';
+}
 
 CgroupPlace::Facts CgroupPlace::Facts::ofThisProcess() {
     return {contentOf("/proc/self/mountinfo"), contentOf("/proc/self/cgroup"),

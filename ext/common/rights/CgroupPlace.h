@@ -30,6 +30,8 @@ public:
 
     /** @return the folder; or why there is none, for people */
     static tl::expected<std::string, std::string> find(const Facts &facts);
+    /** Whether systemd has delegated the group: its processes are those of the unit. */
+    static bool isMarked(const std::string &folder);
 };
 
 }  // namespace Passenger

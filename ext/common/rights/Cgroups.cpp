@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -25,6 +26,7 @@
 #include "base/PidFd.h"
 #include "base/Split.h"
 #include "log/Log.h"
+#include "rights/CgroupPlace.h"
 
 namespace Passenger {
 
@@ -34,11 +36,14 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr std::string_view FOLDER = "passenger.";
+/** Below the place, for the processes that were in it. */
+constexpr std::string_view HTTPD = "/httpd";
 constexpr mode_t MODE = 0755;
 constexpr std::size_t MOST_OF_A_LABEL = 40;
 /** Killed processes end soon. */
 constexpr auto ENDING_PAUSE = 20ms;
 constexpr unsigned MOST_ATTEMPTS = 3000;
+constexpr unsigned MOST_PASSES = 20;
 constexpr auto LEFTOVERS_PAUSE = 1s;
 
 /** Files of the kernel: one write is one order. @return 0, or an errno value */
@@ -232,11 +237,11 @@ std::string Cgroups::enable(const std::string &controller, const char *directive
             directive, place_, controller);
     }
     for (const std::string &group : {place_, folder_}) {
-        const int error = writeTo(group + "/cgroup.subtree_control", "+" + controller);
+        const int error = setController(group, controller);
         if (error == EBUSY) {
             return fmt::format(
                 "{} has no effect: the group {} has processes of its own, so it cannot give the controller \"{}\" to "
-                "groups below it. Remedy: start httpd in a group below it (systemd: DelegateSubgroup=httpd)",
+                "groups below it. Remedy: start httpd in a group below it (systemd: Delegate=yes)",
                 directive, group, controller);
         }
         if (error != 0) {
@@ -244,6 +249,34 @@ std::string Cgroups::enable(const std::string &controller, const char *directive
         }
     }
     return "";
+}
+
+/** @return 0 or an errno; EBUSY: the group has processes of its own, and cannot be vacated */
+int Cgroups::setController(const std::string &group, const std::string &controller) const {
+    const std::string file = group + "/cgroup.subtree_control";
+    int error = writeTo(file, "+" + controller);
+    for (unsigned pass = 0; error == EBUSY && group == place_ && pass < MOST_PASSES && vacate(); ++pass) {
+        error = writeTo(file, "+" + controller);
+    }
+    return error;
+}
+
+/**
+ * Moves the processes of the place into a group below it, where systemd 254 and newer puts them by
+ * DelegateSubgroup=httpd. A group that gives controllers has no processes of its own (cgroups(7)).
+ * A process may fork meanwhile, so one pass may leave some.
+ * @return whether the place is delegated, so that its processes are httpd's
+ */
+bool Cgroups::vacate() const {
+    const std::string below = place_ + std::string(HTTPD);
+    if (!CgroupPlace::isMarked(place_) || (::mkdir(below.c_str(), MODE) != 0 && errno != EEXIST)) {
+        return false;
+    }
+    std::istringstream pids(contentOf(place_ + "/cgroup.procs"));
+    for (std::string pid; pids >> pid;) {
+        writeTo(below + "/cgroup.procs", pid);
+    }
+    return true;
 }
 
 void Cgroups::add(const std::string &name, pid_t process) {
@@ -254,7 +287,8 @@ void Cgroups::add(const std::string &name, pid_t process) {
 }
 
 void Cgroups::putBack(pid_t process) {
-    const std::string path = place_ + "/cgroup.procs";
+    const std::string below = place_ + std::string(HTTPD) + "/cgroup.procs";
+    const std::string path = ::access(below.c_str(), F_OK) == 0 ? below : place_ + "/cgroup.procs";
     if (const int error = writeTo(path, std::to_string(process)); error != 0) {
         throw SystemException(path, error);
     }

@@ -66,7 +66,7 @@ public:
     std::vector<std::string> limit(const std::string &name, const CgroupLimits &limits);
     /** Moves a process into a group. @throws SystemException */
     void add(const std::string &name, pid_t process);
-    /** Moves a process to the place of this folder. @throws SystemException */
+    /** Moves a process out of the groups, to httpd's. @throws SystemException */
     void putBack(pid_t process);
 
     /** Kills the processes of a group. tidy() removes it. Does not block. */
@@ -87,6 +87,8 @@ private:
     }
     std::string set(const std::string &name, const char *file, const char *directive, const std::string &value);
     std::string enable(const std::string &controller, const char *directive) const;
+    int setController(const std::string &group, const std::string &controller) const;
+    bool vacate() const;
     bool isOver(const std::string &name, unsigned attempt) const;
     void findLeftovers(Time now) EXCLUDES(mutex_);
 

@@ -22,7 +22,7 @@ struct GrantField {
     const char *directive;
     std::string Options::*option;
     /** Values that need not be named, beside the empty one. */
-    std::array<std::string_view, 3> defaults{};
+    std::array<std::string_view, 7> defaults{};
 };
 
 constexpr std::array FIELDS{
@@ -33,7 +33,10 @@ constexpr std::array FIELDS{
     GrantField{"nodejs", "PassengerNodejs", &Options::nodejs, {"node"}},
     GrantField{"start_command", "PassengerAppStartCommand", &Options::startCommand},
     GrantField{
-        "startup_file", "PassengerStartupFile", &Options::startupFile, {"config.ru", "passenger_wsgi.py", "app.js"}},
+        "startup_file",
+        "PassengerStartupFile",
+        &Options::startupFile,
+        {"config.ru", "passenger_wsgi.py", "passenger_asgi.py", "app.js", "asgi.py", "package.json", "manage.py"}},
     GrantField{"app_group_name", "PassengerAppGroupName", &Options::appGroupName},
 };
 

@@ -251,11 +251,11 @@ ProcessFacts::Files OwnRights::procFilesOf(pid_t pid) {
     return ProcessFacts::read(pid);
 }
 
-std::optional<std::uint64_t> OwnRights::memoryOf(pid_t pid, bool descendants) {
-    auto sum = proportionalSetSize(pid);
+std::optional<ProcessMemory> OwnRights::memoryOf(pid_t pid, bool descendants) {
+    auto sum = processMemory(pid);
     if (sum && descendants) {
         for (const pid_t descendant : descendantsOf(pid)) {
-            *sum += proportionalSetSize(descendant).value_or(0);
+            *sum += processMemory(descendant).value_or(ProcessMemory());
         }
     }
     return sum;

@@ -34,7 +34,7 @@ public:
     std::vector<int> watch(const FileDescriptor &inotify, const std::vector<std::string> &folders, FolderEvents events,
                            const std::optional<FileRights> &user) override;
     ProcessFacts::Files procFilesOf(pid_t pid) override;
-    std::optional<std::uint64_t> memoryOf(pid_t pid, bool descendants) override;
+    std::optional<ProcessMemory> memoryOf(pid_t pid, bool descendants) override;
     void prepareSpawnDir(const std::string &folder) override;
     void removeSocketFolders(const std::string &folder, pid_t bridge) override;
     RegistryFolder makeRegistry(const std::string &parent, unsigned backlog, pid_t anchor, pid_t pool) override;

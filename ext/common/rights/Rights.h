@@ -13,6 +13,7 @@
 
 #include "base/FileDescriptor.h"
 #include "base/FileRights.h"
+#include "base/ProcessMemory.h"
 #include "base/SeccompMode.h"
 #include "exchange/Options.h"
 #include "rights/AppFile.h"
@@ -198,8 +199,9 @@ public:
 
     /** As ProcessFacts::read(). The administrator may have closed /proc to all but root. */
     virtual ProcessFacts::Files procFilesOf(pid_t pid) = 0;
-    /** As proportionalSetSize(). @param descendants whether those of the process count, too */
-    virtual std::optional<std::uint64_t> memoryOf(pid_t pid, bool descendants) = 0;
+    /** As processMemory(): the proportional share, and what is private. @param descendants whether
+     *  those of the process count, too */
+    virtual std::optional<ProcessMemory> memoryOf(pid_t pid, bool descendants) = 0;
 
     /** As the methods of SocketFolders. */
     virtual void prepareSpawnDir(const std::string &folder) = 0;

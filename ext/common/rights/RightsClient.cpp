@@ -333,12 +333,19 @@ ProcessFacts::Files RightsClient::procFilesOf(pid_t pid) {
     return {answer.field(0), answer.field(1), answer.field(2)};
 }
 
-std::optional<std::uint64_t> RightsClient::memoryOf(pid_t pid, bool descendants) {
+std::optional<ProcessMemory> RightsClient::memoryOf(pid_t pid, bool descendants) {
     Frame frame = request(RightsVerb::MEMORY);
     frame.add(static_cast<std::uint64_t>(pid));
     frame.add(descendants ? "1" : "0");
     const Frame answer = ask(frame);
-    return answer.fields.empty() ? std::nullopt : std::optional(answer.number(0));
+    if (answer.fields.empty()) {
+        return std::nullopt;
+    }
+    ProcessMemory memory;
+    memory.proportional = answer.number(0);
+    memory.privateClean = answer.number(1);
+    memory.privateDirty = answer.number(2);
+    return memory;
 }
 
 void RightsClient::prepareSpawnDir(const std::string & /*folder*/) {

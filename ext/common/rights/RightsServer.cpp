@@ -377,7 +377,9 @@ Frame RightsServer::memory(const Frame &request, pid_t agent) {
     Frame answer = done();
     if (const auto memory = own_.memoryOf(pid, descendants)) {
         checkIsApplications(pid, agent);
-        answer.add(*memory);
+        answer.add(memory->proportional);
+        answer.add(memory->privateClean);
+        answer.add(memory->privateDirty);
     }
     return answer;
 }

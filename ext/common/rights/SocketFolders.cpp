@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <ctime>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "base/Exceptions.h"
@@ -21,8 +24,9 @@ namespace Passenger {
 namespace {
 
 constexpr std::string_view PREFIX = "passenger.";
-constexpr const char *SOCKET = "socket";
-/** A new folder has no lock for a short time. */
+/** The second: why the application did not start (lib/passenger/node/failures.js). */
+constexpr const char *FILES[] = {"socket", "failure"};
+/** A new folder has no lock for a short time, while its bridge lives. */
 constexpr std::time_t YOUNG_SECONDS = 10;
 
 bool isYoung(const struct stat &status) {
@@ -34,6 +38,11 @@ bool hasForm(std::string_view name) {
     const auto last = name.rfind('.');
     return name.starts_with(PREFIX) && last > PREFIX.size() && last + 7 == name.size() &&
            name.substr(PREFIX.size(), last - PREFIX.size()).find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/** @param name of the form. @return whether the process that made the folder is there */
+bool hasBridge(std::string_view name) {
+    return ::kill(std::atoi(std::string(name.substr(PREFIX.size())).c_str()), 0) == 0 || errno != ESRCH;
 }
 
 }  // namespace
@@ -59,8 +68,8 @@ void SocketFolders::removeOf(pid_t bridge) const noexcept {
 }
 
 void SocketFolders::removeLeft() const noexcept {
-    remove([](std::string_view /*name*/, int descriptor, const struct stat &status) {
-        return !isYoung(status) && ::flock(descriptor, LOCK_EX | LOCK_NB) == 0;
+    remove([](std::string_view name, int descriptor, const struct stat &status) {
+        return (!isYoung(status) || !hasBridge(name)) && ::flock(descriptor, LOCK_EX | LOCK_NB) == 0;
     });
 }
 
@@ -79,7 +88,9 @@ template <typename Wanted> void SocketFolders::remove(Wanted wanted) const noexc
             ::openat(parent, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
         struct stat status {};
         if (folder && ::fstat(folder.get(), &status) == 0 && wanted(entry->d_name, folder.get(), status)) {
-            ::unlinkat(folder.get(), SOCKET, 0);
+            for (const char *file : FILES) {
+                ::unlinkat(folder.get(), file, 0);
+            }
             if (::unlinkat(parent, entry->d_name, AT_REMOVEDIR) == 0) {
                 Log::info("event=spawn_dir.cleaned folder=\"{}/{}\"", folder_, entry->d_name);
             }

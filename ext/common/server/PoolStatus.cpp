@@ -59,6 +59,8 @@ AppStatus statusOf(const GroupSnapshot &group) {
     status.root = group.appRoot;
     status.environment = group.environment;
     status.type = group.appType;
+    status.startupFile = group.startupFile;
+    status.interpreter = group.interpreter;
     status.state = nameOf(group.state);
     status.crashLooping = group.crashLooping;
     status.version = group.version;

@@ -1,10 +1,13 @@
 #include "shm/Claims.h"
 
 #include <algorithm>
+#include <cstddef>
 
 namespace Passenger {
 
-Claims::Claims() : memory_("passenger-claims", ClaimsLayout::SIZE, ClaimsLayout::MAGIC, ClaimsLayout::CELLS) {}
+Claims::Claims() : memory_("passenger-claims", ClaimsLayout::SIZE, ClaimsLayout::MAGIC, ClaimsLayout::CELLS) {
+    use(0);
+}
 
 std::optional<ClaimCell> Claims::read(std::uint32_t cell) const {
     ClaimCell value{};
@@ -15,10 +18,19 @@ std::optional<ClaimCell> Claims::read(std::uint32_t cell) const {
     return value;
 }
 
-std::vector<ClaimCell> Claims::all() const {
-    std::vector<ClaimCell> cells(ClaimsLayout::CELLS);
-    memory_.read(cells.data(), cells.size() * sizeof(ClaimCell), ClaimsLayout::offset(0));
+std::vector<ClaimCell> Claims::read(std::uint32_t first, std::uint32_t count) const {
+    std::vector<ClaimCell> cells(count);
+    memory_.read(cells.data(), cells.size() * sizeof(ClaimCell), ClaimsLayout::offset(first));
     return cells;
+}
+
+std::vector<ClaimCell> Claims::all() const {
+    return read(0, used_);
+}
+
+void Claims::use(std::uint32_t end) {
+    used_ = std::max(used_, end);
+    memory_.writeU32(used_, offsetof(MemoryHeader, extra));
 }
 
 bool Claims::holds(ChannelId channel, Ticket ticket) const {
@@ -35,9 +47,9 @@ unsigned Claims::taken() const {
     }));
 }
 
-void Claims::clear(std::uint32_t cell) {
-    const ClaimCell zero{};
-    memory_.write(&zero, sizeof(zero), ClaimsLayout::offset(cell));
+void Claims::clear(std::uint32_t cell, std::uint32_t count) {
+    const std::vector<ClaimCell> zeros(count);
+    memory_.write(zeros.data(), zeros.size() * sizeof(ClaimCell), ClaimsLayout::offset(cell));
 }
 
 void Claims::noteDeath(std::uint32_t cell, bool killed) {

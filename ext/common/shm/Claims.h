@@ -26,18 +26,26 @@ public:
     }
     /** Nothing when the cell is free. */
     std::optional<ClaimCell> read(std::uint32_t cell) const;
+    /** So many cells from the first one on. */
+    std::vector<ClaimCell> read(std::uint32_t first, std::uint32_t count) const;
+    /** All that are looked at, which were ever used. */
     std::vector<ClaimCell> all() const;
+    /** Children look at the cells before `end` from now on. 0: at the same cells as before, also if
+     *  an instance has written into the header. */
+    void use(std::uint32_t end);
     /** Whether any cell holds this ticket. */
     bool holds(ChannelId channel, Ticket ticket) const;
     /** How many cells hold claims of instances that live. */
     unsigned taken() const;
-    void clear(std::uint32_t cell);
+    void clear(std::uint32_t cell, std::uint32_t count = 1);
     /** The owner of the cell died, and the child learns so from the claim (ClaimsLayout::DIED).
      *  @param killed by the agent */
     void noteDeath(std::uint32_t cell, bool killed);
 
 private:
     SharedMemory memory_;
+    /** Cells from the first one on that are looked at; enough for most applications at first. */
+    std::uint32_t used_ = 1024;
 };
 
 }  // namespace Passenger

@@ -12,7 +12,7 @@ namespace Passenger {
  * The version of all layouts in this file (doc/PROTOCOLS.md, sections 1 to 3). A change of a layout
  * changes the document and the version, too.
  */
-inline constexpr std::uint8_t LAYOUT_VERSION = 8;
+inline constexpr std::uint8_t LAYOUT_VERSION = 9;
 
 /** Largest message on a queue or a reply channel: 64 KiB, a usual piece of a body, and a header. */
 inline constexpr std::size_t MAX_MESSAGE = 65536 + 64;
@@ -87,7 +87,8 @@ struct MemoryHeader {
     std::uint16_t version;
     std::uint16_t reserved;
     std::uint32_t capacity;
-    /** GenerationTable: child slots in use. InFlightTable: entries ever used, from the first on. */
+    /** GenerationTable: child slots in use. InFlightTable: entries ever used, from the first on;
+     *  Claims: cells, likewise. */
     std::uint32_t extra;
     std::uint8_t padding[48];
 };
@@ -110,7 +111,7 @@ static_assert(sizeof(ClaimCell) == 16);
 
 namespace ClaimsLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'C', 'L', 'M');
-inline constexpr std::uint32_t CELLS = 1024;
+inline constexpr std::uint32_t CELLS = 65536;
 /** Added to a cell's channel: the instance died and LOST was not sent. Channel ids are smaller. */
 inline constexpr std::uint64_t DIED = std::uint64_t{1} << 63;
 /** Added with DIED: the agent has killed the instance, so its requests are not sent again. */

@@ -57,6 +57,14 @@ std::uint64_t SenderMemoryView::completed(std::uint32_t childSlots) const noexce
     return sum;
 }
 
+std::chrono::microseconds SenderMemoryView::serviceTime(std::uint32_t childSlots) const noexcept {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < std::min(childSlots, MAX_CHILDREN); i++) {
+        sum += __atomic_load_n(&statistics(i).serviceMicroseconds, __ATOMIC_RELAXED);
+    }
+    return std::chrono::microseconds(sum);
+}
+
 void SenderMemoryView::completed(std::uint32_t childSlot, std::chrono::nanoseconds queued,
                                  std::chrono::nanoseconds service) noexcept {
     GroupStatistics &mine = statistics(childSlot);

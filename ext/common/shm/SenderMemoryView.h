@@ -28,9 +28,11 @@ public:
      */
     unsigned add(std::uint32_t childSlot, std::uint32_t childSlots) noexcept;
     void remove(std::uint32_t childSlot) noexcept;
-    /** Sums over all children: requests in flight, and requests answered so far. */
+    /** Sums over all children: requests in flight, requests answered so far, and the time that
+     *  instances took for these. A child that ends takes its part of the last two with it. */
     unsigned inFlight(std::uint32_t childSlots) const noexcept;
     std::uint64_t completed(std::uint32_t childSlots) const noexcept;
+    std::chrono::microseconds serviceTime(std::uint32_t childSlots) const noexcept;
     /**
      * These count, for this child, how a request ended.
      * @param queued how long the request waited

@@ -8,64 +8,12 @@
 #include <iterator>
 #include <string_view>
 
+#include "spawning/DiagnosisRule.h"
+#include "spawning/PythonRules.h"
+
 namespace Passenger {
 
 namespace {
-
-/** Messages can be long. The text that identifies the cause is at their beginning. */
-constexpr std::size_t LOOKED_AT = 4096;
-
-/**
- * The finding of a rule; it replaces each {} in the rule's texts. Nothing: the rule does not apply.
- */
-using Finding = std::optional<std::string>;
-
-struct Rule {
-    Finding (*look)(const FailureFacts &);
-    const char *cause;
-    const char *remedy;
-};
-
-std::string_view beginning(const std::string &text) {
-    return std::string_view(text).substr(0, LOOKED_AT);
-}
-
-bool has(const std::string &text, std::string_view part) {
-    return beginning(text).find(part) != std::string_view::npos;
-}
-
-bool hasAny(const std::string &text, std::initializer_list<std::string_view> parts) {
-    for (const std::string_view part : parts) {
-        if (has(text, part)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool isA(const FailureFacts &failure, std::initializer_list<std::string_view> classes) {
-    for (const std::string_view name : classes) {
-        if (failure.exceptionClass == name) {
-            return true;
-        }
-    }
-    return false;
-}
-
-Finding when(bool applies) {
-    return applies ? Finding("") : std::nullopt;
-}
-
-/** The text after `marker`, up to one of `ends`. Nothing without the marker. */
-Finding behind(const std::string &text, std::string_view marker, std::string_view ends) {
-    const std::string_view looked = beginning(text);
-    const auto at = looked.find(marker);
-    if (at == std::string_view::npos) {
-        return std::nullopt;
-    }
-    const std::string_view rest = looked.substr(at + marker.size());
-    return std::string(rest.substr(0, rest.find_first_of(ends)));
-}
 
 bool killedBy(const FailureFacts &failure, std::initializer_list<int> signals) {
     if (!failure.waitStatus || !WIFSIGNALED(*failure.waitStatus)) {
@@ -126,6 +74,35 @@ Finding missingLibrary(const FailureFacts &failure) {
                : std::nullopt;
 }
 
+/** The finding of a rule about a Node application, whose bridge runs no step of Ruby's. */
+bool isNode(const FailureFacts &failure) {
+    return failure.step == "application listens" && !failure.exceptionClass.empty();
+}
+
+/** `express` in `Cannot find module 'express'` and in `Cannot find package 'express' imported`. */
+Finding missingModule(const FailureFacts &failure) {
+    if (!isNode(failure) || !has(failure.exceptionClass, "MODULE_NOT_FOUND]")) {
+        return std::nullopt;
+    }
+    const Finding module = behind(failure.exceptionMessage, "Cannot find module '", "'");
+    return module ? module : behind(failure.exceptionMessage, "Cannot find package '", "'");
+}
+
+/** A module of a package, which npm installs; a path is one of the application's own files. */
+Finding missingPackage(const FailureFacts &failure) {
+    const Finding module = missingModule(failure);
+    return module && !module->starts_with('/') && !module->starts_with('.') ? module : std::nullopt;
+}
+
+Finding nodeSyntaxError(const FailureFacts &failure) {
+    if (!isNode(failure) || !isA(failure, {"SyntaxError"})) {
+        return std::nullopt;
+    }
+    const Finding place = behind(failure.exceptionMessage, "/", " ");
+    return place && failure.exceptionMessage.starts_with('/') ? "/" + place->substr(0, place->rfind(':'))
+                                                              : "a module of the application, which its output names";
+}
+
 /**
  * The gem that Bundler wants to install although a Debian package provides it. Only a Bundler
  * without Debian's patches does so.
@@ -175,7 +152,7 @@ Finding processesAreMany(const FailureFacts &failure) {
 }
 
 // The most specific rules come first, rules for whole classes of failures last.
-constexpr Rule RULES[] = {
+constexpr DiagnosisRule RULES[] = {
     {[](const FailureFacts &f) { return when(f.timedOut && f.step == "preloader free"); },
      "The preloader was busy with other instances of the application all the time.",
      "The log shows how long each start takes. If that time is normal for the application, raise "
@@ -211,6 +188,23 @@ constexpr Rule RULES[] = {
      "Check the service managers, scripts and monitoring that end processes on this machine, and whether the "
      "application sends signals while it loads."},
 
+    {[](const FailureFacts &f) {
+         return when(isNode(f) && (has(f.exceptionClass, "ERR_REQUIRE_ESM") ||
+                                   has(f.exceptionMessage, "Cannot use import statement outside a module")));
+     },
+     "A module is written for import, and is loaded by require, or the other way round.",
+     "Load it by import(), or write \"type\": \"module\" into package.json, or name the file .mjs "
+     "(PassengerStartupFile "
+     "names the first one). A newer Node may load it by require(): PassengerNodejs, .nvmrc."},
+    {nodeSyntaxError, "The file does not follow JavaScript's grammar: {}. It may be written for a newer Node.",
+     "Correct that line, or the line before it. Check with: node --check FILE. PassengerNodejs or .nvmrc chooses the "
+     "Node."},
+    {missingPackage, "The package \"{}\" is not installed where Node looks for it.",
+     "Run npm ci (or npm install) in the application's folder, as the user that is named below; npm install {} if "
+     "package.json does not name it. SetEnv NODE_PATH names a folder of packages elsewhere."},
+    {missingModule, "The file {} does not exist.",
+     "Check the path in the line that the backtrace names, and whether "
+     "all files were deployed or built (npm run build)."},
     {syntaxError,
      "The file does not follow Ruby's grammar: {}. It may be written for a newer Ruby than the one that runs it.",
      "Correct the line that the message names, or the line before it. Check with: ruby -c FILE. PassengerRuby chooses "
@@ -249,7 +243,8 @@ constexpr Rule RULES[] = {
     {missingVariable, "The application requires \"{}\", most likely an environment variable, and it is not set.",
      "Set it in httpd's configuration (SetEnv {} VALUE), and look at the environment below."},
     {[](const FailureFacts &f) {
-         return when(isA(f, {"Errno::EADDRINUSE"}) || has(f.exceptionMessage, "Address already in use"));
+         return when(isA(f, {"Errno::EADDRINUSE"}) ||
+                     hasAny(f.exceptionMessage, {"Address already in use", "address already in use"}));
      },
      "The application opens a port or a socket while it loads, and another process uses it: perhaps another instance "
      "of the application.",
@@ -311,6 +306,13 @@ constexpr Rule RULES[] = {
      "The application's command does not exist, or the application's user may not execute it.",
      "Check PassengerAppStartCommand (or PassengerNodejs, PassengerPython), and run it as that user in the "
      "application's folder."},
+    {[](const FailureFacts &f) {
+         return when(hasAny(f.problem, {"(status 126)", "(status 127)", "\" could not be started: "}));
+     },
+     "The application's command does not exist, or the application's user may not execute it.",
+     "Check PassengerAppStartCommand (or PassengerNodejs, PassengerPython, package.json's scripts.start), and run it "
+     "as "
+     "that user in the application's folder. PATH is that of the environment below."},
     {[](const FailureFacts &f) { return when(f.step == "application listens"); },
      "The application did not listen on its port.",
      "The application must listen on 127.0.0.1 and the port in the variable PORT. See its output."},
@@ -365,17 +367,19 @@ std::string filled(std::string_view text, const std::string &finding) {
 
 Diagnosis diagnose(const FailureFacts &failure) {
     std::size_t place = 0;
-    for (const Rule &rule : RULES) {
-        if (const Finding finding = rule.look(failure)) {
-            return {filled(rule.cause, *finding), filled(rule.remedy, *finding), place};
+    for (const std::span<const DiagnosisRule> rules : {pythonRules(), std::span<const DiagnosisRule>(RULES)}) {
+        for (const DiagnosisRule &rule : rules) {
+            if (const Finding finding = rule.look(failure)) {
+                return {filled(rule.cause, *finding), filled(rule.remedy, *finding), place};
+            }
+            ++place;
         }
-        ++place;
     }
     return {"", "", place};
 }
 
 std::size_t diagnosisRules() noexcept {
-    return std::size(RULES);
+    return pythonRules().size() + std::size(RULES);
 }
 
 }  // namespace Passenger

@@ -18,6 +18,8 @@ struct FailureFacts {
     /** The process's status of wait(2), if it ended by itself. */
     std::optional<int> waitStatus{};
     bool timedOut = false;
+    /** The application is in Python. */
+    bool python = false;
 };
 
 /** Sentences for people. Both are empty if the cause is unknown. */

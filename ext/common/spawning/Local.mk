@@ -13,6 +13,8 @@ libpassenger_spawning_la_SOURCES = \
     %D%/CancelSwitch.h \
     %D%/Diagnosis.cpp \
     %D%/Diagnosis.h \
+    %D%/DiagnosisRule.cpp \
+    %D%/DiagnosisRule.h \
     %D%/DirectSpawner.cpp \
     %D%/DirectSpawner.h \
     %D%/DummyInstance.cpp \
@@ -39,6 +41,8 @@ libpassenger_spawning_la_SOURCES = \
     %D%/ProcessEnds.h \
     %D%/ProcessOutput.cpp \
     %D%/ProcessOutput.h \
+    %D%/PythonRules.cpp \
+    %D%/PythonRules.h \
     %D%/Secrets.cpp \
     %D%/Secrets.h \
     %D%/SmartSpawner.cpp \

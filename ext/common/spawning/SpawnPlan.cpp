@@ -63,7 +63,8 @@ Options::Variables inheritedVariables() {
 }  // namespace
 
 SpawnPlan::SpawnPlan(const Options &options, RunAs whom, const Options::Variables &variables)
-    : ruby(options.ruby),
+    : interpreter(options.runsPython() ? options.python : options.ruby),
+      runsPython(options.runsPython()),
       runAs(std::move(whom)),
       loginShell(options.loadShellEnvvars),
       environment(inheritedVariables()) {
@@ -81,11 +82,15 @@ SpawnPlan::SpawnPlan(const Options &options, RunAs whom, const Options::Variable
     }
     const bool ownHeap = std::any_of(environment.begin(), environment.end(),
                                      [](const auto &entry) { return entry.first.starts_with("RUBY_GC_HEAP_"); });
-    smallHeap = options.reforkAfter > 0 && !ownHeap;
+    smallHeap = options.reforkAfter > 0 && !runsPython && !ownHeap;
 }
 
 StartRequest SpawnPlan::request(StartRequest::Role role) const {
-    StartRequest request{role, ruby, runAs.user, runAs.group, loginShell, environment};
+    if (runsPython) {
+        role = role == StartRequest::Role::PRELOADER ? StartRequest::Role::PYTHON_PRELOADER
+                                                     : StartRequest::Role::PYTHON_INSTANCE;
+    }
+    StartRequest request{role, interpreter, runAs.user, runAs.group, loginShell, environment};
     if (smallHeap && role == StartRequest::Role::PRELOADER) {
         request.environment.insert(std::begin(SMALL_HEAP), std::end(SMALL_HEAP));
     }
@@ -93,8 +98,9 @@ StartRequest SpawnPlan::request(StartRequest::Role role) const {
 }
 
 bool SpawnPlan::operator==(const SpawnPlan &other) const {
-    return ruby == other.ruby && runAs.user == other.runAs.user && runAs.group == other.runAs.group &&
-           loginShell == other.loginShell && environment == other.environment && smallHeap == other.smallHeap;
+    return interpreter == other.interpreter && runsPython == other.runsPython && runAs.user == other.runAs.user &&
+           runAs.group == other.runAs.group && loginShell == other.loginShell && environment == other.environment &&
+           smallHeap == other.smallHeap;
 }
 
 }  // namespace Passenger

@@ -13,7 +13,9 @@ namespace Passenger {
  * equal plans can share a preloader. A plain value.
  */
 struct SpawnPlan {
-    std::string ruby;
+    /** The Ruby or Python that runs the application. */
+    std::string interpreter;
+    bool runsPython = false;
     RunAs runAs;
     bool loginShell = true;
     Options::Variables environment;

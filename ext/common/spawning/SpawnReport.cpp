@@ -2,6 +2,7 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -32,9 +33,10 @@ std::string firstLine(const std::string &text) {
     return text.substr(0, std::min(text.find('\n'), LONGEST_SUMMARY));
 }
 
-/** The backtrace, after the exception. A backtrace in Ruby's own form already begins with it. */
+/** The backtrace, after the exception. Ruby's form begins with it, and Python's ends with it. */
 std::string exceptionText(const SpawnReport &report) {
-    if (report.exceptionClass.empty() || report.backtrace.starts_with(report.exceptionClass)) {
+    if (report.exceptionClass.empty() || report.backtrace.starts_with(report.exceptionClass) ||
+        report.backtrace.ends_with('\n')) {
         return report.backtrace;
     }
     return report.exceptionClass + ": " + report.exceptionMessage + "\n" + report.backtrace;
@@ -55,7 +57,8 @@ std::vector<Report::Row> settingRows(const SpawnReport &report, const Options &o
         rows.push_back({"type", options.startCommand.empty() ? options.appType : "HTTP"});
         rows.push_back({"start command", secrets.hide(options.startCommand)});
     } else {
-        rows.push_back({"Ruby", options.ruby});
+        rows.push_back(options.runsPython() ? Report::Row{"Python", options.python}
+                                            : Report::Row{"Ruby", options.ruby});
         rows.push_back({"spawn method", options.spawnMethod});
     }
     rows.push_back({"user", report.runAs.switches() ? report.runAs.user : "that of the agent"});
@@ -79,7 +82,10 @@ void SpawnReport::failedBy(const Frame &frame) {
     exceptionClass = frame.field(1);
     exceptionMessage = frame.field(2);
     backtrace = frame.field(3);
-    // A bridge names no exception.
+    if (const auto end = exceptionMessage.find('\n'); exceptionClass.empty() && end != std::string::npos) {
+        // A bridge names no exception, and goes on with the remedy.
+        details = exceptionMessage.substr(end + 1);
+    }
     summary = fmt::format("the step \"{}\" failed{}{}: {}", frame.field(0), exceptionClass.empty() ? "" : " with ",
                           exceptionClass, firstLine(exceptionMessage));
 }
@@ -87,8 +93,8 @@ void SpawnReport::failedBy(const Frame &frame) {
 Report SpawnReport::toReport(const Options &options) const {
     const Secrets secrets(process.environment);
     const std::string step = steps.current();
-    const auto diagnosis =
-        diagnose({step, exceptionClass, exceptionMessage, summary + "\n" + details, waitStatus, timedOut});
+    const auto diagnosis = diagnose(
+        {step, exceptionClass, exceptionMessage, summary + "\n" + details, waitStatus, timedOut, options.runsPython()});
     Report report;
     report.summary = secrets.hide(summary);
     report.signal = waitStatus && WIFSIGNALED(*waitStatus) ? WTERMSIG(*waitStatus) : 0;

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <exception>
 #include <string_view>
 
 #include "base/ChildProcess.h"
@@ -34,6 +35,10 @@ const char *nameOf(StartRequest::Role role) {
             return "preloader";
         case StartRequest::Role::INSTANCE:
             return "instance";
+        case StartRequest::Role::PYTHON_PRELOADER:
+            return "python_preloader";
+        case StartRequest::Role::PYTHON_INSTANCE:
+            return "python_instance";
         case StartRequest::Role::BRIDGE:
             return "bridge";
     }

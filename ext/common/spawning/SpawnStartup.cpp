@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
@@ -11,6 +12,7 @@
 #include "base/SeccompMode.h"
 #include "log/Log.h"
 #include "rights/Rights.h"
+#include "shm/Layouts.h"
 #include "spawning/PostMortem.h"
 #include "spawning/Preloader.h"
 #include "spawning/ProcessEnds.h"
@@ -27,6 +29,7 @@ constexpr const char *PRELOADER_FREE = "preloader free";
 constexpr const char *SPAWN_SERVER_ASKED = "spawn server asked";
 constexpr const char *PROFILE_READ = "shell environment loaded";
 constexpr const char *RUBY_READY = "Ruby ready";
+constexpr const char *PYTHON_READY = "Python ready";
 constexpr const char *BRIDGE_READY = "bridge ready";
 /** As the bridge names it. */
 constexpr const char *COMMAND_STARTED = "command started";
@@ -174,7 +177,9 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         begun(SpawnedProcess(started.pid, {started.parent, uid}));
 
         CancelSwitch::Watch watch(cancel_, current_.control.descriptor());
-        const char *const ready = role == StartRequest::Role::BRIDGE ? BRIDGE_READY : RUBY_READY;
+        const char *const ready = role == StartRequest::Role::BRIDGE ? BRIDGE_READY
+                                  : plan.runsPython                  ? PYTHON_READY
+                                                                     : RUBY_READY;
         const char *const hello = started.loginShell ? PROFILE_READ : ready;
         report_.steps.begin(hello);
         receiveHello(current_.control, current_.process);
@@ -350,6 +355,7 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
     report_.steps.begin(APPLICATION_LOADED);
     Frame load(FrameType::LOAD);
     auto options = options_.toMap();
+    options["layout_version"] = std::to_string(unsigned{LAYOUT_VERSION});
     if (options_.speaksHttp()) {
         // The folder may have changed since the settings were received.
         Rights::ofThisProcess().prepareSpawnDir(tools_.manager.spawnDir());
@@ -430,7 +436,8 @@ void SpawnStartup::fail(const std::exception &e) {
     }
     report_.summary = explain(e) + tooManyTasks_;
     report_.steps.fail();
-    if (const auto *explained = dynamic_cast<const SpawnException *>(&e)) {
+    const auto *explained = dynamic_cast<const SpawnException *>(&e);
+    if (explained != nullptr && !explained->report().empty()) {
         report_.details = explained->report();
     }
     current_ = LoadedProcess();

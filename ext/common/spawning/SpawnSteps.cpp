@@ -8,17 +8,17 @@ namespace Passenger {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
-std::chrono::milliseconds since(Clock::time_point start) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start);
+std::chrono::milliseconds since(SteadyClock::time_point start) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - start);
 }
 
 }  // namespace
 
 void SpawnSteps::begin(const std::string &name) {
     if (steps_.size() < MOST_STEPS) {
-        steps_.push_back({name, State::BEGUN, {}, Clock::now()});
+        steps_.push_back({name, State::BEGUN, {}, SteadyClock::now()});
     }
 }
 

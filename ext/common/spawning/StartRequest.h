@@ -11,10 +11,10 @@ namespace Passenger {
 
 /** A request to a spawn server to start a process. */
 struct StartRequest {
-    enum class Role { PRELOADER, INSTANCE, BRIDGE };
+    enum class Role { PRELOADER, INSTANCE, PYTHON_PRELOADER, PYTHON_INSTANCE, BRIDGE };
 
     Role role = Role::INSTANCE;
-    /** The Ruby to execute; for a BRIDGE, passenger-agent. */
+    /** The Ruby or Python to execute; for a BRIDGE, passenger-agent. */
     std::string program = "ruby";
     /** Named where the agent runs as root and no user is set for all. Then an empty group is the
      *  user's primary group. */

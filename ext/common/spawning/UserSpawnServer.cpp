@@ -1,6 +1,7 @@
 #include "spawning/UserSpawnServer.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "base/Exceptions.h"

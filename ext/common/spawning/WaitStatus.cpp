@@ -6,6 +6,7 @@
 
 #include <array>
 #include <charconv>
+#include <system_error>
 
 #include "base/Poll.h"
 

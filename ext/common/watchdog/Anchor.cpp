@@ -13,6 +13,7 @@
 #include <climits>
 #include <csignal>
 #include <cstdlib>
+#include <exception>
 #include <iterator>
 #include <limits>
 #include <utility>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <exception>
 #include <iterator>
 #include <limits>
 #include <utility>
@@ -35,7 +36,9 @@ PoolSupervisor::PoolSupervisor(std::function<std::string()> program, const FileD
 void PoolSupervisor::setSettings(std::vector<std::string> fields) {
     Frame frame(FrameType::SETTINGS, std::move(fields));
     try {
-        answers_.setLimit(AgentSettings::fromMap(frame.map(0)).agentTimeout);
+        const AgentSettings settings = AgentSettings::fromMap(frame.map(0));
+        answers_.setLimit(settings.agentTimeout);
+        stopTimeout_ = settings.stopTimeout;
     } catch (const ProtocolException &exception) {
         // The pool process refuses them, too.
         Log::error("event=watchdog.settings_rejected reason=\"{}\"", exception.what());
@@ -288,6 +291,7 @@ void PoolSupervisor::killIfSilent() {
 }
 
 void PoolSupervisor::stop(milliseconds patience) {
+    patience += stopTimeout_;
     restartAt_.reset();
     answers_.end();
     // The copies must also be closed, so that sockets of instances close when the pool process

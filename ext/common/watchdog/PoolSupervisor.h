@@ -11,6 +11,7 @@
 #include "base/Clock.h"
 #include "base/FileDescriptor.h"
 #include "base/FileRights.h"
+#include "io/AgentSettings.h"
 #include "io/Frame.h"
 #include "policy/RestartDelay.h"
 #include "watchdog/AnswerWatch.h"
@@ -91,7 +92,8 @@ public:
     /** Restarts the process if that is due. Asks the process whether its event loop runs, and kills
      *  it if it does not answer in time. */
     void upkeep();
-    /** Waits for the process's end for `patience`, then kills it. No restart follows. */
+    /** Waits for the process's end for `patience` and AgentSettings::stopTimeout, then kills it. No
+     *  restart follows. */
     void stop(std::chrono::milliseconds patience);
 
     int descriptor() const noexcept {
@@ -115,6 +117,8 @@ private:
     const Clock &clock_;
     const Events events_;
     std::vector<std::string> settings_;
+    /** As AgentSettings'. */
+    std::chrono::seconds stopTimeout_ = AgentSettings().stopTimeout;
     /** None: the pool process runs as the watchdog's user. */
     std::optional<Rights> rights_;
     StoredDescriptors store_;

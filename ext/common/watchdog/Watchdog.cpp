@@ -32,7 +32,8 @@ namespace {
 using std::chrono::milliseconds;
 
 /** The time for the pool process to end its instances in order. */
-constexpr milliseconds POOL_PATIENCE{10000};
+/** Beside AgentSettings::stopTimeout. */
+constexpr milliseconds POOL_PATIENCE{5000};
 /** The time for SIGKILL to take effect. */
 constexpr milliseconds KILL_PATIENCE{10000};
 constexpr milliseconds REPORT_TIMEOUT{10000};

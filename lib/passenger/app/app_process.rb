@@ -3,6 +3,7 @@
 require_relative "preload_bundler"
 require_relative "app_loader"
 require_relative "../wire/frame_socket"
+require_relative "../wire/layout"
 require_relative "../base/hooks"
 require_relative "../base/log"
 require_relative "../base/native"
@@ -24,6 +25,7 @@ module PhusionPassenger
         control.write(Frame::Control::HELLO, Process.pid)
         options = options_from(control) or exit
         Log.app = options["app_group_name"]
+        check_version(options["layout_version"])
         title(role, Log.app)
         app = AppLoader.new(control, options).load or exit(1)
         yield control, app
@@ -73,5 +75,15 @@ module PhusionPassenger
       frame.map.transform_values { |value| value.force_encoding(Encoding.default_external) }
     end
     private_class_method :options_from
+
+    # During an upgrade an agent of another version may start these files. Its requests would all
+    # fail; if the start fails, instances of before go on.
+    def self.check_version(agents)
+      return if agents.nil? || agents == Layout::VERSION.to_s
+
+      raise ProtocolError, "the agent has version #{agents} of the layouts, the installed files " \
+                           "have #{Layout::VERSION}: reload httpd"
+    end
+    private_class_method :check_version
   end
 end

@@ -81,7 +81,7 @@ module PhusionPassenger
       @lock.synchronize do
         @began.equal?(began) && ready.all? { |connection| @server.give_away(connection) }
       end
-    rescue IOError # one was closed, since the request has ended
+    rescue IOError, Errno::EBADF # one was closed, since the request has ended
       false
     end
 

@@ -1,17 +1,29 @@
 "use strict";
 
 // Loaded before a Node application (node --require), which it gives a title. The first HTTP server
-// listens on the socket of the bridge, whatever port it asks for. Any further server listens where
-// it asks to. As with Phusion Passenger, an application that calls
-// PhusionPassenger.configure({ autoInstall: false }) gets the socket for listen("passenger").
+// gets the application's requests, whatever port it asks for. Any further server listens where it
+// asks to. As with Phusion Passenger, an application that calls
+// PhusionPassenger.configure({ autoInstall: false }) gets the requests for listen("passenger").
+const cluster = require("cluster");
+const fs = require("fs");
 const http = require("http");
 const net = require("net");
+const { dirname } = require("path");
+const { isMainThread } = require("worker_threads");
+const { failStart, reportFailures } = require("./failures");
+const { isOther, standIn } = require("./other_servers");
 
 process.title = `Passenger NodeApp: ${process.cwd()} (${process.env.PASSENGER_APP_ENV})`;
 
+// Of an instance (start.js): the process that the agent has started. Otherwise there is a bridge, or
+// this is a process or thread that the application has made.
+const instance = Number(process.env.PASSENGER_INSTANCE || 0);
+delete process.env.PASSENGER_INSTANCE;
+const start = instance ? begin() : null;
 const path = process.env.PASSENGER_SOCKET;
 const listen = net.Server.prototype.listen;
-let taken = false;
+const endReports = path ? reportFailures(path, start) : () => {};
+let taken = !path;
 let anyServer = true;
 
 global.PhusionPassenger = {
@@ -20,16 +32,43 @@ global.PhusionPassenger = {
     },
 };
 
+function begin() {
+    try {
+        return require("./start").start(instance);
+    } catch (error) {
+        failStart(error);
+        return process.exit(1);
+    }
+}
+
 function asksForPassenger([place]) {
     const name = place && typeof place === "object" ? place.path : place;
     return name === "passenger" || name === "/passenger";
 }
 
+// An application may have several processes; those of a cluster share the socket.
+function isFree() {
+    return cluster.isWorker || fs.existsSync(dirname(path)) && !fs.existsSync(path);
+}
+
 net.Server.prototype.listen = function (...args) {
-    if (taken || !path || !(this instanceof http.Server) || !(anyServer || asksForPassenger(args))) {
+    const speaksHttp = this instanceof http.Server || isOther(this);
+    if (taken || !speaksHttp || !(anyServer || asksForPassenger(args)) || !isFree()) {
         return listen.apply(this, args);
     }
     taken = true;
+    const server = isOther(this) ? standIn(this) : this;
+    if (start) {
+        start.begin(server, this);
+    } else {
+        require("./connections").installConnections(server);
+    }
+    this.prependOnceListener("listening", endReports);
+    const { signal } = Object(args[0]);
     const callback = args.reverse().find((argument) => typeof argument === "function");
-    return callback ? listen.call(this, path, callback) : listen.call(this, path);
+    if (callback) {
+        this.once("listening", callback);
+    }
+    listen.call(server, signal ? { path, signal } : path);
+    return this;
 };

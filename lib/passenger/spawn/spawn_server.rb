@@ -16,7 +16,13 @@ module PhusionPassenger
     # As named at the start: in a build, the programs beside this file belong to the build.
     LIBRARY = File.dirname(File.expand_path(__FILE__))
     CONTROL_DESCRIPTOR = 3
-    ROLES = %w[preloader instance bridge].freeze
+    # The programs of the roles, beside this file. A bridge is no script: its command is
+    # passenger-agent, and its role is the subcommand.
+    PROGRAMS = {
+      "preloader" => "preloader.rb", "instance" => "instance.rb",
+      "python_preloader" => "../python/preloader.py",
+      "python_instance" => "../python/instance.py", "bridge" => nil
+    }.freeze
     # Applications do not depend on httpd's umask.
     UMASK = 0o022
     # The seconds without a process after which the spawn server ends.
@@ -44,8 +50,8 @@ module PhusionPassenger
       @idle_time = idle_time
       @wait_statuses = WaitStatuses.new
       @booting = {}
-      # The first step of the current start.
-      @forked = nil
+      # The first and the last step of the current start.
+      @forked = @executed = nil
     end
 
     # Runs until the agent closes the socket. The spawn server ignores a terminal's SIGINT: the
@@ -111,11 +117,12 @@ module PhusionPassenger
     # steps with their milliseconds.
     def start(frame, control, output, wait_status, boot, gate = nil)
       role, command, profile = (0..2).map { |index| frame.text(index) }
-      unless ROLES.include?(role)
+      unless PROGRAMS.key?(role)
         raise StartFailed.new("spawn server asked", "there is no role #{role.inspect}")
       end
 
-      @forked = "#{role == 'preloader' ? role : 'process'} forked"
+      @forked = "#{role.end_with?('preloader') ? 'preloader' : 'process'} forked"
+      @executed = "#{role.start_with?('python') ? 'Python' : 'Ruby'} started"
       shell = LoginShell.new(@account.shell)
       shell = nil unless profile == "1" && shell.usable?
       reader, writer = IO.pipe(binmode: true)
@@ -175,7 +182,7 @@ module PhusionPassenger
       done(@forked, writer)
       yield
     rescue StandardError => e
-      writer.write("\0Ruby started\0#{e.message}")
+      writer.write("\0#{@executed}\0#{e.message}")
     ensure
       exit!(1)
     end
@@ -212,9 +219,9 @@ module PhusionPassenger
       raise e.class, "cannot start #{command.first.first.inspect}"
     end
 
-    # A bridge is no Ruby program: its command is passenger-agent, and its role is the subcommand.
     def argument_for(role)
-      role == "bridge" ? role : File.join(LIBRARY, "#{role}.rb")
+      program = PROGRAMS.fetch(role)
+      program ? File.expand_path(program, LIBRARY) : role
     end
 
     # Descriptors that this process has inherited must not reach an application.

@@ -3,7 +3,7 @@
 module PhusionPassenger
   # Layouts of sections 1 to 3 of doc/PROTOCOLS.md. A change of one changes VERSION and Layouts.h.
   module Layout
-    VERSION = 8
+    VERSION = 9
 
     # 64 KiB, a usual piece of a body, and a header.
     MESSAGE_LIMIT = 65_600
@@ -50,7 +50,7 @@ module PhusionPassenger
       MAGIC = "PCLM"
       HEADER_LENGTH = 64
       CELL_LENGTH = 16
-      CELLS = 1024
+      CELLS = 65_536
     end
 
     module Withdrawals

@@ -11,7 +11,33 @@ module Bench
     # A copy of an application with a virtual host of its own.
     Site = Struct.new(:name, :folder, keyword_init: true)
 
+    # The interface of each application that is not Ruby's, and what it needs: a command that is
+    # successful where that is installed.
+    Kind = Struct.new(:interface, :package, :check, keyword_init: true)
+    PYTHON = '/usr/bin/python3'
+    # Debian's.
+    NODE_PACKAGES = '/usr/share/nodejs'
+    KINDS = {
+      'wsgi' => Kind.new(interface: :wsgi),
+      'django' => Kind.new(interface: :wsgi, package: 'python3-django',
+                           check: [PYTHON, '-c', 'import django']),
+      'asgi' => Kind.new(interface: :asgi),
+      'fastapi' => Kind.new(interface: :asgi, package: 'python3-fastapi',
+                            check: [PYTHON, '-c', 'import fastapi']),
+      'node' => Kind.new(interface: :node),
+      'express' => Kind.new(interface: :node, package: 'node-express',
+                            check: [{ 'NODE_PATH' => NODE_PACKAGES }, 'node', '-e',
+                                    'require("express")']),
+      # The application of Node, started as any program.
+      'command' => Kind.new(interface: :command)
+    }.freeze
+
     attr_reader :name, :folder, :environment
+
+    # :rack, :wsgi, :asgi, :node or :command.
+    def self.interface(name)
+      KINDS[name]&.interface || :rack
+    end
 
     def initialize(name, folder, environment = {})
       @name = name
@@ -25,6 +51,8 @@ module Bench
     end
 
     def self.missing(name)
+      check = KINDS[name]&.check
+      return "install the package #{KINDS[name].package}" if check && !found?(check)
       return nil unless name == 'rails'
       return nil if File.executable?(File.join(rails_source, 'bin', 'prepare'))
 
@@ -50,8 +78,13 @@ module Bench
     end
 
     def self.prepare_plain(name, folder, places)
-      FileUtils.cp_r(File.join(places.benchmark_source, 'apps', name), folder)
+      source = name == 'command' ? 'node' : name
+      FileUtils.cp_r(File.join(places.benchmark_source, 'apps', source), folder)
       new(name, folder)
+    end
+
+    def self.found?(command)
+      system(*command, out: File::NULL, err: File::NULL) || false
     end
 
     def self.prepare_rails(folder, places)
@@ -64,6 +97,6 @@ module Bench
       new('rails', folder, 'RAILS_ENV' => 'production', 'SECRET_KEY_BASE' => SECRET)
     end
 
-    private_class_method :prepare_plain, :prepare_rails
+    private_class_method :prepare_plain, :prepare_rails, :found?
   end
 end

@@ -10,16 +10,19 @@ require_relative 'leak_check'
 require_relative 'machine'
 require_relative 'places'
 require_relative 'plot'
+require_relative 'servers/balanced'
 require_relative 'servers/floor'
+require_relative 'servers/mod_wsgi'
 require_relative 'servers/ours'
 require_relative 'servers/passenger'
 require_relative 'servers/puma'
+require_relative 'servers/uwsgi'
 require_relative 'table'
 
 module Bench
   # test/benchmark/run and run-prefork: reads the options and carries them out.
   class CommandLine
-    SERVERS = [Ours, Passenger, Puma, Floor].freeze
+    SERVERS = [Ours, Passenger, Puma, ModWsgi, Uwsgi, Gunicorn, Uvicorn, Node, Floor].freeze
 
     # Runs the whole program; returns its exit status.
     def self.main(*arguments, **options)

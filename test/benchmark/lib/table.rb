@@ -10,7 +10,9 @@ module Bench
   # figures.
   class Table
     PEERS = { 'passenger' => 'Passenger', 'puma' => 'Puma', 'unicorn' => 'Unicorn',
-              'puma-cluster' => 'Puma' }.freeze
+              'puma-cluster' => 'Puma', 'modwsgi' => 'mod_wsgi', 'uwsgi' => 'uWSGI',
+              'gunicorn' => 'gunicorn', 'uvicorn' => 'uvicorn',
+              'node' => 'balancer' }.freeze
     RATIOS = { 'rate' => 'rate', 'cpu_us' => 'CPU', 'p99_ms' => 'p99' }.freeze
     BUSY = 0.1
     # Probes of this module alone, in the order of the output.

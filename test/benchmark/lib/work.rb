@@ -35,6 +35,16 @@ module Bench
   WAITING = Arrangement.new(app: 'mixed', instances: 4, threads: 64)
   CROWDED = Arrangement.new(app: 'hello', threads: 80)
 
+  # Short answers of applications that are not Ruby's.
+  SHORT_ANSWERS = { 'wsgi' => 'hello WSGI', 'django' => 'hello Django', 'asgi' => 'hello ASGI',
+                    'fastapi' => 'hello FastAPI', 'node' => 'hello Node',
+                    'express' => 'hello Express',
+                    'command' => 'hello of a command that speaks HTTP' }.freeze
+  # httpd has a thread for each client.
+  WAITS = { 'wsgi' => Arrangement.new(app: 'wsgi', handlers: 5, threads: 40),
+            'asgi' => Arrangement.new(app: 'asgi', threads: 40),
+            'node' => Arrangement.new(app: 'node', threads: 40) }.freeze
+
   WORKS = [
     Work.new(key: 'hello-16', title: 'hello Rack, 16 clients', arrangement: HELLO, path: '/hello',
              clients: 16,
@@ -59,7 +69,22 @@ module Bench
              load: Download, most_rounds: 2),
     Work.new(key: 'up', title: '128 MiB up, 1 client: MiB/s and CPU per MiB', arrangement: BODIES,
              path: '/', clients: 1,
-             load: Upload, most_rounds: 2)
+             load: Upload, most_rounds: 2),
+    *SHORT_ANSWERS.map do |name, title|
+      Work.new(key: name, title: "#{title}, 16 clients", arrangement: Arrangement.new(app: name),
+               path: '/hello', clients: 16, load: ClosedLoad)
+    end,
+    *WAITS.map do |name, arrangement|
+      Work.new(key: "#{name}-wait", title: "100 ms of waiting, #{name}, 64 clients",
+               arrangement: arrangement, path: '/wait', clients: 64, load: ClosedLoad)
+    end,
+    *WAITS.keys.product([Download, Upload]).map do |name, load|
+      Work.new(key: "#{name}-#{load.key}",
+               title: "#{load::MEBIBYTES} MiB #{load.key}, #{name}, 1 client: MiB/s and CPU " \
+                      "per MiB",
+               arrangement: Arrangement.new(app: name), path: '/hello', clients: 1, load: load,
+               most_rounds: 2)
+    end
   ].freeze
 
   # For programs that serve by themselves, with four workers each.

@@ -24,6 +24,11 @@ module TestEnvironment
   WEB_USER = "www-data"
   OTHER_USER = "daemon"
 
+  # The Node of the tests and of their applications, instead of the one in PATH: a program `node`.
+  unless ENV["NODE"].to_s.empty?
+    ENV["PATH"] = "#{File.dirname(File.expand_path(ENV.fetch('NODE')))}:#{ENV.fetch('PATH')}"
+  end
+
   module_function
 
   # True if httpd and the tested programs run with sanitizers (script/sanitize --integration). They

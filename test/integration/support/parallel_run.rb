@@ -5,7 +5,8 @@ require "minitest"
 require "tmpdir"
 
 # Runs files of tests, several at once, each in a process of its own. What such a process prints
-# comes out when it ends. The last line has the sums, in Minitest's form.
+# comes out when it ends, with its duration and the processor time of its processes, except daemons.
+# The last line has the sums, in Minitest's form.
 class ParallelRun
   COUNTS = /^(\d+) runs, (\d+) assertions, (\d+) failures, (\d+) errors, (\d+) skips$/.freeze
   NAMES = %w[runs assertions failures errors skips].freeze
@@ -14,8 +15,8 @@ class ParallelRun
   JOBS = Integer(ENV.fetch("TEST_JOBS", Etc.nprocessors + 1))
 
   # The tests in these files take the longest; they begin first.
-  LONG = %w[slow_clients large_bodies reload streamed_uploads settings_reload prefork_life heartbeat
-            stop].freeze
+  LONG = %w[documents slow_clients large_bodies reload streamed_uploads settings_reload prefork_life
+            heartbeat stop].freeze
 
   # The tests in these files need a free processor. They run last, one after the other.
   ALONE = %w[prefork_cpu_slots].freeze
@@ -55,7 +56,9 @@ class ParallelRun
   def run_files(files, jobs)
     until files.empty? && @jobs.empty?
       start(files.shift) while @jobs.size < jobs && !files.empty?
-      conclude(*Process.wait2)
+      before = processor_time
+      pid, status = Process.wait2
+      conclude(pid, status, processor_time - before)
     end
   end
 
@@ -71,16 +74,22 @@ class ParallelRun
   end
 
   # Another process than a job may end, too: one that the tests' support has started.
-  def conclude(pid, status)
+  def conclude(pid, status, computed)
     job = @jobs.delete(pid) or return
     job.output.rewind
     text = job.output.read
     job.output.close
-    puts "-- #{job.name}, #{(now - job.began).round} s", text.sub(COUNTS) { |line| "#{line}." }
+    puts "-- #{job.name}, #{(now - job.began).round} s, computed #{computed.round} s",
+         text.sub(COUNTS) { |line| "#{line}." }
     return @broken << "#{job.name}: no result (#{status})" unless text =~ COUNTS
 
     @counts = @counts.zip($~.captures.map(&:to_i)).map(&:sum)
     @broken << "#{job.name}: #{status}" if !status.success? && $~.captures[2, 2] == %w[0 0]
+  end
+
+  # Of children that have ended, and theirs.
+  def processor_time
+    Process.times.then { |times| times.cutime + times.cstime }
   end
 
   def now

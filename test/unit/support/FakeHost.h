@@ -105,6 +105,9 @@ public:
     BodyFilesInFlight &bodyFiles() noexcept override {
         return bodyFiles_;
     }
+    QueueDelay &queueDelay() noexcept override {
+        return queueDelay_;
+    }
     std::uint32_t childSlot() const override {
         return 0;
     }
@@ -195,6 +198,7 @@ private:
     GenerationTableView view_;
     InFlightTable inFlightTable_;
     BodyFilesInFlight bodyFiles_;
+    QueueDelay queueDelay_;
     Generation generation_;
     std::vector<RequestQueue> queues_;
     std::optional<RequestQueue> own_;

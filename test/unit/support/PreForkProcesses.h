@@ -1,6 +1,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <cppunit/TestAssert.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>

@@ -14,6 +14,10 @@ module Bench
       'install the package curl' unless system('command -v curl >/dev/null')
     end
 
+    def self.key
+      { 'Download' => 'down', 'Upload' => 'up' }.fetch(name[/\w+\z/])
+    end
+
     def initialize(_work); end
 
     def prepares?

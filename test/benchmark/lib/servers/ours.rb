@@ -31,7 +31,17 @@ module Bench
     end
 
     def more_directives
-      @settings
+      [@settings, threads, command].compact.join("\n")
+    end
+
+    def threads
+      "PassengerThreadCount #{@arrangement.handlers}" if @arrangement.handlers > 1
+    end
+
+    def command
+      return nil unless App.interface(@app.name) == :command
+
+      'PassengerAppStartCommand "SOCKET=$PASSENGER_SOCKET exec node app.js"'
     end
   end
 end

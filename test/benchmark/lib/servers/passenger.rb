@@ -17,6 +17,11 @@ module Bench
       'install the package libapache2-mod-passenger (then: a2dismod passenger)'
     end
 
+    # It has no ASGI, and gives a command no Unix socket.
+    def serves?(app_name)
+      !%i[asgi command].include?(App.interface(app_name))
+    end
+
     private
 
     # The full path: this project's module is in the build folder.

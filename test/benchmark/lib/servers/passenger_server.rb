@@ -13,6 +13,7 @@ module Bench
         LoadModule passenger_module "#{module_file}"
         PassengerRoot "#{passenger_root}"
         PassengerDefaultRuby "#{RbConfig.ruby}"
+        PassengerPython /usr/bin/python3
         PassengerMinInstances #{@arrangement.instances}
         PassengerMaxPoolSize #{@arrangement.instances}
         PassengerMaxRequestQueueSize 100

@@ -17,6 +17,10 @@ module Bench
       'this httpd has no mod_proxy_http' unless File.exist?(Httpd.module_file('proxy_http'))
     end
 
+    def serves?(app_name)
+      App.interface(app_name) == :rack
+    end
+
     private
 
     def start_others

@@ -1,0 +1,73 @@
+#include "base/NodePackage.h"
+
+#include <sys/stat.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/FileContent.h"
+
+namespace Passenger {
+
+namespace {
+
+/** Larger than any that people write. */
+constexpr std::size_t LARGEST = 1024 * 1024;
+
+bool isFile(const std::string &path) {
+    struct stat file {};
+    return stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode);
+}
+
+std::string textIn(const nlohmann::json &object, const char *name) {
+    const auto found = object.is_object() ? object.find(name) : object.end();
+    return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+const nlohmann::json &memberOf(const nlohmann::json &object, const char *name, const nlohmann::json &otherwise) {
+    const auto found = object.is_object() ? object.find(name) : object.end();
+    return found != object.end() ? *found : otherwise;
+}
+
+/** As Node's require() finds a module. Empty: the package has no such file. */
+std::string moduleFile(const std::string &folder, std::string name) {
+    if (name.starts_with("./")) {
+        name.erase(0, 2);
+    }
+    for (const char *ending : {"", ".js", ".cjs", ".mjs", "/index.js"}) {
+        if (!name.empty() && isFile(folder + "/" + name + ending)) {
+            return name + ending;
+        }
+    }
+    return "";
+}
+
+}  // namespace
+
+NodePackage NodePackage::of(const std::string &folder) {
+    const std::string path = folder + "/" + FILE;
+    NodePackage package;
+    const nlohmann::json none;
+    const nlohmann::json all = nlohmann::json::parse(regularFileContent(path, LARGEST), nullptr, false);
+    package.start = textIn(memberOf(all, "scripts", none), "start");
+    package.main = textIn(all, "main");
+    package.engine = textIn(memberOf(all, "engines", none), "node");
+    return package;
+}
+
+std::string NodePackage::startupFile(const std::string &folder) {
+    if (!isFile(folder + "/" + FILE)) {
+        return "";
+    }
+    const NodePackage package = of(folder);
+    if (!package.start.empty()) {
+        return FILE;
+    }
+    for (const std::string &name : {std::string("server.js"), package.main, std::string("index.js")}) {
+        if (std::string file = moduleFile(folder, name); !file.empty()) {
+            return file;
+        }
+    }
+    return "";
+}
+
+}  // namespace Passenger

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+namespace Passenger {
+
+/** What a Node application's package.json says about its start (docs.npmjs.com, "package.json").
+ *  A plain value. */
+struct NodePackage {
+    /** The name of the file, which is the startup file of an application that it starts. */
+    static constexpr const char *FILE = "package.json";
+
+    /** The members `scripts.start`, `main` and `engines.node`; empty: there is none. */
+    std::string start;
+    std::string main;
+    std::string engine;
+
+    /** Of the folder's package.json; all is empty where there is none, or none that can be read. */
+    static NodePackage of(const std::string &folder);
+    /**
+     * The file that starts the application of that folder: as `npm start`, scripts.start
+     * (package.json stands for it), else server.js; else, as `node .`, the file of `main`, else
+     * index.js. Empty: there is none of them, or no package.json.
+     */
+    static std::string startupFile(const std::string &folder);
+};
+
+}  // namespace Passenger

@@ -1,0 +1,170 @@
+#include "commands/AppCheck.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "base/PassengerRoot.h"
+#include "base/Split.h"
+#include "commands/FolderAccess.h"
+#include "commands/ProgramOutput.h"
+#include "commands/Terminal.h"
+
+namespace Passenger {
+
+namespace {
+
+using Level = Finding::Level;
+
+const char *directiveOf(const AppStatus &app) {
+    return app.type == "rack" ? "PassengerRuby" : app.type == "node" ? "PassengerNodejs" : "PassengerPython";
+}
+
+const char *packageOf(const AppStatus &app) {
+    return app.type == "rack" ? "ruby" : app.type == "node" ? "nodejs" : "python3";
+}
+
+/** Whether root alone can change the program: the file itself and each folder on the way. */
+bool isRootsOwn(const std::string &program) {
+    std::error_code problem;
+    std::filesystem::path path = std::filesystem::canonical(program, problem);
+    if (problem) {
+        return false;
+    }
+    for (;; path = path.parent_path()) {
+        struct stat status {};
+        if (::stat(path.c_str(), &status) != 0 || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+            return false;
+        }
+        if (path == path.parent_path()) {
+            return true;
+        }
+    }
+}
+
+/** Also for a program of the user who asks. */
+bool mayRun(const std::string &program) {
+    return ::geteuid() != 0 || isRootsOwn(program);
+}
+
+/** @return whether the folder is there, and its user may enter it */
+bool checkFolder(const AppStatus &app, const std::string &subject, std::vector<Finding> &findings) {
+    const std::string root = singleLine(app.root);
+    struct stat status {};
+    if (::stat(app.root.c_str(), &status) != 0 && errno == ENOENT) {
+        findings.push_back(
+            {Level::ERROR, subject, fmt::format("its folder {} does not exist", root),
+             fmt::format("mkdir -p {}/public and deploy it, or correct DocumentRoot or PassengerAppRoot", root)});
+        return false;
+    }
+    if (const auto folder = closedFolder(app.root, app.user)) {
+        findings.push_back({Level::ERROR, subject,
+                            fmt::format("its user {} may not enter {}", singleLine(app.user), singleLine(*folder)),
+                            fmt::format("chmod o+x {}", singleLine(*folder))});
+        return false;
+    }
+    findings.push_back({Level::FINE, subject, fmt::format("{} may enter {}", singleLine(app.user), root)});
+    return true;
+}
+
+void checkStartupFile(const AppStatus &app, const std::string &subject, std::vector<Finding> &findings) {
+    const std::string path =
+        app.startupFile.starts_with('/') ? app.startupFile : fmt::format("{}/{}", app.root, app.startupFile);
+    const std::string shown = singleLine(path);
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) {
+        const bool missing = errno == ENOENT;
+        findings.push_back({missing ? Level::ERROR : Level::WARNING, subject,
+                            fmt::format("its startup file {} cannot be looked at: {}", shown, std::strerror(errno)),
+                            missing ? "deploy it, or name another one by PassengerStartupFile" : "ask as root: sudo"});
+    } else if (!isReadable(path, app.user)) {
+        findings.push_back({Level::ERROR, subject,
+                            fmt::format("its user {} may not read {}", singleLine(app.user), shown),
+                            fmt::format("chmod o+r {}", shown)});
+    } else {
+        findings.push_back({Level::FINE, subject, fmt::format("startup file {}", shown)});
+    }
+}
+
+void checkInterpreter(const AppStatus &app, const std::string &subject, std::vector<Finding> &findings) {
+    const bool named = app.interpreter.find('/') != std::string::npos;
+    const std::string program = named ? app.interpreter : findProgram({app.interpreter});
+    const std::string shown = singleLine(app.interpreter);
+    if (program.empty() || ::access(program.c_str(), X_OK) != 0) {
+        findings.push_back(
+            {Level::ERROR, subject,
+             fmt::format("its interpreter {} {}", shown, program.empty() ? "is not in PATH" : std::strerror(errno)),
+             named ? fmt::format("correct {}, or install {}", directiveOf(app), shown)
+                   : fmt::format("apt-get install {}, or name its path by {}", packageOf(app), directiveOf(app))});
+        return;
+    }
+    if (!mayRun(program)) {
+        findings.push_back({Level::FINE, subject,
+                            fmt::format("interpreter {}; root does not run it, since others may write it", shown)});
+        return;
+    }
+    const auto output = ProgramOutput::of(program, {"--version"}, ProgramOutput::Trust::NONE);
+    const std::string version = singleLine(split(output.text + "\n", '\n').front());
+    if (!output.succeeded) {
+        findings.push_back({Level::ERROR, subject, fmt::format("its interpreter {} does not run: {}", shown, version),
+                            named ? fmt::format("correct {}, or install {} again", directiveOf(app), shown)
+                                  : fmt::format("apt-get install --reinstall {}", packageOf(app))});
+        return;
+    }
+    findings.push_back({Level::FINE, subject, fmt::format("interpreter {}: {}", shown, version)});
+    if (app.type == "wsgi" || app.type == "asgi") {
+        const std::string file = passengerRootWith("lib/passenger") + "/native/python/passenger_native.abi3.so";
+        const bool missing = ::access(file.c_str(), R_OK) != 0;
+        findings.push_back({missing ? Level::WARNING : Level::FINE, subject,
+                            fmt::format("native code {}{}", file, missing ? " is missing" : ""),
+                            missing ? "install the package again, or python3-dev and then: make install" : ""});
+    }
+    if (app.type == "rack") {
+        const auto native = checkNativeCode(subject, program);
+        findings.insert(findings.end(), native.begin(), native.end());
+    }
+}
+
+}  // namespace
+
+std::vector<Finding> checkNativeCode(const std::string &subject, const std::string &ruby) {
+    const std::string root = passengerRootWith("lib/passenger");
+    const auto output = ProgramOutput::of(ruby, {"-e", "require ARGV[0]; puts PhusionPassenger::Native.folder_name",
+                                                 root + "/lib/passenger/base/native.rb"});
+    if (!output.succeeded) {
+        return {};
+    }
+    const std::string file = fmt::format("{}/native/{}/passenger_native.so", root, singleLine(output.text));
+    if (::access(file.c_str(), R_OK) != 0) {
+        return {{Level::WARNING, subject, fmt::format("native code {} is missing: instances are slower", file),
+                 fmt::format("apt-get install ruby-dev make gcc; passenger-config build-native-support --ruby {}",
+                             singleLine(ruby))}};
+    }
+    return {{Level::FINE, subject, fmt::format("native code {}", file)}};
+}
+
+std::vector<Finding> checkApp(const AppStatus &app) {
+    const std::string subject = fmt::format("application {}", singleLine(app.name));
+    std::vector<Finding> findings;
+    if (app.failure && (app.state == "failed" || app.state == "deploy-failed" || app.crashLooping)) {
+        findings.push_back({Level::ERROR, subject, fmt::format("does not start: {}", singleLine(app.failure->summary)),
+                            app.failure->remedy.empty()
+                                ? fmt::format("passenger-config report {}", singleLine(app.failure->report))
+                                : singleLine(app.failure->remedy)});
+    }
+    if (!checkFolder(app, subject, findings) || app.interpreter.empty()) {
+        return findings;
+    }
+    checkStartupFile(app, subject, findings);
+    checkInterpreter(app, subject, findings);
+    return findings;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,203 @@
+#include "commands/SizingCommand.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/FileContent.h"
+#include "base/Split.h"
+#include "commands/AgentFinder.h"
+#include "commands/CommandFailure.h"
+#include "commands/MemorySections.h"
+#include "commands/Sizing.h"
+#include "commands/SystemMetrics.h"
+#include "commands/Terminal.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::uint64_t MEGABYTE = 1024 * 1024;
+/** The control group's own folder, as a container sees it (cgroup v2, kernel documentation). */
+constexpr const char *CGROUP = "/sys/fs/cgroup/";
+
+/** @return nothing: the option is missing @throws CommandFailureException: it is no such number */
+std::optional<std::uint64_t> numberOf(const Arguments &arguments, const char *option, const char *unit) {
+    constexpr std::uint64_t MOST = 1000000000;
+    if (!arguments.has(option)) {
+        return std::nullopt;
+    }
+    const std::string text = arguments.value(option);
+    char *end = nullptr;
+    const std::uint64_t number = std::strtoull(text.c_str(), &end, 10);
+    if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos || *end != '\0' || number == 0 ||
+        number > MOST) {
+        throw CommandFailureException(
+            fmt::format("--{} {} is not a number of {}: write 1 to {}", option, singleLine(text), unit, MOST));
+    }
+    return number;
+}
+
+unsigned coresOfThisProcess() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    unsigned cores = ::sched_getaffinity(0, sizeof(set), &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set)) : 1;
+    // "QUOTA PERIOD" in microseconds, or "max PERIOD".
+    std::istringstream limit(fileContent(std::string(CGROUP) + "cpu.max"));
+    unsigned quota = 0;
+    unsigned period = 0;
+    if (limit >> quota >> period && period > 0) {
+        cores = std::min(cores, std::max(1U, quota / period));
+    }
+    return cores;
+}
+
+/** Memory that processes have, and that the kernel cannot free without swapping. */
+std::uint64_t usedMemory(const SystemMetrics &metrics, bool inGroup) {
+    const auto value = [&metrics](const char *name) {
+        const auto found = metrics.memory.find(name);
+        return found == metrics.memory.end() ? 0 : found->second;
+    };
+    if (!inGroup) {
+        return value("MemTotal") - std::min(value("MemTotal"), value("MemAvailable"));
+    }
+    for (const std::string &line : split(fileContent(std::string(CGROUP) + "memory.stat"), '\n')) {
+        std::istringstream words(line);
+        std::string name;
+        std::uint64_t bytes = 0;
+        if (words >> name >> bytes && name == "anon") {
+            return bytes;
+        }
+    }
+    return 0;
+}
+
+SizingMachine thisMachine(std::uint64_t ofPassenger) {
+    const SystemMetrics metrics = SystemMetrics::now();
+    const auto total = metrics.memory.find("MemTotal");
+    SizingMachine machine;
+    machine.memory = total == metrics.memory.end() ? 0 : total->second;
+    machine.cores = coresOfThisProcess();
+    std::istringstream limit(fileContent(std::string(CGROUP) + "memory.max"));
+    std::uint64_t bytes = 0;
+    const bool inGroup = limit >> bytes && bytes < machine.memory;
+    if (inGroup) {
+        machine.memory = bytes;
+    }
+    const std::uint64_t used = usedMemory(metrics, inGroup);
+    machine.others = used - std::min(used, ofPassenger);
+    return machine;
+}
+
+std::uint64_t privateOf(const MemorySection &section) {
+    const ProcessMemory sum = section.sum();
+    return sum.privateClean + sum.privateDirty;
+}
+
+SizingApp appOf(const AppStatus &status, const std::vector<MemorySection> &sections) {
+    SizingApp app;
+    app.name = status.name;
+    app.instances = static_cast<unsigned>(status.instances.size());
+    app.queueLimit = status.queue.limit;
+    for (const InstanceStatus &instance : status.instances) {
+        app.concurrency = std::max(app.concurrency, instance.concurrency);
+    }
+    const auto section = std::find_if(sections.begin(), sections.end(), [&status](const MemorySection &one) {
+        return one.isApp && one.title == status.name;
+    });
+    if (section == sections.end() || app.instances == 0) {
+        return app;
+    }
+    app.privateMemory = privateOf(*section) / app.instances;
+    return app;
+}
+
+/** The applications of the agent, and what it takes beside the private memory of instances. */
+struct MeasuredServer {
+    std::vector<SizingApp> apps;
+    std::uint64_t all = 0;
+    std::uint64_t shared = 0;
+    unsigned maxPoolSize = 0;
+};
+
+MeasuredServer measure(const Arguments &arguments) {
+    const RunningAgent agent = AgentFinder(arguments).choose(arguments.value("instance"));
+    const ServerStatus status = agent.connect().status();
+    const auto sections = memorySections({agent}, true);
+    const bool complete =
+        std::all_of(sections.begin(), sections.end(), [](const MemorySection &section) { return section.complete(); });
+    // What root cannot measure has ended.
+    if (!complete && ::geteuid() != 0) {
+        throw CommandFailureException(
+            "this user may not measure the processes of other users. Root may: sudo passenger-config sizing");
+    }
+    MeasuredServer measured;
+    measured.maxPoolSize = status.maxPoolSize;
+    for (const AppStatus &app : status.apps) {
+        measured.apps.push_back(appOf(app, sections));
+    }
+    for (const MemorySection &section : sections) {
+        const std::uint64_t memory = section.sum().proportional;
+        measured.all += memory;
+        measured.shared += memory - (section.isApp ? std::min(memory, privateOf(section)) : 0);
+    }
+    const bool known = std::any_of(measured.apps.begin(), measured.apps.end(),
+                                   [](const SizingApp &app) { return app.privateMemory > 0; });
+    if (!known) {
+        throw CommandFailureException(
+            "no instance of an application is running: send each application some requests first, or plan with "
+            "--instance-memory MB");
+    }
+    return measured;
+}
+
+}  // namespace
+
+int recommendSizes(const Arguments &arguments) {
+    // Wrong numbers are found before anything is measured.
+    const auto memory = numberOf(arguments, "memory", "MB");
+    const auto cores = numberOf(arguments, "cores", "cores");
+    const auto instance = numberOf(arguments, "instance-memory", "MB");
+    const auto requests = numberOf(arguments, "instance-requests", "requests");
+    MeasuredServer server;
+    if (instance) {
+        SizingApp planned;
+        planned.name = "(planned)";
+        planned.privateMemory = *instance * MEGABYTE;
+        // The default of PassengerMaxRequestQueueSize.
+        planned.queueLimit = 100;
+        server.apps.push_back(std::move(planned));
+    } else {
+        server = measure(arguments);
+    }
+    if (requests) {
+        for (SizingApp &app : server.apps) {
+            app.concurrency = static_cast<unsigned>(std::min<std::uint64_t>(*requests, 1024));
+        }
+    }
+    SizingMachine machine = thisMachine(server.all);
+    machine.shared = server.shared;
+    if (memory) {
+        machine.memory = *memory * MEGABYTE;
+        // Another machine runs other programs.
+        machine.others = 0;
+    }
+    if (cores) {
+        machine.cores = static_cast<unsigned>(std::min<std::uint64_t>(*cores, 100000));
+    }
+    const Sizing sizing(machine, server.apps);
+    fmt::print("{}",
+               arguments.has("json") ? sizingJson(sizing, server.maxPoolSize) : sizingForm(sizing, server.maxPoolSize));
+    return ExitStatus::DONE;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,77 @@
+#include "exchange/QueueDelay.h"
+
+#include <algorithm>
+
+namespace Passenger {
+
+namespace {
+
+template <typename Duration> double seconds(Duration time) {
+    return std::chrono::duration<double>(time).count();
+}
+
+}  // namespace
+
+void QueueDelay::waited(Time time, Time target, MonotonicTime now) noexcept {
+    const LockGuard lock(mutex_);
+    if (now - intervalBegin_ >= INTERVAL) {
+        if (least_ != Time::max() && least_ > target) {
+            sign(now);
+        }
+        intervalBegin_ = now;
+        least_ = Time::max();
+    }
+    least_ = std::min(least_, time);
+}
+
+void QueueDelay::sign(MonotonicTime now) noexcept {
+    overloaded_ = true;
+    lastSign_ = now;
+}
+
+void QueueDelay::idle() noexcept {
+    const LockGuard lock(mutex_);
+    least_ = Time(0);
+    lastWait_ = MonotonicTime();
+}
+
+bool QueueDelay::mayWait(const Load &load, Time target, MonotonicTime now) noexcept {
+    const LockGuard lock(mutex_);
+    measure(load, now);
+    if (stalled(load, target, now)) {
+        sign(now);
+    }
+    overloaded_ = overloaded_ && now - lastSign_ <= CALM;
+    // While no instance has started, the time until one has is not known.
+    if (!overloaded_ || load.capacity == 0 || meanSeconds_ < 0 ||
+        load.waiting * meanSeconds_ <= load.capacity * seconds(target)) {
+        return true;
+    }
+    sign(now);
+    return false;
+}
+
+void QueueDelay::measure(const Load &load, MonotonicTime now) noexcept {
+    const Time passed = now - measuredSince_;
+    // The count is less when another generation of the application, or another agent, counts.
+    if (load.answers >= then_.answers && load.service >= then_.service) {
+        const std::uint64_t more = load.answers - then_.answers;
+        if (more == 0 || passed < INTERVAL || (more < ANSWERS && passed < LONGEST)) {
+            return;
+        }
+        meanSeconds_ = seconds(load.service - then_.service) / static_cast<double>(more);
+    }
+    measuredSince_ = now;
+    then_ = load;
+}
+
+bool QueueDelay::stalled(const Load &load, Time target, MonotonicTime now) noexcept {
+    if (load.answers != lastAnswers_ || now - lastWait_ > LONGEST || load.capacity == 0) {
+        stalledSince_ = now;
+    }
+    lastAnswers_ = load.answers;
+    lastWait_ = now;
+    return now - stalledSince_ > target + INTERVAL;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "base/Clock.h"
+#include "base/Mutex.h"
+
+namespace Passenger {
+
+/**
+ * Decides whether a further request of an application may wait for an instance, from how long the
+ * last requests waited (PassengerQueueTarget).
+ *
+ * An application is overloaded when even the request that waited least in an interval waited for
+ * longer than the target (as CoDel does, RFC 8289; what waits already is not dropped here), or when
+ * requests wait and no answer has come for that time. Then a further request may wait only if those
+ * before it are begun within the target, by the mean time of the last answers. The overload ends
+ * when for ten seconds no request waited too long and none was refused. So a burst that is served
+ * within the target waits, however many requests it has.
+ *
+ * Owned by QueueCache: each sending process has its own opinion of each application. The counts of
+ * requests are those of all processes. Thread-safe.
+ */
+class QueueDelay {
+public:
+    using Time = std::chrono::nanoseconds;
+
+    /** What a sending process knows of the application when a request comes. */
+    struct Load {
+        /** Requests that wait, this one included. */
+        unsigned waiting = 0;
+        /** Requests that the instances can run at once; 0: none has started. */
+        unsigned capacity = 0;
+        /** Answers so far, and the sum of the times that instances took for them. Both may begin
+         *  again at 0. */
+        std::uint64_t answers = 0;
+        std::chrono::microseconds service{0};
+    };
+
+    /** Of the least wait, and of a measurement. */
+    static constexpr std::chrono::milliseconds INTERVAL{100};
+    /** The mean is that of so many answers, or of those within the longest time. */
+    static constexpr std::uint64_t ANSWERS = 16;
+    static constexpr std::chrono::seconds LONGEST{1};
+    /** The overload lasts so long after the last sign of it. */
+    static constexpr std::chrono::seconds CALM{10};
+
+    /** A request has waited this long: until an instance began it, or until it was given up. Told
+     *  when the request ends. */
+    void waited(Time time, Time target, MonotonicTime now) noexcept EXCLUDES(mutex_);
+    /** A request comes that need not wait. */
+    void idle() noexcept EXCLUDES(mutex_);
+    /** A request comes that has to wait. False: refuse it. */
+    bool mayWait(const Load &load, Time target, MonotonicTime now) noexcept EXCLUDES(mutex_);
+
+private:
+    void measure(const Load &load, MonotonicTime now) noexcept REQUIRES(mutex_);
+    bool stalled(const Load &load, Time target, MonotonicTime now) noexcept REQUIRES(mutex_);
+    void sign(MonotonicTime now) noexcept REQUIRES(mutex_);
+
+    Mutex mutex_{Locks::QUEUE_DELAY};
+    /** The last sign of an overload. */
+    MonotonicTime lastSign_ GUARDED_BY(mutex_);
+    bool overloaded_ GUARDED_BY(mutex_) = false;
+
+    MonotonicTime intervalBegin_ GUARDED_BY(mutex_);
+    /** The least wait of the interval. Time::max(): none is known. */
+    Time least_ GUARDED_BY(mutex_) = Time::max();
+
+    /** Where the measurement of the mean begins. */
+    MonotonicTime measuredSince_ GUARDED_BY(mutex_);
+    Load then_ GUARDED_BY(mutex_);
+    /** Of an answer, as last measured. Negative: never yet. */
+    double meanSeconds_ GUARDED_BY(mutex_) = -1;
+
+    /** When the last request came that had to wait. */
+    MonotonicTime lastWait_ GUARDED_BY(mutex_);
+    /** Since when requests wait and no answer comes. */
+    MonotonicTime stalledSince_ GUARDED_BY(mutex_);
+    std::uint64_t lastAnswers_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,47 @@
+#include "spawning/DiagnosisRule.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::size_t LOOKED_AT = 4096;
+
+}  // namespace
+
+std::string_view beginning(const std::string &text) {
+    return std::string_view(text).substr(0, LOOKED_AT);
+}
+
+bool has(const std::string &text, std::string_view part) {
+    return beginning(text).find(part) != std::string_view::npos;
+}
+
+bool hasAny(const std::string &text, std::initializer_list<std::string_view> parts) {
+    for (const std::string_view part : parts) {
+        if (has(text, part)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool isA(const FailureFacts &failure, std::initializer_list<std::string_view> classes) {
+    for (const std::string_view name : classes) {
+        if (failure.exceptionClass == name) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Finding behind(const std::string &text, std::string_view marker, std::string_view ends) {
+    const std::string_view looked = beginning(text);
+    const auto at = looked.find(marker);
+    if (at == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const std::string_view rest = looked.substr(at + marker.size());
+    return std::string(rest.substr(0, rest.find_first_of(ends)));
+}
+
+}  // namespace Passenger

@@ -1,0 +1,116 @@
+#include "spawning/PythonRules.h"
+
+namespace Passenger {
+
+namespace {
+
+bool isPython(const FailureFacts &failure, std::initializer_list<std::string_view> classes) {
+    return failure.python && isA(failure, classes);
+}
+
+/** `/srv/app/venv/bin/python -m pip install flask`: the loader's message names the interpreter. */
+Finding missingModule(const FailureFacts &failure) {
+    if (!isPython(failure, {"ModuleNotFoundError"})) {
+        return std::nullopt;
+    }
+    const Finding name = behind(failure.exceptionMessage, "No module named '", "'.");
+    const Finding interpreter = behind(failure.exceptionMessage, " (in ", ")");
+    return interpreter.value_or("python3") + " -m pip install " + name.value_or("MODULE");
+}
+
+/** `passenger_wsgi.py, line 2` in `invalid syntax (passenger_wsgi.py, line 2)`. */
+Finding badSyntax(const FailureFacts &failure) {
+    if (!isPython(failure, {"SyntaxError", "IndentationError", "TabError"})) {
+        return std::nullopt;
+    }
+    const std::string_view message = beginning(failure.exceptionMessage);
+    const auto open = message.rfind('(');
+    const auto close = message.rfind(')');
+    return open != std::string_view::npos && close != std::string_view::npos && open < close
+               ? std::string(message.substr(open + 1, close - open - 1))
+               : "the application's code";
+}
+
+/** `libpq.so.5` in `libpq.so.5: cannot open shared object file: …`. */
+Finding missingSystemLibrary(const FailureFacts &failure) {
+    const std::string_view message = beginning(failure.exceptionMessage);
+    const auto end = message.find(": cannot open shared object file");
+    return isPython(failure, {"ImportError", "OSError"}) && end != std::string_view::npos
+               ? Finding(std::string(message.substr(0, end)))
+               : std::nullopt;
+}
+
+/** `'/srv/app/.env'` in `[Errno 13] Permission denied: '/srv/app/.env'`. */
+Finding fileOf(const FailureFacts &failure, std::string_view exceptionClass) {
+    return failure.python && failure.exceptionClass == exceptionClass
+               ? behind(failure.exceptionMessage, ": '", "'\n").value_or("a file")
+               : Finding();
+}
+
+Finding missingVariable(const FailureFacts &failure) {
+    return isPython(failure, {"KeyError"}) && has(failure.exceptionMessage, "'")
+               ? behind(failure.exceptionMessage, "'", "'")
+               : std::nullopt;
+}
+
+constexpr DiagnosisRule RULES[] = {
+    {[](const FailureFacts &f) { return when(f.step == "Python started"); },
+     "The Python interpreter does not exist, or the application's user may not execute it (all folders above it need "
+     "x).",
+     "Set PassengerPython to the whole path, and run it as that user: PYTHON --version"},
+    {missingModule, "A module is not installed for the Python that runs the application.",
+     "Run: {} (a module of your own: check its path). If it is installed for another Python, such as that of a "
+     "virtualenv, set PassengerPython to that one, for example /srv/app/venv/bin/python."},
+    {badSyntax, "The file does not follow Python's grammar: {}. It may be written for a newer Python.",
+     "Correct that line, or the line before it. Check with: python3 -m py_compile FILE. PassengerPython chooses the "
+     "Python."},
+    {[](const FailureFacts &f) { return when(f.python && has(f.exceptionMessage, "defines no \"application\"")); },
+     "The startup file has no object called application.",
+     "Define it, for example: application = Flask(__name__), or for Django: application = get_wsgi_application(). Is "
+     "it called app? Add: application = app"},
+    {[](const FailureFacts &f) { return when(f.python && has(f.exceptionMessage, "which cannot be called")); },
+     "The object called application is no application.",
+     "It must be a function of (environ, start_response) for WSGI, of (scope, receive, send) for ASGI, or an object "
+     "that can be called like that."},
+    {missingSystemLibrary, "The system library {} is missing, which a module in C needs.",
+     "Install the package that has it (Debian: apt-file search {}), or install the module anew with pip."},
+    {[](const FailureFacts &f) { return fileOf(f, "PermissionError"); },
+     "The user that the application runs as has no permission for {}, or for a folder above it.",
+     "Give the user that is named below the permission (chmod, chown). PassengerUser chooses another user."},
+    {[](const FailureFacts &f) { return fileOf(f, "FileNotFoundError"); }, "The file or folder does not exist: {}",
+     "Check that it was deployed, and that its path fits the application's folder."},
+    {missingVariable, "The application requires \"{}\", most likely an environment variable, and it is not set.",
+     "Set it in httpd's configuration (SetEnv {} VALUE), and look at the environment below."},
+    {[](const FailureFacts &f) { return when(isPython(f, {"django.core.exceptions.ImproperlyConfigured"})); },
+     "Django's settings are not found, or are not complete.",
+     "See the message. Check DJANGO_SETTINGS_MODULE (SetEnv) and that the settings name all that they need."},
+    {[](const FailureFacts &f) {
+         return when(isPython(
+             f, {"ConnectionRefusedError", "django.db.utils.OperationalError", "psycopg2.OperationalError",
+                 "psycopg.OperationalError", "sqlalchemy.exc.OperationalError", "redis.exceptions.ConnectionError"}));
+     },
+     "The application needs a database or another server while it loads, and cannot reach it.",
+     "Check that the server runs, and that the application's settings have the right address and account."},
+    {[](const FailureFacts &f) { return when(f.python && (has(f.exceptionMessage, "Address already in use"))); },
+     "The application opens a port while it loads, and another process uses it. mod_passenger needs none.",
+     "Start the server only below if __name__ == \"__main__\", and define application. A program that is a server of "
+     "its own runs by PassengerAppStartCommand."},
+    {[](const FailureFacts &f) { return when(isPython(f, {"MemoryError"})); },
+     "The machine has too little memory, or a limit on memory is too low.",
+     "Provide more memory, raise the limit (systemd: MemoryMax=, LimitAS=), or run fewer instances "
+     "(PassengerMaxPoolSize)."},
+    {[](const FailureFacts &f) {
+         return when(isPython(f, {"NameError", "AttributeError", "TypeError", "ValueError", "ImportError"}));
+     },
+     "The application or one of its modules has an error, or a module has another version than the application "
+     "expects.",
+     "See the last lines of the traceback that belong to the application."},
+};
+
+}  // namespace
+
+std::span<const DiagnosisRule> pythonRules() noexcept {
+    return RULES;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,133 @@
+/*
+ * Waits for many descriptors in Node's event loop. libuv makes each descriptor that it watches
+ * non-blocking, for all processes that share it. So it watches one epoll instance alone, which has
+ * the others.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "passenger_native.h"
+
+/* Events of one turn of the loop. */
+enum { MOST_EVENTS = 64 };
+
+static int poller = -1;
+static uv_poll_t *watcher;
+static napi_env loop_env;
+static napi_ref callback;
+static napi_async_context context;
+/* Pairs: what add() was told, and the events. JavaScript sees it. */
+static uint32_t *news;
+
+static void look(uv_poll_t *handle, int status, int events) {
+    (void)handle;
+    (void)status;
+    (void)events;
+    if (loop_env == NULL) {
+        return;
+    }
+    struct epoll_event found[MOST_EVENTS];
+    const int count = epoll_wait(poller, found, MOST_EVENTS, 0);
+    if (count <= 0) {
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        news[2 * i] = found[i].data.u32;
+        news[2 * i + 1] = found[i].events;
+    }
+    napi_handle_scope scope;
+    napi_value receiver, function, argument;
+    napi_open_handle_scope(loop_env, &scope);
+    napi_get_global(loop_env, &receiver);
+    napi_get_reference_value(loop_env, callback, &function);
+    napi_create_int32(loop_env, count, &argument);
+    if (napi_make_callback(loop_env, context, receiver, function, 1, &argument, NULL) == napi_pending_exception) {
+        napi_value error;
+        napi_get_and_clear_last_exception(loop_env, &error);
+        napi_fatal_exception(loop_env, error);
+    }
+    napi_close_handle_scope(loop_env, scope);
+}
+
+/* Node ends this environment. Its loop still closes handles, but JavaScript must not run. */
+static void stop(void *data) {
+    (void)data;
+    uv_poll_stop(watcher);
+    loop_env = NULL;
+}
+
+/* openPoller(callback): calls it with a number of pairs in the array that this returns. The loop
+ * may end meanwhile. */
+static napi_value open_poller(napi_env env, napi_callback_info info) {
+    const arguments_t arguments = arguments_of(env, info);
+    uv_loop_t *loop = NULL;
+    napi_value name, memory, result;
+    void *data = NULL;
+    poller = epoll_create1(EPOLL_CLOEXEC);
+    watcher = malloc(uv_handle_size(UV_POLL));
+    if (poller < 0 || watcher == NULL) {
+        return fail(env, "epoll", errno);
+    }
+    loop_env = env;
+    if (napi_get_uv_event_loop(env, &loop) != napi_ok ||
+        napi_create_reference(env, arguments.values[0], 1, &callback) != napi_ok ||
+        napi_create_string_utf8(env, "PASSENGER", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+        napi_async_init(env, NULL, name, &context) != napi_ok ||
+        napi_create_arraybuffer(env, sizeof(uint32_t) * 2 * MOST_EVENTS, &data, &memory) != napi_ok ||
+        napi_create_typedarray(env, napi_uint32_array, (size_t)2 * MOST_EVENTS, memory, 0, &result) != napi_ok) {
+        return fail(env, "the event loop", EINVAL);
+    }
+    news = data;
+    const int error = uv_poll_init(loop, watcher, poller);
+    if (error != 0 || uv_poll_start(watcher, UV_READABLE, look) != 0) {
+        return fail(env, "the event loop", -error);
+    }
+    napi_add_env_cleanup_hook(env, stop, NULL);
+    uv_unref((uv_handle_t *)watcher);
+    return result;
+}
+
+/* keepLoop(keeps): whether the event loop goes on while only the poller waits. */
+static napi_value keep_loop(napi_env env, napi_callback_info info) {
+    const arguments_t arguments = arguments_of(env, info);
+    bool keeps = false;
+    napi_get_value_bool(env, arguments.values[0], &keeps);
+    if (keeps) {
+        uv_ref((uv_handle_t *)watcher);
+    } else {
+        uv_unref((uv_handle_t *)watcher);
+    }
+    return NULL;
+}
+
+/* 0, or a negated value of errno. */
+static napi_value control(napi_env env, napi_callback_info info, int operation) {
+    const arguments_t arguments = arguments_of(env, info);
+    struct epoll_event event = {.events = (uint32_t)number_at(&arguments, 1),
+                                .data = {.u32 = (uint32_t)number_at(&arguments, 2)}};
+    return number(env, epoll_ctl(poller, operation, (int)number_at(&arguments, 0), &event) != 0 ? -errno : 0);
+}
+
+/* watch(descriptor, events, tag) */
+static napi_value watch(napi_env env, napi_callback_info info) {
+    return control(env, info, EPOLL_CTL_ADD);
+}
+
+/* watchFor(descriptor, events, tag): other events. */
+static napi_value watch_for(napi_env env, napi_callback_info info) {
+    return control(env, info, EPOLL_CTL_MOD);
+}
+
+/* unwatch(descriptor): before it is closed, since other processes share it. */
+static napi_value unwatch(napi_env env, napi_callback_info info) {
+    return control(env, info, EPOLL_CTL_DEL);
+}
+
+bool add_poller(napi_env env, napi_value exports) {
+    return add_function(env, exports, "openPoller", open_poller) && add_function(env, exports, "keepLoop", keep_loop) &&
+           add_function(env, exports, "watch", watch) && add_function(env, exports, "watchFor", watch_for) &&
+           add_function(env, exports, "unwatch", unwatch);
+}

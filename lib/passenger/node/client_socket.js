@@ -1,0 +1,138 @@
+"use strict";
+
+// What the application sees as the client's connection. No byte of HTTP goes through it.
+const { ProxiedSocket } = require("./proxied_socket");
+
+function onTimeout() {
+    const response = this._httpMessage;
+    const request = this.exchange && this.exchange.request;
+    const heard = [
+        request && !request.complete && request.emit("timeout", this), response && response.emit("timeout", this),
+        this.server.emit("timeout", this),
+    ];
+    if (!heard.some(Boolean)) {
+        this.destroy();
+    }
+}
+
+function onError(error) {
+    this.server.emit("clientError", error, this);
+}
+
+// Of a reply channel, from one exchange to the next, as long as these end cleanly.
+class ClientSocket extends ProxiedSocket {
+    constructor(server) {
+        super();
+        this.server = server;
+        // The exchange that is in work.
+        this.exchange = null;
+        this._httpMessage = null;
+        this.on("timeout", onTimeout);
+        this.on("error", onError);
+    }
+
+    // For the next exchange.
+    begin(exchange, head) {
+        this.exchange = exchange;
+        this.serves(head);
+        if (this.server.timeout || this.timeout) {
+            this.setTimeout(this.server.timeout);
+        }
+    }
+
+    // Of a Unix socket.
+    get localAddress() {
+        return undefined;
+    }
+
+    get localPort() {
+        return undefined;
+    }
+
+    get pending() {
+        return false;
+    }
+
+    // All that is written in one turn of the event loop is one message, anyway.
+    get writableCorked() {
+        return 1;
+    }
+
+    get writableLength() {
+        return this.exchange ? this.exchange.waiting : 0;
+    }
+
+    cork() {
+        return undefined;
+    }
+
+    uncork() {
+        return undefined;
+    }
+
+    // Node's answer writes its body here, and its interim answers.
+    write(data, encoding, callback) {
+        const done = typeof encoding === "function" ? encoding : callback;
+        if (!this.exchange) {
+            if (done) {
+                process.nextTick(done, new Error("the exchange on this connection is over"));
+            }
+            return false;
+        }
+        if (this.timeout) {
+            this._refreshTimeout();
+        }
+        return this.exchange.write(data, done === encoding ? undefined : encoding, done);
+    }
+
+    // The application closes the connection.
+    end(...parts) {
+        const callback = parts.find((part) => typeof part === "function");
+        if (callback) {
+            this.once("close", callback);
+        }
+        this.destroy();
+        return this;
+    }
+
+    // Node asks for the body of a request.
+    resume() {
+        if (this.exchange) {
+            this.exchange.resumeBody();
+        }
+        return this;
+    }
+
+    pause() {
+        if (this.exchange) {
+            this.exchange.pauseBody();
+        }
+        return this;
+    }
+
+    ref() {
+        return this;
+    }
+
+    unref() {
+        return this;
+    }
+
+    _read() {
+        return undefined;
+    }
+
+    _destroy(error, callback) {
+        const { exchange } = this;
+        if (exchange) {
+            exchange.cutOff();
+        }
+        super._destroy(error, callback);
+    }
+
+    _refreshTimeout() {
+        this._unrefTimer();
+    }
+}
+
+module.exports = { ClientSocket };

@@ -1,0 +1,88 @@
+"use strict";
+
+// What Node's http.Server has for itself, and what its answers and connections do otherwise here.
+const diagnostics = require("diagnostics_channel");
+const http = require("http");
+const { ClientSocket } = require("./client_socket");
+const { UpgradedSocket } = require("./upgraded_socket");
+
+// A member of a Node object that only has a symbol of Node's own.
+function symbolOf(object, description) {
+    return Object.getOwnPropertySymbols(object).find((one) => one.description === description);
+}
+
+const sample = http.createServer();
+const REQUEST_CLASS = symbolOf(sample, "IncomingMessage");
+const RESPONSE_CLASS = symbolOf(sample, "ServerResponse");
+const NEED_DRAIN = symbolOf(new http.ServerResponse({ method: "GET", httpVersionMajor: 1, httpVersionMinor: 1 }),
+    "kNeedDrain");
+
+// httpd frames the body, so its text has no chunks. Applications such as Express change the
+// prototype of an answer, so that a class of its own could lose the method.
+const storeHeader = http.ServerResponse.prototype._storeHeader;
+http.ServerResponse.prototype._storeHeader = function (firstLine, headers) {
+    storeHeader.call(this, firstLine, headers);
+    if (this.socket instanceof ClientSocket) {
+        this.chunkedEncoding = false;
+        // write() gets the body only, and send() takes the head from the answer.
+        this._headerSent = true;
+    }
+};
+
+// The text of interim answers comes by the same way as that of the body.
+for (const name of ["writeContinue", "writeProcessing", "writeEarlyHints"]) {
+    const method = http.ServerResponse.prototype[name];
+    // Older Nodes have not all of them.
+    if (method) {
+        http.ServerResponse.prototype[name] = function (...parts) {
+            const exchange = this.socket instanceof ClientSocket ? this.socket.exchange : null;
+            if (!exchange) {
+                return method.apply(this, parts);
+            }
+            exchange.writesInterim = true;
+            try {
+                return method.apply(this, parts);
+            } finally {
+                exchange.writesInterim = false;
+            }
+        };
+    }
+}
+
+// Node's own listener, which would parse HTTP.
+const [connectionListener] = sample.listeners("connection");
+
+// Keeps Node from parsing HTTP on our connections. An application may have others.
+exports.prepareServer = function (server) {
+    server.removeListener("connection", connectionListener);
+    server.prependListener("connection", (socket) => {
+        if (!(socket instanceof ClientSocket || socket instanceof UpgradedSocket)) {
+            connectionListener.call(server, socket);
+        }
+    });
+};
+
+const started = diagnostics.channel("http.server.request.start");
+const finished = diagnostics.channel("http.server.response.finish");
+
+// False: nobody has subscribed.
+function publish(channel, request, response, socket) {
+    const { hasSubscribers } = channel;
+    if (hasSubscribers) {
+        channel.publish({ request, response, socket, server: socket.server });
+    }
+    return hasSubscribers;
+}
+
+exports.publishStart = (request, response, socket) => publish(started, request, response, socket);
+
+// A listener of an answer's `finish`.
+exports.onFinish = function () {
+    if (this.socket) {
+        publish(finished, this.req, this, this.socket);
+    }
+};
+
+exports.requestClass = (server) => server[REQUEST_CLASS] || http.IncomingMessage;
+exports.responseClass = (server) => server[RESPONSE_CLASS] || http.ServerResponse;
+exports.NEED_DRAIN = NEED_DRAIN;

@@ -1,0 +1,213 @@
+"use strict";
+
+// A process that serves requests, from its start to its end. The main thread has its event loop.
+const { Channels } = require("./channels");
+const frames = require("./frames");
+const log = require("./log");
+const native = require("./native");
+const { Service } = require("./service");
+const { Source } = require("./source");
+
+// Milliseconds that requests in work have at the end.
+const FINISH_WITHIN = 60000;
+const NO_THREADS = "only Ruby and Python instances tell where their threads are\n";
+
+class Instance {
+    // `stopTimeout`: milliseconds that the application has for its own end.
+    constructor(control, stopTimeout) {
+        this._control = control;
+        this._stopTimeout = stopTimeout;
+        this._channels = new Channels(control);
+        this._service = null;
+        this._server = null;
+        this._threads = 0;
+        this._limit = 0;
+        this._answered = 0;
+        this._ending = false;
+        this._applicationEnds = false;
+        // Called before the process exits, if the agent has not said SERVE.
+        this.onEarlyEnd = null;
+        control.onFrame = (frame) => this._handle(frame);
+        control.onEnd = (reason) => this._controlEnded(reason);
+    }
+
+    // The application's server listens. The agent answers with SERVE.
+    loaded(server) {
+        this._server = server;
+        this._tell(frames.LOADED);
+    }
+
+    // From the service.
+    paused() {
+        this._tell(frames.PAUSE, 1);
+    }
+
+    resumed() {
+        this._tell(frames.PAUSE, 0);
+    }
+
+    answered() {
+        this._answered++;
+        if (this._answered === this._limit) {
+            this._tell(frames.LIMIT_REACHED);
+        }
+    }
+
+    // From the service: the application has closed its server.
+    closed() {
+        this.end();
+    }
+
+    // Takes no further request, and ends when those in work are answered.
+    end() {
+        if (this._ending) {
+            return;
+        }
+        this._ending = true;
+        if (!this._service) {
+            this.onEarlyEnd();
+            process.exit(0);
+        }
+        const timer = setTimeout(() => {
+            log.event("instance.gave_up_waiting", { requests: this._service.busy });
+            this._endApplication();
+        }, FINISH_WITHIN);
+        this._service.finish(() => {
+            clearTimeout(timer);
+            this._endApplication();
+        });
+    }
+
+    // The last messages are with httpd. The application may clear up, as elsewhere at SIGTERM.
+    _endApplication() {
+        // The last request may be answered after the time limit.
+        if (this._applicationEnds) {
+            return;
+        }
+        this._applicationEnds = true;
+        const listens = process.listeners("SIGTERM").some((listener) => listener !== this.onSignal);
+        process.removeListener("SIGTERM", this.onSignal);
+        if (!listens) {
+            // Its own processes have the signal, too.
+            process.once("SIGTERM", () => process.exit(0));
+        }
+        try {
+            process.kill(-process.pid, "SIGTERM");
+        } catch {
+            process.kill(process.pid, "SIGTERM");
+        }
+        // It may also end by having nothing to do.
+        native.addon.keepLoop(false);
+        setTimeout(() => process.reallyExit(0), this._stopTimeout).unref();
+    }
+
+    _handle(frame) {
+        switch (frame.type) {
+            case frames.SERVE:
+                this._serve(frame);
+                break;
+            case frames.CHANNEL:
+                this._channels.add(frame.id(0), ...frame.takeDescriptors(1));
+                break;
+            case frames.NO_CHANNEL:
+                this._channels.refuse(frame.id(0));
+                break;
+            case frames.DROP:
+                frame.fields.forEach((_, i) => this._channels.drop(frame.id(i)));
+                break;
+            case frames.PAUSE:
+                this._pauseOrResume(frame);
+                break;
+            case frames.THREADS:
+                if (frame.fields.length === 0) {
+                    this._tell(frames.THREADS, NO_THREADS);
+                }
+                break;
+            case frames.FINISH:
+                this.end();
+                break;
+            default:
+                frame.close();
+                log.event("control.unexpected_frame", { type: frame.type });
+        }
+    }
+
+    // A second SERVE comes from the successor of a pool process. READY goes first: the agent supposes
+    // that an instance has no request before.
+    _serve(frame) {
+        if (!this._service) {
+            this._serveFirst(frame);
+            return;
+        }
+        const source = new Source(frame, this._service);
+        if (source.threads !== this._threads) {
+            source.close();
+            throw new frames.ProtocolError(`SERVE names ${source.threads} threads instead of ${this._threads}`);
+        }
+        this._channels.forget();
+        this._tell(frames.READY);
+        if (this._limit > 0 && this._answered >= this._limit) {
+            this._tell(frames.LIMIT_REACHED);
+        }
+        this._service.replace(source);
+    }
+
+    _serveFirst(frame) {
+        const service = new Service(this._server, this._channels, this);
+        const source = new Source(frame, service);
+        log.app = frame.text(2);
+        this._threads = source.threads;
+        this._limit = frame.number(3, 0);
+        this._service = service;
+        const close = this._server.closeAllConnections;
+        this._server.closeAllConnections = (...args) => {
+            service.destroyAll();
+            return close && close.apply(this._server, args);
+        };
+        this._tell(frames.READY);
+        const interval = frame.number(6, 0);
+        if (interval > 0) {
+            this._control.beat(frames.HEARTBEAT, interval);
+        }
+        service.begin(source);
+    }
+
+    _pauseOrResume(frame) {
+        const state = frame.text(0);
+        if (state !== "0" && state !== "1") {
+            throw new frames.ProtocolError(`PAUSE with ${state}`);
+        }
+        if (state === "1") {
+            this._service.pause();
+        } else {
+            this._service.resume(...frame.descriptors.length > 0 ? frame.takeDescriptors(1) : []);
+        }
+    }
+
+    _controlEnded(reason) {
+        if (reason) {
+            log.event("control.broken", { reason });
+        }
+        this._channels.stop();
+        this.end();
+    }
+
+    _tell(type, ...fields) {
+        this._control.write(type, ...fields);
+    }
+}
+
+// SIGTERM and SIGINT end an instance, unless the application has listeners of its own. SIGQUIT, which
+// the agent sends before it kills, must not.
+exports.listenToSignals = function (instance) {
+    instance.onSignal = (signal) => {
+        if (process.listenerCount(signal) === 1) {
+            instance.end();
+        }
+    };
+    process.on("SIGTERM", instance.onSignal);
+    process.on("SIGINT", instance.onSignal);
+    process.on("SIGQUIT", () => {});
+};
+
+exports.Instance = Instance;

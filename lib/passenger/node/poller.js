@@ -1,0 +1,56 @@
+"use strict";
+
+// Tells objects of events on their descriptors, in the event loop. Each has a method
+// onEvents(events).
+const { getSystemErrorName } = require("util");
+const native = require("./native");
+
+const handlers = new Map();
+let news = null;
+let lastTag = 0;
+
+function deliver(events, count) {
+    let at = 0;
+    try {
+        while (at < count) {
+            const handler = handlers.get(events[2 * at]);
+            const which = events[2 * at + 1];
+            at++;
+            if (handler) {
+                handler.onEvents(which);
+            }
+        }
+    } finally {
+        // The application has thrown, and perhaps goes on.
+        if (at < count) {
+            const rest = events.slice(2 * at, 2 * count);
+            setImmediate(deliver, rest, count - at);
+        }
+    }
+}
+
+exports.open = function () {
+    news = native.addon.openPoller((count) => deliver(news, count));
+};
+
+// Returns the tag by which the others name the object. Throws where the kernel watches no more.
+exports.watch = function (descriptor, events, handler) {
+    lastTag = lastTag + 1 >>> 0;
+    handlers.set(lastTag, handler);
+    const result = native.addon.watch(descriptor, events, lastTag);
+    if (result !== 0) {
+        handlers.delete(lastTag);
+        throw new Error(`descriptor ${descriptor} cannot be watched: ${getSystemErrorName(result)}`);
+    }
+    return lastTag;
+};
+
+exports.watchFor = function (descriptor, events, tag) {
+    native.addon.watchFor(descriptor, events, tag);
+};
+
+// Before the descriptor is closed.
+exports.unwatch = function (descriptor, tag) {
+    handlers.delete(tag);
+    native.addon.unwatch(descriptor);
+};

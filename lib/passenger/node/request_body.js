@@ -1,0 +1,223 @@
+"use strict";
+
+// The body of a request, which comes in BODY messages while the application reads it.
+const layout = require("./layout");
+const log = require("./log");
+const native = require("./native");
+
+// Milliseconds.
+const SILENCE = 1000;
+// Pieces that are taken at once: the event loop has other work, too.
+const MOST_PIECES = 4;
+
+class RequestBody {
+    // `length`: of the whole body; undefined: unknown. `resends`: BODY messages of so many earlier
+    // tickets count, too. `first`: bytes that came behind the rest of a long head. `follows`: it comes
+    // in messages.
+    constructor(exchange, length, resends, first, follows) {
+        this._exchange = exchange;
+        this._left = length;
+        this._resends = resends;
+        this._stale = 0;
+        this._flows = false;
+        this._ended = false;
+        this._first = first;
+        this._follows = follows;
+        this._quota = MOST_PIECES;
+        this._goesOn = false;
+        // Bytes that the application's request has got.
+        this.arrived = 0;
+    }
+
+    get isComing() {
+        return this._follows && !this._ended;
+    }
+
+    // The application reads nothing at present.
+    get isPaused() {
+        return !this._flows;
+    }
+
+    // The whole body has come with the request. The answer may be over by now.
+    give(bytes) {
+        this._ended = true;
+        const { request } = this._exchange;
+        request.complete = true;
+        if (bytes.length > 0 && !request._dumped) {
+            request.push(bytes);
+        }
+        request.push(null);
+    }
+
+    resume() {
+        this._flows = true;
+        this._take();
+    }
+
+    pause() {
+        this._flows = false;
+    }
+
+    close() {
+        this._ended = true;
+    }
+
+    onReadable() {
+        this._quota = MOST_PIECES;
+        this._take();
+    }
+
+    // Node asks for more during push(), so that the quota is that of the whole turn.
+    _take() {
+        while (this._flows && !this._ended) {
+            if (this._quota === 0) {
+                this._goOnLater();
+                return;
+            }
+            const piece = this._next();
+            if (piece === null) {
+                return;
+            }
+            this._quota--;
+            this._pass(piece);
+        }
+    }
+
+    _goOnLater() {
+        if (!this._goesOn) {
+            this._goesOn = true;
+            setImmediate(() => {
+                this._goesOn = false;
+                this._exchange.onEvents(native.IN, false);
+            });
+        }
+    }
+
+    // A piece and whether it is the last one. Null: nothing has come, or nothing will.
+    _next() {
+        if (this._first) {
+            const first = this._first;
+            this._first = null;
+            return [first, false];
+        }
+        const piece = nextPiece(this._exchange.channel, this._exchange.ticket, this._resends, this);
+        if (piece === undefined) {
+            this._childEnds();
+            return null;
+        }
+        if (piece === false) {
+            this._breakOff();
+            return null;
+        }
+        return piece;
+    }
+
+    _pass([bytes, isLast]) {
+        const { request } = this._exchange;
+        this._exchange.progressed();
+        let piece = bytes;
+        if (this._left !== undefined) {
+            // Bytes beyond the length that the client gave are cut.
+            piece = bytes.subarray(0, this._left);
+            this._left -= piece.length;
+        }
+        if (isLast && this._left > 0) {
+            this._breakOff();
+            return;
+        }
+        this._ended = isLast;
+        if (isLast) {
+            request.complete = true;
+        }
+        this.arrived += piece.length;
+        if (piece.length > 0 && !request._dumped && !request.push(piece)) {
+            this._flows = false;
+        }
+        if (isLast) {
+            request.push(null);
+            this._exchange.bodyEnded();
+        }
+    }
+
+    // The child has given the exchange up; or the answer has begun, and the child does not ask its
+    // client for the body.
+    _childEnds() {
+        this._ended = true;
+        if (!this._exchange.reply.started) {
+            this._exchange.clientLeft();
+        } else {
+            this._exchange.bodyEnded();
+            this._awaitSilence(this._exchange.reply.sent);
+        }
+    }
+
+    // Within its answer the application waits for the body, if it says nothing for a second.
+    _awaitSilence(sent) {
+        const { reply, socket } = this._exchange;
+        setTimeout(() => {
+            if (this._exchange.over) {
+                return;
+            }
+            if (reply.sent === sent) {
+                socket.destroy();
+            } else {
+                this._awaitSilence(reply.sent);
+            }
+        }, SILENCE).unref();
+    }
+
+    _breakOff() {
+        this._ended = true;
+        const { response } = this._exchange;
+        if (response && response.writableEnded) {
+            this._exchange.bodyEnded();
+        } else {
+            breakOff(this._exchange);
+        }
+    }
+}
+
+// The body is not whole. The child waits for an answer, unless it is gone: then none can be sent.
+function breakOff(exchange) {
+    exchange.reply.fail(400, "Bad Request");
+    if (exchange.reply.waits) {
+        exchange.handedOver();
+    } else {
+        // Drops the channel: more may come on it.
+        exchange.clientLeft();
+    }
+}
+
+// A piece of the body, or of the rest of the head, and whether it is the last one. Null: nothing has
+// come. Undefined: the child has given the exchange up. False: there are too many messages of others,
+// which `state._stale` counts.
+function nextPiece(channel, ticket, resends, state) {
+    for (;;) {
+        const result = native.addon.receive(channel.descriptor, layout.MESSAGE_LIMIT + 1);
+        if (result === native.EAGAIN) {
+            return null;
+        }
+        if (result === native.EINTR) {
+            continue;
+        }
+        if (result <= 0) {
+            return undefined;
+        }
+        const size = native.sizeOf(result);
+        native.closeAll(native.takeDescriptors(result));
+        const { words, received } = native;
+        const itsTicket = size < layout.REPLY_HEADER ? 0 : words[0] + words[1] * 0x100000000;
+        if (itsTicket > 0 && itsTicket >= ticket - resends && itsTicket <= ticket && received[8] === layout.BODY &&
+            size <= layout.MESSAGE_LIMIT) {
+            return [Buffer.from(received.subarray(layout.REPLY_HEADER, size)), (received[9] & 1) !== 0];
+        }
+        // Messages of an earlier exchange are dropped, up to a limit.
+        state._stale += Math.max(size, layout.REPLY_HEADER);
+        if (state._stale > layout.STALE_LIMIT) {
+            log.complain("request.malformed", { reason: "too many messages of other exchanges on the reply channel" });
+            return false;
+        }
+    }
+}
+
+module.exports = { RequestBody, breakOff, nextPiece };

@@ -1,0 +1,134 @@
+"use strict";
+
+// Where an instance takes requests, and where it claims them.
+const { ProtocolError } = require("./frames");
+const layout = require("./layout");
+const native = require("./native");
+const poller = require("./poller");
+
+// A queue, the memory for claims, and the cells that no request uses: what one SERVE hands over.
+class Source {
+    // Throws ProtocolError.
+    constructor(frame, service) {
+        const cell = frame.number(0);
+        this.threads = frame.number(1);
+        this.stickyId = frame.number(4, 0);
+        // No request is taken before the agent says so.
+        this.paused = frame.fields.length > 7 && frame.text(7) === "1";
+        const [common, claims, marks, ...own] = frame.takeDescriptors(this.stickyId ? 4 : 3);
+        this._service = service;
+        this._common = common;
+        this._own = own.length > 0 ? own[0] : -1;
+        this._tags = [];
+        this.ended = false;
+        this.busy = 0;
+        if (!(this.threads > 0 && this.threads <= layout.CLAIMS - cell)) {
+            native.closeAll([common, claims, marks, ...own]);
+            throw new ProtocolError(`the agent's SERVE names ${this.threads} threads from cell ${cell} on`);
+        }
+        this._claims = native.addon.openClaims(claims, marks, cell + this.threads);
+        native.closeAll([claims, marks]);
+        this._cells = Array.from({ length: this.threads }, (_, i) => cell + this.threads - 1 - i);
+    }
+
+    claim(cell, channel, ticket) {
+        return native.addon.claim(this._claims, cell, channel, ticket);
+    }
+
+    get hasRoom() {
+        return this._cells.length > 0;
+    }
+
+    takeCell() {
+        this.busy++;
+        return this._cells.pop();
+    }
+
+    giveBack(cell) {
+        native.addon.clearClaim(this._claims, cell);
+        this._cells.push(cell);
+        this.busy--;
+    }
+
+    // Watches the queues while requests may be taken and there is a cell.
+    watch(opened) {
+        const wanted = opened && !this.ended && this.hasRoom;
+        if (wanted === this._tags.length > 0) {
+            return;
+        }
+        if (wanted) {
+            this._tags = this._queues().map((queue) => [queue, poller.watch(queue, native.IN, this)]);
+        } else {
+            this._tags.forEach(([queue, tag]) => poller.unwatch(queue, tag));
+            this._tags = [];
+        }
+    }
+
+    onEvents() {
+        this._service.take(this);
+    }
+
+    // The size of the next message in the shared memory, those of the own queue first; 0: there is
+    // none.
+    receive() {
+        return this._receiveOwn() || this._receiveCommon();
+    }
+
+    // Another own queue, unless it is undefined.
+    goOn(own) {
+        if (own !== undefined) {
+            this._dropOwn();
+            this._own = own;
+        }
+    }
+
+    close() {
+        this.watch(false);
+        this._dropOwn();
+        native.addon.close(this._common);
+        native.addon.closeClaims(this._claims);
+    }
+
+    _queues() {
+        return this._own === -1 ? [this._common] : [this._own, this._common];
+    }
+
+    _receiveOwn() {
+        if (this._own === -1) {
+            return 0;
+        }
+        const size = this._receive(this._own);
+        if (size === 0 && native.addon.hasEnded(this._own)) {
+            // The agent sends no more requests there. That does not end the instance.
+            this._dropOwn();
+        }
+        return Math.max(size, 0);
+    }
+
+    _receiveCommon() {
+        const size = this._receive(this._common);
+        if (size === 0 && native.addon.hasEnded(this._common)) {
+            this.ended = true;
+        }
+        return Math.max(size, 0);
+    }
+
+    _receive(queue) {
+        const result = native.addon.receive(queue, layout.MESSAGE_LIMIT + 1);
+        if (result <= 0) {
+            return result;
+        }
+        native.closeAll(native.takeDescriptors(result));
+        return native.sizeOf(result);
+    }
+
+    _dropOwn() {
+        if (this._own !== -1) {
+            this.watch(false);
+            native.addon.close(this._own);
+            this._own = -1;
+        }
+    }
+}
+
+module.exports = { Source };

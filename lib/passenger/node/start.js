@@ -1,0 +1,170 @@
+"use strict";
+
+// The start of an instance, in the process that the program `passenger-agent bridge` has become:
+// control socket as descriptor 3, the options of LOAD in the file of descriptor 4. The application
+// is loaded meanwhile. If another process, or something else than a server of Node's module http,
+// serves it, this process becomes the bridge after all, which starts the application anew.
+const cluster = require("cluster");
+const fs = require("fs");
+const net = require("net");
+const { join } = require("path");
+const frames = require("./frames");
+const { CONTROL } = frames;
+const { Instance, listenToSignals } = require("./instance");
+const log = require("./log");
+const native = require("./native");
+const poller = require("./poller");
+
+const OPTIONS = 4;
+const STARTED = "command started";
+const LISTENS = "application listens";
+// Milliseconds between two looks whether something else listens.
+const PAUSE = 100;
+const REMEDY = "The application must call listen() of a server of Node's module http; whatever port " +
+    "it names, the server gets the module's socket. A server that listens only after a connection to " +
+    "a database, say, needs that first.";
+
+function options() {
+    const size = fs.fstatSync(OPTIONS).size;
+    const bytes = Buffer.alloc(size);
+    fs.readSync(OPTIONS, bytes, 0, size, 0);
+    // A frame LOAD.
+    return frames.mapOf(bytes.subarray(8));
+}
+
+class Start {
+    constructor() {
+        this._options = options();
+        this._environment = { ...process.env };
+        native.load(this._options.native_code);
+        [CONTROL, OPTIONS].forEach((descriptor) => native.addon.closeOnExec(descriptor, true));
+        poller.open();
+        log.app = this._options.app_group_name;
+        this._control = new frames.FrameSocket(CONTROL);
+        this._instance = new Instance(this._control, Number(this._options.stop_timeout || 5) * 1000);
+        this._began = performance.now();
+        this._control.write(frames.STEP, STARTED, "done", 0);
+        this._control.write(frames.STEP, LISTENS, "begin", 0);
+        this._folder = fs.mkdtempSync(join(this._options.spawn_dir || "/tmp", `passenger.${process.pid}.`));
+        this.path = join(this._folder, "socket");
+        process.env.PASSENGER_SOCKET = this.path;
+        // The application serves, or has failed.
+        this.isOver = false;
+        listenToSignals(this._instance);
+        // The agent or a signal has ended it, so that there is no failure to report.
+        this._instance.onEarlyEnd = () => this._end();
+        this._failure = null;
+        this._onExit = (status) => this._fail(...this._failure ||
+            ["", `${this._place()} exited with status ${status} before it listened\n${REMEDY}`, ""]);
+        process.once("exit", this._onExit);
+        this._watchOthers();
+    }
+
+    // The application's server `shown` is to listen: the caller makes `server` do so on `path`, which
+    // is the same one, or stands in for it.
+    begin(server, shown) {
+        clearInterval(this._timer);
+        clearTimeout(this._limit);
+        shown.prependOnceListener("listening", () => {
+            this._end();
+            process.env.PASSENGER_SOCKET = "";
+            native.addon.keepLoop(true);
+            this._tellStep("done");
+            shown.once("close", () => this._instance.end());
+            this._instance.loaded(server);
+        });
+    }
+
+    // The application has thrown. If the process ends of it, that is the reason; `ends`: it ends now.
+    keepFailure(parts, ends) {
+        this._failure = parts;
+        if (ends) {
+            this._fail(...parts);
+        }
+    }
+
+    // Nobody reads what the application has begun: it begins anew, behind a bridge.
+    becomeBridge(reason) {
+        this._end();
+        log.event("node.bridged", { reason });
+        [CONTROL, OPTIONS].forEach((descriptor) => native.addon.closeOnExec(descriptor, false));
+        const environment = Object.entries(this._environment).map(([name, value]) => `${name}=${value}`);
+        try {
+            native.addon.exec([this._options.bridge, "bridge-again"], environment);
+        } catch (error) {
+            this._fail("", `the bridge "${this._options.bridge}" could not be started: ${error.message}`, "");
+            process.reallyExit(1);
+        }
+    }
+
+    _watchOthers() {
+        const port = Number(process.env.PORT);
+        const host = this._options.instance_address || "127.0.0.1";
+        this._timer = setInterval(() => {
+            if (fs.existsSync(this.path)) {
+                this.becomeBridge("another process of the application, or another thread, listens");
+            }
+            const socket = net.connect(port, host);
+            socket.unref();
+            socket.on("error", () => {});
+            socket.on("connect", () => {
+                socket.destroy();
+                if (!this.isOver) {
+                    this.becomeBridge("the application listens on PORT, with something else than http.Server");
+                }
+            });
+        }, PAUSE).unref();
+        const fork = cluster.fork;
+        if (cluster.isPrimary || cluster.isMaster) {
+            cluster.fork = (...args) => {
+                if (!this.isOver) {
+                    this.becomeBridge("the application is a cluster of processes");
+                }
+                return fork.apply(cluster, args);
+            };
+        }
+        const limit = Number(this._options.start_timeout) * 1000;
+        const spent = Number(process.hrtime.bigint() / 1000000n) - Number(this._options.loaded_at);
+        this._limit = setTimeout(() => {
+            this._fail("", `${this._place()} runs, but nothing listens on ${host} port ${port} (PORT) or ` +
+                `${this.path} after PassengerStartTimeout, ${limit / 1000} seconds\n${REMEDY}`, "");
+            process.reallyExit(1);
+        }, Math.max(limit - Math.min(500, limit / 4) - spent, 1)).unref();
+    }
+
+    _place() {
+        return `the command "${this._options.shown_command}"`;
+    }
+
+    _fail(name, message, backtrace) {
+        if (this.isOver) {
+            return;
+        }
+        this._end();
+        const line = message.split("\n")[0];
+        log.event("app.load_failed", { step: LISTENS, reason: name ? `${name}: ${line}` : line });
+        this._tellStep("failed");
+        this._control.write(frames.FAILED, LISTENS, name, message.slice(0, 0x40000), backtrace.slice(0, 0x40000));
+    }
+
+    _tellStep(state) {
+        this._control.write(frames.STEP, LISTENS, state, Math.round(performance.now() - this._began));
+    }
+
+    _end() {
+        this.isOver = true;
+        clearInterval(this._timer);
+        clearTimeout(this._limit);
+        process.removeListener("exit", this._onExit);
+        fs.rmSync(this._folder, { recursive: true, force: true });
+    }
+}
+
+// `pid`: of the program that the agent has started. Throws if this Node cannot do it.
+exports.start = function (pid) {
+    const start = new Start();
+    if (pid !== process.pid) {
+        start.becomeBridge("the program of PassengerNodejs is not Node itself: it starts Node as another process");
+    }
+    return start;
+};

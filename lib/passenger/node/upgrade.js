@@ -1,0 +1,215 @@
+"use strict";
+
+// Gives the application the client's connection, for another protocol such as WebSocket. The
+// application has one end of a stream pair as its socket, and writes its answer there. Once it has
+// agreed, httpd gets the other end and passes all bytes on.
+const { AsyncResource } = require("async_hooks");
+const { Chunks } = require("./chunks");
+const { requestClass } = require("./http_server");
+const layout = require("./layout");
+const log = require("./log");
+const native = require("./native");
+const poller = require("./poller");
+const { UpgradedSocket } = require("./upgraded_socket");
+
+const SWITCHING_PROTOCOLS = 101;
+const MOST_INTERIM = 16;
+const BODILESS = new Set([204, 304]);
+const STATUS_LINE = /^HTTP\/1\.[01] (\d\d\d)[^\r\n]*\r\n/;
+
+// Reads the head of what the application answers, and decides.
+class Upgrade {
+    constructor(service, exchange, head, descriptor, socket) {
+        this._service = service;
+        this._exchange = exchange;
+        this._head = head;
+        this._descriptor = descriptor;
+        this._socket = socket;
+        // Of a refusal: bytes that are still to come; Infinity: until the end.
+        this._left = null;
+        // What takes the chunks of its body apart, if it has any.
+        this._chunks = null;
+        this._interim = 0;
+        exchange.channel.exchange = this;
+        // An event for each piece, and none while the answer waits for room.
+        this._tag = poller.watch(descriptor, native.IN | native.RDHUP | native.EDGE, this);
+    }
+
+    // Of the stream, or (`gone` is a boolean then) of the reply channel.
+    onEvents(events, gone) {
+        if (gone === undefined) {
+            this._look((events & native.RDHUP) !== 0);
+        } else if (gone) {
+            this._exchange.reply.gone = true;
+            this._end();
+        } else if (events & native.OUT && this._exchange.reply.waits) {
+            this._exchange.reply.sendWaiting();
+            this._passOn();
+        }
+    }
+
+    // `ended`: the application writes no more.
+    _look(ended) {
+        if (this._left !== null) {
+            this._passOn();
+            return;
+        }
+        const size = native.addon.peek(this._descriptor);
+        if (size === native.EAGAIN || size === native.EINTR) {
+            return;
+        }
+        const text = native.received.latin1Slice(0, Math.max(size, 0));
+        const end = text.indexOf("\r\n\r\n");
+        const line = STATUS_LINE.exec(text);
+        if (end >= 0 && line) {
+            this._decide(Number(line[1]), text.slice(line[0].length, end + 2), end + 4, ended);
+        } else if (size <= 0 || end >= 0 || size > layout.MESSAGE_LIMIT || ended || this._socket.destroyed) {
+            this._fail(size <= 0 ? "the application closed the connection" : "the answer is not HTTP/1");
+        }
+    }
+
+    _decide(status, lines, size, ended) {
+        native.addon.receive(this._descriptor, size);
+        const { reply } = this._exchange;
+        if (status < 200 && status !== SWITCHING_PROTOCOLS) {
+            if (this._interim++ < MOST_INTERIM && lines.length <= layout.PAYLOAD_LIMIT) {
+                reply.send(layout.INTERIM, status, lines.length, lines);
+            }
+            this._look(ended);
+            return;
+        }
+        if (status !== SWITCHING_PROTOCOLS) {
+            this._left = this._bodyLength(status, lines);
+            reply.respond(status, lines, undefined, this._left === 0);
+            this._passOn();
+            return;
+        }
+        if (reply.sendStream(this._descriptor)) {
+            this._service.upgraded.add(this._socket);
+            this._socket.on("close", () => this._service.upgraded.delete(this._socket));
+            reply.respond(status, lines, undefined, true);
+            this._release();
+        } else {
+            this._fail("no descriptor can be sent");
+        }
+    }
+
+    _bodyLength(status, lines) {
+        if (BODILESS.has(status) || this._head.method === "HEAD") {
+            return 0;
+        }
+        if (/^transfer-encoding:.*\bchunked[ \t]*\r$/im.test(lines)) {
+            this._chunks = new Chunks();
+            return Infinity;
+        }
+        const length = /^content-length:[ \t]*(\d{1,15})[ \t]*\r$/im.exec(lines);
+        return length ? Number(length[1]) : Infinity;
+    }
+
+    // The body of a refusal.
+    _passOn() {
+        while (this._left > 0 && !this._exchange.reply.waits) {
+            const result = native.addon.receive(this._descriptor, Math.min(this._left, layout.PAYLOAD_LIMIT));
+            if (result === native.EAGAIN || result === native.EINTR) {
+                return;
+            }
+            const piece = Buffer.from(native.received.subarray(0, native.sizeOf(Math.max(result, 0))));
+            const cut = piece.length === 0 && this._left !== Infinity;
+            this._left = piece.length === 0 ? 0 : this._left - piece.length;
+            if (cut) {
+                this._exchange.reply.send(layout.ABORTED | layout.LAST);
+            } else if (this._chunks) {
+                this._passChunks(piece);
+            } else {
+                this._exchange.reply.data(piece, this._left === 0);
+            }
+        }
+        if (this._left === 0) {
+            this._end();
+        }
+    }
+
+    _passChunks(piece) {
+        const { reply } = this._exchange;
+        let body;
+        try {
+            body = this._chunks.take(piece);
+            if (this._left === 0 && !this._chunks.ended) {
+                throw new Error("the last chunk is missing");
+            }
+        } catch (error) {
+            log.complain("answer.refused", {
+                reason: error.message, method: this._head.method, path: this._head.url,
+            });
+            reply.fail(502, "Bad Gateway");
+            this._left = 0;
+            return;
+        }
+        if (this._chunks.ended) {
+            this._left = 0;
+        }
+        reply.data(body, this._left === 0);
+    }
+
+    _fail(reason) {
+        log.complain("answer.refused", { reason, method: this._head.method, path: this._head.url });
+        this._exchange.reply.fail(502, "Bad Gateway");
+        this._end();
+    }
+
+    _end() {
+        this._socket.destroy();
+        this._release();
+    }
+
+    _release() {
+        if (this._descriptor !== -1) {
+            poller.unwatch(this._descriptor, this._tag);
+            native.addon.close(this._descriptor);
+            this._descriptor = -1;
+            this._exchange.channel.exchange = this._exchange;
+            this._exchange.handedOver();
+        }
+    }
+}
+
+// The two ends of a stream pair: a descriptor, and the application's socket. Null: the process has too
+// few descriptors left.
+function makeEnds(head) {
+    let pair = [];
+    try {
+        pair = native.addon.streamPair();
+        return [pair[0], new UpgradedSocket(pair[1], head)];
+    } catch (error) {
+        pair.forEach((descriptor) => native.addon.close(descriptor));
+        log.complain("answer.refused", { reason: error.message, method: head.method, path: head.url });
+        return null;
+    }
+}
+
+exports.upgrade = function (service, exchange, server, head) {
+    const ends = makeEnds(head);
+    if (!ends) {
+        exchange.fail(503, "Service Unavailable");
+        return;
+    }
+    const [ours, socket] = ends;
+    socket.server = server;
+    // close() of the server waits for its end.
+    socket._server = server;
+    service.connected(server, 1);
+    socket.on("error", (error) => server.emit("clientError", error, socket));
+    server.emit("connection", socket);
+    const request = new (requestClass(server))(socket);
+    request.httpVersionMajor = request.httpVersionMinor = 1;
+    request.httpVersion = "1.1";
+    request.method = head.method;
+    request.url = head.url;
+    request.upgrade = true;
+    request._addHeaderLines(head.lines, head.lines.length);
+    request.complete = true;
+    request.push(null);
+    new Upgrade(service, exchange, head, ours, socket);
+    const resource = new AsyncResource("PASSENGERREQUEST");
+    resource.runInAsyncScope(() => server.emit("upgrade", request, socket, Buffer.alloc(0)));
+};

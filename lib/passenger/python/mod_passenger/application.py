@@ -1,0 +1,28 @@
+"""A loaded application, and what serves it."""
+
+import inspect
+
+from . import log
+from .threaded_service import ThreadedService
+
+
+class Application:
+    """WSGI or ASGI. An ASGI application is a coroutine function of (scope, receive, send), or its kind says so."""
+
+    def __init__(self, function, kind):
+        """`kind`: of the options, "wsgi" or "asgi"."""
+        self._function = function
+        self._is_async = kind == "asgi" or inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+            getattr(function, "__call__", None))
+        if self._is_async and kind != "asgi":
+            log.event("app.asgi_found", reason="the application is ASGI, and has few requests at once",
+                      remedy="PassengerAppType asgi")
+
+    def service(self, handover, channels, events):
+        """The service of a new instance."""
+        if self._is_async:
+            # Imported here: asyncio takes memory and time.
+            from .async_service import AsyncService
+
+            return AsyncService(self._function, handover, channels, events)
+        return ThreadedService(self._function, handover, channels, events)

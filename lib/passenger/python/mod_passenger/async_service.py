@@ -1,0 +1,344 @@
+"""Serves an ASGI application: many requests at once, on an event loop in the main thread."""
+
+import asyncio
+import contextvars
+import os
+from time import monotonic_ns
+
+from . import layout, log, threads
+from .asgi import HttpRequest, Lifespan
+from .body import BodySource
+from .channels import BodyBrokenOff, ClientGone
+from .request_handler import environment_of
+from .websocket import WebSocketRequest, is_upgrade
+
+
+# Seconds that the application has for its lifespan shutdown.
+_SHUTDOWN_WITHIN = 10
+
+
+class AsyncService:
+    """All but the constructor, pause(), resume() and replace() is called in the main thread."""
+
+    def __init__(self, application, handover, channels, events):
+        """`events`: what the instance is told (AppInstance)."""
+        self._application = application
+        self._channels = channels
+        self._events = events
+        self._loop = None
+        self._lifespan = None
+        # The sources of requests: those of former pool processes, then that of the present one.
+        self._sources = [_Source(handover)]
+        self._paused = handover.paused
+        self._finished = self._is_fork = False
+        self._tasks = set()
+        self._connections = set()
+        self._waiting = []
+        # Tasks of requests begin with it. Otherwise one request would see the context variables of another.
+        self._context = None
+        self._begins_paused = handover.paused
+
+    def prepare(self):
+        """Before the first request. Raises what the application raises in its startup."""
+        self._loop = _new_loop()
+        self._context = contextvars.copy_context()
+        asyncio.set_event_loop(self._loop)
+        self._lifespan = Lifespan(self._application)
+        self._loop.run_until_complete(self._lifespan.start())
+
+    def run(self, endings):
+        """Returns when the instance is to end. Requests may still be in work."""
+        self._channels.on_news = lambda: self._call(self._look_at_channels)
+        try:
+            self._loop.run_until_complete(self._serve(endings))
+        finally:
+            if self._is_fork:
+                # The application's code has returned in a process that it has forked.
+                os._exit(1)
+
+    def finish(self, within):
+        """Waits for the requests in work, so many seconds. Returns the number of those that are left."""
+        return self._loop.run_until_complete(self._finish(within))
+
+    def pause(self):
+        self._call(self._pause)
+
+    def resume(self, own=None):
+        self._call(self._resume, own)
+
+    def replace(self, handover):
+        self._call(self._replace, handover)
+
+    def let_go(self):
+        """In a process that the application forked, which must not take or answer requests."""
+        self._is_fork = True
+        for source in self._sources:
+            source.let_go()
+        # Its epoll instance is the parent's: this process must not wait with it.
+        self._loop.stop()
+
+    def _call(self, function, *arguments):
+        """From the control thread."""
+        try:
+            self._loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:
+            # The loop has ended.
+            pass
+
+    async def _serve(self, endings):
+        ended = self._loop.create_future()
+
+        def look():
+            if endings.came() and not ended.done():
+                ended.set_result(None)
+
+        self._loop.add_reader(endings.fileno(), look)
+        self._watch()
+        if self._begins_paused:
+            self._events.paused()
+        await ended
+        self._loop.remove_reader(endings.fileno())
+
+    async def _finish(self, within):
+        self._finished = True
+        self._watch()
+        for connection in list(self._connections):
+            self._start(connection.go_away())
+        deadline = self._loop.time() + within
+        while self._tasks and self._loop.time() < deadline:
+            await asyncio.wait(set(self._tasks), timeout=deadline - self._loop.time())
+        left = len(self._tasks)
+        try:
+            await asyncio.wait_for(self._lifespan.stop(), _SHUTDOWN_WITHIN)
+        except asyncio.TimeoutError:
+            log.event("hook.failed", hook="lifespan.shutdown", reason="it took more than %d s" % _SHUTDOWN_WITHIN)
+        return left
+
+    def _pause(self):
+        if self._paused or self._finished:
+            return
+        self._paused = True
+        self._watch()
+        self._tell_if_idle()
+
+    def _resume(self, own):
+        if not self._paused or self._finished:
+            if own is not None:
+                threads.socket_of(own).close()
+            return
+        self._paused = self._begins_paused = False
+        self._sources[-1].go_on(self._loop, own)
+        self._watch()
+        self._events.resumed()
+
+    def _replace(self, handover):
+        if self._finished:
+            handover.close()
+            return
+        self._sources.append(_Source(handover))
+        was_paused, self._paused = self._paused, handover.paused
+        self._watch()
+        self._forget_former()
+        if self._paused and not was_paused:
+            self._tell_if_idle()
+
+    def _tell_if_idle(self):
+        if self._paused and not self._finished and not any(source.busy for source in self._sources):
+            self._events.paused()
+
+    def _watch(self):
+        """Reads from the queues from which requests may be taken now, and from no others."""
+        opened = not self._paused and not self._finished
+        for source in self._sources:
+            source.watch(self._loop, opened, self._readable)
+
+    def _readable(self, source):
+        """One request for each turn of the loop: other processes take requests, too."""
+        if not source.cells or self._paused or self._finished:
+            return
+        message = source.queue.take()
+        if message:
+            self._start(self._handle(source, source.cells.pop(), message, monotonic_ns()))
+            source.busy += 1
+            if not source.cells:
+                self._watch()
+        elif message is not None and source.queue.ended():
+            source.ended = True
+            self._watch()
+            self._forget_former()
+        elif message is None:
+            # The own queue has ended, or another process has taken the message.
+            self._watch()
+
+    def _forget_former(self):
+        for source in self._sources[:-1]:
+            if source.ended and not source.busy:
+                self._sources.remove(source)
+                source.let_go()
+
+    def _look_at_channels(self):
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    async def _channel(self, identifier):
+        """None: its child is gone."""
+        while True:
+            # Before the question: the answer may come at once.
+            news = self._loop.create_future()
+            self._waiting.append(news)
+            channel = self._channels.borrow_now(identifier)
+            if channel is not False:
+                self._waiting.remove(news)
+                return channel
+            await news
+
+    async def _handle(self, source, cell, message, taken_at):
+        try:
+            # Otherwise the message names no channel for an answer.
+            if len(message) < layout.REQUEST.size:
+                log.complaint("request.malformed", bytes=len(message))
+            else:
+                fields = layout.REQUEST.unpack_from(message)
+                # Without a channel the request is not claimed and not run: the child finds it not begun.
+                channel = await self._channel(fields[4])
+                if channel is not None:
+                    await self._answer(source, source.claim(cell), channel, fields, message, taken_at)
+        except GeneratorExit:
+            # The process ends without an answer. The claim stays, so that the agent sends LOST.
+            raise
+        except BaseException as error:
+            log.exception("instance.thread_failed", error, thread="loop")
+            self._events.thread_ended()
+        source.cells.append(cell)
+        source.busy -= 1
+        if len(source.cells) == 1:
+            self._watch()
+        self._forget_former()
+        self._tell_if_idle()
+
+    async def _answer(self, source, claim, channel, fields, message, taken_at):
+        version, flags, resends, head_length, channel_id, ticket, sent_at = fields
+        runs = claim.take(channel_id, ticket)
+        queued = min(max((taken_at - sent_at) // 1000, 0), layout.QUEUED_LIMIT)
+        request = HttpRequest(self._loop, channel, ticket, queued, source.handover.sticky_id)
+        try:
+            if not runs:
+                await request.skip()
+            elif version != layout.VERSION:
+                await request.refuse("version %d" % version)
+            elif len(message) > layout.MESSAGE_LIMIT or head_length > layout.REQUEST_HEAD_LIMIT:
+                await request.refuse("the message or its head is too long")
+            elif flags & layout.STREAM:
+                await request.refuse("Python instances take no stream exchanges")
+            else:
+                request = await self._run(request, flags, resends, head_length, message)
+        except (ClientGone, BodyBrokenOff):
+            pass
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            log.exception("request.failed", error)
+        # The claim is cleared only after the last message. If that cannot be sent because the child has gone, the
+        # channel is not used again.
+        await request.end_in_error()
+        request.close()
+        if not request.finished:
+            self._channels.drop(channel.id)
+        claim.clear()
+        channel.give_back()
+        if not request.skipped:
+            self._events.answered()
+        if request.exits:
+            self._events.thread_ended()
+        if isinstance(request, WebSocketRequest) and request.accepted:
+            # A connection of its own by now: it has no claim.
+            self._start(self._converse(request))
+
+    async def _converse(self, connection):
+        self._connections.add(connection)
+        if self._finished:
+            self._start(connection.go_away())
+        try:
+            await connection.converse()
+        finally:
+            self._connections.discard(connection)
+        if connection.exits:
+            self._events.thread_ended()
+
+    def _start(self, coroutine):
+        task = self._context.run(self._loop.create_task, coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, request, flags, resends, head_length, message):
+        begin = layout.REQUEST.size
+        head = message[begin : begin + head_length]
+        body = message[begin + head_length :]
+        if flags & layout.BODY_FOLLOWS:
+            source = BodySource(request.channel, request.ticket - resends, request.ticket)
+            await request.take_body(source, head_length - len(head), flags & layout.BODY_IN_FILE)
+            head += request.rest_of_head
+        elif len(head) < head_length:
+            await request.refuse("the head ends early")
+            return request
+        else:
+            request.body = body
+        environment = environment_of(head, 0, head_length)
+        if is_upgrade(environment):
+            request = WebSocketRequest(request)
+        await request.run(self._application, environment, flags & layout.HEAD_REQUEST, self._lifespan.state)
+        return request
+
+
+class _Source:
+    """A queue, the memory for claims, and the cells that no request uses."""
+
+    def __init__(self, handover):
+        self.handover = handover
+        self.queue = handover.queue
+        self.cells = list(range(handover.threads - 1, -1, -1))
+        self.busy = 0
+        self.ended = False
+        self._claims = {}
+        self._watched = []
+
+    def claim(self, cell):
+        if cell not in self._claims:
+            self._claims[cell] = self.handover.claim(cell)
+        return self._claims[cell]
+
+    def watch(self, loop, opened, readable):
+        """Watches the queues while requests may be taken and there is a cell."""
+        wanted = self.queue.descriptors() if opened and not self.ended and self.cells else []
+        if wanted == self._watched:
+            return
+        for descriptor in self._watched:
+            loop.remove_reader(descriptor)
+        for descriptor in wanted:
+            loop.add_reader(descriptor, readable, self)
+        self._watched = wanted
+
+    def go_on(self, loop, own):
+        """`own` replaces the own queue, unless it is None."""
+        for descriptor in self._watched:
+            loop.remove_reader(descriptor)
+        self._watched = []
+        self.queue.go_on(own)
+
+    def let_go(self):
+        for claim in self._claims.values():
+            claim.close()
+        self.handover.close()
+
+
+def _new_loop():
+    """uvloop's where it is installed, unless the application has chosen a policy."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    if type(asyncio.get_event_loop_policy()) is asyncio.DefaultEventLoopPolicy:
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()

@@ -1,0 +1,239 @@
+"""The reply channels that this instance knows (doc/PROTOCOLS.md, section 3)."""
+
+import os
+import socket
+from array import array
+from select import POLLIN, POLLOUT, poll
+
+from . import frames, layout, native, threads
+
+_RIGHTS_SPACE = socket.CMSG_SPACE(4 * array("i").itemsize)
+
+
+class ClientGone(BrokenPipeError):
+    """The client has left, and the child gave the exchange up."""
+
+
+class BodyBrokenOff(ConnectionError):
+    """The request body ended too early."""
+
+
+class Channel:
+    """The instance's end of one reply channel. One exchange uses it at a time, but application code may go on after the
+    last message of its answer, while the next exchange uses the channel.
+
+    The agent shares the descriptor, so its flags never change. Reads and writes block, without the interpreter's
+    lock."""
+
+    def __init__(self, identifier, descriptor):
+        self.id = identifier
+        self._socket = threads.socket_of(descriptor)
+        self._descriptor = descriptor
+        self._lock = threads.allocate_lock()
+        self._borrowers = 0
+        self._retired = False
+
+    def borrow(self):
+        """None: it was retired meanwhile."""
+        with self._lock:
+            if self._retired:
+                return None
+            self._borrowers += 1
+            return self
+
+    def give_back(self):
+        with self._lock:
+            self._borrowers -= 1
+            if self._retired and not self._borrowers:
+                self.close()
+
+    def retire(self):
+        """No other exchange will use the channel. It closes when the current ones are over."""
+        with self._lock:
+            self._retired = True
+            if not self._borrowers:
+                self.close()
+
+    def close(self):
+        """Nobody uses the channel; or this is a process that the application forked, which has no part in it."""
+        self._descriptor = -1
+        self._socket.close()
+
+    def send(self, ticket, type_, flags, status=0, head_length=0, queued=0, sticky_id=0, head=b"", body=b""):
+        """Sends one message. Raises ClientGone."""
+        try:
+            if native.module:
+                native.module.send(
+                    self._descriptor, ticket, type_, flags, status, head_length, queued, sticky_id, head, body)
+            else:
+                header = layout.REPLY.pack(ticket, type_, flags, status, head_length, queued, sticky_id)
+                self._waiting(POLLOUT, lambda: self._socket.sendmsg([header, head, body]))
+        except OSError as error:
+            raise ClientGone("the client has closed its connection") from error
+
+    def _waiting(self, events, call):
+        """Another process may have made the descriptor non-blocking (libuv does)."""
+        while True:
+            try:
+                return call()
+            except BlockingIOError:
+                news = poll()
+                news.register(self._socket, events)
+                news.poll()
+
+    def fileno(self):
+        return self._descriptor
+
+    def send_now(self, ticket, type_, flags, status=0, head_length=0, queued=0, sticky_id=0, head=b"", body=b""):
+        """As send(). False: the caller would have to wait, and nothing was sent."""
+        header = layout.REPLY.pack(ticket, type_, flags, status, head_length, queued, sticky_id)
+        try:
+            self._socket.sendmsg([header, head, body], (), socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise ClientGone("the client has closed its connection") from error
+        return True
+
+    def send_stream_now(self, ticket, queued, sticky_id, descriptor):
+        """Gives the child one end of a stream that takes the place of the client's connection. False: as send_now()."""
+        header = layout.REPLY.pack(ticket, layout.HIJACKED, 0, 0, 0, queued, sticky_id)
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [descriptor]))]
+        try:
+            self._socket.sendmsg([header], rights, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise ClientGone("the client has closed its connection") from error
+        return True
+
+    def receive_now(self):
+        """As receive(). None: there is no message."""
+        try:
+            return self._receive(socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+
+    def receive(self):
+        """The next message and its descriptors, which the caller owns. Raises BodyBrokenOff if the child gave the
+        exchange up."""
+        return self._waiting(POLLIN, lambda: self._receive(0))
+
+    def _receive(self, flags):
+        try:
+            message, controls, _, _ = self._socket.recvmsg(
+                layout.MESSAGE_LIMIT + 1, _RIGHTS_SPACE, socket.MSG_CMSG_CLOEXEC | flags)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise BodyBrokenOff("the request's body was broken off") from error
+        if not message:
+            raise BodyBrokenOff("the request's body was broken off")
+        return message, frames.descriptors_in(controls)
+
+
+class Channels:
+    """Handler threads look channels up; the control thread adds those that were asked for.
+
+    A look-up of a known channel takes no lock."""
+
+    def __init__(self, control):
+        self._control = control
+        self._known = {}
+        self._wanted = {}
+        self._news = threads.Condition()
+        self._closed = False
+        # Called by the control thread after each answer of the agent.
+        self.on_news = None
+
+    def borrow_now(self, identifier):
+        """As borrow(), but never waits: the channel, None where its child is gone, or False where the agent was asked
+        and on_news will be called."""
+        with self._news:
+            channel = self._known.get(identifier)
+            if channel is None:
+                self._ask(identifier)
+                if self._wanted.get(identifier) == "asked" and not self._closed:
+                    return False
+                self._wanted.pop(identifier, None)
+                return None
+        return channel.borrow()
+
+    def borrow(self, identifier):
+        """The channel, which the caller gives back. None: its child is gone."""
+        channel = self._known.get(identifier) or self._fetch(identifier)
+        return channel.borrow() if channel else None
+
+    def add(self, identifier, descriptor):
+        """From the control thread: a channel that was asked for."""
+        with self._news:
+            former = self._known.get(identifier)
+            if former:
+                former.retire()
+            self._known[identifier] = Channel(identifier, descriptor)
+            self._wanted.pop(identifier, None)
+            self._tell_news()
+
+    def refuse(self, identifier):
+        """From the control thread: the agent knows no such channel."""
+        with self._news:
+            if identifier in self._wanted:
+                self._wanted[identifier] = "refused"
+            self._tell_news()
+
+    def drop(self, identifier):
+        """The channel will not be used again."""
+        with self._news:
+            channel = self._known.pop(identifier, None)
+        if channel:
+            channel.retire()
+
+    def forget(self):
+        """Another pool process serves. The former one answers nothing any more, and its channels are of no use for new
+        requests."""
+        with self._news:
+            former, self._known = self._known, {}
+            self._wanted = dict.fromkeys(self._wanted, "refused")
+            self._tell_news()
+        for channel in former.values():
+            channel.retire()
+
+    def stop(self):
+        """The agent has gone: no more channels come."""
+        with self._news:
+            self._closed = True
+            self._tell_news()
+
+    def close_all(self):
+        """In a process that the application forked, where another thread may have had the lock."""
+        for channel in self._known.values():
+            channel.close()
+        self._known = {}
+
+    def _fetch(self, identifier):
+        with self._news:
+            self._ask(identifier)
+            while identifier not in self._known and self._wanted.get(identifier) == "asked" and not self._closed:
+                self._news.wait()
+            self._wanted.pop(identifier, None)
+            return self._known.get(identifier)
+
+    def _ask(self, identifier):
+        """With the lock."""
+        if identifier not in self._known and identifier not in self._wanted and not self._closed:
+            self._wanted[identifier] = "asked"
+            try:
+                self._control.write(frames.FETCH, identifier)
+            except OSError:
+                self._closed = True
+
+    def _tell_news(self):
+        """With the lock."""
+        self._news.notify_all()
+        if self.on_news:
+            self.on_news()
+
+
+def close_descriptors(descriptors):
+    for descriptor in descriptors:
+        os.close(descriptor)

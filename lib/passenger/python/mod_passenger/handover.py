@@ -1,0 +1,149 @@
+"""What a pool process hands over with SERVE: the queue of requests, and the memory in which they are claimed."""
+
+import os
+import socket
+from select import POLLIN, poll
+
+from . import layout, native, threads
+from .claim import Claim
+from .frames import ProtocolError
+
+_READ_LIMIT = layout.MESSAGE_LIMIT + 1
+
+
+class Queue:
+    """The Group's queue and the instance's own one, read as one; messages of the own queue come first.
+
+    Thread-safe. Without an own queue native code sleeps in a single read, from which a signal wakes it; the kernel
+    wakes one reader for each message. Otherwise poll() wakes all idle threads for one message."""
+
+    def __init__(self, common, own=None):
+        self._common = threads.socket_of(common)
+        self._descriptor = common
+        self._own = threads.socket_of(own) if own is not None else None
+        self._ended_own = None
+        self._reads_natively = native.module is not None and own is None
+        self._interrupted, self._interrupt = os.pipe()
+        os.set_blocking(self._interrupted, False)
+        os.set_blocking(self._interrupt, False)
+
+    def receive(self):
+        """The next message. Empty: the Group's queue has ended, or an empty message came. None: interrupted, by
+        interrupt() or by a signal."""
+        if self._reads_natively:
+            return native.module.receive(self._descriptor)
+        while True:
+            message = self.take()
+            if message is not None:
+                return message
+            if not self._wait():
+                return None
+
+    def descriptors(self):
+        """Those that are readable when take() finds a message."""
+        return [one.fileno() for one in (self._own, self._common) if one is not None]
+
+    def take(self):
+        """As receive(), but never waits. None: there is no message."""
+        return self._take_own() or self._take(self._common)
+
+    def ended(self):
+        """Tells the end of the Group's queue from an empty message, after a read of no bytes.
+
+        The receiving end is shut for writing, so the end of the queue is a hang-up. After a hang-up no new message
+        comes, but sent ones may still be unread."""
+        return _has_ended(self._common)
+
+    def interrupt(self):
+        """Interrupts receive() until go_on()."""
+        try:
+            os.write(self._interrupt, b".")
+        except OSError:
+            pass
+
+    def go_on(self, own=None):
+        """`own` replaces the own queue, unless it is None. The garbage collector closes the old one, because a thread
+        may still use it."""
+        if own is not None:
+            self._own = threads.socket_of(own)
+        try:
+            os.read(self._interrupted, 1000)
+        except OSError:
+            pass
+
+    def close(self):
+        """No thread uses the queue any more, or it belongs to another process."""
+        for one in (self._own, self._common):
+            if one is not None:
+                one.close()
+        for one in (self._interrupted, self._interrupt):
+            os.close(one)
+
+
+    def _take_own(self):
+        own = self._own
+        if own is None:
+            return None
+        message = self._take(own)
+        if message:
+            return message
+        if message is not None and _has_ended(own) and self._own is own:
+            # The agent sends no more requests there. That does not end the instance. An event loop may still watch it.
+            self._ended_own, self._own = own, None
+        return None
+
+    @staticmethod
+    def _take(one):
+        try:
+            return one.recv(_READ_LIMIT, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+
+    def _wait(self):
+        news = poll()
+        news.register(self._interrupted, POLLIN)
+        for one in (self._own, self._common):
+            if one is not None:
+                news.register(one, POLLIN)
+        return all(descriptor != self._interrupted for descriptor, _ in news.poll())
+
+
+def _has_ended(one):
+    """poll() reports a hang-up whatever it is asked for."""
+    news = poll()
+    news.register(one, 0)
+    if not news.poll(0):
+        return False
+    try:
+        return not one.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+
+
+class Handover:
+    """Each pool process has its own. A handler that works at a request of a former handover goes on with that one until
+    the answer is complete."""
+
+    def __init__(self, frame):
+        """Of a frame SERVE. Raises ProtocolError if it is malformed."""
+        self.cell = frame.number(0)
+        self.threads = frame.number(1)
+        # This instance's id for sticky sessions, or 0.
+        self.sticky_id = frame.number(4, 0)
+        # No request is taken before the agent says so.
+        self.paused = len(frame.fields) > 7 and frame.fields[7] == b"1"
+        common, self._claims, self._withdrawals, *own = frame.take_descriptors(4 if self.sticky_id else 3)
+        self.queue = Queue(common, *own)
+        if not (0 < self.threads <= layout.CLAIMS - self.cell):
+            self.close()
+            raise ProtocolError("the agent's SERVE names %d threads from cell %d on" % (self.threads, self.cell))
+
+    def claim(self, index):
+        """The claim of the thread with this number."""
+        kind = native.module.Claim if native.module else Claim
+        return kind(self._claims, self._withdrawals, self.cell + index)
+
+    def close(self):
+        self.queue.close()
+        for one in (self._claims, self._withdrawals):
+            os.close(one)

@@ -1,0 +1,45 @@
+"""Layouts of sections 1 to 3 of doc/PROTOCOLS.md. A change of one changes VERSION and Layouts.h."""
+
+from struct import Struct
+
+VERSION = 9
+
+# 64 KiB, a usual piece of a body, and a header.
+MESSAGE_LIMIT = 65600
+
+# Request messages: version, flags, resends, head length, channel, ticket, sent at.
+REQUEST = Struct("<BBHIQQQ")
+REQUEST_HEAD_LIMIT = 1024 * 1024
+
+BODY_FOLLOWS = 1
+STREAM = 2
+HEAD_REQUEST = 4
+BODY_IN_FILE = 8
+
+# Messages on a reply channel: ticket, type, flags, status, head length, queued, sticky id.
+REPLY = Struct("<QBBHIII")
+PAYLOAD_LIMIT = MESSAGE_LIMIT - REPLY.size
+REPLY_HEAD_LIMIT = 128 * 1024
+STALE_LIMIT = 1024 * 1024
+QUEUED_LIMIT = 0xFFFFFFFF
+
+RESPONSE = 1
+DATA = 2
+INTERIM = 3
+SKIPPED = 4
+ABORTED = 6
+HIJACKED = 7
+BODY = 32
+BODY_FILE = 33
+
+LAST = 1
+
+# The memory files.
+CLAIMS_MAGIC = b"PCLM"
+CLAIMS_HEADER_LENGTH = 64
+CLAIM_LENGTH = 16
+CLAIMS = 65536
+
+WITHDRAWALS_MAGIC = b"PMRK"
+WITHDRAWALS_OFFSET = 16512
+WITHDRAWAL_SLOTS = 65536

@@ -1,0 +1,274 @@
+"""WebSockets (RFC 6455) of an ASGI application, over the client's connection. The library wsproto does the protocol."""
+
+import asyncio
+import socket
+
+from . import log
+from .asgi import scope_of
+from .channels import ClientGone
+from .header_lines import header_lines
+
+_PIECE = 65536
+# Bytes of a message, or of all messages that wait for the application. Beyond it a message is refused, and the client
+# waits.
+_MOST = 16 * 1024 * 1024
+# What a fragment or a message costs beside its bytes.
+_OVERHEAD = 64
+# Seconds that a client has to take what is left at the end.
+_PATIENCE = 2
+_NORMAL = 1000
+_GONE = 1006
+_TOO_LARGE = 1009
+_INTERNAL_ERROR = 1011
+_RESTART = 1012
+_DISCONNECT = {"type": "websocket.disconnect", "code": _GONE, "reason": ""}
+# The tasks of applications that have refused a connection, too.
+_running = set()
+
+
+def is_upgrade(environment):
+    """Over an HTTP/2 connection, which carries other requests, too, httpd hands no connection over."""
+    return ("HTTP_UPGRADE" in environment and environment["HTTP_UPGRADE"].lower() == "websocket"
+            and environment.get("SERVER_PROTOCOL") == "HTTP/1.1" and environment.get("REQUEST_METHOD") == "GET")
+
+
+class WebSocketRequest:
+    """The request is over as soon as the application has accepted the connection or not. The connection then is a
+    stream of its own."""
+
+    def __init__(self, request):
+        self._request = request
+        self._protocol = None
+        self._fragments = []
+        self._size = 0
+        self._messages = asyncio.Queue()
+        self._waiting = 0
+        self._taken = asyncio.Event()
+        self._decided = None
+        self._running = None
+        self._reader = self._writer = None
+        self._writing = asyncio.Lock()
+        self._closed = False
+        self._failed = False
+        # The application has called sys.exit().
+        self.exits = False
+        # The application has the connection.
+        self.accepted = False
+
+    @property
+    def finished(self):
+        return self._request.finished
+
+    @property
+    def skipped(self):
+        return self._request.skipped
+
+    async def end_in_error(self):
+        await self._request.end_in_error()
+
+    def close(self):
+        """After the request. An accepted connection goes on."""
+        self._request.close()
+
+    async def run(self, application, environment, _head_request, state):
+        """Returns when the application has accepted or refused."""
+        try:
+            from wsproto import ConnectionType, WSConnection
+            from wsproto.events import Request
+        except ImportError:
+            log.event("websocket.no_library", reason="the Python of this application has no wsproto",
+                      remedy="pip install wsproto, or Debian's python3-wsproto")
+            await self._request.end_in_error(501, b"Not Implemented")
+            return
+        scope = scope_of(environment, "websocket", state)
+        scope["scheme"] = "wss" if scope["scheme"] == "https" else "ws"
+        # Left out by httpd, since the connection was its own.
+        headers = [*scope["headers"], (b"connection", b"upgrade")]
+        self._protocol = WSConnection(ConnectionType.SERVER)
+        try:
+            self._protocol.initiate_upgrade_connection(headers, scope["raw_path"].decode("latin-1"))
+            offer = next(event for event in self._protocol.events() if isinstance(event, Request))
+        except Exception as error:
+            log.complaint("request.malformed", reason="the handshake of a WebSocket: %s" % error)
+            await self._request.end_in_error(400, b"Bad Request")
+            return
+        scope["subprotocols"] = list(offer.subprotocols)
+        self._decided = self._request.loop.create_future()
+        self._put({"type": "websocket.connect"}, 0)
+        self._running = self._request.loop.create_task(self._call(application, scope))
+        _running.add(self._running)
+        self._running.add_done_callback(_running.discard)
+        await self._await_decision()
+        if not self.accepted:
+            self._put(_DISCONNECT, 0)
+            await self._request.end_in_error(*((500, b"Internal Server Error") if self._failed else (403, b"Forbidden")))
+
+    async def _await_decision(self):
+        """The application learns that its client has left, and decides all the same."""
+        leaving = self._request.loop.create_task(self._request.left())
+        await asyncio.wait({self._decided, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if leaving.done() and leaving.result():
+            self._put(_DISCONNECT, 0)
+        await self._decided
+        leaving.cancel()
+
+    async def converse(self):
+        """Passes messages to the application until either side ends."""
+        reading = self._request.loop.create_task(self._read())
+        try:
+            await asyncio.wait({self._running})
+        finally:
+            reading.cancel()
+            await self._end(_INTERNAL_ERROR if self._failed else _NORMAL)
+
+    async def go_away(self):
+        """The instance ends: clients connect anew."""
+        if self.accepted:
+            await self._end(_RESTART)
+
+    async def _call(self, application, scope):
+        try:
+            await application(scope, self._receive, self._send)
+        except ClientGone:
+            pass
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            log.exception("request.failed", error, path=scope["path"])
+            self._failed = self.accepted or not self._decided.done()
+            self.exits = isinstance(error, SystemExit)
+        finally:
+            if not self._decided.done():
+                self._decided.set_result(None)
+
+    def _put(self, message, size):
+        self._waiting += size
+        self._messages.put_nowait((message, size))
+
+    async def _receive(self):
+        message, size = await self._messages.get()
+        self._waiting -= size
+        self._taken.set()
+        return message
+
+    async def _send(self, message):
+        from wsproto.events import BytesMessage, TextMessage
+
+        kind = message["type"]
+        if kind == "websocket.accept" and not self._decided.done():
+            await self._accept(message)
+        elif kind == "websocket.close" and not self._decided.done():
+            self._decided.set_result(None)
+        elif kind == "websocket.close":
+            if self.accepted:
+                await self._say_close(message.get("code", _NORMAL), message.get("reason") or "")
+        elif kind == "websocket.send" and self.accepted:
+            if self._closed:
+                raise ClientGone("the client has closed its connection")
+            text = message.get("text")
+            event = TextMessage(data=text) if text is not None else BytesMessage(data=bytes(message["bytes"]))
+            await self._write(self._protocol.send(event))
+        else:
+            raise RuntimeError("the message %r is not expected here" % kind)
+
+    async def _accept(self, message):
+        from wsproto.events import AcceptConnection
+        from wsproto.extensions import PerMessageDeflate
+
+        event = AcceptConnection(subprotocol=message.get("subprotocol"), extensions=[PerMessageDeflate()],
+                                 extra_headers=list(message.get("headers", ())))
+        lines = self._protocol.send(event).split(b"\r\n")[1:]
+        head = header_lines(tuple(line.split(b": ", 1)) for line in lines if line)
+        ours, theirs = socket.socketpair()
+        try:
+            await self._request.hand_over(theirs.fileno(), 101, head)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        self.accepted = True
+        self._decided.set_result(None)
+
+    async def _read(self):
+        code, reason = _GONE, ""
+        try:
+            while True:
+                data = await self._reader.read(_PIECE)
+                self._protocol.receive_data(data or None)
+                closing = await self._take_events()
+                if closing or not data:
+                    code, reason = closing or (code, reason)
+                    break
+                while self._waiting > _MOST:
+                    self._taken.clear()
+                    await self._taken.wait()
+        except (OSError, EOFError):
+            pass
+        except Exception as error:
+            log.complaint("websocket.broken", reason=str(error))
+        self._closed = True
+        self._put({"type": "websocket.disconnect", "code": code, "reason": reason}, 0)
+
+    async def _take_events(self):
+        """Code and reason of the client's close, or None."""
+        from wsproto.connection import ConnectionState
+        from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+
+        for event in self._protocol.events():
+            if isinstance(event, (TextMessage, BytesMessage)):
+                self._fragments.append(event.data)
+                self._size += len(event.data) + _OVERHEAD
+                if self._size > _MOST:
+                    await self._say_close(_TOO_LARGE, "")
+                    return _TOO_LARGE, ""
+                if event.message_finished:
+                    self._pass_on(isinstance(event, TextMessage))
+            elif isinstance(event, Ping):
+                if not self._closed:
+                    await self._write(self._protocol.send(event.response()))
+            elif isinstance(event, CloseConnection):
+                if self._protocol.state is ConnectionState.REMOTE_CLOSING and not self._closed:
+                    self._closed = True
+                    await self._write(self._protocol.send(event.response()))
+                if self._protocol.state is ConnectionState.OPEN:
+                    # The client has broken the protocol.
+                    await self._say_close(event.code, "")
+                return event.code, event.reason or ""
+        return None
+
+    def _pass_on(self, is_text):
+        fragments, self._fragments = self._fragments, []
+        size, self._size = self._size, 0
+        self._put({"type": "websocket.receive", "text": "".join(fragments) if is_text else None,
+                   "bytes": None if is_text else b"".join(fragments)}, size)
+
+    async def _say_close(self, code, reason):
+        from wsproto.events import CloseConnection
+
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await self._write(self._protocol.send(CloseConnection(code=code, reason=reason)))
+        except OSError:
+            pass
+
+    async def _end(self, code):
+        """A client that takes nothing is waited for only a moment."""
+        try:
+            await asyncio.wait_for(self._say_close(code, ""), _PATIENCE)
+            self._writer.close()
+            await asyncio.wait_for(self._writer.wait_closed(), _PATIENCE)
+        except (asyncio.TimeoutError, OSError, RuntimeError):
+            self._writer.transport.abort()
+
+    async def _write(self, data):
+        try:
+            # Python before 3.11 allows one task at a time to wait here.
+            async with self._writing:
+                self._writer.write(data)
+                await self._writer.drain()
+        except (OSError, RuntimeError) as error:
+            raise ClientGone("the client has closed its connection") from error

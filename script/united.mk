@@ -1,0 +1,21 @@
+# Makefile with few large sources instead of many small ones (script/unite-sources). A build with
+# sanitizers and that of CI have a link to this file; GNU make prefers it to Makefile. The ordinary
+# build compiles each source by itself, so a change takes seconds there.
+
+unite_sources := $(dir $(realpath $(lastword $(MAKEFILE_LIST))))unite-sources
+ifneq ($(shell $(unite_sources) Makefile united && echo done),done)
+$(error $(unite_sources) failed)
+endif
+
+include united/units.mk
+include Makefile
+
+# g++ takes an unnamed namespace in an included source for a header's, and warns of it.
+unite_flags := $(if $(findstring clang,$(CXX)),,-Wno-subobject-linkage)
+
+united/%.lo: united/%.cpp
+	$(AM_V_CXX)$(LTCXXCOMPILE) $(unite_flags) -MD -MP -MT $@ -MF united/$*.d -c -o $@ $<
+united/test_unit_unit_tests-%.o: united/test_unit_unit_tests-%.cpp
+	$(AM_V_CXX)$(CXX) $(DEFS) $(DEFAULT_INCLUDES) $(test_unit_unit_tests_CPPFLAGS) $(CPPFLAGS) \
+	    $(test_unit_unit_tests_CXXFLAGS) $(CXXFLAGS) $(unite_flags) -MD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
+-include $(wildcard united/*.d)

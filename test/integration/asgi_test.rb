@@ -1,0 +1,300 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/web_socket_client"
+
+# ASGI applications: many requests at once in one process.
+class AsgiTest < IntegrationTest
+  PYTHON = "/usr/bin/python3"
+  FASTAPI = system("#{PYTHON} -c 'import fastapi' >/dev/null 2>&1")
+  WSPROTO = system("#{PYTHON} -c 'import wsproto' >/dev/null 2>&1")
+  UPGRADE = { "Connection" => "Upgrade", "Upgrade" => "websocket", "Sec-WebSocket-Version" => "13",
+              "Sec-WebSocket-Key" => "dGhlIHNhbXBsZSBub25jZQ==" }.freeze
+  APP = <<~'PYTHON'
+    import asyncio, json, os, sys
+
+    NOTES = []
+    WAITING = 0
+    GATE = None
+
+    async def lifespan(receive, send):
+        global GATE
+        await receive()
+        GATE = asyncio.Event()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        print("shut down", flush=True)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def socket(scope, receive, send):
+        assert (await receive())["type"] == "websocket.connect"
+        if scope["path"] == "/refused":
+            await send({"type": "websocket.close"})
+            await send({"type": "websocket.close"})
+            NOTES.append("refused, then " + (await receive())["type"])
+            return
+        if scope["path"] == "/undecided":
+            NOTES.append("undecided")
+            NOTES.append("undecided, then " + (await receive())["type"])
+            return
+        await send({"type": "websocket.accept", "headers": [(b"x-accepted", b"yes")]})
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                NOTES.append("disconnected %d" % message["code"])
+                return
+            if message.get("text") == "raise":
+                raise RuntimeError("in a WebSocket")
+            if message.get("text") == "close":
+                await send({"type": "websocket.close", "code": 4001})
+                return
+            text = message.get("text")
+            await send({"type": "websocket.send", "text": text} if text is not None
+                       else {"type": "websocket.send", "bytes": message["bytes"]})
+
+    async def body_of(receive):
+        body = b""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionError("disconnected")
+            body += message["body"]
+            if not message["more_body"]:
+                return body
+
+    async def start(send, status=200, headers=()):
+        await send({"type": "http.response.start", "status": status,
+                    "headers": [(b"content-type", b"text/plain"), *headers]})
+
+    async def answer(send, body, more=False):
+        await send({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def application(scope, receive, send):
+        global WAITING
+        if scope["type"] == "lifespan":
+            return await lifespan(receive, send)
+        if scope["type"] == "websocket":
+            return await socket(scope, receive, send)
+        path = scope["path"]
+        if path == "/scope":
+            names = ("type", "http_version", "method", "scheme", "path", "root_path", "client",
+                     "server")
+            shown = {name: scope[name] for name in names}
+            shown["query"] = scope["query_string"].decode()
+            shown["raw"] = scope["raw_path"].decode()
+            shown["headers"] = [[one.decode("latin-1") for one in pair]
+                                for pair in scope["headers"]]
+            await start(send)
+            await answer(send, json.dumps(shown).encode())
+        elif path == "/echo":
+            body = await body_of(receive)
+            await start(send)
+            await answer(send, body)
+        elif path == "/wait":
+            WAITING += 1
+            await GATE.wait()
+            await start(send)
+            await answer(send, str(os.getpid()).encode())
+        elif path == "/waiting":
+            await start(send)
+            await answer(send, str(WAITING).encode())
+        elif path == "/open":
+            GATE.set()
+            await start(send)
+            await answer(send, b"opened")
+        elif path == "/gone":
+            await start(send)
+            await answer(send, b"begun", True)
+            assert (await body_of(receive)) == b""
+            assert (await receive())["type"] == "http.disconnect"
+            NOTES.append("gone")
+        elif path == "/endless":
+            await start(send)
+            try:
+                while True:
+                    await answer(send, b"x" * 10000, True)
+                    await asyncio.sleep(0)
+            except OSError:
+                NOTES.append("unsent")
+        elif path == "/early":
+            async def watch():
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                NOTES.append("watched")
+            task = asyncio.create_task(watch())
+            await asyncio.sleep(0)
+            await start(send, 413)
+            await answer(send, b"early")
+            await task
+        elif path == "/after":
+            await start(send)
+            await answer(send, b"first")
+            await asyncio.sleep(0.01)
+            NOTES.append("after")
+        elif path == "/notes":
+            await start(send)
+            await answer(send, json.dumps(NOTES).encode())
+        elif path == "/raise":
+            raise RuntimeError("before the answer")
+        elif path == "/break":
+            await start(send)
+            await answer(send, b"begun", True)
+            raise RuntimeError("in the answer")
+        elif path == "/silent":
+            return
+        elif path == "/large":
+            await start(send)
+            for _ in range(50):
+                await answer(send, b"y" * 100000, True)
+            await answer(send, b"")
+        else:
+            await start(send, 404)
+            await answer(send, b"")
+  PYTHON
+  FAST = <<~PYTHON
+    from fastapi import FastAPI, WebSocket
+    application = FastAPI()
+
+    @application.get("/items/{number}")
+    async def item(number: int):
+        return {"number": number}
+
+    @application.get("/sync")
+    def sync():
+        return "from a thread"
+
+    @application.websocket("/socket")
+    async def socket(socket: WebSocket):
+        await socket.accept()
+        await socket.send_text("hello " + await socket.receive_text())
+  PYTHON
+  FAILING = <<~PYTHON
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+  PYTHON
+
+  serve do |made|
+    made.site("asgi.test", SampleApps.written(APP, "passenger_asgi.py"),
+              "PassengerPython #{PYTHON}\nPassengerMaxInstances 1\nPassengerBufferResponse off\n" \
+              "PassengerBufferUpload off\n")
+    made.site("named.test", SampleApps.written(APP, "asgi.py"), "PassengerPython #{PYTHON}\n")
+    { "found" => [APP, "passenger_wsgi.py"], "fast" => [FAST, "passenger_asgi.py"] }
+      .each do |site, (app, file)|
+        made.site("#{site}.test", SampleApps.written(app, file), "PassengerPython #{PYTHON}\n")
+      end
+    made.site("failing.test", SampleApps.written(FAILING, "passenger_asgi.py"),
+              "PassengerPython #{PYTHON}\nPassengerFriendlyErrorPages on\n")
+  end
+
+  def setup
+    skip "there is no #{PYTHON}" unless File.executable?(PYTHON) || name == LAST
+  end
+
+  def asgi
+    client("asgi.test")
+  end
+
+  def notes
+    asgi.json("/notes")
+  end
+
+  def test_the_scope_says_what_the_request_is
+    scope = asgi.json("/scope?a=b%20c", "X-Colour" => "blue")
+    assert_equal ["http", "1.1", "GET", "http", "/scope", "", "a=b%20c", "/scope"],
+                 scope.values_at("type", "http_version", "method", "scheme", "path", "root_path",
+                                 "query", "raw")
+    assert_includes scope["headers"], %w[x-colour blue]
+    assert_equal ["127.0.0.1", ["asgi.test", server.port]], [scope["client"][0], scope["server"]]
+    %w[named found].each do |name|
+      assert_equal "/scope", client("#{name}.test").json("/scope")["path"]
+    end
+    server.log.wait_for(/event=app.asgi_found /)
+  end
+
+  def test_bodies_arrive_in_both_directions
+    ["", "short", "long" * 100_000].each { |body| assert_equal body, asgi.post("/echo", body).body }
+    raw = server.raw("asgi.test").request("POST", "/echo", "Transfer-Encoding" => "chunked")
+    raw.write("5\r\nhello\r\n0\r\n\r\n")
+    assert_equal "hello", raw.response.body
+    assert_equal "y" * 5_000_000, asgi.get("/large").body
+  ensure
+    raw&.close
+  end
+
+  def test_one_process_has_many_requests_at_once
+    before = Integer(asgi.get("/waiting").body)
+    waiting = Array.new(25) { Thread.new { client("asgi.test").get("/wait").body } }
+    eventually("all of them wait") { Integer(asgi.get("/waiting").body) == before + 25 }
+    asgi.get("/open")
+    assert_equal 1, waiting.map(&:value).uniq.size
+  end
+
+  def test_the_application_learns_that_its_client_has_gone
+    raw = server.raw("asgi.test").request("GET", "/gone")
+    raw.read_head
+    raw.close
+    eventually("the message") { notes.include?("gone") }
+    raw = server.raw("asgi.test").request("GET", "/endless")
+    raw.read_head
+    raw.close
+    eventually("the error") { notes.include?("unsent") }
+  end
+
+  def test_work_after_the_answer_goes_on
+    assert_equal "first", asgi.get("/after").body
+    eventually("the note") { notes.include?("after") }
+  end
+
+  def test_errors_are_answered_and_logged
+    assert_status 500, asgi.get("/raise")
+    server.log.wait_for(/event=request.failed .*before the answer/)
+    assert_status 500, asgi.get("/silent")
+    server.log.wait_for(/the application did not finish its answer/)
+    text = server.raw("asgi.test").request("GET", "/break").read_to_end
+    refute_match(/\r\n0\r\n\r\n\z/, text)
+  end
+
+  def test_a_startup_that_fails_is_reported
+    answer = assert_status(500, client("failing.test").get("/"))
+    assert_includes answer.body, "no database"
+  end
+
+  def test_web_sockets_pass_messages_both_ways_and_close
+    skip "there is no wsproto (Debian: python3-wsproto)" unless WSPROTO
+    socket = WebSocketClient.new(server.port, "asgi.test", "/socket")
+    assert_equal "hello", socket.say("hello").hear
+    assert_equal "x" * 100_000, socket.say("x" * 100_000).hear
+    socket.close
+    eventually("the close") { notes.any? { |note| note.start_with?("disconnected") } }
+    raw = server.raw("asgi.test").request("GET", "/refused", UPGRADE)
+    assert_equal 403, raw.response.status
+    eventually("the refusal") { notes.include?("refused, then websocket.disconnect") }
+    raw.close
+    raw = server.raw("asgi.test").request("GET", "/undecided", UPGRADE)
+    eventually("the handshake") { notes.include?("undecided") }
+    raw.close
+    eventually("the departure") { notes.include?("undecided, then websocket.disconnect") }
+  end
+
+  def test_an_answer_before_the_end_of_the_body_holds_up_nobody
+    raw = server.raw("asgi.test").request("POST", "/early", "Content-Length" => "600000")
+    raw.write("x" * 300_000)
+    eventually("the end of the watch") { notes.include?("watched") }
+    raw.write("x" * 300_000)
+    assert_equal 413, raw.read_head.status
+  ensure
+    raw&.close
+  end
+
+  def test_fast_api_answers_and_has_web_sockets
+    skip "there is no FastAPI (Debian: python3-fastapi)" unless FASTAPI
+    assert_equal({ "number" => 7 }, client("fast.test").json("/items/7"))
+    assert_status 422, client("fast.test").get("/items/x")
+    assert_equal "\"from a thread\"", client("fast.test").get("/sync").body
+    skip "there is no wsproto (Debian: python3-wsproto)" unless WSPROTO
+    socket = WebSocketClient.new(server.port, "fast.test", "/socket")
+    assert_equal "hello you", socket.say("you").hear
+    socket.close
+  end
+end

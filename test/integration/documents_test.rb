@@ -1,0 +1,104 @@
+# frozen_string_literal: true
+
+require "minitest"
+
+require_relative "support/disposable_machine"
+require_relative "support/document_commands"
+require_relative "support/documented_page"
+
+# Each command of the pages for administrators is run: by this test, in a machine of its own, with
+# the files that the page shows; or by another test, which DocumentCommands names.
+class DocumentsTest < Minitest::Test
+  DocumentCommands::PAGES.each do |name, needs|
+    define_method("test_the_commands_of_#{name.downcase.tr('/.-', '_')}_work") do
+      run_page(DocumentedPage.new(name), needs)
+    end
+  end
+
+  def test_each_block_of_a_page_says_what_it_is
+    DocumentCommands::PAGES.each_key do |name|
+      lines = DocumentedPage.new(name).unnamed_blocks
+      assert_empty lines, "#{name}: blocks without a language (sh, console, text, apache, …), lines"
+    end
+  end
+
+  def test_each_command_in_the_text_is_run_somewhere
+    run = all_steps.flat_map { |step| [step.text, step.text.delete_prefix("sudo ")] }
+    DocumentCommands::PAGES.each_key do |name|
+      left = DocumentedPage.new(name).mentioned_commands - run
+      left.reject! { |command| DocumentCommands.elsewhere?(command) }
+      assert_empty left, "#{name}: no test runs these commands: write them in a block, or name " \
+                         "the test in DocumentCommands::ELSEWHERE"
+    end
+  end
+
+  def test_the_tests_that_run_other_commands_do_so
+    known = commands_of_all_pages
+    DocumentCommands::ELSEWHERE.each do |command, (file, text)|
+      assert_includes known, command, "no page has this command any more"
+      content = File.read(File.join(TestEnvironment::SOURCE_DIR, file))
+      assert_includes content, text, "#{file} does not run: #{command}"
+    end
+  end
+
+  def test_the_packages_that_pages_install_are_those_of_the_tests
+    setup = File.read(File.join(TestEnvironment::SOURCE_DIR, DocumentCommands::SETUP))
+    listed = setup.scan(/^(?:TEST_)?PACKAGES=\(\n(.*?)^\)/m).flatten.join.gsub(/#.*/, "").split
+    commands_of_all_pages.each do |command|
+      next if DocumentCommands::ELSEWHERE.key?(command)
+
+      packages = command[DocumentCommands::INSTALLATION, 1].to_s.split
+      assert_empty packages - listed, "script/setup does not install them: #{command}"
+    end
+  end
+
+  private
+
+  def commands_of_all_pages
+    mentioned = DocumentCommands::PAGES.keys.flat_map do |name|
+      DocumentedPage.new(name).mentioned_commands
+    end
+    all_steps.map(&:text) + mentioned
+  end
+
+  def all_steps
+    DocumentCommands::PAGES.keys.flat_map { |name| DocumentedPage.new(name).steps }
+      .select { |step| step.kind == :command }
+  end
+
+  def run_page(page, needs)
+    skip DisposableMachine.obstacle if DisposableMachine.obstacle
+    missing = needs.filter_map { |need| DocumentCommands.missing(need) }
+    skip "#{page.name} needs #{missing.join(', ')}" if missing.any?
+
+    machine = DisposableMachine.new
+    needs.each { |need| DocumentCommands.prepare(need, machine) }
+    commands = add_steps(page, machine)
+    results, text = machine.run
+    check_results(page, commands, results, text)
+  end
+
+  # Returns the steps whose results come, in their order.
+  def add_steps(page, machine)
+    page.steps.select do |step|
+      next if step.kind == :command && DocumentCommands.elsewhere?(step.text)
+
+      step.kind == :file ? machine.file(step.path, step.text) : machine.command(step.text)
+      step.kind == :command
+    end
+  end
+
+  def check_results(page, commands, results, text)
+    commands.zip(results).each do |step, result|
+      place = "#{page.name}:#{step.line}: #{step.text}"
+      refute_nil result, "#{place}: was not run\n#{text}"
+      assert_equal 0, result.status, "#{place}\n#{text}"
+      check_output(place, step.expected, result.output) unless step.expected.to_s.empty?
+    end
+  end
+
+  def check_output(place, expected, output)
+    pattern = expected.strip.split("...", -1).map { |part| Regexp.escape(part) }.join(".*")
+    assert_match(/\A#{pattern}\Z/m, output.delete("\r").strip, place)
+  end
+end

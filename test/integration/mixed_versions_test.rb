@@ -1,0 +1,46 @@
+# frozen_string_literal: true
+
+require "open3"
+require_relative "support/integration_test"
+require_relative "support/steady_load"
+
+# Between an upgrade's unpacking and httpd's reload, the agent of before starts the new loaders.
+class MixedVersionsTest < IntegrationTest
+  LAYOUT = "lib/passenger/wire/layout.rb"
+
+  def test_loaders_of_another_version_do_not_start_and_instances_of_before_go_on
+    root = File.join(SampleApps.new_folder, "root")
+    Open3.capture2e("cp", "-rL", TestEnvironment::PASSENGER_ROOT, root)
+    app = SampleApps.written(SampleApps.saying("old"))
+    made = configuration do |one|
+      one.passenger_root = root
+      one.site("upgraded.test", app)
+    end
+    with_server(made) do |server|
+      client = server.client("upgraded.test")
+      assert_equal "old", client.get("/").body
+      replace(File.join(root, LAYOUT)) { |text| text.sub(/VERSION = \d+/, "VERSION = 255") }
+      answers = SteadyLoad.during(client) do |load|
+        deploy(app)
+        server.log.wait_for(/event=control\.broken .*installed files have 255: reload httpd/)
+        server.log.wait_for(/event=deploy\.failed/)
+        load.wait_for("an answer of the old instance") { |answer| answer.body == "old" }
+      end
+      assert_equal [200], answers.map(&:code).uniq
+    end
+  end
+
+  private
+
+  # As packages do: by a rename.
+  def replace(file)
+    File.write("#{file}.new", yield(File.read(file)))
+    File.chmod(0o644, "#{file}.new")
+    File.rename("#{file}.new", file)
+  end
+
+  def deploy(folder)
+    File.write(File.join(folder, "config.ru"), SampleApps.saying("new"))
+    FileUtils.touch(File.join(folder, "tmp/restart.txt"))
+  end
+end

@@ -1,0 +1,84 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# What a Node application sees of the client's connection (lib/passenger/node/connections.js).
+class NodeClientTest < IntegrationTest
+  NODE = system("node --version >/dev/null 2>&1")
+  EXPRESS = system("NODE_PATH=/usr/share/nodejs node -e 'require(\"express\")' >/dev/null 2>&1")
+
+  PLAIN = <<~'JS'
+    require("http").createServer((request, response) => {
+        const { remoteAddress, remotePort, remoteFamily, encrypted } = request.socket;
+        const shown = { remoteAddress, remotePort, remoteFamily, encrypted };
+        const { headers, rawHeaders } = request;
+        response.end(JSON.stringify({ ...shown, headers, rawHeaders }));
+    }).listen(3000);
+  JS
+
+  # As behind a proxy on the same machine, and as without any.
+  PROXIED = <<~'JS'
+    const express = require("express");
+    const app = express();
+    const trusting = express();
+    trusting.set("trust proxy", "loopback");
+    for (const one of [app, trusting]) {
+        one.use((request, response) => {
+            const { ip, ips, protocol, secure } = request;
+            response.json({ ip, ips, protocol, secure });
+        });
+    }
+    require("http").createServer((request, response) => {
+        (request.url === "/trusting" ? trusting : app)(request, response);
+    }).listen(3000);
+  JS
+
+  # The tests' server has no TLS; httpd's variable says that a proxy before it has.
+  TLS = "SetEnvIf X-Tls on HTTPS=on\nSetEnv NODE_PATH /usr/share/nodejs\n"
+
+  serve do |made|
+    made.site("plain.test", SampleApps.written(PLAIN, "app.js"), TLS)
+    made.site("proxied.test", SampleApps.written(PROXIED, "app.js"), TLS)
+  end
+
+  def setup
+    skip "there is no node" unless NODE
+  end
+
+  def test_the_connection_is_one_of_a_proxy_on_this_machine
+    seen = client("plain.test").json("/")
+    assert_equal ["127.0.0.1", "IPv4", false],
+                 seen.values_at("remoteAddress", "remoteFamily", "encrypted")
+    assert_includes 1..65_535, seen["remotePort"]
+  end
+
+  def test_each_request_of_a_kept_connection_has_its_own_scheme
+    seen = [{}, { "X-Tls" => "on" }, {}].map { |head| client("plain.test").json("/", head) }
+    assert_equal [false, true, false], (seen.map { |one| one["encrypted"] })
+  end
+
+  def test_a_client_cannot_say_that_its_connection_is_encrypted
+    forged = { "Passenger-Client" => "1 https", "X-Forwarded-Proto" => "https" }
+    seen = client("plain.test").json("/", forged)
+    refute seen["encrypted"]
+    refute_equal 1, seen["remotePort"]
+    assert_equal "1 https", seen["headers"]["passenger-client"]
+  end
+
+  def test_the_application_does_not_see_the_bridges_line
+    seen = client("plain.test").json("/")
+    refute_includes seen["headers"].keys, "passenger-client"
+    assert_equal "Host", seen["rawHeaders"].first
+  end
+
+  def test_express_finds_the_client_and_its_scheme_with_and_without_trust_in_a_proxy
+    skip "there is no Express (Debian: node-express)" unless EXPRESS
+    tls = { "X-Tls" => "on", "X-Forwarded-For" => "192.0.2.7" }
+    seen = %w[/ /trusting].map { |path| client("proxied.test").json(path, tls) }
+    # httpd's client is on this machine, too.
+    assert_equal [%w[127.0.0.1 https], %w[192.0.2.7 https]],
+                 (seen.map { |one| one.values_at("ip", "protocol") })
+    assert_equal [true, true], (seen.map { |one| one["secure"] })
+    assert_equal "http", client("proxied.test").json("/")["protocol"]
+  end
+end

@@ -1,0 +1,94 @@
+# frozen_string_literal: true
+
+require "cgi"
+require "json"
+require "socket"
+
+require_relative "support/integration_test"
+
+# Node applications and commands that do not start. The first line of the log and the page name the
+# cause, and the remedy is for Node.
+class NodeFailuresTest < IntegrationTest
+  NODE = system("node --version >/dev/null 2>&1")
+  QUICK = "PassengerStartTimeout 4\n"
+
+  # Maps the site to its app.js or start command, and words of cause and remedy.
+  EXPECTED = {
+    "module.test" => ["require('./lib');", /Cannot find module 'nosuch'/,
+                      /The package "nosuch" is not installed/, /npm ci/],
+    "import.test" => ["import('nosuch').then(() => {});", /Cannot find package 'nosuch'/,
+                      /The package "nosuch" is not installed/, /npm install nosuch/],
+    "file.test" => ["require('./other');", %r{Cannot find module '\./other'}, /does not exist/,
+                    /npm run build/],
+    "syntax.test" => ["let a = 1;\nlet b = = 2;", /app\.js:2: Unexpected token/,
+                      /JavaScript's grammar/, /node --check/],
+    "esm.test" => ["const e = new Error('require() of ES Module /x not supported.');\n" \
+                   "e.code = 'ERR_REQUIRE_ESM'; throw e;", /ERR_REQUIRE_ESM/,
+                   /written for import/, /import\(\)/],
+    "port.test" => ["require('net').createServer().listen(PORT, '127.0.0.1');", /EADDRINUSE/,
+                    /another process uses it/, /ss -lptn/],
+    "stream.test" => ["require('http2').createServer().on('stream', () => {}).listen(443);",
+                      /ERR_PASSENGER_HTTP2_STREAMS/, /use http\.createServer/, /Protocols h2/],
+    "silent.test" => ["setInterval(() => {}, 1000);", /nothing listens/,
+                      /did not listen on its port/, /See its output/]
+  }.freeze
+  COMMANDS = {
+    "unknown.test" => ["nosuch --port $PORT", /was not found.*status 127/],
+    "forbidden.test" => ["./app.js", /is not executable.*status 126/]
+  }.freeze
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 20)
+    @port = TCPServer.new("127.0.0.1", 0)
+    EXPECTED.each do |name, (text, *)|
+      folder = SampleApps.written(text.sub("PORT", @port.addr[1].to_s), "app.js")
+      File.write(File.join(folder, "lib.js"), "require('nosuch');")
+      TestEnvironment.hand_over(folder)
+      made.site(name, folder, "PassengerFriendlyErrorPages On\n#{QUICK}")
+    end
+    COMMANDS.each do |name, (command, *)|
+      made.site(name, SampleApps.written("", "app.js"),
+                "PassengerAppStartCommand \"#{command}\"\nPassengerFriendlyErrorPages On\n#{QUICK}")
+    end
+  end
+
+  def setup
+    skip "there is no node" unless NODE
+  end
+
+  EXPECTED.each do |site, (_, message, cause, remedy)|
+    define_method("test_#{site.tr('.', '_')}_names_the_cause_and_the_remedy") do
+      page = assert_status(500, client(site).get("/", "Accept" => "text/html")).body
+      [message, cause, remedy].each { |words| assert_match(words, CGI.unescapeHTML(page)) }
+      assert_match(message, first_line(site))
+    end
+  end
+
+  COMMANDS.each do |site, (_, message)|
+    define_method("test_#{site.tr('.', '_')}_says_what_the_shell_found") do
+      page = assert_status(500, client(site).get("/", "Accept" => "text/html")).body
+      assert_match(message, CGI.unescapeHTML(page))
+      assert_match(/does not exist, or the application's user may not execute it/,
+                   CGI.unescapeHTML(page))
+      assert_match(message, first_line(site))
+    end
+  end
+
+  def test_a_backtrace_is_written_once_and_has_the_applications_lines_only
+    assert_status 500, client("module.test").get("/")
+    server.log.wait_for(/event=spawn\.failed app="#{root("module.test")}/)
+    lines = server.log.text.lines.grep(/#{root("module.test")}/)
+    assert_equal 1, lines.grep(/at Object.*lib\.js:1/).size
+    assert_empty lines.grep(/node_loader\.js:\d|node:internal/)
+  end
+
+  private
+
+  def first_line(site)
+    server.log.wait_for(/event=spawn\.failed app="#{root(site)}.*/)
+  end
+
+  def root(site)
+    server.configuration.sites.find { |one| one.name == site }.root
+  end
+end

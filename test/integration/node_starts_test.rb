@@ -1,0 +1,184 @@
+# frozen_string_literal: true
+
+require "json"
+
+require_relative "support/integration_test"
+
+# How a Node application is found and started, which Node runs it, and how it ends.
+class NodeStartsTest < IntegrationTest
+  NODE = system("node --version >/dev/null 2>&1")
+
+  SERVER = <<~'JS'
+    const text = `${require("path").basename(__filename)} ${process.env.npm_name || ""}`.trim();
+    require("http").createServer((request, response) => response.end(text)).listen(3000);
+  JS
+  ENDING = <<~'JS'
+    const fs = require("fs");
+    process.on("SIGTERM", () => setTimeout(() => {
+        fs.writeFileSync("ended", "");
+        process.exit(0);
+    }, 3000));
+    const answer = (request, response) => response.end(String(process.pid));
+    require("http").createServer(answer).listen(process.env.OWN ? process.env.PORT : 80);
+  JS
+  SECURE = <<~'JS'
+    require("https").createServer({}, (request, response) => response.end("https")).listen(443);
+  JS
+  HTTP2 = <<~'JS'
+    require("http2").createServer((request, response) => response.end("http2")).listen(443);
+  JS
+
+  # The program of a Node says its version, and which program it is.
+  VERSIONS = <<~'JS'
+    const text = `${process.version} ${process.env.NVM_NODE || "usual"}`;
+    require("http").createServer((request, response) => response.end(text)).listen(3000);
+  JS
+  # Programs in the folders of nvm, by the versions that their folders name.
+  NVM = %w[90.1.0 90.2.0 91.0.0].freeze
+  # What .nvmrc says, and the version that it chooses among these and the usual one.
+  WISHES = { "90" => "90.2.0", "v90.1.0" => "90.1.0", "91.0" => "91.0.0", "lts/*" => "usual",
+             "node" => "usual" }.freeze
+
+  class << self
+    # A home with the Nodes of nvm. Each one executes the usual Node.
+    def nvm_home
+      node = File.realpath(TestEnvironment.find_command("node"))
+      nodes = NVM.to_h do |version|
+        [".nvm/versions/node/v#{version}/bin/node",
+         "#!/bin/sh\nexport NVM_NODE=#{version}\nexec #{node} \"$@\"\n"]
+      end
+      folder({ ".profile" => "" }.merge(nodes))
+    end
+
+    def package(**content)
+      JSON.generate({ name: "tried" }.merge(content))
+    end
+
+    # @param files by their names
+    def folder(files)
+      first, *others = files.to_a
+      SampleApps.written(first[1], first[0]).tap do |folder|
+        others.each do |name, text|
+          path = File.join(folder, name)
+          FileUtils.mkdir_p(File.dirname(path))
+          File.write(path, text)
+          File.chmod(0o755, path) if text.start_with?("#!")
+        end
+        TestEnvironment.hand_over(folder)
+      end
+    end
+
+    def sites
+      start = package(scripts: { start: "shown && node own.js" }, main: "main.js")
+      {
+        "app.test" => { "app.js" => SERVER, "package.json" => package(main: "x.js") },
+        "start.test" => { "package.json" => start, "own.js" => SERVER, "server.js" => "exit",
+                          "node_modules/.bin/shown" => "#!/bin/sh\necho the start script runs\n" },
+        "server.test" => { "package.json" => package(main: "main.js"), "server.js" => SERVER,
+                           "main.js" => "exit" },
+        "main.test" => { "package.json" => package(main: "./lib/main"), "lib/main.js" => SERVER,
+                         "index.js" => "exit" },
+        "index.test" => { "package.json" => package, "index.js" => SERVER },
+        "made.test" => { "package.json" => start, "public/index.html" => "made by a generator" },
+        "pages.test" => { "package.json" => start, "public/index.php" => "<?php" },
+        "broken.test" => { "package.json" => "{", "notes.txt" => "" },
+        "https.test" => { "app.js" => SECURE }, "http2.test" => { "app.js" => HTTP2 },
+        "missing.test" => { "app.js" => SERVER, ".nvmrc" => "v4.0.1\n" },
+        "forging.test" => { "app.js" => SERVER, ".nvmrc" => "v4\" used=\"v4\e[31m\\\n" },
+        "lines.test" => {
+          "app.js" => SERVER, "package.json" => package(engines: { node: "v4\nevent=made.up\x7f" })
+        },
+        "fitting.test" => { "app.js" => SERVER, ".node-version" => ">=4" }
+      }
+    end
+  end
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 25)
+    sites.each { |name, files| made.site(name, folder(files)) }
+    home = "SetEnv HOME #{nvm_home}\n"
+    WISHES.each_key.with_index do |wish, i|
+      made.site("wish#{i}.test", folder("app.js" => VERSIONS, ".nvmrc" => "#{wish}\n"), home)
+    end
+    made.site("ending.test", folder("app.js" => ENDING), "PassengerMinInstances 0\n")
+    # The shell ends at once, and the application has its time all the same.
+    made.site("shell.test", folder("app.js" => ENDING),
+              "PassengerAppStartCommand \"OWN=1 node app.js\"\n")
+    made.site("hasty.test", folder("app.js" => ENDING), "PassengerStopTimeout 1\n")
+  end
+
+  def setup
+    skip "there is no node" unless NODE
+  end
+
+  def test_app_js_is_found_before_package_json
+    assert_equal "app.js", body("app.test")
+  end
+
+  def test_package_json_says_what_starts
+    assert_equal "own.js", body("start.test")
+    server.log.wait_for(/the start script runs/)
+    assert_equal "server.js", body("server.test")
+    assert_equal "main.js", body("main.test")
+    assert_equal "index.js", body("index.test")
+  end
+
+  def test_a_folder_of_pages_is_no_application
+    assert_status 404, client("pages.test").get("/posts")
+    assert_status 404, client("made.test").get("/posts")
+    assert_status 404, client("broken.test").get("/posts")
+  end
+
+  def test_servers_for_tls_and_http2_are_served
+    assert_equal "https", body("https.test")
+    assert_equal "http2", body("http2.test")
+  end
+
+  def test_a_version_of_node_that_is_not_installed_is_named_in_the_log
+    assert_equal "app.js", body("missing.test")
+    line = server.log.wait_for(/event=node\.version_missing.*#{root("missing.test")}.*/)
+    assert_match(/wanted="v4\.0\.1" file="\.nvmrc" used="v\d+\.\d+\.\d+" remedy="/, line)
+    assert_equal "app.js", body("fitting.test")
+    refute_match(/event=node\.version_missing.*#{root("fitting.test")}/, server.log.text)
+  end
+
+  def test_nvmrc_chooses_among_the_nodes_of_nvm
+    usual = `node --version`.strip
+    WISHES.each_value.with_index do |program, i|
+      assert_equal "#{usual} #{program}", body("wish#{i}.test")
+    end
+    refute_match(/event=node\.version_missing.*#{root("wish0.test")}/, server.log.text)
+  end
+
+  def test_a_wish_for_a_version_forges_neither_a_line_nor_a_field_of_the_log
+    %w[forging.test lines.test].each { |site| assert_equal "app.js", body(site) }
+    line = server.log.wait_for(/event=node\.version_missing.*#{root("forging.test")}.*/)
+    assert_includes line, 'wanted="v4\\" used=\\"v4?[31m\\\\" file=".nvmrc" used="v'
+    line = server.log.wait_for(/event=node\.version_missing.*#{root("lines.test")}.*/)
+    assert_includes line, 'wanted="v4?event=made.up?" file="package.json" used="v'
+  end
+
+  # It needs three seconds.
+  def test_an_application_has_five_seconds_for_its_end_unless_it_is_set
+    %w[ending.test shell.test hasty.test].each do |site|
+      pid = Integer(body(site))
+      FileUtils.touch(File.join(root(site), "tmp/restart.txt"))
+      eventually("another process") { body(site) != pid.to_s }
+      eventually("the old one has ended") { !ProcessInfo.read(pid)&.alive? }
+    end
+    %w[ending.test shell.test].each do |site|
+      assert File.exist?(File.join(root(site), "ended")), site
+    end
+    refute File.exist?(File.join(root("hasty.test"), "ended"))
+  end
+
+  private
+
+  def body(site)
+    assert_status(200, client(site).get("/")).body
+  end
+
+  def root(site)
+    server.configuration.sites.find { |one| one.name == site }.root
+  end
+end

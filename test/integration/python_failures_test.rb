@@ -1,0 +1,67 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Python applications that do not start: the cause is in the first line of the log and on the page.
+class PythonFailuresTest < IntegrationTest
+  PYTHON = "/usr/bin/python3"
+  # By site: the startup file, the exception, what the report says of the cause, and of the remedy.
+  CASES = {
+    "module" => ["import missing_library_x\n", "ModuleNotFoundError: No module named " \
+                 "'missing_library_x' (in /usr/bin/python3)", "not installed", "-m pip install"],
+    "syntax" => ["x = 1\ndef broken(:\n    pass\n", "SyntaxError: invalid syntax " \
+                 "(passenger_wsgi.py, line 2)", "grammar", "py_compile"],
+    "none" => ["x = 1\n", "defines no \"application\"", "application = ", "application = "],
+    "wrong" => ["application = 5\n", "which cannot be called", "cannot be called", "function"],
+    "exit" => ["import sys\nsys.exit('no settings')\n", "SystemExit: no settings",
+               "called exit", "output"],
+    "library" => ["raise ImportError('libpq.so.5: cannot open shared object file: No such file " \
+                  "or directory')\n", "libpq.so.5", "system library", "apt-file search libpq.so.5"],
+    "name" => ["print('printed once')\nundefined_name\n", "NameError: name 'undefined_name'",
+               "an error", "lines of the traceback"]
+  }.freeze
+
+  serve do |made|
+    CASES.each do |site, (code, *)|
+      made.site("#{site}.test", SampleApps.written(code, "passenger_wsgi.py"),
+                "PassengerPython #{PYTHON}\nPassengerFriendlyErrorPages on\n")
+    end
+    made.site("interpreter.test", SampleApps.written("x", "passenger_wsgi.py"),
+              "PassengerPython /nowhere/python3\nPassengerFriendlyErrorPages on\n")
+  end
+
+  def setup
+    skip "there is no #{PYTHON}" unless File.executable?(PYTHON) || name == LAST
+  end
+
+  CASES.each do |site, (_code, exception, cause, remedy)|
+    define_method("test_the_report_of_the_site_#{site}") do
+      page = assert_status(500, client("#{site}.test").get("/")).body
+      shown = page.gsub("&quot;", '"').gsub("&#39;", "'").gsub(/<[^>]*>/, "")
+      [exception.sub(/\A\w+: /, ""), cause, remedy].each { |text| assert_includes shown, text }
+      # The frames of the loader are left out.
+      refute_match(/mod_passenger/, page)
+      first = server.log.wait_for(/event=spawn.failed .*#{Regexp.escape(root(site))}/)
+      assert_includes first.gsub('\"', '"'), exception.sub(/\A\w+: /, "")
+    end
+  end
+
+  def test_a_line_that_was_printed_is_in_the_log_once
+    client("name.test").get("/")
+    server.log.wait_for(/output: printed once/)
+    processes = server.log.text.scan(/App (\d+) output: printed once/)
+    assert_equal processes.uniq, processes
+  end
+
+  def test_an_interpreter_that_does_not_exist
+    page = assert_status(500, client("interpreter.test").get("/")).body
+    assert_includes page, "Python interpreter does not exist"
+    assert_includes page, "PassengerPython"
+  end
+
+  private
+
+  def root(site)
+    server.configuration.sites.find { |one| one.name == "#{site}.test" }.root
+  end
+end

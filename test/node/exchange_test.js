@@ -1,0 +1,41 @@
+"use strict";
+
+// What an exchange tells the application of room for its answer.
+const assert = require("assert");
+const { join } = require("path");
+
+const LIBRARY = join(process.env.PASSENGER_LIB || join(__dirname, "../../lib/passenger"), "node");
+const { Exchange } = require(join(LIBRARY, "exchange"));
+const { RequestBody } = require(join(LIBRARY, "request_body"));
+const { NEED_DRAIN } = require(join(LIBRARY, "http_server"));
+
+const heard = [];
+const response = {
+    _header: "HTTP/1.1 200 OK\r\n\r\n", finished: false, [NEED_DRAIN]: true, emit: (name) => heard.push(name),
+};
+const reply = { started: true, waits: true, waiting: 100000, gone: false, data() {}, sendWaiting() {} };
+const exchange = Object.assign(new Exchange({}, {}, 0, {}, 1), { reply, response });
+
+// The child has taken a part: little waits now, and still the application waits for `drain`.
+assert.strictEqual(exchange.write(Buffer.alloc(10)), false);
+reply.waiting = 10;
+assert.strictEqual(exchange.write(Buffer.alloc(10)), false);
+reply.waits = false;
+reply.waiting = 0;
+exchange.flush(false);
+process.nextTick(() => {
+    assert.deepStrictEqual(heard, ["drain"]);
+    assert.strictEqual(exchange.write(Buffer.alloc(10)), true);
+});
+
+// Each piece of a body, and of an answer, begins the connection's timeout anew.
+let refreshed = 0;
+exchange.socket = { timeout: 1000, _refreshTimeout: () => refreshed++ };
+exchange.request = { push: () => true };
+new RequestBody(exchange, undefined, 0, null, true)._pass([Buffer.alloc(10), false]);
+exchange.onEvents(require(join(LIBRARY, "native")).OUT, false);
+assert.strictEqual(refreshed, 1);
+reply.waits = true;
+exchange.onEvents(require(join(LIBRARY, "native")).OUT, false);
+assert.strictEqual(refreshed, 2);
+reply.waits = false;

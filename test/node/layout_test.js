@@ -1,0 +1,22 @@
+"use strict";
+
+// Compares lib/passenger/node/layout.js with what is recorded for its version (test/layouts).
+const assert = require("assert");
+const fs = require("fs");
+const path = require("path");
+
+const layout = require(path.join(process.env.PASSENGER_LIB || path.join(__dirname, "../../lib/passenger"),
+    "node/layout.js"));
+const NAMES = {
+    MESSAGE_LIMIT: "MAX_MESSAGE", REQUEST_HEADER: "RequestHeader", REQUEST_HEAD_LIMIT: "MAX_ENVIRONMENT",
+    BODY_FOLLOWS: "BODY_FOLLOWS", STREAM: "STREAM", REPLY_HEADER: "MessageHeader",
+    REPLY_HEAD_LIMIT: "MAX_RESPONSE_HEAD", STALE_LIMIT: "MAX_DISCARDED", RESPONSE: "RESPONSE", DATA: "DATA",
+    INTERIM: "INTERIM", SKIPPED: "SKIPPED", ABORTED: "ABORTED", HIJACKED: "HIJACKED", BODY: "BODY",
+    CLAIMS: "Claims.CELLS",
+};
+
+const lines = fs.readFileSync(path.join(__dirname, `../layouts/${layout.VERSION}`), "utf8").split("\n");
+const recorded = new Map(lines.map((line) => [line.split(" ")[0], parseInt(line.split(" ")[1], 10)]));
+const others = { VERSION: 9, PAYLOAD_LIMIT: 65576, QUEUED_LIMIT: 0xffffffff, LAST: recorded.get("LAST") << 8 };
+const expected = Object.entries(NAMES).map(([name, there]) => [name, recorded.get(there)]);
+assert.deepStrictEqual({ ...layout }, { ...Object.fromEntries(expected), ...others });

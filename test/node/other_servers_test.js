@@ -1,0 +1,21 @@
+"use strict";
+
+// What an application that holds a server for TLS does to the one that stands in for it.
+const assert = require("assert");
+const https = require("https");
+const { join } = require("path");
+
+const library = process.env.PASSENGER_LIB || join(__dirname, "../../lib/passenger");
+const { standIn } = require(join(library, "node/other_servers"));
+
+const server = https.createServer();
+const plain = standIn(server);
+const called = [];
+// As an instance does later.
+plain.closeAllConnections = () => called.push("all");
+plain.closeIdleConnections = () => called.push("idle");
+if (https.Server.prototype.closeAllConnections) {
+    server.closeAllConnections();
+    server.closeIdleConnections();
+    assert.deepStrictEqual(called, ["all", "idle"]);
+}

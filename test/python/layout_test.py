@@ -1,0 +1,49 @@
+"""The numbers of doc/PROTOCOLS.md, as test/layouts has recorded them for their version."""
+
+import os
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
+
+from mod_passenger import layout  # noqa: E402
+
+NAMES = {
+    "MESSAGE_LIMIT": "MAX_MESSAGE", "REQUEST_HEAD_LIMIT": "MAX_ENVIRONMENT", "BODY_FOLLOWS": "BODY_FOLLOWS",
+    "STREAM": "STREAM", "HEAD_REQUEST": "HEAD_REQUEST", "BODY_IN_FILE": "BODY_IN_FILE",
+    "REPLY_HEAD_LIMIT": "MAX_RESPONSE_HEAD", "STALE_LIMIT": "MAX_DISCARDED", "RESPONSE": "RESPONSE", "DATA": "DATA",
+    "INTERIM": "INTERIM", "SKIPPED": "SKIPPED", "ABORTED": "ABORTED", "HIJACKED": "HIJACKED", "BODY": "BODY", "BODY_FILE": "BODY_FILE",
+    "LAST": "LAST", "CLAIMS_HEADER_LENGTH": "MemoryHeader", "CLAIM_LENGTH": "ClaimCell", "CLAIMS": "Claims.CELLS",
+    "WITHDRAWALS_OFFSET": "SenderMemory.MARKS", "WITHDRAWAL_SLOTS": "SenderMemory.SLOTS",
+}
+SIZES = {"B": 1, "H": 2, "I": 4, "Q": 8}
+
+
+class LayoutTest(unittest.TestCase):
+    def setUp(self):
+        with open(os.path.join(HERE, "../layouts/%d" % layout.VERSION), encoding="ascii") as file:
+            self.recorded = dict(line.rstrip("\n").split(" ", 1) for line in file)
+
+    def number(self, name):
+        return int(self.recorded[name].split()[0])
+
+    def test_numbers(self):
+        ours = {name: value for name, value in vars(layout).items() if isinstance(value, int) and name[0] != "_"}
+        derived = {"VERSION": 9, "PAYLOAD_LIMIT": 65576, "QUEUED_LIMIT": 0xFFFFFFFF}
+        self.assertEqual({**{name: self.number(other) for name, other in NAMES.items()}, **derived}, ours)
+
+    def test_headers(self):
+        for form, struct in ((layout.REQUEST, "RequestHeader"), (layout.REPLY, "MessageHeader")):
+            members = [[int(word) for word in text.split()] for name, text in self.recorded.items()
+                       if name.startswith(struct + ".")]
+            self.assertEqual([size for _, size in members], [SIZES[letter] for letter in form.format[1:]])
+            self.assertEqual(self.number(struct), form.size)
+
+    def test_magic_numbers(self):
+        for magic, name in ((layout.CLAIMS_MAGIC, "Claims.MAGIC"), (layout.WITHDRAWALS_MAGIC, "SenderMemory.MAGIC")):
+            self.assertEqual(self.number(name), int.from_bytes(magic, "little"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,109 @@
+#include "commands/AppCheck.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace Passenger {
+
+class AppCheckTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(AppCheckTest);
+    CPPUNIT_TEST(testAnApplicationInOrderHasNoProblem);
+    CPPUNIT_TEST(testAMissingFolderIsNamed);
+    CPPUNIT_TEST(testAStartupFileThatIsMissingOrUnreadableIsNamed);
+    CPPUNIT_TEST(testAnInterpreterThatIsMissingOrDoesNotRunIsNamed);
+    CPPUNIT_TEST(testRootRunsNoProgramOfOthers);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::string folder_;
+    AppStatus app_;
+
+    /** What is not in order: each text with its remedy. */
+    std::string problems() const {
+        std::string text;
+        for (const Finding &finding : checkApp(app_)) {
+            CPPUNIT_ASSERT_EQUAL(std::string("application blog"), finding.subject);
+            CPPUNIT_ASSERT(finding.remedy.empty() == (finding.level == Finding::Level::FINE));
+            text += finding.level == Finding::Level::FINE ? "" : finding.text + ": " + finding.remedy + "\n";
+        }
+        return text;
+    }
+    static bool has(const std::string &text, const std::string &part) {
+        return text.find(part) != std::string::npos;
+    }
+    std::string program(const std::string &text) const {
+        std::string path = folder_ + "/interpreter";
+        std::ofstream(path) << text;
+        ::chmod(path.c_str(), 0755);
+        return path;
+    }
+
+public:
+    void setUp() override {
+        folder_ = "/tmp/app-check-XXXXXX";
+        CPPUNIT_ASSERT(::mkdtemp(folder_.data()) != nullptr);
+        ::chmod(folder_.c_str(), 0755);
+        std::ofstream(folder_ + "/app.js") << "";
+        ::chmod((folder_ + "/app.js").c_str(), 0644);
+        app_.name = "blog";
+        app_.root = folder_;
+        app_.user = "nobody";
+        app_.type = "node";
+        app_.startupFile = "app.js";
+        app_.interpreter = "/bin/cat";
+    }
+    void tearDown() override {
+        std::filesystem::remove_all(folder_);
+    }
+
+    void testAnApplicationInOrderHasNoProblem() {
+        CPPUNIT_ASSERT_EQUAL(std::string(), problems());
+        const std::vector<Finding> all = checkApp(app_);
+        CPPUNIT_ASSERT(std::any_of(all.begin(), all.end(), [](const Finding &finding) {
+            return finding.text.starts_with("interpreter /bin/cat: cat ");
+        }));
+    }
+
+    void testAMissingFolderIsNamed() {
+        app_.root = folder_ + "/gone";
+        CPPUNIT_ASSERT(has(problems(), "its folder " + app_.root + " does not exist: mkdir -p "));
+    }
+
+    void testAStartupFileThatIsMissingOrUnreadableIsNamed() {
+        const std::string file = folder_ + "/app.js";
+        ::chmod(file.c_str(), 0600);
+        CPPUNIT_ASSERT_EQUAL("its user nobody may not read " + file + ": chmod o+r " + file + "\n", problems());
+        app_.startupFile = "server.js";
+        CPPUNIT_ASSERT(has(problems(), "its startup file " + folder_ + "/server.js cannot be looked at: No such file"));
+    }
+
+    void testAnInterpreterThatIsMissingOrDoesNotRunIsNamed() {
+        app_.interpreter = "/no/such/node";
+        CPPUNIT_ASSERT_EQUAL(std::string("its interpreter /no/such/node No such file or directory: correct "
+                                         "PassengerNodejs, or install /no/such/node\n"),
+                             problems());
+        app_.interpreter = "no-such-node";
+        CPPUNIT_ASSERT(has(problems(), "no-such-node is not in PATH: apt-get install nodejs, or name its path by"));
+        app_.interpreter = "/bin/false";
+        CPPUNIT_ASSERT(has(problems(), "/bin/false does not run"));
+    }
+
+    void testRootRunsNoProgramOfOthers() {
+        // /tmp is not root's alone.
+        app_.interpreter = program("#!/bin/sh\ntouch " + folder_ + "/ran\n");
+        CPPUNIT_ASSERT_EQUAL(std::string(), problems());
+        CPPUNIT_ASSERT_EQUAL(::geteuid() != 0, std::filesystem::exists(folder_ + "/ran"));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(AppCheckTest);
+
+}  // namespace Passenger

@@ -1,0 +1,269 @@
+#include "exchange/QueueDelay.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <queue>
+#include <random>
+#include <vector>
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+using Time = QueueDelay::Time;
+
+constexpr Time TARGET = 200ms;
+/** Clients wait this long. */
+constexpr Time DEADLINE = 1s;
+
+/** What became of the requests of a time. */
+struct Outcome {
+    unsigned offered = 0;
+    unsigned refused = 0;
+    /** Answered within DEADLINE of their arrival. */
+    unsigned good = 0;
+    Time longestWait{0};
+};
+
+/** An application's instances with one queue, in simulated time. A request takes `service`. */
+class SimulatedApplication {
+public:
+    SimulatedApplication(unsigned instances, Time service)
+        : service_(service), instances_(instances), free_(instances) {}
+
+    /** Requests come at random, `rate` a second on average. Counts those from `from` on. */
+    Outcome run(double rate, Time duration, Time from = Time(0)) {
+        Outcome outcome;
+        std::exponential_distribution<double> gap(rate);
+        const MonotonicTime begin = now_;
+        MonotonicTime next = begin;
+        while ((next += std::chrono::duration_cast<Time>(std::chrono::duration<double>(gap(random_)))) <
+               begin + duration) {
+            advance(next);
+            arrive(next >= begin + from ? outcome : ignored_);
+        }
+        advance(begin + duration);
+        return outcome;
+    }
+
+    /** So many requests come at once. */
+    Outcome burst(unsigned requests) {
+        Outcome outcome;
+        for (unsigned i = 0; i < requests; i++) {
+            arrive(outcome);
+        }
+        advance(now_ + requests * service_);
+        return outcome;
+    }
+
+    /** For so long no instance gets on with its work. */
+    void stall(Time time) {
+        std::vector<Work> works;
+        for (; !working_.empty(); working_.pop()) {
+            works.push_back({working_.top().end + time, working_.top().waited});
+        }
+        for (const Work &work : works) {
+            working_.push(work);
+        }
+    }
+
+private:
+    struct Request {
+        MonotonicTime arrival;
+        Outcome *outcome;
+    };
+    struct Work {
+        MonotonicTime end;
+        Time waited;
+        bool operator>(const Work &other) const {
+            return end > other.end;
+        }
+    };
+
+    void arrive(Outcome &outcome) {
+        outcome.offered++;
+        if (free_ > 0) {
+            delay_.idle();
+        } else if (!delay_.mayWait({static_cast<unsigned>(waiting_.size()) + 1, instances_, answered_,
+                                    answered_ * std::chrono::duration_cast<std::chrono::microseconds>(service_)},
+                                   TARGET, now_)) {
+            outcome.refused++;
+            return;
+        }
+        waiting_.push_back({now_, &outcome});
+        begin();
+    }
+
+    void begin() {
+        while (free_ > 0 && !waiting_.empty()) {
+            const Request request = waiting_.front();
+            waiting_.pop_front();
+            free_--;
+            const Time waited = now_ - request.arrival;
+            request.outcome->longestWait = std::max(request.outcome->longestWait, waited);
+            request.outcome->good += waited + service_ <= DEADLINE ? 1 : 0;
+            working_.push({now_ + service_, waited});
+        }
+    }
+
+    void advance(MonotonicTime to) {
+        while (!working_.empty() && working_.top().end <= to) {
+            const Work done = working_.top();
+            working_.pop();
+            now_ = done.end;
+            free_++;
+            answered_++;
+            delay_.waited(done.waited, TARGET, now_);
+            begin();
+        }
+        now_ = to;
+    }
+
+    const Time service_;
+    const unsigned instances_;
+    unsigned free_;
+    MonotonicTime now_{1h};
+    QueueDelay delay_;
+    std::deque<Request> waiting_;
+    std::priority_queue<Work, std::vector<Work>, std::greater<>> working_;
+    std::uint64_t answered_ = 0;
+    Outcome ignored_;
+    std::mt19937 random_{1};
+};
+
+}  // namespace
+
+class QueueDelayTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(QueueDelayTest);
+    CPPUNIT_TEST(testBelowTheCapacityNothingIsRefused);
+    CPPUNIT_TEST(testABurstWithinTheTargetWaitsHoweverManyRequestsItHas);
+    CPPUNIT_TEST(testAtFiveTimesTheCapacityNineTenthsOfItAreInTime);
+    CPPUNIT_TEST(testALittleTooMuchIsRefusedOnly);
+    CPPUNIT_TEST(testAfterTheLoadNothingIsRefused);
+    CPPUNIT_TEST(testAfterAStallALightLoadIsServed);
+    CPPUNIT_TEST(testAHangRefusesWhatComesThen);
+    CPPUNIT_TEST(testRequestsWaitWhileTheFirstInstanceStarts);
+    CPPUNIT_TEST(testAnOverloadThatEndedAbruptlyIsForgotten);
+    CPPUNIT_TEST(testRequestsOfSecondsDoNotWaitForEachOther);
+    CPPUNIT_TEST(testADayWithBurstsRefusesOnlyWithinThem);
+    CPPUNIT_TEST(testCountsThatBeginAgainAreNoMeasure);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testBelowTheCapacityNothingIsRefused() {
+        SimulatedApplication app(2, 2ms);
+        CPPUNIT_ASSERT_EQUAL(0U, app.run(800, 60s).refused);
+    }
+
+    void testABurstWithinTheTargetWaitsHoweverManyRequestsItHas() {
+        SimulatedApplication app(2, 1ms);
+        const Outcome outcome = app.burst(400);
+        CPPUNIT_ASSERT_EQUAL(0U, outcome.refused);
+        CPPUNIT_ASSERT(outcome.longestWait <= TARGET);
+        CPPUNIT_ASSERT_EQUAL(0U, app.burst(400).refused);
+    }
+
+    void testAtFiveTimesTheCapacityNineTenthsOfItAreInTime() {
+        SimulatedApplication app(2, 2ms);
+        const Outcome outcome = app.run(5000, 20s, 2s);
+        CPPUNIT_ASSERT(outcome.good >= 0.9 * 1000 * 18);
+        CPPUNIT_ASSERT(outcome.longestWait < 2 * TARGET);
+        CPPUNIT_ASSERT(outcome.refused > 0);
+    }
+
+    void testALittleTooMuchIsRefusedOnly() {
+        SimulatedApplication app(2, 2ms);
+        const Outcome outcome = app.run(1200, 60s, 2s);
+        CPPUNIT_ASSERT(outcome.good >= 0.95 * 1000 * 58);
+        CPPUNIT_ASSERT(outcome.refused < 0.25 * outcome.offered);
+    }
+
+    void testAfterTheLoadNothingIsRefused() {
+        SimulatedApplication app(2, 2ms);
+        app.run(5000, 10s);
+        CPPUNIT_ASSERT_EQUAL(0U, app.run(700, 10s, 1s).refused);
+    }
+
+    void testAfterAStallALightLoadIsServed() {
+        SimulatedApplication app(1, 50ms);
+        for (int i = 0; i < 20; i++) {
+            app.run(4, 10s);
+            app.stall(3s);
+            app.run(4, 5s);
+            CPPUNIT_ASSERT_EQUAL(0U, app.run(4, 60s).refused);
+        }
+    }
+
+    void testAHangRefusesWhatComesThen() {
+        QueueDelay delay;
+        MonotonicTime now{1h};
+        unsigned waiting = 0;
+        unsigned refused = 0;
+        for (int i = 0; i < 100; i++) {
+            now += 20ms;
+            refused += delay.mayWait({++waiting, 2, 1000, 20s}, TARGET, now) ? 0 : 1;
+        }
+        CPPUNIT_ASSERT(refused > 75);
+    }
+
+    void testRequestsWaitWhileTheFirstInstanceStarts() {
+        QueueDelay delay;
+        MonotonicTime now{1h};
+        for (unsigned i = 1; i < 100; i++) {
+            now += 20ms;
+            delay.waited(3s, TARGET, now);
+            CPPUNIT_ASSERT(delay.mayWait({i, 0, 1000, 20s}, TARGET, now));
+        }
+    }
+
+    void testAnOverloadThatEndedAbruptlyIsForgotten() {
+        SimulatedApplication app(2, 300ms);
+        app.run(50, 20s);
+        app.run(0.001, 20s);
+        CPPUNIT_ASSERT_EQUAL(0U, app.burst(3).refused);
+    }
+
+    void testRequestsOfSecondsDoNotWaitForEachOther() {
+        SimulatedApplication app(2, 3s);
+        const Outcome outcome = app.run(4, 200s, 100s);
+        CPPUNIT_ASSERT(outcome.refused >= 0.8 * outcome.offered);
+        CPPUNIT_ASSERT(outcome.longestWait < 3s);
+    }
+
+    void testADayWithBurstsRefusesOnlyWithinThem() {
+        SimulatedApplication app(4, 20ms);
+        for (int hour = 0; hour < 24; hour++) {
+            CPPUNIT_ASSERT_EQUAL(0U, app.run(100, 10min, 2s).refused);
+            const Outcome busy = app.run(600, 10s, 1s);
+            CPPUNIT_ASSERT(busy.good >= 0.9 * 200 * 9);
+            CPPUNIT_ASSERT(busy.longestWait < 2 * TARGET);
+        }
+    }
+
+    void testCountsThatBeginAgainAreNoMeasure() {
+        QueueDelay delay;
+        MonotonicTime now{1h};
+        CPPUNIT_ASSERT(delay.mayWait({1, 1, 1'000'000, 1'000'000s}, TARGET, now));
+        for (int i = 0; i < 30; i++) {
+            now += 20ms;
+            delay.waited(1s, TARGET, now);
+        }
+        // A second for each of two that wait.
+        CPPUNIT_ASSERT(!delay.mayWait({2, 1, 5, 1ms}, TARGET, now));
+        now += 1s;
+        // 10 ms for each.
+        CPPUNIT_ASSERT(!delay.mayWait({21, 1, 105, 1001ms}, TARGET, now));
+        CPPUNIT_ASSERT(delay.mayWait({20, 1, 105, 1001ms}, TARGET, now));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(QueueDelayTest);
+
+}  // namespace Passenger
