@@ -40,7 +40,7 @@ public:
 
     /** Requests come at random, `rate` a second on average. Counts those from `from` on. */
     Outcome run(double rate, Time duration, Time from = Time(0)) {
-        Outcome outcome;
+        Outcome &outcome = outcomes_.emplace_back();
         std::exponential_distribution<double> gap(rate);
         const MonotonicTime begin = now_;
         MonotonicTime next = begin;
@@ -55,7 +55,7 @@ public:
 
     /** So many requests come at once. */
     Outcome burst(unsigned requests) {
-        Outcome outcome;
+        Outcome &outcome = outcomes_.emplace_back();
         for (unsigned i = 0; i < requests; i++) {
             arrive(outcome);
         }
@@ -134,6 +134,8 @@ private:
     std::deque<Request> waiting_;
     std::priority_queue<Work, std::vector<Work>, std::greater<>> working_;
     std::uint64_t answered_ = 0;
+    /** Of all runs: requests that wait at a run's end have theirs later. */
+    std::deque<Outcome> outcomes_;
     Outcome ignored_;
     std::mt19937 random_{1};
 };
