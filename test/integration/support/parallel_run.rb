@@ -18,8 +18,9 @@ class ParallelRun
   LONG = %w[documents slow_clients large_bodies reload streamed_uploads settings_reload prefork_life
             heartbeat stop].freeze
 
-  # The tests in these files need a free processor. They run last, one after the other.
-  ALONE = %w[prefork_cpu_slots].freeze
+  # The tests in these files need a free processor, for themselves or for hundreds of clients at
+  # once. They run last, one after the other.
+  ALONE = %w[prefork_cpu_slots attack_shortage].freeze
 
   Job = Struct.new(:name, :output, :began, keyword_init: true)
 
