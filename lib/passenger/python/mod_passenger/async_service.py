@@ -272,6 +272,19 @@ class AsyncService:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def _call_application(self, *arguments):
+        try:
+            await self._application(*arguments)
+        except BaseException as error:
+            if self._is_fork and not isinstance(error, SystemExit):
+                log.exception("request.failed", error)
+            raise
+        finally:
+            if self._is_fork:
+                # The loop must not go on in a process that the application forked: it shares the pipe that wakes the
+                # parent's loop, and would take a wake-up from it.
+                os._exit(1)
+
     async def _run(self, request, flags, resends, head_length, message):
         begin = layout.REQUEST.size
         head = message[begin : begin + head_length]
@@ -288,7 +301,7 @@ class AsyncService:
         environment = environment_of(head, 0, head_length)
         if is_upgrade(environment):
             request = WebSocketRequest(request)
-        await request.run(self._application, environment, flags & layout.HEAD_REQUEST, self._lifespan.state)
+        await request.run(self._call_application, environment, flags & layout.HEAD_REQUEST, self._lifespan.state)
         return request
 
 
