@@ -58,9 +58,10 @@ template <typename Part> auto step(ControlSocket &control, const char *name, Par
     } catch (const StartFailure &failure) {
         const std::string reason = failure.what();
         // The agent logs the report, which has all lines.
-        EventLog::write("app.load_failed",
-                        fmt::format("step=\"{}\" reason=\"{}{}{}\"", name, failure.exceptionClass,
-                                    failure.exceptionClass.empty() ? "" : ": ", reason.substr(0, reason.find('\n'))));
+        EventLog::write("app.load_failed", fmt::format("step=\"{}\" reason={}", name,
+                                                       EventLog::inQuotes(failure.exceptionClass +
+                                                                          (failure.exceptionClass.empty() ? "" : ": ") +
+                                                                          reason.substr(0, reason.find('\n')))));
         tell("failed");
         control.send(Frame(FrameType::FAILED, {name, failure.exceptionClass, reason, failure.backtrace}));
         throw;

@@ -319,9 +319,10 @@ void HttpExchange::conclude() {
         parts_.awaitDeath();
     }
     const char *problem = answer_->problem() != nullptr ? answer_->problem() : "the connection was reset";
-    EventLog::write("answer.refused", requestOf(parts_.fields) + fmt::format("reason=\"{}\" method=\"{}\" path=\"{}\"",
-                                                                             problem, parts_.fields["REQUEST_METHOD"],
-                                                                             parts_.fields["PATH_INFO"]));
+    EventLog::write("answer.refused",
+                    requestOf(parts_.fields) + fmt::format("reason=\"{}\" method={} path={}", problem,
+                                                           EventLog::inQuotes(parts_.fields["REQUEST_METHOD"]),
+                                                           EventLog::inQuotes(parts_.fields["PATH_INFO"])));
     parts_.reply.fail(BAD_GATEWAY, "Bad Gateway");
 }
 

@@ -129,7 +129,7 @@ void Instance::startThread(std::function<void()> work) {
         try {
             work();
         } catch (const std::exception &error) {
-            EventLog::write("instance.thread_failed", fmt::format("error=\"{}\"", error.what()));
+            EventLog::write("instance.thread_failed", "error=" + EventLog::inQuotes(error.what()));
             // The claim of a request in work stays, so that the agent sends LOST.
             ::_exit(EXIT_FAILURE);
         }
@@ -151,7 +151,7 @@ bool Instance::startWorker(std::uint32_t index) noexcept {
         return true;
     } catch (const std::exception &error) {
         working_--;
-        EventLog::complain("instance.thread_missing", fmt::format("error=\"{}\"", error.what()));
+        EventLog::complain("instance.thread_missing", "error=" + EventLog::inQuotes(error.what()));
         return false;
     }
 }
@@ -174,7 +174,7 @@ void Instance::readControlSocket() {
         // The agent has gone or no longer wants the instance.
         channels_.stop();
     } catch (const std::exception &error) {
-        EventLog::write("control.broken", fmt::format("reason=\"{}\"", error.what()));
+        EventLog::write("control.broken", "reason=" + EventLog::inQuotes(error.what()));
         channels_.stop();
     }
 }
@@ -199,7 +199,8 @@ void Instance::handle(Frame frame) {
             break;
         case FrameType::THREADS:
             if (frame.fields.empty()) {
-                control_.tell(Frame(FrameType::THREADS, {"only Ruby instances tell where their threads are\n"}));
+                control_.tell(Frame(FrameType::THREADS,
+                                    {"an application behind a bridge does not tell where its threads are\n"}));
             }
             break;
         case FrameType::DROP:

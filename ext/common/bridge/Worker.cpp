@@ -107,7 +107,7 @@ void Worker::answer(const Channel &channel, const RequestHeader &header, std::st
         failQuietly(reply, BAD_REQUEST, "Bad Request");
     } catch (const std::exception &error) {
         connection_.close();
-        EventLog::write("request.failed", fmt::format("error=\"{}\"", error.what()));
+        EventLog::write("request.failed", "error=" + EventLog::inQuotes(error.what()));
         failQuietly(reply, INTERNAL_ERROR, "Internal Server Error");
     }
     if (!reply.finished()) {

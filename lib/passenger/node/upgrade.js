@@ -30,9 +30,9 @@ class Upgrade {
         // What takes the chunks of its body apart, if it has any.
         this._chunks = null;
         this._interim = 0;
-        exchange.channel.exchange = this;
         // An event for each piece, and none while the answer waits for room.
         this._tag = poller.watch(descriptor, native.IN | native.RDHUP | native.EDGE, this);
+        exchange.channel.exchange = this;
     }
 
     // Of the stream, or (`gone` is a boolean then) of the reply channel.
@@ -173,14 +173,21 @@ class Upgrade {
     }
 }
 
-// The two ends of a stream pair: a descriptor, and the application's socket. Null: the process has too
-// few descriptors left.
-function makeEnds(head) {
+// Makes the stream pair and its Upgrade. Returns the application's socket. Null: the process has too few
+// descriptors left, or the kernel watches no more.
+function connect(service, exchange, head) {
     let pair = [];
+    let socket = null;
     try {
         pair = native.addon.streamPair();
-        return [pair[0], new UpgradedSocket(pair[1], head)];
+        socket = new UpgradedSocket(pair[1], head);
+        new Upgrade(service, exchange, head, pair[0], socket);
+        return socket;
     } catch (error) {
+        if (socket) {
+            socket.destroy();
+            pair.pop();
+        }
         pair.forEach((descriptor) => native.addon.close(descriptor));
         log.complain("answer.refused", { reason: error.message, method: head.method, path: head.url });
         return null;
@@ -188,12 +195,11 @@ function makeEnds(head) {
 }
 
 exports.upgrade = function (service, exchange, server, head) {
-    const ends = makeEnds(head);
-    if (!ends) {
+    const socket = connect(service, exchange, head);
+    if (!socket) {
         exchange.fail(503, "Service Unavailable");
         return;
     }
-    const [ours, socket] = ends;
     socket.server = server;
     // close() of the server waits for its end.
     socket._server = server;
@@ -209,7 +215,6 @@ exports.upgrade = function (service, exchange, server, head) {
     request._addHeaderLines(head.lines, head.lines.length);
     request.complete = true;
     request.push(null);
-    new Upgrade(service, exchange, head, ours, socket);
     const resource = new AsyncResource("PASSENGERREQUEST");
     resource.runInAsyncScope(() => server.emit("upgrade", request, socket, Buffer.alloc(0)));
 };
