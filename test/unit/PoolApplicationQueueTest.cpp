@@ -47,6 +47,7 @@ class PoolApplicationQueueTest : public PoolFixture {
     CPPUNIT_TEST(testARestartPublishesANewGenerationOnceItsFirstInstanceIsReady);
     CPPUNIT_TEST(testARestartThatFailsKeepsTheOldVersion);
     CPPUNIT_TEST(testAChannelIsGivenToAnInstanceOfItsOwnApplicationOnly);
+    CPPUNIT_TEST(testABusyInstanceMayAskForMoreChannelsThanItsSocketHasRoomFor);
     CPPUNIT_TEST(testARequestIsRecheckedIfItsChannelCannotBeSentToTheInstance);
     CPPUNIT_TEST(testTheRequestsAndChannelsOfAChildThatEndedAreWithdrawn);
     CPPUNIT_TEST(testABrokenQueueIsReplaced);
@@ -292,6 +293,22 @@ public:
         answer = instances_->frame(0);
         CPPUNIT_ASSERT(answer.type == FrameType::NO_CHANNEL);
         CPPUNIT_ASSERT_EQUAL(theirs.value(), answer.number(0));
+    }
+
+    void testABusyInstanceMayAskForMoreChannelsThanItsSocketHasRoomFor() {
+        const Attachment attachment = attachAndServe();
+        Frame fetch(FrameType::FETCH);
+        fetch.add(addChannel(attachment.groupSlot, 1).value());
+        constexpr int MANY = 900;
+        for (int i = 0; i < MANY; i++) {
+            instances_->send(0, fetch);
+        }
+        // The loop has read all of them.
+        loop_->runSync([] {});
+        for (int i = 0; i < MANY; i++) {
+            CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::CHANNEL);
+        }
+        CPPUNIT_ASSERT(!log_->contains("event=instance.control"));
     }
 
     void testARequestIsRecheckedIfItsChannelCannotBeSentToTheInstance() {

@@ -1,6 +1,7 @@
 #include "pool/Process.h"
 
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +13,7 @@
 
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
+#include "base/Poll.h"
 #include "log/Log.h"
 #include "policy/Heartbeats.h"
 #include "pool/Orphans.h"
@@ -212,13 +214,18 @@ void Process::startWatchers(EventLoop &loop, std::function<void()> died) {
  * close it.
  */
 void Process::readFrames() {
+    const bool held = !held_.empty();
     try {
+        takeHeld();
         for (unsigned count = 0; std::optional<Frame> frame = parts_.control.tryReceive(); count++) {
             // Each of its threads asks for one channel at a time. More would keep the loop busy.
-            if (count == MAX_FRAMES_AT_ONCE || !maySend(frame->type)) {
+            if (count == MAX_FRAMES_AT_ONCE + socket.concurrency || !maySend(frame->type)) {
                 throw ProtocolException("it sends what it may not, or too much");
             }
-            frame_(std::move(*frame));
+            take(std::move(*frame));
+        }
+        if (held != !held_.empty()) {
+            controlWatcher_->setEvents(DescriptorWatcher::READABLE | (held ? 0 : DescriptorWatcher::WRITABLE));
         }
     } catch (const EndOfFileException &) {
         controlWatcher_->setEvents(0);
@@ -226,6 +233,31 @@ void Process::readFrames() {
         Log::warn("event=instance.control_broken pid={} error=\"{}\"", pid_, error.what());
         controlWatcher_->setEvents(0);
         giveUp();
+    }
+}
+
+/** Whether three quarters of the control socket's buffer are free (unix_writable() in Linux): then a
+ *  watcher for WRITABLE calls back, and other frames have room, too. */
+bool Process::isWritable() const {
+    return pollUntil(parts_.control.descriptor().get(), POLLOUT, FrameSocket::Deadline::min());
+}
+
+void Process::take(Frame frame) {
+    if (frame.type != FrameType::FETCH || (held_.empty() && isWritable())) {
+        frame_(std::move(frame));
+        return;
+    }
+    if (held_.size() == MAX_FRAMES_AT_ONCE + socket.concurrency) {
+        throw ProtocolException("it asks for channels, and reads no answer");
+    }
+    held_.push_back(std::move(frame));
+}
+
+void Process::takeHeld() {
+    while (!held_.empty() && isWritable()) {
+        Frame frame = std::move(held_.front());
+        held_.pop_front();
+        frame_(std::move(frame));
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -210,6 +211,9 @@ private:
     void explain(const std::exception &error, SpawnReport &story);
     void startWatchers(EventLoop &loop, std::function<void()> died);
     void readFrames();
+    void take(Frame frame);
+    void takeHeld();
+    bool isWritable() const;
     void sendIfRoom(const Frame &frame);
     void giveUp();
 
@@ -231,6 +235,9 @@ private:
     std::optional<std::string> threads_;
     bool threadsAsked_ = false;
     std::function<void(Frame)> frame_;
+    /** FETCH frames whose answers have no room in the control socket: a busy instance has not read
+     *  those before. Only on the loop. */
+    std::deque<Frame> held_;
     /** The channels that it was given and not told to drop. */
     std::unordered_set<ChannelId> channels_;
     std::unique_ptr<DescriptorWatcher> deathWatcher_;
