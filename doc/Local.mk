@@ -68,4 +68,8 @@ EXTRA_DIST += \
     %D%/performance/httpd.md \
     %D%/performance/memory.md \
     %D%/performance/pool.md \
-    %D%/performance/prefork.md
+    %D%/performance/prefork.md \
+    %D%/scale-out/README.md \
+    %D%/scale-out/haproxy.cfg \
+    %D%/scale-out/passenger-agent-check.socket \
+    %D%/scale-out/passenger-agent-check@.service

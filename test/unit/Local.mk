@@ -24,6 +24,7 @@ endif
     %D%/ArgumentsTest.cpp \
     %D%/BackgroundThreadsTest.cpp \
     %D%/BackoffTest.cpp \
+    %D%/BalancerWeightTest.cpp \
     %D%/BodySenderTest.cpp \
     %D%/BootGuardTest.cpp \
     %D%/BootSweepTest.cpp \

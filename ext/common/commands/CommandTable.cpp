@@ -141,6 +141,17 @@ std::vector<CommandSpec> makeTable() {
          {NAME, ALL, INSTANCE, REGISTRY, HELP},
          {DONE, FAILED}},
         {CONFIG,
+         "agent-check",
+         "[PATH]",
+         1,
+         "answer HAProxy's agent-check",
+         "Prints one line for the balancer: `up` with a weight, which falls while instances and processors are busy "
+         "and "
+         "requests wait; `up 0%` during drain and pause; `down` with the reason if an application does not start or no "
+         "agent is running. Without PATH it is about all applications. doc/scale-out has the configuration.\n",
+         {NAME, ALL, INSTANCE, REGISTRY, HELP},
+         {{0, "The line is printed."}, {1, "The command line is wrong."}}},
+        {CONFIG,
          "pause",
          "[PATH]",
          1,

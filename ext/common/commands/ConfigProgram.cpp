@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "commands/AboutCommand.h"
+#include "commands/AgentCheckCommand.h"
 #include "commands/AgentFinder.h"
 #include "commands/AgentOrders.h"
 #include "commands/Arguments.h"
@@ -48,6 +49,7 @@ const std::map<std::string_view, std::function<int(const Arguments &)>> COMMANDS
     {"detach-process", detachProcess},
     {"drain", drain},
     {"undrain", undrain},
+    {"agent-check", agentCheck},
     {"pause", pauseQueue},
     {"resume", resumeQueue},
     {"list-instances", listAgents},

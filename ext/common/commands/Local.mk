@@ -3,6 +3,8 @@ noinst_LTLIBRARIES += libpassenger_commands.la
 libpassenger_commands_la_SOURCES = \
     %D%/AboutCommand.cpp \
     %D%/AboutCommand.h \
+    %D%/AgentCheckCommand.cpp \
+    %D%/AgentCheckCommand.h \
     %D%/AgentFinder.cpp \
     %D%/AgentFinder.h \
     %D%/AgentOrders.cpp \
@@ -17,6 +19,8 @@ libpassenger_commands_la_SOURCES = \
     %D%/Arguments.h \
     %D%/BacktracesForm.cpp \
     %D%/BacktracesForm.h \
+    %D%/BalancerWeight.cpp \
+    %D%/BalancerWeight.h \
     %D%/CommandFailure.h \
     %D%/CommandHelp.cpp \
     %D%/CommandHelp.h \

@@ -1,0 +1,60 @@
+#include "commands/BalancerWeight.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "control/StatusWords.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr unsigned STEP = 5;
+constexpr double FULL = 100;
+/** From this use on the weight falls. */
+constexpr double EASY = 0.5;
+/** A wait of so many seconds halves the weight. */
+constexpr double WAIT = 0.2;
+
+/** Instances that could be started for the application now. */
+unsigned startable(const ServerStatus &status, const AppStatus &app) {
+    const unsigned room = status.maxPoolSize - std::min(status.maxPoolSize, status.poolSize);
+    if (app.maxInstances == 0) {
+        return room;
+    }
+    const auto have = static_cast<unsigned>(app.instances.size()) + app.starting;
+    return std::min(room, app.maxInstances - std::min(app.maxInstances, have));
+}
+
+/** The part of the application's instances, started or not, that is busy: 0 to 1. */
+double useOf(const ServerStatus &status, const AppStatus &app) {
+    const StatusWords::Load load = StatusWords::loadOf(app);
+    const unsigned concurrency = app.instances.empty() ? 1 : std::max(1U, app.instances.front().concurrency);
+    const double slots = load.slots + static_cast<double>(concurrency) * startable(status, app);
+    return slots > 0 ? std::min(1.0, load.busy / slots) : 0;
+}
+
+}  // namespace
+
+double processorUse(const SystemMetrics &before, const SystemMetrics &after) {
+    if (before.processors.empty() || after.processors.empty()) {
+        return 0;
+    }
+    const SystemMetrics::Processor &then = before.processors.front();
+    const SystemMetrics::Processor &now = after.processors.front();
+    const std::uint64_t passed = now.total() - then.total();
+    const std::uint64_t idle = now.idle + now.wait - then.idle - then.wait;
+    return passed == 0 ? 0 : 1 - static_cast<double>(std::min(idle, passed)) / static_cast<double>(passed);
+}
+
+unsigned balancerWeight(const ServerStatus &status, double use) {
+    double oldest = 0;
+    for (const AppStatus &app : status.apps) {
+        use = std::max(use, useOf(status, app));
+        oldest = std::max(oldest, app.queue.waiting > 0 ? app.queue.oldest : 0);
+    }
+    const double weight = FULL * (1 - std::max(0.0, use - EASY)) / (1 + oldest / WAIT);
+    return std::max(STEP, static_cast<unsigned>(std::lround(weight / STEP)) * STEP);
+}
+
+}  // namespace Passenger
