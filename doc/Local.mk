@@ -70,6 +70,4 @@ EXTRA_DIST += \
     %D%/performance/pool.md \
     %D%/performance/prefork.md \
     %D%/scale-out/README.md \
-    %D%/scale-out/haproxy.cfg \
-    %D%/scale-out/passenger-agent-check.socket \
-    %D%/scale-out/passenger-agent-check@.service
+    %D%/scale-out/haproxy.cfg

@@ -236,8 +236,8 @@ void Process::readFrames() {
     }
 }
 
-/** Whether three quarters of the control socket's buffer are free (unix_writable() in Linux): then a
- *  watcher for WRITABLE calls back, and other frames have room, too. */
+/** Whether three quarters of the control socket's buffer are free (unix_writable() in Linux): then
+ *  a watcher for WRITABLE calls back, and other frames have room, too. */
 bool Process::isWritable() const {
     return pollUntil(parts_.control.descriptor().get(), POLLOUT, FrameSocket::Deadline::min());
 }
