@@ -48,15 +48,17 @@ Servers serversIn(const std::string &text) {
 
 /** The lines that the options need. */
 std::vector<std::string> neededBy(const Options &options) {
-    const std::array<std::pair<std::string, std::string>, 7> values{{{"user", options.user},
+    const std::array<std::pair<std::string, std::string>, 8> values{{{"user", options.user},
                                                                      {"group", options.group},
                                                                      {"ruby", options.ruby},
                                                                      {"python", options.python},
                                                                      {"nodejs", options.nodejs},
                                                                      {"start_command", options.startCommand},
-                                                                     {"startup_file", options.startupFile}}};
+                                                                     {"startup_file", options.startupFile},
+                                                                     {"app_callable", options.appCallable}}};
     static const std::set<std::string> defaults{"python python3", "nodejs node", "startup_file config.ru",
-                                                "startup_file passenger_wsgi.py", "startup_file app.js"};
+                                                "startup_file passenger_wsgi.py", "startup_file app.js",
+                                                "app_callable application"};
     std::vector<std::string> lines;
     for (const auto &[key, value] : values) {
         const std::string line = fmt::format("{} {}", key, value);
@@ -134,7 +136,7 @@ void checkVariable(const Servers &servers, const Grants &grants, const std::stri
 /** The input: the text and the options, each ended by a zero byte. A limit is the length of its
  *  part. */
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
-    constexpr std::size_t PARTS = 16;
+    constexpr std::size_t PARTS = 17;
     const std::string_view input(reinterpret_cast<const char *>(data), size);
     std::vector<std::string> parts = split(input, '\0');
     parts.resize(PARTS);
@@ -151,6 +153,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     for (unsigned *limit : {&options.memoryMax, &options.cpuWeight, &options.tasksMax}) {
         *limit = static_cast<unsigned>(parts[next++].size());
     }
+    options.appCallable = parts[next++];
 
     const std::string &text = parts[0];
     const Servers servers = serversIn(text);

@@ -153,13 +153,6 @@ module PhusionPassenger
 
     private
 
-    def in_folder(files)
-      Dir.mktmpdir("passenger-test") do |root|
-        files.each { |name, content| File.write("#{root}/#{name}", content) }
-        yield root
-      end
-    end
-
     # Returns whether Bundler was loaded before Passenger's code, and the value of the variable that
     # demands this.
     def order_of_loading(preload:)

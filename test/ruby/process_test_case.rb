@@ -21,6 +21,14 @@ module PhusionPassenger
         startup_file: startup_file }.merge(more)
     end
 
+    # Calls the block with a folder that has these files.
+    def in_folder(files)
+      Dir.mktmpdir("passenger-test") do |root|
+        files.each { |name, content| File.write("#{root}/#{name}", content) }
+        yield root
+      end
+    end
+
     # Returns a preloader or an instance, and the frames up to the result of its loading.
     def load(role, startup_file, more_options = {}, **start)
       answer, process = @agent.start(role, **start)

@@ -199,6 +199,8 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
          "grammar: passenger_wsgi.py, line 2", "py_compile"},
         {"no application", python("AttributeError", "/x.py defines no \"application\". Define it"),
          "no object called application", "Flask(__name__)"},
+        {"no function", python("AttributeError", "/x.py defines no \"create_app()\". It defines \"app\": …"),
+         "no object called create_app().", "PassengerAppCallable app"},
         {"a number as application", python("TypeError", "the \"application\" of /x.py is 5, which cannot be called"),
          "is no application", "(environ, start_response)"},
         {"system library", python("ImportError", "libpq.so.5: cannot open shared object file: No such file"),

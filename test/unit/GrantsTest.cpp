@@ -86,6 +86,7 @@ public:
             {&Options::nodejs, "PassengerNodejs"},
             {&Options::startCommand, "PassengerAppStartCommand"},
             {&Options::startupFile, "PassengerStartupFile"},
+            {&Options::appCallable, "PassengerAppCallable"},
             {&Options::appGroupName, "PassengerAppGroupName"}};
         for (const auto &[member, directive] : members) {
             Options evil = options();
@@ -119,6 +120,10 @@ public:
         Options plain = options();
         for (const char *file : {"config.ru", "passenger_wsgi.py", "app.js", "package.json", ""}) {
             plain.startupFile = file;
+            expectGranted(plain);
+        }
+        for (const char *callable : {"application", ""}) {
+            plain.appCallable = callable;
             expectGranted(plain);
         }
     }

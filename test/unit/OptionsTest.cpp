@@ -23,6 +23,7 @@ public:
         options.environment = "staging";
         options.appGroupName = "blog";
         options.startupFile = "app.ru";
+        options.appCallable = "create_app()";
         options.restartDir = "/var/tmp";
         options.baseUri = "/blog";
         options.ruby = "/opt/ruby";
@@ -59,6 +60,7 @@ public:
         const Options copy = Options::fromMap(options.toMap());
         CPPUNIT_ASSERT(copy.toMap() == options.toMap());
         CPPUNIT_ASSERT_EQUAL(options.appRoot, copy.appRoot);
+        CPPUNIT_ASSERT_EQUAL(options.appCallable, copy.appCallable);
         CPPUNIT_ASSERT_EQUAL(options.restartDir, copy.restartDir);
         CPPUNIT_ASSERT_EQUAL(options.defaultGroup, copy.defaultGroup);
         CPPUNIT_ASSERT_EQUAL(options.logFile, copy.logFile);
@@ -94,6 +96,7 @@ public:
     void testAMissingOptionKeepsItsDefault() {
         const Options options = Options::fromMap({{"app_root", "/srv/blog"}});
         CPPUNIT_ASSERT_EQUAL(std::string("config.ru"), options.startupFile);
+        CPPUNIT_ASSERT_EQUAL(std::string("application"), options.appCallable);
         CPPUNIT_ASSERT_EQUAL(1U, options.minInstances);
         CPPUNIT_ASSERT(options.variables().empty());
     }

@@ -38,6 +38,10 @@ inline constexpr std::array APPLICATION{
               "config.ru, passenger_wsgi.py, passenger_asgi.py, app.js or asgi.py",
               "the application's first file, absolute or in the application's folder; without PassengerAppType the end "
               "of its name decides the kind"},
+    Directive{"PassengerAppCallable", Context::APPLICATION,
+              text(&Settings::appCallable).sets(&Options::appCallable).granted("app_callable"), "application",
+              "what a Python startup file calls the WSGI or ASGI application: app; an attribute, web.app; or a "
+              "function without arguments that makes it, create_app(). No effect on applications of other kinds"},
     Directive{"PassengerAppStartCommand", Context::APPLICATION,
               text(&Settings::appStartCommand).sets(&Options::startCommand).granted("start_command"), "none",
               "a command that serves HTTP on the port that $PORT names, in whatever language; see below"},

@@ -92,6 +92,7 @@ struct Settings {
     Text nodejs = nullptr;
     Text appType = nullptr;
     Text startupFile = nullptr;
+    Text appCallable = nullptr;
     Text appStartCommand = nullptr;
     Text instanceAddress = nullptr;
     Number maxConcurrentRequests;

@@ -34,6 +34,7 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     text("environment", options.environment);
     text("app_group_name", options.appGroupName);
     text("startup_file", options.startupFile);
+    text("app_callable", options.appCallable);
     text("restart_dir", options.restartDir);
     text("base_uri", options.baseUri);
     text("app_type", options.appType);

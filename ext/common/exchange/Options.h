@@ -23,6 +23,9 @@ struct Options {
     /** The application's name, which its instances share; empty: "APPROOT (ENVIRONMENT)". */
     std::string appGroupName;
     std::string startupFile = "config.ru";
+    /** What the startup file of a Python application calls the application: `app`, `web.app` or
+     *  `create_app()`. */
+    std::string appCallable = "application";
     /** Relative to appRoot, or absolute. */
     std::string restartDir = "tmp";
     std::string baseUri;

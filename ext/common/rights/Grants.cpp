@@ -37,6 +37,7 @@ constexpr std::array FIELDS{
         "PassengerStartupFile",
         &Options::startupFile,
         {"config.ru", "passenger_wsgi.py", "passenger_asgi.py", "app.js", "asgi.py", "package.json", "manage.py"}},
+    GrantField{"app_callable", "PassengerAppCallable", &Options::appCallable, {"application"}},
     GrantField{"app_group_name", "PassengerAppGroupName", &Options::appGroupName},
 };
 

@@ -47,6 +47,12 @@ Finding fileOf(const FailureFacts &failure, std::string_view exceptionClass) {
                : Finding();
 }
 
+/** `app` in `/srv/app/app.py defines no "app". …`. */
+Finding missingCallable(const FailureFacts &failure) {
+    return isPython(failure, {"AttributeError"}) ? behind(failure.exceptionMessage, " defines no \"", "\"")
+                                                 : std::nullopt;
+}
+
 Finding missingVariable(const FailureFacts &failure) {
     return isPython(failure, {"KeyError"}) && has(failure.exceptionMessage, "'")
                ? behind(failure.exceptionMessage, "'", "'")
@@ -64,12 +70,12 @@ constexpr DiagnosisRule RULES[] = {
     {badSyntax, "The file does not follow Python's grammar: {}. It may be written for a newer Python.",
      "Correct that line, or the line before it. Check with: python3 -m py_compile FILE. PassengerPython chooses the "
      "Python."},
-    {[](const FailureFacts &f) { return when(f.python && has(f.exceptionMessage, "defines no \"application\"")); },
-     "The startup file has no object called application.",
-     "Define it, for example: application = Flask(__name__), or for Django: application = get_wsgi_application(). Is "
-     "it called app? Add: application = app"},
+    {missingCallable, "The startup file has no object called {}.",
+     "Define it, for example: application = Flask(__name__), or for Django: application = get_wsgi_application(). Or "
+     "name the object that is there: PassengerAppCallable app, or web.app for an attribute, or create_app() for a "
+     "function that makes the application."},
     {[](const FailureFacts &f) { return when(f.python && has(f.exceptionMessage, "which cannot be called")); },
-     "The object called application is no application.",
+     "The object that PassengerAppCallable names (application by default) is no application.",
      "It must be a function of (environ, start_response) for WSGI, of (scope, receive, send) for ASGI, or an object "
      "that can be called like that."},
     {missingSystemLibrary, "The system library {} is missing, which a module in C needs.",

@@ -68,12 +68,10 @@ class AppLoader:
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         loader.exec_module(module)
-        application = getattr(module, "application", None)
-        if application is None:
-            raise AttributeError(
-                '%s defines no "application". Define it, for example: application = Flask(__name__)' % path)
+        name = self._options.get("app_callable") or "application"
+        application = _callable_of(module, path, name)
         if not callable(application):
-            raise TypeError('the "application" of %s is %r, which cannot be called' % (path, application))
+            raise TypeError('the "%s" of %s is %r, which cannot be called' % (name, path, application))
         return Application(application, self._options.get("app_type"))
 
     def _tell(self, name, state, begin):
@@ -85,6 +83,24 @@ class _StartupFileLoader(importlib.machinery.SourceFileLoader):
 
     def get_code(self, fullname):
         return self.source_to_code(self.get_data(self.path), self.path)
+
+
+def _callable_of(module, path, name):
+    """What the startup file calls the application: `app`, an attribute as `web.app`, or what `create_app()` returns."""
+    attribute, is_called = (name[:-2], True) if name.endswith("()") else (name, False)
+    found = module
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        raise AttributeError('%s defines no "%s". %s' % (path, name, _remedy_of(module)))
+    return found() if is_called else found
+
+
+def _remedy_of(module):
+    for name in ("application", "app", "create_app"):
+        if callable(getattr(module, name, None)):
+            return 'It defines "%s": PassengerAppCallable %s' % (name, name + "()" * (name == "create_app"))
+    return "Define it, for example: application = Flask(__name__), or name another one by PassengerAppCallable"
 
 
 def _django_file(manage, name):

@@ -1,0 +1,118 @@
+"""The callable that the loader takes from a startup file: PassengerAppCallable."""
+
+import os
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
+
+from mod_passenger import frames, log  # noqa: E402
+from mod_passenger.app_loader import AppLoader  # noqa: E402
+
+STARTUP_FILE = """
+class Web:
+    def __init__(self, name):
+        self.name = name
+    def __call__(self, environ, start):
+        return self.name
+
+application = Web("application")
+app = Web("app")
+app.inner = Web("app.inner")
+app.inner.make = lambda: Web("app.inner.make()")
+number = 5
+nothing = None
+
+def create_app():
+    return Web("create_app()")
+
+def create_nothing():
+    return None
+"""
+
+
+class Control:
+    """The frames that the loader sends."""
+
+    def __init__(self):
+        self.frames = []
+
+    def write(self, *fields):
+        self.frames.append(fields)
+
+    def failure(self):
+        """Class and message."""
+        return self.frames[-1][2], self.frames[-1][3].decode()
+
+
+class AppLoaderTest(unittest.TestCase):
+    def setUp(self):
+        before = dict(os.environ), os.getcwd(), sys.path[:], sys.argv, log.write, sys.dont_write_bytecode
+        self.addCleanup(self.restore, *before)
+        log.write = lambda text: None
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = os.path.realpath(folder.name)
+        self.control = Control()
+
+    def restore(self, environment, folder, path, arguments, write, bytecode):
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(folder)
+        sys.path[:] = path
+        sys.argv, log.write, sys.dont_write_bytecode = arguments, write, bytecode
+
+    def load(self, text, **options):
+        """The Application, or None."""
+        with open(os.path.join(self.folder, "app.py"), "w", encoding="utf-8") as file:
+            file.write(text)
+        return AppLoader(self.control, {"app_root": self.folder, "startup_file": "app.py", "app_type": "wsgi",
+                                        **options}).load()
+
+    def loaded(self, name):
+        application = self.load(STARTUP_FILE, app_callable=name)
+        self.assertIsNotNone(application, name)
+        return application._function(None, None)
+
+    def failure(self, text, name):
+        self.assertIsNone(self.load(text, app_callable=name), name)
+        self.assertEqual(frames.FAILED, self.control.frames[-1][0])
+        return self.control.failure()
+
+    def test_names_attributes_and_functions_that_make_the_application(self):
+        for name in ("application", "app", "app.inner", "create_app()", "app.inner.make()"):
+            self.assertEqual(name, self.loaded(name))
+
+    def test_without_a_name_it_is_application(self):
+        self.assertEqual("application", self.load(STARTUP_FILE)._function(None, None))
+        self.assertEqual("application", self.loaded(""))
+
+    def test_a_name_that_is_not_there_is_reported_with_the_file_and_the_remedy(self):
+        for name in ("web", "nothing", "app.web", "nothing.app", "web()", "create_app(1)", "()", "create_app()()"):
+            kind, message = self.failure(STARTUP_FILE, name)
+            self.assertEqual("AttributeError", kind)
+            self.assertEqual('%s/app.py defines no "%s". It defines "application": PassengerAppCallable application'
+                             % (self.folder, name), message)
+
+    def test_the_remedy_names_what_the_file_has(self):
+        for text, remedy in (("app = print", '. It defines "app": PassengerAppCallable app'),
+                             ("create_app = print", '. It defines "create_app": PassengerAppCallable create_app()'),
+                             ("app = 5", ". Define it, for example: application = Flask(__name__), or name another "
+                                         "one by PassengerAppCallable")):
+            self.assertEqual('%s/app.py defines no "application"%s' % (self.folder, remedy),
+                             self.failure(text, "application")[1])
+
+    def test_what_cannot_be_called_is_reported(self):
+        for name, value in (("number", "5"), ("create_nothing()", "None")):
+            self.assertEqual(("TypeError", 'the "%s" of %s/app.py is %s, which cannot be called'
+                              % (name, self.folder, value)), self.failure(STARTUP_FILE, name))
+
+    def test_an_error_of_the_function_is_the_applications(self):
+        self.assertEqual(("ValueError", "no settings"),
+                         self.failure("def create_app():\n    raise ValueError('no settings')\n", "create_app()"))
+
+
+if __name__ == "__main__":
+    unittest.main()

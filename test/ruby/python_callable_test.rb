@@ -1,0 +1,52 @@
+# frozen_string_literal: true
+
+require_relative "process_test_case"
+require_relative "runs_python"
+
+module PhusionPassenger
+  # What a Python startup file calls the application (PassengerAppCallable), in real processes.
+  class PythonCallableTest < ProcessTestCase
+    prepend RunsPython
+
+    APP = <<~'PYTHON'
+      class Web:
+          def __init__(self, text):
+              self.text = text
+          def __call__(self, environ, start_response):
+              start_response("200 OK", [])
+              return [self.text]
+
+      app = Web(b"app")
+      def create_app():
+          return Web(b"made")
+    PYTHON
+
+    def test_an_instance_serves_the_callable_that_the_options_name
+      in_folder("app.py" => APP) do |root|
+        { "app" => "app", "create_app()" => "made" }.each do |name, text|
+          instance = loaded("instance", "app.py", { app_root: root, app_callable: name })
+          assert_equal text, get(serve(instance), instance, "/")
+        end
+      end
+    end
+
+    def test_instances_of_a_preloader_serve_it
+      in_folder("app.py" => APP) do |root|
+        preloader = loaded("preloader", "app.py", { app_root: root, app_callable: "create_app()" })
+        instance = forked_from(preloader)
+        assert_equal "made", get(serve(instance), instance, "/")
+      end
+    end
+
+    def test_a_name_that_is_not_there_fails_with_the_file_and_the_name
+      in_folder("app.py" => APP) do |root|
+        process, frames = load("instance", "app.py", { app_root: root, app_callable: "wiki" })
+        assert_equal [52, "app loaded", "AttributeError"],
+                     [frames.last.type, *frames.last.fields[0, 2]]
+        message = "#{root}/app.py defines no \"wiki\". It defines \"app\": PassengerAppCallable app"
+        assert_equal message, frames.last.fields[2]
+        assert_includes output_of(process), "event=app.load_failed"
+      end
+    end
+  end
+end
