@@ -56,9 +56,9 @@ std::vector<std::string> neededBy(const Options &options) {
                                                                      {"start_command", options.startCommand},
                                                                      {"startup_file", options.startupFile},
                                                                      {"app_callable", options.appCallable}}};
-    static const std::set<std::string> defaults{"python python3", "nodejs node", "startup_file config.ru",
-                                                "startup_file passenger_wsgi.py", "startup_file app.js",
-                                                "app_callable application"};
+    static const std::set<std::string> defaults{"python python3",         "nodejs node",
+                                                "startup_file config.ru", "startup_file passenger_wsgi.py",
+                                                "startup_file app.js",    "app_callable application"};
     std::vector<std::string> lines;
     for (const auto &[key, value] : values) {
         const std::string line = fmt::format("{} {}", key, value);

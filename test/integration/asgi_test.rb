@@ -175,14 +175,17 @@ class AsgiTest < IntegrationTest
   PYTHON
 
   serve do |made|
+    made.set("PassengerMaxPoolSize", 12)
     made.site("asgi.test", SampleApps.written(APP, "passenger_asgi.py"),
               "PassengerPython #{PYTHON}\nPassengerMaxInstances 1\nPassengerBufferResponse off\n" \
               "PassengerBufferUpload off\n")
     made.site("named.test", SampleApps.written(APP, "asgi.py"), "PassengerPython #{PYTHON}\n")
-    { "found" => [APP, "passenger_wsgi.py"], "fast" => [FAST, "passenger_asgi.py"] }
-      .each do |site, (app, file)|
-        made.site("#{site}.test", SampleApps.written(app, file), "PassengerPython #{PYTHON}\n")
-      end
+    { "found" => [APP, "passenger_wsgi.py"], "fast" => [FAST, "passenger_asgi.py"],
+      "fast-found" => [FAST, "passenger_wsgi.py"] }.each do |site, (app, file)|
+      made.site("#{site}.test", SampleApps.written(app, file), "PassengerPython #{PYTHON}\n")
+    end
+    made.site("found-direct.test", SampleApps.written(APP, "passenger_wsgi.py"),
+              "PassengerPython #{PYTHON}\nPassengerSpawnMethod direct\n")
     made.site("failing.test", SampleApps.written(FAILING, "passenger_asgi.py"),
               "PassengerPython #{PYTHON}\nPassengerFriendlyErrorPages on\n")
   end
@@ -222,12 +225,16 @@ class AsgiTest < IntegrationTest
     raw&.close
   end
 
-  def test_one_process_has_many_requests_at_once
-    before = Integer(asgi.get("/waiting").body)
-    waiting = Array.new(25) { Thread.new { client("asgi.test").get("/wait").body } }
-    eventually("all of them wait") { Integer(asgi.get("/waiting").body) == before + 25 }
-    asgi.get("/open")
-    assert_equal 1, waiting.map(&:value).uniq.size
+  # "found" has the application in a passenger_wsgi.py, and no PassengerThreadCount.
+  %w[asgi found found-direct].each do |site|
+    define_method("test_one_process_of_#{site.tr('-', '_')}_has_many_requests_at_once") do
+      app = client("#{site}.test")
+      before = Integer(app.get("/waiting").body)
+      waiting = Array.new(25) { Thread.new { client("#{site}.test").get("/wait").body } }
+      eventually("all of them wait") { Integer(app.get("/waiting").body) == before + 25 }
+      app.get("/open")
+      assert_equal 1, waiting.map(&:value).uniq.size
+    end
   end
 
   def test_the_application_learns_that_its_client_has_gone
@@ -287,14 +294,18 @@ class AsgiTest < IntegrationTest
     raw&.close
   end
 
-  def test_fast_api_answers_and_has_web_sockets
-    skip "there is no FastAPI (Debian: python3-fastapi)" unless FASTAPI
-    assert_equal({ "number" => 7 }, client("fast.test").json("/items/7"))
-    assert_status 422, client("fast.test").get("/items/x")
-    assert_equal "\"from a thread\"", client("fast.test").get("/sync").body
-    skip "there is no wsproto (Debian: python3-wsproto)" unless WSPROTO
-    socket = WebSocketClient.new(server.port, "fast.test", "/socket")
-    assert_equal "hello you", socket.say("you").hear
-    socket.close
+  # "fast-found" has the application in a passenger_wsgi.py.
+  %w[fast fast-found].each do |name|
+    define_method("test_fast_api_answers_and_has_web_sockets_as_#{name.tr('-', '_')}") do
+      skip "there is no FastAPI (Debian: python3-fastapi)" unless FASTAPI
+      site = client("#{name}.test")
+      assert_equal({ "number" => 7 }, site.json("/items/7"))
+      assert_status 422, site.get("/items/x")
+      assert_equal "\"from a thread\"", site.get("/sync").body
+      skip "there is no wsproto (Debian: python3-wsproto)" unless WSPROTO
+      socket = WebSocketClient.new(server.port, "#{name}.test", "/socket")
+      assert_equal "hello you", socket.say("you").hear
+      socket.close
+    end
   end
 end

@@ -11,6 +11,7 @@ namespace Passenger {
 class InstanceStarterTest : public GroupParts {
     CPPUNIT_TEST_SUITE(InstanceStarterTest);
     CPPUNIT_TEST(testAnInstanceJoinsWhenItIsReady);
+    CPPUNIT_TEST(testAnAsgiApplicationHasAllRequestsAtOnceUnlessItsKindSetsALimit);
     CPPUNIT_TEST(testAStartThatFailsIsTold);
     CPPUNIT_TEST(testAStartOfAnOldVersionIsNoFailure);
     CPPUNIT_TEST(testWithALimitOfOneTheSuccessorStandsByUntilThePredecessorHasEnded);
@@ -66,6 +67,32 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, shop_->prepared.load());
         CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.serving());
         CPPUNIT_ASSERT(shop_->pending.none());
+    }
+
+    void testAnAsgiApplicationHasAllRequestsAtOnceUnlessItsKindSetsALimit() {
+        factory_->makeResult = [this](const Options &) {
+            SpawnResult result = factory_->instances().make();
+            result.isAsgi = true;
+            return result;
+        };
+        options_.threads = 3;
+        for (const char *kind : {"wsgi", "asgi"}) {
+            options_.appType = kind;
+            make();
+            {
+                const PoolGuard guard(*context_);
+                CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::GROW));
+            }
+            CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->joinedWanted == 1; }));
+            {
+                const PoolGuard guard(*context_);
+                const Socket &socket = shop_->instances.all().front()->socket;
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(kind, options_.isAsync(), socket.concurrency == 3);
+                CPPUNIT_ASSERT_MESSAGE(kind, options_.isAsync() || socket.concurrency > 100);
+                CPPUNIT_ASSERT_EQUAL(socket.concurrency, socket.cells.count);
+            }
+            shop_.reset();
+        }
     }
 
     void testAStartThatFailsIsTold() {

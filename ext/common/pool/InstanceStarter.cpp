@@ -118,7 +118,7 @@ void InstanceStarter::attempt(const SpawnTask &task, const std::function<void()>
 
 /** In a background thread. */
 void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) {
-    process->socket.concurrency = task.options.threads;
+    process->socket.concurrency = concurrencyOf(*process, task.options);
     {
         const PoolGuard guard(parts_.context);
         const bool isOneTooMany = mustStandBy() && parts_.pending.standby() && task.purpose == SpawnTask::Purpose::GROW;
@@ -143,12 +143,19 @@ void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) 
     putToWork(task, process);
 }
 
+/** A startup file for WSGI may have an ASGI application. PassengerThreadCount does not count for
+ *  it. */
+unsigned InstanceStarter::concurrencyOf(const Process &process, const Options &options) {
+    return process.parts().isAsgi && !options.isAsync() ? Options::NO_THREAD_LIMIT : options.threads;
+}
+
 /** An adopted instance has as many threads as before, and one of Ruby or WSGI as many as are set. A
  *  bridge and an event loop do with fewer. */
 std::uint32_t InstanceStarter::cellsAtLeast(const Process &process, const Options &options) {
     constexpr unsigned FEW = 32;
     const unsigned wanted = process.socket.concurrency;
-    return process.former() || !(options.speaksHttp() || options.isAsync()) ? wanted : std::min(wanted, FEW);
+    const bool doesWithFewer = options.speaksHttp() || options.isAsync() || process.parts().isAsgi;
+    return process.former() || !doesWithFewer ? wanted : std::min(wanted, FEW);
 }
 
 /** In a background thread: gives the instance its queue, and takes it into service. The

@@ -95,6 +95,7 @@ private:
     bool adopt(const SpawnTask &task) EXCLUDES(poolLock);
     void attempt(const SpawnTask &task, const std::function<void()> &work) EXCLUDES(poolLock);
     void spawned(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
+    static unsigned concurrencyOf(const Process &process, const Options &options);
     static std::uint32_t cellsAtLeast(const Process &process, const Options &options);
     void putToWork(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
     void watch(const ProcessPtr &process) EXCLUDES(poolLock);

@@ -37,6 +37,8 @@ constexpr const char *APPLICATION_LOADED = "application ready";
 constexpr const char *INSTANCE_FORKED = "instance forked";
 constexpr const char *PRELOADER_FORKED = "preloader forked";
 constexpr const char *MEMORY_PREPARED = "memory prepared";
+/** The field of LOADED from an ASGI application. */
+constexpr const char *ASGI = "asgi";
 
 std::string firstLine(const std::string &text) {
     return text.substr(0, text.find('\n'));
@@ -66,6 +68,7 @@ SpawnResult LoadedProcess::toResult() && {
     const pid_t pid = process.pid();
     SpawnResult result{pid, process.release(), std::move(control), std::move(output), std::move(waitStatus)};
     result.group = std::move(group);
+    result.isAsgi = isAsgi;
     result.story = std::make_shared<SpawnReport>(std::move(story));
     return result;
 }
@@ -241,6 +244,7 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
     return explained([&] {
         checkNotCancelled();
         current_.group = preloader.group;
+        current_.isAsgi = preloader.isAsgi;
         report_.steps.begin(INSTANCE_FORKED);
         forkBegan_ = std::chrono::steady_clock::now();
         awaited_ = &preloader;
@@ -371,6 +375,7 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
     if (answer.type != FrameType::LOADED) {
         throw ProtocolException("the process sent an unexpected frame");
     }
+    process.isAsgi = options_.runsPython() && !answer.fields.empty() && answer.field(0) == ASGI;
     report_.steps.done(APPLICATION_LOADED);
     if (options_.speaksHttp()) {
         // A shell has started it by now.

@@ -54,6 +54,8 @@ struct LoadedProcess {
     FileDescriptor waitStatus;
     BootGuard boot;
     SpawnedProcess process;
+    /** As SpawnResult's. */
+    bool isAsgi = false;
     /** The spawn so far, for the report of a later failure. */
     SpawnReport story{};
 

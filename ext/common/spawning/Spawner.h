@@ -44,6 +44,8 @@ struct SpawnResult {
      * The application runs in descendants of this process, whose memory counts as the instance's.
      */
     bool hasDescendants = false;
+    /** The process has said that its application is ASGI, which Options::appType need not say. */
+    bool isAsgi = false;
     /**
      * The preloader that the instance was forked from; the same for all its instances. Null: none.
      */

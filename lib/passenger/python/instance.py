@@ -13,7 +13,7 @@ if __name__ == "__main__":
 
     def serve(control, application):
         prepare_memory()
-        control.write(frames.LOADED)
+        control.write(frames.LOADED, application.form)
         AppInstance(control, application, False).run()
 
     app_process.start("PythonApp", serve)

@@ -15,8 +15,13 @@ class Application:
         self._is_async = kind == "asgi" or inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None))
         if self._is_async and kind != "asgi":
-            log.event("app.asgi_found", reason="the application is ASGI, and has few requests at once",
-                      remedy="PassengerAppType asgi")
+            log.event("app.asgi_found", reason="the application is ASGI: an instance has all requests at once, "
+                                               "whatever PassengerThreadCount says")
+
+    @property
+    def form(self):
+        """What the agent is told: how many requests an instance can have depends on it."""
+        return "asgi" if self._is_async else "wsgi"
 
     def service(self, handover, channels, events):
         """The service of a new instance."""

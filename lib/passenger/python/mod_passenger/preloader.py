@@ -23,7 +23,7 @@ class Preloader:
         app_process.exit_on_signals()
         prepare_memory()
         signal.signal(signal.SIGCHLD, self._reap)
-        self._control.write(frames.LOADED)
+        self._control.write(frames.LOADED, self._application.form)
         while True:
             frame = self._control.read()
             if frame is None or frame.type == frames.FINISH:

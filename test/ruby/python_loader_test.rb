@@ -4,8 +4,9 @@ require_relative "process_test_case"
 require_relative "runs_python"
 
 module PhusionPassenger
-  # What a Python startup file calls the application (PassengerAppCallable), in real processes.
-  class PythonCallableTest < ProcessTestCase
+  # What a Python startup file calls the application (PassengerAppCallable), and the application's
+  # form, in real processes.
+  class PythonLoaderTest < ProcessTestCase
     prepend RunsPython
 
     APP = <<~'PYTHON'
@@ -19,6 +20,17 @@ module PhusionPassenger
       app = Web(b"app")
       def create_app():
           return Web(b"made")
+
+      async def coroutine(scope, receive, send):
+          if scope["type"] == "http":
+              await send({"type": "http.response.start", "status": 200, "headers": []})
+              await send({"type": "http.response.body", "body": b"awaited"})
+
+      class Framework:
+          async def __call__(self, scope, receive, send):
+              await coroutine(scope, receive, send)
+
+      framework = Framework()
     PYTHON
 
     def test_an_instance_serves_the_callable_that_the_options_name
@@ -46,6 +58,30 @@ module PhusionPassenger
         message = "#{root}/app.py defines no \"wiki\". It defines \"app\": PassengerAppCallable app"
         assert_equal message, frames.last.fields[2]
         assert_includes output_of(process), "event=app.load_failed"
+      end
+    end
+
+    def test_an_asgi_application_in_a_file_for_wsgi_is_served_and_the_agent_is_told
+      in_folder("app.py" => APP) do |root|
+        %w[coroutine framework].each do |name|
+          more = { app_root: root, app_type: "wsgi", app_callable: name }
+          instance, frames = load("instance", "app.py", more)
+          assert_equal [51, ["asgi"]], [frames.last.type, frames.last.fields]
+          instance.booted
+          assert_equal "awaited", get(serve(instance, threads: 40), instance, "/")
+          finish(instance)
+          assert_includes output_of(instance), "event=app.asgi_found "
+        end
+      end
+    end
+
+    def test_the_agent_is_told_by_preloaders_too
+      in_folder("app.py" => APP) do |root|
+        { "app" => ["wsgi"], "coroutine" => ["asgi"] }.each do |name, told|
+          more = { app_root: root, app_type: "wsgi", app_callable: name }
+          _, frames = load("preloader", "app.py", more)
+          assert_equal [51, told], [frames.last.type, frames.last.fields]
+        end
       end
     end
   end
