@@ -7,10 +7,18 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "passenger_native.h"
 
-enum { HEADER_LENGTH = 64, CELL_LENGTH = 16, MARKS_OFFSET = 16512, CHANNELS = 65536 };
+enum {
+    HEADER_LENGTH = 64,
+    CELL_LENGTH = 32,
+    ANSWERED_OFFSET = 16,
+    LAST_USED_OFFSET = 24,
+    MARKS_OFFSET = 16512,
+    CHANNELS = 65536
+};
 
 /* Of one SERVE. The files are sealed against shrinking: the mappings stay valid. Null: closed. */
 typedef struct {
@@ -97,6 +105,20 @@ static void store(char *at, uint64_t value) {
     atomic_store_explicit((_Atomic uint64_t *)at, value, memory_order_release);
 }
 
+/* Adds the request to those that have ended in this cell: their number, and when the last one did.
+ * Only this process writes the two words. */
+static void count(char *cell) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    store(cell + ANSWERED_OFFSET, atomic_load((const _Atomic uint64_t *)(cell + ANSWERED_OFFSET)) + 1);
+    store(cell + LAST_USED_OFFSET, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+}
+
+static void clear(char *cell) {
+    store(cell + sizeof(uint64_t), 0);
+    store(cell, 0);
+}
+
 /* A mark with another serial belongs to a later channel of the slot. */
 static bool withdrawn(const char *marks, uint64_t channel, uint64_t ticket) {
     const char *at = marks + MARKS_OFFSET + sizeof(uint64_t) * (channel % CHANNELS);
@@ -129,13 +151,23 @@ static napi_value claim(napi_env env, napi_callback_info info) {
     return result;
 }
 
-/* clearClaim(claims, cell): after the last message of the answer. */
+/* clearClaim(claims, cell): after SKIPPED, or without a claim. */
 static napi_value clear_claim(napi_env env, napi_callback_info info) {
     const arguments_t arguments = arguments_of(env, info);
     char *cell = cell_of(&arguments);
     if (cell != NULL) {
-        store(cell + sizeof(uint64_t), 0);
-        store(cell, 0);
+        clear(cell);
+    }
+    return NULL;
+}
+
+/* completeClaim(claims, cell): after the last message of the answer. Counts the request. */
+static napi_value complete_claim(napi_env env, napi_callback_info info) {
+    const arguments_t arguments = arguments_of(env, info);
+    char *cell = cell_of(&arguments);
+    if (cell != NULL) {
+        count(cell);
+        clear(cell);
     }
     return NULL;
 }
@@ -153,5 +185,6 @@ static napi_value close_claims(napi_env env, napi_callback_info info) {
 bool add_claims(napi_env env, napi_value exports) {
     return add_function(env, exports, "openClaims", open_claims) && add_function(env, exports, "claim", claim) &&
            add_function(env, exports, "clearClaim", clear_claim) &&
+           add_function(env, exports, "completeClaim", complete_claim) &&
            add_function(env, exports, "closeClaims", close_claims);
 }

@@ -9,8 +9,16 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
-enum { HEADER_LENGTH = 64, CELL_LENGTH = 16, TICKETS_OFFSET = 16512, CHANNELS = 65536 };
+enum {
+    HEADER_LENGTH = 64,
+    CELL_LENGTH = 32,
+    ANSWERED_OFFSET = 16,
+    LAST_USED_OFFSET = 24,
+    TICKETS_OFFSET = 16512,
+    CHANNELS = 65536
+};
 
 /* The files are sealed against shrinking, so the mappings stay valid. Null: closed. */
 typedef struct {
@@ -85,6 +93,20 @@ static void store(char *at, uint64_t value) {
     atomic_store_explicit((_Atomic uint64_t *)at, value, memory_order_release);
 }
 
+/* Adds the request to those that have ended in this cell: their number, and when the last one did.
+ * Only this thread writes the two words. */
+static void count(char *cell) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    store(cell + ANSWERED_OFFSET, atomic_load((const _Atomic uint64_t *)(cell + ANSWERED_OFFSET)) + 1);
+    store(cell + LAST_USED_OFFSET, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+}
+
+static void clear(char *cell) {
+    store(cell + sizeof(uint64_t), 0);
+    store(cell, 0);
+}
+
 /* A mark with another serial belongs to a later channel of the slot. */
 static bool withdrawn(const char *withdrawals, uint64_t channel, uint64_t ticket) {
     const char *at = withdrawals + TICKETS_OFFSET + sizeof(uint64_t) * (channel % CHANNELS);
@@ -117,8 +139,17 @@ static PyObject *claim_clear(PyObject *self, PyObject *none) {
     char *cell = ((claim_t *)self)->cell;
     (void)none;
     if (cell != NULL) {
-        store(cell + sizeof(uint64_t), 0);
-        store(cell, 0);
+        clear(cell);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *claim_complete(PyObject *self, PyObject *none) {
+    char *cell = ((claim_t *)self)->cell;
+    (void)none;
+    if (cell != NULL) {
+        count(cell);
+        clear(cell);
     }
     Py_RETURN_NONE;
 }
@@ -131,6 +162,7 @@ static PyObject *claim_close(PyObject *self, PyObject *none) {
 
 static PyMethodDef METHODS[] = {{"take", claim_take, METH_VARARGS, NULL},
                                 {"clear", claim_clear, METH_NOARGS, NULL},
+                                {"complete", claim_complete, METH_NOARGS, NULL},
                                 {"close", claim_close, METH_NOARGS, NULL},
                                 {NULL, NULL, 0, NULL}};
 

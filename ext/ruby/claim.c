@@ -8,10 +8,18 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "passenger_native.h"
 
-enum { CHANNEL_OFFSET = 8, CELL_LENGTH = 16, TICKETS_OFFSET = 16512, CHANNELS = 65536 };
+enum {
+    CHANNEL_OFFSET = 8,
+    CELL_LENGTH = 32,
+    ANSWERED_OFFSET = 16,
+    LAST_USED_OFFSET = 24,
+    TICKETS_OFFSET = 16512,
+    CHANNELS = 65536
+};
 
 /* The files are sealed against shrinking, so the mappings stay valid. Null: closed. */
 typedef struct {
@@ -89,6 +97,20 @@ static void store(char *at, uint64_t value) {
     atomic_store_explicit((_Atomic uint64_t *)at, value, memory_order_release);
 }
 
+/* Adds the request to those that have ended in this cell: their number, and when the last one did.
+ * Only this thread writes the two words. */
+static void count(char *cell) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    store(cell + ANSWERED_OFFSET, atomic_load((const _Atomic uint64_t *)(cell + ANSWERED_OFFSET)) + 1);
+    store(cell + LAST_USED_OFFSET, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+}
+
+static void clear(char *cell) {
+    store(cell + sizeof(uint64_t), 0);
+    store(cell, 0);
+}
+
 /* A mark with another serial belongs to a later channel of the slot. */
 static bool withdrawn(const char *withdrawals, uint64_t channel, uint64_t ticket) {
     const char *at = withdrawals + TICKETS_OFFSET + sizeof(uint64_t) * (channel % CHANNELS);
@@ -121,8 +143,16 @@ static VALUE claim_take(VALUE self, VALUE message) {
 static VALUE claim_clear(VALUE self) {
     char *cell = claim_of(self)->cell;
     if (cell != NULL) {
-        store(cell + sizeof(uint64_t), 0);
-        store(cell, 0);
+        clear(cell);
+    }
+    return Qnil;
+}
+
+static VALUE claim_complete(VALUE self) {
+    char *cell = claim_of(self)->cell;
+    if (cell != NULL) {
+        count(cell);
+        clear(cell);
     }
     return Qnil;
 }
@@ -138,5 +168,6 @@ void define_claim(VALUE module) {
     rb_define_method(claim, "initialize", claim_initialize, 3);
     rb_define_method(claim, "take", claim_take, 1);
     rb_define_method(claim, "clear", claim_clear, 0);
+    rb_define_method(claim, "complete", claim_complete, 0);
     rb_define_method(claim, "close", claim_close, 0);
 }

@@ -1,10 +1,13 @@
 # frozen_string_literal: true
 
+require_relative "support/command_runner"
 require_relative "support/integration_test"
 require_relative "support/steady_load"
 
 # One table of applications, and one of events that fail no request, whatever the language.
 class LanguagesTest < IntegrationTest
+  include CommandRunner
+
   POOL = /passenger-agent\S* pool/.freeze
   WATCHDOG = /passenger-agent\S* watchdog/.freeze
   PYTHON = "PassengerPython /usr/bin/python3\n"
@@ -58,13 +61,15 @@ class LanguagesTest < IntegrationTest
                          directives: "PassengerAppStartCommand \"/usr/bin/python3 server.py\"\n")
   ALL = [RUBY, WSGI, ASGI, NODE, COMMAND].freeze
 
-  serve do |made|
+  def self.add_to(made, directives)
     made.set("PassengerMaxPoolSize", 2 * ALL.size)
     ALL.each do |language|
       made.site(language.site, SampleApps.written(language.text, language.file),
-                "#{language.directives}PassengerMaxInstances 1\n")
+                language.directives + directives)
     end
   end
+
+  serve { |made| add_to(made, "PassengerMaxInstances 1\n") }
 
   def setup
     @position = server.log.position
@@ -118,7 +123,48 @@ class LanguagesTest < IntegrationTest
     end
   end
 
+  # Each answer names its instance.
+  def test_the_status_tells_what_each_of_two_instances_has_answered
+    two = "PassengerMinInstances 2\nPassengerMaxInstances 2\n"
+    with_server(configuration { |made| self.class.add_to(made, two) }) do |server|
+      ALL.each do |language|
+        answered = answers_of_two(server.client(language.site), language)
+        eventually("the counts of #{language.file}") { counts(language) == answered.tally }
+        instances(language).each { |one| assert_in_delta Time.now.to_f, one["last_used"], 600 }
+        shown = answered.tally.values.sort.map(&:to_s)
+        text = succeed(STATUS)[/^#{Regexp.escape(status(language)["name"])}:\n.*?\n\n/m]
+        assert_equal shown, text.scan(/Processed: (\d+)/).flatten.sort
+        assert_equal 2, text.scan(/Last used: .+ ago$/).size, text
+      end
+    end
+  end
+
   private
+
+  # The processes that gave the answers, both of them.
+  def answers_of_two(client, language)
+    answers = [client.get("/").body]
+    eventually("two instances") { instances(language).size == 2 }
+    eventually("answers of both") do
+      answers.concat(Array.new(4) { Thread.new { client.get("/").body } }.map(&:value))
+      answers.uniq.size == 2
+    end
+    answers.map { |answer| answer.split.last.to_i }
+  end
+
+  def status(language)
+    apps.find { |app| app["root"] == root_on(commanded, language) }
+  end
+
+  def instances(language)
+    status(language)["instances"]
+  end
+
+  def counts(language)
+    instances(language).to_h do |one|
+      [one["application_pid"].zero? ? one["pid"] : one["application_pid"], one["processed"]]
+    end
+  end
 
   # Calls the block with a load for each language. All of their requests are answered.
   def assert_no_failure
@@ -147,6 +193,10 @@ class LanguagesTest < IntegrationTest
   end
 
   def root(language)
+    root_on(server, language)
+  end
+
+  def root_on(server, language)
     server.configuration.sites.find { |site| site.name == language.site }.root
   end
 

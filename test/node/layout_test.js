@@ -17,6 +17,6 @@ const NAMES = {
 
 const lines = fs.readFileSync(path.join(__dirname, `../layouts/${layout.VERSION}`), "utf8").split("\n");
 const recorded = new Map(lines.map((line) => [line.split(" ")[0], parseInt(line.split(" ")[1], 10)]));
-const others = { VERSION: 9, PAYLOAD_LIMIT: 65576, QUEUED_LIMIT: 0xffffffff, LAST: recorded.get("LAST") << 8 };
+const others = { VERSION: 10, PAYLOAD_LIMIT: 65576, QUEUED_LIMIT: 0xffffffff, LAST: recorded.get("LAST") << 8 };
 const expected = Object.entries(NAMES).map(([name, there]) => [name, recorded.get(there)]);
 assert.deepStrictEqual({ ...layout }, { ...Object.fromEntries(expected), ...others });

@@ -4,6 +4,7 @@ with the native one."""
 import os
 import struct
 import sys
+import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -24,36 +25,48 @@ class ClaimTest(unittest.TestCase):
         return [claim.Claim] + ([native.module.Claim] if native.module else [])
 
     def setUp(self):
-        self.claims = memory_file(64 + 16 * 1024)
+        self.claims = memory_file(64 + 32 * 1024)
         self.marks = memory_file(16512 + 8 * 65536)
         self.addCleanup(os.close, self.claims)
         self.addCleanup(os.close, self.marks)
 
     def cell(self, number):
-        return struct.unpack("<QQ", os.pread(self.claims, 16, 64 + 16 * number))
+        return struct.unpack("<QQ", os.pread(self.claims, 16, 64 + 32 * number))
+
+    def answered(self, number):
+        return struct.unpack("<QQ", os.pread(self.claims, 16, 80 + 32 * number))
 
     def run_case(self, kind, lines):
         os.truncate(self.claims, 0)
-        os.truncate(self.claims, 64 + 16 * 1024)
+        os.truncate(self.claims, 64 + 32 * 1024)
         os.truncate(self.marks, 0)
         os.truncate(self.marks, 16512 + 8 * 65536)
         claims = {}
+        begin = time.monotonic_ns()
         for line in lines:
             name, *words = line.split(" ")
-            outcome = words.pop() if name == "take" else None
+            outcome = words.pop() if name in ("take", "counted") else None
             numbers = [int(word, 0) for word in words]
             number = numbers[0]
-            if name in ("take", "clear"):
+            if name in ("take", "clear", "complete"):
                 one = claims.setdefault(number, None) or kind(self.claims, self.marks, number)
                 claims[number] = one
             if name == "mark":
                 os.pwrite(self.marks, struct.pack("<Q", numbers[1]), 16512 + 8 * number)
             elif name == "cell":
-                os.pwrite(self.claims, struct.pack("<QQ", *numbers[1:]), 64 + 16 * number)
+                os.pwrite(self.claims, struct.pack("<QQ", *numbers[1:]), 64 + 32 * number)
+            elif name == "answered":
+                os.pwrite(self.claims, struct.pack("<Q", numbers[1]), 80 + 32 * number)
             elif name == "take":
                 self.assertEqual(outcome == "run", one.take(*numbers[1:]), line)
             elif name == "clear":
                 one.clear()
+            elif name == "complete":
+                one.complete()
+            elif name == "counted":
+                count, last_used = self.answered(number)
+                earliest, latest = (begin, time.monotonic_ns()) if outcome == "used" else (0, 0)
+                self.assertEqual((numbers[1], True), (count, earliest <= last_used <= latest), line)
             elif name == "expect":
                 self.assertEqual(tuple(numbers[1:]), self.cell(number), line)
             else:
@@ -81,8 +94,10 @@ class ClaimTest(unittest.TestCase):
             self.assertTrue(one.take(0x50011, 9))
             one.close()
             one.clear()
+            one.complete()
             self.assertFalse(one.take(0x50011, 10))
             self.assertEqual((0x50011, 9), self.cell(3))
+            self.assertEqual((0, 0), self.answered(3))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ NAMES = {
     "STREAM": "STREAM", "HEAD_REQUEST": "HEAD_REQUEST", "BODY_IN_FILE": "BODY_IN_FILE",
     "REPLY_HEAD_LIMIT": "MAX_RESPONSE_HEAD", "STALE_LIMIT": "MAX_DISCARDED", "RESPONSE": "RESPONSE", "DATA": "DATA",
     "INTERIM": "INTERIM", "SKIPPED": "SKIPPED", "ABORTED": "ABORTED", "HIJACKED": "HIJACKED", "BODY": "BODY", "BODY_FILE": "BODY_FILE",
-    "LAST": "LAST", "CLAIMS_HEADER_LENGTH": "MemoryHeader", "CLAIM_LENGTH": "ClaimCell", "CLAIMS": "Claims.CELLS",
+    "LAST": "LAST", "CLAIMS_HEADER_LENGTH": "MemoryHeader", "CLAIM_LENGTH": "ClaimCell",
+    "CLAIM_ANSWERED_OFFSET": "ClaimCell.2", "CLAIMS": "Claims.CELLS",
     "WITHDRAWALS_OFFSET": "SenderMemory.MARKS", "WITHDRAWAL_SLOTS": "SenderMemory.SLOTS",
 }
 SIZES = {"B": 1, "H": 2, "I": 4, "Q": 8}
@@ -30,7 +31,7 @@ class LayoutTest(unittest.TestCase):
 
     def test_numbers(self):
         ours = {name: value for name, value in vars(layout).items() if isinstance(value, int) and name[0] != "_"}
-        derived = {"VERSION": 9, "PAYLOAD_LIMIT": 65576, "QUEUED_LIMIT": 0xFFFFFFFF}
+        derived = {"VERSION": 10, "PAYLOAD_LIMIT": 65576, "QUEUED_LIMIT": 0xFFFFFFFF}
         self.assertEqual({**{name: self.number(other) for name, other in NAMES.items()}, **derived}, ours)
 
     def test_headers(self):

@@ -146,6 +146,24 @@ module PhusionPassenger
       assert_equal "done", in_time { waiting.answer }[2]
     end
 
+    def test_an_instance_counts_what_it_has_answered_beside_its_claims
+      group = serve(@instance)
+      before = Peers.now
+      child = request(group, @instance, "/input", id: 1, flags: 1)
+      eventually("the claim") { group.claim(0) == [1, 1] }
+      assert_equal [0, 0], group.answered(0)
+      child.send_body(1, "late", last: true)
+      assert_equal "late", in_time { child.answer }[2]
+      eventually("the count") { group.answered(0).first == 1 }
+      assert_includes before..Peers.now, group.answered(0).last
+      group.withdrawal(1, 2)
+      group.send(channel: 1, ticket: 2)
+      assert_equal [2, 4], in_time { child.receive }.then { |one| [one.ticket, one.type] }
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+      eventually("a free claim") { group.claim(0) == [0, 0] }
+      assert_equal 2, group.answered(0).first
+    end
+
     def test_a_fork_of_the_application_holds_no_descriptor_of_the_instance
       group = serve(@instance)
       assert_match(/^socket:/, get(group, @instance, "/descriptors"))

@@ -35,8 +35,10 @@ module PhusionPassenger
         claim.take(request(0x50011, 9))
         claim.close
         claim.clear
+        claim.complete
         refute claim.take(request(0x50011, 10))
         assert_equal [0x50011, 9], @group.claim(3)
+        assert_equal [0, 0], @group.answered(3)
       end
     end
 
@@ -45,13 +47,14 @@ module PhusionPassenger
     def run_case(kind, statements)
       group = closing(Peers::Group.new)
       claims = Hash.new { |known, cell| known[cell] = claim(kind, cell, group) }
+      @begin = Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
       statements.each { |statement| run_statement(group, claims, statement) }
       claims.each_value(&:close)
     end
 
     def run_statement(group, claims, statement)
       name, *words, outcome = statement.split
-      words << outcome unless name == "take"
+      words << outcome unless %w[take counted].include?(name)
       cell, channel, ticket = words.map { |word| Integer(word) }
       case name
       when "mark" then group.mark(cell, channel)
@@ -60,13 +63,23 @@ module PhusionPassenger
         assert_equal outcome, claims[cell].take(request(channel, ticket)) ? "run" : "skip",
                      statement
       when "clear" then claims[cell].clear
+      when "complete" then claims[cell].complete
+      when "answered" then group.write_answered(cell, channel)
+      when "counted" then assert_counted(channel, outcome, group.answered(cell), statement)
       when "expect" then assert_equal [channel, ticket], group.claim(cell), statement
       else flunk "no such statement: #{statement}"
       end
     end
 
+    def assert_counted(count, outcome, found, statement)
+      assert_equal count, found.first, statement
+      now = Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
+      expected = outcome == "used" ? @begin..now : 0..0
+      assert_includes expected, found.last, statement
+    end
+
     def claim(kind, cell, group = @group)
-      kind.new(group.claims, group.withdrawals, 64 + 16 * cell)
+      kind.new(group.claims, group.withdrawals, 64 + 32 * cell)
     end
 
     def request(channel, ticket)

@@ -22,7 +22,7 @@ module PhusionPassenger
       "Reply::ABORTED" => "ABORTED", "Reply::HIJACKED" => "HIJACKED", "Reply::BODY" => "BODY",
       "Reply::LAST" => "LAST",
       "Claims::HEADER_LENGTH" => "MemoryHeader", "Claims::CELL_LENGTH" => "ClaimCell",
-      "Claims::CELLS" => "Claims.CELLS",
+      "Claims::ANSWERED_OFFSET" => "ClaimCell.2", "Claims::CELLS" => "Claims.CELLS",
       "Withdrawals::TICKETS_OFFSET" => "SenderMemory.MARKS",
       "Withdrawals::SLOTS" => "SenderMemory.SLOTS"
     }.freeze
@@ -51,14 +51,15 @@ module PhusionPassenger
     end
 
     def test_the_memory_files_are_as_documented
-      assert_equal [64, 16, 65_536], [Layout::Claims::HEADER_LENGTH, Layout::Claims::CELL_LENGTH,
-                                    Layout::Claims::CELLS]
+      assert_equal [64, 32, 16, 65_536],
+                   [Layout::Claims::HEADER_LENGTH, Layout::Claims::CELL_LENGTH,
+                    Layout::Claims::ANSWERED_OFFSET, Layout::Claims::CELLS]
       assert_equal [16_512, 65_536],
                    [Layout::Withdrawals::TICKETS_OFFSET, Layout::Withdrawals::SLOTS]
     end
 
     def test_the_version_is_as_documented
-      assert_equal [9, "1", 65_600], [Layout::VERSION, Frame::VERSION, Layout::MESSAGE_LIMIT]
+      assert_equal [10, "1", 65_600], [Layout::VERSION, Frame::VERSION, Layout::MESSAGE_LIMIT]
     end
 
     # As LayoutsTest of the C++ side, by the same file. Whoever changes a layout raises the version,

@@ -67,7 +67,7 @@ module PhusionPassenger
 
       def initialize
         @sender, @receiver = Peers.queue
-        @claims = Peers.memory_file("PCLM", 64 + 16 * 1024)
+        @claims = Peers.memory_file("PCLM", 64 + 32 * 1024)
         @withdrawals = Peers.memory_file("PMRK", 16_512 + 8 * 65_536)
       end
 
@@ -80,11 +80,20 @@ module PhusionPassenger
       end
 
       def claim(cell)
-        @claims.pread(16, 64 + 16 * cell).unpack("Q<Q<")
+        @claims.pread(16, 64 + 32 * cell).unpack("Q<Q<")
       end
 
       def write_claim(cell, channel, ticket)
-        @claims.pwrite([channel, ticket].pack("Q<Q<"), 64 + 16 * cell)
+        @claims.pwrite([channel, ticket].pack("Q<Q<"), 64 + 32 * cell)
+      end
+
+      # The requests that the cell's owner has counted, and when the last one ended.
+      def answered(cell)
+        @claims.pread(16, 80 + 32 * cell).unpack("Q<Q<")
+      end
+
+      def write_answered(cell, count)
+        @claims.pwrite([count].pack("Q<"), 80 + 32 * cell)
       end
 
       def withdrawal(channel, ticket)

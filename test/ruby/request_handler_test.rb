@@ -172,7 +172,7 @@ module PhusionPassenger
       serve(->(_) { flunk "it ran" }) { @group.send(channel: 7, ticket: 11) }
       message = @child.receive
       assert_equal [11, 4, 1], [message.ticket, message.type, message.flags]
-      assert_equal [0, 0], @group.claim(0)
+      assert_equal [[0, 0], [0, 0]], [@group.claim(0), @group.answered(0)]
     end
 
     def test_a_ticket_above_the_mark_runs

@@ -31,6 +31,8 @@ class ApplicationQueueTest : public LeakCheck {
     CPPUNIT_TEST(testIfTheChildCannotBeToldTheClaimIsMarkedAsDied);
     CPPUNIT_TEST(testACellMarkedAsDiedIsReusedOnceItsRequestIsNoLongerInFlight);
     CPPUNIT_TEST(testClaimsInFreeCellsAreClearedWhenTheNextInstanceEnds);
+    CPPUNIT_TEST(testTheCountsOfAnInstanceAreSummedAndTheNextOneBeginsWithNone);
+    CPPUNIT_TEST(testADeathLeavesTheCountsAlone);
     CPPUNIT_TEST(testAFalseTimeInTheInFlightTableDoesNotOverflow);
     CPPUNIT_TEST_SUITE_END();
 
@@ -57,19 +59,19 @@ class ApplicationQueueTest : public LeakCheck {
         while (notifyChannel(instance_, MessageHeader{}, std::string(60000, 'x'))) {
         }
     }
+    static void write(ApplicationQueue &queue, std::uint32_t cell, const ClaimCell &value) {
+        const auto offset = static_cast<off_t>(ClaimsLayout::offset(cell));
+        CPPUNIT_ASSERT(::pwrite(queue.claims().memory().descriptor().get(), &value, sizeof(value), offset) > 0);
+    }
     /** Allocates one cell and writes this claim into it. */
     static CellRange claimed(ApplicationQueue &queue, ChannelId channel, Ticket ticket) {
         const CellRange cells = queue.allocate(1).value();
-        const ClaimCell claim{channel.value(), ticket.value()};
-        const auto offset = static_cast<off_t>(ClaimsLayout::offset(cells.first));
-        CPPUNIT_ASSERT(::pwrite(queue.claims().memory().descriptor().get(), &claim, sizeof(claim), offset) > 0);
+        write(queue, cells.first, {channel.value(), ticket.value()});
         return cells;
     }
 
     static void claim(ApplicationQueue &queue, std::uint32_t cell) {
-        const ClaimCell claim{7, 9};
-        CPPUNIT_ASSERT(::pwrite(queue.claims().memory().descriptor().get(), &claim, sizeof(claim),
-                                ClaimsLayout::offset(cell)) > 0);
+        write(queue, cell, {7, 9});
     }
 
 public:
@@ -197,6 +199,32 @@ public:
         queue.giveUp(*ending);
         CPPUNIT_ASSERT(queue.claims().read(other->first));
         CPPUNIT_ASSERT(!queue.claims().read(1000));
+    }
+
+    void testTheCountsOfAnInstanceAreSummedAndTheNextOneBeginsWithNone() {
+        ApplicationQueue queue(0, "blog", *channels_, store_);
+        const CellRange cells = queue.allocate(3).value();
+        write(queue, queue.allocate(1)->first, {0, 0, 1000, 1000});
+        write(queue, cells.first, {0, 0, 3, 100});
+        write(queue, cells.first + 1, {7, 9, 4, 300});
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{7}, queue.answered(cells).count);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{300}, queue.answered(cells).last);
+        // Another instance has written behind the end of this one.
+        queue.free(cells);
+        write(queue, cells.first + 2, {0, 0, 5, 500});
+        CPPUNIT_ASSERT_EQUAL(cells.first, queue.allocate(3)->first);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, queue.answered(cells).count);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, queue.answered(cells).last);
+    }
+
+    void testADeathLeavesTheCountsAlone() {
+        ApplicationQueue queue(0, "blog", *channels_, store_);
+        const CellRange cells = queue.allocate(1).value();
+        write(queue, cells.first, {7, 9, 4, 300});
+        queue.claims().noteDeath(cells.first, false);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{7} | ClaimsLayout::DIED, queue.claims().read(cells.first)->channel);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{4}, queue.answered(cells).count);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{300}, queue.answered(cells).last);
     }
 
     void testAFalseTimeInTheInFlightTableDoesNotOverflow() {

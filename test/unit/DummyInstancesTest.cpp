@@ -149,6 +149,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(ticket.value(), header->ticket);
         CPPUNIT_ASSERT_EQUAL(3000U, header->queued);
         CPPUNIT_ASSERT_EQUAL(0U, claims_.taken());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, claims_.all()[0].answered);
+        CPPUNIT_ASSERT_EQUAL(toNanoseconds(clock_.now()), claims_.all()[0].lastUsed);
     }
 
     void testAnInstanceTakesNoMoreThanItHasThreads() {
@@ -181,6 +183,7 @@ public:
         const auto header = answer();
         CPPUNIT_ASSERT(header && header->type == MessageType::SKIPPED);
         CPPUNIT_ASSERT_EQUAL(0U, claims_.taken());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, claims_.all()[0].answered);
     }
 
     void testARequestWithoutAChannelIsForgotten() {

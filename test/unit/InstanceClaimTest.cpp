@@ -2,6 +2,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <chrono>
 #include <fstream>
 #include <map>
 #include <optional>
@@ -43,6 +44,21 @@ class InstanceClaimTest : public LeakCheck {
                 claimOf(cell).clear();
                 return true;
             }
+            if (name == "complete") {
+                claimOf(cell).complete(NOW);
+                return true;
+            }
+            auto *held = cells_.at<ClaimCell>(ClaimsLayout::offset(cell));
+            if (name == "answered") {
+                held->answered = number(words);
+                return true;
+            }
+            if (name == "counted") {
+                std::string outcome;
+                const std::uint64_t count = number(words);
+                words >> outcome;
+                return held->answered == count && held->lastUsed == (outcome == "used" ? toNanoseconds(NOW) : 0);
+            }
             const std::uint64_t channel = number(words);
             const std::uint64_t ticket = number(words);
             if (name == "take") {
@@ -50,7 +66,6 @@ class InstanceClaimTest : public LeakCheck {
                 words >> outcome;
                 return outcome == (claimOf(cell).take(ChannelId(channel), Ticket(ticket)) ? "run" : "skip");
             }
-            auto *held = cells_.at<ClaimCell>(ClaimsLayout::offset(cell));
             if (name == "cell") {
                 *held = {channel, ticket};
                 return true;
@@ -59,6 +74,8 @@ class InstanceClaimTest : public LeakCheck {
         }
 
     private:
+        static constexpr MonotonicTime NOW{std::chrono::seconds(4711)};
+
         static std::uint64_t number(std::istream &words) {
             std::string word;
             words >> word;

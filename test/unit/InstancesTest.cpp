@@ -1,6 +1,11 @@
 #include "pool/Instances.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstddef>
+#include <vector>
 
 #include "support/GroupParts.h"
 
@@ -13,6 +18,8 @@ class InstancesTest : public GroupParts {
     CPPUNIT_TEST(testTheHolderOfARequestIsFound);
     CPPUNIT_TEST(testAnAbandonedRequestTakesAPlaceUntilItsClaimIsCleared);
     CPPUNIT_TEST(testAnEndedInstanceGivesItsCellsBack);
+    CPPUNIT_TEST(testEachInstanceHasItsOwnCountAndLastUse);
+    CPPUNIT_TEST(testALastUseThatIsStillToComeIsNotBelieved);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -76,6 +83,36 @@ public:
         CPPUNIT_ASSERT(process->state == Process::State::DEAD);
         CPPUNIT_ASSERT(!instances_->find(process->id()));
         CPPUNIT_ASSERT_EQUAL(0U, make()->socket.cells.first);
+    }
+
+    void testEachInstanceHasItsOwnCountAndLastUse() {
+        using std::chrono::seconds;
+        const ProcessPtr one = serve();
+        const ProcessPtr other = serve();
+        for (const std::uint64_t ticket : {1, 2}) {
+            clock_.advance(seconds(10));
+            claim(*other, channel_, Ticket(ticket));
+            finish(*other);
+        }
+        clock_.advance(seconds(3));
+        const std::vector<ProcessSnapshot> snapshots = instances_->inspect(now());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, snapshots.at(0).answered);
+        CPPUNIT_ASSERT(!snapshots[0].lastUsed);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, snapshots.at(1).answered);
+        CPPUNIT_ASSERT(snapshots[1].lastUsed == seconds(3));
+        instances_->remove(other);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("The cell of another one", std::uint64_t{0},
+                                     instances_->inspect(*serve(), now()).answered);
+    }
+
+    void testALastUseThatIsStillToComeIsNotBelieved() {
+        const ProcessPtr process = serve();
+        const auto at = ClaimsLayout::offset(process->socket.cells.first) + offsetof(ClaimCell, lastUsed);
+        for (const std::uint64_t invented : {toNanoseconds(now()) + 1, std::uint64_t{UINT64_MAX}}) {
+            CPPUNIT_ASSERT(::pwrite(queue_->claims().memory().descriptor().get(), &invented, sizeof(invented),
+                                    static_cast<off_t>(at)) > 0);
+            CPPUNIT_ASSERT(!instances_->inspect(*process, now()).lastUsed);
+        }
     }
 };
 

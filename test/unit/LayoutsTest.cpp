@@ -83,8 +83,8 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         members("MemoryHeader", header, magic, version, reserved, capacity, extra, padding);
 
         ClaimCell cell{};
-        const auto &[channel, ticket] = cell;
-        members("ClaimCell", cell, channel, ticket);
+        const auto &[channel, ticket, answered, lastUsed] = cell;
+        members("ClaimCell", cell, channel, ticket, answered, lastUsed);
         number("Claims.MAGIC", ClaimsLayout::MAGIC);
         number("Claims.CELLS", ClaimsLayout::CELLS);
         number("Claims.DIED", ClaimsLayout::DIED);

@@ -14,6 +14,7 @@ namespace Passenger {
 class PoolFormTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(PoolFormTest);
     CPPUNIT_TEST(testThePoolHasTheFormOfPhusionPassenger);
+    CPPUNIT_TEST(testAnInstanceWithoutAnAnswerIsUnusedSinceItsStart);
     CPPUNIT_TEST(testVerboseShowsTimesAndFailures);
     CPPUNIT_TEST(testColoursAreOnTheHeadersOnly);
     CPPUNIT_TEST(testControlCharactersOfAnApplicationDoNotReachTheTerminal);
@@ -39,10 +40,10 @@ public:
                                          "  App root: /srv/blog\n"
                                          "  (spawning 1 new process...)\n"
                                          "  Requests in queue: 4\n"
-                                         "  * PID: 4711    Sessions: 1       Processed: 6       Uptime: 5h 53m 29s\n"
+                                         "  * PID: 4711    Sessions: 1       Processed: 8       Uptime: 5h 53m 29s\n"
                                          "    CPU: 10%     Memory  : 99M     Last used: 0s ago, in work for 2.1 s\n"
-                                         "  * PID: 4712    Sessions: 0       Processed: 5       Uptime: 1m 1s\n"
-                                         "    CPU: 0%      Memory  : 0M      Last used: 1m 1s ago\n"
+                                         "  * PID: 4712    Sessions: 0       Processed: 3       Uptime: 1m 1s\n"
+                                         "    CPU: 0%      Memory  : 0M      Last used: 33s ago\n"
                                          "    Shutting down...\n"
                                          "    Being replaced: memory limit\n"
                                          "\n"
@@ -56,6 +57,14 @@ public:
                                          "    Report: passenger-config report 7f3a\n"
                                          "\n"),
                              poolForm(smallStatus(), {}));
+    }
+
+    void testAnInstanceWithoutAnAnswerIsUnusedSinceItsStart() {
+        ServerStatus status = smallStatus();
+        status.apps[0].instances[1].processed = 0;
+        status.apps[0].instances[1].lastUsed = 0;
+        expectIn(poolForm(status, {}), "Processed: 0       Uptime: 1m 1s\n");
+        expectIn(poolForm(status, {}), "Last used: 1m 1s ago\n");
     }
 
     void testVerboseShowsTimesAndFailures() {

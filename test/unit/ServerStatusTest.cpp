@@ -1,6 +1,9 @@
 #include "control/ServerStatus.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+
+#include <cstdint>
+
 #include "base/Exceptions.h"
 #include "base/LogHistogram.h"
 
@@ -23,6 +26,8 @@ public:
         AppStatus &app = status.apps.emplace_back();
         app.name = "a \"quoted\" \xff name";
         app.instances.emplace_back().pid = 8;
+        app.instances[0].processed = UINT64_MAX;
+        app.instances[0].lastUsed = 1.25;
         app.counters.requests = 1ULL << 40;
         app.queueTime = {{1, 2, 3}, 0.25};
         app.windows.push_back({60, 5, {0.1, 0.2, 0.3}, {1, 2, 3}});
@@ -35,6 +40,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(text, toJson(read));
         CPPUNIT_ASSERT_EQUAL(std::string("a \"quoted\" \xef\xbf\xbd name"), read.apps[0].name);
         CPPUNIT_ASSERT_EQUAL(1ULL << 40, static_cast<unsigned long long>(read.apps[0].counters.requests));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{UINT64_MAX}, read.apps[0].instances[0].processed);
+        CPPUNIT_ASSERT_EQUAL(1.25, read.apps[0].instances[0].lastUsed);
         CPPUNIT_ASSERT_EQUAL(std::string("mend it"), read.apps[0].failure->remedy);
         CPPUNIT_ASSERT_EQUAL(0.3, read.apps[0].windows[0].queue.p99);
     }

@@ -88,7 +88,8 @@ class SharedMemoryRaceTest : public LeakCheck {
             const auto *mark = senders_.at<std::uint64_t>(SenderMemoryLayout::mark(channel.value()));
             return !SenderMemoryLayout::withdraws(__atomic_load_n(mark, __ATOMIC_SEQ_CST), channel.value(), ticket);
         }
-        void clear() {
+        void complete() {
+            __atomic_store_n(&cell()->answered, cell()->answered + 1, __ATOMIC_RELEASE);
             __atomic_store_n(&cell()->ticket, std::uint64_t{0}, __ATOMIC_RELEASE);
             __atomic_store_n(&cell()->channel, std::uint64_t{0}, __ATOMIC_RELEASE);
         }
@@ -111,8 +112,8 @@ class SharedMemoryRaceTest : public LeakCheck {
         bool take(ChannelId channel, std::uint64_t ticket) {
             return claim_.take(channel, Ticket(ticket));
         }
-        void clear() {
-            claim_.clear();
+        void complete() {
+            claim_.complete(MonotonicTime());
         }
 
     private:
@@ -148,7 +149,7 @@ class SharedMemoryRaceTest : public LeakCheck {
                         std::this_thread::yield();
                     }
                 }
-                instance.clear();
+                instance.complete();
                 last = ticket;
             }
         };

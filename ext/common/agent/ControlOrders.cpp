@@ -207,6 +207,9 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
         instance.privateMemory = facts.memory.unshared();
         instance.applicationPid = facts.application;
         instance.cpuTime = std::chrono::duration<double>(facts.cpuTime).count();
+        if (const auto &ago = group.processes[i].lastUsed) {
+            instance.lastUsed = secondsSinceEpoch(now) - std::chrono::duration<double>(*ago).count();
+        }
     }
     if (whole) {
         for (RecentEvents::Event &event : Log::recentEvents().of(group.name)) {

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/SystemClock.h"
 #include "bridge/BodySource.h"
 #include "bridge/EventLog.h"
 #include "bridge/HttpExchange.h"
@@ -113,8 +114,10 @@ void Worker::answer(const Channel &channel, const RequestHeader &header, std::st
     if (!reply.finished()) {
         tools_.channels.drop(channel.id);
     }
-    claim_->clear();
-    if (!withdrawn) {
+    if (withdrawn) {
+        claim_->clear();
+    } else {
+        claim_->complete(SystemClock::instance().now());
         tools_.answered();
     }
 }

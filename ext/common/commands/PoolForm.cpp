@@ -14,19 +14,18 @@ namespace Passenger {
 namespace {
 
 /** Scripts look for `Last used: 4s ago`. */
-std::string useText(const AppStatus &app, const InstanceStatus &instance, double now) {
-    const std::string text = fmt::format("Last used: {} ago", uptimeText(idleFor(app, instance, now)));
+std::string useText(const InstanceStatus &instance, double now) {
+    const std::string text = fmt::format("Last used: {} ago", uptimeText(idleFor(instance, now)));
     return instance.sessions > 0 ? text + ", in work for " + StatusWords::duration(instance.busyFor) : text;
 }
 
-std::string instanceText(const AppStatus &app, std::size_t index, double now, const FormOptions &options) {
-    const InstanceStatus &instance = app.instances[index];
+std::string instanceText(const InstanceStatus &instance, double now, const FormOptions &options) {
     // Only digits: scripts find them by patterns such as `Processed: (\d+)` and `Memory *: (\d+)M`.
     std::string text =
         fmt::format("  * PID: {:<5}   Sessions: {:<2}      Processed: {:<5}   Uptime: {}\n", instance.pid,
-                    instance.sessions, shareOfRequests(app, index), uptimeText(instance.age));
+                    instance.sessions, instance.processed, uptimeText(instance.age));
     text += fmt::format("    CPU: {:<5}   Memory  : {:<5}   {}\n", fmt::format("{}%", cpuPercent(instance)),
-                        fmt::format("{}M", instance.memory >> 20U), useText(app, instance, now));
+                        fmt::format("{}M", instance.memory >> 20U), useText(instance, now));
     if (instance.applicationPid > 0) {
         text += fmt::format("    Application: process {}\n", instance.applicationPid);
     }
@@ -102,8 +101,8 @@ std::string appText(const AppStatus &app, double now, const FormOptions &options
     if (app.failure && (options.verbose || app.state == "failed" || app.state == "deploy-failed")) {
         text += failureText(*app.failure);
     }
-    for (std::size_t index = 0; index < app.instances.size(); index++) {
-        text += instanceText(app, index, now, options);
+    for (const InstanceStatus &instance : app.instances) {
+        text += instanceText(instance, now, options);
     }
     return text + "\n";
 }

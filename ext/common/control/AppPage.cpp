@@ -77,28 +77,35 @@ std::string memoryText(const InstanceStatus &one) {
     return one.privateMemory == 0 ? text : fmt::format("{}, {} private", text, StatusWords::bytes(one.privateMemory));
 }
 
-std::string instanceRow(const InstanceStatus &one, std::size_t number) {
+/** `1234`, and when the last one was. */
+std::string processedText(const InstanceStatus &one, double now) {
+    return one.lastUsed > 0 ? fmt::format("{}<td>{} ago", one.processed, duration(std::max(now - one.lastUsed, 0.0)))
+                            : fmt::format("{}<td>–", one.processed);
+}
+
+std::string instanceRow(const InstanceStatus &one, std::size_t number, double now) {
     std::string html =
         one.pid > 0 ? fmt::format("<tr><th scope=row>{}", one.pid) : fmt::format("<tr><th scope=row>#{}", number);
     html += fmt::format("<td><span class=\"badge {}\">{}</span>", one.state == "serving" ? "good" : "warn",
                         markupText(one.state));
-    html += fmt::format("<td>{}<td>{}{}<td>{} of {}<td>{}<td>{}<td>{}<td>", one.version, duration(one.age),
+    html += fmt::format("<td>{}<td>{}{}<td>{} of {}<td>{}<td>{}<td>{}<td>{}<td>", one.version, duration(one.age),
                         one.adopted ? ", taken over" : "", one.sessions, one.concurrency,
-                        one.sessions > 0 ? duration(one.busyFor) : "–", memoryText(one), cpuText(one));
+                        one.sessions > 0 ? duration(one.busyFor) : "–", processedText(one, now), memoryText(one),
+                        cpuText(one));
     return html + (one.replacementReason.empty() ? "<span class=none>–</span>" : markupText(one.replacementReason)) +
            "\n";
 }
 
-std::string instances(const AppStatus &app) {
+std::string instances(const AppStatus &app, double now) {
     std::string html = "<h2>Instances</h2>\n";
     if (app.instances.empty()) {
         return html + "<p class=none>None. The next request starts one, unless starts have just failed.</p>\n";
     }
     html +=
         "<div class=scroll><table class=list><thead><tr><th>Pid<th>State<th>Version<th>Up for<th>In work<th>Longest"
-        "<th>Memory<th>CPU<th>Replaced because</thead>\n";
+        "<th>Processed<th>Last used<th>Memory<th>CPU<th>Replaced because</thead>\n";
     for (std::size_t i = 0; i < app.instances.size(); i++) {
-        html += instanceRow(app.instances[i], i + 1);
+        html += instanceRow(app.instances[i], i + 1, now);
     }
     return html + "</table></div>\n";
 }
@@ -178,7 +185,7 @@ std::string render(const AppStatus &app, double now) {
     html += TimePlot::large(app.points, TimePlot::Series::REQUESTS, now);
     html += TimePlot::large(app.points, TimePlot::Series::QUEUE_TIME, now);
     html += TimePlot::large(app.points, TimePlot::Series::SERVICE_TIME, now);
-    return html + "</section>\n" + instances(app) + requests(app) + counters(app) + events(app) + about(app);
+    return html + "</section>\n" + instances(app, now) + requests(app) + counters(app) + events(app) + about(app);
 }
 
 }  // namespace Passenger::AppPage

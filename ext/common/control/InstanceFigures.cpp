@@ -4,13 +4,8 @@
 
 namespace Passenger {
 
-std::uint64_t shareOfRequests(const AppStatus &app, std::size_t index) {
-    const std::uint64_t count = app.instances.size();
-    return app.counters.requests / count + (index < app.counters.requests % count ? 1 : 0);
-}
-
-double idleFor(const AppStatus &app, const InstanceStatus &instance, double now) {
-    return instance.sessions > 0 ? 0 : std::clamp(now - app.lastUsed, 0.0, instance.age);
+double idleFor(const InstanceStatus &instance, double now) {
+    return instance.sessions > 0 ? 0 : std::clamp(now - instance.lastUsed, 0.0, std::max(instance.age, 0.0));
 }
 
 unsigned cpuPercent(const InstanceStatus &instance) {

@@ -196,6 +196,8 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("concurrency", value.concurrency);
         visit("sessions", value.sessions);
         visit("busy_for", value.busyFor);
+        visit("processed", value.processed);
+        visit("last_used", value.lastUsed);
         visit("memory", value.memory);
         visit("private_memory", value.privateMemory);
         visit("cpu_time", value.cpuTime);

@@ -83,6 +83,10 @@ struct InstanceStatus {
     /** Requests in work, and since when the oldest is. */
     unsigned sessions = 0;
     double busyFor = 0;
+    /** Requests that it has answered since its start, or since this pool process took it over; and
+     *  seconds since 1970 at which the last of them ended, 0: none has. As it says itself. */
+    std::uint64_t processed = 0;
+    double lastUsed = 0;
     /** PSS; 0: unknown. */
     std::uint64_t memory = 0;
     /** What no other process has, of each of its processes; 0: unknown. */

@@ -102,8 +102,7 @@ void addMemory(XmlWriter &xml, const InstanceStatus &instance) {
     xml.add("command", measured.commandLine);
 }
 
-void addInstance(XmlWriter &xml, const AppStatus &app, std::size_t index, double now) {
-    const InstanceStatus &instance = app.instances[index];
+void addInstance(XmlWriter &xml, const InstanceStatus &instance, double now) {
     constexpr unsigned BUSY = 2147483647;
     xml.open("process");
     xml.add("pid", instance.pid);
@@ -116,13 +115,13 @@ void addInstance(XmlWriter &xml, const AppStatus &app, std::size_t index, double
             instance.concurrency == 0
                 ? instance.sessions
                 : static_cast<unsigned>(std::min(1.0, 1.0 * instance.sessions / instance.concurrency) * BUSY));
-    xml.add("processed", shareOfRequests(app, index));
+    xml.add("processed", instance.processed);
     // Its start is one moment here.
     const auto started = static_cast<std::uint64_t>(std::max(0.0, now - instance.age) * MICROSECONDS);
     for (const char *name : {"spawner_creation_time", "spawn_start_time", "spawn_end_time"}) {
         xml.add(name, started);
     }
-    const double idle = idleFor(app, instance, now);
+    const double idle = idleFor(instance, now);
     xml.add("last_used", static_cast<std::uint64_t>(std::max(0.0, now - idle) * MICROSECONDS));
     xml.add("last_used_desc", uptimeText(idle) + " ago");
     xml.add("uptime", uptimeText(instance.age));
@@ -175,8 +174,8 @@ void addGroup(XmlWriter &xml, const AppStatus &app, double now) {
     }
     addOptions(xml, app);
     xml.open("processes");
-    for (std::size_t index = 0; index < app.instances.size(); index++) {
-        addInstance(xml, app, index, now);
+    for (const InstanceStatus &instance : app.instances) {
+        addInstance(xml, instance, now);
     }
     xml.close("processes");
     xml.close("group");

@@ -159,6 +159,15 @@ unsigned ApplicationQueue::taken(const CellRange &cells) const {
         std::count_if(all.begin(), all.end(), [](const ClaimCell &claim) { return claim.channel != 0; }));
 }
 
+AnsweredRequests ApplicationQueue::answered(const CellRange &cells) const {
+    AnsweredRequests sum;
+    for (const ClaimCell &cell : claims_.read(cells.first, cells.count)) {
+        sum.count += cell.answered;
+        sum.last = std::max(sum.last, cell.lastUsed);
+    }
+    return sum;
+}
+
 // ----- Generations
 
 void ApplicationQueue::makeCurrent(QueueGenerationPtr generation, unsigned capacity) {

@@ -42,6 +42,13 @@ struct QueueHandover {
     bool paused = false;
 };
 
+/** What an instance says that it has answered. It may say anything. */
+struct AnsweredRequests {
+    std::uint64_t count = 0;
+    /** When the last of them ended, nanoseconds of CLOCK_MONOTONIC; 0: none has. */
+    std::uint64_t last = 0;
+};
+
 /** What a sender needs to put requests into a Group's queue. */
 struct Attachment {
     std::uint32_t groupSlot = 0;
@@ -118,6 +125,8 @@ public:
     bool holds(const CellRange &cells, ChannelId channel, Ticket ticket) const;
     /** How many requests the cells' owner has taken. */
     unsigned taken(const CellRange &cells) const;
+    /** By the counts of all cells. Not for the path of requests. */
+    AnsweredRequests answered(const CellRange &cells) const;
 
     /** The generation that children send to; none while the application is down. */
     const QueueGenerationPtr &current() const noexcept {

@@ -28,15 +28,16 @@ unsigned takenIn(const FormerClaims::Part &part) {
 }
 
 bool noteDeathIn(const FileDescriptor &claims, std::uint32_t cell, bool killed) {
+    constexpr auto SIZE = static_cast<ssize_t>(ClaimsLayout::CLAIM);
     ClaimCell claim{};
-    if (::pread(claims.get(), &claim, sizeof(claim), offsetOf(cell)) != sizeof(claim)) {
+    if (::pread(claims.get(), &claim, SIZE, offsetOf(cell)) != SIZE) {
         return false;
     }
     if (claim.ticket == 0) {
         return true;
     }
     claim.channel |= ClaimsLayout::DIED | (killed ? ClaimsLayout::KILLED : 0);
-    return ::pwrite(claims.get(), &claim, sizeof(claim), offsetOf(cell)) == sizeof(claim);
+    return ::pwrite(claims.get(), &claim, SIZE, offsetOf(cell)) == SIZE;
 }
 
 }  // namespace

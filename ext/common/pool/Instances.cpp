@@ -291,6 +291,13 @@ ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) co
     // An instance that is about to pause may take one more request before it learns of that.
     const unsigned sessions = std::max(taken(process), process.pauses() ? 1U : 0U);
     snapshot.sockets.push_back({process.socket.cells, process.socket.concurrency, sessions});
+    const AnsweredRequests answered = queue_.answered(process.socket.cells);
+    snapshot.answered = answered.count;
+    // Read behind the counts: a time that comes later is invented.
+    const std::uint64_t present = toNanoseconds(context_.clock.now());
+    if (answered.last > 0 && answered.last <= present) {
+        snapshot.lastUsed = std::chrono::nanoseconds(present - answered.last);
+    }
     return snapshot;
 }
 

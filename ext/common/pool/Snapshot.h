@@ -40,6 +40,10 @@ struct ProcessSnapshot {
     bool adopted = false;
     /** For how long the oldest of its requests has been in flight; zero: it has none. */
     std::chrono::nanoseconds busyFor{0};
+    /** Requests that it has answered for this pool process, as it says itself. */
+    std::uint64_t answered = 0;
+    /** How long ago the last of them ended; nothing: none has. */
+    std::optional<std::chrono::nanoseconds> lastUsed;
     /** The application runs in descendants of the process. */
     bool hasDescendants = false;
     /** Bytes (PSS) when last measured; 0: never. */

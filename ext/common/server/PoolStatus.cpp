@@ -26,6 +26,7 @@ InstanceStatus statusOf(const ProcessSnapshot &process) {
         status.sessions += socket.sessions;
     }
     status.busyFor = inSeconds(process.busyFor);
+    status.processed = process.answered;
     status.memory = process.memory;
     status.replacementReason = process.replacementReason;
     return status;

@@ -55,7 +55,7 @@ void Claims::clear(std::uint32_t cell, std::uint32_t count) {
 void Claims::noteDeath(std::uint32_t cell, bool killed) {
     if (std::optional<ClaimCell> claim = read(cell)) {
         claim->channel |= ClaimsLayout::DIED | (killed ? ClaimsLayout::KILLED : 0);
-        memory_.write(&*claim, sizeof(*claim), ClaimsLayout::offset(cell));
+        memory_.write(&*claim, ClaimsLayout::CLAIM, ClaimsLayout::offset(cell));
     }
 }
 

@@ -37,6 +37,7 @@ public:
     bool holds(ChannelId channel, Ticket ticket) const;
     /** How many cells hold claims of instances that live. */
     unsigned taken() const;
+    /** The cells are as new: without claims and counts. */
     void clear(std::uint32_t cell, std::uint32_t count = 1);
     /** The owner of the cell died, and the child learns so from the claim (ClaimsLayout::DIED).
      *  @param killed by the agent */

@@ -6,7 +6,6 @@
 #include <cerrno>
 
 #include "base/Exceptions.h"
-#include "shm/Layouts.h"
 
 namespace Passenger {
 
@@ -14,18 +13,27 @@ InstanceClaim::InstanceClaim(const FileDescriptor &claims, const FileDescriptor 
     : claims_(claims), senders_(senders), cell_(cell) {}
 
 bool InstanceClaim::take(ChannelId channel, Ticket ticket) {
-    write(channel, ticket);
+    write({channel.value(), ticket.value()}, ClaimsLayout::CLAIM);
     return !withdrawn(channel, ticket);
 }
 
 void InstanceClaim::clear() {
-    write(ChannelId(), Ticket());
+    write({}, ClaimsLayout::CLAIM);
 }
 
-void InstanceClaim::write(ChannelId channel, Ticket ticket) {
-    const ClaimCell claim{channel.value(), ticket.value()};
+void InstanceClaim::complete(MonotonicTime now) {
+    std::uint64_t answered = 0;
+    const auto offset = static_cast<off_t>(ClaimsLayout::offset(cell_) + offsetof(ClaimCell, answered));
+    if (::pread(claims_.get(), &answered, sizeof(answered), offset) != sizeof(answered)) {
+        throw SystemException("pread() of a claim", errno);
+    }
+    write({.answered = answered + 1, .lastUsed = toNanoseconds(now)}, sizeof(ClaimCell));
+}
+
+/** The first bytes of the cell. */
+void InstanceClaim::write(const ClaimCell &value, std::size_t size) {
     const auto offset = static_cast<off_t>(ClaimsLayout::offset(cell_));
-    if (::pwrite(claims_.get(), &claim, sizeof(claim), offset) != sizeof(claim)) {
+    if (::pwrite(claims_.get(), &value, size, offset) != static_cast<ssize_t>(size)) {
         throw SystemException("pwrite() of a claim", errno);
     }
 }

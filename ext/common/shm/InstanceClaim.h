@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
+#include "base/Clock.h"
 #include "base/FileDescriptor.h"
 #include "base/StrongId.h"
+#include "shm/Layouts.h"
 
 namespace Passenger {
 
@@ -27,18 +30,23 @@ public:
 
     /**
      * Claims the request, then looks at its mark. False: the request is withdrawn and must not run.
-     * In both cases, and when it throws, the claim stays until clear().
+     * In both cases, and when it throws, the claim stays until clear() or complete().
      * @throws SystemException
      */
     [[nodiscard]] bool take(ChannelId channel, Ticket ticket);
     /**
-     * After the last message of the answer, or when the channel is shut down.
+     * After SKIPPED: the request did not run.
      * @throws SystemException
      */
     void clear();
+    /**
+     * After the last message of the answer, or when the channel is shut down. Counts the request.
+     * @throws SystemException
+     */
+    void complete(MonotonicTime now);
 
 private:
-    void write(ChannelId channel, Ticket ticket);
+    void write(const ClaimCell &value, std::size_t size);
     bool withdrawn(ChannelId channel, Ticket ticket) const;
 
     const FileDescriptor &claims_;

@@ -12,7 +12,7 @@ namespace Passenger {
  * The version of all layouts in this file (doc/PROTOCOLS.md, sections 1 to 3). A change of a layout
  * changes the document and the version, too.
  */
-inline constexpr std::uint8_t LAYOUT_VERSION = 9;
+inline constexpr std::uint8_t LAYOUT_VERSION = 10;
 
 /** Largest message on a queue or a reply channel: 64 KiB, a usual piece of a body, and a header. */
 inline constexpr std::size_t MAX_MESSAGE = 65536 + 64;
@@ -102,16 +102,23 @@ inline constexpr std::uint32_t memoryMagic(char a, char b, char c, char d) {
            static_cast<std::uint32_t>(static_cast<unsigned char>(d)) << 24;
 }
 
-/** The request that a thread of an instance has taken. */
+/** Of one thread of an instance: the request that it has taken, and what it has answered. */
 struct ClaimCell {
-    std::uint64_t channel;
-    std::uint64_t ticket;
+    std::uint64_t channel = 0;
+    std::uint64_t ticket = 0;
+    /** Requests that have ended under claims in this cell, but those that were SKIPPED. */
+    std::uint64_t answered = 0;
+    /** When the last of them ended: CLOCK_MONOTONIC, nanoseconds. 0: none has. */
+    std::uint64_t lastUsed = 0;
 };
-static_assert(sizeof(ClaimCell) == 16);
+static_assert(sizeof(ClaimCell) == 32 && offsetof(ClaimCell, ticket) == 8 && offsetof(ClaimCell, answered) == 16 &&
+              offsetof(ClaimCell, lastUsed) == 24);
 
 namespace ClaimsLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'C', 'L', 'M');
 inline constexpr std::uint32_t CELLS = 65536;
+/** The claim itself: so many bytes of a cell, from the first on. */
+inline constexpr std::size_t CLAIM = offsetof(ClaimCell, answered);
 /** Added to a cell's channel: the instance died and LOST was not sent. Channel ids are smaller. */
 inline constexpr std::uint64_t DIED = std::uint64_t{1} << 63;
 /** Added with DIED: the agent has killed the instance, so its requests are not sent again. */

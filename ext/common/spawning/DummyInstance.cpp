@@ -217,7 +217,7 @@ void DummyInstance::answer(unsigned thread) {
     const Request request = *std::exchange(threads_[thread], std::nullopt);
     try {
         reply(request, MessageType::RESPONSE, NO_CONTENT);
-        claim(thread).clear();
+        claim(thread).complete(clock_.now());
         if (++answered_ == maxRequests_) {
             tell(Frame(FrameType::LIMIT_REACHED));
         }

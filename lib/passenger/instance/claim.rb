@@ -9,14 +9,17 @@ module PhusionPassenger
   # first and reads the claims then, so one of the two sees the other (doc/PROTOCOLS.md, section 2).
   # test/claims/cases has the cases that Ruby, C (ext/ruby/claim.c) and C++ (InstanceClaim) share.
   class Claim
-    LENGTH = Layout::Claims::CELL_LENGTH
+    # Of the claim itself. Behind it in the cell are the number of answered requests and the time of
+    # the last one.
+    LENGTH = Layout::Claims::ANSWERED_OFFSET
     NONE = ("\0" * LENGTH).b.freeze
     REQUEST = "@#{Layout::Request::CHANNEL_OFFSET}Q<Q<"
-    private_constant :LENGTH, :NONE, :REQUEST
+    MOST_ANSWERED = 0xFFFF_FFFF_FFFF_FFFF
+    private_constant :LENGTH, :NONE, :REQUEST, :MOST_ANSWERED
 
     # `claims` and `withdrawals` stay the caller's.
     def self.in_cell(claims, withdrawals, cell)
-      offset = Layout::Claims::HEADER_LENGTH + LENGTH * cell
+      offset = Layout::Claims::HEADER_LENGTH + Layout::Claims::CELL_LENGTH * cell
       (Native::LOADED ? Native::Claim : self).new(claims, withdrawals, offset)
     end
 
@@ -29,7 +32,7 @@ module PhusionPassenger
     end
 
     # Claims the request of this message, then looks at its mark. False: the request is withdrawn
-    # and must not run. In both cases the claim stays until `clear`.
+    # and must not run. In both cases the claim stays until `clear` or `complete`.
     def take(message)
       return false if @closed
 
@@ -38,9 +41,18 @@ module PhusionPassenger
       !withdrawn?(channel, ticket)
     end
 
-    # After the last message of the answer.
+    # After SKIPPED: the request did not run.
     def clear
       @claims.pwrite(NONE, @offset) unless @closed
+    end
+
+    # After the last message of the answer. Counts the request.
+    def complete
+      return if @closed
+
+      answered = (@claims.pread(8, @offset + LENGTH).unpack1("Q<") + 1) & MOST_ANSWERED
+      now = Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
+      @claims.pwrite(NONE + [answered, now].pack("Q<Q<"), @offset)
     end
 
     # For a process that the application forked: the cell stays the instance's.

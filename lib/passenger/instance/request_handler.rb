@@ -144,8 +144,10 @@ module PhusionPassenger
       return if @abandoned && !reply.finished?
 
       end_unfinished(channel, reply) unless reply.finished?
-      @claim.clear
-      @max_requests&.count unless reply.skipped?
+      return @claim.clear if reply.skipped?
+
+      @claim.complete
+      @max_requests&.count
     ensure
       channel.give_back
     end

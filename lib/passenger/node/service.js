@@ -127,7 +127,7 @@ class Service {
         if (gone) {
             this._channels.drop(gone.id);
         }
-        source.giveBack(exchange.cell);
+        source.giveBack(exchange.cell, !exchange.skipped);
         if (!exchange.skipped) {
             this._events.answered();
         }
@@ -174,7 +174,7 @@ class Service {
             } else {
                 // The request is not claimed and not run: the child finds it not begun.
                 const wasFull = !source.hasRoom;
-                source.giveBack(cell);
+                source.giveBack(cell, false);
                 this._afterEnd(source, wasFull);
             }
         });

@@ -44,8 +44,13 @@ class Source {
         return this._cells.pop();
     }
 
-    giveBack(cell) {
-        native.addon.clearClaim(this._claims, cell);
+    // `answered`: a request has run under the cell's claim.
+    giveBack(cell, answered) {
+        if (answered) {
+            native.addon.completeClaim(this._claims, cell);
+        } else {
+            native.addon.clearClaim(this._claims, cell);
+        }
         this._cells.push(cell);
         this.busy--;
     }

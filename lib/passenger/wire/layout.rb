@@ -3,7 +3,7 @@
 module PhusionPassenger
   # Layouts of sections 1 to 3 of doc/PROTOCOLS.md. A change of one changes VERSION and Layouts.h.
   module Layout
-    VERSION = 9
+    VERSION = 10
 
     # 64 KiB, a usual piece of a body, and a header.
     MESSAGE_LIMIT = 65_600
@@ -49,7 +49,9 @@ module PhusionPassenger
     module Claims
       MAGIC = "PCLM"
       HEADER_LENGTH = 64
-      CELL_LENGTH = 16
+      CELL_LENGTH = 32
+      # Behind the claim itself.
+      ANSWERED_OFFSET = 16
       CELLS = 65_536
     end
 

@@ -54,7 +54,7 @@ class Hostility
 
   # Writes a claim of random bytes, or of a real channel.
   def scribble
-    offset = 64 + 16 * @random.rand(1024)
+    offset = 64 + 32 * @random.rand(1024)
     cell = [known.keys.sample || 0, @random.rand(10_000)].pack("Q<Q<")
     @claims.pwrite(@random.rand(2).zero? ? @random.bytes(@random.rand(1..64)) : cell, offset)
   end

@@ -66,7 +66,7 @@ void GroupParts::claim(const Process &process, ChannelId channel, Ticket ticket)
 void GroupParts::finish(const Process &process) {
     InstanceClaim(queue_->claims().memory().descriptor(), queue_->senders().memory().descriptor(),
                   process.socket.cells.first)
-        .clear();
+        .complete(now());
 }
 
 void GroupParts::send(Ticket ticket, const RequestLabel &label) {

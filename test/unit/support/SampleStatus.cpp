@@ -20,6 +20,8 @@ InstanceStatus instanceOf(std::int64_t pid) {
     instance.concurrency = 4;
     instance.sessions = 1;
     instance.busyFor = 2.5;
+    instance.processed = 617;
+    instance.lastUsed = NOW - 4;
     instance.memory = std::uint64_t{100} << 20;
     instance.cpuTime = 36;
     return instance;

@@ -39,11 +39,15 @@ inline ServerStatus smallStatus() {
     blog.instances[0].concurrency = 1;
     blog.instances[0].sessions = 1;
     blog.instances[0].busyFor = 2.1;
+    blog.instances[0].processed = 8;
+    blog.instances[0].lastUsed = status.now - 5;
     blog.instances[0].memory = 99 << 20;
     blog.instances[0].cpuTime = 2120.9;
     blog.instances[1].pid = 4712;
     blog.instances[1].state = "draining";
     blog.instances[1].age = 61;
+    blog.instances[1].processed = 3;
+    blog.instances[1].lastUsed = status.now - 33;
     blog.instances[1].concurrency = 1;
     blog.instances[1].replacementReason = "memory limit";
 

@@ -246,7 +246,10 @@ class AsyncService:
         request.close()
         if not request.finished:
             self._channels.drop(channel.id)
-        claim.clear()
+        if request.skipped:
+            claim.clear()
+        else:
+            claim.complete()
         channel.give_back()
         if not request.skipped:
             self._events.answered()

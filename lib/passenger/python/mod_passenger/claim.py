@@ -2,12 +2,15 @@
 
 import os
 from struct import Struct
+from time import monotonic_ns
 
 from . import layout
 
-_CELL = Struct("<QQ")
+_CLAIM = Struct("<QQ")
+_CELL = Struct("<QQQQ")
+_ANSWERED = Struct("<Q")
 _MARK = Struct("<II")
-_NONE = bytes(layout.CLAIM_LENGTH)
+_NONE = bytes(_CLAIM.size)
 
 
 class Claim:
@@ -27,10 +30,10 @@ class Claim:
     def take(self, channel, ticket):
         """Claims the request, then looks at its mark. False: the request is withdrawn and must not run.
 
-        In both cases the claim stays until clear()."""
+        In both cases the claim stays until clear() or complete()."""
         if self._closed:
             return False
-        os.pwrite(self._claims, _CELL.pack(channel, ticket), self._offset)
+        os.pwrite(self._claims, _CLAIM.pack(channel, ticket), self._offset)
         slot = channel % layout.WITHDRAWAL_SLOTS
         mark = os.pread(self._withdrawals, _MARK.size, layout.WITHDRAWALS_OFFSET + _MARK.size * slot)
         withdrawn, serial = _MARK.unpack(mark)
@@ -38,9 +41,16 @@ class Claim:
         return serial == channel >> 16 & 0xFFFFFFFF and withdrawn < ticket
 
     def clear(self):
-        """After the last message of the answer."""
+        """After SKIPPED: the request did not run."""
         if not self._closed:
             os.pwrite(self._claims, _NONE, self._offset)
+
+    def complete(self):
+        """After the last message of the answer. Counts the request."""
+        if not self._closed:
+            word = os.pread(self._claims, _ANSWERED.size, self._offset + layout.CLAIM_ANSWERED_OFFSET)
+            answered = (_ANSWERED.unpack(word)[0] + 1) & 0xFFFFFFFFFFFFFFFF
+            os.pwrite(self._claims, _CELL.pack(0, 0, answered, monotonic_ns()), self._offset)
 
     def close(self):
         """For a process that the application forked: the cell stays the instance's."""

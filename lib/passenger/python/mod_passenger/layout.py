@@ -2,7 +2,7 @@
 
 from struct import Struct
 
-VERSION = 9
+VERSION = 10
 
 # 64 KiB, a usual piece of a body, and a header.
 MESSAGE_LIMIT = 65600
@@ -37,7 +37,9 @@ LAST = 1
 # The memory files.
 CLAIMS_MAGIC = b"PCLM"
 CLAIMS_HEADER_LENGTH = 64
-CLAIM_LENGTH = 16
+CLAIM_LENGTH = 32
+# Behind the claim itself: how many requests were answered, and when the last one was.
+CLAIM_ANSWERED_OFFSET = 16
 CLAIMS = 65536
 
 WITHDRAWALS_MAGIC = b"PMRK"

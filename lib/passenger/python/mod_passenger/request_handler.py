@@ -137,8 +137,10 @@ class RequestHandler:
                     log.event("request.failed", reason="the application did not finish its answer")
                 else:
                     self._channels.drop(channel.id)
-            self._claim.clear()
-            if not reply.skipped:
+            if reply.skipped:
+                self._claim.clear()
+            else:
+                self._claim.complete()
                 self._count()
         finally:
             channel.give_back()
