@@ -21,9 +21,8 @@ std::string useText(const InstanceStatus &instance, double now) {
 
 std::string instanceText(const InstanceStatus &instance, double now, const FormOptions &options) {
     // Only digits: scripts find them by patterns such as `Processed: (\d+)` and `Memory *: (\d+)M`.
-    std::string text =
-        fmt::format("  * PID: {:<5}   Sessions: {:<2}      Processed: {:<5}   Uptime: {}\n", instance.pid,
-                    instance.sessions, instance.processed, uptimeText(instance.age));
+    std::string text = fmt::format("  * PID: {:<5}   Sessions: {:<2}      Processed: {:<5}   Uptime: {}\n",
+                                   instance.pid, instance.sessions, instance.processed, uptimeText(instance.age));
     text += fmt::format("    CPU: {:<5}   Memory  : {:<5}   {}\n", fmt::format("{}%", cpuPercent(instance)),
                         fmt::format("{}M", instance.memory >> 20U), useText(instance, now));
     if (instance.applicationPid > 0) {
