@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-enum { INTERFACE = 1, MESSAGE_LIMIT = 65600, REPLY_HEADER = 24 };
+enum { INTERFACE = 2, MESSAGE_LIMIT = 65600, REPLY_HEADER = 24 };
 
 /* ----- Names that are used again */
 

@@ -185,7 +185,7 @@ static VALUE transmit(VALUE self, VALUE io, VALUE header, VALUE head, VALUE byte
 
 RUBY_FUNC_EXPORTED void Init_passenger_native(void) {
     VALUE module = rb_define_module_under(rb_define_module("PhusionPassenger"), "Native");
-    rb_define_const(module, "INTERFACE", INT2FIX(4));
+    rb_define_const(module, "INTERFACE", INT2FIX(5));
     rb_define_singleton_method(module, "environment", environment, 2);
     rb_define_singleton_method(module, "head", head, 2);
     rb_define_singleton_method(module, "receive", receive, 3);

@@ -7,7 +7,7 @@ module PhusionPassenger
   # code does the same work if the native code was not built for this Ruby, or does not load.
   # PASSENGER_NATIVE=off turns native code off; any other value names its folder.
   module Native
-    VERSION = 4
+    VERSION = 5
     NAME = "passenger_native"
 
     # Each Ruby version and architecture has a folder, because each has a C interface of its own.

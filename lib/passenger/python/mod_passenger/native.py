@@ -9,7 +9,7 @@ import importlib.util
 import os
 import sys
 
-VERSION = 1
+VERSION = 2
 NAME = "passenger_native"
 
 
