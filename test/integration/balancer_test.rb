@@ -31,8 +31,7 @@ class BalancerTest < IntegrationTest
 
       gate = fifo
       requests = Array.new(3) { Thread.new { client("rack.test").get("/wait?fifo=#{gate}") } }
-      eventually("less than a quarter of the weight") { weight < 25 }
-      assert_equal "UP", host["status"]
+      eventually("less than a quarter of the weight") { host["status"] == "UP" && weight < 25 }
       3.times { release(gate) }
       requests.each { |request| assert_status 200, request.value }
       eventually("the weight of before") { weight >= 50 }

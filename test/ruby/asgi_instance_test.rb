@@ -29,6 +29,13 @@ module PhusionPassenger
       group = serve(@instance)
       assert_equal(%w[nobody] * 3, Array.new(3) { get(group, @instance, "/user") })
     end
+
+    def test_a_fork_in_a_worker_thread_ends_with_its_work
+      group = serve(@instance)
+      child = Integer(get(group, @instance, "/fork_in_a_thread"))
+      @agent.wait_for_end(child)
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+    end
   end
 
   class AsgiPauseTest < PythonPauseTest

@@ -48,6 +48,7 @@ class PoolApplicationQueueTest : public PoolFixture {
     CPPUNIT_TEST(testARestartThatFailsKeepsTheOldVersion);
     CPPUNIT_TEST(testAChannelIsGivenToAnInstanceOfItsOwnApplicationOnly);
     CPPUNIT_TEST(testABusyInstanceMayAskForMoreChannelsThanItsSocketHasRoomFor);
+    CPPUNIT_TEST(testAnInstanceThatAsksAndReadsNoAnswerIsEnded);
     CPPUNIT_TEST(testARequestIsRecheckedIfItsChannelCannotBeSentToTheInstance);
     CPPUNIT_TEST(testTheRequestsAndChannelsOfAChildThatEndedAreWithdrawn);
     CPPUNIT_TEST(testABrokenQueueIsReplaced);
@@ -303,12 +304,20 @@ public:
         for (int i = 0; i < MANY; i++) {
             instances_->send(0, fetch);
         }
-        // The loop has read all of them.
-        loop_->runSync([] {});
         for (int i = 0; i < MANY; i++) {
             CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::CHANNEL);
         }
         CPPUNIT_ASSERT(!log_->contains("event=instance.control"));
+    }
+
+    void testAnInstanceThatAsksAndReadsNoAnswerIsEnded() {
+        const Attachment attachment = attachAndServe();
+        Frame fetch(FrameType::FETCH);
+        fetch.add(addChannel(attachment.groupSlot, 1).value());
+        CPPUNIT_ASSERT(eventually([&] {
+            instances_->send(0, fetch);
+            return log_->contains("reads no answer");
+        }));
     }
 
     void testARequestIsRecheckedIfItsChannelCannotBeSentToTheInstance() {

@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <iterator>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "commands/AgentFinder.h"
 #include "commands/AppSelection.h"
@@ -21,6 +24,8 @@ namespace Passenger {
 namespace {
 
 constexpr std::chrono::milliseconds MEASURED_FOR{200};
+/** The weight tells how long requests wait. */
+constexpr std::chrono::hours ANY_WAIT{1};
 
 bool namesApps(const Arguments &arguments) {
     return arguments.has("all") || arguments.has("name") || !arguments.operands().empty();
@@ -32,17 +37,42 @@ bool isHeldBack(const ServerStatus &status) {
                                           [](const AppStatus &app) { return app.draining || app.queue.pausedFor > 0; });
 }
 
+/** The selected applications. An application that has not been asked for yet starts with its first
+ *  request. */
+ServerStatus selected(const Arguments &arguments) {
+    ControlClient client = AgentFinder(arguments).choose(arguments.value("instance")).connect();
+    if (arguments.has("name")) {
+        // Also one that drains and has not been asked for.
+        return client.status(arguments.value("name"));
+    }
+    ServerStatus status = client.status();
+    if (namesApps(arguments)) {
+        status.apps = selectApps(arguments, status.apps);
+    }
+    return status;
+}
+
+/** Removes the applications that do not serve, unless none does: one tenant's failure takes no host
+ *  from the others. */
+void keepThoseThatServe(ServerStatus &status) {
+    std::vector<AppStatus> serving;
+    std::copy_if(status.apps.begin(), status.apps.end(), std::back_inserter(serving), [](const AppStatus &app) {
+        ServerStatus alone;
+        alone.apps = {app};
+        return reasonToSendElsewhere(alone, ANY_WAIT).empty();
+    });
+    if (!serving.empty()) {
+        status.apps = std::move(serving);
+    }
+}
+
 std::string answer(const Arguments &arguments) {
     const SystemMetrics before = SystemMetrics::now();
     std::this_thread::sleep_for(MEASURED_FOR);
     const double use = processorUse(before, SystemMetrics::now());
-    ServerStatus status = AgentFinder(arguments).choose(arguments.value("instance")).connect().status();
-    // An application that has not been asked for yet starts with its first request.
-    if (namesApps(arguments)) {
-        status.apps = selectApps(arguments, status.apps);
-    }
-    // The weight tells how long requests wait.
-    const std::string reason = reasonToSendElsewhere(status, std::chrono::hours(1));
+    ServerStatus status = selected(arguments);
+    keepThoseThatServe(status);
+    const std::string reason = reasonToSendElsewhere(status, ANY_WAIT);
     if (reason.empty()) {
         return fmt::format("up {}%", balancerWeight(status, use));
     }

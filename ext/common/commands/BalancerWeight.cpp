@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "control/StatusWords.h"
-
 namespace Passenger {
 
 namespace {
@@ -28,10 +26,19 @@ unsigned startable(const ServerStatus &status, const AppStatus &app) {
 
 /** The part of the application's instances, started or not, that is busy: 0 to 1. */
 double useOf(const ServerStatus &status, const AppStatus &app) {
-    const StatusWords::Load load = StatusWords::loadOf(app);
-    const unsigned concurrency = app.instances.empty() ? 1 : std::max(1U, app.instances.front().concurrency);
-    const double slots = load.slots + static_cast<double>(concurrency) * startable(status, app);
-    return slots > 0 ? std::min(1.0, load.busy / slots) : 0;
+    double busy = 0;
+    double slots = 0;
+    unsigned concurrency = 1;
+    for (const InstanceStatus &instance : app.instances) {
+        // Others finish what they have, beside these.
+        if (instance.state == "serving") {
+            concurrency = std::max(1U, instance.concurrency);
+            busy += instance.sessions;
+            slots += concurrency;
+        }
+    }
+    slots += static_cast<double>(concurrency) * startable(status, app);
+    return slots > 0 ? std::min(1.0, busy / slots) : 0;
 }
 
 }  // namespace

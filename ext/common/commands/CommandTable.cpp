@@ -147,7 +147,7 @@ std::vector<CommandSpec> makeTable() {
          "answer HAProxy's agent-check",
          "Prints one line for the balancer: `up` with a weight, which falls while instances and processors are busy "
          "and "
-         "requests wait; `up 0%` during drain and pause; `down` with the reason if an application does not start or no "
+         "requests wait; `up 0%` during drain and pause; `down` with the reason if no application serves or no "
          "agent is running. Without PATH it is about all applications. doc/scale-out has the configuration.\n",
          {NAME, ALL, INSTANCE, REGISTRY, HELP},
          {{0, "The line is printed."}, {1, "The command line is wrong."}}},

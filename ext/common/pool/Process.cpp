@@ -159,7 +159,7 @@ void Process::awaitReady(FrameSocket::Deadline deadline, SpawnReport &story) {
 Frame Process::receiveAnswer(FrameSocket::Deadline deadline) {
     Frame frame = parts_.control.receive(deadline);
     for (unsigned count = 0; former_ && maySend(frame.type); frame = parts_.control.receive(deadline)) {
-        if (count++ == MAX_FRAMES_AT_ONCE) {
+        if (count++ == mostFetches()) {
             throw ProtocolException("it sends too much");
         }
         if (frame.type == FrameType::FETCH) {
@@ -216,13 +216,20 @@ void Process::startWatchers(EventLoop &loop, std::function<void()> died) {
 void Process::readFrames() {
     const bool held = !held_.empty();
     try {
-        takeHeld();
-        for (unsigned count = 0; std::optional<Frame> frame = parts_.control.tryReceive(); count++) {
-            // Each of its threads asks for one channel at a time. More would keep the loop busy.
-            if (count == MAX_FRAMES_AT_ONCE + socket.concurrency || !maySend(frame->type)) {
+        fetchHeld();
+        unsigned fetches = 0;
+        unsigned others = 0;
+        while (std::optional<Frame> frame = parts_.control.tryReceive()) {
+            const bool asks = frame->type == FrameType::FETCH;
+            // More would keep the loop busy.
+            if ((asks ? fetches++ == mostFetches() : others++ == MAX_FRAMES_AT_ONCE) || !maySend(frame->type)) {
                 throw ProtocolException("it sends what it may not, or too much");
             }
-            take(std::move(*frame));
+            if (asks) {
+                fetch(ChannelId(frame->number(0)));
+            } else {
+                frame_(std::move(*frame));
+            }
         }
         if (held != !held_.empty()) {
             controlWatcher_->setEvents(DescriptorWatcher::READABLE | (held ? 0 : DescriptorWatcher::WRITABLE));
@@ -242,22 +249,24 @@ bool Process::isWritable() const {
     return pollUntil(parts_.control.descriptor().get(), POLLOUT, FrameSocket::Deadline::min());
 }
 
-void Process::take(Frame frame) {
-    if (frame.type != FrameType::FETCH || (held_.empty() && isWritable())) {
-        frame_(std::move(frame));
-        return;
-    }
-    if (held_.size() == MAX_FRAMES_AT_ONCE + socket.concurrency) {
-        throw ProtocolException("it asks for channels, and reads no answer");
-    }
-    held_.push_back(std::move(frame));
+/** Each of its threads asks for one channel at a time. */
+unsigned Process::mostFetches() const noexcept {
+    return MAX_FRAMES_AT_ONCE + socket.concurrency;
 }
 
-void Process::takeHeld() {
+void Process::fetch(ChannelId channel) {
+    if (held_.size() == mostFetches()) {
+        throw ProtocolException("it asks for channels, and reads no answer");
+    }
+    held_.push_back(channel);
+    fetchHeld();
+}
+
+void Process::fetchHeld() {
     while (!held_.empty() && isWritable()) {
-        Frame frame = std::move(held_.front());
+        const ChannelId channel = held_.front();
         held_.pop_front();
-        frame_(std::move(frame));
+        frame_(Frame(FrameType::FETCH, {std::to_string(channel.value())}));
     }
 }
 

@@ -211,8 +211,9 @@ private:
     void explain(const std::exception &error, SpawnReport &story);
     void startWatchers(EventLoop &loop, std::function<void()> died);
     void readFrames();
-    void take(Frame frame);
-    void takeHeld();
+    unsigned mostFetches() const noexcept;
+    void fetch(ChannelId channel);
+    void fetchHeld();
     bool isWritable() const;
     void sendIfRoom(const Frame &frame);
     void giveUp();
@@ -235,9 +236,9 @@ private:
     std::optional<std::string> threads_;
     bool threadsAsked_ = false;
     std::function<void(Frame)> frame_;
-    /** FETCH frames whose answers have no room in the control socket: a busy instance has not read
-     *  those before. Only on the loop. */
-    std::deque<Frame> held_;
+    /** Of FETCH frames whose answers have no room in the control socket: a busy instance has not
+     *  read those before. Only on the loop. */
+    std::deque<ChannelId> held_;
     /** The channels that it was given and not told to drop. */
     std::unordered_set<ChannelId> channels_;
     std::unique_ptr<DescriptorWatcher> deathWatcher_;

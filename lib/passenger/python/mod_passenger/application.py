@@ -15,8 +15,8 @@ class Application:
         self._is_async = kind == "asgi" or inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None))
         if self._is_async and kind != "asgi":
-            log.event("app.asgi_found", reason="the application is ASGI: an instance has all requests at once, "
-                                               "whatever PassengerThreadCount says")
+            log.event("app.asgi_found", reason="the application is ASGI: an instance has all requests at once",
+                      remedy="PassengerAppType asgi")
 
     @property
     def form(self):

@@ -76,6 +76,8 @@ class AsyncService:
             source.let_go()
         # Its epoll instance is the parent's: this process must not wait with it.
         self._loop.stop()
+        # Perhaps the thread that forked is a worker of the loop. It has no loop to which it could give its result.
+        self._loop.call_soon_threadsafe = lambda *_, **__: os._exit(1)
 
     def _call(self, function, *arguments):
         """From the control thread."""
