@@ -27,7 +27,7 @@ module PhusionPassenger
       @claims = claims
       @withdrawals = withdrawals
       @offset = offset
-      @mark = String.new(capacity: 8, encoding: Encoding::BINARY)
+      @word = String.new(capacity: 8, encoding: Encoding::BINARY)
       @closed = false
     end
 
@@ -50,9 +50,10 @@ module PhusionPassenger
     def complete
       return if @closed
 
-      answered = (@claims.pread(8, @offset + LENGTH).unpack1("Q<") + 1) & MOST_ANSWERED
+      @claims.pread(8, @offset + LENGTH, @word)
+      answered = (@word.unpack1("Q<") + 1) & MOST_ANSWERED
       now = Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
-      @claims.pwrite(NONE + [answered, now].pack("Q<Q<"), @offset)
+      @claims.pwrite([0, 0, answered, now].pack("Q<4"), @offset)
     end
 
     # For a process that the application forked: the cell stays the instance's.
@@ -65,8 +66,8 @@ module PhusionPassenger
     # A mark with another serial belongs to a later channel of the slot.
     def withdrawn?(channel, ticket)
       slot = channel % Layout::Withdrawals::SLOTS
-      @withdrawals.pread(8, Layout::Withdrawals::TICKETS_OFFSET + 8 * slot, @mark)
-      withdrawn_ticket, serial = @mark.unpack("VV")
+      @withdrawals.pread(8, Layout::Withdrawals::TICKETS_OFFSET + 8 * slot, @word)
+      withdrawn_ticket, serial = @word.unpack("VV")
       serial != (channel >> 16) & 0xFFFF_FFFF || withdrawn_ticket >= ticket
     end
   end
