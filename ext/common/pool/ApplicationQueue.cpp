@@ -160,7 +160,8 @@ unsigned ApplicationQueue::taken(const CellRange &cells) const {
 }
 
 AnsweredRequests ApplicationQueue::answered(const CellRange &cells) const {
-    // The application wrote the counts. Larger numbers are not exact in JSON, and readers of ?xml fail.
+    // The application wrote the counts. Larger numbers are not exact in JSON, and readers of ?xml
+    // fail.
     constexpr std::uint64_t MOST = (std::uint64_t{1} << 53) - 1;
     AnsweredRequests sum;
     for (const ClaimCell &cell : claims_.read(cells.first, cells.count)) {
