@@ -42,6 +42,7 @@ class PoolTest : public PoolFixture {
     CPPUNIT_TEST(testThePoolsEndRefusesARequestThatWaitsForASpawn);
     CPPUNIT_TEST(testThePoolsEndRefusesARequestThatWaitsInAFullPool);
     CPPUNIT_TEST(testARequestAfterShutDownIsRefused);
+    CPPUNIT_TEST(testASessionThatStartsAfterShutDownIsRefused);
     CPPUNIT_TEST(testThePoolsEndEndsItsSpawners);
     CPPUNIT_TEST(testDestroyingAPoolOnItsLoopIsLoggedAndAborts);
     CPPUNIT_TEST_SUITE_END();
@@ -346,6 +347,14 @@ public:
         const auto error = thrownBy<IOException>([this] { pool_->get(app()); });
         CPPUNIT_ASSERT_EQUAL(std::string("the application pool is shutting down"), std::string(error.what()));
         CPPUNIT_ASSERT_EQUAL(0U, factory_->attempts());
+    }
+
+    void testASessionThatStartsAfterShutDownIsRefused() {
+        const SessionPtr session = pool_->get(app());
+        pool_->shutDown();
+        const std::optional<Reply> refusal = session->start({});
+        CPPUNIT_ASSERT(refusal.has_value() && refusal->kind == Reply::Kind::REFUSED);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, refusal->status);
     }
 
     void testThePoolsEndEndsItsSpawners() {

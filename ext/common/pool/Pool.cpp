@@ -109,7 +109,7 @@ QueueHostPtr Pool::host(const Options &options) {
 Attachment Pool::attach(const Options &options, Generation unusable) {
     const PoolGuard guard(context_);
     if (context_.shuttingDown) {
-        throw IOException(SHUTTING_DOWN.summary);
+        throw RefusedException(SHUTTING_DOWN.status(), "", SHUTTING_DOWN.summary);
     }
     return groups_.findOrMake(options).attach(options, unusable);
 }

@@ -91,7 +91,7 @@ public:
     /**
      * What a sender needs for this application's queue. Starts the application if it is down.
      * @param unusable a generation that was found closed
-     * @throws RefusedException (no instance could be made), IOException
+     * @throws RefusedException (no instance could be made, shutting down), IOException
      */
     Attachment attach(const Options &options, Generation unusable = Generation());
     /**
