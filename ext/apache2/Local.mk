@@ -70,12 +70,20 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/config/ServerDirectives.h \
     %D%/config/Settings.cpp \
     %D%/config/Settings.h \
+    %D%/explain/AppForm.cpp \
+    %D%/explain/AppForm.h \
     %D%/explain/AppUser.cpp \
     %D%/explain/AppUser.h \
     %D%/explain/Explanation.cpp \
     %D%/explain/Explanation.h \
+    %D%/explain/Inventory.cpp \
+    %D%/explain/Inventory.h \
     %D%/explain/MadeRequest.cpp \
     %D%/explain/MadeRequest.h \
+    %D%/explain/SettingsForm.cpp \
+    %D%/explain/SettingsForm.h \
+    %D%/explain/Unserved.cpp \
+    %D%/explain/Unserved.h \
     %D%/httpd/CodePin.cpp \
     %D%/httpd/CodePin.h \
     %D%/httpd/DescriptorLimit.cpp \

@@ -29,7 +29,7 @@ class AppCheckTest : public CppUnit::TestFixture {
     /** What is not in order: each text with its remedy. */
     std::string problems() const {
         std::string text;
-        for (const Finding &finding : checkApp(app_)) {
+        for (const Finding &finding : AppCheck().check(app_)) {
             CPPUNIT_ASSERT_EQUAL(std::string("application blog"), finding.subject);
             CPPUNIT_ASSERT(finding.remedy.empty() == (finding.level == Finding::Level::FINE));
             text += finding.level == Finding::Level::FINE ? "" : finding.text + ": " + finding.remedy + "\n";
@@ -66,7 +66,7 @@ public:
 
     void testAnApplicationInOrderHasNoProblem() {
         CPPUNIT_ASSERT_EQUAL(std::string(), problems());
-        const std::vector<Finding> all = checkApp(app_);
+        const std::vector<Finding> all = AppCheck().check(app_);
         CPPUNIT_ASSERT(std::any_of(all.begin(), all.end(), [](const Finding &finding) {
             return finding.text.starts_with("interpreter /bin/cat: cat ");
         }));

@@ -19,6 +19,10 @@ const Settings &Settings::of(const server_rec *server) noexcept {
     return *static_cast<const Settings *>(ap_get_module_config(server->lookup_defaults, &passenger_module));
 }
 
+const Settings *Settings::in(const ap_conf_vector_t *section) noexcept {
+    return static_cast<const Settings *>(ap_get_module_config(section, &passenger_module));
+}
+
 std::string Settings::lines(List list) {
     std::string result;
     for (const char *text : items(list)) {

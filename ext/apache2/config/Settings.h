@@ -268,6 +268,8 @@ struct Settings {
     /** The settings for the whole of `server`. GLOBAL directives set only those of the main
      *  server. */
     static const Settings &of(const server_rec *server) noexcept;
+    /** Those that a section, such as `<Location>`, sets itself. Null: it sets none. */
+    static const Settings *in(const ap_conf_vector_t *section) noexcept;
 
     /** For httpd's module record. */
     static void *create(apr_pool_t *pool, char *place) noexcept;

@@ -94,8 +94,6 @@ request_rec *makeRequest(conn_rec *connection, const char *host, const char *tar
     r->useragent_ip = connection->client_ip;
     apr_table_setn(r->headers_in, "Host", host);
     ap_parse_uri(r, target);
-    ap_update_vhost_from_headers(r);
-    r->per_dir_config = r->server->lookup_defaults;
     return r;
 }
 
@@ -165,12 +163,31 @@ MadeRequest MadeRequest::of(apr_pool_t *pool, server_rec *main, const char *url)
     }
     const char *target = apr_pstrcat(pool, uri.path != nullptr ? uri.path : "/", uri.query != nullptr ? "?" : "",
                                      uri.query != nullptr ? uri.query : "", nullptr);
-    for (int redirects = 0; target != nullptr && redirects <= MOST_REDIRECTS; ++redirects) {
-        made.r = makeRequest(connection, uri.hostinfo, target);
-        made.outcome = runPhases(made.r);
-        target = made.outcome == OK ? redirectOf(made.r) : nullptr;
-    }
+    made.follow(connection, uri.hostinfo, target, nullptr);
     return made;
+}
+
+MadeRequest MadeRequest::at(apr_pool_t *pool, server_rec *server, const char *path) {
+    MadeRequest made;
+    const apr_port_t port = server->port != 0 ? server->port : DEFAULT_HTTP_PORT;
+    conn_rec *connection = makeConnection(pool, server, ANY_ADDRESS, port);
+    made.follow(connection, server->server_hostname != nullptr ? server->server_hostname : "", path, server);
+    return made;
+}
+
+/** @param server null: the one that the host's name decides */
+void MadeRequest::follow(conn_rec *connection, const char *host, const char *target, server_rec *server) {
+    for (int redirects = 0; target != nullptr && redirects <= MOST_REDIRECTS; ++redirects) {
+        r = makeRequest(connection, host, target);
+        if (server != nullptr) {
+            r->server = server;
+        } else {
+            ap_update_vhost_from_headers(r);
+        }
+        r->per_dir_config = r->server->lookup_defaults;
+        outcome = runPhases(r);
+        target = outcome == OK ? redirectOf(r) : nullptr;
+    }
 }
 
 }  // namespace Passenger

@@ -20,6 +20,11 @@ struct MadeRequest {
 
     /** Follows what mod_rewrite does in a folder. @param url `http://HOST[:PORT]/PATH`, or https */
     static MadeRequest of(apr_pool_t *pool, server_rec *main, const char *url);
+    /** For a path of this virtual host. Always has a request. */
+    static MadeRequest at(apr_pool_t *pool, server_rec *server, const char *path);
+
+private:
+    void follow(conn_rec *connection, const char *host, const char *target, server_rec *server);
 };
 
 }  // namespace Passenger

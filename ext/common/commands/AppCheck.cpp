@@ -93,7 +93,37 @@ void checkStartupFile(const AppStatus &app, const std::string &subject, std::vec
     }
 }
 
-void checkInterpreter(const AppStatus &app, const std::string &subject, std::vector<Finding> &findings) {
+/** Runs the program the first time that it is asked for. */
+const ProgramOutput &ask(std::map<std::string, ProgramOutput> &known, const std::string &program,
+                         const std::vector<std::string> &arguments, ProgramOutput::Trust trust) {
+    auto found = known.find(program);
+    if (found == known.end()) {
+        found = known.emplace(program, ProgramOutput::of(program, arguments, trust)).first;
+    }
+    return found->second;
+}
+
+}  // namespace
+
+std::vector<Finding> AppCheck::checkNativeCode(const std::string &subject, const std::string &ruby) {
+    const std::string root = passengerRootWith("lib/passenger");
+    const ProgramOutput &output = ask(
+        nativeFolders_, ruby,
+        {"-e", "require ARGV[0]; puts PhusionPassenger::Native.folder_name", root + "/lib/passenger/base/native.rb"},
+        ProgramOutput::Trust::FULL);
+    if (!output.succeeded) {
+        return {};
+    }
+    const std::string file = fmt::format("{}/native/{}/passenger_native.so", root, singleLine(output.text));
+    if (::access(file.c_str(), R_OK) != 0) {
+        return {{Level::WARNING, subject, fmt::format("native code {} is missing: instances are slower", file),
+                 fmt::format("apt-get install ruby-dev make gcc; passenger-config build-native-support --ruby {}",
+                             singleLine(ruby))}};
+    }
+    return {{Level::FINE, subject, fmt::format("native code {}", file)}};
+}
+
+void AppCheck::checkInterpreter(const AppStatus &app, const std::string &subject, std::vector<Finding> &findings) {
     const bool named = app.interpreter.find('/') != std::string::npos;
     const std::string program = named ? app.interpreter : findProgram({app.interpreter});
     const std::string shown = singleLine(app.interpreter);
@@ -110,7 +140,7 @@ void checkInterpreter(const AppStatus &app, const std::string &subject, std::vec
                             fmt::format("interpreter {}; root does not run it, since others may write it", shown)});
         return;
     }
-    const auto output = ProgramOutput::of(program, {"--version"}, ProgramOutput::Trust::NONE);
+    const ProgramOutput &output = ask(versions_, program, {"--version"}, ProgramOutput::Trust::NONE);
     const std::string version = singleLine(split(output.text + "\n", '\n').front());
     if (!output.succeeded) {
         findings.push_back({Level::ERROR, subject, fmt::format("its interpreter {} does not run: {}", shown, version),
@@ -132,25 +162,7 @@ void checkInterpreter(const AppStatus &app, const std::string &subject, std::vec
     }
 }
 
-}  // namespace
-
-std::vector<Finding> checkNativeCode(const std::string &subject, const std::string &ruby) {
-    const std::string root = passengerRootWith("lib/passenger");
-    const auto output = ProgramOutput::of(ruby, {"-e", "require ARGV[0]; puts PhusionPassenger::Native.folder_name",
-                                                 root + "/lib/passenger/base/native.rb"});
-    if (!output.succeeded) {
-        return {};
-    }
-    const std::string file = fmt::format("{}/native/{}/passenger_native.so", root, singleLine(output.text));
-    if (::access(file.c_str(), R_OK) != 0) {
-        return {{Level::WARNING, subject, fmt::format("native code {} is missing: instances are slower", file),
-                 fmt::format("apt-get install ruby-dev make gcc; passenger-config build-native-support --ruby {}",
-                             singleLine(ruby))}};
-    }
-    return {{Level::FINE, subject, fmt::format("native code {}", file)}};
-}
-
-std::vector<Finding> checkApp(const AppStatus &app) {
+std::vector<Finding> AppCheck::check(const AppStatus &app) {
     const std::string subject = fmt::format("application {}", singleLine(app.name));
     std::vector<Finding> findings;
     if (app.failure && (app.state == "failed" || app.state == "deploy-failed" || app.crashLooping)) {

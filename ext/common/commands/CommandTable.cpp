@@ -26,6 +26,15 @@ const OptionSpec INSTANCE{"instance",
                           "Ask the agent whose name begins with NAME; list-instances shows the names.",
                           ""};
 const OptionSpec JSON{"json", '\0', Argument::NONE, "", "Print JSON.", ""};
+const OptionSpec HTTPD{
+    "httpd",
+    '\0',
+    Argument::REQUIRED,
+    "PROGRAM",
+    "The program that reads the configuration: apache2ctl, apachectl, or httpd itself with its environment.",
+    ""};
+const OptionSpec HTTPD_CONFIG{
+    "config", '\0', Argument::REQUIRED, "FILE", "httpd's configuration, if it is another than httpd's own.", ""};
 const OptionSpec NAME{"name",
                       '\0',
                       Argument::REQUIRED,
@@ -212,13 +221,7 @@ std::vector<CommandSpec> makeTable() {
          "that it comes from; or why no application serves the URL. httpd's program reads its configuration for that, "
          "as by configtest, so a change shows before httpd is reloaded. Run it as root, who reads all of the "
          "configuration.\n",
-         {{"httpd", '\0', Argument::REQUIRED, "PROGRAM",
-           "The program that reads the configuration: apache2ctl, apachectl, or httpd itself with its environment.",
-           ""},
-          {"config", '\0', Argument::REQUIRED, "FILE", "httpd's configuration, if it is another than httpd's own.", ""},
-          {"all", '\0', Argument::NONE, "", "Show defaults, too.", ""},
-          JSON,
-          HELP},
+         {HTTPD, HTTPD_CONFIG, {"all", '\0', Argument::NONE, "", "Show defaults, too.", ""}, JSON, HELP},
          {{0, "An application serves the URL."},
           {1, "The command line is wrong, or httpd cannot read its configuration."},
           {2, "No application serves the URL, or the application cannot be served."}}},
@@ -235,14 +238,15 @@ std::vector<CommandSpec> makeTable() {
          "",
          0,
          "check the installation",
-         "Checks the files of the installation, httpd's configuration, the interpreters, limits, and the folders of "
-         "the "
-         "applications that are running. Each problem comes with its remedy. Nothing is changed.\n",
+         "Checks the files of the installation, httpd's configuration, the interpreters, limits, and each application: "
+         "those that are running, and those of httpd's configuration, for which no server has to run. Each problem "
+         "comes with its remedy. Nothing is changed.\n",
          {{"auto", '\0', Argument::NONE, "", "Without effect: no question is asked in any case.", ""},
           {"validate-apache2", '\0', Argument::NONE, "", "Without effect: httpd is checked in any case.", ""},
-          {"no-validate-apache2", '\0', Argument::NONE, "", "Do not check httpd's configuration.", ""},
+          {"no-validate-apache2", '\0', Argument::NONE, "", "Do not look at httpd's configuration.", ""},
+          HTTPD,
+          HTTPD_CONFIG,
           JSON,
-
           REGISTRY,
           HELP},
          {{0, "Everything is in order."}, {1, "There is an error."}, {2, "There are warnings only."}}},

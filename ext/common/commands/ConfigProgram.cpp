@@ -29,7 +29,7 @@ namespace {
 constexpr const char *PROGRAM = "passenger-config";
 
 int validateInstall(const Arguments &arguments) {
-    const auto findings = checkInstall(AgentFinder(arguments), !arguments.has("no-validate-apache2"));
+    const auto findings = checkInstall(arguments);
     fmt::print("{}", arguments.has("json") ? findingsJson(findings) : findingsForm(findings, stdoutIsTerminal()));
     return statusOf(findings);
 }

@@ -2,25 +2,20 @@
 
 #include <algorithm>
 #include <string>
-#include <string_view>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/MarkupText.h"
-#include "base/Split.h"
 #include "commands/CommandFailure.h"
-#include "commands/ProgramOutput.h"
+#include "commands/HttpdAnswer.h"
 #include "commands/Terminal.h"
-#include "control/ExplainWords.h"
 
 namespace Passenger {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr std::string_view LINE = ExplainWords::LINE;
 
 std::string urlOf(const Arguments &arguments) {
     if (arguments.operands().empty()) {
@@ -30,44 +25,24 @@ std::string urlOf(const Arguments &arguments) {
     return url.find("://") == std::string::npos ? "http://" + url : url;
 }
 
-std::string httpdOf(const Arguments &arguments) {
-    std::string program = arguments.has("httpd") ? arguments.value("httpd")
-                                                 : findProgram({"apache2ctl", "apachectl", "apache2", "httpd"});
+Json ask(const Arguments &arguments) {
+    const std::string program = HttpdAnswer::program(arguments);
     if (program.empty()) {
         throw CommandFailureException("there is no apache2ctl and no httpd in PATH: name one with --httpd PROGRAM");
     }
-    return program;
-}
-
-/** The last line with an answer: what .htaccess runs comes before. Empty: there is none. */
-std::string answerIn(const std::string &output) {
-    std::string answer;
-    for (const std::string &line : split(output + "\n", '\n')) {
-        answer = line.starts_with(LINE) ? line.substr(LINE.size()) : answer;
-    }
-    return answer;
-}
-
-Json ask(const Arguments &arguments) {
-    const std::string program = httpdOf(arguments);
-    std::vector<std::string> words{"-t", "-D", ExplainWords::DEFINE + urlOf(arguments)};
-    if (arguments.has("config")) {
-        words.insert(words.end(), {"-f", arguments.value("config")});
-    }
-    const ProgramOutput output = ProgramOutput::of(program, words, ProgramOutput::Trust::NONE);
-    const std::string answer = answerIn(output.text);
-    if (answer.empty() && output.succeeded) {
+    const HttpdAnswer answer = HttpdAnswer::of(program, urlOf(arguments), arguments);
+    if (answer.text.empty() && answer.succeeded) {
         throw CommandFailureException(
             fmt::format("{} loads no mod_passenger that explains URLs: see LoadModule, and name the configuration with "
-                        "--config. It "
-                        "has printed: {}",
-                        program, singleLine(output.text)));
+                        "--config. It has printed: {}",
+                        program, singleLine(answer.output)));
     }
-    if (answer.empty()) {
-        throw CommandFailureException(fmt::format("{} has not read httpd's configuration to its end: {}", program,
-                                                  output.text.empty() ? "it printed nothing" : printable(output.text)));
+    if (answer.text.empty()) {
+        throw CommandFailureException(
+            fmt::format("{} has not read httpd's configuration to its end: {}", program,
+                        answer.output.empty() ? "it printed nothing" : printable(answer.output)));
     }
-    return Json::parse(answer);
+    return Json::parse(answer.text);
 }
 
 std::string textOf(const Json &value) {

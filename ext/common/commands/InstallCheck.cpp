@@ -11,6 +11,7 @@
 #include <exception>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <string_view>
 
@@ -19,8 +20,10 @@
 #include "base/FileContent.h"
 #include "base/PassengerRoot.h"
 #include "base/Split.h"
+#include "commands/AgentFinder.h"
 #include "commands/AppCheck.h"
 #include "commands/CommandFailure.h"
+#include "commands/ConfiguredApps.h"
 #include "commands/ProgramOutput.h"
 #include "commands/Terminal.h"
 
@@ -29,6 +32,7 @@ namespace Passenger {
 namespace {
 
 using Level = Finding::Level;
+using Apps = std::map<std::string, AppStatus>;
 
 std::string firstLineOf(const std::string &path) {
     std::string text = fileContent(path);
@@ -101,24 +105,6 @@ std::optional<Finding> checkNodeCode() {
     return Finding{Level::FINE, SUBJECT, file};
 }
 
-void checkHttpd(std::vector<Finding> &findings) {
-    const std::string control = findProgram({"apache2ctl", "apachectl", "httpd"});
-    if (control.empty()) {
-        findings.push_back({Level::ERROR, "httpd", "is not in PATH", "apt-get install apache2"});
-        return;
-    }
-    const auto output = ProgramOutput::of(control, {"-t", "-D", "DUMP_MODULES"});
-    if (!output.succeeded) {
-        findings.push_back({Level::ERROR, "httpd's configuration", singleLine(split(output.text + "\n", '\n').front()),
-                            fmt::format("{} configtest", control)});
-    } else if (output.text.find("passenger_module") == std::string::npos) {
-        findings.push_back({Level::ERROR, "httpd's configuration", "does not load mod_passenger",
-                            "add LoadModule passenger_module PATH/mod_passenger.so, and restart httpd"});
-    } else {
-        findings.push_back({Level::FINE, "httpd's configuration", "loads mod_passenger"});
-    }
-}
-
 void checkLimits(const RunningAgent &agent, std::vector<Finding> &findings) {
     constexpr unsigned long FEW = 4096;
     std::ifstream limits(fmt::format("/proc/{}/limits", agent.poolPid));
@@ -152,14 +138,8 @@ void checkMandatoryAccess(const RunningAgent *agent, std::vector<Finding> &findi
     }
 }
 
-void checkApps(const RunningAgent &agent, std::vector<Finding> &findings) {
-    for (const AppStatus &app : agent.connect().status().apps) {
-        const auto found = checkApp(app);
-        findings.insert(findings.end(), found.begin(), found.end());
-    }
-}
-
-void checkAgent(const AgentFinder &finder, std::vector<Finding> &findings) {
+/** @param apps gets those that agents know */
+void checkAgents(const AgentFinder &finder, std::vector<Finding> &findings, Apps &apps) {
     const auto agents = finder.list();
     checkMandatoryAccess(agents.empty() ? nullptr : &agents.front(), findings);
     if (agents.empty()) {
@@ -176,7 +156,10 @@ void checkAgent(const AgentFinder &finder, std::vector<Finding> &findings) {
              same ? "" : fmt::format("restart httpd: this command has the version {}", PASSENGER_VERSION)});
         checkLimits(agent, findings);
         try {
-            checkApps(agent, findings);
+            for (AppStatus &app : agent.connect().status().apps) {
+                std::string name = app.name;
+                apps.insert_or_assign(std::move(name), std::move(app));
+            }
         } catch (const std::exception &error) {
             findings.push_back(
                 {Level::WARNING, fmt::format("agent {}", agent.name), error.what(), "ask as root: sudo"});
@@ -213,11 +196,12 @@ auto countOf(const std::vector<Finding> &findings, Level level) {
 
 }  // namespace
 
-std::vector<Finding> checkInstall(const AgentFinder &finder, bool withHttpd) {
+std::vector<Finding> checkInstall(const Arguments &arguments) {
+    AppCheck appCheck;
     std::vector<Finding> findings{checkKernel(), checkFiles()};
     findings.push_back(checkInterpreter("Ruby", {"ruby"}, "ruby", true));
     if (findings.back().level == Level::FINE && findings[1].level == Level::FINE) {
-        const auto native = checkNativeCode("native code for Ruby", "ruby");
+        const auto native = appCheck.checkNativeCode("native code for Ruby", "ruby");
         findings.insert(findings.end(), native.begin(), native.end());
     }
     findings.push_back(checkInterpreter("Node", {"node", "nodejs"}, "nodejs", false));
@@ -227,10 +211,21 @@ std::vector<Finding> checkInstall(const AgentFinder &finder, bool withHttpd) {
         }
     }
     findings.push_back(checkInterpreter("Python", {"python3", "python"}, "python3", false));
-    if (withHttpd) {
-        checkHttpd(findings);
+    Apps apps;
+    if (!arguments.has("no-validate-apache2")) {
+        ConfiguredApps configured = ConfiguredApps::of(arguments);
+        std::move(configured.findings.begin(), configured.findings.end(), std::back_inserter(findings));
+        for (AppStatus &app : configured.apps) {
+            std::string name = app.name;
+            apps.insert_or_assign(std::move(name), std::move(app));
+        }
     }
-    checkAgent(finder, findings);
+    // What an agent knows of an application is more.
+    checkAgents(AgentFinder(arguments), findings, apps);
+    for (const auto &[name, app] : apps) {
+        const auto found = appCheck.check(app);
+        findings.insert(findings.end(), found.begin(), found.end());
+    }
     return findings;
 }
 

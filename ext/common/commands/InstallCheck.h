@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "commands/AgentFinder.h"
+#include "commands/Arguments.h"
 
 namespace Passenger {
 
@@ -20,8 +20,9 @@ struct Finding {
     std::string remedy{};
 };
 
-/** @param withHttpd also the configuration of httpd. Blocks: it runs programs. */
-std::vector<Finding> checkInstall(const AgentFinder &finder, bool withHttpd);
+/** The installation, and each application that a running agent or httpd's configuration has.
+ *  Blocks: it runs programs. */
+std::vector<Finding> checkInstall(const Arguments &arguments);
 /** @return the exit status */
 int statusOf(const std::vector<Finding> &findings);
 std::string findingsForm(const std::vector<Finding> &findings, bool colours);

@@ -30,6 +30,8 @@ libpassenger_commands_la_SOURCES = \
     %D%/Completion.h \
     %D%/ConfigProgram.cpp \
     %D%/ConfigProgram.h \
+    %D%/ConfiguredApps.cpp \
+    %D%/ConfiguredApps.h \
     %D%/EventForm.cpp \
     %D%/EventForm.h \
     %D%/EventTable.cpp \
@@ -38,6 +40,8 @@ libpassenger_commands_la_SOURCES = \
     %D%/ExplainCommand.h \
     %D%/FolderAccess.cpp \
     %D%/FolderAccess.h \
+    %D%/HttpdAnswer.cpp \
+    %D%/HttpdAnswer.h \
     %D%/InstallCheck.cpp \
     %D%/InstallCheck.h \
     %D%/ManPage.cpp \

@@ -6,6 +6,8 @@ namespace Passenger {
 struct ExplainWords {
     /** Begins a define of httpd (`-D`). The URL that is to be explained follows. */
     static constexpr const char *DEFINE = "PASSENGER_EXPLAIN=";
+    /** Instead of a URL: all applications of the configuration. */
+    static constexpr const char *ALL = "*";
     /** Begins the line on stdout with the answer, a JSON object. */
     static constexpr const char *LINE = "passenger-explain: ";
 };

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "apache2/explain/MadeRequest.h"
+#include "apache2/request/Route.h"
+
+/** The application that serves a URL, for passenger-config. */
+namespace Passenger::AppForm {
+
+/** The application that would answer; null: none would. */
+const Route *routeOf(const MadeRequest &made);
+
+/** As whom and with what it runs. Looks at files and into the database of users. */
+nlohmann::ordered_json describe(request_rec *r, const Route &route, const Settings &global, StartupFileCache &files);
+
+/** Its name, and the place of its `<VirtualHost>`. */
+nlohmann::ordered_json describe(const server_rec *server);
+
+}  // namespace Passenger::AppForm

@@ -1,0 +1,94 @@
+#include "apache2/explain/SettingsForm.h"
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <nlohmann/json.hpp>
+
+#include "apache2/config/DirectiveTable.h"
+#include "apache2/config/Origins.h"
+
+namespace Passenger::SettingsForm {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Directives::Directive;
+
+Json valueOf(Settings::Text text) {
+    return text;
+}
+Json valueOf(const Settings::Number &number) {
+    return std::to_string(*number);
+}
+Json valueOf(const Settings::Flag &flag) {
+    return *flag ? "On" : "Off";
+}
+Json valueOf(Settings::List list) {
+    Json values = Json::array();
+    for (const char *text : Settings::items(list)) {
+        values.push_back(text);
+    }
+    return values;
+}
+
+Json placeOf(const Origin &origin) {
+    return {{"file", origin.file}, {"line", origin.line}};
+}
+
+bool isOf(const Origin &origin, const Directive &directive) {
+    const char *name = origin.directive->successor != nullptr ? origin.directive->successor : origin.directive->name;
+    return std::strcmp(name, directive.name) == 0;
+}
+
+/** The places that give the setting its value: of a list all, the outermost first. */
+Json placesOf(const Directive &directive, const Settings &settings) {
+    const bool isList = std::holds_alternative<Settings::List Settings::*>(directive.field.member);
+    Json places = Json::array();
+    for (const Origin *origin = settings.origins; origin != nullptr; origin = origin->earlier) {
+        if (isOf(*origin, directive) && (isList || places.empty())) {
+            places.insert(places.begin(), placeOf(*origin));
+        }
+    }
+    return places;
+}
+
+}  // namespace
+
+Json describe(const Settings &settings, const Settings &global) {
+    Json all = Json::array();
+    for (const Directive &directive : Directives::TABLE) {
+        if (directive.notice != nullptr || directive.successor != nullptr) {
+            continue;
+        }
+        const Settings &place = directive.context == Directives::Context::GLOBAL ? global : settings;
+        Json entry{{"directive", directive.name},
+                   {"value", directive.fallback != nullptr ? directive.fallback : ""},
+                   {"set_at", Json::array()}};
+        std::visit(
+            [&](auto member) {
+                if (member != nullptr && place.*member) {
+                    entry["value"] = valueOf(place.*member);
+                    entry["set_at"] = placesOf(directive, place);
+                }
+            },
+            directive.field.member);
+        all.push_back(std::move(entry));
+    }
+    return all;
+}
+
+std::string place(const char *name, const Settings &settings) {
+    const auto *const directive =
+        std::find_if(Directives::TABLE.begin(), Directives::TABLE.end(),
+                     [name](const Directive &one) { return std::strcmp(one.name, name) == 0; });
+    const Json places = directive == Directives::TABLE.end() ? Json::array() : placesOf(*directive, settings);
+    return places.empty()
+               ? ""
+               : " (" + places[0]["file"].get<std::string>() + ":" + std::to_string(places[0]["line"].get<int>()) + ")";
+}
+
+}  // namespace Passenger::SettingsForm

@@ -1,0 +1,97 @@
+#include "commands/ConfiguredApps.h"
+
+#include <algorithm>
+#include <string>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/Split.h"
+#include "commands/FolderAccess.h"
+#include "commands/HttpdAnswer.h"
+#include "commands/Terminal.h"
+#include "control/ExplainWords.h"
+
+namespace Passenger {
+
+namespace {
+
+using Json = nlohmann::json;
+using Level = Finding::Level;
+
+AppStatus appOf(const Json &app) {
+    AppStatus result;
+    const auto text = [&app](const char *key) { return app.at(key).get<std::string>(); };
+    result.name = text("name");
+    result.root = text("root");
+    result.environment = text("environment");
+    result.type = text("type");
+    result.startupFile = text("startup_file");
+    result.interpreter = text("interpreter");
+    result.user = text("user");
+    return result;
+}
+
+Finding findingOf(const Json &url, const std::string &httpdUser) {
+    const auto text = [&url](const char *key) { return url.at(key).get<std::string>(); };
+    const std::string root = text("document_root");
+    const auto closed = closedFolder(root, httpdUser);
+    return {closed ? Level::ERROR : Level::WARNING, singleLine(text("url")), singleLine(text("reason")),
+            closed ? fmt::format("chmod o+x {}", singleLine(*closed))
+                   : fmt::format("passenger-config explain {}", singleLine(text("url")))};
+}
+
+/** The line of httpd's output that says what is wrong. */
+std::string complaintOf(const std::string &output) {
+    const auto lines = split(output + "\n", '\n');
+    const auto found = std::find_if(lines.begin(), lines.end(), [](const std::string &line) { return !line.empty(); });
+    return found == lines.end() ? "it printed nothing" : singleLine(*found);
+}
+
+}  // namespace
+
+ConfiguredApps ConfiguredApps::of(const Arguments &arguments) {
+    constexpr const char *SUBJECT = "httpd's configuration";
+    const std::string program = HttpdAnswer::program(arguments);
+    if (program.empty()) {
+        return {{}, {{Level::ERROR, "httpd", "is not in PATH", "apt-get install apache2, or name it by --httpd"}}};
+    }
+    const HttpdAnswer answer = HttpdAnswer::of(program, ExplainWords::ALL, arguments);
+    if (!answer.succeeded) {
+        return {{}, {{Level::ERROR, SUBJECT, complaintOf(answer.output), fmt::format("{} configtest", program)}}};
+    }
+    if (answer.text.empty()) {
+        return {{},
+                {{Level::ERROR, SUBJECT, "does not load mod_passenger",
+                  "add LoadModule passenger_module PATH/mod_passenger.so, and restart httpd"}}};
+    }
+    ConfiguredApps result;
+    try {
+        const Json document = Json::parse(answer.text);
+        if (document.contains("problem")) {
+            return {{},
+                    {{Level::WARNING, SUBJECT,
+                      fmt::format("its applications cannot be listed: {}",
+                                  singleLine(document.at("problem").get<std::string>())),
+                      "ask as root: sudo"}}};
+        }
+        for (const Json &one : document.at("applications")) {
+            result.apps.push_back(appOf(one.at("application")));
+        }
+        result.findings.push_back({Level::FINE, SUBJECT,
+                                   fmt::format("loads mod_passenger, and has {} application{}", result.apps.size(),
+                                               result.apps.size() == 1 ? "" : "s")});
+        const std::string user = document.at("httpd_user").get<std::string>();
+        for (const Json &one : document.at("unserved")) {
+            result.findings.push_back(findingOf(one, user));
+        }
+    } catch (const Json::exception &error) {
+        result.findings.push_back(
+            {Level::WARNING, SUBJECT,
+             fmt::format("httpd's answer is malformed, perhaps by code that a .htaccess file runs: {}", error.what()),
+             fmt::format("{} configtest", program)});
+    }
+    return result;
+}
+
+}  // namespace Passenger

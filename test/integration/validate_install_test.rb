@@ -1,0 +1,103 @@
+# frozen_string_literal: true
+
+require "json"
+require "open3"
+
+require_relative "support/command_runner"
+require_relative "support/integration_test"
+
+# passenger-config validate-install finds the applications of httpd's configuration. No server has
+# to run: the one of these tests is asked for nothing, and its agent is not found.
+class ValidateInstallTest < IntegrationTest
+  include CommandRunner
+
+  serve do |made|
+    shop = SampleApps.written(SampleApps.saying("shop"))
+    part = SampleApps.written(SampleApps.saying("part"))
+    made.site("blog.test", SampleApps.written(SampleApps.saying("blog")), <<~CONF)
+      PassengerBaseURI /shop
+      <Location /shop>
+        PassengerAppRoot #{shop}
+      </Location>
+      <Location /part>
+        PassengerAppRoot #{part}
+      </Location>
+      <LocationMatch ^/any/>
+        PassengerMinInstances 1
+      </LocationMatch>
+    CONF
+    # The same application on another port, as with TLS.
+    made.site("again.test", made.sites.last.root, "")
+    made.site("node.test", SampleApps.written("", "app.js"), "PassengerNodejs /opt/missing/node\n")
+    made.site("static.test", SampleApps.written("", "nothing.txt"), "")
+    made.site("unknown.test", SampleApps.written("{}", "package.json"), "")
+    made.site("gone.test", SampleApps.written("", "nothing.txt"),
+              "PassengerAppRoot /var/empty/missing\n")
+    made.site("closed.test", SampleApps.written(SampleApps.saying("closed")), "")
+  end
+
+  def test_each_application_of_the_configuration_is_looked_at
+    findings = validate
+    texts = subject(findings, root("blog")).map { |one| one["text"] }
+    assert_includes texts, "startup file #{root('blog')}/config.ru"
+    assert_equal texts.uniq, texts
+    %w[shop part].each do |path|
+      folder = File.read(configuration_file)[%r{<Location /#{path}>\s+PassengerAppRoot (\S+)}, 1]
+      refute_empty subject(findings, folder), path
+    end
+    assert_includes subject(findings, root("node")).map { |one| one["text"] },
+                    "its interpreter /opt/missing/node No such file or directory"
+    gone = subject(findings, "/var/empty/missing").first
+    assert_equal ["error", "its folder /var/empty/missing does not exist"],
+                 gone.values_at("level", "text")
+    loads = findings.find { |one| one["subject"] == "httpd's configuration" }
+    assert_match(/\Aloads mod_passenger, and has 6 applications\z/, loads["text"])
+  end
+
+  def test_a_folder_that_only_seems_to_be_an_application_is_a_warning
+    findings = validate
+    warning = findings.find { |one| one["subject"] == "http://unknown.test:#{server.port}/" }
+    assert_equal "warning", warning["level"]
+    assert_match(/package\.json/, warning["text"])
+    assert_empty(findings.select { |one| one["subject"].include?("static.test") })
+  end
+
+  def test_a_folder_that_httpds_user_may_not_enter_is_named_with_the_remedy
+    needs_root "httpd's children have another user"
+    File.chmod(0o700, root("closed"))
+    File.chown(0, 0, root("closed"))
+    closed = validate.find { |one| one["subject"] == "http://closed.test:#{server.port}/" }
+    assert_equal ["error", "chmod o+x #{root('closed')}"], closed.values_at("level", "remedy")
+    File.chmod(0o711, root("closed"))
+    assert_empty(validate.select { |one| one["subject"].include?("closed.test") })
+  ensure
+    TestEnvironment.hand_over(root("closed")) if TestEnvironment.root?
+  end
+
+  def test_a_broken_configuration_is_an_error_with_httpds_line
+    broken = File.join(scratch, "broken.conf")
+    File.write(broken, "#{File.read(configuration_file)}\nPassengerMinInstances many\n")
+    finding = validate(broken).find { |one| one["subject"] == "httpd's configuration" }
+    assert_equal "error", finding["level"]
+    without = File.join(scratch, "without.conf")
+    File.write(without, File.read(configuration_file).gsub(/^.*[Pp]assenger.*$/, ""))
+    finding = validate(without).find { |one| one["subject"] == "httpd's configuration" }
+    assert_equal ["error", "does not load mod_passenger"], finding.values_at("level", "text")
+  end
+
+  private
+
+  def configuration_file
+    File.join(server.folder, "httpd.conf")
+  end
+
+  def validate(configuration = configuration_file)
+    output, = command(CONFIG, "validate-install", "--json", "--httpd", TestEnvironment.httpd,
+                      "--config", configuration, "--registry-dir", scratch)
+    JSON.parse(output)
+  end
+
+  def subject(findings, folder)
+    findings.select { |one| one["subject"].start_with?("application #{folder} (") }
+  end
+end
