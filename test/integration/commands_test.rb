@@ -160,10 +160,12 @@ class CommandsTest < IntegrationTest
   def test_an_order_can_be_sent_as_it_is
     assert_equal 2, JSON.parse(succeed(CONFIG, "api-call", "status"))["apps"].size
     assert_fails 1, /\S/, CONFIG, "api-call", "nothing"
-    # Metrics need no points.
+    # Metrics need nothing of the past.
     refute_empty app("blog")["points"]
-    figures = JSON.parse(succeed(CONFIG, "api-call", "status", "", "no_points"))["apps"]
-    assert_equal [[], []], figures.map { |one| one.fetch("points", []) }
+    figures = JSON.parse(succeed(CONFIG, "api-call", "status", "", "figures"))["apps"]
+    %w[points windows].each do |past|
+      assert_equal [[], []], figures.map { |one| one.fetch(past, []) }, past
+    end
     assert_operator figures.sum { |one| one["counters"]["requests"] }, :>, 0
   end
 

@@ -51,7 +51,7 @@ Question questionOf(request_rec *r) {
 
 /** All applications, or the one that the question is about. */
 ServerStatus statusFor(ControlClient &agent, const Question &question, bool details, SpoolQuota &spool) {
-    const auto detail = question.form == "metrics" ? ControlClient::Detail::NO_POINTS : ControlClient::Detail::USUAL;
+    const auto detail = question.form == "metrics" ? ControlClient::Detail::FIGURES : ControlClient::Detail::USUAL;
     // The agent does not know public names.
     ServerStatus status = details ? agent.status(question.app, detail) : publicPart(agent.status({}, detail));
     status.workers = HttpdFigures::workers();

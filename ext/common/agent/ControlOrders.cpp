@@ -164,7 +164,7 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
     for (const GroupSnapshot &group : groups) {
         if ((name.empty() || name == group.name) && (asker.isHttpd || owns(asker, group.name))) {
             AppStatus &app =
-                status.apps.emplace_back(describe(group, now, !name.empty(), detail != ControlVerb::WITHOUT_POINTS));
+                status.apps.emplace_back(describe(group, now, !name.empty(), detail != ControlVerb::FIGURES));
             if (detail == ControlVerb::WITH_REQUESTS || !name.empty()) {
                 app.requests = requestsOf(group.name);
             }
@@ -183,16 +183,16 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
 }
 
 /** @param whole with its events, and with points for each quarter of an hour
- *  @param points whether it has points */
-AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time_point now, bool whole, bool points) {
+ *  @param past whether it has points and windows */
+AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time_point now, bool whole, bool past) {
     AppStatus status = statusOf(group);
     Known &known = this->known(group.name, now);
     // What came since the last tick.
     known.note(now, group);
     status.since = known.since;
     status.lastUsed = known.lastUsed;
-    status.windows = known.history.windows(now);
-    if (points) {
+    if (past) {
+        status.windows = known.history.windows(now);
         status.points = known.history.points(now, whole ? QUARTER : HOUR);
     }
     status.draining = allDrain_ || draining_.contains(group.name);

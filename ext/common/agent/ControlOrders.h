@@ -79,7 +79,7 @@ private:
     Frame detach(const Asker &asker, pid_t pid);
     Frame drain(const Asker &asker, const std::string &name, bool drains);
     Frame reopenLogs(const Asker &asker);
-    AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now, bool whole, bool points);
+    AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now, bool whole, bool past);
     std::vector<RequestStatus> requestsOf(const std::string &name) const;
     bool owns(const Asker &asker, const std::string &name) const;
     void demand(const Asker &asker, const std::string &name) const;

@@ -52,8 +52,8 @@ std::string ControlClient::statusText(const std::string &app, Detail detail) {
     std::vector<std::string> question{ControlVerb::STATUS, app};
     if (detail == Detail::REQUESTS) {
         question.emplace_back(ControlVerb::WITH_REQUESTS);
-    } else if (detail == Detail::NO_POINTS) {
-        question.emplace_back(ControlVerb::WITHOUT_POINTS);
+    } else if (detail == Detail::FIGURES) {
+        question.emplace_back(ControlVerb::FIGURES);
     }
     return text(std::move(question));
 }

@@ -38,7 +38,7 @@ public:
     /** The same where the answer is a memory file. @return what it has */
     std::string text(std::vector<std::string> order);
     /** What a status of all applications has. One of a single application has its requests, too. */
-    enum class Detail { USUAL, REQUESTS, NO_POINTS };
+    enum class Detail { USUAL, REQUESTS, FIGURES };
     /** @param app its name; empty: all that the asker may see */
     ServerStatus status(const std::string &app = {}, Detail detail = Detail::USUAL);
     /** The same, as the agent's JSON. */

@@ -105,11 +105,18 @@ class Reader {
 public:
     explicit Reader(const rapidjson::Value &object) : object_(object) {
         expect(object.IsObject(), "an object");
+        next_ = object.MemberBegin();
     }
 
     template <class Member> void operator()(const char *name, Member &member) {
-        const auto found = object_.FindMember(name);
-        if (found != object_.MemberEnd() && !found->value.IsNull()) {
+        // An agent of this version has written them in this order.
+        const bool isNext = next_ != object_.MemberEnd() && next_->name == name;
+        const auto found = isNext ? next_ : object_.FindMember(name);
+        if (found == object_.MemberEnd()) {
+            return;
+        }
+        next_ = found + 1;
+        if (!found->value.IsNull()) {
             read(found->value, member);
         }
     }
@@ -165,6 +172,7 @@ private:
     template <class Element> static void read(const rapidjson::Value &place, std::vector<Element> &members) {
         expect(place.IsArray(), "an array");
         members.clear();
+        members.reserve(place.Size());
         for (const rapidjson::Value &element : place.GetArray()) {
             read(element, members.emplace_back());
         }
@@ -174,6 +182,7 @@ private:
     }
 
     const rapidjson::Value &object_;
+    rapidjson::Value::ConstMemberIterator next_;
 };
 
 template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
@@ -327,10 +336,10 @@ std::string toJson(const ServerStatus &status) {
     return {text.GetString(), text.GetSize()};
 }
 
-ServerStatus statusFromJson(std::string_view text) {
+ServerStatus statusFromJson(std::string text) {
     // Iterative: the depth of what a false agent sends is not limited.
     rapidjson::Document document;
-    document.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
+    document.ParseInsitu<rapidjson::kParseIterativeFlag>(text.data());
     if (document.HasParseError()) {
         throw ProtocolException(fmt::format("the agent's status is malformed at byte {}: {}", document.GetErrorOffset(),
                                             rapidjson::GetParseError_En(document.GetParseError())));

@@ -285,6 +285,6 @@ struct ServerStatus {
 /** As a JSON object; invalid UTF-8 becomes U+FFFD. Keys are the members' names in snake_case. */
 std::string toJson(const ServerStatus &status);
 /** Unknown keys are ignored, missing ones leave the member as it is. @throws ProtocolException */
-ServerStatus statusFromJson(std::string_view text);
+ServerStatus statusFromJson(std::string text);
 
 }  // namespace Passenger

@@ -19,6 +19,9 @@ namespace Passenger::StatusMetrics {
 
 namespace {
 
+/** Of one application's samples, in bytes. */
+constexpr std::size_t TYPICAL_SIZE = 10 * 1024;
+
 enum class Type { COUNTER, GAUGE, HISTOGRAM };
 
 constexpr const char *nameOf(Type type) noexcept {
@@ -89,9 +92,10 @@ public:
     }
     void add(const HistogramStatus &times) {
         std::uint64_t sum = 0;
+        begin("_bucket", true);
         for (std::size_t bucket = 0; bucket < buckets_.size(); bucket++) {
             sum += bucket < times.counts.size() ? times.counts[bucket] : 0;
-            line("_bucket", buckets_[bucket], sum);
+            end(buckets_[bucket], sum);
         }
         line("_sum", "", times.sum);
         line("_count", "", sum);
@@ -100,13 +104,23 @@ public:
 
 private:
     /** @param labels beside the subject's */
-    template <class Number> void line(const char *suffix, const std::string &labels, const Number &value) {
-        text_.append(name_).append(suffix);
-        if (!subject_->label.empty() || !labels.empty()) {
-            text_.append("{").append(subject_->label);
-            text_.append(subject_->label.empty() || labels.empty() ? "" : ",").append(labels) += '}';
+    template <class Number> void line(const char *suffix, std::string_view labels, const Number &value) {
+        begin(suffix, !labels.empty());
+        end(labels, value);
+    }
+    /** What the samples of a histogram have in common is made once. */
+    void begin(const char *suffix, bool hasLabels) {
+        const std::string &subject = subject_->label;
+        begin_.assign(name_).append(suffix);
+        if (!subject.empty() || hasLabels) {
+            begin_.append("{").append(subject).append(subject.empty() || !hasLabels ? "" : ",");
+            end_ = "} ";
+        } else {
+            end_ = " ";
         }
-        text_ += ' ';
+    }
+    template <class Number> void end(std::string_view labels, const Number &value) {
+        text_.append(begin_).append(labels).append(end_);
         if constexpr (std::is_integral_v<Number>) {
             const fmt::format_int digits(value);
             text_.append(digits.data(), digits.size());
@@ -129,6 +143,9 @@ private:
     const Type type_;
     const std::vector<std::string> &buckets_;
     const Subject *subject_ = nullptr;
+    /** Of the sample that is written, before and behind its own labels. */
+    std::string begin_;
+    std::string_view end_;
 };
 
 using Server = const ServerStatus &;
@@ -344,6 +361,7 @@ std::string render(const ServerStatus &status, Format format) {
     }
     const std::vector<std::string> buckets = bucketLabels();
     std::string text;
+    text.reserve(TYPICAL_SIZE * (apps.size() + 1));
     for (const Family &family : FAMILIES) {
         const char *suffix = !open && family.type == Type::COUNTER ? "_total" : "";
         fmt::format_to(std::back_inserter(text), "# TYPE {}{} {}\n", family.name, suffix, nameOf(family.type));

@@ -72,6 +72,7 @@ bool run() {
     ServerStatus scraped = status;
     for (AppStatus &app : scraped.apps) {
         app.points.clear();
+        app.windows.clear();
     }
     const std::string scrapedText = toJson(scraped);
     const std::string text = toJson(status);
