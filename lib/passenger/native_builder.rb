@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Compiles ext/ruby for the Ruby that runs this:
+# Compiles ext/ruby, with ext/claims, for the Ruby that runs this:
 #
 #   /opt/ruby/bin/ruby native_builder.rb [FOLDER]
 #
@@ -15,7 +15,7 @@ require_relative "base/native"
 module PhusionPassenger
   # Runs the compiler that built this Ruby.
   class NativeBuilder
-    SOURCES = Dir[File.expand_path("../../ext/ruby/*.{c,h}", __dir__)].sort.freeze
+    SOURCES = Dir[File.expand_path("../../ext/{claims,ruby}/*.{c,h}", __dir__)].sort.freeze
     # The first version with rb_enc_interned_str.
     OLDEST_RUBY = "3.0"
 

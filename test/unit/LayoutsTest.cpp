@@ -2,14 +2,23 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 
+#include "claims/claim_memory.h"
 #include "support/SourceFolder.h"
 
 namespace Passenger {
+
+// Native code in C has the same layout.
+static_assert(CLAIMS_HEADER == ClaimsLayout::offset(0) && CELL_LENGTH == sizeof(ClaimCell) &&
+              CELL_TICKET == offsetof(ClaimCell, ticket) && CELL_ANSWERED == offsetof(ClaimCell, answered) &&
+              CELL_LAST_USED == offsetof(ClaimCell, lastUsed));
+static_assert(MARKS_OFFSET == SenderMemoryLayout::MARKS && MARKS == SenderMemoryLayout::SLOTS &&
+              MARKS_OFFSET + 8 == SenderMemoryLayout::mark(1));
 
 /**
  * Processes of different builds share these layouts. Each version's layout is recorded in

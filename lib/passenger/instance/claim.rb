@@ -7,7 +7,7 @@ module PhusionPassenger
   # A cell of the Group's claims, and the look at the withdrawal marks. Each handler thread owns one
   # and calls it alone. The claim is in its cell before the mark is read: a child writes the mark
   # first and reads the claims then, so one of the two sees the other (doc/PROTOCOLS.md, section 2).
-  # test/claims/cases has the cases that Ruby, C (ext/ruby/claim.c) and C++ (InstanceClaim) share.
+  # test/claims/cases has the cases that Ruby, C (ext/claims) and C++ (InstanceClaim) share.
   class Claim
     # Of the claim itself. Behind it in the cell are the number of answered requests and the time of
     # the last one.

@@ -18,7 +18,7 @@ class Claim:
 
     The claim is in its cell before the mark is read: a child writes the mark first and reads the claims then, so one
     of the two sees the other. test/claims/cases has the cases that all implementations share; that in C is
-    ext/python/claim.c."""
+    ext/claims/claim_memory.h."""
 
     def __init__(self, claims, withdrawals, cell):
         """The descriptors stay the caller's."""
