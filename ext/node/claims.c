@@ -52,7 +52,8 @@ static char *cell_of(const arguments_t *arguments) {
     return claims->claims + CLAIMS_HEADER + CELL_LENGTH * (size_t)cell;
 }
 
-/* claim(claims, cell, channel, ticket): the channel is a BigInt. False: the request is withdrawn. */
+/* claim(claims, cell, channel, ticket): the channel is a BigInt. False: the request is
+ * withdrawn. */
 static napi_value claim(napi_env env, napi_callback_info info) {
     const arguments_t arguments = arguments_of(env, info);
     char *cell = cell_of(&arguments);
