@@ -11,6 +11,8 @@ class QueueLimitsTest < IntegrationTest
     made.site("short.test", SampleApps.rack, "#{one_instance}PassengerMaxRequestQueueSize 2\n" \
                                                "<Location /pid>\n" \
                                                "  PassengerMaxRequestQueueSize 5\n</Location>\n")
+    made.site("marked.test", SampleApps.rack, "#{one_instance}PassengerMaxRequestQueueSize 2\n" \
+                                              "PassengerRequestQueueOverflowStatusCode 425\n")
     made.site("unlimited.test", SampleApps.rack, "#{one_instance}PassengerMaxRequestQueueSize 0\n")
     made.site("patient.test", SampleApps.rack,
               "#{one_instance}PassengerMaxRequestQueueTime #{PATIENCE}\n")
@@ -32,6 +34,22 @@ class QueueLimitsTest < IntegrationTest
       assert_equal 3, refused.size
       refused.each { |refusal| assert_match(/\A\d+\z/, refusal["Retry-After"]) }
     end
+  end
+
+  def test_the_status_of_a_refusal_may_be_another_one
+    json = nil
+    requests = while_busy("marked.test") do
+      fill_queue("marked.test").tap do
+        json = client("marked.test").get("/hello", "Accept" => "application/json")
+      end
+    end
+    refused = requests.map(&:value).reject { |answer| answer.code == "200" } << json
+    assert_equal ["425"], refused.map(&:code).uniq
+    refused.each do |refusal|
+      assert_match(/\A\d+\z/, refusal["Retry-After"])
+      assert_match(/is busy/, refusal.body)
+    end
+    assert_equal 425, JSON.parse(json.body)["status"]
   end
 
   def test_many_refusals_leave_few_lines_in_the_log

@@ -15,7 +15,8 @@ class QueueTargetTest < IntegrationTest
   serve do |made|
     application = "run ->(_env) { sleep #{SERVICE}; [200, {}, []] }\n"
     made.site("target.test", SampleApps.written(application),
-              "#{LIMITS}PassengerQueueTarget #{TARGET}ms\n")
+              "#{LIMITS}PassengerQueueTarget #{TARGET}ms\n" \
+              "PassengerRequestQueueOverflowStatusCode 425\n")
     made.site("burst.test", SampleApps.written(application),
               "#{LIMITS}PassengerQueueTarget #{TARGET}ms\n")
     made.site("patient.test", SampleApps.written(application), LIMITS)
@@ -24,14 +25,14 @@ class QueueTargetTest < IntegrationTest
   def test_an_overloaded_application_refuses_what_it_cannot_begin_in_time
     position = server.log.position
     answers = overload("target.test") do |so_far|
-      so_far.count { |answer| answer.code == "503" } > 200
+      so_far.count { |answer| answer.code == "425" } > 200
     end
-    refused, answered = answers.partition { |answer| answer.code == "503" }
+    refused, answered = answers.partition { |answer| answer.code == "425" }
     assert_equal ["200"], answered.map(&:code).uniq
     times = refused.map { |answer| Integer(answer["Retry-After"]) }
     assert_operator times.uniq.size, :>, 1, "Retry-After spreads the clients"
     assert_empty times - (2..6).to_a
-    assert_match(/reason="the application is overloaded: .* #{TARGET} ms, its PassengerQueueTarget/,
+    assert_match(/status=425 .*"the application is overloaded: .* #{TARGET} ms, its PassengerQueueT/,
                  server.log.text(position))
     eventually("no refusal after the load") { at_once(4, "target.test").uniq == ["200"] }
   end

@@ -5,6 +5,7 @@
 
 namespace Passenger {
 
+using ErrorPage::Cause;
 using ErrorPage::Format;
 
 class ErrorPageTest : public CppUnit::TestFixture {
@@ -57,17 +58,17 @@ public:
 
     void testAPageWithoutAReportHasItsIdOnly() {
         for (const Format format : {Format::HTML, Format::JSON, Format::TEXT}) {
-            const std::string page = ErrorPage::render(format, 500, "00c0ffee", nullptr);
+            const std::string page = ErrorPage::render(format, Cause::NOT_STARTED, 500, "00c0ffee", nullptr);
             CPPUNIT_ASSERT(has(page, "This application could not be started"));
             CPPUNIT_ASSERT(has(page, "00c0ffee"));
         }
-        CPPUNIT_ASSERT(has(ErrorPage::render(Format::TEXT, 503, "", nullptr), "This application is busy"));
+        CPPUNIT_ASSERT(has(ErrorPage::render(Format::TEXT, Cause::BUSY, 503, "", nullptr), "This application is busy"));
     }
 
     void testAPageWithAReportHasAllParts() {
         const Report all = report("word");
         for (const Format format : {Format::HTML, Format::JSON, Format::TEXT}) {
-            const std::string page = ErrorPage::render(format, 500, "00c0ffee", &all);
+            const std::string page = ErrorPage::render(format, Cause::NOT_STARTED, 500, "00c0ffee", &all);
             for (const char *part :
                  {"00c0ffee", "summary word", "prose word", "lines word", "table word", "second cell"}) {
                 CPPUNIT_ASSERT_MESSAGE(part, has(page, part));
@@ -77,7 +78,7 @@ public:
 
     void testMarkupOfAnApplicationIsEscapedEverywhere() {
         const Report hostile = report("<script>alert('1')</script><img src=x onerror=\"alert(1)\">&lt;");
-        const std::string page = ErrorPage::render(Format::HTML, 500, "<script>", &hostile);
+        const std::string page = ErrorPage::render(Format::HTML, Cause::NOT_STARTED, 500, "<script>", &hostile);
         CPPUNIT_ASSERT(!has(page, "<script"));
         CPPUNIT_ASSERT(!has(page, "<img"));
         CPPUNIT_ASSERT(has(page, "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;"));
@@ -86,7 +87,7 @@ public:
 
     void testAPageRefersToNoOtherFile() {
         const Report all = report("word");
-        const std::string page = ErrorPage::render(Format::HTML, 500, "00c0ffee", &all);
+        const std::string page = ErrorPage::render(Format::HTML, Cause::NOT_STARTED, 500, "00c0ffee", &all);
         for (const char *reference : {"src=", "href=", "url(", "@import", "http:", "https:"}) {
             CPPUNIT_ASSERT_MESSAGE(reference, !has(page, reference));
         }
@@ -95,7 +96,7 @@ public:
     /** A person has to check the look in a browser. */
     void testAPageSuitsSmallScreens() {
         const Report all = report("word");
-        const std::string page = ErrorPage::render(Format::HTML, 500, "00c0ffee", &all);
+        const std::string page = ErrorPage::render(Format::HTML, Cause::NOT_STARTED, 500, "00c0ffee", &all);
         for (const char *part : {"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
                                  "white-space: pre-wrap; overflow-wrap: anywhere", "@media (max-width: 40rem)"}) {
             CPPUNIT_ASSERT_MESSAGE(part, has(page, part));
@@ -108,7 +109,7 @@ public:
                                "31m \0 \x7f tab\there",
                                28));
         for (const Format format : {Format::HTML, Format::TEXT}) {
-            const std::string page = ErrorPage::render(format, 500, "", &hostile);
+            const std::string page = ErrorPage::render(format, Cause::NOT_STARTED, 500, "", &hostile);
             CPPUNIT_ASSERT(page.find_first_of(std::string("\x1b\x07\x7f\0", 4)) == std::string::npos);
             CPPUNIT_ASSERT(!has(page, "\xc2\x9b"));
             CPPUNIT_ASSERT(has(page, "\\x1b]0;owned"));
@@ -117,7 +118,8 @@ public:
 
     void testJsonHoldsAllParts() {
         const Report all = report("word");
-        const auto page = nlohmann::json::parse(ErrorPage::render(Format::JSON, 500, "00c0ffee", &all));
+        const auto page =
+            nlohmann::json::parse(ErrorPage::render(Format::JSON, Cause::NOT_STARTED, 500, "00c0ffee", &all));
         CPPUNIT_ASSERT_EQUAL(500, page["status"].get<int>());
         CPPUNIT_ASSERT_EQUAL(std::string("00c0ffee"), page["report"].get<std::string>());
         CPPUNIT_ASSERT_EQUAL(std::string("word"), page["parts"][1]["text"].get<std::string>());
@@ -126,7 +128,7 @@ public:
 
     void testJsonIsValidWhateverBytesAnApplicationWrote() {
         const Report hostile = report("\"quoted\" \xff\xfe \x01 \xc3");
-        const auto page = nlohmann::json::parse(ErrorPage::render(Format::JSON, 500, "", &hostile));
+        const auto page = nlohmann::json::parse(ErrorPage::render(Format::JSON, Cause::NOT_STARTED, 500, "", &hostile));
         CPPUNIT_ASSERT(has(page["summary"].get<std::string>(), "\"quoted\""));
     }
 };

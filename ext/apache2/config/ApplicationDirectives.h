@@ -124,6 +124,11 @@ inline constexpr std::array APPLICATION{
               number(&Settings::maxRequestQueueSize, 0, INT_MAX).sets(&Options::maxQueueSize), "100",
               "requests of the application that may wait for an instance; a further request gets 503, after 15 ms at "
               "most. 0: no limit"},
+    Directive{"PassengerRequestQueueOverflowStatusCode", Context::APPLICATION,
+              number(&Settings::requestQueueOverflowStatusCode, 400, 599).readBy(Reader::HTTPD), "503",
+              "status of the answer to a request that is refused because too many wait already. No instance has begun "
+              "it; by a status that the application itself never answers a balancer knows that it may give the request "
+              "to another host (scale-out/README.md)"},
     Directive{"PassengerQueueTarget", Context::APPLICATION,
               time(&Settings::queueTarget, 3'600'000).sets(&Options::queueTarget), "0",
               "how long requests should wait for an instance at most, for example 200ms. In an overload, when all wait "

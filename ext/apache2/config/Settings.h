@@ -158,6 +158,7 @@ struct Settings {
     /** Milliseconds. */
     Number slowRequestLog;
     Number maxRequestQueueSize;
+    Number requestQueueOverflowStatusCode;
     /** Milliseconds. */
     Number queueTarget;
     /** Seconds. */
@@ -188,6 +189,9 @@ struct Settings {
     }
     int healthQueueAgeOrDefault() const noexcept {
         return healthQueueAge.value_or(5);
+    }
+    int requestQueueOverflowStatusCodeOrDefault() const noexcept {
+        return requestQueueOverflowStatusCode.value_or(503);
     }
     bool isHighPerformance() const noexcept {
         return highPerformance.value_or(false);

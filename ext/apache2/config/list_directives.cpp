@@ -146,6 +146,7 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerServerTiming", shown(settings.tellsServerTiming())},
         {"PassengerRequestStart", shown(settings.tellsRequestStart())},
         {"PassengerStatusDetails", shown(settings.showsStatusDetails())},
+        {"PassengerRequestQueueOverflowStatusCode", shown(settings.requestQueueOverflowStatusCodeOrDefault())},
         {"PassengerHealthQueueAge", shown(settings.healthQueueAgeOrDefault())},
         {"PassengerStickySessions", same<bool>({settings.hasStickySessions(), options.stickySessions})},
         {"PassengerStickySessionsCookieName", settings.stickySessionsCookieNameOrDefault()},

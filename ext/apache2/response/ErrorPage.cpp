@@ -20,19 +20,23 @@ struct Words {
     const char *advice;
 };
 
-Words wordsFor(int status) {
-    if (status == 404) {
-        return {"No application was found here", "Its owner finds the reason in the web server's error log."};
+Words wordsFor(Cause cause) {
+    switch (cause) {
+        case Cause::NOT_FOUND:
+            return {"No application was found here", "Its owner finds the reason in the web server's error log."};
+        case Cause::NOT_STARTED:
+            return {"This application could not be started",
+                    "Its owner finds the reason in the web server's error log."};
+        case Cause::BUSY:
+            break;
     }
-    return status == 503 || status == 504 ? Words{"This application is busy", "Please try again in a moment."}
-                                          : Words{"This application could not be started",
-                                                  "Its owner finds the reason in the web server's error log."};
+    return {"This application is busy", "Please try again in a moment."};
 }
 
 // ----- Texts
 
-std::string textPage(int status, std::string_view reportId, const Report *report) {
-    const Words words = wordsFor(status);
+std::string textPage(Cause cause, std::string_view reportId, const Report *report) {
+    const Words words = wordsFor(cause);
     std::string page = std::string(words.title) + ".\n";
     page += report == nullptr ? std::string(words.advice) + "\n" : "";
     page += reportId.empty() ? "" : "Report: " + std::string(reportId) + "\n";
@@ -50,8 +54,8 @@ nlohmann::json rowsOf(const std::string &table) {
     return rows;
 }
 
-std::string jsonPage(int status, std::string_view reportId, const Report *report) {
-    nlohmann::json page{{"status", status}, {"error", wordsFor(status).title}};
+std::string jsonPage(Cause cause, int status, std::string_view reportId, const Report *report) {
+    nlohmann::json page{{"status", status}, {"error", wordsFor(cause).title}};
     if (!reportId.empty()) {
         page["report"] = reportId;
     }
@@ -114,8 +118,8 @@ std::string htmlReport(const Report &report) {
     return html;
 }
 
-std::string htmlPage(int status, std::string_view reportId, const Report *report) {
-    const Words words = wordsFor(status);
+std::string htmlPage(Cause cause, std::string_view reportId, const Report *report) {
+    const Words words = wordsFor(cause);
     std::string page = fmt::format(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -167,16 +171,16 @@ const char *contentTypeOf(Format format) noexcept {
     return "text/plain; charset=utf-8";
 }
 
-std::string render(Format format, int status, std::string_view reportId, const Report *report) {
+std::string render(Format format, Cause cause, int status, std::string_view reportId, const Report *report) {
     switch (format) {
         case Format::HTML:
-            return htmlPage(status, reportId, report);
+            return htmlPage(cause, reportId, report);
         case Format::JSON:
-            return jsonPage(status, reportId, report);
+            return jsonPage(cause, status, reportId, report);
         case Format::TEXT:
             break;
     }
-    return textPage(status, reportId, report);
+    return textPage(cause, reportId, report);
 }
 
 }  // namespace Passenger::ErrorPage

@@ -9,6 +9,8 @@
 namespace Passenger::ErrorPage {
 
 enum class Format { HTML, JSON, TEXT };
+/** Why the application does not take the request. */
+enum class Cause { NOT_FOUND, NOT_STARTED, BUSY };
 
 /** The format that the Accept header of the client prefers. HTML only if the header names it, as
  *  browsers do. */
@@ -22,6 +24,6 @@ const char *contentTypeOf(Format format) noexcept;
  * @param reportId the id under which the log has the details; may be empty
  * @param report null: the page shows only the id
  */
-std::string render(Format format, int status, std::string_view reportId, const Report *report);
+std::string render(Format format, Cause cause, int status, std::string_view reportId, const Report *report);
 
 }  // namespace Passenger::ErrorPage

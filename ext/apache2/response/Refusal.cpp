@@ -51,22 +51,30 @@ std::optional<std::string> customPage(request_rec *r, const char *path) {
     return page;
 }
 
+ErrorPage::Cause causeOf(const Reply &reply, int status) {
+    if (reply.queueFull || status == HTTP_SERVICE_UNAVAILABLE || status == HTTP_GATEWAY_TIME_OUT) {
+        return ErrorPage::Cause::BUSY;
+    }
+    return status == HTTP_NOT_FOUND ? ErrorPage::Cause::NOT_FOUND : ErrorPage::Cause::NOT_STARTED;
+}
+
 }  // namespace
 
 Refusal Refusal::of(request_rec *r, const Reply &reply, int status, ApplicationPool *pool, const char *app) {
     const Settings &settings = Settings::of(r);
     const char *accept = apr_table_get(r->headers_in, "Accept");
     const ErrorPage::Format format = ErrorPage::formatFor(accept != nullptr ? accept : "");
+    const ErrorPage::Cause cause = causeOf(reply, status);
     if (settings.showsFriendlyErrorPages()) {
         const Report report = reportFor(r, reply, pool, app);
-        return {ErrorPage::render(format, status, reply.reportId, &report), ErrorPage::contentTypeOf(format)};
+        return {ErrorPage::render(format, cause, status, reply.reportId, &report), ErrorPage::contentTypeOf(format)};
     }
     if (settings.customErrorPage != nullptr) {
         if (std::optional<std::string> page = customPage(r, settings.customErrorPage)) {
             return {*std::move(page), "text/html; charset=utf-8", false};
         }
     }
-    return {ErrorPage::render(format, status, reply.reportId, nullptr), ErrorPage::contentTypeOf(format)};
+    return {ErrorPage::render(format, cause, status, reply.reportId, nullptr), ErrorPage::contentTypeOf(format)};
 }
 
 void Refusal::setHeaders(request_rec *r) const {

@@ -267,6 +267,9 @@ void ResponseSender::refuse(const Reply &reply) {
     int status = reply.status >= 400 && reply.status <= 599 ? reply.status : HTTP_INTERNAL_SERVER_ERROR;
     const std::optional<unsigned> leftOut =
         status == HTTP_SERVICE_UNAVAILABLE ? limits_.refusals.mayLog() : std::optional(0U);
+    if (reply.queueFull) {
+        status = Settings::of(r_).requestQueueOverflowStatusCodeOrDefault();
+    }
     if (leftOut) {
         std::string firstLine = reply.text.substr(0, reply.text.find('\n'));
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,
@@ -293,7 +296,7 @@ void ResponseSender::showRefusal(const Reply &reply, int status) {
     setStatus(status);
     refusal.setHeaders(r_);
     apr_table_setn(r_->headers_out, "Status", r_->status_line);
-    if (status == HTTP_SERVICE_UNAVAILABLE) {
+    if (status == HTTP_SERVICE_UNAVAILABLE || reply.queueFull) {
         apr_table_setn(r_->headers_out, "Retry-After", retryAfter(r_));
     }
     std::string page(refusal.page);
