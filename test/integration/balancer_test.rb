@@ -1,16 +1,12 @@
 # frozen_string_literal: true
 
-require "csv"
-
 require_relative "support/command_runner"
+require_relative "support/haproxy"
 require_relative "support/integration_test"
-require_relative "support/unused_port"
 
 # The example of doc/scale-out, with one host: what HAProxy makes of its health and its weight.
 class BalancerTest < IntegrationTest
   include CommandRunner
-
-  EXAMPLE = File.join(TestEnvironment::SOURCE_DIR, "doc/scale-out/haproxy.cfg")
 
   serve do |made|
     made.site("rack.test", SampleApps.rack,
@@ -19,34 +15,36 @@ class BalancerTest < IntegrationTest
   end
 
   def setup
-    @program = TestEnvironment.find_command("haproxy") or skip "haproxy is not installed"
+    skip "haproxy is not installed" unless Haproxy.binary
     assert_status 200, client("rack.test").get("/hello")
   end
 
   # With busy processors a host has half of its weight.
   def test_haproxy_sends_to_a_host_what_it_can_take
-    with_haproxy do |port|
-      eventually("a host that is up") { host["status"] == "UP" && weight >= 50 }
-      assert_equal "200", through(port)
+    with_haproxy do |haproxy|
+      eventually("a host that is up") { haproxy.up?("a") && haproxy.weight("a") >= 50 }
+      assert_equal "200", through(haproxy)
 
       gate = fifo
       requests = Array.new(3) { Thread.new { client("rack.test").get("/wait?fifo=#{gate}") } }
-      eventually("less than a quarter of the weight") { host["status"] == "UP" && weight < 25 }
+      eventually("less than a quarter of the weight") do
+        haproxy.up?("a") && haproxy.weight("a") < 25
+      end
       3.times { release(gate) }
       requests.each { |request| assert_status 200, request.value }
-      eventually("the weight of before") { weight >= 50 }
+      eventually("the weight of before") { haproxy.weight("a") >= 50 }
     end
   end
 
   def test_a_drained_host_gets_no_new_clients_and_returns
-    with_haproxy do |port|
-      eventually("a host that is up") { host["status"] == "UP" }
+    with_haproxy do |haproxy|
+      eventually("a host that is up") { haproxy.up?("a") }
       succeed(CONFIG, "drain", "--all")
-      eventually("no weight") { weight.zero? || host["status"].start_with?("DOWN") }
-      assert_equal "503", through(port)
+      eventually("no weight") { haproxy.weight("a").zero? || haproxy.down?("a") }
+      assert_equal "503", through(haproxy)
       succeed(CONFIG, "undrain", "--all")
-      eventually("a host that is up") { host["status"] == "UP" && weight.positive? }
-      assert_equal "200", through(port)
+      eventually("a host that is up") { haproxy.up?("a") && haproxy.weight("a").positive? }
+      assert_equal "200", through(haproxy)
     end
   end
 
@@ -65,70 +63,15 @@ class BalancerTest < IntegrationTest
 
   private
 
-  # Yields the port of the frontend.
   def with_haproxy
-    port = UnusedPort.find
-    @socket = File.join(scratch, "haproxy.sock")
-    with_agent_check do |agent_port|
-      file = File.join(scratch, "haproxy.cfg")
-      File.write(file, example(port, agent_port))
-      pid = spawn(@program, "-f", file, %i[out err] => File.join(scratch, "haproxy.log"))
-      begin
-        yield port
-      ensure
-        Process.kill(:TERM, pid)
-        Process.wait(pid)
-      end
-    end
-  end
-
-  # The example, with one host and this test's ports.
-  def example(port, agent_port)
-    text = File.read(EXAMPLE).gsub(/^    server [bc] .*\n/, "")
-    { "/run/haproxy/admin.sock" => @socket, "0.0.0.0:80" => "127.0.0.1:#{port}",
-      "192.0.2.1:80" => "127.0.0.1:#{server.port}", "agent-port 7710" => "agent-port #{agent_port}",
-      "GET /health" => "GET /health HTTP/1.1\\r\\nHost:\\ rack.test" }.each do |from, to|
-      text.sub!(from) { to } or flunk("haproxy.cfg has no #{from}")
-    end
-    text
-  end
-
-  # Starts the command for each connection, as systemd does. Yields the port.
-  def with_agent_check
-    listener = TCPServer.new("127.0.0.1", 0)
-    thread = Thread.new do
-      loop do
-        connection = listener.accept
-        Process.wait(spawn(environment, program(CONFIG), "agent-check", out: connection))
-        connection.close
-      end
-    rescue IOError
-      # The test has ended.
-    end
-    yield listener.addr[1]
+    haproxy = Haproxy.new(scratch, "a" => server).start
+    yield haproxy
   ensure
-    listener.close
-    thread.join
-  end
-
-  # HAProxy's line about the host.
-  def host
-    text = UNIXSocket.open(@socket) do |socket|
-      socket.puts "show stat"
-      socket.read
-    end
-    CSV.parse(text.delete_prefix("# "), headers: true)
-       .find { |line| line["pxname"] == "hosts" && line["svname"] == "a" }
-  end
-
-  def weight
-    Integer(host["weight"])
+    haproxy&.stop
   end
 
   # The status of an answer through HAProxy.
-  def through(port)
-    Net::HTTP.start("127.0.0.1", port) do |http|
-      http.get("/hello", "Host" => "rack.test").code
-    end
+  def through(haproxy)
+    HttpClient.new(haproxy.port, "rack.test").get("/hello").code
   end
 end

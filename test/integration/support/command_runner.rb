@@ -20,8 +20,8 @@ module CommandRunner
     @own_server || server
   end
 
-  def environment
-    { "PASSENGER_INSTANCE_REGISTRY_DIR" => File.join(commanded.folder, "run"),
+  def environment(server = commanded)
+    { "PASSENGER_INSTANCE_REGISTRY_DIR" => File.join(server.folder, "run"),
       "PASSENGER_ROOT" => TestEnvironment::PASSENGER_ROOT }
   end
 

@@ -1,0 +1,215 @@
+# frozen_string_literal: true
+
+require_relative "support/haproxy"
+require_relative "support/integration_test"
+require_relative "support/several_hosts"
+
+# The example of doc/scale-out with two hosts: requests that one of them does not begin run on the
+# other one, once.
+class SeveralHostsTest < IntegrationTest
+  include SeveralHosts
+
+  # The waiting requests of these tests do not make the host unhealthy.
+  FULL = "PassengerMaxInstances 1\nPassengerMaxRequestQueueSize 1\n" \
+         "PassengerRequestQueueOverflowStatusCode 425\nPassengerHealthQueueAge 600\n"
+  SMALL = "x" * 1_000
+  # Larger than HAProxy's buffer.
+  LARGE = "x" * 100_000
+  # Requests that the full host has refused, of each kind, that a test waits for.
+  REFUSALS = 3
+  MOST = 1_000
+
+  # Of the load: requests a second, and seconds that each takes.
+  RATE = 30
+  SERVICE = 0.1
+
+  Sent = Struct.new(:id, :verb, :code, :asked, :answered, keyword_init: true)
+
+  def setup
+    skip "haproxy is not installed" unless Haproxy.binary
+  end
+
+  def test_what_a_full_host_refuses_runs_on_the_other_one_once
+    with_a_full_host do |full, haproxy|
+      sent = send_until_refused(full, haproxy) do |id|
+        id.odd? ? ["get", nil] : ["post", SMALL]
+      end
+      assert_equal ["200"], sent.map(&:code).uniq
+      assert_equal [1], sent.map { |one| runs(one.id) }.uniq
+    end
+  end
+
+  # The client learns that it may come again.
+  def test_a_body_beyond_the_balancers_buffer_is_not_given_to_another_host
+    with_a_full_host do |full, haproxy|
+      sent = send_until_refused(full, haproxy, %w[POST]) { ["post", LARGE] }
+      refused, served = sent.partition { |one| one.code == "503" }
+      assert_equal accesses(full, /^POST \S+ 425 /).size, refused.size
+      assert_equal ["200"], served.map(&:code).uniq
+      assert_equal [0], refused.map { |one| runs(one.id) }.uniq
+      assert_equal [1], served.map { |one| runs(one.id) }.uniq
+    end
+  end
+
+  def test_without_the_rules_of_the_example_the_client_sees_the_refusal
+    plain = lambda do |text|
+      text = Haproxy.substitute(text, "retry-on conn-failure 425", "retry-on conn-failure")
+      Haproxy.substitute(text, "http-response set-status", "# ")
+    end
+    with_a_full_host(plain) do |full, haproxy|
+      sent = send_until_refused(full, haproxy) do |id|
+        id.odd? ? ["get", nil] : ["post", SMALL]
+      end
+      assert_equal %w[200 425], sent.map(&:code).uniq.sort
+      sent.each { |one| assert_equal one.code == "200" ? 1 : 0, runs(one.id) }
+    end
+  end
+
+  def test_an_applications_own_503_is_not_repeated
+    with_hosts(FULL) do |hosts|
+      with_haproxy(hosts) do |haproxy|
+        8.times { assert_status 503, through(haproxy).post("/status/503", SMALL) }
+        ran = eventually("entries in the access logs") do
+          lines = hosts.values.sum { |host| accesses(host, %r{^POST /status/503 503 }).size }
+          lines if lines >= 8
+        end
+        assert_equal 8, ran
+      end
+    end
+  end
+
+  def test_the_death_of_a_host_costs_at_most_the_requests_in_flight
+    with_hosts("PassengerMinInstances 3\nPassengerMaxInstances 3\n") do |hosts|
+      with_haproxy(hosts) do |haproxy|
+        load = OpenLoad.new(RATE) { |number| send_one(haproxy, number, SERVICE) }
+        load.wait_for(2 * RATE)
+        killing = Eventually.monotonic
+        kill_host(hosts["b"])
+        killed = Eventually.monotonic
+        haproxy.silence("b")
+        eventually("the end of the host in HAProxy's eyes") { haproxy.down?("b") }
+        down = Eventually.monotonic
+        load.wait_for(load.begun + 3 * RATE)
+        assert_harmless(load.stop, killing..killed, down)
+      ensure
+        load&.stop
+      end
+    end
+  end
+
+  private
+
+  # Requests in an open loop: the next one is sent at its time, whether or not those before are
+  # answered. The block sends one and returns what became of it.
+  class OpenLoad
+    attr_reader :begun
+
+    def initialize(rate, &send)
+      @begun = 0
+      @stopped = false
+      @requests = []
+      @clock = Thread.new do
+        start = Eventually.monotonic
+        until @stopped || @begun == MOST
+          sleep [start + (@begun / rate.to_f) - Eventually.monotonic, 0].max
+          @requests << Thread.new(@begun, &send)
+          @begun += 1
+        end
+      end
+    end
+
+    def wait_for(number)
+      Eventually.eventually("#{number} requests") { @begun >= number }
+    end
+
+    # Returns all of them.
+    def stop
+      @stopped = true
+      @clock.join
+      @requests.map(&:value)
+    end
+  end
+
+  def assert_harmless(sent, killing, down)
+    failed = sent.reject { |one| one.code == "200" }
+    in_flight = sent.select { |one| one.asked <= killing.end && one.answered >= killing.begin }
+    puts format("\n%d requests over the death of a host: %d were in flight, %d failed",
+                sent.size, in_flight.size, failed.size)
+    assert_empty failed - in_flight
+    assert_operator sent.count { |one| one.asked > down }, :>=, RATE
+    posts = sent.select { |one| one.verb == "post" }
+    assert_operator posts.map { |one| runs(one.id) }.max, :<=, 1, "a POST ran twice"
+    served = sent - failed
+    assert_equal [1], served.map { |one| runs(one.id) }.uniq
+  end
+
+  def with_haproxy(hosts, change = nil)
+    haproxy = Haproxy.new(scratch, hosts).start(&change)
+    eventually("hosts that are up") { hosts.each_key.all? { |name| haproxy.up?(name) } }
+    yield haproxy
+  ensure
+    haproxy&.stop
+  end
+
+  def through(haproxy)
+    HttpClient.new(haproxy.port, "rack.test")
+  end
+
+  # Yields a host whose queue is full, and HAProxy in front of it and another one.
+  def with_a_full_host(change = nil)
+    with_hosts(FULL) do |hosts|
+      with_haproxy(hosts, change) do |haproxy|
+        full = hosts["a"]
+        gate = fifo
+        held = [in_work(full, gate)]
+        held << waiting(full)
+        yield full, haproxy
+        release(gate)
+        held.each { |request| assert_status 200, request.value }
+      end
+    end
+  end
+
+  # A request that keeps the host's only instance.
+  def in_work(host, gate)
+    started = File.join(scratch, "started")
+    Thread.new { host.client.get("/wait?fifo=#{gate}&started=#{started}") }.tap do
+      eventually("a busy instance") { File.exist?(started) }
+    end
+  end
+
+  # A request that fills the host's queue: others are refused.
+  def waiting(host)
+    asked = []
+    eventually("a full queue") do
+      alive = asked.count(&:alive?)
+      full = alive == 1 && asked.size > 2
+      asked << Thread.new { host.client.get("/hello") } unless full || alive > 1
+      full
+    end
+    asked.find(&:alive?)
+  end
+
+  # Sends requests, one after the other, until the host has refused some of each method. The block
+  # gives the method and the body by the request's number.
+  def send_until_refused(host, haproxy, methods = %w[GET POST])
+    sent = []
+    until methods.all? { |name| accesses(host, /^#{name} \S+run-\d+ 425 /).size >= REFUSALS }
+      assert_operator sent.size, :<, MOST, "the full host gets nothing"
+      verb, body = yield sent.size
+      sent << send_one(haproxy, sent.size, 0, verb, body)
+    end
+    sent
+  end
+
+  def send_one(haproxy, id, seconds, verb = %w[get post][id % 2], body = "x")
+    asked = Eventually.monotonic
+    path = "/slow?seconds=#{seconds}&started=#{runs_file(id)}"
+    answer = through(haproxy).public_send(verb, path, *(body if verb == "post"))
+    code = answer.code
+  rescue SystemCallError, IOError, Timeout::Error, Net::ProtocolError => e
+    code = e.class.name
+  ensure
+    return Sent.new(id: id, verb: verb, code: code, asked: asked, answered: Eventually.monotonic)
+  end
+end

@@ -1,0 +1,65 @@
+# frozen_string_literal: true
+
+require_relative "command_runner"
+require_relative "integration_test"
+
+# Tests with two hosts, "a" and "b": servers of one test, each with the same application at
+# rack.test and its health at /health.
+module SeveralHosts
+  include CommandRunner
+
+  HEALTH = "<Location /health>\nSetHandler passenger-health\n</Location>\n"
+
+  private
+
+  # Yields both servers by name. `directives` are the application's.
+  def with_hosts(directives)
+    @hosts = %w[a b].to_h do |name|
+      made = configuration { |one| one.site("rack.test", SampleApps.rack, directives + HEALTH) }
+      [name, HttpdServer.new(made).start]
+    end
+    @hosts.each_value { |host| assert_status 200, host.client.get("/hello") }
+    yield @hosts
+    @hosts.each_value { |host| assert_nothing_left host.stop }
+  ensure
+    @hosts&.each_value { |host| host.destroy(keep: !passed?) }
+  end
+
+  # Runs passenger-config on one host.
+  def on(host, *arguments)
+    @commanded = host
+    succeed(CommandRunner::CONFIG, *arguments)
+  end
+
+  def commanded
+    @commanded
+  end
+
+  # Kills all processes of a host at once, httpd's first.
+  def kill_host(host)
+    kill_all(host.tree.pids)
+    eventually("the end of the host") { kill_all(host.tree.pids).empty? }
+  end
+
+  def kill_all(pids)
+    pids.each do |pid|
+      Process.kill(:KILL, pid)
+    rescue Errno::ESRCH
+      # It has ended meanwhile.
+    end
+  end
+
+  # A file that gets a line from the application for each run of a request.
+  def runs_file(id)
+    File.join(scratch, "run-#{id}")
+  end
+
+  def runs(id)
+    File.exist?(runs_file(id)) ? File.readlines(runs_file(id)).size : 0
+  end
+
+  # The lines of the host's access log that match.
+  def accesses(host, pattern)
+    LogReader.new(File.join(host.folder, "logs/access.log")).text.lines.grep(pattern)
+  end
+end
