@@ -70,4 +70,5 @@ EXTRA_DIST += \
     %D%/performance/pool.md \
     %D%/performance/prefork.md \
     %D%/scale-out/README.md \
-    %D%/scale-out/haproxy.cfg
+    %D%/scale-out/haproxy.cfg \
+    %D%/scale-out/httpd-balancer.conf
