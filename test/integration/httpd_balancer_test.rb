@@ -37,12 +37,21 @@ class HttpdBalancerTest < IntegrationTest
     end
   end
 
+  def test_a_client_stays_on_its_host
+    sticky = lambda do |text|
+      text.gsub(/^ *BalancerMember .*(?=\n)/).with_index { |line, at| "#{line} route=#{'ab'[at]}" }
+          .sub("ProxySet ", "ProxySet stickysession=HOST ")
+          .sub("</VirtualHost>", "#{documented('Header add')}</VirtualHost>")
+    end
+    with_balanced_hosts(sticky) { 3.times { assert_sticky(@balancer.client("rack.test")) } }
+  end
+
   private
 
-  def with_balanced_hosts
+  def with_balanced_hosts(change = :itself.to_proc)
     with_hosts("PassengerMaxInstances 1\nPassengerMinInstances 1\n") do |hosts|
       @names = hosts.to_h { |name, host| [host.client.pid, name] }
-      @balancer = HttpdServer.new(balancer_configuration(hosts)).start
+      @balancer = HttpdServer.new(balancer_configuration(change.call(example(hosts)))).start
       eventually("requests for both hosts") { both? }
       yield hosts
       assert_nothing_left @balancer.stop
@@ -51,10 +60,10 @@ class HttpdBalancerTest < IntegrationTest
     end
   end
 
-  def balancer_configuration(hosts)
+  def balancer_configuration(text)
     HttpdConfiguration.new.tap do |made|
       made.passenger = false
-      made.main_directives = modules + example(hosts)
+      made.main_directives = modules + text
     end
   end
 

@@ -78,6 +78,17 @@ class SeveralHostsTest < IntegrationTest
     end
   end
 
+  def test_a_client_stays_on_its_host
+    sticky = lambda do |text|
+      Haproxy.substitute(text, "balance roundrobin\n",
+                         "balance roundrobin\n    #{documented('cookie HOST')}")
+             .gsub(/^ *server (\w).*$/, '\0 cookie \1')
+    end
+    with_hosts("PassengerMaxInstances 1\n") do |hosts|
+      with_haproxy(hosts, sticky) { |haproxy| 3.times { assert_sticky(through(haproxy)) } }
+    end
+  end
+
   def test_the_death_of_a_host_costs_at_most_the_requests_in_flight
     with_hosts("PassengerMinInstances 3\nPassengerMaxInstances 3\n") do |hosts|
       with_haproxy(hosts) do |haproxy|

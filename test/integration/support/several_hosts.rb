@@ -8,6 +8,7 @@ require_relative "integration_test"
 module SeveralHosts
   include CommandRunner
 
+  README = File.read(File.join(TestEnvironment::SOURCE_DIR, "doc/scale-out/README.md"))
   HEALTH = "<Location /health>\nSetHandler passenger-health\n</Location>\n"
 
   private
@@ -23,6 +24,22 @@ module SeveralHosts
     @hosts.each_value { |host| assert_nothing_left host.stop }
   ensure
     @hosts&.each_value { |host| host.destroy(keep: !passed?) }
+  end
+
+  # The only line of doc/scale-out/README.md that begins so.
+  def documented(start)
+    README.lines.select { |line| line.start_with?(start) }.then do |lines|
+      assert_equal 1, lines.size
+      lines.first
+    end
+  end
+
+  # The requests of a client that keeps its cookies reach one host.
+  def assert_sticky(client)
+    first = client.get("/pid")
+    cookie = first["Set-Cookie"][/\A[^;]+/]
+    pids = Array.new(20) { client.get("/pid", "Cookie" => cookie).body }
+    assert_equal [first.body], pids.uniq
   end
 
   # Runs passenger-config on one host.
