@@ -32,7 +32,7 @@ class QueueTargetTest < IntegrationTest
     times = refused.map { |answer| Integer(answer["Retry-After"]) }
     assert_operator times.uniq.size, :>, 1, "Retry-After spreads the clients"
     assert_empty times - (2..6).to_a
-    assert_match(/status=425 .*"the application is overloaded: .* #{TARGET} ms, its PassengerQueueT/,
+    assert_match(/status=425 .* overloaded: .* #{TARGET} ms, its PassengerQueueTarget/,
                  server.log.text(position))
     eventually("no refusal after the load") { at_once(4, "target.test").uniq == ["200"] }
   end
