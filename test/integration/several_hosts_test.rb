@@ -21,7 +21,10 @@ class SeveralHostsTest < IntegrationTest
 
   # Of the load: requests a second, and seconds that each takes.
   RATE = 30
-  SERVICE = 0.1
+  SERVICE = 0.3
+
+  # HAProxy takes the hosts by turns, and each of them gets both.
+  VERBS = %w[get get post post].freeze
 
   Sent = Struct.new(:id, :verb, :code, :asked, :answered, keyword_init: true)
 
@@ -31,9 +34,7 @@ class SeveralHostsTest < IntegrationTest
 
   def test_what_a_full_host_refuses_runs_on_the_other_one_once
     with_a_full_host do |full, haproxy|
-      sent = send_until_refused(full, haproxy) do |id|
-        id.odd? ? ["get", nil] : ["post", SMALL]
-      end
+      sent = send_until_refused(full, haproxy)
       assert_equal ["200"], sent.map(&:code).uniq
       assert_equal [1], sent.map { |one| runs(one.id) }.uniq
     end
@@ -42,9 +43,9 @@ class SeveralHostsTest < IntegrationTest
   # The client learns that it may come again.
   def test_a_body_beyond_the_balancers_buffer_is_not_given_to_another_host
     with_a_full_host do |full, haproxy|
-      sent = send_until_refused(full, haproxy, %w[POST]) { ["post", LARGE] }
+      sent = send_until_refused(full, haproxy, %w[post], LARGE)
       refused, served = sent.partition { |one| one.code == "503" }
-      assert_equal accesses(full, /^POST \S+ 425 /).size, refused.size
+      assert_equal refusals(full, "POST"), refused.size
       assert_equal ["200"], served.map(&:code).uniq
       assert_equal [0], refused.map { |one| runs(one.id) }.uniq
       assert_equal [1], served.map { |one| runs(one.id) }.uniq
@@ -57,9 +58,7 @@ class SeveralHostsTest < IntegrationTest
       Haproxy.substitute(text, "http-response set-status", "# ")
     end
     with_a_full_host(plain) do |full, haproxy|
-      sent = send_until_refused(full, haproxy) do |id|
-        id.odd? ? ["get", nil] : ["post", SMALL]
-      end
+      sent = send_until_refused(full, haproxy)
       assert_equal %w[200 425], sent.map(&:code).uniq.sort
       sent.each { |one| assert_equal one.code == "200" ? 1 : 0, runs(one.id) }
     end
@@ -90,7 +89,7 @@ class SeveralHostsTest < IntegrationTest
   end
 
   def test_the_death_of_a_host_costs_at_most_the_requests_in_flight
-    with_hosts("PassengerMinInstances 3\nPassengerMaxInstances 3\n") do |hosts|
+    with_hosts("PassengerMaxInstances 2\nPassengerThreadCount 10\n") do |hosts|
       with_haproxy(hosts) do |haproxy|
         load = OpenLoad.new(RATE) { |number| send_one(haproxy, number, SERVICE) }
         load.wait_for(2 * RATE)
@@ -201,19 +200,22 @@ class SeveralHostsTest < IntegrationTest
     asked.find(&:alive?)
   end
 
-  # Sends requests, one after the other, until the host has refused some of each method. The block
-  # gives the method and the body by the request's number.
-  def send_until_refused(host, haproxy, methods = %w[GET POST])
+  # Sends requests, one after the other, until the host has refused some of each method.
+  def send_until_refused(host, haproxy, verbs = VERBS, body = SMALL)
     sent = []
-    until methods.all? { |name| accesses(host, /^#{name} \S+run-\d+ 425 /).size >= REFUSALS }
+    until verbs.all? { |verb| refusals(host, verb.upcase) >= REFUSALS }
       assert_operator sent.size, :<, MOST, "the full host gets nothing"
-      verb, body = yield sent.size
-      sent << send_one(haproxy, sent.size, 0, verb, body)
+      sent << send_one(haproxy, sent.size, 0, verbs, body)
     end
     sent
   end
 
-  def send_one(haproxy, id, seconds, verb = %w[get post][id % 2], body = "x")
+  def refusals(host, method)
+    accesses(host, /^#{method} \S+run-\d+ 425 /).size
+  end
+
+  def send_one(haproxy, id, seconds, verbs = VERBS, body = SMALL)
+    verb = verbs[id % verbs.size]
     asked = Eventually.monotonic
     path = "/slow?seconds=#{seconds}&started=#{runs_file(id)}"
     answer = through(haproxy).public_send(verb, path, *(body if verb == "post"))
