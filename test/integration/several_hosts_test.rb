@@ -12,9 +12,10 @@ class SeveralHostsTest < IntegrationTest
   # The waiting requests of these tests do not make the host unhealthy.
   FULL = "PassengerMaxInstances 1\nPassengerMaxRequestQueueSize 1\n" \
          "PassengerRequestQueueOverflowStatusCode 425\nPassengerHealthQueueAge 600\n"
-  SMALL = "x" * 1_000
-  # Larger than HAProxy's buffer.
-  LARGE = "x" * 100_000
+  # Fits into HAProxy's buffer.
+  SMALL = "x" * 14_000
+  # Does not.
+  LARGE = "x" * 16_000
   # Requests that the full host has refused, of each kind, that a test waits for.
   REFUSALS = 3
   MOST = 1_000
