@@ -42,23 +42,23 @@ class AgentDeathTest < IntegrationTest
   def test_a_pool_process_that_was_killed_is_replaced_and_requests_are_served
     replacement(POOL)
     eventually("the next request") { client.get("/hello").code == "200" }
-    Process.kill(:KILL, client.pid)
+    Process.kill(:KILL, eventually("an instance") { client.pid })
     eventually("an instance made by the new pool process") { client.get("/hello").code == "200" }
     the_only(POOL)
   end
 
   def test_a_rights_process_that_was_killed_is_replaced_and_applications_start_and_end
     skip "only the agent of root has a rights process" unless TestEnvironment.root?
-    Process.kill(:KILL, client("other.test").pid)
+    Process.kill(:KILL, eventually("an instance") { client("other.test").pid })
     Process.kill(:KILL, the_only(RIGHTS).pid)
     eventually("the other application") { client("other.test").get("/hello").code == "200" }
     the_only(RIGHTS)
-    assert_match(/event=rights\.exited pid=\d+ how="killed by signal 9/, server.log.text)
+    server.log.wait_for(/event=rights\.exited pid=\d+ how="killed by signal 9/)
     assert_status 200, client.get("/hello")
   end
 
   def test_an_application_that_was_not_running_starts_after_the_pool_process_was_replaced
-    Process.kill(:KILL, client("other.test").pid)
+    Process.kill(:KILL, eventually("an instance") { client("other.test").pid })
     replacement(POOL)
     eventually("the other application") { client("other.test").get("/hello").code == "200" }
   end
@@ -99,10 +99,10 @@ class AgentDeathTest < IntegrationTest
 
   def test_a_spawn_server_that_was_killed_does_not_keep_applications_from_starting
     # An instance of an earlier pool process may serve, which needed no spawn server.
-    Process.kill(:KILL, client.pid)
+    Process.kill(:KILL, eventually("an instance") { client.pid })
     eventually("an instance") { client.get("/hello").code == "200" }
     Process.kill(:KILL, the_spawn_server(server).pid)
-    Process.kill(:KILL, client.pid)
+    Process.kill(:KILL, eventually("an instance") { client.pid })
     eventually("an instance") { client.get("/hello").code == "200" }
     made = SampleApps.written(SampleApps.saying("started later"))
     server.graceful { |configuration| configuration.site("later#{rand(1000)}.test", made) }

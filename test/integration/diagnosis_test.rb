@@ -99,7 +99,9 @@ class DiagnosisTest < IntegrationTest
         [/^Step: +#{step}$/, message, cause, remedy].each { |part| assert_match part, page }
       end
       server.log.wait_for(/report=\h+ Step: +#{step}$/, from: @position)
-      [message, cause, remedy].each { |part| assert_match part, server.log.text(@position) }
+      eventually("the whole report") do
+        [message, cause, remedy].each { |part| assert_match part, server.log.text(@position) }
+      end
     end
   end
 end

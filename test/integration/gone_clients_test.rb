@@ -265,10 +265,11 @@ class GoneClientsTest < IntegrationTest
     server.log.count(/event=request\.given_up.*client left/)
   end
 
-  # A second, and what it takes to see it.
+  # A second, and what it takes to see it on a busy machine. Otherwise nobody would notice before
+  # the application goes on.
   def assert_seconds_of_a_moment
     result = nil
-    assert_operator seconds { result = yield }, :<, 2 * Eventually::PATIENCE
+    assert_operator seconds { result = yield }, :<, 10 * Eventually::PATIENCE
     result
   end
 

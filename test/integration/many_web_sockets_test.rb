@@ -31,7 +31,7 @@ class ManyWebSocketsTest < IntegrationTest
       ours = growth.select { |process, _| process.match?(/apache2|httpd|passenger-agent/) }
       assert_operator ours.values.sum, :<, MEMORY_OF_ONE * COUNT
       raws.each(&:close)
-      eventually("all threads free", within: 20) do
+      eventually("all threads free") do
         server.client("http.test").get("/pid").code == "200"
       end
     end

@@ -51,12 +51,12 @@ class PreforkOptionsTest < PreforkTestCase
     made = command(*fixed(1), "--pid-file", path("pid"))
     assert_equal "#{made.pid}\n", File.read(path("pid"))
     made.signal(:USR2)
-    eventually("the end of the predecessor", within: 20) { made.ended? }
+    eventually("the end of the predecessor") { made.ended? }
     successor = made.log[/successor_started pid=(\d+)/, 1]
     assert_equal "#{successor}\n", File.read(path("pid"))
     made.succeed(successor.to_i)
     made.signal(:TERM)
-    eventually("the end of the successor", within: 20) { made.ended? }
+    eventually("the end of the successor") { made.ended? }
     refute_path_exists path("pid")
   end
 
@@ -130,12 +130,12 @@ class PreforkOptionsTest < PreforkTestCase
     inode = File.stat(path("socket")).ino
     assert_equal made.workers, [ask(path("socket")).to_i]
     made.signal(:USR2)
-    eventually("the end of the predecessor", within: 20) { made.ended? }
+    eventually("the end of the predecessor") { made.ended? }
     assert_equal inode, File.stat(path("socket")).ino
     made.succeed(made.log[/successor_started pid=(\d+)/, 1].to_i)
     assert_equal made.workers, [ask(path("socket")).to_i]
     made.signal(:TERM)
-    eventually("the end of the successor", within: 20) { made.ended? }
+    eventually("the end of the successor") { made.ended? }
     refute_path_exists path("socket")
   end
 

@@ -69,7 +69,7 @@ class PreforkStormTest < PreforkTestCase
       yield
       break if number >= rounds && enough.call
     end
-    eventually("wrk's handler", within: 5) do
+    eventually("wrk's handler") do
       handled = File.read("/proc/#{wrk}/status")[/^SigCgt:\s*(\h+)/, 1].hex
       handled.anybits?(1 << (Signal.list["INT"] - 1))
     end

@@ -336,6 +336,7 @@ class UsersTest < IntegrationTest
       uid = Etc.getpwnam("daemon").uid
       2.times { assert_equal [uid] * 2, server.client.json("/")["uid"] }
       assert_equal [uid], server.tree.processes.filter_map { |process| uid_of(process) }.uniq
+      server.log.wait_for(/event=users.not_switched/)
       assert_equal 1, server.log.count(/event=users.not_switched/)
     end
   end
