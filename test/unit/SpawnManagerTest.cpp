@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -123,7 +124,12 @@ public:
         // A stopped spawn server does not answer, so the request certainly waits when the server is
         // killed.
         CPPUNIT_ASSERT_EQUAL(0, ::kill(first, SIGSTOP));
-        TestThread request([this] { startOne(); });
+        std::atomic<bool> begun = false;
+        TestThread request([&] {
+            begun = true;
+            startOne();
+        });
+        CPPUNIT_ASSERT(eventually([&] { return begun.load(); }));
         ::poll(nullptr, 0, 200);
         CPPUNIT_ASSERT_EQUAL(0, ::kill(first, SIGKILL));
         request.join();
@@ -251,15 +257,17 @@ public:
         startOne();
         const pid_t hanging = manager_->spawnServerPid();
         CPPUNIT_ASSERT_EQUAL(0, ::kill(hanging, SIGSTOP));
-        TestThread waiting([this] {
-            thrownBy<TimeoutException>([&] { manager_->start(request(), std::chrono::steady_clock::now() + 10s); });
-        });
-        // Without a spawn server of its own, this start would wait for the one that hangs.
+        const FileDescriptor pidFd = openPidFd(hanging);
+        TestThread waiting([this] { startOne(); });
         auto daemons = request();
         daemons.user = "daemon";
         daemons.group = "daemon";
-        const auto process = manager_->start(daemons, std::chrono::steady_clock::now() + 9s);
+        const auto process = manager_->start(daemons, soon());
         CPPUNIT_ASSERT_EQUAL(SystemUserDatabase().userNamed("daemon")->uid, process.parentUid);
+        // Without a spawn server of its own, this start would have waited until the agent ends the
+        // one that hangs.
+        CPPUNIT_ASSERT(!waitPidFd(pidFd, 0ms));
+        CPPUNIT_ASSERT_EQUAL(0, ::kill(hanging, SIGKILL));
         waiting.join();
     }
 
