@@ -79,6 +79,7 @@ class UserResolverTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheFolderIsNotTouchedWhenTheUserIsGiven);
     CPPUNIT_TEST(testAnAbsoluteStartupFileIsNotChanged);
     CPPUNIT_TEST(testAReplacedUserOrGroupIsNoted);
+    CPPUNIT_TEST(testAnOwnerWhoIsReplacedIsNoted);
     CPPUNIT_TEST(testWhatIsNotGrantedIsRefused);
     CPPUNIT_TEST(testAUserOfAnotherFolderNeedsToOwnTheStartupFile);
     CPPUNIT_TEST_SUITE_END();
@@ -224,6 +225,12 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("user \"carol\" does not exist, so \"nobody\" is used; "
                                          "group \"wheel\" does not exist, so \"nogroup\" is used"),
                              resolver_.resolve(options, true)->note);
+    }
+
+    void testAnOwnerWhoIsReplacedIsNoted() {
+        owners_.files["/srv/blog/config.ru"] = ROOTS;
+        CPPUNIT_ASSERT_EQUAL(std::string("the application's owner, user 0, is root, so \"nobody\" is used"),
+                             resolver_.resolve(options(), true)->note);
     }
 
     void testWhatIsNotGrantedIsRefused() {

@@ -335,8 +335,11 @@ void ResponseSender::refuseBody(const SpoolQuotaExceeded &quota) {
 void ResponseSender::giveUp(int status, apr_status_t cause) {
     bool left = r_->connection->aborted != 0 || cause == APR_INCOMPLETE || APR_STATUS_IS_EOF(cause) ||
                 APR_STATUS_IS_ECONNRESET(cause) || APR_STATUS_IS_ECONNABORTED(cause);
-    ap_log_rerror(APLOG_MARK, left ? APLOG_INFO : APLOG_WARNING, cause, r_,
-                  "event=request.given_up %s status=%d reason=\"%s\" uri=\"%s\"", RequestNotes::subject(r_), status,
+    // A filter has sent the answer by itself: LimitRequestBody's 413.
+    const bool answered = status == AP_FILTER_ERROR;
+    ap_log_rerror(APLOG_MARK, left ? APLOG_INFO : APLOG_WARNING, answered ? APR_SUCCESS : cause, r_,
+                  "event=request.given_up %s status=%d reason=\"%s\" uri=\"%s\"", RequestNotes::subject(r_),
+                  answered ? r_->status : status,
                   left ? "the client left before the end of the request's body" : "the request's body cannot be read",
                   r_->uri);
     breakOff(status);

@@ -9,8 +9,6 @@ namespace Passenger {
 
 namespace {
 
-constexpr std::string_view VARIABLE_PREFIX = "env:";
-
 template <typename Number = unsigned> Number parseNumber(const std::string &key, const std::string &value) {
     Number number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);

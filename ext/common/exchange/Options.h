@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace Passenger {
 
@@ -130,6 +131,8 @@ struct Options {
      *  One path in each line. */
     std::string monitoredFiles;
 
+    /** Begins the names of variables() where options travel in frames. */
+    static constexpr std::string_view VARIABLE_PREFIX = "env:";
     /** Returns values for the process's environment (SetEnv …). Called only when a spawn may
      *  follow, not for each request. */
     std::function<Variables()> variables;

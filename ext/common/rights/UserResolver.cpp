@@ -133,9 +133,11 @@ tl::expected<UserResolver::Choice, std::string> UserResolver::chooseUser(const O
         return Choice{*user, false, ""};
     }
     auto choice = defaultUser(options);
-    if (choice && !options.user.empty()) {
-        addNote(choice->note, fmt::format("user \"{}\" {}, so \"{}\" is used", options.user,
-                                          user ? "is root" : "does not exist", choice->user.name));
+    if (choice) {
+        const std::string who = options.user.empty() ? fmt::format("the application's owner, user {},", owner.uid)
+                                                     : fmt::format("user \"{}\"", options.user);
+        addNote(choice->note,
+                fmt::format("{} {}, so \"{}\" is used", who, user ? "is root" : "does not exist", choice->user.name));
     }
     return choice;
 }

@@ -103,7 +103,7 @@ SpawnPlan SpawnStartup::makePlan() {
 }
 
 /** A child that was taken over could otherwise choose the code that the interpreter runs. */
-Options::Variables SpawnStartup::grantedVariables() const {
+Options::Variables SpawnStartup::grantedVariables() {
     Options::Variables variables = options_.variables ? options_.variables() : Options::Variables();
     const auto grants = tools_.grants.forOptions(options_, std::chrono::steady_clock::now());
     std::erase_if(variables, [&](const auto &variable) {
@@ -115,6 +115,7 @@ Options::Variables SpawnStartup::grantedVariables() const {
             "configuration does not set it to this value\" remedy=\"SetEnv in httpd's configuration instead of "
             ".htaccess\"",
             options_.groupName(), variable.first);
+        ignoredVariables_.push_back(variable.first);
         return true;
     });
     return variables;
@@ -359,6 +360,9 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
     report_.steps.begin(APPLICATION_LOADED);
     Frame load(FrameType::LOAD);
     auto options = options_.toMap();
+    for (const std::string &name : ignoredVariables_) {
+        options.erase(std::string(Options::VARIABLE_PREFIX) + name);
+    }
     options["layout_version"] = std::to_string(unsigned{LAYOUT_VERSION});
     if (options_.speaksHttp()) {
         // The folder may have changed since the settings were received.

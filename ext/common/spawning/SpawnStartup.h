@@ -5,6 +5,7 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "exchange/Options.h"
 #include "io/Frame.h"
@@ -128,7 +129,7 @@ private:
      */
     void endProcess();
     SpawnPlan makePlan();
-    Options::Variables grantedVariables() const;
+    Options::Variables grantedVariables();
     void checkNotCancelled() const;
     void nameOutput();
     /** The next frame that is no STEP. */
@@ -141,6 +142,8 @@ private:
     const Options &options_;
     const Deadline deadline_;
     std::optional<SpawnPlan> plan_;
+    /** Names of variables that the application does not get (event=spawn.variable_ignored). */
+    std::vector<std::string> ignoredVariables_;
     SpawnReport report_;
     bool lostContact_ = false;
     /** Tasks that the user may have until the boot ends; 0: no limit. */
