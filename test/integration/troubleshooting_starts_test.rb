@@ -1,0 +1,188 @@
+# frozen_string_literal: true
+
+require_relative "support/made_users"
+require_relative "support/troubleshooting"
+
+# Applications that do not start, or start with another user or environment than was meant:
+# doc/TROUBLESHOOTING.md#500-at-the-start; boot_failure_test.rb has a library that is missing
+# doc/TROUBLESHOOTING.md#it-works-in-irb-but-not-under-httpd
+# doc/TROUBLESHOOTING.md#an-application-runs-as-the-wrong-user
+class TroubleshootingStartsTest < TroubleshootingTest
+  # Serves if the block of code is true.
+  def self.needing(code)
+    "value = (#{code})\nrun proc { |_env| [200, {}, [value.to_s]] }\n"
+  end
+
+  BUSY = "File.open(File.join(__dir__, 'tmp/gate'), 'r', &:gets)\n"
+
+  serve do |made|
+    made.site("ruby.test",
+              SampleApps.written(needing("ENV['OTHER_RUBY'] || raise('needs another')")))
+    made.site("variable.test", SampleApps.written(needing("ENV.fetch('SECRET_OF_TEST')")))
+    made.site("secret.test", SampleApps.written(needing("File.read('secret')")))
+    made.site("slow.test", SampleApps.written("#{BUSY}#{needing('"served"')}"),
+              "PassengerStartTimeout 3\n")
+    made.site("silent.test", SampleApps.copy("http_app"),
+              "PassengerStartTimeout 3\nPassengerAppStartCommand \"sleep 4714\"\n")
+    made.site("raising.test", SampleApps.written("run proc { |_env| raise KeyError, 'found' }\n"))
+    made.site("threads.test", SampleApps.written(THREADS))
+    made.site("environment.test", SampleApps.written(needing("ENV['RACK_ENV']")))
+    root = SampleApps.written(needing("[ENV['RUBYLIB'], ENV['HARMLESS']].inspect"))
+    File.write("#{root}/public/.htaccess", "SetEnv RUBYLIB /srv/blog/lib\nSetEnv HARMLESS 1\n")
+    made.site("htaccess.test", root,
+              "<Directory \"#{root}/public\">\n  AllowOverride All\n</Directory>\n")
+    users(made) if TestEnvironment.root?
+  end
+
+  THREADS = <<~RUBY
+    def work = $worker = Thread.new { sleep }
+    work
+    run proc { |_env| [200, {}, [$worker.alive? ? "alive" : "dead"]] }
+  RUBY
+
+  def self.users(made)
+    show_user = needing("require 'etc'; Etc.getpwuid.name")
+    %w[roots absent off].each { |name| made.site("#{name}.test", SampleApps.written(show_user)) }
+    roots, = made.sites.last(3).map(&:root)
+    File.chown(0, 0, "#{roots}/config.ru")
+    made.sites.find { |one| one.name == "absent.test" }.directives = "PassengerUser nobody-here\n"
+    shell = SampleApps.written(needing("ENV['OF_SHELL'].inspect"))
+    FileUtils.chown_R(MadeUsers["shell"].name, nil, shell)
+    made.site("shell.test", shell)
+    borrowed = SampleApps.written(show_user)
+    link = File.join(SampleApps.new_folder, "current")
+    File.symlink(borrowed, link)
+    File.lchown(MadeUsers["shell"].uid, MadeUsers["shell"].gid, link)
+    made.site("link.test", link)
+  end
+
+  def test_500_with_another_ruby
+    failed_start("ruby")
+    ruby = File.join(SampleApps.new_folder, "ruby")
+    File.write(ruby, "#!/bin/sh\nOTHER_RUBY=served exec '#{RbConfig.ruby}' \"$@\"\n", perm: 0o755)
+    configure("ruby", "PassengerRuby #{ruby}\n")
+    assert_cured "ruby"
+  end
+
+  def test_500_without_a_variable
+    assert_match(/SetEnv/, report(failed_start("variable")))
+    configure("variable", "SetEnv SECRET_OF_TEST served\n")
+    assert_cured "variable"
+  end
+
+  def test_500_without_permission
+    needs_root "a file that the application may not read"
+    secret = File.join(root("secret"), "secret")
+    File.write(secret, "served", perm: 0o600)
+    text = report(failed_start("secret"))
+    assert_match(/permission denied/i, text)
+    assert_includes text, TestEnvironment::WEB_USER
+    system("chown", TestEnvironment::WEB_USER, secret)
+    restart("secret")
+    assert_cured "secret"
+  end
+
+  def test_500_when_the_time_was_over
+    path = File.join(root("slow"), "tmp/gate")
+    File.mkfifo(path, 0o666)
+    TestEnvironment.hand_over(path)
+    assert_match(/config\.ru:1/, report(failed_start("slow")), "the backtrace says where it waited")
+    configure("slow", "PassengerStartTimeout 60\n")
+    writer = Thread.new { File.open(path, "w") { |gate| gate.puts("go") } }
+    restart("slow")
+    assert_cured "slow"
+  ensure
+    writer&.kill
+  end
+
+  def test_500_of_a_command_that_does_not_listen
+    assert_match(/PORT/, report(failed_start("silent")))
+    configure("silent", "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
+    eventually("an answer") { get("silent", "/head").code == "200" }
+  end
+
+  def test_500_of_a_running_application
+    assert_status 500, get("raising")
+    logged(/App \d+ output: .*event=request\.failed/)
+    logged(/config\.ru:1/)
+    correct("raising", SampleApps.saying("served"))
+    assert_cured "raising"
+  end
+
+  def test_another_environment
+    assert_cured "environment", "production"
+    configure("environment", "PassengerAppEnv development\n")
+    assert_cured "environment", "development"
+  end
+
+  def test_a_variable_of_an_htaccess_file_that_decides_which_code_runs
+    assert_cured "htaccess", '[nil, "1"]'
+    logged(/event=spawn\.variable_ignored .*RUBYLIB/)
+    configure("htaccess", "#{site('htaccess').directives}SetEnv RUBYLIB /srv/blog/lib\n")
+    renew("htaccess") { get("htaccess").body == '["/srv/blog/lib", "1"]' }
+  end
+
+  def test_threads_that_are_missing_in_instances
+    assert_cured "threads", "dead"
+    event = "PhusionPassenger.on_event(:starting_worker_process) { |_forked| work }"
+    correct("threads", THREADS.sub(/^work$/, event))
+    assert_cured "threads", "alive"
+    correct("threads", THREADS)
+    assert_cured "threads", "dead"
+    configure("threads", "PassengerSpawnMethod direct\n")
+    renew("threads") { get("threads").body == "alive" }
+  end
+
+  def test_a_variable_that_only_interactive_shells_read
+    needs_root "a user with a login shell"
+    home = MadeUsers["shell"].home
+    line = "export OF_SHELL=known\n"
+    File.write("#{home}/.bashrc", "case $- in *i*) ;; *) return ;; esac\n#{line}")
+    File.write("#{home}/.profile", ". ~/.bashrc\n")
+    assert_cured "shell", "nil"
+    File.write("#{home}/.profile", line, mode: "a")
+    restart("shell")
+    assert_cured "shell", '"known"'
+  end
+
+  def test_the_startup_file_of_root_and_a_user_who_does_not_exist
+    needs_root "applications change their user"
+    %w[roots absent].each { |name| assert_cured name, "nobody" }
+    assert_includes succeed(STATUS, "--verbose"), "nobody"
+    %w[roots absent].each { |name| logged(/event=spawn\.user_replaced app="#{root(name)}/) }
+    File.chown(Etc.getpwnam("games").uid, nil, "#{root('roots')}/config.ru")
+    restart("roots")
+    assert_cured "roots", "games"
+    configure("absent", "PassengerUser games\n")
+    assert_cured "absent", "games"
+  end
+
+  def test_the_owner_of_the_folder_does_not_count
+    needs_root "applications change their user"
+    games = Etc.getpwnam("games").uid
+    File.chown(games, nil, root("off"))
+    assert_cured "off", TestEnvironment::WEB_USER
+    File.chown(games, nil, "#{root('off')}/config.ru")
+    restart("off")
+    assert_cured "off", "games"
+    server.graceful { |made| made.set("PassengerUserSwitching", "off") }
+    assert_cured "off", "nobody"
+    server.graceful { |made| made.set("PassengerUserSwitching", "on") }
+    assert_cured "off", "games"
+  end
+
+  def test_a_link_of_another_user
+    needs_root "applications change their user"
+    assert_match(/the link .* belongs to user/, failed_start("link"))
+    system("chown", "-h", "root", root("link"))
+    eventually("the application") { get("link").body == TestEnvironment::WEB_USER }
+  end
+
+  private
+
+  # The line of the failed start.
+  def failed_start(name)
+    assert_status 500, get(name)
+    logged(/event=spawn\.failed app="#{Regexp.escape(root(name))}.*report=/)
+  end
+end
