@@ -88,7 +88,8 @@ class TroubleshootingLoadTest < TroubleshootingTest
       assert_status 504, get("hung", "/slow?seconds=60")
       logged(/event=request\.failed .*the application worked on the request for/)
       logged(/event=instance\.hung/)
-      server.log.wait_for(/bodies\.rb:\d+:in `slow'/, from: @log_position, within: 10)
+      server.log.wait_for(/bodies\.rb:\d+:in [`'](?:Object#)?slow'/,
+                          from: @log_position, within: 10)
     end
     configure("hung", "PassengerMaxRequestTime 1\n<Location /slow>\n" \
                       "  PassengerMaxRequestTime 60\n</Location>\n")

@@ -30,6 +30,13 @@ class ValidateInstallTest < IntegrationTest
     made.site("again.test", made.sites.last.root, "")
     made.site("node.test", SampleApps.written("", "app.js"), "PassengerNodejs /opt/missing/node\n")
     made.site("static.test", SampleApps.written("", "nothing.txt"), "")
+    # httpd answers the top itself.
+    page = SampleApps.written(SampleApps.saying("page"))
+    File.write(File.join(page, "public/index.html"), "page")
+    made.site("page.test", page, "")
+    made.site("redirected.test", SampleApps.written(SampleApps.saying("redirected")),
+              "RedirectMatch ^/$ /login\n")
+    made.site("forbidden.test", SampleApps.written("", "nothing.txt"), "Redirect 403 /\n")
     made.site("unknown.test", SampleApps.written("{}", "package.json"), "")
     made.site("gone.test", SampleApps.written("", "nothing.txt"),
               "PassengerAppRoot /var/empty/missing\n")
@@ -51,7 +58,9 @@ class ValidateInstallTest < IntegrationTest
     assert_equal ["error", "its folder /var/empty/missing does not exist"],
                  gone.values_at("level", "text")
     loads = findings.find { |one| one["subject"] == "httpd's configuration" }
-    assert_match(/\Aloads mod_passenger, and has 6 applications\z/, loads["text"])
+    assert_match(/\Aloads mod_passenger, and has 8 applications\z/, loads["text"])
+    assert_empty(findings.select { |one| one["subject"].include?("forbidden.test") })
+    %w[page redirected].each { |name| refute_empty subject(findings, root(name)), name }
   end
 
   def test_a_folder_that_only_seems_to_be_an_application_is_a_warning
@@ -74,11 +83,21 @@ class ValidateInstallTest < IntegrationTest
     TestEnvironment.hand_over(root("closed")) if TestEnvironment.root?
   end
 
+  def test_the_user_who_is_used_instead_of_root_is_a_warning
+    needs_root "the owner of files counts"
+    File.chown(0, 0, File.join(root("blog"), "config.ru"))
+    warning = subject(validate, root("blog")).find { |one| one["level"] == "warning" }
+    assert_match(/the owner of the startup file is root/, warning["text"])
+  ensure
+    TestEnvironment.hand_over(root("blog")) if TestEnvironment.root?
+  end
+
   def test_a_broken_configuration_is_an_error_with_httpds_line
     broken = File.join(scratch, "broken.conf")
     File.write(broken, "#{File.read(configuration_file)}\nPassengerMinInstances many\n")
     finding = validate(broken).find { |one| one["subject"] == "httpd's configuration" }
     assert_equal "error", finding["level"]
+    assert_match(/\A\S+ -t -f #{broken}\z/, finding["remedy"])
     without = File.join(scratch, "without.conf")
     File.write(without, File.read(configuration_file).gsub(/^.*[Pp]assenger.*$/, ""))
     finding = validate(without).find { |one| one["subject"] == "httpd's configuration" }

@@ -21,6 +21,7 @@ class AppCheckTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAStartupFileThatIsMissingOrUnreadableIsNamed);
     CPPUNIT_TEST(testAnInterpreterThatIsMissingOrDoesNotRunIsNamed);
     CPPUNIT_TEST(testRootRunsNoProgramOfOthers);
+    CPPUNIT_TEST(testRootRunsNoProgramThatIsNoInterpreter);
     CPPUNIT_TEST_SUITE_END();
 
     std::string folder_;
@@ -58,7 +59,7 @@ public:
         app_.user = "nobody";
         app_.type = "node";
         app_.startupFile = "app.js";
-        app_.interpreter = "/bin/cat";
+        app_.interpreter = "ruby";
     }
     void tearDown() override {
         std::filesystem::remove_all(folder_);
@@ -68,7 +69,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(), problems());
         const std::vector<Finding> all = AppCheck().check(app_);
         CPPUNIT_ASSERT(std::any_of(all.begin(), all.end(), [](const Finding &finding) {
-            return finding.text.starts_with("interpreter /bin/cat: cat ");
+            return finding.text.starts_with("interpreter ruby: ruby ");
         }));
     }
 
@@ -92,8 +93,9 @@ public:
                              problems());
         app_.interpreter = "no-such-node";
         CPPUNIT_ASSERT(has(problems(), "no-such-node is not in PATH: apt-get install nodejs, or name its path by"));
-        app_.interpreter = "/bin/false";
-        CPPUNIT_ASSERT(has(problems(), "/bin/false does not run"));
+        // Root would not try.
+        app_.interpreter = program("#!/bin/sh\nexit 1\n");
+        CPPUNIT_ASSERT_EQUAL(::geteuid() != 0, has(problems(), app_.interpreter + " does not run"));
     }
 
     void testRootRunsNoProgramOfOthers() {
@@ -101,6 +103,15 @@ public:
         app_.interpreter = program("#!/bin/sh\ntouch " + folder_ + "/ran\n");
         CPPUNIT_ASSERT_EQUAL(std::string(), problems());
         CPPUNIT_ASSERT_EQUAL(::geteuid() != 0, std::filesystem::exists(folder_ + "/ran"));
+    }
+
+    void testRootRunsNoProgramThatIsNoInterpreter() {
+        app_.interpreter = "/bin/cat";
+        const std::vector<Finding> all = AppCheck().check(app_);
+        const bool ran = std::any_of(all.begin(), all.end(), [](const Finding &finding) {
+            return finding.text.starts_with("interpreter /bin/cat: cat ");
+        });
+        CPPUNIT_ASSERT_EQUAL(::geteuid() != 0, ran);
     }
 };
 

@@ -250,8 +250,9 @@ public:
     }
 
     void testVariablesOfLoadersNeedAGrant() {
-        for (const char *name : {"LD_PRELOAD", "RUBYOPT", "RUBYLIB", "GEM_HOME", "BUNDLE_GEMFILE", "NODE_OPTIONS",
-                                 "PYTHONPATH", "PATH", "BASH_ENV", "BASH_FUNC_ls%%"}) {
+        for (const char *name :
+             {"PASSENGER_NATIVE", "PASSENGER_PRELOAD_BUNDLER", "OPENSSL_CONF", "LD_PRELOAD", "RUBYOPT", "RUBYLIB",
+              "GEM_HOME", "BUNDLE_GEMFILE", "NODE_OPTIONS", "PYTHONPATH", "PATH", "BASH_ENV", "BASH_FUNC_ls%%"}) {
             CPPUNIT_ASSERT_MESSAGE(name, !grants_.allowsVariable(name, "/tmp/evil"));
         }
         CPPUNIT_ASSERT(grants_.allowsVariable("GEM_HOME", "/srv/gems"));

@@ -126,7 +126,8 @@ inline constexpr std::array APPLICATION{
               "most. 0: no limit"},
     Directive{"PassengerRequestQueueOverflowStatusCode", Context::APPLICATION,
               number(&Settings::requestQueueOverflowStatusCode, 400, 599).readBy(Reader::HTTPD), "503",
-              "status of the answer to a request that is refused because too many wait already. No instance has begun "
+              "status of the answer to a request that is refused because too many wait already, or because the "
+              "application holds its share of httpd's threads. No instance has begun "
               "it; by a status that the application itself never answers a balancer knows that it may give the request "
               "to another host (scale-out/README.md)"},
     Directive{"PassengerQueueTarget", Context::APPLICATION,

@@ -125,7 +125,8 @@ void run(apr_pool_t *pool, server_rec *main) {
         answer = {{"url", Origins::url()}, {"served", false}, {"problem", problem.what()}};
     }
     theCache = nullptr;
-    std::printf("%s%s\n", ExplainWords::LINE, answer.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    // What .htaccess runs may have left a line without its end.
+    std::printf("\n%s%s\n", ExplainWords::LINE, answer.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
     std::fflush(stdout);
 }
 

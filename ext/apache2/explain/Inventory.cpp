@@ -12,6 +12,7 @@
 #include "apache2/explain/Unserved.h"
 
 extern "C" {
+#include <apr_uri.h>
 #include <unixd.h>
 }
 
@@ -53,10 +54,11 @@ Paths pathsOf(const server_rec *server) {
 }
 
 /** For people, who may give it to passenger-config explain. */
-std::string urlOf(const server_rec *server, const std::string &path) {
-    const apr_port_t named = server->port != 0 || server->addrs == nullptr ? server->port : server->addrs->host_port;
-    const std::string port = named != 0 && named != DEFAULT_HTTP_PORT ? ":" + std::to_string(named) : "";
-    return std::string("http://") + (server->server_hostname != nullptr ? server->server_hostname : "") + port + path;
+std::string urlOf(const request_rec *r, const std::string &path) {
+    const std::string scheme = ap_http_scheme(r);
+    const apr_port_t port = r->connection->local_addr->port;
+    return scheme + "://" + (r->server->server_hostname != nullptr ? r->server->server_hostname : "") +
+           (port == apr_uri_port_of_scheme(scheme.c_str()) ? "" : ":" + std::to_string(port)) + path;
 }
 
 /** What an inventory has so far. */
@@ -64,22 +66,34 @@ struct Found {
     const Settings &global;
     StartupFileCache &files;
     std::set<std::string> names{};
+    /** Folder and reason. */
+    std::set<std::pair<std::string, std::string>> mistakes{};
     Json applications = Json::array();
     Json unserved = Json::array();
 
-    void look(apr_pool_t *pool, server_rec *server, const std::string &path) {
+    /** @return whether an application serves the path */
+    bool serves(apr_pool_t *pool, server_rec *server, const std::string &path) {
         const MadeRequest made = MadeRequest::at(pool, server, path.c_str());
-        Json entry{{"url", urlOf(server, path)}, {"virtual_host", AppForm::describe(server)}};
-        if (const Route *route = AppForm::routeOf(made)) {
-            if (names.insert(route->appName).second) {
-                entry["application"] = AppForm::describe(made.r, *route, global, files);
-                applications.push_back(std::move(entry));
-            }
-        } else if (Unserved::isMistake(made, files)) {
+        const Route *route = AppForm::routeOf(made);
+        if (route != nullptr && names.insert(route->appName).second) {
+            applications.push_back(
+                {{"url", urlOf(made.r, path)}, {"application", AppForm::describe(made.r, *route, global, files)}});
+        } else if (route == nullptr && Unserved::isMistake(made, files)) {
             const char *root = ap_document_root(made.r);
-            entry["document_root"] = root != nullptr ? root : "";
-            entry["reason"] = Unserved::reason(made, files);
-            unserved.push_back(std::move(entry));
+            const std::string folder = root != nullptr ? root : "";
+            std::string reason = Unserved::reason(made, files);
+            // Two virtual hosts of one site, for the ports 80 and 443, have the same.
+            if (mistakes.emplace(folder, reason).second) {
+                unserved.push_back(
+                    {{"url", urlOf(made.r, path)}, {"document_root", folder}, {"reason", std::move(reason)}});
+            }
+        }
+        return route != nullptr;
+    }
+    void look(apr_pool_t *pool, server_rec *server, const std::string &path) {
+        // httpd may answer the top itself, by an index.html or a redirect.
+        if (!serves(pool, server, path)) {
+            serves(pool, server, path + (path.ends_with('/') ? "" : "/") + "passenger-validate-install");
         }
     }
 };

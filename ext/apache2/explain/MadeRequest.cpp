@@ -169,7 +169,9 @@ MadeRequest MadeRequest::of(apr_pool_t *pool, server_rec *main, const char *url)
 
 MadeRequest MadeRequest::at(apr_pool_t *pool, server_rec *server, const char *path) {
     MadeRequest made;
-    const apr_port_t port = server->port != 0 ? server->port : DEFAULT_HTTP_PORT;
+    const apr_port_t ofAddress = server->addrs != nullptr ? server->addrs->host_port : 0;
+    const apr_port_t named = server->port != 0 ? server->port : ofAddress;
+    const apr_port_t port = named != 0 ? named : DEFAULT_HTTP_PORT;
     conn_rec *connection = makeConnection(pool, server, ANY_ADDRESS, port);
     made.follow(connection, server->server_hostname != nullptr ? server->server_hostname : "", path, server);
     return made;

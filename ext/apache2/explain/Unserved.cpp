@@ -1,5 +1,7 @@
 #include "apache2/explain/Unserved.h"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -24,6 +26,13 @@ std::string orEmpty(const char *text) {
 bool hasHandler(const request_rec *r) {
     const auto *core = static_cast<const core_dir_config *>(ap_get_core_module_config(r->per_dir_config));
     return core->handler != nullptr || core->expr_handler != nullptr;
+}
+
+/** Whether this process, which has the rights of httpd's user, may not look into the folder. */
+bool cannotSearch(const char *folder) {
+    struct stat status {};
+    const std::string inside = orEmpty(folder) + "/.";
+    return folder != nullptr && stat(inside.c_str(), &status) != 0 && errno == EACCES;
 }
 
 std::string answerOf(const MadeRequest &made) {
@@ -77,8 +86,11 @@ std::string reason(const MadeRequest &made, StartupFileCache &files) {
 bool isMistake(const MadeRequest &made, StartupFileCache &files) {
     request_rec *r = made.r;
     const Settings &settings = Settings::of(r);
-    if (made.outcome != OK || !settings.isEnabled() || r->proxyreq != PROXYREQ_NONE || hasHandler(r)) {
-        return made.outcome == HTTP_FORBIDDEN;
+    if (!settings.isEnabled() || r->proxyreq != PROXYREQ_NONE || hasHandler(r)) {
+        return false;
+    }
+    if (made.outcome != OK) {
+        return made.outcome == HTTP_FORBIDDEN && cannotSearch(ap_document_root(r));
     }
     const AppFinder app(r, settings, files);
     if (app.appRoot == nullptr || app.error == 0) {

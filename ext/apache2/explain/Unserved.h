@@ -12,7 +12,8 @@ namespace Passenger::Unserved {
 std::string reason(const MadeRequest &made, StartupFileCache &files);
 
 /** Whether it is likely a mistake: httpd's user cannot look for the application, or its startup
- *  file has a name that is not looked for. A folder without an application is none. */
+ *  file has a name that is not looked for. A folder without an application is none, nor is an
+ *  answer that httpd's configuration gives. */
 bool isMistake(const MadeRequest &made, StartupFileCache &files);
 
 }  // namespace Passenger::Unserved

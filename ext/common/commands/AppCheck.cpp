@@ -31,13 +31,15 @@ const char *packageOf(const AppStatus &app) {
     return app.type == "rack" ? "ruby" : app.type == "node" ? "nodejs" : "python3";
 }
 
+/** By its name, with or without a version: code that .htaccess runs may have named any program. */
+bool isInterpreter(const std::string &name) {
+    const std::string plain = name.substr(0, name.find_first_of("0123456789"));
+    const bool versioned = name.find_first_not_of("0123456789.", plain.size()) == std::string::npos;
+    return versioned && (plain == "ruby" || plain == "node" || plain == "nodejs" || plain == "python");
+}
+
 /** Whether root alone can change the program: the file itself and each folder on the way. */
-bool isRootsOwn(const std::string &program) {
-    std::error_code problem;
-    std::filesystem::path path = std::filesystem::canonical(program, problem);
-    if (problem) {
-        return false;
-    }
+bool isRootsOwn(std::filesystem::path path) {
     for (;; path = path.parent_path()) {
         struct stat status {};
         if (::stat(path.c_str(), &status) != 0 || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
@@ -49,9 +51,11 @@ bool isRootsOwn(const std::string &program) {
     }
 }
 
-/** Also for a program of the user who asks. */
+/** A user may run what he names. */
 bool mayRun(const std::string &program) {
-    return ::geteuid() != 0 || isRootsOwn(program);
+    std::error_code problem;
+    const std::filesystem::path path = std::filesystem::canonical(program, problem);
+    return ::geteuid() != 0 || (!problem && isInterpreter(path.filename().string()) && isRootsOwn(path));
 }
 
 /** @return whether the folder is there, and its user may enter it */
@@ -70,7 +74,8 @@ bool checkFolder(const AppStatus &app, const std::string &subject, std::vector<F
                             fmt::format("chmod o+x {}", singleLine(*folder))});
         return false;
     }
-    findings.push_back({Level::FINE, subject, fmt::format("{} may enter {}", singleLine(app.user), root)});
+    findings.push_back(
+        {Level::FINE, subject, app.user.empty() ? root : fmt::format("{} may enter {}", singleLine(app.user), root)});
     return true;
 }
 
@@ -110,7 +115,7 @@ std::vector<Finding> AppCheck::checkNativeCode(const std::string &subject, const
     const ProgramOutput &output = ask(
         nativeFolders_, ruby,
         {"-e", "require ARGV[0]; puts PhusionPassenger::Native.folder_name", root + "/lib/passenger/base/native.rb"},
-        ProgramOutput::Trust::FULL);
+        ProgramOutput::Trust::NONE);
     if (!output.succeeded) {
         return {};
     }
@@ -136,8 +141,9 @@ void AppCheck::checkInterpreter(const AppStatus &app, const std::string &subject
         return;
     }
     if (!mayRun(program)) {
-        findings.push_back({Level::FINE, subject,
-                            fmt::format("interpreter {}; root does not run it, since others may write it", shown)});
+        findings.push_back(
+            {Level::FINE, subject,
+             fmt::format("interpreter {}; root runs only ruby, node and python, and only files of its own", shown)});
         return;
     }
     const ProgramOutput &output = ask(versions_, program, {"--version"}, ProgramOutput::Trust::NONE);

@@ -1,5 +1,7 @@
 #include "commands/ConfiguredApps.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <string>
 
@@ -18,6 +20,15 @@ namespace {
 
 using Json = nlohmann::json;
 using Level = Finding::Level;
+
+/** What is worth saying about the application beside AppCheck's findings. */
+void note(const Json &app, std::vector<Finding> &findings) {
+    const std::string subject = fmt::format("application {}", singleLine(app.at("name").get<std::string>()));
+    const std::string user = app.at("user_note").get<std::string>();
+    if (!user.empty()) {
+        findings.push_back({Level::WARNING, subject, singleLine(user), "chown its startup file, or PassengerUser"});
+    }
+}
 
 AppStatus appOf(const Json &app) {
     AppStatus result;
@@ -45,7 +56,8 @@ Finding findingOf(const Json &url, const std::string &httpdUser) {
 std::string complaintOf(const std::string &output) {
     const auto lines = split(output + "\n", '\n');
     const auto found = std::find_if(lines.begin(), lines.end(), [](const std::string &line) { return !line.empty(); });
-    return found == lines.end() ? "it printed nothing" : singleLine(*found);
+    constexpr std::size_t LONGEST = 500;
+    return found == lines.end() ? "it printed nothing" : singleLine(found->substr(0, LONGEST));
 }
 
 }  // namespace
@@ -57,8 +69,13 @@ ConfiguredApps ConfiguredApps::of(const Arguments &arguments) {
         return {{}, {{Level::ERROR, "httpd", "is not in PATH", "apt-get install apache2, or name it by --httpd"}}};
     }
     const HttpdAnswer answer = HttpdAnswer::of(program, ExplainWords::ALL, arguments);
+    const std::string test =
+        fmt::format("{} -t{}", program, arguments.has("config") ? " -f " + arguments.value("config") : "");
+    if (answer.cutOff) {
+        return {{}, {{Level::WARNING, SUBJECT, fmt::format("{} takes too long to read it", program), test}}};
+    }
     if (!answer.succeeded) {
-        return {{}, {{Level::ERROR, SUBJECT, complaintOf(answer.output), fmt::format("{} configtest", program)}}};
+        return {{}, {{Level::ERROR, SUBJECT, complaintOf(answer.output), test}}};
     }
     if (answer.text.empty()) {
         return {{},
@@ -73,10 +90,11 @@ ConfiguredApps ConfiguredApps::of(const Arguments &arguments) {
                     {{Level::WARNING, SUBJECT,
                       fmt::format("its applications cannot be listed: {}",
                                   singleLine(document.at("problem").get<std::string>())),
-                      "ask as root: sudo"}}};
+                      ::geteuid() == 0 ? test : "ask as root: sudo"}}};
         }
         for (const Json &one : document.at("applications")) {
             result.apps.push_back(appOf(one.at("application")));
+            note(one.at("application"), result.findings);
         }
         result.findings.push_back({Level::FINE, SUBJECT,
                                    fmt::format("loads mod_passenger, and has {} application{}", result.apps.size(),
@@ -88,8 +106,9 @@ ConfiguredApps ConfiguredApps::of(const Arguments &arguments) {
     } catch (const Json::exception &error) {
         result.findings.push_back(
             {Level::WARNING, SUBJECT,
-             fmt::format("httpd's answer is malformed, perhaps by code that a .htaccess file runs: {}", error.what()),
-             fmt::format("{} configtest", program)});
+             fmt::format("httpd's answer is malformed, perhaps by code that a .htaccess file runs: {}",
+                         singleLine(error.what())),
+             test});
     }
     return result;
 }

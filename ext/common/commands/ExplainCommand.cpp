@@ -144,8 +144,8 @@ int explainUrl(const Arguments &arguments) {
     try {
         return print(ask(arguments), arguments);
     } catch (const Json::exception &error) {
-        throw CommandFailureException(
-            fmt::format("httpd's answer is malformed, perhaps by code that a .htaccess file runs: {}", error.what()));
+        throw CommandFailureException(fmt::format(
+            "httpd's answer is malformed, perhaps by code that a .htaccess file runs: {}", singleLine(error.what())));
     }
 }
 

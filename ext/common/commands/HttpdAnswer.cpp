@@ -21,10 +21,12 @@ HttpdAnswer HttpdAnswer::of(const std::string &program, const std::string &quest
         words.insert(words.end(), {"-f", arguments.value("config")});
     }
     const ProgramOutput output = ProgramOutput::of(program, words, ProgramOutput::Trust::NONE);
-    HttpdAnswer answer{output.succeeded, "", output.text};
+    HttpdAnswer answer{output.succeeded, output.cutOff, "", output.text};
     // The last line counts: what .htaccess runs comes before.
     for (const std::string &line : split(output.text + "\n", '\n')) {
-        answer.text = line.starts_with(LINE) ? line.substr(LINE.size()) : answer.text;
+        if (line.starts_with(LINE)) {
+            answer.text = line.substr(LINE.size());
+        }
     }
     return answer;
 }

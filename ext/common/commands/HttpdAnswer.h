@@ -11,6 +11,8 @@ namespace Passenger {
 struct HttpdAnswer {
     /** Of the exit status: the configuration has no mistake. */
     bool succeeded = false;
+    /** It took too long, or printed too much. */
+    bool cutOff = false;
     /** A JSON object; empty: its configuration loads no mod_passenger that answers. */
     std::string text;
     /** All that the program has printed. */

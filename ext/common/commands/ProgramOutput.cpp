@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::chrono::milliseconds INTERVAL{50};
 /** Bytes. Beyond them the program is killed. */
-constexpr std::size_t LONGEST = 4 * 1024 * 1024;
+constexpr std::size_t LONGEST = std::size_t{64} * 1024 * 1024;
 
 /** What httpd's configuration refers to, as Debian's envvars sets it. */
 std::vector<std::string> environmentWithoutSecrets() {
@@ -78,6 +78,7 @@ ProgramOutput ProgramOutput::of(const std::string &program, const std::vector<st
     while (status && readUntil(std::chrono::steady_clock::now())) {
     }
     output.succeeded = status == 0;
+    output.cutOff = !status;
     if (trust == Trust::NONE) {
         ::kill(-pid, SIGKILL);
     }

@@ -10,6 +10,8 @@ namespace Passenger {
 struct ProgramOutput {
     /** Of the wait status; false also: it could not be started or took too long. */
     bool succeeded = false;
+    /** It was killed, since it took too long or printed too much. */
+    bool cutOff = false;
     /** Stdout and stderr, without line breaks at the end. */
     std::string text;
 

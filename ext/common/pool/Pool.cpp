@@ -88,7 +88,7 @@ void Pool::asyncGet(const Options &options, const GetCallback &callback) {
     SessionPtr session;
     try {
         session = get(options);
-    } catch (const IOException &error) {
+    } catch (const RefusedException &error) {
         callback(tl::make_unexpected(GetFailure{GetFailure::Reason::SHUTTING_DOWN, error.what()}));
         return;
     }
@@ -98,7 +98,7 @@ void Pool::asyncGet(const Options &options, const GetCallback &callback) {
 QueueHostPtr Pool::host(const Options &options) {
     const PoolGuard guard(context_);
     if (context_.shuttingDown) {
-        throw IOException(SHUTTING_DOWN.summary);
+        throw RefusedException(SHUTTING_DOWN.status(), "", SHUTTING_DOWN.summary);
     }
     if (!sender_) {
         sender_ = std::make_unique<LocalSender>(*this);

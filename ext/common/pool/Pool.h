@@ -79,7 +79,7 @@ public:
 
     /**
      * A session with an application, not yet started. Does not wait for an instance.
-     * @throws IOException (shutting down), SystemException
+     * @throws RefusedException (shutting down), SystemException
      */
     SessionPtr get(const Options &options);
     /** The same by a callback, which runs before this returns, without locks held. */
@@ -96,7 +96,7 @@ public:
     Attachment attach(const Options &options, Generation unusable = Generation());
     /**
      * What one session with an application needs of this process.
-     * @throws IOException (shutting down), SystemException
+     * @throws RefusedException (shutting down), SystemException
      */
     QueueHostPtr host(const Options &options) EXCLUDES(poolLock);
     /** Ends everything, for good. Waiting requests are refused. */

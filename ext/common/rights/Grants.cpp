@@ -64,15 +64,22 @@ constexpr std::array LIMITS{
 constexpr const char *LIMITED = "limited";
 
 /**
- * Variables that decide which code a loader, an interpreter or a shell runs (ld.so(8), ruby(1),
- * node(1), python(1), bash(1), perlrun(1), the manual of Bundler). A name with a star stands for
- * all with this beginning.
+ * Variables that decide which code a loader, a library, an interpreter or a shell runs (ld.so(8),
+ * ruby(1), node(1), python(1), bash(1), zsh(1), perlrun(1), java(1), openssl-env(7), the manuals of
+ * Bundler and Bootsnap), and those of the agent itself. A name with a star stands for all with this
+ * beginning.
  */
-constexpr std::array<std::string_view, 25> LOADERS{
-    "LD_*",  "GLIBC_*",  "MALLOC_*",  "GCONV_PATH",   "LOCPATH",    "RUBYOPT",      "RUBYLIB", "RUBYSHELL", "RUBY_ROOT",
-    "GEM_*", "BUNDLE_*", "BUNDLER_*", "NODE_OPTIONS", "NODE_PATH",  "NPM_CONFIG_*", "PYTHON*", "PERL*",     "PATH",
-    "HOME",  "SHELL",    "BASH_ENV",  "ENV",          "BASH_FUNC*", "SHELLOPTS",    "IFS",
-};
+constexpr std::array LOADERS = std::to_array<std::string_view>({
+    // clang-format off
+    "LD_*", "GLIBC_*", "MALLOC_*", "GCONV_PATH", "LOCPATH", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES",
+    "RUBYOPT", "RUBYLIB", "RUBYSHELL", "RUBY_ROOT", "GEM_*", "BUNDLE_*", "BUNDLER_*", "BOOTSNAP_CACHE_DIR",
+    "NODE_OPTIONS", "NODE_PATH", "NPM_CONFIG_*", "PYTHON*", "PERL*",
+    "PATH", "HOME", "SHELL", "BASH_ENV", "ENV", "BASH_FUNC*", "SHELLOPTS", "IFS", "ZDOTDIR",
+    "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "PHPRC", "PHP_INI_SCAN_DIR", "LUA_INIT*",
+    "ERL_FLAGS", "ERL_AFLAGS", "ERL_ZFLAGS", "ERL_LIBS", "DOTNET_STARTUP_HOOKS",
+    "PASSENGER_NATIVE", "PASSENGER_PRELOAD_BUNDLER",
+    // clang-format on
+});
 
 /** PassengerGroup: the group of the startup file (UserResolver::STARTUP_FILE_GROUP). */
 constexpr const char *ANY_GROUP = "!STARTUP_FILE!";

@@ -195,7 +195,7 @@ void Connection::attach(const Frame &frame) {
         }
         answer(attached, descriptors);
     } catch (const RefusedException &refusal) {
-        // The refusal is already in the log, under its report id.
+        // The log has it already, under its report id; or the pool shuts down.
         refuse(refusal.status(), refusal.what(), refusal.reportId());
     } catch (const std::exception &error) {
         Log::error("event=attach.failed app=\"{}\" error=\"{}\"", options.groupName(), error.what());

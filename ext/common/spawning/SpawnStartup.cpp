@@ -91,7 +91,12 @@ SpawnPlan SpawnStartup::makePlan() {
         throw SpawnException(runAs.error());
     }
     if (!runAs->note.empty()) {
-        Log::warn("event=spawn.user_replaced app=\"{}\" note=\"{}\"", options_.groupName(), runAs->note);
+        // Code that belongs to root, for the default user to run, may be on purpose.
+        if (options_.user.empty() && options_.group.empty()) {
+            Log::notice("event=spawn.user_replaced app=\"{}\" note=\"{}\"", options_.groupName(), runAs->note);
+        } else {
+            Log::warn("event=spawn.user_replaced app=\"{}\" note=\"{}\"", options_.groupName(), runAs->note);
+        }
     }
     tools_.appUsers.note(options_.groupName(), *runAs);
     report_.runAs = *runAs;
