@@ -25,7 +25,9 @@ using Level = Finding::Level;
 void note(const Json &app, std::vector<Finding> &findings) {
     const std::string subject = fmt::format("application {}", singleLine(app.at("name").get<std::string>()));
     const std::string user = app.at("user_note").get<std::string>();
-    if (!user.empty()) {
+    // What is missing is AppCheck's finding.
+    const bool isThere = app.at("problem").get<std::string>().empty();
+    if (isThere && !user.empty()) {
         findings.push_back({Level::WARNING, subject, singleLine(user), "chown its startup file, or PassengerUser"});
     }
 }
