@@ -115,9 +115,9 @@ module PhusionPassenger
     def test_the_layout_of_the_native_code_is_that_of_the_library
       source = NativeBuilder::SOURCES.map { |file| File.read(file) }.join
       { CHANNEL_OFFSET: Layout::Request::CHANNEL_OFFSET, CELL_LENGTH: Layout::Claims::CELL_LENGTH,
-        ANSWERED_OFFSET: Layout::Claims::ANSWERED_OFFSET,
-        TICKETS_OFFSET: Layout::Withdrawals::TICKETS_OFFSET,
-        CHANNELS: Layout::Withdrawals::SLOTS }.each do |name, value|
+        CELL_ANSWERED: Layout::Claims::ANSWERED_OFFSET,
+        MARKS_OFFSET: Layout::Withdrawals::TICKETS_OFFSET,
+        MARKS: Layout::Withdrawals::SLOTS }.each do |name, value|
         assert_match(/\b#{name} = #{value}\b/, source)
       end
     end
