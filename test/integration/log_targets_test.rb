@@ -28,6 +28,10 @@ class LogTargetsTest < IntegrationTest
       server.client.get("/stderr?text=before")
       @log.wait_for(/before/)
       Process.kill(:KILL, program.pid)
+      # Until it has died, it may take a line with it.
+      eventually("its end") do
+        server.tree.matching(/\btee\b/).none? { |one| one.pid == program.pid }
+      end
       server.client.get("/stderr?text=meanwhile")
       @log.wait_for(/meanwhile/)
       refute_equal program.pid, server.tree.matching(/\btee\b/).first.pid

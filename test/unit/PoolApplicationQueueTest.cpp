@@ -315,7 +315,11 @@ public:
         Frame fetch(FrameType::FETCH);
         fetch.add(addChannel(attachment.groupSlot, 1).value());
         CPPUNIT_ASSERT(eventually([&] {
-            instances_->send(0, fetch);
+            try {
+                instances_->send(0, fetch);
+            } catch (const SystemException &) {
+                // The agent has just ended the instance.
+            }
             return log_->contains("reads no answer");
         }));
     }
