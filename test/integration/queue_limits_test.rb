@@ -1,9 +1,12 @@
 # frozen_string_literal: true
 
+require_relative "support/busy_instance"
 require_relative "support/integration_test"
 
 # How many requests may wait for an instance, and how long.
 class QueueLimitsTest < IntegrationTest
+  include BusyInstance
+
   PATIENCE = 1
 
   serve do |made|
@@ -104,22 +107,10 @@ class QueueLimitsTest < IntegrationTest
 
   private
 
-  # Runs the block while a request keeps the application's only instance.
+  # The application has only one.
   def while_busy(site)
     wait_for_instance(site)
-    path = fifo("fifo-#{rand(1 << 32)}")
-    started = "#{path}-started"
-    # On a machine that stalls, this request itself may wait too long.
-    busy = Thread.new do
-      20.times.find do
-        server.client(site, timeout: 60).get("/wait?fifo=#{path}&started=#{started}").code == "200"
-      end
-    end
-    eventually("the instance is busy") { File.exist?(started) }
-    yield
-  ensure
-    release(path) if busy
-    busy&.join
+    super
   end
 
   # The first requests may wait too long for the start of the instance.

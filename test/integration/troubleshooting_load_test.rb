@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "support/busy_instance"
 require_relative "support/troubleshooting"
 
 # Requests that wait, hang or get no whole answer:
@@ -9,6 +10,8 @@ require_relative "support/troubleshooting"
 # doc/TROUBLESHOOTING.md#504
 # doc/TROUBLESHOOTING.md#memory-grows: replacement_test.rb has its first two rows
 class TroubleshootingLoadTest < TroubleshootingTest
+  include BusyInstance
+
   ONE = "PassengerMaxInstances 1\n"
 
   # An answer for each reason of 502, and for what follows it.
@@ -58,7 +61,7 @@ class TroubleshootingLoadTest < TroubleshootingTest
   RUBY
 
   def test_503_of_a_full_queue
-    while_busy("full") do
+    while_busy("full.test") do
       asked = []
       eventually("a refusal") do
         asked << Thread.new { get("full", "/hello").code }
@@ -73,7 +76,7 @@ class TroubleshootingLoadTest < TroubleshootingTest
   end
 
   def test_504_of_a_request_that_waited
-    while_busy("late") do
+    while_busy("late.test") do
       assert_status 504, get("late", "/hello")
       logged(/event=request\.\w+ .*no instance began the request within/)
       configure("late", "PassengerMaxInstances 3\nPassengerMaxRequestQueueTime 1\n")
@@ -157,20 +160,5 @@ class TroubleshootingLoadTest < TroubleshootingTest
     assert_status 502, get(name)
   rescue EOFError
     assert_equal "broken", name
-  end
-
-  # Runs the block while a request keeps an instance.
-  def while_busy(name)
-    path = fifo(name)
-    started = File.join(scratch, "started")
-    # On a machine that stalls, the request itself may wait too long.
-    busy = Thread.new do
-      20.times.find { get(name, "/wait?fifo=#{path}&started=#{started}").code == "200" }
-    end
-    eventually("the instance is busy") { File.exist?(started) }
-    yield
-  ensure
-    release(path) if path
-    busy&.join
   end
 end

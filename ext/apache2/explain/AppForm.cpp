@@ -10,6 +10,7 @@
 
 #include "apache2/config/Settings.h"
 #include "apache2/explain/AppUser.h"
+#include "apache2/httpd/PoolText.h"
 #include "apache2/request/AppFinder.h"
 
 namespace Passenger::AppForm {
@@ -17,10 +18,6 @@ namespace Passenger::AppForm {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string orEmpty(const char *text) {
-    return text != nullptr ? text : "";
-}
 
 std::string interpreterOf(const Route &route, const Settings &settings, const Settings &global) {
     const std::string_view type(route.appType);

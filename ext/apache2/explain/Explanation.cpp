@@ -20,6 +20,7 @@
 #include "apache2/explain/MadeRequest.h"
 #include "apache2/explain/SettingsForm.h"
 #include "apache2/explain/Unserved.h"
+#include "apache2/httpd/PoolText.h"
 #include "base/Exceptions.h"
 #include "control/ExplainWords.h"
 
@@ -81,7 +82,7 @@ Json explain(apr_pool_t *pool, server_rec *main, const char *url, StartupFileCac
     const Settings &global = Settings::of(main);
     const Route *route = AppForm::routeOf(made);
     answer["virtual_host"] = AppForm::describe(made.r->server);
-    answer["file_name"] = made.r->filename != nullptr ? made.r->filename : "";
+    answer["file_name"] = orEmpty(made.r->filename);
     answer["served"] = route != nullptr;
     if (route != nullptr) {
         answer["application"] = AppForm::describe(made.r, *route, global, files);

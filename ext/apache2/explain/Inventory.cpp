@@ -10,6 +10,7 @@
 #include "apache2/explain/AppForm.h"
 #include "apache2/explain/MadeRequest.h"
 #include "apache2/explain/Unserved.h"
+#include "apache2/httpd/PoolText.h"
 
 extern "C" {
 #include <apr_uri.h>
@@ -57,7 +58,7 @@ Paths pathsOf(const server_rec *server) {
 std::string urlOf(const request_rec *r, const std::string &path) {
     const std::string scheme = ap_http_scheme(r);
     const apr_port_t port = r->connection->local_addr->port;
-    return scheme + "://" + (r->server->server_hostname != nullptr ? r->server->server_hostname : "") +
+    return scheme + "://" + orEmpty(r->server->server_hostname) +
            (port == apr_uri_port_of_scheme(scheme.c_str()) ? "" : ":" + std::to_string(port)) + path;
 }
 
@@ -79,8 +80,7 @@ struct Found {
             applications.push_back(
                 {{"url", urlOf(made.r, path)}, {"application", AppForm::describe(made.r, *route, global, files)}});
         } else if (route == nullptr && Unserved::isMistake(made, files)) {
-            const char *root = ap_document_root(made.r);
-            const std::string folder = root != nullptr ? root : "";
+            const std::string folder = orEmpty(ap_document_root(made.r));
             std::string reason = Unserved::reason(made, files);
             // Two virtual hosts of one site, for the ports 80 and 443, have the same.
             if (mistakes.emplace(folder, reason).second) {
@@ -110,7 +110,7 @@ Json describe(apr_pool_t *pool, server_rec *main, StartupFileCache &files) {
             apr_pool_destroy(own);
         }
     }
-    return {{"httpd_user", ap_unixd_config.user_name != nullptr ? ap_unixd_config.user_name : ""},
+    return {{"httpd_user", orEmpty(ap_unixd_config.user_name)},
             {"applications", std::move(found.applications)},
             {"unserved", std::move(found.unserved)}};
 }

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "apache2/httpd/PoolText.h"
+
 extern "C" {
 #include <apr_uri.h>
 #include <http_connection.h>
@@ -173,7 +175,7 @@ MadeRequest MadeRequest::at(apr_pool_t *pool, server_rec *server, const char *pa
     const apr_port_t named = server->port != 0 ? server->port : ofAddress;
     const apr_port_t port = named != 0 ? named : DEFAULT_HTTP_PORT;
     conn_rec *connection = makeConnection(pool, server, ANY_ADDRESS, port);
-    made.follow(connection, server->server_hostname != nullptr ? server->server_hostname : "", path, server);
+    made.follow(connection, orEmpty(server->server_hostname), path, server);
     return made;
 }
 

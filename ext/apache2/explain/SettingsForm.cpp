@@ -10,6 +10,7 @@
 
 #include "apache2/config/DirectiveTable.h"
 #include "apache2/config/Origins.h"
+#include "apache2/httpd/PoolText.h"
 
 namespace Passenger::SettingsForm {
 
@@ -65,9 +66,7 @@ Json describe(const Settings &settings, const Settings &global) {
             continue;
         }
         const Settings &place = directive.context == Directives::Context::GLOBAL ? global : settings;
-        Json entry{{"directive", directive.name},
-                   {"value", directive.fallback != nullptr ? directive.fallback : ""},
-                   {"set_at", Json::array()}};
+        Json entry{{"directive", directive.name}, {"value", orEmpty(directive.fallback)}, {"set_at", Json::array()}};
         std::visit(
             [&](auto member) {
                 if (member != nullptr && place.*member) {

@@ -4,7 +4,6 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "apache2/config/Directive.h"
 #include "apache2/config/Settings.h"
 
 /** Settings and the places that they come from, for passenger-config. Only where Origins has

@@ -7,6 +7,7 @@
 
 #include "apache2/config/Settings.h"
 #include "apache2/explain/SettingsForm.h"
+#include "apache2/httpd/PoolText.h"
 #include "apache2/request/AppFinder.h"
 #include "apache2/request/UnknownApplication.h"
 
@@ -18,10 +19,6 @@ namespace Passenger::Unserved {
 
 namespace {
 
-std::string orEmpty(const char *text) {
-    return text != nullptr ? text : "";
-}
-
 /** By SetHandler. */
 bool hasHandler(const request_rec *r) {
     const auto *core = static_cast<const core_dir_config *>(ap_get_core_module_config(r->per_dir_config));
@@ -31,7 +28,7 @@ bool hasHandler(const request_rec *r) {
 /** Whether this process, which has the rights of httpd's user, may not look into the folder. */
 bool cannotSearch(const char *folder) {
     struct stat status {};
-    const std::string inside = orEmpty(folder) + "/.";
+    const std::string inside = std::string(orEmpty(folder)) + "/.";
     return folder != nullptr && stat(inside.c_str(), &status) != 0 && errno == EACCES;
 }
 
@@ -55,18 +52,18 @@ std::string reason(const MadeRequest &made, StartupFileCache &files) {
         return "PassengerEnabled is Off here" + SettingsForm::place("PassengerEnabled", settings);
     }
     if (r->proxyreq != PROXYREQ_NONE) {
-        return "mod_proxy passes the request on to " + orEmpty(r->filename);
+        return "mod_proxy passes the request on to " + std::string(orEmpty(r->filename));
     }
     if (hasHandler(r)) {
         return "SetHandler gives the request to " +
                (r->handler != nullptr ? "\"" + std::string(r->handler) + "\"" : std::string("another handler"));
     }
     if (r->finfo.filetype == APR_REG) {
-        return "the file " + orEmpty(r->filename) + " exists, and httpd answers with it";
+        return "the file " + std::string(orEmpty(r->filename)) + " exists, and httpd answers with it";
     }
     const AppFinder app(r, settings, files);
     if (app.appRoot == nullptr) {
-        return "the DocumentRoot " + orEmpty(app.documentRoot) +
+        return "the DocumentRoot " + std::string(orEmpty(app.documentRoot)) +
                " has no parent folder: set PassengerAppRoot to the application's folder";
     }
     if (const auto *unknown = UnknownApplication::at(r, app, settings, files)) {

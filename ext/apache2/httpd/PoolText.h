@@ -13,4 +13,8 @@ inline char *copyInto(apr_pool_t *pool, std::string_view text) {
     return text.empty() ? apr_pstrdup(pool, "") : apr_pstrmemdup(pool, text.data(), text.size());
 }
 
+inline const char *orEmpty(const char *text) noexcept {
+    return text != nullptr ? text : "";
+}
+
 }  // namespace Passenger

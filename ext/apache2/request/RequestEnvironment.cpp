@@ -6,6 +6,7 @@
 #include <span>
 
 #include "apache2/config/Settings.h"
+#include "apache2/httpd/PoolText.h"
 #include "apache2/request/CgiEnvironment.h"
 #include "apache2/request/RequestNotes.h"
 #include "apache2/request/RequestUri.h"
@@ -19,10 +20,6 @@ constexpr const char *REQUEST_START = "X-Request-Start";
 std::span<const apr_table_entry_t> entries(const apr_table_t *table) {
     const apr_array_header_t *array = apr_table_elts(table);
     return {reinterpret_cast<const apr_table_entry_t *>(array->elts), static_cast<std::size_t>(array->nelts)};
-}
-
-const char *orEmpty(const char *text) {
-    return text != nullptr ? text : "";
 }
 
 void addPort(CgiEnvironment &environment, const char *name, unsigned port) {

@@ -100,10 +100,10 @@ void checkStartupFile(const AppStatus &app, const std::string &subject, std::vec
 
 /** Runs the program the first time that it is asked for. */
 const ProgramOutput &ask(std::map<std::string, ProgramOutput> &known, const std::string &program,
-                         const std::vector<std::string> &arguments, ProgramOutput::Trust trust) {
+                         const std::vector<std::string> &arguments) {
     auto found = known.find(program);
     if (found == known.end()) {
-        found = known.emplace(program, ProgramOutput::of(program, arguments, trust)).first;
+        found = known.emplace(program, ProgramOutput::of(program, arguments, ProgramOutput::Trust::NONE)).first;
     }
     return found->second;
 }
@@ -114,8 +114,7 @@ std::vector<Finding> AppCheck::checkNativeCode(const std::string &subject, const
     const std::string root = passengerRootWith("lib/passenger");
     const ProgramOutput &output = ask(
         nativeFolders_, ruby,
-        {"-e", "require ARGV[0]; puts PhusionPassenger::Native.folder_name", root + "/lib/passenger/base/native.rb"},
-        ProgramOutput::Trust::NONE);
+        {"-e", "require ARGV[0]; puts PhusionPassenger::Native.folder_name", root + "/lib/passenger/base/native.rb"});
     if (!output.succeeded) {
         return {};
     }
@@ -146,7 +145,7 @@ void AppCheck::checkInterpreter(const AppStatus &app, const std::string &subject
              fmt::format("interpreter {}; root runs only ruby, node and python, and only files of its own", shown)});
         return;
     }
-    const ProgramOutput &output = ask(versions_, program, {"--version"}, ProgramOutput::Trust::NONE);
+    const ProgramOutput &output = ask(versions_, program, {"--version"});
     const std::string version = singleLine(split(output.text + "\n", '\n').front());
     if (!output.succeeded) {
         findings.push_back({Level::ERROR, subject, fmt::format("its interpreter {} does not run: {}", shown, version),

@@ -13,7 +13,7 @@ namespace Passenger {
 /**
  * What applications need for their start: the folder, the startup file, the interpreter and native
  * code, as the running agent or httpd's configuration has them. Blocks: it runs each interpreter
- * once, as root only those that no other user can replace.
+ * once, as root only ruby, node and python that no other user can replace.
  */
 class AppCheck {
 public:

@@ -73,11 +73,13 @@ ConfiguredApps ConfiguredApps::of(const Arguments &arguments) {
     const HttpdAnswer answer = HttpdAnswer::of(program, ExplainWords::ALL, arguments);
     const std::string test =
         fmt::format("{} -t{}", program, arguments.has("config") ? " -f " + arguments.value("config") : "");
-    if (answer.cutOff) {
-        return {{}, {{Level::WARNING, SUBJECT, fmt::format("{} takes too long to read it", program), test}}};
+    if (answer.output.cutOff) {
+        return {{},
+                {{Level::WARNING, SUBJECT, fmt::format("{} takes too long to read it, or prints too much", program),
+                  test}}};
     }
-    if (!answer.succeeded) {
-        return {{}, {{Level::ERROR, SUBJECT, complaintOf(answer.output), test}}};
+    if (!answer.output.succeeded) {
+        return {{}, {{Level::ERROR, SUBJECT, complaintOf(answer.output.text), test}}};
     }
     if (answer.text.empty()) {
         return {{},

@@ -31,16 +31,16 @@ Json ask(const Arguments &arguments) {
         throw CommandFailureException("there is no apache2ctl and no httpd in PATH: name one with --httpd PROGRAM");
     }
     const HttpdAnswer answer = HttpdAnswer::of(program, urlOf(arguments), arguments);
-    if (answer.text.empty() && answer.succeeded) {
+    if (answer.text.empty() && answer.output.succeeded) {
         throw CommandFailureException(
             fmt::format("{} loads no mod_passenger that explains URLs: see LoadModule, and name the configuration with "
                         "--config. It has printed: {}",
-                        program, singleLine(answer.output)));
+                        program, singleLine(answer.output.text)));
     }
     if (answer.text.empty()) {
         throw CommandFailureException(
             fmt::format("{} has not read httpd's configuration to its end: {}", program,
-                        answer.output.empty() ? "it printed nothing" : printable(answer.output)));
+                        answer.output.text.empty() ? "it printed nothing" : printable(answer.output.text)));
     }
     return Json::parse(answer.text);
 }

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "base/Split.h"
-#include "commands/ProgramOutput.h"
 #include "control/ExplainWords.h"
 
 namespace Passenger {
@@ -20,10 +19,10 @@ HttpdAnswer HttpdAnswer::of(const std::string &program, const std::string &quest
     if (arguments.has("config")) {
         words.insert(words.end(), {"-f", arguments.value("config")});
     }
-    const ProgramOutput output = ProgramOutput::of(program, words, ProgramOutput::Trust::NONE);
-    HttpdAnswer answer{output.succeeded, output.cutOff, "", output.text};
-    // The last line counts: what .htaccess runs comes before.
-    for (const std::string &line : split(output.text + "\n", '\n')) {
+    HttpdAnswer answer{ProgramOutput::of(program, words, ProgramOutput::Trust::NONE)};
+    // The last line counts: code that a .htaccess file runs prints before, unless it leaves a
+    // process behind.
+    for (const std::string &line : split(answer.output.text + "\n", '\n')) {
         if (line.starts_with(LINE)) {
             answer.text = line.substr(LINE.size());
         }

@@ -3,20 +3,17 @@
 #include <string>
 
 #include "commands/Arguments.h"
+#include "commands/ProgramOutput.h"
 
 namespace Passenger {
 
 /** What httpd's program, which reads its configuration anew and serves nothing, has answered to a
  *  question about it. A plain value. */
 struct HttpdAnswer {
-    /** Of the exit status: the configuration has no mistake. */
-    bool succeeded = false;
-    /** It took too long, or printed too much. */
-    bool cutOff = false;
+    /** Succeeded: the configuration has no mistake. */
+    ProgramOutput output;
     /** A JSON object; empty: its configuration loads no mod_passenger that answers. */
-    std::string text;
-    /** All that the program has printed. */
-    std::string output;
+    std::string text{};
 
     /** The option --httpd, or what is in PATH; may be empty. */
     static std::string program(const Arguments &arguments);

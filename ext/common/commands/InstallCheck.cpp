@@ -156,9 +156,8 @@ void checkAgents(const AgentFinder &finder, std::vector<Finding> &findings, Apps
              same ? "" : fmt::format("restart httpd: this command has the version {}", PASSENGER_VERSION)});
         checkLimits(agent, findings);
         try {
-            for (AppStatus &app : agent.connect().status().apps) {
-                std::string name = app.name;
-                apps.insert_or_assign(std::move(name), std::move(app));
+            for (const AppStatus &app : agent.connect().status().apps) {
+                apps.insert_or_assign(app.name, app);
             }
         } catch (const std::exception &error) {
             findings.push_back(
@@ -215,9 +214,8 @@ std::vector<Finding> checkInstall(const Arguments &arguments) {
     if (!arguments.has("no-validate-apache2")) {
         ConfiguredApps configured = ConfiguredApps::of(arguments);
         std::move(configured.findings.begin(), configured.findings.end(), std::back_inserter(findings));
-        for (AppStatus &app : configured.apps) {
-            std::string name = app.name;
-            apps.insert_or_assign(std::move(name), std::move(app));
+        for (const AppStatus &app : configured.apps) {
+            apps.insert_or_assign(app.name, app);
         }
     }
     // What an agent knows of an application is more.
