@@ -40,7 +40,7 @@ class HungAppTest < IntegrationTest
                "MaxRequestWorkers 200\nMaxConnectionsPerChild 0"
     with_server(hung("event", settings, "PassengerMaxRequestQueueSize 0\n")) do |server|
       # A second, and what it takes to ask.
-      assert_seconds_below(1.2 * PATIENCE, "the return of the threads", tries: 5) do
+      assert_seconds_below(1.2 * PATIENCE, "the return of the threads") do
         while_hung(server, 128) do |clients|
           eventually("all wait") { busy_threads(server) >= 128 }
           clients.each(&:close)
@@ -61,7 +61,7 @@ class HungAppTest < IntegrationTest
     define_method("test_240_clients_of_requests_in_work_come_and_go_with_#{mpm}") do
       skip "needs node" unless NODE
       with_server(silent(mpm, settings)) do |server|
-        assert_seconds_below(1.2 * PATIENCE, "the return of the threads", tries: 5) do
+        assert_seconds_below(1.2 * PATIENCE, "the return of the threads") do
           threads_free_after(server, 80)
         end
         assert_equal "hello world\n", server.client("other.test").get("/hello").body

@@ -8,7 +8,8 @@ class PoolAdoptionTest < IntegrationTest
   POOL = /passenger-agent\S* pool/.freeze
 
   serve do |made|
-    made.set("PassengerMaxPoolSize", 4)
+    # There is room for all, and for those that are about to end.
+    made.set("PassengerMaxPoolSize", 12)
     made.site("rack.test", SampleApps.rack, "PassengerMinInstances 2\n")
     made.site("sticky.test", SampleApps.rack, "PassengerStickySessions on\n")
     made.site("http.test", SampleApps.copy("http_app"),
@@ -28,7 +29,7 @@ class PoolAdoptionTest < IntegrationTest
       kill_pool
       assert_equal before, instances("rack.test", 2)
     end
-    assert_match(/event=instance\.adopted app="[^"]*" pid=#{before.first} /, server.log.text)
+    server.log.wait_for(/event=instance\.adopted app="[^"]*" pid=#{before.first} /)
   end
 
   def test_an_application_that_speaks_http_is_not_started_again

@@ -107,7 +107,7 @@ class IntegrationTest < Minitest::Test
 
   # Checks that the block takes less than `limit` seconds, and returns its duration. A slow block is
   # called again: a stall of the machine is no fault of the tested code.
-  def assert_seconds_below(limit, what = "it", tries: 3)
+  def assert_seconds_below(limit, what = "it", tries: 5)
     times = []
     times << yield until times.size == tries || times.any? { |seconds| seconds < limit }
     took = times.map { |seconds| seconds.round(2) }.join(', ')

@@ -22,7 +22,23 @@ class ParallelRun
   # once. They run last, one after the other.
   ALONE = %w[prefork_cpu_slots attack_shortage].freeze
 
-  Job = Struct.new(:name, :output, :began, keyword_init: true)
+  # With RUN_AGAIN=yes, as in CI, so many files with failures run a second time, alone, and the
+  # second result counts. A busy machine fails a test now and then; a defect fails it twice, or
+  # fails more files. What failed is shown in any case.
+  AGAIN = ENV["RUN_AGAIN"] == "yes" ? 3 : 0
+
+  Job = Struct.new(:file, :output, :began, keyword_init: true) do
+    def name
+      File.basename(file)
+    end
+  end
+
+  # What a file's process has left: its counts, in the order of NAMES, and what is wrong besides.
+  Result = Struct.new(:counts, :problem) do
+    def passed?
+      problem.nil? && counts[2, 2] == [0, 0]
+    end
+  end
 
   # `arguments`: Minitest's.
   def initialize(files, arguments)
@@ -32,16 +48,17 @@ class ParallelRun
     end
     @arguments = arguments
     @jobs = {}
-    @counts = Array.new(NAMES.size, 0)
-    @broken = []
+    @results = {}
   end
 
   # True if all tests passed.
   def run
     run_files(@waiting, JOBS)
     run_files(@alone, 1)
-    puts "", @broken, NAMES.zip(@counts).map { |name, count| "#{count} #{name}" }.join(", ")
-    @broken.empty? && @counts[2, 2].sum.zero?
+    run_again(failed)
+    counts = @results.values.map(&:counts).transpose.map(&:sum)
+    puts "", problems, NAMES.zip(counts).map { |name, count| "#{count} #{name}" }.join(", ")
+    failed.empty?
   rescue Interrupt
     # The processes have received the signal, too. They stop their servers.
     Process.waitall
@@ -49,6 +66,23 @@ class ParallelRun
   end
 
   private
+
+  def problems
+    @results.filter_map { |file, result| "#{name_of(file)}: #{result.problem}" if result.problem }
+  end
+
+  # The files.
+  def failed
+    @results.reject { |_, result| result.passed? }.keys
+  end
+
+  def run_again(files)
+    return if files.empty? || files.size > AGAIN
+
+    puts "", "== #{files.map { |file| File.basename(file) }.join(', ')} failed, and run again, alone"
+    run_files(files.dup, 1)
+    (files - failed).each { |file| puts "== #{File.basename(file)} passed when it ran again" }
+  end
 
   def name_of(file)
     File.basename(file, "_test.rb")
@@ -71,7 +105,7 @@ class ParallelRun
       require file
       exit Minitest.run(@arguments)
     end
-    @jobs[pid] = Job.new(name: File.basename(file), output: output, began: now)
+    @jobs[pid] = Job.new(file: file, output: output, began: now)
   end
 
   # Another process than a job may end, too: one that the tests' support has started.
@@ -82,10 +116,14 @@ class ParallelRun
     job.output.close
     puts "-- #{job.name}, #{(now - job.began).round} s, computed #{computed.round} s",
          text.sub(COUNTS) { |line| "#{line}." }
-    return @broken << "#{job.name}: no result (#{status})" unless text =~ COUNTS
+    @results[job.file] = result_of(text, status)
+  end
 
-    @counts = @counts.zip($~.captures.map(&:to_i)).map(&:sum)
-    @broken << "#{job.name}: #{status}" if !status.success? && $~.captures[2, 2] == %w[0 0]
+  def result_of(text, status)
+    counts = text.match(COUNTS)&.captures&.map(&:to_i)
+    return Result.new([0] * NAMES.size, "no result (#{status})") unless counts
+
+    Result.new(counts, (status.to_s if !status.success? && counts[2, 2] == [0, 0]))
   end
 
   # Of children that have ended, and theirs.
