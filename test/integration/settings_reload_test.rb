@@ -87,6 +87,30 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
+  # Without the wait, the first request meets the earlier settings, which lack its command.
+  def test_a_reload_waits_for_the_agent_so_that_a_new_application_is_served_at_once
+    in_one_of(3) do
+      reloading do |server|
+        while_the_pool_stands_still(server) do |pool|
+          Thread.new { sleep 1; Process.kill(:CONT, pool) }
+          add_an_application(server)
+          assert_status 200, server.client("new.test").get("/pid")
+        end
+        assert_equal 0, server.log.count(/event=agent\.update_late/)
+      end
+    end
+  end
+
+  def test_a_reload_does_not_wait_long_for_an_agent_that_stands_still
+    reloading("PassengerAgentTimeout" => 100) do |server|
+      while_the_pool_stands_still(server) do
+        add_an_application(server)
+        server.log.wait_for(/event=agent\.update_late/)
+      end
+      eventually("the new application") { server.client("new.test").get("/pid").code == "200" }
+    end
+  end
+
   def test_the_folder_of_applications_sockets_changes
     # A short path, wherever the build is: the path of a socket has at most 107 bytes.
     above = Dir.mktmpdir
@@ -178,6 +202,22 @@ class SettingsReloadTest < IntegrationTest
   def reloading(directives = {})
     made = configuration { |one| directives.each { |name, value| one.set(name, value) } }
     with_server(made) { |server| yield server }
+  end
+
+  def while_the_pool_stands_still(server)
+    assert_status 200, server.client.get("/")
+    pool = server.tree.matching(/passenger-agent\S* pool/).first.pid
+    ProcessInfo.stop(pool)
+    yield pool
+  ensure
+    Process.kill(:CONT, pool)
+  end
+
+  def add_an_application(server)
+    server.graceful do |made|
+      made.site("new.test", SampleApps.copy("http_app"),
+                "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
+    end
   end
 
   # Fails if the agent was replaced. Children from before the reload, which may take one more

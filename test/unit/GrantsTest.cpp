@@ -2,12 +2,10 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
-#include <chrono>
 #include <filesystem>
 
 #include "rights/GrantsInForce.h"
 #include "support/SpawningFixture.h"
-#include "support/TestThread.h"
 
 namespace Passenger {
 
@@ -30,7 +28,6 @@ class GrantsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAFolderHasTheLimitsOfItsOwnVirtualHost);
     CPPUNIT_TEST(testVariablesOfLoadersNeedAGrant);
     CPPUNIT_TEST(testUnknownLinesAreIgnored);
-    CPPUNIT_TEST(testGrantsForVariablesAreAwaited);
     CPPUNIT_TEST(testEarlierGrantsCountForAWhile);
     CPPUNIT_TEST_SUITE_END();
 
@@ -271,22 +268,6 @@ public:
         CPPUNIT_ASSERT(!grants.refusal(options));
         options.user = "early";
         CPPUNIT_ASSERT(grants.refusal(options).has_value());
-    }
-
-    void testGrantsForVariablesAreAwaited() {
-        GrantsInForce inForce;
-        inForce.use("server\n", std::chrono::steady_clock::now());
-        const Options::Variables variables{{"NODE_PATH", "/srv"}};
-        const auto allowed = [&](std::chrono::milliseconds limit) {
-            return inForce.forVariables(options(), variables, limit)->allowsVariable("NODE_PATH", "/srv");
-        };
-        CPPUNIT_ASSERT(!allowed(1ms));
-        TestThread reloads([&] {
-            inForce.use("server\nvariable NODE_PATH=/other\n", std::chrono::steady_clock::now());
-            inForce.use("server\nvariable NODE_PATH=/srv\n", std::chrono::steady_clock::now());
-        });
-        CPPUNIT_ASSERT(allowed(60s));
-        reloads.join();
     }
 
     void testEarlierGrantsCountForAWhile() {

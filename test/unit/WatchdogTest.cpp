@@ -89,6 +89,8 @@ class WatchdogTest : public LeakCheck {
     CPPUNIT_TEST(testAPoolProcessThatSendsInvalidFramesIsReplaced);
     CPPUNIT_TEST(testAPoolProcessThatStandsStillIsReplaced);
     CPPUNIT_TEST(testSettingsReachThePoolProcessAndItsSuccessor);
+    CPPUNIT_TEST(testSettingsAreInForceWhenTheUpdateSaysSo);
+    CPPUNIT_TEST(testALateUpdateHoldsNeitherTheNextOneNorTheStop);
     CPPUNIT_TEST(testStopWaitsUntilAllDescendantsHaveEnded);
     CPPUNIT_TEST(testAllProcessesEndWhenTheOwnerIsKilledThoughItsChildrenHoldItsDescriptors);
     CPPUNIT_TEST(testAllProcessesEndWhenTheOwnerReleasesAnAgentWithoutOtherUsers);
@@ -175,7 +177,7 @@ public:
         auto settings = fakeAgentSettings();
         settings.agentTimeout = std::chrono::seconds(1);
         settings.logFile = "/proc/self/fd/" + std::to_string(log.second.get());
-        CPPUNIT_ASSERT(updateAgent(agent_.handle, settings));
+        CPPUNIT_ASSERT(updateAgent(agent_.handle, settings) != AgentUpdate::FAILED);
         const Observed process{agent_.poolPid};
         ::kill(agent_.poolPid, SIGSTOP);
         CPPUNIT_ASSERT(process.allEndWithin(LIMIT));
@@ -189,7 +191,7 @@ public:
         auto settings = fakeAgentSettings();
         settings.environment = "changed";
         settings.logFile = "/proc/self/fd/" + std::to_string(log.second.get());
-        CPPUNIT_ASSERT(updateAgent(agent_.handle, settings));
+        CPPUNIT_ASSERT(updateAgent(agent_.handle, settings) != AgentUpdate::FAILED);
 
         CPPUNIT_ASSERT(eventually(
             [this] { return FakeAgentClient(agent_.handle.connectSocket).welcome().environment == "changed"; }));
@@ -200,6 +202,34 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("changed"), client.welcome().environment);
         client.log("two");
         CPPUNIT_ASSERT(logged(log.first.get(), "two"));
+    }
+
+    void testSettingsAreInForceWhenTheUpdateSaysSo() {
+        auto settings = fakeAgentSettings();
+        for (int i = 0; i < 20; ++i) {
+            settings.environment = std::to_string(i);
+            CPPUNIT_ASSERT(eventually([&] { return updateAgent(agent_.handle, settings) == AgentUpdate::IN_FORCE; }));
+            CPPUNIT_ASSERT_EQUAL(settings.environment,
+                                 FakeAgentClient(agent_.handle.connectSocket).welcome().environment);
+        }
+    }
+
+    void testALateUpdateHoldsNeitherTheNextOneNorTheStop() {
+        auto settings = fakeAgentSettings();
+        settings.environment = "late";
+        ::kill(agent_.poolPid, SIGSTOP);
+        CPPUNIT_ASSERT(updateAgent(agent_.handle, settings) == AgentUpdate::LATE);
+        ::kill(agent_.poolPid, SIGCONT);
+        CPPUNIT_ASSERT(eventually(
+            [this] { return FakeAgentClient(agent_.handle.connectSocket).welcome().environment == "late"; }));
+        // The answer to the late update may wait in the socket.
+        CPPUNIT_ASSERT(eventually([&] { return updateAgent(agent_.handle, settings) == AgentUpdate::IN_FORCE; }));
+        ::kill(agent_.poolPid, SIGSTOP);
+        CPPUNIT_ASSERT(updateAgent(agent_.handle, settings) == AgentUpdate::LATE);
+        ::kill(agent_.poolPid, SIGCONT);
+        const Observed anchor{agent_.handle.anchorPid};
+        stopAgent(agent_.handle);
+        CPPUNIT_ASSERT(anchor.allEndWithin(std::chrono::seconds(0)));
     }
 
     void testStopWaitsUntilAllDescendantsHaveEnded() {
@@ -259,14 +289,14 @@ public:
         ::kill(agent_.handle.anchorPid, SIGTERM);
         CPPUNIT_ASSERT(processes.allEndWithin(LIMIT));
         CPPUNIT_ASSERT(!agentAlive(agent_.handle));
-        CPPUNIT_ASSERT(!updateAgent(agent_.handle, fakeAgentSettings()));
+        CPPUNIT_ASSERT(updateAgent(agent_.handle, fakeAgentSettings()) == AgentUpdate::FAILED);
     }
 
     void testAKilledWatchdogIsReplacedAndItsSuccessorHasTheStoreEntriesAndSettings() {
         const DescriptorPair pipe = makePipe();
         auto settings = fakeAgentSettings();
         settings.environment = "changed";
-        CPPUNIT_ASSERT(updateAgent(agent_.handle, settings));
+        CPPUNIT_ASSERT(updateAgent(agent_.handle, settings) != AgentUpdate::FAILED);
         CPPUNIT_ASSERT(eventually([this] {
             FakeAgentClient client(agent_.handle.connectSocket);
             return client.welcome().environment == "changed";
@@ -281,7 +311,7 @@ public:
         client.writeTo("b", "still open");
         CPPUNIT_ASSERT_EQUAL(std::string("still open"), readAll(pipe.first.get(), 10));
         CPPUNIT_ASSERT(agentAlive(agent_.handle));
-        CPPUNIT_ASSERT(updateAgent(agent_.handle, fakeAgentSettings()));
+        CPPUNIT_ASSERT(updateAgent(agent_.handle, fakeAgentSettings()) != AgentUpdate::FAILED);
     }
 
     void testWatchdogsThatAreKilledInARowAreReplaced() {

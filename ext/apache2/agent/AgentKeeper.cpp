@@ -93,7 +93,13 @@ void endServer() {
  *  new ones, for example a log that cannot be opened. @return false: the agent has died */
 bool tell(const AgentSettings &settings, server_rec *server) {
     try {
-        return theServer->update(settings);
+        const AgentUpdate update = theServer->update(settings);
+        if (update == AgentUpdate::LATE) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                         "event=agent.update_late consequence=\"requests for what this reload has added may get an "
+                         "error page until the agent has the new settings\"");
+        }
+        return update != AgentUpdate::FAILED;
     } catch (const IOException &problem) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server,
                      "event=agent.not_updated reason=\"%s\" consequence=\"the agent keeps its earlier settings until "

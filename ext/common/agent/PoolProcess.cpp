@@ -169,7 +169,7 @@ void PoolProcess::receive() {
     }
 }
 
-/** Settings that cannot be used change nothing. */
+/** Settings that cannot be used change nothing. The watchdog is told in any case. */
 void PoolProcess::update(Frame settings) {
     try {
         useAsOutput(settings.takeDescriptor(0));
@@ -178,6 +178,7 @@ void PoolProcess::update(Frame settings) {
     } catch (const std::exception &exception) {
         Log::error("event=pool.settings_rejected reason=\"{}\"", exception.what());
     }
+    store_->send(Frame(FrameType::SETTINGS_DONE));
 }
 
 /** From now on PINGs are not answered. */

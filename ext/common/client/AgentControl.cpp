@@ -29,11 +29,13 @@ constexpr seconds START_TIMEOUT{60};
  *  processes. */
 constexpr seconds STOP_TIMEOUT{25};
 constexpr seconds SEND_TIMEOUT{15};
+/** httpd accepts no connection meanwhile. */
+constexpr seconds UPDATE_TIMEOUT{2};
 constexpr seconds REAP_TIMEOUT{5};
 constexpr int CONTROL_DESCRIPTOR = 3;
 
-/** Uses a handle's control socket without owning it. The watchdog sends nothing after its first
- *  answer, so no received byte can be lost with this object. */
+/** Uses a handle's control socket without owning it. After its first answer the watchdog sends only
+ *  SETTINGS_DONE, so at most one of these is lost with this object. */
 class BorrowedControl {
 public:
     explicit BorrowedControl(int fd) : socket_(FileDescriptor(fd)) {}
@@ -120,7 +122,7 @@ void waitForEnd(const AgentHandle &handle, const FileDescriptor &pidFd) {
     } catch (const std::exception &) {
         // The watchdog is ending already, or is killed below.
     }
-    if (!pollUntil(handle.controlSocket, POLLIN, deadlineIn(STOP_TIMEOUT + handle.stopTimeout))) {
+    if (!pollUntil(handle.controlSocket, POLLRDHUP, deadlineIn(STOP_TIMEOUT + handle.stopTimeout))) {
         signalPidFd(pidFd, SIGKILL);
     }
     if (!waitPidFd(pidFd, REAP_TIMEOUT)) {
@@ -225,20 +227,28 @@ void letGoOfAgent(AgentHandle &handle) noexcept {
     handle = AgentHandle();
 }
 
-bool updateAgent(AgentHandle &handle, const AgentSettings &settings) {
+AgentUpdate updateAgent(AgentHandle &handle, const AgentSettings &settings) {
     const FileDescriptor log = openLog(settings);
     if (!agentAlive(handle)) {
-        return false;
+        return AgentUpdate::FAILED;
     }
     BorrowedControl control(handle.controlSocket);
+    bool sent = false;
     try {
+        // An earlier update may have been answered after its time.
+        while (control->tryReceive()) {
+        }
         control->send(settingsFrame(FrameType::SETTINGS, settings), {log.get()}, FrameSocket::in(SEND_TIMEOUT));
+        sent = true;
         handle.stopTimeout = settings.stopTimeout;
-        return true;
+        static_cast<void>(control->receive(FrameSocket::in(UPDATE_TIMEOUT)));
+        return AgentUpdate::IN_FORCE;
     } catch (const TimeoutException &) {
-        return false;
+        return sent ? AgentUpdate::LATE : AgentUpdate::FAILED;
+    } catch (const EndOfFileException &) {
+        return AgentUpdate::FAILED;
     } catch (const SystemException &) {
-        return false;
+        return AgentUpdate::FAILED;
     }
 }
 

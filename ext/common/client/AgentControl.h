@@ -65,9 +65,18 @@ void stopAgent(AgentHandle &handle) noexcept;
  *  has closed that socket or ended, and then ends by itself. Closes the handle's descriptors. */
 void letGoOfAgent(AgentHandle &handle) noexcept;
 
-/** Sends new settings, with the log file opened anew. False: the agent has ended.
- *  @throws IOException (the log file cannot be opened) */
-bool updateAgent(AgentHandle &handle, const AgentSettings &settings);
+enum class AgentUpdate {
+    /** The agent does what it is asked from now on with the new settings. */
+    IN_FORCE,
+    /** The agent has the settings, but has not said in time that they are in force. */
+    LATE,
+    /** The agent has ended, or does not receive them. */
+    FAILED
+};
+
+/** Sends new settings, with the log file opened anew, and waits until they are in force, for two
+ *  seconds at most. @throws IOException (the log file cannot be opened) */
+AgentUpdate updateAgent(AgentHandle &handle, const AgentSettings &settings);
 
 /** Whether the agent still runs. */
 bool agentAlive(const AgentHandle &handle) noexcept;

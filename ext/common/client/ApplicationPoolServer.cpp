@@ -139,7 +139,7 @@ void ApplicationPoolServer::ending(bool gracefully) {
     }
 }
 
-bool ApplicationPoolServer::update(const AgentSettings &settings) {
+AgentUpdate ApplicationPoolServer::update(const AgentSettings &settings) {
     return updateAgent(handle_, settings);
 }
 

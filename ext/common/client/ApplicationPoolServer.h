@@ -73,10 +73,9 @@ public:
      *  refused. Thread-safe. */
     void ending(bool gracefully) EXCLUDES(mutex_);
 
-    /** Gives new settings and a newly opened log file to the running agent. False: the agent has
-     *  ended.
+    /** Gives new settings and a newly opened log file to the running agent, as updateAgent().
      *  @throws IOException (the log file cannot be opened; nothing has changed then) */
-    bool update(const AgentSettings &settings);
+    AgentUpdate update(const AgentSettings &settings);
     pid_t anchorPid() const noexcept {
         return handle_.anchorPid;
     }

@@ -73,6 +73,7 @@ enum class FrameType : std::uint16_t {
     PING = 74,
     PONG = 75,
     STOPPING = 76,
+    SETTINGS_DONE = 77,
     // pool process <-> rights process
     RIGHTS_SOCKET = 96,
     RIGHTS_CONNECT = 97,

@@ -1,6 +1,5 @@
 #include "rights/GrantsInForce.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace Passenger {
@@ -19,7 +18,6 @@ void GrantsInForce::use(const std::string &text, Now now) {
     earlier_ = present_->everything() ? nullptr : std::move(present_);
     present_ = std::move(next);
     changed_ = now;
-    other_.notify_all();
 }
 
 GrantsInForce::Pair GrantsInForce::both(Now now) const {
@@ -39,29 +37,6 @@ std::shared_ptr<const Grants> GrantsInForce::forOptions(const Options &options, 
         return !grants.refusal(options) && grants.coversFolder(options) && !grants.limitRefusal(options);
     };
     return earlier && !have(*present) && have(*earlier) ? earlier : present;
-}
-
-std::shared_ptr<const Grants> GrantsInForce::forVariables(const Options &options, const Options::Variables &variables,
-                                                          std::chrono::milliseconds limit) const {
-    const auto deadline = std::chrono::steady_clock::now() + limit;
-    for (;;) {
-        const Now now = std::chrono::steady_clock::now();
-        const auto before = both(now).first;
-        auto grants = forOptions(options, now);
-        const bool allAllowed = std::all_of(variables.begin(), variables.end(), [&](const auto &variable) {
-            return grants->allowsVariable(variable.first, variable.second);
-        });
-        if (allAllowed || !awaitOther(before, deadline)) {
-            return grants;
-        }
-    }
-}
-
-bool GrantsInForce::awaitOther(const std::shared_ptr<const Grants> &before, Now deadline) const {
-    LockGuard guard(mutex_);
-    while (present_ == before && guard.waitUntil(other_, deadline)) {
-    }
-    return present_ != before;
 }
 
 bool GrantsInForce::grantsGroup(const std::string &group, Now now) const {

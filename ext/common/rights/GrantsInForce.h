@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,25 +29,15 @@ public:
     /** The grants that have these options, else the present ones. May block: follows links. */
     std::shared_ptr<const Grants> forOptions(const Options &options, Now now) const EXCLUDES(mutex_);
 
-    /**
-     * The same, and if they do not allow all variables, those that come within `limit`: the first
-     * request of a reload's children may come before the configuration that they have. Blocks.
-     */
-    std::shared_ptr<const Grants> forVariables(const Options &options, const Options::Variables &variables,
-                                               std::chrono::milliseconds limit) const EXCLUDES(mutex_);
-
     /** Grants::grantsGroup() of the present configuration, or of the earlier one. */
     bool grantsGroup(const std::string &group, Now now) const EXCLUDES(mutex_);
 
 private:
     using Pair = std::pair<std::shared_ptr<const Grants>, std::shared_ptr<const Grants>>;
-    /** @return whether other grants are in force now */
-    bool awaitOther(const std::shared_ptr<const Grants> &before, Now deadline) const EXCLUDES(mutex_);
     /** The present grants, and the earlier ones or null. */
     Pair both(Now now) const EXCLUDES(mutex_);
 
     mutable Mutex mutex_{Locks::GRANTS};
-    mutable std::condition_variable other_;
     std::string text_ GUARDED_BY(mutex_);
     std::shared_ptr<const Grants> present_ GUARDED_BY(mutex_) = std::make_shared<Grants>();
     std::shared_ptr<const Grants> earlier_ GUARDED_BY(mutex_);

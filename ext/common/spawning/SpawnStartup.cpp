@@ -23,9 +23,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/** A reload's children and the agent learn the configuration within this time of each other. */
-constexpr std::chrono::milliseconds SETTINGS_TIME{2000};
-
 // Names of steps in reports. The process reports further ones.
 constexpr const char *USER_CHOSEN = "user chosen";
 constexpr const char *PRELOADER_FREE = "preloader free";
@@ -113,7 +110,7 @@ SpawnPlan SpawnStartup::makePlan() {
 /** A child that was taken over could otherwise choose the code that the interpreter runs. */
 Options::Variables SpawnStartup::grantedVariables() {
     Options::Variables variables = options_.variables ? options_.variables() : Options::Variables();
-    const auto grants = tools_.grants.forVariables(options_, variables, SETTINGS_TIME);
+    const auto grants = tools_.grants.forOptions(options_, std::chrono::steady_clock::now());
     std::erase_if(variables, [&](const auto &variable) {
         if (grants->allowsVariable(variable.first, variable.second)) {
             return false;

@@ -44,8 +44,8 @@ void PoolSupervisor::setSettings(std::vector<std::string> fields) {
         Log::error("event=watchdog.settings_rejected reason=\"{}\"", exception.what());
     }
     settings_ = std::move(frame.fields);
-    if (socket_) {
-        send(Frame(FrameType::SETTINGS, settings_), {STDERR_FILENO});
+    if (!socket_ || !send(Frame(FrameType::SETTINGS, settings_), {STDERR_FILENO})) {
+        events_.settingsDone();
     }
 }
 
@@ -161,6 +161,9 @@ void PoolSupervisor::handle(Frame frame) {
             answers_.begin(clock_.now());
             events_.ready(frame);
             return;
+        case FrameType::SETTINGS_DONE:
+            events_.settingsDone();
+            return;
         case FrameType::PONG:
             answers_.answered(clock_.now());
             return;
@@ -211,6 +214,7 @@ bool PoolSupervisor::reap(pid_t pid) {
 void PoolSupervisor::processEnded(pid_t pid, int status) {
     socket_ = FrameSocket();
     answers_.end();
+    events_.settingsDone();
     const auto how = describeWaitStatus(status);
     if (!everReady_) {
         Log::error("event=pool.exited pid={} how=\"{}\" ready=false", pid, how);

@@ -39,6 +39,9 @@ public:
         std::function<void(const Frame &failure)> failed;
         /** The pool process has sent this STORE or REMOVE. */
         std::function<void(const Frame &change)> stored;
+        /** The last settings are in force, or no process can serve with others: it has ended, and
+         *  the next one begins with them. May be called more than once. */
+        std::function<void()> settingsDone;
     };
 
     /** Connects the pool process with the rights process. */

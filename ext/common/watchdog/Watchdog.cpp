@@ -61,7 +61,7 @@ Watchdog::Watchdog(FileDescriptor anchor, std::function<std::string()> program)
                  endReason_ = "the pool process did not start";
                  exitStatus_ = EXIT_FAILURE;
              },
-             [this](const Frame &change) { tellAnchor(change, {}); }}) {}
+             [this](const Frame &change) { tellAnchor(change, {}); }, [this] { settingsDone(); }}) {}
 
 Watchdog::~Watchdog() = default;
 
@@ -251,6 +251,7 @@ void Watchdog::handle(Frame frame) {
             if (startReported_) {
                 tellAnchor(Frame(FrameType::SETTINGS, frame.fields), {STDERR_FILENO});
             }
+            settingsAwaited_ = true;
             // First: the pool process may ask for what the new settings give.
             if (rights_) {
                 rights_->setSettings(frame.fields);
@@ -306,6 +307,18 @@ void Watchdog::poolIsReady(const Frame &ready) {
     }
     report(started);
     tellAnchor(Frame(FrameType::AGENT_START, pool_.settings()), {STDERR_FILENO, serverSocket_.get()});
+}
+
+/** The owner may have given up waiting. */
+void Watchdog::settingsDone() {
+    if (!std::exchange(settingsAwaited_, false) || !control_) {
+        return;
+    }
+    try {
+        control_.send(Frame(FrameType::SETTINGS_DONE), FrameSocket::in(milliseconds(0)));
+    } catch (const std::exception &exception) {
+        Log::debug("event=agent.owner_not_told reason=\"{}\"", exception.what());
+    }
 }
 
 void Watchdog::report(const Frame &frame) {

@@ -64,6 +64,7 @@ private:
     void startPool(Frame start);
     void startRights(const std::vector<std::string> &fields);
     void poolIsReady(const Frame &ready);
+    void settingsDone();
     void report(const Frame &frame);
     void readSignals();
     void reapChildren();
@@ -84,6 +85,8 @@ private:
     PoolSupervisor pool_;
     bool startAsked_ = false;
     bool startReported_ = false;
+    /** The owner waits for SETTINGS_DONE. */
+    bool settingsAwaited_ = false;
     /** The owner has closed the control socket. The agent ends with its last user. */
     bool draining_ = false;
     /** The reason for the end; empty while the watchdog works. */

@@ -79,7 +79,8 @@ class ParallelRun
   def run_again(files)
     return if files.empty? || files.size > AGAIN
 
-    puts "", "== #{files.map { |file| File.basename(file) }.join(', ')} failed, and run again, alone"
+    names = files.map { |file| File.basename(file) }
+    puts "", "== #{names.join(', ')} failed; what failed runs again, alone"
     run_files(files.dup, 1)
     (files - failed).each { |file| puts "== #{File.basename(file)} passed when it ran again" }
   end
