@@ -1,10 +1,13 @@
 # frozen_string_literal: true
 
+require_relative "support/command_runner"
 require_relative "support/integration_test"
 require_relative "support/module_copy"
 
 # `apachectl graceful` and `restart`, with each change that administrators make between two of them.
 class ReloadTest < IntegrationTest
+  include CommandRunner
+
   # The pool process and its log have new settings.
   TAKEN = /event=pool\.settings_changed/.freeze
   SAYS_ENVIRONMENT = 'run proc { [200, { "Content-Type" => "text/plain" }, ' \
@@ -151,6 +154,39 @@ class ReloadTest < IntegrationTest
       LogReader.new(log).wait_for(/after/)
       refute_match(/after/, File.read("#{log}.1"))
       eventually("nobody holds the old file") { nobody_holds?(server, "#{log}.1") }
+    end
+  end
+
+  def test_the_agents_own_log_file_is_opened_anew_by_a_command
+    log = File.join(scratch, "agent.log")
+    with_server(configuration { |one| one.set("PassengerLogFile", log) }) do |server|
+      server.client.get("/stderr?text=before")
+      LogReader.new(log).wait_for(/before/)
+      File.rename(log, "#{log}.1")
+      @own_server = server
+      assert_equal "All done\n", succeed(CONFIG, "reopen-logs")
+      server.client.get("/stderr?text=after")
+      LogReader.new(log).wait_for(/after/)
+      # The watchdog writes to it, too, and so does the next pool process.
+      Process.kill(:KILL, server.tree.matching(/passenger-agent\S* pool/).first.pid)
+      LogReader.new(log).wait_for(/event=pool\.exited/)
+      LogReader.new(log).wait_for(/event=pool\.starting/)
+      refute_match(/after/, File.read("#{log}.1"))
+      eventually("nobody holds the old file") { nobody_holds?(server, "#{log}.1") }
+    end
+  end
+
+  def test_a_log_file_that_cannot_be_opened_anew_is_an_error_of_the_command
+    folder = File.join(scratch, "logs")
+    Dir.mkdir(folder)
+    log = File.join(folder, "agent.log")
+    with_server(configuration { |one| one.set("PassengerLogFile", log) }) do |server|
+      server.client.get("/")
+      File.rename(folder, "#{folder}.away")
+      @own_server = server
+      assert_fails 1, /The log file #{log} cannot be opened: No such file/, CONFIG, "reopen-logs"
+      server.client.get("/stderr?text=still")
+      LogReader.new("#{folder}.away/agent.log").wait_for(/still/)
     end
   end
 

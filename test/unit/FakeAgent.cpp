@@ -32,7 +32,7 @@ namespace {
 /** Serves one connection at a time, in a thread of its own. */
 class FakeEngine final : public PoolEngine {
 public:
-    explicit FakeEngine(DescriptorStore &store) : store_(store), stop_(makePipe()) {}
+    explicit FakeEngine(const PoolEngineParts &parts) : store_(parts.store), stop_(makePipe()) {}
     ~FakeEngine() override {
         stop();
     }
@@ -53,6 +53,8 @@ public:
         const LockGuard guard(mutex_);
         environment_ = settings.environment;
     }
+
+    void logReopened(const std::string & /*error*/) override {}
 
     void ping(std::function<void()> answer) override {
         answer();
@@ -196,8 +198,8 @@ private:
 }  // namespace Passenger
 
 int main(int argc, char **argv) {
-    return Passenger::runCommandLine(argc, argv,
-                                     [](Passenger::DescriptorStore &store) -> std::unique_ptr<Passenger::PoolEngine> {
-                                         return std::make_unique<Passenger::FakeEngine>(store);
-                                     });
+    return Passenger::runCommandLine(
+        argc, argv, [](const Passenger::PoolEngineParts &parts) -> std::unique_ptr<Passenger::PoolEngine> {
+            return std::make_unique<Passenger::FakeEngine>(parts);
+        });
 }

@@ -95,6 +95,7 @@ endif
     %D%/LogHistogramTest.cpp \
     %D%/LogLimitTest.cpp \
     %D%/LogMonitorTest.cpp \
+    %D%/LogReopeningTest.cpp \
     %D%/LogOutputTest.cpp \
     %D%/LogTargetTest.cpp \
     %D%/LogTest.cpp \

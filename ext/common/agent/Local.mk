@@ -27,6 +27,8 @@ libpassenger_agent_la_SOURCES = \
     %D%/InstanceRegistry.h \
     %D%/LogMonitor.cpp \
     %D%/LogMonitor.h \
+    %D%/LogReopening.cpp \
+    %D%/LogReopening.h \
     %D%/MonitoredFiles.cpp \
     %D%/MonitoredFiles.h \
     %D%/PoolEngine.cpp \

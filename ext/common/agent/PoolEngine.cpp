@@ -14,6 +14,7 @@
 #include "agent/AgentServices.h"
 #include "agent/ControlOrders.h"
 #include "agent/InstanceFacts.h"
+#include "agent/LogReopening.h"
 #include "agent/MonitoredFiles.h"
 #include "base/Clock.h"
 #include "base/DescriptorLimit.h"
@@ -91,7 +92,8 @@ void removeSocketFolders(const std::string &folder) {
  *  the event loop are destroyed before the loop. */
 class StandardPoolEngine final : public PoolEngine {
 public:
-    explicit StandardPoolEngine(DescriptorStore &store) : store_(store), channels_(loop_) {}
+    explicit StandardPoolEngine(const PoolEngineParts &parts)
+        : store_(parts.store), logReopening_(parts.reopenLog), channels_(loop_) {}
     ~StandardPoolEngine() override {
         stop();
     }
@@ -168,6 +170,10 @@ public:
         factory_->useGrants(settings.grants);
         factory_->reopenOutputFiles(settings.appFiles);
         services_->use(settings, "reload");
+    }
+
+    void logReopened(const std::string &error) override {
+        logReopening_.ended(error);
     }
 
     pid_t spawnServerPid() const override {
@@ -307,6 +313,7 @@ private:
             files = settings_.appFiles;
         }
         factory_->reopenOutputFiles(files);
+        logReopening_.run();
     }
 
     void fillIn(Options &options) {
@@ -326,6 +333,7 @@ private:
     }
 
     DescriptorStore &store_;
+    LogReopening logReopening_;
     const double since_ = secondsSinceEpoch(std::chrono::system_clock::now());
     std::atomic<std::uint64_t> attachesRefused_{0};
     const LimitCountsPtr counts_ = std::make_shared<LimitCounts>();
@@ -352,8 +360,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<PoolEngine> makePoolEngine(DescriptorStore &store) {
-    return std::make_unique<StandardPoolEngine>(store);
+std::unique_ptr<PoolEngine> makePoolEngine(const PoolEngineParts &parts) {
+    return std::make_unique<StandardPoolEngine>(parts);
 }
 
 }  // namespace Passenger

@@ -33,6 +33,8 @@ public:
      *  file: no child is left */
     virtual void begin(const AgentSettings &settings, FileDescriptor serverSocket) = 0;
     virtual void update(const AgentSettings &settings) = 0;
+    /** The answer to PoolEngineParts::reopenLog. @param error empty: the log is a new file */
+    virtual void logReopened(const std::string &error) = 0;
     /** Called after begin(). 0: the spawn server does not run (yet). */
     virtual pid_t spawnServerPid() const = 0;
     /** Called after begin(). A warning about the start for httpd's log, mostly empty. */
@@ -44,10 +46,16 @@ public:
     virtual void stop() = 0;
 };
 
-/** @param store outlives the engine */
-using PoolEngineFactory = std::function<std::unique_ptr<PoolEngine>(DescriptorStore &store)>;
+/** What an engine has of its process. All outlives the engine. */
+struct PoolEngineParts {
+    DescriptorStore &store;
+    /** Asks for the log file to be opened anew; PoolEngine::logReopened() follows. Thread-safe. */
+    std::function<void()> reopenLog;
+};
+
+using PoolEngineFactory = std::function<std::unique_ptr<PoolEngine>(const PoolEngineParts &parts)>;
 
 /** Makes the engine of production. */
-std::unique_ptr<PoolEngine> makePoolEngine(DescriptorStore &store);
+std::unique_ptr<PoolEngine> makePoolEngine(const PoolEngineParts &parts);
 
 }  // namespace Passenger

@@ -108,7 +108,7 @@ void PoolProcess::begin(Frame begin) {
     Log::info("event=pool.starting descriptors=\"{}\" restored={} uid={} {}", describeDescriptorLimit(),
               restored_.size(), ::geteuid(), confinement_);
 
-    engine_ = makeEngine_(*store_);
+    engine_ = makeEngine_({.store = *store_, .reopenLog = [this] { store_->send(Frame(FrameType::REOPEN_LOG)); }});
     for (auto &entry : std::exchange(restored_, {})) {
         engine_->restore(std::move(entry));
     }
@@ -154,6 +154,10 @@ void PoolProcess::receive() {
                 useRights(frame->takeDescriptor(0));
                 continue;
             }
+            if (frame->type == FrameType::LOG_REOPENED) {
+                useReopened(std::move(*frame));
+                continue;
+            }
             if (frame->type != FrameType::SETTINGS) {
                 throw ProtocolException("The watchdog sent a frame of type " +
                                         std::to_string(static_cast<int>(frame->type)));
@@ -167,6 +171,13 @@ void PoolProcess::receive() {
         Log::error("event=pool.stopping reason=\"{}\"", exception.what());
         ending_ = true;
     }
+}
+
+void PoolProcess::useReopened(Frame log) {
+    if (log.field(0).empty()) {
+        useAsOutput(log.takeDescriptor(0));
+    }
+    engine_->logReopened(log.field(0));
 }
 
 /** Settings that cannot be used change nothing. The watchdog is told in any case. */

@@ -41,6 +41,7 @@ private:
     void useRights(FileDescriptor socket);
     void serve();
     void receive();
+    void useReopened(Frame log);
     void update(Frame settings);
     void stop();
     void stopEngine() noexcept;

@@ -53,17 +53,16 @@ private:
 };
 
 FileDescriptor openLog(const AgentSettings &settings) {
-    const auto &path = settings.logFile;
-    const bool isFile = !path.empty() && !path.starts_with('|') && !LogTarget::isNamedBy(path);
-    const int other = settings.logDescriptor >= 0 ? settings.logDescriptor : STDERR_FILENO;
-    const int fd = isFile ? ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0644)
-                          : ::fcntl(other, F_DUPFD_CLOEXEC, CONTROL_DESCRIPTOR);
-    if (fd < 0) {
-        const std::string reason = std::strerror(errno);
-        throw IOException(isFile ? "The log file " + path + " cannot be opened: " + reason
-                                 : "Descriptor " + std::to_string(other) + " cannot be used as the log: " + reason);
+    if (settings.logsToFile()) {
+        return settings.openLogFile();
     }
-    return FileDescriptor(fd);
+    const int other = settings.logDescriptor >= 0 ? settings.logDescriptor : STDERR_FILENO;
+    FileDescriptor log(::fcntl(other, F_DUPFD_CLOEXEC, CONTROL_DESCRIPTOR));
+    if (!log) {
+        throw IOException("Descriptor " + std::to_string(other) +
+                          " cannot be used as the log: " + std::strerror(errno));
+    }
+    return log;
 }
 
 ChildProcess startAnchor(const AgentSettings &settings, const FileDescriptor &control, const FileDescriptor &log) {

@@ -198,7 +198,8 @@ std::vector<CommandSpec> makeTable() {
          "",
          0,
          "have the agent open its log files anew",
-         "For use after the files were moved away.\n",
+         "For use after the files were moved away: those of PassengerLogFile and PassengerAppLogFile. httpd's own "
+         "ErrorLog needs a graceful reload.\n",
          {{"ignore-logs-not-available", '\0', Argument::NONE, "", "Without effect: accepted for scripts.", ""},
           INSTANCE,
           REGISTRY,

@@ -1,10 +1,13 @@
 #include "io/AgentSettings.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -80,6 +83,18 @@ std::string folderOf(const std::string &path) {
 
 std::string AgentSettings::preStartScript() const {
     return spawnServerCommand.substr(0, spawnServerCommand.rfind('/') + 1) + "pre_start.rb";
+}
+
+bool AgentSettings::logsToFile() const noexcept {
+    return !logFile.empty() && !logFile.starts_with('|') && !LogTarget::isNamedBy(logFile);
+}
+
+FileDescriptor AgentSettings::openLogFile() const {
+    FileDescriptor log(::open(logFile.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0644));
+    if (!log) {
+        throw IOException("The log file " + logFile + " cannot be opened: " + std::strerror(errno));
+    }
+    return log;
 }
 
 std::string AgentSettings::agentProgram() const {

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "base/FileDescriptor.h"
 #include "base/LogTarget.h"
 #include "base/SeccompMode.h"
 
@@ -92,6 +93,10 @@ struct AgentSettings {
     LogTarget logTarget() const noexcept {
         return LogTarget::parse(logFile).value_or(LogTarget());
     }
+    /** Whether logFile is the path of a file. */
+    bool logsToFile() const noexcept;
+    /** Opens that file for appending; a missing one is made. @throws IOException, with the path */
+    FileDescriptor openLogFile() const;
     /** The program to start: agentCommand, or its default. */
     std::string agentProgram() const;
     /** The helper of PassengerPreStart, beside the spawn server. */

@@ -74,6 +74,8 @@ enum class FrameType : std::uint16_t {
     PONG = 75,
     STOPPING = 76,
     SETTINGS_DONE = 77,
+    REOPEN_LOG = 78,
+    LOG_REOPENED = 79,
     // pool process <-> rights process
     RIGHTS_SOCKET = 96,
     RIGHTS_CONNECT = 97,

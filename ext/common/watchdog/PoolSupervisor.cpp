@@ -49,6 +49,10 @@ void PoolSupervisor::setSettings(std::vector<std::string> fields) {
     }
 }
 
+void PoolSupervisor::logReopened(const std::string &error) {
+    send(Frame(FrameType::LOG_REOPENED, {error}), {STDERR_FILENO});
+}
+
 void PoolSupervisor::start() {
     DescriptorPair pair = makeStreamPair();
     ChildProcess::Command command;
@@ -163,6 +167,9 @@ void PoolSupervisor::handle(Frame frame) {
             return;
         case FrameType::SETTINGS_DONE:
             events_.settingsDone();
+            return;
+        case FrameType::REOPEN_LOG:
+            events_.reopenLog();
             return;
         case FrameType::PONG:
             answers_.answered(clock_.now());

@@ -42,6 +42,8 @@ public:
         /** The last settings are in force, or no process can serve with others: it has ended, and
          *  the next one begins with them. May be called more than once. */
         std::function<void()> settingsDone;
+        /** The pool process wants the log file opened anew. logReopened() is to follow. */
+        std::function<void()> reopenLog;
     };
 
     /** Connects the pool process with the rights process. */
@@ -71,6 +73,8 @@ public:
     const std::vector<std::string> &settings() const noexcept {
         return settings_;
     }
+    /** Answers Events::reopenLog. Empty: descriptor 2 is the log now. */
+    void logReopened(const std::string &error);
     /** An entry that an earlier pool process has stored with another watchdog. */
     void restore(StoreEntry entry);
     /** As start(), but a failure is logged, and the start is repeated. */

@@ -61,7 +61,8 @@ Watchdog::Watchdog(FileDescriptor anchor, std::function<std::string()> program)
                  endReason_ = "the pool process did not start";
                  exitStatus_ = EXIT_FAILURE;
              },
-             [this](const Frame &change) { tellAnchor(change, {}); }, [this] { settingsDone(); }}) {}
+             [this](const Frame &change) { tellAnchor(change, {}); }, [this] { settingsDone(); },
+             [this] { reopenLog(); }}) {}
 
 Watchdog::~Watchdog() = default;
 
@@ -248,14 +249,8 @@ void Watchdog::handle(Frame frame) {
             return;
         case FrameType::SETTINGS:
             useLog(frame);
-            if (startReported_) {
-                tellAnchor(Frame(FrameType::SETTINGS, frame.fields), {STDERR_FILENO});
-            }
             settingsAwaited_ = true;
-            // First: the pool process may ask for what the new settings give.
-            if (rights_) {
-                rights_->setSettings(frame.fields);
-            }
+            tellOthers(frame.fields);
             pool_.setSettings(std::move(frame.fields));
             return;
         case FrameType::STOP:
@@ -319,6 +314,33 @@ void Watchdog::settingsDone() {
     } catch (const std::exception &exception) {
         Log::debug("event=agent.owner_not_told reason=\"{}\"", exception.what());
     }
+}
+
+/** Anchor and rights process get settings, with descriptor 2 as the log. They come before the pool
+ *  process, which may ask for what new settings give. */
+void Watchdog::tellOthers(const std::vector<std::string> &settings) {
+    if (startReported_) {
+        tellAnchor(Frame(FrameType::SETTINGS, settings), {STDERR_FILENO});
+    }
+    if (rights_) {
+        rights_->setSettings(settings);
+    }
+}
+
+/** The pool process has no right to open it. */
+void Watchdog::reopenLog() {
+    std::string error;
+    try {
+        const auto settings = AgentSettings::fromMap(Frame(FrameType::SETTINGS, pool_.settings()).map(0));
+        if (settings.logsToFile()) {
+            useAsOutput(settings.openLogFile());
+            tellOthers(pool_.settings());
+        }
+    } catch (const std::exception &exception) {
+        error = exception.what();
+        Log::error("event=log.not_reopened reason=\"{}\"", error);
+    }
+    pool_.logReopened(error);
 }
 
 void Watchdog::report(const Frame &frame) {

@@ -65,6 +65,8 @@ private:
     void startRights(const std::vector<std::string> &fields);
     void poolIsReady(const Frame &ready);
     void settingsDone();
+    void reopenLog();
+    void tellOthers(const std::vector<std::string> &settings);
     void report(const Frame &frame);
     void readSignals();
     void reapChildren();
