@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
@@ -25,6 +26,7 @@
 #include "support/Expect.h"
 #include "support/FakeAgent.h"
 #include "support/LeakCheck.h"
+#include "watchdog/ThreadReport.h"
 
 namespace Passenger {
 
@@ -217,14 +219,14 @@ public:
     void testALateUpdateHoldsNeitherTheNextOneNorTheStop() {
         auto settings = fakeAgentSettings();
         settings.environment = "late";
-        ::kill(agent_.poolPid, SIGSTOP);
+        stopPool();
         CPPUNIT_ASSERT(updateAgent(agent_.handle, settings) == AgentUpdate::LATE);
         ::kill(agent_.poolPid, SIGCONT);
         CPPUNIT_ASSERT(eventually(
             [this] { return FakeAgentClient(agent_.handle.connectSocket).welcome().environment == "late"; }));
         // The answer to the late update may wait in the socket.
         CPPUNIT_ASSERT(eventually([&] { return updateAgent(agent_.handle, settings) == AgentUpdate::IN_FORCE; }));
-        ::kill(agent_.poolPid, SIGSTOP);
+        stopPool();
         CPPUNIT_ASSERT(updateAgent(agent_.handle, settings) == AgentUpdate::LATE);
         ::kill(agent_.poolPid, SIGCONT);
         const Observed anchor{agent_.handle.anchorPid};
@@ -360,6 +362,16 @@ public:
     }
 
 private:
+    /** Returns when all threads stand still. */
+    void stopPool() {
+        ::kill(agent_.poolPid, SIGSTOP);
+        CPPUNIT_ASSERT(eventually([this] {
+            const auto threads = describeThreads(agent_.poolPid);
+            return std::all_of(threads.begin(), threads.end(),
+                               [](const std::string &thread) { return thread.find("state=T") != std::string::npos; });
+        }));
+    }
+
     /** @return the pid of the killed pool process */
     pid_t storeAndKill(const std::pair<std::string, std::string> &keyAndNote, const FileDescriptor &descriptor) {
         FakeAgentClient client(agent_.handle.connectSocket);
