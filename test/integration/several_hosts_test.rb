@@ -2,6 +2,7 @@
 
 require_relative "support/haproxy"
 require_relative "support/integration_test"
+require_relative "support/open_load"
 require_relative "support/several_hosts"
 
 # The example of doc/scale-out with two hosts: requests that one of them does not begin run on the
@@ -109,37 +110,6 @@ class SeveralHostsTest < IntegrationTest
   end
 
   private
-
-  # Requests in an open loop: the next one is sent at its time, whether or not those before are
-  # answered. The block sends one and returns what became of it.
-  class OpenLoad
-    attr_reader :begun
-
-    def initialize(rate, &send)
-      @begun = 0
-      @stopped = false
-      @requests = []
-      @clock = Thread.new do
-        start = Eventually.monotonic
-        until @stopped || @begun == MOST
-          sleep [start + (@begun / rate.to_f) - Eventually.monotonic, 0].max
-          @requests << Thread.new(@begun, &send)
-          @begun += 1
-        end
-      end
-    end
-
-    def wait_for(number)
-      Eventually.eventually("#{number} requests") { @begun >= number }
-    end
-
-    # Returns all of them.
-    def stop
-      @stopped = true
-      @clock.join
-      @requests.map(&:value)
-    end
-  end
 
   def assert_harmless(sent, killing, down)
     failed = sent.reject { |one| one.code == "200" }

@@ -103,17 +103,19 @@ class Haproxy
   end
 
   def agent_of(server)
-    AgentPort.new do |connection|
-      Process.wait(spawn(environment(server), program(CONFIG), "agent-check", out: connection))
-    end
+    AgentPort.new { |connection| answer_agent_check(server, connection) }
+  end
+
+  def answer_agent_check(server, connection)
+    Process.wait(spawn(environment(server), program(CONFIG), "agent-check", out: connection))
   end
 
   # Calls the block for each connection, as systemd starts a command: one after the other.
   class AgentPort
     attr_reader :port
 
-    def initialize
-      @listener = TCPServer.new("127.0.0.1", 0)
+    def initialize(address = "127.0.0.1", port = 0)
+      @listener = TCPServer.new(address, port)
       @port = @listener.addr[1]
       @thread = Thread.new do
         loop do

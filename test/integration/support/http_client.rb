@@ -5,7 +5,8 @@ require "net/http"
 
 # Sends requests like most clients. It never repeats a request, so a test sees each failure.
 class HttpClient
-  def initialize(port, site, timeout: 60, tls: false)
+  def initialize(port, site, timeout: 60, tls: false, address: "127.0.0.1")
+    @address = address
     @port = port
     @host = "#{site}:#{port}"
     @timeout = timeout
@@ -97,7 +98,7 @@ class HttpClient
   end
 
   def connect
-    connection = Net::HTTP.new("127.0.0.1", @port, nil)
+    connection = Net::HTTP.new(@address, @port, nil)
     connection.open_timeout = connection.read_timeout = connection.write_timeout = @timeout
     connection.max_retries = 0
     if @tls

@@ -23,12 +23,14 @@ class HttpdConfiguration
   # `error_log` is the value of ErrorLog, with %s for the log file's path. `run_as`: the user that
   # starts httpd, if not the user of the tests. `descriptor_limit`: soft and hard, of each process.
   # `mounts`: folders of the test by the folders in whose place httpd and its processes see them,
-  # which needs root and unshare(1).
-  attr_accessor :run_as, :mpm, :mpm_settings, :passenger, :passenger_module, :passenger_root,
+  # which needs root and unshare(1). `address` and `port`: where httpd listens; without a port it
+  # takes a free one.
+  attr_accessor :address, :port, :run_as, :mpm, :mpm_settings, :passenger, :passenger_module, :passenger_root,
                 :directives, :main_directives, :tls_port, :error_log, :descriptor_limit, :mounts
   attr_reader :sites
 
   def initialize
+    @address = "127.0.0.1"
     @mpm = ENV.fetch("TEST_MPM", "event")
     @passenger = true
     @passenger_module = TestEnvironment::PASSENGER_MODULE
@@ -78,7 +80,7 @@ class HttpdConfiguration
     <<~CONF
       ServerRoot "#{folder}"
       ServerName 127.0.0.1
-      Listen 127.0.0.1:#{port}
+      Listen #{address}:#{port}
       PidFile "#{folder}/httpd.pid"
       DefaultRuntimeDir "#{folder}/run"
       #{load_modules(["mpm_#{mpm}", *MODULES])}
@@ -140,14 +142,14 @@ class HttpdConfiguration
 
     <<~CONF
       #{load_modules(%w[socache_shmcb ssl])}
-      Listen 127.0.0.1:#{tls_port}
+      Listen #{address}:#{tls_port}
       SSLSessionCache none
     CONF
   end
 
   def virtual_host(site, port)
     <<~CONF
-      <VirtualHost 127.0.0.1:#{site.tls ? tls_port : port}>
+      <VirtualHost #{address}:#{site.tls ? tls_port : port}>
         ServerName #{site.name}
         DocumentRoot "#{site.document_root}"
         #{"SSLEngine on\n  SSLCertificateFile tls.pem" if site.tls}

@@ -39,7 +39,7 @@ class HttpdServer
     @spawn_dir = Dir.mktmpdir("passenger-test-", "/tmp")
     FileUtils.chmod(0o1777, [File.join(@folder, "tmp"), @spawn_dir])
     @log = LogReader.new(File.join(@folder, "logs/error.log"))
-    @port = UnusedPort.find
+    @port = configuration.port || UnusedPort.find
   end
 
   # As a daemon, httpd is no child of this process.
@@ -110,7 +110,8 @@ class HttpdServer
   end
 
   def client(site = configuration.sites.first.name, **options)
-    HttpClient.new(options[:tls] ? configuration.tls_port : port, site, **options)
+    HttpClient.new(options[:tls] ? configuration.tls_port : port, site,
+                   address: configuration.address, **options)
   end
 
   def raw(site = configuration.sites.first.name, **options)

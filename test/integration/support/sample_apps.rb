@@ -14,7 +14,12 @@ module SampleApps
 
   # The Rails application. It is prepared once for each build; each process of tests has a copy.
   def rails
-    @rails ||= File.join(new_folder, "rails_app").tap do |folder|
+    @rails ||= new_rails
+  end
+
+  # A copy of its own.
+  def new_rails
+    File.join(new_folder, "rails_app").tap do |folder|
       FileUtils.cp_r(prepared_rails, folder, preserve: true)
     end
   end

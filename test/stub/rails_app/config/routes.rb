@@ -11,7 +11,7 @@ Rails.application.routes.draw do
 
   get "plain", to: "diagnostics#plain"
   get "environment", to: "diagnostics#environment"
-  get "slow", to: "diagnostics#slow"
+  match "slow", to: "diagnostics#slow", via: %i[get post]
   get "raise", to: "diagnostics#failure"
   get "counter", to: "diagnostics#counter"
   get "redirect", to: "diagnostics#elsewhere"

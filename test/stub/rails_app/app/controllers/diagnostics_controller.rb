@@ -2,6 +2,8 @@
 
 # Pages that show, delay or break requests.
 class DiagnosticsController < ApplicationController
+  skip_forgery_protection only: :slow
+
   # The page for benchmarks: routing, a controller and its callbacks, no view and no database.
   def plain
     render plain: "Hello from Rails\n"
