@@ -142,11 +142,7 @@ class MachinesTest < IntegrationTest
 
   # Each host has its instances, and HAProxy knows it.
   def everything_serves
-    starting = machines.hosts.keys.map do |name|
-      Thread.new do
-        machines.network.enter(Network::CLIENTS) { machines.client(name).get("/plain").code }
-      end
-    end
+    starting = machines.hosts.keys.map { |name| Thread.new { machines.ask(name) } }
     assert_equal ["200"], starting.map(&:value).uniq
     machines.hosts.each_key do |name|
       eventually("instances") { machines.instances(name).size == 2 }
@@ -165,13 +161,14 @@ class MachinesTest < IntegrationTest
     load&.stop
   end
 
-  # HAProxy takes the hosts by turns, and each of them gets both.
+  # Half of the requests are POSTs, and half of both come over connections that clients keep.
+  # HAProxy takes the three hosts by turns, so each of them gets all kinds.
   def send_one(run, number)
     verb = number.even? ? "get" : "post"
     asked = monotonic
     code = begin
-      machines.network.enter(Network::CLIENTS) do
-        machines.client.public_send(verb, "/slow?seconds=#{SERVICE}&run=#{run}").code
+      machines.client(keeping: number % 4 < 2) do |client|
+        client.public_send(verb, "/slow?seconds=#{SERVICE}&run=#{run}").code
       end
     rescue SystemCallError, IOError, Timeout::Error, Net::ProtocolError => e
       e.class.name

@@ -114,4 +114,33 @@ class HttpClient
   ensure
     connection&.finish if connection&.started?
   end
+
+  # Keeps its connections for further requests, each for one at a time.
+  class Keeping < HttpClient
+    def initialize(...)
+      super
+      @idle = Queue.new
+    end
+
+    def close
+      @idle.pop.finish until @idle.empty?
+    end
+
+    private
+
+    def perform(request)
+      connection = take || connect
+      connection.request(request).tap { @idle << connection }
+    rescue StandardError
+      connection&.finish if connection&.started?
+      raise
+    end
+
+    def take
+      @idle.pop(true)
+    rescue ThreadError
+      # All are in use.
+      nil
+    end
+  end
 end

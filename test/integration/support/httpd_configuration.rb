@@ -25,8 +25,9 @@ class HttpdConfiguration
   # `mounts`: folders of the test by the folders in whose place httpd and its processes see them,
   # which needs root and unshare(1). `address` and `port`: where httpd listens; without a port it
   # takes a free one.
-  attr_accessor :address, :port, :run_as, :mpm, :mpm_settings, :passenger, :passenger_module, :passenger_root,
-                :directives, :main_directives, :tls_port, :error_log, :descriptor_limit, :mounts
+  attr_accessor :address, :port, :run_as, :mpm, :mpm_settings, :passenger, :passenger_module,
+                :passenger_root, :directives, :main_directives, :tls_port, :error_log,
+                :descriptor_limit, :mounts
   attr_reader :sites
 
   def initialize

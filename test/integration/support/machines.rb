@@ -68,13 +68,20 @@ class Machines
     @network = Network.new(CLIENTS, addresses.merge("balancer" => BALANCER)).make
     @hosts = {}
     addresses.each { |name, address| @hosts[name] = server(name, configuration(address)) }
+    @opening = HttpClient.new(Balancer::PORT, SITE, address: BALANCER)
+    @keeping = HttpClient::Keeping.new(Balancer::PORT, SITE, address: BALANCER)
     @haproxy = Balancer.new(SampleApps.new_folder, @hosts, @network).start
   end
 
-  # A client of one host, or of HAProxy, for the block of `network.enter(Network::CLIENTS)`.
-  def client(name = nil)
-    HttpClient.new(Balancer::PORT, SITE,
-                   address: name ? @hosts[name].configuration.address : BALANCER)
+  # Calls the block with a client of HAProxy that opens a connection for each request, or with one
+  # that keeps connections.
+  def client(keeping: false)
+    @network.enter(Network::CLIENTS) { yield keeping ? @keeping : @opening }
+  end
+
+  # The status of a page of one host.
+  def ask(name)
+    @network.enter(Network::CLIENTS) { @hosts[name].client.get("/plain").code }
   end
 
   # Starts a host again whose processes were killed, with its application.
@@ -100,6 +107,7 @@ class Machines
 
   # Stops all in order; returns sentences about what is left.
   def stop
+    @keeping.close
     @haproxy&.stop
     @haproxy = nil
     @hosts.values.flat_map(&:stop)

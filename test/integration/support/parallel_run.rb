@@ -15,8 +15,8 @@ class ParallelRun
   JOBS = Integer(ENV.fetch("TEST_JOBS", Etc.nprocessors + 1))
 
   # The tests in these files take the longest; they begin first.
-  LONG = %w[documents slow_clients large_bodies reload streamed_uploads settings_reload prefork_life
-            heartbeat stop].freeze
+  LONG = %w[documents machines slow_clients large_bodies reload streamed_uploads settings_reload
+            prefork_life heartbeat stop].freeze
 
   # The tests in these files need a free processor, for themselves or for hundreds of clients at
   # once. They run last, one after the other.
