@@ -52,10 +52,19 @@ module SeveralHosts
     @commanded
   end
 
-  # Kills all processes of a host at once, httpd's first.
+  # Kills all processes of a host at once, httpd's first. Returns the time in which they ended.
   def kill_host(host)
-    kill_all(host.tree.pids)
-    eventually("the end of the host") { kill_all(host.tree.pids).empty? }
+    pids = host.tree.pids
+    began = monotonic
+    kill_all(pids)
+    eventually("the end of processes") { pids.none? { |pid| ProcessInfo.read(pid)&.alive? } }
+    ended = monotonic
+    eventually("the end of the host") do
+      late = kill_all(host.tree.pids)
+      ended = monotonic unless late.empty?
+      late.empty?
+    end
+    began..ended
   end
 
   def kill_all(pids)
