@@ -59,16 +59,29 @@ class HarnessTest < IntegrationTest
     assert_match(/1_test.rb: no result/, output)
   end
 
+  def test_a_file_that_failed_runs_again_if_that_is_wanted_and_its_second_result_counts
+    once = "File.exist?('#{scratch}/ran') or File.write('#{scratch}/ran', '') && flunk"
+    output, status = run_parallel(once, "assert true", again: true)
+    assert_predicate status, :success?, output
+    assert_match(/^== 0_test.rb failed/, output)
+    assert_equal "2 runs, 1 assertions, 0 failures, 0 errors, 0 skips", output.lines.last.chomp
+    _, status = run_parallel("assert false", "assert true", again: true)
+    refute_predicate status, :success?
+    _, status = run_parallel(*["assert false"] * 4, again: true)
+    refute_predicate status, :success?
+  end
+
   private
 
   # Runs a file of tests with one test for each body.
-  def run_parallel(*bodies)
+  def run_parallel(*bodies, again: false)
     files = bodies.map.with_index do |body, index|
       File.join(scratch, "#{index}_test.rb").tap do |file|
         File.write(file, "Class.new(Minitest::Test) { define_method(:test_it) { #{body} } }\n")
       end
     end
-    Open3.capture2e(RbConfig.ruby, "-r", File.join(__dir__, "support/parallel_run.rb"),
+    Open3.capture2e({ "RUN_AGAIN" => again ? "yes" : nil }, RbConfig.ruby,
+                    "-r", File.join(__dir__, "support/parallel_run.rb"),
                     "-e", "exit ParallelRun.new(ARGV, []).run", *files)
   end
 end

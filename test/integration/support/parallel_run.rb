@@ -68,7 +68,8 @@ class ParallelRun
   private
 
   def problems
-    @results.filter_map { |file, result| "#{name_of(file)}: #{result.problem}" if result.problem }
+    @results.select { |_, result| result.problem }
+            .map { |file, result| "#{File.basename(file)}: #{result.problem}" }
   end
 
   # The files.
