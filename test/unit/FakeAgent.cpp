@@ -54,7 +54,7 @@ public:
         environment_ = settings.environment;
     }
 
-    void logReopened(const std::string & /*error*/) override {}
+    void logReopened(const std::string & /*number*/, const std::string & /*error*/) override {}
 
     void ping(std::function<void()> answer) override {
         answer();

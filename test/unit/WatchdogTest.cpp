@@ -15,6 +15,7 @@
 #include <fstream>
 #include <initializer_list>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,7 @@
 #include "support/Expect.h"
 #include "support/FakeAgent.h"
 #include "support/LeakCheck.h"
+#include "support/TestThread.h"
 #include "watchdog/ThreadReport.h"
 
 namespace Passenger {
@@ -221,10 +223,17 @@ public:
         settings.environment = "late";
         stopPool();
         CPPUNIT_ASSERT(updateAgent(agent_.handle, settings) == AgentUpdate::LATE);
-        ::kill(agent_.poolPid, SIGCONT);
-        CPPUNIT_ASSERT(eventually(
-            [this] { return FakeAgentClient(agent_.handle.connectSocket).welcome().environment == "late"; }));
-        // The answer to the late update may wait in the socket.
+        // The answer to the late update comes while this one waits for its own.
+        settings.environment = "next";
+        TestThread goesOn([this] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(200));
+            ::kill(agent_.poolPid, SIGCONT);
+        });
+        if (updateAgent(agent_.handle, settings) == AgentUpdate::IN_FORCE) {
+            CPPUNIT_ASSERT_EQUAL(std::string("next"),
+                                 FakeAgentClient(agent_.handle.connectSocket).welcome().environment);
+        }
+        goesOn.join();
         CPPUNIT_ASSERT(eventually([&] { return updateAgent(agent_.handle, settings) == AgentUpdate::IN_FORCE; }));
         stopPool();
         CPPUNIT_ASSERT(updateAgent(agent_.handle, settings) == AgentUpdate::LATE);

@@ -95,9 +95,11 @@ bool tell(const AgentSettings &settings, server_rec *server) {
     try {
         const AgentUpdate update = theServer->update(settings);
         if (update == AgentUpdate::LATE) {
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
-                         "event=agent.update_late consequence=\"requests for what this reload has added may get an "
-                         "error page until the agent has the new settings\"");
+            ap_log_error(
+                APLOG_MARK, APLOG_WARNING, 0, server,
+                "event=agent.update_late consequence=\"requests for what this reload has added may get an "
+                "error page until the agent works with the new settings, and an instance that starts meanwhile "
+                "may lack a new variable\"");
         }
         return update != AgentUpdate::FAILED;
     } catch (const IOException &problem) {

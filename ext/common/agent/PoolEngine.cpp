@@ -172,8 +172,8 @@ public:
         services_->use(settings, "reload");
     }
 
-    void logReopened(const std::string &error) override {
-        logReopening_.ended(error);
+    void logReopened(const std::string &number, const std::string &error) override {
+        logReopening_.ended(number, error);
     }
 
     pid_t spawnServerPid() const override {
@@ -185,6 +185,7 @@ public:
     }
 
     void stop() override {
+        logReopening_.cancel();
         restarts_.reset();
         server_.reset();
         if (pool_) {

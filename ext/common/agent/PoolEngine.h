@@ -33,8 +33,9 @@ public:
      *  file: no child is left */
     virtual void begin(const AgentSettings &settings, FileDescriptor serverSocket) = 0;
     virtual void update(const AgentSettings &settings) = 0;
-    /** The answer to PoolEngineParts::reopenLog. @param error empty: the log is a new file */
-    virtual void logReopened(const std::string &error) = 0;
+    /** The answer to PoolEngineParts::reopenLog with this number. @param error empty: the log is
+     *  open anew */
+    virtual void logReopened(const std::string &number, const std::string &error) = 0;
     /** Called after begin(). 0: the spawn server does not run (yet). */
     virtual pid_t spawnServerPid() const = 0;
     /** Called after begin(). A warning about the start for httpd's log, mostly empty. */
@@ -50,7 +51,7 @@ public:
 struct PoolEngineParts {
     DescriptorStore &store;
     /** Asks for the log file to be opened anew; PoolEngine::logReopened() follows. Thread-safe. */
-    std::function<void()> reopenLog;
+    std::function<void(const std::string &number)> reopenLog;
 };
 
 using PoolEngineFactory = std::function<std::unique_ptr<PoolEngine>(const PoolEngineParts &parts)>;

@@ -108,7 +108,9 @@ void PoolProcess::begin(Frame begin) {
     Log::info("event=pool.starting descriptors=\"{}\" restored={} uid={} {}", describeDescriptorLimit(),
               restored_.size(), ::geteuid(), confinement_);
 
-    engine_ = makeEngine_({.store = *store_, .reopenLog = [this] { store_->send(Frame(FrameType::REOPEN_LOG)); }});
+    engine_ = makeEngine_({.store = *store_, .reopenLog = [this](const std::string &number) {
+                               store_->send(Frame(FrameType::REOPEN_LOG, {number}));
+                           }});
     for (auto &entry : std::exchange(restored_, {})) {
         engine_->restore(std::move(entry));
     }
@@ -162,6 +164,8 @@ void PoolProcess::receive() {
                 throw ProtocolException("The watchdog sent a frame of type " +
                                         std::to_string(static_cast<int>(frame->type)));
             }
+            // In this thread, as with LOG_REOPENED, so that the log that comes last is used.
+            useAsOutput(frame->takeDescriptor(0));
             updater_->apply(std::move(*frame));
         }
     } catch (const EndOfFileException &) {
@@ -174,22 +178,21 @@ void PoolProcess::receive() {
 }
 
 void PoolProcess::useReopened(Frame log) {
-    if (log.field(0).empty()) {
+    if (log.field(1).empty()) {
         useAsOutput(log.takeDescriptor(0));
     }
-    engine_->logReopened(log.field(0));
+    engine_->logReopened(log.field(0), log.field(1));
 }
 
 /** Settings that cannot be used change nothing. The watchdog is told in any case. */
 void PoolProcess::update(Frame settings) {
     try {
-        useAsOutput(settings.takeDescriptor(0));
         engine_->update(readSettings(settings));
         Log::info("event=pool.settings_changed");
     } catch (const std::exception &exception) {
         Log::error("event=pool.settings_rejected reason=\"{}\"", exception.what());
     }
-    store_->send(Frame(FrameType::SETTINGS_DONE));
+    store_->send(Frame(FrameType::SETTINGS_DONE, {settings.map(0)[AgentSettings::UPDATE]}));
 }
 
 /** From now on PINGs are not answered. */

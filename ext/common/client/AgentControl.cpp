@@ -231,16 +231,21 @@ AgentUpdate updateAgent(AgentHandle &handle, const AgentSettings &settings) {
     if (!agentAlive(handle)) {
         return AgentUpdate::FAILED;
     }
+    auto fields = settings.toMap();
+    const std::string update = std::to_string(std::chrono::steady_clock::now().time_since_epoch().count());
+    fields[AgentSettings::UPDATE] = update;
+    Frame frame(FrameType::SETTINGS);
+    frame.add(fields);
     BorrowedControl control(handle.controlSocket);
     bool sent = false;
     try {
-        // An earlier update may have been answered after its time.
-        while (control->tryReceive()) {
-        }
-        control->send(settingsFrame(FrameType::SETTINGS, settings), {log.get()}, FrameSocket::in(SEND_TIMEOUT));
+        control->send(frame, {log.get()}, FrameSocket::in(SEND_TIMEOUT));
         sent = true;
         handle.stopTimeout = settings.stopTimeout;
-        static_cast<void>(control->receive(FrameSocket::in(UPDATE_TIMEOUT)));
+        // Earlier updates may be answered after their time.
+        const auto deadline = FrameSocket::in(UPDATE_TIMEOUT);
+        while (control->receive(deadline).field(0) != update) {
+        }
         return AgentUpdate::IN_FORCE;
     } catch (const TimeoutException &) {
         return sent ? AgentUpdate::LATE : AgentUpdate::FAILED;

@@ -66,9 +66,9 @@ void stopAgent(AgentHandle &handle) noexcept;
 void letGoOfAgent(AgentHandle &handle) noexcept;
 
 enum class AgentUpdate {
-    /** The agent does what it is asked from now on with the new settings. */
+    /** The agent does what it is asked from now on with the new settings, or has refused them. */
     IN_FORCE,
-    /** The agent has the settings, but has not said in time that they are in force. */
+    /** The agent was sent the settings, but has not said in time that they are in force. */
     LATE,
     /** The agent has ended, or does not receive them. */
     FAILED

@@ -90,8 +90,10 @@ bool AgentSettings::logsToFile() const noexcept {
 }
 
 FileDescriptor AgentSettings::openLogFile() const {
-    FileDescriptor log(::open(logFile.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0644));
-    if (!log) {
+    // Without O_NONBLOCK a FIFO would hold the caller until somebody reads.
+    constexpr int FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC | O_NONBLOCK;
+    FileDescriptor log(::open(logFile.c_str(), FLAGS, 0644));
+    if (!log || ::fcntl(log.get(), F_SETFL, O_APPEND) != 0) {
         throw IOException("The log file " + logFile + " cannot be opened: " + std::strerror(errno));
     }
     return log;

@@ -93,9 +93,13 @@ struct AgentSettings {
     LogTarget logTarget() const noexcept {
         return LogTarget::parse(logFile).value_or(LogTarget());
     }
+    /** The key of a SETTINGS frame's map under which the sender numbers its updates. */
+    static constexpr const char *UPDATE = "update";
+
     /** Whether logFile is the path of a file. */
     bool logsToFile() const noexcept;
-    /** Opens that file for appending; a missing one is made. @throws IOException, with the path */
+    /** Opens that file for appending; a missing one is made. A FIFO without a reader is an error.
+     *  @throws IOException, with the path */
     FileDescriptor openLogFile() const;
     /** The program to start: agentCommand, or its default. */
     std::string agentProgram() const;

@@ -36,7 +36,9 @@ PoolSupervisor::PoolSupervisor(std::function<std::string()> program, const FileD
 void PoolSupervisor::setSettings(std::vector<std::string> fields) {
     Frame frame(FrameType::SETTINGS, std::move(fields));
     try {
-        const AgentSettings settings = AgentSettings::fromMap(frame.map(0));
+        auto map = frame.map(0);
+        const AgentSettings settings = AgentSettings::fromMap(map);
+        update_ = map[AgentSettings::UPDATE];
         answers_.setLimit(settings.agentTimeout);
         stopTimeout_ = settings.stopTimeout;
     } catch (const ProtocolException &exception) {
@@ -45,12 +47,12 @@ void PoolSupervisor::setSettings(std::vector<std::string> fields) {
     }
     settings_ = std::move(frame.fields);
     if (!socket_ || !send(Frame(FrameType::SETTINGS, settings_), {STDERR_FILENO})) {
-        events_.settingsDone();
+        events_.settingsDone(update_);
     }
 }
 
-void PoolSupervisor::logReopened(const std::string &error) {
-    send(Frame(FrameType::LOG_REOPENED, {error}), {STDERR_FILENO});
+void PoolSupervisor::logReopened(const std::string &number, const std::string &error) {
+    send(Frame(FrameType::LOG_REOPENED, {number, error}), {STDERR_FILENO});
 }
 
 void PoolSupervisor::start() {
@@ -166,10 +168,10 @@ void PoolSupervisor::handle(Frame frame) {
             events_.ready(frame);
             return;
         case FrameType::SETTINGS_DONE:
-            events_.settingsDone();
+            events_.settingsDone(frame.field(0));
             return;
         case FrameType::REOPEN_LOG:
-            events_.reopenLog();
+            events_.reopenLog(frame.field(0));
             return;
         case FrameType::PONG:
             answers_.answered(clock_.now());
@@ -221,7 +223,7 @@ bool PoolSupervisor::reap(pid_t pid) {
 void PoolSupervisor::processEnded(pid_t pid, int status) {
     socket_ = FrameSocket();
     answers_.end();
-    events_.settingsDone();
+    events_.settingsDone(update_);
     const auto how = describeWaitStatus(status);
     if (!everReady_) {
         Log::error("event=pool.exited pid={} how=\"{}\" ready=false", pid, how);

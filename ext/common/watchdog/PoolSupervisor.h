@@ -39,11 +39,12 @@ public:
         std::function<void(const Frame &failure)> failed;
         /** The pool process has sent this STORE or REMOVE. */
         std::function<void(const Frame &change)> stored;
-        /** The last settings are in force, or no process can serve with others: it has ended, and
-         *  the next one begins with them. May be called more than once. */
-        std::function<void()> settingsDone;
-        /** The pool process wants the log file opened anew. logReopened() is to follow. */
-        std::function<void()> reopenLog;
+        /** The settings with this AgentSettings::UPDATE are in force, or no process can serve with
+         *  others: it has ended, and the next one begins with them. May be called repeatedly. */
+        std::function<void(const std::string &update)> settingsDone;
+        /** The pool process wants the log file opened anew. logReopened() with the same number is
+         *  to follow. */
+        std::function<void(const std::string &number)> reopenLog;
     };
 
     /** Connects the pool process with the rights process. */
@@ -74,7 +75,7 @@ public:
         return settings_;
     }
     /** Answers Events::reopenLog. Empty: descriptor 2 is the log now. */
-    void logReopened(const std::string &error);
+    void logReopened(const std::string &number, const std::string &error);
     /** An entry that an earlier pool process has stored with another watchdog. */
     void restore(StoreEntry entry);
     /** As start(), but a failure is logged, and the start is repeated. */
@@ -124,6 +125,8 @@ private:
     const Clock &clock_;
     const Events events_;
     std::vector<std::string> settings_;
+    /** AgentSettings::UPDATE of the settings. */
+    std::string update_;
     /** As AgentSettings'. */
     std::chrono::seconds stopTimeout_ = AgentSettings().stopTimeout;
     /** None: the pool process runs as the watchdog's user. */

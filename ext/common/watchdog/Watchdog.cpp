@@ -61,8 +61,9 @@ Watchdog::Watchdog(FileDescriptor anchor, std::function<std::string()> program)
                  endReason_ = "the pool process did not start";
                  exitStatus_ = EXIT_FAILURE;
              },
-             [this](const Frame &change) { tellAnchor(change, {}); }, [this] { settingsDone(); },
-             [this] { reopenLog(); }}) {}
+             [this](const Frame &change) { tellAnchor(change, {}); },
+             [this](const std::string &update) { settingsDone(update); },
+             [this](const std::string &number) { reopening_ = number; }}) {}
 
 Watchdog::~Watchdog() = default;
 
@@ -111,6 +112,7 @@ void Watchdog::goOn(Frame begin) {
     if (::geteuid() == 0) {
         startRights(begin.fields);
     }
+    awaitedUpdate_ = Frame(FrameType::SETTINGS, begin.fields).map(0)[AgentSettings::UPDATE];
     pool_.setSettings(std::move(begin.fields));
     pool_.startAgain();
 }
@@ -143,6 +145,10 @@ void Watchdog::turn() {
     // Before the signals: a process's frames precede its death.
     if (entries[3].revents != 0) {
         pool_.receive();
+        // Once a turn, however often the pool process asks.
+        if (const auto number = std::exchange(reopening_, std::nullopt)) {
+            reopenLog(*number);
+        }
     }
     if (entries[2].revents != 0) {
         readSignals();
@@ -249,7 +255,7 @@ void Watchdog::handle(Frame frame) {
             return;
         case FrameType::SETTINGS:
             useLog(frame);
-            settingsAwaited_ = true;
+            awaitedUpdate_ = frame.map(0)[AgentSettings::UPDATE];
             tellOthers(frame.fields);
             pool_.setSettings(std::move(frame.fields));
             return;
@@ -305,12 +311,13 @@ void Watchdog::poolIsReady(const Frame &ready) {
 }
 
 /** The owner may have given up waiting. */
-void Watchdog::settingsDone() {
-    if (!std::exchange(settingsAwaited_, false) || !control_) {
+void Watchdog::settingsDone(const std::string &update) {
+    if (update.empty() || update != awaitedUpdate_ || !control_) {
         return;
     }
+    awaitedUpdate_.clear();
     try {
-        control_.send(Frame(FrameType::SETTINGS_DONE), FrameSocket::in(milliseconds(0)));
+        control_.send(Frame(FrameType::SETTINGS_DONE, {update}), FrameSocket::in(milliseconds(0)));
     } catch (const std::exception &exception) {
         Log::debug("event=agent.owner_not_told reason=\"{}\"", exception.what());
     }
@@ -328,7 +335,7 @@ void Watchdog::tellOthers(const std::vector<std::string> &settings) {
 }
 
 /** The pool process has no right to open it. */
-void Watchdog::reopenLog() {
+void Watchdog::reopenLog(const std::string &number) {
     std::string error;
     try {
         const auto settings = AgentSettings::fromMap(Frame(FrameType::SETTINGS, pool_.settings()).map(0));
@@ -340,7 +347,7 @@ void Watchdog::reopenLog() {
         error = exception.what();
         Log::error("event=log.not_reopened reason=\"{}\"", error);
     }
-    pool_.logReopened(error);
+    pool_.logReopened(number, error);
 }
 
 void Watchdog::report(const Frame &frame) {

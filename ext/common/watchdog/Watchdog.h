@@ -64,8 +64,8 @@ private:
     void startPool(Frame start);
     void startRights(const std::vector<std::string> &fields);
     void poolIsReady(const Frame &ready);
-    void settingsDone();
-    void reopenLog();
+    void settingsDone(const std::string &update);
+    void reopenLog(const std::string &number);
     void tellOthers(const std::vector<std::string> &settings);
     void report(const Frame &frame);
     void readSignals();
@@ -87,8 +87,10 @@ private:
     PoolSupervisor pool_;
     bool startAsked_ = false;
     bool startReported_ = false;
-    /** The owner waits for SETTINGS_DONE. */
-    bool settingsAwaited_ = false;
+    /** AgentSettings::UPDATE of the settings for whose SETTINGS_DONE the owner waits; or empty. */
+    std::string awaitedUpdate_;
+    /** The number of the pool process's last REOPEN_LOG, until it is done. */
+    std::optional<std::string> reopening_;
     /** The owner has closed the control socket. The agent ends with its last user. */
     bool draining_ = false;
     /** The reason for the end; empty while the watchdog works. */

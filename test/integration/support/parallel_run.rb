@@ -23,8 +23,8 @@ class ParallelRun
   ALONE = %w[prefork_cpu_slots attack_shortage].freeze
 
   # With RUN_AGAIN=yes, as in CI, so many files with failures run a second time, alone, and the
-  # second result counts. A busy machine fails a test now and then; a defect fails it twice, or
-  # fails more files. What failed is shown in any case.
+  # second result counts. A busy machine fails a test now and then; most defects fail it twice,
+  # or fail more files. What failed at first is shown in any case.
   AGAIN = ENV["RUN_AGAIN"] == "yes" ? 3 : 0
 
   Job = Struct.new(:file, :output, :began, keyword_init: true) do
@@ -82,7 +82,9 @@ class ParallelRun
 
     names = files.map { |file| File.basename(file) }
     puts "", "== #{names.join(', ')} failed; what failed runs again, alone"
+    first = problems
     run_files(files.dup, 1)
+    puts first.map { |problem| "== At first: #{problem}" }
     (files - failed).each { |file| puts "== #{File.basename(file)} passed when it ran again" }
   end
 
