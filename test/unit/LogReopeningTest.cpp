@@ -50,6 +50,7 @@ public:
     void testTheEndOfTheAgentEndsTheWait() {
         answer_ = [this](const std::string &) { thread_.emplace([this] { reopening_.cancel(); }); };
         CPPUNIT_ASSERT_EQUAL(std::string("the agent ends"), error());
+        thread_->join();
         answer_ = [](const std::string &) {};
         CPPUNIT_ASSERT_EQUAL(std::string("the agent ends"), error());
     }
