@@ -1,9 +1,13 @@
 # frozen_string_literal: true
 
+require_relative "support/command_runner"
 require_relative "support/integration_test"
 
 # PassengerPreStart: applications start with httpd.
 class PreStartTest < IntegrationTest
+  include CommandRunner
+
+  HEALTH = "<Location /health>\nSetHandler passenger-health\n</Location>\n"
   PRINTER = <<~RUBY
     $stdout.sync = true
     run proc { |env|
@@ -73,6 +77,42 @@ class PreStartTest < IntegrationTest
         helper = server.tree.matching(/\APassenger pre-start/).first
         helper && !helper.uid.zero?
       end
+    end
+  end
+
+  # The application waits for the file while it loads.
+  def test_balancers_send_requests_elsewhere_until_the_first_starts_are_over
+    go = File.join(scratch, "go")
+    made = configuration do |one|
+      one.site("late.test", SampleApps.written("sleep 0.05 until File.exist?('#{go}')\n#{PRINTER}"),
+               HEALTH)
+      one.site("other.test", SampleApps.written(PRINTER), HEALTH)
+    end
+    with_urls(made, %w[http://late.test:PORT/ http://late.test:PORT/again]) do |server|
+      answer = assert_status 503, server.client("late.test").get("/health")
+      assert_equal "the applications of PassengerPreStart are starting\n", answer.body
+      assert_match(/\Aup 0% #the applications of/, succeed(CONFIG, "agent-check"))
+      # One that serves already is held back for no other.
+      assert_status 503, server.client("other.test").get("/health")
+      server.client("other.test").get("/")
+      assert_status 200, server.client("other.test").get("/health")
+      File.write(go, "")
+      eventually("health") { server.client("late.test").get("/health").code == "200" }
+      assert_match(/\Aup \d+%\n\z/, succeed(CONFIG, "agent-check"))
+      # Later starts hold nothing back, and neither does a crash of the pool process.
+      Process.kill(:KILL, server.tree.matching(/passenger-agent\S* pool/).first.pid)
+      server.log.wait_for(/event=pool\.exited/)
+      eventually("an answer") { server.client("late.test").get("/").code == "200" }
+      assert_status 200, server.client("late.test").get("/health")
+    end
+  end
+
+  def test_a_url_that_fails_holds_the_server_back_only_until_it_has_failed
+    made = configuration { |one| one.site("broken.test", SampleApps.written("raise 'x'\n")) }
+    made.site("other.test", SampleApps.written(PRINTER), HEALTH)
+    with_urls(made, %w[http://broken.test:PORT/]) do |server|
+      server.log.wait_for(/event=pre_start\.failed url=/)
+      eventually("health") { server.client("other.test").get("/health").code == "200" }
     end
   end
 

@@ -13,6 +13,7 @@ class HealthCheckTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnApplicationThatDoesNotStartIsNot);
     CPPUNIT_TEST(testAnOldRequestInTheQueueSendsOthersElsewhere);
     CPPUNIT_TEST(testDrainingSendsRequestsElsewhere);
+    CPPUNIT_TEST(testTheFirstStartsSendRequestsElsewhere);
     CPPUNIT_TEST(testOneOfSeveralApplicationsIsEnough);
     CPPUNIT_TEST_SUITE_END();
 
@@ -56,6 +57,13 @@ public:
         ServerStatus status = sampleStatus({});
         status.draining = true;
         CPPUNIT_ASSERT_EQUAL(std::string("the server drains"), reasonToSendElsewhere(status, AGE));
+    }
+
+    void testTheFirstStartsSendRequestsElsewhere() {
+        ServerStatus status = sampleStatus({sampleApp("/srv/blog")});
+        status.warmingUp = true;
+        CPPUNIT_ASSERT_EQUAL(std::string("the applications of PassengerPreStart are starting"),
+                             reasonToSendElsewhere(status, AGE));
     }
 
     void testOneOfSeveralApplicationsIsEnough() {

@@ -20,6 +20,7 @@ AgentServices::AgentServices(Parts parts)
       monitor_({parts_.monitoredFiles, copyLine}),
       control_(parts_.control),
       registry_(control_),
+      preStart_(parts_.preStarted),
       eventCommand_(parts_.refusals) {}
 
 void AgentServices::use(const AgentSettings &settings, const std::string &reason) {

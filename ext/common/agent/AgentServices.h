@@ -31,6 +31,8 @@ public:
         ControlService::Parts control;
         /** As EventCommand's. */
         std::function<EventCommand::Refusals()> refusals;
+        /** As PreStart's `ended`. */
+        std::function<void()> preStarted;
     };
 
     /** @throws SystemException, boost::thread_resource_error */

@@ -179,6 +179,8 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
     }
     status.now = secondsSinceEpoch(now);
     status.draining = allDrain_;
+    const bool serves = !name.empty() && !status.apps.empty() && !status.apps.front().instances.empty();
+    status.warmingUp = parts_.warmingUp() && !serves;
     return inMemory(toJson(status));
 }
 

@@ -40,6 +40,8 @@ public:
         std::function<void()> reopenLogs;
         /** What the pool does not know: version, pids, counters of the server. */
         std::function<ServerStatus()> server;
+        /** Whether the first requests for PassengerPreStart are under way. */
+        std::function<bool()> warmingUp;
         /** Keeps the text for the next pool process. */
         std::function<void(const std::string &)> keepDrains;
     };

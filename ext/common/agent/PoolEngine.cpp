@@ -124,6 +124,8 @@ public:
                                   .cpu = cpu_,
                                   .measureMemory = memoryOf},
                       poolSettings(settings));
+        // After a crash the instances live on.
+        warmingUp_ = restored_.empty() && !settings.preStart.empty();
         for (StoreEntry &entry : std::exchange(restored_, {})) {
             pool_->restore(entry.key, entry.note, std::move(entry.descriptors));
         }
@@ -143,6 +145,7 @@ public:
                                  .facts = *facts_,
                                  .reopenLogs = [this] { reopenLogs(); },
                                  .server = [this] { return serverStatus(); },
+                                 .warmingUp = [this] { return warmingUp_.load(); },
                                  .keepDrains = [this](const std::string &drains) { store_.put(DRAINS, drains, {}); }},
             drains_);
         services_.emplace(AgentServices::Parts{
@@ -150,7 +153,8 @@ public:
             .monitoredFiles = [this] { return monitored_->list(); },
             .control = {[this](const Asker &asker, const Frame &order) { return orders_->answer(asker, order); },
                         [this] { orders_->tick(); }, RequestHistory::INTERVAL},
-            .refusals = [this] { return refusals(); }});
+            .refusals = [this] { return refusals(); },
+            .preStarted = [this] { warmingUp_ = false; }});
         server_.emplace(
             loop_, *pool_, std::move(serverSocket), [this](Options &options) { return complete(options); },
             [this] { return services_->connectControl(); }, counts_);
@@ -337,6 +341,8 @@ private:
     LogReopening logReopening_;
     const double since_ = secondsSinceEpoch(std::chrono::system_clock::now());
     std::atomic<std::uint64_t> attachesRefused_{0};
+    /** Until all URLs of PassengerPreStart have been requested once. */
+    std::atomic<bool> warmingUp_{false};
     const LimitCountsPtr counts_ = std::make_shared<LimitCounts>();
     Mutex mutex_{Locks::POOL_ENGINE};
     AgentSettings settings_ GUARDED_BY(mutex_);

@@ -31,6 +31,8 @@ PreStartHelper helperFor(const AgentSettings &settings, std::set<std::string> ur
 
 }  // namespace
 
+PreStart::PreStart(std::function<void()> ended) : ended_(std::move(ended)) {}
+
 void PreStart::ask(const AgentSettings &settings, bool forget) {
     thread_.end();
     std::set<std::string> wanted;
@@ -43,6 +45,8 @@ void PreStart::ask(const AgentSettings &settings, bool forget) {
         thread_.start("pre-start", [this, helper = helperFor(settings, wanted)](const FileDescriptor &ending) {
             run(helper, ending);
         });
+    } else {
+        ended_();
     }
 }
 
@@ -52,15 +56,18 @@ void PreStart::run(PreStartHelper start, const FileDescriptor &ending) {
         start.output = output.second.get();
         HelperProcess helper = Rights::ofThisProcess().start(start);
         output.second.reset();
-        follow(output.first, ending);
-        // A helper that has not ended is killed by its destructor.
+        if (!follow(output.first, ending)) {
+            // The helper's destructor kills it.
+            return;
+        }
         helper.wait(END_LIMIT);
     } catch (const std::exception &error) {
         Log::error("event=pre_start.failed error=\"{}\"", error.what());
     }
+    ended_();
 }
 
-void PreStart::follow(const FileDescriptor &output, const FileDescriptor &ending) {
+bool PreStart::follow(const FileDescriptor &output, const FileDescriptor &ending) {
     LineReader lines;
     const auto deadline = std::chrono::steady_clock::now() + LONGEST;
     std::array<char, 4096> buffer;
@@ -70,20 +77,20 @@ void PreStart::follow(const FileDescriptor &output, const FileDescriptor &ending
             std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
         if (left <= 0) {
             Log::warn("event=pre_start.failed error=\"the pre-start helper did not end in time\"");
-            return;
+            return true;
         }
         if (::poll(entries.data(), entries.size(), static_cast<int>(left)) <= 0) {
             continue;
         }
         if (entries[1].revents != 0) {
-            return;
+            return false;
         }
         const ssize_t size = ::read(output.get(), buffer.data(), buffer.size());
         if (size < 0 && errno == EINTR) {
             continue;
         }
         if (size <= 0) {
-            return;
+            return true;
         }
         lines.feed(std::string_view(buffer.data(), static_cast<std::size_t>(size)),
                    [this](std::string_view line) { take(line); });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -23,6 +24,10 @@ namespace Passenger {
  */
 class PreStart {
 public:
+    /** @param ended all URLs have been requested, whatever the answers. Called in another thread or
+     *  within ask(); outlives this object */
+    explicit PreStart(std::function<void()> ended);
+
     /**
      * Requests the URLs that were not answered yet. A request in progress begins anew. @param
      * forget request all URLs again
@@ -33,10 +38,12 @@ public:
 
 private:
     void run(PreStartHelper start, const FileDescriptor &ending);
-    /** Reads until the helper's output ends, the time limit is over, or `ending` is readable. */
-    void follow(const FileDescriptor &output, const FileDescriptor &ending);
+    /** Reads until the helper's output ends, the time limit is over, or `ending` is readable.
+     *  @return false: `ending` is */
+    bool follow(const FileDescriptor &output, const FileDescriptor &ending);
     void take(std::string_view line);
 
+    const std::function<void()> ended_;
     /** The URLs that were answered. The thread's own while it runs. */
     std::set<std::string> up_;
     EndableThread thread_;

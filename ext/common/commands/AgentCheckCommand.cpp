@@ -33,8 +33,9 @@ bool namesApps(const Arguments &arguments) {
 
 /** Whether it is wanted that no requests come: they would be served. */
 bool isHeldBack(const ServerStatus &status) {
-    return status.draining || std::any_of(status.apps.begin(), status.apps.end(),
-                                          [](const AppStatus &app) { return app.draining || app.queue.pausedFor > 0; });
+    return status.draining || status.warmingUp ||
+           std::any_of(status.apps.begin(), status.apps.end(),
+                       [](const AppStatus &app) { return app.draining || app.queue.pausedFor > 0; });
 }
 
 /** The selected applications. An application that has not been asked for yet starts with its first

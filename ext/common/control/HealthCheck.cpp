@@ -34,6 +34,9 @@ std::string reasonToSendElsewhere(const ServerStatus &status, std::chrono::secon
     if (status.draining) {
         return "the server drains";
     }
+    if (status.warmingUp) {
+        return "the applications of PassengerPreStart are starting";
+    }
     for (const AppStatus &app : status.apps) {
         if (const std::string reason = reasonOf(app, queueAge); !reason.empty()) {
             return fmt::format("the application {} {}", app.name, reason);

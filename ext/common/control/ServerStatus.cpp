@@ -313,6 +313,7 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("log_lines_dropped", value.logLinesDropped);
         visit("boots_limited", value.bootsLimited);
         visit("draining", value.draining);
+        visit("warming_up", value.warmingUp);
         visit("httpd_workers", value.workers);
         visit("spool", value.spool);
         visit("apps", value.apps);

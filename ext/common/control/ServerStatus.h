@@ -276,6 +276,9 @@ struct ServerStatus {
     std::uint64_t bootsLimited = 0;
     /** Whether health checks shall send all requests elsewhere. */
     bool draining = false;
+    /** Whether the URLs of PassengerPreStart are being requested for the first time since the start
+     *  of the agent. In the status of one application: and it does not serve yet. */
+    bool warmingUp = false;
     /** Known to httpd alone: the status pages have them, and the agent's own status does not. */
     std::optional<WorkersStatus> workers;
     std::optional<SpoolStatus> spool;

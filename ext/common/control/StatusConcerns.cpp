@@ -41,6 +41,10 @@ public:
         if (status.draining) {
             add(Weight::NOTICE, "Health checks send all requests elsewhere: the server drains");
         }
+        if (status.warmingUp) {
+            add(Weight::NOTICE,
+                "Health checks send requests elsewhere until the applications of PassengerPreStart have started");
+        }
         if (status.waitingForRoom > 0) {
             add(Weight::PROBLEM,
                 fmt::format("The pool is full: {} of {} instances, and {} for room. PassengerMaxPoolSize is the limit",
