@@ -3,6 +3,7 @@
 require_relative "support/command_runner"
 require_relative "support/integration_test"
 require_relative "support/module_copy"
+require_relative "support/steady_load"
 
 # `apachectl graceful` and `restart`, with each change that administrators make between two of them.
 class ReloadTest < IntegrationTest
@@ -187,6 +188,27 @@ class ReloadTest < IntegrationTest
       assert_fails 1, /The log file #{log} cannot be opened: No such file/, CONFIG, "reopen-logs"
       server.client.get("/stderr?text=still")
       LogReader.new("#{folder}.away/agent.log").wait_for(/still/)
+    end
+  end
+
+  # httpd's parent has not noticed the death when the reload comes.
+  def test_no_request_fails_if_the_agent_dies_just_before_a_reload
+    with_server(configuration) do |server|
+      server.client.get("/")
+      anchor = server.tree.matching(/passenger-agent anchor/).first.pid
+      answers = SteadyLoad.during(server.client, "/", threads: 4) do |load|
+        load.wait_for_all("answers")
+        ProcessInfo.stop(server.pid)
+        Process.kill(:KILL, anchor)
+        eventually("the agent's end") do
+          server.tree.matching(/passenger-agent (watchdog|pool)/).empty?
+        end
+        Process.kill(:USR1, server.pid)
+        Process.kill(:CONT, server.pid)
+        server.log.wait_for(/event=agent\.died pid=#{anchor}/)
+        load.wait_for_all("answers of the next agent's instances")
+      end
+      assert_equal [200], answers.map(&:code).uniq
     end
   end
 

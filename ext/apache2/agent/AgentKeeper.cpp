@@ -111,31 +111,6 @@ bool tell(const AgentSettings &settings, server_rec *server) {
     }
 }
 
-/** Takes the retained agent over if it lives and suits the configuration. Otherwise ends it. */
-bool adopt(LeftAgent &keep, const AgentIdentity &wanted, const AgentSettings &settings, server_rec *server) {
-    if (!keep.present) {
-        return false;
-    }
-    keep.present = false;
-    theServer = new ApplicationPoolServer(keep.handle);
-    if (!theServer->alive()) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.died pid=%ld",
-                     static_cast<long>(keep.handle.anchorPid));
-    } else if (!(keep.identity == wanted)) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
-                     "event=agent.replaced pid=%ld reason=\"program or settings changed\"",
-                     static_cast<long>(keep.handle.anchorPid));
-        // A deliberate replacement does not count as a failure, however short the agent's life. The
-        // old children still have requests in this agent.
-        keep.startedAt = 0;
-        theServer->letGo();
-    } else if (tell(settings, server)) {
-        return true;
-    }
-    endServer();
-    return false;
-}
-
 /** Runs `start` and counts the attempt. Logs a failure. @return success */
 template <typename Start>
 bool attempt(LeftAgent &keep, const AgentSettings &settings, server_rec *server, Start start) {
@@ -157,6 +132,40 @@ bool attempt(LeftAgent &keep, const AgentSettings &settings, server_rec *server,
             settings.agentCommand.c_str(), problem.what());
         return false;
     }
+}
+
+/** Takes the retained agent over if it lives and suits the configuration, or starts another one in
+ *  place of a dead one. Otherwise ends it. @return whether an agent runs */
+bool adopt(LeftAgent &keep, const AgentIdentity &wanted, const AgentSettings &settings, server_rec *server) {
+    if (!keep.present) {
+        return false;
+    }
+    keep.present = false;
+    theServer = new ApplicationPoolServer(keep.handle);
+    const bool suits = keep.identity == wanted;
+    const bool lives = theServer->alive();
+    if (lives && suits && tell(settings, server)) {
+        return true;
+    }
+    if (lives && !suits) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
+                     "event=agent.replaced pid=%ld reason=\"program or settings changed\"",
+                     static_cast<long>(keep.handle.anchorPid));
+        // A deliberate replacement does not count as a failure, however short the agent's life. The
+        // old children still have requests in this agent.
+        keep.startedAt = 0;
+        theServer->letGo();
+    } else {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.died pid=%ld",
+                     static_cast<long>(keep.handle.anchorPid));
+        // The old children's requests wait for its successor.
+        if (suits && theServer->replaceable() &&
+            attempt(keep, settings, server, [&] { theServer->replace(settings); })) {
+            return true;
+        }
+    }
+    endServer();
+    return false;
 }
 
 /** The cleanup of pconf: httpd reloads or ends. Also runs in children, which own nothing. */
