@@ -144,36 +144,20 @@ class ReloadTest < IntegrationTest
   end
 
   def test_the_agents_own_log_file_may_be_rotated
-    log = File.join(scratch, "agent.log")
-    with_server(configuration { |one| one.set("PassengerLogFile", log) }) do |server|
-      server.client.get("/stderr?text=before")
-      LogReader.new(log).wait_for(/before/)
-      File.rename(log, "#{log}.1")
+    while_the_agents_log_is_rotated do |server, log|
       server.graceful
       LogReader.new(log).wait_for(TAKEN)
-      server.client.get("/stderr?text=after")
-      LogReader.new(log).wait_for(/after/)
-      refute_match(/after/, File.read("#{log}.1"))
-      eventually("nobody holds the old file") { nobody_holds?(server, "#{log}.1") }
     end
   end
 
   def test_the_agents_own_log_file_is_opened_anew_by_a_command
-    log = File.join(scratch, "agent.log")
-    with_server(configuration { |one| one.set("PassengerLogFile", log) }) do |server|
-      server.client.get("/stderr?text=before")
-      LogReader.new(log).wait_for(/before/)
-      File.rename(log, "#{log}.1")
+    while_the_agents_log_is_rotated do |server, log|
       @own_server = server
       assert_equal "All done\n", succeed(CONFIG, "reopen-logs")
-      server.client.get("/stderr?text=after")
-      LogReader.new(log).wait_for(/after/)
       # The watchdog writes to it, too, and so does the next pool process.
       Process.kill(:KILL, server.tree.matching(/passenger-agent\S* pool/).first.pid)
       LogReader.new(log).wait_for(/event=pool\.exited/)
       LogReader.new(log).wait_for(/event=pool\.starting/)
-      refute_match(/after/, File.read("#{log}.1"))
-      eventually("nobody holds the old file") { nobody_holds?(server, "#{log}.1") }
     end
   end
 
@@ -300,6 +284,21 @@ class ReloadTest < IntegrationTest
   end
 
   private
+
+  # The block has the moved file opened anew; what comes after is in the new one.
+  def while_the_agents_log_is_rotated
+    log = File.join(scratch, "agent.log")
+    with_server(configuration { |one| one.set("PassengerLogFile", log) }) do |server|
+      server.client.get("/stderr?text=before")
+      LogReader.new(log).wait_for(/before/)
+      File.rename(log, "#{log}.1")
+      yield server, log
+      server.client.get("/stderr?text=after")
+      LogReader.new(log).wait_for(/after/)
+      refute_match(/after/, File.read("#{log}.1"))
+      eventually("nobody holds the old file") { nobody_holds?(server, "#{log}.1") }
+    end
+  end
 
   # Begins a request, reloads, and lets the request end; the request must be answered.
   def in_flight_over_a_reload(server, &change)

@@ -6,7 +6,8 @@
 # /chunked/`.
 #
 # PASSENGER_ROOT, PASSENGER_MODULE and BUILD_DIR name the build under test; ../../build is the
-# default. KEEP=1 keeps the servers' folders. TEST_JOBS=1 runs one file at a time.
+# default. KEEP=1 keeps the servers' folders. TEST_JOBS=1 runs one file at a time. RUN_AGAIN=yes
+# gives a few failed files a second run.
 
 words = ARGV.take_while { |argument| !argument.start_with?("-") }
 options = ARGV.drop(words.size)

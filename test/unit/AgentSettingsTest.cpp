@@ -49,6 +49,7 @@ public:
         settings.seccomp = SeccompMode::LOG;
         settings.userSwitching = false;
         settings.grants = "server\nuser alice\n";
+        settings.update = "17";
         settings.instanceRegistryDir = "/run/agents";
         settings.socketBacklog = 7;
         settings.agentTimeout = std::chrono::seconds(9);

@@ -95,8 +95,8 @@ endif
     %D%/LogHistogramTest.cpp \
     %D%/LogLimitTest.cpp \
     %D%/LogMonitorTest.cpp \
-    %D%/LogReopeningTest.cpp \
     %D%/LogOutputTest.cpp \
+    %D%/LogReopeningTest.cpp \
     %D%/LogTargetTest.cpp \
     %D%/LogTest.cpp \
     %D%/LogWriterTest.cpp \

@@ -15,7 +15,6 @@
 #include <fstream>
 #include <initializer_list>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -223,10 +222,16 @@ public:
         settings.environment = "late";
         stopPool();
         CPPUNIT_ASSERT(updateAgent(agent_.handle, settings) == AgentUpdate::LATE);
-        // The answer to the late update comes while this one waits for its own.
+        // The answer to the late update comes while this one waits for its own: the watchdog has
+        // the new log, and so the settings, before the pool process goes on.
+        const DescriptorPair log = makePipe();
         settings.environment = "next";
-        TestThread goesOn([this] {
-            std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        settings.logFile = "/proc/self/fd/" + std::to_string(log.second.get());
+        TestThread goesOn([&] {
+            const std::string watchdogs = "/proc/" + std::to_string(parentOf(agent_.poolPid)) + "/fd/2";
+            CPPUNIT_ASSERT(eventually([&] {
+                return std::filesystem::read_symlink(watchdogs) == std::filesystem::read_symlink(settings.logFile);
+            }));
             ::kill(agent_.poolPid, SIGCONT);
         });
         if (updateAgent(agent_.handle, settings) == AgentUpdate::IN_FORCE) {

@@ -143,19 +143,10 @@ bool adopt(LeftAgent &keep, const AgentIdentity &wanted, const AgentSettings &se
     keep.present = false;
     theServer = new ApplicationPoolServer(keep.handle);
     const bool suits = keep.identity == wanted;
-    const bool lives = theServer->alive();
-    if (lives && suits && tell(settings, server)) {
+    if (suits && theServer->alive() && tell(settings, server)) {
         return true;
     }
-    if (lives && !suits) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
-                     "event=agent.replaced pid=%ld reason=\"program or settings changed\"",
-                     static_cast<long>(keep.handle.anchorPid));
-        // A deliberate replacement does not count as a failure, however short the agent's life. The
-        // old children still have requests in this agent.
-        keep.startedAt = 0;
-        theServer->letGo();
-    } else {
+    if (!theServer->alive()) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.died pid=%ld",
                      static_cast<long>(keep.handle.anchorPid));
         // The old children's requests wait for its successor.
@@ -163,6 +154,14 @@ bool adopt(LeftAgent &keep, const AgentIdentity &wanted, const AgentSettings &se
             attempt(keep, settings, server, [&] { theServer->replace(settings); })) {
             return true;
         }
+    } else if (!suits) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
+                     "event=agent.replaced pid=%ld reason=\"program or settings changed\"",
+                     static_cast<long>(keep.handle.anchorPid));
+        // A deliberate replacement does not count as a failure, however short the agent's life. The
+        // old children still have requests in this agent.
+        keep.startedAt = 0;
+        theServer->letGo();
     }
     endServer();
     return false;

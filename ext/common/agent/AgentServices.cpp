@@ -38,6 +38,7 @@ void AgentServices::use(const AgentSettings &settings, const std::string &reason
         preStart_.ask(settings, parts_.count() == 0);
     } catch (const std::exception &error) {
         Log::error("event=pre_start.failed error=\"{}\"", error.what());
+        parts_.preStarted();
     }
 }
 

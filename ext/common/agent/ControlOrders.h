@@ -36,7 +36,8 @@ public:
         /** As whom an application was last started. */
         AppUsers &users;
         InstanceFacts &facts;
-        /** Opens the applications' log files anew. */
+        /** Opens the agent's log file and the applications' anew. May block.
+         *  @throws IOException: the agent's could not be opened */
         std::function<void()> reopenLogs;
         /** What the pool does not know: version, pids, counters of the server. */
         std::function<ServerStatus()> server;

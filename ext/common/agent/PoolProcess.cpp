@@ -56,7 +56,7 @@ int PoolProcess::run() {
     }
     const bool started = startEngine();
     if (started) {
-        updater_.emplace([this](Frame settings) { update(std::move(settings)); });
+        updater_.emplace([this](const Frame &settings) { update(settings); });
         serve();
         stop();
     }
@@ -185,14 +185,17 @@ void PoolProcess::useReopened(Frame log) {
 }
 
 /** Settings that cannot be used change nothing. The watchdog is told in any case. */
-void PoolProcess::update(Frame settings) {
+void PoolProcess::update(const Frame &settings) {
+    std::string number;
     try {
-        engine_->update(readSettings(settings));
+        const auto read = readSettings(settings);
+        number = read.update;
+        engine_->update(read);
         Log::info("event=pool.settings_changed");
     } catch (const std::exception &exception) {
         Log::error("event=pool.settings_rejected reason=\"{}\"", exception.what());
     }
-    store_->send(Frame(FrameType::SETTINGS_DONE, {settings.map(0)[AgentSettings::UPDATE]}));
+    store_->send(Frame(FrameType::SETTINGS_DONE, {number}));
 }
 
 /** From now on PINGs are not answered. */

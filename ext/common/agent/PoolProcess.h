@@ -42,7 +42,7 @@ private:
     void serve();
     void receive();
     void useReopened(Frame log);
-    void update(Frame settings);
+    void update(const Frame &settings);
     void stop();
     void stopEngine() noexcept;
 

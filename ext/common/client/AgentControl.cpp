@@ -231,20 +231,17 @@ AgentUpdate updateAgent(AgentHandle &handle, const AgentSettings &settings) {
     if (!agentAlive(handle)) {
         return AgentUpdate::FAILED;
     }
-    auto fields = settings.toMap();
-    const std::string update = std::to_string(std::chrono::steady_clock::now().time_since_epoch().count());
-    fields[AgentSettings::UPDATE] = update;
-    Frame frame(FrameType::SETTINGS);
-    frame.add(fields);
+    AgentSettings numbered = settings;
+    numbered.update = std::to_string(std::chrono::steady_clock::now().time_since_epoch().count());
     BorrowedControl control(handle.controlSocket);
     bool sent = false;
     try {
-        control->send(frame, {log.get()}, FrameSocket::in(SEND_TIMEOUT));
+        control->send(settingsFrame(FrameType::SETTINGS, numbered), {log.get()}, FrameSocket::in(SEND_TIMEOUT));
         sent = true;
         handle.stopTimeout = settings.stopTimeout;
         // Earlier updates may be answered after their time.
         const auto deadline = FrameSocket::in(UPDATE_TIMEOUT);
-        while (control->receive(deadline).field(0) != update) {
+        while (control->receive(deadline).field(0) != numbered.update) {
         }
         return AgentUpdate::IN_FORCE;
     } catch (const TimeoutException &) {

@@ -144,6 +144,7 @@ Map AgentSettings::toMap() const {
         {"spawn_server_command", spawnServerCommand},
         {"stat_throttle_rate", std::to_string(statThrottleRate.count())},
         {"stop_timeout", std::to_string(stopTimeout.count())},
+        {"update", update},
         {"user", user},
         {"user_switching", userSwitching ? "1" : "0"},
     };
@@ -179,6 +180,7 @@ AgentSettings AgentSettings::fromMap(const Map &map) {
     read(map, "spawn_server_command", settings.spawnServerCommand);
     read(map, "stat_throttle_rate", settings.statThrottleRate);
     read(map, "stop_timeout", settings.stopTimeout);
+    read(map, "update", settings.update);
     read(map, "user", settings.user);
     read(map, "user_switching", settings.userSwitching);
     return settings;

@@ -88,14 +88,14 @@ struct AgentSettings {
     /** What the configuration lets run (class Grants). Empty: everything, and the options of
      *  requests name the default user and group. */
     std::string grants;
+    /** The number of the update that brought these settings; SETTINGS_DONE has it. Empty: the agent
+     *  was started with them. */
+    std::string update;
 
     /** What logFile says beside a path. */
     LogTarget logTarget() const noexcept {
         return LogTarget::parse(logFile).value_or(LogTarget());
     }
-    /** The key of a SETTINGS frame's map under which the sender numbers its updates. */
-    static constexpr const char *UPDATE = "update";
-
     /** Whether logFile is the path of a file. */
     bool logsToFile() const noexcept;
     /** Opens that file for appending; a missing one is made. A FIFO without a reader is an error.

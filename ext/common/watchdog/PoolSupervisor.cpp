@@ -36,9 +36,8 @@ PoolSupervisor::PoolSupervisor(std::function<std::string()> program, const FileD
 void PoolSupervisor::setSettings(std::vector<std::string> fields) {
     Frame frame(FrameType::SETTINGS, std::move(fields));
     try {
-        auto map = frame.map(0);
-        const AgentSettings settings = AgentSettings::fromMap(map);
-        update_ = map[AgentSettings::UPDATE];
+        const AgentSettings settings = AgentSettings::fromMap(frame.map(0));
+        update_ = settings.update;
         answers_.setLimit(settings.agentTimeout);
         stopTimeout_ = settings.stopTimeout;
     } catch (const ProtocolException &exception) {
@@ -168,7 +167,10 @@ void PoolSupervisor::handle(Frame frame) {
             events_.ready(frame);
             return;
         case FrameType::SETTINGS_DONE:
-            events_.settingsDone(frame.field(0));
+            // Earlier ones may be done when others are on their way.
+            if (frame.field(0) == update_) {
+                events_.settingsDone(update_);
+            }
             return;
         case FrameType::REOPEN_LOG:
             events_.reopenLog(frame.field(0));

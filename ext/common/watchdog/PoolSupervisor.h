@@ -39,8 +39,9 @@ public:
         std::function<void(const Frame &failure)> failed;
         /** The pool process has sent this STORE or REMOVE. */
         std::function<void(const Frame &change)> stored;
-        /** The settings with this AgentSettings::UPDATE are in force, or no process can serve with
-         *  others: it has ended, and the next one begins with them. May be called repeatedly. */
+        /** The last settings are in force, or no process can serve with others: it has ended, and
+         *  the next one begins with them. May be called repeatedly.
+         *  @param update their AgentSettings::update */
         std::function<void(const std::string &update)> settingsDone;
         /** The pool process wants the log file opened anew. logReopened() with the same number is
          *  to follow. */
@@ -125,7 +126,7 @@ private:
     const Clock &clock_;
     const Events events_;
     std::vector<std::string> settings_;
-    /** AgentSettings::UPDATE of the settings. */
+    /** AgentSettings::update of the settings. */
     std::string update_;
     /** As AgentSettings'. */
     std::chrono::seconds stopTimeout_ = AgentSettings().stopTimeout;

@@ -112,7 +112,8 @@ void Watchdog::goOn(Frame begin) {
     if (::geteuid() == 0) {
         startRights(begin.fields);
     }
-    awaitedUpdate_ = Frame(FrameType::SETTINGS, begin.fields).map(0)[AgentSettings::UPDATE];
+    // The watchdog before this one may have died within an update.
+    settingsAwaited_ = true;
     pool_.setSettings(std::move(begin.fields));
     pool_.startAgain();
 }
@@ -255,7 +256,7 @@ void Watchdog::handle(Frame frame) {
             return;
         case FrameType::SETTINGS:
             useLog(frame);
-            awaitedUpdate_ = frame.map(0)[AgentSettings::UPDATE];
+            settingsAwaited_ = true;
             tellOthers(frame.fields);
             pool_.setSettings(std::move(frame.fields));
             return;
@@ -312,10 +313,9 @@ void Watchdog::poolIsReady(const Frame &ready) {
 
 /** The owner may have given up waiting. */
 void Watchdog::settingsDone(const std::string &update) {
-    if (update.empty() || update != awaitedUpdate_ || !control_) {
+    if (!std::exchange(settingsAwaited_, false) || !control_) {
         return;
     }
-    awaitedUpdate_.clear();
     try {
         control_.send(Frame(FrameType::SETTINGS_DONE, {update}), FrameSocket::in(milliseconds(0)));
     } catch (const std::exception &exception) {

@@ -87,8 +87,8 @@ private:
     PoolSupervisor pool_;
     bool startAsked_ = false;
     bool startReported_ = false;
-    /** AgentSettings::UPDATE of the settings for whose SETTINGS_DONE the owner waits; or empty. */
-    std::string awaitedUpdate_;
+    /** The owner waits for SETTINGS_DONE. */
+    bool settingsAwaited_ = false;
     /** The number of the pool process's last REOPEN_LOG, until it is done. */
     std::optional<std::string> reopening_;
     /** The owner has closed the control socket. The agent ends with its last user. */
