@@ -13,9 +13,13 @@
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "client/AgentConnector.h"
+#include "io/FrameSocket.h"
+#include "io/SocketPair.h"
+#include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/FakeAgent.h"
 #include "support/LeakCheck.h"
+#include "support/TestThread.h"
 
 namespace Passenger {
 
@@ -32,6 +36,7 @@ class AgentControlTest : public LeakCheck {
     CPPUNIT_TEST(testAMissingProgramIsASystemException);
     CPPUNIT_TEST(testAProgramThatIsNoAgentIsAnIOException);
     CPPUNIT_TEST(testALogFileThatCannotBeOpenedIsAnIOException);
+    CPPUNIT_TEST(testOnlyTheAnswerToTheLastUpdateCounts);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -125,6 +130,32 @@ public:
         settings.logFile = "/nowhere/agent.log";
         const auto exception = thrownBy<IOException>([&] { startAgent(settings); });
         CPPUNIT_ASSERT(std::string(exception.what()).find("/nowhere/agent.log") != std::string::npos);
+    }
+
+    void testOnlyTheAnswerToTheLastUpdateCounts() {
+        DescriptorPair pair = makeStreamPair();
+        AgentHandle handle;
+        handle.controlSocket = pair.first.get();
+        FrameSocket watchdog(std::move(pair.second));
+        const auto done = [&](const std::string &update) {
+            watchdog.send(Frame(FrameType::SETTINGS_DONE, {update}), FrameSocket::in(std::chrono::seconds(60)));
+        };
+        const auto numberOfNext = [&] {
+            return AgentSettings::fromMap(watchdog.receive(FrameSocket::in(std::chrono::seconds(60))).map(0)).update;
+        };
+        done("1");
+        CPPUNIT_ASSERT(updateAgent(handle, fakeAgentSettings()) == AgentUpdate::LATE);
+        const std::string late = numberOfNext();
+        CPPUNIT_ASSERT(eventually([&] {
+            TestThread answers([&] {
+                const std::string number = numberOfNext();
+                done(late);
+                done(number);
+            });
+            const AgentUpdate update = updateAgent(handle, fakeAgentSettings());
+            answers.join();
+            return update == AgentUpdate::IN_FORCE;
+        }));
     }
 
 private:
