@@ -12,7 +12,7 @@ class NodeInstanceTest < IntegrationTest
   NATIVE = File.join(TestEnvironment::PASSENGER_ROOT, "native/node/passenger_native.node")
   BOTH = %w[native.test bridge.test].freeze
   SAME = %w[/text /latin /binary /pieces /chunked /trailers /none /unchanged /length /cookies /head
-            /name /gzip /timeout /early /context /request?a=%20b&c].freeze
+            /name /gzip /timeout /early /request?a=%20b&c].freeze
   BODY = Random.new(1).bytes(5_000_000).freeze
 
   CLUSTER = <<~'JS'

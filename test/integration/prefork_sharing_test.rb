@@ -7,6 +7,7 @@ class PreforkSharingTest < PreforkTestCase
   # As HOLDING, but it computes, and checks only twice a second whether it may end.
   SPINNER = <<~APP
     run lambda { |env|
+      File.write(File.join(__dir__, "held"), "") if env["PATH_INFO"] == "/held"
       until env["PATH_INFO"] != "/held" || File.exist?(File.join(__dir__, "go_on"))
         look = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 0.5
         nil while Process.clock_gettime(Process::CLOCK_MONOTONIC) < look
@@ -45,10 +46,11 @@ class PreforkSharingTest < PreforkTestCase
     assert_equal worker, slow.response.body
   end
 
-  # What comes before that may be answered by the same worker.
+  # What comes before the application has this request may be answered by the same worker. The
+  # status counts a request for a moment longer than its client waits for the answer.
   def occupy(made, client)
     client.request("GET", "/held")
-    eventually("a busy worker") { made.status["busy"] == 1 }
+    eventually("a request in the application") { made.held? }
   end
 
   def test_a_long_request_holds_up_no_other_connection_of_its_worker

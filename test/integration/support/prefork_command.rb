@@ -21,6 +21,7 @@ class PreforkCommand
   # Holds requests for /held until `go_on`.
   HOLDING = <<~APP
     run lambda { |env|
+      File.write(File.join(__dir__, "held"), "") if env["PATH_INFO"] == "/held"
       sleep 0.02 until env["PATH_INFO"] != "/held" || File.exist?(File.join(__dir__, "go_on"))
       [200, {}, [Process.pid.to_s]]
     }
@@ -43,6 +44,11 @@ class PreforkCommand
   # For HOLDING and LOADING.
   def go_on
     FileUtils.touch(gate)
+  end
+
+  # A request for /held is in the application.
+  def held?
+    File.exist?(File.join(@folder, "held"))
   end
 
   # What comes from now on is held again.
