@@ -13,6 +13,8 @@ class AttackDescriptorsTest < IntegrationTest
 
   serve do |made|
     made.site("attacker.test", SampleApps.copy("attack_app"), "PassengerMinInstances 1\n")
+    # Its requests are refused for a while.
+    made.site("nested.test", SampleApps.copy("attack_app"), "PassengerMinInstances 1\n")
     made.site("other.test", SampleApps.copy("rack_app"), "PassengerMinInstances 1\n")
   end
 
@@ -28,6 +30,28 @@ class AttackDescriptorsTest < IntegrationTest
 
   def test_a_descriptor_on_a_reply_channel_stops_nobody
     assert_equal ["sent"], under_attack("/channel").uniq
+  end
+
+  def test_a_descriptor_that_no_answer_has_breaks_the_answer_only
+    assert_unharmed(other) { assert_equal 502, attacker.get("/surplus").code.to_i }
+    server.log.wait_for(/app="[^"]*".* came with 1 descriptors, which it may not have/)
+    assert_equal 200, attacker.get("/").code.to_i
+  end
+
+  # As by a file system that does not answer, so that no thread can close them.
+  def test_many_descriptors_whose_close_waits_cost_their_sender_its_requests_only
+    nested = server.client("nested.test")
+    pid = nil
+    assert_unharmed(other) do
+      eventually("no requests for the attacker") do
+        answer = nested.get("/nested")
+        pid = Integer(answer.body) if answer.code.to_i == 200
+        answer.code.to_i == 503
+      end
+    end
+    server.log.wait_for(/event=request\.refused .*descriptors whose close waits/)
+    Process.kill(:KILL, pid)
+    eventually("requests for the attacker") { nested.get("/").code.to_i == 200 }
   end
 
   private

@@ -11,6 +11,7 @@
 #include <array>
 #include <chrono>
 #include <optional>
+#include <vector>
 
 #include "io/SocketPair.h"
 #include "support/Eventually.h"
@@ -24,6 +25,8 @@ class DescriptorCloserTest : public LeakCheck {
     CPPUNIT_TEST(testALingeringConnectionInTheBufferOfASocketDelaysNobody);
     CPPUNIT_TEST(testAForeignDescriptorIsClosedByTheCloserInUse);
     CPPUNIT_TEST(testTheThreadsEndWithTheCloser);
+    CPPUNIT_TEST(testASenderWhoseDescriptorsWaitHoldsUpNoOther);
+    CPPUNIT_TEST(testASenderWithManyDescriptorsIsNotHeldUp);
     CPPUNIT_TEST_SUITE_END();
 
     /** A TCP connection whose last close waits for LINGER: its peer reads nothing. */
@@ -52,6 +55,14 @@ class DescriptorCloserTest : public LeakCheck {
         }
     };
 
+    /** A socket with such a connection in its buffer: its close is the connection's, and waits. */
+    static int holding(LingeringConnection &connection) {
+        DescriptorPair pair = makeSeqPacketPair();
+        const int sent = connection.end.get();
+        sendWithDescriptors(pair.first, "x", std::span(&sent, 1));
+        connection.end.reset();
+        return pair.second.release();
+    }
     static bool isOpen(int fd) {
         return ::fcntl(fd, F_GETFD) >= 0;
     }
@@ -66,23 +77,18 @@ public:
         DescriptorCloser closer;
         DescriptorPair pipe = makePipe();
         const int fd = pipe.second.release();
-        closer.close(fd);
+        closer.close(fd, ANY_SENDER);
         CPPUNIT_ASSERT(eventually([fd] { return !isOpen(fd); }));
     }
 
     void testALingeringConnectionInTheBufferOfASocketDelaysNobody() {
         std::optional<LingeringConnection> connection(std::in_place);
-        DescriptorPair pair = makeSeqPacketPair();
-        const int sent = connection->end.get();
-        sendWithDescriptors(pair.first, "x", std::span(&sent, 1));
-        connection->end.reset();
         DescriptorCloser closer;
-        // The connection's last reference is in the buffer: this close is the connection's.
-        const int fd = pair.second.release();
-        const auto closing = durationOf([&] { closer.close(fd); });
+        const int fd = holding(*connection);
+        const auto closing = durationOf([&] { closer.close(fd, ANY_SENDER); });
         DescriptorPair pipe = makePipe();
         const int other = pipe.second.release();
-        closer.close(other);
+        closer.close(other, ANY_SENDER);
         CPPUNIT_ASSERT(eventually([other] { return !isOpen(other); }));
         CPPUNIT_ASSERT_MESSAGE("Another thread closes the other one meanwhile",
                                closing < std::chrono::seconds(LingeringConnection::LINGER));
@@ -109,10 +115,43 @@ public:
         std::optional<DescriptorCloser> closer(std::in_place);
         DescriptorPair pipe = makePipe();
         const int fd = pipe.second.release();
-        closer->close(fd);
+        closer->close(fd, ANY_SENDER);
         closer.reset();
         // What it had was closed before.
         CPPUNIT_ASSERT(eventually([fd] { return !isOpen(fd); }));
+    }
+
+    void testASenderWhoseDescriptorsWaitHoldsUpNoOther() {
+        constexpr std::size_t COUNT = DescriptorCloser::MAX_THREADS_OF_SENDER + 2;
+        const DescriptorSender attacker = newDescriptorSender();
+        const DescriptorSender other = newDescriptorSender();
+        std::vector<LingeringConnection> connections(COUNT);
+        DescriptorCloser closer;
+        std::vector<int> held;
+        for (LingeringConnection &connection : connections) {
+            held.push_back(holding(connection));
+            closer.close(held.back(), attacker);
+        }
+        CPPUNIT_ASSERT_EQUAL(DescriptorCloser::MAX_THREADS_OF_SENDER, closer.threads());
+        CPPUNIT_ASSERT(eventually([&] { return closer.heldUp(attacker) == COUNT; }));
+        DescriptorPair pipe = makePipe();
+        const int fd = pipe.second.release();
+        closer.close(fd, other);
+        CPPUNIT_ASSERT(eventually([fd] { return !isOpen(fd); }));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, closer.heldUp(other));
+        CPPUNIT_ASSERT(isOpen(held.back()));
+        connections.clear();
+        CPPUNIT_ASSERT(eventually([&] { return !isOpen(held.back()); }));
+        CPPUNIT_ASSERT(eventually([&] { return closer.heldUp(attacker) == 0; }));
+    }
+
+    void testASenderWithManyDescriptorsIsNotHeldUp() {
+        const DescriptorSender sender = newDescriptorSender();
+        DescriptorCloser closer;
+        for (unsigned count = 0; count < 500; count++) {
+            closer.close(makePipe().first.release(), sender);
+            CPPUNIT_ASSERT_EQUAL(std::size_t{0}, closer.heldUp(sender));
+        }
     }
 };
 

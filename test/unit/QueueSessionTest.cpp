@@ -38,7 +38,9 @@ class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST(testAHijackedConnectionInTheMiddleOfAnAnswerIsBroken);
     CPPUNIT_TEST(testTheFirstBytesOfAHijackedConnectionMayComeWithTheHead);
     CPPUNIT_TEST(testAnAnswerThatContinuesAfterAHijackIsBroken);
-    CPPUNIT_TEST(testUnexpectedDescriptorsAreClosed);
+    CPPUNIT_TEST(testADescriptorOfAnotherExchangeIsClosed);
+    CPPUNIT_TEST(testADescriptorOfAHeadBreaksTheChannel);
+    CPPUNIT_TEST(testADescriptorOfABodyBreaksTheChannel);
     CPPUNIT_TEST(testALostInstanceIsReported);
     CPPUNIT_TEST(testARefusalIsReportedAtTheStart);
     CPPUNIT_TEST(testAFullQueueIsReportedAtTheStart);
@@ -278,15 +280,30 @@ public:
         assertBroken();
     }
 
-    void testUnexpectedDescriptorsAreClosed() {
+    void testADescriptorOfAnotherExchangeIsClosed() {
         DescriptorPair pair = makeStreamPair();
-        host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "", false, 200, pair.second.get());
         host_->send(MessageType::DATA, 4, "", "of another ticket", false, 0, pair.second.get());
+        host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "", true);
+        pair.second.reset();
+        CPPUNIT_ASSERT(receive().ends());
+        CPPUNIT_ASSERT(closed(pair.first));
+    }
+
+    void testADescriptorOfAHeadBreaksTheChannel() {
+        DescriptorPair pair = makeStreamPair();
+        host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "", true, 200, pair.second.get());
+        pair.second.reset();
+        assertBroken();
+        CPPUNIT_ASSERT(closed(pair.first));
+    }
+
+    void testADescriptorOfABodyBreaksTheChannel() {
+        DescriptorPair pair = makeStreamPair();
+        host_->send(MessageType::RESPONSE, 1, "A: b\r\n");
         host_->send(MessageType::DATA, 1, "", "body", true, 0, pair.second.get());
         pair.second.reset();
         CPPUNIT_ASSERT(!receive().ends());
-        CPPUNIT_ASSERT(!closed(pair.first));
-        CPPUNIT_ASSERT(receive().ends());
+        assertBroken();
         CPPUNIT_ASSERT(closed(pair.first));
     }
 

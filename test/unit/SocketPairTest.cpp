@@ -142,6 +142,7 @@ public:
             CPPUNIT_ASSERT_EQUAL(std::size_t{1}, received.size);
             CPPUNIT_ASSERT(received.truncated);
             CPPUNIT_ASSERT(!received.descriptorsLost);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE("The kernel has closed none of them", count, received.descriptors.size());
         }
     }
 

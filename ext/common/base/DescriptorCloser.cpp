@@ -3,12 +3,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <deque>
 #include <exception>
+#include <functional>
+#include <map>
 #include <new>
+#include <numeric>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -21,7 +26,9 @@ namespace {
 
 std::atomic<DescriptorCloser *> used{nullptr};
 
-/** The close of a TCP connection does not wait then; the kernel sends the rest. */
+/** The close of a TCP connection does not wait then; the kernel sends the rest. A reset instead
+ *  (SO_LINGER with zero seconds) would cut off what an application has sent to a WebSocket's
+ *  client and closed in order. */
 void doNotLinger(int fd) noexcept {
     const linger off{0, 0};
     ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
@@ -30,28 +37,74 @@ void doNotLinger(int fd) noexcept {
 }  // namespace
 
 struct DescriptorCloser::State {
+    struct Sender {
+        struct Entry {
+            int fd = -1;
+            std::chrono::steady_clock::time_point since{};
+        };
+
+        std::size_t most = 0;
+        std::deque<Entry> waiting{};
+        /** The threads in a close. */
+        std::size_t closing = 0;
+
+        std::size_t free() const noexcept {
+            return std::min(waiting.size(), most - closing);
+        }
+    };
+    struct Task {
+        DescriptorSender sender;
+        int fd = -1;
+    };
+
     mutable Mutex mutex{Locks::DESCRIPTOR_CLOSER};
     std::condition_variable changed;
-    std::deque<int> waiting GUARDED_BY(mutex);
+    /** The descriptors of all senders that are not closed yet. */
+    std::atomic<std::size_t> pending{0};
+    /** Those with descriptors that are not closed yet. */
+    std::map<DescriptorSender, Sender> senders GUARDED_BY(mutex);
     std::size_t threads GUARDED_BY(mutex) = 0;
+    /** Those of them that are not in a close, also those that begin. */
     std::size_t idle GUARDED_BY(mutex) = 0;
     bool ending GUARDED_BY(mutex) = false;
 
-    /** Waits. Nothing: the thread is to end. */
-    std::optional<int> next() EXCLUDES(mutex) {
+    /** Descriptors that a thread may take now. */
+    std::size_t free() const noexcept REQUIRES(mutex) {
+        return std::transform_reduce(senders.begin(), senders.end(), std::size_t{0}, std::plus<>(),
+                                     [](const auto &entry) { return entry.second.free(); });
+    }
+
+    /** For an idle thread: waits. Nothing: the thread is to end. */
+    std::optional<Task> next() EXCLUDES(mutex) {
         LockGuard guard(mutex);
-        idle++;
-        while (waiting.empty() && !ending) {
+        for (;;) {
+            for (auto &[sender, its] : senders) {
+                if (its.free() > 0) {
+                    const Task task{sender, its.waiting.front().fd};
+                    its.waiting.pop_front();
+                    its.closing++;
+                    idle--;
+                    return task;
+                }
+            }
+            if (ending) {
+                threads--;
+                idle--;
+                return std::nullopt;
+            }
             guard.wait(changed);
         }
-        idle--;
-        if (waiting.empty()) {
-            threads--;
-            return std::nullopt;
+    }
+
+    void done(DescriptorSender sender) noexcept EXCLUDES(mutex) {
+        const LockGuard guard(mutex);
+        const auto its = senders.find(sender);
+        pending--;
+        idle++;
+        its->second.closing--;
+        if (its->second.closing == 0 && its->second.waiting.empty()) {
+            senders.erase(its);
         }
-        const int fd = waiting.front();
-        waiting.pop_front();
-        return fd;
     }
 
     /** Signals are for other threads. @throws std::system_error */
@@ -63,9 +116,10 @@ struct DescriptorCloser::State {
         try {
             std::thread([state = std::move(state)] {
                 pthread_setname_np(pthread_self(), "closer");
-                while (const std::optional<int> fd = state->next()) {
-                    doNotLinger(*fd);
-                    ::close(*fd);
+                while (const std::optional<Task> task = state->next()) {
+                    doNotLinger(task->fd);
+                    ::close(task->fd);
+                    state->done(task->sender);
                 }
             }).detach();
         } catch (...) {
@@ -84,24 +138,41 @@ DescriptorCloser::~DescriptorCloser() {
     state_->changed.notify_all();
 }
 
-void DescriptorCloser::close(int fd) noexcept {
+void DescriptorCloser::close(int fd, DescriptorSender sender) noexcept {
     const LockGuard guard(state_->mutex);
     try {
-        state_->waiting.push_back(fd);
+        const std::size_t most = sender == ANY_SENDER ? MAX_THREADS_OF_ANY : MAX_THREADS_OF_SENDER;
+        state_->senders.try_emplace(sender, State::Sender{most})
+            .first->second.waiting.push_back({fd, std::chrono::steady_clock::now()});
     } catch (const std::bad_alloc &) {
         // Better a wait than a descriptor that stays open.
         ::close(fd);
         return;
     }
+    state_->pending++;
     state_->changed.notify_one();
-    if (state_->idle < state_->waiting.size() && state_->threads < MAX_THREADS) {
+    if (state_->idle < state_->free() && state_->threads < MAX_THREADS) {
         try {
             State::startThread(state_);
             state_->threads++;
+            state_->idle++;
         } catch (const std::exception &) {
             // The threads that there are close it, or one that a later call starts.
         }
     }
+}
+
+std::size_t DescriptorCloser::heldUp(DescriptorSender sender) const noexcept {
+    if (state_->pending == 0) {
+        return 0;
+    }
+    const LockGuard guard(state_->mutex);
+    const auto its = state_->senders.find(sender);
+    if (its == state_->senders.end() || its->second.waiting.empty() ||
+        std::chrono::steady_clock::now() - its->second.waiting.front().since < SOON) {
+        return 0;
+    }
+    return its->second.waiting.size() + its->second.closing;
 }
 
 std::size_t DescriptorCloser::threads() const {

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
+
+#include "base/DescriptorSender.h"
 
 namespace Passenger {
 
@@ -11,12 +14,21 @@ namespace Passenger {
  * reads nothing (socket(7)), a file of a FUSE file system that does not answer, or a Unix socket
  * whose receive buffer holds such descriptors.
  *
+ * A sender whose descriptors wait holds up no other one: it has a share of the threads. Its further
+ * descriptors stay open until then, so whoever takes descriptors asks heldUp() first.
+ *
  * Owned by main(), or for ever. Thread-safe.
  */
 class DescriptorCloser {
 public:
     /** The limit of threads that wait in a close at once. */
-    static constexpr std::size_t MAX_THREADS = 8;
+    static constexpr std::size_t MAX_THREADS = 64;
+    /** The limit of those that wait for descriptors of one sender. */
+    static constexpr std::size_t MAX_THREADS_OF_SENDER = 2;
+    /** The limit of those that wait for descriptors of ANY_SENDER. */
+    static constexpr std::size_t MAX_THREADS_OF_ANY = 8;
+
+    static constexpr std::chrono::seconds SOON{1};
 
     /** Starts no thread before the first close(). */
     DescriptorCloser();
@@ -26,7 +38,10 @@ public:
     DescriptorCloser &operator=(const DescriptorCloser &) = delete;
 
     /** Closes the descriptor soon: when a thread is free. Never waits. */
-    void close(int fd) noexcept;
+    void close(int fd, DescriptorSender sender) noexcept;
+    /** The descriptors of a sender that are not closed yet; 0: none of them has waited for a thread
+     *  for SOON. */
+    std::size_t heldUp(DescriptorSender sender) const noexcept;
     /** The threads that there are now. */
     std::size_t threads() const;
 

@@ -20,8 +20,8 @@ constexpr int FIRST_ORDINARY_DESCRIPTOR = 3;
 void FileDescriptor::reset(int fd) noexcept {
     if (fd_ >= 0) {
         const int savedErrno = errno;
-        if (DescriptorCloser *const closer = foreign_ ? DescriptorCloser::inUse() : nullptr) {
-            closer->close(fd_);
+        if (DescriptorCloser *const closer = sender_ ? DescriptorCloser::inUse() : nullptr) {
+            closer->close(fd_, sender_);
         } else {
             // Not repeated on EINTR: Linux has already released the number, and another thread may
             // have got it.
@@ -30,7 +30,7 @@ void FileDescriptor::reset(int fd) noexcept {
         errno = savedErrno;
     }
     fd_ = fd;
-    foreign_ = false;
+    sender_ = DescriptorSender();
 }
 
 FileDescriptor FileDescriptor::duplicate() const {
@@ -38,7 +38,7 @@ FileDescriptor FileDescriptor::duplicate() const {
     if (copy < 0) {
         throw SystemException("fcntl(F_DUPFD_CLOEXEC)", errno);
     }
-    return foreign_ ? foreign(copy) : FileDescriptor(copy);
+    return sender_ ? foreign(copy, sender_) : FileDescriptor(copy);
 }
 
 DescriptorPair makePipe() {

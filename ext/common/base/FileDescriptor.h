@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/DescriptorSender.h"
+
 namespace Passenger {
 
 /**
@@ -16,17 +18,17 @@ public:
     /** Takes ownership of `fd`; -1 is "none". */
     explicit FileDescriptor(int fd) noexcept : fd_(fd) {}
     /** Takes ownership of a descriptor that another process has sent, or of a socket whose receive
-     *  buffer may hold such descriptors. */
-    static FileDescriptor foreign(int fd) noexcept {
+     *  buffer may hold such descriptors. @param sender not zero */
+    static FileDescriptor foreign(int fd, DescriptorSender sender = ANY_SENDER) noexcept {
         FileDescriptor descriptor(fd);
-        descriptor.foreign_ = true;
+        descriptor.sender_ = sender;
         return descriptor;
     }
-    FileDescriptor(FileDescriptor &&other) noexcept : fd_(std::exchange(other.fd_, -1)), foreign_(other.foreign_) {}
+    FileDescriptor(FileDescriptor &&other) noexcept : fd_(std::exchange(other.fd_, -1)), sender_(other.sender_) {}
     FileDescriptor &operator=(FileDescriptor &&other) noexcept {
         if (this != &other) {
             reset(std::exchange(other.fd_, -1));
-            foreign_ = other.foreign_;
+            sender_ = other.sender_;
         }
         return *this;
     }
@@ -45,6 +47,10 @@ public:
     /** Closes the owned descriptor and takes ownership of `fd`, which is not foreign. Keeps
      *  errno. */
     void reset(int fd = -1) noexcept;
+    /** Zero: it is not foreign. */
+    DescriptorSender sender() const noexcept {
+        return sender_;
+    }
     /** Gives up ownership. */
     [[nodiscard]] int release() noexcept {
         return std::exchange(fd_, -1);
@@ -55,7 +61,7 @@ public:
 
 private:
     int fd_ = -1;
-    bool foreign_ = false;
+    DescriptorSender sender_;
 };
 
 /** Two connected sockets, or the two ends of a pipe (first: the reading end). */

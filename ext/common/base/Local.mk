@@ -14,6 +14,8 @@ libpassenger_base_la_SOURCES = \
     %D%/DescriptorCloser.h \
     %D%/DescriptorLimit.cpp \
     %D%/DescriptorLimit.h \
+    %D%/DescriptorSender.cpp \
+    %D%/DescriptorSender.h \
     %D%/DynamicUser.cpp \
     %D%/DynamicUser.h \
     %D%/Exceptions.h \

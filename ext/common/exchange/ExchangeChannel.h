@@ -56,6 +56,10 @@ public:
     std::span<char> agentsPayload(std::span<char> buffer) const noexcept {
         return payload(buffer).subspan(ChannelSecret::SIZE);
     }
+    /** Their number in the last message. */
+    std::size_t descriptors() const noexcept {
+        return descriptors_.size();
+    }
     std::vector<FileDescriptor> takeDescriptors() noexcept {
         return std::move(descriptors_);
     }

@@ -7,8 +7,10 @@
 #include <chrono>
 #include <iterator>
 #include <new>
+#include <string>
 #include <utility>
 
+#include "base/DescriptorCloser.h"
 #include "base/DescriptorLimit.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
@@ -96,6 +98,7 @@ QueueCache::InstanceLinks QueueCache::takeClosed() {
 }
 
 std::unique_ptr<ReplyChannel> QueueCache::takeChannel(const QueueLink &link) {
+    checkHeldUpDescriptors();
     {
         const LockGuard guard(mutex_);
         if (cutOff_) {
@@ -112,6 +115,19 @@ std::unique_ptr<ReplyChannel> QueueCache::takeChannel(const QueueLink &link) {
         }
     }
     return makeChannel(link);
+}
+
+/** A descriptor that an instance sends cannot be refused, only its requests. */
+void QueueCache::checkHeldUpDescriptors() const {
+    const DescriptorCloser *const closer = DescriptorCloser::inUse();
+    const std::size_t pending = closer != nullptr ? closer->heldUp(sender_) : 0;
+    if (pending > MOST_HELD_UP_DESCRIPTORS) {
+        throw RefusedException(
+            503, "",
+            "the application has sent " + std::to_string(pending) +
+                " descriptors whose close waits, such as files of a file system that does not answer; this process "
+                "of httpd sends it no requests until they are closed");
+    }
 }
 
 /** If descriptors are short, idle channels end first. Nothing: the agent was replaced, or has
@@ -140,7 +156,7 @@ std::unique_ptr<ReplyChannel> QueueCache::tryChannel(const QueueLink &link) {
         throw;
     }
     if (id) {
-        auto channel = std::make_unique<ReplyChannel>(std::move(pair.first), *id, entry, link.epoch, secret);
+        auto channel = std::make_unique<ReplyChannel>(std::move(pair.first), *id, entry, link.epoch, secret, sender_);
         const LockGuard guard(mutex_);
         if (link.epoch == epoch_) {
             all_.insert(channel.get());

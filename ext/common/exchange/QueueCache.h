@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/DescriptorSender.h"
 #include "base/Mutex.h"
 #include "base/SystemClock.h"
 #include "exchange/Options.h"
@@ -33,6 +34,10 @@ struct Links {
  */
 class QueueCache {
 public:
+    /** The application gets no requests from this process while more of its descriptors are held up
+     *  here (DescriptorCloser). */
+    static constexpr std::size_t MOST_HELD_UP_DESCRIPTORS = 64;
+
     virtual ~QueueCache() = default;
 
     /** As QueueHost::link(). @param options of the request, in case the application must be
@@ -118,6 +123,11 @@ private:
     void unregister(ChannelId channel) noexcept EXCLUDES(mutex_);
     void release(const Channels &channels) noexcept;
 
+    /** @throws RefusedException */
+    void checkHeldUpDescriptors() const;
+
+    /** The application, in DescriptorCloser. */
+    const DescriptorSender sender_ = newDescriptorSender();
     BodyFilesInFlight bodyFiles_;
     QueueDelay queueDelay_;
     Mutex mutex_{Locks::QUEUE_CACHE};

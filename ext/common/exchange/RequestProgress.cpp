@@ -106,11 +106,20 @@ std::optional<RequestProgress::Event> RequestProgress::answer(const MessageHeade
     return event;
 }
 
+/** The connection that an application has taken over, and that of a stream. */
+std::size_t RequestProgress::descriptorsOf(MessageType type) noexcept {
+    return type == MessageType::HIJACKED || type == MessageType::ACCEPTED ? 1 : 0;
+}
+
 std::optional<RequestProgress::Event> RequestProgress::message(std::span<char> buffer) {
     const MessageHeader header = sender_.channel().header(buffer);
     if (header.ticket != sender_.ticket().value()) {
         sender_.channel().discard();
         return std::nullopt;
+    }
+    if (const std::size_t count = sender_.channel().descriptors(); count > descriptorsOf(header.type)) {
+        return broken("a message of type " + std::to_string(static_cast<unsigned>(header.type)) + " came with " +
+                      std::to_string(count) + " descriptors, which it may not have, on the reply channel");
     }
     switch (header.type) {
         case MessageType::RESPONSE:

@@ -79,6 +79,8 @@ public:
 
     /** A message is in the buffer. */
     std::optional<Event> message(std::span<char> buffer);
+    /** The most descriptors that such a message may have. */
+    static std::size_t descriptorsOf(MessageType type) noexcept;
     /** No message came for a while: checks that the instance, or the queue, still exists. */
     std::optional<Event> look(std::span<char> buffer);
     /** The client left. A begun request is cut off. */

@@ -62,9 +62,9 @@ SendResult sendMessage(int socket, const MessageHeader &header, std::string_view
 }  // namespace
 
 ReplyChannel::ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFlightEntry, std::uint64_t epoch,
-                           const ChannelSecret &secret) noexcept
+                           const ChannelSecret &secret, DescriptorSender application) noexcept
     // Messages that nobody has read may hold descriptors of the instance.
-    : end_(FileDescriptor::foreign(end.release())),
+    : end_(FileDescriptor::foreign(end.release(), application)),
       id_(id),
       inFlightEntry_(inFlightEntry),
       epoch_(epoch),
@@ -76,7 +76,7 @@ ReplyChannel::ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFli
 
 std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors, Waiting waiting) {
     iovec part{buffer.data(), buffer.size()};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 4)];
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * KERNELS_MAX_DESCRIPTORS)];
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
@@ -99,7 +99,7 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
             const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
             for (std::size_t i = 0; i < count; i++) {
-                descriptors.push_back(FileDescriptor::foreign(reinterpret_cast<int *>(CMSG_DATA(c))[i]));
+                descriptors.push_back(FileDescriptor::foreign(reinterpret_cast<int *>(CMSG_DATA(c))[i], end_.sender()));
             }
         }
     }

@@ -32,9 +32,10 @@ public:
      * @param epoch of the agent that registered the channel; a channel is unusable with another
      *     agent
      * @param secret the agent's messages on the channel begin with it
+     * @param application the sender of all descriptors that come on the channel
      */
     ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFlightEntry, std::uint64_t epoch,
-                 const ChannelSecret &secret) noexcept;
+                 const ChannelSecret &secret, DescriptorSender application = ANY_SENDER) noexcept;
 
     int descriptor() const noexcept {
         return end_.get();

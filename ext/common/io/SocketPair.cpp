@@ -27,10 +27,8 @@ DescriptorPair makePair(int type) {
     return {FileDescriptor(ends[0]), FileDescriptor(ends[1])};
 }
 
-constexpr std::size_t DESCRIPTORS_SPACE = CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int));
-constexpr std::size_t CREDENTIALS_SPACE = CMSG_SPACE(sizeof(ucred));
-/** If a message has no credentials, descriptors may fill their room too. */
-constexpr std::size_t MOST_DESCRIPTORS_IN_BUFFER = (DESCRIPTORS_SPACE + CREDENTIALS_SPACE) / sizeof(int);
+constexpr std::size_t SENT_SPACE = CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int));
+constexpr std::size_t RECEIVED_SPACE = CMSG_SPACE(KERNELS_MAX_DESCRIPTORS * sizeof(int)) + CMSG_SPACE(sizeof(ucred));
 
 void takeDescriptors(const cmsghdr &header, Received &received) {
     const std::size_t count = (header.cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -66,7 +64,7 @@ std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view d
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    alignas(cmsghdr) std::array<char, DESCRIPTORS_SPACE> control{};
+    alignas(cmsghdr) std::array<char, SENT_SPACE> control{};
     if (!descriptors.empty()) {
         message.msg_control = control.data();
         message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
@@ -90,9 +88,9 @@ Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> bu
     Received received;
     // The room is reserved first: between recvmsg() and the ownership of its descriptors no call
     // may fail.
-    received.descriptors.reserve(MOST_DESCRIPTORS_IN_BUFFER);
+    received.descriptors.reserve(KERNELS_MAX_DESCRIPTORS);
     iovec part{buffer.data(), buffer.size()};
-    alignas(cmsghdr) std::array<char, DESCRIPTORS_SPACE + CREDENTIALS_SPACE> control;
+    alignas(cmsghdr) std::array<char, RECEIVED_SPACE> control;
     msghdr message;
     ssize_t size;
     do {
@@ -116,8 +114,7 @@ Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> bu
     }
     received.truncated =
         (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || received.descriptors.size() > MAX_DESCRIPTORS;
-    // More descriptors than the buffer takes would fill it.
-    received.descriptorsLost = (message.msg_flags & MSG_CTRUNC) != 0 && received.descriptors.size() < MAX_DESCRIPTORS;
+    received.descriptorsLost = (message.msg_flags & MSG_CTRUNC) != 0;
     return received;
 }
 

@@ -16,8 +16,14 @@ namespace Passenger {
 DescriptorPair makeStreamPair();
 DescriptorPair makeSeqPacketPair();
 
-/** The limit of descriptors in one message. */
+/** The limit of descriptors in one message of ours. */
 inline constexpr std::size_t MAX_DESCRIPTORS = 16;
+/**
+ * The limit of the kernel (SCM_MAX_FD, unix(7)). A buffer for received messages has room for them
+ * all: the kernel closes what has no room, in the thread that receives, which then waits for such a
+ * close.
+ */
+inline constexpr std::size_t KERNELS_MAX_DESCRIPTORS = 253;
 
 /**
  * The time between two attempts to send a descriptor after ETOOMANYREFS. The kernel returns

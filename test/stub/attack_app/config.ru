@@ -8,6 +8,9 @@
 #
 # /control      sends such a descriptor to the agent, on the control socket
 # /channel      sends such a descriptor to the httpd thread that waits for the answer
+# /surplus      the same, with a part of the answer
+# /nested       sends that thread, in one message, NESTED sockets with such a connection in each
+#               one's buffer; says its pid
 # /hold         takes the client's connection over, and keeps it
 # /print        prints lines for as many seconds as the query says, `seconds=`, then a last one
 # /flood        answers with as many bytes as the query says, `bytes=`
@@ -20,6 +23,7 @@
 # With KEEP=files it keeps the file of each body; with KEEP=channels it takes no body, and keeps the
 # reply channels.
 
+require "fcntl"
 require "socket"
 
 # The files of bodies, and the channels with bodies that nobody has read.
@@ -46,6 +50,10 @@ end
 
 class Attacker
   LINGER = 10
+  NESTED = 100
+  # Numbers that nothing else has.
+  FIRST_NESTED = 1000
+  CLOSE_RANGE = 436
   # Seconds. httpd's thread takes the message before the answer comes.
   PAUSE = 1
   FORGED_TEXT = "The agent did not write this."
@@ -83,6 +91,8 @@ class Attacker
     case path
     when "/control" then outcome { attack_agent }
     when "/channel" then outcome { attack_child }
+    when "/surplus" then outcome { attack_child(ticket) }
+    when "/nested" then attack_closers
     when %r{\A/forge/(\d+)/(\d+)/(\w+)\z} then forge(Integer($1), Integer($2), $3)
     when %r{\A/runs/(\w+)\z} then @runs[$1].to_s
     when "/kept" then "#{Process.pid} #{KEPT.size} #{bytes_kept}"
@@ -98,13 +108,19 @@ class Attacker
   def forge(type, status, name)
     return "it came again" if (@runs[name] += 1) > 1
 
-    handler = ObjectSpace.each_object(PhusionPassenger::RequestHandler).find(&:busy?)
-    ticket = handler.instance_variable_get(:@buffer).unpack1("@16Q<")
     handler.instance_variable_get(:@claim).clear
     message = [ticket, type, 1, status, 0, 0, 0].pack("Q<CCvVVV") + FORGED_TEXT
     busy_channel.send_message(message)
     sleep PAUSE
     "forged"
+  end
+
+  def handler
+    ObjectSpace.each_object(PhusionPassenger::RequestHandler).find(&:busy?)
+  end
+
+  def ticket
+    handler.instance_variable_get(:@buffer).unpack1("@16Q<")
   end
 
   def busy_channel
@@ -160,7 +176,10 @@ class Attacker
 
   def lingering_connection
     server = TCPServer.new("127.0.0.1", 0)
+    # Small buffers: there may be many of them.
+    server.setsockopt(Socket::SOL_SOCKET, Socket::SO_RCVBUF, 4096)
     connection = TCPSocket.new("127.0.0.1", server.addr[1])
+    connection.setsockopt(Socket::SOL_SOCKET, Socket::SO_SNDBUF, 4096)
     (@kept ||= []) << server.accept
     server.close
     connection.setsockopt(Socket::SOL_SOCKET, Socket::SO_LINGER, [1, LINGER].pack("ii"))
@@ -176,11 +195,40 @@ class Attacker
   end
 
   # A message of an unknown exchange: the child ignores it, and closes its descriptor.
-  def attack_child
+  def attack_child(ticket = 0)
     channel = busy_channel
     give_away do |connection|
-      channel.send_descriptor([0, 1, 0, 0, 0, 0, 0].pack("Q<CCvVVV"), connection)
+      channel.send_descriptor(response(ticket), connection)
     end
+  end
+
+  # A socket does not linger itself, so the child cannot take its lingering away. The process that
+  # sends them closes its own ones at once, so that the child's are the last. It may lose that race,
+  # and waits then; so it is none that has requests. It keeps the peers until this one has ended.
+  def attack_closers
+    # A copy, since the instance's own descriptors are closed in processes that it forks.
+    channel = busy_channel.instance_variable_get(:@io).dup
+    parent = Process.pid
+    Process.detach(fork do
+      sockets = Array.new(NESTED) { |index| nested_socket(FIRST_NESTED + index) }
+      channel.sendmsg(response(0), 0, nil, Socket::AncillaryData.unix_rights(*sockets))
+      syscall(CLOSE_RANGE, FIRST_NESTED, FIRST_NESTED + NESTED - 1, 0)
+      sleep 0.1 while Process.ppid == parent
+      exit!
+    end)
+    channel.close
+    parent.to_s
+  end
+
+  def nested_socket(number)
+    outer, inner = UNIXSocket.pair(:SEQPACKET)
+    give_away { |connection| inner.send_io(connection) }
+    inner.close
+    IO.for_fd(outer.fcntl(Fcntl::F_DUPFD, number), autoclose: false).tap { outer.close }
+  end
+
+  def response(ticket)
+    [ticket, 1, 0, 0, 0, 0, 0].pack("Q<CCvVVV")
   end
 end
 
