@@ -20,6 +20,8 @@ class ProcessRightsTest < IntegrationTest
     "helper of PassengerPreStart" => /\APassenger pre-start/
   }.freeze
 
+  APPLICATIONS = "the application's"
+
   # linux/capability.h
   CAPABILITIES = { 0 => "CHOWN", 1 => "DAC_OVERRIDE", 5 => "KILL", 6 => "SETGID", 7 => "SETUID",
                    12 => "NET_ADMIN", 19 => "SYS_PTRACE", 24 => "SYS_RESOURCE" }.freeze
@@ -59,15 +61,35 @@ class ProcessRightsTest < IntegrationTest
     end
   end
 
+  def test_no_process_has_descriptors_beyond_its_table
+    assert_equal PATTERNS.keys, descriptors.keys
+    descriptors.each do |name, (dumpable, kinds)|
+      processes(name).each do |process|
+        assert_equal dumpable, dumpable_of(process.pid), "#{name}: #{process}"
+        assert_empty kinds_of(process.pid) - kinds.split(", "), "#{name}: #{process}"
+      end
+    end
+  end
+
   private
 
   # Maps a process to its cells: user, groups, capabilities, no_new_privs, seccomp.
   def table
-    @table ||= File.read(DOCUMENT)[/^\| process \|.*?\n\n/m].lines.grep(/^\|/).drop(2).map do |line|
-      # Here PassengerDefaultUser is the application's user, too.
-      line.sub("PassengerDefaultUser", "the application's")
-          .split("|").map(&:strip).reject(&:empty?)
-    end.to_h { |name, *cells| [name, cells] }
+    # Here PassengerDefaultUser is the application's user, too.
+    rows(/^\| process \| user .*?\n\n/m)
+      .transform_values { |user, *rest| [user.sub("PassengerDefaultUser", APPLICATIONS), *rest] }
+  end
+
+  # Maps a process to its cells: dumpable, kinds of descriptors.
+  def descriptors
+    rows(/^\| process \| dumpable .*?\n\n/m)
+  end
+
+  def rows(table)
+    File.read(DOCUMENT)[table].lines.grep(/^\|/).drop(2).to_h do |line|
+      name, *cells = line.split("|").map(&:strip).reject(&:empty?)
+      [name, cells]
+    end
   end
 
   def processes(name)
@@ -84,6 +106,36 @@ class ProcessRightsTest < IntegrationTest
     [user_of(*ids), groups_of(status["Groups"].split.map(&:to_i), ids.last),
      capabilities_of(status), status["NoNewPrivs"] == "1" ? "yes" : "no",
      status["Seccomp"] == "0" ? "none" : "filter"]
+  end
+
+  # The kernel gives the files of a process that is not dumpable to root (proc(5)). Of root's own
+  # processes nobody sees it.
+  def dumpable_of(pid)
+    return "root's" if File.read("/proc/#{pid}/status")[/^Uid:\t(\d+)/, 1] == "0"
+
+    File.stat("/proc/#{pid}/environ").uid.zero? ? "no" : "yes"
+  end
+
+  # The kinds of the open descriptors.
+  def kinds_of(pid)
+    Dir.children("/proc/#{pid}/fd").filter_map do |number|
+      kind_of(File.readlink("/proc/#{pid}/fd/#{number}"))
+    rescue Errno::ENOENT
+      nil # closed meanwhile
+    end.uniq.sort
+  end
+
+  def kind_of(target)
+    case target
+    when /\A(socket|pipe):/ then "#{$1}s"
+    when /\Aanon_inode:\[?([a-z_]+)/ then $1
+    when %r{\A/memfd:} then "shared memory"
+    when /\Apidfd:/ then "pidfd"
+    when "/dev/null" then nil
+    when %r{\A#{server.folder}/logs/} then "logs"
+    when %r{/passenger\.\w+/pid\z} then "pid file"
+    else target
+    end
   end
 
   # Without the capabilities that httpd was started without, as in a container.
