@@ -6,10 +6,10 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
@@ -20,33 +20,16 @@
 #include <utility>
 #include <vector>
 
+#include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "base/Split.h"
 #include "io/AgentSettings.h"
-#include "rights/RightsMessages.h"
 #include "rights/RightsServer.h"
 
 namespace {
 
 using namespace Passenger;
 
-constexpr std::array VERBS{RightsVerb::USER_OF,
-                           RightsVerb::START_SPAWN_SERVER,
-                           RightsVerb::START_PRE_START,
-                           RightsVerb::APPEND,
-                           RightsVerb::READ,
-                           RightsVerb::MODIFIED,
-                           RightsVerb::WATCH,
-                           RightsVerb::FACTS,
-                           RightsVerb::MEMORY,
-                           RightsVerb::PREPARE_SPAWN_DIR,
-                           RightsVerb::REMOVE_SOCKET_FOLDERS,
-                           RightsVerb::MAKE_REGISTRY,
-                           RightsVerb::REMOVE_REGISTRY,
-                           RightsVerb::DESCRIPTOR_LOG,
-                           RightsVerb::PLACE,
-                           RightsVerb::END_BOOT,
-                           RightsVerb::TASKS};
 /** Bits of the first byte of an input. */
 constexpr unsigned ONE_USER = 1;
 constexpr unsigned NO_GRANTS = 2;
@@ -73,6 +56,7 @@ AgentSettings settingsFor(unsigned flags) {
     settings.appFiles = "/var/log/a.log\n/var/log/b.log";
     settings.spawnDir = "/tmp/of-the-settings";
     settings.instanceRegistryDir = "/run/of-the-settings";
+    settings.onEvent = "/usr/bin/of-the-settings";
     settings.descriptorLogFile = "/var/log/of-the-settings";
     if ((flags & NO_GRANTS) == 0) {
         settings.grants = "server\nserver\nuser daemon\ngroup games\ndocument_root /srv/www/public\n";
@@ -220,18 +204,32 @@ private:
     }
 };
 
-/** The server does not look at what the descriptors are. */
+/** A file, an inotify instance or this process, by the bits of `kinds`. */
+FileDescriptor descriptorOf(unsigned kinds) {
+    constexpr unsigned KINDS = 3;
+    switch (kinds % KINDS) {
+        case 0:
+            return someDescriptor();
+        case 1:
+            return FileDescriptor(::inotify_init1(IN_CLOEXEC));
+        default:
+            return openPidFd(::getpid());
+    }
+}
+
 Frame requestOf(std::string_view input) {
     constexpr unsigned MOST_DESCRIPTORS = 4;
     constexpr std::size_t HEAD = 2;
-    const auto verb = static_cast<std::uint8_t>(input[0]) % (VERBS.size() + 1);
+    static const std::vector<std::string> verbs = RightsServer::verbs();
+    const auto verb = static_cast<std::uint8_t>(input[0]) % (verbs.size() + 1);
+    const unsigned descriptors = static_cast<std::uint8_t>(input[1]);
     std::vector<std::string> fields = split(input.substr(HEAD), '\0');
-    if (verb < VERBS.size()) {
-        fields.insert(fields.begin(), VERBS[verb]);
+    if (verb < verbs.size()) {
+        fields.insert(fields.begin(), verbs[verb]);
     }
     Frame frame(FrameType::RIGHTS_REQUEST, std::move(fields));
-    for (unsigned i = 0; i < static_cast<std::uint8_t>(input[1]) % MOST_DESCRIPTORS; ++i) {
-        frame.descriptors.push_back(someDescriptor());
+    for (unsigned i = 0; i < descriptors % MOST_DESCRIPTORS; ++i) {
+        frame.descriptors.push_back(descriptorOf(descriptors / MOST_DESCRIPTORS + i));
     }
     return frame;
 }
@@ -252,8 +250,17 @@ void checkSignals(RightsServer &server, int signal) {
 
 }  // namespace
 
-/** The input: flags of the settings, a verb, a number of descriptors, and fields, each ended by a
- *  zero byte. */
+/** The fields as those of a RIGHTS_END_GROUP, which has no answer. */
+void endGroups(RightsServer &server, std::string_view fields) {
+    try {
+        server.endGroups(Frame(FrameType::RIGHTS_END_GROUP, split(fields, '\0')));
+    } catch (const ProtocolException &) {
+        // The connection ends.
+    }
+}
+
+/** The input: flags of the settings, a verb, number and kinds of descriptors, and fields, each
+ *  ended by a zero byte. */
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     constexpr std::size_t LEAST = 3;
     if (size < LEAST) {
@@ -269,7 +276,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     }
     rights.settings = settingsFor(flags);
     server.configure(rights.settings);
-    checkAnswer(server.answer(requestOf({reinterpret_cast<const char *>(data) + 1, size - 1}), ::getpid()));
+    const std::string_view request(reinterpret_cast<const char *>(data) + 1, size - 1);
+    checkAnswer(server.answer(requestOf(request), ::getpid()));
+    endGroups(server, request.substr(2));
     checkSignals(server, static_cast<int>(data[1]));
     server.giveRoom(someDescriptor(), data[1] * (UINT64_MAX / UINT8_MAX));
     return 0;

@@ -2,7 +2,9 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -10,17 +12,22 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
 #include <iterator>
+#include <map>
 #include <random>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/ChildProcess.h"
 #include "base/Exceptions.h"
+#include "base/PidFd.h"
 #include "base/ProcessTree.h"
 #include "io/SocketPair.h"
 #include "rights/RightsClient.h"
-#include "rights/RightsMessages.h"
+#include "rights/RightsServer.h"
 #include "rights/SystemFileOwners.h"
 #include "rights/SystemUserDatabase.h"
 #include "support/AgentProgram.h"
@@ -33,11 +40,6 @@ namespace {
 
 constexpr std::chrono::seconds LIMIT{60};
 
-constexpr const char *VERBS[] = {
-    RightsVerb::USER_OF, RightsVerb::START_SPAWN_SERVER, RightsVerb::START_PRE_START, RightsVerb::APPEND,
-    RightsVerb::READ,    RightsVerb::MODIFIED,           RightsVerb::WATCH,           RightsVerb::FACTS,
-    RightsVerb::MEMORY,  RightsVerb::REMOVE_REGISTRY,    RightsVerb::DESCRIPTOR_LOG,  RightsVerb::PLACE,
-    "no_such_verb"};
 constexpr const char *VALUES[] = {"",
                                   "0",
                                   "1",
@@ -64,6 +66,7 @@ constexpr const char *VALUES[] = {"",
 class RightsProcessTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(RightsProcessTest);
     CPPUNIT_TEST(testItAnswersAfterAHundredThousandRandomRequests);
+    CPPUNIT_TEST(testItAnswersAfterThousandsOfRandomFramesOfThePoolProcess);
     CPPUNIT_TEST(testAFrameThatIsNoFrameEndsOneConnectionOnly);
     CPPUNIT_TEST(testNewSettingsAreInForceForTheNextRequest);
     CPPUNIT_TEST(testRequestsGoToTheNextRightsProcess);
@@ -76,7 +79,11 @@ public:
         LeakCheck::setUp();
         ::prctl(PR_SET_CHILD_SUBREAPER, 1);
         settings_.grants = "server\nuser nobody\n";
-        settings_.spawnDir = "/nonexistent/spawn";
+        CPPUNIT_ASSERT(::mkdtemp(folder_.data()) != nullptr);
+        settings_.spawnDir = folder_ + "/spawn";
+        settings_.instanceRegistryDir = folder_ + "/registry";
+        settings_.descriptorLogFile = folder_ + "/descriptors";
+        settings_.onEvent = "true";
         settings_.rubyCommand = "/nonexistent/ruby";
         settings_.agentCommand = passengerRoot() + "/passenger-agent";
         startProcess();
@@ -91,26 +98,50 @@ public:
             return childrenOf(::getpid()).empty();
         });
         ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+        std::filesystem::remove_all(folder_);
         CPPUNIT_ASSERT(ended);
         LeakCheck::tearDown();
     }
 
     void testItAnswersAfterAHundredThousandRandomRequests() {
         constexpr int REQUESTS = 100'000;
+        sayNothing();
         FrameSocket main = connectPool();
         FrameSocket connection = connect(main);
-        std::mt19937 random(PSEUDO_RANDOM_SEED);
+        std::vector<std::string> verbs = RightsServer::verbs();
+        verbs.emplace_back("no_such_verb");
+        std::map<std::string, int> answered;
         for (int i = 0; i < REQUESTS; ++i) {
-            Frame request(FrameType::RIGHTS_REQUEST, {VERBS[random() % std::size(VERBS)]});
-            for (unsigned fields = random() % 7; fields > 0; --fields) {
-                request.add(VALUES[random() % std::size(VALUES)]);
-            }
-            connection.send(request, FrameSocket::in(LIMIT));
+            const std::string &verb = verbs[random_() % verbs.size()];
+            Frame request(FrameType::RIGHTS_REQUEST, {verb});
+            addRandomFields(request);
+            connection.send(request, randomDescriptors(), FrameSocket::in(LIMIT));
             const Frame answer = connection.receive(FrameSocket::in(LIMIT));
-            CPPUNIT_ASSERT(answer.descriptors.empty());
+            CPPUNIT_ASSERT(answer.type == FrameType::RIGHTS_DONE || answer.descriptors.empty());
+            ++answered[verb];
         }
-        RightsClient client(main.release());
-        CPPUNIT_ASSERT(!refusalOf(client).empty());
+        CPPUNIT_ASSERT_EQUAL(verbs.size(), answered.size());
+        assertAnswers(std::move(main));
+    }
+
+    void testItAnswersAfterThousandsOfRandomFramesOfThePoolProcess() {
+        constexpr int FRAMES = 10'000;
+        constexpr unsigned OFTEN = 20;
+        sayNothing();
+        const std::vector<FrameType> types = RightsProcess::orderTypes();
+        FrameSocket main = connectPool();
+        for (int i = 0; i < FRAMES; ++i) {
+            const bool known = random_() % OFTEN != 0;
+            Frame frame(known ? types[random_() % types.size()] : static_cast<FrameType>(random_() % 128));
+            addRandomFields(frame);
+            try {
+                main.send(frame, randomDescriptors(), FrameSocket::in(LIMIT));
+            } catch (const SystemException &) {
+                // A wrong frame ends the connection.
+                main = connectPool();
+            }
+        }
+        assertAnswers(connectPool());
     }
 
     void testAFrameThatIsNoFrameEndsOneConnectionOnly() {
@@ -184,10 +215,47 @@ private:
         sendSettings();
     }
 
-    void sendSettings() {
+    void sendSettings(int output = STDERR_FILENO) {
         Frame frame(FrameType::SETTINGS);
         frame.add(settings_.toMap());
-        watchdog_.send(frame, {STDERR_FILENO}, FrameSocket::in(LIMIT));
+        watchdog_.send(frame, {output}, FrameSocket::in(LIMIT));
+    }
+
+    /** The log gets no line for each refusal. */
+    void sayNothing() {
+        const FileDescriptor null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+        sendSettings(null.get());
+    }
+
+    void addRandomFields(Frame &frame) {
+        constexpr unsigned MOST = 9;
+        for (unsigned fields = random_() % MOST; fields > 0; --fields) {
+            frame.add(VALUES[random_() % std::size(VALUES)]);
+        }
+    }
+
+    /** None of them is of a process that may get a signal. */
+    std::vector<int> randomDescriptors() {
+        constexpr unsigned MOST = 4;
+        if (kinds_.empty()) {
+            kinds_.emplace_back(::open("/dev/null", O_RDWR | O_CLOEXEC));
+            kinds_.emplace_back(::inotify_init1(IN_CLOEXEC));
+            kinds_.emplace_back(openPidFd(1));
+            DescriptorPair pair = makeSeqPacketPair();
+            kinds_.push_back(std::move(pair.first));
+            kinds_.push_back(std::move(pair.second));
+        }
+        std::vector<int> descriptors(random_() % MOST);
+        for (int &descriptor : descriptors) {
+            descriptor = kinds_[random_() % kinds_.size()].get();
+        }
+        return descriptors;
+    }
+
+    void assertAnswers(FrameSocket main) {
+        RightsClient client(main.release());
+        CPPUNIT_ASSERT(!refusalOf(client).empty());
+        kinds_.clear();
     }
 
     FrameSocket connectPool() {
@@ -211,6 +279,9 @@ private:
         return user ? "" : user.error();
     }
 
+    std::string folder_ = "/tmp/passenger-unit-RightsProcessTest.XXXXXX";
+    std::mt19937 random_{PSEUDO_RANDOM_SEED};
+    std::vector<FileDescriptor> kinds_;
     AgentSettings settings_;
     ChildProcess process_;
     FrameSocket watchdog_;

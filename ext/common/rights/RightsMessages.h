@@ -8,6 +8,7 @@ namespace Passenger {
 /**
  * The form of requests to the rights process (doc/PROTOCOLS.md, section 4.5). Field 0 of a
  * RIGHTS_REQUEST is the verb. The answer is RIGHTS_DONE, or AGENT_FAILED with an exception.
+ * RightsServer::verbs() lists them.
  */
 namespace RightsVerb {
 

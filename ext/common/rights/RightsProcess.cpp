@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -115,26 +116,47 @@ void RightsProcess::receiveFromWatchdog() {
     }
 }
 
+/** A frame that is not here ends the pool process's connections. */
+const std::vector<RightsProcess::Order> &RightsProcess::orders() {
+    static const std::vector<Order> all{
+        {FrameType::RIGHTS_CONNECT, [](auto &process, auto &frame) { process.connect(frame.takeDescriptor(0)); }},
+        {FrameType::RIGHTS_SIGNAL, [](auto &process, auto &frame) { process.signal(frame); }},
+        {FrameType::RIGHTS_ROOM,
+         [](auto &process, auto &frame) {
+             const FileDescriptor socket = frame.takeDescriptor(0);
+             process.server_.giveRoom(socket, frame.number(0));
+         }},
+        {FrameType::RIGHTS_END_GROUP, [](auto &process, auto &frame) { process.server_.endGroups(frame); }},
+    };
+    return all;
+}
+
+std::vector<FrameType> RightsProcess::orderTypes() {
+    std::vector<FrameType> types;
+    for (const Order &order : orders()) {
+        types.push_back(order.type);
+    }
+    return types;
+}
+
+void RightsProcess::signal(Frame &frame) {
+    const FileDescriptor pidFd = frame.takeDescriptor(0);
+    const std::string refusal = server_.signal(pidFd, static_cast<int>(frame.number(0)), agent_);
+    if (!refusal.empty()) {
+        Log::error("event=rights.refused verb=\"signal\" reason=\"{}\"", refusal);
+    }
+}
+
 void RightsProcess::receiveFromPool() {
     try {
         while (auto frame = pool_.tryReceive()) {
-            if (frame->type == FrameType::RIGHTS_CONNECT) {
-                connect(frame->takeDescriptor(0));
-            } else if (frame->type == FrameType::RIGHTS_SIGNAL) {
-                const FileDescriptor pidFd = frame->takeDescriptor(0);
-                const std::string refusal = server_.signal(pidFd, static_cast<int>(frame->number(0)), agent_);
-                if (!refusal.empty()) {
-                    Log::error("event=rights.refused verb=\"signal\" reason=\"{}\"", refusal);
-                }
-            } else if (frame->type == FrameType::RIGHTS_ROOM) {
-                const FileDescriptor socket = frame->takeDescriptor(0);
-                server_.giveRoom(socket, frame->number(0));
-            } else if (frame->type == FrameType::RIGHTS_END_GROUP) {
-                server_.endGroups(*frame);
-            } else {
+            const auto order = std::find_if(orders().begin(), orders().end(),
+                                            [&](const Order &one) { return one.type == frame->type; });
+            if (order == orders().end()) {
                 throw ProtocolException("the pool process sent a frame of type " +
                                         std::to_string(static_cast<int>(frame->type)));
             }
+            order->carryOut(*this, *frame);
         }
     } catch (const EndOfFileException &) {
         pool_ = FrameSocket();

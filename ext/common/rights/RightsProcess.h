@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/FileDescriptor.h"
 #include "io/Frame.h"
@@ -33,11 +34,21 @@ public:
      *  @throws SystemException */
     int run();
 
+    /** The types of all frames that the pool process may send, beside those on its connections. */
+    static std::vector<FrameType> orderTypes();
+
 private:
+    struct Order {
+        FrameType type;
+        void (*carryOut)(RightsProcess &process, Frame &frame);
+    };
+    static const std::vector<Order> &orders();
+
     int pollTimeout();
     void receiveFromWatchdog();
     void receiveFromPool();
     void connect(FileDescriptor connection);
+    void signal(Frame &frame);
     [[noreturn]] void serve(FileDescriptor connection);
     void endChildren();
     void readSignals();

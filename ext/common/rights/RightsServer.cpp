@@ -106,61 +106,50 @@ Frame RightsServer::answer(Frame request, pid_t agent) {
     }
 }
 
+/** A verb that is not here does not exist. New ones come last: the fuzzer has their indexes. */
+const std::vector<RightsServer::Right> &RightsServer::rights() {
+    static const std::vector<Right> all{
+        {RightsVerb::USER_OF, [](auto &server, auto &request, pid_t) { return server.userOf(request); }},
+        {RightsVerb::START_SPAWN_SERVER,
+         [](auto &server, auto &request, pid_t) { return server.startSpawnServer(request); }},
+        {RightsVerb::START_PRE_START, [](auto &server, auto &request, pid_t) { return server.startPreStart(request); }},
+        {RightsVerb::APPEND, [](auto &server, auto &request, pid_t) { return server.open(request, true); }},
+        {RightsVerb::READ, [](auto &server, auto &request, pid_t) { return server.open(request, false); }},
+        {RightsVerb::MODIFIED, [](auto &server, auto &request, pid_t) { return server.modified(request); }},
+        {RightsVerb::WATCH, [](auto &server, auto &request, pid_t) { return server.watch(request); }},
+        {RightsVerb::FACTS, [](auto &server, auto &request, pid_t agent) { return server.facts(request, agent); }},
+        {RightsVerb::MEMORY, [](auto &server, auto &request, pid_t agent) { return server.memory(request, agent); }},
+        {RightsVerb::PREPARE_SPAWN_DIR, [](auto &server, auto &, pid_t) { return server.prepareSpawnDir(); }},
+        {RightsVerb::REMOVE_SOCKET_FOLDERS,
+         [](auto &server, auto &request, pid_t) { return server.removeSocketFolders(request); }},
+        {RightsVerb::MAKE_REGISTRY,
+         [](auto &server, auto &request, pid_t agent) { return server.makeRegistry(request, agent); }},
+        {RightsVerb::REMOVE_REGISTRY,
+         [](auto &server, auto &request, pid_t) { return server.removeRegistry(request); }},
+        {RightsVerb::DESCRIPTOR_LOG, [](auto &server, auto &, pid_t) { return server.descriptorLog(); }},
+        {RightsVerb::PLACE, [](auto &server, auto &request, pid_t agent) { return server.place(request, agent); }},
+        {RightsVerb::END_BOOT, [](auto &server, auto &request, pid_t agent) { return server.endBoot(request, agent); }},
+        {RightsVerb::TASKS, [](auto &server, auto &request, pid_t) { return server.tasks(request); }},
+        {RightsVerb::START_EVENT_COMMAND,
+         [](auto &server, auto &request, pid_t) { return server.startEventCommand(request); }},
+    };
+    return all;
+}
+
+std::vector<std::string> RightsServer::verbs() {
+    std::vector<std::string> names;
+    for (const Right &right : rights()) {
+        names.emplace_back(right.verb);
+    }
+    return names;
+}
+
 Frame RightsServer::carryOut(Frame &request, pid_t agent) {
     const std::string &verb = request.field(0);
-    if (verb == RightsVerb::USER_OF) {
-        return userOf(request);
-    }
-    if (verb == RightsVerb::START_SPAWN_SERVER) {
-        return startSpawnServer(request);
-    }
-    if (verb == RightsVerb::START_PRE_START) {
-        return startPreStart(request);
-    }
-    if (verb == RightsVerb::START_EVENT_COMMAND) {
-        return startEventCommand(request);
-    }
-    if (verb == RightsVerb::PLACE) {
-        return place(request, agent);
-    }
-    if (verb == RightsVerb::END_BOOT) {
-        return endBoot(request, agent);
-    }
-    if (verb == RightsVerb::TASKS) {
-        return tasks(request);
-    }
-    if (verb == RightsVerb::APPEND || verb == RightsVerb::READ) {
-        return open(request, verb == RightsVerb::APPEND);
-    }
-    if (verb == RightsVerb::MODIFIED) {
-        return modified(request);
-    }
-    if (verb == RightsVerb::WATCH) {
-        return watch(request);
-    }
-    if (verb == RightsVerb::FACTS) {
-        return facts(request, agent);
-    }
-    if (verb == RightsVerb::MEMORY) {
-        return memory(request, agent);
-    }
-    if (verb == RightsVerb::PREPARE_SPAWN_DIR) {
-        own_.prepareSpawnDir(settings_.spawnDir);
-        return done();
-    }
-    if (verb == RightsVerb::REMOVE_SOCKET_FOLDERS) {
-        own_.removeSocketFolders(settings_.spawnDir, static_cast<pid_t>(request.number(1)));
-        return done();
-    }
-    if (verb == RightsVerb::MAKE_REGISTRY) {
-        return makeRegistry(request, agent);
-    }
-    if (verb == RightsVerb::REMOVE_REGISTRY) {
-        own_.removeRegistry(request.field(1));
-        return done();
-    }
-    if (verb == RightsVerb::DESCRIPTOR_LOG) {
-        return withDescriptor(own_.openDescriptorLog(settings_.descriptorLogFile));
+    for (const Right &right : rights()) {
+        if (verb == right.verb) {
+            return right.carryOut(*this, request, agent);
+        }
     }
     throw ProtocolException("there is no right \"" + verb + "\"");
 }
@@ -384,6 +373,18 @@ Frame RightsServer::memory(const Frame &request, pid_t agent) {
     return answer;
 }
 
+/** Only the settings' folder. */
+Frame RightsServer::prepareSpawnDir() {
+    own_.prepareSpawnDir(settings_.spawnDir);
+    return done();
+}
+
+/** Only in the settings' folder. */
+Frame RightsServer::removeSocketFolders(const Frame &request) {
+    own_.removeSocketFolders(settings_.spawnDir, static_cast<pid_t>(request.number(1)));
+    return done();
+}
+
 Frame RightsServer::makeRegistry(const Frame &request, pid_t agent) {
     RegistryFolder folder = own_.makeRegistry(settings_.instanceRegistryDir, static_cast<unsigned>(request.number(1)),
                                               agent, static_cast<pid_t>(request.number(2)));
@@ -392,6 +393,17 @@ Frame RightsServer::makeRegistry(const Frame &request, pid_t agent) {
     answer.descriptors.push_back(std::move(folder.lock));
     answer.descriptors.push_back(std::move(folder.socket));
     return answer;
+}
+
+/** Only folders of that form, see RegistryFolder. */
+Frame RightsServer::removeRegistry(const Frame &request) {
+    own_.removeRegistry(request.field(1));
+    return done();
+}
+
+/** Only the settings' file. */
+Frame RightsServer::descriptorLog() {
+    return withDescriptor(own_.openDescriptorLog(settings_.descriptorLogFile));
 }
 
 void RightsServer::giveRoom(const FileDescriptor &socket, std::uint64_t bytes) noexcept {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "io/AgentSettings.h"
 #include "io/Frame.h"
@@ -30,6 +31,9 @@ public:
     RightsServer(const RightsServer &) = delete;
     RightsServer &operator=(const RightsServer &) = delete;
 
+    /** All verbs that answer() knows. */
+    static std::vector<std::string> verbs();
+
     void configure(AgentSettings settings);
     /**
      * Answers one RIGHTS_REQUEST.
@@ -47,6 +51,12 @@ public:
     void endGroups(const Frame &order);
 
 private:
+    struct Right {
+        const char *verb;
+        Frame (*carryOut)(RightsServer &server, Frame &request, pid_t agent);
+    };
+    static const std::vector<Right> &rights();
+
     Frame carryOut(Frame &request, pid_t agent);
     Frame userOf(const Frame &request);
     Frame startSpawnServer(Frame &request);
@@ -61,7 +71,11 @@ private:
     Frame watch(Frame &request);
     Frame facts(const Frame &request, pid_t agent);
     Frame memory(const Frame &request, pid_t agent);
+    Frame prepareSpawnDir();
+    Frame removeSocketFolders(const Frame &request);
     Frame makeRegistry(const Frame &request, pid_t agent);
+    Frame removeRegistry(const Frame &request);
+    Frame descriptorLog();
 
     tl::expected<RunAs, std::string> resolve(Options options);
     bool hasOneUser() const;
