@@ -2,35 +2,91 @@
 
 # An application of an attacker, who has no other rights than its user.
 #
-# /look?PATH    tries to look into each process of another user, to signal it, and asks the agent's
-#               socket PATH about applications of others; says where it has succeeded
+# /look         tries to look into each process of another user, and to signal it; says where it has
+#               succeeded
+# /orders?PATH  sends the orders in the body to the agent's socket PATH, and says its answers
 # /hog          allocates as much memory as it may have (RLIMIT_AS)
 # /print        prints lines for some seconds
 # /garbage      writes random bytes for some seconds into all memory that it shares with others
 # /names        says which memory that is
+# /tamper       tries for some seconds to seal, shorten, lengthen, empty and map the memory and the
+#               files of bodies that it has from others; the file `tampered` in its folder then says
+#               where it has succeeded
 # other         says its pid
 #
-# While the file `lie` in its folder has a pid, the process names that pid in place of its own, and
-# of those of its children. It leaves a file with its user's number in the folder TRACES.
+# It leaves a file with its user's number in the folder TRACES.
 
+require "fiddle"
 require "json"
-require "socket"
+require_relative "orders"
 
 File.write(File.join(ENV["TRACES"], Process.uid.to_s), "") if ENV["TRACES"]
 
-# Names another pid in FORKED and HELLO.
-module Lies
-  FILE = File.expand_path("lie", __dir__)
+# What the holder of a descriptor can try to do to a file that others use.
+module Tampering
+  F_ADD_SEALS = 1033
+  # Of sealing itself, shrinking, growing, writing, future writing, and executing.
+  SEALS = [1, 2, 4, 8, 16, 32].freeze
+  PUNCH_HOLE = 3
+  READ_WRITE = 3
+  MAP_SHARED = 1
+  LONGER = 1 << 30
+  LIBC = Fiddle.dlopen(nil)
+  FALLOCATE = Fiddle::Function.new(LIBC["fallocate"], [Fiddle::TYPE_INT, Fiddle::TYPE_INT,
+                                                       Fiddle::TYPE_LONG, Fiddle::TYPE_LONG],
+                                   Fiddle::TYPE_INT)
+  MMAP = Fiddle::Function.new(LIBC["mmap"], [Fiddle::TYPE_VOIDP, Fiddle::TYPE_LONG] +
+                                            [Fiddle::TYPE_INT] * 3 + [Fiddle::TYPE_LONG],
+                              Fiddle::TYPE_VOIDP)
+  MUNMAP = Fiddle::Function.new(LIBC["munmap"], [Fiddle::TYPE_VOIDP, Fiddle::TYPE_LONG],
+                                Fiddle::TYPE_INT)
 
-  def write(type, *fields, **options)
-    control = PhusionPassenger::Frame::Control
-    if [control::FORKED, control::HELLO].include?(type) && File.size?(FILE)
-      fields[0] = File.read(FILE).to_i
+  module_function
+
+  # The names of the files, and what has succeeded, as "NAME WHAT".
+  def all
+    files.flat_map { |number, name| [name, *tamper(number).map { |what| "#{name} #{what}" }] }
+  end
+
+  # Names by descriptor.
+  def files
+    Dir.children("/proc/self/fd").each_with_object({}) do |number, found|
+      target = File.readlink("/proc/self/fd/#{number}")
+      memory = target[/memfd:(passenger-[a-z-]+)/, 1]
+      found[number.to_i] = memory || "body" if memory || target.end_with?(" (deleted)")
+    rescue Errno::ENOENT
+      next
     end
-    super
+  end
+
+  def tamper(number)
+    size = File.stat("/proc/self/fd/#{number}").size
+    path = "/proc/self/fd/#{number}"
+    own = IO.for_fd(number, autoclose: false)
+    { "seal" => -> { SEALS.count { |seal| try { own.fcntl(F_ADD_SEALS, seal) } }.positive? },
+      "truncate" => -> { File.truncate(path, 0) },
+      "shorten" => -> { File.for_fd(number, autoclose: false).truncate(0) },
+      "lengthen" => -> { File.for_fd(number, autoclose: false).truncate(size + LONGER) },
+      "allocate" => -> { FALLOCATE.call(number, 0, 0, size + LONGER).zero? },
+      "punch" => -> { FALLOCATE.call(number, PUNCH_HOLE, 0, size).zero? },
+      "map" => -> { scribble(number, size) } }.filter_map { |what, way| what if try(&way) }
+  end
+
+  def try
+    yield
+  rescue SystemCallError, IOError
+    false
+  end
+
+  def scribble(number, size)
+    address = MMAP.call(nil, size, READ_WRITE, MAP_SHARED, number, 0)
+    return false if address.to_i.negative? || address.to_i == (1 << 64) - 1
+
+    address[0, size] = Random.bytes(size)
+    MUNMAP.call(address, size)
+    true
   end
 end
-PhusionPassenger::FrameSocket.prepend(Lies)
 
 class Attacker
   SECONDS = 2
@@ -44,17 +100,19 @@ class Attacker
   LINKS = %w[exe cwd root fd/0 fd/3 ns/net].freeze
 
   def call(env)
-    [200, { "content-type" => "text/plain" }, [answer(env["PATH_INFO"], env["QUERY_STRING"])]]
+    [200, { "content-type" => "text/plain" }, [answer(env["PATH_INFO"], env)]]
   end
 
   private
 
-  def answer(path, query)
+  def answer(path, env)
     case path
-    when "/look" then look(query).join("\n")
+    when "/look" then look.join("\n")
+    when "/orders" then orders(env["QUERY_STRING"], env["rack.input"].read)
     when "/hog" then hog.to_s
     when "/print" then in_background { $stdout.write("#{"x" * 60}\n" * 1000) }
     when "/garbage" then in_background { garbage }
+    when "/tamper" then tamper
     when "/names" then names.join("\n")
     else Process.pid.to_s
     end
@@ -70,22 +128,15 @@ class Attacker
     Process.clock_gettime(Process::CLOCK_MONOTONIC)
   end
 
-  def look(socket)
+  def look
     foreign = Dir.children("/proc").grep(/\A\d+\z/).map(&:to_i).select { |pid| foreign?(pid) }
     raise "no other process" if foreign.empty?
 
-    foreign.flat_map { |pid| looks_into(pid) } +
-      foreign_applications(socket).map { |name| "status of #{name}" }
+    foreign.flat_map { |pid| looks_into(pid) }
   end
 
-  # Those that the agent tells of when it is asked for all.
-  def foreign_applications(socket)
-    UNIXSocket.open(socket) do |agent|
-      fields = ["status", ""].map { |field| [field.bytesize, field].pack("Va*") }.join
-      agent.write([fields.bytesize, 112, 0].pack("Vvv") + fields)
-      answer = agent.recvmsg(scm_rights: true).last.unix_rights.first
-      JSON.parse(answer.tap(&:rewind).read)["apps"]
-    end.reject { |app| app["uid"] == Process.uid }.map { |app| app["name"] }
+  def orders(socket, text)
+    JSON.generate(Orders.new(socket).answers(JSON.parse(text)))
   end
 
   def foreign?(pid)
@@ -140,6 +191,15 @@ class Attacker
     rescue Errno::ENOENT
       []
     end
+  end
+
+  # During a request, whose body may be in a file.
+  def tamper
+    done = []
+    ending = now + SECONDS
+    done |= Tampering.all while now < ending
+    File.write(File.expand_path("tampered", __dir__), done.sort.join("\n"))
+    "tampered"
   end
 
   def names
