@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "fiddle"
 require_relative "support/integration_test"
 require_relative "support/made_users"
 
@@ -25,6 +26,12 @@ class ProcessRightsTest < IntegrationTest
   # linux/capability.h
   CAPABILITIES = { 0 => "CHOWN", 1 => "DAC_OVERRIDE", 5 => "KILL", 6 => "SETGID", 7 => "SETUID",
                    12 => "NET_ADMIN", 19 => "SYS_PTRACE", 24 => "SYS_RESOURCE" }.freeze
+
+  # landlock_create_ruleset has this number on all architectures. With the flag it tells a version.
+  SYSCALL = Fiddle::Function.new(Fiddle.dlopen(nil)["syscall"], [Fiddle::TYPE_LONG] * 4,
+                                 Fiddle::TYPE_LONG)
+  LANDLOCK_CREATE_RULESET = 444
+  LANDLOCK_VERSION = 1
 
   # The numbers for processes without an account.
   AGENT_USERS = (61_184..65_519).freeze
@@ -69,6 +76,13 @@ class ProcessRightsTest < IntegrationTest
         assert_empty kinds_of(process.pid) - kinds.split(", "), "#{name}: #{process}"
       end
     end
+  end
+
+  def test_landlock_limits_the_pool_process_where_the_kernel_has_it
+    skip "a build with sanitizers limits nothing" if TestEnvironment.sanitized?
+    version = SYSCALL.call(LANDLOCK_CREATE_RULESET, 0, 0, LANDLOCK_VERSION)
+    line = server.log.wait_for(/event=pool\.starting /)
+    assert_includes line, " landlock=#{version.positive? ? version : "none"}"
   end
 
   private
