@@ -21,6 +21,37 @@ class NodeStartsTest < IntegrationTest
     const answer = (request, response) => response.end(String(process.pid));
     require("http").createServer(answer).listen(process.env.OWN ? process.env.PORT : 80);
   JS
+  # As for Phusion Passenger. The listener of SIGTERM is that of a library.
+  EXIT = <<~'JS'
+    const fs = require("fs");
+    const note = (text) => fs.appendFileSync("ended", `${text} `);
+    if (process.env.LIBRARY) process.on("SIGTERM", () => note("signal"));
+    const server = require("http").createServer((request, response) => {
+        if (request.url !== "/slow") return response.end(String(process.pid));
+        fs.writeFileSync("begun", "");
+        const look = () => fs.existsSync("go-on") && response.end("slow");
+        fs.watchFile("go-on", { interval: 50 }, look);
+    });
+    PhusionPassenger.on("exit", () => {
+        note(fs.existsSync("go-on") || !fs.existsSync("begun") ? "exit" : "too early");
+        fs.unwatchFile("go-on");
+        server.close(() => setTimeout(() => process.exit(note("closed")), 500));
+    });
+    server.listen(80);
+  JS
+  MESSAGE = <<~'JS'
+    process.on("message", (message) => {
+        require("fs").writeFileSync("ended", message);
+        process.exit(0);
+    });
+    const answer = (request, response) => response.end(String(process.pid));
+    require("http").createServer(answer).listen(80);
+  JS
+  OPTIONS = <<~'JS'
+    PhusionPassenger.once("exit", () => {}).removeAllListeners("exit");
+    const text = JSON.stringify([PhusionPassenger.options, PhusionPassenger.shutting_down]);
+    require("http").createServer((request, response) => response.end(text)).listen(80);
+  JS
   SECURE = <<~'JS'
     require("https").createServer({}, (request, response) => response.end("https")).listen(443);
   JS
@@ -105,6 +136,13 @@ class NodeStartsTest < IntegrationTest
     made.site("shell.test", folder("app.js" => ENDING),
               "PassengerAppStartCommand \"OWN=1 node app.js\"\n")
     made.site("hasty.test", folder("app.js" => ENDING), "PassengerStopTimeout 1\n")
+    bridged = "SetEnv PASSENGER_NATIVE off\n"
+    made.site("exit.test", folder("app.js" => EXIT), "SetEnv LIBRARY 1\n")
+    made.site("exit-bridged.test", folder("app.js" => EXIT), bridged)
+    made.site("exit-both.test", folder("app.js" => EXIT), "#{bridged}SetEnv LIBRARY 1\n")
+    made.site("message.test", folder("app.js" => MESSAGE))
+    made.site("options.test", folder("app.js" => OPTIONS), "PassengerAppEnv staging\n")
+    made.site("options-bridged.test", folder("app.js" => OPTIONS), bridged)
   end
 
   def setup
@@ -162,8 +200,7 @@ class NodeStartsTest < IntegrationTest
   def test_an_application_has_five_seconds_for_its_end_unless_it_is_set
     %w[ending.test shell.test hasty.test].each do |site|
       pid = Integer(body(site))
-      FileUtils.touch(File.join(root(site), "tmp/restart.txt"))
-      eventually("another process") { body(site) != pid.to_s }
+      replace(site, pid)
       eventually("the old one has ended") { !ProcessInfo.read(pid)&.alive? }
     end
     %w[ending.test shell.test].each do |site|
@@ -172,7 +209,45 @@ class NodeStartsTest < IntegrationTest
     refute File.exist?(File.join(root("hasty.test"), "ended"))
   end
 
+  def test_the_event_exit_of_phusion_passenger_comes_once_and_alone_when_requests_are_answered
+    %w[exit.test exit-bridged.test exit-both.test].each do |site|
+      pid = Integer(body(site))
+      slow = Thread.new { client(site).get("/slow").body }
+      eventually("it is in work") { File.exist?(File.join(root(site), "begun")) }
+      replace(site, pid)
+      FileUtils.touch(File.join(root(site), "go-on"))
+      assert_equal "slow", slow.value
+      assert_ended(site, pid, "exit closed ")
+    end
+  end
+
+  def test_the_message_shutdown_comes_at_the_end_as_with_phusion_passenger
+    pid = Integer(body("message.test"))
+    replace("message.test", pid)
+    assert_ended("message.test", pid, "shutdown")
+  end
+
+  def test_phusion_passengers_options_tell_the_application_and_its_environment
+    { "options.test" => "staging", "options-bridged.test" => "production" }.each do |site, name|
+      options, ends = JSON.parse(body(site))
+      root = File.realpath(root(site))
+      assert_equal({ "app_root" => root, "app_type" => "node", "base_uri" => "/",
+                     "environment" => name, "startup_file" => File.join(root, "app.js") }, options)
+      assert_equal false, ends
+    end
+  end
+
   private
+
+  def replace(site, pid)
+    FileUtils.touch(File.join(root(site), "tmp/restart.txt"))
+    eventually("another process") { body(site) != pid.to_s }
+  end
+
+  def assert_ended(site, pid, note)
+    eventually("#{site} has ended") { !ProcessInfo.read(pid)&.alive? }
+    assert_equal note, File.read(File.join(root(site), "ended")), site
+  end
 
   def body(site)
     assert_status(200, client(site).get("/")).body

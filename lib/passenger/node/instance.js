@@ -13,9 +13,11 @@ const FINISH_WITHIN = 60000;
 const NO_THREADS = "only Ruby and Python instances tell where their threads are\n";
 
 class Instance {
-    // `stopTimeout`: milliseconds that the application has for its own end.
-    constructor(control, stopTimeout) {
+    // `api`: the application's PhusionPassenger. `stopTimeout`: milliseconds that the application
+    // has for its own end.
+    constructor(control, api, stopTimeout) {
         this._control = control;
+        this._api = api;
         this._stopTimeout = stopTimeout;
         this._channels = new Channels(control);
         this._service = null;
@@ -25,6 +27,7 @@ class Instance {
         this._answered = 0;
         this._ending = false;
         this._applicationEnds = false;
+        api.takeSignal(() => this._applicationEnds);
         // Called before the process exits, if the agent has not said SERVE.
         this.onEarlyEnd = null;
         control.onFrame = (frame) => this._handle(frame);
@@ -78,7 +81,8 @@ class Instance {
         });
     }
 
-    // The last messages are with httpd. The application may clear up, as elsewhere at SIGTERM.
+    // The last messages are with httpd. The application may clear up, as elsewhere at SIGTERM. With
+    // Phusion Passenger it gets the event `exit` of PhusionPassenger, or the message `shutdown`.
     _endApplication() {
         // The last request may be answered after the time limit.
         if (this._applicationEnds) {
@@ -89,7 +93,7 @@ class Instance {
         process.removeListener("SIGTERM", this.onSignal);
         if (!listens) {
             // Its own processes have the signal, too.
-            process.once("SIGTERM", () => process.exit(0));
+            process.once("SIGTERM", () => process.emit("message", "shutdown") || process.exit(0));
         }
         try {
             process.kill(-process.pid, "SIGTERM");

@@ -3,7 +3,8 @@
 // Loaded before a Node application (node --require), which it gives a title. The first HTTP server
 // gets the application's requests, whatever port it asks for. Any further server listens where it
 // asks to. As with Phusion Passenger, an application that calls
-// PhusionPassenger.configure({ autoInstall: false }) gets the requests for listen("passenger").
+// PhusionPassenger.configure({ autoInstall: false }) gets the requests for listen("passenger"), and
+// the event `exit` of that object tells it that it has to end.
 const cluster = require("cluster");
 const fs = require("fs");
 const http = require("http");
@@ -12,6 +13,7 @@ const { dirname } = require("path");
 const { isMainThread } = require("worker_threads");
 const { failStart, reportFailures } = require("./failures");
 const { isOther, standIn } = require("./other_servers");
+const { PhusionPassenger } = require("./phusion_passenger");
 
 process.title = `Passenger NodeApp: ${process.cwd()} (${process.env.PASSENGER_APP_ENV})`;
 
@@ -19,6 +21,7 @@ process.title = `Passenger NodeApp: ${process.cwd()} (${process.env.PASSENGER_AP
 // this is a process or thread that the application has made.
 const instance = Number(process.env.PASSENGER_INSTANCE || 0);
 delete process.env.PASSENGER_INSTANCE;
+const api = new PhusionPassenger();
 const start = instance ? begin() : null;
 const path = process.env.PASSENGER_SOCKET;
 const listen = net.Server.prototype.listen;
@@ -26,15 +29,17 @@ const endReports = path ? reportFailures(path, start) : () => {};
 let taken = !path;
 let anyServer = true;
 
-global.PhusionPassenger = {
-    configure(options) {
-        anyServer = !options || options.autoInstall !== false;
-    },
+api.configure = (options) => {
+    anyServer = !options || options.autoInstall !== false;
 };
+global.PhusionPassenger = api;
+if (path && !start && isMainThread) {
+    api.takeSignal(() => true);
+}
 
 function begin() {
     try {
-        return require("./start").start(instance);
+        return require("./start").start(instance, api);
     } catch (error) {
         failStart(error);
         return process.exit(1);

@@ -33,7 +33,8 @@ function options() {
 }
 
 class Start {
-    constructor() {
+    // `api`: the application's PhusionPassenger.
+    constructor(api) {
         this._options = options();
         this._environment = { ...process.env };
         native.load(this._options.native_code);
@@ -41,7 +42,7 @@ class Start {
         poller.open();
         log.app = this._options.app_group_name;
         this._control = new frames.FrameSocket(CONTROL);
-        this._instance = new Instance(this._control, Number(this._options.stop_timeout || 5) * 1000);
+        this._instance = new Instance(this._control, api, Number(this._options.stop_timeout || 5) * 1000);
         this._began = performance.now();
         this._control.write(frames.STEP, STARTED, "done", 0);
         this._control.write(frames.STEP, LISTENS, "begin", 0);
@@ -160,9 +161,10 @@ class Start {
     }
 }
 
-// `pid`: of the program that the agent has started. Throws if this Node cannot do it.
-exports.start = function (pid) {
-    const start = new Start();
+// `pid`: of the program that the agent has started. `api`: the application's PhusionPassenger. Throws
+// if this Node cannot do it.
+exports.start = function (pid, api) {
+    const start = new Start(api);
     if (pid !== process.pid) {
         start.becomeBridge("the program of PassengerNodejs is not Node itself: it starts Node as another process");
     }
