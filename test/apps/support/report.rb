@@ -8,12 +8,19 @@ class Report
   # `ours` and `theirs`: failures by check; nil if not tried. `skipped`: the reason, or nil.
   Row = Struct.new(:application, :versions, :ours, :theirs, :skipped, keyword_init: true) do
     def bad?
-      !skipped && ours.keys.any? { |check| check.gap.nil? }
+      !skipped && (ours.keys.any? { |check| check.gap.nil? } || worse.any?)
+    end
+
+    # The checks that fail here only, known gaps too.
+    def worse
+      theirs ? ours.keys - theirs.keys : []
     end
   end
 
-  def initialize(peer:)
+  # `skips`: whether an application that is skipped, or is not compared, fails the run.
+  def initialize(peer:, skips: false)
     @peer = peer
+    @skips = skips
     @rows = []
   end
 
@@ -22,11 +29,14 @@ class Report
     row = Row.new(application: application, versions: installation.versions)
     row.ours = Trial.new(application, installation, peer: false).failures
     row.theirs = Trial.new(application, installation, peer: true).failures if @peer
-    @rows << row
-    details(row)
+    add(row)
   rescue Installation::Missing => e
-    @rows << Row.new(application: application, versions: [], skipped: e.message)
-    puts "#{application.title}: skipped: #{e.message}"
+    add(Row.new(application: application, versions: [], skipped: e.message))
+  end
+
+  def add(row)
+    @rows << row
+    row.skipped ? puts("#{row.application.title}: skipped: #{row.skipped}") : details(row)
   end
 
   def print
@@ -35,11 +45,14 @@ class Report
     puts "", "not tried: PEER=no, or no package libapache2-mod-passenger" unless @peer
     skipped = @rows.count(&:skipped)
     failed = @rows.count(&:bad?)
+    worse = @rows.reject { |row| row.worse.empty? }.map { |row| row.application.title }
+    puts "", "worse here than there: #{worse.join(', ')}" if worse.any?
     puts "", "#{@rows.size - skipped - failed} passed, #{failed} failed, #{skipped} skipped"
   end
 
+  # No check fails here that is no known gap, and none that passes there.
   def success?
-    @rows.none?(&:bad?)
+    @rows.none?(&:bad?) && !(@skips && (@rows.any?(&:skipped) || !@peer))
   end
 
   private
