@@ -16,6 +16,8 @@ class DeployTest < IntegrationTest
     made.site("queueing.test", SampleApps.written(SampleApps.saying("version 1")))
     made.site("abrupt.test", SampleApps.written(SampleApps.saying("version 1")),
               "PassengerRollingRestarts Off\n")
+    made.site("yielding.test", SampleApps.written(SampleApps.saying("version 1")),
+              "PassengerRollingRestarts On\nPassengerResistDeploymentErrors Off\n")
     made.site("rails.test", SampleApps.rails, "PassengerMinInstances #{RAILS_INSTANCES}\n" \
                                               "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
   end
@@ -96,6 +98,16 @@ class DeployTest < IntegrationTest
     server.log.wait_for(/report=#{report} .*this version is broken/, from: @position)
     deploy("abrupt.test", SampleApps.saying("corrected"))
     eventually("the corrected version") { client("abrupt.test").get("/").body == "corrected" }
+  end
+
+  def test_without_resistance_a_broken_version_ends_the_old_one_until_a_corrected_one_comes
+    warm("yielding.test")
+    deploy("yielding.test", BROKEN)
+    eventually("the error page") { client("yielding.test").get("/").code == "500" }
+    server.log.wait_for(/event=deploy\.failed/, from: @position)
+    5.times { assert_equal "500", client("yielding.test").get("/").code, "no old instance" }
+    deploy("yielding.test", SampleApps.saying("corrected"))
+    eventually("the corrected version") { client("yielding.test").get("/").body == "corrected" }
   end
 
   def test_rails_is_deployed_under_load_and_no_request_fails

@@ -136,6 +136,10 @@ class NodeStartsTest < IntegrationTest
     made.site("shell.test", folder("app.js" => ENDING),
               "PassengerAppStartCommand \"OWN=1 node app.js\"\n")
     made.site("hasty.test", folder("app.js" => ENDING), "PassengerStopTimeout 1\n")
+    %w[nodejs meteor].each do |type|
+      made.site("#{type}.test", folder("main.js" => SERVER),
+                "PassengerAppType #{type}\nPassengerStartupFile main.js\n")
+    end
     bridged = "SetEnv PASSENGER_NATIVE off\n"
     made.site("exit.test", folder("app.js" => EXIT), "SetEnv LIBRARY 1\n")
     made.site("exit-bridged.test", folder("app.js" => EXIT), bridged)
@@ -159,6 +163,10 @@ class NodeStartsTest < IntegrationTest
     assert_equal "server.js", body("server.test")
     assert_equal "main.js", body("main.test")
     assert_equal "index.js", body("index.test")
+  end
+
+  def test_the_types_nodejs_and_meteor_are_node
+    assert_equal %w[main.js main.js], [body("nodejs.test"), body("meteor.test")]
   end
 
   def test_a_folder_of_pages_is_no_application

@@ -25,6 +25,10 @@ class UnknownAppsTest < IntegrationTest
     end
     made.site("named.test", SampleApps.written("", "package.json"),
               "PassengerAppEnv development\nPassengerStartupFile server.js\n")
+    python = "PassengerPython /usr/bin/python3\nPassengerAppEnv development\n"
+    made.site("project.test", SampleApps.written("", "manage.py"),
+              "#{python}PassengerStartupFile site/wsgi.py\n")
+    made.site("empty.test", SampleApps.written("print('nothing')\n", "manage.py"), python)
   end
 
   def test_a_page_names_the_file_that_was_found_and_the_directive_that_helps
@@ -38,7 +42,17 @@ class UnknownAppsTest < IntegrationTest
         assert_includes answer.body, remedy
       end
     end
+    page = client("project.test").get("/", BROWSER)
+    assert_includes assert_status(404, page).body, "has manage.py, but none of the startup files " \
+                                                   "that were looked for: site/wsgi.py"
+    assert_includes page.body, "PassengerStartupFile with the path of the project&#39;s wsgi.py"
     assert_includes client("named.test").get("/", BROWSER).body, "looked for: server.js"
+  end
+
+  def test_a_manage_py_that_leads_to_no_application_is_an_error_that_names_the_remedy
+    skip "there is no python" unless File.executable?("/usr/bin/python3")
+    page = assert_status(500, client("empty.test").get("/", BROWSER)).body
+    assert_includes page, "manage.py leads to no wsgi.py: name that file by PassengerStartupFile"
   end
 
   def test_the_log_says_it_once_and_production_has_httpd_s_page
