@@ -14,7 +14,15 @@ class HungAppTest < IntegrationTest
   }.freeze
   SHARE = 14
   NODE = system("node --version >/dev/null 2>&1")
-  SILENCE = "require('http').createServer(() => {}).listen(3000);\n"
+  # `/open` tells how many requests are in work whose clients have not gone.
+  SILENCE = <<~'JAVASCRIPT'
+    let open = 0;
+    require("http").createServer((request, response) => {
+      if (request.url === "/open") return response.end(String(open));
+      open++;
+      response.on("close", () => open--);
+    }).listen(3000);
+  JAVASCRIPT
 
   MPM.each do |mpm, settings|
     define_method("test_an_application_that_hangs_cannot_take_all_threads_of_#{mpm}") do
@@ -52,17 +60,23 @@ class HungAppTest < IntegrationTest
 
   # The application works at 32 requests at once.
   THREADS = 128
+  LEAVING = 80
   OF_128_THREADS = MPM.transform_values do |settings|
     settings.gsub(/\b16\b/, THREADS.to_s).sub("ServerLimit 1\n", "ServerLimit 1\nThreadLimit 128\n")
             .sub("StartServers 128", "StartServers 16\nServerLimit 128")
   end.freeze
 
+  # A half-closed client looks as one that has closed.
+  WAYS = { close: :close, reset: :abort, half_close: :close_write }.freeze
+
   OF_128_THREADS.each do |mpm, settings|
-    define_method("test_240_clients_of_requests_in_work_come_and_go_with_#{mpm}") do
+    define_method("test_240_clients_that_close_reset_or_half_close_free_the_threads_of_#{mpm}") do
       skip "needs node" unless NODE
       with_server(silent(mpm, settings)) do |server|
-        assert_seconds_below(1.2 * PATIENCE, "the return of the threads") do
-          threads_free_after(server, 80)
+        WAYS.each do |name, way|
+          assert_seconds_below(1.2 * PATIENCE, "the return of the threads after #{name}") do
+            threads_free_after(server, way)
+          end
         end
         assert_equal "hello world\n", server.client("other.test").get("/hello").body
       end
@@ -120,14 +134,17 @@ class HungAppTest < IntegrationTest
     end
   end
 
-  # Seconds until the threads of so many clients are free that leave.
-  def threads_free_after(server, count)
-    clients = Array.new(count) { server.raw("silent.test", timeout: 60).request("GET", "/") }
-    eventually("all wait") { busy_threads(server) >= count }
-    clients.each(&:close)
-    left = Eventually.monotonic
-    eventually("free threads") { busy_threads(server) <= 2 }
-    Eventually.monotonic - left
+  # Seconds until the threads of eighty clients are free that leave in this way. The application
+  # has seen all of them go.
+  def threads_free_after(server, way)
+    clients = Array.new(LEAVING) { server.raw("silent.test", timeout: 60).request("GET", "/") }
+    eventually("all wait") { busy_threads(server) >= LEAVING }
+    clients.each(&way)
+    took = seconds { eventually("free threads") { busy_threads(server) <= 2 } }
+    eventually("none is open") { server.client("silent.test").get("/open").body == "0" }
+    took
+  ensure
+    clients&.each(&:close)
   end
 
   # Runs the block while `count` clients wait for the application, beside the one in work.
