@@ -1,0 +1,87 @@
+# frozen_string_literal: true
+
+require "minitest"
+
+require_relative "support/disposable_machine"
+
+# The files of Debian's package that only a system with systemd or AppArmor reads, by the tools that
+# check them, and its scripts. script/package builds and installs the package itself.
+class DebianFilesTest < Minitest::Test
+  FOLDER = File.join(TestEnvironment::SOURCE_DIR, "debian")
+  PACKAGE = "libapache2-mod-passenger-ng"
+  SERVICE = %w[/lib /usr/lib].map { |folder| "#{folder}/systemd/system/apache2.service" }
+    .find { |file| File.exist?(file) }
+  CALLS = "/run/calls"
+
+  # In place of systemd, and of httpd's reloads and restarts.
+  SYSTEMCTL = "#!/bin/sh\necho \"systemctl $*\" >>#{CALLS}\n"
+  HELPER = "apache2_invoke() { echo \"httpd $3\" >>#{CALLS}; }\n"
+
+  def setup
+    @folder = Dir.mktmpdir("debian-")
+  end
+
+  def teardown
+    FileUtils.rm_rf(@folder)
+  end
+
+  def test_systemd_knows_each_line_for_the_service
+    skip "there is no systemd-analyze" unless TestEnvironment.find_command("systemd-analyze")
+    skip "there is no apache2.service" unless SERVICE
+    lines = File.read(File.join(FOLDER, "apache2.service.conf"))
+    assert_equal "", complaints_of_systemd(lines)
+    assert_match(/'NoSuchLine'/, complaints_of_systemd("#{lines}NoSuchLine=yes\n"))
+  end
+
+  def test_apparmor_compiles_the_profile_of_the_agent
+    parser = TestEnvironment.find_command("apparmor_parser")
+    skip "there is no apparmor_parser" unless parser
+    text = File.read(File.join(FOLDER, "apparmor/passenger-agent"))
+      .sub("@ROOT@", "/usr/lib/mod_passenger")
+    profile = File.join(@folder, "profile")
+    File.write(profile, text)
+    output, status = Open3.capture2e(parser, "--skip-kernel-load", "--skip-cache", profile)
+    assert status.success?, output
+    names, = Open3.capture2(parser, "--names", profile, err: File::NULL)
+    assert_equal "passenger-agent\n", names
+  end
+
+  # Before httpd's restart, which is what the lines hold from.
+  def test_an_installation_and_a_removal_have_systemd_read_the_lines_for_the_service
+    expected = ["systemctl daemon-reload", "httpd reload", "systemctl daemon-reload"]
+    assert_equal expected, calls_of_scripts("mkdir -p /run/systemd/system")
+    assert_equal ["httpd reload"], calls_of_scripts("true")
+  end
+
+  private
+
+  # What systemd says of this file. It checks units that the service needs, too.
+  def complaints_of_systemd(lines)
+    FileUtils.mkdir_p(File.join(@folder, "apache2.service.d"))
+    FileUtils.cp(SERVICE, @folder)
+    file = File.join(@folder, "apache2.service.d/passenger.conf")
+    File.write(file, lines)
+    text, = Open3.capture2e({ "SYSTEMD_LOG_TARGET" => "console" }, "systemd-analyze", "verify",
+                            File.join(@folder, "apache2.service"))
+    text.lines.grep(/#{Regexp.escape(file)}/).join
+  end
+
+  # Runs the scripts in a machine of its own.
+  def calls_of_scripts(prepared)
+    skip DisposableMachine.obstacle if DisposableMachine.obstacle
+    machine = DisposableMachine.new
+    %w[postinst postrm].each { |name| machine.file("/root/#{name}", script(name)) }
+    machine.file("/usr/local/sbin/systemctl", SYSTEMCTL)
+    machine.file("/usr/share/apache2/apache2-maintscript-helper", HELPER)
+    ["chmod 755 /usr/local/sbin/systemctl && touch #{CALLS} && #{prepared}",
+     "sh -eu /root/postinst configure ''", "sh -eu /root/postrm remove", "cat #{CALLS}"]
+      .each { |command| machine.command(command) }
+    results, text = machine.run
+    assert_equal [0] * 4, results.map(&:status), text
+    results.last.output.lines(chomp: true)
+  end
+
+  def script(name)
+    File.read(File.join(FOLDER, "#{PACKAGE}.#{name}"))
+  end
+end
