@@ -41,6 +41,21 @@ class DocumentsTest < Minitest::Test
     end
   end
 
+  def test_make_uninstall_leaves_nothing
+    skip DisposableMachine.obstacle if DisposableMachine.obstacle
+    installed = Dir.glob("**/*", base: DisposableMachine.staged).grep(/passenger/)
+    assert_operator installed.size, :>, 100
+    machine = DisposableMachine.new
+    machine.prepare(DocumentCommands::ENTER_BUILD)
+    machine.command("cd / && ls -d #{installed.first} && cd -")
+    machine.command("make --silent uninstall")
+    machine.file("/root/installed", installed.map { |path| "/#{path}\n" }.join)
+    machine.command("while read -r path; do ! ls -d \"$path\" 2>/dev/null; done </root/installed")
+    results, text = machine.run
+    assert_equal [0] * 3, results.map(&:status), text
+    assert_equal "", results.last.output
+  end
+
   def test_the_packages_that_pages_install_are_those_of_the_tests
     setup = File.read(File.join(TestEnvironment::SOURCE_DIR, DocumentCommands::SETUP))
     listed = setup.scan(/^(?:TEST_)?PACKAGES=\(\n(.*?)^\)/m).flatten.join.gsub(/#.*/, "").split
@@ -67,23 +82,32 @@ class DocumentsTest < Minitest::Test
   end
 
   def run_page(page, needs)
-    skip DisposableMachine.obstacle if DisposableMachine.obstacle
+    leave_out(page, DisposableMachine.obstacle) if DisposableMachine.obstacle
     missing = needs.filter_map { |need| DocumentCommands.missing(need) }
-    skip "#{page.name} needs #{missing.join(', ')}" if missing.any?
+    leave_out(page, "needs #{missing.join(', ')}") if missing.any?
 
     machine = DisposableMachine.new
     needs.each { |need| DocumentCommands.prepare(need, machine) }
-    commands = add_steps(page, machine)
+    commands = add_steps(page, needs, machine)
     results, text = machine.run
     check_results(page, commands, results, text)
   end
 
+  # A skipped test counts for little: script/run-tests repeats the line at its end. Minitest leaves
+  # the line of its dots open.
+  def leave_out(page, reason)
+    puts "", "not run: the commands of #{page.name}: #{reason}"
+    skip "#{page.name}: #{reason}"
+  end
+
   # Returns the steps whose results come, in their order.
-  def add_steps(page, machine)
+  def add_steps(page, needs, machine)
     page.steps.select do |step|
-      next if step.kind == :command && DocumentCommands.elsewhere?(step.text)
+      next if step.kind == :command && DocumentCommands.elsewhere?(step.text, needs)
 
       step.kind == :file ? machine.file(step.path, step.text) : machine.command(step.text)
+      after = DocumentCommands.after(step.text)
+      machine.prepare(after) if after
       step.kind == :command
     end
   end

@@ -71,6 +71,20 @@ class HarnessTest < IntegrationTest
     refute_predicate status, :success?
   end
 
+  def test_what_could_not_run_here_is_named_again_at_the_end_of_all_suites
+    suite = File.join(scratch, "test/integration/run.rb")
+    FileUtils.mkdir_p(File.dirname(suite))
+    note = "not run: the commands of doc/NODE.md: needs npm"
+    result = "1 runs, 0 assertions, 0 failures, 0 errors, 1 skips"
+    File.write(suite, "puts #{note.dump}, 'later output', #{result.dump}\n")
+    script = File.join(TestEnvironment::SOURCE_DIR, "script/run-tests")
+    output, status = Open3.capture2e({ "SOURCE_DIR" => scratch, "BUILD_DIR" => scratch },
+                                     RbConfig.ruby, script, "integration")
+    assert_predicate status, :success?, output
+    assert_equal ["== all", "integration: 0 passed, 0 failed", "    #{note}", "0 passed, 0 failed"],
+                 output.lines(chomp: true).last(4)
+  end
+
   private
 
   # Runs a file of tests with one test for each body.

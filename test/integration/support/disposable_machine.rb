@@ -86,7 +86,7 @@ class DisposableMachine
 
   # Runs the commands, one after the other in one shell, until one fails. Returns their results, and
   # all that was printed.
-  def run(within: 600)
+  def run(within: 1200)
     File.write(File.join(@folder, "script"), @script)
     text, = Open3.capture2e({ "LC_ALL" => "C.UTF-8" }, "timeout", "--kill-after=10", within.to_s,
                             "unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork",

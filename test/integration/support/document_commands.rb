@@ -10,7 +10,7 @@ module DocumentCommands
   # Pages with the programs and libraries that their commands need beside httpd and Ruby.
   PAGES = {
     "README.md" => %i[build_folder rails express flask],
-    "doc/INSTALL.md" => %i[build_folder],
+    "doc/INSTALL.md" => %i[sources],
     "doc/UPGRADING.md" => %i[build_folder],
     "doc/MIGRATING.md" => [],
     "doc/MIGRATING-PUMA.md" => %i[puma unicorn],
@@ -20,6 +20,9 @@ module DocumentCommands
     "doc/PYTHON.md" => %i[venv flask django fastapi],
     "doc/SIZING.md" => []
   }.freeze
+
+  # What make writes there is in the machine's own layer.
+  ENTER_BUILD = "cd '#{TestEnvironment::BUILD_DIR}'"
 
   TAKEOVER = "test/package/takeover"
   PACKAGE = "script/package"
@@ -45,12 +48,10 @@ module DocumentCommands
       [PACKAGE, "apt-get -y install --no-install-recommends build-essential"],
     "sudo apt-get build-dep ./" => [PACKAGE, "build-dep --no-install-recommends ./"],
     "dpkg-buildpackage -us -uc" => [PACKAGE, "dpkg-buildpackage -us -uc"],
-    "sudo apt-get remove libapache2-mod-passenger-ng" => [TAKEOVER, 'apt-get -y purge "$OURS"'],
+    "sudo apt-get remove libapache2-mod-passenger-ng" => [TAKEOVER, 'apt-get -y remove "$OURS"'],
     "sudo apt-get purge libapache2-mod-passenger-ng" => [TAKEOVER, 'apt-get -y purge "$OURS"'],
-    # The build under test is there, and the commands after these are run in its folder.
-    "./autogen.sh" => [SETUP, "autogen.sh"],
-    "mkdir build-release && cd build-release" => [SETUP, 'mkdir -p "$BUILD_DIR"'],
-    "../configure" => [SETUP, "configure"],
+    "a2enmod passenger" => [TAKEOVER, "a2enmod --quiet passenger"],
+    "a2dismod passenger" => [TAKEOVER, "a2dismod --quiet passenger"],
     # Commands that the pages mention without all of their words.
     "rails new" => ["doc/RAILS.md", "rails new . --minimal"],
     "touch tmp/restart.txt" => ["test/integration/restart_test.rb", "restart.txt"],
@@ -61,6 +62,11 @@ module DocumentCommands
                                       '"passenger-prefork"']
   }.freeze
 
+  # These prepare a release's build. One page runs them, on a copy of the sources; the others go on
+  # in the folder of the build under test.
+  PREPARATION = ["./autogen.sh", "mkdir build-release && cd build-release",
+                 "../configure"].freeze
+
   # Such a command installs packages of Debian, which script/setup has installed for the tests. It
   # is not run: another program may be installing packages on this machine.
   INSTALLATION = /\Asudo apt-get install ((?!\.)[a-z0-9.+-]+(?: [a-z0-9.+-]+)*)\z/.freeze
@@ -69,9 +75,15 @@ module DocumentCommands
 
   module_function
 
-  # Whether this suite leaves the command to another one.
-  def elsewhere?(command)
-    ELSEWHERE.key?(command) || INSTALLATION.match?(command)
+  # Whether this suite leaves the command to another one, or to another page.
+  def elsewhere?(command, needs = [])
+    ELSEWHERE.key?(command) || INSTALLATION.match?(command) ||
+      (PREPARATION.include?(command) && !needs.include?(:sources))
+  end
+
+  # What compiles for minutes is there after this command.
+  def after(command)
+    ENTER_BUILD if command == PREPARATION.last
   end
 
   # Why the need is not met, or nil.
@@ -89,6 +101,7 @@ module DocumentCommands
       capistrano: -> { "capistrano and git" unless found?("cap") && found?("git") },
       mod_wsgi: -> { "libapache2-mod-wsgi-py3" unless module?("wsgi") },
       build_folder: -> {},
+      sources: -> {},
       nvm: -> { "nodejs" unless found?("node") },
       npm_packages: -> { "npm, and a network for it" unless npm_cache? }
     }
@@ -99,8 +112,15 @@ module DocumentCommands
   def prepare(need, machine)
     case need
     when :build_folder
-      # What make writes there is in the machine's own layer.
-      machine.prepare("cd '#{TestEnvironment::BUILD_DIR}'")
+      machine.prepare(ENTER_BUILD)
+    when :sources
+      # As a checkout has them: without what autogen.sh makes.
+      machine.prepare(<<~SHELL)
+        mkdir /root/mod_passenger && cd /root/mod_passenger
+        tar --create --directory '#{TestEnvironment::SOURCE_DIR}' --exclude-vcs \
+            --exclude './build*' --exclude ./autom4te.cache . | tar --extract
+        rm -f configure aclocal.m4 Makefile.in
+      SHELL
     when :nvm
       # nvm's folders. It fetches its Nodes; here it is the installed one.
       node = File.realpath(TestEnvironment.find_command("node"))

@@ -16,10 +16,11 @@ class DocumentedPage
   Fence = Struct.new(:language, :line, :text, :before, keyword_init: true)
 
   # Words that begin a command in the text.
-  COMMANDS = %w[apachectl apt-get bundle cap curl dpkg-buildpackage kill make mkdir npm npx nvm
-                passenger-config passenger-memory-stats passenger-prefork passenger-status pip rails
-                rm rpmbuild script/fresh script/package script/server script/setup script/test sudo
-                systemctl touch].freeze
+  COMMANDS = %w[a2dismod a2enmod apache2ctl apachectl apt-get bundle cap curl dpkg-buildpackage kill
+                logrotate make mkdir npm npx nvm passenger-config passenger-memory-stats
+                passenger-prefork passenger-status pip rails rm rpmbuild script/fresh
+                script/package script/server script/setup script/test sudo systemctl
+                touch].freeze
 
   attr_reader :name
 
