@@ -65,18 +65,11 @@ class CommandOrdersTest < IntegrationTest
   end
 
   def test_a_version_that_does_not_start_fails_the_restart_and_its_report_can_be_printed
-    file = File.join(root("shop"), "config.ru")
-    good = File.read(file)
-    File.write(file, "raise 'broken on purpose'")
-    _, errors, status = command(CONFIG, "restart-app", root("shop"), "--wait", "60")
-    assert_equal 1, status, errors
-    assert_match(/did not start: .*broken on purpose/, errors)
-    number = errors[/passenger-config report (\S+)/, 1]
+    number = failed_deploy("shop")
     assert_includes succeed(CONFIG, "report", number), "broken on purpose"
     assert_includes succeed(STATUS), "(the new version failed to start; the old one serves)"
     assert_status 200, client("shop.test").get("/")
   ensure
-    File.write(file, good)
     succeed(CONFIG, "restart-app", root("shop"), "--wait", "60")
   end
 
@@ -130,10 +123,7 @@ class CommandOrdersTest < IntegrationTest
 
     assert_fails 1, /no application has the name/, CONFIG, "restart-app", "--name",
                  others["name"], as: owner
-    orders(others).each do |order|
-      assert_fails 1, /passenger-config: /, CONFIG, "api-call", *order, as: owner
-    end
-    assert_untouched others
+    assert_refused others, owner
   end
 
   def test_a_stranger_sees_and_orders_nothing
@@ -141,12 +131,30 @@ class CommandOrdersTest < IntegrationTest
     stranger = MadeUsers["stranger"].name
     assert_empty apps(as: stranger)
     assert_includes succeed(STATUS, as: stranger), "App groups    : 0\n"
-    before = app("shop")
-    orders(before).each do |order|
-      assert_fails 1, /passenger-config: /, CONFIG, "api-call", *order, as: stranger
-    end
     assert_fails 1, /passenger-config: /, CONFIG, "drain", "--all", as: stranger
-    assert_untouched before
+    assert_refused app("shop"), stranger
+  end
+
+  def test_an_owner_pauses_and_looks_into_the_own_application_and_no_other
+    needs_root("applications of several users")
+    number = failed_deploy("shop")
+    owner = MadeUsers["shop"].name
+    name = app("shop")["name"]
+    %w[blog stranger].each do |key|
+      output, errors, status = command(CONFIG, "report", number, as: MadeUsers[key].name)
+      assert_equal [1, ""], [status, output], key
+      assert_match(/there is no report #{number} of an application of yours/, errors)
+      refute_match(/broken on purpose|#{Regexp.escape(root('shop'))}/, errors, key)
+    end
+    assert_includes succeed(CONFIG, "report", number, as: owner), "broken on purpose"
+    succeed(CONFIG, "api-call", "threads", name, "1", as: owner)
+    assert_equal 1, JSON.parse(succeed(CONFIG, "api-call", "threads", name, "0", as: owner)).size
+    succeed(CONFIG, "pause", root("shop"), as: owner)
+    assert_operator app("shop").dig("queue", "paused_for"), :>, 0
+    succeed(CONFIG, "resume", root("shop"), as: owner)
+    assert_equal 0, app("shop").dig("queue", "paused_for")
+  ensure
+    succeed(CONFIG, "restart-app", root("shop"), "--wait", "60") if number
   end
 
   def test_a_user_who_may_not_measure_memory_is_told_so
@@ -160,16 +168,50 @@ class CommandOrdersTest < IntegrationTest
 
   private
 
+  # That the user may order nothing about the application, and learns nothing of it: a refusal is
+  # that for a name that no application has.
+  def assert_refused(app, user)
+    missing = { "name" => "none", "instances" => [{ "pid" => 1 }] }
+    orders(app).zip(orders(missing)).each do |order, same|
+      texts = [order, same].map do |words|
+        output, errors, status = command(CONFIG, "api-call", *words, as: user)
+        assert_equal [1, ""], [status, output], words.join(" ")
+        errors.gsub(words[1].to_s, "")
+      end
+      assert_match(/\Apassenger-config: /, texts.first)
+      assert_equal(*texts, order.join(" "))
+    end
+    told = JSON.parse(succeed(CONFIG, "api-call", "status", app["name"], as: user))
+    assert_empty told["apps"]
+    assert_untouched app
+  end
+
   def assert_untouched(before)
     now = app("shop")
     %w[version draining].each { |key| assert_equal before[key], now[key] }
+    assert_equal 0, now.dig("queue", "paused_for")
     assert_equal(*[before, now].map { |one| one["instances"].map { |instance| instance["pid"] } })
   end
 
   # All orders that concern an application, and one about the server.
   def orders(app)
-    [["restart", app["name"]], ["drain", app["name"], "1"],
+    name = app["name"]
+    [["restart", name], ["drain", name, "1"], ["drain", name, "0"], ["pause", name, "60"],
+     ["resume", name], ["threads", name, "1"], ["threads", name, "0"],
      ["detach", app["instances"].first["pid"].to_s], ["reopen_logs"]]
+  end
+
+  # The number of the report of a version that does not start; the old one serves.
+  def failed_deploy(name)
+    file = File.join(root(name), "config.ru")
+    good = File.read(file)
+    File.write(file, "raise 'broken on purpose'")
+    _, errors, status = command(CONFIG, "restart-app", root(name), "--wait", "60")
+    assert_equal 1, status, errors
+    assert_match(/did not start: .*broken on purpose/, errors)
+    errors[/passenger-config report (\S+)/, 1]
+  ensure
+    File.write(file, good)
   end
 
   def deploy(name, text)

@@ -126,15 +126,27 @@ class ControlTest < IntegrationTest
     end
   end
 
-  def test_an_applications_user_sees_and_restarts_that_application_only
+  def test_an_applications_user_sees_and_steers_that_application_only
     needs_root("to be somebody else")
-    with_server(registered) do |server|
-      assert_status 200, server.client.get("/")
-      name = eventually("the user") { only_app.then { |app| app["name"] if app["uid"].positive? } }
-      first = server.client.pid
-      assert_equal [[], "refused"], as(TestEnvironment::OTHER_USER, name)
-      assert_equal [[name], "done"], as(TestEnvironment::WEB_USER, name)
-      eventually("another instance") { server.client.pid != first }
+    broken = registered do |made|
+      made.site("rack.test", SampleApps.rack)
+      made.site("bad.test", SampleApps.copy("boot_failures/raises"))
+    end
+    with_server(broken) do |server|
+      assert_status 500, server.client("bad.test").get("/")
+      assert_status 200, server.client("rack.test").get("/")
+      name = eventually("the user") { owned_app&.fetch("name") }
+      failure = client.status["apps"].find { |app| app["failure"] }["failure"]
+      first = server.client("rack.test").pid
+      orders = steering(name, failure.fetch("report"))
+      assert_refused orders, as(TestEnvironment::OTHER_USER, orders)
+      assert_equal 0, client.status(name)["apps"].first.dig("queue", "paused_for")
+      assert_equal first, server.client("rack.test").pid
+
+      own = as(TestEnvironment::WEB_USER, orders)
+      assert_includes own.first, name
+      assert_equal [[name], *["done"] * (orders.size - 1)], own.last
+      eventually("another instance") { server.client("rack.test").pid != first }
     end
   end
 
@@ -187,22 +199,46 @@ class ControlTest < IntegrationTest
     yield assert_raises(ControlClient::Refused) { client.order(*order) }.message
   end
 
-  # The applications that this user sees, and how an order to restart ends.
-  def as(user, name)
+  # The application that serves, once it is known as whose.
+  def owned_app
+    client.status["apps"].find { |app| app["uid"].positive? && app["state"] == "serving" }
+  end
+
+  # All orders about one application; the first tells its status.
+  def steering(name, report)
+    [["status", name], ["threads", name, "1"], ["threads", name, "0"], ["report", report],
+     ["pause", name, "60"], ["resume", name], ["drain", name, "1"], ["drain", name, "0"],
+     ["restart", name]]
+  end
+
+  # `told` as of `as`: no application, and each order ended as for a name that there is not.
+  def assert_refused(orders, told)
+    names, (status, *outcomes) = told
+    assert_equal [[], []], [names, status]
+    orders.drop(1).zip(outcomes).each do |order, outcome|
+      expected = /\Arefused: (no application "|there is no report )#{Regexp.escape(order[1])}/
+      assert_match expected, outcome, order.first
+    end
+  end
+
+  # The applications that this user sees, and how each order ends; an answer to status is told by
+  # the names of its applications.
+  def as(user, orders)
     File.chmod(0o755, File.dirname(@folder))
     program = <<~RUBY
       require "#{File.join(__dir__, 'support/control_client')}"
       client = ControlClient.new(ARGV[0])
-      names = client.status["apps"].map { |app| app["name"] }
-      outcome = begin
-        client.order("restart", ARGV[1])
+      names = ->(name) { client.status(name)["apps"].map { |app| app["name"] } }
+      outcomes = JSON.parse(ARGV[1]).map do |order|
+        next names.call(order[1]) if order.first == "status"
+        client.order(*order)
         "done"
-      rescue ControlClient::Refused
-        "refused"
+      rescue ControlClient::Refused => error
+        "refused: " + error.message
       end
-      print JSON.generate([names, outcome])
+      print JSON.generate([names.call(""), outcomes])
     RUBY
     command = ["setpriv", "--reuid=#{user}", "--clear-groups", RbConfig.ruby, "-e", program]
-    JSON.parse(IO.popen([*command, path, name], &:read))
+    JSON.parse(IO.popen([*command, path, JSON.generate(orders)], &:read))
   end
 end

@@ -1,9 +1,12 @@
 # frozen_string_literal: true
 
+require_relative "support/command_runner"
 require_relative "support/integration_test"
 
 # SetHandler passenger-health: what a balancer learns.
 class HealthTest < IntegrationTest
+  include CommandRunner
+
   PLACE = "<Location /health>\nSetHandler passenger-health\n</Location>\n"
   AGE = 1
 
@@ -60,6 +63,20 @@ class HealthTest < IntegrationTest
     2.times { release(gate) }
     requests.each { |request| assert_status 200, request.value }
     eventually("200") { health("slow.test").code == "200" }
+  end
+
+  def test_a_drained_application_sends_others_elsewhere_and_serves
+    assert_status 200, client("rack.test").get("/")
+    { ["drain", root("rack")] => /\Athe application \S+ \(production\) drains\n\z/,
+      ["drain", "--all"] => /\Athe server drains\n\z/ }.each do |order, reason|
+      succeed(CONFIG, *order)
+      response = assert_status 503, health("rack.test")
+      assert_match reason, response.body
+      assert_match(/\A[1-9]\d*\z/, response["Retry-After"])
+      assert_status 200, client("rack.test").get("/")
+      succeed(CONFIG, "undrain", *order.drop(1))
+      assert_status 200, health("rack.test")
+    end
   end
 
   def test_httpds_access_rules_protect_it

@@ -8,7 +8,12 @@ class PauseTest < IntegrationTest
   include CommandRunner
 
   serve do |made|
-    made.site("blog.test", SampleApps.rack, "PassengerMaxInstances 1\n")
+    made.site("blog.test", SampleApps.rack, <<~CONF)
+      PassengerMaxInstances 1
+      <Location /health>
+        SetHandler passenger-health
+      </Location>
+    CONF
     made.site("http.test", SampleApps.copy("http_app"),
               "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
   end
@@ -46,6 +51,15 @@ class PauseTest < IntegrationTest
     assert_status 200, slow.value
     pause("blog", "--wait=20")
     resume("blog")
+  end
+
+  def test_balancers_send_requests_elsewhere_during_a_pause
+    pause("blog")
+    response = assert_status 503, get("blog", "/health")
+    assert_match(/\Athe application \S+ \(production\) is paused\n\z/, response.body)
+    assert_match(/\A[1-9]\d*\z/, response["Retry-After"])
+    resume("blog")
+    assert_equal "healthy\n", assert_status(200, get("blog", "/health")).body
   end
 
   # As a deployment with a migration does it.

@@ -13,6 +13,7 @@ class HealthCheckTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnApplicationThatDoesNotStartIsNot);
     CPPUNIT_TEST(testAnOldRequestInTheQueueSendsOthersElsewhere);
     CPPUNIT_TEST(testDrainingSendsRequestsElsewhere);
+    CPPUNIT_TEST(testAPauseSendsRequestsElsewhere);
     CPPUNIT_TEST(testTheFirstStartsSendRequestsElsewhere);
     CPPUNIT_TEST(testOneOfSeveralApplicationsIsEnough);
     CPPUNIT_TEST_SUITE_END();
@@ -57,6 +58,13 @@ public:
         ServerStatus status = sampleStatus({});
         status.draining = true;
         CPPUNIT_ASSERT_EQUAL(std::string("the server drains"), reasonToSendElsewhere(status, AGE));
+    }
+
+    void testAPauseSendsRequestsElsewhere() {
+        AppStatus app = sampleApp("/srv/blog");
+        app.state = "paused";
+        app.queue.pausedFor = 0.1;
+        CPPUNIT_ASSERT_EQUAL(std::string("the application /srv/blog (production) is paused"), reason(app));
     }
 
     void testTheFirstStartsSendRequestsElsewhere() {
