@@ -8,6 +8,7 @@ class PreStartTest < IntegrationTest
   include CommandRunner
 
   HEALTH = "<Location /health>\nSetHandler passenger-health\n</Location>\n"
+  STATUS_PLACE = "<Location /status>\nSetHandler passenger-status\n</Location>\n"
   PRINTER = <<~RUBY
     $stdout.sync = true
     run proc { |env|
@@ -86,12 +87,13 @@ class PreStartTest < IntegrationTest
     made = configuration do |one|
       one.site("late.test", SampleApps.written("sleep 0.05 until File.exist?('#{go}')\n#{PRINTER}"),
                HEALTH)
-      one.site("other.test", SampleApps.written(PRINTER), HEALTH)
+      one.site("other.test", SampleApps.written(PRINTER), HEALTH + STATUS_PLACE)
     end
     with_urls(made, %w[http://late.test:PORT/ http://late.test:PORT/again]) do |server|
       answer = assert_status 503, server.client("late.test").get("/health")
       assert_equal "the applications of PassengerPreStart are starting\n", answer.body
       assert_match(/\Aup 0% #the applications of/, succeed(CONFIG, "agent-check"))
+      assert_equal ["1", "1", true], warming_up(server)
       # One that serves already is held back for no other.
       assert_status 503, server.client("other.test").get("/health")
       server.client("other.test").get("/")
@@ -99,6 +101,7 @@ class PreStartTest < IntegrationTest
       File.write(go, "")
       eventually("health") { server.client("late.test").get("/health").code == "200" }
       assert_match(/\Aup \d+%\n\z/, succeed(CONFIG, "agent-check"))
+      assert_equal ["0", "0", false], warming_up(server)
       # Later starts hold nothing back, and neither does a crash of the pool process.
       Process.kill(:KILL, server.tree.matching(/passenger-agent\S* pool/).first.pid)
       server.log.wait_for(/event=pool\.exited/)
@@ -117,6 +120,15 @@ class PreStartTest < IntegrationTest
   end
 
   private
+
+  # What ?auto, ?metrics and ?json of the status page tell.
+  def warming_up(server)
+    auto, metrics, json = %w[auto metrics json].map do |form|
+      assert_status(200, server.client("other.test").get("/status?#{form}")).body
+    end
+    [auto[/^ServerWarmingUp: (.+)$/, 1], metrics[/^passenger_warming_up (.+)$/, 1],
+     JSON.parse(json)["warming_up"]]
+  end
 
   def with_url(url, &block)
     with_urls(configuration { |one| one.site("printer.test", SampleApps.written(PRINTER)) }, [url],

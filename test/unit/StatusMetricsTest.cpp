@@ -23,6 +23,7 @@ class StatusMetricsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testOpenMetricsTellSinceWhenCountersCount);
     CPPUNIT_TEST(testEachMetricIsDescribedOnceBeforeItsSamples);
     CPPUNIT_TEST(testEffectsOfLimitsAreTold);
+    CPPUNIT_TEST(testWhyHealthChecksSendRequestsElsewhereIsTold);
     CPPUNIT_TEST(testAHostileNameStaysInItsLabel);
     CPPUNIT_TEST(testTheStateOfAnApplicationIsOneOfAll);
     CPPUNIT_TEST(testTheDocumentListsEachMetric);
@@ -115,6 +116,19 @@ public:
                 limit, hasText(text, "\npassenger_limit_effects_total{limit=\"" + std::string(limit) + "\"} " +
                                          std::to_string(++value) + "\n"));
         }
+    }
+
+    void testWhyHealthChecksSendRequestsElsewhereIsTold() {
+        ServerStatus status = sampleStatus({});
+        status.warmingUp = true;
+        std::string text = StatusMetrics::render(status, Format::TEXT);
+        CPPUNIT_ASSERT(hasText(text, "\npassenger_draining 0\n"));
+        CPPUNIT_ASSERT(hasText(text, "\npassenger_warming_up 1\n"));
+        status.warmingUp = false;
+        status.draining = true;
+        text = StatusMetrics::render(status, Format::TEXT);
+        CPPUNIT_ASSERT(hasText(text, "\npassenger_draining 1\n"));
+        CPPUNIT_ASSERT(hasText(text, "\npassenger_warming_up 0\n"));
     }
 
     void testAHostileNameStaysInItsLabel() {

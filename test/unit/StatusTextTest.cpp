@@ -14,6 +14,7 @@ class StatusTextTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(StatusTextTest);
     CPPUNIT_TEST(testEachLineIsAKeyAndAValue);
     CPPUNIT_TEST(testApplicationsAreNumbered);
+    CPPUNIT_TEST(testTheFirstStartsAreTold);
     CPPUNIT_TEST(testAHostileNameStaysInItsLine);
     CPPUNIT_TEST_SUITE_END();
 
@@ -36,6 +37,13 @@ public:
               "App[0]Requests60: 120\n", "App[0]QueueTime900P50: 6.4e-05\n", "App[0]ServiceTime86400P99: 2\n"}) {
             CPPUNIT_ASSERT_MESSAGE(line, hasText(text, line));
         }
+    }
+
+    void testTheFirstStartsAreTold() {
+        ServerStatus status = sampleStatus({});
+        CPPUNIT_ASSERT(hasText(statusAsText(status), "\nServerWarmingUp: 0\n"));
+        status.warmingUp = true;
+        CPPUNIT_ASSERT(hasText(statusAsText(status), "\nServerWarmingUp: 1\n"));
     }
 
     void testAHostileNameStaysInItsLine() {

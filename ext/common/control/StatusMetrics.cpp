@@ -215,6 +215,9 @@ constexpr std::array FAMILIES{
            }},
     Family{"passenger_draining", Type::GAUGE, "", "", "1 while health checks send all requests elsewhere.",
            [](Server server, Samples &to) { to.add(server.draining ? 1 : 0); }},
+    Family{"passenger_warming_up", Type::GAUGE, "", "",
+           "1 while health checks send requests elsewhere until the first requests of PassengerPreStart are over.",
+           [](Server server, Samples &to) { to.add(server.warmingUp ? 1 : 0); }},
     Family{"passenger_httpd_workers", Type::GAUGE, "", "state",
            "httpd's worker threads, with prefork its processes: busy or idle.",
            [](Server server, Samples &to) {

@@ -116,6 +116,7 @@ std::string statusAsText(const ServerStatus &status) {
     lines.add("LogLinesDropped", status.logLinesDropped);
     lines.add("BootsLimited", status.bootsLimited);
     lines.add("ServerDraining", status.draining);
+    lines.add("ServerWarmingUp", status.warmingUp);
     if (status.workers) {
         lines.add("HttpdBusyWorkers", status.workers->busy);
         lines.add("HttpdIdleWorkers", status.workers->idle);
