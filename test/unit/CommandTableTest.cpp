@@ -2,9 +2,13 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <string_view>
 
 #include "commands/CommandHelp.h"
 #include "commands/Completion.h"
@@ -19,11 +23,19 @@ class CommandTableTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheManPageHasEachCommandAndOption);
     CPPUNIT_TEST(testCompletionsHaveEachCommandAndOption);
     CPPUNIT_TEST(testTheDocumentsHaveEachCommandAndOption);
+    CPPUNIT_TEST(testTheDocumentHasTheExitStatusesOfEachCommand);
     CPPUNIT_TEST(testTextIsWrappedBetweenWords);
     CPPUNIT_TEST_SUITE_END();
 
     static void expectIn(const std::string &text, const std::string &part) {
         CPPUNIT_ASSERT_MESSAGE(part + " is missing in\n" + text, text.find(part) != std::string::npos);
+    }
+
+    static bool isUsual(const ExitSpec &one) {
+        const auto &usual = usualStatuses();
+        return std::any_of(usual.begin(), usual.end(), [&one](const ExitSpec &other) {
+            return other.status == one.status && std::string_view(other.meaning) == one.meaning;
+        });
     }
 
 public:
@@ -80,6 +92,24 @@ public:
                 }
             }
         }
+    }
+
+    void testTheDocumentHasTheExitStatusesOfEachCommand() {
+        std::string table;
+        for (const ExitSpec &one : usualStatuses()) {
+            table += fmt::format("| each, if not below | {} | {} |\n", one.status, one.meaning);
+        }
+        for (const CommandSpec &command : allCommands()) {
+            for (const ExitSpec &one : command.statuses) {
+                if (!isUsual(one)) {
+                    table += fmt::format("| {} | {} | {} |\n", command.fullName(), one.status, one.meaning);
+                }
+            }
+        }
+        std::ifstream file(sourceFolder() / "doc/COMMANDS.md");
+        const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+        CPPUNIT_ASSERT_MESSAGE("doc/COMMANDS.md must have this table:\n" + table,
+                               text.find("|---|---|---|\n" + table + "\n") != std::string::npos);
     }
 
     void testTextIsWrappedBetweenWords() {

@@ -114,7 +114,10 @@ std::vector<CommandSpec> makeTable() {
           INSTANCE,
           REGISTRY,
           HELP},
-         {DONE, FAILED, {3, "With --wait: the new version has neither started nor failed in this time."}}},
+         {DONE,
+          FAILED,
+          {1, "Also, with --wait: a new version does not start."},
+          {3, "With --wait: the new version has neither started nor failed in this time."}}},
         {CONFIG,
          "detach-process",
          "PID",
@@ -159,7 +162,7 @@ std::vector<CommandSpec> makeTable() {
          "requests wait; `up 0%` during drain and pause; `down` with the reason if no application serves or no "
          "agent is running. Without PATH it is about all applications. doc/scale-out has the configuration.\n",
          {NAME, ALL, INSTANCE, REGISTRY, HELP},
-         {{0, "The line is printed."}, {1, "The command line is wrong."}}},
+         {{0, "The line is printed, also `down`."}, {1, "The command line is wrong."}}},
         {CONFIG,
          "pause",
          "[PATH]",
@@ -233,7 +236,7 @@ std::vector<CommandSpec> makeTable() {
          "explain an event of the log",
          "Prints its levels, its meaning, and what to do. Without NAME it lists all events.\n",
          {JSON, HELP},
-         {DONE, {1, "There is no such event."}}},
+         {DONE, {1, "The command line is wrong, or there is no such event."}}},
         {CONFIG,
          "validate-install",
          "",
@@ -250,7 +253,9 @@ std::vector<CommandSpec> makeTable() {
           JSON,
           REGISTRY,
           HELP},
-         {{0, "Everything is in order."}, {1, "There is an error."}, {2, "There are warnings only."}}},
+         {{0, "Everything is in order."},
+          {1, "The command line is wrong, or there is an error."},
+          {2, "There are warnings only."}}},
         {CONFIG,
          "about",
          "SUBJECT",
@@ -261,7 +266,9 @@ std::vector<CommandSpec> makeTable() {
          "written as an option of passenger-config: --root.\n",
          {HELP},
          {{0, "The command is done. compiled, custom-packaged: yes."},
-          {1, "There is no such subject. custom-packaged, installed-from-release-package: no."}}},
+          {1,
+           "No subject is named, there is no such subject, or nothing to show: no Ruby, no httpd, includedir. "
+           "installed-from-release-package: no."}}},
         {CONFIG,
          "system-metrics",
          "",
@@ -322,6 +329,11 @@ std::vector<CommandSpec> makeTable() {
 
 std::string CommandSpec::fullName() const {
     return *name == '\0' ? program : std::string(program) + " " + name;
+}
+
+const std::vector<ExitSpec> &usualStatuses() {
+    static const std::vector<ExitSpec> usual{DONE, FAILED};
+    return usual;
 }
 
 const std::vector<CommandSpec> &allCommands() {

@@ -51,6 +51,8 @@ struct CommandSpec {
     std::string fullName() const;
 };
 
+/** What these statuses mean where a command has nothing else to say: 0 and 1. */
+const std::vector<ExitSpec> &usualStatuses();
 /** All commands, by program. */
 const std::vector<CommandSpec> &allCommands();
 /** The names of the programs, and what each is for. */
