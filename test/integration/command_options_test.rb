@@ -1,0 +1,194 @@
+# frozen_string_literal: true
+
+require "json"
+require "open3"
+
+require_relative "support/command_runner"
+require_relative "support/integration_test"
+
+# Options, subjects and exit statuses of the commands that no other test has.
+class CommandOptionsTest < IntegrationTest
+  include CommandRunner
+
+  MEMORY = "passenger-memory-stats"
+
+  serve do |made|
+    made.site("blog.test", SampleApps.rack, "PassengerMaxInstances 1\n")
+    made.site("shop.test", SampleApps.written(SampleApps.saying("shop")))
+  end
+
+  def setup
+    %w[blog shop].each { |name| assert_status 200, client("#{name}.test").get("/hello") }
+  end
+
+  def test_memory_is_shown_without_httpd
+    shown, without, nginx = [[], %w[--no-apache], %w[--no-nginx]].map do |options|
+      JSON.parse(succeed(MEMORY, "--json", *options))
+    end
+    titles = shown.map { |section| section["title"] }
+    assert_includes titles, "Apache processes"
+    assert_equal titles - ["Apache processes"], without.map { |section| section["title"] }
+    refute_includes pids_of(without), server.pid
+    assert_equal titles, nginx.map { |section| section["title"] }
+    refute_includes succeed(MEMORY, "--no-apache"), "Apache processes"
+    assert_includes succeed(MEMORY, "--no-nginx"), "Apache processes"
+  end
+
+  def test_an_agent_is_found_by_the_pid_of_its_anchor
+    anchor = JSON.parse(succeed(CONFIG, "list-instances", "--json")).first["pid"].to_s
+    assert_includes succeed(STATUS, "--pid-identifier", anchor), "App groups    : 2\n"
+    assert_fails 1, /\S/, STATUS, "--pid-identifier", server.pid.to_s
+    assert_fails 1, /no agent has a name that begins with #{anchor}/, STATUS, anchor
+  end
+
+  def test_a_list_without_agents_is_quiet_if_that_is_wanted
+    nowhere = ["--registry-dir", scratch]
+    assert_equal "There are no agents of mod_passenger running.\n",
+                 succeed(CONFIG, "list-instances", *nowhere)
+    assert_equal "", succeed(CONFIG, "list-instances", "--quiet", *nowhere)
+    assert_equal succeed(CONFIG, "list-instances"), succeed(CONFIG, "list-instances", "--quiet")
+  end
+
+  def test_an_application_is_drained_and_paused_by_its_name_alone
+    name = app("blog")["name"]
+    succeed(CONFIG, "drain", "--name", name)
+    assert_equal [true, false], (%w[blog shop].map { |one| app(one)["draining"] })
+    succeed(CONFIG, "undrain", "--name", name)
+    refute app("blog")["draining"]
+    succeed(CONFIG, "pause", "--name", name, "--limit", "30")
+    assert_includes 1..30, app("blog").dig("queue", "paused_for")
+    assert_equal 0, app("shop").dig("queue", "paused_for")
+    succeed(CONFIG, "resume", "--name", name)
+    assert_equal 0, app("blog").dig("queue", "paused_for")
+    %w[drain undrain pause resume].each do |order|
+      assert_fails 1, /no application has the name #{Regexp.escape(name)}x/,
+                   CONFIG, order, "--name", "#{name}x"
+    end
+  end
+
+  def test_a_drain_that_waits_ends_with_the_requests_or_with_its_time
+    path = fifo
+    slow = Thread.new { client("blog.test").get("/wait?fifo=#{path}") }
+    eventually("the request in work") { app("blog")["instances"].first["sessions"] == 1 }
+    assert_fails 3, /\Apassenger-config: 1 requests are in work or wait$/,
+                 CONFIG, "drain", root("blog"), "--wait", "0.2"
+    assert app("blog")["draining"]
+    release(path)
+    assert_status 200, slow.value
+    succeed(CONFIG, "drain", root("blog"), "--wait", "60")
+  ensure
+    succeed(CONFIG, "undrain", root("blog"))
+  end
+
+  def test_options_without_effect_are_accepted
+    assert_equal "All done\n", succeed(CONFIG, "reopen-logs", "--ignore-logs-not-available")
+    assert_equal validate, validate("--auto", "--validate-apache2")
+  end
+
+  def test_the_exit_status_of_the_check_is_that_of_its_worst_finding
+    broken = File.join(scratch, "broken.conf")
+    File.write(broken, "#{File.read(configuration_file)}\nPassengerMinInstances many\n")
+    { validate => nil, validate("--config", broken) => 1,
+      validate("--registry-dir", scratch) => 2 }.each do |(findings, status), expected|
+      levels = findings.map { |finding| finding["level"] }
+      assert_equal levels.include?("error") ? 1 : levels.include?("warning") ? 2 : 0, status
+      assert_equal expected, status if expected
+    end
+    assert_fails 1, /is not an option/, CONFIG, "validate-install", "--nothing"
+  end
+
+  def test_an_event_of_the_log_is_explained
+    list = succeed(CONFIG, "event")
+    assert_match(/^  deploy\.done \(notice\)$/, list)
+    text = succeed(CONFIG, "event", "deploy.done")
+    assert_match(/\Adeploy\.done \(notice\), .*\n\n  The new version.*\nWhat to do:\n  /m, text)
+    assert_equal text, succeed(CONFIG, "event", "event=deploy.done")
+    told = JSON.parse(succeed(CONFIG, "event", "deploy.done", "--json"))
+    assert_equal [%w[deploy.done notice]], (told.map { |one| one.values_at("event", "levels") })
+    assert_operator JSON.parse(succeed(CONFIG, "event", "--json")).size, :>=,
+                    list.scan(/^  \S+ \(/).size
+    assert_fails 1, /there is no event "deploy\.x"; there are deploy\./,
+                 CONFIG, "event", "deploy.x"
+  end
+
+  def test_each_subject_of_about_is_told
+    root = TestEnvironment::PASSENGER_ROOT
+    version = succeed(CONFIG, "about", "version")
+    assert_match(/\Amod_passenger \d+\.\d+\S*\n\z/, version)
+    %w[root resourcesdir support-binaries-dir].each do |subject|
+      assert_equal "#{root}\n", succeed(CONFIG, "about", subject), subject
+    end
+    assert File.file?(File.join(succeed(CONFIG, "about", "support-binaries-dir").chomp,
+                                "passenger-agent"))
+    libraries = succeed(CONFIG, "about", "ruby-libdir").chomp
+    assert File.directory?(File.join(libraries, "passenger")), libraries
+    assert_match(/\A\S+\n\z/, succeed(CONFIG, "about", "rubyext-compat-id"))
+    assert_match(%r{\A/\S+\nServer version: Apache/2\.4},
+                 succeed(CONFIG, "about", "detect-apache2"))
+    %w[compiled custom-packaged].each { |one| assert_equal "", succeed(CONFIG, "about", one) }
+    assert_equal ["", "", 1], command(CONFIG, "about", "installed-from-release-package")
+    assert_fails 1, /there are no headers/, CONFIG, "about", "includedir"
+    [%w[about], %w[about nothing]].each do |words|
+      assert_fails 1, /name a subject: one of version, root, /, CONFIG, *words
+    end
+    # As an option, too.
+    assert_equal version, succeed(CONFIG, "--version")
+    assert_equal version, succeed(CONFIG, "about", "--version")
+  end
+
+  def test_about_says_what_is_not_installed
+    { "ruby-command" => /there is no ruby in PATH/, "rubyext-compat-id" => /ruby does not run/ }
+      .each do |subject, text|
+      output, errors, status = with_variables({ "PATH" => scratch }, "about", subject)
+      assert_equal [1, ""], [status, output], subject
+      assert_match text, errors
+    end
+  end
+
+  def test_native_code_is_built_for_a_ruby_or_the_reason_is_told
+    fresh = fresh_root("headers")
+    words = ["build-native-support", "--ruby", RbConfig.ruby]
+    variables = { "PASSENGER_ROOT" => fresh, "CC" => "/var/empty/cc" }
+    output, errors, status = with_variables(variables, *words)
+    assert_equal [1, ""], [status, output]
+    assert_match(%r{Without native code for \S+: the C compiler /var/empty/cc is missing}, errors)
+    built, = with_variables({ "PASSENGER_ROOT" => fresh }, *words)
+    assert_match(%r{\ABuilt #{fresh}/native/\S+\.so$}, built)
+    assert_equal ["The native code for #{RbConfig.ruby} is up to date.\n", "", 0],
+                 with_variables(variables, *words)
+    assert_fails 1, %r{/var/empty/ruby}, CONFIG, "build-native-support", "--ruby", "/var/empty/ruby"
+  end
+
+  private
+
+  def pids_of(sections)
+    sections.flat_map { |section| section["processes"].map { |process| process["pid"] } }
+  end
+
+  def configuration_file
+    File.join(server.folder, "httpd.conf")
+  end
+
+  # The findings and the exit status.
+  def validate(*options)
+    usual = ["--json", "--httpd", TestEnvironment.httpd]
+    usual += ["--config", configuration_file] unless options.include?("--config")
+    output, _, status = command(CONFIG, "validate-install", *usual, *options)
+    [JSON.parse(output), status]
+  end
+
+  def with_variables(variables, *words)
+    output, errors, status = Open3.capture3(environment.merge(variables), program(CONFIG), *words)
+    [output, errors, status.exitstatus]
+  end
+
+  # A PassengerRoot without native code.
+  def fresh_root(name)
+    folder = File.join(scratch, name)
+    %w[lib ext/claims ext/ruby].each do |part|
+      FileUtils.mkdir_p(File.dirname(File.join(folder, part)))
+      FileUtils.cp_r(File.join(TestEnvironment::SOURCE_DIR, part), File.join(folder, part))
+    end
+    folder
+  end
+end
