@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/made_users"
 
 # PassengerOnEvent: a command that the agent runs when something is wrong with an application.
 class OnEventTest < IntegrationTest
@@ -59,6 +60,46 @@ class OnEventTest < IntegrationTest
     end
   end
 
+  # Each request kills its instance.
+  def test_a_crash_loop_runs_it
+    dying = SampleApps.written("run ->(_) { Process.kill(:KILL, Process.pid) }\n")
+    serving(report, "dying.test" => dying) do |server|
+      variables = eventually("a run for app.unstable", within: 60) do
+        assert_includes %w[500 502], server.client("dying.test").get("/").code
+        runs.find { |one| one["PASSENGER_EVENT"] == "app.unstable" }
+      end
+      assert_equal "#{dying} (production)", variables["PASSENGER_APP"]
+      assert_match(/\A\h{8}\z/, variables["PASSENGER_REPORT"])
+      assert_equal 1, server.log.count(/event=event_command\.started .*trigger=app\.unstable/)
+    end
+  end
+
+  # A command has ten seconds, so at most one of these applications is taken in this time.
+  def test_events_that_find_too_many_waiting_are_counted
+    apps = (1..24).to_h { |number| ["f#{number}.test", SampleApps.written(FAILING)] }
+    serving("#{report}; sleep #{LONG}", apps) do |server|
+      apps.keys.map { |site| Thread.new { server.client(site).get("/").code } }.each(&:value)
+      line = server.log.wait_for(/event=event_command\.dropped events=\d+ .*/, within: 60)
+      assert_includes 1..apps.size - 16, Integer(line[/events=(\d+)/, 1])
+      assert_includes line, 'reason="the commands before it took too long"'
+    end
+  end
+
+  def test_a_command_that_cannot_be_started_is_told_and_hinders_nothing
+    needs_root("only root may give it a user")
+    user = MadeUsers.make("pt#{Process.pid}gone")
+    serving(report, {}, "PassengerDefaultUser" => user.name) do |server|
+      # The agent may run as this user.
+      MadeUsers.run("userdel", "--force", user.name)
+      assert_status 500, server.client("failing.test").get("/")
+      server.log.wait_for(/event=event_command\.failed error=.*#{user.name}.* does not exist/)
+      assert_status 200, server.client("good.test").get("/")
+      assert_empty runs
+    end
+  ensure
+    FileUtils.rm_rf(user.home) if user
+  end
+
   def test_a_full_queue_runs_it
     serving(report) do |server|
       site = "full.test"
@@ -98,8 +139,11 @@ class OnEventTest < IntegrationTest
 
   private
 
-  def serving(script, &block)
+  # apps: further sites, each with its folder.
+  def serving(script, apps = {}, settings = {}, &block)
     made = configuration do |one|
+      settings.each { |name, value| one.set(name, value) }
+      apps.each { |site, folder| one.site(site, folder) }
       one.set("PassengerOnEvent", script && command(script))
       one.site("good.test", SampleApps.written(SampleApps.saying("good")))
       one.site("full.test", SampleApps.rack,
