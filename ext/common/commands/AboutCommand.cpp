@@ -5,10 +5,14 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
+
+#include <nlohmann/json.hpp>
 
 #include "base/PassengerRoot.h"
 #include "commands/CommandFailure.h"
+#include "commands/JsonResult.h"
 #include "commands/ProgramOutput.h"
 
 namespace Passenger {
@@ -33,36 +37,67 @@ std::string root() {
     return passengerRootWith("lib/passenger");
 }
 
-int printRuby() {
+/** What is known of a subject. */
+struct Fact {
+    /** For people. */
+    std::string text;
+    /** For programs; nothing: it has no value but the exit status. */
+    std::string value;
+    int status = ExitStatus::DONE;
+};
+
+Fact rubyFact() {
     const std::string ruby = findProgram({"ruby"});
     if (ruby.empty()) {
         throw CommandFailureException("there is no ruby in PATH (Debian: apt-get install ruby)");
     }
-    fmt::print(
-        "The following Ruby interpreter was found first in $PATH:\n  Command: {0}\n  Version: {1}\n"
-        "  To use in Apache: PassengerRuby {0}\n",
-        ruby, ProgramOutput::of(ruby, {"-v"}).text);
-    return ExitStatus::DONE;
+    return {fmt::format("The following Ruby interpreter was found first in $PATH:\n  Command: {0}\n  Version: {1}\n"
+                        "  To use in Apache: PassengerRuby {0}\n",
+                        ruby, ProgramOutput::of(ruby, {"-v"}).text),
+            ruby};
 }
 
-int printCompatibility() {
+Fact compatibilityFact() {
     const std::string native = passengerRootWith("lib/passenger/base/native.rb") + "/lib/passenger/base/native.rb";
     const auto output =
         ProgramOutput::of("ruby", {"-e", "require ARGV[0]; puts PhusionPassenger::Native.folder_name", native});
     if (!output.succeeded) {
         throw CommandFailureException(fmt::format("ruby does not run: {}", output.text));
     }
-    fmt::print("{}\n", output.text);
-    return ExitStatus::DONE;
+    return {output.text + "\n", output.text};
 }
 
-int printHttpd() {
+Fact httpdFact() {
     const std::string httpd = findProgram({"apache2", "httpd"});
     if (httpd.empty()) {
         throw CommandFailureException("there is no apache2 and no httpd in PATH (Debian: apt-get install apache2)");
     }
-    fmt::print("{}\n{}\n", httpd, ProgramOutput::of(httpd, {"-v"}).text);
-    return ExitStatus::DONE;
+    return {fmt::format("{}\n{}\n", httpd, ProgramOutput::of(httpd, {"-v"}).text), httpd};
+}
+
+Fact factOf(const std::string &subject) {
+    if (subject == "version") {
+        return {fmt::format("mod_passenger {}\n", PASSENGER_VERSION), PASSENGER_VERSION};
+    }
+    if (subject == "root" || subject == "resourcesdir" || subject == "support-binaries-dir") {
+        return {root() + "\n", root()};
+    }
+    if (subject == "ruby-libdir") {
+        return {root() + "/lib\n", root() + "/lib"};
+    }
+    if (subject == "includedir") {
+        throw CommandFailureException("there are no headers: mod_passenger has no module for nginx");
+    }
+    if (subject == "ruby-command") {
+        return rubyFact();
+    }
+    if (subject == "rubyext-compat-id") {
+        return compatibilityFact();
+    }
+    if (subject == "detect-apache2") {
+        return httpdFact();
+    }
+    return {"", "", subject == "installed-from-release-package" ? ExitStatus::FAILED : ExitStatus::DONE};
 }
 
 }  // namespace
@@ -76,24 +111,15 @@ int about(const Arguments &arguments) {
     if (!isAboutSubject(subject)) {
         throw CommandFailureException(fmt::format("name a subject: one of {}", fmt::join(SUBJECTS, ", ")));
     }
-    if (subject == "version") {
-        fmt::print("mod_passenger {}\n", PASSENGER_VERSION);
-    } else if (subject == "root" || subject == "resourcesdir" || subject == "support-binaries-dir") {
-        fmt::print("{}\n", root());
-    } else if (subject == "ruby-libdir") {
-        fmt::print("{}/lib\n", root());
-    } else if (subject == "includedir") {
-        throw CommandFailureException("there are no headers: mod_passenger has no module for nginx");
-    } else if (subject == "ruby-command") {
-        return printRuby();
-    } else if (subject == "rubyext-compat-id") {
-        return printCompatibility();
-    } else if (subject == "detect-apache2") {
-        return printHttpd();
+    const Fact fact = factOf(subject);
+    if (arguments.has("json")) {
+        const bool isYes = fact.status == ExitStatus::DONE;
+        const auto value = fact.value.empty() ? nlohmann::ordered_json(isYes) : nlohmann::ordered_json(fact.value);
+        fmt::print("{}", JsonResult::done({{"subject", subject}, {"value", value}}, fact.status));
     } else {
-        return subject == "installed-from-release-package" ? ExitStatus::FAILED : ExitStatus::DONE;
+        fmt::print("{}", fact.text);
     }
-    return ExitStatus::DONE;
+    return fact.status;
 }
 
 int buildNativeSupport(const Arguments &arguments) {

@@ -1,11 +1,13 @@
 #include "commands/AgentCheckCommand.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <exception>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -15,6 +17,7 @@
 #include "commands/AppSelection.h"
 #include "commands/BalancerWeight.h"
 #include "commands/CommandFailure.h"
+#include "commands/JsonResult.h"
 #include "commands/SystemMetrics.h"
 #include "commands/Terminal.h"
 #include "control/HealthCheck.h"
@@ -67,7 +70,29 @@ void keepThoseThatServe(ServerStatus &status) {
     }
 }
 
-std::string answer(const Arguments &arguments) {
+/** For the balancer. */
+struct Answer {
+    /** up, down */
+    const char *state = "down";
+    /** Per cent; nothing: the line has none. */
+    std::optional<unsigned> weight;
+    /** Empty: requests may come. */
+    std::string reason;
+
+    std::string line() const {
+        return fmt::format("{}{}{}", state, weight ? fmt::format(" {}%", *weight) : "",
+                           reason.empty() ? "" : " #" + reason);
+    }
+    std::string json() const {
+        const nlohmann::ordered_json noWeight;
+        return JsonResult::done({{"answer", line()},
+                                 {"state", state},
+                                 {"weight", weight ? nlohmann::ordered_json(*weight) : noWeight},
+                                 {"reason", reason}});
+    }
+};
+
+Answer answer(const Arguments &arguments) {
     const SystemMetrics before = SystemMetrics::now();
     std::this_thread::sleep_for(MEASURED_FOR);
     const double use = processorUse(before, SystemMetrics::now());
@@ -75,9 +100,9 @@ std::string answer(const Arguments &arguments) {
     keepThoseThatServe(status);
     const std::string reason = reasonToSendElsewhere(status, ANY_WAIT);
     if (reason.empty()) {
-        return fmt::format("up {}%", balancerWeight(status, use));
+        return {"up", balancerWeight(status, use), ""};
     }
-    return fmt::format("{} #{}", isHeldBack(status) ? "up 0%" : "down", singleLine(reason));
+    return isHeldBack(status) ? Answer{"up", 0, singleLine(reason)} : Answer{"down", {}, singleLine(reason)};
 }
 
 }  // namespace
@@ -87,13 +112,13 @@ int agentCheck(const Arguments &arguments) {
         // A wrong command line is no answer.
         selectApps(arguments, {});
     }
-    std::string line;
+    Answer given;
     try {
-        line = answer(arguments);
+        given = answer(arguments);
     } catch (const std::exception &problem) {
-        line = fmt::format("down #{}", singleLine(problem.what()));
+        given = {"down", {}, singleLine(problem.what())};
     }
-    fmt::print("{}\n", line);
+    fmt::print("{}", arguments.has("json") ? given.json() : given.line() + "\n");
     return ExitStatus::DONE;
 }
 

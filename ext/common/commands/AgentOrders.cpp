@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "commands/AgentFinder.h"
 #include "commands/AppSelection.h"
 #include "commands/CommandFailure.h"
+#include "commands/JsonResult.h"
 #include "commands/RestartWait.h"
 #include "commands/Terminal.h"
 #include "control/ControlVerbs.h"
@@ -23,6 +25,8 @@
 namespace Passenger {
 
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 constexpr int INDENT = 2;
 constexpr std::chrono::milliseconds INTERVAL{100};
@@ -37,6 +41,14 @@ bool hasPid(const ServerStatus &status, const std::string &pid) {
         return std::any_of(app.instances.begin(), app.instances.end(),
                            [&pid](const InstanceStatus &instance) { return std::to_string(instance.pid) == pid; });
     });
+}
+
+Json namesOf(const std::vector<AppStatus> &apps) {
+    Json names = Json::array();
+    for (const AppStatus &app : apps) {
+        names.push_back(app.name);
+    }
+    return names;
 }
 
 /** The selected applications. @throws CommandFailureException: none */
@@ -66,18 +78,73 @@ unsigned waitUntilNone(const Arguments &arguments, ControlClient &client, std::c
     }
 }
 
-void orderDrain(const Arguments &arguments, ControlClient &client, const char *flag) {
+/** @return what was drained, or not any more: `server`, and the names of `applications` */
+Json orderDrain(const Arguments &arguments, ControlClient &client, const char *flag) {
     if (arguments.has("all")) {
         try {
             client.order({ControlVerb::DRAIN, "", flag});
-            return;
+            return {{"server", true}, {"applications", namesOf(client.status().apps)}};
         } catch (const OrderRefusedException &) {
             // This user may not drain the server, but applications.
         }
     }
-    for (const AppStatus &app : existingApps(arguments, client)) {
+    const auto apps = existingApps(arguments, client);
+    for (const AppStatus &app : apps) {
         client.order({ControlVerb::DRAIN, app.name, flag});
     }
+    return {{"server", false}, {"applications", namesOf(apps)}};
+}
+
+/** Prints the text, or what --json wants instead. @return the exit status */
+int finish(const Arguments &arguments, const Json &fields, const std::string &text = {}) {
+    fmt::print("{}", arguments.has("json") ? JsonResult::done(fields) : text);
+    return ExitStatus::DONE;
+}
+
+const char *nameOf(RestartWait::Outcome outcome) {
+    switch (outcome) {
+        case RestartWait::Outcome::SERVES:
+            return "serves";
+        case RestartWait::Outcome::IDLE:
+            return "idle";
+        case RestartWait::Outcome::FAILED:
+            return "failed";
+        case RestartWait::Outcome::UNDER_WAY:
+            break;
+    }
+    return "ordered";
+}
+
+Json outcomeOf(RestartWait::Outcome outcome, const AppStatus &app, double elapsed) {
+    Json told = {{"name", app.name}, {"outcome", nameOf(outcome)}};
+    if (outcome != RestartWait::Outcome::UNDER_WAY) {
+        told["seconds"] = elapsed;
+    }
+    if (outcome == RestartWait::Outcome::FAILED && app.failure) {
+        told["summary"] = app.failure->summary;
+        told["remedy"] = app.failure->remedy;
+        told["report"] = app.failure->report;
+    }
+    return told;
+}
+
+/** With --json. @return the exit status */
+int waitAndTell(RestartWait &wait, const std::vector<AppStatus> &selected, ControlClient &client,
+                std::optional<std::chrono::milliseconds> patience) {
+    Json apps = Json::array();
+    int status = ExitStatus::DONE;
+    if (patience) {
+        status =
+            wait.run(client, *patience, [&apps](RestartWait::Outcome outcome, const AppStatus &app, double elapsed) {
+                apps.push_back(outcomeOf(outcome, app, elapsed));
+            });
+    } else {
+        for (const AppStatus &app : selected) {
+            apps.push_back(outcomeOf(RestartWait::Outcome::UNDER_WAY, app, 0));
+        }
+    }
+    fmt::print("{}", JsonResult::done({{"applications", apps}}, status));
+    return status;
 }
 
 }  // namespace
@@ -86,7 +153,7 @@ int restartApp(const Arguments &arguments) {
     const AgentFinder finder(arguments);
     if (arguments.has("ignore-passenger-not-running") && finder.list().empty()) {
         fmt::print(stderr, "no agent of mod_passenger is running, so nothing is restarted\n");
-        return ExitStatus::DONE;
+        return finish(arguments, {{"applications", Json::array()}});
     }
     // A wrong time is found before anything restarts.
     const auto patience = arguments.seconds("wait");
@@ -98,15 +165,20 @@ int restartApp(const Arguments &arguments) {
             throw CommandFailureException(noSuchApp(arguments, apps));
         }
         fmt::print(stderr, "{}\n", noSuchApp(arguments, apps));
-        return ExitStatus::DONE;
+        return finish(arguments, {{"applications", Json::array()}});
     }
     RestartWait wait(selected);
     for (const AppStatus &app : selected) {
-        fmt::print("Restarting {}\n", singleLine(app.name));
+        if (!arguments.has("json")) {
+            fmt::print("Restarting {}\n", singleLine(app.name));
+        }
         client.order({ControlVerb::RESTART, app.name});
     }
+    if (arguments.has("json")) {
+        return waitAndTell(wait, selected, client, patience);
+    }
     std::fflush(stdout);
-    return patience ? wait.run(client, *patience) : ExitStatus::DONE;
+    return patience ? wait.run(client, *patience, RestartWait::print) : ExitStatus::DONE;
 }
 
 int detachProcess(const Arguments &arguments) {
@@ -120,60 +192,63 @@ int detachProcess(const Arguments &arguments) {
         if (!arguments.has("ignore-nonexistant-pid")) {
             throw CommandFailureException(text);
         }
-        fmt::print("{}\n", text);
-        return ExitStatus::DONE;
+        return finish(arguments, {{"pid", nullptr}}, text + "\n");
     }
     client.order({ControlVerb::DETACH, pid});
-    fmt::print("Process {} detached.\n", pid);
-    return ExitStatus::DONE;
+    return finish(arguments, {{"pid", std::stoll(pid)}}, fmt::format("Process {} detached.\n", pid));
 }
 
 int drain(const Arguments &arguments) {
     const auto patience = arguments.seconds("wait");
     ControlClient client = agentOf(arguments).connect();
-    orderDrain(arguments, client, "1");
+    const Json drained = orderDrain(arguments, client, "1");
     if (!patience) {
-        return ExitStatus::DONE;
+        return finish(arguments, drained);
     }
     const auto all = [](const AppStatus &app) { return StatusWords::loadOf(app).busy + app.queue.waiting; };
     if (const unsigned left = waitUntilNone(arguments, client, *patience, all); left > 0) {
         throw CommandFailureException(fmt::format("{} requests are in work or wait", left), ExitStatus::TOO_LATE);
     }
-    return ExitStatus::DONE;
+    return finish(arguments, drained);
 }
 
 int undrain(const Arguments &arguments) {
     ControlClient client = agentOf(arguments).connect();
-    orderDrain(arguments, client, "0");
-    return ExitStatus::DONE;
+    return finish(arguments, orderDrain(arguments, client, "0"));
 }
 
 int pauseQueue(const Arguments &arguments) {
     const auto limit = arguments.seconds("limit");
+    // A wrong time is found before anything is paused.
+    const auto patience = arguments.seconds("wait");
     const auto seconds = limit ? std::chrono::ceil<std::chrono::seconds>(*limit) : USUAL_PAUSE;
     ControlClient client = agentOf(arguments).connect();
-    for (const AppStatus &app : existingApps(arguments, client)) {
+    const auto apps = existingApps(arguments, client);
+    for (const AppStatus &app : apps) {
         client.order({ControlVerb::PAUSE, app.name, std::to_string(seconds.count())});
-        fmt::print("Requests of {} wait, for {} s at most\n", singleLine(app.name), seconds.count());
+        if (!arguments.has("json")) {
+            fmt::print("Requests of {} wait, for {} s at most\n", singleLine(app.name), seconds.count());
+        }
     }
     std::fflush(stdout);
-    const auto patience = arguments.seconds("wait");
+    const Json paused = {{"applications", namesOf(apps)}, {"limit", seconds.count()}};
     if (!patience) {
-        return ExitStatus::DONE;
+        return finish(arguments, paused);
     }
     const auto busy = [](const AppStatus &app) { return StatusWords::loadOf(app).busy; };
     if (const unsigned left = waitUntilNone(arguments, client, *patience, busy); left > 0) {
         throw CommandFailureException(fmt::format("{} requests are in work", left), ExitStatus::TOO_LATE);
     }
-    return ExitStatus::DONE;
+    return finish(arguments, paused);
 }
 
 int resumeQueue(const Arguments &arguments) {
     ControlClient client = agentOf(arguments).connect();
-    for (const AppStatus &app : existingApps(arguments, client)) {
+    const auto apps = existingApps(arguments, client);
+    for (const AppStatus &app : apps) {
         client.order({ControlVerb::RESUME, app.name});
     }
-    return ExitStatus::DONE;
+    return finish(arguments, {{"applications", namesOf(apps)}});
 }
 
 int listAgents(const Arguments &arguments) {
@@ -203,8 +278,7 @@ int listAgents(const Arguments &arguments) {
 int reopenLogs(const Arguments &arguments) {
     ControlClient client = agentOf(arguments).connect();
     client.order({ControlVerb::REOPEN_LOGS});
-    fmt::print("All done\n");
-    return ExitStatus::DONE;
+    return finish(arguments, Json::object(), "All done\n");
 }
 
 int printReport(const Arguments &arguments) {

@@ -111,6 +111,7 @@ std::vector<CommandSpec> makeTable() {
            "Wait until the new version serves. Fail if it does not start, with the cause.", ""},
           IGNORE_APP,
           IGNORE_AGENT,
+          JSON,
           INSTANCE,
           REGISTRY,
           HELP},
@@ -125,6 +126,7 @@ std::vector<CommandSpec> makeTable() {
          "replace one instance",
          "The instance gets no more requests, finishes those that it has, and ends. Another one takes its place.\n",
          {{"ignore-nonexistant-pid", '\0', Argument::NONE, "", "Succeed if no instance has this pid.", ""},
+          JSON,
           INSTANCE,
           REGISTRY,
           HELP},
@@ -140,6 +142,7 @@ std::vector<CommandSpec> makeTable() {
          {NAME,
           ALL,
           {"wait", '\0', Argument::REQUIRED, "SECONDS", "Wait until no request is in work and none waits.", ""},
+          JSON,
           INSTANCE,
           REGISTRY,
           HELP},
@@ -150,7 +153,7 @@ std::vector<CommandSpec> makeTable() {
          1,
          "tell balancers to send requests again",
          "Ends what drain has begun.\n",
-         {NAME, ALL, INSTANCE, REGISTRY, HELP},
+         {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP},
          {DONE, FAILED}},
         {CONFIG,
          "agent-check",
@@ -161,7 +164,7 @@ std::vector<CommandSpec> makeTable() {
          "and "
          "requests wait; `up 0%` during drain and pause; `down` with the reason if no application serves or no "
          "agent is running. Without PATH it is about all applications. doc/scale-out has the configuration.\n",
-         {NAME, ALL, INSTANCE, REGISTRY, HELP},
+         {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP},
          {{0, "The line is printed, also `down`."}, {1, "The command line is wrong."}}},
         {CONFIG,
          "pause",
@@ -176,6 +179,7 @@ std::vector<CommandSpec> makeTable() {
           {"limit", '\0', Argument::REQUIRED, "SECONDS",
            "End the pause after this time, if resume does not. By default 60, at most 3600.", ""},
           {"wait", '\0', Argument::REQUIRED, "SECONDS", "Wait until no request is in work.", ""},
+          JSON,
           INSTANCE,
           REGISTRY,
           HELP},
@@ -186,7 +190,7 @@ std::vector<CommandSpec> makeTable() {
          1,
          "let applications take requests again",
          "Ends what pause has begun.\n",
-         {NAME, ALL, INSTANCE, REGISTRY, HELP},
+         {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP},
          {DONE, FAILED}},
         {CONFIG,
          "list-instances",
@@ -204,6 +208,7 @@ std::vector<CommandSpec> makeTable() {
          "For use after the files were moved away: those of PassengerLogFile and PassengerAppLogFile. httpd's own "
          "ErrorLog needs a graceful reload.\n",
          {{"ignore-logs-not-available", '\0', Argument::NONE, "", "Without effect: accepted for scripts.", ""},
+          JSON,
           INSTANCE,
           REGISTRY,
           HELP},
@@ -264,7 +269,7 @@ std::vector<CommandSpec> makeTable() {
          "SUBJECT is version, root, ruby-libdir, resourcesdir, support-binaries-dir, ruby-command, rubyext-compat-id, "
          "includedir, detect-apache2, compiled, custom-packaged, or installed-from-release-package. Each may also be "
          "written as an option of passenger-config: --root.\n",
-         {HELP},
+         {JSON, HELP},
          {{0, "The command is done. compiled, custom-packaged: yes."},
           {1,
            "No subject is named, there is no such subject, or nothing to show: no Ruby, no httpd, includedir. "

@@ -2,11 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <exception>
 #include <functional>
 #include <map>
+#include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "commands/AboutCommand.h"
 #include "commands/AgentCheckCommand.h"
@@ -18,6 +23,7 @@
 #include "commands/EventForm.h"
 #include "commands/ExplainCommand.h"
 #include "commands/InstallCheck.h"
+#include "commands/JsonResult.h"
 #include "commands/SizingCommand.h"
 #include "commands/SystemMetrics.h"
 #include "commands/Terminal.h"
@@ -70,7 +76,8 @@ void translate(std::vector<std::string> &words) {
     if (words.size() > 1 && words.front() == "help") {
         words = {words[1], "--help"};
     } else if (words.front().starts_with("--") && isAboutSubject(words.front().substr(2))) {
-        words = {"about", words.front().substr(2)};
+        words.front().erase(0, 2);
+        words.insert(words.begin(), "about");
     } else if (words.size() > 1 && words.front() == "about" && words[1].starts_with("--") &&
                isAboutSubject(words[1].substr(2))) {
         words[1].erase(0, 2);
@@ -82,9 +89,7 @@ bool asksForHelp(const std::vector<std::string> &words) {
     return first == "--help" || first == "-h" || first == "help" || first == "--help-all" || first == "help-all";
 }
 
-}  // namespace
-
-int runConfigProgram(std::vector<std::string> words) {
+int run(std::vector<std::string> words) {
     if (words.empty()) {
         fmt::print(stderr, "{}", programHelpText(PROGRAM));
         return ExitStatus::FAILED;
@@ -105,6 +110,27 @@ int runConfigProgram(std::vector<std::string> words) {
         return ExitStatus::DONE;
     }
     return COMMANDS.at(words.front())(arguments);
+}
+
+}  // namespace
+
+int runConfigProgram(std::vector<std::string> words) {
+    // Also where the command line cannot be parsed.
+    const bool asksForJson = std::find(words.begin(), words.end(), "--json") != words.end();
+    const auto print = [asksForJson](int status, const char *text) {
+        if (asksForJson) {
+            fmt::print("{}", JsonResult::failed(status, text));
+        }
+    };
+    try {
+        return run(std::move(words));
+    } catch (const CommandFailureException &failure) {
+        print(failure.status(), failure.what());
+        throw;
+    } catch (const std::exception &error) {
+        print(ExitStatus::FAILED, error.what());
+        throw;
+    }
 }
 
 }  // namespace Passenger

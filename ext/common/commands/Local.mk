@@ -44,6 +44,8 @@ libpassenger_commands_la_SOURCES = \
     %D%/HttpdAnswer.h \
     %D%/InstallCheck.cpp \
     %D%/InstallCheck.h \
+    %D%/JsonResult.cpp \
+    %D%/JsonResult.h \
     %D%/ManPage.cpp \
     %D%/ManPage.h \
     %D%/MemoryForm.cpp \

@@ -81,7 +81,17 @@ std::string RestartWait::late(const std::vector<AppStatus> &apps) const {
     return text;
 }
 
-int RestartWait::run(ControlClient &client, std::chrono::milliseconds patience) {
+void RestartWait::print(Outcome outcome, const AppStatus &now, double elapsed) {
+    if (outcome == Outcome::SERVES) {
+        fmt::print("{} serves its new version after {}\n", singleLine(now.name), StatusWords::duration(elapsed));
+    } else if (outcome == Outcome::IDLE) {
+        fmt::print("{} has no instance; its next request starts the new version\n", singleLine(now.name));
+    } else if (outcome == Outcome::FAILED) {
+        printFailure(now);
+    }
+}
+
+int RestartWait::run(ControlClient &client, std::chrono::milliseconds patience, const Teller &tell) {
     const auto begin = std::chrono::steady_clock::now();
     const std::size_t all = before_.size();
     bool failed = false;
@@ -92,16 +102,12 @@ int RestartWait::run(ControlClient &client, std::chrono::milliseconds patience) 
             const AppStatus *const now = find(status.apps, before.name);
             // After a crash the next pool process does not know the application at once.
             const Outcome result = now == nullptr ? Outcome::UNDER_WAY : outcome(before, *now, elapsed);
-            if (result == Outcome::SERVES) {
-                fmt::print("{} serves its new version after {}\n", singleLine(before.name),
-                           StatusWords::duration(elapsed));
-            } else if (result == Outcome::IDLE) {
-                fmt::print("{} has no instance; its next request starts the new version\n", singleLine(before.name));
-            } else if (result == Outcome::FAILED) {
-                printFailure(*now);
-                failed = true;
+            if (result == Outcome::UNDER_WAY) {
+                return false;
             }
-            return result != Outcome::UNDER_WAY;
+            failed = failed || result == Outcome::FAILED;
+            tell(result, *now, elapsed);
+            return true;
         });
         if (before_.empty()) {
             return failed ? ExitStatus::FAILED : ExitStatus::DONE;
