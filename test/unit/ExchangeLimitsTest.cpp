@@ -19,6 +19,8 @@ class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST(testARequestBeyondItsApplicationsShareIsRefusedWhereItWouldWait);
     CPPUNIT_TEST(testInstancesThatCouldTakeMoreThanTheShareTakeNoMore);
     CPPUNIT_TEST(testARefusedRequestMayTryAgain);
+    CPPUNIT_TEST(testRequestsOfLowPriorityAreRefusedFirst);
+    CPPUNIT_TEST(testRequestsOfLowPriorityDoNotStarve);
     CPPUNIT_TEST(testWhileNoInstanceServesTheQueueAloneCounts);
     CPPUNIT_TEST(testWithoutALimitAllMayWait);
     CPPUNIT_TEST(testAnAnsweredRequestTakesNoPlaceInTheQueue);
@@ -143,6 +145,38 @@ public:
         CPPUNIT_ASSERT_EQUAL_MESSAGE("It is not counted as refused", std::uint64_t{0}, host_->statistics().refused);
         CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->inFlightEntries());
+    }
+
+    void testRequestsOfLowPriorityAreRefusedFirst() {
+        host_->setCapacity(1);
+        host_->queueLimits.size = 8;
+        start(3U);
+        host_->queueLimits.priority = Priority::LOW;
+        start(1U);  // the one of this second
+        const std::string text = assertRefused().what();
+        CPPUNIT_ASSERT_MESSAGE(text, text.find("of low priority: 2 requests") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(text, text.find("PassengerPriority") != std::string::npos);
+        host_->queueLimits.priority = Priority::NORMAL;
+        start(5U);
+        CPPUNIT_ASSERT(std::string(assertRefused().what()).find("priority") == std::string::npos);
+        host_->queueLimits.priority = Priority::HIGH;
+        start(2U);
+        assertRefused();
+        host_->advance(2s);
+        host_->queueLimits.priority = Priority::LOW;
+        assertRefused();
+    }
+
+    void testRequestsOfLowPriorityDoNotStarve() {
+        host_->setCapacity(1);
+        host_->queueLimits.size = 8;
+        start(4U);
+        host_->queueLimits.priority = Priority::LOW;
+        for (int second = 0; second < 3; second++) {
+            start(1U);
+            assertRefused();
+            host_->advance(1s);
+        }
     }
 
     void testWhileNoInstanceServesTheQueueAloneCounts() {

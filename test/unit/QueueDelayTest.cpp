@@ -93,7 +93,7 @@ private:
             delay_.idle();
         } else if (!delay_.mayWait({static_cast<unsigned>(waiting_.size()) + 1, instances_, answered_,
                                     answered_ * std::chrono::duration_cast<std::chrono::microseconds>(service_)},
-                                   TARGET, now_)) {
+                                   TARGET, TARGET, now_)) {
             outcome.refused++;
             return;
         }
@@ -155,6 +155,8 @@ class QueueDelayTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnOverloadThatEndedAbruptlyIsForgotten);
     CPPUNIT_TEST(testRequestsOfSecondsDoNotWaitForEachOther);
     CPPUNIT_TEST(testADayWithBurstsRefusesOnlyWithinThem);
+    CPPUNIT_TEST(testARequestOfLowPriorityMayWaitForLessTime);
+    CPPUNIT_TEST(testOneRequestOfLowPriorityASecondIsAsOthers);
     CPPUNIT_TEST(testCountsThatBeginAgainAreNoMeasure);
     CPPUNIT_TEST_SUITE_END();
 
@@ -210,7 +212,7 @@ public:
         unsigned refused = 0;
         for (int i = 0; i < 100; i++) {
             now += 20ms;
-            refused += delay.mayWait({++waiting, 2, 1000, 20s}, TARGET, now) ? 0 : 1;
+            refused += delay.mayWait({++waiting, 2, 1000, 20s}, TARGET, TARGET, now) ? 0 : 1;
         }
         CPPUNIT_ASSERT(refused > 75);
     }
@@ -221,7 +223,7 @@ public:
         for (unsigned i = 1; i < 100; i++) {
             now += 20ms;
             delay.waited(3s, TARGET, now);
-            CPPUNIT_ASSERT(delay.mayWait({i, 0, 1000, 20s}, TARGET, now));
+            CPPUNIT_ASSERT(delay.mayWait({i, 0, 1000, 20s}, TARGET, TARGET, now));
         }
     }
 
@@ -249,20 +251,52 @@ public:
         }
     }
 
+    void testARequestOfLowPriorityMayWaitForLessTime() {
+        QueueDelay delay;
+        MonotonicTime now{1h};
+        delay.mayWait({1, 1, 100, 10s}, TARGET, TARGET, now);
+        for (int i = 0; i < 30; i++) {
+            now += 20ms;
+            delay.waited(1s, TARGET, now);
+        }
+        now += 1s;
+        // 10 ms for each; the target is 200 ms.
+        const QueueDelay::Load load{10, 1, 200, 11s};
+        CPPUNIT_ASSERT(delay.mayWait(load, TARGET, TARGET, now));
+        CPPUNIT_ASSERT(!delay.mayWait(load, TARGET, TARGET / 4, now));
+        CPPUNIT_ASSERT(!delay.mayWait({30, 1, 200, 11s}, TARGET, TARGET, now));
+        CPPUNIT_ASSERT(delay.mayWait({30, 1, 200, 11s}, TARGET, TARGET * 2, now));
+        // Refused requests of low priority are no sign of an overload.
+        for (unsigned i = 1; i <= 11; i++) {
+            now += 1s;
+            delay.mayWait({10, 1, 200 + i * 100, 11s + i * 1s}, TARGET, TARGET / 4, now);
+        }
+        CPPUNIT_ASSERT(delay.mayWait({30, 1, 1300, 22s}, TARGET, TARGET, now));
+    }
+
+    void testOneRequestOfLowPriorityASecondIsAsOthers() {
+        QueueDelay delay;
+        MonotonicTime now{1h};
+        CPPUNIT_ASSERT(delay.takeTurn(now));
+        CPPUNIT_ASSERT(!delay.takeTurn(now + 999ms));
+        CPPUNIT_ASSERT(delay.takeTurn(now + 1s));
+        CPPUNIT_ASSERT(!delay.takeTurn(now + 1s));
+    }
+
     void testCountsThatBeginAgainAreNoMeasure() {
         QueueDelay delay;
         MonotonicTime now{1h};
-        CPPUNIT_ASSERT(delay.mayWait({1, 1, 1'000'000, 1'000'000s}, TARGET, now));
+        CPPUNIT_ASSERT(delay.mayWait({1, 1, 1'000'000, 1'000'000s}, TARGET, TARGET, now));
         for (int i = 0; i < 30; i++) {
             now += 20ms;
             delay.waited(1s, TARGET, now);
         }
         // A second for each of two that wait.
-        CPPUNIT_ASSERT(!delay.mayWait({2, 1, 5, 1ms}, TARGET, now));
+        CPPUNIT_ASSERT(!delay.mayWait({2, 1, 5, 1ms}, TARGET, TARGET, now));
         now += 1s;
         // 10 ms for each.
-        CPPUNIT_ASSERT(!delay.mayWait({21, 1, 105, 1001ms}, TARGET, now));
-        CPPUNIT_ASSERT(delay.mayWait({20, 1, 105, 1001ms}, TARGET, now));
+        CPPUNIT_ASSERT(!delay.mayWait({21, 1, 105, 1001ms}, TARGET, TARGET, now));
+        CPPUNIT_ASSERT(delay.mayWait({20, 1, 105, 1001ms}, TARGET, TARGET, now));
     }
 };
 

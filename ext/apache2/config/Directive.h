@@ -10,6 +10,7 @@
 
 #include "apache2/config/Settings.h"
 #include "exchange/Options.h"
+#include "exchange/Priority.h"
 
 namespace Passenger::Directives {
 
@@ -76,6 +77,12 @@ inline constexpr std::array<Choice, 8> APP_TYPES{{
 inline constexpr std::array<Choice, 2> CONCURRENCY_MODELS{{
     {"process", "process"},
     {"thread", "thread"},
+}};
+
+inline constexpr std::array<Choice, 3> PRIORITIES{{
+    {"low", nameOf(Priority::LOW)},
+    {"normal", nameOf(Priority::NORMAL)},
+    {"high", nameOf(Priority::HIGH)},
 }};
 
 inline constexpr std::array<Choice, 3> SECCOMP_MODES{{

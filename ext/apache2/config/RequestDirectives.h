@@ -73,6 +73,13 @@ inline constexpr std::array REQUEST{
               number(&Settings::maxRequestTime, 0, LONG_TIME).sets(&Options::maxRequestTime), "0",
               "seconds that an instance may take for a request; then the request gets 504 and the instance is killed. "
               "0: no limit"},
+    Directive{"PassengerPriority", Context::LOCAL, choice(&Settings::priority, PRIORITIES).readBy(Reader::DERIVED),
+              "normal",
+              "whose requests are refused first where requests wait. low: those that find a quarter of "
+              "PassengerMaxRequestQueueSize waiting, that cannot be begun within a quarter of PassengerQueueTarget, or "
+              "that find half of the application's share of httpd's threads taken; but for one a second in each httpd "
+              "child. high: they may wait where a quarter more than PassengerMaxRequestQueueSize waits, and for twice "
+              "PassengerQueueTarget"},
     Directive{"PassengerMaxRequestQueueTime", Context::LOCAL,
               number(&Settings::maxRequestQueueTime, 0, LONG_TIME).sets(&Options::maxQueueTime), "0",
               "seconds that a request may wait for an instance; then the request gets 504, and no instance receives "

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "apache2/httpd/Httpd.h"
+#include "exchange/Priority.h"
 
 namespace Passenger {
 
@@ -161,6 +162,7 @@ struct Settings {
     Number requestQueueOverflowStatusCode;
     /** Milliseconds. */
     Number queueTarget;
+    Text priority = nullptr;
     /** Seconds. */
     Number maxRequestQueueTime;
 
@@ -231,6 +233,14 @@ struct Settings {
     }
     int responseBufferHighWatermarkOrDefault() const noexcept {
         return responseBufferHighWatermark.value_or(128 * 1024 * 1024);
+    }
+    Priority requestPriority() const noexcept {
+        for (const Priority each : {Priority::LOW, Priority::HIGH}) {
+            if (priority != nullptr && std::string_view(priority) == nameOf(each)) {
+                return each;
+            }
+        }
+        return Priority::NORMAL;
     }
     const char *dataBufferDirOrDefault() const noexcept {
         return dataBufferDir != nullptr ? dataBufferDir : "/var/tmp";

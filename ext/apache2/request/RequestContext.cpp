@@ -220,6 +220,7 @@ Options RequestContext::makeOptions(const Settings &settings, const Settings &gl
     options.threads = options.speaksHttp() || options.isAsync()
                           ? concurrencyOf(options, settings.maxConcurrentRequestsOrDefault())
                           : static_cast<unsigned>(settings.threads());
+    options.priority = settings.requestPriority();
     // Only sessions of this request context use these options, and a request context serves one
     // request at a time.
     options.variables = [this] { return RequestEnvironment::processVariables(request_); };

@@ -25,28 +25,51 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
  * requests that begin or end at this moment. At most this number is wrongly admitted or refused.
  */
 void InFlightRecord::admit(const QueueLink &link, const ExchangeTimes &times) {
-    const std::uint32_t capacity = host_.generations().capacity(link.groupSlot);
-    const QueueLimits &limits = times.limits();
-    const bool waits = inFlight_ > capacity;
-    if (!admitted_ && waits && limits.size > 0 && inFlight_ - capacity > limits.size) {
-        throw QueueFullException("the application's request queue is full: " + std::to_string(limits.size) +
-                                 " requests wait in it, the limit of PassengerMaxRequestQueueSize");
-    }
-    // Instances that could take as many requests as httpd has threads would leave others none.
-    if (!admitted_ && (waits || capacity > limits.inFlight) && limits.inFlight > 0 && inFlight_ > limits.inFlight) {
-        throw QueueFullException(
-            "the application holds its share of httpd's threads: " + std::to_string(limits.inFlight) +
-            " requests, seven eighths of MaxRequestWorkers; the other threads are for other applications");
-    }
-    if (!admitted_ && !mayWait(link, capacity, times)) {
-        throw QueueFullException("the application is overloaded: requests wait for longer than " +
-                                 std::to_string(limits.target.count()) + " ms, its PassengerQueueTarget");
+    if (!admitted_) {
+        const QueueLimits &limits = times.limits();
+        const std::uint32_t capacity = host_.generations().capacity(link.groupSlot);
+        const auto reason = [&](Priority priority) {
+            return reasonToRefuse(link, capacity, limits, priority, times.now());
+        };
+        const std::string refusal = reason(limits.priority);
+        const bool passes = refusal.empty() || (limits.priority == Priority::LOW && reason(Priority::NORMAL).empty() &&
+                                                host_.queueDelay().takeTurn(times.now()));
+        if (!passes) {
+            throw QueueFullException(refusal);
+        }
     }
     admitted_ = true;
 }
 
-bool InFlightRecord::mayWait(const QueueLink &link, std::uint32_t capacity, const ExchangeTimes &times) const noexcept {
-    const std::chrono::milliseconds target = times.limits().target;
+/** Empty: the request may wait, or need not. */
+std::string InFlightRecord::reasonToRefuse(const QueueLink &link, std::uint32_t capacity, const QueueLimits &all,
+                                           Priority priority, MonotonicTime now) const {
+    const QueueLimits limits = all.forPriority(priority);
+    const std::string whose =
+        priority == Priority::NORMAL ? "" : std::string(" for requests of ") + nameOf(priority) + " priority";
+    const bool waits = inFlight_ > capacity;
+    if (waits && limits.size > 0 && inFlight_ - capacity > limits.size) {
+        return "the application's request queue is full" + whose + ": " + std::to_string(limits.size) +
+               " requests wait in it, the limit of PassengerMaxRequestQueueSize" +
+               (priority == Priority::NORMAL ? "" : " and PassengerPriority");
+    }
+    // Instances that could take as many requests as httpd has threads would leave others none.
+    if ((waits || capacity > limits.inFlight) && limits.inFlight > 0 && inFlight_ > limits.inFlight) {
+        return "the application holds its share of httpd's threads" + whose + ": " + std::to_string(limits.inFlight) +
+               (priority == Priority::LOW
+                    ? " requests, half of seven eighths of MaxRequestWorkers"
+                    : " requests, seven eighths of MaxRequestWorkers; the other threads are for other applications");
+    }
+    if (!mayWait(link, capacity, all.target, limits.target, now)) {
+        return "the application is overloaded" + whose + ": requests wait for longer than " +
+               std::to_string(limits.target.count()) + " ms, its PassengerQueueTarget" +
+               (priority == Priority::NORMAL ? "" : " with PassengerPriority");
+    }
+    return "";
+}
+
+bool InFlightRecord::mayWait(const QueueLink &link, std::uint32_t capacity, std::chrono::milliseconds target,
+                             std::chrono::milliseconds within, MonotonicTime now) const noexcept {
     if (target == std::chrono::milliseconds(0)) {
         return true;
     }
@@ -57,8 +80,8 @@ bool InFlightRecord::mayWait(const QueueLink &link, std::uint32_t capacity, cons
     const std::uint32_t children = host_.generations().childSlots();
     const SenderMemoryView &senders = link.memory->senders;
     return host_.queueDelay().mayWait(
-        {inFlight_ - capacity, capacity, senders.completed(children), senders.serviceTime(children)}, target,
-        times.now());
+        {inFlight_ - capacity, capacity, senders.completed(children), senders.serviceTime(children)}, target, within,
+        now);
 }
 
 void InFlightRecord::tellWaited(std::chrono::nanoseconds time) noexcept {

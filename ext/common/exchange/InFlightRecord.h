@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 #include "exchange/ExchangeTimes.h"
 #include "exchange/QueueHost.h"
@@ -43,7 +44,10 @@ public:
 
 private:
     void admit(const QueueLink &link, const ExchangeTimes &times);
-    bool mayWait(const QueueLink &link, std::uint32_t capacity, const ExchangeTimes &times) const noexcept;
+    std::string reasonToRefuse(const QueueLink &link, std::uint32_t capacity, const QueueLimits &all, Priority priority,
+                               MonotonicTime now) const;
+    bool mayWait(const QueueLink &link, std::uint32_t capacity, std::chrono::milliseconds target,
+                 std::chrono::milliseconds within, MonotonicTime now) const noexcept;
     void tellWaited(std::chrono::nanoseconds time) noexcept;
 
     QueueHost &host_;

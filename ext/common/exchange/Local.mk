@@ -22,6 +22,7 @@ libpassenger_exchange_la_SOURCES = \
     %D%/InFlightRecord.h \
     %D%/Options.cpp \
     %D%/Options.h \
+    %D%/Priority.h \
     %D%/OvertakenCheck.cpp \
     %D%/OvertakenCheck.h \
     %D%/QueueCache.cpp \
@@ -29,6 +30,8 @@ libpassenger_exchange_la_SOURCES = \
     %D%/QueueDelay.cpp \
     %D%/QueueDelay.h \
     %D%/QueueHost.h \
+    %D%/QueueLimits.cpp \
+    %D%/QueueLimits.h \
     %D%/QueueSession.cpp \
     %D%/QueueSession.h \
     %D%/ReplyWait.cpp \

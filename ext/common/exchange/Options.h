@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "exchange/Priority.h"
+
 namespace Passenger {
 
 /**
@@ -101,6 +103,8 @@ struct Options {
      *  waiting: other applications need threads of httpd, too. 0: no limit. The sending process
      *  uses the value; the agent does not get it. */
     unsigned maxInFlight = 0;
+    /** Of the request. As for maxInFlight, the agent does not get it. */
+    Priority priority = Priority::NORMAL;
     /** A request that waited longer is refused; 0: never. */
     std::chrono::milliseconds maxQueueTime{0};
     /** An instance that works longer on a request is killed, and the request gets 504; 0:

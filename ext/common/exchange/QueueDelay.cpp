@@ -35,7 +35,7 @@ void QueueDelay::idle() noexcept {
     lastWait_ = MonotonicTime();
 }
 
-bool QueueDelay::mayWait(const Load &load, Time target, MonotonicTime now) noexcept {
+bool QueueDelay::mayWait(const Load &load, Time target, Time within, MonotonicTime now) noexcept {
     const LockGuard lock(mutex_);
     measure(load, now);
     if (stalled(load, target, now)) {
@@ -43,12 +43,26 @@ bool QueueDelay::mayWait(const Load &load, Time target, MonotonicTime now) noexc
     }
     overloaded_ = overloaded_ && now - lastSign_ <= CALM;
     // While no instance has started, the time until one has is not known.
-    if (!overloaded_ || load.capacity == 0 || meanSeconds_ < 0 ||
-        load.waiting * meanSeconds_ <= load.capacity * seconds(target)) {
+    if (!overloaded_ || load.capacity == 0 || meanSeconds_ < 0) {
         return true;
     }
-    sign(now);
+    const double wait = load.waiting * meanSeconds_ / load.capacity;
+    if (wait <= seconds(within)) {
+        return true;
+    }
+    if (wait > seconds(target)) {
+        sign(now);
+    }
     return false;
+}
+
+bool QueueDelay::takeTurn(MonotonicTime now) noexcept {
+    const LockGuard lock(mutex_);
+    if (now - lastTurn_ < TURN) {
+        return false;
+    }
+    lastTurn_ = now;
+    return true;
 }
 
 void QueueDelay::measure(const Load &load, MonotonicTime now) noexcept {

@@ -45,14 +45,19 @@ public:
     static constexpr std::chrono::seconds LONGEST{1};
     /** The overload lasts so long after the last sign of it. */
     static constexpr std::chrono::seconds CALM{10};
+    static constexpr std::chrono::seconds TURN{1};
 
     /** A request has waited this long: until an instance began it, or until it was given up. Told
      *  when the request ends. */
     void waited(Time time, Time target, MonotonicTime now) noexcept EXCLUDES(mutex_);
     /** A request comes that need not wait. */
     void idle() noexcept EXCLUDES(mutex_);
-    /** A request comes that has to wait. False: refuse it. */
-    bool mayWait(const Load &load, Time target, MonotonicTime now) noexcept EXCLUDES(mutex_);
+    /** A request comes that has to wait. False: refuse it. @param within in which this request
+     *  should be begun; the target, unless its priority has another time */
+    bool mayWait(const Load &load, Time target, Time within, MonotonicTime now) noexcept EXCLUDES(mutex_);
+    /** Whether a request of low priority counts as one of normal priority: one in each TURN, so that
+     *  such requests do not starve. */
+    bool takeTurn(MonotonicTime now) noexcept EXCLUDES(mutex_);
 
 private:
     void measure(const Load &load, MonotonicTime now) noexcept REQUIRES(mutex_);
@@ -79,6 +84,7 @@ private:
     /** Since when requests wait and no answer comes. */
     MonotonicTime stalledSince_ GUARDED_BY(mutex_);
     std::uint64_t lastAnswers_ GUARDED_BY(mutex_) = 0;
+    MonotonicTime lastTurn_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger

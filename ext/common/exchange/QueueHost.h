@@ -13,6 +13,7 @@
 #include "base/SystemClock.h"
 #include "exchange/BodyFilesInFlight.h"
 #include "exchange/QueueDelay.h"
+#include "exchange/QueueLimits.h"
 #include "io/ReplyChannel.h"
 #include "shm/ClaimsView.h"
 #include "shm/GenerationTableView.h"
@@ -84,21 +85,6 @@ inline std::shared_ptr<QueueLink> makeLink(std::uint32_t groupSlot, Generation g
     link->memory = std::make_shared<GroupMemory>(GroupMemory{ClaimsView(claims), SenderMemoryView(senders)});
     return link;
 }
-
-/** The number of requests that may wait in the application's queue, and the longest wait. Zero: no
- *  limit. */
-struct QueueLimits {
-    unsigned size = 0;
-    std::chrono::milliseconds time{0};
-    /** As Options::maxInFlight. */
-    unsigned inFlight = 0;
-    /** As Options::maxRequestTime. */
-    std::chrono::milliseconds work{0};
-    /** As Options::slowRequestTime. No limit: the request goes on. */
-    std::chrono::milliseconds slow{0};
-    /** As Options::queueTarget. */
-    std::chrono::milliseconds target{0};
-};
 
 /**
  * What an Exchange needs of its process, for one application: the current queue, reply channels,

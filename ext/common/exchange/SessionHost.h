@@ -56,12 +56,7 @@ public:
         return cache_->agentLife();
     }
     QueueLimits limits() const noexcept override {
-        return {options_.maxQueueSize,
-                options_.maxQueueTime,
-                options_.maxInFlight,
-                options_.maxRequestTime,
-                std::chrono::milliseconds(options_.slowRequestTime),
-                std::chrono::milliseconds(options_.queueTarget)};
+        return QueueLimits::of(options_);
     }
     std::optional<MonotonicTime> endOfWaiting() const noexcept override {
         return cache_->endOfWaiting();
