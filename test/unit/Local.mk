@@ -155,6 +155,7 @@ endif
     %D%/PublicStatusTest.cpp \
     %D%/QueueCacheTest.cpp \
     %D%/QueueDelayTest.cpp \
+    %D%/QueueLimitsTest.cpp \
     %D%/QueuePausesTest.cpp \
     %D%/QueueSessionTest.cpp \
     %D%/RackPreForkTest.cpp \

@@ -149,6 +149,7 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerRequestQueueOverflowStatusCode", shown(settings.requestQueueOverflowStatusCodeOrDefault())},
         {"PassengerHealthQueueAge", shown(settings.healthQueueAgeOrDefault())},
         {"PassengerStickySessions", same<bool>({settings.hasStickySessions(), options.stickySessions})},
+        {"PassengerPriority", same<std::string>({nameOf(settings.requestPriority()), nameOf(options.priority)})},
         {"PassengerStickySessionsCookieName", settings.stickySessionsCookieNameOrDefault()},
         {"PassengerStickySessionsCookieAttributes", settings.stickySessionsCookieAttributesOrDefault()},
     };
