@@ -30,7 +30,7 @@ module Tampering
   PUNCH_HOLE = 3
   READ_WRITE = 3
   MAP_SHARED = 1
-  LONGER = 1 << 30
+  LONGER = 1 << 20
   LIBC = Fiddle.dlopen(nil)
   FALLOCATE = Fiddle::Function.new(LIBC["fallocate"], [Fiddle::TYPE_INT, Fiddle::TYPE_INT,
                                                        Fiddle::TYPE_LONG, Fiddle::TYPE_LONG],
