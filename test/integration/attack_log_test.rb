@@ -1,10 +1,13 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/unharmed"
 
 # An application prints as much as it can. The log gets a part of it, and the pool process does
 # little more than without it.
 class AttackLogTest < IntegrationTest
+  include Unharmed
+
   # PassengerMaxLogLinesPerSecond, on average over INTERVAL seconds.
   MOST = 10
   INTERVAL = 10
@@ -34,6 +37,10 @@ class AttackLogTest < IntegrationTest
     intervals = elapsed / INTERVAL + 2
     assert_operator server.log.count(PRINTED, @log_position), :<=, intervals * (MOST * INTERVAL + 1)
     assert_equal 200, server.client("other.test").get("/hello").code.to_i
+  end
+
+  def test_an_application_that_prints_as_much_as_it_can_harms_no_other_application
+    assert_unharmed(server.client("other.test"), "/hello") { flood }
   end
 
   private

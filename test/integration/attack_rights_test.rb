@@ -36,10 +36,16 @@ class AttackRightsTest < IntegrationTest
     %w[victim.test attacker.test].each { |site| assert_status 200, client(site).get("/hello") }
     @child = child_of(server)
     @position = server.log.position
+    @load = SteadyLoad.new(client("victim.test"), "/hello", 1)
   end
 
+  # No test fails a request of the victim.
   def teardown
     @child&.close
+    return unless @load
+
+    bad = @load.stop.reject { |answer| answer.code == 200 }
+    assert_empty bad.first(5)
   end
 
   def test_an_application_runs_as_its_owner_whatever_user_is_asked_for
@@ -104,6 +110,16 @@ class AttackRightsTest < IntegrationTest
       end
     end
     assert_empty traces
+  end
+
+  def test_applications_that_run_nothing_of_others_harm_no_other_application
+    number = 0
+    assert_unharmed(client("victim.test"), "/hello") do
+      folder = evil("own#{number += 1}")
+      ask(folder, {})
+      eventually("a trace") { traces.any? { |name| name.end_with?("own#{number}") } }
+    end
+    assert_equal ["#{attacker.uid}-#{attacker.gid}"], traces.map { |name| name[/\d+-\d+/] }.uniq
   end
 
   def test_the_limit_of_log_lines_is_not_lifted

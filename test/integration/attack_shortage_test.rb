@@ -1,10 +1,13 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/unharmed"
 
 # The processes of httpd and of the agent may open few descriptors, and more requests come at once
 # than there are descriptors for reply channels.
 class AttackShortageTest < IntegrationTest
+  include Unharmed
+
   LIMIT = 256
   REQUESTS = 200
   # Each child has descriptors for all its threads. The agent has not.
@@ -23,6 +26,23 @@ class AttackShortageTest < IntegrationTest
       assert_match(/raise the limit of httpd's service \(systemd: LimitNOFILE=/, line)
       load_ends(clients, path)
       all_are_served(server)
+    end
+  end
+
+  # Then the other application's requests are refused, too.
+  def test_another_application_is_answered_at_once_and_fails_no_request_after_the_load
+    under_load do |server, clients, path|
+      server.log.wait_for(/event=descriptors\.short limit=#{LIMIT} /)
+      answers = SteadyLoad.during(server.client("other.test"), "/hello") do |load|
+        load.wait_for_all("answers", count: COUNT)
+      end
+      assert_empty answers.map(&:code).uniq - [200, 503]
+      assert_operator answers.map(&:latency).max, :<, AT_ONCE
+      load_ends(clients, path)
+      all_are_served(server)
+      assert_unharmed(server.client("other.test"), "/hello") do
+        Array.new(20) { Thread.new { hello(server, "busy.test") } }.each(&:join)
+      end
     end
   end
 
