@@ -1,10 +1,11 @@
 # frozen_string_literal: true
 
 # Misuses the descriptors of its own process in each way that an application can. While a file with
-# the given name exists, a thread writes random bytes to the claims, the reply channels and the
-# agent. It notes its channels' ids in a file beside it.
+# the given name exists, also again, a thread writes random bytes to the claims, the reply channels
+# and the agent. It notes its channels' ids in a file beside it.
 class Hostility
   SECONDS_BETWEEN = 0.002
+  SECONDS_OF_PEACE = 0.05
 
   def self.begin(name)
     Thread.new { new(name).rage }
@@ -21,9 +22,10 @@ class Hostility
   end
 
   def rage
-    while File.exist?(@name)
-      act
-      sleep SECONDS_BETWEEN
+    loop do
+      hostile = File.exist?(@name)
+      act if hostile
+      sleep hostile ? SECONDS_BETWEEN : SECONDS_OF_PEACE
     end
   end
 

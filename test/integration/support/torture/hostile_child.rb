@@ -24,7 +24,9 @@ class HostileChild
                                       Fiddle::TYPE_INT)
   MFD_ALLOW_SEALING = 2
   F_ADD_SEALS = 1033
+  # Shrinking and growing. The others: writing, future writing.
   SIZE_SEALS = 6
+  MORE_SEALS = [0, 8, 16].freeze
 
   # Frame types of the pool protocol, and one that does not exist.
   HELLO = 1
@@ -60,7 +62,8 @@ class HostileChild
   def act
     case @random.rand(30)
     when 0 then talk
-    when 1...10 then send_nonsense
+    when 1 then resize
+    when 2...10 then send_nonsense
     else scribble
     end
   end
@@ -120,6 +123,8 @@ class HostileChild
     socket = connect
     frames = PhusionPassenger::FrameSocket.new(socket)
     introduce(frames)&.close unless @random.rand(4).zero?
+    # The agent has it now, and writes to it.
+    reseal if @random.rand(4).zero?
     @random.rand(1..5).times do
       frames.write(@random.rand(FRAME_TYPES), *invented_fields, descriptors: invented_descriptors)
     end
@@ -156,6 +161,26 @@ class HostileChild
 
   def invented_descriptors
     [@own_table, @sockets.sample(random: @random)].sample(@random.rand(3), random: @random)
+  end
+
+  # The agent took the table with other seals.
+  def reseal
+    @own_table.fcntl(F_ADD_SEALS, MORE_SEALS.sample(random: @random))
+    @own_table.close
+    @own_table = make_table
+  rescue Errno::EPERM
+    nil
+  end
+
+  # Tries what a sealed table does not let anybody do.
+  def resize
+    [-> { @table.truncate(0) }, -> { @table.truncate(2 * IN_FLIGHT_SIZE) },
+     -> { @table.fcntl(F_ADD_SEALS, MORE_SEALS.last) }].each do |way|
+      way.call
+      raise "the in-flight table was changed: #{way.source_location}"
+    rescue Errno::EPERM
+      next
+    end
   end
 
   # Random bytes, with the header, or an entry that is valid but for its numbers.
