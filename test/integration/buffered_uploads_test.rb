@@ -1,10 +1,13 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/small_disk"
 
 # Bodies are read before their request is queued; this is the default. With a pool of one, a busy
 # instance shows.
 class BufferedUploadsTest < IntegrationTest
+  include SmallDisk
+
   HALF = 300_000
   LIMIT = 2_000_000
 
@@ -218,7 +221,7 @@ class BufferedUploadsTest < IntegrationTest
   end
 
   def test_a_full_disk_is_an_error_that_leaves_nothing_behind
-    with_tiny_disk(256) do |folder|
+    with_small_disk(256) do |folder|
       # The limits would refuse the uploads before the disk is full.
       unlimited = configuration do |made|
         made.set("PassengerDataBufferDir", folder)
@@ -251,18 +254,6 @@ class BufferedUploadsTest < IntegrationTest
     raw.response.status
   rescue EOFError, Errno::ECONNRESET
     :cut
-  end
-
-  def with_tiny_disk(kilobytes)
-    needs_root "mounts a small file system"
-    folder = Dir.mktmpdir("tiny", TestEnvironment::WORK_DIR)
-    mounted = system("mount", "-t", "tmpfs", "-o", "size=#{kilobytes}k,mode=1777", "tmpfs", folder,
-                     err: File::NULL)
-    skip "cannot mount a file system here" unless mounted
-    yield folder
-  ensure
-    system("umount", folder) if mounted
-    Dir.rmdir(folder) if folder
   end
 
   def assert_disk_full(own, folder)

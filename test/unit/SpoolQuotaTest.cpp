@@ -30,6 +30,7 @@ class SpoolQuotaTest : public LeakCheck {
     CPPUNIT_TEST(testByDefaultAnApplicationLeavesToOthersAsMuchAsItHas);
     CPPUNIT_TEST(testZeroIsNoLimit);
     CPPUNIT_TEST(testAPartOfTheDiskStaysFree);
+    CPPUNIT_TEST(testAnApplicationLeavesToOthersAsMuchAsItHasAboveThePartThatStaysFree);
     CPPUNIT_TEST(testTheDiskIsLookedAtOnceASecond);
     CPPUNIT_TEST(testWithoutAKnownDiskTheGivenLimitsHold);
     CPPUNIT_TEST(testItsUseIsTold);
@@ -192,6 +193,22 @@ public:
         clock_.advance(1s);
         CPPUNIT_ASSERT_EQUAL(std::string(), take("b", 44 * MB));
         CPPUNIT_ASSERT_EQUAL(std::string(FREE), take("b", 1));
+    }
+
+    void testAnApplicationLeavesToOthersAsMuchAsItHasAboveThePartThatStaysFree() {
+        theSpace = SpoolQuota::Space{1000 * MB, 100 * MB};
+        for (const auto &all : {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(0)}) {
+            limit({all, {}, 60 * MB});
+            CPPUNIT_ASSERT_EQUAL(std::string(), take("a", 20 * MB));
+            CPPUNIT_ASSERT_EQUAL(std::string(APP), take("a", 1 * MB));
+            CPPUNIT_ASSERT_EQUAL(std::string(), take("b", 10 * MB));
+            CPPUNIT_ASSERT_EQUAL(std::string(APP), take("b", 1 * MB));
+            quota_->giveBack(quota_->keyOf("a"), 20 * MB);
+            quota_->giveBack(quota_->keyOf("b"), 10 * MB);
+        }
+        // The smaller room counts.
+        limit({10 * MB, {}, 60 * MB});
+        CPPUNIT_ASSERT_EQUAL(std::string(APP), take("a", 6 * MB));
     }
 
     void testTheDiskIsLookedAtOnceASecond() {

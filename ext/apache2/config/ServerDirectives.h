@@ -96,11 +96,12 @@ inline constexpr std::array SERVER{
         "and responses for slow clients. Beyond them a request with a long body gets 507, and for a response the "
         "application waits for the client. The default counts the space that would be free without these files, "
         "as it is now. 0: no limit"},
-    Directive{"PassengerMaxDataBufferSizePerApp", Context::GLOBAL, number(&Settings::maxDataBufferSizePerApp, 0, MANY),
-              "as much as is left for others",
-              "MB that these files of one application may have; other applications' requests are served as before. By "
-              "default an application may have as much as it leaves of PassengerMaxDataBufferSize: half of it if no "
-              "other has files. 0: no limit of its own"},
+    Directive{
+        "PassengerMaxDataBufferSizePerApp", Context::GLOBAL, number(&Settings::maxDataBufferSizePerApp, 0, MANY),
+        "as much as is left for others",
+        "MB that these files of one application may have; other applications' requests are served as before. By "
+        "default an application may have as much as it leaves of PassengerMaxDataBufferSize, or of the space above "
+        "PassengerMinDataBufferFreeSpace if that is less: half of it if no other has files. 0: no limit of its own"},
     Directive{"PassengerMinDataBufferFreeSpace", Context::GLOBAL, number(&Settings::minDataBufferFreeSpace, 0, MANY),
               "a twentieth of the disk, at most 256",
               "MB of the file system of PassengerDataBufferDir that these files leave free. 0: none"},

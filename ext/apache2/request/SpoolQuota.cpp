@@ -94,6 +94,17 @@ std::uint64_t SpoolQuota::limitOf(const std::optional<Space> &space) const noexc
     return limits_.all.value_or(space ? shareOfAll(space->available) : 0);
 }
 
+/** What all files may have together, above the part of the disk that stays free; 0: no limit. */
+std::uint64_t SpoolQuota::roomIn(const std::optional<Space> &space) const noexcept {
+    const std::uint64_t all = limitOf(space);
+    const std::uint64_t floor = space ? reserveOf(*space) : 0;
+    if (floor == 0) {
+        return all;
+    }
+    const std::uint64_t above = less(space->available, floor);
+    return all == 0 ? above : std::min(all, above);
+}
+
 /** @param sums with the bytes that are to be added, `added` */
 std::optional<SpoolQuota::Excess> SpoolQuota::excess(const SpoolLedger::Sums &sums, std::uint64_t added) {
     const std::optional<Space> space = spaceWithout(less(sums.all, added));
@@ -114,10 +125,12 @@ std::optional<SpoolQuota::Excess> SpoolQuota::excess(const SpoolLedger::Sums &su
         return beyond("PassengerMaxDataBufferSize", "all applications'", sums.all,
                       "the most that they may have are " + megabytes(all));
     }
-    if (limits_.app ? *limits_.app > 0 && sums.app > *limits_.app : all > 0 && sums.app > all - sums.all) {
+    // Without a limit of its own, an application leaves to others as much as it has of the room.
+    const std::uint64_t room = roomIn(space);
+    if (limits_.app ? *limits_.app > 0 && sums.app > *limits_.app : room > 0 && sums.app > less(room, sums.all)) {
         return beyond("PassengerMaxDataBufferSizePerApp", "the application's", sums.app,
                       "the most that they may have are " +
-                          megabytes(limits_.app ? *limits_.app : less(all, sums.all - sums.app) / 2));
+                          megabytes(limits_.app ? *limits_.app : less(room, sums.all - sums.app) / 2));
     }
     return std::nullopt;
 }

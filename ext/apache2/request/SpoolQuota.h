@@ -90,7 +90,8 @@ public:
     /**
      * Counts the bytes of an application, which is about to write them. All files together may have
      * three quarters of the room that there would be without them, unless a limit is given. One
-     * application may have as much as it leaves to the others: half of that if it is alone.
+     * application may have as much as it leaves to the others, of that or of the room above the
+     * part of the disk that stays free: half of it if it is alone.
      * @throws SpoolQuotaExceeded (nothing is counted then)
      */
     void take(std::uint64_t app, std::uint64_t bytes) EXCLUDES(mutex_);
@@ -111,6 +112,7 @@ private:
     };
     std::uint64_t reserveOf(const Space &space) const noexcept;
     std::uint64_t limitOf(const std::optional<Space> &space) const noexcept;
+    std::uint64_t roomIn(const std::optional<Space> &space) const noexcept;
     std::optional<Excess> excess(const SpoolLedger::Sums &sums, std::uint64_t added) EXCLUDES(mutex_);
     std::optional<Space> spaceWithout(std::uint64_t counted) EXCLUDES(mutex_);
     bool maySweep() EXCLUDES(mutex_);
