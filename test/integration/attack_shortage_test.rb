@@ -10,6 +10,8 @@ class AttackShortageTest < IntegrationTest
 
   LIMIT = 256
   REQUESTS = 200
+  # Seconds for which they wait.
+  STANDS = 3
   # Each child has descriptors for all its threads. The agent has not.
   CHILDREN = "StartServers 4\nServerLimit 10\nMinSpareThreads 1\nMaxSpareThreads 400\n" \
              "ThreadsPerChild 50\nMaxRequestWorkers 250\nMaxConnectionsPerChild 0"
@@ -29,20 +31,26 @@ class AttackShortageTest < IntegrationTest
     end
   end
 
-  # Then the other application's requests are refused, too.
-  def test_another_application_is_answered_at_once_and_fails_no_request_after_the_load
-    under_load do |server, clients, path|
-      server.log.wait_for(/event=descriptors\.short limit=#{LIMIT} /)
-      answers = SteadyLoad.during(server.client("other.test"), "/hello") do |load|
-        load.wait_for_all("answers", count: COUNT)
+  # The last descriptors before the reserve are for applications with few requests in flight.
+  def test_another_application_fails_no_request_during_the_shortage
+    skip "a child of prefork has one request at a time" if ENV["TEST_MPM"] == "prefork"
+
+    with_server(crowded) do |server|
+      %w[busy.test other.test].each { |name| assert_equal "200", hello(server, name) }
+      path = nil
+      clients = []
+      ended = lambda do
+        load_ends(clients, path) if clients.any?
+        clients = []
       end
-      assert_empty answers.map(&:code).uniq - [200, 503]
-      assert_operator answers.map(&:latency).max, :<, AT_ONCE
-      load_ends(clients, path)
+      assert_unharmed(server.client("other.test"), "/hello", reset: ended) do
+        # Lines that nobody has read stay in an earlier one.
+        path = fifo("fifo#{path.to_s[/\d*\z/].to_i + 1}")
+        clients = begin_load(server, path)
+        sleep STANDS
+      end
+      ended.call
       all_are_served(server)
-      assert_unharmed(server.client("other.test"), "/hello") do
-        Array.new(20) { Thread.new { hello(server, "busy.test") } }.each(&:join)
-      end
     end
   end
 
@@ -52,7 +60,7 @@ class AttackShortageTest < IntegrationTest
       agent = server.tree.matching(POOL).first
       load_ends(clients, path)
       # On a busy machine fewer requests may have been there at once.
-      short = next_descriptor(agent.pid) >= LIMIT * 3 / 4
+      short = next_descriptor(agent.pid) >= LIMIT / 2
       assert_equal "200", at_once { hello(server, "unknown.test") }
       eventually("few descriptors") { agent.descriptors.size < LIMIT / 2 } if short
     end
@@ -98,11 +106,16 @@ class AttackShortageTest < IntegrationTest
     with_server(crowded) do |server|
       %w[busy.test other.test].each { |name| assert_equal "200", hello(server, name) }
       path = fifo
-      clients = Array.new(REQUESTS) { Thread.new { held(server, path) } }
-      eventually("refusals") { over(clients).any? }
-      yield server, clients, path
+      yield server, begin_load(server, path), path
       assert_empty server.log.text.lines.grep(/too many descriptors|does not answer/)
     end
+  end
+
+  # Returns when some of the requests are refused.
+  def begin_load(server, path)
+    clients = Array.new(REQUESTS) { Thread.new { held(server, path) } }
+    eventually("refusals") { over(clients).any? }
+    clients
   end
 
   # Returns the status, and how long it took.

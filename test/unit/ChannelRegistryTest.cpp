@@ -42,6 +42,7 @@ class ChannelRegistryTest : public LeakCheck {
     CPPUNIT_TEST(testAFullChannelThatEndsIsForgotten);
     CPPUNIT_TEST(testAChannelThatWasRemovedHoldsNoDescriptors);
     CPPUNIT_TEST(testTheChannelsOfASenderAreCounted);
+    CPPUNIT_TEST(testTheChannelsOfAGroupAreCountedOverAllSenders);
     CPPUNIT_TEST(testOneSenderCannotHaveAllChannels);
     CPPUNIT_TEST(testOneSenderCannotKeepAllApplicationsInUse);
     CPPUNIT_TEST_SUITE_END();
@@ -261,6 +262,17 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, registry_->count(other));
         registry_->remove(channel_, 0);
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, registry_->count(0));
+    }
+
+    void testTheChannelsOfAGroupAreCountedOverAllSenders() {
+        const std::uint32_t other = addSender(*inFlightTable_);
+        registry_->add(FileDescriptor(), 0, 7, ChannelSecret::random());
+        const ChannelId second = registry_->add(FileDescriptor(), other, 7, ChannelSecret::random());
+        registry_->add(FileDescriptor(), other, 8, ChannelSecret::random());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, registry_->countOfGroup(7));
+        registry_->remove(second, other);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, registry_->countOfGroup(7));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, registry_->countOfGroup(9));
     }
 
     void testOneSenderCannotHaveAllChannels() {

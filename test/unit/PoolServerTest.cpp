@@ -32,6 +32,7 @@ class PoolServerTest : public PoolFixture {
     CPPUNIT_TEST_SUITE(PoolServerTest);
     CPPUNIT_TEST(testAChildKeepsItsInFlightTableAndItsChannelsAfterItsConnectionEnds);
     CPPUNIT_TEST(testAShortageLeavesANewChildAChannelAndRefusesTheNext);
+    CPPUNIT_TEST(testTheLastDescriptorsBeforeTheReserveAreForApplicationsWithFewChannels);
     CPPUNIT_TEST(testAChildIsRefusedAtOnceIfNoDescriptorIsLeft);
     CPPUNIT_TEST(testAChildHasALimitedNumberOfConnections);
     CPPUNIT_TEST(testTheOldestOfManyConnectionsWithoutHelloGoes);
@@ -206,6 +207,44 @@ public:
         CPPUNIT_ASSERT(log.contains("pid " + std::to_string(::getpid()) + ", is"));
         taken.clear();
         CPPUNIT_ASSERT(ask(socket, question, {pair.second.get()}).type == FrameType::REGISTERED);
+    }
+
+    void testTheLastDescriptorsBeforeTheReserveAreForApplicationsWithFewChannels() {
+        serveWithFewDescriptors();
+        pool_->attach(options());
+        instances_->frame(0);
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        FrameSocket socket = connect();
+        introduce(socket);
+        const std::uint32_t groupSlot = attach(socket);
+        DescriptorPair pair = makeSeqPacketPair();
+        const GenerationTableView table(pool_->channels().generations().memory().readOnlyDescriptor());
+        const CapturedLog log;
+        std::vector<FileDescriptor> taken;
+        const auto takeAll = [&] {
+            do {
+                taken.push_back(pair.first.duplicate());
+            } while (taken.back().get() < static_cast<int>(LIMIT - LIMIT / 2));
+        };
+        takeAll();
+        registerChannel(socket, groupSlot, pair.second);
+        CPPUNIT_ASSERT_EQUAL(1U, table.shortages());
+        taken.clear();
+        for (unsigned channels = 1; channels < LIMIT / 16; channels++) {
+            registerChannel(socket, groupSlot, pair.second);
+        }
+        Frame question(FrameType::REGISTER);
+        question.add(std::uint64_t{groupSlot});
+        question.add(Generation().value());
+        question.add(std::string(ChannelSecret::random().bytes()));
+        // A thread may still close descriptors of frames before, and so free numbers.
+        CPPUNIT_ASSERT(eventually([&] {
+            takeAll();
+            return ask(socket, question, {pair.second.get()}).type == FrameType::REFUSED;
+        }));
+        CPPUNIT_ASSERT(log.contains("an application with many requests in flight gets 503 for further ones"));
+        taken.clear();
+        registerChannel(socket, groupSlot, pair.second);
     }
 
     void testAChildIsRefusedAtOnceIfNoDescriptorIsLeft() {

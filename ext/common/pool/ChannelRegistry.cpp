@@ -124,6 +124,16 @@ std::size_t ChannelRegistry::count(std::uint32_t childSlot) const {
     return sender == senders_.end() ? 0 : sender->second.channels;
 }
 
+std::size_t ChannelRegistry::countOfGroup(std::uint32_t groupSlot) const {
+    const LockGuard guard(mutex_);
+    std::size_t channels = 0;
+    for (const auto &[slot, sender] : senders_) {
+        const auto group = sender.byGroup.find(groupSlot);
+        channels += group == sender.byGroup.end() ? 0 : group->second;
+    }
+    return channels;
+}
+
 void ChannelRegistry::askForIdleChannels() {
     const LockGuard guard(mutex_);
     generations_.askForIdleChannels();

@@ -58,6 +58,8 @@ public:
     std::optional<std::uint32_t> remove(ChannelId channel, std::uint32_t childSlot) EXCLUDES(mutex_);
     /** The number of channels of this sender. */
     std::size_t count(std::uint32_t childSlot) const EXCLUDES(mutex_);
+    /** The number of channels of all senders for this Group. */
+    std::size_t countOfGroup(std::uint32_t groupSlot) const EXCLUDES(mutex_);
     /** Asks all senders to close the channels that they do not use. */
     void askForIdleChannels() EXCLUDES(mutex_);
     /** Whether it is this sender's, for this Group. */

@@ -218,6 +218,13 @@ void Connection::registerChannel(Frame frame) {
         refuseForShortage("requests that need a further reply channel get 503");
         return;
     }
+    if (context_.reserve.isForFew(end.get())) {
+        if (!context_.reserve.isFew(context_.pool.channels().countOfGroup(groupSlot))) {
+            refuseForShortage("an application with many requests in flight gets 503 for further ones");
+            return;
+        }
+        context_.reserve.askForIdleChannels(SystemClock::instance().now());
+    }
     const ChannelId channel = context_.pool.channels().add(std::move(end), child(), groupSlot, *secret);
     if (!context_.pool.channelAdded(channel, groupSlot, Generation(frame.number(1)))) {
         // The slot is one of an earlier agent, whose end the child has not noticed yet; or of an

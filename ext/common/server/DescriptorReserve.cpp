@@ -24,13 +24,19 @@ constexpr auto BETWEEN_LINES = 10s;
 }  // namespace
 
 DescriptorReserve::DescriptorReserve(std::size_t limit, std::function<void()> askForIdleChannels)
-    : first_(limit - std::min(LARGEST, limit / PART)), askForIdleChannels_(std::move(askForIdleChannels)) {}
+    : size_(std::min(LARGEST, limit / PART)),
+      first_(limit - size_),
+      askForIdleChannels_(std::move(askForIdleChannels)) {}
 
-void DescriptorReserve::fallShort(MonotonicTime now, const char *consequence) {
+void DescriptorReserve::askForIdleChannels(MonotonicTime now) {
     if (askedAt_ == MonotonicTime() || now - askedAt_ >= BETWEEN_QUESTIONS) {
         askedAt_ = now;
         askForIdleChannels_();
     }
+}
+
+void DescriptorReserve::fallShort(MonotonicTime now, const char *consequence) {
+    askForIdleChannels(now);
     if (loggedAt_ == MonotonicTime() || now - loggedAt_ >= BETWEEN_LINES) {
         loggedAt_ = now;
         Log::error("event=descriptors.short limit={} reason=\"{}\" consequence=\"{}\"", descriptorLimit(),

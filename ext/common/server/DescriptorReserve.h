@@ -9,7 +9,9 @@ namespace Passenger {
 
 /**
  * The descriptors of the pool process that no further reply channel of a known child takes. They
- * serve new children and instances, so a shortage of descriptors ends by itself.
+ * serve new children and instances, so a shortage of descriptors ends by itself. As many before
+ * them serve applications with few reply channels, so one application's load does not refuse
+ * requests of others.
  *
  * The kernel gives the lowest free number. So a descriptor whose number is in the reserve says that
  * all others are in use, and nothing is counted.
@@ -26,10 +28,24 @@ public:
     bool has(int descriptor) const noexcept {
         return static_cast<std::size_t>(descriptor) >= first_;
     }
+    /** Whether a new descriptor is one for applications with few reply channels. */
+    bool isForFew(int descriptor) const noexcept {
+        return static_cast<std::size_t>(descriptor) >= first_ - size_ && !has(descriptor);
+    }
+    /** Whether an application with so many reply channels has few. */
+    bool isFew(std::size_t channels) const noexcept {
+        return channels < size_ / FEW_PART;
+    }
+    /** At most so often. */
+    void askForIdleChannels(MonotonicTime now);
     /** Descriptors are short: logs the limit, and asks for idle channels. Both at most so often. */
     void fallShort(MonotonicTime now, const char *consequence);
 
 private:
+    /** Several such applications may have few channels. */
+    static constexpr std::size_t FEW_PART = 4;
+
+    std::size_t size_;
     std::size_t first_;
     std::function<void()> askForIdleChannels_;
     MonotonicTime askedAt_{};
