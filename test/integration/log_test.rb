@@ -1,9 +1,12 @@
 # frozen_string_literal: true
 
+require_relative "support/command_runner"
 require_relative "support/integration_test"
 
 # The output of applications.
 class LogTest < IntegrationTest
+  include CommandRunner
+
   LONG = 20_000
   # More than the agent keeps for a log that blocks.
   FLOOD = 200_000
@@ -83,9 +86,12 @@ class LogTest < IntegrationTest
     end
   end
 
+  # Where the disk has room again, the log says how many lines are missing.
   def test_a_full_disk_of_the_log_stops_no_request
+    path = File.join(SampleApps.new_folder, "passenger.log")
+    File.symlink("/dev/full", path)
     made = configuration do |one|
-      one.set("PassengerLogFile", "/dev/full")
+      one.set("PassengerLogFile", path)
       one.site("printer.test", SampleApps.written(PRINTER))
     end
     with_server(made) do |server|
@@ -93,6 +99,11 @@ class LogTest < IntegrationTest
       restarted = server.client.pid
       FileUtils.touch(File.join(server.configuration.sites.first.root, "tmp/restart.txt"))
       eventually("another instance") { server.client.pid != restarted }
+      File.unlink(path)
+      succeed(CONFIG, "reopen-logs")
+      server.client.get("/many")
+      dropped = LogReader.new(path).wait_for(/event=log\.dropped lines=\d+/)
+      assert_operator Integer(dropped[/lines=(\d+)/, 1]), :>=, 1000
     end
   end
 

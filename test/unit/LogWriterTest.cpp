@@ -26,6 +26,7 @@ class LogWriterTest : public LeakCheck {
     CPPUNIT_TEST(testLinesComeInTheirOrder);
     CPPUNIT_TEST(testAFullLogBlocksNoCaller);
     CPPUNIT_TEST(testTheNumberOfDroppedLinesIsInTheirPlace);
+    CPPUNIT_TEST(testTheNumberOfLinesThatAFullDiskLosesIsInTheirPlace);
     CPPUNIT_TEST(testALineThatIsTooLongIsCountedAsDropped);
     CPPUNIT_TEST(testAFullLogMayBeReplaced);
     CPPUNIT_TEST(testLinesForAPipeWithoutAReaderWaitForTheNextLog);
@@ -194,6 +195,28 @@ public:
     void testALineThatIsTooLongIsCountedAsDropped() {
         Log::writeApplicationOutput(1, std::string(LogQueue::CAPACITY, 'x'), false);
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), droppedIn(log_->readTo("\n")));
+    }
+
+    void testTheNumberOfLinesThatAFullDiskLosesIsInTheirPlace() {
+        std::size_t lost = 0;
+        for (int i = 0; i < TRIES && lost == 0; ++i) {
+            {
+                const FileDescriptor full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+                ::dup2(full.get(), STDERR_FILENO);
+            }
+            printNumbers(0, 10);
+            // The writer has met the full disk, unless the machine is very busy.
+            ::poll(nullptr, 0, 300);
+            SmallLog rotated;
+            printNumbers(10, 11);
+            std::string text = rotated.readTo("10\n");
+            if (text.find("event=log.dropped") != std::string::npos) {
+                lost = droppedIn(text);
+                text.erase(0, text.find('\n') + 1);
+            }
+            CPPUNIT_ASSERT_EQUAL(numbers(static_cast<int>(lost), 11), text);
+        }
+        CPPUNIT_ASSERT(lost > 0);
     }
 
     void testAFullLogMayBeReplaced() {

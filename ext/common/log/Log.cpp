@@ -109,8 +109,14 @@ void writeBehindTheQueue(std::string_view record) {
 
 void runWriter(LogQueue &queue) {
     pthread_setname_np(pthread_self(), "log");
+    const LogOutput::Patience patience{[&queue] { return queue.worthWaiting(); }, [&queue] { return queue.open(); }};
+    // Lines that a full disk has not taken.
+    std::uint64_t lost = 0;
     for (std::string records; queue.take(records);) {
-        output().write(records, {[&queue] { return queue.worthWaiting(); }, [&queue] { return queue.open(); }});
+        if (lost > 0 && output().write(packDropped(lost), patience) == 0) {
+            lost = 0;
+        }
+        lost += output().write(records, patience);
     }
 }
 

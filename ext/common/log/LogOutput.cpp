@@ -83,7 +83,7 @@ void LogOutput::use(const LogTarget &target) {
     }
 }
 
-void LogOutput::write(std::string_view packed, const Patience &patience) {
+std::size_t LogOutput::write(std::string_view packed, const Patience &patience) {
     const auto daemon = this->daemon();
     const LogFormat format = format_;
     std::string lines;
@@ -91,9 +91,7 @@ void LogOutput::write(std::string_view packed, const Patience &patience) {
         const LogRecord record = LogRecord::unpack(packed);
         lines += daemon ? daemon->write(record, format, patience) : formatLine(record, format);
     }
-    if (!lines.empty()) {
-        writeToStandardError(lines, patience.goOn, patience.awaitReader);
-    }
+    return lines.empty() ? 0 : writeToStandardError(lines, patience.goOn, patience.awaitReader);
 }
 
 std::shared_ptr<LogOutput::Daemon> LogOutput::daemon() const {

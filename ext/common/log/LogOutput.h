@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -41,8 +42,9 @@ public:
     void use(LogFormat format) noexcept {
         format_ = format;
     }
-    /** @param packed records, each as of LogRecord::pack() */
-    void write(std::string_view packed, const Patience &patience) EXCLUDES(mutex_);
+    /** @param packed records, each as of LogRecord::pack() @return how many lines are lost, as far
+     *  as descriptor 2 should have had them */
+    std::size_t write(std::string_view packed, const Patience &patience) EXCLUDES(mutex_);
 
 private:
     class Daemon;

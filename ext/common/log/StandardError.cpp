@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstddef>
@@ -43,7 +44,13 @@ std::size_t firstPart(std::string_view lines) {
     return end == std::string_view::npos ? lines.size() : end + 1;
 }
 
-void writeFirstPart(std::string_view &lines, const std::function<bool()> &awaitReader) {
+std::size_t countOf(std::string_view lines) {
+    const auto ends = static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n'));
+    return ends + (lines.empty() || lines.back() == '\n' ? 0 : 1);
+}
+
+/** @return how many lines are lost */
+std::size_t writeFirstPart(std::string_view &lines, const std::function<bool()> &awaitReader) {
     const std::size_t part = firstPart(lines);
     const ssize_t written = ::write(STDERR_FILENO, lines.data(), part);
     if (written >= 0) {
@@ -51,19 +58,24 @@ void writeFirstPart(std::string_view &lines, const std::function<bool()> &awaitR
     } else if (errno == EPIPE && awaitReader && awaitReader()) {
         ::poll(nullptr, 0, STANDARD_ERROR_TURN);
     } else if (errno != EINTR && errno != EAGAIN) {
+        const std::size_t lost = countOf(lines.substr(0, part));
         lines.remove_prefix(part);
+        return lost;
     }
+    return 0;
 }
 
 }  // namespace
 
-void writeToStandardError(std::string_view lines, const std::function<bool()> &goOn,
-                          const std::function<bool()> &awaitReader) {
+std::size_t writeToStandardError(std::string_view lines, const std::function<bool()> &goOn,
+                                 const std::function<bool()> &awaitReader) {
+    std::size_t lost = 0;
     do {
         if (hasRoom()) {
-            writeFirstPart(lines, awaitReader);
+            lost += writeFirstPart(lines, awaitReader);
         }
     } while (!lines.empty() && goOn());
+    return lost + countOf(lines);
 }
 
 }  // namespace Passenger

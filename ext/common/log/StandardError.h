@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string_view>
 
@@ -12,13 +13,15 @@ namespace Passenger {
  * While data is left, `goOn` is called after each write, and every STANDARD_ERROR_TURN milliseconds
  * while descriptor 2 accepts no data. If `goOn` returns false, the rest is lost. A pipe without a
  * reader accepts no data as long as `awaitReader` returns true: a reload may give descriptor 2 a
- * new one. Data that causes another error is lost without a report.
+ * new one. Data that causes another error, such as a full disk, is lost.
  *
  * The descriptor's flags stay unchanged, since other processes share them. So the call still blocks
  * if another process fills the pipe between the poll and the write.
+ *
+ * @return how many lines are lost, in whole or in part
  */
-void writeToStandardError(std::string_view lines, const std::function<bool()> &goOn,
-                          const std::function<bool()> &awaitReader = {});
+std::size_t writeToStandardError(std::string_view lines, const std::function<bool()> &goOn,
+                                 const std::function<bool()> &awaitReader = {});
 
 inline constexpr int STANDARD_ERROR_TURN = 100;
 
