@@ -45,6 +45,15 @@ class SteadyLoad
     @answers.flat_map(&:dup).sort_by(&:asked)
   end
 
+  # Each client has an answer to a request that it sent after the block. Returns the longest time
+  # that a request took which was answered since the block began: the silence that a client sees.
+  def longest
+    began = Eventually.monotonic
+    yield
+    wait_for_all("answers")
+    answers.select { |answer| answer.answered > began }.map(&:latency).max
+  end
+
   # Waits until the answer to a new request fits.
   def wait_for(what, within: 60, &fits)
     seen = @answers.map(&:size)
