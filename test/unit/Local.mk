@@ -39,6 +39,8 @@ endif
     %D%/ClockTest.cpp \
     %D%/CommandTableTest.cpp \
     %D%/ConfinementTest.cpp \
+    %D%/ControlOrdersTest.cpp \
+    %D%/ControlServiceTest.cpp \
     %D%/DeadlinesTest.cpp \
     %D%/DemandTest.cpp \
     %D%/DescriptorCloserTest.cpp \

@@ -1,0 +1,247 @@
+#include "agent/ControlOrders.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <unistd.h>
+
+#include <array>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/Exceptions.h"
+#include "control/ControlVerbs.h"
+#include "shm/SharedMemory.h"
+#include "support/Eventually.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+/** Who may order what of the agent, and what any bytes in an order do. */
+class ControlOrdersTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(ControlOrdersTest);
+    CPPUNIT_TEST(testRootMayOrderEverything);
+    CPPUNIT_TEST(testAnOwnerMayOrderWhatConcernsTheOwnApplicationAndNoOther);
+    CPPUNIT_TEST(testAStrangerLearnsNothingFromARefusal);
+    CPPUNIT_TEST(testAChildOfHttpdMayAskForTheStatusOnly);
+    CPPUNIT_TEST(testPausesHaveLimits);
+    CPPUNIT_TEST(testRandomOrdersOfOthersChangeNothing);
+    CPPUNIT_TEST(testRandomOrdersOfRootLeaveAPoolThatServes);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr uid_t OWNER = 10001;
+    static constexpr uid_t OTHER_OWNER = 10002;
+    static constexpr uid_t STRANGER = 10003;
+    static constexpr const char *BLOG = "/srv/blog (production)";
+    static constexpr const char *SHOP = "/srv/shop (production)";
+
+    const Asker root_{0, false};
+    const Asker owner_{OWNER, false};
+    const Asker stranger_{STRANGER, false};
+    const Asker httpd_{0, true};
+    AppUsers users_;
+    InstanceFacts facts_{{[] { return std::vector<InstanceFacts::Instance>(); },
+                          [](const InstanceFacts::Instance &) { return std::optional<ProcessMemory>(); }}};
+    std::unique_ptr<ControlOrders> orders_;
+    unsigned logsReopened_ = 0;
+    unsigned drainsKept_ = 0;
+
+    using Words = std::vector<std::string>;
+
+    /** @return the text of a refusal; empty: it is done */
+    std::string refusal(const Asker &asker, const Words &words) {
+        try {
+            const Frame answer = orders_->answer(asker, Frame(FrameType::ORDER, words));
+            CPPUNIT_ASSERT(answer.type == FrameType::ORDER_DONE);
+            CPPUNIT_ASSERT(!answer.encode().empty());
+            return "";
+        } catch (const IOException &error) {
+            return error.what();
+        }
+    }
+    ServerStatus status(const Asker &asker, const std::string &app = "") {
+        Frame answer = orders_->answer(asker, Frame(FrameType::ORDER, {ControlVerb::STATUS, app}));
+        const auto size = static_cast<std::size_t>(answer.number(0));
+        std::string text(size, '\0');
+        const SharedMemory memory = SharedMemory::adopt(answer.takeDescriptor(0), size);
+        memory.read(text.data(), size, 0);
+        return statusFromJson(text);
+    }
+    /** All that concern one application. */
+    static std::vector<Words> about(const std::string &app) {
+        return {{ControlVerb::THREADS, app, "1"}, {ControlVerb::THREADS, app, "0"}, {ControlVerb::PAUSE, app, "60"},
+                {ControlVerb::RESUME, app},       {ControlVerb::DRAIN, app, "1"},   {ControlVerb::DRAIN, app, "0"},
+                {ControlVerb::RESTART, app}};
+    }
+    static std::vector<Words> aboutTheServer() {
+        return {{ControlVerb::DRAIN, "", "1"}, {ControlVerb::DRAIN, "", "0"}, {ControlVerb::REOPEN_LOGS}};
+    }
+    std::uint64_t version() const {
+        return group().version;
+    }
+    static std::string withoutName(std::string text, const std::string &name) {
+        const std::size_t at = text.find(name);
+        return at == std::string::npos ? text : text.erase(at, name.size());
+    }
+    Words random(std::mt19937 &chance) {
+        static const std::vector<std::string> verbs{
+            ControlVerb::STATUS,  ControlVerb::THREADS, ControlVerb::REPORT,
+            ControlVerb::RESTART, ControlVerb::DETACH,  ControlVerb::DRAIN,
+            ControlVerb::PAUSE,   ControlVerb::RESUME,  ControlVerb::REOPEN_LOGS};
+        static const std::vector<std::string> values{BLOG,
+                                                     SHOP,
+                                                     "",
+                                                     "0",
+                                                     "1",
+                                                     "60",
+                                                     "3600",
+                                                     "3601",
+                                                     "-1",
+                                                     "18446744073709551615",
+                                                     "99999999999999999999",
+                                                     "x",
+                                                     std::string("\0", 1),
+                                                     "\xff\xfe\n",
+                                                     std::string(5000, 'a'),
+                                                     std::to_string(::getpid()),
+                                                     ControlVerb::WITH_REQUESTS,
+                                                     ControlVerb::FIGURES};
+        constexpr unsigned MOST_WORDS = 4;
+        Words words;
+        if (chance() % 16 != 0) {
+            words.push_back(verbs[chance() % verbs.size()]);
+        }
+        for (unsigned left = chance() % MOST_WORDS; left > 0; left--) {
+            std::string word = values[chance() % values.size()];
+            if (chance() % 8 == 0 && !word.empty()) {
+                word[chance() % word.size()] = static_cast<char>(chance());
+            }
+            words.push_back(word);
+        }
+        return words;
+    }
+
+public:
+    void setUp() override {
+        PoolContract::setUp();
+        for (const char *root : {"/srv/blog", "/srv/shop"}) {
+            get(app(root)).reset();
+        }
+        users_.note(BLOG, RunAs{"alice", "alice", OWNER, OWNER, ""});
+        users_.note(SHOP, RunAs{"bob", "bob", OTHER_OWNER, OTHER_OWNER, ""});
+        orders_ = std::make_unique<ControlOrders>(
+            ControlOrders::Parts{.pool = *pool_,
+                                 .users = users_,
+                                 .facts = facts_,
+                                 .reopenLogs = [this] { logsReopened_++; },
+                                 .server = [] { return ServerStatus(); },
+                                 .warmingUp = [] { return false; },
+                                 .keepDrains = [this](const std::string &) { drainsKept_++; }},
+            "");
+    }
+    void tearDown() override {
+        orders_.reset();
+        PoolContract::tearDown();
+    }
+
+    void testRootMayOrderEverything() {
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, status(root_).apps.size());
+        for (const Words &words : about(BLOG)) {
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(words[0], std::string(), refusal(root_, words));
+        }
+        for (const Words &words : aboutTheServer()) {
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(words[0], std::string(), refusal(root_, words));
+        }
+        CPPUNIT_ASSERT_EQUAL(1U, logsReopened_);
+        CPPUNIT_ASSERT_EQUAL(4U, drainsKept_);
+    }
+
+    void testAnOwnerMayOrderWhatConcernsTheOwnApplicationAndNoOther() {
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, status(owner_).apps.size());
+        CPPUNIT_ASSERT_EQUAL(std::string(BLOG), status(owner_).apps[0].name);
+        CPPUNIT_ASSERT(status(owner_, SHOP).apps.empty());
+        for (const Words &words : about(BLOG)) {
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(words[0], std::string(), refusal(owner_, words));
+        }
+        for (const Words &words : about(SHOP)) {
+            CPPUNIT_ASSERT_MESSAGE(words[0], !refusal(owner_, words).empty());
+        }
+        for (const Words &words : aboutTheServer()) {
+            CPPUNIT_ASSERT_MESSAGE(words[0], !refusal(owner_, words).empty());
+        }
+        CPPUNIT_ASSERT_EQUAL(0U, logsReopened_);
+    }
+
+    void testAStrangerLearnsNothingFromARefusal() {
+        CPPUNIT_ASSERT(status(stranger_).apps.empty());
+        CPPUNIT_ASSERT(status(stranger_, BLOG).apps.empty());
+        const std::string missing = "/none";
+        const auto there = about(BLOG);
+        const auto none = about(missing);
+        for (std::size_t i = 0; i < there.size(); i++) {
+            const std::string text = refusal(stranger_, there[i]);
+            CPPUNIT_ASSERT_MESSAGE(there[i][0], !text.empty());
+            CPPUNIT_ASSERT_EQUAL(withoutName(refusal(stranger_, none[i]), missing), withoutName(text, BLOG));
+        }
+    }
+
+    void testAChildOfHttpdMayAskForTheStatusOnly() {
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, status(httpd_).apps.size());
+        for (const Words &words : about(BLOG)) {
+            CPPUNIT_ASSERT_EQUAL(std::string("a child of httpd may ask for the status only"), refusal(httpd_, words));
+        }
+        for (const Words &words : aboutTheServer()) {
+            CPPUNIT_ASSERT_MESSAGE(words[0], !refusal(httpd_, words).empty());
+        }
+    }
+
+    void testPausesHaveLimits() {
+        for (const char *seconds : {"0", "3601", "18446744073709551615"}) {
+            CPPUNIT_ASSERT_MESSAGE(seconds, !refusal(root_, {ControlVerb::PAUSE, BLOG, seconds}).empty());
+        }
+        CPPUNIT_ASSERT_EQUAL(0.0, status(root_, BLOG).apps[0].queue.pausedFor);
+        CPPUNIT_ASSERT_EQUAL(std::string(), refusal(root_, {ControlVerb::PAUSE, BLOG, "3600"}));
+        CPPUNIT_ASSERT(status(root_, BLOG).apps[0].queue.pausedFor > 0);
+    }
+
+    void testRandomOrdersOfOthersChangeNothing() {
+        constexpr unsigned ORDERS = 3000;
+        std::mt19937 chance(1);
+        const std::uint64_t before = version();
+        for (unsigned i = 0; i < ORDERS; i++) {
+            const Words words = random(chance);
+            const bool asks = !words.empty() && words[0] == ControlVerb::STATUS;
+            for (const Asker &asker : {stranger_, httpd_}) {
+                const std::string text = refusal(asker, words);
+                CPPUNIT_ASSERT_MESSAGE(words.empty() ? "" : words[0], asks || !text.empty());
+            }
+        }
+        CPPUNIT_ASSERT_EQUAL(before, version());
+        CPPUNIT_ASSERT_EQUAL(0U, drainsKept_ + logsReopened_);
+        CPPUNIT_ASSERT_EQUAL(0.0, status(root_, BLOG).apps[0].queue.pausedFor);
+        CPPUNIT_ASSERT(status(stranger_).apps.empty());
+    }
+
+    void testRandomOrdersOfRootLeaveAPoolThatServes() {
+        constexpr unsigned ORDERS = 1000;
+        std::mt19937 chance(2);
+        for (unsigned i = 0; i < ORDERS; i++) {
+            refusal(root_, random(chance));
+        }
+        for (const char *name : {BLOG, SHOP}) {
+            refusal(root_, {ControlVerb::RESUME, name});
+        }
+        CPPUNIT_ASSERT(eventually([this] { return status(root_).apps.size() == 2; }));
+        for (const char *root : {"/srv/blog", "/srv/shop"}) {
+            get(app(root)).reset();
+        }
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ControlOrdersTest);
+
+}  // namespace Passenger

@@ -1,0 +1,213 @@
+#include "agent/ControlService.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <list>
+#include <string>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "io/FrameSocket.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+/** What one asker may cost, and that it stops nobody. */
+class ControlServiceTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(ControlServiceTest);
+    CPPUNIT_TEST(testAnAskerIsAnswered);
+    CPPUNIT_TEST(testTheOldestOfTooManyConnectionsEnds);
+    CPPUNIT_TEST(testAConnectionOfRootOutlivesThoseOfOthers);
+    CPPUNIT_TEST(testTheOldestOfTooManyConnectionsOfAUserEndsAndNoOther);
+    CPPUNIT_TEST(testAUserGetsTwentyAnswersASecondAtMost);
+    CPPUNIT_TEST(testAnAskerThatDoesNotReadLosesItsConnection);
+    CPPUNIT_TEST(testAnAskerThatSendsDescriptorsLosesItsConnection);
+    CPPUNIT_TEST(testARefusalIsAnAnswer);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr std::chrono::seconds PATIENCE{30};
+    static constexpr uid_t SOMEBODY = 12345;
+
+    std::atomic<unsigned> answered_{0};
+    std::string lastAsker_;
+    ControlService service_{
+        {[this](const Asker &asker, const Frame &order) { return answer(asker, order); }, [] {}, 1h}};
+    sockaddr_un address_{};
+    socklen_t addressSize_ = 0;
+
+    /** The order's fields come back, behind who has asked. */
+    Frame answer(const Asker &asker, const Frame &order) {
+        answered_++;
+        if (order.field(0) == "refuse") {
+            throw IOException("not today");
+        }
+        Frame frame(FrameType::ORDER_DONE, {asker.isHttpd ? "httpd" : std::to_string(asker.uid)});
+        frame.fields.insert(frame.fields.end(), order.fields.begin(), order.fields.end());
+        return frame;
+    }
+
+    /** A socket without a file: the kernel chooses an abstract name. */
+    void listen() {
+        FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        address_.sun_family = AF_UNIX;
+        CPPUNIT_ASSERT_EQUAL(0, ::bind(socket.get(), reinterpret_cast<sockaddr *>(&address_), sizeof(sa_family_t)));
+        addressSize_ = sizeof address_;
+        CPPUNIT_ASSERT_EQUAL(0, ::getsockname(socket.get(), reinterpret_cast<sockaddr *>(&address_), &addressSize_));
+        CPPUNIT_ASSERT_EQUAL(0, ::listen(socket.get(), SOMAXCONN));
+        service_.listen(std::move(socket));
+    }
+    FrameSocket connected() const {
+        FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        CPPUNIT_ASSERT_EQUAL(0, ::connect(socket.get(), reinterpret_cast<const sockaddr *>(&address_), addressSize_));
+        return FrameSocket(std::move(socket));
+    }
+    /** Of another user than root. The user of this thread changes meanwhile, and of no other. */
+    FrameSocket connectedAsSomebody() const {
+        if (::geteuid() != 0) {
+            return connected();
+        }
+        CPPUNIT_ASSERT_EQUAL(0L, ::syscall(SYS_setresuid, -1, SOMEBODY, -1));
+        FrameSocket socket = connected();
+        CPPUNIT_ASSERT_EQUAL(0L, ::syscall(SYS_setresuid, -1, 0, -1));
+        return socket;
+    }
+    static void send(FrameSocket &socket, const std::string &word) {
+        socket.send(Frame(FrameType::ORDER, {word}), FrameSocket::in(PATIENCE));
+    }
+    /** @return who has asked, as the service sees it */
+    static std::string ask(FrameSocket &socket, const std::string &word = "x") {
+        send(socket, word);
+        const Frame answer = socket.receive(FrameSocket::in(PATIENCE));
+        CPPUNIT_ASSERT(answer.type == FrameType::ORDER_DONE);
+        CPPUNIT_ASSERT_EQUAL(word, answer.field(1));
+        return answer.field(0);
+    }
+    static void expectEnd(FrameSocket &socket) {
+        try {
+            send(socket, "x");
+            socket.receive(FrameSocket::in(PATIENCE));
+        } catch (const EndOfFileException &) {
+            return;
+        } catch (const SystemException &) {
+            return;
+        }
+        CPPUNIT_FAIL("the connection has not ended");
+    }
+    /** A connection of an httpd child that was used. */
+    FrameSocket ofHttpd() {
+        FrameSocket socket(service_.connect());
+        CPPUNIT_ASSERT_EQUAL(std::string("httpd"), ask(socket));
+        return socket;
+    }
+
+public:
+    void setUp() override {
+        listen();
+    }
+
+    void testAnAskerIsAnswered() {
+        FrameSocket socket = connected();
+        CPPUNIT_ASSERT_EQUAL(std::to_string(::geteuid()), ask(socket));
+        FrameSocket other = connectedAsSomebody();
+        CPPUNIT_ASSERT(ask(other) != "0");
+        ofHttpd();
+    }
+
+    void testTheOldestOfTooManyConnectionsEnds() {
+        std::list<FrameSocket> all;
+        for (std::size_t i = 0; i <= ControlService::MOST_CONNECTIONS; i++) {
+            all.push_back(ofHttpd());
+        }
+        expectEnd(all.front());
+        all.pop_front();
+        for (FrameSocket &one : all) {
+            CPPUNIT_ASSERT_EQUAL(std::string("httpd"), ask(one));
+        }
+    }
+
+    void testAConnectionOfRootOutlivesThoseOfOthers() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        FrameSocket root = connected();
+        ask(root);
+        std::list<FrameSocket> others;
+        for (std::size_t i = 0; i < ControlService::MOST_CONNECTIONS; i++) {
+            others.push_back(ofHttpd());
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string("0"), ask(root));
+        expectEnd(others.front());
+        ask(others.back());
+    }
+
+    void testTheOldestOfTooManyConnectionsOfAUserEndsAndNoOther() {
+        FrameSocket httpd = ofHttpd();
+        std::list<FrameSocket> all;
+        for (std::size_t i = 0; i <= ControlService::MOST_OF_A_USER; i++) {
+            all.push_back(connectedAsSomebody());
+            ask(all.back());
+        }
+        expectEnd(all.front());
+        all.pop_front();
+        for (FrameSocket &one : all) {
+            ask(one);
+        }
+        ask(httpd);
+    }
+
+    void testAUserGetsTwentyAnswersASecondAtMost() {
+        constexpr unsigned ORDERS = 11;
+        constexpr auto BETWEEN = 50ms;
+        FrameSocket socket = connectedAsSomebody();
+        const auto begin = std::chrono::steady_clock::now();
+        for (unsigned i = 0; i < ORDERS; i++) {
+            ask(socket);
+        }
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begin >= (ORDERS - 1) * BETWEEN);
+    }
+
+    void testAnAskerThatDoesNotReadLosesItsConnection() {
+        FrameSocket socket = connected();
+        FrameSocket other = ofHttpd();
+        send(socket, "first");
+        send(socket, "second");
+        CPPUNIT_ASSERT_EQUAL(std::string("first"), socket.receive(FrameSocket::in(PATIENCE)).field(1));
+        CPPUNIT_ASSERT_THROW(socket.receive(FrameSocket::in(PATIENCE)), std::exception);
+        ask(other);
+    }
+
+    void testAnAskerThatSendsDescriptorsLosesItsConnection() {
+        FrameSocket socket = connected();
+        ask(socket);
+        const unsigned before = answered_;
+        try {
+            socket.send(Frame(FrameType::ORDER, {"x"}), {STDIN_FILENO}, FrameSocket::in(PATIENCE));
+            expectEnd(socket);
+        } catch (const SystemException &) {
+            // The kernel refuses them.
+        }
+        CPPUNIT_ASSERT_EQUAL(before, answered_.load());
+    }
+
+    void testARefusalIsAnAnswer() {
+        FrameSocket socket = connected();
+        send(socket, "refuse");
+        const Frame answer = socket.receive(FrameSocket::in(PATIENCE));
+        CPPUNIT_ASSERT(answer.type == FrameType::ORDER_REFUSED);
+        CPPUNIT_ASSERT_EQUAL(std::string("not today"), answer.field(0));
+        ask(socket);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ControlServiceTest);
+
+}  // namespace Passenger
