@@ -36,6 +36,7 @@ class DeployTest < IntegrationTest
 
   def test_with_rolling_restarts_no_request_waits_for_the_new_version
     warm("rolling.test")
+    position = server.log.position
     path = fifo
     began = nil
     answers = SteadyLoad.during(client("rolling.test"), threads: 3) do |load|
@@ -52,7 +53,13 @@ class DeployTest < IntegrationTest
     assert_all_answered answers
     waited = answers.select { |answer| answer.asked <= began && answer.body == "slow to start" }
     assert_empty waited, "requests that waited for the new version"
-    server.log.wait_for(/event=deploy\.done app=".*" version=\d+ ms=\d+$/)
+    done, answered = ['deploy\.done app=".*" version=(\d+) ms=(\d+)$',
+                      'deploy\.answered app=".*" version=(\d+) first_request=(\d+)$'].map do |event|
+      line = server.log.wait_for(/event=#{event}/, from: position)
+      line.match(/#{event}/).captures.map(&:to_i)
+    end
+    assert_equal done.first, answered.first, "the version"
+    assert_operator answered.last, :>=, done.last, "milliseconds"
   end
 
   def test_no_request_waits_behind_a_slow_request_of_the_old_version

@@ -18,6 +18,8 @@ class PoolDeployTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolDeployTest);
     CPPUNIT_TEST(testTheOldVersionServesUntilTheNewOneHasBooted);
     CPPUNIT_TEST(testTheOldInstancesDrainOnceTheFirstInstanceOfTheNewVersionServes);
+    CPPUNIT_TEST(testTheFirstAnswerOfTheNewVersionIsLoggedOnce);
+    CPPUNIT_TEST(testTheFirstAnswerIsExpectedForAnHour);
     CPPUNIT_TEST(testTheNewVersionGetsAsManyInstancesAsTheOldVersion);
     CPPUNIT_TEST(testAVersionThatDoesNotBootLeavesTheOldOneServing);
     CPPUNIT_TEST(testIfDeploymentErrorsAreNotResistedRequestsGetThem);
@@ -80,6 +82,36 @@ public:
         session.reset();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(inFolder()).size());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(inFolder())[0].version);
+    }
+
+    void testTheFirstAnswerOfTheNewVersionIsLoggedOnce() {
+        get(inFolder()).reset();
+        pass(5s);
+        restart();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        pass(2s);
+        HeldPtr first = get(inFolder());
+        pass(1s);
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=deploy.answered"));
+        first.reset();
+        pass(10s);
+        CPPUNIT_ASSERT(log_->contains("event=deploy.answered app=\"" + group(inFolder()).name +
+                                      "\" version=2 first_request=3000"));
+        get(inFolder()).reset();
+        pass(60s);
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=deploy.answered"));
+    }
+
+    void testTheFirstAnswerIsExpectedForAnHour() {
+        Options options = inFolder();
+        options.minInstances = 1;
+        get(options).reset();
+        restart();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        advance(2h, 1min);
+        get(options).reset();
+        pass(60s);
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=deploy.answered"));
     }
 
     void testTheNewVersionGetsAsManyInstancesAsTheOldVersion() {

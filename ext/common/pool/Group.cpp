@@ -27,11 +27,13 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       slow_(name_, queue_, instances_),
       preloader_(name_, options_, context.threads, pending_),
       disuse_({context, queue_, instances_, pending_, versions_, preloader_}, context.clock.now()),
+      firstAnswer_(name_, queue_, instances_, versions_),
       starter_({name_, options_, context, queue_, instances_, pending_, versions_, demand_, preloader_}, *this),
       scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, hangs_,
                preloader_, starter_},
-              [this, &timer](std::optional<MonotonicTime> date)
-                  REQUIRES(poolLock) { timer.set(*this, shutDown_ ? date : disuse_.orLook(date)); }) {}
+              [this, &timer](std::optional<MonotonicTime> date) REQUIRES(poolLock) {
+                  timer.set(*this, shutDown_ ? date : disuse_.orLook(firstAnswer_.orLook(date, context_.clock.now())));
+              }) {}
 
 // ----- Requests
 
@@ -78,6 +80,7 @@ void Group::attend(MonotonicTime now) {
     }
     hangs_.killHung(now);
     scaler_.endUnneeded(now);
+    firstAnswer_.look(now);
     failures_.backoff().answered(demand_.lastProgress());
     rescale();
 }

@@ -10,6 +10,7 @@
 #include "pool/ApplicationQueue.h"
 #include "pool/Demand.h"
 #include "pool/Disuse.h"
+#include "pool/FirstAnswer.h"
 #include "pool/GetFailure.h"
 #include "pool/HangWatch.h"
 #include "pool/InstanceStarter.h"
@@ -226,6 +227,7 @@ private:
     SlowRequests slow_ GUARDED_BY(poolLock);
     PreloaderCare preloader_ GUARDED_BY(poolLock);
     Disuse disuse_ GUARDED_BY(poolLock);
+    FirstAnswer firstAnswer_ GUARDED_BY(poolLock);
     InstanceStarter starter_;
     Scaler scaler_ GUARDED_BY(poolLock);
 };

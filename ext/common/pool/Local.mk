@@ -17,6 +17,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/DescriptorStore.h \
     %D%/Disuse.cpp \
     %D%/Disuse.h \
+    %D%/FirstAnswer.cpp \
+    %D%/FirstAnswer.h \
     %D%/FormerClaims.cpp \
     %D%/FormerClaims.h \
     %D%/GetFailure.h \

@@ -19,6 +19,7 @@ void Versions::replace(SpawnerPointer spawner) {
     failure_.reset();
     cancel(std::exchange(spawner_, std::move(spawner)));
     current_ = ++last_;
+    begun_.reset();
 }
 
 QueueGenerationPtr Versions::adopt() {
@@ -26,6 +27,7 @@ QueueGenerationPtr Versions::adopt() {
     deployment_.reset();
     cancel(std::exchange(spawner_, std::move(deployment.spawner)));
     current_ = deployment.version;
+    begun_ = deployment.begun;
     return deployment.queue;
 }
 

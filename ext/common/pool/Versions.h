@@ -65,6 +65,10 @@ public:
     void deploy(SpawnerPointer spawner, QueueGenerationPtr queue, MonotonicTime now);
     /** A new version is the current one at once. */
     void replace(SpawnerPointer spawner);
+    /** When the deployment of the current version began; nothing: it had none. */
+    std::optional<MonotonicTime> deploymentBegun() const noexcept {
+        return begun_;
+    }
     /** The deployment is the current version from now on. @return its queue */
     QueueGenerationPtr adopt();
     /** The new version does not start. @param resists the current one stays; otherwise the new one
@@ -87,6 +91,7 @@ private:
     std::uint64_t last_ = 1;
     SpawnerPointer spawner_;
     std::optional<Deployment> deployment_;
+    std::optional<MonotonicTime> begun_;
     std::optional<GetFailure> failure_;
     /** Those that no thread could be started for yet. */
     std::vector<SpawnerPointer> old_;
