@@ -117,6 +117,18 @@ class CommandJsonTest < IntegrationTest
     end
   end
 
+  def test_the_status_is_told_as_json
+    told = JSON.parse(succeed(STATUS, "--json"))
+    assert_equal apps.map { |one| one["name"] }.sort, (told["apps"].map { |one| one["name"] }).sort
+    [[STATUS, "nobody"], [STATUS, "--nothing"],
+     ["passenger-memory-stats", "--nothing"]].each do |words|
+      output, errors, status = command(*words, "--json")
+      failure = JSON.parse(output)
+      assert_equal [1, 1], [status, failure["status"]]
+      assert_equal "#{words.first}: #{failure['error']}\n", errors
+    end
+  end
+
   def test_a_time_that_is_over_is_a_failure_with_its_status
     path = fifo
     slow = Thread.new { client("blog.test").get("/wait?fifo=#{path}") }

@@ -69,6 +69,7 @@ std::vector<CommandSpec> makeTable() {
            "threads of the instances are (Ruby). server: the agent, as JSON. xml: for monitoring plugins. json: "
            "everything.",
            "pool|requests|server|backtraces|xml|json"},
+          {"json", '\0', Argument::NONE, "", "The same as --show=json.", ""},
           {"no-header", '\0', Argument::NONE, "", "Print no version, date and agent.", ""},
           {"force-colors", '\0', Argument::NONE, "", "Print colours, though stdout is no terminal.", ""},
           {"watch", '\0', Argument::OPTIONAL, "SECONDS", "Repeat, by default each 2 seconds, until Ctrl-C.", ""},

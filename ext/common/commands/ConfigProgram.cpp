@@ -2,15 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
-#include <exception>
 #include <functional>
 #include <map>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "commands/AboutCommand.h"
@@ -23,7 +20,6 @@
 #include "commands/EventForm.h"
 #include "commands/ExplainCommand.h"
 #include "commands/InstallCheck.h"
-#include "commands/JsonResult.h"
 #include "commands/SizingCommand.h"
 #include "commands/SystemMetrics.h"
 #include "commands/Terminal.h"
@@ -89,7 +85,9 @@ bool asksForHelp(const std::vector<std::string> &words) {
     return first == "--help" || first == "-h" || first == "help" || first == "--help-all" || first == "help-all";
 }
 
-int run(std::vector<std::string> words) {
+}  // namespace
+
+int runConfigProgram(std::vector<std::string> words) {
     if (words.empty()) {
         fmt::print(stderr, "{}", programHelpText(PROGRAM));
         return ExitStatus::FAILED;
@@ -110,27 +108,6 @@ int run(std::vector<std::string> words) {
         return ExitStatus::DONE;
     }
     return COMMANDS.at(words.front())(arguments);
-}
-
-}  // namespace
-
-int runConfigProgram(std::vector<std::string> words) {
-    // Also where the command line cannot be parsed.
-    const bool asksForJson = std::find(words.begin(), words.end(), "--json") != words.end();
-    const auto print = [asksForJson](int status, const char *text) {
-        if (asksForJson) {
-            fmt::print("{}", JsonResult::failed(status, text));
-        }
-    };
-    try {
-        return run(std::move(words));
-    } catch (const CommandFailureException &failure) {
-        print(failure.status(), failure.what());
-        throw;
-    } catch (const std::exception &error) {
-        print(ExitStatus::FAILED, error.what());
-        throw;
-    }
 }
 
 }  // namespace Passenger

@@ -2,26 +2,41 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 
 #include "base/StandardDescriptors.h"
 #include "commands/CommandFailure.h"
+#include "commands/JsonResult.h"
 
 namespace Passenger {
 
+namespace {
+
+/** @param json whether stdout gets the failure, too @return the exit status */
+int fail(const char *name, const char *text, int status, bool json) {
+    if (json) {
+        fmt::print("{}", JsonResult::failed(status, text));
+    }
+    std::fflush(stdout);
+    fmt::print(stderr, "{}: {}\n", name, text);
+    return status;
+}
+
+}  // namespace
+
 int runProgram(const char *name, int argc, char **argv, const std::function<int(std::vector<std::string>)> &run) {
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    // Also where the command line cannot be parsed.
+    const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
     try {
         openStandardDescriptors();
-        return run(std::vector<std::string>(argv + 1, argv + argc));
+        return run(words);
     } catch (const CommandFailureException &failure) {
-        std::fflush(stdout);
-        fmt::print(stderr, "{}: {}\n", name, failure.what());
-        return failure.status();
+        return fail(name, failure.what(), failure.status(), json);
     } catch (const std::exception &error) {
-        std::fflush(stdout);
-        fmt::print(stderr, "{}: {}\n", name, error.what());
-        return ExitStatus::FAILED;
+        return fail(name, error.what(), ExitStatus::FAILED, json);
     }
 }
 

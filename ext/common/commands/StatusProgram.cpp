@@ -46,7 +46,9 @@ public:
     explicit StatusQuestion(const Arguments &arguments)
         : arguments_(arguments),
           finder_(arguments),
-          show_(arguments.has("show") ? arguments.value("show") : "pool"),
+          show_(arguments.has("json")   ? "json"
+                : arguments.has("show") ? arguments.value("show")
+                                        : "pool"),
           options_{arguments.has("force-colors") || stdoutIsTerminal(), arguments.has("verbose")} {}
 
     std::string answer() const {
