@@ -2,6 +2,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -180,6 +181,9 @@ public:
         FrameSocket other = ofHttpd();
         send(socket, "first");
         send(socket, "second");
+        // The service has met the second order before this reads the answer to the first.
+        pollfd entry{socket.descriptor().get(), 0, 0};
+        CPPUNIT_ASSERT_EQUAL(1, ::poll(&entry, 1, static_cast<int>(std::chrono::milliseconds(PATIENCE).count())));
         CPPUNIT_ASSERT_EQUAL(std::string("first"), socket.receive(FrameSocket::in(PATIENCE)).field(1));
         CPPUNIT_ASSERT_THROW(socket.receive(FrameSocket::in(PATIENCE)), std::exception);
         ask(other);
