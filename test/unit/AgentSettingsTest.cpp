@@ -37,6 +37,9 @@ public:
         settings.requireSpawnServer = false;
         settings.maxPoolSize = 42;
         settings.maxInstancesPerApp = 5;
+        settings.maxChildConnections = 6;
+        settings.maxChildChannels = 7;
+        settings.maxChildApps = 8;
         settings.poolIdleTime = std::chrono::seconds(0);
         settings.statThrottleRate = std::chrono::seconds(86400);
         settings.logLevel = 7;

@@ -35,6 +35,7 @@ class ChannelRegistryTest : public LeakCheck {
     CPPUNIT_TEST(testTheEndOfASenderRemovesItsChannels);
     CPPUNIT_TEST(testRequestsInTheInFlightTableAreInFlight);
     CPPUNIT_TEST(testAnInFlightTableCannotNameAnotherSendersChannel);
+    CPPUNIT_TEST(testAChannelHasNoRequestOfAnotherApplication);
     CPPUNIT_TEST(testTheChildGetsANotice);
     CPPUNIT_TEST(testARefusalHasItsReport);
     CPPUNIT_TEST(testAnotherGroupCannotSendANotice);
@@ -45,6 +46,7 @@ class ChannelRegistryTest : public LeakCheck {
     CPPUNIT_TEST(testTheChannelsOfAGroupAreCountedOverAllSenders);
     CPPUNIT_TEST(testOneSenderCannotHaveAllChannels);
     CPPUNIT_TEST(testOneSenderCannotKeepAllApplicationsInUse);
+    CPPUNIT_TEST(testLowerLimitsCountForFurtherChannels);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<EventLoop> loop_;
@@ -187,6 +189,13 @@ public:
         CPPUNIT_ASSERT(registry_->inFlight(2).empty());
     }
 
+    void testAChannelHasNoRequestOfAnotherApplication() {
+        addChannel();
+        inFlightTable_->sending(inFlightTable_->allocate(), channel_, Ticket(9), 3, MonotonicTime());
+        CPPUNIT_ASSERT(registry_->inFlight(3).empty());
+        CPPUNIT_ASSERT(registry_->described(3).empty());
+    }
+
     void testTheChildGetsANotice() {
         addChannel();
         registry_->tell(channel_, Ticket(9), 2, MessageType::LOST);
@@ -280,13 +289,14 @@ public:
         const InFlightTable otherTable;
         const std::uint32_t other = addSender(otherTable);
         ChannelId last;
-        for (std::uint32_t i = 0; i < ChannelRegistry::MOST_CHANNELS; i++) {
+        for (std::uint32_t i = 0; i < ChildLimits().channels; i++) {
             last = registry_->add(FileDescriptor(), greedy, 2, ChannelSecret::random());
         }
         const auto refusal =
             thrownBy<IOException>([&] { registry_->add(FileDescriptor(), greedy, 2, ChannelSecret::random()); });
-        CPPUNIT_ASSERT_EQUAL(std::string("the process has 4096 reply channels already; the agent allows no more"),
-                             std::string(refusal.what()));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("the child has 4096 reply channels already; PassengerMaxChildChannels allows no more"),
+            std::string(refusal.what()));
         registry_->add(FileDescriptor(), other, 2, ChannelSecret::random());
         registry_->remove(last, greedy);
         registry_->add(FileDescriptor(), greedy, 2, ChannelSecret::random());
@@ -298,17 +308,34 @@ public:
     void testOneSenderCannotKeepAllApplicationsInUse() {
         const std::uint32_t greedy = addSender(*inFlightTable_);
         ChannelId last;
-        for (std::uint32_t group = 0; group < ChannelRegistry::MOST_GROUPS; group++) {
+        for (std::uint32_t group = 0; group < ChildLimits().apps; group++) {
             CPPUNIT_ASSERT(!registry_->hasChannels(group));
             last = registry_->add(FileDescriptor(), greedy, group, ChannelSecret::random());
             CPPUNIT_ASSERT(registry_->hasChannels(group));
         }
-        CPPUNIT_ASSERT_THROW(
-            registry_->add(FileDescriptor(), greedy, ChannelRegistry::MOST_GROUPS, ChannelSecret::random()),
-            IOException);
+        CPPUNIT_ASSERT_THROW(registry_->add(FileDescriptor(), greedy, ChildLimits().apps, ChannelSecret::random()),
+                             IOException);
         registry_->add(FileDescriptor(), greedy, 0, ChannelSecret::random());
         registry_->remove(last, greedy);
-        registry_->add(FileDescriptor(), greedy, ChannelRegistry::MOST_GROUPS, ChannelSecret::random());
+        registry_->add(FileDescriptor(), greedy, ChildLimits().apps, ChannelSecret::random());
+    }
+
+    void testLowerLimitsCountForFurtherChannels() {
+        const std::uint32_t child = addSender(*inFlightTable_);
+        registry_->add(FileDescriptor(), child, 2, ChannelSecret::random());
+        const ChannelId second = registry_->add(FileDescriptor(), child, 3, ChannelSecret::random());
+        registry_->setLimits({.channels = 1});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, registry_->count(child));
+        CPPUNIT_ASSERT_THROW(registry_->add(FileDescriptor(), child, 2, ChannelSecret::random()), ChildLimitReached);
+        registry_->setLimits({.apps = 1});
+        const auto reached =
+            thrownBy<ChildLimitReached>([&] { registry_->add(FileDescriptor(), child, 4, ChannelSecret::random()); });
+        CPPUNIT_ASSERT(reached.limit() == ChildLimitReached::Limit::APPS);
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("the child has reply channels of 1 applications already; PassengerMaxChildApps allows no more"),
+            std::string(reached.what()));
+        registry_->remove(second, child);
+        registry_->add(FileDescriptor(), child, 2, ChannelSecret::random());
     }
 };
 

@@ -265,7 +265,7 @@ public:
 
     void testAChildHasALimitedNumberOfConnections() {
         std::vector<FrameSocket> sockets;
-        for (unsigned i = 0; i < Children::MOST_CONNECTIONS; i++) {
+        for (unsigned i = 0; i < ChildLimits().connections; i++) {
             sockets.push_back(connect());
             introduce(sockets.back());
         }
@@ -274,9 +274,11 @@ public:
         hello.add(std::uint64_t{LAYOUT_VERSION});
         surplus.send(hello, {inFlightTable_->memory().descriptor().get()}, FrameSocket::in(60s));
         CPPUNIT_ASSERT(ended(surplus));
-        CPPUNIT_ASSERT(log_->contains("event=connection.dropped"));
-        CPPUNIT_ASSERT(log_->contains("the child has 1024 connections already; the agent allows no more"));
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counts_->connectionsDropped.load());
+        CPPUNIT_ASSERT(log_->contains("event=child.limit_reached"));
+        CPPUNIT_ASSERT(
+            log_->contains("the child has 1024 connections already; PassengerMaxChildConnections allows no more"));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counts_->childConnections.load());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, counts_->connectionsDropped.load());
         hangUp(sockets.back());
         sockets.pop_back();
         FrameSocket next = connect();

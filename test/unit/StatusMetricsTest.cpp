@@ -97,21 +97,24 @@ public:
 
     void testEffectsOfLimitsAreTold() {
         ServerStatus status = sampleStatus({});
-        status.connectionsDropped = 1;
-        status.descriptorsRefused = 2;
-        status.logLinesDropped = 3;
-        status.bootsLimited = 4;
+        status.connectionsDropped = 10;
+        status.childConnections = 1;
+        status.childChannels = 2;
+        status.childApps = 3;
+        status.descriptorsRefused = 4;
+        status.logLinesDropped = 5;
+        status.bootsLimited = 6;
         SpoolStatus spool;
-        spool.refused = 5;
-        spool.hijacksRefused = 6;
-        spool.clientsCut = 7;
+        spool.refused = 7;
+        spool.hijacksRefused = 8;
+        spool.clientsCut = 9;
         status.spool = spool;
         // As httpd gets it from the agent; the files are httpd's own.
         ServerStatus told = statusFromJson(toJson(status));
         const std::string text = StatusMetrics::render(told, Format::TEXT);
         unsigned value = 0;
-        for (const char *limit :
-             {"child", "descriptors", "log_lines", "boot_processes", "spool", "hijacked_connections", "slow_clients"}) {
+        for (const char *limit : {"child_connections", "child_channels", "child_apps", "descriptors", "log_lines",
+                                  "boot_processes", "spool", "hijacked_connections", "slow_clients"}) {
             CPPUNIT_ASSERT_MESSAGE(
                 limit, hasText(text, "\npassenger_limit_effects_total{limit=\"" + std::string(limit) + "\"} " +
                                          std::to_string(++value) + "\n"));

@@ -129,6 +129,11 @@ AgentSettings agentSettings(const Settings &settings) {
         static_cast<unsigned>(settings.maxInstancesPerApp.value_or(static_cast<int>(result.maxInstancesPerApp)));
     result.maxAppIdleTime =
         std::chrono::seconds(settings.maxAppIdleTime.value_or(static_cast<int>(result.maxAppIdleTime.count())));
+    result.maxChildConnections =
+        static_cast<unsigned>(settings.maxChildConnections.value_or(static_cast<int>(result.maxChildConnections)));
+    result.maxChildChannels =
+        static_cast<unsigned>(settings.maxChildChannels.value_or(static_cast<int>(result.maxChildChannels)));
+    result.maxChildApps = static_cast<unsigned>(settings.maxChildApps.value_or(static_cast<int>(result.maxChildApps)));
     result.poolIdleTime =
         std::chrono::seconds(settings.poolIdleTime.value_or(static_cast<int>(result.poolIdleTime.count())));
     result.statThrottleRate =

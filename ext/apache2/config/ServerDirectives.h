@@ -70,6 +70,16 @@ inline constexpr std::array SERVER{
               "seconds without an instance and without a request after which the agent forgets an application, such as "
               "an earlier release with PassengerResolveSymlinksInDocumentRoot; its next request makes it known again. "
               "0: never"},
+    Directive{"PassengerMaxChildConnections", Context::GLOBAL, number(&Settings::maxChildConnections, 2, MANY), "1024",
+              "most connections of one httpd child to the agent; it needs two. A further one is closed"},
+    Directive{
+        "PassengerMaxChildChannels", Context::GLOBAL, number(&Settings::maxChildChannels, 1, 4096), "4096",
+        "most reply channels of one httpd child: requests at once, and channels that wait for further ones. Beyond "
+        "them the child loses the connection that asks"},
+    Directive{
+        "PassengerMaxChildApps", Context::GLOBAL, number(&Settings::maxChildApps, 1, 4096), "2048",
+        "most applications of which one httpd child may have reply channels, so that no child keeps the agent from "
+        "forgetting unused applications. Beyond them it loses the connection that asks"},
     Directive{"PassengerStatThrottleRate", Context::GLOBAL, number(&Settings::statThrottleRate, 0, LONG_TIME), "10",
               "most seconds between two checks of restart files; where inotify works, a change is seen at once. 0: 20 "
               "checks a second, without inotify"},

@@ -47,6 +47,9 @@ struct Settings {
     Number maxInstancesPerApp;
     Number poolIdleTime;
     Number maxAppIdleTime;
+    Number maxChildConnections;
+    Number maxChildChannels;
+    Number maxChildApps;
     Number statThrottleRate;
     Flag disableLogPrefix;
     Text fileDescriptorLogFile = nullptr;

@@ -55,6 +55,10 @@ PoolSettings poolSettings(const AgentSettings &settings) {
     return result;
 }
 
+ChildLimits childLimits(const AgentSettings &settings) {
+    return {settings.maxChildConnections, settings.maxChildChannels, settings.maxChildApps};
+}
+
 SpawnManager::Settings spawnSettings(const AgentSettings &settings) {
     return SpawnManager::Settings{
         settings.spawnServerCommand, settings.rubyCommand, settings.user,   settings.agentProgram(),
@@ -108,6 +112,7 @@ public:
 
     void begin(const AgentSettings &settings, FileDescriptor serverSocket) override {
         useSettings(settings);
+        channels_.setLimits(childLimits(settings));
         prepareSpawnDir(settings);
         Rights::ofThisProcess().useGroups(parentOf(::getppid()));
         manager_.emplace(loop_, spawnSettings(settings));
@@ -167,6 +172,7 @@ public:
 
     void update(const AgentSettings &settings) override {
         useSettings(settings);
+        channels_.setLimits(childLimits(settings));
         prepareSpawnDir(settings);
         manager_->configure(spawnSettings(settings));
         pool_->configure(poolSettings(settings));
@@ -305,6 +311,9 @@ private:
         status.descriptorLimit = descriptorLimit();
         status.attachesRefused = attachesRefused_;
         status.connectionsDropped = counts_->connectionsDropped;
+        status.childConnections = counts_->childConnections;
+        status.childChannels = counts_->childChannels;
+        status.childApps = counts_->childApps;
         status.descriptorsRefused = counts_->descriptorsRefused;
         status.logLinesDropped = counts_->logLinesDropped;
         status.bootsLimited = counts_->bootsLimited;

@@ -309,6 +309,9 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("descriptor_limit", value.descriptorLimit);
         visit("attaches_refused", value.attachesRefused);
         visit("connections_dropped", value.connectionsDropped);
+        visit("child_connections_refused", value.childConnections);
+        visit("child_channels_refused", value.childChannels);
+        visit("child_apps_refused", value.childApps);
         visit("descriptors_refused", value.descriptorsRefused);
         visit("log_lines_dropped", value.logLinesDropped);
         visit("boots_limited", value.bootsLimited);

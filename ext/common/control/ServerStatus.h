@@ -271,6 +271,9 @@ struct ServerStatus {
     std::uint64_t attachesRefused = 0;
     /** As LimitCounts. */
     std::uint64_t connectionsDropped = 0;
+    std::uint64_t childConnections = 0;
+    std::uint64_t childChannels = 0;
+    std::uint64_t childApps = 0;
     std::uint64_t descriptorsRefused = 0;
     std::uint64_t logLinesDropped = 0;
     std::uint64_t bootsLimited = 0;

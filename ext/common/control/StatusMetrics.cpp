@@ -197,13 +197,19 @@ constexpr std::array FAMILIES{
     Family{"passenger_attaches_refused", Type::COUNTER, "", "",
            "Applications that an httpd child asked for and that httpd's configuration does not allow.",
            [](Server server, Samples &to) { to.add(server.attachesRefused); }},
+    Family{"passenger_child_errors", Type::COUNTER, "", "",
+           "Connections of httpd children that the agent ended, since a child sent what it may not.",
+           [](Server server, Samples &to) { to.add(server.connectionsDropped); }},
     Family{"passenger_limit_effects", Type::COUNTER, "", "limit",
-           "How often a limit had an effect: connections of httpd children that were ended (child), requests for a "
-           "descriptor (descriptors), lines missing in the log (log_lines), starts that had all processes "
+           "How often a limit had an effect: what one httpd child wanted beyond PassengerMaxChildConnections "
+           "(child_connections), PassengerMaxChildChannels (child_channels), PassengerMaxChildApps (child_apps); "
+           "requests for a descriptor (descriptors), lines missing in the log (log_lines), starts that had all processes "
            "(boot_processes); since httpd's start, files that might not grow (spool), connections that might not be "
            "taken over (hijacked_connections), slow clients that were cut off (slow_clients).",
            [](Server server, Samples &to) {
-               to.add(server.connectionsDropped, {{"limit", "child"}});
+               to.add(server.childConnections, {{"limit", "child_connections"}});
+               to.add(server.childChannels, {{"limit", "child_channels"}});
+               to.add(server.childApps, {{"limit", "child_apps"}});
                to.add(server.descriptorsRefused, {{"limit", "descriptors"}});
                to.add(server.logLinesDropped, {{"limit", "log_lines"}});
                to.add(server.bootsLimited, {{"limit", "boot_processes"}});

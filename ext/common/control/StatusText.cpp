@@ -112,6 +112,9 @@ std::string statusAsText(const ServerStatus &status) {
     lines.add("DescriptorLimit", status.descriptorLimit);
     lines.add("AttachesRefused", status.attachesRefused);
     lines.add("ConnectionsDropped", status.connectionsDropped);
+    lines.add("ChildConnectionsRefused", status.childConnections);
+    lines.add("ChildChannelsRefused", status.childChannels);
+    lines.add("ChildAppsRefused", status.childApps);
     lines.add("DescriptorsRefused", status.descriptorsRefused);
     lines.add("LogLinesDropped", status.logLinesDropped);
     lines.add("BootsLimited", status.bootsLimited);

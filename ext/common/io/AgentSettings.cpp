@@ -131,6 +131,9 @@ Map AgentSettings::toMap() const {
         {"log_level", std::to_string(logLevel)},
         {"log_prefix", logPrefix ? "1" : "0"},
         {"max_app_idle_time", std::to_string(maxAppIdleTime.count())},
+        {"max_child_apps", std::to_string(maxChildApps)},
+        {"max_child_channels", std::to_string(maxChildChannels)},
+        {"max_child_connections", std::to_string(maxChildConnections)},
         {"max_instances_per_app", std::to_string(maxInstancesPerApp)},
         {"max_pool_size", std::to_string(maxPoolSize)},
         {"on_event", onEvent},
@@ -167,6 +170,9 @@ AgentSettings AgentSettings::fromMap(const Map &map) {
     readNumber(map, "log_level", settings.logLevel);
     read(map, "log_prefix", settings.logPrefix);
     read(map, "max_app_idle_time", settings.maxAppIdleTime);
+    readNumber(map, "max_child_apps", settings.maxChildApps);
+    readNumber(map, "max_child_channels", settings.maxChildChannels);
+    readNumber(map, "max_child_connections", settings.maxChildConnections);
     readNumber(map, "max_instances_per_app", settings.maxInstancesPerApp);
     readNumber(map, "max_pool_size", settings.maxPoolSize);
     read(map, "on_event", settings.onEvent);

@@ -47,6 +47,10 @@ struct AgentSettings {
     unsigned maxInstancesPerApp = 0;
     std::chrono::seconds poolIdleTime{300};
     std::chrono::seconds maxAppIdleTime{3600};
+    /** What one child of httpd can have, as ChildLimits. */
+    unsigned maxChildConnections = 1024;
+    unsigned maxChildChannels = 4096;
+    unsigned maxChildApps = 2048;
     std::chrono::seconds statThrottleRate{10};
     int logLevel = 3;
     /** A command for /bin/sh that is run at some events. Empty: none. */

@@ -30,6 +30,16 @@ std::uint32_t ChannelRegistry::childSlots() const {
     return senders_.empty() ? 0 : senders_.rbegin()->first + 1;
 }
 
+void ChannelRegistry::setLimits(const ChildLimits &limits) {
+    const LockGuard guard(mutex_);
+    limits_ = limits;
+}
+
+ChildLimits ChannelRegistry::limits() const {
+    const LockGuard guard(mutex_);
+    return limits_;
+}
+
 std::uint32_t ChannelRegistry::addSender(InFlightReader inFlightTable) {
     const LockGuard guard(mutex_);
     std::uint32_t slot = 0;
@@ -67,14 +77,12 @@ ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSl
                                const ChannelSecret &secret) {
     const LockGuard guard(mutex_);
     const auto sender = senders_.find(childSlot);
-    if (sender != senders_.end() && sender->second.channels == MOST_CHANNELS) {
-        throw IOException("the process has " + std::to_string(MOST_CHANNELS) +
-                          " reply channels already; the agent allows no more");
+    if (sender != senders_.end() && sender->second.channels >= limits_.channels) {
+        throw ChildLimitReached(ChildLimitReached::Limit::CHANNELS, limits_.channels);
     }
-    if (sender != senders_.end() && sender->second.byGroup.size() == MOST_GROUPS &&
+    if (sender != senders_.end() && sender->second.byGroup.size() >= limits_.apps &&
         !sender->second.byGroup.contains(groupSlot)) {
-        throw IOException("the process has reply channels of " + std::to_string(MOST_GROUPS) +
-                          " applications already; the agent allows no more");
+        throw ChildLimitReached(ChildLimitReached::Limit::APPS, limits_.apps);
     }
     std::uint16_t slot;
     if (unusedSlots_ < SenderMemoryLayout::SLOTS) {
@@ -167,7 +175,7 @@ std::vector<InFlightEntry> ChannelRegistry::inFlight(std::uint32_t groupSlot) {
     for (const auto &[slot, sender] : senders_) {
         if (sender.inFlightTable) {
             for (const InFlightEntry &entry : sender.inFlightTable.inFlight(groupSlot)) {
-                if (isOf(slot, entry.channel)) {
+                if (isOf(slot, entry.channel, groupSlot)) {
                     all.push_back(entry);
                 }
             }
@@ -182,7 +190,7 @@ std::vector<DescribedRequest> ChannelRegistry::described(std::uint32_t groupSlot
     for (const auto &[slot, sender] : senders_) {
         if (sender.inFlightTable) {
             for (DescribedRequest &request : sender.inFlightTable.described(groupSlot)) {
-                if (isOf(slot, request.entry.channel)) {
+                if (isOf(slot, request.entry.channel, groupSlot)) {
                     all.push_back(std::move(request));
                 }
             }
@@ -191,10 +199,11 @@ std::vector<DescribedRequest> ChannelRegistry::described(std::uint32_t groupSlot
     return all;
 }
 
-/** A sender's table has no authority over channels of other senders. */
-bool ChannelRegistry::isOf(std::uint32_t childSlot, std::uint64_t channel) const {
+/** A sender's table has no authority over channels of other senders. And with one channel a sender
+ *  cannot have requests of all applications. */
+bool ChannelRegistry::isOf(std::uint32_t childSlot, std::uint64_t channel, std::uint32_t groupSlot) const {
     const auto found = channels_.find(ChannelId(channel));
-    return found != channels_.end() && found->second.childSlot == childSlot;
+    return found != channels_.end() && found->second.childSlot == childSlot && found->second.groupSlot == groupSlot;
 }
 
 bool ChannelRegistry::tell(ChannelId channel, Ticket ticket, std::uint32_t groupSlot, MessageType type,

@@ -15,6 +15,7 @@
 #include "io/ChannelSecret.h"
 #include "loop/EventLoop.h"
 #include "loop/Timer.h"
+#include "pool/ChildLimits.h"
 #include "shm/GenerationTable.h"
 #include "shm/InFlightReader.h"
 #include "shm/Layouts.h"
@@ -30,17 +31,15 @@ namespace Passenger {
  */
 class ChannelRegistry {
 public:
-    /** Of one sender: each channel has an entry in its in-flight table. */
-    static constexpr std::uint32_t MOST_CHANNELS = InFlightLayout::ENTRIES;
-    /** Applications of which one sender may have channels: it cannot keep all slots in use. */
-    static constexpr std::uint32_t MOST_GROUPS = GenerationLayout::GROUPS / 2;
-
     explicit ChannelRegistry(EventLoop &loop);
 
     GenerationTable &generations() noexcept {
         return generations_;
     }
     std::uint32_t childSlots() const EXCLUDES(mutex_);
+    /** What a sender has beyond lower limits stays. */
+    void setLimits(const ChildLimits &limits) EXCLUDES(mutex_);
+    ChildLimits limits() const EXCLUDES(mutex_);
 
     /** A process that sends requests. @return its slot. @throws IOException when there are 4,096 */
     std::uint32_t addSender(InFlightReader inFlightTable) EXCLUDES(mutex_);
@@ -50,7 +49,7 @@ public:
     /**
      * A channel of this sender for this Group. Its id was never used.
      * @param secret messages to the channel's child begin with it
-     * @throws IOException when there are 65,535, or the sender has as many as it may
+     * @throws ChildLimitReached; IOException when there are 65,535
      */
     ChannelId add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot,
                   const ChannelSecret &secret) EXCLUDES(mutex_);
@@ -102,13 +101,14 @@ private:
         MessageHeader header;
         std::string payload;
     };
-    bool isOf(std::uint32_t childSlot, std::uint64_t channel) const REQUIRES(mutex_);
+    bool isOf(std::uint32_t childSlot, std::uint64_t channel, std::uint32_t groupSlot) const REQUIRES(mutex_);
     bool deliver(const Notice &notice) REQUIRES(mutex_);
     void retry() EXCLUDES(mutex_);
     void forget(std::unordered_map<ChannelId, Channel>::iterator channel) REQUIRES(mutex_);
 
     mutable Mutex mutex_{Locks::CHANNEL_REGISTRY};
     GenerationTable generations_;
+    ChildLimits limits_ GUARDED_BY(mutex_);
     std::map<std::uint32_t, Sender> senders_ GUARDED_BY(mutex_);
     std::unordered_map<ChannelId, Channel> channels_ GUARDED_BY(mutex_);
     /** Mark slots that may be given out, the longest unused first. */

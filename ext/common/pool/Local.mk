@@ -8,6 +8,7 @@ libpassenger_pool_la_SOURCES = \
     %D%/BackgroundThreads.cpp \
     %D%/BackgroundThreads.h \
     %D%/CellRange.h \
+    %D%/ChildLimits.h \
     %D%/ChannelRegistry.cpp \
     %D%/ChannelRegistry.h \
     %D%/CpuLoad.h \

@@ -1,7 +1,5 @@
 #include "server/Children.h"
 
-#include <string>
-
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "log/Log.h"
@@ -40,9 +38,8 @@ std::uint32_t Children::introduce(pid_t pid, FileDescriptor inFlightTable) {
 
 void Children::opened(pid_t pid) {
     Child &child = children_.at(pid);
-    if (child.connections == MOST_CONNECTIONS) {
-        throw IOException("the child has " + std::to_string(MOST_CONNECTIONS) +
-                          " connections already; the agent allows no more");
+    if (const unsigned most = pool_.channels().limits().connections; child.connections >= most) {
+        throw ChildLimitReached(ChildLimitReached::Limit::CONNECTIONS, most);
     }
     child.connections++;
 }

@@ -22,9 +22,6 @@ namespace Passenger {
  */
 class Children {
 public:
-    /** Connections of one child. It needs two, which its threads share (PoolClient). */
-    static constexpr unsigned MOST_CONNECTIONS = 1024;
-
     Children(EventLoop &loop, Pool &pool) : loop_(loop), pool_(pool) {}
     ~Children();
 
@@ -35,7 +32,7 @@ public:
      * @throws SystemException (the process has ended), ProtocolException (invalid in-flight table)
      */
     std::uint32_t introduce(pid_t pid, FileDescriptor inFlightTable) REQUIRES(EventLoop::role);
-    /** A connection of this process begins. @throws IOException (it has MOST_CONNECTIONS) */
+    /** A connection of this process begins. @throws ChildLimitReached */
     void opened(pid_t pid) REQUIRES(EventLoop::role);
     /** One has ended. @param slot the child's, which may have ended before */
     void closed(pid_t pid, std::uint32_t slot) REQUIRES(EventLoop::role);

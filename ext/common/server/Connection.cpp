@@ -65,6 +65,8 @@ void Connection::readable() {
         return;
     } catch (const EndOfFileException &) {
         // The child has closed the connection or ended.
+    } catch (const ChildLimitReached &reached) {
+        complainOfLimit(reached);
     } catch (const SystemException &error) {
         if (error.error() == EMFILE) {
             endInShortage();
@@ -87,6 +89,26 @@ void Connection::complain(const std::exception &error) {
     }
     if (context_.complaints.allows(SystemClock::instance().now())) {
         Log::warn("event=connection.dropped pid={} error=\"{}\"", pid_, error.what());
+    }
+}
+
+void Connection::complainOfLimit(const ChildLimitReached &reached) {
+    switch (reached.limit()) {
+        case ChildLimitReached::Limit::CONNECTIONS:
+            context_.counts.childConnections++;
+            break;
+        case ChildLimitReached::Limit::CHANNELS:
+            context_.counts.childChannels++;
+            break;
+        case ChildLimitReached::Limit::APPS:
+            context_.counts.childApps++;
+            break;
+    }
+    if (context_.limitLines.allows(SystemClock::instance().now())) {
+        Log::warn(
+            "event=child.limit_reached pid={} directive={} limit={} reason=\"{}\" consequence=\"the connection is "
+            "closed\"",
+            pid_, reached.directive(), reached.most(), reached.what());
     }
 }
 

@@ -37,6 +37,8 @@ struct ConnectionContext {
     LimitCounts &counts;
     /** Limits log lines about errors of children. */
     LogLimit complaints{};
+    /** The same about ChildLimits. */
+    LogLimit limitLines{};
 };
 
 /**
@@ -62,6 +64,7 @@ public:
 private:
     void readable() REQUIRES(EventLoop::role);
     void complain(const std::exception &error) REQUIRES(EventLoop::role);
+    void complainOfLimit(const ChildLimitReached &reached) REQUIRES(EventLoop::role);
     void handle(Frame frame) REQUIRES(EventLoop::role);
     void hello(Frame frame) REQUIRES(EventLoop::role);
     void attach(const Frame &frame) REQUIRES(EventLoop::role);

@@ -146,7 +146,7 @@ void PoolServer::dropUnknown() {
     }
     std::erase_if(unknown_, [](const Connection *connection) { return connection->introduced(); });
     while (unknown_.size() > MOST_UNKNOWN) {
-        counts_->connectionsDropped++;
+        counts_->childConnections++;
         if (context_.complaints.allows(SystemClock::instance().now())) {
             Log::warn("event=connection.dropped error=\"{} connections have sent no HELLO\"", MOST_UNKNOWN);
         }
