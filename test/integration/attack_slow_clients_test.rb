@@ -50,7 +50,7 @@ class AttackSlowClientsTest < IntegrationTest
     assert_status 200, client("other.test").get("/hello")
     # An answer or two may still find room in the files.
     eventually("the cut of most") { spool.fetch("clients_cut") > THREADS }
-    assert_operator spool.fetch("refused"), :>, 0
+    assert_operator spool.fetch("app_refused"), :>, 0
     @clients.each(&:close)
     eventually("room for a client that reads") do
       client("attacker.test").get("/flood?bytes=#{ANSWER}").body.bytesize == ANSWER

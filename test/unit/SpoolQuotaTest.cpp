@@ -236,6 +236,14 @@ public:
     void testEffectsOfLimitsAreCountedOverAllChildren() {
         limit({.all = {}, .app = MB, .free = {}});
         CPPUNIT_ASSERT_EQUAL(std::string(APP), take("a", 2 * MB));
+        limit({.all = MB, .app = {}, .free = {}});
+        for (int i = 0; i < 2; i++) {
+            CPPUNIT_ASSERT_EQUAL(std::string(ALL), take("a", 2 * MB));
+        }
+        limit({.all = 0, .app = 0, .free = 900'000 * MB});
+        for (int i = 0; i < 3; i++) {
+            CPPUNIT_ASSERT_EQUAL(std::string(FREE), take("a", 2 * MB));
+        }
         quota_->count(SpoolLedger::Effect::HIJACK_REFUSED);
         quota_->count(SpoolLedger::Effect::CLIENT_CUT);
         // As a child that ends, and the next one.
@@ -245,7 +253,9 @@ public:
         limit({.all = {}, .app = MB, .free = {}});
         quota_->count(SpoolLedger::Effect::CLIENT_CUT);
         const std::optional<SpoolQuota::Use> use = quota_->use();
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, use->refused);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, use->appRefused);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, use->refused);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, use->diskRefused);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, use->hijacksRefused);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, use->clientsCut);
     }

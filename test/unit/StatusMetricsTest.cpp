@@ -97,7 +97,7 @@ public:
 
     void testEffectsOfLimitsAreTold() {
         ServerStatus status = sampleStatus({});
-        status.connectionsDropped = 10;
+        status.connectionsDropped = 20;
         status.childConnections = 1;
         status.childChannels = 2;
         status.childApps = 3;
@@ -106,15 +106,18 @@ public:
         status.bootsLimited = 6;
         SpoolStatus spool;
         spool.refused = 7;
-        spool.hijacksRefused = 8;
-        spool.clientsCut = 9;
+        spool.appRefused = 8;
+        spool.diskRefused = 9;
+        spool.hijacksRefused = 10;
+        spool.clientsCut = 11;
         status.spool = spool;
         // As httpd gets it from the agent; the files are httpd's own.
         ServerStatus told = statusFromJson(toJson(status));
         const std::string text = StatusMetrics::render(told, Format::TEXT);
         unsigned value = 0;
-        for (const char *limit : {"child_connections", "child_channels", "child_apps", "descriptors", "log_lines",
-                                  "boot_processes", "spool", "hijacked_connections", "slow_clients"}) {
+        for (const char *limit :
+             {"child_connections", "child_channels", "child_apps", "descriptors", "log_lines", "boot_processes",
+              "spool", "spool_app", "spool_disk", "hijacked_connections", "slow_clients"}) {
             CPPUNIT_ASSERT_MESSAGE(
                 limit, hasText(text, "\npassenger_limit_effects_total{limit=\"" + std::string(limit) + "\"} " +
                                          std::to_string(++value) + "\n"));

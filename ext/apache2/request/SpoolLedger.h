@@ -30,8 +30,9 @@ public:
     /** Keeps applications from choosing names whose keys are the same. */
     using Secret = std::array<unsigned char, 16>;
 
-    /** Of limits of httpd, counted for the status. */
-    enum class Effect { FILE_REFUSED, HIJACK_REFUSED, CLIENT_CUT };
+    /** Of limits of httpd, counted for the status. Their numbers are places in the memory.
+     *  FILE_REFUSED: the files of all applications may not grow. */
+    enum class Effect { FILE_REFUSED, HIJACK_REFUSED, CLIENT_CUT, FILE_OF_APP_REFUSED, FILE_ON_FULL_DISK_REFUSED };
 
     struct Sums {
         std::uint64_t all = 0;

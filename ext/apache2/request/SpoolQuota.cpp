@@ -49,7 +49,7 @@ void SpoolQuota::take(std::uint64_t app, std::uint64_t bytes) {
         }
         parts_.ledger->subtract(app, bytes);
         if (!maySweep() || !parts_.ledger->dropDead()) {
-            count(SpoolLedger::Effect::FILE_REFUSED);
+            count(found->effect);
             throw SpoolQuotaExceeded(found->reason, found->directive);
         }
     }
@@ -81,6 +81,8 @@ std::optional<SpoolQuota::Use> SpoolQuota::use() {
                space ? less(space->available, bytes) : 0,
                space ? reserveOf(*space) : 0,
                parts_.ledger->counted(SpoolLedger::Effect::FILE_REFUSED),
+               parts_.ledger->counted(SpoolLedger::Effect::FILE_OF_APP_REFUSED),
+               parts_.ledger->counted(SpoolLedger::Effect::FILE_ON_FULL_DISK_REFUSED),
                parts_.ledger->counted(SpoolLedger::Effect::HIJACK_REFUSED),
                parts_.ledger->counted(SpoolLedger::Effect::CLIENT_CUT)};
 }
@@ -108,27 +110,29 @@ std::uint64_t SpoolQuota::roomIn(const std::optional<Space> &space) const noexce
 /** @param sums with the bytes that are to be added, `added` */
 std::optional<SpoolQuota::Excess> SpoolQuota::excess(const SpoolLedger::Sums &sums, std::uint64_t added) {
     const std::optional<Space> space = spaceWithout(less(sums.all, added));
-    const auto beyond = [&](const char *directive, const std::string &whose, std::uint64_t has,
+    using Effect = SpoolLedger::Effect;
+    const auto beyond = [&](const char *directive, Effect effect, const std::string &whose, std::uint64_t has,
                             const std::string &most) {
-        return Excess{directive, whose + " files in " + folder_ + " have " + megabytes(less(has, added)) + ", " + most +
-                                     " (" + directive + ")"};
+        return Excess{directive, effect,
+                      whose + " files in " + folder_ + " have " + megabytes(less(has, added)) + ", " + most + " (" +
+                          directive + ")"};
     };
     if (space) {
         const std::uint64_t floor = reserveOf(*space);
         if (floor > 0 && less(space->available, sums.all) < floor) {
-            return beyond("PassengerMinDataBufferFreeSpace", "all applications'", sums.all,
-                          "and " + megabytes(floor) + " of the disk are to stay free");
+            return beyond("PassengerMinDataBufferFreeSpace", Effect::FILE_ON_FULL_DISK_REFUSED, "all applications'",
+                          sums.all, "and " + megabytes(floor) + " of the disk are to stay free");
         }
     }
     const std::uint64_t all = limitOf(space);
     if (all > 0 && sums.all > all) {
-        return beyond("PassengerMaxDataBufferSize", "all applications'", sums.all,
+        return beyond("PassengerMaxDataBufferSize", Effect::FILE_REFUSED, "all applications'", sums.all,
                       "the most that they may have are " + megabytes(all));
     }
     // Without a limit of its own, an application leaves to others as much as it has of the room.
     const std::uint64_t room = roomIn(space);
     if (limits_.app ? *limits_.app > 0 && sums.app > *limits_.app : room > 0 && sums.app > less(room, sums.all)) {
-        return beyond("PassengerMaxDataBufferSizePerApp", "the application's", sums.app,
+        return beyond("PassengerMaxDataBufferSizePerApp", Effect::FILE_OF_APP_REFUSED, "the application's", sums.app,
                       "the most that they may have are " +
                           megabytes(limits_.app ? *limits_.app : less(room, sums.all - sums.app) / 2));
     }

@@ -62,8 +62,11 @@ public:
         std::uint64_t available;
         /** The part of `available` that stays free. */
         std::uint64_t reserve;
-        /** Not bytes: how often take() has refused, and count() was called. */
+        /** Not bytes: how often take() has refused, by the limit of all files, of the
+         *  application's, of free space; and count() was called. */
         std::uint64_t refused = 0;
+        std::uint64_t appRefused = 0;
+        std::uint64_t diskRefused = 0;
         std::uint64_t hijacksRefused = 0;
         std::uint64_t clientsCut = 0;
     };
@@ -108,6 +111,7 @@ private:
     /** A limit that the sums exceed. */
     struct Excess {
         const char *directive;
+        SpoolLedger::Effect effect;
         std::string reason;
     };
     std::uint64_t reserveOf(const Space &space) const noexcept;

@@ -261,6 +261,8 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("available", value.available);
         visit("reserve", value.reserve);
         visit("refused", value.refused);
+        visit("app_refused", value.appRefused);
+        visit("disk_refused", value.diskRefused);
         visit("hijacks_refused", value.hijacksRefused);
         visit("clients_cut", value.clientsCut);
     } else if constexpr (std::is_same_v<Type, AppStatus>) {

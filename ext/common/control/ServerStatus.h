@@ -241,9 +241,12 @@ struct SpoolStatus {
     /** Free on the disk, and the part of it that stays free. */
     std::uint64_t available = 0;
     std::uint64_t reserve = 0;
-    /** Since httpd's start, not bytes: files that might not grow, connections that applications
-     *  might not take over, slow clients whose connections were cut. */
+    /** Since httpd's start, not bytes: files that might not grow since those of all applications
+     *  had too much, since the application's had, since the disk had too little room; connections
+     *  that applications might not take over; slow clients whose connections were cut. */
     std::uint64_t refused = 0;
+    std::uint64_t appRefused = 0;
+    std::uint64_t diskRefused = 0;
     std::uint64_t hijacksRefused = 0;
     std::uint64_t clientsCut = 0;
 };

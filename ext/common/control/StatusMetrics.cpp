@@ -204,8 +204,9 @@ constexpr std::array FAMILIES{
            "How often a limit had an effect: what one httpd child wanted beyond PassengerMaxChildConnections "
            "(child_connections), PassengerMaxChildChannels (child_channels), PassengerMaxChildApps (child_apps); "
            "requests for a descriptor (descriptors), lines missing in the log (log_lines), starts that had all processes "
-           "(boot_processes); since httpd's start, files that might not grow (spool), connections that might not be "
-           "taken over (hijacked_connections), slow clients that were cut off (slow_clients).",
+           "(boot_processes); since httpd's start, files that might not grow by PassengerMaxDataBufferSize (spool), "
+           "PassengerMaxDataBufferSizePerApp (spool_app), PassengerMinDataBufferFreeSpace (spool_disk), "
+           "connections that might not be taken over (hijacked_connections), slow clients that were cut off (slow_clients).",
            [](Server server, Samples &to) {
                to.add(server.childConnections, {{"limit", "child_connections"}});
                to.add(server.childChannels, {{"limit", "child_channels"}});
@@ -215,6 +216,8 @@ constexpr std::array FAMILIES{
                to.add(server.bootsLimited, {{"limit", "boot_processes"}});
                if (server.spool) {
                    to.add(server.spool->refused, {{"limit", "spool"}});
+                   to.add(server.spool->appRefused, {{"limit", "spool_app"}});
+                   to.add(server.spool->diskRefused, {{"limit", "spool_disk"}});
                    to.add(server.spool->hijacksRefused, {{"limit", "hijacked_connections"}});
                    to.add(server.spool->clientsCut, {{"limit", "slow_clients"}});
                }

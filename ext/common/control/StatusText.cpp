@@ -131,6 +131,8 @@ std::string statusAsText(const ServerStatus &status) {
         lines.add("SpoolBytesAvailable", status.spool->available);
         lines.add("SpoolBytesReserve", status.spool->reserve);
         lines.add("SpoolRefused", status.spool->refused);
+        lines.add("SpoolAppRefused", status.spool->appRefused);
+        lines.add("SpoolDiskRefused", status.spool->diskRefused);
         lines.add("HijacksRefused", status.spool->hijacksRefused);
         lines.add("SlowClientsCut", status.spool->clientsCut);
     }
