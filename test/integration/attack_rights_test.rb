@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/control_client"
 require_relative "support/made_users"
 require_relative "support/unharmed"
 require_relative "support/torture/hostile_child"
@@ -122,6 +123,30 @@ class AttackRightsTest < IntegrationTest
     assert_equal ["#{attacker.uid}-#{attacker.gid}"], traces.map { |name| name[/\d+-\d+/] }.uniq
   end
 
+  def test_a_refusal_is_logged_once_and_counted_each_time
+    folder = evil("again")
+    @child.close
+    @child = nil
+    # A server of its own: for a while the log takes no further line about children.
+    with_server(server.configuration) do |other|
+      assert_status 200, other.client("victim.test").get("/hello")
+      with_child_of(other) do |child|
+        before = refused(other)
+        [{ "user" => "games" }, { "group" => "shadow" }, { "user" => "games" }].each do |options|
+          10.times { ask(folder, options, child) }
+        end
+        # A status may be a little old.
+        eventually("the count") { refused(other) - before == 30 }
+        assert_equal 2, lines_of_refusals(other).size, lines_of_refusals(other).join
+        other.graceful
+        eventually("a line after the reload") do
+          ask(folder, { "user" => "games" }, child)
+          lines_of_refusals(other).size == 3
+        end
+      end
+    end
+  end
+
   def test_the_limit_of_log_lines_is_not_lifted
     assert_refused("no PassengerMaxLogLinesPerSecond 0", "max_log_lines" => "0")
   end
@@ -177,6 +202,14 @@ class AttackRightsTest < IntegrationTest
   def many_values
     lines = Array.new(400) { |number| "SetEnv MANY_#{number} #{"x" * 4000}\n" }
     "<Location /never>\n#{lines.join}</Location>\n"
+  end
+
+  def refused(server)
+    ControlClient.in(File.join(server.folder, "run")).status.fetch("attaches_refused")
+  end
+
+  def lines_of_refusals(server)
+    server.log.text.lines.grep(/event=attach\.refused/)
   end
 
   def victim

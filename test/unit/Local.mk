@@ -22,6 +22,7 @@ endif
     %D%/ApplicationPoolServerTest.cpp \
     %D%/ApplicationQueueTest.cpp \
     %D%/ArgumentsTest.cpp \
+    %D%/AttachRefusalsTest.cpp \
     %D%/BackgroundThreadsTest.cpp \
     %D%/BackoffTest.cpp \
     %D%/BalancerWeightTest.cpp \

@@ -179,6 +179,7 @@ public:
         restarts_->setInterval(settings.statThrottleRate);
         factory_->useGrants(settings.grants);
         factory_->reopenOutputFiles(settings.appFiles);
+        server_->configurationChanged();
         services_->use(settings, "reload");
     }
 

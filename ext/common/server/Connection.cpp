@@ -200,7 +200,7 @@ void Connection::attach(const Frame &frame) {
     child();
     Options options = Options::fromMap(frame.map(1));
     if (const auto reason = context_.complete(options)) {
-        if (context_.complaints.allows(SystemClock::instance().now())) {
+        if (context_.attachRefusals.isToLog(options.groupName(), *reason, SystemClock::instance().now())) {
             Log::warn("event=attach.refused pid={} app=\"{}\" reason=\"{}\"", pid_, options.groupName(), *reason);
         }
         refuse(500, *reason);

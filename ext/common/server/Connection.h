@@ -14,6 +14,7 @@
 #include "loop/DescriptorWatcher.h"
 #include "loop/EventLoop.h"
 #include "pool/Pool.h"
+#include "server/AttachRefusals.h"
 #include "server/Children.h"
 #include "server/DescriptorReserve.h"
 
@@ -39,6 +40,7 @@ struct ConnectionContext {
     LogLimit complaints{};
     /** The same about ChildLimits. */
     LogLimit limitLines{};
+    AttachRefusals attachRefusals{};
 };
 
 /**

@@ -1,6 +1,8 @@
 # Keep sorted, one file a line.
 noinst_LTLIBRARIES += libpassenger_server.la
 libpassenger_server_la_SOURCES = \
+    %D%/AttachRefusals.cpp \
+    %D%/AttachRefusals.h \
     %D%/Children.cpp \
     %D%/Children.h \
     %D%/Connection.cpp \

@@ -72,6 +72,10 @@ PoolServer::~PoolServer() {
     });
 }
 
+void PoolServer::configurationChanged() {
+    loop_.runSync([this] { context_.attachRefusals.forget(); });
+}
+
 /**
  * Each byte requests a connection. Any child may have sent the byte, and any child may receive the
  * socket.

@@ -39,6 +39,9 @@ public:
     PoolServer(const PoolServer &) = delete;
     PoolServer &operator=(const PoolServer &) = delete;
 
+    /** What was refused to children is logged once more. Outside the loop's thread. */
+    void configurationChanged();
+
 private:
     void accept() REQUIRES(EventLoop::role);
     void acceptOne() REQUIRES(EventLoop::role);
