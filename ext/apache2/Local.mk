@@ -50,6 +50,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/agent/AgentIdentity.h \
     %D%/agent/AgentKeeper.cpp \
     %D%/agent/AgentKeeper.h \
+    %D%/agent/AgentUser.cpp \
+    %D%/agent/AgentUser.h \
     %D%/agent/ChannelTrimmer.cpp \
     %D%/agent/ChannelTrimmer.h \
     %D%/agent/PipedLog.cpp \

@@ -260,7 +260,7 @@ private:
 
     FrameSocket connectPool() {
         DescriptorPair pair = makeStreamPair();
-        watchdog_.send(Frame(FrameType::RIGHTS_SOCKET), {pair.second.get()}, FrameSocket::in(LIMIT));
+        watchdog_.send(Frame(FrameType::RIGHTS_SOCKET, {"63170"}), {pair.second.get()}, FrameSocket::in(LIMIT));
         return FrameSocket(std::move(pair.first));
     }
 

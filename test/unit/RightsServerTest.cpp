@@ -76,6 +76,7 @@ class RightsServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAGroupThatTheUserIsNotInIsRefused);
     CPPUNIT_TEST(testAUserThatTheApplicationDoesNotHaveGetsNoSpawnServer);
     CPPUNIT_TEST(testAnApplicationOutsideTheConfigurationGetsNoUser);
+    CPPUNIT_TEST(testNothingIsStartedAsTheAgentsUser);
     CPPUNIT_TEST(testAUrlThatTheConfigurationDoesNotNameIsRefused);
     CPPUNIT_TEST(testTheCommandOfAnEventIsTheConfigurationsAndHasOnlyItsVariables);
     CPPUNIT_TEST(testFactsAboutAProcessOfRootAreRefused);
@@ -154,6 +155,21 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, answer.fields.size());
         CPPUNIT_ASSERT(answer.fields[0].find("httpd's configuration has no PassengerUser \"daemon\"") !=
                        std::string::npos);
+    }
+
+    void testNothingIsStartedAsTheAgentsUser() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        const std::vector<std::string> question{
+            RightsVerb::USER_OF, "app_root", "/tmp", "startup_file", "", "ruby", ""};
+        CPPUNIT_ASSERT_EQUAL(std::string("nobody"), ask(question).field(0));
+        server_.useAgentUser(NOBODY);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, ask(question).fields.size());
+        CPPUNIT_ASSERT(ask(question).field(0).find("user \"nobody\" is the agent's") != std::string::npos);
+        // The default user is nobody, too.
+        assertRefused({RightsVerb::START_PRE_START, "http://127.0.0.1/a"}, "user \"nobody\" is the agent's");
+        assertRefused({RightsVerb::START_SPAWN_SERVER, "nobody", "nogroup"}, "user \"nobody\" is the agent's");
     }
 
     void testAUrlThatTheConfigurationDoesNotNameIsRefused() {

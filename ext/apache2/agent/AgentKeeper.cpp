@@ -15,6 +15,7 @@ extern "C" {
 }
 
 #include "apache2/agent/AgentIdentity.h"
+#include "apache2/agent/AgentUser.h"
 #include "apache2/agent/PipedLog.h"
 #include "apache2/config/ConfigManifest.h"
 #include "apache2/config/Directives.h"
@@ -213,7 +214,7 @@ bool mayTryAgain(const LeftAgent &keep) {
 
 }  // namespace
 
-int AgentKeeper::checkConfiguration(apr_pool_t * /*temporary*/, server_rec *server) {
+int AgentKeeper::checkConfiguration(apr_pool_t *temporary, server_rec *server) {
     const Settings &settings = Settings::of(server);
     if (settings.foreignRoot != nullptr) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, server,
@@ -230,6 +231,10 @@ int AgentKeeper::checkConfiguration(apr_pool_t * /*temporary*/, server_rec *serv
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, errno, server,
                      "PassengerRoot \"%s\" is not the folder of mod_passenger's files: %s cannot be used",
                      settings.rootOrDefault(), missing);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (const std::string refusal = agentUserRefusal(settings, temporary); !refusal.empty()) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, server, "%s", refusal.c_str());
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return OK;

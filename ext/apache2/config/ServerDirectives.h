@@ -18,9 +18,11 @@ inline constexpr std::array SERVER{
     Directive{"PassengerUserSwitching", Context::GLOBAL, flag(&Settings::userSwitching), "On",
               "each application runs as its own user, which needs httpd to be started by root. Off: all of them run as "
               "PassengerDefaultUser"},
-    Directive{"PassengerAgentUser", Context::GLOBAL, text(&Settings::agentUser), "a number that nobody has",
-              "user of the agent's pool process, if root starts httpd. Another program that runs as this user can "
-              "disturb the agent: so the default is a number from 61184 to 65519 that no account and no process has"},
+    Directive{
+        "PassengerAgentUser", Context::GLOBAL, text(&Settings::agentUser), "a number that nobody has",
+        "user of the agent's pool process, if root starts httpd. Another program that runs as this user can "
+        "disturb the agent: so it is neither httpd's user nor that of an application, and the default is a number from "
+        "61184 to 65519 that no account and no process has"},
     Directive{"PassengerSeccomp", Context::GLOBAL, choice(&Settings::seccomp, SECCOMP_MODES), "on",
               "what happens to system calls that processes of the agent should not need (SECURITY.md). on: the kernel "
               "refuses them. log: the kernel logs them, and refuses nothing. off: nothing"},

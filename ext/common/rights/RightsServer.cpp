@@ -75,6 +75,13 @@ void checkIsApplications(pid_t pid, pid_t agent) {
     }
 }
 
+std::string isAgents(const std::string &user) {
+    return fmt::format(
+        "the user \"{}\" is the agent's, and processes of one user can signal each other: set PassengerAgentUser to a "
+        "user that nothing else runs as, or remove it",
+        user);
+}
+
 /** The pid of such a process. @throws IOException */
 pid_t applicationsPid(const FileDescriptor &pidFd, pid_t agent) {
     const pid_t pid = ProcessLineage::pidOf(pidFd);
@@ -165,7 +172,11 @@ tl::expected<RunAs, std::string> RightsServer::resolve(Options options) {
         options.defaultGroup = settings_.defaultGroup;
         options.userSwitching = settings_.userSwitching;
     }
-    return own_.userOf(options, resolver_, !hasOneUser());
+    auto runAs = own_.userOf(options, resolver_, !hasOneUser());
+    if (runAs && runAs->switches() && agentUser_ == runAs->uid) {
+        return tl::unexpected(isAgents(runAs->user));
+    }
+    return runAs;
 }
 
 Frame RightsServer::userOf(const Frame &request) {
@@ -206,7 +217,7 @@ Frame RightsServer::startSpawnServer(Frame &request) {
                             runAs->group, server.user, server.group));
         }
     }
-    refuseRoot(server.user);
+    refuseUser(server.user);
     const FileDescriptor control = request.takeDescriptor(0);
     const FileDescriptor output = request.takeDescriptor(1);
     server.control = control.get();
@@ -224,6 +235,7 @@ Frame RightsServer::startPreStart(Frame &request) {
             throw IOException(fmt::format("PassengerPreStart does not name \"{}\"", url));
         }
     }
+    refuseUser(helper.user);
     const FileDescriptor output = request.takeDescriptor(0);
     helper.output = output.get();
     return withHelper(own_.start(helper));
@@ -242,16 +254,20 @@ Frame RightsServer::startEventCommand(Frame &request) {
             throw IOException(fmt::format("the command of PassengerOnEvent gets no variable \"{}\"", variable));
         }
     }
-    refuseRoot(start.user);
+    refuseUser(start.user);
     const FileDescriptor output = request.takeDescriptor(0);
     start.output = output.get();
     return withHelper(own_.start(start));
 }
 
-void RightsServer::refuseRoot(const std::string &name) {
+/** @throws IOException for root, the agent's user, and one that does not exist */
+void RightsServer::refuseUser(const std::string &name) {
     const auto user = database_.userNamed(name);
     if (!user || user->uid == ROOT) {
         throw IOException(fmt::format("user \"{}\" {}", name, user ? "is root" : "does not exist"));
+    }
+    if (agentUser_ == user->uid) {
+        throw IOException(isAgents(name));
     }
 }
 

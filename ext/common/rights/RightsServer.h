@@ -1,6 +1,9 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +38,10 @@ public:
     static std::vector<std::string> verbs();
 
     void configure(AgentSettings settings);
+    /** The pool process's user: nothing else is started as this one. */
+    void useAgentUser(uid_t user) noexcept {
+        agentUser_ = user;
+    }
     /**
      * Answers one RIGHTS_REQUEST.
      * @param agent the anchor: the ancestor of all processes that requests may be about
@@ -62,7 +69,7 @@ private:
     Frame startSpawnServer(Frame &request);
     Frame startPreStart(Frame &request);
     Frame startEventCommand(Frame &request);
-    void refuseRoot(const std::string &user);
+    void refuseUser(const std::string &name);
     Frame place(Frame &request, pid_t agent);
     Frame endBoot(Frame &request, pid_t agent);
     Frame tasks(const Frame &request);
@@ -84,6 +91,7 @@ private:
     void checkGroup(const UserDatabase::User &user, gid_t group) const;
 
     AgentSettings settings_;
+    std::optional<uid_t> agentUser_;
     Rights &own_;
     const SystemUserDatabase database_;
     const SystemFileOwners owners_{database_};

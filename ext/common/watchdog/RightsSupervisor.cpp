@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <exception>
+#include <string>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -75,12 +76,12 @@ bool RightsSupervisor::send(const Frame &frame, const std::vector<int> &attached
     return false;
 }
 
-FileDescriptor RightsSupervisor::connectPool() {
+FileDescriptor RightsSupervisor::connectPool(uid_t user) {
     if (!process_) {
         return FileDescriptor();
     }
     DescriptorPair pair = makeStreamPair();
-    send(Frame(FrameType::RIGHTS_SOCKET), {pair.second.get()});
+    send(Frame(FrameType::RIGHTS_SOCKET, {std::to_string(user)}), {pair.second.get()});
     return std::move(pair.first);
 }
 

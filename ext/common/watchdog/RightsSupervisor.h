@@ -33,9 +33,10 @@ public:
     void start();
     /**
      * Connects a pool process: the rights process serves it from now on, and no other.
+     * @param user the pool process's
      * @return the pool process's end; none while no rights process runs
      */
-    FileDescriptor connectPool();
+    FileDescriptor connectPool(uid_t user);
     /** Called when the child with this pid has ended and is not reaped. @return whether it was the
      *  rights process */
     bool reap(pid_t pid);

@@ -294,8 +294,8 @@ void Watchdog::startRights(const std::vector<std::string> &fields) {
     rights_.emplace(program_, SystemClock::instance());
     rights_->setSettings(fields);
     rights_->start();
-    pool_.useRights(
-        {DynamicUser::choose(settings.agentUser), text(settings.seccomp), [this] { return rights_->connectPool(); }});
+    const FileRights user = DynamicUser::choose(settings.agentUser);
+    pool_.useRights({user, text(settings.seccomp), [this, uid = user.uid] { return rights_->connectPool(uid); }});
 }
 
 void Watchdog::poolIsReady(const Frame &ready) {

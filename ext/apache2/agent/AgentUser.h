@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include "apache2/config/Settings.h"
+
+namespace Passenger {
+
+/**
+ * Why PassengerAgentUser cannot name this user, with the remedy; empty: it can, or root does not
+ * start httpd. A name that does not exist is for the agent to refuse. Processes of one user can
+ * signal each other: so httpd's children, or applications, could end the agent. Of httpd's parent
+ * alone, when the configuration has been read.
+ */
+std::string agentUserRefusal(const Settings &settings, apr_pool_t *temporary);
+
+}  // namespace Passenger
