@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/control_client"
 require_relative "support/made_users"
 require_relative "support/unharmed"
 
@@ -53,6 +54,8 @@ class AttackGroupsTest < IntegrationTest
       assert_status 502, client("attacker.test").get("/hog")
     end
     eventually("the next instance") { client("attacker.test").get("/").code == "200" }
+    assert_operator counters.fetch("memory_kills"), :>, 0
+    server.log.wait_for(/event=cgroups\.limit_reached app="#{attacker} .*PassengerMemoryMax/)
   end
 
   def test_a_fork_bomb_stays_within_its_group
@@ -60,5 +63,18 @@ class AttackGroupsTest < IntegrationTest
       answer = client("attacker.test").get("/bomb")
       assert_operator answer.body.to_i, :<=, TASKS
     end
+    assert_operator counters.fetch("tasks_refused"), :>, 0
+    server.log.wait_for(/event=cgroups\.limit_reached app="#{attacker} .*PassengerTasksMax/)
+  end
+
+  private
+
+  def attacker
+    server.configuration.sites.first.root
+  end
+
+  def counters
+    status = ControlClient.in(File.join(server.folder, "run")).status
+    status["apps"].find { |app| app["root"] == attacker }.fetch("counters")
   end
 end

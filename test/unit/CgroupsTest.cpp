@@ -31,6 +31,7 @@ class CgroupsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testLimitsAreWrittenInTheKernelsUnits);
     CPPUNIT_TEST(testALimitThatIsTakenBackIsLifted);
     CPPUNIT_TEST(testALimitWithoutItsControllerIsAProblemThatNamesBoth);
+    CPPUNIT_TEST(testTheEffectsOfLimitsAreRead);
     CPPUNIT_TEST(testOnlyTheFoldersOfDeadAgentsAreRemoved);
     CPPUNIT_TEST(testAProcessEndsWithItsGroupAndItsChildrenToo);
     CPPUNIT_TEST(testGroupsOfEarlierPoolProcessesEndAlone);
@@ -97,6 +98,16 @@ public:
         for (const char *part : {"PassengerTasksMax", "\"pids\"", "Delegate=yes"}) {
             CPPUNIT_ASSERT_MESSAGE(problems[0], problems[0].find(part) != std::string::npos);
         }
+    }
+
+    void testTheEffectsOfLimitsAreRead() {
+        Cgroups groups(place_, ::getpid());
+        const std::string path = groups.pathOf(groups.make("blog", 1, 2));
+        CPPUNIT_ASSERT(CgroupEvents() == Cgroups::eventsIn(path));
+        // As Linux 6.18 has them (cgroup-v2, memory.events and pids.events).
+        std::ofstream(path + "/memory.events") << "low 1\nhigh 2\nmax 3\noom 4\noom_kill 5\noom_group_kill 6\n";
+        std::ofstream(path + "/pids.events") << "max 7\n";
+        CPPUNIT_ASSERT((CgroupEvents{5, 3, 7}) == Cgroups::eventsIn(path));
     }
 
     void testOnlyTheFoldersOfDeadAgentsAreRemoved() {

@@ -16,6 +16,7 @@ endif
     %D%/AppCheckTest.cpp \
     %D%/AppCommandTest.cpp \
     %D%/AppFileTest.cpp \
+    %D%/AppGroupTest.cpp \
     %D%/AppOrderTest.cpp \
     %D%/AppUsersTest.cpp \
     %D%/ApplicationPoolContractTest.cpp \

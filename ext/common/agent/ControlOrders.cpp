@@ -198,6 +198,10 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
         status.points = known.history.points(now, whole ? QUARTER : HOUR);
     }
     status.draining = allDrain_ || draining_.contains(group.name);
+    const CgroupEvents limited = parts_.groupEvents(group.name);
+    status.counters.memoryKills = limited.memoryKills;
+    status.counters.memoryReached = limited.memoryReached;
+    status.counters.tasksRefused = limited.tasksRefused;
     if (const auto user = parts_.users.of(group.name)) {
         status.user = user->user;
         status.uid = user->switches() ? user->uid : ::geteuid();

@@ -36,6 +36,8 @@ public:
         /** As whom an application was last started. */
         AppUsers &users;
         InstanceFacts &facts;
+        /** What limits of control groups have done to an application. Never blocks. */
+        std::function<CgroupEvents(const std::string &app)> groupEvents;
         /** Opens the agent's log file and the applications' anew. May block.
          *  @throws IOException: the agent's could not be opened */
         std::function<void()> reopenLogs;

@@ -111,6 +111,7 @@ public:
     }
 
     void begin(const AgentSettings &settings, FileDescriptor serverSocket) override {
+        agentKills_ = settings.agentKills;
         useSettings(settings);
         channels_.setLimits(childLimits(settings));
         prepareSpawnDir(settings);
@@ -148,6 +149,7 @@ public:
             ControlOrders::Parts{.pool = *pool_,
                                  .users = factory_->appUsers(),
                                  .facts = *facts_,
+                                 .groupEvents = [this](const std::string &app) { return factory_->groupEventsOf(app); },
                                  .reopenLogs = [this] { reopenLogs(); },
                                  .server = [this] { return serverStatus(); },
                                  .warmingUp = [this] { return warmingUp_.load(); },
@@ -318,6 +320,7 @@ private:
         status.descriptorsRefused = counts_->descriptorsRefused;
         status.logLinesDropped = counts_->logLinesDropped;
         status.bootsLimited = counts_->bootsLimited;
+        status.agentKills = agentKills_;
         return status;
     }
 
@@ -351,6 +354,8 @@ private:
     LogReopening logReopening_;
     const double since_ = secondsSinceEpoch(std::chrono::system_clock::now());
     std::atomic<std::uint64_t> attachesRefused_{0};
+    /** Does not change after begin(). */
+    std::uint64_t agentKills_ = 0;
     /** Until all URLs of PassengerPreStart have been requested once. */
     std::atomic<bool> warmingUp_{false};
     const LimitCountsPtr counts_ = std::make_shared<LimitCounts>();

@@ -63,6 +63,7 @@ inline constexpr LockRank ORPHANS{3, "Orphans::mutex_"};
 inline constexpr LockRank APP_GROUPS{3, "AppGroups::mutex_"};
 inline constexpr LockRank APP_GROUP_PLACING{3, "AppGroup::placing_"};
 inline constexpr LockRank APP_GROUP{4, "AppGroup::mutex_"};
+inline constexpr LockRank GROUP_EVENT_COUNTS{5, "GroupEventCounts::mutex_"};
 inline constexpr LockRank CGROUPS{4, "Cgroups::mutex_"};
 inline constexpr LockRank EVENT_COMMAND{3, "EventCommand::mutex_"};
 inline constexpr LockRank OUTPUT_FILES{3, "OutputFiles::mutex_"};

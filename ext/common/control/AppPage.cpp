@@ -155,6 +155,8 @@ std::string counters(const AppStatus &app) {
     add("Replaced", all.replaced);
     add("Made room", all.evicted);
     add("Ended idle", all.idled);
+    add("Killed for memory", all.memoryKills);
+    add("Processes refused", all.tasksRefused);
     add("Deploys", all.restarts);
     add("Deploys failed", all.deploysFailed);
     add("Reforks", all.reforked);

@@ -239,6 +239,9 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("reforks_failed", value.reforksFailed);
         visit("evicted", value.evicted);
         visit("idled", value.idled);
+        visit("memory_kills", value.memoryKills);
+        visit("memory_reached", value.memoryReached);
+        visit("tasks_refused", value.tasksRefused);
     } else if constexpr (std::is_same_v<Type, RestartStatus>) {
         visit("reason", value.reason);
         visit("age", value.age);
@@ -317,6 +320,7 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("descriptors_refused", value.descriptorsRefused);
         visit("log_lines_dropped", value.logLinesDropped);
         visit("boots_limited", value.bootsLimited);
+        visit("agent_kills", value.agentKills);
         visit("draining", value.draining);
         visit("warming_up", value.warmingUp);
         visit("httpd_workers", value.workers);

@@ -141,6 +141,11 @@ struct CountersStatus {
     std::uint64_t reforksFailed = 0;
     std::uint64_t evicted = 0;
     std::uint64_t idled = 0;
+    /** Of its control group: processes that the kernel has killed at PassengerMemoryMax, how often
+     *  it was at that limit, and what PassengerTasksMax has refused. */
+    std::uint64_t memoryKills = 0;
+    std::uint64_t memoryReached = 0;
+    std::uint64_t tasksRefused = 0;
 };
 
 /** The last restart. */
@@ -280,6 +285,8 @@ struct ServerStatus {
     std::uint64_t descriptorsRefused = 0;
     std::uint64_t logLinesDropped = 0;
     std::uint64_t bootsLimited = 0;
+    /** Pool processes that the watchdog has killed (PassengerAgentTimeout). */
+    std::uint64_t agentKills = 0;
     /** Whether health checks shall send all requests elsewhere. */
     bool draining = false;
     /** Whether the URLs of PassengerPreStart are being requested for the first time since the start

@@ -204,7 +204,8 @@ constexpr std::array FAMILIES{
            "How often a limit had an effect: what one httpd child wanted beyond PassengerMaxChildConnections "
            "(child_connections), PassengerMaxChildChannels (child_channels), PassengerMaxChildApps (child_apps); "
            "requests for a descriptor (descriptors), lines missing in the log (log_lines), starts that had all processes "
-           "(boot_processes); since httpd's start, files that might not grow by PassengerMaxDataBufferSize (spool), "
+           "(boot_processes), applications beyond those that the agent can know (apps), pool processes that the watchdog "
+           "has killed for PassengerAgentTimeout, since its own start (agent_timeout); since httpd's start, files that might not grow by PassengerMaxDataBufferSize (spool), "
            "PassengerMaxDataBufferSizePerApp (spool_app), PassengerMinDataBufferFreeSpace (spool_disk), "
            "connections that might not be taken over (hijacked_connections), slow clients that were cut off (slow_clients).",
            [](Server server, Samples &to) {
@@ -328,6 +329,16 @@ constexpr std::array FAMILIES{
                to.add(app.counters.replaced, {{"reason", "replaced"}});
                to.add(app.counters.evicted, {{"reason", "evicted"}});
                to.add(app.counters.idled, {{"reason", "idle"}});
+           }},
+    Family{"passenger_app_limit_effects", Type::COUNTER, "", "app, limit",
+           "How often a limit of its control group had an effect: processes that the kernel has killed "
+           "(PassengerMemoryMax, memory_kill), times at that limit (memory), processes and threads that the kernel has "
+           "refused (PassengerTasksMax, tasks).",
+           nullptr,
+           [](App app, Samples &to) {
+               to.add(app.counters.memoryKills, {{"limit", "memory_kill"}});
+               to.add(app.counters.memoryReached, {{"limit", "memory"}});
+               to.add(app.counters.tasksRefused, {{"limit", "tasks"}});
            }},
     Family{"passenger_app_reforks", Type::COUNTER, "", "app", "Preloaders that were replaced (PassengerReforkAfter).",
            nullptr, [](App app, Samples &to) { to.add(app.counters.reforked); }},

@@ -72,6 +72,8 @@ void addCounters(Lines &lines, const CountersStatus &counters) {
     lines.add("TotalDeploysFailed", counters.deploysFailed);
     lines.add("TotalDied", counters.died);
     lines.add("TotalReplaced", counters.replaced);
+    lines.add("TotalMemoryKills", counters.memoryKills);
+    lines.add("TotalTasksRefused", counters.tasksRefused);
 }
 
 void addApp(Lines &lines, const AppStatus &app) {
@@ -118,6 +120,7 @@ std::string statusAsText(const ServerStatus &status) {
     lines.add("DescriptorsRefused", status.descriptorsRefused);
     lines.add("LogLinesDropped", status.logLinesDropped);
     lines.add("BootsLimited", status.bootsLimited);
+    lines.add("AgentKills", status.agentKills);
     lines.add("ServerDraining", status.draining);
     lines.add("ServerWarmingUp", status.warmingUp);
     if (status.workers) {

@@ -156,6 +156,7 @@ Map AgentSettings::toMap() const {
 AgentSettings AgentSettings::fromMap(const Map &map) {
     AgentSettings settings;
     read(map, "agent_command", settings.agentCommand);
+    readNumber(map, AGENT_KILLS, settings.agentKills);
     read(map, "agent_timeout", settings.agentTimeout);
     read(map, "agent_user", settings.agentUser);
     read(map, "app_files", settings.appFiles);

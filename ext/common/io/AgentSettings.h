@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
 
@@ -95,6 +96,9 @@ struct AgentSettings {
     /** The number of the update that brought these settings; SETTINGS_DONE has it. Empty: the agent
      *  was started with them. */
     std::string update;
+    /** How many pool processes the watchdog has killed for agentTimeout. Not in toMap(): the
+     *  watchdog adds it when it starts a pool process. */
+    std::uint64_t agentKills = 0;
 
     /** What logFile says beside a path. */
     LogTarget logTarget() const noexcept {
@@ -110,6 +114,8 @@ struct AgentSettings {
     /** The helper of PassengerPreStart, beside the spawn server. */
     std::string preStartScript() const;
 
+    /** The key of agentKills. */
+    static constexpr const char *AGENT_KILLS = "agent_kills";
     /** The form for frames. */
     std::map<std::string, std::string> toMap() const;
     /**

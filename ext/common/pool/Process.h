@@ -101,6 +101,12 @@ public:
     std::chrono::seconds heartbeatTimeout() const noexcept {
         return heartbeatTimeout_;
     }
+    /** As AppGroup::look(). */
+    void lookAtGroup() const noexcept {
+        if (parts_.group) {
+            parts_.group->look();
+        }
+    }
     /** What the next pool process is to know of it. The cells are those in the present claims. */
     InstanceNote note(const std::string &app) const;
     /** Whether it may have watchers. It must not be destroyed under the pool's lock then. */

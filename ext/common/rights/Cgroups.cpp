@@ -279,6 +279,11 @@ bool Cgroups::vacate() const {
     return true;
 }
 
+CgroupEvents Cgroups::eventsIn(const std::string &path) {
+    const std::string memory = contentOf(path + "/memory.events");
+    return {valueOf(memory, "oom_kill"), valueOf(memory, "max"), valueOf(contentOf(path + "/pids.events"), "max")};
+}
+
 void Cgroups::add(const std::string &name, pid_t process) {
     const std::string path = pathOf(name) + "/cgroup.procs";
     if (const int error = writeTo(path, std::to_string(process)); error != 0) {

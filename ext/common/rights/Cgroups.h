@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -20,6 +21,18 @@ struct CgroupLimits {
     unsigned cpuWeight = 0;
     /** Processes and threads. */
     unsigned tasks = 0;
+};
+
+/** How often limits of a group had an effect since it was made. A weight has none that counts. */
+struct CgroupEvents {
+    /** Processes that the kernel has killed at PassengerMemoryMax. */
+    std::uint64_t memoryKills = 0;
+    /** How often the group was at PassengerMemoryMax, and the kernel took pages back or killed. */
+    std::uint64_t memoryReached = 0;
+    /** Processes and threads that PassengerTasksMax has refused. */
+    std::uint64_t tasksRefused = 0;
+
+    friend bool operator==(const CgroupEvents &, const CgroupEvents &) = default;
 };
 
 /**
@@ -64,6 +77,9 @@ public:
     static std::optional<uid_t> userOf(const std::string &name);
     /** Limits a group. @return for each limit that cannot be set: why, with the remedy */
     std::vector<std::string> limit(const std::string &name, const CgroupLimits &limits);
+    /** What limits have done to a group. Zeros: nothing, or the kernel does not tell. Does not need
+     *  root. @param path of the group */
+    static CgroupEvents eventsIn(const std::string &path);
     /** Moves a process into a group. @throws SystemException */
     void add(const std::string &name, pid_t process);
     /** Moves a process out of the groups, to httpd's. @throws SystemException */
@@ -81,10 +97,11 @@ public:
     /** The time after which tidy() has something to do again; nothing: not as it is now. */
     std::optional<std::chrono::milliseconds> untilTidy() const EXCLUDES(mutex_);
 
-private:
     std::string pathOf(const std::string &name) const {
         return folder_ + "/" + name;
     }
+
+private:
     std::string set(const std::string &name, const char *file, const char *directive, const std::string &value);
     std::string enable(const std::string &controller, const char *directive) const;
     int setController(const std::string &group, const std::string &controller) const;

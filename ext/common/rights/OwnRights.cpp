@@ -180,6 +180,7 @@ Placed OwnRights::place(const FileDescriptor &pidFd, const Placement &placement)
     if (placed.group.empty()) {
         placed.group = groups_->make(placement.label, status.st_uid, placement.pool);
     }
+    placed.path = groups_->pathOf(placed.group);
     placed.problems = groups_->limit(placed.group, placement.limits);
     groups_->add(placed.group, pid);
     if (waitPidFd(pidFd, std::chrono::milliseconds(0))) {

@@ -11,7 +11,7 @@ namespace Passenger {
  * started, in the rights process, and in tests. As root, it takes the rights of the named user for
  * the time of a call. Its only state are the groups. The methods believe their arguments.
  */
-class OwnRights final : public Rights {
+class OwnRights : public Rights {
 public:
     bool switchesUsers() const noexcept override;
     tl::expected<RunAs, std::string> userOf(const Options &options, const UserResolver &own, bool canSwitch) override;

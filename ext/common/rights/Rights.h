@@ -94,6 +94,8 @@ struct Placed {
     std::vector<std::string> problems;
     /** RLIMIT_NPROC that the process is to set itself, until endBoot(); 0: none. */
     std::uint64_t taskLimit = 0;
+    /** The group's path, for Cgroups::eventsIn(). */
+    std::string path{};
 };
 
 /** What decides about an application's user: the options without the variables. */

@@ -231,8 +231,8 @@ Placed RightsClient::place(const FileDescriptor &pidFd, const Placement &placeme
     frame.add(std::uint64_t{placement.limits.tasks});
     frame.add(std::uint64_t{placement.bootTasks});
     Frame answer = ask(frame, {pidFd.get()});
-    Placed placed{answer.field(0), {}, answer.number(1)};
-    placed.problems.assign(answer.fields.begin() + 2, answer.fields.end());
+    Placed placed{answer.field(0), {}, answer.number(1), answer.field(2)};
+    placed.problems.assign(answer.fields.begin() + 3, answer.fields.end());
     return placed;
 }
 

@@ -289,6 +289,7 @@ Frame RightsServer::place(Frame &request, pid_t agent) {
     Frame answer = done();
     answer.add(placed.group);
     answer.add(placed.taskLimit);
+    answer.add(placed.path);
     for (const std::string &problem : placed.problems) {
         answer.add(problem);
     }

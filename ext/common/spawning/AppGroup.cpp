@@ -4,6 +4,7 @@
 
 #include <exception>
 
+#include "base/SystemClock.h"
 #include "log/Log.h"
 #include "rights/Rights.h"
 
@@ -15,10 +16,16 @@ std::string lastPart(const std::string &path) {
     return path.substr(path.rfind('/') + 1);
 }
 
+/** A group that is made anew counts from 0. */
+std::uint64_t less(std::uint64_t now, std::uint64_t before) {
+    return now > before ? now - before : 0;
+}
+
 }  // namespace
 
 AppGroup::~AppGroup() {
-    if (const std::string name = this->name(); !name.empty() && !kept_->load()) {
+    look();
+    if (const std::string name = this->name(); !name.empty() && !shared_->kept.load()) {
         Rights::ofThisProcess().endGroup(name);
     }
 }
@@ -26,6 +33,34 @@ AppGroup::~AppGroup() {
 std::string AppGroup::name() const {
     const LockGuard guard(mutex_);
     return name_;
+}
+
+void AppGroup::look() noexcept {
+    try {
+        const LockGuard guard(mutex_);
+        if (path_.empty()) {
+            return;
+        }
+        const CgroupEvents now = Cgroups::eventsIn(path_);
+        const CgroupEvents fresh{less(now.memoryKills, seen_.memoryKills), less(now.memoryReached, seen_.memoryReached),
+                                 less(now.tasksRefused, seen_.tasksRefused)};
+        if (fresh == CgroupEvents()) {
+            return;
+        }
+        seen_ = now;
+        shared_->events.add(app_, fresh);
+        log("PassengerMemoryMax", fresh.memoryKills, "processes that the kernel has killed");
+        log("PassengerTasksMax", fresh.tasksRefused, "processes and threads that the kernel has refused");
+    } catch (const std::exception &) {
+        // No memory. The next look finds it.
+    }
+}
+
+void AppGroup::log(const char *directive, std::uint64_t count, const char *what) {
+    if (count > 0 && lines_.allows(SystemClock::instance().now())) {
+        Log::warn("event=cgroups.limit_reached app=\"{}\" group=\"{}\" directive={} count={} note=\"{}\"", app_, name_,
+                  directive, count, what);
+    }
 }
 
 std::uint64_t AppGroup::place(const FileDescriptor &pidFd, const Options &options) {
@@ -43,9 +78,10 @@ std::uint64_t AppGroup::place(const FileDescriptor &pidFd, const Options &option
             for (const std::string &problem : placed.problems) {
                 Log::warn("event=cgroups.limit_without_effect app=\"{}\" error=\"{}\"", app_, problem);
             }
-            const LockGuard guard(mutex_);
-            name_ = placed.group;
         }
+        const LockGuard guard(mutex_);
+        name_ = placed.group;
+        path_ = placed.path;
         return placed.taskLimit;
     } catch (const std::exception &error) {
         Log::warn("event=cgroups.not_placed app=\"{}\" error=\"{}\"", app_, error.what());

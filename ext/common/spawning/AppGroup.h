@@ -7,8 +7,11 @@
 #include <utility>
 
 #include "base/FileDescriptor.h"
+#include "base/LogLimit.h"
 #include "base/Mutex.h"
 #include "exchange/Options.h"
+#include "rights/Cgroups.h"
+#include "spawning/GroupEventCounts.h"
 
 namespace Passenger {
 
@@ -21,10 +24,16 @@ namespace Passenger {
  */
 class AppGroup {
 public:
-    /** @param kept true: the destructor does nothing
-     *  @param name of a group that exists; empty: none does */
-    AppGroup(std::string app, std::shared_ptr<const std::atomic<bool>> kept, std::string name)
-        : app_(std::move(app)), kept_(std::move(kept)), name_(std::move(name)) {}
+    /** What all groups share. */
+    struct Shared {
+        /** The destructor does nothing. */
+        std::atomic<bool> kept{false};
+        GroupEventCounts events;
+    };
+
+    /** @param name of a group that exists; empty: none does */
+    AppGroup(std::string app, std::shared_ptr<Shared> shared, std::string name)
+        : app_(std::move(app)), shared_(std::move(shared)), name_(std::move(name)) {}
     ~AppGroup();
     AppGroup(const AppGroup &) = delete;
     AppGroup &operator=(const AppGroup &) = delete;
@@ -37,14 +46,23 @@ public:
     std::uint64_t place(const FileDescriptor &pidFd, const Options &options) EXCLUDES(placing_, mutex_);
     /** Empty: not made yet, or there are no control groups. Never blocks. */
     std::string name() const EXCLUDES(mutex_);
+    /** Counts and logs what limits have done since the last look, by two files of the kernel. A
+     *  group that was taken over is looked at from its next process on. Never blocks. */
+    void look() noexcept EXCLUDES(mutex_);
 
 private:
+    void log(const char *directive, std::uint64_t count, const char *what) REQUIRES(mutex_);
+
     const std::string app_;
-    const std::shared_ptr<const std::atomic<bool>> kept_;
+    const std::shared_ptr<Shared> shared_;
     /** One process at a time, so that they get into one group. */
     Mutex placing_{Locks::APP_GROUP_PLACING};
     mutable Mutex mutex_{Locks::APP_GROUP};
     std::string name_ GUARDED_BY(mutex_);
+    /** Empty: unknown. */
+    std::string path_ GUARDED_BY(mutex_);
+    CgroupEvents seen_ GUARDED_BY(mutex_);
+    LogLimit lines_ GUARDED_BY(mutex_);
 };
 
 using AppGroupPtr = std::shared_ptr<AppGroup>;

@@ -8,7 +8,7 @@ AppGroupPtr AppGroups::of(const Options &options, uid_t user) {
     std::weak_ptr<AppGroup> &known = groups_[{options.groupName(), user}];
     AppGroupPtr group = known.lock();
     if (!group) {
-        group = std::make_shared<AppGroup>(options.groupName(), kept_, "");
+        group = std::make_shared<AppGroup>(options.groupName(), shared_, "");
         known = group;
     }
     return group;
@@ -19,7 +19,7 @@ AppGroupPtr AppGroups::named(const std::string &app, const std::string &name) {
     std::weak_ptr<AppGroup> &known = named_[name];
     AppGroupPtr group = known.lock();
     if (!group) {
-        group = std::make_shared<AppGroup>(app, kept_, name);
+        group = std::make_shared<AppGroup>(app, shared_, name);
         known = group;
     }
     return group;
@@ -42,6 +42,22 @@ std::vector<std::string> AppGroups::names() const {
         }
     }
     return names;
+}
+
+CgroupEvents AppGroups::eventsOf(const std::string &app) {
+    std::vector<AppGroupPtr> groups;
+    {
+        const LockGuard guard(mutex_);
+        for (auto known = groups_.lower_bound({app, 0}); known != groups_.end() && known->first.first == app; ++known) {
+            groups.push_back(known->second.lock());
+        }
+    }
+    for (const AppGroupPtr &group : groups) {
+        if (group) {
+            group->look();
+        }
+    }
+    return shared_->events.of(app);
 }
 
 }  // namespace Passenger

@@ -29,11 +29,13 @@ public:
     std::vector<std::string> names() const EXCLUDES(mutex_);
     /** From now on no group is ended: the processes finish their requests without this process. */
     void keep() noexcept {
-        kept_->store(true);
+        shared_->kept.store(true);
     }
+    /** What limits of the groups have done to an application since this process began. */
+    CgroupEvents eventsOf(const std::string &app) EXCLUDES(mutex_);
 
 private:
-    const std::shared_ptr<std::atomic<bool>> kept_ = std::make_shared<std::atomic<bool>>(false);
+    const std::shared_ptr<AppGroup::Shared> shared_ = std::make_shared<AppGroup::Shared>();
     mutable Mutex mutex_{Locks::APP_GROUPS};
     std::map<std::pair<std::string, uid_t>, std::weak_ptr<AppGroup>> groups_ GUARDED_BY(mutex_);
     std::map<std::string, std::weak_ptr<AppGroup>> named_ GUARDED_BY(mutex_);

@@ -27,6 +27,8 @@ libpassenger_spawning_la_SOURCES = \
     %D%/DummySpawnerFactory.h \
     %D%/ExclusiveTurn.cpp \
     %D%/ExclusiveTurn.h \
+    %D%/GroupEventCounts.cpp \
+    %D%/GroupEventCounts.h \
     %D%/OutputFiles.cpp \
     %D%/OutputFiles.h \
     %D%/OutputLimit.cpp \

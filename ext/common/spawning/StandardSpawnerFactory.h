@@ -62,6 +62,10 @@ public:
     std::vector<std::string> groupNames() const {
         return groups_.names();
     }
+    /** As AppGroups::eventsOf(). */
+    CgroupEvents groupEventsOf(const std::string &app) {
+        return groups_.eventsOf(app);
+    }
     /** As AppGroups::keep(). */
     void keepGroups() noexcept {
         groups_.keep();

@@ -105,7 +105,9 @@ void PoolSupervisor::begin() {
             return;
         }
     }
-    send(Frame(FrameType::BEGIN, settings_), {STDERR_FILENO, serverSocket_.get()});
+    std::vector<std::string> settings = settings_;
+    settings.insert(settings.end(), {AgentSettings::AGENT_KILLS, std::to_string(kills_)});
+    send(Frame(FrameType::BEGIN, std::move(settings)), {STDERR_FILENO, serverSocket_.get()});
 }
 
 /** @return false if the process does not receive the frame: it is then being killed */
@@ -297,6 +299,7 @@ void PoolSupervisor::killIfSilent() {
     const std::vector<std::string> threads = describeThreads(process_.pid());
     // Before the log, which may wait.
     process_.signal(SIGKILL);
+    kills_++;
     for (const std::string &thread : threads) {
         Log::error("event=pool.thread pid={} {}", process_.pid(), thread);
     }

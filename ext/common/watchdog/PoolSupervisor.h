@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -142,6 +143,8 @@ private:
     std::optional<Frame> failure_;
     MonotonicTime startedAt_;
     AnswerWatch answers_;
+    /** Processes that were killed since they did not answer. */
+    std::uint64_t kills_ = 0;
     RestartDelay delay_;
     std::optional<MonotonicTime> restartAt_;
 };

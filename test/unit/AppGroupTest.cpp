@@ -1,0 +1,117 @@
+#include "spawning/AppGroup.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "rights/OwnRights.h"
+#include "spawning/AppGroups.h"
+#include "support/CapturedLog.h"
+
+namespace Passenger {
+
+/** What limits of a control group do is counted by application. A folder of files stands for the
+ *  kernel's. */
+class AppGroupTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(AppGroupTest);
+    CPPUNIT_TEST(testEffectsOfLimitsAreCountedAndLogged);
+    CPPUNIT_TEST(testTheCountsOfAGroupThatHasEndedStay);
+    CPPUNIT_TEST(testWithoutAGroupThereIsNothingToCount);
+    CPPUNIT_TEST_SUITE_END();
+
+    class FakeRights final : public OwnRights {
+    public:
+        Placed place(const FileDescriptor & /*pidFd*/, const Placement & /*placement*/) override {
+            return placed;
+        }
+        void endGroup(const std::string &group) noexcept override {
+            ended = group;
+        }
+        Placed placed;
+        std::string ended;
+    };
+
+    const std::string folder_ =
+        (std::filesystem::temp_directory_path() / ("app-group-test-" + std::to_string(::getpid()))).string();
+    std::unique_ptr<CapturedLog> log_;
+    std::unique_ptr<FakeRights> rights_;
+    Options options_;
+
+    void kernelSays(unsigned kills, unsigned refused) {
+        std::ofstream(folder_ + "/memory.events") << "max " << 10 * kills << "\noom_kill " << kills << "\n";
+        std::ofstream(folder_ + "/pids.events") << "max " << refused << "\n";
+    }
+    AppGroupPtr placedIn(AppGroups &groups) const {
+        AppGroupPtr group = groups.of(options_, 1);
+        group->place(FileDescriptor(), options_);
+        return group;
+    }
+
+public:
+    void setUp() override {
+        std::filesystem::create_directories(folder_);
+        log_ = std::make_unique<CapturedLog>();
+        rights_ = std::make_unique<FakeRights>();
+        rights_->placed.group = "blog-u1-p2-1";
+        rights_->placed.path = folder_;
+        Rights::use(rights_.get());
+        options_.appGroupName = "blog";
+    }
+
+    void tearDown() override {
+        Rights::use(nullptr);
+        rights_.reset();
+        log_.reset();
+        std::filesystem::remove_all(folder_);
+    }
+
+    void testEffectsOfLimitsAreCountedAndLogged() {
+        AppGroups groups;
+        const AppGroupPtr group = placedIn(groups);
+        CPPUNIT_ASSERT(CgroupEvents() == groups.eventsOf("blog"));
+        CPPUNIT_ASSERT(!log_->contains("event=cgroups.limit_reached"));
+        kernelSays(2, 0);
+        CPPUNIT_ASSERT((CgroupEvents{2, 20, 0}) == groups.eventsOf("blog"));
+        CPPUNIT_ASSERT(
+            log_->contains("event=cgroups.limit_reached app=\"blog\" group=\"blog-u1-p2-1\" "
+                           "directive=PassengerMemoryMax count=2"));
+        CPPUNIT_ASSERT(!log_->contains("directive=PassengerTasksMax"));
+        kernelSays(2, 5);
+        group->look();
+        CPPUNIT_ASSERT((CgroupEvents{2, 20, 5}) == groups.eventsOf("blog"));
+        CPPUNIT_ASSERT(log_->contains("directive=PassengerTasksMax count=5"));
+        CPPUNIT_ASSERT(CgroupEvents() == groups.eventsOf("blo"));
+        CPPUNIT_ASSERT(CgroupEvents() == groups.eventsOf("blog2"));
+    }
+
+    void testTheCountsOfAGroupThatHasEndedStay() {
+        AppGroups groups;
+        AppGroupPtr group = placedIn(groups);
+        kernelSays(1, 0);
+        group.reset();
+        CPPUNIT_ASSERT_EQUAL(std::string("blog-u1-p2-1"), rights_->ended);
+        CPPUNIT_ASSERT((CgroupEvents{1, 10, 0}) == groups.eventsOf("blog"));
+        // The kernel counts anew in a new group.
+        kernelSays(0, 0);
+        group = placedIn(groups);
+        kernelSays(1, 1);
+        CPPUNIT_ASSERT((CgroupEvents{2, 20, 1}) == groups.eventsOf("blog"));
+    }
+
+    void testWithoutAGroupThereIsNothingToCount() {
+        AppGroups groups;
+        rights_->placed = Placed();
+        kernelSays(1, 1);
+        const AppGroupPtr group = placedIn(groups);
+        group->look();
+        CPPUNIT_ASSERT(CgroupEvents() == groups.eventsOf("blog"));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(AppGroupTest);
+
+}  // namespace Passenger
