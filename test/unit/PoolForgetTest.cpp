@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/DescriptorLimit.h"
 #include "base/Exceptions.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
@@ -31,6 +32,7 @@ class PoolForgetTest : public PoolFixture {
     CPPUNIT_TEST(testARestartCheckSurvivesAForgottenApplication);
     CPPUNIT_TEST(testASpawnThatIsUnderWayKeepsItKnown);
     CPPUNIT_TEST(testWhereAllSlotsAreTakenTheLongestUnusedApplicationGoes);
+    CPPUNIT_TEST(testManyMoreApplicationsThanSlotsLeaveNothingBehind);
     CPPUNIT_TEST(testALinkOfAnEarlierApplicationOfTheSlotGetsNoChannel);
     CPPUNIT_TEST_SUITE_END();
 
@@ -183,8 +185,33 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, now.superGroups.size());
         CPPUNIT_ASSERT_EQUAL(std::string("/srv/three (production)"), now.superGroups[0].name);
         CPPUNIT_ASSERT_EQUAL(std::string("/srv/two (production)"), now.superGroups[1].name);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, now.forgotten);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, now.withoutSlot);
         attach(rare("/srv/two"));
         CPPUNIT_ASSERT_THROW(attach(rare("/srv/four")), IOException);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, pool_->inspect().withoutSlot);
+    }
+
+    void testManyMoreApplicationsThanSlotsLeaveNothingBehind() {
+        Pool::Parts few = parts();
+        few.maxApplications = 3;
+        makePool(few, PoolSettings{});
+        const auto attachSome = [this](unsigned first) {
+            for (unsigned i = first; i < first + 5; i++) {
+                attach(rare("/srv/" + std::to_string(i)));
+                becomeUnused();
+            }
+        };
+        attachSome(0);
+        const std::size_t descriptors = openDescriptors();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, pool_->restartFolders().size());
+        for (unsigned round = 1; round <= 10; round++) {
+            attachSome(5 * round);
+        }
+        CPPUNIT_ASSERT(eventually([&] { return openDescriptors() <= descriptors; }));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, pool_->restartFolders().size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, known());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{52}, pool_->inspect().forgotten);
     }
 
     void testALinkOfAnEarlierApplicationOfTheSlotGetsNoChannel() {

@@ -104,6 +104,8 @@ public:
         status.descriptorsRefused = 4;
         status.logLinesDropped = 5;
         status.bootsLimited = 6;
+        status.appsRefused = 7;
+        status.agentKills = 8;
         SpoolStatus spool;
         spool.refused = 7;
         spool.appRefused = 8;

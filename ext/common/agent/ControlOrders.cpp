@@ -147,6 +147,8 @@ const ControlOrders::Applications &ControlOrders::applications() {
     PoolSnapshot pool = parts_.pool.inspect();
     server_ = parts_.server();
     server_.waitingForRoom = pool.waitingForRoom;
+    server_.appsForgotten = pool.forgotten;
+    server_.appsRefused = pool.withoutSlot;
     server_.poolSize = pool.size;
     server_.maxPoolSize = pool.maxSize;
     snapshot_.clear();

@@ -310,6 +310,8 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("max_pool_size", value.maxPoolSize);
         visit("pool_size", value.poolSize);
         visit("waiting_for_room", value.waitingForRoom);
+        visit("apps_forgotten", value.appsForgotten);
+        visit("apps_refused", value.appsRefused);
         visit("descriptors", value.descriptors);
         visit("descriptor_limit", value.descriptorLimit);
         visit("attaches_refused", value.attachesRefused);

@@ -272,6 +272,10 @@ struct ServerStatus {
     unsigned poolSize = 0;
     /** Applications that wait for room. */
     unsigned waitingForRoom = 0;
+    /** Applications that were forgotten since nobody used them (PassengerMaxAppIdleTime), and those
+     *  that were refused since as many as there can be are in use. */
+    std::uint64_t appsForgotten = 0;
+    std::uint64_t appsRefused = 0;
     /** Open descriptors of the pool process, and their limit. */
     std::uint64_t descriptors = 0;
     std::uint64_t descriptorLimit = 0;

@@ -190,6 +190,9 @@ constexpr std::array FAMILIES{
            [](Server server, Samples &to) { to.add(server.maxPoolSize); }},
     Family{"passenger_pool_waiting_apps", Type::GAUGE, "", "", "Applications that wait for room in the pool.",
            [](Server server, Samples &to) { to.add(server.waitingForRoom); }},
+    Family{"passenger_apps_forgotten", Type::COUNTER, "", "",
+           "Applications that the agent has forgotten, since nobody used them (PassengerMaxAppIdleTime).",
+           [](Server server, Samples &to) { to.add(server.appsForgotten); }},
     Family{"passenger_agent_open_fds", Type::GAUGE, "", "", "Open descriptors of the pool process.",
            [](Server server, Samples &to) { to.add(server.descriptors); }},
     Family{"passenger_agent_max_fds", Type::GAUGE, "", "", "The limit of these descriptors.",
@@ -215,6 +218,8 @@ constexpr std::array FAMILIES{
                to.add(server.descriptorsRefused, {{"limit", "descriptors"}});
                to.add(server.logLinesDropped, {{"limit", "log_lines"}});
                to.add(server.bootsLimited, {{"limit", "boot_processes"}});
+               to.add(server.appsRefused, {{"limit", "apps"}});
+               to.add(server.agentKills, {{"limit", "agent_timeout"}});
                if (server.spool) {
                    to.add(server.spool->refused, {{"limit", "spool"}});
                    to.add(server.spool->appRefused, {{"limit", "spool_app"}});

@@ -110,6 +110,8 @@ std::string statusAsText(const ServerStatus &status) {
     lines.add("MaxPoolSize", status.maxPoolSize);
     lines.add("PoolSize", status.poolSize);
     lines.add("WaitingForRoom", status.waitingForRoom);
+    lines.add("AppsForgotten", status.appsForgotten);
+    lines.add("AppsRefused", status.appsRefused);
     lines.add("Descriptors", status.descriptors);
     lines.add("DescriptorLimit", status.descriptorLimit);
     lines.add("AttachesRefused", status.attachesRefused);

@@ -48,6 +48,7 @@ std::uint32_t Groups::takeSlot() {
             return a->disuse().lastUsed() < b->disuse().lastUsed();
         });
         if (oldest == unused.end()) {
+            withoutSlot_++;
             throw IOException(std::to_string(most_) + " applications are in use already; the agent allows no more");
         }
         forget(**oldest);
@@ -59,6 +60,7 @@ std::uint32_t Groups::takeSlot() {
 
 void Groups::forget(Group &group) {
     Log::info("event=app.forgotten app=\"{}\"", group.name());
+    forgotten_++;
     const std::uint32_t slot = group.slot();
     freeSlots_.push_back(slot);
     bySlot_[slot] = nullptr;

@@ -55,6 +55,13 @@ public:
      * slot. A child that still knows it asks anew: the generation is another one.
      */
     void forget(Group &group) REQUIRES(poolLock);
+    /** How many were forgotten, and how often no slot was free for a further one. */
+    std::uint64_t forgotten() const REQUIRES(poolLock) {
+        return forgotten_;
+    }
+    std::uint64_t withoutSlot() const REQUIRES(poolLock) {
+        return withoutSlot_;
+    }
 
 private:
     PoolContext &context_;
@@ -70,6 +77,8 @@ private:
     std::vector<Group *> all_ GUARDED_BY(poolLock);
     /** The slots of forgotten applications, the longest free first. */
     std::deque<std::uint32_t> freeSlots_ GUARDED_BY(poolLock);
+    std::uint64_t forgotten_ GUARDED_BY(poolLock) = 0;
+    std::uint64_t withoutSlot_ GUARDED_BY(poolLock) = 0;
 };
 
 }  // namespace Passenger

@@ -209,6 +209,8 @@ PoolSnapshot Pool::inspect() const {
         snapshot.maxSize = context_.settings.maxSize;
         snapshot.size = room_.size();
         snapshot.waitingForRoom = room_.waiting();
+        snapshot.forgotten = groups_.forgotten();
+        snapshot.withoutSlot = groups_.withoutSlot();
         for (const Group *group : groups_.all()) {
             snapshot.superGroups.emplace_back().name = group->name();
         }

@@ -198,6 +198,10 @@ struct PoolSnapshot {
     unsigned size = 0;
     /** Applications that wait for room. */
     unsigned waitingForRoom = 0;
+    /** Applications that were forgotten since nobody used them, and those that got no slot, since
+     *  all were in use. */
+    std::uint64_t forgotten = 0;
+    std::uint64_t withoutSlot = 0;
     std::vector<SuperGroupSnapshot> superGroups;
 };
 
