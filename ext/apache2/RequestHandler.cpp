@@ -147,6 +147,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     const FileDescriptor file = buffered_ && !options.speaksHttp() ? buffered_->file() : FileDescriptor();
     request.bodyFile = file.get();
     request.bodyFileSize = buffered_ ? buffered_->size() : 0;
+    request.bodyInPieces = [&quota = child_.limits().spool] { quota.count(SpoolLedger::Effect::BODY_IN_PIECES); };
     if (options.stickySessions) {
         sender.setSticky(options.stickyId);
     }

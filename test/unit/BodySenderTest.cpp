@@ -379,9 +379,12 @@ public:
         request.bodyFollows = true;
         request.bodyFile = file_.get();
         request.bodyFileSize = 4;
+        unsigned told = 0;
+        request.bodyInPieces = [&told] { told++; };
         second.start(request, 0);
         second.sendBody("", true);
         CPPUNIT_ASSERT_EQUAL(std::string("body"), host_->receiveBody());
+        CPPUNIT_ASSERT_EQUAL(1U, told);
     }
 
     void testAFileThatAnInstanceHasTakenIsNoLongerInFlight() {

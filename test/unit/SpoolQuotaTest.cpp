@@ -246,6 +246,9 @@ public:
         }
         quota_->count(SpoolLedger::Effect::HIJACK_REFUSED);
         quota_->count(SpoolLedger::Effect::CLIENT_CUT);
+        for (int i = 0; i < 4; i++) {
+            quota_->count(SpoolLedger::Effect::BODY_IN_PIECES);
+        }
         // As a child that ends, and the next one.
         quota_.reset();
         ledger_.reset();
@@ -258,6 +261,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, use->diskRefused);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, use->hijacksRefused);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, use->clientsCut);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{4}, use->bodiesInPieces);
     }
 
     void testADeadChildsBytesAreFreeWhenTheyAreNeeded() {

@@ -107,19 +107,20 @@ public:
         status.appsRefused = 7;
         status.agentKills = 8;
         SpoolStatus spool;
-        spool.refused = 7;
-        spool.appRefused = 8;
-        spool.diskRefused = 9;
-        spool.hijacksRefused = 10;
-        spool.clientsCut = 11;
+        spool.refused = 9;
+        spool.appRefused = 10;
+        spool.diskRefused = 11;
+        spool.hijacksRefused = 12;
+        spool.clientsCut = 13;
+        spool.bodiesInPieces = 14;
         status.spool = spool;
         // As httpd gets it from the agent; the files are httpd's own.
         ServerStatus told = statusFromJson(toJson(status));
         const std::string text = StatusMetrics::render(told, Format::TEXT);
         unsigned value = 0;
-        for (const char *limit :
-             {"child_connections", "child_channels", "child_apps", "descriptors", "log_lines", "boot_processes",
-              "spool", "spool_app", "spool_disk", "hijacked_connections", "slow_clients"}) {
+        for (const char *limit : {"child_connections", "child_channels", "child_apps", "descriptors", "log_lines",
+                                  "boot_processes", "apps", "agent_timeout", "spool", "spool_app", "spool_disk",
+                                  "hijacked_connections", "slow_clients", "body_files"}) {
             CPPUNIT_ASSERT_MESSAGE(
                 limit, hasText(text, "\npassenger_limit_effects_total{limit=\"" + std::string(limit) + "\"} " +
                                          std::to_string(++value) + "\n"));

@@ -32,7 +32,14 @@ public:
 
     /** Of limits of httpd, counted for the status. Their numbers are places in the memory.
      *  FILE_REFUSED: the files of all applications may not grow. */
-    enum class Effect { FILE_REFUSED, HIJACK_REFUSED, CLIENT_CUT, FILE_OF_APP_REFUSED, FILE_ON_FULL_DISK_REFUSED };
+    enum class Effect {
+        FILE_REFUSED,
+        HIJACK_REFUSED,
+        CLIENT_CUT,
+        FILE_OF_APP_REFUSED,
+        FILE_ON_FULL_DISK_REFUSED,
+        BODY_IN_PIECES
+    };
 
     struct Sums {
         std::uint64_t all = 0;

@@ -84,7 +84,8 @@ std::optional<SpoolQuota::Use> SpoolQuota::use() {
                parts_.ledger->counted(SpoolLedger::Effect::FILE_OF_APP_REFUSED),
                parts_.ledger->counted(SpoolLedger::Effect::FILE_ON_FULL_DISK_REFUSED),
                parts_.ledger->counted(SpoolLedger::Effect::HIJACK_REFUSED),
-               parts_.ledger->counted(SpoolLedger::Effect::CLIENT_CUT)};
+               parts_.ledger->counted(SpoolLedger::Effect::CLIENT_CUT),
+               parts_.ledger->counted(SpoolLedger::Effect::BODY_IN_PIECES)};
 }
 
 /** @param space as if there were no spool files */

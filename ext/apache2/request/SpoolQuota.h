@@ -69,6 +69,7 @@ public:
         std::uint64_t diskRefused = 0;
         std::uint64_t hijacksRefused = 0;
         std::uint64_t clientsCut = 0;
+        std::uint64_t bodiesInPieces = 0;
     };
     struct Parts {
         /** May be null: nothing is counted, and no limit holds. */

@@ -60,7 +60,8 @@ WorkersStatus workers() noexcept {
 std::optional<SpoolStatus> spool(SpoolQuota &quota) {
     const std::optional<SpoolQuota::Use> use = quota.use();
     return use ? std::optional(SpoolStatus{use->bytes, use->limit, use->available, use->reserve, use->refused,
-                                           use->appRefused, use->diskRefused, use->hijacksRefused, use->clientsCut})
+                                           use->appRefused, use->diskRefused, use->hijacksRefused, use->clientsCut,
+                                           use->bodiesInPieces})
                : std::nullopt;
 }
 

@@ -268,6 +268,7 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("disk_refused", value.diskRefused);
         visit("hijacks_refused", value.hijacksRefused);
         visit("clients_cut", value.clientsCut);
+        visit("bodies_in_pieces", value.bodiesInPieces);
     } else if constexpr (std::is_same_v<Type, AppStatus>) {
         visit("name", value.name);
         visit("root", value.root);

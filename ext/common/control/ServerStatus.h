@@ -248,12 +248,14 @@ struct SpoolStatus {
     std::uint64_t reserve = 0;
     /** Since httpd's start, not bytes: files that might not grow since those of all applications
      *  had too much, since the application's had, since the disk had too little room; connections
-     *  that applications might not take over; slow clients whose connections were cut. */
+     *  that applications might not take over; slow clients whose connections were cut; bodies that
+     *  went in pieces, since the application had not taken as many files as may be in flight. */
     std::uint64_t refused = 0;
     std::uint64_t appRefused = 0;
     std::uint64_t diskRefused = 0;
     std::uint64_t hijacksRefused = 0;
     std::uint64_t clientsCut = 0;
+    std::uint64_t bodiesInPieces = 0;
 };
 
 struct ServerStatus {

@@ -210,7 +210,8 @@ constexpr std::array FAMILIES{
            "(boot_processes), applications beyond those that the agent can know (apps), pool processes that the watchdog "
            "has killed for PassengerAgentTimeout, since its own start (agent_timeout); since httpd's start, files that might not grow by PassengerMaxDataBufferSize (spool), "
            "PassengerMaxDataBufferSizePerApp (spool_app), PassengerMinDataBufferFreeSpace (spool_disk), "
-           "connections that might not be taken over (hijacked_connections), slow clients that were cut off (slow_clients).",
+           "connections that might not be taken over (hijacked_connections), slow clients that were cut off (slow_clients), "
+           "bodies that went in pieces, since an application had not taken the files before (body_files).",
            [](Server server, Samples &to) {
                to.add(server.childConnections, {{"limit", "child_connections"}});
                to.add(server.childChannels, {{"limit", "child_channels"}});
@@ -226,6 +227,7 @@ constexpr std::array FAMILIES{
                    to.add(server.spool->diskRefused, {{"limit", "spool_disk"}});
                    to.add(server.spool->hijacksRefused, {{"limit", "hijacked_connections"}});
                    to.add(server.spool->clientsCut, {{"limit", "slow_clients"}});
+                   to.add(server.spool->bodiesInPieces, {{"limit", "body_files"}});
                }
            }},
     Family{"passenger_draining", Type::GAUGE, "", "", "1 while health checks send all requests elsewhere.",

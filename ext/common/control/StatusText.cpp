@@ -140,6 +140,7 @@ std::string statusAsText(const ServerStatus &status) {
         lines.add("SpoolDiskRefused", status.spool->diskRefused);
         lines.add("HijacksRefused", status.spool->hijacksRefused);
         lines.add("SlowClientsCut", status.spool->clientsCut);
+        lines.add("BodiesInPieces", status.spool->bodiesInPieces);
     }
     lines.add("Applications", static_cast<std::uint64_t>(status.apps.size()));
     for (std::size_t index = 0; index < status.apps.size(); index++) {

@@ -40,6 +40,7 @@ BodySender::BodySender(const Session::Request &request, BodyFilesInFlight &files
       file_(request.bodyFile),
       fileSize_(request.bodyFileSize),
       files_(&files),
+      inPieces_(request.bodyInPieces),
       ended_(!request.bodyFollows || file_ >= 0),
       done_(!request.bodyFollows && headInRequest_ == environment_.size()) {}
 
@@ -88,6 +89,9 @@ bool BodySender::sendFile(ReplyChannel &channel, Ticket ticket) {
     header.flags = LAST;
     const std::string_view size(reinterpret_cast<const char *>(&fileSize_), sizeof(fileSize_));
     BodyFilesInFlight::Place place = files_->enter();
+    if (!place && inPieces_) {
+        inPieces_();
+    }
     const ReplyChannel::Sent sent = place ? channel.send(header, size, file_) : ReplyChannel::Sent::NOT_WITH_DESCRIPTOR;
     if (sent == ReplyChannel::Sent::NOT_WITH_DESCRIPTOR) {
         fileSent_ = 0;

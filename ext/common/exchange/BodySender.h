@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -92,6 +93,8 @@ private:
     int file_ = -1;
     std::uint64_t fileSize_ = 0;
     BodyFilesInFlight *files_ = nullptr;
+    /** As Session::Request's. */
+    std::function<void()> inPieces_;
     /** The file was sent, and no instance is known to have taken it. */
     BodyFilesInFlight::Place inFlight_;
     /** The bytes of the file that were sent on this channel. Nothing: the file is sent whole. */

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -121,6 +122,9 @@ public:
          *  applications that speak HTTP. Must stay open until the first reply was received. */
         int bodyFile = -1;
         std::uint64_t bodyFileSize = 0;
+        /** Called when bodyFile is sent in pieces, since the application has not taken
+         *  BodyFilesInFlight::MOST files before it; may be empty. Never waits. */
+        std::function<void()> bodyInPieces{};
         /** What the agent tells people about the request. Same lifetime; may be empty. */
         RequestLabel label{};
         /** For sendBody(). */
