@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/control_client"
 require_relative "support/steady_load"
 
 # Kills processes of the agent: the watchdog replaces them, and applications continue to serve.
@@ -90,6 +91,12 @@ class AgentDeathTest < IntegrationTest
       assert_match(/event=pool\.thread pid=#{old.pid} thread=\d+ name="passenger-agent" state=T/,
                    server.log.text)
       assert_match(/event=pool\.killed pid=#{old.pid} .*PassengerAgentTimeout/, server.log.text)
+      status = eventually("the status") do
+        ControlClient.in(File.join(server.folder, "run")).status
+      rescue StandardError
+        nil # The new pool process has no socket yet.
+      end
+      assert_operator status.fetch("agent_kills"), :>=, 1
     end
   end
 
