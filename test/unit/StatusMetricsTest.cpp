@@ -101,26 +101,27 @@ public:
         status.childConnections = 1;
         status.childChannels = 2;
         status.childApps = 3;
-        status.descriptorsRefused = 4;
-        status.logLinesDropped = 5;
-        status.bootsLimited = 6;
-        status.appsRefused = 7;
-        status.agentKills = 8;
+        status.allChildren = 4;
+        status.descriptorsRefused = 5;
+        status.logLinesDropped = 6;
+        status.bootsLimited = 7;
+        status.appsRefused = 8;
+        status.agentKills = 9;
         SpoolStatus spool;
-        spool.refused = 9;
-        spool.appRefused = 10;
-        spool.diskRefused = 11;
-        spool.hijacksRefused = 12;
-        spool.clientsCut = 13;
-        spool.bodiesInPieces = 14;
+        spool.refused = 10;
+        spool.appRefused = 11;
+        spool.diskRefused = 12;
+        spool.hijacksRefused = 13;
+        spool.clientsCut = 14;
+        spool.bodiesInPieces = 15;
         status.spool = spool;
         // As httpd gets it from the agent; the files are httpd's own.
         ServerStatus told = statusFromJson(toJson(status));
         const std::string text = StatusMetrics::render(told, Format::TEXT);
         unsigned value = 0;
-        for (const char *limit : {"child_connections", "child_channels", "child_apps", "descriptors", "log_lines",
-                                  "boot_processes", "apps", "agent_timeout", "spool", "spool_app", "spool_disk",
-                                  "hijacked_connections", "slow_clients", "body_files"}) {
+        for (const char *limit : {"child_connections", "child_channels", "child_apps", "all_children", "descriptors",
+                                  "log_lines", "boot_processes", "apps", "agent_timeout", "spool", "spool_app",
+                                  "spool_disk", "hijacked_connections", "slow_clients", "body_files"}) {
             CPPUNIT_ASSERT_MESSAGE(
                 limit, hasText(text, "\npassenger_limit_effects_total{limit=\"" + std::string(limit) + "\"} " +
                                          std::to_string(++value) + "\n"));

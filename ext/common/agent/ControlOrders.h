@@ -16,6 +16,7 @@
 #include "control/ServerStatus.h"
 #include "io/Frame.h"
 #include "pool/Pool.h"
+#include "rights/Cgroups.h"
 #include "server/RequestHistory.h"
 #include "spawning/AppUsers.h"
 

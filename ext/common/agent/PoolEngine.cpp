@@ -317,6 +317,7 @@ private:
         status.childConnections = counts_->childConnections;
         status.childChannels = counts_->childChannels;
         status.childApps = counts_->childApps;
+        status.allChildren = counts_->allChildren;
         status.descriptorsRefused = counts_->descriptorsRefused;
         status.logLinesDropped = counts_->logLinesDropped;
         status.bootsLimited = counts_->bootsLimited;

@@ -17,6 +17,8 @@ struct LimitCounts {
     std::atomic<std::uint64_t> childChannels{0};
     /** Reply channels of applications beyond PassengerMaxChildApps. */
     std::atomic<std::uint64_t> childApps{0};
+    /** Processes and reply channels beyond those that the agent has for all children. */
+    std::atomic<std::uint64_t> allChildren{0};
     /** Channels, connections and children that got no descriptor. */
     std::atomic<std::uint64_t> descriptorsRefused{0};
     /** Lines of applications that are missing in the log (PassengerMaxLogLinesPerSecond). */

@@ -320,6 +320,7 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("child_connections_refused", value.childConnections);
         visit("child_channels_refused", value.childChannels);
         visit("child_apps_refused", value.childApps);
+        visit("all_children_refused", value.allChildren);
         visit("descriptors_refused", value.descriptorsRefused);
         visit("log_lines_dropped", value.logLinesDropped);
         visit("boots_limited", value.bootsLimited);

@@ -288,6 +288,7 @@ struct ServerStatus {
     std::uint64_t childConnections = 0;
     std::uint64_t childChannels = 0;
     std::uint64_t childApps = 0;
+    std::uint64_t allChildren = 0;
     std::uint64_t descriptorsRefused = 0;
     std::uint64_t logLinesDropped = 0;
     std::uint64_t bootsLimited = 0;

@@ -205,7 +205,7 @@ constexpr std::array FAMILIES{
            [](Server server, Samples &to) { to.add(server.connectionsDropped); }},
     Family{"passenger_limit_effects", Type::COUNTER, "", "limit",
            "How often a limit had an effect: what one httpd child wanted beyond PassengerMaxChildConnections "
-           "(child_connections), PassengerMaxChildChannels (child_channels), PassengerMaxChildApps (child_apps); "
+           "(child_connections), PassengerMaxChildChannels (child_channels), PassengerMaxChildApps (child_apps), all of them beyond what the agent has (all_children); "
            "requests for a descriptor (descriptors), lines missing in the log (log_lines), starts that had all processes "
            "(boot_processes), applications beyond those that the agent can know (apps), pool processes that the watchdog "
            "has killed for PassengerAgentTimeout, since its own start (agent_timeout); since httpd's start, files that might not grow by PassengerMaxDataBufferSize (spool), "
@@ -216,6 +216,7 @@ constexpr std::array FAMILIES{
                to.add(server.childConnections, {{"limit", "child_connections"}});
                to.add(server.childChannels, {{"limit", "child_channels"}});
                to.add(server.childApps, {{"limit", "child_apps"}});
+               to.add(server.allChildren, {{"limit", "all_children"}});
                to.add(server.descriptorsRefused, {{"limit", "descriptors"}});
                to.add(server.logLinesDropped, {{"limit", "log_lines"}});
                to.add(server.bootsLimited, {{"limit", "boot_processes"}});

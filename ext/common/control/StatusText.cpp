@@ -119,6 +119,7 @@ std::string statusAsText(const ServerStatus &status) {
     lines.add("ChildConnectionsRefused", status.childConnections);
     lines.add("ChildChannelsRefused", status.childChannels);
     lines.add("ChildAppsRefused", status.childApps);
+    lines.add("AllChildrenRefused", status.allChildren);
     lines.add("DescriptorsRefused", status.descriptorsRefused);
     lines.add("LogLinesDropped", status.logLinesDropped);
     lines.add("BootsLimited", status.bootsLimited);

@@ -50,7 +50,7 @@ std::uint32_t ChannelRegistry::addSender(InFlightReader inFlightTable) {
         slot++;
     }
     if (slot == MAX_CHILDREN) {
-        throw IOException("4,096 processes send requests already; the agent allows no more");
+        throw ChildLimitReached("4,096 processes send requests already; the agent allows no more");
     }
     senders_.emplace(slot, Sender{std::move(inFlightTable)});
     generations_.setChildSlots(senders_.rbegin()->first + 1);
@@ -91,7 +91,7 @@ ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSl
         slot = freeSlots_.front();
         freeSlots_.pop_front();
     } else {
-        throw IOException("65,535 reply channels are open already; the agent allows no more");
+        throw ChildLimitReached("65,535 reply channels are open already; the agent allows no more");
     }
     const ChannelId id((++serial_ << 16) | slot);
     channels_.emplace(id, Channel{std::move(instanceEnd), childSlot, groupSlot, secret});

@@ -41,7 +41,7 @@ public:
     void setLimits(const ChildLimits &limits) EXCLUDES(mutex_);
     ChildLimits limits() const EXCLUDES(mutex_);
 
-    /** A process that sends requests. @return its slot. @throws IOException when there are 4,096 */
+    /** A process that sends requests. @return its slot. @throws ChildLimitReached (4,096) */
     std::uint32_t addSender(InFlightReader inFlightTable) EXCLUDES(mutex_);
     /** It is gone. @return its channels, which are forgotten */
     std::vector<std::pair<ChannelId, std::uint32_t>> removeSender(std::uint32_t childSlot) EXCLUDES(mutex_);
@@ -49,7 +49,7 @@ public:
     /**
      * A channel of this sender for this Group. Its id was never used.
      * @param secret messages to the channel's child begin with it
-     * @throws ChildLimitReached; IOException when there are 65,535
+     * @throws ChildLimitReached, also when there are 65,535
      */
     ChannelId add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot,
                   const ChannelSecret &secret) EXCLUDES(mutex_);

@@ -21,23 +21,23 @@ struct ChildLimits {
     unsigned apps = MOST_APPS / 2;
 };
 
-/** A child has as much as ChildLimits allow. what() names the limit and the directive. */
+/** A child has as much as ChildLimits allow, or all of them as much as there is. what() names the
+ *  limit and the directive. */
 class ChildLimitReached : public IOException {
 public:
-    enum class Limit { CONNECTIONS, CHANNELS, APPS };
+    enum class Limit { CONNECTIONS, CHANNELS, APPS, ALL };
 
     ChildLimitReached(Limit limit, unsigned most)
         : IOException(std::string("the child has ") + (limit == Limit::APPS ? "reply channels of " : "") +
                       std::to_string(most) + " " + nameOf(limit) + " already; " + directiveOf(limit) +
                       " allows no more"),
-          limit_(limit),
-          most_(most) {}
+          limit_(limit) {}
+
+    /** All children together. @param reason for people */
+    explicit ChildLimitReached(const std::string &reason) : IOException(reason), limit_(Limit::ALL) {}
 
     Limit limit() const noexcept {
         return limit_;
-    }
-    unsigned most() const noexcept {
-        return most_;
     }
     const char *directive() const noexcept {
         return directiveOf(limit_);
@@ -50,13 +50,20 @@ private:
                                            : "applications";
     }
     static const char *directiveOf(Limit limit) noexcept {
-        return limit == Limit::CONNECTIONS ? "PassengerMaxChildConnections"
-               : limit == Limit::CHANNELS  ? "PassengerMaxChildChannels"
-                                           : "PassengerMaxChildApps";
+        switch (limit) {
+            case Limit::CONNECTIONS:
+                return "PassengerMaxChildConnections";
+            case Limit::CHANNELS:
+                return "PassengerMaxChildChannels";
+            case Limit::APPS:
+                return "PassengerMaxChildApps";
+            case Limit::ALL:
+                break;
+        }
+        return "none";
     }
 
     Limit limit_;
-    unsigned most_;
 };
 
 }  // namespace Passenger

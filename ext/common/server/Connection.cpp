@@ -103,12 +103,14 @@ void Connection::complainOfLimit(const ChildLimitReached &reached) {
         case ChildLimitReached::Limit::APPS:
             context_.counts.childApps++;
             break;
+        case ChildLimitReached::Limit::ALL:
+            context_.counts.allChildren++;
+            break;
     }
     if (context_.limitLines.allows(SystemClock::instance().now())) {
         Log::warn(
-            "event=child.limit_reached pid={} directive={} limit={} reason=\"{}\" consequence=\"the connection is "
-            "closed\"",
-            pid_, reached.directive(), reached.most(), reached.what());
+            "event=child.limit_reached pid={} directive={} reason=\"{}\" consequence=\"the connection is closed\"",
+            pid_, reached.directive(), reached.what());
     }
 }
 
