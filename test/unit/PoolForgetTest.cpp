@@ -2,6 +2,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <filesystem>
@@ -9,7 +10,6 @@
 #include <thread>
 #include <utility>
 
-#include "base/DescriptorLimit.h"
 #include "base/Exceptions.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
@@ -33,6 +33,7 @@ class PoolForgetTest : public PoolFixture {
     CPPUNIT_TEST(testASpawnThatIsUnderWayKeepsItKnown);
     CPPUNIT_TEST(testWhereAllSlotsAreTakenTheLongestUnusedApplicationGoes);
     CPPUNIT_TEST(testManyMoreApplicationsThanSlotsLeaveNothingBehind);
+    CPPUNIT_TEST(testApplicationsThatAChildOnlyAsksForTakeNoSlotFromOthers);
     CPPUNIT_TEST(testALinkOfAnEarlierApplicationOfTheSlotGetsNoChannel);
     CPPUNIT_TEST_SUITE_END();
 
@@ -196,22 +197,51 @@ public:
         Pool::Parts few = parts();
         few.maxApplications = 3;
         makePool(few, PoolSettings{});
-        const auto attachSome = [this](unsigned first) {
-            for (unsigned i = first; i < first + 5; i++) {
-                attach(rare("/srv/" + std::to_string(i)));
-                becomeUnused();
+        unsigned number = 0;
+        // A dummy of an instance would keep descriptors.
+        const auto attachSome = [&](unsigned count) {
+            for (const unsigned end = number + count; number < end; number++) {
+                const std::string root = "/srv/" + std::to_string(number);
+                factory_->failuresToCome = 1;
+                attach(rare(root));
+                CPPUNIT_ASSERT(eventually([&] {
+                    const auto groups = pool_->inspect().superGroups;
+                    return std::any_of(groups.begin(), groups.end(), [&](const SuperGroupSnapshot &one) {
+                        return one.groups[0].appRoot == root && one.groups[0].lastFailure;
+                    });
+                }));
+                advance(20s, 1s);
             }
         };
-        attachSome(0);
-        const std::size_t descriptors = openDescriptors();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, pool_->restartFolders().size());
-        for (unsigned round = 1; round <= 10; round++) {
-            attachSome(5 * round);
-        }
-        CPPUNIT_ASSERT(eventually([&] { return openDescriptors() <= descriptors; }));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, pool_->restartFolders().size());
+        attachSome(5);
+        const std::size_t before = descriptors();
+        const std::size_t folders = pool_->restartFolders().size();
+        attachSome(50);
+        CPPUNIT_ASSERT(eventually([&] { return descriptors() <= before; }));
+        CPPUNIT_ASSERT_EQUAL(folders, pool_->restartFolders().size());
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, known());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{52}, pool_->inspect().forgotten);
+    }
+
+    void testApplicationsThatAChildOnlyAsksForTakeNoSlotFromOthers() {
+        Pool::Parts few = parts();
+        few.maxApplications = 3;
+        PoolSettings settings;
+        settings.maxSize = 1;
+        makePool(few, settings);
+        factory_->hold();
+        attach(rare("/srv/starting"));
+        // They wait for room in the pool.
+        for (const char *name : {"/srv/a", "/srv/b", "/srv/c", "/srv/d"}) {
+            attach(rare(name));
+            advance(1s, 1s);
+        }
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, known());
+        CPPUNIT_ASSERT(pool_->optionsOf("/srv/starting (production)").has_value());
+        CPPUNIT_ASSERT(pool_->optionsOf("/srv/d (production)").has_value());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, pool_->inspect().forgotten);
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyCount(1));
     }
 
     void testALinkOfAnEarlierApplicationOfTheSlotGetsNoChannel() {

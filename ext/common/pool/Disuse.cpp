@@ -12,7 +12,11 @@ constexpr int LOOKS = 4;
 }  // namespace
 
 bool Disuse::isUnused() const {
-    return parts_.instances.empty() && parts_.pending.none() && !parts_.pending.standby() && !parts_.queue.current() &&
+    return !parts_.queue.current() && isUnusedButQueue();
+}
+
+bool Disuse::isUnusedButQueue() const {
+    return parts_.instances.empty() && parts_.pending.none() && !parts_.pending.standby() &&
            !parts_.versions.deployment() && !parts_.preloader.reforking() && parts_.queue.inFlight() == 0 &&
            !parts_.context.channels.hasChannels(parts_.queue.slot());
 }

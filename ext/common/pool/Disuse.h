@@ -34,6 +34,8 @@ public:
     Disuse(const Parts &parts, MonotonicTime now) : parts_(parts), lastUsed_(now) {}
 
     bool isUnused() const REQUIRES(poolLock);
+    /** The same, but a child may have asked for its queue: it has put nothing there. */
+    bool isUnusedButQueue() const REQUIRES(poolLock);
     /** When the application was last seen to be used. */
     MonotonicTime lastUsed() const noexcept {
         return lastUsed_;

@@ -1,7 +1,6 @@
 #include "pool/Groups.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -41,21 +40,37 @@ std::uint32_t Groups::takeSlot() {
         return static_cast<std::uint32_t>(bySlot_.size() - 1);
     }
     if (freeSlots_.empty()) {
-        std::vector<Group *> unused;
-        std::copy_if(all_.begin(), all_.end(), std::back_inserter(unused),
-                     [](const Group *group) REQUIRES(poolLock) { return group->disuse().isUnused(); });
-        const auto oldest = std::min_element(unused.begin(), unused.end(), [](Group *a, Group *b) REQUIRES(poolLock) {
-            return a->disuse().lastUsed() < b->disuse().lastUsed();
-        });
-        if (oldest == unused.end()) {
+        Group *oldest = longestUnused();
+        if (oldest == nullptr) {
             withoutSlot_++;
             throw IOException(std::to_string(most_) + " applications are in use already; the agent allows no more");
         }
-        forget(**oldest);
+        forget(*oldest);
     }
     const std::uint32_t slot = freeSlots_.front();
     freeSlots_.pop_front();
     return slot;
+}
+
+/**
+ * Those without a queue come first. Others wait for an instance that nobody waits for: a child can
+ * ask for very many applications, and send them nothing. A look at one reads what all children have
+ * in flight, so most are not looked at.
+ */
+Group *Groups::longestUnused() const {
+    std::vector<Group *> byAge = all_;
+    std::sort(byAge.begin(), byAge.end(), [](const Group *a, const Group *b) REQUIRES(poolLock) {
+        return a->disuse().lastUsed() < b->disuse().lastUsed();
+    });
+    for (const auto isUnused : {&Disuse::isUnused, &Disuse::isUnusedButQueue}) {
+        const auto found = std::find_if(byAge.begin(), byAge.end(), [isUnused](const Group *group) REQUIRES(poolLock) {
+            return (group->disuse().*isUnused)();
+        });
+        if (found != byAge.end()) {
+            return *found;
+        }
+    }
+    return nullptr;
 }
 
 void Groups::forget(Group &group) {

@@ -69,6 +69,7 @@ private:
     UpkeepTimer &timer_;
     const std::uint32_t most_;
     std::uint32_t takeSlot() REQUIRES(poolLock);
+    Group *longestUnused() const REQUIRES(poolLock);
 
     std::unordered_map<std::string, std::shared_ptr<SuperGroup>, GroupNameHash, GroupNameEqual> superGroups_
         GUARDED_BY(poolLock);
