@@ -55,8 +55,8 @@ public:
     /** A request comes that has to wait. False: refuse it. @param within in which this request
      *  should be begun; the target, unless its priority has another time */
     bool mayWait(const Load &load, Time target, Time within, MonotonicTime now) noexcept EXCLUDES(mutex_);
-    /** Whether a request of low priority counts as one of normal priority: one in each TURN does, so
-     *  that none starves. */
+    /** Whether a request of low priority counts as one of normal priority: one in each TURN does,
+     *  so that none starves. */
     bool takeTurn(MonotonicTime now) noexcept EXCLUDES(mutex_);
 
 private:

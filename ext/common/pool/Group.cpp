@@ -326,7 +326,6 @@ void Group::died(const ProcessPtr &process) {
     }
     const MonotonicTime now = context_.clock.now();
     const bool unexpected = process->state != Process::State::DRAINING && !shutDown_;
-    process->lookAtGroup();
     process->logExit(context_.threads, name_);
     if (unexpected) {
         counters_.died++;

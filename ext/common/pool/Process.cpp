@@ -404,6 +404,9 @@ void Process::giveUp() {
 }
 
 void Process::logExit(BackgroundThreads &threads, const std::string &app) {
+    if (parts_.group) {
+        parts_.group->look();
+    }
     if (pid_ <= 0) {
         return;
     }

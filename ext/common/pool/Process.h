@@ -101,12 +101,6 @@ public:
     std::chrono::seconds heartbeatTimeout() const noexcept {
         return heartbeatTimeout_;
     }
-    /** As AppGroup::look(). */
-    void lookAtGroup() const noexcept {
-        if (parts_.group) {
-            parts_.group->look();
-        }
-    }
     /** What the next pool process is to know of it. The cells are those in the present claims. */
     InstanceNote note(const std::string &app) const;
     /** Whether it may have watchers. It must not be destroyed under the pool's lock then. */
@@ -134,7 +128,8 @@ public:
      * @return false: too many descriptors are on their way, so nothing was sent
      */
     bool send(const Frame &frame, const std::vector<int> &descriptors = {});
-    /** Logs how it ended. Once. In a thread: its parent tells its wait status, and may be slow. */
+    /** Counts what the limits of its control group did, and logs how it ended. Once. In a thread:
+     *  its parent tells its wait status, and may be slow. */
     void logExit(BackgroundThreads &threads, const std::string &app);
     /** Asks it to finish its requests and to exit. */
     void finish();
