@@ -137,6 +137,7 @@ public:
             ControlOrders::Parts{.pool = *pool_,
                                  .users = users_,
                                  .facts = facts_,
+                                 .groupEvents = [](const std::string &) { return CgroupEvents(); },
                                  .reopenLogs = [this] { logsReopened_++; },
                                  .server = [] { return ServerStatus(); },
                                  .warmingUp = [] { return false; },
