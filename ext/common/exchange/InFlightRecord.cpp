@@ -45,23 +45,24 @@ void InFlightRecord::admit(const QueueLink &link, const ExchangeTimes &times) {
 std::string InFlightRecord::reasonToRefuse(const QueueLink &link, std::uint32_t capacity, const QueueLimits &all,
                                            Priority priority, MonotonicTime now) const {
     const QueueLimits limits = all.forPriority(priority);
-    const std::string whose =
-        priority == Priority::NORMAL ? "" : std::string(" for requests of ") + nameOf(priority) + " priority";
+    const auto whose = [priority]() -> std::string {
+        return priority == Priority::NORMAL ? "" : std::string(" for requests of ") + nameOf(priority) + " priority";
+    };
     const bool waits = inFlight_ > capacity;
     if (waits && limits.size > 0 && inFlight_ - capacity > limits.size) {
-        return "the application's request queue is full" + whose + ": " + std::to_string(limits.size) +
+        return "the application's request queue is full" + whose() + ": " + std::to_string(limits.size) +
                " requests wait in it, the limit of PassengerMaxRequestQueueSize" +
                (priority == Priority::NORMAL ? "" : " and PassengerPriority");
     }
     // Instances that could take as many requests as httpd has threads would leave others none.
     if ((waits || capacity > limits.inFlight) && limits.inFlight > 0 && inFlight_ > limits.inFlight) {
-        return "the application holds its share of httpd's threads" + whose + ": " + std::to_string(limits.inFlight) +
+        return "the application holds its share of httpd's threads" + whose() + ": " + std::to_string(limits.inFlight) +
                (priority == Priority::LOW
                     ? " requests, half of seven eighths of MaxRequestWorkers"
                     : " requests, seven eighths of MaxRequestWorkers; the other threads are for other applications");
     }
     if (!mayWait(link, capacity, all.target, limits.target, now)) {
-        return "the application is overloaded" + whose + ": requests wait for longer than " +
+        return "the application is overloaded" + whose() + ": requests wait for longer than " +
                std::to_string(limits.target.count()) + " ms, its PassengerQueueTarget" +
                (priority == Priority::NORMAL ? "" : " with PassengerPriority");
     }
