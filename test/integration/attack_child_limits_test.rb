@@ -108,16 +108,12 @@ class AttackChildLimitsTest < IntegrationTest
     results.first
   end
 
-  # Registers channels of the application in the block's folder, on new connections where the agent
-  # has closed one. Returns how many it has got.
+  # Registers channels of the application in the block's folder. Returns how many it has got.
   def ask_for_channels(count = WANTED)
-    frames = nil
+    frames = @child.connection
     Array.new(count) do |number|
-      frames ||= @child.connection or break []
       slot, generation = @child.attach(frames, options(yield(number)))
-      taken = slot && @child.register(frames, slot, generation)
-      frames = nil unless taken
-      taken
+      slot && @child.register(frames, slot, generation)
     end.count(&:itself)
   end
 

@@ -148,7 +148,7 @@ public:
     void testASenderWithManyDescriptorsIsNotHeldUp() {
         const DescriptorSender sender = newDescriptorSender();
         DescriptorCloser closer;
-        for (unsigned count = 0; count < 500; count++) {
+        for (std::size_t count = 0; count < DescriptorCloser::MANY - 1; count++) {
             closer.close(makePipe().first.release(), sender);
             CPPUNIT_ASSERT_EQUAL(std::size_t{0}, closer.heldUp(sender));
         }

@@ -72,12 +72,12 @@ inline constexpr std::array SERVER{
               "seconds without an instance and without a request after which the agent forgets an application, such as "
               "an earlier release with PassengerResolveSymlinksInDocumentRoot; its next request makes it known again. "
               "0: never"},
-    Directive{"PassengerMaxChildConnections", Context::GLOBAL, number(&Settings::maxChildConnections, 2, MANY), "1024",
-              "most connections of one httpd child to the agent; it needs two. A further one is closed"},
+    Directive{"PassengerMaxChildConnections", Context::GLOBAL, number(&Settings::maxChildConnections, 4, MANY), "1024",
+              "most connections of one httpd child to the agent; it needs three. A further one is closed"},
     Directive{
         "PassengerMaxChildChannels", Context::GLOBAL, number(&Settings::maxChildChannels, 1, 4096), "4096",
         "most reply channels of one httpd child: requests at once, and channels that wait for further ones. Beyond "
-        "them the child loses the connection that asks"},
+        "them a request that needs a further one gets 503"},
     Directive{
         "PassengerMaxChildApps", Context::GLOBAL, number(&Settings::maxChildApps, 1, 4096), "2048",
         "most applications of which one httpd child may have reply channels, so that no child keeps the agent from "

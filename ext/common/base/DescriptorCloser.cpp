@@ -63,6 +63,8 @@ struct DescriptorCloser::State {
     std::atomic<std::size_t> pending{0};
     /** Those with descriptors that are not closed yet. */
     std::map<DescriptorSender, Sender> senders GUARDED_BY(mutex);
+    /** Whose turn was last. */
+    DescriptorSender last GUARDED_BY(mutex);
     std::size_t threads GUARDED_BY(mutex) = 0;
     /** Those of them that are not in a close, also those that begin. */
     std::size_t idle GUARDED_BY(mutex) = 0;
@@ -74,18 +76,29 @@ struct DescriptorCloser::State {
                                      [](const auto &entry) { return entry.second.free(); });
     }
 
+    /** The senders take turns. Nothing: none has a descriptor that may be closed now. */
+    std::optional<Task> takeTurn() noexcept REQUIRES(mutex) {
+        auto next = senders.upper_bound(last);
+        for (std::size_t looked = 0; looked < senders.size(); looked++, ++next) {
+            next = next == senders.end() ? senders.begin() : next;
+            if (Sender &its = next->second; its.free() > 0) {
+                const Task task{next->first, its.waiting.front().fd};
+                its.waiting.pop_front();
+                its.closing++;
+                idle--;
+                last = task.sender;
+                return task;
+            }
+        }
+        return std::nullopt;
+    }
+
     /** For an idle thread: waits. Nothing: the thread is to end. */
     std::optional<Task> next() EXCLUDES(mutex) {
         LockGuard guard(mutex);
         for (;;) {
-            for (auto &[sender, its] : senders) {
-                if (its.free() > 0) {
-                    const Task task{sender, its.waiting.front().fd};
-                    its.waiting.pop_front();
-                    its.closing++;
-                    idle--;
-                    return task;
-                }
+            if (const std::optional<Task> task = takeTurn()) {
+                return task;
             }
             if (ending) {
                 threads--;
@@ -168,8 +181,11 @@ std::size_t DescriptorCloser::heldUp(DescriptorSender sender) const noexcept {
     }
     const LockGuard guard(state_->mutex);
     const auto its = state_->senders.find(sender);
-    if (its == state_->senders.end() || its->second.waiting.empty() ||
-        std::chrono::steady_clock::now() - its->second.waiting.front().since < SOON) {
+    if (its == state_->senders.end() || its->second.waiting.empty()) {
+        return 0;
+    }
+    const auto waits = std::chrono::steady_clock::now() - its->second.waiting.front().since;
+    if (waits < SOON && its->second.waiting.size() < MANY) {
         return 0;
     }
     return its->second.waiting.size() + its->second.closing;

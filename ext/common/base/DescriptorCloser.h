@@ -22,13 +22,14 @@ namespace Passenger {
 class DescriptorCloser {
 public:
     /** The limit of threads that wait in a close at once. */
-    static constexpr std::size_t MAX_THREADS = 64;
+    static constexpr std::size_t MAX_THREADS = 512;
     /** The limit of those that wait for descriptors of one sender. */
     static constexpr std::size_t MAX_THREADS_OF_SENDER = 2;
     /** The limit of those that wait for descriptors of ANY_SENDER. */
     static constexpr std::size_t MAX_THREADS_OF_ANY = 8;
 
     static constexpr std::chrono::seconds SOON{1};
+    static constexpr std::size_t MANY = 512;
 
     /** Starts no thread before the first close(). */
     DescriptorCloser();
@@ -39,8 +40,8 @@ public:
 
     /** Closes the descriptor soon: when a thread is free. Never waits. */
     void close(int fd, DescriptorSender sender) noexcept;
-    /** The descriptors of a sender that are not closed yet; 0: none of them has waited for a thread
-     *  for SOON. */
+    /** The descriptors of a sender that are not closed yet. 0: they are fewer than MANY, and none
+     *  of them has waited for a thread for SOON. */
     std::size_t heldUp(DescriptorSender sender) const noexcept;
     /** The threads that there are now. */
     std::size_t threads() const;

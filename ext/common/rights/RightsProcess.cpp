@@ -102,7 +102,10 @@ void RightsProcess::receiveFromWatchdog() {
                 watchdog_.send(Frame(FrameType::RIGHTS_DONE), FrameSocket::in(SEND_LIMIT));
             } else if (frame->type == FrameType::RIGHTS_SOCKET) {
                 pool_ = FrameSocket(frame->takeDescriptor(0));
-                server_.useAgentUser(static_cast<uid_t>(frame->number(0)));
+                // A watchdog of an earlier version, which runs until the reload, does not say it.
+                if (!frame->fields.empty()) {
+                    server_.useAgentUser(static_cast<uid_t>(frame->number(0)));
+                }
                 endChildren();
             } else if (frame->type == FrameType::STOP) {
                 stopped_ = true;

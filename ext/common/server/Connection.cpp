@@ -66,7 +66,7 @@ void Connection::readable() {
     } catch (const EndOfFileException &) {
         // The child has closed the connection or ended.
     } catch (const ChildLimitReached &reached) {
-        complainOfLimit(reached);
+        complainOfLimit(reached, "the connection is closed");
     } catch (const SystemException &error) {
         if (error.error() == EMFILE) {
             endInShortage();
@@ -92,7 +92,7 @@ void Connection::complain(const std::exception &error) {
     }
 }
 
-void Connection::complainOfLimit(const ChildLimitReached &reached) {
+void Connection::complainOfLimit(const ChildLimitReached &reached, const char *consequence) {
     switch (reached.limit()) {
         case ChildLimitReached::Limit::CONNECTIONS:
             context_.counts.childConnections++;
@@ -108,9 +108,8 @@ void Connection::complainOfLimit(const ChildLimitReached &reached) {
             break;
     }
     if (context_.limitLines.allows(SystemClock::instance().now())) {
-        Log::warn(
-            "event=child.limit_reached pid={} directive={} reason=\"{}\" consequence=\"the connection is closed\"",
-            pid_, reached.directive(), reached.what());
+        Log::warn("event=child.limit_reached pid={} directive={} reason=\"{}\" consequence=\"{}\"", pid_,
+                  reached.directive(), reached.what(), consequence);
     }
 }
 
@@ -237,19 +236,28 @@ void Connection::registerChannel(Frame frame) {
     if (!isReplyChannel(end)) {
         throw ProtocolException("the descriptor for a reply channel is not a SOCK_SEQPACKET socket");
     }
-    // The first channel of a child may come from the reserve.
-    if (context_.reserve.has(end.get()) && context_.pool.channels().count(child()) > 0) {
+    // The first channel of a child may come from the reserve, and from what is for few.
+    const bool isFirst = context_.pool.channels().count(child()) == 0;
+    if (context_.reserve.has(end.get()) && !isFirst) {
         refuseForShortage("requests that need a further reply channel get 503");
         return;
     }
     if (context_.reserve.isForFew(end.get())) {
-        if (!context_.reserve.isFew(context_.pool.channels().countOfGroup(groupSlot))) {
+        if (!isFirst && !context_.reserve.isFew(context_.pool.channels().countOfGroup(groupSlot))) {
             refuseForShortage("an application with many requests in flight gets 503 for further ones");
             return;
         }
         context_.reserve.askForIdleChannels(SystemClock::instance().now());
     }
-    const ChannelId channel = context_.pool.channels().add(std::move(end), child(), groupSlot, *secret);
+    ChannelId channel;
+    try {
+        channel = context_.pool.channels().add(std::move(end), child(), groupSlot, *secret);
+    } catch (const ChildLimitReached &reached) {
+        // An answer, since a child whose connection ends asks again. It closes idle channels now.
+        complainOfLimit(reached, "requests that need a further reply channel get 503");
+        refuse(NO_DESCRIPTOR, reached.what());
+        return;
+    }
     if (!context_.pool.channelAdded(channel, groupSlot, Generation(frame.number(1)))) {
         // The slot is one of an earlier agent, whose end the child has not noticed yet; or of an
         // application that was forgotten since the child asked for its queue.

@@ -66,7 +66,7 @@ public:
 private:
     void readable() REQUIRES(EventLoop::role);
     void complain(const std::exception &error) REQUIRES(EventLoop::role);
-    void complainOfLimit(const ChildLimitReached &reached) REQUIRES(EventLoop::role);
+    void complainOfLimit(const ChildLimitReached &reached, const char *consequence) REQUIRES(EventLoop::role);
     void handle(Frame frame) REQUIRES(EventLoop::role);
     void hello(Frame frame) REQUIRES(EventLoop::role);
     void attach(const Frame &frame) REQUIRES(EventLoop::role);

@@ -150,7 +150,7 @@ void PoolServer::dropUnknown() {
     }
     std::erase_if(unknown_, [](const Connection *connection) { return connection->introduced(); });
     while (unknown_.size() > MOST_UNKNOWN) {
-        counts_->childConnections++;
+        counts_->allChildren++;
         if (context_.complaints.allows(SystemClock::instance().now())) {
             Log::warn("event=connection.dropped error=\"{} connections have sent no HELLO\"", MOST_UNKNOWN);
         }

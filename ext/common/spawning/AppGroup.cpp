@@ -80,6 +80,10 @@ std::uint64_t AppGroup::place(const FileDescriptor &pidFd, const Options &option
             }
         }
         const LockGuard guard(mutex_);
+        if (path_.empty() && !placement.group.empty()) {
+            // An earlier pool process has made the group, and has told what happened in it.
+            seen_ = Cgroups::eventsIn(placed.path);
+        }
         name_ = placed.group;
         path_ = placed.path;
         return placed.taskLimit;

@@ -126,6 +126,8 @@ class Machines
     HttpdConfiguration.new.tap do |made|
       made.address = address
       made.port = Balancer::PORT
+      # Until then the health URL answers 503.
+      made.main_directives << "PassengerPreStart http://#{address}/plain\n"
       made.site(SITE, SampleApps.new_rails, SETTINGS)
     end
   end
