@@ -21,7 +21,10 @@ class NodeInstanceTest < IntegrationTest
         cluster.fork();
         cluster.fork();
     } else {
-        require("http").createServer((request, response) => response.end("cluster")).listen(80);
+        require("http").createServer((request, response) => {
+            console.error("the cluster answers");
+            response.end("cluster");
+        }).listen(80);
     }
   JS
   CHILD = <<~'JS'
@@ -304,6 +307,11 @@ class NodeInstanceTest < IntegrationTest
       assert_match(/reason="/, line)
       assert_equal kind, client("#{kind}.test").get("/").body
     end
+  end
+
+  def test_the_output_of_an_application_that_got_a_bridge_is_logged
+    assert_equal "cluster", client("cluster.test").get("/").body
+    server.log.wait_for(/output: the cluster answers$/)
   end
 
   def test_a_module_of_ecmascript_that_listens_later_is_served

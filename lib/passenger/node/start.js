@@ -88,7 +88,8 @@ class Start {
     becomeBridge(reason) {
         this._end();
         log.event("node.bridged", { reason });
-        [CONTROL, OPTIONS].forEach((descriptor) => native.addon.closeOnExec(descriptor, false));
+        // Node closes its standard streams, too, in programs that it executes.
+        [0, 1, 2, CONTROL, OPTIONS].forEach((descriptor) => native.addon.closeOnExec(descriptor, false));
         const environment = Object.entries(this._environment).map(([name, value]) => `${name}=${value}`);
         try {
             native.addon.exec([this._options.bridge, "bridge-again"], environment);
