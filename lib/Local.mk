@@ -51,6 +51,8 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/instance/reply.rb \
     %D%/passenger/instance/request_handler.rb \
     %D%/passenger/instance/stream_exchange.rb \
+    %D%/passenger/instance/warm_up.rb \
+    %D%/passenger/instance/warm_up_reply.rb \
     %D%/passenger/native_builder.rb \
     %D%/passenger/node/channels.js \
     %D%/passenger/node/chunks.js \
@@ -80,6 +82,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/node/start.js \
     %D%/passenger/node/upgrade.js \
     %D%/passenger/node/upgraded_socket.js \
+    %D%/passenger/node/warm_up.js \
     %D%/passenger/python/instance.py \
     %D%/passenger/python/mod_passenger/__init__.py \
     %D%/passenger/python/mod_passenger/app_instance.py \
@@ -92,6 +95,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/python/mod_passenger/body.py \
     %D%/passenger/python/mod_passenger/channels.py \
     %D%/passenger/python/mod_passenger/claim.py \
+    %D%/passenger/python/mod_passenger/dropped_request.py \
     %D%/passenger/python/mod_passenger/endings.py \
     %D%/passenger/python/mod_passenger/failure.py \
     %D%/passenger/python/mod_passenger/frames.py \
@@ -107,6 +111,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/python/mod_passenger/request_handler.py \
     %D%/passenger/python/mod_passenger/threaded_service.py \
     %D%/passenger/python/mod_passenger/threads.py \
+    %D%/passenger/python/mod_passenger/warm_up.py \
     %D%/passenger/python/mod_passenger/websocket.py \
     %D%/passenger/python/mod_passenger/wsgi.py \
     %D%/passenger/python/preloader.py \

@@ -61,6 +61,7 @@ class DirectiveTableTest < IntegrationTest
                        %("|cat -u"), %("|$cat >/dev/null")]
       when "uri" then ["/", "/some/where"]
       when "url" then ["http://localhost/x", "https://localhost"]
+      when "warm-up" then ["/", "/a?b=c", "http://blog.test/", "https://blog.test:8443/a"]
       when "pair" then ["name value"]
       else ["word"]
       end
@@ -83,6 +84,10 @@ class DirectiveTableTest < IntegrationTest
     when "uri" then { "blog" => "the path of a URL, which begins with /" }
     when "url" then { "localhost" => "a URL that begins with http:// or https://",
                       "http://" => "a URL that begins with http:// or https://" }
+    when "warm-up" then ["", "blog", "/a b", "http://blog.test", "ftp://blog.test/"].to_h do |value|
+                          [value, "the path of a URL, which begins with /, or a URL that begins " \
+                                  "with http:// or https:// and has a path"]
+                        end
     else {}
     end
   end

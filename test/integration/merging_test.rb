@@ -26,7 +26,7 @@ class MergingTest < IntegrationTest
     # Not two words with the same meaning.
     when "choice" then [row["choices"].first,
                         (%w[direct wsgi thread log json] & row["choices"]).first]
-    when "path", "uri", "log" then %w[/first /second]
+    when "path", "uri", "log", "warm-up" then %w[/first /second]
     when "url" then %w[http://first/ http://second/]
     else %w[first second]
     end

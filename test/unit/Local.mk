@@ -231,6 +231,7 @@ endif
     %D%/TimerTest.cpp \
     %D%/UserResolverTest.cpp \
     %D%/VersionsTest.cpp \
+    %D%/WarmUpTest.cpp \
     %D%/WatchdogTest.cpp \
     %D%/WithdrawalTest.cpp \
     %D%/WorkerLoadsTest.cpp \

@@ -51,6 +51,7 @@ public:
         options.maxPreloaderIdleTime = std::chrono::seconds(31);
         options.preloadBundler = true;
         options.reforkAfter = 500;
+        options.warmUp = "/one\n/two";
         options.stickySessions = true;
         options.stickyId = UINT32_MAX;
         options.threads = 3;
@@ -82,6 +83,7 @@ public:
         CPPUNIT_ASSERT(copy.maxPreloaderIdleTime == std::chrono::seconds(31));
         CPPUNIT_ASSERT(copy.preloadBundler);
         CPPUNIT_ASSERT_EQUAL(500U, copy.reforkAfter);
+        CPPUNIT_ASSERT_EQUAL(options.warmUp, copy.warmUp);
         CPPUNIT_ASSERT(copy.stickySessions);
         CPPUNIT_ASSERT_EQUAL(UINT32_MAX, copy.stickyId);
         CPPUNIT_ASSERT(copy.startTimeout == std::chrono::seconds(17));

@@ -172,6 +172,10 @@ inline constexpr std::array APPLICATION{
     Directive{"PassengerReforkAfter", Context::APPLICATION,
               number(&Settings::reforkAfter, 0, INT_MAX).sets(&Options::reforkAfter), "0",
               "requests after which an instance forks the next preloader (below); 0: never"},
+    Directive{
+        "PassengerWarmUp", Context::APPLICATION, list(&Settings::warmUp, Form::WARM_UP).sets(&Options::warmUp), "none",
+        "a path, such as /posts?page=1, or a URL: each new instance answers a GET for it before it takes requests "
+        "of clients; one directive for each request; see below"},
     Directive{"PassengerRestartDir", Context::APPLICATION, text(&Settings::restartDir).sets(&Options::restartDir),
               "tmp", "folder of restart.txt, absolute or below the application's folder"},
     Directive{

@@ -39,6 +39,8 @@ enum class Form {
     URI,
     /** http://… or https://… */
     URL,
+    /** A request of class WarmUp. */
+    WARM_UP,
     /** A number with a unit, as httpd's Timeout has it: ms, s (the default), min, h. Stored in
      *  milliseconds. */
     TIME,

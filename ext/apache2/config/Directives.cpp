@@ -16,6 +16,7 @@
 #include "apache2/config/DirectiveTable.h"
 #include "apache2/config/Origins.h"
 #include "base/LogTarget.h"
+#include "exchange/WarmUp.h"
 
 namespace Passenger::Directives {
 
@@ -200,6 +201,12 @@ const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &ta
                                                 "would receive them. Remove the part before the @",
                                                 nullptr)
                                   : nullptr;
+        case Form::WARM_UP:
+            target = value;
+            return WarmUp::parse(value) ? nullptr
+                                        : refusal(cmd, value,
+                                                  "the path of a URL, which begins with /, or a URL that begins with "
+                                                  "http:// or https:// and has a path");
         case Form::CHOICE:
             break;
     }

@@ -126,6 +126,7 @@ struct Settings {
     /** Seconds. */
     Number maxPreloaderIdleTime;
     Number reforkAfter;
+    List warmUp = nullptr;
     /** MB. */
     Number memoryLimit;
     Number hardMemoryLimit;

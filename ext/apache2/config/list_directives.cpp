@@ -58,6 +58,8 @@ const char *nameOf(Form form) {
             return "uri";
         case Form::URL:
             return "url";
+        case Form::WARM_UP:
+            return "warm-up";
         case Form::TIME:
             return "time";
         case Form::CHOICE:

@@ -14,6 +14,7 @@
 #include "bridge/ControlSocket.h"
 #include "bridge/Handover.h"
 #include "bridge/Intake.h"
+#include "bridge/WarmUpRequests.h"
 #include "bridge/Worker.h"
 
 namespace Passenger::Bridge {
@@ -61,6 +62,7 @@ private:
     std::uint64_t maxRequests_;
     /** Between two HEARTBEATs; zero: the agent wants none. */
     std::chrono::milliseconds heartbeatInterval_;
+    const WarmUpRequests warmUp_;
     Channels channels_;
     std::optional<Intake> intake_;
     std::optional<Worker::Tools> tools_;

@@ -45,6 +45,8 @@ libpassenger_bridge_la_SOURCES = \
     %D%/RequestFields.h \
     %D%/RequestHead.cpp \
     %D%/RequestHead.h \
+    %D%/WarmUpRequests.cpp \
+    %D%/WarmUpRequests.h \
     %D%/Worker.cpp \
     %D%/Worker.h
 libpassenger_bridge_la_LIBADD = $(HTTP_PARSER_LIBS)

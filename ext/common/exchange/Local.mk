@@ -44,6 +44,8 @@ libpassenger_exchange_la_SOURCES = \
     %D%/SessionHost.h \
     %D%/StreamSession.cpp \
     %D%/StreamSession.h \
+    %D%/WarmUp.cpp \
+    %D%/WarmUp.h \
     %D%/Withdrawal.cpp \
     %D%/Withdrawal.h
 EXTRA_DIST += %D%/README.md

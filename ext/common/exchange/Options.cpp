@@ -52,6 +52,7 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     flag("load_shell_envvars", options.loadShellEnvvars);
     flag("preload_bundler", options.preloadBundler);
     number("refork_after", options.reforkAfter);
+    text("warm_up", options.warmUp);
     number("min_instances", options.minInstances);
     number("max_instances", options.maxInstances);
     number("start_instances", options.startInstances);

@@ -79,6 +79,8 @@ struct Options {
     bool preloadBundler = false;
     /** Requests after which an instance forks the next preloader; 0: never. */
     unsigned reforkAfter = 0;
+    /** Requests that each new instance answers first, one in each line (WarmUp). */
+    std::string warmUp;
 
     /** Requests after which an instance is replaced; 0: never. */
     unsigned maxRequests = 0;

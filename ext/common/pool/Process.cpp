@@ -14,6 +14,7 @@
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "base/Poll.h"
+#include "exchange/WarmUp.h"
 #include "log/Log.h"
 #include "policy/Heartbeats.h"
 #include "pool/Orphans.h"
@@ -37,6 +38,8 @@ constexpr unsigned MAX_FRAMES_AT_ONCE = 1024;
 /** Bytes of an instance's backtraces that are kept. */
 constexpr std::size_t MOST_OF_BACKTRACES = 256 * 1024;
 constexpr std::size_t MAX_DROPS = 256;
+/** Bytes of a frame for the requests that warm an instance up. Each has all variables of SetEnv. */
+constexpr std::size_t MOST_OF_WARM_UP = Frame::MAX_SIZE / 2;
 constexpr int MAX_UNREAD = 64 * 1024;
 
 /** What an instance may send once it serves. */
@@ -54,6 +57,26 @@ std::uint64_t heartbeatInterval(const Options &options) {
 std::uint32_t makeStickyId() {
     std::random_device random;
     return std::max<std::uint32_t>(random(), 1);
+}
+
+/** The instance gives the requests up sooner than the agent the instance, and then serves. */
+std::chrono::milliseconds timeToWarmUp(std::chrono::milliseconds startTimeout) {
+    return startTimeout - std::min<std::chrono::milliseconds>(std::chrono::seconds(1), startTimeout / 4);
+}
+
+void addWarmUp(Frame &serve, const Options &options) {
+    const std::vector<std::string> environments = WarmUp::environmentsFor(options);
+    if (environments.empty()) {
+        return;
+    }
+    serve.add(static_cast<std::uint64_t>(timeToWarmUp(options.startTimeout).count()));
+    std::size_t size = 0;
+    for (const std::string &environment : environments) {
+        size += environment.size();
+        if (size <= MOST_OF_WARM_UP) {
+            serve.add(environment);
+        }
+    }
 }
 
 }  // namespace
@@ -107,6 +130,9 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     serve.add(heartbeatInterval(options));
     beganPaused_ = paused_ = handover.paused;
     serve.add(std::uint64_t{beganPaused_});
+    if (!former_) {
+        addWarmUp(serve, options);
+    }
     std::vector<int> descriptors{handover.queue->queue.receivingEnd().get(), handover.claims.get(),
                                  handover.senders.get()};
     if (ownQueue) {

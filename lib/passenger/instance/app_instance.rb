@@ -10,6 +10,7 @@ require_relative "max_requests"
 require_relative "refork"
 require_relative "request_handler"
 require_relative "../app/signals"
+require_relative "warm_up"
 
 module PhusionPassenger
   # A process that serves requests, from SERVE to its end. The main thread owns it and waits for the
@@ -57,7 +58,8 @@ module PhusionPassenger
       prepared
     end
 
-    # Nil: the application's hooks failed, and the failure is reported.
+    # Up to the answers of PassengerWarmUp. Nil: the application's hooks failed, and the failure is
+    # reported.
     def prepare(frame)
       take(frame)
       ForkGuard.install { let_go }
@@ -65,6 +67,8 @@ module PhusionPassenger
       Signals.on_end { |name| @endings << name }
       Signals.print_backtraces_on_quit
       Hooks.call(:after_installing_signal_handlers)
+      @adapter = RackAdapter.new(@app, @thread_count)
+      @warm_up.run(@adapter)
       true
     rescue ProtocolError
       raise
@@ -75,6 +79,7 @@ module PhusionPassenger
 
     def take(frame)
       handover = Handover.from(frame)
+      @warm_up = WarmUp.from(frame)
       @thread_count = handover.threads
       @intake = Intake.new(handover) { tell(Frame::Control::PAUSE, 1) }
       group = frame.text(2).dup.force_encoding(Encoding::UTF_8)
@@ -96,10 +101,9 @@ module PhusionPassenger
     end
 
     def start_threads
-      adapter = RackAdapter.new(@app, @thread_count)
       @thread_count.times do |index|
         handler = RequestHandler.new(
-          intake: @intake, index: index, channels: @channels, adapter: adapter,
+          intake: @intake, index: index, channels: @channels, adapter: @adapter,
           max_requests: @max_requests
         )
         @handlers << handler

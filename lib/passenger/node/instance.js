@@ -7,6 +7,7 @@ const log = require("./log");
 const native = require("./native");
 const { Service } = require("./service");
 const { Source } = require("./source");
+const { WarmUp } = require("./warm_up");
 
 // Milliseconds that requests in work have at the end.
 const FINISH_WITHIN = 60000;
@@ -168,12 +169,20 @@ class Instance {
             service.destroyAll();
             return close && close.apply(this._server, args);
         };
+        new WarmUp(frame).run(this._server, () => {
+            if (!this._ending) {
+                this._begin(source, frame.number(6, 0));
+            }
+        });
+    }
+
+    // `interval`: milliseconds between signs of life; 0: none.
+    _begin(source, interval) {
         this._tell(frames.READY);
-        const interval = frame.number(6, 0);
         if (interval > 0) {
             this._control.beat(frames.HEARTBEAT, interval);
         }
-        service.begin(source);
+        this._service.begin(source);
     }
 
     _pauseOrResume(frame) {

@@ -8,6 +8,7 @@ from .channels import Channels
 from .endings import Endings
 from .frames import ProtocolError
 from .handover import Handover
+from .warm_up import WarmUp
 
 # Seconds that requests in work have at the end.
 _FINISH_WITHIN = 60
@@ -37,6 +38,7 @@ class AppInstance:
             return
         if frame.type != frames.SERVE:
             raise ProtocolError("frame %d instead of SERVE" % frame.type)
+        requests = WarmUp(frame)
         interval = self._take(frame)
         os.register_at_fork(after_in_child=self._let_go)
         try:
@@ -46,6 +48,8 @@ class AppInstance:
             failure.report(self._control, "instance.start_failed", "starting hooks", error)
             return
         self._endings.end_on_signals()
+        if requests:
+            self._service.warm_up(requests)
         # READY goes first: the agent supposes that an instance has no request before READY.
         self._tell(frames.READY)
         threads.start("Passenger control", self._read_control_socket)

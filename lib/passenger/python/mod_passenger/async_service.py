@@ -9,6 +9,7 @@ from . import layout, log, threads
 from .asgi import HttpRequest, Lifespan
 from .body import BodySource
 from .channels import BodyBrokenOff, ClientGone
+from .dropped_request import DroppedRequest
 from .request_handler import environment_of
 from .websocket import WebSocketRequest, is_upgrade
 
@@ -37,6 +38,8 @@ class AsyncService:
         # Tasks of requests begin with it. Otherwise one request would see the context variables of another.
         self._context = None
         self._begins_paused = handover.paused
+        # The task of a request of PassengerWarmUp that took too long. The loop itself keeps no tasks.
+        self._hanging = None
 
     def prepare(self):
         """Before the first request. Raises what the application raises in its startup."""
@@ -45,6 +48,10 @@ class AsyncService:
         asyncio.set_event_loop(self._loop)
         self._lifespan = Lifespan(self._application)
         self._loop.run_until_complete(self._lifespan.start())
+
+    def warm_up(self, requests):
+        """Answers the requests of PassengerWarmUp. Before run()."""
+        self._loop.run_until_complete(self._warm_up(requests))
 
     def run(self, endings):
         """Returns when the instance is to end. Requests may still be in work."""
@@ -100,6 +107,20 @@ class AsyncService:
             self._events.paused()
         await ended
         self._loop.remove_reader(endings.fileno())
+
+    async def _warm_up(self, requests):
+        for environment in requests.environments():
+            request = DroppedRequest(self._loop)
+            answer = request.run(self._call_application, environment, False, self._lifespan.state)
+            task = self._context.run(self._loop.create_task, answer)
+            _, pending = await asyncio.wait({task}, timeout=requests.left())
+            if pending:
+                requests.hangs()
+                # The application may go on in spite of it.
+                task.cancel()
+                self._hanging = task
+                return
+            requests.answered(request)
 
     async def _finish(self, within):
         self._finished = True

@@ -3,6 +3,7 @@
 from . import log, threads
 from .intake import Intake
 from .request_handler import RequestHandler, allow_waking
+from .warm_up import run_in_thread
 from .wsgi import WsgiAdapter
 
 
@@ -23,6 +24,11 @@ class ThreadedService:
     def prepare(self):
         """Before the first request. Raises what the application raises."""
         allow_waking()
+
+    def warm_up(self, requests):
+        """Answers the requests of PassengerWarmUp. Before run()."""
+        adapter = WsgiAdapter(self._application, self._threads)
+        run_in_thread(requests, lambda environment, reply: adapter.call(environment, b"", None, reply, False))
 
     def run(self, endings):
         """Returns when the instance is to end. Requests may still be in work."""

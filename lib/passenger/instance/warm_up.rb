@@ -1,0 +1,81 @@
+# frozen_string_literal: true
+
+require_relative "../base/hooks"
+require_relative "../base/log"
+require_relative "../rack/input"
+require_relative "warm_up_reply"
+
+module PhusionPassenger
+  # Answers the requests of PassengerWarmUp before the instance takes others. It is not a health
+  # check: whatever comes of the requests, the instance serves.
+  class WarmUp
+    # Statuses from here on are failures.
+    FAILURES = 500
+    # Seconds for a thread to end once it is killed.
+    END_LIMIT = 1
+
+    # Of a SERVE: its time limit counts from now on.
+    def self.from(frame)
+      new(frame.fields.drop(9), frame.fields[8] ? frame.number(8) : 0)
+    end
+
+    # `environments`: of the requests, as an httpd child sends them. `limit`: milliseconds for all
+    # requests together.
+    def initialize(environments, limit)
+      @environments = environments
+      @limit = limit
+      @deadline = now + limit
+      @path = nil
+    end
+
+    # Returns after the last answer, or at the limit. A request that hangs is ended, since the
+    # application may not expect another one beside it. Its own thread is what a handler's is.
+    def run(adapter)
+      return if @environments.empty?
+
+      thread = Thread.new { answer_all(adapter) }
+      thread.report_on_exception = false
+      return if thread.join([@deadline - now, 0].max / 1000.0)
+
+      failed(reason: "no answer within #{@limit} ms of the instance's start")
+      thread.kill
+      thread.join(END_LIMIT)
+    end
+
+    private
+
+    def answer_all(adapter)
+      Thread.current.name = "Passenger warm-up"
+      Hooks.call(:starting_request_handler_thread)
+      @environments.each { |environment| answer(adapter, environment.b) }
+    rescue Exception => e # rubocop:disable Lint/RescueException
+      failed(exception: e.class.name, message: Log.message_of(e))
+    end
+
+    def answer(adapter, environment)
+      @path = environment[/\0REQUEST_URI\0([^\0]*)/, 1]
+      began = now
+      reply = WarmUpReply.new
+      adapter.call(environment, MemoryInput.new("".b), reply)
+      tell(reply, now - began)
+    end
+
+    # The adapter logs exceptions.
+    def tell(reply, milliseconds)
+      status = reply.status
+      return failed(reason: "the application did not answer") unless status
+      return failed(status: status, reason: "the answer was broken off") if reply.aborted?
+      return failed(status: status) if status >= FAILURES
+
+      Log.event("warm_up.done", path: @path, status: status, ms: milliseconds)
+    end
+
+    def failed(fields)
+      Log.event("warm_up.failed", { path: @path }.compact.merge(fields))
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond)
+    end
+  end
+end
