@@ -7,6 +7,14 @@
 
 #include "passenger_native.h"
 
+/* block(descriptor): reads and writes of the open file wait from now on. */
+static napi_value block(napi_env env, napi_callback_info info) {
+    const arguments_t arguments = arguments_of(env, info);
+    const int descriptor = (int)number_at(&arguments, 0);
+    const int flags = fcntl(descriptor, F_GETFL);
+    return number(env, flags < 0 || fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK) != 0 ? -errno : 0);
+}
+
 /* closeOnExec(descriptor, whether) */
 static napi_value close_on_exec(napi_env env, napi_callback_info info) {
     const arguments_t arguments = arguments_of(env, info);
@@ -68,7 +76,8 @@ static napi_value become(napi_env env, napi_callback_info info) {
 }
 
 bool add_process(napi_env env, napi_value exports) {
-    return add_function(env, exports, "closeOnExec", close_on_exec) &&
+    return add_function(env, exports, "block", block) &&
+           add_function(env, exports, "closeOnExec", close_on_exec) &&
            add_function(env, exports, "close", close_descriptor) &&
            add_function(env, exports, "streamPair", stream_pair) && add_function(env, exports, "exec", become);
 }

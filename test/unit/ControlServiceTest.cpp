@@ -185,7 +185,14 @@ public:
         pollfd entry{socket.descriptor().get(), 0, 0};
         CPPUNIT_ASSERT_EQUAL(1, ::poll(&entry, 1, static_cast<int>(std::chrono::milliseconds(PATIENCE).count())));
         CPPUNIT_ASSERT_EQUAL(std::string("first"), socket.receive(FrameSocket::in(PATIENCE)).field(1));
-        CPPUNIT_ASSERT_THROW(socket.receive(FrameSocket::in(PATIENCE)), std::exception);
+        bool ended = false;
+        try {
+            socket.receive(FrameSocket::in(PATIENCE));
+        } catch (const std::exception &) {
+            // An end of file, or a reset: the service has not read all.
+            ended = true;
+        }
+        CPPUNIT_ASSERT(ended);
         ask(other);
     }
 

@@ -21,6 +21,8 @@ class WarmUpTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testThePathBelowTheBaseUriIsDividedThere);
     CPPUNIT_TEST(testVariablesOfTheConfigurationAreInTheRequestButNotInPlaceOfItsOwn);
     CPPUNIT_TEST(testEachLineIsARequest);
+    CPPUNIT_TEST(testWhatHasNoRoomIsLeftOut);
+    CPPUNIT_TEST(testAHostHasANameAndPerhapsAPort);
     CPPUNIT_TEST_SUITE_END();
 
     using Variables = std::map<std::string, std::string>;
@@ -37,10 +39,14 @@ class WarmUpTest : public CppUnit::TestFixture {
         return all;
     }
 
+    /** For all requests. */
+    static constexpr std::size_t ROOM = 1 << 20;
+
     static Variables request(const std::string &text, const Options &options = {}) {
         const auto made = WarmUp::parse(text);
         CPPUNIT_ASSERT_MESSAGE(text, made.has_value());
-        return variables(made->environmentFor(options));
+        return variables(
+            made->environmentFor(options.baseUri, options.variables ? options.variables() : Options::Variables()));
     }
 
 public:
@@ -117,12 +123,38 @@ public:
 
     void testEachLineIsARequest() {
         Options options;
-        CPPUNIT_ASSERT(WarmUp::environmentsFor(options).empty());
+        CPPUNIT_ASSERT(WarmUp::environmentsFor(options, ROOM).empty());
         options.warmUp = "/a\nnonsense\nhttp://blog.test/b";
-        const std::vector<std::string> environments = WarmUp::environmentsFor(options);
+        const std::vector<std::string> environments = WarmUp::environmentsFor(options, ROOM);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, environments.size());
         CPPUNIT_ASSERT_EQUAL(std::string("/a"), variables(environments[0])["REQUEST_URI"]);
         CPPUNIT_ASSERT_EQUAL(std::string("/b"), variables(environments[1])["REQUEST_URI"]);
+    }
+
+    void testWhatHasNoRoomIsLeftOut() {
+        Options options;
+        unsigned asked = 0;
+        options.variables = [&asked] {
+            asked++;
+            return Options::Variables{{"LONG", std::string(10'000, 'x')}};
+        };
+        for (int i = 0; i < 100'000; i++) {
+            options.warmUp += "/\n";
+        }
+        CPPUNIT_ASSERT_EQUAL(WarmUp::MOST_REQUESTS, WarmUp::environmentsFor(options, ROOM).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, WarmUp::environmentsFor(options, 35'000).size());
+        CPPUNIT_ASSERT(WarmUp::environmentsFor(options, 100).empty());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Once for each instance", 3U, asked);
+    }
+
+    void testAHostHasANameAndPerhapsAPort() {
+        for (const char *good : {"http://a/", "http://a.b:8080/", "http://[::1]/", "https://[::1]:8443/"}) {
+            CPPUNIT_ASSERT_MESSAGE(good, WarmUp::parse(good).has_value());
+        }
+        for (const char *bad : {"http://:80/", "http://a:/", "http://a:b/", "http://a:b:80/", "http://[/", "http://[]/",
+                                "http://a:123456/"}) {
+            CPPUNIT_ASSERT_MESSAGE(bad, !WarmUp::parse(bad).has_value());
+        }
     }
 };
 

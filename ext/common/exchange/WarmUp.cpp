@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/HttpText.h"
-#include "base/Split.h"
 #include "exchange/Options.h"
 
 namespace Passenger {
@@ -32,6 +31,16 @@ std::pair<std::string_view, std::string_view> divide(std::string_view host, bool
     return {host.substr(0, colon), host.substr(colon + 1)};
 }
 
+/** Of a host with a name, and perhaps a port. */
+bool isHost(std::string_view host) {
+    const auto [name, port] = divide(host, false);
+    const bool bracketed = name.starts_with('[') && name.ends_with(']') && name.size() > 2;
+    const auto isDigit = [](char c) { return c >= '0' && c <= '9'; };
+    return !name.empty() && std::all_of(host.begin(), host.end(), isHostCharacter) &&
+           (bracketed || name.find_first_of("[]:") == std::string_view::npos) && !port.empty() && port.size() <= 5 &&
+           std::all_of(port.begin(), port.end(), isDigit);
+}
+
 /** Whether the path is the application's base URI or below it. */
 bool isBelow(std::string_view path, std::string_view baseUri) {
     return path.starts_with(baseUri) && (path.size() == baseUri.size() || path[baseUri.size()] == '/');
@@ -51,29 +60,44 @@ std::optional<WarmUp> WarmUp::parse(std::string_view text) {
             break;
         }
     }
-    if (made.host.empty() || !std::all_of(made.host.begin(), made.host.end(), isHostCharacter) || !isTarget(text)) {
+    if (!isHost(made.host) || !isTarget(text)) {
         return std::nullopt;
     }
     made.target = text;
     return made;
 }
 
-std::vector<std::string> WarmUp::environmentsFor(const Options &options) {
+std::vector<std::string> WarmUp::environmentsFor(const Options &options, std::size_t most) {
     std::vector<std::string> environments;
-    for (const std::string &line : split(options.warmUp, '\n')) {
-        if (const auto request = parse(line)) {
-            environments.push_back(request->environmentFor(options));
+    std::string_view lines = options.warmUp;
+    if (lines.empty()) {
+        return environments;
+    }
+    const Options::Variables variables = options.variables ? options.variables() : Options::Variables();
+    while (!lines.empty() && environments.size() < MOST_REQUESTS) {
+        const auto end = std::min(lines.find('\n'), lines.size());
+        const auto request = parse(lines.substr(0, end));
+        lines.remove_prefix(std::min(end + 1, lines.size()));
+        if (!request) {
+            continue;
         }
+        std::string environment = request->environmentFor(options.baseUri, variables);
+        if (environment.size() > most) {
+            break;
+        }
+        most -= environment.size();
+        environments.push_back(std::move(environment));
     }
     return environments;
 }
 
-std::string WarmUp::environmentFor(const Options &options) const {
+std::string WarmUp::environmentFor(const std::string &baseUri,
+                                   const std::map<std::string, std::string> &variables) const {
     const std::string_view whole = target;
     const auto question = std::min(whole.find('?'), whole.size());
     std::string_view path = whole.substr(0, question);
     const std::string_view query = whole.substr(std::min(question + 1, whole.size()));
-    const std::string_view base = isBelow(path, options.baseUri) ? std::string_view(options.baseUri) : "";
+    const std::string_view base = isBelow(path, baseUri) ? std::string_view(baseUri) : "";
     path.remove_prefix(base.size());
     const auto [name, port] = divide(host, encrypted);
     std::string environment;
@@ -109,7 +133,7 @@ std::string WarmUp::environmentFor(const Options &options) const {
                std::any_of(own.begin(), own.end(), [&](const auto &one) { return one.first == name; });
     };
     // An application may read variables of SetEnv from the request.
-    for (const auto &[key, value] : options.variables ? options.variables() : Options::Variables()) {
+    for (const auto &[key, value] : variables) {
         if (!isOwn(key)) {
             add(key, value);
         }

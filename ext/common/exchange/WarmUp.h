@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,12 +26,17 @@ struct WarmUp {
     /** @param text `/path`, `http://host/path` or `https://host/path`. Nothing: it is none of
      *  them. */
     static std::optional<WarmUp> parse(std::string_view text);
-    /** The environments of all requests of `options`, in their order. A text that is no request has
-     *  none: httpd refuses it in its configuration. */
-    static std::vector<std::string> environmentsFor(const Options &options);
+    /** Of one instance. Further requests are left out. */
+    static constexpr std::size_t MOST_REQUESTS = 16;
+    /** The environments of the requests of `options`, in their order. A text that is no request has
+     *  none: httpd refuses it in its configuration.
+     *  @param most bytes of all of them; a request that has no room, and those behind it, are left
+     *      out */
+    static std::vector<std::string> environmentsFor(const Options &options, std::size_t most);
 
-    /** Names and values as httpd's children send them with a request; each ends with a NUL. */
-    std::string environmentFor(const Options &options) const;
+    /** Names and values as httpd's children send them with a request; each ends with a NUL.
+     *  @param variables of SetEnv */
+    std::string environmentFor(const std::string &baseUri, const std::map<std::string, std::string> &variables) const;
 };
 
 }  // namespace Passenger

@@ -13,7 +13,7 @@ struct ChildLimits {
     static constexpr unsigned MOST_CHANNELS = InFlightLayout::ENTRIES;
     static constexpr unsigned MOST_APPS = GenerationLayout::GROUPS;
 
-    /** It needs two, which its threads share (PoolClient). */
+    /** It needs three: two that its threads share, and one for restart.txt (PoolClient). */
     unsigned connections = 1024;
     /** At most MOST_CHANNELS. */
     unsigned channels = MOST_CHANNELS;

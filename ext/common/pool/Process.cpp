@@ -65,17 +65,13 @@ std::chrono::milliseconds timeToWarmUp(std::chrono::milliseconds startTimeout) {
 }
 
 void addWarmUp(Frame &serve, const Options &options) {
-    const std::vector<std::string> environments = WarmUp::environmentsFor(options);
+    const std::vector<std::string> environments = WarmUp::environmentsFor(options, MOST_OF_WARM_UP);
     if (environments.empty()) {
         return;
     }
     serve.add(static_cast<std::uint64_t>(timeToWarmUp(options.startTimeout).count()));
-    std::size_t size = 0;
     for (const std::string &environment : environments) {
-        size += environment.size();
-        if (size <= MOST_OF_WARM_UP) {
-            serve.add(environment);
-        }
+        serve.add(environment);
     }
 }
 

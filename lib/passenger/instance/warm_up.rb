@@ -11,8 +11,8 @@ module PhusionPassenger
   class WarmUp
     # Statuses from here on are failures.
     FAILURES = 500
-    # Seconds for a thread to end once it is killed.
-    END_LIMIT = 1
+    # Seconds for a thread to end once it is killed. The agent waits for a little longer only.
+    END_LIMIT = 0.1
 
     # Of a SERVE: its time limit counts from now on.
     def self.from(frame)
@@ -47,7 +47,9 @@ module PhusionPassenger
     def answer_all(adapter)
       Thread.current.name = "Passenger warm-up"
       Hooks.call(:starting_request_handler_thread)
-      @environments.each { |environment| answer(adapter, environment.b) }
+      own = Process.pid
+      # A process that the application forks may return from the call, too.
+      @environments.each { |environment| answer(adapter, environment.b) if Process.pid == own }
     rescue Exception => e # rubocop:disable Lint/RescueException
       failed(exception: e.class.name, message: Log.message_of(e))
     end
@@ -56,8 +58,9 @@ module PhusionPassenger
       @path = environment[/\0REQUEST_URI\0([^\0]*)/, 1]
       began = now
       reply = WarmUpReply.new
+      own = Process.pid
       adapter.call(environment, MemoryInput.new("".b), reply)
-      tell(reply, now - began)
+      tell(reply, now - began) if Process.pid == own
     end
 
     # The adapter logs exceptions.

@@ -90,6 +90,8 @@ class Start {
         log.event("node.bridged", { reason });
         // Node closes its standard streams, too, in programs that it executes.
         [0, 1, 2, CONTROL, OPTIONS].forEach((descriptor) => native.addon.closeOnExec(descriptor, false));
+        // Node lets a pipe not block, and the bridge and the application would lose what has no room.
+        [1, 2].forEach((descriptor) => native.addon.block(descriptor));
         const environment = Object.entries(this._environment).map(([name, value]) => `${name}=${value}`);
         try {
             native.addon.exec([this._options.bridge, "bridge-again"], environment);

@@ -11,6 +11,8 @@ const { RequestHead } = require("./request_head");
 const FAILURES = 500;
 const HOST = "127.0.0.1";
 // Bytes of an answer in which its status must come.
+// A timer of more milliseconds comes at once.
+const LONGEST_TIMER = 0x7fffffff;
 const HEAD_LIMIT = 65536;
 // The head behind any interim answers.
 const STATUS = /^(?:HTTP\/1\.\d 1\d\d[^]*?\r\n\r\n)*HTTP\/1\.\d ([2-9]\d\d)/;
@@ -74,7 +76,7 @@ class WarmUpSocket extends Duplex {
 
     _write(chunk, _, done) {
         if (this._head.length < HEAD_LIMIT) {
-            this._head += chunk.toString("latin1");
+            this._head += chunk.latin1Slice(0, Math.min(chunk.length, HEAD_LIMIT));
         }
         done();
     }
@@ -117,7 +119,7 @@ class WarmUp {
         this._timer = setTimeout(() => {
             this._heads = [];
             this._failed({ reason: `no answer within ${this._limit} ms of the instance's start` });
-        }, this._limit);
+        }, Math.min(this._limit, LONGEST_TIMER));
         this._next();
     }
 
