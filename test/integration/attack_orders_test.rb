@@ -39,8 +39,7 @@ class AttackOrdersTest < IntegrationTest
       eventually("an answer") { client.get("/pid").code.to_i == 200 }
     end
     assert_status 500, client("broken.test").get("/")
-    @report = server.log.text[/ report=(\w+)/, 1]
-    refute_nil @report
+    @report = server.log.wait_for(/ report=\w+/)[/ report=(\w+)/, 1]
   end
 
   def test_an_application_orders_nothing_about_others

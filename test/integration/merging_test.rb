@@ -25,7 +25,7 @@ class MergingTest < IntegrationTest
     when "time" then %w[0 1ms]
     # Not two words with the same meaning.
     when "choice" then [row["choices"].first,
-                        (%w[direct wsgi thread log json] & row["choices"]).first]
+                        (%w[direct wsgi thread log json high] & row["choices"]).first]
     when "path", "uri", "log", "warm-up" then %w[/first /second]
     when "url" then %w[http://first/ http://second/]
     else %w[first second]
