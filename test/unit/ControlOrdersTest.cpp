@@ -44,8 +44,8 @@ class ControlOrdersTest : public PoolContract {
     const Asker stranger_{STRANGER, false};
     const Asker httpd_{0, true};
     AppUsers users_;
-    InstanceFacts facts_{{[] { return std::vector<InstanceFacts::Instance>(); },
-                          [](const InstanceFacts::Instance &) { return std::optional<ProcessMemory>(); }}};
+    /** It has a thread, so it lives during a test only. */
+    std::optional<InstanceFacts> facts_;
     std::unique_ptr<ControlOrders> orders_;
     unsigned logsReopened_ = 0;
     unsigned drainsKept_ = 0;
@@ -133,10 +133,13 @@ public:
         }
         users_.note(BLOG, RunAs{"alice", "alice", OWNER, OWNER, ""});
         users_.note(SHOP, RunAs{"bob", "bob", OTHER_OWNER, OTHER_OWNER, ""});
+        facts_.emplace(
+            InstanceFacts::Parts{[] { return std::vector<InstanceFacts::Instance>(); },
+                                 [](const InstanceFacts::Instance &) { return std::optional<ProcessMemory>(); }});
         orders_ = std::make_unique<ControlOrders>(
             ControlOrders::Parts{.pool = *pool_,
                                  .users = users_,
-                                 .facts = facts_,
+                                 .facts = *facts_,
                                  .groupEvents = [](const std::string &) { return CgroupEvents(); },
                                  .reopenLogs = [this] { logsReopened_++; },
                                  .server = [] { return ServerStatus(); },
@@ -146,6 +149,7 @@ public:
     }
     void tearDown() override {
         orders_.reset();
+        facts_.reset();
         PoolContract::tearDown();
     }
 

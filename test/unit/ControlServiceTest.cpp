@@ -40,8 +40,8 @@ class ControlServiceTest : public CppUnit::TestFixture {
 
     std::atomic<unsigned> answered_{0};
     std::string lastAsker_;
-    ControlService service_{
-        {[this](const Asker &asker, const Frame &order) { return answer(asker, order); }, [] {}, 1h}};
+    /** It has a thread, so it lives during a test only. */
+    std::optional<ControlService> service_;
     sockaddr_un address_{};
     socklen_t addressSize_ = 0;
 
@@ -64,7 +64,7 @@ class ControlServiceTest : public CppUnit::TestFixture {
         addressSize_ = sizeof address_;
         CPPUNIT_ASSERT_EQUAL(0, ::getsockname(socket.get(), reinterpret_cast<sockaddr *>(&address_), &addressSize_));
         CPPUNIT_ASSERT_EQUAL(0, ::listen(socket.get(), SOMAXCONN));
-        service_.listen(std::move(socket));
+        service_->listen(std::move(socket));
     }
     FrameSocket connected() const {
         FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -105,14 +105,19 @@ class ControlServiceTest : public CppUnit::TestFixture {
     }
     /** A connection of an httpd child that was used. */
     FrameSocket ofHttpd() {
-        FrameSocket socket(service_.connect());
+        FrameSocket socket(service_->connect());
         CPPUNIT_ASSERT_EQUAL(std::string("httpd"), ask(socket));
         return socket;
     }
 
 public:
     void setUp() override {
+        service_.emplace(ControlService::Parts{
+            [this](const Asker &asker, const Frame &order) { return answer(asker, order); }, [] {}, 1h});
         listen();
+    }
+    void tearDown() override {
+        service_.reset();
     }
 
     void testAnAskerIsAnswered() {
