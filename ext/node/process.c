@@ -76,8 +76,7 @@ static napi_value become(napi_env env, napi_callback_info info) {
 }
 
 bool add_process(napi_env env, napi_value exports) {
-    return add_function(env, exports, "block", block) &&
-           add_function(env, exports, "closeOnExec", close_on_exec) &&
+    return add_function(env, exports, "block", block) && add_function(env, exports, "closeOnExec", close_on_exec) &&
            add_function(env, exports, "close", close_descriptor) &&
            add_function(env, exports, "streamPair", stream_pair) && add_function(env, exports, "exec", become);
 }
