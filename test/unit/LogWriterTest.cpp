@@ -209,7 +209,8 @@ public:
             ::poll(nullptr, 0, 300);
             SmallLog rotated;
             printNumbers(10, 11);
-            std::string text = rotated.readTo("10\n");
+            // `lines=10` ends like the last line.
+            std::string text = rotated.readTo("\n10\n");
             if (text.find("event=log.dropped") != std::string::npos) {
                 lost = droppedIn(text);
                 text.erase(0, text.find('\n') + 1);
