@@ -8,9 +8,9 @@ libpassenger_pool_la_SOURCES = \
     %D%/BackgroundThreads.cpp \
     %D%/BackgroundThreads.h \
     %D%/CellRange.h \
-    %D%/ChildLimits.h \
     %D%/ChannelRegistry.cpp \
     %D%/ChannelRegistry.h \
+    %D%/ChildLimits.h \
     %D%/CpuLoad.h \
     %D%/Deadlines.h \
     %D%/Demand.cpp \

@@ -26,6 +26,7 @@ module PhusionPassenger
       @limit = limit
       @deadline = now + limit
       @path = nil
+      @pid = Process.pid
     end
 
     # Returns after the last answer, or at the limit. A request that hangs is ended, since the
@@ -47,9 +48,7 @@ module PhusionPassenger
     def answer_all(adapter)
       Thread.current.name = "Passenger warm-up"
       Hooks.call(:starting_request_handler_thread)
-      own = Process.pid
-      # A process that the application forks may return from the call, too.
-      @environments.each { |environment| answer(adapter, environment.b) if Process.pid == own }
+      @environments.each { |environment| answer(adapter, environment.b) unless forked? }
     rescue Exception => e # rubocop:disable Lint/RescueException
       failed(exception: e.class.name, message: Log.message_of(e))
     end
@@ -58,9 +57,13 @@ module PhusionPassenger
       @path = environment[/\0REQUEST_URI\0([^\0]*)/, 1]
       began = now
       reply = WarmUpReply.new
-      own = Process.pid
       adapter.call(environment, MemoryInput.new("".b), reply)
-      tell(reply, now - began) if Process.pid == own
+      tell(reply, now - began) unless forked?
+    end
+
+    # A process that the application forks may return from a call, too.
+    def forked?
+      Process.pid != @pid
     end
 
     # The adapter logs exceptions.
