@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
-#include <new>
 
 #include "base/Exceptions.h"
 #include "io/SocketPair.h"
@@ -75,21 +74,6 @@ ReplyChannel::ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFli
     patient_ = setsockopt(end_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0;
 }
 
-/** The application is their sender. None stays open if there is no memory. */
-void ReplyChannel::take(std::span<const int> numbers, std::vector<FileDescriptor> &descriptors) const {
-    try {
-        descriptors.reserve(descriptors.size() + numbers.size());
-    } catch (const std::bad_alloc &) {
-        for (const int number : numbers) {
-            FileDescriptor::foreign(number, end_.sender()).reset();
-        }
-        throw;
-    }
-    for (const int number : numbers) {
-        descriptors.push_back(FileDescriptor::foreign(number, end_.sender()));
-    }
-}
-
 std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors, Waiting waiting) {
     iovec part{buffer.data(), buffer.size()};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * KERNELS_MAX_DESCRIPTORS)];
@@ -113,7 +97,7 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
     }
     for (cmsghdr *c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-            take({reinterpret_cast<const int *>(CMSG_DATA(c)), (c->cmsg_len - CMSG_LEN(0)) / sizeof(int)}, descriptors);
+            takeDescriptors(*c, descriptors, end_.sender());
         }
     }
     if ((message.msg_flags & MSG_TRUNC) != 0) {

@@ -98,8 +98,6 @@ public:
     void shutDown() noexcept;
 
 private:
-    void take(std::span<const int> numbers, std::vector<FileDescriptor> &descriptors) const;
-
     FileDescriptor end_;
     ChannelId id_;
     std::uint32_t inFlightEntry_;

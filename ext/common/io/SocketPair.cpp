@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <string>
 
 #include "base/Exceptions.h"
@@ -30,15 +31,6 @@ DescriptorPair makePair(int type) {
 constexpr std::size_t SENT_SPACE = CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int));
 constexpr std::size_t RECEIVED_SPACE = CMSG_SPACE(KERNELS_MAX_DESCRIPTORS * sizeof(int)) + CMSG_SPACE(sizeof(ucred));
 
-void takeDescriptors(const cmsghdr &header, Received &received) {
-    const std::size_t count = (header.cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-        int fd;
-        std::memcpy(&fd, CMSG_DATA(&header) + i * sizeof fd, sizeof fd);
-        received.descriptors.push_back(FileDescriptor::foreign(fd));
-    }
-}
-
 void takeCredentials(const cmsghdr &header, Received &received) {
     ucred credentials;
     std::memcpy(&credentials, CMSG_DATA(&header), sizeof credentials);
@@ -46,6 +38,26 @@ void takeCredentials(const cmsghdr &header, Received &received) {
 }
 
 }  // namespace
+
+void takeDescriptors(const cmsghdr &header, std::vector<FileDescriptor> &descriptors, DescriptorSender sender) {
+    const std::size_t count = (header.cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    const auto number = [&header](std::size_t index) {
+        int fd;
+        std::memcpy(&fd, CMSG_DATA(&header) + index * sizeof fd, sizeof fd);
+        return fd;
+    };
+    try {
+        descriptors.reserve(descriptors.size() + count);
+    } catch (const std::bad_alloc &) {
+        for (std::size_t i = 0; i < count; ++i) {
+            FileDescriptor::foreign(number(i), sender).reset();
+        }
+        throw;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        descriptors.push_back(FileDescriptor::foreign(number(i), sender));
+    }
+}
 
 DescriptorPair makeStreamPair() {
     return makePair(SOCK_STREAM);
@@ -86,9 +98,6 @@ std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view d
 
 Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> buffer, int flags) {
     Received received;
-    // The room is reserved first: between recvmsg() and the ownership of its descriptors no call
-    // may fail.
-    received.descriptors.reserve(KERNELS_MAX_DESCRIPTORS);
     iovec part{buffer.data(), buffer.size()};
     alignas(cmsghdr) std::array<char, RECEIVED_SPACE> control;
     msghdr message;
@@ -107,7 +116,7 @@ Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> bu
     received.size = static_cast<std::size_t>(size);
     for (cmsghdr *header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-            takeDescriptors(*header, received);
+            takeDescriptors(*header, received.descriptors);
         } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS) {
             takeCredentials(*header, received);
         }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "base/FileDescriptor.h"
@@ -66,6 +67,14 @@ struct Received {
  */
 std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view data, std::span<const int> descriptors,
                                 int flags = 0);
+
+/**
+ * Adds the descriptors of a received SCM_RIGHTS message, as foreign ones of `sender`. Without
+ * memory for them none stays open.
+ * @throws std::bad_alloc
+ */
+void takeDescriptors(const cmsghdr &header, std::vector<FileDescriptor> &descriptors,
+                     DescriptorSender sender = ANY_SENDER);
 
 /**
  * Receives into `buffer`. Received descriptors are close-on-exec.
