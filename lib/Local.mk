@@ -51,6 +51,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/instance/reply.rb \
     %D%/passenger/instance/request_handler.rb \
     %D%/passenger/instance/stream_exchange.rb \
+    %D%/passenger/instance/transferred_socket.rb \
     %D%/passenger/instance/warm_up.rb \
     %D%/passenger/instance/warm_up_reply.rb \
     %D%/passenger/native_builder.rb \
@@ -80,6 +81,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/node/service.js \
     %D%/passenger/node/source.js \
     %D%/passenger/node/start.js \
+    %D%/passenger/node/transfer.js \
     %D%/passenger/node/upgrade.js \
     %D%/passenger/node/upgraded_socket.js \
     %D%/passenger/node/warm_up.js \
@@ -111,6 +113,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/python/mod_passenger/request_handler.py \
     %D%/passenger/python/mod_passenger/threaded_service.py \
     %D%/passenger/python/mod_passenger/threads.py \
+    %D%/passenger/python/mod_passenger/transfer.py \
     %D%/passenger/python/mod_passenger/warm_up.py \
     %D%/passenger/python/mod_passenger/websocket.py \
     %D%/passenger/python/mod_passenger/wsgi.py \

@@ -119,6 +119,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/SpoolMemory.h \
     %D%/request/UnknownApplication.cpp \
     %D%/request/UnknownApplication.h \
+    %D%/response/ConnectionTransfer.cpp \
+    %D%/response/ConnectionTransfer.h \
     %D%/response/HijackedConnection.cpp \
     %D%/response/HijackedConnection.h \
     %D%/response/InterimAnswers.cpp \

@@ -8,6 +8,7 @@
 #include "apache2/request/RequestEnvironment.h"
 #include "apache2/request/RequestNotes.h"
 #include "apache2/request/UnknownApplication.h"
+#include "apache2/response/ConnectionTransfer.h"
 #include "apache2/response/HijackedConnection.h"
 #include "base/Exceptions.h"
 #include "shm/Layouts.h"
@@ -59,10 +60,24 @@ int RequestHandler::run() {
         buffered_.reset();
     }
     sender.deliver();
-    if (FileDescriptor stream = sender.takeStream()) {
-        HijackedConnection(r_, std::move(stream), sender.streamStart()).relay(sender.buffer());
+    if (sender.hasStream()) {
+        passConnectionOn(sender);
     }
     return sender.result();
+}
+
+/** The application has taken the client's connection over. */
+void RequestHandler::passConnectionOn(ResponseSender &sender) {
+    HijackedConnection connection(r_, sender.takeStream(), sender.streamStart());
+    connection.begin();
+    if (sender.wantsClient() && connection.giveAway()) {
+        return;
+    }
+    if (sender.mayRelay()) {
+        connection.relay(sender.buffer());
+    } else {
+        r_->connection->aborted = 1;
+    }
 }
 
 /** Reads the body into a buffer, unless the body is streamed. @return false: the body cannot be
@@ -127,6 +142,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     request.headRequest = r_->header_only != 0;
     request.retryable = !body_.present() && (r_->method_number == M_GET || r_->method_number == M_OPTIONS);
     const Options &options = context.optionsFor(r_, route_);
+    const Settings &settings = Settings::of(r_);
     // An application that speaks HTTP decides whether to request a body that the client holds back.
     // For a body that has begun to arrive, it is not asked.
     const bool asks = body_.present() && !buffered_ && body_.isAwaitingConsent();
@@ -140,6 +156,8 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     const char *id = RequestNotes::id(r_);
     request.client = clientOf(r_);
     request.label = {r_->useragent_ip, r_->method, id != nullptr ? id : "", r_->unparsed_uri};
+    request.transferable =
+        settings.transfersConnections() && !body_.present() && ConnectionTransfer::obstacle(r_) == nullptr;
     request.bodyFollows = body_.present() && !fitsInline(request.environment.size());
     if (!request.bodyFollows && buffered_) {
         request.body = *buffered_->whole();

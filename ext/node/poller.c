@@ -4,6 +4,7 @@
  * the others.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -126,8 +127,32 @@ static napi_value unwatch(napi_env env, napi_callback_info info) {
     return control(env, info, EPOLL_CTL_DEL);
 }
 
+/*
+ * replace(descriptor, other): `descriptor`, which a stream of libuv has, becomes another name of
+ * the open file of `other`, which is closed. The stream does not read at this moment, and writes
+ * nothing: libuv then forgets what it watched, and watches the descriptor anew when the stream
+ * reads on. The kernel would remember a file that another process has, too.
+ */
+static napi_value replace(napi_env env, napi_callback_info info) {
+    const arguments_t arguments = arguments_of(env, info);
+    const int descriptor = (int)number_at(&arguments, 0);
+    const int other = (int)number_at(&arguments, 1);
+    uv_loop_t *loop = NULL;
+    if (napi_get_uv_event_loop(env, &loop) == napi_ok) {
+        struct epoll_event none = {0};
+        epoll_ctl(uv_backend_fd(loop), EPOLL_CTL_DEL, descriptor, &none);
+    }
+    /* libuv expects it. */
+    const int flags = fcntl(other, F_GETFL);
+    const bool replaced =
+        flags >= 0 && fcntl(other, F_SETFL, flags | O_NONBLOCK) == 0 && dup3(other, descriptor, O_CLOEXEC) >= 0;
+    const int error = replaced ? 0 : errno;
+    close(other);
+    return number(env, -error);
+}
+
 bool add_poller(napi_env env, napi_value exports) {
     return add_function(env, exports, "openPoller", open_poller) && add_function(env, exports, "keepLoop", keep_loop) &&
            add_function(env, exports, "watch", watch) && add_function(env, exports, "watchFor", watch_for) &&
-           add_function(env, exports, "unwatch", unwatch);
+           add_function(env, exports, "unwatch", unwatch) && add_function(env, exports, "replace", replace);
 }

@@ -20,7 +20,8 @@ class AttackHijackTest < IntegrationTest
     status = File.join(TestEnvironment.modules_dir, "mod_status.so")
     made.main_directives << "LoadModule status_module #{status}\n" \
                             "<Location /server-status>\nSetHandler server-status\n</Location>\n"
-    made.site("attacker.test", SampleApps.copy("attack_app"), "PassengerMinInstances 1\n")
+    made.site("attacker.test", SampleApps.copy("attack_app"),
+              "PassengerMinInstances 1\nPassengerTransferConnections off\n")
     made.site("other.test", SampleApps.copy("rack_app"), "PassengerMinInstances 1\n")
   end
 

@@ -9,7 +9,7 @@ const layout = require(path.join(process.env.PASSENGER_LIB || path.join(__dirnam
     "node/layout.js"));
 const NAMES = {
     MESSAGE_LIMIT: "MAX_MESSAGE", REQUEST_HEADER: "RequestHeader", REQUEST_HEAD_LIMIT: "MAX_ENVIRONMENT",
-    BODY_FOLLOWS: "BODY_FOLLOWS", STREAM: "STREAM", REPLY_HEADER: "MessageHeader",
+    BODY_FOLLOWS: "BODY_FOLLOWS", STREAM: "STREAM", TRANSFERABLE: "TRANSFERABLE", REPLY_HEADER: "MessageHeader",
     REPLY_HEAD_LIMIT: "MAX_RESPONSE_HEAD", STALE_LIMIT: "MAX_DISCARDED", RESPONSE: "RESPONSE", DATA: "DATA",
     INTERIM: "INTERIM", SKIPPED: "SKIPPED", ABORTED: "ABORTED", HIJACKED: "HIJACKED", BODY: "BODY",
     CLAIMS: "Claims.CELLS",
@@ -17,6 +17,8 @@ const NAMES = {
 
 const lines = fs.readFileSync(path.join(__dirname, `../layouts/${layout.VERSION}`), "utf8").split("\n");
 const recorded = new Map(lines.map((line) => [line.split(" ")[0], parseInt(line.split(" ")[1], 10)]));
-const others = { VERSION: 10, PAYLOAD_LIMIT: 65576, QUEUED_LIMIT: 0xffffffff, LAST: recorded.get("LAST") << 8 };
+const others = { VERSION: 11, PAYLOAD_LIMIT: 65576, QUEUED_LIMIT: 0xffffffff, LAST: recorded.get("LAST") << 8,
+    WANTS_CLIENT: recorded.get("WANTS_CLIENT") << 8, TRANSFER_CLIENT: recorded.get("TransferAnswer.CLIENT"),
+    TRANSFER_RELAY: recorded.get("TransferAnswer.RELAY") };
 const expected = Object.entries(NAMES).map(([name, there]) => [name, recorded.get(there)]);
 assert.deepStrictEqual({ ...layout }, { ...Object.fromEntries(expected), ...others });

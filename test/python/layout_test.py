@@ -12,6 +12,7 @@ from mod_passenger import layout  # noqa: E402
 NAMES = {
     "MESSAGE_LIMIT": "MAX_MESSAGE", "REQUEST_HEAD_LIMIT": "MAX_ENVIRONMENT", "BODY_FOLLOWS": "BODY_FOLLOWS",
     "STREAM": "STREAM", "HEAD_REQUEST": "HEAD_REQUEST", "BODY_IN_FILE": "BODY_IN_FILE",
+    "TRANSFERABLE": "TRANSFERABLE", "WANTS_CLIENT": "WANTS_CLIENT",
     "REPLY_HEAD_LIMIT": "MAX_RESPONSE_HEAD", "STALE_LIMIT": "MAX_DISCARDED", "RESPONSE": "RESPONSE", "DATA": "DATA",
     "INTERIM": "INTERIM", "SKIPPED": "SKIPPED", "ABORTED": "ABORTED", "HIJACKED": "HIJACKED", "BODY": "BODY", "BODY_FILE": "BODY_FILE",
     "LAST": "LAST", "CLAIMS_HEADER_LENGTH": "MemoryHeader", "CLAIM_LENGTH": "ClaimCell",
@@ -31,7 +32,7 @@ class LayoutTest(unittest.TestCase):
 
     def test_numbers(self):
         ours = {name: value for name, value in vars(layout).items() if isinstance(value, int) and name[0] != "_"}
-        derived = {"VERSION": 10, "PAYLOAD_LIMIT": 65576, "QUEUED_LIMIT": 0xFFFFFFFF}
+        derived = {"VERSION": 11, "PAYLOAD_LIMIT": 65576, "QUEUED_LIMIT": 0xFFFFFFFF}
         self.assertEqual({**{name: self.number(other) for name, other in NAMES.items()}, **derived}, ours)
 
     def test_headers(self):

@@ -14,13 +14,14 @@ module PhusionPassenger
       "Request::CHANNEL_OFFSET" => "RequestHeader.4", "Request::TICKET_OFFSET" => "RequestHeader.5",
       "Request::BODY_FOLLOWS" => "BODY_FOLLOWS", "Request::STREAM" => "STREAM",
       "Request::HEAD_REQUEST" => "HEAD_REQUEST",
-      "Request::BODY_IN_FILE" => "BODY_IN_FILE", "Reply::BODY_FILE" => "BODY_FILE",
+      "Request::BODY_IN_FILE" => "BODY_IN_FILE", "Request::TRANSFERABLE" => "TRANSFERABLE",
+      "Reply::BODY_FILE" => "BODY_FILE",
       "Reply::HEADER_LENGTH" => "MessageHeader", "Reply::HEAD_LIMIT" => "MAX_RESPONSE_HEAD",
       "Reply::STALE_LIMIT" => "MAX_DISCARDED", "Reply::RESPONSE" => "RESPONSE",
       "Reply::DATA" => "DATA",
       "Reply::INTERIM" => "INTERIM", "Reply::SKIPPED" => "SKIPPED", "Reply::ACCEPTED" => "ACCEPTED",
       "Reply::ABORTED" => "ABORTED", "Reply::HIJACKED" => "HIJACKED", "Reply::BODY" => "BODY",
-      "Reply::LAST" => "LAST",
+      "Reply::LAST" => "LAST", "Reply::WANTS_CLIENT" => "WANTS_CLIENT",
       "Claims::HEADER_LENGTH" => "MemoryHeader", "Claims::CELL_LENGTH" => "ClaimCell",
       "Claims::ANSWERED_OFFSET" => "ClaimCell.2", "Claims::CELLS" => "Claims.CELLS",
       "Withdrawals::TICKETS_OFFSET" => "SenderMemory.MARKS",
@@ -34,8 +35,8 @@ module PhusionPassenger
       assert_equal 32, Array.new(7, 0).pack(Layout::Request::HEADER).bytesize
       assert_equal [8, 16], [Layout::Request::CHANNEL_OFFSET, Layout::Request::TICKET_OFFSET]
       flags = %i[BODY_FOLLOWS STREAM HEAD_REQUEST
-                 BODY_IN_FILE].map { |name| Layout::Request.const_get(name) }
-      assert_equal [1, 2, 4, 8], flags
+                 BODY_IN_FILE TRANSFERABLE].map { |name| Layout::Request.const_get(name) }
+      assert_equal [1, 2, 4, 8, 16], flags
       assert_equal 1_048_576, Layout::Request::HEAD_LIMIT
     end
 
@@ -59,7 +60,7 @@ module PhusionPassenger
     end
 
     def test_the_version_is_as_documented
-      assert_equal [10, "1", 65_600], [Layout::VERSION, Frame::VERSION, Layout::MESSAGE_LIMIT]
+      assert_equal [11, "1", 65_600], [Layout::VERSION, Frame::VERSION, Layout::MESSAGE_LIMIT]
     end
 
     # As LayoutsTest of the C++ side, by the same file. Whoever changes a layout raises the version,
@@ -92,7 +93,9 @@ module PhusionPassenger
       { "Request::HEADER" => format_of(recorded, "RequestHeader"),
         "Reply::HEADER" => format_of(recorded, "MessageHeader"),
         "Claims::MAGIC" => [recorded["Claims.MAGIC"].to_i].pack("V"),
-        "Withdrawals::MAGIC" => [recorded["SenderMemory.MAGIC"].to_i].pack("V") }
+        "Withdrawals::MAGIC" => [recorded["SenderMemory.MAGIC"].to_i].pack("V"),
+        "TransferAnswer::CLIENT" => [recorded["TransferAnswer.CLIENT"].to_i].pack("C"),
+        "TransferAnswer::RELAY" => [recorded["TransferAnswer.RELAY"].to_i].pack("C") }
     end
 
     # Without gaps.

@@ -57,6 +57,17 @@ module PhusionPassenger
                    [answer.type, answer.status, answer.head, answer.last?]
     end
 
+    def test_a_transferable_connection_waits_for_the_child_s_answer
+      @reply.transferable = true
+      answers = Thread.new { @reply.respond_and_hijack(101, "A: 1\r\n") }
+      bytes, stream = received_with_stream
+      assert_equal [7, 2], bytes.unpack("x8CC")
+      assert_equal [101, true], [@child.receive].flat_map { |one| [one.status, one.last?] }
+      stream.write("R")
+      closing(answers.value).write("hello")
+      assert_equal "hello", stream.readpartial(10)
+    end
+
     def test_an_answer_that_has_begun_cannot_be_hijacked
       @reply.respond(200, "")
       assert_match(/has begun/, assert_raises(IOError) { @reply.hijack }.message)

@@ -57,11 +57,15 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("STREAM", STREAM);
         number("HEAD_REQUEST", HEAD_REQUEST);
         number("BODY_IN_FILE", BODY_IN_FILE);
+        number("TRANSFERABLE", TRANSFERABLE);
 
         MessageHeader message{};
         const auto &[ofTicket, type, messageFlags, status, replyHeadLength, queued, stickyId] = message;
         members("MessageHeader", message, ofTicket, type, messageFlags, status, replyHeadLength, queued, stickyId);
         number("LAST", LAST);
+        number("WANTS_CLIENT", WANTS_CLIENT);
+        number("TransferAnswer.CLIENT", static_cast<unsigned>(TransferAnswer::CLIENT));
+        number("TransferAnswer.RELAY", static_cast<unsigned>(TransferAnswer::RELAY));
         number("RESPONSE", static_cast<std::uint64_t>(MessageType::RESPONSE));
         number("DATA", static_cast<std::uint64_t>(MessageType::DATA));
         number("INTERIM", static_cast<std::uint64_t>(MessageType::INTERIM));

@@ -156,6 +156,7 @@ struct Settings {
     Flag friendlyErrorPages;
     Flag statusDetails;
     Flag serverTiming;
+    Flag transferConnections;
     Flag requestStart;
     /** Seconds. */
     Number healthQueueAge;
@@ -189,6 +190,9 @@ struct Settings {
     }
     bool tellsServerTiming() const noexcept {
         return serverTiming.value_or(false);
+    }
+    bool transfersConnections() const noexcept {
+        return transferConnections.value_or(true);
     }
     bool tellsRequestStart() const noexcept {
         return requestStart.value_or(false);

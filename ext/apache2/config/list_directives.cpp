@@ -148,6 +148,7 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerBufferResponse", shown(settings.buffersResponse())},
         {"PassengerErrorOverride", shown(settings.overridesErrors())},
         {"PassengerAllowEncodedSlashes", shown(settings.allowsEncodedSlashes())},
+        {"PassengerTransferConnections", shown(settings.transfersConnections())},
         {"PassengerServerTiming", shown(settings.tellsServerTiming())},
         {"PassengerRequestStart", shown(settings.tellsRequestStart())},
         {"PassengerStatusDetails", shown(settings.showsStatusDetails())},

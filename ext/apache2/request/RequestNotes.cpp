@@ -39,6 +39,10 @@ void setTimes(request_rec *r, const Session::Times &times) {
     setTime(r, "PASSENGER_SERVICE_TIME", times.service);
 }
 
+void setTransferred(request_rec *r) {
+    apr_table_setn(r->notes, "PASSENGER_TRANSFERRED", "1");
+}
+
 const char *id(const request_rec *r) {
     return apr_table_get(r->notes, ID);
 }

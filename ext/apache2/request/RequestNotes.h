@@ -6,7 +6,8 @@
 /**
  * The notes of a request that an application answers, for `%{NAME}n` in a LogFormat:
  * PASSENGER_REQUEST_ID (RequestId), PASSENGER_APP, and in microseconds, as httpd's %D,
- * PASSENGER_QUEUE_TIME and PASSENGER_SERVICE_TIME. All texts live as long as the request.
+ * PASSENGER_QUEUE_TIME and PASSENGER_SERVICE_TIME; PASSENGER_TRANSFERRED is 1 where an instance has
+ * got the client's connection. All texts live as long as the request.
  */
 namespace Passenger::RequestNotes {
 
@@ -14,6 +15,7 @@ namespace Passenger::RequestNotes {
  *  request */
 void begin(request_rec *r, const char *app);
 void setTimes(request_rec *r, const Session::Times &times);
+void setTransferred(request_rec *r);
 
 /** Null: the request has no id. */
 const char *id(const request_rec *r);

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "apache2/httpd/Httpd.h"
+#include "apache2/response/ConnectionTransfer.h"
 #include "apache2/response/ResponseHead.h"
 #include "base/FileDescriptor.h"
 
@@ -31,12 +32,17 @@ public:
     /** Sends the head before the application's own bytes; status and headers are in `r`. @return
      *  the problem, or null */
     static const char *sendHead(request_rec *r, const ResponseHead &head);
-    /** Relays until the end. No filter of the request sees the bytes. @param buffer for bytes of
-     *  the application */
+    /** Takes the filters of the request away, so that httpd adds nothing, and sends the first
+     *  bytes. Comes first. */
+    void begin();
+    /** As ConnectionTransfer::give(). */
+    bool giveAway() noexcept {
+        return ConnectionTransfer::give(r_, stream_);
+    }
+    /** Relays until the end. @param buffer for bytes of the application */
     void relay(std::span<char> buffer);
 
 private:
-    void leaveHttp() noexcept;
     bool fromClient();
     void readClient();
     bool sendPending();

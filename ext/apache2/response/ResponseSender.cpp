@@ -8,6 +8,7 @@
 #include "apache2/httpd/PoolText.h"
 #include "apache2/request/RequestNotes.h"
 #include "apache2/request/StickyCookie.h"
+#include "apache2/response/ConnectionTransfer.h"
 #include "apache2/response/HijackedConnection.h"
 #include "apache2/response/Refusal.h"
 
@@ -145,28 +146,36 @@ bool ResponseSender::leaveToErrorDocument() {
     return true;
 }
 
-/** False: the connection cannot be taken over, and the client gets an error. */
-bool ResponseSender::mayBeTakenOver() {
+/** False: the connection cannot be taken over, and the client gets an error. A connection that this
+ *  process can give away needs none of its threads. */
+bool ResponseSender::mayBeTakenOver(const Reply &reply) {
     if (const char *problem = HijackedConnection::obstacle(r_)) {
         fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
         return false;
     }
     if (std::optional<ThreadLimit::Place> place = limits_.hijacks.take(app_)) {
         hijack_.emplace(std::move(*place));
-    } else {
+    } else if (!reply.wantsClient || ConnectionTransfer::obstacle(r_) != nullptr) {
         limits_.spool.count(SpoolLedger::Effect::HIJACK_REFUSED);
         fail(HTTP_SERVICE_UNAVAILABLE,
              apr_psprintf(r_->pool,
                           "the application has taken over %" APR_SIZE_T_FMT
                           " connections of this httpd process, the most it may (PassengerMaxHijackedConnections)",
                           limits_.hijacks.most()));
+        return false;
     }
-    return hijack_.has_value();
+    return true;
+}
+
+void ResponseSender::takeStreamOf(Reply &reply) {
+    over_ = true;
+    stream_ = std::move(reply.stream);
+    wantsClient_ = reply.wantsClient;
 }
 
 /** Partial hijack: this side sends the head, the application sends the rest. */
 void ResponseSender::giveConnection(Reply &reply, const ResponseHead &head) {
-    if (!mayBeTakenOver()) {
+    if (!mayBeTakenOver(reply)) {
         return;
     }
     if (const char *problem = HijackedConnection::sendHead(r_, head)) {
@@ -174,21 +183,19 @@ void ResponseSender::giveConnection(Reply &reply, const ResponseHead &head) {
         return;
     }
     hijacked_ = true;
-    over_ = true;
-    stream_ = std::move(reply.stream);
+    takeStreamOf(reply);
     streamStart_ = {copyInto(r_->pool, {reply.body.data(), reply.body.size()}), reply.body.size()};
 }
 
 /** Full hijack: the application also sends the head, so its status is unknown here. */
 void ResponseSender::takeConnection(Reply &reply) {
-    if (!mayBeTakenOver()) {
+    if (!mayBeTakenOver(reply)) {
         return;
     }
     if (apr_table_get(r_->headers_in, "Upgrade") != nullptr) {
         r_->status = HTTP_SWITCHING_PROTOCOLS;  // for the access log
     }
-    over_ = true;
-    stream_ = std::move(reply.stream);
+    takeStreamOf(reply);
 }
 
 bool ResponseSender::bodyAllowed() const noexcept {

@@ -100,6 +100,15 @@ public:
     FileDescriptor takeStream() noexcept {
         return std::move(stream_);
     }
+    /** With hasStream(): the instance waits for a TransferAnswer on the stream. */
+    bool wantsClient() const noexcept {
+        return wantsClient_;
+    }
+    /** With hasStream(): whether this thread may pass the bytes on
+     *  (PassengerMaxHijackedConnections). */
+    bool mayRelay() const noexcept {
+        return hijack_.has_value();
+    }
     /** The first bytes of takeStream(), in the request's pool. */
     std::string_view streamStart() const noexcept {
         return streamStart_;
@@ -113,7 +122,8 @@ private:
     void takeHead(Reply &reply);
     void takeConnection(Reply &reply);
     void giveConnection(Reply &reply, const ResponseHead &head);
-    bool mayBeTakenOver();
+    bool mayBeTakenOver(const Reply &reply);
+    void takeStreamOf(Reply &reply);
     void takeInterim(const Reply &reply);
     void refuse(const Reply &reply);
     void showRefusal(const Reply &reply, int status);
@@ -146,6 +156,7 @@ private:
     std::optional<Session::Times> times_;
     FileDescriptor stream_;
     std::string_view streamStart_;
+    bool wantsClient_ = false;
     /** The parsed head of the current reply; valid while the reply's memory is. */
     std::optional<ResponseHead> head_;
     const char *headProblem_ = nullptr;

@@ -106,6 +106,7 @@ bool QueueSession::takeStream(Exchange::Event &event) {
         return false;
     }
     stream_ = std::move(event.descriptors.front());
+    wantsClient_ = (event.header.flags & WANTS_CLIENT) != 0;
     return true;
 }
 
@@ -170,6 +171,7 @@ Reply QueueSession::receive(std::span<char> buffer, const Client &client, std::c
                 exchange_.complete();
                 reply.kind = Reply::Kind::HIJACKED;
                 reply.stream = std::move(stream_);
+                reply.wantsClient = wantsClient_;
                 return reply;
             case MessageType::ABORTED:
                 exchange_.complete();
@@ -190,6 +192,7 @@ Reply QueueSession::receive(std::span<char> buffer, const Client &client, std::c
         }
         reply.kind = Reply::Kind::RESPONSE;
         reply.stream = std::move(stream_);
+        reply.wantsClient = wantsClient_;
         reply.stickyId = stickyId_;
         reply.body = event.payload;
         reply.last = last;

@@ -57,6 +57,7 @@ private:
     /** The stream of an application that took over the connection. The head of its answer may
      *  arrive later. */
     FileDescriptor stream_;
+    bool wantsClient_ = false;
 };
 
 }  // namespace Passenger

@@ -68,6 +68,8 @@ struct Reply {
      *  application and the client. RESPONSE, if the application took over the connection: all bytes
      *  after this head; `body` has the first of them, and no reply follows. */
     FileDescriptor stream{};
+    /** With `stream`: the instance waits for a TransferAnswer as the first byte on the stream. */
+    bool wantsClient = false;
     /** REFUSED: the report's id. */
     std::string reportId;
     /** REFUSED: the reason, for people. BROKEN: the fault. */
@@ -117,6 +119,9 @@ public:
         /** GET, HEAD, OPTIONS: the request may be sent again, once, if its instance dies before the
          *  first byte of the answer. */
         bool retryable = false;
+        /** The caller can give the client's own socket to an application that takes the connection
+         *  over (Reply::wantsClient). */
+        bool transferable = false;
         /** A file with the whole body, from its start. -1: none. The application gets the
          *  descriptor, which should not allow writing. Only in the message form, and not for
          *  applications that speak HTTP. Must stay open until the first reply was received. */

@@ -12,7 +12,7 @@ namespace Passenger {
  * The version of all layouts in this file (doc/PROTOCOLS.md, sections 1 to 3). A change of a layout
  * changes the document and the version, too.
  */
-inline constexpr std::uint8_t LAYOUT_VERSION = 10;
+inline constexpr std::uint8_t LAYOUT_VERSION = 11;
 
 /** Largest message on a queue or a reply channel: 64 KiB, a usual piece of a body, and a header. */
 inline constexpr std::size_t MAX_MESSAGE = 65536 + 64;
@@ -27,8 +27,17 @@ inline constexpr std::size_t MAX_DISCARDED = 1024 * 1024;
 /** The content of the agent's messages on a reply channel begins with that channel's secret. */
 inline constexpr std::size_t CHANNEL_SECRET = 16;
 
-/** BODY_IN_FILE goes with BODY_FOLLOWS: the body may come as one BODY_FILE. */
-enum RequestFlags : std::uint8_t { BODY_FOLLOWS = 1, STREAM = 2, HEAD_REQUEST = 4, BODY_IN_FILE = 8 };
+/**
+ * BODY_IN_FILE goes with BODY_FOLLOWS: the body may come as one BODY_FILE. TRANSFERABLE: the child
+ * can give the client's own socket away (MessageFlags::WANTS_CLIENT).
+ */
+enum RequestFlags : std::uint8_t {
+    BODY_FOLLOWS = 1,
+    STREAM = 2,
+    HEAD_REQUEST = 4,
+    BODY_IN_FILE = 8,
+    TRANSFERABLE = 16
+};
 
 /** Begins each message on a request queue; the environment and, perhaps, the body follow. */
 struct RequestHeader {
@@ -59,7 +68,16 @@ enum class MessageType : std::uint8_t {
     BODY_FILE = 33
 };
 
-enum MessageFlags : std::uint8_t { LAST = 1 };
+/** WANTS_CLIENT, of HIJACKED: the instance waits on the stream for a TransferAnswer. */
+enum MessageFlags : std::uint8_t { LAST = 1, WANTS_CLIENT = 2 };
+
+/** The child's first byte on the stream of a HIJACKED with WANTS_CLIENT. */
+enum class TransferAnswer : char {
+    /** The client's own socket comes with this byte, and nothing else on the stream. */
+    CLIENT = 'C',
+    /** The child passes the client's bytes on by the stream. */
+    RELAY = 'R'
+};
 
 /** Begins each message on a reply channel. */
 struct MessageHeader {

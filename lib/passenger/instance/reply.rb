@@ -3,6 +3,7 @@
 require_relative "../wire/channel"
 require_relative "../rack/hijacking"
 require_relative "../base/native"
+require_relative "transferred_socket"
 
 module PhusionPassenger
   # Writes the messages that answer one request. Each piece is sent as it comes; a piece that is too
@@ -22,6 +23,9 @@ module PhusionPassenger
 
     attr_reader :ticket
 
+    # True: the child can give the client's own socket away.
+    attr_writer :transferable
+
     # In a forked process: otherwise the connections stay open when the application closes them.
     def self.close_hijacked
       STREAMS.each_key(&:close)
@@ -40,6 +44,7 @@ module PhusionPassenger
       @finished = false
       @skipped = false
       @environment = nil
+      @transferable = false
     end
 
     # The head was sent: it is too late for another answer.
@@ -112,7 +117,7 @@ module PhusionPassenger
     def respond_and_hijack(status, head)
       stream = hand_over(0)
       respond(status, head, last: true)
-      stream
+      connection_by(stream)
     end
 
     # Changes to a stream, whose other end goes to the child.
@@ -123,16 +128,25 @@ module PhusionPassenger
 
     private
 
-    # The exchange is over: the application and the child own the ends of the stream.
+    # The exchange is over: the application owns the connection.
     def take_over
-      hand_over(LAST).tap { @started = @finished = true }
+      stream = hand_over(LAST)
+      @started = @finished = true
+      connection_by(stream)
+    end
+
+    # The client's own socket, or the stream, by which the child passes the bytes on.
+    def connection_by(stream)
+      connection = @transferable ? TransferredSocket.receive(stream) : stream
+      STREAMS[connection] = true
+      connection
     end
 
     def hand_over(flags)
       ours, theirs = UNIXSocket.pair(:STREAM)
+      flags |= WANTS_CLIENT if @transferable
       header = [@ticket, HIJACKED, flags, 0, 0, @queued, @sticky_id].pack(HEADER)
       @channel.send_descriptor(header, theirs)
-      STREAMS[ours] = true
       ours
     ensure
       theirs&.close

@@ -130,6 +130,7 @@ module PhusionPassenger
       limit = Layout::MESSAGE_LIMIT
       return refuse(reply, "the message has more than #{limit} bytes") if @buffer.bytesize > limit
 
+      reply.transferable = flags.anybits?(TRANSFERABLE)
       respond(channel, reply, flags, head_length, resends)
     rescue ClientGone, BodyBrokenOff
       nil

@@ -78,6 +78,8 @@ class Exchange {
         this._isAborted = false;
         // The timer of an answer that is complete, apart from its last message: hold().
         this._holding = null;
+        // The child can give the client's own socket away.
+        this.transferable = false;
         // The client waits until it is asked for its body.
         this.asks = false;
         // write() gets the text of an interim answer.

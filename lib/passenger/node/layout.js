@@ -2,7 +2,7 @@
 
 // Layouts of sections 1 to 3 of doc/PROTOCOLS.md. A change of one changes VERSION and Layouts.h.
 
-exports.VERSION = 10;
+exports.VERSION = 11;
 
 // 64 KiB, a usual piece of a body, and a header.
 exports.MESSAGE_LIMIT = 65600;
@@ -12,6 +12,7 @@ exports.REQUEST_HEAD_LIMIT = 1024 * 1024;
 
 exports.BODY_FOLLOWS = 1;
 exports.STREAM = 2;
+exports.TRANSFERABLE = 16;
 
 // Messages on a reply channel.
 exports.REPLY_HEADER = 24;
@@ -30,5 +31,10 @@ exports.BODY = 32;
 
 // Flags stand in the byte behind the type.
 exports.LAST = 0x100;
+exports.WANTS_CLIENT = 0x200;
+
+// The child's first byte on the stream of a HIJACKED with WANTS_CLIENT.
+exports.TRANSFER_CLIENT = 67;
+exports.TRANSFER_RELAY = 82;
 
 exports.CLAIMS = 65536;

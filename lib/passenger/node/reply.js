@@ -65,11 +65,12 @@ class Reply {
         this._post([type, status, headLength, head, undefined]);
     }
 
-    // Gives the child one end of a stream in place of the client's connection. False: it cannot.
-    sendStream(descriptor) {
+    // Gives the child one end of a stream in place of the client's connection. `flags`: WANTS_CLIENT, or 0.
+    // False: it cannot.
+    sendStream(descriptor, flags = 0) {
         const header = Buffer.alloc(layout.REPLY_HEADER);
         header.writeBigUInt64LE(BigInt(this._ticket), 0);
-        header[8] = layout.HIJACKED;
+        header.writeUInt16LE(layout.HIJACKED | flags, 8);
         header.writeUInt32LE(this._queued, 16);
         header.writeUInt32LE(this._stickyId, 20);
         return !this.waits && native.addon.sendStream(this._channel.descriptor, header, descriptor) === 0;

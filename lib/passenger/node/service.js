@@ -185,6 +185,7 @@ class Service {
         const exchange = new Exchange(this, source, cell, channel, fields.ticket);
         this._exchanges.add(exchange);
         exchange.open(fields.queued);
+        exchange.transferable = (fields.flags & layout.TRANSFERABLE) !== 0;
         const { flags, headLength, size } = fields;
         if (!runs) {
             exchange.skip();

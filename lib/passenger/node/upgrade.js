@@ -2,7 +2,7 @@
 
 // Gives the application the client's connection, for another protocol such as WebSocket. The
 // application has one end of a stream pair as its socket, and writes its answer there. Once it has
-// agreed, httpd gets the other end and passes all bytes on.
+// agreed, it gets the client's own socket instead, or httpd gets the other end and passes all bytes on.
 const { AsyncResource } = require("async_hooks");
 const { Chunks } = require("./chunks");
 const { requestClass } = require("./http_server");
@@ -10,6 +10,7 @@ const layout = require("./layout");
 const log = require("./log");
 const native = require("./native");
 const poller = require("./poller");
+const { Transfer } = require("./transfer");
 const { UpgradedSocket } = require("./upgraded_socket");
 
 const SWITCHING_PROTOCOLS = 101;
@@ -30,6 +31,7 @@ class Upgrade {
         // What takes the chunks of its body apart, if it has any.
         this._chunks = null;
         this._interim = 0;
+        this._released = false;
         // An event for each piece, and none while the answer waits for room.
         this._tag = poller.watch(descriptor, native.IN | native.RDHUP | native.EDGE, this);
         exchange.channel.exchange = this;
@@ -84,7 +86,8 @@ class Upgrade {
             this._passOn();
             return;
         }
-        if (reply.sendStream(this._descriptor)) {
+        const handedOver = this._exchange.transferable ? this._transfer() : reply.sendStream(this._descriptor);
+        if (handedOver) {
             this._service.upgraded.add(this._socket);
             this._socket.on("close", () => this._service.upgraded.delete(this._socket));
             reply.respond(status, lines, undefined, true);
@@ -92,6 +95,26 @@ class Upgrade {
         } else {
             this._fail("no descriptor can be sent");
         }
+    }
+
+    // The child answers on a stream of its own. False: no descriptor can be sent.
+    _transfer() {
+        let pair;
+        try {
+            pair = native.addon.streamPair();
+        } catch (error) {
+            return false;
+        }
+        const sent = this._exchange.reply.sendStream(pair[1], layout.WANTS_CLIENT);
+        native.addon.close(pair[1]);
+        if (!sent) {
+            native.addon.close(pair[0]);
+            return false;
+        }
+        poller.unwatch(this._descriptor, this._tag);
+        new Transfer(this._socket, this._descriptor, pair[0]);
+        this._descriptor = -1;
+        return true;
     }
 
     _bodyLength(status, lines) {
@@ -163,13 +186,17 @@ class Upgrade {
     }
 
     _release() {
+        if (this._released) {
+            return;
+        }
+        this._released = true;
         if (this._descriptor !== -1) {
             poller.unwatch(this._descriptor, this._tag);
             native.addon.close(this._descriptor);
             this._descriptor = -1;
-            this._exchange.channel.exchange = this._exchange;
-            this._exchange.handedOver();
         }
+        this._exchange.channel.exchange = this._exchange;
+        this._exchange.handedOver();
     }
 }
 

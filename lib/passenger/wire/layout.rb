@@ -3,7 +3,7 @@
 module PhusionPassenger
   # Layouts of sections 1 to 3 of doc/PROTOCOLS.md. A change of one changes VERSION and Layouts.h.
   module Layout
-    VERSION = 10
+    VERSION = 11
 
     # 64 KiB, a usual piece of a body, and a header.
     MESSAGE_LIMIT = 65_600
@@ -21,6 +21,7 @@ module PhusionPassenger
       STREAM = 2
       HEAD_REQUEST = 4
       BODY_IN_FILE = 8
+      TRANSFERABLE = 16
     end
 
     # Messages on a reply channel.
@@ -43,6 +44,13 @@ module PhusionPassenger
       BODY_FILE = 33
 
       LAST = 1
+      WANTS_CLIENT = 2
+    end
+
+    # The child's first byte on the stream of a HIJACKED with WANTS_CLIENT.
+    module TransferAnswer
+      CLIENT = "C"
+      RELAY = "R"
     end
 
     # The memory files.

@@ -121,6 +121,8 @@ class HttpRequest:
         self.started = self.finished = self.skipped = False
         # The application has called sys.exit().
         self.exits = False
+        # The child can give the client's own socket away.
+        self.transferable = False
         self.rest_of_head = b""
         # The body, as far as it has come.
         self.body = b""
@@ -278,13 +280,14 @@ class HttpRequest:
             self._stop_reading()
 
     async def hand_over(self, descriptor, status, head):
-        """Gives the client's connection away: the child gets one end of a stream, then this head, and passes all bytes
-        on. That ends the request."""
+        """Takes the client's connection over: the child gets one end of a stream, then this head. That ends the
+        request. If the request is transferable, the other end gets the child's answer."""
         if len(head) > layout.PAYLOAD_LIMIT:
             raise ValueError("the head has %d bytes, more than %d" % (len(head), layout.PAYLOAD_LIMIT))
         self.started = True
         async with self._writing:
-            while not self.channel.send_stream_now(self.ticket, self._queued, self._sticky_id, descriptor):
+            flags = layout.WANTS_CLIENT if self.transferable else 0
+            while not self.channel.send_stream_now(self.ticket, flags, self._queued, self._sticky_id, descriptor):
                 await self._await_room()
         await self.send_message(layout.RESPONSE, layout.LAST, status, len(head), self._queued, self._sticky_id, head)
 

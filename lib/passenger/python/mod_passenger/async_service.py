@@ -324,6 +324,7 @@ class AsyncService:
             return request
         else:
             request.body = body
+        request.transferable = bool(flags & layout.TRANSFERABLE)
         environment = environment_of(head, 0, head_length)
         if is_upgrade(environment):
             request = WebSocketRequest(request)

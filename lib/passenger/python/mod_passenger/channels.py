@@ -95,9 +95,9 @@ class Channel:
             raise ClientGone("the client has closed its connection") from error
         return True
 
-    def send_stream_now(self, ticket, queued, sticky_id, descriptor):
+    def send_stream_now(self, ticket, flags, queued, sticky_id, descriptor):
         """Gives the child one end of a stream that takes the place of the client's connection. False: as send_now()."""
-        header = layout.REPLY.pack(ticket, layout.HIJACKED, 0, 0, 0, queued, sticky_id)
+        header = layout.REPLY.pack(ticket, layout.HIJACKED, flags, 0, 0, queued, sticky_id)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [descriptor]))]
         try:
             self._socket.sendmsg([header], rights, socket.MSG_DONTWAIT)

@@ -2,7 +2,7 @@
 
 from struct import Struct
 
-VERSION = 10
+VERSION = 11
 
 # 64 KiB, a usual piece of a body, and a header.
 MESSAGE_LIMIT = 65600
@@ -15,6 +15,7 @@ BODY_FOLLOWS = 1
 STREAM = 2
 HEAD_REQUEST = 4
 BODY_IN_FILE = 8
+TRANSFERABLE = 16
 
 # Messages on a reply channel: ticket, type, flags, status, head length, queued, sticky id.
 REPLY = Struct("<QBBHIII")
@@ -33,6 +34,11 @@ BODY = 32
 BODY_FILE = 33
 
 LAST = 1
+WANTS_CLIENT = 2
+
+# The child's first byte on the stream of a HIJACKED with WANTS_CLIENT.
+TRANSFER_CLIENT = b"C"
+TRANSFER_RELAY = b"R"
 
 # The memory files.
 CLAIMS_MAGIC = b"PCLM"

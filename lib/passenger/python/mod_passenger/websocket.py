@@ -7,6 +7,7 @@ from . import log
 from .asgi import scope_of
 from .channels import ClientGone
 from .header_lines import header_lines
+from .transfer import transferred
 
 _PIECE = 65536
 # Bytes of a message, or of all messages that wait for the application. Beyond it a message is refused, and the client
@@ -187,7 +188,10 @@ class WebSocketRequest:
             raise
         finally:
             theirs.close()
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        if self._request.transferable:
+            ours = await transferred(self._request.loop, ours)
+        opened = asyncio.open_unix_connection if ours.family == socket.AF_UNIX else asyncio.open_connection
+        self._reader, self._writer = await opened(sock=ours)
         self.accepted = True
         self._decided.set_result(None)
 
