@@ -60,6 +60,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/node/client_socket.js \
     %D%/passenger/node/conclusion.js \
     %D%/passenger/node/connections.js \
+    %D%/passenger/node/event_stream.js \
     %D%/passenger/node/exchange.js \
     %D%/passenger/node/failures.js \
     %D%/passenger/node/frames.js \

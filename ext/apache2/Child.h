@@ -11,6 +11,7 @@
 #include "apache2/request/SpoolLedger.h"
 #include "apache2/request/SpoolQuota.h"
 #include "apache2/request/StartupFileCache.h"
+#include "apache2/response/ClientsInFlight.h"
 #include "apache2/response/RefusalLog.h"
 #include "apache2/response/ResponseCache.h"
 #include "apache2/response/ResponseSender.h"
@@ -98,12 +99,14 @@ private:
     RefusalPause refusalPause_{threads()};
     RefusalLog refusalLog_;
     ThreadLimit hijackLimit_{mostThreads(Settings::of(ap_server_conf).maxHijackedConnections)};
+    ClientsInFlight clientsInFlight_;
     ThreadLimit slowLimit_{mostThreads(Settings::of(ap_server_conf).maxSlowClients)};
     /** Null: it could not be opened. */
     const std::unique_ptr<SpoolLedger> spoolLedger_;
     SpoolQuota spoolQuota_;
     RefusalLog spoolLog_;
-    const ResponseSender::Limits limits_{refusalLog_, hijackLimit_, slowLimit_, spoolQuota_, spoolLog_};
+    const ResponseSender::Limits limits_{refusalLog_, hijackLimit_, clientsInFlight_,
+                                         slowLimit_,  spoolQuota_,  spoolLog_};
     const unsigned share_ = shareOfThreads();
     StartupFileCache startupFiles_;
     RestartLooks restartLooks_;

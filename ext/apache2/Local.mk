@@ -31,6 +31,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/StickyCookie.h \
     %D%/response/CachePolicy.cpp \
     %D%/response/CachePolicy.h \
+    %D%/response/ClientsInFlight.cpp \
+    %D%/response/ClientsInFlight.h \
     %D%/response/ErrorPage.cpp \
     %D%/response/ErrorPage.h \
     %D%/response/ErrorPageStyle.h \

@@ -59,25 +59,15 @@ int RequestHandler::run() {
     if (!sender.hasStream()) {
         buffered_.reset();
     }
+    if (sender.transferred()) {
+        HijackedConnection::leaveHttp(r_);
+        return sender.result();
+    }
     sender.deliver();
-    if (sender.hasStream()) {
-        passConnectionOn(sender);
+    if (FileDescriptor stream = sender.takeStream()) {
+        HijackedConnection(r_, std::move(stream), sender.streamStart()).relay(sender.buffer());
     }
     return sender.result();
-}
-
-/** The application has taken the client's connection over. */
-void RequestHandler::passConnectionOn(ResponseSender &sender) {
-    HijackedConnection connection(r_, sender.takeStream(), sender.streamStart());
-    connection.begin();
-    if (sender.wantsClient() && connection.giveAway()) {
-        return;
-    }
-    if (sender.mayRelay()) {
-        connection.relay(sender.buffer());
-    } else {
-        r_->connection->aborted = 1;
-    }
 }
 
 /** Reads the body into a buffer, unless the body is streamed. @return false: the body cannot be
@@ -158,6 +148,8 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     request.label = {r_->useragent_ip, r_->method, id != nullptr ? id : "", r_->unparsed_uri};
     request.transferable =
         settings.transfersConnections() && !body_.present() && ConnectionTransfer::obstacle(r_) == nullptr;
+    request.streamTransferable =
+        request.transferable && !request.headRequest && !ConnectionTransfer::bodyIsFiltered(r_);
     request.bodyFollows = body_.present() && !fitsInline(request.environment.size());
     if (!request.bodyFollows && buffered_) {
         request.body = *buffered_->whole();

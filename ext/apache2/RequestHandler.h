@@ -24,7 +24,6 @@ public:
     int run();
 
 private:
-    void passConnectionOn(ResponseSender &sender);
     bool bufferBody(ResponseSender &sender);
     void noticeRestart();
     void converse(RequestContext &context, ResponseSender &sender);

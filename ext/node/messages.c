@@ -169,6 +169,20 @@ static napi_value send_stream(napi_env env, napi_callback_info info) {
     return number(env, sent < 0 ? -errno : 0);
 }
 
+/* isTcp(descriptor): whether it is a connection of TCP. */
+static napi_value is_tcp(napi_env env, napi_callback_info info) {
+    const arguments_t arguments = arguments_of(env, info);
+    const int descriptor = (int)number_at(&arguments, 0);
+    int domain = 0;
+    int type = 0;
+    socklen_t size = sizeof(int);
+    const bool known = getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+                       getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+    napi_value result = NULL;
+    napi_get_boolean(env, known && type == SOCK_STREAM && (domain == AF_INET || domain == AF_INET6), &result);
+    return result;
+}
+
 /* peek(descriptor): as receive(), of a stream, but the bytes stay in it. */
 static napi_value peek(napi_env env, napi_callback_info info) {
     const arguments_t arguments = arguments_of(env, info);
@@ -261,6 +275,7 @@ static napi_value beat(napi_env env, napi_callback_info info) {
 bool add_messages(napi_env env, napi_value exports) {
     return add_function(env, exports, "memory", memory) && add_function(env, exports, "receive", receive) &&
            add_function(env, exports, "hasEnded", has_ended) && add_function(env, exports, "send", send_message) &&
-           add_function(env, exports, "sendStream", send_stream) && add_function(env, exports, "peek", peek) &&
+           add_function(env, exports, "sendStream", send_stream) && add_function(env, exports, "isTcp", is_tcp) &&
+           add_function(env, exports, "peek", peek) &&
            add_function(env, exports, "sendFrame", send_frame) && add_function(env, exports, "beat", beat);
 }

@@ -13,6 +13,22 @@ class AttackHijackTest < IntegrationTest
   # Seconds. A connection whose client has gone ends when its application has been silent for one.
   SOON = 1.5
 
+  # Takes each connection over, and receives no client's socket.
+  RECEIVES_NOTHING = <<~RUBY
+    kept = []
+    run(lambda do |env|
+      PhusionPassenger::TransferredSocket.define_singleton_method(:receive) do |stream|
+        kept << stream
+        raise PhusionPassenger::ClientGone
+      end
+      env["rack.hijack"].call if env["PATH_INFO"] == "/take"
+      [200, { "Content-Type" => "text/plain" }, ["\#{Process.pid} \#{kept.size}"]]
+    end)
+  RUBY
+  # Of a process of httpd, and so of clients' sockets on their way from its user.
+  DESCRIPTORS = 256
+  INSTANCES = 3
+
   serve do |made|
     made.mpm_settings = "StartServers 1\nServerLimit 1\nMinSpareThreads 1\n" \
                         "MaxSpareThreads #{THREADS}\nThreadsPerChild #{THREADS}\n" \
@@ -65,7 +81,44 @@ class AttackHijackTest < IntegrationTest
     end
   end
 
+  def test_clients_that_an_application_does_not_receive_take_no_room_from_others
+    needs_root("the kernel counts descriptors on their way by user, and not those of root")
+    made = configuration do |one|
+      one.descriptor_limit = DESCRIPTORS
+      one.site("greedy.test", SampleApps.written(RECEIVES_NOTHING),
+               "PassengerSpawnMethod direct\nPassengerMinInstances #{INSTANCES}\n" \
+               "PassengerMaxInstances #{INSTANCES}\n")
+      one.site("other.test", SampleApps.copy("rack_app"), "PassengerMinInstances 1\n")
+    end
+    with_server(made) do |own|
+      assert_equal 200, own.client("other.test").get("/hello").code.to_i
+      eventually("#{DESCRIPTORS} connections that nobody receives") do
+        takers = Array.new(20) { own.raw("greedy.test").request("GET", "/take") }
+        kept = kept_by_all(own.client("greedy.test"))
+        takers.each(&:close)
+        kept > DESCRIPTORS
+      end
+      # Another child introduces itself to the agent with descriptors.
+      own.tree.httpd_children.each { |process| Process.kill(:KILL, process.pid) }
+      eventually("another child") { own.client("other.test").get("/hello").code == "200" }
+      assert_empty own.log.text.lines.grep(/ETOOMANYREFS|Too many references/i)
+    end
+  end
+
   private
+
+  # Asks until each instance has answered.
+  def kept_by_all(client)
+    kept = {}
+    eventually("an answer of each instance") do
+      answer = client.get("/")
+      assert_status 200, answer
+      pid, count = answer.body.split
+      kept[pid] = Integer(count)
+      kept.size == INSTANCES
+    end
+    kept.values.sum
+  end
 
   # With the one that answers this.
   def busy_threads

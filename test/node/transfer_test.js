@@ -4,13 +4,14 @@
 // the child answers. The argument is the addon's path.
 const assert = require("assert");
 const { once } = require("events");
-const { Socket } = require("net");
+const fs = require("fs");
+const { connect: connectTo, createServer, Socket } = require("net");
 const { join } = require("path");
 
 const LIBRARY = join(process.env.PASSENGER_LIB || join(__dirname, "../../lib/passenger"), "node");
 const native = require(join(LIBRARY, "native"));
 const poller = require(join(LIBRARY, "poller"));
-const { Transfer } = require(join(LIBRARY, "transfer"));
+const { askForClient, connect } = require(join(LIBRARY, "transfer"));
 const { UpgradedSocket } = require(join(LIBRARY, "upgraded_socket"));
 
 const HEAD = { port: "80", encrypted: false };
@@ -19,20 +20,44 @@ native.load(process.argv[2]);
 poller.open();
 native.addon.keepLoop(true);
 
+// The caller closes the descriptor.
+function duplicateOf(descriptor) {
+    const [to, from] = native.addon.streamPair();
+    assert.strictEqual(native.addon.sendStream(to, Buffer.from("x"), descriptor), 0);
+    const [duplicate] = native.takeDescriptors(native.addon.receive(from, 1));
+    native.closeAll([to, from]);
+    return duplicate;
+}
+
 function socketOf(fd) {
     return new Socket({ fd, allowHalfOpen: true });
 }
 
+// Both ends of a connection with a client; of the server's end the descriptor.
+async function tcpPair() {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = connectTo({ port: server.address().port, host: "127.0.0.1", allowHalfOpen: true });
+    const [accepted] = await once(server, "connection");
+    const given = duplicateOf(accepted._handle.fd);
+    accepted.destroy();
+    server.close();
+    return [client, given];
+}
+
 // The application's socket, the child's end of the answers, and both ends of the client's connection.
-function scene() {
-    const { streamPair } = native.addon;
-    const [other, own] = streamPair();
-    const [answers, child] = streamPair();
-    const [client, given] = streamPair();
+async function scene() {
+    const [client, given] = await tcpPair();
+    const [other, own] = native.addon.streamPair();
     const socket = new UpgradedSocket(own, HEAD);
     socket.on("error", () => {});
-    new Transfer(socket, other, answers);
-    return { socket, child, given, client: socketOf(client) };
+    let child = -1;
+    const sendStream = (descriptor) => {
+        child = duplicateOf(descriptor);
+        return true;
+    };
+    assert(askForClient({ sendStream }, (descriptor) => connect(socket, other, descriptor)));
+    return { socket, child, given, client };
 }
 
 function answer({ child, given }) {
@@ -72,7 +97,7 @@ async function assertEnds(socket, client) {
 }
 
 async function theClientsSocketIsTheApplications() {
-    const made = scene();
+    const made = await scene();
     const { socket, client } = made;
     socket.write("welcome ");
     answer(made);
@@ -85,7 +110,7 @@ async function theClientsSocketIsTheApplications() {
 }
 
 async function aSocketThatReadsGoesOnReading() {
-    const made = scene();
+    const made = await scene();
     const { socket, client } = made;
     const heard = once(socket, "data");
     await new Promise(setImmediate);
@@ -99,7 +124,7 @@ async function aSocketThatReadsGoesOnReading() {
 }
 
 async function bytesAndEndUnderWayReachTheClient() {
-    const made = scene();
+    const made = await scene();
     const { socket, client } = made;
     const much = "y".repeat(5_000_000);
     socket.end(much);
@@ -111,7 +136,7 @@ async function bytesAndEndUnderWayReachTheClient() {
 }
 
 async function theChildPassesTheBytesOn() {
-    const { socket, child, given, client } = scene();
+    const { socket, child, given, client } = await scene();
     native.addon.close(given);
     client.destroy();
     const relay = socketOf(child);
@@ -123,7 +148,7 @@ async function theChildPassesTheBytesOn() {
 }
 
 async function theApplicationsSocketEndsWithTheChild() {
-    const { socket, child, given, client } = scene();
+    const { socket, child, given, client } = await scene();
     native.closeAll([child, given]);
     client.destroy();
     await once(socket, "close");
@@ -131,11 +156,39 @@ async function theApplicationsSocketEndsWithTheChild() {
 }
 
 async function anAnswerWithoutASocketEndsTheConnection() {
-    const { socket, child, given, client } = scene();
+    const { socket, child, given, client } = await scene();
     socketOf(child).write("C");
     native.addon.close(given);
     client.destroy();
     await once(socket, "close");
+}
+
+async function anotherFileThanASocketEndsTheConnection() {
+    const made = await scene();
+    const file = fs.openSync(__filename);
+    native.addon.close(made.given);
+    answer({ child: made.child, given: file });
+    await once(made.socket, "close");
+    made.client.destroy();
+}
+
+// The application closes its side before the client's socket is here, and the client never closes its own.
+async function noSocketStaysBehind() {
+    const count = () => fs.readdirSync("/proc/self/fd").length;
+    const before = count();
+    const made = await scene();
+    made.client.on("error", () => {});
+    made.socket.write("goodbye");
+    made.socket.destroy();
+    answer(made);
+    assert.strictEqual(await read(made.client, 7), "goodbye");
+    const deadline = Date.now() + 60_000;
+    // The client's own end stays.
+    while (count() > before + 1) {
+        assert(Date.now() < deadline, `${count() - before} descriptors stay`);
+        await new Promise((done) => setTimeout(done, 20));
+    }
+    made.client.destroy();
 }
 
 async function run() {
@@ -145,6 +198,8 @@ async function run() {
     await theChildPassesTheBytesOn();
     await theApplicationsSocketEndsWithTheChild();
     await anAnswerWithoutASocketEndsTheConnection();
+    await anotherFileThanASocketEndsTheConnection();
+    await noSocketStaysBehind();
 }
 
 run().then(() => process.exit(0), (error) => {

@@ -15,6 +15,7 @@ module PhusionPassenger
       "Request::BODY_FOLLOWS" => "BODY_FOLLOWS", "Request::STREAM" => "STREAM",
       "Request::HEAD_REQUEST" => "HEAD_REQUEST",
       "Request::BODY_IN_FILE" => "BODY_IN_FILE", "Request::TRANSFERABLE" => "TRANSFERABLE",
+      "Request::STREAM_TRANSFERABLE" => "STREAM_TRANSFERABLE",
       "Reply::BODY_FILE" => "BODY_FILE",
       "Reply::HEADER_LENGTH" => "MessageHeader", "Reply::HEAD_LIMIT" => "MAX_RESPONSE_HEAD",
       "Reply::STALE_LIMIT" => "MAX_DISCARDED", "Reply::RESPONSE" => "RESPONSE",
@@ -35,8 +36,9 @@ module PhusionPassenger
       assert_equal 32, Array.new(7, 0).pack(Layout::Request::HEADER).bytesize
       assert_equal [8, 16], [Layout::Request::CHANNEL_OFFSET, Layout::Request::TICKET_OFFSET]
       flags = %i[BODY_FOLLOWS STREAM HEAD_REQUEST
-                 BODY_IN_FILE TRANSFERABLE].map { |name| Layout::Request.const_get(name) }
-      assert_equal [1, 2, 4, 8, 16], flags
+                 BODY_IN_FILE TRANSFERABLE
+                 STREAM_TRANSFERABLE].map { |name| Layout::Request.const_get(name) }
+      assert_equal [1, 2, 4, 8, 16, 32], flags
       assert_equal 1_048_576, Layout::Request::HEAD_LIMIT
     end
 

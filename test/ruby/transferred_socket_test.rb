@@ -42,6 +42,20 @@ module PhusionPassenger
       assert_gone
     end
 
+    def test_another_file_than_a_client_s_socket_is_a_client_that_has_gone
+      reader, writer = IO.pipe
+      ours, theirs = stream_pair
+      [writer, theirs].each do |file|
+        answer("C", file)
+        file.close
+        assert_output(nil, nil) { assert_gone }
+        @stream, @child = stream_pair
+      end
+      assert_equal [nil, nil], [reader.read(1), ours.read(1)]
+    ensure
+      reader&.close
+    end
+
     def test_an_unknown_answer_leaves_no_descriptor_behind
       reader, writer = IO.pipe
       answer("X", writer)

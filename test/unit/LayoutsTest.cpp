@@ -58,6 +58,7 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("HEAD_REQUEST", HEAD_REQUEST);
         number("BODY_IN_FILE", BODY_IN_FILE);
         number("TRANSFERABLE", TRANSFERABLE);
+        number("STREAM_TRANSFERABLE", STREAM_TRANSFERABLE);
 
         MessageHeader message{};
         const auto &[ofTicket, type, messageFlags, status, replyHeadLength, queued, stickyId] = message;

@@ -38,6 +38,7 @@ endif
     %D%/CgroupsTest.cpp \
     %D%/ChannelRegistryTest.cpp \
     %D%/ChildProcessTest.cpp \
+    %D%/ClientsInFlightTest.cpp \
     %D%/ClockTest.cpp \
     %D%/CommandTableTest.cpp \
     %D%/ConfinementTest.cpp \

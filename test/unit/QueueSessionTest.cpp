@@ -33,6 +33,8 @@ class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST(testAHijackedConnectionHasAStream);
     CPPUNIT_TEST(testAHijackedConnectionMayHaveAHead);
     CPPUNIT_TEST(testAHijackedConnectionFreesItsChannel);
+    CPPUNIT_TEST(testAnInstanceMayAskForTheClientOfATransferableRequest);
+    CPPUNIT_TEST(testAnInstanceThatAsksForAnotherClientIsBroken);
     CPPUNIT_TEST(testAHijackedConnectionWithoutAStreamIsBroken);
     CPPUNIT_TEST(testAHijackedConnectionWithAnotherKindOfSocketIsBroken);
     CPPUNIT_TEST(testAHijackedConnectionInTheMiddleOfAnAnswerIsBroken);
@@ -243,6 +245,35 @@ public:
         session_.reset();
         CPPUNIT_ASSERT_EQUAL(1U, host_->cleanEnds);
         CPPUNIT_ASSERT(!closed(pair.first));
+    }
+
+    /** HIJACKED with LAST and WANTS_CLIENT. */
+    void askForClient(int stream, std::uint64_t ticket = 1) {
+        MessageHeader header{};
+        header.ticket = ticket;
+        header.type = MessageType::HIJACKED;
+        header.flags = LAST | WANTS_CLIENT;
+        host_->sendRaw({reinterpret_cast<const char *>(&header), sizeof(header)}, stream);
+    }
+
+    void testAnInstanceMayAskForTheClientOfATransferableRequest() {
+        session_ = std::make_unique<QueueSession>(host_);
+        Session::Request request;
+        request.transferable = true;
+        CPPUNIT_ASSERT(!session_->start(request));
+        const FakeHost::Request taken = host_->take();
+        CPPUNIT_ASSERT((taken.header.flags & TRANSFERABLE) != 0);
+        host_->claim(taken);
+        const DescriptorPair pair = makeStreamPair();
+        askForClient(pair.second.get(), taken.header.ticket);
+        const Reply reply = receive();
+        CPPUNIT_ASSERT(reply.kind == Reply::Kind::HIJACKED && reply.wantsClient && reply.stream);
+    }
+
+    void testAnInstanceThatAsksForAnotherClientIsBroken() {
+        const DescriptorPair pair = makeStreamPair();
+        askForClient(pair.second.get());
+        assertBroken();
     }
 
     void testAHijackedConnectionWithoutAStreamIsBroken() {

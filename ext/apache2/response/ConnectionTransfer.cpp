@@ -1,68 +1,60 @@
 #include "apache2/response/ConnectionTransfer.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
-#include <exception>
-#include <string_view>
 
 #include "apache2/request/ClientSocket.h"
 #include "apache2/request/RequestNotes.h"
-#include "io/SocketPair.h"
 #include "shm/Layouts.h"
 
-namespace Passenger::ConnectionTransfer {
+namespace Passenger {
 
 namespace {
 
-/** Filters of connections that change no byte: httpd's core, mod_logio, mod_reqtimeout. httpd keeps
- *  the names in lower case. */
-constexpr std::array<std::string_view, 4> TRANSPARENT{"core", "core_in", "log_input_output", "reqtimeout"};
+/** Filters of connections that change no byte: httpd's core, mod_logio, mod_reqtimeout, and
+ *  mod_remoteip's for the PROXY protocol, once a request has come. */
+constexpr std::array<const char *, 5> TRANSPARENT{"core", "core_in", "log_input_output", "remoteip_input",
+                                                  "reqtimeout"};
 
-bool areTransparent(const ap_filter_t *first) noexcept {
-    for (const ap_filter_t *filter = first; filter != nullptr; filter = filter->next) {
-        if (std::find(TRANSPARENT.begin(), TRANSPARENT.end(), filter->frec->name) == TRANSPARENT.end()) {
+/** Filters of an answer that make its head, frame it, or may compress it: httpd's core, mod_headers,
+ *  mod_deflate and mod_brotli, by themselves and by AddOutputFilterByType. */
+constexpr std::array<const char *, 12> WITHOUT_BODY{
+    "byterange",         "content_length", "old_write", "http_header",    "http_outerror",   "fixup_headers_out",
+    "fixup_headers_err", "chunk",          "deflate",   "bytype:deflate", "brotli_compress", "bytype:brotli_compress"};
+
+/** Whether the list has all filters from `first` up to `end`. */
+template <std::size_t N>
+bool areAll(const ap_filter_t *first, const ap_filter_t *end, const std::array<const char *, N> &names) noexcept {
+    for (const ap_filter_t *filter = first; filter != end && filter != nullptr; filter = filter->next) {
+        if (std::none_of(names.begin(), names.end(),
+                         [&](const char *name) { return ap_cstr_casecmp(name, filter->frec->name) == 0; })) {
             return false;
         }
     }
     return true;
 }
 
-/** Sends what httpd still has for the client. */
-bool flush(request_rec *r) noexcept {
-    conn_rec *connection = r->connection;
-    apr_bucket_brigade *brigade = apr_brigade_create(r->pool, connection->bucket_alloc);
-    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(connection->bucket_alloc));
-    const apr_status_t status = ap_pass_brigade(connection->output_filters, brigade);
-    apr_brigade_destroy(brigade);
-    return status == APR_SUCCESS && connection->aborted == 0;
+bool areTransparent(const ap_filter_t *first) noexcept {
+    return areAll(first, nullptr, TRANSPARENT);
 }
 
-/** Whether httpd has read no byte behind the request. What is still in the socket goes with it. */
-bool nothingReadAhead(request_rec *r) noexcept {
-    conn_rec *connection = r->connection;
-    apr_bucket_brigade *brigade = apr_brigade_create(r->pool, connection->bucket_alloc);
-    const apr_status_t status =
-        ap_get_brigade(connection->input_filters, brigade, AP_MODE_SPECULATIVE, APR_NONBLOCK_READ, 1);
-    const bool nothing = APR_STATUS_IS_EAGAIN(status) || (status == APR_SUCCESS && APR_BRIGADE_EMPTY(brigade));
-    apr_brigade_destroy(brigade);
-    return nothing;
+bool isUnix(const FileDescriptor &stream) noexcept {
+    int domain = 0;
+    socklen_t size = sizeof(domain);
+    return ::getsockopt(stream.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
 }
 
-bool sendClient(const FileDescriptor &stream, int client) noexcept {
-    constexpr char ANSWER = static_cast<char>(TransferAnswer::CLIENT);
-    const int descriptors[] = {client};
-    try {
-        return sendWithDescriptors(stream, {&ANSWER, 1}, descriptors, MSG_DONTWAIT) == 1;
-    } catch (const std::exception &) {
-        return false;
-    }
+bool takesBytes(int client) noexcept {
+    pollfd entry{client, POLLOUT, 0};
+    return poll(&entry, 1, 0) > 0 && (entry.revents & POLLOUT) != 0;
 }
 
 }  // namespace
 
-const char *obstacle(const request_rec *r) noexcept {
+const char *ConnectionTransfer::obstacle(const request_rec *r) noexcept {
     if (r->connection->master != nullptr || r->main != nullptr || clientSocket(r) < 0) {
         return "the request has no connection of its own";
     }
@@ -72,18 +64,52 @@ const char *obstacle(const request_rec *r) noexcept {
     return nullptr;
 }
 
-bool give(request_rec *r, const FileDescriptor &stream) noexcept {
-    conn_rec *connection = r->connection;
-    if (obstacle(r) == nullptr && flush(r) && nothingReadAhead(r) && sendClient(stream, clientSocket(r))) {
-        connection->aborted = 1;
-        connection->keepalive = AP_CONN_CLOSE;
-        RequestNotes::setTransferred(r);
-        return true;
-    }
-    constexpr char ANSWER = static_cast<char>(TransferAnswer::RELAY);
-    // An instance that has gone is found by the relay.
-    ::send(stream.get(), &ANSWER, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return false;
+bool ConnectionTransfer::bodyIsFiltered(const request_rec *r) noexcept {
+    return r->proto_num < HTTP_VERSION(1, 1) || !areAll(r->output_filters, r->connection->output_filters, WITHOUT_BODY);
 }
 
-}  // namespace Passenger::ConnectionTransfer
+/** Whether httpd has bytes behind the request, which the instance could not read from the socket.
+ *  Bytes that wait in the socket are read for that. */
+bool ConnectionTransfer::hasReadAhead() {
+    conn_rec *connection = r_->connection;
+    apr_bucket_brigade *brigade = apr_brigade_create(r_->pool, connection->bucket_alloc);
+    const apr_status_t status =
+        ap_get_brigade(connection->input_filters, brigade, AP_MODE_SPECULATIVE, APR_NONBLOCK_READ, 1);
+    const bool nothing = APR_STATUS_IS_EAGAIN(status) || (status == APR_SUCCESS && APR_BRIGADE_EMPTY(brigade));
+    apr_brigade_destroy(brigade);
+    return !nothing;
+}
+
+/** Sends what httpd still has for the client. */
+bool ConnectionTransfer::flush() {
+    conn_rec *connection = r_->connection;
+    apr_bucket_brigade *brigade = apr_brigade_create(r_->pool, connection->bucket_alloc);
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(connection->bucket_alloc));
+    const apr_status_t status = ap_pass_brigade(connection->output_filters, brigade);
+    apr_brigade_destroy(brigade);
+    return status == APR_SUCCESS && connection->aborted == 0;
+}
+
+/** A client that has not taken earlier answers could hold the instance up. */
+bool ConnectionTransfer::isReady(const FileDescriptor &stream) {
+    return obstacle(r_) == nullptr && isUnix(stream) && r_->connection->data_in_output_filters == 0 &&
+           takesBytes(clientSocket(r_)) && !hasReadAhead() && sent_.hasRoom(app_);
+}
+
+bool ConnectionTransfer::give(FileDescriptor &stream) {
+    if (!flush() || hasReadAhead() || !sent_.send(app_, stream, clientSocket(r_))) {
+        return false;
+    }
+    r_->connection->aborted = 1;
+    r_->connection->keepalive = AP_CONN_CLOSE;
+    RequestNotes::setTransferred(r_);
+    return true;
+}
+
+void ConnectionTransfer::announceRelay(const FileDescriptor &stream) noexcept {
+    constexpr char ANSWER = static_cast<char>(TransferAnswer::RELAY);
+    // The relay finds it where the instance has gone.
+    ::send(stream.get(), &ANSWER, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+}  // namespace Passenger

@@ -1,29 +1,53 @@
 #pragma once
 
 #include "apache2/httpd/Httpd.h"
+#include "apache2/response/ClientsInFlight.h"
 #include "base/FileDescriptor.h"
+
+namespace Passenger {
 
 /**
  * Gives a client's connection away: the instance that has taken it over gets the client's own
  * socket, and httpd closes its copy. So the connection holds no thread, and outlives this process.
  *
- * All functions belong to the request's thread.
+ * On the stack of the request's thread.
  */
-namespace Passenger::ConnectionTransfer {
+class ConnectionTransfer {
+public:
+    /** @param app the name in the log; outlives this object */
+    ConnectionTransfer(request_rec *r, const char *app, ClientsInFlight &sent) noexcept
+        : r_(r), app_(app), sent_(sent) {}
 
-/** The reason why the client's socket alone is not the whole connection, or null. Only httpd's core
- *  and filters that count or time bytes may stand between the client and the application: no TLS,
- *  no HTTP/2. */
-const char *obstacle(const request_rec *r) noexcept;
+    /** The reason why the client's socket alone is not the whole connection, or null. Only httpd's
+     *  core and filters that count or time bytes may stand between the client and the application:
+     *  no TLS, no HTTP/2. */
+    static const char *obstacle(const request_rec *r) noexcept;
+    /** Whether a filter of httpd may work on the answer's body, so that only its head could go by
+     *  httpd. Filters that compress where they may do not count. */
+    static bool bodyIsFiltered(const request_rec *r) noexcept;
 
-/**
- * Answers the instance that waits on the stream. What httpd has for the client is sent before,
- * which may take httpd's Timeout. Afterwards httpd takes the connection for an aborted one, so it
- * closes its copy and shuts nothing down.
- *
- * @return false: the instance keeps the stream, and expects the client's bytes there. httpd has
- *     read bytes ahead, the client has gone, or no descriptor can be sent now.
- */
-bool give(request_rec *r, const FileDescriptor &stream) noexcept;
+    /** Whether give() is likely to succeed, and waits for no slow client. @param stream that of the
+     *  Reply */
+    bool isReady(const FileDescriptor &stream);
+    /**
+     * Answers the instance that waits on the stream. httpd takes the connection for an aborted one
+     * afterwards, so it closes its copy and shuts nothing down.
+     *
+     * @param stream taken if the result is true
+     * @return false: the instance still waits. httpd has read bytes ahead, the client has gone, or
+     *     no descriptor can be sent now.
+     */
+    bool give(FileDescriptor &stream);
+    /** Tells the instance that the client's bytes come on the stream. */
+    static void announceRelay(const FileDescriptor &stream) noexcept;
 
-}  // namespace Passenger::ConnectionTransfer
+private:
+    bool hasReadAhead();
+    bool flush();
+
+    request_rec *r_;
+    const char *app_;
+    ClientsInFlight &sent_;
+};
+
+}  // namespace Passenger

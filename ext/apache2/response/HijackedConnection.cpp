@@ -88,22 +88,23 @@ const char *HijackedConnection::sendHead(request_rec *r, const ResponseHead &hea
     return nullptr;
 }
 
-void HijackedConnection::begin() {
-    conn_rec *connection = r_->connection;
+void HijackedConnection::leaveHttp(request_rec *r) noexcept {
+    conn_rec *connection = r->connection;
     connection->keepalive = AP_CONN_CLOSE;
-    r_->output_filters = r_->proto_output_filters = connection->output_filters;
+    r->output_filters = r->proto_output_filters = connection->output_filters;
     // mod_reqtimeout's limit for request bodies would end the connection at a later read.
     ap_remove_input_filter_byhandle(connection->input_filters, "reqtimeout");
-    r_->input_filters = r_->proto_input_filters = connection->input_filters;
-    answer_ = apr_brigade_create(r_->pool, connection->bucket_alloc);
-    if (!start_.empty()) {
-        toClient(start_);
-    }
+    r->input_filters = r->proto_input_filters = connection->input_filters;
 }
 
 void HijackedConnection::relay(std::span<char> buffer) {
+    leaveHttp(r_);
     client_ = socketOf(r_);
     pending_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
+    answer_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
+    if (!start_.empty()) {
+        toClient(start_);
+    }
     while (!over_ && r_->connection->aborted == 0) {
         const bool more = fromClient();
         if (!over_) {

@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "apache2/httpd/Httpd.h"
-#include "apache2/response/ConnectionTransfer.h"
 #include "apache2/response/ResponseHead.h"
 #include "base/FileDescriptor.h"
 
@@ -32,14 +31,11 @@ public:
     /** Sends the head before the application's own bytes; status and headers are in `r`. @return
      *  the problem, or null */
     static const char *sendHead(request_rec *r, const ResponseHead &head);
-    /** Takes the filters of the request away, so that httpd adds nothing, and sends the first
-     *  bytes. Comes first. */
-    void begin();
-    /** As ConnectionTransfer::give(). */
-    bool giveAway() noexcept {
-        return ConnectionTransfer::give(r_, stream_);
-    }
-    /** Relays until the end. @param buffer for bytes of the application */
+    /** Takes the filters of the request away, so that httpd adds nothing after the handler
+     *  returns. */
+    static void leaveHttp(request_rec *r) noexcept;
+    /** Relays until the end. No filter of the request sees the bytes. @param buffer for bytes of
+     *  the application */
     void relay(std::span<char> buffer);
 
 private:

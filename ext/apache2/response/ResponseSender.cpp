@@ -147,30 +147,54 @@ bool ResponseSender::leaveToErrorDocument() {
 }
 
 /** False: the connection cannot be taken over, and the client gets an error. A connection that this
- *  process can give away needs none of its threads. */
-bool ResponseSender::mayBeTakenOver(const Reply &reply) {
+ *  process can give away needs none of its threads; wantsClient of other replies becomes false. */
+bool ResponseSender::mayBeTakenOver(Reply &reply) {
     if (const char *problem = HijackedConnection::obstacle(r_)) {
         fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
         return false;
     }
-    if (std::optional<ThreadLimit::Place> place = limits_.hijacks.take(app_)) {
-        hijack_.emplace(std::move(*place));
-    } else if (!reply.wantsClient || ConnectionTransfer::obstacle(r_) != nullptr) {
-        limits_.spool.count(SpoolLedger::Effect::HIJACK_REFUSED);
-        fail(HTTP_SERVICE_UNAVAILABLE,
-             apr_psprintf(r_->pool,
-                          "the application has taken over %" APR_SIZE_T_FMT
-                          " connections of this httpd process, the most it may (PassengerMaxHijackedConnections)",
-                          limits_.hijacks.most()));
+    if (reply.wantsClient && reply.body.empty() && transfer_.isReady(reply.stream)) {
+        return true;
+    }
+    if (!mayRelay()) {
         return false;
+    }
+    if (std::exchange(reply.wantsClient, false)) {
+        ConnectionTransfer::announceRelay(reply.stream);
     }
     return true;
 }
 
-void ResponseSender::takeStreamOf(Reply &reply) {
+/** False: the application has as many threads as it may, and the client gets an error. */
+bool ResponseSender::mayRelay() {
+    if (std::optional<ThreadLimit::Place> place = limits_.hijacks.take(app_)) {
+        hijack_.emplace(std::move(*place));
+        return true;
+    }
+    limits_.spool.count(SpoolLedger::Effect::HIJACK_REFUSED);
+    fail(HTTP_SERVICE_UNAVAILABLE,
+         apr_psprintf(r_->pool,
+                      "the application has taken over %" APR_SIZE_T_FMT
+                      " connections of this httpd process, the most it may (PassengerMaxHijackedConnections)",
+                      limits_.hijacks.most()));
+    return false;
+}
+
+/** Gives the client's socket away, or keeps the stream for the relay. */
+void ResponseSender::passOn(Reply &reply) {
+    if (reply.wantsClient) {
+        transferred_ = transfer_.give(reply.stream);
+        if (transferred_) {
+            over_ = true;
+            return;
+        }
+        if (!mayRelay()) {
+            return;
+        }
+        ConnectionTransfer::announceRelay(reply.stream);
+    }
     over_ = true;
     stream_ = std::move(reply.stream);
-    wantsClient_ = reply.wantsClient;
 }
 
 /** Partial hijack: this side sends the head, the application sends the rest. */
@@ -183,7 +207,7 @@ void ResponseSender::giveConnection(Reply &reply, const ResponseHead &head) {
         return;
     }
     hijacked_ = true;
-    takeStreamOf(reply);
+    passOn(reply);
     streamStart_ = {copyInto(r_->pool, {reply.body.data(), reply.body.size()}), reply.body.size()};
 }
 
@@ -195,7 +219,7 @@ void ResponseSender::takeConnection(Reply &reply) {
     if (apr_table_get(r_->headers_in, "Upgrade") != nullptr) {
         r_->status = HTTP_SWITCHING_PROTOCOLS;  // for the access log
     }
-    takeStreamOf(reply);
+    passOn(reply);
 }
 
 bool ResponseSender::bodyAllowed() const noexcept {

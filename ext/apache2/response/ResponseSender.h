@@ -5,6 +5,7 @@
 
 #include "apache2/httpd/Httpd.h"
 #include "apache2/request/SpoolQuota.h"
+#include "apache2/response/ConnectionTransfer.h"
 #include "apache2/response/InterimAnswers.h"
 #include "apache2/response/RefusalLog.h"
 #include "apache2/response/ResponseHead.h"
@@ -29,6 +30,7 @@ public:
     struct Limits {
         RefusalLog &refusals;
         ThreadLimit &hijacks;
+        ClientsInFlight &clients;
         /** Clients that take an answer slowly, while `spool` lets no file grow. */
         ThreadLimit &slowClients;
         SpoolQuota &spool;
@@ -41,6 +43,7 @@ public:
         : r_(r),
           app_(app),
           limits_(limits),
+          transfer_(r, app, limits.clients),
           interim_(r),
           output_(r, app, {limits.spool, limits.spoolLog, limits.slowClients}) {}
     ResponseSender(const ResponseSender &) = delete;
@@ -100,14 +103,9 @@ public:
     FileDescriptor takeStream() noexcept {
         return std::move(stream_);
     }
-    /** With hasStream(): the instance waits for a TransferAnswer on the stream. */
-    bool wantsClient() const noexcept {
-        return wantsClient_;
-    }
-    /** With hasStream(): whether this thread may pass the bytes on
-     *  (PassengerMaxHijackedConnections). */
-    bool mayRelay() const noexcept {
-        return hijack_.has_value();
+    /** Whether an instance has got the client's own socket. */
+    bool transferred() const noexcept {
+        return transferred_;
     }
     /** The first bytes of takeStream(), in the request's pool. */
     std::string_view streamStart() const noexcept {
@@ -122,8 +120,9 @@ private:
     void takeHead(Reply &reply);
     void takeConnection(Reply &reply);
     void giveConnection(Reply &reply, const ResponseHead &head);
-    bool mayBeTakenOver(const Reply &reply);
-    void takeStreamOf(Reply &reply);
+    bool mayBeTakenOver(Reply &reply);
+    bool mayRelay();
+    void passOn(Reply &reply);
     void takeInterim(const Reply &reply);
     void refuse(const Reply &reply);
     void showRefusal(const Reply &reply, int status);
@@ -146,6 +145,7 @@ private:
     const Limits limits_;
     /** This connection's, if the application has taken it over. */
     std::optional<ThreadLimit::Place> hijack_;
+    ConnectionTransfer transfer_;
     InterimAnswers interim_;
     ResponseOutput output_;
     ApplicationPool *pool_ = nullptr;
@@ -156,13 +156,13 @@ private:
     std::optional<Session::Times> times_;
     FileDescriptor stream_;
     std::string_view streamStart_;
-    bool wantsClient_ = false;
     /** The parsed head of the current reply; valid while the reply's memory is. */
     std::optional<ResponseHead> head_;
     const char *headProblem_ = nullptr;
     bool hasHead_ = false;
     /** The application has taken the client's connection over. */
     bool hijacked_ = false;
+    bool transferred_ = false;
     bool over_ = false;
     int result_ = OK;
 };

@@ -40,6 +40,7 @@ Reply::Kind replyKind(Exchange::Event::Kind kind) {
 }  // namespace
 
 std::optional<Reply> QueueSession::start(const Request &request) {
+    transferable_ = request.transferable;
     try {
         exchange_.start(request, 0);
         return std::nullopt;
@@ -99,14 +100,18 @@ bool QueueSession::assembleHead(Exchange::Event &event, Reply &reply) {
     return true;
 }
 
-/** Takes the stream of a hijacked connection. False: the message has no such stream. */
+/** Takes the stream of a hijacked connection. False: the message has no such stream, or asks for a
+ *  client that the request does not offer. */
 bool QueueSession::takeStream(Exchange::Event &event) {
     if (stream_ || headLength_ != 0 || headComplete_ || event.descriptors.size() != 1 ||
         !isStream(event.descriptors.front())) {
         return false;
     }
-    stream_ = std::move(event.descriptors.front());
     wantsClient_ = (event.header.flags & WANTS_CLIENT) != 0;
+    if (wantsClient_ && !transferable_) {
+        return false;
+    }
+    stream_ = std::move(event.descriptors.front());
     return true;
 }
 

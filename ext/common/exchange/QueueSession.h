@@ -58,6 +58,8 @@ private:
      *  arrive later. */
     FileDescriptor stream_;
     bool wantsClient_ = false;
+    /** Of the request. */
+    bool transferable_ = false;
 };
 
 }  // namespace Passenger

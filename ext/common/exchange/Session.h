@@ -122,6 +122,8 @@ public:
         /** The caller can give the client's own socket to an application that takes the connection
          *  over (Reply::wantsClient). */
         bool transferable = false;
+        /** The same in the middle of an answer: no filter of httpd works on its body. */
+        bool streamTransferable = false;
         /** A file with the whole body, from its start. -1: none. The application gets the
          *  descriptor, which should not allow writing. Only in the message form, and not for
          *  applications that speak HTTP. Must stay open until the first reply was received. */

@@ -29,14 +29,16 @@ inline constexpr std::size_t CHANNEL_SECRET = 16;
 
 /**
  * BODY_IN_FILE goes with BODY_FOLLOWS: the body may come as one BODY_FILE. TRANSFERABLE: the child
- * can give the client's own socket away (MessageFlags::WANTS_CLIENT).
+ * can give the client's own socket away (MessageFlags::WANTS_CLIENT). STREAM_TRANSFERABLE: after
+ * the head of an answer, too.
  */
 enum RequestFlags : std::uint8_t {
     BODY_FOLLOWS = 1,
     STREAM = 2,
     HEAD_REQUEST = 4,
     BODY_IN_FILE = 8,
-    TRANSFERABLE = 16
+    TRANSFERABLE = 16,
+    STREAM_TRANSFERABLE = 32
 };
 
 /** Begins each message on a request queue; the environment and, perhaps, the body follow. */

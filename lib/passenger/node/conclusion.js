@@ -79,4 +79,5 @@ exports.destroyed = function () {
     return Object.assign(new Error("the client's connection is closed"), { code: "ERR_STREAM_DESTROYED" });
 };
 
+exports.emitClose = emitClose;
 exports.reset = reset;

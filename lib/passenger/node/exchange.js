@@ -5,6 +5,7 @@
 const { AsyncResource } = require("async_hooks");
 const { ClientSocket } = require("./client_socket");
 const { conclude, destroyed, isAwaited, reset } = require("./conclusion");
+const { isEventStream, transfer } = require("./event_stream");
 const { NEED_DRAIN, onFinish, publishStart, requestClass, responseClass } = require("./http_server");
 const { askForBody, writeInterim } = require("./interim");
 const layout = require("./layout");
@@ -78,8 +79,8 @@ class Exchange {
         this._isAborted = false;
         // The timer of an answer that is complete, apart from its last message: hold().
         this._holding = null;
-        // The child can give the client's own socket away.
-        this.transferable = false;
+        // The child can give the client's own socket away: for another protocol; for the rest of an answer.
+        this.transferable = this.streamTransferable = false;
         // The client waits until it is asked for its body.
         this.asks = false;
         // write() gets the text of an interim answer.
@@ -207,13 +208,26 @@ class Exchange {
         this._ending = last;
         if (!this.reply.started) {
             const head = this.response._header;
-            const lines = head.slice(head.indexOf("\r\n") + 2, -2);
-            this.reply.respond(Number(head.slice(9, 12)), typeof body === "string" ? asNodeSends(lines) : lines, body,
-                last);
+            const raw = head.slice(head.indexOf("\r\n") + 2, -2);
+            const lines = typeof body === "string" ? asNodeSends(raw) : raw;
+            const status = Number(head.slice(9, 12));
+            if (!last && this.streamTransferable && isEventStream(status, raw) &&
+                transfer(this, this._head, lines, body)) {
+                this._leave();
+                return;
+            }
+            this.reply.respond(status, lines, body, last);
         } else if (body !== undefined || last) {
             this.reply.data(body, last);
         }
         this._afterSending();
+    }
+
+    // The answer goes on by the client's own socket.
+    _leave() {
+        this.socket.exchange = null;
+        this.socket = this.channel.socket = null;
+        this.handedOver();
     }
 
     // Node's answer has ended.

@@ -13,6 +13,7 @@ exports.REQUEST_HEAD_LIMIT = 1024 * 1024;
 exports.BODY_FOLLOWS = 1;
 exports.STREAM = 2;
 exports.TRANSFERABLE = 16;
+exports.STREAM_TRANSFERABLE = 32;
 
 // Messages on a reply channel.
 exports.REPLY_HEADER = 24;

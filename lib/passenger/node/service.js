@@ -27,6 +27,8 @@ class Service {
         this._finished = false;
         // Sockets of exchanges in work, and of upgraded connections.
         this.upgraded = new Set();
+        // Event streams that have the client's own socket: answers in work, though no request has a claim.
+        this.streams = new Set();
         this._exchanges = new Set();
     }
 
@@ -142,6 +144,19 @@ class Service {
         }
     }
 
+    // A connection of the client itself, which an application has. close() of its server waits for its end.
+    adopt(socket, server) {
+        socket.server = socket._server = server;
+        this.connected(server, 1);
+        this.upgraded.add(socket);
+        socket.on("close", () => this.upgraded.delete(socket));
+    }
+
+    streamEnded(stream) {
+        this.streams.delete(stream);
+        this._checkDone();
+    }
+
     upgrade(exchange, server, head) {
         upgrade(this, exchange, server, head);
     }
@@ -186,6 +201,7 @@ class Service {
         this._exchanges.add(exchange);
         exchange.open(fields.queued);
         exchange.transferable = (fields.flags & layout.TRANSFERABLE) !== 0;
+        exchange.streamTransferable = (fields.flags & layout.STREAM_TRANSFERABLE) !== 0;
         const { flags, headLength, size } = fields;
         if (!runs) {
             exchange.skip();
@@ -263,7 +279,7 @@ class Service {
     }
 
     _checkDone() {
-        if (this._finished && this._done && this.busy === 0) {
+        if (this._finished && this._done && this.busy === 0 && this.streams.size === 0) {
             const done = this._done;
             this._done = null;
             done();

@@ -1,74 +1,108 @@
 "use strict";
 
-// Puts the client's own socket in the place of the application's end of a stream pair: the child
-// answers WANTS_CLIENT (doc/PROTOCOLS.md, section 3.5).
+// Gets the client's own socket from the child (doc/PROTOCOLS.md, section 3.5).
 const { Socket } = require("net");
 const layout = require("./layout");
+const log = require("./log");
 const native = require("./native");
 const poller = require("./poller");
 
-class Transfer {
-    // `socket`: the application's. `other`: the other end of its stream pair. `answers`: the stream
-    // on which the child answers. Owns both descriptors.
-    constructor(socket, other, answers) {
-        this._socket = socket;
-        this._other = other;
-        this._answers = answers;
-        try {
-            this._tag = poller.watch(answers, native.IN | native.RDHUP, this);
-        } catch (error) {
-            native.closeAll([other, answers]);
-            socket.destroy(error);
-        }
-    }
+// Milliseconds that a client has to take the rest, and then to close its side.
+const TAKES_WITHIN = 60000;
+const READS_WITHIN = 1000;
 
-    // The child has answered, or has ended.
-    onEvents() {
-        const result = native.addon.receive(this._answers, 1);
+// Asks the child for the client's own socket. `then(descriptor)` gets that, or a stream by which the
+// child passes the client's bytes on, and owns it; -1: the child has ended. False: no descriptor can be
+// sent, and `then` is not called.
+function askForClient(reply, then) {
+    let pair;
+    try {
+        pair = native.addon.streamPair();
+    } catch {
+        return false;
+    }
+    const [own, childs] = pair;
+    const sent = reply.sendStream(childs, layout.WANTS_CLIENT);
+    native.addon.close(childs);
+    if (!sent) {
+        native.addon.close(own);
+        return false;
+    }
+    awaitAnswer(own, then);
+    return true;
+}
+
+function awaitAnswer(stream, then) {
+    let tag = null;
+    const onEvents = () => {
+        const result = native.addon.receive(stream, 1);
         if (result === native.EAGAIN || result === native.EINTR) {
             return;
         }
-        poller.unwatch(this._answers, this._tag);
-        const descriptors = result < 0 ? [] : native.takeDescriptors(result);
-        const answer = result < 0 || native.sizeOf(result) === 0 ? 0 : native.received[0];
-        if (answer === layout.TRANSFER_CLIENT && descriptors.length === 1) {
-            native.addon.close(this._answers);
-            this._connect(descriptors[0]);
-        } else if (answer === layout.TRANSFER_RELAY && descriptors.length === 0) {
-            this._connect(this._answers);
-        } else {
-            native.closeAll([...descriptors, this._answers, this._other]);
-            this._socket.destroy();
-        }
+        poller.unwatch(stream, tag);
+        then(descriptorOf(result, stream));
+    };
+    try {
+        tag = poller.watch(stream, native.IN | native.RDHUP, { onEvents });
+    } catch {
+        native.addon.close(stream);
+        setImmediate(then, -1);
     }
+}
 
-    // `client`: the client's socket, or a stream by which the child passes the client's bytes on.
-    _connect(client) {
-        const socket = this._socket;
-        const written = this._written();
-        // Otherwise bytes or the end of the application's side are still under way by its stream.
-        if (socket._handle && !socket.destroyed && socket.writableLength === 0 && !socket.writableEnded) {
-            replaceDescriptor(socket._handle, client);
-            native.addon.close(this._other);
-            if (written.length > 0) {
-                socket.write(written);
-            }
-        } else {
-            join(this._other, client, written);
-        }
+// `result`: of receive().
+function descriptorOf(result, stream) {
+    const descriptors = result < 0 ? [] : native.takeDescriptors(result);
+    const answer = result < 0 || native.sizeOf(result) === 0 ? 0 : native.received[0];
+    if (answer === layout.TRANSFER_RELAY && descriptors.length === 0) {
+        return stream;
     }
+    native.addon.close(stream);
+    if (answer === layout.TRANSFER_CLIENT) {
+        // The child could send any file.
+        if (descriptors.length === 1 && native.addon.isTcp(descriptors[0])) {
+            return descriptors[0];
+        }
+        log.complain("connection.not_received",
+            { remedy: "a higher limit of open files, or PassengerTransferConnections off" });
+    }
+    native.closeAll(descriptors);
+    return -1;
+}
 
-    // What the application has written behind the head of its answer.
-    _written() {
-        const pieces = [];
-        for (;;) {
-            const result = native.addon.receive(this._other, layout.MESSAGE_LIMIT);
-            if (result <= 0 && result !== native.EINTR) {
-                return Buffer.concat(pieces);
-            }
-            if (result > 0) {
-                pieces.push(Buffer.from(native.received.subarray(0, native.sizeOf(result))));
-            }
+// Puts the client's connection in the place of one end of a stream pair, which is the application's
+// socket. Owns `client`, and `other`, the pair's other end.
+function connect(socket, other, client) {
+    if (client === -1) {
+        native.addon.close(other);
+        socket.destroy();
+        return;
+    }
+    const written = writtenTo(other);
+    // Otherwise bytes or the end of the application's side are still under way by the pair.
+    if (socket._handle && !socket.destroyed && socket.writableLength === 0 && !socket.writableEnded) {
+        if (replaceDescriptor(socket._handle, client) !== 0) {
+            socket.destroy();
+        }
+        native.addon.close(other);
+        if (written.length > 0) {
+            socket.write(written);
+        }
+    } else {
+        join(other, client, written);
+    }
+}
+
+// What the application has written to its end meanwhile.
+function writtenTo(other) {
+    const pieces = [];
+    for (;;) {
+        const result = native.addon.receive(other, layout.MESSAGE_LIMIT);
+        if (result <= 0 && result !== native.EINTR) {
+            return Buffer.concat(pieces);
+        }
+        if (result > 0) {
+            pieces.push(Buffer.from(native.received.subarray(0, native.sizeOf(result))));
         }
     }
 }
@@ -79,22 +113,28 @@ function replaceDescriptor(handle, descriptor) {
     if (isReading) {
         handle.readStop();
     }
-    native.addon.replace(handle.fd, descriptor);
+    const error = native.addon.replace(handle.fd, descriptor);
     if (isReading) {
         handle.readStart();
     }
+    return error;
 }
 
-// Passes bytes on between two descriptors, which it owns, until both sides have ended.
+// Passes bytes on between an end of a pair and the client, and owns both. The end of the application's
+// side ends the connection, once the client has everything, or takes nothing for long.
 function join(other, client, first) {
     const [from, to] = [other, client].map((fd) => new Socket({ fd, allowHalfOpen: true }));
+    const end = () => [from, to].forEach((one) => one.destroy());
+    from.on("error", end);
+    to.on("error", end);
+    to.on("timeout", end);
     if (first.length > 0) {
         to.write(first);
     }
-    [[from, to], [to, from]].forEach(([one, two]) => {
-        one.on("error", () => two.destroy());
-        one.pipe(two);
-    });
+    from.pipe(to);
+    to.pipe(from);
+    from.on("end", () => to.setTimeout(TAKES_WITHIN));
+    to.on("finish", () => setTimeout(end, READS_WITHIN).unref());
 }
 
-module.exports = { Transfer };
+module.exports = { askForClient, connect };

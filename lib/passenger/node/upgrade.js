@@ -10,7 +10,7 @@ const layout = require("./layout");
 const log = require("./log");
 const native = require("./native");
 const poller = require("./poller");
-const { Transfer } = require("./transfer");
+const { askForClient, connect } = require("./transfer");
 const { UpgradedSocket } = require("./upgraded_socket");
 
 const SWITCHING_PROTOCOLS = 101;
@@ -97,22 +97,13 @@ class Upgrade {
         }
     }
 
-    // The child answers on a stream of its own. False: no descriptor can be sent.
+    // False: no descriptor can be sent.
     _transfer() {
-        let pair;
-        try {
-            pair = native.addon.streamPair();
-        } catch (error) {
+        const { _socket: socket, _descriptor: other } = this;
+        if (!askForClient(this._exchange.reply, (client) => connect(socket, other, client))) {
             return false;
         }
-        const sent = this._exchange.reply.sendStream(pair[1], layout.WANTS_CLIENT);
-        native.addon.close(pair[1]);
-        if (!sent) {
-            native.addon.close(pair[0]);
-            return false;
-        }
-        poller.unwatch(this._descriptor, this._tag);
-        new Transfer(this._socket, this._descriptor, pair[0]);
+        poller.unwatch(other, this._tag);
         this._descriptor = -1;
         return true;
     }
@@ -202,7 +193,7 @@ class Upgrade {
 
 // Makes the stream pair and its Upgrade. Returns the application's socket. Null: the process has too few
 // descriptors left, or the kernel watches no more.
-function connect(service, exchange, head) {
+function begin(service, exchange, head) {
     let pair = [];
     let socket = null;
     try {
@@ -222,7 +213,7 @@ function connect(service, exchange, head) {
 }
 
 exports.upgrade = function (service, exchange, server, head) {
-    const socket = connect(service, exchange, head);
+    const socket = begin(service, exchange, head);
     if (!socket) {
         exchange.fail(503, "Service Unavailable");
         return;

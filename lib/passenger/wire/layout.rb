@@ -22,6 +22,7 @@ module PhusionPassenger
       HEAD_REQUEST = 4
       BODY_IN_FILE = 8
       TRANSFERABLE = 16
+      STREAM_TRANSFERABLE = 32
     end
 
     # Messages on a reply channel.

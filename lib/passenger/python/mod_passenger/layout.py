@@ -16,6 +16,7 @@ STREAM = 2
 HEAD_REQUEST = 4
 BODY_IN_FILE = 8
 TRANSFERABLE = 16
+STREAM_TRANSFERABLE = 32
 
 # Messages on a reply channel: ticket, type, flags, status, head length, queued, sticky id.
 REPLY = Struct("<QBBHIII")

@@ -3,15 +3,15 @@
 import socket
 from array import array
 
-from . import frames, layout
+from . import frames, layout, log
 from .channels import ClientGone, close_descriptors
 
 _RIGHTS_SPACE = socket.CMSG_SPACE(array("i").itemsize)
 
 
 async def transferred(loop, stream):
-    """Waits until the child has sent what it still has for the client. Returns the client's own socket, or the stream,
-    by which the child passes the client's bytes on. Raises ClientGone if the child has ended."""
+    """Waits for the answer. Returns the client's own socket, or the stream, by which the child passes the client's
+    bytes on. Raises ClientGone if the child has ended, or has sent anything else."""
     stream.setblocking(False)
     try:
         answer, descriptors = await _answer(loop, stream)
@@ -21,12 +21,30 @@ async def transferred(loop, stream):
     if answer == layout.TRANSFER_RELAY and not descriptors:
         return stream
     stream.close()
-    if answer != layout.TRANSFER_CLIENT or len(descriptors) != 1:
-        close_descriptors(descriptors)
-        raise ClientGone("the client has closed its connection")
-    client = socket.socket(fileno=descriptors[0])
-    client.setblocking(False)
-    return client
+    client = _client_of(descriptors) if answer == layout.TRANSFER_CLIENT else None
+    if client is not None:
+        client.setblocking(False)
+        return client
+    if answer == layout.TRANSFER_CLIENT:
+        log.complaint("connection.not_received",
+                      remedy="a higher limit of open files, or PassengerTransferConnections off")
+    raise ClientGone("the client has closed its connection")
+
+
+def _client_of(descriptors):
+    """The child could send any file. None: it is not a client's socket, and is closed."""
+    client = None
+    try:
+        if len(descriptors) == 1:
+            client = socket.socket(fileno=descriptors[0])
+            descriptors = []
+            if client.family in (socket.AF_INET, socket.AF_INET6) and client.type == socket.SOCK_STREAM:
+                return client
+            client.close()
+    except OSError:
+        pass
+    close_descriptors(descriptors)
+    return None
 
 
 async def _answer(loop, stream):

@@ -1,0 +1,176 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Event streams of Node applications, with their clients' own sockets: no thread of httpd holds them.
+class EventStreamTransferTest < IntegrationTest
+  THREADS = 4
+  # More than httpd has threads.
+  MANY = 3 * THREADS
+  MUCH = 5_000_000
+  NODE = <<~'JS'
+    const listening = new Set();
+    let left = 0;
+    const events = { "Content-Type": "text/event-stream", "Cache-Control": "no-cache" };
+    const routes = {
+        "/events": (request, response) => {
+            response.writeHead(200, events);
+            response.write("data: welcome\n\n");
+            listening.add(response);
+            request.on("close", () => left++);
+            response.on("close", () => listening.delete(response));
+        },
+        "/headers_first": (request, response) => {
+            response.writeHead(200, events).flushHeaders();
+            setTimeout(() => response.end("data: late\n\n"), 200);
+        },
+        "/tell": (request, response) => {
+            listening.forEach((one) => one.write("data: news\n\n"));
+            response.end(String(listening.size));
+        },
+        "/end": (request, response) => {
+            listening.forEach((one) => one.end("data: last\n\n"));
+            response.end();
+        },
+        "/left": (request, response) => response.end(`${left} left, ${listening.size} listen`),
+        "/much": (request, response) => {
+            response.writeHead(200, events);
+            const piece = "x".repeat(99_999) + "\n";
+            let missing = MUCH / piece.length;
+            const more = () => {
+                while (missing > 0) {
+                    missing--;
+                    if (!response.write(piece)) {
+                        response.once("drain", more);
+                        return;
+                    }
+                }
+                response.end();
+            };
+            more();
+        },
+        "/slow": (request, response) => {
+            response.writeHead(200, events);
+            response.write("data: begun\n\n");
+            const path = `${__dirname}/tmp/go`;
+            const look = setInterval(() => {
+                if (require("fs").existsSync(path)) {
+                    clearInterval(look);
+                    response.end("data: ended\n\n");
+                }
+            }, 20);
+        },
+        "/pid": (request, response) => response.end(String(process.pid)),
+    };
+    require("http").createServer((request, response) => routes[request.url](request, response))
+        .listen(process.env.PORT);
+  JS
+           .sub("MUCH", MUCH.to_s).freeze
+
+  serve do |made|
+    made.mpm = "event"
+    made.mpm_settings = "StartServers 1\nServerLimit 1\nThreadLimit #{THREADS}\n" \
+                        "ThreadsPerChild #{THREADS}\nMaxRequestWorkers #{THREADS}\n" \
+                        "MinSpareThreads 1\nMaxSpareThreads #{THREADS}\nMaxConnectionsPerChild 0"
+    made.main_directives << "LogFormat \"%U %>s %{PASSENGER_TRANSFERRED}n\" transfers\n" \
+                            "LoadModule filter_module #{module_named('filter')}\n" \
+                            "LoadModule deflate_module #{module_named('deflate')}\n" \
+                            "LoadModule substitute_module #{module_named('substitute')}\n"
+    made.site("events.test", SampleApps.written(NODE, "app.js"),
+              "PassengerMaxInstances 1\nPassengerMinInstances 1\n" \
+              "AddOutputFilterByType DEFLATE text/html text/plain\n" \
+              "CustomLog logs/access.log transfers\n")
+    made.site("filtered.test", SampleApps.written(NODE, "app.js"),
+              "SetOutputFilter SUBSTITUTE\nSubstitute s/welcome/hello/\n" \
+              "CustomLog logs/filtered.log transfers\n")
+  end
+
+  def self.module_named(name)
+    File.join(TestEnvironment.modules_dir, "mod_#{name}.so")
+  end
+
+  def test_streams_hold_no_thread_and_get_what_the_application_tells
+    raws = Array.new(MANY) { listening }
+    assert_equal MANY.to_s, client.get("/tell").body
+    assert_equal(["data: news\n\n"], raws.map(&:read_chunk).uniq)
+    client.get("/end")
+    raws.each do |raw|
+      assert_equal "data: last\n\n", raw.read_chunk
+      assert_empty raw.read_chunk.to_s
+      assert raw.ended?
+    end
+    eventually("the end of all") { client.get("/left").body.end_with?(" 0 listen") }
+  end
+
+  def test_a_head_that_goes_first_is_followed_by_the_rest
+    answer = server.raw.request("GET", "/headers_first").response
+    assert_equal [200, "text/event-stream", "close", "data: late\n\n"],
+                 [answer.status, answer["Content-Type"], answer["Connection"], answer.body]
+  end
+
+  def test_the_application_learns_that_its_clients_have_left
+    before = client.get("/left").body.to_i
+    raws = Array.new(3) { listening }
+    raws[0].close
+    raws[1].abort
+    eventually("two that have left") do
+      client.get("/left").body == "#{before + 2} left, 1 listen"
+    end
+    raws[2].close
+    eventually("three") { client.get("/left").body == "#{before + 3} left, 0 listen" }
+  end
+
+  def test_a_long_stream_waits_for_its_client_and_comes_whole
+    raw = server.raw.request("GET", "/much")
+    sleep 0.5
+    body = raw.response.body
+    assert_equal [MUCH, "x" * 10, "x\n"], [body.bytesize, body[0, 10], body[-2..]]
+  end
+
+  def test_a_stream_outlives_httpd_s_process_and_a_deploy
+    root = SampleApps.written(NODE, "app.js")
+    with_server(configuration { |made| made.site("deployed.test", root) }) do |own|
+      raw = own.raw.request("GET", "/slow")
+      raw.read_head
+      assert_equal "data: begun\n\n", raw.read_chunk
+      own.tree.httpd_children.each { |process| Process.kill(:KILL, process.pid) }
+      pid = eventually("another child") { own.client.get("/pid").body }
+      FileUtils.touch(File.join(root, "tmp/restart.txt"))
+      eventually("the new version") { own.client.get("/pid").body != pid }
+      FileUtils.touch(File.join(root, "tmp/go"))
+      assert_equal "data: ended\n\n", raw.read_chunk
+      assert_empty raw.read_chunk.to_s
+      eventually("the end of the old instance") { !own.tree.pids.include?(pid.to_i) }
+    end
+  end
+
+  def test_the_access_log_tells_of_streams_that_were_given_away
+    listening.close
+    log = File.join(server.folder, "logs/access.log")
+    eventually("the entry") { File.readlines(log, chomp: true).include?("/events 200 1") }
+  end
+
+  def test_a_stream_whose_body_a_filter_changes_stays_with_httpd
+    raw = server.raw("filtered.test").request("GET", "/events")
+    raw.read_head
+    assert_equal "data: hello\n\n", raw.read_chunk
+    raw.close
+    log = File.join(server.folder, "logs/filtered.log")
+    eventually("the entry") { File.readlines(log, chomp: true).include?("/events 200 -") }
+  end
+
+  private
+
+  def client
+    server.client("events.test")
+  end
+
+  def listening
+    raw = server.raw.request("GET", "/events")
+    head = raw.read_head
+    assert_equal [200, "chunked", "close"],
+                 [head.status, head["Transfer-Encoding"], head["Connection"]]
+    assert_equal "data: welcome\n\n", raw.read_chunk
+    raw
+  end
+end
