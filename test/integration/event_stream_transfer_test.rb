@@ -2,7 +2,8 @@
 
 require_relative "support/integration_test"
 
-# Event streams of Node applications, with their clients' own sockets: no thread of httpd holds them.
+# Event streams of Node applications, with their clients' own sockets: no thread of httpd holds
+# them.
 class EventStreamTransferTest < IntegrationTest
   THREADS = 4
   # More than httpd has threads.

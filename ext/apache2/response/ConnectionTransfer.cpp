@@ -19,8 +19,8 @@ namespace {
 constexpr std::array<const char *, 5> TRANSPARENT{"core", "core_in", "log_input_output", "remoteip_input",
                                                   "reqtimeout"};
 
-/** Filters of an answer that make its head, frame it, or may compress it: httpd's core, mod_headers,
- *  mod_deflate and mod_brotli, by themselves and by AddOutputFilterByType. */
+/** Filters of an answer that make its head, frame it, or may compress it: httpd's core,
+ *  mod_headers, mod_deflate and mod_brotli, by themselves and by AddOutputFilterByType. */
 constexpr std::array<const char *, 12> WITHOUT_BODY{
     "byterange",         "content_length", "old_write", "http_header",    "http_outerror",   "fixup_headers_out",
     "fixup_headers_err", "chunk",          "deflate",   "bytype:deflate", "brotli_compress", "bytype:brotli_compress"};
