@@ -163,6 +163,7 @@ class ManyConnectionsTest < IntegrationTest
   def report(before, after)
     return unless ENV.key?("PASSENGER_TEST_CONNECTIONS")
 
-    puts "#{4 * COUNT} connections: p99 of a small request #{before} ms before, #{after} ms with them"
+    puts "#{4 * COUNT} connections: p99 of a small request #{before} ms before, " \
+         "#{after} ms with them"
   end
 end
