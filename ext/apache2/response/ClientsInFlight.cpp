@@ -4,8 +4,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include <exception>
+#include <cerrno>
 
+#include "base/Exceptions.h"
 #include "io/SocketPair.h"
 #include "shm/Layouts.h"
 
@@ -34,29 +35,24 @@ bool ClientsInFlight::roomOf(const std::string &app) {
     return room;
 }
 
-bool ClientsInFlight::hasRoom(const std::string &app) {
-    const LockGuard guard(mutex_);
-    return roomOf(app);
-}
-
-bool ClientsInFlight::send(const std::string &app, FileDescriptor &stream, int client) {
+ClientsInFlight::Sent ClientsInFlight::send(const std::string &app, FileDescriptor &stream, int client) {
     constexpr char ANSWER = static_cast<char>(TransferAnswer::CLIENT);
     const int descriptors[] = {client};
     const LockGuard guard(mutex_);
     if (!roomOf(app)) {
-        return false;
+        return Sent::NO_ROOM;
     }
     std::vector<FileDescriptor> &streams = sent_[app];
     streams.reserve(streams.size() + 1);
     try {
         if (sendWithDescriptors(stream, {&ANSWER, 1}, descriptors, MSG_DONTWAIT) != 1) {
-            return false;
+            return Sent::FAILED;
         }
-    } catch (const std::exception &) {
-        return false;
+    } catch (const SystemException &error) {
+        return error.error() == ETOOMANYREFS ? Sent::NO_ROOM : Sent::FAILED;
     }
     streams.push_back(std::move(stream));
-    return true;
+    return Sent::YES;
 }
 
 }  // namespace Passenger

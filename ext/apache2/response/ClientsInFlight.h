@@ -21,11 +21,12 @@ public:
     /** For each application. */
     static constexpr std::size_t MOST = 8;
 
-    /** False: the application has not received MOST sockets. */
-    bool hasRoom(const std::string &app) EXCLUDES(mutex_);
+    /** NO_ROOM: the application has not received MOST sockets, or the kernel has too many
+     *  descriptors of httpd's user on their way. */
+    enum class Sent { YES, NO_ROOM, FAILED };
     /** Sends the client's socket with TransferAnswer::CLIENT. Never waits. @param stream its other
-     *  end is the instance's; taken if the result is true. @return false: nothing was sent */
-    bool send(const std::string &app, FileDescriptor &stream, int client) EXCLUDES(mutex_);
+     *  end is the instance's; taken if the socket was sent */
+    Sent send(const std::string &app, FileDescriptor &stream, int client) EXCLUDES(mutex_);
 
 private:
     bool roomOf(const std::string &app) REQUIRES(mutex_);

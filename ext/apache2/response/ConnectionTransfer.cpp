@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <thread>
 
 #include "apache2/request/ClientSocket.h"
 #include "apache2/request/RequestNotes.h"
+#include "io/SocketPair.h"
 #include "shm/Layouts.h"
 
 namespace Passenger {
@@ -93,11 +96,22 @@ bool ConnectionTransfer::flush() {
 /** A client that has not taken earlier answers could hold the instance up. */
 bool ConnectionTransfer::isReady(const FileDescriptor &stream) {
     return obstacle(r_) == nullptr && isUnix(stream) && r_->connection->data_in_output_filters == 0 &&
-           takesBytes(clientSocket(r_)) && !hasReadAhead() && sent_.hasRoom(app_);
+           takesBytes(clientSocket(r_)) && !hasReadAhead();
 }
 
-bool ConnectionTransfer::give(FileDescriptor &stream) {
-    if (!flush() || hasReadAhead() || !sent_.send(app_, stream, clientSocket(r_))) {
+/** Many connections that begin together wait for each other. */
+bool ConnectionTransfer::send(FileDescriptor &stream, std::chrono::milliseconds patience) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    ClientsInFlight::Sent sent;
+    while ((sent = sent_.send(app_, stream, clientSocket(r_))) == ClientsInFlight::Sent::NO_ROOM &&
+           std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(UNDER_WAY_PAUSE);
+    }
+    return sent == ClientsInFlight::Sent::YES;
+}
+
+bool ConnectionTransfer::give(FileDescriptor &stream, std::chrono::milliseconds patience) {
+    if (!flush() || hasReadAhead() || !send(stream, patience)) {
         return false;
     }
     r_->connection->aborted = 1;

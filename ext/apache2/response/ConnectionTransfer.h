@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+
 #include "apache2/httpd/Httpd.h"
 #include "apache2/response/ClientsInFlight.h"
 #include "base/FileDescriptor.h"
@@ -34,16 +36,18 @@ public:
      * afterwards, so it closes its copy and shuts nothing down.
      *
      * @param stream taken if the result is true
+     * @param patience the time that the application has to receive earlier sockets
      * @return false: the instance still waits. httpd has read bytes ahead, the client has gone, or
-     *     no descriptor can be sent now.
+     *     no descriptor could be sent.
      */
-    bool give(FileDescriptor &stream);
+    bool give(FileDescriptor &stream, std::chrono::milliseconds patience);
     /** Tells the instance that the client's bytes come on the stream. */
     static void announceRelay(const FileDescriptor &stream) noexcept;
 
 private:
     bool hasReadAhead();
     bool flush();
+    bool send(FileDescriptor &stream, std::chrono::milliseconds patience);
 
     request_rec *r_;
     const char *app_;

@@ -17,6 +17,9 @@ namespace Passenger {
 namespace {
 
 constexpr int CLIENT_CLOSED_REQUEST = 499;
+/** The time that an instance has to receive clients' sockets that it has asked for. */
+constexpr std::chrono::milliseconds MOMENT{100};
+constexpr std::chrono::milliseconds PATIENCE{10000};
 
 /** Seconds after which a client of a busy application may try again. Clients that were refused
  *  together do not come back together. */
@@ -180,15 +183,16 @@ bool ResponseSender::mayRelay() {
     return false;
 }
 
-/** Gives the client's socket away, or keeps the stream for the relay. */
+/** Gives the client's socket away, or keeps the stream for the relay. A thread that waits for more
+ *  than a moment counts as one that relays. */
 void ResponseSender::passOn(Reply &reply) {
     if (reply.wantsClient) {
-        transferred_ = transfer_.give(reply.stream);
-        if (transferred_) {
-            over_ = true;
+        transferred_ = transfer_.give(reply.stream, MOMENT);
+        if (!transferred_ && !mayRelay()) {
             return;
         }
-        if (!mayRelay()) {
+        if (transferred_ || (transferred_ = transfer_.give(reply.stream, PATIENCE))) {
+            over_ = true;
             return;
         }
         ConnectionTransfer::announceRelay(reply.stream);
