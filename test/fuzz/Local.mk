@@ -1,7 +1,8 @@
 # Programs that feed random bytes to code that reads other processes' messages. They need a build of
 # their own: configure --enable-fuzzers CXX=clang++
 FUZZERS = test/fuzz/AnswerFuzzer test/fuzz/DirectiveFuzzer test/fuzz/FrameFuzzer test/fuzz/GrantsFuzzer \
-    test/fuzz/ReplyFuzzer test/fuzz/ResponseHeadFuzzer test/fuzz/RightsFuzzer test/fuzz/SharedMemoryFuzzer
+    test/fuzz/OrdersFuzzer test/fuzz/ReplyFuzzer test/fuzz/ResponseHeadFuzzer test/fuzz/RightsFuzzer \
+    test/fuzz/SharedMemoryFuzzer
 EXTRA_PROGRAMS += $(FUZZERS)
 
 # Builds with sanitizers have libraries of a few large objects, which need all libraries below them.
@@ -25,6 +26,15 @@ EXTRA_PROGRAMS += $(FUZZERS)
 %C%_GrantsFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_GrantsFuzzer_LDADD = $(PASSENGER_LIBS)
 
+%C%_OrdersFuzzer_SOURCES = %D%/OrdersFuzzer.cpp \
+    test/unit/support/CapturedLog.cpp \
+    test/unit/support/LeakCheck.cpp \
+    test/unit/support/PoolFixture.cpp \
+    test/unit/support/PoolRequests.cpp
+%C%_OrdersFuzzer_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
+%C%_OrdersFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_OrdersFuzzer_LDADD = $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
+
 %C%_ReplyFuzzer_SOURCES = %D%/ReplyFuzzer.cpp \
     test/unit/support/FakeHost.cpp
 %C%_ReplyFuzzer_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
@@ -46,6 +56,7 @@ EXTRA_PROGRAMS += $(FUZZERS)
 EXTRA_DIST += \
     %D%/AnswerFuzzer.dict \
     %D%/GrantsFuzzer.dict \
+    %D%/OrdersFuzzer.dict \
     %D%/README.md \
     %D%/ResponseHeadFuzzer.dict \
     %D%/RightsFuzzer.dict \
