@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "support/made_users"
 require_relative "support/troubleshooting"
 require_relative "support/web_socket_client"
 
@@ -13,6 +14,10 @@ require_relative "support/web_socket_client"
 class TroubleshootingChangesTest < TroubleshootingTest
   OLD = SampleApps.saying("old")
   NEW = SampleApps.saying("served")
+  # What hijack_app sends to /unread, without its head.
+  UNREAD = 50_000_000
+  # A thread of httpd passes the bytes of connections on that an application has taken over.
+  BY_HTTPD = "PassengerTransferConnections off\n"
 
   serve do |made|
     leave_room(made)
@@ -47,6 +52,7 @@ class TroubleshootingChangesTest < TroubleshootingTest
 
   def self.sockets(made)
     made.site("socket.test", SampleApps.copy("hijack_app"), "PassengerMaxInstances 1\n")
+    made.site("unread.test", SampleApps.copy("hijack_app"), "#{BY_HTTPD}Timeout 1\n")
     made.site("worn.test", SampleApps.copy("hijack_app"),
               "PassengerMaxInstances 1\nPassengerMaxRequests 2\n")
   end
@@ -199,6 +205,42 @@ class TroubleshootingChangesTest < TroubleshootingTest
     end
   end
 
+  def test_a_client_that_takes_nothing_for_long
+    raw = server.raw("unread.test").request("GET", "/unread")
+    logged(/event=connection\.given_up/)
+    assert_operator all_of(raw), :<, UNREAD
+    configure("unread", "#{BY_HTTPD}Timeout 60\n")
+    # For a moment after a reload, an old child may take the request.
+    in_one_of(5) do
+      raw = server.raw("unread.test").request("GET", "/unread")
+      # Longer than the first Timeout.
+      sleep 3
+      assert_operator all_of(raw), :>, UNREAD
+    end
+  end
+
+  # The kernel gives each user only so many inotify instances.
+  def test_a_kernel_that_reports_no_changes
+    needs_root "another user for the agent"
+    user = MadeUsers["watcher"]
+    made = configuration do |one|
+      { "PassengerAgentUser" => user.name, "PassengerStatThrottleRate" => 3600 }
+        .each { |name, value| one.set(name, value) }
+      one.site("old.test", SampleApps.written(OLD))
+    end
+    without_inotify(user) do
+      with_server(made) do |own|
+        assert_equal "old", own.client.get("/").body
+        own.log.wait_for(/event=restart\.no_inotify/)
+        folder = made.sites.first.root
+        File.write("#{folder}/config.ru", NEW)
+        FileUtils.touch("#{folder}/tmp/restart.txt")
+        own.graceful { |one| one.set("PassengerStatThrottleRate", 1) }
+        eventually("the new version") { own.client.get("/").body == "served" }
+      end
+    end
+  end
+
   # -- uploads
 
   def test_413
@@ -255,6 +297,32 @@ class TroubleshootingChangesTest < TroubleshootingTest
 
   def web_socket(name)
     eventually("a WebSocket") { WebSocketClient.new(server.port, "#{name}.test", "/web_socket") }
+  end
+
+  # The number of bytes until the end.
+  def all_of(raw)
+    raw.read_to_end.bytesize
+  rescue Errno::ECONNRESET
+    0
+  ensure
+    raw.close
+  end
+
+  # Runs the block while a process of the user has all inotify instances that the user may have.
+  def without_inotify(user)
+    reader, writer = IO.pipe
+    code = "require 'fiddle'; Process::UID.change_privilege(#{user.uid}); " \
+           "name = Fiddle.dlopen(nil)['inotify_init']; " \
+           "init = Fiddle::Function.new(name, [], Fiddle::TYPE_INT); " \
+           "nil until init.call.negative?; puts 'all'; $stdout.flush; $stdin.read"
+    hold, release = IO.pipe
+    pid = Process.spawn(RbConfig.ruby, "-e", code, in: hold, out: writer)
+    [hold, writer].each(&:close)
+    assert_equal "all\n", reader.gets
+    yield
+  ensure
+    [reader, release].each { |one| one&.close }
+    Process.wait(pid) if pid
   end
 
   # A later restart of another application shows that the agent has looked at all files.

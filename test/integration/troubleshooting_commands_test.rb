@@ -12,10 +12,39 @@ class TroubleshootingCommandsTest < TroubleshootingTest
     run proc { |env| puts "printed \#{env['PATH_INFO']}"; [200, {}, ['served']] }
   RUBY
 
+  # Prints into a buffer, as Python does where standard output is no terminal.
+  BUFFERED = <<~PYTHON
+    import http.server, os, sys
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            print("kept " + self.path)
+            sys.stderr.write("told " + self.path + "\\n")
+            self.send_response(200)
+            self.send_header("Content-Length", "6")
+            self.end_headers()
+            self.wfile.write(b"served")
+
+        def log_message(self, *ignored):
+            pass
+
+    http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+  PYTHON
+  LINES = 100
+
   serve do |made|
     made.set("PassengerLogLevel", 3)
     made.main_directives << "LogLevel warn\n"
     made.site("printing.test", SampleApps.written(PRINTING))
+    made.site("buffered.test", SampleApps.written(BUFFERED, "server.py"),
+              "PassengerAppStartCommand \"python3 server.py\"\n")
+    made.site("talkative.test", SampleApps.written(<<~RUBY), "PassengerMaxLogLinesPerSecond 1\n")
+      $stdout.sync = true
+      run proc { |env|
+        #{LINES}.times { |number| puts "line \#{number} of \#{env['PATH_INFO']}" }
+        [200, {}, ['served']]
+      }
+    RUBY
     made.site("limited.test", SampleApps.rack, "LimitRequestBody 1000\n")
     made.site("filed.test", SampleApps.written(<<~RUBY.gsub("\\#", "#")))
       run proc { |env|
@@ -142,6 +171,32 @@ class TroubleshootingCommandsTest < TroubleshootingTest
     eventually("its lines") do
       get("filed", "/2")
       server.log.text(@log_position).include?("filed /2")
+    end
+  end
+
+  def test_lines_that_the_applications_buffer_keeps
+    skip "needs python3" unless TestEnvironment.find_command("python3")
+    assert_cured "buffered", "served", "/1"
+    logged(%r{output: told /1})
+    refute_match(%r{output: kept /1}, server.log.text(@log_position))
+    configure("buffered", "#{site('buffered').directives}SetEnv PYTHONUNBUFFERED 1\n")
+    renew("buffered") do
+      get("buffered", "/2")
+      logged(%r{output: told /2})
+      server.log.text(@log_position).match?(%r{output: kept /2})
+    end
+  end
+
+  def test_lines_that_are_left_out
+    assert_cured "talkative", "served", "/1"
+    cut = logged(/event=output\.cut app="#{root('talkative')}/)
+    assert_operator server.log.count(%r{line \d+ of /1$}, @log_position), :<, LINES
+    configure("talkative", "#{cut[/directive=(\w+)/, 1]} 1000\n")
+    renew("talkative") do
+      before = server.log.position
+      get("talkative", "/2")
+      server.log.wait_for(%r{line #{LINES - 1} of /2$}, from: before)
+      server.log.count(%r{line \d+ of /2$}, before) == LINES
     end
   end
 

@@ -4,7 +4,7 @@ require_relative "support/made_users"
 require_relative "support/troubleshooting"
 
 # Applications that do not start, or start with another user or environment than was meant:
-# doc/TROUBLESHOOTING.md#500-at-the-start; boot_failure_test.rb has a library that is missing
+# doc/TROUBLESHOOTING.md#500-at-the-start; boot_failure_test.rb has a library that is missing, too
 # doc/TROUBLESHOOTING.md#it-works-in-irb-but-not-under-httpd
 # doc/TROUBLESHOOTING.md#an-application-runs-as-the-wrong-user
 class TroubleshootingStartsTest < TroubleshootingTest
@@ -24,6 +24,9 @@ class TroubleshootingStartsTest < TroubleshootingTest
               "PassengerStartTimeout 3\n")
     made.site("silent.test", SampleApps.copy("http_app"),
               "PassengerStartTimeout 3\nPassengerAppStartCommand \"sleep 4714\"\n")
+    made.site("bundle.test", gem_app)
+    made.site("unforkable.test", SampleApps.written("def Random.srand = exit!(4)\n" \
+                                                    "#{SampleApps.saying('served')}"))
     made.site("raising.test", SampleApps.written("run proc { |_env| raise KeyError, 'found' }\n"))
     made.site("threads.test", SampleApps.written(THREADS))
     made.site("environment.test", SampleApps.written(needing("ENV['RACK_ENV']")))
@@ -39,6 +42,34 @@ class TroubleshootingStartsTest < TroubleshootingTest
     work
     run proc { |_env| [200, {}, [$worker.alive? ? "alive" : "dead"]] }
   RUBY
+
+  # Its gems are in vendor/cache only, so no network is needed to install them.
+  def self.gem_app
+    folder = SampleApps.written("require 'of_test'\nrun proc { |_env| [200, {}, [OF_TEST]] }\n")
+    FileUtils.mkdir_p(["#{folder}/vendor/cache", "#{folder}/.bundle", "#{folder}/of_test/lib"])
+    File.write("#{folder}/of_test/lib/of_test.rb", "OF_TEST = 'served'\n")
+    build_gem(folder, "of_test", "1.0")
+    rack = Gem::Specification.find_by_name("rack")
+    FileUtils.mkdir_p("#{folder}/rack")
+    FileUtils.cp_r(File.join(rack.full_gem_path, "lib"), "#{folder}/rack/lib")
+    build_gem(folder, "rack", rack.version)
+    File.write("#{folder}/.bundle/config", "BUNDLE_PATH: \"vendor/bundle\"\n")
+    File.write("#{folder}/Gemfile", "gem \"of_test\"\ngem \"rack\"\n")
+    TestEnvironment.hand_over(folder)
+  end
+
+  def self.build_gem(folder, name, version)
+    File.write("#{folder}/#{name}/#{name}.gemspec", <<~RUBY)
+      Gem::Specification.new("#{name}", "#{version}") do |gem|
+        gem.summary = gem.author = "Test"
+        gem.files = Dir["lib/**/*.rb"]
+      end
+    RUBY
+    output, status = Open3.capture2e(RbConfig.ruby, "-S", "gem", "build", "#{name}.gemspec",
+                                     "--output", "#{folder}/vendor/cache/#{name}-#{version}.gem",
+                                     chdir: "#{folder}/#{name}")
+    raise "gem build failed: #{output}" unless status.success?
+  end
 
   def self.users(made)
     show_user = needing("require 'etc'; Etc.getpwuid.name")
@@ -62,6 +93,19 @@ class TroubleshootingStartsTest < TroubleshootingTest
     File.write(ruby, "#!/bin/sh\nOTHER_RUBY=served exec '#{RbConfig.ruby}' \"$@\"\n", perm: 0o755)
     configure("ruby", "PassengerRuby #{ruby}\n")
     assert_cured "ruby"
+  end
+
+  def test_500_without_a_gem
+    text = report(failed_start("bundle"))
+    assert_match(/bundle install/, text)
+    # As the user and with the Ruby of the report.
+    user = TestEnvironment.root? ? AS_WEB_USER : []
+    ruby = text[%r{^ +Ruby +(/.+)$}, 1]
+    output, status = Open3.capture2e({ "HOME" => scratch }, *user, ruby, "-S", "bundle", "install",
+                                     "--local", chdir: root("bundle"))
+    assert status.success?, output
+    restart("bundle")
+    assert_cured "bundle"
   end
 
   def test_500_without_a_variable
@@ -131,6 +175,18 @@ class TroubleshootingStartsTest < TroubleshootingTest
     assert_cured "threads", "dead"
     configure("threads", "PassengerSpawnMethod direct\n")
     renew("threads") { get("threads").body == "alive" }
+  end
+
+  def test_an_application_that_does_not_survive_a_fork
+    assert_cured "unforkable"
+    logged(/event=preloader\.given_up app="#{root('unforkable')}/)
+    configure("unforkable", "PassengerSpawnMethod direct\n")
+    renew("unforkable") do
+      before = server.log.position
+      succeed(CONFIG, "restart-app", "--wait", "60", root("unforkable"))
+      !server.log.text(before).match?(/event=preloader\.given_up app="#{root('unforkable')}/)
+    end
+    assert_cured "unforkable"
   end
 
   def test_a_variable_that_only_interactive_shells_read
