@@ -104,7 +104,29 @@ class ValidateInstallTest < IntegrationTest
     assert_equal ["error", "does not load mod_passenger"], finding.values_at("level", "text")
   end
 
+  # What they print looks like lines of the report, and like commands of the terminal.
+  def test_a_program_that_prints_several_lines_has_one_line_of_the_report
+    forged = "\\033[2K * Linux: ok: forged"
+    %w[ruby node python3].each do |name|
+      says = "#!/bin/sh\nprintf 'version of #{name}\\r#{forged}\\n#{forged}\\n'\n"
+      File.write(File.join(scratch, name), says, perm: 0o755)
+    end
+    environment["PATH"] = "#{scratch}:#{ENV.fetch('PATH')}"
+    report, = command(CONFIG, "validate-install", "--no-validate-apache2",
+                      "--registry-dir", scratch)
+    refute_match(/[^\n[:print:]]/, report)
+    assert_empty report.lines.grep(/\A \* Linux: ok: forged/)
+    assert_equal(1, report.lines.count { |line| line.start_with?(" * Linux: ") })
+    { "Ruby" => "ruby", "Node" => "node", "Python" => "python3" }.each do |subject, name|
+      assert_match(%r{^ \* #{subject}: ok: #{scratch}/#{name}: version of #{name}.*forged$}, report)
+    end
+  end
+
   private
+
+  def environment
+    @environment ||= super
+  end
 
   def configuration_file
     File.join(server.folder, "httpd.conf")

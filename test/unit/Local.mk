@@ -155,6 +155,7 @@ endif
     %D%/ProcessMemoryTest.cpp \
     %D%/ProcessOutputTest.cpp \
     %D%/ProgramLauncherTest.cpp \
+    %D%/ProgramOutputTest.cpp \
     %D%/ProgressListener.cpp \
     %D%/ProgressListener.h \
     %D%/PublicStatusTest.cpp \

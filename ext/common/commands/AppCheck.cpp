@@ -12,7 +12,6 @@
 #include <fmt/format.h>
 
 #include "base/PassengerRoot.h"
-#include "base/Split.h"
 #include "commands/FolderAccess.h"
 #include "commands/ProgramOutput.h"
 #include "commands/Terminal.h"
@@ -118,7 +117,7 @@ std::vector<Finding> AppCheck::checkNativeCode(const std::string &subject, const
     if (!output.succeeded) {
         return {};
     }
-    const std::string file = fmt::format("{}/native/{}/passenger_native.so", root, singleLine(output.text));
+    const std::string file = fmt::format("{}/native/{}/passenger_native.so", root, output.firstLine());
     if (::access(file.c_str(), R_OK) != 0) {
         return {{Level::WARNING, subject, fmt::format("native code {} is missing: instances are slower", file),
                  fmt::format("apt-get install ruby-dev make gcc; passenger-config build-native-support --ruby {}",
@@ -146,7 +145,7 @@ void AppCheck::checkInterpreter(const AppStatus &app, const std::string &subject
         return;
     }
     const ProgramOutput &output = ask(versions_, program, {"--version"});
-    const std::string version = singleLine(split(output.text + "\n", '\n').front());
+    const std::string version = output.firstLine();
     if (!output.succeeded) {
         findings.push_back({Level::ERROR, subject, fmt::format("its interpreter {} does not run: {}", shown, version),
                             named ? fmt::format("correct {}, or install {} again", directiveOf(app), shown)

@@ -2,13 +2,11 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <string>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "base/Split.h"
 #include "commands/FolderAccess.h"
 #include "commands/HttpdAnswer.h"
 #include "commands/Terminal.h"
@@ -54,14 +52,6 @@ Finding findingOf(const Json &url, const std::string &httpdUser) {
                    : fmt::format("passenger-config explain {}", singleLine(text("url")))};
 }
 
-/** The line of httpd's output that says what is wrong. */
-std::string complaintOf(const std::string &output) {
-    const auto lines = split(output + "\n", '\n');
-    const auto found = std::find_if(lines.begin(), lines.end(), [](const std::string &line) { return !line.empty(); });
-    constexpr std::size_t LONGEST = 500;
-    return found == lines.end() ? "it printed nothing" : singleLine(found->substr(0, LONGEST));
-}
-
 }  // namespace
 
 ConfiguredApps ConfiguredApps::of(const Arguments &arguments) {
@@ -79,7 +69,7 @@ ConfiguredApps ConfiguredApps::of(const Arguments &arguments) {
                   test}}};
     }
     if (!answer.output.succeeded) {
-        return {{}, {{Level::ERROR, SUBJECT, complaintOf(answer.output.text), test}}};
+        return {{}, {{Level::ERROR, SUBJECT, answer.output.firstLine(), test}}};
     }
     if (answer.text.empty()) {
         return {{},

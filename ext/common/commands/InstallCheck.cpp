@@ -19,7 +19,6 @@
 
 #include "base/FileContent.h"
 #include "base/PassengerRoot.h"
-#include "base/Split.h"
 #include "commands/AgentFinder.h"
 #include "commands/AppCheck.h"
 #include "commands/CommandFailure.h"
@@ -78,10 +77,10 @@ Finding checkInterpreter(const char *subject, const std::vector<std::string> &na
     }
     const auto output = ProgramOutput::of(program, {"--version"});
     if (!output.succeeded) {
-        return {Level::ERROR, subject, fmt::format("{} does not run: {}", program, singleLine(output.text)),
+        return {Level::ERROR, subject, fmt::format("{} does not run: {}", program, output.firstLine()),
                 fmt::format("apt-get install --reinstall {}", package)};
     }
-    return {Level::FINE, subject, fmt::format("{}: {}", program, split(output.text + "\n", '\n').front())};
+    return {Level::FINE, subject, fmt::format("{}: {}", program, output.firstLine())};
 }
 
 /** Whether Node applications take requests themselves. Nothing: there is no Node. */
@@ -98,8 +97,7 @@ std::optional<Finding> checkNodeCode() {
     }
     const auto output = ProgramOutput::of(program, {"-e", "require(process.argv[1])", file});
     if (!output.succeeded) {
-        return Finding{Level::WARNING, SUBJECT,
-                       fmt::format("{} does not load it: {}", program, singleLine(output.text)),
+        return Finding{Level::WARNING, SUBJECT, fmt::format("{} does not load it: {}", program, output.firstLine()),
                        "a Node from version 16 on; or SetEnv PASSENGER_NATIVE off"};
     }
     return Finding{Level::FINE, SUBJECT, file};
@@ -239,9 +237,9 @@ std::string findingsForm(const std::vector<Finding> &findings, bool colours) {
     for (const Finding &finding : findings) {
         const std::string mark = colours ? fmt::format("{}{}\x1b[0m", colourOf(finding.level), nameOf(finding.level))
                                          : std::string(nameOf(finding.level));
-        text += fmt::format(" * {}: {}: {}\n", finding.subject, mark, finding.text);
+        text += fmt::format(" * {}: {}: {}\n", singleLine(finding.subject), mark, singleLine(finding.text));
         if (!finding.remedy.empty()) {
-            text += fmt::format("     {}\n", finding.remedy);
+            text += fmt::format("     {}\n", singleLine(finding.remedy));
         }
     }
     const auto errors = countOf(findings, Level::ERROR);

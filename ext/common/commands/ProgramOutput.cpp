@@ -16,6 +16,7 @@
 #include "base/Exceptions.h"
 #include "base/Poll.h"
 #include "base/Split.h"
+#include "commands/Terminal.h"
 
 namespace Passenger {
 
@@ -86,6 +87,18 @@ ProgramOutput ProgramOutput::of(const std::string &program, const std::vector<st
         output.text.pop_back();
     }
     return output;
+}
+
+std::string ProgramOutput::firstLine() const {
+    constexpr std::size_t LONGEST_LINE = 500;
+    constexpr std::size_t LOOKED_AT = 65536;
+    for (const std::string &line : split(std::string_view(text).substr(0, LOOKED_AT), '\n')) {
+        std::string shown = singleLine(line.substr(0, LONGEST_LINE));
+        if (shown.find_first_not_of(' ') != std::string::npos) {
+            return shown;
+        }
+    }
+    return "it printed nothing";
 }
 
 std::string findProgram(const std::vector<std::string> &names) {

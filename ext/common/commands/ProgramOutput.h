@@ -15,6 +15,10 @@ struct ProgramOutput {
     /** Stdout and stderr, without line breaks at the end. */
     std::string text;
 
+    /** The first line that is not empty, for people: without control characters, and cut where it
+     *  is very long. "it printed nothing" if there is none. */
+    std::string firstLine() const;
+
     static constexpr std::chrono::seconds PATIENCE{20};
 
     /** NONE: other users may have the program run their code. It gets a session of its own, so no
