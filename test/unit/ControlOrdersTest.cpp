@@ -29,6 +29,7 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testAStrangerLearnsNothingFromARefusal);
     CPPUNIT_TEST(testAChildOfHttpdMayAskForTheStatusOnly);
     CPPUNIT_TEST(testPausesHaveLimits);
+    CPPUNIT_TEST(testAnApplicationThatWasForgottenCountsSinceItCameBack);
     CPPUNIT_TEST(testRandomOrdersOfOthersChangeNothing);
     CPPUNIT_TEST(testRandomOrdersOfRootLeaveAPoolThatServes);
     CPPUNIT_TEST_SUITE_END();
@@ -211,6 +212,24 @@ public:
         CPPUNIT_ASSERT_EQUAL(0.0, status(root_, BLOG).apps[0].queue.pausedFor);
         CPPUNIT_ASSERT_EQUAL(std::string(), refusal(root_, {ControlVerb::PAUSE, BLOG, "3600"}));
         CPPUNIT_ASSERT(status(root_, BLOG).apps[0].queue.pausedFor > 0);
+    }
+
+    // No tick() comes between.
+    void testAnApplicationThatWasForgottenCountsSinceItCameBack() {
+        const Options rare = app("/srv/rare");
+        const std::string name = rare.groupName();
+        pool_->attach(rare);
+        CPPUNIT_ASSERT(eventuallyCount(3));
+        advance(std::chrono::seconds(30), std::chrono::seconds(10));
+        const double before = status(root_, name).apps[0].since;
+        CPPUNIT_ASSERT_EQUAL(before, status(root_, name).apps[0].since);
+        pool_->clear();
+        step();
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        advance(std::chrono::hours(2), std::chrono::minutes(5));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, pool_->inspect().forgotten);
+        pool_->attach(rare);
+        CPPUNIT_ASSERT(eventually([&] { return status(root_, name).apps[0].since > before + 20; }));
     }
 
     void testRandomOrdersOfOthersChangeNothing() {

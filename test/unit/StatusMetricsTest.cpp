@@ -23,6 +23,7 @@ class StatusMetricsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testOpenMetricsTellSinceWhenCountersCount);
     CPPUNIT_TEST(testEachMetricIsDescribedOnceBeforeItsSamples);
     CPPUNIT_TEST(testEffectsOfLimitsAreTold);
+    CPPUNIT_TEST(testACounterThatIsOlderThanThePoolProcessDoesNotTellSinceWhenItCounts);
     CPPUNIT_TEST(testWhyHealthChecksSendRequestsElsewhereIsTold);
     CPPUNIT_TEST(testAHostileNameStaysInItsLabel);
     CPPUNIT_TEST(testTheStateOfAnApplicationIsOneOfAll);
@@ -125,6 +126,19 @@ public:
             CPPUNIT_ASSERT_MESSAGE(
                 limit, hasText(text, "\npassenger_limit_effects_total{limit=\"" + std::string(limit) + "\"} " +
                                          std::to_string(++value) + "\n"));
+        }
+    }
+
+    void testACounterThatIsOlderThanThePoolProcessDoesNotTellSinceWhenItCounts() {
+        ServerStatus status = sampleStatus({});
+        status.spool.emplace();
+        const std::string open = StatusMetrics::render(status, Format::OPEN_METRICS);
+        for (const char *limit : {"child_connections", "apps"}) {
+            CPPUNIT_ASSERT(hasText(open, "passenger_limit_effects_created{limit=\"" + std::string(limit)));
+        }
+        for (const char *limit : {"agent_timeout", "spool", "body_files"}) {
+            CPPUNIT_ASSERT(hasText(open, "passenger_limit_effects_total{limit=\"" + std::string(limit)));
+            CPPUNIT_ASSERT(!hasText(open, "passenger_limit_effects_created{limit=\"" + std::string(limit)));
         }
     }
 

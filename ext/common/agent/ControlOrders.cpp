@@ -120,19 +120,21 @@ void ControlOrders::Known::note(system_clock::time_point now, const GroupSnapsho
     }
 }
 
-ControlOrders::Known &ControlOrders::known(const std::string &name, system_clock::time_point now) {
-    const auto [entry, isNew] = known_.try_emplace(name);
-    if (isNew) {
-        entry->second.since = secondsSinceEpoch(now);
+/** An application that was forgotten and asked for again between two looks is another Group. */
+ControlOrders::Known &ControlOrders::known(const GroupSnapshot &group, system_clock::time_point now) {
+    Known &known = known_[group.name];
+    if (known.madeAt != group.madeAt) {
+        known.madeAt = group.madeAt;
+        known.since = secondsSinceEpoch(now) - std::chrono::duration<double>(group.age).count();
     }
-    return entry->second;
+    return known;
 }
 
 void ControlOrders::tick() {
     const auto now = system_clock::now();
     std::set<std::string> names;
     for (const GroupSnapshot &group : applications()) {
-        known(group.name, now).note(now, group);
+        known(group, now).note(now, group);
         names.insert(group.name);
     }
     std::erase_if(known_, [&names](const auto &entry) { return !names.contains(entry.first); });
@@ -190,7 +192,7 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
  *  @param past whether it has points and windows */
 AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time_point now, bool whole, bool past) {
     AppStatus status = statusOf(group);
-    Known &known = this->known(group.name, now);
+    Known &known = this->known(group, now);
     // What came since the last tick.
     known.note(now, group);
     status.since = known.since;

@@ -62,8 +62,9 @@ public:
 private:
     /** What is known of an application beside the pool. */
     struct Known {
-        /** When it was first seen, seconds since 1970. */
+        /** Since when it counts: when the pool has made its Group, seconds since 1970. */
         double since = 0;
+        MonotonicTime madeAt;
         /** When a request was last seen in work or answered, likewise; 0: never. */
         double lastUsed = 0;
         /** The count of its requests then. */
@@ -74,7 +75,7 @@ private:
     };
     using Applications = std::vector<GroupSnapshot>;
 
-    Known &known(const std::string &name, std::chrono::system_clock::time_point now);
+    Known &known(const GroupSnapshot &group, std::chrono::system_clock::time_point now);
     const Applications &applications();
     Frame status(const Asker &asker, const std::string &name, const std::string &detail);
     Frame threads(const Asker &asker, const std::string &name, bool ask);

@@ -139,7 +139,7 @@ std::string windows(const AppStatus &app) {
 
 std::string counters(const AppStatus &app) {
     const CountersStatus &all = app.counters;
-    std::string html = "<h2>Counts</h2>\n<dl class=counts>";
+    std::string html = "<h2>Counts since " + StatusParts::time(app.since) + "</h2>\n<dl class=counts>";
     const auto add = [&](const char *name, std::uint64_t count) {
         fmt::format_to(std::back_inserter(html), "<div{}><dt>{}</dt><dd>{}</dd></div>", count == 0 ? " class=none" : "",
                        name, count);

@@ -196,7 +196,8 @@ struct AppStatus {
     bool crashLooping = false;
     /** Whether health checks shall send requests elsewhere. */
     bool draining = false;
-    /** Seconds since 1970 at which this pool process first was asked for it. */
+    /** Seconds since 1970 at which this pool process was first asked for it, or was asked again
+     *  after it had forgotten it. */
     double since = 0;
     /** Counts restarts. */
     std::uint64_t version = 0;

@@ -80,15 +80,22 @@ public:
     }
 
     template <class Number> void add(const Number &value, Labels labels = {}) {
+        if (type_ == Type::COUNTER) {
+            addCreated(addOlder(value, labels));
+        } else {
+            addOlder(value, labels);
+        }
+    }
+    /** A counter that has begun before its subject, at a time that nobody knows.
+     *  @return the labels beside the subject's */
+    template <class Number> std::string addOlder(const Number &value, Labels labels) {
         std::string own;
         for (const auto &[name, label] : labels) {
             own += own.empty() ? "" : ",";
             own.append(name).append("=\"").append(escaped(label)) += '"';
         }
         line(type_ == Type::COUNTER ? "_total" : "", own, value);
-        if (type_ == Type::COUNTER) {
-            addCreated(own);
-        }
+        return own;
     }
     void add(const HistogramStatus &times) {
         std::uint64_t sum = 0;
@@ -221,14 +228,14 @@ constexpr std::array FAMILIES{
                to.add(server.logLinesDropped, {{"limit", "log_lines"}});
                to.add(server.bootsLimited, {{"limit", "boot_processes"}});
                to.add(server.appsRefused, {{"limit", "apps"}});
-               to.add(server.agentKills, {{"limit", "agent_timeout"}});
+               to.addOlder(server.agentKills, {{"limit", "agent_timeout"}});
                if (server.spool) {
-                   to.add(server.spool->refused, {{"limit", "spool"}});
-                   to.add(server.spool->appRefused, {{"limit", "spool_app"}});
-                   to.add(server.spool->diskRefused, {{"limit", "spool_disk"}});
-                   to.add(server.spool->hijacksRefused, {{"limit", "hijacked_connections"}});
-                   to.add(server.spool->clientsCut, {{"limit", "slow_clients"}});
-                   to.add(server.spool->bodiesInPieces, {{"limit", "body_files"}});
+                   to.addOlder(server.spool->refused, {{"limit", "spool"}});
+                   to.addOlder(server.spool->appRefused, {{"limit", "spool_app"}});
+                   to.addOlder(server.spool->diskRefused, {{"limit", "spool_disk"}});
+                   to.addOlder(server.spool->hijacksRefused, {{"limit", "hijacked_connections"}});
+                   to.addOlder(server.spool->clientsCut, {{"limit", "slow_clients"}});
+                   to.addOlder(server.spool->bodiesInPieces, {{"limit", "body_files"}});
                }
            }},
     Family{"passenger_draining", Type::GAUGE, "", "", "1 while health checks send all requests elsewhere.",

@@ -15,6 +15,7 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       name_(options.groupName()),
       slot_(slot),
       bornAfter_(context.lastGeneration),
+      madeAt_(context.clock.now()),
       options_(options),
       restartFiles_(options.appRoot, options.restartDir, context.orphans.restartFile(name_)),
       queue_(slot, name_, context.channels, context.store),
@@ -461,18 +462,15 @@ GroupState Group::state(MonotonicTime now) const {
 GroupSnapshot Group::inspect(MonotonicTime now) const {
     GroupSnapshot snapshot;
     snapshot.name = name_;
-    snapshot.appRoot = options_.appRoot;
-    snapshot.environment = options_.environment;
-    addProgram(snapshot, options_);
+    addOptions(snapshot, options_);
     snapshot.state = state(now);
+    snapshot.madeAt = madeAt_;
+    snapshot.age = now - madeAt_;
     snapshot.crashLooping = failures_.crashLooping();
     snapshot.version = versions_.current();
     snapshot.starting = pending_.starting();
     snapshot.heartbeats = hangs_.heartbeats();
-    snapshot.minInstances = options_.minInstances;
     snapshot.maxInstances = demand_.maxInstances();
-    snapshot.minSpareInstances = options_.minSpareInstances;
-    snapshot.maxSpareInstances = options_.maxSpareInstances;
     snapshot.counters = counters_;
     snapshot.counters.replaced = starter_.replaced();
     snapshot.counters.idled = scaler_.idled();
@@ -482,7 +480,6 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
                                                                    : std::nullopt;
     snapshot.spawnFallback = spawnFallback_;
     snapshot.lastFailure = failures_.last(now);
-    snapshot.queue.limit = options_.maxQueueSize;
     snapshot.queue.pausedFor = pause_.until() ? *pause_.until() - now : std::chrono::nanoseconds(0);
     const auto waits = pause_.until() ? queue_.oldestUntaken() : demand_.waitingSince();
     snapshot.queue.oldest = waits ? now - *waits : std::chrono::nanoseconds(0);

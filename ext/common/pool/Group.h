@@ -205,6 +205,7 @@ private:
     /** The last generation of any application when this one was made. */
     const Generation bornAfter_;
     /** Those of the latest request that asked for the queue, for new instances. */
+    const MonotonicTime madeAt_;
     Options options_ GUARDED_BY(poolLock);
     RestartFiles restartFiles_;
     bool shutDown_ GUARDED_BY(poolLock) = false;

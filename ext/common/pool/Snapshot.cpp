@@ -13,7 +13,13 @@ void addStatistics(GroupSnapshot &snapshot, const GroupStatistics &statistics) {
     snapshot.queueMicroseconds = statistics.queueMicroseconds;
 }
 
-void addProgram(GroupSnapshot &snapshot, const Options &options) {
+void addOptions(GroupSnapshot &snapshot, const Options &options) {
+    snapshot.appRoot = options.appRoot;
+    snapshot.environment = options.environment;
+    snapshot.minInstances = options.minInstances;
+    snapshot.minSpareInstances = options.minSpareInstances;
+    snapshot.maxSpareInstances = options.maxSpareInstances;
+    snapshot.queue.limit = options.maxQueueSize;
     snapshot.appType = options.startCommand.empty() ? options.appType : "";
     snapshot.startupFile = options.startCommand.empty() ? options.startupFile : "";
     const std::string &type = snapshot.appType;

@@ -150,6 +150,9 @@ struct GroupSnapshot {
     std::string startupFile;
     std::string interpreter;
     GroupState state = GroupState::DOWN;
+    /** When the Group was made. Another one of the same name was made later, and counts from 0. */
+    MonotonicTime madeAt;
+    std::chrono::nanoseconds age{0};
     /** Whether starts fail, or instances die, one after the other. */
     bool crashLooping = false;
     /** Counts restarts. */
@@ -205,9 +208,9 @@ struct PoolSnapshot {
     std::vector<SuperGroupSnapshot> superGroups;
 };
 
+/** What is configured: folder, program, limits. */
+void addOptions(GroupSnapshot &snapshot, const Options &options);
 /** What the children have counted. */
-/** The application's type, startup file and interpreter. */
-void addProgram(GroupSnapshot &snapshot, const Options &options);
 void addStatistics(GroupSnapshot &snapshot, const GroupStatistics &statistics);
 const char *nameOf(GroupState state) noexcept;
 const char *nameOf(Process::State state) noexcept;
