@@ -1,15 +1,13 @@
 # frozen_string_literal: true
 
-require_relative "support/integration_test"
 require_relative "support/control_client"
-require_relative "support/made_users"
-require_relative "support/unharmed"
+require_relative "support/hostile_neighbour"
 
 # Processes of an application name the pid of another user's instance as their own or their child's,
 # when they start and when the next pool process takes them over. The agent believes the kernel
 # only.
 class AttackLiesTest < IntegrationTest
-  include Unharmed
+  include HostileNeighbour
 
   SITES = %w[smart.test direct.test].freeze
   POOL = /passenger-agent\S* pool/.freeze
@@ -18,15 +16,11 @@ class AttackLiesTest < IntegrationTest
     serve do |made|
       made.set("PassengerMaxPoolSize", 10)
       SITES.each do |site|
-        made.site(site, handed("hostile_app", "b"), "PassengerMinInstances 1\n" \
+        made.site(site, HostileNeighbour.app_of("b", "hostile_app"), "PassengerMinInstances 1\n" \
                   "PassengerMaxInstances 1\nPassengerSpawnMethod #{site[/\w+/]}\n")
       end
-      made.site("other.test", handed("rack_app", "a"),
+      made.site("other.test", HostileNeighbour.app_of("a", "rack_app"),
                 "PassengerMinInstances 2\nPassengerMaxInstances 2\n")
-    end
-
-    def self.handed(app, user)
-      TestEnvironment.hand_over(SampleApps.copy(app), MadeUsers[user].name)
     end
   end
 
@@ -100,16 +94,6 @@ class AttackLiesTest < IntegrationTest
 
   private
 
-  def other
-    client("other.test")
-  end
-
-  # The pids of the other application's instances.
-  def others
-    server.tree.matching(/\APassenger RubyApp/).select { |one| one.uid == MadeUsers["a"].uid }
-          .map(&:pid).sort
-  end
-
   # That of a process that serves the site.
   def pid_of(site)
     pid = nil
@@ -161,10 +145,6 @@ class AttackLiesTest < IntegrationTest
     FileUtils.touch(File.join(folder, "restart.txt"))
   end
 
-  def root(site)
-    server.configuration.sites.find { |one| one.name == site }.root
-  end
-
   # Returns when another one is there.
   def kill_pool
     old = server.tree.matching(POOL).first
@@ -175,7 +155,6 @@ class AttackLiesTest < IntegrationTest
   end
 
   def status
-    folder = Dir.glob("#{server.folder}/**/passenger.*/control").first
-    ControlClient.in(File.dirname(folder, 2)).status
+    ControlClient.in(File.dirname(control, 2)).status
   end
 end

@@ -1,13 +1,11 @@
 # frozen_string_literal: true
 
-require_relative "support/integration_test"
-require_relative "support/made_users"
-require_relative "support/unharmed"
+require_relative "support/hostile_neighbour"
 
 # An application attacks the processes of other users, and takes of the machine what it can get. The
 # requests of another user's application are served as before.
 class AttackNeighboursTest < IntegrationTest
-  include Unharmed
+  include HostileNeighbour
 
   INSTANCES = 2
   # More than httpd keeps in memory.
@@ -17,7 +15,7 @@ class AttackNeighboursTest < IntegrationTest
     serve do |made|
       { "attacker.test" => %w[hostile_app b], "other.test" => %w[rack_app a] }
         .each do |site, (app, user)|
-          made.site(site, TestEnvironment.hand_over(SampleApps.copy(app), MadeUsers[user].name),
+          made.site(site, HostileNeighbour.app_of(user, app),
                     "PassengerMinInstances #{INSTANCES}\nPassengerMaxInstances #{INSTANCES}\n" \
                     "PassengerMaxLogLinesPerSecond 10\n")
         end
@@ -85,26 +83,8 @@ class AttackNeighboursTest < IntegrationTest
 
   private
 
-  def attacker
-    client("attacker.test")
-  end
-
-  def other
-    client("other.test")
-  end
-
-  # The pids of the other application's instances.
-  def others
-    server.tree.matching(/\APassenger RubyApp/).select { |one| one.uid == MadeUsers["a"].uid }
-          .map(&:pid).sort
-  end
-
   def agents
     server.tree.matching(/passenger-agent\S* (anchor|pool|rights|watchdog)/).map(&:pid).sort
-  end
-
-  def folder
-    server.configuration.sites.first.root
   end
 
   # The request itself may get no answer: its claim is gone.
@@ -115,11 +95,11 @@ class AttackNeighboursTest < IntegrationTest
   end
 
   def tampered
-    File.join(folder, "tampered")
+    File.join(root("attacker.test"), "tampered")
   end
 
   def restart_attacker
-    FileUtils.touch(File.join(folder, "tmp/restart.txt"))
+    FileUtils.touch(File.join(root("attacker.test"), "tmp/restart.txt"))
     attacker.get("/")
   end
 end

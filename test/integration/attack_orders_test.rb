@@ -2,14 +2,12 @@
 
 require "json"
 require "open3"
-require_relative "support/integration_test"
-require_relative "support/made_users"
-require_relative "support/unharmed"
+require_relative "support/hostile_neighbour"
 
 # An application, and a user who owns none, send the agent's named socket each order about the
 # application of another user. All are refused, as the owner's are not.
 class AttackOrdersTest < IntegrationTest
-  include Unharmed
+  include HostileNeighbour
 
   HEADER = File.join(TestEnvironment::SOURCE_DIR, "ext/common/control/ControlVerbs.h")
   # Details of the status.
@@ -65,31 +63,14 @@ class AttackOrdersTest < IntegrationTest
 
   private
 
-  def attacker
-    client("attacker.test")
-  end
-
-  def other
-    client("other.test")
-  end
-
-  def control
-    Dir.glob("#{server.folder}/**/passenger.*/control").first
-  end
-
   def app_name
     status = answers_to("a", [["status", ""]]).first.last
     names = JSON.parse(status).fetch("apps").map { |app| app.fetch("name") }
-    names.find { |one| one.include?(root) }
-  end
-
-  def root
-    server.configuration.sites.find { |site| site.name == "other.test" }.root
+    names.find { |one| one.include?(root("other.test")) }
   end
 
   def instance
-    all = server.tree.matching(/\APassenger RubyApp/)
-    all.find { |one| one.uid == MadeUsers["a"].uid }.pid.to_s
+    others.first.to_s
   end
 
   def right_orders
@@ -115,7 +96,7 @@ class AttackOrdersTest < IntegrationTest
     assert_equal orders.size, answers.size
     done = orders.zip(answers).reject { |_, (type, _)| type == REFUSED }
     assert_equal ["status"], done.map { |order, _| order.first }.uniq
-    done.each { |order, (_, text)| refute_includes text, root, order.inspect }
+    done.each { |order, (_, text)| refute_includes text, root("other.test"), order.inspect }
     refute_match EFFECTS, server.log.text(@log_position)
     assert_equal instances, instance
   end
@@ -123,7 +104,7 @@ class AttackOrdersTest < IntegrationTest
   # The program is below a folder that all may enter.
   def answers_to(key, orders)
     user = MadeUsers[key]
-    program = File.join(server.configuration.sites.first.root, "orders.rb")
+    program = File.join(root("attacker.test"), "orders.rb")
     output, status = Open3.capture2("setpriv", "--reuid=#{user.uid}", "--regid=#{user.gid}",
                                     "--clear-groups", RbConfig.ruby, program, control,
                                     stdin_data: JSON.generate(orders), chdir: "/")

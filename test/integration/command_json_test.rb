@@ -2,20 +2,14 @@
 
 require "json"
 
-require_relative "support/command_runner"
-require_relative "support/integration_test"
+require_relative "support/two_apps"
 
 # What commands print with --json: one object, whose status is the exit status.
 class CommandJsonTest < IntegrationTest
-  include CommandRunner
-
-  serve do |made|
-    made.site("blog.test", SampleApps.rack, "PassengerMaxInstances 1\n")
-    made.site("shop.test", SampleApps.written(SampleApps.saying("shop")))
-  end
+  include TwoApps
 
   def setup
-    %w[blog shop].each { |name| assert_status 200, client("#{name}.test").get("/hello") }
+    super
     eventually("one instance of both serves") do
       %w[blog shop].all? { |one| app(one)["instances"].map { |i| i["state"] } == %w[serving] }
     end

@@ -3,23 +3,13 @@
 require "json"
 require "open3"
 
-require_relative "support/command_runner"
-require_relative "support/integration_test"
+require_relative "support/two_apps"
 
 # Options, subjects and exit statuses of the commands that no other test has.
 class CommandOptionsTest < IntegrationTest
-  include CommandRunner
+  include TwoApps
 
   MEMORY = "passenger-memory-stats"
-
-  serve do |made|
-    made.site("blog.test", SampleApps.rack, "PassengerMaxInstances 1\n")
-    made.site("shop.test", SampleApps.written(SampleApps.saying("shop")))
-  end
-
-  def setup
-    %w[blog shop].each { |name| assert_status 200, client("#{name}.test").get("/hello") }
-  end
 
   def test_memory_is_shown_without_httpd
     shown, without, nginx = [[], %w[--no-apache], %w[--no-nginx]].map do |options|
