@@ -197,6 +197,7 @@ endif
     %D%/SizingTest.cpp \
     %D%/SlowRequestsTest.cpp \
     %D%/SmartSpawnerTest.cpp \
+    %D%/SnapshotCostTest.cpp \
     %D%/SocketFoldersTest.cpp \
     %D%/SocketPairTest.cpp \
     %D%/SparePolicyTest.cpp \
