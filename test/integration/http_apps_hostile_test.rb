@@ -38,7 +38,8 @@ class HttpAppsHostileTest < IntegrationTest
     made.set("PassengerMaxPoolSize", 1)
     made.main_directives << "LimitRequestLine 500000\n"
     made.site("hostile.test", SampleApps.copy("http_app"),
-              "PassengerAppStartCommand \"exec #{RbConfig.ruby} hostile.rb\"\n")
+              "PassengerAppStartCommand \"exec #{RbConfig.ruby} hostile.rb\"\n" \
+              "PassengerForceMaxConcurrentRequestsPerProcess 1\n")
   end
 
   # The instance survives each of these answers.

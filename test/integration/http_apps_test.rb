@@ -7,14 +7,15 @@ require_relative "support/integration_test"
 class HttpAppsTest < IntegrationTest
   COMMAND = "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n"
   ON_A_SOCKET = "PassengerAppStartCommand \"SOCKET=$PASSENGER_SOCKET #{RbConfig.ruby} server.rb\"\n"
-  MANY = "PassengerForceMaxConcurrentRequestsPerProcess 8\nPassengerMaxInstances 1\n"
+  ONE = "PassengerForceMaxConcurrentRequestsPerProcess 1\n"
+  ONLY = "PassengerMaxInstances 1\n"
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 8)
     made.site("http.test", SampleApps.copy("http_app"), "#{COMMAND}SetEnv GREETING hello\n")
     made.site("socket.test", SampleApps.copy("http_app"), ON_A_SOCKET)
-    made.site("many.test", SampleApps.copy("http_app"), COMMAND + MANY)
-    made.site("one.test", SampleApps.copy("http_app"), "#{COMMAND}PassengerMaxInstances 1\n")
+    made.site("many.test", SampleApps.copy("http_app"), COMMAND + ONLY)
+    made.site("one.test", SampleApps.copy("http_app"), COMMAND + ONLY + ONE)
   end
 
   def setup
@@ -91,7 +92,7 @@ class HttpAppsTest < IntegrationTest
     end
   end
 
-  def test_an_application_gets_one_request_at_a_time_unless_more_are_allowed
+  def test_an_application_gets_all_requests_at_once_unless_there_is_a_limit
     assert_operator seconds_for_four("one.test"), :>, 1.1
     assert_seconds_below(1.1, "four at once") { seconds_for_four("many.test") }
   end

@@ -80,7 +80,9 @@ class SmugglingTest < IntegrationTest
       ProxyPass / http://127.0.0.1:#{backend.addr[1]}/
     CONF
     made.site("streamed.test", SampleApps.written(SEES), "PassengerBufferUpload off\n")
-    command = "PassengerAppStartCommand \"#{RbConfig.ruby} reads.rb\"\n"
+    # Over one connection, so that what is left of a request would begin the next one.
+    command = "PassengerAppStartCommand \"#{RbConfig.ruby} reads.rb\"\n" \
+              "PassengerForceMaxConcurrentRequestsPerProcess 1\n"
     made.site("http.test", SampleApps.written(READS, "reads.rb"), command)
     made.site("http_streamed.test", SampleApps.written(READS, "reads.rb"),
               "#{command}PassengerBufferUpload off\n")

@@ -50,9 +50,8 @@ inline constexpr std::array APPLICATION{
               "the IP address on which a start command listens"},
     Directive{"PassengerForceMaxConcurrentRequestsPerProcess", Context::APPLICATION,
               number(&Settings::maxConcurrentRequests, -1, INT_MAX).readBy(Reader::DERIVED), "-1",
-              "requests that an instance gets at once; for Ruby and WSGI, PassengerThreadCount counts instead. -1: 0 "
-              "for Node "
-              "and ASGI, 1 for others. 0: no limit"},
+              "requests that an instance gets at once; for Ruby and WSGI, PassengerThreadCount counts instead. 0 or "
+              "-1: no limit"},
     Directive{"PassengerRuby", Context::APPLICATION, text(&Settings::ruby).sets(&Options::ruby).granted("ruby"),
               "that of PassengerDefaultRuby", "Ruby of the application"},
     Directive{"PassengerPython", Context::APPLICATION, text(&Settings::python).sets(&Options::python).granted("python"),

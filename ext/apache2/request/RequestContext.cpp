@@ -60,15 +60,11 @@ private:
 };
 
 /**
- * One Node process answers all requests at once, other interpreters one after the other.
+ * How many requests a process gets at once that has an event loop or speaks HTTP.
  * @param wanted the value of PassengerForceMaxConcurrentRequestsPerProcess
  */
-unsigned concurrencyOf(const Options &options, int wanted) {
-    if (wanted < 0) {
-        return options.isAsync() ? Options::NO_THREAD_LIMIT : 1;
-    }
-    const auto number = static_cast<unsigned>(wanted);
-    return number == 0 ? Options::NO_THREAD_LIMIT : std::min(number, Options::NO_THREAD_LIMIT);
+unsigned concurrencyOf(int wanted) {
+    return wanted <= 0 ? Options::NO_THREAD_LIMIT : std::min(static_cast<unsigned>(wanted), Options::NO_THREAD_LIMIT);
 }
 
 template <typename Value> int known(const std::optional<Value> &value) {
@@ -218,7 +214,7 @@ Options RequestContext::makeOptions(const Settings &settings, const Settings &gl
     options.defaultGroup = global.defaultGroup != nullptr ? global.defaultGroup : "";
     options.userSwitching = global.userSwitching.value_or(options.userSwitching);
     options.threads = options.speaksHttp() || options.isAsync()
-                          ? concurrencyOf(options, settings.maxConcurrentRequestsOrDefault())
+                          ? concurrencyOf(settings.maxConcurrentRequestsOrDefault())
                           : static_cast<unsigned>(settings.threads());
     options.priority = settings.requestPriority();
     // Only sessions of this request context use these options, and a request context serves one
