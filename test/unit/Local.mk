@@ -44,6 +44,8 @@ endif
     %D%/ConfinementTest.cpp \
     %D%/ControlOrdersTest.cpp \
     %D%/ControlServiceTest.cpp \
+    %D%/CpuTimeTest.cpp \
+    %D%/CpuUseTest.cpp \
     %D%/DeadlinesTest.cpp \
     %D%/DemandTest.cpp \
     %D%/DescriptorCloserTest.cpp \
@@ -144,6 +146,7 @@ endif
     %D%/PoolStickyTest.cpp \
     %D%/PoolTest.cpp \
     %D%/PoolUpkeepTest.cpp \
+    %D%/PoolWaitingTest.cpp \
     %D%/PreForkEndingTest.cpp \
     %D%/PreForkHooksTest.cpp \
     %D%/PreForkModelTest.cpp \

@@ -35,6 +35,12 @@ class RoomPolicyTest : public CppUnit::TestFixture {
         candidate.servingSince = ago(since);
         return candidate;
     }
+    /** Its own requests wait for those that only wait. */
+    static RoomCandidate waiting(unsigned serving) {
+        RoomCandidate candidate = busy(serving, 3s, 9s);
+        candidate.onlyWaits = true;
+        return candidate;
+    }
     /** One instance is idle, though requests wait. */
     static RoomCandidate torn(unsigned serving) {
         RoomCandidate candidate = busy(serving, 3s, 9s);
@@ -70,6 +76,8 @@ public:
             {"busy without anybody waiting, for who has none", first, {busy(1, 0s, 9s)}, 0},
             {"busy, and its requests are younger", first, {busy(1, 1s, 9s)}, 0},
             {"busy, and its requests are older", first, {busy(1, 3s, 9s)}, NOBODY},
+            {"its requests are older, but it only waits", first, {waiting(1)}, 0},
+            {"it only waits, not for an application with an instance", another, {waiting(2)}, NOBODY},
             {"busy, as old", first, {busy(1, 2s, 9s)}, NOBODY},
             {"busy, older, but it has two more", first, {busy(2, 3s, 9s)}, 0},
             {"it has two more than one", another, {busy(3, 3s, 9s)}, 0},

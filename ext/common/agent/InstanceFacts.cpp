@@ -7,14 +7,13 @@
 #include <array>
 #include <cerrno>
 #include <exception>
-#include <sstream>
 #include <string>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/CpuTime.h"
 #include "base/Exceptions.h"
-#include "base/FileContent.h"
 #include "base/ProcessTree.h"
 #include "log/Log.h"
 
@@ -25,26 +24,6 @@ namespace {
 /** Between two rounds, while somebody asks, and otherwise. */
 constexpr std::chrono::seconds ASKED_INTERVAL{5};
 constexpr std::chrono::seconds QUIET_INTERVAL{300};
-
-/** Fields 14 and 15 of /proc/PID/stat: utime and stime in clock ticks (proc(5)). */
-std::chrono::nanoseconds cpuTimeOf(pid_t pid) {
-    const std::string text = fileContent(fmt::format("/proc/{}/stat", pid));
-    // Behind the name, which is in parentheses and may contain blanks.
-    const std::size_t name = text.rfind(')');
-    if (name == std::string::npos) {
-        return std::chrono::nanoseconds(0);
-    }
-    std::istringstream fields(text.substr(name + 1));
-    std::string field;
-    for (int number = 3; number < 14; number++) {
-        fields >> field;
-    }
-    std::uint64_t user = 0;
-    std::uint64_t system = 0;
-    fields >> user >> system;
-    return std::chrono::nanoseconds((user + system) * 1'000'000'000 /
-                                    static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
-}
 
 bool isOver(const FileDescriptor &ending, std::chrono::milliseconds wait) {
     pollfd entry{ending.get(), POLLIN, 0};
@@ -102,11 +81,11 @@ void InstanceFacts::measure(const FileDescriptor &ending) {
         }
         Facts &fresh = facts[instance.pid];
         fresh.memory = parts_.measure(instance).value_or(ProcessMemory());
-        fresh.cpuTime = cpuTimeOf(instance.pid);
+        fresh.cpuTime = cpuTimeOf(instance.pid).value_or(std::chrono::nanoseconds(0));
         if (instance.family) {
             fresh.application = applicationOf(instance.pid);
             for (const pid_t descendant : descendantsOf(instance.pid)) {
-                fresh.cpuTime += cpuTimeOf(descendant);
+                fresh.cpuTime += cpuTimeOf(descendant).value_or(std::chrono::nanoseconds(0));
             }
         }
         const LockGuard guard(mutex_);

@@ -3,6 +3,8 @@ noinst_LTLIBRARIES += libpassenger_policy.la
 libpassenger_policy_la_SOURCES = \
     %D%/Backoff.cpp \
     %D%/Backoff.h \
+    %D%/CpuUse.cpp \
+    %D%/CpuUse.h \
     %D%/ForkDelay.cpp \
     %D%/ForkDelay.h \
     %D%/Heartbeats.h \

@@ -26,7 +26,8 @@ bool owes(const RoomCandidate &candidate, const RoomRequest &request, MonotonicT
     if (candidate.serving >= request.serving + 2) {
         return true;
     }
-    return request.serving == 0 && (!candidate.oldestWaiter || *candidate.oldestWaiter > *request.oldestWaiter);
+    return request.serving == 0 &&
+           (candidate.onlyWaits || !candidate.oldestWaiter || *candidate.oldestWaiter > *request.oldestWaiter);
 }
 
 /** The first of the fitting candidates in the order of `before`. */

@@ -26,6 +26,8 @@ struct RoomCandidate {
     /** Whether it has an idle instance. */
     bool idle = false;
     std::optional<MonotonicTime> oldestWaiter;
+    /** Whether the instance to give up is busy with requests that only wait. */
+    bool onlyWaits = false;
     /** The last time at which it needed all its instances. */
     MonotonicTime lastNeeded{};
     /** The time at which the instance to give up began to serve. */
@@ -43,7 +45,8 @@ struct RoomCandidate {
  * 3. A busy application whose instance has served for a second; the instance that finishes its
  *    request next ends. The candidate has at least two instances more than the requesting
  *    application. For an application without instances, a candidate without an older waiting
- *    request is enough.
+ *    request is enough, or one whose instance only waits: that instance takes no request from its
+ *    queue.
  *
  * So waiting applications take turns by the age of their oldest request, and none starves.
  */

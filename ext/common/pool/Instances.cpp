@@ -218,6 +218,22 @@ ProcessPtr Instances::leastNeeded() const {
     return oldest == idle.end() ? firstOf(all_, serves) : *oldest;
 }
 
+bool Instances::onlyWaits(Process &process, MonotonicTime now) const {
+    if (!isBusy(process)) {
+        return false;
+    }
+    if (process.cpuUse.isDue(now)) {
+        process.cpuUse.note(now, context_.cpu.usedBy(process.pid()));
+    }
+    return process.cpuUse.onlyWaits();
+}
+
+unsigned Instances::waitingDrains(MonotonicTime now) const {
+    return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [&](const ProcessPtr &process) {
+        return process->state == Process::State::DRAINING && onlyWaits(*process, now);
+    }));
+}
+
 ProcessPtr Instances::dueForReplacement() const {
     return firstOf(all_,
                    [](const ProcessPtr &process) { return serves(process) && !process->replacementReason.empty(); });

@@ -20,6 +20,7 @@
 #include "io/Frame.h"
 #include "io/RequestQueue.h"
 #include "loop/DescriptorWatcher.h"
+#include "policy/CpuUse.h"
 #include "pool/BackgroundThreads.h"
 #include "pool/FormerClaims.h"
 #include "pool/InstanceNote.h"
@@ -202,6 +203,8 @@ public:
     std::string replacementReason;
     /** DRAINING: its successor serves already, so it does not count for the limits. */
     bool replaced = false;
+    /** Whether it only waits. Kept while other applications want room. */
+    CpuUse cpuUse;
     /** Bytes of memory (PSS) when it was last measured; 0: never. */
     std::uint64_t memory = 0;
 

@@ -8,6 +8,9 @@ namespace Passenger {
 
 namespace {
 
+/** One part of the pool may be taken a second time while instances that only wait are to end. */
+constexpr unsigned PARTS_OF_THE_POOL = 4;
+
 /** A wish for a request comes before one for an instance in reserve; then the one whose request has
  *  waited longest. */
 bool comesBefore(const Scaler &a, const Scaler &b) REQUIRES(poolLock) {
@@ -49,18 +52,33 @@ unsigned Room::waiting() const {
     }));
 }
 
-/** How many applications have their turn before this one. */
-unsigned Room::olderWishes(const Scaler &application) const {
+/** How many applications have their turn before this one. An application whose own instances wait
+ *  for the end of their requests has room as soon as they end, and delays no other one. */
+unsigned Room::olderWishes(const Scaler &application, MonotonicTime now) const {
     return static_cast<unsigned>(
         std::count_if(wishes_.begin(), wishes_.end(), [&](const auto &wish) REQUIRES(poolLock) {
-            return wish.second != &application && comesBefore(*wish.second, application);
+            return wish.second != &application && comesBefore(*wish.second, application) &&
+                   wish.second->instances().waitingDrains(now) == 0;
         }));
+}
+
+/** How many instances do not count against this application: those of others that are to end, and
+ *  whose requests only wait. Limited, since each of them has its memory. */
+unsigned Room::uncountedFor(const Scaler &application, MonotonicTime now) const {
+    if (!application.demand().waitingSince()) {
+        return 0;
+    }
+    unsigned sum = 0;
+    for (const Scaler *each : applications_) {
+        sum += each == &application ? 0 : each->instances().waitingDrains(now);
+    }
+    return std::min(sum, std::max(settings_.maxSize / PARTS_OF_THE_POOL, 1U));
 }
 
 bool Room::admit(Scaler &application, MonotonicTime now) {
     wishes_.emplace(application.slot(), &application);
     const unsigned max = settings_.maxSize + (application.replacing() ? 1 : 0);
-    const unsigned older = olderWishes(application);
+    const unsigned older = olderWishes(application, now);
     // Instances that end make room soon. More than one may have to go: the limit may have been
     // lowered below the present number.
     while (size() + older >= max + draining()) {
@@ -70,7 +88,7 @@ bool Room::admit(Scaler &application, MonotonicTime now) {
         }
         victim->evict();
     }
-    return size() + older < max;
+    return size() + older < max + uncountedFor(application, now);
 }
 
 void Room::endSurplusOrphans() {
@@ -109,7 +127,14 @@ Room::Candidates Room::candidates(const Scaler *except, bool onlyAboveMinimum) c
 
 Scaler *Room::chooseVictim(const Scaler &application, MonotonicTime now) const {
     const RoomRequest request = application.demand().roomRequest();
-    const Candidates candidates = this->candidates(&application, !request.oldestWaiter);
+    Candidates candidates = this->candidates(&application, !request.oldestWaiter);
+    for (std::size_t i = 0; i < candidates.rooms.size(); i++) {
+        // Looked at only where it decides.
+        if (request.serving == 0 && candidates.rooms[i].oldestWaiter && !candidates.rooms[i].idle) {
+            const Instances &instances = candidates.applications[i]->instances();
+            candidates.rooms[i].onlyWaits = instances.onlyWaits(*instances.leastNeeded(), now);
+        }
+    }
     const std::optional<std::size_t> victim = Passenger::chooseVictim(request, candidates.rooms, now);
     return victim ? candidates.applications[*victim] : nullptr;
 }

@@ -79,7 +79,8 @@ private:
     };
 
     unsigned draining() const REQUIRES(poolLock);
-    unsigned olderWishes(const Scaler &application) const REQUIRES(poolLock);
+    unsigned olderWishes(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
+    unsigned uncountedFor(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
     /** Of the applications other than `except`. @param onlyAboveMinimum those that could give up an
      *  instance without falling below their minimum */
     Candidates candidates(const Scaler *except, bool onlyAboveMinimum) const REQUIRES(poolLock);

@@ -5,6 +5,8 @@
 #include <string>
 #include <thread>
 
+#include "base/CpuTime.h"
+
 namespace Passenger {
 
 namespace {
@@ -57,6 +59,10 @@ double SystemCpuLoad::idleCores() {
 
 void SystemCpuLoad::claim() {
     idleCores_ = std::max(idleCores_ - 1, 0.0);
+}
+
+std::optional<std::chrono::nanoseconds> SystemCpuLoad::usedBy(pid_t pid) {
+    return cpuTimeOfFamily(pid);
 }
 
 }  // namespace Passenger

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <sys/types.h>
+
+#include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include "base/Clock.h"
 #include "base/SystemClock.h"
@@ -20,6 +24,7 @@ public:
     }
     double idleCores() override;
     void claim() override;
+    std::optional<std::chrono::nanoseconds> usedBy(pid_t pid) override;
 
 private:
     struct Times {

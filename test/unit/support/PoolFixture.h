@@ -1,9 +1,12 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "pool/ChannelRegistry.h"
@@ -26,7 +29,12 @@ public:
     double idleCores() override {
         return idle;
     }
+    std::optional<std::chrono::nanoseconds> usedBy(pid_t) override {
+        return nothingUsed ? std::optional(std::chrono::nanoseconds(0)) : std::nullopt;
+    }
     std::atomic<double> idle{8};
+    /** No process computes. Otherwise their CPU time is not known. */
+    std::atomic<bool> nothingUsed{false};
 };
 
 /** For tests of a Pool: its spawners do what factory_ says, its time is clock_'s. Its instances are

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <optional>
+
+namespace Passenger {
+
+/** The CPU time that a process has used. Nothing: there is no such process, or /proc does not tell
+ *  it. */
+std::optional<std::chrono::nanoseconds> cpuTimeOf(pid_t pid);
+
+/**
+ * The same of a process, its descendants, and those of them that have ended and were waited for.
+ * Looks at no other process. Nothing as well: it has more than 100 descendants, all together have
+ * more than 1,000 threads, or the kernel does not list children (CONFIG_PROC_CHILDREN).
+ */
+std::optional<std::chrono::nanoseconds> cpuTimeOfFamily(pid_t pid);
+
+}  // namespace Passenger

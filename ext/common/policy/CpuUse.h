@@ -1,0 +1,31 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "base/Clock.h"
+
+namespace Passenger {
+
+/**
+ * Finds out whether a process only waits: from one look to the next, a second later, it has used
+ * less than a fiftieth of a core. Pure; not thread-safe; all times are passed in.
+ */
+class CpuUse {
+public:
+    /** Whether the next look is due. */
+    bool isDue(MonotonicTime now) const;
+    /** A look. @param used the CPU time of the process since its start; nothing: not known */
+    void note(MonotonicTime now, std::optional<std::chrono::nanoseconds> used);
+    /** As of the last look. False if nothing is known. */
+    bool onlyWaits() const noexcept {
+        return onlyWaits_;
+    }
+
+private:
+    std::optional<MonotonicTime> looked_;
+    std::optional<std::chrono::nanoseconds> used_;
+    bool onlyWaits_ = false;
+};
+
+}  // namespace Passenger
