@@ -76,6 +76,16 @@ class PeerTest < IntegrationTest
     }).listen(3000);
   JAVASCRIPT
 
+  # Each request waits for the seven others.
+  MEETS = <<~JAVASCRIPT
+    const waiting = [];
+    require("http").createServer((request, response) => {
+        if (waiting.push(response) === 8) {
+            waiting.splice(0).forEach((one) => one.end(String(process.pid)));
+        }
+    }).listen(process.env.PORT, "127.0.0.1");
+  JAVASCRIPT
+
   def self.app
     @app ||= SampleApps.written(SEES).tap do |folder|
       File.write("#{folder}/public/.htaccess",
@@ -118,6 +128,20 @@ class PeerTest < IntegrationTest
     assert_one_app_sees_the_same(SampleApps.written(WSGI_SEES, "passenger_wsgi.py"),
                                  "PassengerPython /usr/bin/python3\n") do |name, here, there|
       WSGI_DIFFERENCES.include?(name) || known?(name, here, there)
+    end
+  end
+
+  def test_a_process_of_a_start_command_gets_all_requests_at_once_in_both
+    needs_the_peer
+    skip "there is no Node" unless system("node --version >/dev/null 2>&1")
+    [false, true].each do |peer|
+      one = HttpdConfiguration.new
+      one.site("meets.test", SampleApps.written(MEETS, "meets.js"),
+               "PassengerAppStartCommand \"node meets.js\"\n")
+      use_peer(one) if peer
+      answers = eight_answers(one)
+      assert_match(/\A\d+\z/, answers.first)
+      assert_equal 1, answers.uniq.size
     end
   end
 
@@ -193,6 +217,13 @@ class PeerTest < IntegrationTest
     configuration.passenger_module = PEER
     configuration.passenger_root = PEER_ROOT
     configuration.set("PassengerInstanceRegistryDir", SampleApps.new_folder)
+  end
+
+  def eight_answers(configuration)
+    server = started(configuration)
+    Array.new(8) { Thread.new { server.client("meets.test").get("/").body } }.map(&:value)
+  ensure
+    server&.destroy
   end
 
   def environments(requests, configuration)
