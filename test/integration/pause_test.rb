@@ -49,7 +49,7 @@ class PauseTest < IntegrationTest
     assert_fails 3, /1 requests are in work/, CONFIG, "pause", root("blog"), "--wait=0.3"
     release(path)
     assert_status 200, slow.value
-    pause("blog", "--wait=20")
+    pause("blog")
     resume("blog")
   end
 
@@ -114,8 +114,9 @@ class PauseTest < IntegrationTest
     server.client("#{name}.test").get(path)
   end
 
+  # Waits until the instance takes no request any more.
   def pause(name, *options)
-    succeed(CONFIG, "pause", root(name), *options)
+    succeed(CONFIG, "pause", root(name), "--wait=20", *options)
   end
 
   def resume(name)
