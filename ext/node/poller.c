@@ -3,6 +3,8 @@
  * non-blocking, for all processes that share it. So it watches one epoll instance alone, which has
  * the others.
  */
+/* dup3() */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

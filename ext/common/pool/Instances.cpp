@@ -219,9 +219,6 @@ ProcessPtr Instances::leastNeeded() const {
 }
 
 bool Instances::onlyWaits(Process &process, MonotonicTime now) const {
-    if (!isBusy(process)) {
-        return false;
-    }
     if (process.cpuUse.isDue(now)) {
         process.cpuUse.note(now, context_.cpu.usedBy(process.pid()));
     }

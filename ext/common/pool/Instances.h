@@ -93,8 +93,9 @@ public:
     /** The instance that would go: the oldest idle one, or else the one that has served longest.
      *  Null: none serves. */
     ProcessPtr leastNeeded() const;
-    /** Whether the instance works at requests that only wait, as event streams and long polls do:
-     *  its process hardly computes. Seen at the second look, a second after the first one. */
+    /** Whether the instance works at nothing, or at requests that only wait, as event streams and
+     *  long polls do: its process hardly computes. Streams that have their clients' own sockets are
+     *  in no claim. Seen at the second look, a second after the first one. */
     bool onlyWaits(Process &process, MonotonicTime now) const;
     /** How many of those that are to end do nothing but that. */
     unsigned waitingDrains(MonotonicTime now) const;
