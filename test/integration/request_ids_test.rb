@@ -16,12 +16,26 @@ class RequestIdsTest < IntegrationTest
       [200, head, [JSON.generate(env.select { |_, value| value.is_a?(String) })]]
     end)
   RUBY
-  NODE = <<~JS
+  NODE = <<~'JS'
     require("http").createServer((request, response) => {
       if (request.url === "/broken") return request.socket.destroy();
-      response.end(JSON.stringify(request.headers));
+      response.end(JSON.stringify({ ...request.headers, id: request.passengerRequestId }));
+    }).on("upgrade", (request, socket) => {
+      const body = String(request.passengerRequestId);
+      socket.end(`HTTP/1.1 403 Forbidden\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
     }).listen(process.env.PORT, "127.0.0.1");
   JS
+  ASGI = <<~PYTHON
+    import json
+
+    async def application(scope, receive, send):
+        assert scope["type"] != "lifespan" and scope["path"] != "/raise"
+        body = json.dumps(scope["extensions"]).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+  PYTHON
+  PYTHON3 = "/usr/bin/python3"
+  NODES = %w[node.test bridge.test].freeze
   FORMAT = "id=%{PASSENGER_REQUEST_ID}n app=%{PASSENGER_APP}n path=%U"
   TRACE = "0af7651916cd43dd8448eb211c80319c"
   PARENT = "00-#{TRACE}-b7ad6b7169203331-01"
@@ -36,6 +50,10 @@ class RequestIdsTest < IntegrationTest
               "RequestHeader setifempty X-Request-Id \"%{UNIQUE_ID}e\"\n")
     made.site("timed.test", application, "PassengerServerTiming on\nPassengerRequestStart on\n")
     made.site("node.test", SampleApps.written(NODE, "app.js"), "PassengerRequestStart on\n")
+    made.site("bridge.test", SampleApps.written(NODE, "app.js"),
+              "PassengerRequestStart on\nSetEnv PASSENGER_NATIVE off\n")
+    made.site("asgi.test", SampleApps.written(ASGI, "passenger_asgi.py"),
+              "PassengerPython #{PYTHON3}\n")
   end
 
   def test_the_id_of_the_header_is_in_the_environment_and_the_access_log
@@ -89,18 +107,52 @@ class RequestIdsTest < IntegrationTest
     assert_nil client.json("/")["HTTP_X_REQUEST_START"]
   end
 
-  def test_an_application_that_speaks_http_gets_the_clients_headers_and_no_other_id
-    skip "no Node" unless system("command -v node > /dev/null")
+  def test_node_gets_the_clients_headers_and_no_other
+    NODES.each do |site|
+      headers = node(site).json("/", "X-Request-Id" => "abc-2", "traceparent" => PARENT)
+      assert_equal ["abc-2", PARENT], headers.values_at("x-request-id", "traceparent")
+      assert_match(/\At=\d{16}\z/, headers["x-request-start"])
+      refute node(site).json("/").key?("x-request-id")
+    end
+  end
 
-    headers = client("node.test").json("/", "X-Request-Id" => "abc-2", "traceparent" => PARENT)
-    assert_equal ["abc-2", PARENT], headers.values_at("x-request-id", "traceparent")
-    assert_match(/\At=\d{16}\z/, headers["x-request-start"])
-    refute client("node.test").json("/").key?("x-request-id")
-    assert_status 502, client("node.test").post("/broken", "", "X-Request-Id" => "of-the-bridge")
-    server.log.wait_for(/output: event=answer.refused app=".*" request="of-the-bridge" reason=/)
+  def test_a_request_of_node_has_the_id
+    NODES.each do |site|
+      assert_equal "abc-4", node(site).json("/", "X-Request-Id" => "abc-4")["id"]
+      assert_equal TRACE, node(site).json("/", "traceparent" => PARENT)["id"]
+      path = "/own/#{site}"
+      own = node(site).json(path)["id"]
+      refute_nil own
+      assert_includes access_line(path), "id=#{own} "
+      upgrade = { "Connection" => "Upgrade", "Upgrade" => "x", "X-Request-Id" => "abc-5" }
+      raw = server.raw(site).request("GET", "/", upgrade)
+      assert_equal "abc-5", raw.response.body
+      raw.close
+    end
+  end
+
+  def test_a_line_about_a_request_of_node_has_the_id
+    NODES.each do |site|
+      assert_status 502, node(site).post("/broken", "", "X-Request-Id" => "in.#{site}")
+      server.log.wait_for(/output: event=answer.refused app=".*".* request="in.#{site}"/)
+    end
+  end
+
+  def test_the_scope_and_the_lines_of_an_asgi_application_have_the_id
+    skip "there is no #{PYTHON3}" unless File.executable?(PYTHON3)
+
+    extensions = client("asgi.test").json("/", "X-Request-Id" => "abc-6")
+    assert_equal({ "request_id" => "abc-6" }, extensions["passenger"])
+    assert_status 500, client("asgi.test").get("/raise", "X-Request-Id" => "in-asgi")
+    server.log.wait_for(/event=request.failed app=".*" request="in-asgi" method="GET" path=/)
   end
 
   private
+
+  def node(site)
+    skip "no Node" unless system("command -v node > /dev/null")
+    client(site)
+  end
 
   def access_line(path)
     LogReader.new(File.join(server.folder, "logs/ids.log"))

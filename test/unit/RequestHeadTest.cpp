@@ -139,7 +139,10 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("Passenger-Client: 51000\r\n\r\n"), lastLine(variables));
         variables.emplace_back("HTTPS", "on");
         CPPUNIT_ASSERT_EQUAL(std::string("Passenger-Client: 51000 https\r\n\r\n"), lastLine(variables));
+        variables.emplace_back("PASSENGER_REQUEST_ID", "abc");
+        CPPUNIT_ASSERT_EQUAL(std::string("Passenger-Client: 51000 id=abc https\r\n\r\n"), lastLine(variables));
         CPPUNIT_ASSERT_EQUAL(std::string("refused"), lastLine({{"REMOTE_PORT", "1\r\nX: y"}}));
+        CPPUNIT_ASSERT_EQUAL(std::string("refused"), lastLine({{"PASSENGER_REQUEST_ID", "1\r\nX: y"}}));
     }
 };
 

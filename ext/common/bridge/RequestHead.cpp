@@ -144,11 +144,15 @@ std::optional<std::string> write(const RequestFields &fields, const BodyFraming 
 
 std::optional<std::string> writeForNode(const RequestFields &fields, const BodyFraming &body) {
     const std::string_view port = fields["REMOTE_PORT"];
-    if (!HttpText::isValue(port)) {
+    const std::string_view id = fields["PASSENGER_REQUEST_ID"];
+    if (!HttpText::isValue(port) || !HttpText::isValue(id)) {
         return std::nullopt;
     }
     std::string client;
     client.append(CLIENT).append(": ").append(port);
+    if (!id.empty()) {
+        client.append(" id=").append(id);
+    }
     client += fields["HTTPS"] == "on" ? " https\r\n" : "\r\n";
     return writeWith(client, fields, body);
 }

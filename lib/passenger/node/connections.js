@@ -2,12 +2,14 @@
 
 // Connections of the bridge (ext/common/bridge/RequestHead.cpp) look to the application like those
 // of a proxy on this machine. The bridge's last header line tells the port of the client's
-// connection to httpd, and whether that is encrypted. The line is taken away before the application
-// sees the request. A client cannot write it: only the last line of a request of the bridge counts.
+// connection to httpd, the request's id, and whether the connection is encrypted. The line is taken
+// away before the application sees the request. A client cannot write it: only the last line of a
+// request of the bridge counts.
 const { IncomingMessage } = require("http");
 const { Socket } = require("net");
 
 const CLIENT = "Passenger-Client";
+const ID = /^\d* id=([^ ]+)/;
 const client = Symbol("passenger.client");
 
 // A prototype, since properties of its own would make each socket slow.
@@ -46,6 +48,8 @@ IncomingMessage.prototype._addHeaderLines = function (lines, count) {
     state.line = lines.pop();
     state.encrypted = undefined;
     lines.pop();
+    const id = ID.exec(state.line);
+    this.passengerRequestId = id ? id[1] : undefined;
     return addHeaderLines.call(this, lines, Math.min(count, lines.length));
 };
 

@@ -67,7 +67,7 @@ class Exchange {
         // The event loop's turn has data for a message.
         this.scheduled = false;
         this.resource = null;
-        this._head = null;
+        this.head = null;
         this._body = null;
         this._chunks = [];
         this._size = 0;
@@ -119,7 +119,7 @@ class Exchange {
     run(server, head, body, resends, first = null) {
         this.server = server;
         this.service.connected(server, 1);
-        this._head = head;
+        this.head = head;
         const follows = body === null;
         this._body = new RequestBody(this, follows ? head.length : body.length, resends, first, follows);
         if (!follows) {
@@ -316,10 +316,7 @@ class Exchange {
         if (!this.reply.gone) {
             const started = this.reply.started;
             if (!started) {
-                log.complain("answer.refused", {
-                    ...this._head.id ? { request: this._head.id } : {}, reason: "the application closed the connection",
-                    method: this._head.method, path: this._head.url,
-                });
+                log.complain("answer.refused", { reason: "the application closed the connection", ...this.head.subject });
             }
             this.reply.fail(502, "Bad Gateway");
         }
@@ -345,7 +342,7 @@ class Exchange {
     }
 
     _start() {
-        this._makeObjects(this.server, this._head);
+        this._makeObjects(this.server, this.head);
         this._emit();
     }
 
@@ -357,6 +354,7 @@ class Exchange {
         request.method = head.method;
         request.url = head.url;
         request.upgrade = false;
+        request.passengerRequestId = head.requestId;
         request._addHeaderLines(head.lines, head.lines.length);
         const response = new (responseClass(server))(request, {
             highWaterMark: this.socket.writableHighWaterMark,

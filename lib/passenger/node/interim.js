@@ -31,7 +31,9 @@ exports.writeInterim = function (exchange, text, callback) {
             send(exchange, status, lines);
         }
     } else if (text !== "") {
-        log.complain("answer.refused", { reason: "the application wrote to the connection beside its answer" });
+        log.complain("answer.refused", {
+            reason: "the application wrote to the connection beside its answer", ...exchange.head.subject,
+        });
         exchange.socket.destroy();
     }
     if (callback) {

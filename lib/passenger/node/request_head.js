@@ -98,6 +98,16 @@ class RequestHead {
         return this.https === "on";
     }
 
+    // What the application's request has as `passengerRequestId`.
+    get requestId() {
+        return this.id || undefined;
+    }
+
+    // The fields of a log line about the request.
+    get subject() {
+        return { ...this.id ? { request: this.id } : {}, method: this.method, path: this.url };
+    }
+
     get mayHaveBody() {
         return this.hasLength || this.coding !== "";
     }

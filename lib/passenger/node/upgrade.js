@@ -152,9 +152,7 @@ class Upgrade {
                 throw new Error("the last chunk is missing");
             }
         } catch (error) {
-            log.complain("answer.refused", {
-                reason: error.message, method: this._head.method, path: this._head.url,
-            });
+            log.complain("answer.refused", { reason: error.message, ...this._head.subject });
             reply.fail(502, "Bad Gateway");
             this._left = 0;
             return;
@@ -166,7 +164,7 @@ class Upgrade {
     }
 
     _fail(reason) {
-        log.complain("answer.refused", { reason, method: this._head.method, path: this._head.url });
+        log.complain("answer.refused", { reason, ...this._head.subject });
         this._exchange.reply.fail(502, "Bad Gateway");
         this._end();
     }
@@ -207,7 +205,7 @@ function begin(service, exchange, head) {
             pair.pop();
         }
         pair.forEach((descriptor) => native.addon.close(descriptor));
-        log.complain("answer.refused", { reason: error.message, method: head.method, path: head.url });
+        log.complain("answer.refused", { reason: error.message, ...head.subject });
         return null;
     }
 }
@@ -230,6 +228,7 @@ exports.upgrade = function (service, exchange, server, head) {
     request.method = head.method;
     request.url = head.url;
     request.upgrade = true;
+    request.passengerRequestId = head.requestId;
     request._addHeaderLines(head.lines, head.lines.length);
     request.complete = true;
     request.push(null);

@@ -50,7 +50,11 @@ def scope_of(environment, kind, state):
         "headers": headers,
         "client": (get("REMOTE_ADDR", ""), int(port) if port.isdigit() else 0),
         "server": (get("SERVER_NAME", ""), int(get("SERVER_PORT", "80"))),
+        "extensions": {},
     }
+    identifier = get("PASSENGER_REQUEST_ID")
+    if identifier:
+        scope["extensions"]["passenger"] = {"request_id": identifier}
     if state is not None:
         scope["state"] = copy.copy(state)
     return scope
@@ -164,10 +168,8 @@ class HttpRequest:
         self._asks = "HTTP_EXPECT" in environment
         scope = scope_of(environment, "http", state)
         scope["method"] = environment.get("REQUEST_METHOD", "GET")
-        extensions = {}
         if os.environ.get("PASSENGER_EARLY_HINTS") == "on":
-            extensions["http.response.early_hint"] = {}
-        scope["extensions"] = extensions
+            scope["extensions"]["http.response.early_hint"] = {}
         try:
             await application(scope, self.receive, self.send)
             if not self.finished:
@@ -181,7 +183,7 @@ class HttpRequest:
                 return
             # An error after the answer, such as in a background task, is the application's.
             self.exits = isinstance(error, SystemExit)
-            log.exception("request.failed", error, method=scope["method"], path=scope["path"])
+            log.exception("request.failed", error, **log.subject(environment, scope["path"]))
             await self.end_in_error()
 
     def close(self):

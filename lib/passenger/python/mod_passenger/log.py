@@ -49,6 +49,13 @@ def exception(name, error, **fields):
     write(describe(error))
 
 
+def subject(environment, path):
+    """The fields that an event about a request begins with."""
+    fields = {"request": environment.get("PASSENGER_REQUEST_ID"), "method": environment.get("REQUEST_METHOD"),
+              "path": path}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 def class_of(error):
     """The exception's class, with its module unless that is Python's own."""
     kind = type(error)

@@ -96,7 +96,8 @@ class WebSocketRequest:
         scope["subprotocols"] = list(offer.subprotocols)
         self._decided = self._request.loop.create_future()
         self._put({"type": "websocket.connect"}, 0)
-        self._running = self._request.loop.create_task(self._call(application, scope))
+        subject = log.subject(environment, scope["path"])
+        self._running = self._request.loop.create_task(self._call(application, scope, subject))
         _running.add(self._running)
         self._running.add_done_callback(_running.discard)
         await self._await_decision()
@@ -127,7 +128,7 @@ class WebSocketRequest:
         if self.accepted:
             await self._end(_RESTART)
 
-    async def _call(self, application, scope):
+    async def _call(self, application, scope, subject):
         try:
             await application(scope, self._receive, self._send)
         except ClientGone:
@@ -135,7 +136,7 @@ class WebSocketRequest:
         except GeneratorExit:
             raise
         except BaseException as error:
-            log.exception("request.failed", error, path=scope["path"])
+            log.exception("request.failed", error, **subject)
             self._failed = self.accepted or not self._decided.done()
             self.exits = isinstance(error, SystemExit)
         finally:

@@ -61,7 +61,7 @@ class WsgiAdapter:
         except BodyBrokenOff:
             self._break_off(reply)
         except BaseException as error:
-            log.exception("request.failed", error, **_request_of(environment))
+            log.exception("request.failed", error, **_subject_of(environment))
             self.end_in_error(reply)
             if isinstance(error, SystemExit):
                 # Ends the handler's thread, and so the instance.
@@ -136,7 +136,7 @@ class WsgiAdapter:
         try:
             close()
         except BaseException as error:
-            log.exception("response.close_failed", error, **_request_of(environment))
+            log.exception("response.close_failed", error, **_subject_of(environment))
 
 
 class _Asker:
@@ -317,8 +317,5 @@ def _broken(headers):
     return [(name, value) for name, value in headers if any(one in str(value) for one in "\r\n\0")][:1]
 
 
-def _request_of(environment):
-    """Fields for a log event."""
-    fields = {"request": environment.get("PASSENGER_REQUEST_ID"), "method": environment.get("REQUEST_METHOD"),
-              "path": environment.get("SCRIPT_NAME", "") + environment.get("PATH_INFO", "")}
-    return {name: value for name, value in fields.items() if value is not None}
+def _subject_of(environment):
+    return log.subject(environment, environment.get("SCRIPT_NAME", "") + environment.get("PATH_INFO", ""))
