@@ -172,9 +172,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     while (!sender.over()) {
         takeReply(*session, sender);
     }
-    if (const auto times = session->times()) {
-        RequestNotes::setTimes(r_, *times);
-    }
+    RequestNotes::setAnswer(r_, *session);
 }
 
 void RequestHandler::sendBody(Session &session, ResponseSender &sender) {

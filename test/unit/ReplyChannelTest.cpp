@@ -2,6 +2,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <string>
@@ -23,6 +24,7 @@ class ReplyChannelTest : public LeakCheck {
     CPPUNIT_TEST(testReceiveMayWaitForAMoment);
     CPPUNIT_TEST(testAShutDownEndsTheWait);
     CPPUNIT_TEST(testTheLargestMessageArrives);
+    CPPUNIT_TEST(testTheKernelTellsWhichProcessHasSentAMessage);
     CPPUNIT_TEST(testALongerMessageBreaksTheProtocol);
     CPPUNIT_TEST(testADescriptorComesWithItsMessage);
     CPPUNIT_TEST(testDescriptorsOfATooLongMessageAreClosed);
@@ -84,6 +86,22 @@ public:
         CPPUNIT_ASSERT(channel_->readable());
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, receive());
         CPPUNIT_ASSERT_EQUAL(std::string("hello"), std::string(buffer_.data(), 5));
+    }
+
+    void testTheKernelTellsWhichProcessHasSentAMessage() {
+        CPPUNIT_ASSERT_EQUAL(pid_t{0}, channel_->sender());
+        answer("mine");
+        receive();
+        CPPUNIT_ASSERT_EQUAL(getpid(), channel_->sender());
+        const pid_t other = fork();
+        if (other == 0) {
+            _exit(::send(instanceEnd_.get(), "other", 5, MSG_NOSIGNAL) == 5 ? 0 : 1);
+        }
+        int status = 0;
+        CPPUNIT_ASSERT_EQUAL(other, waitpid(other, &status, 0));
+        CPPUNIT_ASSERT_EQUAL(0, status);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, receive());
+        CPPUNIT_ASSERT_EQUAL(other, channel_->sender());
     }
 
     void testWithoutAMessageReceiveDoesNotWait() {

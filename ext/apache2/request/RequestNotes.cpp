@@ -34,9 +34,14 @@ void begin(request_rec *r, const char *app) {
     }
 }
 
-void setTimes(request_rec *r, const Session::Times &times) {
-    setTime(r, "PASSENGER_QUEUE_TIME", times.queue);
-    setTime(r, "PASSENGER_SERVICE_TIME", times.service);
+void setAnswer(request_rec *r, const Session &session) {
+    if (const auto times = session.times()) {
+        setTime(r, "PASSENGER_QUEUE_TIME", times->queue);
+        setTime(r, "PASSENGER_SERVICE_TIME", times->service);
+    }
+    if (const pid_t instance = session.instance(); instance > 0) {
+        apr_table_setn(r->notes, "PASSENGER_PID", apr_itoa(r->pool, instance));
+    }
 }
 
 void setTransferred(request_rec *r) {

@@ -5,16 +5,18 @@
 
 /**
  * The notes of a request that an application answers, for `%{NAME}n` in a LogFormat:
- * PASSENGER_REQUEST_ID (RequestId), PASSENGER_APP, and in microseconds, as httpd's %D,
- * PASSENGER_QUEUE_TIME and PASSENGER_SERVICE_TIME; PASSENGER_TRANSFERRED is 1 where an instance has
- * got the client's connection. All texts live as long as the request.
+ * PASSENGER_REQUEST_ID (RequestId), PASSENGER_APP, PASSENGER_PID (the process that has answered),
+ * and in microseconds, as httpd's %D, PASSENGER_QUEUE_TIME and PASSENGER_SERVICE_TIME;
+ * PASSENGER_TRANSFERRED is 1 where an instance has got the client's connection. All texts live as
+ * long as the request.
  */
 namespace Passenger::RequestNotes {
 
 /** Called before anything else is logged about the request. @param app lives as long as the
  *  request */
 void begin(request_rec *r, const char *app);
-void setTimes(request_rec *r, const Session::Times &times);
+/** What is known of the process that has answered. */
+void setAnswer(request_rec *r, const Session &session);
 void setTransferred(request_rec *r);
 
 /** Null: the request has no id. */

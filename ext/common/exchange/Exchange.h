@@ -60,6 +60,10 @@ public:
     Session::Waited awaitReply(int writable, std::chrono::milliseconds timeout);
     /** As Session::times(). */
     std::optional<Session::Times> times() const noexcept;
+    /** As Session::instance(). */
+    pid_t instance() const noexcept {
+        return progress_.instance();
+    }
     /** As Session::version(). */
     std::optional<AppVersion> version() const noexcept {
         return progress_.sender().version();

@@ -34,6 +34,9 @@ public:
     std::optional<Times> times() const override {
         return exchange_.times();
     }
+    pid_t instance() const override {
+        return exchange_.instance();
+    }
 
     void sendHeaders(std::string_view environment) override;
     void sendBodyBlock(std::string_view block) override;

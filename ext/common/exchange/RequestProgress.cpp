@@ -99,6 +99,7 @@ std::optional<RequestProgress::Event> RequestProgress::answer(const MessageHeade
         enter(State::ANSWERED);
         sender_.body().noteTaken(*sender_.channel());
     }
+    instance_ = sender_.channel()->sender();
     std::optional<Event> event(std::in_place);
     event->header = header;
     event->payload = sender_.channel().payload(buffer);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -70,6 +72,10 @@ public:
     const QueueHost &host() const noexcept {
         return *host_;
     }
+    /** The process that has sent the last message of the answer. 0: unknown. */
+    pid_t instance() const noexcept {
+        return instance_;
+    }
 
     /** Reads the claims while the request waits. @return an instance has begun with the request */
     bool seeWhetherBegun() noexcept;
@@ -124,6 +130,7 @@ private:
     RequestSender sender_;
     OvertakenCheck overtaken_;
     ExchangeState state_ = ExchangeState::UNSENT;
+    pid_t instance_ = 0;
     /** An instance had the request and died. The request is sent again only once. */
     bool retried_ = false;
     bool clientGone_ = false;

@@ -191,6 +191,11 @@ public:
     virtual std::optional<Times> times() const {
         return std::nullopt;
     }
+    /** The process that answers, as the kernel says: no process can name another one. 0: no reply
+     *  of an instance came, or the kernel does not say. */
+    virtual pid_t instance() const {
+        return 0;
+    }
 
     /** What awaitReply() found. */
     struct Waited {

@@ -72,11 +72,14 @@ ReplyChannel::ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFli
     // Sets the timeout of this end only. The other end, which is shared, is another socket.
     const timeval patience{0, std::chrono::microseconds(PATIENCE).count()};
     patient_ = setsockopt(end_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0;
+    // Without it sender() is unknown, and nothing else is wrong.
+    const int on = 1;
+    setsockopt(end_.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
 }
 
 std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors, Waiting waiting) {
     iovec part{buffer.data(), buffer.size()};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * KERNELS_MAX_DESCRIPTORS)];
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int) * KERNELS_MAX_DESCRIPTORS)];
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
@@ -98,6 +101,10 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
     for (cmsghdr *c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
             takeDescriptors(*c, descriptors, end_.sender());
+        } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
+            ucred credentials;
+            std::memcpy(&credentials, CMSG_DATA(c), sizeof(credentials));
+            sender_ = credentials.pid;
         }
     }
     if ((message.msg_flags & MSG_TRUNC) != 0) {

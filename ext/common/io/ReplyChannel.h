@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <span>
@@ -68,6 +70,10 @@ public:
      */
     std::size_t receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors,
                         Waiting waiting = Waiting::NEVER);
+    /** The process that has sent the last message, as the kernel says. 0: unknown. */
+    pid_t sender() const noexcept {
+        return sender_;
+    }
     /**
      * Whether the channel must be replaced because of its number of tickets. A withdrawal mark has
      * 32 bits for a ticket.
@@ -106,6 +112,7 @@ private:
     Ticket lastTicket_;
     /** SO_RCVTIMEO is set: a blocking receive ends after PATIENCE. */
     bool patient_ = false;
+    pid_t sender_ = 0;
 };
 
 /**
