@@ -135,6 +135,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/response/ResponseOutput.h \
     %D%/response/ResponseSender.cpp \
     %D%/response/ResponseSender.h \
+    %D%/response/ResponseTrailers.cpp \
+    %D%/response/ResponseTrailers.h \
     %D%/response/ThreadLimit.cpp \
     %D%/response/ThreadLimit.h \
     %D%/response/Turbocache.cpp \

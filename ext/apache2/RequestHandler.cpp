@@ -10,6 +10,7 @@
 #include "apache2/request/UnknownApplication.h"
 #include "apache2/response/ConnectionTransfer.h"
 #include "apache2/response/HijackedConnection.h"
+#include "apache2/response/ResponseTrailers.h"
 #include "base/Exceptions.h"
 #include "shm/Layouts.h"
 
@@ -130,6 +131,7 @@ const char *RequestHandler::contentLength() const {
 void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     Session::Request request;
     request.headRequest = r_->header_only != 0;
+    request.takesTrailers = ResponseTrailers::areTaken(r_);
     request.retryable = !body_.present() && (r_->method_number == M_GET || r_->method_number == M_OPTIONS);
     const Options &options = context.optionsFor(r_, route_);
     const Settings &settings = Settings::of(r_);

@@ -21,6 +21,7 @@
 #include "apache2/request/Route.h"
 #include "apache2/request/SpoolMemory.h"
 #include "apache2/request/UnknownApplication.h"
+#include "apache2/response/ResponseTrailers.h"
 #include "apache2/response/Turbocache.h"
 #include "apache2/status/HealthHandler.h"
 #include "apache2/status/StatusHandler.h"
@@ -170,6 +171,7 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_handler(answer, nullptr, nullptr, APR_HOOK_FIRST);
     ap_hook_handler(tellStatus, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_handler(tellHealth, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ResponseTrailers::addFilter();
 }
 
 }  // namespace

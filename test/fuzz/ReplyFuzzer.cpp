@@ -49,10 +49,11 @@ enum Form : std::uint8_t {
 };
 
 MessageType knownType(unsigned byte) {
-    constexpr MessageType TYPES[] = {MessageType::RESPONSE, MessageType::DATA,      MessageType::INTERIM,
-                                     MessageType::SKIPPED,  MessageType::ACCEPTED,  MessageType::ABORTED,
-                                     MessageType::HIJACKED, MessageType::LOST,      MessageType::RECHECK,
-                                     MessageType::REFUSED,  MessageType::BODY_FILE, MessageType::BODY};
+    constexpr MessageType TYPES[] = {MessageType::RESPONSE, MessageType::DATA,     MessageType::INTERIM,
+                                     MessageType::SKIPPED,  MessageType::ACCEPTED, MessageType::ABORTED,
+                                     MessageType::HIJACKED, MessageType::TRAILERS, MessageType::LOST,
+                                     MessageType::RECHECK,  MessageType::REFUSED,  MessageType::BODY_FILE,
+                                     MessageType::BODY};
     return TYPES[byte % std::size(TYPES)];
 }
 

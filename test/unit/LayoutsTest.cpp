@@ -59,6 +59,7 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("BODY_IN_FILE", BODY_IN_FILE);
         number("TRANSFERABLE", TRANSFERABLE);
         number("STREAM_TRANSFERABLE", STREAM_TRANSFERABLE);
+        number("TAKES_TRAILERS", TAKES_TRAILERS);
 
         MessageHeader message{};
         const auto &[ofTicket, type, messageFlags, status, replyHeadLength, queued, stickyId] = message;
@@ -74,6 +75,7 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("ACCEPTED", static_cast<std::uint64_t>(MessageType::ACCEPTED));
         number("ABORTED", static_cast<std::uint64_t>(MessageType::ABORTED));
         number("HIJACKED", static_cast<std::uint64_t>(MessageType::HIJACKED));
+        number("TRAILERS", static_cast<std::uint64_t>(MessageType::TRAILERS));
         number("LOST", static_cast<std::uint64_t>(MessageType::LOST));
         number("RECHECK", static_cast<std::uint64_t>(MessageType::RECHECK));
         number("REFUSED", static_cast<std::uint64_t>(MessageType::REFUSED));

@@ -28,6 +28,9 @@ class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST(testAnAbortedAnswerDoesNotLookWhole);
     CPPUNIT_TEST(testAnAnswerThatEndsWithinItsHeadIsBroken);
     CPPUNIT_TEST(testASecondHeadIsBroken);
+    CPPUNIT_TEST(testTrailersEndAnAnswer);
+    CPPUNIT_TEST(testTrailersBeforeTheEndAreBroken);
+    CPPUNIT_TEST(testTrailersBeforeTheHeadAreBroken);
     CPPUNIT_TEST(testBytesBeforeTheHeadAreBroken);
     CPPUNIT_TEST(testAnUnexpectedStreamIsBroken);
     CPPUNIT_TEST(testAHijackedConnectionHasAStream);
@@ -198,6 +201,27 @@ public:
         host_->send(MessageType::RESPONSE, 1, "A: b\r\n");
         host_->send(MessageType::RESPONSE, 1, "A: b\r\n");
         receive();
+        assertBroken();
+    }
+
+    void testTrailersEndAnAnswer() {
+        host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "begin");
+        host_->send(MessageType::TRAILERS, 1, "C: d\r\n", "", true);
+        CPPUNIT_ASSERT(!receive().ends());
+        const Reply reply = receive();
+        CPPUNIT_ASSERT(reply.kind == Reply::Kind::DATA && reply.ends() && reply.body.empty());
+        CPPUNIT_ASSERT_EQUAL(std::string("C: d\r\n"), std::string(reply.trailers));
+    }
+
+    void testTrailersBeforeTheEndAreBroken() {
+        host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "begin");
+        host_->send(MessageType::TRAILERS, 1, "C: d\r\n");
+        CPPUNIT_ASSERT(!receive().ends());
+        assertBroken();
+    }
+
+    void testTrailersBeforeTheHeadAreBroken() {
+        host_->send(MessageType::TRAILERS, 1, "C: d\r\n", "", true);
         assertBroken();
     }
 

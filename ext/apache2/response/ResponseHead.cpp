@@ -84,6 +84,8 @@ const char *ResponseHead::setContentLength(std::string_view value) {
 const char *ResponseHead::noteHopByHop(Header header) {
     if (equalsIgnoringCase(header.name, "Upgrade")) {
         upgrade_ = header.value;
+    } else if (equalsIgnoringCase(header.name, "Trailer")) {
+        trailer_ = header.value;
     } else if (equalsIgnoringCase(header.name, "Transfer-Encoding")) {
         if (chunked_ || !equalsIgnoringCase(header.value, "chunked")) {
             return "a transfer coding other than chunked";

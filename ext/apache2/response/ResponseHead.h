@@ -51,6 +51,10 @@ public:
     bool chunked() const noexcept {
         return chunked_;
     }
+    /** The names of the trailer fields. */
+    const std::optional<std::string_view> &trailer() const noexcept {
+        return trailer_;
+    }
 
 private:
     const char *addLine(std::string_view line);
@@ -64,6 +68,7 @@ private:
     std::optional<std::string_view> contentType_;
     std::optional<std::uint64_t> contentLength_;
     std::optional<std::string_view> upgrade_;
+    std::optional<std::string_view> trailer_;
     bool chunked_ = false;
     bool closes_ = false;
 };

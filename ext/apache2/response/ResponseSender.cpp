@@ -11,6 +11,7 @@
 #include "apache2/response/ConnectionTransfer.h"
 #include "apache2/response/HijackedConnection.h"
 #include "apache2/response/Refusal.h"
+#include "apache2/response/ResponseTrailers.h"
 
 namespace Passenger {
 
@@ -38,6 +39,7 @@ void ResponseSender::take(Reply &reply, bool moreWaits) {
             break;
         case Reply::Kind::DATA:
             addBody(reply.body);
+            addTrailers(reply.trailers);
             break;
         case Reply::Kind::INTERIM:
             takeInterim(reply);
@@ -263,6 +265,9 @@ void ResponseSender::setHeaders(const ResponseHead &head) {
         // httpd would end the answer with the connection, and an incomplete one would look whole.
         r_->chunked = 1;
     }
+    if (bodyAllowed()) {
+        ResponseTrailers::announce(r_, head);
+    }
 }
 
 void ResponseSender::addBody(std::span<char> body) {
@@ -289,6 +294,15 @@ void ResponseSender::addBody(std::span<char> body) {
     output_.add(body);
     if (surplus) {
         finish();
+    }
+}
+
+void ResponseSender::addTrailers(std::string_view lines) {
+    if (lines.empty() || over() || !bodyAllowed()) {
+        return;
+    }
+    if (const char *problem = ResponseTrailers::add(r_, lines)) {
+        fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "malformed trailer fields: ", problem, nullptr));
     }
 }
 

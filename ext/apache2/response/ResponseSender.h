@@ -131,6 +131,7 @@ private:
     void setServerTiming();
     void setStickyCookie(std::uint32_t instance);
     void addBody(std::span<char> body);
+    void addTrailers(std::string_view lines);
     void finish();
     void breakOff(int status);
     bool bodyAllowed() const noexcept;

@@ -243,7 +243,8 @@ void Turbocache::note(const Reply &reply, const Session &session, ResponseSender
     if (!answer_ || reply.kind == Reply::Kind::INTERIM) {
         return;
     }
-    if ((!isHead && reply.kind != Reply::Kind::DATA) ||
+    // The cache keeps no trailer fields.
+    if ((!isHead && reply.kind != Reply::Kind::DATA) || !reply.trailers.empty() ||
         answer_->body.size() + reply.body.size() > ResponseCache::MAX_BODY) {
         answer_.reset();
         return;

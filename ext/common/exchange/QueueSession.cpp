@@ -166,6 +166,15 @@ Reply QueueSession::receive(std::span<char> buffer, const Client &client, std::c
                     return broken("data before the head of the answer");
                 }
                 break;
+            case MessageType::TRAILERS:
+                if (continued || !headComplete_ || !last) {
+                    return broken("trailer fields elsewhere than at the end of an answer");
+                }
+                reply.kind = Reply::Kind::DATA;
+                reply.trailers = {event.payload.data(), event.payload.size()};
+                reply.last = true;
+                exchange_.complete();
+                return reply;
             case MessageType::HIJACKED:
                 if (!takeStream(event)) {
                     return broken("a hijacked connection without exactly one stream, or in the middle of an answer");

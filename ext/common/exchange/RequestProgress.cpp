@@ -132,6 +132,7 @@ std::optional<RequestProgress::Event> RequestProgress::message(std::span<char> b
             times_.queuedUntilNow();
             [[fallthrough]];
         case MessageType::DATA:
+        case MessageType::TRAILERS:
         case MessageType::INTERIM:
         case MessageType::ABORTED:
             times_.begunNow();

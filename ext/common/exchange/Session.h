@@ -61,6 +61,8 @@ struct Reply {
     std::string_view head;
     /** RESPONSE, DATA: body bytes, inside the caller's buffer. */
     std::span<char> body;
+    /** DATA, with `last`: the trailer fields as lines, as in `head`. Inside the caller's buffer. */
+    std::string_view trailers;
     /** REFUSED, by start(): the queue has reached its limit. start() may be called again, since the
      *  queue may have room in a moment. */
     bool queueFull = false;
@@ -124,6 +126,8 @@ public:
         bool transferable = false;
         /** The same in the middle of an answer: no filter of httpd works on its body. */
         bool streamTransferable = false;
+        /** The client takes trailer fields. Else Reply::trailers is empty. */
+        bool takesTrailers = false;
         /** A file with the whole body, from its start. -1: none. The application gets the
          *  descriptor, which should not allow writing. Only in the message form, and not for
          *  applications that speak HTTP. Must stay open until the first reply was received. */

@@ -30,7 +30,7 @@ inline constexpr std::size_t CHANNEL_SECRET = 16;
 /**
  * BODY_IN_FILE goes with BODY_FOLLOWS: the body may come as one BODY_FILE. TRANSFERABLE: the child
  * can give the client's own socket away (MessageFlags::WANTS_CLIENT). STREAM_TRANSFERABLE: after
- * the head of an answer, too.
+ * the head of an answer, too. TAKES_TRAILERS: the answer may end with TRAILERS.
  */
 enum RequestFlags : std::uint8_t {
     BODY_FOLLOWS = 1,
@@ -38,7 +38,8 @@ enum RequestFlags : std::uint8_t {
     HEAD_REQUEST = 4,
     BODY_IN_FILE = 8,
     TRANSFERABLE = 16,
-    STREAM_TRANSFERABLE = 32
+    STREAM_TRANSFERABLE = 32,
+    TAKES_TRAILERS = 64
 };
 
 /** Begins each message on a request queue; the environment and, perhaps, the body follow. */
@@ -63,6 +64,7 @@ enum class MessageType : std::uint8_t {
     ACCEPTED = 5,
     ABORTED = 6,
     HIJACKED = 7,
+    TRAILERS = 8,
     LOST = 16,
     RECHECK = 17,
     REFUSED = 18,

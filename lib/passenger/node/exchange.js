@@ -6,7 +6,7 @@ const { AsyncResource } = require("async_hooks");
 const { ClientSocket } = require("./client_socket");
 const { conclude, destroyed, isAwaited, reset } = require("./conclusion");
 const { isEventStream, transfer } = require("./event_stream");
-const { NEED_DRAIN, onFinish, publishStart, requestClass, responseClass } = require("./http_server");
+const { NEED_DRAIN, onFinish, publishStart, requestClass, responseClass, trailersOf } = require("./http_server");
 const { askForBody, writeInterim } = require("./interim");
 const layout = require("./layout");
 const log = require("./log");
@@ -83,6 +83,7 @@ class Exchange {
         this.transferable = this.streamTransferable = false;
         // The client waits until it is asked for its body.
         this.asks = false;
+        this.takesTrailers = false;
         // write() gets the text of an interim answer.
         this.writesInterim = false;
         // Interim answers so far.
@@ -206,19 +207,24 @@ class Exchange {
         }
         this._size = 0;
         this._ending = last;
+        const trailers = last && this.takesTrailers ? trailersOf(this.response) : "";
+        const ends = last && trailers === "";
         if (!this.reply.started) {
             const head = this.response._header;
             const raw = head.slice(head.indexOf("\r\n") + 2, -2);
             const lines = typeof body === "string" ? asNodeSends(raw) : raw;
             const status = Number(head.slice(9, 12));
             if (!last && this.streamTransferable && isEventStream(status, raw) &&
-                transfer(this, this._head, lines, body)) {
+                transfer(this, this.head, lines, body)) {
                 this._leave();
                 return;
             }
-            this.reply.respond(status, lines, body, last);
-        } else if (body !== undefined || last) {
-            this.reply.data(body, last);
+            this.reply.respond(status, lines, body, ends);
+        } else if (body !== undefined || ends) {
+            this.reply.data(body, ends);
+        }
+        if (trailers !== "") {
+            this.reply.send(layout.TRAILERS | layout.LAST, 0, trailers.length, trailers);
         }
         this._afterSending();
     }

@@ -4,6 +4,7 @@
 const diagnostics = require("diagnostics_channel");
 const http = require("http");
 const { ClientSocket } = require("./client_socket");
+const { PAYLOAD_LIMIT } = require("./layout");
 const { UpgradedSocket } = require("./upgraded_socket");
 
 // A member of a Node object that only has a symbol of Node's own.
@@ -82,6 +83,9 @@ exports.onFinish = function () {
         publish(finished, this.req, this, this.socket);
     }
 };
+
+// What the application has given to addTrailers(), as lines. More than a message takes is dropped.
+exports.trailersOf = ({ _trailer }) => _trailer && _trailer.length <= PAYLOAD_LIMIT ? _trailer : "";
 
 exports.requestClass = (server) => server[REQUEST_CLASS] || http.IncomingMessage;
 exports.responseClass = (server) => server[RESPONSE_CLASS] || http.ServerResponse;

@@ -14,6 +14,7 @@ exports.BODY_FOLLOWS = 1;
 exports.STREAM = 2;
 exports.TRANSFERABLE = 16;
 exports.STREAM_TRANSFERABLE = 32;
+exports.TAKES_TRAILERS = 64;
 
 // Messages on a reply channel.
 exports.REPLY_HEADER = 24;
@@ -28,6 +29,7 @@ exports.INTERIM = 3;
 exports.SKIPPED = 4;
 exports.ABORTED = 6;
 exports.HIJACKED = 7;
+exports.TRAILERS = 8;
 exports.BODY = 32;
 
 // Flags stand in the byte behind the type.

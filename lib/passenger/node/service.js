@@ -217,6 +217,7 @@ class Service {
     }
 
     _run(exchange, { flags, headLength, size, resends }, message) {
+        exchange.takesTrailers = (flags & layout.TAKES_TRAILERS) !== 0;
         const begin = layout.REQUEST_HEADER;
         const end = begin + headLength;
         if (flags & layout.BODY_FOLLOWS) {

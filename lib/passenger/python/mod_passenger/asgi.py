@@ -127,6 +127,7 @@ class HttpRequest:
         self.exits = False
         # The child can give the client's own socket away.
         self.transferable = False
+        self.takes_trailers = False
         self.rest_of_head = b""
         # The body, as far as it has come.
         self.body = b""
@@ -140,6 +141,9 @@ class HttpRequest:
         self._status = 0
         self._head = None
         self._head_request = False
+        # The lines of trailer fields that the application has promised. None: it sends none.
+        self._trailers = None
+        self._body_sent = False
         self._hints = 0
         # What receive() and send() wait for: news on the channel, or the end of the answer.
         self._reading = None
@@ -170,6 +174,8 @@ class HttpRequest:
         scope["method"] = environment.get("REQUEST_METHOD", "GET")
         if os.environ.get("PASSENGER_EARLY_HINTS") == "on":
             scope["extensions"]["http.response.early_hint"] = {}
+        if self.takes_trailers:
+            scope["extensions"]["http.response.trailers"] = {}
         try:
             await application(scope, self.receive, self.send)
             if not self.finished:
@@ -224,10 +230,18 @@ class HttpRequest:
                 raise RuntimeError("http.response.start came twice")
             self._status = _status_of(message["status"])
             self._head = header_lines(message.get("headers", ()))
+            if message.get("trailers", False) and self.takes_trailers:
+                self._trailers = b""
         elif kind == "http.response.body":
             if self._head is None:
                 raise RuntimeError("http.response.body came before http.response.start")
             await self._send_body(message.get("body", b""), not message.get("more_body", False))
+        elif kind == "http.response.trailers":
+            if not self._body_sent:
+                raise RuntimeError("http.response.trailers came before the end of the body")
+            self._trailers += header_lines(message.get("headers", ()))
+            if not message.get("more_trailers", False):
+                await self._send_trailers()
         elif kind == "http.response.early_hint":
             await self._send_hint(message.get("links", ()))
         else:
@@ -294,6 +308,11 @@ class HttpRequest:
         await self.send_message(layout.RESPONSE, layout.LAST, status, len(head), self._queued, self._sticky_id, head)
 
     async def _send_body(self, body, last):
+        if self._body_sent:
+            raise RuntimeError("http.response.body came behind the end of the body")
+        if last and self._trailers is not None:
+            self._body_sent = True
+            last = False
         if self._head_request or self._status in (204, 304):
             # Whatever body follows is none of the client's.
             await self.respond(self._status, self._head, b"", True)
@@ -308,6 +327,15 @@ class HttpRequest:
             await self.send_message(layout.DATA, 0, 0, 0, 0, 0, b"", rest[: layout.PAYLOAD_LIMIT])
             rest = rest[layout.PAYLOAD_LIMIT :]
         await self.send_message(layout.DATA, layout.LAST if last else 0, 0, 0, 0, 0, b"", rest)
+
+    async def _send_trailers(self):
+        lines = self._trailers
+        if len(lines) > layout.PAYLOAD_LIMIT:
+            raise ValueError("the trailer fields have %d bytes, more than %d" % (len(lines), layout.PAYLOAD_LIMIT))
+        if lines:
+            await self.send_message(layout.TRAILERS, layout.LAST, 0, len(lines), 0, 0, lines)
+        else:
+            await self._send_data(b"", True)
 
     async def _send_hint(self, links):
         if self.started or self._hints == _MOST_HINTS:

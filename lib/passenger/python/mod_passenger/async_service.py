@@ -312,6 +312,7 @@ class AsyncService:
                 os._exit(1)
 
     async def _run(self, request, flags, resends, head_length, message):
+        request.takes_trailers = bool(flags & layout.TAKES_TRAILERS)
         begin = layout.REQUEST.size
         head = message[begin : begin + head_length]
         body = message[begin + head_length :]

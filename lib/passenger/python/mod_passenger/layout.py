@@ -17,6 +17,7 @@ HEAD_REQUEST = 4
 BODY_IN_FILE = 8
 TRANSFERABLE = 16
 STREAM_TRANSFERABLE = 32
+TAKES_TRAILERS = 64
 
 # Messages on a reply channel: ticket, type, flags, status, head length, queued, sticky id.
 REPLY = Struct("<QBBHIII")
@@ -31,6 +32,7 @@ INTERIM = 3
 SKIPPED = 4
 ABORTED = 6
 HIJACKED = 7
+TRAILERS = 8
 BODY = 32
 BODY_FILE = 33
 
