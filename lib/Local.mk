@@ -55,6 +55,8 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/instance/warm_up.rb \
     %D%/passenger/instance/warm_up_reply.rb \
     %D%/passenger/native_builder.rb \
+    %D%/passenger/node/backtraces.js \
+    %D%/passenger/node/blocked_loop.js \
     %D%/passenger/node/channels.js \
     %D%/passenger/node/chunks.js \
     %D%/passenger/node/client_socket.js \

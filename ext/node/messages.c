@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@
 enum { PATIENCE = 60000 };
 /* Seconds have so many milliseconds; a frame without fields has so many bytes. */
 enum { EMPTY_FRAME = 8 };
+/* Bytes that pending() looks at. */
+enum { PENDING_LIMIT = 65536 };
 
 /* The thread of heartbeats writes to the control socket, too. */
 static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;
@@ -272,10 +275,34 @@ static napi_value beat(napi_env env, napi_callback_info info) {
     return NULL;
 }
 
+/* pending(descriptor): the first bytes of a stream that have come and that nobody has read, as a
+ * Buffer. They stay. One other thread may call it, while the main thread reads. */
+static napi_value pending(napi_env env, napi_callback_info info) {
+    static unsigned char bytes[PENDING_LIMIT];
+    const arguments_t arguments = arguments_of(env, info);
+    const int descriptor = (int)number_at(&arguments, 0);
+    const int begin = 0, off = -1;
+    int size = 0;
+    size_t have = 0;
+    ssize_t more = 0;
+    if (ioctl(descriptor, FIONREAD, &size) == 0 && size > 0 &&
+        setsockopt(descriptor, SOL_SOCKET, SO_PEEK_OFF, &begin, sizeof(begin)) == 0) {
+        /* A look ends at a message with descriptors; the next one begins behind it. */
+        do {
+            more = recv(descriptor, bytes + have, sizeof(bytes) - have, MSG_PEEK | MSG_DONTWAIT);
+            have += more > 0 ? (size_t)more : 0;
+        } while (more > 0 && have < sizeof(bytes));
+        setsockopt(descriptor, SOL_SOCKET, SO_PEEK_OFF, &off, sizeof(off));
+    }
+    napi_value result = NULL;
+    napi_create_buffer_copy(env, have, bytes, NULL, &result);
+    return result;
+}
+
 bool add_messages(napi_env env, napi_value exports) {
     return add_function(env, exports, "memory", memory) && add_function(env, exports, "receive", receive) &&
            add_function(env, exports, "hasEnded", has_ended) && add_function(env, exports, "send", send_message) &&
            add_function(env, exports, "sendStream", send_stream) && add_function(env, exports, "isTcp", is_tcp) &&
-           add_function(env, exports, "peek", peek) &&
-           add_function(env, exports, "sendFrame", send_frame) && add_function(env, exports, "beat", beat);
+           add_function(env, exports, "peek", peek) && add_function(env, exports, "sendFrame", send_frame) &&
+           add_function(env, exports, "pending", pending) && add_function(env, exports, "beat", beat);
 }

@@ -1,4 +1,5 @@
-/* What the files of the addon share. All functions run in Node's main thread. */
+/* What the files of the addon share. All functions but
+ * pending() run in Node's main thread. */
 #pragma once
 
 #include <node_api.h>
@@ -7,7 +8,7 @@
 #include <stdint.h>
 
 /* Versions of this interface; lib/passenger/node/native.js names the one that it needs. */
-enum { INTERFACE = 4 };
+enum { INTERFACE = 6 };
 /* Bytes of the largest message of a queue or reply channel, and of its header. */
 enum { MESSAGE_LIMIT = 65600, REPLY_HEADER = 24 };
 /* Descriptors of one message. */

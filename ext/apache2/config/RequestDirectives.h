@@ -73,7 +73,8 @@ inline constexpr std::array REQUEST{
     Directive{"PassengerSlowRequestLog", Context::LOCAL,
               time(&Settings::slowRequestLog, 3'600'000).sets(&Options::slowRequestTime), "0",
               "the log tells each request whose answer has not begun within this time, waiting included, with the "
-              "backtraces of the instance's threads at that moment (Ruby). 0: none"},
+              "backtraces of the instance's threads at that moment (Ruby, Python; Node, if its event loop is blocked). "
+              "0: none"},
     Directive{"PassengerMaxRequestTime", Context::LOCAL,
               number(&Settings::maxRequestTime, 0, LONG_TIME).sets(&Options::maxRequestTime), "0",
               "seconds that an instance may take for a request; then the request gets 504 and the instance is killed. "

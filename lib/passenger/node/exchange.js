@@ -68,6 +68,8 @@ class Exchange {
         this.scheduled = false;
         this.resource = null;
         this.head = null;
+        // Milliseconds, as performance.now().
+        this.since = performance.now();
         this._body = null;
         this._chunks = [];
         this._size = 0;

@@ -1,6 +1,7 @@
 "use strict";
 
 // A process that serves requests, from its start to its end. The main thread has its event loop.
+const { Backtraces } = require("./backtraces");
 const { Channels } = require("./channels");
 const frames = require("./frames");
 const log = require("./log");
@@ -11,17 +12,18 @@ const { WarmUp } = require("./warm_up");
 
 // Milliseconds that requests in work have at the end.
 const FINISH_WITHIN = 60000;
-const NO_THREADS = "only Ruby and Python instances tell where their threads are\n";
 
 class Instance {
     // `api`: the application's PhusionPassenger. `stopTimeout`: milliseconds that the application
-    // has for its own end.
-    constructor(control, api, stopTimeout) {
+    // has for its own end. `logsSlow`: PassengerSlowRequestLog is set.
+    constructor(control, api, stopTimeout, logsSlow) {
+        this._logsSlow = logsSlow;
         this._control = control;
         this._api = api;
         this._stopTimeout = stopTimeout;
         this._channels = new Channels(control);
         this._service = null;
+        this._backtraces = null;
         this._server = null;
         this._threads = 0;
         this._limit = 0;
@@ -124,9 +126,7 @@ class Instance {
                 this._pauseOrResume(frame);
                 break;
             case frames.THREADS:
-                if (frame.fields.length === 0) {
-                    this._tell(frames.THREADS, NO_THREADS);
-                }
+                this._tellThreads(frame.fields.length > 0);
                 break;
             case frames.FINISH:
                 this.end();
@@ -164,6 +164,10 @@ class Instance {
         this._threads = source.threads;
         this._limit = frame.number(3, 0);
         this._service = service;
+        this._backtraces = new Backtraces(service);
+        if (this._logsSlow) {
+            this._backtraces.watch(this._control.descriptor);
+        }
         const close = this._server.closeAllConnections;
         this._server.closeAllConnections = (...args) => {
             service.destroyAll();
@@ -183,6 +187,20 @@ class Instance {
             this._control.beat(frames.HEARTBEAT, interval);
         }
         this._service.begin(source);
+    }
+
+    // `logs`: the agent wants lines in the log, and no answer.
+    _tellThreads(logs) {
+        if (!this._backtraces) {
+            return;
+        }
+        if (!logs) {
+            this._tell(frames.THREADS, this._backtraces.text());
+            return;
+        }
+        this._backtraces.log();
+        // The settings of the application's start may have said that none is slow.
+        this._backtraces.watch(this._control.descriptor);
     }
 
     _pauseOrResume(frame) {

@@ -3,7 +3,7 @@
 // The addon (ext/node), and the memory that it shares with JavaScript.
 const constants = require("os").constants;
 
-const INTERFACE = 4;
+const INTERFACE = 6;
 
 const { errno } = constants;
 exports.EAGAIN = -errno.EAGAIN;
@@ -31,6 +31,7 @@ exports.load = function (path) {
     exports.longs = new BigUint64Array(received, 0, 4);
     exports.descriptors = new Int32Array(descriptors);
     exports.addon = addon;
+    exports.path = path;
     return addon;
 };
 

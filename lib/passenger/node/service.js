@@ -39,6 +39,11 @@ class Service {
         this._tellIfIdle();
     }
 
+    // Exchanges with a request of the application.
+    requests() {
+        return [...this._exchanges].filter((exchange) => exchange.head);
+    }
+
     get busy() {
         return this._sources.reduce((sum, source) => sum + source.busy, 0);
     }

@@ -42,7 +42,8 @@ class Start {
         poller.open();
         log.app = this._options.app_group_name;
         this._control = new frames.FrameSocket(CONTROL);
-        this._instance = new Instance(this._control, api, Number(this._options.stop_timeout || 5) * 1000);
+        this._instance = new Instance(this._control, api, Number(this._options.stop_timeout || 5) * 1000,
+            Number(this._options.slow_request_time || 0) > 0);
         this._began = performance.now();
         this._control.write(frames.STEP, STARTED, "done", 0);
         this._control.write(frames.STEP, LISTENS, "begin", 0);
