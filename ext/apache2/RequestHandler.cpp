@@ -1,6 +1,7 @@
 #include "apache2/RequestHandler.h"
 
 #include <cerrno>
+#include <chrono>
 #include <exception>
 
 #include "apache2/config/Settings.h"
@@ -18,7 +19,11 @@ namespace Passenger {
 
 namespace {
 
+using SteadyClock = std::chrono::steady_clock;
+
 constexpr std::chrono::milliseconds FOREVER{-1};
+/** While the client sends nothing, httpd's filters are asked this often, for mod_reqtimeout. */
+constexpr std::chrono::milliseconds LONGEST_PAUSE{1000};
 
 }  // namespace
 
@@ -236,39 +241,58 @@ bool RequestHandler::bodyIsWanted(Session &session, ResponseSender &sender) {
 }
 
 void RequestHandler::sendStreamed(Session &session, ResponseSender &sender) {
+    // A stream of HTTP/2 has no socket: its answer goes on when the client sends more.
+    const int socket = clientSocket(r_);
+    SteadyClock::time_point heard = SteadyClock::now();
     while (!sender.over()) {
         // An application may answer before it has read everything.
         if (session.replyWaiting()) {
             takeReply(session, sender);
+            heard = SteadyClock::now();
             continue;
         }
-        if (int failure = body_.readMore()) {
+        // httpd asks the client for the body only in a read that waits.
+        if (int failure = body_.readMore(socket < 0 || body_.isAwaitingConsent())) {
             // The session ends without the body's last block, so the application sees that the body
             // is incomplete.
             sender.giveUp(failure, body_.cause());
             return;
         }
-        apr_bucket_brigade *brigade = body_.brigade();
-        while (!APR_BRIGADE_EMPTY(brigade)) {
-            apr_bucket *bucket = APR_BRIGADE_FIRST(brigade);
-            const char *data = nullptr;
-            apr_size_t size = 0;
-            if (!APR_BUCKET_IS_METADATA(bucket)) {
-                if (int failure = body_.read(bucket, data, size)) {
-                    sender.giveUp(failure, body_.cause());
-                    return;
-                }
-            }
-            bool last = APR_BUCKET_IS_EOS(bucket);
-            if ((size > 0 || last) && !sendBlock(session, sender, std::string_view(data, size), last)) {
+        if (body_.paused()) {
+            if (SteadyClock::now() - heard >= std::chrono::microseconds(r_->server->timeout)) {
+                sender.giveUp(HTTP_REQUEST_TIME_OUT, APR_TIMEUP);
                 return;
             }
-            apr_bucket_delete(bucket);
+            session.awaitReply(socket, Session::Awaited::BYTES, LONGEST_PAUSE);
+            continue;
         }
-        if (body_.ended()) {
+        heard = SteadyClock::now();
+        if (!passBody(session, sender) || body_.ended()) {
             return;
         }
     }
+}
+
+/** Sends what body_ has read. @return false: the exchange has ended */
+bool RequestHandler::passBody(Session &session, ResponseSender &sender) {
+    apr_bucket_brigade *brigade = body_.brigade();
+    while (!APR_BRIGADE_EMPTY(brigade)) {
+        apr_bucket *bucket = APR_BRIGADE_FIRST(brigade);
+        const char *data = nullptr;
+        apr_size_t size = 0;
+        if (!APR_BUCKET_IS_METADATA(bucket)) {
+            if (int failure = body_.read(bucket, data, size)) {
+                sender.giveUp(failure, body_.cause());
+                return false;
+            }
+        }
+        const bool last = APR_BUCKET_IS_EOS(bucket);
+        if ((size > 0 || last) && !sendBlock(session, sender, std::string_view(data, size), last)) {
+            return false;
+        }
+        apr_bucket_delete(bucket);
+    }
+    return true;
 }
 
 /** @return false: the exchange has ended */

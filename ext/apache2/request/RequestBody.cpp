@@ -37,12 +37,17 @@ RequestBody::RequestBody(request_rec *r) : r_(r) {
     present_ = headHasBody || ap_request_has_body(r) != 0;
 }
 
-int RequestBody::readMore() {
+int RequestBody::readMore(bool waits) {
     if (brigade_ == nullptr) {
         brigade_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
     }
     apr_brigade_cleanup(brigade_);
-    cause_ = ap_get_brigade(r_->input_filters, brigade_, AP_MODE_READBYTES, APR_BLOCK_READ, BLOCK);
+    cause_ = ap_get_brigade(r_->input_filters, brigade_, AP_MODE_READBYTES, waits ? APR_BLOCK_READ : APR_NONBLOCK_READ,
+                            BLOCK);
+    paused_ = !waits && (APR_STATUS_IS_EAGAIN(cause_) || (cause_ == APR_SUCCESS && APR_BRIGADE_EMPTY(brigade_)));
+    if (paused_) {
+        return 0;
+    }
     if (cause_ != APR_SUCCESS) {
         return ap_map_http_request_error(cause_, HTTP_BAD_REQUEST);
     }

@@ -41,8 +41,12 @@ public:
     /** Reads the whole body. @return 0, or the status of the response; cause() has the reason.
      *  @throws SystemException (of `into`) */
     int readWhole(BufferedBody &into);
-    /** Waits for the client, and reads the next blocks into brigade(). @return as readWhole() */
-    int readMore();
+    /** Reads the next blocks into brigade(). @param waits for the client; else paused() tells that
+     *  nothing has come. @return as readWhole() */
+    int readMore(bool waits = true);
+    bool paused() const noexcept {
+        return paused_;
+    }
     /** The bytes of one bucket of brigade(). @return as readWhole() */
     int read(apr_bucket *bucket, const char *&data, apr_size_t &size);
     apr_bucket_brigade *brigade() const noexcept {
@@ -60,6 +64,7 @@ private:
     request_rec *r_;
     bool present_ = false;
     bool ended_ = false;
+    bool paused_ = false;
     const char *contentLength_ = nullptr;
     std::optional<apr_off_t> length_;
     apr_bucket_brigade *brigade_ = nullptr;

@@ -300,7 +300,7 @@ bool ResponseOutput::awaitReply(Session &session) {
         return true;
     }
     if (socket_ < 0) {
-        if (!full() && session.awaitReply(-1, quiet_ ? milliseconds(0) : QUIET).reply) {
+        if (!full() && session.awaitReply(-1, Session::Awaited::ROOM, quiet_ ? milliseconds(0) : QUIET).reply) {
             quiet_ = false;
             return true;
         }
@@ -322,7 +322,7 @@ bool ResponseOutput::awaitReply(Session &session) {
     } else if (!fileHasMore() && waiting_ + MAX_MESSAGE > MEMORY && patienceLeft() > milliseconds(0)) {
         waitForClient(session, std::min(left, patienceLeft()));
     } else {
-        reply = session.awaitReply(socket_, left).reply;
+        reply = session.awaitReply(socket_, Session::Awaited::ROOM, left).reply;
     }
     forward(!reply);
     return reply && !lost_;

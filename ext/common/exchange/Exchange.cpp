@@ -178,11 +178,12 @@ bool Exchange::replyWaiting() {
     return (channel.readable() || timeLeft(queueDeadline()) == milliseconds(0)) && collect(Cause::MESSAGE);
 }
 
-Session::Waited Exchange::awaitReply(int writable, milliseconds timeout) {
+Session::Waited Exchange::awaitReply(int socket, Session::Awaited awaited, milliseconds timeout) {
     if (pending_ || progress_.over() || progress_.times().workIsUp()) {
         return {true, false};
     }
-    pollfd entries[2] = {{progress_.sender().channel()->descriptor(), POLLIN, 0}, {writable, POLLOUT, 0}};
+    const short events = awaited == Session::Awaited::ROOM ? POLLOUT : POLLIN;
+    pollfd entries[2] = {{progress_.sender().channel()->descriptor(), POLLIN, 0}, {socket, events, 0}};
     const int ready =
         pollChannel(entries, std::min({timeout, lookInterval(), timeLeft(progress_.times().workDeadline())}));
     if (ready <= 0) {

@@ -57,7 +57,7 @@ public:
     /** Whether receive() would return at once. */
     bool replyWaiting();
     /** As Session::awaitReply(). @throws SystemException */
-    Session::Waited awaitReply(int writable, std::chrono::milliseconds timeout);
+    Session::Waited awaitReply(int socket, Session::Awaited awaited, std::chrono::milliseconds timeout);
     /** As Session::times(). */
     std::optional<Session::Times> times() const noexcept;
     /** As Session::instance(). */

@@ -65,8 +65,8 @@ bool QueueSession::replyWaiting() {
     return exchange_.replyWaiting();
 }
 
-Session::Waited QueueSession::awaitReply(int writable, std::chrono::milliseconds timeout) {
-    return exchange_.awaitReply(writable, timeout);
+Session::Waited QueueSession::awaitReply(int socket, Awaited awaited, std::chrono::milliseconds timeout) {
+    return exchange_.awaitReply(socket, awaited, timeout);
 }
 
 Reply QueueSession::broken(std::string text) {

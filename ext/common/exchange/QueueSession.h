@@ -26,7 +26,7 @@ public:
     }
     Reply receive(std::span<char> buffer, const Client &client, std::chrono::milliseconds timeout) override;
     bool replyWaiting() override;
-    Waited awaitReply(int writable, std::chrono::milliseconds timeout) override;
+    Waited awaitReply(int socket, Awaited awaited, std::chrono::milliseconds timeout) override;
     std::optional<AppVersion> version() const override {
         return exchange_.version();
     }

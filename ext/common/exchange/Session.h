@@ -204,12 +204,15 @@ public:
     /** What awaitReply() found. */
     struct Waited {
         bool reply;
-        bool room;
+        bool socket;
     };
-    /** In the middle of an answer: waits for a reply, or for room in the socket `writable`, for
+    /** What awaitReply() awaits of the socket. */
+    enum class Awaited { ROOM, BYTES };
+    /** Between start() and the last reply: waits for a reply, or for room or bytes in a socket, for
      *  `timeout` and at most a second. */
-    virtual Waited awaitReply(int writable, std::chrono::milliseconds timeout) {
-        (void)writable;
+    virtual Waited awaitReply(int socket, Awaited awaited, std::chrono::milliseconds timeout) {
+        (void)socket;
+        (void)awaited;
         (void)timeout;
         return {true, false};
     }
