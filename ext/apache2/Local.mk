@@ -5,10 +5,13 @@ apachemodule_LTLIBRARIES += %D%/mod_passenger.la
 # The module's files that do not use httpd; the unit tests use them. One file a line, sorted.
 noinst_LTLIBRARIES += libpassenger_httpmessages.la
 libpassenger_httpmessages_la_SOURCES = \
+    %D%/config/FairnessSource.cpp \
+    %D%/config/FairnessSource.h \
     %D%/request/BufferedBody.cpp \
     %D%/request/BufferedBody.h \
     %D%/request/CgiEnvironment.cpp \
     %D%/request/CgiEnvironment.h \
+    %D%/request/ClientNetwork.h \
     %D%/request/RefusalPause.cpp \
     %D%/request/RefusalPause.h \
     %D%/request/RequestId.cpp \
@@ -104,6 +107,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/ClientSocket.h \
     %D%/request/DirectoryWalk.cpp \
     %D%/request/DirectoryWalk.h \
+    %D%/request/FairnessText.cpp \
+    %D%/request/FairnessText.h \
     %D%/request/ForgedHeaders.cpp \
     %D%/request/ForgedHeaders.h \
     %D%/request/LocationView.h \

@@ -6,6 +6,7 @@
 
 #include "apache2/config/Settings.h"
 #include "apache2/request/ClientSocket.h"
+#include "apache2/request/FairnessText.h"
 #include "apache2/request/RequestEnvironment.h"
 #include "apache2/request/RequestNotes.h"
 #include "apache2/request/UnknownApplication.h"
@@ -157,6 +158,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
         settings.transfersConnections() && !body_.present() && ConnectionTransfer::obstacle(r_) == nullptr;
     request.streamTransferable =
         request.transferable && !request.headRequest && !ConnectionTransfer::bodyIsFiltered(r_);
+    request.fairnessKey = fairnessText(r_);
     request.bodyFollows = body_.present() && !fitsInline(request.environment.size());
     if (!request.bodyFollows && buffered_) {
         request.body = *buffered_->whole();

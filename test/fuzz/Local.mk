@@ -16,7 +16,7 @@ EXTRA_PROGRAMS += $(FUZZERS)
     ext/apache2/config/Settings.cpp
 %C%_DirectiveFuzzer_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
 %C%_DirectiveFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
-%C%_DirectiveFuzzer_LDADD = $(PASSENGER_LIBS) $(APR_LIBS)
+%C%_DirectiveFuzzer_LDADD = libpassenger_httpmessages.la $(PASSENGER_LIBS) $(APR_LIBS)
 
 %C%_FrameFuzzer_SOURCES = %D%/FrameFuzzer.cpp
 %C%_FrameFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)

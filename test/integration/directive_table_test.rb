@@ -62,6 +62,7 @@ class DirectiveTableTest < IntegrationTest
       when "uri" then ["/", "/some/where"]
       when "url" then ["http://localhost/x", "https://localhost"]
       when "warm-up" then ["/", "/a?b=c", "http://blog.test/", "https://blog.test:8443/a"]
+      when "fairness" then %w[off Client user header:X-Api-Key env:tenant]
       when "pair" then ["name value"]
       else ["word"]
       end
@@ -81,6 +82,9 @@ class DirectiveTableTest < IntegrationTest
     when "log" then ["syslog:nonsense", "syslog:", "syslog:daemon:tag", "journald:x",
                      "|"].to_h { |value| [value, "a path, |COMMAND, journald, syslog"] }
     when "choice" then { "magic" => row["choices"].join(", ") }
+    when "fairness" then %w[on header header: header:a:b env: env:a=b clients].to_h do |value|
+                           [value, "off, client, user, header:NAME, env:NAME"]
+                         end
     when "uri" then { "blog" => "the path of a URL, which begins with /" }
     when "url" then { "localhost" => "a URL that begins with http:// or https://",
                       "http://" => "a URL that begins with http:// or https://" }

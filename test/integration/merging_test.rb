@@ -27,6 +27,7 @@ class MergingTest < IntegrationTest
     when "choice" then [row["choices"].first,
                         (%w[direct wsgi thread log json high] & row["choices"]).first]
     when "path", "uri", "log", "warm-up" then %w[/first /second]
+    when "fairness" then %w[client header:x]
     when "url" then %w[http://first/ http://second/]
     else %w[first second]
     end

@@ -19,12 +19,14 @@ class SnapshotTest < IntegrationTest
           "</Location>\n"
   # Keys of ?auto, and metrics with their labels, by the counters of the JSON.
   AUTO = { "requests" => "TotalRequests", "refused" => "TotalRefused",
-           "timed_out" => "TotalTimedOut", "clients_left" => "TotalClientsLeft",
+           "over_share" => "TotalOverShare", "timed_out" => "TotalTimedOut",
+           "clients_left" => "TotalClientsLeft",
            "spawned" => "TotalSpawned", "spawns_failed" => "TotalSpawnsFailed",
            "restarts" => "TotalRestarts", "deploys_failed" => "TotalDeploysFailed",
            "died" => "TotalDied", "replaced" => "TotalReplaced" }.freeze
   METRICS = { "requests" => "requests_total{%s}",
               "refused" => "request_failures_total{%s,reason=\"queue_full\"}",
+              "over_share" => "request_failures_total{%s,reason=\"over_share\"}",
               "timed_out" => "request_failures_total{%s,reason=\"timed_out\"}",
               "clients_left" => "request_failures_total{%s,reason=\"client_left\"}",
               "spawned" => "spawns_total{%s}", "spawns_failed" => "spawn_failures_total{%s}",

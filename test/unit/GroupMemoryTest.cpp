@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
 #include <vector>
 
 #include "support/Expect.h"
@@ -39,6 +40,11 @@ class GroupMemoryTest : public LeakCheck {
     CPPUNIT_TEST(testChildrenWithoutASlotDoNotCount);
     CPPUNIT_TEST(testAChildThatHasEndedHasNothingInFlight);
     CPPUNIT_TEST(testAFalseCountOfOneChildDoesNotOverflowTheSum);
+    CPPUNIT_TEST(testRequestsOfAKeyAreCountedOverAllChildren);
+    CPPUNIT_TEST(testAKeyThatSharesOneCellWithAnotherHasItsOwnCount);
+    CPPUNIT_TEST(testOthersWithOneCellEachDoNotCountForAKey);
+    CPPUNIT_TEST(testAChildThatHasEndedHasNoRequestOfAnyKey);
+    CPPUNIT_TEST(testKeyCountsHaveTheirDocumentedOffsets);
     CPPUNIT_TEST(testThePeakIsTheHighestCountSinceTheLastCall);
     CPPUNIT_TEST(testMoreInstancesAreRequestedOnce);
     CPPUNIT_TEST(testStatisticsHaveTheirDocumentedOffsets);
@@ -57,6 +63,9 @@ class GroupMemoryTest : public LeakCheck {
 
     static constexpr ChannelId CHANNEL{(5ULL << 16) | 17};
     static constexpr ChannelId NEXT_IN_SLOT{(6ULL << 16) | 17};
+    static constexpr FairnessKey::Secret SECRET{1, 2, 3};
+    static inline const FairnessKey ALICE{"alice", SECRET};
+    static inline const FairnessKey BOB{"bob", SECRET};
 
     /** Reads the withdrawal mark as an instance does. */
     static bool withdrawn(const SenderMemory &senders, ChannelId channel, std::uint64_t ticket) {
@@ -217,6 +226,89 @@ public:
         CPPUNIT_ASSERT_EQUAL(InFlightLayout::ENTRIES + 1, senders.inFlight(2));
     }
 
+    void testRequestsOfAKeyAreCountedOverAllChildren() {
+        const SenderMemory senders;
+        SenderMemoryView one(senders.memory().descriptor());
+        SenderMemoryView other(senders.memory().descriptor());
+        one.add(0, ALICE);
+        other.add(1, ALICE);
+        other.add(1, ALICE);
+        one.add(1, BOB);
+        CPPUNIT_ASSERT_EQUAL(3U, one.inFlight(ALICE, 2));
+        CPPUNIT_ASSERT_EQUAL(1U, other.inFlight(BOB, 2));
+        CPPUNIT_ASSERT_EQUAL(1U, one.inFlight(ALICE, 1));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("A count of its own", 0U, senders.inFlight(2));
+        other.remove(1, ALICE);
+        CPPUNIT_ASSERT_EQUAL(2U, one.inFlight(ALICE, UINT32_MAX));
+        one.add(MAX_CHILDREN - 1, ALICE);
+        CPPUNIT_ASSERT_EQUAL(3U, one.inFlight(ALICE, UINT32_MAX));
+    }
+
+    void testAKeyThatSharesOneCellWithAnotherHasItsOwnCount() {
+        const SenderMemory senders;
+        SenderMemoryView view(senders.memory().descriptor());
+        const FairnessKey greedy("greedy", SECRET);
+        for (int i = 0; i < 50; i++) {
+            view.add(0, greedy);
+        }
+        unsigned apart = 0;
+        unsigned together = 0;
+        for (int i = 0; i < 1000; i++) {
+            const FairnessKey key(std::to_string(i), SECRET);
+            const bool same = key.cell(0) == greedy.cell(0) && key.cell(1) == greedy.cell(1);
+            CPPUNIT_ASSERT_EQUAL(same ? 50U : 0U, view.inFlight(key, 1));
+            together += same ? 1 : 0;
+            apart += !same && (key.cell(0) == greedy.cell(0) || key.cell(1) == greedy.cell(1)) ? 1 : 0;
+        }
+        CPPUNIT_ASSERT_MESSAGE("Some share one cell", apart > 0);
+        CPPUNIT_ASSERT(together < 5);
+    }
+
+    void testOthersWithOneCellEachDoNotCountForAKey() {
+        const SenderMemory senders;
+        SenderMemoryView view(senders.memory().descriptor());
+        const auto share = [](std::uint32_t row) {
+            int number = 0;
+            FairnessKey other = ALICE;
+            do {
+                other = FairnessKey(std::to_string(number++), SECRET);
+            } while (other.cell(row) != ALICE.cell(row) || other.cell(1 - row) == ALICE.cell(1 - row));
+            return other;
+        };
+        view.add(0, share(0));
+        view.add(1, share(1));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("In different children", 0U, view.inFlight(ALICE, 2));
+        view.add(0, share(1));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("In one child", 1U, view.inFlight(ALICE, 2));
+    }
+
+    void testAChildThatHasEndedHasNoRequestOfAnyKey() {
+        SenderMemory senders;
+        SenderMemoryView view(senders.memory().descriptor());
+        view.add(0, ALICE);
+        view.add(1, ALICE);
+        senders.forgetChild(0);
+        CPPUNIT_ASSERT_EQUAL(1U, view.inFlight(ALICE, 2));
+        // Perhaps it lives, and its connection had broken.
+        view.remove(0, ALICE);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Not below 0", 1U, view.inFlight(ALICE, 2));
+        view.add(0, ALICE);
+        CPPUNIT_ASSERT_EQUAL(2U, view.inFlight(ALICE, 2));
+    }
+
+    void testKeyCountsHaveTheirDocumentedOffsets() {
+        const SenderMemory senders;
+        SenderMemoryView view(senders.memory().descriptor());
+        for (int i = 0; i < 300; i++) {
+            view.add(3, ALICE);
+        }
+        for (const std::uint32_t row : {0U, 1U}) {
+            std::uint16_t count = 0;
+            senders.memory().read(&count, sizeof(count), 2900096 + 3 * 512 + row * 256 + ALICE.cell(row) * 2);
+            CPPUNIT_ASSERT_EQUAL(std::uint16_t{300}, count);
+        }
+    }
+
     void testThePeakIsTheHighestCountSinceTheLastCall() {
         SenderMemory senders;
         SenderMemoryView view(senders.memory().descriptor());
@@ -256,6 +348,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start + 16));
         view.left(3, 5us);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start + 24));
+        view.overShare(3);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start + 560));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, senders.memory().readU64(start + 288 + 8 * 3));
     }
 

@@ -2,6 +2,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <string_view>
+
 #include "support/FakeHost.h"
 #include "support/LeakCheck.h"
 
@@ -15,6 +17,10 @@ class InFlightRecordTest : public LeakCheck {
     CPPUNIT_TEST(testARefusedRequestIsNotInFlight);
     CPPUNIT_TEST(testInstancesThatTakeEverythingLeaveThreadsToOthers);
     CPPUNIT_TEST(testAnAdmittedRequestKeepsItsPlace);
+    CPPUNIT_TEST(testARequestCountsForItsKeyUntilItIsRemoved);
+    CPPUNIT_TEST(testAKeyThatHasItsShareIsRefusedAndOthersAreNot);
+    CPPUNIT_TEST(testAnAdmittedRequestOfAKeyKeepsItsPlace);
+    CPPUNIT_TEST(testARefusalForTheShareIsCountedAsOne);
     CPPUNIT_TEST(testTheAgentIsWokenOnceWhenAllInstancesAreTaken);
     CPPUNIT_TEST_SUITE_END();
 
@@ -23,8 +29,23 @@ class InFlightRecordTest : public LeakCheck {
     std::unique_ptr<ReplyChannel> channel_;
     std::unique_ptr<InFlightRecord> record_;
 
-    void add(InFlightRecord &record) {
-        record.add(*link_, *channel_, channel_->nextTicket(), {}, ExchangeTimes(*host_));
+    void add(InFlightRecord &record, std::string_view key = "") {
+        Session::Request request;
+        request.fairnessKey = key;
+        record.add(*link_, *channel_, channel_->nextTicket(), request, ExchangeTimes(*host_));
+    }
+    FairnessKey keyOf(std::string_view text) const {
+        return FairnessKey(text, host_->generations().secret());
+    }
+    /** Requests of this key in other exchanges. */
+    void haveInFlight(std::string_view key, int count) {
+        for (int i = 0; i < count; i++) {
+            link_->memory->senders.add(0, keyOf(key));
+            link_->memory->senders.add(0, 1);
+        }
+    }
+    unsigned inFlight(std::string_view key) const {
+        return link_->memory->senders.inFlight(keyOf(key), 1);
     }
 
 public:
@@ -92,6 +113,59 @@ public:
         add(*record_);
         CPPUNIT_ASSERT(record_->counted());
         record_->remove(*link_);
+    }
+
+    void testARequestCountsForItsKeyUntilItIsRemoved() {
+        add(*record_, "alice");
+        CPPUNIT_ASSERT_EQUAL(1U, inFlight("alice"));
+        record_->remove(*link_);
+        record_->remove(*link_);
+        CPPUNIT_ASSERT_EQUAL(0U, inFlight("alice"));
+        add(*record_);
+        record_->remove(*link_);
+        CPPUNIT_ASSERT_EQUAL(0U, inFlight("alice"));
+    }
+
+    void testAKeyThatHasItsShareIsRefusedAndOthersAreNot() {
+        host_->setCapacity(1);
+        host_->queueLimits.size = 4;
+        haveInFlight("alice", 3);
+        CPPUNIT_ASSERT_THROW(add(*record_, "alice"), QueueFullException);
+        CPPUNIT_ASSERT_EQUAL(3U, inFlight("alice"));
+        CPPUNIT_ASSERT_EQUAL(3U, host_->inFlight());
+        for (const char *other : {"bob", ""}) {
+            add(*record_, other);
+            record_->remove(*link_);
+        }
+        host_->setCapacity(4);
+        add(*record_, "alice");
+        record_->remove(*link_);
+    }
+
+    void testAnAdmittedRequestOfAKeyKeepsItsPlace() {
+        host_->setCapacity(0);
+        host_->queueLimits.size = 4;
+        add(*record_, "alice");
+        record_->remove(*link_);
+        haveInFlight("alice", 4);
+        add(*record_, "alice");
+        CPPUNIT_ASSERT_EQUAL(5U, inFlight("alice"));
+        record_->remove(*link_);
+    }
+
+    void testARefusalForTheShareIsCountedAsOne() {
+        host_->setCapacity(0);
+        host_->queueLimits.size = 4;
+        haveInFlight("alice", 3);
+        CPPUNIT_ASSERT_THROW(add(*record_, "alice"), QueueFullException);
+        record_->countRefused(*link_);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().overShare);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, host_->statistics().refused);
+        haveInFlight("bob", 2);
+        CPPUNIT_ASSERT_THROW(add(*record_, "carol"), QueueFullException);
+        record_->countRefused(*link_);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().overShare);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().refused);
     }
 
     void testTheAgentIsWokenOnceWhenAllInstancesAreTaken() {

@@ -108,10 +108,10 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("Claims.SIZE", ClaimsLayout::SIZE);
 
         GroupStatistics statistics{};
-        const auto &[completed, refused, timedOut, left, serviceTime, queueTime, serviceMicroseconds,
-                     queueMicroseconds] = statistics;
+        const auto &[completed, refused, timedOut, left, serviceTime, queueTime, serviceMicroseconds, queueMicroseconds,
+                     overShare] = statistics;
         members("GroupStatistics", statistics, completed, refused, timedOut, left, serviceTime, queueTime,
-                serviceMicroseconds, queueMicroseconds);
+                serviceMicroseconds, queueMicroseconds, overShare);
         number("SenderMemory.MAGIC", SenderMemoryLayout::MAGIC);
         number("SenderMemory.SLOTS", SenderMemoryLayout::SLOTS);
         number("SenderMemory.WANTED", SenderMemoryLayout::WANTED);
@@ -121,6 +121,9 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("SenderMemory.mark(65537)", SenderMemoryLayout::mark(65537));
         number("SenderMemory.upTo(23:17, 9)", SenderMemoryLayout::upTo(std::uint64_t{23} << 16 | 17, 9));
         number("SenderMemory.statistics(1)", SenderMemoryLayout::statistics(1));
+        number("SenderMemory.KEY_ROWS", SenderMemoryLayout::KEY_ROWS);
+        number("SenderMemory.KEY_CELLS", SenderMemoryLayout::KEY_CELLS);
+        number("SenderMemory.keyCount(1, 1, 1)", SenderMemoryLayout::keyCount(1, 1, 1));
         number("SenderMemory.SIZE", SenderMemoryLayout::SIZE);
     }
 
@@ -146,6 +149,8 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("Generations.MAGIC", GenerationLayout::MAGIC);
         number("Generations.GROUPS", GenerationLayout::GROUPS);
         number("Generations.SHORTAGES", GenerationLayout::SHORTAGES);
+        number("Generations.SECRET", GenerationLayout::SECRET);
+        number("Generations.SECRET_SIZE", GenerationLayout::SECRET_SIZE);
         number("Generations.entry(1)", GenerationLayout::offset(1));
         number("Generations.SIZE", GenerationLayout::SIZE);
     }

@@ -5,6 +5,7 @@ endif
 
 %C%_unit_tests_SOURCES = \
     %D%/AcceptedTypesTest.cpp \
+    %D%/AdmissionTest.cpp \
     %D%/AgentConnectorTest.cpp \
     %D%/AgentControlTest.cpp \
     %D%/AgentFailureTest.cpp \
@@ -38,6 +39,7 @@ endif
     %D%/CgroupsTest.cpp \
     %D%/ChannelRegistryTest.cpp \
     %D%/ChildProcessTest.cpp \
+    %D%/ClientNetworkTest.cpp \
     %D%/ClientsInFlightTest.cpp \
     %D%/ClockTest.cpp \
     %D%/CommandTableTest.cpp \
@@ -67,6 +69,9 @@ endif
     %D%/ExchangeTest.cpp \
     %D%/ExchangeTimesTest.cpp \
     %D%/ExclusiveTurnTest.cpp \
+    %D%/FairShareTest.cpp \
+    %D%/FairnessKeyTest.cpp \
+    %D%/FairnessSourceTest.cpp \
     %D%/FileContentTest.cpp \
     %D%/FileDescriptorTest.cpp \
     %D%/FileTailTest.cpp \
@@ -197,6 +202,7 @@ endif
     %D%/ServerStatusTest.cpp \
     %D%/SharedMemoryRaceTest.cpp \
     %D%/SharedMemoryTest.cpp \
+    %D%/SipHashTest.cpp \
     %D%/SizingTest.cpp \
     %D%/SlowRequestsTest.cpp \
     %D%/SmartSpawnerTest.cpp \

@@ -46,6 +46,8 @@ enum class Form {
     TIME,
     /** One of Field::choices. */
     CHOICE,
+    /** A FairnessSource. */
+    FAIRNESS,
     /** A PATH, a command after `|`, or a LogTarget. */
     LOG,
     /** Two arguments, stored as `first=second`. */
@@ -167,6 +169,9 @@ constexpr Field appFile(Settings::Text Settings::*member) {
 }
 constexpr Field choice(Settings::Text Settings::*member, std::span<const Choice> choices) {
     return {member, Form::CHOICE, 0, INT_MAX, choices};
+}
+constexpr Field fairness(Settings::Text Settings::*member) {
+    return {member, Form::FAIRNESS};
 }
 constexpr Field number(Settings::Number Settings::*member, int least, int most) {
     return {member, Form::PLAIN, least, most};

@@ -14,6 +14,7 @@
 #include <variant>
 
 #include "apache2/config/DirectiveTable.h"
+#include "apache2/config/FairnessSource.h"
 #include "apache2/config/Origins.h"
 #include "base/LogTarget.h"
 #include "exchange/WarmUp.h"
@@ -207,6 +208,9 @@ const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &ta
                                         : refusal(cmd, value,
                                                   "the path of a URL, which begins with /, or a URL that begins with "
                                                   "http:// or https:// and has a path");
+        case Form::FAIRNESS:
+            target = value;
+            return FairnessSource::parse(value) ? nullptr : refusal(cmd, value, FairnessSource::ALLOWED);
         case Form::CHOICE:
             break;
     }

@@ -86,6 +86,14 @@ inline constexpr std::array REQUEST{
               "that find half of the application's share of httpd's threads taken; but for one a second in each httpd "
               "child. high: they may wait where a quarter more than PassengerMaxRequestQueueSize waits, and for twice "
               "PassengerQueueTarget"},
+    Directive{
+        "PassengerFairnessKey", Context::LOCAL, fairness(&Settings::fairnessKey).readBy(Reader::HTTPD), "off",
+        "whose requests share the places where requests wait: those of a client's address (client, as mod_remoteip "
+        "has it; of IPv6 the first 64 bits), of a user that httpd has authenticated (user), of a header "
+        "(header:X-Api-Key) or of a variable of SetEnv, SetEnvIf or a RewriteRule (env:NAME). Requests without "
+        "that value count by the client's address. They may hold at most as many places in the queue as are free; "
+        "further ones are refused. Behind a balancer it needs mod_remoteip: else all clients have the balancer's "
+        "address"},
     Directive{"PassengerMaxRequestQueueTime", Context::LOCAL,
               number(&Settings::maxRequestQueueTime, 0, LONG_TIME).sets(&Options::maxQueueTime), "0",
               "seconds that a request may wait for an instance; then the request gets 504, and no instance receives "

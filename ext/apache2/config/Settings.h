@@ -168,6 +168,7 @@ struct Settings {
     /** Milliseconds. */
     Number queueTarget;
     Text priority = nullptr;
+    Text fairnessKey = nullptr;
     /** Seconds. */
     Number maxRequestQueueTime;
 
@@ -249,6 +250,9 @@ struct Settings {
             }
         }
         return Priority::NORMAL;
+    }
+    const char *fairnessKeyOrDefault() const noexcept {
+        return fairnessKey != nullptr ? fairnessKey : "off";
     }
     const char *dataBufferDirOrDefault() const noexcept {
         return dataBufferDir != nullptr ? dataBufferDir : "/var/tmp";

@@ -64,6 +64,8 @@ const char *nameOf(Form form) {
             return "time";
         case Form::CHOICE:
             return "choice";
+        case Form::FAIRNESS:
+            return "fairness";
         case Form::LOG:
             return "log";
         case Form::PAIR:
@@ -156,6 +158,7 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerHealthQueueAge", shown(settings.healthQueueAgeOrDefault())},
         {"PassengerStickySessions", same<bool>({settings.hasStickySessions(), options.stickySessions})},
         {"PassengerPriority", same<std::string>({nameOf(settings.requestPriority()), nameOf(options.priority)})},
+        {"PassengerFairnessKey", settings.fairnessKeyOrDefault()},
         {"PassengerStickySessionsCookieName", settings.stickySessionsCookieNameOrDefault()},
         {"PassengerStickySessionsCookieAttributes", settings.stickySessionsCookieAttributesOrDefault()},
     };

@@ -62,6 +62,8 @@ libpassenger_base_la_SOURCES = \
     %D%/SeccompMode.h \
     %D%/SignalDescriptor.cpp \
     %D%/SignalDescriptor.h \
+    %D%/SipHash.cpp \
+    %D%/SipHash.h \
     %D%/Split.cpp \
     %D%/Split.h \
     %D%/StandardDescriptors.cpp \

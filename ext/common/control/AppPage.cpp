@@ -146,6 +146,7 @@ std::string counters(const AppStatus &app) {
     };
     add("Requests", all.requests);
     add("Queue was full", all.refused);
+    add("Over their share", all.overShare);
     add("Timed out", all.timedOut);
     add("Clients left", all.clientsLeft);
     add("Starts", all.spawned);

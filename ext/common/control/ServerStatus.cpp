@@ -226,6 +226,7 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
     } else if constexpr (std::is_same_v<Type, CountersStatus>) {
         visit("requests", value.requests);
         visit("refused", value.refused);
+        visit("over_share", value.overShare);
         visit("timed_out", value.timedOut);
         visit("clients_left", value.clientsLeft);
         visit("spawned", value.spawned);

@@ -125,9 +125,10 @@ struct RequestStatus {
 
 struct CountersStatus {
     std::uint64_t requests = 0;
-    /** Requests that found the queue full, waited too long, or lost their client while they
-     *  waited. */
+    /** Requests that found the queue full, that were refused since their PassengerFairnessKey had
+     *  its share, that waited too long, or that lost their client while they waited. */
     std::uint64_t refused = 0;
+    std::uint64_t overShare = 0;
     std::uint64_t timedOut = 0;
     std::uint64_t clientsLeft = 0;
     std::uint64_t spawned = 0;

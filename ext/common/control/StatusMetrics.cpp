@@ -317,10 +317,12 @@ constexpr std::array FAMILIES{
     Family{"passenger_app_requests", Type::COUNTER, "", "app", "Its requests.", nullptr,
            [](App app, Samples &to) { to.add(app.counters.requests); }},
     Family{"passenger_app_request_failures", Type::COUNTER, "", "app, reason",
-           "Requests that no instance has answered whole: the queue was full, they waited too long, or the client has left.",
+           "Requests that no instance has answered whole: the queue was full, their PassengerFairnessKey had its share, they "
+           "waited too long, or the client has left.",
            nullptr,
            [](App app, Samples &to) {
                to.add(app.counters.refused, {{"reason", "queue_full"}});
+               to.add(app.counters.overShare, {{"reason", "over_share"}});
                to.add(app.counters.timedOut, {{"reason", "timed_out"}});
                to.add(app.counters.clientsLeft, {{"reason", "client_left"}});
            }},

@@ -160,6 +160,7 @@ std::string errorsCell(const CountersStatus &counters) {
         }
     };
     add(counters.refused, "queue full");
+    add(counters.overShare, "over their share");
     add(counters.timedOut, "timed out");
     add(counters.clientsLeft, "clients left");
     add(counters.died, "crashed");

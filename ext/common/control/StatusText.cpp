@@ -64,6 +64,7 @@ void addWindows(Lines &lines, const AppStatus &app) {
 void addCounters(Lines &lines, const CountersStatus &counters) {
     lines.add("TotalRequests", counters.requests);
     lines.add("TotalRefused", counters.refused);
+    lines.add("TotalOverShare", counters.overShare);
     lines.add("TotalTimedOut", counters.timedOut);
     lines.add("TotalClientsLeft", counters.clientsLeft);
     lines.add("TotalSpawned", counters.spawned);

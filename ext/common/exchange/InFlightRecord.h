@@ -2,17 +2,20 @@
 
 #include <chrono>
 #include <cstdint>
-#include <string>
+#include <optional>
 
+#include "exchange/Admission.h"
 #include "exchange/ExchangeTimes.h"
 #include "exchange/QueueHost.h"
+#include "exchange/Session.h"
+#include "shm/FairnessKey.h"
 
 namespace Passenger {
 
 /**
  * Counts the request of an exchange as in flight, and notes it in this process's in-flight table.
- * Admits a request to the queue by that count. Counts in the Group's statistics how a request
- * ended.
+ * Admits a request to the queue by that count (Admission). Counts in the Group's statistics how a
+ * request ended.
  *
  * A part of an Exchange, with its thread rules. The host outlives it. The link that add() gets
  * stays the same until remove().
@@ -23,7 +26,7 @@ public:
 
     /** Adds the request, which is not in flight. @throws QueueFullException: the queue has reached
      *  its limit, and nothing was added */
-    void add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const RequestLabel &label,
+    void add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const Session::Request &request,
              const ExchangeTimes &times);
     /** The request is in the queue. Wakes the agent if all instances are taken. */
     void sent(const QueueLink &link) noexcept;
@@ -43,11 +46,7 @@ public:
     void countLeft(const QueueLink &link, std::chrono::nanoseconds waited) noexcept;
 
 private:
-    void admit(const QueueLink &link, const ExchangeTimes &times);
-    std::string reasonToRefuse(const QueueLink &link, std::uint32_t capacity, const QueueLimits &all, Priority priority,
-                               MonotonicTime now) const;
-    bool mayWait(const QueueLink &link, std::uint32_t capacity, std::chrono::milliseconds target,
-                 std::chrono::milliseconds within, MonotonicTime now) const noexcept;
+    std::optional<Admission::Refusal> whetherRefused(const QueueLink &link, const ExchangeTimes &times) const;
     void tellWaited(std::chrono::nanoseconds time) noexcept;
 
     QueueHost &host_;
@@ -58,7 +57,11 @@ private:
     std::uint32_t childSlot_ = 0;
     /** The request's entry in the in-flight table. */
     std::uint32_t entry_ = 0;
+    /** Of the request in flight. */
+    std::optional<FairnessKey> key_;
     bool admitted_ = false;
+    /** The request was refused for its key. */
+    bool overShare_ = false;
 };
 
 }  // namespace Passenger

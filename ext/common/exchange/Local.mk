@@ -1,6 +1,8 @@
 # Keep sorted, one file a line.
 noinst_LTLIBRARIES += libpassenger_exchange.la
 libpassenger_exchange_la_SOURCES = \
+    %D%/Admission.cpp \
+    %D%/Admission.h \
     %D%/AppVersion.cpp \
     %D%/AppVersion.h \
     %D%/ApplicationPool.h \
@@ -17,6 +19,7 @@ libpassenger_exchange_la_SOURCES = \
     %D%/ExchangeState.h \
     %D%/ExchangeTimes.cpp \
     %D%/ExchangeTimes.h \
+    %D%/FairShare.h \
     %D%/GroupName.h \
     %D%/InFlightRecord.cpp \
     %D%/InFlightRecord.h \

@@ -87,7 +87,7 @@ void RequestSender::send(ExchangeTimes &times) {
         times.sending(!inFlight_.admitted());
         agentLife_ = host_.agentLife();
         agentIsDead_ = false;
-        inFlight_.add(*link_, *channel_, ticket_, request_.label, times);
+        inFlight_.add(*link_, *channel_, ticket_, request_, times);
         const RequestQueue::Outcome outcome =
             RequestQueue::send(link_->sending.get(), header(times), body_.headInRequest(), request_.body);
         if (outcome == RequestQueue::Outcome::QUEUED) {

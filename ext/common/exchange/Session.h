@@ -138,6 +138,9 @@ public:
         std::function<void()> bodyInPieces{};
         /** What the agent tells people about the request. Same lifetime; may be empty. */
         RequestLabel label{};
+        /** Requests with the same text are those of one client, which may not take the places of
+         *  others (FairnessKey). Same lifetime; empty: of nobody, who may take all places. */
+        std::string_view fairnessKey{};
         /** For sendBody(). */
         Client client{-1};
     };

@@ -5,6 +5,7 @@ namespace Passenger {
 void addStatistics(GroupSnapshot &snapshot, const GroupStatistics &statistics) {
     snapshot.counters.requests = statistics.completed;
     snapshot.counters.refused = statistics.refused;
+    snapshot.counters.overShare = statistics.overShare;
     snapshot.counters.timedOut = statistics.timedOut;
     snapshot.counters.clientsLeft = statistics.left;
     snapshot.serviceTime = statistics.serviceTime;

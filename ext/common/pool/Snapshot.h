@@ -89,6 +89,7 @@ struct QueueSnapshot {
 struct GroupCounters {
     std::uint64_t requests = 0;
     std::uint64_t refused = 0;
+    std::uint64_t overShare = 0;
     std::uint64_t timedOut = 0;
     std::uint64_t clientsLeft = 0;
     /** Instances that were taken over from an earlier pool process. */

@@ -36,6 +36,7 @@ CountersStatus statusOf(const GroupCounters &counters) {
     CountersStatus status;
     status.requests = counters.requests;
     status.refused = counters.refused;
+    status.overShare = counters.overShare;
     status.timedOut = counters.timedOut;
     status.clientsLeft = counters.clientsLeft;
     status.spawned = counters.spawned;

@@ -13,7 +13,7 @@ namespace Passenger {
 /**
  * The agent's side of the table that says, for each Group, which generation its queue has and how
  * many requests its instances can run at once. A child looks there for each request and need not
- * ask the agent. Owned by the agent; not thread-safe.
+ * ask the agent. It also has the secret of FairnessKey. Owned by the agent; not thread-safe.
  */
 class GenerationTable {
 public:

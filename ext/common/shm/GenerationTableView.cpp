@@ -30,6 +30,11 @@ std::uint32_t GenerationTableView::childSlots() const noexcept {
     return __atomic_load_n(mapping_.at<std::uint32_t>(offsetof(MemoryHeader, extra)), __ATOMIC_RELAXED);
 }
 
+const FairnessKey::Secret &GenerationTableView::secret() const noexcept {
+    static_assert(sizeof(FairnessKey::Secret) == GenerationLayout::SECRET_SIZE);
+    return *mapping_.at<FairnessKey::Secret>(GenerationLayout::SECRET);
+}
+
 std::uint32_t GenerationTableView::shortages() const noexcept {
     return __atomic_load_n(mapping_.at<std::uint32_t>(GenerationLayout::SHORTAGES), __ATOMIC_ACQUIRE);
 }

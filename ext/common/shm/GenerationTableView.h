@@ -5,6 +5,7 @@
 
 #include "base/FileDescriptor.h"
 #include "base/StrongId.h"
+#include "shm/FairnessKey.h"
 #include "shm/Mapping.h"
 
 namespace Passenger {
@@ -19,6 +20,8 @@ public:
     Generation generation(std::uint32_t groupSlot) const noexcept;
     std::uint32_t capacity(std::uint32_t groupSlot) const noexcept;
     std::uint32_t childSlots() const noexcept;
+    /** The same for all children of the agent. */
+    const FairnessKey::Secret &secret() const noexcept;
     /** How often the agent has asked for idle reply channels. */
     std::uint32_t shortages() const noexcept;
     /** Waits until shortages() differs from `seen`, for this time at most. May return early. */

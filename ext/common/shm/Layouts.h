@@ -12,7 +12,7 @@ namespace Passenger {
  * The version of all layouts in this file (doc/PROTOCOLS.md, sections 1 to 3). A change of a layout
  * changes the document and the version, too.
  */
-inline constexpr std::uint8_t LAYOUT_VERSION = 11;
+inline constexpr std::uint8_t LAYOUT_VERSION = 12;
 
 /** Largest message on a queue or a reply channel: 64 KiB, a usual piece of a body, and a header. */
 inline constexpr std::size_t MAX_MESSAGE = 65536 + 64;
@@ -170,15 +170,17 @@ struct GroupStatistics {
     /** Of all times in each histogram, in microseconds. */
     std::uint64_t serviceMicroseconds = 0;
     std::uint64_t queueMicroseconds = 0;
+    /** Requests that were refused since their PassengerFairnessKey had its share. */
+    std::uint64_t overShare = 0;
 
     friend bool operator==(const GroupStatistics &, const GroupStatistics &) = default;
 };
 static_assert(std::is_trivially_copyable_v<GroupStatistics> && std::is_standard_layout_v<GroupStatistics>);
-static_assert(sizeof(GroupStatistics) == 560 && offsetof(GroupStatistics, refused) == 8 &&
+static_assert(sizeof(GroupStatistics) == 568 && offsetof(GroupStatistics, refused) == 8 &&
               offsetof(GroupStatistics, timedOut) == 16 && offsetof(GroupStatistics, left) == 24 &&
               offsetof(GroupStatistics, serviceTime) == 32 && offsetof(GroupStatistics, queueTime) == 288 &&
               offsetof(GroupStatistics, serviceMicroseconds) == 544 &&
-              offsetof(GroupStatistics, queueMicroseconds) == 552);
+              offsetof(GroupStatistics, queueMicroseconds) == 552 && offsetof(GroupStatistics, overShare) == 560);
 
 namespace SenderMemoryLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'M', 'R', 'K');
@@ -219,7 +221,21 @@ static_assert(STATISTICS == 540800 && STATISTICS % 64 == 0 && STATISTICS_STRIDE 
 inline constexpr std::size_t statistics(std::uint32_t childSlot) {
     return STATISTICS + childSlot * STATISTICS_STRIDE;
 }
-inline constexpr std::size_t SIZE = statistics(MAX_CHILDREN);
+/** Requests in flight by FairnessKey: each has a cell in each row. */
+inline constexpr std::size_t KEYS = statistics(MAX_CHILDREN);
+inline constexpr std::uint32_t KEY_ROWS = 2;
+inline constexpr std::uint32_t KEY_CELLS = 128;
+using KeyCount = std::uint16_t;
+inline constexpr std::size_t KEYS_STRIDE = KEY_ROWS * KEY_CELLS * sizeof(KeyCount);
+static_assert(KEYS == 2900096 && KEYS % 64 == 0 && KEYS_STRIDE == 512);
+inline constexpr std::size_t keys(std::uint32_t childSlot) {
+    return KEYS + childSlot * KEYS_STRIDE;
+}
+/** @param cell of its row */
+inline constexpr std::size_t keyCount(std::uint32_t childSlot, std::uint32_t row, std::uint32_t cell) {
+    return keys(childSlot) + (row * KEY_CELLS + cell) * sizeof(KeyCount);
+}
+inline constexpr std::size_t SIZE = keys(MAX_CHILDREN);
 }  // namespace SenderMemoryLayout
 
 enum class InFlightState : std::uint32_t { FREE = 0, SENDING = 1, SENT = 2 };
@@ -271,6 +287,10 @@ inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'G', 'E', 'N');
 inline constexpr std::uint32_t GROUPS = 4096;
 /** In the header: how often the agent has asked for idle reply channels. A futex. */
 inline constexpr std::size_t SHORTAGES = offsetof(MemoryHeader, padding);
+/** In the header: of FairnessKey. The agent chooses it at random. */
+inline constexpr std::size_t SECRET = SHORTAGES + 16;
+inline constexpr std::size_t SECRET_SIZE = 16;
+static_assert(SECRET + SECRET_SIZE <= sizeof(MemoryHeader));
 inline constexpr std::size_t offset(std::uint32_t groupSlot) {
     return sizeof(MemoryHeader) + groupSlot * sizeof(GenerationEntry);
 }

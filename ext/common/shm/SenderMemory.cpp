@@ -31,6 +31,7 @@ void add(GroupStatistics &sum, const GroupStatistics &counted) {
     add(sum.queueTime, counted.queueTime);
     add(sum.serviceMicroseconds, counted.serviceMicroseconds);
     add(sum.queueMicroseconds, counted.queueMicroseconds);
+    add(sum.overShare, counted.overShare);
 }
 
 /** A child's statistics and the padding up to those of the next child. */
@@ -39,6 +40,10 @@ struct StatisticsCell {
     std::uint8_t padding[SenderMemoryLayout::STATISTICS_STRIDE - sizeof(GroupStatistics)];
 };
 static_assert(sizeof(StatisticsCell) == SenderMemoryLayout::STATISTICS_STRIDE);
+
+/** A child's requests in flight by FairnessKey. */
+using KeyCounts =
+    std::array<SenderMemoryLayout::KeyCount, SenderMemoryLayout::KEYS_STRIDE / sizeof(SenderMemoryLayout::KeyCount)>;
 
 }  // namespace
 
@@ -101,6 +106,12 @@ void SenderMemory::forgetChild(std::uint32_t childSlot) {
     if (counted != none) {
         add(gone_, counted);
         memory_.write(&none, sizeof(none), SenderMemoryLayout::statistics(childSlot));
+    }
+    KeyCounts keys;
+    memory_.read(keys.data(), sizeof(keys), SenderMemoryLayout::keys(childSlot));
+    if (keys != KeyCounts{}) {
+        keys = {};
+        memory_.write(keys.data(), sizeof(keys), SenderMemoryLayout::keys(childSlot));
     }
 }
 

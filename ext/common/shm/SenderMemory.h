@@ -10,7 +10,7 @@ namespace Passenger {
 
 /**
  * The agent's side of the memory that a Group's senders write: withdrawal marks ("tickets up to
- * this one are withdrawn"), in-flight counts and statistics.
+ * this one are withdrawn"), in-flight counts, also by FairnessKey, and statistics.
  *
  * Children write it, so the agent lets it decide only how many instances their requests could use.
  * Owned by the Group's queue; not thread-safe.
@@ -32,7 +32,8 @@ public:
     void clearWanted();
     /** The counts of the first `childSlots` children and of all children that are gone. */
     GroupStatistics statistics(std::uint32_t childSlots) const;
-    /** A child is gone: none of its requests is in flight. Its statistics are kept here. */
+    /** A child is gone: none of its requests is in flight, of any key. Its statistics are kept
+     *  here. */
     void forgetChild(std::uint32_t childSlot);
     /** For a channel that is gone. */
     void withdrawAll(ChannelId channel);

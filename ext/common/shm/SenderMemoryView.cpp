@@ -1,6 +1,7 @@
 #include "shm/SenderMemoryView.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace Passenger {
 
@@ -49,6 +50,35 @@ unsigned SenderMemoryView::inFlight(std::uint32_t childSlots) const noexcept {
     return sum;
 }
 
+void SenderMemoryView::add(std::uint32_t childSlot, const FairnessKey &key) noexcept {
+    for (std::uint32_t row = 0; row < SenderMemoryLayout::KEY_ROWS; row++) {
+        __atomic_add_fetch(keyCount(childSlot, key, row), 1, __ATOMIC_RELAXED);
+    }
+}
+
+/** Not below 0: the agent may have cleared the counts of a child that it took for dead. */
+void SenderMemoryView::remove(std::uint32_t childSlot, const FairnessKey &key) noexcept {
+    for (std::uint32_t row = 0; row < SenderMemoryLayout::KEY_ROWS; row++) {
+        KeyCount *count = keyCount(childSlot, key, row);
+        KeyCount now = __atomic_load_n(count, __ATOMIC_RELAXED);
+        while (now > 0 && !__atomic_compare_exchange_n(count, &now, static_cast<KeyCount>(now - 1), true,
+                                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        }
+    }
+}
+
+unsigned SenderMemoryView::inFlight(const FairnessKey &key, std::uint32_t childSlots) const noexcept {
+    unsigned sum = 0;
+    for (std::uint32_t i = 0; i < std::min(childSlots, MAX_CHILDREN); i++) {
+        KeyCount least = std::numeric_limits<KeyCount>::max();
+        for (std::uint32_t row = 0; row < SenderMemoryLayout::KEY_ROWS; row++) {
+            least = std::min(least, __atomic_load_n(keyCount(i, key, row), __ATOMIC_RELAXED));
+        }
+        sum += least;
+    }
+    return sum;
+}
+
 std::uint64_t SenderMemoryView::completed(std::uint32_t childSlots) const noexcept {
     std::uint64_t sum = 0;
     for (std::uint32_t i = 0; i < std::min(childSlots, MAX_CHILDREN); i++) {
@@ -75,6 +105,10 @@ void SenderMemoryView::completed(std::uint32_t childSlot, std::chrono::nanosecon
 
 void SenderMemoryView::refused(std::uint32_t childSlot) noexcept {
     increment(statistics(childSlot).refused);
+}
+
+void SenderMemoryView::overShare(std::uint32_t childSlot) noexcept {
+    increment(statistics(childSlot).overShare);
 }
 
 void SenderMemoryView::timedOut(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept {

@@ -5,6 +5,7 @@
 
 #include "base/FileDescriptor.h"
 #include "base/StrongId.h"
+#include "shm/FairnessKey.h"
 #include "shm/Layouts.h"
 #include "shm/Mapping.h"
 
@@ -33,6 +34,12 @@ public:
     unsigned inFlight(std::uint32_t childSlots) const noexcept;
     std::uint64_t completed(std::uint32_t childSlots) const noexcept;
     std::chrono::microseconds serviceTime(std::uint32_t childSlots) const noexcept;
+    /** Counts one more request of this key in flight for this child. */
+    void add(std::uint32_t childSlot, const FairnessKey &key) noexcept;
+    void remove(std::uint32_t childSlot, const FairnessKey &key) noexcept;
+    /** Requests of this key in flight, of all children: too many if others have the same cells,
+     *  never too few. */
+    unsigned inFlight(const FairnessKey &key, std::uint32_t childSlots) const noexcept;
     /**
      * These count, for this child, how a request ended.
      * @param queued how long the request waited
@@ -40,12 +47,18 @@ public:
      */
     void completed(std::uint32_t childSlot, std::chrono::nanoseconds queued, std::chrono::nanoseconds service) noexcept;
     void refused(std::uint32_t childSlot) noexcept;
+    void overShare(std::uint32_t childSlot) noexcept;
     void timedOut(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept;
     void left(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept;
     /** True: the caller has to wake the agent. */
     bool askForMore() noexcept;
 
 private:
+    using KeyCount = SenderMemoryLayout::KeyCount;
+
+    KeyCount *keyCount(std::uint32_t childSlot, const FairnessKey &key, std::uint32_t row) const noexcept {
+        return mapping_.at<KeyCount>(SenderMemoryLayout::keyCount(childSlot, row, key.cell(row)));
+    }
     GroupStatistics &statistics(std::uint32_t childSlot) const noexcept {
         return *mapping_.at<GroupStatistics>(SenderMemoryLayout::statistics(childSlot));
     }

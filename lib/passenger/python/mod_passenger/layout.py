@@ -2,7 +2,7 @@
 
 from struct import Struct
 
-VERSION = 11
+VERSION = 12
 
 # 64 KiB, a usual piece of a body, and a header.
 MESSAGE_LIMIT = 65600

@@ -1,0 +1,101 @@
+#include "exchange/Admission.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "exchange/FairShare.h"
+
+namespace Passenger {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+std::string ofPriority(Priority priority) {
+    return priority == Priority::NORMAL ? "" : std::string(" for requests of ") + nameOf(priority) + " priority";
+}
+
+}  // namespace
+
+/** One request of low priority in a while counts as one of normal priority. */
+std::optional<Admission::Refusal> Admission::refusal() {
+    std::optional<Refusal> refusal = refusalAs(all_.priority);
+    if (refusal && all_.priority == Priority::LOW && !refusalAs(Priority::NORMAL) && delay_.takeTurn(now_)) {
+        return std::nullopt;
+    }
+    return refusal;
+}
+
+std::optional<Admission::Refusal> Admission::refusalAs(Priority priority) {
+    const QueueLimits limits = all_.forPriority(priority);
+    if (load_.waits() && limits.size > 0 && waiting() > limits.size) {
+        return Refusal{"the application's request queue is full" + ofPriority(priority) + ": " +
+                       std::to_string(limits.size) + " requests wait in it, the limit of PassengerMaxRequestQueueSize" +
+                       (priority == Priority::NORMAL ? "" : " and PassengerPriority")};
+    }
+    // Instances that could take as many requests as httpd has threads would leave others none.
+    if (sharesPlaces(limits, load_) && limits.inFlight > 0 && load_.inFlight > limits.inFlight) {
+        return Refusal{
+            "the application holds its share of httpd's threads" + ofPriority(priority) + ": " +
+            std::to_string(limits.inFlight) +
+            (priority == Priority::LOW
+                 ? " requests, half of seven eighths of MaxRequestWorkers"
+                 : " requests, seven eighths of MaxRequestWorkers; the other threads are for other applications")};
+    }
+    if (keyHasItsShare(limits)) {
+        return Refusal{"the request's PassengerFairnessKey has its share" + ofPriority(priority) + ": " +
+                           std::to_string(load_.ofKey - 1) +
+                           " of its requests wait or run, and no more places than that are free for others",
+                       true};
+    }
+    return refusalForDelay(limits);
+}
+
+/** Requests that run count for the key like those that wait, since no process knows which of them
+ *  run. But the key holds no more places in the queue than are taken. */
+unsigned Admission::heldByKey() const noexcept {
+    return load_.waits() ? std::min(load_.ofKey, waiting()) : load_.ofKey;
+}
+
+bool Admission::keyHasItsShare(const QueueLimits &limits) const noexcept {
+    if (load_.ofKey == 0) {
+        return false;
+    }
+    unsigned free = std::numeric_limits<unsigned>::max();
+    if (load_.waits() && limits.size > 0) {
+        free = limits.size - waiting();
+    }
+    if (sharesPlaces(limits, load_) && limits.inFlight > 0) {
+        free = std::min(free, limits.inFlight - load_.inFlight);
+    }
+    return !isFair(heldByKey(), free);
+}
+
+/** The key's requests count twice: so they leave as much of the target to others as they take. */
+std::optional<Admission::Refusal> Admission::refusalForDelay(const QueueLimits &limits) {
+    const unsigned others = std::max(heldByKey(), 1U) - 1;
+    if (mayWait(waiting() + others, limits.target)) {
+        return std::nullopt;
+    }
+    const bool overShare = others > 0 && mayWait(waiting(), limits.target);
+    return Refusal{"the application is overloaded" + ofPriority(limits.priority) + ": requests wait for longer than " +
+                       std::to_string(limits.target.count()) + " ms, its PassengerQueueTarget" +
+                       (limits.priority == Priority::NORMAL ? "" : " with PassengerPriority") +
+                       (overShare ? ", and the request's PassengerFairnessKey has its share: " +
+                                        std::to_string(load_.ofKey - 1) + " of its requests wait or run"
+                                  : ""),
+                   overShare};
+}
+
+bool Admission::mayWait(unsigned waiting, milliseconds within) noexcept {
+    if (all_.target == milliseconds(0)) {
+        return true;
+    }
+    if (!load_.waits()) {
+        delay_.idle();
+        return true;
+    }
+    return delay_.mayWait({waiting, load_.capacity, load_.answers, load_.service}, all_.target, within, now_);
+}
+
+}  // namespace Passenger

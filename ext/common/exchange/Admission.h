@@ -1,0 +1,76 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/Clock.h"
+#include "exchange/Priority.h"
+#include "exchange/QueueDelay.h"
+#include "exchange/QueueLimits.h"
+
+namespace Passenger {
+
+/**
+ * Decides whether a request gets a place among those that its application has in flight: by the
+ * limits of the queue, the share of httpd's threads, the share of the request's FairnessKey, and
+ * the delay of the queue.
+ *
+ * Made for one decision, in the thread of the request.
+ */
+class Admission {
+public:
+    /** What is known of the application when the request comes. The counts of requests are those of
+     *  all sending processes. */
+    struct Load {
+        /** Requests in flight, this one included. */
+        unsigned inFlight = 0;
+        /** Requests that the instances can run at once; 0: none has started. */
+        unsigned capacity = 0;
+        /** Requests in flight of this one's FairnessKey, this one included; 0: it has none. */
+        unsigned ofKey = 0;
+        /** As QueueDelay::Load. Needed where requests wait and QueueLimits::target is set. */
+        std::uint64_t answers = 0;
+        std::chrono::microseconds service{0};
+
+        bool waits() const noexcept {
+            return inFlight > capacity;
+        }
+    };
+
+    struct Refusal {
+        /** For people. */
+        std::string reason;
+        /** The key has its share; a request of another key might have got a place. */
+        bool overShare = false;
+    };
+
+    Admission(const QueueLimits &limits, const Load &load, QueueDelay &delay, MonotonicTime now) noexcept
+        : all_(limits), load_(load), delay_(delay), now_(now) {}
+
+    /** Whether the key's count matters for this load. Reading it costs more than the rest. */
+    static bool sharesPlaces(const QueueLimits &limits, const Load &load) noexcept {
+        return load.waits() || (limits.inFlight > 0 && load.capacity > limits.inFlight);
+    }
+
+    /** Nothing: the request has its place. */
+    std::optional<Refusal> refusal();
+
+private:
+    std::optional<Refusal> refusalAs(Priority priority);
+    bool keyHasItsShare(const QueueLimits &limits) const noexcept;
+    std::optional<Refusal> refusalForDelay(const QueueLimits &limits);
+    bool mayWait(unsigned waiting, std::chrono::milliseconds within) noexcept;
+    unsigned waiting() const noexcept {
+        return load_.waits() ? load_.inFlight - load_.capacity : 0;
+    }
+    unsigned heldByKey() const noexcept;
+
+    const QueueLimits all_;
+    const Load load_;
+    QueueDelay &delay_;
+    const MonotonicTime now_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,166 @@
+#include "exchange/Admission.h"
+
+#include <cppunit/TestFixture.h>
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <memory>
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+/** Who gets a place, by what is known when the request comes. */
+class AdmissionTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(AdmissionTest);
+    CPPUNIT_TEST(testARequestThatNeedNotWaitIsAdmitted);
+    CPPUNIT_TEST(testAKeyMayHoldAsManyPlacesInTheQueueAsAreFree);
+    CPPUNIT_TEST(testAFullQueueIsFullForAKeyWithOneRequestToo);
+    CPPUNIT_TEST(testRequestsThatRunCountForTheKeyUpToTheLengthOfTheQueue);
+    CPPUNIT_TEST(testAKeyMayHoldAsManyOfHttpdsThreadsAsAreFreeOfTheApplicationsShare);
+    CPPUNIT_TEST(testWithoutALimitNoKeyIsRefused);
+    CPPUNIT_TEST(testThePartOfAPriorityIsShared);
+    CPPUNIT_TEST(testOneRequestOfLowPriorityIsJudgedAsOthers);
+    CPPUNIT_TEST(testAnOverloadedApplicationRefusesTheKeyThatHoldsMostFirst);
+    CPPUNIT_TEST(testTheOverloadLastsWhileAKeyIsRefusedForIt);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Refusal = std::optional<Admission::Refusal>;
+
+    QueueLimits limits_;
+    std::unique_ptr<QueueDelay> delay_;
+    MonotonicTime now_;
+
+    Refusal refusal(const Admission::Load &load) {
+        return Admission(limits_, load, *delay_, now_).refusal();
+    }
+    /** So many wait at `capacity` instances, the request included. */
+    Refusal refusalWith(unsigned waiting, unsigned ofKey, unsigned capacity = 2) {
+        return refusal({capacity + waiting, capacity, ofKey});
+    }
+    static bool isForShare(const Refusal &refusal) {
+        return refusal && refusal->overShare && refusal->reason.find("PassengerFairnessKey") != std::string::npos;
+    }
+    static bool isFull(const Refusal &refusal) {
+        return refusal && !refusal->overShare;
+    }
+
+    /** Instances take 100 ms for a request; since the requests wait for longer than the target, the
+     *  application is overloaded. */
+    void overload() {
+        limits_.size = 0;
+        limits_.target = 1s;
+        refusal({3, 2, 0, 0, 0s});
+        for (int i = 0; i < 3; i++) {
+            now_ += 200ms;
+            delay_->waited(2s, limits_.target, now_);
+        }
+        refusal({3, 2, 0, 100, 10s});
+    }
+    Refusal overloadedWith(unsigned waiting, unsigned ofKey) {
+        return refusal({2 + waiting, 2, ofKey, 100, 10s});
+    }
+
+public:
+    void setUp() override {
+        limits_ = QueueLimits();
+        limits_.size = 8;
+        delay_ = std::make_unique<QueueDelay>();
+        now_ = MonotonicTime(1h);
+    }
+
+    void testARequestThatNeedNotWaitIsAdmitted() {
+        CPPUNIT_ASSERT(!refusal({2, 2, 2}));
+        limits_.inFlight = 10;
+        CPPUNIT_ASSERT(!refusal({2, 2, 2}));
+    }
+
+    void testAKeyMayHoldAsManyPlacesInTheQueueAsAreFree() {
+        CPPUNIT_ASSERT(!refusalWith(4, 4));
+        CPPUNIT_ASSERT(isForShare(refusalWith(5, 5)));
+        CPPUNIT_ASSERT(!refusalWith(7, 2));
+        CPPUNIT_ASSERT(isForShare(refusalWith(7, 3)));
+        CPPUNIT_ASSERT(!refusalWith(8, 1));
+        CPPUNIT_ASSERT(isForShare(refusalWith(8, 2)));
+        CPPUNIT_ASSERT(!refusalWith(8, 0));
+        const std::string text = refusalWith(7, 3)->reason;
+        CPPUNIT_ASSERT_MESSAGE(text, text.find("2 of its requests") != std::string::npos);
+    }
+
+    void testAFullQueueIsFullForAKeyWithOneRequestToo() {
+        CPPUNIT_ASSERT(isFull(refusalWith(9, 1)));
+        CPPUNIT_ASSERT(isFull(refusalWith(9, 5)));
+    }
+
+    void testRequestsThatRunCountForTheKeyUpToTheLengthOfTheQueue() {
+        // 60 run, 4 wait.
+        CPPUNIT_ASSERT(!refusalWith(4, 64, 60));
+        CPPUNIT_ASSERT(isForShare(refusalWith(5, 65, 60)));
+    }
+
+    void testAKeyMayHoldAsManyOfHttpdsThreadsAsAreFreeOfTheApplicationsShare() {
+        limits_.inFlight = 10;
+        // The instances of an event loop: none of the requests waits.
+        CPPUNIT_ASSERT(!refusal({5, 100, 5}));
+        CPPUNIT_ASSERT(isForShare(refusal({6, 100, 6})));
+        CPPUNIT_ASSERT(!refusal({10, 100, 1}));
+        CPPUNIT_ASSERT(isFull(refusal({11, 100, 1})));
+        // The queue may hold more than httpd has threads for.
+        limits_.size = 100;
+        CPPUNIT_ASSERT(!refusalWith(4, 6, 2));
+        CPPUNIT_ASSERT(isForShare(refusalWith(5, 7, 2)));
+    }
+
+    void testWithoutALimitNoKeyIsRefused() {
+        limits_.size = 0;
+        CPPUNIT_ASSERT(!refusalWith(1'000'000, 1'000'000));
+    }
+
+    void testThePartOfAPriorityIsShared() {
+        limits_.size = 40;
+        limits_.priority = Priority::LOW;
+        delay_->takeTurn(now_);
+        const std::string text = refusalWith(6, 6)->reason;
+        CPPUNIT_ASSERT_MESSAGE(text, text.find("of low priority") != std::string::npos);
+        CPPUNIT_ASSERT(!refusalWith(5, 5));
+        limits_.priority = Priority::NORMAL;
+        CPPUNIT_ASSERT(!refusalWith(20, 20));
+        CPPUNIT_ASSERT(isForShare(refusalWith(21, 21)));
+        limits_.priority = Priority::HIGH;
+        CPPUNIT_ASSERT(!refusalWith(25, 25));
+        CPPUNIT_ASSERT(isForShare(refusalWith(26, 26)));
+    }
+
+    void testOneRequestOfLowPriorityIsJudgedAsOthers() {
+        limits_.size = 40;
+        limits_.priority = Priority::LOW;
+        CPPUNIT_ASSERT_MESSAGE("Nor would others be admitted", refusalWith(30, 30));
+        CPPUNIT_ASSERT(!refusalWith(20, 20));
+        CPPUNIT_ASSERT_MESSAGE("Another one in this second", isFull(refusalWith(20, 1)));
+    }
+
+    void testAnOverloadedApplicationRefusesTheKeyThatHoldsMostFirst() {
+        overload();
+        // 20 are begun within the target.
+        CPPUNIT_ASSERT(!overloadedWith(20, 0));
+        CPPUNIT_ASSERT(!overloadedWith(20, 1));
+        CPPUNIT_ASSERT(isFull(overloadedWith(21, 1)));
+        CPPUNIT_ASSERT(!overloadedWith(10, 10));
+        CPPUNIT_ASSERT(isForShare(overloadedWith(11, 11)));
+        CPPUNIT_ASSERT(isForShare(overloadedWith(19, 3)));
+        CPPUNIT_ASSERT(isFull(overloadedWith(21, 3)));
+    }
+
+    void testTheOverloadLastsWhileAKeyIsRefusedForIt() {
+        overload();
+        for (int i = 0; i < 3; i++) {
+            now_ += QueueDelay::CALM - 1s;
+            CPPUNIT_ASSERT(isForShare(overloadedWith(15, 12)));
+        }
+        now_ += QueueDelay::CALM + 1s;
+        CPPUNIT_ASSERT(!overloadedWith(1000, 1000));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(AdmissionTest);
+
+}  // namespace Passenger
