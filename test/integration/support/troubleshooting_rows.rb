@@ -85,6 +85,8 @@ module TroubleshootingRows
     "503" => [
       ["\"queue is full: N requests wait in it\"", "troubleshooting_load#test_503_of_a_full_queue"],
       ["\"queue is full: the buffer of its socket", "not tried: a setting of the whole machine"],
+      ["\"PassengerFairnessKey has its share\"",
+       "fairness#test_a_client_may_hold_as_many_places_of_the_queue_as_are_free"],
       ["\"holds its share of httpd's threads\"",
        "troubleshooting_limits#test_503_where_one_application_holds_its_share_of_the_threads"],
       ["nothing, but `passenger-status` has \"Req",
