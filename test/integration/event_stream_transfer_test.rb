@@ -21,6 +21,17 @@ class EventStreamTransferTest < IntegrationTest
             request.on("close", () => left++);
             response.on("close", () => listening.delete(response));
         },
+        "/closing": (request, response) => {
+            response.writeHead(200, { ...events, Connection: "close" });
+            response.write("data: welcome\n\n");
+        },
+        "/limited": (request, response) => {
+            response.writeHead(200, events);
+            response.write("data: tick\n\n");
+            setTimeout(() => request.setTimeout(1000), 200);
+            const ticks = setInterval(() => response.write("data: tick\n\n"), 200);
+            response.on("close", () => clearInterval(ticks));
+        },
         "/headers_first": (request, response) => {
             response.writeHead(200, events).flushHeaders();
             setTimeout(() => response.end("data: late\n\n"), 200);
@@ -107,6 +118,47 @@ class EventStreamTransferTest < IntegrationTest
     answer = server.raw.request("GET", "/headers_first").response
     assert_equal [200, "text/event-stream", "close", "data: late\n\n"],
                  [answer.status, answer["Content-Type"], answer["Connection"], answer.body]
+  end
+
+  def test_the_head_names_the_chunks_once
+    [%w[/events Expect 100-continue], %w[/closing X-Nothing 1]].each do |path, name, value|
+      raw = server.raw.request("GET", path, name => value)
+      head = raw.read_head
+      head = raw.read_head if head.status == 100
+      assert_equal [200, ["chunked"], ["close"]],
+                   [head.status, head.all("Transfer-Encoding"), head.all("Connection")]
+      assert_equal "data: welcome\n\n", raw.read_chunk
+      raw.close
+    end
+  end
+
+  def test_a_limit_that_is_set_later_counts_from_the_last_event
+    raw = server.raw.request("GET", "/limited")
+    raw.read_head
+    assert_equal(["data: tick\n\n"], Array.new(12) { raw.read_chunk }.uniq)
+    raw.close
+  end
+
+  # More than an instance receives at once, in as many threads.
+  def test_many_streams_that_begin_together_are_all_given_away
+    made = configuration do |one|
+      one.mpm = "event"
+      one.main_directives << "LogFormat \"%U %>s %{PASSENGER_TRANSFERRED}n\" transfers\n"
+      one.site("herd.test", SampleApps.written(NODE, "app.js"),
+               "PassengerMaxInstances 1\nCustomLog logs/access.log transfers\n")
+    end
+    with_server(made) do |own|
+      assert_equal "0 left, 0 listen", own.client.get("/left").body
+      raws = Array.new(60) { own.raw.request("GET", "/events") }
+      raws.each do |raw|
+        assert_equal 200, raw.read_head.status
+        assert_equal "data: welcome\n\n", raw.read_chunk
+      end
+      assert_equal "60", own.client.get("/tell").body
+      log = File.join(own.folder, "logs/access.log")
+      eventually("60 entries") { File.readlines(log, chomp: true).count("/events 200 1") == 60 }
+      raws.each(&:close)
+    end
   end
 
   def test_the_application_learns_that_its_clients_have_left

@@ -77,6 +77,8 @@ const char *HijackedConnection::sendHead(request_rec *r, const ResponseHead &hea
         return nullptr;
     }
     r->connection->keepalive = AP_CONN_CLOSE;
+    // httpd must not frame what the application frames.
+    r->chunked = 0;
     if (head.chunked()) {
         apr_table_setn(r->headers_out, "Transfer-Encoding", "chunked");
     }

@@ -416,6 +416,8 @@ void ResponseSender::breakOff(int status) {
         return;
     }
     if (hijacked_) {
+        // The head is with the client: httpd must add nothing.
+        r_->connection->aborted = 1;
         return;
     }
     output_.clear();

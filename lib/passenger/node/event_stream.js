@@ -2,9 +2,10 @@
 
 // An answer of the type text/event-stream may go on for as long as its client listens. It gets the
 // client's own socket: it holds no thread of httpd, and no place of the instance.
-const { conclude, emitClose, reset } = require("./conclusion");
+const { conclude, destroyed, emitClose, reset } = require("./conclusion");
 const { NEED_DRAIN } = require("./http_server");
-const { askForClient } = require("./transfer");
+const native = require("./native");
+const { askForClient, TAKES_WITHIN } = require("./transfer");
 const { UpgradedSocket } = require("./upgraded_socket");
 
 const TYPE = /^content-type:[ \t]*text\/event-stream[ \t]*[;\r]/im;
@@ -18,17 +19,27 @@ function tellRoom(response) {
     }
 }
 
+function callAll(callbacks, error) {
+    callbacks.splice(0).forEach((callback) => callback(error));
+}
+
 class EventStream {
-    constructor({ service, server, request, response, socket }, head) {
+    // `callbacks`: of what the application has written so far.
+    constructor({ service, server, head, request, response, socket }, callbacks) {
         this._service = service;
         this._server = server;
         this._request = request;
         this._response = response;
         // The one that the request had so far. The application may hold it.
         this._former = socket;
+        this._connection = null;
         this._head = head;
+        this._callbacks = callbacks;
         this._concluded = false;
-        service.streams.add(this);
+        // For look(): bytes that the client has taken, and since when it has taken no more.
+        this._taken = 0;
+        this._stuckSince = null;
+        service.streamBegun(this, server);
         // Until the client's socket is here, the answer keeps what is written.
         response.detachSocket(socket);
         response.chunkedEncoding = true;
@@ -37,35 +48,77 @@ class EventStream {
 
     // `first`: what the application has written so far.
     open(descriptor, first) {
-        if (descriptor === -1) {
+        const connection = descriptor === -1 ? null : this._socketOf(descriptor);
+        if (!connection) {
             this._left();
             return;
         }
-        const connection = new UpgradedSocket(descriptor, this._head);
         this._connection = connection;
-        this._service.adopt(connection, this._server);
+        connection.server = this._server;
         connection.on("error", () => {});
         connection.on("end", () => connection.destroy());
         connection.on("close", () => this._left());
         connection.on("drain", () => tellRoom(this._response));
         connection.on("timeout", () => this._timedOut());
-        connection.setTimeout(this._former.timeout || 0);
-        this._former.setTimeout(0);
-        this._former.once("close", () => connection.destroy());
+        this._takeOverFrom(this._former);
         if (this._former.destroyed) {
             connection.destroy();
             return;
         }
+        connection.resume();
         if (first !== undefined && first.length > 0) {
             connection.write(`${Buffer.byteLength(first).toString(16)}\r\n`);
             connection.write(first);
-            connection.write("\r\n");
+            connection.write("\r\n", (error) => callAll(this._callbacks, error));
+        } else {
+            process.nextTick(callAll, this._callbacks);
         }
         this._response.assignSocket(connection);
         if (!connection.writableNeedDrain) {
             tellRoom(this._response);
         }
-        connection.resume();
+    }
+
+    destroy() {
+        this._former.destroy();
+    }
+
+    // From time to time. A client that takes nothing for long has gone, or is an attack.
+    look(now) {
+        const { _connection: connection } = this;
+        const handle = connection && connection._handle;
+        if (!handle || connection.writableLength === 0) {
+            this._stuckSince = null;
+            return;
+        }
+        const taken = handle.bytesWritten - handle.writeQueueSize;
+        if (this._stuckSince === null || taken !== this._taken) {
+            this._taken = taken;
+            this._stuckSince = now;
+        } else if (now - this._stuckSince >= TAKES_WITHIN) {
+            connection.destroy();
+        }
+    }
+
+    // Null: the process cannot use it.
+    _socketOf(descriptor) {
+        try {
+            return new UpgradedSocket(descriptor, this._head);
+        } catch {
+            native.addon.close(descriptor);
+            return null;
+        }
+    }
+
+    _takeOverFrom(former) {
+        const { _connection: connection } = this;
+        connection.setTimeout(former.timeout || 0);
+        former.setTimeout(0);
+        former.setTimeout = (...parts) => {
+            connection.setTimeout(...parts);
+            return former;
+        };
+        former.once("close", () => connection.destroy());
     }
 
     _timedOut() {
@@ -83,8 +136,9 @@ class EventStream {
 
     // The connection is closed.
     _left() {
-        this._service.streamEnded(this);
+        this._service.streamEnded(this, this._server);
         this._former.destroy();
+        callAll(this._callbacks, destroyed());
         if (!this._concluded) {
             this._concluded = true;
             this._request.destroy(reset());
@@ -97,12 +151,12 @@ class EventStream {
 exports.isEventStream = (status, lines) => status === 200 && TYPE.test(lines) && !LENGTH_OR_CODING.test(lines);
 
 // False: no descriptor can be sent, and the answer goes the usual way.
-exports.transfer = function (exchange, head, lines, first) {
+exports.transfer = function (exchange, lines, first, callbacks) {
     const { reply, resource } = exchange;
     let stream = null;
     const asked = askForClient(reply, (descriptor) => resource.runInAsyncScope(() => stream.open(descriptor, first)));
     if (asked) {
-        stream = new EventStream(exchange, head);
+        stream = new EventStream(exchange, callbacks);
         reply.respond(200, FRAMING.test(lines) ? lines : `${lines}Transfer-Encoding: chunked\r\n`, undefined, true);
     }
     return asked;

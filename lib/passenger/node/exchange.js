@@ -217,7 +217,7 @@ class Exchange {
             const lines = typeof body === "string" ? asNodeSends(raw) : raw;
             const status = Number(head.slice(9, 12));
             if (!last && this.streamTransferable && isEventStream(status, raw) &&
-                transfer(this, this.head, lines, body)) {
+                transfer(this, lines, body, this._callbacks)) {
                 this._leave();
                 return;
             }
@@ -233,6 +233,7 @@ class Exchange {
 
     // The answer goes on by the client's own socket.
     _leave() {
+        this._callbacks = [];
         this.socket.exchange = null;
         this.socket = this.channel.socket = null;
         this.handedOver();

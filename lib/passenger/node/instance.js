@@ -75,7 +75,7 @@ class Instance {
             process.exit(0);
         }
         const timer = setTimeout(() => {
-            log.event("instance.gave_up_waiting", { requests: this._service.busy });
+            log.event("instance.gave_up_waiting", { requests: this._service.busy, streams: this._service.streams.size });
             this._endApplication();
         }, FINISH_WITHIN);
         this._service.finish(() => {

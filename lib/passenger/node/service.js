@@ -12,6 +12,8 @@ const { upgrade } = require("./upgrade");
 
 // Requests that are taken in one turn of the loop: other processes take requests, too.
 const MOST_AT_ONCE = 4;
+// Milliseconds between looks at event streams.
+const LOOK_INTERVAL = 10000;
 const NO_BODY = Buffer.alloc(0);
 
 class Service {
@@ -29,6 +31,7 @@ class Service {
         this.upgraded = new Set();
         // Event streams that have the client's own socket: answers in work, though no request has a claim.
         this.streams = new Set();
+        this._looks = null;
         this._exchanges = new Set();
     }
 
@@ -102,6 +105,7 @@ class Service {
             // Otherwise its last message waits for room, or the application decides about an upgrade.
         }
         [...this.upgraded].forEach((socket) => socket.destroy());
+        [...this.streams].forEach((stream) => stream.destroy());
     }
 
     // From a Source: its queue is readable.
@@ -149,16 +153,24 @@ class Service {
         }
     }
 
-    // A connection of the client itself, which an application has. close() of its server waits for its end.
-    adopt(socket, server) {
-        socket.server = socket._server = server;
+    // close() of its server waits for its end.
+    streamBegun(stream, server) {
         this.connected(server, 1);
-        this.upgraded.add(socket);
-        socket.on("close", () => this.upgraded.delete(socket));
+        this.streams.add(stream);
+        if (!this._looks) {
+            this._looks = setInterval(() => this.streams.forEach((one) => one.look(Date.now())), LOOK_INTERVAL).unref();
+        }
     }
 
-    streamEnded(stream) {
-        this.streams.delete(stream);
+    streamEnded(stream, server) {
+        if (!this.streams.delete(stream)) {
+            return;
+        }
+        this.connected(server, -1);
+        if (this.streams.size === 0) {
+            clearInterval(this._looks);
+            this._looks = null;
+        }
         this._checkDone();
     }
 

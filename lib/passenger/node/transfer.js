@@ -137,4 +137,4 @@ function join(other, client, first) {
     to.on("finish", () => setTimeout(end, READS_WITHIN).unref());
 }
 
-module.exports = { askForClient, connect };
+module.exports = { askForClient, connect, TAKES_WITHIN };
