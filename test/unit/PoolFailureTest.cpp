@@ -1,6 +1,7 @@
 // Pool: applications that do not start, and instances that die.
 
 #include <atomic>
+#include <memory>
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -204,9 +205,10 @@ public:
     void testTheMinimumOfInstancesIsStartedAgainWithoutRequestsAfterAFailure() {
         Options options = app();
         options.minInstances = 2;
-        std::atomic<unsigned> boots = 0;
-        factory_->beforeSpawn = [&](const Options &) {
-            if (++boots == 2) {
+        // A start may go on after the test.
+        const auto boots = std::make_shared<std::atomic<unsigned>>(0);
+        factory_->beforeSpawn = [boots](const Options &) {
+            if (++*boots == 2) {
                 throw SpawnException("the second one fails");
             }
         };
@@ -251,9 +253,10 @@ public:
     void testAnApplicationThatServesIsTriedForItsRequests() {
         Options options = app();
         options.minInstances = 2;
-        std::atomic<unsigned> boots = 0;
-        factory_->beforeSpawn = [&](const Options &) {
-            if (++boots > 1) {
+        // A start may go on after the test.
+        const auto boots = std::make_shared<std::atomic<unsigned>>(0);
+        factory_->beforeSpawn = [boots](const Options &) {
+            if (++*boots > 1) {
                 throw SpawnException("the second one fails");
             }
         };

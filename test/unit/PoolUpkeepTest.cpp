@@ -7,6 +7,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 
 #include "base/Exceptions.h"
 #include "support/Eventually.h"
@@ -234,9 +235,10 @@ public:
     void testARestartStartsMissingInstancesAtOnceAfterAFailedSpawn() {
         Options options = inFolder();
         options.minInstances = 2;
-        std::atomic<unsigned> spawns{0};
-        factory_->beforeSpawn = [&](const Options &) {
-            if (++spawns == 2) {
+        // A start may go on after the test.
+        const auto spawns = std::make_shared<std::atomic<unsigned>>(0);
+        factory_->beforeSpawn = [spawns](const Options &) {
+            if (++*spawns == 2) {
                 throw SpawnException("the second one fails");
             }
         };
