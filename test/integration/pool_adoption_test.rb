@@ -32,6 +32,22 @@ class PoolAdoptionTest < IntegrationTest
     server.log.wait_for(/event=instance\.adopted app="[^"]*" pid=#{before.first} /)
   end
 
+  # With control groups, the end of a group kills all that are in it.
+  def test_instances_that_died_with_the_pool_process_take_no_other_with_them
+    made = configuration do |one|
+      one.site("four.test", SampleApps.rack, "PassengerMinInstances 4\nPassengerMaxInstances 4\n")
+    end
+    with_server(made) do |own|
+      *dying, living = instances("four.test", 4, own)
+      pool = the_pool(own)
+      Process.kill(:STOP, pool.pid)
+      dying.each { |pid| Process.kill(:KILL, pid) }
+      Process.kill(:KILL, pool.pid)
+      own.log.wait_for(/event=instance\.adopted app="[^"]*" pid=#{living} /)
+      assert_includes instances("four.test", 4, own), living
+    end
+  end
+
   def test_an_application_that_speaks_http_is_not_started_again
     before = client("http.test").get("/pid").body
     3.times do
@@ -249,10 +265,10 @@ class PoolAdoptionTest < IntegrationTest
     end
   end
 
-  def instances(site, count)
+  def instances(site, count, of = server)
     found = []
     eventually("#{count} instances") do
-      found |= [client(site).pid]
+      found |= [of.client(site).pid]
       found.size == count
     end
     found.sort

@@ -132,9 +132,12 @@ public:
                       poolSettings(settings));
         // After a crash the instances live on.
         warmingUp_ = restored_.empty() && !settings.preStart.empty();
+        // An instance that has ended must not end the group of those that come after it.
+        factory_->keepGroups(true);
         for (StoreEntry &entry : std::exchange(restored_, {})) {
             pool_->restore(entry.key, entry.note, std::move(entry.descriptors));
         }
+        factory_->keepGroups(false);
         Rights::ofThisProcess().endEarlierGroups(::getpid(), factory_->groupNames());
         restarts_.emplace(
             RestartWatch::Parts{[this] { return pool_->restartFolders(); }, [this] { pool_->checkRestarts(); }},
@@ -213,7 +216,7 @@ public:
             while ((pool_->getCount() > 0 || pool_->hasOrphans()) && std::chrono::steady_clock::now() < deadline) {
                 std::this_thread::sleep_for(milliseconds(5));
             }
-            factory_->keepGroups();
+            factory_->keepGroups(true);
             pool_.reset();
         }
         factory_.reset();

@@ -27,9 +27,10 @@ public:
     void adopt(const Options &options, uid_t user, const AppGroupPtr &group) EXCLUDES(mutex_);
     /** Those of named() that are in use. */
     std::vector<std::string> names() const EXCLUDES(mutex_);
-    /** From now on no group is ended: the processes finish their requests without this process. */
-    void keep() noexcept {
-        shared_->kept.store(true);
+    /** While true, no group is ended: its processes finish their requests without this process, or
+     *  some of them are still to be taken over. */
+    void keep(bool kept) noexcept {
+        shared_->kept.store(kept);
     }
     /** What limits of the groups have done to an application since this process began. */
     CgroupEvents eventsOf(const std::string &app) EXCLUDES(mutex_);

@@ -67,8 +67,8 @@ public:
         return groups_.eventsOf(app);
     }
     /** As AppGroups::keep(). */
-    void keepGroups() noexcept {
-        groups_.keep();
+    void keepGroups(bool kept) noexcept {
+        groups_.keep(kept);
     }
     AppFile::NamedBy whoNames(const std::string &path) const {
         return outputs_.whoNames(path);
