@@ -7,6 +7,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "rights/OwnRights.h"
 #include "spawning/AppGroups.h"
@@ -21,6 +22,7 @@ class AppGroupTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testEffectsOfLimitsAreCountedAndLogged);
     CPPUNIT_TEST(testTheCountsOfAGroupThatHasEndedStay);
     CPPUNIT_TEST(testWithoutAGroupThereIsNothingToCount);
+    CPPUNIT_TEST(testNoGroupEndsWhileItsProcessesAreTakenOver);
     CPPUNIT_TEST_SUITE_END();
 
     class FakeRights final : public OwnRights {
@@ -100,6 +102,19 @@ public:
         group = placedIn(groups);
         kernelSays(1, 1);
         CPPUNIT_ASSERT((CgroupEvents{2, 20, 1}) == groups.eventsOf("blog"));
+    }
+
+    void testNoGroupEndsWhileItsProcessesAreTakenOver() {
+        AppGroups groups;
+        groups.keep(true);
+        // The first one has ended before the second one comes.
+        groups.named("blog", "blog-u1-p2-1").reset();
+        CPPUNIT_ASSERT_EQUAL(std::string(), rights_->ended);
+        AppGroupPtr group = groups.named("blog", "blog-u1-p2-1");
+        groups.keep(false);
+        CPPUNIT_ASSERT((std::vector<std::string>{"blog-u1-p2-1"}) == groups.names());
+        group.reset();
+        CPPUNIT_ASSERT_EQUAL(std::string("blog-u1-p2-1"), rights_->ended);
     }
 
     void testWithoutAGroupThereIsNothingToCount() {

@@ -56,8 +56,9 @@ inline constexpr std::array SERVER{
     Directive{
         "PassengerMaxHijackedConnections", Context::GLOBAL, number(&Settings::maxHijackedConnections, 0, MANY),
         "three quarters of the threads",
-        "most connections of one application (WebSockets, rack.hijack) in one httpd child; each occupies a thread. "
-        "A further one is refused with 503; 0: no limit"},
+        "most connections of one application (WebSockets, rack.hijack, event streams) that one httpd child passes on; "
+        "each occupies a thread. A further one is refused with 503; 0: no limit. Connections that the application has "
+        "got (PassengerTransferConnections) do not count"},
     Directive{"PassengerMaxSlowClients", Context::GLOBAL, number(&Settings::maxSlowClients, 0, MANY),
               "three quarters of the threads",
               "most clients of one application in one httpd child for which a thread waits, since the files of "

@@ -189,17 +189,19 @@ bool ResponseSender::mayRelay() {
  *  than a moment counts as one that relays. */
 void ResponseSender::passOn(Reply &reply) {
     if (reply.wantsClient) {
-        transferred_ = transfer_.give(reply.stream, MOMENT);
-        if (!transferred_ && !mayRelay()) {
+        const bool given = transfer_.give(reply.stream, MOMENT);
+        if (!given && !mayRelay()) {
             return;
         }
-        if (transferred_ || (transferred_ = transfer_.give(reply.stream, PATIENCE))) {
-            over_ = true;
-            return;
-        }
-        ConnectionTransfer::announceRelay(reply.stream);
+        transferred_ = given || transfer_.give(reply.stream, PATIENCE);
     }
     over_ = true;
+    if (transferred_) {
+        return;
+    }
+    if (reply.wantsClient) {
+        ConnectionTransfer::announceRelay(reply.stream);
+    }
     stream_ = std::move(reply.stream);
 }
 

@@ -164,7 +164,7 @@ std::string sizingForm(const Sizing &sizing, unsigned presentPool) {
     text += fmt::format("MaxRequestWorkers {}\n", sizing.maxRequestWorkers());
     text += fmt::format("  {} in work and {} in the queue of one application are seven eighths of it at most\n",
                         plural(sizing.requestsInWork(), "request"), sizing.requestsWaiting());
-    return text + "  add one for each WebSocket and each event stream that is open at once\n";
+    return text + "  add one for each WebSocket and each event stream that holds a thread\n";
 }
 
 std::string sizingJson(const Sizing &sizing, unsigned presentPool) {
