@@ -55,6 +55,24 @@ reachable() {
     ! is_root || setpriv --reuid="$WEB_USER" --regid="$WEB_USER" --clear-groups test -x "$1/."
 }
 
+# Prints the pids and those of all their descendants.
+descendants() {
+    local pid children
+    for pid in "$@"; do
+        echo "$pid"
+        read -r -d '' -a children < <(cat "/proc/$pid/task"/*/children 2>/dev/null) || true
+        descendants "${children[@]}"
+    done
+}
+
+# Prints the pids that still run. A zombie has no command line.
+still_running() {
+    local pid
+    for pid in "$@"; do
+        [ -z "$(cat "/proc/$pid/cmdline" 2>/dev/null | tr -d '\0')" ] || echo "$pid"
+    done
+}
+
 # Prints the value of a variable of the build's Makefile.
 make_variable() {
     # The last line: make may print something about the Makefile before it.

@@ -61,14 +61,38 @@ class HarnessTest < IntegrationTest
 
   def test_a_file_that_failed_runs_again_if_that_is_wanted_and_its_second_result_counts
     once = "File.exist?('#{scratch}/ran') or File.write('#{scratch}/ran', '') && flunk"
-    output, status = run_parallel(once, "assert true", again: true)
+    output, status = run_parallel(once, "assert true", "RUN_AGAIN" => "yes")
     assert_predicate status, :success?, output
     assert_match(/^== 0_test.rb failed/, output)
     assert_equal "2 runs, 1 assertions, 0 failures, 0 errors, 0 skips", output.lines.last.chomp
-    _, status = run_parallel("assert false", "assert true", again: true)
+    _, status = run_parallel("assert false", "assert true", "RUN_AGAIN" => "yes")
     refute_predicate status, :success?
-    _, status = run_parallel(*["assert false"] * 4, again: true)
+    _, status = run_parallel(*["assert false"] * 4, "RUN_AGAIN" => "yes")
     refute_predicate status, :success?
+  end
+
+  def test_a_test_that_hangs_fails_and_names_where_it_waits
+    output, status = run_parallel("assert true", "sleep", "TEST_LIMIT_SECONDS" => "2")
+    refute_predicate status, :success?
+    assert_match(/^#<Class:.*>#test_it has not ended in time.*\n.*Thread.*\n.*1_test.rb:1:/, output)
+    assert_equal "2 runs, 1 assertions, 0 failures, 1 errors, 0 skips", output.lines.last.chomp
+  end
+
+  def test_a_test_whose_clean_up_hangs_ends_its_process
+    hang = "begin; sleep; ensure; begin; sleep; ensure; begin; sleep; ensure; sleep; end; end; end"
+    limits = { "TEST_LIMIT_SECONDS" => "2", "TEST_GRACE_SECONDS" => "1" }
+    output, status = run_parallel(hang, "assert true", **limits)
+    refute_predicate status, :success?
+    assert_match(/test_it does not end; its process ends/, output)
+    assert_match(/0_test.rb: no result/, output)
+  end
+
+  def test_a_file_of_tests_that_does_not_end_is_interrupted
+    output, status = run_parallel("assert true", "at_exit { sleep }",
+                                  "TEST_FILE_LIMIT_SECONDS" => "5")
+    refute_predicate status, :success?
+    assert_match(/^== 1_test.rb has not ended in time \(5 s\), and is interrupted/, output)
+    assert_match(/1_test.rb: .*SIGINT/, output)
   end
 
   def test_what_could_not_run_here_is_named_again_at_the_end_of_all_suites
@@ -88,13 +112,13 @@ class HarnessTest < IntegrationTest
   private
 
   # Runs a file of tests with one test for each body.
-  def run_parallel(*bodies, again: false)
+  def run_parallel(*bodies, **environment)
     files = bodies.map.with_index do |body, index|
       File.join(scratch, "#{index}_test.rb").tap do |file|
         File.write(file, "Class.new(Minitest::Test) { define_method(:test_it) { #{body} } }\n")
       end
     end
-    Open3.capture2e({ "RUN_AGAIN" => again ? "yes" : nil }, RbConfig.ruby,
+    Open3.capture2e({ "RUN_AGAIN" => nil }.merge(environment), RbConfig.ruby,
                     "-r", File.join(__dir__, "support/parallel_run.rb"),
                     "-e", "exit ParallelRun.new(ARGV, []).run", *files)
   end

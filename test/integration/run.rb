@@ -18,6 +18,7 @@ require "minitest"
 require_relative "support/environment"
 require_relative "support/integration_test"
 require_relative "support/parallel_run"
+require_relative "support/time_limit"
 
 TestEnvironment.check!
 

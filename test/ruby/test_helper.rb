@@ -11,6 +11,7 @@ require "passenger/app/app_process"
 require "passenger/instance/app_instance"
 require "passenger/native_builder"
 require_relative "peers"
+require_relative "../integration/support/time_limit"
 
 module PhusionPassenger
   # The base class of all tests. A test fails if it leaves a process, a thread or a descriptor

@@ -3,6 +3,7 @@
 require "etc"
 require "minitest"
 require "tmpdir"
+require_relative "time_limit"
 
 # Runs files of tests, several at once, each in a process of its own. What such a process prints
 # comes out when it ends, with its duration and the processor time of its processes, except daemons.
@@ -27,7 +28,13 @@ class ParallelRun
   # or fail more files. What failed at first is shown in any case.
   AGAIN = ENV["RUN_AGAIN"] == "yes" ? 3 : 0
 
-  Job = Struct.new(:file, :output, :began, keyword_init: true) do
+  # No file of tests needs so long. A process that has not ended is interrupted, and killed after
+  # the grace. A single test has a limit of its own.
+  LIMIT_SECONDS = Integer(ENV.fetch("TEST_FILE_LIMIT_SECONDS", 1200))
+  GRACE_SECONDS = 60
+
+  # `interrupted`: when the process was told to end because of its time limit, or nil.
+  Job = Struct.new(:file, :output, :began, :interrupted, keyword_init: true) do
     def name
       File.basename(file)
     end
@@ -96,8 +103,28 @@ class ParallelRun
     until files.empty? && @jobs.empty?
       start(files.shift) while @jobs.size < jobs && !files.empty?
       before = processor_time
-      pid, status = Process.wait2
+      pid, status = wait
       conclude(pid, status, processor_time - before)
+    end
+  end
+
+  def wait
+    loop do
+      ended = Process.wait2(-1, Process::WNOHANG) and return ended
+      end_overdue
+      sleep 0.05
+    end
+  end
+
+  def end_overdue
+    @jobs.each do |pid, job|
+      if job.interrupted
+        Process.kill(:KILL, pid) if now - job.interrupted > GRACE_SECONDS
+      elsif now - job.began > LIMIT_SECONDS
+        puts "== #{job.name} has not ended in time (#{LIMIT_SECONDS} s), and is interrupted"
+        job.interrupted = now
+        Process.kill(:INT, pid)
+      end
     end
   end
 
