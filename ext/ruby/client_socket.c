@@ -154,11 +154,21 @@ static VALUE client_socket_transmit(VALUE self, VALUE bytes) {
     return would_wait() ? Qnil : gone("send(2)");
 }
 
+/* Ruby may run another thread while the IO is made. If that thread makes an IO, too, or closes the socket, the IO made
+ * here must not own the descriptor: the collector would close a number that is another connection's by then. */
 static VALUE client_socket_to_io(VALUE self) {
     client_socket_t *const socket = client_socket_of(self);
     if (NIL_P(socket->io)) {
-        VALUE number = INT2NUM(open_descriptor(self));
-        socket->io = rb_funcall(rb_path2class("Socket"), rb_intern("for_fd"), 1, number);
+        const int descriptor = open_descriptor(self);
+        const VALUE io = rb_funcall(rb_path2class("Socket"), rb_intern("for_fd"), 1, INT2NUM(descriptor));
+        if (NIL_P(socket->io) && socket->descriptor == descriptor) {
+            socket->io = io;
+        } else {
+            rb_funcall(io, rb_intern("autoclose="), 1, Qfalse);
+            if (NIL_P(socket->io)) {
+                rb_raise(rb_eIOError, "closed socket");
+            }
+        }
     }
     return socket->io;
 }

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "test_helper"
+require "minitest/mock"
 require "passenger/http/client_socket"
 
 module PhusionPassenger
@@ -174,6 +175,43 @@ module PhusionPassenger
 
     def test_a_client_socket_cannot_be_made_without_a_descriptor
       assert_raises(NoMethodError, TypeError) { Native::ClientSocket.new }
+    end
+
+    # The collector would close the second one's descriptor when another connection has its number.
+    def test_a_thread_that_asks_for_the_io_while_it_is_made_gets_the_only_one
+      socket, client = connected
+      theirs = nil
+      ours, made = meanwhile(-> { theirs = socket.to_io }) { socket.to_io }
+      assert_same theirs, ours
+      assert_equal [true, false], made.map(&:autoclose?)
+      ours.write("x")
+      assert_equal "x", client.readpartial(2)
+    end
+
+    def test_an_io_that_is_made_while_another_thread_closes_the_socket_closes_nothing
+      socket, = connected
+      close = lambda do
+        number = socket.fileno
+        socket.close
+        assert_equal number, closing(Socket.new(:UNIX, :STREAM)).fileno
+      end
+      error, made = meanwhile(close) { assert_raises(IOError) { socket.to_io } }
+      assert_equal "closed socket", error.message
+      assert_equal [false], made.map(&:autoclose?)
+    end
+
+    # Calls `other` as soon as the block asks for an IO, as if another thread ran then. Returns the
+    # block's value and all IOs that were made.
+    def meanwhile(other)
+      made = []
+      for_fd = Socket.method(:for_fd)
+      making = lambda do |number|
+        now, other = other, nil
+        now&.call
+        made << for_fd.call(number)
+        made.last
+      end
+      [Socket.stub(:for_fd, making) { yield }, made]
     end
 
     # Workers with and without native code may share a queue.
