@@ -19,9 +19,15 @@ names = {}
 
 
 def start(name, function):
-    """Starts a thread with a name for backtraces. The function handles its own errors."""
+    """Starts a thread with a name for backtraces, and waits until it runs. The function handles its own errors.
+
+    CPython frees the states of all other threads at its end. A thread that takes its state up only then crashes the
+    process (thread_run() of Modules/_threadmodule.c)."""
+    runs = allocate_lock()
+    runs.acquire()
 
     def run():
+        runs.release()
         identifier = get_ident()
         names[identifier] = name
         try:
@@ -30,7 +36,8 @@ def start(name, function):
         finally:
             names.pop(identifier, None)
 
-    return start_new_thread(run, ())
+    start_new_thread(run, ())
+    runs.acquire()
 
 
 def socket_of(descriptor):
