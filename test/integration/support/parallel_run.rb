@@ -30,7 +30,8 @@ class ParallelRun
 
   # No file of tests needs so long. A process that has not ended is interrupted, and killed after
   # the grace. A single test has a limit of its own.
-  LIMIT_SECONDS = Integer(ENV.fetch("TEST_FILE_LIMIT_SECONDS", 1200))
+  LIMIT_SECONDS = Integer(ENV.fetch("TEST_FILE_LIMIT_SECONDS",
+                                    ENV.key?("PASSENGER_TEST_SANITIZED") ? 3600 : 1200))
   GRACE_SECONDS = 60
 
   # `interrupted`: when the process was told to end because of its time limit, or nil.
