@@ -48,7 +48,7 @@ class HungAppTest < IntegrationTest
                "MaxRequestWorkers 200\nMaxConnectionsPerChild 0"
     with_server(hung("event", settings, "PassengerMaxRequestQueueSize 0\n")) do |server|
       # A second, and what it takes to ask.
-      assert_seconds_below(1.2 * PATIENCE, "the return of the threads") do
+      assert_seconds_below(1.5 * PATIENCE, "the return of the threads") do
         while_hung(server, 128) do |clients|
           eventually("all wait") { busy_threads(server) >= 128 }
           clients.each(&:close)
@@ -74,7 +74,7 @@ class HungAppTest < IntegrationTest
       skip "needs node" unless NODE
       with_server(silent(mpm, settings)) do |server|
         WAYS.each do |name, way|
-          assert_seconds_below(1.2 * PATIENCE, "the return of the threads after #{name}") do
+          assert_seconds_below(1.5 * PATIENCE, "the return of the threads after #{name}") do
             threads_free_after(server, way)
           end
         end
