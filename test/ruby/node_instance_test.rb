@@ -20,6 +20,8 @@ module PhusionPassenger
     def test_quit_writes_backtraces_and_the_instance_continues
       group = serve(@instance)
       Process.kill("QUIT", @instance.pid)
+      text = /^Thread main of process #{@instance.pid} is not blocked/
+      assert in_time { @instance.output.each_line.find { |line| line.match?(text) } }
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end
 

@@ -75,10 +75,11 @@ inline constexpr std::array REQUEST{
               "the log tells each request whose answer has not begun within this time, waiting included, with the "
               "backtraces of the instance's threads at that moment (Ruby, Python; Node, if its event loop is blocked). "
               "0: none"},
-    Directive{"PassengerMaxRequestTime", Context::LOCAL,
-              number(&Settings::maxRequestTime, 0, LONG_TIME).sets(&Options::maxRequestTime), "0",
-              "seconds that an instance may take for a request; then the request gets 504 and the instance is killed. "
-              "0: no limit"},
+    Directive{
+        "PassengerMaxRequestTime", Context::LOCAL,
+        number(&Settings::maxRequestTime, 0, LONG_TIME).sets(&Options::maxRequestTime), "0",
+        "seconds that an instance may take for a request; then the request gets 504, the log the backtraces of the "
+        "instance's threads, and the instance is killed. 0: no limit"},
     Directive{"PassengerPriority", Context::LOCAL, choice(&Settings::priority, PRIORITIES).readBy(Reader::DERIVED),
               "normal",
               "whose requests are refused first where requests wait. low: those that find a quarter of "

@@ -381,7 +381,7 @@ void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds limit) 
         demand_.restore();
         instances_.retire(process);
     }
-    process->askForBacktraces();
+    process->askForBacktraces(options_);
     roomCame();
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-/** For Ruby to print backtraces, and for the instance's other threads to finish their requests. */
+/** For the instance to print backtraces, and for its other threads to finish their requests. */
 constexpr std::chrono::seconds LAST_MOMENT{1};
 
 /** More than an instance gives its requests when it is told to finish (lib/passenger: 60 s). */

@@ -445,8 +445,11 @@ void Process::logExit(BackgroundThreads &threads, const std::string &app) {
     }
 }
 
-void Process::askForBacktraces() {
-    if (parts_.pidFd && pid_ > 0) {
+void Process::askForBacktraces(const Options &options) {
+    // A blocked event loop of Node handles no signal. A thread of the instance sees the question.
+    if (options.appType == "node") {
+        logThreads();
+    } else if (parts_.pidFd && pid_ > 0) {
         Rights::ofThisProcess().signal(parts_.pidFd, SIGQUIT);
     }
 }

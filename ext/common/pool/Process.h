@@ -169,8 +169,9 @@ public:
      * might do the same.
      */
     void kill();
-    /** Asks a Ruby process for the backtraces of its threads, on its output. */
-    void askForBacktraces();
+    /** The process hangs. It writes where its threads are, unless it is a bridge.
+     *  @param options of the application */
+    void askForBacktraces(const Options &options);
     /** Asks it where its threads are. Its answer is in threads(). */
     void askForThreads();
     /** Has it write that into the log. In an application that speaks HTTP, nothing happens. */

@@ -12,8 +12,9 @@ const addon = require(workerData.addon);
 const PAUSE = 200;
 // Milliseconds from one answer to the next question, unless a further one of the agent has come.
 const AGAIN = 2000;
-// Milliseconds after which the main thread runs no JavaScript.
-const SILENT = 1000;
+// Milliseconds after which the main thread runs no JavaScript. With two pauses before, this is less than
+// the second that the agent gives an instance that it is about to kill.
+const SILENT = 400;
 const MOST_BYTES = 1024 * 1024;
 const HEADER = 8;
 

@@ -15,9 +15,9 @@ const FINISH_WITHIN = 60000;
 
 class Instance {
     // `api`: the application's PhusionPassenger. `stopTimeout`: milliseconds that the application
-    // has for its own end. `logsSlow`: PassengerSlowRequestLog is set.
-    constructor(control, api, stopTimeout, logsSlow) {
-        this._logsSlow = logsSlow;
+    // has for its own end. `seesBlocked`: the agent may ask where a blocked event loop is.
+    constructor(control, api, stopTimeout, seesBlocked) {
+        this._seesBlocked = seesBlocked;
         this._control = control;
         this._api = api;
         this._stopTimeout = stopTimeout;
@@ -165,7 +165,7 @@ class Instance {
         this._limit = frame.number(3, 0);
         this._service = service;
         this._backtraces = new Backtraces(service);
-        if (this._logsSlow) {
+        if (this._seesBlocked) {
             this._backtraces.watch(this._control.descriptor);
         }
         const close = this._server.closeAllConnections;
@@ -199,8 +199,15 @@ class Instance {
             return;
         }
         this._backtraces.log();
-        // The settings of the application's start may have said that none is slow.
+        // The settings of the application's start may have said that none is slow or hangs.
         this._backtraces.watch(this._control.descriptor);
+    }
+
+    // SIGQUIT, from an administrator.
+    logThreads() {
+        if (this._backtraces) {
+            log.write(this._backtraces.text());
+        }
     }
 
     _pauseOrResume(frame) {
@@ -228,8 +235,8 @@ class Instance {
     }
 }
 
-// SIGTERM and SIGINT end an instance, unless the application has listeners of its own. SIGQUIT, which
-// the agent sends before it kills, must not.
+// SIGTERM and SIGINT end an instance, unless the application has listeners of its own. SIGQUIT tells what
+// it does, and must not end it.
 exports.listenToSignals = function (instance) {
     instance.onSignal = (signal) => {
         if (process.listenerCount(signal) === 1) {
@@ -238,7 +245,7 @@ exports.listenToSignals = function (instance) {
     };
     process.on("SIGTERM", instance.onSignal);
     process.on("SIGINT", instance.onSignal);
-    process.on("SIGQUIT", () => {});
+    process.on("SIGQUIT", () => instance.logThreads());
 };
 
 exports.Instance = Instance;

@@ -43,7 +43,7 @@ class Start {
         log.app = this._options.app_group_name;
         this._control = new frames.FrameSocket(CONTROL);
         this._instance = new Instance(this._control, api, Number(this._options.stop_timeout || 5) * 1000,
-            Number(this._options.slow_request_time || 0) > 0);
+            ["slow_request_time", "max_request_time"].some((time) => Number(this._options[time] || 0) > 0));
         this._began = performance.now();
         this._control.write(frames.STEP, STARTED, "done", 0);
         this._control.write(frames.STEP, LISTENS, "begin", 0);
