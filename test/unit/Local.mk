@@ -118,6 +118,7 @@ endif
     %D%/NodeRangeTest.cpp \
     %D%/OptionsTest.cpp \
     %D%/OrphansTest.cpp \
+    %D%/OutputFilesTest.cpp \
     %D%/OutputLimitTest.cpp \
     %D%/OutputWriterTest.cpp \
     %D%/OvertakenCheckTest.cpp \
@@ -265,6 +266,7 @@ endif
     %D%/support/FakeInstances.cpp \
     %D%/support/FakeInstances.h \
     %D%/support/FakeWorkerProcesses.h \
+    %D%/support/FileSizeLimit.h \
     %D%/support/FreeSpool.h \
     %D%/support/GroupParts.cpp \
     %D%/support/GroupParts.h \

@@ -1,6 +1,7 @@
 #include "log/LogOutput.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -8,9 +9,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "support/FileSizeLimit.h"
 #include "support/LeakCheck.h"
 #include "support/SmallLog.h"
 
@@ -26,6 +30,8 @@ class LogOutputTest : public LeakCheck {
     CPPUNIT_TEST(testWithoutADaemonLinesAreOnDescriptorTwo);
     CPPUNIT_TEST(testADaemonThatDoesNotReadDelaysTheLogOnce);
     CPPUNIT_TEST(testATooLargeRecordIsOnDescriptorTwo);
+    CPPUNIT_TEST(testALineBehindABrokenOffLineBeginsAnew);
+    CPPUNIT_TEST(testABrokenOffLineDoesNotChangeAnotherLog);
     CPPUNIT_TEST_SUITE_END();
 
     std::string folder_;
@@ -62,6 +68,30 @@ class LogOutputTest : public LeakCheck {
         const ssize_t size = ::recv(daemon.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
         buffer.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
         return buffer;
+    }
+
+    static constexpr std::size_t BROKEN_AT = 20;
+
+    /** Until log_ ends. */
+    void logTo(const char *name) const {
+        const FileDescriptor file(::open(path(name).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+        CPPUNIT_ASSERT_EQUAL(STDERR_FILENO, ::dup2(file.get(), STDERR_FILENO));
+    }
+
+    /** The disk is full within a line. */
+    void breakLineOff(const char *name) {
+        logTo(name);
+        const FileSizeLimit limit(BROKEN_AT);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), output_->write(packed("event=a.b"), {[] { return true; }}));
+    }
+
+    std::vector<std::string> linesOf(const char *name) const {
+        std::ifstream file(path(name));
+        std::vector<std::string> lines;
+        for (std::string line; std::getline(file, line);) {
+            lines.push_back(line);
+        }
+        return lines;
     }
 
 public:
@@ -170,6 +200,24 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string::npos, lines.find("log.unreachable"));
         write(packed("event=c.d"));
         CPPUNIT_ASSERT(received(daemon).ends_with("event=c.d"));
+    }
+
+    void testALineBehindABrokenOffLineBeginsAnew() {
+        breakLineOff("log file");
+        write(packed("event=log.dropped lines=1") + packed("event=c.d"));
+        const std::vector<std::string> lines = linesOf("log file");
+        CPPUNIT_ASSERT_EQUAL(std::size_t(3), lines.size());
+        CPPUNIT_ASSERT_EQUAL(BROKEN_AT, lines[0].size());
+        CPPUNIT_ASSERT(lines[1].starts_with("["));
+        CPPUNIT_ASSERT(lines[1].ends_with(" event=log.dropped lines=1"));
+        CPPUNIT_ASSERT(lines[2].ends_with(" event=c.d"));
+    }
+
+    void testABrokenOffLineDoesNotChangeAnotherLog() {
+        breakLineOff("log file");
+        logTo("rotated");
+        write(packed("event=c.d"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), linesOf("rotated").size());
     }
 };
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <cstddef>
@@ -49,17 +50,36 @@ std::size_t countOf(std::string_view lines) {
     return ends + (lines.empty() || lines.back() == '\n' ? 0 : 1);
 }
 
-/** @return how many lines are lost */
-std::size_t writeFirstPart(std::string_view &lines, const std::function<bool()> &awaitReader) {
+/** The inode of the log in which this process has begun a line and not ended it; 0: none. */
+std::atomic<ino_t> unfinished = 0;
+
+ino_t inodeOfLog() {
+    struct stat status {};
+    return ::fstat(STDERR_FILENO, &status) == 0 ? status.st_ino : 0;
+}
+
+bool endsWithBrokenLine() {
+    const ino_t log = unfinished;
+    return log != 0 && log == inodeOfLog();
+}
+
+/** @param within whether the lines begin with the rest of a line @return how many lines are lost */
+std::size_t writeFirstPart(std::string_view &lines, bool &within, const std::function<bool()> &awaitReader) {
     const std::size_t part = firstPart(lines);
-    const ssize_t written = ::write(STDERR_FILENO, lines.data(), part);
-    if (written >= 0) {
-        lines.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EPIPE && awaitReader && awaitReader()) {
+    const bool breaks = !within && endsWithBrokenLine();
+    const std::string_view data = breaks ? "\n" : lines.substr(0, part);
+    const ssize_t written = ::write(STDERR_FILENO, data.data(), data.size());
+    if (written > 0) {
+        const auto size = static_cast<std::size_t>(written);
+        within = data[size - 1] != '\n';
+        unfinished = within ? inodeOfLog() : 0;
+        lines.remove_prefix(breaks ? 0 : size);
+    } else if (written < 0 && errno == EPIPE && awaitReader && awaitReader()) {
         ::poll(nullptr, 0, STANDARD_ERROR_TURN);
-    } else if (errno != EINTR && errno != EAGAIN) {
+    } else if (written < 0 && errno != EINTR && errno != EAGAIN) {
         const std::size_t lost = countOf(lines.substr(0, part));
         lines.remove_prefix(part);
+        within = false;
         return lost;
     }
     return 0;
@@ -70,9 +90,10 @@ std::size_t writeFirstPart(std::string_view &lines, const std::function<bool()> 
 std::size_t writeToStandardError(std::string_view lines, const std::function<bool()> &goOn,
                                  const std::function<bool()> &awaitReader) {
     std::size_t lost = 0;
+    bool within = false;
     do {
         if (hasRoom()) {
-            lost += writeFirstPart(lines, awaitReader);
+            lost += writeFirstPart(lines, within, awaitReader);
         }
     } while (!lines.empty() && goOn());
     return lost + countOf(lines);

@@ -13,7 +13,8 @@ namespace Passenger {
  * While data is left, `goOn` is called after each write, and every STANDARD_ERROR_TURN milliseconds
  * while descriptor 2 accepts no data. If `goOn` returns false, the rest is lost. A pipe without a
  * reader accepts no data as long as `awaitReader` returns true: a reload may give descriptor 2 a
- * new one. Data that causes another error, such as a full disk, is lost.
+ * new one. Data that causes another error, such as a full disk, is lost. If that breaks a line off,
+ * the next line in the same log begins after a line break.
  *
  * The descriptor's flags stay unchanged, since other processes share them. So the call still blocks
  * if another process fills the pipe between the poll and the write.

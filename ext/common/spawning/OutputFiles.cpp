@@ -87,6 +87,7 @@ private:
             file_ = Rights::ofThisProcess().openForAppending(path_, owner_, namedBy_);
             open_ = true;
             failing_ = false;
+            within_ = false;
         } catch (const std::exception &error) {
             Log::error(
                 "event=app_log.failed error=\"{}\" directive=PassengerAppLogFile consequence=\"{}\"", error.what(),
@@ -95,9 +96,17 @@ private:
     }
 
     void write(std::string_view lines) {
+        if (within_) {
+            writeAll("\n");
+        }
+        writeAll(lines);
+    }
+
+    void writeAll(std::string_view lines) {
         while (!lines.empty()) {
             const ssize_t written = ::write(file_.get(), lines.data(), lines.size());
             if (written >= 0) {
+                within_ = !lines.substr(0, static_cast<std::size_t>(written)).ends_with('\n');
                 lines.remove_prefix(static_cast<std::size_t>(written));
                 failing_ = false;
             } else if (errno != EINTR) {
@@ -120,6 +129,8 @@ private:
     // Used by the thread only.
     FileDescriptor file_;
     bool failing_ = false;
+    /** The last line in the file has no end. */
+    bool within_ = false;
 };
 
 OutputFiles::~OutputFiles() {
