@@ -66,6 +66,7 @@ EXTRA_DIST += \
     %D%/decisions/README.md \
     %D%/monitoring/README.md \
     %D%/monitoring/alerts.yml \
+    %D%/monitoring/collectd.conf \
     %D%/monitoring/grafana-dashboard.json \
     %D%/monitoring/prometheus.yml \
     %D%/performance/httpd.md \
