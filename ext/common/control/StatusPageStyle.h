@@ -22,6 +22,7 @@ a { color: var(--link); text-decoration: none }
 a:hover { text-decoration: underline }
 p, h1, h2, dl, dd, figure, ol, ul { margin: 0 }
 header { margin-bottom: 1rem }
+header + p { margin-bottom: .5rem }
 h1 { font-size: 1.375rem; line-height: 1.25; overflow-wrap: anywhere }
 h2 { font-size: 1rem; margin: 1.5rem 0 .5rem }
 code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .8125rem }
