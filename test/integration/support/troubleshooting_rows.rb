@@ -134,7 +134,8 @@ module TroubleshootingRows
        "troubleshooting_load#test_504_of_a_request_that_waited"],
       ["\"the application worked on the request f",
        "troubleshooting_load#test_504_of_a_request_that_hangs"],
-      ["nothing", "not tried: another program has the limit"]
+      ["nothing",
+       "troubleshooting_balancer#test_504_of_a_balancer_that_gives_up_before"]
     ],
     "memory-grows" => [
       ["one instance grows without end",
@@ -196,7 +197,8 @@ module TroubleshootingRows
       ["503, \"has taken over N connections\"",
        "troubleshooting_limits#test_more_web_sockets_than_one_child_takes"],
       ["502, \"carries other requests, too\"", "http2#test_hijacking_is_not_offered"],
-      ["after a fixed time of silence, nothing i", "not tried: another program has the limit"]
+      ["after a fixed time of silence, nothing i",
+       "troubleshooting_balancer#test_a_balancer_cuts_web_sockets_that_are_silent"]
     ],
     "uploads-fail" => [
       ["413", "troubleshooting_changes#test_413"],
