@@ -11,6 +11,9 @@
 # /surplus      the same, with a part of the answer
 # /nested       sends that thread, in one message, NESTED sockets with such a connection in each
 #               one's buffer; says its pid
+# /file/WHAT?SOCKET  sends a file whose close waits for ever, which it gets from that Unix socket,
+#               as /control, /channel and /surplus do; with `many` a hundred times as /channel.
+#               It keeps the file open; with `keep` it does nothing else
 # /hold         takes the client's connection over, and keeps it
 # /print        prints lines for as many seconds as the query says, `seconds=`, then a last one
 # /flood        answers with as many bytes as the query says, `bytes=`
@@ -67,6 +70,7 @@ class Attacker
     arm unless @armed
     return hold(env) if env["PATH_INFO"] == "/hold"
     return flood(env["QUERY_STRING"][/\d+/].to_i) if env["PATH_INFO"] == "/flood"
+    return [200, {}, [file($1, env["QUERY_STRING"])]] if env["PATH_INFO"] =~ %r{\A/file/(\w+)\z}
 
     number = env["QUERY_STRING"][/\d+/].to_i
     said = env["PATH_INFO"] == "/print" ? print_lines(number) : answer(env["PATH_INFO"])
@@ -188,9 +192,24 @@ class Attacker
   end
 
   def attack_agent
+    give_away { |connection| send_agent(connection) }
+  end
+
+  def send_agent(io)
     socket = ObjectSpace.each_object(PhusionPassenger::FrameSocket).find { |one| !one.io.closed? }
-    give_away do |connection|
-      socket.write(PhusionPassenger::Frame::Control::HEARTBEAT, descriptors: [connection])
+    socket.write(PhusionPassenger::Frame::Control::HEARTBEAT, descriptors: [io])
+  end
+
+  # Closing the file would stop this process, too.
+  def file(what, socket)
+    file = UNIXSocket.open(socket, &:recv_io)
+    (@kept ||= []) << file
+    case what
+    when "control" then outcome { send_agent(file) }
+    when "channel" then outcome { busy_channel.send_descriptor(response(0), file) }
+    when "surplus" then outcome { busy_channel.send_descriptor(response(ticket), file) }
+    when "many" then outcome { 100.times { busy_channel.send_descriptor(response(0), file) } }
+    when "keep" then Process.pid.to_s
     end
   end
 
