@@ -140,8 +140,8 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/spawn/login_shell.rb \
     %D%/passenger/spawn/pre_start.rb \
     %D%/passenger/spawn/preloader.rb \
+    %D%/passenger/spawn/process_control.rb \
     %D%/passenger/spawn/spawn_server.rb \
-    %D%/passenger/spawn/subreaper.rb \
     %D%/passenger/spawn/wait_statuses.rb \
     %D%/passenger/wire/channel.rb \
     %D%/passenger/wire/frame.rb \

@@ -110,6 +110,17 @@ class PreStartTest < IntegrationTest
     end
   end
 
+  # As of a version manager: a shell that starts programs before it becomes Ruby.
+  def test_the_ruby_may_be_a_wrapper
+    wrapper = File.join(scratch, "ruby")
+    File.write(wrapper, "#!/bin/bash\nruby=$(echo #{RbConfig.ruby} | cat)\n" \
+                        "cd \"$(dirname \"$ruby\")\" && exec \"$ruby\" \"$@\"\n")
+    File.chmod(0o755, wrapper)
+    made = configuration { |one| one.site("printer.test", SampleApps.written(PRINTER)) }
+    made.set("PassengerDefaultRuby", wrapper)
+    with_urls(made, %w[http://printer.test:PORT/]) { |server| server.log.wait_for(DONE) }
+  end
+
   def test_a_url_that_fails_holds_the_server_back_only_until_it_has_failed
     made = configuration { |one| one.site("broken.test", SampleApps.written("raise 'x'\n")) }
     made.site("other.test", SampleApps.written(PRINTER), HEALTH)

@@ -2,8 +2,10 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <grp.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <pwd.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -11,10 +13,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -39,6 +43,8 @@ class RunAsTest : public LeakCheck {
     CPPUNIT_TEST(testALimitedProgramGainsNoRights);
     CPPUNIT_TEST(testALimitedProgramChangesNoFileAndSignalsNobody);
     CPPUNIT_TEST(testALimitedProgramConnectsToItsPortsOnly);
+    CPPUNIT_TEST(testALimitedProgramHasNoCallsThatItDoesNotNeed);
+    CPPUNIT_TEST(testALimitedProgramStartsOthers);
     CPPUNIT_TEST(testAnUnknownUserOrGroupIsNamed);
     CPPUNIT_TEST(testAProgramThatCannotBeExecutedIsNamed);
     CPPUNIT_TEST(testNothingIsExecutedIfTheUserOrGroupCannotBeChanged);
@@ -114,6 +120,15 @@ class RunAsTest : public LeakCheck {
         return passengerRoot() + "/passenger-agent";
     }
 
+    static std::string limitedRuby(const std::string &program) {
+        return runAs({"--limits", "on", "", "nobody", "", "ruby", "-rsocket", "-e", program}).output;
+    }
+
+    static std::string socketOf(int family, int type, int protocol) {
+        return fmt::format("begin; Socket.new({}, {}, {}); rescue SystemCallError; p $!.errno; end", family, type,
+                           protocol);
+    }
+
 public:
     void testTheProgramHasTheUsersIdsAndGroups() {
         if (!isRoot()) {
@@ -173,7 +188,8 @@ public:
         const std::string path = "/tmp/passenger-unit-RunAsTest." + std::to_string(::getpid());
         // The process is nobody's when it can be signalled.
         const std::string script = fmt::format(
-            "touch {0} 2>/dev/null && echo written; rm -f {0}; kill -0 {1} 2>/dev/null && echo signalled; echo done",
+            "touch {0} 2>/dev/null && echo written; rm -f {0} 2>/dev/null; kill -0 {1} 2>/dev/null && echo signalled; "
+            "echo done",
             path, other.pid());
         std::string unlimited;
         eventually([&] {
@@ -204,6 +220,37 @@ public:
                 CPPUNIT_ASSERT_MESSAGE(output, output.ends_with("connected\n") == (&port == &other));
             }
         }
+    }
+
+    /** A new user namespace, a kernel's cipher, and a way to all sockets of the machine. */
+    void testALimitedProgramHasNoCallsThatItDoesNotNeed() {
+        if (!isRoot()) {
+            return;
+        }
+        const std::vector<std::pair<std::string, std::string>> attempts{
+            {fmt::format("fork {{ syscall({}, {}) }}; Process.wait; p $?.termsig", SYS_unshare, CLONE_NEWUSER),
+             fmt::format("{}\n", SIGSYS)},
+            {fmt::format("begin; syscall({}, {}, 0, 0, 0, 0); rescue SystemCallError; p $!.errno; end", SYS_clone,
+                         CLONE_NEWUSER | SIGCHLD),
+             fmt::format("{}\n", ENOSYS)},
+            {socketOf(AF_ALG, SOCK_SEQPACKET, 0), fmt::format("{}\n", EAFNOSUPPORT)},
+            {socketOf(AF_NETLINK, SOCK_DGRAM, NETLINK_SOCK_DIAG), fmt::format("{}\n", EAFNOSUPPORT)},
+        };
+        for (const auto &[program, said] : attempts) {
+            CPPUNIT_ASSERT_EQUAL(said, limitedRuby(program));
+        }
+    }
+
+    /** As a wrapper of a version manager, which becomes Ruby. Ruby's threads wake each other. */
+    void testALimitedProgramStartsOthers() {
+        if (!isRoot()) {
+            return;
+        }
+        const std::string script =
+            "name=$(echo ruby | cat); exec $name -rsocket -e 't = Thread.new { sleep }; sleep 0.01; t.kill.join; "
+            "p Socket.ip_address_list.any?'";
+        CPPUNIT_ASSERT_EQUAL(std::string("true\n"),
+                             runAs({"--limits", "on", "", "nobody", "", "bash", "-c", script}).output);
     }
 
     void testAnUnknownUserOrGroupIsNamed() {

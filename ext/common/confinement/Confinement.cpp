@@ -51,9 +51,9 @@ std::string confine(const Confinement &limits) {
         set(PR_SET_DUMPABLE, 0, "prctl(PR_SET_DUMPABLE)");
     }
     // Before the filter, which allows no such calls.
-    const int landlock =
-        limits.seccomp == SeccompMode::ON ? FileLimits::apply({limits.writable, limits.ports, false}) : 0;
-    const bool filtered = SystemCallFilter::apply(limits.seccomp, limits.tcp);
+    const int landlock = limits.seccomp == SeccompMode::ON ? FileLimits::apply({limits.ports, false}) : 0;
+    const bool filtered = SystemCallFilter::apply(
+        limits.seccomp, limits.tcp ? SystemCallFilter::For::SERVING_TCP : SystemCallFilter::For::SERVING);
     return fmt::format("no_new_privs=yes seccomp={} landlock={}",
                        !filtered                           ? "none"
                        : limits.seccomp == SeccompMode::ON ? "on"
@@ -65,8 +65,9 @@ void confineProgram(const std::vector<std::uint16_t> &ports, SeccompMode seccomp
     checkOneThread();
     set(PR_SET_NO_NEW_PRIVS, 1, "prctl(PR_SET_NO_NEW_PRIVS)");
     if (seccomp == SeccompMode::ON) {
-        FileLimits::apply({{}, ports, true});
+        FileLimits::apply({ports, true});
     }
+    SystemCallFilter::apply(seccomp, SystemCallFilter::For::PROGRAM);
 }
 
 }  // namespace Passenger

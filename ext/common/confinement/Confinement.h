@@ -10,8 +10,6 @@ namespace Passenger {
 
 /** What a process still may do beside computing, reading files and talking over Unix sockets. */
 struct Confinement {
-    /** As FileLimits::Exceptions::writable. */
-    std::vector<std::string> writable{};
     /** Whether it may make TCP sockets, and the ports to which they may connect. */
     bool tcp = false;
     std::vector<std::uint16_t> ports{};
@@ -34,9 +32,8 @@ struct Confinement {
 std::string confine(const Confinement &limits);
 
 /**
- * The same for the program that this process executes next: no_new_privs and, with SeccompMode::ON,
- * FileLimits. The program may execute others. It has no SystemCallFilter, since an interpreter's
- * system calls differ between versions.
+ * The same for the program that this process executes next, such as an interpreter. It may execute
+ * others. The kernel makes each executed program dumpable.
  *
  * @param ports to which TCP sockets may connect
  * @throws SystemException; IOException: the process has several threads

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <string>
 
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
@@ -69,15 +70,10 @@ struct Port {
     std::uint64_t port;
 };
 
-/** What is refused below no exception. */
+/** What is refused. */
 std::uint64_t changes(int version) {
     return WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_CHAR | MAKE_DIR | MAKE_REG | MAKE_SOCK | MAKE_FIFO |
            MAKE_BLOCK | MAKE_SYM | (version >= WITH_REFER ? REFER : 0) | (version >= WITH_TRUNCATE ? TRUNCATE : 0);
-}
-
-std::uint64_t allowedBelow(int version) {
-    return WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | MAKE_SOCK |
-           (version >= WITH_TRUNCATE ? TRUNCATE : 0);
 }
 
 void addRule(const FileDescriptor &ruleset, int type, const void *rule, const std::string &what) {
@@ -110,9 +106,6 @@ int apply(const Exceptions &exceptions) {
         throw SystemException("landlock_create_ruleset", errno);
     }
     allow(ruleset, "/dev/null", WRITE_FILE);
-    for (const std::string &folder : exceptions.writable) {
-        allow(ruleset, folder, allowedBelow(version));
-    }
     for (const std::uint16_t port : exceptions.ports) {
         const Port rule{CONNECT_TCP, port};
         if (network) {

@@ -1,23 +1,19 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 namespace Passenger {
 
 /**
- * Limits this process for good by Landlock: it executes no file, changes no file but those below
- * given folders, and connects and binds no TCP socket but to given ports (Linux 6.7). It sends no
- * signal to, and connects to no abstract Unix socket of, processes without these limits (Linux
- * 6.12). It reads all that it could read before. Descriptors that are open already are not
- * affected.
+ * Limits this process for good by Landlock: it executes no file, changes no file but /dev/null, and
+ * connects and binds no TCP socket but to given ports (Linux 6.7). It sends no signal to, and
+ * connects to no abstract Unix socket of, processes without these limits (Linux 6.12). It reads all
+ * that it could read before. Descriptors that are open already are not affected.
  */
 namespace FileLimits {
 
 struct Exceptions {
-    /** Absolute paths. Below them files may be made, written and removed. */
-    std::vector<std::string> writable;
     /** Ports to which TCP sockets may connect. */
     std::vector<std::uint16_t> ports;
     /** Whether files may be executed. */

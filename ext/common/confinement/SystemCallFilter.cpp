@@ -2,6 +2,7 @@
 
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
+#include <linux/netlink.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <linux/sockios.h>
@@ -23,6 +24,9 @@
 // Of newer kernels than the oldest with which this builds.
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
+#endif
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
 #endif
 
 namespace Passenger::SystemCallFilter {
@@ -94,6 +98,28 @@ void allowThreads(const Rules &rules) {
     rules.add(SCMP_ACT_ALLOW, "clone", {{0, SCMP_CMP_MASKED_EQ, THREAD, THREAD}});
 }
 
+/** A refused fork or clone has another errno than an unknown call, which libc would try in another
+ *  form. */
+void refuseProcesses(const Rules &rules) {
+    for (const char *name : {"fork", "vfork"}) {
+        rules.add(SCMP_ACT_ERRNO(EPERM), name);
+    }
+    rules.add(SCMP_ACT_ERRNO(EPERM), "clone", {{0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0}});
+}
+
+/** Processes without namespaces of their own. */
+void allowPrograms(const Rules &rules) {
+    constexpr scmp_datum_t NAMESPACES = CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                                        CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+    rules.add(SCMP_ACT_ALLOW, "clone", {{0, SCMP_CMP_MASKED_EQ, NAMESPACES, 0}});
+    for (const char *name : SystemCalls::ofPrograms()) {
+        rules.add(SCMP_ACT_ALLOW, name);
+    }
+    rules.add(SCMP_ACT_ALLOW, "prctl", {is(0, PR_SET_DUMPABLE), is(1, 0)});
+    // Debian's Ruby makes it.
+    rules.add(SCMP_ACT_ALLOW, "prctl", {is(0, PR_SET_THP_DISABLE)});
+}
+
 /** Before a crash a process signals itself. */
 void allowOwnSignals(const Rules &rules) {
     const auto self = static_cast<scmp_datum_t>(::getpid());
@@ -115,11 +141,18 @@ void allowOfArguments(const Rules &rules) {
     rules.add(SCMP_ACT_ALLOW, "prlimit64", {is(0, 0)});
 }
 
-void allowSockets(const Rules &rules, std::uint32_t refusal, bool tcp) {
+void allowSockets(const Rules &rules, std::uint32_t refusal, For purpose) {
+    const bool program = purpose == For::PROGRAM;
+    const bool tcp = program || purpose == For::SERVING_TCP;
     for (int family = 0; family < FAMILIES; family++) {
-        const auto value = static_cast<scmp_datum_t>(family);
         const bool allowed = family == AF_UNIX || (tcp && (family == AF_INET || family == AF_INET6));
-        rules.add(allowed ? SCMP_ACT_ALLOW : refusal, "socket", {is(0, value)});
+        if (!program || family != AF_NETLINK) {
+            rules.add(allowed ? SCMP_ACT_ALLOW : refusal, "socket", {is(0, static_cast<scmp_datum_t>(family))});
+        }
+    }
+    if (program) {
+        rules.add(SCMP_ACT_ALLOW, "socket", {is(0, AF_NETLINK), is(2, NETLINK_ROUTE)});
+        rules.add(refusal, "socket", {is(0, AF_NETLINK), {2, SCMP_CMP_NE, NETLINK_ROUTE, 0}});
     }
     rules.add(refusal, "socket", {{0, SCMP_CMP_GE, FAMILIES, 0}});
     rules.add(SCMP_ACT_ALLOW, "socketpair", {is(0, AF_UNIX)});
@@ -127,7 +160,7 @@ void allowSockets(const Rules &rules, std::uint32_t refusal, bool tcp) {
 
 }  // namespace
 
-bool apply(SeccompMode mode, bool tcp) {
+bool apply(SeccompMode mode, For purpose) {
     if (mode == SeccompMode::OFF || ::seccomp_api_get() == 0) {
         return false;
     }
@@ -136,28 +169,33 @@ bool apply(SeccompMode mode, bool tcp) {
     const auto refusal = [enforces](std::uint32_t action) { return enforces ? action : SCMP_ACT_LOG; };
     const Rules rules(refusal(SCMP_ACT_ERRNO(ENOSYS)));
     rules.set(SCMP_FLTATR_ACT_BADARCH, refusal(SCMP_ACT_KILL_PROCESS));
-    for (const char *name : SystemCalls::allowed()) {
-        rules.add(SCMP_ACT_ALLOW, name);
+    for (const auto names : {SystemCalls::seen(), SystemCalls::unseen()}) {
+        for (const char *name : names) {
+            rules.add(SCMP_ACT_ALLOW, name);
+        }
     }
     for (const char *name : SystemCalls::deadly()) {
         rules.add(refusal(SCMP_ACT_KILL_PROCESS), name);
     }
     allowThreads(rules);
-    if (enforces) {
-        // A refused fork or clone has another errno than an unknown call, which libc would try in
-        // another form.
-        for (const char *name : {"fork", "vfork"}) {
-            rules.add(SCMP_ACT_ERRNO(EPERM), name);
-        }
-        rules.add(SCMP_ACT_ERRNO(EPERM), "clone", {{0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0}});
+    if (purpose == For::PROGRAM) {
+        allowPrograms(rules);
     } else {
+        for (const char *name : SystemCalls::deadlyBesidePrograms()) {
+            rules.add(refusal(SCMP_ACT_KILL_PROCESS), name);
+        }
+        if (enforces) {
+            refuseProcesses(rules);
+        }
+    }
+    if (!enforces) {
         // The filter cannot see whether it makes a thread; libc uses clone instead if it is
         // refused, and each thread would be logged.
         rules.add(SCMP_ACT_ALLOW, "clone3");
     }
     allowOwnSignals(rules);
     allowOfArguments(rules);
-    allowSockets(rules, refusal(SCMP_ACT_ERRNO(EAFNOSUPPORT)), tcp);
+    allowSockets(rules, refusal(SCMP_ACT_ERRNO(EAFNOSUPPORT)), purpose);
     rules.load();
     return true;
 }

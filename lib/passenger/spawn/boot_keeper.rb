@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative "subreaper"
+require_relative "process_control"
 require_relative "wait_statuses"
 
 module PhusionPassenger
@@ -26,7 +26,7 @@ module PhusionPassenger
     def start(&block)
       $PROGRAM_NAME = "Passenger boot keeper"
       trap("CHLD", "DEFAULT")
-      Subreaper.become
+      ProcessControl.become_subreaper
       @pid = fork(&block)
       @wait_statuses.expect(@pid, @wait_status)
     end

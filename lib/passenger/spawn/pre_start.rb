@@ -5,6 +5,8 @@ require "openssl"
 require "socket"
 require "uri"
 
+require_relative "process_control"
+
 module PhusionPassenger
   # Requests the URLs of PassengerPreStart, so that their applications start before the first
   # client. The agent starts this program. It prints one line for each URL and ends.
@@ -112,6 +114,7 @@ module PhusionPassenger
 end
 
 if __FILE__ == $PROGRAM_NAME
+  PhusionPassenger::ProcessControl.close_to_others
   $PROGRAM_NAME = "Passenger pre-start"
   PhusionPassenger::PreStart.main
 end

@@ -5,7 +5,7 @@ require_relative "boot_keeper"
 require_relative "../wire/frame_socket"
 require_relative "../base/log"
 require_relative "login_shell"
-require_relative "subreaper"
+require_relative "process_control"
 require_relative "wait_statuses"
 
 module PhusionPassenger
@@ -57,7 +57,7 @@ module PhusionPassenger
     # Runs until the agent closes the socket. The spawn server ignores a terminal's SIGINT: the
     # agent acts on it.
     def run
-      unless Subreaper.become
+      unless ProcessControl.become_subreaper
         Log.event("spawn_server.no_subreaper", reason: "this Ruby has no Fiddle")
       end
       trap("CHLD") { reap }
