@@ -22,6 +22,7 @@ class AppGroupTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testEffectsOfLimitsAreCountedAndLogged);
     CPPUNIT_TEST(testTheCountsOfAGroupThatHasEndedStay);
     CPPUNIT_TEST(testWithoutAGroupThereIsNothingToCount);
+    CPPUNIT_TEST(testTheCountsOfAnApplicationThatIsForgottenAreForgotten);
     CPPUNIT_TEST(testNoGroupEndsWhileItsProcessesAreTakenOver);
     CPPUNIT_TEST_SUITE_END();
 
@@ -102,6 +103,26 @@ public:
         group = placedIn(groups);
         kernelSays(1, 1);
         CPPUNIT_ASSERT((CgroupEvents{2, 20, 1}) == groups.eventsOf("blog"));
+    }
+
+    /** Each deploy to a new folder is another application. */
+    void testTheCountsOfAnApplicationThatIsForgottenAreForgotten() {
+        AppGroups groups;
+        AppGroupPtr group = placedIn(groups);
+        kernelSays(1, 0);
+        group.reset();
+        const auto forgetOthersThan = [&groups](const std::string &known) {
+            groups.keepEvents([&known](const std::string &app) { return app == known; });
+        };
+        forgetOthersThan("blog");
+        forgetOthersThan("shop");
+        // It may be known only to a later look.
+        CPPUNIT_ASSERT((CgroupEvents{1, 10, 0}) == groups.eventsOf("blog"));
+        forgetOthersThan("blog");
+        forgetOthersThan("shop");
+        CPPUNIT_ASSERT((CgroupEvents{1, 10, 0}) == groups.eventsOf("blog"));
+        forgetOthersThan("shop");
+        CPPUNIT_ASSERT(CgroupEvents() == groups.eventsOf("blog"));
     }
 
     void testNoGroupEndsWhileItsProcessesAreTakenOver() {

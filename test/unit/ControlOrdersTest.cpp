@@ -142,6 +142,7 @@ public:
                                  .users = users_,
                                  .facts = *facts_,
                                  .groupEvents = [](const std::string &) { return CgroupEvents(); },
+                                 .keepApps = [this](const auto &isKnown) { users_.keep(isKnown); },
                                  .reopenLogs = [this] { logsReopened_++; },
                                  .server = [] { return ServerStatus(); },
                                  .warmingUp = [] { return false; },

@@ -138,7 +138,7 @@ void ControlOrders::tick() {
         names.insert(group.name);
     }
     std::erase_if(known_, [&names](const auto &entry) { return !names.contains(entry.first); });
-    parts_.users.keep([&names](const std::string &name) { return names.contains(name); });
+    parts_.keepApps([&names](const std::string &name) { return names.contains(name); });
 }
 
 const ControlOrders::Applications &ControlOrders::applications() {

@@ -35,10 +35,12 @@ public:
     struct Parts {
         Pool &pool;
         /** As whom an application was last started. */
-        AppUsers &users;
+        const AppUsers &users;
         InstanceFacts &facts;
         /** What limits of control groups have done to an application. Never blocks. */
         std::function<CgroupEvents(const std::string &app)> groupEvents;
+        /** Forgets the users and events of others, as AppTable::keep(). */
+        std::function<void(const std::function<bool(const std::string &app)> &isKnown)> keepApps;
         /** Opens the agent's log file and the applications' anew. May block.
          *  @throws IOException: the agent's could not be opened */
         std::function<void()> reopenLogs;

@@ -153,6 +153,7 @@ public:
                                  .users = factory_->appUsers(),
                                  .facts = *facts_,
                                  .groupEvents = [this](const std::string &app) { return factory_->groupEventsOf(app); },
+                                 .keepApps = [this](const auto &isKnown) { factory_->keepApps(isKnown); },
                                  .reopenLogs = [this] { reopenLogs(); },
                                  .server = [this] { return serverStatus(); },
                                  .warmingUp = [this] { return warmingUp_.load(); },

@@ -16,6 +16,7 @@ AppGroupPtr AppGroups::of(const Options &options, uid_t user) {
 
 AppGroupPtr AppGroups::named(const std::string &app, const std::string &name) {
     const LockGuard guard(mutex_);
+    std::erase_if(named_, [](const auto &one) { return one.second.expired(); });
     std::weak_ptr<AppGroup> &known = named_[name];
     AppGroupPtr group = known.lock();
     if (!group) {

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,8 +33,12 @@ public:
     void keep(bool kept) noexcept {
         shared_->kept.store(kept);
     }
-    /** What limits of the groups have done to an application since this process began. */
+    /** What limits of the groups have done to an application since this process knows it. */
     CgroupEvents eventsOf(const std::string &app) EXCLUDES(mutex_);
+    /** As AppTable::keep(). */
+    void keepEvents(const std::function<bool(const std::string &)> &isKnown) {
+        shared_->events.keep(isKnown);
+    }
 
 private:
     const std::shared_ptr<AppGroup::Shared> shared_ = std::make_shared<AppGroup::Shared>();

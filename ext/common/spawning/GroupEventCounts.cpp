@@ -12,8 +12,13 @@ void GroupEventCounts::add(const std::string &app, const CgroupEvents &more) {
 
 CgroupEvents GroupEventCounts::of(const std::string &app) const {
     const LockGuard guard(mutex_);
-    const auto found = counts_.find(app);
-    return found == counts_.end() ? CgroupEvents() : found->second;
+    const CgroupEvents *const found = counts_.find(app);
+    return found == nullptr ? CgroupEvents() : *found;
+}
+
+void GroupEventCounts::keep(const std::function<bool(const std::string &)> &isKnown) {
+    const LockGuard guard(mutex_);
+    counts_.keep(isKnown);
 }
 
 }  // namespace Passenger

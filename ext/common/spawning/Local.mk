@@ -5,6 +5,7 @@ libpassenger_spawning_la_SOURCES = \
     %D%/AppGroup.h \
     %D%/AppGroups.cpp \
     %D%/AppGroups.h \
+    %D%/AppTable.h \
     %D%/AppUsers.cpp \
     %D%/AppUsers.h \
     %D%/BootGuard.cpp \

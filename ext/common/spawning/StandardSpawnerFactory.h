@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -65,6 +66,11 @@ public:
     /** As AppGroups::eventsOf(). */
     CgroupEvents groupEventsOf(const std::string &app) {
         return groups_.eventsOf(app);
+    }
+    /** Forgets users and events of applications, as AppTable::keep(). */
+    void keepApps(const std::function<bool(const std::string &)> &isKnown) {
+        appUsers_.keep(isKnown);
+        groups_.keepEvents(isKnown);
     }
     /** As AppGroups::keep(). */
     void keepGroups(bool kept) noexcept {
