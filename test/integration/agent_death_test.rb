@@ -227,6 +227,22 @@ class AgentDeathTest < IntegrationTest
     assert_silence_below limit, silences, "deaths of the anchor"
   end
 
+  def test_the_agent_after_the_death_of_an_anchor_outlives_its_pool_process_and_its_watchdog
+    with_server(configuration) do |server|
+      server.client.pid
+      answers = SteadyLoad.during(server.client, "/hello", threads: 2) do |load|
+        load.wait_for("an answer") { |answer| answer.code == 200 }
+        kill_anchor(server)
+        load.wait_for("an answer") { |answer| answer.code == 200 }
+        pid = server.client.pid
+        2.times { kill_and_adopt(POOL, server, load) }
+        kill_and_adopt(WATCHDOG, server, load)
+        assert_equal pid, server.client.pid, "nothing was loaded again"
+      end
+      assert_equal [200], answers.map(&:code).uniq
+    end
+  end
+
   def test_an_upload_that_no_instance_has_begun_outlives_the_pool_process
     skip "prefork makes no second channel" if ENV["TEST_MPM"] == "prefork"
 
@@ -317,16 +333,10 @@ class AgentDeathTest < IntegrationTest
   def silence_without_anchor(server)
     server.client.pid
     children = server.tree.httpd_children.map(&:pid)
-    old = the_only(ANCHOR, server)
     silence = nil
     answers = SteadyLoad.during(server.client, "/hello", threads: 4) do |load|
       load.wait_for("an answer") { |answer| answer.code == 200 }
-      silence = load.longest do
-        Process.kill(:KILL, old.pid)
-        eventually("another anchor") do
-          server.tree.matching(ANCHOR).any? { |one| one.identity != old.identity }
-        end
-      end
+      silence = load.longest { kill_anchor(server) }
     end
     failed = answers.reject { |answer| answer.code == 200 }
     assert_empty failed.map { |answer| "#{answer.code} #{answer.body.to_s[0, 200]}" }
@@ -334,14 +344,27 @@ class AgentDeathTest < IntegrationTest
     silence
   end
 
-  # Until the application's instance has been taken over.
+  # Until another agent is there.
+  def kill_anchor(server)
+    old = the_only(ANCHOR, server)
+    Process.kill(:KILL, old.pid)
+    eventually("another anchor") do
+      server.tree.matching(ANCHOR).any? { |one| one.identity != old.identity }
+    end
+  end
+
   def kill_watchdog(server, load = nil)
-    old = the_only(WATCHDOG, server)
+    kill_and_adopt(WATCHDOG, server, load)
+  end
+
+  # Until the application's instance has been taken over.
+  def kill_and_adopt(pattern, server, load = nil)
+    old = the_only(pattern, server)
     position = server.log.position
     Process.kill(:KILL, old.pid)
     load&.wait_for("a request after it") { |answer| answer.code == 200 }
-    eventually("another watchdog") do
-      server.tree.matching(WATCHDOG).any? { |one| one.identity != old.identity }
+    eventually("another process") do
+      server.tree.matching(pattern).any? { |one| one.identity != old.identity }
     end
     server.client.get("/")
     server.log.wait_for(/event=instance\.adopted/, from: position)
