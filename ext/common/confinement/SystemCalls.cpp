@@ -41,7 +41,8 @@ constexpr std::array UNSEEN{// The agent, when it no longer watches a folder
                             "futex_wait", "futex_wake", "futex_requeue", "map_shadow_stack", "mseal", "epoll_pwait2",
                             // libc when a process aborts, after a signal, and where it sorts much
                             "writev", "restart_syscall", "sysinfo",
-                            // Libraries of the user database, which read files and wait for a daemon (sssd, systemd's)
+                            // Libraries of the user database: they read files and
+                            // wait for a daemon (sssd, systemd)
                             "access", "faccessat", "faccessat2", "statfs", "statfs64", "fstatfs", "fstatfs64", "select",
                             "_newselect", "pselect6", "pselect6_time64", "timerfd_create", "timerfd_settime",
                             "timerfd_settime64"};
