@@ -228,7 +228,10 @@ class AgentDeathTest < IntegrationTest
   end
 
   def test_the_agent_after_the_death_of_an_anchor_outlives_its_pool_process_and_its_watchdog
-    with_server(configuration) do |server|
+    one_instance = configuration do |made|
+      made.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\n")
+    end
+    with_server(one_instance) do |server|
       server.client.pid
       answers = SteadyLoad.during(server.client, "/hello", threads: 2) do |load|
         load.wait_for("an answer") { |answer| answer.code == 200 }
