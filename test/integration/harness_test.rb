@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "fiddle"
 require_relative "support/integration_test"
 
 # Tests the fixtures with an httpd that does not load the module.
@@ -34,6 +35,22 @@ class HarnessTest < IntegrationTest
     Process.kill(:KILL, orphan)
     Process.wait(orphan)
     server.destroy
+  end
+
+  def test_a_process_is_alive_until_its_last_thread_has_ended
+    reader, writer = IO.pipe
+    pid = fork { end_first_thread }
+    writer.close
+    process = ProcessInfo.read(pid)
+    eventually("the end of the first thread") { ProcessInfo.read(pid).state == "Z" }
+    assert_equal :wait_readable, reader.read_nonblock(1, exception: false)
+    assert_predicate process, :alive?
+    Process.kill(:KILL, pid)
+    assert_equal "", reader.read
+    eventually("the end of the process") { !process.alive? }
+  ensure
+    Process.wait(pid)
+    reader.close
   end
 
   def test_a_temporary_file_that_stays_is_noticed
@@ -110,6 +127,13 @@ class HarnessTest < IntegrationTest
   end
 
   private
+
+  # Another thread of the process goes on.
+  def end_first_thread
+    Thread.new { sleep 60 }
+    address = Fiddle.dlopen(nil)["pthread_exit"]
+    Fiddle::Function.new(address, [Fiddle::TYPE_VOIDP], Fiddle::TYPE_VOID).call(nil)
+  end
 
   # Runs a file of tests with one test for each body.
   def run_parallel(*bodies, **environment)

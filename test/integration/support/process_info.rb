@@ -44,6 +44,7 @@ class ProcessInfo
     @state = fields[0]
     @ppid = fields[1].to_i
     @ticks = fields[11].to_i + fields[12].to_i
+    @threads = fields[17].to_i
     @started = fields[19].to_i
   end
 
@@ -53,7 +54,13 @@ class ProcessInfo
 
   def alive?
     now = self.class.read(pid)
-    !now.nil? && now.started == started && now.state != "Z" && now.state != "X"
+    !now.nil? && now.started == started && !now.ended?
+  end
+
+  # A killed process is a zombie as soon as its first thread has ended. The other threads keep its
+  # descriptors until they have ended, too: a listening socket takes connections meanwhile.
+  def ended?
+    %w[Z X].include?(state) && @threads <= 1
   end
 
   # Without the loader by which script/sanitize starts httpd.

@@ -57,14 +57,19 @@ module SeveralHosts
     pids = host.tree.pids
     began = monotonic
     kill_all(pids)
-    eventually("the end of processes") { pids.none? { |pid| ProcessInfo.read(pid)&.alive? } }
+    wait_for_end(pids)
     ended = monotonic
     eventually("the end of the host") do
       late = kill_all(host.tree.pids)
+      wait_for_end(late)
       ended = monotonic unless late.empty?
       late.empty?
     end
     began..ended
+  end
+
+  def wait_for_end(pids)
+    eventually("the end of processes") { pids.none? { |pid| ProcessInfo.read(pid)&.alive? } }
   end
 
   def kill_all(pids)
