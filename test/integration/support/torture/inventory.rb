@@ -39,14 +39,15 @@ class Inventory
   end
 
   # Sentences about each number that differs from before. `growth`: descriptors by which one process
-  # of a kind may grow. `fewer`: kinds that may have fewer processes.
-  def problems(before, growth, fewer: ON_DEMAND)
+  # of a kind may grow. `memory_files`: how many of these may be more memory files. `fewer`: kinds
+  # that may have fewer processes.
+  def problems(before, growth, memory_files: {}, fewer: ON_DEMAND)
     (counts.keys | before.counts.keys).flat_map do |kind|
       was = before.counts.fetch(kind, Count.new(0, 0, 0))
       is = counts.fetch(kind, Count.new(0, 0, 0))
       next if (is.processes == was.processes ||
                (fewer.include?(kind) && is.processes < was.processes)) &&
-              is.memory_files <= was.memory_files &&
+              is.memory_files <= was.memory_files + memory_files.fetch(kind, 0) &&
               is.descriptors <= was.descriptors + growth.fetch(kind, 0)
 
       ["#{kind}: #{is.to_h}, before #{was.to_h}"]
