@@ -42,7 +42,7 @@ constexpr milliseconds LONGEST_SERVICE = 200ms;
  *  request. */
 constexpr std::chrono::nanoseconds LONGEST_TURN = LONGEST_BOOT + 1s + LONGEST_SERVICE + 3 * TICK;
 
-double seconds(std::chrono::nanoseconds time) {
+double inSeconds(std::chrono::nanoseconds time) {
     return std::chrono::duration<double>(time).count();
 }
 
@@ -78,7 +78,7 @@ struct Waits {
     double quantile(double share) {
         const auto at = all.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(all.size() - 1));
         std::nth_element(all.begin(), at, all.end());
-        return seconds(*at);
+        return inSeconds(*at);
     }
 };
 
@@ -229,7 +229,7 @@ class PoolFairnessTest : public LeakCheck {
             "99% {:.2f}, longest {:.2f} (bound {:.1f}) ",
             simulation.asked(), simulation.waits.longest.size(), simulation.mostWaitingApps(),
             simulation.waits.quantile(0.5), simulation.waits.quantile(0.9), simulation.waits.quantile(0.99),
-            seconds(longest), seconds(bound));
+            inSeconds(longest), inSeconds(bound));
         CPPUNIT_ASSERT_EQUAL_MESSAGE("Requests that were never served", std::size_t{0}, simulation.open());
         CPPUNIT_ASSERT(simulation.most() <= POOL_SIZE);
         CPPUNIT_ASSERT_MESSAGE("The pool was not short of room", simulation.mostWaitingApps() > POOL_SIZE);
