@@ -307,8 +307,9 @@ endif
 
 %C%_unit_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
 %C%_unit_tests_CXXFLAGS = $(TEST_CXXFLAGS)
-# The tests' own code is not optimised: that halves the time to compile it.
-$(%C%_unit_tests_OBJECTS) $(PRECOMPILED_FOR_TESTS): CXXFLAGS += -O0 -U_FORTIFY_SOURCE
+# The tests' own code is not optimised: that halves the time to compile it. Nor does it count for
+# the fuzzers which branches run.
+$(%C%_unit_tests_OBJECTS) $(PRECOMPILED_FOR_TESTS): CXXFLAGS += -O0 -U_FORTIFY_SOURCE $(UNFUZZED_CXXFLAGS)
 $(%C%_unit_tests_OBJECTS): | $(PRECOMPILED_FOR_TESTS)
 EXTRA_DIST += %D%/precompiled.h
 %C%_unit_tests_LDADD = libpassenger_httpmessages.la libpassenger_commands.la libpassenger_standalone.la \
