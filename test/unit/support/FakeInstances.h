@@ -14,8 +14,8 @@ namespace Passenger {
 
 /**
  * Makes a DummySpawnerFactory's instances such that pull from a queue: processes that only sleep,
- * with a control socket on which the test speaks for them. READY was said in advance. All are
- * killed and reaped at the end.
+ * with a control socket on which the test speaks for them. They have no descriptors of the test.
+ * READY was said in advance. All are killed and reaped at the end.
  */
 class FakeInstances {
 public:
