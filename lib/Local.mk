@@ -102,6 +102,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/python/mod_passenger/claim.py \
     %D%/passenger/python/mod_passenger/dropped_request.py \
     %D%/passenger/python/mod_passenger/endings.py \
+    %D%/passenger/python/mod_passenger/event_stream.py \
     %D%/passenger/python/mod_passenger/failure.py \
     %D%/passenger/python/mod_passenger/frames.py \
     %D%/passenger/python/mod_passenger/handover.py \

@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 from . import layout, log
 from .body import length_of
 from .channels import BodyBrokenOff, ClientGone
+from .event_stream import EventStream, is_event_stream
 from .header_lines import header_lines
 
 _CONTINUE = 100
@@ -125,8 +126,12 @@ class HttpRequest:
         self.started = self.finished = self.skipped = False
         # The application has called sys.exit().
         self.exits = False
-        # The child can give the client's own socket away.
-        self.transferable = False
+        # The child can give the client's own socket away: for another protocol; for the rest of an answer.
+        self.transferable = self.stream_transferable = False
+        # The rest of the answer, if it goes to the client's own socket.
+        self.stream = None
+        # Called with this object when the exchange is over, but the answer goes on.
+        self.handed_over = None
         self.takes_trailers = False
         self.rest_of_head = b""
         # The body, as far as it has come.
@@ -178,11 +183,15 @@ class HttpRequest:
             scope["extensions"]["http.response.trailers"] = {}
         try:
             await application(scope, self.receive, self.send)
+            if self.stream is not None:
+                await self.stream.end()
             if not self.finished:
                 raise RuntimeError("the application did not finish its answer")
         except GeneratorExit:
             raise
         except BaseException as error:
+            if self.stream is not None:
+                await self.stream.abort()
             if self._gone or isinstance(error, ClientGone):
                 # Most often the httpd child is gone. If not, it must not wait for more.
                 await self.end_in_error(400, b"Bad Request")
@@ -202,12 +211,15 @@ class HttpRequest:
     async def receive(self):
         """The next message for the application."""
         try:
-            if not self._body_given and not self.finished:
+            if not self._body_given and (not self.finished or self.stream is not None):
                 return await self._body_message()
             while not self.finished:
                 await self._await_message(False)
         except (BodyBrokenOff, ClientGone):
             self._gone = not self.finished
+        if self.finished and self.stream is not None:
+            await self.stream.closed()
+            self._gone = not self.stream.ended
         return {"type": "http.disconnect"}
 
     async def left(self):
@@ -222,7 +234,7 @@ class HttpRequest:
     async def send(self, message):
         """Takes a message of the application. Raises ClientGone, which is an OSError."""
         kind = message["type"]
-        if self.finished:
+        if self.finished and self.stream is None:
             # After the end, as after a disconnect, messages have no effect.
             return
         if kind == "http.response.start":
@@ -300,11 +312,11 @@ class HttpRequest:
         request. If the request is transferable, the other end gets the child's answer."""
         if len(head) > layout.PAYLOAD_LIMIT:
             raise ValueError("the head has %d bytes, more than %d" % (len(head), layout.PAYLOAD_LIMIT))
-        self.started = True
         async with self._writing:
             flags = layout.WANTS_CLIENT if self.transferable else 0
             while not self.channel.send_stream_now(self.ticket, flags, self._queued, self._sticky_id, descriptor):
                 await self._await_room()
+        self.started = True
         await self.send_message(layout.RESPONSE, layout.LAST, status, len(head), self._queued, self._sticky_id, head)
 
     async def _send_body(self, body, last):
@@ -313,13 +325,20 @@ class HttpRequest:
         if last and self._trailers is not None:
             self._body_sent = True
             last = False
+        if self.stream is not None and await self.stream.take(bytes(body), last):
+            return
         if self._head_request or self._status in (204, 304):
             # Whatever body follows is none of the client's.
             await self.respond(self._status, self._head, b"", True)
+        elif not (self.started or last) and self._is_for_stream():
+            self.stream = EventStream(self, self._head, body)
         elif not self.started:
             await self.respond(self._status, self._head, bytes(body), last)
         elif body or last:
             await self._send_data(bytes(body), last)
+
+    def _is_for_stream(self):
+        return self.stream_transferable and self._trailers is None and is_event_stream(self._status, self._head)
 
     async def _send_data(self, body, last):
         rest = memoryview(body)
@@ -347,9 +366,9 @@ class HttpRequest:
         await self.send_message(layout.INTERIM, 0, _EARLY_HINTS, len(head), 0, 0, head)
 
     async def _body_message(self):
-        if self.body or self._source is None:
+        if self.body or self._source is None or self.finished:
             body, self.body = self.body, b""
-            self._body_given = self._source is None
+            self._body_given = self._source is None or self.finished
             return self._message(body)
         if self._file:
             return self._file_message()

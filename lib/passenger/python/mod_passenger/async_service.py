@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import os
+from functools import partial
 from time import monotonic_ns
 
 from . import layout, log, threads
@@ -181,7 +182,7 @@ class AsyncService:
             return
         message = source.queue.take()
         if message:
-            self._start(self._handle(source, source.cells.pop(), message, monotonic_ns()))
+            self._start(self._handle(_Place(source, source.cells.pop()), message, monotonic_ns()))
             source.busy += 1
             if not source.cells:
                 self._watch()
@@ -217,7 +218,7 @@ class AsyncService:
                 return channel
             await news
 
-    async def _handle(self, source, cell, message, taken_at):
+    async def _handle(self, place, message, taken_at):
         try:
             # Otherwise the message names no channel for an answer.
             if len(message) < layout.REQUEST.size:
@@ -225,27 +226,37 @@ class AsyncService:
             else:
                 fields = layout.REQUEST.unpack_from(message)
                 # Without a channel the request is not claimed and not run: the child finds it not begun.
-                channel = await self._channel(fields[4])
-                if channel is not None:
-                    await self._answer(source, source.claim(cell), channel, fields, message, taken_at)
+                place.channel = await self._channel(fields[4])
+                if place.channel is not None:
+                    await self._answer(place, fields, message, taken_at)
         except GeneratorExit:
             # The process ends without an answer. The claim stays, so that the agent sends LOST.
             raise
         except BaseException as error:
             log.exception("instance.thread_failed", error, thread="loop")
             self._events.thread_ended()
-        source.cells.append(cell)
+        self._give_back(place)
+
+    def _give_back(self, place):
+        if place.free:
+            return
+        place.free = True
+        source = place.source
+        source.cells.append(place.cell)
         source.busy -= 1
         if len(source.cells) == 1:
             self._watch()
         self._forget_former()
         self._tell_if_idle()
 
-    async def _answer(self, source, claim, channel, fields, message, taken_at):
+    async def _answer(self, place, fields, message, taken_at):
         version, flags, resends, head_length, channel_id, ticket, sent_at = fields
-        runs = claim.take(channel_id, ticket)
+        place.claim = place.source.claim(place.cell)
+        runs = place.claim.take(channel_id, ticket)
         queued = min(max((taken_at - sent_at) // 1000, 0), layout.QUEUED_LIMIT)
-        request = HttpRequest(self._loop, channel, ticket, queued, source.handover.sticky_id)
+        request = HttpRequest(self._loop, place.channel, ticket, queued, place.source.handover.sticky_id)
+        # The application may go on for long, without a claim.
+        request.handed_over = partial(self._conclude, place)
         try:
             if not runs:
                 await request.skip()
@@ -263,24 +274,30 @@ class AsyncService:
             raise
         except BaseException as error:
             log.exception("request.failed", error)
-        # The claim is cleared only after the last message. If that cannot be sent because the child has gone, the
-        # channel is not used again.
         await request.end_in_error()
-        request.close()
-        if not request.finished:
-            self._channels.drop(channel.id)
-        if request.skipped:
-            claim.clear()
-        else:
-            claim.complete()
-        channel.give_back()
-        if not request.skipped:
-            self._events.answered()
+        self._conclude(place, request)
         if request.exits:
             self._events.thread_ended()
         if isinstance(request, WebSocketRequest) and request.accepted:
             # A connection of its own by now: it has no claim.
             self._start(self._converse(request))
+
+    def _conclude(self, place, request):
+        """The claim is cleared only after the last message. If that cannot be sent because the child has gone, the
+        channel is not used again."""
+        if place.free:
+            return
+        request.close()
+        if not request.finished:
+            self._channels.drop(place.channel.id)
+        if request.skipped:
+            place.claim.clear()
+        else:
+            place.claim.complete()
+        place.channel.give_back()
+        if not request.skipped:
+            self._events.answered()
+        self._give_back(place)
 
     async def _converse(self, connection):
         self._connections.add(connection)
@@ -326,11 +343,25 @@ class AsyncService:
         else:
             request.body = body
         request.transferable = bool(flags & layout.TRANSFERABLE)
+        request.stream_transferable = bool(flags & layout.STREAM_TRANSFERABLE)
         environment = environment_of(head, 0, head_length)
         if is_upgrade(environment):
             request = WebSocketRequest(request)
         await request.run(self._call_application, environment, flags & layout.HEAD_REQUEST, self._lifespan.state)
         return request
+
+
+class _Place:
+    """What a request occupies until its exchange is over."""
+
+    __slots__ = ("source", "cell", "channel", "claim", "free")
+
+    def __init__(self, source, cell):
+        self.source = source
+        self.cell = cell
+        self.channel = None
+        self.claim = None
+        self.free = False
 
 
 class _Source:

@@ -1,0 +1,212 @@
+"""An answer of the type text/event-stream may go on for as long as its client listens. It gets the client's own socket:
+it holds no thread of httpd, and no place of the instance."""
+
+import asyncio
+import errno
+import re
+import socket
+
+from . import layout
+from .channels import ClientGone
+from .transfer import transferred
+
+_TYPE = re.compile(rb"^content-type:[ \t]*text/event-stream[ \t]*[;\r]", re.IGNORECASE | re.MULTILINE)
+_LENGTH_OR_CODING = re.compile(rb"^content-(length|encoding):", re.IGNORECASE | re.MULTILINE)
+_FRAMING = b"Transfer-Encoding: chunked\r\n"
+_END = b"0\r\n\r\n"
+# Bytes of the answer's first turn.
+_MOST_AT_FIRST = 65536
+# Seconds that a client may take nothing of what waits for it, and between two looks.
+_TAKES_WITHIN = 60
+_LOOK_INTERVAL = 10
+
+
+def is_event_stream(status, head):
+    """Whether an answer with these header lines, which goes on, is for this way."""
+    return (status == 200 and len(head) + len(_FRAMING) <= layout.PAYLOAD_LIMIT and _TYPE.search(head)
+            and not _LENGTH_OR_CODING.search(head))
+
+
+class EventStream(asyncio.Protocol):
+    """The rest of an answer, from the first bytes of its body on. An answer that ends in the same turn of the loop stays
+    with httpd."""
+
+    def __init__(self, request, head, first):
+        self._request = request
+        self._loop = request.loop
+        self._head = head
+        self._first = bytearray(first)
+        # The socket is asked for.
+        self._begun = False
+        # The application has sent the end of its answer.
+        self._ended = False
+        self._transport = None
+        self._room = asyncio.Event()
+        self._room.set()
+        self._closed = self._loop.create_future()
+        # For _look(): bytes that were written; those that the client has taken, and since when it has taken no more.
+        self._written = 0
+        self._taken = -1
+        self._stuck_since = 0
+        self._timer = None
+        self._opening = self._loop.create_task(self._open())
+
+    async def take(self, body, last):
+        """Takes a part of the body. False: the answer goes the usual way. Raises ClientGone."""
+        if not self._begun and last:
+            self._opening.cancel()
+            await self._answer_usually(body, True)
+            return True
+        if not self._begun and len(self._first) + len(body) <= _MOST_AT_FIRST:
+            self._first += body
+            return True
+        await asyncio.shield(self._opening)
+        if self._transport is None:
+            return False
+        if self._ended:
+            # After the end messages have no effect.
+            return True
+        self._write(body)
+        if last:
+            self._ended = True
+            self._send(_END)
+            self._transport.close()
+        else:
+            await self._room.wait()
+            self._check_open()
+        return True
+
+    async def end(self):
+        """The application has returned. Waits until the client has everything. Raises ClientGone, RuntimeError."""
+        if self._begun:
+            await asyncio.shield(self._opening)
+        if not self._begun:
+            self._withdraw()
+        elif self._transport is not None and not self._ended:
+            self._check_open()
+            raise RuntimeError("the application did not finish its answer")
+        elif self._transport is not None:
+            await self._closed
+
+    async def abort(self):
+        """The application has failed: an answer without an end must not look whole."""
+        if not self._begun:
+            self._withdraw()
+            return
+        await asyncio.wait({self._opening})
+        # Otherwise the loop logs it.
+        self._opening.exception()
+        if self._transport is not None:
+            if not self._ended:
+                self._transport.abort()
+            await self._closed
+
+    async def closed(self):
+        """Waits for the connection's end."""
+        await asyncio.wait({self._opening})
+        await asyncio.shield(self._closed)
+
+    @property
+    def ended(self):
+        return self._ended
+
+    def connection_made(self, transport):
+        self._transport = transport
+
+    def data_received(self, data):
+        """What a client sends behind its request is for nobody."""
+
+    def eof_received(self):
+        self._transport.abort()
+
+    def pause_writing(self):
+        self._room.clear()
+
+    def resume_writing(self):
+        self._room.set()
+
+    def connection_lost(self, _error):
+        self._room.set()
+        self._closed.set_result(None)
+        if self._timer:
+            self._timer.cancel()
+
+    def _withdraw(self):
+        self._opening.cancel()
+        self._request.stream = None
+
+    async def _answer_usually(self, body, last):
+        self._request.stream = None
+        await self._request.respond(200, self._head, bytes(self._first) + body, last)
+
+    async def _open(self):
+        self._begun = True
+        try:
+            stream = await self._hand_over()
+            if stream is None:
+                await self._answer_usually(b"", False)
+                return
+            client = await transferred(self._loop, stream)
+            connect = (self._loop.create_unix_connection if client.family == socket.AF_UNIX
+                       else self._loop.create_connection)
+            try:
+                await connect(lambda: self, sock=client)
+            except BaseException:
+                client.close()
+                raise
+            self._write(bytes(self._first))
+        except BaseException:
+            if self._transport is None:
+                self._closed.set_result(None)
+            raise
+        finally:
+            self._first = bytearray()
+
+    async def _hand_over(self):
+        """The stream on which the child answers. None: no descriptor can be made or sent."""
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError:
+            return None
+        try:
+            await self._request.hand_over(theirs.fileno(), 200, self._head + _FRAMING)
+        except BaseException as error:
+            ours.close()
+            if isinstance(error, ClientGone) and error.__cause__.errno == errno.ETOOMANYREFS:
+                return None
+            raise
+        finally:
+            theirs.close()
+        self._request.handed_over(self._request)
+        return ours
+
+    def _write(self, body):
+        self._check_open()
+        if body:
+            self._send(b"%x\r\n%b\r\n" % (len(body), body))
+
+    def _check_open(self):
+        if self._transport.is_closing():
+            raise ClientGone("the client has closed its connection")
+
+    def _send(self, data):
+        self._transport.write(data)
+        self._written += len(data)
+        if self._timer is None and self._transport.get_write_buffer_size():
+            self._look()
+
+    def _look(self):
+        """A client that takes nothing for long has gone, or is an attack."""
+        self._timer = None
+        waiting = self._transport.get_write_buffer_size()
+        if not waiting or self._closed.done():
+            self._taken = -1
+            return
+        taken = self._written - waiting
+        if taken != self._taken:
+            self._taken = taken
+            self._stuck_since = self._loop.time()
+        elif self._loop.time() - self._stuck_since >= _TAKES_WITHIN:
+            self._transport.abort()
+            return
+        self._timer = self._loop.call_later(_LOOK_INTERVAL, self._look)

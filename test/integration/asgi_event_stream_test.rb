@@ -1,0 +1,311 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Event streams of ASGI applications, with their clients' own sockets: no thread of httpd holds
+# them.
+class AsgiEventStreamTest < IntegrationTest
+  THREADS = 4
+  # More than httpd has threads.
+  MANY = 3 * THREADS
+  MUCH = 5_000_000
+  STARLETTE = system("/usr/bin/python3 -c 'import fastapi, starlette' >/dev/null 2>&1")
+  PYTHON = <<~'PYTHON'
+    import asyncio, os
+
+    LISTENING = {}
+    NOTES = []
+    LEFT = 0
+
+    async def start(send, kind=b"text/event-stream", headers=()):
+        await send({"type": "http.response.start", "status": 200,
+                    "headers": [(b"content-type", kind), *headers]})
+
+    async def tell(send, text, more=True):
+        await send({"type": "http.response.body", "body": text, "more_body": more})
+
+    async def text(send, body):
+        await start(send, b"text/plain")
+        await tell(send, body.encode(), False)
+
+    async def listen(receive, send):
+        global LEFT
+        queue = asyncio.Queue()
+        LISTENING[queue] = True
+        await start(send)
+        await tell(send, b"data: welcome\n\n")
+        first = await receive()
+        assert first == {"type": "http.request", "body": b"", "more_body": False}, first
+
+        async def watch():
+            assert (await receive())["type"] == "http.disconnect"
+            queue.put_nowait(None)
+
+        watching = asyncio.create_task(watch())
+        while (news := await queue.get()) is not None:
+            await tell(send, b"data: %s\n\n" % news, news != b"last")
+            if news == b"last":
+                break
+        del LISTENING[queue]
+        if news is None:
+            LEFT += 1
+            try:
+                await tell(send, b"more")
+            except OSError:
+                NOTES.append("unsent")
+        watching.cancel()
+
+    async def application(scope, receive, send):
+        if scope["type"] != "http":
+            return
+        path = scope["path"]
+        if path == "/events":
+            await listen(receive, send)
+        elif path == "/tell":
+            for queue in LISTENING:
+                queue.put_nowait(b"news")
+            await text(send, str(len(LISTENING)))
+        elif path == "/end":
+            for queue in LISTENING:
+                queue.put_nowait(b"last")
+            await text(send, "")
+        elif path == "/left":
+            await text(send, "%d left, %d listen, %d unsent"
+                       % (LEFT, len(LISTENING), NOTES.count("unsent")))
+        elif path == "/short":
+            await start(send)
+            await tell(send, b"data: one\n\n")
+            await tell(send, b"data: two\n\n")
+            await tell(send, b"", False)
+        elif path == "/measured":
+            await start(send, headers=[(b"content-length", b"14")])
+            await tell(send, b"data: 1\n\n")
+            await asyncio.sleep(0.1)
+            await tell(send, b"end\n\n", False)
+        elif path == "/much":
+            await start(send)
+            await asyncio.sleep(0)
+            piece = b"x" * 99_999 + b"\n"
+            for _ in range(MUCH // len(piece)):
+                await tell(send, piece)
+            await tell(send, b"", False)
+        elif path in ("/raises", "/returns"):
+            await start(send)
+            await tell(send, b"data: begun\n\n")
+            await asyncio.sleep(0.1)
+            if path == "/raises":
+                raise RuntimeError("in the stream")
+        elif path == "/raises_at_once":
+            await start(send)
+            await tell(send, b"data: begun\n\n")
+            raise RuntimeError("at once")
+        elif path == "/slow":
+            await start(send)
+            await tell(send, b"data: begun\n\n")
+            while not os.path.exists("tmp/go"):
+                await asyncio.sleep(0.02)
+            await tell(send, b"data: ended\n\n", False)
+        elif path == "/pid":
+            await text(send, str(os.getpid()))
+  PYTHON
+           .sub("MUCH", MUCH.to_s).freeze
+  FASTAPI = <<~'PYTHON'
+    import asyncio
+    from fastapi import FastAPI
+    from fastapi.responses import StreamingResponse
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    ended = 0
+    application = FastAPI()
+
+    async def events():
+        global ended
+        try:
+            number = 0
+            while True:
+                yield f"data: {number}\n\n"
+                number += 1
+                await asyncio.sleep(0.05)
+        finally:
+            ended += 1
+
+    @application.get("/events")
+    async def stream():
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    @application.get("/ended", response_class=PlainTextResponse)
+    async def tell():
+        return str(ended)
+
+    def few():
+        yield "data: a\n\n"
+        yield "data: b\n\n"
+
+    async def short(request):
+        return StreamingResponse(few(), media_type="text/event-stream")
+
+    async def counted(request):
+        async def numbers():
+            number = 0
+            while not await request.is_disconnected():
+                yield f"data: {number}\n\n"
+                number += 1
+                await asyncio.sleep(0.02)
+        return StreamingResponse(numbers(), media_type="text/event-stream")
+
+    application.mount("/starlette", Starlette(routes=[Route("/short", short),
+                                                      Route("/counted", counted)]))
+  PYTHON
+
+  serve do |made|
+    made.mpm = "event"
+    made.mpm_settings = "StartServers 1\nServerLimit 1\nThreadLimit #{THREADS}\n" \
+                        "ThreadsPerChild #{THREADS}\nMaxRequestWorkers #{THREADS}\n" \
+                        "MinSpareThreads 1\nMaxSpareThreads #{THREADS}\nMaxConnectionsPerChild 0"
+    made.main_directives << "LogFormat \"%U %>s %{PASSENGER_TRANSFERRED}n\" transfers\n" \
+                            "LoadModule filter_module #{module_named('filter')}\n" \
+                            "LoadModule substitute_module #{module_named('substitute')}\n"
+    one = "PassengerAppType asgi\nPassengerMaxInstances 1\nPassengerMinInstances 1\n"
+    made.site("events.test", written(PYTHON), "#{one}CustomLog logs/access.log transfers\n")
+    made.site("filtered.test", written(PYTHON),
+              "#{one}SetOutputFilter SUBSTITUTE\nSubstitute s/welcome/hello/\n" \
+              "CustomLog logs/filtered.log transfers\n")
+    if STARLETTE
+      made.site("fastapi.test", written(FASTAPI), "#{one}PassengerPython /usr/bin/python3\n")
+    end
+  end
+
+  def self.module_named(name)
+    File.join(TestEnvironment.modules_dir, "mod_#{name}.so")
+  end
+
+  def self.written(code)
+    SampleApps.written(code, "passenger_asgi.py")
+  end
+
+  def test_streams_hold_no_thread_and_get_what_the_application_tells
+    raws = Array.new(MANY) { listening }
+    assert_equal MANY.to_s, client.get("/tell").body
+    assert_equal(["data: news\n\n"], raws.map(&:read_chunk).uniq)
+    client.get("/end")
+    raws.each do |raw|
+      assert_equal "data: last\n\n", raw.read_chunk
+      assert_empty raw.read_chunk.to_s
+      assert raw.ended?
+    end
+  end
+
+  def test_the_application_learns_that_its_clients_have_left
+    before = client.get("/left").body.to_i
+    raws = Array.new(3) { listening }
+    raws[0].close
+    raws[1].abort
+    # What it sends behind its request is for nobody.
+    raws[2].write("GET /pid HTTP/1.1\r\nHost: events.test\r\n\r\n")
+    left = eventually("two that have left") do
+      client.get("/left").body[/\A#{before + 2} left, 1 listen, (\d+) unsent\z/, 1]
+    end
+    assert_operator left.to_i, :>=, 2
+    assert_equal "1", client.get("/tell").body
+    assert_equal "data: news\n\n", raws[2].read_chunk
+    raws[2].close
+    eventually("three") { client.get("/left").body.start_with?("#{before + 3} left, 0 listen") }
+  end
+
+  def test_a_long_stream_waits_for_its_client_and_comes_whole
+    raw = server.raw.request("GET", "/much")
+    sleep 0.5
+    body = raw.response.body
+    assert_equal [MUCH, "x" * 10, "x\n"], [body.bytesize, body[0, 10], body[-2..]]
+  end
+
+  def test_a_stream_that_ends_in_its_first_turn_or_has_a_length_stays_with_httpd
+    raw = server.raw
+    assert_equal "data: one\n\ndata: two\n\n", raw.get("/short").body
+    assert_equal "data: 1\n\nend\n\n", raw.get("/measured").body
+    assert_equal 200, raw.get("/pid").status
+    wait_for_entries("/short 200 -", "/measured 200 -")
+  end
+
+  def test_a_stream_that_fails_does_not_look_whole
+    position = server.log.position
+    %w[/raises /returns].each do |path|
+      raw = server.raw.request("GET", path)
+      assert_equal 200, raw.read_head.status
+      assert_equal "data: begun\n\n", raw.read_chunk
+      assert_raises(EOFError, Errno::ECONNRESET) { raw.read_chunk }
+    end
+    assert_equal 500, client.get("/raises_at_once").code.to_i
+    ["in the stream", "did not finish its answer", "at once"].each do |reason|
+      server.log.wait_for(/event=request\.failed.*#{reason}/, from: position)
+    end
+  end
+
+  def test_a_stream_outlives_httpd_s_process_and_a_deploy
+    root = self.class.written(PYTHON)
+    made = configuration { |one| one.site("deployed.test", root, "PassengerAppType asgi\n") }
+    with_server(made) do |own|
+      raw = own.raw.request("GET", "/slow")
+      raw.read_head
+      assert_equal "data: begun\n\n", raw.read_chunk
+      own.tree.httpd_children.each { |process| Process.kill(:KILL, process.pid) }
+      pid = eventually("another child") { own.client.get("/pid").body }
+      FileUtils.touch(File.join(root, "tmp/restart.txt"))
+      eventually("the new version") { own.client.get("/pid").body != pid }
+      FileUtils.touch(File.join(root, "tmp/go"))
+      assert_equal "data: ended\n\n", raw.read_chunk
+      assert_empty raw.read_chunk.to_s
+      eventually("the end of the old instance") { !own.tree.pids.include?(pid.to_i) }
+    end
+  end
+
+  def test_the_access_log_tells_of_streams_that_were_given_away
+    listening.close
+    wait_for_entries("/events 200 1")
+  end
+
+  def test_a_stream_whose_body_a_filter_changes_stays_with_httpd
+    raw = server.raw("filtered.test").request("GET", "/events")
+    raw.read_head
+    assert_equal "data: hello\n\n", raw.read_chunk
+    raw.close
+    wait_for_entries("/events 200 -", in_log: "filtered.log")
+  end
+
+  def test_streams_of_fastapi_and_starlette
+    skip "the Python of this machine has no fastapi" unless STARLETTE
+    fastapi = server.client("fastapi.test")
+    raws = %w[/events /starlette/counted].flat_map do |path|
+      Array.new(THREADS) { server.raw("fastapi.test").request("GET", path).tap(&:read_head) }
+    end
+    raws.each do |raw|
+      assert_equal(%w[0 1 2], Array.new(3) { raw.read_chunk }.map { |event| event[/\d+/] })
+    end
+    assert_equal "0", fastapi.get("/ended").body
+    assert_equal "data: a\n\ndata: b\n\n", fastapi.get("/starlette/short").body
+    raws.each(&:close)
+    eventually("the end of all") { fastapi.get("/ended").body == THREADS.to_s }
+  end
+
+  private
+
+  def client
+    server.client("events.test")
+  end
+
+  def listening
+    raw = server.raw.request("GET", "/events")
+    head = raw.read_head
+    assert_equal [200, "chunked", "close"],
+                 [head.status, head["Transfer-Encoding"], head["Connection"]]
+    assert_equal "data: welcome\n\n", raw.read_chunk
+    raw
+  end
+
+  def wait_for_entries(*entries, in_log: "access.log")
+    log = File.join(server.folder, "logs", in_log)
+    eventually("the entries") { (entries - File.readlines(log, chomp: true)).empty? }
+  end
+end
