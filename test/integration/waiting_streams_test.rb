@@ -106,9 +106,9 @@ class WaitingStreamsTest < IntegrationTest
     streams = open_raws("command.test", "/stream", STREAMS)
     eventually("all streams have begun") { streams.all? { |raw| raw.arrived?(0) } }
     assert_equal pid, client("command.test").get("/").body
-    assert_equal [["serving", STREAMS]], instances("command.test")
+    eventually("all places are free") { instances("command.test") == [["serving", 0]] }
     assert_beside("command")
-    assert_equal [["serving", STREAMS]], instances("command.test")
+    assert_equal pid, client("command.test").get("/").body
   end
 
   def test_streams_of_a_command_with_a_limit_do_not_hold_the_pool

@@ -176,6 +176,7 @@ endif
     %D%/RackPreForkTest.cpp \
     %D%/RecentEventsTest.cpp \
     %D%/RefusalPauseTest.cpp \
+    %D%/RelaysTest.cpp \
     %D%/ReplyChannelTest.cpp \
     %D%/ReplyWaitTest.cpp \
     %D%/ReplyWriterTest.cpp \

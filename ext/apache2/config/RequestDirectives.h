@@ -51,8 +51,9 @@ inline constexpr std::array REQUEST{
     Directive{"PassengerTransferConnections", Context::LOCAL,
               flag(&Settings::transferConnections).readBy(Reader::HTTPD), "On",
               "an application that takes a client's connection over (WebSocket, rack.hijack) gets the client's own "
-              "socket, and so does an event stream of a Node application: no thread of httpd is needed. With TLS, "
-              "HTTP/2 or another module's filter, and with Off, a thread of httpd passes the bytes on"},
+              "socket, and so does an event stream of a Node or ASGI application; for a command the bridge gets it: no "
+              "thread of httpd is needed. With TLS, HTTP/2 or another module's filter, and with Off, a thread of httpd "
+              "passes the bytes on"},
     Directive{"PassengerServerTiming", Context::LOCAL, flag(&Settings::serverTiming).readBy(Reader::HTTPD), "Off",
               "an answer tells the browser how long the request waited and how long the application took for the head "
               "of the answer, in milliseconds: `Server-Timing: queue;dur=1.2, app;dur=35.0`. The application's own "

@@ -17,6 +17,7 @@ constexpr std::size_t MOST_HEADERS = 2000;
 constexpr std::size_t INTERIM_LIMIT = MAX_MESSAGE - sizeof(MessageHeader);
 
 constexpr unsigned SWITCHING_PROTOCOLS = 101;
+constexpr unsigned OK = 200;
 constexpr unsigned NO_CONTENT = 204;
 constexpr unsigned NOT_MODIFIED = 304;
 
@@ -206,6 +207,20 @@ const char *AnswerParser::checkHeaders() const {
     return coded && measured ? "the answer has a Content-Length and a transfer coding" : nullptr;
 }
 
+bool AnswerParser::areOfEventStream() const {
+    bool matches = false;
+    for (const auto &[name, value] : headers_) {
+        if (HttpText::equalsIgnoringCase(name, "Content-Encoding")) {
+            return false;
+        }
+        if (HttpText::equalsIgnoringCase(name, "Content-Type")) {
+            const std::string_view type = std::string_view(value).substr(0, value.find(';'));
+            matches = HttpText::equalsIgnoringCase(HttpText::trim(type), "text/event-stream");
+        }
+    }
+    return matches;
+}
+
 std::string AnswerParser::linesFor(unsigned status) const {
     const bool hasLength = !isInterim(status) && status != NO_CONTENT;
     const auto nominated = [this](const std::string &name) {
@@ -245,6 +260,7 @@ int AnswerParser::endHead() {
         return endInterim();
     }
     head_ = {status, linesFor(status)};
+    isEventStream_ = status == OK && (parser_.flags & F_CONTENTLENGTH) == 0 && areOfEventStream();
     headers_.clear();
     if (head_.lines.size() > MAX_RESPONSE_HEAD) {
         return fail("the answer's head is longer than 128 KiB");

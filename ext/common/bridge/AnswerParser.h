@@ -73,6 +73,11 @@ public:
     bool untilClose() const noexcept {
         return untilClose_;
     }
+    /** Whether the body of an answer with status 200 is an event stream without a length and
+     *  without a coding, which may go on for as long as the client listens. */
+    bool isEventStream() const noexcept {
+        return isEventStream_;
+    }
     /** complete(), and the connection can be used for another request. */
     bool reusable() const noexcept {
         return reusable_;
@@ -99,6 +104,7 @@ private:
     int endUpgrade();
     int endMessage();
     const char *checkHeaders() const;
+    bool areOfEventStream() const;
     std::string linesFor(unsigned status) const;
 
     http_parser parser_{};
@@ -124,6 +130,7 @@ private:
     bool hasHead_ = false;
     bool complete_ = false;
     bool untilClose_ = false;
+    bool isEventStream_ = false;
     bool reusable_ = false;
     const char *problem_ = nullptr;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <utility>
 
 #include "base/FileDescriptor.h"
 #include "bridge/AppAddress.h"
@@ -33,6 +34,10 @@ public:
     void keep() noexcept;
     void close() noexcept {
         socket_.reset();
+    }
+    /** Gives the connection away: it serves no other request. */
+    FileDescriptor release() noexcept {
+        return std::move(socket_);
     }
 
 private:

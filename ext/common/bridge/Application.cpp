@@ -36,6 +36,8 @@ constexpr auto CONNECT_LIMIT = 1s;
 constexpr const char *DEFAULT_HOST = "127.0.0.1";
 constexpr const char *DEFAULT_SPAWN_DIR = "/tmp";
 constexpr const char *DEFAULT_STOP_TIMEOUT = "5";
+/** The thread_count of an application without a limit (Options::NO_THREAD_LIMIT). */
+constexpr unsigned long NO_THREAD_LIMIT = 8192;
 
 constexpr const char *REMEDY =
     "The command of PassengerAppStartCommand must stay in the foreground. It must serve HTTP on the port in the "
@@ -97,7 +99,8 @@ StartFailure StartFailure::fromReport(const std::string &report) {
 
 Application::Application(const Options &options, const std::string &library)
     : startTimeout_(optionNamed("start_timeout", options)),
-      stopTimeout_(std::stoul(optionNamed("stop_timeout", options, DEFAULT_STOP_TIMEOUT))) {
+      stopTimeout_(std::stoul(optionNamed("stop_timeout", options, DEFAULT_STOP_TIMEOUT))),
+      takesAll_(std::stoul(optionNamed("thread_count", options, "1")) >= NO_THREAD_LIMIT) {
     const std::string host = optionNamed("instance_address", options, DEFAULT_HOST);
     try {
         portNumber_ = AppAddress::unusedPort(host);

@@ -62,6 +62,11 @@ public:
     bool isNode() const noexcept {
         return command_.isNode && onSocket_;
     }
+    /** Whether it takes all requests at once: PassengerForceMaxConcurrentRequestsPerProcess sets no
+     *  limit. */
+    bool takesAll() const noexcept {
+        return takesAll_;
+    }
     /** Readable when the command has ended. */
     int endingDescriptor() const noexcept {
         return keeper_->descriptor();
@@ -96,6 +101,7 @@ private:
     bool onSocket_ = false;
     std::string startTimeout_;
     std::chrono::seconds stopTimeout_;
+    bool takesAll_;
     std::optional<AppKeeper> keeper_;
 };
 

@@ -12,6 +12,7 @@
 
 #include "base/Exceptions.h"
 #include "bridge/EventLog.h"
+#include "io/SocketPair.h"
 
 namespace Passenger::Bridge {
 
@@ -129,8 +130,8 @@ bool HttpExchange::begin() {
         parts_.reply.fail(BAD_GATEWAY, "Bad Gateway");
         return false;
     }
-    answer_.emplace(AnswerParser::Expectation{parts_.fields["REQUEST_METHOD"] == "HEAD",
-                                              RequestHead::wantsUpgrade(parts_.fields, framing_)});
+    answer_ = std::make_unique<AnswerParser>(AnswerParser::Expectation{
+        parts_.fields["REQUEST_METHOD"] == "HEAD", RequestHead::wantsUpgrade(parts_.fields, framing_)});
     silentUntil_ = std::chrono::steady_clock::now() + SILENCE;
     return true;
 }
@@ -140,7 +141,7 @@ void HttpExchange::converse() {
         // A kept connection has room.
         sendOutput();
     }
-    while (!answer_->complete() && answer_->problem() == nullptr && !ended_) {
+    while (answer_ && !answer_->complete() && answer_->problem() == nullptr && !ended_) {
         waitForEither();
     }
 }
@@ -290,8 +291,14 @@ void HttpExchange::passOn() {
         return;
     }
     if (answer_->upgraded()) {
+        if (giveAwayUpgrade()) {
+            return;
+        }
         parts_.reply.handOver(parts_.connection.descriptor(), answer_->head().status, answer_->head().lines,
                               answer_->surplus());
+        return;
+    }
+    if (giveAwayStream()) {
         return;
     }
     const std::string body = answer_->takeBody();
@@ -302,13 +309,52 @@ void HttpExchange::passOn() {
     }
 }
 
+bool HttpExchange::giveAwayUpgrade() {
+    return (parts_.flags & TRANSFERABLE) != 0 && giveAway(answer_->head().lines, false);
+}
+
+/** An answer that has ended stays with httpd. */
+bool HttpExchange::giveAwayStream() {
+    if ((parts_.flags & STREAM_TRANSFERABLE) == 0 || !answer_->isEventStream() || answer_->complete() || ended_ ||
+        parts_.reply.started() || !bodyDone_ || hasOutput()) {
+        return false;
+    }
+    const std::string lines = answer_->head().lines + "Transfer-Encoding: chunked\r\n";
+    return lines.size() <= MAX_RESPONSE_HEAD && giveAway(lines, true);
+}
+
+/**
+ * The Relays get the client's own socket and the connection to the application. False: nothing was
+ * sent, and httpd passes the bytes on.
+ */
+bool HttpExchange::giveAway(std::string_view lines, bool isStream) {
+    DescriptorPair pair;
+    try {
+        pair = parts_.relays.hasRoom() ? makeStreamPair() : DescriptorPair();
+    } catch (const SystemException &) {
+        return false;
+    }
+    if (!pair.first || !parts_.reply.hijack(pair.second.get(), WANTS_CLIENT)) {
+        return false;
+    }
+    parts_.reply.respond(answer_->head().status, lines, "", true);
+    const std::string first = isStream ? answer_->takeBody() : answer_->surplus();
+    parts_.relays.add(FileDescriptor::foreign(pair.first.release()), parts_.connection.release(), first,
+                      isStream ? std::move(answer_) : nullptr);
+    answer_.reset();
+    return true;
+}
+
 /** The application closed a kept connection at the moment when the request was sent. */
 bool HttpExchange::mayBeSentAgain() const {
-    return ended_ && !heardOf_ && parts_.connection.kept() && framing_.kind == BodyFraming::Kind::NONE &&
+    return answer_ && ended_ && !heardOf_ && parts_.connection.kept() && framing_.kind == BodyFraming::Kind::NONE &&
            RequestHead::isSafe(parts_.fields);
 }
 
 void HttpExchange::conclude() {
+    if (!answer_) {
+        return;
+    }
     if (answer_->complete()) {
         const bool clean = answer_->reusable() && bodyDone_ && output_.empty() && !deaf_ && !ended_;
         clean ? parts_.connection.keep() : parts_.connection.close();

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +13,7 @@
 #include "bridge/AnswerParser.h"
 #include "bridge/AppConnection.h"
 #include "bridge/BodySource.h"
+#include "bridge/Relays.h"
 #include "bridge/ReplyWriter.h"
 #include "bridge/RequestHead.h"
 
@@ -33,6 +35,9 @@ public:
         const Channel &channel;
         ReplyWriter &reply;
         AppConnection &connection;
+        Relays &relays;
+        /** RequestFlags of the request. */
+        unsigned flags;
         /** For bytes of the answer; what one read gets fits into one message to the child. */
         std::span<char> buffer;
         /** Waits a moment: if the application has ended, this process ends meanwhile. */
@@ -60,6 +65,9 @@ private:
     void sendOutput();
     void readAnswer();
     void passOn();
+    bool giveAwayUpgrade();
+    bool giveAwayStream();
+    bool giveAway(std::string_view lines, bool isStream);
     void conclude();
     bool mayBeSentAgain() const;
 
@@ -88,7 +96,8 @@ private:
     bool heardOf_ = false;
     /** The application has closed the connection. */
     bool ended_ = false;
-    std::optional<AnswerParser> answer_;
+    /** Null: the Relays have it. */
+    std::unique_ptr<AnswerParser> answer_;
 };
 
 }  // namespace Passenger::Bridge

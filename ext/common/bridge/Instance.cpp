@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 
 #include "base/Exceptions.h"
 #include "base/Poll.h"
+#include "base/SystemClock.h"
 #include "bridge/EventLog.h"
 
 namespace Passenger::Bridge {
@@ -33,6 +35,9 @@ constexpr auto FOREVER = std::chrono::hours(24 * 365);
 constexpr auto START_PAUSE = 200ms;
 /** The kernel reports a process's end so much later than the end of its connections, at most. */
 constexpr auto DEATH_NOTICE = 50ms;
+
+/** Clients have so long for what is left at the end. */
+constexpr auto REST_WITHIN = 2s;
 
 sigset_t endingSignals() {
     sigset_t signals;
@@ -60,6 +65,13 @@ void limitStacks() {
     pthread_attr_destroy(&attributes);
 }
 
+/** Requests need descriptors, too. Each relay has two, and a third one at first. */
+std::size_t mostRelays() {
+    constexpr rlim_t PART = 4;
+    rlimit limit{};
+    return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur / PART : 0;
+}
+
 std::uint64_t numberOrZero(const Frame &frame, std::size_t index) {
     return frame.fields.size() > index ? frame.number(index) : 0;
 }
@@ -83,6 +95,8 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
       heartbeatInterval_(numberOrZero(serve, 6)),
       warmUp_(serve),
       channels_([this](std::uint64_t id) { control_.send(Frame(FrameType::FETCH, {std::to_string(id)})); }),
+      relays_(
+          mostRelays(), [this] { noteEvent(); }, SystemClock::instance()),
       events_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     const sigset_t signals = endingSignals();
     signals_ = FileDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
@@ -93,9 +107,9 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
             unstarted_ = true;
             noteEvent();
         });
-    tools_.emplace(Worker::Tools{*intake_, channels_, application_.address(),
+    tools_.emplace(Worker::Tools{*intake_, channels_, application_.address(), relays_,
                                  [] { std::this_thread::sleep_for(DEATH_NOTICE); }, [this] { countAnswered(); },
-                                 application_.isNode()});
+                                 application_.isNode(), application_.takesAll()});
 }
 
 /** Busy threads still use the members, so the owner ends the process without destroying it. */
@@ -123,6 +137,7 @@ void Instance::run() {
 void Instance::startThreads() {
     intake_->begin();
     startThread([this] { readControlSocket(); });
+    startThread([this] { relays_.run(); });
     if (heartbeatInterval_ > heartbeatInterval_.zero()) {
         startThread([this] { sendHeartbeats(); });
     }
@@ -274,15 +289,26 @@ bool Instance::awaitEvent(Application::Deadline deadline) {
     return true;
 }
 
+/** What the application has said at its end, such as why it closes a WebSocket. */
+void Instance::letClientsTakeTheRest() const {
+    constexpr auto LOOKS = 10ms;
+    const auto deadline = steady_clock::now() + REST_WITHIN;
+    while (relays_.count() > 0 && steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(LOOKS);
+    }
+}
+
 void Instance::finish() {
     intake_->finish();
     const auto deadline = steady_clock::now() + finishWithin_;
-    while (working_ > 0 && awaitEvent(deadline)) {
+    const auto inWork = [this] { return working_ + relays_.streams(); };
+    while (inWork() > 0 && awaitEvent(deadline)) {
     }
-    if (working_ > 0) {
-        EventLog::write("instance.gave_up_waiting", fmt::format("requests={}", working_.load()));
+    if (const std::size_t left = inWork(); left > 0) {
+        EventLog::write("instance.gave_up_waiting", fmt::format("requests={}", left));
     }
     application_.finish();
+    letClientsTakeTheRest();
     // Without destructors: claims of busy threads must stay.
     ::_exit(EXIT_SUCCESS);
 }

@@ -14,6 +14,7 @@
 #include "bridge/ControlSocket.h"
 #include "bridge/Handover.h"
 #include "bridge/Intake.h"
+#include "bridge/Relays.h"
 #include "bridge/WarmUpRequests.h"
 #include "bridge/Worker.h"
 
@@ -54,6 +55,7 @@ private:
     bool awaitEvent(Application::Deadline deadline);
     void noteEvent() noexcept;
     void finish();
+    void letClientsTakeTheRest() const;
 
     ControlSocket &control_;
     Application &application_;
@@ -65,6 +67,7 @@ private:
     const WarmUpRequests warmUp_;
     Channels channels_;
     std::optional<Intake> intake_;
+    Relays relays_;
     std::optional<Worker::Tools> tools_;
     FileDescriptor signals_;
     /** Wakes the main thread. */

@@ -39,6 +39,10 @@ libpassenger_bridge_la_SOURCES = \
     %D%/NodeRange.h \
     %D%/ProcessTitle.cpp \
     %D%/ProcessTitle.h \
+    %D%/Relay.cpp \
+    %D%/Relay.h \
+    %D%/Relays.cpp \
+    %D%/Relays.h \
     %D%/ReplyWriter.cpp \
     %D%/ReplyWriter.h \
     %D%/RequestFields.cpp \

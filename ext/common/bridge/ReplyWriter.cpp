@@ -50,21 +50,28 @@ void ReplyWriter::interim(unsigned status, std::string_view head) {
     send(MessageType::INTERIM, 0, status, head.size(), head);
 }
 
+bool ReplyWriter::hijack(int stream, std::uint8_t flags) {
+    const MessageHeader header = headerOf(MessageType::HIJACKED, flags, 0, 0);
+    const int descriptors[] = {stream};
+    try {
+        sendWithDescriptors(channel_.end, {reinterpret_cast<const char *>(&header), sizeof(header)}, descriptors);
+        return true;
+    } catch (const SystemException &error) {
+        if (error.error() == ETOOMANYREFS) {
+            return false;
+        }
+        throw ClientGone();
+    }
+}
+
 void ReplyWriter::handOver(int connection, unsigned status, std::string_view head, std::string_view surplus) {
     if (head.size() + surplus.size() > PAYLOAD) {
         fail(BAD_GATEWAY, "Bad Gateway");
         return;
     }
-    const MessageHeader header = headerOf(MessageType::HIJACKED, 0, 0, 0);
-    const int descriptors[] = {connection};
-    try {
-        sendWithDescriptors(channel_.end, {reinterpret_cast<const char *>(&header), sizeof(header)}, descriptors);
-    } catch (const SystemException &error) {
-        if (error.error() == ETOOMANYREFS) {
-            fail(SERVICE_UNAVAILABLE, "Service Unavailable");
-            return;
-        }
-        throw ClientGone();
+    if (!hijack(connection, 0)) {
+        fail(SERVICE_UNAVAILABLE, "Service Unavailable");
+        return;
     }
     respond(status, head, surplus, true);
 }

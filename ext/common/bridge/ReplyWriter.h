@@ -41,6 +41,12 @@ public:
     void data(std::string_view body, bool last);
     void interim(unsigned status, std::string_view head);
     /**
+     * Sends one end of a stream that takes the place of the client's connection. respond() follows.
+     * @param flags WANTS_CLIENT or 0
+     * @return false: no descriptor can be sent now, and nothing was sent
+     */
+    bool hijack(int stream, std::uint8_t flags);
+    /**
      * Gives the connection to the application to the client, after this head and these first bytes.
      * They must fit into one message.
      */

@@ -146,12 +146,16 @@ void Worker::respond(const Channel &channel, ReplyWriter &reply, const RequestHe
         reply.fail(INTERNAL_ERROR, "Internal Server Error");
         return;
     }
+    // The place of a stream would go to a request, while the application is busy with the stream.
+    const unsigned flags = tools_.takesAll ? header.flags : header.flags & ~unsigned{STREAM_TRANSFERABLE};
     HttpExchange({*fields,
                   body,
                   source ? &*source : nullptr,
                   channel,
                   reply,
                   connection_,
+                  tools_.relays,
+                  flags,
                   {answerBuffer_.get(), READ_SIZE},
                   tools_.awaitDeath,
                   tools_.toNode})

@@ -11,6 +11,7 @@
 #include "bridge/Channels.h"
 #include "bridge/Handover.h"
 #include "bridge/Intake.h"
+#include "bridge/Relays.h"
 #include "bridge/ReplyWriter.h"
 #include "shm/InstanceClaim.h"
 #include "shm/Layouts.h"
@@ -29,12 +30,15 @@ public:
         Intake &intake;
         Channels &channels;
         const AppAddress &address;
+        Relays &relays;
         /** See HttpExchange. */
         std::function<void()> awaitDeath;
         /** Called after each answered request. */
         std::function<void()> answered;
         /** See HttpExchange. */
         bool toNode = false;
+        /** Event streams hold no place of the application, since it has no limit of them. */
+        bool takesAll = false;
     };
 
     /** @param index the number of its thread */

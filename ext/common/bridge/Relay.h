@@ -1,0 +1,111 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/Clock.h"
+#include "base/FileDescriptor.h"
+#include "bridge/AnswerParser.h"
+
+namespace Passenger::Bridge {
+
+/**
+ * One connection that the application has taken over, or whose answer is an event stream. It passes
+ * bytes on between the client's own socket and the application's connection. The bytes of an
+ * upgraded connection pass unchanged in both directions. An event stream's body gets chunks of our
+ * own, and what its client sends is dropped.
+ *
+ * The Relays own it; used by their thread. No call waits. It keeps one piece for each side, and
+ * reads nothing from the other side meanwhile.
+ */
+class Relay {
+public:
+    using TimePoint = MonotonicTime;
+
+    enum class Side { CLIENT, APPLICATION };
+
+    /** A client that takes nothing of what waits for it for so long is cut. */
+    static constexpr std::chrono::seconds TAKES_WITHIN{60};
+    /** Time for the child's answer. The child sends earlier answers to its client before. */
+    static constexpr std::chrono::minutes ANSWER_WITHIN{10};
+
+    /**
+     * @param child our end of the stream pair of HIJACKED, where the child's TransferAnswer comes
+     * @param application the connection to the application
+     * @param first bytes that the application has sent for its client
+     * @param answer the answer whose body goes on; null: an upgraded connection
+     */
+    Relay(FileDescriptor child, FileDescriptor application, std::string_view first,
+          std::unique_ptr<AnswerParser> answer, TimePoint now);
+
+    bool isEventStream() const noexcept {
+        return answer_ != nullptr;
+    }
+    /** The child has not said yet where the client's bytes come from. */
+    bool awaitsChild() const noexcept {
+        return awaitsChild_;
+    }
+    /** Before the child's answer this is our end of the pair. */
+    int descriptor(Side side) const noexcept {
+        return (side == Side::CLIENT ? client_ : application_).get();
+    }
+    /** The events (EPOLLIN, ...) that the side is to be watched for; 0: none, no error either. */
+    std::uint32_t wanted(Side side) const noexcept;
+    /** @param buffer for the bytes of one read */
+    void handle(Side side, std::uint32_t events, std::span<char> buffer, TimePoint now);
+    /** When expire() is to be called. */
+    std::optional<TimePoint> deadline() const noexcept;
+    void expire(TimePoint now);
+    /** Both sides are to be closed. */
+    bool over() const noexcept {
+        return over_;
+    }
+
+private:
+    /** Bytes that the receiver has not taken. */
+    struct Pending {
+        std::string bytes;
+        std::size_t at = 0;
+
+        bool empty() const noexcept {
+            return bytes.empty();
+        }
+    };
+
+    void takeChildsAnswer();
+    void takeClient(std::span<char> buffer);
+    void takeApplication(std::span<char> buffer);
+    void endOfClient();
+    void endOfApplication();
+    void passOnAnswer();
+    bool sendTo(const FileDescriptor &receiver, Pending &pending) noexcept;
+    void sendToClient();
+    void sendToApplication();
+    void beginClosing() noexcept;
+
+    FileDescriptor client_;
+    FileDescriptor application_;
+    const std::unique_ptr<AnswerParser> answer_;
+    Pending toClient_;
+    Pending toApplication_;
+    /** The last time at which the side that is waited for did something. */
+    TimePoint since_;
+    bool awaitsChild_ = true;
+    bool clientEnded_ = false;
+    /** The client has ended its side, but the application has not taken what came before. */
+    bool clientHangsUp_ = false;
+    bool applicationEnded_ = false;
+    /** The answer ends with its connection, which has ended: perhaps with the application. */
+    bool perhapsKilled_ = false;
+    /** The client has everything, and our side of its connection is shut down. */
+    bool closing_ = false;
+    bool over_ = false;
+};
+
+}  // namespace Passenger::Bridge
