@@ -10,6 +10,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/DescriptorCloser.h"
 #include "base/Exceptions.h"
 #include "bridge/EventLog.h"
 
@@ -42,6 +43,11 @@ Relays::Relays(std::size_t most, std::function<void()> streamEnded, const Clock 
     if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, news_.get(), &event) != 0) {
         throw SystemException("epoll_ctl", errno);
     }
+}
+
+bool Relays::hasRoom() const noexcept {
+    const DescriptorCloser *closer = DescriptorCloser::inUse();
+    return count_ < most_ && (closer == nullptr || closer->heldUp(ANY_SENDER) == 0);
 }
 
 void Relays::add(FileDescriptor child, FileDescriptor application, std::string_view first,

@@ -35,9 +35,8 @@ public:
      */
     Relays(std::size_t most, std::function<void()> streamEnded, const Clock &clock);
 
-    bool hasRoom() const noexcept {
-        return count_ < most_;
-    }
+    /** False, too, while many former clients' sockets wait for their close. */
+    bool hasRoom() const noexcept;
     /** See Relay. */
     void add(FileDescriptor child, FileDescriptor application, std::string_view first,
              std::unique_ptr<AnswerParser> answer) EXCLUDES(mutex_);
