@@ -110,7 +110,7 @@ class AsgiEventStreamTest < IntegrationTest
   PYTHON
            .sub("MUCH", MUCH.to_s).freeze
   FASTAPI = <<~'PYTHON'
-    import asyncio
+    import asyncio, gc
     from fastapi import FastAPI
     from fastapi.responses import StreamingResponse
     from starlette.applications import Starlette
@@ -135,8 +135,11 @@ class AsgiEventStreamTest < IntegrationTest
     async def stream():
         return StreamingResponse(events(), media_type="text/event-stream")
 
+    # A generator whose chunk could not be sent ends when its memory is freed.
     @application.get("/ended", response_class=PlainTextResponse)
     async def tell():
+        gc.collect()
+        await asyncio.sleep(0)
         return str(ended)
 
     def few():
