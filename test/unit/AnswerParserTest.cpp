@@ -33,6 +33,7 @@ class AnswerParserTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testMalformedAnswersAreProblems);
     CPPUNIT_TEST(testAChunkThatDoesNotEndAsChunksDoIsAProblem);
     CPPUNIT_TEST(testAHeadMayBe128KiBLong);
+    CPPUNIT_TEST(testEventStreamsOfUnknownLengthAreKnown);
     CPPUNIT_TEST(testARequestedUpgradeSwitchesTheConnection);
     CPPUNIT_TEST(testAnUpgradeWithoutAProtocolIsAProblem);
     CPPUNIT_TEST_SUITE_END();
@@ -197,6 +198,23 @@ public:
                         "\r\nContent-Length: 0\r\n\r\n");
             CPPUNIT_ASSERT_EQUAL(allowed, parser.complete());
             CPPUNIT_ASSERT_EQUAL(!allowed, parser.problem() != nullptr);
+        }
+    }
+
+    void testEventStreamsOfUnknownLengthAreKnown() {
+        const std::string type = "content-type: text/event-stream";
+        const std::vector<std::pair<std::string, bool>> heads{
+            {OK + type + "\r\n\r\n", true},
+            {OK + type + " ; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n", true},
+            {OK + type + "s\r\n\r\n", false},
+            {OK + type + "\r\nContent-Length: 5\r\n\r\n", false},
+            {OK + type + "\r\nContent-Encoding: gzip\r\n\r\n", false},
+            {"HTTP/1.1 206 Partial Content\r\n" + type + "\r\n\r\n", false}};
+        for (const auto &[head, expected] : heads) {
+            AnswerParser parser({});
+            parser.feed(head);
+            CPPUNIT_ASSERT(parser.hasHead() && parser.problem() == nullptr);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(head, expected, parser.isEventStream());
         }
     }
 
