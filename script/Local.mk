@@ -1,4 +1,5 @@
 EXTRA_DIST += \
+    %D%/boot \
     %D%/common.sh \
     %D%/document-directives \
     %D%/document-prefork \

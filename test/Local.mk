@@ -11,7 +11,7 @@ EXTRA_DIST += %D%/stub
 # The model of the protocol; script/model checks it.
 EXTRA_DIST += %D%/model
 
-# The tests of the Debian packages; script/package runs them.
+# The tests of the Debian packages; script/package and script/boot run them.
 EXTRA_DIST += %D%/package
 
 # Each version of the shared layouts. LayoutsTest and test/ruby/layout_test.rb compare them.
