@@ -104,12 +104,12 @@ class HarnessTest < IntegrationTest
     assert_match(/0_test.rb: no result/, output)
   end
 
-  def test_a_file_of_tests_that_does_not_end_is_interrupted
+  def test_a_file_of_tests_that_does_not_end_is_told_to_end
     output, status = run_parallel("assert true", "at_exit { sleep }",
                                   "TEST_FILE_LIMIT_SECONDS" => "5")
     refute_predicate status, :success?
-    assert_match(/^== 1_test.rb has not ended in time \(5 s\), and is interrupted/, output)
-    assert_match(/1_test.rb: .*SIGINT/, output)
+    assert_match(/^== 1_test.rb has not ended in time \(5 s\), and is ended/, output)
+    assert_match(/1_test.rb: .*SIGTERM/, output)
   end
 
   def test_what_could_not_run_here_is_named_again_at_the_end_of_all_suites

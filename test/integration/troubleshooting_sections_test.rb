@@ -27,8 +27,9 @@ class TroubleshootingSectionsTest < Minitest::Test
       next if place.start_with?("not tried: ")
 
       file, name = place.split("#")
-      text = File.read(File.join(__dir__, "#{file}_test.rb"))
-      assert_match(/(def |define_method\(")#{Regexp.escape(name)}\b/, text, row)
+      path = file.include?("/") ? File.join("../..", file) : "#{file}_test.rb"
+      text = File.read(File.expand_path(path, __dir__))
+      assert_match(/(^|def |define_method\(")#{Regexp.escape(name)}\b/, text, row)
     end
   end
 

@@ -31,6 +31,7 @@ class CgroupsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testLimitsAreWrittenInTheKernelsUnits);
     CPPUNIT_TEST(testALimitThatIsTakenBackIsLifted);
     CPPUNIT_TEST(testALimitWithoutItsControllerIsAProblemThatNamesBoth);
+    CPPUNIT_TEST(testAGroupWithProcessesGivesNoController);
     CPPUNIT_TEST(testTheEffectsOfLimitsAreRead);
     CPPUNIT_TEST(testOnlyTheFoldersOfDeadAgentsAreRemoved);
     CPPUNIT_TEST(testAProcessEndsWithItsGroupAndItsChildrenToo);
@@ -98,6 +99,19 @@ public:
         for (const char *part : {"PassengerTasksMax", "\"pids\"", "Delegate=yes"}) {
             CPPUNIT_ASSERT_MESSAGE(problems[0], problems[0].find(part) != std::string::npos);
         }
+    }
+
+    void testAGroupWithProcessesGivesNoController() {
+        std::ofstream(place_ + "/cgroup.type") << "domain\n";
+        std::ofstream(place_ + "/cgroup.procs") << "1\n";
+        const std::string given = place_ + "/cgroup.subtree_control";
+        std::ofstream{given};
+        Cgroups groups(place_, ::getpid());
+        const auto problems = groups.limit(groups.make("blog", 1, 2), {0, 20, 0});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, problems.size());
+        CPPUNIT_ASSERT_MESSAGE(problems.front(),
+                               problems.front().find("has processes of its own") != std::string::npos);
+        CPPUNIT_ASSERT(std::filesystem::is_empty(given));
     }
 
     void testTheEffectsOfLimitsAreRead() {

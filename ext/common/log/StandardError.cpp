@@ -58,21 +58,18 @@ ino_t inodeOfLog() {
     return ::fstat(STDERR_FILENO, &status) == 0 ? status.st_ino : 0;
 }
 
-bool endsWithBrokenLine() {
-    const ino_t log = unfinished;
-    return log != 0 && log == inodeOfLog();
-}
-
 /** @param within whether the lines begin with the rest of a line @return how many lines are lost */
 std::size_t writeFirstPart(std::string_view &lines, bool &within, const std::function<bool()> &awaitReader) {
     const std::size_t part = firstPart(lines);
-    const bool breaks = !within && endsWithBrokenLine();
+    // Before the write, which may take long: descriptor 2 may be another log afterwards.
+    const ino_t log = inodeOfLog();
+    const bool breaks = !within && log != 0 && log == unfinished;
     const std::string_view data = breaks ? "\n" : lines.substr(0, part);
     const ssize_t written = ::write(STDERR_FILENO, data.data(), data.size());
     if (written > 0) {
         const auto size = static_cast<std::size_t>(written);
         within = data[size - 1] != '\n';
-        unfinished = within ? inodeOfLog() : 0;
+        unfinished = within ? log : 0;
         lines.remove_prefix(breaks ? 0 : size);
     } else if (written < 0 && errno == EPIPE && awaitReader && awaitReader()) {
         ::poll(nullptr, 0, STANDARD_ERROR_TURN);

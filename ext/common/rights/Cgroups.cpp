@@ -251,14 +251,27 @@ std::string Cgroups::enable(const std::string &controller, const char *directive
     return "";
 }
 
-/** @return 0 or an errno; EBUSY: the group has processes of its own, and cannot be vacated */
+/**
+ * The kernel refuses the controller memory to a group with processes. With cpu or pids it makes such
+ * a group the root of threaded groups. Those below it then take no processes, and systemd can start
+ * none for the unit, so a reload of the unit ends httpd (cgroups(7), "Thread mode"). The root of the
+ * hierarchy, which has no cgroup.type, may give all.
+ * @return 0 or an errno; EBUSY: the group has processes of its own, and cannot be vacated
+ */
 int Cgroups::setController(const std::string &group, const std::string &controller) const {
-    const std::string file = group + "/cgroup.subtree_control";
-    int error = writeTo(file, "+" + controller);
-    for (unsigned pass = 0; error == EBUSY && group == place_ && pass < MOST_PASSES && vacate(); ++pass) {
-        error = writeTo(file, "+" + controller);
+    const bool isRoot = ::access((group + "/cgroup.type").c_str(), F_OK) != 0;
+    for (unsigned pass = 0; pass < MOST_PASSES; ++pass) {
+        if (isRoot || contentOf(group + "/cgroup.procs").empty()) {
+            const int error = writeTo(group + "/cgroup.subtree_control", "+" + controller);
+            if (error != EBUSY) {
+                return error;
+            }
+        }
+        if (group != place_ || !vacate()) {
+            break;
+        }
     }
-    return error;
+    return EBUSY;
 }
 
 /**

@@ -28,14 +28,15 @@ class ParallelRun
   # or fail more files. What failed at first is shown in any case.
   AGAIN = ENV["RUN_AGAIN"] == "yes" ? 3 : 0
 
-  # No file of tests needs so long. A process that has not ended is interrupted, and killed after
-  # the grace. A single test has a limit of its own.
+  # No file of tests needs so long. A process that has not ended is told to end (SIGTERM: background
+  # processes of bash ignore SIGINT), and killed after the grace. A single test has a limit of its
+  # own.
   LIMIT_SECONDS = Integer(ENV.fetch("TEST_FILE_LIMIT_SECONDS",
                                     ENV.key?("PASSENGER_TEST_SANITIZED") ? 3600 : 1200))
   GRACE_SECONDS = 60
 
-  # `interrupted`: when the process was told to end because of its time limit, or nil.
-  Job = Struct.new(:file, :output, :began, :interrupted, keyword_init: true) do
+  # `told`: when the process was told to end because of its time limit, or nil.
+  Job = Struct.new(:file, :output, :began, :told, keyword_init: true) do
     def name
       File.basename(file)
     end
@@ -119,12 +120,12 @@ class ParallelRun
 
   def end_overdue
     @jobs.each do |pid, job|
-      if job.interrupted
-        Process.kill(:KILL, pid) if now - job.interrupted > GRACE_SECONDS
+      if job.told
+        Process.kill(:KILL, pid) if now - job.told > GRACE_SECONDS
       elsif now - job.began > LIMIT_SECONDS
-        puts "== #{job.name} has not ended in time (#{LIMIT_SECONDS} s), and is interrupted"
-        job.interrupted = now
-        Process.kill(:INT, pid)
+        puts "== #{job.name} has not ended in time (#{LIMIT_SECONDS} s), and is ended"
+        job.told = now
+        Process.kill(:TERM, pid)
       end
     end
   end

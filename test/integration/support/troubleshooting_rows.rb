@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 # The rows of doc/TROUBLESHOOTING.md, each with the test that tries its remedy: the file, without
-# `_test.rb`, and the test. A row that no test tries has the reason. A row is known by the
-# beginning of its first cell.
+# `_test.rb` or with its folder, and the test. A row that no test tries has the reason. A row is
+# known by the beginning of its first cell.
 module TroubleshootingRows
   LENGTH = 40
 
@@ -240,7 +240,8 @@ module TroubleshootingRows
        "troubleshooting_commands#test_another_folder_and_no_httpd"],
       ["the same, while requests are served",
        "troubleshooting_commands#test_another_folder_and_no_httpd"],
-      ["the same, with a folder in /tmp or /var/", "not tried: systemd would be needed"],
+      ["the same, with a folder in /tmp or /var/",
+       "test/package/boot#commands_find_the_agent_in_a_folder_outside_of_tmp"],
       ["the same, and the log has `event=registr",
        "troubleshooting_commands#test_a_folder_to_which_others_may_write"],
       ["\"this user may not ask the agent\"",
