@@ -154,8 +154,9 @@ static VALUE client_socket_transmit(VALUE self, VALUE bytes) {
     return would_wait() ? Qnil : gone("send(2)");
 }
 
-/* Ruby may run another thread while the IO is made. If that thread makes an IO, too, or closes the socket, the IO made
- * here must not own the descriptor: the collector would close a number that is another connection's by then. */
+/* Ruby may run another thread while the IO is made. If that thread makes an IO, too, or closes the
+ * socket, the IO made here must not own the descriptor: the collector would close a number that is
+ * another connection's by then. */
 static VALUE client_socket_to_io(VALUE self) {
     client_socket_t *const socket = client_socket_of(self);
     if (NIL_P(socket->io)) {
