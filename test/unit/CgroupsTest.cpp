@@ -105,7 +105,7 @@ public:
         std::ofstream(place_ + "/cgroup.type") << "domain\n";
         std::ofstream(place_ + "/cgroup.procs") << "1\n";
         const std::string given = place_ + "/cgroup.subtree_control";
-        std::ofstream{given};
+        std::ofstream(given) << "";
         Cgroups groups(place_, ::getpid());
         const auto problems = groups.limit(groups.make("blog", 1, 2), {0, 20, 0});
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, problems.size());

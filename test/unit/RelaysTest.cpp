@@ -29,7 +29,6 @@ namespace Passenger {
 
 using namespace std::chrono_literals;
 using Bridge::AnswerParser;
-using Bridge::Relay;
 using Bridge::Relays;
 
 namespace {
