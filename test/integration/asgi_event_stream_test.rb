@@ -1,14 +1,13 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/transfers"
 
 # Event streams of ASGI applications, with their clients' own sockets: no thread of httpd holds
 # them.
 class AsgiEventStreamTest < IntegrationTest
-  THREADS = 4
-  # More than httpd has threads.
-  MANY = 3 * THREADS
-  MUCH = 5_000_000
+  include Transfers
+
   STARLETTE = system("/usr/bin/python3 -c 'import fastapi, starlette' >/dev/null 2>&1")
   PYTHON = <<~'PYTHON'
     import asyncio, os
@@ -163,12 +162,8 @@ class AsgiEventStreamTest < IntegrationTest
   PYTHON
 
   serve do |made|
-    made.mpm = "event"
-    made.mpm_settings = "StartServers 1\nServerLimit 1\nThreadLimit #{THREADS}\n" \
-                        "ThreadsPerChild #{THREADS}\nMaxRequestWorkers #{THREADS}\n" \
-                        "MinSpareThreads 1\nMaxSpareThreads #{THREADS}\nMaxConnectionsPerChild 0"
-    made.main_directives << "LogFormat \"%U %>s %{PASSENGER_TRANSFERRED}n\" transfers\n" \
-                            "LoadModule filter_module #{module_named('filter')}\n" \
+    Transfers.set_up(made)
+    made.main_directives << "LoadModule filter_module #{module_named('filter')}\n" \
                             "LoadModule substitute_module #{module_named('substitute')}\n"
     one = "PassengerAppType asgi\nPassengerMaxInstances 1\nPassengerMinInstances 1\n"
     made.site("events.test", written(PYTHON), "#{one}CustomLog logs/access.log transfers\n")
@@ -189,15 +184,7 @@ class AsgiEventStreamTest < IntegrationTest
   end
 
   def test_streams_hold_no_thread_and_get_what_the_application_tells
-    raws = Array.new(MANY) { listening }
-    assert_equal MANY.to_s, client.get("/tell").body
-    assert_equal(["data: news\n\n"], raws.map(&:read_chunk).uniq)
-    client.get("/end")
-    raws.each do |raw|
-      assert_equal "data: last\n\n", raw.read_chunk
-      assert_empty raw.read_chunk.to_s
-      assert raw.ended?
-    end
+    assert_streams_hold_no_thread(Array.new(MANY) { listening })
   end
 
   def test_the_application_learns_that_its_clients_have_left
@@ -218,10 +205,7 @@ class AsgiEventStreamTest < IntegrationTest
   end
 
   def test_a_long_stream_waits_for_its_client_and_comes_whole
-    raw = server.raw.request("GET", "/much")
-    sleep 0.5
-    body = raw.response.body
-    assert_equal [MUCH, "x" * 10, "x\n"], [body.bytesize, body[0, 10], body[-2..]]
+    assert_a_long_stream_waits_for_its_client_and_comes_whole
   end
 
   def test_a_stream_that_ends_in_its_first_turn_or_has_a_length_stays_with_httpd
@@ -247,21 +231,8 @@ class AsgiEventStreamTest < IntegrationTest
   end
 
   def test_a_stream_outlives_httpd_s_process_and_a_deploy
-    root = self.class.written(PYTHON)
-    made = configuration { |one| one.site("deployed.test", root, "PassengerAppType asgi\n") }
-    with_server(made) do |own|
-      raw = own.raw.request("GET", "/slow")
-      raw.read_head
-      assert_equal "data: begun\n\n", raw.read_chunk
-      own.tree.httpd_children.each { |process| Process.kill(:KILL, process.pid) }
-      pid = eventually("another child") { own.client.get("/pid").body }
-      FileUtils.touch(File.join(root, "tmp/restart.txt"))
-      eventually("the new version") { own.client.get("/pid").body != pid }
-      FileUtils.touch(File.join(root, "tmp/go"))
-      assert_equal "data: ended\n\n", raw.read_chunk
-      assert_empty raw.read_chunk.to_s
-      eventually("the end of the old instance") { !own.tree.pids.include?(pid.to_i) }
-    end
+    assert_a_stream_outlives_httpd_s_process_and_a_deploy(self.class.written(PYTHON),
+                                                          "PassengerAppType asgi\n")
   end
 
   def test_the_access_log_tells_of_streams_that_were_given_away
@@ -296,19 +267,5 @@ class AsgiEventStreamTest < IntegrationTest
 
   def client
     server.client("events.test")
-  end
-
-  def listening
-    raw = server.raw.request("GET", "/events")
-    head = raw.read_head
-    assert_equal [200, "chunked", "close"],
-                 [head.status, head["Transfer-Encoding"], head["Connection"]]
-    assert_equal "data: welcome\n\n", raw.read_chunk
-    raw
-  end
-
-  def wait_for_entries(*entries, in_log: "access.log")
-    log = File.join(server.folder, "logs", in_log)
-    eventually("the entries") { (entries - File.readlines(log, chomp: true)).empty? }
   end
 end

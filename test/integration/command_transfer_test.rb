@@ -1,14 +1,13 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/transfers"
 
 # WebSockets and event streams of programs behind a bridge (PassengerAppStartCommand): the bridge
 # has their clients' own sockets, and no thread of httpd holds them.
 class CommandTransferTest < IntegrationTest
-  THREADS = 4
-  # More than httpd has threads.
-  MANY = 3 * THREADS
-  MUCH = 5_000_000
+  include Transfers
+
   UPGRADE = { "Connection" => "Upgrade", "Upgrade" => "capitals" }.freeze
   # Of the tests, unless NODE names another one.
   NODE_PROGRAM = `which node`.chomp
@@ -140,11 +139,7 @@ class CommandTransferTest < IntegrationTest
   PYTHON
 
   serve do |made|
-    made.mpm = "event"
-    made.mpm_settings = "StartServers 1\nServerLimit 1\nThreadLimit #{THREADS}\n" \
-                        "ThreadsPerChild #{THREADS}\nMaxRequestWorkers #{THREADS}\n" \
-                        "MinSpareThreads 1\nMaxSpareThreads #{THREADS}\nMaxConnectionsPerChild 0"
-    made.main_directives << "LogFormat \"%U %>s %{PASSENGER_TRANSFERRED}n\" transfers\n"
+    Transfers.set_up(made)
     made.site("node.test", SampleApps.written(NODE, "server.js"), command)
     made.site("python.test", SampleApps.written(PYTHON, "server.py"),
               command("/usr/bin/python3 server.py"))
@@ -185,15 +180,7 @@ class CommandTransferTest < IntegrationTest
   end
 
   def test_event_streams_hold_no_thread_and_get_what_the_application_tells
-    raws = Array.new(MANY) { listening }
-    assert_equal MANY.to_s, client.get("/tell").body
-    assert_equal(["data: news\n\n"], raws.map(&:read_chunk).uniq)
-    client.get("/end")
-    raws.each do |raw|
-      assert_equal "data: last\n\n", raw.read_chunk
-      assert_empty raw.read_chunk.to_s
-      assert raw.ended?
-    end
+    assert_streams_hold_no_thread(Array.new(MANY) { listening })
     wait_for_entries("/events 200 1")
   end
 
@@ -210,10 +197,7 @@ class CommandTransferTest < IntegrationTest
   end
 
   def test_a_long_stream_waits_for_its_client_and_comes_whole
-    raw = server.raw("node.test").request("GET", "/much")
-    sleep 0.5
-    body = raw.response.body
-    assert_equal [MUCH, "x" * 10, "x\n"], [body.bytesize, body[0, 10], body[-2..]]
+    assert_a_long_stream_waits_for_its_client_and_comes_whole
   end
 
   def test_a_stream_that_breaks_off_does_not_look_whole
@@ -346,19 +330,5 @@ class CommandTransferTest < IntegrationTest
     assert_equal 101, raw.request("GET", path, UPGRADE).read_head.status
     assert_equal "WELCOME\n", raw.read_bytes(8)
     raw
-  end
-
-  def listening
-    raw = server.raw("node.test").request("GET", "/events")
-    head = raw.read_head
-    assert_equal [200, "chunked", "close"],
-                 [head.status, head["Transfer-Encoding"], head["Connection"]]
-    assert_equal "data: welcome\n\n", raw.read_chunk
-    raw
-  end
-
-  def wait_for_entries(*entries)
-    log = File.join(server.folder, "logs/access.log")
-    eventually("the entries") { (entries - File.readlines(log, chomp: true)).empty? }
   end
 end

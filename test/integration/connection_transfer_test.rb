@@ -1,14 +1,14 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/transfers"
 require_relative "support/web_socket_client"
 
 # Connections that applications take over, with their clients' own sockets: no thread of httpd holds
 # them.
 class ConnectionTransferTest < IntegrationTest
-  THREADS = 4
-  # More than httpd has threads.
-  MANY = 3 * THREADS
+  include Transfers
+
   UPGRADE = { "Connection" => "Upgrade", "Upgrade" => "capitals" }.freeze
   WSPROTO = system("/usr/bin/python3 -c 'import wsproto' >/dev/null 2>&1")
   NODE = <<~'JS'
@@ -38,11 +38,7 @@ class ConnectionTransferTest < IntegrationTest
   PYTHON
 
   serve do |made|
-    made.mpm = "event"
-    made.mpm_settings = "StartServers 1\nServerLimit 1\nThreadLimit #{THREADS}\n" \
-                        "ThreadsPerChild #{THREADS}\nMaxRequestWorkers #{THREADS}\n" \
-                        "MinSpareThreads 1\nMaxSpareThreads #{THREADS}\nMaxConnectionsPerChild 0"
-    made.main_directives << "LogFormat \"%U %>s %{PASSENGER_TRANSFERRED}n\" transfers\n"
+    Transfers.set_up(made)
     one = "PassengerMaxInstances 1\nPassengerMinInstances 1\nCustomLog logs/access.log transfers\n"
     made.site("ruby.test", SampleApps.copy("hijack_app"), one)
     made.site("node.test", SampleApps.written(NODE, "app.js"), one)
@@ -102,11 +98,7 @@ class ConnectionTransferTest < IntegrationTest
   def test_the_access_log_tells_of_a_transfer_and_has_its_status
     opened("ruby.test", "/upgrade").close
     opened("off.test", "/upgrade_by_body").close
-    log = File.join(server.folder, "logs/access.log")
-    eventually("both entries") do
-      lines = File.readlines(log, chomp: true)
-      lines.include?("/upgrade 101 1") && lines.include?("/upgrade_by_body 101 -")
-    end
+    wait_for_entries("/upgrade 101 1", "/upgrade_by_body 101 -")
   end
 
   def test_bytes_that_httpd_has_read_ahead_reach_the_application_by_a_thread

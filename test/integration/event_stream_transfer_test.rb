@@ -1,14 +1,13 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/transfers"
 
 # Event streams of Node applications, with their clients' own sockets: no thread of httpd holds
 # them.
 class EventStreamTransferTest < IntegrationTest
-  THREADS = 4
-  # More than httpd has threads.
-  MANY = 3 * THREADS
-  MUCH = 5_000_000
+  include Transfers
+
   NODE = <<~'JS'
     const listening = new Set();
     let left = 0;
@@ -80,12 +79,8 @@ class EventStreamTransferTest < IntegrationTest
            .sub("MUCH", MUCH.to_s).freeze
 
   serve do |made|
-    made.mpm = "event"
-    made.mpm_settings = "StartServers 1\nServerLimit 1\nThreadLimit #{THREADS}\n" \
-                        "ThreadsPerChild #{THREADS}\nMaxRequestWorkers #{THREADS}\n" \
-                        "MinSpareThreads 1\nMaxSpareThreads #{THREADS}\nMaxConnectionsPerChild 0"
-    made.main_directives << "LogFormat \"%U %>s %{PASSENGER_TRANSFERRED}n\" transfers\n" \
-                            "LoadModule filter_module #{module_named('filter')}\n" \
+    Transfers.set_up(made)
+    made.main_directives << "LoadModule filter_module #{module_named('filter')}\n" \
                             "LoadModule deflate_module #{module_named('deflate')}\n" \
                             "LoadModule substitute_module #{module_named('substitute')}\n"
     made.site("events.test", SampleApps.written(NODE, "app.js"),
@@ -102,15 +97,7 @@ class EventStreamTransferTest < IntegrationTest
   end
 
   def test_streams_hold_no_thread_and_get_what_the_application_tells
-    raws = Array.new(MANY) { listening }
-    assert_equal MANY.to_s, client.get("/tell").body
-    assert_equal(["data: news\n\n"], raws.map(&:read_chunk).uniq)
-    client.get("/end")
-    raws.each do |raw|
-      assert_equal "data: last\n\n", raw.read_chunk
-      assert_empty raw.read_chunk.to_s
-      assert raw.ended?
-    end
+    assert_streams_hold_no_thread(Array.new(MANY) { listening })
     eventually("the end of all") { client.get("/left").body.end_with?(" 0 listen") }
   end
 
@@ -174,33 +161,16 @@ class EventStreamTransferTest < IntegrationTest
   end
 
   def test_a_long_stream_waits_for_its_client_and_comes_whole
-    raw = server.raw.request("GET", "/much")
-    sleep 0.5
-    body = raw.response.body
-    assert_equal [MUCH, "x" * 10, "x\n"], [body.bytesize, body[0, 10], body[-2..]]
+    assert_a_long_stream_waits_for_its_client_and_comes_whole
   end
 
   def test_a_stream_outlives_httpd_s_process_and_a_deploy
-    root = SampleApps.written(NODE, "app.js")
-    with_server(configuration { |made| made.site("deployed.test", root) }) do |own|
-      raw = own.raw.request("GET", "/slow")
-      raw.read_head
-      assert_equal "data: begun\n\n", raw.read_chunk
-      own.tree.httpd_children.each { |process| Process.kill(:KILL, process.pid) }
-      pid = eventually("another child") { own.client.get("/pid").body }
-      FileUtils.touch(File.join(root, "tmp/restart.txt"))
-      eventually("the new version") { own.client.get("/pid").body != pid }
-      FileUtils.touch(File.join(root, "tmp/go"))
-      assert_equal "data: ended\n\n", raw.read_chunk
-      assert_empty raw.read_chunk.to_s
-      eventually("the end of the old instance") { !own.tree.pids.include?(pid.to_i) }
-    end
+    assert_a_stream_outlives_httpd_s_process_and_a_deploy(SampleApps.written(NODE, "app.js"))
   end
 
   def test_the_access_log_tells_of_streams_that_were_given_away
     listening.close
-    log = File.join(server.folder, "logs/access.log")
-    eventually("the entry") { File.readlines(log, chomp: true).include?("/events 200 1") }
+    wait_for_entries("/events 200 1")
   end
 
   def test_a_stream_whose_body_a_filter_changes_stays_with_httpd
@@ -208,22 +178,12 @@ class EventStreamTransferTest < IntegrationTest
     raw.read_head
     assert_equal "data: hello\n\n", raw.read_chunk
     raw.close
-    log = File.join(server.folder, "logs/filtered.log")
-    eventually("the entry") { File.readlines(log, chomp: true).include?("/events 200 -") }
+    wait_for_entries("/events 200 -", in_log: "filtered.log")
   end
 
   private
 
   def client
     server.client("events.test")
-  end
-
-  def listening
-    raw = server.raw.request("GET", "/events")
-    head = raw.read_head
-    assert_equal [200, "chunked", "close"],
-                 [head.status, head["Transfer-Encoding"], head["Connection"]]
-    assert_equal "data: welcome\n\n", raw.read_chunk
-    raw
   end
 end

@@ -1,0 +1,72 @@
+# frozen_string_literal: true
+
+# What the tests of connections that httpd gives away share: an httpd with few threads, whose access
+# log tells which connections it has given away.
+module Transfers
+  THREADS = 4
+  # More than httpd has threads.
+  MANY = 3 * THREADS
+  # Bytes of the long stream at `/much`.
+  MUCH = 5_000_000
+
+  def self.set_up(made)
+    made.mpm = "event"
+    made.mpm_settings = "StartServers 1\nServerLimit 1\nThreadLimit #{THREADS}\n" \
+                        "ThreadsPerChild #{THREADS}\nMaxRequestWorkers #{THREADS}\n" \
+                        "MinSpareThreads 1\nMaxSpareThreads #{THREADS}\nMaxConnectionsPerChild 0"
+    made.main_directives << "LogFormat \"%U %>s %{PASSENGER_TRANSFERRED}n\" transfers\n"
+  end
+
+  private
+
+  # A client of the event stream at `/events`, which has received the first event.
+  def listening
+    raw = server.raw.request("GET", "/events")
+    head = raw.read_head
+    assert_equal [200, "chunked", "close"],
+                 [head.status, head["Transfer-Encoding"], head["Connection"]]
+    assert_equal "data: welcome\n\n", raw.read_chunk
+    raw
+  end
+
+  # `/tell` sends all clients an event, and `/end` the last one.
+  def assert_streams_hold_no_thread(raws)
+    assert_equal raws.size.to_s, client.get("/tell").body
+    assert_equal(["data: news\n\n"], raws.map(&:read_chunk).uniq)
+    client.get("/end")
+    raws.each do |raw|
+      assert_equal "data: last\n\n", raw.read_chunk
+      assert_empty raw.read_chunk.to_s
+      assert raw.ended?
+    end
+  end
+
+  def assert_a_long_stream_waits_for_its_client_and_comes_whole
+    raw = server.raw.request("GET", "/much")
+    sleep 0.5
+    body = raw.response.body
+    assert_equal [MUCH, "x" * 10, "x\n"], [body.bytesize, body[0, 10], body[-2..]]
+  end
+
+  # The application in `root` streams at `/slow` until `tmp/go` exists.
+  def assert_a_stream_outlives_httpd_s_process_and_a_deploy(root, directives = "")
+    with_server(configuration { |made| made.site("deployed.test", root, directives) }) do |own|
+      raw = own.raw.request("GET", "/slow")
+      raw.read_head
+      assert_equal "data: begun\n\n", raw.read_chunk
+      own.tree.httpd_children.each { |process| Process.kill(:KILL, process.pid) }
+      pid = eventually("another child") { own.client.get("/pid").body }
+      FileUtils.touch(File.join(root, "tmp/restart.txt"))
+      eventually("the new version") { own.client.get("/pid").body != pid }
+      FileUtils.touch(File.join(root, "tmp/go"))
+      assert_equal "data: ended\n\n", raw.read_chunk
+      assert_empty raw.read_chunk.to_s
+      eventually("the end of the old instance") { !own.tree.pids.include?(pid.to_i) }
+    end
+  end
+
+  def wait_for_entries(*entries, in_log: "access.log")
+    log = File.join(server.folder, "logs", in_log)
+    eventually("the entries") { (entries - File.readlines(log, chomp: true)).empty? }
+  end
+end
