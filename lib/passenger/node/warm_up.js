@@ -10,9 +10,9 @@ const { RequestHead } = require("./request_head");
 // Statuses from here on are failures.
 const FAILURES = 500;
 const HOST = "127.0.0.1";
-// Bytes of an answer in which its status must come.
 // A timer of more milliseconds comes at once.
 const LONGEST_TIMER = 0x7fffffff;
+// Bytes of an answer in which its status must come.
 const HEAD_LIMIT = 65536;
 // The head behind any interim answers.
 const STATUS = /^(?:HTTP\/1\.\d 1\d\d[^]*?\r\n\r\n)*HTTP\/1\.\d ([2-9]\d\d)/;
