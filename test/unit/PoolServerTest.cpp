@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/Poll.h"
+#include "client/PoolClient.h"
 #include "io/SocketPair.h"
 #include "shm/GenerationTableView.h"
 #include "shm/InFlightTable.h"
@@ -38,6 +39,7 @@ class PoolServerTest : public PoolFixture {
     CPPUNIT_TEST(testTheOldestOfManyConnectionsWithoutHelloGoes);
     CPPUNIT_TEST(testALinkOfAForgottenApplicationGetsNoChannel);
     CPPUNIT_TEST(testAQuestionForARestartIsAnsweredWithoutHoldingUpOthers);
+    CPPUNIT_TEST(testAChildLearnsOfAShortageThatIsOlderThanItsFirstWait);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr rlim_t LIMIT = 512;
@@ -352,6 +354,13 @@ public:
         FrameSocket unknown = connect();
         unknown.send(question, {}, FrameSocket::in(60s));
         CPPUNIT_ASSERT(ended(unknown));
+    }
+
+    void testAChildLearnsOfAShortageThatIsOlderThanItsFirstWait() {
+        const auto child = std::make_shared<PoolClient>(connectSocket_.get());
+        child->newPool();
+        pool_->channels().askForIdleChannels();
+        CPPUNIT_ASSERT(child->awaitShortage(60s));
     }
 };
 

@@ -283,7 +283,8 @@ bool PoolClient::awaitShortage(std::chrono::nanoseconds time) {
         }
         if (table != watched_) {
             watched_ = table;
-            shortages_ = table->shortages();
+            // The agent may have asked between this process's first channel and the first wait.
+            shortages_ = table->firstShortages();
         }
         table->awaitShortage(shortages_, left);
         if (const std::uint32_t shortages = table->shortages(); shortages != shortages_) {

@@ -13,7 +13,7 @@
 namespace Passenger {
 
 GenerationTableView::GenerationTableView(const FileDescriptor &fd)
-    : mapping_(fd, GenerationLayout::SIZE, Mapping::Access::READ_ONLY) {}
+    : mapping_(fd, GenerationLayout::SIZE, Mapping::Access::READ_ONLY), firstShortages_(shortages()) {}
 
 Generation GenerationTableView::generation(std::uint32_t groupSlot) const noexcept {
     return Generation(
