@@ -318,7 +318,7 @@ public:
             return client.welcome().environment == "changed";
         }));
         storeAndKill({"a", "by the second pool process"}, pipe.second);
-        storeAndKillWatchdog({"b", "by the third one"}, pipe.second);
+        storeAndKillWatchdog({"b", "by the third one"}, pipe.second, settings);
 
         FakeAgentClient client(agent_.handle.connectSocket);
         const std::vector<std::string> expected{"a=by the second pool process", "b=by the third one"};
@@ -394,9 +394,12 @@ private:
         return client.welcome().poolPid;
     }
 
-    void storeAndKillWatchdog(const std::pair<std::string, std::string> &keyAndNote, const FileDescriptor &descriptor) {
+    void storeAndKillWatchdog(const std::pair<std::string, std::string> &keyAndNote, const FileDescriptor &descriptor,
+                              const AgentSettings &settings = fakeAgentSettings()) {
         FakeAgentClient client(agent_.handle.connectSocket);
         client.put(keyAndNote.first, keyAndNote.second, descriptor);
+        // The watchdog has given the anchor what it received before them.
+        CPPUNIT_ASSERT(updateAgent(agent_.handle, settings) != AgentUpdate::FAILED);
         const Observed pool{client.welcome().poolPid};
         kill(watchdogOf(agent_.handle.anchorPid));
         CPPUNIT_ASSERT(pool.allEndWithin(LIMIT));
