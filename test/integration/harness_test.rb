@@ -88,6 +88,20 @@ class HarnessTest < IntegrationTest
     refute_predicate status, :success?
   end
 
+  def test_a_unit_test_that_failed_runs_again_if_that_is_wanted_and_its_second_result_counts
+    output, status = run_unit_tests
+    assert_predicate status, :success?, output
+    assert_includes output, "\n== OneTest::testIt failed; what failed runs again\n"
+    assert_includes output, "    OneTest::testIt (it failed once, and passed when it ran again)\n"
+    _, status = run_unit_tests(second: "0 passed, 1 failed")
+    refute_predicate status, :success?
+    _, status = run_unit_tests(again: nil)
+    refute_predicate status, :success?
+    # A sanitizer's report is more than a failed test.
+    _, status = run_unit_tests(first_status: 66)
+    refute_predicate status, :success?
+  end
+
   def test_a_test_that_hangs_fails_and_names_where_it_waits
     output, status = run_parallel("assert true", "sleep", "TEST_LIMIT_SECONDS" => "2")
     refute_predicate status, :success?
@@ -118,9 +132,7 @@ class HarnessTest < IntegrationTest
     note = "not run: the commands of doc/NODE.md: needs npm"
     result = "1 runs, 0 assertions, 0 failures, 0 errors, 1 skips"
     File.write(suite, "puts #{note.dump}, 'later output', #{result.dump}\n")
-    script = File.join(TestEnvironment::SOURCE_DIR, "script/run-tests")
-    output, status = Open3.capture2e({ "SOURCE_DIR" => scratch, "BUILD_DIR" => scratch },
-                                     RbConfig.ruby, script, "integration")
+    output, status = run_suites("integration")
     assert_predicate status, :success?, output
     assert_equal ["== all", "integration: 0 passed, 0 failed", "    #{note}", "0 passed, 0 failed"],
                  output.lines(chomp: true).last(4)
@@ -133,6 +145,31 @@ class HarnessTest < IntegrationTest
     Thread.new { sleep 60 }
     address = Fiddle.dlopen(nil)["pthread_exit"]
     Fiddle::Function.new(address, [Fiddle::TYPE_VOIDP], Fiddle::TYPE_VOID).call(nil)
+  end
+
+  # A program with unit tests, one of which fails in the first run. It tells the second result.
+  def run_unit_tests(first_status: 1, second: "1 passed, 0 failed", again: "yes")
+    program = File.join(scratch, "test/unit/unit_tests")
+    FileUtils.mkdir_p(File.dirname(program))
+    File.write(program, <<~SHELL, perm: 0o755)
+      #!/bin/sh
+      case "$*" in
+      "--share 1/"*)
+          echo Passenger::OneTest::testIt
+          echo '3 passed, 1 failed'
+          exit #{first_status}
+          ;;
+      --share*) echo '2 passed, 0 failed' ;;
+      OneTest::testIt) echo '#{second}' ;;
+      esac
+    SHELL
+    run_suites("unit", "RUN_AGAIN" => again)
+  end
+
+  def run_suites(name, **environment)
+    script = File.join(TestEnvironment::SOURCE_DIR, "script/run-tests")
+    Open3.capture2e({ "SOURCE_DIR" => scratch, "BUILD_DIR" => scratch }.merge(environment),
+                    RbConfig.ruby, script, name)
   end
 
   # Runs a file of tests with one test for each body.
