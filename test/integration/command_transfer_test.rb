@@ -12,45 +12,10 @@ class CommandTransferTest < IntegrationTest
   # Of the tests, unless NODE names another one.
   NODE_PROGRAM = `which node`.chomp
   UVICORN = system("/usr/bin/python3 -c 'import uvicorn' >/dev/null 2>&1")
-  NODE = <<~'JS'
-    const fs = require("fs");
-    const listening = new Set();
+  PROGRAM = "#{NODE}#{<<~'JS'}".freeze
     const upgraded = new Set();
-    let left = 0;
-    const events = { "Content-Type": "text/event-stream" };
-    const routes = {
-        "/events": (request, response) => {
-            response.writeHead(200, events);
-            response.write("data: welcome\n\n");
-            listening.add(response);
-            response.on("close", () => listening.delete(response));
-            request.on("close", () => left++);
-        },
-        "/tell": (request, response) => {
-            listening.forEach((one) => one.write("data: news\n\n"));
-            response.end(String(listening.size));
-        },
-        "/end": (request, response) => {
-            listening.forEach((one) => one.end("data: last\n\n"));
-            response.end();
-        },
+    Object.assign(routes, {
         "/count": (request, response) => response.end(`${listening.size} ${upgraded.size}`),
-        "/much": (request, response) => {
-            response.writeHead(200, events);
-            const piece = "x".repeat(99_999) + "\n";
-            let missing = MUCH / piece.length;
-            const more = () => {
-                while (missing > 0) {
-                    missing--;
-                    if (!response.write(piece)) {
-                        response.once("drain", more);
-                        return;
-                    }
-                }
-                response.end();
-            };
-            more();
-        },
         "/broken": (request, response) => {
             response.writeHead(200, events);
             response.write("data: begun\n\n");
@@ -61,18 +26,7 @@ class CommandTransferTest < IntegrationTest
             response.write("data: ");
             setTimeout(() => response.end("1\n\n"), 50);
         },
-        "/slow": (request, response) => {
-            response.writeHead(200, events);
-            response.write("data: begun\n\n");
-            const look = setInterval(() => {
-                if (fs.existsSync("tmp/go")) {
-                    clearInterval(look);
-                    response.end("data: ended\n\n");
-                }
-            }, 20);
-        },
-        "/pid": (request, response) => response.end(String(process.pid)),
-    };
+    });
     const server = require("http").createServer((request, response) => {
         const route = routes[request.url];
         route ? route(request, response) : response.end("here");
@@ -92,7 +46,6 @@ class CommandTransferTest < IntegrationTest
         server.close(() => process.exit(0));
     });
   JS
-         .sub("MUCH", MUCH.to_s).freeze
   # The standard library's server: HTTP/1.0, so that an answer ends with its connection.
   PYTHON = <<~'PYTHON'
     import os, time
@@ -140,12 +93,12 @@ class CommandTransferTest < IntegrationTest
 
   serve do |made|
     Transfers.set_up(made)
-    made.site("node.test", SampleApps.written(NODE, "server.js"), command)
+    made.site("node.test", SampleApps.written(PROGRAM, "server.js"), command)
     made.site("python.test", SampleApps.written(PYTHON, "server.py"),
               command("/usr/bin/python3 server.py"))
-    made.site("limited.test", SampleApps.written(NODE, "server.js"),
+    made.site("limited.test", SampleApps.written(PROGRAM, "server.js"),
               "#{command}PassengerForceMaxConcurrentRequestsPerProcess 2\n")
-    made.site("off.test", SampleApps.written(NODE, "server.js"),
+    made.site("off.test", SampleApps.written(PROGRAM, "server.js"),
               "#{command}PassengerTransferConnections off\n")
     if UVICORN
       made.site("uvicorn.test", SampleApps.written(ASGI, "app.py"),
@@ -320,7 +273,7 @@ class CommandTransferTest < IntegrationTest
   end
 
   def with_application
-    root = SampleApps.written(NODE, "server.js")
+    root = SampleApps.written(PROGRAM, "server.js")
     made = configuration { |one| one.site("own.test", root, self.class.command.lines.first) }
     with_server(made) { |own| yield own, root }
   end

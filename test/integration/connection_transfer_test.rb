@@ -140,6 +140,8 @@ class ConnectionTransferTest < IntegrationTest
   def test_the_application_learns_that_its_client_has_left
     raw = server.raw("ruby.test")
     raw.request("GET", "/keep").write("last words")
+    # A request whose client leaves before does not begin.
+    eventually("the take-over") { server.client("ruby.test").get("/kept").body == "true" }
     raw.close
     eventually("the end of file") do
       server.client("ruby.test").get("/left").body == "last words"

@@ -8,18 +8,8 @@ require_relative "support/transfers"
 class EventStreamTransferTest < IntegrationTest
   include Transfers
 
-  NODE = <<~'JS'
-    const listening = new Set();
-    let left = 0;
-    const events = { "Content-Type": "text/event-stream", "Cache-Control": "no-cache" };
-    const routes = {
-        "/events": (request, response) => {
-            response.writeHead(200, events);
-            response.write("data: welcome\n\n");
-            listening.add(response);
-            request.on("close", () => left++);
-            response.on("close", () => listening.delete(response));
-        },
+  PROGRAM = "#{NODE}#{<<~'JS'}".freeze
+    Object.assign(routes, {
         "/closing": (request, response) => {
             response.writeHead(200, { ...events, Connection: "close" });
             response.write("data: welcome\n\n");
@@ -35,59 +25,22 @@ class EventStreamTransferTest < IntegrationTest
             response.writeHead(200, events).flushHeaders();
             setTimeout(() => response.end("data: late\n\n"), 200);
         },
-        "/tell": (request, response) => {
-            listening.forEach((one) => one.write("data: news\n\n"));
-            response.end(String(listening.size));
-        },
-        "/end": (request, response) => {
-            listening.forEach((one) => one.end("data: last\n\n"));
-            response.end();
-        },
         "/left": (request, response) => response.end(`${left} left, ${listening.size} listen`),
-        "/much": (request, response) => {
-            response.writeHead(200, events);
-            const piece = "x".repeat(99_999) + "\n";
-            let missing = MUCH / piece.length;
-            const more = () => {
-                while (missing > 0) {
-                    missing--;
-                    if (!response.write(piece)) {
-                        response.once("drain", more);
-                        return;
-                    }
-                }
-                response.end();
-            };
-            more();
-        },
-        "/slow": (request, response) => {
-            response.writeHead(200, events);
-            response.write("data: begun\n\n");
-            const path = `${__dirname}/tmp/go`;
-            const look = setInterval(() => {
-                if (require("fs").existsSync(path)) {
-                    clearInterval(look);
-                    response.end("data: ended\n\n");
-                }
-            }, 20);
-        },
-        "/pid": (request, response) => response.end(String(process.pid)),
-    };
+    });
     require("http").createServer((request, response) => routes[request.url](request, response))
         .listen(process.env.PORT);
   JS
-           .sub("MUCH", MUCH.to_s).freeze
 
   serve do |made|
     Transfers.set_up(made)
     made.main_directives << "LoadModule filter_module #{module_named('filter')}\n" \
                             "LoadModule deflate_module #{module_named('deflate')}\n" \
                             "LoadModule substitute_module #{module_named('substitute')}\n"
-    made.site("events.test", SampleApps.written(NODE, "app.js"),
+    made.site("events.test", SampleApps.written(PROGRAM, "app.js"),
               "PassengerMaxInstances 1\nPassengerMinInstances 1\n" \
               "AddOutputFilterByType DEFLATE text/html text/plain\n" \
               "CustomLog logs/access.log transfers\n")
-    made.site("filtered.test", SampleApps.written(NODE, "app.js"),
+    made.site("filtered.test", SampleApps.written(PROGRAM, "app.js"),
               "SetOutputFilter SUBSTITUTE\nSubstitute s/welcome/hello/\n" \
               "CustomLog logs/filtered.log transfers\n")
   end
@@ -131,7 +84,7 @@ class EventStreamTransferTest < IntegrationTest
     made = configuration do |one|
       one.mpm = "event"
       one.main_directives << "LogFormat \"%U %>s %{PASSENGER_TRANSFERRED}n\" transfers\n"
-      one.site("herd.test", SampleApps.written(NODE, "app.js"),
+      one.site("herd.test", SampleApps.written(PROGRAM, "app.js"),
                "PassengerMaxInstances 1\nCustomLog logs/access.log transfers\n")
     end
     with_server(made) do |own|
@@ -165,7 +118,7 @@ class EventStreamTransferTest < IntegrationTest
   end
 
   def test_a_stream_outlives_httpd_s_process_and_a_deploy
-    assert_a_stream_outlives_httpd_s_process_and_a_deploy(SampleApps.written(NODE, "app.js"))
+    assert_a_stream_outlives_httpd_s_process_and_a_deploy(SampleApps.written(PROGRAM, "app.js"))
   end
 
   def test_the_access_log_tells_of_streams_that_were_given_away

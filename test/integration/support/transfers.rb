@@ -9,6 +9,59 @@ module Transfers
   # Bytes of the long stream at `/much`.
   MUCH = 5_000_000
 
+  # The begin of a Node program: what it answers at these paths. `routes` takes more.
+  NODE = <<~'JS'
+    const fs = require("fs");
+    const listening = new Set();
+    let left = 0;
+    const events = { "Content-Type": "text/event-stream", "Cache-Control": "no-cache" };
+    const routes = {
+        "/events": (request, response) => {
+            response.writeHead(200, events);
+            response.write("data: welcome\n\n");
+            listening.add(response);
+            request.on("close", () => left++);
+            response.on("close", () => listening.delete(response));
+        },
+        "/tell": (request, response) => {
+            listening.forEach((one) => one.write("data: news\n\n"));
+            response.end(String(listening.size));
+        },
+        "/end": (request, response) => {
+            listening.forEach((one) => one.end("data: last\n\n"));
+            response.end();
+        },
+        "/much": (request, response) => {
+            response.writeHead(200, events);
+            const piece = "x".repeat(99_999) + "\n";
+            let missing = MUCH / piece.length;
+            const more = () => {
+                while (missing > 0) {
+                    missing--;
+                    if (!response.write(piece)) {
+                        response.once("drain", more);
+                        return;
+                    }
+                }
+                response.end();
+            };
+            more();
+        },
+        "/slow": (request, response) => {
+            response.writeHead(200, events);
+            response.write("data: begun\n\n");
+            const look = setInterval(() => {
+                if (fs.existsSync(`${__dirname}/tmp/go`)) {
+                    clearInterval(look);
+                    response.end("data: ended\n\n");
+                }
+            }, 20);
+        },
+        "/pid": (request, response) => response.end(String(process.pid)),
+    };
+  JS
+         .sub("MUCH", MUCH.to_s).freeze
+
   def self.set_up(made)
     made.mpm = "event"
     made.mpm_settings = "StartServers 1\nServerLimit 1\nThreadLimit #{THREADS}\n" \

@@ -81,8 +81,11 @@ run(lambda do |env|
     env["rack.hijack"].call
     raise "changed its mind"
   when "/keep"
+    $kept = true
     in_background(env["rack.hijack"].call) { |io| $left = io.read }
     [-1, {}, []]
+  when "/kept"
+    [200, { "Content-Type" => "text/plain" }, [$kept.to_s]]
   when "/left"
     [200, { "Content-Type" => "text/plain" }, [$left.to_s]]
   when "/late"
