@@ -123,6 +123,8 @@ class HijackTest < IntegrationTest
 
   def test_the_application_reads_the_end_when_the_client_leaves
     @raw.request("GET", "/keep").write("last words")
+    # A request whose client leaves before does not begin.
+    eventually("the take-over") { server.client.get("/kept").body == "true" }
     @raw.close
     eventually("the end of file") { server.client.get("/left").body == "last words" }
   end
