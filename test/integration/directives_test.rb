@@ -69,6 +69,18 @@ class DirectivesTest < IntegrationTest
     assert_status 200, client("partly.test").get("/env")
   end
 
+  # As on ports 80 and 443.
+  def test_one_of_two_virtual_hosts_of_a_folder_may_have_a_limit
+    folder = SampleApps.rack
+    made = configuration do |one|
+      one.site("bare.test", folder)
+      one.site("limited.test", folder, "PassengerMemoryLimit 500\n")
+    end
+    with_server(made) do |own|
+      %w[bare.test limited.test].each { |name| assert_status 200, own.client(name).get("/hello") }
+    end
+  end
+
   def test_an_application_may_live_apart_from_its_document_root
     assert_equal "hello world\n", client("elsewhere.test").get("/hello").body
     assert_equal "another static file\n", client("elsewhere.test").get("/static.txt").body

@@ -80,12 +80,15 @@ std::string serverGrants(const server_rec *main) {
     addVariables(directives[main], pool, ap_conftree);
     apr_pool_destroy(pool);
 
+    // Also those of virtual hosts without grants: two may have one folder, and only one a limit.
+    const bool folders = std::any_of(directives.begin(), directives.end(),
+                                     [](const auto &server) { return bindsFolders(server.second); });
     std::string text;
     std::set<Lines> known;
     for (const server_rec *server = main; server != nullptr; server = server->next) {
         Lines lines = directives[server];
         const auto *core = static_cast<const core_server_config *>(ap_get_core_module_config(server->module_config));
-        if (core->ap_document_root != nullptr && (bindsFolders(lines) || bindsFolders(directives[main]))) {
+        if (core->ap_document_root != nullptr && folders) {
             add(lines, "document_root", core->ap_document_root);
         }
         if (server != main && (lines.empty() || !known.insert(lines).second)) {

@@ -180,9 +180,9 @@ std::optional<std::string> Grants::limitRefusal(const Options &options) const {
         asked += fmt::format("{}{} {}", asked.empty() ? "" : ", ", field.directive, options.*field.option);
     }
     return fmt::format(
-        "the virtual host of the folder {} has other limits than {}: a process that asks for these was taken over, or "
-        "has another configuration. Where an Alias of another virtual host leads to the folder, set the same limits "
-        "there",
+        "the virtual host of the folder {} has other limits than {}. Where an Alias of another virtual host leads to "
+        "the folder, set the same limits there. Otherwise a process that asks for these was taken over, or has another "
+        "configuration",
         options.appRoot, asked);
 }
 
