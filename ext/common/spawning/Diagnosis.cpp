@@ -35,16 +35,6 @@ Finding otherSignal(const FailureFacts &failure) {
     return "SIG" + std::string(name != nullptr ? name : "?");
 }
 
-/** The shell ends with 127 where the program is not there, and with 126 where it may not be
- *  executed (POSIX, sh). */
-Finding shellCouldNotExecute(const FailureFacts &failure) {
-    if (failure.step != "shell environment loaded" || !failure.waitStatus || !WIFEXITED(*failure.waitStatus)) {
-        return std::nullopt;
-    }
-    const int status = WEXITSTATUS(*failure.waitStatus);
-    return when(status == 126 || status == 127);
-}
-
 Finding exitStatus(const FailureFacts &failure) {
     if (!failure.waitStatus || !WIFEXITED(*failure.waitStatus)) {
         return std::nullopt;
@@ -319,7 +309,7 @@ constexpr DiagnosisRule RULES[] = {
     {[](const FailureFacts &f) { return when(f.step == "Ruby started"); },
      "The Ruby interpreter does not exist, or the application's user may not execute it (all folders above it need x).",
      "Set PassengerRuby (or PassengerDefaultRuby) to the whole path, and run it as that user: RUBY -v"},
-    {shellCouldNotExecute,
+    {[](const FailureFacts &f) { return when(shellFoundNoInterpreter(f)); },
      "The login shell of the application's user could not start the Ruby interpreter: it does not exist, or that user "
      "may not execute it.",
      "Set PassengerRuby (or PassengerDefaultRuby) to the whole path, and run it as that user: RUBY -v"},

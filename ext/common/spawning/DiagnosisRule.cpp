@@ -1,5 +1,7 @@
 #include "spawning/DiagnosisRule.h"
 
+#include <sys/wait.h>
+
 namespace Passenger {
 
 namespace {
@@ -42,6 +44,14 @@ Finding behind(const std::string &text, std::string_view marker, std::string_vie
     }
     const std::string_view rest = looked.substr(at + marker.size());
     return std::string(rest.substr(0, rest.find_first_of(ends)));
+}
+
+bool shellFoundNoInterpreter(const FailureFacts &failure) {
+    if (failure.step != "shell environment loaded" || !failure.waitStatus || !WIFEXITED(*failure.waitStatus)) {
+        return false;
+    }
+    const int status = WEXITSTATUS(*failure.waitStatus);
+    return status == 126 || status == 127;
 }
 
 }  // namespace Passenger

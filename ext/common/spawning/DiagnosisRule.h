@@ -31,6 +31,10 @@ bool isA(const FailureFacts &failure, std::initializer_list<std::string_view> cl
 /** The text after `marker`, up to one of `ends`. Nothing without the marker. */
 Finding behind(const std::string &text, std::string_view marker, std::string_view ends);
 
+/** Whether a login shell could not execute the interpreter: it ends with 127 where the program is
+ *  not there, and with 126 where it may not be executed (POSIX, sh). */
+bool shellFoundNoInterpreter(const FailureFacts &failure);
+
 inline Finding when(bool applies) {
     return applies ? Finding("") : std::nullopt;
 }

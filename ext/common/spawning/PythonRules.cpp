@@ -64,6 +64,10 @@ constexpr DiagnosisRule RULES[] = {
      "The Python interpreter does not exist, or the application's user may not execute it (all folders above it need "
      "x).",
      "Set PassengerPython to the whole path, and run it as that user: PYTHON --version"},
+    {[](const FailureFacts &f) { return when(f.python && shellFoundNoInterpreter(f)); },
+     "The login shell of the application's user could not start the Python interpreter: it does not exist, or that "
+     "user may not execute it.",
+     "Set PassengerPython to the whole path, and run it as that user: PYTHON --version"},
     {missingModule, "A module is not installed for the Python that runs the application.",
      "Run: {} (a module of your own: check its path). If it is installed for another Python, such as that of a "
      "virtualenv, set PassengerPython to that one, for example /srv/app/venv/bin/python."},
@@ -83,6 +87,9 @@ constexpr DiagnosisRule RULES[] = {
     {[](const FailureFacts &f) { return fileOf(f, "PermissionError"); },
      "The user that the application runs as has no permission for {}, or for a folder above it.",
      "Give the user that is named below the permission (chmod, chown). PassengerUser chooses another user."},
+    {[](const FailureFacts &f) { return when(f.python && has(f.exceptionMessage, "manage.py leads to no ")); },
+     "The folder has a manage.py, as Django's projects have, but none of its settings' packages has the startup file.",
+     "Name the file by PassengerStartupFile, or write a passenger_wsgi.py."},
     {[](const FailureFacts &f) { return fileOf(f, "FileNotFoundError"); }, "The file or folder does not exist: {}",
      "Check that it was deployed, and that its path fits the application's folder."},
     {missingVariable, "The application requires \"{}\", most likely an environment variable, and it is not set.",

@@ -13,6 +13,7 @@
 #include "log/Log.h"
 #include "rights/Rights.h"
 #include "shm/Layouts.h"
+#include "spawning/DiagnosisRule.h"
 #include "spawning/PostMortem.h"
 #include "spawning/Preloader.h"
 #include "spawning/ProcessEnds.h"
@@ -483,7 +484,10 @@ std::string SpawnStartup::explain(const std::exception &e) {
                            options_.startTimeout.count(), step);
     }
     if (lostContact_) {
-        return fmt::format("the process {} during the step \"{}\"", howItEnded(report_.waitStatus), step);
+        const bool shellFailed = shellFoundNoInterpreter({.step = step, .waitStatus = report_.waitStatus});
+        return fmt::format(
+            "the process {} during the step \"{}\"{}", howItEnded(report_.waitStatus), step,
+            shellFailed && !options_.speaksHttp() ? ": the shell could not execute " + plan().interpreter : "");
     }
     if (dynamic_cast<const SpawnException *>(&e) != nullptr) {
         return firstLine(e.what());
