@@ -48,6 +48,7 @@ class CommandOptionsTest < IntegrationTest
     succeed(CONFIG, "pause", "--name", name, "--limit", "30")
     assert_includes 1..30, app("blog").dig("queue", "paused_for")
     assert_equal 0, app("shop").dig("queue", "paused_for")
+    assert_equal 1, succeed(STATUS).scan("  (paused)\n").size
     succeed(CONFIG, "resume", "--name", name)
     assert_equal 0, app("blog").dig("queue", "paused_for")
     %w[drain undrain pause resume].each do |order|

@@ -137,6 +137,29 @@ class CommandsTest < IntegrationTest
                              "--ignore-passenger-not-running")
   end
 
+  def test_an_agent_of_another_user_is_named_with_the_remedy
+    needs_root("it makes a folder of another user")
+    FileUtils.mkdir_p(folder = File.join(scratch, "passenger.abcdef"))
+    File.chown(12_345, nil, folder)
+    assert_fails 1, /#{folder} belongs to the user with uid 12345: .* \(sudo -u '#12345'\)/,
+                 STATUS, "--registry-dir=#{scratch}"
+  end
+
+  def test_a_path_that_is_empty_is_refused_and_others_are_made_absolute
+    assert_fails 1, /the path is empty; --all/, CONFIG, "drain", ""
+    assert_fails 1, %r{path begins with #{File.realpath("..")}/none\. },
+                 CONFIG, "drain", "../none"
+  end
+
+  def test_output_that_cannot_be_written_is_an_error
+    [[STATUS], [STATUS, "--json"], [CONFIG, "list-instances"], [STATUS, "--version"]].each do |words|
+      line = [program(words.first), *words.drop(1)].join(" ")
+      _, error, status = Open3.capture3(environment, "#{line} > /dev/full")
+      assert_equal 1, status.exitstatus, words
+      assert_match(/No space left on device/, error)
+    end
+  end
+
   def test_a_wrong_command_line_is_refused_with_a_hint
     assert_fails 1, /--nothing is not an option: passenger-status --help/, STATUS,
                  "--nothing"

@@ -58,11 +58,15 @@ std::string contentOf(int folder, const char *name) {
     return text;
 }
 
+/** Anybody may make a folder in one as /tmp. */
+bool mayTrust(const struct stat &folder) {
+    return folder.st_uid == 0 || folder.st_uid == ::geteuid();
+}
+
 std::optional<RunningAgent> agentIn(const std::string &path) {
     const FileDescriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     struct stat status {};
-    if (!folder || ::fstat(folder.get(), &status) != 0 || (status.st_uid != 0 && status.st_uid != ::geteuid()) ||
-        !isAlive(folder.get())) {
+    if (!folder || ::fstat(folder.get(), &status) != 0 || !mayTrust(status) || !isAlive(folder.get())) {
         return std::nullopt;
     }
     RunningAgent agent;
@@ -110,15 +114,23 @@ ControlClient RunningAgent::connect() const {
 AgentFinder::AgentFinder(const Arguments &arguments)
     : folder_(arguments.has("registry-dir") ? arguments.value("registry-dir") : defaultFolder()) {}
 
-std::vector<RunningAgent> AgentFinder::list() const {
-    std::vector<RunningAgent> agents;
+/** The paths of folders with an agent's form of name, whoever made them. */
+std::vector<std::string> AgentFinder::candidates() const {
+    std::vector<std::string> paths;
     const std::unique_ptr<DIR, int (*)(DIR *)> listing(::opendir(folder_.c_str()), ::closedir);
     while (const dirent *entry = listing ? ::readdir(listing.get()) : nullptr) {
         const std::string_view name = entry->d_name;
-        if (!name.starts_with(PREFIX) || name.size() != PREFIX.size() + RANDOM_LETTERS) {
-            continue;
+        if (name.starts_with(PREFIX) && name.size() == PREFIX.size() + RANDOM_LETTERS) {
+            paths.push_back(fmt::format("{}/{}", folder_, name));
         }
-        if (auto agent = agentIn(fmt::format("{}/{}", folder_, name))) {
+    }
+    return paths;
+}
+
+std::vector<RunningAgent> AgentFinder::list() const {
+    std::vector<RunningAgent> agents;
+    for (const std::string &path : candidates()) {
+        if (auto agent = agentIn(path)) {
             agents.push_back(std::move(*agent));
         }
     }
@@ -129,6 +141,15 @@ std::vector<RunningAgent> AgentFinder::list() const {
 }
 
 std::string AgentFinder::nothingFound() const {
+    for (const std::string &path : candidates()) {
+        struct stat status {};
+        if (::lstat(path.c_str(), &status) == 0 && !mayTrust(status)) {
+            return fmt::format(
+                "no agent of mod_passenger is running for this user. {} belongs to the user with uid {}: if that is "
+                "httpd's user, run the command as this user (sudo -u '#{}')",
+                singleLine(path), status.st_uid, status.st_uid);
+        }
+    }
     return fmt::format(
         "no agent of mod_passenger is running, as far as {} shows. If httpd runs and its configuration has "
         "PassengerInstanceRegistryDir or another DefaultRuntimeDir, name that folder in "

@@ -55,6 +55,7 @@ public:
     }
 
 private:
+    std::vector<std::string> candidates() const;
     std::string nothingFound() const;
 
     std::string folder_;

@@ -13,9 +13,13 @@ namespace Passenger {
 
 namespace {
 
+/** A script whose variable is not set names no path. @throws CommandFailureException */
 std::string prefixOf(const Arguments &arguments) {
     const std::string &path = arguments.operands().front();
-    return path == "." ? std::filesystem::current_path().string() : path;
+    if (path.empty()) {
+        throw CommandFailureException("the path is empty; --all means all applications");
+    }
+    return std::filesystem::absolute(path).lexically_normal().string();
 }
 
 }  // namespace

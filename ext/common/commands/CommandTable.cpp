@@ -102,8 +102,10 @@ std::vector<CommandSpec> makeTable() {
          "[PATH]",
          1,
          "restart applications",
-         "Restarts all applications whose folders' paths begin with PATH; \".\" is the current folder. The old version "
-         "serves until the new one is ready, unless PassengerRollingRestarts is Off. Root and the agent's user may "
+         "Restarts all applications whose folders' paths begin with PATH. A relative PATH begins at the current "
+         "folder. With a "
+         "slash at its end, PATH means the applications in that folder only. The old version serves until the new one "
+         "is ready, unless PassengerRollingRestarts is Off. Root and the agent's user may "
          "restart all applications, other users their own.\n",
          {NAME,
           ALL,

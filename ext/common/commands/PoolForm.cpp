@@ -93,6 +93,9 @@ std::string appText(const AppStatus &app, double now, const FormOptions &options
     if (app.draining) {
         text += "  (draining)\n";
     }
+    if (app.state == "paused") {
+        text += "  (paused)\n";
+    }
     text += fmt::format("  Requests in queue: {}\n", app.queue.waiting);
     if (options.verbose) {
         text += verboseText(app);

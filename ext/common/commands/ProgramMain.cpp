@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 
+#include "base/Exceptions.h"
 #include "base/StandardDescriptors.h"
 #include "commands/CommandFailure.h"
 #include "commands/JsonResult.h"
@@ -16,7 +18,7 @@ namespace {
 
 /** @param json whether stdout gets the failure, too @return the exit status */
 int fail(const char *name, const char *text, int status, bool json) {
-    if (json) {
+    if (json && std::ferror(stdout) == 0) {
         fmt::print("{}", JsonResult::failed(status, text));
     }
     std::fflush(stdout);
@@ -32,7 +34,11 @@ int runProgram(const char *name, int argc, char **argv, const std::function<int(
     const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
     try {
         openStandardDescriptors();
-        return run(words);
+        const int status = run(words);
+        if (std::fflush(stdout) != 0) {
+            throw SystemException("the output cannot be written", errno);
+        }
+        return status;
     } catch (const CommandFailureException &failure) {
         return fail(name, failure.what(), failure.status(), json);
     } catch (const std::exception &error) {
