@@ -28,10 +28,16 @@ std::string agentUserRefusal(const Settings &settings, apr_pool_t *temporary) {
         return "";
     }
     const auto agent = userNamed(settings.agentUser, temporary);
+    if (!agent) {
+        return fmt::format(
+            "PassengerAgentUser \"{}\": there is no such user; make it (adduser --system), or remove the directive for "
+            "a number that nobody has",
+            settings.agentUser);
+    }
     const char *other = nullptr;
     if (agent == ap_unixd_config.user_id) {
         other = "httpd's user (User)";
-    } else if (agent && agent == userNamed(settings.defaultUserOrDefault(), temporary)) {
+    } else if (agent == userNamed(settings.defaultUserOrDefault(), temporary)) {
         other = "the user of applications that have no other (PassengerDefaultUser)";
     }
     return other == nullptr

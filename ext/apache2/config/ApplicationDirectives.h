@@ -46,7 +46,7 @@ inline constexpr std::array APPLICATION{
               text(&Settings::appStartCommand).sets(&Options::startCommand).granted("start_command"), "none",
               "a command that serves HTTP on the port that $PORT names, in whatever language; see below"},
     Directive{"PassengerDirectInstanceRequestAddress", Context::APPLICATION,
-              text(&Settings::instanceAddress).sets(&Options::instanceAddress), "127.0.0.1",
+              address(&Settings::instanceAddress).sets(&Options::instanceAddress), "127.0.0.1",
               "the IP address on which a start command listens"},
     Directive{"PassengerForceMaxConcurrentRequestsPerProcess", Context::APPLICATION,
               number(&Settings::maxConcurrentRequests, -1, INT_MAX).readBy(Reader::DERIVED), "-1",

@@ -39,6 +39,10 @@ enum class Form {
     URI,
     /** http://… or https://… */
     URL,
+    /** The name of a cookie (RFC 6265, cookie-name). */
+    COOKIE_NAME,
+    /** An IP address. */
+    ADDRESS,
     /** A request of class WarmUp. */
     WARM_UP,
     /** A number with a unit, as httpd's Timeout has it: ms, s (the default), min, h. Stored in
@@ -166,6 +170,12 @@ constexpr Field log(Settings::Text Settings::*member) {
 }
 constexpr Field appFile(Settings::Text Settings::*member) {
     return {member, Form::APP_FILE};
+}
+constexpr Field cookieName(Settings::Text Settings::*member) {
+    return {member, Form::COOKIE_NAME};
+}
+constexpr Field address(Settings::Text Settings::*member) {
+    return {member, Form::ADDRESS};
 }
 constexpr Field choice(Settings::Text Settings::*member, std::span<const Choice> choices) {
     return {member, Form::CHOICE, 0, INT_MAX, choices};

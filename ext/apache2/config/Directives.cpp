@@ -1,5 +1,7 @@
 #include "apache2/config/Directives.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include <array>
@@ -171,6 +173,11 @@ const char *setRoot(const cmd_parms *cmd, Settings::Text &target, const char *va
     return nullptr;
 }
 
+bool isAddress(const char *text) {
+    in6_addr address;
+    return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
+}
+
 const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &target, const char *value) {
     switch (field.form) {
         case Form::PLAIN:
@@ -202,6 +209,15 @@ const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &ta
                                                 "would receive them. Remove the part before the @",
                                                 nullptr)
                                   : nullptr;
+        case Form::COOKIE_NAME:
+            target = value;
+            return *value != '\0' && *ap_scan_http_token(value) == '\0'
+                       ? nullptr
+                       : refusal(cmd, value,
+                                 "a name without spaces, quotes and any of ( ) < > @ , ; : \\ / [ ] ? = { }");
+        case Form::ADDRESS:
+            target = value;
+            return isAddress(value) ? nullptr : refusal(cmd, value, "an IP address");
         case Form::WARM_UP:
             target = value;
             return WarmUp::parse(value) ? nullptr

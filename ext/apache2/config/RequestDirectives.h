@@ -39,7 +39,7 @@ inline constexpr std::array REQUEST{
     Directive{"PassengerStickySessions", Context::LOCAL, flag(&Settings::stickySessions).sets(&Options::stickySessions),
               "Off", "a cookie leads a client's requests to the instance that answered the client's last request"},
     Directive{"PassengerStickySessionsCookieName", Context::LOCAL,
-              text(&Settings::stickySessionsCookieName).readBy(Reader::HTTPD), "_passenger_route",
+              cookieName(&Settings::stickySessionsCookieName).readBy(Reader::HTTPD), "_passenger_route",
               "name of the cookie of PassengerStickySessions"},
     Directive{"PassengerStickySessionsCookieAttributes", Context::LOCAL,
               text(&Settings::stickySessionsCookieAttributes).readBy(Reader::HTTPD), "SameSite=Lax; Secure",

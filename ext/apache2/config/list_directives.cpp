@@ -58,6 +58,10 @@ const char *nameOf(Form form) {
             return "uri";
         case Form::URL:
             return "url";
+        case Form::COOKIE_NAME:
+            return "cookie-name";
+        case Form::ADDRESS:
+            return "address";
         case Form::WARM_UP:
             return "warm-up";
         case Form::TIME:
