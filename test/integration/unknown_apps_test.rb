@@ -26,6 +26,8 @@ class UnknownAppsTest < IntegrationTest
     made.site("named.test", SampleApps.written("", "package.json"),
               "PassengerAppEnv development\nPassengerStartupFile server.js\n")
     python = "PassengerPython /usr/bin/python3\nPassengerAppEnv development\n"
+    made.site("excluded.test", SampleApps.written("", "config.ru"),
+              "PassengerAppEnv development\nPassengerStartupFile nosuch.ru\n")
     made.site("project.test", SampleApps.written("", "manage.py"),
               "#{python}PassengerStartupFile site/wsgi.py\n")
     made.site("empty.test", SampleApps.written("print('nothing')\n", "manage.py"), python)
@@ -47,6 +49,9 @@ class UnknownAppsTest < IntegrationTest
                                                    "that were looked for: site/wsgi.py"
     assert_includes page.body, "PassengerStartupFile with the path of the project&#39;s wsgi.py"
     assert_includes client("named.test").get("/", BROWSER).body, "looked for: server.js"
+    page = client("excluded.test").get("/", BROWSER).body
+    assert_includes page, "has config.ru, but none of the startup files that were looked for: " \
+                          "nosuch.ru. What helps: PassengerStartupFile with a file that exists"
   end
 
   def test_a_manage_py_that_leads_to_no_application_is_an_error_that_names_the_remedy

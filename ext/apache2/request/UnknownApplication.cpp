@@ -22,9 +22,18 @@ struct Sign {
     const char *remedy;
 };
 
+/** Of files that are startup files by default. */
+constexpr const char *OTHERS_WANTED =
+    "PassengerStartupFile with a file that exists, or PassengerAppType of that kind: what is set excludes it";
+
 // The first that is there counts.
-constexpr std::array<Sign, 4> SIGNS{
-    {{"manage.py",
+constexpr std::array<Sign, 9> SIGNS{
+    {{"config.ru", OTHERS_WANTED},
+     {"passenger_wsgi.py", OTHERS_WANTED},
+     {"passenger_asgi.py", OTHERS_WANTED},
+     {"app.js", OTHERS_WANTED},
+     {"asgi.py", OTHERS_WANTED},
+     {"manage.py",
       "PassengerAppRoot with this folder, PassengerStartupFile with the path of the project's wsgi.py, or a "
       "passenger_wsgi.py that imports its application"},
      {"Gemfile",
