@@ -1,6 +1,8 @@
 #include "apache2/response/ClientsInFlight.h"
 
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -20,14 +22,31 @@ class ClientsInFlightTest : public LeakCheck {
     CPPUNIT_TEST(testAnEndThatWasShutDownStillHasTheClient);
     CPPUNIT_TEST(testReceivedClientsMakeRoom);
     CPPUNIT_TEST(testAStreamThatIsClosedTakesNothing);
+    CPPUNIT_TEST(testAnInstanceThatReceivesNothingHoldsNoOtherUpUnlessThereAreMany);
+    CPPUNIT_TEST(testReceivedClientsOfOtherApplicationsAreDropped);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<ClientsInFlight> clients_;
     std::vector<FileDescriptor> instances_;
     DescriptorPair client_;
 
-    bool send(const std::string &app) {
-        DescriptorPair pair = makeStreamPair();
+    /** A pair that another process has made, as an instance does. */
+    static DescriptorPair pairOfAnother() {
+        const DescriptorPair way = makeStreamPair();
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            const DescriptorPair pair = makeStreamPair();
+            const int ends[] = {pair.first.get(), pair.second.get()};
+            sendWithDescriptors(way.second, {"x", 1}, ends, 0);
+            ::_exit(0);
+        }
+        char byte = 0;
+        Received received = receiveWithDescriptors(way.first, {&byte, 1});
+        ::waitpid(pid, nullptr, 0);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, received.descriptors.size());
+        return {std::move(received.descriptors[0]), std::move(received.descriptors[1])};
+    }
+    bool send(const std::string &app, DescriptorPair pair = makeStreamPair()) {
         const bool sent = clients_->send(app, pair.first, client_.first.get()) == ClientsInFlight::Sent::YES;
         CPPUNIT_ASSERT_EQUAL(sent, !pair.first);
         instances_.push_back(std::move(pair.second));
@@ -91,6 +110,25 @@ public:
         pair.second.reset();
         CPPUNIT_ASSERT(clients_->send("a", pair.first, client_.first.get()) == ClientsInFlight::Sent::FAILED);
         fill("a");
+    }
+
+    void testAnInstanceThatReceivesNothingHoldsNoOtherUpUnlessThereAreMany() {
+        fill("a");
+        CPPUNIT_ASSERT(!send("a"));
+        std::size_t others = 0;
+        while (others < ClientsInFlight::MOST_OF_APP && send("a", pairOfAnother())) {
+            others++;
+        }
+        CPPUNIT_ASSERT_EQUAL(ClientsInFlight::MOST_OF_APP - ClientsInFlight::MOST, others);
+    }
+
+    void testReceivedClientsOfOtherApplicationsAreDropped() {
+        CPPUNIT_ASSERT(send("a"));
+        char answer = 0;
+        receiveWithDescriptors(instances_.front(), {&answer, 1});
+        CPPUNIT_ASSERT(send("b"));
+        // This process's end is closed.
+        CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::recv(instances_.front().get(), &answer, 1, 0));
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(ClientsInFlightTest);

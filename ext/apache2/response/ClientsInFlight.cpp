@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/Exceptions.h"
@@ -20,30 +21,43 @@ bool isReceived(const FileDescriptor &stream) noexcept {
     return ::ioctl(stream.get(), SIOCOUTQ, &bytes) == 0 && bytes == 0;
 }
 
+/** The process that made the socket pair (unix(7)). 0: unknown, as all others that are. */
+pid_t makerOf(const FileDescriptor &stream) noexcept {
+    ucred credentials{};
+    socklen_t size = sizeof(credentials);
+    return ::getsockopt(stream.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 ? credentials.pid : 0;
+}
+
 }  // namespace
 
-bool ClientsInFlight::roomOf(const std::string &app) {
+void ClientsInFlight::dropReceived() {
+    for (auto &[app, clients] : sent_) {
+        std::erase_if(clients, [](const Client &client) { return isReceived(client.stream); });
+    }
+    std::erase_if(sent_, [](const auto &app) { return app.second.empty(); });
+}
+
+bool ClientsInFlight::hasRoom(const std::string &app, pid_t instance) const {
     const auto found = sent_.find(app);
     if (found == sent_.end()) {
         return true;
     }
-    std::erase_if(found->second, isReceived);
-    const bool room = found->second.size() < MOST;
-    if (found->second.empty()) {
-        sent_.erase(found);
-    }
-    return room;
+    const auto own = std::count_if(found->second.begin(), found->second.end(),
+                                   [&](const Client &client) { return client.instance == instance; });
+    return static_cast<std::size_t>(own) < MOST && found->second.size() < MOST_OF_APP;
 }
 
 ClientsInFlight::Sent ClientsInFlight::send(const std::string &app, FileDescriptor &stream, int client) {
     constexpr char ANSWER = static_cast<char>(TransferAnswer::CLIENT);
     const int descriptors[] = {client};
     const LockGuard guard(mutex_);
-    if (!roomOf(app)) {
+    dropReceived();
+    const pid_t instance = makerOf(stream);
+    if (!hasRoom(app, instance)) {
         return Sent::NO_ROOM;
     }
-    std::vector<FileDescriptor> &streams = sent_[app];
-    streams.reserve(streams.size() + 1);
+    std::vector<Client> &clients = sent_[app];
+    clients.reserve(clients.size() + 1);
     try {
         if (sendWithDescriptors(stream, {&ANSWER, 1}, descriptors, MSG_DONTWAIT) != 1) {
             return Sent::FAILED;
@@ -51,7 +65,7 @@ ClientsInFlight::Sent ClientsInFlight::send(const std::string &app, FileDescript
     } catch (const SystemException &error) {
         return error.error() == ETOOMANYREFS ? Sent::NO_ROOM : Sent::FAILED;
     }
-    streams.push_back(std::move(stream));
+    clients.push_back({instance, std::move(stream)});
     return Sent::YES;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -18,22 +20,30 @@ namespace Passenger {
  */
 class ClientsInFlight {
 public:
-    /** For each application. */
+    /** For each instance: one that computes does not hold up the others. */
     static constexpr std::size_t MOST = 8;
+    /** For each application. */
+    static constexpr std::size_t MOST_OF_APP = 4 * MOST;
 
-    /** NO_ROOM: the application has not received MOST sockets, or the kernel has too many
-     *  descriptors of httpd's user on their way. */
+    /** NO_ROOM: the instance has not received MOST sockets, or the application MOST_OF_APP, or the
+     *  kernel has too many descriptors of httpd's user on their way. */
     enum class Sent { YES, NO_ROOM, FAILED };
     /** Sends the client's socket with TransferAnswer::CLIENT. Never waits. @param stream its other
      *  end is the instance's; taken if the socket was sent */
     Sent send(const std::string &app, FileDescriptor &stream, int client) EXCLUDES(mutex_);
 
 private:
-    bool roomOf(const std::string &app) REQUIRES(mutex_);
+    struct Client {
+        pid_t instance;
+        FileDescriptor stream;
+    };
+
+    void dropReceived() REQUIRES(mutex_);
+    bool hasRoom(const std::string &app, pid_t instance) const REQUIRES(mutex_);
 
     Mutex mutex_{Locks::CLIENTS_IN_FLIGHT};
-    /** Streams by application. The kernel tells whether the other side has received everything. */
-    std::unordered_map<std::string, std::vector<FileDescriptor>> sent_ GUARDED_BY(mutex_);
+    /** By application. The kernel tells whether the other side has received everything. */
+    std::unordered_map<std::string, std::vector<Client>> sent_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger

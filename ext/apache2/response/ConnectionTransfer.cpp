@@ -110,8 +110,9 @@ bool ConnectionTransfer::send(FileDescriptor &stream, std::chrono::milliseconds 
     return sent == ClientsInFlight::Sent::YES;
 }
 
+/** Nothing has read from the client since isReady(), and what it sends now stays in the socket. */
 bool ConnectionTransfer::give(FileDescriptor &stream, std::chrono::milliseconds patience) {
-    if (!flush() || hasReadAhead() || !send(stream, patience)) {
+    if (!flush() || !send(stream, patience)) {
         return false;
     }
     r_->connection->aborted = 1;
