@@ -22,6 +22,7 @@ class PoolReplacementByQueueTest : public PoolContract {
     CPPUNIT_TEST(testInstancesAreReplacedAfterClearEndedAReplacement);
     CPPUNIT_TEST(testMaxRequestsIsToldToTheInstance);
     CPPUNIT_TEST(testTheStandbyInstanceServesWhenTheOldInstanceIsGone);
+    CPPUNIT_TEST(testTheStandbyInstanceServesWhenTheOldInstanceHasNoRequestAnyMore);
     CPPUNIT_TEST(testTheStandbyInstanceIsDiscardedByARestart);
     CPPUNIT_TEST(testThePoolsEndEndsTheStandbyInstance);
     CPPUNIT_TEST(testAStandbyInstanceThatDiesIsReplaced);
@@ -172,6 +173,21 @@ public:
         CPPUNIT_ASSERT(eventuallyServing(1, alone()));
         CPPUNIT_ASSERT_EQUAL(1U, size());
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    /** The old one's event streams go on. */
+    void testTheStandbyInstanceServesWhenTheOldInstanceHasNoRequestAnyMore() {
+        start(alone());
+        makeDue(0);
+        CPPUNIT_ASSERT(toldToFinish(0));
+        CPPUNIT_ASSERT(eventuallyStandsBy());
+        instances_->send(0, Frame(FrameType::PAUSE, {"0"}));
+        loop_->runSync([] {});
+        CPPUNIT_ASSERT(instances_->silent(1));
+        instances_->send(0, Frame(FrameType::PAUSE, {"1"}));
+        serveFrame(1);
+        CPPUNIT_ASSERT(eventuallyServing(1, alone()));
+        CPPUNIT_ASSERT_EQUAL(2U, size());
     }
 
     void testTheStandbyInstanceIsDiscardedByARestart() {

@@ -302,8 +302,13 @@ void Instance::finish() {
     intake_->finish();
     const auto deadline = steady_clock::now() + finishWithin_;
     const auto inWork = [this] { return working_ + relays_.streams(); };
-    while (inWork() > 0 && awaitEvent(deadline)) {
-    }
+    bool told = false;
+    do {
+        // Another instance may serve while event streams go on.
+        if (working_ == 0 && !std::exchange(told, true)) {
+            control_.tell(Frame(FrameType::PAUSE, {"1"}));
+        }
+    } while (inWork() > 0 && awaitEvent(deadline));
     if (const std::size_t left = inWork(); left > 0) {
         EventLog::write("instance.gave_up_waiting", fmt::format("requests={}", left));
     }

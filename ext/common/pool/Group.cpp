@@ -405,6 +405,7 @@ void Group::sent(Process &process, const Frame &frame) {
             process.notePause(frame.number(0) != 0);
             // The instance may have dropped a request that it took in that moment.
             queue_.recheckWaiting();
+            starter_.activateStandby();
             return;
         default:
             lendChannel(process, ChannelId(frame.number(0)));

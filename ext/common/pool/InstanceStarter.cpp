@@ -291,7 +291,7 @@ void InstanceStarter::takeOver(const SpawnTask &task) {
     }
 }
 
-/** With a limit of one, two instances never serve: the new one waits until the old one has ended.
+/** With a limit of one, two instances never serve: the new one waits for the old one's last request.
  *  The limit may have been lowered since the new one was ordered. */
 bool InstanceStarter::mustStandBy() const {
     return parts_.demand.maxInstances() == 1 && !parts_.instances.empty();
@@ -307,7 +307,7 @@ void InstanceStarter::activateStandby() {
         listener_.roomCame();
         return;
     }
-    if (parts_.instances.draining() > 0) {
+    if (parts_.instances.anyDrains()) {
         return;
     }
     const PendingSpawns::Standby standby = parts_.pending.takeStandby();

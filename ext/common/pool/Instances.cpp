@@ -145,6 +145,12 @@ unsigned Instances::count(Process::State state) const noexcept {
                                                [state](const ProcessPtr &process) { return process->state == state; }));
 }
 
+bool Instances::anyDrains() const noexcept {
+    return std::any_of(all_.begin(), all_.end(), [](const ProcessPtr &process) {
+        return process->state == Process::State::DRAINING && !process->isAtRest();
+    });
+}
+
 unsigned Instances::busy() const {
     return static_cast<unsigned>(std::count_if(
         all_.begin(), all_.end(), [this](const ProcessPtr &process) { return serves(process) && isBusy(*process); }));
@@ -228,6 +234,12 @@ bool Instances::onlyWaits(Process &process, MonotonicTime now) const {
 unsigned Instances::waitingDrains(MonotonicTime now) const {
     return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [&](const ProcessPtr &process) {
         return process->state == Process::State::DRAINING && onlyWaits(*process, now);
+    }));
+}
+
+unsigned Instances::restingDrains(MonotonicTime now) const {
+    return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [&](const ProcessPtr &process) {
+        return process->state == Process::State::DRAINING && process->isAtRest() && onlyWaits(*process, now);
     }));
 }
 

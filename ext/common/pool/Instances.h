@@ -67,6 +67,8 @@ public:
     unsigned draining() const noexcept {
         return count(Process::State::DRAINING);
     }
+    /** Whether one of those that are to end may still work at a request. */
+    bool anyDrains() const noexcept;
     /** How many of those that serve work at a request. */
     unsigned busy() const;
     /** How many requests those that serve can run at once, beside abandoned ones. */
@@ -99,6 +101,8 @@ public:
     bool onlyWaits(Process &process, MonotonicTime now) const;
     /** How many of those that are to end do nothing but that. */
     unsigned waitingDrains(MonotonicTime now) const;
+    /** How many of these have no request, but only streams with their clients' own sockets. */
+    unsigned restingDrains(MonotonicTime now) const;
     /** The first one that serves and is due for replacement; null: none. */
     ProcessPtr dueForReplacement() const;
     bool anyDueForReplacement() const noexcept;

@@ -395,7 +395,7 @@ void Process::pause() {
 }
 
 void Process::takeRequests() {
-    paused_ = pauses_ = false;
+    paused_ = pauses_ = atRest_ = false;
     send(Frame(FrameType::PAUSE, {"0"}));
 }
 
@@ -404,7 +404,7 @@ void Process::resume() {
         takeRequests();
         return;
     }
-    paused_ = pauses_ = false;
+    paused_ = pauses_ = atRest_ = false;
     makeOwnQueue();
     send(Frame(FrameType::PAUSE, {"0"}), {ownQueue->receivingEnd().get()});
 }

@@ -138,9 +138,15 @@ public:
     void pause();
     /** Asks it to take requests again, from the queues that it has. */
     void takeRequests();
-    /** Its answer to a PAUSE. @param idle it has no request, and takes none */
+    /** Its answer to a PAUSE or to FINISH. @param idle it has no request, and takes none */
     void notePause(bool idle) noexcept {
         pauses_ = pauses_ && !idle;
+        atRest_ = idle;
+    }
+    /** Whether it has said that it has no request and takes none. It may still have connections that
+     *  it was given, as of event streams. */
+    bool isAtRest() const noexcept {
+        return atRest_;
     }
     /** Whether it was asked to pause and may still take a request. */
     bool pauses() const noexcept {
@@ -238,6 +244,7 @@ private:
     bool beganPaused_ = false;
     bool paused_ = false;
     bool pauses_ = false;
+    bool atRest_ = false;
     std::optional<std::string> threads_;
     bool threadsAsked_ = false;
     std::function<void(Frame)> frame_;

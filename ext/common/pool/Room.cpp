@@ -63,14 +63,14 @@ unsigned Room::olderWishes(const Scaler &application, MonotonicTime now) const {
 }
 
 /** How many instances do not count against this application: those of others that are to end, and
- *  whose requests only wait. Limited, since each of them has its memory. */
+ *  whose requests only wait, and its own ones that are to end and have no request. Limited, since each of them has its memory. */
 unsigned Room::uncountedFor(const Scaler &application, MonotonicTime now) const {
     if (!application.demand().waitingSince()) {
         return 0;
     }
     unsigned sum = 0;
     for (const Scaler *each : applications_) {
-        sum += each == &application ? 0 : each->instances().waitingDrains(now);
+        sum += each == &application ? each->instances().restingDrains(now) : each->instances().waitingDrains(now);
     }
     return std::min(sum, std::max(settings_.maxSize / PARTS_OF_THE_POOL, 1U));
 }

@@ -92,6 +92,7 @@ class Service {
         this._finished = true;
         this._done = done;
         this._watch();
+        this._tellIfIdle();
         this._checkDone();
     }
 
@@ -290,8 +291,9 @@ class Service {
         this._checkDone();
     }
 
+    // Also at the instance's end: another one may serve while event streams go on.
     _tellIfIdle() {
-        if (this._paused && !this._finished && this.busy === 0) {
+        if ((this._paused || this._finished) && this.busy === 0) {
             this._events.paused();
         }
     }

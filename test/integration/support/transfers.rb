@@ -101,21 +101,28 @@ module Transfers
     assert_equal [MUCH, "x" * 10, "x\n"], [body.bytesize, body[0, 10], body[-2..]]
   end
 
-  # The application in `root` streams at `/slow` until `tmp/go` exists.
+  # The application in `root` streams at `/slow` until `tmp/go` exists. Where there is one instance,
+  # the next one does not wait for the streams of the old one.
   def assert_a_stream_outlives_httpd_s_process_and_a_deploy(root, directives = "")
-    with_server(configuration { |made| made.site("deployed.test", root, directives) }) do |own|
-      raw = own.raw.request("GET", "/slow")
-      raw.read_head
-      assert_equal "data: begun\n\n", raw.read_chunk
-      own.tree.httpd_children.each { |process| Process.kill(:KILL, process.pid) }
-      pid = eventually("another child") { own.client.get("/pid").body }
-      FileUtils.touch(File.join(root, "tmp/restart.txt"))
-      eventually("the new version") { own.client.get("/pid").body != pid }
-      FileUtils.touch(File.join(root, "tmp/go"))
-      assert_equal "data: ended\n\n", raw.read_chunk
-      assert_empty raw.read_chunk.to_s
-      eventually("the end of the old instance") { !own.tree.pids.include?(pid.to_i) }
+    ["", "PassengerMaxInstances 1\n"].each do |limit|
+      made = configuration { |one| one.site("deployed.test", root, directives + limit) }
+      with_server(made) { |own| assert_a_stream_outlives(own, root) }
+      FileUtils.rm(File.join(root, "tmp/go"))
     end
+  end
+
+  def assert_a_stream_outlives(own, root)
+    raw = own.raw.request("GET", "/slow")
+    raw.read_head
+    assert_equal "data: begun\n\n", raw.read_chunk
+    own.tree.httpd_children.each { |process| Process.kill(:KILL, process.pid) }
+    pid = eventually("another child") { own.client.get("/pid").body }
+    FileUtils.touch(File.join(root, "tmp/restart.txt"))
+    eventually("the new version") { own.client.get("/pid").body != pid }
+    FileUtils.touch(File.join(root, "tmp/go"))
+    assert_equal "data: ended\n\n", raw.read_chunk
+    assert_empty raw.read_chunk.to_s
+    eventually("the end of the old instance") { !own.tree.pids.include?(pid.to_i) }
   end
 
   def wait_for_entries(*entries, in_log: "access.log")

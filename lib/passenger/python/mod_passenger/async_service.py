@@ -126,6 +126,7 @@ class AsyncService:
     async def _finish(self, within):
         self._finished = True
         self._watch()
+        self._tell_if_idle()
         for connection in list(self._connections):
             self._start(connection.go_away())
         deadline = self._loop.time() + within
@@ -167,7 +168,8 @@ class AsyncService:
             self._tell_if_idle()
 
     def _tell_if_idle(self):
-        if self._paused and not self._finished and not any(source.busy for source in self._sources):
+        """Also at the instance's end: another one may serve while event streams go on."""
+        if (self._paused or self._finished) and not any(source.busy for source in self._sources):
             self._events.paused()
 
     def _watch(self):
