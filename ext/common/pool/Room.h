@@ -46,6 +46,10 @@ public:
     bool admitReplacement(Scaler &application) REQUIRES(poolLock);
     /** The application has no such wish any more, or is about to ask again. */
     void withdrawReplacement(const Scaler &application) REQUIRES(poolLock);
+    /** How many applications want room for further instances. */
+    unsigned wishes() const REQUIRES(poolLock) {
+        return static_cast<unsigned>(wishes_.size());
+    }
     bool hasWish(const Scaler &application) const REQUIRES(poolLock);
 
     /** All instances that count. */

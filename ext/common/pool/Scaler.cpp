@@ -16,8 +16,10 @@ using std::chrono::milliseconds;
 
 /** The interval at which a full pool is looked at for room: no instance tells that it is idle. */
 constexpr milliseconds ROOM_LOOK{100};
-/** The same for spare instances. */
+/** The same for instances that no request waits for. The applications that want one share the looks,
+ *  since each goes through all applications. Room that comes by an event is given at once. */
 constexpr milliseconds SPARE_ROOM_LOOK{1000};
+constexpr milliseconds LONGEST_ROOM_LOOK{60000};
 /** The interval at which abandoned requests are looked at: no instance tells that it has finished
  *  one. */
 constexpr milliseconds ABANDONED_LOOK{1000};
@@ -209,8 +211,10 @@ void Scaler::plan(MonotonicTime now) {
         at(parts_.failures.notBefore());
     } else if (requestsWait && !parts_.pending.standby() && !parts_.versions.deployment()) {
         at(now + (parts_.room.hasWish(*this) ? ROOM_LOOK : parts_.demand.lookInterval()));
-    } else if (requestsWait || parts_.room.hasWish(*this)) {
+    } else if (requestsWait) {
         at(now + SPARE_ROOM_LOOK);
+    } else if (parts_.room.hasWish(*this)) {
+        at(now + std::min(SPARE_ROOM_LOOK * std::max(parts_.room.wishes(), 1U), LONGEST_ROOM_LOOK));
     }
     if (!parts_.instances.empty() || parts_.queue.current()) {
         at(parts_.demand.nextIdleCheck(now));
