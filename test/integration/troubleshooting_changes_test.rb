@@ -113,6 +113,20 @@ class TroubleshootingChangesTest < TroubleshootingTest
     assert_cured "elsewhere"
   end
 
+  # It may also have ended, and been forgotten.
+  def test_a_restart_file_of_an_application_that_does_not_run
+    made = configuration { |one| one.site("rest.test", SampleApps.written(OLD)) }
+    with_server(made) { |own| assert_equal "old", own.client.get("/").body }
+    with_server(made) do |own|
+      File.write("#{root('rest')}/config.ru", NEW)
+      restart("rest")
+      refute_includes succeed(STATUS), root("rest")
+      assert_equal "served", own.client.get("/").body
+      refute_match(/event=app\.restart/, own.log.text)
+      assert_includes succeed(STATUS), root("rest")
+    end
+  end
+
   def test_a_restart_without_the_file
     assert_cured "switched", "old"
     File.write(File.join(root("switched"), "config.ru"), NEW)

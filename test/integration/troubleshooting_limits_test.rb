@@ -18,6 +18,8 @@ class TroubleshootingLimitsTest < TroubleshootingTest
     "worker" => "StartServers 1\nServerLimit 4\nThreadsPerChild 8\nMaxRequestWorkers 8"
   }.freeze
   SHARE = 7
+  # Headers of a large request.
+  LARGE = (1..7).to_h { |number| ["X-Large-#{number}", "x" * 8000] }.freeze
 
   # -- 503
 
@@ -38,6 +40,28 @@ class TroubleshootingLimitsTest < TroubleshootingTest
         own.client("one.test").get("/slow?seconds=600").code == "504"
       end
       eventually("an answer") { own.client("one.test").get("/hello").code == "200" }
+    end
+  end
+
+  # The row's other remedy, net.core.wmem_max, is a setting of the whole machine: network namespaces
+  # have it only for reading.
+  def test_503_of_a_queue_with_a_small_buffer
+    needs_root "an httpd that another user starts"
+    asked = requests_for_a_buffer
+    skip "net.core.wmem_max allows more requests than httpd has threads" if asked > 250
+
+    made = queue_of(asked)
+    made.run_as = TestEnvironment::WEB_USER
+    with_server(made) do |own|
+      fill_queue(own, asked)
+      own.log.wait_for(/event=request\.refused .*the buffer of its socket has no room/, within: 60)
+    end
+    made.run_as = nil
+    with_server(made) do |own|
+      raws = fill_queue(own, asked)
+      eventually("all wait") { apps.first["queue"]["waiting"] == asked - 1 }
+      raws.each { release(@gate) }
+      assert_equal [200], raws.map { |raw| raw.response.status }.uniq
     end
   end
 
@@ -163,6 +187,31 @@ class TroubleshootingLimitsTest < TroubleshootingTest
   end
 
   private
+
+  # More requests of 56 KB than the buffer of an application's queue takes without a right to more:
+  # twice net.core.wmem_max.
+  def requests_for_a_buffer
+    (2 * File.read("/proc/sys/net/core/wmem_max").to_i / LARGE.sum { |_, value| value.size }) + 10
+  end
+
+  def queue_of(requests)
+    made = configuration do |one|
+      one.site("rack.test", SampleApps.rack,
+               "PassengerMaxInstances 1\nPassengerMaxRequestQueueSize 1000\n")
+    end
+    # An application has seven eighths of the threads.
+    threads = 2 * requests
+    usual = EIGHT_THREADS.fetch(made.mpm, "ThreadLimit 8\n#{EIGHT_THREADS['worker']}")
+    made.mpm_settings = usual.gsub(/(?<=Limit |Servers |Workers |Child )(8|16)$/, threads.to_s)
+    made
+  end
+
+  # Sends the requests behind one that keeps the only instance.
+  def fill_queue(own, requests)
+    assert_equal "200", own.client.get("/hello").code
+    @gate = fifo("fifo-#{rand(1 << 32)}")
+    Array.new(requests) { own.raw.request("GET", "/wait?fifo=#{@gate}", LARGE) }
+  end
 
   def two_sites(made, directives)
     %w[one two].each { |name| made.site("#{name}.test", SampleApps.rack, directives) }

@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
-# The rows of doc/TROUBLESHOOTING.md, each with the test that tries its remedy: the file, without
-# `_test.rb` or with its folder, and the test. A row that no test tries has the reason. A row is
-# known by the beginning of its first cell.
+# The rows of doc/TROUBLESHOOTING.md, each with the tests that show its symptom and try its remedy:
+# the file, without `_test.rb` or with its folder, and the test. A row is known by the beginning of
+# its first cell.
 module TroubleshootingRows
   LENGTH = 40
 
@@ -84,7 +84,8 @@ module TroubleshootingRows
     ],
     "503" => [
       ["\"queue is full: N requests wait in it\"", "troubleshooting_load#test_503_of_a_full_queue"],
-      ["\"queue is full: the buffer of its socket", "not tried: a setting of the whole machine"],
+      ["\"queue is full: the buffer of its socket",
+       "troubleshooting_limits#test_503_of_a_queue_with_a_small_buffer"],
       ["\"PassengerFairnessKey has its share\"",
        "fairness#test_a_client_may_hold_as_many_places_of_the_queue_as_are_free"],
       ["\"holds its share of httpd's threads\"",
@@ -100,8 +101,12 @@ module TroubleshootingRows
       ["\"descriptors whose close waits\"",
        "attack_descriptors#test_many_descriptors_whose_close_waits_cost_their_sender_its_" \
        "requests_only"],
-      ["\"before the server process had to end\"", "not tried: it takes more than a minute"],
-      ["\"the application pool is shutting down\"", "not tried: there is no remedy"],
+      ["\"before the server process had to end\"",
+       "test/unit/ExchangeLimitsTest.cpp#testAWaitingRequestIsRefusedWhenItsProcessEnds",
+       "troubleshooting_ends#test_a_request_that_waits_in_a_child_that_ends_gets_a_new_instance",
+       "ending_children#test_a_graceful_end_waits_no_longer_than_the_queues_limit"],
+      ["\"this server process is ending\"",
+       "troubleshooting_ends#test_503_at_a_restart_of_httpd"],
       ["only the balancer's check (`SetHandler p",
        "troubleshooting_load#test_503_of_a_balancers_check"],
       ["the same: \"does not start\"", "health#test_an_application_that_does_not_start_is_not"],
@@ -121,7 +126,8 @@ module TroubleshootingRows
     ],
     "502" => [
       ["\"the instance died\"", 'troubleshooting_load#test_502_#{name}'],
-      ["the same, around a deploy", "not tried: it takes more than a minute"],
+      ["the same, around a deploy",
+       "troubleshooting_ends#test_502_of_a_request_that_outlasts_the_time_of_an_old_instance"],
       ["\"the application broke off its answer\"", 'troubleshooting_load#test_502_#{name}'],
       ["`event=response.refused` in the applicat", 'troubleshooting_load#test_502_#{name}'],
       ["\"shorter than its Content-Length\"", 'troubleshooting_load#test_502_#{name}'],
@@ -163,7 +169,8 @@ module TroubleshootingRows
        "troubleshooting_changes#test_a_restart_file_in_another_folder"],
       ["nothing; a shared file system (NFS), or",
        "troubleshooting_changes#test_a_kernel_that_reports_no_changes"],
-      ["nothing; `passenger-status` does not sho", "not tried: there is no remedy"]
+      ["nothing; `passenger-status` does not sho",
+       "troubleshooting_changes#test_a_restart_file_of_an_application_that_does_not_run"]
     ],
     "the-new-version-is-not-served" => [
       ["`event=deploy.failed … report=NUMBER`",
