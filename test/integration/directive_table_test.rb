@@ -246,7 +246,8 @@ class DirectiveTableTest < IntegrationTest
       one.set("PassengerDumpConfigManifest", path)
       one.site("rack.test", SampleApps.rack, "PassengerAppEnv \"a \\\"b\"\n" \
                                              "PassengerBaseURI /one\nPassengerBaseURI /two\n" \
-                                             "PassengerEnabled off\n")
+                                             "PassengerEnabled off\n" \
+                                             "PassengerSlowRequestLog 500ms\n")
     end
     with_server(made) do
       manifest = JSON.parse(File.read(path))
@@ -255,8 +256,9 @@ class DirectiveTableTest < IntegrationTest
                    manifest["settings"].values_at("PassengerMaxPoolSize",
                                                   "PassengerDumpConfigManifest")
       host = manifest["virtual_hosts"].find { |one| one["server_name"] == "rack.test" }["settings"]
-      assert_equal ["a \"b", %w[/one /two], false],
-                   host.values_at("PassengerAppEnv", "PassengerBaseURI", "PassengerEnabled")
+      assert_equal ["a \"b", %w[/one /two], false, "500ms"],
+                   host.values_at("PassengerAppEnv", "PassengerBaseURI", "PassengerEnabled",
+                                  "PassengerSlowRequestLog")
     end
   end
 

@@ -17,6 +17,8 @@ class ExplainTest < IntegrationTest
       ServerAlias *.blog.test
       RailsEnv staging
       PassengerMinInstances 2
+      PassengerSlowRequestLog 2
+      PassengerQueueTarget 1500ms
       Redirect /old /new
       <Directory "#{blog}">
         AllowOverride All
@@ -69,6 +71,8 @@ class ExplainTest < IntegrationTest
     settings = settings_of(explained("/"))
     { "PassengerAppEnv" => ["staging", "RailsEnv staging"],
       "PassengerMinInstances" => ["3", "PassengerMinInstances 3"],
+      "PassengerSlowRequestLog" => ["2s", "PassengerSlowRequestLog 2"],
+      "PassengerQueueTarget" => ["1500ms", "PassengerQueueTarget 1500ms"],
       "PassengerMaxPoolSize" => ["6", "PassengerMaxPoolSize 6"] }.each do |name, (value, text)|
       assert_equal value, settings[name]["value"]
       assert_equal [configuration_file], settings[name]["set_at"].map { |place| place["file"] }

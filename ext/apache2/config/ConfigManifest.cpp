@@ -18,19 +18,25 @@ namespace Passenger::ConfigManifest {
 
 namespace {
 
+using Directives::Form;
+
 std::string json(const char *text) {
     return jsonString(text);
 }
 
-std::string json(const Settings::Number &number) {
-    return std::to_string(*number);
+std::string json(const char *text, Form) {
+    return json(text);
 }
 
-std::string json(const Settings::Flag &flag) {
+std::string json(const Settings::Number &number, Form form) {
+    return form == Form::TIME ? jsonString(Directives::timeText(*number)) : std::to_string(*number);
+}
+
+std::string json(const Settings::Flag &flag, Form) {
     return *flag ? "true" : "false";
 }
 
-std::string json(Settings::List list) {
+std::string json(Settings::List list, Form) {
     std::string result;
     for (const char *text : Settings::items(list)) {
         result += (result.empty() ? "" : ", ") + json(text);
@@ -48,7 +54,8 @@ std::string json(const Settings &settings) {
         std::visit(
             [&](auto member) {
                 if (member != nullptr && settings.*member) {
-                    result += (result.empty() ? "" : ", ") + json(directive.name) + ": " + json(settings.*member);
+                    result += (result.empty() ? "" : ", ") + json(directive.name) + ": " +
+                              json(settings.*member, directive.field.form);
                 }
             },
             directive.field.member);

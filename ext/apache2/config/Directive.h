@@ -189,6 +189,10 @@ constexpr Field number(Settings::Number Settings::*member, int least, int most) 
 constexpr Field time(Settings::Number Settings::*member, int mostMilliseconds) {
     return {member, Form::TIME, 0, mostMilliseconds};
 }
+/** A value of Form::TIME, as the directive takes it. */
+inline std::string timeText(int milliseconds) {
+    return milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + "s" : std::to_string(milliseconds) + "ms";
+}
 constexpr Field flag(Settings::Flag Settings::*member) {
     return {member};
 }

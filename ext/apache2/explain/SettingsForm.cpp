@@ -18,17 +18,18 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using Directives::Directive;
+using Directives::Form;
 
-Json valueOf(Settings::Text text) {
+Json valueOf(Settings::Text text, Form) {
     return text;
 }
-Json valueOf(const Settings::Number &number) {
-    return std::to_string(*number);
+Json valueOf(const Settings::Number &number, Form form) {
+    return form == Form::TIME ? Directives::timeText(*number) : std::to_string(*number);
 }
-Json valueOf(const Settings::Flag &flag) {
+Json valueOf(const Settings::Flag &flag, Form) {
     return *flag ? "On" : "Off";
 }
-Json valueOf(Settings::List list) {
+Json valueOf(Settings::List list, Form) {
     Json values = Json::array();
     for (const char *text : Settings::items(list)) {
         values.push_back(text);
@@ -70,7 +71,7 @@ Json describe(const Settings &settings, const Settings &global) {
         std::visit(
             [&](auto member) {
                 if (member != nullptr && place.*member) {
-                    entry["value"] = valueOf(place.*member);
+                    entry["value"] = valueOf(place.*member, directive.field.form);
                     entry["set_at"] = placesOf(directive, place);
                 }
             },
