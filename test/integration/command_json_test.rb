@@ -103,7 +103,9 @@ class CommandJsonTest < IntegrationTest
       %w[detach-process 1] => 1, %w[drain --name none] => 1, %w[undrain --name none] => 1,
       %w[pause --all --limit 9999] => 1, %w[resume --nothing] => 1, %w[reopen-logs x] => 1,
       %w[about nothing] => 1, %w[agent-check --all --name x] => 1, %w[report 0000] => 1,
-      %w[event none] => 1, %w[explain] => 1, %w[sizing --cores x] => 1 }.each do |words, status|
+      %w[event none] => 1, %w[explain] => 1, %w[sizing --cores x] => 1,
+      %w[build-native-support --ruby /var/empty/ruby] => 1,
+      %w[api-call nothing] => 1 }.each do |words, status|
       output, errors, ended = command(CONFIG, *words, "--json")
       told = JSON.parse(output)
       assert_equal [%w[status error], status, status], [told.keys, told["status"], ended], words

@@ -147,6 +147,8 @@ class CommandOptionsTest < IntegrationTest
     assert_match(%r{\ABuilt #{fresh}/native/\S+\.so$}, built)
     assert_equal ["The native code for #{RbConfig.ruby} is up to date.\n", "", 0],
                  with_variables(variables, *words)
+    told, = with_variables(variables, *words, "--json")
+    assert_equal({ "status" => 0, "ruby" => RbConfig.ruby, "built" => false }, JSON.parse(told))
     assert_fails 1, %r{/var/empty/ruby}, CONFIG, "build-native-support", "--ruby", "/var/empty/ruby"
   end
 

@@ -129,7 +129,12 @@ int buildNativeSupport(const Arguments &arguments) {
     if (!output.succeeded || output.text.starts_with("Without native code")) {
         throw CommandFailureException(output.text);
     }
-    fmt::print("{}\n", output.text.empty() ? fmt::format("The native code for {} is up to date.", ruby) : output.text);
+    const bool isNew = !output.text.empty();
+    if (arguments.has("json")) {
+        fmt::print("{}", JsonResult::done({{"ruby", ruby}, {"built", isNew}}));
+    } else {
+        fmt::print("{}\n", isNew ? output.text : fmt::format("The native code for {} is up to date.", ruby));
+    }
     return ExitStatus::DONE;
 }
 

@@ -66,8 +66,8 @@ std::vector<CommandSpec> makeTable() {
          "name, if several are running.\n",
          {{"show", '\0', Argument::REQUIRED, "WHAT",
            "pool: applications and their instances. requests: what is in work and what waits. backtraces: where the "
-           "threads of the instances are (Ruby). server: the agent, as JSON. xml: for monitoring plugins. json: "
-           "everything.",
+           "threads of the Ruby and Python instances are, and what Node instances have in work. server: the agent, as "
+           "JSON. xml: for monitoring plugins. json: everything.",
            "pool|requests|server|backtraces|xml|json"},
           {"json", '\0', Argument::NONE, "", "The same as --show=json.", ""},
           {"no-header", '\0', Argument::NONE, "", "Print no version, date and agent.", ""},
@@ -317,7 +317,7 @@ std::vector<CommandSpec> makeTable() {
          "build native code for a Ruby",
          "Native code makes instances faster; without it they work as well. It is built for the ruby that is found "
          "first in PATH.\n",
-         {{"ruby", '\0', Argument::REQUIRED, "COMMAND", "Build it for this Ruby.", ""}, HELP},
+         {{"ruby", '\0', Argument::REQUIRED, "COMMAND", "Build it for this Ruby.", ""}, JSON, HELP},
          {DONE, {1, "The command line is wrong, or the code was not built."}}},
         {CONFIG,
          "api-call",
@@ -328,7 +328,7 @@ std::vector<CommandSpec> makeTable() {
          "reopen_logs, with the "
          "arguments "
          "that doc/PROTOCOLS.md lists.\n",
-         {INSTANCE, REGISTRY, HELP},
+         {{"json", '\0', Argument::NONE, "", "Print a failure as JSON, too.", ""}, INSTANCE, REGISTRY, HELP},
          {DONE, FAILED}},
     };
 }
