@@ -17,6 +17,7 @@ class ControlTest < IntegrationTest
       pid = server.client.pid
       assert_equal ["serving", [pid]], [app["state"], app["instances"].map { |one| one["pid"] }]
       assert_equal 3, app.dig("service_time", "counts").sum
+      assert_operator app.dig("service_time", "counts").last, :>, 0, "no empty buckets at the end"
       assert_operator app.dig("service_time", "sum"), :>, 0
       assert_equal 3, app["windows"].first["requests"]
       eventually("the memory") { only_app["instances"].first["memory"] > 1_000_000 }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/DescriptorLimit.h"
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
 
@@ -34,9 +35,18 @@ class FileDescriptorTest : public LeakCheck {
     CPPUNIT_TEST(testADuplicateIsAnotherDescriptorOfTheSameFile);
     CPPUNIT_TEST(testDuplicatingAnEmptyDescriptorFails);
     CPPUNIT_TEST(testThePipesEndsAreCloseOnExec);
+    CPPUNIT_TEST(testTheOpenDescriptorsOfTheProcessAreCounted);
     CPPUNIT_TEST_SUITE_END();
 
 public:
+    void testTheOpenDescriptorsOfTheProcessAreCounted() {
+        const std::size_t before = openDescriptors();
+        CPPUNIT_ASSERT(before >= 3);
+        const FileDescriptor one(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        const FileDescriptor other = one.duplicate();
+        CPPUNIT_ASSERT_EQUAL(before + 2, openDescriptors());
+    }
+
     void testTheDestructorCloses() {
         int number;
         {

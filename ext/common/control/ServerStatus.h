@@ -45,7 +45,7 @@ struct PointStatus {
 };
 
 /** Of times: `counts[n]` lie below bound n of histogramBounds(), not below the bound before. The
- *  last bucket has no bound. */
+ *  last bucket has no bound. Empty buckets at the end may be missing. */
 struct HistogramStatus {
     std::vector<std::uint64_t> counts;
     /** Of all times. */

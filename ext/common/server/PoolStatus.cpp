@@ -1,5 +1,6 @@
 #include "server/PoolStatus.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace Passenger {
@@ -10,8 +11,11 @@ double inSeconds(std::chrono::nanoseconds time) {
     return std::chrono::duration<double>(time).count();
 }
 
+/** Without the empty buckets at the end: a reader of a thousand applications need not read them. */
 HistogramStatus histogramOf(const LogHistogram &times, std::uint64_t microseconds) {
-    return {{times.counts.begin(), times.counts.end()}, static_cast<double>(microseconds) / 1e6};
+    const auto last =
+        std::find_if(times.counts.rbegin(), times.counts.rend(), [](std::uint64_t count) { return count > 0; });
+    return {{times.counts.begin(), last.base()}, static_cast<double>(microseconds) / 1e6};
 }
 
 InstanceStatus statusOf(const ProcessSnapshot &process) {
