@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@
 #include "support/FakeInstances.h"
 #include "support/PoolFixture.h"
 #include "support/SpawningFixture.h"
+#include "support/TestThread.h"
 
 namespace Passenger {
 
@@ -40,6 +42,7 @@ class PoolServerTest : public PoolFixture {
     CPPUNIT_TEST(testALinkOfAForgottenApplicationGetsNoChannel);
     CPPUNIT_TEST(testAQuestionForARestartIsAnsweredWithoutHoldingUpOthers);
     CPPUNIT_TEST(testAChildLearnsOfAShortageThatIsOlderThanItsFirstWait);
+    CPPUNIT_TEST(testAQuestionIsAskedOnceAConnectionIsFreeWhoeverGaveUpWaiting);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr rlim_t LIMIT = 512;
@@ -361,6 +364,30 @@ public:
         child->newPool();
         pool_->channels().askForIdleChannels();
         CPPUNIT_ASSERT(child->awaitShortage(60s));
+    }
+
+    /** Notices wait for a connection for 20 ms, and questions for 30 s. The connections become free
+     *  when notices give up: those must not take the wake-ups of the questions with them. */
+    void testAQuestionIsAskedOnceAConnectionIsFreeWhoeverGaveUpWaiting() {
+        const auto client = std::make_shared<PoolClient>(connectSocket_.get());
+        client->newPool();
+        const Frame question(FrameType::QUERY, {"count"});
+        for (unsigned round = 0; round < 60; round++) {
+            std::list<TestThread> threads;
+            loop_->post([round] { ::poll(nullptr, 0, static_cast<int>(18 + round % 6)); });
+            for (unsigned i = 0; i < 12; i++) {
+                threads.emplace_back([&, asks = i < 2 || i >= 10] {
+                    if (asks) {
+                        client->ask(question);
+                    } else {
+                        client->tell(Frame(FrameType::UNREGISTER));
+                    }
+                });
+            }
+            for (TestThread &thread : threads) {
+                thread.join();
+            }
+        }
     }
 };
 

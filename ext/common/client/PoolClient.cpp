@@ -49,7 +49,9 @@ public:
     Turn(PoolClient &client, FrameSocket::Deadline deadline) : client_(client) {
         LockGuard guard(client.mutex_);
         while (client.turns_ == MAX_CONNECTIONS) {
-            if (!guard.waitUntil(client.turnEnded_, deadline)) {
+            // A signal that comes together with the deadline wakes no other thread: the turn is
+            // this one's.
+            if (!guard.waitUntil(client.turnEnded_, deadline) && client.turns_ == MAX_CONNECTIONS) {
                 throw TimeoutException("the agent does not answer: all connections to it wait");
             }
         }
