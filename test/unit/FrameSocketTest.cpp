@@ -2,6 +2,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ class FrameSocketTest : public LeakCheck {
     CPPUNIT_TEST(testASocketThatRefusesDescriptorsGetsNone);
     CPPUNIT_TEST(testTheSocketsFlagsAreLeftAlone);
     CPPUNIT_TEST(testAFrameWhoseDescriptorsCannotGoFailsSoonWhateverItsDeadline);
+    CPPUNIT_TEST(testFramesBeforeOneWhoseDescriptorsAreLostArrive);
     CPPUNIT_TEST_SUITE_END();
 
     FrameSocket here_;
@@ -248,6 +250,25 @@ public:
         CPPUNIT_ASSERT_EQUAL(ETOOMANYREFS,
                              errorOf([&] { sendWithOne(here_, FrameSocket::in(std::chrono::minutes(10))); }));
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begin < std::chrono::minutes(1));
+    }
+
+    void testFramesBeforeOneWhoseDescriptorsAreLostArrive() {
+        here_.send(Frame(FrameType::UNREGISTER, {"1"}), later());
+        here_.send(Frame(FrameType::UNREGISTER, {"2"}), later());
+        sendWithOne(here_, later());
+        rlimit before{};
+        ::getrlimit(RLIMIT_NOFILE, &before);
+        // Each number below this one is taken.
+        const FileDescriptor free = here_.descriptor().duplicate();
+        const rlimit tight{static_cast<rlim_t>(free.get()), before.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &tight);
+        const std::optional<Frame> first = there_.tryReceive();
+        const std::optional<Frame> second = there_.tryReceive();
+        const int error = errorOf([&] { there_.tryReceive(); });
+        ::setrlimit(RLIMIT_NOFILE, &before);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, first->number(0));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, second->number(0));
+        CPPUNIT_ASSERT_EQUAL(EMFILE, error);
     }
 };
 

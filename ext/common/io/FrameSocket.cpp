@@ -84,7 +84,7 @@ void FrameSocket::send(const Frame &frame, const std::vector<int> &attached, Dea
 
 Frame FrameSocket::receive(Deadline deadline) {
     for (;;) {
-        if (auto frame = reader_.next()) {
+        if (auto frame = nextFrame()) {
             return std::move(*frame);
         }
         if (!pollUntil(socket_.get(), POLLIN, deadline)) {
@@ -96,7 +96,7 @@ Frame FrameSocket::receive(Deadline deadline) {
 
 std::optional<Frame> FrameSocket::tryReceive() {
     for (;;) {
-        if (auto frame = reader_.next()) {
+        if (auto frame = nextFrame()) {
             return frame;
         }
         if (!pollUntil(socket_.get(), POLLIN, Deadline::min()) || !readSome(MSG_DONTWAIT)) {
@@ -112,6 +112,18 @@ void FrameSocket::shutDown() noexcept {
 void FrameSocket::refuseDescriptors() noexcept {
     refusesDescriptors_ = true;
     denyDescriptors(socket_);
+}
+
+/** A frame that lacks its descriptors is an error of this process, if it has lost some. */
+std::optional<Frame> FrameSocket::nextFrame() {
+    try {
+        return reader_.next();
+    } catch (const ProtocolException &) {
+        if (descriptorsLost_) {
+            throw SystemException("A frame came whose descriptors this process cannot open", EMFILE);
+        }
+        throw;
+    }
 }
 
 /** Reads once and feeds the reader. @return false if no data was there */
@@ -132,9 +144,10 @@ bool FrameSocket::readSome(int flags) {
         throw;
     }
     if (received.descriptorsLost) {
-        throw SystemException("A frame came whose descriptors this process cannot open", EMFILE);
-    }
-    if (received.truncated) {
+        // The kernel gives the frames before that one in the same read.
+        descriptorsLost_ = true;
+        received.descriptors.clear();
+    } else if (received.truncated) {
         throw ProtocolException("More descriptors arrived than a frame may have");
     }
     if (refusesDescriptors_ && !received.descriptors.empty()) {

@@ -42,7 +42,8 @@ public:
     /**
      * Waits for a frame. May be called again after a TimeoutException.
      * @throws TimeoutException, EndOfFileException, ProtocolException, SystemException (EMFILE:
-     *     this process has no descriptor left for those of the frame, which is lost)
+     *     this process has no descriptor left for those of the frame, which is lost; the frames
+     *     before it were returned)
      */
     Frame receive(Deadline deadline);
     /** A frame if a complete one has arrived. Never waits. @throws as receive() */
@@ -66,6 +67,7 @@ public:
     }
 
 private:
+    std::optional<Frame> nextFrame();
     bool readSome(int flags);
 
     FileDescriptor socket_;
@@ -73,6 +75,8 @@ private:
     /** Part of a frame was sent: the peer would read further bytes as its rest. */
     bool cutOff_ = false;
     bool refusesDescriptors_ = false;
+    /** This process had no room for descriptors that came. */
+    bool descriptorsLost_ = false;
 };
 
 }  // namespace Passenger
