@@ -31,6 +31,18 @@ class WarmUpTest < IntegrationTest
     end)
   RUBY
 
+  # One of its versions does not end its warm-up.
+  HANGS_ONCE = <<~'RUBY'
+    version = "old"
+    run(lambda do |env|
+      if version == "hanging"
+        File.write("tmp/hangs", "#{Process.pid}\n")
+        sleep
+      end
+      [200, { "content-type" => "text/plain" }, [version]]
+    end)
+  RUBY
+
   serve do |made|
     made.set("PassengerMaxPoolSize", 60)
     WarmUpApps.add_to(made, "plain", "PassengerWarmUp #{PATH}\n")
@@ -45,6 +57,8 @@ class WarmUpTest < IntegrationTest
     WarmUpApps.add_to(made, "ends", "PassengerWarmUp #{PATH}\n", ENDING.keys)
     more = "PassengerWarmUp /\nPassengerMinInstances 2\nPassengerMaxInstances 2\n"
     made.site("deploy.test", slow_at_first("old"), more)
+    made.site("again.test", SampleApps.written(HANGS_ONCE),
+              "PassengerWarmUp /\nPassengerStartTimeout 3600\n")
     made.site("single.test", slow_at_first("old"), "PassengerWarmUp /\nPassengerMaxInstances 1\n")
   end
 
@@ -108,15 +122,18 @@ class WarmUpTest < IntegrationTest
   ENDING.each do |language, line|
     define_method("test_a_version_that_ends_in_its_warm_up_is_not_deployed_#{language}") do
       needs(language)
-      site = "#{language}.ends.test"
-      assert_equal "2 #{FIRST}", first_answer(site)
-      position = server.log.position
-      file = File.join(folder(site), WarmUpApps::ALL.fetch(language).first)
-      File.write(file, File.read(file).sub(*line))
-      FileUtils.touch(File.join(folder(site), "tmp/restart.txt"))
-      server.log.wait_for(/event=deploy\.failed app="#{root(site)} /, from: position)
-      assert_equal "3 #{FIRST}", first_answer(site)
+      assert_not_deployed("#{language}.ends.test", *line)
     end
+  end
+
+  def test_a_further_restart_ends_the_warm_up_of_the_version_that_it_replaces
+    site = "again.test"
+    assert_equal "old", first_answer(site)
+    restart(site) { |text| text.sub("old", "hanging") }
+    pid = eventually("a warm-up") { File.read(File.join(folder(site), "tmp/hangs"))[/.+(?=\n)/] }
+    restart(site) { |text| text.sub("hanging", "new") }
+    eventually("the new version") { first_answer(site) == "new" }
+    eventually("the end of the hanging instance") { !File.exist?("/proc/#{pid}") }
   end
 
   def test_no_client_sees_the_first_request_of_a_new_version
@@ -129,11 +146,28 @@ class WarmUpTest < IntegrationTest
 
   private
 
+  # Returns where the log of the restart begins.
+  def assert_not_deployed(site, line, replacement)
+    assert_equal "2 #{FIRST}", first_answer(site)
+    position = server.log.position
+    file = WarmUpApps::ALL.fetch(site[/\A\w+/]).first
+    restart(site, file) { |text| text.sub(line, replacement) }
+    server.log.wait_for(/event=deploy\.failed app="#{root(site)} /, from: position)
+    assert_equal "3 #{FIRST}", first_answer(site)
+    position
+  end
+
+  # The block makes the text of the application's next version.
+  def restart(site, file = "config.ru")
+    path = File.join(folder(site), file)
+    File.write(path, yield(File.read(path)))
+    FileUtils.touch(File.join(folder(site), "tmp/restart.txt"))
+  end
+
   def assert_deploys_unnoticed(site)
     assert_equal "old fast", first_answer(site)
     answers = SteadyLoad.during(client(site), threads: 3) do |load|
-      File.write(File.join(folder(site), "config.ru"), SLOW_AT_FIRST.sub("VERSION", "new"))
-      FileUtils.touch(File.join(folder(site), "tmp/restart.txt"))
+      restart(site) { SLOW_AT_FIRST.sub("VERSION", "new") }
       load.wait_for("the new version") { |answer| answer.body.start_with?("new") }
       server.log.wait_for(/event=warm_up\.done app="#{root(site)} /)
       load.wait_for_all("answers of the new version", count: 20)

@@ -3,6 +3,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include "support/Eventually.h"
+#include "support/FakeInstances.h"
 #include "support/GroupParts.h"
 #include "support/ScaledApplication.h"
 
@@ -14,6 +15,7 @@ class InstanceStarterTest : public GroupParts {
     CPPUNIT_TEST(testAnAsgiApplicationHasAllRequestsAtOnceUnlessItsKindSetsALimit);
     CPPUNIT_TEST(testAStartThatFailsIsTold);
     CPPUNIT_TEST(testAStartOfAnOldVersionIsNoFailure);
+    CPPUNIT_TEST(testAnInstanceOfAnOldVersionThatWasToldToServeIsNotWaitedFor);
     CPPUNIT_TEST(testWithALimitOfOneTheSuccessorStandsByUntilThePredecessorHasEnded);
     CPPUNIT_TEST(testTheStandbyIsDroppedIfAnotherInstanceServes);
     CPPUNIT_TEST(testNoTwoInstancesLiveAfterTheLimitWasLoweredToOne);
@@ -122,6 +124,26 @@ public:
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->roomsCame == 1; }));
         CPPUNIT_ASSERT(shop_->failuresTold.empty());
         CPPUNIT_ASSERT_EQUAL(0U, shop_->instances.living());
+        CPPUNIT_ASSERT(shop_->pending.none());
+    }
+
+    /** PassengerWarmUp may take most of the time limit of a start. */
+    void testAnInstanceOfAnOldVersionThatWasToldToServeIsNotWaitedFor() {
+        FakeInstances instances(*loop_, *factory_);
+        instances.saysReady = false;
+        options_.startTimeout = std::chrono::hours(1);
+        make();
+        {
+            const PoolGuard guard(*context_);
+            CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::GROW));
+        }
+        CPPUNIT_ASSERT(instances.frame(0).type == FrameType::SERVE);
+        {
+            const PoolGuard guard(*context_);
+            shop_->versions.replace(factory_->create(options_));
+        }
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->roomsCame == 1; }));
+        CPPUNIT_ASSERT(shop_->failuresTold.empty());
         CPPUNIT_ASSERT(shop_->pending.none());
     }
 

@@ -180,7 +180,9 @@ void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process
         }
     }
     try {
-        process->beginToServe(handover, parts_.app, task.options, beginnings_);
+        // An instance that serves already finishes its requests, whatever becomes of its version.
+        process->beginToServe(handover, parts_.app, task.options,
+                              process->former() ? adoptions_ : task.spawner->cancelSwitch());
     } catch (...) {
         const PoolGuard guard(parts_.context);
         // The instance may have taken a request already.
@@ -235,7 +237,7 @@ void InstanceStarter::concluded(const SpawnTask &task) {
 
 void InstanceStarter::cancel() {
     cancelled_ = true;
-    beginnings_.cancel();
+    adoptions_.cancel();
 }
 
 // ----- Failures

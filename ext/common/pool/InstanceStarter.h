@@ -109,8 +109,8 @@ private:
     Listener &listener_;
     bool cancelled_ GUARDED_BY(poolLock) = false;
     std::uint64_t replaced_ GUARDED_BY(poolLock) = 0;
-    /** Ends the waits for instances that were told to serve. */
-    CancelSwitch beginnings_;
+    /** Ends the waits for instances that are taken over. */
+    CancelSwitch adoptions_;
 };
 
 }  // namespace Passenger

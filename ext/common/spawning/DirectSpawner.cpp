@@ -10,7 +10,7 @@ DirectSpawner::~DirectSpawner() {
 
 SpawnResult DirectSpawner::spawn(const Options &options) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
-    SpawnStartup startup(tools_, cancel_, options);
+    SpawnStartup startup(tools_, cancelSwitch(), options);
     startup.plan();
     if (!options.speaksHttp()) {
         return startup.load(StartRequest::Role::INSTANCE).toResult();
@@ -21,11 +21,7 @@ SpawnResult DirectSpawner::spawn(const Options &options) {
 }
 
 SpawnResult DirectSpawner::adopt(const Options &options, const LeftInstance &instance) {
-    return SpawnStartup(tools_, cancel_, options).adopt(instance);
-}
-
-void DirectSpawner::cancel() {
-    cancel_.cancel();
+    return SpawnStartup(tools_, cancelSwitch(), options).adopt(instance);
 }
 
 }  // namespace Passenger

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "spawning/CancelSwitch.h"
 #include "spawning/SpawnStartup.h"
 #include "spawning/Spawner.h"
 
@@ -19,11 +18,9 @@ public:
 
     SpawnResult spawn(const Options &options) override;
     SpawnResult adopt(const Options &options, const LeftInstance &instance) override;
-    void cancel() override;
 
 private:
     SpawnTools tools_;
-    CancelSwitch cancel_;
 };
 
 }  // namespace Passenger

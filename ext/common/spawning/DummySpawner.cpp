@@ -34,6 +34,7 @@ void DummySpawner::refork(const Options &options, const WarmInstance &instance) 
 }
 
 void DummySpawner::cancel() {
+    Spawner::cancel();
     ++factory_.cancels_;
     cancelled_ = true;
     factory_.wakeHeld();

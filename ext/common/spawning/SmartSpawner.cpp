@@ -26,13 +26,9 @@ SmartSpawner::~SmartSpawner() {
     EventLoop::assertNotOnAnyLoop("a Spawner was destroyed");
 }
 
-void SmartSpawner::cancel() {
-    cancel_.cancel();
-}
-
 SpawnResult SmartSpawner::spawn(const Options &options) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
-    SpawnStartup startup(tools_, cancel_, options);
+    SpawnStartup startup(tools_, cancelSwitch(), options);
     const std::uint64_t number = arrivals_++;
     const auto &plan = startup.plan();
     std::string givenUp;
@@ -64,7 +60,7 @@ void SmartSpawner::rest() {
 }
 
 SpawnResult SmartSpawner::adopt(const Options &options, const LeftInstance &instance) {
-    return SpawnStartup(tools_, cancel_, options).adopt(instance);
+    return SpawnStartup(tools_, cancelSwitch(), options).adopt(instance);
 }
 
 void SmartSpawner::refork(const Options &options, const WarmInstance &instance) {
@@ -72,7 +68,7 @@ void SmartSpawner::refork(const Options &options, const WarmInstance &instance) 
     if (warmForksHang_) {
         throw SpawnException("the last preloader that was forked from a warm instance hung when it forked");
     }
-    SpawnStartup startup(tools_, cancel_, options);
+    SpawnStartup startup(tools_, cancelSwitch(), options);
     // Without the turn: the present preloader continues to fork meanwhile.
     auto warmed = std::make_unique<Preloader>(startup, instance);
     const auto turn = startup.takeTurn(exclusive_);
@@ -102,7 +98,7 @@ SpawnResult SmartSpawner::forkInstance(SpawnStartup &startup, const Options &opt
             return forkOnce(startup);
         } catch (const SpawnException &failure) {
             const bool worthAnother = dropFailedPreloader(startup, options);
-            if (!worthAnother || cancel_.cancelled()) {
+            if (!worthAnother || cancelSwitch().cancelled()) {
                 throw;
             }
             if (again && isOwnFault(*failure.details())) {
@@ -131,7 +127,7 @@ SpawnResult SmartSpawner::giveUpPreloading(const Options &options, const std::st
     preloader_.reset();
     // A new object has the whole PassengerStartTimeout again: the application was already loaded
     // twice.
-    SpawnStartup startup(tools_, cancel_, options);
+    SpawnStartup startup(tools_, cancelSwitch(), options);
     // If this start fails as well, the preloader is not the cause.
     SpawnResult result = startup.load(StartRequest::Role::INSTANCE).toResult();
     givenUp_ = "the application cannot be preloaded: " + why;

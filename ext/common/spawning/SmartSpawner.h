@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "base/Exceptions.h"
-#include "spawning/CancelSwitch.h"
 #include "spawning/ExclusiveTurn.h"
 #include "spawning/Preloader.h"
 #include "spawning/SpawnStartup.h"
@@ -41,7 +40,6 @@ public:
     /** Ends the preloader, unless a spawn arrives meanwhile. */
     void rest() override;
     void refork(const Options &options, const WarmInstance &instance) override;
-    void cancel() override;
 
 private:
     /** A preloader that did not start. */
@@ -66,7 +64,6 @@ private:
     static constexpr unsigned LATE_FORKS = 2;
 
     SpawnTools tools_;
-    CancelSwitch cancel_;
     std::atomic<std::uint64_t> arrivals_{0};
     ExclusiveTurn exclusive_;
     // Used only by the thread that has the turn.

@@ -15,6 +15,7 @@
 #include "exchange/Options.h"
 #include "io/Frame.h"
 #include "spawning/AppGroup.h"
+#include "spawning/CancelSwitch.h"
 #include "spawning/ProcessOutput.h"
 #include "spawning/SpawnReport.h"
 
@@ -129,10 +130,19 @@ public:
         throw SpawnException("this spawn method has no preloader");
     }
     /**
-     * Makes all present and later spawns fail soon. The only method that any thread may call, also
-     * the event loop's; never blocks.
+     * Makes all present and later spawns fail soon, and ends the waits for instances that were told
+     * to serve. Any thread may call this method, also the event loop's; it never blocks.
      */
-    virtual void cancel() = 0;
+    virtual void cancel() {
+        cancel_.cancel();
+    }
+    /** Cancelled by cancel(). Any thread may use it. */
+    CancelSwitch &cancelSwitch() noexcept {
+        return cancel_;
+    }
+
+private:
+    CancelSwitch cancel_;
 };
 
 using SpawnerPtr = std::unique_ptr<Spawner>;

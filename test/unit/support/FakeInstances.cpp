@@ -41,7 +41,9 @@ SpawnResult FakeInstances::make() {
     result.control = FrameSocket(std::move(control.first));
     result.output = std::make_shared<ProcessOutput>(loop_, std::move(output.first));
     FrameSocket theirs(std::move(control.second));
-    theirs.send(Frame(FrameType::READY), FrameSocket::in(std::chrono::seconds(60)));
+    if (saysReady) {
+        theirs.send(Frame(FrameType::READY), FrameSocket::in(std::chrono::seconds(60)));
+    }
     const std::lock_guard<std::mutex> guard(mutex_);
     instances_.push_back({pid, std::move(theirs), std::move(output.second)});
     return result;

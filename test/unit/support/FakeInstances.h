@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -15,7 +16,7 @@ namespace Passenger {
 /**
  * Makes a DummySpawnerFactory's instances such that pull from a queue: processes that only sleep,
  * with a control socket on which the test speaks for them. They have no descriptors of the test.
- * READY was said in advance. All are killed and reaped at the end.
+ * All are killed and reaped at the end.
  */
 class FakeInstances {
 public:
@@ -31,6 +32,8 @@ public:
     void kill(std::size_t index);
     std::size_t count() const;
     pid_t pid(std::size_t index);
+    /** Whether new ones have said READY in advance. */
+    std::atomic<bool> saysReady{true};
 
 private:
     struct Instance {

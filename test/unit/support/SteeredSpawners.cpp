@@ -40,6 +40,7 @@ public:
         return owner_.boot(*this, options);
     }
     void cancel() override {
+        Spawner::cancel();
         owner_.cancel(*this);
     }
     /** Guarded by the owner's mutex. */
