@@ -90,6 +90,12 @@ module PhusionPassenger
       assert_equal "#{self.class::HOOK}/exits? /pid?", paths(group)
     end
 
+    def test_an_instance_ends_if_the_agent_goes_during_a_request
+      write_serve(closing(Peers::Group.new), ["/hangs"], 600_000)
+      @instance.control.close
+      in_time { @instance.output.read }
+    end
+
     def test_the_next_pool_process_gets_no_further_warm_up
       warm("/one").end_queue
       group = warm("/two")

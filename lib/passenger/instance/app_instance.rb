@@ -68,7 +68,7 @@ module PhusionPassenger
       Signals.print_backtraces_on_quit
       Hooks.call(:after_installing_signal_handlers)
       @adapter = RackAdapter.new(@app, @thread_count)
-      @warm_up.run(@adapter)
+      @warm_up.run(@adapter, @control)
       true
     rescue ProtocolError
       raise

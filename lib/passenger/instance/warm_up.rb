@@ -11,6 +11,8 @@ module PhusionPassenger
   class WarmUp
     # Statuses from here on are failures.
     FAILURES = 500
+    # Seconds between two looks whether the agent has gone.
+    LOOK = 0.1
     # Seconds for a thread to end once it is killed. The agent waits for a little longer only.
     END_LIMIT = 0.1
 
@@ -29,21 +31,32 @@ module PhusionPassenger
       @pid = Process.pid
     end
 
-    # Returns after the last answer, or at the limit. A request that hangs is ended, since the
-    # application may not expect another one beside it. Its own thread is what a handler's is.
-    def run(adapter)
+    # Returns after the last answer, at the limit, or when the agent has gone or wants this instance
+    # no more. A request that hangs is ended, since the application may not expect another one
+    # beside it. Its own thread is what a handler's is.
+    def run(adapter, control)
       return if @environments.empty?
 
       thread = Thread.new { answer_all(adapter) }
       thread.report_on_exception = false
-      return if thread.join([@deadline - now, 0].max / 1000.0)
+      until thread.join([left, LOOK].min)
+        # The agent sends nothing before READY.
+        break if control.readable?
+        next if left.positive?
 
-      failed(reason: "no answer within #{@limit} ms of the instance's start")
+        failed(reason: "no answer within #{@limit} ms of the instance's start")
+        break
+      end
       thread.kill
       thread.join(END_LIMIT)
     end
 
     private
+
+    # Seconds.
+    def left
+      [@deadline - now, 0].max / 1000.0
+    end
 
     def answer_all(adapter)
       Thread.current.name = "Passenger warm-up"

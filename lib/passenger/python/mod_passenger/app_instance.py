@@ -38,7 +38,7 @@ class AppInstance:
             return
         if frame.type != frames.SERVE:
             raise ProtocolError("frame %d instead of SERVE" % frame.type)
-        requests = WarmUp(frame)
+        requests = WarmUp(frame, self._control)
         interval = self._take(frame)
         os.register_at_fork(after_in_child=self._let_go)
         try:

@@ -114,9 +114,10 @@ class AsyncService:
             request = DroppedRequest(self._loop)
             answer = request.run(self._call_application, environment, False, self._lifespan.state)
             task = self._context.run(self._loop.create_task, answer)
-            _, pending = await asyncio.wait({task}, timeout=requests.left())
-            if pending:
-                requests.hangs()
+            while not task.done() and requests.goes_on():
+                await asyncio.wait({task}, timeout=requests.patience())
+            if not task.done():
+                requests.given_up()
                 # The application may go on in spite of it.
                 task.cancel()
                 self._hanging = task

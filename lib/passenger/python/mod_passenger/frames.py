@@ -3,7 +3,7 @@
 import os
 import socket
 from array import array
-from select import POLLOUT, poll
+from select import POLLIN, POLLOUT, poll
 from struct import Struct
 
 from . import threads
@@ -160,6 +160,12 @@ class FrameSocket:
         with self._write_lock:
             if room.poll(0):
                 self._socket.sendall(data)
+
+    def readable(self):
+        """Whether the next frame, or the end, is there."""
+        there = poll()
+        there.register(self._socket, POLLIN)
+        return bool(there.poll(0))
 
     def close(self):
         self._socket.close()

@@ -7,13 +7,16 @@ from .request_handler import environment_of
 
 # Statuses from here on are failures.
 _FAILURES = 500
+# Seconds between two looks whether the agent has gone.
+_LOOK = 0.1
 
 
 class WarmUp:
     """Owned by the service, which calls the application."""
 
-    def __init__(self, frame):
-        """Of a SERVE: its time limit counts from now on."""
+    def __init__(self, frame, control):
+        """Of a SERVE: its time limit counts from now on. `control`: the socket that it came from."""
+        self._control = control
         self._heads = frame.fields[9:]
         self._limit = frame.number(8, 0)
         self._deadline = threads.monotonic() + self._limit / 1000
@@ -31,9 +34,14 @@ class WarmUp:
             self._began = threads.monotonic()
             yield environment
 
-    def left(self):
-        """Seconds."""
-        return max(self._deadline - threads.monotonic(), 0)
+    def patience(self):
+        """Seconds to wait before the next look at goes_on()."""
+        return min(max(self._deadline - threads.monotonic(), 0), _LOOK)
+
+    def goes_on(self):
+        """False: the time is over, or the agent has gone or wants this instance no more. It sends nothing before
+        READY."""
+        return self.patience() > 0 and not self._control.readable()
 
     def answered(self, reply):
         """`reply` has the answer, unless the application gave none."""
@@ -47,9 +55,10 @@ class WarmUp:
             log.event("warm_up.done", path=self._path, status=reply.status,
                       ms=round((threads.monotonic() - self._began) * 1000))
 
-    def hangs(self):
-        """The time is over."""
-        self.failed(reason="no answer within %d ms of the instance's start" % self._limit)
+    def given_up(self):
+        """The requests have not ended, and do not go on."""
+        if not self.patience():
+            self.failed(reason="no answer within %d ms of the instance's start" % self._limit)
 
     def failed(self, **fields):
         log.event("warm_up.failed", path=self._path, **fields)
@@ -80,7 +89,7 @@ class DroppedReply:
 
 def run_in_thread(requests, call):
     """Calls `call` for each environment with its reply, in a thread as those that answer requests. Returns after the last
-    answer, or at the limit: a request that hangs goes on, since Python ends no threads."""
+    answer, or when the requests do not go on: one that hangs goes on beside others, since Python ends no threads."""
     ended = threads.Condition()
     state = {"ended": False, "given_up": False}
 
@@ -102,8 +111,8 @@ def run_in_thread(requests, call):
 
     threads.start("Passenger warm-up", answer_all)
     with ended:
-        while not state["ended"] and requests.left():
-            ended.wait(requests.left())
+        while not state["ended"] and requests.goes_on():
+            ended.wait(requests.patience())
         state["given_up"] = not state["ended"]
     if state["given_up"]:
-        requests.hangs()
+        requests.given_up()
