@@ -201,9 +201,23 @@ module PhusionPassenger
           await send({"type": "http.response.start", "status": status, "headers": []})
           await send({"type": "http.response.body", "body": " ".join(seen).encode()})
           assert (await gone)["type"] == "http.disconnect"
+          if path == "/background":
+              while len(seen) < 3:
+                  await asyncio.sleep(0.001)
+              seen.append("background")
+          while path == "/last" and len(seen) < 4:
+              await asyncio.sleep(0.001)
     PYTHON
     HOOK = ""
     FILE = "warm.py"
+
+    def test_what_the_application_does_behind_its_answer_goes_on_meanwhile
+      group = warm("/background", "/two", limit: 600_000)
+      assert_match(%r{event=warm_up\.done .* path="/background" status=200}, said)
+      assert_match(%r{event=warm_up\.done .* path="/two" status=200}, said)
+      assert_equal "/background? /two? /last?", get(group, @instance, "/last").strip
+      assert_match(/ background /, "#{paths(group)} ")
+    end
 
     private
 

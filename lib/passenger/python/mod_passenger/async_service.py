@@ -113,13 +113,15 @@ class AsyncService:
         for environment in requests.environments():
             request = DroppedRequest(self._loop)
             answer = request.run(self._call_application, environment, False, self._lifespan.state)
-            task = self._context.run(self._loop.create_task, answer)
-            while not task.done() and requests.goes_on():
-                await asyncio.wait({task}, timeout=requests.patience())
-            if not task.done():
+            task = self._start(answer)
+            while not (task.done() or request.finished) and requests.goes_on():
+                await asyncio.wait({task, request.end}, timeout=requests.patience(),
+                                   return_when=asyncio.FIRST_COMPLETED)
+            if not (task.done() or request.finished):
                 requests.given_up()
-                # The application may go on in spite of it.
+                # The application may go on in spite of it, and the instance's end does not wait for it.
                 task.cancel()
+                self._tasks.discard(task)
                 self._hanging = task
                 return
             requests.answered(request)
@@ -317,6 +319,7 @@ class AsyncService:
         task = self._context.run(self._loop.create_task, coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _call_application(self, *arguments):
         try:

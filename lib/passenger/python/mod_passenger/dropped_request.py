@@ -14,7 +14,8 @@ class DroppedRequest(HttpRequest):
         # 0: the application has not answered yet.
         self.status = 0
         self.aborted = False
-        self._end = loop.create_future()
+        # Done when the answer has ended. The application may go on, as with other requests.
+        self.end = loop.create_future()
 
     async def send_message(self, type_, flags, *fields):
         if type_ == layout.RESPONSE:
@@ -23,9 +24,9 @@ class DroppedRequest(HttpRequest):
             self.aborted = True
         if flags & layout.LAST:
             self.finished = True
-            if not self._end.done():
-                self._end.set_result(None)
+            if not self.end.done():
+                self.end.set_result(None)
 
     async def _await_message(self, may_be_file):
         """The client does not leave before the end of the answer."""
-        await asyncio.shield(self._end)
+        await asyncio.shield(self.end)
