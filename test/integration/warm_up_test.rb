@@ -17,6 +17,7 @@ class WarmUpTest < IntegrationTest
     "node" => NODE_ENDING,
     "command" => NODE_ENDING
   }.freeze
+  NODE_THROWING = [/^.*"fails".*$/, "if (path === '/warm') throw Error('no cache');\n\\0"].freeze
   # Seconds. The limit of a warm-up is a second shorter.
   START_TIMEOUT = 15
   # The first request of each process is slow, as with code that is loaded late.
@@ -55,6 +56,7 @@ class WarmUpTest < IntegrationTest
     WarmUpApps.add_to(made, "one", "PassengerWarmUp #{PATH}\nPassengerMaxInstances 1\n",
                       %w[ruby wsgi asgi node command])
     WarmUpApps.add_to(made, "ends", "PassengerWarmUp #{PATH}\n", ENDING.keys)
+    WarmUpApps.add_to(made, "throws", "PassengerWarmUp #{PATH}\n", %w[node])
     more = "PassengerWarmUp /\nPassengerMinInstances 2\nPassengerMaxInstances 2\n"
     made.site("deploy.test", slow_at_first("old"), more)
     made.site("again.test", SampleApps.written(HANGS_ONCE),
@@ -124,6 +126,14 @@ class WarmUpTest < IntegrationTest
       needs(language)
       assert_not_deployed("#{language}.ends.test", *line)
     end
+  end
+
+  def test_a_version_of_node_that_throws_in_its_warm_up_is_not_deployed
+    needs("node")
+    position = assert_not_deployed("node.throws.test", *NODE_THROWING)
+    reason = /error="the step \\"warm-up\\" failed with Error: no cache"/
+    server.log.wait_for(/event=spawn\.failed app="#{root('node.throws.test')} .*#{reason}/,
+                        from: position)
   end
 
   def test_a_further_restart_ends_the_warm_up_of_the_version_that_it_replaces

@@ -10,6 +10,7 @@ module PhusionPassenger
   # The requests of PassengerWarmUp, which a SERVE brings: an instance answers them before it says
   # READY.
   class AppInstanceWarmUpTest < ProcessTestCase
+    FAILED = 52
     SERVE = 55
     READY = 56
     # Answers with the paths that it was asked for so far.
@@ -61,12 +62,18 @@ module PhusionPassenger
     end
 
     def test_a_request_that_fails_is_logged_and_the_next_one_follows
-      group = warm("/fails", "/raises", "/two")
+      group = warm("/fails", "/two")
       assert_match(%r{event=warm_up\.failed app=".*" path="/fails" status=503\n}, said)
-      assert_match(%r{event=warm_up\.failed .* path="/raises" (status=500\n|reason=)}, said)
+      assert_match(%r{event=warm_up\.done .* path="/two" status=200}, said)
+      assert_equal "#{self.class::HOOK}/fails? /two? /pid?", paths(group)
+    end
+
+    def test_an_exception_is_logged_and_the_next_request_follows
+      group = warm("/raises", "/two")
+      assert_match(%r{event=warm_up\.failed .* path="/raises" status=500\n}, said)
       assert_includes said, "on purpose"
       assert_match(%r{event=warm_up\.done .* path="/two" status=200}, said)
-      assert_equal "#{self.class::HOOK}/fails? /raises? /two? /pid?", paths(group)
+      assert_equal "#{self.class::HOOK}/raises? /two? /pid?", paths(group)
     end
 
     def test_a_request_that_hangs_is_given_up_and_the_instance_serves
@@ -245,5 +252,16 @@ module PhusionPassenger
     JAVASCRIPT
     HOOK = ""
     FILE = "warm.js"
+
+    # It ends the process in requests of clients, too.
+    def test_an_exception_is_logged_and_the_next_request_follows
+      write_serve(closing(Peers::Group.new), ["/raises", "/two"], 60_000)
+      failed = @instance.read
+      assert_equal FAILED, failed&.type
+      assert_equal ["warm-up", "Error", "on purpose"], failed.fields.first(3)
+      assert_match(/\AError: on purpose\n +at .*warm\.js/, failed.fields[3])
+      assert_nil @instance.read
+      assert_match(/event=instance\.start_failed .* step="warm-up" exception="Error" /, said)
+    end
   end
 end

@@ -30,6 +30,11 @@ function describe(error) {
     return [name, message, stack.split("\n").filter(isForeign).join("\n")];
 }
 
+// Characters of a message or a backtrace in a frame.
+const MOST_TOLD = 0x40000;
+
+Object.assign(exports, { MOST_TOLD, describe });
+
 function writeFailure(socket, parts) {
     try {
         fs.writeFileSync(join(dirname(socket), "failure"), parts.join("\0"));

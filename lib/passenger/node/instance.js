@@ -3,6 +3,7 @@
 // A process that serves requests, from its start to its end. The main thread has its event loop.
 const { Backtraces } = require("./backtraces");
 const { Channels } = require("./channels");
+const { MOST_TOLD, describe } = require("./failures");
 const frames = require("./frames");
 const log = require("./log");
 const native = require("./native");
@@ -12,6 +13,8 @@ const { WarmUp } = require("./warm_up");
 
 // Milliseconds that requests in work have at the end.
 const FINISH_WITHIN = 60000;
+// The step of a start that PassengerWarmUp is.
+const WARM_UP = "warm-up";
 
 class Instance {
     // `api`: the application's PhusionPassenger. `stopTimeout`: milliseconds that the application
@@ -177,7 +180,17 @@ class Instance {
             if (!this._ending) {
                 this._begin(source, frame.number(6, 0));
             }
-        });
+        }, (error) => this._failWarmUp(error));
+    }
+
+    // Such a request of a client would end the process, too. So the start fails, as if the application
+    // had thrown when it was loaded.
+    _failWarmUp(error) {
+        const [name, message, backtrace] = describe(error);
+        const line = message.split("\n")[0];
+        log.event("instance.start_failed", { step: WARM_UP, exception: name, message: line });
+        this._tell(frames.FAILED, WARM_UP, name, message.slice(0, MOST_TOLD), backtrace.slice(0, MOST_TOLD));
+        process.exit(1);
     }
 
     // `interval`: milliseconds between signs of life; 0: none.

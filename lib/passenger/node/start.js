@@ -8,6 +8,7 @@ const cluster = require("cluster");
 const fs = require("fs");
 const net = require("net");
 const { join } = require("path");
+const { MOST_TOLD } = require("./failures");
 const frames = require("./frames");
 const { CONTROL } = frames;
 const { Instance, listenToSignals } = require("./instance");
@@ -149,7 +150,7 @@ class Start {
         const line = message.split("\n")[0];
         log.event("app.load_failed", { step: LISTENS, reason: name ? `${name}: ${line}` : line });
         this._tellStep("failed");
-        this._control.write(frames.FAILED, LISTENS, name, message.slice(0, 0x40000), backtrace.slice(0, 0x40000));
+        this._control.write(frames.FAILED, LISTENS, name, message.slice(0, MOST_TOLD), backtrace.slice(0, MOST_TOLD));
     }
 
     _tellStep(state) {

@@ -2,7 +2,7 @@
 
 // Gives the application the requests of PassengerWarmUp before the instance takes others. Node's own
 // parser reads them, from a connection that has no descriptor. This is not a health check: whatever
-// comes of the requests, the instance serves.
+// comes of the requests, the instance serves, unless the process ends of them.
 const { Duplex } = require("stream");
 const log = require("./log");
 const { RequestHead } = require("./request_head");
@@ -99,20 +99,19 @@ class WarmUp {
         this._socket = null;
     }
 
-    // Calls done() after the last answer, or when the time is over.
-    run(server, done) {
+    // Calls done() after the last answer, or when the time is over; or thrown() with an exception that
+    // nobody has caught.
+    run(server, done, thrown) {
         if (this._heads.length === 0) {
             done();
             return;
         }
         this._server = server;
         this._done = done;
-        // An exception in a request ends the instance of an application without a listener.
+        // An application with a listener of its own decides itself whether it goes on.
         this._onException = (error) => {
             if (process.listenerCount("uncaughtException") === 1) {
-                const stack = error && error.stack ? error.stack : String(error);
-                log.write(`${stack}\n`);
-                this._failed({ reason: "the application has thrown" });
+                thrown(error);
             }
         };
         process.on("uncaughtException", this._onException);

@@ -73,7 +73,7 @@ module WarmUpApps
         seen.push([method, path, query, headers.host, headers["user-agent"],
             headers["x-forwarded-for"], headers["x-forwarded-proto"] || "http", ""].join(" "));
         if (path === "/warm" && process.env.MODE === "fails") {
-            throw new Error("no warm-up");
+            response.statusCode = 500;
         }
         if (path !== "/warm" || process.env.MODE !== "hangs") {
             response.end(`${seen.length} ${seen[0]}`);
@@ -81,16 +81,13 @@ module WarmUpApps
     }).listen(3000);
   JAVASCRIPT
 
-  # An exception would end the process.
-  BRIDGED = NODE.sub('throw new Error("no warm-up");', "response.statusCode = 500;").freeze
-
   CLUSTER = <<~JAVASCRIPT
     const cluster = require("cluster");
 
     if (cluster.isMaster) {
         cluster.fork();
     } else {
-    #{BRIDGED}
+    #{NODE}
     }
   JAVASCRIPT
 
@@ -102,7 +99,7 @@ module WarmUpApps
     "wsgi" => ["passenger_wsgi.py", WSGI, "PassengerPython #{PYTHON}\n"],
     "asgi" => ["passenger_asgi.py", ASGI, "PassengerPython #{PYTHON}\n"],
     "node" => ["app.js", NODE, ""],
-    "command" => ["server.js", BRIDGED.sub("listen(3000)", "listen(process.env.PORT, '127.0.0.1')"),
+    "command" => ["server.js", NODE.sub("listen(3000)", "listen(process.env.PORT, '127.0.0.1')"),
                   "PassengerAppStartCommand \"node server.js\"\n"],
     # This Node falls back to a bridge.
     "cluster" => ["app.js", CLUSTER, ""]
