@@ -79,6 +79,16 @@ class HealthTest < IntegrationTest
     end
   end
 
+  # Kubernetes restarts a container that is not alive.
+  def test_a_server_is_alive_while_it_drains_and_its_application_does_not_start
+    assert_status 500, client("broken.test").get("/")
+    succeed(CONFIG, "drain", "--all")
+    assert_status 503, health("broken.test")
+    assert_equal "alive\n", assert_status(200, client("broken.test").get("/health?live")).body
+  ensure
+    succeed(CONFIG, "undrain", "--all")
+  end
+
   def test_httpds_access_rules_protect_it
     assert_status 403, health("refused.test")
   end

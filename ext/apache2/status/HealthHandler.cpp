@@ -3,6 +3,7 @@
 #include <chrono>
 #include <exception>
 #include <string>
+#include <string_view>
 
 #include "apache2/agent/AgentKeeper.h"
 #include "apache2/config/Settings.h"
@@ -14,6 +15,16 @@
 
 namespace Passenger::HealthHandler {
 
+namespace {
+
+/** The question of a supervisor that restarts what is not alive: an application that drains, is
+ *  busy or does not start is no reason for that. */
+bool onlyWhetherAlive(const request_rec *r) {
+    return r->args != nullptr && std::string_view(r->args) == "live";
+}
+
+}  // namespace
+
 int run(request_rec *r, StartupFileCache &startupFiles) {
     if (const int refusal = TextAnswer::allowReading(r); refusal != OK) {
         return refusal;
@@ -22,6 +33,9 @@ int run(request_rec *r, StartupFileCache &startupFiles) {
         const char *app = Route::applicationAt(r, startupFiles);
         ControlClient agent(AgentKeeper::running().connectControl());
         const ServerStatus status = publicPart(agent.status(app != nullptr ? app : ""));
+        if (onlyWhetherAlive(r)) {
+            return TextAnswer::send(r, HTTP_OK, "text/plain; charset=utf-8", "alive\n");
+        }
         const std::string reason =
             reasonToSendElsewhere(status, std::chrono::seconds(Settings::of(r).healthQueueAgeOrDefault()));
         return reason.empty()

@@ -6,7 +6,8 @@
 /** Tells a balancer whether to send requests. httpd's access rules protect it. */
 namespace Passenger::HealthHandler {
 
-/** A handler's hook, for requests with HEALTH_HANDLER: 200, or 503 with the reason. */
+/** A handler's hook, for requests with HEALTH_HANDLER: 200, or 503 with the reason. With the query
+ *  `live`: 200 while the agent answers. */
 int run(request_rec *r, StartupFileCache &startupFiles);
 
 }  // namespace Passenger::HealthHandler
