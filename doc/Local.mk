@@ -74,5 +74,12 @@ EXTRA_DIST += \
     %D%/performance/pool.md \
     %D%/performance/prefork.md \
     %D%/scale-out/README.md \
+    %D%/scale-out/container/Containerfile \
+    %D%/scale-out/container/README.md \
+    %D%/scale-out/container/app/config.ru \
+    %D%/scale-out/container/app/public/robots.txt \
+    %D%/scale-out/container/httpd.conf \
+    %D%/scale-out/container/kubernetes.yml \
+    %D%/scale-out/container/start \
     %D%/scale-out/haproxy.cfg \
     %D%/scale-out/httpd-balancer.conf

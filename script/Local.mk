@@ -1,6 +1,7 @@
 EXTRA_DIST += \
     %D%/boot \
     %D%/common.sh \
+    %D%/container \
     %D%/document-directives \
     %D%/document-prefork \
     %D%/fresh \

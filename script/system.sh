@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 #
-# Makes a new Debian in a folder, for script/fresh and script/package. Sourced after common.sh.
-# make_system reads `suite` and `updates`, and sets `system`, the folder, and `commit`. The folder
+# Makes a new Debian in a folder, for script/fresh, script/package, script/boot and script/container.
+# Sourced after common.sh. make_system reads `suite` and `updates`, and sets `system`, the folder, and `commit`. The folder
 # is removed at the script's end, also after Ctrl-C.
 
 CACHE=/var/cache/mod_passenger-fresh
@@ -113,8 +113,8 @@ copy_network() {
     fi
 }
 
-# Unpacks the base system, and gives it updates, git and an ordinary user with sudo.
-make_system() {
+# Unpacks the base system, with the network of this one.
+unpack_system() {
     is_root || fail "$0 makes a system by chroot, which needs root." "Next: sudo $0 $suite"
     command -v debootstrap >/dev/null || fail "debootstrap is not installed." "Next: apt-get install debootstrap"
     make_base
@@ -126,6 +126,11 @@ make_system() {
     tar --extract --numeric-owner --directory "$system" --file "$CACHE/$suite.tar"
     chmod 755 "$system"
     copy_network
+}
+
+# The same with updates, git and an ordinary user with sudo.
+make_system() {
+    unpack_system
     say "Installing updates, git and sudo"
     # A service would run on this machine, not in the system.
     printf '#!/bin/sh\nexit 101\n' >"$system/usr/sbin/policy-rc.d"

@@ -21,9 +21,34 @@ class Network
   # The machine with the bridge, where clients are.
   CLIENTS = "clients"
 
-  # Those that are there.
-  def self.made
-    @made ||= []
+  class << self
+    # Those that are there.
+    def made
+      @made ||= []
+    end
+
+    # The same in the network of a process.
+    def of(pid, &block)
+      enter("/proc/#{pid}/ns/net", &block)
+    end
+
+    # `path` of a network namespace.
+    def enter(path)
+      File.open("/proc/thread-self/ns/net") do |here|
+        File.open(path) { |there| set(there) }
+        yield
+      ensure
+        set(here)
+      end
+    end
+
+    private
+
+    def set(namespace)
+      return if SETNS.call(namespace.fileno, CLONE_NEWNET).zero?
+
+      raise SystemCallError.new("setns", Fiddle.last_error)
+    end
   end
 
   attr_reader :addresses
@@ -56,13 +81,8 @@ class Network
   end
 
   # What the block connects, binds or spawns is on that machine. It is this thread's affair alone.
-  def enter(name)
-    File.open("/proc/thread-self/ns/net") do |here|
-      File.open("/run/netns/#{@namespaces.fetch(name)}") { |there| set(there) }
-      yield
-    ensure
-      set(here)
-    end
+  def enter(name, &block)
+    self.class.enter("/run/netns/#{@namespaces.fetch(name)}", &block)
   end
 
   # Pulls the cable of a machine: nothing reaches it, and it reaches nothing.
@@ -100,12 +120,6 @@ class Network
     return if status.success?
 
     raise output.match?(REFUSAL) ? NotAllowed : Failure, "ip #{words}: #{output.strip}"
-  end
-
-  def set(namespace)
-    return if SETNS.call(namespace.fileno, CLONE_NEWNET).zero?
-
-    raise SystemCallError.new("setns", Fiddle.last_error)
   end
 end
 
