@@ -103,6 +103,20 @@ class HttpUpgradesTest < IntegrationTest
     assert_match(/the client did not ask for/, server.log.wait_for(/answer\.refused/))
   end
 
+  # The bridge has a part of them, and a busy machine may keep it from passing them on in time. A
+  # request that the application had in work goes to its successor meanwhile.
+  def test_a_slow_client_gets_the_last_bytes_of_an_application_that_ends
+    %w[port.test socket.test].each do |site|
+      in_one_of(3) do
+        held = File.join(scratch, SecureRandom.hex(4))
+        request = Thread.new { client(site).get("/hold?#{held}") }
+        eventually("the request is in work") { File.exist?(held) }
+        assert_equal(*written_and_read(site))
+        assert_equal "held before", request.value.body
+      end
+    end
+  end
+
   def test_a_client_learns_that_the_application_has_ended
     raw = server.raw("socket.test")
     raw.request("GET", "/upgrade", UPGRADE).read_head
@@ -112,5 +126,22 @@ class HttpUpgradesTest < IntegrationTest
     raw.close
     # Waits for the next process: a process that is stopped while it starts may leave its folder.
     assert_equal "200", server.client("socket.test").get("/").code
+  end
+
+  private
+
+  # Returns how many bytes the application has written before it ended, and how many of them the
+  # client gets, which reads none before.
+  def written_and_read(site)
+    told = File.join(scratch, SecureRandom.hex(4))
+    from = server.log.position
+    raw = server.raw(site)
+    raw.request("GET", "/upgrade", UPGRADE).read_head
+    raw.read_bytes(8)
+    raw.write("end #{told}\n")
+    server.log.wait_for(/event=application\.ended.*status="/, from: from)
+    [Integer(File.read(told)), raw.read_to_end.bytesize]
+  ensure
+    raw&.close
   end
 end

@@ -75,6 +75,8 @@ class RelaysTest : public LeakCheck {
     CPPUNIT_TEST(testAnEventStreamGetsChunksOfItsOwn);
     CPPUNIT_TEST(testAStreamThatBreaksOffDoesNotLookWhole);
     CPPUNIT_TEST(testAStreamUntilTheEndIsWholeOnlyIfTheApplicationLives);
+    CPPUNIT_TEST(testAStreamUntilTheEndOfADeadApplicationDoesNotLookWhole);
+    CPPUNIT_TEST(testUndeliveredAreThoseWhoseClientHasNotAll);
     CPPUNIT_TEST(testAClientThatListensAndLeavesEndsTheApplicationsConnection);
     CPPUNIT_TEST(testAClientThatTakesNothingIsCutAndHoldsFewBytes);
     CPPUNIT_TEST(testAClientThatHangsUpDoesNotWaitForAnApplicationForEver);
@@ -287,6 +289,35 @@ public:
         clock_.advance(100ms);
         expect("0\r\n\r\n", client_);
         expect("EOF", client_);
+    }
+
+    void testAStreamUntilTheEndOfADeadApplicationDoesNotLookWhole() {
+        add("", EVENTS_UNTIL_CLOSE);
+        giveClient();
+        say(application_, "two");
+        application_.reset();
+        expect("3\r\ntwo\r\n", client_);
+        CPPUNIT_ASSERT(remain(1));
+        relays_->noteDeathOfApplication();
+        clock_.advance(100ms);
+        expect("EOF", client_);
+    }
+
+    void testUndeliveredAreThoseWhoseClientHasNotAll() {
+        add("");
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, relays_->undelivered());
+        giveClient();
+        const std::size_t size = flood(application_);
+        application_.reset();
+        CPPUNIT_ASSERT(remain(1));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, relays_->undelivered());
+        CPPUNIT_ASSERT_EQUAL(size, heard(client_, size).size());
+        expect("EOF", client_);
+        CPPUNIT_ASSERT(remain(1));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, relays_->undelivered());
+        client_.reset();
+        CPPUNIT_ASSERT(allEnd());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, relays_->undelivered());
     }
 
     void testAClientThatListensAndLeavesEndsTheApplicationsConnection() {

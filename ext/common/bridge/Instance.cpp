@@ -107,9 +107,8 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
             unstarted_ = true;
             noteEvent();
         });
-    tools_.emplace(Worker::Tools{*intake_, channels_, application_.address(), relays_,
-                                 [] { std::this_thread::sleep_for(DEATH_NOTICE); }, [this] { countAnswered(); },
-                                 application_.isNode(), application_.takesAll()});
+    tools_.emplace(Worker::Tools{*intake_, channels_, application_.address(), relays_, [this] { awaitDeath(); },
+                                 [this] { countAnswered(); }, application_.isNode(), application_.takesAll()});
 }
 
 /** Busy threads still use the members, so the owner ends the process without destroying it. */
@@ -276,9 +275,7 @@ bool Instance::awaitEvent(Application::Deadline deadline) {
         return steady_clock::now() < deadline;
     }
     if (entries[0].revents != 0) {
-        const AppKeeper::Ending ending = application_.takeEnding();
-        EventLog::write("application.ended", fmt::format("status=\"{}\"", Application::describe(ending)));
-        ::_exit(exitStatusFor(ending));
+        endWithApplication();
     }
     signalfd_siginfo signal{};
     if (read(signals_.get(), &signal, sizeof(signal)) > 0) {
@@ -289,11 +286,32 @@ bool Instance::awaitEvent(Application::Deadline deadline) {
     return true;
 }
 
+/** For a worker whose connection to the application has ended: the agent, not the worker, reports a
+ *  request that the application has lost by its death. */
+void Instance::awaitDeath() const {
+    do {
+        std::this_thread::sleep_for(DEATH_NOTICE);
+    } while (applicationEnded_);
+}
+
+void Instance::endWithApplication() {
+    // Before the workers' notice is over.
+    applicationEnded_ = true;
+    relays_.noteDeathOfApplication();
+    const AppKeeper::Ending ending = application_.takeEnding();
+    EventLog::write("application.ended", fmt::format("status=\"{}\"", Application::describe(ending)));
+    if (relays_.undelivered() > 0) {
+        intake_->finish();
+        letClientsTakeTheRest(&Relays::undelivered);
+    }
+    ::_exit(exitStatusFor(ending));
+}
+
 /** What the application has said at its end, such as why it closes a WebSocket. */
-void Instance::letClientsTakeTheRest() const {
+void Instance::letClientsTakeTheRest(std::size_t (Relays::*left)() const noexcept) const {
     constexpr auto LOOKS = 10ms;
     const auto deadline = steady_clock::now() + REST_WITHIN;
-    while (relays_.count() > 0 && steady_clock::now() < deadline) {
+    while ((relays_.*left)() > 0 && steady_clock::now() < deadline) {
         std::this_thread::sleep_for(LOOKS);
     }
 }
@@ -313,7 +331,7 @@ void Instance::finish() {
         EventLog::write("instance.gave_up_waiting", fmt::format("requests={}", left));
     }
     application_.finish();
-    letClientsTakeTheRest();
+    letClientsTakeTheRest(&Relays::count);
     // Without destructors: claims of busy threads must stay.
     ::_exit(EXIT_SUCCESS);
 }

@@ -23,7 +23,8 @@ namespace Passenger::Bridge {
 /**
  * The bridge from SERVE to its end. The main thread owns it and waits for the end, one thread reads
  * the control socket, and the workers take requests. When the application's command ends, the
- * process ends at once; the agent then reports the claimed requests as lost.
+ * process ends as soon as the relays have delivered what they have; the agent then reports the
+ * claimed requests as lost.
  */
 class Instance {
 public:
@@ -55,7 +56,10 @@ private:
     bool awaitEvent(Application::Deadline deadline);
     void noteEvent() noexcept;
     void finish();
-    void letClientsTakeTheRest() const;
+    void awaitDeath() const;
+    [[noreturn]] void endWithApplication();
+    /** @param left of the Relays */
+    void letClientsTakeTheRest(std::size_t (Relays::*left)() const noexcept) const;
 
     ControlSocket &control_;
     Application &application_;
@@ -73,6 +77,7 @@ private:
     /** Wakes the main thread. */
     FileDescriptor events_;
     std::atomic<bool> ending_{false};
+    std::atomic<bool> applicationEnded_{false};
     std::atomic<std::uint32_t> working_{0};
     /** A worker could not be started. */
     std::atomic<bool> unstarted_{false};

@@ -121,15 +121,19 @@ std::optional<Relay::TimePoint> Relay::deadline() const noexcept {
     return clientEnded_ ? std::optional(since_ + SILENCE_AFTER_CLIENT) : std::nullopt;
 }
 
-void Relay::expire(TimePoint now) {
+void Relay::expire(TimePoint now, bool applicationLives) {
     if (!std::exchange(perhapsKilled_, false)) {
         over_ = true;
         return;
     }
-    // The application lives.
     since_ = now;
-    answer_->end();
-    passOnAnswer();
+    if (applicationLives) {
+        answer_->end();
+        passOnAnswer();
+    } else {
+        applicationEnded_ = true;
+        sendToClient();
+    }
 }
 
 void Relay::takeChildsAnswer() {

@@ -61,7 +61,12 @@ public:
     void handle(Side side, std::uint32_t events, std::span<char> buffer, TimePoint now);
     /** When expire() is to be called. */
     std::optional<TimePoint> deadline() const noexcept;
-    void expire(TimePoint now);
+    /** @param applicationLives whether an end of its connection was no sign of its death */
+    void expire(TimePoint now, bool applicationLives);
+    /** The client has all that came for it. */
+    bool delivered() const noexcept {
+        return closing_ || over_;
+    }
     /** Both sides are to be closed. */
     bool over() const noexcept {
         return over_;

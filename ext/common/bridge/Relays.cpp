@@ -60,6 +60,7 @@ void Relays::add(FileDescriptor child, FileDescriptor application, std::string_v
         new_.push_back(std::move(relay));
         // Before the loop can end it.
         count_++;
+        undelivered_++;
         streams_ += isStream ? 1 : 0;
     }
     const std::uint64_t one = 1;
@@ -122,7 +123,7 @@ void Relays::handle(Id id, Relay::Side side, std::uint32_t events) {
 void Relays::expire(MonotonicTime now) {
     while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
         const Id id = deadlines_.begin()->second;
-        act(id, entries_.at(id), [now](Relay &relay) { relay.expire(now); });
+        act(id, entries_.at(id), [&](Relay &relay) { relay.expire(now, applicationLives_); });
     }
 }
 
@@ -145,6 +146,9 @@ void Relays::update(Id id, Entry &entry) {
         remove(id);
         return;
     }
+    if (relay.delivered()) {
+        noteDelivered(entry);
+    }
     if (entry.deadline != relay.deadline()) {
         if (entry.deadline) {
             deadlines_.erase({*entry.deadline, id});
@@ -154,6 +158,10 @@ void Relays::update(Id id, Entry &entry) {
             deadlines_.emplace(*entry.deadline, id);
         }
     }
+}
+
+void Relays::noteDelivered(Entry &entry) noexcept {
+    undelivered_ -= std::exchange(entry.delivered, true) ? 0 : 1;
 }
 
 /** A side of which nothing is wanted is not watched: its hang-up would be an event again and
@@ -179,6 +187,7 @@ void Relays::remove(Id id) {
     if (entry.deadline) {
         deadlines_.erase({*entry.deadline, id});
     }
+    noteDelivered(entry);
     const bool isStream = entry.relay->isEventStream();
     entries_.erase(found);
     count_--;

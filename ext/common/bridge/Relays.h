@@ -44,6 +44,14 @@ public:
     std::size_t count() const noexcept {
         return count_;
     }
+    /** How many of them have something for their client, or may get it. */
+    std::size_t undelivered() const noexcept {
+        return undelivered_;
+    }
+    /** From now on no answer that ends with its connection looks whole. Any thread may call it. */
+    void noteDeathOfApplication() noexcept {
+        applicationLives_ = false;
+    }
     /** How many of them are event streams. */
     std::size_t streams() const noexcept {
         return streams_;
@@ -65,6 +73,7 @@ private:
         /** What the kernel has been told of each Side. */
         std::array<std::uint32_t, 2> watched{};
         std::optional<MonotonicTime> deadline;
+        bool delivered = false;
     };
 
     int timeout(std::chrono::milliseconds longest) const;
@@ -74,6 +83,7 @@ private:
     /** An error ends the relay alone. */
     void act(Id id, Entry &entry, const std::function<void(Relay &)> &action);
     void update(Id id, Entry &entry);
+    void noteDelivered(Entry &entry) noexcept;
     bool watch(Id id, Entry &entry, Relay::Side side, std::uint32_t wanted) const noexcept;
     void remove(Id id);
 
@@ -84,7 +94,9 @@ private:
     /** Wakes the loop. */
     const FileDescriptor news_;
     std::atomic<std::size_t> count_{0};
+    std::atomic<std::size_t> undelivered_{0};
     std::atomic<std::size_t> streams_{0};
+    std::atomic<bool> applicationLives_{true};
     Mutex mutex_{Locks::BRIDGE_RELAYS};
     std::vector<std::unique_ptr<Relay>> new_ GUARDED_BY(mutex_);
     // Of the loop's thread:

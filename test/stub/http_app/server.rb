@@ -2,6 +2,7 @@
 
 # An application that speaks HTTP and knows nothing of mod_passenger. It has a thread for each
 # connection, which it keeps.
+require "io/wait"
 require "socket"
 
 ANSWERS = {
@@ -68,11 +69,24 @@ def answer_endlessly(socket)
   loop { socket.write("x" * 65_536) }
 end
 
+# Writes until nobody has taken anything for a while, and ends the process. The file gets the number
+# of bytes.
+def fill_and_end(socket, file)
+  total = 0
+  while socket.wait_writable(0.5)
+    sent = socket.write_nonblock("x" * 65_536, exception: false)
+    total += sent if sent.is_a?(Integer)
+  end
+  File.write(file, total.to_s)
+  exit!(0)
+end
+
 # A protocol of capitals. Its first bytes come with the head.
 def upgrade(socket)
   socket.write("HTTP/1.1 101 Capitals\r\nConnection: Upgrade\r\nUpgrade: capitals\r\n" \
                "X-Mark: 1\r\n\r\nWELCOME\n")
   while (line = socket.gets)
+    fill_and_end(socket, line.split.last) if line.start_with?("end ")
     socket.write(line.upcase)
   end
   socket.write("GOODBYE\n")
