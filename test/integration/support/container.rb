@@ -58,7 +58,9 @@ class Container
   # Changes a file of the example.
   def change(path)
     name = File.join(@folder, "files", path)
-    File.write(name, yield(File.read(name)))
+    text = File.read(File.exist?(name) ? name : File.join(self.class.image, path))
+    FileUtils.mkdir_p(File.dirname(name))
+    File.write(name, yield(text))
   end
 
   # `owner`: of the pipes that are stdout and stderr. Container runtimes give them to the user.
