@@ -2,12 +2,14 @@
 
 require_relative "support/integration_test"
 
-# WebSockets and event streams of a Node and a Ruby application, many times more than httpd has
-# threads.
+# WebSockets and event streams of a Node application, of the same as a start command, and of a Ruby
+# application, many times more than httpd has threads.
 class ManyConnectionsTest < IntegrationTest
   # Of each kind, of each application.
   COUNT = Integer(ENV.fetch("PASSENGER_TEST_CONNECTIONS", 500))
   UPGRADE = { "Connection" => "Upgrade", "Upgrade" => "capitals" }.freeze
+  SITES = %w[node.test command.test ruby.test].freeze
+  CONNECTIONS = 2 * COUNT * SITES.size
   # Bytes of httpd and agent for each connection.
   MEMORY_OF_ONE = 4 * 1024
   # httpd's own default.
@@ -95,7 +97,7 @@ class ManyConnectionsTest < IntegrationTest
 
   def setup
     @soft, hard = Process.getrlimit(:NOFILE)
-    Process.setrlimit(:NOFILE, [hard, (COUNT * 4) + 1000].max)
+    Process.setrlimit(:NOFILE, [hard, CONNECTIONS + 1000].max)
   end
 
   def teardown
@@ -104,20 +106,19 @@ class ManyConnectionsTest < IntegrationTest
 
   def test_they_hold_no_thread_and_hardly_any_memory_of_httpd
     with_server(made) do |server|
-      sites = %w[node.test ruby.test]
-      sites.each { |site| assert_equal "0", server.client(site).get("/").body }
+      SITES.each { |site| assert_equal "0", server.client(site).get("/").body }
       before = latency(server)
       opened = Hash.new { |hash, key| hash[key] = [] }
       _, growth = MemorySampler.new(server.tree).during do
-        sites.each { |site| open_all(server, site, opened) }
+        SITES.each { |site| open_all(server, site, opened) }
       end
       report(before, latency(server))
-      sites.each { |site| assert_equal COUNT.to_s, server.client(site).get("/tell").body }
+      SITES.each { |site| assert_equal COUNT.to_s, server.client(site).get("/tell").body }
       assert_equal(["data: news\n\n"], opened[:events].map(&:read_chunk).uniq)
       opened[:upgraded].each { |raw| raw.write("hello\n") }
       assert_equal(["HELLO\n"], opened[:upgraded].map { |raw| raw.read_bytes(6) }.uniq)
       ours = growth.select { |process, _| process.match?(/apache2|httpd|passenger-agent/) }
-      assert_operator ours.values.sum, :<, (MEMORY_OF_ONE * 4 * COUNT) + (40 * 1024 * 1024)
+      assert_operator ours.values.sum, :<, (MEMORY_OF_ONE * CONNECTIONS) + (40 * 1024 * 1024)
       opened.values.flatten.each(&:close)
     end
   end
@@ -128,9 +129,12 @@ class ManyConnectionsTest < IntegrationTest
     configuration do |one|
       one.mpm = "event"
       one.mpm_settings = THREADS
-      one.descriptor_limit = [(COUNT * 3) + 1000, 4096].max
+      # A bridge passes on a quarter as many connections at once as it may have descriptors.
+      one.descriptor_limit = [(COUNT * 8) + 1000, 4096].max
       single = "PassengerMinInstances 1\nPassengerMaxInstances 1\n"
       one.site("node.test", SampleApps.written(NODE, "app.js"), single)
+      one.site("command.test", SampleApps.written(NODE, "server.js"),
+               "#{single}PassengerAppStartCommand \"exec node server.js\"\n")
       one.site("ruby.test", SampleApps.written(RUBY), single)
       one.site("hello.test", SampleApps.rack, single)
     end
@@ -163,7 +167,7 @@ class ManyConnectionsTest < IntegrationTest
   def report(before, after)
     return unless ENV.key?("PASSENGER_TEST_CONNECTIONS")
 
-    puts "#{4 * COUNT} connections: p99 of a small request #{before} ms before, " \
+    puts "#{CONNECTIONS} connections: p99 of a small request #{before} ms before, " \
          "#{after} ms with them"
   end
 end
