@@ -113,6 +113,7 @@ endif
     %D%/LogTest.cpp \
     %D%/LogWriterTest.cpp \
     %D%/MarkupTextTest.cpp \
+    %D%/MemoryBudgetTest.cpp \
     %D%/MemoryFormTest.cpp \
     %D%/MonitoredFilesTest.cpp \
     %D%/NodeRangeTest.cpp \

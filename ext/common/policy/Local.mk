@@ -10,6 +10,8 @@ libpassenger_policy_la_SOURCES = \
     %D%/Heartbeats.h \
     %D%/IdlePolicy.cpp \
     %D%/IdlePolicy.h \
+    %D%/MemoryBudget.cpp \
+    %D%/MemoryBudget.h \
     %D%/RecentTimes.h \
     %D%/RestartDelay.cpp \
     %D%/RestartDelay.h \
