@@ -93,6 +93,7 @@ bool oneHasAll(const Servers &servers, const Options &options) {
                             Limit{"tasks_max", options.tasksMax, 0},
                             Limit{"memory_limit", options.memoryLimit, 0},
                             Limit{"hard_memory_limit", options.hardMemoryLimit, 0},
+                            Limit{"memory_budget", options.memoryBudget, 0},
                             Limit{"max_log_lines", options.maxLogLines, 1000},
                             Limit{"max_boot_processes", options.maxBootProcesses, 1000}};
     return std::any_of(servers.begin(), servers.end(), [&](const auto &server) {

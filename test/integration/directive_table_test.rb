@@ -55,6 +55,7 @@ class DirectiveTableTest < IntegrationTest
       when "flag" then %w[On off]
       when "number" then [row["least"], row["most"]]
       when "time" then %w[0 2 500ms 2s 1min 1h]
+      when "memory" then %w[0 1 512M 4g 1024K]
       when "choice" then row["choices"]
       when "path" then ["some/where", "/some/where"]
       when "log" then ["some/where", "/some/where", "syslog", "SYSLOG:Daemon", "journald",
@@ -79,6 +80,9 @@ class DirectiveTableTest < IntegrationTest
     when "time" then %w[-1 1x many 61min 3601].to_h do |value|
                        [value, "0 to 3600 seconds, or a number with a unit: ms, s, min or h"]
                      end
+    when "memory" then %w[-1 1x many 1.5G 4GB 1023K 99999999G].to_h do |value|
+                         [value, "0 to #{row['most']} MB, or a whole number with a unit: K, M or G"]
+                       end
     when "log" then ["syslog:nonsense", "syslog:", "syslog:daemon:tag", "journald:x",
                      "|"].to_h { |value| [value, "a path, |COMMAND, journald, syslog"] }
     when "choice" then { "magic" => row["choices"].join(", ") }

@@ -23,6 +23,7 @@ class MergingTest < IntegrationTest
     when "flag" then %w[on off]
     when "number" then [row["least"], row["most"]].map(&:to_s)
     when "time" then %w[0 1ms]
+    when "memory" then %w[1 2]
     # Not two words with the same meaning.
     when "choice" then [row["choices"].first,
                         (%w[direct wsgi thread log json high] & row["choices"]).first]

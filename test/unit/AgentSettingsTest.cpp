@@ -36,6 +36,7 @@ public:
         settings.logFile = "/var/log/a \"log\"\n";
         settings.requireSpawnServer = false;
         settings.maxPoolSize = 42;
+        settings.memoryBudget = 4096;
         settings.maxInstancesPerApp = 5;
         settings.maxChildConnections = 6;
         settings.maxChildChannels = 7;

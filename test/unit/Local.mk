@@ -138,6 +138,7 @@ endif
     %D%/PoolHeartbeatTest.cpp \
     %D%/PoolInspectionTest.cpp \
     %D%/PoolLimitsTest.cpp \
+    %D%/PoolMemoryBudgetTest.cpp \
     %D%/PoolModelTest.cpp \
     %D%/PoolOperationsTest.cpp \
     %D%/PoolPreloaderTest.cpp \

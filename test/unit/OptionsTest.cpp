@@ -44,6 +44,7 @@ public:
         options.maxRequests = 1000;
         options.memoryLimit = 512;
         options.hardMemoryLimit = 1024;
+        options.memoryBudget = 2048;
         options.maxQueueSize = 0;
         options.maxQueueTime = std::chrono::days(365) + std::chrono::milliseconds(1);
         options.rollingRestarts = false;
@@ -76,6 +77,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1000U, copy.maxRequests);
         CPPUNIT_ASSERT_EQUAL(512U, copy.memoryLimit);
         CPPUNIT_ASSERT_EQUAL(1024U, copy.hardMemoryLimit);
+        CPPUNIT_ASSERT_EQUAL(2048U, copy.memoryBudget);
         CPPUNIT_ASSERT_EQUAL(0U, copy.maxQueueSize);
         CPPUNIT_ASSERT(copy.maxQueueTime == options.maxQueueTime);
         CPPUNIT_ASSERT(!copy.rollingRestarts);

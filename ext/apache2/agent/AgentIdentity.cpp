@@ -134,6 +134,7 @@ AgentSettings agentSettings(const Settings &settings) {
     result.maxChildChannels =
         static_cast<unsigned>(settings.maxChildChannels.value_or(static_cast<int>(result.maxChildChannels)));
     result.maxChildApps = static_cast<unsigned>(settings.maxChildApps.value_or(static_cast<int>(result.maxChildApps)));
+    result.memoryBudget = static_cast<unsigned>(settings.memoryBudget.value_or(static_cast<int>(result.memoryBudget)));
     result.poolIdleTime =
         std::chrono::seconds(settings.poolIdleTime.value_or(static_cast<int>(result.poolIdleTime.count())));
     result.statThrottleRate =

@@ -105,6 +105,12 @@ inline constexpr std::array APPLICATION{
               "memory in MB, measured every five seconds, above which an instance is killed together with its "
               "requests; 0: never"},
     Directive{
+        "PassengerMemoryBudget", Context::APPLICATION,
+        memory(&Settings::memoryBudget, INT_MAX / 1024).sets(&Options::memoryBudget).granted("memory_budget"), "0",
+        "memory that the instances of all applications share (PSS); in a virtual host or folder, that the instances "
+        "of this application may use together. Instances end, are replaced, or wait for their start, so that it is "
+        "kept (OPERATIONS.md). 0: no budget"},
+    Directive{
         "PassengerMemoryMax", Context::APPLICATION,
         number(&Settings::memoryMax, 0, MANY).sets(&Options::memoryMax).granted("memory_max"), "0",
         "MB of memory that all processes of the application may have together; beyond it the kernel frees what it "

@@ -48,6 +48,8 @@ enum class Form {
     /** A number with a unit, as httpd's Timeout has it: ms, s (the default), min, h. Stored in
      *  milliseconds. */
     TIME,
+    /** A whole number with a unit: K, M (the default), G. Stored in MB. */
+    MEMORY,
     /** One of Field::choices. */
     CHOICE,
     /** A FairnessSource. */
@@ -192,6 +194,9 @@ constexpr Field time(Settings::Number Settings::*member, int mostMilliseconds) {
 /** A value of Form::TIME, as the directive takes it. */
 inline std::string timeText(int milliseconds) {
     return milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + "s" : std::to_string(milliseconds) + "ms";
+}
+constexpr Field memory(Settings::Number Settings::*member, int mostMegabytes) {
+    return {member, Form::MEMORY, 0, mostMegabytes};
 }
 constexpr Field flag(Settings::Flag Settings::*member) {
     return {member};

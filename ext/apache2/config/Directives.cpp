@@ -183,6 +183,7 @@ const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &ta
         case Form::PLAIN:
         case Form::PAIR:
         case Form::TIME:
+        case Form::MEMORY:
             target = value;
             return nullptr;
         case Form::PATH:
@@ -265,6 +266,25 @@ const char *setNumber(const cmd_parms *cmd, const Field &field, Settings::Number
     return nullptr;
 }
 
+const char *setMemory(const cmd_parms *cmd, const Field &field, Settings::Number &target, const char *value) {
+    std::int64_t number = 0;
+    const char *end = value + std::strlen(value);
+    auto [rest, error] = std::from_chars(value, end, number);
+    const int unit = rest == end ? 'M' : rest + 1 == end ? std::toupper(static_cast<unsigned char>(*rest)) : 0;
+    const std::int64_t most = std::int64_t{field.most} * 1024;
+    // Less than 1 MB is no memory for any instance.
+    const bool good = error == std::errc() && (unit == 'K' || unit == 'M' || unit == 'G') && number >= 0 &&
+                      number <= most && (unit != 'K' || number == 0 || number >= 1024);
+    const std::int64_t megabytes = unit == 'G' ? number * 1024 : unit == 'K' ? number / 1024 : number;
+    if (!good || megabytes > field.most) {
+        return refusal(cmd, value,
+                       apr_psprintf(cmd->temp_pool, "0 to %d MB, or a whole number with a unit: K, M or G; from 1 MB",
+                                    field.most));
+    }
+    target = static_cast<int>(megabytes);
+    return nullptr;
+}
+
 const char *setFlag(const cmd_parms *cmd, Settings::Flag &target, const char *value) {
     if (strcasecmp(value, "on") == 0) {
         target = true;
@@ -298,8 +318,9 @@ const char *set(const cmd_parms *cmd, const Field &field, Settings &settings, co
             if constexpr (std::is_same_v<Member, Settings::Text>) {
                 return setText(cmd, field, target, value);
             } else if constexpr (std::is_same_v<Member, Settings::Number>) {
-                return field.form == Form::TIME ? setTime(cmd, field, target, value)
-                                                : setNumber(cmd, field, target, value);
+                return field.form == Form::TIME     ? setTime(cmd, field, target, value)
+                       : field.form == Form::MEMORY ? setMemory(cmd, field, target, value)
+                                                    : setNumber(cmd, field, target, value);
             } else if constexpr (std::is_same_v<Member, Settings::List>) {
                 return addToList(cmd, field, target, value);
             } else {

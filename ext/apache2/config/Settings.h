@@ -131,6 +131,8 @@ struct Settings {
     Number memoryLimit;
     Number hardMemoryLimit;
     /** MB. */
+    Number memoryBudget;
+    /** MB. */
     Number memoryMax;
     Number cpuWeight;
     Number tasksMax;

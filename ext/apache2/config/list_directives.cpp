@@ -66,6 +66,8 @@ const char *nameOf(Form form) {
             return "warm-up";
         case Form::TIME:
             return "time";
+        case Form::MEMORY:
+            return "memory";
         case Form::CHOICE:
             return "choice";
         case Form::FAIRNESS:
@@ -79,7 +81,8 @@ const char *nameOf(Form form) {
 }
 
 const char *kindOf(const Field &field) {
-    if (std::holds_alternative<Settings::Number Settings::*>(field.member) && field.form != Form::TIME) {
+    if (std::holds_alternative<Settings::Number Settings::*>(field.member) && field.form != Form::TIME &&
+        field.form != Form::MEMORY) {
         return "number";
     }
     return std::holds_alternative<Settings::Flag Settings::*>(field.member) ? "flag" : nameOf(field.form);
@@ -166,6 +169,7 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerStickySessionsCookieName", settings.stickySessionsCookieNameOrDefault()},
         {"PassengerStickySessionsCookieAttributes", settings.stickySessionsCookieAttributesOrDefault()},
     };
+    values["PassengerMemoryBudget"] = same<unsigned>({options.memoryBudget, agent.memoryBudget});
     for (const Directive &directive : TABLE) {
         std::visit(
             [&](auto option) {

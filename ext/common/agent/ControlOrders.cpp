@@ -153,6 +153,8 @@ const ControlOrders::Applications &ControlOrders::applications() {
     server_.appsRefused = pool.withoutSlot;
     server_.poolSize = pool.size;
     server_.maxPoolSize = pool.maxSize;
+    server_.memoryBudget = pool.memoryBudget;
+    server_.memoryUsed = pool.memoryUsed;
     snapshot_.clear();
     for (SuperGroupSnapshot &superGroup : pool.superGroups) {
         std::move(superGroup.groups.begin(), superGroup.groups.end(), std::back_inserter(snapshot_));

@@ -19,6 +19,7 @@
 #include "base/Clock.h"
 #include "base/DescriptorLimit.h"
 #include "base/LimitCounts.h"
+#include "base/MemoryPressure.h"
 #include "base/Mutex.h"
 #include "base/ProcessTree.h"
 #include "base/SystemClock.h"
@@ -52,6 +53,7 @@ PoolSettings poolSettings(const AgentSettings &settings) {
     result.maxInstancesPerApp = settings.maxInstancesPerApp;
     result.idleTime = settings.poolIdleTime;
     result.forgetTime = settings.maxAppIdleTime;
+    result.memoryBudget = settings.memoryBudget;
     return result;
 }
 
@@ -128,7 +130,8 @@ public:
                                   .clock = SystemClock::instance(),
                                   .store = store_,
                                   .cpu = cpu_,
-                                  .measureMemory = memoryOf},
+                                  .measureMemory = memoryOf,
+                                  .memoryPressure = memoryPressure},
                       poolSettings(settings));
         // After a crash the instances live on.
         warmingUp_ = restored_.empty() && !settings.preStart.empty();

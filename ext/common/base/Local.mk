@@ -43,6 +43,8 @@ libpassenger_base_la_SOURCES = \
     %D%/LogTarget.h \
     %D%/MarkupText.cpp \
     %D%/MarkupText.h \
+    %D%/MemoryPressure.cpp \
+    %D%/MemoryPressure.h \
     %D%/Mutex.h \
     %D%/NodePackage.cpp \
     %D%/NodePackage.h \

@@ -288,6 +288,7 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("starting", value.starting);
         visit("min_instances", value.minInstances);
         visit("max_instances", value.maxInstances);
+        visit("memory_share", value.memoryShare);
         visit("queue", value.queue);
         visit("counters", value.counters);
         visit("queue_time", value.queueTime);
@@ -312,6 +313,8 @@ template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
         visit("max_pool_size", value.maxPoolSize);
         visit("pool_size", value.poolSize);
         visit("waiting_for_room", value.waitingForRoom);
+        visit("memory_budget", value.memoryBudget);
+        visit("memory_used", value.memoryUsed);
         visit("apps_forgotten", value.appsForgotten);
         visit("apps_refused", value.appsRefused);
         visit("descriptors", value.descriptors);

@@ -207,6 +207,8 @@ struct AppStatus {
     unsigned minInstances = 0;
     /** 0: none but the pool's. */
     unsigned maxInstances = 0;
+    /** Its share of the memory budget (PassengerMemoryBudget); 0: none. */
+    std::uint64_t memoryShare = 0;
     QueueStatus queue;
     CountersStatus counters;
     /** Since `since`. */
@@ -276,6 +278,10 @@ struct ServerStatus {
     unsigned poolSize = 0;
     /** Applications that wait for room. */
     unsigned waitingForRoom = 0;
+    /** What all instances may use together (PassengerMemoryBudget), and do; 0: there is no
+     *  budget. */
+    std::uint64_t memoryBudget = 0;
+    std::uint64_t memoryUsed = 0;
     /** Applications that were forgotten since nobody used them (PassengerMaxAppIdleTime), and those
      *  that were refused since as many as there can be are in use. */
     std::uint64_t appsForgotten = 0;

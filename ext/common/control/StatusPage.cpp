@@ -73,7 +73,10 @@ std::string tiles(const ServerStatus &status) {
                                            : fmt::format("of {}", all.slots),
                               StatusParts::shareOf(all.busy, all.slots));
     html += StatusParts::tile("Waiting", std::to_string(waiting), waiting > 0 ? "longest " + duration(oldest) : "");
-    html += StatusParts::tile("Memory", StatusWords::bytes(all.memory), "of instances");
+    html += StatusParts::tile(
+        "Memory", StatusWords::bytes(all.memory),
+        status.memoryBudget > 0 ? "of " + StatusWords::bytes(status.memoryBudget) : "of instances",
+        StatusParts::shareOf(static_cast<double>(status.memoryUsed), static_cast<double>(status.memoryBudget)));
     const double descriptors =
         StatusParts::shareOf(static_cast<double>(status.descriptors), static_cast<double>(status.descriptorLimit));
     if (descriptors >= 0) {

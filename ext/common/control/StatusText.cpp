@@ -111,6 +111,8 @@ std::string statusAsText(const ServerStatus &status) {
     lines.add("MaxPoolSize", status.maxPoolSize);
     lines.add("PoolSize", status.poolSize);
     lines.add("WaitingForRoom", status.waitingForRoom);
+    lines.add("MemoryBudget", status.memoryBudget);
+    lines.add("MemoryUsed", status.memoryUsed);
     lines.add("AppsForgotten", status.appsForgotten);
     lines.add("AppsRefused", status.appsRefused);
     lines.add("Descriptors", status.descriptors);

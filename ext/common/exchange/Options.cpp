@@ -62,6 +62,7 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     number("max_requests", options.maxRequests);
     number("memory_limit", options.memoryLimit);
     number("hard_memory_limit", options.hardMemoryLimit);
+    number("memory_budget", options.memoryBudget);
     number("memory_max", options.memoryMax);
     number("cpu_weight", options.cpuWeight);
     number("tasks_max", options.tasksMax);

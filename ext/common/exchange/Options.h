@@ -88,6 +88,9 @@ struct Options {
     unsigned memoryLimit = 0;
     /** MB of memory above which an instance is killed at once; 0: never. */
     unsigned hardMemoryLimit = 0;
+    /** MB of memory (PSS) that its instances may use together, where it is less than all
+     *  applications may use; 0: no budget of its own. */
+    unsigned memoryBudget = 0;
     /** Limits of all of the application's processes together, where the system has control groups.
      *  0: none. MB; a weight from 1 to 10000, instead of 100; processes and threads. */
     unsigned memoryMax = 0;

@@ -136,6 +136,7 @@ Map AgentSettings::toMap() const {
         {"max_child_connections", std::to_string(maxChildConnections)},
         {"max_instances_per_app", std::to_string(maxInstancesPerApp)},
         {"max_pool_size", std::to_string(maxPoolSize)},
+        {"memory_budget", std::to_string(memoryBudget)},
         {"on_event", onEvent},
         {"pool_idle_time", std::to_string(poolIdleTime.count())},
         {"pre_start", preStart},
@@ -176,6 +177,7 @@ AgentSettings AgentSettings::fromMap(const Map &map) {
     readNumber(map, "max_child_connections", settings.maxChildConnections);
     readNumber(map, "max_instances_per_app", settings.maxInstancesPerApp);
     readNumber(map, "max_pool_size", settings.maxPoolSize);
+    readNumber(map, "memory_budget", settings.memoryBudget);
     read(map, "on_event", settings.onEvent);
     read(map, "pool_idle_time", settings.poolIdleTime);
     read(map, "pre_start", settings.preStart);

@@ -46,6 +46,8 @@ struct AgentSettings {
     unsigned maxPoolSize = 6;
     /** 0: maxPoolSize is the only limit. */
     unsigned maxInstancesPerApp = 0;
+    /** MB of memory for the instances of all applications; 0: no limit. */
+    unsigned memoryBudget = 0;
     std::chrono::seconds poolIdleTime{300};
     std::chrono::seconds maxAppIdleTime{3600};
     /** What one child of httpd can have, as ChildLimits. */

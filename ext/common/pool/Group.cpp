@@ -86,15 +86,6 @@ void Group::attend(MonotonicTime now) {
     rescale();
 }
 
-void Group::requestReplacement(Process &process, const std::string &why) {
-    if (!process.stays() || !process.replacementReason.empty()) {
-        return;
-    }
-    process.replacementReason = why;
-    Log::info("event=instance.worn app=\"{}\" pid={} reason=\"{}\"", name_, process.pid(), why);
-    rescale();
-}
-
 // ----- Orders
 
 void Group::restart(const std::string &reason) {
@@ -472,6 +463,7 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.starting = pending_.starting();
     snapshot.heartbeats = hangs_.heartbeats();
     snapshot.maxInstances = demand_.maxInstances();
+    snapshot.memoryShare = room_.memory().shareOf(scaler_);
     snapshot.counters = counters_;
     snapshot.counters.replaced = starter_.replaced();
     snapshot.counters.idled = scaler_.idled();

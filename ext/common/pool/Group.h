@@ -166,12 +166,14 @@ public:
     }
     /** The channels will not be used again. */
     void channelsGone(const std::vector<ChannelId> &channels) REQUIRES(poolLock);
-    /** Whether it has instances with a memory limit. */
+    /** Whether it has instances with a memory limit or a memory budget. */
     bool isMeasured() const REQUIRES(poolLock) {
-        return options_.limitsMemory() && !instances_.empty();
+        return (options_.limitsMemory() || room_.memory().isLimited(options_)) && !instances_.empty();
     }
-    /** The instance serves until another one has taken its place. */
-    void requestReplacement(Process &process, const std::string &why) REQUIRES(poolLock);
+    /** As Scaler::replace(). */
+    void requestReplacement(Process &process, const std::string &why) REQUIRES(poolLock) {
+        scaler_.replace(process, why);
+    }
     /** Whether it has files that are copied into our log, and a process that may write them. */
     bool isMonitored() const REQUIRES(poolLock) {
         return !options_.monitoredFiles.empty() && (pending_.starting() > 0 || !instances_.empty());

@@ -210,6 +210,11 @@ FileDescriptor Instances::ownQueue(std::uint32_t stickyId) const {
     return found ? found->ownQueue->sendingEnd().duplicate() : FileDescriptor();
 }
 
+bool Instances::isUnused(const Process &process, MonotonicTime now, std::chrono::nanoseconds time) const {
+    const MonotonicTime answered{std::chrono::nanoseconds(queue_.answered(process.socket.cells).last)};
+    return !isBusy(process) && now - std::max(process.since(), answered) >= time;
+}
+
 std::vector<ProcessPtr> Instances::idle() const {
     std::vector<ProcessPtr> idle;
     std::copy_if(all_.begin(), all_.end(), std::back_inserter(idle),

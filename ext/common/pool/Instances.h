@@ -90,6 +90,8 @@ public:
     bool isBusy(const Process &process) const {
         return taken(process) > 0;
     }
+    /** Whether it has worked at no request for so long, nor has begun to serve since then. */
+    bool isUnused(const Process &process, MonotonicTime now, std::chrono::nanoseconds time) const;
     /** Those that serve and work at no request. */
     std::vector<ProcessPtr> idle() const;
     /** The instance that would go: the oldest idle one, or else the one that has served longest.

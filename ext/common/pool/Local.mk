@@ -39,6 +39,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/LocalSender.h \
     %D%/MemoryCheck.cpp \
     %D%/MemoryCheck.h \
+    %D%/MemoryRoom.cpp \
+    %D%/MemoryRoom.h \
     %D%/NoDescriptorStore.h \
     %D%/Orphans.cpp \
     %D%/Orphans.h \

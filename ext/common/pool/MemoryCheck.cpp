@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -14,12 +15,18 @@ namespace Passenger {
 namespace {
 
 constexpr std::chrono::seconds INTERVAL{5};
+/** While half of a memory budget is used. */
+constexpr std::chrono::seconds SHORT_INTERVAL{1};
+/** The kernel reads all page tables of an instance. Measuring takes one part of the time then. */
+constexpr int PARTS_OF_THE_TIME = 20;
+constexpr const char *HOST_PRESSURE = "/proc/pressure/memory";
 constexpr std::uint64_t MEGABYTE = 1024 * 1024;
 
 }  // namespace
 
-MemoryCheck::MemoryCheck(PoolContext &context, const Groups &groups, Measure measure)
-    : context_(context), groups_(groups), measure_(std::move(measure)) {
+MemoryCheck::MemoryCheck(PoolContext &context, const Groups &groups, MemoryRoom &room, Measure measure,
+                         Pressure pressure)
+    : context_(context), groups_(groups), room_(room), measure_(std::move(measure)), pressure_(std::move(pressure)) {
     if (measure_) {
         const PoolGuard guard(context_);
         context_.nextMemoryCheck = MonotonicTime();
@@ -30,7 +37,8 @@ void MemoryCheck::startIfDue(MonotonicTime now) {
     if (!context_.nextMemoryCheck || now < *context_.nextMemoryCheck || context_.shuttingDown) {
         return;
     }
-    context_.nextMemoryCheck = now + INTERVAL;
+    const auto near = std::clamp<std::chrono::nanoseconds>(took_ * PARTS_OF_THE_TIME, SHORT_INTERVAL, INTERVAL);
+    context_.nextMemoryCheck = now + (room_.isNear() ? near : INTERVAL);
     const bool needed = std::any_of(groups_.all().begin(), groups_.all().end(),
                                     [](const Group *group) REQUIRES(poolLock) { return group->isMeasured(); });
     if (!needed || running_) {
@@ -56,6 +64,7 @@ void MemoryCheck::check() {
     if (!measure_) {
         return;
     }
+    const MonotonicTime begin = context_.clock.now();
     std::vector<std::pair<Group *, ProcessPtr>> processes;
     {
         const PoolGuard guard(context_);
@@ -75,12 +84,45 @@ void MemoryCheck::check() {
             judge(*group, *process, *bytes);
         }
     }
+    measurePressure();
+    const PoolGuard guard(context_);
+    const MonotonicTime now = context_.clock.now();
+    took_ = now - begin;
+    if (!context_.shuttingDown) {
+        room_.relieve(now);
+    }
+}
+
+/** Where there are no budgets, nothing is read. */
+void MemoryCheck::measurePressure() {
+    std::vector<std::pair<std::uint32_t, AppGroupPtr>> places;
+    {
+        const PoolGuard guard(context_);
+        if (!pressure_ || !room_.isLimited()) {
+            return;
+        }
+        for (Group *group : groups_.all()) {
+            if (!group->instances().empty()) {
+                places.emplace_back(group->slot(), group->instances().all().back()->parts().group);
+            }
+        }
+    }
+    const double host = pressure_(HOST_PRESSURE);
+    std::map<std::uint32_t, double> apps;
+    for (const auto &[slot, place] : places) {
+        const std::string path = place ? place->path() : "";
+        if (!path.empty()) {
+            apps[slot] = pressure_(path + "/memory.pressure");
+        }
+    }
+    const PoolGuard guard(context_);
+    room_.notePressure(host, apps);
 }
 
 void MemoryCheck::judge(Group &group, Process &process, std::uint64_t bytes) {
     const Options &options = group.options();
     const std::uint64_t megabytes = bytes / MEGABYTE;
-    process.memory = bytes;
+    room_.noteMemory(group.scaler(), process, bytes);
     if (options.hardMemoryLimit > 0 && bytes > options.hardMemoryLimit * MEGABYTE && process.pid() > 0) {
         Log::warn(
             "event=instance.killed app=\"{}\" pid={} reason=\"it uses {} MB of memory (PassengerHardMemoryLimit {})\"",

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "base/Clock.h"
 #include "pool/Groups.h"
+#include "pool/MemoryRoom.h"
 #include "pool/PoolContext.h"
 #include "pool/Process.h"
 
@@ -13,7 +16,8 @@ namespace Passenger {
 
 /**
  * Measures the instances that have a memory limit, every five seconds: has those above
- * PassengerMemoryLimit replaced, and kills those above PassengerHardMemoryLimit.
+ * PassengerMemoryLimit replaced, and kills those above PassengerHardMemoryLimit. Instances that
+ * share a memory budget (MemoryRoom) are measured every second while half of it is used.
  *
  * Owned by the Pool.
  */
@@ -22,8 +26,13 @@ public:
     /** The memory of an instance in bytes, if it can be measured. May block. */
     using Measure = std::function<std::optional<std::uint64_t>(const Process &)>;
 
-    /** @param groups outlive this object. @param measure none: memory limits have no effect */
-    MemoryCheck(PoolContext &context, const Groups &groups, Measure measure);
+    /** How much of the time all processes waited for memory, in percent, by this file of the
+     *  kernel (memoryPressure()). May block. */
+    using Pressure = std::function<double(const std::string &file)>;
+
+    /** All outlive this object. @param measure none: memory limits have no effect. @param pressure
+     *  none: there is none */
+    MemoryCheck(PoolContext &context, const Groups &groups, MemoryRoom &room, Measure measure, Pressure pressure);
 
     /** Measures in a background thread if the date has come (PoolContext::nextMemoryCheck). */
     void startIfDue(MonotonicTime now) REQUIRES(poolLock);
@@ -31,11 +40,15 @@ public:
     void check() EXCLUDES(poolLock);
 
 private:
+    void measurePressure() EXCLUDES(poolLock);
     void judge(Group &group, Process &process, std::uint64_t bytes) REQUIRES(poolLock);
 
     PoolContext &context_;
     const Groups &groups_;
+    MemoryRoom &room_;
     const Measure measure_;
+    const Pressure pressure_;
+    std::chrono::nanoseconds took_ GUARDED_BY(poolLock){0};
     bool running_ GUARDED_BY(poolLock) = false;
 };
 

@@ -27,7 +27,7 @@ Pool::Pool(const Parts &parts, const PoolSettings &settings)
       timer_(context_, parts.ownTimer ? std::function<void()>([this] { upkeep(); }) : nullptr),
       groups_(context_, room_, timer_, parts.maxApplications),
       restarts_(context_, groups_),
-      memory_(context_, groups_, parts.measureMemory) {
+      memory_(context_, groups_, room_.memory(), parts.measureMemory, parts.memoryPressure) {
     context_.orphans.wait(std::chrono::ceil<std::chrono::milliseconds>(settings.idleTime));
     const PoolGuard guard(context_);
     context_.settings = settings;
@@ -209,6 +209,8 @@ PoolSnapshot Pool::inspect() const {
         snapshot.maxSize = context_.settings.maxSize;
         snapshot.size = room_.size();
         snapshot.waitingForRoom = room_.waiting();
+        snapshot.memoryBudget = room_.memory().budget();
+        snapshot.memoryUsed = room_.memory().used();
         snapshot.forgotten = groups_.forgotten();
         snapshot.withoutSlot = groups_.withoutSlot();
         for (const Group *group : groups_.all()) {

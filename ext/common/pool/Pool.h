@@ -62,6 +62,8 @@ public:
          * have no effect.
          */
         MemoryCheck::Measure measureMemory{};
+        /** None: there is no pressure. */
+        MemoryCheck::Pressure memoryPressure{};
         /** Applications that may be known at once. */
         std::uint32_t maxApplications = GenerationLayout::GROUPS;
     };

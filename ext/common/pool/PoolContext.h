@@ -30,6 +30,8 @@ struct PoolSettings {
     unsigned maxSize = 6;
     /** Instances of one application; 0: no limit of its own. */
     unsigned maxInstancesPerApp = 0;
+    /** MB that the instances of all applications may use together (PSS); 0: no limit. */
+    unsigned memoryBudget = 0;
     /** An instance that was not needed for so long ends; zero: never. */
     std::chrono::nanoseconds idleTime = std::chrono::seconds(300);
     /** An application without instances, requests and reply channels for so long is forgotten;

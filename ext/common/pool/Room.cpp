@@ -28,6 +28,7 @@ void Room::remove(const Scaler &application) {
     satisfied(application);
     withdrawReplacement(application);
     std::erase(applications_, &application);
+    memory_.forget(application);
 }
 
 unsigned Room::size() const {
@@ -53,12 +54,13 @@ unsigned Room::waiting() const {
 }
 
 /** How many applications have their turn before this one. An application whose own instances wait
- *  for the end of their requests has room as soon as they end, and delays no other one. */
+ *  for the end of their requests has room as soon as they end, and delays no other one. Nor does an
+ *  application that waits for memory. */
 unsigned Room::olderWishes(const Scaler &application, MonotonicTime now) const {
     return static_cast<unsigned>(
         std::count_if(wishes_.begin(), wishes_.end(), [&](const auto &wish) REQUIRES(poolLock) {
-            return wish.second != &application && comesBefore(*wish.second, application) &&
-                   wish.second->instances().waitingDrains(now) == 0;
+            return wish.second != &application && !memory_.keepsWaiting(*wish.second) &&
+                   comesBefore(*wish.second, application) && wish.second->instances().waitingDrains(now) == 0;
         }));
 }
 
@@ -89,6 +91,12 @@ bool Room::admit(Scaler &application, MonotonicTime now) {
         victim->evict();
     }
     return size() + older < max + uncountedFor(application, now);
+}
+
+bool Room::admitNew(Scaler &application, MonotonicTime now) {
+    wishes_.emplace(application.slot(), &application);
+    return memory_.admit(application, MemoryBudget::Start::GROW, now) == MemoryRoom::Verdict::START &&
+           admit(application, now);
 }
 
 void Room::endSurplusOrphans() {
@@ -148,6 +156,7 @@ bool Room::replacing() const {
 
 void Room::satisfied(const Scaler &application) {
     wishes_.erase(application.slot());
+    memory_.satisfied(application);
 }
 
 bool Room::hasWish(const Scaler &application) const {
@@ -156,13 +165,16 @@ bool Room::hasWish(const Scaler &application) const {
 
 /** Replacements exceed the limit by one at most. An application that is above a lowered limit may
  *  still replace its instances, one at a time. */
-bool Room::admitReplacement(Scaler &application) {
+MemoryRoom::Verdict Room::admitReplacement(Scaler &application, MonotonicTime now) {
+    MemoryRoom::Verdict verdict = MemoryRoom::Verdict::WAIT;
     if ((isFree() || !replacing()) && (!application.atLimit() || !application.replacing()) &&
         !application.startingReplacement()) {
-        return true;
+        verdict = memory_.admit(application, MemoryBudget::Start::SUCCESSOR, now);
     }
-    replacementWishes_.emplace(application.slot(), &application);
-    return false;
+    if (verdict != MemoryRoom::Verdict::START) {
+        replacementWishes_.emplace(application.slot(), &application);
+    }
+    return verdict;
 }
 
 void Room::withdrawReplacement(const Scaler &application) {

@@ -7,6 +7,7 @@
 
 #include "base/Clock.h"
 #include "policy/RoomPolicy.h"
+#include "pool/MemoryRoom.h"
 #include "pool/PoolContext.h"
 
 namespace Passenger {
@@ -25,7 +26,8 @@ class Scaler;
 class Room {
 public:
     /** Both outlive this object. */
-    Room(const PoolSettings &settings, Orphans &orphans) : settings_(settings), orphans_(orphans) {}
+    Room(const PoolSettings &settings, Orphans &orphans)
+        : settings_(settings), orphans_(orphans), memory_(settings, applications_) {}
 
     /** The application's instances count from now on, until remove(). */
     void add(Scaler &application) REQUIRES(poolLock) {
@@ -39,11 +41,13 @@ public:
      * made for it where that is fair.
      */
     bool admit(Scaler &application, MonotonicTime now) REQUIRES(poolLock);
+    /** The same for an instance that has to be started: memory must be free for it, too. */
+    bool admitNew(Scaler &application, MonotonicTime now) REQUIRES(poolLock);
     /** The application has no wish any more. */
     void satisfied(const Scaler &application) REQUIRES(poolLock);
     /** Whether the application may start an instance that takes another one's place. If not, its
      *  wish is kept. */
-    bool admitReplacement(Scaler &application) REQUIRES(poolLock);
+    MemoryRoom::Verdict admitReplacement(Scaler &application, MonotonicTime now) REQUIRES(poolLock);
     /** The application has no such wish any more, or is about to ask again. */
     void withdrawReplacement(const Scaler &application) REQUIRES(poolLock);
     /** How many applications want room for further instances. */
@@ -58,8 +62,15 @@ public:
         return size() < settings_.maxSize;
     }
     /** Whether there is room for a spare instance, which no other application wants. */
-    bool isFreeForSpares() const REQUIRES(poolLock) {
-        return isFree() && wishes_.empty() && replacementWishes_.empty();
+    bool isFreeForSpares(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock) {
+        return isFree() && wishes_.empty() && replacementWishes_.empty() && memory_.isFreeFor(application, now);
+    }
+    /** The memory that instances may use. */
+    MemoryRoom &memory() noexcept REQUIRES(poolLock) {
+        return memory_;
+    }
+    const MemoryRoom &memory() const noexcept REQUIRES(poolLock) {
+        return memory_;
     }
     /** How many applications have a request that waits for room. A wish for the minimum of
      *  instances does not count. */
@@ -98,6 +109,7 @@ private:
     std::map<std::uint32_t, Scaler *> wishes_;
     /** Those that could not start a replacement. */
     std::map<std::uint32_t, Scaler *> replacementWishes_;
+    MemoryRoom memory_;
 };
 
 }  // namespace Passenger

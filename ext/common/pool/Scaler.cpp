@@ -23,6 +23,9 @@ constexpr milliseconds LONGEST_ROOM_LOOK{60000};
 /** The interval at which abandoned requests are looked at: no instance tells that it has finished
  *  one. */
 constexpr milliseconds ABANDONED_LOOK{1000};
+constexpr std::uint64_t MEGABYTE = 1024 * 1024;
+
+using Verdict = MemoryRoom::Verdict;
 
 }  // namespace
 
@@ -78,7 +81,7 @@ void Scaler::rescale() {
     }
     parts_.room.withdrawReplacement(*this);
     adopt(now);
-    deploy();
+    deploy(now);
     replaceOne(now);
     grow(now);
     startSpares(now);
@@ -93,13 +96,16 @@ void Scaler::roomCame() {
 }
 
 /** Starts the first instance of the new version, if there may be one more. */
-void Scaler::deploy() {
+void Scaler::deploy(MonotonicTime now) {
     if (!parts_.versions.deployment() || parts_.versions.deployment()->started) {
         return;
     }
     if (parts_.instances.serving() > 0) {
-        parts_.versions.setStarted(!parts_.pending.standby() && parts_.room.admitReplacement(*this) &&
-                                   parts_.starter.start(SpawnTask::Purpose::DEPLOY));
+        const auto verdict = parts_.pending.standby() ? Verdict::WAIT : parts_.room.admitReplacement(*this, now);
+        if (verdict == Verdict::PREDECESSOR_FIRST) {
+            giveUp(parts_.instances.leastNeeded(), "the new version needs its memory (PassengerMemoryBudget)", true);
+        }
+        parts_.versions.setStarted(verdict == Verdict::START && parts_.starter.start(SpawnTask::Purpose::DEPLOY));
     } else if (parts_.pending.none()) {
         // Nothing serves or is about to: the new version starts like any first instance.
         parts_.versions.adopt();
@@ -113,8 +119,11 @@ void Scaler::replaceOne(MonotonicTime now) {
         return;
     }
     const ProcessPtr due = parts_.instances.dueForReplacement();
-    if (due && parts_.room.admitReplacement(*this)) {
+    const auto verdict = due ? parts_.room.admitReplacement(*this, now) : Verdict::WAIT;
+    if (verdict == Verdict::START) {
         parts_.starter.start(SpawnTask::Purpose::REPLACE, due->id());
+    } else if (verdict == Verdict::PREDECESSOR_FIRST) {
+        giveUp(due, "its successor needs its memory (PassengerMemoryBudget)", true);
     }
 }
 
@@ -162,7 +171,7 @@ void Scaler::adopt(MonotonicTime now) {
 void Scaler::grow(MonotonicTime now) {
     unsigned missing = this->missing(now);
     try {
-        while (missing > 0 && parts_.room.admit(*this, now)) {
+        while (missing > 0 && parts_.room.admitNew(*this, now)) {
             ensureQueue();
             if (!parts_.starter.start(SpawnTask::Purpose::GROW)) {
                 break;
@@ -190,7 +199,7 @@ void Scaler::startSpares(MonotonicTime now) {
     const unsigned atOnce = std::max(parts_.context.cpu.cores(), 2U);
     unsigned missing = parts_.failures.limit(spares_.missing(now), parts_.pending.starting());
     for (; missing > 0; missing--) {
-        if (parts_.pending.starting() >= atOnce || atLimit() || !parts_.room.isFreeForSpares() ||
+        if (parts_.pending.starting() >= atOnce || atLimit() || !parts_.room.isFreeForSpares(*this, now) ||
             !parts_.starter.start(SpawnTask::Purpose::GROW)) {
             return;
         }
@@ -219,7 +228,8 @@ void Scaler::plan(MonotonicTime now) {
     if (!parts_.instances.empty() || parts_.queue.current()) {
         at(parts_.demand.nextIdleCheck(now));
     }
-    if (parts_.options.limitsMemory() && !parts_.instances.empty()) {
+    if ((parts_.options.limitsMemory() || parts_.room.memory().isLimited(parts_.options)) &&
+        !parts_.instances.empty()) {
         at(parts_.context.nextMemoryCheck);
     }
     if (parts_.queue.abandoned().count() > 0) {
@@ -266,6 +276,33 @@ void Scaler::endIdle(unsigned surplus, First first, const char *event, const cha
 void Scaler::evict() {
     const ProcessPtr process = parts_.instances.leastNeeded();
     Log::info("event=instance.evicted app=\"{}\" pid={}", parts_.app, process->pid());
+    end(process);
+}
+
+void Scaler::giveUp(const ProcessPtr &process, const std::string &why, bool restored) {
+    Log::notice("event=instance.over_budget app=\"{}\" pid={} mb={} reason=\"{}\"", parts_.app, process->pid(),
+                process->memory / MEGABYTE, why);
+    if (!restored) {
+        end(process);
+        return;
+    }
+    evicted_++;
+    parts_.demand.restore();
+    parts_.instances.retire(process);
+    plan(parts_.context.clock.now());
+}
+
+void Scaler::replace(Process &process, const std::string &why) {
+    if (!process.stays() || !process.replacementReason.empty()) {
+        return;
+    }
+    process.replacementReason = why;
+    Log::info("event=instance.worn app=\"{}\" pid={} reason=\"{}\"", parts_.app, process.pid(), why);
+    rescale();
+}
+
+/** Others need what the instance has. */
+void Scaler::end(const ProcessPtr &process) {
     evicted_++;
     parts_.demand.forgetRestore();
     if (parts_.instances.serving() <= parts_.options.minInstances) {

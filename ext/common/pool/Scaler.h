@@ -105,8 +105,23 @@ public:
     bool startingReplacement() const noexcept REQUIRES(poolLock) {
         return parts_.pending.starting() > parts_.pending.growing();
     }
+    const Options &options() const noexcept REQUIRES(poolLock) {
+        return parts_.options;
+    }
+    const std::string &name() const noexcept {
+        return parts_.app;
+    }
+    /** How many of them are on their way. */
+    unsigned coming() const noexcept REQUIRES(poolLock) {
+        return parts_.pending.size();
+    }
     /** Ends an instance to make room for another application. Only with a room candidate. */
     void evict() REQUIRES(poolLock);
+    /** Ends this instance after its requests, since its memory is needed. @param restored another
+     *  one takes its place as soon as there is room */
+    void giveUp(const ProcessPtr &process, const std::string &why, bool restored) REQUIRES(poolLock);
+    /** The instance serves until another one has taken its place. */
+    void replace(Process &process, const std::string &why) REQUIRES(poolLock);
 
     /** How many instances ended because they were idle, and because another application needed
      *  room. */
@@ -120,10 +135,11 @@ public:
 private:
     enum class First { OLDEST, YOUNGEST };
 
+    void end(const ProcessPtr &process) REQUIRES(poolLock);
     bool asked() const REQUIRES(poolLock);
     bool mayTry(MonotonicTime now) const REQUIRES(poolLock);
 
-    void deploy() REQUIRES(poolLock);
+    void deploy(MonotonicTime now) REQUIRES(poolLock);
     void replaceOne(MonotonicTime now) REQUIRES(poolLock);
     void adopt(MonotonicTime now) REQUIRES(poolLock);
     void ensureQueue() REQUIRES(poolLock);

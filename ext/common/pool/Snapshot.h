@@ -169,6 +169,8 @@ struct GroupSnapshot {
     /** Of instances without a request; 0: no such limit. */
     unsigned minSpareInstances = 0;
     unsigned maxSpareInstances = 0;
+    /** Its share of the memory budget in bytes; 0: none. */
+    std::uint64_t memoryShare = 0;
     QueueSnapshot queue;
     GroupCounters counters;
     LogHistogram serviceTime;
@@ -202,6 +204,9 @@ struct PoolSnapshot {
     unsigned size = 0;
     /** Applications that wait for room. */
     unsigned waitingForRoom = 0;
+    /** Bytes that all instances may use together, and do; 0: there is no budget. */
+    std::uint64_t memoryBudget = 0;
+    std::uint64_t memoryUsed = 0;
     /** Applications that were forgotten since nobody used them, and those that got no slot, since
      *  all were in use. */
     std::uint64_t forgotten = 0;

@@ -58,6 +58,7 @@ constexpr std::array LIMITS{
     LimitField{"tasks_max", "PassengerTasksMax", &Options::tasksMax},
     LimitField{"memory_limit", "PassengerMemoryLimit", &Options::memoryLimit},
     LimitField{"hard_memory_limit", "PassengerHardMemoryLimit", &Options::hardMemoryLimit},
+    LimitField{"memory_budget", "PassengerMemoryBudget", &Options::memoryBudget},
     LimitField{"max_log_lines", "PassengerMaxLogLinesPerSecond", &Options::maxLogLines},
     LimitField{"max_boot_processes", "PassengerMaxBootProcesses", &Options::maxBootProcesses},
 };

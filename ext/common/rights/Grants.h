@@ -24,8 +24,8 @@ namespace Passenger {
  *     document_root PATH   an application is in its parent, before or after links are followed
  *     base_uri URI         a link below the document root, to an application's public folder
  *     variable NAME=VALUE  SetEnv, PassEnv
- *     memory_max, cpu_weight, tasks_max, memory_limit, hard_memory_limit, max_log_lines,
- *     max_boot_processes
+ *     memory_max, cpu_weight, tasks_max, memory_limit, hard_memory_limit, memory_budget,
+ *     max_log_lines, max_boot_processes
  *                          a limit of an application
  *     limited KEY          this limit holds for the whole server, so none is not granted there
  */

@@ -76,6 +76,7 @@ AppStatus statusOf(const GroupSnapshot &group) {
     status.starting = group.starting;
     status.minInstances = group.minInstances;
     status.maxInstances = group.maxInstances;
+    status.memoryShare = group.memoryShare;
     status.queue = {group.queue.waiting, inSeconds(group.queue.oldest), group.queue.limit,
                     inSeconds(group.queue.pausedFor)};
     status.counters = statusOf(group.counters);

@@ -35,6 +35,11 @@ std::string AppGroup::name() const {
     return name_;
 }
 
+std::string AppGroup::path() const {
+    const LockGuard guard(mutex_);
+    return path_;
+}
+
 void AppGroup::look() noexcept {
     try {
         const LockGuard guard(mutex_);

@@ -46,6 +46,8 @@ public:
     std::uint64_t place(const FileDescriptor &pidFd, const Options &options) EXCLUDES(placing_, mutex_);
     /** Empty: not made yet, or there are no control groups. Never blocks. */
     std::string name() const EXCLUDES(mutex_);
+    /** The group's folder. Empty: as for name(). Never blocks. */
+    std::string path() const EXCLUDES(mutex_);
     /** Counts and logs what limits have done since the last look, by two files of the kernel. A
      *  group that was taken over is looked at from its next process on. Never blocks. */
     void look() noexcept EXCLUDES(mutex_);

@@ -22,11 +22,14 @@ PoolSettings PoolContract::settings() {
 void PoolContract::setUp() {
     PoolFixture::setUp();
     folder_ = std::make_unique<ApplicationFolder>("");
+    memory_.clear();
+    pressure_ = 0;
     Pool::Parts parts = this->parts();
     parts.measureMemory = [this](const Process &process) -> std::optional<std::uint64_t> {
         const auto found = memory_.find(process.id());
         return found == memory_.end() ? std::nullopt : std::optional(found->second);
     };
+    parts.memoryPressure = [this](const std::string &) { return pressure_.load(); };
     makePool(parts, settings());
 }
 

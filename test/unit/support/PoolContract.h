@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -39,6 +40,8 @@ protected:
 
     /** What instances use, in bytes, by id. */
     std::map<InstanceId, std::uint64_t> memory_;
+    /** What the kernel says about the host, in percent. */
+    std::atomic<double> pressure_{0};
     std::unique_ptr<ApplicationFolder> folder_;
 
 private:

@@ -1,0 +1,274 @@
+// Pool: instances that share a memory budget.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/Eventually.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+/** The budget is 1000 MB, and a new instance has 100. */
+class PoolMemoryBudgetTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(PoolMemoryBudgetTest);
+    CPPUNIT_TEST(testWithoutABudgetNothingChanges);
+    CPPUNIT_TEST(testAnIdleInstanceOfTheApplicationOverItsShareEnds);
+    CPPUNIT_TEST(testALeakerIsReplacedInOrderNearTheBudget);
+    CPPUNIT_TEST(testABusyLeakerAboveTheBudgetEndsAfterItsRequest);
+    CPPUNIT_TEST(testAFirstInstanceGetsTheRoomOfAnIdleOne);
+    CPPUNIT_TEST(testAFirstInstanceComesBeforeFurtherOnes);
+    CPPUNIT_TEST(testARequestWaitsForMemory);
+    CPPUNIT_TEST(testSparesStartOnlyInFreeMemory);
+    CPPUNIT_TEST(testAnApplicationHasABudgetOfItsOwn);
+    CPPUNIT_TEST(testTheServersBudgetIsNoBudgetOfAnApplication);
+    CPPUNIT_TEST(testANewVersionWithoutRoomStartsWhenTheOldOneHasEnded);
+    CPPUNIT_TEST(testASuccessorWithoutRoomStartsWhenItsPredecessorHasEnded);
+    CPPUNIT_TEST(testIdleInstancesEndUnderPressure);
+    CPPUNIT_TEST(testABudgetThatNothingCanKeepIsLogged);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr std::uint64_t MB = 1024 * 1024;
+
+    const Options blog_ = app("/srv/blog");
+    const Options shop_ = app("/srv/shop");
+    const Options wiki_ = app("/srv/wiki");
+
+    void setBudget(unsigned megabytes, unsigned most = 9) {
+        PoolSettings settings = PoolContract::settings();
+        settings.maxSize = most;
+        settings.memoryBudget = megabytes;
+        pool_->configure(settings);
+    }
+    /** Begins with instances that are idle and known to have 100 MB. */
+    void begin(const Options &options, unsigned instances = 1) {
+        warmUp(instances, options);
+        use(options, 100);
+    }
+    /** Each instance has so much, as it is found at the next look. */
+    void use(const Options &options, std::uint64_t megabytes) {
+        for (const ProcessSnapshot &process : instances(options)) {
+            memory_[process.id] = megabytes * MB;
+        }
+        pool_->checkMemory();
+        step();
+    }
+    std::size_t serving(const Options &options) const {
+        return instancesThat(Process::State::SERVING, options).size();
+    }
+
+public:
+    void setUp() override {
+        PoolContract::setUp();
+        setBudget(1000);
+    }
+
+    void testWithoutABudgetNothingChanges() {
+        setBudget(0);
+        begin(blog_, 2);
+        pressure_ = 99;
+        clock_.advance(5s);
+        use(blog_, 9000);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, serving(blog_));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("It is not even measured", std::uint64_t{0}, instances(blog_)[0].memory);
+        CPPUNIT_ASSERT(get(shop_) != nullptr);
+    }
+
+    void testAnIdleInstanceOfTheApplicationOverItsShareEnds() {
+        begin(blog_);
+        begin(shop_);
+        use(shop_, 300);
+        clock_.advance(1s);
+        use(shop_, 400);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("All are within the budget", 2U, count());
+        use(blog_, 650);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, instances(blog_).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, serving(shop_));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(blog_).counters.evicted);
+        CPPUNIT_ASSERT(log_->count("event=instance.over_budget app=\"/srv/blog") == 1);
+        CPPUNIT_ASSERT_MESSAGE("The next request starts another one", get(blog_) != nullptr);
+    }
+
+    void testALeakerIsReplacedInOrderNearTheBudget() {
+        begin(blog_);
+        begin(shop_);
+        factory_->hold();
+        use(blog_, 650);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("There is room enough", 2U, factory_->attempts());
+        use(blog_, 750);
+        factory_->waitUntilHeld(1);
+        CPPUNIT_ASSERT(instances(blog_)[0].replacementReason.find("it has grown to 750 MB") == 0);
+        CPPUNIT_ASSERT_MESSAGE("No dip", get(blog_) != nullptr);
+        factory_->release();
+        CPPUNIT_ASSERT(eventually([this] { return group(blog_).counters.replaced == 1; }));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(shop_).size());
+    }
+
+    void testABusyLeakerAboveTheBudgetEndsAfterItsRequest() {
+        begin(blog_);
+        begin(shop_);
+        HeldPtr request = get(blog_);
+        use(blog_, 950);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING, blog_).size());
+        const AnswerPtr next = ask(blog_);
+        pass(1s);
+        CPPUNIT_ASSERT_MESSAGE("Its memory is not free yet", !next->over());
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+        request.reset();
+        CPPUNIT_ASSERT(next->comes());
+        CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
+    }
+
+    void testAFirstInstanceGetsTheRoomOfAnIdleOne() {
+        begin(blog_);
+        begin(shop_);
+        const HeldPtr request = get(shop_);
+        use(shop_, 350);
+        use(blog_, 590);
+        clock_.advance(1s);
+        const AnswerPtr first = ask(wiki_);
+        CPPUNIT_ASSERT(first->comes());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, instances(blog_).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, serving(shop_));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(blog_).counters.evicted);
+    }
+
+    void testAFirstInstanceComesBeforeFurtherOnes() {
+        cpu_.idle = 8;
+        begin(blog_, 2);
+        begin(shop_);
+        HeldPtr one = get(blog_);
+        const HeldPtr other = get(blog_);
+        const HeldPtr third = get(shop_);
+        use(blog_, 420);
+        const AnswerPtr first = ask(wiki_);
+        clock_.advance(1s);
+        const AnswerPtr further = ask(shop_);
+        pass(1s);
+        CPPUNIT_ASSERT(!first->over() && !further->over());
+        use(blog_, 300);
+        pass(100ms);
+        CPPUNIT_ASSERT(first->comes());
+    }
+
+    void testARequestWaitsForMemory() {
+        begin(blog_);
+        const HeldPtr request = get(blog_);
+        use(blog_, 600);
+        const AnswerPtr waits = ask(blog_);
+        advance(30s, 1s);
+        CPPUNIT_ASSERT(!waits->over());
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=spawn.waits_for_memory app=\"/srv/blog"));
+        use(blog_, 300);
+        pass(100ms);
+        CPPUNIT_ASSERT(waits->comes());
+    }
+
+    void testSparesStartOnlyInFreeMemory() {
+        Options spare = blog_;
+        spare.minSpareInstances = 1;
+        begin(spare);
+        CPPUNIT_ASSERT(eventuallyServing(1, spare));
+        use(spare, 600);
+        HeldPtr request = get(spare);
+        pass(1s);
+        CPPUNIT_ASSERT_EQUAL(1U, size());
+        use(spare, 200);
+        pass(1s);
+        CPPUNIT_ASSERT(eventuallyServing(2, spare));
+    }
+
+    void testAnApplicationHasABudgetOfItsOwn() {
+        setBudget(0);
+        Options small = blog_;
+        small.memoryBudget = 250;
+        begin(small);
+        HeldPtr request = get(small);
+        const AnswerPtr waits = ask(small);
+        pass(1s);
+        CPPUNIT_ASSERT_MESSAGE("A second one fits", waits->comes());
+        const HeldPtr second = waits->session();
+        const AnswerPtr third = ask(small);
+        use(small, 100);
+        pass(1s);
+        CPPUNIT_ASSERT(!third->over());
+        CPPUNIT_ASSERT_EQUAL(2U, size());
+        CPPUNIT_ASSERT(get(shop_) != nullptr);
+        use(small, 200);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING, small).size());
+    }
+
+    void testTheServersBudgetIsNoBudgetOfAnApplication() {
+        Options inherits = blog_;
+        inherits.memoryBudget = 1000;
+        begin(inherits);
+        begin(shop_);
+        use(inherits, 550);
+        const HeldPtr request = get(wiki_);
+        clock_.advance(1s);
+        use(shop_, 440);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("The share is a third", std::size_t{0}, instances(inherits).size());
+    }
+
+    void testANewVersionWithoutRoomStartsWhenTheOldOneHasEnded() {
+        begin(inFolder());
+        HeldPtr request = get(inFolder());
+        use(inFolder(), 149);
+        setBudget(160);
+        restart();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING, inFolder()).size());
+        const AnswerPtr next = ask(inFolder());
+        pass(1s);
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+        request.reset();
+        CPPUNIT_ASSERT(next->comes());
+        CPPUNIT_ASSERT(group(inFolder()).version == 2);
+    }
+
+    void testASuccessorWithoutRoomStartsWhenItsPredecessorHasEnded() {
+        Options worn = blog_;
+        worn.maxRequests = 2;
+        begin(worn);
+        use(worn, 149);
+        setBudget(160);
+        factory_->hold();
+        get(worn).reset();
+        factory_->waitUntilHeld(1);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("The predecessor has ended", 0U, count());
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyServing(1, worn));
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testIdleInstancesEndUnderPressure() {
+        begin(blog_, 3);
+        begin(shop_);
+        clock_.advance(1s);
+        use(blog_, 100);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, serving(blog_));
+        pressure_ = 10;
+        use(blog_, 100);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, serving(blog_));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=memory.pressure state=begun"));
+        pressure_ = 9;
+        use(blog_, 100);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, serving(blog_));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=memory.pressure state=over"));
+    }
+
+    void testABudgetThatNothingCanKeepIsLogged() {
+        setBudget(50);
+        const HeldPtr request = get(blog_);
+        use(blog_, 100);
+        use(blog_, 100);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, serving(blog_));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=memory.budget_exceeded mb=100"));
+        use(blog_, 40);
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=memory.budget_kept mb=40"));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolMemoryBudgetTest);
+
+}  // namespace Passenger
