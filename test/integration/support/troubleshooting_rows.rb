@@ -146,6 +146,8 @@ module TroubleshootingRows
     "memory-grows" => [
       ["one instance grows without end",
        "replacement#test_an_instance_over_its_memory_limit_is_replaced_and_the_log_says_why"],
+      ["the instances of all applications grow b",
+       "memory_budget#test_leaking_and_honest_applications_share_a_budget_and_no_request_fails"],
       ["it grows faster than requests end",
        "replacement#test_an_instance_over_its_hard_memory_limit_is_killed_and_another_one_serves"],
       ["each instance grows to a size and stays",
