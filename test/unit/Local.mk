@@ -115,6 +115,7 @@ endif
     %D%/MarkupTextTest.cpp \
     %D%/MemoryBudgetTest.cpp \
     %D%/MemoryFormTest.cpp \
+    %D%/MemoryPressureTest.cpp \
     %D%/MonitoredFilesTest.cpp \
     %D%/NodeRangeTest.cpp \
     %D%/OptionsTest.cpp \

@@ -108,6 +108,7 @@ public:
 
     void testTheInstanceThatHasGrownMostEndsAfterItsRequests() {
         expect("drain 1", relief(with({busy(0, 400), busy(1, 700)})));
+        expect("drain 1", relief(with({idle(0, 400), busy(1, 700)})), "An idle one within its share stays");
         expect("drain 1", relief(with({one(0, State::HELD, 700), busy(1, 400)})), "One that is disabled stays");
         expect("drain 0", relief(with({due(0, 700), busy(1, 400)})), "Though its successor is on its way");
         expect("end 1", relief(with({busy(0, 101), idle(1, 450), busy(2, 500)}, 3)), "It is idle and over its share");
@@ -119,6 +120,8 @@ public:
         expect("end 1", relief(snapshot), "Idle, though within its share");
         snapshot.instances = {busy(0, 450), busy(0, 440), busy(1, 200)};
         expect("drain 0", relief(snapshot), "Busy, and over its share");
+        snapshot.instances = {busy(0, 200), busy(0, 200), busy(1, 640)};
+        expect("-", relief(snapshot), "Busy ones of an application within its share stay");
         snapshot.instances = {busy(0, 600), busy(1, 600)};
         expect("-", relief(snapshot), "An application's only instance stays if it has not grown");
         CPPUNIT_ASSERT(MemoryBudget(snapshot).isExceeded());
