@@ -63,6 +63,7 @@ EXTRA_DIST += \
     %D%/decisions/0036-connection-transfer.md \
     %D%/decisions/0037-waiting-requests.md \
     %D%/decisions/0038-fairness.md \
+    %D%/decisions/0039-memory-budget.md \
     %D%/decisions/README.md \
     %D%/monitoring/README.md \
     %D%/monitoring/alerts.yml \
