@@ -18,6 +18,7 @@ class PoolMemoryBudgetTest : public PoolContract {
     CPPUNIT_TEST(testABusyLeakerAboveTheBudgetEndsAfterItsRequest);
     CPPUNIT_TEST(testAFirstInstanceGetsTheRoomOfAnIdleOne);
     CPPUNIT_TEST(testAFirstInstanceComesBeforeFurtherOnes);
+    CPPUNIT_TEST(testAFurtherInstanceWithinItsShareWaitsForNoFirstOne);
     CPPUNIT_TEST(testARequestWaitsForMemory);
     CPPUNIT_TEST(testSparesStartOnlyInFreeMemory);
     CPPUNIT_TEST(testAnApplicationHasABudgetOfItsOwn);
@@ -134,21 +135,41 @@ public:
     }
 
     void testAFirstInstanceComesBeforeFurtherOnes() {
-        cpu_.idle = 8;
-        begin(blog_, 2);
+        warmUp(1, wiki_);
+        use(wiki_, 450);
+        pool_->clear();
+        CPPUNIT_ASSERT(eventuallyCount(0));
         begin(shop_);
-        HeldPtr one = get(blog_);
-        const HeldPtr other = get(blog_);
-        const HeldPtr third = get(shop_);
-        use(blog_, 420);
+        begin(blog_, 2);
+        const HeldPtr one = get(blog_);
+        const HeldPtr another = get(blog_);
+        const HeldPtr other = get(shop_);
+        use(blog_, 252);
         const AnswerPtr first = ask(wiki_);
-        clock_.advance(1s);
-        const AnswerPtr further = ask(shop_);
-        pass(1s);
-        CPPUNIT_ASSERT(!first->over() && !further->over());
-        use(blog_, 300);
+        const AnswerPtr further = ask(blog_);
+        advance(3s, 100ms);
+        CPPUNIT_ASSERT_MESSAGE("The first one has no room", !first->over());
+        CPPUNIT_ASSERT_MESSAGE("The further one would have some, but is over its share", !further->over());
+        use(shop_, 40);
         pass(100ms);
         CPPUNIT_ASSERT(first->comes());
+    }
+
+    void testAFurtherInstanceWithinItsShareWaitsForNoFirstOne() {
+        warmUp(1, wiki_);
+        use(wiki_, 500);
+        pool_->clear();
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        begin(shop_);
+        begin(blog_);
+        const HeldPtr one = get(blog_);
+        const HeldPtr other = get(shop_);
+        use(shop_, 460);
+        const AnswerPtr first = ask(wiki_);
+        const AnswerPtr further = ask(blog_);
+        advance(3s, 100ms);
+        CPPUNIT_ASSERT(further->comes());
+        CPPUNIT_ASSERT(!first->over());
     }
 
     void testARequestWaitsForMemory() {

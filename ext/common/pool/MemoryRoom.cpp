@@ -123,8 +123,9 @@ MemoryRoom::Verdict MemoryRoom::admit(Scaler &application, Start start, Monotoni
     const MemoryBudget budget(view.snapshot);
     Known &known = known_[&application];
     known.waitsForFirst = start == Start::GROW && application.size() == application.instances().draining();
+    // An application within its share need not wait for one that may want more than its own.
     const bool afterOthers =
-        start == Start::GROW && !known.waitsForFirst &&
+        start == Start::GROW && !known.waitsForFirst && budget.usedBy(app) >= budget.shareOf(app) &&
         std::any_of(known_.begin(), known_.end(), [](const auto &other) { return other.second.waitsForFirst; });
     const auto [verdict, action] = budget.admit(app, start, now);
     if (verdict == Verdict::START && !afterOthers) {
