@@ -152,7 +152,8 @@ class CommandsTest < IntegrationTest
   end
 
   def test_output_that_cannot_be_written_is_an_error
-    [[STATUS], [STATUS, "--json"], [CONFIG, "list-instances"], [STATUS, "--version"]].each do |words|
+    [[STATUS], [STATUS, "--json"], [CONFIG, "list-instances"],
+     [STATUS, "--version"]].each do |words|
       line = [program(words.first), *words.drop(1)].join(" ")
       _, error, status = Open3.capture3(environment, "#{line} > /dev/full")
       assert_equal 1, status.exitstatus, words

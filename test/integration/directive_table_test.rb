@@ -65,6 +65,7 @@ class DirectiveTableTest < IntegrationTest
       when "warm-up" then ["/", "/a?b=c", "http://blog.test/", "https://blog.test:8443/a"]
       when "fairness" then %w[off Client user header:X-Api-Key env:tenant]
       when "pair" then ["name value"]
+      when "address" then ["127.0.0.1", "::1"]
       else ["word"]
       end
     end
@@ -92,7 +93,12 @@ class DirectiveTableTest < IntegrationTest
     when "uri" then { "blog" => "the path of a URL, which begins with /" }
     when "url" then { "localhost" => "a URL that begins with http:// or https://",
                       "http://" => "a URL that begins with http:// or https://" }
-    when "warm-up" then ["", "blog", "/a b", "http://blog.test", "ftp://blog.test/"].to_h do |value|
+    when "cookie-name" then ["a b", "a;b", "a=b", "a,b"].to_h do |value|
+                              [value, "a name without spaces, quotes and any of " \
+                                      "( ) < > @ , ; : \\ / [ ] ? = { }"]
+                            end
+    when "address" then %w[localhost 1.2.3 ::g].to_h { |value| [value, "an IP address"] }
+    when "warm-up" then ["blog", "/a b", "http://blog.test", "ftp://blog.test/"].to_h do |value|
                           [value, "the path of a URL, which begins with /, or a URL that begins " \
                                   "with http:// or https:// and has a path"]
                         end

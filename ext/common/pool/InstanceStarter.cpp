@@ -293,8 +293,8 @@ void InstanceStarter::takeOver(const SpawnTask &task) {
     }
 }
 
-/** With a limit of one, two instances never serve: the new one waits for the old one's last request.
- *  The limit may have been lowered since the new one was ordered. */
+/** With a limit of one, two instances never serve: the new one waits for the old one's last
+ *  request. The limit may have been lowered since the new one was ordered. */
 bool InstanceStarter::mustStandBy() const {
     return parts_.demand.maxInstances() == 1 && !parts_.instances.empty();
 }

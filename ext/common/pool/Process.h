@@ -143,8 +143,8 @@ public:
         pauses_ = pauses_ && !idle;
         atRest_ = idle;
     }
-    /** Whether it has said that it has no request and takes none. It may still have connections that
-     *  it was given, as of event streams. */
+    /** Whether it has said that it has no request and takes none. It may still have connections
+     *  that it was given, as of event streams. */
     bool isAtRest() const noexcept {
         return atRest_;
     }

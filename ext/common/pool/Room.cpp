@@ -65,7 +65,8 @@ unsigned Room::olderWishes(const Scaler &application, MonotonicTime now) const {
 }
 
 /** How many instances do not count against this application: those of others that are to end, and
- *  whose requests only wait, and its own ones that are to end and have no request. Limited, since each of them has its memory. */
+ *  whose requests only wait, and its own ones that are to end and have no request. Limited, since
+ *  each of them has its memory. */
 unsigned Room::uncountedFor(const Scaler &application, MonotonicTime now) const {
     if (!application.demand().waitingSince()) {
         return 0;

@@ -16,8 +16,9 @@ using std::chrono::milliseconds;
 
 /** The interval at which a full pool is looked at for room: no instance tells that it is idle. */
 constexpr milliseconds ROOM_LOOK{100};
-/** The same for instances that no request waits for. The applications that want one share the looks,
- *  since each goes through all applications. Room that comes by an event is given at once. */
+/** The same for instances that no request waits for. The applications that want one share the
+ *  looks, since each goes through all applications. Room that comes by an event is given at
+ *  once. */
 constexpr milliseconds SPARE_ROOM_LOOK{1000};
 constexpr milliseconds LONGEST_ROOM_LOOK{60000};
 /** The interval at which abandoned requests are looked at: no instance tells that it has finished
