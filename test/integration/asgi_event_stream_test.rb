@@ -187,6 +187,18 @@ class AsgiEventStreamTest < IntegrationTest
     assert_streams_hold_no_thread(Array.new(MANY) { listening })
   end
 
+  def test_streams_beyond_a_quarter_of_the_descriptors_stay_with_httpd
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))"
+    assert_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd(
+      self.class.written("#{limit}\n#{PYTHON}"), "PassengerAppType asgi\n"
+    ) do |own|
+      raw = own.raw.request("GET", "/events")
+      raw.read_head
+      assert_equal "data: welcome\n\n", raw.read_chunk
+      raw
+    end
+  end
+
   def test_the_application_learns_that_its_clients_have_left
     before = client.get("/left").body.to_i
     raws = Array.new(3) { listening }

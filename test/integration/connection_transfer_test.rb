@@ -137,6 +137,14 @@ class ConnectionTransferTest < IntegrationTest
     end
   end
 
+  def test_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd
+    root = SampleApps.copy("hijack_app")
+    File.write(File.join(root, "config.ru"), "Process.setrlimit(:NOFILE, 80)\n", mode: "a")
+    assert_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd(root) do |own|
+      opened("few.test", "/upgrade", own)
+    end
+  end
+
   def test_the_application_learns_that_its_client_has_left
     raw = server.raw("ruby.test")
     raw.request("GET", "/keep").write("last words")

@@ -101,6 +101,17 @@ class EventStreamTransferTest < IntegrationTest
     end
   end
 
+  def test_streams_beyond_a_quarter_of_the_descriptors_stay_with_httpd
+    limit = 'require("child_process").execSync(`prlimit --pid ${process.pid} --nofile=80:80`);'
+    root = SampleApps.written("#{limit}\n#{PROGRAM}", "app.js")
+    assert_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd(root) do |own|
+      raw = own.raw.request("GET", "/events")
+      raw.read_head
+      assert_equal "data: welcome\n\n", raw.read_chunk
+      raw
+    end
+  end
+
   def test_the_application_learns_that_its_clients_have_left
     before = client.get("/left").body.to_i
     raws = Array.new(3) { listening }

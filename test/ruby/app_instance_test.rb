@@ -30,6 +30,18 @@ module PhusionPassenger
       end
     end
 
+    def test_a_channel_for_which_an_instance_has_no_descriptor_is_refused
+      group = serve(@instance)
+      taken = descriptors_of(@instance).keys
+      limit_files((0..).find { |number| !taken.include?(number) })
+      request(group, @instance, "/pid", id: 1)
+      line = in_time { @instance.output.each_line.find { |one| one.include?("event=channel") } }
+      assert_match(/event=channel.not_received .*remedy="a higher limit of open files"/, line)
+      assert_equal [0, 0], group.claim(0)
+      limit_files(256)
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+    end
+
     def test_finish_ends_an_instance
       serve(@instance)
       finish(@instance)
@@ -280,6 +292,10 @@ module PhusionPassenger
     end
 
     private
+
+    def limit_files(most)
+      system("prlimit", "--pid", @instance.pid.to_s, "--nofile=#{most}:", exception: true)
+    end
 
     # A process of this test whose application never answers, and which waits only briefly for it.
     # `hooks` runs in the process.

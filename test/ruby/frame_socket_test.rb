@@ -73,8 +73,13 @@ module PhusionPassenger
     end
 
     def test_fewer_descriptors_than_announced_are_refused
-      @raw.syswrite([0, 58, 1].pack("Vvv"))
+      @raw.syswrite([0, 55, 1].pack("Vvv"))
       assert_refused(@socket)
+    end
+
+    def test_a_channel_may_come_without_its_descriptor
+      @raw.syswrite([0, 58, 1].pack("Vvv"))
+      assert_equal [58, []], @socket.read.then { |frame| [frame.type, frame.descriptors] }
     end
 
     def test_more_descriptors_than_announced_are_refused_and_closed

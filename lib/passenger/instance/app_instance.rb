@@ -144,7 +144,7 @@ module PhusionPassenger
       case frame.type
       when Frame::Control::FINISH then @endings << "FINISH"
       when Frame::Control::SERVE then serve_anew(frame)
-      when Frame::Control::CHANNEL then @channels.add(frame.number(0), *frame.take_descriptors(1))
+      when Frame::Control::CHANNEL then add_channel(frame)
       when Frame::Control::NO_CHANNEL then @channels.refuse(frame.number(0))
       when Frame::Control::PAUSE then pause_or_resume(frame)
       when Frame::Control::REFORK then refork(frame)
@@ -154,6 +154,14 @@ module PhusionPassenger
         frame.close_descriptors
         Log.event("control.unexpected_frame", type: frame.type)
       end
+    end
+
+    def add_channel(frame)
+      return @channels.add(frame.number(0), *frame.take_descriptors(1)) if frame.descriptors.any?
+
+      # No request of it is begun: its child sends it again.
+      Log.complaint("channel.not_received", remedy: "a higher limit of open files")
+      @channels.refuse(frame.number(0))
     end
 
     # The pool process has ended, and this is its successor. READY goes first, as in `serve`.

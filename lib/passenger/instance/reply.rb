@@ -31,6 +31,13 @@ module PhusionPassenger
       STREAMS.each_key(&:close)
     end
 
+    # Whether one more connection leaves enough descriptors for all else.
+    def self.room_for_client?
+      most = Process.getrlimit(:NOFILE).first / 4
+      # Closed ones may still be in memory.
+      STREAMS.size < most || STREAMS.keys.count { |one| !one.closed? } < most
+    end
+
     # `buffer` holds a message at a time; the caller may use it again after this reply. `queued`:
     # microseconds from the sending of the request until the instance took it. `sticky_id`: this
     # instance's id for sticky sessions, or 0.
@@ -143,6 +150,7 @@ module PhusionPassenger
     end
 
     def hand_over(flags)
+      @transferable &&= Reply.room_for_client?
       ours, theirs = UNIXSocket.pair(:STREAM)
       flags |= WANTS_CLIENT if @transferable
       header = [@ticket, HIJACKED, flags, 0, 0, @queued, @sticky_id].pack(HEADER)

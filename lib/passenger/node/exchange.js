@@ -216,7 +216,7 @@ class Exchange {
             const raw = head.slice(head.indexOf("\r\n") + 2, -2);
             const lines = typeof body === "string" ? asNodeSends(raw) : raw;
             const status = Number(head.slice(9, 12));
-            if (!last && this.streamTransferable && isEventStream(status, raw) &&
+            if (!last && this.streamTransferable && isEventStream(status, raw) && this.service.hasRoomForClient &&
                 transfer(this, lines, body, this._callbacks)) {
                 this._leave();
                 return;

@@ -117,7 +117,7 @@ class Instance {
                 this._serve(frame);
                 break;
             case frames.CHANNEL:
-                this._channels.add(frame.id(0), ...frame.takeDescriptors(1));
+                this._addChannel(frame);
                 break;
             case frames.NO_CHANNEL:
                 this._channels.refuse(frame.id(0));
@@ -138,6 +138,16 @@ class Instance {
                 frame.close();
                 log.event("control.unexpected_frame", { type: frame.type });
         }
+    }
+
+    _addChannel(frame) {
+        if (frame.descriptors.length > 0) {
+            this._channels.add(frame.id(0), ...frame.takeDescriptors(1));
+            return;
+        }
+        // No request of it is begun: its child sends it again.
+        log.complain("channel.not_received", { remedy: "a higher limit of open files" });
+        this._channels.refuse(frame.id(0));
     }
 
     // A second SERVE comes from the successor of a pool process. READY goes first: the agent supposes

@@ -1,6 +1,7 @@
 "use strict";
 
 // Takes requests from the Group's queue, many at once, on Node's event loop.
+const { readFileSync } = require("fs");
 const { Exchange } = require("./exchange");
 const { prepareServer } = require("./http_server");
 const layout = require("./layout");
@@ -14,7 +15,17 @@ const { upgrade } = require("./upgrade");
 const MOST_AT_ONCE = 4;
 // Milliseconds between looks at event streams.
 const LOOK_INTERVAL = 10000;
+const LIMIT_OF_FILES = /^Max open files +(\d+)/m;
 const NO_BODY = Buffer.alloc(0);
+
+// The process's limit of descriptors. 0: it has no room for this question.
+function limitOfFiles() {
+    try {
+        return Number(LIMIT_OF_FILES.exec(readFileSync("/proc/self/limits", "latin1"))[1]);
+    } catch {
+        return 0;
+    }
+}
 
 class Service {
     // `server`: the application's http.Server. `events`: what the instance is told.
@@ -144,6 +155,11 @@ class Service {
             this._events.answered();
         }
         this._afterEnd(source, wasFull);
+    }
+
+    // Whether one more client's socket leaves enough descriptors for all else.
+    get hasRoomForClient() {
+        return this.streams.size + this.upgraded.size < limitOfFiles() / 4;
     }
 
     // Connections of a server: close() waits for their end.

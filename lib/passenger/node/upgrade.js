@@ -86,7 +86,8 @@ class Upgrade {
             this._passOn();
             return;
         }
-        const handedOver = this._exchange.transferable ? this._transfer() : reply.sendStream(this._descriptor);
+        const isTransferred = this._exchange.transferable && this._service.hasRoomForClient;
+        const handedOver = isTransferred ? this._transfer() : reply.sendStream(this._descriptor);
         if (handedOver) {
             this._service.upgraded.add(this._socket);
             this._socket.on("close", () => this._service.upgraded.delete(this._socket));

@@ -7,9 +7,6 @@ module PhusionPassenger
   # Frames over one end of a SOCK_STREAM pair. One thread reads; any thread may write. Other
   # processes may share the descriptor, so its flags never change.
   class FrameSocket
-    FLAGS_OF_TROUBLE = Socket::MSG_CTRUNC
-    private_constant :FLAGS_OF_TROUBLE
-
     attr_reader :io
 
     def self.for_fd(number)
@@ -23,13 +20,14 @@ module PhusionPassenger
       @write_lock = Mutex.new
     end
 
-    # The next frame, or nil at the end. Raises ProtocolError, after which the socket is closed.
+    # The next frame, or nil at the end. Raises ProtocolError, after which the socket is closed. A
+    # CHANNEL comes without its descriptor if the process has no room for it.
     def read
       header, descriptors = read_header
       return nil unless header
 
       length, type, count = header.unpack(Frame::HEADER)
-      check(length, count, descriptors)
+      check(length, type, count, descriptors)
       Frame.new(type, Frame.decode_fields(read_exactly(length)), descriptors)
     rescue ProtocolError
       descriptors&.each(&:close)
@@ -70,7 +68,7 @@ module PhusionPassenger
 
     # The descriptors come with the first byte.
     def read_header
-      header, _, flags, *controls = @io.recvmsg(Frame::HEADER_LENGTH, 0, nil, scm_rights: true)
+      header, _, _, *controls = @io.recvmsg(Frame::HEADER_LENGTH, 0, nil, scm_rights: true)
       descriptors = controls.select { |one| one.cmsg_is?(:SOCKET, :RIGHTS) }.flat_map(&:unix_rights)
       if header.nil? || header.empty?
         descriptors.each(&:close)
@@ -79,17 +77,13 @@ module PhusionPassenger
       if header.bytesize < Frame::HEADER_LENGTH
         header << read_exactly(Frame::HEADER_LENGTH - header.bytesize)
       end
-      if flags.anybits?(FLAGS_OF_TROUBLE)
-        descriptors.each(&:close)
-        raise ProtocolError, "a frame's descriptors were cut off"
-      end
       [header, descriptors]
     end
 
-    def check(length, count, descriptors)
+    def check(length, type, count, descriptors)
       raise ProtocolError, "a frame of #{length} bytes" if length > Frame::MAX_LENGTH
       raise ProtocolError, "a frame with #{count} descriptors" if count > Frame::MAX_DESCRIPTORS
-      return if count == descriptors.size
+      return if count == descriptors.size || (type == Frame::Control::CHANNEL && descriptors.empty?)
 
       raise ProtocolError, "a frame announced #{count} descriptors, and #{descriptors.size} came"
     end

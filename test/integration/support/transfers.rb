@@ -125,6 +125,26 @@ module Transfers
     eventually("the end of the old instance") { !own.tree.pids.include?(pid.to_i) }
   end
 
+  # The application in `root` has a limit of 80 descriptors. The block opens a connection that it
+  # takes over.
+  def assert_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd(root, directives = "")
+    made = configuration do |one|
+      one.mpm = "event"
+      one.main_directives << "LogFormat \"%{PASSENGER_TRANSFERRED}n\" transferred\n"
+      one.site("few.test", root, "PassengerMaxInstances 1\nPassengerMinInstances 1\n" \
+                                 "CustomLog logs/access.log transferred\n#{directives}")
+    end
+    with_server(made) do |own|
+      pid = own.client.get("/pid").body
+      raws = Array.new(26) { yield own }
+      assert_equal pid, own.client.get("/pid").body
+      raws.each(&:close)
+      log = File.join(own.folder, "logs/access.log")
+      entries = { "1" => 20, "-" => 8 }
+      eventually("the entries") { File.readlines(log, chomp: true).tally == entries }
+    end
+  end
+
   def wait_for_entries(*entries, in_log: "access.log")
     log = File.join(server.folder, "logs", in_log)
     eventually("the entries") { (entries - File.readlines(log, chomp: true)).empty? }

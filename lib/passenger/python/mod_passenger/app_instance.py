@@ -122,7 +122,7 @@ class AppInstance:
     def _handle(self, frame):
         kind = frame.type
         if kind == frames.CHANNEL:
-            self._channels.add(frame.number(0), *frame.take_descriptors(1))
+            self._add_channel(frame)
         elif kind == frames.NO_CHANNEL:
             self._channels.refuse(frame.number(0))
         elif kind == frames.DROP:
@@ -142,6 +142,14 @@ class AppInstance:
         else:
             frame.close_descriptors()
             log.event("control.unexpected_frame", type=kind)
+
+    def _add_channel(self, frame):
+        if frame.descriptors:
+            self._channels.add(frame.number(0), *frame.take_descriptors(1))
+            return
+        # No request of it is begun: its child sends it again.
+        log.complaint("channel.not_received", remedy="a higher limit of open files")
+        self._channels.refuse(frame.number(0))
 
     def _serve_anew(self, frame):
         """The pool process has ended, and this is its successor. READY goes first, as in run()."""

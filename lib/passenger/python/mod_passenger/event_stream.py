@@ -8,7 +8,7 @@ import socket
 
 from . import layout
 from .channels import ClientGone
-from .transfer import transferred
+from .transfer import has_room, stream_pair, transferred
 
 _TYPE = re.compile(rb"^content-type:[ \t]*text/event-stream[ \t]*[;\r]", re.IGNORECASE | re.MULTILINE)
 _LENGTH_OR_CODING = re.compile(rb"^content-(length|encoding):", re.IGNORECASE | re.MULTILINE)
@@ -163,9 +163,11 @@ class EventStream(asyncio.Protocol):
             self._first = bytearray()
 
     async def _hand_over(self):
-        """The stream on which the child answers. None: no descriptor can be made or sent."""
+        """The stream on which the child answers. None: no descriptor can be made, kept or sent."""
+        if not has_room():
+            return None
         try:
-            ours, theirs = socket.socketpair()
+            ours, theirs = stream_pair()
         except OSError:
             return None
         try:

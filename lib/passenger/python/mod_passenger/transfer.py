@@ -1,12 +1,30 @@
 """The child's answer to WANTS_CLIENT (doc/PROTOCOLS.md, section 3.5)."""
 
+import resource
 import socket
 from array import array
+from weakref import WeakSet
 
 from . import frames, layout, log
 from .channels import ClientGone, close_descriptors
 
 _RIGHTS_SPACE = socket.CMSG_SPACE(array("i").itemsize)
+# Connections that the application has taken over, or has asked for.
+_taken = WeakSet()
+
+
+def has_room():
+    """Whether one more connection leaves enough descriptors for all else."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4
+    # Closed ones may still be in memory.
+    return len(_taken) < most or sum(one.fileno() != -1 for one in list(_taken)) < most
+
+
+def stream_pair():
+    """The end of an application that takes a connection over, and that of the child."""
+    ours, theirs = socket.socketpair()
+    _taken.add(ours)
+    return ours, theirs
 
 
 async def transferred(loop, stream):
@@ -24,6 +42,7 @@ async def transferred(loop, stream):
     client = _client_of(descriptors) if answer == layout.TRANSFER_CLIENT else None
     if client is not None:
         client.setblocking(False)
+        _taken.add(client)
         return client
     if answer == layout.TRANSFER_CLIENT:
         log.complaint("connection.not_received",

@@ -7,7 +7,7 @@ from . import log
 from .asgi import scope_of
 from .channels import ClientGone
 from .header_lines import header_lines
-from .transfer import transferred
+from .transfer import has_room, stream_pair, transferred
 
 _PIECE = 65536
 # Bytes of a message, or of all messages that wait for the application. Beyond it a message is refused, and the client
@@ -181,7 +181,10 @@ class WebSocketRequest:
                                  extra_headers=list(message.get("headers", ())))
         lines = self._protocol.send(event).split(b"\r\n")[1:]
         head = header_lines(tuple(line.split(b": ", 1)) for line in lines if line)
-        ours, theirs = socket.socketpair()
+        if not has_room():
+            # httpd passes the bytes on.
+            self._request.transferable = False
+        ours, theirs = stream_pair()
         try:
             await self._request.hand_over(theirs.fileno(), 101, head)
         except BaseException:
