@@ -11,7 +11,7 @@ from array import array
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
 
-from mod_passenger import event_stream, frames, layout, log  # noqa: E402
+from mod_passenger import client_writer, frames, layout, log  # noqa: E402
 from mod_passenger.asgi import HttpRequest  # noqa: E402
 from mod_passenger.channels import Channel, ClientGone  # noqa: E402
 
@@ -76,12 +76,12 @@ class Child:
 
 class EventStreamTest(unittest.TestCase):
     def setUp(self):
-        self.limits = event_stream._TAKES_WITHIN, event_stream._LOOK_INTERVAL
+        self.limits = client_writer._TAKES_WITHIN, client_writer._LOOK_INTERVAL
         self.logged = []
         self.exception, log.exception = log.exception, lambda event, error, **_: self.logged.append(str(error))
 
     def tearDown(self):
-        event_stream._TAKES_WITHIN, event_stream._LOOK_INTERVAL = self.limits
+        client_writer._TAKES_WITHIN, client_writer._LOOK_INTERVAL = self.limits
         log.exception = self.exception
 
     def converse(self, application, talk):
@@ -182,7 +182,7 @@ class EventStreamTest(unittest.TestCase):
         self.assertEqual([], self.logged)
 
     def test_a_client_that_takes_nothing_for_long_is_cut(self):
-        event_stream._TAKES_WITHIN, event_stream._LOOK_INTERVAL = 0.3, 0.05
+        client_writer._TAKES_WITHIN, client_writer._LOOK_INTERVAL = 0.3, 0.05
 
         async def application(_scope, _receive, send):
             await send(START)

@@ -8,6 +8,7 @@ import socket
 
 from . import layout
 from .channels import ClientGone
+from .client_writer import ClientWriter
 from .transfer import has_room, stream_pair, transferred
 
 _TYPE = re.compile(rb"^content-type:[ \t]*text/event-stream[ \t]*[;\r]", re.IGNORECASE | re.MULTILINE)
@@ -16,9 +17,6 @@ _FRAMING = b"Transfer-Encoding: chunked\r\n"
 _END = b"0\r\n\r\n"
 # Bytes of the answer's first turn.
 _MOST_AT_FIRST = 65536
-# Seconds that a client may take nothing of what waits for it, and between two looks.
-_TAKES_WITHIN = 60
-_LOOK_INTERVAL = 10
 
 
 def is_event_stream(status, head):
@@ -40,15 +38,10 @@ class EventStream(asyncio.Protocol):
         self._begun = False
         # The application has sent the end of its answer.
         self._ended = False
-        self._transport = None
+        self._transport = self._writer = None
         self._room = asyncio.Event()
         self._room.set()
         self._closed = self._loop.create_future()
-        # For _look(): bytes that were written; those that the client has taken, and since when it has taken no more.
-        self._written = 0
-        self._taken = -1
-        self._stuck_since = 0
-        self._timer = None
         self._opening = self._loop.create_task(self._open())
 
     async def take(self, body, last):
@@ -69,7 +62,7 @@ class EventStream(asyncio.Protocol):
         self._write(body)
         if last:
             self._ended = True
-            self._send(_END)
+            self._writer.write(_END)
             self._transport.close()
         else:
             await self._room.wait()
@@ -112,6 +105,7 @@ class EventStream(asyncio.Protocol):
 
     def connection_made(self, transport):
         self._transport = transport
+        self._writer = ClientWriter(self._loop, transport)
 
     def data_received(self, data):
         """What a client sends behind its request is for nobody."""
@@ -128,8 +122,7 @@ class EventStream(asyncio.Protocol):
     def connection_lost(self, _error):
         self._room.set()
         self._closed.set_result(None)
-        if self._timer:
-            self._timer.cancel()
+        self._writer.stop()
 
     def _withdraw(self):
         self._opening.cancel()
@@ -185,30 +178,8 @@ class EventStream(asyncio.Protocol):
     def _write(self, body):
         self._check_open()
         if body:
-            self._send(b"%x\r\n%b\r\n" % (len(body), body))
+            self._writer.write(b"%x\r\n%b\r\n" % (len(body), body))
 
     def _check_open(self):
         if self._transport.is_closing():
             raise ClientGone("the client has closed its connection")
-
-    def _send(self, data):
-        self._transport.write(data)
-        self._written += len(data)
-        if self._timer is None and self._transport.get_write_buffer_size():
-            self._look()
-
-    def _look(self):
-        """A client that takes nothing for long has gone, or is an attack."""
-        self._timer = None
-        waiting = self._transport.get_write_buffer_size()
-        if not waiting or self._closed.done():
-            self._taken = -1
-            return
-        taken = self._written - waiting
-        if taken != self._taken:
-            self._taken = taken
-            self._stuck_since = self._loop.time()
-        elif self._loop.time() - self._stuck_since >= _TAKES_WITHIN:
-            self._transport.abort()
-            return
-        self._timer = self._loop.call_later(_LOOK_INTERVAL, self._look)

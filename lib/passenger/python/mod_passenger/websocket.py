@@ -6,6 +6,7 @@ import socket
 from . import log
 from .asgi import scope_of
 from .channels import ClientGone
+from .client_writer import ClientWriter
 from .header_lines import header_lines
 from .transfer import has_room, stream_pair, transferred
 
@@ -47,7 +48,7 @@ class WebSocketRequest:
         self._taken = asyncio.Event()
         self._decided = None
         self._running = None
-        self._reader = self._writer = None
+        self._reader = self._writer = self._output = None
         self._writing = asyncio.Lock()
         self._closed = False
         self._failed = False
@@ -196,6 +197,7 @@ class WebSocketRequest:
             ours = await transferred(self._request.loop, ours)
         opened = asyncio.open_unix_connection if ours.family == socket.AF_UNIX else asyncio.open_connection
         self._reader, self._writer = await opened(sock=ours)
+        self._output = ClientWriter(self._request.loop, self._writer.transport)
         self.accepted = True
         self._decided.set_result(None)
 
@@ -218,6 +220,23 @@ class WebSocketRequest:
             log.complaint("websocket.broken", reason=str(error))
         self._closed = True
         self._put({"type": "websocket.disconnect", "code": code, "reason": reason}, 0)
+        await self._close()
+
+    async def _close(self):
+        """The application may go on for long."""
+        from wsproto.connection import ConnectionState
+
+        if self._protocol.state is ConnectionState.LOCAL_CLOSING:
+            # A close with unread bytes would take the last message away from the client.
+            try:
+                await asyncio.wait_for(self._drop_rest(), _PATIENCE)
+            except (asyncio.TimeoutError, OSError):
+                pass
+        self._writer.close()
+
+    async def _drop_rest(self):
+        while await self._reader.read(_PIECE):
+            pass
 
     async def _take_events(self):
         """Code and reason of the client's close, or None."""
@@ -276,7 +295,7 @@ class WebSocketRequest:
         try:
             # Python before 3.11 allows one task at a time to wait here.
             async with self._writing:
-                self._writer.write(data)
+                self._output.write(data)
                 await self._writer.drain()
         except (OSError, RuntimeError) as error:
             raise ClientGone("the client has closed its connection") from error
