@@ -187,6 +187,11 @@ class AsgiEventStreamTest < IntegrationTest
     assert_streams_hold_no_thread(Array.new(MANY) { listening })
   end
 
+  def test_a_stream_has_a_place_where_requests_are_limited
+    assert_a_stream_has_a_place_where_requests_are_limited(self.class.written(PYTHON),
+                                                           "PassengerAppType asgi\n")
+  end
+
   def test_streams_beyond_a_quarter_of_the_descriptors_stay_with_httpd
     limit = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))"
     assert_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd(

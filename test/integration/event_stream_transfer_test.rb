@@ -101,6 +101,11 @@ class EventStreamTransferTest < IntegrationTest
     end
   end
 
+  def test_a_stream_has_a_place_where_requests_are_limited
+    root = SampleApps.written(PROGRAM, "app.js")
+    assert_a_stream_has_a_place_where_requests_are_limited(root)
+  end
+
   def test_streams_beyond_a_quarter_of_the_descriptors_stay_with_httpd
     limit = 'require("child_process").execSync(`prlimit --pid ${process.pid} --nofile=80:80`);'
     root = SampleApps.written("#{limit}\n#{PROGRAM}", "app.js")

@@ -16,6 +16,9 @@ const MOST_AT_ONCE = 4;
 // Milliseconds between looks at event streams.
 const LOOK_INTERVAL = 10000;
 const LIMIT_OF_FILES = /^Max open files +(\d+)/m;
+// The threads of SERVE where PassengerForceMaxConcurrentRequestsPerProcess sets no limit
+// (Options::NO_THREAD_LIMIT).
+const NO_THREAD_LIMIT = 8192;
 const NO_BODY = Buffer.alloc(0);
 
 // The process's limit of descriptors. 0: it has no room for this question.
@@ -235,7 +238,9 @@ class Service {
         this._exchanges.add(exchange);
         exchange.open(fields.queued);
         exchange.transferable = (fields.flags & layout.TRANSFERABLE) !== 0;
-        exchange.streamTransferable = (fields.flags & layout.STREAM_TRANSFERABLE) !== 0;
+        // The place of a stream would go to a request, while the application is busy with the stream.
+        exchange.streamTransferable = (fields.flags & layout.STREAM_TRANSFERABLE) !== 0 &&
+            source.threads >= NO_THREAD_LIMIT;
         const { flags, headLength, size } = fields;
         if (!runs) {
             exchange.skip();

@@ -125,6 +125,26 @@ module Transfers
     eventually("the end of the old instance") { !own.tree.pids.include?(pid.to_i) }
   end
 
+  def assert_a_stream_has_a_place_where_requests_are_limited(root, directives = "")
+    made = configuration do |one|
+      one.main_directives << "LogFormat \"%U %>s %{PASSENGER_TRANSFERRED}n\" transfers\n"
+      one.site("limited.test", root,
+               "PassengerMaxInstances 1\nPassengerForceMaxConcurrentRequestsPerProcess 1\n" \
+               "CustomLog logs/access.log transfers\n#{directives}")
+    end
+    with_server(made) do |own|
+      stream = own.raw.request("GET", "/events")
+      stream.read_head
+      assert_equal "data: welcome\n\n", stream.read_chunk
+      surplus = own.raw.request("GET", "/pid")
+      stream.close
+      assert_equal 200, surplus.read_head.status
+      log = File.join(own.folder, "logs/access.log")
+      entries = ["/events 200 -", "/pid 200 -"]
+      eventually("the entries") { File.readlines(log, chomp: true).sort == entries }
+    end
+  end
+
   # The application in `root` has a limit of 80 descriptors. The block opens a connection that it
   # takes over.
   def assert_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd(root, directives = "")

@@ -15,6 +15,8 @@ from .request_handler import environment_of
 from .websocket import WebSocketRequest, is_upgrade
 
 
+# The threads of SERVE where PassengerForceMaxConcurrentRequestsPerProcess sets no limit (Options::NO_THREAD_LIMIT).
+_NO_THREAD_LIMIT = 8192
 # Seconds that the application has for its lifespan shutdown.
 _SHUTDOWN_WITHIN = 10
 
@@ -256,6 +258,9 @@ class AsyncService:
 
     async def _answer(self, place, fields, message, taken_at):
         version, flags, resends, head_length, channel_id, ticket, sent_at = fields
+        if place.source.handover.threads < _NO_THREAD_LIMIT:
+            # The place of a stream would go to a request, while the application is busy with the stream.
+            flags &= ~layout.STREAM_TRANSFERABLE
         place.claim = place.source.claim(place.cell)
         runs = place.claim.take(channel_id, ticket)
         queued = min(max((taken_at - sent_at) // 1000, 0), layout.QUEUED_LIMIT)
