@@ -76,12 +76,13 @@ class Child:
 
 class EventStreamTest(unittest.TestCase):
     def setUp(self):
-        self.limits = client_writer._TAKES_WITHIN, client_writer._LOOK_INTERVAL
+        self.limits = {name: getattr(client_writer, name) for name in (
+            "_TAKES_WITHIN", "_LOOK_INTERVAL", "_CLOSES_WITHIN", "_LAST_LOOKS_INTERVAL")}
         self.logged = []
         self.exception, log.exception = log.exception, lambda event, error, **_: self.logged.append(str(error))
 
     def tearDown(self):
-        client_writer._TAKES_WITHIN, client_writer._LOOK_INTERVAL = self.limits
+        vars(client_writer).update(self.limits)
         log.exception = self.exception
 
     def converse(self, application, talk):
@@ -180,6 +181,56 @@ class EventStreamTest(unittest.TestCase):
         self.converse(application, talk)
         self.assertEqual("http.disconnect", self.disconnect["type"])
         self.assertEqual([], self.logged)
+
+    def test_the_end_reaches_a_client_that_has_sent_more(self):
+        async def application(_scope, _receive, send):
+            await send(START)
+            await send(body(b"one"))
+            await asyncio.sleep(0)
+            await send(body(b"x" * 2_000_000, False))
+
+        async def talk(child, request):
+            with await child.give_client() as client:
+                while not (request.stream and request.stream.ended):
+                    await asyncio.sleep(0.01)
+                client.send(b"more")
+                await asyncio.sleep(0.1)
+                self.assertTrue((await self.read(client)).endswith(b"x\r\n0\r\n\r\n"))
+
+        self.converse(application, talk)
+
+    def test_a_client_that_keeps_its_side_open_is_closed_soon_after_the_end(self):
+        client_writer._CLOSES_WITHIN, client_writer._LAST_LOOKS_INTERVAL = 0.2, 0.05
+
+        async def application(_scope, _receive, send):
+            await send(START)
+            await send(body(b"one"))
+            await asyncio.sleep(0)
+            await send(body(b"", False))
+
+        async def talk(child, request):
+            with await child.give_client() as client:
+                await self.read(client)
+                self.assertEqual(b"", await asyncio.get_running_loop().sock_recv(client, 1))
+                await request.stream.closed()
+
+        self.converse(application, talk)
+
+    def test_a_client_that_sends_much_is_cut(self):
+        async def application(_scope, receive, send):
+            await send(START)
+            await send(body(b"one"))
+            await receive()
+            self.disconnect = await receive()
+
+        async def talk(child, _request):
+            with await child.give_client() as client:
+                with self.assertRaises(ConnectionError):
+                    while True:
+                        await asyncio.get_running_loop().sock_sendall(client, b"x" * 65536)
+
+        self.converse(application, talk)
+        self.assertEqual("http.disconnect", self.disconnect["type"])
 
     def test_a_client_that_takes_nothing_for_long_is_cut(self):
         client_writer._TAKES_WITHIN, client_writer._LOOK_INTERVAL = 0.3, 0.05

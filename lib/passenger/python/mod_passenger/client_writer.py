@@ -1,8 +1,16 @@
 """Writes to the client of a connection that the application has taken over."""
 
+import fcntl
+import termios
+from struct import Struct
+
 # Seconds that a client may take nothing of what waits for it, and between two looks.
 _TAKES_WITHIN = 60
 _LOOK_INTERVAL = 10
+# The same, after the last byte: that a client which has everything may keep its side open.
+_CLOSES_WITHIN = 2
+_LAST_LOOKS_INTERVAL = 0.5
+_INT = Struct("i")
 
 
 class ClientWriter:
@@ -16,12 +24,25 @@ class ClientWriter:
         self._taken = -1
         self._stuck_since = 0
         self._timer = None
+        self._ended = False
 
     def write(self, data):
         self._transport.write(data)
         self._written += len(data)
         if self._timer is None and self._transport.get_write_buffer_size():
             self._look()
+
+    def end(self):
+        """After the last byte. A close with unread bytes would take sent ones away from the client, so the owner goes on
+        reading and dropping."""
+        self._ended = True
+        self.stop()
+        try:
+            self._transport.write_eof()
+            self._look()
+        except OSError:
+            # The client has gone.
+            self._transport.abort()
 
     def stop(self):
         """The connection is closed."""
@@ -30,15 +51,23 @@ class ClientWriter:
 
     def _look(self):
         self._timer = None
-        waiting = self._transport.get_write_buffer_size()
-        if not waiting:
+        waiting = self._waiting()
+        if not waiting and not self._ended:
             self._taken = -1
             return
         taken = self._written - waiting
         if taken != self._taken:
             self._taken = taken
             self._stuck_since = self._loop.time()
-        elif self._loop.time() - self._stuck_since >= _TAKES_WITHIN:
+        elif self._loop.time() - self._stuck_since >= (_TAKES_WITHIN if waiting else _CLOSES_WITHIN):
             self._transport.abort()
             return
-        self._timer = self._loop.call_later(_LOOK_INTERVAL, self._look)
+        self._timer = self._loop.call_later(_LAST_LOOKS_INTERVAL if self._ended else _LOOK_INTERVAL, self._look)
+
+    def _waiting(self):
+        waiting = self._transport.get_write_buffer_size()
+        if not self._ended:
+            return waiting
+        # What the kernel has.
+        descriptor = self._transport.get_extra_info("socket").fileno()
+        return waiting + _INT.unpack(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(_INT.size)))[0]

@@ -17,6 +17,8 @@ _FRAMING = b"Transfer-Encoding: chunked\r\n"
 _END = b"0\r\n\r\n"
 # Bytes of the answer's first turn.
 _MOST_AT_FIRST = 65536
+# Bytes of the client.
+_MOST_DROPPED = 65536
 
 
 def is_event_stream(status, head):
@@ -39,6 +41,7 @@ class EventStream(asyncio.Protocol):
         # The application has sent the end of its answer.
         self._ended = False
         self._transport = self._writer = None
+        self._dropped = 0
         self._room = asyncio.Event()
         self._room.set()
         self._closed = self._loop.create_future()
@@ -63,7 +66,7 @@ class EventStream(asyncio.Protocol):
         if last:
             self._ended = True
             self._writer.write(_END)
-            self._transport.close()
+            self._writer.end()
         else:
             await self._room.wait()
             self._check_open()
@@ -109,9 +112,13 @@ class EventStream(asyncio.Protocol):
 
     def data_received(self, data):
         """What a client sends behind its request is for nobody."""
+        self._dropped += len(data)
+        if self._dropped > _MOST_DROPPED:
+            self._transport.abort()
 
     def eof_received(self):
-        self._transport.abort()
+        if not self._ended:
+            self._transport.abort()
 
     def pause_writing(self):
         self._room.clear()
