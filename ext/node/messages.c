@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -186,6 +187,14 @@ static napi_value is_tcp(napi_env env, napi_callback_info info) {
     return result;
 }
 
+/* unsent(descriptor): bytes that the peer has not taken. */
+static napi_value unsent(napi_env env, napi_callback_info info) {
+    const arguments_t arguments = arguments_of(env, info);
+    int size = 0;
+    const int result = ioctl((int)number_at(&arguments, 0), SIOCOUTQ, &size);
+    return number(env, result < 0 ? -errno : size);
+}
+
 /* peek(descriptor): as receive(), of a stream, but the bytes stay in it. */
 static napi_value peek(napi_env env, napi_callback_info info) {
     const arguments_t arguments = arguments_of(env, info);
@@ -303,6 +312,7 @@ bool add_messages(napi_env env, napi_value exports) {
     return add_function(env, exports, "memory", memory) && add_function(env, exports, "receive", receive) &&
            add_function(env, exports, "hasEnded", has_ended) && add_function(env, exports, "send", send_message) &&
            add_function(env, exports, "sendStream", send_stream) && add_function(env, exports, "isTcp", is_tcp) &&
-           add_function(env, exports, "peek", peek) && add_function(env, exports, "sendFrame", send_frame) &&
-           add_function(env, exports, "pending", pending) && add_function(env, exports, "beat", beat);
+           add_function(env, exports, "unsent", unsent) && add_function(env, exports, "peek", peek) &&
+           add_function(env, exports, "sendFrame", send_frame) && add_function(env, exports, "pending", pending) &&
+           add_function(env, exports, "beat", beat);
 }

@@ -9,6 +9,7 @@ class EventStreamTransferTest < IntegrationTest
   include Transfers
 
   PROGRAM = "#{NODE}#{<<~'JS'}".freeze
+    let tailed = false;
     Object.assign(routes, {
         "/closing": (request, response) => {
             response.writeHead(200, { ...events, Connection: "close" });
@@ -21,6 +22,12 @@ class EventStreamTransferTest < IntegrationTest
             const ticks = setInterval(() => response.write("data: tick\n\n"), 200);
             response.on("close", () => clearInterval(ticks));
         },
+        "/tail": (request, response) => {
+            response.writeHead(200, events);
+            response.write("data: welcome\n\n");
+            setImmediate(() => response.end("x".repeat(2_500_000), () => tailed = true));
+        },
+        "/tailed": (request, response) => response.end(String(tailed)),
         "/headers_first": (request, response) => {
             response.writeHead(200, events).flushHeaders();
             setTimeout(() => response.end("data: late\n\n"), 200);
@@ -58,6 +65,25 @@ class EventStreamTransferTest < IntegrationTest
     answer = server.raw.request("GET", "/headers_first").response
     assert_equal [200, "text/event-stream", "close", "data: late\n\n"],
                  [answer.status, answer["Content-Type"], answer["Connection"], answer.body]
+  end
+
+  def test_the_end_reaches_a_client_that_has_sent_more
+    raw = server.raw.request("GET", "/tail")
+    raw.read_head
+    assert_equal "data: welcome\n\n", raw.read_chunk
+    eventually("the end") { client.get("/tailed").body == "true" }
+    raw.write("GET / HTTP/1.1\r\n")
+    assert_equal 200, client.get("/pid").code.to_i
+    assert_equal 2_500_000, raw.read_chunk.bytesize
+    assert_empty raw.read_chunk.to_s
+    assert raw.ended?
+  end
+
+  def test_a_client_that_sends_much_is_cut
+    before = client.get("/left").body.to_i
+    raw = listening
+    assert_raises(Errno::ECONNRESET, Errno::EPIPE) { 1000.times { raw.write("x" * 65_536) } }
+    eventually("one that has left") { client.get("/left").body.to_i == before + 1 }
   end
 
   def test_the_head_names_the_chunks_once

@@ -10,6 +10,11 @@ const { UpgradedSocket } = require("./upgraded_socket");
 
 const TYPE = /^content-type:[ \t]*text\/event-stream[ \t]*[;\r]/im;
 const FRAMING = /^transfer-encoding:/im;
+// Bytes that a client may send behind its request.
+const MOST_DROPPED = 65536;
+// Milliseconds that a client which has everything may keep its side open, and between looks.
+const CLOSES_WITHIN = 2000;
+const LAST_LOOKS_INTERVAL = 500;
 const LENGTH_OR_CODING = /^content-(length|encoding):/im;
 
 function tellRoom(response) {
@@ -36,6 +41,8 @@ class EventStream {
         this._head = head;
         this._callbacks = callbacks;
         this._concluded = false;
+        this._dropped = 0;
+        this._lastLooks = null;
         // For look(): bytes that the client has taken, and since when it has taken no more.
         this._taken = 0;
         this._stuckSince = null;
@@ -65,7 +72,7 @@ class EventStream {
             connection.destroy();
             return;
         }
-        connection.resume();
+        connection.on("data", (data) => this._drop(data));
         if (first !== undefined && first.length > 0) {
             connection.write(`${Buffer.byteLength(first).toString(16)}\r\n`);
             connection.write(first);
@@ -81,6 +88,9 @@ class EventStream {
 
     destroy() {
         this._former.destroy();
+        if (this._connection) {
+            this._connection.destroy();
+        }
     }
 
     // From time to time. A client that takes nothing for long has gone, or is an attack.
@@ -98,6 +108,34 @@ class EventStream {
         } else if (now - this._stuckSince >= TAKES_WITHIN) {
             connection.destroy();
         }
+    }
+
+    // What a client sends behind its request is for nobody.
+    _drop(data) {
+        this._dropped += data.length;
+        if (this._dropped > MOST_DROPPED) {
+            this._connection.destroy();
+        }
+    }
+
+    // A close with unread bytes would take sent ones away from the client. So the connection is read
+    // until the client closes its side, or has had everything for a while, or takes nothing for long.
+    _close() {
+        const { _connection: connection } = this;
+        let [unsent, since] = [Infinity, Date.now()];
+        const look = () => {
+            const left = connection._handle ? native.addon.unsent(connection._handle.fd) : 0;
+            if (left !== unsent) {
+                [unsent, since] = [left, Date.now()];
+            } else if (Date.now() - since >= (left > 0 ? TAKES_WITHIN : CLOSES_WITHIN)) {
+                connection.destroy();
+            }
+        };
+        connection.end(() => {
+            if (!connection.destroyed) {
+                this._lastLooks = setInterval(look, LAST_LOOKS_INTERVAL).unref();
+            }
+        });
     }
 
     // Null: the process cannot use it.
@@ -118,7 +156,8 @@ class EventStream {
             connection.setTimeout(...parts);
             return former;
         };
-        former.once("close", () => connection.destroy());
+        // After the end it may close with the request, before the client has everything.
+        former.once("close", () => this._concluded || connection.destroy());
     }
 
     _timedOut() {
@@ -131,11 +170,12 @@ class EventStream {
     _finished() {
         this._concluded = true;
         conclude({ request: this._request, response: this._response, socket: this._former, channel: {} });
-        this._connection.destroySoon();
+        this._close();
     }
 
     // The connection is closed.
     _left() {
+        clearInterval(this._lastLooks);
         this._service.streamEnded(this, this._server);
         this._former.destroy();
         callAll(this._callbacks, destroyed());
