@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -78,6 +79,8 @@ class RelaysTest : public LeakCheck {
     CPPUNIT_TEST(testAStreamUntilTheEndOfADeadApplicationDoesNotLookWhole);
     CPPUNIT_TEST(testUndeliveredAreThoseWhoseClientHasNotAll);
     CPPUNIT_TEST(testAClientThatListensAndLeavesEndsTheApplicationsConnection);
+    CPPUNIT_TEST(testTheTailReachesASlowClientThatSendsMore);
+    CPPUNIT_TEST(testAClientThatListensAndSendsMuchIsCut);
     CPPUNIT_TEST(testAClientThatTakesNothingIsCutAndHoldsFewBytes);
     CPPUNIT_TEST(testAClientThatHangsUpDoesNotWaitForAnApplicationForEver);
     CPPUNIT_TEST(testOtherThingsThanAClientsSocketAreClosed);
@@ -328,6 +331,47 @@ public:
         expect("EOF", application_);
         CPPUNIT_ASSERT(allEnd());
         CPPUNIT_ASSERT_EQUAL(1, streamsEnded_);
+    }
+
+    void testTheTailReachesASlowClientThatSendsMore() {
+        add("", CHUNKED_EVENTS);
+        giveClient();
+        constexpr std::size_t MORE_THAN_THE_CLIENT_S_KERNEL_TAKES = 1024 * 1024;
+        say(application_, fmt::format("{:x}\r\n", MORE_THAN_THE_CLIENT_S_KERNEL_TAKES));
+        for (std::size_t sent = 0; sent < MORE_THAN_THE_CLIENT_S_KERNEL_TAKES; sent += 4096) {
+            say(application_, std::string(4096, 'x'));
+            turn();
+        }
+        say(application_, "\r\n0\r\n\r\n");
+        CPPUNIT_ASSERT(eventually([&] {
+            turn();
+            return ::send(application_.get(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0;
+        }));
+        for (int seconds = 0; seconds < 10; seconds++) {
+            clock_.advance(1s);
+            turn();
+        }
+        say(client_, "more");
+        CPPUNIT_ASSERT(remain(1));
+        const std::string text = heard(client_, 2 * MORE_THAN_THE_CLIENT_S_KERNEL_TAKES);
+        CPPUNIT_ASSERT(text.ends_with("\r\n0\r\n\r\nEOF"));
+        clock_.advance(1s);
+        turn();
+        clock_.advance(1s);
+        CPPUNIT_ASSERT(allEnd());
+    }
+
+    void testAClientThatListensAndSendsMuchIsCut() {
+        add("one", CHUNKED_EVENTS);
+        giveClient();
+        expect("3\r\none\r\n", client_);
+        const std::string piece(32 * 1024, 'x');
+        say(client_, piece);
+        CPPUNIT_ASSERT(remain(1));
+        say(client_, piece);
+        CPPUNIT_ASSERT(remain(1));
+        say(client_, "x");
+        CPPUNIT_ASSERT(allEnd());
     }
 
     void testAClientThatTakesNothingIsCutAndHoldsFewBytes() {

@@ -1,6 +1,8 @@
 #include "bridge/Relay.h"
 
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -22,9 +24,11 @@ using namespace std::chrono_literals;
 /** When the client has ended its side, it may have left: the application has so long after each
  *  thing that it sends. */
 constexpr auto SILENCE_AFTER_CLIENT = 1s;
-/** What the client sends is read for so long after the end, since a close with unread bytes would
- *  take sent ones away from it. */
+/** What the client sends is read for so long after it has everything, since a close with unread
+ *  bytes would take sent ones away from it. */
 constexpr auto LINGERS = 1s;
+/** Bytes that a client may send while it listens to events. */
+constexpr std::size_t MOST_DROPPED = 64 * 1024;
 /** The kernel reports a process's end so much later than the end of its connections, at most. */
 constexpr auto DEATH_NOTICE = 50ms;
 
@@ -122,6 +126,10 @@ std::optional<Relay::TimePoint> Relay::deadline() const noexcept {
 }
 
 void Relay::expire(TimePoint now, bool applicationLives) {
+    if (closing_) {
+        expireClosing(now);
+        return;
+    }
     if (!std::exchange(perhapsKilled_, false)) {
         over_ = true;
         return;
@@ -134,6 +142,19 @@ void Relay::expire(TimePoint now, bool applicationLives) {
         applicationEnded_ = true;
         sendToClient();
     }
+}
+
+/** Waits for a client that takes what the kernel still has. */
+void Relay::expireClosing(TimePoint now) noexcept {
+    int unsent = 0;
+    static_cast<void>(!::ioctl(client_.get(), SIOCOUTQ, &unsent));
+    if (unsent != unsent_) {
+        unsent_ = unsent;
+        tookAt_ = now;
+    } else if (unsent == 0 || now - tookAt_ >= TAKES_WITHIN) {
+        over_ = true;
+    }
+    since_ = now;
 }
 
 void Relay::takeChildsAnswer() {
@@ -168,7 +189,10 @@ void Relay::takeClient(std::span<char> buffer) {
         over_ = errno != EAGAIN && errno != EINTR;
     } else if (size == 0) {
         endOfClient();
-    } else if (!answer_ && !applicationEnded_) {
+    } else if (answer_) {
+        dropped_ += static_cast<std::size_t>(size);
+        over_ = dropped_ > MOST_DROPPED;
+    } else if (!applicationEnded_) {
         toApplication_.bytes.assign(buffer.data(), static_cast<std::size_t>(size));
         sendToApplication();
     }

@@ -83,6 +83,7 @@ private:
         }
     };
 
+    void expireClosing(TimePoint now) noexcept;
     void takeChildsAnswer();
     void takeClient(std::span<char> buffer);
     void takeApplication(std::span<char> buffer);
@@ -110,6 +111,11 @@ private:
     bool perhapsKilled_ = false;
     /** The client has everything, and our side of its connection is shut down. */
     bool closing_ = false;
+    /** What the kernel still has for the client then, and since when it is not less. */
+    int unsent_ = 0;
+    TimePoint tookAt_;
+    /** Bytes that the client has sent while it listens to events. */
+    std::size_t dropped_ = 0;
     bool over_ = false;
 };
 
