@@ -46,7 +46,8 @@ class DirectiveTableTest < IntegrationTest
     UnionStationProxyAddress UnionStationSupport
   ].freeze
 
-  GOOD = { "PassengerRoot" => [%("#{TestEnvironment::PASSENGER_ROOT}")] }.freeze
+  GOOD = { "PassengerRoot" => [%("#{TestEnvironment::PASSENGER_ROOT}")],
+           "PassengerAgentUser" => ["daemon"] }.freeze
 
   # All values that the tests try.
   def self.good(row)
@@ -94,8 +95,8 @@ class DirectiveTableTest < IntegrationTest
     when "url" then { "localhost" => "a URL that begins with http:// or https://",
                       "http://" => "a URL that begins with http:// or https://" }
     when "cookie-name" then ["a b", "a;b", "a=b", "a,b"].to_h do |value|
-                              [value, "a name without spaces, quotes and any of " \
-                                      "( ) < > @ , ; : \\ / [ ] ? = { }"]
+                              [value, "a name without spaces, quotes, backslashes and any of " \
+                                      "( ) < > @ , ; : / [ ] ? = { }"]
                             end
     when "address" then %w[localhost 1.2.3 ::g].to_h { |value| [value, "an IP address"] }
     when "warm-up" then ["blog", "/a b", "http://blog.test", "ftp://blog.test/"].to_h do |value|

@@ -216,7 +216,7 @@ const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &ta
             return *value != '\0' && *ap_scan_http_token(value) == '\0'
                        ? nullptr
                        : refusal(cmd, value,
-                                 "a name without spaces, quotes and any of ( ) < > @ , ; : \\ / [ ] ? = { }");
+                                 "a name without spaces, quotes, backslashes and any of ( ) < > @ , ; : / [ ] ? = { }");
         case Form::ADDRESS:
             target = value;
             return isAddress(value) ? nullptr : refusal(cmd, value, "an IP address");

@@ -35,8 +35,9 @@ int runProgram(const char *name, int argc, char **argv, const std::function<int(
     try {
         openStandardDescriptors();
         const int status = run(words);
-        if (std::fflush(stdout) != 0) {
-            throw SystemException("the output cannot be written", errno);
+        // Parts were perhaps flushed before.
+        if (const bool failed = std::fflush(stdout) != 0; failed || std::ferror(stdout) != 0) {
+            throw SystemException("the output cannot be written", failed ? errno : EIO);
         }
         return status;
     } catch (const CommandFailureException &failure) {
