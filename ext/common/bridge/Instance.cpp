@@ -323,7 +323,7 @@ void Instance::finish() {
     bool told = false;
     do {
         // Another instance may serve while event streams go on.
-        if (working_ == 0 && !std::exchange(told, true)) {
+        if (working_ == 0 && relays_.streams() > 0 && !std::exchange(told, true)) {
             control_.tell(Frame(FrameType::PAUSE, {"1"}));
         }
     } while (inWork() > 0 && awaitEvent(deadline));

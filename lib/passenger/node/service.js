@@ -312,9 +312,9 @@ class Service {
         this._checkDone();
     }
 
-    // Also at the instance's end: another one may serve while event streams go on.
+    // Also at the instance's end if event streams go on: another instance may serve meanwhile.
     _tellIfIdle() {
-        if ((this._paused || this._finished) && this.busy === 0) {
+        if ((this._finished ? this.streams.size > 0 : this._paused) && this.busy === 0) {
             this._events.paused();
         }
     }

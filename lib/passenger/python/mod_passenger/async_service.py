@@ -17,6 +17,7 @@ from .websocket import WebSocketRequest, is_upgrade
 
 # The threads of SERVE where PassengerForceMaxConcurrentRequestsPerProcess sets no limit (Options::NO_THREAD_LIMIT).
 _NO_THREAD_LIMIT = 8192
+_MOMENT = 0.1
 # Seconds that the application has for its lifespan shutdown.
 _SHUTDOWN_WITHIN = 10
 
@@ -173,8 +174,17 @@ class AsyncService:
             self._tell_if_idle()
 
     def _tell_if_idle(self):
-        """Also at the instance's end: another one may serve while event streams go on."""
-        if (self._paused or self._finished) and not any(source.busy for source in self._sources):
+        if any(source.busy for source in self._sources):
+            return
+        if self._finished:
+            # The task of the last request is about to end.
+            self._loop.call_later(_MOMENT, self._tell_of_streams)
+        elif self._paused:
+            self._events.paused()
+
+    def _tell_of_streams(self):
+        """Another instance may serve while event streams go on."""
+        if self._tasks:
             self._events.paused()
 
     def _watch(self):
