@@ -33,9 +33,11 @@ class TroubleshootingBalancerTest < TroubleshootingTest
     behind_haproxy(LIMIT) do |port|
       assert_status 200, through(port, "/slow?seconds=#{SECONDS}")
     end
-    # The limit has to be longer than this.
-    longest = succeed(STATUS, "--verbose").scan(/service p50 .* p99 ([\d.]+) s$/).flatten
-    assert_operator longest.map { |text| Float(text) }.max, :>=, SECONDS - 1
+    # The limit has to be longer than this. The instance counts the request after its answer.
+    eventually("the time of the request") do
+      longest = succeed(STATUS, "--verbose").scan(/service p50 .* p99 ([\d.]+) s$/).flatten
+      longest.any? { |text| Float(text) >= SECONDS - 1 }
+    end
   end
 
   def test_a_balancer_cuts_web_sockets_that_are_silent
