@@ -41,6 +41,12 @@ apr_status_t ap_timeout_parameter_parse(const char *text, apr_interval_time_t *t
     *time = apr_time_from_sec(seconds);
     return APR_SUCCESS;
 }
+/** RFC 9110, section 5.6.2. */
+const char *ap_scan_http_token(const char *text) {
+    return text + std::strspn(text,
+                              "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+}
 const char *ap_check_cmd_context(cmd_parms *cmd, unsigned /*forbidden*/) {
     return cmd->path != nullptr ? "in a folder" : nullptr;
 }
