@@ -29,7 +29,11 @@ class PoolAdoptionTest < IntegrationTest
       kill_pool
       assert_equal before, instances("rack.test", 2)
     end
-    server.log.wait_for(/event=instance\.adopted app="[^"]*" pid=#{before.first} /)
+    # The pool process takes them over when a child of httpd asks for the application.
+    eventually("the line about it") do
+      client.get("/pid")
+      server.log.text.match?(/event=instance\.adopted app="[^"]*" pid=#{before.first} /)
+    end
   end
 
   # With control groups, the end of a group kills all that are in it.

@@ -9,7 +9,8 @@ require_relative "support/integration_test"
 # The pool process dies. The next one counts from 0, and each form of the status says since when.
 class StatusHistoryTest < IntegrationTest
   OPEN_METRICS = { "Accept" => "application/openmetrics-text;version=1.0.0" }.freeze
-  REQUESTS = 5
+  # More than the test makes while the next pool process begins.
+  REQUESTS = 500
 
   serve do |made|
     made.site("rack.test", SampleApps.rack,
