@@ -197,10 +197,7 @@ class AsgiEventStreamTest < IntegrationTest
     assert_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd(
       self.class.written("#{limit}\n#{PYTHON}"), "PassengerAppType asgi\n"
     ) do |own|
-      raw = own.raw.request("GET", "/events")
-      raw.read_head
-      assert_equal "data: welcome\n\n", raw.read_chunk
-      raw
+      welcomed(own)
     end
   end
 

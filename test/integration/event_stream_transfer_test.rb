@@ -136,10 +136,7 @@ class EventStreamTransferTest < IntegrationTest
     limit = 'require("child_process").execSync(`prlimit --pid ${process.pid} --nofile=80:80`);'
     root = SampleApps.written("#{limit}\n#{PROGRAM}", "app.js")
     assert_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd(root) do |own|
-      raw = own.raw.request("GET", "/events")
-      raw.read_head
-      assert_equal "data: welcome\n\n", raw.read_chunk
-      raw
+      welcomed(own)
     end
   end
 

@@ -82,6 +82,14 @@ module Transfers
     raw
   end
 
+  # The same, whoever has the connection.
+  def welcomed(own)
+    raw = own.raw.request("GET", "/events")
+    raw.read_head
+    assert_equal "data: welcome\n\n", raw.read_chunk
+    raw
+  end
+
   # `/tell` sends all clients an event, and `/end` the last one.
   def assert_streams_hold_no_thread(raws)
     assert_equal raws.size.to_s, client.get("/tell").body
@@ -133,9 +141,7 @@ module Transfers
                "CustomLog logs/access.log transfers\n#{directives}")
     end
     with_server(made) do |own|
-      stream = own.raw.request("GET", "/events")
-      stream.read_head
-      assert_equal "data: welcome\n\n", stream.read_chunk
+      stream = welcomed(own)
       surplus = own.raw.request("GET", "/pid")
       stream.close
       assert_equal 200, surplus.read_head.status
