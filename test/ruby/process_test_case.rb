@@ -58,8 +58,8 @@ module PhusionPassenger
 
     # The instance serves a new group; returns that group.
     def serve(instance, threads: 1, group: closing(Peers::Group.new), max_requests: nil,
-              paused: false)
-      fields = [0, threads, "/srv/probe (test)", *max_requests]
+              paused: false, cell: 0)
+      fields = [cell, threads, "/srv/probe (test)", *max_requests]
       fields = [*fields, 0, 0, 0, 0].first(7) << 1 if paused
       instance.control.write(55, *fields,
                              descriptors: [group.receiver, group.claims, group.withdrawals])

@@ -19,7 +19,8 @@ class Source {
         this._service = service;
         this._common = common;
         this._own = own.length > 0 ? own[0] : -1;
-        this._tags = [];
+        // Functions, each of which ends the watching of a queue.
+        this._unwatch = [];
         this.ended = false;
         this.busy = 0;
         if (!(this.threads > 0 && this.threads <= layout.CLAIMS - cell)) {
@@ -58,15 +59,19 @@ class Source {
     // Watches the queues while requests may be taken and there is a cell.
     watch(opened) {
         const wanted = opened && !this.ended && this.hasRoom;
-        if (wanted === this._tags.length > 0) {
+        if (wanted === this.isWatched) {
             return;
         }
         if (wanted) {
-            this._tags = this._queues().map((queue) => [queue, poller.watch(queue, native.IN, this)]);
+            this._unwatch = this._queues().map((queue) => this._watchQueue(queue));
         } else {
-            this._tags.forEach(([queue, tag]) => poller.unwatch(queue, tag));
-            this._tags = [];
+            this._unwatch.forEach((unwatch) => unwatch());
+            this._unwatch = [];
         }
+    }
+
+    get isWatched() {
+        return this._unwatch.length > 0;
     }
 
     onEvents() {
@@ -92,6 +97,16 @@ class Source {
         this._dropOwn();
         native.addon.close(this._common);
         native.addon.closeClaims(this._claims);
+    }
+
+    // The common queue is not shared as poller.js says if there is an own one: a request from the own
+    // queue may take the last cell when one in the common queue has woken this process.
+    _watchQueue(queue) {
+        if (this._own === -1 && poller.watchShared(queue, this)) {
+            return () => poller.unwatchShared(queue);
+        }
+        const tag = poller.watch(queue, native.IN, this);
+        return () => poller.unwatch(queue, tag);
     }
 
     _queues() {

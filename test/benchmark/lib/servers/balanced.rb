@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'fileutils'
 require_relative 'server'
 
 module Bench
@@ -12,6 +13,7 @@ module Bench
     def start_others
       @places.give_to_user(@httpd.folder)
       sockets.map do |socket|
+        FileUtils.rm_f(socket) # of an earlier arrangement: its process was killed
         KeptProcess.new(command(socket), user: @places.user.to_s, directory: @app.folder,
                                          environment: { 'SOCKET' => socket },
                                          log: File.join(@httpd.folder, 'application.log'))

@@ -1,0 +1,69 @@
+# frozen_string_literal: true
+
+require_relative "runs_node"
+
+module PhusionPassenger
+  # Two instances of Node that take requests from one queue.
+  class NodeSharedQueueTest < ProcessTestCase
+    prepend RunsNode
+
+    REQUESTS = 100
+
+    def setup
+      super
+      @instances = Array.new(2) { loaded("instance") }
+      @group = closing(Peers::Group.new)
+      instances.each_with_index { |one, i| serve(one, group: @group, cell: i) }
+      @child, @theirs, = new_channel(1)
+    end
+
+    def test_a_request_wakes_one_of_the_idle_instances
+      before = waits
+      answers = Array.new(REQUESTS) { |i| answer(i + 1) }
+      assert_equal [200], answers.uniq
+      # Each instance waits again after it has been woken.
+      assert_operator waits - before, :<, REQUESTS * 3 / 2
+    end
+
+    private
+
+    # Returns the status when both instances wait again.
+    def answer(ticket)
+      @group.send(channel: 1, ticket: ticket)
+      status = in_time { answer_to_request }
+      eventually("both instances wait") { instances.all? { |one| waits?(one) } }
+      status
+    end
+
+    # An instance that has no channel yet asks for it. Returns the status.
+    def answer_to_request
+      sockets = instances.to_h { |one| [one.control.io, one] }
+      loop do
+        ready, = IO.select([@child.io, *sockets.keys])
+        return @child.answer[0] if ready.include?(@child.io)
+
+        ready.each { |io| give_channel(sockets.fetch(io)) }
+      end
+    end
+
+    def give_channel(instance)
+      frame = instance.read
+      instance.control.write(58, 1, descriptors: [@theirs]) if frame.type == 57
+    end
+
+    # How often both instances have waited.
+    def waits
+      instances.sum { |one| in_main_thread(one, /^voluntary_ctxt_switches:\s+(\d+)/).to_i }
+    end
+
+    def waits?(instance)
+      in_main_thread(instance, /^State:\s+(\S)/) == "S"
+    end
+
+    def in_main_thread(instance, field)
+      File.read("/proc/#{instance.pid}/task/#{instance.pid}/status")[field, 1]
+    end
+
+    attr_reader :instances
+  end
+end
