@@ -57,6 +57,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/native_builder.rb \
     %D%/passenger/node/backtraces.js \
     %D%/passenger/node/blocked_loop.js \
+    %D%/passenger/node/body_file.js \
     %D%/passenger/node/channels.js \
     %D%/passenger/node/chunks.js \
     %D%/passenger/node/client_socket.js \

@@ -163,7 +163,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     if (!request.bodyFollows && buffered_) {
         request.body = *buffered_->whole();
     }
-    const FileDescriptor file = buffered_ && !options.speaksHttp() ? buffered_->file() : FileDescriptor();
+    const FileDescriptor file = buffered_ ? buffered_->file() : FileDescriptor();
     request.bodyFile = file.get();
     request.bodyFileSize = buffered_ ? buffered_->size() : 0;
     request.bodyInPieces = [&quota = child_.limits().spool] { quota.count(SpoolLedger::Effect::BODY_IN_PIECES); };

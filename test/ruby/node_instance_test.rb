@@ -111,7 +111,7 @@ module PhusionPassenger
 
     def test_a_body_or_head_that_ends_early_is_a_bad_request
       group = serve(@instance)
-      environment = Peers::ENVIRONMENT.merge("PATH_INFO" => "/input", "CONTENT_LENGTH" => "10")
+      environment = with_length(10)
       [{ environment: environment }, { head_length: 100_000 }].each.with_index(1) do |more, id|
         child = request(group, @instance, "/input", id: id, flags: 1, **more)
         child.send_body(1, "short", last: true)
@@ -121,6 +121,28 @@ module PhusionPassenger
         group.send(channel: id, ticket: 2)
         assert_equal [57, [id.to_s]], @instance.read.then { |frame| [frame.type, frame.fields] }
         @instance.control.write(59, id)
+      end
+    end
+
+    def test_a_body_may_come_as_a_file
+      body = "0123456789" * 20_000
+      in_folder("body" => body) do |folder|
+        child = request(serve(@instance), @instance, "/input", id: 1, flags: 1 | 8,
+                        environment: with_length(body.size))
+        File.open("#{folder}/body") { |file| child.send_body_file(1, file, body.size) }
+        assert_equal([200, body], in_time { child.answer }.values_at(0, 2))
+        refute_includes descriptors_of(@instance).values, "#{folder}/body"
+      end
+    end
+
+    # httpd does so when the exchange is over.
+    def test_a_file_that_becomes_empty_is_a_body_that_ends_early
+      in_folder("body" => "") do |folder|
+        child = request(serve(@instance), @instance, "/input", id: 1, flags: 1 | 8,
+                        environment: with_length(10))
+        File.open("#{folder}/body") { |file| child.send_body_file(1, file, 10) }
+        assert_equal([400, "Bad Request"], in_time { child.answer }.values_at(0, 2))
+        eventually("no file") { !descriptors_of(@instance).value?("#{folder}/body") }
       end
     end
 
@@ -164,6 +186,10 @@ module PhusionPassenger
     end
 
     private
+
+    def with_length(length)
+      Peers::ENVIRONMENT.merge("PATH_INFO" => "/input", "CONTENT_LENGTH" => length.to_s)
+    end
 
     def wrapped(text)
       Dir.mktmpdir do |folder|

@@ -157,6 +157,12 @@ module PhusionPassenger
          payload.byteslice(first.head_length..), messages]
       end
 
+      # httpd has the body in a file.
+      def send_body_file(ticket, file, size)
+        message = [ticket, 33, 1, 0, 0, 0, 0, size].pack("Q<CCvVVVQ<")
+        @io.sendmsg(message, 0, nil, Socket::AncillaryData.unix_rights(file))
+      end
+
       def send_body(ticket, bytes, last: false, type: 32)
         @io.sendmsg([ticket, type, last ? 1 : 0, 0, 0, 0, 0].pack("Q<CCvVVV") + bytes.b)
       end

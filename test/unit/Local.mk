@@ -29,6 +29,7 @@ endif
     %D%/BackoffTest.cpp \
     %D%/BalancerWeightTest.cpp \
     %D%/BodySenderTest.cpp \
+    %D%/BodySourceTest.cpp \
     %D%/BootGuardTest.cpp \
     %D%/BootSweepTest.cpp \
     %D%/BridgeInstanceTest.cpp \

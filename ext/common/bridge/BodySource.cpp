@@ -1,18 +1,18 @@
 #include "bridge/BodySource.h"
 
-#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "base/Exceptions.h"
 #include "shm/Layouts.h"
 
 namespace Passenger::Bridge {
 
-BodySource::BodySource(const Channel &channel, std::uint64_t first, std::uint64_t last)
-    : channel_(channel), first_(first), last_(last), buffer_(MAX_MESSAGE + 1) {}
+BodySource::BodySource(const Channel &channel, std::uint64_t first, std::uint64_t last, bool mayBeFile)
+    : channel_(channel), first_(first), last_(last), mayBeFile_(mayBeFile), buffer_(MAX_MESSAGE + 1) {}
 
 std::string_view BodySource::receive() {
     if (!unread_.empty()) {
@@ -20,21 +20,38 @@ std::string_view BodySource::receive() {
         std::memcpy(buffer_.data(), bytes.data(), bytes.size());
         return {buffer_.data(), bytes.size()};
     }
-    ssize_t size = 0;
-    do {
-        size = recv(channel_.end.get(), buffer_.data(), buffer_.size(), 0);
-    } while (size < 0 && errno == EINTR);
-    if (size <= 0) {
-        throw BodyBrokenOff();
+    if (file_) {
+        return readFile();
     }
-    return accept(static_cast<std::size_t>(size));
+    Received received = next();
+    return accept(received);
 }
 
-std::string_view BodySource::accept(std::size_t size) {
+Received BodySource::next() {
+    Received received;
+    try {
+        received = receiveWithDescriptors(channel_.end, buffer_);
+    } catch (const SystemException &) {
+        // The child has left messages of ours unread.
+        throw BodyBrokenOff();
+    }
+    if (received.size == 0) {
+        throw BodyBrokenOff();
+    }
+    return received;
+}
+
+std::string_view BodySource::accept(Received &received) {
+    const std::size_t size = received.size;
     MessageHeader header{};
     std::memcpy(&header, buffer_.data(), std::min(size, sizeof(header)));
-    if (size < sizeof(header) || size > MAX_MESSAGE || header.type != MessageType::BODY || header.ticket < first_ ||
-        header.ticket > last_) {
+    const bool counts = size >= sizeof(header) && header.ticket >= first_ && header.ticket <= last_;
+    if (counts && mayBeFile_ && header.type == MessageType::BODY_FILE && size == sizeof(header) + sizeof(fileSize_) &&
+        received.descriptors.size() == 1) {
+        takeFile(received);
+        return {};
+    }
+    if (!counts || size > MAX_MESSAGE || header.type != MessageType::BODY) {
         // Messages of an earlier exchange are dropped, up to a limit.
         discarded_ += std::max(size, sizeof(header));
         if (discarded_ > MAX_DISCARDED) {
@@ -44,6 +61,28 @@ std::string_view BodySource::accept(std::size_t size) {
     }
     ended_ = (header.flags & LAST) != 0;
     return {buffer_.data() + sizeof(header), size - sizeof(header)};
+}
+
+void BodySource::takeFile(Received &received) {
+    std::memcpy(&fileSize_, buffer_.data() + sizeof(MessageHeader), sizeof(fileSize_));
+    ended_ = fileSize_ == 0;
+    if (!ended_) {
+        file_ = std::move(received.descriptors.front());
+    }
+}
+
+std::string_view BodySource::readFile() {
+    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size(), fileSize_ - fileAt_));
+    const ssize_t size = pread(file_.get(), buffer_.data(), most, static_cast<off_t>(fileAt_));
+    if (size <= 0) {
+        throw BodyBrokenOff();
+    }
+    fileAt_ += static_cast<std::uint64_t>(size);
+    ended_ = fileAt_ == fileSize_;
+    if (ended_) {
+        file_.reset();
+    }
+    return {buffer_.data(), static_cast<std::size_t>(size)};
 }
 
 std::string BodySource::receiveExactly(std::size_t length) {

@@ -133,7 +133,8 @@ void Worker::respond(const Channel &channel, ReplyWriter &reply, const RequestHe
     std::string_view environment = rest.substr(0, header.headLength);
     std::string_view body = rest.substr(environment.size());
     if ((header.flags & BODY_FOLLOWS) != 0) {
-        source.emplace(channel, header.ticket - std::min<std::uint64_t>(header.resends, header.ticket), header.ticket);
+        source.emplace(channel, header.ticket - std::min<std::uint64_t>(header.resends, header.ticket), header.ticket,
+                       (header.flags & BODY_IN_FILE) != 0);
         if (environment.size() < header.headLength) {
             longHead = environment;
             longHead += source->receiveExactly(header.headLength - environment.size());

@@ -12,7 +12,7 @@ namespace Passenger {
  * The version of all layouts in this file (doc/PROTOCOLS.md, sections 1 to 3). A change of a layout
  * changes the document and the version, too.
  */
-inline constexpr std::uint8_t LAYOUT_VERSION = 12;
+inline constexpr std::uint8_t LAYOUT_VERSION = 13;
 
 /** Largest message on a queue or a reply channel: 64 KiB, a usual piece of a body, and a header. */
 inline constexpr std::size_t MAX_MESSAGE = 65536 + 64;

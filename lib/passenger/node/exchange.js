@@ -86,6 +86,7 @@ class Exchange {
         // The client waits until it is asked for its body.
         this.asks = false;
         this.takesTrailers = false;
+        this.mayHaveFile = false; // in place of BODY messages
         // write() gets the text of an interim answer.
         this.writesInterim = false;
         // Interim answers so far.

@@ -2,7 +2,7 @@
 
 // Layouts of sections 1 to 3 of doc/PROTOCOLS.md. A change of one changes VERSION and Layouts.h.
 
-exports.VERSION = 12;
+exports.VERSION = 13;
 
 // 64 KiB, a usual piece of a body, and a header.
 exports.MESSAGE_LIMIT = 65600;
@@ -12,6 +12,7 @@ exports.REQUEST_HEAD_LIMIT = 1024 * 1024;
 
 exports.BODY_FOLLOWS = 1;
 exports.STREAM = 2;
+exports.BODY_IN_FILE = 8;
 exports.TRANSFERABLE = 16;
 exports.STREAM_TRANSFERABLE = 32;
 exports.TAKES_TRAILERS = 64;
@@ -31,6 +32,9 @@ exports.ABORTED = 6;
 exports.HIJACKED = 7;
 exports.TRAILERS = 8;
 exports.BODY = 32;
+exports.BODY_FILE = 33;
+// Header, and u64 the file's length.
+exports.FILE_MESSAGE = exports.REPLY_HEADER + 8;
 
 // Flags stand in the byte behind the type.
 exports.LAST = 0x100;

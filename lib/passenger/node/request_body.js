@@ -1,6 +1,7 @@
 "use strict";
 
-// The body of a request, which comes in BODY messages while the application reads it.
+// The body of a request, which comes in BODY messages while the application reads it, or in a file.
+const { BodyFile } = require("./body_file");
 const layout = require("./layout");
 const log = require("./log");
 const native = require("./native");
@@ -13,7 +14,7 @@ const MOST_PIECES = 4;
 class RequestBody {
     // `length`: of the whole body; undefined: unknown. `resends`: BODY messages of so many earlier
     // tickets count, too. `first`: bytes that came behind the rest of a long head. `follows`: it comes
-    // in messages.
+    // in messages, or as a file.
     constructor(exchange, length, resends, first, follows) {
         this._exchange = exchange;
         this._left = length;
@@ -23,6 +24,7 @@ class RequestBody {
         this._ended = false;
         this._first = first;
         this._follows = follows;
+        this._file = null;
         this._quota = MOST_PIECES;
         this._goesOn = false;
         // Bytes that the application's request has got.
@@ -60,6 +62,10 @@ class RequestBody {
 
     close() {
         this._ended = true;
+        if (this._file) {
+            this._file.close();
+            this._file = null;
+        }
     }
 
     onReadable() {
@@ -100,7 +106,12 @@ class RequestBody {
             this._first = null;
             return [first, false];
         }
-        const piece = nextPiece(this._exchange.channel, this._exchange.ticket, this._resends, this);
+        let piece = this._file ? this._file.next()
+            : nextPiece(this._exchange.channel, this._exchange.ticket, this._resends, this, this._exchange.mayHaveFile);
+        if (piece instanceof BodyFile) {
+            this._file = piece;
+            piece = piece.next();
+        }
         if (piece === undefined) {
             this._childEnds();
             return null;
@@ -190,8 +201,8 @@ function breakOff(exchange) {
 
 // A piece of the body, or of the rest of the head, and whether it is the last one. Null: nothing has
 // come. Undefined: the child has given the exchange up. False: there are too many messages of others,
-// which `state._stale` counts.
-function nextPiece(channel, ticket, resends, state) {
+// which `state._stale` counts. With `mayBeFile` perhaps a BodyFile, which the caller owns.
+function nextPiece(channel, ticket, resends, state, mayBeFile) {
     for (;;) {
         const result = native.addon.receive(channel.descriptor, layout.MESSAGE_LIMIT + 1);
         if (result === native.EAGAIN) {
@@ -204,11 +215,16 @@ function nextPiece(channel, ticket, resends, state) {
             return undefined;
         }
         const size = native.sizeOf(result);
-        native.closeAll(native.takeDescriptors(result));
+        const descriptors = native.takeDescriptors(result);
         const { words, received } = native;
         const itsTicket = size < layout.REPLY_HEADER ? 0 : words[0] + words[1] * 0x100000000;
-        if (itsTicket > 0 && itsTicket >= ticket - resends && itsTicket <= ticket && received[8] === layout.BODY &&
-            size <= layout.MESSAGE_LIMIT) {
+        const counts = itsTicket > 0 && itsTicket >= ticket - resends && itsTicket <= ticket;
+        if (mayBeFile && counts && received[8] === layout.BODY_FILE && size === layout.FILE_MESSAGE &&
+            descriptors.length === 1) {
+            return new BodyFile(descriptors[0], words[6] + words[7] * 0x100000000);
+        }
+        native.closeAll(descriptors);
+        if (counts && received[8] === layout.BODY && size <= layout.MESSAGE_LIMIT) {
             return [Buffer.from(received.subarray(layout.REPLY_HEADER, size)), (received[9] & 1) !== 0];
         }
         // Messages of an earlier exchange are dropped, up to a limit.

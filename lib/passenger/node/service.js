@@ -257,6 +257,7 @@ class Service {
 
     _run(exchange, { flags, headLength, size, resends }, message) {
         exchange.takesTrailers = (flags & layout.TAKES_TRAILERS) !== 0;
+        exchange.mayHaveFile = (flags & layout.BODY_IN_FILE) !== 0;
         const begin = layout.REQUEST_HEADER;
         const end = begin + headLength;
         if (flags & layout.BODY_FOLLOWS) {

@@ -2,7 +2,7 @@
 
 from struct import Struct
 
-VERSION = 12
+VERSION = 13
 
 # 64 KiB, a usual piece of a body, and a header.
 MESSAGE_LIMIT = 65600
