@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
@@ -17,6 +18,7 @@ class FrameTest : public LeakCheck {
     CPPUNIT_TEST(testTheBytesAreAsTheProtocolSays);
     CPPUNIT_TEST(testAMissingFieldIsAnError);
     CPPUNIT_TEST(testNumbersAreDecimalText);
+    CPPUNIT_TEST(testFieldsOfSeveralKinds);
     CPPUNIT_TEST(testAMalformedNumberIsAnError);
     CPPUNIT_TEST(testAMapHasTheFieldsFromAnIndexOn);
     CPPUNIT_TEST(testAMapWithoutTheLastValueIsAnError);
@@ -49,12 +51,19 @@ public:
     }
 
     void testNumbersAreDecimalText() {
-        Frame frame(FrameType::VALUE);
-        frame.add(std::uint64_t{0});
-        frame.add(std::numeric_limits<std::uint64_t>::max());
+        const Frame frame = Frame::of(FrameType::VALUE, 0, std::numeric_limits<std::uint64_t>::max(), true, -1);
         CPPUNIT_ASSERT_EQUAL(std::string("18446744073709551615"), frame.field(1));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, frame.number(0));
         CPPUNIT_ASSERT_EQUAL(std::numeric_limits<std::uint64_t>::max(), frame.number(1));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, frame.number(2));
+        CPPUNIT_ASSERT_EQUAL(-1, static_cast<int>(frame.number(3)));
+    }
+
+    void testFieldsOfSeveralKinds() {
+        const std::vector<std::string> texts{"b", "c"};
+        const std::map<std::string, std::string> map{{"key", "value"}};
+        const Frame frame = Frame::of(FrameType::VALUE, "a", texts, ChannelId(7), map, std::string());
+        CPPUNIT_ASSERT((std::vector<std::string>{"a", "b", "c", "7", "key", "value", ""}) == frame.fields);
     }
 
     void testAMalformedNumberIsAnError() {

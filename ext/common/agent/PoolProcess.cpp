@@ -116,11 +116,7 @@ void PoolProcess::begin(Frame begin) {
     }
     engine_->begin(settings, std::move(serverSocket));
 
-    Frame ready(FrameType::POOL_READY);
-    ready.add(static_cast<std::uint64_t>(::getpid()));
-    ready.add(static_cast<std::uint64_t>(engine_->spawnServerPid()));
-    ready.add(engine_->warning());
-    store_->send(ready);
+    store_->send(Frame::of(FrameType::POOL_READY, ::getpid(), engine_->spawnServerPid(), engine_->warning()));
 }
 
 void PoolProcess::serve() {

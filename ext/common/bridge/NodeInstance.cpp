@@ -56,9 +56,7 @@ FileDescriptor fileWith(const std::string &content) {
 
 /** As a frame LOAD. */
 std::string encoded(const Options &options) {
-    Frame frame(FrameType::LOAD);
-    frame.add(options);
-    return frame.encode();
+    return Frame::of(FrameType::LOAD, options).encode();
 }
 
 std::vector<char *> pointersTo(const std::vector<std::string> &texts) {

@@ -16,10 +16,7 @@ namespace {
 }  // namespace
 
 Links AppLink::attach(const Options &options, Generation unusable) {
-    Frame question(FrameType::ATTACH);
-    question.add(unusable.value());
-    question.add(options.toMap());
-    Frame answer = client_.ask(question);
+    Frame answer = client_.ask(Frame::of(FrameType::ATTACH, unusable, options.toMap()));
     if (answer.type == FrameType::REFUSED) {
         throwRefusal(answer);
     }
@@ -40,11 +37,8 @@ Links AppLink::attach(const Options &options, Generation unusable) {
 
 std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instanceEnd, const QueueLink &link,
                                                   const ChannelSecret &secret) {
-    Frame question(FrameType::REGISTER);
-    question.add(std::uint64_t{link.groupSlot});
-    question.add(link.generation.value());
-    question.add(std::string(secret.bytes()));
-    const Frame answer = client_.ask(question, {instanceEnd.get()});
+    const Frame answer = client_.ask(Frame::of(FrameType::REGISTER, link.groupSlot, link.generation, secret.bytes()),
+                                     {instanceEnd.get()});
     if (answer.type == FrameType::REFUSED) {
         if (answer.number(0) == NO_SUCH_SLOT) {
             return std::nullopt;
@@ -57,24 +51,10 @@ std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instance
     return ChannelId(answer.number(0));
 }
 
-namespace {
-
-Frame aboutRequest(FrameType type, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
-                   std::chrono::milliseconds time) {
-    Frame frame(type);
-    frame.add(std::uint64_t{groupSlot});
-    frame.add(channel.value());
-    frame.add(ticket.value());
-    frame.add(static_cast<std::uint64_t>(time.count()));
-    return frame;
-}
-
-}  // namespace
-
 bool AppLink::isSlow(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
                      std::chrono::milliseconds time) noexcept {
     try {
-        return client_.tell(aboutRequest(FrameType::SLOW, groupSlot, channel, ticket, time));
+        return client_.tell(Frame::of(FrameType::SLOW, groupSlot, channel, ticket, time.count()));
     } catch (const std::bad_alloc &) {
         return false;
     }
@@ -84,7 +64,7 @@ void AppLink::overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
                       std::chrono::milliseconds time) noexcept {
     try {
         // The frame has an answer, so the agent has looked before this process drops the channel.
-        client_.ask(aboutRequest(FrameType::OVERRAN, groupSlot, channel, ticket, time));
+        client_.ask(Frame::of(FrameType::OVERRAN, groupSlot, channel, ticket, time.count()));
     } catch (const std::exception &) {
         // The agent has ended. The next agent tells its instances to finish, and kills those that
         // hang.
@@ -96,7 +76,7 @@ bool AppLink::unregisterChannels(std::span<const ChannelId> channels) noexcept {
     try {
         Frame frame(FrameType::UNREGISTER);
         for (const ChannelId channel : channels) {
-            frame.add(channel.value());
+            frame.add(channel);
         }
         return client_.tell(frame);
     } catch (const std::bad_alloc &) {

@@ -93,9 +93,8 @@ FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &age
     for (;;) {
         FrameSocket connection = connectToAgent(connectSocket_.get(), deadline);
         try {
-            Frame hello(FrameType::HELLO);
-            hello.add(std::uint64_t{LAYOUT_VERSION});
-            connection.send(hello, {inFlightTable_.memory().descriptor().get()}, deadline);
+            connection.send(Frame::of(FrameType::HELLO, LAYOUT_VERSION), {inFlightTable_.memory().descriptor().get()},
+                            deadline);
             Frame answer = connection.receive(deadline);
             if (answer.type == FrameType::REFUSED) {
                 if (answer.number(0) == NO_DESCRIPTOR) {

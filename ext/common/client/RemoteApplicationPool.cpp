@@ -60,9 +60,7 @@ SessionPtr RemoteApplicationPool::get(const Options &options) {
 }
 
 std::uint64_t RemoteApplicationPool::query(const char *what) const {
-    Frame question(FrameType::QUERY);
-    question.add(std::string(what));
-    const Frame answer = client_->ask(question);
+    const Frame answer = client_->ask(Frame::of(FrameType::QUERY, what));
     if (answer.type != FrameType::VALUE) {
         throw ProtocolException("the agent answered QUERY with an unexpected frame");
     }
@@ -90,10 +88,7 @@ void RemoteApplicationPool::clear() {
 }
 
 void RemoteApplicationPool::setMax(unsigned max) {
-    Frame question(FrameType::QUERY);
-    question.add(std::string("set_max"));
-    question.add(std::uint64_t{max});
-    client_->ask(question);
+    client_->ask(Frame::of(FrameType::QUERY, "set_max", max));
 }
 
 unsigned RemoteApplicationPool::getActive() const {

@@ -27,7 +27,6 @@ std::string withoutReason(std::string text, const std::exception &sample) {
 }  // namespace
 
 Frame describeFailure(const std::exception &exception) {
-    Frame frame(FrameType::AGENT_FAILED);
     std::string kind = "io";
     std::string text = exception.what();
     std::string report;
@@ -44,11 +43,7 @@ Frame describeFailure(const std::exception &exception) {
         error = thread->native_error();
         text = withoutReason(text, boost::thread_resource_error(error, "x"));
     }
-    frame.add(kind);
-    frame.add(text);
-    frame.add(static_cast<std::uint64_t>(error));
-    frame.add(report);
-    return frame;
+    return Frame::of(FrameType::AGENT_FAILED, kind, text, error, report);
 }
 
 void throwFailure(const Frame &failure) {

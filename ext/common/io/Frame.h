@@ -1,12 +1,15 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/FileDescriptor.h"
+#include "base/StrongId.h"
 #include "io/SocketPair.h"
 
 namespace Passenger {
@@ -113,6 +116,12 @@ struct Frame {
 
     Frame() = default;
     explicit Frame(FrameType type, std::vector<std::string> fields = {}) : type(type), fields(std::move(fields)) {}
+    /** A frame with what add() takes. */
+    template <typename... Fields> static Frame of(FrameType type, const Fields &...fields) {
+        Frame frame(type);
+        (frame.add(fields), ...);
+        return frame;
+    }
 
     /** Field `index`. @throws ProtocolException if the frame has no such field */
     const std::string &field(std::size_t index) const;
@@ -123,11 +132,18 @@ struct Frame {
     std::uint64_t number(std::size_t index) const;
     /** The fields from `first` on as a map. @throws ProtocolException if their count is odd */
     std::map<std::string, std::string> map(std::size_t first) const;
-    void add(std::string field) {
-        fields.push_back(std::move(field));
+    void add(std::string_view field) {
+        fields.emplace_back(field);
     }
-    void add(std::uint64_t number) {
-        fields.push_back(std::to_string(number));
+    /** A negative number comes back where the receiver casts number() to a signed type. */
+    template <std::integral Number> void add(Number number) {
+        fields.push_back(std::to_string(static_cast<std::uint64_t>(number)));
+    }
+    template <typename Tag, typename Value> void add(StrongId<Tag, Value> id) {
+        add(id.value());
+    }
+    void add(const std::vector<std::string> &texts) {
+        fields.insert(fields.end(), texts.begin(), texts.end());
     }
     void add(const std::map<std::string, std::string> &map);
     /**

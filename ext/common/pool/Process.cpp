@@ -69,10 +69,8 @@ void addWarmUp(Frame &serve, const Options &options) {
     if (environments.empty()) {
         return;
     }
-    serve.add(static_cast<std::uint64_t>(timeToWarmUp(options.startTimeout).count()));
-    for (const std::string &environment : environments) {
-        serve.add(environment);
-    }
+    serve.add(timeToWarmUp(options.startTimeout).count());
+    serve.add(environments);
 }
 
 }  // namespace
@@ -116,16 +114,10 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     if (options.stickySessions) {
         makeOwnQueue();
     }
-    Frame serve(FrameType::SERVE);
-    serve.add(std::uint64_t{socket.cells.first});
-    serve.add(std::uint64_t{socket.cells.count});
-    serve.add(app);
-    serve.add(std::uint64_t{options.maxRequests});
-    serve.add(std::uint64_t{ownQueue ? stickyId_ : 0});
-    serve.add(std::uint64_t{parts_.origin ? options.reforkAfter : 0});
-    serve.add(heartbeatInterval(options));
     beganPaused_ = paused_ = handover.paused;
-    serve.add(std::uint64_t{beganPaused_});
+    Frame serve = Frame::of(FrameType::SERVE, socket.cells.first, socket.cells.count, app, options.maxRequests,
+                            ownQueue ? stickyId_ : 0, parts_.origin ? options.reforkAfter : 0,
+                            heartbeatInterval(options), beganPaused_);
     if (!former_) {
         addWarmUp(serve, options);
     }
@@ -185,9 +177,7 @@ Frame Process::receiveAnswer(FrameSocket::Deadline deadline) {
             throw ProtocolException("it sends too much");
         }
         if (frame.type == FrameType::FETCH) {
-            Frame refusal(FrameType::NO_CHANNEL);
-            refusal.add(frame.number(0));
-            parts_.control.send(refusal, deadline);
+            parts_.control.send(Frame::of(FrameType::NO_CHANNEL, frame.number(0)), deadline);
         }
     }
     return frame;
@@ -288,7 +278,7 @@ void Process::fetchHeld() {
     while (!held_.empty() && isWritable()) {
         const ChannelId channel = held_.front();
         held_.pop_front();
-        frame_(Frame(FrameType::FETCH, {std::to_string(channel.value())}));
+        frame_(Frame::of(FrameType::FETCH, channel));
     }
 }
 
@@ -325,9 +315,7 @@ bool Process::closeOwnQueue() {
 }
 
 bool Process::giveChannel(ChannelId channel, int end) {
-    Frame answer(FrameType::CHANNEL);
-    answer.add(channel.value());
-    if (!send(answer, {end})) {
+    if (!send(Frame::of(FrameType::CHANNEL, channel), {end})) {
         return false;
     }
     channels_.insert(channel);
@@ -342,7 +330,7 @@ void Process::dropChannels(const std::vector<ChannelId> &channels) {
     Frame frame(FrameType::DROP);
     for (const ChannelId channel : channels) {
         if (channels_.erase(channel) > 0) {
-            frame.add(channel.value());
+            frame.add(channel);
         }
         if (frame.fields.size() == MAX_DROPS) {
             sendIfRoom(std::exchange(frame, Frame(FrameType::DROP)));

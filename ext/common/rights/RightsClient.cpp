@@ -32,8 +32,8 @@ constexpr std::chrono::seconds SEND_LIMIT{1};
 constexpr std::chrono::seconds REPLACEMENT_LIMIT{5};
 constexpr std::chrono::milliseconds REPLACEMENT_PAUSE{20};
 
-Frame request(const char *verb) {
-    return Frame(FrameType::RIGHTS_REQUEST, {verb});
+template <typename... Fields> Frame request(const char *verb, const Fields &...fields) {
+    return Frame::of(FrameType::RIGHTS_REQUEST, verb, fields...);
 }
 
 /** @return whether the connection's other end is gone, and with it the request */
@@ -43,13 +43,8 @@ bool isGone(const std::exception &error) {
            (system != nullptr && (system->error() == EPIPE || system->error() == ECONNRESET));
 }
 
-void addUser(Frame &frame, const std::optional<FileRights> &user) {
-    frame.add(user ? std::to_string(user->uid) : "");
-    frame.add(user ? std::to_string(user->gid) : "");
-}
-
-const char *text(AppFile::NamedBy namedBy) {
-    return namedBy == AppFile::NamedBy::CONFIGURATION ? "1" : "0";
+std::vector<std::string> fieldsOf(const std::optional<FileRights> &user) {
+    return user ? std::vector{std::to_string(user->uid), std::to_string(user->gid)} : std::vector<std::string>(2);
 }
 
 }  // namespace
@@ -161,9 +156,7 @@ Frame RightsClient::askAbout(uid_t user, const Frame &request, const std::vector
 
 tl::expected<RunAs, std::string> RightsClient::userOf(const Options &options, const UserResolver & /*own*/,
                                                       bool /*canSwitch*/) {
-    Frame frame = request(RightsVerb::USER_OF);
-    frame.add(claimOf(options));
-    const Frame answer = ask(frame);
+    const Frame answer = ask(request(RightsVerb::USER_OF, claimOf(options)));
     if (answer.fields.size() == 1) {
         return tl::unexpected(answer.field(0));
     }
@@ -176,27 +169,17 @@ HelperProcess RightsClient::helperIn(Frame answer) const {
 }
 
 HelperProcess RightsClient::start(const SpawnServerStart &server) {
-    Frame frame = request(RightsVerb::START_SPAWN_SERVER);
-    frame.add(server.user);
-    frame.add(server.group);
-    frame.add(server.claim);
-    return helperIn(ask(frame, {server.control, server.output}));
+    return helperIn(ask(request(RightsVerb::START_SPAWN_SERVER, server.user, server.group, server.claim),
+                        {server.control, server.output}));
 }
 
 HelperProcess RightsClient::start(const PreStartHelper &helper) {
-    Frame frame = request(RightsVerb::START_PRE_START);
-    for (const std::string &url : helper.urls) {
-        frame.add(url);
-    }
-    return helperIn(ask(frame, {helper.output}));
+    const std::vector<std::string> urls(helper.urls.begin(), helper.urls.end());
+    return helperIn(ask(request(RightsVerb::START_PRE_START, urls), {helper.output}));
 }
 
 HelperProcess RightsClient::start(const EventCommandStart &start) {
-    Frame frame = request(RightsVerb::START_EVENT_COMMAND);
-    for (const std::string &variable : start.variables) {
-        frame.add(variable);
-    }
-    return helperIn(ask(frame, {start.output}));
+    return helperIn(ask(request(RightsVerb::START_EVENT_COMMAND, start.variables), {start.output}));
 }
 
 /** Without an answer: the event loop must not wait. The rights process logs a failure. */
@@ -216,21 +199,14 @@ bool RightsClient::signal(const FileDescriptor &pidFd, int signal) {
 }
 
 void RightsClient::sendSignal(const FileDescriptor &pidFd, int signal) {
-    Frame frame(FrameType::RIGHTS_SIGNAL);
-    frame.add(static_cast<std::uint64_t>(signal));
-    main_.send(frame, {pidFd.get()}, FrameSocket::in(SEND_LIMIT));
+    main_.send(Frame::of(FrameType::RIGHTS_SIGNAL, signal), {pidFd.get()}, FrameSocket::in(SEND_LIMIT));
 }
 
 Placed RightsClient::place(const FileDescriptor &pidFd, const Placement &placement) {
-    Frame frame = request(RightsVerb::PLACE);
-    frame.add(placement.group);
-    frame.add(placement.label);
-    frame.add(static_cast<std::uint64_t>(placement.pool));
-    frame.add(std::uint64_t{placement.limits.memory});
-    frame.add(std::uint64_t{placement.limits.cpuWeight});
-    frame.add(std::uint64_t{placement.limits.tasks});
-    frame.add(std::uint64_t{placement.bootTasks});
-    Frame answer = ask(frame, {pidFd.get()});
+    const auto &limits = placement.limits;
+    const Frame answer = ask(request(RightsVerb::PLACE, placement.group, placement.label, placement.pool, limits.memory,
+                                     limits.cpuWeight, limits.tasks, placement.bootTasks),
+                             {pidFd.get()});
     Placed placed{answer.field(0), {}, answer.number(1), answer.field(2)};
     placed.problems.assign(answer.fields.begin() + 3, answer.fields.end());
     return placed;
@@ -241,9 +217,7 @@ void RightsClient::endBoot(const FileDescriptor &pidFd) {
 }
 
 std::uint64_t RightsClient::tasksOf(uid_t user) {
-    Frame frame = request(RightsVerb::TASKS);
-    frame.add(std::uint64_t{user});
-    return ask(frame).number(0);
+    return ask(request(RightsVerb::TASKS, user)).number(0);
 }
 
 void RightsClient::endGroup(const std::string &group) noexcept {
@@ -251,9 +225,7 @@ void RightsClient::endGroup(const std::string &group) noexcept {
 }
 
 void RightsClient::endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept {
-    Frame frame(FrameType::RIGHTS_END_GROUP, {"", std::to_string(pool)});
-    frame.fields.insert(frame.fields.end(), kept.begin(), kept.end());
-    sendEnd(frame);
+    sendEnd(Frame::of(FrameType::RIGHTS_END_GROUP, "", pool, kept));
 }
 
 /** Without an answer, as a signal. */
@@ -272,38 +244,25 @@ void RightsClient::giveRoom(const FileDescriptor &socket, int bytes) noexcept {
         return;
     }
     try {
-        Frame frame(FrameType::RIGHTS_ROOM);
-        frame.add(static_cast<std::uint64_t>(bytes));
         const LockGuard guard(mutex_);
-        main_.send(frame, {socket.get()}, FrameSocket::in(SEND_LIMIT));
+        main_.send(Frame::of(FrameType::RIGHTS_ROOM, bytes), {socket.get()}, FrameSocket::in(SEND_LIMIT));
     } catch (const std::exception &error) {
         Log::warn("event=rights.unreachable error=\"{}\" note=\"a request queue has less room\"", error.what());
     }
 }
 
-FileDescriptor RightsClient::openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) {
-    Frame frame = request(RightsVerb::APPEND);
-    frame.add(path);
-    frame.add(text(namedBy));
-    add(frame, owner);
-    return ask(frame).takeDescriptor(0);
+FileDescriptor RightsClient::openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy /*by*/) {
+    return ask(request(RightsVerb::APPEND, path, fieldsOf(owner))).takeDescriptor(0);
 }
 
-FileDescriptor RightsClient::openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) {
-    Frame frame = request(RightsVerb::READ);
-    frame.add(path);
-    frame.add(text(namedBy));
-    add(frame, owner);
-    return askAbout(owner.uid, frame).takeDescriptor(0);
+FileDescriptor RightsClient::openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy /*by*/) {
+    return askAbout(owner.uid, request(RightsVerb::READ, path, fieldsOf(owner))).takeDescriptor(0);
 }
 
 std::optional<timespec> RightsClient::modified(const std::string &folder, RestartFile file,
                                                const std::optional<FileRights> &user) {
-    Frame frame = request(RightsVerb::MODIFIED);
-    frame.add(folder);
-    frame.add(file == RestartFile::RESTART ? "0" : "1");
-    addUser(frame, user);
-    const Frame answer = askAbout(user ? user->uid : 0, frame);
+    const Frame answer = askAbout(user ? user->uid : 0,
+                                  request(RightsVerb::MODIFIED, folder, file != RestartFile::RESTART, fieldsOf(user)));
     if (answer.fields.empty()) {
         return std::nullopt;
     }
@@ -312,13 +271,9 @@ std::optional<timespec> RightsClient::modified(const std::string &folder, Restar
 
 std::vector<int> RightsClient::watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
                                      FolderEvents events, const std::optional<FileRights> &user) {
-    Frame frame = request(RightsVerb::WATCH);
-    frame.add(events == FolderEvents::CHANGES ? "0" : "1");
-    addUser(frame, user);
-    for (const std::string &folder : folders) {
-        frame.add(folder);
-    }
-    const Frame answer = askAbout(user ? user->uid : 0, frame, {inotify.get()});
+    const Frame answer =
+        askAbout(user ? user->uid : 0,
+                 request(RightsVerb::WATCH, events != FolderEvents::CHANGES, fieldsOf(user), folders), {inotify.get()});
     std::vector<int> watches;
     for (const std::string &field : answer.fields) {
         watches.push_back(std::stoi(field));
@@ -327,17 +282,12 @@ std::vector<int> RightsClient::watch(const FileDescriptor &inotify, const std::v
 }
 
 ProcessFacts::Files RightsClient::procFilesOf(pid_t pid) {
-    Frame frame = request(RightsVerb::FACTS);
-    frame.add(static_cast<std::uint64_t>(pid));
-    const Frame answer = ask(frame);
+    const Frame answer = ask(request(RightsVerb::FACTS, pid));
     return {answer.field(0), answer.field(1), answer.field(2)};
 }
 
 std::optional<ProcessMemory> RightsClient::memoryOf(pid_t pid, bool descendants) {
-    Frame frame = request(RightsVerb::MEMORY);
-    frame.add(static_cast<std::uint64_t>(pid));
-    frame.add(descendants ? "1" : "0");
-    const Frame answer = ask(frame);
+    const Frame answer = ask(request(RightsVerb::MEMORY, pid, descendants));
     if (answer.fields.empty()) {
         return std::nullopt;
     }
@@ -353,25 +303,18 @@ void RightsClient::prepareSpawnDir(const std::string & /*folder*/) {
 }
 
 void RightsClient::removeSocketFolders(const std::string & /*folder*/, pid_t bridge) {
-    Frame frame = request(RightsVerb::REMOVE_SOCKET_FOLDERS);
-    frame.add(static_cast<std::uint64_t>(bridge));
-    ask(frame);
+    ask(request(RightsVerb::REMOVE_SOCKET_FOLDERS, bridge));
 }
 
 RegistryFolder RightsClient::makeRegistry(const std::string & /*parent*/, unsigned backlog, pid_t /*anchor*/,
                                           pid_t pool) {
-    Frame frame = request(RightsVerb::MAKE_REGISTRY);
-    frame.add(std::uint64_t{backlog});
-    frame.add(static_cast<std::uint64_t>(pool));
-    Frame answer = ask(frame);
+    Frame answer = ask(request(RightsVerb::MAKE_REGISTRY, backlog, pool));
     FileDescriptor lock = answer.takeDescriptor(0);
     return {answer.field(0), std::move(lock), answer.takeDescriptor(1)};
 }
 
 void RightsClient::removeRegistry(const std::string &folder) {
-    Frame frame = request(RightsVerb::REMOVE_REGISTRY);
-    frame.add(folder);
-    ask(frame);
+    ask(request(RightsVerb::REMOVE_REGISTRY, folder));
 }
 
 FileDescriptor RightsClient::openDescriptorLog(const std::string & /*path*/) {

@@ -2,12 +2,8 @@
 
 namespace Passenger {
 
-void add(Frame &frame, const RunAs &runAs) {
-    frame.add(runAs.user);
-    frame.add(runAs.group);
-    frame.add(std::uint64_t{runAs.uid});
-    frame.add(std::uint64_t{runAs.gid});
-    frame.add(runAs.note);
+std::vector<std::string> fieldsOf(const RunAs &runAs) {
+    return {runAs.user, runAs.group, std::to_string(runAs.uid), std::to_string(runAs.gid), runAs.note};
 }
 
 RunAs runAsIn(const Frame &frame, std::size_t first) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "io/Frame.h"
 #include "rights/RunAs.h"
 
@@ -37,7 +40,7 @@ inline constexpr const char *DESCRIPTOR_LOG = "descriptor_log";
 inline constexpr unsigned RIGHTS_REQUEST_SECONDS = 10;
 
 /** RIGHTS_DONE for USER_OF: five fields, or one with the reason why there is no user. */
-void add(Frame &frame, const RunAs &runAs);
+std::vector<std::string> fieldsOf(const RunAs &runAs);
 /** @throws ProtocolException */
 RunAs runAsIn(const Frame &frame, std::size_t first);
 

@@ -33,8 +33,8 @@ constexpr std::size_t MOST_OF_A_FILE = 256 * 1024;
 /** The longest queue that RequestQueue makes. */
 constexpr std::uint64_t MOST_ROOM = 512 * 1024 * 1024;
 
-Frame done() {
-    return Frame(FrameType::RIGHTS_DONE);
+template <typename... Fields> Frame done(const Fields &...fields) {
+    return Frame::of(FrameType::RIGHTS_DONE, fields...);
 }
 
 Frame withDescriptor(FileDescriptor descriptor) {
@@ -44,8 +44,7 @@ Frame withDescriptor(FileDescriptor descriptor) {
 }
 
 Frame withHelper(HelperProcess &&helper) {
-    Frame answer = done();
-    answer.add(static_cast<std::uint64_t>(helper.pid()));
+    Frame answer = done(helper.pid());
     answer.descriptors.push_back(helper.release());
     return answer;
 }
@@ -116,29 +115,24 @@ Frame RightsServer::answer(Frame request, pid_t agent) {
 /** A verb that is not here does not exist. New ones come last: the fuzzer has their indexes. */
 const std::vector<RightsServer::Right> &RightsServer::rights() {
     static const std::vector<Right> all{
-        {RightsVerb::USER_OF, [](auto &server, auto &request, pid_t) { return server.userOf(request); }},
-        {RightsVerb::START_SPAWN_SERVER,
-         [](auto &server, auto &request, pid_t) { return server.startSpawnServer(request); }},
-        {RightsVerb::START_PRE_START, [](auto &server, auto &request, pid_t) { return server.startPreStart(request); }},
-        {RightsVerb::APPEND, [](auto &server, auto &request, pid_t) { return server.open(request, true); }},
-        {RightsVerb::READ, [](auto &server, auto &request, pid_t) { return server.open(request, false); }},
-        {RightsVerb::MODIFIED, [](auto &server, auto &request, pid_t) { return server.modified(request); }},
-        {RightsVerb::WATCH, [](auto &server, auto &request, pid_t) { return server.watch(request); }},
-        {RightsVerb::FACTS, [](auto &server, auto &request, pid_t agent) { return server.facts(request, agent); }},
-        {RightsVerb::MEMORY, [](auto &server, auto &request, pid_t agent) { return server.memory(request, agent); }},
-        {RightsVerb::PREPARE_SPAWN_DIR, [](auto &server, auto &, pid_t) { return server.prepareSpawnDir(); }},
-        {RightsVerb::REMOVE_SOCKET_FOLDERS,
-         [](auto &server, auto &request, pid_t) { return server.removeSocketFolders(request); }},
-        {RightsVerb::MAKE_REGISTRY,
-         [](auto &server, auto &request, pid_t agent) { return server.makeRegistry(request, agent); }},
-        {RightsVerb::REMOVE_REGISTRY,
-         [](auto &server, auto &request, pid_t) { return server.removeRegistry(request); }},
-        {RightsVerb::DESCRIPTOR_LOG, [](auto &server, auto &, pid_t) { return server.descriptorLog(); }},
-        {RightsVerb::PLACE, [](auto &server, auto &request, pid_t agent) { return server.place(request, agent); }},
-        {RightsVerb::END_BOOT, [](auto &server, auto &request, pid_t agent) { return server.endBoot(request, agent); }},
-        {RightsVerb::TASKS, [](auto &server, auto &request, pid_t) { return server.tasks(request); }},
-        {RightsVerb::START_EVENT_COMMAND,
-         [](auto &server, auto &request, pid_t) { return server.startEventCommand(request); }},
+        {RightsVerb::USER_OF, &RightsServer::userOf},
+        {RightsVerb::START_SPAWN_SERVER, &RightsServer::startSpawnServer},
+        {RightsVerb::START_PRE_START, &RightsServer::startPreStart},
+        {RightsVerb::APPEND, &RightsServer::append},
+        {RightsVerb::READ, &RightsServer::read},
+        {RightsVerb::MODIFIED, &RightsServer::modified},
+        {RightsVerb::WATCH, &RightsServer::watch},
+        {RightsVerb::FACTS, &RightsServer::facts},
+        {RightsVerb::MEMORY, &RightsServer::memory},
+        {RightsVerb::PREPARE_SPAWN_DIR, &RightsServer::prepareSpawnDir},
+        {RightsVerb::REMOVE_SOCKET_FOLDERS, &RightsServer::removeSocketFolders},
+        {RightsVerb::MAKE_REGISTRY, &RightsServer::makeRegistry},
+        {RightsVerb::REMOVE_REGISTRY, &RightsServer::removeRegistry},
+        {RightsVerb::DESCRIPTOR_LOG, &RightsServer::descriptorLog},
+        {RightsVerb::PLACE, &RightsServer::place},
+        {RightsVerb::END_BOOT, &RightsServer::endBoot},
+        {RightsVerb::TASKS, &RightsServer::tasks},
+        {RightsVerb::START_EVENT_COMMAND, &RightsServer::startEventCommand},
     };
     return all;
 }
@@ -155,7 +149,7 @@ Frame RightsServer::carryOut(Frame &request, pid_t agent) {
     const std::string &verb = request.field(0);
     for (const Right &right : rights()) {
         if (verb == right.verb) {
-            return right.carryOut(*this, request, agent);
+            return (this->*right.carryOut)(request, agent);
         }
     }
     throw ProtocolException("there is no right \"" + verb + "\"");
@@ -179,21 +173,16 @@ tl::expected<RunAs, std::string> RightsServer::resolve(Options options) {
     return runAs;
 }
 
-Frame RightsServer::userOf(const Frame &request) {
-    Frame answer = done();
-    if (const auto runAs = resolve(Options::fromMap(request.map(1)))) {
-        add(answer, *runAs);
-    } else {
-        answer.add(runAs.error());
-    }
-    return answer;
+Frame RightsServer::userOf(Frame &request, pid_t /*agent*/) {
+    const auto runAs = resolve(Options::fromMap(request.map(1)));
+    return runAs ? done(fieldsOf(*runAs)) : done(runAs.error());
 }
 
 /**
  * The program is the configuration's. The user is the one that the options of the application give;
  * without options, the default user.
  */
-Frame RightsServer::startSpawnServer(Frame &request) {
+Frame RightsServer::startSpawnServer(Frame &request, pid_t /*agent*/) {
     SpawnServerStart server;
     server.rubyCommand = settings_.rubyCommand;
     server.spawnServerCommand = settings_.spawnServerCommand;
@@ -226,7 +215,7 @@ Frame RightsServer::startSpawnServer(Frame &request) {
 }
 
 /** The program and the user are the configuration's, and the URLs are among its URLs. */
-Frame RightsServer::startPreStart(Frame &request) {
+Frame RightsServer::startPreStart(Frame &request, pid_t /*agent*/) {
     PreStartHelper helper{settings_.rubyCommand, settings_.preStartScript(), settings_.agentProgram(),
                           settings_.defaultUser, settings_.seccomp,          {}};
     helper.urls.insert(request.fields.begin() + 1, request.fields.end());
@@ -242,7 +231,7 @@ Frame RightsServer::startPreStart(Frame &request) {
 }
 
 /** The command and the user are the configuration's. The variables only have names of their own. */
-Frame RightsServer::startEventCommand(Frame &request) {
+Frame RightsServer::startEventCommand(Frame &request, pid_t /*agent*/) {
     if (settings_.onEvent.empty()) {
         throw IOException("PassengerOnEvent is not set");
     }
@@ -286,14 +275,7 @@ Frame RightsServer::place(Frame &request, pid_t agent) {
         throw IOException(fmt::format("the group \"{}\" is none of the user of process {}", placement.group, pid));
     }
     const Placed placed = own_.place(pidFd, placement);
-    Frame answer = done();
-    answer.add(placed.group);
-    answer.add(placed.taskLimit);
-    answer.add(placed.path);
-    for (const std::string &problem : placed.problems) {
-        answer.add(problem);
-    }
-    return answer;
+    return done(placed.group, placed.taskLimit, placed.path, placed.problems);
 }
 
 /** A process that the agent has started for another user than root. */
@@ -305,10 +287,8 @@ Frame RightsServer::endBoot(Frame &request, pid_t agent) {
 }
 
 /** Any user: a number is no secret. */
-Frame RightsServer::tasks(const Frame &request) {
-    Frame answer = done();
-    answer.add(own_.tasksOf(static_cast<uid_t>(request.number(1))));
-    return answer;
+Frame RightsServer::tasks(Frame &request, pid_t /*agent*/) {
+    return done(own_.tasksOf(static_cast<uid_t>(request.number(1))));
 }
 
 void RightsServer::endGroups(const Frame &order) {
@@ -321,34 +301,38 @@ void RightsServer::endGroups(const Frame &order) {
     own_.endEarlierGroups(pool, {order.fields.begin() + 2, order.fields.end()});
 }
 
+/** As open(). */
+Frame RightsServer::append(Frame &request, pid_t /*agent*/) {
+    return open(request, &Rights::openForAppending);
+}
+
+/** As open(). */
+Frame RightsServer::read(Frame &request, pid_t /*agent*/) {
+    return open(request, &Rights::openForReading);
+}
+
 /** Only files that httpd's configuration names, with the rights of AppFile. */
-Frame RightsServer::open(const Frame &request, bool append) {
+Frame RightsServer::open(const Frame &request, Open open) {
     const std::string &path = request.field(1);
     const bool named = namesLine(namedFiles_, path);
     if (!named && !namesLine(earlierNamedFiles_, path) && !settings_.grants.empty()) {
         throw IOException(path + ": httpd's configuration does not name this file");
     }
-    const RunAs owner = checkedOwner(runAsIn(request, 3));
+    const RunAs owner = checkedOwner(runAsIn(request, 2));
     const auto namedBy = named ? AppFile::NamedBy::CONFIGURATION : AppFile::NamedBy::CHILD;
-    return withDescriptor(append ? own_.openForAppending(path, owner, namedBy)
-                                 : own_.openForReading(path, owner, namedBy));
+    return withDescriptor((own_.*open)(path, owner, namedBy));
 }
 
 /** Only the two names of restart files, with the user's rights. */
-Frame RightsServer::modified(const Frame &request) {
+Frame RightsServer::modified(Frame &request, pid_t /*agent*/) {
     const auto time =
         own_.modified(request.field(1), request.number(2) == 0 ? RestartFile::RESTART : RestartFile::ALWAYS_RESTART,
                       checkedRights(request, 3));
-    Frame answer = done();
-    if (time) {
-        answer.add(std::to_string(time->tv_sec));
-        answer.add(static_cast<std::uint64_t>(time->tv_nsec));
-    }
-    return answer;
+    return time ? done(std::to_string(time->tv_sec), time->tv_nsec) : done();
 }
 
 /** With the user's rights. The watches belong to the pool process's own inotify instance. */
-Frame RightsServer::watch(Frame &request) {
+Frame RightsServer::watch(Frame &request, pid_t /*agent*/) {
     constexpr std::size_t FIRST_FOLDER = 4;
     const FileRights rights = checkedRights(request, 2);
     const FileDescriptor inotify = request.takeDescriptor(0);
@@ -363,63 +347,57 @@ Frame RightsServer::watch(Frame &request) {
     return answer;
 }
 
-Frame RightsServer::facts(const Frame &request, pid_t agent) {
+Frame RightsServer::facts(Frame &request, pid_t agent) {
     const pid_t pid = pidIn(request, 1);
     const ProcessFacts::Files files = own_.procFilesOf(pid);
     // The process may have ended: then nothing is told.
     if (!files.status.empty()) {
         checkIsApplications(pid, agent);
     }
-    Frame answer = done();
-    for (const std::string *file : {&files.environ, &files.status, &files.limits}) {
-        answer.add(file->substr(0, MOST_OF_A_FILE));
-    }
-    return answer;
+    return done(files.environ.substr(0, MOST_OF_A_FILE), files.status.substr(0, MOST_OF_A_FILE),
+                files.limits.substr(0, MOST_OF_A_FILE));
 }
 
-Frame RightsServer::memory(const Frame &request, pid_t agent) {
+Frame RightsServer::memory(Frame &request, pid_t agent) {
     const pid_t pid = pidIn(request, 1);
     const bool descendants = request.number(2) != 0;
-    Frame answer = done();
-    if (const auto memory = own_.memoryOf(pid, descendants)) {
-        checkIsApplications(pid, agent);
-        answer.add(memory->proportional);
-        answer.add(memory->privateClean);
-        answer.add(memory->privateDirty);
+    const auto memory = own_.memoryOf(pid, descendants);
+    if (!memory) {
+        return done();
     }
-    return answer;
+    checkIsApplications(pid, agent);
+    return done(memory->proportional, memory->privateClean, memory->privateDirty);
 }
 
 /** Only the settings' folder. */
-Frame RightsServer::prepareSpawnDir() {
+Frame RightsServer::prepareSpawnDir(Frame & /*request*/, pid_t /*agent*/) {
     own_.prepareSpawnDir(settings_.spawnDir);
     return done();
 }
 
 /** Only in the settings' folder. */
-Frame RightsServer::removeSocketFolders(const Frame &request) {
+Frame RightsServer::removeSocketFolders(Frame &request, pid_t /*agent*/) {
     own_.removeSocketFolders(settings_.spawnDir, static_cast<pid_t>(request.number(1)));
     return done();
 }
 
-Frame RightsServer::makeRegistry(const Frame &request, pid_t agent) {
+Frame RightsServer::makeRegistry(Frame &request, pid_t agent) {
     RegistryFolder folder = own_.makeRegistry(settings_.instanceRegistryDir, static_cast<unsigned>(request.number(1)),
                                               agent, static_cast<pid_t>(request.number(2)));
-    Frame answer = done();
-    answer.add(folder.path);
+    Frame answer = done(folder.path);
     answer.descriptors.push_back(std::move(folder.lock));
     answer.descriptors.push_back(std::move(folder.socket));
     return answer;
 }
 
 /** Only folders of that form, see RegistryFolder. */
-Frame RightsServer::removeRegistry(const Frame &request) {
+Frame RightsServer::removeRegistry(Frame &request, pid_t /*agent*/) {
     own_.removeRegistry(request.field(1));
     return done();
 }
 
 /** Only the settings' file. */
-Frame RightsServer::descriptorLog() {
+Frame RightsServer::descriptorLog(Frame & /*request*/, pid_t /*agent*/) {
     return withDescriptor(own_.openDescriptorLog(settings_.descriptorLogFile));
 }
 

@@ -60,29 +60,32 @@ public:
 private:
     struct Right {
         const char *verb;
-        Frame (*carryOut)(RightsServer &server, Frame &request, pid_t agent);
+        Frame (RightsServer::*carryOut)(Frame &request, pid_t agent);
     };
+    using Open = decltype(&Rights::openForReading);
     static const std::vector<Right> &rights();
 
     Frame carryOut(Frame &request, pid_t agent);
-    Frame userOf(const Frame &request);
-    Frame startSpawnServer(Frame &request);
-    Frame startPreStart(Frame &request);
-    Frame startEventCommand(Frame &request);
+    Frame userOf(Frame &request, pid_t agent);
+    Frame startSpawnServer(Frame &request, pid_t agent);
+    Frame startPreStart(Frame &request, pid_t agent);
+    Frame startEventCommand(Frame &request, pid_t agent);
     void refuseUser(const std::string &name);
     Frame place(Frame &request, pid_t agent);
     Frame endBoot(Frame &request, pid_t agent);
-    Frame tasks(const Frame &request);
-    Frame open(const Frame &request, bool append);
-    Frame modified(const Frame &request);
-    Frame watch(Frame &request);
-    Frame facts(const Frame &request, pid_t agent);
-    Frame memory(const Frame &request, pid_t agent);
-    Frame prepareSpawnDir();
-    Frame removeSocketFolders(const Frame &request);
-    Frame makeRegistry(const Frame &request, pid_t agent);
-    Frame removeRegistry(const Frame &request);
-    Frame descriptorLog();
+    Frame tasks(Frame &request, pid_t agent);
+    Frame append(Frame &request, pid_t agent);
+    Frame read(Frame &request, pid_t agent);
+    Frame open(const Frame &request, Open open);
+    Frame modified(Frame &request, pid_t agent);
+    Frame watch(Frame &request, pid_t agent);
+    Frame facts(Frame &request, pid_t agent);
+    Frame memory(Frame &request, pid_t agent);
+    Frame prepareSpawnDir(Frame &request, pid_t agent);
+    Frame removeSocketFolders(Frame &request, pid_t agent);
+    Frame makeRegistry(Frame &request, pid_t agent);
+    Frame removeRegistry(Frame &request, pid_t agent);
+    Frame descriptorLog(Frame &request, pid_t agent);
 
     tl::expected<RunAs, std::string> resolve(Options options);
     bool hasOneUser() const;

@@ -182,12 +182,9 @@ void Connection::hello(Frame frame) {
     const std::uint32_t slot = context_.children.introduce(pid_, std::move(inFlightTable));
     context_.children.opened(pid_);
     childSlot_ = slot;
-    Frame welcome(FrameType::WELCOME);
-    welcome.add(std::uint64_t{LAYOUT_VERSION});
-    welcome.add(std::uint64_t{*childSlot_});
-    welcome.add(context_.agentId);
     const FileDescriptor table = context_.pool.channels().generations().memory().readOnlyDescriptor();
-    answer(welcome, {table.get(), context_.wakeSocket.get()});
+    answer(Frame::of(FrameType::WELCOME, LAYOUT_VERSION, slot, context_.agentId),
+           {table.get(), context_.wakeSocket.get()});
 }
 
 std::uint32_t Connection::child() const {
@@ -209,14 +206,11 @@ void Connection::attach(const Frame &frame) {
     }
     try {
         const Attachment attachment = context_.pool.attach(options, Generation(frame.number(0)));
-        Frame attached(FrameType::ATTACHED);
-        attached.add(std::uint64_t{attachment.groupSlot});
-        attached.add(attachment.generation.value());
         std::vector<int> descriptors{attachment.sending.get(), attachment.claims.get(), attachment.senders.get()};
         if (attachment.ownQueue) {
             descriptors.push_back(attachment.ownQueue.get());
         }
-        answer(attached, descriptors);
+        answer(Frame::of(FrameType::ATTACHED, attachment.groupSlot, attachment.generation), descriptors);
     } catch (const RefusedException &refusal) {
         // The log has it already, under its report id; or the pool shuts down.
         refuse(refusal.status(), refusal.what(), refusal.reportId());
@@ -265,9 +259,7 @@ void Connection::registerChannel(Frame frame) {
         refuse(NO_SUCH_SLOT, "there is no application with slot " + std::to_string(groupSlot));
         return;
     }
-    Frame registered(FrameType::REGISTERED);
-    registered.add(channel.value());
-    answer(registered);
+    answer(Frame::of(FrameType::REGISTERED, channel));
 }
 
 void Connection::unregister(const Frame &frame) {
@@ -305,9 +297,7 @@ void Connection::query(const Frame &frame) {
     } else {
         throw ProtocolException("there is no query \"" + what + "\"");
     }
-    Frame reply(FrameType::VALUE);
-    reply.add(value);
-    answer(reply);
+    answer(Frame::of(FrameType::VALUE, value));
 }
 
 void Connection::report(const Frame &frame) {
@@ -323,9 +313,7 @@ void Connection::overran(const Frame &frame) {
     const auto time = std::chrono::milliseconds(std::min<std::uint64_t>(frame.number(3), MOST_MILLISECONDS));
     const bool killed = context_.pool.requestOverran(child(), static_cast<std::uint32_t>(frame.number(0)),
                                                      ChannelId(frame.number(1)), Ticket(frame.number(2)), time);
-    Frame reply(FrameType::VALUE);
-    reply.add(std::uint64_t{killed});
-    answer(reply);
+    answer(Frame::of(FrameType::VALUE, killed));
 }
 
 void Connection::isSlow(const Frame &frame) {
@@ -354,9 +342,7 @@ void Connection::checkRestart(const Frame &frame) {
 void Connection::restartChecked(bool looked) {
     checking_ = false;
     try {
-        Frame reply(FrameType::VALUE);
-        reply.add(std::uint64_t{looked ? 1U : 0U});
-        answer(reply);
+        answer(Frame::of(FrameType::VALUE, looked));
     } catch (const std::exception &error) {
         complain(error);
         // A copy: the callback destroys this object.
@@ -366,11 +352,7 @@ void Connection::restartChecked(bool looked) {
 }
 
 void Connection::refuse(unsigned status, const std::string &text, const std::string &reportId) {
-    Frame refused(FrameType::REFUSED);
-    refused.add(std::uint64_t{status});
-    refused.add(reportId);
-    refused.add(text);
-    answer(refused);
+    answer(Frame::of(FrameType::REFUSED, status, reportId, text));
 }
 
 /** Tells the child to close idle channels, and all other children, too. */

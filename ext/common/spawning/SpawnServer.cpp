@@ -195,9 +195,7 @@ void SpawnServer::answerForked(const StartRequest &request, FrameSocket gate, De
         if (forked.type != FrameType::SPAWN_FORKED || forked.sender.uid != uid_) {
             throw ProtocolException("the spawn server's process sent an unexpected frame");
         }
-        Frame go(FrameType::SPAWN_GO);
-        go.add(request.forked(forked.sender.pid));
-        gate.send(go, deadline);
+        gate.send(Frame::of(FrameType::SPAWN_GO, request.forked(forked.sender.pid)), deadline);
     } catch (const EndOfFileException &) {
     }
 }

@@ -31,8 +31,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/** The time for the pool process to end its instances in order. */
-/** Beside AgentSettings::stopTimeout. */
+/** The time for the pool process to end its instances in order, beside
+ *  AgentSettings::stopTimeout. */
 constexpr milliseconds POOL_PATIENCE{5000};
 /** The time for SIGKILL to take effect. */
 constexpr milliseconds KILL_PATIENCE{10000};
@@ -302,12 +302,7 @@ void Watchdog::poolIsReady(const Frame &ready) {
     if (std::exchange(startReported_, true)) {
         return;
     }
-    Frame started(FrameType::AGENT_STARTED);
-    started.add(static_cast<std::uint64_t>(::getpid()));
-    for (std::size_t i = 0; i < 3; ++i) {
-        started.add(ready.field(i));
-    }
-    report(started);
+    report(Frame::of(FrameType::AGENT_STARTED, ::getpid(), ready.field(0), ready.field(1), ready.field(2)));
     tellAnchor(Frame(FrameType::AGENT_START, pool_.settings()), {STDERR_FILENO, serverSocket_.get()});
 }
 
