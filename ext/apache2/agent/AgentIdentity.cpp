@@ -98,9 +98,16 @@ std::string stampOfLibrary(const std::string &library) {
     return std::to_string(std::hash<std::string>()(stamps));
 }
 
-SeccompMode seccompMode(const Settings &settings) {
-    const std::string_view mode = settings.seccompOrDefault();
-    return mode == "off" ? SeccompMode::OFF : mode == "log" ? SeccompMode::LOG : SeccompMode::ON;
+/** A setting that httpd's configuration leaves out keeps the value that it has. */
+void take(std::string &target, Settings::Text setting) {
+    if (setting != nullptr) {
+        target = setting;
+    }
+}
+template <typename Number> void take(Number &target, const Settings::Number &setting) {
+    if (setting) {
+        target = Number(*setting);
+    }
 }
 
 }  // namespace
@@ -120,50 +127,40 @@ AgentSettings agentSettings(const Settings &settings) {
     result.rubyCommand = settings.defaultRubyOrDefault();
     result.environment = settings.appEnvOrDefault();
     // At this point of a start or reload, httpd's error log is standard error.
-    result.logFile = settings.logFile != nullptr ? settings.logFile : "";
-    result.logFormat = settings.logFormat != nullptr ? settings.logFormat : result.logFormat;
-    result.onEvent = settings.onEvent != nullptr ? settings.onEvent : "";
+    take(result.logFile, settings.logFile);
+    take(result.logFormat, settings.logFormat);
+    take(result.onEvent, settings.onEvent);
     result.requireSpawnServer = false;
-    result.maxPoolSize = static_cast<unsigned>(settings.maxPoolSize.value_or(static_cast<int>(result.maxPoolSize)));
-    result.maxInstancesPerApp =
-        static_cast<unsigned>(settings.maxInstancesPerApp.value_or(static_cast<int>(result.maxInstancesPerApp)));
-    result.maxAppIdleTime =
-        std::chrono::seconds(settings.maxAppIdleTime.value_or(static_cast<int>(result.maxAppIdleTime.count())));
-    result.maxChildConnections =
-        static_cast<unsigned>(settings.maxChildConnections.value_or(static_cast<int>(result.maxChildConnections)));
-    result.maxChildChannels =
-        static_cast<unsigned>(settings.maxChildChannels.value_or(static_cast<int>(result.maxChildChannels)));
-    result.maxChildApps = static_cast<unsigned>(settings.maxChildApps.value_or(static_cast<int>(result.maxChildApps)));
-    result.memoryBudget = static_cast<unsigned>(settings.memoryBudget.value_or(static_cast<int>(result.memoryBudget)));
-    result.poolIdleTime =
-        std::chrono::seconds(settings.poolIdleTime.value_or(static_cast<int>(result.poolIdleTime.count())));
-    result.statThrottleRate =
-        std::chrono::seconds(settings.statThrottleRate.value_or(static_cast<int>(result.statThrottleRate.count())));
+    take(result.maxPoolSize, settings.maxPoolSize);
+    take(result.maxInstancesPerApp, settings.maxInstancesPerApp);
+    take(result.maxAppIdleTime, settings.maxAppIdleTime);
+    take(result.maxChildConnections, settings.maxChildConnections);
+    take(result.maxChildChannels, settings.maxChildChannels);
+    take(result.maxChildApps, settings.maxChildApps);
+    take(result.memoryBudget, settings.memoryBudget);
+    take(result.poolIdleTime, settings.poolIdleTime);
+    take(result.statThrottleRate, settings.statThrottleRate);
     result.instanceRegistryDir = settings.instanceRegistryDir != nullptr
                                      ? settings.instanceRegistryDir
                                      : ap_runtime_dir_relative(ap_server_conf->process->pconf, "");
-    result.socketBacklog =
-        static_cast<unsigned>(settings.socketBacklog.value_or(static_cast<int>(result.socketBacklog)));
-    result.agentTimeout =
-        std::chrono::seconds(settings.agentTimeout.value_or(static_cast<int>(result.agentTimeout.count())));
+    take(result.socketBacklog, settings.socketBacklog);
+    take(result.agentTimeout, settings.agentTimeout);
     apr_pool_t *pool = nullptr;
     apr_pool_create(&pool, ap_server_conf->process->pool);
     result.stopTimeout = stopTimeout(pool, ap_conftree);
     apr_pool_destroy(pool);
-    result.descriptorLogFile = settings.fileDescriptorLogFile != nullptr ? settings.fileDescriptorLogFile : "";
-    if (settings.spawnDir != nullptr) {
-        result.spawnDir = settings.spawnDir;
-    }
+    take(result.descriptorLogFile, settings.fileDescriptorLogFile);
+    take(result.spawnDir, settings.spawnDir);
     result.appFiles = appFiles(settings);
     result.preStart = Settings::lines(settings.preStart);
     result.grants = serverGrants(ap_server_conf);
     result.defaultUser = settings.defaultUserOrDefault();
-    result.defaultGroup = settings.defaultGroup != nullptr ? settings.defaultGroup : "";
-    result.agentUser = settings.agentUser != nullptr ? settings.agentUser : "";
-    result.seccomp = seccompMode(settings);
+    take(result.defaultGroup, settings.defaultGroup);
+    take(result.agentUser, settings.agentUser);
+    result.seccomp = seccompModeIn(settings.seccompOrDefault()).value_or(SeccompMode::ON);
     result.userSwitching = settings.userSwitching.value_or(result.userSwitching);
     result.logPrefix = !settings.disableLogPrefix.value_or(!result.logPrefix);
-    result.logLevel = settings.logLevel.value_or(result.logLevel);
+    take(result.logLevel, settings.logLevel);
     return result;
 }
 

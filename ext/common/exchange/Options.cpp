@@ -18,79 +18,103 @@ template <typename Number = unsigned> Number parseNumber(const std::string &key,
     return number;
 }
 
-bool parseBoolean(const std::string &key, const std::string &value) {
-    if (value != "0" && value != "1") {
-        throw ProtocolException("option " + key + ": \"" + value + "\" is neither 0 nor 1");
-    }
-    return value == "1";
+void parse(const std::string & /*key*/, const std::string &text, std::string &into) {
+    into = text;
 }
 
-/** Calls `text`, `number` or `flag` for each option. The only list of keys, for both directions. */
-template <typename Self, typename Text, typename Number, typename Flag>
-void visit(Self &options, Text text, Number number, Flag flag) {
-    text("app_root", options.appRoot);
-    text("environment", options.environment);
-    text("app_group_name", options.appGroupName);
-    text("startup_file", options.startupFile);
-    text("app_callable", options.appCallable);
-    text("restart_dir", options.restartDir);
-    text("base_uri", options.baseUri);
-    text("app_type", options.appType);
-    text("start_command", options.startCommand);
-    text("instance_address", options.instanceAddress);
-    text("python", options.python);
-    text("nodejs", options.nodejs);
-    text("ruby", options.ruby);
-    text("log_file", options.logFile);
-    text("monitored_files", options.monitoredFiles);
-    text("spawn_method", options.spawnMethod);
-    text("user", options.user);
-    text("group", options.group);
-    text("default_user", options.defaultUser);
-    text("default_group", options.defaultGroup);
-    flag("user_switching", options.userSwitching);
-    flag("load_shell_envvars", options.loadShellEnvvars);
-    flag("preload_bundler", options.preloadBundler);
-    number("refork_after", options.reforkAfter);
-    text("warm_up", options.warmUp);
-    number("min_instances", options.minInstances);
-    number("max_instances", options.maxInstances);
-    number("start_instances", options.startInstances);
-    number("min_spare_instances", options.minSpareInstances);
-    number("max_spare_instances", options.maxSpareInstances);
-    number("max_log_lines", options.maxLogLines);
-    number("max_requests", options.maxRequests);
-    number("memory_limit", options.memoryLimit);
-    number("hard_memory_limit", options.hardMemoryLimit);
-    number("memory_budget", options.memoryBudget);
-    number("memory_max", options.memoryMax);
-    number("cpu_weight", options.cpuWeight);
-    number("tasks_max", options.tasksMax);
-    number("max_boot_processes", options.maxBootProcesses);
-    number("max_request_queue_size", options.maxQueueSize);
-    number("queue_target", options.queueTarget);
-    number("slow_request_time", options.slowRequestTime);
-    flag("rolling_restarts", options.rollingRestarts);
-    flag("resist_deployment_errors", options.resistDeploymentErrors);
-    flag("sticky_sessions", options.stickySessions);
-    number("sticky_id", options.stickyId);
-    number("thread_count", options.threads);
-    number("stop_timeout", options.stopTimeout);
+void parse(const std::string &key, const std::string &text, unsigned &into) {
+    into = parseNumber(key, text);
+}
+
+void parse(const std::string &key, const std::string &text, bool &into) {
+    if (text != "0" && text != "1") {
+        throw ProtocolException("option " + key + ": \"" + text + "\" is neither 0 nor 1");
+    }
+    into = text == "1";
+}
+
+void parse(const std::string &key, const std::string &text, std::chrono::seconds &into) {
+    into = std::chrono::seconds(parseNumber(key, text));
+}
+
+void parse(const std::string &key, const std::string &text, std::chrono::milliseconds &into) {
+    into = std::chrono::milliseconds(parseNumber<std::chrono::milliseconds::rep>(key, text));
+}
+
+std::string shown(const std::string &value) {
+    return value;
+}
+
+std::string shown(unsigned value) {
+    return std::to_string(value);
+}
+
+template <typename Rep, typename Period> std::string shown(std::chrono::duration<Rep, Period> value) {
+    return std::to_string(value.count());
+}
+
+/** Calls `each` for each option. The only list of keys, for both directions. */
+template <typename Self, typename Each> void visit(Self &options, Each each) {
+    each("app_root", options.appRoot);
+    each("environment", options.environment);
+    each("app_group_name", options.appGroupName);
+    each("startup_file", options.startupFile);
+    each("app_callable", options.appCallable);
+    each("restart_dir", options.restartDir);
+    each("base_uri", options.baseUri);
+    each("app_type", options.appType);
+    each("start_command", options.startCommand);
+    each("instance_address", options.instanceAddress);
+    each("python", options.python);
+    each("nodejs", options.nodejs);
+    each("ruby", options.ruby);
+    each("log_file", options.logFile);
+    each("monitored_files", options.monitoredFiles);
+    each("spawn_method", options.spawnMethod);
+    each("user", options.user);
+    each("group", options.group);
+    each("default_user", options.defaultUser);
+    each("default_group", options.defaultGroup);
+    each("user_switching", options.userSwitching);
+    each("load_shell_envvars", options.loadShellEnvvars);
+    each("preload_bundler", options.preloadBundler);
+    each("refork_after", options.reforkAfter);
+    each("warm_up", options.warmUp);
+    each("min_instances", options.minInstances);
+    each("max_instances", options.maxInstances);
+    each("start_instances", options.startInstances);
+    each("min_spare_instances", options.minSpareInstances);
+    each("max_spare_instances", options.maxSpareInstances);
+    each("max_log_lines", options.maxLogLines);
+    each("max_requests", options.maxRequests);
+    each("memory_limit", options.memoryLimit);
+    each("hard_memory_limit", options.hardMemoryLimit);
+    each("memory_budget", options.memoryBudget);
+    each("memory_max", options.memoryMax);
+    each("cpu_weight", options.cpuWeight);
+    each("tasks_max", options.tasksMax);
+    each("max_boot_processes", options.maxBootProcesses);
+    each("max_request_queue_size", options.maxQueueSize);
+    each("queue_target", options.queueTarget);
+    each("slow_request_time", options.slowRequestTime);
+    each("rolling_restarts", options.rollingRestarts);
+    each("resist_deployment_errors", options.resistDeploymentErrors);
+    each("sticky_sessions", options.stickySessions);
+    each("sticky_id", options.stickyId);
+    each("thread_count", options.threads);
+    each("stop_timeout", options.stopTimeout);
+    each("start_timeout", options.startTimeout);
+    each("max_preloader_idle_time", options.maxPreloaderIdleTime);
+    each("heartbeat_timeout", options.heartbeatTimeout);
+    each("max_request_queue_time", options.maxQueueTime);
+    each("max_request_time", options.maxRequestTime);
 }
 
 }  // namespace
 
 Options::Variables Options::toMap() const {
     Variables map;
-    visit(
-        *this, [&](const char *key, const std::string &value) { map[key] = value; },
-        [&](const char *key, unsigned value) { map[key] = std::to_string(value); },
-        [&](const char *key, bool value) { map[key] = std::string(1, value ? '1' : '0'); });
-    map["start_timeout"] = std::to_string(startTimeout.count());
-    map["max_preloader_idle_time"] = std::to_string(maxPreloaderIdleTime.count());
-    map["heartbeat_timeout"] = std::to_string(heartbeatTimeout.count());
-    map["max_request_queue_time"] = std::to_string(maxQueueTime.count());
-    map["max_request_time"] = std::to_string(maxRequestTime.count());
+    visit(*this, [&map](const char *key, const auto &value) { map[key] = shown(value); });
     if (variables) {
         for (auto &[name, value] : variables()) {
             map[std::string(VARIABLE_PREFIX) + name] = value;
@@ -101,36 +125,10 @@ Options::Variables Options::toMap() const {
 
 Options Options::fromMap(const Variables &map) {
     Options options;
-    const auto find = [&](const char *key, auto use) {
+    visit(options, [&map](const char *key, auto &value) {
         if (const auto found = map.find(key); found != map.end()) {
-            use(found->second);
+            parse(key, found->second, value);
         }
-    };
-    visit(
-        options,
-        [&](const char *key, std::string &value) { find(key, [&](const std::string &text) { value = text; }); },
-        [&](const char *key, unsigned &value) {
-            find(key, [&](const std::string &text) { value = parseNumber(key, text); });
-        },
-        [&](const char *key, bool &value) {
-            find(key, [&](const std::string &text) { value = parseBoolean(key, text); });
-        });
-    find("start_timeout", [&](const std::string &text) {
-        options.startTimeout = std::chrono::seconds(parseNumber("start_timeout", text));
-    });
-    find("max_preloader_idle_time", [&](const std::string &text) {
-        options.maxPreloaderIdleTime = std::chrono::seconds(parseNumber("max_preloader_idle_time", text));
-    });
-    find("heartbeat_timeout", [&](const std::string &text) {
-        options.heartbeatTimeout = std::chrono::seconds(parseNumber("heartbeat_timeout", text));
-    });
-    find("max_request_queue_time", [&](const std::string &text) {
-        options.maxQueueTime =
-            std::chrono::milliseconds(parseNumber<std::chrono::milliseconds::rep>("max_request_queue_time", text));
-    });
-    find("max_request_time", [&](const std::string &text) {
-        options.maxRequestTime =
-            std::chrono::milliseconds(parseNumber<std::chrono::milliseconds::rep>("max_request_time", text));
     });
     if (options.threads == 0) {
         throw ProtocolException("option thread_count: \"0\" is not allowed, an instance needs at least one thread");

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <concepts>
 #include <cstring>
 #include <utility>
 
@@ -22,55 +23,97 @@ using Map = std::map<std::string, std::string>;
     throw ProtocolException(std::string("The setting ") + key + " cannot be \"" + value + "\"");
 }
 
-void read(const Map &map, const char *key, std::string &into) {
-    if (const auto found = map.find(key); found != map.end()) {
-        into = found->second;
-    }
+void parse(const char * /*key*/, const std::string &text, std::string &into) {
+    into = text;
 }
 
-template <typename Number> void readNumber(const Map &map, const char *key, Number &into) {
-    const auto found = map.find(key);
-    if (found == map.end()) {
-        return;
-    }
-    const auto &text = found->second;
+template <std::integral Number> void parse(const char *key, const std::string &text, Number &into) {
     const char *const end = text.data() + text.size();
-    Number number{};
-    const auto [stopped, error] = std::from_chars(text.data(), end, number);
+    const auto [stopped, error] = std::from_chars(text.data(), end, into);
     if (error != std::errc() || stopped != end) {
         rejectValue(key, text);
     }
-    into = number;
 }
 
-void read(const Map &map, const char *key, std::chrono::seconds &into) {
-    auto count = into.count();
-    readNumber(map, key, count);
+void parse(const char *key, const std::string &text, std::chrono::seconds &into) {
+    std::chrono::seconds::rep count = 0;
+    parse(key, text, count);
     if (count < 0) {
-        rejectValue(key, std::to_string(count));
+        rejectValue(key, text);
     }
     into = std::chrono::seconds(count);
 }
 
-void read(const Map &map, const char *key, bool &into) {
-    unsigned number = into ? 1 : 0;
-    readNumber(map, key, number);
+void parse(const char *key, const std::string &text, bool &into) {
+    unsigned number = 0;
+    parse(key, text, number);
     if (number > 1) {
-        rejectValue(key, std::to_string(number));
+        rejectValue(key, text);
     }
     into = number == 1;
 }
 
-void read(const Map &map, const char *key, SeccompMode &into) {
-    const auto found = map.find(key);
-    if (found == map.end()) {
-        return;
-    }
-    const auto mode = seccompModeIn(found->second);
+void parse(const char *key, const std::string &text, SeccompMode &into) {
+    const auto mode = seccompModeIn(text);
     if (!mode) {
-        rejectValue(key, found->second);
+        rejectValue(key, text);
     }
     into = *mode;
+}
+
+std::string shown(const std::string &value) {
+    return value;
+}
+
+template <std::integral Number> std::string shown(Number value) {
+    return std::to_string(value);
+}
+
+std::string shown(std::chrono::seconds value) {
+    return std::to_string(value.count());
+}
+
+std::string shown(SeccompMode value) {
+    return text(value);
+}
+
+/** Calls `each` for each setting of toMap(). The only list of keys, for both directions. */
+template <typename Self, typename Each> void visit(Self &settings, Each each) {
+    each("agent_command", settings.agentCommand);
+    each("agent_timeout", settings.agentTimeout);
+    each("agent_user", settings.agentUser);
+    each("app_files", settings.appFiles);
+    each("default_group", settings.defaultGroup);
+    each("default_user", settings.defaultUser);
+    each("descriptor_log_file", settings.descriptorLogFile);
+    each("environment", settings.environment);
+    each("grants", settings.grants);
+    each("instance_registry_dir", settings.instanceRegistryDir);
+    each("log_file", settings.logFile);
+    each("log_format", settings.logFormat);
+    each("log_level", settings.logLevel);
+    each("log_prefix", settings.logPrefix);
+    each("max_app_idle_time", settings.maxAppIdleTime);
+    each("max_child_apps", settings.maxChildApps);
+    each("max_child_channels", settings.maxChildChannels);
+    each("max_child_connections", settings.maxChildConnections);
+    each("max_instances_per_app", settings.maxInstancesPerApp);
+    each("max_pool_size", settings.maxPoolSize);
+    each("memory_budget", settings.memoryBudget);
+    each("on_event", settings.onEvent);
+    each("pool_idle_time", settings.poolIdleTime);
+    each("pre_start", settings.preStart);
+    each("require_spawn_server", settings.requireSpawnServer);
+    each("ruby_command", settings.rubyCommand);
+    each("seccomp", settings.seccomp);
+    each("socket_backlog", settings.socketBacklog);
+    each("spawn_dir", settings.spawnDir);
+    each("spawn_server_command", settings.spawnServerCommand);
+    each("stat_throttle_rate", settings.statThrottleRate);
+    each("stop_timeout", settings.stopTimeout);
+    each("update", settings.update);
+    each("user", settings.user);
+    each("user_switching", settings.userSwitching);
 }
 
 /** The path without its last part; "" if it has no slash. */
@@ -115,83 +158,20 @@ std::string AgentSettings::agentProgram() const {
 }
 
 Map AgentSettings::toMap() const {
-    return {
-        {"agent_command", agentCommand},
-        {"agent_timeout", std::to_string(agentTimeout.count())},
-        {"agent_user", agentUser},
-        {"app_files", appFiles},
-        {"default_group", defaultGroup},
-        {"default_user", defaultUser},
-        {"descriptor_log_file", descriptorLogFile},
-        {"environment", environment},
-        {"grants", grants},
-        {"instance_registry_dir", instanceRegistryDir},
-        {"log_file", logFile},
-        {"log_format", logFormat},
-        {"log_level", std::to_string(logLevel)},
-        {"log_prefix", logPrefix ? "1" : "0"},
-        {"max_app_idle_time", std::to_string(maxAppIdleTime.count())},
-        {"max_child_apps", std::to_string(maxChildApps)},
-        {"max_child_channels", std::to_string(maxChildChannels)},
-        {"max_child_connections", std::to_string(maxChildConnections)},
-        {"max_instances_per_app", std::to_string(maxInstancesPerApp)},
-        {"max_pool_size", std::to_string(maxPoolSize)},
-        {"memory_budget", std::to_string(memoryBudget)},
-        {"on_event", onEvent},
-        {"pool_idle_time", std::to_string(poolIdleTime.count())},
-        {"pre_start", preStart},
-        {"require_spawn_server", requireSpawnServer ? "1" : "0"},
-        {"ruby_command", rubyCommand},
-        {"seccomp", text(seccomp)},
-        {"socket_backlog", std::to_string(socketBacklog)},
-        {"spawn_dir", spawnDir},
-        {"spawn_server_command", spawnServerCommand},
-        {"stat_throttle_rate", std::to_string(statThrottleRate.count())},
-        {"stop_timeout", std::to_string(stopTimeout.count())},
-        {"update", update},
-        {"user", user},
-        {"user_switching", userSwitching ? "1" : "0"},
-    };
+    Map map;
+    visit(*this, [&map](const char *key, const auto &value) { map[key] = shown(value); });
+    return map;
 }
 
 AgentSettings AgentSettings::fromMap(const Map &map) {
     AgentSettings settings;
-    read(map, "agent_command", settings.agentCommand);
-    readNumber(map, AGENT_KILLS, settings.agentKills);
-    read(map, "agent_timeout", settings.agentTimeout);
-    read(map, "agent_user", settings.agentUser);
-    read(map, "app_files", settings.appFiles);
-    read(map, "default_group", settings.defaultGroup);
-    read(map, "default_user", settings.defaultUser);
-    read(map, "descriptor_log_file", settings.descriptorLogFile);
-    read(map, "environment", settings.environment);
-    read(map, "grants", settings.grants);
-    read(map, "instance_registry_dir", settings.instanceRegistryDir);
-    read(map, "log_file", settings.logFile);
-    read(map, "log_format", settings.logFormat);
-    readNumber(map, "log_level", settings.logLevel);
-    read(map, "log_prefix", settings.logPrefix);
-    read(map, "max_app_idle_time", settings.maxAppIdleTime);
-    readNumber(map, "max_child_apps", settings.maxChildApps);
-    readNumber(map, "max_child_channels", settings.maxChildChannels);
-    readNumber(map, "max_child_connections", settings.maxChildConnections);
-    readNumber(map, "max_instances_per_app", settings.maxInstancesPerApp);
-    readNumber(map, "max_pool_size", settings.maxPoolSize);
-    readNumber(map, "memory_budget", settings.memoryBudget);
-    read(map, "on_event", settings.onEvent);
-    read(map, "pool_idle_time", settings.poolIdleTime);
-    read(map, "pre_start", settings.preStart);
-    read(map, "require_spawn_server", settings.requireSpawnServer);
-    read(map, "ruby_command", settings.rubyCommand);
-    read(map, "seccomp", settings.seccomp);
-    readNumber(map, "socket_backlog", settings.socketBacklog);
-    read(map, "spawn_dir", settings.spawnDir);
-    read(map, "spawn_server_command", settings.spawnServerCommand);
-    read(map, "stat_throttle_rate", settings.statThrottleRate);
-    read(map, "stop_timeout", settings.stopTimeout);
-    read(map, "update", settings.update);
-    read(map, "user", settings.user);
-    read(map, "user_switching", settings.userSwitching);
+    const auto read = [&map](const char *key, auto &into) {
+        if (const auto found = map.find(key); found != map.end()) {
+            parse(key, found->second, into);
+        }
+    };
+    visit(settings, read);
+    read(AGENT_KILLS, settings.agentKills);
     return settings;
 }
 
