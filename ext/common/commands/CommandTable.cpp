@@ -9,43 +9,32 @@ namespace {
 
 using Argument = OptionSpec::Argument;
 
-const OptionSpec HELP{"help", 'h', Argument::NONE, "", "Show this help.", ""};
-const OptionSpec VERSION{"version", '\0', Argument::NONE, "", "Show the version.", ""};
-const OptionSpec REGISTRY{
-    "registry-dir",
-    '\0',
-    Argument::REQUIRED,
-    "FOLDER",
+constexpr OptionSpec flag(const char *name, const char *help, char letter = '\0') {
+    return {name, letter, Argument::NONE, "", help, ""};
+}
+
+constexpr OptionSpec option(const char *name, const char *placeholder, const char *help, const char *choices = "") {
+    return {name, '\0', Argument::REQUIRED, placeholder, help, choices};
+}
+
+const OptionSpec HELP = flag("help", "Show this help.", 'h');
+const OptionSpec VERSION = flag("version", "Show the version.");
+const OptionSpec REGISTRY = option(
+    "registry-dir", "FOLDER",
     "Look for agents in this folder: the value of PassengerInstanceRegistryDir. Without this option the environment "
-    "variable PASSENGER_INSTANCE_REGISTRY_DIR names it, or else it is httpd's own folder for such files.",
-    ""};
-const OptionSpec INSTANCE{"instance",
-                          '\0',
-                          Argument::REQUIRED,
-                          "NAME",
-                          "Ask the agent whose name begins with NAME; list-instances shows the names.",
-                          ""};
-const OptionSpec JSON{"json", '\0', Argument::NONE, "", "Print JSON.", ""};
-const OptionSpec HTTPD{
-    "httpd",
-    '\0',
-    Argument::REQUIRED,
-    "PROGRAM",
-    "The program that reads the configuration: apache2ctl, apachectl, or httpd itself with its environment.",
-    ""};
-const OptionSpec HTTPD_CONFIG{
-    "config", '\0', Argument::REQUIRED, "FILE", "httpd's configuration, if it is another than httpd's own.", ""};
-const OptionSpec NAME{"name",
-                      '\0',
-                      Argument::REQUIRED,
-                      "APP",
-                      "The application with exactly this name; passenger-status shows the names.",
-                      ""};
-const OptionSpec ALL{"all", '\0', Argument::NONE, "", "All applications that you may see.", ""};
-const OptionSpec IGNORE_APP{
-    "ignore-app-not-running", '\0', Argument::NONE, "", "Succeed if no such application is running.", ""};
-const OptionSpec IGNORE_AGENT{"ignore-passenger-not-running",    '\0', Argument::NONE, "",
-                              "Succeed if no agent is running.", ""};
+    "variable PASSENGER_INSTANCE_REGISTRY_DIR names it, or else it is httpd's own folder for such files.");
+const OptionSpec INSTANCE =
+    option("instance", "NAME", "Ask the agent whose name begins with NAME; list-instances shows the names.");
+const OptionSpec JSON = flag("json", "Print JSON.");
+const OptionSpec HTTPD =
+    option("httpd", "PROGRAM",
+           "The program that reads the configuration: apache2ctl, apachectl, or httpd itself with its environment.");
+const OptionSpec HTTPD_CONFIG = option("config", "FILE", "httpd's configuration, if it is another than httpd's own.");
+const OptionSpec NAME =
+    option("name", "APP", "The application with exactly this name; passenger-status shows the names.");
+const OptionSpec ALL = flag("all", "All applications that you may see.");
+const OptionSpec IGNORE_APP = flag("ignore-app-not-running", "Succeed if no such application is running.");
+const OptionSpec IGNORE_AGENT = flag("ignore-passenger-not-running", "Succeed if no agent is running.");
 
 const ExitSpec DONE{0, "The command is done."};
 const ExitSpec FAILED{1,
@@ -64,19 +53,21 @@ std::vector<CommandSpec> makeTable() {
          "Root and the agent's user see all applications, other users see their own. NAME is the beginning of an "
          "agent's "
          "name, if several are running.\n",
-         {{"show", '\0', Argument::REQUIRED, "WHAT",
-           "pool: applications and their instances. requests: what is in work and what waits. backtraces: where the "
-           "threads of the Ruby and Python instances are, and what Node instances have in work. server: the agent, as "
-           "JSON. xml: for monitoring plugins. json: everything.",
-           "pool|requests|server|backtraces|xml|json"},
-          {"json", '\0', Argument::NONE, "", "The same as --show=json.", ""},
-          {"no-header", '\0', Argument::NONE, "", "Print no version, date and agent.", ""},
-          {"force-colors", '\0', Argument::NONE, "", "Print colours, though stdout is no terminal.", ""},
+         {option(
+              "show", "WHAT",
+              "pool: applications and their instances. requests: what is in work and what waits. backtraces: where the "
+              "threads of the Ruby and Python instances are, and what Node instances have in work. server: the agent, "
+              "as "
+              "JSON. xml: for monitoring plugins. json: everything.",
+              "pool|requests|server|backtraces|xml|json"),
+          flag("json", "The same as --show=json."),
+          flag("no-header", "Print no version, date and agent."),
+          flag("force-colors", "Print colours, though stdout is no terminal."),
           {"watch", '\0', Argument::OPTIONAL, "SECONDS", "Repeat, by default each 2 seconds, until Ctrl-C.", ""},
-          {"sort", '\0', Argument::REQUIRED, "KEY",
-           "Order applications by this, the largest first. By default by name.", "requests|queue|memory|cpu|name"},
-          {"pid-identifier", '\0', Argument::NONE, "", "NAME is the pid of an agent's anchor.", ""},
-          {"verbose", 'v', Argument::NONE, "", "Show failures, versions and times of each application, too.", ""},
+          option("sort", "KEY", "Order applications by this, the largest first. By default by name.",
+                 "requests|queue|memory|cpu|name"),
+          flag("pid-identifier", "NAME is the pid of an agent's anchor."),
+          flag("verbose", "Show failures, versions and times of each application, too.", 'v'),
           REGISTRY,
           VERSION,
           HELP},
@@ -90,12 +81,8 @@ std::vector<CommandSpec> makeTable() {
          "show the memory of httpd, the agent and the applications",
          "PSS shares a page among the processes that have it, so PSS can be added up. Private memory is freed when the "
          "process ends. Only root can measure the processes of all users.\n",
-         {{"no-apache", '\0', Argument::NONE, "", "Leave out the processes of httpd.", ""},
-          {"no-nginx", '\0', Argument::NONE, "", "Without effect: accepted for scripts.", ""},
-          JSON,
-          REGISTRY,
-          VERSION,
-          HELP},
+         {flag("no-apache", "Leave out the processes of httpd."),
+          flag("no-nginx", "Without effect: accepted for scripts."), JSON, REGISTRY, VERSION, HELP},
          {DONE, {1, "The command line is wrong."}}},
         {CONFIG,
          "restart-app",
@@ -107,17 +94,9 @@ std::vector<CommandSpec> makeTable() {
          "slash at its end, PATH means the applications in that folder only. The old version serves until the new one "
          "is ready, unless PassengerRollingRestarts is Off. Root and the agent's user may "
          "restart all applications, other users their own.\n",
-         {NAME,
-          ALL,
-          {"rolling-restart", '\0', Argument::NONE, "", "Without effect: PassengerRollingRestarts decides.", ""},
-          {"wait", '\0', Argument::REQUIRED, "SECONDS",
-           "Wait until the new version serves. Fail if it does not start, with the cause.", ""},
-          IGNORE_APP,
-          IGNORE_AGENT,
-          JSON,
-          INSTANCE,
-          REGISTRY,
-          HELP},
+         {NAME, ALL, flag("rolling-restart", "Without effect: PassengerRollingRestarts decides."),
+          option("wait", "SECONDS", "Wait until the new version serves. Fail if it does not start, with the cause."),
+          IGNORE_APP, IGNORE_AGENT, JSON, INSTANCE, REGISTRY, HELP},
          {DONE,
           FAILED,
           {1, "Also, with --wait: a new version does not start."},
@@ -128,11 +107,7 @@ std::vector<CommandSpec> makeTable() {
          1,
          "replace one instance",
          "The instance gets no more requests, finishes those that it has, and ends. Another one takes its place.\n",
-         {{"ignore-nonexistant-pid", '\0', Argument::NONE, "", "Succeed if no instance has this pid.", ""},
-          JSON,
-          INSTANCE,
-          REGISTRY,
-          HELP},
+         {flag("ignore-nonexistant-pid", "Succeed if no instance has this pid."), JSON, INSTANCE, REGISTRY, HELP},
          {DONE, FAILED}},
         {CONFIG,
          "drain",
@@ -142,13 +117,8 @@ std::vector<CommandSpec> makeTable() {
          "The health URL (SetHandler passenger-health) of the applications answers 503, so a balancer sends its "
          "requests "
          "elsewhere. Requests that come nevertheless are served.\n",
-         {NAME,
-          ALL,
-          {"wait", '\0', Argument::REQUIRED, "SECONDS", "Wait until no request is in work and none waits.", ""},
-          JSON,
-          INSTANCE,
-          REGISTRY,
-          HELP},
+         {NAME, ALL, option("wait", "SECONDS", "Wait until no request is in work and none waits."), JSON, INSTANCE,
+          REGISTRY, HELP},
          {DONE, FAILED, {3, "With --wait: there are still requests."}}},
         {CONFIG,
          "undrain",
@@ -177,15 +147,9 @@ std::vector<CommandSpec> makeTable() {
          "For a deployment with a migration: pause --wait, migrate, restart-app, resume. Requests in work are "
          "finished; those that come wait in the queue, up to PassengerMaxRequestQueueSize and "
          "PassengerMaxRequestQueueTime. The health URL answers 503 meanwhile.\n",
-         {NAME,
-          ALL,
-          {"limit", '\0', Argument::REQUIRED, "SECONDS",
-           "End the pause after this time, if resume does not. By default 60, at most 3600.", ""},
-          {"wait", '\0', Argument::REQUIRED, "SECONDS", "Wait until no request is in work.", ""},
-          JSON,
-          INSTANCE,
-          REGISTRY,
-          HELP},
+         {NAME, ALL,
+          option("limit", "SECONDS", "End the pause after this time, if resume does not. By default 60, at most 3600."),
+          option("wait", "SECONDS", "Wait until no request is in work."), JSON, INSTANCE, REGISTRY, HELP},
          {DONE, FAILED, {3, "With --wait: there are still requests in work."}}},
         {CONFIG,
          "resume",
@@ -201,7 +165,7 @@ std::vector<CommandSpec> makeTable() {
          0,
          "list the agents that are running",
          "Each httpd with mod_passenger has an agent. For a short time after a reload it may have two.\n",
-         {JSON, {"quiet", 'q', Argument::NONE, "", "Print nothing if there is none.", ""}, REGISTRY, HELP},
+         {JSON, flag("quiet", "Print nothing if there is none.", 'q'), REGISTRY, HELP},
          {DONE, {1, "The command line is wrong."}}},
         {CONFIG,
          "reopen-logs",
@@ -210,11 +174,7 @@ std::vector<CommandSpec> makeTable() {
          "have the agent open its log files anew",
          "For use after the files were moved away: those of PassengerLogFile and PassengerAppLogFile. httpd's own "
          "ErrorLog needs a graceful reload.\n",
-         {{"ignore-logs-not-available", '\0', Argument::NONE, "", "Without effect: accepted for scripts.", ""},
-          JSON,
-          INSTANCE,
-          REGISTRY,
-          HELP},
+         {flag("ignore-logs-not-available", "Without effect: accepted for scripts."), JSON, INSTANCE, REGISTRY, HELP},
          {DONE, FAILED}},
         {CONFIG,
          "report",
@@ -233,7 +193,7 @@ std::vector<CommandSpec> makeTable() {
          "that it comes from; or why no application serves the URL. httpd's program reads its configuration for that, "
          "as by configtest, so a change shows before httpd is reloaded. Run it as root, who reads all of the "
          "configuration.\n",
-         {HTTPD, HTTPD_CONFIG, {"all", '\0', Argument::NONE, "", "Show defaults, too.", ""}, JSON, HELP},
+         {HTTPD, HTTPD_CONFIG, flag("all", "Show defaults, too."), JSON, HELP},
          {{0, "An application serves the URL."},
           {1, "The command line is wrong, or httpd cannot read its configuration."},
           {2, "No application serves the URL, or the application cannot be served."}}},
@@ -253,13 +213,9 @@ std::vector<CommandSpec> makeTable() {
          "Checks the files of the installation, httpd's configuration, the interpreters, limits, and each application: "
          "those that are running, and those of httpd's configuration, for which no server has to run. Each problem "
          "comes with its remedy. Nothing is changed.\n",
-         {{"auto", '\0', Argument::NONE, "", "Without effect: no question is asked in any case.", ""},
-          {"validate-apache2", '\0', Argument::NONE, "", "Without effect: httpd is checked in any case.", ""},
-          {"no-validate-apache2", '\0', Argument::NONE, "", "Do not look at httpd's configuration.", ""},
-          HTTPD,
-          HTTPD_CONFIG,
-          JSON,
-          REGISTRY,
+         {flag("auto", "Without effect: no question is asked in any case."),
+          flag("validate-apache2", "Without effect: httpd is checked in any case."),
+          flag("no-validate-apache2", "Do not look at httpd's configuration."), HTTPD, HTTPD_CONFIG, JSON, REGISTRY,
           HELP},
          {{0, "Everything is in order."},
           {1, "The command line is wrong, or there is an error."},
@@ -293,19 +249,15 @@ std::vector<CommandSpec> makeTable() {
          "Measures memory and cores of the machine and the private memory of the instances that run, and prints "
          "values with their reasons. Call it as root, after a day of usual load: instances grow with their first "
          "requests. Nothing is changed. doc/SIZING.md has the rules.\n",
-         {{"memory", '\0', Argument::REQUIRED, "MB",
-           "Plan for a machine of its own with this memory. By default this machine, and what its other programs "
-           "leave.",
-           ""},
-          {"cores", '\0', Argument::REQUIRED, "NUMBER", "Plan for so many cores. By default this machine's.", ""},
-          {"instance-memory", '\0', Argument::REQUIRED, "MB",
-           "Plan for one application with instances of this private memory, without asking an agent.", ""},
-          {"instance-requests", '\0', Argument::REQUIRED, "NUMBER",
-           "Plan for instances that run so many requests at once, as with PassengerThreadCount.", ""},
-          JSON,
-          INSTANCE,
-          REGISTRY,
-          HELP},
+         {option("memory", "MB",
+                 "Plan for a machine of its own with this memory. By default this machine, and what its other programs "
+                 "leave."),
+          option("cores", "NUMBER", "Plan for so many cores. By default this machine's."),
+          option("instance-memory", "MB",
+                 "Plan for one application with instances of this private memory, without asking an agent."),
+          option("instance-requests", "NUMBER",
+                 "Plan for instances that run so many requests at once, as with PassengerThreadCount."),
+          JSON, INSTANCE, REGISTRY, HELP},
          {DONE,
           {1,
            "The command line is wrong, no agent or more than one is found, no instance is running, or this user may "
@@ -317,7 +269,7 @@ std::vector<CommandSpec> makeTable() {
          "build native code for a Ruby",
          "Native code makes instances faster; without it they work as well. It is built for the ruby that is found "
          "first in PATH.\n",
-         {{"ruby", '\0', Argument::REQUIRED, "COMMAND", "Build it for this Ruby.", ""}, JSON, HELP},
+         {option("ruby", "COMMAND", "Build it for this Ruby."), JSON, HELP},
          {DONE, {1, "The command line is wrong, or the code was not built."}}},
         {CONFIG,
          "api-call",
@@ -328,7 +280,7 @@ std::vector<CommandSpec> makeTable() {
          "reopen_logs, with the "
          "arguments "
          "that doc/PROTOCOLS.md lists.\n",
-         {{"json", '\0', Argument::NONE, "", "Print a failure as JSON, too.", ""}, INSTANCE, REGISTRY, HELP},
+         {flag("json", "Print a failure as JSON, too."), INSTANCE, REGISTRY, HELP},
          {DONE, FAILED}},
     };
 }
