@@ -22,6 +22,16 @@ Reply refusal(std::uint16_t status, std::string reportId, std::string text) {
     return reply;
 }
 
+Reply broken(std::string text) {
+    Reply reply;
+    reply.text = std::move(text);
+    return reply;
+}
+
+bool isLast(const Exchange::Event &event) {
+    return (event.header.flags & LAST) != 0;
+}
+
 Reply::Kind replyKind(Exchange::Event::Kind kind) {
     switch (kind) {
         case Exchange::Event::Kind::LOST:
@@ -69,35 +79,40 @@ Session::Waited QueueSession::awaitReply(int socket, Awaited awaited, std::chron
     return exchange_.awaitReply(socket, awaited, timeout);
 }
 
-Reply QueueSession::broken(std::string text) {
+/** Adds this message to the head. Nothing: the head continues in the next message. */
+std::optional<Reply> QueueSession::addToHead(const Exchange::Event &event) {
+    const bool last = isLast(event);
     Reply reply;
-    reply.text = std::move(text);
-    return reply;
-}
-
-/** Adds this message to the head. True: the head is complete, and event.payload has the bytes after
- *  it. */
-bool QueueSession::assembleHead(Exchange::Event &event, Reply &reply) {
-    if (headLength_ == 0) {
-        headLength_ = event.header.headLength;
-        headType_ = event.header.type;
-        status_ = event.header.status;
-        stickyId_ = event.header.stickyId;
-        head_.clear();
-    }
     const std::size_t part = std::min<std::size_t>(headLength_ - head_.size(), event.payload.size());
     if (head_.empty() && part == headLength_) {
         reply.head = std::string_view(event.payload.data(), part);
     } else {
         head_.append(event.payload.data(), part);
         if (head_.size() < headLength_) {
-            return false;
+            return last ? std::optional(broken("the answer ended within its head")) : std::nullopt;
         }
         reply.head = head_;
     }
-    event.payload = event.payload.subspan(part);
     headLength_ = 0;
-    return true;
+    reply.status = status_;
+    if (headType_ == MessageType::INTERIM) {
+        reply.kind = Reply::Kind::INTERIM;
+        return reply;
+    }
+    headComplete_ = true;
+    if (stream_ && !last) {
+        return broken("an answer that hijacks a connection and continues");
+    }
+    reply.kind = Reply::Kind::RESPONSE;
+    reply.stream = std::move(stream_);
+    reply.wantsClient = wantsClient_;
+    reply.stickyId = stickyId_;
+    reply.body = event.payload.subspan(part);
+    reply.last = last;
+    if (last) {
+        exchange_.complete();
+    }
+    return reply;
 }
 
 /** Takes the stream of a hijacked connection. False: the message has no such stream, or asks for a
@@ -123,98 +138,73 @@ Reply QueueSession::receive(std::span<char> buffer, const Client &client, std::c
             reply.kind = replyKind(event.kind);
             return reply;
         }
-        Reply reply;
-        const bool last = (event.header.flags & LAST) != 0;
-        const bool continued = headLength_ != 0;
-        switch (event.header.type) {
-            case MessageType::RESPONSE:
-            case MessageType::INTERIM:
-                if (continued || headComplete_) {
-                    return broken("a second head in one answer");
-                }
-                if (event.header.headLength > MAX_RESPONSE_HEAD) {
-                    return broken("the head of the answer is longer than 128 KiB");
-                }
-                if (event.header.headLength == 0) {
-                    headType_ = event.header.type;
-                    status_ = event.header.status;
-                    stickyId_ = event.header.stickyId;
-                } else if (!assembleHead(event, reply)) {
-                    if (last) {
-                        return broken("the answer ended within its head");
-                    }
-                    continue;
-                }
-                break;
-            case MessageType::DATA:
-                if (continued) {
-                    if (!assembleHead(event, reply)) {
-                        if (last) {
-                            return broken("the answer ended within its head");
-                        }
-                        continue;
-                    }
-                } else if (headComplete_) {
-                    reply.kind = Reply::Kind::DATA;
-                    reply.body = event.payload;
-                    reply.last = last;
-                    if (last) {
-                        exchange_.complete();
-                    }
-                    return reply;
-                } else {
-                    return broken("data before the head of the answer");
-                }
-                break;
-            case MessageType::TRAILERS:
-                if (continued || !headComplete_ || !last) {
-                    return broken("trailer fields elsewhere than at the end of an answer");
-                }
-                reply.kind = Reply::Kind::DATA;
-                reply.trailers = {event.payload.data(), event.payload.size()};
-                reply.last = true;
-                exchange_.complete();
-                return reply;
-            case MessageType::HIJACKED:
-                if (!takeStream(event)) {
-                    return broken("a hijacked connection without exactly one stream, or in the middle of an answer");
-                }
-                if (!last) {
-                    continue;
-                }
-                exchange_.complete();
-                reply.kind = Reply::Kind::HIJACKED;
-                reply.stream = std::move(stream_);
-                reply.wantsClient = wantsClient_;
-                return reply;
-            case MessageType::ABORTED:
-                exchange_.complete();
-                reply.kind = Reply::Kind::ABORTED;
-                return reply;
-            default:
-                return broken("a message that does not belong to this exchange");
+        if (std::optional<Reply> reply = replyFor(event)) {
+            return std::move(*reply);
         }
-        // A head is complete.
-        reply.status = status_;
-        if (headType_ == MessageType::INTERIM) {
-            reply.kind = Reply::Kind::INTERIM;
-            return reply;
-        }
-        headComplete_ = true;
-        if (stream_ && !last) {
-            return broken("an answer that hijacks a connection and continues");
-        }
-        reply.kind = Reply::Kind::RESPONSE;
-        reply.stream = std::move(stream_);
-        reply.wantsClient = wantsClient_;
-        reply.stickyId = stickyId_;
-        reply.body = event.payload;
-        reply.last = last;
-        if (last) {
-            exchange_.complete();
-        }
-        return reply;
     }
+}
+
+/** Nothing: the reply needs the next message, too. */
+std::optional<Reply> QueueSession::replyFor(Exchange::Event &event) {
+    const bool last = isLast(event);
+    const bool continued = headLength_ != 0;
+    Reply reply;
+    switch (event.header.type) {
+        case MessageType::RESPONSE:
+        case MessageType::INTERIM:
+            if (continued || headComplete_) {
+                return broken("a second head in one answer");
+            }
+            if (event.header.headLength > MAX_RESPONSE_HEAD) {
+                return broken("the head of the answer is longer than 128 KiB");
+            }
+            headLength_ = event.header.headLength;
+            headType_ = event.header.type;
+            status_ = event.header.status;
+            stickyId_ = event.header.stickyId;
+            head_.clear();
+            return addToHead(event);
+        case MessageType::DATA:
+            if (continued) {
+                return addToHead(event);
+            }
+            if (!headComplete_) {
+                return broken("data before the head of the answer");
+            }
+            reply.kind = Reply::Kind::DATA;
+            reply.body = event.payload;
+            reply.last = last;
+            if (last) {
+                exchange_.complete();
+            }
+            return reply;
+        case MessageType::TRAILERS:
+            if (continued || !headComplete_ || !last) {
+                return broken("trailer fields elsewhere than at the end of an answer");
+            }
+            reply.kind = Reply::Kind::DATA;
+            reply.trailers = {event.payload.data(), event.payload.size()};
+            reply.last = true;
+            break;
+        case MessageType::HIJACKED:
+            if (!takeStream(event)) {
+                return broken("a hijacked connection without exactly one stream, or in the middle of an answer");
+            }
+            if (!last) {
+                return std::nullopt;
+            }
+            reply.kind = Reply::Kind::HIJACKED;
+            reply.stream = std::move(stream_);
+            reply.wantsClient = wantsClient_;
+            break;
+        case MessageType::ABORTED:
+            reply.kind = Reply::Kind::ABORTED;
+            break;
+        default:
+            return broken("a message that does not belong to this exchange");
+    }
+    exchange_.complete();
+    return reply;
 }
 
 void QueueSession::sendHeaders(std::string_view) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "exchange/Exchange.h"
@@ -45,9 +46,9 @@ public:
     void closeReader() override;
 
 private:
-    bool assembleHead(Exchange::Event &event, Reply &reply);
+    std::optional<Reply> replyFor(Exchange::Event &event);
+    std::optional<Reply> addToHead(const Exchange::Event &event);
     bool takeStream(Exchange::Event &event);
-    Reply broken(std::string text);
 
     Exchange exchange_;
     /** A head that came in several messages. */
