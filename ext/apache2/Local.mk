@@ -75,6 +75,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/config/Origins.h \
     %D%/config/RequestDirectives.h \
     %D%/config/ServerDirectives.h \
+    %D%/config/SettingValue.cpp \
+    %D%/config/SettingValue.h \
     %D%/config/Settings.cpp \
     %D%/config/Settings.h \
     %D%/explain/AppForm.cpp \

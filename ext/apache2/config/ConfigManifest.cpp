@@ -1,15 +1,17 @@
 #include "apache2/config/ConfigManifest.h"
 
 #include <string>
-#include <type_traits>
-#include <variant>
+#include <utility>
+
+#include <nlohmann/json.hpp>
 
 #include "apache2/config/DirectiveTable.h"
+#include "apache2/config/SettingValue.h"
 #include "apache2/config/Settings.h"
 #include "apache2/httpd/Guard.h"
+#include "apache2/httpd/PoolText.h"
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
-#include "base/Json.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -18,60 +20,27 @@ namespace Passenger::ConfigManifest {
 
 namespace {
 
-using Directives::Form;
-
-std::string json(const char *text) {
-    return jsonString(text);
-}
-
-std::string json(const char *text, Form) {
-    return json(text);
-}
-
-std::string json(const Settings::Number &number, Form form) {
-    return form == Form::TIME ? jsonString(Directives::timeText(*number)) : std::to_string(*number);
-}
-
-std::string json(const Settings::Flag &flag, Form) {
-    return *flag ? "true" : "false";
-}
-
-std::string json(Settings::List list, Form) {
-    std::string result;
-    for (const char *text : Settings::items(list)) {
-        result += (result.empty() ? "" : ", ") + json(text);
-    }
-    return "[" + result + "]";
-}
+using Json = nlohmann::ordered_json;
 
 /** The settings that the configuration makes, without defaults. */
-std::string json(const Settings &settings) {
-    std::string result;
+Json json(const Settings &settings) {
+    Json result = Json::object();
     for (const Directives::Directive &directive : Directives::TABLE) {
-        if (directive.successor != nullptr) {
-            continue;
+        Json value = directive.successor == nullptr ? Directives::valueOf(directive, settings) : Json();
+        if (!value.is_null()) {
+            result[directive.name] = std::move(value);
         }
-        std::visit(
-            [&](auto member) {
-                if (member != nullptr && settings.*member) {
-                    result += (result.empty() ? "" : ", ") + json(directive.name) + ": " +
-                              json(settings.*member, directive.field.form);
-                }
-            },
-            directive.field.member);
     }
-    return "{" + result + "}";
+    return result;
 }
 
 std::string manifest(const server_rec *main) {
-    std::string hosts;
+    Json hosts = Json::array();
     for (const server_rec *server = main->next; server != nullptr; server = server->next) {
-        hosts += hosts.empty() ? "\n" : ",\n";
-        hosts += "    {\"server_name\": " + json(server->server_hostname != nullptr ? server->server_hostname : "") +
-                 ", \"settings\": " + json(Settings::of(server)) + "}";
+        hosts.push_back({{"server_name", orEmpty(server->server_hostname)}, {"settings", json(Settings::of(server))}});
     }
-    return "{\n  \"version\": " + json(PASSENGER_VERSION) + ",\n  \"settings\": " + json(Settings::of(main)) +
-           ",\n  \"virtual_hosts\": [" + hosts + "\n  ]\n}\n";
+    const Json all{{"version", PASSENGER_VERSION}, {"settings", json(Settings::of(main))}, {"virtual_hosts", hosts}};
+    return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 void writeTo(const char *path, const std::string &text) {

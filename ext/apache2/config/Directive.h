@@ -232,9 +232,6 @@ struct Directive {
     Idle idle{};
 };
 
-/** The notice of a directive that is accepted before the code that acts on it exists. */
-inline constexpr const char *NOT_YET = "has no effect yet";
-
 inline constexpr int MANY = 1'000'000;
 inline constexpr int LONG_TIME = 365 * 24 * 3600;
 

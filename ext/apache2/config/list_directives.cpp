@@ -12,6 +12,8 @@
 #include <utility>
 #include <variant>
 
+#include <nlohmann/json.hpp>
+
 #include "apache2/config/DirectiveTable.h"
 #include "exchange/Options.h"
 #include "io/AgentSettings.h"
@@ -20,17 +22,7 @@ namespace {
 
 using namespace Passenger::Directives;
 using Passenger::Settings;
-
-std::string quoted(const char *text) {
-    std::string result = "\"";
-    for (const char *at = text; *at != '\0'; ++at) {
-        if (*at == '"' || *at == '\\') {
-            result += '\\';
-        }
-        result += *at;
-    }
-    return result + '"';
-}
+using Json = nlohmann::ordered_json;
 
 const char *nameOf(Context context) {
     switch (context) {
@@ -204,30 +196,36 @@ bool travels(const Directive &directive) {
         directive.field.option);
 }
 
-std::string rowOf(const Directive &directive, const std::map<std::string_view, std::string> &values) {
+Json orNull(const char *text) {
+    return text != nullptr ? Json(text) : Json();
+}
+
+Json rowOf(const Directive &directive, const std::map<std::string_view, std::string> &values) {
     const auto value = values.find(directive.name);
     const Field &field = directive.field;
-    std::string row = "{\"name\": " + quoted(directive.name) + ", \"context\": " + quoted(nameOf(directive.context)) +
-                      ", \"kind\": " + quoted(kindOf(field)) + ", \"default\": " + quoted(directive.fallback) +
-                      ", \"meaning\": " + quoted(directive.meaning);
-    row += std::string(", \"list\": ") +
-           (std::holds_alternative<Settings::List Settings::*>(field.member) ? "true" : "false");
-    row += ", \"least\": " + std::to_string(field.least) + ", \"most\": " + std::to_string(field.most);
-    row += ", \"choices\": [";
+    Json row{{"name", directive.name},
+             {"context", nameOf(directive.context)},
+             {"kind", kindOf(field)},
+             {"default", directive.fallback},
+             {"meaning", directive.meaning},
+             {"list", std::holds_alternative<Settings::List Settings::*>(field.member)},
+             {"least", field.least},
+             {"most", field.most},
+             {"choices", Json::array()},
+             {"aliases", Json::array()},
+             {"in_force", value != values.end() ? Json(value->second) : Json()},
+             {"travels", travels(directive)},
+             {"notice", orNull(directive.notice)},
+             {"successor", orNull(directive.successor)}};
     for (const Choice &choice : field.choices) {
-        row += (&choice != field.choices.data() ? ", " : "") + quoted(choice.word);
+        row["choices"].push_back(choice.word);
     }
-    row += "], \"aliases\": [";
     for (const char *alias : directive.aliases) {
         if (alias != nullptr) {
-            row += (alias != directive.aliases[0] ? ", " : "") + quoted(alias);
+            row["aliases"].push_back(alias);
         }
     }
-    row += "], \"in_force\": " + (value != values.end() ? quoted(value->second.c_str()) : "null");
-    row += std::string(", \"travels\": ") + (travels(directive) ? "true" : "false");
-    row += ", \"notice\": " + (directive.notice != nullptr ? quoted(directive.notice) : "null");
-    row += ", \"successor\": " + (directive.successor != nullptr ? quoted(directive.successor) : "null");
-    return row + "}";
+    return row;
 }
 
 }  // namespace
@@ -241,10 +239,10 @@ module passenger_module = {};
 
 int main() {
     const auto values = inForce();
-    std::puts("[");
+    Json rows = Json::array();
     for (const Directive &directive : TABLE) {
-        std::printf("%s%s\n", rowOf(directive, values).c_str(), &directive != &TABLE.back() ? "," : "");
+        rows.push_back(rowOf(directive, values));
     }
-    std::puts("]");
+    std::puts(rows.dump().c_str());
     return 0;
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -10,6 +9,7 @@
 
 #include "apache2/config/DirectiveTable.h"
 #include "apache2/config/Origins.h"
+#include "apache2/config/SettingValue.h"
 #include "apache2/httpd/PoolText.h"
 
 namespace Passenger::SettingsForm {
@@ -18,23 +18,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using Directives::Directive;
-using Directives::Form;
 
-Json valueOf(Settings::Text text, Form) {
-    return text;
-}
-Json valueOf(const Settings::Number &number, Form form) {
-    return form == Form::TIME ? Directives::timeText(*number) : std::to_string(*number);
-}
-Json valueOf(const Settings::Flag &flag, Form) {
-    return *flag ? "On" : "Off";
-}
-Json valueOf(Settings::List list, Form) {
-    Json values = Json::array();
-    for (const char *text : Settings::items(list)) {
-        values.push_back(text);
+/** As httpd's configuration has it. */
+Json shown(Json value) {
+    if (value.is_boolean()) {
+        return value.get<bool>() ? "On" : "Off";
     }
-    return values;
+    return value.is_number() ? Json(value.dump()) : value;
 }
 
 Json placeOf(const Origin &origin) {
@@ -68,14 +58,10 @@ Json describe(const Settings &settings, const Settings &global) {
         }
         const Settings &place = directive.context == Directives::Context::GLOBAL ? global : settings;
         Json entry{{"directive", directive.name}, {"value", orEmpty(directive.fallback)}, {"set_at", Json::array()}};
-        std::visit(
-            [&](auto member) {
-                if (member != nullptr && place.*member) {
-                    entry["value"] = valueOf(place.*member, directive.field.form);
-                    entry["set_at"] = placesOf(directive, place);
-                }
-            },
-            directive.field.member);
+        if (const Json value = Directives::valueOf(directive, place); !value.is_null()) {
+            entry["value"] = shown(value);
+            entry["set_at"] = placesOf(directive, place);
+        }
         all.push_back(std::move(entry));
     }
     return all;
