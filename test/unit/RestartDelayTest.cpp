@@ -10,6 +10,8 @@ class RestartDelayTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RestartDelayTest);
     CPPUNIT_TEST(testTheFirstRestartIsAtOnceAndLaterOnesAfterGrowingPauses);
     CPPUNIT_TEST(testALongLifeResetsTheDelay);
+    CPPUNIT_TEST(testAStartIsDueOnceAfterTheDelay);
+    CPPUNIT_TEST(testACancelledStartIsNotDue);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -28,11 +30,33 @@ public:
         CPPUNIT_ASSERT_EQUAL(100, afterLife(delay, std::chrono::milliseconds(0)));
     }
 
+    void testAStartIsDueOnceAfterTheDelay() {
+        RestartDelay delay;
+        CPPUNIT_ASSERT(!delay.wait(clock_.now()) && !delay.takeDue(clock_.now()));
+        afterLife(delay, std::chrono::milliseconds(0));
+        CPPUNIT_ASSERT(delay.takeDue(clock_.now()));
+        CPPUNIT_ASSERT(!delay.takeDue(clock_.now()));
+        afterLife(delay, std::chrono::milliseconds(0));
+        clock_.advance(std::chrono::microseconds(99'001));
+        CPPUNIT_ASSERT(!delay.takeDue(clock_.now()));
+        CPPUNIT_ASSERT(std::chrono::milliseconds(1) == delay.wait(clock_.now()));
+        clock_.advance(std::chrono::milliseconds(2));
+        CPPUNIT_ASSERT(std::chrono::milliseconds(0) == delay.wait(clock_.now()));
+        CPPUNIT_ASSERT(delay.takeDue(clock_.now()));
+    }
+
+    void testACancelledStartIsNotDue() {
+        RestartDelay delay;
+        afterLife(delay, std::chrono::milliseconds(0));
+        delay.cancel();
+        CPPUNIT_ASSERT(!delay.wait(clock_.now()) && !delay.takeDue(clock_.now()));
+    }
+
 private:
     int afterLife(RestartDelay &delay, std::chrono::milliseconds life) {
-        const auto born = clock_.now();
+        delay.started(clock_.now());
         clock_.advance(life);
-        return static_cast<int>(delay.next(born, clock_.now()).count());
+        return static_cast<int>(delay.ended(clock_.now()).count());
     }
 
     ManualClock clock_;

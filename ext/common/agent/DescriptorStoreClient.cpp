@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
-#include <iterator>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -37,13 +36,6 @@ std::vector<FileDescriptor> duplicate(const std::vector<int> &descriptors) {
         copies.emplace_back(copy);
     }
     return copies;
-}
-
-std::vector<int> numbersOf(const std::vector<FileDescriptor> &descriptors) {
-    std::vector<int> numbers;
-    std::transform(descriptors.begin(), descriptors.end(), std::back_inserter(numbers),
-                   [](const FileDescriptor &descriptor) { return descriptor.get(); });
-    return numbers;
 }
 
 }  // namespace

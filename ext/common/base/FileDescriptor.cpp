@@ -1,6 +1,7 @@
 #include "base/FileDescriptor.h"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -41,12 +42,29 @@ FileDescriptor FileDescriptor::duplicate() const {
     return sender_ ? foreign(copy, sender_) : FileDescriptor(copy);
 }
 
+std::vector<int> numbersOf(const std::vector<FileDescriptor> &descriptors) {
+    std::vector<int> numbers;
+    numbers.reserve(descriptors.size());
+    for (const FileDescriptor &descriptor : descriptors) {
+        numbers.push_back(descriptor.get());
+    }
+    return numbers;
+}
+
 DescriptorPair makePipe() {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) {
         throw SystemException("pipe2", errno);
     }
     return {FileDescriptor(ends[0]), FileDescriptor(ends[1])};
+}
+
+FileDescriptor makeEventDescriptor() {
+    FileDescriptor descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!descriptor) {
+        throw SystemException("eventfd", errno);
+    }
+    return descriptor;
 }
 
 }  // namespace Passenger

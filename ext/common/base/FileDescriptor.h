@@ -1,6 +1,7 @@
 #pragma once
 
 #include <utility>
+#include <vector>
 
 #include "base/DescriptorSender.h"
 
@@ -70,7 +71,11 @@ struct DescriptorPair {
     FileDescriptor second;
 };
 
+std::vector<int> numbersOf(const std::vector<FileDescriptor> &descriptors);
+
 /** A close-on-exec pipe. @throws SystemException */
 DescriptorPair makePipe();
+/** An eventfd, close-on-exec and non-blocking. @throws SystemException */
+FileDescriptor makeEventDescriptor();
 
 }  // namespace Passenger

@@ -214,11 +214,7 @@ void RightsProcess::serve(FileDescriptor connection) {
             ::alarm(RIGHTS_REQUEST_SECONDS);
             const Frame answer = server_.answer(std::move(request), agent_);
             ::alarm(0);
-            std::vector<int> attached;
-            for (const FileDescriptor &descriptor : answer.descriptors) {
-                attached.push_back(descriptor.get());
-            }
-            socket.send(answer, attached, FrameSocket::in(SEND_LIMIT));
+            socket.send(answer, numbersOf(answer.descriptors), FrameSocket::in(SEND_LIMIT));
             change(SIG_UNBLOCK, {SIGTERM, SIGINT});
         }
     } catch (const EndOfFileException &) {

@@ -14,7 +14,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
-#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -48,13 +47,6 @@ pid_t creatorOf(const FileDescriptor &socket) {
         throw SystemException("getsockopt(SO_PEERCRED)", errno);
     }
     return credentials.pid;
-}
-
-std::vector<int> numbersOf(const std::vector<FileDescriptor> &descriptors) {
-    std::vector<int> numbers;
-    std::transform(descriptors.begin(), descriptors.end(), std::back_inserter(numbers),
-                   [](const FileDescriptor &descriptor) { return descriptor.get(); });
-    return numbers;
 }
 
 }  // namespace
@@ -116,11 +108,8 @@ void Anchor::turn() {
 }
 
 int Anchor::pollTimeout() const {
-    if (!restartAt_) {
-        return -1;
-    }
-    const auto wait = std::chrono::ceil<milliseconds>(*restartAt_ - clock_.now()).count();
-    return static_cast<int>(std::clamp<milliseconds::rep>(wait, 0, INT_MAX));
+    const auto wait = restart_.wait(clock_.now());
+    return wait ? static_cast<int>(std::min<milliseconds::rep>(wait->count(), INT_MAX)) : -1;
 }
 
 /** @throws SystemException */
@@ -133,7 +122,7 @@ void Anchor::start() {
     watchdog_ = ChildProcess(command);
     pair.second.reset();
     socket_ = FrameSocket(std::move(pair.first), Frame::MAX_SETTINGS_SIZE);
-    startedAt_ = clock_.now();
+    restart_.started(clock_.now());
     try {
         for (const StoreEntry &entry : store_.entries()) {
             socket_.send(Frame(FrameType::RESTORE, {entry.key, entry.note}), numbersOf(entry.descriptors),
@@ -152,18 +141,16 @@ void Anchor::start() {
 }
 
 void Anchor::startIfDue() {
-    if (!restartAt_ || clock_.now() < *restartAt_) {
+    if (!restart_.takeDue(clock_.now())) {
         return;
     }
-    restartAt_.reset();
     try {
         start();
     } catch (const SystemException &exception) {
         Log::error("event=watchdog.start_failed reason=\"{}\"", exception.what());
         watchdog_ = ChildProcess();
         socket_ = FrameSocket();
-        const auto now = clock_.now();
-        restartAt_ = now + delay_.next(startedAt_, now);
+        restart_.ended(clock_.now());
     }
 }
 
@@ -224,7 +211,7 @@ void Anchor::useSettings(Frame &frame) {
 /** Without a watchdog, all other processes are killed. */
 void Anchor::endWatchdog(const std::string &reason) {
     ending_ = true;
-    restartAt_.reset();
+    restart_.cancel();
     try {
         if (socket_) {
             socket_.send(Frame(FrameType::STOP, {reason}), FrameSocket::in(SEND_TIMEOUT));
@@ -270,11 +257,8 @@ void Anchor::watchdogEnded(int status) {
         exitStatus_ = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
         return;
     }
-    const auto now = clock_.now();
-    const auto delay = delay_.next(startedAt_, now);
-    restartAt_ = now + delay;
     Log::error("event=watchdog.exited how=\"{}\" restart_in_ms={}", describeWaitStatus(status),
-               std::chrono::duration_cast<milliseconds>(delay).count());
+               restart_.ended(clock_.now()).count());
 }
 
 void Anchor::end() {

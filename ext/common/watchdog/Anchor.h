@@ -68,9 +68,7 @@ private:
     std::optional<FileDescriptor> serverSocket_;
     std::vector<std::string> settings_;
     StoredDescriptors store_;
-    MonotonicTime startedAt_;
-    RestartDelay delay_;
-    std::optional<MonotonicTime> restartAt_;
+    RestartDelay restart_;
     /** The watchdog ends in order, or will. */
     bool ending_ = false;
     bool ended_ = false;

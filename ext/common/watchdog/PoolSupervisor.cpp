@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <csignal>
 #include <exception>
-#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -72,7 +71,7 @@ void PoolSupervisor::start() {
     socket_ = FrameSocket(std::move(pair.first));
     ready_ = false;
     failure_.reset();
-    startedAt_ = clock_.now();
+    restart_.started(clock_.now());
     begin();
 }
 
@@ -82,8 +81,7 @@ void PoolSupervisor::restore(StoreEntry entry) {
 
 void PoolSupervisor::startAgain() {
     everReady_ = true;
-    restartAt_ = clock_.now();
-    restartIfDue();
+    tryToStart();
 }
 
 void PoolSupervisor::renewRights() {
@@ -98,10 +96,7 @@ void PoolSupervisor::renewRights() {
 void PoolSupervisor::begin() {
     renewRights();
     for (const auto &entry : store_.entries()) {
-        std::vector<int> descriptors;
-        std::transform(entry.descriptors.begin(), entry.descriptors.end(), std::back_inserter(descriptors),
-                       [](const FileDescriptor &descriptor) { return descriptor.get(); });
-        if (!send(Frame(FrameType::RESTORE, {entry.key, entry.note}), descriptors)) {
+        if (!send(Frame(FrameType::RESTORE, {entry.key, entry.note}), numbersOf(entry.descriptors))) {
             return;
         }
     }
@@ -238,40 +233,23 @@ void PoolSupervisor::processEnded(pid_t pid, int status) {
         events_.failed(*failure_);
         return;
     }
-    planRestart();
-    const auto delay = untilRestart().value_or(milliseconds(0));
-    Log::error("event=pool.exited pid={} how=\"{}\" ready={} restart_in_ms={}", pid, how, ready_, delay.count());
+    Log::error("event=pool.exited pid={} how=\"{}\" ready={} restart_in_ms={}", pid, how, ready_,
+               restart_.ended(clock_.now()).count());
 }
 
-void PoolSupervisor::planRestart() {
-    const auto now = clock_.now();
-    restartAt_ = now + delay_.next(startedAt_, now);
-}
-
-std::optional<milliseconds> PoolSupervisor::untilRestart() const {
-    if (!restartAt_) {
-        return std::nullopt;
-    }
-    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*restartAt_ - clock_.now()));
-}
-
-void PoolSupervisor::restartIfDue() {
-    if (!restartAt_ || clock_.now() < *restartAt_) {
-        return;
-    }
-    restartAt_.reset();
+void PoolSupervisor::tryToStart() {
     try {
         start();
     } catch (const SystemException &exception) {
         Log::error("event=pool.start_failed reason=\"{}\"", exception.what());
         process_ = ChildProcess();
         socket_ = FrameSocket();
-        planRestart();
+        restart_.ended(clock_.now());
     }
 }
 
 std::optional<milliseconds> PoolSupervisor::untilUpkeep() const {
-    const std::optional<milliseconds> restart = untilRestart();
+    const std::optional<milliseconds> restart = restart_.wait(clock_.now());
     const std::optional<MonotonicTime> next = answers_.next();
     if (restart || !next) {
         return restart;
@@ -280,7 +258,9 @@ std::optional<milliseconds> PoolSupervisor::untilUpkeep() const {
 }
 
 void PoolSupervisor::upkeep() {
-    restartIfDue();
+    if (restart_.takeDue(clock_.now())) {
+        tryToStart();
+    }
     killIfSilent();
     if (answers_.asksNow(clock_.now()) && send(Frame(FrameType::PING), {})) {
         answers_.asked(clock_.now());
@@ -310,7 +290,7 @@ void PoolSupervisor::killIfSilent() {
 
 void PoolSupervisor::stop(milliseconds patience) {
     patience += stopTimeout_;
-    restartAt_.reset();
+    restart_.cancel();
     answers_.end();
     // The copies must also be closed, so that sockets of instances close when the pool process
     // closes its own.

@@ -117,10 +117,8 @@ private:
     void handle(Frame frame);
     void disconnect();
     void processEnded(pid_t pid, int status);
-    std::optional<std::chrono::milliseconds> untilRestart() const;
-    void restartIfDue();
+    void tryToStart();
     void killIfSilent();
-    void planRestart();
 
     const std::function<std::string()> program_;
     const FileDescriptor &serverSocket_;
@@ -141,12 +139,10 @@ private:
     bool everReady_ = false;
     /** The present process's AGENT_FAILED frame. */
     std::optional<Frame> failure_;
-    MonotonicTime startedAt_;
     AnswerWatch answers_;
     /** Processes that were killed since they did not answer. */
     std::uint64_t kills_ = 0;
-    RestartDelay delay_;
-    std::optional<MonotonicTime> restartAt_;
+    RestartDelay restart_;
 };
 
 }  // namespace Passenger

@@ -60,7 +60,7 @@ void RightsSupervisor::start() {
     process_ = ChildProcess(command);
     pair.second.reset();
     socket_ = FrameSocket(std::move(pair.first));
-    startedAt_ = clock_.now();
+    restart_.started(clock_.now());
     sendSettings();
 }
 
@@ -91,27 +91,16 @@ bool RightsSupervisor::reap(pid_t pid) {
     }
     if (const auto status = process_.wait(milliseconds(0))) {
         socket_ = FrameSocket();
-        const auto now = clock_.now();
-        const auto delay = delay_.next(startedAt_, now);
-        restartAt_ = now + delay;
         Log::error("event=rights.exited pid={} how=\"{}\" restart_in_ms={}", pid, describeWaitStatus(*status),
-                   std::chrono::duration_cast<milliseconds>(delay).count());
+                   restart_.ended(clock_.now()).count());
     }
     return true;
 }
 
-std::optional<milliseconds> RightsSupervisor::untilUpkeep() const {
-    if (!restartAt_) {
-        return std::nullopt;
-    }
-    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*restartAt_ - clock_.now()));
-}
-
 bool RightsSupervisor::upkeep() {
-    if (!restartAt_ || clock_.now() < *restartAt_) {
+    if (!restart_.takeDue(clock_.now())) {
         return false;
     }
-    restartAt_.reset();
     try {
         start();
         return true;
@@ -119,14 +108,13 @@ bool RightsSupervisor::upkeep() {
         Log::error("event=rights.start_failed reason=\"{}\"", exception.what());
         process_ = ChildProcess();
         socket_ = FrameSocket();
-        const auto now = clock_.now();
-        restartAt_ = now + delay_.next(startedAt_, now);
+        restart_.ended(clock_.now());
         return false;
     }
 }
 
 void RightsSupervisor::stop() {
-    restartAt_.reset();
+    restart_.cancel();
     if (process_) {
         send(Frame(FrameType::STOP), {});
     }

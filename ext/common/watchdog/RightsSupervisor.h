@@ -41,7 +41,9 @@ public:
      *  rights process */
     bool reap(pid_t pid);
     /** The time until upkeep() has something to do; nothing: not as it is now. */
-    std::optional<std::chrono::milliseconds> untilUpkeep() const;
+    std::optional<std::chrono::milliseconds> untilUpkeep() const {
+        return restart_.wait(clock_.now());
+    }
     /** Restarts the process if that is due. @return whether it did: the pool process needs another
      *  socket */
     bool upkeep();
@@ -57,9 +59,7 @@ private:
     std::vector<std::string> settings_;
     ChildProcess process_;
     FrameSocket socket_;
-    MonotonicTime startedAt_;
-    RestartDelay delay_;
-    std::optional<MonotonicTime> restartAt_;
+    RestartDelay restart_;
 };
 
 }  // namespace Passenger
