@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
 #include <string_view>
 #include <vector>
 
+#include "base/FileContent.h"
 #include "base/Split.h"
 
 namespace Passenger {
@@ -17,12 +17,6 @@ namespace Passenger {
 namespace {
 
 constexpr uid_t ROOT = 0;
-
-std::string contentOf(const char *path) {
-    std::ostringstream text;
-    text << std::ifstream(path).rdbuf();
-    return text.str();
-}
 
 struct Mount {
     /** The part of the hierarchy that is mounted. */
@@ -82,7 +76,7 @@ bool CgroupPlace::isMarked(const std::string &folder) {
 }
 
 CgroupPlace::Facts CgroupPlace::Facts::ofThisProcess() {
-    return {contentOf("/proc/self/mountinfo"), contentOf("/proc/self/cgroup"),
+    return {fileContent("/proc/self/mountinfo"), fileContent("/proc/self/cgroup"),
             ::access("/run/systemd/system", F_OK) == 0};
 }
 

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <sstream>
 #include <string_view>
@@ -22,6 +21,7 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/FileContent.h"
 #include "base/FileDescriptor.h"
 #include "base/PidFd.h"
 #include "base/Split.h"
@@ -50,12 +50,6 @@ constexpr auto LEFTOVERS_PAUSE = 1s;
 int writeTo(const std::string &path, const std::string &text) {
     const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     return file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : errno;
-}
-
-std::string contentOf(const std::string &path) {
-    std::ostringstream text;
-    text << std::ifstream(path).rdbuf();
-    return text.str();
 }
 
 bool hasWord(const std::string &text, const std::string &word) {
@@ -127,11 +121,11 @@ std::vector<std::string> foldersIn(const std::string &path) {
 
 /** Before Linux 5.14. A pidfd, and a second look, since the pid may be used again. */
 void killEach(const std::string &group) {
-    std::istringstream pids(contentOf(group + "/cgroup.procs"));
+    std::istringstream pids(fileContent(group + "/cgroup.procs"));
     for (std::string pid; pids >> pid;) {
         try {
             const FileDescriptor pidFd = openPidFd(numberIn<pid_t>(pid).value_or(0));
-            if (hasWord(contentOf(group + "/cgroup.procs"), pid)) {
+            if (hasWord(fileContent(group + "/cgroup.procs"), pid)) {
                 signalPidFd(pidFd, SIGKILL);
             }
         } catch (const SystemException &) {
@@ -170,7 +164,7 @@ Cgroups::Cgroups(std::string place, pid_t agent)
 }
 
 std::string Cgroups::controllers() const {
-    std::string text = contentOf(place_ + "/cgroup.controllers");
+    std::string text = fileContent(place_ + "/cgroup.controllers");
     text.erase(std::find(text.begin(), text.end(), '\n'), text.end());
     return text;
 }
@@ -229,7 +223,7 @@ std::string Cgroups::set(const std::string &name, const char *file, const char *
 
 /** @return why the groups cannot have the controller */
 std::string Cgroups::enable(const std::string &controller, const char *directive) const {
-    if (!hasWord(contentOf(place_ + "/cgroup.controllers"), controller)) {
+    if (!hasWord(fileContent(place_ + "/cgroup.controllers"), controller)) {
         return fmt::format(
             "{} has no effect: the group {} has no controller \"{}\". Remedy: systemd gives it by Delegate=yes in "
             "httpd's "
@@ -261,7 +255,7 @@ std::string Cgroups::enable(const std::string &controller, const char *directive
 int Cgroups::setController(const std::string &group, const std::string &controller) const {
     const bool isRoot = ::access((group + "/cgroup.type").c_str(), F_OK) != 0;
     for (unsigned pass = 0; pass < MOST_PASSES; ++pass) {
-        if (isRoot || contentOf(group + "/cgroup.procs").empty()) {
+        if (isRoot || fileContent(group + "/cgroup.procs").empty()) {
             const int error = writeTo(group + "/cgroup.subtree_control", "+" + controller);
             if (error != EBUSY) {
                 return error;
@@ -285,7 +279,7 @@ bool Cgroups::vacate() const {
     if (!CgroupPlace::isMarked(place_) || (::mkdir(below.c_str(), MODE) != 0 && errno != EEXIST)) {
         return false;
     }
-    std::istringstream pids(contentOf(place_ + "/cgroup.procs"));
+    std::istringstream pids(fileContent(place_ + "/cgroup.procs"));
     for (std::string pid; pids >> pid;) {
         writeTo(below + "/cgroup.procs", pid);
     }
@@ -293,8 +287,8 @@ bool Cgroups::vacate() const {
 }
 
 CgroupEvents Cgroups::eventsIn(const std::string &path) {
-    const std::string memory = contentOf(path + "/memory.events");
-    return {valueOf(memory, "oom_kill"), valueOf(memory, "max"), valueOf(contentOf(path + "/pids.events"), "max")};
+    const std::string memory = fileContent(path + "/memory.events");
+    return {valueOf(memory, "oom_kill"), valueOf(memory, "max"), valueOf(fileContent(path + "/pids.events"), "max")};
 }
 
 void Cgroups::add(const std::string &name, pid_t process) {
@@ -359,7 +353,7 @@ void Cgroups::tidy(Time now) {
 bool Cgroups::isOver(const std::string &name, unsigned attempt) const {
     const std::string path = pathOf(name);
     kill(path);
-    const std::string cpu = contentOf(path + "/cpu.stat");
+    const std::string cpu = fileContent(path + "/cpu.stat");
     if (remove(path)) {
         Log::info("event=cgroups.ended group=\"{}\" cpu_ms={}", name, valueOf(cpu, "usage_usec") / 1000);
         return true;

@@ -1,24 +1,13 @@
 #include "rights/ProcessFacts.h"
 
-#include <fstream>
 #include <sstream>
 
+#include "base/FileContent.h"
 #include "base/Split.h"
 
 namespace Passenger {
 
 namespace {
-
-/**
- * The content that could be read. The process may end during the read, for which a stream iterator
- * would throw an exception.
- */
-std::string contentOf(pid_t pid, const char *name) {
-    const std::ifstream file("/proc/" + std::to_string(pid) + "/" + name, std::ios::binary);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
 
 std::map<std::string, std::string> environmentIn(const std::string &content) {
     std::map<std::string, std::string> variables;
@@ -81,7 +70,8 @@ std::vector<Report::Row> limitsIn(const std::string &content) {
 }  // namespace
 
 ProcessFacts::Files ProcessFacts::read(pid_t pid) {
-    return {contentOf(pid, "environ"), contentOf(pid, "status"), contentOf(pid, "limits")};
+    const std::string folder = "/proc/" + std::to_string(pid);
+    return {fileContent(folder + "/environ"), fileContent(folder + "/status"), fileContent(folder + "/limits")};
 }
 
 ProcessFacts::ProcessFacts(const Files &files)
