@@ -52,11 +52,7 @@ int millisecondsUntil(std::chrono::steady_clock::time_point time) {
 
 }  // namespace
 
-ControlService::ControlService(Parts parts)
-    : parts_(std::move(parts)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (!wake_) {
-        throw SystemException("eventfd", errno);
-    }
+ControlService::ControlService(Parts parts) : parts_(std::move(parts)), wake_(makeEventDescriptor()) {
     thread_.start("commands", [this](const FileDescriptor &ending) { run(ending); });
 }
 

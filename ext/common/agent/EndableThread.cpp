@@ -2,18 +2,11 @@
 
 #include <sys/eventfd.h>
 
-#include <cerrno>
 #include <utility>
-
-#include "base/Exceptions.h"
 
 namespace Passenger {
 
-EndableThread::EndableThread() : ending_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (!ending_) {
-        throw SystemException("eventfd", errno);
-    }
-}
+EndableThread::EndableThread() : ending_(makeEventDescriptor()) {}
 
 EndableThread::~EndableThread() {
     end();

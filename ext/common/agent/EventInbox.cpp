@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <utility>
 
-#include "base/Exceptions.h"
 #include "log/LogFields.h"
 
 namespace Passenger {
@@ -19,11 +17,7 @@ constexpr std::array<std::string_view, 4> EVENTS{"app.unstable", "deploy.failed"
 
 }  // namespace
 
-EventInbox::EventInbox() : arrivals_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (!arrivals_) {
-        throw SystemException("eventfd", errno);
-    }
-}
+EventInbox::EventInbox() : arrivals_(makeEventDescriptor()) {}
 
 void EventInbox::note(std::string_view line, TimePoint now) {
     constexpr std::string_view BEGIN = "event=";

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <exception>
 #include <string>
 #include <utility>
@@ -13,7 +12,6 @@
 #include <fmt/format.h>
 
 #include "base/CpuTime.h"
-#include "base/Exceptions.h"
 #include "base/ProcessTree.h"
 #include "log/Log.h"
 
@@ -32,10 +30,7 @@ bool isOver(const FileDescriptor &ending, std::chrono::milliseconds wait) {
 
 }  // namespace
 
-InstanceFacts::InstanceFacts(Parts parts) : parts_(std::move(parts)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (!wake_) {
-        throw SystemException("eventfd", errno);
-    }
+InstanceFacts::InstanceFacts(Parts parts) : parts_(std::move(parts)), wake_(makeEventDescriptor()) {
     thread_.start("facts", [this](const FileDescriptor &ending) { run(ending); });
 }
 

@@ -6,13 +6,11 @@
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <exception>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "base/Exceptions.h"
 #include "log/Log.h"
 #include "rights/Rights.h"
 
@@ -44,10 +42,7 @@ int addWatch(const FileDescriptor &inotify, const std::string &folder, const std
 
 }  // namespace
 
-LogMonitor::LogMonitor(Parts parts) : parts_(std::move(parts)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (!wake_) {
-        throw SystemException("eventfd", errno);
-    }
+LogMonitor::LogMonitor(Parts parts) : parts_(std::move(parts)), wake_(makeEventDescriptor()) {
     thread_ = Thread("log monitor", [this] { run(); });
 }
 

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <exception>
@@ -97,7 +96,7 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
       channels_([this](std::uint64_t id) { control_.send(Frame(FrameType::FETCH, {std::to_string(id)})); }),
       relays_(
           mostRelays(), [this] { noteEvent(); }, SystemClock::instance()),
-      events_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      events_(makeEventDescriptor()) {
     const sigset_t signals = endingSignals();
     signals_ = FileDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
     intake_.emplace(
@@ -262,8 +261,7 @@ void Instance::countAnswered() {
 }
 
 void Instance::noteEvent() noexcept {
-    const std::uint64_t one = 1;
-    static_cast<void>(!write(events_.get(), &one, sizeof(one)));
+    eventfd_write(events_.get(), 1);
 }
 
 bool Instance::awaitEvent(Application::Deadline deadline) {
@@ -281,8 +279,8 @@ bool Instance::awaitEvent(Application::Deadline deadline) {
     if (read(signals_.get(), &signal, sizeof(signal)) > 0) {
         ending_ = true;
     }
-    std::uint64_t count = 0;
-    static_cast<void>(!read(events_.get(), &count, sizeof(count)));
+    eventfd_t ignored = 0;
+    eventfd_read(events_.get(), &ignored);
     return true;
 }
 

@@ -23,25 +23,18 @@ constexpr std::size_t PIECE = 64 * 1024;
 constexpr std::size_t EVENTS_AT_ONCE = 64;
 constexpr std::uint64_t NEWS = std::numeric_limits<std::uint64_t>::max();
 
-FileDescriptor made(int descriptor, const char *call) {
-    if (descriptor < 0) {
-        throw SystemException(call, errno);
-    }
-    return FileDescriptor(descriptor);
-}
-
 }  // namespace
 
 Relays::Relays(std::size_t most, std::function<void()> streamEnded, const Clock &clock)
     : most_(most),
       streamEnded_(std::move(streamEnded)),
       clock_(clock),
-      epoll_(made(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
-      news_(made(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      news_(makeEventDescriptor()),
       buffer_(std::make_unique_for_overwrite<char[]>(PIECE)) {
     epoll_event event{EPOLLIN, {.u64 = NEWS}};
-    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, news_.get(), &event) != 0) {
-        throw SystemException("epoll_ctl", errno);
+    if (!epoll_ || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, news_.get(), &event) != 0) {
+        throw SystemException("epoll", errno);
     }
 }
 
@@ -63,8 +56,7 @@ void Relays::add(FileDescriptor child, FileDescriptor application, std::string_v
         undelivered_++;
         streams_ += isStream ? 1 : 0;
     }
-    const std::uint64_t one = 1;
-    static_cast<void>(!write(news_.get(), &one, sizeof(one)));
+    eventfd_write(news_.get(), 1);
 }
 
 void Relays::runOnce(std::chrono::milliseconds longest) {
@@ -94,8 +86,8 @@ int Relays::timeout(std::chrono::milliseconds longest) const {
 }
 
 void Relays::takeNew() {
-    std::uint64_t count = 0;
-    static_cast<void>(!read(news_.get(), &count, sizeof(count)));
+    eventfd_t ignored = 0;
+    eventfd_read(news_.get(), &ignored);
     std::vector<std::unique_ptr<Relay>> relays;
     {
         const LockGuard lock(mutex_);

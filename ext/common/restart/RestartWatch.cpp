@@ -6,13 +6,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <exception>
 #include <filesystem>
 #include <iterator>
 #include <utility>
 
-#include "base/Exceptions.h"
 #include "log/Log.h"
 
 namespace Passenger {
@@ -46,13 +44,7 @@ FolderWatches::Wish wishFor(const RestartFolder &folder) {
 }  // namespace
 
 RestartWatch::RestartWatch(Parts parts, milliseconds interval)
-    : parts_(std::move(parts)),
-      interval_(interval),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      watches_(parts_.openInotify) {
-    if (!wake_) {
-        throw SystemException("eventfd", errno);
-    }
+    : parts_(std::move(parts)), interval_(interval), wake_(makeEventDescriptor()), watches_(parts_.openInotify) {
     thread_ = Thread("restart watch", [this] { run(); });
 }
 
