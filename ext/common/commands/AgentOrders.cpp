@@ -28,7 +28,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int INDENT = 2;
 constexpr std::chrono::milliseconds INTERVAL{100};
 constexpr std::chrono::seconds USUAL_PAUSE{60};
 
@@ -266,7 +265,7 @@ int listAgents(const Arguments &arguments) {
             properties["instance_dir"] = {{"path", agent.folder}};
             list.push_back(properties);
         }
-        fmt::print("{}\n", list.dump(INDENT));
+        fmt::print("{}", JsonResult::text(list));
     } else if (!agents.empty()) {
         fmt::print("{}", agentTable(agents));
     } else if (!arguments.has("quiet")) {
@@ -299,7 +298,7 @@ int printReport(const Arguments &arguments) {
         parts.push_back({{"title", part.title}, {"text", part.text}});
     }
     const nlohmann::ordered_json document = {{"id", report.id}, {"summary", report.summary}, {"parts", parts}};
-    fmt::print("{}\n", document.dump(INDENT, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    fmt::print("{}", JsonResult::text(document));
     return ExitStatus::DONE;
 }
 
@@ -315,8 +314,7 @@ int callApi(const Arguments &arguments) {
         fmt::print("{}\n", client.text(order.size() > 1 ? order : std::vector<std::string>{order.front(), ""}));
         return ExitStatus::DONE;
     }
-    const nlohmann::json fields = client.order(order).fields;
-    fmt::print("{}\n", fields.dump(INDENT, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}", JsonResult::text(client.order(order).fields));
     return ExitStatus::DONE;
 }
 

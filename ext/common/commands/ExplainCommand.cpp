@@ -9,6 +9,7 @@
 #include "base/MarkupText.h"
 #include "commands/CommandFailure.h"
 #include "commands/HttpdAnswer.h"
+#include "commands/JsonResult.h"
 #include "commands/Terminal.h"
 
 namespace Passenger {
@@ -124,8 +125,7 @@ int print(const Json &answer, const Arguments &arguments) {
         throw CommandFailureException(fmt::format("{}: {}", textOf(answer.at("url")), textOf(answer.at("problem"))));
     }
     if (arguments.has("json")) {
-        constexpr int INDENT = 2;
-        fmt::print("{}\n", answer.dump(INDENT, ' ', false, Json::error_handler_t::replace));
+        fmt::print("{}", JsonResult::text(answer));
     } else {
         printHost(answer);
         if (answer.at("served").get<bool>()) {

@@ -23,6 +23,7 @@
 #include "commands/AppCheck.h"
 #include "commands/CommandFailure.h"
 #include "commands/ConfiguredApps.h"
+#include "commands/JsonResult.h"
 #include "commands/ProgramOutput.h"
 #include "commands/Terminal.h"
 
@@ -256,8 +257,7 @@ std::string findingsJson(const std::vector<Finding> &findings) {
                             {"text", finding.text},
                             {"remedy", finding.remedy}});
     }
-    constexpr int INDENT = 2;
-    return document.dump(INDENT, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+    return JsonResult::text(document);
 }
 
 }  // namespace Passenger

@@ -4,15 +4,19 @@
 
 namespace Passenger::JsonResult {
 
-std::string done(const nlohmann::ordered_json &fields, int status) {
+std::string text(const nlohmann::ordered_json &document) {
     constexpr int INDENT = 2;
-    nlohmann::ordered_json document = {{"status", status}};
-    document.update(fields);
     return document.dump(INDENT, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-std::string failed(int status, const std::string &text) {
-    return done({{"error", text}}, status);
+std::string done(const nlohmann::ordered_json &fields, int status) {
+    nlohmann::ordered_json document = {{"status", status}};
+    document.update(fields);
+    return text(document);
+}
+
+std::string failed(int status, const std::string &error) {
+    return done({{"error", error}}, status);
 }
 
 }  // namespace Passenger::JsonResult

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "commands/JsonResult.h"
 #include "commands/Terminal.h"
 
 namespace Passenger {
@@ -23,15 +24,11 @@ std::string inMegabytes(std::uint64_t bytes) {
     return fmt::format("{:.1f} MB", static_cast<double>(bytes) / MEGABYTE);
 }
 
-std::uint64_t privateOf(const ProcessMemory &memory) {
-    return memory.privateClean + memory.privateDirty;
-}
-
 std::string row(const ListedProcess &process, bool withParent) {
     const auto value = [&process](auto take) { return process.memory ? inMegabytes(take(*process.memory)) : "?"; };
     return fmt::format(fmt::runtime(ROW), process.pid,
                        withParent ? fmt::format(fmt::runtime(PARENT), process.parent) : "",
-                       inMegabytes(process.virtualSize), value([](const ProcessMemory &one) { return privateOf(one); }),
+                       inMegabytes(process.virtualSize), value([](const ProcessMemory &one) { return one.unshared(); }),
                        value([](const ProcessMemory &one) { return one.proportional; }),
                        value([](const ProcessMemory &one) { return one.swap; }), singleLine(process.command));
 }
@@ -39,7 +36,7 @@ std::string row(const ListedProcess &process, bool withParent) {
 nlohmann::ordered_json json(const ProcessMemory &memory) {
     return {{"resident", memory.resident},
             {"pss", memory.proportional},
-            {"private", privateOf(memory)},
+            {"private", memory.unshared()},
             {"private_dirty", memory.privateDirty},
             {"swap", memory.swap}};
 }
@@ -58,7 +55,7 @@ std::string sectionForm(const MemorySection &section, bool colours) {
     const char *const doubt = section.complete() ? "" : " (?)";
     text += fmt::format("### Processes: {}\n### Total private dirty RSS: {:.2f} MB{}\n", section.processes.size(),
                         static_cast<double>(sum.privateDirty) / MEGABYTE, doubt);
-    return text + fmt::format("### Total private memory: {}, PSS: {}, swap: {}{}\n", inMegabytes(privateOf(sum)),
+    return text + fmt::format("### Total private memory: {}, PSS: {}, swap: {}{}\n", inMegabytes(sum.unshared()),
                               inMegabytes(sum.proportional), inMegabytes(sum.swap), doubt);
 }
 
@@ -69,7 +66,7 @@ std::string sumsByApp(const std::vector<MemorySection> &sections, bool colours) 
         const ProcessMemory sum = section.sum();
         if (section.isApp) {
             text +=
-                fmt::format("{:>10}  {:>10}  {:>9}  {}{}\n", inMegabytes(privateOf(sum)), inMegabytes(sum.proportional),
+                fmt::format("{:>10}  {:>10}  {:>9}  {}{}\n", inMegabytes(sum.unshared()), inMegabytes(sum.proportional),
                             section.processes.size(), singleLine(section.title), section.complete() ? "" : " (?)");
         }
     }
@@ -82,11 +79,7 @@ ProcessMemory MemorySection::sum() const {
     ProcessMemory sum;
     for (const ListedProcess &process : processes) {
         if (process.memory) {
-            sum.resident += process.memory->resident;
-            sum.proportional += process.memory->proportional;
-            sum.privateClean += process.memory->privateClean;
-            sum.privateDirty += process.memory->privateDirty;
-            sum.swap += process.memory->swap;
+            sum += *process.memory;
         }
     }
     return sum;
@@ -132,8 +125,7 @@ std::string memoryJson(const std::vector<MemorySection> &sections) {
                             {"sum", json(section.sum())},
                             {"processes", processes}});
     }
-    constexpr int INDENT = 2;
-    return document.dump(INDENT, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+    return JsonResult::text(document);
 }
 
 }  // namespace Passenger

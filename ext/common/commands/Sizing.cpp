@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "commands/JsonResult.h"
 #include "commands/Terminal.h"
 
 namespace Passenger {
@@ -193,8 +194,7 @@ std::string sizingJson(const Sizing &sizing, unsigned presentPool) {
                                              {"memory_room", sizing.room()},
                                              {"largest_instance", sizing.largestInstance()},
                                              {"apps", apps}};
-    constexpr int INDENT = 2;
-    return document.dump(INDENT, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+    return JsonResult::text(document);
 }
 
 }  // namespace Passenger

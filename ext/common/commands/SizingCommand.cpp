@@ -98,11 +98,6 @@ SizingMachine thisMachine(std::uint64_t ofPassenger) {
     return machine;
 }
 
-std::uint64_t privateOf(const MemorySection &section) {
-    const ProcessMemory sum = section.sum();
-    return sum.privateClean + sum.privateDirty;
-}
-
 SizingApp appOf(const AppStatus &status, const std::vector<MemorySection> &sections) {
     SizingApp app;
     app.name = status.name;
@@ -117,7 +112,7 @@ SizingApp appOf(const AppStatus &status, const std::vector<MemorySection> &secti
     if (section == sections.end() || app.instances == 0) {
         return app;
     }
-    app.privateMemory = privateOf(*section) / app.instances;
+    app.privateMemory = section->sum().unshared() / app.instances;
     return app;
 }
 
@@ -148,7 +143,7 @@ MeasuredServer measure(const Arguments &arguments) {
     for (const MemorySection &section : sections) {
         const std::uint64_t memory = section.sum().proportional;
         measured.all += memory;
-        measured.shared += memory - (section.isApp ? std::min(memory, privateOf(section)) : 0);
+        measured.shared += memory - (section.isApp ? std::min(memory, section.sum().unshared()) : 0);
     }
     const bool known = std::any_of(measured.apps.begin(), measured.apps.end(),
                                    [](const SizingApp &app) { return app.privateMemory > 0; });

@@ -25,6 +25,7 @@
 #include "commands/BacktracesForm.h"
 #include "commands/CommandFailure.h"
 #include "commands/CommandHelp.h"
+#include "commands/JsonResult.h"
 #include "commands/OverviewForm.h"
 #include "commands/PoolForm.h"
 #include "commands/ProcessList.h"
@@ -90,12 +91,11 @@ private:
     }
 
     std::string jsonForm(const std::string &text) const {
-        constexpr int INDENT = 2;
         auto document = nlohmann::ordered_json::parse(text);
         if (show_ == "server") {
             document.erase("apps");
         }
-        return document.dump(INDENT) + "\n";
+        return JsonResult::text(document);
     }
 
     static std::string header(const RunningAgent &agent, const ServerStatus &status) {

@@ -12,6 +12,7 @@
 
 #include "base/FileContent.h"
 #include "base/Split.h"
+#include "commands/JsonResult.h"
 #include "control/Uptime.h"
 
 namespace Passenger {
@@ -144,8 +145,7 @@ std::string metricsJson(const SystemMetrics &before, const SystemMetrics &after,
           {"ram_available", valueOf(after, "MemAvailable")},
           {"swap_total", valueOf(after, "SwapTotal")},
           {"swap_free", valueOf(after, "SwapFree")}}}};
-    constexpr int INDENT = 2;
-    return document.dump(INDENT) + "\n";
+    return JsonResult::text(document);
 }
 
 }  // namespace Passenger

@@ -27,38 +27,26 @@ std::atomic<bool> currentOutputPrefix = true;
 /** The limit for a direct write while the log accepts no data, and for the end of the Writer. */
 constexpr std::chrono::seconds PATIENCE{1};
 
+template <typename Value> struct Shared {
+    Mutex mutex{Locks::LOG};
+    std::shared_ptr<Value> value GUARDED_BY(mutex);
+
+    static Shared &instance() {
+        static auto &shared = *new Shared;
+        return shared;
+    }
+    std::shared_ptr<Value> get() {
+        const LockGuard guard(mutex);
+        return value;
+    }
+    void set(std::shared_ptr<Value> next) {
+        const LockGuard guard(mutex);
+        value.swap(next);
+    }
+};
 /** Holds the queue for lines while a Writer exists. */
-struct Route {
-    Mutex mutex{Locks::LOG};
-    std::shared_ptr<LogQueue> queue GUARDED_BY(mutex);
-
-    static Route &instance() {
-        static auto &route = *new Route;
-        return route;
-    }
-    std::shared_ptr<LogQueue> get() {
-        const LockGuard guard(mutex);
-        return queue;
-    }
-    void set(std::shared_ptr<LogQueue> value) {
-        const LockGuard guard(mutex);
-        queue = std::move(value);
-    }
-};
-
-struct Listening {
-    Mutex mutex{Locks::LOG};
-    std::shared_ptr<const Listener> listener GUARDED_BY(mutex);
-
-    static Listening &instance() {
-        static auto &listening = *new Listening;
-        return listening;
-    }
-    std::shared_ptr<const Listener> get() {
-        const LockGuard guard(mutex);
-        return listener;
-    }
-};
+using Route = Shared<LogQueue>;
+using Listening = Shared<const Listener>;
 
 LogOutput &output() {
     static auto &output = *new LogOutput;
@@ -152,9 +140,7 @@ RecentEvents &recentEvents() {
 }
 
 void setListener(std::shared_ptr<const Listener> listener) {
-    Listening &listening = Listening::instance();
-    const LockGuard guard(listening.mutex);
-    listening.listener = std::move(listener);
+    Listening::instance().set(std::move(listener));
 }
 
 void write(LogLevel level, std::string_view text) {
