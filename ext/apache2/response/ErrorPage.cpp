@@ -9,7 +9,6 @@
 #include "apache2/response/ErrorPageStyle.h"
 #include "base/AcceptedTypes.h"
 #include "base/MarkupText.h"
-#include "base/Split.h"
 
 namespace Passenger::ErrorPage {
 
@@ -46,14 +45,6 @@ std::string textPage(Cause cause, std::string_view reportId, const Report *repor
 
 // ----- JSON
 
-nlohmann::json rowsOf(const std::string &table) {
-    nlohmann::json rows = nlohmann::json::array();
-    for (const std::string &line : split(table, '\n')) {
-        rows.push_back(split(line, '\t'));
-    }
-    return rows;
-}
-
 std::string jsonPage(Cause cause, int status, std::string_view reportId, const Report *report) {
     nlohmann::json page{{"status", status}, {"error", wordsFor(cause).title}};
     if (!reportId.empty()) {
@@ -65,7 +56,7 @@ std::string jsonPage(Cause cause, int status, std::string_view reportId, const R
         for (const Report::Part &part : report->parts) {
             nlohmann::json entry{{"title", part.title}};
             if (part.form == Report::Form::TABLE) {
-                entry["rows"] = rowsOf(part.text);
+                entry["rows"] = part.rows();
             } else {
                 entry["text"] = part.text;
             }
@@ -77,11 +68,11 @@ std::string jsonPage(Cause cause, int status, std::string_view reportId, const R
 
 // ----- HTML
 
-std::string htmlTable(const std::string &table) {
+std::string htmlTable(const std::vector<Report::Row> &rows) {
     std::string html = "<table>\n";
-    for (const std::string &line : split(table, '\n')) {
+    for (const Report::Row &row : rows) {
         html += "<tr>";
-        for (const std::string &cell : split(line, '\t')) {
+        for (const std::string &cell : row) {
             html += "<td>" + markupText(cell) + "</td>";
         }
         html += "</tr>\n";
@@ -97,7 +88,7 @@ std::string htmlPart(const Report::Part &part) {
         case Report::Form::LINES:
             return "<h2>" + title + "</h2>\n<pre>" + markupText(part.text) + "</pre>\n";
         case Report::Form::TABLE:
-            return "<details><summary>" + title + "</summary>\n" + htmlTable(part.text) + "</details>\n";
+            return "<details><summary>" + title + "</summary>\n" + htmlTable(part.rows()) + "</details>\n";
     }
     return "";
 }

@@ -1,6 +1,5 @@
 #include "apache2/response/HijackedConnection.h"
 
-#include <apr_portable.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -8,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "apache2/request/ClientSocket.h"
 #include "apache2/request/RequestNotes.h"
 #include "base/HttpText.h"
 
@@ -22,12 +22,6 @@ constexpr std::size_t PIECE = 16 * 1024;
 /** In milliseconds. When the client has ended its side, it may have left; a silent application
  *  would keep the thread. */
 constexpr int SILENCE_AFTER_CLIENT = 1000;
-
-int socketOf(const request_rec *r) noexcept {
-    apr_socket_t *socket = ap_get_conn_socket(r->connection);
-    apr_os_sock_t descriptor = -1;
-    return socket != nullptr && apr_os_sock_get(&descriptor, socket) == APR_SUCCESS ? descriptor : -1;
-}
 
 bool isUpgradeWanted(const request_rec *r) {
     const char *connection = apr_table_get(r->headers_in, "Connection");
@@ -56,7 +50,7 @@ const char *HijackedConnection::obstacle(const request_rec *r) noexcept {
     if (r->main != nullptr) {
         return "the request is a subrequest: its answer is a part of another answer";
     }
-    return socketOf(r) < 0 ? "the client's connection has no socket" : nullptr;
+    return clientSocket(r) < 0 ? "the client's connection has no socket" : nullptr;
 }
 
 const char *HijackedConnection::sendHead(request_rec *r, const ResponseHead &head) {
@@ -101,7 +95,7 @@ void HijackedConnection::leaveHttp(request_rec *r) noexcept {
 
 void HijackedConnection::relay(std::span<char> buffer) {
     leaveHttp(r_);
-    client_ = socketOf(r_);
+    client_ = clientSocket(r_);
     pending_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
     answer_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
     if (!start_.empty()) {

@@ -86,14 +86,6 @@ std::optional<ProcessMemory> memoryOfInstance(const InstanceFacts::Instance &ins
     }
 }
 
-void removeSocketFolders(const std::string &folder) {
-    try {
-        Rights::ofThisProcess().removeSocketFolders(folder, 0);
-    } catch (const std::exception &error) {
-        Log::warn("event=spawn_dir.not_cleaned error=\"{}\"", error.what());
-    }
-}
-
 /** The pool process of production. Members are destroyed from the last to the first, so users of
  *  the event loop are destroyed before the loop. */
 class StandardPoolEngine final : public PoolEngine {
@@ -225,7 +217,7 @@ public:
         }
         factory_.reset();
         if (manager_) {
-            removeSocketFolders(manager_->spawnDir());
+            manager_->removeSocketFolders(0);
         }
         manager_.reset();
     }

@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/SignalDescriptor.h"
+
 namespace Passenger {
 
 namespace {
@@ -96,23 +98,11 @@ void ChildSetup::run(int statusPipe) const noexcept {
         fail(statusPipe, Step::SESSION, errno);
     }
     requestDeathSignal(statusPipe);
-    resetSignals(statusPipe);
-    execute(statusPipe);
-    ::_exit(127);
-}
-
-void ChildSetup::resetSignals(int statusPipe) const noexcept {
-    struct sigaction action {};
-    action.sa_handler = SIG_DFL;
-    for (int signal = 1; signal < NSIG; ++signal) {
-        // The call fails for SIGKILL, SIGSTOP and the signals that the C library reserves.
-        ::sigaction(signal, &action, nullptr);
-    }
-    sigset_t none;
-    sigemptyset(&none);
-    if (::sigprocmask(SIG_SETMASK, &none, nullptr) != 0) {
+    if (!resetSignals()) {
         fail(statusPipe, Step::SIGNALS, errno);
     }
+    execute(statusPipe);
+    ::_exit(127);
 }
 
 void ChildSetup::requestDeathSignal(int statusPipe) const noexcept {

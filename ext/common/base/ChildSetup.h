@@ -43,7 +43,6 @@ private:
         mutable int parked;
     };
 
-    void resetSignals(int statusPipe) const noexcept;
     void requestDeathSignal(int statusPipe) const noexcept;
     void mapDescriptors(int &statusPipe) const noexcept;
     void closeOthers(int statusPipe) const noexcept;

@@ -1,6 +1,7 @@
 #include "base/Poll.h"
 
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -41,6 +42,11 @@ bool pollUntil(int fd, short events, std::chrono::steady_clock::time_point deadl
             return false;
         }
     }
+}
+
+std::size_t waitingIn(int pipe) noexcept {
+    int size = 0;
+    return ::ioctl(pipe, FIONREAD, &size) == 0 && size > 0 ? static_cast<std::size_t>(size) : 0;
 }
 
 std::chrono::steady_clock::time_point deadlineIn(std::chrono::milliseconds timeout) {

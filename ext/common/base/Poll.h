@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 
 namespace Passenger {
 
@@ -13,6 +14,9 @@ namespace Passenger {
  * @throws SystemException
  */
 bool pollUntil(int fd, short events, std::chrono::steady_clock::time_point deadline);
+
+/** The number of bytes that can be read from a pipe now. */
+std::size_t waitingIn(int pipe) noexcept;
 
 /**
  * The time `timeout` from now. A timeout above a year counts as a year, so that the sum does not

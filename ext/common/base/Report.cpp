@@ -40,16 +40,7 @@ std::string cell(const std::string &text) {
     return result;
 }
 
-std::vector<Report::Row> rowsOf(const std::string &table) {
-    std::vector<Report::Row> rows;
-    for (const std::string &line : split(table, '\n')) {
-        rows.push_back(split(line, '\t'));
-    }
-    return rows;
-}
-
-void addTableText(std::string &text, const std::string &table) {
-    const auto rows = rowsOf(table);
+void addTableText(std::string &text, const std::vector<Report::Row> &rows) {
     std::vector<std::size_t> widths;
     for (const Report::Row &row : rows) {
         widths.resize(std::max(widths.size(), row.size()));
@@ -67,6 +58,14 @@ void addTableText(std::string &text, const std::string &table) {
 }
 
 }  // namespace
+
+std::vector<Report::Row> Report::Part::rows() const {
+    std::vector<Row> rows;
+    for (const std::string &line : split(text, '\n')) {
+        rows.push_back(split(line, '\t'));
+    }
+    return rows;
+}
 
 void Report::add(std::string title, Form form, std::string partText, Keep keep) {
     const std::size_t used = size();
@@ -99,7 +98,7 @@ std::string Report::text() const {
                 break;
             case Form::TABLE:
                 result += "\n" + part.title + ":\n";
-                addTableText(result, part.text);
+                addTableText(result, part.rows());
                 break;
         }
     }

@@ -20,14 +20,16 @@ struct Report {
         TABLE
     };
     enum class Keep { BEGINNING, END };
+    using Row = std::vector<std::string>;
     struct Part {
         std::string title;
         Form form = Form::LINES;
         std::string text;
 
+        /** Of a table. */
+        std::vector<Row> rows() const;
         bool operator==(const Part &) const = default;
     };
-    using Row = std::vector<std::string>;
 
     static constexpr std::size_t MAX_PART = 24 * 1024;
     /**

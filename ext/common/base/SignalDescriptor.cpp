@@ -25,4 +25,16 @@ FileDescriptor makeSignalDescriptor(std::initializer_list<int> signals) {
     return descriptor;
 }
 
+bool resetSignals() noexcept {
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    for (int signal = 1; signal < NSIG; ++signal) {
+        // The call fails for SIGKILL, SIGSTOP and the signals that the C library reserves.
+        ::sigaction(signal, &action, nullptr);
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    return ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0;
+}
+
 }  // namespace Passenger

@@ -13,4 +13,8 @@ namespace Passenger {
  */
 FileDescriptor makeSignalDescriptor(std::initializer_list<int> signals);
 
+/** All signals have their default action, and none is blocked. Async-signal-safe. @return false,
+ *  with errno, if they stay blocked */
+bool resetSignals() noexcept;
+
 }  // namespace Passenger

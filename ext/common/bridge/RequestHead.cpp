@@ -1,6 +1,9 @@
 #include "bridge/RequestHead.h"
 
+#include <algorithm>
+
 #include "base/HttpText.h"
+#include "base/Split.h"
 
 namespace Passenger::Bridge::RequestHead {
 
@@ -158,19 +161,13 @@ std::optional<std::string> writeForNode(const RequestFields &fields, const BodyF
 }
 
 bool wantsUpgrade(const RequestFields &fields, const BodyFraming &body) {
-    std::string_view protocols = fields["HTTP_UPGRADE"];
+    const std::string_view protocols = fields["HTTP_UPGRADE"];
     if (fields["SERVER_PROTOCOL"] != "HTTP/1.1" || body.kind != BodyFraming::Kind::NONE || protocols.empty() ||
         !HttpText::isValue(protocols) || !HttpText::listHas(fields["HTTP_CONNECTION"], "upgrade")) {
         return false;
     }
-    while (!protocols.empty()) {
-        const auto comma = protocols.find(',');
-        if (!isWelcome(protocols.substr(0, comma))) {
-            return false;
-        }
-        protocols.remove_prefix(comma == std::string_view::npos ? protocols.size() : comma + 1);
-    }
-    return true;
+    const std::vector<std::string> all = split(protocols, ',');
+    return std::all_of(all.begin(), all.end(), isWelcome);
 }
 
 bool isSafe(const RequestFields &fields) {

@@ -41,18 +41,6 @@ void endWithParent(pid_t parent) noexcept {
     }
 }
 
-void resetSignals() noexcept {
-    struct sigaction action {};
-    action.sa_handler = SIG_DFL;
-    for (int signal = 1; signal < NSIG; ++signal) {
-        // Fails for SIGKILL, SIGSTOP and the signals of the C library.
-        ::sigaction(signal, &action, nullptr);
-    }
-    sigset_t none;
-    sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
 class Keeper {
 public:
     Keeper(Descriptors descriptors, const std::function<void()> &work)

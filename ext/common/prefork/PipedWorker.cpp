@@ -1,6 +1,5 @@
 #include "prefork/PipedWorker.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/Poll.h"
 #include "prefork/WorkerListener.h"
 
 namespace Passenger {
@@ -17,12 +17,6 @@ namespace Passenger {
 namespace {
 
 constexpr std::size_t BLOCK = 65536;
-
-/** How many bytes wait in the pipe. */
-std::size_t waitingIn(const FileDescriptor &pipe) {
-    int size = 0;
-    return ::ioctl(pipe.get(), FIONREAD, &size) == 0 && size > 0 ? static_cast<std::size_t>(size) : 0;
-}
 
 /** Reads once. False at the end of the pipe. */
 template <typename Feed> bool readOnce(const FileDescriptor &pipe, std::size_t most, Feed feed) {
@@ -36,7 +30,7 @@ template <typename Feed> bool readOnce(const FileDescriptor &pipe, std::size_t m
 
 /** Reads the bytes that are there now: a descendant of the worker may write more. */
 template <typename Feed> void drain(const FileDescriptor &pipe, Feed feed) {
-    for (std::size_t left = waitingIn(pipe); left > 0;) {
+    for (std::size_t left = waitingIn(pipe.get()); left > 0;) {
         const std::size_t part = std::min(left, BLOCK);
         if (!readOnce(pipe, part, feed)) {
             return;

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,12 +23,6 @@ constexpr std::size_t TAIL = 4096;
 
 bool readable(const FileDescriptor &pipe) {
     return pollUntil(pipe.get(), POLLIN, std::chrono::steady_clock::now());
-}
-
-/** The number of bytes in the pipe. */
-std::size_t waitingIn(const FileDescriptor &pipe) {
-    int size = 0;
-    return ::ioctl(pipe.get(), FIONREAD, &size) == 0 && size > 0 ? static_cast<std::size_t>(size) : 0;
 }
 
 }  // namespace
@@ -106,7 +99,7 @@ ProcessOutput::Next ProcessOutput::readAvailable() {
     std::array<char, BLOCK> buffer;
     // The call reads only the bytes that are there now. Otherwise a process that prints without
     // pause would keep its reader.
-    std::size_t left = waitingIn(pipe_);
+    std::size_t left = waitingIn(pipe_.get());
     const bool drops = limit_ && limit_->full();
     if (drops && !std::exchange(enlarged_, true)) {
         // A failure only makes the process wait more often.

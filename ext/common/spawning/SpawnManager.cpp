@@ -1,8 +1,10 @@
 #include "spawning/SpawnManager.h"
 
+#include <exception>
 #include <optional>
 
 #include "base/Exceptions.h"
+#include "log/Log.h"
 #include "rights/Rights.h"
 #include "rights/SystemUserDatabase.h"
 #include "spawning/UserSpawnServer.h"
@@ -99,6 +101,14 @@ std::string SpawnManager::agentProgram() const {
 std::string SpawnManager::spawnDir() const {
     const LockGuard guard(mutex_);
     return settings_.spawnDir;
+}
+
+void SpawnManager::removeSocketFolders(pid_t bridge) const {
+    try {
+        Rights::ofThisProcess().removeSocketFolders(spawnDir(), bridge);
+    } catch (const std::exception &error) {
+        Log::warn("event=spawn_dir.not_cleaned error=\"{}\"", error.what());
+    }
 }
 
 SeccompMode SpawnManager::seccomp() const {

@@ -72,6 +72,8 @@ public:
     std::string user() const EXCLUDES(mutex_);
     std::string agentProgram() const EXCLUDES(mutex_);
     std::string spawnDir() const EXCLUDES(mutex_);
+    /** @param bridge the process whose folders they are; 0: all that no process has */
+    void removeSocketFolders(pid_t bridge) const EXCLUDES(mutex_);
     SeccompMode seccomp() const EXCLUDES(mutex_);
 
 private:

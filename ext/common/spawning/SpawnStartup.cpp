@@ -55,14 +55,6 @@ ProcessFacts factsOf(pid_t pid) {
     }
 }
 
-void removeSocketFolders(const std::string &folder, pid_t bridge) {
-    try {
-        Rights::ofThisProcess().removeSocketFolders(folder, bridge);
-    } catch (const std::exception &error) {
-        Log::warn("event=spawn_dir.not_cleaned error=\"{}\"", error.what());
-    }
-}
-
 }  // namespace
 
 SpawnResult LoadedProcess::toResult() && {
@@ -364,7 +356,6 @@ LoadedProcess SpawnStartup::finished() {
 
 void SpawnStartup::loadApplication(LoadedProcess &process) {
     report_.steps.begin(APPLICATION_LOADED);
-    Frame load(FrameType::LOAD);
     auto options = options_.toMap();
     for (const std::string &name : ignoredVariables_) {
         options.erase(std::string(Options::VARIABLE_PREFIX) + name);
@@ -376,8 +367,7 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
         options["spawn_dir"] = tools_.manager.spawnDir();
         options["seccomp"] = text(tools_.manager.seccomp());
     }
-    load.add(options);
-    process.control.send(load, deadline_);
+    process.control.send(Frame::of(FrameType::LOAD, options), deadline_);
     const Frame answer = receive(process.control);
     if (answer.type == FrameType::FAILED) {
         failByProcess(answer);
@@ -469,7 +459,7 @@ void SpawnStartup::endProcess() {
     current_.process.kill();
     current_.boot.sweep();
     if (options_.speaksHttp() && pid != 0) {
-        removeSocketFolders(tools_.manager.spawnDir(), pid);
+        tools_.manager.removeSocketFolders(pid);
     }
     process.output->setPid(pid);
 }

@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/Split.h"
 #include "io/SocketPair.h"
 #include "prefork/Listening.h"
 
@@ -102,9 +103,7 @@ std::vector<int> ListeningSockets::descriptors() const {
 
 bool ListeningSockets::takeOver() {
     const auto numbers = takeVariable(HANDED_OVER);
-    for (std::size_t position = 0; position < numbers.size();) {
-        const auto end = std::min(numbers.find(',', position), numbers.size());
-        const auto number = numbers.substr(position, end - position);
+    for (const std::string &number : split(numbers, ',')) {
         adopt(std::atoi(number.c_str()), HANDED_OVER);
         // A predecessor with the same settings leaves the files that it made to this process. Other
         // files are systemd's.
@@ -112,7 +111,6 @@ bool ListeningSockets::takeOver() {
         if (name.starts_with(UNIX_PREFIX) && isOurs(name.substr(UNIX_PREFIX.size()))) {
             noteFile(name.substr(UNIX_PREFIX.size()));
         }
-        position = end + 1;
     }
     return !numbers.empty();
 }
