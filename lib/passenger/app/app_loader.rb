@@ -2,6 +2,7 @@
 
 require_relative "failure"
 require_relative "../wire/frame"
+require_relative "../base/monotonic_clock"
 
 module PhusionPassenger
   # Loads the application that the Options describe, and reports each step on the control socket.
@@ -85,7 +86,7 @@ module PhusionPassenger
     end
 
     def step(name)
-      started = now
+      started = MonotonicClock.now(:millisecond)
       @control.write(Frame::Control::STEP, name, "begin", 0)
       result = yield
       @control.write(Frame::Control::STEP, name, "done", milliseconds_since(started))
@@ -95,12 +96,8 @@ module PhusionPassenger
       raise LoadFailed, name
     end
 
-    def now
-      Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond)
-    end
-
     def milliseconds_since(started)
-      now - started
+      MonotonicClock.now(:millisecond) - started
     end
   end
 end

@@ -3,6 +3,7 @@
 require_relative "../wire/channel"
 require_relative "client_socket"
 require_relative "../base/log"
+require_relative "../base/monotonic_clock"
 
 module PhusionPassenger
   # A client's connection: its ClientSocket, the bytes that wait to be sent, and its deadline. Used
@@ -191,9 +192,9 @@ module PhusionPassenger
 
     def wait_writable
       note_queue
-      began = now
+      began = MonotonicClock.now
       writable = room_until?(began + [@patience, @answer_time - @waited].min)
-      @waited += now - began
+      @waited += MonotonicClock.now - began
       moved = writable || moved?
       return if moved && @waited < @answer_time
 
@@ -206,10 +207,10 @@ module PhusionPassenger
     # Sends signs of life meanwhile: a slow client does not mean that the worker hangs.
     def room_until?(time)
       loop do
-        @report.alive(now)
-        left = [time - now, 0].max
+        @report.alive(MonotonicClock.now)
+        left = [time - MonotonicClock.now, 0].max
         return true if to_io.wait_writable([left, *@report.interval].min)
-        return false if now >= time
+        return false if MonotonicClock.now >= time
       end
     end
 
@@ -220,10 +221,6 @@ module PhusionPassenger
       number.unpack1("i")
     rescue SystemCallError
       0
-    end
-
-    def now
-      Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "../base/log"
+require_relative "../base/monotonic_clock"
 
 module PhusionPassenger
   # Gives connections away while the worker is at a long request: connections that become ready, and
@@ -64,7 +65,7 @@ module PhusionPassenger
 
     def look
       began = @began
-      sleep(@long) unless began && now - began >= @long && given_all?(began)
+      sleep(@long) unless began && MonotonicClock.now - began >= @long && given_all?(began)
     rescue StandardError => e
       Log.exception("lookout.failed", e)
       sleep(@long)
@@ -83,10 +84,6 @@ module PhusionPassenger
       end
     rescue IOError, Errno::EBADF # one was closed, since the request has ended
       false
-    end
-
-    def now
-      Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

@@ -11,6 +11,7 @@ require_relative "refork"
 require_relative "request_handler"
 require_relative "../app/signals"
 require_relative "warm_up"
+require_relative "../base/monotonic_clock"
 
 module PhusionPassenger
   # A process that serves requests, from SERVE to its end. The main thread owns it and waits for the
@@ -209,16 +210,12 @@ module PhusionPassenger
 
     def finish
       @intake&.finish
-      deadline = now + @finish_within
-      @threads.each { |thread| thread.join([deadline - now, 0].max) }
+      deadline = MonotonicClock.now + @finish_within
+      @threads.each { |thread| thread.join([deadline - MonotonicClock.now, 0].max) }
       busy = @handlers.select(&:busy?)
       Log.event("instance.gave_up_waiting", requests: busy.size) if busy.any?
       @handlers.each(&:abandon)
       Hooks.call_all(:stopping_worker_process)
-    end
-
-    def now
-      Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
 
     # In a process that the application forked.

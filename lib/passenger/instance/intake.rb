@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "handover"
+require_relative "../base/monotonic_clock"
 
 module PhusionPassenger
   # Says from which queue handlers take requests, and whether they do; they wait here otherwise. The
@@ -159,15 +160,11 @@ module PhusionPassenger
     end
 
     def all_idle_within?(limit)
-      deadline = now + limit
-      until @finished || @idle.size == @threads || now >= deadline
-        @changed.wait(@lock, deadline - now)
+      deadline = MonotonicClock.now + limit
+      until @finished || @idle.size == @threads || MonotonicClock.now >= deadline
+        @changed.wait(@lock, deadline - MonotonicClock.now)
       end
       !@finished && @idle.size == @threads
-    end
-
-    def now
-      Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
 
     def idle(handler)

@@ -2,6 +2,7 @@
 
 require_relative "../base/hooks"
 require_relative "../base/log"
+require_relative "../base/monotonic_clock"
 require_relative "../rack/input"
 require_relative "warm_up_reply"
 
@@ -26,7 +27,7 @@ module PhusionPassenger
     def initialize(environments, limit)
       @environments = environments
       @limit = limit
-      @deadline = now + limit
+      @deadline = MonotonicClock.now(:millisecond) + limit
       @path = nil
       @pid = Process.pid
     end
@@ -55,7 +56,7 @@ module PhusionPassenger
 
     # Seconds.
     def left
-      [@deadline - now, 0].max / 1000.0
+      [@deadline - MonotonicClock.now(:millisecond), 0].max / 1000.0
     end
 
     def answer_all(adapter)
@@ -68,10 +69,10 @@ module PhusionPassenger
 
     def answer(adapter, environment)
       @path = environment[/\0REQUEST_URI\0([^\0]*)/, 1]
-      began = now
+      began = MonotonicClock.now(:millisecond)
       reply = WarmUpReply.new
       adapter.call(environment, MemoryInput.new("".b), reply)
-      tell(reply, now - began) unless forked?
+      tell(reply, MonotonicClock.now(:millisecond) - began) unless forked?
     end
 
     # A process that the application forks may return from a call, too.
@@ -91,10 +92,6 @@ module PhusionPassenger
 
     def failed(fields)
       Log.event("warm_up.failed", { path: @path }.compact.merge(fields))
-    end
-
-    def now
-      Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond)
     end
   end
 end

@@ -6,7 +6,7 @@ const { AsyncResource } = require("async_hooks");
 const { ClientSocket } = require("./client_socket");
 const { conclude, destroyed, isAwaited, reset } = require("./conclusion");
 const { isEventStream, transfer } = require("./event_stream");
-const { NEED_DRAIN, onFinish, publishStart, requestClass, responseClass, trailersOf } = require("./http_server");
+const { NEED_DRAIN, makeRequest, onFinish, publishStart, responseClass, trailersOf } = require("./http_server");
 const { askForBody, writeInterim } = require("./interim");
 const layout = require("./layout");
 const log = require("./log");
@@ -357,15 +357,7 @@ class Exchange {
     }
 
     _makeObjects(server, head) {
-        const request = new (requestClass(server))(this.socket);
-        request.httpVersionMajor = request.httpVersionMinor = 1;
-        request.httpVersion = "1.1";
-        request.joinDuplicateHeaders = server.joinDuplicateHeaders;
-        request.method = head.method;
-        request.url = head.url;
-        request.upgrade = false;
-        request.passengerRequestId = head.requestId;
-        request._addHeaderLines(head.lines, head.lines.length);
+        const request = makeRequest(server, this.socket, head, false);
         const response = new (responseClass(server))(request, {
             highWaterMark: this.socket.writableHighWaterMark,
             rejectNonStandardBodyWrites: server.rejectNonStandardBodyWrites,

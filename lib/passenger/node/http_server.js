@@ -87,6 +87,17 @@ exports.onFinish = function () {
 // What the application has given to addTrailers(), as lines. More than a message takes is dropped.
 exports.trailersOf = ({ _trailer }) => _trailer && _trailer.length <= PAYLOAD_LIMIT ? _trailer : "";
 
-exports.requestClass = (server) => server[REQUEST_CLASS] || http.IncomingMessage;
+exports.makeRequest = function (server, socket, head, upgrade) {
+    const request = new (server[REQUEST_CLASS] || http.IncomingMessage)(socket);
+    request.httpVersionMajor = request.httpVersionMinor = 1;
+    request.httpVersion = "1.1";
+    request.joinDuplicateHeaders = server.joinDuplicateHeaders;
+    request.method = head.method;
+    request.url = head.url;
+    request.upgrade = upgrade;
+    request.passengerRequestId = head.requestId;
+    request._addHeaderLines(head.lines, head.lines.length);
+    return request;
+};
 exports.responseClass = (server) => server[RESPONSE_CLASS] || http.ServerResponse;
 exports.NEED_DRAIN = NEED_DRAIN;

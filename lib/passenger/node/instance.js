@@ -22,7 +22,6 @@ class Instance {
     constructor(control, api, stopTimeout, seesBlocked) {
         this._seesBlocked = seesBlocked;
         this._control = control;
-        this._api = api;
         this._stopTimeout = stopTimeout;
         this._channels = new Channels(control);
         this._service = null;

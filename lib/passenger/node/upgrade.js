@@ -5,7 +5,7 @@
 // agreed, it gets the client's own socket instead, or httpd gets the other end and passes all bytes on.
 const { AsyncResource } = require("async_hooks");
 const { Chunks } = require("./chunks");
-const { requestClass } = require("./http_server");
+const { makeRequest } = require("./http_server");
 const layout = require("./layout");
 const log = require("./log");
 const native = require("./native");
@@ -223,14 +223,7 @@ exports.upgrade = function (service, exchange, server, head) {
     service.connected(server, 1);
     socket.on("error", (error) => server.emit("clientError", error, socket));
     server.emit("connection", socket);
-    const request = new (requestClass(server))(socket);
-    request.httpVersionMajor = request.httpVersionMinor = 1;
-    request.httpVersion = "1.1";
-    request.method = head.method;
-    request.url = head.url;
-    request.upgrade = true;
-    request.passengerRequestId = head.requestId;
-    request._addHeaderLines(head.lines, head.lines.length);
+    const request = makeRequest(server, socket, head, true);
     request.complete = true;
     request.push(null);
     const resource = new AsyncResource("PASSENGERREQUEST");

@@ -47,7 +47,8 @@ module PhusionPassenger
     rescue ClientGone => e
       nil
     rescue BodyBrokenOff => e
-      break_off(reply)
+      # Most often the httpd child is gone. If not, it must not wait for more.
+      end_in_error(reply, 400, "Bad Request")
     rescue BadResponse => e
       Log.event("response.refused", AfterReply.request_of(environment).merge(reason: e.message))
       end_in_error(reply, 502, BAD_GATEWAY)
@@ -171,13 +172,6 @@ module PhusionPassenger
         stream.close
         raise
       end
-    end
-
-    # Most often the httpd child is gone. If not, it must not wait for more.
-    def break_off(reply)
-      reply.started? ? reply.abort : refuse(reply, 400, "Bad Request")
-    rescue ClientGone
-      nil
     end
 
     def close(body, environment)

@@ -6,6 +6,7 @@ require "socket"
 require "uri"
 
 require_relative "process_control"
+require_relative "../base/monotonic_clock"
 
 module PhusionPassenger
   # Requests the URLs of PassengerPreStart, so that their applications start before the first
@@ -43,13 +44,13 @@ module PhusionPassenger
 
     def work
       while (url = next_url)
-        began = now
+        began = MonotonicClock.now
         result = begin
           "done\t#{url}\t#{ask(URI.parse(url))}"
         rescue StandardError => e
           "failed\t#{url}\t#{e.message.tr("\t\n", '  ')}"
         end
-        @output.syswrite("#{result}\t#{((now - began) * 1000).round}\n")
+        @output.syswrite("#{result}\t#{((MonotonicClock.now - began) * 1000).round}\n")
       end
     end
 
@@ -67,7 +68,7 @@ module PhusionPassenger
       end
 
       last = nil
-      deadline = now + @connect_time
+      deadline = MonotonicClock.now + @connect_time
       loop do
         addresses_for(uri).each do |address|
           return request(uri, address)
@@ -75,7 +76,7 @@ module PhusionPassenger
                Net::OpenTimeout => e
           last = e
         end
-        raise last if now >= deadline
+        raise last if MonotonicClock.now >= deadline
 
         sleep(PAUSE)
       end
@@ -105,10 +106,6 @@ module PhusionPassenger
       end
       head = Net::HTTP::Head.new(uri.request_uri, "User-Agent" => AGENT)
       http.start { http.request(head).code }
-    end
-
-    def now
-      Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
   end
 end

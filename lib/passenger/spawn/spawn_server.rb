@@ -4,6 +4,7 @@ require_relative "account"
 require_relative "boot_keeper"
 require_relative "../wire/frame_socket"
 require_relative "../base/log"
+require_relative "../base/monotonic_clock"
 require_relative "login_shell"
 require_relative "process_control"
 require_relative "wait_statuses"
@@ -126,7 +127,7 @@ module PhusionPassenger
       shell = LoginShell.new(@account.shell)
       shell = nil unless profile == "1" && shell.usable?
       reader, writer = IO.pipe(binmode: true)
-      @step_begun = now
+      @step_begun = MonotonicClock.now(:millisecond)
       keeper = fork_keeper(BootKeeper.new(boot, wait_status), control, output, writer, gate) do
         become(shell, [command, argument_for(role)], frame.map(3), control, output)
       end
@@ -188,7 +189,7 @@ module PhusionPassenger
     end
 
     def done(step, writer)
-      began, @step_begun = @step_begun, now
+      began, @step_begun = @step_begun, MonotonicClock.now(:millisecond)
       writer.write("#{step}\t#{@step_begun - began}\n")
     end
 
@@ -201,10 +202,6 @@ module PhusionPassenger
       raise StartFailed.new(@forked, "the process ended at once") unless pid
 
       [Integer(pid), *steps]
-    end
-
-    def now
-      Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond)
     end
 
     # Returns only by an exception.
