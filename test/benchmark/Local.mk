@@ -58,7 +58,12 @@ EXTRA_DIST += \
 
 # The cost of the Pool itself. Measure in a build with optimisation and without --enable-development.
 EXTRA_PROGRAMS += test/benchmark/pool/pool_benchmark
-%C%_pool_pool_benchmark_SOURCES = %D%/pool/PoolBenchmark.cpp
+%C%_pool_pool_benchmark_SOURCES = %D%/pool/PoolBenchmark.cpp \
+    test/unit/support/DummyInstance.cpp \
+    test/unit/support/DummyInstances.cpp \
+    test/unit/support/DummySpawner.cpp \
+    test/unit/support/DummySpawnerFactory.cpp
+%C%_pool_pool_benchmark_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit
 %C%_pool_pool_benchmark_LDADD = $(PASSENGER_LIBS)
 
 # A load whose requests do not wait for answers to earlier requests.

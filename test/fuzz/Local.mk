@@ -28,6 +28,10 @@ EXTRA_PROGRAMS += $(FUZZERS)
 
 %C%_OrdersFuzzer_SOURCES = %D%/OrdersFuzzer.cpp \
     test/unit/support/CapturedLog.cpp \
+    test/unit/support/DummyInstance.cpp \
+    test/unit/support/DummyInstances.cpp \
+    test/unit/support/DummySpawner.cpp \
+    test/unit/support/DummySpawnerFactory.cpp \
     test/unit/support/LeakCheck.cpp \
     test/unit/support/PoolFixture.cpp \
     test/unit/support/PoolRequests.cpp
@@ -50,6 +54,7 @@ EXTRA_PROGRAMS += $(FUZZERS)
 %C%_RightsFuzzer_LDADD = $(PASSENGER_LIBS)
 
 %C%_SharedMemoryFuzzer_SOURCES = %D%/SharedMemoryFuzzer.cpp
+%C%_SharedMemoryFuzzer_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit
 %C%_SharedMemoryFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_SharedMemoryFuzzer_LDADD = $(PASSENGER_LIBS)
 

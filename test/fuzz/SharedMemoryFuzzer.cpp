@@ -20,9 +20,9 @@
 #include "io/SocketPair.h"
 #include "pool/ApplicationQueue.h"
 #include "pool/ChannelRegistry.h"
-#include "pool/NoDescriptorStore.h"
 #include "shm/InFlightReader.h"
 #include "shm/InFlightTable.h"
+#include "support/NoDescriptorStore.h"
 
 namespace {
 

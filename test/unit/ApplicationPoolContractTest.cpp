@@ -12,12 +12,12 @@
 
 #include "base/SystemClock.h"
 #include "client/ApplicationPoolServer.h"
-#include "pool/NoDescriptorStore.h"
 #include "pool/StandardApplicationPool.h"
 #include "pool/SystemCpuLoad.h"
 #include "support/AgentProgram.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
+#include "support/NoDescriptorStore.h"
 #include "support/SpawningFixture.h"
 #include "support/StreamClient.h"
 

@@ -10,11 +10,11 @@
 #include "base/Exceptions.h"
 #include "io/ReplyChannel.h"
 #include "io/SocketPair.h"
-#include "pool/NoDescriptorStore.h"
 #include "shm/ClaimsView.h"
 #include "shm/InFlightReader.h"
 #include "shm/InFlightTable.h"
 #include "support/LeakCheck.h"
+#include "support/NoDescriptorStore.h"
 
 namespace Passenger {
 

@@ -1,4 +1,4 @@
-#include "spawning/DummyInstances.h"
+#include "support/DummyInstances.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <sys/socket.h>

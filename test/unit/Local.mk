@@ -262,6 +262,14 @@ endif
     %D%/support/CapturedLog.h \
     %D%/support/CrowdedDescriptors.cpp \
     %D%/support/CrowdedDescriptors.h \
+    %D%/support/DummyInstance.cpp \
+    %D%/support/DummyInstance.h \
+    %D%/support/DummyInstances.cpp \
+    %D%/support/DummyInstances.h \
+    %D%/support/DummySpawner.cpp \
+    %D%/support/DummySpawner.h \
+    %D%/support/DummySpawnerFactory.cpp \
+    %D%/support/DummySpawnerFactory.h \
     %D%/support/Eventually.h \
     %D%/support/Expect.h \
     %D%/support/FakeAgent.cpp \
@@ -279,6 +287,7 @@ endif
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
     %D%/support/ManualClock.h \
+    %D%/support/NoDescriptorStore.h \
     %D%/support/PoolContract.cpp \
     %D%/support/PoolContract.h \
     %D%/support/PoolFixture.cpp \

@@ -5,12 +5,14 @@
 #include <fstream>
 #include <functional>
 #include <list>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/PidFd.h"
 #include "support/Aborts.h"
+#include "support/DummySpawnerFactory.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"
@@ -70,8 +72,11 @@ protected:
         return options;
     }
 
+    virtual SpawnerPtr makeWith(StandardSpawnerFactory &factory) {
+        return factory.create(options());
+    }
     SpawnerPtr make() {
-        return factory_->create(options());
+        return makeWith(*factory_);
     }
 
     void abortsOnTheLoop(const std::function<void(SpawnerPtr &)> &action) {
@@ -83,7 +88,7 @@ protected:
             EventLoop loop;
             SpawnManager manager(loop, settings());
             StandardSpawnerFactory factory(loop, manager);
-            SpawnerPtr spawner = factory.create(options());
+            SpawnerPtr spawner = makeWith(factory);
             loop.runSync([&] { action(spawner); });
         }));
     }
@@ -289,19 +294,31 @@ class DummySpawnerContractTest : public SpawnerContractTest {
         return "dummy";
     }
     void failFromNowOn() override {
-        factory_->dummies().failuresToCome = 1;
+        dummies_->failuresToCome = 1;
     }
     void failNoMore() override {}
     void hangFromNowOn() override {
-        factory_->dummies().hold();
+        dummies_->hold();
     }
     void waitUntilOneHangs() override {
-        factory_->dummies().waitUntilHeld(1);
+        dummies_->waitUntilHeld(1);
+    }
+    SpawnerPtr makeWith(StandardSpawnerFactory & /*factory*/) override {
+        return dummies_->create(options());
     }
 
 public:
+    void setUp() override {
+        SpawnerContractTest::setUp();
+        dummies_.emplace();
+    }
+    void tearDown() override {
+        dummies_.reset();
+        SpawnerContractTest::tearDown();
+    }
+
     void testHeldSpawnsAreCountedAndLetThroughOneByOne() {
-        auto &dummies = factory_->dummies();
+        auto &dummies = *dummies_;
         dummies.hold();
         const auto spawner = make();
         std::list<TestThread> threads;
@@ -321,7 +338,7 @@ public:
     }
 
     void testACancelledSpawnUsesNoPass() {
-        auto &dummies = factory_->dummies();
+        auto &dummies = *dummies_;
         dummies.hold();
         const auto cancelled = make();
         cancelled->cancel();
@@ -330,6 +347,9 @@ public:
         make()->spawn(options());
         CPPUNIT_ASSERT_EQUAL(1U, dummies.spawned());
     }
+
+private:
+    std::optional<DummySpawnerFactory> dummies_;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(SmartSpawnerContractTest);

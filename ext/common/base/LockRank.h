@@ -57,7 +57,6 @@ inline constexpr LockRank CANCEL_SWITCH{3, "CancelSwitch::mutex_"};
 inline constexpr LockRank DESCRIPTOR_STORE_CLIENT{4, "DescriptorStoreClient::mutex_"};
 inline constexpr LockRank POOL_ENGINE{3, "StandardPoolEngine::mutex_"};
 inline constexpr LockRank SPAWN_MANAGER{3, "SpawnManager::mutex_"};
-inline constexpr LockRank DUMMY_SPAWNERS{3, "DummySpawnerFactory::mutex_"};
 inline constexpr LockRank EXCLUSIVE_TURN{3, "ExclusiveTurn::mutex_"};
 inline constexpr LockRank GRANTS{3, "GrantsInForce::mutex_"};
 inline constexpr LockRank RIGHTS_CLIENT{4, "RightsClient::mutex_"};

@@ -43,7 +43,7 @@ struct Options {
     std::string nodejs = "node";
 
     std::string ruby = "ruby";
-    /** "smart" or "direct" (or "dummy", in tests). */
+    /** "smart" or "direct". */
     std::string spawnMethod = "smart";
     /** Empty: the owner of the startup file, and that user's primary group. */
     std::string user;

@@ -41,7 +41,6 @@ libpassenger_pool_la_SOURCES = \
     %D%/MemoryCheck.h \
     %D%/MemoryRoom.cpp \
     %D%/MemoryRoom.h \
-    %D%/NoDescriptorStore.h \
     %D%/Orphans.cpp \
     %D%/Orphans.h \
     %D%/PendingSpawns.cpp \

@@ -196,12 +196,6 @@ std::shared_ptr<const Report> Pool::report(std::string_view id) const {
     return context_.reports.find(id);
 }
 
-std::optional<Options> Pool::optionsOf(const std::string &name) const {
-    const PoolGuard guard(context_);
-    const Group *group = groups_.find(name);
-    return group ? std::optional(group->options()) : std::nullopt;
-}
-
 PoolSnapshot Pool::inspect() const {
     PoolSnapshot snapshot;
     {

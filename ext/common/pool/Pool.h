@@ -126,8 +126,6 @@ public:
     pid_t getSpawnServerPid() const;
     /** Ends all instances; applications start again with their next request. */
     void clear();
-    /** Of an application, as they are now; nothing: there is none with this name. */
-    std::optional<Options> optionsOf(const std::string &name) const;
     /** Everything; each application at one moment. Many applications do not hold the lock for
      *  long. */
     PoolSnapshot inspect() const;

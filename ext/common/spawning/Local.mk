@@ -18,14 +18,6 @@ libpassenger_spawning_la_SOURCES = \
     %D%/DiagnosisRule.h \
     %D%/DirectSpawner.cpp \
     %D%/DirectSpawner.h \
-    %D%/DummyInstance.cpp \
-    %D%/DummyInstance.h \
-    %D%/DummyInstances.cpp \
-    %D%/DummyInstances.h \
-    %D%/DummySpawner.cpp \
-    %D%/DummySpawner.h \
-    %D%/DummySpawnerFactory.cpp \
-    %D%/DummySpawnerFactory.h \
     %D%/ExclusiveTurn.cpp \
     %D%/ExclusiveTurn.h \
     %D%/GroupEventCounts.cpp \

@@ -27,7 +27,7 @@ struct Origin;
  * A new instance from a Spawner. The instance has loaded its application and does not serve yet.
  */
 struct SpawnResult {
-    /** As told by the kernel. 0: an instance in memory, without a process (DummySpawner). */
+    /** As told by the kernel. 0: an instance in memory, without a process (of tests). */
     pid_t pid = 0;
     FileDescriptor pidFd;
     /**

@@ -22,9 +22,6 @@ SpawnerPtr StandardSpawnerFactory::create(const Options &options) {
     if (options.spawnMethod == "direct" || options.speaksHttp()) {
         return std::make_unique<DirectSpawner>(tools);
     }
-    if (options.spawnMethod == "dummy") {
-        return dummies_.create(options);
-    }
     return std::make_unique<SmartSpawner>(tools);
 }
 

@@ -13,7 +13,6 @@
 #include "rights/UserResolver.h"
 #include "spawning/AppGroups.h"
 #include "spawning/AppUsers.h"
-#include "spawning/DummySpawnerFactory.h"
 #include "spawning/OutputFiles.h"
 #include "spawning/OutputLimits.h"
 #include "spawning/SpawnManager.h"
@@ -23,8 +22,7 @@
 namespace Passenger {
 
 /**
- * Chooses the Spawner by Options::spawnMethod: "direct", "dummy" (tests), and the smart one
- * otherwise.
+ * Chooses the Spawner by Options::spawnMethod: "direct", and the smart one otherwise.
  *
  * Owned by main(), outlives its Spawners. Thread-safe; create() never blocks.
  */
@@ -86,10 +84,6 @@ public:
     AppUsers &appUsers() noexcept {
         return appUsers_;
     }
-    /** The Spawners for "dummy". */
-    DummySpawnerFactory &dummies() noexcept {
-        return dummies_;
-    }
 
 private:
     EventLoop &loop_;
@@ -103,7 +97,6 @@ private:
     OutputLimits outputLimits_;
     AppUsers appUsers_;
     AppGroups groups_;
-    DummySpawnerFactory dummies_;
 };
 
 }  // namespace Passenger

@@ -24,10 +24,10 @@
 #include "base/SystemClock.h"
 #include "log/Log.h"
 #include "pool/ChannelRegistry.h"
-#include "pool/NoDescriptorStore.h"
 #include "pool/Pool.h"
 #include "pool/SystemCpuLoad.h"
-#include "spawning/DummySpawnerFactory.h"
+#include "support/DummySpawnerFactory.h"
+#include "support/NoDescriptorStore.h"
 
 namespace Passenger {
 

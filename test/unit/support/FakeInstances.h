@@ -9,7 +9,7 @@
 
 #include "io/Frame.h"
 #include "loop/EventLoop.h"
-#include "spawning/DummySpawnerFactory.h"
+#include "support/DummySpawnerFactory.h"
 
 namespace Passenger {
 

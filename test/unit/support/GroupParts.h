@@ -7,15 +7,15 @@
 #include "pool/ApplicationQueue.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/Instances.h"
-#include "pool/NoDescriptorStore.h"
 #include "pool/PoolContext.h"
 #include "pool/SystemCpuLoad.h"
 #include "shm/InFlightTable.h"
 #include "shm/SenderMemoryView.h"
-#include "spawning/DummySpawnerFactory.h"
 #include "support/CapturedLog.h"
+#include "support/DummySpawnerFactory.h"
 #include "support/LeakCheck.h"
 #include "support/ManualClock.h"
+#include "support/NoDescriptorStore.h"
 
 namespace Passenger {
 

@@ -10,12 +10,12 @@
 #include <string>
 
 #include "pool/ChannelRegistry.h"
-#include "pool/NoDescriptorStore.h"
 #include "pool/Pool.h"
-#include "spawning/DummySpawnerFactory.h"
 #include "support/CapturedLog.h"
+#include "support/DummySpawnerFactory.h"
 #include "support/LeakCheck.h"
 #include "support/ManualClock.h"
+#include "support/NoDescriptorStore.h"
 #include "support/PoolRequests.h"
 
 namespace Passenger {

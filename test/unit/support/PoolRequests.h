@@ -10,7 +10,7 @@
 #include "exchange/Session.h"
 #include "loop/EventLoop.h"
 #include "pool/Pool.h"
-#include "spawning/DummyInstances.h"
+#include "support/DummyInstances.h"
 
 namespace Passenger {
 

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "pool/ChannelRegistry.h"
-#include "pool/NoDescriptorStore.h"
 #include "pool/Pool.h"
 #include "support/ManualClock.h"
+#include "support/NoDescriptorStore.h"
 #include "support/PoolFixture.h"
 #include "support/PoolRequests.h"
 #include "support/SteeredSpawners.h"

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "pool/Process.h"
-#include "spawning/DummyInstances.h"
 #include "spawning/Spawner.h"
 #include "spawning/SpawnerFactory.h"
+#include "support/DummyInstances.h"
 
 namespace Passenger {
 

@@ -1,7 +1,7 @@
-#include "spawning/DummySpawner.h"
+#include "support/DummySpawner.h"
 
 #include "loop/EventLoop.h"
-#include "spawning/DummySpawnerFactory.h"
+#include "support/DummySpawnerFactory.h"
 
 namespace Passenger {
 

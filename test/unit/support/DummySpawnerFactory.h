@@ -8,8 +8,8 @@
 
 #include "base/Mutex.h"
 #include "base/SystemClock.h"
-#include "spawning/DummyInstances.h"
 #include "spawning/SpawnerFactory.h"
+#include "support/DummyInstances.h"
 
 namespace Passenger {
 

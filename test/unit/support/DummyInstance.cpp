@@ -1,4 +1,4 @@
-#include "spawning/DummyInstance.h"
+#include "support/DummyInstance.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -193,9 +193,7 @@ bool DummyInstance::receive(int queue) {
 /** The instance's end of the reply channel; -1: its sender is gone. */
 int DummyInstance::fetch(ChannelId channel) {
     if (!channels_.contains(channel)) {
-        Frame fetch(FrameType::FETCH);
-        fetch.add(channel.value());
-        tell(fetch);
+        tell(Frame::of(FrameType::FETCH, channel));
         while (!channels_.contains(channel) && unknown_ != channel) {
             handle(control_.receive(FrameSocket::in(CONTROL_LIMIT)));
         }

@@ -1,9 +1,9 @@
-#include "spawning/DummySpawnerFactory.h"
+#include "support/DummySpawnerFactory.h"
 
 #include <memory>
 
 #include "base/Exceptions.h"
-#include "spawning/DummySpawner.h"
+#include "support/DummySpawner.h"
 
 namespace Passenger {
 

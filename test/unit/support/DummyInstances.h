@@ -12,10 +12,14 @@
 #include "base/Mutex.h"
 #include "base/SystemClock.h"
 #include "loop/Thread.h"
-#include "spawning/DummyInstance.h"
 #include "spawning/Spawner.h"
+#include "support/DummyInstance.h"
 
 namespace Passenger {
+
+namespace Locks {
+inline constexpr LockRank DUMMY_SPAWNERS{3, "DummySpawnerFactory::mutex_"};
+}
 
 /**
  * Makes DummyInstances. Either each has a thread, which answers each request at once; or the caller

@@ -1,4 +1,4 @@
-#include "spawning/DummyInstances.h"
+#include "support/DummyInstances.h"
 
 #include <sys/epoll.h>
 
