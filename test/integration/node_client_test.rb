@@ -16,6 +16,8 @@ class NodeClientTest < IntegrationTest
     }).listen(3000);
   JS
 
+  UNTYPED = 'require("http").createServer((_, response) => response.end("hello")).listen(3000);'
+
   # As behind a proxy on the same machine, and as without any.
   PROXIED = <<~'JS'
     const express = require("express");
@@ -38,11 +40,18 @@ class NodeClientTest < IntegrationTest
 
   serve do |made|
     made.site("plain.test", SampleApps.written(PLAIN, "app.js"), TLS)
+    made.site("untyped.test", SampleApps.written(UNTYPED, "app.js"))
     made.site("proxied.test", SampleApps.written(PROXIED, "app.js"), TLS)
   end
 
   def setup
     skip "there is no node" unless NODE
+  end
+
+  # httpd knows a type for the folder, and for a file of that name.
+  def test_an_answer_without_a_type_has_none
+    types = %w[/ /page.html].map { |path| client("untyped.test").get(path)["Content-Type"] }
+    assert_equal [nil, nil], types
   end
 
   def test_the_connection_is_one_of_a_proxy_on_this_machine

@@ -24,6 +24,8 @@ class SizingTest < IntegrationTest
     run Ballast.new
   RUBY
 
+  LOOP = 'require("http").createServer((_, response) => response.end("hello")).listen(3000);'
+
   serve do |made|
     made.set("PassengerMaxPoolSize", 5)
     made.site("light.test", SampleApps.written(SampleApps.saying("light")))
@@ -34,6 +36,19 @@ class SizingTest < IntegrationTest
   def setup
     needs_root("to measure the memory of other users' processes")
     %w[light heavy].each { |name| assert_status 200, client("#{name}.test").get("/") }
+  end
+
+  # An event loop takes all requests at once. 8,192 threads for each would fit no machine.
+  def test_an_application_with_an_event_loop_is_sized_for_a_usual_number_of_requests
+    skip "there is no node" unless system("node --version >/dev/null 2>&1")
+    made = HttpdConfiguration.new
+    made.site("loop.test", SampleApps.written(LOOP, "app.js"))
+    with_server(made) do |server|
+      assert_status 200, server.client.get("/")
+      found = sizing
+      assert_equal 32, found["apps"].first["concurrency"]
+      assert_operator found["max_request_workers"], :<, 1000
+    end
   end
 
   def sizing(*options)

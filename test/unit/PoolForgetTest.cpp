@@ -34,6 +34,8 @@ class PoolForgetTest : public PoolFixture {
     CPPUNIT_TEST(testWhereAllSlotsAreTakenTheLongestUnusedApplicationGoes);
     CPPUNIT_TEST(testManyMoreApplicationsThanSlotsLeaveNothingBehind);
     CPPUNIT_TEST(testApplicationsThatAChildOnlyAsksForTakeNoSlotFromOthers);
+    CPPUNIT_TEST(testAnApplicationThatWasRemovedEndsAndIsForgotten);
+    CPPUNIT_TEST(testARequestMakesARemovedApplicationKnownAgain);
     CPPUNIT_TEST(testALinkOfAnEarlierApplicationOfTheSlotGetsNoChannel);
     CPPUNIT_TEST_SUITE_END();
 
@@ -100,6 +102,32 @@ public:
         hours(5);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, known());
         CPPUNIT_ASSERT_EQUAL(1U, count());
+    }
+
+    static Options warm() {
+        Options options = app("/srv/blog");
+        options.minInstances = 1;
+        return options;
+    }
+
+    void testAnApplicationThatWasRemovedEndsAndIsForgotten() {
+        attach(warm());
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        pool_->abandon("/srv/blog (production)");
+        step();
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        advance(1min, 1s);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, known());
+    }
+
+    void testARequestMakesARemovedApplicationKnownAgain() {
+        attach(warm());
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        pool_->abandon("/srv/blog (production)");
+        attach(warm());
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        hours(5);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, known());
     }
 
     void testAReplyChannelKeepsItKnown() {

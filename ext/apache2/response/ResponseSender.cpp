@@ -254,9 +254,8 @@ void ResponseSender::setHeaders(const ResponseHead &head) {
     if (r_->status == HTTP_NO_CONTENT || r_->status == HTTP_NOT_MODIFIED) {
         return;
     }
-    if (head.contentType()) {
-        ap_set_content_type(r_, copyInto(pool, *head.contentType()));
-    }
+    // httpd has set a type by the name of the URL's file, as httpd/unix-directory.
+    ap_set_content_type(r_, head.contentType() ? copyInto(pool, *head.contentType()) : nullptr);
     if (head.contentLength()) {
         ap_set_content_length(r_, static_cast<apr_off_t>(*head.contentLength()));
         if (bodyAllowed()) {

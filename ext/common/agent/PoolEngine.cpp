@@ -39,13 +39,14 @@ namespace Passenger {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 /** The key under which the watchdog keeps what drains. */
 constexpr const char *DRAINS = "drains";
 
 /** The time that instances with a request get at the end. Senders that wait for an answer or
  *  another pool process get no message. */
-constexpr std::chrono::seconds STOP_TIME{3};
+constexpr seconds STOP_TIME{3};
 
 PoolSettings poolSettings(const AgentSettings &settings) {
     PoolSettings result;
@@ -181,6 +182,7 @@ public:
         factory_->useGrants(settings.grants);
         factory_->reopenOutputFiles(settings.appFiles);
         server_->configurationChanged();
+        abandonRemoved();
         services_->use(settings, "reload");
     }
 
@@ -225,9 +227,9 @@ public:
 private:
     /** How long applications may take from SIGTERM on. The watchdog waits little longer than the
      *  settings say. */
-    std::chrono::seconds longestStop() {
+    seconds longestStop() {
         const bool orphans = pool_->hasOrphans();
-        const std::chrono::seconds longest = pool_->longestStop();
+        const seconds longest = pool_->longestStop();
         const LockGuard guard(mutex_);
         return orphans ? settings_.stopTimeout : std::min(longest, settings_.stopTimeout);
     }
@@ -235,6 +237,15 @@ private:
     void useSettings(const AgentSettings &settings) {
         const LockGuard guard(mutex_);
         settings_ = settings;
+    }
+
+    /** Ends applications for which no request can ask any more, as with a former PassengerUser. */
+    void abandonRemoved() {
+        for (const Options &options : pool_->applications()) {
+            if (factory_->grants().refusesAtPresent(options)) {
+                pool_->abandon(options.groupName());
+            }
+        }
     }
 
     static void prepareSpawnDir(const AgentSettings &settings) {

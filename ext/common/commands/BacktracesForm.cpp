@@ -47,7 +47,9 @@ std::string instanceText(const Instance &instance) {
     std::string text = fmt::format("  * PID: {}\n", singleLine(instance.pid));
     if (!instance.text) {
         return text +
-               "      no answer within 3 seconds: a thread holds the interpreter's lock, or the process is stopped\n";
+               "      no answer within 3 seconds: a thread holds the interpreter's lock, Node's event loop is blocked, "
+               "or the "
+               "process is stopped\n";
     }
     for (const std::string &line : split(*instance.text, '\n')) {
         text += line.empty() ? "" : fmt::format("      {}\n", singleLine(line));

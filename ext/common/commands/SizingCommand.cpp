@@ -27,6 +27,10 @@ namespace Passenger {
 namespace {
 
 constexpr std::uint64_t MEGABYTE = 1024 * 1024;
+/** An instance that takes more requests at once has an event loop, and no limit of its own. Such a
+ *  one is sized for so many. */
+constexpr unsigned MOST_THREADS = 1024;
+constexpr unsigned EVENT_LOOP_REQUESTS = 32;
 /** The control group's own folder, as a container sees it (cgroup v2, kernel documentation). */
 constexpr const char *CGROUP = "/sys/fs/cgroup/";
 
@@ -104,7 +108,9 @@ SizingApp appOf(const AppStatus &status, const std::vector<MemorySection> &secti
     app.instances = static_cast<unsigned>(status.instances.size());
     app.queueLimit = status.queue.limit;
     for (const InstanceStatus &instance : status.instances) {
-        app.concurrency = std::max(app.concurrency, instance.concurrency);
+        const bool hasLoop = instance.concurrency > MOST_THREADS;
+        const unsigned most = hasLoop ? EVENT_LOOP_REQUESTS : instance.concurrency;
+        app.concurrency = std::max(app.concurrency, most);
     }
     const auto section = std::find_if(sections.begin(), sections.end(), [&status](const MemorySection &one) {
         return one.isApp && one.title == status.name;

@@ -8,6 +8,7 @@ namespace {
 
 /** An application is looked at so often in the time after which it is forgotten. */
 constexpr int LOOKS = 4;
+constexpr std::chrono::seconds ABANDONED_LOOK{1};
 
 }  // namespace
 
@@ -25,6 +26,8 @@ bool Disuse::isUnusedButQueue() const {
 bool Disuse::isOver(MonotonicTime now) {
     if (!isUnused()) {
         lastUsed_ = now;
+    } else if (abandoned_) {
+        return true;
     }
     const std::chrono::nanoseconds time = parts_.context.settings.forgetTime;
     return time > std::chrono::nanoseconds(0) && now - lastUsed_ >= time;
@@ -32,10 +35,11 @@ bool Disuse::isOver(MonotonicTime now) {
 
 std::optional<MonotonicTime> Disuse::orLook(std::optional<MonotonicTime> date) const {
     const std::chrono::nanoseconds time = parts_.context.settings.forgetTime;
-    if (time == std::chrono::nanoseconds(0)) {
+    if (time == std::chrono::nanoseconds(0) && !abandoned_) {
         return date;
     }
-    const MonotonicTime look = parts_.context.clock.now() + time / LOOKS;
+    const MonotonicTime look =
+        parts_.context.clock.now() + (abandoned_ ? std::chrono::nanoseconds(ABANDONED_LOOK) : time / LOOKS);
     return date ? std::min(*date, look) : look;
 }
 

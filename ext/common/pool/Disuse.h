@@ -36,12 +36,21 @@ public:
     bool isUnused() const REQUIRES(poolLock);
     /** The same, but a child may have asked for its queue: it has put nothing there. */
     bool isUnusedButQueue() const REQUIRES(poolLock);
+    bool isAbandoned() const noexcept {
+        return abandoned_;
+    }
     /** When the application was last seen to be used. */
     MonotonicTime lastUsed() const noexcept {
         return lastUsed_;
     }
     void noteUse(MonotonicTime now) noexcept {
         lastUsed_ = now;
+        abandoned_ = false;
+    }
+    /** httpd's configuration has the application no more: it is to be forgotten as soon as it is
+     *  unused, unless a child asks for it again. */
+    void abandon() noexcept {
+        abandoned_ = true;
     }
     /** Looks. @return whether the application has been unused for long enough */
     bool isOver(MonotonicTime now) REQUIRES(poolLock);
@@ -51,6 +60,7 @@ public:
 private:
     const Parts parts_;
     MonotonicTime lastUsed_;
+    bool abandoned_ = false;
 };
 
 }  // namespace Passenger

@@ -148,6 +148,11 @@ public:
     }
     /** Ends all instances; the next request starts new ones. */
     void clear() REQUIRES(poolLock);
+    /** As Pool::abandon(). */
+    void abandon() REQUIRES(poolLock) {
+        disuse_.abandon();
+        clear();
+    }
     /** Ends everything, and cancels spawns. @param refuseQueued waiting requests, too. Otherwise
      *  their children look for the process that takes the place of this one */
     void shutDown(bool refuseQueued) REQUIRES(poolLock);

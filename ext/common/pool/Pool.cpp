@@ -328,6 +328,27 @@ bool Pool::enable(InstanceId instance) {
     return order(instance, [](Group &group, const ProcessPtr &process) REQUIRES(poolLock) { group.enable(process); });
 }
 
+void Pool::abandon(const std::string &name) {
+    const PoolGuard guard(context_);
+    Group *group = groups_.find(name);
+    if (group == nullptr || context_.shuttingDown) {
+        return;
+    }
+    if (!group->disuse().isAbandoned()) {
+        Log::notice("event=app.removed app=\"{}\" instances={}", name, group->instances().all().size());
+    }
+    group->abandon();
+}
+
+std::vector<Options> Pool::applications() const {
+    const PoolGuard guard(context_);
+    std::vector<Options> result;
+    for (const Group *group : groups_.all()) {
+        result.push_back(group->options());
+    }
+    return result;
+}
+
 std::vector<Options> Pool::monitored() const {
     const PoolGuard guard(context_);
     std::vector<Options> result;

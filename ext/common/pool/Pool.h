@@ -126,6 +126,14 @@ public:
     pid_t getSpawnServerPid() const;
     /** Ends all instances; applications start again with their next request. */
     void clear();
+    /**
+     * httpd's configuration has the application no more. Its instances end when their requests are
+     * answered, and it is forgotten then, unless a child asks for it again. Does nothing if there
+     * is none with this name.
+     */
+    void abandon(const std::string &name);
+    /** Of all applications, as they are now. */
+    std::vector<Options> applications() const;
     /** Everything; each application at one moment. Many applications do not hold the lock for
      *  long. */
     PoolSnapshot inspect() const;

@@ -198,8 +198,9 @@ std::optional<std::string> Grants::refusal(const Options &options) const {
                 return grants(server, field.key, value);
             })) {
             return fmt::format(
-                "httpd's configuration has no {} \"{}\": a process that asks for it was taken over, or has another "
-                "configuration",
+                "httpd's configuration has no {} \"{}\". If a reload has removed it, the application has another name "
+                "now, and its next request starts it. Otherwise a process that asks for it was taken over, or has "
+                "another configuration",
                 field.directive, value);
         }
     }
@@ -209,8 +210,9 @@ std::optional<std::string> Grants::refusal(const Options &options) const {
                 return grants(server, field.key, value);
             })) {
             return fmt::format(
-                "httpd's configuration has no {} {}: a process that asks for it was taken over, or has another "
-                "configuration",
+                "httpd's configuration has no {} {}. If a reload has removed it, the next request brings the new "
+                "value. "
+                "Otherwise a process that asks for it was taken over, or has another configuration",
                 field.directive, value);
         }
     }

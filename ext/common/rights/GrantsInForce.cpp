@@ -31,6 +31,10 @@ std::optional<std::string> GrantsInForce::refusal(const Options &options, Now no
     return refusal && earlier && !earlier->refusal(options) ? std::nullopt : refusal;
 }
 
+bool GrantsInForce::refusesAtPresent(const Options &options) const {
+    return both(Now::max()).first->refusal(options).has_value();
+}
+
 std::shared_ptr<const Grants> GrantsInForce::forOptions(const Options &options, Now now) const {
     const auto [present, earlier] = both(now);
     const auto have = [&](const Grants &grants) {

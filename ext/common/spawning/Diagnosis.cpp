@@ -341,8 +341,8 @@ constexpr DiagnosisRule RULES[] = {
      "The application's folder or its startup file does not exist.",
      "Check PassengerAppRoot and the DocumentRoot, and whether a deployment is running."},
     {exitStatus, "The process ended by itself with status {} before the application was loaded.",
-     "The last output of the process usually has the reason. If there is none, run the Ruby that is named below by "
-     "hand, as the application's user."},
+     "The last output of the process usually has the reason. If there is none, start the application by hand, as its "
+     "user: with the Ruby, Python, Node or command that is named below."},
 };
 
 std::string filled(std::string_view text, const std::string &finding) {

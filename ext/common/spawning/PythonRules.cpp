@@ -69,7 +69,9 @@ constexpr DiagnosisRule RULES[] = {
      "user may not execute it.",
      "Set PassengerPython to the whole path, and run it as that user: PYTHON --version"},
     {missingModule, "A module is not installed for the Python that runs the application.",
-     "Run: {} (a module of your own: check its path). If it is installed for another Python, such as that of a "
+     "Run, as the application's user: {} (a module of your own: check its path). Debian refuses that for its own "
+     "/usr/bin/python3: make a virtualenv (python3 -m venv /srv/app/venv), or install Debian's package. If it is "
+     "installed for another Python, such as that of a "
      "virtualenv, set PassengerPython to that one, for example /srv/app/venv/bin/python."},
     {badSyntax, "The file does not follow Python's grammar: {}. It may be written for a newer Python.",
      "Correct that line, or the line before it. Check with: python3 -m py_compile FILE. PassengerPython chooses the "

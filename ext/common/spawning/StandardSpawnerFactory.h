@@ -43,6 +43,9 @@ public:
     void useGrants(const std::string &text) {
         grants_.use(text, std::chrono::steady_clock::now());
     }
+    const GrantsInForce &grants() const noexcept {
+        return grants_;
+    }
     /** Why httpd's configuration does not have these options. Does not block. */
     std::optional<std::string> refusal(const Options &options) const {
         return grants_.refusal(options, std::chrono::steady_clock::now());
