@@ -47,6 +47,7 @@ endif
     %D%/ConfinementTest.cpp \
     %D%/ControlOrdersTest.cpp \
     %D%/ControlServiceTest.cpp \
+    %D%/CpuQuotaTest.cpp \
     %D%/CpuTimeTest.cpp \
     %D%/CpuUseTest.cpp \
     %D%/DeadlinesTest.cpp \

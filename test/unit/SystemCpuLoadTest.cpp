@@ -3,8 +3,14 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <thread>
+
 #include "support/Eventually.h"
 #include "support/ManualClock.h"
+#include "support/SpawningFixture.h"
 
 namespace Passenger {
 
@@ -15,9 +21,24 @@ class SystemCpuLoadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAtFirstAllCoresCountAsIdle);
     CPPUNIT_TEST(testTheLoadIsMeasuredOverATenthOfASecondAtLeast);
     CPPUNIT_TEST(testABusyThreadTakesACore);
+    CPPUNIT_TEST(testAQuotaIsAsSoManyProcessors);
+    CPPUNIT_TEST(testAQuotaThatChangesCounts);
+    CPPUNIT_TEST(testAQuotaAboveTheProcessorsLimitsNothing);
     CPPUNIT_TEST_SUITE_END();
 
     ManualClock clock_;
+    const ApplicationFolder folder_{""};
+    const CgroupFiles files_{folder_.path() + "/membership", folder_.path()};
+
+    static unsigned processors() {
+        return std::max(std::thread::hardware_concurrency(), 1U);
+    }
+    /** What the group may use, in microseconds of 100 ms, and has used. */
+    void group(const std::string &quota, std::chrono::microseconds used) const {
+        std::ofstream(files_.membership) << "0::/\n" << std::flush;
+        std::ofstream(folder_.path() + "/cpu.max") << quota << " 100000\n" << std::flush;
+        std::ofstream(folder_.path() + "/cpu.stat") << "usage_usec " << used.count() << "\n" << std::flush;
+    }
 
     /** Uses processor time until the kernel has counted some of it. */
     static void work() {
@@ -45,13 +66,44 @@ public:
             // The load of a process with a low priority does not count.
             return;
         }
-        SystemCpuLoad load(clock_);
+        SystemCpuLoad load(clock_, files_);
         CPPUNIT_ASSERT(eventually([&] {
             work();
             clock_.advance(100ms);
             return load.idleCores() < load.cores() - 0.5;
         }));
         CPPUNIT_ASSERT(load.idleCores() >= 0);
+    }
+
+    void testAQuotaIsAsSoManyProcessors() {
+        group("50000", 1s);
+        SystemCpuLoad load(clock_, files_);
+        CPPUNIT_ASSERT_EQUAL(1U, load.cores());
+        CPPUNIT_ASSERT_EQUAL(1.0, load.idleCores());
+        // 100 ms of 200 ms, whatever the machine does.
+        group("50000", 1100ms);
+        clock_.advance(200ms);
+        CPPUNIT_ASSERT_DOUBLES_EQUAL(0.0, load.idleCores(), 1e-9);
+        group("50000", 1150ms);
+        clock_.advance(1s);
+        CPPUNIT_ASSERT_DOUBLES_EQUAL(0.9, load.idleCores(), 1e-9);
+    }
+
+    void testAQuotaThatChangesCounts() {
+        group("50000", 1s);
+        SystemCpuLoad load(clock_, files_);
+        group("25000", 1s + 125ms);
+        clock_.advance(1s);
+        CPPUNIT_ASSERT_DOUBLES_EQUAL(0.5, load.idleCores(), 1e-9);
+        group("max", 1s + 125ms);
+        clock_.advance(1s);
+        load.idleCores();
+        CPPUNIT_ASSERT_EQUAL(processors(), load.cores());
+    }
+
+    void testAQuotaAboveTheProcessorsLimitsNothing() {
+        group("100000000", 0s);
+        CPPUNIT_ASSERT_EQUAL(processors(), SystemCpuLoad(clock_, files_).cores());
     }
 };
 

@@ -10,6 +10,8 @@ libpassenger_base_la_SOURCES = \
     %D%/CleanEnvironment.cpp \
     %D%/CleanEnvironment.h \
     %D%/Clock.h \
+    %D%/CpuQuota.cpp \
+    %D%/CpuQuota.h \
     %D%/CpuTime.cpp \
     %D%/CpuTime.h \
     %D%/DescriptorCloser.cpp \

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/CpuQuota.h"
 #include "base/FileContent.h"
 #include "base/Split.h"
 #include "commands/AgentFinder.h"
@@ -54,15 +55,9 @@ std::optional<std::uint64_t> numberOf(const Arguments &arguments, const char *op
 unsigned coresOfThisProcess() {
     cpu_set_t set;
     CPU_ZERO(&set);
-    unsigned cores = ::sched_getaffinity(0, sizeof(set), &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set)) : 1;
-    // "QUOTA PERIOD" in microseconds, or "max PERIOD".
-    std::istringstream limit(fileContent(std::string(CGROUP) + "cpu.max"));
-    unsigned quota = 0;
-    unsigned period = 0;
-    if (limit >> quota >> period && period > 0) {
-        cores = std::min(cores, std::max(1U, quota / period));
-    }
-    return cores;
+    const unsigned cores = ::sched_getaffinity(0, sizeof(set), &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set)) : 1;
+    const unsigned quota = static_cast<unsigned>(leastQuota(cpuQuotas()).value_or(cores));
+    return std::min(cores, std::max(1U, quota));
 }
 
 /** Memory that processes have, and that the kernel cannot free without swapping. */

@@ -1,9 +1,11 @@
 #include "pool/SystemCpuLoad.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "base/CpuTime.h"
 
@@ -23,12 +25,21 @@ constexpr int IO_WAIT = 4;
 
 }  // namespace
 
-SystemCpuLoad::SystemCpuLoad(const Clock &clock)
+SystemCpuLoad::SystemCpuLoad(const Clock &clock, CgroupFiles files)
     : clock_(clock),
-      cores_(std::max(std::thread::hardware_concurrency(), 1U)),
-      measured_(clock.now()),
-      last_(read()),
-      idleCores_(cores_) {}
+      files_(std::move(files)),
+      processors_(std::max(std::thread::hardware_concurrency(), 1U)),
+      measured_(clock.now()) {
+    look();
+    idleCores_ = cores_;
+}
+
+/** Also for a quota that has changed meanwhile. */
+void SystemCpuLoad::look() {
+    last_ = read();
+    quotas_ = cpuQuotas(files_, processors_);
+    cores_ = static_cast<unsigned>(std::ceil(leastQuota(quotas_).value_or(processors_)));
+}
 
 SystemCpuLoad::Times SystemCpuLoad::read() {
     std::ifstream file("/proc/stat");
@@ -46,12 +57,15 @@ SystemCpuLoad::Times SystemCpuLoad::read() {
 double SystemCpuLoad::idleCores() {
     const MonotonicTime now = clock_.now();
     if (now - measured_ >= WINDOW) {
-        const Times times = read();
-        if (times.all > last_.all) {
-            const auto idle = static_cast<double>(times.idle > last_.idle ? times.idle - last_.idle : 0);
-            idleCores_ = cores_ * idle / static_cast<double>(times.all - last_.all);
+        const Times before = last_;
+        const std::vector<CpuQuota> quotasBefore = std::move(quotas_);
+        look();
+        if (const auto use = quotaUse(quotasBefore, quotas_, now - measured_)) {
+            idleCores_ = cores_ * (1 - *use);
+        } else if (last_.all > before.all) {
+            const auto idle = static_cast<double>(last_.idle > before.idle ? last_.idle - before.idle : 0);
+            idleCores_ = cores_ * idle / static_cast<double>(last_.all - before.all);
         }
-        last_ = times;
         measured_ = now;
     }
     return idleCores_;
