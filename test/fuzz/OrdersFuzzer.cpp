@@ -183,7 +183,7 @@ private:
     /** An oracle for what may be answered otherwise than by a refusal. */
     bool allowed(const std::vector<std::string> &words) const {
         const std::string verb = words.empty() ? "" : words[0];
-        if (asker_.isHttpd || isMaster() || verb == ControlVerb::STATUS) {
+        if (asker_.isHttpd || isMaster() || verb == ControlVerb::STATUS || verb == ControlVerb::WEIGHT) {
             return !asker_.isHttpd || verb == ControlVerb::STATUS;
         }
         const std::string about = words.size() < 2 ? "" : words[1];
@@ -324,9 +324,9 @@ void sendRaw(Agent &agent, std::string_view bytes, bool descriptor) {
 
 /** `$0` and `$1` stand for the numbers of reports, which differ from run to run. */
 std::vector<std::string> fieldsOf(const Agent &agent, std::string_view text, unsigned verb) {
-    static const std::vector<std::string> verbs{ControlVerb::STATUS,  ControlVerb::THREADS, ControlVerb::REPORT,
-                                                ControlVerb::RESTART, ControlVerb::DETACH,  ControlVerb::DRAIN,
-                                                ControlVerb::PAUSE,   ControlVerb::RESUME,  ControlVerb::REOPEN_LOGS};
+    static const std::vector<std::string> verbs{
+        ControlVerb::STATUS, ControlVerb::THREADS, ControlVerb::REPORT, ControlVerb::RESTART, ControlVerb::DETACH,
+        ControlVerb::DRAIN,  ControlVerb::PAUSE,   ControlVerb::RESUME, ControlVerb::WEIGHT,  ControlVerb::REOPEN_LOGS};
     std::vector<std::string> fields = split(text, '\0');
     for (std::string &field : fields) {
         if (field == "$0" || field == "$1") {

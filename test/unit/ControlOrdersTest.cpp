@@ -29,6 +29,7 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testAStrangerLearnsNothingFromARefusal);
     CPPUNIT_TEST(testAChildOfHttpdMayAskForTheStatusOnly);
     CPPUNIT_TEST(testPausesHaveLimits);
+    CPPUNIT_TEST(testAWeightIsToldWithoutSwings);
     CPPUNIT_TEST(testAnApplicationThatWasForgottenCountsSinceItCameBack);
     CPPUNIT_TEST(testRandomOrdersOfOthersChangeNothing);
     CPPUNIT_TEST(testRandomOrdersOfRootLeaveAPoolThatServes);
@@ -89,10 +90,10 @@ class ControlOrdersTest : public PoolContract {
         return at == std::string::npos ? text : text.erase(at, name.size());
     }
     Words random(std::mt19937 &chance) {
-        static const std::vector<std::string> verbs{
-            ControlVerb::STATUS,  ControlVerb::THREADS, ControlVerb::REPORT,
-            ControlVerb::RESTART, ControlVerb::DETACH,  ControlVerb::DRAIN,
-            ControlVerb::PAUSE,   ControlVerb::RESUME,  ControlVerb::REOPEN_LOGS};
+        static const std::vector<std::string> verbs{ControlVerb::STATUS,     ControlVerb::THREADS, ControlVerb::REPORT,
+                                                    ControlVerb::RESTART,    ControlVerb::DETACH,  ControlVerb::DRAIN,
+                                                    ControlVerb::PAUSE,      ControlVerb::RESUME,  ControlVerb::WEIGHT,
+                                                    ControlVerb::REOPEN_LOGS};
         static const std::vector<std::string> values{BLOG,
                                                      SHOP,
                                                      "",
@@ -216,6 +217,18 @@ public:
     }
 
     // No tick() comes between.
+    void testAWeightIsToldWithoutSwings() {
+        const auto told = [this](const Asker &asker, const char *measured) {
+            return orders_->answer(asker, Frame(FrameType::ORDER, {ControlVerb::WEIGHT, "", measured})).number(0);
+        };
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(100), told(root_, "100"));
+        CPPUNIT_ASSERT(told(root_, "50") > 50);
+        // Each user has own ones.
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(50), told(stranger_, "50"));
+        CPPUNIT_ASSERT(!refusal(root_, {ControlVerb::WEIGHT, "", "101"}).empty());
+        CPPUNIT_ASSERT(!refusal(root_, {ControlVerb::WEIGHT, std::string(4097, 'a'), "1"}).empty());
+    }
+
     void testAnApplicationThatWasForgottenCountsSinceItCameBack() {
         const Options rare = app("/srv/rare");
         const std::string name = rare.groupName();
@@ -239,7 +252,7 @@ public:
         const std::uint64_t before = version();
         for (unsigned i = 0; i < ORDERS; i++) {
             const Words words = random(chance);
-            const bool asks = !words.empty() && words[0] == ControlVerb::STATUS;
+            const bool asks = !words.empty() && (words[0] == ControlVerb::STATUS || words[0] == ControlVerb::WEIGHT);
             for (const Asker &asker : {stranger_, httpd_}) {
                 const std::string text = refusal(asker, words);
                 CPPUNIT_ASSERT_MESSAGE(words.empty() ? "" : words[0], asks || !text.empty());

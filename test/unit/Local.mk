@@ -213,6 +213,7 @@ endif
     %D%/SizingTest.cpp \
     %D%/SlowRequestsTest.cpp \
     %D%/SmartSpawnerTest.cpp \
+    %D%/SmoothWeightsTest.cpp \
     %D%/SnapshotCostTest.cpp \
     %D%/SocketFoldersTest.cpp \
     %D%/SocketPairTest.cpp \

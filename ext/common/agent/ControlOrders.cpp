@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <iterator>
 #include <utility>
@@ -35,6 +36,8 @@ constexpr std::chrono::minutes HOUR{60};
 constexpr std::uint64_t LONGEST_PAUSE = 3600;
 /** Requests of an application in a status. */
 constexpr std::size_t MOST_REQUESTS = 500;
+constexpr std::uint64_t MOST_WEIGHT = 100;
+constexpr std::size_t LONGEST_QUESTION = 4096;
 /** The first line for the next pool process tells whether the whole server drains. Names of
  *  applications follow. */
 constexpr const char *ALL = "all";
@@ -104,6 +107,9 @@ Frame ControlOrders::answer(const Asker &asker, const Frame &order) {
     }
     if (verb == ControlVerb::DRAIN) {
         return drain(asker, order.field(1), order.number(2) != 0);
+    }
+    if (verb == ControlVerb::WEIGHT) {
+        return weight(asker, order.field(1), order.number(2));
     }
     if (verb == ControlVerb::REOPEN_LOGS) {
         return reopenLogs(asker);
@@ -356,6 +362,16 @@ Frame ControlOrders::drain(const Asker &asker, const std::string &name, bool dra
 
 void ControlOrders::keepDrains() const {
     parts_.keepDrains(fmt::format("{}\n{}", allDrain_ ? ALL : SOME, fmt::join(draining_, "\n")));
+}
+
+/** Each user has own questions, so that nobody changes another's answer. */
+Frame ControlOrders::weight(const Asker &asker, const std::string &question, std::uint64_t measured) {
+    if (measured > MOST_WEIGHT || question.size() > LONGEST_QUESTION) {
+        throw IOException("a weight is 0 to 100, and its question has 4096 bytes at most");
+    }
+    const double told = weights_.next(fmt::format("{} {}", asker.uid, question), static_cast<double>(measured),
+                                      std::chrono::steady_clock::now());
+    return Frame(FrameType::ORDER_DONE, {std::to_string(std::lround(told))});
 }
 
 Frame ControlOrders::reopenLogs(const Asker &asker) {

@@ -15,6 +15,7 @@
 #include "agent/InstanceFacts.h"
 #include "control/ServerStatus.h"
 #include "io/Frame.h"
+#include "policy/SmoothWeights.h"
 #include "pool/Pool.h"
 #include "rights/Cgroups.h"
 #include "server/RequestHistory.h"
@@ -87,6 +88,7 @@ private:
     Frame resume(const Asker &asker, const std::string &name);
     Frame detach(const Asker &asker, pid_t pid);
     Frame drain(const Asker &asker, const std::string &name, bool drains);
+    Frame weight(const Asker &asker, const std::string &question, std::uint64_t measured);
     Frame reopenLogs(const Asker &asker);
     AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now, bool whole, bool past);
     std::vector<RequestStatus> requestsOf(const std::string &name) const;
@@ -99,6 +101,8 @@ private:
     /** The names of applications that drain. */
     std::set<std::string> draining_;
     bool allDrain_ = false;
+    /** What balancers were told. */
+    SmoothWeights weights_;
     /** The last snapshot, for askers that come soon after each other. */
     Applications snapshot_;
     /** As of then, without applications. */

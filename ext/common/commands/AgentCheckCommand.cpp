@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/CpuQuota.h"
 #include "commands/AgentFinder.h"
 #include "commands/AppSelection.h"
 #include "commands/BalancerWeight.h"
@@ -20,13 +21,15 @@
 #include "commands/JsonResult.h"
 #include "commands/SystemMetrics.h"
 #include "commands/Terminal.h"
+#include "control/ControlVerbs.h"
 #include "control/HealthCheck.h"
 
 namespace Passenger {
 
 namespace {
 
-constexpr std::chrono::milliseconds MEASURED_FOR{200};
+/** Five of the usual periods of quotas. */
+constexpr std::chrono::milliseconds MEASURED_FOR{500};
 /** The weight tells how long requests wait. */
 constexpr std::chrono::hours ANY_WAIT{1};
 
@@ -43,13 +46,12 @@ bool isHeldBack(const ServerStatus &status) {
 
 /** The selected applications. An application that has not been asked for yet starts with its first
  *  request. */
-ServerStatus selected(const Arguments &arguments) {
-    ControlClient client = AgentFinder(arguments).choose(arguments.value("instance")).connect();
+ServerStatus selected(ControlClient &client, const Arguments &arguments) {
     if (arguments.has("name")) {
         // Also one that drains and has not been asked for.
-        return client.status(arguments.value("name"));
+        return client.status(arguments.value("name"), ControlClient::Detail::FIGURES);
     }
-    ServerStatus status = client.status();
+    ServerStatus status = client.status({}, ControlClient::Detail::FIGURES);
     if (namesApps(arguments)) {
         status.apps = selectApps(arguments, status.apps);
     }
@@ -92,15 +94,40 @@ struct Answer {
     }
 };
 
-Answer answer(const Arguments &arguments) {
+/** Of the quota that the agent and its applications have, or else of the machine's processors. */
+double useOf(const RunningAgent &agent) {
+    const CgroupFiles files = CgroupFiles::of(agent.poolPid);
+    const auto begin = std::chrono::steady_clock::now();
+    const auto quotas = cpuQuotas(files);
     const SystemMetrics before = SystemMetrics::now();
     std::this_thread::sleep_for(MEASURED_FOR);
-    const double use = processorUse(before, SystemMetrics::now());
-    ServerStatus status = selected(arguments);
+    const auto use = quotaUse(quotas, cpuQuotas(files), std::chrono::steady_clock::now() - begin);
+    return use ? *use : processorUse(before, SystemMetrics::now());
+}
+
+/** The weight that the balancer is told. */
+unsigned smoothed(ControlClient &client, const Arguments &arguments, unsigned measured) {
+    std::string question = arguments.value("name");
+    for (const std::string &path : arguments.operands()) {
+        question += '\n' + path;
+    }
+    try {
+        return inWeightSteps(client.order({ControlVerb::WEIGHT, question, std::to_string(measured)}).number(0));
+    } catch (const OrderRefusedException &) {
+        // The agent is of an older version, or the question is too long.
+        return measured;
+    }
+}
+
+Answer answer(const Arguments &arguments) {
+    const RunningAgent agent = AgentFinder(arguments).choose(arguments.value("instance"));
+    const double use = useOf(agent);
+    ControlClient client = agent.connect();
+    ServerStatus status = selected(client, arguments);
     keepThoseThatServe(status);
     const std::string reason = reasonToSendElsewhere(status, ANY_WAIT);
     if (reason.empty()) {
-        return {"up", balancerWeight(status, use), ""};
+        return {"up", smoothed(client, arguments, balancerWeight(status, use)), ""};
     }
     return isHeldBack(status) ? Answer{"up", 0, singleLine(reason)} : Answer{"down", {}, singleLine(reason)};
 }

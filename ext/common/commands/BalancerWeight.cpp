@@ -60,7 +60,10 @@ unsigned balancerWeight(const ServerStatus &status, double use) {
         use = std::max(use, useOf(status, app));
         oldest = std::max(oldest, app.queue.waiting > 0 ? app.queue.oldest : 0);
     }
-    const double weight = FULL * (1 - std::max(0.0, use - EASY)) / (1 + oldest / WAIT);
+    return inWeightSteps(FULL * (1 - std::max(0.0, use - EASY)) / (1 + oldest / WAIT));
+}
+
+unsigned inWeightSteps(double weight) {
     return std::max(STEP, static_cast<unsigned>(std::lround(weight / STEP)) * STEP);
 }
 

@@ -10,8 +10,8 @@ double processorUse(const SystemMetrics &before, const SystemMetrics &after);
 
 /**
  * How many requests a balancer should send to this host, in per cent of what an idle host gets.
- * Each weight is the same whatever the weight was before, so balancers come to rest: fewer requests
- * make the weight larger.
+ * Fewer requests make the weight larger, whatever it was before. The agent keeps it from swings
+ * (policy/SmoothWeights.h).
  *
  * An idle host has 100, and so has one whose instances and processors have half of their time left.
  * From there on the weight falls evenly to 50, which it has when all are busy. Requests that wait
@@ -22,5 +22,7 @@ double processorUse(const SystemMetrics &before, const SystemMetrics &after);
  * @return 5 to 100, in steps of 5: small changes change nothing in the balancer
  */
 unsigned balancerWeight(const ServerStatus &status, double use);
+/** The next one of these steps. */
+unsigned inWeightSteps(double weight);
 
 }  // namespace Passenger

@@ -27,6 +27,9 @@ struct ControlVerb {
     static constexpr const char *PAUSE = "pause";
     /** An application's name: the pause ends. */
     static constexpr const char *RESUME = "resume";
+    /** About which applications a balancer asks, in any words, and the weight of this moment, 0 to
+     *  100. Answer: the weight to tell (policy/SmoothWeights.h). */
+    static constexpr const char *WEIGHT = "weight";
     /** The log files are opened anew. */
     static constexpr const char *REOPEN_LOGS = "reopen_logs";
 };

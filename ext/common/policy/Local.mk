@@ -19,6 +19,8 @@ libpassenger_policy_la_SOURCES = \
     %D%/RoomPolicy.h \
     %D%/ScalingPolicy.cpp \
     %D%/ScalingPolicy.h \
+    %D%/SmoothWeights.cpp \
+    %D%/SmoothWeights.h \
     %D%/SparePolicy.cpp \
     %D%/SparePolicy.h \
     %D%/SurplusWindow.cpp \

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+
+#include "base/Clock.h"
+
+namespace Passenger {
+
+/**
+ * The weights that balancers are told, without swings. A host that is told to have less room gets
+ * fewer requests, has more room at the next question, and would get too many again. So a weight
+ * goes half of the way to the measured one in HALF_LIFE, whether it is asked for often or seldom.
+ *
+ * Pure: times are passed in. Not thread-safe.
+ */
+class SmoothWeights {
+public:
+    static constexpr std::chrono::seconds HALF_LIFE{2};
+    /** An older weight counts no longer: nobody has asked meanwhile. */
+    static constexpr std::chrono::seconds KEPT_FOR{15};
+    static constexpr std::size_t MOST = 64;
+
+    /** @param question who asks about what @param measured the weight without the past
+     *  @return the weight to tell */
+    double next(const std::string &question, double measured, MonotonicTime now);
+
+private:
+    struct Told {
+        double weight = 0;
+        MonotonicTime at;
+    };
+    void makeRoom();
+
+    std::map<std::string, Told> told_;
+};
+
+}  // namespace Passenger
