@@ -16,6 +16,7 @@ class Haproxy
   # The hosts of the example, with their addresses.
   ADDRESSES = { "a" => "192.0.2.1:80", "b" => "192.0.2.2:80", "c" => "192.0.2.3:80" }.freeze
 
+  attr_reader :pid
   # The frontend's.
   attr_reader :port
 
@@ -107,7 +108,11 @@ class Haproxy
   end
 
   def answer_agent_check(server, connection)
-    Process.wait(spawn(environment(server), program(CONFIG), "agent-check", out: connection))
+    Process.wait(spawn(environment(server), *agent_check(server), out: connection))
+  end
+
+  def agent_check(_server)
+    [program(CONFIG), "agent-check"]
   end
 
   # Calls the block for each connection, as systemd starts a command: one after the other.

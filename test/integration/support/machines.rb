@@ -29,9 +29,13 @@ class Machines
     PORT = 80
     AGENT_PORT = 7710
 
+    # By hosts: folders that the agent-check has as /sys/fs/cgroup.
+    attr_reader :views
+
     def initialize(folder, servers, network)
       super(folder, servers)
       @network = network
+      @views = {}
       @port = PORT
     end
 
@@ -45,6 +49,14 @@ class Machines
     end
 
     private
+
+    WITH_VIEW = ["unshare", "--mount", "sh", "-c",
+                 'mount --bind "$0" /sys/fs/cgroup && exec "$@"'].freeze
+
+    def agent_check(server)
+      view = @views[@servers.key(server)]
+      view ? [*WITH_VIEW, view, *super] : super
+    end
 
     def example
       self.class.substitute(File.read(EXAMPLE), "/run/haproxy/admin.sock", @socket)

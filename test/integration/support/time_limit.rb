@@ -12,7 +12,8 @@ module TimeLimit
 
   # With one of these a test lasts as long as its caller wants.
   LENGTHS = %w[PASSENGER_TEST_SOAK PASSENGER_TORTURE_SECONDS PASSENGER_TEST_RELOADS
-               PASSENGER_TEST_STORM PASSENGER_TEST_CONNECTIONS PASSENGER_TEST_BUDGET].freeze
+               PASSENGER_TEST_STORM PASSENGER_TEST_CONNECTIONS PASSENGER_TEST_BUDGET
+               PASSENGER_TEST_WEIGHTS].freeze
 
   # No StandardError: a test that rescues those must not take it for its own.
   class Exceeded < Exception; end # rubocop:disable Lint/InheritException

@@ -25,6 +25,7 @@ class DiagnosticsController < ApplicationController
 
   def slow
     sleep params.fetch(:seconds, 1).to_f
+    compute(params.fetch(:compute, 0).to_f)
     render plain: "awake, pid #{Process.pid}\n"
   end
 
@@ -42,6 +43,12 @@ class DiagnosticsController < ApplicationController
   end
 
   private
+
+  # Uses so many seconds of processor time.
+  def compute(seconds)
+    ending = Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) + seconds
+    nil while Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) < ending
+  end
 
   # JSON holds only UTF-8; a request's environment may hold any bytes.
   def printable(value)
