@@ -115,7 +115,9 @@ endif
     %D%/LogTest.cpp \
     %D%/LogWriterTest.cpp \
     %D%/MarkupTextTest.cpp \
+    %D%/MemoryBudgetPromisesTest.cpp \
     %D%/MemoryBudgetTest.cpp \
+    %D%/MemoryGrowthTest.cpp \
     %D%/MemoryFormTest.cpp \
     %D%/MemoryPressureTest.cpp \
     %D%/MonitoredFilesTest.cpp \

@@ -2,6 +2,9 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <string>
+#include <vector>
+
 #include "support/Eventually.h"
 #include "support/PoolContract.h"
 
@@ -25,6 +28,16 @@ class PoolMemoryBudgetTest : public PoolContract {
     CPPUNIT_TEST(testTheServersBudgetIsNoBudgetOfAnApplication);
     CPPUNIT_TEST(testANewVersionWithoutRoomStartsWhenTheOldOneHasEnded);
     CPPUNIT_TEST(testASuccessorWithoutRoomStartsWhenItsPredecessorHasEnded);
+    CPPUNIT_TEST(testAPredecessorIsRestoredThoughNoReserveIsFree);
+    CPPUNIT_TEST(testAColdStartGoesOnWhenTheFirstSizeIsKnown);
+    CPPUNIT_TEST(testTheFirstInstanceOfAnApplicationIsMeasuredAtOnce);
+    CPPUNIT_TEST(testOneThatItsOwnBudgetHoldsBackHoldsUpNobody);
+    CPPUNIT_TEST(testAnInstanceThatTakesLongToEndHoldsUpNoFirstOne);
+    CPPUNIT_TEST(testAnInstanceThatCannotFitIsRefused);
+    CPPUNIT_TEST(testADeploymentUnderPressureTakesNothingDown);
+    CPPUNIT_TEST(testApplicationsWithoutABudgetAreLeftAlone);
+    CPPUNIT_TEST(testTheEndOfABudgetLeavesNothingBehind);
+    CPPUNIT_TEST(testABudgetOfAnApplicationThatNothingCanKeepIsLogged);
     CPPUNIT_TEST(testIdleInstancesEndUnderPressure);
     CPPUNIT_TEST(testABudgetThatNothingCanKeepIsLogged);
     CPPUNIT_TEST_SUITE_END();
@@ -43,13 +56,27 @@ class PoolMemoryBudgetTest : public PoolContract {
     }
     /** Begins with instances that are idle and known to have 100 MB. */
     void begin(const Options &options, unsigned instances = 1) {
-        warmUp(instances, options);
+        std::vector<AnswerPtr> answers;
+        for (unsigned i = 0; i < instances; i++) {
+            answers.push_back(ask(options));
+        }
+        std::vector<HeldPtr> requests;
+        requests.push_back(answers[0]->session());
+        use(options, 100);
+        if (instances > 1) {
+            // While no size was known, only one has started.
+            pass(100ms);
+        }
+        for (unsigned i = 1; i < instances; i++) {
+            requests.push_back(answers[i]->session());
+        }
+        requests.clear();
         use(options, 100);
     }
     /** Each instance has so much, as it is found at the next look. */
     void use(const Options &options, std::uint64_t megabytes) {
         for (const ProcessSnapshot &process : instances(options)) {
-            memory_[process.id] = megabytes * MB;
+            setMemory(process.id, megabytes * MB);
         }
         pool_->checkMemory();
         step();
@@ -94,11 +121,12 @@ public:
         begin(blog_);
         begin(shop_);
         factory_->hold();
-        use(blog_, 650);
+        clock_.advance(1min);
+        use(blog_, 740);
         CPPUNIT_ASSERT_EQUAL_MESSAGE("There is room enough", 2U, factory_->attempts());
-        use(blog_, 750);
+        use(blog_, 760);
         factory_->waitUntilHeld(1);
-        CPPUNIT_ASSERT(instances(blog_)[0].replacementReason.find("it has grown to 750 MB") == 0);
+        CPPUNIT_ASSERT(instances(blog_)[0].replacementReason.find("it has grown to 760 MB") == 0);
         CPPUNIT_ASSERT_MESSAGE("No dip", get(blog_) != nullptr);
         factory_->release();
         CPPUNIT_ASSERT(eventually([this] { return group(blog_).counters.replaced == 1; }));
@@ -260,6 +288,161 @@ public:
         factory_->release();
         CPPUNIT_ASSERT(eventuallyServing(1, worn));
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, group(worn).counters.evicted);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(worn).counters.replaced);
+    }
+
+    void testAPredecessorIsRestoredThoughNoReserveIsFree() {
+        Options worn = blog_;
+        worn.maxRequests = 2;
+        begin(worn, 2);
+        setBudget(215);
+        get(worn).reset();
+        CPPUNIT_ASSERT(eventually([&] { return factory_->attempts() == 3; }));
+        CPPUNIT_ASSERT(eventuallyServing(2, worn));
+    }
+
+    void testAColdStartGoesOnWhenTheFirstSizeIsKnown() {
+        const AnswerPtr first = ask(blog_);
+        CPPUNIT_ASSERT(first->comes());
+        const AnswerPtr second = ask(blog_);
+        const AnswerPtr other = ask(shop_);
+        pass(1s);
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+        CPPUNIT_ASSERT(!other->over());
+        use(blog_, 600);
+        pass(100ms);
+        CPPUNIT_ASSERT_MESSAGE("Another one would exceed the budget", !second->over() && !other->over());
+        use(blog_, 300);
+        pass(100ms);
+        CPPUNIT_ASSERT(other->comes());
+    }
+
+    void testTheFirstInstanceOfAnApplicationIsMeasuredAtOnce() {
+        begin(blog_);
+        clock_.advance(100ms);
+        const HeldPtr request = get(shop_);
+        setMemory(instances(shop_)[0].id, 100 * MB);
+        upkeep();
+        CPPUNIT_ASSERT(eventually([this] { return instances(shop_)[0].memory == 100 * MB; }));
+    }
+
+    void testOneThatItsOwnBudgetHoldsBackHoldsUpNobody() {
+        Options small = shop_;
+        small.memoryBudget = 150;
+        begin(small);
+        const HeldPtr stuck = get(small);
+        pool_->detach(idOf(stuck, small));
+        const AnswerPtr first = ask(small);
+        Options spare = blog_;
+        spare.minSpareInstances = 2;
+        begin(spare);
+        advance(3s, 100ms);
+        CPPUNIT_ASSERT_MESSAGE("Its predecessor has its memory", !first->over());
+        CPPUNIT_ASSERT_MESSAGE("Others have spares", eventuallyServing(2, spare));
+        use(spare, 300);
+        const HeldPtr one = get(spare);
+        const HeldPtr another = get(spare);
+        use(spare, 200);
+        const AnswerPtr further = ask(spare);
+        advance(3s, 100ms);
+        CPPUNIT_ASSERT_MESSAGE("And grow beyond their share", further->comes());
+    }
+
+    void testAnInstanceThatTakesLongToEndHoldsUpNoFirstOne() {
+        begin(shop_);
+        begin(blog_);
+        const HeldPtr stuck = get(blog_);
+        use(blog_, 500);
+        use(shop_, 450);
+        pool_->detach(idOf(stuck, blog_));
+        pass(1s);
+        const AnswerPtr first = ask(wiki_);
+        pass(100ms);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("It may end at once", std::size_t{1}, serving(shop_));
+        advance(2s, 100ms);
+        CPPUNIT_ASSERT(first->comes());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, instances(shop_).size());
+    }
+
+    void testAnInstanceThatCannotFitIsRefused() {
+        setBudget(3000);
+        get(inFolder()).reset();
+        use(inFolder(), 1200);
+        setBudget(1000);
+        pool_->clear();
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        CPPUNIT_ASSERT_MESSAGE("It is alone", get(inFolder()) != nullptr);
+        pool_->clear();
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        begin(shop_);
+        const AnswerPtr answer = ask(inFolder());
+        CPPUNIT_ASSERT(answer->failure().summary.find("PassengerMemoryBudget") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=spawn.failed"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, serving(shop_));
+        restart();
+        CPPUNIT_ASSERT_MESSAGE("A new version may be smaller", get(inFolder()) != nullptr);
+    }
+
+    void testADeploymentUnderPressureTakesNothingDown() {
+        begin(inFolder());
+        const HeldPtr request = get(inFolder());
+        pressure_ = 50;
+        use(inFolder(), 100);
+        factory_->hold();
+        restart();
+        factory_->waitUntilHeld(1);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, serving(inFolder()));
+        factory_->release();
+        CPPUNIT_ASSERT(eventually([this] { return group(inFolder()).version == 2; }));
+    }
+
+    void testApplicationsWithoutABudgetAreLeftAlone() {
+        setBudget(0);
+        Options small = blog_;
+        small.memoryBudget = 250;
+        begin(small);
+        warmUp(3, shop_);
+        pressure_ = 50;
+        clock_.advance(1s);
+        use(shop_, 900);
+        use(small, 100);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, serving(shop_));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, pool_->inspect().memoryUsed);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, group(shop_).memoryShare);
+    }
+
+    void testTheEndOfABudgetLeavesNothingBehind() {
+        Options inherits = blog_;
+        inherits.memoryBudget = 1000;
+        begin(inherits, 2);
+        CPPUNIT_ASSERT_EQUAL(1000 * MB, group(inherits).memoryShare);
+        CPPUNIT_ASSERT_EQUAL(200 * MB, pool_->inspect().memoryUsed);
+        setBudget(2000);
+        use(inherits, 100);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("It has no budget of its own", 2000 * MB, group(inherits).memoryShare);
+        setBudget(0);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, group(inherits).memoryShare);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, pool_->inspect().memoryUsed);
+        clock_.advance(5s);
+        use(inherits, 900);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, serving(inherits));
+        pool_->attach(inherits, Generation());
+        use(inherits, 400);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("From options of now on it is its own", 1000 * MB, group(inherits).memoryShare);
+    }
+
+    void testABudgetOfAnApplicationThatNothingCanKeepIsLogged() {
+        Options small = blog_;
+        small.memoryBudget = 50;
+        begin(shop_);
+        const HeldPtr request = get(small);
+        use(small, 100);
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=memory.budget_exceeded app=\"/srv/blog (production)\" mb=100 "
+                                             "directive=PassengerMemoryBudget value=50"));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=memory.budget_exceeded"));
+        use(small, 40);
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=memory.budget_kept app="));
     }
 
     void testIdleInstancesEndUnderPressure() {

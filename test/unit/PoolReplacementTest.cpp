@@ -40,7 +40,7 @@ class PoolReplacementTest : public PoolContract {
     /** All living instances use more than they may. */
     void useTooMuch(const Options &options = app()) {
         for (const ProcessSnapshot &process : instances(options)) {
-            memory_[process.id] = std::uint64_t{101} * 1024 * 1024;
+            setMemory(process.id, std::uint64_t{101} * 1024 * 1024);
         }
         pool_->checkMemory();
     }
@@ -98,7 +98,7 @@ public:
 
     void testAnInstanceWithinTheMemoryLimitStays() {
         get(limited()).reset();
-        memory_[instances()[0].id] = std::uint64_t{100} * 1024 * 1024;
+        setMemory(instances()[0].id, std::uint64_t{100} * 1024 * 1024);
         pool_->checkMemory();
         CPPUNIT_ASSERT(instances()[0].replacementReason.empty());
         get(app("/srv/shop")).reset();

@@ -32,7 +32,7 @@ class PoolStandbyTest : public PoolContract {
     }
     void useTooMuch() {
         for (const ProcessSnapshot &process : instances(alone())) {
-            memory_[process.id] = std::uint64_t{2} * 1024 * 1024;
+            setMemory(process.id, std::uint64_t{2} * 1024 * 1024);
         }
         pool_->checkMemory();
     }

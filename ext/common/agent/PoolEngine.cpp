@@ -68,10 +68,9 @@ SpawnManager::Settings spawnSettings(const AgentSettings &settings) {
         settings.spawnDir,           settings.defaultUser, settings.seccomp};
 }
 
-std::optional<std::uint64_t> memoryOf(const Process &process) {
+std::optional<ProcessMemory> memoryOf(const Process &process) {
     try {
-        const auto memory = Rights::ofThisProcess().memoryOf(process.pid(), process.parts().hasDescendants);
-        return memory ? std::optional(memory->proportional) : std::nullopt;
+        return Rights::ofThisProcess().memoryOf(process.pid(), process.parts().hasDescendants);
     } catch (const std::exception &error) {
         Log::warn("event=memory.unknown pid={} error=\"{}\"", process.pid(), error.what());
         return std::nullopt;

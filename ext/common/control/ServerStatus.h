@@ -278,7 +278,7 @@ struct ServerStatus {
     unsigned poolSize = 0;
     /** Applications that wait for room. */
     unsigned waitingForRoom = 0;
-    /** What all instances may use together (PassengerMemoryBudget), and do; 0: there is no
+    /** What all instances may use together (PassengerMemoryBudget), and do; 0: the server has no
      *  budget. */
     std::uint64_t memoryBudget = 0;
     std::uint64_t memoryUsed = 0;

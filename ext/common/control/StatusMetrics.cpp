@@ -346,7 +346,7 @@ constexpr std::array FAMILIES{
     Family{"passenger_app_deploy_failures", Type::COUNTER, "", "app", "New versions that did not start.", nullptr,
            [](App app, Samples &to) { to.add(app.counters.deploysFailed); }},
     Family{"passenger_app_instance_ends", Type::COUNTER, "", "app, reason",
-           "Ends of instances: unexpected (died), because of a limit (replaced), for another application (evicted), "
+           "Ends of instances: unexpected (died), because of a limit (replaced), for want of room or memory (evicted), "
            "without work (idle).",
            nullptr,
            [](App app, Samples &to) {

@@ -12,6 +12,8 @@ libpassenger_policy_la_SOURCES = \
     %D%/IdlePolicy.h \
     %D%/MemoryBudget.cpp \
     %D%/MemoryBudget.h \
+    %D%/MemoryGrowth.cpp \
+    %D%/MemoryGrowth.h \
     %D%/RecentTimes.h \
     %D%/RestartDelay.cpp \
     %D%/RestartDelay.h \

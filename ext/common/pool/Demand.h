@@ -48,6 +48,10 @@ public:
     void forgetRestore() noexcept {
         restoreTo_ = 0;
     }
+    /** Whether more instances are wanted again than these. */
+    bool restores(unsigned instances) const noexcept {
+        return restoreTo_ > instances;
+    }
     /** Another application got an instance of this one. */
     void evicted(MonotonicTime now);
     /** The application has no queue any more. */

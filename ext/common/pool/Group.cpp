@@ -43,13 +43,18 @@ bool Group::failsAtOnce(MonotonicTime now) const {
     return failures_.failure() && instances_.serving() == 0 && pending_.starting() == 0 && !failures_.mayTry(now);
 }
 
+void Group::refuse() const {
+    const GetFailure &failure = *failures_.failure();
+    throw RefusedException(failure.status(), failure.reportId(), failure.summary);
+}
+
 Attachment Group::attach(const Options &options, Generation unusable) {
     const MonotonicTime now = context_.clock.now();
     if (failsAtOnce(now) || (!queue_.current() && failures_.wentDownWith(unusable))) {
-        const GetFailure &failure = *failures_.failure();
-        throw RefusedException(failure.status(), failure.reportId(), failure.summary);
+        refuse();
     }
     options_ = options;
+    room_.memory().optionsCame(scaler_);
     disuse_.noteUse(now);
     const QueueGenerationPtr current = queue_.current();
     if (current && unusable == current->number && RequestQueue::closed(current->queue.sendingEnd().get())) {
@@ -64,6 +69,9 @@ Attachment Group::attach(const Options &options, Generation unusable) {
     }
     demand_.requested(now);
     rescale();
+    if (!queue_.current()) {
+        refuse();
+    }
     Attachment attachment = queue_.attachment();
     if (options.stickySessions && options.stickyId != 0) {
         attachment.ownQueue = instances_.ownQueue(options.stickyId);
@@ -94,6 +102,7 @@ void Group::restart(const std::string &reason) {
     restarts_.note(name_, reason, context_.clock.now());
     context_.orphans.end(name_);
     failures_.forget();
+    room_.memory().versionChanged(scaler_);
     starter_.dropStandby();
     queue_.takePeak();
     demand_.restore();
@@ -215,6 +224,7 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     (process->former() ? counters_.adopted : counters_.spawned)++;
     lastSpawnTime_ = process->former() ? lastSpawnTime_ : process->spawnTime;
     instances_.add(process);
+    scaler_.measureFirst(now);
     pause_.apply(*process);
     hangs_.add(*process, task.options, now);
     demand_.joined(now, wanted, grows);
@@ -465,7 +475,7 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.maxInstances = demand_.maxInstances();
     snapshot.memoryShare = room_.memory().shareOf(scaler_);
     snapshot.counters = counters_;
-    snapshot.counters.replaced = starter_.replaced();
+    snapshot.counters.replaced = starter_.replaced() + scaler_.restored();
     snapshot.counters.idled = scaler_.idled();
     snapshot.counters.evicted = scaler_.evicted();
     snapshot.failure = snapshot.state == GroupState::DEPLOY_FAILED ? versions_.failure()

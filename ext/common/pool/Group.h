@@ -173,7 +173,7 @@ public:
     void channelsGone(const std::vector<ChannelId> &channels) REQUIRES(poolLock);
     /** Whether it has instances with a memory limit or a memory budget. */
     bool isMeasured() const REQUIRES(poolLock) {
-        return (options_.limitsMemory() || room_.memory().isLimited(options_)) && !instances_.empty();
+        return (options_.limitsMemory() || room_.memory().isLimited(scaler_)) && !instances_.empty();
     }
     /** As Scaler::replace(). */
     void requestReplacement(Process &process, const std::string &why) REQUIRES(poolLock) {
@@ -195,6 +195,8 @@ private:
     void died(const ProcessPtr &process) override REQUIRES(poolLock);
     void sent(Process &process, const Frame &frame) override REQUIRES(poolLock);
 
+    /** The application is down, or has just gone down since no instance can start (MemoryRoom). */
+    [[noreturn]] void refuse() const REQUIRES(poolLock);
     bool failsAtOnce(MonotonicTime now) const REQUIRES(poolLock);
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
     void lendChannel(Process &process, ChannelId channel) REQUIRES(poolLock);

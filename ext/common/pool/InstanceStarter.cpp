@@ -41,6 +41,10 @@ bool InstanceStarter::start(SpawnTask::Purpose purpose, InstanceId replaces) {
     return run(task);
 }
 
+void InstanceStarter::refuse(GetFailure failure) {
+    listener_.failed(order(SpawnTask::Purpose::GROW), std::move(failure));
+}
+
 bool InstanceStarter::run(const SpawnTask &task) {
     try {
         // The thread needs the lock first.

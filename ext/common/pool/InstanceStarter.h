@@ -75,6 +75,8 @@ public:
     /** Orders that this instance of an earlier pool process is taken over. If that fails, another
      *  one is started. False: no thread can be started. */
     bool startAdoption(const std::string &orphan) REQUIRES(poolLock);
+    /** An instance cannot be started: the application is told as of a start that has failed. */
+    void refuse(GetFailure failure) REQUIRES(poolLock);
     /** The instances that the task's instance replaces end. It is ready, or stands by. */
     void takeOver(const SpawnTask &task) REQUIRES(poolLock);
     /** The instance that stands by serves from now on, if no other one lives. */

@@ -70,6 +70,7 @@ void Instances::remove(const ProcessPtr &process) {
 
 void Instances::retire(const ProcessPtr &process) {
     process->state = Process::State::DRAINING;
+    process->leavesSince = context_.clock.now();
     deposit(*process);
     process->finish();
     publish();

@@ -38,7 +38,7 @@ void MemoryCheck::startIfDue(MonotonicTime now) {
         return;
     }
     const auto near = std::clamp<std::chrono::nanoseconds>(took_ * PARTS_OF_THE_TIME, SHORT_INTERVAL, INTERVAL);
-    context_.nextMemoryCheck = now + (room_.isNear() ? near : INTERVAL);
+    context_.nextMemoryCheck = now + (room_.isNear() || running_ ? near : INTERVAL);
     const bool needed = std::any_of(groups_.all().begin(), groups_.all().end(),
                                     [](const Group *group) REQUIRES(poolLock) { return group->isMeasured(); });
     if (!needed || running_) {
@@ -78,10 +78,10 @@ void MemoryCheck::check() {
         }
     }
     for (auto &[group, process] : processes) {
-        const std::optional<std::uint64_t> bytes = measure_(*process);
+        const std::optional<ProcessMemory> memory = measure_(*process);
         const PoolGuard guard(context_);
-        if (bytes && !context_.shuttingDown) {
-            judge(*group, *process, *bytes);
+        if (memory && !context_.shuttingDown) {
+            judge(*group, *process, *memory);
         }
     }
     measurePressure();
@@ -119,10 +119,11 @@ void MemoryCheck::measurePressure() {
     room_.notePressure(host, apps);
 }
 
-void MemoryCheck::judge(Group &group, Process &process, std::uint64_t bytes) {
+void MemoryCheck::judge(Group &group, Process &process, const ProcessMemory &memory) {
     const Options &options = group.options();
+    const std::uint64_t bytes = memory.proportional;
     const std::uint64_t megabytes = bytes / MEGABYTE;
-    room_.noteMemory(group.scaler(), process, bytes);
+    room_.noteMemory(group.scaler(), process, memory, context_.clock.now());
     if (options.hardMemoryLimit > 0 && bytes > options.hardMemoryLimit * MEGABYTE && process.pid() > 0) {
         Log::warn(
             "event=instance.killed app=\"{}\" pid={} reason=\"it uses {} MB of memory (PassengerHardMemoryLimit {})\"",

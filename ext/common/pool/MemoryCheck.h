@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/Clock.h"
+#include "base/ProcessMemory.h"
 #include "pool/Groups.h"
 #include "pool/MemoryRoom.h"
 #include "pool/PoolContext.h"
@@ -23,8 +24,8 @@ namespace Passenger {
  */
 class MemoryCheck {
 public:
-    /** The memory of an instance in bytes, if it can be measured. May block. */
-    using Measure = std::function<std::optional<std::uint64_t>(const Process &)>;
+    /** The memory of an instance, if it can be measured. May block. */
+    using Measure = std::function<std::optional<ProcessMemory>(const Process &)>;
 
     /** How much of the time all processes waited for memory, in percent, by this file of the
      *  kernel (memoryPressure()). May block. */
@@ -41,7 +42,7 @@ public:
 
 private:
     void measurePressure() EXCLUDES(poolLock);
-    void judge(Group &group, Process &process, std::uint64_t bytes) REQUIRES(poolLock);
+    void judge(Group &group, Process &process, const ProcessMemory &memory) REQUIRES(poolLock);
 
     PoolContext &context_;
     const Groups &groups_;

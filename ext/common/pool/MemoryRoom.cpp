@@ -1,10 +1,12 @@
 #include "pool/MemoryRoom.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/Report.h"
 #include "log/Log.h"
 #include "pool/Scaler.h"
 
@@ -20,6 +22,8 @@ constexpr std::uint64_t MEGABYTE = 1024 * 1024;
 constexpr double PRESSURE = 10;
 /** An instance without a request for so long is idle. One under load has none for moments. */
 constexpr std::chrono::seconds IDLE_AFTER{1};
+/** An instance is new for so long. */
+constexpr std::chrono::seconds FRESH{60};
 /** The least time between two lines about an application that waits. */
 constexpr std::chrono::minutes LOG_INTERVAL{1};
 
@@ -42,13 +46,22 @@ State stateOf(const Scaler &application, const Process &process, MonotonicTime n
 bool MemoryRoom::isLimited() const {
     return settings_.memoryBudget > 0 ||
            std::any_of(applications_.begin(), applications_.end(),
-                       [](const Scaler *each) REQUIRES(poolLock) { return each->options().memoryBudget > 0; });
+                       [this](const Scaler *each) REQUIRES(poolLock) { return ownBudget(*each) > 0; });
 }
 
 /** A virtual host inherits the server's budget. That is no budget of its own. */
-std::uint64_t MemoryRoom::ownBudget(const Options &options) const {
-    const bool own = settings_.memoryBudget == 0 || options.memoryBudget < settings_.memoryBudget;
-    return own ? options.memoryBudget * MEGABYTE : 0;
+std::uint64_t MemoryRoom::ownBudget(const Scaler &application) const {
+    const unsigned megabytes = application.options().memoryBudget;
+    if (megabytes == 0) {
+        return 0;
+    }
+    const bool own = settings_.memoryBudget == 0 || megabytes < settings_.memoryBudget;
+    return own && knownOf(application).inherited != megabytes ? megabytes * MEGABYTE : 0;
+}
+
+MemoryRoom::Known MemoryRoom::knownOf(const Scaler &application) const {
+    const auto found = known_.find(&application);
+    return found != known_.end() ? found->second : Known();
 }
 
 std::size_t MemoryRoom::indexOf(const Scaler &application) const {
@@ -61,29 +74,33 @@ std::uint64_t MemoryRoom::budget() const {
 }
 
 std::uint64_t MemoryRoom::shareOf(const Scaler &application) const {
-    const auto found = known_.find(&application);
-    return found != known_.end() ? found->second.share : 0;
+    return isLimited(application) ? knownOf(application).share : 0;
 }
 
 MemoryRoom::View MemoryRoom::look(MonotonicTime now) const {
     View view;
+    view.snapshot.now = now;
     view.snapshot.budget = budget();
     view.snapshot.pressed = pressed_;
     for (const Scaler *application : applications_) {
-        const auto found = known_.find(application);
-        const Known known = found != known_.end() ? found->second : Known();
+        const Known known = knownOf(*application);
         for (const ProcessPtr &process : application->instances().all()) {
             view.snapshot.instances.push_back({.app = view.snapshot.apps.size(),
                                                .state = stateOf(*application, *process, now),
                                                .bytes = process->memory,
+                                               .grown = process->growth.grown(),
+                                               .growsOn = process->growth.goesOn(),
                                                .due = !process->replacementReason.empty(),
-                                               .since = process->since()});
+                                               .since = process->stays() ? process->since() : process->leavesSince});
             view.processes.push_back(process);
         }
-        view.snapshot.apps.push_back({.budget = ownBudget(application->options()),
-                                      .fresh = known.fresh,
-                                      .starting = application->coming(),
-                                      .pressed = known.pressed});
+        view.snapshot.apps.push_back(
+            {.budget = ownBudget(*application),
+             .fresh = known.fresh,
+             .starting = application->coming(),
+             .startedAt = known.startedAt,
+             .pressed = known.pressed,
+             .waited = known.waitsSince ? now - *known.waitsSince : std::chrono::nanoseconds(0)});
     }
     return view;
 }
@@ -102,6 +119,10 @@ std::string MemoryRoom::explain(const MemoryBudget &budget, const View &view, st
 void MemoryRoom::act(const MemoryBudget &budget, const View &view, const MemoryBudget::Action &action, const char *why,
                      bool restored) {
     const ProcessPtr &process = view.processes[action.instance];
+    if (!process->stays()) {
+        // An action before this one has led to its end.
+        return;
+    }
     const std::size_t app = view.snapshot.instances[action.instance].app;
     Scaler &application = *applications_[app];
     const std::string reason = why + explain(budget, view, app);
@@ -115,25 +136,35 @@ void MemoryRoom::act(const MemoryBudget &budget, const View &view, const MemoryB
 // ----- Starts
 
 MemoryRoom::Verdict MemoryRoom::admit(Scaler &application, Start start, MonotonicTime now) {
-    if (!isLimited()) {
+    if (!isLimited(application)) {
         return Verdict::START;
     }
     const View view = look(now);
     const std::size_t app = indexOf(application);
     const MemoryBudget budget(view.snapshot);
     Known &known = known_[&application];
-    known.waitsForFirst = start == Start::GROW && application.size() == application.instances().draining();
+    const bool grows = start == Start::GROW || start == Start::RESTORE;
+    const bool isFirst = grows && application.size() == application.instances().draining();
     // An application within its share need not wait for one that may want more than its own.
     const bool afterOthers =
-        start == Start::GROW && !known.waitsForFirst && budget.usedBy(app) >= budget.shareOf(app) &&
+        grows && !isFirst && settings_.memoryBudget > 0 && budget.usedBy(app) >= budget.shareOf(app) &&
         std::any_of(known_.begin(), known_.end(), [](const auto &other) { return other.second.waitsForFirst; });
-    const auto [verdict, action] = budget.admit(app, start, now);
+    const auto [verdict, waitsFor, actions] = budget.admit(app, start);
     if (verdict == Verdict::START && !afterOthers) {
         satisfied(application);
+        known.heldBackByOwn = false;
+        known.startedAt = now;
         return Verdict::START;
     }
+    if (verdict == Verdict::NEVER) {
+        return Verdict::NEVER;
+    }
     known.waits = true;
-    if (!known.logged || now - *known.logged >= LOG_INTERVAL) {
+    known.heldBackByOwn = waitsFor == MemoryBudget::Admission::For::OWN;
+    known.waitsForFirst = isFirst && waitsFor == MemoryBudget::Admission::For::ALL;
+    known.waitsSince = known.waitsForFirst ? known.waitsSince.value_or(now) : std::optional<MonotonicTime>();
+    const bool isNews = waitsFor != MemoryBudget::Admission::For::SIZE;
+    if (isNews && (!known.logged || now - *known.logged >= LOG_INTERVAL)) {
         known.logged = now;
         Log::notice("event=spawn.waits_for_memory app=\"{}\" reason=\"{}\"", application.name(),
                     explain(budget, view, app));
@@ -141,15 +172,15 @@ MemoryRoom::Verdict MemoryRoom::admit(Scaler &application, Start start, Monotoni
     if (afterOthers) {
         return Verdict::WAIT;
     }
-    if (action) {
-        act(budget, view, *action, "another application needs its memory: ", false);
+    for (const MemoryBudget::Action &action : actions) {
+        act(budget, view, action, "another application needs its memory: ", false);
     }
     return verdict;
 }
 
 bool MemoryRoom::isFreeFor(const Scaler &application, MonotonicTime now) const {
-    return !isLimited() ||
-           (MemoryBudget(look(now).snapshot).admit(indexOf(application), Start::GROW, now).verdict == Verdict::START);
+    return !isLimited(application) ||
+           MemoryBudget(look(now).snapshot).admit(indexOf(application), Start::GROW).verdict == Verdict::START;
 }
 
 bool MemoryRoom::keepsWaiting(const Scaler &application) const {
@@ -157,20 +188,74 @@ bool MemoryRoom::keepsWaiting(const Scaler &application) const {
     return found != known_.end() && found->second.waits;
 }
 
+bool MemoryRoom::isHeldBackByOwn(const Scaler &application) const {
+    const auto found = known_.find(&application);
+    return found != known_.end() && found->second.heldBackByOwn;
+}
+
+GetFailure MemoryRoom::refusalOf(const Scaler &application) const {
+    GetFailure failure{GetFailure::Reason::SPAWN_FAILED,
+                       fmt::format("an instance of {} has {} MB, and all applications together may use {} MB "
+                                   "(PassengerMemoryBudget)",
+                                   application.name(), knownOf(application).fresh / MEGABYTE, settings_.memoryBudget)};
+    Report report;
+    report.summary = failure.summary;
+    report.add("Remedy", Report::Form::PROSE,
+               "Raise PassengerMemoryBudget. While other applications have instances, this one is not started. After "
+               "a restart of the application (tmp/restart.txt) its size is measured again.");
+    failure.report = std::make_shared<const Report>(std::move(report));
+    return failure;
+}
+
 void MemoryRoom::satisfied(const Scaler &application) {
     if (const auto found = known_.find(&application); found != known_.end()) {
-        found->second.waits = found->second.waitsForFirst = false;
+        Known &known = found->second;
+        known.waits = known.waitsForFirst = false;
+        known.waitsSince.reset();
+    }
+}
+
+// ----- Changes of the configuration and of applications
+
+void MemoryRoom::budgetChanges(unsigned next) {
+    if (next == settings_.memoryBudget || settings_.memoryBudget == 0) {
+        return;
+    }
+    for (const Scaler *application : applications_) {
+        if (application->options().memoryBudget == settings_.memoryBudget) {
+            known_[application].inherited = settings_.memoryBudget;
+        }
+    }
+}
+
+void MemoryRoom::optionsCame(const Scaler &application) {
+    if (const auto found = known_.find(&application); found != known_.end()) {
+        found->second.inherited.reset();
+    }
+}
+
+void MemoryRoom::versionChanged(const Scaler &application) {
+    if (const auto found = known_.find(&application); found != known_.end() && found->second.fresh > budget()) {
+        found->second.fresh = 0;
     }
 }
 
 // ----- Measurements
 
+bool MemoryRoom::wantsSizeOf(const Scaler &application) const {
+    return isLimited(application) && knownOf(application).fresh == 0;
+}
+
 /** The sizes of new instances differ, as does what they share. The last ones count most. */
-void MemoryRoom::noteMemory(const Scaler &application, Process &process, std::uint64_t bytes) {
-    if (std::uint64_t &fresh = known_[&application].fresh; process.memory == 0 || fresh == 0) {
-        fresh = fresh == 0 ? bytes : (fresh + bytes) / 2;
+void MemoryRoom::noteMemory(const Scaler &application, Process &process, const ProcessMemory &memory,
+                            MonotonicTime now) {
+    const bool isFresh = process.memory == 0 && !process.former() && now - process.since() < FRESH;
+    process.memory = memory.proportional;
+    process.growth.note(now - process.since(), memory.unshared());
+    if (isFresh) {
+        std::uint64_t &fresh = known_[&application].fresh;
+        fresh = fresh == 0 ? process.memory : (fresh + process.memory) / 2;
     }
-    process.memory = bytes;
 }
 
 void MemoryRoom::notePressure(double host, const std::map<std::uint32_t, double> &applications) {
@@ -195,39 +280,52 @@ void MemoryRoom::notePressure(double host, const std::map<std::uint32_t, double>
 
 void MemoryRoom::relieve(MonotonicTime now) {
     if (!isLimited()) {
-        near_ = exceeded_ = false;
-        known_.clear();
-        used_ = 0;
-        pressed_ = false;
+        forgetAll();
         return;
     }
-    for (;;) {
-        const View view = look(now);
-        const MemoryBudget budget(view.snapshot);
-        const std::optional<MemoryBudget::Action> action = budget.relief();
-        if (action) {
-            const std::size_t app = view.snapshot.instances[action->instance].app;
-            const bool last = applications_[app]->instances().serving() == 1;
-            const bool isIdle = action->kind == MemoryBudget::Action::Kind::END;
-            act(budget, view, *action, isIdle ? "it is idle: " : "", last && !isIdle);
-            continue;
+    const View view = look(now);
+    const MemoryBudget budget(view.snapshot);
+    const std::vector<MemoryBudget::Action> actions = budget.relief();
+    for (const MemoryBudget::Action &action : actions) {
+        const std::size_t app = view.snapshot.instances[action.instance].app;
+        const bool last = applications_[app]->instances().serving() == 1;
+        const bool isIdle = action.kind == MemoryBudget::Action::Kind::END;
+        act(budget, view, action, isIdle ? "it is idle: " : "", last && !isIdle);
+    }
+    noteUse(actions.empty() ? budget : MemoryBudget(look(now).snapshot));
+}
+
+/** What the options have inherited stays known. */
+void MemoryRoom::forgetAll() {
+    near_ = exceeded_ = pressed_ = false;
+    used_ = 0;
+    for (auto &[application, known] : known_) {
+        const std::optional<unsigned> inherited = known.inherited;
+        known = Known();
+        known.inherited = inherited;
+    }
+}
+
+void MemoryRoom::noteUse(const MemoryBudget &budget) {
+    used_ = budget.used();
+    near_ = budget.isNear();
+    const auto tell = [](bool &exceeded, bool exceeds, const std::string &app, std::uint64_t used, std::uint64_t most) {
+        if (exceeds && !exceeded) {
+            Log::warn("event=memory.budget_exceeded {}mb={} directive=PassengerMemoryBudget value={}", app,
+                      used / MEGABYTE, most / MEGABYTE);
+        } else if (exceeded && !exceeds && most > 0) {
+            Log::notice("event=memory.budget_kept {}mb={} directive=PassengerMemoryBudget value={}", app,
+                        used / MEGABYTE, most / MEGABYTE);
         }
-        used_ = budget.used();
-        near_ = budget.isNear();
-        for (std::size_t app = 0; app < applications_.size(); app++) {
-            known_[applications_[app]].share = budget.shareOf(app);
-        }
-        if (budget.isExceeded() != exceeded_) {
-            exceeded_ = !exceeded_;
-            if (exceeded_) {
-                Log::warn("event=memory.budget_exceeded mb={} directive=PassengerMemoryBudget value={}",
-                          used_ / MEGABYTE, settings_.memoryBudget);
-            } else {
-                Log::notice("event=memory.budget_kept mb={} directive=PassengerMemoryBudget value={}", used_ / MEGABYTE,
-                            settings_.memoryBudget);
-            }
-        }
-        return;
+        exceeded = exceeds;
+    };
+    tell(exceeded_, budget.isExceeded(std::nullopt), "", used_, this->budget());
+    for (std::size_t i = 0; i < applications_.size(); i++) {
+        const Scaler &application = *applications_[i];
+        Known &known = known_[&application];
+        known.share = budget.shareOf(i);
+        tell(known.exceeded, budget.isExceeded(i), fmt::format("app=\"{}\" ", application.name()), budget.usedBy(i),
+             ownBudget(application));
     }
 }
 

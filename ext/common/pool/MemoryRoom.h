@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "base/Clock.h"
+#include "base/ProcessMemory.h"
 #include "exchange/Options.h"
 #include "policy/MemoryBudget.h"
+#include "pool/GetFailure.h"
 #include "pool/PoolContext.h"
 #include "pool/Process.h"
 
@@ -30,9 +32,9 @@ public:
     MemoryRoom(const PoolSettings &settings, const std::vector<Scaler *> &applications)
         : settings_(settings), applications_(applications) {}
 
-    /** Whether memory matters for an application with these options, so that it is measured. */
-    bool isLimited(const Options &options) const REQUIRES(poolLock) {
-        return settings_.memoryBudget > 0 || options.memoryBudget > 0;
+    /** Whether memory matters for the application, so that it is measured. */
+    bool isLimited(const Scaler &application) const REQUIRES(poolLock) {
+        return settings_.memoryBudget > 0 || ownBudget(application) > 0;
     }
     /** The same for any application. */
     bool isLimited() const REQUIRES(poolLock);
@@ -43,29 +45,43 @@ public:
     bool isFreeFor(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
     /** Whether the application was not admitted, and still asks. */
     bool keepsWaiting(const Scaler &application) const REQUIRES(poolLock);
+    /** Whether only its own budget has refused its last wish. */
+    bool isHeldBackByOwn(const Scaler &application) const REQUIRES(poolLock);
+    /** What its requests are told if it can never start beside others. */
+    GetFailure refusalOf(const Scaler &application) const REQUIRES(poolLock);
     /** The application does not ask any more. */
     void satisfied(const Scaler &application) REQUIRES(poolLock);
     void forget(const Scaler &application) REQUIRES(poolLock) {
         known_.erase(&application);
     }
 
-    void noteMemory(const Scaler &application, Process &process, std::uint64_t bytes) REQUIRES(poolLock);
+    /** The server's budget is about to be this one, in MB. Options have inherited the old one. */
+    void budgetChanges(unsigned next) REQUIRES(poolLock);
+    /** The application has options of the present configuration. */
+    void optionsCame(const Scaler &application) REQUIRES(poolLock);
+    /** The next instance may have another size. One that was too large may be tried again. */
+    void versionChanged(const Scaler &application) REQUIRES(poolLock);
+    /** Whether the next instance is to be measured at once, since nothing is known of the
+     *  application. */
+    bool wantsSizeOf(const Scaler &application) const REQUIRES(poolLock);
+    void noteMemory(const Scaler &application, Process &process, const ProcessMemory &memory, MonotonicTime now)
+        REQUIRES(poolLock);
     /** In percent, of the host and of applications, by slot. */
     void notePressure(double host, const std::map<std::uint32_t, double> &applications) REQUIRES(poolLock);
     /** Does what the budgets need. Called when all instances were measured. */
     void relieve(MonotonicTime now) REQUIRES(poolLock);
     /** Whether half of a budget was used when the instances were last measured. */
-    bool isNear() const noexcept REQUIRES(poolLock) {
-        return near_;
+    bool isNear() const REQUIRES(poolLock) {
+        return near_ && isLimited();
     }
 
     // ----- For the status, in bytes; as of the last measurement
 
     /** Of the server; 0: none. */
     std::uint64_t budget() const REQUIRES(poolLock);
-    /** What all instances use; 0: there is no budget. */
+    /** What all instances use; 0: the server has no budget. */
     std::uint64_t used() const noexcept REQUIRES(poolLock) {
-        return used_;
+        return settings_.memoryBudget > 0 ? used_ : 0;
     }
     /** The application's share; 0: it has none. */
     std::uint64_t shareOf(const Scaler &application) const REQUIRES(poolLock);
@@ -75,23 +91,35 @@ private:
         /** Of instances that have just started. */
         std::uint64_t fresh = 0;
         std::uint64_t share = 0;
+        /** When an instance was last ordered. */
+        MonotonicTime startedAt{};
         bool pressed = false;
-        /** It waits for memory; for its first instance. */
+        bool exceeded = false;
+        /** It waits for memory; for its first instance, which others' memory would do for. */
         bool waits = false;
         bool waitsForFirst = false;
+        std::optional<MonotonicTime> waitsSince;
+        /** Only its own budget has refused its last wish. */
+        bool heldBackByOwn = false;
         std::optional<MonotonicTime> logged;
+        /** The budget in its options, in MB, is one that the server had. */
+        std::optional<unsigned> inherited;
     };
     struct View {
         BudgetSnapshot snapshot;
         std::vector<ProcessPtr> processes;
     };
 
-    std::uint64_t ownBudget(const Options &options) const REQUIRES(poolLock);
+    /** In bytes; 0: none. */
+    std::uint64_t ownBudget(const Scaler &application) const REQUIRES(poolLock);
+    Known knownOf(const Scaler &application) const REQUIRES(poolLock);
     View look(MonotonicTime now) const REQUIRES(poolLock);
     std::string explain(const MemoryBudget &budget, const View &view, std::size_t app) const REQUIRES(poolLock);
     void act(const MemoryBudget &budget, const View &view, const MemoryBudget::Action &action, const char *why,
              bool restored) REQUIRES(poolLock);
     std::size_t indexOf(const Scaler &application) const REQUIRES(poolLock);
+    void noteUse(const MemoryBudget &budget) REQUIRES(poolLock);
+    void forgetAll() REQUIRES(poolLock);
 
     const PoolSettings &settings_;
     const std::vector<Scaler *> &applications_;

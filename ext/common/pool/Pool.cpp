@@ -132,6 +132,7 @@ void Pool::shutDown() {
 
 void Pool::configure(const PoolSettings &settings) {
     const PoolGuard guard(context_);
+    room_.memory().budgetChanges(settings.memoryBudget);
     context_.settings = settings;
     room_.trim();
     for (Group *group : groups_.all()) {

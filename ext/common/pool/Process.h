@@ -21,6 +21,7 @@
 #include "io/RequestQueue.h"
 #include "loop/DescriptorWatcher.h"
 #include "policy/CpuUse.h"
+#include "policy/MemoryGrowth.h"
 #include "pool/BackgroundThreads.h"
 #include "pool/FormerClaims.h"
 #include "pool/InstanceNote.h"
@@ -214,6 +215,10 @@ public:
     CpuUse cpuUse;
     /** Bytes of memory (PSS) when it was last measured; 0: never. */
     std::uint64_t memory = 0;
+    /** Of what it shares with no other process. */
+    MemoryGrowth growth;
+    /** DRAINING: since when. */
+    MonotonicTime leavesSince{};
 
 private:
     void makeOwnQueue();

@@ -94,10 +94,11 @@ bool Room::admit(Scaler &application, MonotonicTime now) {
     return size() + older < max + uncountedFor(application, now);
 }
 
-bool Room::admitNew(Scaler &application, MonotonicTime now) {
+MemoryRoom::Verdict Room::admitNew(Scaler &application, MemoryBudget::Start start, MonotonicTime now) {
+    using Verdict = MemoryRoom::Verdict;
     wishes_.emplace(application.slot(), &application);
-    return memory_.admit(application, MemoryBudget::Start::GROW, now) == MemoryRoom::Verdict::START &&
-           admit(application, now);
+    const Verdict verdict = memory_.admit(application, start, now);
+    return verdict == Verdict::START && !admit(application, now) ? Verdict::WAIT : verdict;
 }
 
 void Room::endSurplusOrphans() {
@@ -155,6 +156,13 @@ bool Room::replacing() const {
     });
 }
 
+/** An application that only its own budget holds back needs nothing that others have. */
+bool Room::anyWantsRoom() const {
+    const auto wants = [this](const auto &wish) REQUIRES(poolLock) { return !memory_.isHeldBackByOwn(*wish.second); };
+    return std::any_of(wishes_.begin(), wishes_.end(), wants) ||
+           std::any_of(replacementWishes_.begin(), replacementWishes_.end(), wants);
+}
+
 void Room::satisfied(const Scaler &application) {
     wishes_.erase(application.slot());
     memory_.satisfied(application);
@@ -166,11 +174,11 @@ bool Room::hasWish(const Scaler &application) const {
 
 /** Replacements exceed the limit by one at most. An application that is above a lowered limit may
  *  still replace its instances, one at a time. */
-MemoryRoom::Verdict Room::admitReplacement(Scaler &application, MonotonicTime now) {
+MemoryRoom::Verdict Room::admitReplacement(Scaler &application, MemoryBudget::Start start, MonotonicTime now) {
     MemoryRoom::Verdict verdict = MemoryRoom::Verdict::WAIT;
     if ((isFree() || !replacing()) && (!application.atLimit() || !application.replacing()) &&
         !application.startingReplacement()) {
-        verdict = memory_.admit(application, MemoryBudget::Start::SUCCESSOR, now);
+        verdict = memory_.admit(application, start, now);
     }
     if (verdict != MemoryRoom::Verdict::START) {
         replacementWishes_.emplace(application.slot(), &application);
@@ -196,7 +204,7 @@ void Room::mayHaveCome() {
     for (std::size_t i = 0; i < applications.size(); i++) {
         applications[i]->rescale();
         if (i >= replacers && wishes_.contains(applications[i]->slot()) &&
-            applications[i]->instances().serving() == 0) {
+            applications[i]->instances().serving() == 0 && !memory_.isHeldBackByOwn(*applications[i])) {
             // No other application has more right to room.
             return;
         }

@@ -42,12 +42,13 @@ public:
      */
     bool admit(Scaler &application, MonotonicTime now) REQUIRES(poolLock);
     /** The same for an instance that has to be started: memory must be free for it, too. */
-    bool admitNew(Scaler &application, MonotonicTime now) REQUIRES(poolLock);
+    MemoryRoom::Verdict admitNew(Scaler &application, MemoryBudget::Start start, MonotonicTime now) REQUIRES(poolLock);
     /** The application has no wish any more. */
     void satisfied(const Scaler &application) REQUIRES(poolLock);
     /** Whether the application may start an instance that takes another one's place. If not, its
      *  wish is kept. */
-    MemoryRoom::Verdict admitReplacement(Scaler &application, MonotonicTime now) REQUIRES(poolLock);
+    MemoryRoom::Verdict admitReplacement(Scaler &application, MemoryBudget::Start start, MonotonicTime now)
+        REQUIRES(poolLock);
     /** The application has no such wish any more, or is about to ask again. */
     void withdrawReplacement(const Scaler &application) REQUIRES(poolLock);
     /** How many applications want room for further instances. */
@@ -63,7 +64,7 @@ public:
     }
     /** Whether there is room for a spare instance, which no other application wants. */
     bool isFreeForSpares(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock) {
-        return isFree() && wishes_.empty() && replacementWishes_.empty() && memory_.isFreeFor(application, now);
+        return isFree() && !anyWantsRoom() && memory_.isFreeFor(application, now);
     }
     /** The memory that instances may use. */
     MemoryRoom &memory() noexcept REQUIRES(poolLock) {
@@ -101,6 +102,7 @@ private:
     Candidates candidates(const Scaler *except, bool onlyAboveMinimum) const REQUIRES(poolLock);
     Scaler *chooseVictim(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
     bool replacing() const REQUIRES(poolLock);
+    bool anyWantsRoom() const REQUIRES(poolLock);
 
     const PoolSettings &settings_;
     Orphans &orphans_;

@@ -91,6 +91,12 @@ void Scaler::rescale() {
     plan(now);
 }
 
+void Scaler::measureFirst(MonotonicTime now) {
+    if (parts_.context.nextMemoryCheck && parts_.room.memory().wantsSizeOf(*this)) {
+        parts_.context.nextMemoryCheck = now;
+    }
+}
+
 void Scaler::roomCame() {
     rescale();
     parts_.room.mayHaveCome();
@@ -102,7 +108,9 @@ void Scaler::deploy(MonotonicTime now) {
         return;
     }
     if (parts_.instances.serving() > 0) {
-        const auto verdict = parts_.pending.standby() ? Verdict::WAIT : parts_.room.admitReplacement(*this, now);
+        const auto verdict = parts_.pending.standby()
+                                 ? Verdict::WAIT
+                                 : parts_.room.admitReplacement(*this, MemoryBudget::Start::DEPLOY, now);
         if (verdict == Verdict::PREDECESSOR_FIRST) {
             giveUp(parts_.instances.leastNeeded(), "the new version needs its memory (PassengerMemoryBudget)", true);
         }
@@ -120,7 +128,7 @@ void Scaler::replaceOne(MonotonicTime now) {
         return;
     }
     const ProcessPtr due = parts_.instances.dueForReplacement();
-    const auto verdict = due ? parts_.room.admitReplacement(*this, now) : Verdict::WAIT;
+    const auto verdict = due ? parts_.room.admitReplacement(*this, MemoryBudget::Start::REPLACE, now) : Verdict::WAIT;
     if (verdict == Verdict::START) {
         parts_.starter.start(SpawnTask::Purpose::REPLACE, due->id());
     } else if (verdict == Verdict::PREDECESSOR_FIRST) {
@@ -172,7 +180,18 @@ void Scaler::adopt(MonotonicTime now) {
 void Scaler::grow(MonotonicTime now) {
     unsigned missing = this->missing(now);
     try {
-        while (missing > 0 && parts_.room.admitNew(*this, now)) {
+        while (missing > 0) {
+            const bool restores = parts_.demand.restores(parts_.instances.serving() + parts_.pending.starting());
+            const auto verdict =
+                parts_.room.admitNew(*this, restores ? MemoryBudget::Start::RESTORE : MemoryBudget::Start::GROW, now);
+            if (verdict == Verdict::NEVER) {
+                parts_.room.satisfied(*this);
+                parts_.starter.refuse(parts_.room.memory().refusalOf(*this));
+                return;
+            }
+            if (verdict != Verdict::START) {
+                break;
+            }
             ensureQueue();
             if (!parts_.starter.start(SpawnTask::Purpose::GROW)) {
                 break;
@@ -229,8 +248,7 @@ void Scaler::plan(MonotonicTime now) {
     if (!parts_.instances.empty() || parts_.queue.current()) {
         at(parts_.demand.nextIdleCheck(now));
     }
-    if ((parts_.options.limitsMemory() || parts_.room.memory().isLimited(parts_.options)) &&
-        !parts_.instances.empty()) {
+    if ((parts_.options.limitsMemory() || parts_.room.memory().isLimited(*this)) && !parts_.instances.empty()) {
         at(parts_.context.nextMemoryCheck);
     }
     if (parts_.queue.abandoned().count() > 0) {
@@ -287,7 +305,7 @@ void Scaler::giveUp(const ProcessPtr &process, const std::string &why, bool rest
         end(process);
         return;
     }
-    evicted_++;
+    restored_++;
     parts_.demand.restore();
     parts_.instances.retire(process);
     plan(parts_.context.clock.now());

@@ -74,6 +74,8 @@ public:
     void grown(MonotonicTime now) REQUIRES(poolLock) {
         spares_.restart(now);
     }
+    /** A new instance serves. It is measured at once if the application's size is not known. */
+    void measureFirst(MonotonicTime now) REQUIRES(poolLock);
     /** The application goes down: children ask again when they have a request. */
     void closeQueue() REQUIRES(poolLock);
     /** The same, if nobody uses the queue. */
@@ -123,13 +125,16 @@ public:
     /** The instance serves until another one has taken its place. */
     void replace(Process &process, const std::string &why) REQUIRES(poolLock);
 
-    /** How many instances ended because they were idle, and because another application needed
-     *  room. */
+    /** How many instances ended because they were idle, because room or memory was needed, and
+     *  because their successors needed their memory. */
     std::uint64_t idled() const noexcept REQUIRES(poolLock) {
         return idled_;
     }
     std::uint64_t evicted() const noexcept REQUIRES(poolLock) {
         return evicted_;
+    }
+    std::uint64_t restored() const noexcept REQUIRES(poolLock) {
+        return restored_;
     }
 
 private:
@@ -155,6 +160,7 @@ private:
     Spares spares_ GUARDED_BY(poolLock);
     std::uint64_t idled_ GUARDED_BY(poolLock) = 0;
     std::uint64_t evicted_ GUARDED_BY(poolLock) = 0;
+    std::uint64_t restored_ GUARDED_BY(poolLock) = 0;
 };
 
 }  // namespace Passenger

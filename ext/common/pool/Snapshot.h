@@ -100,10 +100,12 @@ struct GroupCounters {
     std::uint64_t deploysFailed = 0;
     /** Instances that ended without having been told to. */
     std::uint64_t died = 0;
-    /** Because of MaxRequests, the memory limit or a refork. */
+    /** Because of MaxRequests, the memory limit, a refork, or for a successor that needs the
+     *  memory. */
     std::uint64_t replaced = 0;
     std::uint64_t reforked = 0;
     std::uint64_t reforksFailed = 0;
+    /** For want of room or memory. */
     std::uint64_t evicted = 0;
     std::uint64_t idled = 0;
 };

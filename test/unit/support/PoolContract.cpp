@@ -22,12 +22,21 @@ PoolSettings PoolContract::settings() {
 void PoolContract::setUp() {
     PoolFixture::setUp();
     folder_ = std::make_unique<ApplicationFolder>("");
-    memory_.clear();
+    {
+        const std::lock_guard guard(measuring_);
+        memory_.clear();
+    }
     pressure_ = 0;
     Pool::Parts parts = this->parts();
-    parts.measureMemory = [this](const Process &process) -> std::optional<std::uint64_t> {
+    parts.measureMemory = [this](const Process &process) -> std::optional<ProcessMemory> {
+        const std::lock_guard guard(measuring_);
         const auto found = memory_.find(process.id());
-        return found == memory_.end() ? std::nullopt : std::optional(found->second);
+        if (found == memory_.end()) {
+            return std::nullopt;
+        }
+        ProcessMemory memory;
+        memory.proportional = memory.privateDirty = found->second;
+        return memory;
     };
     parts.memoryPressure = [this](const std::string &) { return pressure_.load(); };
     makePool(parts, settings());
@@ -38,6 +47,11 @@ void PoolContract::tearDown() {
     endPool();
     folder_.reset();
     PoolFixture::tearDown();
+}
+
+void PoolContract::setMemory(InstanceId instance, std::uint64_t bytes) {
+    const std::lock_guard guard(measuring_);
+    memory_[instance] = bytes;
 }
 
 Options PoolContract::inFolder() const {

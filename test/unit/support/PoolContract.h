@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -38,14 +39,19 @@ protected:
     /** Settings as setUp() made them, for configure(). */
     static PoolSettings settings();
 
-    /** What instances use, in bytes, by id. */
-    std::map<InstanceId, std::uint64_t> memory_;
+    /** What the instance uses from now on. Before, it cannot be measured. */
+    void setMemory(InstanceId instance, std::uint64_t bytes);
+
     /** What the kernel says about the host, in percent. */
     std::atomic<double> pressure_{0};
     std::unique_ptr<ApplicationFolder> folder_;
 
 private:
     std::string restartFile() const;
+    /** Guards memory_, which background threads read. */
+    std::mutex measuring_;
+    /** What instances use, in bytes, by id. */
+    std::map<InstanceId, std::uint64_t> memory_;
     /** Grows with each restart. */
     time_t restarted_ = 1000;
 };
