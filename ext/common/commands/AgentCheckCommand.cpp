@@ -112,7 +112,8 @@ unsigned smoothed(ControlClient &client, const Arguments &arguments, unsigned me
         question += '\n' + path;
     }
     try {
-        return inWeightSteps(client.order({ControlVerb::WEIGHT, question, std::to_string(measured)}).number(0));
+        const Frame told = client.order({ControlVerb::WEIGHT, question, std::to_string(measured)});
+        return inWeightSteps(static_cast<double>(told.number(0)));
     } catch (const OrderRefusedException &) {
         // The agent is of an older version, or the question is too long.
         return measured;
