@@ -320,6 +320,7 @@ public:
 
     void testTheFirstInstanceOfAnApplicationIsMeasuredAtOnce() {
         begin(blog_);
+        upkeep();
         clock_.advance(100ms);
         const HeldPtr request = get(shop_);
         setMemory(instances(shop_)[0].id, 100 * MB);
@@ -340,11 +341,11 @@ public:
         advance(3s, 100ms);
         CPPUNIT_ASSERT_MESSAGE("Its predecessor has its memory", !first->over());
         CPPUNIT_ASSERT_MESSAGE("Others have spares", eventuallyServing(2, spare));
-        use(spare, 300);
-        const HeldPtr one = get(spare);
-        const HeldPtr another = get(spare);
-        use(spare, 200);
-        const AnswerPtr further = ask(spare);
+        begin(wiki_, 2);
+        const HeldPtr one = get(wiki_);
+        const HeldPtr another = get(wiki_);
+        use(wiki_, 200);
+        const AnswerPtr further = ask(wiki_);
         advance(3s, 100ms);
         CPPUNIT_ASSERT_MESSAGE("And grow beyond their share", further->comes());
     }
