@@ -69,15 +69,16 @@ class AttackOrdersTest < IntegrationTest
     names.find { |one| one.include?(root("other.test")) }
   end
 
+  # A test before has detached one.
   def instance
-    others.first.to_s
+    eventually("an instance") { others.first }.to_s
   end
 
   def right_orders
     name = app_name
     [["status", name], ["threads", name, "1"], ["threads", name, "0"], ["report", @report],
      ["drain", name, "1"], ["drain", name, "0"], ["pause", name, "1"], ["resume", name],
-     ["restart", name], ["detach", instance], ["reopen_logs"]]
+     ["restart", name], ["detach", instance], ["reopen_logs"], ["weight", name, "50"]]
   end
 
   # Each verb with each thing of the other user, and for the whole server.
@@ -95,7 +96,8 @@ class AttackOrdersTest < IntegrationTest
     assert_unharmed(other, "/hello") { answers = yield orders }
     assert_equal orders.size, answers.size
     done = orders.zip(answers).reject { |_, (type, _)| type == REFUSED }
-    assert_equal ["status"], done.map { |order, _| order.first }.uniq
+    # Everybody sees what is public, and has a weight of his own made smooth.
+    assert_equal %w[status weight], done.map { |order, _| order.first }.uniq
     done.each { |order, (_, text)| refute_includes text, root("other.test"), order.inspect }
     refute_match EFFECTS, server.log.text(@log_position)
     assert_equal instances, instance

@@ -59,8 +59,9 @@ class AttackShortageTest < IntegrationTest
     under_load do |server, clients, path|
       agent = server.tree.matching(POOL).first
       load_ends(clients, path)
-      # On a busy machine fewer requests may have been there at once.
-      short = next_descriptor(agent.pid) >= LIMIT / 2
+      # On a busy machine fewer requests may have been there at once, and the reserve, the last
+      # quarter, is not touched then.
+      short = next_descriptor(agent.pid) >= LIMIT * 3 / 4
       assert_equal "200", at_once { hello(server, "unknown.test") }
       eventually("few descriptors") { agent.descriptors.size < LIMIT / 2 } if short
     end

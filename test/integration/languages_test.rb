@@ -131,7 +131,7 @@ class LanguagesTest < IntegrationTest
         answered = answers_of_two(server.client(language.site), language)
         eventually("the counts of #{language.file}") { counts(language) == answered.tally }
         instances(language).each { |one| assert_in_delta Time.now.to_f, one["last_used"], 600 }
-        shown = answered.tally.values.sort.map(&:to_s)
+        shown = answered.tally.values.map(&:to_s).sort
         text = succeed(STATUS)[/^#{Regexp.escape(status(language)["name"])}:\n.*?\n\n/m]
         assert_equal shown, text.scan(/Processed: (\d+)/).flatten.sort
         assert_equal 2, text.scan(/Last used: .+ ago$/).size, text

@@ -20,6 +20,20 @@ class RemovedAppsTest < IntegrationTest
     end
   end
 
+  # The application has its name still, and its instances serve on.
+  def test_other_settings_end_no_instance
+    with_server(made("PassengerMemoryLimit 300\n")) do |server|
+      before = %w[moved.test stays.test].map { |host| pid(server, host) }
+      server.graceful do |one|
+        one.set("PassengerDefaultRuby", "/usr/bin/ruby3.1") if File.exist?("/usr/bin/ruby3.1")
+        one.set("PassengerMaxLogLinesPerSecond", 50)
+        one.sites.last.directives = "PassengerMemoryLimit 400\n"
+      end
+      assert_equal before, (%w[moved.test stays.test].map { |host| pid(server, host) })
+      assert_equal 0, server.log.count(/event=app\.removed/)
+    end
+  end
+
   private
 
   def pid(server, host)

@@ -11,7 +11,7 @@ class UnknownAppsTest < IntegrationTest
 
   def self.sites
     { "node.test" => ["package.json", "production"], "express.test" => ["index.js", "development"],
-      "sinatra.test" => %w[Gemfile development],
+      "sinatra.test" => %w[Gemfile development], "fastapi.test" => ["main.py", "development"],
       "static.test" => ["notes.txt", "development"], "php.test" => ["package.json", "development"] }
   end
 
@@ -35,6 +35,7 @@ class UnknownAppsTest < IntegrationTest
 
   def test_a_page_names_the_file_that_was_found_and_the_directive_that_helps
     { "express.test" => ["index.js", "PassengerStartupFile index.js"],
+      "fastapi.test" => ["main.py", "PassengerAppCallable"],
       "sinatra.test" => ["Gemfile", "config.ru"] }.each do |host, (found, remedy)|
       ["/", "/posts/1"].each do |path|
         answer = client(host).get(path, BROWSER)

@@ -13,7 +13,7 @@ module PhusionPassenger
       super
       @instances = Array.new(2) { loaded("instance") }
       @group = closing(Peers::Group.new)
-      instances.each_with_index { |one, i| serve(one, group: @group, cell: i) }
+      instances.each_with_index { |one, i| serve(one, group: @group, threads: 2, cell: 2 * i) }
       @child, @theirs, = new_channel(1)
     end
 
@@ -25,7 +25,23 @@ module PhusionPassenger
       assert_operator waits - before, :<, REQUESTS * 3 / 2
     end
 
+    # It goes on with its request, and must not be the one that the next request wakes.
+    def test_an_instance_whose_server_is_closed_takes_no_wake_up_from_others
+      closed, channel, = new_channel(7)
+      @group.send(channel: 7, ticket: 1, environment: at("/close"))
+      ready, = in_time { IO.select(instances.map { |one| one.control.io }) }
+      chosen = instances.find { |one| ready.include?(one.control.io) }
+      assert_equal [57, ["7"]], chosen.read.then { |frame| [frame.type, frame.fields] }
+      chosen.control.write(58, 7, descriptors: [channel])
+      assert_equal 200, in_time { closed.receive }.status
+      assert_equal 200, answer(1)
+    end
+
     private
+
+    def at(path)
+      Peers::ENVIRONMENT.merge("PATH_INFO" => path)
+    end
 
     # Returns the status when both instances wait again.
     def answer(ticket)

@@ -18,6 +18,7 @@ class AppCheckTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(AppCheckTest);
     CPPUNIT_TEST(testAnApplicationInOrderHasNoProblem);
     CPPUNIT_TEST(testAMissingFolderIsNamed);
+    CPPUNIT_TEST(testAnApplicationThatServesIsNotSaidNotToStart);
     CPPUNIT_TEST(testAStartupFileThatIsMissingOrUnreadableIsNamed);
     CPPUNIT_TEST(testAnInterpreterThatIsMissingOrDoesNotRunIsNamed);
     CPPUNIT_TEST(testRootRunsNoProgramOfOthers);
@@ -63,6 +64,17 @@ public:
     }
     void tearDown() override {
         std::filesystem::remove_all(folder_);
+    }
+
+    void testAnApplicationThatServesIsNotSaidNotToStart() {
+        app_.failure.emplace();
+        app_.failure->summary = "it died";
+        app_.failure->remedy = "look at its log";
+        app_.crashLooping = true;
+        app_.state = "failed";
+        CPPUNIT_ASSERT_EQUAL(std::string("does not start: it died: look at its log\n"), problems());
+        app_.state = "serving";
+        CPPUNIT_ASSERT_EQUAL(std::string("serves, but had a failure lately: it died: look at its log\n"), problems());
     }
 
     void testAnApplicationInOrderHasNoProblem() {

@@ -21,6 +21,7 @@ class GrantsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnApplicationMayHaveTheNameOfItsFolderOnly);
     CPPUNIT_TEST(testAUserIsGrantedForTheFoldersOfTheVirtualHost);
     CPPUNIT_TEST(testFoldersBehindLinksAreCovered);
+    CPPUNIT_TEST(testANameIsGoneWithItsUserAndNotWithOtherValues);
     CPPUNIT_TEST(testALimitThatNoPlaceNamesIsRefusedByItsDirective);
     CPPUNIT_TEST(testTheLimitsOfMemoryAndOfLogLinesAreNotLifted);
     CPPUNIT_TEST(testALimitOfTheServerIsNotLeftOut);
@@ -166,6 +167,23 @@ public:
         plain.user = "";
         plain.startCommand = "./serve";
         CPPUNIT_ASSERT(!grants_.coversFolder(plain));
+    }
+
+    void testANameIsGoneWithItsUserAndNotWithOtherValues() {
+        Options plain = options();
+        CPPUNIT_ASSERT(Grants().hasName(plain));
+        CPPUNIT_ASSERT(grants_.hasName(plain));
+        plain.ruby = "/usr/bin/removed";
+        plain.startCommand = "./removed";
+        plain.memoryMax = 12345;
+        CPPUNIT_ASSERT(grants_.hasName(plain));
+        plain.user = "alice";
+        CPPUNIT_ASSERT(grants_.hasName(plain));
+        plain.user = "removed";
+        CPPUNIT_ASSERT(!grants_.hasName(plain));
+        plain.user = "";
+        plain.appGroupName = "removed";
+        CPPUNIT_ASSERT(!grants_.hasName(plain));
     }
 
     void testFoldersBehindLinksAreCovered() {

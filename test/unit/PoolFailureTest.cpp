@@ -25,6 +25,7 @@ class PoolFailureTest : public PoolContract {
     CPPUNIT_TEST(testAllNeededInstancesStartOnceAStartSucceedsAfterAFailure);
     CPPUNIT_TEST(testAStartThatSucceedsForgetsTheFailures);
     CPPUNIT_TEST(testARestartForgetsTheFailures);
+    CPPUNIT_TEST(testARestartUsesTheSettingsOfARefusedRequest);
     CPPUNIT_TEST(testTheFailedStartOfAFurtherInstanceRefusesNoRequest);
     CPPUNIT_TEST(testTheMinimumOfInstancesIsStartedAgainWithoutRequestsAfterAFailure);
     CPPUNIT_TEST(testWithoutRequestsThereAreThreeAttempts);
@@ -184,6 +185,20 @@ public:
         restart();
         CPPUNIT_ASSERT(get(inFolder()) != nullptr);
         CPPUNIT_ASSERT(!group(inFolder()).failure);
+    }
+
+    void testARestartUsesTheSettingsOfARefusedRequest() {
+        factory_->failuresToCome = 1;
+        CPPUNIT_ASSERT(refuses(inFolder()));
+        Options corrected = inFolder();
+        corrected.threads = 3;
+        corrected.minInstances = 1;
+        CPPUNIT_ASSERT(refuses(corrected));
+        std::atomic<unsigned> threads{0};
+        factory_->beforeSpawn = [&threads](const Options &options) { threads = options.threads; };
+        restart();
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        CPPUNIT_ASSERT_EQUAL(3U, threads.load());
     }
 
     void testTheFailedStartOfAFurtherInstanceRefusesNoRequest() {

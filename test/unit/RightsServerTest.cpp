@@ -115,16 +115,16 @@ public:
     }
 
     void testAFileThatTheConfigurationDoesNotNameIsRefused() {
-        assertRefused({RightsVerb::APPEND, "/etc/passwd", "nobody", "", "0", "0", ""}, "does not name");
+        assertRefused({RightsVerb::APPEND, "/etc/passwd", "", "nobody", "", "0", "0", ""}, "does not name");
         assertRefused({RightsVerb::READ, "/etc/shadow", "nobody", "", "0", "0", ""}, "does not name");
     }
 
     void testAFileOfTheConfigurationIsOpenedForAUserButNotForRoot() {
-        assertRefused({RightsVerb::APPEND, path_, "root", "", "0", "0", ""}, "is root");
+        assertRefused({RightsVerb::APPEND, path_, "", "root", "", "0", "0", ""}, "is root");
         if (::geteuid() != 0) {
             return;
         }
-        const Frame answer = ask({RightsVerb::APPEND, path_, "nobody", "", "0", "0", ""});
+        const Frame answer = ask({RightsVerb::APPEND, path_, "", "nobody", "", "0", "0", ""});
         CPPUNIT_ASSERT(answer.type == FrameType::RIGHTS_DONE);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, answer.descriptors.size());
         struct stat status {};
@@ -133,7 +133,7 @@ public:
     }
 
     void testAGroupThatTheUserIsNotInIsRefused() {
-        assertRefused({RightsVerb::APPEND, path_, "nobody", "shadow", "0", "0", ""}, "is not in group");
+        assertRefused({RightsVerb::APPEND, path_, "", "nobody", "shadow", "0", "0", ""}, "is not in group");
         assertRefused({RightsVerb::MODIFIED, "/tmp", "0", nobody(), "0"}, "is not in group");
         assertRefused({RightsVerb::MODIFIED, "/tmp", "0", "0", "0"}, "is root");
     }

@@ -26,8 +26,13 @@ struct Sign {
 constexpr const char *OTHERS_WANTED =
     "PassengerStartupFile with a file that exists, or PassengerAppType of that kind: what is set excludes it";
 
+constexpr const char *PYTHON_WANTED =
+    "PassengerStartupFile with this file, PassengerAppType wsgi or asgi, and PassengerAppCallable where the "
+    "application "
+    "is not called application";
+
 // The first that is there counts.
-constexpr std::array<Sign, 9> SIGNS{
+constexpr std::array<Sign, 12> SIGNS{
     {{"config.ru", OTHERS_WANTED},
      {"passenger_wsgi.py", OTHERS_WANTED},
      {"passenger_asgi.py", OTHERS_WANTED},
@@ -42,7 +47,10 @@ constexpr std::array<Sign, 9> SIGNS{
      {"index.js", "PassengerStartupFile index.js, or PassengerAppStartCommand, such as 'npm start'"},
      {"package.json",
       "scripts.start or main in package.json, server.js, PassengerStartupFile, or PassengerAppStartCommand, such as "
-      "'npm start'"}}};
+      "'npm start'"},
+     {"server.js", "PassengerStartupFile server.js, or a package.json beside it"},
+     {"main.py", PYTHON_WANTED},
+     {"app.py", PYTHON_WANTED}}};
 
 /** Hashes of the folders that the log has named; 0 is a free place. All children share it. */
 using Named = std::array<std::atomic<std::uint64_t>, 256>;

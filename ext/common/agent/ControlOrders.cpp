@@ -364,7 +364,8 @@ void ControlOrders::keepDrains() const {
     parts_.keepDrains(fmt::format("{}\n{}", allDrain_ ? ALL : SOME, fmt::join(draining_, "\n")));
 }
 
-/** Each user has own questions, so that nobody changes another's answer. */
+/** Each user has own questions. All users share the places for them: one that is forgotten begins
+ *  anew, with the weight as it is measured. */
 Frame ControlOrders::weight(const Asker &asker, const std::string &question, std::uint64_t measured) {
     if (measured > MOST_WEIGHT || question.size() > LONGEST_QUESTION) {
         throw IOException("a weight is 0 to 100, and its question has 4096 bytes at most");

@@ -241,7 +241,7 @@ private:
     /** Ends applications for which no request can ask any more, as with a former PassengerUser. */
     void abandonRemoved() {
         for (const Options &options : pool_->applications()) {
-            if (factory_->grants().refusesAtPresent(options)) {
+            if (!factory_->grants().hasNameAtPresent(options)) {
                 pool_->abandon(options.groupName());
             }
         }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "bridge/EventLog.h"
 #include "shm/Layouts.h"
 
 namespace Passenger::Bridge {
@@ -46,8 +47,7 @@ std::string_view BodySource::accept(Received &received) {
     MessageHeader header{};
     std::memcpy(&header, buffer_.data(), std::min(size, sizeof(header)));
     const bool counts = size >= sizeof(header) && header.ticket >= first_ && header.ticket <= last_;
-    if (counts && mayBeFile_ && header.type == MessageType::BODY_FILE && size == sizeof(header) + sizeof(fileSize_) &&
-        received.descriptors.size() == 1) {
+    if (counts && mayBeFile_ && header.type == MessageType::BODY_FILE && size == sizeof(header) + sizeof(fileSize_)) {
         takeFile(received);
         return {};
     }
@@ -64,6 +64,10 @@ std::string_view BodySource::accept(Received &received) {
 }
 
 void BodySource::takeFile(Received &received) {
+    if (received.descriptors.size() != 1) {
+        EventLog::complain("request.malformed", "reason=\"the process has no descriptor left for the body's file\"");
+        throw BodyBrokenOff();
+    }
     std::memcpy(&fileSize_, buffer_.data() + sizeof(MessageHeader), sizeof(fileSize_));
     ended_ = fileSize_ == 0;
     if (!ended_) {

@@ -169,8 +169,11 @@ void AppCheck::checkInterpreter(const AppStatus &app, const std::string &subject
 std::vector<Finding> AppCheck::check(const AppStatus &app) {
     const std::string subject = fmt::format("application {}", singleLine(app.name));
     std::vector<Finding> findings;
-    if (app.failure && (app.state == "failed" || app.state == "deploy-failed" || app.crashLooping)) {
-        findings.push_back({Level::ERROR, subject, fmt::format("does not start: {}", singleLine(app.failure->summary)),
+    const bool fails = app.state == "failed" || app.state == "deploy-failed";
+    if (app.failure && (fails || app.crashLooping)) {
+        findings.push_back({fails ? Level::ERROR : Level::WARNING, subject,
+                            fmt::format("{}: {}", fails ? "does not start" : "serves, but had a failure lately",
+                                        singleLine(app.failure->summary)),
                             app.failure->remedy.empty()
                                 ? fmt::format("passenger-config report {}", singleLine(app.failure->report))
                                 : singleLine(app.failure->remedy)});

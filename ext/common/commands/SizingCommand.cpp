@@ -52,11 +52,13 @@ std::optional<std::uint64_t> numberOf(const Arguments &arguments, const char *op
     return number;
 }
 
-unsigned coresOfThisProcess() {
+/** @param pool the pool process, whose control group may have a quota; nothing: this process */
+unsigned usableCores(std::optional<std::int64_t> pool) {
     cpu_set_t set;
     CPU_ZERO(&set);
     const unsigned cores = ::sched_getaffinity(0, sizeof(set), &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set)) : 1;
-    const unsigned quota = static_cast<unsigned>(leastQuota(cpuQuotas()).value_or(cores));
+    const unsigned quota =
+        static_cast<unsigned>(leastQuota(cpuQuotas(pool ? CgroupFiles::of(*pool) : CgroupFiles())).value_or(cores));
     return std::min(cores, std::max(1U, quota));
 }
 
@@ -80,12 +82,12 @@ std::uint64_t usedMemory(const SystemMetrics &metrics, bool inGroup) {
     return 0;
 }
 
-SizingMachine thisMachine(std::uint64_t ofPassenger) {
+SizingMachine thisMachine(std::uint64_t ofPassenger, std::optional<std::int64_t> pool) {
     const SystemMetrics metrics = SystemMetrics::now();
     const auto total = metrics.memory.find("MemTotal");
     SizingMachine machine;
     machine.memory = total == metrics.memory.end() ? 0 : total->second;
-    machine.cores = coresOfThisProcess();
+    machine.cores = usableCores(pool);
     std::istringstream limit(fileContent(std::string(CGROUP) + "memory.max"));
     std::uint64_t bytes = 0;
     const bool inGroup = limit >> bytes && bytes < machine.memory;
@@ -123,6 +125,7 @@ struct MeasuredServer {
     std::uint64_t all = 0;
     std::uint64_t shared = 0;
     unsigned maxPoolSize = 0;
+    std::optional<std::int64_t> pool{};
 };
 
 MeasuredServer measure(const Arguments &arguments) {
@@ -138,6 +141,7 @@ MeasuredServer measure(const Arguments &arguments) {
     }
     MeasuredServer measured;
     measured.maxPoolSize = status.maxPoolSize;
+    measured.pool = agent.poolPid;
     for (const AppStatus &app : status.apps) {
         measured.apps.push_back(appOf(app, sections));
     }
@@ -180,7 +184,7 @@ int recommendSizes(const Arguments &arguments) {
             app.concurrency = static_cast<unsigned>(std::min<std::uint64_t>(*requests, 1024));
         }
     }
-    SizingMachine machine = thisMachine(server.all);
+    SizingMachine machine = thisMachine(server.all, server.pool);
     machine.shared = server.shared;
     if (memory) {
         machine.memory = *memory * MEGABYTE;

@@ -50,10 +50,10 @@ void Group::refuse() const {
 
 Attachment Group::attach(const Options &options, Generation unusable) {
     const MonotonicTime now = context_.clock.now();
+    options_ = options;
     if (failsAtOnce(now) || (!queue_.current() && failures_.wentDownWith(unusable))) {
         refuse();
     }
-    options_ = options;
     room_.memory().optionsCame(scaler_);
     disuse_.noteUse(now);
     const QueueGenerationPtr current = queue_.current();

@@ -84,6 +84,7 @@ public:
     }
 
     /** What a sender needs for the queue. Makes the queue and starts an instance if there is none.
+     *  @param options also those of a refused request count for the next attempt
      *  @param unusable a generation that was found closed
      *  @throws RefusedException (no instance could be made lately) */
     Attachment attach(const Options &options, Generation unusable) REQUIRES(poolLock);

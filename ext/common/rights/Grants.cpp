@@ -242,6 +242,17 @@ bool Grants::covers(const Server &server, const std::string &folder) const {
     });
 }
 
+bool Grants::hasName(const Options &options) const {
+    return everything() || std::all_of(FIELDS.begin(), FIELDS.end(), [&](const GrantField &field) {
+               const bool isPartOfName = field.option == &Options::user || field.option == &Options::group ||
+                                         field.option == &Options::appGroupName;
+               return !isPartOfName || needsNoName(field, options) ||
+                      std::any_of(servers_.begin(), servers_.end(), [&](const Server &server) {
+                          return grants(server, field.key, options.*field.option);
+                      });
+           });
+}
+
 bool Grants::coversFolder(const Options &options) const {
     if (everything() || (options.user.empty() && options.group.empty() && options.startCommand.empty())) {
         return true;

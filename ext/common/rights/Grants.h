@@ -42,6 +42,9 @@ public:
     /** The reason, for people, why the configuration does not have these options; nothing: it has
      *  them. Does not look at the folder. */
     std::optional<std::string> refusal(const Options &options) const;
+    /** Whether a request can still ask for the application: its name has the user and the group, or
+     *  is PassengerAppGroupName. */
+    bool hasName(const Options &options) const;
     /**
      * Whether the place that names this user, group or start command is one for this folder. True
      * for options that name none of them. May block: follows links.

@@ -31,8 +31,8 @@ std::optional<std::string> GrantsInForce::refusal(const Options &options, Now no
     return refusal && earlier && !earlier->refusal(options) ? std::nullopt : refusal;
 }
 
-bool GrantsInForce::refusesAtPresent(const Options &options) const {
-    return both(Now::max()).first->refusal(options).has_value();
+bool GrantsInForce::hasNameAtPresent(const Options &options) const {
+    return both(Now::max()).first->hasName(options);
 }
 
 std::shared_ptr<const Grants> GrantsInForce::forOptions(const Options &options, Now now) const {

@@ -26,8 +26,8 @@ public:
     void use(const std::string &text, Now now) EXCLUDES(mutex_);
     /** Grants::refusal() of the present configuration, unless the earlier one has these options. */
     std::optional<std::string> refusal(const Options &options, Now now) const EXCLUDES(mutex_);
-    /** Whether the present configuration does not have these options. Does not block. */
-    bool refusesAtPresent(const Options &options) const EXCLUDES(mutex_);
+    /** Grants::hasName() of the present configuration. Does not block. */
+    bool hasNameAtPresent(const Options &options) const EXCLUDES(mutex_);
     /** The grants that have these options, else the present ones. May block: follows links. */
     std::shared_ptr<const Grants> forOptions(const Options &options, Now now) const EXCLUDES(mutex_);
 

@@ -18,6 +18,9 @@ namespace Passenger {
 
 namespace {
 
+/** A field that earlier rights processes read. */
+constexpr const char *UNUSED = "";
+
 using namespace std::chrono_literals;
 
 constexpr std::size_t MOST_FREE_CONNECTIONS = 4;
@@ -252,11 +255,11 @@ void RightsClient::giveRoom(const FileDescriptor &socket, int bytes) noexcept {
 }
 
 FileDescriptor RightsClient::openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy /*by*/) {
-    return ask(request(RightsVerb::APPEND, path, fieldsOf(owner))).takeDescriptor(0);
+    return ask(request(RightsVerb::APPEND, path, UNUSED, fieldsOf(owner))).takeDescriptor(0);
 }
 
 FileDescriptor RightsClient::openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy /*by*/) {
-    return askAbout(owner.uid, request(RightsVerb::READ, path, fieldsOf(owner))).takeDescriptor(0);
+    return askAbout(owner.uid, request(RightsVerb::READ, path, UNUSED, fieldsOf(owner))).takeDescriptor(0);
 }
 
 std::optional<timespec> RightsClient::modified(const std::string &folder, RestartFile file,

@@ -318,7 +318,7 @@ Frame RightsServer::open(const Frame &request, Open open) {
     if (!named && !namesLine(earlierNamedFiles_, path) && !settings_.grants.empty()) {
         throw IOException(path + ": httpd's configuration does not name this file");
     }
-    const RunAs owner = checkedOwner(runAsIn(request, 2));
+    const RunAs owner = checkedOwner(runAsIn(request, 3));
     const auto namedBy = named ? AppFile::NamedBy::CONFIGURATION : AppFile::NamedBy::CHILD;
     return withDescriptor((own_.*open)(path, owner, namedBy));
 }

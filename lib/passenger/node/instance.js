@@ -180,10 +180,16 @@ class Instance {
         if (this._seesBlocked) {
             this._backtraces.watch(this._control.descriptor);
         }
-        const close = this._server.closeAllConnections;
+        const { close, closeAllConnections: closeAll } = this._server;
         this._server.closeAllConnections = (...args) => {
             service.destroyAll();
-            return close && close.apply(this._server, args);
+            return closeAll && closeAll.apply(this._server, args);
+        };
+        // Before a request wakes this instance, which would not take it, and no other one.
+        this._server.close = (...args) => {
+            const result = close.apply(this._server, args);
+            this.end();
+            return result;
         };
         new WarmUp(frame).run(this._server, () => {
             if (!this._ending) {

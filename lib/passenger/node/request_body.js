@@ -62,10 +62,7 @@ class RequestBody {
 
     close() {
         this._ended = true;
-        if (this._file) {
-            this._file.close();
-            this._file = null;
-        }
+        this._closeFile();
     }
 
     onReadable() {
@@ -120,7 +117,17 @@ class RequestBody {
             this._breakOff();
             return null;
         }
+        if (piece && piece[1]) {
+            this._closeFile();
+        }
         return piece;
+    }
+
+    _closeFile() {
+        if (this._file) {
+            this._file.close();
+            this._file = null;
+        }
     }
 
     _pass([bytes, isLast]) {
@@ -201,7 +208,7 @@ function breakOff(exchange) {
 
 // A piece of the body, or of the rest of the head, and whether it is the last one. Null: nothing has
 // come. Undefined: the child has given the exchange up. False: there are too many messages of others,
-// which `state._stale` counts. With `mayBeFile` perhaps a BodyFile, which the caller owns.
+// which `state._stale` counts; or the body is lost. With `mayBeFile` perhaps a BodyFile, which the caller owns.
 function nextPiece(channel, ticket, resends, state, mayBeFile) {
     for (;;) {
         const result = native.addon.receive(channel.descriptor, layout.MESSAGE_LIMIT + 1);
@@ -219,9 +226,12 @@ function nextPiece(channel, ticket, resends, state, mayBeFile) {
         const { words, received } = native;
         const itsTicket = size < layout.REPLY_HEADER ? 0 : words[0] + words[1] * 0x100000000;
         const counts = itsTicket > 0 && itsTicket >= ticket - resends && itsTicket <= ticket;
-        if (mayBeFile && counts && received[8] === layout.BODY_FILE && size === layout.FILE_MESSAGE &&
-            descriptors.length === 1) {
-            return new BodyFile(descriptors[0], words[6] + words[7] * 0x100000000);
+        if (mayBeFile && counts && received[8] === layout.BODY_FILE && size === layout.FILE_MESSAGE) {
+            if (descriptors.length === 1) {
+                return new BodyFile(descriptors[0], words[6] + words[7] * 0x100000000);
+            }
+            log.complain("request.malformed", { reason: "the process has no descriptor left for the body's file" });
+            return false;
         }
         native.closeAll(descriptors);
         if (counts && received[8] === layout.BODY && size <= layout.MESSAGE_LIMIT) {
