@@ -80,7 +80,8 @@ class TrailersTest < IntegrationTest
       skip_without(name)
       head, body = sent(name, "/", { "Connection" => "close" })
       refute_match(/trailer/i, head)
-      assert_includes body, WHOLE
+      # Without chunks if all of it has come at once.
+      assert_equal WHOLE, head.match?(/^Transfer-Encoding: chunked/) ? whole(body) : body
       refute_includes body, "X-Sum"
     end
 
