@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstring>
+#include <span>
 #include <string>
 
 #include "shm/Layouts.h"
@@ -35,6 +36,7 @@ class BodySourceTest : public LeakCheck {
     CPPUNIT_TEST(testAFileOfAnotherExchangeIsDropped);
     CPPUNIT_TEST(testAFileThatWasNotAnnouncedIsDropped);
     CPPUNIT_TEST(testAFileThatBecomesEmptyIsABrokenBody);
+    CPPUNIT_TEST(testAFileThatLostItsDescriptorIsABrokenBody);
     CPPUNIT_TEST(testAnEmptyFileIsTheEnd);
     CPPUNIT_TEST(testTheEndOfTheChannelBreaksTheBody);
     CPPUNIT_TEST_SUITE_END();
@@ -47,13 +49,17 @@ class BodySourceTest : public LeakCheck {
     }
 
     void sendFile(const FileDescriptor &file, std::uint64_t size, std::uint64_t ticket = LAST_TICKET) {
+        sendFile(size, ticket, std::array{file.get()});
+    }
+
+    void sendFile(std::uint64_t size, std::uint64_t ticket, std::span<const int> descriptors) {
         MessageHeader header{};
         header.ticket = ticket;
         header.type = MessageType::BODY_FILE;
         header.flags = LAST;
         std::string message(reinterpret_cast<const char *>(&header), sizeof(header));
         message.append(reinterpret_cast<const char *>(&size), sizeof(size));
-        sendWithDescriptors(pair_.first, message, std::array{file.get()});
+        sendWithDescriptors(pair_.first, message, descriptors);
     }
 
     void sendPiece(std::string_view bytes, bool last) {
@@ -127,6 +133,13 @@ public:
         source.receive();
         CPPUNIT_ASSERT(!source.receive().empty());
         CPPUNIT_ASSERT_EQUAL(0, ftruncate(file.get(), 0));
+        CPPUNIT_ASSERT_THROW(source.receive(), Bridge::BodyBrokenOff);
+    }
+
+    /** As in a process without room for one more. */
+    void testAFileThatLostItsDescriptorIsABrokenBody() {
+        sendFile(4, LAST_TICKET, {});
+        Bridge::BodySource source = this->source();
         CPPUNIT_ASSERT_THROW(source.receive(), Bridge::BodyBrokenOff);
     }
 

@@ -39,14 +39,13 @@ namespace Passenger {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 /** The key under which the watchdog keeps what drains. */
 constexpr const char *DRAINS = "drains";
 
 /** The time that instances with a request get at the end. Senders that wait for an answer or
  *  another pool process get no message. */
-constexpr seconds STOP_TIME{3};
+constexpr std::chrono::seconds STOP_TIME{3};
 
 PoolSettings poolSettings(const AgentSettings &settings) {
     PoolSettings result;
@@ -226,9 +225,9 @@ public:
 private:
     /** How long applications may take from SIGTERM on. The watchdog waits little longer than the
      *  settings say. */
-    seconds longestStop() {
+    std::chrono::seconds longestStop() {
         const bool orphans = pool_->hasOrphans();
-        const seconds longest = pool_->longestStop();
+        const std::chrono::seconds longest = pool_->longestStop();
         const LockGuard guard(mutex_);
         return orphans ? settings_.stopTimeout : std::min(longest, settings_.stopTimeout);
     }

@@ -48,8 +48,7 @@ std::string instanceText(const Instance &instance) {
     if (!instance.text) {
         return text +
                "      no answer within 3 seconds: a thread holds the interpreter's lock, Node's event loop is blocked, "
-               "or the "
-               "process is stopped\n";
+               "or the process is stopped\n";
     }
     for (const std::string &line : split(*instance.text, '\n')) {
         text += line.empty() ? "" : fmt::format("      {}\n", singleLine(line));

@@ -57,8 +57,7 @@ std::vector<CommandSpec> makeTable() {
               "show", "WHAT",
               "pool: applications and their instances. requests: what is in work and what waits. backtraces: where the "
               "threads of the Ruby and Python instances are, and what Node instances have in work. server: the agent, "
-              "as "
-              "JSON. xml: for monitoring plugins. json: everything.",
+              "as JSON. xml: for monitoring plugins. json: everything.",
               "pool|requests|server|backtraces|xml|json"),
           flag("json", "The same as --show=json."),
           flag("no-header", "Print no version, date and agent."),

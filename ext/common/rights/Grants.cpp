@@ -122,6 +122,13 @@ std::string parentBehindLinks(const std::string &path) {
     return error ? "" : target.parent_path().string();
 }
 
+std::string missing(const char *directive, const std::string &value) {
+    return fmt::format(
+        "httpd's configuration has no {} {}. If a reload has removed it, the application's next request brings the "
+        "present value. Otherwise a process that asks for it was taken over, or has another configuration",
+        directive, value);
+}
+
 }  // namespace
 
 Grants::Grants(const std::string &text) {
@@ -142,6 +149,10 @@ bool Grants::has(const Server &server, const std::string &key, const std::string
 
 bool Grants::grants(const Server &server, const std::string &key, const std::string &value) const {
     return has(server, key, value) || has(servers_.front(), key, value);
+}
+
+bool Grants::isGranted(const std::string &key, const std::string &value) const {
+    return std::any_of(servers_.begin(), servers_.end(), [&](const Server &server) { return has(server, key, value); });
 }
 
 bool Grants::grantsAll(const Server &server, const Options &options) const {
@@ -193,27 +204,14 @@ std::optional<std::string> Grants::refusal(const Options &options) const {
         return std::nullopt;
     }
     for (const GrantField &field : FIELDS) {
-        const std::string &value = options.*field.option;
-        if (!needsNoName(field, options) && std::none_of(servers_.begin(), servers_.end(), [&](const Server &server) {
-                return grants(server, field.key, value);
-            })) {
-            return fmt::format(
-                "httpd's configuration has no {} \"{}\". If a reload has removed it, the application has another name "
-                "now, and its next request starts it. Otherwise a process that asks for it was taken over, or has "
-                "another configuration",
-                field.directive, value);
+        if (!needsNoName(field, options) && !isGranted(field.key, options.*field.option)) {
+            return missing(field.directive, fmt::format("\"{}\"", options.*field.option));
         }
     }
     for (const LimitField &field : LIMITS) {
         const std::string value = std::to_string(options.*field.option);
-        if (!field.isDefault(options) && std::none_of(servers_.begin(), servers_.end(), [&](const Server &server) {
-                return grants(server, field.key, value);
-            })) {
-            return fmt::format(
-                "httpd's configuration has no {} {}. If a reload has removed it, the next request brings the new "
-                "value. "
-                "Otherwise a process that asks for it was taken over, or has another configuration",
-                field.directive, value);
+        if (!field.isDefault(options) && !isGranted(field.key, value)) {
+            return missing(field.directive, value);
         }
     }
     return fmt::format(
@@ -243,13 +241,10 @@ bool Grants::covers(const Server &server, const std::string &folder) const {
 }
 
 bool Grants::hasName(const Options &options) const {
-    return everything() || std::all_of(FIELDS.begin(), FIELDS.end(), [&](const GrantField &field) {
+    return everything() || std::none_of(FIELDS.begin(), FIELDS.end(), [&](const GrantField &field) {
                const bool isPartOfName = field.option == &Options::user || field.option == &Options::group ||
                                          field.option == &Options::appGroupName;
-               return !isPartOfName || needsNoName(field, options) ||
-                      std::any_of(servers_.begin(), servers_.end(), [&](const Server &server) {
-                          return grants(server, field.key, options.*field.option);
-                      });
+               return isPartOfName && !needsNoName(field, options) && !isGranted(field.key, options.*field.option);
            });
 }
 

@@ -69,6 +69,8 @@ private:
     static bool has(const Server &server, const std::string &key, const std::string &value);
     /** Whether the virtual host, or the main server, has the value. */
     bool grants(const Server &server, const std::string &key, const std::string &value) const;
+    /** Whether any virtual host, or the main server, has the value. */
+    bool isGranted(const std::string &key, const std::string &value) const;
     bool grantsAll(const Server &server, const Options &options) const;
     bool grantsLimits(const Server &server, const Options &options) const;
     bool covers(const Server &server, const std::string &folder) const;

@@ -32,7 +32,8 @@ std::optional<std::string> GrantsInForce::refusal(const Options &options, Now no
 }
 
 bool GrantsInForce::hasNameAtPresent(const Options &options) const {
-    return both(Now::max()).first->hasName(options);
+    const LockGuard guard(mutex_);
+    return present_->hasName(options);
 }
 
 std::shared_ptr<const Grants> GrantsInForce::forOptions(const Options &options, Now now) const {
