@@ -14,14 +14,17 @@ EXTRA_DIST += \
     %D%/lib/command_line.rb \
     %D%/lib/comparison_run.rb \
     %D%/lib/failure.rb \
+    %D%/lib/goodput_panel.rb \
     %D%/lib/httpd.rb \
     %D%/lib/instruction_counter.rb \
     %D%/lib/keeper.rb \
     %D%/lib/kept_process.rb \
+    %D%/lib/latency_panel.rb \
     %D%/lib/leak_check.rb \
     %D%/lib/loads/body_load.rb \
     %D%/lib/loads/closed_load.rb \
     %D%/lib/loads/fixed_load.rb \
+    %D%/lib/loads/goodput.rb \
     %D%/lib/loads/mixed_load.rb \
     %D%/lib/loads/overload.rb \
     %D%/lib/machine.rb \

@@ -79,7 +79,7 @@ module Bench
           @options[:rounds] = positive(count)
         end
         parser.on('--json FILE', 'write the result to FILE') { |file| @options[:json] = file }
-        parser.on('--plot FILE.svg', 'draw the percentiles of the latencies') do |file|
+        parser.on('--plot FILE.svg', 'draw latencies, and good answers under overload') do |file|
           @options[:plot] = file
         end
         parser.on('--compare OLD.json', 'show what changed since') do |file|

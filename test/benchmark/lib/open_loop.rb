@@ -33,6 +33,11 @@ module Bench
       find(path, status)&.fetch('count') || 0
     end
 
+    # Answers within a second from when the request was due.
+    def in_time(path, status)
+      find(path, status)&.fetch('in_time') || 0
+    end
+
     # Microseconds by percentile; empty without such an answer.
     def latency(path, status)
       find(path, status)&.fetch('latency') || {}

@@ -1,10 +1,11 @@
 # frozen_string_literal: true
 
 require 'cgi'
-require_relative 'plot_panel'
+require_relative 'goodput_panel'
+require_relative 'latency_panel'
 
 module Bench
-  # The latencies of a result as an SVG image: a panel for each work, a line for each server.
+  # A result as an SVG image: a panel for each work, a line for each server.
   class Plot
     COLUMNS = 2
     WIDTH = 2 * PlotPanel::WIDTH
@@ -25,7 +26,7 @@ module Bench
     end
 
     def to_svg
-      panels = @rows.group_by { |row| row['work'] }.values.map { |rows| PlotPanel.new(rows) }
+      panels = @rows.group_by { |row| row['work'] }.values.map { |rows| panel(rows) }
       height = HEAD + (panels.length / COLUMNS.to_f).ceil * PlotPanel::HEIGHT + FOOT
       <<~SVG
         <svg xmlns="http://www.w3.org/2000/svg" width="#{WIDTH}" height="#{height}" #{TEXT}>
@@ -45,9 +46,13 @@ module Bench
 
     private
 
+    def panel(rows)
+      (rows.first.key?(Goodput.field(Goodput::RATES.first)) ? GoodputPanel : LatencyPanel).new(rows)
+    end
+
     def heading
       <<~SVG.chomp
-        <text x="24" y="32" font-size="20" font-weight="bold">How long answers take</text>
+        <text x="24" y="32" font-size="20" font-weight="bold">This module beside its peers</text>
         <text x="24" y="52" font-size="12" fill="#555555">#{CGI.escapeHTML(caption)}</text>
       SVG
     end
@@ -55,7 +60,7 @@ module Bench
     def caption
       settings = @result['settings']
       machine = @result['machine']
-      "Latency by percentile, #{settings['rounds']} rounds of #{settings['seconds']} s · " \
+      "Latencies by percentile, #{settings['rounds']} rounds of #{settings['seconds']} s · " \
         "#{machine['cpus']} CPUs (#{machine['cpu']}), httpd #{machine['httpd']} · " \
         "#{@result['date'][0, 10]}"
     end

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative 'loads/goodput'
 require_relative 'probes/boot_times'
 require_relative 'probes/instance_memory'
 require_relative 'probes/many_apps'
@@ -31,7 +32,9 @@ module Bench
 
     def block(work, rows)
       probe = PROBES.find { |one| one.key == work }
-      probe ? probe.lines(rows.first) : "#{load_block(rows)}#{overload_block(rows)}#{warning(rows)}"
+      return probe.lines(rows.first) if probe
+
+      [load_block(rows), overload_block(rows), goodput_block(rows), warning(rows)].join
     end
 
     def load_block(rows)
@@ -79,6 +82,20 @@ module Bench
                number(row['refused_p99_ms'], 2), number(row['unsent_rate'], 0))
       end
       [heading, *lines].map { |line| "#{line.rstrip}\n" }.join
+    end
+
+    # Good answers within a second as shares of the capacity, by the rate.
+    def goodput_block(rows)
+      fields = Goodput::RATES.to_h { |rate| [rate, Goodput.field(rate)] }
+      return '' unless rows.first.key?(fields.values.first)
+
+      heading = format('  %-18s', 'in time at') +
+        fields.keys.map { |rate| format(' %7s×', rate) }.join
+      lines = rows.map do |row|
+        format('  %-18s', row['server_title']) +
+          fields.values.map { |field| format(' %8s', number(row[field], 2)) }.join
+      end
+      [heading, *lines].map { |line| "#{line}\n" }.join
     end
 
     def number(value, digits)

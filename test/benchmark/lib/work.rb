@@ -5,6 +5,7 @@ require_relative 'arrangement'
 require_relative 'loads/body_load'
 require_relative 'loads/closed_load'
 require_relative 'loads/fixed_load'
+require_relative 'loads/goodput'
 require_relative 'loads/mixed_load'
 require_relative 'loads/overload'
 
@@ -33,6 +34,7 @@ module Bench
   BODIES = Arrangement.new(app: 'bodies')
   # httpd has enough threads, so that requests wait in the application's queue.
   WAITING = Arrangement.new(app: 'mixed', instances: 4, threads: 64)
+  REFUSING = Arrangement.new(app: 'mixed', threads: 200, queue_target: '200ms')
   CROWDED = Arrangement.new(app: 'hello', threads: 80)
 
   # Short answers of applications that are not Ruby's.
@@ -64,6 +66,9 @@ module Bench
     Work.new(key: 'overload',
              title: 'overload: hello, 16 clients and as much beside them, a line of 100',
              arrangement: CROWDED, path: '/hello', clients: 16, load: Overload),
+    Work.new(key: 'goodput',
+             title: 'pages of 50 ms at 0.5 to 5 times what two instances can serve (5 is shown)',
+             arrangement: REFUSING, path: '/page', clients: 2, load: Goodput, most_rounds: 1),
     Work.new(key: 'down', title: '1 GiB down, 1 client: MiB/s and CPU per MiB', arrangement: BODIES,
              path: '/', clients: 1,
              load: Download, most_rounds: 2),

@@ -31,11 +31,16 @@ module Bench
     end
 
     def more_directives
-      [@settings, threads, command].compact.join("\n")
+      [@settings, threads, command, queue_target].compact.join("\n")
     end
 
     def threads
       "PassengerThreadCount #{@arrangement.handlers}" if @arrangement.handlers > 1
+    end
+
+    def queue_target
+      target = @arrangement.queue_target
+      "PassengerQueueTarget #{target}" if target
     end
 
     def command
