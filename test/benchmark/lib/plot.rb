@@ -58,10 +58,8 @@ module Bench
     end
 
     def caption
-      settings = @result['settings']
       machine = @result['machine']
-      "Latencies by percentile, #{settings['rounds']} rounds of #{settings['seconds']} s · " \
-        "#{machine['cpus']} CPUs (#{machine['cpu']}), httpd #{machine['httpd']} · " \
+      "#{machine['cpus']} CPUs (#{machine['cpu']}), httpd #{machine['httpd']} · " \
         "#{@result['date'][0, 10]}"
     end
 
