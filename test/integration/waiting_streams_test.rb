@@ -10,6 +10,8 @@ class WaitingStreamsTest < IntegrationTest
   PYTHON = "/usr/bin/python3"
   POOL = 4
   STREAMS = 40
+  # Other applications.
+  GUESTS = 3
   MPM = "StartServers 2\nServerLimit 4\nThreadsPerChild 64\nMaxRequestWorkers 256\n" \
         "MaxConnectionsPerChild 0\n"
 
@@ -87,7 +89,9 @@ class WaitingStreamsTest < IntegrationTest
     %w[ruby poll compute hijack].each { |name| made.site("#{name}.test", SampleApps.written(RACK)) }
     made.site("wsgi.test", SampleApps.written(WSGI, "passenger_wsgi.py"),
               "PassengerPython #{PYTHON}\nPassengerThreadCount 2\n")
-    KINDS.each { |kind| made.site("beside-#{kind}.test", SampleApps.rack) }
+    KINDS.each do |kind|
+      GUESTS.times { |number| made.site("beside-#{kind}#{number}.test", SampleApps.rack) }
+    end
   end
 
   def setup
@@ -140,10 +144,10 @@ class WaitingStreamsTest < IntegrationTest
   def test_requests_that_compute_hold_the_pool_until_they_end
     open_raws("compute.test", "/compute", POOL)
     eventually("they fill the pool") { instances("compute.test") == [["serving", 1]] * POOL }
-    beside = Thread.new { client("beside-compute.test").get("/hello") }
+    beside = Thread.new { client("beside-compute0.test").get("/hello") }
     eventually("one is to end") { instances("compute.test").include?(["draining", 1]) }
     sleep 3 # an instance that only waits would be known by now
-    assert_empty instances("beside-compute.test")
+    assert_empty instances("beside-compute0.test")
     FileUtils.touch(@gate)
     assert_status 200, beside.value
   end
@@ -162,14 +166,25 @@ class WaitingStreamsTest < IntegrationTest
     assert_equal POOL, states.size
     return if path == "/poll"
 
+    assert_beside_at_once(kind)
     begun = raws.select { |raw| raw.arrived?(0) }
     assert_equal POOL * places, begun.size
     begun.each { |raw| assert_match(/hello/, raw.tap(&:read_head).read_chunk) }
     refute(begun.any? { |raw| raw.arrived?(0) })
   end
 
+  # One after the other: each takes the room of the one before, which is idle then.
   def assert_beside(kind)
-    assert_status 200, client("beside-#{kind}.test").get("/hello")
+    GUESTS.times do |number|
+      assert_status 200, client("beside-#{kind}#{number}.test").get("/hello")
+    end
+  end
+
+  def assert_beside_at_once(kind)
+    guests = Array.new(GUESTS) do |number|
+      Thread.new { client("beside-#{kind}#{number}.test").get("/hello").code }
+    end
+    assert_equal %w[200] * GUESTS, guests.map(&:value)
   end
 
   def open_raws(site, path, count)

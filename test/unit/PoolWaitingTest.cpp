@@ -15,6 +15,7 @@ class PoolWaitingTest : public PoolContract {
     CPPUNIT_TEST(testAnEndingInstanceThatComputesCountsUntilItHasEnded);
     CPPUNIT_TEST(testOnlyAPartOfThePoolIsTakenTwice);
     CPPUNIT_TEST(testWaitingRequestsProtectNoInstanceAndWinNoRoom);
+    CPPUNIT_TEST(testApplicationsBesideStreamsTakeTurnsInOnePlace);
     CPPUNIT_TEST_SUITE_END();
 
     const Options blog_ = app("/srv/blog");
@@ -101,6 +102,20 @@ public:
         streams_.clear();
         passALot();
         CPPUNIT_ASSERT(stream->comes());
+    }
+
+    void testApplicationsBesideStreamsTakeTurnsInOnePlace() {
+        cpu_.nothingUsed = true;
+        fill(4);
+        const AnswerPtr stream = ask(blog_);
+        clock_.advance(1ms);
+        for (const Options &each : {shop_, wiki_, shop_}) {
+            const AnswerPtr guest = ask(each);
+            passALot();
+            CPPUNIT_ASSERT_MESSAGE(each.appRoot, guest->comes());
+            guest->session().reset();
+        }
+        CPPUNIT_ASSERT(!stream->here());
     }
 };
 

@@ -57,6 +57,8 @@ public:
             std::size_t victim;
         };
         const RoomRequest first{.serving = 0, .minInstances = 0, .oldestWaiter = ago(2s)};
+        RoomRequest soon = first;
+        soon.onlyIdle = true;
         const RoomRequest another{.serving = 1, .minInstances = 0, .oldestWaiter = ago(2s)};
         const RoomRequest reserve{.serving = 1, .minInstances = 2, .oldestWaiter = std::nullopt};
         const RoomRequest moreReserve{.serving = 2, .minInstances = 2, .oldestWaiter = std::nullopt};
@@ -74,6 +76,8 @@ public:
             {"idle, but its own requests wait", first, {torn(3)}, 0},
             {"idle, its own wait, and it has no more than its share", another, {torn(2)}, NOBODY},
             {"busy without anybody waiting, for who has none", first, {busy(1, 0s, 9s)}, 0},
+            {"an idle one that ends at once", soon, {busy(9, 0s, 9s), idle(1, 1, 1s)}, 1},
+            {"a busy one does not end at once", soon, {busy(9, 0s, 9s), waiting(4)}, NOBODY},
             {"busy, and its requests are younger", first, {busy(1, 1s, 9s)}, 0},
             {"busy, and its requests are older", first, {busy(1, 3s, 9s)}, NOBODY},
             {"its requests are older, but it only waits", first, {waiting(1)}, 0},

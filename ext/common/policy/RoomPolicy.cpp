@@ -61,6 +61,9 @@ std::optional<std::size_t> chooseVictim(const RoomRequest &request, const std::v
             return found;
         }
     }
+    if (request.onlyIdle) {
+        return std::nullopt;
+    }
     return first(
         candidates, [&](const RoomCandidate &candidate) { return owes(candidate, request, now); },
         [](const RoomCandidate &a, const RoomCandidate &b) {

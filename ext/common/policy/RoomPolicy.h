@@ -17,6 +17,8 @@ struct RoomRequest {
      * instance.
      */
     std::optional<MonotonicTime> oldestWaiter;
+    /** Busy instances that end for it are enough, but do not end soon. */
+    bool onlyIdle = false;
 };
 
 /** An application that may give up an instance. */

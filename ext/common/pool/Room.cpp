@@ -78,20 +78,36 @@ unsigned Room::uncountedFor(const Scaler &application, MonotonicTime now) const 
     return std::min(sum, std::max(settings_.maxSize / PARTS_OF_THE_POOL, 1U));
 }
 
+/** Instances that are to end and do not only wait. */
+unsigned Room::endingSoon(MonotonicTime now) const {
+    unsigned sum = 0;
+    for (const Scaler *application : applications_) {
+        sum += application->instances().draining() - application->instances().waitingDrains(now);
+    }
+    return sum;
+}
+
 bool Room::admit(Scaler &application, MonotonicTime now) {
     wishes_.emplace(application.slot(), &application);
     const unsigned max = settings_.maxSize + (application.replacing() ? 1 : 0);
-    const unsigned older = olderWishes(application, now);
-    // Instances that end make room soon. More than one may have to go: the limit may have been
-    // lowered below the present number.
-    while (size() + older >= max + draining()) {
-        Scaler *victim = chooseVictim(application, now);
-        if (victim == nullptr) {
-            break;
+    const auto evictWhile = [&](bool onlyIdle, const auto &isShort) REQUIRES(poolLock) {
+        while (isShort()) {
+            Scaler *victim = chooseVictim(application, onlyIdle, now);
+            if (victim == nullptr) {
+                return;
+            }
+            victim->evict();
         }
-        victim->evict();
+    };
+    // More than one may have to go: the limit may have been lowered below the present number.
+    evictWhile(false, [&]() REQUIRES(poolLock) { return size() + olderWishes(application, now) >= max + draining(); });
+    // Enough instances are to end. Those that only wait may take long, where idle ones end at once.
+    if (application.instances().waitingDrains(now) == 0) {
+        evictWhile(true, [&]() REQUIRES(poolLock) {
+            return size() + olderWishes(application, now) >= max + uncountedFor(application, now) + endingSoon(now);
+        });
     }
-    return size() + older < max + uncountedFor(application, now);
+    return size() + olderWishes(application, now) < max + uncountedFor(application, now);
 }
 
 MemoryRoom::Verdict Room::admitNew(Scaler &application, MemoryBudget::Start start, MonotonicTime now) {
@@ -135,8 +151,9 @@ Room::Candidates Room::candidates(const Scaler *except, bool onlyAboveMinimum) c
     return result;
 }
 
-Scaler *Room::chooseVictim(const Scaler &application, MonotonicTime now) const {
-    const RoomRequest request = application.demand().roomRequest();
+Scaler *Room::chooseVictim(const Scaler &application, bool onlyIdle, MonotonicTime now) const {
+    RoomRequest request = application.demand().roomRequest();
+    request.onlyIdle = onlyIdle;
     Candidates candidates = this->candidates(&application, !request.oldestWaiter);
     for (std::size_t i = 0; i < candidates.rooms.size(); i++) {
         // Looked at only where it decides.

@@ -97,10 +97,11 @@ private:
     unsigned draining() const REQUIRES(poolLock);
     unsigned olderWishes(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
     unsigned uncountedFor(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
+    unsigned endingSoon(MonotonicTime now) const REQUIRES(poolLock);
     /** Of the applications other than `except`. @param onlyAboveMinimum those that could give up an
      *  instance without falling below their minimum */
     Candidates candidates(const Scaler *except, bool onlyAboveMinimum) const REQUIRES(poolLock);
-    Scaler *chooseVictim(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
+    Scaler *chooseVictim(const Scaler &application, bool onlyIdle, MonotonicTime now) const REQUIRES(poolLock);
     bool replacing() const REQUIRES(poolLock);
     bool anyWantsRoom() const REQUIRES(poolLock);
 
