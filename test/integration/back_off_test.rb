@@ -10,7 +10,19 @@ class BackOffTest < IntegrationTest
   WINDOW = 10
   # The most attempts in WINDOW seconds.
   ATTEMPTS = 5
+  # Instances of an application that die in a row until it is not started for a while. Each may die
+  # with a request that has killed another one before, and that one does not count.
+  DEATHS = 10
   START_TIMEOUT = 2
+
+  # Dies by some requests, as native code may.
+  MORTAL = <<~RUBY
+    run(proc do |env|
+      Process.kill(:KILL, Process.pid) if env["PATH_INFO"] == "/die"
+      sleep if env["PATH_INFO"] == "/die"
+      [200, {}, ["alive"]]
+    end)
+  RUBY
 
   # The instances send READY and end before they serve.
   DYING = <<~RUBY
@@ -37,6 +49,7 @@ class BackOffTest < IntegrationTest
               "PassengerRollingRestarts Off\n")
     made.site("recovering.test", SampleApps.written("raise 'not yet'\n"))
     made.site("dying.test", SampleApps.written(DYING))
+    made.site("mortal.test", SampleApps.written(MORTAL))
     made.site("unready.test", SampleApps.written(UNREADY))
     made.site("hanging.test", SampleApps.written("load File.join(__dir__, 'children.rb')\nsleep\n"),
               "PassengerStartTimeout #{START_TIMEOUT}\n")
@@ -76,6 +89,15 @@ class BackOffTest < IntegrationTest
     assert_equal "ready", client("unready.test").get("/").body
   end
 
+  def test_requests_that_kill_two_instances_each_do_not_take_the_application_down
+    assert_equal "alive", client("mortal.test").get("/").body
+    3.times { assert_status 502, client("mortal.test").get("/die") }
+    assert_equal "alive", client("mortal.test").get("/").body
+    died = server.log.count(/event=instance\.exited app="#{root('mortal.test')}/, @position)
+    assert_equal 6, died, "each request was sent again once"
+    refute_match(/event=app\.unstable app="#{root('mortal.test')}/, server.log.text(@position))
+  end
+
   def test_instances_that_die_at_once_are_started_after_pauses_and_other_applications_serve
     client("healthy.test").get("/hello")
     healthy = SteadyLoad.new(client("healthy.test"), "/hello", 1)
@@ -84,7 +106,7 @@ class BackOffTest < IntegrationTest
       sleep 2
     end
     assert_empty answers.map(&:code).uniq - [500, 502]
-    assert_includes 1..ATTEMPTS + 1,
+    assert_includes 1..DEATHS,
                     server.log.count(/event=instance\.started app="#{root('dying.test')}/,
                                      @position)
     assert_equal [200], healthy.stop.map(&:code).uniq

@@ -187,6 +187,7 @@ endif
     %D%/ReplyChannelTest.cpp \
     %D%/ReplyWaitTest.cpp \
     %D%/ReplyWriterTest.cpp \
+    %D%/RepeatedDeathsTest.cpp \
     %D%/ReportTest.cpp \
     %D%/RequestHeadTest.cpp \
     %D%/RequestHistoryTest.cpp \

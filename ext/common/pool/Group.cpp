@@ -6,6 +6,7 @@
 #include "exchange/QueueHost.h"
 #include "io/RequestQueue.h"
 #include "log/Log.h"
+#include "pool/RepeatableRequests.h"
 
 namespace Passenger {
 
@@ -332,7 +333,7 @@ void Group::died(const ProcessPtr &process) {
     if (unexpected) {
         counters_.died++;
         demand_.readStatistics(now);
-        failures_.backoff().instanceDied(now, process->since(), demand_.lastProgress());
+        failures_.instanceDied(repeatableRequests(queue_, *process), now, process->since(), demand_.lastProgress());
         if (process->state == Process::State::SERVING) {
             demand_.restore();
         }
@@ -352,8 +353,7 @@ void Group::died(const ProcessPtr &process) {
     }
 }
 
-/** Reports instances that die in a row if the next attempt is far off or has to be asked for.
- *  Refuses waiting requests if none serves. */
+/** Reports deaths in a row if no attempt is near, and refuses waiting requests if none serves. */
 void Group::diedYoung(Process &process, MonotonicTime now) {
     if (!pending_.none() || !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
         return;

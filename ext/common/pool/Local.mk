@@ -58,6 +58,10 @@ libpassenger_pool_la_SOURCES = \
     %D%/QueuePause.h \
     %D%/QueuePauses.cpp \
     %D%/QueuePauses.h \
+    %D%/RepeatableRequests.cpp \
+    %D%/RepeatableRequests.h \
+    %D%/RepeatedDeaths.cpp \
+    %D%/RepeatedDeaths.h \
     %D%/RestartCheck.cpp \
     %D%/RestartCheck.h \
     %D%/Restarts.cpp \

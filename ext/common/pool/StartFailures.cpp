@@ -95,6 +95,13 @@ bool StartFailures::givesUpForNow(MonotonicTime now, bool asked) const noexcept 
     return backoff_.dying() && !soon;
 }
 
+void StartFailures::instanceDied(const std::vector<std::pair<ChannelId, Ticket>> &claimed, MonotonicTime now,
+                                 MonotonicTime since, MonotonicTime lastAnswer) {
+    if (!repeatedDeaths_.note(claimed, now, lastAnswer)) {
+        backoff_.instanceDied(now, since, lastAnswer);
+    }
+}
+
 void StartFailures::succeeded() noexcept {
     backoff_.spawnSucceeded();
     failure_.reset();

@@ -3,6 +3,8 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/Clock.h"
 #include "base/StrongId.h"
@@ -10,6 +12,7 @@
 #include "pool/GetFailure.h"
 #include "pool/Process.h"
 #include "pool/RecentReports.h"
+#include "pool/RepeatedDeaths.h"
 #include "pool/Snapshot.h"
 
 namespace Passenger {
@@ -58,6 +61,14 @@ public:
      *  a time after a failure. */
     unsigned limit(unsigned missing, unsigned starting) const noexcept;
 
+    /**
+     * An instance ended without an order. A death by a request that was sent again after another
+     * death does not count.
+     * @param claimed as RepeatedDeaths'
+     * @param since, lastAnswer as Backoff's
+     */
+    void instanceDied(const std::vector<std::pair<ChannelId, Ticket>> &claimed, MonotonicTime now, MonotonicTime since,
+                      MonotonicTime lastAnswer);
     /** An instance serves. */
     void succeeded() noexcept;
     /** The application has changed. */
@@ -98,6 +109,7 @@ private:
     const std::string &app_;
     RecentReports &reports_;
     Backoff backoff_;
+    RepeatedDeaths repeatedDeaths_;
     std::optional<GetFailure> failure_;
     Generation generation_;
     std::optional<Last> last_;
