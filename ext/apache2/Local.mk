@@ -71,6 +71,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/config/Directives.cpp \
     %D%/config/Directives.h \
     %D%/config/ObsoleteDirectives.h \
+    %D%/config/NumberValue.cpp \
+    %D%/config/NumberValue.h \
     %D%/config/Origins.cpp \
     %D%/config/Origins.h \
     %D%/config/RequestDirectives.h \

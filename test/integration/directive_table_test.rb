@@ -47,7 +47,8 @@ class DirectiveTableTest < IntegrationTest
   ].freeze
 
   GOOD = { "PassengerRoot" => [%("#{TestEnvironment::PASSENGER_ROOT}")],
-           "PassengerAgentUser" => ["daemon"] }.freeze
+           "PassengerAgentUser" => ["daemon"], "PassengerUser" => ["games"],
+           "PassengerDataBufferDir" => ["/var/tmp"] }.freeze
 
   # All values that the tests try.
   def self.good(row)
@@ -56,7 +57,9 @@ class DirectiveTableTest < IntegrationTest
       when "flag" then %w[On off]
       when "number" then [row["least"], row["most"]]
       when "time" then %w[0 2 500ms 2s 1min 1h]
+      when "seconds" then [row["least"], row["most"], "2s", "2000ms", "1min"]
       when "memory" then %w[0 1 512M 4g 1024K]
+      when "bytes" then [0, row["most"], "64k", "128M", "1G"]
       when "choice" then row["choices"]
       when "path" then ["some/where", "/some/where"]
       when "log" then ["some/where", "/some/where", "syslog", "SYSLOG:Daemon", "journald",
@@ -82,6 +85,13 @@ class DirectiveTableTest < IntegrationTest
     when "time" then %w[-1 1x many 61min 3601].to_h do |value|
                        [value, "0 to 3600 seconds, or a number with a unit: ms, s, min or h"]
                      end
+    when "seconds" then %w[-1 1x many 1.5 500ms 9999999h 99999999999999999999s].to_h do |value|
+                          [value, "#{row['least']} to #{row['most']} seconds, or a number with a " \
+                                  "unit: ms, s, min or h; whole seconds"]
+                        end
+    when "bytes" then %w[-1 1x many 1.5G 4GB 2G 99999999999999G].to_h do |value|
+                        [value, "0 to #{row['most']} bytes, or a whole number with a unit: K, M"]
+                      end
     when "memory" then %w[-1 1x many 1.5G 4GB 1023K 99999999G].to_h do |value|
                          [value, "0 to #{row['most']} MB, or a whole number with a unit: K, M or G"]
                        end
@@ -157,6 +167,19 @@ class DirectiveTableTest < IntegrationTest
       output, status = check("#{name} \"#{value}\"\n")
       refute status.success?
       assert_includes output, "#{name} does not take \"#{value}\"; allowed: #{allowed}"
+    end
+  end
+
+  # A number alone means what it always has.
+  def test_all_durations_and_all_sizes_have_the_same_units
+    { "PassengerStartTimeout" => { "30" => 30, "30s" => 30, "2min" => 120, "1h" => 3600 },
+      "PassengerMaxRequestTime" => { "7" => 7, "7000ms" => 7 },
+      "PassengerMemoryLimit" => { "512" => 512, "512M" => 512, "1G" => 1024, "2048K" => 2 },
+      "PassengerMaxDataBufferSize" => { "512" => 512, "2G" => 2048 },
+      "PassengerResponseBufferHighWatermark" => { "4096" => 4096, "64K" => 65_536,
+                                                  "128M" => 134_217_728 } }
+      .each do |name, values|
+      values.each { |text, number| assert_equal number, value_of(name, text), "#{name} #{text}" }
     end
   end
 
@@ -332,6 +355,15 @@ class DirectiveTableTest < IntegrationTest
   end
 
   private
+
+  # What the manifest of a server with this directive says.
+  def value_of(name, text)
+    path = File.join(scratch, "manifest.json")
+    made = configuration do |one|
+      one.main_directives = "PassengerDumpConfigManifest #{path}\n#{name} #{text}\n"
+    end
+    with_server(made) { return JSON.parse(File.read(path))["settings"][name] }
+  end
 
   # One line for each good value of these directives.
   def lines(names)

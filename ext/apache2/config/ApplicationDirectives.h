@@ -89,18 +89,18 @@ inline constexpr std::array APPLICATION{
               "most instances without a request: above it the oldest of them end, instead of PassengerPoolIdleTime's "
               "rule; a value below PassengerMinSpareInstances counts as PassengerMinSpareInstances. 0: no such limit"},
     Directive{"PassengerHeartbeatTimeout", Context::APPLICATION,
-              number(&Settings::heartbeatTimeout, 0, LONG_TIME).sets(&Options::heartbeatTimeout), "0",
+              seconds(&Settings::heartbeatTimeout, 0, LONG_TIME).sets(&Options::heartbeatTimeout), "0",
               "seconds without a heartbeat after which an instance is killed and replaced, with or without a request; "
               "see below. 0: instances send no heartbeats"},
     Directive{"PassengerMaxRequests", Context::APPLICATION,
               number(&Settings::maxRequests, 0, INT_MAX).sets(&Options::maxRequests), "0",
               "requests after which an instance is replaced; 0: never"},
     Directive{"PassengerMemoryLimit", Context::APPLICATION,
-              number(&Settings::memoryLimit, 0, MANY).sets(&Options::memoryLimit).granted("memory_limit"), "0",
+              memory(&Settings::memoryLimit, MANY).sets(&Options::memoryLimit).granted("memory_limit"), "0",
               "memory in MB above which an instance is replaced (PSS: its private memory, and its part of the memory "
               "that it shares); 0: never"},
     Directive{"PassengerHardMemoryLimit", Context::APPLICATION,
-              number(&Settings::hardMemoryLimit, 0, MANY).sets(&Options::hardMemoryLimit).granted("hard_memory_limit"),
+              memory(&Settings::hardMemoryLimit, MANY).sets(&Options::hardMemoryLimit).granted("hard_memory_limit"),
               "0",
               "memory in MB, measured every five seconds, above which an instance is killed together with its "
               "requests; 0: never"},
@@ -112,7 +112,7 @@ inline constexpr std::array APPLICATION{
         "kept (OPERATIONS.md). 0: no budget"},
     Directive{
         "PassengerMemoryMax", Context::APPLICATION,
-        number(&Settings::memoryMax, 0, MANY).sets(&Options::memoryMax).granted("memory_max"), "0",
+        memory(&Settings::memoryMax, MANY).sets(&Options::memoryMax).granted("memory_max"), "0",
         "MB of memory that all processes of the application may have together; beyond it the kernel frees what it "
         "can, and then kills one of them. Needs a control group (OPERATIONS.md). 0: no limit"},
     Directive{
@@ -156,15 +156,15 @@ inline constexpr std::array APPLICATION{
         "any "
         "number"},
     Directive{"PassengerStartTimeout", Context::APPLICATION,
-              number(&Settings::startTimeout, 1, LONG_TIME).sets(&Options::startTimeout), "90",
+              seconds(&Settings::startTimeout, 1, LONG_TIME).sets(&Options::startTimeout), "90",
               "seconds in which an instance must have started"},
     Directive{"PassengerStopTimeout", Context::APPLICATION,
-              number(&Settings::stopTimeout, 0, 600).sets(&Options::stopTimeout), "5",
+              seconds(&Settings::stopTimeout, 0, 600).sets(&Options::stopTimeout), "5",
               "seconds that a Node application or a start command has from SIGTERM to SIGKILL, once its requests are "
               "answered; at httpd's stop at most 60"},
     Directive{"PassengerMaxPreloaderIdleTime",
               Context::APPLICATION,
-              number(&Settings::maxPreloaderIdleTime, 0, LONG_TIME).sets(&Options::maxPreloaderIdleTime),
+              seconds(&Settings::maxPreloaderIdleTime, 0, LONG_TIME).sets(&Options::maxPreloaderIdleTime),
               "300",
               "seconds after which a preloader that forks no instance ends, to free its memory; the next instance then "
               "starts another preloader, and so takes as long as the first. 0: never",

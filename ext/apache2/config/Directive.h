@@ -48,8 +48,12 @@ enum class Form {
     /** A number with a unit, as httpd's Timeout has it: ms, s (the default), min, h. Stored in
      *  milliseconds. */
     TIME,
+    /** The same, of whole seconds. Stored in seconds. */
+    SECONDS,
     /** A whole number with a unit: K, M (the default), G. Stored in MB. */
     MEMORY,
+    /** The same, but without a unit it is bytes. Stored in bytes. */
+    BYTES,
     /** One of Field::choices. */
     CHOICE,
     /** A FairnessSource. */
@@ -191,12 +195,18 @@ constexpr Field number(Settings::Number Settings::*member, int least, int most) 
 constexpr Field time(Settings::Number Settings::*member, int mostMilliseconds) {
     return {member, Form::TIME, 0, mostMilliseconds};
 }
+constexpr Field seconds(Settings::Number Settings::*member, int least, int most) {
+    return {member, Form::SECONDS, least, most};
+}
 /** A value of Form::TIME, as the directive takes it. */
 inline std::string timeText(int milliseconds) {
     return milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + "s" : std::to_string(milliseconds) + "ms";
 }
 constexpr Field memory(Settings::Number Settings::*member, int mostMegabytes) {
     return {member, Form::MEMORY, 0, mostMegabytes};
+}
+constexpr Field bytes(Settings::Number Settings::*member, int most) {
+    return {member, Form::BYTES, 0, most};
 }
 constexpr Field flag(Settings::Flag Settings::*member) {
     return {member};

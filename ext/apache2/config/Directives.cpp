@@ -8,16 +8,15 @@
 #include <array>
 #include <atomic>
 #include <cctype>
-#include <charconv>
 #include <cstring>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <type_traits>
 #include <variant>
 
 #include "apache2/config/DirectiveTable.h"
 #include "apache2/config/FairnessSource.h"
+#include "apache2/config/NumberValue.h"
 #include "apache2/config/Origins.h"
 #include "base/LogTarget.h"
 #include "exchange/WarmUp.h"
@@ -184,7 +183,9 @@ const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &ta
         case Form::PLAIN:
         case Form::PAIR:
         case Form::TIME:
+        case Form::SECONDS:
         case Form::MEMORY:
+        case Form::BYTES:
             target = value;
             return nullptr;
         case Form::PATH:
@@ -243,47 +244,9 @@ const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &ta
     return refusal(cmd, value, allowed);
 }
 
-const char *setTime(const cmd_parms *cmd, const Field &field, Settings::Number &target, const char *value) {
-    apr_interval_time_t time = -1;
-    if (ap_timeout_parameter_parse(value, &time, "s") != APR_SUCCESS || time < 0 ||
-        apr_time_as_msec(time) > field.most) {
-        return refusal(cmd, value,
-                       apr_psprintf(cmd->temp_pool, "0 to %d seconds, or a number with a unit: ms, s, min or h",
-                                    field.most / 1000));
-    }
-    target = static_cast<int>(apr_time_as_msec(time));
-    return nullptr;
-}
-
 const char *setNumber(const cmd_parms *cmd, const Field &field, Settings::Number &target, const char *value) {
-    int number = 0;
-    const char *end = value + std::strlen(value);
-    auto [rest, error] = std::from_chars(value, end, number);
-    if (error != std::errc() || rest != end || number < field.least || number > field.most) {
-        return refusal(cmd, value,
-                       apr_psprintf(cmd->temp_pool, "a whole number from %d to %d", field.least, field.most));
-    }
-    target = number;
-    return nullptr;
-}
-
-const char *setMemory(const cmd_parms *cmd, const Field &field, Settings::Number &target, const char *value) {
-    std::int64_t number = 0;
-    const char *end = value + std::strlen(value);
-    auto [rest, error] = std::from_chars(value, end, number);
-    const int unit = rest == end ? 'M' : rest + 1 == end ? std::toupper(static_cast<unsigned char>(*rest)) : 0;
-    const std::int64_t most = std::int64_t{field.most} * 1024;
-    // Less than 1 MB is no memory for any instance.
-    const bool good = error == std::errc() && (unit == 'K' || unit == 'M' || unit == 'G') && number >= 0 &&
-                      number <= most && (unit != 'K' || number == 0 || number >= 1024);
-    const std::int64_t megabytes = unit == 'G' ? number * 1024 : unit == 'K' ? number / 1024 : number;
-    if (!good || megabytes > field.most) {
-        return refusal(cmd, value,
-                       apr_psprintf(cmd->temp_pool, "0 to %d MB, or a whole number with a unit: K, M or G; from 1 MB",
-                                    field.most));
-    }
-    target = static_cast<int>(megabytes);
-    return nullptr;
+    const char *allowed = NumberValue::read(field, target, value, cmd->temp_pool);
+    return allowed == nullptr ? nullptr : refusal(cmd, value, allowed);
 }
 
 const char *setFlag(const cmd_parms *cmd, Settings::Flag &target, const char *value) {
@@ -319,9 +282,7 @@ const char *set(const cmd_parms *cmd, const Field &field, Settings &settings, co
             if constexpr (std::is_same_v<Member, Settings::Text>) {
                 return setText(cmd, field, target, value);
             } else if constexpr (std::is_same_v<Member, Settings::Number>) {
-                return field.form == Form::TIME     ? setTime(cmd, field, target, value)
-                       : field.form == Form::MEMORY ? setMemory(cmd, field, target, value)
-                                                    : setNumber(cmd, field, target, value);
+                return setNumber(cmd, field, target, value);
             } else if constexpr (std::is_same_v<Member, Settings::List>) {
                 return addToList(cmd, field, target, value);
             } else {

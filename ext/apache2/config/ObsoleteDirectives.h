@@ -49,7 +49,7 @@ inline constexpr std::array OBSOLETE{
     renamed("RailsDefaultUser", "PassengerDefaultUser", SERVER),
     renamed("RailsRuby", "PassengerRuby", APPLICATION),
     inert("RailsSpawnServer", Context::GLOBAL, text(NO_TEXT), USE_ROOT),
-    inert("RailsFrameworkSpawnerIdleTime", Context::GLOBAL, number(NO_NUMBER, 0, INT_MAX), USE_PRELOADER_TIME),
+    inert("RailsFrameworkSpawnerIdleTime", Context::GLOBAL, seconds(NO_NUMBER, 0, INT_MAX), USE_PRELOADER_TIME),
     inert("RailsAllowModRewrite", Context::GLOBAL, flag(NO_FLAG), ALWAYS_REWRITES),
     inert("RailsAutoDetect", Context::APPLICATION, flag(NO_FLAG), USE_ENABLED),
     inert("RackAutoDetect", Context::APPLICATION, flag(NO_FLAG), USE_ENABLED),

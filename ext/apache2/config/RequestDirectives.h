@@ -68,7 +68,7 @@ inline constexpr std::array REQUEST{
         "the answers of SetHandler passenger-status show paths, pids, users, the reasons of failures, and events. "
         "Set it where only administrators may read"},
     Directive{"PassengerHealthQueueAge", Context::APPLICATION,
-              number(&Settings::healthQueueAge, 1, LONG_TIME).readBy(Reader::HTTPD), "5",
+              seconds(&Settings::healthQueueAge, 1, LONG_TIME).readBy(Reader::HTTPD), "5",
               "seconds that a request may have waited in the queue; from then on SetHandler passenger-health answers "
               "503"},
     Directive{"PassengerSlowRequestLog", Context::LOCAL,
@@ -78,7 +78,7 @@ inline constexpr std::array REQUEST{
               "0: none"},
     Directive{
         "PassengerMaxRequestTime", Context::LOCAL,
-        number(&Settings::maxRequestTime, 0, LONG_TIME).sets(&Options::maxRequestTime), "0",
+        seconds(&Settings::maxRequestTime, 0, LONG_TIME).sets(&Options::maxRequestTime), "0",
         "seconds that an instance may take for a request; then the request gets 504, the log the backtraces of the "
         "instance's threads, and the instance is killed. 0: no limit"},
     Directive{"PassengerPriority", Context::LOCAL, choice(&Settings::priority, PRIORITIES).readBy(Reader::DERIVED),
@@ -97,7 +97,7 @@ inline constexpr std::array REQUEST{
         "further ones are refused. Behind a balancer it needs mod_remoteip: else all clients have the balancer's "
         "address"},
     Directive{"PassengerMaxRequestQueueTime", Context::LOCAL,
-              number(&Settings::maxRequestQueueTime, 0, LONG_TIME).sets(&Options::maxQueueTime), "0",
+              seconds(&Settings::maxRequestQueueTime, 0, LONG_TIME).sets(&Options::maxQueueTime), "0",
               "seconds that a request may wait for an instance; then the request gets 504, and no instance receives "
               "it. 0: no limit"},
 };

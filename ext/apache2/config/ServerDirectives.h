@@ -50,7 +50,7 @@ inline constexpr std::array SERVER{
     Directive{"PassengerSocketBacklog", Context::GLOBAL, number(&Settings::socketBacklog, 0, MANY), "2048",
               "connections that may wait on the socket on which commands ask the agent; the kernel allows no more than "
               "net.core.somaxconn"},
-    Directive{"PassengerAgentTimeout", Context::GLOBAL, number(&Settings::agentTimeout, 0, LONG_TIME), "5",
+    Directive{"PassengerAgentTimeout", Context::GLOBAL, seconds(&Settings::agentTimeout, 0, LONG_TIME), "5",
               "seconds without an answer of its event loop after which the pool process is killed and started again; "
               "0: never"},
     Directive{
@@ -67,9 +67,9 @@ inline constexpr std::array SERVER{
               "instances of all applications together"},
     Directive{"PassengerMaxInstancesPerApp", Context::GLOBAL, number(&Settings::maxInstancesPerApp, 0, MANY), "0",
               "most instances of any one application; 0: no limit but PassengerMaxPoolSize"},
-    Directive{"PassengerPoolIdleTime", Context::GLOBAL, number(&Settings::poolIdleTime, 0, LONG_TIME), "300",
+    Directive{"PassengerPoolIdleTime", Context::GLOBAL, seconds(&Settings::poolIdleTime, 0, LONG_TIME), "300",
               "seconds without a request after which an instance that is not needed ends; 0: never"},
-    Directive{"PassengerMaxAppIdleTime", Context::GLOBAL, number(&Settings::maxAppIdleTime, 0, LONG_TIME), "3600",
+    Directive{"PassengerMaxAppIdleTime", Context::GLOBAL, seconds(&Settings::maxAppIdleTime, 0, LONG_TIME), "3600",
               "seconds without an instance and without a request after which the agent forgets an application, such as "
               "an earlier release with PassengerResolveSymlinksInDocumentRoot; its next request makes it known again. "
               "0: never"},
@@ -83,7 +83,7 @@ inline constexpr std::array SERVER{
         "PassengerMaxChildApps", Context::GLOBAL, number(&Settings::maxChildApps, 1, 4096), "2048",
         "most applications of which one httpd child may have reply channels, so that no child keeps the agent from "
         "forgetting unused applications. Beyond them it loses the connection that asks"},
-    Directive{"PassengerStatThrottleRate", Context::GLOBAL, number(&Settings::statThrottleRate, 0, LONG_TIME), "10",
+    Directive{"PassengerStatThrottleRate", Context::GLOBAL, seconds(&Settings::statThrottleRate, 0, LONG_TIME), "10",
               "most seconds between two checks of restart files; where inotify works, a change is seen at once. 0: 20 "
               "checks a second, without inotify"},
     Directive{"PassengerPreStart", Context::GLOBAL, list(&Settings::preStart, Form::URL), "none",
@@ -99,23 +99,23 @@ inline constexpr std::array SERVER{
               "folder for bodies that are too large for memory. Their files have no name, and vanish with their "
               "request. httpd's user needs the permission to write there"},
     Directive{"PassengerResponseBufferHighWatermark", Context::GLOBAL,
-              number(&Settings::responseBufferHighWatermark, 0, INT_MAX), "134217728",
+              bytes(&Settings::responseBufferHighWatermark, INT_MAX), "134217728",
               "bytes of a response that httpd stores for a slow client, in memory and on disk; beyond them the "
               "application waits for the client"},
     Directive{
-        "PassengerMaxDataBufferSize", Context::GLOBAL, number(&Settings::maxDataBufferSize, 0, MANY),
+        "PassengerMaxDataBufferSize", Context::GLOBAL, memory(&Settings::maxDataBufferSize, MANY),
         "three quarters of the free space",
         "MB that all files in PassengerDataBufferDir may have together, in all httpd children: bodies of requests, "
         "and responses for slow clients. Beyond them a request with a long body gets 507, and for a response the "
         "application waits for the client. The default counts the space that would be free without these files, "
         "as it is now. 0: no limit"},
     Directive{
-        "PassengerMaxDataBufferSizePerApp", Context::GLOBAL, number(&Settings::maxDataBufferSizePerApp, 0, MANY),
+        "PassengerMaxDataBufferSizePerApp", Context::GLOBAL, memory(&Settings::maxDataBufferSizePerApp, MANY),
         "as much as is left for others",
         "MB that these files of one application may have; other applications' requests are served as before. By "
         "default an application may have as much as it leaves of PassengerMaxDataBufferSize, or of the space above "
         "PassengerMinDataBufferFreeSpace if that is less: half of it if no other has files. 0: no limit of its own"},
-    Directive{"PassengerMinDataBufferFreeSpace", Context::GLOBAL, number(&Settings::minDataBufferFreeSpace, 0, MANY),
+    Directive{"PassengerMinDataBufferFreeSpace", Context::GLOBAL, memory(&Settings::minDataBufferFreeSpace, MANY),
               "a twentieth of the disk, at most 256",
               "MB of the file system of PassengerDataBufferDir that these files leave free. 0: none"},
     Directive{"PassengerInstanceRegistryDir", Context::GLOBAL, path(&Settings::instanceRegistryDir),

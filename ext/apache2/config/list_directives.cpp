@@ -58,8 +58,12 @@ const char *nameOf(Form form) {
             return "warm-up";
         case Form::TIME:
             return "time";
+        case Form::SECONDS:
+            return "seconds";
         case Form::MEMORY:
             return "memory";
+        case Form::BYTES:
+            return "bytes";
         case Form::CHOICE:
             return "choice";
         case Form::FAIRNESS:
@@ -73,8 +77,7 @@ const char *nameOf(Form form) {
 }
 
 const char *kindOf(const Field &field) {
-    if (std::holds_alternative<Settings::Number Settings::*>(field.member) && field.form != Form::TIME &&
-        field.form != Form::MEMORY) {
+    if (std::holds_alternative<Settings::Number Settings::*>(field.member) && field.form == Form::PLAIN) {
         return "number";
     }
     return std::holds_alternative<Settings::Flag Settings::*>(field.member) ? "flag" : nameOf(field.form);
