@@ -57,6 +57,10 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/agent/AgentKeeper.h \
     %D%/agent/AgentUser.cpp \
     %D%/agent/AgentUser.h \
+    %D%/agent/ApplicationUsers.cpp \
+    %D%/agent/ApplicationUsers.h \
+    %D%/agent/BufferFolder.cpp \
+    %D%/agent/BufferFolder.h \
     %D%/agent/ChannelTrimmer.cpp \
     %D%/agent/ChannelTrimmer.h \
     %D%/agent/PipedLog.cpp \

@@ -236,18 +236,54 @@ class BufferedUploadsTest < IntegrationTest
     end
   end
 
-  def test_a_folder_that_is_not_there_is_named
-    with_server(configuration { |made| made.set("PassengerDataBufferDir",
-                                                "/nowhere/at-all") }) do |own|
+  def test_a_folder_that_is_not_there_any_more_is_named
+    folder = spool_folder
+    with_server(configuration { |made| made.set("PassengerDataBufferDir", folder) }) do |own|
+      Dir.rmdir(folder)
       assert_equal "500", own.client.post("/upload", "x" * 200_000).code
-      assert_match(%r{PassengerDataBufferDir.*/nowhere/at-all.*No such file},
+      assert_match(/PassengerDataBufferDir.*#{folder}.*No such file/,
                    own.log.wait_for(/event=request\.failed/))
       assert_equal 100_000, JSON.parse(own.client.post("/upload",
                                                        Pattern.bytes(100_000)).body)["size"]
     end
   end
 
+  def test_httpd_refuses_a_folder_in_which_its_user_cannot_make_files
+    missing = File.join(scratch, "missing")
+    file = File.join(scratch, "file").tap { |path| File.write(path, "") }
+    closed = spool_folder.tap do |folder|
+      File.chown(0, 0, folder) if TestEnvironment.root?
+      File.chmod(0o500, folder)
+    end
+    refused = { missing => "No such file or directory; make it (install -d -o ",
+                file => "Not a directory; name a folder" }
+    refused[closed] = "Permission denied; give that user" if TestEnvironment.root?
+    refused.each do |folder, reason|
+      output, status = check(folder)
+      refute status.success?, folder
+      assert_includes output, %(PassengerDataBufferDir "#{folder}": httpd's user)
+      assert_includes output, reason
+      assert_includes output, "or remove the directive for /var/tmp"
+    end
+    output, status = check(spool_folder)
+    assert status.success?, output
+  end
+
   private
+
+  def check(folder)
+    server = HttpdServer.new(configuration { |made| made.set("PassengerDataBufferDir", folder) })
+    server.check_configuration
+  ensure
+    server&.destroy
+  end
+
+  # Of httpd's user.
+  def spool_folder
+    folder = File.join(SampleApps.new_folder, "uploads")
+    Dir.mkdir(folder)
+    TestEnvironment.hand_over(folder)
+  end
 
   # The status of the answer, or :cut if the connection ends within it.
   def outcome_of(raw)

@@ -140,9 +140,12 @@ class SettingsReloadTest < IntegrationTest
     reloading do |server|
       body = "x" * 200_000
       assert_status 200, server.client.post("/upload", body)
-      reload(server, "PassengerDataBufferDir" => "/nowhere/at-all")
+      folder = File.join(SampleApps.new_folder, "uploads").tap { |path| Dir.mkdir(path) }
+      TestEnvironment.hand_over(folder)
+      reload(server, "PassengerDataBufferDir" => folder)
+      Dir.rmdir(folder)
       assert_status 500, server.client.post("/upload", body)
-      server.log.wait_for(%r{PassengerDataBufferDir.*/nowhere/at-all})
+      server.log.wait_for(/PassengerDataBufferDir.*#{folder}/)
       reload(server, "PassengerDataBufferDir" => nil)
       assert_status 200, server.client.post("/upload", body)
     end

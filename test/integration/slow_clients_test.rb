@@ -211,9 +211,12 @@ class SlowClientsTest < IntegrationTest
   end
 
   def test_a_full_disk_makes_the_application_wait
-    with_server(limited("PassengerDataBufferDir /nowhere/at-all\n")) do |own|
+    folder = File.join(SampleApps.new_folder, "answers").tap { |path| Dir.mkdir(path) }
+    TestEnvironment.hand_over(folder)
+    with_server(limited("PassengerDataBufferDir #{folder}\n")) do |own|
+      Dir.rmdir(folder)
       raw, = stall("/download?bytes=#{LARGE}", from: own)
-      assert_match(%r{/nowhere/at-all}, own.log.wait_for(/event=response\.not_buffered/))
+      assert_match(/#{folder}/, own.log.wait_for(/event=response\.not_buffered/))
       assert_arrives raw, LARGE
       raw.close
     end

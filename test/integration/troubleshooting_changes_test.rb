@@ -294,7 +294,9 @@ class TroubleshootingChangesTest < TroubleshootingTest
 
   def test_500_where_the_folder_for_uploads_is_missing
     folder = File.join(SampleApps.new_folder, "uploads")
+    TestEnvironment.hand_over(folder.tap { |path| Dir.mkdir(path) })
     with_server(configuration { |made| made.set("PassengerDataBufferDir", folder) }) do |own|
+      Dir.rmdir(folder)
       assert_equal "500", own.client.post("/upload", "x" * 200_000).code
       own.log.wait_for(/event=request\.failed .*PassengerDataBufferDir/)
       system("mkdir", folder)

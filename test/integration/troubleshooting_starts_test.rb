@@ -74,9 +74,9 @@ class TroubleshootingStartsTest < TroubleshootingTest
   def self.users(made)
     show_user = needing("require 'etc'; Etc.getpwuid.name")
     %w[roots absent off].each { |name| made.site("#{name}.test", SampleApps.written(show_user)) }
-    roots, = made.sites.last(3).map(&:root)
+    roots, absent = made.sites.last(3).map(&:root)
     File.chown(0, 0, "#{roots}/config.ru")
-    made.sites.find { |one| one.name == "absent.test" }.directives = "PassengerUser nobody-here\n"
+    File.chown(MadeUsers.unknown_uid, nil, "#{absent}/config.ru")
     shell = SampleApps.written(needing("ENV['OF_SHELL'].inspect"))
     FileUtils.chown_R(MadeUsers["shell"].name, nil, shell)
     made.site("shell.test", shell)

@@ -16,6 +16,8 @@ extern "C" {
 
 #include "apache2/agent/AgentIdentity.h"
 #include "apache2/agent/AgentUser.h"
+#include "apache2/agent/ApplicationUsers.h"
+#include "apache2/agent/BufferFolder.h"
 #include "apache2/agent/PipedLog.h"
 #include "apache2/config/ConfigManifest.h"
 #include "apache2/config/Directives.h"
@@ -233,9 +235,12 @@ int AgentKeeper::checkConfiguration(apr_pool_t *temporary, server_rec *server) {
                      settings.rootOrDefault(), missing);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (const std::string refusal = agentUserRefusal(settings, temporary); !refusal.empty()) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, server, "%s", refusal.c_str());
-        return HTTP_INTERNAL_SERVER_ERROR;
+    for (const std::string &refusal : {agentUserRefusal(settings, temporary),
+                                       applicationUserRefusal(settings, temporary), bufferFolderRefusal(settings)}) {
+        if (!refusal.empty()) {
+            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, server, "%s", refusal.c_str());
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
     return OK;
 }

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include "apache2/config/Settings.h"
+
+namespace Passenger {
+
+/**
+ * Why httpd's children could make no files in PassengerDataBufferDir, with the remedy; empty: they
+ * can, or no directive names the folder. A full disk is no reason: it may have room later. Of
+ * httpd's parent alone, when the configuration has been read. Where root starts httpd, a process
+ * that becomes httpd's user for good tries it.
+ */
+std::string bufferFolderRefusal(const Settings &settings);
+
+}  // namespace Passenger
