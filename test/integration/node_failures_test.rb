@@ -46,6 +46,12 @@ class NodeFailuresTest < IntegrationTest
       TestEnvironment.hand_over(folder)
       made.site(name, folder, "PassengerFriendlyErrorPages On\n#{QUICK}")
     end
+    made.site("taken.test", SampleApps.written("", "app.js"),
+              "PassengerAppStartCommand \"echo Error: listen EADDRINUSE: address already in use " \
+              "127.0.0.1:1 >&2; exit 1\"\n#{QUICK}")
+    made.site("nodeless.test",
+              SampleApps.written('{"scripts": {"start": "true && node app.js"}}', "package.json"),
+              "PassengerNodejs /opt/missing/node\nPassengerFriendlyErrorPages On\n#{QUICK}")
     COMMANDS.each do |name, (command, *)|
       made.site(name, SampleApps.written("", "app.js"),
                 "PassengerAppStartCommand \"#{command}\"\nPassengerFriendlyErrorPages On\n#{QUICK}")
@@ -71,6 +77,24 @@ class NodeFailuresTest < IntegrationTest
       assert_match(/does not exist, or the application's user may not execute it/,
                    CGI.unescapeHTML(page))
       assert_match(message, first_line(site))
+    end
+  end
+
+  def test_the_first_line_about_a_port_that_is_taken_has_cause_and_remedy
+    %w[taken.test port.test].each do |site|
+      assert_status 500, client(site).get("/")
+      line = first_line(site)
+      assert_match(/it opens a port or socket that another process uses \(EADDRINUSE\)/, line)
+      assert_match(/let it open none but that of \$PORT; ss -lptn shows/, line)
+    end
+  end
+
+  def test_a_node_that_does_not_exist_is_an_error_also_where_a_shell_runs_the_script
+    page = assert_status(500, client("nodeless.test").get("/", "Accept" => "text/html")).body
+    message = %r{PassengerNodejs .*/opt/missing/node.* could not be started: No such file}
+    [CGI.unescapeHTML(page), first_line("nodeless.test")].each do |text|
+      assert_match(message, text)
+      assert_match(/correct the path, or remove the directive/, text)
     end
   end
 

@@ -7,17 +7,20 @@ require_relative "support/integration_test"
 class UnknownAppsTest < IntegrationTest
   include CommandRunner
 
+  CONTENTS = { "node.test" => "{}", "php.test" => "{}",
+               "broken.test" => "{\n\"scripts\": {\n\"start\": \"node a.js\",\n}\n}\n" }.freeze
   BROWSER = { "Accept" => "text/html" }.freeze
 
   def self.sites
     { "node.test" => ["package.json", "production"], "express.test" => ["index.js", "development"],
       "sinatra.test" => %w[Gemfile development], "fastapi.test" => ["main.py", "development"],
+      "broken.test" => ["package.json", "development"],
       "static.test" => ["notes.txt", "development"], "php.test" => ["package.json", "development"] }
   end
 
   serve do |made|
     sites.each do |name, (file, environment)|
-      folder = SampleApps.written("", file)
+      folder = SampleApps.written(CONTENTS.fetch(name, ""), file)
       File.write(File.join(folder, "public/page.txt"), "page")
       File.write(File.join(folder, "public/index.php"), "index") if name == "php.test"
       made.site(name, folder, "PassengerAppEnv #{environment}\n<IfModule mod_dir.c>\n" \
@@ -69,6 +72,18 @@ class UnknownAppsTest < IntegrationTest
     assert_match(/found="package\.json" looked_for="config\.ru, passenger_wsgi\.py, .*app\.js/,
                  lines[0])
     assert_includes lines[0], "npm start"
+  end
+
+  def test_a_package_json_that_cannot_be_read_is_named_with_the_line
+    page = assert_status(404, client("broken.test").get("/posts", BROWSER)).body
+    assert_includes page, "package.json of #{root('broken')} cannot be read: line 4 is not JSON."
+    assert_includes page, "What helps: correct package.json"
+    line = server.log.wait_for(/event=app\.unknown root="#{root('broken')}.*/)
+    assert_includes line, 'found="package.json" problem="cannot be read: line 4 is not JSON" looked'
+    File.write(File.join(root("broken"), "package.json"), "")
+    eventually("the other reason") do
+      client("broken.test").get("/posts", BROWSER).body.include?("it is empty, or longer than")
+    end
   end
 
   def test_files_and_other_folders_are_httpd_s

@@ -9,6 +9,8 @@
 #include <map>
 #include <string>
 
+#include "base/Exceptions.h"
+
 namespace Passenger {
 
 using Bridge::AppCommand;
@@ -18,6 +20,8 @@ class AppCommandTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAStartCommandComesBeforeTheKind);
     CPPUNIT_TEST(testAPlainScriptOfAPackageStartsNodeWithoutAShell);
     CPPUNIT_TEST(testAnyOtherScriptIsTheShells);
+    CPPUNIT_TEST(testAMissingNodeIsNamedAlsoWhereAShellRunsTheScript);
+    CPPUNIT_TEST(testAPackageThatCannotBeReadIsNamed);
     CPPUNIT_TEST_SUITE_END();
 
     static AppCommand from(const std::map<std::string, std::string> &options) {
@@ -52,7 +56,42 @@ public:
         }
     }
 
+    void testAMissingNodeIsNamedAlsoWhereAShellRunsTheScript() {
+        for (const char *node : {"/no/such/node", "no-such-node"}) {
+            CPPUNIT_ASSERT_EQUAL(
+                std::string("PassengerNodejs \"") + node +
+                    "\" could not be started: No such file or directory; correct the path, or remove the "
+                    "directive for the Node that is found without it",
+                problemWith(R"({"scripts": {"start": "true && node app.js"}})", node));
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string(), problemWith(R"({"scripts": {"start": "true && node app.js"}})", "/bin/sh"));
+        CPPUNIT_ASSERT_EQUAL(std::string(), problemWith(R"({"scripts": {"start": "true && node app.js"}})", "sh"));
+    }
+
+    void testAPackageThatCannotBeReadIsNamed() {
+        CPPUNIT_ASSERT(problemWith("{\n\"scripts\": {,}\n}", "node")
+                           .ends_with("/package.json cannot be read: line 2 is not JSON; correct it"));
+        CPPUNIT_ASSERT(problemWith("", "node").ends_with("it is empty, or longer than 1 MiB; correct it"));
+        CPPUNIT_ASSERT(problemWith("[]", "node").ends_with("it is no JSON object; correct it"));
+        CPPUNIT_ASSERT(problemWith("{}", "node").ends_with("has no scripts.start: set it, or PassengerStartupFile"));
+    }
+
 private:
+    /** What the exception says; empty: there is none. */
+    std::string problemWith(const std::string &package, const std::string &node) {
+        std::string folder = "/tmp/app-command-test.XXXXXX";
+        CPPUNIT_ASSERT(mkdtemp(folder.data()) != nullptr);
+        std::ofstream(folder + "/package.json") << package;
+        std::string problem;
+        try {
+            from({{"app_type", "node"}, {"app_root", folder}, {"startup_file", "package.json"}, {"nodejs", node}});
+        } catch (const IOException &error) {
+            problem = error.what();
+        }
+        std::filesystem::remove_all(folder);
+        return problem;
+    }
+
     AppCommand withScript(const std::string &script) {
         std::string folder = "/tmp/app-command-test.XXXXXX";
         CPPUNIT_ASSERT(mkdtemp(folder.data()) != nullptr);

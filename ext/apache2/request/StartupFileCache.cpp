@@ -55,6 +55,10 @@ std::string StartupFileCache::nodeStart(std::string_view folder, Clock::time_poi
     return remember(&StartupFileCache::nodeStarts_, folder, now, NodePackage::startupFile);
 }
 
+std::string StartupFileCache::packageProblem(std::string_view folder, Clock::time_point now) {
+    return remember(&StartupFileCache::packageProblems_, folder, now, NodePackage::problem);
+}
+
 /** What `find` says of the path. The lock is not held meanwhile. */
 std::string StartupFileCache::remember(Names<Link> StartupFileCache::*names, std::string_view path,
                                        Clock::time_point now, std::string (*find)(const std::string &)) {

@@ -36,6 +36,8 @@ public:
 
     /** NodePackage::startupFile() of the folder. */
     std::string nodeStart(std::string_view folder, Clock::time_point now) EXCLUDES(mutex_);
+    /** NodePackage::problem() of the folder. */
+    std::string packageProblem(std::string_view folder, Clock::time_point now) EXCLUDES(mutex_);
 
 private:
     /** The hash accepts a string_view, so that a look-up makes no string: each request looks. */
@@ -64,6 +66,7 @@ private:
     Names<Entry> entries_ GUARDED_BY(mutex_);
     Names<Link> links_ GUARDED_BY(mutex_);
     Names<Link> nodeStarts_ GUARDED_BY(mutex_);
+    Names<Link> packageProblems_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger

@@ -10,8 +10,11 @@
 #include <filesystem>
 #include <functional>
 #include <new>
+#include <string>
 #include <string_view>
 #include <system_error>
+
+#include "base/NodePackage.h"
 
 namespace Passenger {
 
@@ -30,6 +33,11 @@ constexpr const char *PYTHON_WANTED =
     "PassengerStartupFile with this file, PassengerAppType wsgi or asgi, and PassengerAppCallable where the "
     "application "
     "is not called application";
+
+constexpr const char *PACKAGE_WANTED =
+    "correct package.json ('node -p -r ./package.json' shows the place), or PassengerStartupFile with the "
+    "application's "
+    "first file";
 
 // The first that is there counts.
 constexpr std::array<Sign, 12> SIGNS{
@@ -71,6 +79,15 @@ bool isFirst(std::string_view folder) noexcept {
     return false;
 }
 
+/** Why package.json, which would tell the startup file, cannot be read; empty: it would not, or it
+ *  can be. */
+std::string packageProblem(const AppFinder &app, const Settings &settings, StartupFileCache &files,
+                           StartupFileCache::Clock::time_point now) {
+    const bool tells = settings.startupFile == nullptr &&
+                       (settings.appType == nullptr || std::string_view(settings.appType) == "node");
+    return tells ? files.packageProblem(app.appRoot, now) : "";
+}
+
 /** @return whether the request's folder may have a page (DirectoryIndex) */
 bool hasIndex(const request_rec *r) {
     std::error_code error;
@@ -104,12 +121,18 @@ const UnknownApplication *UnknownApplication::at(request_rec *r, const AppFinder
         return nullptr;
     }
     const auto now = StartupFileCache::Clock::now();
+    const auto made = [&](const char *sign, const char *problem, const char *remedy) -> const UnknownApplication * {
+        return r->finfo.filetype == APR_DIR && hasIndex(r)
+                   ? nullptr
+                   : new (apr_palloc(r->pool, sizeof(UnknownApplication))) UnknownApplication{
+                         app.appRoot, sign, AppFinder::candidates(r->pool, settings), problem, remedy};
+    };
+    if (const std::string problem = packageProblem(app, settings, files, now); !problem.empty()) {
+        return made(NodePackage::FILE, apr_pstrdup(r->pool, problem.c_str()), PACKAGE_WANTED);
+    }
     for (const Sign &sign : SIGNS) {
         if (files.look(apr_pstrcat(r->pool, app.appRoot, "/", sign.file, nullptr), now) == 0) {
-            return r->finfo.filetype == APR_DIR && hasIndex(r)
-                       ? nullptr
-                       : new (apr_palloc(r->pool, sizeof(UnknownApplication))) UnknownApplication{
-                             app.appRoot, sign.file, AppFinder::candidates(r->pool, settings), sign.remedy};
+            return made(sign.file, nullptr, sign.remedy);
         }
     }
     return nullptr;
@@ -118,12 +141,17 @@ const UnknownApplication *UnknownApplication::at(request_rec *r, const AppFinder
 void UnknownApplication::log(const request_rec *r) const noexcept {
     if (isFirst(appRoot)) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                      "event=app.unknown root=\"%s\" found=\"%s\" looked_for=\"%s\" remedy=\"%s\"", appRoot, sign,
-                      candidates, remedy);
+                      "event=app.unknown root=\"%s\" found=\"%s\"%s%s%s looked_for=\"%s\" remedy=\"%s\"", appRoot, sign,
+                      problem != nullptr ? " problem=\"cannot be read: " : "", problem != nullptr ? problem : "",
+                      problem != nullptr ? "\"" : "", candidates, remedy);
     }
 }
 
 const char *UnknownApplication::text(apr_pool_t *pool) const {
+    if (problem != nullptr) {
+        return apr_pstrcat(pool, sign, " of ", appRoot, " cannot be read: ", problem, ". What helps: ", remedy, ".",
+                           nullptr);
+    }
     return apr_pstrcat(pool, appRoot, " has ", sign,
                        ", but none of the startup files that were looked for: ", candidates, ". What helps: ", remedy,
                        ".", nullptr);

@@ -9,8 +9,8 @@ namespace Passenger {
 
 /**
  * An application without a startup file that the module looks for: the folder has another file that
- * applications have, such as package.json. The server answers 404 for its URLs, so the log says
- * why. All texts live as long as the request.
+ * applications have, such as package.json, or a package.json that cannot be read. The server
+ * answers 404 for its URLs, so the log says why. All texts live as long as the request.
  */
 struct UnknownApplication {
     const char *appRoot;
@@ -18,7 +18,9 @@ struct UnknownApplication {
     const char *sign;
     /** What was looked for. */
     const char *candidates;
-    /** The directives that help. */
+    /** Why the sign, package.json, cannot be read; null: that is not the reason. */
+    const char *problem;
+    /** What helps. */
     const char *remedy;
 
     /** Makes the memory in which httpd's children remember what the log has said. Called in httpd's

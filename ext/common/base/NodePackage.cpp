@@ -1,6 +1,12 @@
 #include "base/NodePackage.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
 
 #include <nlohmann/json.hpp>
 
@@ -52,6 +58,29 @@ NodePackage NodePackage::of(const std::string &folder) {
     package.main = textIn(all, "main");
     package.engine = textIn(memberOf(all, "engines", none), "node");
     return package;
+}
+
+std::string NodePackage::problem(const std::string &folder) {
+    const std::string path = folder + "/" + FILE;
+    if (!isFile(path)) {
+        return "";
+    }
+    if (access(path.c_str(), R_OK) != 0) {
+        return std::strerror(errno);
+    }
+    const std::string content = regularFileContent(path, LARGEST);
+    if (content.empty()) {
+        return "it is empty, or longer than 1 MiB";
+    }
+    try {
+        const nlohmann::json all = nlohmann::json::parse(content);
+        return all.is_object() ? "" : "it is no JSON object";
+    } catch (const nlohmann::json::parse_error &error) {
+        // The parser's own text quotes the file.
+        const std::size_t end = std::min(content.size(), error.byte == 0 ? 0 : error.byte - 1);
+        const auto line = 1 + std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(end), '\n');
+        return "line " + std::to_string(line) + " is not JSON";
+    }
 }
 
 std::string NodePackage::startupFile(const std::string &folder) {

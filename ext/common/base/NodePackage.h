@@ -17,6 +17,9 @@ struct NodePackage {
 
     /** Of the folder's package.json; all is empty where there is none, or none that can be read. */
     static NodePackage of(const std::string &folder);
+    /** Why the folder's package.json cannot be read, for people, with the line if it is known;
+     *  empty: it can, or there is none. */
+    static std::string problem(const std::string &folder);
     /**
      * The file that starts the application of that folder: as `npm start`, scripts.start
      * (package.json stands for it), else server.js; else, as `node .`, the file of `main`, else

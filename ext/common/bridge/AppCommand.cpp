@@ -4,12 +4,17 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <cstring>
 #include <sstream>
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/Exceptions.h"
 #include "base/NodePackage.h"
+#include "base/Split.h"
 #include "bridge/NodeFinder.h"
 
 namespace Passenger::Bridge {
@@ -96,6 +101,20 @@ std::vector<std::string> wordsOf(const std::string &script) {
     return isPlain ? words : std::vector<std::string>();
 }
 
+/** Why this process could not execute the program, which is found in PATH unless it has a slash: an
+ *  errno; 0: it could. */
+int errorOf(const std::string &program, const std::string &path) {
+    if (program.find('/') != std::string::npos) {
+        return ::access(program.c_str(), X_OK) == 0 ? 0 : errno;
+    }
+    for (const std::string &folder : split(path, ':')) {
+        if (::access((folder + "/" + program).c_str(), X_OK) == 0) {
+            return 0;
+        }
+    }
+    return ENOENT;
+}
+
 /** The startup file, from the application's folder; package.json: its script. */
 std::string startupFileOf(const Variables &options) {
     const std::string file = optionNamed("startup_file", options, "app.js");
@@ -109,7 +128,8 @@ void startNode(AppCommand &command, const Variables &options, const std::string 
     const std::string folder = optionNamed("app_root", options, ".");
     command.isNode = true;
     command.program = optionNamed("nodejs", options, USUAL_NODE);
-    if (command.program == USUAL_NODE) {
+    const bool named = command.program != USUAL_NODE;
+    if (!named) {
         NodeFinder found = NodeFinder::find(folder, variables["HOME"]);
         command.program = std::move(found.program);
         command.problem = std::move(found.problem);
@@ -126,6 +146,13 @@ void startNode(AppCommand &command, const Variables &options, const std::string 
     }
     // As npm does it, whose own process is not needed for that.
     const std::string script = NodePackage::of(folder).start;
+    if (script.empty()) {
+        const std::string problem = NodePackage::problem(folder);
+        throw IOException(
+            problem.empty()
+                ? fmt::format("{}/package.json has no scripts.start: set it, or PassengerStartupFile", folder)
+                : fmt::format("{}/package.json cannot be read: {}; correct it", folder, problem));
+    }
     prependToPath(variables, folder + "/node_modules/.bin");
     if (std::vector<std::string> words = wordsOf(script); !words.empty()) {
         const auto node = std::find(words.begin(), words.end(), USUAL_NODE);
@@ -134,6 +161,13 @@ void startNode(AppCommand &command, const Variables &options, const std::string 
         }
         command.arguments.insert(command.arguments.end(), node + 1, words.end());
         return;
+    }
+    // The shell would find another Node, or none.
+    if (const int error = errorOf(command.program, variables["PATH"]); named && error != 0) {
+        throw IOException(
+            fmt::format("PassengerNodejs \"{}\" could not be started: {}; correct the path, or remove the "
+                        "directive for the Node that is found without it",
+                        command.program, std::strerror(error)));
     }
     command.program = "/bin/sh";
     command.arguments = {"-c", script};

@@ -2,6 +2,8 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstring>
 #include <initializer_list>
@@ -133,6 +135,18 @@ Finding fileOf(const FailureFacts &failure, std::string_view exceptionClass) {
     return path ? path : Finding("a file");
 }
 
+bool saysInUse(std::string_view text) {
+    constexpr std::array<std::string_view, 3> WORDS{"EADDRINUSE", "Address already in use", "address already in use"};
+    return std::any_of(WORDS.begin(), WORDS.end(),
+                       [&](std::string_view word) { return text.find(word) != std::string_view::npos; });
+}
+
+/** By an exception, or by what a program printed that did not listen. */
+bool addressInUse(const FailureFacts &failure) {
+    return isA(failure, {"Errno::EADDRINUSE"}) || saysInUse(beginning(failure.exceptionMessage)) ||
+           (failure.step == "application listens" && saysInUse(failure.output));
+}
+
 Finding memoryIsShort(const FailureFacts &failure) {
     return when(isA(failure, {"NoMemoryError", "Errno::ENOMEM"}) || has(failure.problem, "Cannot allocate memory"));
 }
@@ -143,6 +157,13 @@ Finding processesAreMany(const FailureFacts &failure) {
 
 // The most specific rules come first, rules for whole classes of failures last.
 constexpr DiagnosisRule RULES[] = {
+    {[](const FailureFacts &f) { return when(addressInUse(f)); },
+     "The application opens a port or a socket while it loads, and another process uses it: perhaps another instance "
+     "of the application.",
+     "Do not let the application open a port of its own under mod_passenger. This command shows which process uses the "
+     "port: ss -lptn",
+     "it opens a port or socket that another process uses (EADDRINUSE): let it open none but that of $PORT; ss -lptn "
+     "shows the other process"},
     {[](const FailureFacts &f) { return when(f.timedOut && f.step == "preloader free"); },
      "The preloader was busy with other instances of the application all the time.",
      "The log shows how long each start takes. If that time is normal for the application, raise "
@@ -232,14 +253,6 @@ constexpr DiagnosisRule RULES[] = {
      "correct the require."},
     {missingVariable, "The application requires \"{}\", most likely an environment variable, and it is not set.",
      "Set it in httpd's configuration (SetEnv {} VALUE), and look at the environment below."},
-    {[](const FailureFacts &f) {
-         return when(isA(f, {"Errno::EADDRINUSE"}) ||
-                     hasAny(f.exceptionMessage, {"Address already in use", "address already in use"}));
-     },
-     "The application opens a port or a socket while it loads, and another process uses it: perhaps another instance "
-     "of the application.",
-     "Do not let the application open a port of its own under mod_passenger. This command shows which process uses the "
-     "port: ss -lptn"},
     {[](const FailureFacts &f) { return fileOf(f, "Errno::EACCES"); },
      "The user that the application runs as has no permission for {}, or for a folder above it.",
      "Give the user that is named below the permission (chown, chmod; folders need x). PassengerUser chooses another "
@@ -360,12 +373,12 @@ Diagnosis diagnose(const FailureFacts &failure) {
     for (const std::span<const DiagnosisRule> rules : {pythonRules(), std::span<const DiagnosisRule>(RULES)}) {
         for (const DiagnosisRule &rule : rules) {
             if (const Finding finding = rule.look(failure)) {
-                return {filled(rule.cause, *finding), filled(rule.remedy, *finding), place};
+                return {filled(rule.cause, *finding), filled(rule.remedy, *finding), rule.brief, place};
             }
             ++place;
         }
     }
-    return {"", "", place};
+    return {"", "", "", place};
 }
 
 std::size_t diagnosisRules() noexcept {

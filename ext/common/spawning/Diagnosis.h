@@ -15,6 +15,8 @@ struct FailureFacts {
     std::string exceptionMessage{};
     /** The message of the agent or the spawn server. */
     std::string problem{};
+    /** The last lines that the process printed. */
+    std::string output{};
     /** The process's status of wait(2), if it ended by itself. */
     std::optional<int> waitStatus{};
     bool timedOut = false;
@@ -26,6 +28,8 @@ struct FailureFacts {
 struct Diagnosis {
     std::string cause;
     std::string remedy;
+    /** Both in a few words, for the first line of a report; empty: the summary says enough. */
+    std::string brief;
     /** The index of the rule that applied; without one, the number of rules. */
     std::size_t rule = 0;
 };

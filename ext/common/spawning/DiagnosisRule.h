@@ -19,6 +19,8 @@ struct DiagnosisRule {
     Finding (*look)(const FailureFacts &);
     const char *cause;
     const char *remedy;
+    /** As Diagnosis::brief. */
+    const char *brief = "";
 };
 
 // What rules ask. Messages can be long: the text that identifies the cause is in their first 4 KiB.

@@ -93,10 +93,10 @@ void SpawnReport::failedBy(const Frame &frame) {
 Report SpawnReport::toReport(const Options &options) const {
     const Secrets secrets(process.environment);
     const std::string step = steps.current();
-    const auto diagnosis = diagnose(
-        {step, exceptionClass, exceptionMessage, summary + "\n" + details, waitStatus, timedOut, options.runsPython()});
+    const auto diagnosis = diagnose({step, exceptionClass, exceptionMessage, summary + "\n" + details, output,
+                                     waitStatus, timedOut, options.runsPython()});
     Report report;
-    report.summary = secrets.hide(summary);
+    report.summary = secrets.hide(diagnosis.brief.empty() ? summary : summary + "; " + diagnosis.brief);
     report.signal = waitStatus && WIFSIGNALED(*waitStatus) ? WTERMSIG(*waitStatus) : 0;
     report.exited = waitStatus && WIFEXITED(*waitStatus);
     report.add("Step", Report::Form::PROSE, step);

@@ -48,6 +48,8 @@ module TroubleshootingRows
       ["the time was over", "troubleshooting_starts#test_500_when_the_time_was_over"],
       ["the kernel or someone killed the process",
        'killed_boot#test_an_application_that_kills_itself_fails_after_one_more_#{method}_attempt'],
+      ["another process uses the port (EADDRINUS",
+       "node_failures#test_the_first_line_about_a_port_that_is_taken_has_cause_and_remedy"],
       ["the application does not listen (start c",
        "troubleshooting_starts#test_500_of_a_command_that_does_not_listen"]
     ],
