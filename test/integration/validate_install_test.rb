@@ -40,6 +40,16 @@ class ValidateInstallTest < IntegrationTest
     made.site("unknown.test", SampleApps.written("{}", "package.json"), "")
     made.site("gone.test", SampleApps.written("", "nothing.txt"),
               "PassengerAppRoot /var/empty/missing\n")
+    hidden = SampleApps.written(SampleApps.saying("hidden"))
+    FileUtils.rm_r(File.join(hidden, "public"))
+    made.site("hidden.test", hidden, <<~CONF)
+      <Directory "#{hidden}">
+        Require all denied
+      </Directory>
+      <Directory "#{hidden}/public">
+        Require all granted
+      </Directory>
+    CONF
     made.site("closed.test", SampleApps.written(SampleApps.saying("closed")), "")
   end
 
@@ -58,9 +68,18 @@ class ValidateInstallTest < IntegrationTest
     assert_equal ["error", "its folder /var/empty/missing does not exist"],
                  gone.values_at("level", "text")
     loads = findings.find { |one| one["subject"] == "httpd's configuration" }
-    assert_match(/\Aloads mod_passenger, and has 8 applications\z/, loads["text"])
+    assert_match(/\Aloads mod_passenger, and has 9 applications\z/, loads["text"])
     assert_empty(findings.select { |one| one["subject"].include?("forbidden.test") })
     %w[page redirected].each { |name| refute_empty subject(findings, root(name)), name }
+  end
+
+  def test_a_document_root_that_does_not_exist_is_a_warning
+    assert_status 403, client("hidden.test").get("/")
+    folder = File.join(root("hidden"), "public")
+    found = validate.find { |one| one["text"].include?("DocumentRoot #{folder} does not exist") }
+    assert_equal ["warning", "mkdir #{folder}"], found.values_at("level", "remedy")
+    Dir.mkdir(folder)
+    assert_status 200, client("hidden.test").get("/")
   end
 
   def test_a_folder_that_only_seems_to_be_an_application_is_a_warning

@@ -1,6 +1,9 @@
 #include "commands/ConfiguredApps.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include <string>
 
@@ -23,6 +26,15 @@ using Level = Finding::Level;
 void note(const Json &app, std::vector<Finding> &findings) {
     const std::string subject = fmt::format("application {}", singleLine(app.at("name").get<std::string>()));
     const std::string user = app.at("user_note").get<std::string>();
+    const std::string documents = app.value("document_root", "");
+    struct stat status {};
+    if (!documents.empty() && ::stat(documents.c_str(), &status) != 0 && errno == ENOENT) {
+        findings.push_back({Level::WARNING, subject,
+                            fmt::format("its DocumentRoot {} does not exist: a <Directory> section for it has no "
+                                        "effect, and httpd may answer 403",
+                                        singleLine(documents)),
+                            fmt::format("mkdir {}", singleLine(documents))});
+    }
     // What is missing is AppCheck's finding.
     const bool isThere = app.at("problem").get<std::string>().empty();
     if (isThere && !user.empty()) {

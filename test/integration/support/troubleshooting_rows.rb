@@ -15,6 +15,8 @@ module TroubleshootingRows
     "403" => [
       ["`AH01630: client denied by server config",
        "troubleshooting_refusals#test_403_without_an_access_rule"],
+      ["`AH00112: Warning: DocumentRoot […] does",
+       "validate_install#test_a_document_root_that_does_not_exist_is_a_warning"],
       ["`AH00035: … search permissions are missi",
        "troubleshooting_refusals#test_403_without_the_right_to_enter_a_folder"],
       ["`AH01276: Cannot serve directory`",
