@@ -98,11 +98,14 @@ class CommandOrdersTest < IntegrationTest
   end
 
   def test_draining_is_ordered_and_ended
-    succeed(CONFIG, "drain", root("blog"), "--wait", "60")
+    assert_match(/\AThe health URL of #{root('blog')} \S+ answers 503: balancers send .*\n\z/,
+                 succeed(CONFIG, "drain", root("blog"), "--wait", "60"))
     assert_equal [true, false], [app("blog")["draining"], app("shop")["draining"]]
-    succeed(CONFIG, "undrain", root("blog"))
+    assert_match(/\AThe health URL of #{root('blog')} \S+ no longer tells balancers .*\n\z/,
+                 succeed(CONFIG, "undrain", root("blog")))
     assert_equal false, app("blog")["draining"]
-    succeed(CONFIG, "drain", "--all")
+    assert_match(/\AThe health URL of all applications answers 503: .*\n\z/,
+                 succeed(CONFIG, "drain", "--all"))
     assert_includes succeed(STATUS), "(draining: balancers"
     succeed(CONFIG, "undrain", "--all")
     refute_includes succeed(STATUS), "(draining"

@@ -120,6 +120,7 @@ class PauseTest < IntegrationTest
   end
 
   def resume(name)
-    assert_equal "", succeed(CONFIG, "resume", root(name))
+    assert_equal "Requests of #{root(name)} (production) are taken again\n",
+                 succeed(CONFIG, "resume", root(name))
   end
 end

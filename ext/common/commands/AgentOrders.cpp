@@ -94,6 +94,22 @@ Json orderDrain(const Arguments &arguments, ControlClient &client, const char *f
     return {{"server", false}, {"applications", namesOf(apps)}};
 }
 
+/** A line for the server or for each application, where `{}` is its name. */
+std::string linesFor(const Json &done, const char *line) {
+    if (done.value("server", false)) {
+        return fmt::format(fmt::runtime(line), "all applications");
+    }
+    std::string text;
+    for (const Json &name : done.at("applications")) {
+        text += fmt::format(fmt::runtime(line), singleLine(name.get<std::string>()));
+    }
+    return text;
+}
+
+/** What balancers are told after drain. */
+constexpr const char *DRAINED = "The health URL of {} answers 503: balancers send requests elsewhere\n";
+constexpr const char *UNDRAINED = "The health URL of {} no longer tells balancers to send requests elsewhere\n";
+
 /** Prints the text, or what --json wants instead. @return the exit status */
 int finish(const Arguments &arguments, const Json &fields, const std::string &text = {}) {
     fmt::print("{}", arguments.has("json") ? JsonResult::done(fields) : text);
@@ -202,18 +218,19 @@ int drain(const Arguments &arguments) {
     ControlClient client = agentOf(arguments).connect();
     const Json drained = orderDrain(arguments, client, "1");
     if (!patience) {
-        return finish(arguments, drained);
+        return finish(arguments, drained, linesFor(drained, DRAINED));
     }
     const auto all = [](const AppStatus &app) { return StatusWords::loadOf(app).busy + app.queue.waiting; };
     if (const unsigned left = waitUntilNone(arguments, client, *patience, all); left > 0) {
         throw CommandFailureException(fmt::format("{} requests are in work or wait", left), ExitStatus::TOO_LATE);
     }
-    return finish(arguments, drained);
+    return finish(arguments, drained, linesFor(drained, DRAINED));
 }
 
 int undrain(const Arguments &arguments) {
     ControlClient client = agentOf(arguments).connect();
-    return finish(arguments, orderDrain(arguments, client, "0"));
+    const Json undrained = orderDrain(arguments, client, "0");
+    return finish(arguments, undrained, linesFor(undrained, UNDRAINED));
 }
 
 int pauseQueue(const Arguments &arguments) {
@@ -247,7 +264,8 @@ int resumeQueue(const Arguments &arguments) {
     for (const AppStatus &app : apps) {
         client.order({ControlVerb::RESUME, app.name});
     }
-    return finish(arguments, {{"applications", namesOf(apps)}});
+    const Json resumed = {{"applications", namesOf(apps)}};
+    return finish(arguments, resumed, linesFor(resumed, "Requests of {} are taken again\n"));
 }
 
 int listAgents(const Arguments &arguments) {
