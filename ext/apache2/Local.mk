@@ -74,6 +74,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/config/DirectiveTable.h \
     %D%/config/Directives.cpp \
     %D%/config/Directives.h \
+    %D%/config/NotedGrants.cpp \
+    %D%/config/NotedGrants.h \
     %D%/config/ObsoleteDirectives.h \
     %D%/config/NumberValue.cpp \
     %D%/config/NumberValue.h \

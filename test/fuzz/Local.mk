@@ -12,6 +12,7 @@ EXTRA_PROGRAMS += $(FUZZERS)
 
 %C%_DirectiveFuzzer_SOURCES = %D%/DirectiveFuzzer.cpp \
     ext/apache2/config/Directives.cpp \
+    ext/apache2/config/NotedGrants.cpp \
     ext/apache2/config/NumberValue.cpp \
     ext/apache2/config/Origins.cpp \
     ext/apache2/config/Settings.cpp

@@ -22,6 +22,10 @@ class GrantsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAUserIsGrantedForTheFoldersOfTheVirtualHost);
     CPPUNIT_TEST(testFoldersBehindLinksAreCovered);
     CPPUNIT_TEST(testANameIsGoneWithItsUserAndNotWithOtherValues);
+    CPPUNIT_TEST(testANameIsGoneWithTheFolderOfItsVirtualHost);
+    CPPUNIT_TEST(testANameIsGoneWithItsEnvironment);
+    CPPUNIT_TEST(testANameMayBeThereWhereFoldersAreNotKnown);
+    CPPUNIT_TEST(testAnApplicationIsRemovedIfOnlyTheEarlierConfigurationHasItsName);
     CPPUNIT_TEST(testALimitThatNoPlaceNamesIsRefusedByItsDirective);
     CPPUNIT_TEST(testTheLimitsOfMemoryAndOfLogLinesAreNotLifted);
     CPPUNIT_TEST(testALimitOfTheServerIsNotLeftOut);
@@ -184,6 +188,83 @@ public:
         plain.user = "";
         plain.appGroupName = "removed";
         CPPUNIT_ASSERT(!grants_.hasName(plain));
+    }
+
+    static Options named(const std::string &folder, const std::string &environment = "production") {
+        Options options;
+        options.appRoot = folder;
+        options.environment = environment;
+        return options;
+    }
+
+    void testANameIsGoneWithTheFolderOfItsVirtualHost() {
+        const Grants grants(
+            "server\ndocument_root /var/www/html\nserver\ndocument_root /srv/a/public\ndocument_root /srv/b/public/\n"
+            "server\nuser alice\nfixed user\ndocument_root /srv/c/public\napp_root /srv/d\n");
+        for (const char *folder : {"/var/www", "/srv/a", "/srv/b"}) {
+            CPPUNIT_ASSERT_MESSAGE(folder, grants.hasName(named(folder)));
+        }
+        for (const char *folder : {"/srv/a/public", "/srv", "/srv/c", "/srv/d", "/srv/e", ""}) {
+            CPPUNIT_ASSERT_MESSAGE(folder, !grants.hasName(named(folder)));
+        }
+        for (const char *folder : {"/srv/c", "/srv/d", "/srv/a"}) {
+            Options options = named(folder);
+            options.user = "alice";
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(folder, options.appRoot != "/srv/a", grants.hasName(options));
+        }
+        Options shared = named("/srv/e");
+        shared.appGroupName = "shared";
+        CPPUNIT_ASSERT(Grants("server\nserver\napp_group_name shared\n").hasName(shared));
+    }
+
+    void testANameIsGoneWithItsEnvironment() {
+        const Grants grants(
+            "server\nserver\nenvironment staging\nfixed environment\ndocument_root /srv/a/public\n"
+            "server\nenvironment test\ndocument_root /srv/b/public\n");
+        CPPUNIT_ASSERT(grants.hasName(named("/srv/a", "staging")));
+        CPPUNIT_ASSERT(!grants.hasName(named("/srv/a", "production")));
+        CPPUNIT_ASSERT(!grants.hasName(named("/srv/a", "test")));
+        CPPUNIT_ASSERT_MESSAGE("a section has it", grants.hasName(named("/srv/b", "test")));
+        CPPUNIT_ASSERT(grants.hasName(named("/srv/b", "production")));
+        const Grants all("server\nenvironment staging\nfixed environment\nserver\ndocument_root /srv/a/public\n");
+        CPPUNIT_ASSERT(all.hasName(named("/srv/a", "staging")));
+        CPPUNIT_ASSERT(!all.hasName(named("/srv/a", "production")));
+    }
+
+    void testANameMayBeThereWhereFoldersAreNotKnown() {
+        const std::string hosts =
+            "server\nserver\nenvironment staging\nfixed environment\ndocument_root /srv/a/public\n";
+        const Options elsewhere = named("/srv/releases/1", "staging");
+        CPPUNIT_ASSERT(!Grants(hosts).hasName(elsewhere));
+        CPPUNIT_ASSERT(!Grants(hosts + "resolve_symlinks Off\n").hasName(elsewhere));
+        for (const char *line : {"base_uri /blog\n", "resolve_symlinks On\n"}) {
+            const Grants ofHost(hosts + line);
+            const Grants ofAll("server\n" + std::string(line) + hosts.substr(hosts.find('\n') + 1));
+            CPPUNIT_ASSERT_MESSAGE(line, ofHost.hasName(elsewhere));
+            CPPUNIT_ASSERT_MESSAGE(line, ofAll.hasName(elsewhere));
+            CPPUNIT_ASSERT_MESSAGE(line, !ofHost.hasName(named("/srv/releases/1", "gone")));
+        }
+        const auto any = [&](const char *what) { return Grants("server\nany " + std::string(what) + hosts.substr(6)); };
+        CPPUNIT_ASSERT(any("folder").hasName(elsewhere));
+        CPPUNIT_ASSERT(!any("folder").hasName(named("/srv/releases/1", "gone")));
+        CPPUNIT_ASSERT(any("name").hasName(named("/srv/releases/1", "gone")));
+        Options gone = elsewhere;
+        gone.user = "gone";
+        CPPUNIT_ASSERT(!any("name").hasName(gone));
+    }
+
+    void testAnApplicationIsRemovedIfOnlyTheEarlierConfigurationHasItsName() {
+        GrantsInForce inForce;
+        const auto start = std::chrono::steady_clock::now();
+        const auto last = start + GrantsInForce::EARLIER_COUNT_FOR;
+        inForce.use("server\nserver\ndocument_root /srv/a/public\nserver\ndocument_root /srv/b/public\n", start);
+        CPPUNIT_ASSERT_MESSAGE("there was none before", !inForce.isRemoved(named("/srv/elsewhere"), start));
+        inForce.use("server\nserver\ndocument_root /srv/b/public\n", start);
+        CPPUNIT_ASSERT(inForce.isRemoved(named("/srv/a"), last - 1s));
+        CPPUNIT_ASSERT(!inForce.isRemoved(named("/srv/a"), last));
+        CPPUNIT_ASSERT(!inForce.isRemoved(named("/srv/b"), start));
+        CPPUNIT_ASSERT_MESSAGE("no configuration tells how it is found",
+                               !inForce.isRemoved(named("/srv/elsewhere"), start));
     }
 
     void testFoldersBehindLinksAreCovered() {

@@ -36,6 +36,7 @@ class PoolForgetTest : public PoolFixture {
     CPPUNIT_TEST(testApplicationsThatAChildOnlyAsksForTakeNoSlotFromOthers);
     CPPUNIT_TEST(testAnApplicationThatWasRemovedEndsAndIsForgotten);
     CPPUNIT_TEST(testARequestMakesARemovedApplicationKnownAgain);
+    CPPUNIT_TEST(testAnApplicationThatOnlyAnEarlierChildHasEndsAfterItsRequest);
     CPPUNIT_TEST(testALinkOfAnEarlierApplicationOfTheSlotGetsNoChannel);
     CPPUNIT_TEST_SUITE_END();
 
@@ -128,6 +129,17 @@ public:
         CPPUNIT_ASSERT(eventuallyCount(1));
         hours(5);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, known());
+    }
+
+    void testAnApplicationThatOnlyAnEarlierChildHasEndsAfterItsRequest() {
+        Options options = warm();
+        options.removed = true;
+        attach(options);
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        advance(1min, 1s);
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        advance(1min, 1s);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, known());
     }
 
     void testAReplyChannelKeepsItKnown() {

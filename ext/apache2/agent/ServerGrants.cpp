@@ -1,6 +1,7 @@
 #include "apache2/agent/ServerGrants.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -23,12 +24,20 @@ void add(Lines &lines, const char *key, std::string_view value) {
     }
 }
 
+/** Whether values of this key are in the names of applications. */
+bool isPartOfName(std::string_view key) {
+    return key == "user" || key == "group" || key == "environment";
+}
+
 std::map<const server_rec *, Lines> directivesOf(const Settings &settings) {
     std::map<const server_rec *, Lines> result;
     if (settings.grants != nullptr) {
         const auto *grants = reinterpret_cast<const Settings::Grant *>(settings.grants->elts);
         for (int index = 0; index < settings.grants->nelts; ++index) {
-            add(result[grants[index].server], grants[index].key, grants[index].value);
+            const std::string_view key = grants[index].key;
+            if (key != "fixed" || isPartOfName(grants[index].value)) {
+                add(result[grants[index].server], grants[index].key, grants[index].value);
+            }
         }
     }
     return result;
@@ -53,6 +62,47 @@ void addVariables(Lines &lines, apr_pool_t *pool, const ap_directive_t *directiv
     }
 }
 
+/** Modules that take part in finding a request's file, and leave the document root as it is.
+ *  mod_vhost_alias needs a directive for another one. mod_lua is none: its scripts may set it. */
+constexpr std::array KEEP_FOLDERS = std::to_array<std::string_view>({
+    // clang-format off
+    "core.c", "event.c", "http_core.c", "mod_alias.c", "mod_auth_digest.c", "mod_file_cache.c", "mod_headers.c",
+    "mod_http2.c", "mod_log_debug.c", "mod_log_forensic.c", "mod_md.c", "mod_passenger.c", "mod_proxy.c",
+    "mod_proxy_express.c", "mod_remoteip.c", "mod_reqtimeout.c", "mod_rewrite.c", "mod_setenvif.c", "mod_ssl.c",
+    "mod_unique_id.c", "mod_userdir.c", "mod_vhost_alias.c", "mod_wsgi.c",
+    // clang-format on
+});
+
+template <typename Hook> bool keepFolders(const apr_array_header_t *hooks) {
+    const auto *first = hooks != nullptr ? reinterpret_cast<const Hook *>(hooks->elts) : nullptr;
+    return first == nullptr || std::all_of(first, first + hooks->nelts, [](const Hook &hook) {
+               return hook.szName != nullptr &&
+                      std::find(KEEP_FOLDERS.begin(), KEEP_FOLDERS.end(), hook.szName) != KEEP_FOLDERS.end();
+           });
+}
+
+/** Whether a module may give requests other document roots than the configuration. */
+bool modulesMapFolders() {
+    return !keepFolders<ap_LINK_post_read_request_t>(ap_hook_get_post_read_request()) ||
+           !keepFolders<ap_LINK_translate_name_t>(ap_hook_get_translate_name()) ||
+           !keepFolders<ap_LINK_map_to_storage_t>(ap_hook_get_map_to_storage());
+}
+
+/** `any folder` and `any name` of class Grants, by httpd's tree of the configuration: whether a
+ *  request's document root depends on the request, and whether a .htaccess file may have our
+ *  directives. */
+void addUnknown(Lines &lines, const ap_directive_t *directive) {
+    for (; directive != nullptr; directive = directive->next) {
+        const char *name = directive->directive;
+        if (strcasecmp(name, "VirtualDocumentRoot") == 0 || strcasecmp(name, "VirtualDocumentRootIP") == 0) {
+            add(lines, "any", "folder");
+        } else if (strcasecmp(name, "AllowOverrideList") == 0 && strcasecmp(directive->args, "None") != 0) {
+            add(lines, "any", "name");
+        }
+        addUnknown(lines, directive->first_child);
+    }
+}
+
 /** Whether the agent has to know the folders of these grants. */
 bool bindsFolders(const Lines &lines) {
     return std::any_of(lines.begin(), lines.end(), [](const std::string &line) {
@@ -62,7 +112,7 @@ bool bindsFolders(const Lines &lines) {
 }
 
 std::string textOf(const Lines &lines) {
-    std::string text = "server\n";
+    std::string text;
     for (const std::string &line : lines) {
         text += line + "\n";
     }
@@ -74,27 +124,36 @@ std::string textOf(const Lines &lines) {
 std::string serverGrants(const server_rec *main) {
     const Settings &settings = Settings::of(main);
     auto directives = directivesOf(settings);
+    Lines &ofAll = directives[main];
     apr_pool_t *pool = nullptr;
     apr_pool_create(&pool, main->process->pool);
-    add(directives[main], "ruby", settings.defaultRubyOrDefault());
-    addVariables(directives[main], pool, ap_conftree);
+    add(ofAll, "ruby", settings.defaultRubyOrDefault());
+    addVariables(ofAll, pool, ap_conftree);
     apr_pool_destroy(pool);
+    addUnknown(ofAll, ap_conftree);
+    if (modulesMapFolders()) {
+        add(ofAll, "any", "folder");
+    }
 
     // Also those of virtual hosts without grants: two may have one folder, and only one a limit.
-    const bool folders = std::any_of(directives.begin(), directives.end(),
-                                     [](const auto &server) { return bindsFolders(server.second); });
-    std::string text;
-    std::set<Lines> known;
+    const bool folders =
+        !ofAll.contains("any folder") || std::any_of(directives.begin(), directives.end(),
+                                                     [](const auto &server) { return bindsFolders(server.second); });
+    // Virtual hosts with the same directives are one, with the document roots of all.
+    std::map<Lines, Lines> hosts;
+    Lines mainFolders;
     for (const server_rec *server = main; server != nullptr; server = server->next) {
-        Lines lines = directives[server];
         const auto *core = static_cast<const core_server_config *>(ap_get_core_module_config(server->module_config));
+        Lines &roots = server == main ? mainFolders : hosts[directives[server]];
         if (core->ap_document_root != nullptr && folders) {
-            add(lines, "document_root", core->ap_document_root);
+            add(roots, "document_root", core->ap_document_root);
         }
-        if (server != main && (lines.empty() || !known.insert(lines).second)) {
-            continue;
+    }
+    std::string text = "server\n" + textOf(ofAll) + textOf(mainFolders);
+    for (const auto &[lines, roots] : hosts) {
+        if (!lines.empty() || !roots.empty()) {
+            text += "server\n" + textOf(lines) + textOf(roots);
         }
-        text += textOf(lines);
     }
     return text;
 }

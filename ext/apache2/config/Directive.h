@@ -139,8 +139,8 @@ struct Field {
     std::span<const Choice> choices{};
     Reader reader = Reader::UNKNOWN;
     Option option{};
-    /** Not null: httpd's children may ask the agent only for values that the configuration has,
-     *  under this key of class Grants. */
+    /** Not null: the agent gets the values that the configuration has, under this key of class
+     *  Grants, which says what they decide. */
     const char *grant = nullptr;
 
     /** The pool reads the setting as this member of Options. */

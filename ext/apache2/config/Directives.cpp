@@ -16,6 +16,7 @@
 
 #include "apache2/config/DirectiveTable.h"
 #include "apache2/config/FairnessSource.h"
+#include "apache2/config/NotedGrants.h"
 #include "apache2/config/NumberValue.h"
 #include "apache2/config/Origins.h"
 #include "base/LogTarget.h"
@@ -110,34 +111,6 @@ const char *noteAppFile(const cmd_parms *cmd, const char *path) {
     }
     *static_cast<Settings::Text *>(apr_array_push(settings.appFiles)) = path;
     return nullptr;
-}
-
-/** Stores the value that the directive has just set for the agent (AgentSettings::grants). No
- *  .htaccess file can have such a directive. */
-void noteGrant(const cmd_parms *cmd, const Directive &directive, const Settings &settings) {
-    const char *value = std::visit(
-        [&](auto member) -> const char * {
-            using Member = std::remove_cvref_t<decltype(settings.*member)>;
-            if constexpr (std::is_same_v<Member, Settings::Text>) {
-                return settings.*member;
-            } else if constexpr (std::is_same_v<Member, Settings::List>) {
-                return Settings::items(settings.*member).back();
-            } else if constexpr (std::is_same_v<Member, Settings::Number>) {
-                return apr_itoa(cmd->pool, (settings.*member).value_or(0));
-            } else {
-                return nullptr;
-            }
-        },
-        directive.field.member);
-    Settings &global = mainSettings();
-    if (global.grants == nullptr) {
-        global.grants = apr_array_make(cmd->pool, 1, sizeof(Settings::Grant));
-    }
-    *static_cast<Settings::Grant *>(apr_array_push(global.grants)) = {cmd->server, directive.field.grant, value};
-    if (std::holds_alternative<Settings::Number Settings::*>(directive.field.member) && cmd->path == nullptr) {
-        *static_cast<Settings::Grant *>(apr_array_push(global.grants)) = {cmd->server, "limited",
-                                                                          directive.field.grant};
-    }
 }
 
 /** @return whether the host of a URL has something before an @ */
@@ -328,7 +301,7 @@ const char *apply(cmd_parms *cmd, void *place, const char *value) noexcept {
         Origins::note(cmd, directive, *settings);
     }
     if (problem == nullptr && directive.field.grant != nullptr) {
-        noteGrant(cmd, directive, *settings);
+        noteGrant(cmd, directive, *settings, mainSettings());
     }
     return problem;
 }

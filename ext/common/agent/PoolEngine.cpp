@@ -237,10 +237,14 @@ private:
         settings_ = settings;
     }
 
-    /** Ends applications for which no request can ask any more, as with a former PassengerUser. */
+    bool isRemoved(const Options &options) const {
+        return factory_->grants().isRemoved(options, std::chrono::steady_clock::now());
+    }
+
+    /** Ends applications for which no new request can ask any more. */
     void abandonRemoved() {
         for (const Options &options : pool_->applications()) {
-            if (!factory_->grants().hasNameAtPresent(options)) {
+            if (isRemoved(options)) {
                 pool_->abandon(options.groupName());
             }
         }
@@ -285,6 +289,7 @@ private:
         fillIn(options);
         auto refusal = factory_->refusal(options);
         attachesRefused_ += refusal ? 1 : 0;
+        options.removed = !refusal && isRemoved(options);
         if (!refusal && !options.monitoredFiles.empty()) {
             services_->monitor();
         }

@@ -131,6 +131,10 @@ struct Options {
      *  request, not of the application. */
     std::uint32_t stickyId = 0;
 
+    /** httpd's configuration has the application no more; the child that asks has an earlier one.
+     *  The agent sets the value, and no frame has it. */
+    bool removed = false;
+
     /** The file for the output of the application's processes; empty: the agent's log. */
     std::string logFile;
     /** Lines that the application's processes and monitoredFiles may write into the log in a

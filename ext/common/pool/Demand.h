@@ -67,6 +67,10 @@ public:
     void readStatistics(MonotonicTime now);
     /** Whether there are requests that may need another instance. */
     bool requestsWait() const;
+    /** Whether no request is in flight, and none is known to come. */
+    bool isOver() const {
+        return !pausedUntil() && !requestsWait() && !expectsRequest() && atWork() == 0;
+    }
     /** Whether more requests are in flight than the instances can run at once. */
     bool exceedsCapacity() const {
         return queue_.inFlight() > instances_.capacity();

@@ -43,12 +43,14 @@ public:
     MonotonicTime lastUsed() const noexcept {
         return lastUsed_;
     }
-    void noteUse(MonotonicTime now) noexcept {
+    /** @param removed the child that asks has an earlier configuration, which alone has the
+     *      application */
+    void noteUse(MonotonicTime now, bool removed) noexcept {
         lastUsed_ = now;
-        abandoned_ = false;
+        abandoned_ = removed;
     }
     /** httpd's configuration has the application no more: it is to be forgotten as soon as it is
-     *  unused, unless a child asks for it again. */
+     *  unused, unless a child asks for it again that has it. */
     void abandon() noexcept {
         abandoned_ = true;
     }

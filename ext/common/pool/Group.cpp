@@ -56,7 +56,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
         refuse();
     }
     room_.memory().optionsCame(scaler_);
-    disuse_.noteUse(now);
+    disuse_.noteUse(now, options.removed);
     const QueueGenerationPtr current = queue_.current();
     if (current && unusable == current->number && RequestQueue::closed(current->queue.sendingEnd().get())) {
         Log::error("event=queue.broken app=\"{}\" generation={}", name_, unusable.value());

@@ -154,6 +154,12 @@ public:
         disuse_.abandon();
         clear();
     }
+    /** Ends the instances that a request of before the reload has started, once it has ended. */
+    void endIfAbandoned() REQUIRES(poolLock) {
+        if (disuse_.isAbandoned() && !instances_.empty() && pending_.none() && demand_.isOver()) {
+            clear();
+        }
+    }
     /** Ends everything, and cancels spawns. @param refuseQueued waiting requests, too. Otherwise
      *  their children look for the process that takes the place of this one */
     void shutDown(bool refuseQueued) REQUIRES(poolLock);

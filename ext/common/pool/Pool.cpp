@@ -370,6 +370,7 @@ void Pool::upkeep() {
     std::vector<Group *> forgettable;
     for (Group *group : timer_.due(now)) {
         group->attend(now);
+        group->endIfAbandoned();
         if (group->isForgettable(now)) {
             forgettable.push_back(group);
         }

@@ -64,6 +64,21 @@ constexpr std::array LIMITS{
 };
 constexpr const char *LIMITED = "limited";
 
+/** A part of an application's name, beside its folder. */
+struct NamePart {
+    const char *key;
+    std::string Options::*option;
+    /** The value where no directive sets one. */
+    const char *fallback;
+};
+
+constexpr std::array NAME_PARTS{NamePart{"user", &Options::user, ""}, NamePart{"group", &Options::group, ""},
+                                NamePart{"environment", &Options::environment, "production"}};
+
+constexpr const char *DOCUMENT_ROOT = "document_root";
+/** The parents of the document roots. Only this class sets them. */
+constexpr const char *FOLDER = "folder";
+
 /**
  * Variables that decide which code a loader, a library, an interpreter or a shell runs (ld.so(8),
  * ruby(1), node(1), python(1), bash(1), zsh(1), perlrun(1), java(1), openssl-env(7), the manuals of
@@ -137,7 +152,12 @@ Grants::Grants(const std::string &text) {
         if (line == "server") {
             servers_.emplace_back();
         } else if (!servers_.empty() && space != std::string::npos) {
-            servers_.back()[line.substr(0, space)].insert(line.substr(space + 1));
+            const std::string key = line.substr(0, space);
+            const std::string value = line.substr(space + 1);
+            servers_.back()[key].insert(value);
+            if (key == DOCUMENT_ROOT) {
+                servers_.back()[FOLDER].insert(parentOf(value));
+            }
         }
     }
 }
@@ -224,7 +244,7 @@ bool Grants::covers(const Server &server, const std::string &folder) const {
     if (grants(server, "app_root", folder)) {
         return true;
     }
-    const auto roots = server.find("document_root");
+    const auto roots = server.find(DOCUMENT_ROOT);
     if (roots == server.end()) {
         return false;
     }
@@ -240,12 +260,36 @@ bool Grants::covers(const Server &server, const std::string &folder) const {
     });
 }
 
-bool Grants::hasName(const Options &options) const {
-    return everything() || std::none_of(FIELDS.begin(), FIELDS.end(), [&](const GrantField &field) {
-               const bool isPartOfName = field.option == &Options::user || field.option == &Options::group ||
-                                         field.option == &Options::appGroupName;
-               return isPartOfName && !needsNoName(field, options) && !isGranted(field.key, options.*field.option);
+bool Grants::mayHaveFolder(const Server &server, const std::string &folder) const {
+    const Server &main = servers_.front();
+    return has(main, "any", "folder") || server.contains("base_uri") || main.contains("base_uri") ||
+           grants(server, "resolve_symlinks", "On") || grants(server, "app_root", folder) ||
+           has(server, FOLDER, folder);
+}
+
+bool Grants::mayHaveDerivedName(const Server &server, const Options &options) const {
+    return mayHaveFolder(server, options.appRoot) &&
+           std::all_of(NAME_PARTS.begin(), NAME_PARTS.end(), [&](const NamePart &part) {
+               const std::string &value = options.*part.option;
+               return grants(server, part.key, value) || (value == part.fallback && !grants(server, "fixed", part.key));
            });
+}
+
+bool Grants::hasName(const Options &options) const {
+    if (everything()) {
+        return true;
+    }
+    for (const GrantField &field : FIELDS) {
+        const bool isPartOfName =
+            field.option == &Options::user || field.option == &Options::group || field.option == &Options::appGroupName;
+        if (isPartOfName && !needsNoName(field, options) && !isGranted(field.key, options.*field.option)) {
+            return false;
+        }
+    }
+    const bool isDerived = options.appGroupName.empty() || options.appGroupName == derivedName(options);
+    return !isDerived || has(servers_.front(), "any", "name") ||
+           std::any_of(servers_.begin(), servers_.end(),
+                       [&](const Server &server) { return mayHaveDerivedName(server, options); });
 }
 
 bool Grants::coversFolder(const Options &options) const {

@@ -23,11 +23,16 @@ namespace Passenger {
  *     app_root PATH        PassengerAppRoot
  *     document_root PATH   an application is in its parent, before or after links are followed
  *     base_uri URI         a link below the document root, to an application's public folder
+ *     resolve_symlinks On  links of the document root are followed
+ *     environment NAME     PassengerAppEnv
  *     variable NAME=VALUE  SetEnv, PassEnv
  *     memory_max, cpu_weight, tasks_max, memory_limit, hard_memory_limit, memory_budget,
  *     max_log_lines, max_boot_processes
  *                          a limit of an application
  *     limited KEY          this limit holds for the whole server, so none is not granted there
+ *     fixed KEY            the same for another value: its default is not granted there
+ *     any folder           of the main server: document roots can be others than those above
+ *     any name             of the main server: .htaccess files may have parts of a name
  */
 class Grants {
 public:
@@ -42,8 +47,12 @@ public:
     /** The reason, for people, why the configuration does not have these options; nothing: it has
      *  them. Does not look at the folder. */
     std::optional<std::string> refusal(const Options &options) const;
-    /** Whether a request can still ask for the application: its name has the user and the group, or
-     *  is PassengerAppGroupName. */
+    /**
+     * Whether a request can still ask for the application, or this is not known. Its user, group
+     * and PassengerAppGroupName must be there; without PassengerAppGroupName one virtual host must
+     * have them, the environment and the folder. Does not block: where links decide about the
+     * folder, it is not known.
+     */
     bool hasName(const Options &options) const;
     /**
      * Whether the place that names this user, group or start command is one for this folder. True
@@ -74,6 +83,8 @@ private:
     bool grantsAll(const Server &server, const Options &options) const;
     bool grantsLimits(const Server &server, const Options &options) const;
     bool covers(const Server &server, const std::string &folder) const;
+    bool mayHaveFolder(const Server &server, const std::string &folder) const;
+    bool mayHaveDerivedName(const Server &server, const Options &options) const;
 
     /** The first is the main server. */
     std::vector<Server> servers_;

@@ -31,9 +31,9 @@ std::optional<std::string> GrantsInForce::refusal(const Options &options, Now no
     return refusal && earlier && !earlier->refusal(options) ? std::nullopt : refusal;
 }
 
-bool GrantsInForce::hasNameAtPresent(const Options &options) const {
-    const LockGuard guard(mutex_);
-    return present_->hasName(options);
+bool GrantsInForce::isRemoved(const Options &options, Now now) const {
+    const auto [present, earlier] = both(now);
+    return earlier && !present->hasName(options) && earlier->hasName(options);
 }
 
 std::shared_ptr<const Grants> GrantsInForce::forOptions(const Options &options, Now now) const {

@@ -26,8 +26,9 @@ public:
     void use(const std::string &text, Now now) EXCLUDES(mutex_);
     /** Grants::refusal() of the present configuration, unless the earlier one has these options. */
     std::optional<std::string> refusal(const Options &options, Now now) const EXCLUDES(mutex_);
-    /** Grants::hasName() of the present configuration. Does not block. */
-    bool hasNameAtPresent(const Options &options) const EXCLUDES(mutex_);
+    /** Whether the present configuration has the application's name no more: Grants::hasName() of
+     *  the earlier one alone. Does not block. */
+    bool isRemoved(const Options &options, Now now) const EXCLUDES(mutex_);
     /** The grants that have these options, else the present ones. May block: follows links. */
     std::shared_ptr<const Grants> forOptions(const Options &options, Now now) const EXCLUDES(mutex_);
 

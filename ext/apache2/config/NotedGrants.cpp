@@ -1,0 +1,47 @@
+#include "apache2/config/NotedGrants.h"
+
+#include <type_traits>
+#include <variant>
+
+namespace Passenger::Directives {
+
+namespace {
+
+const char *valueOf(apr_pool_t *pool, const Field &field, const Settings &settings) {
+    return std::visit(
+        [&](auto member) -> const char * {
+            using Member = std::remove_cvref_t<decltype(settings.*member)>;
+            if constexpr (std::is_same_v<Member, Settings::Text>) {
+                return settings.*member;
+            } else if constexpr (std::is_same_v<Member, Settings::List>) {
+                return Settings::items(settings.*member).back();
+            } else if constexpr (std::is_same_v<Member, Settings::Number>) {
+                return apr_itoa(pool, (settings.*member).value_or(0));
+            } else {
+                return (settings.*member).value_or(false) ? "On" : "Off";
+            }
+        },
+        field.member);
+}
+
+}  // namespace
+
+void noteGrant(const cmd_parms *cmd, const Directive &directive, const Settings &settings, Settings &global) {
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_RUN_MPM) {
+        return;
+    }
+    if (global.grants == nullptr) {
+        global.grants = apr_array_make(cmd->pool, 1, sizeof(Settings::Grant));
+    }
+    const Field &field = directive.field;
+    const auto push = [&](const char *key, const char *value) {
+        *static_cast<Settings::Grant *>(apr_array_push(global.grants)) = {cmd->server, key, value};
+    };
+    push(field.grant, valueOf(cmd->pool, field, settings));
+    if (cmd->path == nullptr) {
+        const bool isLimit = std::holds_alternative<Settings::Number Settings::*>(field.member);
+        push(isLimit ? "limited" : "fixed", field.grant);
+    }
+}
+
+}  // namespace Passenger::Directives
