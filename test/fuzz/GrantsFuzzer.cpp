@@ -31,16 +31,29 @@ void require(bool condition) {
     }
 }
 
-/** The lines of each virtual host; the first has those of the main server. */
-using Servers = std::vector<std::set<std::string>>;
+/** The lines of a virtual host. */
+struct Server {
+    std::set<std::string> lines;
+    std::vector<std::set<std::string>> places{1};
+
+    bool contains(const std::string &line) const {
+        return lines.contains(line);
+    }
+};
+
+/** The first is the main server. */
+using Servers = std::vector<Server>;
 
 Servers serversIn(const std::string &text) {
     Servers servers;
     for (const std::string &line : split(text, '\n')) {
         if (line == "server") {
             servers.emplace_back();
+        } else if (line == "section" && !servers.empty()) {
+            servers.back().places.emplace_back();
         } else if (!servers.empty()) {
-            servers.back().insert(line);
+            servers.back().lines.insert(line);
+            servers.back().places.back().insert(line);
         }
     }
     return servers;
@@ -80,6 +93,25 @@ bool anyHas(const Servers &servers, const std::string &line) {
     return std::any_of(servers.begin(), servers.end(), [&](const auto &server) { return server.contains(line); });
 }
 
+/** Whether the place has the first line, and none that sets the second one's key differently. */
+bool overlays(const std::set<std::string> &place, const std::string &one, const std::string &other) {
+    const std::string key = other.substr(0, other.find(' ') + 1);
+    return place.contains(one) &&
+           (place.contains(other) ||
+            std::none_of(place.begin(), place.end(), [&](const auto &line) { return line.starts_with(key); }));
+}
+
+bool fit(const Servers &servers, const Server &server, const std::string &one, const std::string &other) {
+    for (const Server *named : {&servers.front(), &server}) {
+        for (const auto &place : named->places) {
+            if (overlays(place, one, other) || overlays(place, other, one)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 struct Limit {
     const char *key;
     unsigned value;
@@ -100,7 +132,12 @@ bool oneHasAll(const Servers &servers, const Options &options) {
         const auto has = [&](const std::string &line) {
             return server.contains(line) || servers.front().contains(line);
         };
-        return std::all_of(lines.begin(), lines.end(), has) &&
+        const bool fits = std::all_of(lines.begin(), lines.end(), [&](const std::string &one) {
+            return std::all_of(lines.begin(), lines.end(), [&](const std::string &other) {
+                return &one == &other || fit(servers, server, one, other);
+            });
+        });
+        return std::all_of(lines.begin(), lines.end(), has) && fits &&
                std::all_of(limits.begin(), limits.end(), [&](const Limit &limit) {
                    return has(fmt::format("{} {}", limit.key, limit.value)) ||
                           (limit.value == limit.fallback && !has(fmt::format("limited {}", limit.key)));
@@ -110,7 +147,8 @@ bool oneHasAll(const Servers &servers, const Options &options) {
 
 bool hasKey(const Servers &servers, std::string_view key) {
     return std::any_of(servers.begin(), servers.end(), [key](const auto &server) {
-        return std::any_of(server.begin(), server.end(), [key](const auto &line) { return line.starts_with(key); });
+        return std::any_of(server.lines.begin(), server.lines.end(),
+                           [key](const auto &line) { return line.starts_with(key); });
     });
 }
 

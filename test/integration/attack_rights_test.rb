@@ -14,6 +14,9 @@ class AttackRightsTest < IntegrationTest
   # Leaves a file that names the user in the folder of that name.
   TELL = 'File.write(File.join("%<place>s", "#{Process.uid}-#{Process.gid}-%<what>s"), "")'
 
+  # Each is the start command of one section.
+  COMMANDS = %w[-W0 -W1 -W2 -w].map { |option| "#{RbConfig.ruby} #{option} server.rb" }.freeze
+
   if TestEnvironment.root?
     serve do |made|
       made.set("PassengerMaxPoolSize", 40)
@@ -23,6 +26,23 @@ class AttackRightsTest < IntegrationTest
                 "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n" \
                 "PassengerUser #{MadeUsers["a"].name}\nSetEnv RUBYOPT -W:no-deprecated\n")
       made.site("attacker.test", handed(SampleApps.rack, "b"))
+      made.site("sections.test", handed(SampleApps.copy("http_app"), "a"), sections)
+      made.site("merged.test", handed(SampleApps.copy("http_app"), "a"), overlapping_sections)
+    end
+
+    def self.sections
+      %w[a b].zip(COMMANDS.first(2)).map do |key, command|
+        "<If \"%{QUERY_STRING} == '#{key}'\">\nPassengerUser #{MadeUsers[key].name}\n" \
+          "PassengerAppStartCommand \"#{command}\"\n</If>\n"
+      end.join
+    end
+
+    # User and command of a request are those of two sections.
+    def self.overlapping_sections
+      "<Location />\nPassengerUser #{MadeUsers["a"].name}\n" \
+        "PassengerAppStartCommand \"#{COMMANDS[2]}\"\n</Location>\n" \
+        "<If \"%{QUERY_STRING} == 'other'\">\n" \
+        "PassengerAppStartCommand \"#{COMMANDS[3]}\"\n</If>\n"
     end
 
     def self.handed(folder, key)
@@ -168,6 +188,21 @@ class AttackRightsTest < IntegrationTest
       end
       assert_empty traces
     end
+  end
+
+  def test_values_that_two_sections_set_differently_are_not_mixed
+    %w[/?a /?b].each { |path| assert_status 200, client("sections.test").get(path) }
+    [victim, attacker].zip(COMMANDS.first(2).reverse).each do |user, command|
+      assert_refused(%[no place with all of this application's settings (user "#{user.name}"],
+                     "start_command" => command, "user" => user.name, "startup_file" => "",
+                     "app_root" => root("sections"))
+    end
+  end
+
+  def test_values_of_sections_that_overlap_are_merged
+    position = server.log.position
+    ["/", "/?other"].each { |path| assert_status 200, client("merged.test").get(path) }
+    assert_equal 0, server.log.count(/attach\.refused/, position)
   end
 
   def test_an_application_has_the_limits_of_its_own_virtual_host

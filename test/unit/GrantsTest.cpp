@@ -17,6 +17,8 @@ class GrantsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testWhatNoPlaceNamesIsRefusedByItsDirective);
     CPPUNIT_TEST(testValuesOfDifferentVirtualHostsAreNotGrantedTogether);
     CPPUNIT_TEST(testEachVirtualHostHasTheGrantsOfTheMainServer);
+    CPPUNIT_TEST(testTwoSectionsThatSetTheSameAreNotMixed);
+    CPPUNIT_TEST(testSectionsThatOverlapAreMerged);
     CPPUNIT_TEST(testDefaultsNeedNoGrant);
     CPPUNIT_TEST(testAnApplicationMayHaveTheNameOfItsFolderOnly);
     CPPUNIT_TEST(testAUserIsGrantedForTheFoldersOfTheVirtualHost);
@@ -119,6 +121,46 @@ public:
         expectGranted(bobs);
         bobs.user = "alice";
         expectRefused(bobs, "has no place with all");
+    }
+
+    static Options running(const std::string &user, const std::string &command, const std::string &ruby = "") {
+        Options options = GrantsTest::options();
+        options.user = user;
+        options.startCommand = command;
+        options.ruby = ruby;
+        return options;
+    }
+
+    void testTwoSectionsThatSetTheSameAreNotMixed() {
+        const Grants grants(
+            "server\nruby /usr/bin/ruby\n"
+            "server\nuser alice\nstart_command ./a\nsection\nuser bob\nstart_command ./b\nruby /opt/ruby\n");
+        const Grants ofMain("server\nuser alice\nstart_command ./a\nsection\nuser bob\nstart_command ./b\n");
+        for (const auto &[user, command] : {std::pair("alice", "./a"), std::pair("bob", "./b")}) {
+            CPPUNIT_ASSERT(!grants.refusal(running(user, command)));
+            CPPUNIT_ASSERT(!ofMain.refusal(running(user, command)));
+        }
+        for (const auto &[user, command] : {std::pair("alice", "./b"), std::pair("bob", "./a")}) {
+            const auto refusal = grants.refusal(running(user, command));
+            CPPUNIT_ASSERT(refusal &&
+                           refusal->find("no place with all of this application's settings") != std::string::npos);
+            CPPUNIT_ASSERT(ofMain.refusal(running(user, command)).has_value());
+        }
+        CPPUNIT_ASSERT(!grants.refusal(running("alice", "./a", "/usr/bin/ruby")));
+        CPPUNIT_ASSERT(!grants.refusal(running("bob", "./b", "/opt/ruby")));
+    }
+
+    // As <Directory> inside of another one, or with a <Location>: any of them may be the inner one.
+    void testSectionsThatOverlapAreMerged() {
+        const Grants grants(
+            "server\nuser main\nruby /usr/bin/ruby\nserver\nuser alice\nstart_command ./a\nsection\nruby /opt/ruby\n"
+            "section\nstart_command ./b\nsection\nuser bob\n");
+        for (const char *user : {"main", "alice", "bob"}) {
+            for (const char *ruby : {"/usr/bin/ruby", "/opt/ruby"}) {
+                CPPUNIT_ASSERT(!grants.refusal(running(user, "./b", ruby)));
+            }
+        }
+        CPPUNIT_ASSERT(!grants.refusal(running("bob", "./a")));
     }
 
     void testDefaultsNeedNoGrant() {

@@ -6,7 +6,11 @@
 #include <cstring>
 #include <map>
 #include <set>
+#include <span>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "apache2/config/Settings.h"
 
@@ -16,6 +20,25 @@ namespace {
 
 /** A set, since two virtual hosts often grant the same (ports 80 and 443). */
 using Lines = std::set<std::string>;
+
+/** What the places of one virtual host grant, in the order of the configuration. */
+class Places {
+public:
+    Lines &at(const Settings *place) {
+        const auto [known, isNew] = indices_.try_emplace(place, lines_.size());
+        if (isNew) {
+            lines_.emplace_back();
+        }
+        return lines_[known->second];
+    }
+    std::set<Lines> all() const {
+        return {lines_.begin(), lines_.end()};
+    }
+
+private:
+    std::map<const Settings *, std::size_t> indices_;
+    std::vector<Lines> lines_;
+};
 
 void add(Lines &lines, const char *key, std::string_view value) {
     // A value with a line break could be another grant. No such value can be used.
@@ -29,14 +52,13 @@ bool isPartOfName(std::string_view key) {
     return key == "user" || key == "group" || key == "environment";
 }
 
-std::map<const server_rec *, Lines> directivesOf(const Settings &settings) {
-    std::map<const server_rec *, Lines> result;
+std::map<const server_rec *, Places> placesOf(const Settings &settings) {
+    std::map<const server_rec *, Places> result;
     if (settings.grants != nullptr) {
         const auto *grants = reinterpret_cast<const Settings::Grant *>(settings.grants->elts);
-        for (int index = 0; index < settings.grants->nelts; ++index) {
-            const std::string_view key = grants[index].key;
-            if (key != "fixed" || isPartOfName(grants[index].value)) {
-                add(result[grants[index].server], grants[index].key, grants[index].value);
+        for (const Settings::Grant &grant : std::span(grants, static_cast<std::size_t>(settings.grants->nelts))) {
+            if (std::string_view(grant.key) != "fixed" || isPartOfName(grant.value)) {
+                add(result[grant.server].at(grant.place), grant.key, grant.value);
             }
         }
     }
@@ -104,55 +126,67 @@ void addUnknown(Lines &lines, const ap_directive_t *directive) {
 }
 
 /** Whether the agent has to know the folders of these grants. */
-bool bindsFolders(const Lines &lines) {
-    return std::any_of(lines.begin(), lines.end(), [](const std::string &line) {
-        return line.starts_with("user ") || line.starts_with("group ") || line.starts_with("start_command ") ||
-               line.starts_with("limited ");
+bool bindsFolders(const Places &places) {
+    const std::set<Lines> all = places.all();
+    return std::any_of(all.begin(), all.end(), [](const Lines &lines) {
+        return std::any_of(lines.begin(), lines.end(), [](const std::string &line) {
+            return line.starts_with("user ") || line.starts_with("group ") || line.starts_with("start_command ") ||
+                   line.starts_with("limited ");
+        });
     });
 }
 
-std::string textOf(const Lines &lines) {
-    std::string text;
+void append(std::string &text, const Lines &lines) {
     for (const std::string &line : lines) {
         text += line + "\n";
     }
-    return text;
+}
+
+void append(std::string &text, const std::set<Lines> &places, const Lines &roots) {
+    const char *begin = "server\n";
+    for (const Lines &lines : places) {
+        text += std::exchange(begin, "section\n");
+        append(text, lines);
+    }
+    text += places.empty() ? begin : "";
+    append(text, roots);
 }
 
 }  // namespace
 
 std::string serverGrants(const server_rec *main) {
     const Settings &settings = Settings::of(main);
-    auto directives = directivesOf(settings);
-    Lines &ofAll = directives[main];
+    auto places = placesOf(settings);
+    Lines &ofNoPlace = places[main].at(nullptr);
     apr_pool_t *pool = nullptr;
     apr_pool_create(&pool, main->process->pool);
-    add(ofAll, "ruby", settings.defaultRubyOrDefault());
-    addVariables(ofAll, pool, ap_conftree);
+    add(ofNoPlace, "ruby", settings.defaultRubyOrDefault());
+    addVariables(ofNoPlace, pool, ap_conftree);
     apr_pool_destroy(pool);
-    addUnknown(ofAll, ap_conftree);
+    addUnknown(ofNoPlace, ap_conftree);
     if (modulesMapFolders()) {
-        add(ofAll, "any", "folder");
+        add(ofNoPlace, "any", "folder");
     }
 
     // Also those of virtual hosts without grants: two may have one folder, and only one a limit.
     const bool folders =
-        !ofAll.contains("any folder") || std::any_of(directives.begin(), directives.end(),
-                                                     [](const auto &server) { return bindsFolders(server.second); });
-    // Virtual hosts with the same directives are one, with the document roots of all.
-    std::map<Lines, Lines> hosts;
-    Lines mainFolders;
+        !ofNoPlace.contains("any folder") ||
+        std::any_of(places.begin(), places.end(), [](const auto &server) { return bindsFolders(server.second); });
+    // Virtual hosts with the same places are one, with the document roots of all.
+    std::map<std::set<Lines>, Lines> hosts;
+    Lines mainRoots;
     for (const server_rec *server = main; server != nullptr; server = server->next) {
         const auto *core = static_cast<const core_server_config *>(ap_get_core_module_config(server->module_config));
-        Lines &roots = server == main ? mainFolders : hosts[directives[server]];
+        Lines &roots = server == main ? mainRoots : hosts[places[server].all()];
         if (core->ap_document_root != nullptr && folders) {
             add(roots, "document_root", core->ap_document_root);
         }
     }
-    std::string text = "server\n" + textOf(ofAll) + textOf(mainFolders);
-    for (const auto &[lines, roots] : hosts) {
-        if (!lines.empty() || !roots.empty()) {
-            text += "server\n" + textOf(lines) + textOf(roots);
+    std::string text;
+    append(text, places[main].all(), mainRoots);
+    for (const auto &[all, roots] : hosts) {
+        if (!all.empty() || !roots.empty()) {
+            append(text, all, roots);
         }
     }
     return text;

@@ -35,7 +35,7 @@ void noteGrant(const cmd_parms *cmd, const Directive &directive, const Settings 
     }
     const Field &field = directive.field;
     const auto push = [&](const char *key, const char *value) {
-        *static_cast<Settings::Grant *>(apr_array_push(global.grants)) = {cmd->server, key, value};
+        *static_cast<Settings::Grant *>(apr_array_push(global.grants)) = {cmd->server, &settings, key, value};
     };
     push(field.grant, valueOf(cmd->pool, field, settings));
     if (cmd->path == nullptr) {

@@ -75,6 +75,8 @@ struct Settings {
     /** A value that a directive of some place of the configuration grants to applications. */
     struct Grant {
         const server_rec *server;
+        /** The place. Only compared. */
+        const Settings *place;
         /** As in class Grants. */
         const char *key;
         const char *value;

@@ -76,8 +76,7 @@ constexpr std::array NAME_PARTS{NamePart{"user", &Options::user, ""}, NamePart{"
                                 NamePart{"environment", &Options::environment, "production"}};
 
 constexpr const char *DOCUMENT_ROOT = "document_root";
-/** The parents of the document roots. Only this class sets them. */
-constexpr const char *FOLDER = "folder";
+constexpr const char *APP_ROOT = "app_root";
 
 /**
  * Variables that decide which code a loader, a library, an interpreter or a shell runs (ld.so(8),
@@ -150,21 +149,26 @@ Grants::Grants(const std::string &text) {
     for (const std::string &line : split(text, '\n')) {
         const std::size_t space = line.find(' ');
         if (line == "server") {
-            servers_.emplace_back();
+            servers_.emplace_back().places.emplace_back();
+        } else if (line == "section" && !servers_.empty()) {
+            servers_.back().places.emplace_back();
         } else if (!servers_.empty() && space != std::string::npos) {
-            const std::string key = line.substr(0, space);
-            const std::string value = line.substr(space + 1);
-            servers_.back()[key].insert(value);
-            if (key == DOCUMENT_ROOT) {
-                servers_.back()[FOLDER].insert(parentOf(value));
-            }
+            add(servers_.back(), line.substr(0, space), line.substr(space + 1));
         }
+    }
+    index();
+}
+
+void Grants::add(Server &server, const std::string &key, const std::string &value) {
+    server.values[key].insert(value);
+    if (std::any_of(FIELDS.begin(), FIELDS.end(), [&](const GrantField &field) { return field.key == key; })) {
+        server.places.back()[key].insert(value);
     }
 }
 
-bool Grants::has(const Server &server, const std::string &key, const std::string &value) {
-    const auto values = server.find(key);
-    return values != server.end() && values->second.contains(value);
+bool Grants::has(const Values &values, const std::string &key, const std::string &value) {
+    const auto found = values.find(key);
+    return found != values.end() && found->second.contains(value);
 }
 
 bool Grants::grants(const Server &server, const std::string &key, const std::string &value) const {
@@ -180,7 +184,35 @@ bool Grants::grantsAll(const Server &server, const Options &options) const {
                        [&](const GrantField &field) {
                            return needsNoName(field, options) || grants(server, field.key, options.*field.option);
                        }) &&
-           grantsLimits(server, options);
+           grantsLimits(server, options) && fitsTogether(server, options);
+}
+
+/**
+ * Whether the merge of some places can have these values. Of two values, that of the inner place
+ * comes from a place that does not set the other one differently. Which place is the inner one is
+ * not known.
+ */
+bool Grants::fitsTogether(const Server &server, const Options &options) const {
+    const auto overlays = [&](const Values &place, const GrantField &one, const GrantField &other) {
+        return has(place, one.key, options.*one.option) &&
+               (!place.contains(other.key) || has(place, other.key, options.*other.option));
+    };
+    const auto fit = [&](const GrantField &one, const GrantField &other) {
+        const auto anyOf = [&](const Server &named) {
+            return std::any_of(named.places.begin(), named.places.end(), [&](const Values &place) {
+                return overlays(place, one, other) || overlays(place, other, one);
+            });
+        };
+        return anyOf(server) || anyOf(servers_.front());
+    };
+    for (auto one = FIELDS.begin(); one != FIELDS.end(); ++one) {
+        for (auto other = one + 1; other != FIELDS.end(); ++other) {
+            if (!needsNoName(*one, options) && !needsNoName(*other, options) && !fit(*one, *other)) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 bool Grants::grantsLimits(const Server &server, const Options &options) const {
@@ -191,7 +223,7 @@ bool Grants::grantsLimits(const Server &server, const Options &options) const {
 }
 
 std::optional<std::string> Grants::limitRefusal(const Options &options) const {
-    const auto limits = [](const Server &server) { return server.contains(LIMITED); };
+    const auto limits = [](const Server &server) { return server.values.contains(LIMITED); };
     if (std::none_of(servers_.begin(), servers_.end(), limits)) {
         return std::nullopt;
     }
@@ -241,55 +273,80 @@ std::optional<std::string> Grants::refusal(const Options &options) const {
 }
 
 bool Grants::covers(const Server &server, const std::string &folder) const {
-    if (grants(server, "app_root", folder)) {
+    if (grants(server, APP_ROOT, folder)) {
         return true;
     }
-    const auto roots = server.find(DOCUMENT_ROOT);
-    if (roots == server.end()) {
+    const auto roots = server.values.find(DOCUMENT_ROOT);
+    if (roots == server.values.end()) {
         return false;
     }
     return std::any_of(roots->second.begin(), roots->second.end(), [&](const std::string &root) {
         const auto behind = [&](const Server &named) {
-            const auto uris = named.find("base_uri");
-            return uris != named.end() && std::any_of(uris->second.begin(), uris->second.end(), [&](const auto &uri) {
-                       return parentBehindLinks(root + uri) == folder;
-                   });
+            const auto uris = named.values.find("base_uri");
+            return uris != named.values.end() &&
+                   std::any_of(uris->second.begin(), uris->second.end(),
+                               [&](const auto &uri) { return parentBehindLinks(root + uri) == folder; });
         };
         return parentOf(root) == folder || parentBehindLinks(root) == folder || behind(server) ||
                behind(servers_.front());
     });
 }
 
-bool Grants::mayHaveFolder(const Server &server, const std::string &folder) const {
-    const Server &main = servers_.front();
-    return has(main, "any", "folder") || server.contains("base_uri") || main.contains("base_uri") ||
-           grants(server, "resolve_symlinks", "On") || grants(server, "app_root", folder) ||
-           has(server, FOLDER, folder);
+void Grants::index() {
+    for (std::size_t number = 0; number < servers_.size(); ++number) {
+        const Server &server = servers_[number];
+        if (followsLinks(server)) {
+            following_.push_back(number);
+        }
+        if (const auto roots = server.values.find(DOCUMENT_ROOT); roots != server.values.end()) {
+            for (const std::string &root : roots->second) {
+                byFolder_[parentOf(root)].push_back(number);
+            }
+        }
+        if (const auto folders = server.values.find(APP_ROOT); folders != server.values.end()) {
+            for (const std::string &folder : folders->second) {
+                byFolder_[folder].push_back(number);
+            }
+        }
+    }
 }
 
-bool Grants::mayHaveDerivedName(const Server &server, const Options &options) const {
-    return mayHaveFolder(server, options.appRoot) &&
-           std::all_of(NAME_PARTS.begin(), NAME_PARTS.end(), [&](const NamePart &part) {
-               const std::string &value = options.*part.option;
-               return grants(server, part.key, value) || (value == part.fallback && !grants(server, "fixed", part.key));
-           });
+bool Grants::followsLinks(const Server &server) {
+    return server.values.contains("base_uri") || has(server, "resolve_symlinks", "On");
+}
+
+bool Grants::mayHaveNameParts(const Server &server, const Options &options) const {
+    return std::all_of(NAME_PARTS.begin(), NAME_PARTS.end(), [&](const NamePart &part) {
+        const std::string &value = options.*part.option;
+        return grants(server, part.key, value) || (value == part.fallback && !grants(server, "fixed", part.key));
+    });
+}
+
+bool Grants::mayHaveDerivedName(const Options &options) const {
+    const auto mayHaveParts = [&](std::size_t number) { return mayHaveNameParts(servers_[number], options); };
+    const Server &main = servers_.front();
+    if (followsLinks(main) || has(main, "any", "folder") || has(main, APP_ROOT, options.appRoot)) {
+        return std::any_of(servers_.begin(), servers_.end(),
+                           [&](const Server &server) { return mayHaveNameParts(server, options); });
+    }
+    const auto known = byFolder_.find(options.appRoot);
+    return std::any_of(following_.begin(), following_.end(), mayHaveParts) ||
+           (known != byFolder_.end() && std::any_of(known->second.begin(), known->second.end(), mayHaveParts));
 }
 
 bool Grants::hasName(const Options &options) const {
     if (everything()) {
         return true;
     }
-    for (const GrantField &field : FIELDS) {
+    const bool isDerived = options.appGroupName.empty() || options.appGroupName == derivedName(options);
+    if (isDerived && !has(servers_.front(), "any", "name")) {
+        return mayHaveDerivedName(options);
+    }
+    return std::none_of(FIELDS.begin(), FIELDS.end(), [&](const GrantField &field) {
         const bool isPartOfName =
             field.option == &Options::user || field.option == &Options::group || field.option == &Options::appGroupName;
-        if (isPartOfName && !needsNoName(field, options) && !isGranted(field.key, options.*field.option)) {
-            return false;
-        }
-    }
-    const bool isDerived = options.appGroupName.empty() || options.appGroupName == derivedName(options);
-    return !isDerived || has(servers_.front(), "any", "name") ||
-           std::any_of(servers_.begin(), servers_.end(),
-                       [&](const Server &server) { return mayHaveDerivedName(server, options); });
+        return isPartOfName && !needsNoName(field, options) && !isGranted(field.key, options.*field.option);
+    });
 }
 
 bool Grants::coversFolder(const Options &options) const {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -17,8 +19,9 @@ namespace Passenger {
  * thread-safe.
  *
  * The text has a line `server` for the main server and each virtual host, followed by its lines
- * `KEY VALUE`. What the main server grants, each virtual host grants, too, but for its document
- * root. Keys are those of FIELDS (in Grants.cpp), and:
+ * `KEY VALUE`. A line `section` is between the values of two of its places. What the main server
+ * grants, each virtual host grants, too, but for its document root. Keys are those of FIELDS (in
+ * Grants.cpp), and:
  *
  *     app_root PATH        PassengerAppRoot
  *     document_root PATH   an application is in its parent, before or after links are followed
@@ -73,21 +76,38 @@ public:
 
 private:
     /** Values by key. */
-    using Server = std::map<std::string, std::set<std::string>>;
+    using Values = std::map<std::string, std::set<std::string>>;
+    struct Server {
+        Values values;
+        /** Those of FIELDS, for each place. */
+        std::vector<Values> places;
+    };
 
-    static bool has(const Server &server, const std::string &key, const std::string &value);
+    static bool has(const Values &values, const std::string &key, const std::string &value);
+    static bool has(const Server &server, const std::string &key, const std::string &value) {
+        return has(server.values, key, value);
+    }
+    static void add(Server &server, const std::string &key, const std::string &value);
     /** Whether the virtual host, or the main server, has the value. */
     bool grants(const Server &server, const std::string &key, const std::string &value) const;
     /** Whether any virtual host, or the main server, has the value. */
     bool isGranted(const std::string &key, const std::string &value) const;
     bool grantsAll(const Server &server, const Options &options) const;
+    bool fitsTogether(const Server &server, const Options &options) const;
     bool grantsLimits(const Server &server, const Options &options) const;
     bool covers(const Server &server, const std::string &folder) const;
-    bool mayHaveFolder(const Server &server, const std::string &folder) const;
-    bool mayHaveDerivedName(const Server &server, const Options &options) const;
+    /** Whether links decide about the folders of a virtual host's applications. */
+    static bool followsLinks(const Server &server);
+    bool mayHaveNameParts(const Server &server, const Options &options) const;
+    bool mayHaveDerivedName(const Options &options) const;
+    void index();
 
     /** The first is the main server. */
     std::vector<Server> servers_;
+    /** Those that follow links, by their number. */
+    std::vector<std::size_t> following_;
+    /** Those that have a document root below the folder, or the folder as PassengerAppRoot. */
+    std::unordered_map<std::string, std::vector<std::size_t>> byFolder_;
 };
 
 }  // namespace Passenger
