@@ -12,12 +12,17 @@ module Eventually
   # Seconds, enough for a busy machine that stalls. Only failing tests take this long.
   LIMIT = 60
 
+  # Seconds between two calls: a twentieth of the wait so far, between these.
+  PAUSES = (0.02..0.1).freeze
+
   module_function
 
   # Calls the block until it returns a true value, and returns that value. A block that raises an
   # assertion or a network error is called again. The last error is shown when the time is up.
-  def eventually(what = "the condition", within: LIMIT, every: 0.02)
-    deadline = monotonic + within * PATIENCE
+  # `every`: seconds between two calls; without it, they become rarer during a long wait.
+  def eventually(what = "the condition", within: LIMIT, every: nil)
+    began = monotonic
+    deadline = began + within * PATIENCE
     loop do
       error = nil
       begin
@@ -30,7 +35,7 @@ module Eventually
         raise TooLate, "#{what}: not within #{within * PATIENCE} s#{": #{error.message}" if error}"
       end
 
-      sleep every
+      sleep every || ((monotonic - began) / 20).clamp(PAUSES)
     end
   end
 

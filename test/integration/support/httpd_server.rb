@@ -31,6 +31,7 @@ class HttpdServer
 
   def initialize(configuration)
     @configuration = configuration
+    @made = ProcessInfo.now
     FileUtils.mkdir_p(TestEnvironment::WORK_DIR)
     @folder = Dir.mktmpdir("httpd-", TestEnvironment::WORK_DIR)
     FileUtils.chmod(0o755, @folder)
@@ -50,7 +51,7 @@ class HttpdServer
     @daemon = daemon
     daemon ? run("-k", "start") : @pid = launch("-DFOREGROUND")
     @pid = Eventually.eventually("httpd.pid") { pid_in_file } if daemon
-    @tree = ProcessTree.new(pid, environment_marker, folder)
+    @tree = ProcessTree.new(pid, environment_marker, folder, @made)
     wait_until_ready(1)
     self
   end

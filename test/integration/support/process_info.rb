@@ -2,7 +2,9 @@
 
 # One process as /proc shows it. Two readings are the same process if pid and start time agree.
 class ProcessInfo
-  attr_reader :pid, :ppid, :state, :started
+  attr_reader :pid, :ppid, :state
+  # When the process began, as `now` counts.
+  attr_reader :started
   # Processor time in hundredths of a second.
   attr_reader :ticks
 
@@ -15,6 +17,11 @@ class ProcessInfo
     new(pid)
   rescue SystemCallError
     nil
+  end
+
+  # The time since the machine's start, in hundredths of a second like all times in /proc/PID/stat.
+  def self.now
+    (Process.clock_gettime(Process::CLOCK_BOOTTIME) * 100).floor
   end
 
   # Sends SIGSTOP and waits for the stop. kill(2) returns earlier: other threads run until the

@@ -6,13 +6,18 @@ require_relative "process_info"
 # All processes that one httpd has started. An orphan has lost its parent, and an application its
 # environment, so they are found in four ways: by descent, by the marker in the environment, by open
 # files and folders below the server's root, and by an earlier sighting.
+#
+# To read which files a process has open takes long, and tests ask again and again. So an older
+# process than the server is not looked at: it can be none of the server's.
 class ProcessTree
   RIGHTS = /passenger-agent\S* rights\z/.freeze
 
-  def initialize(parent_pid, marker, folder)
+  # `since`: a time of ProcessInfo.now, before the folder was made.
+  def initialize(parent_pid, marker, folder, since)
     @parent_pid = parent_pid
     @marker = marker
     @folder = folder
+    @since = since
     @seen = {}
   end
 
@@ -89,6 +94,8 @@ class ProcessTree
   end
 
   def ours?(process)
+    return false if process.started < @since
+
     @seen[process.identity] ||
       process.environment.include?(@marker) ||
       below?(process.directory) ||
