@@ -3,8 +3,15 @@
 # build compiles each source by itself, so a change takes seconds there.
 
 unite_sources := $(dir $(realpath $(lastword $(MAKEFILE_LIST))))unite-sources
-ifneq ($(shell $(unite_sources) Makefile united && echo done),done)
+unite_from := $(unite_sources) Makefile $(dir $(unite_sources))../ext $(dir $(unite_sources))../test/unit
+
+# Only if something has changed since the last time: a file, or the names in a folder. Without that
+# time, find reports an error.
+ifneq ($(shell find $(unite_from) -cnewer united/time -print -quit 2>&1),)
+ifneq ($(shell mkdir -p united && touch united/time.new && $(unite_sources) Makefile united && \
+    mv united/time.new united/time && echo done),done)
 $(error $(unite_sources) failed)
+endif
 endif
 
 include united/units.mk
