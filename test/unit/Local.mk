@@ -322,10 +322,13 @@ endif
     %D%/support/SteeredSpawners.h \
     %D%/support/StreamClient.cpp \
     %D%/support/StreamClient.h \
+    %D%/support/TestMethod.cpp \
+    %D%/support/TestMethod.h \
     %D%/support/TestThread.h
 
 %C%_unit_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
-%C%_unit_tests_CXXFLAGS = $(TEST_CXXFLAGS)
+# The precompiled header must be the first one.
+%C%_unit_tests_CXXFLAGS = $(TEST_CXXFLAGS) -include support/TestMethod.h
 # The tests' own code is not optimised: that halves the time to compile it. Nor does it count for
 # the fuzzers which branches run.
 $(%C%_unit_tests_OBJECTS) $(PRECOMPILED_FOR_TESTS): CXXFLAGS += -O0 -U_FORTIFY_SOURCE $(UNFUZZED_CXXFLAGS)
