@@ -263,6 +263,8 @@ endif
     %D%/support/Aborts.h \
     %D%/support/AgentProgram.cpp \
     %D%/support/AgentProgram.h \
+    %D%/support/Assertion.cpp \
+    %D%/support/Assertion.h \
     %D%/support/CapturedLog.cpp \
     %D%/support/CapturedLog.h \
     %D%/support/CrowdedDescriptors.cpp \
@@ -328,7 +330,7 @@ endif
 
 %C%_unit_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
 # The precompiled header must be the first one.
-%C%_unit_tests_CXXFLAGS = $(TEST_CXXFLAGS) -include support/TestMethod.h
+%C%_unit_tests_CXXFLAGS = $(TEST_CXXFLAGS) -include support/TestMethod.h -include support/Assertion.h
 # The tests' own code is not optimised: that halves the time to compile it. Nor does it count for
 # the fuzzers which branches run.
 $(%C%_unit_tests_OBJECTS) $(PRECOMPILED_FOR_TESTS): CXXFLAGS += -O0 -U_FORTIFY_SOURCE $(UNFUZZED_CXXFLAGS)
