@@ -86,6 +86,25 @@ class PeerTest < IntegrationTest
     }).listen(process.env.PORT, "127.0.0.1");
   JAVASCRIPT
 
+  # "!~Request-OOB-Work" causes the event.
+  ANSWERING = {
+    "config.ru" => <<~RUBY,
+      @worked = false
+      PhusionPassenger.on_event(:oob_work) { @worked = true }
+      run proc {
+        [200, { "Content-Type" => "text/plain", "!~Request-OOB-Work" => "true", "!~Other" => "1",
+                "!-Shown" => "1" }, [@worked.to_s]]
+      }
+    RUBY
+    "app.js" => <<~JAVASCRIPT
+      require("http").createServer((request, response) => {
+          const names = ["!~Request-OOB-Work", "!~Other", "!-Shown"];
+          names.forEach((name) => response.setHeader(name, "1"));
+          response.end("true");
+      }).listen(3000);
+    JAVASCRIPT
+  }.freeze
+
   def self.app
     @app ||= SampleApps.written(SEES).tap do |folder|
       File.write("#{folder}/public/.htaccess",
@@ -142,6 +161,17 @@ class PeerTest < IntegrationTest
       answers = eight_answers(one)
       assert_match(/\A\d+\z/, answers.first)
       assert_equal 1, answers.uniq.size
+    end
+  end
+
+  def test_clients_get_no_headers_for_the_server_in_both
+    needs_the_peer
+    skip "there is no Node" unless system("node --version >/dev/null 2>&1")
+    [false, true].each do |peer|
+      one = HttpdConfiguration.new
+      ANSWERING.each { |file, text| one.site("#{file}.test", SampleApps.written(text, file)) }
+      use_peer(one) if peer
+      assert_equal ["!-shown"] * ANSWERING.size, strange_headers(one)
     end
   end
 
@@ -222,6 +252,19 @@ class PeerTest < IntegrationTest
   def eight_answers(configuration)
     server = started(configuration)
     Array.new(8) { Thread.new { server.client("meets.test").get("/").body } }.map(&:value)
+  ensure
+    server&.destroy
+  end
+
+  # Waits until an answer says "true".
+  def strange_headers(configuration)
+    server = started(configuration)
+    configuration.sites.flat_map do |site|
+      answer = eventually("the event in #{site.name}") do
+        server.client(site.name).get("/").then { |one| one if one.body == "true" }
+      end
+      answer.each_header.map(&:first).grep(/[!~]/)
+    end
   ensure
     server&.destroy
   end

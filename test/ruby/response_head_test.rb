@@ -24,7 +24,10 @@ module PhusionPassenger
 
     def test_headers_for_the_server_alone_are_left_out
       assert_equal "A: 1\r\n", build("rack.hijack" => ->(_) {}, "A" => "1")
-      assert_equal "A: 1\r\n", build("X-Passenger-Request-OOB-Work" => "true", "A" => "1")
+      ["X-Passenger-Request-OOB-Work", "!~Request-OOB-Work", "!~Other", "!~"].each do |name|
+        assert_equal "A: 1\r\n", build(name => "true", "A" => "1"), name
+      end
+      assert_equal "!-A: 1\r\n", build("!-A" => "1")
     end
 
     def test_bytes_of_any_encoding_pass

@@ -15,6 +15,7 @@ class ResponseHeadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTypeAndLengthAreNotAmongTheHeaders);
     CPPUNIT_TEST(testHeadersOfASingleConnectionAreDropped);
     CPPUNIT_TEST(testHeadersThatConnectionNamesAreDropped);
+    CPPUNIT_TEST(testHeadersForTheServerAloneAreDropped);
     CPPUNIT_TEST(testHeadersForAHijackedConnectionAreNotAmongTheHeaders);
     CPPUNIT_TEST(testTheApplicationMayAskForTheEndOfTheConnection);
     CPPUNIT_TEST(testTheSameLengthTwiceIsOneLength);
@@ -53,6 +54,11 @@ public:
     void testHeadersThatConnectionNamesAreDropped() {
         CPPUNIT_ASSERT_EQUAL(std::string("Y=2|"),
                              parsed("X-Own: 1\r\nConnection: close, x-own ,Other\r\nY: 2\r\nOther: 3\r\n"));
+    }
+
+    void testHeadersForTheServerAloneAreDropped() {
+        CPPUNIT_ASSERT_EQUAL(std::string("!-A=2|~B=3|"),
+                             parsed("!~Request-OOB-Work: true\r\n!~x: 1\r\n!-A: 2\r\n!~: 1\r\n~B: 3\r\n"));
     }
 
     void testHeadersForAHijackedConnectionAreNotAmongTheHeaders() {

@@ -15,6 +15,9 @@ using HttpText::equalsIgnoringCase;
 // Far more than any application sends, and few enough for httpd's handling of headers to be fast.
 constexpr std::size_t MAX_HEADERS = 2'000;
 
+// Phusion Passenger keeps headers whose names begin with this, such as !~Request-OOB-Work.
+constexpr std::string_view SERVERS_OWN = "!~";
+
 }  // namespace
 
 const char *ResponseHead::parse(std::string_view lines) {
@@ -60,7 +63,7 @@ const char *ResponseHead::addHeader(Header header) {
         connection_.push_back(header.value);
     } else if (HttpText::isHopByHop(header.name)) {
         return noteHopByHop(header);
-    } else if (!equalsIgnoringCase(header.name, "Status")) {
+    } else if (!equalsIgnoringCase(header.name, "Status") && !header.name.starts_with(SERVERS_OWN)) {
         headers_.push_back(header);
     }
     return nullptr;

@@ -27,8 +27,8 @@ public:
     /** @param lines "Name: value\r\n…" @return the problem, or null */
     const char *parse(std::string_view lines);
 
-    /** The headers for the client: without Content-Type, Content-Length, Status and the headers of
-     *  a single connection. */
+    /** The headers for the client: without Content-Type, Content-Length, Status, names that begin
+     *  with "!~", and the headers of a single connection. */
     const Headers &headers() const noexcept {
         return headers_;
     }

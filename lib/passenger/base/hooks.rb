@@ -9,13 +9,14 @@ module PhusionPassenger
   #   starting_worker_process (forked)    in a new instance, before its first request
   #   after_installing_signal_handlers    in a new instance, after its signal handlers are set
   #   starting_request_handler_thread     in each thread that handles requests, before its first
-  #   oob_work                            after an answer with the header OOB_WORK_HEADER, in its
+  #   oob_work                            after an answer with a header of OOB_WORK_HEADERS, in its
   #                                       thread, before the thread's next request
   #   stopping_worker_process             in an instance, after its last request
   module Hooks
     NAMES = %i[starting_worker_process stopping_worker_process after_installing_signal_handlers
                starting_request_handler_thread oob_work].freeze
-    OOB_WORK_HEADER = "x-passenger-request-oob-work"
+    # The names since Phusion Passenger 5 and before it, in small letters.
+    OOB_WORK_HEADERS = %w[!~request-oob-work x-passenger-request-oob-work].freeze
 
     @blocks = Hash.new { |blocks, name| blocks[name] = [] }
 

@@ -53,7 +53,7 @@ module PhusionPassenger
     end
 
     def oob_work_wanted?(headers)
-      headers&.any? { |name, _value| Hooks::OOB_WORK_HEADER.casecmp?(name.to_s) }
+      headers&.any? { |name, _value| Hooks::OOB_WORK_HEADERS.include?(name.to_s.downcase) }
     end
 
     # A block that raises does not keep the next one from being called.

@@ -62,12 +62,12 @@ module PhusionPassenger
     end
     private_class_method :append_lines
 
-    # Returns nil for names that only the server reads, and for the transfer coding, which
-    # ChunkedDecoder removes.
+    # Returns nil for names that only the server reads, those that begin with "!~" among them, and
+    # for the transfer coding, which ChunkedDecoder removes.
     def self.check_name(name)
       text = name.to_s
-      return nil if text.start_with?("rack.") || text.casecmp?("transfer-encoding") ||
-                    text.casecmp?(Hooks::OOB_WORK_HEADER)
+      return nil if text.start_with?("rack.", "!~") || text.casecmp?("transfer-encoding") ||
+                    Hooks::OOB_WORK_HEADERS.include?(text.downcase)
       unless text.ascii_only? && NAME.match?(text)
         raise BadResponse, "the head has a header named #{text.inspect}"
       end
