@@ -11,6 +11,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/app/ruby_heap.rb \
     %D%/passenger/app/shared_heap.rb \
     %D%/passenger/app/signals.rb \
+    %D%/passenger/base/api.rb \
     %D%/passenger/base/hooks.rb \
     %D%/passenger/base/log.rb \
     %D%/passenger/base/monotonic_clock.rb \
@@ -127,6 +128,8 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/python/preloader.py \
     %D%/passenger/python/public/passenger/__init__.py \
     %D%/passenger/python/public/passenger/hooks.py \
+    %D%/passenger/public/phusion_passenger.rb \
+    %D%/passenger/public/phusion_passenger/rack/out_of_band_gc.rb \
     %D%/passenger/rack/after_reply.rb \
     %D%/passenger/rack/chunked_decoder.rb \
     %D%/passenger/rack/early_hints.rb \
@@ -161,6 +164,7 @@ EXTRA_DIST += \
     %D%/passenger/instance/README.md \
     %D%/passenger/node/README.md \
     %D%/passenger/python/README.md \
+    %D%/passenger/public/README.md \
     %D%/passenger/rack/README.md \
     %D%/passenger/spawn/README.md \
     %D%/passenger/wire/README.md

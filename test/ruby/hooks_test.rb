@@ -47,16 +47,5 @@ module PhusionPassenger
     def test_an_event_needs_a_block
       assert_raises(ArgumentError) { PhusionPassenger.on_event(:oob_work) }
     end
-
-    def test_the_other_methods_of_the_api_are_accepted
-      PhusionPassenger.install_framework_extensions!
-      PhusionPassenger.install_framework_extensions!(log: false)
-      PhusionPassenger.advertised_concurrency_level = 4
-      assert_equal 4, PhusionPassenger.advertised_concurrency_level
-      PhusionPassenger.union_station_key = "key"
-      assert_equal "key", PhusionPassenger.union_station_key
-    ensure
-      PhusionPassenger.advertised_concurrency_level = PhusionPassenger.union_station_key = nil
-    end
   end
 end

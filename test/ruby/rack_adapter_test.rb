@@ -206,7 +206,7 @@ module PhusionPassenger
 
     def test_rack_2_gets_an_input_that_rewinds_and_rack_3_one_that_does_not
       adapter = RackAdapter.new(->(_) {}, 1)
-      assert_equal Rack.release < "3", adapter.input_for(nil).respond_to?(:rewind)
+      assert_equal ::Rack.release < "3", adapter.input_for(nil).respond_to?(:rewind)
       rack_3 = Class.new(RackAdapter) { define_method(:rewinding_rack?) { false } }
       of_rack_3 = rack_3.new(->(_) {}, 1)
       refute_respond_to of_rack_3.input_for(nil), :rewind

@@ -13,13 +13,13 @@ module PhusionPassenger
     private
 
     def ask(app, posted: nil)
-      assert_empty(logged { answer_to(Rack::Lint.new(app), posted) })
+      assert_empty(logged { answer_to(::Rack::Lint.new(app), posted) })
       *interim, status, head, body = in_time { [*interim_heads, *@child.answer.take(3)] }
       [interim, status, head, body]
     end
 
     def stream_of(app)
-      assert_empty(logged { answer_to(Rack::Lint.new(app), nil) })
+      assert_empty(logged { answer_to(::Rack::Lint.new(app), nil) })
       _, _, _, control = in_time { @child.io.recvmsg(100, 0, 100, scm_rights: true) }
       in_time { closing(control.unix_rights.first).read }
     end
@@ -69,7 +69,7 @@ module PhusionPassenger
     # all bytes after it.
     def received(app, posted = nil)
       rest = nil
-      assert_empty(logged { serve(Rack::Lint.new(app)) { rest = answers(request(posted)) } })
+      assert_empty(logged { serve(::Rack::Lint.new(app)) { rest = answers(request(posted)) } })
       interim = []
       while rest.sub!(/\AHTTP\/1.1 1\d\d [^\n]*\n(.*?\r\n)\r\n/m, "")
         interim << Regexp.last_match(1)

@@ -9,7 +9,7 @@ module PhusionPassenger
   # head and body. `stream_of` returns all bytes that an application sends on a hijacked connection.
   module RackLintTests
     TEXT = { "content-type" => "text/plain" }.freeze
-    RACK_3 = Rack.release.to_i >= 3
+    RACK_3 = ::Rack.release.to_i >= 3
     LONG = Array.new(3_000) { |number| "line #{number}\n" }.join.freeze
 
     def test_a_body_that_is_an_array

@@ -2,6 +2,7 @@
 
 require_relative "failure"
 require_relative "../wire/frame"
+require_relative "../base/api"
 require_relative "../base/monotonic_clock"
 
 module PhusionPassenger
@@ -78,7 +79,10 @@ module PhusionPassenger
       require "rack"
       startup_file = @options.fetch("startup_file", "")
       startup_file = "config.ru" if startup_file.empty?
-      parsed = Rack::Builder.parse_file(File.expand_path(startup_file))
+      path = File.expand_path(startup_file)
+      App.describe(@options, path)
+      # PhusionPassenger::Rack is there, too, once an application has loaded out_of_band_gc.rb.
+      parsed = ::Rack::Builder.parse_file(path)
       app = parsed.is_a?(Array) ? parsed.first : parsed
       raise "#{startup_file} gives no application to run" unless app.respond_to?(:call)
 

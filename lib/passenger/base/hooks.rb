@@ -3,7 +3,7 @@
 require_relative "log"
 
 # Applications use this name in their configuration. Its methods are those of Phusion Passenger's
-# API for Ruby; doc/COMPATIBILITY.md says what each does.
+# API for Ruby, as those of api.rb; doc/COMPATIBILITY.md says what each does.
 module PhusionPassenger
   # The events of an application:
   #   starting_worker_process (forked)    in a new instance, before its first request
@@ -49,12 +49,6 @@ module PhusionPassenger
   end
 
   class << self
-    # The instance does not read it: PassengerThreadCount tells how many requests it takes at once.
-    attr_accessor :advertised_concurrency_level
-
-    # There is no Union Station here.
-    attr_accessor :union_station_key
-
     def on_event(name, &block)
       Hooks.add(name, block)
     end
@@ -62,8 +56,5 @@ module PhusionPassenger
     def call_event(name, *arguments)
       Hooks.call(name, *arguments)
     end
-
-    # Frameworks need no extension.
-    def install_framework_extensions!(_options = {}); end
   end
 end

@@ -1,0 +1,3 @@
+# frozen_string_literal: true
+
+# `require "phusion_passenger"` finds this file. An instance has the API from its start.
