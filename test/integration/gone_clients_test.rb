@@ -1,7 +1,10 @@
 # frozen_string_literal: true
 
+require "openssl"
 require_relative "support/control_client"
 require_relative "support/integration_test"
+require_relative "support/raw_client"
+require_relative "support/unused_port"
 
 # Clients that leave while an instance works at their request: httpd's thread is free, and the
 # application is told.
@@ -24,9 +27,11 @@ class GoneClientsTest < IntegrationTest
     }).listen(3000);
   JAVASCRIPT
 
-  # The body of `/body` and the application at `/work` wait for the gate.
+  # The body of `/body` and the application at `/work` wait for the gate. With Rack 2 this is an
+  # application of Rack 3, too, so that there is rack.response_finished.
   RACK = <<~'RUBY'
     require "rack"
+    Rack.define_singleton_method(:release) { "3.0" } if Rack.release.to_i < 3
     class Gated
       def initialize(gate, notes)
         @gate = gate
@@ -65,7 +70,7 @@ class GoneClientsTest < IntegrationTest
 
       body = Gated.new(*query.values_at("gate", "notes"))
       finished = ->(_, _, _, error) { body.note("finished #{error.class}") }
-      env["rack.response_finished"]&.push(finished)
+      env["rack.response_finished"].push(finished)
       return [200, head, body] if env["PATH_INFO"] == "/body"
 
       body.pass
@@ -102,6 +107,42 @@ class GoneClientsTest < IntegrationTest
         return Gated(query["gate"], query["notes"]) if query else [b"hello"]
   PYTHON
 
+  # A client over TLS. `close` tells TLS of its end before that of TCP.
+  class TlsClient < RawClient
+    def initialize(port, site)
+      super
+      @tcp = @socket
+      @socket = OpenSSL::SSL::SSLSocket.new(@tcp).connect
+    end
+
+    def close
+      @socket.close
+      close_tcp
+    end
+
+    def close_tcp
+      @tcp.close
+    end
+
+    def abort
+      @tcp.setsockopt(Socket::SOL_SOCKET, Socket::SO_LINGER, [1, 0].pack("ii"))
+      close_tcp
+    end
+
+    def close_write
+      @tcp.close_write
+    end
+
+    private
+
+    def fill
+      ready = @socket.pending.positive? || @tcp.wait_readable(@timeout)
+      raise Silence, "nothing came for #{@timeout} s" unless ready
+
+      @buffer << @socket.readpartial(65_536)
+    end
+  end
+
   # Sends a request. On command, resets its stream, and asks for another one.
   RESETS = <<~'JAVASCRIPT'
     const session = require("http2").connect("http://127.0.0.1:" + process.argv[1]);
@@ -117,16 +158,20 @@ class GoneClientsTest < IntegrationTest
     });
   JAVASCRIPT
 
-  serve do |made|
+  def self.sites(made)
     http2 = "LoadModule http2_module #{HTTP2}\nProtocols h2c http/1.1\n"
     made.main_directives << http2 if http2?(made)
     made.set("PassengerMaxPoolSize", 8)
     made.site("node.test", SampleApps.written(STREAMS, "app.js"), "PassengerMaxInstances 1\n")
     made.site("one.test", SampleApps.written(RACK), "PassengerMaxInstances 1\n")
+    made.tls_port = UnusedPort.find
+    made.site("secure.test", SampleApps.written(RACK), "PassengerMaxInstances 1\n", tls: true)
     made.site("two.test", SampleApps.written(RACK), "PassengerMaxInstances 2\n")
     made.site("wsgi.test", SampleApps.written(WSGI, "passenger_wsgi.py"),
               "PassengerPython #{PYTHON}\nPassengerMaxInstances 1\n")
   end
+
+  serve { |made| sites(made) }
 
   def self.http2?(configuration)
     File.exist?(HTTP2) && configuration.mpm != "prefork"
@@ -191,11 +236,20 @@ class GoneClientsTest < IntegrationTest
     raw = client_of("one.test", "/body")
     assert_equal "first", raw.tap(&:read_head).read_chunk
     leave(raw)
-    release(@gate)
-    await("closed")
-    assert_equal ["begun", "passed", "no pipe", "closed"], notes.first(4)
-    by_rack = [[], ["finished PhusionPassenger::ClientGone"]]
-    assert_includes by_rack, notes.drop(4)
+    assert_ruby_is_told
+  end
+
+  { close: "tells_its_end", close_tcp: "closes_the_connection_alone", abort: "resets",
+    close_write: "half_closes" }.each do |way, words|
+    define_method("test_a_client_over_tls_that_#{words}_is_gone_for_ruby") do
+      raw = TlsClient.new(server.configuration.tls_port, "secure.test")
+      raw.request("GET", path_of("/body"))
+      assert_equal "first", raw.tap(&:read_head).read_chunk
+      leave(raw, way)
+      assert_ruby_is_told
+    ensure
+      raw&.close_tcp
+    end
   end
 
   def test_ruby_code_is_not_stopped_in_the_middle_and_keeps_its_place
@@ -241,8 +295,19 @@ class GoneClientsTest < IntegrationTest
   end
 
   def client_of(site, path)
-    query = path == "/" ? "" : "?gate=#{@gate}&notes=#{@notes}"
-    server.raw(site).request("GET", path + query)
+    server.raw(site).request("GET", path == "/" ? path : path_of(path))
+  end
+
+  def path_of(path)
+    "#{path}?gate=#{@gate}&notes=#{@notes}"
+  end
+
+  # Its next write fails, and rack.response_finished gets the error.
+  def assert_ruby_is_told
+    release(@gate)
+    last = "finished PhusionPassenger::ClientGone"
+    await(last)
+    assert_equal ["begun", "passed", "no pipe", "closed", last], notes
   end
 
   def notes
@@ -254,10 +319,10 @@ class GoneClientsTest < IntegrationTest
   end
 
   # httpd notices within a second that the client has left.
-  def leave(raw)
+  def leave(raw, way = :close)
     await("begun")
     before = given_up
-    raw.close
+    raw.public_send(way)
     assert_seconds_of_a_moment { eventually("httpd notices") { given_up > before } }
   end
 
@@ -310,4 +375,25 @@ class GoneClientsTest < IntegrationTest
     Process.kill("KILL", client) && Process.wait(client) if client
     output&.close
   end
+end
+
+# What each MPM may do otherwise: a request in work, in the queue, and a silent answer.
+module GoneClientsOfMpm
+  CASES = /long_poll|next_write|keeps_its_place|silent_answer|wsgi|zzz/.freeze
+
+  def runnable_methods
+    super.grep(CASES)
+  end
+end
+
+# The same under httpd's MPM worker.
+class GoneClientsUnderWorkerTest < GoneClientsTest
+  extend GoneClientsOfMpm
+  serve { |made| sites(made.tap { |one| one.mpm = "worker" }) }
+end
+
+# The same under httpd's MPM prefork.
+class GoneClientsUnderPreforkTest < GoneClientsTest
+  extend GoneClientsOfMpm
+  serve { |made| sites(made.tap { |one| one.mpm = "prefork" }) }
 end
