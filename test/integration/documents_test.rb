@@ -41,18 +41,28 @@ class DocumentsTest < Minitest::Test
     end
   end
 
+  # A Ruby of another version, as native_builder.rb sees it, with the headers of this one.
+  OTHER_RUBY = <<~'SHELL'
+    mkdir /opt/other
+    echo 'require "rbconfig"; RbConfig::CONFIG["ruby_version"] = "9.9.0"' >/opt/other/version.rb
+    printf '#!/bin/sh\nexec ruby -r /opt/other/version.rb "$@"\n' >/opt/other/ruby
+    chmod 755 /opt/other/ruby
+  SHELL
+
   def test_make_uninstall_leaves_nothing
     skip DisposableMachine.obstacle if DisposableMachine.obstacle
     installed = Dir.glob("**/*", base: DisposableMachine.staged).grep(/passenger/)
     assert_operator installed.size, :>, 100
     machine = DisposableMachine.new
-    machine.prepare(DocumentCommands::ENTER_BUILD)
+    machine.prepare(DocumentCommands::ENTER_BUILD + "\n#{OTHER_RUBY}")
     machine.command("cd / && ls -d #{installed.first} && cd -")
+    machine.command("passenger-config build-native-support --ruby /opt/other/ruby")
     machine.command("make --silent uninstall")
     machine.file("/root/installed", installed.map { |path| "/#{path}\n" }.join)
     machine.command("while read -r path; do ! ls -d \"$path\" 2>/dev/null; done </root/installed")
     results, text = machine.run
-    assert_equal [0] * 3, results.map(&:status), text
+    assert_equal [0] * 4, results.map(&:status), text
+    assert_match(%r{\ABuilt /usr/local/lib/mod_passenger/native/ruby-9\.9\.0-}, results[1].output)
     assert_equal "", results.last.output
   end
 
