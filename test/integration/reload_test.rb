@@ -161,6 +161,22 @@ class ReloadTest < IntegrationTest
     end
   end
 
+  def test_the_agents_own_log_file_is_rotated_by_the_lines_of_the_documents
+    needs_root("the lines give the file to root")
+    logrotate = TestEnvironment.find_command("logrotate")
+    skip "needs logrotate" unless logrotate
+    with_log_file do |server, log|
+      @own_server = server
+      lines = File.join(scratch, "logrotate.conf")
+      File.write(lines, rotation_of(log))
+      File.chown(0, 0, scratch)
+      output, status = Open3.capture2e(environment, logrotate, "--force", "--state",
+                                       "#{log}.state", lines)
+      assert_equal ["", true], [output, status.success?]
+      assert_equal 0o640, File.stat(log).mode & 0o777
+    end
+  end
+
   def test_a_log_file_that_cannot_be_opened_anew_is_an_error_of_the_command
     folder = File.join(scratch, "logs")
     Dir.mkdir(folder)
@@ -285,13 +301,27 @@ class ReloadTest < IntegrationTest
 
   private
 
+  # The lines of doc/OPERATIONS.md for this file and the tested command.
+  def rotation_of(log)
+    page = File.read(File.join(TestEnvironment::SOURCE_DIR, "doc/OPERATIONS.md"))
+    lines = page[%r{^/var/log/passenger/\*\.log \{\n.*?^\}\n}m]
+    lines.sub("/var/log/passenger/*.log", log).sub(CONFIG, program(CONFIG))
+  end
+
   # The block has the moved file opened anew; what comes after is in the new one.
   def while_the_agents_log_is_rotated
+    with_log_file do |server, log|
+      File.rename(log, "#{log}.1")
+      yield server, log
+    end
+  end
+
+  # The block has moved the file to one with ".1" at its end, and had it opened anew.
+  def with_log_file
     log = File.join(scratch, "agent.log")
     with_server(configuration { |one| one.set("PassengerLogFile", log) }) do |server|
       server.client.get("/stderr?text=before")
       LogReader.new(log).wait_for(/before/)
-      File.rename(log, "#{log}.1")
       yield server, log
       server.client.get("/stderr?text=after")
       LogReader.new(log).wait_for(/after/)
