@@ -71,6 +71,31 @@ module DocumentCommands
   # is not run: another program may be installing packages on this machine.
   INSTALLATION = /\Asudo apt-get install ((?!\.)[a-z0-9.+-]+(?: [a-z0-9.+-]+)*)\z/.freeze
 
+  # Without npm, or without a network for it, this program takes Debian's packages. Debian has no
+  # socket.io, so the steps of NO_PACKAGES are left out.
+  INSTALL_NPM = <<~'SHELL'
+    cat >/usr/local/bin/npm <<'NPM'
+    #!/usr/bin/env node
+    const fs = require("fs");
+    const wanted = (folder) => {
+        const { dependencies } = JSON.parse(fs.readFileSync(`${folder}/package.json`));
+        return Object.keys(dependencies || {});
+    };
+    const install = (name) => {
+        const [from, to] = [`/usr/share/nodejs/${name}`, `node_modules/${name}`];
+        if (fs.existsSync(to) || !fs.existsSync(from)) {
+            return;
+        }
+        fs.cpSync(from, to, { recursive: true, dereference: true });
+        wanted(to).forEach(install);
+    };
+    wanted(".").forEach(install);
+    fs.writeFileSync("package-lock.json", "{}\n");
+    NPM
+    chmod 755 /usr/local/bin/npm
+  SHELL
+  NO_PACKAGES = "/srv/chat"
+
   NODE_CACHE = File.join(TestEnvironment::WORK_DIR, "npm-cache")
 
   module_function
@@ -103,9 +128,16 @@ module DocumentCommands
       build_folder: -> {},
       sources: -> {},
       nvm: -> { "nodejs" unless found?("node") },
-      npm_packages: -> { "npm, and a network for it" unless npm_cache? }
+      npm_packages: -> { "npm or node-express" unless npm_cache? || node?("express") }
     }
     checks.fetch(need).call
+  end
+
+  # The steps of the page that can be run here.
+  def steps_of(page, needs)
+    return page.steps if !needs.include?(:npm_packages) || npm_cache?
+
+    page.steps.take_while { |step| !"#{step.path} #{step.text}".include?(NO_PACKAGES) }
   end
 
   # Puts into the machine what a reader has got from elsewhere.
@@ -130,6 +162,8 @@ module DocumentCommands
         chown -R alice: /home/alice/.nvm
       SHELL
     when :npm_packages
+      return machine.prepare(INSTALL_NPM) unless npm_cache?
+
       machine.prepare(<<~SHELL)
         cp -R #{NODE_CACHE} /var/cache/npm && chown -R alice: /var/cache/npm
         export npm_config_cache=/var/cache/npm npm_config_offline=true npm_config_audit=false
