@@ -93,6 +93,7 @@ class UsersTest < IntegrationTest
       made.site("named.test", probe(one.name), "PassengerUser #{other.name}\n")
       made.site("group.test", probe(one.name), "PassengerGroup daemon\n")
       made.site("file_group.test", probe(one.name, "games"), "PassengerGroup !STARTUP_FILE!\n")
+      made.site("wrong.test", probe(one.name), "PassengerUser no-such-user\n")
       shared = probe(one.name)
       made.site("first.test", shared)
       made.site("second.test", shared, "PassengerUser #{other.name}\n")
@@ -228,14 +229,19 @@ class UsersTest < IntegrationTest
     assert_runs_as MadeUsers["a"].name, "games", "file_group.test"
   end
 
-  def test_httpd_refuses_a_user_that_does_not_exist
+  def test_the_default_user_takes_the_place_of_one_that_does_not_exist_and_the_log_says_so
+    assert_runs_as "nobody", "nogroup", "wrong.test"
+    server.log.wait_for(/event=spawn.user_replaced .*no-such-user.* does not exist, so .*nobody/)
+  end
+
+  def test_a_check_of_the_configuration_warns_of_a_user_that_does_not_exist
     needs_root "applications change their user"
     output, status = check("PassengerUser no-such-user\n")
-    refute status.success?
-    assert_match(/PassengerUser "no-such-user" of refused\.test: there is no such user; make it/,
-                 output)
+    assert status.success?, output
+    assert_match(/PassengerUser "no-such-user": there is no such user, .*make the user/, output)
     output, status = check("PassengerUser no-such-user\n", "PassengerUserSwitching" => "off")
     assert status.success?, output
+    refute_match(/there is no such user/, output)
   end
 
   def test_a_folder_that_the_user_may_not_enter_is_a_failed_start_with_a_clear_message
@@ -407,7 +413,7 @@ class UsersTest < IntegrationTest
   def check(directives, settings = {})
     made = configuration do |one|
       settings.each { |name, value| one.set(name, value) }
-      one.site("refused.test", SampleApps.written(SampleApps.saying("refused")), directives)
+      one.site("checked.test", SampleApps.written(SampleApps.saying("checked")), directives)
     end
     server = HttpdServer.new(made)
     server.check_configuration

@@ -235,8 +235,8 @@ int AgentKeeper::checkConfiguration(apr_pool_t *temporary, server_rec *server) {
                      settings.rootOrDefault(), missing);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    for (const std::string &refusal : {agentUserRefusal(settings, temporary),
-                                       applicationUserRefusal(settings, temporary), bufferFolderRefusal(settings)}) {
+    warnOfUnknownUsers(server, temporary);
+    for (const std::string &refusal : {agentUserRefusal(settings, temporary), bufferFolderRefusal(settings)}) {
         if (!refusal.empty()) {
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, server, "%s", refusal.c_str());
             return HTTP_INTERNAL_SERVER_ERROR;

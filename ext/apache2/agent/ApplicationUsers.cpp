@@ -2,9 +2,8 @@
 
 #include <unistd.h>
 
-#include <cstring>
-
-#include <fmt/format.h>
+#include <set>
+#include <string_view>
 
 extern "C" {
 #include <apr_user.h>
@@ -12,26 +11,26 @@ extern "C" {
 
 namespace Passenger {
 
-std::string applicationUserRefusal(const Settings &settings, apr_pool_t *temporary) {
+void warnOfUnknownUsers(const server_rec *main, apr_pool_t *temporary) {
+    const Settings &settings = Settings::of(main);
     if (geteuid() != 0 || !settings.userSwitching.value_or(true) || settings.grants == nullptr) {
-        return "";
+        return;
     }
+    std::set<std::string_view> seen;
     for (int i = 0; i < settings.grants->nelts; ++i) {
         const auto &grant = APR_ARRAY_IDX(settings.grants, i, Settings::Grant);
         apr_uid_t user = 0;
         apr_gid_t group = 0;
         // Only a user that is surely unknown: a directory service may not answer at this moment.
-        if (std::strcmp(grant.key, "user") == 0 &&
+        if (std::string_view(grant.key) == "user" && seen.insert(grant.value).second &&
             APR_STATUS_IS_ENOENT(apr_uid_get(&user, &group, grant.value, temporary))) {
-            return fmt::format(
-                "PassengerUser \"{}\" of {}: there is no such user; make it (adduser --system {}), correct the name, "
-                "or "
-                "remove the directive for the owner of the startup file",
-                grant.value, grant.server->server_hostname != nullptr ? grant.server->server_hostname : "the server",
-                grant.value);
+            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, grant.server,
+                         "PassengerUser \"%s\": there is no such user, so PassengerDefaultUser runs the applications: "
+                         "make the user (adduser --system %s), correct the name, or remove the directive for the "
+                         "owner of the startup file",
+                         grant.value, grant.value);
         }
     }
-    return "";
 }
 
 }  // namespace Passenger

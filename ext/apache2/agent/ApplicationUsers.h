@@ -1,16 +1,17 @@
 #pragma once
 
-#include <string>
+#include "apache2/httpd/Httpd.h"
 
 #include "apache2/config/Settings.h"
 
 namespace Passenger {
 
 /**
- * Which PassengerUser of the configuration does not exist, with the remedy; empty: each exists, or
- * applications have no users of their own. Of httpd's parent alone, when the configuration has been
- * read. No .htaccess file can have the directive.
+ * Logs a warning for each PassengerUser of the configuration that does not exist. httpd starts all
+ * the same: one account that was removed must not take the other sites down. Of httpd's parent
+ * alone, when the configuration has been read; a .htaccess file cannot have the directive. Nothing
+ * is logged where applications have no users of their own.
  */
-std::string applicationUserRefusal(const Settings &settings, apr_pool_t *temporary);
+void warnOfUnknownUsers(const server_rec *main, apr_pool_t *temporary);
 
 }  // namespace Passenger
