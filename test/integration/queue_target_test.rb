@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "support/control_client"
 require_relative "support/integration_test"
 
 # PassengerQueueTarget: an overloaded application refuses what it cannot begin in time.
@@ -19,6 +20,9 @@ class QueueTargetTest < IntegrationTest
               "PassengerRequestQueueOverflowStatusCode 425\n")
     made.site("burst.test", SampleApps.written(application),
               "#{LIMITS}PassengerQueueTarget #{TARGET}ms\n")
+    made.site("unset.test", SampleApps.written(application), "PassengerQueueTarget #{TARGET}ms\n")
+    made.site("set.test", SampleApps.written(application),
+              "PassengerQueueTarget #{TARGET}ms\nPassengerMaxRequestQueueSize 100\n")
     made.site("patient.test", SampleApps.written(application), LIMITS)
   end
 
@@ -50,7 +54,19 @@ class QueueTargetTest < IntegrationTest
     end
   end
 
+  def test_the_target_takes_the_place_of_the_default_length
+    assert_equal [0, 100], [limit("unset.test"), limit("set.test")]
+  end
+
   private
+
+  # The length of the queue.
+  def limit(site)
+    assert_status 200, client(site).get("/")
+    root = server.configuration.sites.find { |one| one.name == site }.root
+    ControlClient.in(File.join(server.folder, "run")).status["apps"]
+                 .find { |one| one["name"].include?(root) }.dig("queue", "limit")
+  end
 
   # Sends requests by CLIENTS at once until the block, which gets the answers so far, is true.
   def overload(site)

@@ -204,6 +204,10 @@ Options RequestContext::makeOptions(const Settings &settings, const Settings &gl
     for (const Directives::Field &field : POOLS_FIELDS) {
         take(options, field, settings);
     }
+    if (options.queueTarget > 0 && !settings.maxRequestQueueSize) {
+        // The target decides how many may wait: a burst that is served in time is not refused.
+        options.maxQueueSize = 0;
+    }
     options.rollingRestarts = settings.rollsRestarts();
     options.appRoot = route.appRoot;
     options.appGroupName = route.appName;
