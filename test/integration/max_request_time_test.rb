@@ -8,10 +8,27 @@ class MaxRequestTimeTest < IntegrationTest
   LIMIT = 1
   SLACK = 4
 
+  PYTHON = "/usr/bin/python3"
+  ASGI = <<~PYTHON
+    import asyncio, time
+
+    async def wait_for_the_partner(seconds):
+        await asyncio.sleep(seconds)
+
+    async def application(scope, receive, send):
+        assert scope["type"] == "http"
+        if scope["path"] == "/awaits":
+            await wait_for_the_partner(600)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hello"})
+  PYTHON
+
   serve do |made|
     made.set("PassengerMaxPoolSize", 4)
     limit = "PassengerMaxInstances 1\nPassengerMaxRequestTime #{LIMIT}\n"
     made.site("rack.test", SampleApps.rack, limit)
+    made.site("asgi.test", SampleApps.written(ASGI, "passenger_asgi.py"),
+              "#{limit}PassengerPython #{PYTHON}\n")
     made.site("threads.test", SampleApps.rack, "#{limit}PassengerThreadCount 4\n")
     made.site("http.test", SampleApps.copy("http_app"),
               "#{limit}PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
@@ -37,6 +54,19 @@ class MaxRequestTimeTest < IntegrationTest
       position = server.log.position
       client.get("/slow?seconds=60")
       server.log.wait_for(/bodies\.rb:\d+:in `slow'/, from: position, within: 10)
+    end
+  end
+
+  def test_the_log_says_where_a_request_to_an_asgi_application_awaits
+    skip "there is no #{PYTHON}" unless File.executable?(PYTHON)
+    # The instance has a second to write its backtraces.
+    in_one_of(3) do
+      eventually("an answer") { client("asgi.test").get("/").code == "200" }
+      position = server.log.position
+      client("asgi.test").get("/awaits")
+      server.log.wait_for(/Task .* \(GET \/awaits\)/, from: position, within: 10)
+      server.log.wait_for(/passenger_asgi\.py", line \d+, in wait_for_the_partner/,
+                          from: position, within: 10)
     end
   end
 

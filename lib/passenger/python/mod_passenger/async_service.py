@@ -6,7 +6,7 @@ import os
 from functools import partial
 from time import monotonic_ns
 
-from . import layout, log, threads
+from . import backtraces, layout, log, threads
 from .asgi import HttpRequest, Lifespan
 from .body import BodySource
 from .channels import BodyBrokenOff, ClientGone
@@ -50,6 +50,7 @@ class AsyncService:
         self._loop = _new_loop()
         self._context = contextvars.copy_context()
         asyncio.set_event_loop(self._loop)
+        backtraces.show_tasks_of(self._loop)
         self._lifespan = Lifespan(self._application)
         self._loop.run_until_complete(self._lifespan.start())
 
