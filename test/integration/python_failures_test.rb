@@ -17,6 +17,13 @@ class PythonFailuresTest < IntegrationTest
                "called exit", "output"],
     "library" => ["raise ImportError('libpq.so.5: cannot open shared object file: No such file " \
                   "or directory')\n", "libpq.so.5", "system library", "apt-file search libpq.so.5"],
+    "parameters" => ["def application(environ):\n    pass\n", "takes (environ), which cannot be " \
+                     "called with (environ, start_response), as WSGI does", "no application",
+                     "(environ, start_response) for WSGI"],
+    "asynchronous" => ["async def application(scope):\n    pass\n", "takes (scope), which " \
+                       "cannot be called with (scope, receive, send), as ASGI does",
+                       "no application",
+                       "(scope, receive, send) for ASGI"],
     "name" => ["print('printed once')\nundefined_name\n", "NameError: name 'undefined_name'",
                "an error", "lines of the traceback"]
   }.freeze

@@ -113,6 +113,33 @@ class AppLoaderTest(unittest.TestCase):
         self.assertEqual(("ValueError", "no settings"),
                          self.failure("def create_app():\n    raise ValueError('no settings')\n", "create_app()"))
 
+    def test_an_application_that_no_request_can_call_is_reported_at_the_start(self):
+        for text, kind, part in (
+                ("def application(environ): pass", "wsgi", "takes (environ), which cannot be called with (environ, "
+                                                           "start_response), as WSGI does"),
+                ("def application(scope, receive, send): pass", "wsgi", "as WSGI does"),
+                ("async def application(environ, start_response): pass", "wsgi", "as ASGI does"),
+                ("async def application(scope): pass", "asgi", "which cannot be called with (scope, receive, send)"),
+                ("class application:\n    def __call__(self): pass", "wsgi", "which cannot be called with"),
+                ("class App:\n    async def __call__(self, scope): pass\napplication = App()", "asgi", "(scope), ")):
+            self.control.frames.clear()
+            self.assertIsNone(self.load(text, app_type=kind), text)
+            kind, message = self.control.failure()
+            self.assertEqual("TypeError", kind)
+            self.assertIn('the "application" of %s/app.py takes (' % self.folder, message)
+            self.assertIn(part, message)
+
+    def test_parameters_that_are_not_known_surely_are_no_failure(self):
+        for text in ("application = print", "application = dict", "def application(*arguments, **names): pass",
+                     "def application(environ, start_response, extra=None): pass",
+                     "import functools\ndef inner(x): pass\n@functools.wraps(inner)\n"
+                     "def application(environ, start_response): pass",
+                     "class application:\n    def __init__(self, environ, start_response): pass",
+                     "def application(x): pass\napplication.__signature__ = None",
+                     "import functools\ndef f(settings, environ, start_response): pass\n"
+                     "application = functools.partial(f, {})"):
+            self.assertIsNotNone(self.load(text), text)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -72,7 +72,10 @@ class AppLoader:
         application = _callable_of(module, path, name)
         if not callable(application):
             raise TypeError('the "%s" of %s is %r, which cannot be called' % (name, path, application))
-        return Application(application, self._options.get("app_type"))
+        loaded = Application(application, self._options.get("app_type"))
+        if loaded.misfit:
+            raise TypeError('the "%s" of %s %s' % (name, path, loaded.misfit))
+        return loaded
 
     def _tell(self, name, state, begin):
         self._control.write(frames.STEP, name, state, int((monotonic() - begin) * 1000))

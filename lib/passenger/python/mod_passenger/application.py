@@ -5,6 +5,8 @@ import inspect
 from . import log
 from .threaded_service import ThreadedService
 
+_PARAMETERS = {"wsgi": ("environ", "start_response"), "asgi": ("scope", "receive", "send")}
+
 
 class Application:
     """WSGI or ASGI. An ASGI application is a coroutine function of (scope, receive, send), or its kind says so."""
@@ -22,6 +24,25 @@ class Application:
     def form(self):
         """What the agent is told: how many requests an instance can have depends on it."""
         return "asgi" if self._is_async else "wsgi"
+
+    @property
+    def misfit(self):
+        """Why no request can call it: its parameters are others than those of its form. None: it can be called, or
+        Python does not know its parameters surely."""
+        parameters = _PARAMETERS[self.form]
+        if hasattr(self._function, "__signature__"):
+            return None
+        try:
+            # Of the function that is called, not of one that it wraps.
+            signature = inspect.signature(self._function, follow_wrapped=False)
+        except (TypeError, ValueError):
+            return None
+        try:
+            signature.bind(*parameters)
+        except TypeError as error:
+            return "takes %s, which cannot be called with (%s), as %s does: %s" % (
+                signature, ", ".join(parameters), self.form.upper(), error)
+        return None
 
     def service(self, handover, channels, events):
         """The service of a new instance."""
