@@ -67,6 +67,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/node/connections.js \
     %D%/passenger/node/event_stream.js \
     %D%/passenger/node/exchange.js \
+    %D%/passenger/node/exported.js \
     %D%/passenger/node/failures.js \
     %D%/passenger/node/frames.js \
     %D%/passenger/node/http_server.js \

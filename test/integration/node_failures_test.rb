@@ -25,12 +25,36 @@ class NodeFailuresTest < IntegrationTest
     "esm.test" => ["const e = new Error('require() of ES Module /x not supported.');\n" \
                    "e.code = 'ERR_REQUIRE_ESM'; throw e;", /ERR_REQUIRE_ESM/,
                    /written for import/, /import\(\)/],
+    "async.test" => ["const e = new Error('require() cannot be used on an ESM graph with ' +\n" \
+                     "'top-level await.'); e.code = 'ERR_REQUIRE_ASYNC_MODULE'; throw e;",
+                     /ERR_REQUIRE_ASYNC_MODULE/, /written for import/, /import\(\)/],
+    "native.test" => ["require('./damaged.node');", /ERR_DLOPEN_FAILED/, /native module/,
+                      /npm rebuild/],
+    "library.test" => ["const e = new Error('libnosuch.so.1: cannot open shared object file' +\n" \
+                       "': No such file'); e.code = 'ERR_DLOPEN_FAILED'; throw e;",
+                       /libnosuch\.so\.1/, /system library libnosuch\.so\.1 is missing/,
+                       /apt-file search libnosuch/],
+    "handler.test" => ["module.exports = (request, response) => response.end('never');",
+                       /app\.js exports a function and never calls listen/,
+                       /calls no function that it exports/, /createServer\(module\.exports\)/],
+    "behind.test" => ["module.exports = (request, response) => response.end('never');",
+                      /app\.js exports a function and never calls listen/,
+                      /calls no function that it exports/, /createServer\(module\.exports\)/],
+    "heap.test" => ["const kept = []; for (;;) kept.push(new Array(10000).fill(0.5));",
+                    /signal 6.*JavaScript heap out of memory/, /memory that Node has/,
+                    /--max-old-space-size/],
+    "abort.test" => ["process.abort();", /signal 6/, /Node itself/, /npm rebuild/],
     "port.test" => ["require('net').createServer().listen(PORT, '127.0.0.1');", /EADDRINUSE/,
                     /another process uses it/, /ss -lptn/],
     "stream.test" => ["require('http2').createServer().on('stream', () => {}).listen(443);",
                       /ERR_PASSENGER_HTTP2_STREAMS/, /use http\.createServer/, /Protocols h2/],
     "silent.test" => ["setInterval(() => {}, 1000);", /nothing listens/,
                       /did not listen on its port/, /See its output/]
+  }.freeze
+  # Those that end by themselves have time.
+  MORE = {
+    "heap.test" => "SetEnv NODE_OPTIONS --max-old-space-size=20\n",
+    "abort.test" => "", "handler.test" => "", "behind.test" => "SetEnv PASSENGER_NATIVE off\n"
   }.freeze
   COMMANDS = {
     "unknown.test" => ["nosuch --port $PORT", /was not found.*status 127/],
@@ -43,8 +67,9 @@ class NodeFailuresTest < IntegrationTest
     EXPECTED.each do |name, (text, *)|
       folder = SampleApps.written(text.sub("PORT", @port.addr[1].to_s), "app.js")
       File.write(File.join(folder, "lib.js"), "require('nosuch');")
+      File.write(File.join(folder, "damaged.node"), "\x7FELF")
       TestEnvironment.hand_over(folder)
-      made.site(name, folder, "PassengerFriendlyErrorPages On\n#{QUICK}")
+      made.site(name, folder, "PassengerFriendlyErrorPages On\n#{MORE.fetch(name, QUICK)}")
     end
     made.site("taken.test", SampleApps.written("", "app.js"),
               "PassengerAppStartCommand \"echo Error: listen EADDRINUSE: address already in use " \

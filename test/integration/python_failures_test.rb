@@ -24,6 +24,12 @@ class PythonFailuresTest < IntegrationTest
                        "cannot be called with (scope, receive, send), as ASGI does",
                        "no application",
                        "(scope, receive, send) for ASGI"],
+    "crash" => ["import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "killed by signal 11",
+                "Python itself", "PYTHONFAULTHANDLER"],
+    "ended" => ["import os, sys\ntry:\n    import missing_library_y\nexcept ImportError:\n    " \
+                "sys.excepthook(*sys.exc_info())\n    os._exit(3)\n", "status 3 during the step " \
+                "\"app loaded\": ModuleNotFoundError: No module named 'missing_library_y'",
+                "not installed", "-m pip install missing_library_y"],
     "name" => ["print('printed once')\nundefined_name\n", "NameError: name 'undefined_name'",
                "an error", "lines of the traceback"]
   }.freeze

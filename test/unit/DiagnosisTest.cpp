@@ -13,6 +13,7 @@ class DiagnosisTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(DiagnosisTest);
     CPPUNIT_TEST(testEachKindHasItsCauseAndItsRemedy);
     CPPUNIT_TEST(testEachRuleHasARow);
+    CPPUNIT_TEST(testRulesOfOneLanguageDoNotApplyToAnother);
     CPPUNIT_TEST(testUnknownFactsAreNotMentioned);
     CPPUNIT_TEST(testPlaceholdersInAnApplicationsTextAreNotReplaced);
     CPPUNIT_TEST(testOnlyTheBeginningOfALongMessageIsSearched);
@@ -32,7 +33,18 @@ class DiagnosisTest : public CppUnit::TestFixture {
         return {.step = step, .exceptionClass = exceptionClass, .exceptionMessage = message};
     }
     static FailureFacts python(const char *exceptionClass, const char *message) {
-        return {.step = "app loaded", .exceptionClass = exceptionClass, .exceptionMessage = message, .python = true};
+        return {.step = "app loaded",
+                .exceptionClass = exceptionClass,
+                .exceptionMessage = message,
+                .language = Language::PYTHON};
+    }
+    /** As its loader or a bridge reports it. */
+    static FailureFacts node(const char *exceptionClass, const char *message) {
+        return {
+            .step = LISTENS, .exceptionClass = exceptionClass, .exceptionMessage = message, .language = Language::NODE};
+    }
+    static FailureFacts killedIn(Language language, int signal) {
+        return {.step = LISTENS, .waitStatus = signal, .language = language};
     }
     static FailureFacts problem(const char *text, const char *step = "user chosen") {
         return {.step = step, .problem = text};
@@ -75,6 +87,21 @@ public:
         }
     }
 
+    void testRulesOfOneLanguageDoNotApplyToAnother() {
+        for (const Language language : {Language::PYTHON, Language::NODE, Language::OTHER}) {
+            for (FailureFacts facts : {killed(SIGABRT), raised("TypeError", "x"), raised("KeyError", "'x'"),
+                                       raised("SyntaxError", "y"), exited(1)}) {
+                facts.language = language;
+                const Diagnosis diagnosis = diagnose(facts);
+                for (const char *word : {"Ruby", "gem", "bundle"}) {
+                    const bool named = (diagnosis.cause + diagnosis.remedy).find(word) != std::string::npos;
+                    CPPUNIT_ASSERT_MESSAGE(diagnosis.cause,
+                                           !named || diagnosis.remedy.find("Ruby, Python, Node") != std::string::npos);
+                }
+            }
+        }
+    }
+
     void testUnknownFactsAreNotMentioned() {
         CPPUNIT_ASSERT_EQUAL(diagnosisRules(), diagnose({}).rule);
         CPPUNIT_ASSERT(diagnose({}).cause.empty());
@@ -101,28 +128,63 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
         {"out of memory", killed(SIGKILL), "no memory left", "dmesg"},
         {"crash", killed(SIGSEGV), "Native code", "bundle pristine"},
         {"core dumped", killed(SIGABRT | 0x80), "Native code", "bundle pristine"},
+        {"crash in Python", killedIn(Language::PYTHON, SIGSEGV), "Python itself", "PYTHONFAULTHANDLER"},
+        {"crash in Node", killedIn(Language::NODE, SIGSEGV), "Node itself", "npm rebuild"},
+        {"crash of a command", killedIn(Language::OTHER, SIGILL), "the command, or a library", "by hand"},
+        {"JavaScript's heap",
+         {.step = LISTENS,
+          .exceptionClass = "FATAL ERROR",
+          .exceptionMessage = "Reached heap limit Allocation failed - JavaScript heap out of memory",
+          .waitStatus = SIGABRT,
+          .language = Language::NODE},
+         "memory that Node has",
+         "--max-old-space-size"},
+        {"command out of memory", killedIn(Language::OTHER, SIGKILL), "no memory left", "dmesg"},
         {"limit of processor time", killed(SIGXCPU), "limit of processor time", "LimitCPU"},
         {"some signal", killed(SIGTERM), "SIGTERM", "service managers"},
         {"require() of a module for import",
-         raised("Error [ERR_REQUIRE_ESM]", "require() of ES Module /srv/blog/a.js not supported.", LISTENS),
-         "written for import", "\"type\": \"module\""},
+         node("Error [ERR_REQUIRE_ESM]", "require() of ES Module /srv/blog/a.js not supported."), "written for import",
+         "\"type\": \"module\""},
         {"import in a file for require()",
-         raised("SyntaxError", "/srv/blog/app.js:1: Cannot use import statement outside a module", LISTENS),
-         "written for import", ".mjs"},
-        {"JavaScript's syntax error", raised("SyntaxError", "/srv/blog/app.js:12: Unexpected token ')'", LISTENS),
+         node("SyntaxError", "/srv/blog/app.js:1: Cannot use import statement outside a module"), "written for import",
+         ".mjs"},
+        {"JavaScript's syntax error", node("SyntaxError", "/srv/blog/app.js:12: Unexpected token ')'"),
          "grammar: /srv/blog/app.js:12.", "node --check"},
-        {"JavaScript's syntax error without a place", raised("SyntaxError", "Unexpected token ')'", LISTENS),
+        {"JavaScript's syntax error without a place", node("SyntaxError", "Unexpected token ')'"),
          "a module of the application", "node --check"},
         {"missing package",
-         raised("Error [MODULE_NOT_FOUND]", "Cannot find module 'express'\nRequire stack:\n- /srv/blog/app.js",
-                LISTENS),
+         node("Error [MODULE_NOT_FOUND]", "Cannot find module 'express'\nRequire stack:\n- /srv/blog/app.js"),
          "package \"express\" is not installed", "npm install express"},
         {"missing package of import",
-         raised("Error [ERR_MODULE_NOT_FOUND]", "Cannot find package 'express' imported from /srv/app.mjs", LISTENS),
+         node("Error [ERR_MODULE_NOT_FOUND]", "Cannot find package 'express' imported from /srv/app.mjs"),
          "package \"express\" is not installed", "npm ci"},
-        {"missing file of a Node application",
-         raised("Error [MODULE_NOT_FOUND]", "Cannot find module './dist/main'", LISTENS), "./dist/main does not exist",
-         "npm run build"},
+        {"missing file of a Node application", node("Error [MODULE_NOT_FOUND]", "Cannot find module './dist/main'"),
+         "./dist/main does not exist", "npm run build"},
+        {"require() of a module that awaits",
+         node("Error [ERR_REQUIRE_ASYNC_MODULE]", "require() cannot be used on an ESM graph with top-level await."),
+         "written for import", "import()"},
+        {"native module of another Node",
+         node("Error [ERR_DLOPEN_FAILED]", "/srv/a.node was compiled against another version"), "native module",
+         "npm rebuild"},
+        {"native module that is not there",
+         node("Error [ERR_DLOPEN_FAILED]", "/srv/a.node: cannot open shared object file: No such file"),
+         "native module", "npm rebuild"},
+        {"system library of a native module",
+         node("Error [ERR_DLOPEN_FAILED]", "libvips.so.42: cannot open shared object file: No such file"),
+         "library libvips.so.42 is missing", "apt-file search libvips.so.42"},
+        {"no permission in Node", node("Error [EACCES]", "EACCES: permission denied, open '/srv/blog/.env'"),
+         "for /srv/blog/.env,", "chown"},
+        {"missing file in Node", node("Error [ENOENT]", "ENOENT: no such file or directory, open '/srv/x.json'"),
+         "not exist: /srv/x.json", "deployed"},
+        {"database in Node", node("Error [ECONNREFUSED]", "connect ECONNREFUSED 127.0.0.1:5432"), "database", "runs"},
+        {"mistake in Node", node("TypeError", "x is not a function"), "one of its packages has an error", "backtrace"},
+        {"handler without a server",
+         {.step = LISTENS,
+          .problem = "the step \"x\" failed: the command \"node app.js\" exited with status 0 before it listened: "
+                     "/srv/my app.js exports a function and never calls listen()\nmore",
+          .language = Language::NODE},
+         "/srv/my app.js exports a function and never calls",
+         "PassengerStartupFile bin/www"},
         {"syntax error", raised("SyntaxError", "/srv/a:b/config.ru:12: syntax error, unexpected end\n  run("),
          "grammar: /srv/a:b/config.ru:12.", "ruby -c"},
         {"syntax error without a place", raised("SyntaxError", "compile error"), "the application's code", "ruby -c"},
@@ -208,7 +270,7 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
         {"a number as application", python("TypeError", "the \"application\" of /x.py is 5, which cannot be called"),
          "is no application", "(environ, start_response)"},
         {"system library", python("ImportError", "libpq.so.5: cannot open shared object file: No such file"),
-         "library libpq.so.5", "apt-file search libpq.so.5"},
+         "library libpq.so.5 is missing", "apt-file search libpq.so.5"},
         {"no permission in Python", python("PermissionError", "[Errno 13] Permission denied: '/srv/x/.env'"),
          "for /srv/x/.env", "chown"},
         {"manage.py without wsgi.py",
@@ -223,8 +285,12 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
         {"port in Python", python("OSError", "[Errno 98] Address already in use"), "opens a port", "__main__"},
         {"no memory in Python", python("MemoryError", ""), "too little memory", "MemoryMax"},
         {"mistake in Python", python("NameError", "name 'x' is not defined"), "has an error", "traceback"},
-        {"Python not found", problem("No such file or directory - cannot start \"/opt/python\"", "Python started"),
-         "Python interpreter does not exist", "PassengerPython"},
+        {"Python not found",
+         {.step = "Python started",
+          .problem = "No such file or directory - cannot start \"/opt/python\"",
+          .language = Language::PYTHON},
+         "Python interpreter does not exist",
+         "PassengerPython"},
         {"Ruby not found", problem("No such file or directory - cannot start \"/opt/ruby\"", "Ruby started"),
          "interpreter does not exist", "PassengerRuby"},
         {"Ruby not found by a login shell",
@@ -232,7 +298,7 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
          "login shell of the application's user could not start the Ruby",
          "PassengerRuby"},
         {"Python not found by a login shell",
-         {.step = "shell environment loaded", .waitStatus = 126 << 8, .python = true},
+         {.step = "shell environment loaded", .waitStatus = 126 << 8, .language = Language::PYTHON},
          "login shell of the application's user could not start the Python",
          "PassengerPython"},
         {"command not found", problem("No such file or directory", "command started"), "command does not exist",
@@ -244,6 +310,22 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
          problem("the command \"/opt/node app.js\" could not be started: No such file or directory",
                  "application listens"),
          "does not exist", "PassengerNodejs"},
+        {"command with an error",
+         {.step = LISTENS, .lastError = "panic: no settings", .waitStatus = 2 << 8, .language = Language::OTHER},
+         "with this error: panic: no settings",
+         "by hand"},
+        {"command without a library",
+         {.step = LISTENS,
+          .problem = "the command was not found, or what it starts was not (status 127)",
+          .lastError = "serve: error while loading shared libraries: libx.so.1: cannot open shared object file",
+          .waitStatus = 127 << 8,
+          .language = Language::OTHER},
+         "library libx.so.1 is missing",
+         "apt-file search libx.so.1"},
+        {"command that ends",
+         {.step = LISTENS, .waitStatus = 0, .language = Language::OTHER},
+         "status 0 before it listened",
+         "in the foreground"},
         {"deaf application", problem("it ended", "application listens"), "did not listen", "PORT"},
         {"user", problem("the spawn server could not be started: cannot become user \"x\": no such user exists"),
          "does not exist", "PassengerUser"},

@@ -169,6 +169,7 @@ endif
     %D%/PreForkTest.cpp \
     %D%/PreloaderCareTest.cpp \
     %D%/ProcessMemoryTest.cpp \
+    %D%/PrintedErrorTest.cpp \
     %D%/ProcessOutputTest.cpp \
     %D%/ProgramLauncherTest.cpp \
     %D%/ProgramOutputTest.cpp \

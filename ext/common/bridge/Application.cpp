@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -58,6 +59,20 @@ const char *problemOfShell(int waitStatus) {
     return status == NOT_FOUND        ? "was not found, or what it starts was not (status 127)"
            : status == NOT_EXECUTABLE ? "is not executable for the application's user (status 126)"
                                       : nullptr;
+}
+
+/** " (killed by signal 9 (Killed))", for a status that a shell makes of the signal that killed its
+ *  command. */
+std::string signalOfShell(int waitStatus) {
+    constexpr int BY_SIGNAL = 128;
+    const int signal = WIFEXITED(waitStatus) ? WEXITSTATUS(waitStatus) - BY_SIGNAL : 0;
+    return signal > 0 && signal <= SIGSYS ? fmt::format(" ({})", describeWaitStatus(signal)) : "";
+}
+
+StartFailure ended(const std::string &message, const AppKeeper::Ending &ending) {
+    StartFailure failure(message);
+    failure.status = ending.status;
+    return failure;
 }
 
 /** Our loaders listen on a Unix socket, and so do commands that mention its variable. */
@@ -193,13 +208,16 @@ void Application::failEnded() {
         throw StartFailure(fmt::format("the command \"{}\" could not be started: {}", command_.text(), ending.error));
     }
     if (!ending.report.empty()) {
-        throw StartFailure::fromReport(ending.report);
+        StartFailure failure = StartFailure::fromReport(ending.report);
+        failure.status = ending.status;
+        throw failure;
     }
     if (const char *problem = problemOfShell(ending.status); problem != nullptr && command_.program == SHELL) {
-        throw StartFailure(fmt::format("the command \"{}\" {}", command_.text(), problem));
+        throw ended(fmt::format("the command \"{}\" {}", command_.text(), problem), ending);
     }
-    throw StartFailure(fmt::format("the command \"{}\" {} before it listened on {}\n{}", command_.text(),
-                                   describeEnd(ending.status), places(), remedy()));
+    throw ended(fmt::format("the command \"{}\" {} before it listened on {}\n{}", command_.text(),
+                            describeEnd(ending.status) + signalOfShell(ending.status), places(), remedy()),
+                ending);
 }
 
 const char *Application::remedy() const {

@@ -24,6 +24,8 @@ public:
     /** Of the application's exception; empty: there was none. */
     std::string exceptionClass{};
     std::string backtrace{};
+    /** From waitpid(), if the command has ended by itself. */
+    std::optional<int> status{};
 };
 
 /**

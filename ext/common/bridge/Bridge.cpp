@@ -63,7 +63,11 @@ template <typename Part> auto step(ControlSocket &control, const char *name, Par
                                                                           (failure.exceptionClass.empty() ? "" : ": ") +
                                                                           reason.substr(0, reason.find('\n')))));
         tell("failed");
-        control.send(Frame(FrameType::FAILED, {name, failure.exceptionClass, reason, failure.backtrace}));
+        Frame failed(FrameType::FAILED, {name, failure.exceptionClass, reason, failure.backtrace});
+        if (failure.status) {
+            failed.add(std::to_string(*failure.status));
+        }
+        control.send(failed);
         throw;
     }
 }

@@ -6,6 +6,9 @@
 
 namespace Passenger {
 
+/** What an application is written in. OTHER: a start command that does not show it. */
+enum class Language { RUBY, PYTHON, NODE, OTHER };
+
 /** The facts about a failed start that may show its cause. */
 struct FailureFacts {
     /** The step that failed. */
@@ -17,11 +20,12 @@ struct FailureFacts {
     std::string problem{};
     /** The last lines that the process printed. */
     std::string output{};
-    /** The process's status of wait(2), if it ended by itself. */
+    /** The error with which the output of a start command ends, if it has no exception's form. */
+    std::string lastError{};
+    /** The status of wait(2) of the process, or of the command, if it ended by itself. */
     std::optional<int> waitStatus{};
     bool timedOut = false;
-    /** The application is in Python. */
-    bool python = false;
+    Language language = Language::RUBY;
 };
 
 /** Sentences for people. Both are empty if the cause is unknown. */
@@ -35,8 +39,8 @@ struct Diagnosis {
 };
 
 /**
- * The usual cause of such a failure, and its remedy. The first rule of the table in Diagnosis.cpp
- * that applies decides. Pure.
+ * The usual cause of such a failure, and its remedy. The first rule that applies decides: of the
+ * ends of processes (Diagnosis.cpp), of the application's language, and of all others. Pure.
  */
 Diagnosis diagnose(const FailureFacts &failure);
 /** The number of rules. */

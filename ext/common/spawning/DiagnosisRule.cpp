@@ -2,6 +2,8 @@
 
 #include <sys/wait.h>
 
+#include <csignal>
+
 namespace Passenger {
 
 namespace {
@@ -25,6 +27,22 @@ bool hasAny(const std::string &text, std::initializer_list<std::string_view> par
         }
     }
     return false;
+}
+
+bool killedBy(const FailureFacts &failure, std::initializer_list<int> signals) {
+    if (!failure.waitStatus || !WIFSIGNALED(*failure.waitStatus)) {
+        return false;
+    }
+    for (const int signal : signals) {
+        if (WTERMSIG(*failure.waitStatus) == signal) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool crashed(const FailureFacts &failure) {
+    return killedBy(failure, {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS});
 }
 
 bool isA(const FailureFacts &failure, std::initializer_list<std::string_view> classes) {

@@ -22,6 +22,8 @@ libpassenger_spawning_la_SOURCES = \
     %D%/ExclusiveTurn.h \
     %D%/GroupEventCounts.cpp \
     %D%/GroupEventCounts.h \
+    %D%/NodeRules.cpp \
+    %D%/NodeRules.h \
     %D%/OutputFiles.cpp \
     %D%/OutputFiles.h \
     %D%/OutputLimit.cpp \
@@ -32,12 +34,16 @@ libpassenger_spawning_la_SOURCES = \
     %D%/PostMortem.h \
     %D%/Preloader.cpp \
     %D%/Preloader.h \
+    %D%/PrintedError.cpp \
+    %D%/PrintedError.h \
     %D%/ProcessEnds.cpp \
     %D%/ProcessEnds.h \
     %D%/ProcessOutput.cpp \
     %D%/ProcessOutput.h \
     %D%/PythonRules.cpp \
     %D%/PythonRules.h \
+    %D%/RubyRules.cpp \
+    %D%/RubyRules.h \
     %D%/Secrets.cpp \
     %D%/Secrets.h \
     %D%/SmartSpawner.cpp \

@@ -3,11 +3,14 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <csignal>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "spawning/Diagnosis.h"
+#include "spawning/PrintedError.h"
 #include "spawning/Secrets.h"
 
 namespace Passenger {
@@ -40,6 +43,32 @@ std::string exceptionText(const SpawnReport &report) {
         return report.backtrace;
     }
     return report.exceptionClass + ": " + report.exceptionMessage + "\n" + report.backtrace;
+}
+
+Language languageOf(const Options &options) {
+    return !options.startCommand.empty() ? Language::OTHER
+           : options.appType == "node"   ? Language::NODE
+           : options.runsPython()        ? Language::PYTHON
+                                         : Language::RUBY;
+}
+
+/** A shell tells the signal that killed its command as 128 and the signal's number. */
+int withoutShell(int status) {
+    constexpr int BY_SIGNAL = 128;
+    const int signal = WIFEXITED(status) ? WEXITSTATUS(status) - BY_SIGNAL : 0;
+    return signal > 0 && signal <= SIGSYS ? signal : status;
+}
+
+/** What a process printed before its end. It may print errors long before a signal ends it, but for
+ *  a heap that is exhausted. */
+std::optional<PrintedError> printedError(const SpawnReport &report, const FailureFacts &facts) {
+    if (!report.exceptionClass.empty() || !facts.waitStatus) {
+        return std::nullopt;
+    }
+    auto error = PrintedError::in(report.output);
+    const bool counts = error && (error->isOfHeap() || (WIFEXITED(*facts.waitStatus) &&
+                                                        (report.commandStatus || !error->exceptionClass.empty())));
+    return counts ? error : std::nullopt;
 }
 
 std::vector<Report::Row> stepRows(const SpawnSteps &steps) {
@@ -82,6 +111,9 @@ void SpawnReport::failedBy(const Frame &frame) {
     exceptionClass = frame.field(1);
     exceptionMessage = frame.field(2);
     backtrace = frame.field(3);
+    if (frame.fields.size() > 4) {
+        commandStatus = withoutShell(static_cast<int>(frame.number(4)));
+    }
     if (const auto end = exceptionMessage.find('\n'); exceptionClass.empty() && end != std::string::npos) {
         // A bridge names no exception, and goes on with the remedy.
         details = exceptionMessage.substr(end + 1);
@@ -93,10 +125,28 @@ void SpawnReport::failedBy(const Frame &frame) {
 Report SpawnReport::toReport(const Options &options) const {
     const Secrets secrets(process.environment);
     const std::string step = steps.current();
-    const auto diagnosis = diagnose({step, exceptionClass, exceptionMessage, summary + "\n" + details, output,
-                                     waitStatus, timedOut, options.runsPython()});
+    FailureFacts facts{.step = step,
+                       .exceptionClass = exceptionClass,
+                       .exceptionMessage = exceptionMessage,
+                       .problem = summary + "\n" + details,
+                       .output = output,
+                       .waitStatus = commandStatus ? commandStatus : waitStatus,
+                       .timedOut = timedOut,
+                       .language = languageOf(options)};
+    std::string line = summary;
+    if (const auto printed = printedError(*this, facts)) {
+        line += ": " + firstLine(printed->text());
+        if (printed->exceptionClass.empty()) {
+            facts.lastError = printed->message;
+        } else {
+            facts.language = printed->language;
+            facts.exceptionClass = printed->exceptionClass;
+            facts.exceptionMessage = printed->message;
+        }
+    }
+    const auto diagnosis = diagnose(facts);
     Report report;
-    report.summary = secrets.hide(diagnosis.brief.empty() ? summary : summary + "; " + diagnosis.brief);
+    report.summary = secrets.hide(diagnosis.brief.empty() ? line : line + "; " + diagnosis.brief);
     report.signal = waitStatus && WIFSIGNALED(*waitStatus) ? WTERMSIG(*waitStatus) : 0;
     report.exited = waitStatus && WIFEXITED(*waitStatus);
     report.add("Step", Report::Form::PROSE, step);

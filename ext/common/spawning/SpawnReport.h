@@ -30,6 +30,8 @@ struct SpawnReport {
     bool timedOut = false;
     /** How the process ended, if it ended by itself. */
     std::optional<int> waitStatus{};
+    /** How a command or Node ended that is an instance behind a bridge, or was to become one. */
+    std::optional<int> commandStatus{};
     /** The last lines that the process printed. */
     std::string output{};
     /** The backtraces of its threads at the timeout. */

@@ -6,6 +6,7 @@
 const fs = require("fs");
 const { dirname, join } = require("path");
 const { isMainThread } = require("worker_threads");
+const exported = require("./exported");
 const log = require("./log");
 
 // In the environment of what the process starts.
@@ -83,6 +84,20 @@ exports.reportFailures = function (socket, start) {
             process.exit(1);
         }
     }
+    function reportExports(status) {
+        if (exported.reason() && !fs.existsSync(socket)) {
+            writeFailure(socket, ["", `the application exited with status ${status} before it listened` +
+                exported.reason(), ""]);
+        }
+    }
     process.on("uncaughtException", report);
-    return () => process.removeListener("uncaughtException", report);
+    const endExports = start ? () => {} : exported.watchExports();
+    if (!start) {
+        process.once("exit", reportExports);
+    }
+    return () => {
+        process.removeListener("uncaughtException", report);
+        process.removeListener("exit", reportExports);
+        endExports();
+    };
 };

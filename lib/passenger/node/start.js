@@ -8,6 +8,7 @@ const cluster = require("cluster");
 const fs = require("fs");
 const net = require("net");
 const { join } = require("path");
+const exported = require("./exported");
 const { MOST_TOLD } = require("./failures");
 const frames = require("./frames");
 const { CONTROL } = frames;
@@ -58,8 +59,10 @@ class Start {
         this._instance.onEarlyEnd = () => this._end();
         this._failure = null;
         this._onExit = (status) => this._fail(...this._failure ||
-            ["", `${this._place()} exited with status ${status} before it listened\n${REMEDY}`, ""]);
+            ["", `${this._place()} exited with status ${status} before it listened${exported.reason()}\n${REMEDY}`,
+                "", (status & 0xff) << 8]);
         process.once("exit", this._onExit);
+        this._endExports = exported.watchExports();
         this._watchOthers();
     }
 
@@ -133,7 +136,7 @@ class Start {
         const spent = Number(process.hrtime.bigint() / 1000000n) - Number(this._options.loaded_at);
         this._limit = setTimeout(() => {
             this._fail("", `${this._place()} runs, but nothing listens on ${host} port ${port} (PORT) or ` +
-                `${this.path} after PassengerStartTimeout, ${limit / 1000} seconds\n${REMEDY}`, "");
+                `${this.path} after PassengerStartTimeout, ${limit / 1000} seconds${exported.reason()}\n${REMEDY}`, "");
             process.reallyExit(1);
         }, Math.max(limit - Math.min(500, limit / 4) - spent, 1)).unref();
     }
@@ -142,7 +145,8 @@ class Start {
         return `the command "${this._options.shown_command}"`;
     }
 
-    _fail(name, message, backtrace) {
+    // `status`: as wait(2) would have it, of an application that ends by itself.
+    _fail(name, message, backtrace, ...status) {
         if (this.isOver) {
             return;
         }
@@ -150,7 +154,8 @@ class Start {
         const line = message.split("\n")[0];
         log.event("app.load_failed", { step: LISTENS, reason: name ? `${name}: ${line}` : line });
         this._tellStep("failed");
-        this._control.write(frames.FAILED, LISTENS, name, message.slice(0, MOST_TOLD), backtrace.slice(0, MOST_TOLD));
+        this._control.write(frames.FAILED, LISTENS, name, message.slice(0, MOST_TOLD), backtrace.slice(0, MOST_TOLD),
+            ...status);
     }
 
     _tellStep(state) {
@@ -162,6 +167,7 @@ class Start {
         clearInterval(this._timer);
         clearTimeout(this._limit);
         process.removeListener("exit", this._onExit);
+        this._endExports();
         fs.rmSync(this._folder, { recursive: true, force: true });
     }
 }

@@ -44,6 +44,10 @@ module TroubleshootingRows
     "500-at-the-start" => [
       ["a gem or library is not there", "troubleshooting_starts#test_500_without_a_gem"],
       ["another version of Ruby", "troubleshooting_starts#test_500_with_another_ruby"],
+      ["a module or package is not there (Python",
+       %q(command_failures#test_the_report_of_#{site.tr('.', '_')})],
+      ["native code crashed",
+       'python_failures#test_the_report_of_the_site_#{site}'],
       ["a variable is not set, a secret cannot b",
        "troubleshooting_starts#test_500_without_a_variable"],
       ["permission denied", "troubleshooting_starts#test_500_without_permission"],
@@ -52,6 +56,10 @@ module TroubleshootingRows
        'killed_boot#test_an_application_that_kills_itself_fails_after_one_more_#{method}_attempt'],
       ["another process uses the port (EADDRINUS",
        "node_failures#test_the_first_line_about_a_port_that_is_taken_has_cause_and_remedy"],
+      ["the command ended before it listened",
+       %q(command_failures#test_the_report_of_#{site.tr('.', '_')})],
+      ["the file exports a function and never ca",
+       %q(node_failures#test_#{site.tr('.', '_')}_names_the_cause_and_the_remedy)],
       ["the application does not listen (start c",
        "troubleshooting_starts#test_500_of_a_command_that_does_not_listen"]
     ],
