@@ -83,6 +83,7 @@ Child::Child(bool alone)
     : spoolLedger_(openLedger()),
       spoolQuota_({spoolLedger_.get(), SpoolMemory::keyOf, SystemClock::instance(), SpoolQuota::measure},
                   spoolLimits(Settings::of(ap_server_conf)), Settings::of(ap_server_conf).dataBufferDirOrDefault()),
+      relayed_(spoolLedger_.get(), SystemClock::instance()),
       trimmer_(trimInterval(), !alone) {}
 
 void Child::begin(server_rec *server) {

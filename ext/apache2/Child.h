@@ -13,6 +13,7 @@
 #include "apache2/request/StartupFileCache.h"
 #include "apache2/response/ClientsInFlight.h"
 #include "apache2/response/RefusalLog.h"
+#include "apache2/response/RelayedConnections.h"
 #include "apache2/response/ResponseCache.h"
 #include "apache2/response/ResponseSender.h"
 #include "apache2/response/ThreadLimit.h"
@@ -105,7 +106,8 @@ private:
     const std::unique_ptr<SpoolLedger> spoolLedger_;
     SpoolQuota spoolQuota_;
     RefusalLog spoolLog_;
-    const ResponseSender::Limits limits_{refusalLog_, hijackLimit_, clientsInFlight_,
+    RelayedConnections relayed_;
+    const ResponseSender::Limits limits_{refusalLog_, hijackLimit_, relayed_, clientsInFlight_,
                                          slowLimit_,  spoolQuota_,  spoolLog_};
     const unsigned share_ = shareOfThreads();
     StartupFileCache startupFiles_;

@@ -39,6 +39,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/response/ErrorPage.cpp \
     %D%/response/ErrorPage.h \
     %D%/response/ErrorPageStyle.h \
+    %D%/response/RelayedConnections.cpp \
+    %D%/response/RelayedConnections.h \
     %D%/response/ResponseCache.cpp \
     %D%/response/ResponseCache.h \
     %D%/response/ResponseHead.cpp \

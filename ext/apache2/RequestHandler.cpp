@@ -159,6 +159,9 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     request.streamTransferable =
         request.transferable && !request.headRequest && !ConnectionTransfer::bodyIsFiltered(r_);
     request.fairnessKey = fairnessText(r_);
+    request.relayed = [&limits = child_.limits(), this] {
+        return limits.relayed.of(limits.spool.keyOf(route_.appName));
+    };
     request.bodyFollows = body_.present() && !fitsInline(request.environment.size());
     if (!request.bodyFollows && buffered_) {
         request.body = *buffered_->whole();

@@ -29,6 +29,25 @@ class AttackHijackTest < IntegrationTest
   DESCRIPTORS = 256
   INSTANCES = 3
 
+  NODE = system("node --version >/dev/null 2>&1")
+  # Takes upgraded connections over, and begins event streams; ends neither of them.
+  BOTH_KINDS = <<~JS
+    require("http").createServer((request, response) => {
+        response.writeHead(200, { "Content-Type": "text/event-stream" });
+        response.write("data: welcome\\n\\n");
+    }).on("upgrade", (request, socket) => {
+        socket.on("error", () => socket.destroy());
+        socket.write("HTTP/1.1 101 Switching Protocols\\r\\n" +
+                     "Connection: Upgrade\\r\\nUpgrade: websocket\\r\\n\\r\\n");
+    }).listen(3000);
+  JS
+  UPGRADE = { "Connection" => "Upgrade", "Upgrade" => "websocket" }.freeze
+  # Seven eighths of the threads.
+  SHARE = 56
+  SOCKETS = 40
+  # More than the threads that are left. The other threads suffice for them.
+  STREAMS = 20
+
   serve do |made|
     made.mpm_settings = "StartServers 1\nServerLimit 1\nMinSpareThreads 1\n" \
                         "MaxSpareThreads #{THREADS}\nThreadsPerChild #{THREADS}\n" \
@@ -38,6 +57,10 @@ class AttackHijackTest < IntegrationTest
                             "<Location /server-status>\nSetHandler server-status\n</Location>\n"
     made.site("attacker.test", SampleApps.copy("attack_app"),
               "PassengerMinInstances 1\nPassengerTransferConnections off\n")
+    if NODE
+      made.site("both.test", SampleApps.written(BOTH_KINDS, "app.js"),
+                "PassengerMinInstances 1\nPassengerTransferConnections off\n")
+    end
     made.site("other.test", SampleApps.copy("rack_app"), "PassengerMinInstances 1\n")
   end
 
@@ -60,6 +83,38 @@ class AttackHijackTest < IntegrationTest
     assert_match(/#{MOST} connections of this httpd process.*PassengerMaxHijackedConnections/,
                  server.log.wait_for(/PassengerMaxHijackedConnections/))
     assert_equal 200, server.client("other.test").get("/hello").code.to_i
+  end
+
+  def test_connections_and_requests_of_one_application_have_one_share_of_the_threads
+    needs_node
+    assert_sockets_open_soon
+    assert_equal({ 200 => SHARE - SOCKETS, 503 => STREAMS - SHARE + SOCKETS },
+                 open_both(STREAMS).tally)
+    assert_equal [503], open_both(1, UPGRADE)
+    server.log.wait_for(/event=request\.refused .*: #{SHARE} requests and relayed connections/)
+    assert_equal 200, server.client("other.test").get("/hello").code.to_i
+    # Connections that have ended count no more.
+    @clients.shift(SOCKETS).each(&:close)
+    eventually("room for a stream") { open_both(1) == [200] }
+    release
+  end
+
+  def test_connections_of_a_child_that_dies_count_no_more
+    needs_node
+    assert_sockets_open_soon
+    server.tree.httpd_children.each { |process| Process.kill(:KILL, process.pid) }
+    eventually("another child") { server.client("other.test").get("/hello").code == "200" }
+    assert_equal [200] * STREAMS, open_both(STREAMS)
+    release
+  end
+
+  def test_connections_count_after_the_death_of_the_pool_process
+    needs_node
+    assert_sockets_open_soon
+    server.tree.matching(/passenger-agent\S* pool/).each { |pool| Process.kill(:KILL, pool.pid) }
+    eventually("another pool process") { server.client("other.test").get("/hello").code == "200" }
+    # The first request may have gone to the queue of the old pool process, which has its count.
+    assert_includes [SHARE - SOCKETS, SHARE - SOCKETS + 1], open_both(STREAMS).count(200)
   end
 
   def test_clients_that_leave_free_their_threads_though_the_application_keeps_the_connections
@@ -106,6 +161,33 @@ class AttackHijackTest < IntegrationTest
   end
 
   private
+
+  def needs_node
+    skip "no Node" unless NODE
+  end
+
+  # The statuses of so many clients of the application with both kinds, which go on.
+  def open_both(number, headers = {})
+    Array.new(number) do
+      client = server.raw("both.test")
+      @clients << client
+      client.request("GET", "/", headers).read_head.status
+    end
+  end
+
+  # As assert_held_soon.
+  def assert_sockets_open_soon
+    attempts = Array.new(10) do |number|
+      sleep 2 if number.positive?
+      release
+      statuses = open_both(SOCKETS, UPGRADE)
+      return if statuses == [101] * SOCKETS
+
+      release
+      statuses.tally
+    end
+    flunk "the share was never free: #{attempts}"
+  end
 
   # Asks until each instance has answered.
   def kept_by_all(client)

@@ -3,6 +3,7 @@
 #include <cppunit/TestFixture.h>
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <climits>
 #include <memory>
 
 namespace Passenger {
@@ -17,6 +18,7 @@ class AdmissionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAFullQueueIsFullForAKeyWithOneRequestToo);
     CPPUNIT_TEST(testRequestsThatRunCountForTheKeyUpToTheLengthOfTheQueue);
     CPPUNIT_TEST(testAKeyMayHoldAsManyOfHttpdsThreadsAsAreFreeOfTheApplicationsShare);
+    CPPUNIT_TEST(testRelayedConnectionsAndRequestsHaveOneShareOfHttpdsThreads);
     CPPUNIT_TEST(testWithoutALimitNoKeyIsRefused);
     CPPUNIT_TEST(testThePartOfAPriorityIsShared);
     CPPUNIT_TEST(testOneRequestOfLowPriorityIsJudgedAsOthers);
@@ -108,6 +110,30 @@ public:
         limits_.size = 100;
         CPPUNIT_ASSERT(!refusalWith(4, 6, 2));
         CPPUNIT_ASSERT(isForShare(refusalWith(5, 7, 2)));
+    }
+
+    void testRelayedConnectionsAndRequestsHaveOneShareOfHttpdsThreads() {
+        limits_.inFlight = 10;
+        limits_.size = 100;
+        // An event loop, which takes all requests at once.
+        CPPUNIT_ASSERT(!refusal({4, 100, 0, 0, 0s, 6}));
+        const Refusal event = refusal({5, 100, 0, 0, 0s, 6});
+        CPPUNIT_ASSERT(isFull(event));
+        CPPUNIT_ASSERT_MESSAGE(
+            event->reason, event->reason.find("10 requests and relayed connections, 6 of them") != std::string::npos);
+        // Instances with fewer threads than the share, but not with fewer than is left of it.
+        CPPUNIT_ASSERT(!refusal({4, 8, 0, 0, 0s, 6}));
+        CPPUNIT_ASSERT(isFull(refusal({5, 8, 0, 0, 0s, 6})));
+        // Requests that wait.
+        CPPUNIT_ASSERT(!refusal({4, 2, 0, 0, 0s, 6}));
+        CPPUNIT_ASSERT(isFull(refusal({5, 2, 0, 0, 0s, 6})));
+        CPPUNIT_ASSERT(isFull(refusal({1, 2, 0, 0, 0s, 10})));
+        CPPUNIT_ASSERT_MESSAGE("A count that is no count", isFull(refusal({1, 2, 0, 0, 0s, UINT_MAX})));
+        // A key leaves others as many places as it holds.
+        CPPUNIT_ASSERT(!refusal({2, 100, 2, 0, 0s, 6}));
+        CPPUNIT_ASSERT(isForShare(refusal({3, 100, 3, 0, 0s, 6})));
+        limits_.inFlight = 0;
+        CPPUNIT_ASSERT(!refusal({50, 100, 0, 0, 0s, 60}));
     }
 
     void testWithoutALimitNoKeyIsRefused() {

@@ -184,6 +184,7 @@ endif
     %D%/RackPreForkTest.cpp \
     %D%/RecentEventsTest.cpp \
     %D%/RefusalPauseTest.cpp \
+    %D%/RelayedConnectionsTest.cpp \
     %D%/RelaysTest.cpp \
     %D%/ReplyChannelTest.cpp \
     %D%/ReplyWaitTest.cpp \

@@ -27,6 +27,9 @@ class SpoolLedgerTest : public LeakCheck {
     CPPUNIT_TEST(testTheBytesOfADeadChildAreDropped);
     CPPUNIT_TEST(testASuccessorClearsTheRowOfADeadChild);
     CPPUNIT_TEST(testTheRowsOfLivingChildrenAreNotDropped);
+    CPPUNIT_TEST(testRelayedConnectionsOfAllChildrenAreSummed);
+    CPPUNIT_TEST(testAnEntryStaysWhileItCountsFilesOrConnections);
+    CPPUNIT_TEST(testTheConnectionsOfADeadChildAreDropped);
     CPPUNIT_TEST(testThreadsOfAChildCountTogether);
     CPPUNIT_TEST(testEachMemoryHasItsOwnSecret);
     CPPUNIT_TEST(testOtherMemoryIsRefused);
@@ -35,7 +38,7 @@ class SpoolLedgerTest : public LeakCheck {
     static constexpr std::uint64_t ONE = 11;
     static constexpr std::uint64_t OTHER = 12;
 
-    /** Another httpd child, which adds bytes and then waits for its end. */
+    /** Another httpd child, which adds bytes and a connection, and then waits for its end. */
     class Child {
     public:
         Child(const SharedMemory &memory, std::uint64_t app, std::uint64_t bytes) : ready_(makePipe()) {
@@ -44,6 +47,7 @@ class SpoolLedgerTest : public LeakCheck {
                 // The parent's ledger is left alone: its lock is the parent's.
                 auto *ledger = new SpoolLedger(memory.descriptor().duplicate());
                 ledger->add(app, bytes);
+                ledger->addRelay(app);
                 static_cast<void>(!write(ready_.second.get(), "x", 1));
                 for (;;) {
                     pause();
@@ -162,6 +166,46 @@ public:
         ledger_->add(ONE, 1);
         CPPUNIT_ASSERT(!ledger_->dropDead());
         expectSums(11, 11);
+    }
+
+    void testRelayedConnectionsOfAllChildrenAreSummed() {
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, ledger_->relays(ONE));
+        CPPUNIT_ASSERT(ledger_->addRelay(ONE));
+        CPPUNIT_ASSERT(ledger_->addRelay(ONE));
+        CPPUNIT_ASSERT(ledger_->addRelay(OTHER));
+        const Child child(*memory_, ONE, 10);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, ledger_->relays(ONE));
+        ledger_->removeRelay(ONE);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, ledger_->relays(ONE));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->relays(OTHER));
+        ledger_->removeRelay(OTHER);
+        ledger_->removeRelay(OTHER);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Not below 0", std::uint64_t{0}, ledger_->relays(OTHER));
+        expectSums(10, 10);
+    }
+
+    void testAnEntryStaysWhileItCountsFilesOrConnections() {
+        ledger_->add(ONE, 10);
+        ledger_->addRelay(ONE);
+        ledger_->subtract(ONE, 10);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->relays(ONE));
+        ledger_->add(ONE, 5);
+        ledger_->removeRelay(ONE);
+        expectSums(5, 5);
+        ledger_->subtract(ONE, 5);
+        for (std::uint64_t app = 1; app <= SpoolLedger::ENTRIES; app++) {
+            CPPUNIT_ASSERT(ledger_->addRelay(app));
+        }
+        CPPUNIT_ASSERT(!ledger_->addRelay(SpoolLedger::ENTRIES + 1));
+    }
+
+    void testTheConnectionsOfADeadChildAreDropped() {
+        Child child(*memory_, ONE, 0);
+        ledger_->addRelay(ONE);
+        child.kill();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, ledger_->relays(ONE));
+        CPPUNIT_ASSERT(ledger_->dropDead());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->relays(ONE));
     }
 
     void testThreadsOfAChildCountTogether() {

@@ -19,10 +19,11 @@ namespace {
 
 // The children of one httpd can have modules of different versions, since a reload loads another
 // one. A change of the layout needs a new number.
-constexpr std::uint32_t MAGIC = memoryMagic('P', 'S', 'P', '1');
+constexpr std::uint32_t MAGIC = memoryMagic('P', 'S', 'P', '2');
 constexpr std::size_t ROWS_IN_USE = offsetof(MemoryHeader, extra);
 /** More than any child counts. A child that writes larger numbers does not overflow a sum. */
 constexpr std::uint64_t MAX_BYTES = std::uint64_t{1} << 48;
+constexpr std::uint64_t MAX_RELAYS = std::uint64_t{1} << 20;
 
 std::uint64_t load(std::uint64_t &word) noexcept {
     return std::atomic_ref(word).load();
@@ -88,56 +89,111 @@ std::uint32_t SpoolLedger::rows() const noexcept {
     return std::min(std::atomic_ref(*mapping_.at<std::uint32_t>(ROWS_IN_USE)).load(), ROWS);
 }
 
-/** The caller has the row's lock. @return whether there were bytes in it */
+/** The caller has the row's lock. @return whether it counted anything */
 bool SpoolLedger::clear(std::uint32_t number) noexcept {
     bool any = false;
     Row &cleared = row(number);
     const std::uint64_t used = std::min<std::uint64_t>(load(cleared.used), ENTRIES);
     for (std::uint64_t index = 0; index < used; index++) {
-        any = any || load(cleared.entries[index].bytes) > 0;
-        store(cleared.entries[index].bytes, 0);
-        store(cleared.entries[index].app, 0);
+        Entry &entry = cleared.entries[index];
+        any = any || load(entry.bytes) > 0 || load(entry.relays) > 0;
+        store(entry.bytes, 0);
+        store(entry.relays, 0);
+        store(entry.app, 0);
     }
+    store(cleared.relays, 0);
     store(cleared.used, 0);
     return any;
 }
 
+/** The entry of an application, perhaps a new one. Null: all are in use. */
+SpoolLedger::Entry *SpoolLedger::entryFor(std::uint64_t app) {
+    if (Entry *known = knownEntry(app)) {
+        return known;
+    }
+    Row &own = row(own_);
+    std::uint64_t index = load(own.used);
+    if (!free_.empty()) {
+        index = free_.back();
+    } else if (index >= ENTRIES) {
+        return nullptr;
+    }
+    entryOf_.emplace(app, static_cast<std::uint32_t>(index));
+    if (!free_.empty()) {
+        free_.pop_back();
+    }
+    store(own.entries[index].app, app);
+    store(own.used, std::max(load(own.used), index + 1));
+    return &own.entries[index];
+}
+
+SpoolLedger::Entry *SpoolLedger::knownEntry(std::uint64_t app) noexcept {
+    const auto known = entryOf_.find(app);
+    return known == entryOf_.end() ? nullptr : &row(own_).entries[known->second];
+}
+
+void SpoolLedger::freeIfUnused(Entry &entry) noexcept {
+    if (load(entry.bytes) > 0 || load(entry.relays) > 0) {
+        return;
+    }
+    const auto known = entryOf_.find(load(entry.app));
+    store(entry.app, 0);
+    free_.push_back(known->second);
+    entryOf_.erase(known);
+}
+
 bool SpoolLedger::add(std::uint64_t app, std::uint64_t bytes) {
     const LockGuard guard(mutex_);
-    Row &own = row(own_);
-    auto known = entryOf_.find(app);
-    if (known == entryOf_.end()) {
-        std::uint64_t index = load(own.used);
-        if (!free_.empty()) {
-            index = free_.back();
-        } else if (index >= ENTRIES) {
-            return false;
-        }
-        known = entryOf_.emplace(app, static_cast<std::uint32_t>(index)).first;
-        if (!free_.empty()) {
-            free_.pop_back();
-        }
-        store(own.entries[index].app, app);
-        store(own.used, std::max(load(own.used), index + 1));
+    Entry *entry = entryFor(app);
+    if (entry == nullptr) {
+        return false;
     }
-    std::atomic_ref(own.entries[known->second].bytes) += bytes;
+    std::atomic_ref(entry->bytes) += bytes;
     return true;
 }
 
 void SpoolLedger::subtract(std::uint64_t app, std::uint64_t bytes) noexcept {
     const LockGuard guard(mutex_);
-    const auto known = entryOf_.find(app);
-    if (known == entryOf_.end()) {
-        return;
+    if (Entry *entry = knownEntry(app)) {
+        const std::uint64_t had = load(entry->bytes);
+        store(entry->bytes, had - std::min(had, bytes));
+        freeIfUnused(*entry);
     }
-    Entry &entry = row(own_).entries[known->second];
-    const std::uint64_t had = load(entry.bytes);
-    store(entry.bytes, had - std::min(had, bytes));
-    if (had <= bytes) {
-        store(entry.app, 0);
-        free_.push_back(known->second);
-        entryOf_.erase(known);
+}
+
+bool SpoolLedger::addRelay(std::uint64_t app) {
+    const LockGuard guard(mutex_);
+    Entry *entry = entryFor(app);
+    if (entry == nullptr) {
+        return false;
     }
+    std::atomic_ref(entry->relays)++;
+    std::atomic_ref(row(own_).relays)++;
+    return true;
+}
+
+void SpoolLedger::removeRelay(std::uint64_t app) noexcept {
+    const LockGuard guard(mutex_);
+    if (Entry *entry = knownEntry(app); entry != nullptr && load(entry->relays) > 0) {
+        std::atomic_ref(entry->relays)--;
+        std::atomic_ref(row(own_).relays)--;
+        freeIfUnused(*entry);
+    }
+}
+
+/** Each request asks. So the entries of a child that relays nothing are not read. */
+std::uint64_t SpoolLedger::relays(std::uint64_t app) const noexcept {
+    std::uint64_t sum = 0;
+    const std::uint32_t end = rows();
+    for (std::uint32_t number = 0; number < end; number++) {
+        Row &counted = row(number);
+        const std::uint64_t used = load(counted.relays) == 0 ? 0 : std::min<std::uint64_t>(load(counted.used), ENTRIES);
+        for (std::uint64_t index = 0; index < used; index++) {
+            Entry &entry = counted.entries[index];
+            sum += load(entry.app) == app ? std::min(load(entry.relays), MAX_RELAYS) : 0;
+        }
+    }
+    return sum;
 }
 
 SpoolLedger::Sums SpoolLedger::sums(std::uint64_t app) const noexcept {

@@ -14,10 +14,10 @@
 namespace Passenger {
 
 /**
- * The bytes that all httpd children have in spool files, by application. The children share the
- * memory. Each has a row, which it alone writes, and a file lock on the row, which ends with the
- * process. So the row of a dead child is known, and its bytes do not count for ever: the child that
- * takes the row next clears it, and so does dropDead().
+ * The bytes that all httpd children have in spool files, and the connections that they relay, by
+ * application. The children share the memory. Each has a row, which it alone writes, and a file
+ * lock on the row, which ends with the process. So the row of a dead child is known, and does not
+ * count for ever: the child that takes the row next clears it, and so does dropDead().
  *
  * The memory is for httpd's children alone: an instance and the agent have no descriptor of it. At
  * most one object in each process, since a process has each file lock once. Thread-safe.
@@ -66,31 +66,40 @@ public:
     bool add(std::uint64_t app, std::uint64_t bytes) EXCLUDES(mutex_);
     /** @param bytes that were added before */
     void subtract(std::uint64_t app, std::uint64_t bytes) noexcept EXCLUDES(mutex_);
+    /** Counts a connection that this child relays. As add(). */
+    bool addRelay(std::uint64_t app) EXCLUDES(mutex_);
+    /** @param app that addRelay() has counted */
+    void removeRelay(std::uint64_t app) noexcept EXCLUDES(mutex_);
+    /** The connections of the application that all children relay. */
+    std::uint64_t relays(std::uint64_t app) const noexcept;
     /** The bytes of all children. */
     Sums sums(std::uint64_t app) const noexcept;
     void count(Effect effect) noexcept;
     /** Since httpd's start, by all children. */
     std::uint64_t counted(Effect effect) const noexcept;
-    /** Clears the rows of dead children. One system call for each row in use. @return whether there
-     *  were any bytes in them */
+    /** Clears the rows of dead children. One system call for each row in use. @return whether they
+     *  counted anything */
     bool dropDead() noexcept;
 
 private:
     struct Entry {
         std::uint64_t app;
         std::uint64_t bytes;
+        std::uint64_t relays;
     };
     struct Row {
         /** Entries that were ever used, from the first on. */
         std::uint64_t used;
-        std::uint64_t reserved;
+        /** Of all entries. */
+        std::uint64_t relays;
         Entry entries[ENTRIES];
+        std::uint64_t reserved;
     };
     static constexpr std::size_t SECRET = 64;
     static constexpr std::size_t COUNTS = 128;
     static constexpr std::size_t FIRST_ROW = 4096;
     static constexpr std::size_t SIZE = FIRST_ROW + std::size_t{ROWS} * sizeof(Row);
-    static_assert(sizeof(Row) == 16384);
+    static_assert(sizeof(Row) == 24576);
 
     Row &row(std::uint32_t number) const noexcept {
         return *mapping_.at<Row>(FIRST_ROW + number * sizeof(Row));
@@ -101,13 +110,16 @@ private:
     std::uint32_t rows() const noexcept;
     bool lock(std::uint32_t number, short type) const noexcept;
     bool clear(std::uint32_t number) noexcept;
+    Entry *entryFor(std::uint64_t app) REQUIRES(mutex_);
+    Entry *knownEntry(std::uint64_t app) noexcept REQUIRES(mutex_);
+    void freeIfUnused(Entry &entry) noexcept REQUIRES(mutex_);
     std::uint32_t takeRow();
 
     const FileDescriptor memory_;
     Mapping mapping_;
     std::uint32_t own_ = 0;
     Mutex mutex_{Locks::SPOOL_LEDGER};
-    /** The entry of each application with bytes. */
+    /** The entry of each application that this child counts. */
     std::unordered_map<std::uint64_t, std::uint32_t> entryOf_ GUARDED_BY(mutex_);
     std::vector<std::uint32_t> free_ GUARDED_BY(mutex_);
 };

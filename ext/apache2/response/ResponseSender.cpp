@@ -174,6 +174,7 @@ bool ResponseSender::mayBeTakenOver(Reply &reply) {
 bool ResponseSender::mayRelay() {
     if (std::optional<ThreadLimit::Place> place = limits_.hijacks.take(app_)) {
         hijack_.emplace(std::move(*place));
+        relay_.emplace(limits_.relayed.add(limits_.spool.keyOf(app_)));
         return true;
     }
     limits_.spool.count(SpoolLedger::Effect::HIJACK_REFUSED);

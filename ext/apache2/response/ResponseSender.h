@@ -8,6 +8,7 @@
 #include "apache2/response/ConnectionTransfer.h"
 #include "apache2/response/InterimAnswers.h"
 #include "apache2/response/RefusalLog.h"
+#include "apache2/response/RelayedConnections.h"
 #include "apache2/response/ResponseHead.h"
 #include "apache2/response/ResponseOutput.h"
 #include "apache2/response/ThreadLimit.h"
@@ -30,6 +31,7 @@ public:
     struct Limits {
         RefusalLog &refusals;
         ThreadLimit &hijacks;
+        RelayedConnections &relayed;
         ClientsInFlight &clients;
         /** Clients that take an answer slowly, while `spool` lets no file grow. */
         ThreadLimit &slowClients;
@@ -146,6 +148,7 @@ private:
     const Limits limits_;
     /** This connection's, if the application has taken it over. */
     std::optional<ThreadLimit::Place> hijack_;
+    std::optional<RelayedConnections::Place> relay_;
     ConnectionTransfer transfer_;
     InterimAnswers interim_;
     ResponseOutput output_;

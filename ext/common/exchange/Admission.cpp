@@ -34,13 +34,12 @@ std::optional<Admission::Refusal> Admission::refusalAs(Priority priority) {
                        (priority == Priority::NORMAL ? "" : " and PassengerPriority")};
     }
     // Instances that could take as many requests as httpd has threads would leave others none.
-    if (sharesPlaces(limits, load_) && limits.inFlight > 0 && load_.inFlight > limits.inFlight) {
-        return Refusal{
-            "the application holds its share of httpd's threads" + ofPriority(priority) + ": " +
-            std::to_string(limits.inFlight) +
-            (priority == Priority::LOW
-                 ? " requests, half of seven eighths of MaxRequestWorkers"
-                 : " requests, seven eighths of MaxRequestWorkers; the other threads are for other applications")};
+    if (sharesPlaces(limits, load_) && limits.inFlight > 0 && load_.threads() > limits.inFlight) {
+        return Refusal{"the application holds its share of httpd's threads" + ofPriority(priority) + ": " +
+                       held(limits) +
+                       (priority == Priority::LOW
+                            ? ", half of seven eighths of MaxRequestWorkers"
+                            : ", seven eighths of MaxRequestWorkers; the other threads are for other applications")};
     }
     if (keyHasItsShare(limits)) {
         return Refusal{"the request's PassengerFairnessKey has its share" + ofPriority(priority) + ": " +
@@ -49,6 +48,14 @@ std::optional<Admission::Refusal> Admission::refusalAs(Priority priority) {
                        true};
     }
     return refusalForDelay(limits);
+}
+
+/** The share of the threads, and the relayed connections in it. */
+std::string Admission::held(const QueueLimits &limits) const {
+    const std::string all = std::to_string(limits.inFlight);
+    return load_.relayed == 0 ? all + " requests"
+                              : all + " requests and relayed connections, " + std::to_string(load_.relayed) +
+                                    " of them connections (WebSockets, event streams)";
 }
 
 /** Requests that run count for the key like those that wait, since no process knows which of them
@@ -66,7 +73,7 @@ bool Admission::keyHasItsShare(const QueueLimits &limits) const noexcept {
         free = limits.size - waiting();
     }
     if (sharesPlaces(limits, load_) && limits.inFlight > 0) {
-        free = std::min(free, limits.inFlight - load_.inFlight);
+        free = std::min(free, static_cast<unsigned>(limits.inFlight - load_.threads()));
     }
     return !isFair(heldByKey(), free);
 }

@@ -33,9 +33,19 @@ public:
         /** As QueueDelay::Load. Needed where requests wait and QueueLimits::target is set. */
         std::uint64_t answers = 0;
         std::chrono::microseconds service{0};
+        /** Connections of the application that threads of httpd relay. */
+        unsigned relayed = 0;
 
         bool waits() const noexcept {
             return inFlight > capacity;
+        }
+        /** Threads of httpd that the application holds. */
+        std::uint64_t threads() const noexcept {
+            return std::uint64_t{inFlight} + relayed;
+        }
+        /** As threads(), when all instances are taken. */
+        std::uint64_t mostThreads() const noexcept {
+            return std::uint64_t{capacity} + relayed;
         }
     };
 
@@ -51,7 +61,7 @@ public:
 
     /** Whether the key's count matters for this load. Reading it costs more than the rest. */
     static bool sharesPlaces(const QueueLimits &limits, const Load &load) noexcept {
-        return load.waits() || (limits.inFlight > 0 && load.capacity > limits.inFlight);
+        return load.waits() || (limits.inFlight > 0 && load.mostThreads() > limits.inFlight);
     }
 
     /** Nothing: the request has its place. */
@@ -60,6 +70,7 @@ public:
 private:
     std::optional<Refusal> refusalAs(Priority priority);
     bool keyHasItsShare(const QueueLimits &limits) const noexcept;
+    std::string held(const QueueLimits &limits) const;
     std::optional<Refusal> refusalForDelay(const QueueLimits &limits);
     bool mayWait(unsigned waiting, std::chrono::milliseconds within) noexcept;
     unsigned waiting() const noexcept {

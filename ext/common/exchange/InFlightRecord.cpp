@@ -15,7 +15,7 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
     inFlight_ = link.memory->senders.add(childSlot_, host_.generations().childSlots());
     counted_ = true;
     if (!admitted_) {
-        if (const std::optional<Admission::Refusal> refusal = whetherRefused(link, times)) {
+        if (const std::optional<Admission::Refusal> refusal = whetherRefused(link, request, times)) {
             remove(link);
             overShare_ = refusal->overShare;
             throw QueueFullException(refusal->reason);
@@ -30,7 +30,7 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
  * The counts are sums over children that take no lock. The error of a sum is at most the number of
  * requests that begin or end at this moment. At most this number is wrongly admitted or refused.
  */
-std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink &link,
+std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink &link, const Session::Request &request,
                                                                  const ExchangeTimes &times) const {
     const QueueLimits &limits = times.limits();
     const SenderMemoryView &senders = link.memory->senders;
@@ -38,6 +38,10 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
     Admission::Load load;
     load.inFlight = inFlight_;
     load.capacity = host_.generations().capacity(link.groupSlot);
+    // Read after the requests in flight: a request counts there until its connection counts here.
+    if (limits.inFlight > 0 && request.relayed) {
+        load.relayed = request.relayed();
+    }
     if (key_ && Admission::sharesPlaces(limits.forPriority(limits.priority), load)) {
         load.ofKey = senders.inFlight(*key_, children);
     }

@@ -46,7 +46,8 @@ public:
     void countLeft(const QueueLink &link, std::chrono::nanoseconds waited) noexcept;
 
 private:
-    std::optional<Admission::Refusal> whetherRefused(const QueueLink &link, const ExchangeTimes &times) const;
+    std::optional<Admission::Refusal> whetherRefused(const QueueLink &link, const Session::Request &request,
+                                                     const ExchangeTimes &times) const;
     void tellWaited(std::chrono::nanoseconds time) noexcept;
 
     QueueHost &host_;

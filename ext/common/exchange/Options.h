@@ -104,9 +104,10 @@ struct Options {
     /** Milliseconds that requests should wait at most. While all wait for longer, further requests
      *  are refused that cannot be begun in this time (QueueDelay). 0: requests wait in any case. */
     unsigned queueTarget = 0;
-    /** The application's requests in flight from which a further request is refused instead of
-     *  waiting: other applications need threads of httpd, too. 0: no limit. The sending process
-     *  uses the value; the agent does not get it. */
+    /** The application's requests in flight and relayed connections (Session::Request::relayed)
+     *  from which a further request is refused instead of waiting: other applications need threads
+     *  of httpd, too. 0: no limit. The sending process uses the value; the agent does not get
+     *  it. */
     unsigned maxInFlight = 0;
     /** Of the request. As for maxInFlight, the agent does not get it. */
     Priority priority = Priority::NORMAL;

@@ -141,6 +141,9 @@ public:
         /** Requests with the same text are those of one client, which may not take the places of
          *  others (FairnessKey). Same lifetime; empty: of nobody, who may take all places. */
         std::string_view fairnessKey{};
+        /** The application's connections that threads of httpd relay: they count for
+         *  Options::maxInFlight. May be empty: there are none. Called by start(). Never waits. */
+        std::function<unsigned()> relayed{};
         /** For sendBody(). */
         Client client{-1};
     };
