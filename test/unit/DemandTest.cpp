@@ -2,6 +2,12 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pool/Deadlines.h"
 #include "support/GroupParts.h"
 
 namespace Passenger {
@@ -16,6 +22,8 @@ class DemandTest : public GroupParts {
     CPPUNIT_TEST(testARequestWaitsBesideAnAbandonedOne);
     CPPUNIT_TEST(testTheNumberOfInstancesBeforeADeathIsRestored);
     CPPUNIT_TEST(testInstancesThatWereNotNeededForTheIdleTimeAreSurplus);
+    CPPUNIT_TEST(testManyIdleApplicationsWakeTheAgentOnceASecondAtMost);
+    CPPUNIT_TEST(testAChangedIdleTimeChangesTheNextLook);
     CPPUNIT_TEST(testRequestsOfAPausedQueueNeedNoInstance);
     CPPUNIT_TEST(testTheSmallerOfTheTwoLimitsCounts);
     CPPUNIT_TEST(testRequestsBeforeAnEvictionAreNoClaimToTheMinimum);
@@ -114,6 +122,44 @@ public:
             surplus = std::max(surplus, demand_->idleSurplus(now()).value_or(0));
         }
         CPPUNIT_ASSERT_EQUAL(2U, surplus);
+    }
+
+    void testManyIdleApplicationsWakeTheAgentOnceASecondAtMost() {
+        constexpr int APPLICATIONS = 1000;
+        std::vector<std::unique_ptr<Demand>> demands;
+        Deadlines<Demand> deadlines;
+        // They have been started one after the other.
+        for (int i = 0; i < APPLICATIONS; i++) {
+            Demand &demand = *demands.emplace_back(std::make_unique<Demand>(options_, *context_, *queue_, *instances_));
+            demand.idleSurplus(now());
+            deadlines.set(&demand, demand.nextIdleCheck(now()));
+            clock_.advance(std::chrono::milliseconds(37));
+        }
+        int wakeUps = 0;
+        int looks = 0;
+        for (const MonotonicTime end = now() + seconds(60); *deadlines.next() < end; wakeUps++) {
+            // A timer fires a little late.
+            clock_.advance(std::max(*deadlines.next() - now(), std::chrono::nanoseconds(0)) +
+                           std::chrono::microseconds(700));
+            for (Demand *demand : deadlines.due(now())) {
+                CPPUNIT_ASSERT(demand->idleSurplus(now()));
+                deadlines.set(demand, demand->nextIdleCheck(now()));
+                looks++;
+            }
+        }
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(wakeUps), wakeUps <= 62);
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(looks), looks >= 6 * APPLICATIONS);
+    }
+
+    void testAChangedIdleTimeChangesTheNextLook() {
+        demand_->idleSurplus(now());
+        CPPUNIT_ASSERT(demand_->nextIdleCheck(now()) > now() + seconds(9));
+        context_->settings.idleTime = seconds(4);
+        CPPUNIT_ASSERT(demand_->nextIdleCheck(now()) == now() + std::chrono::milliseconds(500));
+        context_->settings.idleTime = seconds(0);
+        clock_.advance(std::chrono::milliseconds(500));
+        CPPUNIT_ASSERT(demand_->idleSurplus(now()));
+        CPPUNIT_ASSERT(demand_->nextIdleCheck(now()) > now() + seconds(9));
     }
 
     void testRequestsBeforeAnEvictionAreNoClaimToTheMinimum() {

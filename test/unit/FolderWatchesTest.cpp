@@ -1,6 +1,7 @@
 #include "restart/FolderWatches.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@ namespace Passenger {
 class FolderWatchesTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(FolderWatchesTest);
     CPPUNIT_TEST(testOnlyEventsOfTheNamedEntriesCount);
+    CPPUNIT_TEST(testWritesBesideAPathCauseNoEvent);
+    CPPUNIT_TEST(testAFolderOfTwoPathsTellsWhatBothNeed);
     CPPUNIT_TEST(testPathsToOneFolderShareItsWatch);
     CPPUNIT_TEST(testAFolderThatIsNotFollowedAnyMoreIsNotWatched);
     CPPUNIT_TEST(testWatchesOfRemovedFoldersAreRemoved);
@@ -57,6 +60,11 @@ class FolderWatchesTest : public LeakCheck {
         touch("b/one");
         return watches.read() ? 0 : 1;
     }
+    /** Whether the kernel has told anything. */
+    bool isWoken() const {
+        pollfd entry{watches_->descriptor(), POLLIN, 0};
+        return ::poll(&entry, 1, 0) > 0;
+    }
     /** The number that the kernel counts. */
     unsigned watchCount() const {
         std::ifstream info("/proc/self/fdinfo/" + std::to_string(watches_->descriptor()));
@@ -88,6 +96,32 @@ public:
         touch("b/two");
         CPPUNIT_ASSERT(watches_->read());
         CPPUNIT_ASSERT(!watches_->read());
+    }
+
+    void testWritesBesideAPathCauseNoEvent() {
+        folder("a/b");
+        touch("a/beside");
+        touch("a/b/one");
+        watches_->follow(ours({{folder("a"), {"b"}}, {folder("a/b"), {"one"}}}));
+        touch("a/beside");
+        CPPUNIT_ASSERT(!isWoken());
+        touch("a/b/one");
+        CPPUNIT_ASSERT(isWoken());
+        CPPUNIT_ASSERT(watches_->read());
+        std::filesystem::rename(root_->path() + "/a/b", root_->path() + "/a/c");
+        std::filesystem::rename(root_->path() + "/a/c", root_->path() + "/a/b");
+        CPPUNIT_ASSERT(watches_->read());
+    }
+
+    void testAFolderOfTwoPathsTellsWhatBothNeed() {
+        const FolderWatches::Wish upper{{{folder("a"), {"one"}}}};
+        const FolderWatches::Wish lower{{{folder("a"), {"b"}}, {folder("a/b"), {"one"}}}};
+        touch("a/one");
+        for (const auto &wishes : {std::vector{upper, lower}, std::vector{lower, upper}}) {
+            watches_->follow(wishes);
+            touch("a/one");
+            CPPUNIT_ASSERT(watches_->read());
+        }
     }
 
     void testPathsToOneFolderShareItsWatch() {

@@ -21,6 +21,8 @@ constexpr milliseconds SENDING_TIME{1000};
 constexpr milliseconds SHORTEST_IDLE_CHECK{100};
 constexpr milliseconds LONGEST_IDLE_CHECK{10000};
 constexpr int IDLE_CHECKS = 8;
+/** Applications are looked at in the same moments, so that many wake the agent as seldom as few. */
+constexpr milliseconds IDLE_CHECK_GRID{1000};
 
 }  // namespace
 
@@ -152,15 +154,23 @@ std::optional<unsigned> Demand::idleSurplus(MonotonicTime now) {
     if (now < nextIdleCheck_) {
         return std::nullopt;
     }
-    nextIdleCheck_ = now + idleInterval();
+    nextIdleCheck_ = idleCheckAfter(now);
     notePeak(now);
     readStatistics(now);
     return idle_.surplus(now, settings_.idleTime, instances_.serving(), kept(), options_.threads);
 }
 
 MonotonicTime Demand::nextIdleCheck(MonotonicTime now) {
-    nextIdleCheck_ = std::clamp(nextIdleCheck_, now, now + idleInterval());
+    nextIdleCheck_ = std::clamp(nextIdleCheck_, now, idleCheckAfter(now));
     return nextIdleCheck_;
+}
+
+/** The last moment of the grid within the interval. */
+MonotonicTime Demand::idleCheckAfter(MonotonicTime now) const {
+    const nanoseconds interval = idleInterval();
+    const nanoseconds grid = std::min<nanoseconds>(interval, IDLE_CHECK_GRID);
+    const nanoseconds latest = (now + interval).time_since_epoch();
+    return MonotonicTime(latest - latest % grid);
 }
 
 /** Without an idle time no instance ends for being idle, but the checks have other uses. */

@@ -128,6 +128,7 @@ public:
     }
 
 private:
+    MonotonicTime idleCheckAfter(MonotonicTime now) const;
     std::chrono::nanoseconds idleInterval() const;
     /** The instances that the application keeps. No request is a reason for a further process of an
      *  event loop, so those with which it starts stay. */

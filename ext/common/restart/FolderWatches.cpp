@@ -69,7 +69,7 @@ void FolderWatches::add(const Wish &wish, std::map<int, std::set<std::string>> &
                    [](const auto &entry) { return entry.first; });
     std::vector<int> added;
     try {
-        added = Rights::ofThisProcess().watch(inotify_, folders, FolderEvents::CHANGES, wish.rights);
+        added = Rights::ofThisProcess().watch(inotify_, folders, FolderEvents::PATH, wish.rights);
     } catch (const std::exception &) {
         // An application whose user's rights cannot be taken does not start either, and its failed
         // start is logged. The other applications are still watched.

@@ -30,6 +30,8 @@ public:
     using Entries = std::map<std::string, std::set<std::string>>;
 
     /**
+     * @param entries of the folders of a path: each leads to the next one. Writes to an entry count
+     *     in the last folder only
      * @param rights for access to the folders, which must be readable; none: this process's own
      *     rights
      */

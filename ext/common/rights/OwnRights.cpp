@@ -39,6 +39,9 @@ constexpr int CONTROL_DESCRIPTOR = 3;
  * restart.
  */
 constexpr std::uint32_t CHANGES = IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_CLOSE_WRITE | IN_ONLYDIR;
+/** In a folder above the last one of a path. The folder may be the last one of another path, so
+ *  the watch keeps the events that it has. */
+constexpr std::uint32_t APPEARANCES = IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR | IN_MASK_ADD;
 constexpr std::uint32_t WRITES = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR;
 
 std::optional<AsUser> become(const std::optional<FileRights> &user) {
@@ -241,8 +244,11 @@ std::vector<int> OwnRights::watch(const FileDescriptor &inotify, const std::vect
     const auto rights = become(user);
     std::vector<int> watches;
     std::transform(folders.begin(), folders.end(), std::back_inserter(watches), [&](const std::string &folder) {
-        const int watch =
-            ::inotify_add_watch(inotify.get(), folder.c_str(), events == FolderEvents::WRITES ? WRITES : CHANGES);
+        const bool above = events == FolderEvents::PATH && &folder != &folders.back();
+        const int watch = ::inotify_add_watch(inotify.get(), folder.c_str(),
+                                              events == FolderEvents::WRITES ? WRITES
+                                              : above                        ? APPEARANCES
+                                                                             : CHANGES);
         return watch >= 0 ? watch : -errno;
     });
     return watches;

@@ -105,8 +105,13 @@ Options::Variables claimOf(const Options &options);
 enum class RestartFile { RESTART, ALWAYS_RESTART };
 const char *fileName(RestartFile file) noexcept;
 
-/** What a watch of a folder reports: entries that appear and change, or also each write. */
-enum class FolderEvents { CHANGES, WRITES };
+/**
+ * What watches of folders report. CHANGES: entries that appear, change their times, or have been
+ * written. WRITES: also each write. PATH: the folders are those of a path, from the root on, and
+ * the last one reports CHANGES. The others report no writes: what leads to the last folder is a
+ * folder or a link, and other programs may write much beside it.
+ */
+enum class FolderEvents { CHANGES, WRITES, PATH };
 
 /**
  * Everything that the pool process may need root for. If httpd was started by root, the pool

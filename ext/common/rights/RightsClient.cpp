@@ -276,7 +276,7 @@ std::vector<int> RightsClient::watch(const FileDescriptor &inotify, const std::v
                                      FolderEvents events, const std::optional<FileRights> &user) {
     const Frame answer =
         askAbout(user ? user->uid : 0,
-                 request(RightsVerb::WATCH, events != FolderEvents::CHANGES, fieldsOf(user), folders), {inotify.get()});
+                 request(RightsVerb::WATCH, static_cast<unsigned>(events), fieldsOf(user), folders), {inotify.get()});
     std::vector<int> watches;
     for (const std::string &field : answer.fields) {
         watches.push_back(std::stoi(field));

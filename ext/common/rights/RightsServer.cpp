@@ -339,9 +339,12 @@ Frame RightsServer::watch(Frame &request, pid_t /*agent*/) {
     const std::vector<std::string> folders(
         request.fields.begin() + static_cast<std::ptrdiff_t>(std::min(FIRST_FOLDER, request.fields.size())),
         request.fields.end());
+    const auto events = request.number(1);
+    if (events > static_cast<unsigned>(FolderEvents::PATH)) {
+        throw ProtocolException("an unknown kind of events of folders");
+    }
     Frame answer = done();
-    for (const int watch :
-         own_.watch(inotify, folders, request.number(1) == 0 ? FolderEvents::CHANGES : FolderEvents::WRITES, rights)) {
+    for (const int watch : own_.watch(inotify, folders, static_cast<FolderEvents>(events), rights)) {
         answer.add(std::to_string(watch));
     }
     return answer;
