@@ -2,18 +2,23 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <sched.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 
 #include "base/Exceptions.h"
+#include "base/FileDescriptor.h"
 #include "rights/CgroupPlace.h"
 #include "support/Eventually.h"
 
@@ -34,6 +39,10 @@ class CgroupsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAGroupWithProcessesGivesNoController);
     CPPUNIT_TEST(testTheEffectsOfLimitsAreRead);
     CPPUNIT_TEST(testOnlyTheFoldersOfDeadAgentsAreRemoved);
+    CPPUNIT_TEST(testALivingAgentKeepsItsFolderWhatsoeverItsPid);
+    CPPUNIT_TEST(testAgentsOfOtherPidNamespacesAreLeftAlone);
+    CPPUNIT_TEST(testProcessesOfOtherPidNamespacesAreLeftAlone);
+    CPPUNIT_TEST(testAFolderThatIsLockedAgainIsNoLongerLeft);
     CPPUNIT_TEST(testAProcessEndsWithItsGroupAndItsChildrenToo);
     CPPUNIT_TEST(testGroupsOfEarlierPoolProcessesEndAlone);
     CPPUNIT_TEST(testProcessesOfADeadAgentMayStayForAWhile);
@@ -125,13 +134,8 @@ public:
     }
 
     void testOnlyTheFoldersOfDeadAgentsAreRemoved() {
-        const pid_t dead = ::fork();
-        if (dead == 0) {
-            ::_exit(0);
-        }
-        ::waitpid(dead, nullptr, 0);
-        const std::string its = place_ + "/passenger." + std::to_string(dead);
-        const std::string living = place_ + "/passenger." + std::to_string(::getppid());
+        const std::string its = place_ + "/" + Cgroups::folderOf(deadProcess());
+        const std::string living = place_ + "/" + Cgroups::folderOf(::getppid());
         for (const std::string &folder : {its + "/blog-u1-p2-3", living, place_ + "/passenger.x"}) {
             std::filesystem::create_directories(folder);
         }
@@ -143,6 +147,60 @@ public:
         for (const std::string &folder : {living, place_ + "/passenger.x", groups.folder()}) {
             CPPUNIT_ASSERT_MESSAGE(folder, std::filesystem::exists(folder));
         }
+    }
+
+    void testALivingAgentKeepsItsFolderWhatsoeverItsPid() {
+        auto living = std::make_unique<Cgroups>(place_, deadProcess());
+        const std::string folder = living->folder();
+        Cgroups groups(place_, ::getpid());
+        CPPUNIT_ASSERT(!groups.untilTidy());
+        living.reset();
+        Cgroups next(place_, ::getpid());
+        CPPUNIT_ASSERT(next.untilTidy().has_value());
+        next.tidy(std::chrono::steady_clock::now());
+        CPPUNIT_ASSERT(!std::filesystem::exists(folder));
+    }
+
+    void testAgentsOfOtherPidNamespacesAreLeftAlone() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        Cgroups groups(place_, ::getpid());
+        const std::string path = groups.pathOf(groups.make("blog", 1, 2));
+        AgentElsewhere other(place_);
+        // As its pid, that of the init process of its namespace is 1.
+        const std::string its = other.folder();
+        CPPUNIT_ASSERT_MESSAGE(its, its.find("/passenger.1.") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE("It finds this agent's folder, and leaves it alone", std::filesystem::exists(path));
+        Cgroups next(place_, deadProcess());
+        CPPUNIT_ASSERT(!next.untilTidy());
+        CPPUNIT_ASSERT(std::filesystem::exists(its));
+        other.kill();
+        Cgroups last(place_, deadProcess());
+        last.tidy(std::chrono::steady_clock::now());
+        CPPUNIT_ASSERT(!std::filesystem::exists(its));
+        CPPUNIT_ASSERT(std::filesystem::exists(path));
+    }
+
+    void testProcessesOfOtherPidNamespacesAreLeftAlone() {
+        const std::string folder = place_ + "/" + Cgroups::folderOf(deadProcess());
+        std::filesystem::create_directories(folder + "/blog-u1-p2-3");
+        std::ofstream(folder + "/blog-u1-p2-3/cgroup.procs") << "0\n";
+        CPPUNIT_ASSERT(!Cgroups(place_, ::getpid()).untilTidy());
+        std::ofstream(folder + "/blog-u1-p2-3/cgroup.procs") << "10\n";
+        CPPUNIT_ASSERT(Cgroups(place_, ::getpid()).untilTidy().has_value());
+    }
+
+    void testAFolderThatIsLockedAgainIsNoLongerLeft() {
+        const pid_t dead = deadProcess();
+        const std::string folder = place_ + "/" + Cgroups::folderOf(dead);
+        std::filesystem::create_directories(folder);
+        Cgroups groups(place_, ::getpid());
+        CPPUNIT_ASSERT(groups.untilTidy().has_value());
+        const Cgroups again(place_, dead);
+        groups.tidy(std::chrono::steady_clock::now() + Cgroups::LEFTOVERS_MAY_STAY);
+        CPPUNIT_ASSERT(!groups.untilTidy());
+        CPPUNIT_ASSERT(std::filesystem::exists(folder));
     }
 
     void testAProcessEndsWithItsGroupAndItsChildrenToo() {
@@ -184,19 +242,21 @@ public:
             if (agent == 0) {
                 ::_exit(0);
             }
-            Cgroups left(place, agent);
-            const pid_t process = familyIn(left, left.make("blog", ::getuid(), 1));
+            auto left = std::make_unique<Cgroups>(place, agent);
+            const std::string folder = left->folder();
+            const pid_t process = familyIn(*left, left->make("blog", ::getuid(), 1));
             ::waitpid(agent, nullptr, 0);
+            left.reset();
             Cgroups next(place, ::getpid());
             const auto now = std::chrono::steady_clock::now();
             next.tidy(now);
             CPPUNIT_ASSERT_EQUAL(0, ::kill(process, 0));
-            CPPUNIT_ASSERT(std::filesystem::exists(left.folder()));
+            CPPUNIT_ASSERT(std::filesystem::exists(folder));
             next.tidy(now + Cgroups::LEFTOVERS_MAY_STAY);
             CPPUNIT_ASSERT_EQUAL(process, ::waitpid(process, nullptr, 0));
             CPPUNIT_ASSERT(eventually([&] {
                 next.tidy(now + Cgroups::LEFTOVERS_MAY_STAY);
-                return !std::filesystem::exists(left.folder());
+                return !std::filesystem::exists(folder);
             }));
         });
     }
@@ -212,10 +272,83 @@ public:
     }
 
 private:
+    /** The pid of a process that has ended. */
+    static pid_t deadProcess() {
+        const pid_t dead = ::fork();
+        if (dead == 0) {
+            ::_exit(0);
+        }
+        ::waitpid(dead, nullptr, 0);
+        return dead;
+    }
+
+    /** An agent as the first process of a PID namespace of its own. It looks for leftovers and
+     *  tidies at once, as if the time of all had passed. */
+    class AgentElsewhere {
+    public:
+        explicit AgentElsewhere(const std::string &place) {
+            const DescriptorPair ready = makePipe();
+            outer_ = ::fork();
+            if (outer_ == 0) {
+                ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+                ::_exit(::unshare(CLONE_NEWPID) == 0 ? begin(place, ready.second.get()) : 1);
+            }
+            std::array<char, 4096> text{};
+            const ssize_t size = ::read(ready.first.get(), text.data(), text.size());
+            CPPUNIT_ASSERT(size > 0);
+            folder_.assign(text.data(), static_cast<std::size_t>(size));
+        }
+        ~AgentElsewhere() {
+            kill();
+        }
+        AgentElsewhere(const AgentElsewhere &) = delete;
+        AgentElsewhere &operator=(const AgentElsewhere &) = delete;
+
+        const std::string &folder() const noexcept {
+            return folder_;
+        }
+        /** Its parent kills it, and ends then. */
+        void kill() {
+            if (outer_ > 0) {
+                ::kill(outer_, SIGTERM);
+                ::waitpid(outer_, nullptr, 0);
+                outer_ = -1;
+            }
+        }
+
+    private:
+        static int begin(const std::string &place, int ready) {
+            sigset_t ending;
+            ::sigemptyset(&ending);
+            ::sigaddset(&ending, SIGTERM);
+            ::sigprocmask(SIG_BLOCK, &ending, nullptr);
+            const pid_t agent = ::fork();
+            if (agent == 0) {
+                ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+                Cgroups groups(place, ::getpid());
+                groups.tidy(std::chrono::steady_clock::now() + Cgroups::LEFTOVERS_MAY_STAY);
+                const std::string &folder = groups.folder();
+                for (const ssize_t written = ::write(ready, folder.data(), folder.size()); written > 0;) {
+                    ::pause();
+                }
+                ::_exit(1);
+            }
+            int signal = 0;
+            ::sigwait(&ending, &signal);
+            ::kill(agent, SIGKILL);
+            return ::waitpid(agent, nullptr, 0) == agent ? 0 : 1;
+        }
+
+        pid_t outer_ = -1;
+        std::string folder_;
+    };
+
     /** A process of the group, and a child of it in another session. */
     static pid_t familyIn(Cgroups &groups, const std::string &name) {
         const pid_t process = ::fork();
         if (process == 0) {
+            // Not a copy of the lock on the folder.
+            ::closefrom(STDERR_FILENO + 1);
             ::raise(SIGSTOP);
             if (::fork() == 0) {
                 ::setsid();

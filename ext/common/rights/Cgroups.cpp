@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +40,11 @@ constexpr std::string_view FOLDER = "passenger.";
 /** Below the place, for the processes that were in it. */
 constexpr std::string_view HTTPD = "/httpd";
 constexpr mode_t MODE = 0755;
+/** Nobody else can open the folder, and so lock it. */
+constexpr mode_t FOLDERS_MODE = 0711;
+constexpr unsigned MOST_LOCK_ATTEMPTS = 50;
+/** PROC_PID_INIT_INO in Linux. */
+constexpr ino_t FIRST_PID_NAMESPACE = 0xEFFFFFFC;
 constexpr std::size_t MOST_OF_A_LABEL = 40;
 /** Killed processes end soon. */
 constexpr auto ENDING_PAUSE = 20ms;
@@ -153,14 +159,92 @@ bool remove(const std::string &group) {
     return ::rmdir(group.c_str()) == 0 || errno == ENOENT;
 }
 
+/** The inode number of this process's PID namespace. */
+ino_t pidNamespace() {
+    struct stat status {};
+    return ::stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : FIRST_PID_NAMESPACE;
+}
+
+/** The agent of a folder. */
+struct Owner {
+    pid_t agent = 0;
+    ino_t pidNamespace = 0;
+};
+
+std::optional<Owner> ownerOf(const std::string &folder) {
+    if (!folder.starts_with(FOLDER)) {
+        return std::nullopt;
+    }
+    const auto parts = split(folder.substr(FOLDER.size()), '.');
+    const auto agent = parts.empty() ? std::nullopt : numberIn<pid_t>(parts.front());
+    const auto place = parts.size() == 2 ? numberIn<ino_t>(parts.back()) : std::optional(FIRST_PID_NAMESPACE);
+    return agent && place && *agent > 0 && parts.size() <= 2 ? std::optional(Owner{*agent, *place}) : std::nullopt;
+}
+
+FileDescriptor openedFolder(const std::string &path) {
+    return FileDescriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+/** The kernel tells 0 for the pid of a process that is not in this process's PID namespace. */
+bool hasStrangers(const std::string &group) {
+    if (hasWord(fileContent(group + "/cgroup.procs"), "0")) {
+        return true;
+    }
+    const auto folders = foldersIn(group);
+    return std::any_of(folders.begin(), folders.end(), [&](const std::string &folder) {
+        return hasWord(fileContent(fmt::format("{}/{}/cgroup.procs", group, folder)), "0");
+    });
+}
+
+/**
+ * Whether it is proved that the agent of this folder has ended: no process of it has the lock, and
+ * no process of that pid lives, if it can be in this PID namespace.
+ * @return the lock on the folder; none: the agent may live
+ */
+FileDescriptor lockOfDead(const std::string &place, const std::string &name) {
+    const auto owner = ownerOf(name);
+    const std::string path = fmt::format("{}/{}", place, name);
+    if (!owner || (owner->pidNamespace == pidNamespace() && (::kill(owner->agent, 0) == 0 || errno != ESRCH))) {
+        return {};
+    }
+    FileDescriptor folder = openedFolder(path);
+    return folder && ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0 && !hasStrangers(path) ? std::move(folder)
+                                                                                          : FileDescriptor();
+}
+
 }  // namespace
 
-Cgroups::Cgroups(std::string place, pid_t agent)
-    : place_(std::move(place)), folder_(place_ + "/" + std::string(FOLDER) + std::to_string(agent)) {
-    if (::mkdir(folder_.c_str(), MODE) != 0 && errno != EEXIST) {
-        throw SystemException("mkdir(\"" + folder_ + "\")", errno);
-    }
+Cgroups::Cgroups(std::string place, pid_t agent) : place_(std::move(place)), folder_(place_ + "/" + folderOf(agent)) {
+    openFolder();
     findLeftovers(std::chrono::steady_clock::now());
+}
+
+std::string Cgroups::folderOf(pid_t agent) {
+    const ino_t place = pidNamespace();
+    return place == FIRST_PID_NAMESPACE ? fmt::format("{}{}", FOLDER, agent)
+                                        : fmt::format("{}{}.{}", FOLDER, agent, place);
+}
+
+/** Another agent may have the lock for a moment, and may remove a folder before it is locked. */
+void Cgroups::openFolder() {
+    for (unsigned attempt = 1;; ++attempt) {
+        if (::mkdir(folder_.c_str(), FOLDERS_MODE) != 0 && errno != EEXIST) {
+            throw SystemException("mkdir(\"" + folder_ + "\")", errno);
+        }
+        lock_ = openedFolder(folder_);
+        const bool locked = lock_ && ::flock(lock_.get(), LOCK_SH | LOCK_NB) == 0;
+        const int error = errno;
+        struct stat mine {};
+        struct stat named {};
+        if (locked && ::fstat(lock_.get(), &mine) == 0 && ::stat(folder_.c_str(), &named) == 0 &&
+            mine.st_ino == named.st_ino) {
+            return;
+        }
+        if (attempt == MOST_LOCK_ATTEMPTS) {
+            throw SystemException("the lock on \"" + folder_ + "\"", locked ? ENOENT : error);
+        }
+        ::poll(nullptr, 0, static_cast<int>(ENDING_PAUSE.count()));
+    }
 }
 
 std::string Cgroups::controllers() const {
@@ -341,11 +425,14 @@ void Cgroups::tidy(Time now) {
     for (auto entry = ending_.begin(); entry != ending_.end();) {
         entry = isOver(entry->first, ++entry->second) ? ending_.erase(entry) : std::next(entry);
     }
-    std::erase_if(leftovers_, [now](const auto &entry) {
-        if (now >= entry.second) {
-            kill(entry.first);
+    std::erase_if(leftovers_, [this, now](const auto &entry) {
+        // The agent may only have been without a process that has the lock.
+        const FileDescriptor lock = lockOfDead(place_, entry.first);
+        const std::string path = place_ + "/" + entry.first;
+        if (lock && now >= entry.second) {
+            kill(path);
         }
-        return remove(entry.first);
+        return !lock || remove(path);
     });
 }
 
@@ -375,10 +462,8 @@ std::optional<std::chrono::milliseconds> Cgroups::untilTidy() const {
 void Cgroups::findLeftovers(Time now) {
     const LockGuard guard(mutex_);
     for (const std::string &name : foldersIn(place_)) {
-        const auto agent =
-            name.starts_with(FOLDER) ? numberIn<pid_t>(std::string_view(name).substr(FOLDER.size())) : std::nullopt;
-        if (agent && *agent > 1 && ::kill(*agent, 0) != 0 && errno == ESRCH) {
-            leftovers_.emplace(place_ + "/" + name, now + LEFTOVERS_MAY_STAY);
+        if (lockOfDead(place_, name)) {
+            leftovers_.emplace(name, now + LEFTOVERS_MAY_STAY);
         }
     }
 }

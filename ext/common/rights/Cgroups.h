@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/FileDescriptor.h"
 #include "base/Mutex.h"
 
 namespace Passenger {
@@ -41,6 +42,11 @@ struct CgroupEvents {
  * one. Processes that are left in a group are killed when it ends; its name is free again once it
  * is removed.
  *
+ * Agents in several PID namespaces may use the same place, and know nothing of each other's pids.
+ * So the folder's name has the namespace, and each object has a lock (flock) on the folder, which
+ * ends with the process. A folder that is locked, or that has a process of another PID namespace,
+ * is left alone.
+ *
  * Several objects may use the same folder: forked processes have copies. Thread-safe.
  */
 class Cgroups {
@@ -57,6 +63,9 @@ public:
      * @throws SystemException
      */
     Cgroups(std::string place, pid_t agent);
+    /** The name of an agent's folder: `passenger.PID`, or `passenger.PID.NAMESPACE` outside of the
+     *  machine's first PID namespace. */
+    static std::string folderOf(pid_t agent);
 
     const std::string &folder() const noexcept {
         return folder_;
@@ -107,14 +116,17 @@ private:
     int setController(const std::string &group, const std::string &controller) const;
     bool vacate() const;
     bool isOver(const std::string &name, unsigned attempt) const;
+    void openFolder();
     void findLeftovers(Time now) EXCLUDES(mutex_);
 
     const std::string place_;
     const std::string folder_;
+    /** The folder, locked. The lock tells agents in all PID namespaces that this agent lives. */
+    FileDescriptor lock_;
     mutable Mutex mutex_{Locks::CGROUPS};
     /** Ended groups, and how often their removal failed. */
     std::map<std::string, unsigned> ending_ GUARDED_BY(mutex_);
-    /** Folders of dead agents, and until when their processes may stay. */
+    /** Names of dead agents' folders, and until when their processes may stay. */
     std::map<std::string, Time> leftovers_ GUARDED_BY(mutex_);
 };
 
