@@ -328,8 +328,8 @@ private:
                 Cgroups groups(place, ::getpid());
                 groups.tidy(std::chrono::steady_clock::now() + Cgroups::LEFTOVERS_MAY_STAY);
                 const std::string &folder = groups.folder();
-                for (const ssize_t written = ::write(ready, folder.data(), folder.size()); written > 0;) {
-                    ::pause();
+                const ssize_t written = ::write(ready, folder.data(), folder.size());
+                while (written > 0 && ::pause() != 0) {
                 }
                 ::_exit(1);
             }

@@ -152,6 +152,7 @@ public:
     }
 
     void testAChangedIdleTimeChangesTheNextLook() {
+        const PoolGuard guard(*context_);
         demand_->idleSurplus(now());
         CPPUNIT_ASSERT(demand_->nextIdleCheck(now()) > now() + seconds(9));
         context_->settings.idleTime = seconds(4);

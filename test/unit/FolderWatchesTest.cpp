@@ -40,7 +40,7 @@ class FolderWatchesTest : public LeakCheck {
     }
     /** @return the path of the new folder */
     std::string folder(const std::string &name) const {
-        const std::string path = root_->path() + "/" + name;
+        std::string path = root_->path() + "/" + name;
         std::filesystem::create_directories(path);
         return path;
     }
