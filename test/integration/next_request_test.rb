@@ -10,6 +10,17 @@ class NextRequestTest < IntegrationTest
          "  .listen(3000);\n"
   WSGI = "def application(environ, start_response):\n    start_response('200 OK', [])\n" \
          "    return [b'%s']\n"
+  # An event stream has no end.
+  STREAM = <<~'JS'
+    require("http").createServer((request, response) => {
+        if (request.url === "/stream") {
+            response.writeHead(200, { "Content-Type": "text/event-stream" });
+            response.write(": hello\n\n");
+        } else {
+            response.end("%s");
+        }
+    }).listen(process.env.PORT || 3000);
+  JS
   COMMAND = "const port = process.env.PORT;\n" \
             "require('http').createServer((request, response) => response.end('%s'))\n" \
             "  .listen(port);\n"
@@ -25,6 +36,10 @@ class NextRequestTest < IntegrationTest
     "python.test" => ["passenger_wsgi.py", WSGI, "#{DEVELOPMENT}PassengerPython python3\n"],
     "command.test" => ["server.js", COMMAND,
                        "#{DEVELOPMENT}PassengerAppStartCommand \"node server.js\"\n"],
+    "streams.test" => ["app.js", STREAM, "#{DEVELOPMENT}PassengerMaxInstances 1\n"],
+    "commands_streams.test" => ["server.js", STREAM,
+                                "#{DEVELOPMENT}PassengerMaxInstances 1\n" \
+                                "PassengerAppStartCommand \"node server.js\"\n"],
     "cached.test" => ["config.ru", CACHED, DEVELOPMENT],
     "off.test" => ["config.ru", CONFIG_RU, "PassengerRollingRestarts Off\n"],
     "rolling.test" => ["config.ru", CONFIG_RU, "#{DEVELOPMENT}PassengerRollingRestarts On\n"],
@@ -45,6 +60,21 @@ class NextRequestTest < IntegrationTest
   %w[ruby direct node python command cached off].each do |name|
     define_method("test_the_request_after_each_touch_gets_the_new_version_of_#{name}") do
       assert_each_touch_is_there_at_once("#{name}.test")
+    end
+  end
+
+  # The instance of before would end with its clients, or after a minute.
+  %w[streams commands_streams].each do |name|
+    define_method("test_the_only_instance_of_#{name}_is_new_beside_an_open_stream") do
+      site = "#{name}.test"
+      body(site)
+      stream = server.raw(site).request("GET", "/stream").tap(&:read_head)
+      deploy(site, "new")
+      begun = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+      assert_equal "new", body(site)
+      assert_operator Process.clock_gettime(Process::CLOCK_MONOTONIC) - begun, :<, 40
+    ensure
+      stream&.close
     end
   end
 

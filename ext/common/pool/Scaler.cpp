@@ -144,7 +144,8 @@ unsigned Scaler::missing(MonotonicTime now) {
         snapshot.idleCores = parts_.context.cpu.idleCores();
     }
     snapshot.cores = parts_.context.cpu.cores();
-    const unsigned others = size() - snapshot.serving - snapshot.starting;
+    // Instances that are to end and have only streams left do so for as long as their clients like.
+    const unsigned others = size() - snapshot.serving - snapshot.starting - parts_.instances.restingDrains(now);
     const bool oneApart = replacing() && snapshot.maxInstances > 1;
     snapshot.others = others - (oneApart && others > 0 ? 1 : 0);
     // While a new version is on its way, another instance of the old one would end soon. Some
