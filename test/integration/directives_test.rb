@@ -208,14 +208,14 @@ class DirectivesTest < IntegrationTest
     "PassengerMaxPoolSize" => "many", "PassengerMaxInstancesPerApp" => "-1",
     "PassengerMinInstances" => "-1",
     "PassengerStartInstances" => "some", "PassengerMaxRequests" => "1.5",
-    "PassengerMemoryLimit" => "512M",
-    "PassengerMaxRequestQueueSize" => "-1", "PassengerMaxRequestQueueTime" => "2s",
+    "PassengerMemoryLimit" => "512T",
+    "PassengerMaxRequestQueueSize" => "-1", "PassengerMaxRequestQueueTime" => "2weeks",
     "PassengerSpawnMethod" => "magic", "PassengerLogLevel" => "99",
     "PassengerPoolIdleTime" => "soon"
   }.each do |name, value|
     define_method("test_a_bad_value_of_#{name}_is_a_configuration_error_that_says_so") do
       output = refused_configuration { |made| made.set(name, value) }
-      assert_match(/#{name} .*"#{Regexp.escape(value)}"; allowed: (a whole number|smart, )/, output)
+      assert_match(/#{name} .*"#{Regexp.escape(value)}"; allowed: (a whole number|0 to |smart, )/, output)
     end
   end
 

@@ -146,6 +146,7 @@ class ProcessRightsTest < IntegrationTest
     when %r{\A/memfd:} then "shared memory"
     when /\Apidfd:/ then "pidfd"
     when "/dev/null" then nil
+    when %r{\A/sys/fs/cgroup/} then "control groups"
     when %r{\A#{server.folder}/logs/} then "logs"
     when %r{/passenger\.\w+/pid\z} then "pid file"
     else target

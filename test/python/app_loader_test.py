@@ -120,7 +120,7 @@ class AppLoaderTest(unittest.TestCase):
                 ("def application(scope, receive, send): pass", "wsgi", "as WSGI does"),
                 ("async def application(environ, start_response): pass", "wsgi", "as ASGI does"),
                 ("async def application(scope): pass", "asgi", "which cannot be called with (scope, receive, send)"),
-                ("class application:\n    def __call__(self): pass", "wsgi", "which cannot be called with"),
+                ("class App:\n    def __call__(self): pass\napplication = App()", "wsgi", "takes (), which"),
                 ("class App:\n    async def __call__(self, scope): pass\napplication = App()", "asgi", "(scope), ")):
             self.control.frames.clear()
             self.assertIsNone(self.load(text, app_type=kind), text)
@@ -136,6 +136,9 @@ class AppLoaderTest(unittest.TestCase):
                      "def application(environ, start_response): pass",
                      "class application:\n    def __init__(self, environ, start_response): pass",
                      "def application(x): pass\napplication.__signature__ = None",
+                     "class App:\n    @staticmethod\n    def __call__(environ, start_response): pass\n"
+                     "application = App()",
+                     "def application(environ: 'Unknown', start_response=None): pass",
                      "import functools\ndef f(settings, environ, start_response): pass\n"
                      "application = functools.partial(f, {})"):
             self.assertIsNotNone(self.load(text), text)

@@ -249,6 +249,8 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
         {"too many files", raised("Errno::EMFILE", "Too many open files"), "limit of open files", "LimitNOFILE"},
         {"disk full", raised("Errno::ENOSPC", "No space left on device"), "full", "Free space"},
         {"no memory", raised("NoMemoryError", "failed to allocate memory"), "too little memory", "MemoryMax"},
+        {"no memory for an interpreter", problem("Cannot allocate memory - cannot start ruby", "Ruby started"),
+         "too little memory", "MemoryMax"},
         {"no memory for a process", problem("Cannot allocate memory - fork(2)", "process forked"), "too little memory",
          "MemoryMax"},
         {"too many processes", problem("Resource temporarily unavailable - fork(2)", "process forked"),

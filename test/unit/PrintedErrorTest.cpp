@@ -92,6 +92,14 @@ const std::vector<PrintedErrorTest::Row> &PrintedErrorTest::rows() {
          "\tfrom -e:1:in `<main>'\n",
          Language::RUBY, "LoadError", "cannot load such file -- nosuch"},
         {"Ruby 3.4", "a.rb:1:in '<main>': oh (A::B)\n", Language::RUBY, "A::B", "oh"},
+        {"a handled exception before the end",
+         "Traceback (most recent call last):\n  File \"/srv/r.py\", line 2, in <module>\n    f()\nKeyError: 'x'\n"
+         "going on\nFATAL: cannot open /etc/license\n",
+         Language::OTHER, "", "FATAL: cannot open /etc/license"},
+        {"a master process behind the exception of its worker",
+         "Traceback (most recent call last):\n  File \"/srv/r.py\", line 2, in <module>\n    f()\nKeyError: 'x'\n"
+         "[1] [ERROR] Reason: Worker failed to boot.\n",
+         Language::PYTHON, "KeyError", "'x'"},
         {"a program in C", "./serve: error while loading shared libraries: libx.so.1: cannot open shared object file\n",
          Language::OTHER, "",
          "./serve: error while loading shared libraries: libx.so.1: cannot open shared object file"},

@@ -26,9 +26,8 @@ void warnOfUnknownUsers(const server_rec *main, apr_pool_t *temporary) {
             APR_STATUS_IS_ENOENT(apr_uid_get(&user, &group, grant.value, temporary))) {
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, grant.server,
                          "PassengerUser \"%s\": there is no such user, so PassengerDefaultUser runs the applications: "
-                         "make the user (adduser --system %s), correct the name, or remove the directive for the "
-                         "owner of the startup file",
-                         grant.value, grant.value);
+                         "make the user, correct the name, or remove the directive for the owner of the startup file",
+                         grant.value);
         }
     }
 }

@@ -62,14 +62,17 @@ int lookAsChild(const char *folder) {
 
 std::string bufferFolderRefusal(const Settings &settings) {
     const char *folder = settings.dataBufferDir;
-    if (folder == nullptr) {
+    // The children of a httpd with ChrootDir see other folders.
+    if (folder == nullptr || ap_unixd_config.chroot_dir != nullptr) {
         return "";
     }
     const bool switches = geteuid() == 0 && ap_unixd_config.user_name != nullptr;
     const int error = switches ? lookAsChild(folder) : look(folder);
-    // Who only tests the configuration of another user's httpd may not write there.
-    const bool onlyTests = !switches && ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
-    if (error == 0 || (error == EACCES && onlyTests)) {
+    // Who only tests the configuration of another user's httpd may not write there, and may not see a
+    // folder of a service's own (systemd's PrivateTmp).
+    const bool onlyTests = ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
+    const bool inTmp = std::strncmp(folder, "/tmp/", 5) == 0 || std::strncmp(folder, "/var/tmp/", 9) == 0;
+    if (error == 0 || (onlyTests && ((error == EACCES && !switches) || (error == ENOENT && inTmp)))) {
         return "";
     }
     const char *user = switches ? ap_unixd_config.user_name : "this user";

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <new>
 #include <string>
 #include <string_view>
@@ -35,9 +37,8 @@ constexpr const char *PYTHON_WANTED =
     "is not called application";
 
 constexpr const char *PACKAGE_WANTED =
-    "correct package.json ('node -p -r ./package.json' shows the place), or PassengerStartupFile with the "
-    "application's "
-    "first file";
+    "make package.json readable for httpd's user, and correct it ('node -p -r ./package.json' shows the place); or "
+    "PassengerStartupFile with the application's first file";
 
 // The first that is there counts.
 constexpr std::array<Sign, 12> SIGNS{
@@ -127,15 +128,18 @@ const UnknownApplication *UnknownApplication::at(request_rec *r, const AppFinder
                    : new (apr_palloc(r->pool, sizeof(UnknownApplication))) UnknownApplication{
                          app.appRoot, sign, AppFinder::candidates(r->pool, settings), problem, remedy};
     };
-    if (const std::string problem = packageProblem(app, settings, files, now); !problem.empty()) {
-        return made(NodePackage::FILE, apr_pstrdup(r->pool, problem.c_str()), PACKAGE_WANTED);
+    const auto *sign = std::find_if(std::begin(SIGNS), std::end(SIGNS), [&](const Sign &one) {
+        return files.look(apr_pstrcat(r->pool, app.appRoot, "/", one.file, nullptr), now) == 0;
+    });
+    if (sign == std::end(SIGNS)) {
+        return nullptr;
     }
-    for (const Sign &sign : SIGNS) {
-        if (files.look(apr_pstrcat(r->pool, app.appRoot, "/", sign.file, nullptr), now) == 0) {
-            return made(sign.file, nullptr, sign.remedy);
+    if (std::string_view(sign->file) == NodePackage::FILE) {
+        if (const std::string problem = packageProblem(app, settings, files, now); !problem.empty()) {
+            return made(sign->file, apr_pstrdup(r->pool, problem.c_str()), PACKAGE_WANTED);
         }
     }
-    return nullptr;
+    return made(sign->file, nullptr, sign->remedy);
 }
 
 void UnknownApplication::log(const request_rec *r) const noexcept {

@@ -179,6 +179,13 @@ std::string describeWaitStatus(int status) {
     return "ended in an unknown way";
 }
 
+int signalOfShell(int waitStatus) noexcept {
+    constexpr int BY_SIGNAL = 128;
+    constexpr std::array DEADLY{SIGKILL, SIGTERM, SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE, SIGSYS};
+    const int signal = WIFEXITED(waitStatus) ? WEXITSTATUS(waitStatus) - BY_SIGNAL : 0;
+    return std::find(DEADLY.begin(), DEADLY.end(), signal) == DEADLY.end() ? 0 : signal;
+}
+
 std::string describeEnd(int status) {
     return (WIFSIGNALED(status) ? "was " : "") + describeWaitStatus(status);
 }

@@ -93,6 +93,10 @@ private:
 
 /** "exited with status 3", "killed by signal 9 (Killed)". */
 std::string describeWaitStatus(int status);
+/** The signal that killed the command of a shell, which ends with 128 and its number then (POSIX,
+ *  sh); 0: none. Only signals that come of faults, and SIGKILL and SIGTERM, count: programs have
+ *  such statuses of their own, as git's 129. */
+int signalOfShell(int waitStatus) noexcept;
 
 /** As the verb of a sentence: "exited with status 3", "was killed by signal 9 (Killed)". */
 std::string describeEnd(int status);

@@ -61,12 +61,10 @@ const char *problemOfShell(int waitStatus) {
                                       : nullptr;
 }
 
-/** " (killed by signal 9 (Killed))", for a status that a shell makes of the signal that killed its
- *  command. */
-std::string signalOfShell(int waitStatus) {
-    constexpr int BY_SIGNAL = 128;
-    const int signal = WIFEXITED(waitStatus) ? WEXITSTATUS(waitStatus) - BY_SIGNAL : 0;
-    return signal > 0 && signal <= SIGSYS ? fmt::format(" ({})", describeWaitStatus(signal)) : "";
+/** " (killed by signal 9 (Killed))", where a shell's status tells it. */
+std::string deathOfShell(int waitStatus) {
+    const int signal = signalOfShell(waitStatus);
+    return signal > 0 ? fmt::format(" ({})", describeWaitStatus(signal)) : "";
 }
 
 StartFailure ended(const std::string &message, const AppKeeper::Ending &ending) {
@@ -210,13 +208,16 @@ void Application::failEnded() {
     if (!ending.report.empty()) {
         StartFailure failure = StartFailure::fromReport(ending.report);
         failure.status = ending.status;
-        throw failure;
+        // A process that has ended well is the cause only if the command has ended so, too.
+        if (!failure.exceptionClass.empty() || ending.status == 0) {
+            throw failure;
+        }
     }
     if (const char *problem = problemOfShell(ending.status); problem != nullptr && command_.program == SHELL) {
         throw ended(fmt::format("the command \"{}\" {}", command_.text(), problem), ending);
     }
     throw ended(fmt::format("the command \"{}\" {} before it listened on {}\n{}", command_.text(),
-                            describeEnd(ending.status) + signalOfShell(ending.status), places(), remedy()),
+                            describeEnd(ending.status) + deathOfShell(ending.status), places(), remedy()),
                 ending);
 }
 

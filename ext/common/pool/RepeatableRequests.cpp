@@ -5,7 +5,8 @@
 namespace Passenger {
 
 std::vector<std::pair<ChannelId, Ticket>> repeatableRequests(const ApplicationQueue &queue, const Process &process) {
-    const std::vector<std::pair<ChannelId, Ticket>> claimed = queue.claimed(process.socket.cells);
+    std::vector<std::pair<ChannelId, Ticket>> claimed = queue.claimed(process.socket.cells);
+    std::sort(claimed.begin(), claimed.end());
     std::vector<std::pair<ChannelId, Ticket>> repeatable;
     if (claimed.empty()) {
         return repeatable;
@@ -13,7 +14,7 @@ std::vector<std::pair<ChannelId, Ticket>> repeatableRequests(const ApplicationQu
     for (const DescribedRequest &request : queue.described()) {
         const std::pair id(ChannelId(request.entry.channel), Ticket(request.entry.ticket));
         const bool repeats = request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS";
-        if (repeats && std::find(claimed.begin(), claimed.end(), id) != claimed.end()) {
+        if (repeats && std::binary_search(claimed.begin(), claimed.end(), id)) {
             repeatable.push_back(id);
         }
     }

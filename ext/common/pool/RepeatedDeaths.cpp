@@ -1,6 +1,5 @@
 #include "pool/RepeatedDeaths.h"
 
-#include <algorithm>
 #include <cstddef>
 
 namespace Passenger {
@@ -14,23 +13,17 @@ constexpr std::size_t MOST = 4096;
 
 bool RepeatedDeaths::note(const std::vector<std::pair<ChannelId, Ticket>> &claimed, MonotonicTime now,
                           MonotonicTime lastAnswer) {
-    std::erase_if(lost_, [&](const Lost &request) { return request.when < lastAnswer; });
+    std::erase_if(lost_, [&](const auto &request) { return request.second.when < lastAnswer; });
     bool repeated = false;
     for (const auto &[channel, ticket] : claimed) {
-        const auto before =
-            std::find_if(lost_.begin(), lost_.end(), [&, channel = channel, ticket = ticket](const Lost &request) {
-                return request.channel == channel && request.ticket < ticket;
-            });
-        if (before != lost_.end()) {
+        const auto before = lost_.find(channel);
+        if (before != lost_.end() && before->second.ticket < ticket) {
             // It is not sent a third time.
             lost_.erase(before);
             repeated = true;
-        } else {
-            lost_.push_back({channel, ticket, now});
+        } else if (lost_.size() < MOST) {
+            lost_.insert_or_assign(channel, Lost{ticket, now});
         }
-    }
-    while (lost_.size() > MOST) {
-        lost_.pop_front();
     }
     return repeated;
 }

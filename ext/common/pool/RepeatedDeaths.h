@@ -1,6 +1,6 @@
 #pragma once
 
-#include <deque>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -30,13 +30,12 @@ public:
 
 private:
     struct Lost {
-        ChannelId channel;
         Ticket ticket;
         MonotonicTime when;
     };
 
-    /** Requests with which one instance has died, the oldest first. */
-    std::deque<Lost> lost_;
+    /** Requests with which one instance has died. A channel has one request at a time. */
+    std::unordered_map<ChannelId, Lost> lost_;
 };
 
 }  // namespace Passenger

@@ -154,6 +154,12 @@ constexpr DiagnosisRule ENDS[] = {
     {otherSignal, "Another process, or the application itself, sent the signal {} to the process.",
      "Check the service managers, scripts and monitoring that end processes on this machine, and whether the "
      "application sends signals while it loads."},
+    {memoryIsShort, "The machine has too little memory, or a limit on memory is too low.",
+     "Provide more memory, raise the limit (systemd: MemoryMax=, LimitAS=), or run fewer instances "
+     "(PassengerMaxPoolSize)."},
+    {processesAreMany, "The user has reached the limit of processes and threads.",
+     "Raise the limit (PassengerMaxBootProcesses, PassengerTasksMax; systemd: TasksMax=, LimitNPROC=), or run fewer "
+     "instances (PassengerMaxPoolSize)."},
 };
 
 constexpr DiagnosisRule GENERAL[] = {
@@ -164,12 +170,6 @@ constexpr DiagnosisRule GENERAL[] = {
      "port: ss -lptn",
      "it opens a port or socket that another process uses (EADDRINUSE): let it open none but that of $PORT; ss -lptn "
      "shows the other process"},
-    {memoryIsShort, "The machine has too little memory, or a limit on memory is too low.",
-     "Provide more memory, raise the limit (systemd: MemoryMax=, LimitAS=), or run fewer instances "
-     "(PassengerMaxPoolSize)."},
-    {processesAreMany, "The user has reached the limit of processes and threads.",
-     "Raise the limit (PassengerMaxBootProcesses, PassengerTasksMax; systemd: TasksMax=, LimitNPROC=), or run fewer "
-     "instances (PassengerMaxPoolSize)."},
     {[](const FailureFacts &f) { return when(isA(f, {"SystemExit"})); }, "The application called exit while it loaded.",
      "The last output of the process usually has the reason."},
     {[](const FailureFacts &f) { return when(!f.exceptionClass.empty()); },

@@ -17,6 +17,7 @@ using Lines = std::vector<std::string_view>;
 constexpr std::size_t LINES_OF_CODE = 60;
 constexpr std::size_t LONGEST_LINE = 1024;
 constexpr std::string_view FATAL = "FATAL ERROR";
+constexpr std::string_view FATAL_WORD = "FATAL";
 
 bool isLetter(char c) {
     return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_';
@@ -181,6 +182,13 @@ bool looksLikeError(std::string_view line) {
                        [&](std::string_view word) { return text.find(word) != std::string::npos; });
 }
 
+/** A program that writes this does not go on. Other lines behind an exception often tell that it was
+ *  one: "Worker failed to boot." */
+bool isLastWord(std::string_view line) {
+    return line.find(FATAL_WORD) != std::string_view::npos || line.starts_with("fatal: ") ||
+           line.starts_with("panic: ");
+}
+
 }  // namespace
 
 std::optional<PrintedError> PrintedError::in(const std::string &output) {
@@ -190,6 +198,9 @@ std::optional<PrintedError> PrintedError::in(const std::string &output) {
             if (found) {
                 return found;
             }
+        }
+        if (isLastWord(lines[i])) {
+            return PrintedError{Language::OTHER, "", std::string(lines[i])};
         }
     }
     const auto line = std::find_if(lines.rbegin(), lines.rend(), looksLikeError);

@@ -52,13 +52,6 @@ Language languageOf(const Options &options) {
                                          : Language::RUBY;
 }
 
-/** A shell tells the signal that killed its command as 128 and the signal's number. */
-int withoutShell(int status) {
-    constexpr int BY_SIGNAL = 128;
-    const int signal = WIFEXITED(status) ? WEXITSTATUS(status) - BY_SIGNAL : 0;
-    return signal > 0 && signal <= SIGSYS ? signal : status;
-}
-
 /** What a process printed before its end. It may print errors long before a signal ends it, but for
  *  a heap that is exhausted. */
 std::optional<PrintedError> printedError(const SpawnReport &report, const FailureFacts &facts) {
@@ -112,7 +105,9 @@ void SpawnReport::failedBy(const Frame &frame) {
     exceptionMessage = frame.field(2);
     backtrace = frame.field(3);
     if (frame.fields.size() > 4) {
-        commandStatus = withoutShell(static_cast<int>(frame.number(4)));
+        const auto status = static_cast<int>(frame.number(4));
+        const int signal = signalOfShell(status);
+        commandStatus = signal > 0 ? signal : status;
     }
     if (const auto end = exceptionMessage.find('\n'); exceptionClass.empty() && end != std::string::npos) {
         // A bridge names no exception, and goes on with the remedy.

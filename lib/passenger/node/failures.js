@@ -85,19 +85,17 @@ exports.reportFailures = function (socket, start) {
         }
     }
     function reportExports(status) {
-        if (exported.reason() && !fs.existsSync(socket)) {
+        if (status === 0 && exported.reason() && !fs.existsSync(socket)) {
             writeFailure(socket, ["", `the application exited with status ${status} before it listened` +
                 exported.reason(), ""]);
         }
     }
     process.on("uncaughtException", report);
-    const endExports = start ? () => {} : exported.watchExports();
     if (!start) {
         process.once("exit", reportExports);
     }
     return () => {
         process.removeListener("uncaughtException", report);
         process.removeListener("exit", reportExports);
-        endExports();
     };
 };

@@ -62,7 +62,6 @@ class Start {
             ["", `${this._place()} exited with status ${status} before it listened${exported.reason()}\n${REMEDY}`,
                 "", (status & 0xff) << 8]);
         process.once("exit", this._onExit);
-        this._endExports = exported.watchExports();
         this._watchOthers();
     }
 
@@ -167,7 +166,6 @@ class Start {
         clearInterval(this._timer);
         clearTimeout(this._limit);
         process.removeListener("exit", this._onExit);
-        this._endExports();
         fs.rmSync(this._folder, { recursive: true, force: true });
     }
 }

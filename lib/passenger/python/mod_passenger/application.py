@@ -1,11 +1,26 @@
 """A loaded application, and what serves it."""
 
 import inspect
+import types
 
 from . import log
 from .threaded_service import ThreadedService
 
 _PARAMETERS = {"wsgi": ("environ", "start_response"), "asgi": ("scope", "receive", "send")}
+
+
+def _plain_function(application):
+    """The function that a call runs, and how many of its parameters are bound. None instead of a function: it is
+    not a plain one, so that a decorator, for instance, decides what it takes."""
+    bound = 0
+    function = application
+    if isinstance(function, types.MethodType):
+        function, bound = function.__func__, 1
+    elif not isinstance(function, (types.FunctionType, type)):
+        function, bound = inspect.getattr_static(type(function), "__call__", None), 1
+    if not isinstance(function, types.FunctionType) or "__signature__" in function.__dict__:
+        return None, 0
+    return function, bound
 
 
 class Application:
@@ -27,22 +42,19 @@ class Application:
 
     @property
     def misfit(self):
-        """Why no request can call it: its parameters are others than those of its form. None: it can be called, or
-        Python does not know its parameters surely."""
-        parameters = _PARAMETERS[self.form]
-        if hasattr(self._function, "__signature__"):
+        """Why no request can call it: it takes another number of arguments than its form gives. None: it can be
+        called, or this is not sure."""
+        arguments = _PARAMETERS[self.form]
+        function, bound = _plain_function(self._function)
+        if function is None:
             return None
-        try:
-            # Of the function that is called, not of one that it wraps.
-            signature = inspect.signature(self._function, follow_wrapped=False)
-        except (TypeError, ValueError):
+        code = function.__code__
+        most = code.co_argcount - bound
+        least = most - len(function.__defaults__ or ())
+        if len(arguments) >= least and (len(arguments) <= most or code.co_flags & inspect.CO_VARARGS):
             return None
-        try:
-            signature.bind(*parameters)
-        except TypeError as error:
-            return "takes %s, which cannot be called with (%s), as %s does: %s" % (
-                signature, ", ".join(parameters), self.form.upper(), error)
-        return None
+        return "takes (%s), which cannot be called with (%s), as %s does" % (
+            ", ".join(code.co_varnames[bound:code.co_argcount]), ", ".join(arguments), self.form.upper())
 
     def service(self, handover, channels, events):
         """The service of a new instance."""

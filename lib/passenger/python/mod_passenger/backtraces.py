@@ -26,6 +26,9 @@ def show_tasks_of(loop):
     follow once the main thread, to which the loop belongs, is in Python's code. Called in the main thread."""
     global _loop
     _loop = loop
+    if signal.getsignal(signal.SIGQUIT) not in (signal.SIG_DFL, None):
+        # The application has a handler of its own.
+        return
     faulthandler.unregister(signal.SIGQUIT)
     signal.signal(signal.SIGQUIT, lambda *_: log.write("".join(_tasks())))
     faulthandler.register(signal.SIGQUIT, file=2, all_threads=True, chain=True)
@@ -50,10 +53,15 @@ def _tasks():
         # Other threads than the loop's read the set while it changes.
         return ["Tasks of process %d: unknown (%s)\n" % (os.getpid(), error)]
     parts = []
+    size = 0
     for task in tasks:
+        if size > _MOST:
+            parts.append("… and further tasks of %d\n" % len(tasks))
+            break
         frames = list(_frames_of(task.get_coro()))
-        parts.append("Task %s of process %d:\n" % (_title_of(task, frames), os.getpid()))
-        parts.extend(traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames).format())
+        parts.append("Task %s of process %d:\n%s" % (_title_of(task, frames), os.getpid(), "".join(
+            traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames).format())))
+        size += len(parts[-1])
     return parts
 
 
