@@ -215,7 +215,8 @@ class DirectivesTest < IntegrationTest
   }.each do |name, value|
     define_method("test_a_bad_value_of_#{name}_is_a_configuration_error_that_says_so") do
       output = refused_configuration { |made| made.set(name, value) }
-      assert_match(/#{name} .*"#{Regexp.escape(value)}"; allowed: (a whole number|0 to |smart, )/, output)
+      assert_match(/#{name} .*"#{Regexp.escape(value)}"; allowed: (a whole number|0 to|smart)/,
+                   output)
     end
   end
 

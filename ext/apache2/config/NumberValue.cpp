@@ -20,7 +20,7 @@ std::int64_t parseTime(const char *value) {
     constexpr std::int64_t LONGEST = std::int64_t{INT_MAX} * 1000;
     std::int64_t number = 0;
     apr_interval_time_t time = 0;
-    // httpd's parser multiplies without a look at the size, and takes the unit alone: "soon" is 0 s.
+    // httpd's parser multiplies without a look at the size, and takes a unit alone: "soon" is 0 s.
     const bool fits = std::from_chars(value, value + std::strlen(value), number).ec == std::errc() && number <= LONGEST;
     const bool good = fits && ap_timeout_parameter_parse(value, &time, "s") == APR_SUCCESS && time >= 0;
     return good ? apr_time_as_msec(time) : -1;

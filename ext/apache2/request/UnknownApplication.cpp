@@ -37,7 +37,7 @@ constexpr const char *PYTHON_WANTED =
     "is not called application";
 
 constexpr const char *PACKAGE_WANTED =
-    "make package.json readable for httpd's user, and correct it ('node -p -r ./package.json' shows the place); or "
+    "correct package.json ('node -p -r ./package.json' shows the place; httpd's user must be able to read it), or "
     "PassengerStartupFile with the application's first file";
 
 // The first that is there counts.

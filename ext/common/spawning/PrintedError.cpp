@@ -182,8 +182,8 @@ bool looksLikeError(std::string_view line) {
                        [&](std::string_view word) { return text.find(word) != std::string::npos; });
 }
 
-/** A program that writes this does not go on. Other lines behind an exception often tell that it was
- *  one: "Worker failed to boot." */
+/** A program that writes this does not go on. Other lines behind an exception often tell that it
+ *  was one: "Worker failed to boot." */
 bool isLastWord(std::string_view line) {
     return line.find(FATAL_WORD) != std::string_view::npos || line.starts_with("fatal: ") ||
            line.starts_with("panic: ");
