@@ -40,9 +40,9 @@ class ContainerTest < IntegrationTest
     assert_equal "hello from a container\n", assert_status(200, @container.get("/")).body
     assert_equal "User-agent: *\n", assert_status(200, @container.get("/robots.txt")).body
     assert_equal "alive\n", assert_status(200, @container.get(EXAMPLE.probe("liveness"))).body
+    # A command may look at an instance in the moment in which it begins to serve.
     [%w[passenger-status], %w[passenger-config sizing]].each do |command|
-      output, status = @container.run(*command)
-      assert_equal 0, status, output
+      eventually(command.join(" ")) { assert_equal 0, @container.run(*command).last }
     end
     stop_container
     assert_match(%r{"GET / HTTP/1.1" 200}, @container.output)
