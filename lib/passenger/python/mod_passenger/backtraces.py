@@ -14,10 +14,14 @@ _OURS = 4
 
 # Of an ASGI application.
 _loop = None
+# Of SIGQUIT, before the application was loaded: a shell starts what is in the background with SIG_IGN.
+_handler = None
 
 
 def print_on_quit():
     """SIGQUIT writes the backtrace of each thread to the log, whatever code has the interpreter's lock."""
+    global _handler
+    _handler = signal.getsignal(signal.SIGQUIT)
     faulthandler.register(signal.SIGQUIT, file=2, all_threads=True, chain=False)
 
 
@@ -26,7 +30,7 @@ def show_tasks_of(loop):
     follow once the main thread, to which the loop belongs, is in Python's code. Called in the main thread."""
     global _loop
     _loop = loop
-    if signal.getsignal(signal.SIGQUIT) not in (signal.SIG_DFL, None):
+    if signal.getsignal(signal.SIGQUIT) != _handler:
         # The application has a handler of its own.
         return
     faulthandler.unregister(signal.SIGQUIT)
