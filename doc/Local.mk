@@ -70,6 +70,7 @@ EXTRA_DIST += \
     %D%/monitoring/collectd.conf \
     %D%/monitoring/grafana-dashboard.json \
     %D%/monitoring/prometheus.yml \
+    %D%/performance/goodput.svg \
     %D%/performance/httpd.md \
     %D%/performance/memory.md \
     %D%/performance/pool.md \
