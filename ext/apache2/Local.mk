@@ -78,9 +78,9 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/config/Directives.h \
     %D%/config/NotedGrants.cpp \
     %D%/config/NotedGrants.h \
-    %D%/config/ObsoleteDirectives.h \
     %D%/config/NumberValue.cpp \
     %D%/config/NumberValue.h \
+    %D%/config/ObsoleteDirectives.h \
     %D%/config/Origins.cpp \
     %D%/config/Origins.h \
     %D%/config/RequestDirectives.h \

@@ -15,6 +15,31 @@ namespace Passenger {
 
 using Bridge::AppCommand;
 
+namespace {
+
+/** A folder with a package.json, until this object ends. */
+class PackageFolder {
+public:
+    explicit PackageFolder(const std::string &package) {
+        CPPUNIT_ASSERT(mkdtemp(path_.data()) != nullptr);
+        std::ofstream(path_ + "/package.json") << package;
+    }
+    ~PackageFolder() {
+        std::filesystem::remove_all(path_);
+    }
+    PackageFolder(const PackageFolder &) = delete;
+    PackageFolder &operator=(const PackageFolder &) = delete;
+
+    const std::string &path() const noexcept {
+        return path_;
+    }
+
+private:
+    std::string path_ = "/tmp/app-command-test.XXXXXX";
+};
+
+}  // namespace
+
 class AppCommandTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(AppCommandTest);
     CPPUNIT_TEST(testAStartCommandComesBeforeTheKind);
@@ -79,29 +104,24 @@ public:
 private:
     /** What the exception says; empty: there is none. */
     std::string problemWith(const std::string &package, const std::string &node) {
-        std::string folder = "/tmp/app-command-test.XXXXXX";
-        CPPUNIT_ASSERT(mkdtemp(folder.data()) != nullptr);
-        std::ofstream(folder + "/package.json") << package;
-        std::string problem;
+        const PackageFolder folder(package);
         try {
-            from({{"app_type", "node"}, {"app_root", folder}, {"startup_file", "package.json"}, {"nodejs", node}});
+            from({{"app_type", "node"},
+                  {"app_root", folder.path()},
+                  {"startup_file", "package.json"},
+                  {"nodejs", node}});
         } catch (const IOException &error) {
-            problem = error.what();
+            return error.what();
         }
-        std::filesystem::remove_all(folder);
-        return problem;
+        return "";
     }
 
     AppCommand withScript(const std::string &script) {
-        std::string folder = "/tmp/app-command-test.XXXXXX";
-        CPPUNIT_ASSERT(mkdtemp(folder.data()) != nullptr);
-        std::ofstream(folder + "/package.json") << "{\"scripts\": {\"start\": \"" << script << "\"}}";
+        const PackageFolder folder("{\"scripts\": {\"start\": \"" + script + "\"}}");
         const std::map<std::string, std::string> options{
-            {"app_type", "node"}, {"app_root", folder}, {"startup_file", "package.json"}};
+            {"app_type", "node"}, {"app_root", folder.path()}, {"startup_file", "package.json"}};
         startsNode_ = AppCommand::startsNode(options);
-        AppCommand command = from(options);
-        std::filesystem::remove_all(folder);
-        return command;
+        return from(options);
     }
 
     bool startsNode_ = false;

@@ -87,27 +87,31 @@ unsigned Room::endingSoon(MonotonicTime now) const {
     return sum;
 }
 
+/** @return whether an instance could be chosen, which ends */
+bool Room::evictFor(const Scaler &application, bool onlyIdle, MonotonicTime now) {
+    Scaler *victim = chooseVictim(application, onlyIdle, now);
+    if (victim != nullptr) {
+        victim->evict();
+    }
+    return victim != nullptr;
+}
+
 bool Room::admit(Scaler &application, MonotonicTime now) {
     wishes_.emplace(application.slot(), &application);
     const unsigned max = settings_.maxSize + (application.replacing() ? 1 : 0);
-    const auto evictWhile = [&](bool onlyIdle, const auto &isShort) REQUIRES(poolLock) {
-        while (isShort()) {
-            Scaler *victim = chooseVictim(application, onlyIdle, now);
-            if (victim == nullptr) {
-                return;
-            }
-            victim->evict();
-        }
-    };
+    const auto taken = [&]() REQUIRES(poolLock) { return size() + olderWishes(application, now); };
     // More than one may have to go: the limit may have been lowered below the present number.
-    evictWhile(false, [&]() REQUIRES(poolLock) { return size() + olderWishes(application, now) >= max + draining(); });
-    // Enough instances are to end. Those that only wait may take long, where idle ones end at once.
-    if (application.instances().waitingDrains(now) == 0) {
-        evictWhile(true, [&]() REQUIRES(poolLock) {
-            return size() + olderWishes(application, now) >= max + uncountedFor(application, now) + endingSoon(now);
-        });
+    while (taken() >= max + draining() && evictFor(application, false, now)) {
     }
-    return size() + olderWishes(application, now) < max + uncountedFor(application, now);
+    if (taken() < max + uncountedFor(application, now)) {
+        return true;
+    }
+    // Enough instances are to end. Those that only wait may take long, where idle ones end at once.
+    const bool waitsForItsOwn = application.instances().waitingDrains(now) > 0;
+    while (!waitsForItsOwn && taken() >= max + uncountedFor(application, now) + endingSoon(now) &&
+           evictFor(application, true, now)) {
+    }
+    return taken() < max + uncountedFor(application, now);
 }
 
 MemoryRoom::Verdict Room::admitNew(Scaler &application, MemoryBudget::Start start, MonotonicTime now) {

@@ -101,6 +101,7 @@ private:
     /** Of the applications other than `except`. @param onlyAboveMinimum those that could give up an
      *  instance without falling below their minimum */
     Candidates candidates(const Scaler *except, bool onlyAboveMinimum) const REQUIRES(poolLock);
+    bool evictFor(const Scaler &application, bool onlyIdle, MonotonicTime now) REQUIRES(poolLock);
     Scaler *chooseVictim(const Scaler &application, bool onlyIdle, MonotonicTime now) const REQUIRES(poolLock);
     bool replacing() const REQUIRES(poolLock);
     bool anyWantsRoom() const REQUIRES(poolLock);

@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <csignal>
 #include <optional>
 #include <utility>
 

@@ -1,14 +1,12 @@
 # frozen_string_literal: true
 
-require_relative '../open_loop'
-require_relative '../outcome'
-require_relative '../programs'
+require_relative 'fixed_load'
 
 module Bench
   # Requests at fixed rates below and above what the instances can serve, one rate after the other.
   # The figures are the good answers that came in time, as shares of that capacity. All servers get
   # the same requests at the same times.
-  class Goodput
+  class Goodput < FixedLoad
     # Of the capacity.
     RATES = [0.5, 0.9, 1.2, 2, 5].freeze
     # As in apps/mixed/config.ru.
@@ -19,21 +17,9 @@ module Bench
     # For what a server still works at after a rate.
     PATIENCE = 60
 
-    def self.missing(places)
-      OpenLoop.missing(places)
-    end
-
     # The name of a figure.
     def self.field(rate)
       "goodput_at_#{rate}"
-    end
-
-    def initialize(work)
-      @work = work
-    end
-
-    def prepares?
-      false
     end
 
     # The rate, the latencies and the failures are those of the highest rate.
