@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ChildProcess.h"
 #include "spawning/Diagnosis.h"
 #include "spawning/PrintedError.h"
 #include "spawning/Secrets.h"
@@ -90,6 +91,7 @@ std::vector<Report::Row> settingRows(const SpawnReport &report, const Options &o
 std::vector<Report::Row> environmentRows(const std::map<std::string, std::string> &environment,
                                          const Secrets &secrets) {
     std::vector<Report::Row> rows;
+    rows.reserve(environment.size());
     for (const auto &[name, value] : environment) {
         // One variable may contain the secret of another.
         rows.push_back({name, secrets.hide(Secrets::shown(name, value))});
