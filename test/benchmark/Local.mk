@@ -23,6 +23,7 @@ EXTRA_DIST += \
     %D%/lib/leak_check.rb \
     %D%/lib/loads/body_load.rb \
     %D%/lib/loads/closed_load.rb \
+    %D%/lib/loads/deploying.rb \
     %D%/lib/loads/fixed_load.rb \
     %D%/lib/loads/goodput.rb \
     %D%/lib/loads/mixed_load.rb \

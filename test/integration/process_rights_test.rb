@@ -25,7 +25,8 @@ class ProcessRightsTest < IntegrationTest
 
   # linux/capability.h
   CAPABILITIES = { 0 => "CHOWN", 1 => "DAC_OVERRIDE", 5 => "KILL", 6 => "SETGID", 7 => "SETUID",
-                   12 => "NET_ADMIN", 19 => "SYS_PTRACE", 24 => "SYS_RESOURCE" }.freeze
+                   12 => "NET_ADMIN", 19 => "SYS_PTRACE", 23 => "SYS_NICE",
+                   24 => "SYS_RESOURCE" }.freeze
 
   # landlock_create_ruleset has this number on all architectures. With the flag it tells a version.
   SYSCALL = Fiddle::Function.new(Fiddle.dlopen(nil)["syscall"], [Fiddle::TYPE_LONG] * 4,

@@ -82,7 +82,7 @@ void keepRights() {
     // The order of the uses: logs that are new; logs and socket folders of users; signals; queues
     // beyond net.core.wmem_max; other users (AsUser); /proc of applications; limits
     // of their tasks.
-    Capabilities::keepOnly({CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_NET_ADMIN, CAP_SETGID, CAP_SETUID,
+    Capabilities::keepOnly({CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_NET_ADMIN, CAP_SETGID, CAP_SETUID, CAP_SYS_NICE,
                             CAP_SYS_PTRACE, CAP_SYS_RESOURCE});
 }
 

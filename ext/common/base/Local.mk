@@ -3,6 +3,8 @@ noinst_LTLIBRARIES += libpassenger_base.la
 libpassenger_base_la_SOURCES = \
     %D%/AcceptedTypes.cpp \
     %D%/AcceptedTypes.h \
+    %D%/BootPriority.cpp \
+    %D%/BootPriority.h \
     %D%/ChildProcess.cpp \
     %D%/ChildProcess.h \
     %D%/ChildSetup.cpp \
@@ -22,6 +24,8 @@ libpassenger_base_la_SOURCES = \
     %D%/DescriptorSender.h \
     %D%/DynamicUser.cpp \
     %D%/DynamicUser.h \
+    %D%/EffectiveCapability.cpp \
+    %D%/EffectiveCapability.h \
     %D%/Exceptions.h \
     %D%/FileContent.cpp \
     %D%/FileContent.h \

@@ -135,6 +135,9 @@ struct Options {
     /** httpd's configuration has the application no more; the child that asks has an earlier one.
      *  The agent sets the value, and no frame has it. */
     bool removed = false;
+    /** Instances of the application serve while another one starts. The agent sets the value, and
+     *  no frame has it. */
+    bool othersServe = false;
 
     /** The file for the output of the application's processes; empty: the agent's log. */
     std::string logFile;

@@ -21,6 +21,7 @@ SpawnTask InstanceStarter::order(SpawnTask::Purpose purpose) const {
     task.version = parts_.versions.current();
     task.spawner = parts_.versions.spawner();
     task.options = parts_.options;
+    task.options.othersServe = parts_.instances.serving() > 0;
     task.begunAt = parts_.context.clock.now();
     return task;
 }

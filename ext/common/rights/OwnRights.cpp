@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/BootPriority.h"
 #include "base/ChildProcess.h"
 #include "base/CleanEnvironment.h"
 #include "base/Exceptions.h"
@@ -177,6 +178,9 @@ Placed OwnRights::place(const FileDescriptor &pidFd, const Placement &placement)
         (TaskLimit::canLift() || placement.bootTasks != Options().maxBootProcesses)) {
         placed.taskLimit = TaskLimit::above(status.st_uid, placement.bootTasks);
     }
+    if (placement.othersServe && switchesUsers() && BootPriority::canRestore()) {
+        placed.isLowered = BootPriority::lower(pid);
+    }
     if (!groups_) {
         return placed;
     }
@@ -196,8 +200,14 @@ Placed OwnRights::place(const FileDescriptor &pidFd, const Placement &placement)
 
 void OwnRights::endBoot(const FileDescriptor &pidFd) {
     const pid_t pid = ProcessLineage::pidOf(pidFd);
-    if (switchesUsers() && pid > 0 && TaskLimit::canLift()) {
+    if (!switchesUsers() || pid <= 0) {
+        return;
+    }
+    if (TaskLimit::canLift()) {
         TaskLimit::lift(pid);
+    }
+    if (BootPriority::canRestore()) {
+        BootPriority::restore(pid);
     }
 }
 

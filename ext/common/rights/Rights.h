@@ -85,6 +85,8 @@ struct Placement {
     unsigned bootTasks = 0;
     /** The pool process. */
     pid_t pool = 0;
+    /** Until endBoot() the process gets less of the processors than instances that serve. */
+    bool othersServe = false;
 };
 
 struct Placed {
@@ -96,6 +98,8 @@ struct Placed {
     std::uint64_t taskLimit = 0;
     /** The group's path, for Cgroups::eventsIn(). */
     std::string path{};
+    /** The process has a lower priority until endBoot(). */
+    bool isLowered = false;
 };
 
 /** What decides about an application's user: the options without the variables. */
@@ -166,12 +170,14 @@ public:
      *  started. */
     virtual bool places() const noexcept = 0;
     /**
-     * Moves a process, which has no descendants yet, into a group of its user. Tells the limit of
-     * tasks for its boot, if users are switched.
+     * Moves a process, which has no descendants yet, into a group of its user, if there are any.
+     * Tells the limit of tasks for its boot, and lowers its priority, if users are switched and
+     * the rights suffice to take it back.
      * @throws SystemException, IOException: it is refused
      */
     virtual Placed place(const FileDescriptor &pidFd, const Placement &placement) = 0;
-    /** The process has booted: lifts its limit of tasks, if the rights suffice.
+    /** The process has booted: lifts its limit of tasks, if the rights suffice, and gives it and
+     *  its descendants normal priority.
      *  @throws SystemException, IOException */
     virtual void endBoot(const FileDescriptor &pidFd) = 0;
     /** The processes and threads of a user. @throws SystemException, IOException */

@@ -208,10 +208,10 @@ void RightsClient::sendSignal(const FileDescriptor &pidFd, int signal) {
 Placed RightsClient::place(const FileDescriptor &pidFd, const Placement &placement) {
     const auto &limits = placement.limits;
     const Frame answer = ask(request(RightsVerb::PLACE, placement.group, placement.label, placement.pool, limits.memory,
-                                     limits.cpuWeight, limits.tasks, placement.bootTasks),
+                                     limits.cpuWeight, limits.tasks, placement.bootTasks, int{placement.othersServe}),
                              {pidFd.get()});
-    Placed placed{answer.field(0), {}, answer.number(1), answer.field(2)};
-    placed.problems.assign(answer.fields.begin() + 3, answer.fields.end());
+    Placed placed{answer.field(0), {}, answer.number(1), answer.field(2), answer.number(3) != 0};
+    placed.problems.assign(answer.fields.begin() + 4, answer.fields.end());
     return placed;
 }
 

@@ -271,11 +271,12 @@ Frame RightsServer::place(Frame &request, pid_t agent) {
     placement.pool = static_cast<pid_t>(request.number(3));
     placement.limits = {limitIn(request, 4), limitIn(request, 5), limitIn(request, 6)};
     placement.bootTasks = limitIn(request, 7);
+    placement.othersServe = request.number(8) != 0;
     if (!placement.group.empty() && Cgroups::userOf(placement.group) != ProcessLineage::userOf(pid)) {
         throw IOException(fmt::format("the group \"{}\" is none of the user of process {}", placement.group, pid));
     }
     const Placed placed = own_.place(pidFd, placement);
-    return done(placed.group, placed.taskLimit, placed.path, placed.problems);
+    return done(placed.group, placed.taskLimit, placed.path, int{placed.isLowered}, placed.problems);
 }
 
 /** A process that the agent has started for another user than root. */

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/EffectiveCapability.h"
 #include "base/Exceptions.h"
 #include "base/ProcessTree.h"
 
@@ -60,15 +61,7 @@ std::uint64_t above(uid_t user, unsigned more) {
 }
 
 bool canLift() {
-    std::ifstream file("/proc/self/status");
-    for (std::string label; file >> label;) {
-        if (label == "CapEff:") {
-            std::uint64_t capabilities = 0;
-            file >> std::hex >> capabilities;
-            return (capabilities >> CAP_SYS_RESOURCE & 1) != 0;
-        }
-    }
-    return false;
+    return hasCapability(CAP_SYS_RESOURCE);
 }
 
 void lift(pid_t process) noexcept {

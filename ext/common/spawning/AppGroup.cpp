@@ -68,12 +68,13 @@ void AppGroup::log(const char *directive, std::uint64_t count, const char *what)
     }
 }
 
-std::uint64_t AppGroup::place(const FileDescriptor &pidFd, const Options &options) {
+Placed AppGroup::place(const FileDescriptor &pidFd, const Options &options) {
     Placement placement;
     placement.label = lastPart(options.appRoot);
     placement.limits = {options.memoryMax, options.cpuWeight, options.tasksMax};
     placement.bootTasks = options.maxBootProcesses;
     placement.pool = ::getpid();
+    placement.othersServe = options.othersServe;
     const LockGuard placing(placing_);
     placement.group = name();
     try {
@@ -91,10 +92,10 @@ std::uint64_t AppGroup::place(const FileDescriptor &pidFd, const Options &option
         }
         name_ = placed.group;
         path_ = placed.path;
-        return placed.taskLimit;
+        return placed;
     } catch (const std::exception &error) {
         Log::warn("event=cgroups.not_placed app=\"{}\" error=\"{}\"", app_, error.what());
-        return 0;
+        return {};
     }
 }
 

@@ -10,6 +10,8 @@ libpassenger_spawning_la_SOURCES = \
     %D%/AppUsers.h \
     %D%/BootGuard.cpp \
     %D%/BootGuard.h \
+    %D%/BootLimits.cpp \
+    %D%/BootLimits.h \
     %D%/CancelSwitch.cpp \
     %D%/CancelSwitch.h \
     %D%/Diagnosis.cpp \

@@ -67,7 +67,11 @@ SpawnResult LoadedProcess::toResult() && {
 }
 
 SpawnStartup::SpawnStartup(SpawnTools &tools, CancelSwitch &cancelSwitch, const Options &options)
-    : tools_(tools), cancel_(cancelSwitch), options_(options), deadline_(deadlineIn(options.startTimeout)) {}
+    : tools_(tools),
+      cancel_(cancelSwitch),
+      options_(options),
+      deadline_(deadlineIn(options.startTimeout)),
+      limits_(options, tools.counts) {}
 
 const SpawnPlan &SpawnStartup::plan() {
     if (!plan_) {
@@ -165,10 +169,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         }
         if (Rights::ofThisProcess().places()) {
             current_.group = tools_.groups.of(options_, plan.runAs.uid);
-            request.forked = [this](pid_t pid) {
-                place(pid);
-                return taskLimit_;
-            };
+            request.forked = [this](pid_t pid) { return limits_.begin(*current_.group, pid); };
         }
         auto started = askSpawnServer(request);
         current_.control = std::move(started.control);
@@ -192,51 +193,10 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         // A login shell may have added variables.
         learnFacts();
         loadApplication(current_);
-        liftTaskLimit();
+        limits_.end(current_.process);
         current_.boot.succeeded();
         return finished();
     });
-}
-
-/** The process waits, so the pid is still its own. */
-void SpawnStartup::place(pid_t pid) {
-    try {
-        taskLimit_ = current_.group->place(openPidFd(pid), options_);
-    } catch (const SystemException &error) {
-        Log::warn("event=cgroups.not_placed app=\"{}\" pid={} error=\"{}\"", options_.groupName(), pid, error.what());
-    }
-}
-
-void SpawnStartup::liftTaskLimit() {
-    if (taskLimit_ == 0) {
-        return;
-    }
-    try {
-        Rights::ofThisProcess().endBoot(current_.process.pidFd());
-    } catch (const std::exception &error) {
-        Log::warn("event=spawn.limit_stays app=\"{}\" pid={} directive=PassengerMaxBootProcesses error=\"{}\"",
-                  options_.groupName(), current_.process.pid(), error.what());
-    }
-}
-
-/** Before the processes of a failed boot are killed: whether the user had as many as he may. */
-void SpawnStartup::checkTaskLimit() {
-    if (taskLimit_ == 0 || current_.process.uid() == 0) {
-        return;
-    }
-    try {
-        const std::uint64_t tasks = Rights::ofThisProcess().tasksOf(current_.process.uid());
-        if (tasks >= taskLimit_) {
-            tooManyTasks_ =
-                fmt::format("; its user had {} processes and threads, as many as PassengerMaxBootProcesses {} allows",
-                            tasks, options_.maxBootProcesses);
-            tools_.counts.bootsLimited++;
-            Log::warn("event=spawn.process_limit app=\"{}\" processes={} limit={} directive=PassengerMaxBootProcesses",
-                      options_.groupName(), tasks, taskLimit_);
-        }
-    } catch (const std::exception &error) {
-        Log::info("event=spawn.facts_unknown pid={} error=\"{}\"", current_.process.pid(), error.what());
-    }
 }
 
 LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
@@ -383,9 +343,20 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
     }
 }
 
+Frame SpawnStartup::receiveInTime(FrameSocket &control) {
+    if (const auto due = limits_.due()) {
+        try {
+            return control.receive(*due);
+        } catch (const TimeoutException &) {
+            limits_.end(current_.process);
+        }
+    }
+    return control.receive(deadline_);
+}
+
 Frame SpawnStartup::receive(FrameSocket &control) {
     for (;;) {
-        Frame frame = control.receive(deadline_);
+        Frame frame = receiveInTime(control);
         if (frame.type != FrameType::STEP) {
             return frame;
         }
@@ -403,7 +374,7 @@ void SpawnStartup::nameOutput() {
 }
 
 void SpawnStartup::receiveHello(FrameSocket &control, const SpawnedProcess &process) {
-    const Frame hello = control.receive(deadline_);
+    const Frame hello = receiveInTime(control);
     if (hello.type != FrameType::PROCESS_HELLO) {
         throw ProtocolException("the process did not begin with HELLO");
     }
@@ -435,11 +406,11 @@ void SpawnStartup::fail(const std::exception &e) {
     forkWasLate_ = report_.timedOut && report_.steps.current() == INSTANCE_FORKED &&
                    std::chrono::steady_clock::now() - forkBegan_ >= options_.startTimeout / 2;
     lostContact_ = Passenger::lostContact(e) && !cancel_.cancelled();
-    checkTaskLimit();
+    const std::string tooManyTasks = limits_.tooManyTasks(current_.process);
     if (awaited_->output) {
         endProcess();
     }
-    report_.summary = explain(e) + tooManyTasks_;
+    report_.summary = explain(e) + tooManyTasks;
     report_.steps.fail();
     const auto *explained = dynamic_cast<const SpawnException *>(&e);
     if (explained != nullptr && !explained->report().empty()) {

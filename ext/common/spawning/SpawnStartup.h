@@ -13,6 +13,7 @@
 #include "spawning/AppGroups.h"
 #include "spawning/AppUsers.h"
 #include "spawning/BootGuard.h"
+#include "spawning/BootLimits.h"
 #include "spawning/CancelSwitch.h"
 #include "spawning/ExclusiveTurn.h"
 #include "spawning/OutputFiles.h"
@@ -113,9 +114,6 @@ private:
     [[noreturn]] void fail(const std::exception &e);
     std::string explain(const std::exception &e);
     [[noreturn]] void failByProcess(const Frame &failed);
-    void place(pid_t pid);
-    void liftTaskLimit();
-    void checkTaskLimit();
     /** Records the new process. */
     void begun(SpawnedProcess process);
     void learnFacts();
@@ -132,6 +130,8 @@ private:
     Options::Variables grantedVariables();
     void checkNotCancelled() const;
     void nameOutput();
+    /** The next frame. Meanwhile the process may get normal priority. */
+    Frame receiveInTime(FrameSocket &control);
     /** The next frame that is no STEP. */
     Frame receive(FrameSocket &control);
     void receiveHello(FrameSocket &control, const SpawnedProcess &process);
@@ -141,15 +141,12 @@ private:
     CancelSwitch &cancel_;
     const Options &options_;
     const Deadline deadline_;
+    BootLimits limits_;
     std::optional<SpawnPlan> plan_;
     /** Names of variables that the application does not get (event=spawn.variable_ignored). */
     std::vector<std::string> ignoredVariables_;
     SpawnReport report_;
     bool lostContact_ = false;
-    /** Tasks that the user may have until the boot ends; 0: no limit. */
-    std::uint64_t taskLimit_ = 0;
-    /** The end of the summary if he had as many. */
-    std::string tooManyTasks_;
     bool forkWasLate_ = false;
     std::chrono::steady_clock::time_point forkBegan_{};
     /** The process of this spawn. It is killed if the spawn fails. */

@@ -24,7 +24,7 @@ module Bench
     # Returns the Rows, by work and server.
     def rows
       @works.group_by(&:arrangement).flat_map do |arrangement, works|
-        servers = @servers.select { |server| server.serves?(arrangement.app) }
+        servers = @servers.select { |server| server.takes?(arrangement) }
         stage = Stage.new(@places, servers)
         stage.open(arrangement) { works.flat_map { |work| measure(stage, work, servers) } }
       end

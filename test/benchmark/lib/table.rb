@@ -34,7 +34,8 @@ module Bench
       probe = PROBES.find { |one| one.key == work }
       return probe.lines(rows.first) if probe
 
-      [load_block(rows), overload_block(rows), goodput_block(rows), warning(rows)].join
+      [load_block(rows), overload_block(rows), goodput_block(rows), deploy_block(rows),
+       warning(rows)].join
     end
 
     def load_block(rows)
@@ -94,6 +95,21 @@ module Bench
       lines = rows.map do |row|
         format('  %-18s', row['server_title']) +
           fields.values.map { |field| format(' %8s', number(row[field], 2)) }.join
+      end
+      [heading, *lines].map { |line| "#{line}\n" }.join
+    end
+
+    # Latencies while versions start, beside those before.
+    def deploy_block(rows)
+      return '' unless rows.first.key?('peace_p99_ms')
+
+      heading = format('  %-18s %15s %15s %15s %15s', 'milliseconds', 'p99 in peace',
+                       'longest', 'p99 at starts', 'longest')
+      lines = rows.map do |row|
+        format('  %-18s', row['server_title']) +
+          %w[peace_p99_ms peace_max_ms p99_ms longest_ms].map do |field|
+            format(' %15s', number(row[field], 2))
+          end.join
       end
       [heading, *lines].map { |line| "#{line}\n" }.join
     end

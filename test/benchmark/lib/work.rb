@@ -4,6 +4,7 @@ require_relative 'app'
 require_relative 'arrangement'
 require_relative 'loads/body_load'
 require_relative 'loads/closed_load'
+require_relative 'loads/deploying'
 require_relative 'loads/fixed_load'
 require_relative 'loads/goodput'
 require_relative 'loads/mixed_load'
@@ -35,6 +36,7 @@ module Bench
   # httpd has enough threads, so that requests wait in the application's queue.
   WAITING = Arrangement.new(app: 'mixed', instances: 4, threads: 64)
   REFUSING = Arrangement.new(app: 'mixed', threads: 200, queue_target: '200ms')
+  RESTARTING = Arrangement.new(app: 'rails', restarts: true)
   CROWDED = Arrangement.new(app: 'hello', threads: 80)
 
   # Short answers of applications that are not Ruby's.
@@ -68,6 +70,9 @@ module Bench
              arrangement: CROWDED, path: '/hello', clients: 16, load: Overload),
     Work.new(key: 'goodput', title: '50 ms pages, up to 5 times the capacity (5 is shown)',
              arrangement: REFUSING, path: '/page', clients: 2, load: Goodput, most_rounds: 1),
+    Work.new(key: 'deploy', title: 'Rails plain action, 600 requests a second, while versions ' \
+                                   'start',
+             arrangement: RESTARTING, path: '/plain', clients: 64, load: Deploying, rate: 600),
     Work.new(key: 'down', title: '1 GiB down, 1 client: MiB/s and CPU per MiB', arrangement: BODIES,
              path: '/', clients: 1,
              load: Download, most_rounds: 2),

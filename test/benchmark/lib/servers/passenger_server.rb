@@ -1,11 +1,18 @@
 # frozen_string_literal: true
 
+require 'fileutils'
 require 'rbconfig'
 require_relative 'server'
 
 module Bench
   # The directives that this project's module and Phusion Passenger share.
   class PassengerServer < Server
+    # Has the next version of the application started.
+    def restart
+      FileUtils.mkdir_p(File.join(@app.folder, 'tmp'))
+      FileUtils.touch(File.join(@app.folder, 'tmp', 'restart.txt'))
+    end
+
     private
 
     def directives

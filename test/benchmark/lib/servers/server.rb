@@ -32,6 +32,11 @@ module Bench
       true
     end
 
+    # True if the server can serve the application, and do what else the arrangement asks for.
+    def takes?(arrangement)
+      serves?(arrangement.app) && (!arrangement.restarts || respond_to?(:restart))
+    end
+
     # sites: copies of the application, each with a virtual host of its own.
     def start(app, arrangement, sites = [])
       @app = app

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/LimitCounts.h"
+#include "exchange/Options.h"
+#include "spawning/AppGroup.h"
+#include "spawning/SpawnedProcess.h"
+
+namespace Passenger {
+
+/**
+ * What a process may use until it has loaded its application: a number of processes and threads
+ * (PassengerMaxBootProcesses), and, while others of the application serve, only the time that the
+ * processors have left (BootPriority). Of one spawn, in its thread.
+ */
+class BootLimits {
+public:
+    using Deadline = std::chrono::steady_clock::time_point;
+
+    /** Both outlive this object. */
+    BootLimits(const Options &options, LimitCounts &counts);
+
+    /**
+     * Limits a process, which waits, and moves it into the group. A failure is logged: the process
+     * starts without limits.
+     * @return the limit of tasks that it is to set itself; 0: none
+     */
+    std::uint64_t begin(AppGroup &group, pid_t pid);
+    /** When end() is due, ready or not. Nothing: the process has normal priority. */
+    std::optional<Deadline> due() const noexcept {
+        return lowUntil_;
+    }
+    /** Lifts the limits. @throws std::exception if the process still has low priority: it must not
+     *  serve. Other failures are logged. */
+    void end(const SpawnedProcess &process);
+    /** Before the processes of a failed start are killed: the end of its summary if the user has as
+     *  many as he may, else empty. */
+    std::string tooManyTasks(const SpawnedProcess &process) const;
+
+private:
+    const Options &options_;
+    LimitCounts &counts_;
+    /** 0: no limit. */
+    std::uint64_t tasks_ = 0;
+    std::optional<Deadline> lowUntil_;
+};
+
+}  // namespace Passenger
