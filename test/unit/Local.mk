@@ -133,6 +133,7 @@ endif
     %D%/PidFdTest.cpp \
     %D%/PollTest.cpp \
     %D%/PoolApplicationQueueTest.cpp \
+    %D%/PoolCompanionTest.cpp \
     %D%/PoolDeployTest.cpp \
     %D%/PoolDestructionTest.cpp \
     %D%/PoolFailureTest.cpp \

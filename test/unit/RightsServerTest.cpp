@@ -266,7 +266,7 @@ public:
             return;
         }
         const Child child(lonely_);
-        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, "", "app", "1", "0", "0", "0", "7"});
+        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, "", "app", "1", "0", "0", "0", "7", "0"});
         request.descriptors.push_back(child.pidFd().duplicate());
         // A sanitizer may have made a thread in it.
         const std::filesystem::directory_iterator tasks("/proc/" + std::to_string(child.pid()) + "/task");
@@ -297,7 +297,7 @@ private:
     const uid_t lonely_ = 20000 + static_cast<uid_t>(::getpid()) % 40000;
 
     Frame place(const Child &child, const std::string &group, pid_t agent = ::getpid()) {
-        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, group, "app", "1", "0", "0", "0", "0"});
+        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, group, "app", "1", "0", "0", "0", "0", "0"});
         request.descriptors.push_back(child.pidFd().duplicate());
         return server_.answer(std::move(request), agent);
     }

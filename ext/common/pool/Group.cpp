@@ -224,7 +224,7 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     const bool grows = task.purpose == SpawnTask::Purpose::GROW;
     (process->former() ? counters_.adopted : counters_.spawned)++;
     lastSpawnTime_ = process->former() ? lastSpawnTime_ : process->spawnTime;
-    instances_.add(process);
+    instances_.add(process, grows && versions_.deploys(task) ? Process::State::STANDBY : Process::State::SERVING);
     scaler_.measureFirst(now);
     pause_.apply(*process);
     hangs_.add(*process, task.options, now);
@@ -258,6 +258,7 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
     if (versions_.deploys(task)) {
         counters_.deploysFailed++;
         versions_.fail(failure, options_.resistDeploymentErrors);
+        starter_.dropStandby();
         instances_.retireOlderThan(versions_.current());
     }
     if (!versions_.deployment()) {
@@ -279,9 +280,7 @@ void Group::goDown(const GetFailure &failure) {
 
 // ----- Reforks
 
-/**
- * The instance has answered Options::reforkAfter requests. The next preloader is forked from it.
- */
+/** The instance has answered Options::reforkAfter requests. The next preloader is forked from it. */
 void Group::warmed(const Process &process) {
     const ProcessPtr instance = instances_.find(process.id());
     if (!instance || instance->state != Process::State::SERVING || !instance->replacementReason.empty() ||

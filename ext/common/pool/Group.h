@@ -194,6 +194,9 @@ public:
 private:
     // InstanceStarter::Listener
     std::string prepare(const Options &options) override EXCLUDES(poolLock);
+    bool wantsCompanion(unsigned ready, bool forked) override REQUIRES(poolLock) {
+        return scaler_.wantsCompanion(ready, forked);
+    }
     void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) override REQUIRES(poolLock);
     void failed(const SpawnTask &task, GetFailure failure) override REQUIRES(poolLock);
     void roomCame() override REQUIRES(poolLock) {

@@ -66,18 +66,23 @@ void InstanceStarter::spawn(const SpawnTask &task) {
         if (!task.orphan.empty() && adopt(task)) {
             return;
         }
-        const MonotonicTime begin = parts_.context.clock.now();
-        SpawnResult result = task.spawner->spawn(task.options);
-        InstanceId id;
-        {
-            const PoolGuard guard(parts_.context);
-            id = parts_.context.nextInstance();
-        }
-        const auto process = std::make_shared<Process>(std::move(result), id, task.version, parts_.context.clock.now());
-        process->restartFile = restartFile;
-        process->spawnTime = parts_.context.clock.now() - begin;
-        spawned(task, process);
+        spawned(task, make(task, restartFile));
     });
+}
+
+ProcessPtr InstanceStarter::make(const SpawnTask &task, const std::string &restartFile) {
+    const MonotonicTime begin = parts_.context.clock.now();
+    SpawnResult result = task.spawner->spawn(task.options);
+    InstanceId id;
+    {
+        const PoolGuard guard(parts_.context);
+        id = parts_.context.nextInstance();
+    }
+    const auto process = std::make_shared<Process>(std::move(result), id, task.version, parts_.context.clock.now());
+    process->restartFile = restartFile;
+    process->spawnTime = parts_.context.clock.now() - begin;
+    process->socket.concurrency = concurrencyOf(*process, task.options);
+    return process;
 }
 
 /** False: the instance that an earlier pool process has left cannot be taken over. */
@@ -123,7 +128,6 @@ void InstanceStarter::attempt(const SpawnTask &task, const std::function<void()>
 
 /** In a background thread. */
 void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) {
-    process->socket.concurrency = concurrencyOf(*process, task.options);
     {
         const PoolGuard guard(parts_.context);
         const bool isOneTooMany = mustStandBy() && parts_.pending.standby() && task.purpose == SpawnTask::Purpose::GROW;
@@ -145,7 +149,36 @@ void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) 
             return;
         }
     }
+    if (task.purpose == SpawnTask::Purpose::DEPLOY) {
+        startCompanions(task, *process);
+    }
     putToWork(task, process);
+}
+
+/** In a background thread, one after the other. A companion that does not start is no reason to
+ *  give the version up: its first instance is ready. */
+void InstanceStarter::startCompanions(const SpawnTask &first, const Process &process) {
+    SpawnTask task = first;
+    task.purpose = SpawnTask::Purpose::GROW;
+    for (unsigned ready = 1;; ready++) {
+        {
+            const PoolGuard guard(parts_.context);
+            if (!wanted(first) || !listener_.wantsCompanion(ready, process.parts().origin != nullptr)) {
+                return;
+            }
+            task.begunAt = parts_.context.clock.now();
+            parts_.pending.begun(task);
+            parts_.context.cpu.claim();
+        }
+        try {
+            putToWork(task, make(task, process.restartFile));
+        } catch (const std::exception &error) {
+            Log::warn("event=deploy.alone app=\"{}\" version={} error=\"{}\"", parts_.app, task.version, error.what());
+            const PoolGuard guard(parts_.context);
+            concluded(task);
+            return;
+        }
+    }
 }
 
 /** A startup file for WSGI may have an ASGI application. PassengerThreadCount does not count for
@@ -284,6 +317,7 @@ void InstanceStarter::takeOver(const SpawnTask &task) {
         parts_.queue.makeCurrent(parts_.versions.adopt(), 0);
         Log::notice("event=deploy.done app=\"{}\" version={} ms={}", parts_.app, parts_.versions.current(),
                     std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
+        parts_.instances.serveCompanions();
         parts_.instances.retireOlderThan(parts_.versions.current());
     } else if (task.purpose == SpawnTask::Purpose::REPLACE) {
         const ProcessPtr outgoing = parts_.instances.find(task.replaces);
@@ -329,6 +363,7 @@ void InstanceStarter::activateStandby() {
 }
 
 void InstanceStarter::dropStandby() {
+    parts_.instances.retireCompanions();
     if (parts_.pending.standby()) {
         PendingSpawns::Standby standby = parts_.pending.takeStandby();
         parts_.instances.discard(standby.process);

@@ -23,7 +23,8 @@ namespace Passenger {
  * Starts the instances of an application, each in a background thread, from the order until the
  * instance serves: spawns the process, or takes over one that an earlier pool process has left;
  * gives it the queue, watches it. An instance that may not serve before its predecessor has ended
- * stands by meanwhile.
+ * stands by meanwhile. A new version takes over when it has as many instances as the requests need,
+ * so that its first one is not alone with them: the first one starts companions before it serves.
  *
  * Owned by the Group. Methods are called with the pool's lock held. What may block runs in the
  * threads, without the lock.
@@ -37,6 +38,10 @@ public:
         /** An instance is about to be spawned with these options. In its background thread.
          *  @return RestartFiles::seen() */
         virtual std::string prepare(const Options &options) EXCLUDES(poolLock) = 0;
+        /** The first instance of a new version has loaded the application. Whether another one is
+         *  to be ready before the version takes over. @param ready how many are
+         *  @param forked a preloader would make it */
+        virtual bool wantsCompanion(unsigned ready, bool forked) REQUIRES(poolLock) = 0;
         /** The instance has begun to serve. @param wanted false: it was overtaken meanwhile */
         virtual void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) REQUIRES(poolLock) = 0;
         /** No instance came, and there is no further attempt. */
@@ -81,7 +86,7 @@ public:
     void takeOver(const SpawnTask &task) REQUIRES(poolLock);
     /** The instance that stands by serves from now on, if no other one lives. */
     void activateStandby() REQUIRES(poolLock);
-    /** Kills the instance that stands by, if there is one. */
+    /** Kills the instance that stands by, if there is one, and ends companions. */
     void dropStandby() REQUIRES(poolLock);
     /** No instance is wanted any more. Ends the waits for those that were told to serve. */
     void cancel() REQUIRES(poolLock);
@@ -96,7 +101,9 @@ private:
     void spawn(const SpawnTask &task) EXCLUDES(poolLock);
     bool adopt(const SpawnTask &task) EXCLUDES(poolLock);
     void attempt(const SpawnTask &task, const std::function<void()> &work) EXCLUDES(poolLock);
+    ProcessPtr make(const SpawnTask &task, const std::string &restartFile) EXCLUDES(poolLock);
     void spawned(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
+    void startCompanions(const SpawnTask &first, const Process &process) EXCLUDES(poolLock);
     static unsigned concurrencyOf(const Process &process, const Options &options);
     static std::uint32_t cellsAtLeast(const Process &process, const Options &options);
     void putToWork(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);

@@ -30,10 +30,30 @@ ProcessPtr firstOf(const std::vector<ProcessPtr> &all, const auto &condition) {
 
 // ----- Joining and ending
 
-void Instances::add(const ProcessPtr &process) {
-    process->state = Process::State::SERVING;
+void Instances::add(const ProcessPtr &process, Process::State state) {
+    process->state = state;
     all_.push_back(process);
-    deposit(*process);
+    // The next pool process would take a companion for an instance of the old version.
+    if (state != Process::State::STANDBY) {
+        deposit(*process);
+    }
+}
+
+void Instances::serveCompanions() {
+    for (const ProcessPtr &process : all_) {
+        if (process->state == Process::State::STANDBY) {
+            process->state = Process::State::SERVING;
+            deposit(*process);
+        }
+    }
+}
+
+void Instances::retireCompanions() {
+    for (const ProcessPtr &process : all_) {
+        if (process->state == Process::State::STANDBY) {
+            retire(process);
+        }
+    }
 }
 
 void Instances::deposit(const Process &process) {

@@ -20,16 +20,21 @@ namespace Passenger {
  *
  * Owned by the Group; guarded by the pool's lock. Nothing in it waits.
  *
- * Always true: each of them is SERVING, DISABLED or DRAINING, and the descriptor store has the
- * descriptors of each that is a process.
+ * Always true: each of them is STANDBY (of a version that is about to take over), SERVING, DISABLED
+ * or DRAINING, and the descriptor store has the descriptors of each other that is a process.
  */
 class Instances {
 public:
     /** @param queue that the instances take requests from; outlives this object */
     Instances(PoolContext &context, ApplicationQueue &queue) : context_(context), queue_(queue) {}
 
-    /** The instance serves from now on. */
-    void add(const ProcessPtr &process);
+    /** @param state SERVING from now on; or STANDBY: a companion serves once its version takes
+     *  over */
+    void add(const ProcessPtr &process, Process::State state = Process::State::SERVING);
+    /** The version of the companions takes over. */
+    void serveCompanions();
+    /** The version of the companions does not take over. */
+    void retireCompanions();
     /** Leaves with the watchdog what the next pool process needs of the instance. add() does so,
      *  too. */
     void deposit(const Process &process);

@@ -48,7 +48,8 @@ using InstanceId = StrongId<struct InstanceIdTag>;
 class Process {
 public:
     enum class State {
-        /** Has started, and waits until the instance that it replaces has ended. */
+        /** Has started, and waits until the instance that it replaces has ended, or until its
+         *  version takes over. */
         STANDBY,
         /** Takes requests. */
         SERVING,
@@ -194,9 +195,9 @@ public:
         return killed_;
     }
 
-    /** Whether it was not told to end: it serves, or would if it were enabled. */
+    /** Whether it was not told to end: it serves, will, or would if it were enabled. */
     bool stays() const noexcept {
-        return state == State::SERVING || state == State::DISABLED;
+        return state == State::SERVING || state == State::DISABLED || state == State::STANDBY;
     }
 
     State state = State::SERVING;

@@ -122,6 +122,13 @@ void Scaler::deploy(MonotonicTime now) {
     }
 }
 
+bool Scaler::wantsCompanion(unsigned ready, bool forked) const {
+    const MonotonicTime now = parts_.context.clock.now();
+    return !stopped_ && ready < std::min(parts_.demand.atWork(), parts_.instances.serving()) &&
+           parts_.room.memory().isFreeFor(*this, now) &&
+           (forked || (!atLimit() && parts_.room.isFreeForSpares(*this, now)));
+}
+
 /** Starts the successor of an instance that is due for replacement, one at a time. */
 void Scaler::replaceOne(MonotonicTime now) {
     if (parts_.pending.beingReplaced() || parts_.versions.deployment() || parts_.pending.standby() || !mayTry(now)) {

@@ -70,6 +70,10 @@ public:
     /** Ends the idle instances that were not needed for long enough, and kills those that were told
      *  to end long ago. */
     void endUnneeded(MonotonicTime now) REQUIRES(poolLock);
+    /** Whether a new version, with so many instances ready, is to have another one before it takes
+     *  over: the requests need as many now. A preloader's forks share its memory. So they may be
+     *  above the limits until the old instances end. @param forked whether it would be one */
+    bool wantsCompanion(unsigned ready, bool forked) const REQUIRES(poolLock);
     /** A new instance that replaces nothing serves. */
     void grown(MonotonicTime now) REQUIRES(poolLock) {
         spares_.restart(now);

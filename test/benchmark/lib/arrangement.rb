@@ -4,7 +4,8 @@ module Bench
   # The configuration of a server: the application, the number of its instances, httpd's children
   # and their threads. Without threads (0) httpd has the prefork MPM, otherwise event. `handlers`:
   # the threads of each instance. `queue_target`: this module's PassengerQueueTarget, or nil.
-  # `restarts`: whether only servers take part that start a new version by tmp/restart.txt.
+  # `restarts`: whether only servers take part that start a new version by tmp/restart.txt. This
+  # module's instances answer /plain first then (PassengerWarmUp).
   Arrangement = Struct.new(:app, :instances, :handlers, :children, :threads, :queue_target,
                            :restarts, keyword_init: true) do
     def initialize(app:, instances: 2, handlers: 1, children: 2, threads: 25, queue_target: nil,

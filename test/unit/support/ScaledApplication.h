@@ -44,6 +44,9 @@ private:
         prepared++;
         return "-";
     }
+    bool wantsCompanion(unsigned ready, bool forked) override REQUIRES(poolLock) {
+        return scaler.wantsCompanion(ready, forked);
+    }
     void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) override REQUIRES(poolLock);
     void failed(const SpawnTask &task, GetFailure failure) override;
     void roomCame() override {

@@ -31,7 +31,7 @@ module Bench
     end
 
     def more_directives
-      [@settings, threads, command, queue_target].compact.join("\n")
+      [@settings, threads, command, queue_target, warm_up].compact.join("\n")
     end
 
     def threads
@@ -41,6 +41,10 @@ module Bench
     def queue_target
       target = @arrangement.queue_target
       "PassengerQueueTarget #{target}" if target
+    end
+
+    def warm_up
+      'PassengerWarmUp /plain' if @arrangement.restarts
     end
 
     def command

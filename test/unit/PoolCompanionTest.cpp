@@ -1,0 +1,186 @@
+// Pool: a new version takes over with as many instances as the requests need.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <memory>
+#include <vector>
+
+#include "spawning/Preloader.h"
+#include "support/Eventually.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+class PoolCompanionTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(PoolCompanionTest);
+    CPPUNIT_TEST(testABusyVersionEndsWhenAsManyInstancesOfTheNewOneAreReady);
+    CPPUNIT_TEST(testAnIdleVersionEndsWhenOneInstanceOfTheNewOneIsReady);
+    CPPUNIT_TEST(testInstancesWaitForTheirVersionToTakeOver);
+    CPPUNIT_TEST(testInAFullPoolTheFirstInstanceTakesOverAlone);
+    CPPUNIT_TEST(testAtTheLimitOfTheApplicationTheFirstInstanceTakesOverAlone);
+    CPPUNIT_TEST(testForksOfAPreloaderMayBeAboveTheLimitsMeanwhile);
+    CPPUNIT_TEST(testTheVersionTakesOverWithoutACompanionThatDoesNotStart);
+    CPPUNIT_TEST(testAnotherRestartEndsTheCompanions);
+    CPPUNIT_TEST(testAClearedApplicationHasNoCompanions);
+    CPPUNIT_TEST(testThePoolsEndEndsTheCompanions);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr unsigned INSTANCES = 3;
+
+    /** As many requests in flight as instances. @param max the pool's limit */
+    std::vector<HeldPtr> busy(unsigned max = 2 * INSTANCES) {
+        setMax(max);
+        std::vector<HeldPtr> requests;
+        for (unsigned i = 0; i < INSTANCES; i++) {
+            requests.push_back(get(inFolder()));
+        }
+        CPPUNIT_ASSERT(eventuallyServing(INSTANCES, inFolder()));
+        return requests;
+    }
+    /** Restarts, and lets so many instances of the new version be ready, but no further one. */
+    void deploy(unsigned ready) {
+        factory_->hold();
+        restart();
+        for (unsigned i = 0; i < ready; i++) {
+            factory_->waitUntilHeld(1);
+            factory_->letThrough();
+            CPPUNIT_ASSERT(eventually([&] { return factory_->spawned() == INSTANCES + i + 1; }));
+        }
+    }
+    std::uint64_t version() const {
+        return group(inFolder()).version;
+    }
+    bool eventuallyVersion(std::uint64_t version) const {
+        return eventually([&] { return this->version() == version; });
+    }
+    std::size_t number(Process::State state) const {
+        return instancesThat(state, inFolder()).size();
+    }
+    bool eventuallyNumber(std::size_t number, Process::State state) const {
+        return eventually([&] { return this->number(state) == number; });
+    }
+
+public:
+    void testABusyVersionEndsWhenAsManyInstancesOfTheNewOneAreReady() {
+        const auto requests = busy();
+        deploy(INSTANCES - 1);
+        factory_->waitUntilHeld(1);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, version());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{INSTANCES}, number(Process::State::SERVING));
+        factory_->letThrough();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{INSTANCES}, number(Process::State::SERVING));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{INSTANCES}, number(Process::State::DRAINING));
+        CPPUNIT_ASSERT_EQUAL(2 * INSTANCES, factory_->spawned());
+    }
+
+    void testAnIdleVersionEndsWhenOneInstanceOfTheNewOneIsReady() {
+        busy().clear();
+        deploy(1);
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, number(Process::State::SERVING));
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyServing(INSTANCES, inFolder()));
+    }
+
+    void testInstancesWaitForTheirVersionToTakeOver() {
+        auto requests = busy();
+        deploy(2);
+        CPPUNIT_ASSERT(eventuallyNumber(1, Process::State::STANDBY));
+        const AnswerPtr waiter = ask(inFolder());
+        CPPUNIT_ASSERT(!waiter->here());
+        const DummyInstance *old = instanceOf(requests.back());
+        requests.pop_back();
+        CPPUNIT_ASSERT_EQUAL(old, instanceOf(waiter->session()));
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+    }
+
+    void testInAFullPoolTheFirstInstanceTakesOverAlone() {
+        const auto requests = busy(INSTANCES);
+        deploy(1);
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, number(Process::State::SERVING));
+    }
+
+    void testAtTheLimitOfTheApplicationTheFirstInstanceTakesOverAlone() {
+        Options limited = inFolder();
+        limited.maxInstances = INSTANCES;
+        setMax(2 * INSTANCES);
+        std::vector<HeldPtr> requests;
+        for (unsigned i = 0; i < INSTANCES; i++) {
+            requests.push_back(get(limited));
+        }
+        deploy(1);
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, number(Process::State::SERVING));
+    }
+
+    void testForksOfAPreloaderMayBeAboveTheLimitsMeanwhile() {
+        const auto origin = std::make_shared<const Origin>();
+        factory_->makeResult = [origin, make = factory_->makeResult, this](const Options &options) {
+            SpawnResult result = make ? make(options) : factory_->instances().make();
+            result.origin = origin;
+            return result;
+        };
+        auto requests = busy(INSTANCES);
+        restart();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{INSTANCES}, number(Process::State::SERVING));
+        requests.clear();
+        CPPUNIT_ASSERT(eventuallyCount(INSTANCES));
+    }
+
+    void testTheVersionTakesOverWithoutACompanionThatDoesNotStart() {
+        const auto requests = busy();
+        deploy(1);
+        factory_->waitUntilHeld(1);
+        factory_->failuresToCome = 1;
+        factory_->letThrough();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT(log_->contains("event=deploy.alone"));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, group(inFolder()).counters.deploysFailed);
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyServing(INSTANCES, inFolder()));
+    }
+
+    void testAnotherRestartEndsTheCompanions() {
+        auto requests = busy();
+        deploy(2);
+        CPPUNIT_ASSERT(eventuallyNumber(1, Process::State::STANDBY));
+        restart();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, number(Process::State::STANDBY));
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyVersion(3));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{INSTANCES}, number(Process::State::SERVING));
+        requests.clear();
+        CPPUNIT_ASSERT(eventuallyCount(INSTANCES));
+        for (const ProcessSnapshot &process : instances(inFolder())) {
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, process.version);
+        }
+    }
+
+    void testAClearedApplicationHasNoCompanions() {
+        busy().clear();
+        auto requests = busy();
+        deploy(2);
+        CPPUNIT_ASSERT(eventuallyNumber(1, Process::State::STANDBY));
+        pool_->clear();
+        requests.clear();
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyCount(0));
+    }
+
+    void testThePoolsEndEndsTheCompanions() {
+        auto requests = busy();
+        deploy(2);
+        CPPUNIT_ASSERT(eventuallyNumber(1, Process::State::STANDBY));
+        requests.clear();
+        endPool();
+        CPPUNIT_ASSERT_EQUAL(0U, factory_->alive());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolCompanionTest);
+
+}  // namespace Passenger
