@@ -280,7 +280,7 @@ void Group::goDown(const GetFailure &failure) {
 
 // ----- Reforks
 
-/** The instance has answered Options::reforkAfter requests. The next preloader is forked from it. */
+/** The instance has answered Options::reforkAfter requests: it forks the next preloader. */
 void Group::warmed(const Process &process) {
     const ProcessPtr instance = instances_.find(process.id());
     if (!instance || instance->state != Process::State::SERVING || !instance->replacementReason.empty() ||
