@@ -78,7 +78,7 @@ ProcessPtr InstanceStarter::make(const SpawnTask &task, const std::string &resta
         const PoolGuard guard(parts_.context);
         id = parts_.context.nextInstance();
     }
-    const auto process = std::make_shared<Process>(std::move(result), id, task.version, parts_.context.clock.now());
+    auto process = std::make_shared<Process>(std::move(result), id, task.version, parts_.context.clock.now());
     process->restartFile = restartFile;
     process->spawnTime = parts_.context.clock.now() - begin;
     process->socket.concurrency = concurrencyOf(*process, task.options);
