@@ -52,7 +52,7 @@ apr_interval_time_t trimInterval() noexcept {
 }
 
 /** Null: there is none, which is logged. */
-std::unique_ptr<SpoolLedger> openLedger() {
+std::unique_ptr<UsageLedger> openLedger() {
     try {
         return SpoolMemory::openLedger();
     } catch (const std::exception &problem) {
@@ -80,10 +80,10 @@ SpoolQuota::Limits spoolLimits(const Settings &settings) {
 /** @param alone this process is httpd's parent, which unloads this code on a reload: the module may
  *  have no thread in it */
 Child::Child(bool alone)
-    : spoolLedger_(openLedger()),
-      spoolQuota_({spoolLedger_.get(), SpoolMemory::keyOf, SystemClock::instance(), SpoolQuota::measure},
+    : usageLedger_(openLedger()),
+      spoolQuota_({usageLedger_.get(), SpoolMemory::keyOf, SystemClock::instance(), SpoolQuota::measure},
                   spoolLimits(Settings::of(ap_server_conf)), Settings::of(ap_server_conf).dataBufferDirOrDefault()),
-      relayed_(spoolLedger_.get(), SystemClock::instance()),
+      relayed_(usageLedger_.get(), SystemClock::instance()),
       trimmer_(trimInterval(), !alone) {}
 
 void Child::begin(server_rec *server) {

@@ -8,9 +8,9 @@
 #include "apache2/request/RefusalPause.h"
 #include "apache2/request/RequestContext.h"
 #include "apache2/request/RestartLooks.h"
-#include "apache2/request/SpoolLedger.h"
 #include "apache2/request/SpoolQuota.h"
 #include "apache2/request/StartupFileCache.h"
+#include "apache2/request/UsageLedger.h"
 #include "apache2/response/ClientsInFlight.h"
 #include "apache2/response/RefusalLog.h"
 #include "apache2/response/RelayedConnections.h"
@@ -103,7 +103,7 @@ private:
     ClientsInFlight clientsInFlight_;
     ThreadLimit slowLimit_{mostThreads(Settings::of(ap_server_conf).maxSlowClients)};
     /** Null: it could not be opened. */
-    const std::unique_ptr<SpoolLedger> spoolLedger_;
+    const std::unique_ptr<UsageLedger> usageLedger_;
     SpoolQuota spoolQuota_;
     RefusalLog spoolLog_;
     RelayedConnections relayed_;

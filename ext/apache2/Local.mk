@@ -24,14 +24,14 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/SpoolCharge.h \
     %D%/request/SpoolFile.cpp \
     %D%/request/SpoolFile.h \
-    %D%/request/SpoolLedger.cpp \
-    %D%/request/SpoolLedger.h \
     %D%/request/SpoolQuota.cpp \
     %D%/request/SpoolQuota.h \
     %D%/request/StartupFileCache.cpp \
     %D%/request/StartupFileCache.h \
     %D%/request/StickyCookie.cpp \
     %D%/request/StickyCookie.h \
+    %D%/request/UsageLedger.cpp \
+    %D%/request/UsageLedger.h \
     %D%/response/CachePolicy.cpp \
     %D%/response/CachePolicy.h \
     %D%/response/ClientsInFlight.cpp \

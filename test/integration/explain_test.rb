@@ -81,7 +81,8 @@ class ExplainTest < IntegrationTest
     assert_equal({ "directive" => "PassengerServerTiming", "value" => "On",
                    "set_at" => [{ "file" => File.join(root("blog"), "public/.htaccess"),
                                   "line" => 1 }] }, settings["PassengerServerTiming"])
-    assert_equal ["100", []], settings["PassengerMaxRequestQueueSize"].values_at("value", "set_at")
+    assert_equal ["100, with PassengerQueueTarget 0", []],
+                 settings["PassengerMaxRequestQueueSize"].values_at("value", "set_at")
   end
 
   def test_the_text_has_the_same
@@ -90,7 +91,7 @@ class ExplainTest < IntegrationTest
     assert_match(/^Application   #{root('blog')} \(staging\)$/, text)
     assert_match(/^  PassengerAppEnv +staging  \(#{configuration_file}:\d+\)$/, text)
     refute_match(/default\)$/, text)
-    assert_match(/^  PassengerMaxRequestQueueSize +100  \(default\)$/,
+    assert_match(/^  PassengerMaxRequestQueueSize +100, with PassengerQueueTarget 0  \(default\)$/,
                  succeed(CONFIG, *words(url("/")), "--all"))
   end
 

@@ -117,8 +117,8 @@ endif
     %D%/MarkupTextTest.cpp \
     %D%/MemoryBudgetPromisesTest.cpp \
     %D%/MemoryBudgetTest.cpp \
-    %D%/MemoryGrowthTest.cpp \
     %D%/MemoryFormTest.cpp \
+    %D%/MemoryGrowthTest.cpp \
     %D%/MemoryPressureTest.cpp \
     %D%/MonitoredFilesTest.cpp \
     %D%/NodeRangeTest.cpp \
@@ -169,8 +169,8 @@ endif
     %D%/PreForkRestartTest.cpp \
     %D%/PreForkTest.cpp \
     %D%/PreloaderCareTest.cpp \
-    %D%/ProcessMemoryTest.cpp \
     %D%/PrintedErrorTest.cpp \
+    %D%/ProcessMemoryTest.cpp \
     %D%/ProcessOutputTest.cpp \
     %D%/ProgramLauncherTest.cpp \
     %D%/ProgramOutputTest.cpp \
@@ -187,10 +187,10 @@ endif
     %D%/RefusalPauseTest.cpp \
     %D%/RelayedConnectionsTest.cpp \
     %D%/RelaysTest.cpp \
+    %D%/RepeatedDeathsTest.cpp \
     %D%/ReplyChannelTest.cpp \
     %D%/ReplyWaitTest.cpp \
     %D%/ReplyWriterTest.cpp \
-    %D%/RepeatedDeathsTest.cpp \
     %D%/ReportTest.cpp \
     %D%/RequestHeadTest.cpp \
     %D%/RequestHistoryTest.cpp \
@@ -233,7 +233,6 @@ endif
     %D%/SpawnedProcessTest.cpp \
     %D%/SpawnerContractTest.cpp \
     %D%/SplitTest.cpp \
-    %D%/SpoolLedgerTest.cpp \
     %D%/SpoolQuotaTest.cpp \
     %D%/SpoolRingTest.cpp \
     %D%/StartFailuresTest.cpp \
@@ -255,6 +254,7 @@ endif
     %D%/ThreadTest.cpp \
     %D%/TimePlotTest.cpp \
     %D%/TimerTest.cpp \
+    %D%/UsageLedgerTest.cpp \
     %D%/UserResolverTest.cpp \
     %D%/VersionsTest.cpp \
     %D%/WarmUpTest.cpp \

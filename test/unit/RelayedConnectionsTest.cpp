@@ -26,15 +26,15 @@ class RelayedConnectionsTest : public CppUnit::TestFixture {
     static constexpr std::uint64_t APP = 5;
 
     ManualClock clock_;
-    SharedMemory memory_ = SpoolLedger::make();
-    std::optional<SpoolLedger> ledger_;
+    SharedMemory memory_ = UsageLedger::make();
+    std::optional<UsageLedger> ledger_;
     std::optional<RelayedConnections> relayed_;
 
     /** A child that relays a connection when it dies. */
     void loseAChild() const {
         const pid_t child = fork();
         if (child == 0) {
-            auto *ledger = new SpoolLedger(memory_.descriptor().duplicate());
+            auto *ledger = new UsageLedger(memory_.descriptor().duplicate());
             ledger->addRelay(APP);
             _exit(0);
         }
@@ -75,7 +75,7 @@ public:
     }
 
     void testAConnectionThatFindsNoEntryIsNotCounted() {
-        for (std::uint64_t app = 1; app <= SpoolLedger::ENTRIES; app++) {
+        for (std::uint64_t app = 1; app <= UsageLedger::ENTRIES; app++) {
             ledger_->add(APP + app, 1);
         }
         { const RelayedConnections::Place place = relayed_->add(APP); }

@@ -50,11 +50,11 @@ class SpoolQuotaTest : public LeakCheck {
 
     ManualClock clock_;
     std::optional<SharedMemory> memory_;
-    std::optional<SpoolLedger> ledger_;
+    std::optional<UsageLedger> ledger_;
     std::optional<SpoolQuota> quota_;
     std::string folder_;
 
-    static std::uint64_t keyOf(std::string_view app, const SpoolLedger::Secret &) {
+    static std::uint64_t keyOf(std::string_view app, const UsageLedger::Secret &) {
         return static_cast<std::uint64_t>(app.front());
     }
     static std::optional<SpoolQuota::Space> measure(const std::string &) {
@@ -93,7 +93,7 @@ class SpoolQuotaTest : public LeakCheck {
 public:
     void setUp() override {
         LeakCheck::setUp();
-        memory_ = SpoolLedger::make();
+        memory_ = UsageLedger::make();
         ledger_.emplace(memory_->descriptor().duplicate());
         std::string name = (std::filesystem::temp_directory_path() / "spool-quota-XXXXXX").string();
         CPPUNIT_ASSERT(mkdtemp(name.data()) != nullptr);
@@ -244,17 +244,17 @@ public:
         for (int i = 0; i < 3; i++) {
             CPPUNIT_ASSERT_EQUAL(std::string(FREE), take("a", 2 * MB));
         }
-        quota_->count(SpoolLedger::Effect::HIJACK_REFUSED);
-        quota_->count(SpoolLedger::Effect::CLIENT_CUT);
+        quota_->count(UsageLedger::Effect::HIJACK_REFUSED);
+        quota_->count(UsageLedger::Effect::CLIENT_CUT);
         for (int i = 0; i < 4; i++) {
-            quota_->count(SpoolLedger::Effect::BODY_IN_PIECES);
+            quota_->count(UsageLedger::Effect::BODY_IN_PIECES);
         }
         // As a child that ends, and the next one.
         quota_.reset();
         ledger_.reset();
         ledger_.emplace(memory_->descriptor().duplicate());
         limit({.all = {}, .app = MB, .free = {}});
-        quota_->count(SpoolLedger::Effect::CLIENT_CUT);
+        quota_->count(UsageLedger::Effect::CLIENT_CUT);
         const std::optional<SpoolQuota::Use> use = quota_->use();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, use->appRefused);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, use->refused);
@@ -267,7 +267,7 @@ public:
     void testADeadChildsBytesAreFreeWhenTheyAreNeeded() {
         const pid_t child = fork();
         if (child == 0) {
-            auto *ledger = new SpoolLedger(memory_->descriptor().duplicate());
+            auto *ledger = new UsageLedger(memory_->descriptor().duplicate());
             ledger->add(keyOf("a", {}), 10 * MB);
             _exit(0);
         }

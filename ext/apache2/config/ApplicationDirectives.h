@@ -126,9 +126,10 @@ inline constexpr std::array APPLICATION{
         "processes and threads that the application may have together; a further one cannot be made (EAGAIN). Needs "
         "a control group (OPERATIONS.md). 0: no limit"},
     Directive{"PassengerMaxRequestQueueSize", Context::APPLICATION,
-              number(&Settings::maxRequestQueueSize, 0, INT_MAX).sets(&Options::maxQueueSize), "100",
+              number(&Settings::maxRequestQueueSize, 0, INT_MAX).sets(&Options::maxQueueSize),
+              "100, with PassengerQueueTarget 0",
               "requests of the application that may wait for an instance; a further request gets 503, after 15 ms at "
-              "most. 0: no limit, as with PassengerQueueTarget where this is not set"},
+              "most. 0: no limit"},
     Directive{"PassengerRequestQueueOverflowStatusCode", Context::APPLICATION,
               number(&Settings::requestQueueOverflowStatusCode, 400, 599).readBy(Reader::HTTPD), "503",
               "status of the answer to a request that is refused because too many wait already, or because the "

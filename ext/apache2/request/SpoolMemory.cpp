@@ -72,7 +72,7 @@ void SpoolMemory::prepare(apr_pool_t *pconf, apr_pool_t *plog, server_rec *serve
     thePlog = plog;
     try {
         if (theDescriptor < 0) {
-            theDescriptor = SpoolLedger::make().descriptor().duplicate().release();
+            theDescriptor = UsageLedger::make().descriptor().duplicate().release();
         }
     } catch (const SystemException &problem) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=spool.not_counted reason=\"%s\"", problem.what());
@@ -80,15 +80,15 @@ void SpoolMemory::prepare(apr_pool_t *pconf, apr_pool_t *plog, server_rec *serve
     apr_pool_cleanup_register(pconf, nullptr, leave, apr_pool_cleanup_null);
 }
 
-std::unique_ptr<SpoolLedger> SpoolMemory::openLedger() {
+std::unique_ptr<UsageLedger> SpoolMemory::openLedger() {
     if (theDescriptor < 0) {
         throw IOException("httpd's parent could not make the memory; its log has the reason");
     }
-    return std::make_unique<SpoolLedger>(FileDescriptor(std::exchange(theDescriptor, -1)));
+    return std::make_unique<UsageLedger>(FileDescriptor(std::exchange(theDescriptor, -1)));
 }
 
-std::uint64_t SpoolMemory::keyOf(std::string_view app, const SpoolLedger::Secret &secret) noexcept {
-    static_assert(std::tuple_size_v<SpoolLedger::Secret> == APR_SIPHASH_KSIZE);
+std::uint64_t SpoolMemory::keyOf(std::string_view app, const UsageLedger::Secret &secret) noexcept {
+    static_assert(std::tuple_size_v<UsageLedger::Secret> == APR_SIPHASH_KSIZE);
     const apr_uint64_t key = apr_siphash24(app.data(), app.size(), secret.data());
     return key == 0 ? 1 : key;
 }

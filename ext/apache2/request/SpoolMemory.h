@@ -5,12 +5,12 @@
 #include <string_view>
 
 #include "apache2/httpd/Httpd.h"
-#include "apache2/request/SpoolLedger.h"
+#include "apache2/request/UsageLedger.h"
 
 namespace Passenger {
 
 /**
- * The memory of the SpoolLedger, which httpd's parent makes and its children inherit. It outlives
+ * The memory of the UsageLedger, which httpd's parent makes and its children inherit. It outlives
  * reloads, since children of earlier configurations still have files. Used from the parent's only
  * thread. If the new configuration has no module, httpd closes the descriptor.
  */
@@ -23,12 +23,12 @@ void comeBack() noexcept;
 /** Makes the memory if there is none. A failure is logged: httpd serves without limits then. */
 void prepare(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server);
 
-/** The ledger of this httpd child. @throws IOException (there is no memory), and as SpoolLedger's
+/** The ledger of this httpd child. @throws IOException (there is no memory), and as UsageLedger's
  *  constructor */
-std::unique_ptr<SpoolLedger> openLedger();
+std::unique_ptr<UsageLedger> openLedger();
 
 /** For SpoolQuota::Parts. */
-std::uint64_t keyOf(std::string_view app, const SpoolLedger::Secret &secret) noexcept;
+std::uint64_t keyOf(std::string_view app, const UsageLedger::Secret &secret) noexcept;
 
 }  // namespace SpoolMemory
 

@@ -36,8 +36,8 @@ void SpoolQuota::take(std::uint64_t app, std::uint64_t bytes) {
     }
     for (;;) {
         if (!parts_.ledger->add(app, bytes)) {
-            count(SpoolLedger::Effect::FILE_REFUSED);
-            throw SpoolQuotaExceeded("this httpd child has files of " + std::to_string(SpoolLedger::ENTRIES) +
+            count(UsageLedger::Effect::FILE_REFUSED);
+            throw SpoolQuotaExceeded("this httpd child has files of " + std::to_string(UsageLedger::ENTRIES) +
                                          " applications in " + folder_ + " already; it can have no more",
                                      "none");
         }
@@ -61,7 +61,7 @@ void SpoolQuota::giveBack(std::uint64_t app, std::uint64_t bytes) noexcept {
     }
 }
 
-void SpoolQuota::count(SpoolLedger::Effect effect) noexcept {
+void SpoolQuota::count(UsageLedger::Effect effect) noexcept {
     if (parts_.ledger != nullptr) {
         parts_.ledger->count(effect);
     }
@@ -80,12 +80,12 @@ std::optional<SpoolQuota::Use> SpoolQuota::use() {
                limitOf(space),
                space ? less(space->available, bytes) : 0,
                space ? reserveOf(*space) : 0,
-               parts_.ledger->counted(SpoolLedger::Effect::FILE_REFUSED),
-               parts_.ledger->counted(SpoolLedger::Effect::FILE_OF_APP_REFUSED),
-               parts_.ledger->counted(SpoolLedger::Effect::FILE_ON_FULL_DISK_REFUSED),
-               parts_.ledger->counted(SpoolLedger::Effect::HIJACK_REFUSED),
-               parts_.ledger->counted(SpoolLedger::Effect::CLIENT_CUT),
-               parts_.ledger->counted(SpoolLedger::Effect::BODY_IN_PIECES)};
+               parts_.ledger->counted(UsageLedger::Effect::FILE_REFUSED),
+               parts_.ledger->counted(UsageLedger::Effect::FILE_OF_APP_REFUSED),
+               parts_.ledger->counted(UsageLedger::Effect::FILE_ON_FULL_DISK_REFUSED),
+               parts_.ledger->counted(UsageLedger::Effect::HIJACK_REFUSED),
+               parts_.ledger->counted(UsageLedger::Effect::CLIENT_CUT),
+               parts_.ledger->counted(UsageLedger::Effect::BODY_IN_PIECES)};
 }
 
 /** @param space as if there were no spool files */
@@ -109,9 +109,9 @@ std::uint64_t SpoolQuota::roomIn(const std::optional<Space> &space) const noexce
 }
 
 /** @param sums with the bytes that are to be added, `added` */
-std::optional<SpoolQuota::Excess> SpoolQuota::excess(const SpoolLedger::Sums &sums, std::uint64_t added) {
+std::optional<SpoolQuota::Excess> SpoolQuota::excess(const UsageLedger::Sums &sums, std::uint64_t added) {
     const std::optional<Space> space = spaceWithout(less(sums.all, added));
-    using Effect = SpoolLedger::Effect;
+    using Effect = UsageLedger::Effect;
     const auto beyond = [&](const char *directive, Effect effect, const std::string &whose, std::uint64_t has,
                             const std::string &most) {
         return Excess{directive, effect,

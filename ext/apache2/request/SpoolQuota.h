@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "apache2/request/SpoolLedger.h"
+#include "apache2/request/UsageLedger.h"
 #include "base/Clock.h"
 #include "base/Exceptions.h"
 #include "base/Mutex.h"
@@ -73,9 +73,9 @@ public:
     };
     struct Parts {
         /** May be null: nothing is counted, and no limit holds. */
-        SpoolLedger *ledger;
+        UsageLedger *ledger;
         /** The key of an application in the ledger, not 0. */
-        std::uint64_t (*keyOf)(std::string_view app, const SpoolLedger::Secret &secret);
+        std::uint64_t (*keyOf)(std::string_view app, const UsageLedger::Secret &secret);
         const Clock &clock;
         /** Nothing: it is unknown. */
         std::optional<Space> (*measure)(const std::string &folder);
@@ -101,7 +101,7 @@ public:
     void take(std::uint64_t app, std::uint64_t bytes) EXCLUDES(mutex_);
     void giveBack(std::uint64_t app, std::uint64_t bytes) noexcept;
     /** Counts what another limit has done, where all children count. */
-    void count(SpoolLedger::Effect effect) noexcept;
+    void count(UsageLedger::Effect effect) noexcept;
     /** Nothing: nothing is counted. */
     std::optional<Use> use() EXCLUDES(mutex_);
 
@@ -112,13 +112,13 @@ private:
     /** A limit that the sums exceed. */
     struct Excess {
         const char *directive;
-        SpoolLedger::Effect effect;
+        UsageLedger::Effect effect;
         std::string reason;
     };
     std::uint64_t reserveOf(const Space &space) const noexcept;
     std::uint64_t limitOf(const std::optional<Space> &space) const noexcept;
     std::uint64_t roomIn(const std::optional<Space> &space) const noexcept;
-    std::optional<Excess> excess(const SpoolLedger::Sums &sums, std::uint64_t added) EXCLUDES(mutex_);
+    std::optional<Excess> excess(const UsageLedger::Sums &sums, std::uint64_t added) EXCLUDES(mutex_);
     std::optional<Space> spaceWithout(std::uint64_t counted) EXCLUDES(mutex_);
     bool maySweep() EXCLUDES(mutex_);
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "apache2/request/SpoolLedger.h"
+#include "apache2/request/UsageLedger.h"
 #include "base/Clock.h"
 
 namespace Passenger {
@@ -34,15 +34,15 @@ public:
 
     private:
         friend class RelayedConnections;
-        Place(SpoolLedger *ledger, std::uint64_t app) noexcept : ledger_(ledger), app_(app) {}
+        Place(UsageLedger *ledger, std::uint64_t app) noexcept : ledger_(ledger), app_(app) {}
 
         /** Null: the connection is not counted. */
-        SpoolLedger *ledger_;
+        UsageLedger *ledger_;
         std::uint64_t app_;
     };
 
     /** @param ledger may be null: nothing is counted */
-    RelayedConnections(SpoolLedger *ledger, const Clock &clock) noexcept : ledger_(ledger), clock_(clock) {}
+    RelayedConnections(UsageLedger *ledger, const Clock &clock) noexcept : ledger_(ledger), clock_(clock) {}
 
     /** @param app SpoolQuota::keyOf() of the application */
     Place add(std::uint64_t app);
@@ -52,7 +52,7 @@ public:
 private:
     bool mayLookForDead() noexcept;
 
-    SpoolLedger *const ledger_;
+    UsageLedger *const ledger_;
     const Clock &clock_;
     /** When the rows of dead children were last cleared, in nanoseconds of the clock; 0: never. */
     std::atomic<std::uint64_t> lastLook_{0};

@@ -349,7 +349,7 @@ bool ResponseOutput::mayWait() {
         place_.emplace(std::move(*place));
         return true;
     }
-    limits_.quota.count(SpoolLedger::Effect::CLIENT_CUT);
+    limits_.quota.count(UsageLedger::Effect::CLIENT_CUT);
     if (const std::optional<unsigned> leftOut = limits_.log.mayLog()) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
                       "event=response.client_cut %s directive=PassengerMaxSlowClients reason=\"threads of this httpd "

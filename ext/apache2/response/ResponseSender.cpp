@@ -177,7 +177,7 @@ bool ResponseSender::mayRelay() {
         relay_.emplace(limits_.relayed.add(limits_.spool.keyOf(app_)));
         return true;
     }
-    limits_.spool.count(SpoolLedger::Effect::HIJACK_REFUSED);
+    limits_.spool.count(UsageLedger::Effect::HIJACK_REFUSED);
     fail(HTTP_SERVICE_UNAVAILABLE,
          apr_psprintf(r_->pool,
                       "the application has taken over %" APR_SIZE_T_FMT

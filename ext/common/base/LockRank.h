@@ -38,7 +38,7 @@ inline constexpr LockRank SPOOL_QUOTA{2, "SpoolQuota::mutex_"};
 inline constexpr LockRank STARTUP_FILE_CACHE{2, "StartupFileCache::mutex_"};
 inline constexpr LockRank RESTART_LOOKS{2, "RestartLooks::mutex_"};
 inline constexpr LockRank RESPONSE_CACHE{2, "ResponseCache::mutex_"};
-inline constexpr LockRank SPOOL_LEDGER{3, "SpoolLedger::mutex_"};
+inline constexpr LockRank USAGE_LEDGER{3, "UsageLedger::mutex_"};
 inline constexpr LockRank IN_FLIGHT_TABLE{3, "InFlightTable::mutex_"};
 
 // In a bridge.

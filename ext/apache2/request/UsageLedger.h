@@ -22,7 +22,7 @@ namespace Passenger {
  * The memory is for httpd's children alone: an instance and the agent have no descriptor of it. At
  * most one object in each process, since a process has each file lock once. Thread-safe.
  */
-class SpoolLedger {
+class UsageLedger {
 public:
     static constexpr std::uint32_t ROWS = 4096;
     /** Applications that one child can count at once. */
@@ -54,10 +54,10 @@ public:
      *     closes any descriptor of the memory
      * @throws SystemException, ProtocolException (not such memory), IOException (no row is free)
      */
-    explicit SpoolLedger(FileDescriptor memory);
-    ~SpoolLedger();
-    SpoolLedger(const SpoolLedger &) = delete;
-    SpoolLedger &operator=(const SpoolLedger &) = delete;
+    explicit UsageLedger(FileDescriptor memory);
+    ~UsageLedger();
+    UsageLedger(const UsageLedger &) = delete;
+    UsageLedger &operator=(const UsageLedger &) = delete;
 
     const Secret &secret() const noexcept {
         return *mapping_.at<Secret>(SECRET);
@@ -118,7 +118,7 @@ private:
     const FileDescriptor memory_;
     Mapping mapping_;
     std::uint32_t own_ = 0;
-    Mutex mutex_{Locks::SPOOL_LEDGER};
+    Mutex mutex_{Locks::USAGE_LEDGER};
     /** The entry of each application that this child counts. */
     std::unordered_map<std::uint64_t, std::uint32_t> entryOf_ GUARDED_BY(mutex_);
     std::vector<std::uint32_t> free_ GUARDED_BY(mutex_);

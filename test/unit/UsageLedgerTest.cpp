@@ -1,4 +1,4 @@
-#include "apache2/request/SpoolLedger.h"
+#include "apache2/request/UsageLedger.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <sys/wait.h>
@@ -17,8 +17,8 @@
 
 namespace Passenger {
 
-class SpoolLedgerTest : public LeakCheck {
-    CPPUNIT_TEST_SUITE(SpoolLedgerTest);
+class UsageLedgerTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(UsageLedgerTest);
     CPPUNIT_TEST(testBytesAreSummedByApplication);
     CPPUNIT_TEST(testSubtractedBytesCountNoMore);
     CPPUNIT_TEST(testAnEntryIsUsedAgain);
@@ -45,7 +45,7 @@ class SpoolLedgerTest : public LeakCheck {
             pid_ = fork();
             if (pid_ == 0) {
                 // The parent's ledger is left alone: its lock is the parent's.
-                auto *ledger = new SpoolLedger(memory.descriptor().duplicate());
+                auto *ledger = new UsageLedger(memory.descriptor().duplicate());
                 ledger->add(app, bytes);
                 ledger->addRelay(app);
                 static_cast<void>(!write(ready_.second.get(), "x", 1));
@@ -76,12 +76,12 @@ class SpoolLedgerTest : public LeakCheck {
     };
 
     std::optional<SharedMemory> memory_;
-    std::optional<SpoolLedger> ledger_;
+    std::optional<UsageLedger> ledger_;
 
 public:
     void setUp() override {
         LeakCheck::setUp();
-        memory_ = SpoolLedger::make();
+        memory_ = UsageLedger::make();
         ledger_.emplace(memory_->descriptor().duplicate());
     }
 
@@ -92,7 +92,7 @@ public:
     }
 
     void expectSums(std::uint64_t all, std::uint64_t app) {
-        const SpoolLedger::Sums sums = ledger_->sums(ONE);
+        const UsageLedger::Sums sums = ledger_->sums(ONE);
         CPPUNIT_ASSERT_EQUAL(all, sums.all);
         CPPUNIT_ASSERT_EQUAL(app, sums.app);
     }
@@ -118,7 +118,7 @@ public:
     }
 
     void testAnEntryIsUsedAgain() {
-        for (std::uint64_t app = 1; app <= 3 * std::uint64_t{SpoolLedger::ENTRIES}; app++) {
+        for (std::uint64_t app = 1; app <= 3 * std::uint64_t{UsageLedger::ENTRIES}; app++) {
             CPPUNIT_ASSERT(ledger_->add(app, 7));
             CPPUNIT_ASSERT_EQUAL(std::uint64_t{7}, ledger_->sums(app).app);
             ledger_->subtract(app, 7);
@@ -127,14 +127,14 @@ public:
     }
 
     void testAsManyApplicationsAsThereAreEntriesAreCounted() {
-        for (std::uint64_t app = 1; app <= SpoolLedger::ENTRIES; app++) {
+        for (std::uint64_t app = 1; app <= UsageLedger::ENTRIES; app++) {
             CPPUNIT_ASSERT(ledger_->add(app, 1));
         }
-        CPPUNIT_ASSERT(!ledger_->add(SpoolLedger::ENTRIES + 1, 1));
+        CPPUNIT_ASSERT(!ledger_->add(UsageLedger::ENTRIES + 1, 1));
         CPPUNIT_ASSERT(ledger_->add(ONE, 1));
-        expectSums(SpoolLedger::ENTRIES + 1, 2);
+        expectSums(UsageLedger::ENTRIES + 1, 2);
         ledger_->subtract(OTHER, 1);
-        CPPUNIT_ASSERT(ledger_->add(SpoolLedger::ENTRIES + 1, 1));
+        CPPUNIT_ASSERT(ledger_->add(UsageLedger::ENTRIES + 1, 1));
     }
 
     void testAllChildrenCount() {
@@ -193,10 +193,10 @@ public:
         ledger_->removeRelay(ONE);
         expectSums(5, 5);
         ledger_->subtract(ONE, 5);
-        for (std::uint64_t app = 1; app <= SpoolLedger::ENTRIES; app++) {
+        for (std::uint64_t app = 1; app <= UsageLedger::ENTRIES; app++) {
             CPPUNIT_ASSERT(ledger_->addRelay(app));
         }
-        CPPUNIT_ASSERT(!ledger_->addRelay(SpoolLedger::ENTRIES + 1));
+        CPPUNIT_ASSERT(!ledger_->addRelay(UsageLedger::ENTRIES + 1));
     }
 
     void testTheConnectionsOfADeadChildAreDropped() {
@@ -226,21 +226,21 @@ public:
     }
 
     void testEachMemoryHasItsOwnSecret() {
-        SpoolLedger::Secret other{};
-        const SharedMemory memory = SpoolLedger::make();
+        UsageLedger::Secret other{};
+        const SharedMemory memory = UsageLedger::make();
         memory.read(other.data(), other.size(), 64);
-        CPPUNIT_ASSERT(other != SpoolLedger::Secret{});
+        CPPUNIT_ASSERT(other != UsageLedger::Secret{});
         CPPUNIT_ASSERT(other != ledger_->secret());
     }
 
     void testOtherMemoryIsRefused() {
         const SharedMemory small("test", 4096);
-        CPPUNIT_ASSERT_THROW(SpoolLedger(small.descriptor().duplicate()), ProtocolException);
+        CPPUNIT_ASSERT_THROW(UsageLedger(small.descriptor().duplicate()), ProtocolException);
         const SharedMemory empty("test", memory_->size());
-        CPPUNIT_ASSERT_THROW(SpoolLedger(empty.descriptor().duplicate()), ProtocolException);
+        CPPUNIT_ASSERT_THROW(UsageLedger(empty.descriptor().duplicate()), ProtocolException);
     }
 };
 
-CPPUNIT_TEST_SUITE_REGISTRATION(SpoolLedgerTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(UsageLedgerTest);
 
 }  // namespace Passenger

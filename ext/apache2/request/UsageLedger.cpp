@@ -1,4 +1,4 @@
-#include "apache2/request/SpoolLedger.h"
+#include "apache2/request/UsageLedger.h"
 
 #include <fcntl.h>
 #include <sys/random.h>
@@ -35,7 +35,7 @@ void store(std::uint64_t &word, std::uint64_t value) noexcept {
 
 }  // namespace
 
-SharedMemory SpoolLedger::make() {
+SharedMemory UsageLedger::make() {
     SharedMemory memory("passenger-spool", SIZE, MAGIC, ROWS);
     Secret secret;
     if (getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size())) {
@@ -45,7 +45,7 @@ SharedMemory SpoolLedger::make() {
     return memory;
 }
 
-SpoolLedger::SpoolLedger(FileDescriptor memory)
+UsageLedger::UsageLedger(FileDescriptor memory)
     : memory_(std::move(memory)), mapping_(memory_, SIZE, Mapping::Access::READ_WRITE) {
     const auto &header = *mapping_.at<MemoryHeader>(0);
     if (header.magic != MAGIC || header.capacity != ROWS) {
@@ -56,12 +56,12 @@ SpoolLedger::SpoolLedger(FileDescriptor memory)
     own_ = takeRow();
 }
 
-SpoolLedger::~SpoolLedger() {
+UsageLedger::~UsageLedger() {
     clear(own_);
     lock(own_, F_UNLCK);
 }
 
-std::uint32_t SpoolLedger::takeRow() {
+std::uint32_t UsageLedger::takeRow() {
     for (std::uint32_t number = 0; number < ROWS; number++) {
         if (lock(number, F_WRLCK)) {
             clear(number);
@@ -76,7 +76,7 @@ std::uint32_t SpoolLedger::takeRow() {
 }
 
 /** Locks or unlocks a row, without waiting. @return false: another process has the lock */
-bool SpoolLedger::lock(std::uint32_t number, short type) const noexcept {
+bool UsageLedger::lock(std::uint32_t number, short type) const noexcept {
     struct flock range {};
     range.l_type = type;
     range.l_whence = SEEK_SET;
@@ -85,12 +85,12 @@ bool SpoolLedger::lock(std::uint32_t number, short type) const noexcept {
     return fcntl(memory_.get(), F_SETLK, &range) == 0;
 }
 
-std::uint32_t SpoolLedger::rows() const noexcept {
+std::uint32_t UsageLedger::rows() const noexcept {
     return std::min(std::atomic_ref(*mapping_.at<std::uint32_t>(ROWS_IN_USE)).load(), ROWS);
 }
 
 /** The caller has the row's lock. @return whether it counted anything */
-bool SpoolLedger::clear(std::uint32_t number) noexcept {
+bool UsageLedger::clear(std::uint32_t number) noexcept {
     bool any = false;
     Row &cleared = row(number);
     const std::uint64_t used = std::min<std::uint64_t>(load(cleared.used), ENTRIES);
@@ -107,7 +107,7 @@ bool SpoolLedger::clear(std::uint32_t number) noexcept {
 }
 
 /** The entry of an application, perhaps a new one. Null: all are in use. */
-SpoolLedger::Entry *SpoolLedger::entryFor(std::uint64_t app) {
+UsageLedger::Entry *UsageLedger::entryFor(std::uint64_t app) {
     if (Entry *known = knownEntry(app)) {
         return known;
     }
@@ -127,12 +127,12 @@ SpoolLedger::Entry *SpoolLedger::entryFor(std::uint64_t app) {
     return &own.entries[index];
 }
 
-SpoolLedger::Entry *SpoolLedger::knownEntry(std::uint64_t app) noexcept {
+UsageLedger::Entry *UsageLedger::knownEntry(std::uint64_t app) noexcept {
     const auto known = entryOf_.find(app);
     return known == entryOf_.end() ? nullptr : &row(own_).entries[known->second];
 }
 
-void SpoolLedger::freeIfUnused(Entry &entry) noexcept {
+void UsageLedger::freeIfUnused(Entry &entry) noexcept {
     if (load(entry.bytes) > 0 || load(entry.relays) > 0) {
         return;
     }
@@ -142,7 +142,7 @@ void SpoolLedger::freeIfUnused(Entry &entry) noexcept {
     entryOf_.erase(known);
 }
 
-bool SpoolLedger::add(std::uint64_t app, std::uint64_t bytes) {
+bool UsageLedger::add(std::uint64_t app, std::uint64_t bytes) {
     const LockGuard guard(mutex_);
     Entry *entry = entryFor(app);
     if (entry == nullptr) {
@@ -152,7 +152,7 @@ bool SpoolLedger::add(std::uint64_t app, std::uint64_t bytes) {
     return true;
 }
 
-void SpoolLedger::subtract(std::uint64_t app, std::uint64_t bytes) noexcept {
+void UsageLedger::subtract(std::uint64_t app, std::uint64_t bytes) noexcept {
     const LockGuard guard(mutex_);
     if (Entry *entry = knownEntry(app)) {
         const std::uint64_t had = load(entry->bytes);
@@ -161,7 +161,7 @@ void SpoolLedger::subtract(std::uint64_t app, std::uint64_t bytes) noexcept {
     }
 }
 
-bool SpoolLedger::addRelay(std::uint64_t app) {
+bool UsageLedger::addRelay(std::uint64_t app) {
     const LockGuard guard(mutex_);
     Entry *entry = entryFor(app);
     if (entry == nullptr) {
@@ -172,7 +172,7 @@ bool SpoolLedger::addRelay(std::uint64_t app) {
     return true;
 }
 
-void SpoolLedger::removeRelay(std::uint64_t app) noexcept {
+void UsageLedger::removeRelay(std::uint64_t app) noexcept {
     const LockGuard guard(mutex_);
     if (Entry *entry = knownEntry(app); entry != nullptr && load(entry->relays) > 0) {
         std::atomic_ref(entry->relays)--;
@@ -182,7 +182,7 @@ void SpoolLedger::removeRelay(std::uint64_t app) noexcept {
 }
 
 /** Each request asks. So the entries of a child that relays nothing are not read. */
-std::uint64_t SpoolLedger::relays(std::uint64_t app) const noexcept {
+std::uint64_t UsageLedger::relays(std::uint64_t app) const noexcept {
     std::uint64_t sum = 0;
     const std::uint32_t end = rows();
     for (std::uint32_t number = 0; number < end; number++) {
@@ -196,7 +196,7 @@ std::uint64_t SpoolLedger::relays(std::uint64_t app) const noexcept {
     return sum;
 }
 
-SpoolLedger::Sums SpoolLedger::sums(std::uint64_t app) const noexcept {
+UsageLedger::Sums UsageLedger::sums(std::uint64_t app) const noexcept {
     Sums sums;
     const std::uint32_t end = rows();
     for (std::uint32_t number = 0; number < end; number++) {
@@ -212,15 +212,15 @@ SpoolLedger::Sums SpoolLedger::sums(std::uint64_t app) const noexcept {
     return sums;
 }
 
-void SpoolLedger::count(Effect effect) noexcept {
+void UsageLedger::count(Effect effect) noexcept {
     std::atomic_ref(countOf(effect))++;
 }
 
-std::uint64_t SpoolLedger::counted(Effect effect) const noexcept {
+std::uint64_t UsageLedger::counted(Effect effect) const noexcept {
     return load(countOf(effect));
 }
 
-bool SpoolLedger::dropDead() noexcept {
+bool UsageLedger::dropDead() noexcept {
     bool any = false;
     const std::uint32_t end = rows();
     for (std::uint32_t number = 0; number < end; number++) {
