@@ -75,7 +75,7 @@ public:
         makePool(parts(), settings);
         for (const auto &[root, uid] : roots()) {
             owners_[app(root).groupName()] = uid;
-            users_.note(app(root).groupName(), RunAs{std::to_string(uid), std::to_string(uid), uid, uid, ""});
+            users_.set(app(root).groupName(), RunAs{std::to_string(uid), std::to_string(uid), uid, uid, ""});
         }
         for (const char *root : {"/srv/blog", "/srv/shop"}) {
             get(app(root)).reset();
@@ -269,7 +269,7 @@ private:
         }
     }
 
-    AppUsers users_;
+    AppTable<RunAs> users_{Locks::APP_USERS};
     std::map<std::string, uid_t> owners_;
     std::vector<std::string> reports_;
     std::map<std::string, uid_t> reportOwners_;

@@ -45,7 +45,7 @@ class ControlOrdersTest : public PoolContract {
     const Asker owner_{OWNER, false};
     const Asker stranger_{STRANGER, false};
     const Asker httpd_{0, true};
-    AppUsers users_;
+    AppTable<RunAs> users_{Locks::APP_USERS};
     /** It has a thread, so it lives during a test only. */
     std::optional<InstanceFacts> facts_;
     std::unique_ptr<ControlOrders> orders_;
@@ -133,8 +133,8 @@ public:
         for (const char *root : {"/srv/blog", "/srv/shop"}) {
             get(app(root)).reset();
         }
-        users_.note(BLOG, RunAs{"alice", "alice", OWNER, OWNER, ""});
-        users_.note(SHOP, RunAs{"bob", "bob", OTHER_OWNER, OTHER_OWNER, ""});
+        users_.set(BLOG, RunAs{"alice", "alice", OWNER, OWNER, ""});
+        users_.set(SHOP, RunAs{"bob", "bob", OTHER_OWNER, OTHER_OWNER, ""});
         facts_.emplace(
             InstanceFacts::Parts{[] { return std::vector<InstanceFacts::Instance>(); },
                                  [](const InstanceFacts::Instance &) { return std::optional<ProcessMemory>(); }});

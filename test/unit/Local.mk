@@ -19,7 +19,7 @@ endif
     %D%/AppFileTest.cpp \
     %D%/AppGroupTest.cpp \
     %D%/AppOrderTest.cpp \
-    %D%/AppUsersTest.cpp \
+    %D%/AppTableTest.cpp \
     %D%/ApplicationPoolContractTest.cpp \
     %D%/ApplicationPoolServerTest.cpp \
     %D%/ApplicationQueueTest.cpp \

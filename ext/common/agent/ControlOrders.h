@@ -18,8 +18,9 @@
 #include "policy/SmoothWeights.h"
 #include "pool/Pool.h"
 #include "rights/Cgroups.h"
+#include "rights/RunAs.h"
 #include "server/RequestHistory.h"
-#include "spawning/AppUsers.h"
+#include "spawning/AppTable.h"
 
 namespace Passenger {
 
@@ -36,7 +37,7 @@ public:
     struct Parts {
         Pool &pool;
         /** As whom an application was last started. */
-        const AppUsers &users;
+        const AppTable<RunAs> &users;
         InstanceFacts &facts;
         /** What limits of control groups have done to an application. Never blocks. */
         std::function<CgroupEvents(const std::string &app)> groupEvents;

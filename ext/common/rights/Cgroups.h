@@ -33,6 +33,12 @@ struct CgroupEvents {
     /** Processes and threads that PassengerTasksMax has refused. */
     std::uint64_t tasksRefused = 0;
 
+    CgroupEvents &operator+=(const CgroupEvents &more) noexcept {
+        memoryKills += more.memoryKills;
+        memoryReached += more.memoryReached;
+        tasksRefused += more.tasksRefused;
+        return *this;
+    }
     friend bool operator==(const CgroupEvents &, const CgroupEvents &) = default;
 };
 

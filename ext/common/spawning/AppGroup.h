@@ -12,7 +12,7 @@
 #include "exchange/Options.h"
 #include "rights/Cgroups.h"
 #include "rights/Rights.h"
-#include "spawning/GroupEventCounts.h"
+#include "spawning/AppTable.h"
 
 namespace Passenger {
 
@@ -29,7 +29,9 @@ public:
     struct Shared {
         /** The destructor does nothing. */
         std::atomic<bool> kept{false};
-        GroupEventCounts events;
+        /** What limits of groups have done to applications since this process knows them: only
+         *  applications to which a limit did something. Groups end before they are forgotten. */
+        AppTable<CgroupEvents> events{Locks::CGROUP_EVENTS};
     };
 
     /** @param name of a group that exists; empty: none does */

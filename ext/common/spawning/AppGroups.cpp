@@ -58,7 +58,7 @@ CgroupEvents AppGroups::eventsOf(const std::string &app) {
             group->look();
         }
     }
-    return shared_->events.of(app);
+    return shared_->events.of(app).value_or(CgroupEvents());
 }
 
 }  // namespace Passenger

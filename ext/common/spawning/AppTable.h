@@ -2,28 +2,40 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "base/Mutex.h"
+
 namespace Passenger {
 
-/** Something about each application, by name, until keep() forgets it. The owner locks. */
+/** Something about each application, by name, until keep() forgets it. Thread-safe; never
+ *  blocks. */
 template <typename Value> class AppTable {
 public:
-    /** Makes it if there is none. */
-    Value &operator[](const std::string &app) {
-        Entry &entry = entries_[app];
-        entry.doubted = false;
-        return entry.value;
+    explicit AppTable(const LockRank &rank) : mutex_(rank) {}
+
+    void set(const std::string &app, Value value) EXCLUDES(mutex_) {
+        const LockGuard guard(mutex_);
+        entries_[app] = {std::move(value), false};
     }
-    /** Null: there is none. */
-    const Value *find(const std::string &app) const {
+    void add(const std::string &app, const Value &more) EXCLUDES(mutex_) {
+        const LockGuard guard(mutex_);
+        Entry &entry = entries_[app];
+        entry.value += more;
+        entry.doubted = false;
+    }
+    /** Nothing: there is none. */
+    std::optional<Value> of(const std::string &app) const EXCLUDES(mutex_) {
+        const LockGuard guard(mutex_);
         const auto found = entries_.find(app);
-        return found == entries_.end() ? nullptr : &found->second.value;
+        return found == entries_.end() ? std::nullopt : std::optional(found->second.value);
     }
     /** Forgets the applications for which the function returns false in two calls, one after the
      *  other: the caller may not know yet that one was started. */
-    void keep(const std::function<bool(const std::string &)> &isKnown) {
+    void keep(const std::function<bool(const std::string &)> &isKnown) EXCLUDES(mutex_) {
+        const LockGuard guard(mutex_);
         for (auto next = entries_.begin(); next != entries_.end();) {
             const auto entry = next++;
             const bool doubts = !isKnown(entry->first);
@@ -40,7 +52,8 @@ private:
         bool doubted = false;
     };
 
-    std::map<std::string, Entry> entries_;
+    mutable Mutex mutex_;
+    std::map<std::string, Entry> entries_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger

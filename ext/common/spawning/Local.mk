@@ -6,8 +6,6 @@ libpassenger_spawning_la_SOURCES = \
     %D%/AppGroups.cpp \
     %D%/AppGroups.h \
     %D%/AppTable.h \
-    %D%/AppUsers.cpp \
-    %D%/AppUsers.h \
     %D%/BootGuard.cpp \
     %D%/BootGuard.h \
     %D%/BootLimits.cpp \
@@ -22,8 +20,6 @@ libpassenger_spawning_la_SOURCES = \
     %D%/DirectSpawner.h \
     %D%/ExclusiveTurn.cpp \
     %D%/ExclusiveTurn.h \
-    %D%/GroupEventCounts.cpp \
-    %D%/GroupEventCounts.h \
     %D%/NodeRules.cpp \
     %D%/NodeRules.h \
     %D%/OutputFiles.cpp \

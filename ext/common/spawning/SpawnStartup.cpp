@@ -95,7 +95,7 @@ SpawnPlan SpawnStartup::makePlan() {
             Log::warn("event=spawn.user_replaced app=\"{}\" note=\"{}\"", options_.groupName(), runAs->note);
         }
     }
-    tools_.appUsers.note(options_.groupName(), *runAs);
+    tools_.appUsers.set(options_.groupName(), *runAs);
     report_.runAs = *runAs;
     report_.steps.done(USER_CHOSEN);
     SpawnPlan plan(options_, std::move(*runAs), grantedVariables());

@@ -11,7 +11,7 @@
 #include "io/Frame.h"
 #include "loop/EventLoop.h"
 #include "spawning/AppGroups.h"
-#include "spawning/AppUsers.h"
+#include "spawning/AppTable.h"
 #include "spawning/BootGuard.h"
 #include "spawning/BootLimits.h"
 #include "spawning/CancelSwitch.h"
@@ -37,7 +37,7 @@ struct SpawnTools {
     OutputFiles &outputs;
     OutputLimits &outputLimits;
     AppGroups &groups;
-    AppUsers &appUsers;
+    AppTable<RunAs> &appUsers;
     LimitCounts &counts;
 };
 

@@ -12,7 +12,7 @@
 #include "rights/UserDatabase.h"
 #include "rights/UserResolver.h"
 #include "spawning/AppGroups.h"
-#include "spawning/AppUsers.h"
+#include "spawning/AppTable.h"
 #include "spawning/OutputFiles.h"
 #include "spawning/OutputLimits.h"
 #include "spawning/SpawnManager.h"
@@ -84,7 +84,9 @@ public:
     std::shared_ptr<OutputLimit> outputLimitOf(const Options &options) {
         return outputLimits_.of(options);
     }
-    AppUsers &appUsers() noexcept {
+    /** The user as whom each application was last started, or was to be. Nothing: this pool process
+     *  has not started it yet. */
+    const AppTable<RunAs> &appUsers() const noexcept {
         return appUsers_;
     }
 
@@ -98,7 +100,7 @@ private:
     OutputFiles outputs_;
     const LimitCountsPtr counts_;
     OutputLimits outputLimits_;
-    AppUsers appUsers_;
+    AppTable<RunAs> appUsers_{Locks::APP_USERS};
     AppGroups groups_;
 };
 

@@ -1,28 +1,30 @@
-#include "spawning/AppUsers.h"
+#include "spawning/AppTable.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <string>
 
+#include "rights/RunAs.h"
+
 namespace Passenger {
 
-class AppUsersTest : public CppUnit::TestFixture {
-    CPPUNIT_TEST_SUITE(AppUsersTest);
-    CPPUNIT_TEST(testTheUserOfTheLastStartCounts);
+class AppTableTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(AppTableTest);
+    CPPUNIT_TEST(testTheLastValueCounts);
     CPPUNIT_TEST(testAnApplicationThatIsUnknownTwiceIsForgotten);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testTheUserOfTheLastStartCounts() {
+    void testTheLastValueCounts() {
         CPPUNIT_ASSERT(!users_.of("a"));
-        users_.note("a", {.user = "alice", .group = "", .uid = 1, .gid = 1, .note = ""});
-        users_.note("a", {.user = "bob", .group = "", .uid = 2, .gid = 2, .note = ""});
+        users_.set("a", {.user = "alice", .group = "", .uid = 1, .gid = 1, .note = ""});
+        users_.set("a", {.user = "bob", .group = "", .uid = 2, .gid = 2, .note = ""});
         CPPUNIT_ASSERT_EQUAL(std::string("bob"), users_.of("a")->user);
     }
 
     void testAnApplicationThatIsUnknownTwiceIsForgotten() {
         const auto unknown = [](const std::string &) { return false; };
-        users_.note("a", {});
+        users_.set("a", {});
         users_.keep(unknown);
         CPPUNIT_ASSERT(users_.of("a"));
         users_.keep([](const std::string &) { return true; });
@@ -33,9 +35,9 @@ public:
     }
 
 private:
-    AppUsers users_;
+    AppTable<RunAs> users_{Locks::APP_USERS};
 };
 
-CPPUNIT_TEST_SUITE_REGISTRATION(AppUsersTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(AppTableTest);
 
 }  // namespace Passenger
