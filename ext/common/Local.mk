@@ -1,20 +1,20 @@
 # One convenience library for each folder; the folder's Local.mk lists its files.
 # script/lint-structure has the layers.
 
-# The module's libraries: no libev, no spdlog, no Boost library.
+# The module's libraries: no libev, no Boost library.
 PASSENGER_MODULE_LIBS = libpassenger_control.la libpassenger_client.la libpassenger_exchange.la libpassenger_io.la \
     libpassenger_shm.la libpassenger_base.la $(FMT_LIBS)
 
 # The libraries of passenger-prefork.
 PASSENGER_PREFORK_LIBS = libpassenger_standalone.la libpassenger_prefork.la libpassenger_policy.la libpassenger_loop.la \
     libpassenger_log.la libpassenger_io.la libpassenger_shm.la libpassenger_base.la \
-    $(BOOST_LIBS) $(EV_LIBS) $(SPDLOG_LIBS) $(FMT_LIBS)
+    $(BOOST_LIBS) $(EV_LIBS) $(FMT_LIBS)
 
 # All but the standalone program's own. The linker needs each library before those that it uses.
 PASSENGER_LIBS = libpassenger_agent.la libpassenger_watchdog.la libpassenger_bridge.la libpassenger_prefork.la \
     libpassenger_server.la libpassenger_pool.la libpassenger_spawning.la libpassenger_restart.la libpassenger_rights.la \
     libpassenger_policy.la libpassenger_loop.la libpassenger_log.la libpassenger_confinement.la $(PASSENGER_MODULE_LIBS) \
-    $(BOOST_LIBS) $(EV_LIBS) $(SPDLOG_LIBS) $(FMT_LIBS) $(SECCOMP_LIBS)
+    $(BOOST_LIBS) $(EV_LIBS) $(FMT_LIBS) $(SECCOMP_LIBS)
 
 # Makefile.am precompiles it.
 EXTRA_DIST += %D%/precompiled.h

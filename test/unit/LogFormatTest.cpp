@@ -4,6 +4,8 @@
 #include <syslog.h>
 
 #include <chrono>
+#include <cstdlib>
+#include <ctime>
 #include <string>
 #include <utility>
 
@@ -19,6 +21,7 @@ class LogFormatTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(LogFormatTest);
     CPPUNIT_TEST(testARecordSurvivesTheQueue);
     CPPUNIT_TEST(testAJsonLineHasTheFieldsOfTheEvent);
+    CPPUNIT_TEST(testATimeHasItsOffsetToUtc);
     CPPUNIT_TEST(testJsonKeepsControlCharactersAndReplacesInvalidUtf8);
     CPPUNIT_TEST(testOutputOfAnApplicationIsOneMessage);
     CPPUNIT_TEST(testALineOfAFileNamesIt);
@@ -74,6 +77,28 @@ public:
                                  R"-("event":"instance.exited","app":"/srv/a (production)","pid":12,)-"
                                  R"-("how":"a \"b\""})-";
         CPPUNIT_ASSERT_EQUAL(json + "\n", formatLine(record(event), LogFormat::JSON));
+    }
+
+    void testATimeHasItsOffsetToUtc() {
+        struct Zone {
+            explicit Zone(const char *name) {
+                ::setenv("TZ", name, 1);
+                ::tzset();
+            }
+            ~Zone() {
+                ::unsetenv("TZ");
+                ::tzset();
+            }
+        };
+        {
+            // POSIX counts to the west.
+            const Zone newfoundland("NST3:30");
+            CPPUNIT_ASSERT_EQUAL(std::string("2026-11-18T07:36:40.007-03:30"),
+                                 json(record("x"))["time"].get<std::string>());
+        }
+        const Zone india("IST-5:30");
+        CPPUNIT_ASSERT_EQUAL(std::string("[2026-11-18 16:36:40.007 +05:30] [passenger:warn] [pid 4711] x\n"),
+                             formatLine(record("x"), LogFormat::TEXT));
     }
 
     void testJsonKeepsControlCharactersAndReplacesInvalidUtf8() {

@@ -24,5 +24,5 @@ libpassenger_log_la_SOURCES = \
     %D%/StandardError.h \
     %D%/SyslogMessage.cpp \
     %D%/SyslogMessage.h
-libpassenger_log_la_LIBADD = $(SPDLOG_LIBS) $(FMT_LIBS)
+libpassenger_log_la_LIBADD = $(FMT_LIBS)
 EXTRA_DIST += %D%/README.md

@@ -4,35 +4,26 @@
 #include <cctype>
 #include <charconv>
 #include <cstdint>
+#include <cstdlib>
+#include <ctime>
 #include <system_error>
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <spdlog/pattern_formatter.h>
 #include <nlohmann/json.hpp>
-
-#include "base/Mutex.h"
 
 namespace Passenger {
 
 namespace {
 
-/** Formats times. Like all statics of the log it is never destroyed: threads may log while the
- *  process exits. */
-class TimeFormat {
-public:
-    explicit TimeFormat(const char *pattern) : pattern_(pattern, spdlog::pattern_time_type::local, "") {}
-
-    std::string format(std::chrono::system_clock::time_point time) EXCLUDES(mutex_) {
-        spdlog::memory_buf_t text;
-        const LockGuard guard(mutex_);
-        pattern_.format({time, {}, "", spdlog::level::info, ""}, text);
-        return {text.data(), text.size()};
-    }
-
-private:
-    Mutex mutex_{Locks::LOG};
-    spdlog::pattern_formatter pattern_ GUARDED_BY(mutex_);
-};
+/** The time to the millisecond with its offset to UTC. Each part stands behind a separator. */
+std::string timeText(std::chrono::system_clock::time_point time, const char *ofTime, const char *ofOffset) {
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+    const std::tm parts = fmt::localtime(std::chrono::system_clock::to_time_t(time));
+    const long offset = std::abs(parts.tm_gmtoff) / 60;
+    return fmt::format("{:%Y-%m-%d}{}{:%H:%M:%S}.{:03}{}{}{:02}:{:02}", parts, ofTime, parts, milliseconds % 1000,
+                       ofOffset, parts.tm_gmtoff < 0 ? '-' : '+', offset / 60, offset % 60);
+}
 
 /** Escapes line breaks and control characters. Otherwise the source of a part of a message could
  *  add forged lines to the log. */
@@ -68,12 +59,11 @@ std::string textMessage(const LogRecord &record) {
 }
 
 std::string textLine(const LogRecord &record) {
-    static auto &time = *new TimeFormat("[%Y-%m-%d %H:%M:%S.%e %z]");
     if (record.source != LogRecord::Source::AGENT) {
         return textMessage(record);
     }
-    return fmt::format("{} [passenger:{}] [pid {}] {}", time.format(record.time), nameOf(record.level), record.pid,
-                       textMessage(record));
+    return fmt::format("[{}] [passenger:{}] [pid {}] {}", timeText(record.time, " ", " "), nameOf(record.level),
+                       record.pid, textMessage(record));
 }
 
 nlohmann::ordered_json valueOf(const LogFields::Field &field) {
@@ -89,10 +79,9 @@ nlohmann::ordered_json valueOf(const LogFields::Field &field) {
 }
 
 std::string jsonLine(const LogRecord &record) {
-    static auto &time = *new TimeFormat("%Y-%m-%dT%H:%M:%S.%e%z");
     constexpr const char *MESSAGE = "message";
     const LogFields parts = record.fields();
-    nlohmann::ordered_json line{{"time", time.format(record.time)},
+    nlohmann::ordered_json line{{"time", timeText(record.time, "T", "")},
                                 {"level", record.source == LogRecord::Source::AGENT ? nameOf(record.level) : "output"},
                                 {"agent_pid", record.pid}};
     for (const LogFields::Field &field : parts.fields) {
