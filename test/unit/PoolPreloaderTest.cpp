@@ -110,7 +110,7 @@ class PoolPreloaderTest : public PoolContract {
     bool told(std::size_t index, FrameType type) {
         return instances_->frame(index).type == type;
     }
-    GroupCounters counters() const {
+    AppCounters counters() const {
         return group(warming()).counters;
     }
     bool eventuallyReforked(std::uint64_t count) const {

@@ -44,7 +44,7 @@ class PoolQueueTest : public PoolContract {
         options.maxQueueTime = time;
         return options;
     }
-    GroupCounters counters() const {
+    AppCounters counters() const {
         return group().counters;
     }
 

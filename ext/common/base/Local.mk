@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += libpassenger_base.la
 libpassenger_base_la_SOURCES = \
     %D%/AcceptedTypes.cpp \
     %D%/AcceptedTypes.h \
+    %D%/AppCounters.h \
     %D%/BootPriority.cpp \
     %D%/BootPriority.h \
     %D%/ChildProcess.cpp \

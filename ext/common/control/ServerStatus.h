@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/AppCounters.h"
+
 // What the agent tells about its applications: plain values of one moment. Times are in seconds,
 // memory in bytes. Counters count since the application was first asked for; a new pool process
 // begins at 0, and `since` tells when.
@@ -123,25 +125,7 @@ struct RequestStatus {
     std::string uri;
 };
 
-struct CountersStatus {
-    std::uint64_t requests = 0;
-    /** Requests that found the queue full, that were refused since their PassengerFairnessKey had
-     *  its share, that waited too long, or that lost their client while they waited. */
-    std::uint64_t refused = 0;
-    std::uint64_t overShare = 0;
-    std::uint64_t timedOut = 0;
-    std::uint64_t clientsLeft = 0;
-    std::uint64_t spawned = 0;
-    std::uint64_t spawnsFailed = 0;
-    std::uint64_t adopted = 0;
-    std::uint64_t restarts = 0;
-    std::uint64_t deploysFailed = 0;
-    std::uint64_t died = 0;
-    std::uint64_t replaced = 0;
-    std::uint64_t reforked = 0;
-    std::uint64_t reforksFailed = 0;
-    std::uint64_t evicted = 0;
-    std::uint64_t idled = 0;
+struct CountersStatus : AppCounters {
     /** Of its control group: processes that the kernel has killed at PassengerMemoryMax, how often
      *  it was at that limit, and what PassengerTasksMax has refused. */
     std::uint64_t memoryKills = 0;

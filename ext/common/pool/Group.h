@@ -228,7 +228,7 @@ private:
     Options options_ GUARDED_BY(poolLock);
     RestartFiles restartFiles_;
     bool shutDown_ GUARDED_BY(poolLock) = false;
-    GroupCounters counters_ GUARDED_BY(poolLock);
+    AppCounters counters_ GUARDED_BY(poolLock);
     /** Of the last instance that was started; zero: none was. */
     std::chrono::nanoseconds lastSpawnTime_ GUARDED_BY(poolLock){0};
     Restarts restarts_ GUARDED_BY(poolLock);

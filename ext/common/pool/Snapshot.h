@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/AppCounters.h"
 #include "base/LogHistogram.h"
 #include "exchange/Options.h"
 #include "pool/GetFailure.h"
@@ -85,31 +86,6 @@ struct QueueSnapshot {
     std::chrono::nanoseconds pausedFor{0};
 };
 
-/** What happened since the Group was made. */
-struct GroupCounters {
-    std::uint64_t requests = 0;
-    std::uint64_t refused = 0;
-    std::uint64_t overShare = 0;
-    std::uint64_t timedOut = 0;
-    std::uint64_t clientsLeft = 0;
-    /** Instances that were taken over from an earlier pool process. */
-    std::uint64_t adopted = 0;
-    std::uint64_t spawned = 0;
-    std::uint64_t spawnsFailed = 0;
-    std::uint64_t restarts = 0;
-    std::uint64_t deploysFailed = 0;
-    /** Instances that ended without having been told to. */
-    std::uint64_t died = 0;
-    /** Because of MaxRequests, the memory limit, a refork, or for a successor that needs the
-     *  memory. */
-    std::uint64_t replaced = 0;
-    std::uint64_t reforked = 0;
-    std::uint64_t reforksFailed = 0;
-    /** For want of room or memory. */
-    std::uint64_t evicted = 0;
-    std::uint64_t idled = 0;
-};
-
 /** The last start that failed, of whatever version. */
 struct FailureSnapshot {
     /** Under which the log has everything about it. */
@@ -174,7 +150,7 @@ struct GroupSnapshot {
     /** Its share of the memory budget in bytes; 0: none. */
     std::uint64_t memoryShare = 0;
     QueueSnapshot queue;
-    GroupCounters counters;
+    AppCounters counters;
     LogHistogram serviceTime;
     LogHistogram queueTime;
     /** The sums of the times in the two histograms. */

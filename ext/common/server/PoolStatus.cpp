@@ -36,27 +36,6 @@ InstanceStatus statusOf(const ProcessSnapshot &process) {
     return status;
 }
 
-CountersStatus statusOf(const GroupCounters &counters) {
-    CountersStatus status;
-    status.requests = counters.requests;
-    status.refused = counters.refused;
-    status.overShare = counters.overShare;
-    status.timedOut = counters.timedOut;
-    status.clientsLeft = counters.clientsLeft;
-    status.spawned = counters.spawned;
-    status.spawnsFailed = counters.spawnsFailed;
-    status.adopted = counters.adopted;
-    status.restarts = counters.restarts;
-    status.deploysFailed = counters.deploysFailed;
-    status.died = counters.died;
-    status.replaced = counters.replaced;
-    status.reforked = counters.reforked;
-    status.reforksFailed = counters.reforksFailed;
-    status.evicted = counters.evicted;
-    status.idled = counters.idled;
-    return status;
-}
-
 }  // namespace
 
 AppStatus statusOf(const GroupSnapshot &group) {
@@ -79,7 +58,7 @@ AppStatus statusOf(const GroupSnapshot &group) {
     status.memoryShare = group.memoryShare;
     status.queue = {group.queue.waiting, inSeconds(group.queue.oldest), group.queue.limit,
                     inSeconds(group.queue.pausedFor)};
-    status.counters = statusOf(group.counters);
+    status.counters = {group.counters};
     status.queueTime = histogramOf(group.queueTime, group.queueMicroseconds);
     status.serviceTime = histogramOf(group.serviceTime, group.serviceMicroseconds);
     status.lastSpawnTime = inSeconds(group.lastSpawnTime);
