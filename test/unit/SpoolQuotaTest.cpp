@@ -75,8 +75,8 @@ class SpoolQuotaTest : public LeakCheck {
             return quota.directive();
         }
     }
-    void assertUse(const SpoolQuota::Use &expected) {
-        const std::optional<SpoolQuota::Use> use = quota_->use();
+    void assertUse(const SpoolStatus &expected) {
+        const std::optional<SpoolStatus> use = quota_->use();
         CPPUNIT_ASSERT(use);
         CPPUNIT_ASSERT_EQUAL(expected.bytes, use->bytes);
         CPPUNIT_ASSERT_EQUAL(expected.limit, use->limit);
@@ -255,7 +255,7 @@ public:
         ledger_.emplace(memory_->descriptor().duplicate());
         limit({.all = {}, .app = MB, .free = {}});
         quota_->count(UsageLedger::Effect::CLIENT_CUT);
-        const std::optional<SpoolQuota::Use> use = quota_->use();
+        const std::optional<SpoolStatus> use = quota_->use();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, use->appRefused);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, use->refused);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, use->diskRefused);

@@ -67,7 +67,7 @@ void SpoolQuota::count(UsageLedger::Effect effect) noexcept {
     }
 }
 
-std::optional<SpoolQuota::Use> SpoolQuota::use() {
+std::optional<SpoolStatus> SpoolQuota::use() {
     if (parts_.ledger == nullptr) {
         return std::nullopt;
     }
@@ -76,16 +76,16 @@ std::optional<SpoolQuota::Use> SpoolQuota::use() {
     }
     const std::uint64_t bytes = parts_.ledger->sums(0).all;
     const std::optional<Space> space = spaceWithout(bytes);
-    return Use{bytes,
-               limitOf(space),
-               space ? less(space->available, bytes) : 0,
-               space ? reserveOf(*space) : 0,
-               parts_.ledger->counted(UsageLedger::Effect::FILE_REFUSED),
-               parts_.ledger->counted(UsageLedger::Effect::FILE_OF_APP_REFUSED),
-               parts_.ledger->counted(UsageLedger::Effect::FILE_ON_FULL_DISK_REFUSED),
-               parts_.ledger->counted(UsageLedger::Effect::HIJACK_REFUSED),
-               parts_.ledger->counted(UsageLedger::Effect::CLIENT_CUT),
-               parts_.ledger->counted(UsageLedger::Effect::BODY_IN_PIECES)};
+    return SpoolStatus{bytes,
+                       limitOf(space),
+                       space ? less(space->available, bytes) : 0,
+                       space ? reserveOf(*space) : 0,
+                       parts_.ledger->counted(UsageLedger::Effect::FILE_REFUSED),
+                       parts_.ledger->counted(UsageLedger::Effect::FILE_OF_APP_REFUSED),
+                       parts_.ledger->counted(UsageLedger::Effect::FILE_ON_FULL_DISK_REFUSED),
+                       parts_.ledger->counted(UsageLedger::Effect::HIJACK_REFUSED),
+                       parts_.ledger->counted(UsageLedger::Effect::CLIENT_CUT),
+                       parts_.ledger->counted(UsageLedger::Effect::BODY_IN_PIECES)};
 }
 
 /** @param space as if there were no spool files */

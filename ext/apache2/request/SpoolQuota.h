@@ -9,6 +9,7 @@
 #include "base/Clock.h"
 #include "base/Exceptions.h"
 #include "base/Mutex.h"
+#include "control/ServerStatus.h"
 
 namespace Passenger {
 
@@ -52,25 +53,6 @@ public:
         std::uint64_t size;
         std::uint64_t available;
     };
-    /** In bytes. */
-    struct Use {
-        /** Of all files. */
-        std::uint64_t bytes;
-        /** That all files may have; 0: no limit. */
-        std::uint64_t limit;
-        /** Of the file system; 0 with `reserve` 0: unknown. */
-        std::uint64_t available;
-        /** The part of `available` that stays free. */
-        std::uint64_t reserve;
-        /** Not bytes: how often take() has refused, by the limit of all files, of the
-         *  application's, of free space; and count() was called. */
-        std::uint64_t refused = 0;
-        std::uint64_t appRefused = 0;
-        std::uint64_t diskRefused = 0;
-        std::uint64_t hijacksRefused = 0;
-        std::uint64_t clientsCut = 0;
-        std::uint64_t bodiesInPieces = 0;
-    };
     struct Parts {
         /** May be null: nothing is counted, and no limit holds. */
         UsageLedger *ledger;
@@ -103,7 +85,7 @@ public:
     /** Counts what another limit has done, where all children count. */
     void count(UsageLedger::Effect effect) noexcept;
     /** Nothing: nothing is counted. */
-    std::optional<Use> use() EXCLUDES(mutex_);
+    std::optional<SpoolStatus> use() EXCLUDES(mutex_);
 
     /** Asks the kernel. */
     static std::optional<Space> measure(const std::string &folder);

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "apache2/httpd/Httpd.h"
-#include "apache2/request/SpoolQuota.h"
 
 extern "C" {
 #include <ap_mpm.h>
@@ -55,14 +54,6 @@ WorkersStatus workers() noexcept {
         }
     }
     return found;
-}
-
-std::optional<SpoolStatus> spool(SpoolQuota &quota) {
-    const std::optional<SpoolQuota::Use> use = quota.use();
-    return use ? std::optional(SpoolStatus{use->bytes, use->limit, use->available, use->reserve, use->refused,
-                                           use->appRefused, use->diskRefused, use->hijacksRefused, use->clientsCut,
-                                           use->bodiesInPieces})
-               : std::nullopt;
 }
 
 }  // namespace Passenger::HttpdFigures

@@ -9,6 +9,7 @@
 #include "apache2/agent/AgentKeeper.h"
 #include "apache2/config/Settings.h"
 #include "apache2/httpd/PoolText.h"
+#include "apache2/request/SpoolQuota.h"
 #include "apache2/status/HttpdFigures.h"
 #include "apache2/status/TextAnswer.h"
 #include "base/Exceptions.h"
@@ -55,7 +56,7 @@ ServerStatus statusFor(ControlClient &agent, const Question &question, bool deta
     // The agent does not know public names.
     ServerStatus status = details ? agent.status(question.app, detail) : publicPart(agent.status({}, detail));
     status.workers = HttpdFigures::workers();
-    status.spool = HttpdFigures::spool(spool);
+    status.spool = spool.use();
     if (!details && !question.app.empty()) {
         std::erase_if(status.apps, [&](const AppStatus &app) { return app.name != question.app; });
     }

@@ -231,7 +231,7 @@ struct SpoolStatus {
     std::uint64_t bytes = 0;
     /** 0: none. */
     std::uint64_t limit = 0;
-    /** Free on the disk, and the part of it that stays free. */
+    /** Free on the disk, and the part of it that stays free. Both are 0: unknown. */
     std::uint64_t available = 0;
     std::uint64_t reserve = 0;
     /** Since httpd's start, not bytes: files that might not grow since those of all applications
