@@ -12,6 +12,11 @@ namespace Passenger {
 
 namespace {
 
+int errorOf(const std::string &path) {
+    struct stat file {};
+    return stat(path.c_str(), &file) == 0 ? 0 : errno;
+}
+
 std::string targetOf(const std::string &path) {
     char buffer[PATH_MAX];
     const ssize_t length = readlink(path.c_str(), buffer, sizeof(buffer));
@@ -27,28 +32,34 @@ std::string targetOf(const std::string &path) {
 
 }  // namespace
 
-int StartupFileCache::look(std::string_view path, Clock::time_point now) {
+/** What `find` says of the path. The lock is not held meanwhile: a file server that does not answer
+ *  blocks only this request. */
+template <typename Value>
+Value StartupFileCache::remember(Names<Value> StartupFileCache::*names, std::string_view path, Clock::time_point now,
+                                 Value (*find)(const std::string &)) {
     {
         LockGuard lock(mutex_);
-        auto known = entries_.find(path);
-        if (known != entries_.end() && now - known->second.lookedAt < MAX_AGE) {
-            return known->second.error;
+        const auto known = (this->*names).find(path);
+        if (known != (this->*names).end() && now - known->second.lookedAt < MAX_AGE) {
+            return known->second.value;
         }
     }
-    // The lock is not held: a file server that does not answer blocks only this request.
     std::string name(path);
-    struct stat file {};
-    int error = stat(name.c_str(), &file) == 0 ? 0 : errno;
+    Value value = find(name);
     LockGuard lock(mutex_);
-    if (entries_.size() >= MAX_ENTRIES) {
-        entries_.clear();
+    if ((this->*names).size() >= MAX_ENTRIES) {
+        (this->*names).clear();
     }
-    entries_[std::move(name)] = Entry{now, error};
-    return error;
+    (this->*names)[std::move(name)] = {now, value};
+    return value;
+}
+
+int StartupFileCache::look(std::string_view path, Clock::time_point now) {
+    return remember(&StartupFileCache::errors_, path, now, errorOf);
 }
 
 std::string StartupFileCache::follow(std::string_view path, Clock::time_point now) {
-    return remember(&StartupFileCache::links_, path, now, targetOf);
+    return remember(&StartupFileCache::targets_, path, now, targetOf);
 }
 
 std::string StartupFileCache::nodeStart(std::string_view folder, Clock::time_point now) {
@@ -57,26 +68,6 @@ std::string StartupFileCache::nodeStart(std::string_view folder, Clock::time_poi
 
 std::string StartupFileCache::packageProblem(std::string_view folder, Clock::time_point now) {
     return remember(&StartupFileCache::packageProblems_, folder, now, NodePackage::problem);
-}
-
-/** What `find` says of the path. The lock is not held meanwhile. */
-std::string StartupFileCache::remember(Names<Link> StartupFileCache::*names, std::string_view path,
-                                       Clock::time_point now, std::string (*find)(const std::string &)) {
-    {
-        LockGuard lock(mutex_);
-        auto known = (this->*names).find(path);
-        if (known != (this->*names).end() && now - known->second.lookedAt < MAX_AGE) {
-            return known->second.target;
-        }
-    }
-    std::string name(path);
-    std::string target = find(name);
-    LockGuard lock(mutex_);
-    if ((this->*names).size() >= MAX_ENTRIES) {
-        (this->*names).clear();
-    }
-    (this->*names)[std::move(name)] = Link{now, target};
-    return target;
 }
 
 }  // namespace Passenger

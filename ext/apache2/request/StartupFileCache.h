@@ -48,25 +48,22 @@ private:
             return std::hash<std::string_view>()(name);
         }
     };
-    template <typename Value> using Names = std::unordered_map<std::string, Value, NameHash, std::equal_to<>>;
 
-    struct Entry {
+    template <typename Value> struct Entry {
         Clock::time_point lookedAt;
-        int error = 0;
+        Value value{};
     };
-    struct Link {
-        Clock::time_point lookedAt;
-        std::string target;
-    };
+    template <typename Value> using Names = std::unordered_map<std::string, Entry<Value>, NameHash, std::equal_to<>>;
 
-    std::string remember(Names<Link> StartupFileCache::*names, std::string_view path, Clock::time_point now,
-                         std::string (*find)(const std::string &)) EXCLUDES(mutex_);
+    template <typename Value>
+    Value remember(Names<Value> StartupFileCache::*names, std::string_view path, Clock::time_point now,
+                   Value (*find)(const std::string &)) EXCLUDES(mutex_);
 
     Mutex mutex_{Locks::STARTUP_FILE_CACHE};
-    Names<Entry> entries_ GUARDED_BY(mutex_);
-    Names<Link> links_ GUARDED_BY(mutex_);
-    Names<Link> nodeStarts_ GUARDED_BY(mutex_);
-    Names<Link> packageProblems_ GUARDED_BY(mutex_);
+    Names<int> errors_ GUARDED_BY(mutex_);
+    Names<std::string> targets_ GUARDED_BY(mutex_);
+    Names<std::string> nodeStarts_ GUARDED_BY(mutex_);
+    Names<std::string> packageProblems_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger
