@@ -7,6 +7,8 @@
 #include <cstring>
 #include <system_error>
 
+#include "base/WholeNumber.h"
+
 namespace Passenger::Directives::NumberValue {
 
 namespace {
@@ -84,13 +86,11 @@ const char *readBytes(const Field &field, Settings::Number &target, const char *
 }
 
 const char *readPlain(const Field &field, Settings::Number &target, const char *value, apr_pool_t *pool) {
-    int number = 0;
-    const char *end = value + std::strlen(value);
-    auto [rest, error] = std::from_chars(value, end, number);
-    if (error != std::errc() || rest != end || number < field.least || number > field.most) {
+    const auto number = wholeNumber<int>(value);
+    if (!number || *number < field.least || *number > field.most) {
         return apr_psprintf(pool, "a whole number from %d to %d", field.least, field.most);
     }
-    target = number;
+    target = *number;
     return nullptr;
 }
 

@@ -1,8 +1,8 @@
 #include "apache2/request/RequestBody.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cstring>
+
+#include "base/WholeNumber.h"
 
 namespace Passenger {
 
@@ -10,13 +10,7 @@ namespace {
 
 /** Accepts the same as httpd: digits only. */
 std::optional<apr_off_t> parseLength(const char *text) {
-    apr_off_t length = 0;
-    const char *end = text + std::strlen(text);
-    auto [rest, error] = std::from_chars(text, end, length);
-    if (error != std::errc() || rest != end || *text == '-') {
-        return std::nullopt;
-    }
-    return length;
+    return *text == '-' ? std::nullopt : wholeNumber<apr_off_t>(text);
 }
 
 }  // namespace

@@ -1,20 +1,10 @@
 #include "apache2/request/StickyCookie.h"
 
 #include <algorithm>
-#include <charconv>
-#include <system_error>
+
+#include "base/WholeNumber.h"
 
 namespace Passenger::StickyCookie {
-
-namespace {
-
-std::uint32_t numberOrZero(std::string_view text) noexcept {
-    std::uint32_t number = 0;
-    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc() && rest == text.data() + text.size() ? number : 0;
-}
-
-}  // namespace
 
 std::uint32_t instanceIn(std::string_view header, std::string_view name) noexcept {
     while (!header.empty()) {
@@ -23,8 +13,9 @@ std::uint32_t instanceIn(std::string_view header, std::string_view name) noexcep
         std::string_view pair = header.substr(0, end);
         pair.remove_prefix(std::min(pair.find_first_not_of(" \t"), pair.size()));
         if (pair.starts_with(name) && pair.substr(name.size()).starts_with('=')) {
-            if (const std::uint32_t instance = numberOrZero(pair.substr(name.size() + 1)); instance != 0) {
-                return instance;
+            const auto instance = wholeNumber<std::uint32_t>(pair.substr(name.size() + 1));
+            if (instance.value_or(0) != 0) {
+                return *instance;
             }
         }
         header.remove_prefix(end == std::string_view::npos ? header.size() : end + 1);

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <system_error>
 
 #include "base/HttpText.h"
+#include "base/WholeNumber.h"
 
 namespace Passenger::CachePolicy {
 
@@ -26,10 +25,8 @@ constexpr std::array<std::string_view, 7> PERSONAL{
 };
 
 std::optional<long long> number(std::string_view text) {
-    long long value = 0;
-    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && rest == text.data() + text.size() && value >= 0 ? std::optional(value)
-                                                                                   : std::nullopt;
+    const auto value = wholeNumber<long long>(text);
+    return value.value_or(-1) >= 0 ? value : std::nullopt;
 }
 
 /** The directives of Cache-Control. Of a directive that comes twice the stricter one holds; a

@@ -1,10 +1,9 @@
 #include "apache2/response/ResponseHead.h"
 
 #include <algorithm>
-#include <charconv>
-#include <system_error>
 
 #include "base/HttpText.h"
+#include "base/WholeNumber.h"
 
 namespace Passenger {
 
@@ -70,12 +69,11 @@ const char *ResponseHead::addHeader(Header header) {
 }
 
 const char *ResponseHead::setContentLength(std::string_view value) {
-    std::uint64_t length = 0;
-    auto [rest, error] = std::from_chars(value.data(), value.data() + value.size(), length);
-    if (error != std::errc() || rest != value.data() + value.size() || length > INT64_MAX) {
+    const auto length = wholeNumber<std::uint64_t>(value);
+    if (!length || *length > INT64_MAX) {
         return "a Content-Length that is not a number";
     }
-    if (contentLength_ && *contentLength_ != length) {
+    if (contentLength_ && contentLength_ != length) {
         return "two different Content-Lengths";
     }
     contentLength_ = length;

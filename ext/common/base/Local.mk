@@ -82,6 +82,7 @@ libpassenger_base_la_SOURCES = \
     %D%/SystemClock.h \
     %D%/ThreadSafety.h \
     %D%/UserSwitch.cpp \
-    %D%/UserSwitch.h
+    %D%/UserSwitch.h \
+    %D%/WholeNumber.h
 libpassenger_base_la_LIBADD = $(FMT_LIBS)
 EXTRA_DIST += %D%/README.md

@@ -9,15 +9,14 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
-#include <cstring>
 #include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "base/Poll.h"
+#include "base/WholeNumber.h"
 
 namespace Passenger {
 
@@ -25,16 +24,6 @@ namespace {
 
 /** The time between two checks for remaining processes. Killed processes need some time to end. */
 constexpr int PAUSE_MILLISECONDS = 5;
-
-std::optional<pid_t> asPid(const char *name) {
-    const char *const end = name + std::strlen(name);
-    pid_t pid = 0;
-    const auto [stopped, error] = std::from_chars(name, end, pid);
-    if (error != std::errc() || stopped != end) {
-        return std::nullopt;
-    }
-    return pid;
-}
 
 /** Pairs: (process, its parent). */
 std::vector<std::pair<pid_t, pid_t>> allProcesses() {
@@ -95,7 +84,7 @@ std::vector<pid_t> allPids() {
         return pids;
     }
     while (const dirent *entry = ::readdir(processes.get())) {
-        if (const auto pid = asPid(entry->d_name)) {
+        if (const auto pid = wholeNumber<pid_t>(entry->d_name)) {
             pids.push_back(*pid);
         }
     }

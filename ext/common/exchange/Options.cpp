@@ -1,21 +1,20 @@
 #include "exchange/Options.h"
 
-#include <charconv>
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/WholeNumber.h"
 
 namespace Passenger {
 
 namespace {
 
 template <typename Number = unsigned> Number parseNumber(const std::string &key, const std::string &value) {
-    Number number = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc() || end != value.data() + value.size() || std::cmp_less(number, 0)) {
+    const auto number = wholeNumber<Number>(value);
+    if (!number || std::cmp_less(*number, 0)) {
         throw ProtocolException("option " + key + ": \"" + value + "\" is not a number");
     }
-    return number;
+    return *number;
 }
 
 void parse(const std::string & /*key*/, const std::string &text, std::string &into) {

@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <concepts>
 #include <cstring>
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/WholeNumber.h"
 
 namespace Passenger {
 
@@ -28,11 +28,11 @@ void parse(const char * /*key*/, const std::string &text, std::string &into) {
 }
 
 template <std::integral Number> void parse(const char *key, const std::string &text, Number &into) {
-    const char *const end = text.data() + text.size();
-    const auto [stopped, error] = std::from_chars(text.data(), end, into);
-    if (error != std::errc() || stopped != end) {
+    const auto number = wholeNumber<Number>(text);
+    if (!number) {
         rejectValue(key, text);
     }
+    into = *number;
 }
 
 void parse(const char *key, const std::string &text, std::chrono::seconds &into) {

@@ -1,8 +1,7 @@
 #include "io/Frame.h"
 
-#include <charconv>
-
 #include "base/Exceptions.h"
+#include "base/WholeNumber.h"
 #include "io/LittleEndian.h"
 
 namespace Passenger {
@@ -29,14 +28,11 @@ const std::string &Frame::field(std::size_t index) const {
 }
 
 std::uint64_t Frame::number(std::size_t index) const {
-    const std::string &text = field(index);
-    std::uint64_t value = 0;
-    const char *end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
-    if (error != std::errc() || stop != end) {
+    const auto value = wholeNumber<std::uint64_t>(field(index));
+    if (!value) {
         throw ProtocolException(nameOf(type) + ": field " + std::to_string(index) + " is not a number");
     }
-    return value;
+    return *value;
 }
 
 std::map<std::string, std::string> Frame::map(std::size_t first) const {

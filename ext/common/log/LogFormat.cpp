@@ -2,15 +2,15 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
-#include <system_error>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "base/WholeNumber.h"
 
 namespace Passenger {
 
@@ -67,13 +67,10 @@ std::string textLine(const LogRecord &record) {
 }
 
 nlohmann::ordered_json valueOf(const LogFields::Field &field) {
-    const char *const end = field.value.data() + field.value.size();
-    std::int64_t number = 0;
-    const auto [rest, error] = std::from_chars(field.value.data(), end, number);
+    const auto number = wholeNumber<std::int64_t>(field.value);
     // The number of a report is hexadecimal. One in another form, such as 007, would lose a part.
-    if (!field.quoted && field.key != "report" && error == std::errc() && rest == end &&
-        std::to_string(number) == field.value) {
-        return number;
+    if (!field.quoted && field.key != "report" && number && std::to_string(*number) == field.value) {
+        return *number;
     }
     return field.value;
 }

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <cstdint>
 #include <cstring>
@@ -26,6 +25,7 @@
 #include "base/FileDescriptor.h"
 #include "base/PidFd.h"
 #include "base/Split.h"
+#include "base/WholeNumber.h"
 #include "log/Log.h"
 #include "rights/CgroupPlace.h"
 
@@ -68,13 +68,6 @@ bool hasWord(const std::string &text, const std::string &word) {
     return false;
 }
 
-template <typename Number> std::optional<Number> numberIn(std::string_view text) {
-    Number number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(number)
-                                                                                     : std::nullopt;
-}
-
 /** The value behind `key` in a file of lines `KEY VALUE`. */
 std::uint64_t valueOf(const std::string &text, std::string_view key) {
     std::istringstream words(text);
@@ -105,11 +98,11 @@ std::optional<Name> parse(const std::string &name) {
     }
     const auto &user = parts[parts.size() - 3];
     const auto &pool = parts[parts.size() - 2];
-    if (!user.starts_with('u') || !pool.starts_with('p') || !numberIn<unsigned>(parts.back())) {
+    if (!user.starts_with('u') || !pool.starts_with('p') || !wholeNumber<unsigned>(parts.back())) {
         return std::nullopt;
     }
-    const auto uid = numberIn<uid_t>(std::string_view(user).substr(1));
-    const auto pid = numberIn<pid_t>(std::string_view(pool).substr(1));
+    const auto uid = wholeNumber<uid_t>(std::string_view(user).substr(1));
+    const auto pid = wholeNumber<pid_t>(std::string_view(pool).substr(1));
     return uid && pid ? std::optional(Name{*uid, *pid}) : std::nullopt;
 }
 
@@ -130,7 +123,7 @@ void killEach(const std::string &group) {
     std::istringstream pids(fileContent(group + "/cgroup.procs"));
     for (std::string pid; pids >> pid;) {
         try {
-            const FileDescriptor pidFd = openPidFd(numberIn<pid_t>(pid).value_or(0));
+            const FileDescriptor pidFd = openPidFd(wholeNumber<pid_t>(pid).value_or(0));
             if (hasWord(fileContent(group + "/cgroup.procs"), pid)) {
                 signalPidFd(pidFd, SIGKILL);
             }
@@ -176,8 +169,8 @@ std::optional<Owner> ownerOf(const std::string &folder) {
         return std::nullopt;
     }
     const auto parts = split(folder.substr(FOLDER.size()), '.');
-    const auto agent = parts.empty() ? std::nullopt : numberIn<pid_t>(parts.front());
-    const auto place = parts.size() == 2 ? numberIn<ino_t>(parts.back()) : std::optional(FIRST_PID_NAMESPACE);
+    const auto agent = parts.empty() ? std::nullopt : wholeNumber<pid_t>(parts.front());
+    const auto place = parts.size() == 2 ? wholeNumber<ino_t>(parts.back()) : std::optional(FIRST_PID_NAMESPACE);
     return agent && place && *agent > 0 && parts.size() <= 2 ? std::optional(Owner{*agent, *place}) : std::nullopt;
 }
 
