@@ -34,6 +34,16 @@ std::vector<std::pair<pid_t, pid_t>> allProcesses() {
     return all;
 }
 
+std::vector<pid_t> childrenIn(const std::vector<std::pair<pid_t, pid_t>> &all, pid_t parent) {
+    std::vector<pid_t> children;
+    for (const auto &[pid, itsParent] : all) {
+        if (itsParent == parent) {
+            children.push_back(pid);
+        }
+    }
+    return children;
+}
+
 /** @return false if this process has no children */
 bool reapChildren() {
     for (;;) {
@@ -92,13 +102,7 @@ std::vector<pid_t> allPids() {
 }
 
 std::vector<pid_t> childrenOf(pid_t parent) {
-    std::vector<pid_t> children;
-    for (const auto &[pid, itsParent] : allProcesses()) {
-        if (itsParent == parent) {
-            children.push_back(pid);
-        }
-    }
-    return children;
+    return childrenIn(allProcesses(), parent);
 }
 
 std::vector<pid_t> descendantsOf(pid_t ancestor) {
@@ -118,22 +122,13 @@ std::vector<pid_t> descendantsOf(pid_t ancestor) {
 
 pid_t applicationOf(pid_t bridge) {
     const auto all = allProcesses();
-    const auto childrenOf = [&](pid_t parent) {
-        std::vector<pid_t> children;
-        for (const auto &[pid, itsParent] : all) {
-            if (itsParent == parent) {
-                children.push_back(pid);
-            }
-        }
-        return children;
-    };
-    const std::vector<pid_t> keepers = childrenOf(bridge);
+    const std::vector<pid_t> keepers = childrenIn(all, bridge);
     // A Node instance is the application itself, and its children are none of ours.
     const bool isBridge = !keepers.empty() && nameOf(keepers.front()) == "passenger-keep";
-    std::vector<pid_t> found = isBridge ? childrenOf(keepers.front()) : std::vector<pid_t>();
+    std::vector<pid_t> found = isBridge ? childrenIn(all, keepers.front()) : std::vector<pid_t>();
     pid_t application = found.empty() ? 0 : found.front();
     while (application != 0 && isShell(application)) {
-        found = childrenOf(application);
+        found = childrenIn(all, application);
         if (found.size() != 1) {
             break;
         }
