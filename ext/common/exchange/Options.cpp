@@ -3,54 +3,11 @@
 #include <utility>
 
 #include "base/Exceptions.h"
-#include "base/WholeNumber.h"
+#include "io/FieldText.h"
 
 namespace Passenger {
 
 namespace {
-
-template <typename Number = unsigned> Number parseNumber(const std::string &key, const std::string &value) {
-    const auto number = wholeNumber<Number>(value);
-    if (!number || std::cmp_less(*number, 0)) {
-        throw ProtocolException("option " + key + ": \"" + value + "\" is not a number");
-    }
-    return *number;
-}
-
-void parse(const std::string & /*key*/, const std::string &text, std::string &into) {
-    into = text;
-}
-
-void parse(const std::string &key, const std::string &text, unsigned &into) {
-    into = parseNumber(key, text);
-}
-
-void parse(const std::string &key, const std::string &text, bool &into) {
-    if (text != "0" && text != "1") {
-        throw ProtocolException("option " + key + ": \"" + text + "\" is neither 0 nor 1");
-    }
-    into = text == "1";
-}
-
-void parse(const std::string &key, const std::string &text, std::chrono::seconds &into) {
-    into = std::chrono::seconds(parseNumber(key, text));
-}
-
-void parse(const std::string &key, const std::string &text, std::chrono::milliseconds &into) {
-    into = std::chrono::milliseconds(parseNumber<std::chrono::milliseconds::rep>(key, text));
-}
-
-std::string shown(const std::string &value) {
-    return value;
-}
-
-std::string shown(unsigned value) {
-    return std::to_string(value);
-}
-
-template <typename Rep, typename Period> std::string shown(std::chrono::duration<Rep, Period> value) {
-    return std::to_string(value.count());
-}
 
 /** Calls `each` for each option. The only list of keys, for both directions. */
 template <typename Self, typename Each> void visit(Self &options, Each each) {
@@ -113,7 +70,7 @@ template <typename Self, typename Each> void visit(Self &options, Each each) {
 
 Options::Variables Options::toMap() const {
     Variables map;
-    visit(*this, [&map](const char *key, const auto &value) { map[key] = shown(value); });
+    visit(*this, [&map](const char *key, const auto &value) { map[key] = FieldText::shown(value); });
     if (variables) {
         for (auto &[name, value] : variables()) {
             map[std::string(VARIABLE_PREFIX) + name] = value;
@@ -126,7 +83,7 @@ Options Options::fromMap(const Variables &map) {
     Options options;
     visit(options, [&map](const char *key, auto &value) {
         if (const auto found = map.find(key); found != map.end()) {
-            parse(key, found->second, value);
+            FieldText::parse(key, found->second, value);
         }
     });
     if (options.threads == 0) {

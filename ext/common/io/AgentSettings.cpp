@@ -3,15 +3,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <concepts>
 #include <cstring>
 #include <utility>
 
 #include "base/Exceptions.h"
-#include "base/WholeNumber.h"
+#include "io/FieldText.h"
 
 namespace Passenger {
 
@@ -19,58 +16,15 @@ namespace {
 
 using Map = std::map<std::string, std::string>;
 
-[[noreturn]] void rejectValue(const char *key, const std::string &value) {
-    throw ProtocolException(std::string("The setting ") + key + " cannot be \"" + value + "\"");
-}
-
-void parse(const char * /*key*/, const std::string &text, std::string &into) {
-    into = text;
-}
-
-template <std::integral Number> void parse(const char *key, const std::string &text, Number &into) {
-    const auto number = wholeNumber<Number>(text);
-    if (!number) {
-        rejectValue(key, text);
-    }
-    into = *number;
-}
-
-void parse(const char *key, const std::string &text, std::chrono::seconds &into) {
-    std::chrono::seconds::rep count = 0;
-    parse(key, text, count);
-    if (count < 0) {
-        rejectValue(key, text);
-    }
-    into = std::chrono::seconds(count);
-}
-
-void parse(const char *key, const std::string &text, bool &into) {
-    unsigned number = 0;
-    parse(key, text, number);
-    if (number > 1) {
-        rejectValue(key, text);
-    }
-    into = number == 1;
-}
+using FieldText::parse;
+using FieldText::shown;
 
 void parse(const char *key, const std::string &text, SeccompMode &into) {
     const auto mode = seccompModeIn(text);
     if (!mode) {
-        rejectValue(key, text);
+        FieldText::reject(key, text);
     }
     into = *mode;
-}
-
-std::string shown(const std::string &value) {
-    return value;
-}
-
-template <std::integral Number> std::string shown(Number value) {
-    return std::to_string(value);
-}
-
-std::string shown(std::chrono::seconds value) {
-    return std::to_string(value.count());
 }
 
 std::string shown(SeccompMode value) {

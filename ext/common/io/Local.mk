@@ -7,6 +7,7 @@ libpassenger_io_la_SOURCES = \
     %D%/AgentSettings.h \
     %D%/ChannelSecret.cpp \
     %D%/ChannelSecret.h \
+    %D%/FieldText.h \
     %D%/Frame.cpp \
     %D%/Frame.h \
     %D%/FrameReader.cpp \
