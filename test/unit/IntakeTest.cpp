@@ -1,23 +1,27 @@
 #include "bridge/Intake.h"
 
+#include <arpa/inet.h>
 #include <cppunit/extensions/HelperMacros.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
-#include <future>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <semaphore>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/SystemClock.h"
 #include "io/RequestQueue.h"
-#include "shm/SharedMemory.h"
+#include "io/SocketPair.h"
+#include "shm/Claims.h"
+#include "shm/Mapping.h"
+#include "shm/SenderMemory.h"
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
 
@@ -25,260 +29,432 @@ namespace Passenger::Bridge {
 
 using namespace std::chrono_literals;
 
-/** The messages that a bridge takes from its queues, and the workers that take them. */
+/** Requests through a bridge's loop and its helpers. The test is child, agent and application. */
 class IntakeTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(IntakeTest);
-    CPPUNIT_TEST(testEmptyMessagesAreSkipped);
-    CPPUNIT_TEST(testEmptyMessagesInTheOwnQueueAreSkipped);
-    CPPUNIT_TEST(testTheEndOfTheQueueIsFoundAfterEmptyMessages);
+    CPPUNIT_TEST(testRequestsInTurnUseOneConnection);
+    CPPUNIT_TEST(testAWithdrawnRequestIsSkipped);
+    CPPUNIT_TEST(testAChildThatLeavesEndsTheRequestAlsoAtAKeptConnection);
+    CPPUNIT_TEST(testASafeRequestIsSentAgainWhenTheKeptConnectionEnds);
+    CPPUNIT_TEST(testAnswersWaitForTheChildAndHoldUpNoOther);
+    CPPUNIT_TEST(testAnIdleConnectionThatHasBytesIsClosed);
+    CPPUNIT_TEST(testThereAreNoMoreRequestsThanPlaces);
+    CPPUNIT_TEST(testAPauseIsToldWhenNoRequestIsLeft);
     CPPUNIT_TEST(testTheNextHandoverIsUsedOnceTheFormerQueueIsEmpty);
-    CPPUNIT_TEST(testAWorkerThatWaitsAtTheEndGoesOnWithTheNextHandover);
-    CPPUNIT_TEST(testTheEndOfTheOwnQueueDoesNotEndTheIntake);
-    CPPUNIT_TEST(testAnotherWorkerFollowsWhenTheLastReaderHasAMessage);
-    CPPUNIT_TEST(testAFailedStartIsTriedAgainWithTheSameNumber);
-    CPPUNIT_TEST(testAWorkerThatIsOneTooManyIsParkedAndCalled);
-    CPPUNIT_TEST(testTheIntakeIsIdleWhenAllWorkersAreAndNoNumberIsMissing);
+    CPPUNIT_TEST(testEmptyMessagesAreSkippedInBothQueues);
+    CPPUNIT_TEST(testAHelperThatCannotBeStartedIsTriedAgain);
     CPPUNIT_TEST_SUITE_END();
 
-    static void send(const RequestQueue &queue, const std::string &text) {
-        CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(text.size()),
-                             ::send(queue.sendingEnd().get(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
-    }
-    static void sendEmpty(const RequestQueue &queue, int count) {
-        for (int i = 0; i < count; i++) {
-            send(queue, "");
-        }
+    static void setPatience(const FileDescriptor &socket) {
+        const timeval patience{60, 0};
+        ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     }
 
-    static HandoverPtr handover(const RequestQueue &queue, const RequestQueue *own = nullptr, unsigned threads = 1) {
-        const SharedMemory memory("intake test", 4096);
-        Frame serve(FrameType::SERVE, {"0", std::to_string(threads), "the application", "0", own ? "7" : "0"});
-        serve.descriptors.push_back(queue.receivingEnd().duplicate());
-        serve.descriptors.push_back(memory.descriptor().duplicate());
-        serve.descriptors.push_back(memory.descriptor().duplicate());
-        if (own) {
-            serve.descriptors.push_back(own->receivingEnd().duplicate());
+    /** A server that answers when the test says so. */
+    struct Application {
+        Application() : listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+            const std::uint16_t port = AppAddress::unusedPort("127.0.0.1");
+            address = AppAddress::tcp("127.0.0.1", port);
+            sockaddr_in name{};
+            name.sin_family = AF_INET;
+            name.sin_port = htons(port);
+            name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            CPPUNIT_ASSERT_EQUAL(0, ::bind(listener.get(), reinterpret_cast<sockaddr *>(&name), sizeof(name)));
+            CPPUNIT_ASSERT_EQUAL(0, ::listen(listener.get(), 100));
+            setPatience(listener);
         }
-        return std::make_shared<const Handover>(serve);
-    }
-
-    /** A worker's intake, and the queues that it reads. */
-    struct Worker {
-        explicit Worker(const RequestQueue &queue, const RequestQueue *own = nullptr)
-            : intake(
-                  handover(queue, own), [] {}, [](std::uint32_t) { return true; }) {
-            intake.begin();
+        FileDescriptor accept() const {
+            FileDescriptor connection(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+            CPPUNIT_ASSERT(connection);
+            setPatience(connection);
+            return connection;
+        }
+        /** The path of the next request; empty: the connection has ended. */
+        static std::string path(const FileDescriptor &connection) {
+            std::string head;
+            char byte = 0;
+            while (!head.ends_with("\r\n\r\n") && ::recv(connection.get(), &byte, 1, 0) == 1) {
+                head += byte;
+            }
+            const auto from = head.find(' ') + 1;
+            return head.empty() ? "" : head.substr(from, head.find(' ', from) - from);
+        }
+        static void answer(const FileDescriptor &connection, const std::string &body) {
+            const std::string text = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+            const std::string all = text + body;
+            CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(all.size()),
+                                 ::send(connection.get(), all.data(), all.size(), MSG_NOSIGNAL));
         }
 
-        std::string take() {
-            std::array<char, 100> buffer{};
-            const std::optional<std::size_t> size = intake.take(seat, buffer);
-            return size ? std::string(buffer.data(), *size) : "the end";
-        }
-
-        Intake intake;
-        Intake::Seat seat;
+        FileDescriptor listener;
+        AppAddress address;
     };
 
-    /** Workers with threads of their own. A worker that has a message goes on when it may. */
-    struct Crowd {
-        Crowd(const RequestQueue &queue, unsigned most)
-            : intake(
-                  handover(queue, nullptr, most), [this] { idle++; },
-                  [this](std::uint32_t index) { return start(index); }) {
-            Intake::prepareProcess();
-            intake.begin();
+    /** What a pool process hands over, with a queue of its own for sticky sessions if wanted. */
+    struct Agent {
+        explicit Agent(bool sticky = false) : own(sticky ? std::optional<RequestQueue>(std::in_place) : std::nullopt) {}
+
+        HandoverPtr handover(unsigned threads, bool paused = false) const {
+            Frame serve(FrameType::SERVE, {"0", std::to_string(threads), "the application", "0", own ? "7" : "0", "0",
+                                           "0", paused ? "1" : "0"});
+            serve.descriptors.push_back(queue.receivingEnd().duplicate());
+            serve.descriptors.push_back(claims.memory().descriptor().duplicate());
+            serve.descriptors.push_back(senders.memory().descriptor().duplicate());
+            if (own) {
+                serve.descriptors.push_back(own->receivingEnd().duplicate());
+            }
+            return std::make_shared<const Handover>(serve);
         }
 
-        ~Crowd() {
+        RequestQueue queue;
+        std::optional<RequestQueue> own;
+        Claims claims;
+        SenderMemory senders;
+    };
+
+    static RequestQueue::Outcome ask(const RequestQueue &queue, std::uint64_t channel, const std::string &path) {
+        std::string text;
+        for (const std::string &part : {std::string("REQUEST_METHOD"), std::string("GET"), std::string("REQUEST_URI"),
+                                        path, std::string("HTTP_HOST"), std::string("localhost")}) {
+            text += part + '\0';
+        }
+        RequestHeader header{};
+        header.version = LAYOUT_VERSION;
+        header.headLength = static_cast<std::uint32_t>(text.size());
+        header.channel = channel;
+        header.ticket = 1;
+        return RequestQueue::send(queue.sendingEnd().get(), header, text, "");
+    }
+
+    /** The intake with its threads, and the children's ends of the channels. */
+    struct Bridge {
+        explicit Bridge(const HandoverPtr &handover)
+            : channels([](std::uint64_t) {}),
+              relays(
+                  0, [] {}, SystemClock::instance()),
+              tools{channels, app.address, relays, [] {}, [this] { answered++; }},
+              intake(
+                  handover, tools, [this] { idle++; }, [this] { return startHelper(); }, [this] { unstarted++; }) {
+            loop = std::thread([this] { intake.run(); });
+        }
+        ~Bridge() {
             intake.finish();
-            for (int i = 0; i < 1000; i++) {
-                goOn.release();
-            }
-            for (std::thread &thread : threads) {
-                thread.join();
+            loop.join();
+            for (std::thread &helper : helpers) {
+                helper.join();
             }
         }
 
-        bool start(std::uint32_t index) {
+        bool startHelper() {
             const std::lock_guard lock(mutex);
             if (refusals > 0) {
                 refusals--;
-                refused.push_back(index);
                 return false;
             }
-            started.push_back(index);
-            threads.emplace_back([this] {
-                Intake::Seat seat;
-                std::array<char, 100> buffer{};
-                while (intake.take(seat, buffer)) {
-                    busy++;
-                    goOn.acquire();
-                    busy--;
-                }
-            });
+            helpers.emplace_back([this] { intake.help(); });
             return true;
         }
-
-        std::size_t workers() {
-            const std::lock_guard lock(mutex);
-            return started.size();
+        /** The child's end of a new channel. */
+        FileDescriptor channel(std::uint64_t id) {
+            DescriptorPair pair = makeSeqPacketPair();
+            setPatience(pair.first);
+            channels.add(id, std::move(pair.second));
+            return std::move(pair.first);
         }
 
-        std::mutex mutex;
-        int refusals = 0;
-        std::vector<std::uint32_t> started, refused;
-        std::vector<std::thread> threads;
-        std::counting_semaphore<> goOn{0};
-        std::atomic<unsigned> busy{0};
+        Application app;
+        Channels channels;
+        Relays relays;
+        std::atomic<int> answered{0};
         std::atomic<int> idle{0};
+        std::mutex mutex;
+        std::atomic<int> refusals{0};
+        std::atomic<int> unstarted{0};
+        const Place::Tools tools;
         Intake intake;
+        std::thread loop;
+        std::vector<std::thread> helpers;
     };
 
-public:
-    void testAnotherWorkerFollowsWhenTheLastReaderHasAMessage() {
-        const RequestQueue queue;
-        Crowd crowd(queue, 200);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{Intake::SPARE}, crowd.workers());
-        for (unsigned i = 1; i <= 100; i++) {
-            send(queue, "a message");
-        }
-        CPPUNIT_ASSERT(eventually([&] { return crowd.busy == 100; }));
-        for (unsigned i = 101; i <= 250; i++) {
-            send(queue, "a message");
-        }
-        CPPUNIT_ASSERT(eventually([&] { return crowd.busy == 200; }));
-        // No number twice, and none above the limit.
-        std::sort(crowd.started.begin(), crowd.started.end());
-        CPPUNIT_ASSERT_EQUAL(std::size_t{200}, crowd.workers());
-        CPPUNIT_ASSERT(std::unique(crowd.started.begin(), crowd.started.end()) == crowd.started.end());
-        CPPUNIT_ASSERT_EQUAL(199U, crowd.started.back());
-        // The others are taken by those that become free.
-        crowd.goOn.release(200);
-        CPPUNIT_ASSERT(eventually([&] { return crowd.busy == 50; }));
-    }
-
-    void testAFailedStartIsTriedAgainWithTheSameNumber() {
-        const RequestQueue queue;
-        Crowd crowd(queue, 40);
-        crowd.refusals = 1;
-        for (int i = 0; i < Intake::SPARE; i++) {
-            send(queue, "a message");
-        }
-        CPPUNIT_ASSERT(eventually([&] { return crowd.busy == Intake::SPARE; }));
-        send(queue, "waits");
-        crowd.goOn.release();
-        CPPUNIT_ASSERT(eventually([&] { return crowd.workers() == Intake::SPARE + 1; }));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, crowd.refused.size());
-        CPPUNIT_ASSERT_EQUAL(crowd.refused.back(), crowd.started.back());
-    }
-
-    void testAWorkerThatIsOneTooManyIsParkedAndCalled() {
-        const RequestQueue queue;
-        Crowd crowd(queue, 100);
-        for (int round = 0; round < 3; round++) {
-            for (int i = 0; i < 80; i++) {
-                send(queue, "a message");
+    struct Answer {
+        MessageHeader header{};
+        std::string body;
+    };
+    /** The messages to the last one, together. */
+    static Answer receive(const FileDescriptor &channel) {
+        Answer answer;
+        std::string text(MAX_MESSAGE, '\0');
+        MessageHeader header{};
+        while ((header.flags & LAST) == 0) {
+            const ssize_t size = ::recv(channel.get(), text.data(), text.size(), 0);
+            if (size < static_cast<ssize_t>(sizeof(header))) {
+                CPPUNIT_FAIL("no message");
             }
-            CPPUNIT_ASSERT(eventually([&] { return crowd.busy == 80; }));
-            crowd.goOn.release(80);
-            CPPUNIT_ASSERT(eventually([&] { return crowd.busy == 0; }));
+            std::memcpy(&header, text.data(), sizeof(header));
+            answer.header = header.type == MessageType::DATA ? answer.header : header;
+            answer.body.append(text, sizeof(header) + header.headLength,
+                               static_cast<std::size_t>(size) - sizeof(header) - header.headLength);
         }
-        // 80 are busy, and one more has followed the last reader.
-        CPPUNIT_ASSERT(crowd.workers() <= 81);
+        return answer;
     }
 
-    void testTheIntakeIsIdleWhenAllWorkersAreAndNoNumberIsMissing() {
-        const RequestQueue queue;
-        Crowd crowd(queue, 100);
-        for (int i = 0; i < 60; i++) {
-            send(queue, "a message");
-        }
-        CPPUNIT_ASSERT(eventually([&] { return crowd.busy == 60; }));
-        crowd.intake.pause();
-        CPPUNIT_ASSERT_EQUAL(0, crowd.idle.load());
-        crowd.goOn.release(60);
-        CPPUNIT_ASSERT(eventually([&] { return crowd.idle == 1; }));
-        send(queue, "waits");
-        CPPUNIT_ASSERT(crowd.intake.resume(FileDescriptor()));
-        CPPUNIT_ASSERT(eventually([&] { return crowd.busy == 1; }));
-    }
-
-    void testEmptyMessagesAreSkipped() {
-        const RequestQueue queue;
-        Worker worker(queue);
-        for (const int count : {1, 2, 3, 10}) {
-            sendEmpty(queue, count);
-            send(queue, "behind");
-            CPPUNIT_ASSERT_EQUAL(std::string("behind"), worker.take());
+public:
+    void testRequestsInTurnUseOneConnection() {
+        const Agent agent;
+        Bridge bridge(agent.handover(10));
+        const FileDescriptor channel = bridge.channel(1);
+        std::optional<FileDescriptor> connection;
+        for (int round = 1; round <= 5; round++) {
+            ask(agent.queue, 1, "/" + std::to_string(round));
+            if (!connection) {
+                connection = bridge.app.accept();
+            }
+            CPPUNIT_ASSERT_EQUAL("/" + std::to_string(round), Application::path(*connection));
+            CPPUNIT_ASSERT(agent.claims.holds(ChannelId(1), Ticket(1)));
+            Application::answer(*connection, "hello");
+            CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
+            CPPUNIT_ASSERT(eventually([&] { return bridge.answered == round && bridge.intake.inWork() == 0; }));
+            CPPUNIT_ASSERT_EQUAL(0U, agent.claims.taken());
         }
     }
 
-    void testEmptyMessagesInTheOwnQueueAreSkipped() {
-        const RequestQueue queue;
-        const RequestQueue own;
-        Worker worker(queue, &own);
-        for (const int count : {1, 2, 3, 10}) {
-            sendEmpty(own, count);
-            send(own, "own");
-            CPPUNIT_ASSERT_EQUAL(std::string("own"), worker.take());
+    void testAWithdrawnRequestIsSkipped() {
+        Agent agent;
+        Bridge bridge(agent.handover(10));
+        const FileDescriptor channel = bridge.channel(1);
+        const Mapping marks(agent.senders.memory().descriptor(), SenderMemoryLayout::SIZE, Mapping::Access::READ_WRITE);
+        std::optional<FileDescriptor> connection;
+        for (const bool withdrawn : {true, false, true, false}) {
+            *marks.at<std::uint64_t>(SenderMemoryLayout::mark(1)) = withdrawn ? 1 : 0;
+            ask(agent.queue, 1, withdrawn ? "/withdrawn" : "/wanted");
+            if (!withdrawn) {
+                if (!connection) {
+                    connection = bridge.app.accept();
+                }
+                CPPUNIT_ASSERT_EQUAL(std::string("/wanted"), Application::path(*connection));
+                Application::answer(*connection, "hello");
+            }
+            CPPUNIT_ASSERT((receive(channel).header.type == MessageType::SKIPPED) == withdrawn);
+            CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+            CPPUNIT_ASSERT_EQUAL(0U, agent.claims.taken());
+        }
+        CPPUNIT_ASSERT_EQUAL(2, bridge.answered.load());
+    }
+
+    void testAChildThatLeavesEndsTheRequestAlsoAtAKeptConnection() {
+        const Agent agent;
+        Bridge bridge(agent.handover(10));
+        for (const int before : {0, 1}) {
+            const auto id = static_cast<std::uint64_t>(1 + before);
+            const FileDescriptor channel = bridge.channel(id);
+            std::optional<FileDescriptor> connection;
+            for (int round = 0; round <= before; round++) {
+                ask(agent.queue, id, "/");
+                if (!connection) {
+                    connection = bridge.app.accept();
+                }
+                CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(*connection));
+                if (round < before) {
+                    Application::answer(*connection, "hello");
+                    CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
+                    CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+                }
+            }
+            ::shutdown(channel.get(), SHUT_RDWR);
+            CPPUNIT_ASSERT_EQUAL(std::string(), Application::path(*connection));
+            CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+            CPPUNIT_ASSERT_EQUAL(0U, agent.claims.taken());
         }
     }
 
-    void testTheEndOfTheQueueIsFoundAfterEmptyMessages() {
-        RequestQueue queue;
-        Worker worker(queue);
-        sendEmpty(queue, 3);
-        queue.shutDown();
-        auto taken = std::async(std::launch::async, [&] { return worker.take(); });
-        CPPUNIT_ASSERT(taken.wait_for(20ms) == std::future_status::timeout);
-        worker.intake.finish();
-        CPPUNIT_ASSERT_EQUAL(std::string("the end"), taken.get());
+    void testASafeRequestIsSentAgainWhenTheKeptConnectionEnds() {
+        const Agent agent;
+        Bridge bridge(agent.handover(10));
+        const FileDescriptor channel = bridge.channel(1);
+        ask(agent.queue, 1, "/first");
+        FileDescriptor connection = bridge.app.accept();
+        CPPUNIT_ASSERT_EQUAL(std::string("/first"), Application::path(connection));
+        Application::answer(connection, "hello");
+        CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
+        CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+        ask(agent.queue, 1, "/second");
+        CPPUNIT_ASSERT_EQUAL(std::string("/second"), Application::path(connection));
+        connection.reset();
+        connection = bridge.app.accept();
+        CPPUNIT_ASSERT_EQUAL(std::string("/second"), Application::path(connection));
+        // A new connection that ends, too, has an answer.
+        connection.reset();
+        CPPUNIT_ASSERT_EQUAL(502U, unsigned{receive(channel).header.status});
+    }
+
+    void testAnswersWaitForTheChildAndHoldUpNoOther() {
+        const Agent agent;
+        Bridge bridge(agent.handover(10));
+        const FileDescriptor slow = bridge.channel(1);
+        const FileDescriptor quick = bridge.channel(2);
+        const std::string body(4 * 1024 * 1024, 'x');
+        for (int round = 0; round < 2; round++) {
+            ask(agent.queue, 1, "/slow");
+            std::optional<FileDescriptor> first;
+            first = bridge.app.accept();
+            CPPUNIT_ASSERT_EQUAL(std::string("/slow"), Application::path(*first));
+            if (round == 0) {
+                // The next request of the place is the loop's.
+                Application::answer(*first, "hello");
+                CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(slow).body);
+                CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+                ask(agent.queue, 1, "/slow");
+                CPPUNIT_ASSERT_EQUAL(std::string("/slow"), Application::path(*first));
+            }
+            std::thread writer([&] { Application::answer(*first, body); });
+            ask(agent.queue, 2, "/quick");
+            const FileDescriptor second = bridge.app.accept();
+            CPPUNIT_ASSERT_EQUAL(std::string("/quick"), Application::path(second));
+            Application::answer(second, "quick");
+            CPPUNIT_ASSERT_EQUAL(std::string("quick"), receive(quick).body);
+            const bool whole = receive(slow).body == body;
+            writer.join();
+            CPPUNIT_ASSERT(whole);
+            CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+        }
+    }
+
+    void testAnIdleConnectionThatHasBytesIsClosed() {
+        const Agent agent;
+        Bridge bridge(agent.handover(10));
+        const FileDescriptor channel = bridge.channel(1);
+        for (int round = 0; round < 3; round++) {
+            ask(agent.queue, 1, "/");
+            const FileDescriptor connection = bridge.app.accept();
+            CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(connection));
+            Application::answer(connection, "hello");
+            CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
+            CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+            Application::answer(connection, "for nobody");
+            CPPUNIT_ASSERT_EQUAL(std::string(), Application::path(connection));
+        }
+    }
+
+    void testThereAreNoMoreRequestsThanPlaces() {
+        const Agent agent;
+        Bridge bridge(agent.handover(3));
+        std::vector<FileDescriptor> channels;
+        for (std::uint64_t id = 0; id < 20; id++) {
+            channels.push_back(bridge.channel(id));
+            ask(agent.queue, id, "/");
+        }
+        std::vector<FileDescriptor> connections;
+        for (int i = 0; i < 3; i++) {
+            connections.push_back(bridge.app.accept());
+        }
+        for (unsigned round = 0; round < 20; round++) {
+            CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == std::min(3U, 20 - round); }));
+            FileDescriptor connection = std::move(connections.front());
+            connections.erase(connections.begin());
+            CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(connection));
+            Application::answer(connection, "hello");
+            if (round < 17) {
+                connections.push_back(std::move(connection));
+            }
+        }
+        CPPUNIT_ASSERT(eventually([&] { return bridge.answered == 20; }));
+        for (const FileDescriptor &channel : channels) {
+            CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
+        }
+    }
+
+    void testAPauseIsToldWhenNoRequestIsLeft() {
+        const Agent agent;
+        Bridge bridge(agent.handover(10, true));
+        CPPUNIT_ASSERT(eventually([&] { return bridge.idle == 1; }));
+        const FileDescriptor channel = bridge.channel(1);
+        ask(agent.queue, 1, "/first");
+        CPPUNIT_ASSERT(bridge.intake.resume(FileDescriptor()));
+        const FileDescriptor connection = bridge.app.accept();
+        CPPUNIT_ASSERT_EQUAL(std::string("/first"), Application::path(connection));
+        bridge.intake.pause();
+        CPPUNIT_ASSERT_EQUAL(1, bridge.idle.load());
+        Application::answer(connection, "hello");
+        CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
+        CPPUNIT_ASSERT(eventually([&] { return bridge.idle == 2; }));
+        ask(agent.queue, 1, "/second");
+        CPPUNIT_ASSERT(RequestQueue::hasWaiting(agent.queue.sendingEnd().get()));
+        CPPUNIT_ASSERT(bridge.intake.resume(FileDescriptor()));
+        CPPUNIT_ASSERT_EQUAL(std::string("/second"), Application::path(connection));
+        Application::answer(connection, "hello");
+        CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
+        CPPUNIT_ASSERT_EQUAL(2, bridge.idle.load());
     }
 
     void testTheNextHandoverIsUsedOnceTheFormerQueueIsEmpty() {
-        for (const bool withOwn : {false, true}) {
-            RequestQueue first;
-            RequestQueue firstOwn;
-            const RequestQueue second;
-            const RequestQueue secondOwn;
-            Worker worker(first, withOwn ? &firstOwn : nullptr);
-            send(first, "one");
-            send(first, "two");
-            first.shutDown();
-            CPPUNIT_ASSERT_EQUAL(std::string("one"), worker.take());
-            const HandoverPtr former = worker.seat.handover;
-            send(second, "three");
-            worker.intake.replace(handover(second, withOwn ? &secondOwn : nullptr));
-            CPPUNIT_ASSERT_EQUAL(std::string("two"), worker.take());
-            CPPUNIT_ASSERT(worker.seat.handover == former);
-            CPPUNIT_ASSERT_EQUAL(std::string("three"), worker.take());
-            CPPUNIT_ASSERT(worker.seat.handover != former);
-            if (withOwn) {
-                send(secondOwn, "own");
-                CPPUNIT_ASSERT_EQUAL(std::string("own"), worker.take());
+        for (const bool sticky : {false, true}) {
+            Agent first(sticky);
+            const Agent second(sticky);
+            Bridge bridge(first.handover(1));
+            // The same number is another channel for the next pool process.
+            const FileDescriptor former = bridge.channel(1);
+            ask(first.queue, 1, "/one");
+            const FileDescriptor connection = bridge.app.accept();
+            CPPUNIT_ASSERT_EQUAL(std::string("/one"), Application::path(connection));
+            ask(first.queue, 1, "/two");
+            ask(second.queue, 1, "/three");
+            first.queue.shutDown();
+            bridge.intake.replace(second.handover(1));
+            Application::answer(connection, "one");
+            CPPUNIT_ASSERT_EQUAL(std::string("one"), receive(former).body);
+            CPPUNIT_ASSERT_EQUAL(std::string("/two"), Application::path(connection));
+            bridge.channels.forget();
+            const FileDescriptor latter = bridge.channel(1);
+            Application::answer(connection, "two");
+            CPPUNIT_ASSERT_EQUAL(std::string("two"), receive(former).body);
+            CPPUNIT_ASSERT_EQUAL(std::string("/three"), Application::path(connection));
+            CPPUNIT_ASSERT(second.claims.holds(ChannelId(1), Ticket(1)));
+            Application::answer(connection, "three");
+            CPPUNIT_ASSERT_EQUAL(std::string("three"), receive(latter).body);
+            if (sticky) {
+                ask(*second.own, 1, "/own");
+                CPPUNIT_ASSERT_EQUAL(std::string("/own"), Application::path(connection));
+                Application::answer(connection, "own");
+                CPPUNIT_ASSERT_EQUAL(std::string("own"), receive(latter).body);
             }
         }
     }
 
-    void testAWorkerThatWaitsAtTheEndGoesOnWithTheNextHandover() {
-        RequestQueue first;
-        const RequestQueue second;
-        Worker worker(first);
-        auto taken = std::async(std::launch::async, [&] { return worker.take(); });
-        first.shutDown();
-        send(second, "next");
-        worker.intake.replace(handover(second));
-        CPPUNIT_ASSERT_EQUAL(std::string("next"), taken.get());
+    void testEmptyMessagesAreSkippedInBothQueues() {
+        Agent agent(true);
+        Bridge bridge(agent.handover(10));
+        const FileDescriptor channel = bridge.channel(1);
+        std::optional<FileDescriptor> connection;
+        for (const RequestQueue *queue : {&agent.queue, &*agent.own, &agent.queue}) {
+            for (int i = 0; i < 3; i++) {
+                CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::send(queue->sendingEnd().get(), "", 0, MSG_NOSIGNAL));
+            }
+            ask(*queue, 1, "/");
+            if (!connection) {
+                connection = bridge.app.accept();
+            }
+            CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(*connection));
+            Application::answer(*connection, "hello");
+            CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
+            if (queue != &agent.queue) {
+                // Only the end of the common queue is an end.
+                agent.own->shutDown();
+            }
+        }
     }
 
-    void testTheEndOfTheOwnQueueDoesNotEndTheIntake() {
-        const RequestQueue queue;
-        RequestQueue own;
-        Worker worker(queue, &own);
-        own.shutDown();
-        send(queue, "common");
-        CPPUNIT_ASSERT_EQUAL(std::string("common"), worker.take());
+    void testAHelperThatCannotBeStartedIsTriedAgain() {
+        const Agent agent;
+        Bridge bridge(agent.handover(10));
+        bridge.refusals = 1;
+        const FileDescriptor channel = bridge.channel(1);
+        ask(agent.queue, 1, "/");
+        CPPUNIT_ASSERT(eventually([&] { return bridge.unstarted == 1; }));
+        bridge.intake.startAgain();
+        const FileDescriptor connection = bridge.app.accept();
+        CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(connection));
+        Application::answer(connection, "hello");
+        CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
     }
 };
 

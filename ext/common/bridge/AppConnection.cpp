@@ -16,9 +16,13 @@ constexpr auto YOUNG = 1s;
 
 }  // namespace
 
-bool AppConnection::open(bool mayBeOld) {
+bool AppConnection::reuse(bool mayBeOld) noexcept {
     kept_ = socket_ && (mayBeOld || steady_clock::now() - lastUsed_ < YOUNG) && isQuiet();
-    if (!kept_) {
+    return kept_;
+}
+
+bool AppConnection::open(bool mayBeOld) {
+    if (!reuse(mayBeOld)) {
         socket_ = address_.connect(steady_clock::now() + CONNECT_LIMIT);
     }
     return static_cast<bool>(socket_);

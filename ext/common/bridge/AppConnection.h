@@ -9,8 +9,8 @@
 namespace Passenger::Bridge {
 
 /**
- * One worker's connection to the application, kept from one request to the next. Owned and used by
- * the worker's thread. Always true: bytes that came between two requests are never part of an
+ * A place's connection to the application, kept from one request to the next. Owned by the place,
+ * and used by its thread. Always true: bytes that came between two requests are never part of an
  * answer.
  */
 class AppConnection {
@@ -23,7 +23,9 @@ public:
      * @return false, and errno: the application does not accept connections
      */
     bool open(bool mayBeOld);
-    /** The connection is older than the last open(). */
+    /** As open(), but makes no new connection. */
+    bool reuse(bool mayBeOld) noexcept;
+    /** The connection is older than the last open() or reuse(). */
     bool kept() const noexcept {
         return kept_;
     }

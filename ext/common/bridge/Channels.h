@@ -19,7 +19,7 @@ struct Channel {
 using ChannelPtr = std::shared_ptr<const Channel>;
 
 /**
- * The reply channels that this instance knows. Workers look them up; the thread that reads the
+ * The reply channels that this instance knows. Helpers look them up; the thread that reads the
  * control socket adds those that were asked for. A dropped channel closes when its exchange is
  * over. Owned by the Instance; thread-safe.
  */

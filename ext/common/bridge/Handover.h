@@ -11,7 +11,7 @@ namespace Passenger::Bridge {
 /**
  * What a pool process hands over with SERVE: the queue from which this instance takes requests, and
  * the shared memory in which it claims them. Each pool process has its own. Shared by the Intake
- * and the workers; a worker keeps it until it has answered its last request from it. Never changes.
+ * and its places; a place keeps it until it gets a request of another one. Never changes.
  */
 struct Handover {
     /** Takes the descriptors out of SERVE. @throws ProtocolException when it is malformed */

@@ -39,15 +39,58 @@ std::string requestOf(const RequestFields &fields) {
 
 }  // namespace
 
-void HttpExchange::run() {
+void HttpExchange::run(std::span<char> buffer) {
     decideFraming();
     do {
         if (!begin()) {
             return;
         }
-        converse();
+        converse(buffer);
     } while (mayBeSentAgain());
     conclude();
+}
+
+void HttpExchange::goOn(std::span<char> buffer) {
+    if (ended_) {
+        noteEnd();
+    }
+    passOn();
+    converse(buffer);
+    while (mayBeSentAgain()) {
+        if (!begin()) {
+            return;
+        }
+        converse(buffer);
+    }
+    conclude();
+}
+
+bool HttpExchange::prepare() {
+    decideFraming();
+    const std::optional<std::string> head = this->head();
+    if (!head || !parts_.connection.reuse(isSafe())) {
+        return false;
+    }
+    setUp(*head);
+    return true;
+}
+
+bool HttpExchange::proceed(std::span<char> buffer) {
+    const ssize_t size = receive(buffer);
+    if (size < 0 && !ended_) {
+        return true;
+    }
+    mustWait_ = ended_ || isGivenAway();
+    if (mustWait_) {
+        return true;
+    }
+    passOn();
+    mustWait_ = answer_->problem() != nullptr;
+    if (mustWait_ || !answer_->complete()) {
+        return true;
+    }
+    conclude();
+    return false;
 }
 
 /**
@@ -102,7 +145,7 @@ std::optional<std::string> HttpExchange::head() const {
                          : RequestHead::write(parts_.fields, framing_);
 }
 
-/** Connects, and puts the start of the request into the output. False: it was answered. */
+/** Connects, and sets the request up. False: it was answered. */
 bool HttpExchange::begin() {
     const std::optional<std::string> head = this->head();
     if (!head) {
@@ -118,35 +161,44 @@ bool HttpExchange::begin() {
         outputAt_ = 0;
         ended_ = deaf_ = false;
     }
-    output_.insert(0, *head);
-    if (parts_.source == nullptr) {
-        output_ += parts_.body;
-    }
-    const bool safe = RequestHead::isSafe(parts_.fields) && framing_.kind == BodyFraming::Kind::NONE;
-    if (!parts_.connection.open(safe)) {
+    if (!parts_.connection.open(isSafe())) {
         const int error = errno;
         parts_.awaitDeath();
         EventLog::write("application.unreachable", fmt::format("error=\"{}\"", strerror(error)));
         parts_.reply.fail(BAD_GATEWAY, "Bad Gateway");
         return false;
     }
-    answer_ = std::make_unique<AnswerParser>(AnswerParser::Expectation{
-        parts_.fields["REQUEST_METHOD"] == "HEAD", RequestHead::wantsUpgrade(parts_.fields, framing_)});
-    silentUntil_ = std::chrono::steady_clock::now() + SILENCE;
+    setUp(*head);
     return true;
 }
 
-void HttpExchange::converse() {
+/** Puts the start of the request into the output. */
+void HttpExchange::setUp(const std::string &head) {
+    output_.insert(0, head);
+    if (parts_.source == nullptr) {
+        output_ += parts_.body;
+    }
+    answer_ = std::make_unique<AnswerParser>(AnswerParser::Expectation{
+        parts_.fields["REQUEST_METHOD"] == "HEAD", RequestHead::wantsUpgrade(parts_.fields, framing_)});
+    silentUntil_ = std::chrono::steady_clock::now() + SILENCE;
+}
+
+/** The request can be sent twice. */
+bool HttpExchange::isSafe() const {
+    return RequestHead::isSafe(parts_.fields) && framing_.kind == BodyFraming::Kind::NONE;
+}
+
+void HttpExchange::converse(std::span<char> buffer) {
     if (hasOutput()) {
         // A kept connection has room.
         sendOutput();
     }
     while (answer_ && !answer_->complete() && answer_->problem() == nullptr && !ended_) {
-        waitForEither();
+        waitForEither(buffer);
     }
 }
 
-void HttpExchange::waitForEither() {
+void HttpExchange::waitForEither(std::span<char> buffer) {
     if (wantsBody() && parts_.source->hasUnread()) {
         takeBody();
     }
@@ -166,7 +218,7 @@ void HttpExchange::waitForEither() {
         return;
     }
     if ((entries[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
-        readAnswer();
+        readAnswer(buffer);
     }
     if ((entries[0].revents & POLLOUT) != 0) {
         sendOutput();
@@ -260,8 +312,16 @@ void HttpExchange::sendOutput() {
     }
 }
 
-void HttpExchange::readAnswer() {
-    const std::span<char> buffer = parts_.buffer;
+void HttpExchange::readAnswer(std::span<char> buffer) {
+    receive(buffer);
+    if (ended_) {
+        noteEnd();
+    }
+    passOn();
+}
+
+/** Gives bytes to the parser. Below 0: there are none, or the connection was reset. */
+ssize_t HttpExchange::receive(std::span<char> buffer) {
     const ssize_t size = recv(parts_.connection.descriptor(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (size > 0) {
         heardOf_ = true;
@@ -269,17 +329,28 @@ void HttpExchange::readAnswer() {
             silentUntil_ = std::chrono::steady_clock::now() + SILENCE;
         }
         answer_->feed({buffer.data(), static_cast<std::size_t>(size)});
-    } else if (size == 0) {
+    } else if (size == 0 || (errno != EAGAIN && errno != EINTR)) {
         ended_ = true;
-        if (answer_->untilClose()) {
-            // The kernel closes the connections of a killed process in order.
-            parts_.awaitDeath();
-        }
-        answer_->end();
-    } else if (errno != EAGAIN && errno != EINTR) {
-        ended_ = true;
+        endError_ = size == 0 ? 0 : errno;
     }
-    passOn();
+    return size;
+}
+
+/** The end may be that of the answer. A reset is none. */
+void HttpExchange::noteEnd() {
+    if (endError_ != 0) {
+        return;
+    }
+    if (answer_->untilClose()) {
+        // The kernel closes the connections of a killed process in order.
+        parts_.awaitDeath();
+    }
+    answer_->end();
+}
+
+/** The answer's connection goes to the client, or to the Relays. */
+bool HttpExchange::isGivenAway() const {
+    return answer_->hasHead() && (answer_->upgraded() || mayBeStream());
 }
 
 void HttpExchange::passOn() {
@@ -314,9 +385,13 @@ bool HttpExchange::giveAwayUpgrade() {
 }
 
 /** An answer that has ended stays with httpd. */
+bool HttpExchange::mayBeStream() const {
+    return (parts_.flags & STREAM_TRANSFERABLE) != 0 && answer_->isEventStream() && !answer_->complete() && !ended_ &&
+           !parts_.reply.started() && bodyDone_ && !hasOutput();
+}
+
 bool HttpExchange::giveAwayStream() {
-    if ((parts_.flags & STREAM_TRANSFERABLE) == 0 || !answer_->isEventStream() || answer_->complete() || ended_ ||
-        parts_.reply.started() || !bodyDone_ || hasOutput()) {
+    if (!mayBeStream()) {
         return false;
     }
     const std::string lines = answer_->head().lines + "Transfer-Encoding: chunked\r\n";

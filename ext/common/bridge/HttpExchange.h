@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -22,7 +24,11 @@ namespace Passenger::Bridge {
 /**
  * One request, from its message to the last message of its answer. Sends the request to the
  * application while its body arrives, and passes the answer on as it comes. If one side ends early,
- * the exchange ends the other. A worker owns it for one request; used by one thread.
+ * the exchange ends the other.
+ *
+ * A place owns it for one request; used by one thread at a time. A thread that may wait calls
+ * run(). A thread that may not calls prepare(), start() and then proceed(), whenever the connection
+ * has bytes. If mustWait() is true then, another thread calls goOn().
  */
 class HttpExchange {
 public:
@@ -38,8 +44,6 @@ public:
         Relays &relays;
         /** RequestFlags of the request. */
         unsigned flags;
-        /** For bytes of the answer; what one read gets fits into one message to the child. */
-        std::span<char> buffer;
         /** Waits a moment: if the application has ended, this process ends meanwhile. */
         std::function<void()> awaitDeath;
         /** Node with our loader serves it: RequestHead::writeForNode(). */
@@ -48,22 +52,45 @@ public:
 
     explicit HttpExchange(const Parts &parts) : parts_(parts) {}
 
-    /** @throws ClientGone, BodyBrokenOff */
-    void run();
+    // All of the following throw ClientGone and BodyBrokenOff. What one read into the buffer gets
+    // fits into one message to the child.
+
+    /** The whole exchange. */
+    void run(std::span<char> buffer);
+    /** The request is ready to be sent, over the kept connection. False: it needs run(). There is
+     *  no source. */
+    bool prepare();
+    void start() {
+        sendOutput();
+    }
+    /** @return false: the exchange is over */
+    bool proceed(std::span<char> buffer);
+    /** The exchange goes on by goOn() only. */
+    bool mustWait() const noexcept {
+        return mustWait_ || hasOutput();
+    }
+    /** The rest of an exchange that another thread has started. */
+    void goOn(std::span<char> buffer);
 
 private:
     void decideFraming();
     std::optional<std::string> head() const;
     void decideByFirstBytes();
+    bool isSafe() const;
     bool begin();
-    void converse();
-    void waitForEither();
+    void setUp(const std::string &head);
+    void converse(std::span<char> buffer);
+    void waitForEither(std::span<char> buffer);
     void takeBody();
     void breakSilence();
     int patience() const;
     void addToBody(std::string_view bytes);
     void sendOutput();
-    void readAnswer();
+    void readAnswer(std::span<char> buffer);
+    ssize_t receive(std::span<char> buffer);
+    void noteEnd();
+    bool isGivenAway() const;
+    bool mayBeStream() const;
     void passOn();
     bool giveAwayUpgrade();
     bool giveAwayStream();
@@ -96,6 +123,10 @@ private:
     bool heardOf_ = false;
     /** The application has closed the connection. */
     bool ended_ = false;
+    /** What comes next may wait. */
+    bool mustWait_ = false;
+    /** errno of the read that found the connection's end, or 0. */
+    int endError_ = 0;
     /** Null: the Relays have it. */
     std::unique_ptr<AnswerParser> answer_;
 };

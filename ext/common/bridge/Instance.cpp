@@ -81,7 +81,6 @@ void Instance::prepareProcess() {
     const sigset_t signals = endingSignals();
     sigprocmask(SIG_BLOCK, &signals, nullptr);
     limitStacks();
-    Intake::prepareProcess();
 }
 
 Instance::Instance(ControlSocket &control, Application &application, Frame serve,
@@ -96,18 +95,23 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
       channels_([this](std::uint64_t id) { control_.send(Frame(FrameType::FETCH, {std::to_string(id)})); }),
       relays_(
           mostRelays(), [this] { noteEvent(); }, SystemClock::instance()),
+      tools_{channels_,
+             application_.address(),
+             relays_,
+             [this] { awaitDeath(); },
+             [this] { countAnswered(); },
+             application_.isNode(),
+             application_.takesAll()},
       events_(makeEventDescriptor()) {
     const sigset_t signals = endingSignals();
     signals_ = FileDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
     intake_.emplace(
-        std::make_shared<const Handover>(serve), [this] { control_.tell(Frame(FrameType::PAUSE, {"1"})); },
-        [this](std::uint32_t index) { return startWorker(index); },
+        std::make_shared<const Handover>(serve), tools_, [this] { control_.tell(Frame(FrameType::PAUSE, {"1"})); },
+        [this] { return startHelper(); },
         [this] {
             unstarted_ = true;
             noteEvent();
         });
-    tools_.emplace(Worker::Tools{*intake_, channels_, application_.address(), relays_, [this] { awaitDeath(); },
-                                 [this] { countAnswered(); }, application_.isNode(), application_.takesAll()});
 }
 
 /** Busy threads still use the members, so the owner ends the process without destroying it. */
@@ -133,7 +137,7 @@ void Instance::run() {
 }
 
 void Instance::startThreads() {
-    intake_->begin();
+    startThread([this] { intake_->run(); });
     startThread([this] { readControlSocket(); });
     startThread([this] { relays_.run(); });
     if (heartbeatInterval_ > heartbeatInterval_.zero()) {
@@ -157,18 +161,12 @@ void Instance::startThread(std::function<void()> work) {
     }).detach();
 }
 
-/** For the Intake. A worker with this number claims in the cell of this number. */
-bool Instance::startWorker(std::uint32_t index) noexcept {
-    working_++;
+/** For the Intake. */
+bool Instance::startHelper() noexcept {
     try {
-        const auto worker = std::make_shared<Worker>(*tools_, index);
-        startThread([this, worker] {
-            worker->run();
-            working_--;
-        });
+        startThread([this] { intake_->help(); });
         return true;
     } catch (const std::exception &error) {
-        working_--;
         EventLog::complain("instance.thread_missing", "error=" + EventLog::inQuotes(error.what()));
         return false;
     }
@@ -245,7 +243,7 @@ void Instance::serveAnew(Frame &frame) {
     intake_->replace(std::move(handover));
 }
 
-/** The last worker that becomes idle reports the pause. */
+/** The intake reports the pause when it has no request. */
 void Instance::pauseOrResume(Frame &frame) {
     if (frame.field(0) == "1") {
         intake_->pause();
@@ -284,7 +282,7 @@ bool Instance::awaitEvent(Application::Deadline deadline) {
     return true;
 }
 
-/** For a worker whose connection to the application has ended: the agent, not the worker, reports a
+/** For a helper whose connection to the application has ended: the agent, not the helper, reports a
  *  request that the application has lost by its death. */
 void Instance::awaitDeath() const {
     do {
@@ -293,7 +291,7 @@ void Instance::awaitDeath() const {
 }
 
 void Instance::endWithApplication() {
-    // Before the workers' notice is over.
+    // Before the helpers' notice is over.
     applicationEnded_ = true;
     relays_.noteDeathOfApplication();
     const AppKeeper::Ending ending = application_.takeEnding();
@@ -317,11 +315,11 @@ void Instance::letClientsTakeTheRest(std::size_t (Relays::*left)() const noexcep
 void Instance::finish() {
     intake_->finish();
     const auto deadline = steady_clock::now() + finishWithin_;
-    const auto inWork = [this] { return working_ + relays_.streams(); };
+    const auto inWork = [this] { return intake_->inWork() + relays_.streams(); };
     bool told = false;
     do {
         // Another instance may serve while event streams go on.
-        if (working_ == 0 && relays_.streams() > 0 && !std::exchange(told, true)) {
+        if (intake_->inWork() == 0 && relays_.streams() > 0 && !std::exchange(told, true)) {
             control_.tell(Frame(FrameType::PAUSE, {"1"}));
         }
     } while (inWork() > 0 && awaitEvent(deadline));

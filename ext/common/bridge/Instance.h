@@ -14,17 +14,17 @@
 #include "bridge/ControlSocket.h"
 #include "bridge/Handover.h"
 #include "bridge/Intake.h"
+#include "bridge/Place.h"
 #include "bridge/Relays.h"
 #include "bridge/WarmUpRequests.h"
-#include "bridge/Worker.h"
 
 namespace Passenger::Bridge {
 
 /**
  * The bridge from SERVE to its end. The main thread owns it and waits for the end, one thread reads
- * the control socket, and the workers take requests. When the application's command ends, the
- * process ends as soon as the relays have delivered what they have; the agent then reports the
- * claimed requests as lost.
+ * the control socket, one takes requests (Intake), and helpers work at requests that have to wait.
+ * When the application's command ends, the process ends as soon as the relays have delivered what
+ * they have; the agent then reports the claimed requests as lost.
  */
 class Instance {
 public:
@@ -45,7 +45,7 @@ public:
 private:
     void startThreads();
     void startThread(std::function<void()> work);
-    bool startWorker(std::uint32_t index) noexcept;
+    bool startHelper() noexcept;
     void readControlSocket();
     [[noreturn]] void sendHeartbeats();
     void handle(Frame frame);
@@ -70,16 +70,15 @@ private:
     std::chrono::milliseconds heartbeatInterval_;
     const WarmUpRequests warmUp_;
     Channels channels_;
-    std::optional<Intake> intake_;
     Relays relays_;
-    std::optional<Worker::Tools> tools_;
+    const Place::Tools tools_;
+    std::optional<Intake> intake_;
     FileDescriptor signals_;
     /** Wakes the main thread. */
     FileDescriptor events_;
     std::atomic<bool> ending_{false};
     std::atomic<bool> applicationEnded_{false};
-    std::atomic<std::uint32_t> working_{0};
-    /** A worker could not be started. */
+    /** A helper could not be started. */
     std::atomic<bool> unstarted_{false};
     std::atomic<std::uint64_t> answered_{0};
 };

@@ -1,240 +1,312 @@
 #include "bridge/Intake.h"
 
-#include <poll.h>
-#include <sys/socket.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <chrono>
-#include <csignal>
-#include <thread>
 #include <utility>
 
 #include "base/Exceptions.h"
-#include "io/RequestQueue.h"
 
 namespace Passenger::Bridge {
 
 namespace {
 
-using namespace std::chrono_literals;
+constexpr std::size_t EVENTS_AT_ONCE = 64;
 
-constexpr int WAKE_SIGNAL = SIGUSR2;
-/** A worker that was about to sleep at the first signal needs another one. */
-constexpr auto WAKE_PAUSE = 1ms;
+/** The upper byte of an event's data. The rest is a number: of the place, or of the channel. */
+enum class Kind : std::uint8_t { NEWS, QUEUE, CONNECTION, CHANNEL };
+constexpr unsigned KIND_SHIFT = 56;
+constexpr std::uint64_t NUMBER = (std::uint64_t{1} << KIND_SHIFT) - 1;
 
-/**
- * A read of no bytes is the end of the queue, or a message without bytes. After the end there is
- * never another message.
- */
-bool ended(const FileDescriptor &queue) {
-    char byte = 0;
-    return RequestQueue::closed(queue.get()) && recv(queue.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+constexpr std::uint64_t keyOf(Kind kind, std::uint64_t number) {
+    return static_cast<std::uint64_t>(kind) << KIND_SHIFT | (number & NUMBER);
+}
+
+bool change(const FileDescriptor &epoll, int operation, int descriptor, std::uint32_t events, std::uint64_t key) {
+    epoll_event event{events, {.u64 = key}};
+    return epoll_ctl(epoll.get(), operation, descriptor, &event) == 0;
 }
 
 }  // namespace
 
-void Intake::prepareProcess() {
-    struct sigaction action {};
-    // Without SA_RESTART, so that a blocked recv() ends with EINTR.
-    action.sa_handler = [](int) {};
-    sigaction(WAKE_SIGNAL, &action, nullptr);
-}
-
-Intake::Intake(HandoverPtr handover, std::function<void()> idle, Start start, std::function<void()> unstarted)
-    : mostWorkers_(handover->threads),
+Intake::Intake(HandoverPtr handover, const Place::Tools &tools, std::function<void()> idle, Helpers::Start startHelper,
+               std::function<void()> unstarted)
+    : tools_(tools),
       tellIdle_(std::move(idle)),
-      start_(std::move(start)),
-      unstarted_(std::move(unstarted)),
-      open_(!handover->paused),
+      most_(handover->threads),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      news_(makeEventDescriptor()),
+      helpers_(std::move(startHelper), std::move(unstarted)),
       handover_(std::move(handover)),
-      own_(handover_->own) {}
+      own_(handover_->own),
+      open_(!handover_->paused),
+      queues_(epoll_, keyOf(Kind::QUEUE, 0)),
+      message_(std::make_unique_for_overwrite<char[]>(MAX_MESSAGE + 1)),
+      answer_(std::make_unique_for_overwrite<char[]>(Place::READ_SIZE)) {
+    if (!epoll_ || !change(epoll_, EPOLL_CTL_ADD, news_.get(), EPOLLIN, keyOf(Kind::NEWS, 0))) {
+        throw SystemException("epoll", errno);
+    }
+}
 
-void Intake::begin() {
-    const auto first = std::min<std::uint32_t>(SPARE, mostWorkers_);
+void Intake::run() {
+    takeNews();
+    settle();
+    while (!finishing_ || inWork_ > 0) {
+        turn();
+        settle();
+    }
+    helpers_.finish();
+}
+
+void Intake::help() {
+    helpers_.run([this](Place &place) { giveBack(place); });
+}
+
+/**
+ * One wait, and what follows. At most one message of a queue is taken: other instances may have
+ * less to do. The Group's queue goes first, since no other instance was woken for its message; then
+ * the loop may learn that it is to pause.
+ */
+void Intake::turn() {
+    std::array<epoll_event, EVENTS_AT_ONCE> events{};
+    const int size = epoll_wait(epoll_.get(), events.data(), EVENTS_AT_ONCE, -1);
+    if (size < 0 && errno != EINTR) {
+        throw SystemException("epoll_wait", errno);
+    }
+    bool news = false;
+    std::array<bool, QueueWatch::SOURCES> ready{};
+    for (int index = 0; index < size; index++) {
+        const std::uint64_t number = events[static_cast<std::size_t>(index)].data.u64 & NUMBER;
+        switch (static_cast<Kind>(events[static_cast<std::size_t>(index)].data.u64 >> KIND_SHIFT)) {
+            case Kind::NEWS:
+                // The event stays until it was read. Events that did not fit may be of the queue.
+                news = size < static_cast<int>(EVENTS_AT_ONCE);
+                break;
+            case Kind::QUEUE:
+                ready.at(number) = true;
+                break;
+            case Kind::CONNECTION:
+                connectionReady(static_cast<std::uint32_t>(number));
+                break;
+            case Kind::CHANNEL:
+                channelEnded(number);
+                break;
+        }
+    }
+    for (std::size_t source = 0; source < ready.size(); source++) {
+        if (ready[source]) {
+            takeFrom(static_cast<QueueWatch::Source>(source));
+        }
+    }
+    if (news || queues_.atEnd()) {
+        takeNews();
+    }
+}
+
+/** Watches the queues only if a message could be taken now. */
+void Intake::settle() {
+    queues_.watch(mayTake_ && inWork_ < most_);
+    if (!mayTake_ && inWork_ == 0) {
+        tellIfIdle();
+    }
+}
+
+void Intake::takeFrom(QueueWatch::Source source) {
+    if (inWork_ == most_) {
+        return;
+    }
+    if (const std::size_t size = queues_.take(source, {message_.get(), MAX_MESSAGE + 1}, inWork_)) {
+        begin({message_.get(), size});
+    }
+}
+
+void Intake::begin(std::string_view message) {
+    Entry &entry = freePlace();
+    entry.state = State::HERE;
+    inWork_++;
+    Place &place = *entry.place;
+    place.take(message, current_);
+    const auto line = lines_.find(place.channelId());
+    const bool known = line != lines_.end() && line->second.place == nullptr;
+    const Place::Next next = place.begin(known ? line->second.channel : nullptr);
+    if (next == Place::Next::ANSWER) {
+        line->second.place = &place;
+    }
+    follow(entry, next);
+}
+
+/** One that has a connection, if possible. Fewer than most_ are in use. */
+Intake::Entry &Intake::freePlace() {
+    std::vector<std::uint32_t> &free = connected_.empty() ? bare_ : connected_;
+    if (free.empty()) {
+        places_.push_back({std::make_unique<Place>(tools_, static_cast<std::uint32_t>(places_.size()))});
+        return places_.back();
+    }
+    Entry &entry = places_[free.back()];
+    free.pop_back();
+    return entry;
+}
+
+void Intake::follow(Entry &entry, Place::Next next) {
+    switch (next) {
+        case Place::Next::ANSWER:
+            break;
+        case Place::Next::WORK:
+            giveAway(entry);
+            break;
+        case Place::Next::NONE:
+            release(entry);
+            break;
+    }
+}
+
+/** A helper uses the connection in its own way, and finds by itself that the channel ends. */
+void Intake::giveAway(Entry &entry) {
+    forgetPlaceOf(*entry.place);
+    if (entry.watched >= 0) {
+        change(epoll_, EPOLL_CTL_DEL, entry.watched, 0, 0);
+        entry.watched = -1;
+    }
+    entry.state = State::AWAY;
+    helpers_.give(*entry.place);
+}
+
+void Intake::release(Entry &entry) {
+    forgetPlaceOf(*entry.place);
+    entry.state = State::FREE;
+    inWork_--;
+    if (entry.place->connection().descriptor() < 0) {
+        entry.watched = -1;
+    }
+    (entry.watched < 0 ? bare_ : connected_).push_back(entry.place->index());
+}
+
+void Intake::forgetPlaceOf(const Place &place) {
+    const auto line = lines_.find(place.channelId());
+    if (line != lines_.end() && line->second.place == &place) {
+        line->second.place = nullptr;
+    }
+}
+
+void Intake::connectionReady(std::uint32_t index) {
+    Entry &entry = places_[index];
+    if (entry.state == State::HERE) {
+        follow(entry, entry.place->proceed({answer_.get(), Place::READ_SIZE}));
+    } else if (entry.state == State::FREE) {
+        // Its end, or bytes that belong to no request.
+        entry.place->connection().close();
+        entry.watched = -1;
+        std::erase(connected_, index);
+        bare_.push_back(index);
+    }
+}
+
+/** The child closes its reply channels when it has no use for them, or for the answer. */
+void Intake::channelEnded(std::uint64_t id) {
+    const auto line = lines_.find(id);
+    if (line == lines_.end()) {
+        return;
+    }
+    change(epoll_, EPOLL_CTL_DEL, line->second.channel->end.get(), 0, 0);
+    Place *place = line->second.place;
+    lines_.erase(line);
+    if (place != nullptr) {
+        place->leave();
+        release(places_[place->index()]);
+    }
+}
+
+/** The end of a channel is found once, without any system call for a request. */
+void Intake::watchChannel(ChannelPtr channel) {
+    const std::uint64_t id = channel->id;
+    Line &line = lines_[id];
+    if (line.channel == channel || line.place != nullptr) {
+        return;
+    }
+    if (line.channel) {
+        change(epoll_, EPOLL_CTL_DEL, line.channel->end.get(), 0, 0);
+    }
+    line.channel = std::move(channel);
+    if (!change(epoll_, EPOLL_CTL_ADD, line.channel->end.get(), EPOLLET, keyOf(Kind::CHANNEL, id))) {
+        lines_.erase(id);
+    }
+}
+
+void Intake::takeBack(Place &place) {
+    Entry &entry = places_[place.index()];
+    ChannelPtr channel = place.takeChannel();
+    if (channel && place.handover() == current_) {
+        watchChannel(std::move(channel));
+    }
+    const int descriptor = place.connection().descriptor();
+    if (descriptor >= 0 &&
+        change(epoll_, EPOLL_CTL_ADD, descriptor, EPOLLIN | EPOLLRDHUP, keyOf(Kind::CONNECTION, place.index()))) {
+        entry.watched = descriptor;
+    } else {
+        place.connection().close();
+    }
+    release(entry);
+}
+
+void Intake::takeNews() {
+    eventfd_t ignored = 0;
+    eventfd_read(news_.get(), &ignored);
+    std::vector<Place *> returned;
+    HandoverPtr handover;
+    Own own;
     {
         const LockGuard lock(mutex_);
-        nextWorker_ = first;
+        returned.swap(returned_);
+        mayTake_ = open_;
+        finishing_ = finished_;
+        handover = handover_;
+        own = own_;
     }
-    readers_ = static_cast<int>(first);
-    for (std::uint32_t index = 0; index < first; index++) {
-        startOne(index);
+    for (Place *place : returned) {
+        takeBack(*place);
     }
-    const LockGuard lock(mutex_);
-    if (failed_.size() == first) {
-        throw SystemException("a thread for requests", EAGAIN);
+    if (!current_ || (queues_.atEnd() && current_ != handover)) {
+        changeHandover(handover);
     }
-}
-
-std::optional<std::size_t> Intake::take(Seat &seat, std::span<char> buffer) {
-    if (std::exchange(seat.busy, false)) {
-        busy_--;
-    }
-    while (awaitOpen(seat)) {
-        seat.reading = true;
-        // After `reading` is set: either this worker sees the closing, or pause() sees it read.
-        const ssize_t size = open_ ? receive(seat, buffer) : -1;
-        const int error = errno;
-        const bool wasOpen = open_;
-        seat.reading = false;
-        const bool wasLast = --readers_ == 0;
-        if (size > 0) {
-            seat.busy = true;
-            busy_++;
-            if (wasLast) {
-                callAnother();
-            }
-            return static_cast<std::size_t>(size);
-        }
-        if (size == 0) {
-            seat.atEnd = ended(seat.handover->queue);
-        }
-        if (size < 0 && wasOpen && error != EINTR && error != EAGAIN) {
-            throw SystemException("recv() on the request queue", error);
-        }
-    }
-    return std::nullopt;
-}
-
-/** Whether the worker may take requests, of the handover that it has or of the next one. */
-bool Intake::available(const Seat &seat) const {
-    return open_ && !(seat.atEnd && seat.handover == handover_);
-}
-
-bool Intake::mayRead(const Seat &seat) const {
-    return available(seat) && (seat.called || readers_ < SPARE);
-}
-
-/** False: the intake is finished. True: the worker counts among the readers. */
-bool Intake::awaitOpen(Seat &seat) {
-    if (open_ && seat.handover && !seat.own && !seat.atEnd && !seat.called && readers_ < SPARE) {
-        readers_++;
-        return true;
-    }
-    LockGuard lock(mutex_);
-    seat.thread = pthread_self();
-    seats_.insert(&seat);
-    if (!mayRead(seat)) {
-        idle_++;
-        parked_.push_back(&seat);
-        if (!open_) {
-            tellIfIdle();
-        }
-        while (!mayRead(seat) && !finished_) {
-            lock.wait(seat.changed);
-        }
-        std::erase(parked_, &seat);
-        idle_--;
-    }
-    if (finished_) {
-        seats_.erase(&seat);
-        return false;
-    }
-    readers_ += seat.called ? 0 : 1;
-    seat.called = false;
-    if (!seat.handover || seat.atEnd) {
-        seat.handover = handover_;
-        seat.atEnd = false;
-    }
-    if (seat.handover == handover_) {
-        seat.own = own_;
-    }
-    return true;
-}
-
-/** The last reader has taken a message: without another one the next message would wait. */
-void Intake::callAnother() {
-    std::uint32_t index = 0;
-    {
-        const LockGuard lock(mutex_);
-        if (readers_ > 0 || !open_) {
-            return;
-        }
-        if (!parked_.empty()) {
-            Seat *seat = parked_.back();
-            parked_.pop_back();
-            seat->called = true;
-            readers_++;
-            seat->changed.notify_one();
-            return;
-        }
-        if (!failed_.empty()) {
-            index = failed_.back();
-            failed_.pop_back();
-        } else if (nextWorker_ < mostWorkers_) {
-            index = nextWorker_++;
-        } else {
-            return;
-        }
-        readers_++;
-    }
-    startOne(index);
-}
-
-/** A worker that cannot be started is tried again by startAgain(), and when a later one is the
- *  last reader. */
-void Intake::startOne(std::uint32_t index) {
-    if (!start_(index)) {
-        {
-            const LockGuard lock(mutex_);
-            readers_--;
-            failed_.push_back(index);
-            if (!open_) {
-                tellIfIdle();
-            }
-        }
-        unstarted_();
+    if (current_ == handover) {
+        queues_.useOwn(std::move(own));
     }
 }
 
-void Intake::wakeAll() {
-    for (Seat *seat : seats_) {
-        seat->changed.notify_one();
+/** Channels of the former pool process have no meaning in messages of the next one. */
+void Intake::changeHandover(HandoverPtr next) {
+    while (!lines_.empty()) {
+        const auto line = lines_.begin();
+        if (line->second.place != nullptr) {
+            giveAway(places_[line->second.place->index()]);
+        }
+        change(epoll_, EPOLL_CTL_DEL, line->second.channel->end.get(), 0, 0);
+        lines_.erase(line);
     }
-}
-
-/** A message of the common queue wakes the workers of all instances. The less an instance has to
- *  do, the sooner it takes the message: a client of sticky sessions stays with its instance. */
-void Intake::letOthersTake() const {
-    constexpr std::chrono::microseconds EACH{20};
-    constexpr std::chrono::microseconds LONGEST{500};
-    if (const unsigned busy = busy_; busy > 0) {
-        std::this_thread::sleep_for(std::min(busy * EACH, LONGEST));
-    }
-}
-
-/** Takes from the own queue first. Only the end of the common queue is an end. */
-ssize_t Intake::receive(const Seat &seat, std::span<char> buffer) const {
-    const int queue = seat.handover->queue.get();
-    if (!seat.own) {
-        return recv(queue, buffer.data(), buffer.size(), 0);
-    }
-    pollfd entries[2] = {{queue, POLLIN, 0}, {seat.own->get(), POLLIN, 0}};
-    for (;;) {
-        const ssize_t size = entries[1].fd < 0 ? -1 : recv(seat.own->get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-        if (size > 0) {
-            return size;
-        }
-        if (size == 0 && ended(*seat.own)) {
-            entries[1].fd = -1;
-        }
-        const ssize_t common = recv(queue, buffer.data(), buffer.size(), MSG_DONTWAIT);
-        if (common >= 0 || errno != EAGAIN) {
-            return common;
-        }
-        if (poll(entries, 2, -1) < 0) {
-            return -1;
-        }
-        if (entries[1].revents == 0) {
-            letOthersTake();
-        }
-    }
+    current_ = std::move(next);
+    queues_.use(current_);
 }
 
 void Intake::tellIfIdle() {
-    if (!finished_ && idle_ == nextWorker_ - failed_.size()) {
+    const LockGuard lock(mutex_);
+    if (!open_ && !finished_ && !std::exchange(idleTold_, true)) {
         tellIdle_();
     }
+}
+
+void Intake::giveBack(Place &place) {
+    {
+        const LockGuard lock(mutex_);
+        returned_.push_back(&place);
+    }
+    wake();
+}
+
+void Intake::wake() const noexcept {
+    eventfd_write(news_.get(), 1);
 }
 
 void Intake::pause() {
@@ -243,35 +315,35 @@ void Intake::pause() {
         if (!open_) {
             return;
         }
-        open_ = false;
-        // All workers may be idle already: they have not noticed an earlier resume().
-        tellIfIdle();
+        open_ = idleTold_ = false;
     }
-    wakeReaders();
+    wake();
 }
 
 bool Intake::resume(FileDescriptor own) {
-    const LockGuard lock(mutex_);
-    if (open_ || finished_) {
-        return false;
+    {
+        const LockGuard lock(mutex_);
+        if (open_ || finished_) {
+            return false;
+        }
+        if (own) {
+            own_ = std::make_shared<const FileDescriptor>(std::move(own));
+        }
+        open_ = true;
     }
-    if (own) {
-        own_ = std::make_shared<const FileDescriptor>(std::move(own));
-    }
-    open_ = true;
-    wakeAll();
+    wake();
     return true;
 }
 
 void Intake::replace(HandoverPtr handover) {
-    const LockGuard lock(mutex_);
-    handover_ = std::move(handover);
-    own_ = handover_->own;
-    const bool wasOpen = open_.exchange(!finished_ && !handover_->paused);
-    if (wasOpen && handover_->paused) {
-        tellIfIdle();
+    {
+        const LockGuard lock(mutex_);
+        handover_ = std::move(handover);
+        own_ = handover_->own;
+        const bool wasOpen = std::exchange(open_, !finished_ && !handover_->paused);
+        idleTold_ = idleTold_ && !(wasOpen && !open_);
     }
-    wakeAll();
+    wake();
 }
 
 void Intake::finish() {
@@ -279,28 +351,8 @@ void Intake::finish() {
         const LockGuard lock(mutex_);
         open_ = false;
         finished_ = true;
-        wakeAll();
     }
-    wakeReaders();
-}
-
-void Intake::wakeReaders() {
-    for (;;) {
-        std::size_t woken = 0;
-        {
-            const LockGuard lock(mutex_);
-            for (const Seat *seat : seats_) {
-                if (seat->reading) {
-                    pthread_kill(seat->thread, WAKE_SIGNAL);
-                    woken++;
-                }
-            }
-        }
-        if (woken == 0) {
-            return;
-        }
-        std::this_thread::sleep_for(WAKE_PAUSE);
-    }
+    wake();
 }
 
 }  // namespace Passenger::Bridge

@@ -1,142 +1,140 @@
 #pragma once
 
-#include <pthread.h>
-
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <set>
-#include <span>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/FileDescriptor.h"
 #include "base/Mutex.h"
 #include "bridge/Handover.h"
+#include "bridge/Helpers.h"
+#include "bridge/Place.h"
+#include "bridge/QueueWatch.h"
 
 namespace Passenger::Bridge {
 
 /**
- * Takes messages from the Group's queue and, for sticky sessions, from the instance's own queue. It
- * says whether workers take requests. A waiting worker sleeps in the kernel, among all instances
- * of the application; a signal wakes it.
+ * Takes messages from the queues, and works at their requests, in the event loop of one thread. So
+ * requests that come together, and answers that come together, wake one thread once. The loop never
+ * waits for one request: a request that needs that goes to a helper with its place.
  *
- * There are as many workers as there were requests at once, and up to SPARE that wait in the
- * kernel, the readers. A worker that is one too many there is parked. When the last reader has
- * taken a message, a parked or a new worker follows. Each worker keeps its number, and so its cell,
- * to the end of the process.
+ * The loop watches the connections of places that it has, and the reply channels that requests have
+ * used, which end when their child has no use for an answer.
  *
- * Owned by the Instance; thread-safe. Workers take; other threads pause, resume, replace and
- * finish.
+ * Owned by the Instance. One thread calls run(), helpers call help(), and other threads pause,
+ * resume, replace and finish.
  */
 class Intake {
-    using Own = std::shared_ptr<const FileDescriptor>;
-
 public:
-    /** A worker's place. It lives as long as the worker takes requests. */
-    struct Seat {
-        pthread_t thread{};
-        std::atomic<bool> reading{false};
-        /** Where the worker's last message came from. Null: the worker has not begun. */
-        HandoverPtr handover{};
-        Own own{};
-        /** The queue has ended, and all of its messages are taken. */
-        bool atEnd = false;
-        /** Wakes the worker where it waits in the Intake. */
-        std::condition_variable changed{};
-        /** The worker counts among the readers, and has not come to read yet. So does a new one. */
-        bool called = true;
-        /** The worker has a message, and has not asked for the next one. */
-        bool busy = false;
-    };
-
-    /** Workers that wait for messages at once. The kernel gives a message to the one that waits
-     *  longest: with many of an instance in a row it would get many messages in a row. */
-    static constexpr int SPARE = 8;
-
-    /** Handles WAKE_SIGNAL. Call it once in a process, before there are threads. */
-    static void prepareProcess();
-
     /**
-     * Starts the worker of that number, which calls take(). No other one has the number. False: it
-     * cannot be started.
-     */
-    using Start = std::function<bool(std::uint32_t index)>;
-
-    /**
-     * @param idle called with the lock held, when the last worker of a paused intake becomes idle
-     * @param start called by workers, without the lock
-     * @param unstarted called without the lock after a worker could not be started: startAgain()
-     *     is due a moment later
+     * @param idle called with the lock held, when a paused intake has no request
+     * @param startHelper starts a thread that calls help(); see Helpers
      */
     Intake(
-        HandoverPtr handover, std::function<void()> idle, Start start, std::function<void()> unstarted = [] {});
+        HandoverPtr handover, const Place::Tools &tools, std::function<void()> idle, Helpers::Start startHelper,
+        std::function<void()> unstarted = [] {});
 
-    /** Starts a worker if none waits for messages. The system may allow another thread by now. */
-    void startAgain() EXCLUDES(mutex_) {
-        callAnother();
+    /** The loop. Returns when the intake is finished and no request is left.
+     *  @throws SystemException */
+    void run();
+    /** What a helper does, to the end. */
+    void help();
+    /** See Helpers. */
+    void startAgain() {
+        helpers_.startAgain();
     }
-
-    /** Starts the first workers. Call it once. @throws SystemException: not even one was started */
-    void begin() EXCLUDES(mutex_);
-
-    /**
-     * Waits for the next message, which replaces the content of `buffer`.
-     * @return its size; nothing: no message comes any more
-     */
-    std::optional<std::size_t> take(Seat &seat, std::span<char> buffer) EXCLUDES(mutex_);
-    /** Workers finish their requests, and take no more until resume(). */
+    /** Takes no more messages until resume(). */
     void pause() EXCLUDES(mutex_);
     /**
      * @param own replaces the instance's own queue, unless it is empty
      * @return false: the intake was not paused, or it is finished
      */
     bool resume(FileDescriptor own) EXCLUDES(mutex_);
-    /**
-     * Another pool process serves. Workers use its handover as soon as the queue of the former one,
-     * which has ended, is empty.
-     */
+    /** Another pool process serves. Its handover is used as soon as the queue of the former one,
+     *  which has ended, is empty. */
     void replace(HandoverPtr handover) EXCLUDES(mutex_);
-    /** Workers finish their requests, and take no more. */
+    /** Takes no more messages. */
     void finish() EXCLUDES(mutex_);
+    /** How many requests were taken and have not ended. From any thread. */
+    std::size_t inWork() const noexcept {
+        return inWork_;
+    }
 
 private:
-    bool awaitOpen(Seat &seat) EXCLUDES(mutex_);
-    bool mayRead(const Seat &seat) const REQUIRES(mutex_);
-    void callAnother() EXCLUDES(mutex_);
-    void startOne(std::uint32_t index) EXCLUDES(mutex_);
-    void wakeAll() REQUIRES(mutex_);
-    bool available(const Seat &seat) const REQUIRES(mutex_);
-    ssize_t receive(const Seat &seat, std::span<char> buffer) const;
-    void letOthersTake() const;
-    void tellIfIdle() REQUIRES(mutex_);
-    void wakeReaders() EXCLUDES(mutex_);
+    using Own = std::shared_ptr<const FileDescriptor>;
 
-    const std::uint32_t mostWorkers_;
+    enum class State : std::uint8_t { FREE, HERE, AWAY };
+    struct Entry {
+        std::unique_ptr<Place> place;
+        State state = State::FREE;
+        /** The connection that the loop watches, or -1. */
+        int watched = -1;
+    };
+    /** A reply channel that the loop watches. */
+    struct Line {
+        ChannelPtr channel;
+        /** That of its present request, if the loop has it. */
+        Place *place = nullptr;
+    };
+
+    void turn();
+    void settle() EXCLUDES(mutex_);
+    void takeFrom(QueueWatch::Source source);
+    void begin(std::string_view message);
+    Entry &freePlace();
+    void follow(Entry &entry, Place::Next next);
+    void giveAway(Entry &entry);
+    void release(Entry &entry);
+    void forgetPlaceOf(const Place &place);
+    void connectionReady(std::uint32_t index);
+    void channelEnded(std::uint64_t id);
+    void watchChannel(ChannelPtr channel);
+    void takeBack(Place &place);
+    void takeNews() EXCLUDES(mutex_);
+    void changeHandover(HandoverPtr next);
+    void tellIfIdle() EXCLUDES(mutex_);
+    void giveBack(Place &place) EXCLUDES(mutex_);
+    void wake() const noexcept;
+
+    const Place::Tools &tools_;
     const std::function<void()> tellIdle_;
-    const Start start_;
-    const std::function<void()> unstarted_;
-    std::atomic<bool> open_;
-    /** Workers that wait for messages, or are about to. */
-    std::atomic<int> readers_{0};
-    /** Workers with a message. */
-    std::atomic<unsigned> busy_{0};
+    const std::uint32_t most_;
+    const FileDescriptor epoll_;
+    /** Wakes the loop. */
+    const FileDescriptor news_;
+    std::atomic<std::size_t> inWork_{0};
+    Helpers helpers_;
+
     Mutex mutex_{Locks::BRIDGE_INTAKE};
-    /** Smaller numbers are given to workers, or among failed_. */
-    std::uint32_t nextWorker_ GUARDED_BY(mutex_) = 0;
-    /** Numbers of workers that could not be started. */
-    std::vector<std::uint32_t> failed_ GUARDED_BY(mutex_);
-    /** Those that could be called: they wait in awaitOpen(). The last one is called first. */
-    std::vector<Seat *> parked_ GUARDED_BY(mutex_);
     HandoverPtr handover_ GUARDED_BY(mutex_);
     /** Of the handover, or a later one from resume(). */
     Own own_ GUARDED_BY(mutex_);
-    std::set<Seat *> seats_ GUARDED_BY(mutex_);
-    std::size_t idle_ GUARDED_BY(mutex_) = 0;
+    bool open_ GUARDED_BY(mutex_);
     bool finished_ GUARDED_BY(mutex_) = false;
+    /** The present pause was told. */
+    bool idleTold_ GUARDED_BY(mutex_) = false;
+    /** Places whose requests helpers have brought to their end. */
+    std::vector<Place *> returned_ GUARDED_BY(mutex_);
+
+    // Of the loop's thread:
+    QueueWatch queues_;
+    /** What the queues belong to. */
+    HandoverPtr current_;
+    bool mayTake_ = false;
+    bool finishing_ = false;
+    /** By their numbers. */
+    std::vector<Entry> places_;
+    /** Numbers of free places: with a connection, without one. The last one is used first. */
+    std::vector<std::uint32_t> connected_;
+    std::vector<std::uint32_t> bare_;
+    std::unordered_map<std::uint64_t, Line> lines_;
+    const std::unique_ptr<char[]> message_;
+    const std::unique_ptr<char[]> answer_;
 };
 
 }  // namespace Passenger::Bridge

@@ -25,6 +25,8 @@ libpassenger_bridge_la_SOURCES = \
     %D%/EventLog.h \
     %D%/Handover.cpp \
     %D%/Handover.h \
+    %D%/Helpers.cpp \
+    %D%/Helpers.h \
     %D%/HttpExchange.cpp \
     %D%/HttpExchange.h \
     %D%/Instance.cpp \
@@ -37,8 +39,12 @@ libpassenger_bridge_la_SOURCES = \
     %D%/NodeInstance.h \
     %D%/NodeRange.cpp \
     %D%/NodeRange.h \
+    %D%/Place.cpp \
+    %D%/Place.h \
     %D%/ProcessTitle.cpp \
     %D%/ProcessTitle.h \
+    %D%/QueueWatch.cpp \
+    %D%/QueueWatch.h \
     %D%/Relay.cpp \
     %D%/Relay.h \
     %D%/Relays.cpp \
@@ -50,8 +56,6 @@ libpassenger_bridge_la_SOURCES = \
     %D%/RequestHead.cpp \
     %D%/RequestHead.h \
     %D%/WarmUpRequests.cpp \
-    %D%/WarmUpRequests.h \
-    %D%/Worker.cpp \
-    %D%/Worker.h
+    %D%/WarmUpRequests.h
 libpassenger_bridge_la_LIBADD = $(HTTP_PARSER_LIBS)
 EXTRA_DIST += %D%/README.md

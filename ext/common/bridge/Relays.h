@@ -24,7 +24,7 @@ namespace Passenger::Bridge {
 /**
  * The connections that go on after their exchange, all in the event loop of one thread.
  *
- * Owned by the Instance. Workers call hasRoom() and add(); any thread reads the counts; one thread
+ * Owned by the Instance. Helpers call hasRoom() and add(); any thread reads the counts; one thread
  * calls run().
  */
 class Relays {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "base/Exceptions.h"
 #include "io/SocketPair.h"
@@ -115,11 +116,39 @@ void ReplyWriter::send(MessageType type, std::uint8_t flags, unsigned status, st
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = 3;
-    while (sendmsg(channel_.end.get(), &message, MSG_NOSIGNAL) < 0) {
+    if (kept_.empty() && sendNow(message)) {
+        return;
+    }
+    std::string &kept = kept_.emplace_back(reinterpret_cast<const char *>(&header), sizeof(header));
+    kept.append(first).append(second);
+}
+
+/** False: the child does not take the message at once. */
+bool ReplyWriter::sendNow(const msghdr &message) const {
+    const int flags = waits_ ? MSG_NOSIGNAL : MSG_NOSIGNAL | MSG_DONTWAIT;
+    while (sendmsg(channel_.end.get(), &message, flags) < 0) {
+        if (!waits_ && (errno == EAGAIN || errno == ENOBUFS)) {
+            return false;
+        }
         if (errno != EINTR && errno != ENOBUFS) {
             throw ClientGone();
         }
     }
+    return true;
+}
+
+void ReplyWriter::wait() {
+    waits_ = true;
+    const bool finished = std::exchange(finished_, false);
+    for (std::string &kept : kept_) {
+        iovec part{kept.data(), kept.size()};
+        msghdr message{};
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        sendNow(message);
+    }
+    kept_.clear();
+    finished_ = finished;
 }
 
 }  // namespace Passenger::Bridge

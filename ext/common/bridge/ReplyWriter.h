@@ -1,7 +1,11 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "bridge/Channels.h"
 #include "shm/Layouts.h"
@@ -13,7 +17,8 @@ struct ClientGone {};
 
 /**
  * Writes the messages that answer one request (doc/PROTOCOLS.md, section 3). Sending waits for the
- * child. A worker owns it for one request; used by one thread.
+ * child, or keeps what the child does not take at once. A place owns it for one request; used by
+ * one thread at a time.
  */
 class ReplyWriter {
 public:
@@ -33,7 +38,19 @@ public:
         return finished_;
     }
 
+    /** From now on messages that the child does not take at once are kept. */
+    void neverWait() noexcept {
+        waits_ = false;
+    }
+    /** There are such messages: wait() sends them. */
+    bool holdsBack() const noexcept {
+        return !kept_.empty();
+    }
+
     // All of the following throw ClientGone.
+
+    /** Sends what was kept. From now on sending waits. */
+    void wait();
 
     /** Sends status, header lines and the first bytes of the body. */
     void respond(unsigned status, std::string_view head, std::string_view body, bool last);
@@ -59,6 +76,7 @@ public:
 private:
     MessageHeader headerOf(MessageType type, std::uint8_t flags, unsigned status,
                            std::size_t headLength) const noexcept;
+    bool sendNow(const msghdr &message) const;
     void send(MessageType type, std::uint8_t flags, unsigned status, std::size_t headLength, std::string_view first,
               std::string_view second = {});
 
@@ -66,6 +84,9 @@ private:
     const std::uint64_t ticket_;
     const std::uint32_t queued_;
     const std::uint32_t stickyId_;
+    bool waits_ = true;
+    /** Messages of MAX_MESSAGE bytes at most, in their order. */
+    std::vector<std::string> kept_;
     bool started_ = false;
     bool finished_ = false;
 };

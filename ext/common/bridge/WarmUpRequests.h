@@ -22,7 +22,7 @@ public:
 
     /**
      * Returns after the last answer, or at the limit.
-     * @param toNode as Worker::Tools::toNode
+     * @param toNode as Place::Tools::toNode
      * @return false: a request has failed
      */
     bool run(const AppAddress &address, bool toNode) const;

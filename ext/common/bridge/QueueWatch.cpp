@@ -1,0 +1,114 @@
+#include "bridge/QueueWatch.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "io/RequestQueue.h"
+
+namespace Passenger::Bridge {
+
+namespace {
+
+/**
+ * A read of no bytes is the end of the queue, or a message without bytes. After the end there is
+ * never another message.
+ */
+bool hasEnded(const FileDescriptor &queue) {
+    char byte = 0;
+    return RequestQueue::closed(queue.get()) && recv(queue.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+}  // namespace
+
+void QueueWatch::use(HandoverPtr handover) {
+    watch(false);
+    handover_ = std::move(handover);
+    own_.reset();
+    atEnd_ = ownEnded_ = yielding_ = hasYielded_ = false;
+}
+
+void QueueWatch::useOwn(std::shared_ptr<const FileDescriptor> own) {
+    if (own != own_) {
+        setWatched(ownWatched_, false, own_.get(), 0, Source::OWN);
+        own_ = std::move(own);
+        ownEnded_ = false;
+    }
+}
+
+void QueueWatch::watch(bool wanted) {
+    wanted = wanted && handover_ && !atEnd_;
+    setWatched(commonWatched_, wanted && !yielding_, handover_ ? &handover_->queue : nullptr, EPOLLIN | EPOLLEXCLUSIVE,
+               Source::COMMON);
+    setWatched(ownWatched_, wanted && own_ && !ownEnded_, own_.get(), EPOLLIN, Source::OWN);
+}
+
+/** Other processes have the queue, too, so its close would not end the watching. */
+void QueueWatch::setWatched(bool &watched, bool wanted, const FileDescriptor *queue, std::uint32_t events,
+                            Source source) const {
+    if (watched == wanted) {
+        return;
+    }
+    epoll_event event{events, {.u64 = firstKey_ + static_cast<std::uint64_t>(source)}};
+    if (epoll_ctl(epoll_.get(), wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, queue->get(), &event) != 0) {
+        throw SystemException("epoll_ctl() for the request queue", errno);
+    }
+    watched = wanted;
+}
+
+std::size_t QueueWatch::take(Source source, std::span<char> buffer, std::size_t busy) {
+    if (source == Source::TIMER) {
+        std::uint64_t ignored = 0;
+        hasYielded_ = read(timer_.get(), &ignored, sizeof(ignored)) > 0 && yielding_;
+        yielding_ = false;
+        return 0;
+    }
+    if (source == Source::OWN) {
+        return own_ ? receive(*own_, buffer, ownEnded_) : 0;
+    }
+    if (own_ && busy > 0 && !std::exchange(hasYielded_, false)) {
+        yield(busy);
+        return 0;
+    }
+    return receive(handover_->queue, buffer, atEnd_);
+}
+
+std::size_t QueueWatch::receive(const FileDescriptor &queue, std::span<char> buffer, bool &ended) const {
+    const ssize_t size = recv(queue.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (size < 0 && errno != EAGAIN && errno != EINTR) {
+        throw SystemException("recv() on the request queue", errno);
+    }
+    if (size == 0) {
+        ended = hasEnded(queue);
+    }
+    return size > 0 ? static_cast<std::size_t>(size) : 0;
+}
+
+/** The less an instance has to do, the sooner it takes a message of the Group's queue: a client of
+ *  sticky sessions stays with its instance. */
+void QueueWatch::yield(std::size_t busy) {
+    constexpr std::chrono::microseconds EACH{20};
+    constexpr std::chrono::microseconds LONGEST{500};
+    if (!timer_) {
+        timer_ = FileDescriptor(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+        epoll_event event{EPOLLIN, {.u64 = firstKey_ + static_cast<std::uint64_t>(Source::TIMER)}};
+        if (!timer_ || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, timer_.get(), &event) != 0) {
+            throw SystemException("a timer", errno);
+        }
+    }
+    const std::chrono::nanoseconds time = std::min(EACH * static_cast<std::int64_t>(busy), LONGEST);
+    const itimerspec once{{0, 0}, {0, time.count()}};
+    if (timerfd_settime(timer_.get(), 0, &once, nullptr) != 0) {
+        throw SystemException("timerfd_settime", errno);
+    }
+    yielding_ = true;
+}
+
+}  // namespace Passenger::Bridge
