@@ -161,7 +161,7 @@ class Service {
 
     // Whether one more client's socket leaves enough descriptors for all else.
     get hasRoomForClient() {
-        return this.streams.size + this.upgraded.size < limitOfFiles() / 4;
+        return this.streams.size + this.upgraded.size < limitOfFiles() / 2;
     }
 
     // Connections of a server: close() waits for their end.

@@ -166,9 +166,9 @@ module Transfers
     end
   end
 
-  # The application in `root` has a limit of 80 descriptors. The block opens a connection that it
+  # The application in `root` has a limit of 100 descriptors. The block opens a connection that it
   # takes over.
-  def assert_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd(root, directives = "")
+  def assert_connections_beyond_half_of_the_descriptors_stay_with_httpd(root, directives = "")
     made = configuration do |one|
       one.mpm = "event"
       one.main_directives << "LogFormat \"%{PASSENGER_TRANSFERRED}n\" transferred\n"
@@ -177,11 +177,11 @@ module Transfers
     end
     with_server(made) do |own|
       pid = own.client.get("/pid").body
-      raws = Array.new(26) { yield own }
+      raws = Array.new(56) { yield own }
       assert_equal pid, own.client.get("/pid").body
       raws.each(&:close)
       log = File.join(own.folder, "logs/access.log")
-      entries = { "1" => 20, "-" => 8 }
+      entries = { "1" => 50, "-" => 8 }
       eventually("the entries") { File.readlines(log, chomp: true).tally == entries }
     end
   end
