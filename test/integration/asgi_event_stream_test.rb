@@ -192,9 +192,9 @@ class AsgiEventStreamTest < IntegrationTest
                                                            "PassengerAppType asgi\n")
   end
 
-  def test_streams_beyond_a_quarter_of_the_descriptors_stay_with_httpd
-    limit = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))"
-    assert_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd(
+  def test_streams_beyond_half_of_the_descriptors_stay_with_httpd
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))"
+    assert_connections_beyond_half_of_the_descriptors_stay_with_httpd(
       self.class.written("#{limit}\n#{PYTHON}"), "PassengerAppType asgi\n"
     ) do |own|
       welcomed(own)

@@ -137,10 +137,10 @@ class ConnectionTransferTest < IntegrationTest
     end
   end
 
-  def test_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd
+  def test_connections_beyond_half_of_the_descriptors_stay_with_httpd
     root = SampleApps.copy("hijack_app")
-    File.write(File.join(root, "config.ru"), "Process.setrlimit(:NOFILE, 80)\n", mode: "a")
-    assert_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd(root) do |own|
+    File.write(File.join(root, "config.ru"), "Process.setrlimit(:NOFILE, 100)\n", mode: "a")
+    assert_connections_beyond_half_of_the_descriptors_stay_with_httpd(root) do |own|
       opened("few.test", "/upgrade", own)
     end
   end

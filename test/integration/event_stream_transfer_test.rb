@@ -132,10 +132,10 @@ class EventStreamTransferTest < IntegrationTest
     assert_a_stream_has_a_place_where_requests_are_limited(root)
   end
 
-  def test_streams_beyond_a_quarter_of_the_descriptors_stay_with_httpd
-    limit = 'require("child_process").execSync(`prlimit --pid ${process.pid} --nofile=80:80`);'
+  def test_streams_beyond_half_of_the_descriptors_stay_with_httpd
+    limit = 'require("child_process").execSync(`prlimit --pid ${process.pid} --nofile=100:100`);'
     root = SampleApps.written("#{limit}\n#{PROGRAM}", "app.js")
-    assert_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd(root) do |own|
+    assert_connections_beyond_half_of_the_descriptors_stay_with_httpd(root) do |own|
       welcomed(own)
     end
   end

@@ -33,7 +33,7 @@ module PhusionPassenger
 
     # Whether one more connection leaves enough descriptors for all else.
     def self.room_for_client?
-      most = Process.getrlimit(:NOFILE).first / 4
+      most = Process.getrlimit(:NOFILE).first / 2
       # Closed ones may still be in memory.
       STREAMS.size < most || STREAMS.keys.count { |one| !one.closed? } < most
     end

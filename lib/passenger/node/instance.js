@@ -18,8 +18,10 @@ const WARM_UP = "warm-up";
 
 class Instance {
     // `api`: the application's PhusionPassenger. `stopTimeout`: milliseconds that the application
-    // has for its own end. `seesBlocked`: the agent may ask where a blocked event loop is.
-    constructor(control, api, stopTimeout, seesBlocked) {
+    // has for its own end. `takesAll`: nothing limits its requests at once. `seesBlocked`: the agent
+    // may ask where a blocked event loop is.
+    constructor(control, api, { stopTimeout, takesAll, seesBlocked }) {
+        this._takesAll = takesAll;
         this._seesBlocked = seesBlocked;
         this._control = control;
         this._stopTimeout = stopTimeout;
@@ -170,7 +172,7 @@ class Instance {
     }
 
     _serveFirst(frame) {
-        const service = new Service(this._server, this._channels, this);
+        const service = new Service(this._server, this._channels, this, this._takesAll);
         const source = new Source(frame, service);
         log.app = frame.text(2);
         this._threads = source.threads;

@@ -16,9 +16,6 @@ const MOST_AT_ONCE = 4;
 // Milliseconds between looks at event streams.
 const LOOK_INTERVAL = 10000;
 const LIMIT_OF_FILES = /^Max open files +(\d+)/m;
-// The threads of SERVE where PassengerForceMaxConcurrentRequestsPerProcess sets no limit
-// (Options::NO_THREAD_LIMIT).
-const NO_THREAD_LIMIT = 8192;
 const NO_BODY = Buffer.alloc(0);
 
 // The process's limit of descriptors. 0: it has no room for this question.
@@ -31,12 +28,14 @@ function limitOfFiles() {
 }
 
 class Service {
-    // `server`: the application's http.Server. `events`: what the instance is told.
-    constructor(server, channels, events) {
+    // `server`: the application's http.Server. `events`: what the instance is told. `takesAll`: nothing
+    // limits its requests at once.
+    constructor(server, channels, events, takesAll) {
         this._server = server;
         prepareServer(server);
         this._channels = channels;
         this._events = events;
+        this._takesAll = takesAll;
         // Those of former pool processes, then that of the present one.
         this._sources = [];
         this._paused = false;
@@ -162,7 +161,7 @@ class Service {
 
     // Whether one more client's socket leaves enough descriptors for all else.
     get hasRoomForClient() {
-        return this.streams.size + this.upgraded.size < limitOfFiles() / 4;
+        return this.streams.size + this.upgraded.size < limitOfFiles() / 2;
     }
 
     // Connections of a server: close() waits for their end.
@@ -239,8 +238,7 @@ class Service {
         exchange.open(fields.queued);
         exchange.transferable = (fields.flags & layout.TRANSFERABLE) !== 0;
         // The place of a stream would go to a request, while the application is busy with the stream.
-        exchange.streamTransferable = (fields.flags & layout.STREAM_TRANSFERABLE) !== 0 &&
-            source.threads >= NO_THREAD_LIMIT;
+        exchange.streamTransferable = (fields.flags & layout.STREAM_TRANSFERABLE) !== 0 && this._takesAll;
         const { flags, headLength, size } = fields;
         if (!runs) {
             exchange.skip();

@@ -18,6 +18,9 @@ const native = require("./native");
 const poller = require("./poller");
 
 const OPTIONS = 4;
+// The thread_count of LOAD where PassengerForceMaxConcurrentRequestsPerProcess sets no limit
+// (Options::NO_THREAD_LIMIT). SERVE may name fewer, while other instances have the rest.
+const NO_THREAD_LIMIT = 8192;
 const STARTED = "command started";
 const LISTENS = "application listens";
 // Milliseconds between two looks whether something else listens.
@@ -44,8 +47,12 @@ class Start {
         poller.open();
         log.app = this._options.app_group_name;
         this._control = new frames.FrameSocket(CONTROL);
-        this._instance = new Instance(this._control, api, Number(this._options.stop_timeout || 5) * 1000,
-            ["slow_request_time", "max_request_time"].some((time) => Number(this._options[time] || 0) > 0));
+        this._instance = new Instance(this._control, api, {
+            stopTimeout: Number(this._options.stop_timeout || 5) * 1000,
+            takesAll: Number(this._options.thread_count || 1) >= NO_THREAD_LIMIT,
+            seesBlocked: ["slow_request_time", "max_request_time"]
+                .some((time) => Number(this._options[time] || 0) > 0),
+        });
         this._began = performance.now();
         this._control.write(frames.STEP, STARTED, "done", 0);
         this._control.write(frames.STEP, LISTENS, "begin", 0);

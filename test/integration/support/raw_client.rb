@@ -17,10 +17,11 @@ class RawClient
     end
   end
 
-  def initialize(port, site, timeout: 60)
+  # `from`: the client's own address, or any.
+  def initialize(port, site, timeout: 60, from: nil)
     @host = "#{site}:#{port}"
     @timeout = timeout
-    @socket = TCPSocket.new("127.0.0.1", port)
+    @socket = TCPSocket.new("127.0.0.1", port, from)
     @socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
     @buffer = +"".b
   end

@@ -6,6 +6,7 @@ module Transfers
   THREADS = 4
   # More than httpd has threads.
   MANY = 3 * THREADS
+  LOG_FORMAT = "LogFormat \"%U %>s %{PASSENGER_TRANSFERRED}n\" transfers\n"
   # Bytes of the long stream at `/much`.
   MUCH = 5_000_000
 
@@ -67,7 +68,7 @@ module Transfers
     made.mpm_settings = "StartServers 1\nServerLimit 1\nThreadLimit #{THREADS}\n" \
                         "ThreadsPerChild #{THREADS}\nMaxRequestWorkers #{THREADS}\n" \
                         "MinSpareThreads 1\nMaxSpareThreads #{THREADS}\nMaxConnectionsPerChild 0"
-    made.main_directives << "LogFormat \"%U %>s %{PASSENGER_TRANSFERRED}n\" transfers\n"
+    made.main_directives << LOG_FORMAT
   end
 
   private
@@ -113,29 +114,43 @@ module Transfers
   # the next one does not wait for the streams of the old one.
   def assert_a_stream_outlives_httpd_s_process_and_a_deploy(root, directives = "")
     ["", "PassengerMaxInstances 1\n"].each do |limit|
-      made = configuration { |one| one.site("deployed.test", root, directives + limit) }
+      made = configuration do |one|
+        one.main_directives << LOG_FORMAT
+        one.site("deployed.test", root,
+                 "CustomLog logs/access.log transfers\n#{directives}#{limit}")
+      end
       with_server(made) { |own| assert_a_stream_outlives(own, root) }
       FileUtils.rm(File.join(root, "tmp/go"))
     end
   end
 
   def assert_a_stream_outlives(own, root)
-    raw = own.raw.request("GET", "/slow")
-    raw.read_head
-    assert_equal "data: begun\n\n", raw.read_chunk
+    raw = begun(own)
     own.tree.httpd_children.each { |process| Process.kill(:KILL, process.pid) }
     pid = eventually("another child") { own.client.get("/pid").body }
     FileUtils.touch(File.join(root, "tmp/restart.txt"))
     eventually("the new version") { own.client.get("/pid").body != pid }
+    raws = [raw, begun(own)]
     FileUtils.touch(File.join(root, "tmp/go"))
-    assert_equal "data: ended\n\n", raw.read_chunk
-    assert_empty raw.read_chunk.to_s
+    raws.each do |one|
+      assert_equal "data: ended\n\n", one.read_chunk
+      assert_empty one.read_chunk.to_s
+    end
     eventually("the end of the old instance") { !own.tree.pids.include?(pid.to_i) }
+    log = File.join(own.folder, "logs/access.log")
+    eventually("both are given away") { File.readlines(log, chomp: true).count("/slow 200 1") == 2 }
+  end
+
+  def begun(own)
+    own.raw.request("GET", "/slow").tap do |raw|
+      raw.read_head
+      assert_equal "data: begun\n\n", raw.read_chunk
+    end
   end
 
   def assert_a_stream_has_a_place_where_requests_are_limited(root, directives = "")
     made = configuration do |one|
-      one.main_directives << "LogFormat \"%U %>s %{PASSENGER_TRANSFERRED}n\" transfers\n"
+      one.main_directives << LOG_FORMAT
       one.site("limited.test", root,
                "PassengerMaxInstances 1\nPassengerForceMaxConcurrentRequestsPerProcess 1\n" \
                "CustomLog logs/access.log transfers\n#{directives}")
@@ -151,9 +166,9 @@ module Transfers
     end
   end
 
-  # The application in `root` has a limit of 80 descriptors. The block opens a connection that it
+  # The application in `root` has a limit of 100 descriptors. The block opens a connection that it
   # takes over.
-  def assert_connections_beyond_a_quarter_of_the_descriptors_stay_with_httpd(root, directives = "")
+  def assert_connections_beyond_half_of_the_descriptors_stay_with_httpd(root, directives = "")
     made = configuration do |one|
       one.mpm = "event"
       one.main_directives << "LogFormat \"%{PASSENGER_TRANSFERRED}n\" transferred\n"
@@ -162,11 +177,11 @@ module Transfers
     end
     with_server(made) do |own|
       pid = own.client.get("/pid").body
-      raws = Array.new(26) { yield own }
+      raws = Array.new(56) { yield own }
       assert_equal pid, own.client.get("/pid").body
       raws.each(&:close)
       log = File.join(own.folder, "logs/access.log")
-      entries = { "1" => 20, "-" => 8 }
+      entries = { "1" => 50, "-" => 8 }
       eventually("the entries") { File.readlines(log, chomp: true).tally == entries }
     end
   end

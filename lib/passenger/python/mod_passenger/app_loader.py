@@ -72,7 +72,7 @@ class AppLoader:
         application = _callable_of(module, path, name)
         if not callable(application):
             raise TypeError('the "%s" of %s is %r, which cannot be called' % (name, path, application))
-        loaded = Application(application, self._options.get("app_type"))
+        loaded = Application(application, self._options.get("app_type"), int(self._options.get("thread_count", 1)))
         if loaded.misfit:
             raise TypeError('the "%s" of %s %s' % (name, path, loaded.misfit))
         return loaded

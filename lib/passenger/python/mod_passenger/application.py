@@ -6,6 +6,9 @@ import types
 from . import log
 from .threaded_service import ThreadedService
 
+# The thread_count of LOAD where PassengerForceMaxConcurrentRequestsPerProcess sets no limit (Options::NO_THREAD_LIMIT).
+# SERVE may name fewer, while other instances have the rest.
+_NO_THREAD_LIMIT = 8192
 _PARAMETERS = {"wsgi": ("environ", "start_response"), "asgi": ("scope", "receive", "send")}
 
 
@@ -26,11 +29,13 @@ def _plain_function(application):
 class Application:
     """WSGI or ASGI. An ASGI application is a coroutine function of (scope, receive, send), or its kind says so."""
 
-    def __init__(self, function, kind):
-        """`kind`: of the options, "wsgi" or "asgi"."""
+    def __init__(self, function, kind, thread_count):
+        """`kind`, `thread_count`: of the options. The kind is "wsgi" or "asgi"; with "wsgi" the number is that of an
+        application of threads."""
         self._function = function
         self._is_async = kind == "asgi" or inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None))
+        self._takes_all = kind != "asgi" or thread_count >= _NO_THREAD_LIMIT
         if self._is_async and kind != "asgi":
             log.event("app.asgi_found", reason="the application is ASGI: an instance has all requests at once",
                       remedy="PassengerAppType asgi")
@@ -62,5 +67,5 @@ class Application:
             # Imported here: asyncio takes memory and time.
             from .async_service import AsyncService
 
-            return AsyncService(self._function, handover, channels, events)
+            return AsyncService(self._function, handover, channels, events, self._takes_all)
         return ThreadedService(self._function, handover, channels, events)

@@ -15,8 +15,6 @@ from .request_handler import environment_of
 from .websocket import WebSocketRequest, is_upgrade
 
 
-# The threads of SERVE where PassengerForceMaxConcurrentRequestsPerProcess sets no limit (Options::NO_THREAD_LIMIT).
-_NO_THREAD_LIMIT = 8192
 _MOMENT = 0.1
 # Seconds that the application has for its lifespan shutdown.
 _SHUTDOWN_WITHIN = 10
@@ -25,9 +23,10 @@ _SHUTDOWN_WITHIN = 10
 class AsyncService:
     """All but the constructor, pause(), resume() and replace() is called in the main thread."""
 
-    def __init__(self, application, handover, channels, events):
-        """`events`: what the instance is told (AppInstance)."""
+    def __init__(self, application, handover, channels, events, takes_all):
+        """`events`: what the instance is told (AppInstance). `takes_all`: nothing limits its requests at once."""
         self._application = application
+        self._takes_all = takes_all
         self._channels = channels
         self._events = events
         self._loop = None
@@ -269,7 +268,7 @@ class AsyncService:
 
     async def _answer(self, place, fields, message, taken_at):
         version, flags, resends, head_length, channel_id, ticket, sent_at = fields
-        if place.source.handover.threads < _NO_THREAD_LIMIT:
+        if not self._takes_all:
             # The place of a stream would go to a request, while the application is busy with the stream.
             flags &= ~layout.STREAM_TRANSFERABLE
         place.claim = place.source.claim(place.cell)

@@ -15,7 +15,7 @@ _taken = WeakSet()
 
 def has_room():
     """Whether one more connection leaves enough descriptors for all else."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
     # Closed ones may still be in memory.
     return len(_taken) < most or sum(one.fileno() != -1 for one in list(_taken)) < most
 
