@@ -99,7 +99,7 @@ void HttpExchange::decideByFirstBytes() {
 
 std::optional<std::string> HttpExchange::head() const {
     return parts_.toNode ? RequestHead::writeForNode(parts_.fields, framing_)
-                         : RequestHead::write(parts_.fields, framing_);
+                         : RequestHead::write(parts_.fields, framing_, takesTrailers());
 }
 
 /** Connects, and puts the start of the request into the output. False: it was answered. */
@@ -302,10 +302,15 @@ void HttpExchange::passOn() {
         return;
     }
     const std::string body = answer_->takeBody();
+    const bool trailersFollow = answer_->complete() && takesTrailers() && !answer_->trailers().empty();
+    const bool last = answer_->complete() && !trailersFollow;
     if (parts_.reply.started()) {
-        parts_.reply.data(body, answer_->complete());
+        parts_.reply.data(body, last);
     } else {
-        parts_.reply.respond(answer_->head().status, answer_->head().lines, body, answer_->complete());
+        parts_.reply.respond(answer_->head().status, answer_->head().lines, body, last);
+    }
+    if (trailersFollow) {
+        parts_.reply.trailers(answer_->trailers());
     }
 }
 
