@@ -32,6 +32,7 @@ class AnswerParserTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheEndOfTheConnectionEndsAnAnswerWithoutALength);
     CPPUNIT_TEST(testAnAnswerThatIsCutShortIsAProblem);
     CPPUNIT_TEST(testAConnectionIsReusableOnlyAfterACleanEnd);
+    CPPUNIT_TEST(testTheTimeForWhichAConnectionIsKeptIsKnownIfItIsSaid);
     CPPUNIT_TEST(testMalformedAnswersAreProblems);
     CPPUNIT_TEST(testAChunkThatDoesNotEndAsChunksDoIsAProblem);
     CPPUNIT_TEST(testAHeadMayBe128KiBLong);
@@ -159,6 +160,23 @@ public:
         late.feed(cases[0].first);
         late.feed("late");
         CPPUNIT_ASSERT(!late.reusable());
+    }
+
+    void testTheTimeForWhichAConnectionIsKeptIsKnownIfItIsSaid() {
+        const std::vector<std::pair<std::string, int>> cases = {
+            {"", 0},
+            {"Keep-Alive: timeout=5\r\n", 5},
+            {"keep-alive: max=9, Timeout=72\r\n", 72},
+            {"Keep-Alive: max=9\r\n", 0},
+            {"Keep-Alive: timeout=x\r\n", 0},
+            {"Keep-Alive: timeout=-5\r\n", 0},
+        };
+        for (const auto &[line, seconds] : cases) {
+            AnswerParser parser({});
+            parser.feed(OK + line + "Content-Length: 0\r\n\r\n");
+            CPPUNIT_ASSERT(parser.complete());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(line, seconds, static_cast<int>(parser.keptFor().count()));
+        }
     }
 
     void testMalformedAnswersAreProblems() {

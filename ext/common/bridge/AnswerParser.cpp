@@ -1,9 +1,12 @@
 #include "bridge/AnswerParser.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
+#include <system_error>
 
 #include "base/HttpText.h"
+#include "base/Split.h"
 #include "shm/Layouts.h"
 
 namespace Passenger::Bridge {
@@ -224,6 +227,25 @@ bool AnswerParser::areOfEventStream() const {
     return matches;
 }
 
+/** Of `Keep-Alive: timeout=5, max=1000`. */
+std::chrono::seconds AnswerParser::announcedTime() const {
+    constexpr std::string_view TIMEOUT = "timeout=";
+    for (const auto &[name, value] : headers_) {
+        if (!HttpText::equalsIgnoringCase(name, "Keep-Alive")) {
+            continue;
+        }
+        for (const std::string &item : split(value, ',')) {
+            const std::string_view text = HttpText::trim(item);
+            unsigned seconds = 0;
+            if (HttpText::equalsIgnoringCase(text.substr(0, TIMEOUT.size()), TIMEOUT) &&
+                std::from_chars(text.data() + TIMEOUT.size(), text.data() + text.size(), seconds).ec == std::errc()) {
+                return std::chrono::seconds(seconds);
+            }
+        }
+    }
+    return std::chrono::seconds(0);
+}
+
 std::string AnswerParser::linesFor(Section section) const {
     const bool hasLength = section == Section::HEAD && parser_.status_code != NO_CONTENT;
     const bool announces = section == Section::HEAD && (parser_.flags & F_CHUNKED) != 0;
@@ -266,6 +288,7 @@ int AnswerParser::endHead() {
     }
     head_ = {status, linesFor(Section::HEAD)};
     isEventStream_ = status == OK && (parser_.flags & F_CONTENTLENGTH) == 0 && areOfEventStream();
+    keptFor_ = announcedTime();
     headers_.clear();
     if (head_.lines.size() > MAX_RESPONSE_HEAD) {
         return fail("the answer's head is longer than 128 KiB");

@@ -2,6 +2,7 @@
 
 #include <http_parser.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -86,6 +87,11 @@ public:
     bool reusable() const noexcept {
         return reusable_;
     }
+    /** How long the application keeps the connection without a request, by the Keep-Alive header of
+     *  the answer. 0: it does not say. */
+    std::chrono::seconds keptFor() const noexcept {
+        return keptFor_;
+    }
     /** Why the bytes are no answer, or null. */
     const char *problem() const noexcept {
         return problem_;
@@ -111,6 +117,7 @@ private:
     const char *checkHeaders() const;
     const char *takeTrailers();
     bool areOfEventStream() const;
+    std::chrono::seconds announcedTime() const;
     enum class Section { INTERIM, HEAD, TRAILERS };
     std::string linesFor(Section section) const;
 
@@ -141,6 +148,7 @@ private:
     bool untilClose_ = false;
     bool isEventStream_ = false;
     bool reusable_ = false;
+    std::chrono::seconds keptFor_{0};
     const char *problem_ = nullptr;
 };
 

@@ -362,7 +362,7 @@ void HttpExchange::conclude() {
     }
     if (answer_->complete()) {
         const bool clean = answer_->reusable() && bodyDone_ && output_.empty() && !deaf_ && !ended_;
-        clean ? parts_.connection.keep() : parts_.connection.close();
+        clean ? parts_.connection.keep(answer_->keptFor()) : parts_.connection.close();
         return;
     }
     parts_.connection.close();
