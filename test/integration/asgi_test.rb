@@ -3,15 +3,22 @@
 require_relative "support/integration_test"
 require_relative "support/web_socket_client"
 
-# ASGI applications: many requests at once in one process.
+# ASGI applications: many requests at once in one process, with the event loop of asyncio.
+# AsgiUvloopTest has the same tests with uvloop's.
 class AsgiTest < IntegrationTest
   PYTHON = "/usr/bin/python3"
   FASTAPI = system("#{PYTHON} -c 'import fastapi' >/dev/null 2>&1")
   WSPROTO = system("#{PYTHON} -c 'import wsproto' >/dev/null 2>&1")
   UPGRADE = { "Connection" => "Upgrade", "Upgrade" => "websocket", "Sec-WebSocket-Version" => "13",
               "Sec-WebSocket-Key" => "dGhlIHNhbXBsZSBub25jZQ==" }.freeze
-  APP = <<~'PYTHON'
-    import asyncio, json, os, sys
+  # As where uvloop is not installed.
+  LOOP = <<~PYTHON
+    import os, sys
+    if os.environ["EVENT_LOOP"] == "asyncio":
+        sys.modules["uvloop"] = None
+  PYTHON
+  APP = LOOP + <<~'PYTHON'
+    import asyncio, json
 
     NOTES = []
     WAITING = 0
@@ -142,6 +149,9 @@ class AsgiTest < IntegrationTest
             raise RuntimeError("in the answer")
         elif path == "/silent":
             return
+        elif path == "/loop":
+            await start(send)
+            await answer(send, type(asyncio.get_running_loop()).__module__.encode())
         elif path == "/large":
             await start(send)
             for _ in range(50):
@@ -151,7 +161,7 @@ class AsgiTest < IntegrationTest
             await start(send, 404)
             await answer(send, b"")
   PYTHON
-  FAST = <<~PYTHON
+  FAST = LOOP + <<~PYTHON
     from fastapi import FastAPI, WebSocket
     application = FastAPI()
 
@@ -174,7 +184,9 @@ class AsgiTest < IntegrationTest
         await send({"type": "lifespan.startup.failed", "message": "no database"})
   PYTHON
 
-  serve do |made|
+  # `loop`: whose event loop the applications get.
+  def self.make_sites(made, loop)
+    made.main_directives << "SetEnv EVENT_LOOP #{loop}\n"
     made.set("PassengerMaxPoolSize", 12)
     made.site("asgi.test", SampleApps.written(APP, "passenger_asgi.py"),
               "PassengerPython #{PYTHON}\nPassengerMaxInstances 1\nPassengerBufferResponse off\n" \
@@ -190,6 +202,8 @@ class AsgiTest < IntegrationTest
               "PassengerPython #{PYTHON}\nPassengerFriendlyErrorPages on\n")
   end
 
+  serve { |made| make_sites(made, "asyncio") }
+
   def setup
     skip "there is no #{PYTHON}" unless File.executable?(PYTHON) || name == LAST
   end
@@ -200,6 +214,10 @@ class AsgiTest < IntegrationTest
 
   def notes
     asgi.json("/notes")
+  end
+
+  def test_the_event_loop_is_the_one_that_is_installed
+    assert_match(/\Aasyncio\b/, asgi.get("/loop").body)
   end
 
   def test_the_scope_says_what_the_request_is
@@ -307,5 +325,21 @@ class AsgiTest < IntegrationTest
       assert_equal "hello you", socket.say("you").hear
       socket.close
     end
+  end
+end
+
+# The same where uvloop is installed.
+class AsgiUvloopTest < AsgiTest
+  UVLOOP = system("#{PYTHON} -c 'import uvloop' >/dev/null 2>&1")
+
+  serve { |made| make_sites(made, "uvloop") }
+
+  def setup
+    skip "there is no uvloop (Debian: python3-uvloop)" unless UVLOOP || name == LAST
+    super
+  end
+
+  def test_the_event_loop_is_the_one_that_is_installed
+    assert_equal "uvloop", asgi.get("/loop").body
   end
 end

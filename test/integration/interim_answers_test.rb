@@ -1,8 +1,11 @@
 # frozen_string_literal: true
 
+require "open3"
+
 require_relative "support/integration_test"
 
-# 1xx answers: rack.early_hints, and an application that writes to its reply channel itself.
+# 1xx answers: rack.early_hints, ASGI's extension http.response.early_hint, and an application that
+# writes to its reply channel itself.
 class InterimAnswersTest < IntegrationTest
   APPLICATION = <<~'RUBY'
     module SendsInterimAnswers
@@ -29,9 +32,31 @@ class InterimAnswersTest < IntegrationTest
     end)
   RUBY
 
+  PYTHON = "/usr/bin/python3"
+  HTTP2 = File.join(TestEnvironment.modules_dir, "mod_http2.so")
+  # The hint behind the answer's head comes too late, and is left out.
+  ASGI = <<~PYTHON
+    async def application(scope, receive, send):
+        hint = {"type": "http.response.early_hint"}
+        if scope["extensions"].get("http.response.early_hint") == {}:
+            await send({**hint, "links": [b"</a.css>; rel=preload", b"</b.js>; rel=preload"]})
+            await send({**hint, "links": (b"</%d>" % number for number in range(1))})
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"fi", "more_body": True})
+        if "http.response.early_hint" in scope["extensions"]:
+            await send({**hint, "links": [b"</late>"]})
+        await send({"type": "http.response.body", "body": b"nal"})
+  PYTHON
+
   serve do |made|
+    made.main_directives << "LoadModule http2_module #{HTTP2}\nProtocols h2c http/1.1\n" \
+                            "H2EarlyHints on\n"
     made.site("rack.test", SampleApps.written(APPLICATION))
     made.site("hints.test", SampleApps.written(HINTS), "SetEnv PASSENGER_EARLY_HINTS on\n")
+    asgi = "PassengerPython #{PYTHON}\n"
+    made.site("asgi.test", SampleApps.written(ASGI, "passenger_asgi.py"),
+              "#{asgi}SetEnv PASSENGER_EARLY_HINTS on\n")
+    made.site("unasked.test", SampleApps.written(ASGI, "passenger_asgi.py"), asgi)
   end
 
   def setup
@@ -54,6 +79,39 @@ class InterimAnswersTest < IntegrationTest
     head = raw.request("GET", "/").read_head
     assert_equal [103, ["</a.css>; rel=preload", "</b.js>; rel=preload"]],
                  [head.status, head.all("Link")]
+    assert_equal [200, "final"], raw.response.then { |response| [response.status, response.body] }
+  ensure
+    raw&.close
+  end
+
+  def test_hints_of_asgi_arrive_before_the_answer
+    skip "there is no #{PYTHON}" unless File.executable?(PYTHON)
+    raw = server.raw("asgi.test").request("GET", "/")
+    hints = Array.new(2) { raw.read_head }.map { |head| [head.status, head.all("Link")] }
+    assert_equal [[103, ["</a.css>; rel=preload", "</b.js>; rel=preload"]], [103, ["</0>"]]], hints
+    answer = raw.response
+    assert_equal [200, "final", nil], [answer.status, answer.body, answer["Link"]]
+  ensure
+    raw&.close
+  end
+
+  def test_a_client_of_http_2_gets_the_hints_of_asgi
+    skip "there is no #{PYTHON}" unless File.executable?(PYTHON)
+    skip "needs mod_http2" unless File.exist?(HTTP2)
+    skip "mod_http2 does not do prefork" if HttpdConfiguration.new.mpm == "prefork"
+    heads, status = Open3.capture2("curl", "--silent", "--show-error", "--max-time", "60",
+                                   "--http2-prior-knowledge", "--dump-header", "-", "--header",
+                                   "Host: asgi.test", "http://127.0.0.1:#{server.port}/")
+    assert status.success?
+    assert_equal %w[103 103 200], heads.scan(/^HTTP\/2 (\d+)/).flatten
+    assert_equal ["</a.css>; rel=preload, </b.js>; rel=preload", "</0>"],
+                 heads.scan(/^link: (.*)\r$/).flatten
+    assert heads.end_with?("\r\n\r\nfinal")
+  end
+
+  def test_hints_of_asgi_are_offered_only_where_they_are_configured
+    skip "there is no #{PYTHON}" unless File.executable?(PYTHON)
+    raw = server.raw("unasked.test").request("GET", "/")
     assert_equal [200, "final"], raw.response.then { |response| [response.status, response.body] }
   ensure
     raw&.close

@@ -5,38 +5,50 @@ require "open3"
 
 require_relative "support/integration_test"
 
-# socket.io by long polling: in one process by default, and in several with sticky sessions.
+# socket.io by long polling, and event streams of the same application: in one process by default,
+# and in several with sticky sessions.
 class NodeSocketIoTest < IntegrationTest
-  CLIENTS = 40
-  MPM = "StartServers 2\nServerLimit 8\nThreadsPerChild 32\nMaxRequestWorkers 256\n" \
+  CLIENTS = 200
+  STREAMS = 300
+  MPM = "StartServers 2\nServerLimit 8\nThreadsPerChild 64\nMaxRequestWorkers 512\n" \
         "MaxConnectionsPerChild 0\n"
 
   APP = <<~'JS'
-    const server = require("http").createServer((request, response) => response.end("here"));
+    const streams = new Set();
+    const server = require("http").createServer((request, response) => {
+        if (request.url !== "/stream") {
+            response.end(String(streams.size));
+            return;
+        }
+        response.writeHead(200, { "Content-Type": "text/event-stream" });
+        response.write("data: begun\n\n");
+        streams.add(response);
+        response.on("close", () => streams.delete(response));
+    });
     const io = new (require("socket.io").Server)(server);
     io.on("connection", (socket) => {
         socket.emit("welcome", process.pid);
-        socket.on("say", (text, done) => {
+        socket.on("say", (text) => {
             io.emit("heard", text);
-            done(process.pid);
+            streams.forEach((stream) => stream.end(`data: ${text}\n\n`));
         });
     });
     server.listen(3000);
   JS
 
-  # Each client polls, with a cookie jar of its own, and speaks once all are there. Prints which
-  # processes have welcomed them, how often they heard something, and what failed.
+  # Each client polls, with a cookie jar of its own. Once all are there, one client of each process
+  # speaks. Prints which processes have welcomed them, how many heard it, and what failed.
   TALK = <<~'JS'
     const dns = require("dns");
     const { io } = require("socket.io-client");
-    const [url, count, expected] = process.argv.slice(2);
+    const [url, count] = process.argv.slice(2);
     const here = { address: "127.0.0.1", family: 4 };
     dns.lookup = (_name, options, found) => {
         options.all ? found(null, [here]) : found(null, here.address, here.family);
     };
     const seen = { pids: new Set(), heard: 0, errors: [] };
+    const speakers = [];
     let welcomed = 0;
-    let spoken = 0;
     function finish() {
         console.log(JSON.stringify({ ...seen, pids: [...seen.pids] }));
         process.exit();
@@ -45,11 +57,6 @@ class NodeSocketIoTest < IntegrationTest
         seen.errors.push(message);
         finish();
     }
-    function check() {
-        if (spoken === sockets.length && seen.heard >= Number(expected)) {
-            finish();
-        }
-    }
     const options = { transports: ["polling"], withCredentials: true, reconnection: false,
         forceNew: true };
     const sockets = Array.from({ length: Number(count) }, () => {
@@ -57,16 +64,17 @@ class NodeSocketIoTest < IntegrationTest
         socket.on("connect_error", (error) => fail(error.message));
         socket.on("disconnect", fail);
         socket.on("heard", () => {
-            seen.heard++;
-            check();
+            if (++seen.heard === sockets.length) {
+                finish();
+            }
         });
         socket.on("welcome", (pid) => {
-            seen.pids.add(pid);
+            if (!seen.pids.has(pid)) {
+                seen.pids.add(pid);
+                speakers.push(socket);
+            }
             if (++welcomed === sockets.length) {
-                sockets.forEach((one) => one.emit("say", "hello", () => {
-                    spoken++;
-                    check();
-                }));
+                speakers.forEach((one) => one.emit("say", "hello"));
             }
         });
         return socket;
@@ -109,24 +117,39 @@ class NodeSocketIoTest < IntegrationTest
     skip self.class.problem if self.class.problem
   end
 
-  def test_all_clients_of_one_process_hear_each_other
-    all = CLIENTS * CLIENTS
-    seen = talk("one.test", all)
-    assert_equal [1, all], [seen["pids"].size, seen["heard"]]
+  def test_all_clients_and_streams_of_one_process_get_a_broadcast
+    client("one.test").get("/")
+    streams = open_streams("one.test")
+    eventually("all streams") { client("one.test").get("/").body == STREAMS.to_s }
+    seen = talk("one.test")
+    assert_equal [1, CLIENTS], [seen["pids"].size, seen["heard"]]
+    assert_equal ["data: begun\n\ndata: hello\n\n"], streams.map { |one| one.response.body }.uniq
+    assert_equal 1, server.log.text.scan(/event=instance\.started app="one"/).size
+  ensure
+    streams&.each(&:close)
   end
 
   def test_with_sticky_sessions_polling_works_in_several_processes
     eventually("three processes") { started("sticky") >= 3 }
-    assert_operator talk("sticky.test", 0)["pids"].size, :>, 1
+    streams = open_streams("sticky.test").each(&:read_head)
+    seen = talk("sticky.test")
+    assert_operator seen["pids"].size, :>, 1
+    assert_equal CLIENTS, seen["heard"]
+  ensure
+    streams&.each(&:close)
   end
 
   private
 
-  # @param heard how often they are to hear something, in all
-  def talk(site, heard)
-    client(site).get("/")
+  def open_streams(site)
+    Array.new(STREAMS) do
+      server.raw(site, timeout: 120).request("GET", "/stream", "Connection" => "close")
+    end
+  end
+
+  def talk(site)
     talk = File.join(self.class.folder, "talk.js")
-    arguments = ["http://#{site}:#{server.port}", CLIENTS.to_s, heard.to_s]
+    arguments = ["http://#{site}:#{server.port}", CLIENTS.to_s]
     output, errors, status = Open3.capture3("node", talk, *arguments)
     assert status.success?, errors
     JSON.parse(output).tap { |seen| assert_empty seen["errors"] }

@@ -5,11 +5,12 @@ require "tempfile"
 
 require_relative "support/integration_test"
 
-# Trailer fields of answers: addTrailers() of Node, and ASGI's extension http.response.trailers.
+# Trailer fields of answers: addTrailers() of Node, ASGI's extension http.response.trailers, and
+# those of programs behind a bridge.
 class TrailersTest < IntegrationTest
   HTTP2 = File.join(TestEnvironment.modules_dir, "mod_http2.so")
   PYTHON = "/usr/bin/python3"
-  PROGRAMS = { "node" => "node", "asgi" => PYTHON }.freeze
+  PROGRAMS = { "node" => "node", "bridged" => "node", "asgi" => PYTHON, "command" => PYTHON }.freeze
   NODE = <<~'JS'
     require("http").createServer((request, response) => {
         const body = "some text";
@@ -52,6 +53,37 @@ class TrailersTest < IntegrationTest
                     "more_trailers": True})
         await send({"type": "http.response.trailers", "headers": [(b"X-Name", b"caf\\xe9")]})
   PYTHON
+  # Sends trailer fields only if the request says that they are taken, as hyper does.
+  COMMAND = <<~PYTHON
+    import os, time
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.send_response(204 if self.path == "/none" else 200)
+            if self.path == "/length":
+                self.send_header("Content-Length", "9")
+                self.end_headers()
+                return self.wfile.write(b"some text")
+            self.send_header("Trailer", "X-Sum, X-Name")
+            if self.path != "/none":
+                self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            if self.path == "/none" or self.command == "HEAD":
+                return
+            self.wfile.write(b"5\\r\\nsome \\r\\n4\\r\\ntext\\r\\n")
+            if self.path == "/later":
+                time.sleep(0.05)
+            taken = self.headers["TE"] == "trailers" and self.headers["Connection"] == "TE"
+            fields = b"X-Sum: 7\\r\\nX-Name: caf\\xe9\\r\\n" if taken else b""
+            self.wfile.write(b"0\\r\\n" + fields + b"\\r\\n")
+
+        do_HEAD = do_GET
+
+    ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+  PYTHON
   TAKEN = { "TE" => "trailers", "Connection" => "close, TE" }.freeze
   FIELDS = "X-Sum: 7\r\nX-Name: caf\xe9\r\n".b
   WHOLE = "some text"
@@ -62,6 +94,8 @@ class TrailersTest < IntegrationTest
     made.site("bridged.test", SampleApps.written(NODE, "app.js"), "SetEnv PASSENGER_NATIVE off\n")
     made.site("asgi.test", SampleApps.written(ASGI, "passenger_asgi.py"),
               "PassengerPython #{PYTHON}\n")
+    made.site("command.test", SampleApps.written(COMMAND, "serve.py"),
+              "PassengerAppStartCommand \"exec #{PYTHON} serve.py\"\n")
   end
 
   PROGRAMS.each_key do |name|
@@ -115,13 +149,6 @@ class TrailersTest < IntegrationTest
     skip_without("asgi")
     assert_equal "True", whole(sent("asgi", "/known", TAKEN).last)
     assert_equal "False", client("asgi.test").get("/known").body
-  end
-
-  def test_those_of_an_application_behind_a_bridge_are_dropped
-    skip_without("node")
-    _, body = sent("bridged", "/", TAKEN)
-    assert_equal WHOLE, whole(body)
-    refute_includes body, "X-Sum"
   end
 
   private

@@ -24,6 +24,18 @@ class WsgiTest < IntegrationTest
         def close(self):
             CLOSED.append("closed")
 
+    class Unreal:
+        """Has a descriptor, and other content than that, as gzip.GzipFile. Notes its close()."""
+        def __init__(self, path):
+            self.file = open(path, "rb")
+        def fileno(self):
+            return self.file.fileno()
+        def read(self, size):
+            return self.file.read(size).replace(b"0", b"x")
+        def close(self):
+            self.file.close()
+            CLOSED.append("unreal")
+
     def endless():
         while True:
             yield b"x" * 10000
@@ -74,6 +86,7 @@ class WsgiTest < IntegrationTest
             "/lines": lambda: [lines(environ)],
             "/length": lambda: [environ.get("CONTENT_LENGTH", "none").encode()],
             "/closed": lambda: [str(len(CLOSED)).encode()],
+            "/unreal-closed": lambda: [str(CLOSED.count("unreal")).encode()],
             "/flags": lambda: [repr((environ["wsgi.multithread"], environ["wsgi.multiprocess"],
                                      environ["wsgi.run_once"])).encode()],
             "/together": lambda: [str(TOGETHER.wait(60) >= 0).encode()],
@@ -90,6 +103,18 @@ class WsgiTest < IntegrationTest
         if path == "/memory":
             start("200 OK", [])
             return environ["wsgi.file_wrapper"](io.BytesIO(b"y" * 200000))
+        if path == "/read":
+            start("200 OK", [])
+            file = open(__file__ + ".numbers", "rb")
+            file.seek(70000)
+            file.read(5)
+            return environ["wsgi.file_wrapper"](file)
+        if path == "/cut":
+            start("200 OK", [("Content-Length", "70000")])
+            return environ["wsgi.file_wrapper"](open(__file__ + ".numbers", "rb"))
+        if path == "/unreal":
+            start("200 OK", [])
+            return environ["wsgi.file_wrapper"](Unreal(__file__ + ".numbers"))
         if path == "/long":
             start("200 OK", [("Content-Length", "5")])
             return [b"123", b"4567"]
@@ -110,9 +135,12 @@ class WsgiTest < IntegrationTest
         return strictly(environ, start)
   PYTHON
 
+  NUMBERS = Array.new(30_000) { |i| "#{i} " }.join.freeze
+
   serve do |made|
     folder = SampleApps.written(APP, "passenger_wsgi.py")
     File.write("#{folder}/passenger_wsgi.py.large", "z" * 300_000)
+    File.write("#{folder}/passenger_wsgi.py.numbers", NUMBERS)
     TestEnvironment.hand_over(folder)
     made.site("wsgi.test", folder, "PassengerPython #{PYTHON}\nPassengerMaxInstances 1\n" \
                                    "PassengerThreadCount 3\nPassengerBufferResponse off\n")
@@ -149,6 +177,18 @@ class WsgiTest < IntegrationTest
   def test_files_are_sent_whole
     assert_equal "z" * 300_000, assert_status(200, get("/file")).body
     assert_equal "y" * 200_000, assert_status(200, get("/memory")).body
+  end
+
+  def test_a_file_is_sent_from_its_position_and_as_far_as_its_content_length
+    assert_equal NUMBERS[70_005..], assert_status(200, get("/read")).body
+    assert_equal NUMBERS[0, 70_000], assert_status(200, get("/cut")).body
+  end
+
+  def test_what_an_object_reads_is_sent_whatever_its_descriptor_has_and_it_is_closed
+    before = Integer(get("/unreal-closed").body)
+    assert_equal NUMBERS.tr("0", "x"), get("/unreal").body
+    assert_status 200, client("wsgi.test").head("/unreal")
+    eventually("both are closed") { Integer(get("/unreal-closed").body) == before + 2 }
   end
 
   def test_the_input_has_lines_and_ends_with_the_body

@@ -22,7 +22,9 @@ const std::string CHUNKED = OK + "Transfer-Encoding: chunked\r\n\r\n";
 class AnswerParserTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(AnswerParserTest);
     CPPUNIT_TEST(testHeadAndBodyAreParsedFromPiecesOfAnySize);
-    CPPUNIT_TEST(testChunksAreDecodedAndTrailersDropped);
+    CPPUNIT_TEST(testChunksAreDecodedAndTrailersFollow);
+    CPPUNIT_TEST(testTrailersHaveNoHeadersOfTheConnection);
+    CPPUNIT_TEST(testMalformedTrailersAreProblems);
     CPPUNIT_TEST(testHeadersOfTheConnectionAreRemoved);
     CPPUNIT_TEST(testAnAnswerToHeadHasNoBody);
     CPPUNIT_TEST(testStatusesWithoutABodyHaveNone);
@@ -30,6 +32,7 @@ class AnswerParserTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheEndOfTheConnectionEndsAnAnswerWithoutALength);
     CPPUNIT_TEST(testAnAnswerThatIsCutShortIsAProblem);
     CPPUNIT_TEST(testAConnectionIsReusableOnlyAfterACleanEnd);
+    CPPUNIT_TEST(testTheTimeForWhichAConnectionIsKeptIsKnownIfItIsSaid);
     CPPUNIT_TEST(testMalformedAnswersAreProblems);
     CPPUNIT_TEST(testAChunkThatDoesNotEndAsChunksDoIsAProblem);
     CPPUNIT_TEST(testAHeadMayBe128KiBLong);
@@ -54,12 +57,36 @@ public:
         }
     }
 
-    void testChunksAreDecodedAndTrailersDropped() {
+    void testChunksAreDecodedAndTrailersFollow() {
+        const std::string answer = OK + "Trailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                                   "3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 1\r\nX-Name:  a b \r\n\r\n";
+        for (std::size_t size = 1; size <= answer.size(); size++) {
+            AnswerParser parser({});
+            for (std::size_t at = 0; at < answer.size(); at += size) {
+                parser.feed(answer.substr(at, size));
+            }
+            CPPUNIT_ASSERT(parser.complete() && parser.reusable());
+            CPPUNIT_ASSERT_EQUAL(std::string("abcde"), parser.takeBody());
+            CPPUNIT_ASSERT_EQUAL(std::string("Trailer: X-Sum\r\n"), parser.head().lines);
+            CPPUNIT_ASSERT_EQUAL(std::string("X-Sum: 1\r\nX-Name: a b\r\n"), parser.trailers());
+        }
+    }
+
+    void testTrailersHaveNoHeadersOfTheConnection() {
         AnswerParser parser({});
-        parser.feed(CHUNKED + "3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n");
-        CPPUNIT_ASSERT(parser.complete() && parser.reusable());
-        CPPUNIT_ASSERT_EQUAL(std::string("abcde"), parser.takeBody());
-        CPPUNIT_ASSERT_EQUAL(std::string(), parser.head().lines);
+        parser.feed(CHUNKED + "0\r\nTrailer: X\r\nKeep-Alive: 5\r\nContent-Length: 5\r\nX-Kept: 1\r\n\r\n");
+        CPPUNIT_ASSERT(parser.complete() && parser.problem() == nullptr);
+        CPPUNIT_ASSERT_EQUAL(std::string("X-Kept: 1\r\n"), parser.trailers());
+    }
+
+    void testMalformedTrailersAreProblems() {
+        for (const std::string &fields :
+             {std::string("X : 1\r\n"), std::string("X: a\0b\r\n", 8), std::string("X: a\rY: b\r\n"),
+              std::string("nonsense\r\n"), "X: " + std::string(70'000, 'x') + "\r\n"}) {
+            AnswerParser parser({});
+            parser.feed(CHUNKED + "0\r\n" + fields + "\r\n");
+            CPPUNIT_ASSERT_MESSAGE(fields, parser.problem() != nullptr && !parser.complete());
+        }
     }
 
     void testHeadersOfTheConnectionAreRemoved() {
@@ -133,6 +160,23 @@ public:
         late.feed(cases[0].first);
         late.feed("late");
         CPPUNIT_ASSERT(!late.reusable());
+    }
+
+    void testTheTimeForWhichAConnectionIsKeptIsKnownIfItIsSaid() {
+        const std::vector<std::pair<std::string, int>> cases = {
+            {"", 0},
+            {"Keep-Alive: timeout=5\r\n", 5},
+            {"keep-alive: max=9, Timeout=72\r\n", 72},
+            {"Keep-Alive: max=9\r\n", 0},
+            {"Keep-Alive: timeout=x\r\n", 0},
+            {"Keep-Alive: timeout=-5\r\n", 0},
+        };
+        for (const auto &[line, seconds] : cases) {
+            AnswerParser parser({});
+            parser.feed(OK + line + "Content-Length: 0\r\n\r\n");
+            CPPUNIT_ASSERT(parser.complete());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(line, seconds, static_cast<int>(parser.keptFor().count()));
+        }
     }
 
     void testMalformedAnswersAreProblems() {
@@ -209,6 +253,7 @@ public:
             {OK + type + "s\r\n\r\n", false},
             {OK + type + "\r\nContent-Length: 5\r\n\r\n", false},
             {OK + type + "\r\nContent-Encoding: gzip\r\n\r\n", false},
+            {OK + type + "\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n", false},
             {"HTTP/1.1 206 Partial Content\r\n" + type + "\r\n\r\n", false}};
         for (const auto &[head, expected] : heads) {
             AnswerParser parser({});

@@ -27,11 +27,11 @@ std::string environmentOf(const Variables &variables) {
     return text;
 }
 
-std::optional<std::string> write(Variables more = {}, const BodyFraming &body = {}) {
+std::optional<std::string> write(Variables more = {}, const BodyFraming &body = {}, bool takesTrailers = false) {
     // The first of two values is used.
     more.insert(more.end(), PLAIN.begin(), PLAIN.end());
     const std::string text = environmentOf(more);
-    return Bridge::RequestHead::write(*RequestFields::parse(text), body);
+    return Bridge::RequestHead::write(*RequestFields::parse(text), body, takesTrailers);
 }
 
 bool has(const std::optional<std::string> &head, const std::string &line) {
@@ -45,6 +45,7 @@ class RequestHeadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testARequestIsWritten);
     CPPUNIT_TEST(testTheBridgeSetsTheFramingOfTheBody);
     CPPUNIT_TEST(testHeadersOfTheClientsConnectionAreRemoved);
+    CPPUNIT_TEST(testTheApplicationLearnsThatTrailerFieldsAreTaken);
     CPPUNIT_TEST(testAClientCannotRemoveOtherHeaders);
     CPPUNIT_TEST(testTheClientIsAddedToTheForwardingAddresses);
     CPPUNIT_TEST(testTheSchemeCannotBeForgedOverHttps);
@@ -84,6 +85,14 @@ public:
                                  {"HTTP_UPGRADE", "h2c"},
                                  {"HTTP_PROXY_AUTHORIZATION", "secret"}});
         CPPUNIT_ASSERT_EQUAL(*write(), *head);
+    }
+
+    void testTheApplicationLearnsThatTrailerFieldsAreTaken() {
+        const auto head = write({{"HTTP_TE", "gzip"}}, {}, true);
+        CPPUNIT_ASSERT(head->ends_with("\r\nTE: trailers\r\nConnection: TE\r\n\r\n") && !has(head, "TE: gzip"));
+        const auto upgrade =
+            write({{"HTTP_UPGRADE", "x"}, {"HTTP_CONNECTION", "upgrade"}, {"SERVER_PROTOCOL", "HTTP/1.1"}}, {}, true);
+        CPPUNIT_ASSERT(has(upgrade, "Connection: Upgrade") && !has(upgrade, "TE: trailers"));
     }
 
     void testAClientCannotRemoveOtherHeaders() {

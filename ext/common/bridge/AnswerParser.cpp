@@ -1,9 +1,12 @@
 #include "bridge/AnswerParser.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
+#include <system_error>
 
 #include "base/HttpText.h"
+#include "base/Split.h"
 #include "shm/Layouts.h"
 
 namespace Passenger::Bridge {
@@ -13,8 +16,8 @@ namespace {
 /** A child takes no more interim answers. */
 constexpr std::size_t MOST_INTERIM = 16;
 constexpr std::size_t MOST_HEADERS = 2000;
-/** They go in one message of a reply channel. */
-constexpr std::size_t INTERIM_LIMIT = MAX_MESSAGE - sizeof(MessageHeader);
+/** Interim answers and trailer fields: they go in one message of a reply channel each. */
+constexpr std::size_t LINES_LIMIT = MAX_MESSAGE - sizeof(MessageHeader);
 
 constexpr unsigned SWITCHING_PROTOCOLS = 101;
 constexpr unsigned OK = 200;
@@ -158,10 +161,6 @@ bool AnswerParser::endsChunk(std::string_view bytes) {
 }
 
 int AnswerParser::addName(std::string_view part) {
-    // Trailers are dropped.
-    if (hasHead_) {
-        return 0;
-    }
     if (inValue_ || headers_.empty()) {
         if (headers_.size() == MOST_HEADERS) {
             return fail("the answer has too many headers");
@@ -174,16 +173,12 @@ int AnswerParser::addName(std::string_view part) {
 }
 
 int AnswerParser::addValue(std::string_view part) {
-    if (!hasHead_) {
-        inValue_ = true;
-        headers_.back().second += part;
-    }
+    inValue_ = true;
+    headers_.back().second += part;
     return 0;
 }
 
-const char *AnswerParser::checkHeaders() const {
-    bool coded = false;
-    bool measured = false;
+const char *AnswerParser::checkCharacters() const {
     for (const auto &[name, value] : headers_) {
         if (!HttpText::isToken(name)) {
             return "a header's name has a character that is not allowed";
@@ -191,6 +186,17 @@ const char *AnswerParser::checkHeaders() const {
         if (!HttpText::isValue(value)) {
             return "a header's value has a control character";
         }
+    }
+    return nullptr;
+}
+
+const char *AnswerParser::checkHeaders() const {
+    if (const char *problem = checkCharacters()) {
+        return problem;
+    }
+    bool coded = false;
+    bool measured = false;
+    for (const auto &[name, value] : headers_) {
         if (HttpText::equalsIgnoringCase(name, "Transfer-Encoding")) {
             if (coded || !HttpText::equalsIgnoringCase(HttpText::trim(value), "chunked")) {
                 return "the answer's body has a transfer coding other than chunked";
@@ -210,7 +216,7 @@ const char *AnswerParser::checkHeaders() const {
 bool AnswerParser::areOfEventStream() const {
     bool matches = false;
     for (const auto &[name, value] : headers_) {
-        if (HttpText::equalsIgnoringCase(name, "Content-Encoding")) {
+        if (HttpText::equalsIgnoringCase(name, "Content-Encoding") || HttpText::equalsIgnoringCase(name, "Trailer")) {
             return false;
         }
         if (HttpText::equalsIgnoringCase(name, "Content-Type")) {
@@ -221,8 +227,28 @@ bool AnswerParser::areOfEventStream() const {
     return matches;
 }
 
-std::string AnswerParser::linesFor(unsigned status) const {
-    const bool hasLength = !isInterim(status) && status != NO_CONTENT;
+/** Of `Keep-Alive: timeout=5, max=1000`. */
+std::chrono::seconds AnswerParser::announcedTime() const {
+    constexpr std::string_view TIMEOUT = "timeout=";
+    for (const auto &[name, value] : headers_) {
+        if (!HttpText::equalsIgnoringCase(name, "Keep-Alive")) {
+            continue;
+        }
+        for (const std::string &item : split(value, ',')) {
+            const std::string_view text = HttpText::trim(item);
+            unsigned seconds = 0;
+            if (HttpText::equalsIgnoringCase(text.substr(0, TIMEOUT.size()), TIMEOUT) &&
+                std::from_chars(text.data() + TIMEOUT.size(), text.data() + text.size(), seconds).ec == std::errc()) {
+                return std::chrono::seconds(seconds);
+            }
+        }
+    }
+    return std::chrono::seconds(0);
+}
+
+std::string AnswerParser::linesFor(Section section) const {
+    const bool hasLength = section == Section::HEAD && parser_.status_code != NO_CONTENT;
+    const bool announces = section == Section::HEAD && (parser_.flags & F_CHUNKED) != 0;
     const auto nominated = [this](const std::string &name) {
         return std::any_of(headers_.begin(), headers_.end(), [&name](const auto &header) {
             return HttpText::equalsIgnoringCase(header.first, "Connection") && HttpText::listHas(header.second, name);
@@ -231,7 +257,8 @@ std::string AnswerParser::linesFor(unsigned status) const {
     std::string lines;
     for (const auto &[name, value] : headers_) {
         const bool isLength = HttpText::equalsIgnoringCase(name, "Content-Length");
-        if (HttpText::isHopByHop(name) || (isLength ? !hasLength : nominated(name))) {
+        const bool announcement = announces && HttpText::equalsIgnoringCase(name, "Trailer");
+        if ((HttpText::isHopByHop(name) && !announcement) || (isLength ? !hasLength : nominated(name))) {
             continue;
         }
         lines.append(name).append(": ").append(HttpText::trim(value)).append("\r\n");
@@ -259,8 +286,9 @@ int AnswerParser::endHead() {
     if (isInterim(status)) {
         return endInterim();
     }
-    head_ = {status, linesFor(status)};
+    head_ = {status, linesFor(Section::HEAD)};
     isEventStream_ = status == OK && (parser_.flags & F_CONTENTLENGTH) == 0 && areOfEventStream();
+    keptFor_ = announcedTime();
     headers_.clear();
     if (head_.lines.size() > MAX_RESPONSE_HEAD) {
         return fail("the answer's head is longer than 128 KiB");
@@ -278,7 +306,7 @@ int AnswerParser::endUpgrade() {
     if (upgrade == headers_.end()) {
         return fail("the answer switches to a protocol without naming it");
     }
-    head_ = {SWITCHING_PROTOCOLS, linesFor(SWITCHING_PROTOCOLS) + "Upgrade: " + upgrade->second + "\r\n"};
+    head_ = {SWITCHING_PROTOCOLS, linesFor(Section::INTERIM) + "Upgrade: " + upgrade->second + "\r\n"};
     if (head_.lines.size() > MAX_RESPONSE_HEAD) {
         return fail("the answer's head is longer than 128 KiB");
     }
@@ -287,22 +315,34 @@ int AnswerParser::endUpgrade() {
 }
 
 int AnswerParser::endInterim() {
-    Head head{parser_.status_code, linesFor(parser_.status_code)};
+    Head head{parser_.status_code, linesFor(Section::INTERIM)};
     headers_.clear();
     inValue_ = false;
     if (++interimCount_ > MOST_INTERIM) {
         return fail("the application sent too many interim answers");
     }
-    if (head.lines.size() > INTERIM_LIMIT) {
+    if (head.lines.size() > LINES_LIMIT) {
         return fail("the head of an interim answer is longer than 64 KiB");
     }
     interim_.push_back(std::move(head));
     return NO_BODY_FOLLOWS;
 }
 
+/** Fields about the connection or the length have no effect there, and are left out. */
+const char *AnswerParser::takeTrailers() {
+    if (const char *problem = checkCharacters()) {
+        return problem;
+    }
+    trailers_ = linesFor(Section::TRAILERS);
+    return trailers_.size() > LINES_LIMIT ? "the trailer fields are longer than 64 KiB" : nullptr;
+}
+
 int AnswerParser::endMessage() {
     // An interim answer ends as a message, too.
     if (hasHead_) {
+        if (const char *problem = takeTrailers()) {
+            return fail(problem);
+        }
         complete_ = true;
         reusable_ = !upgraded_ && http_should_keep_alive(&parser_) != 0;
         http_parser_pause(&parser_, 1);

@@ -2,6 +2,7 @@
 
 #include <http_parser.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -12,9 +13,9 @@
 namespace Passenger::Bridge {
 
 /**
- * Parses one answer of an application that speaks HTTP/1: interim answers, head and body. The
- * result is fit for a reply channel. It has no headers of the connection, no name or value that
- * could begin another line, and no transfer coding.
+ * Parses one answer of an application that speaks HTTP/1: interim answers, head, body and trailer
+ * fields. The result is fit for a reply channel. It has no headers of the connection but Trailer,
+ * no name or value that could begin another line, and no transfer coding.
  *
  * The parser uses no socket, so that tests can feed any bytes. It is owned by one HttpExchange and
  * not thread-safe. After problem() it takes no more bytes.
@@ -57,6 +58,10 @@ public:
     std::string takeBody() {
         return std::exchange(body_, {});
     }
+    /** complete(): the trailer fields as lines, as in Head. */
+    const std::string &trailers() const noexcept {
+        return trailers_;
+    }
     /** complete(), and the connection has another protocol now (101). The head has its Upgrade. */
     bool upgraded() const noexcept {
         return upgraded_;
@@ -73,14 +78,19 @@ public:
     bool untilClose() const noexcept {
         return untilClose_;
     }
-    /** Whether the body of an answer with status 200 is an event stream without a length and
-     *  without a coding, which may go on for as long as the client listens. */
+    /** Whether the body of an answer with status 200 is an event stream without a length, a coding
+     *  and trailer fields, which may go on for as long as the client listens. */
     bool isEventStream() const noexcept {
         return isEventStream_;
     }
     /** complete(), and the connection can be used for another request. */
     bool reusable() const noexcept {
         return reusable_;
+    }
+    /** How long the application keeps the connection without a request, by the Keep-Alive header of
+     *  the answer. 0: it does not say. */
+    std::chrono::seconds keptFor() const noexcept {
+        return keptFor_;
     }
     /** Why the bytes are no answer, or null. */
     const char *problem() const noexcept {
@@ -103,9 +113,13 @@ private:
     int endInterim();
     int endUpgrade();
     int endMessage();
+    const char *checkCharacters() const;
     const char *checkHeaders() const;
+    const char *takeTrailers();
     bool areOfEventStream() const;
-    std::string linesFor(unsigned status) const;
+    std::chrono::seconds announcedTime() const;
+    enum class Section { INTERIM, HEAD, TRAILERS };
+    std::string linesFor(Section section) const;
 
     http_parser parser_{};
     /** The bytes that feed() has got. */
@@ -120,11 +134,13 @@ private:
     std::size_t chunkEndLeft_ = 0;
     Expectation expected_;
     bool inValue_ = false;
+    /** Of the head that is being parsed; behind the body, the trailer fields. */
     std::vector<std::pair<std::string, std::string>> headers_;
     std::size_t interimCount_ = 0;
     std::vector<Head> interim_;
     Head head_;
     std::string body_;
+    std::string trailers_;
     std::string surplus_;
     bool upgraded_ = false;
     bool hasHead_ = false;
@@ -132,6 +148,7 @@ private:
     bool untilClose_ = false;
     bool isEventStream_ = false;
     bool reusable_ = false;
+    std::chrono::seconds keptFor_{0};
     const char *problem_ = nullptr;
 };
 

@@ -11,13 +11,15 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
 constexpr auto CONNECT_LIMIT = 10s;
-/** Servers close no connection that was used so recently; Node waits five seconds. */
+/** Within this time a connection serves any request, if the application keeps it for LONG. */
 constexpr auto YOUNG = 1s;
+constexpr auto LONG = 2s;
 
 }  // namespace
 
 bool AppConnection::reuse(bool mayBeOld) noexcept {
-    kept_ = socket_ && (mayBeOld || steady_clock::now() - lastUsed_ < YOUNG) && isQuiet();
+    const bool isSafe = mayBeOld || (keptFor_ >= LONG && steady_clock::now() - lastUsed_ < YOUNG);
+    kept_ = socket_ && isSafe && isQuiet();
     return kept_;
 }
 
@@ -28,8 +30,9 @@ bool AppConnection::open(bool mayBeOld) {
     return static_cast<bool>(socket_);
 }
 
-void AppConnection::keep() noexcept {
+void AppConnection::keep(std::chrono::seconds keptFor) noexcept {
     lastUsed_ = steady_clock::now();
+    keptFor_ = keptFor;
 }
 
 /** The connection has not ended, and no byte has come on it. */

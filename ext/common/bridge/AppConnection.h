@@ -32,8 +32,9 @@ public:
     int descriptor() const noexcept {
         return socket_.get();
     }
-    /** After an exchange that ended cleanly. */
-    void keep() noexcept;
+    /** After an exchange that ended cleanly.
+     *  @param keptFor the application keeps the connection for so long; 0: it does not say */
+    void keep(std::chrono::seconds keptFor) noexcept;
     void close() noexcept {
         socket_.reset();
     }
@@ -48,6 +49,7 @@ private:
     const AppAddress &address_;
     FileDescriptor socket_;
     std::chrono::steady_clock::time_point lastUsed_;
+    std::chrono::seconds keptFor_{0};
     bool kept_ = false;
 };
 

@@ -142,7 +142,7 @@ void HttpExchange::decideByFirstBytes() {
 
 std::optional<std::string> HttpExchange::head() const {
     return parts_.toNode ? RequestHead::writeForNode(parts_.fields, framing_)
-                         : RequestHead::write(parts_.fields, framing_);
+                         : RequestHead::write(parts_.fields, framing_, takesTrailers());
 }
 
 /** Connects, and sets the request up. False: it was answered. */
@@ -373,10 +373,15 @@ void HttpExchange::passOn() {
         return;
     }
     const std::string body = answer_->takeBody();
+    const bool trailersFollow = answer_->complete() && takesTrailers() && !answer_->trailers().empty();
+    const bool last = answer_->complete() && !trailersFollow;
     if (parts_.reply.started()) {
-        parts_.reply.data(body, answer_->complete());
+        parts_.reply.data(body, last);
     } else {
-        parts_.reply.respond(answer_->head().status, answer_->head().lines, body, answer_->complete());
+        parts_.reply.respond(answer_->head().status, answer_->head().lines, body, last);
+    }
+    if (trailersFollow) {
+        parts_.reply.trailers(answer_->trailers());
     }
 }
 
@@ -432,7 +437,7 @@ void HttpExchange::conclude() {
     }
     if (answer_->complete()) {
         const bool clean = answer_->reusable() && bodyDone_ && output_.empty() && !deaf_ && !ended_;
-        clean ? parts_.connection.keep() : parts_.connection.close();
+        clean ? parts_.connection.keep(answer_->keptFor()) : parts_.connection.close();
         return;
     }
     parts_.connection.close();

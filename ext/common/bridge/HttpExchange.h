@@ -101,6 +101,9 @@ private:
     bool hasOutput() const noexcept {
         return outputAt_ < output_.size() && !deaf_;
     }
+    bool takesTrailers() const noexcept {
+        return (parts_.flags & TAKES_TRAILERS) != 0;
+    }
     bool wantsBody() const noexcept {
         return !bodyDone_ && !hasOutput() && !deaf_;
     }

@@ -47,6 +47,13 @@ void ReplyWriter::data(std::string_view body, bool last) {
     } while (!body.empty());
 }
 
+void ReplyWriter::trailers(std::string_view lines) {
+    if (!finished_) {
+        send(MessageType::TRAILERS, LAST, 0, lines.size(), lines);
+        finished_ = true;
+    }
+}
+
 void ReplyWriter::interim(unsigned status, std::string_view head) {
     send(MessageType::INTERIM, 0, status, head.size(), head);
 }

@@ -56,6 +56,9 @@ public:
     void respond(unsigned status, std::string_view head, std::string_view body, bool last);
     /** Sends more bytes of the body. Sends no empty message, unless it is the last one. */
     void data(std::string_view body, bool last);
+    /** Ends the answer with trailer fields (`Name: value CR LF` for each). They must fit into one
+     *  message, and the request must say TAKES_TRAILERS. */
+    void trailers(std::string_view lines);
     void interim(unsigned status, std::string_view head);
     /**
      * Sends one end of a stream that takes the place of the client's connection. respond() follows.

@@ -141,8 +141,10 @@ std::optional<std::string> writeWith(std::string_view last, const RequestFields 
 
 }  // namespace
 
-std::optional<std::string> write(const RequestFields &fields, const BodyFraming &body) {
-    return writeWith("", fields, body);
+std::optional<std::string> write(const RequestFields &fields, const BodyFraming &body, bool takesTrailers) {
+    // A request for another protocol has a Connection header already.
+    const bool says = takesTrailers && !wantsUpgrade(fields, body);
+    return writeWith(says ? "TE: trailers\r\nConnection: TE\r\n" : "", fields, body);
 }
 
 std::optional<std::string> writeForNode(const RequestFields &fields, const BodyFraming &body) {

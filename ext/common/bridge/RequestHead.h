@@ -30,8 +30,9 @@ namespace RequestHead {
  * HTTP. The request line has the whole path, also if the application is at a sub-URI. Headers of
  * the connection between client and httpd are left out, except Upgrade; X-Forwarded-For and
  * X-Forwarded-Proto describe that connection.
+ * @param takesTrailers some servers send trailer fields only if the request says that it takes them
  */
-std::optional<std::string> write(const RequestFields &fields, const BodyFraming &body);
+std::optional<std::string> write(const RequestFields &fields, const BodyFraming &body, bool takesTrailers = false);
 
 /**
  * The same for our loader of Node applications (lib/passenger/node/node_loader.js). The last

@@ -6,6 +6,9 @@ const layout = require("./layout");
 const native = require("./native");
 const poller = require("./poller");
 
+// Messages of the own queue, before the common one has its turn.
+const MOST_IN_A_ROW = 4;
+
 // A queue, the memory for claims, and the cells that no request uses: what one SERVE hands over.
 class Source {
     // Throws ProtocolError.
@@ -18,7 +21,9 @@ class Source {
         const [common, claims, marks, ...own] = frame.takeDescriptors(this.stickyId ? 4 : 3);
         this._service = service;
         this._common = common;
+        // The instance's own queue, or that for requests of high priority.
         this._own = own.length > 0 ? own[0] : -1;
+        this._inARow = 0;
         // Functions, each of which ends the watching of a queue.
         this._unwatch = [];
         this.ended = false;
@@ -81,7 +86,9 @@ class Source {
     // The size of the next message in the shared memory, those of the own queue first; 0: there is
     // none.
     receive() {
-        return this._receiveOwn() || this._receiveCommon();
+        const turn = this._inARow >= MOST_IN_A_ROW;
+        this._inARow = turn ? 0 : this._inARow + 1;
+        return (turn && this._receiveCommon()) || this._receiveOwn() || (!turn && this._receiveCommon()) || 0;
     }
 
     // Another own queue, unless it is undefined.

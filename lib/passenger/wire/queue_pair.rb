@@ -4,21 +4,25 @@ require "socket"
 require_relative "queue_end"
 
 module PhusionPassenger
-  # The instance's own queue and the Group's queue, read as one; messages of the own queue come
-  # first. Handlers use it like a single queue, but `interrupt` wakes a thread that sleeps here.
-  # Thread-safe.
+  # The instance's own queue, or that for requests of high priority, and the Group's queue, read as
+  # one. Messages of the own queue come first, but after MOST_IN_A_ROW of them the common queue
+  # has its turn, so that none waits for ever. Handlers use it like a single queue, but `interrupt`
+  # wakes a thread that sleeps here. Thread-safe.
   class QueuePair
+    MOST_IN_A_ROW = 4
+
     def initialize(own, common)
       @own = own
       @common = common
       @ended = nil
+      @in_a_row = 0
       @interrupted, @interrupt = IO.pipe
     end
 
     # Reads the next message into the buffer. Raises Errno::EINTR while it is interrupted. Raises
     # EOFError if a read of the Group's queue returns no bytes: at its end, or for an empty message.
     def sysread(limit, buffer)
-      sleep_until_readable until take_own(limit, buffer) || take_common(limit, buffer)
+      sleep_until_readable until take(limit, buffer)
       buffer
     end
 
@@ -53,6 +57,18 @@ module PhusionPassenger
 
     private
 
+    def take(limit, buffer)
+      turn = @in_a_row >= MOST_IN_A_ROW
+      return true if turn && take_common(limit, buffer)
+
+      if take_own(limit, buffer)
+        @in_a_row += 1
+        true
+      else
+        !turn && take_common(limit, buffer)
+      end
+    end
+
     # The end of the own queue does not end the instance: the agent sends no more requests there.
     def take_own(limit, buffer)
       own = open_own or return false
@@ -75,6 +91,7 @@ module PhusionPassenger
       return false if message == :wait_readable
       raise EOFError, "no bytes" if message.nil? || message.empty?
 
+      @in_a_row = 0
       true
     end
 

@@ -9,10 +9,13 @@ from .claim import Claim
 from .frames import ProtocolError
 
 _READ_LIMIT = layout.MESSAGE_LIMIT + 1
+# Messages of the own queue, before the common one has its turn.
+_MOST_IN_A_ROW = 4
 
 
 class Queue:
-    """The Group's queue and the instance's own one, read as one; messages of the own queue come first.
+    """The Group's queue and the instance's own one, or that for requests of high priority, read as one. Messages of
+    the own queue come first, but after _MOST_IN_A_ROW of them the common queue has its turn.
 
     Thread-safe. Without an own queue native code sleeps in a single read, from which a signal wakes it; the kernel
     wakes one reader for each message. Otherwise poll() wakes all idle threads for one message."""
@@ -22,6 +25,7 @@ class Queue:
         self._descriptor = common
         self._own = threads.socket_of(own) if own is not None else None
         self._ended_own = None
+        self._in_a_row = 0
         self._reads_natively = native.module is not None and own is None
         self._interrupted, self._interrupt = os.pipe()
         os.set_blocking(self._interrupted, False)
@@ -45,7 +49,17 @@ class Queue:
 
     def take(self):
         """As receive(), but never waits. None: there is no message."""
-        return self._take_own() or self._take(self._common)
+        turn = self._in_a_row >= _MOST_IN_A_ROW
+        message = self._take(self._common) if turn else None
+        if not message:
+            own = self._take_own()
+            if own:
+                self._in_a_row += 1
+                return own
+        if message is None and not turn:
+            message = self._take(self._common)
+        self._in_a_row = 0
+        return message
 
     def ended(self):
         """Tells the end of the Group's queue from an empty message, after a read of no bytes.
