@@ -10,6 +10,7 @@ require_relative "support/integration_test"
 class CommandFailuresTest < IntegrationTest
   PROGRAMS = {
     "node" => system("node --version >/dev/null 2>&1"),
+    "npm" => system("npm --version >/dev/null 2>&1"),
     "python3" => system("python3 --version >/dev/null 2>&1")
   }.freeze
   LIBRARY = "echo ./serve: error while loading shared libraries: libnosuch.so.1: cannot open " \
@@ -33,6 +34,8 @@ class CommandFailuresTest < IntegrationTest
     "node_port.test" => ["node program", "require('net').createServer().listen(USED, '127.0.0.1');",
                          /Error \[EADDRINUSE\]: .*; it opens a port/, /another process uses it/,
                          /ss -lptn/],
+    "npm.test" => ["npm start", "", /status \d+ .*: npm .*Could not read package\.json/,
+                   /with this error: npm .*Could not read package\.json/, /by hand/],
     "ruby.test" => ["#{RbConfig.ruby} program", "require 'nosuch'",
                     /status 1 .*: LoadError: cannot load such file -- nosuch/,
                     /does not find the library "nosuch"/, /Gemfile/],

@@ -25,6 +25,8 @@ class NodeFailuresTest < IntegrationTest
     "esm.test" => ["const e = new Error('require() of ES Module /x not supported.');\n" \
                    "e.code = 'ERR_REQUIRE_ESM'; throw e;", /ERR_REQUIRE_ESM/,
                    /written for import/, /import\(\)/],
+    "scope.test" => ["import('./esm/index.js');", /require is not defined in ES module scope/,
+                     /loaded as a module for import/, /\.cjs/],
     "async.test" => ["const e = new Error('require() cannot be used on an ESM graph with ' +\n" \
                      "'top-level await.'); e.code = 'ERR_REQUIRE_ASYNC_MODULE'; throw e;",
                      /ERR_REQUIRE_ASYNC_MODULE/, /written for import/, /import\(\)/],
@@ -68,6 +70,9 @@ class NodeFailuresTest < IntegrationTest
       folder = SampleApps.written(text.sub("PORT", @port.addr[1].to_s), "app.js")
       File.write(File.join(folder, "lib.js"), "require('nosuch');")
       File.write(File.join(folder, "damaged.node"), "\x7FELF")
+      Dir.mkdir(File.join(folder, "esm"))
+      File.write(File.join(folder, "esm/package.json"), '{"type": "module"}')
+      File.write(File.join(folder, "esm/index.js"), "require('http');")
       TestEnvironment.hand_over(folder)
       made.site(name, folder, "PassengerFriendlyErrorPages On\n#{MORE.fetch(name, QUICK)}")
     end

@@ -74,6 +74,22 @@ const std::vector<PrintedErrorTest::Row> &PrintedErrorTest::rows() {
          "    at require (node:internal/modules/helpers:179:18) {\n  code: 'MODULE_NOT_FOUND',\n"
          "  requireStack: [ '/srv/app.js' ]\n}\n\nNode.js v20.20.2\n",
          Language::NODE, "Error [MODULE_NOT_FOUND]", "Cannot find module 'nosuch'"},
+        {"npm without a package.json",
+         "npm error code ENOENT\nnpm error syscall open\nnpm error enoent Could not read package.json: Error: ENOENT\n"
+         "npm error enoent This is related to npm not being able to find a file.\nnpm error enoent\n"
+         "npm error Log files were not written due to an error writing to the directory: /var/www/.npm/_logs\n"
+         "npm error You can rerun the command with `--loglevel=verbose` to see the logs in your terminal\n",
+         Language::OTHER, "", "npm error enoent Could not read package.json: Error: ENOENT"},
+        {"npm before version 9",
+         "npm ERR! Missing script: \"start\"\nnpm ERR! \nnpm ERR! To see a list of scripts, run:\n"
+         "npm ERR!   npm run\n",
+         Language::OTHER, "", "npm ERR! Missing script: \"start\""},
+        {"Rust",
+         "thread 'main' panicked at src/main.rs:3:5:\nno DATABASE_URL\n"
+         "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n",
+         Language::OTHER, "", "thread 'main' panicked at src/main.rs:3:5: no DATABASE_URL"},
+        {"Rust before 1.73", "thread 'main' panicked at 'no DATABASE_URL', src/main.rs:3:5\nnote: run with x\n",
+         Language::OTHER, "", "thread 'main' panicked at 'no DATABASE_URL', src/main.rs:3:5"},
         {"Node with the code before the message",
          "Error [ERR_REQUIRE_ESM]: require() of ES Module /srv/a.mjs not supported.\nInstead change the require.\n"
          "    at Object.<anonymous> (/srv/app.js:1:1) {\n  code: 'ERR_REQUIRE_ESM'\n}\n",

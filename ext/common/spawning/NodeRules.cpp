@@ -43,6 +43,10 @@ constexpr DiagnosisRule RULES[] = {
      "Load it by import(), or write \"type\": \"module\" into package.json, or name the file .mjs "
      "(PassengerStartupFile names the first one). A newer Node may load it by require() (PassengerNodejs, .nvmrc), but "
      "no module with await outside of functions."},
+    {[](const FailureFacts &f) { return when(has(f.exceptionMessage, "is not defined in ES module scope")); },
+     "A file is loaded as a module for import, and has require, module or __dirname, which only other files have.",
+     "Name the file .cjs (PassengerStartupFile names the first one), or remove \"type\": \"module\" from package.json; "
+     "or write import in place of require()."},
     {nodeSyntaxError, "The file does not follow JavaScript's grammar: {}. It may be written for a newer Node.",
      "Correct that line, or the line before it. Check with: node --check FILE. PassengerNodejs or .nvmrc chooses the "
      "Node."},
@@ -56,6 +60,11 @@ constexpr DiagnosisRule RULES[] = {
      "A native module (a file .node) was not built for this Node or this system, or is damaged.",
      "Build it anew with the Node that runs the application: npm rebuild, or npm ci after removing node_modules. "
      "PassengerNodejs or .nvmrc chooses the Node."},
+    {[](const FailureFacts &f) {
+         return when(has(f.exceptionClass, "[EACCES]") && f.exceptionMessage.starts_with("listen "));
+     },
+     "The application listens on a port that its user may not open. Ports below 1024 are root's.",
+     "Let it listen on the port in the variable PORT: httpd has the port of the clients."},
     {[](const FailureFacts &f) { return fileOf(f, "[EACCES]"); },
      "The user that the application runs as has no permission for {}, or for a folder above it.",
      "Give the user that is named below the permission (chown, chmod; folders need x). PassengerUser chooses another "

@@ -170,11 +170,37 @@ std::optional<PrintedError> ofRuby(std::string_view line) {
     return PrintedError{Language::RUBY, std::string(name), std::string(line.substr(begin + 3, open - begin - 3))};
 }
 
+/** The message stands in the next line:
+ *  `thread 'main' panicked at src/main.rs:3:5:` */
+std::optional<PrintedError> ofRust(const Lines &lines, std::size_t at) {
+    const std::string_view line = lines[at];
+    if (!line.starts_with("thread '") || line.find("' panicked at ") == std::string_view::npos) {
+        return std::nullopt;
+    }
+    std::string message(line);
+    if (line.ends_with(':') && at + 1 < lines.size()) {
+        message.append(" ").append(lines[at + 1]);
+    }
+    return PrintedError{Language::OTHER, "", message};
+}
+
+/** What npm says behind its name: `npm error Missing script: "start"`. Empty: the line is not
+ *  npm's. */
+std::string_view ofNpm(std::string_view line) {
+    for (const std::string_view prefix : {"npm error ", "npm ERR! "}) {
+        if (line.starts_with(prefix)) {
+            return line.substr(prefix.size());
+        }
+    }
+    return {};
+}
+
 bool looksLikeError(std::string_view line) {
     constexpr std::array<std::string_view, 14> WORDS{"error",  "fatal",     "panic",   "exception",   "cannot",
                                                      "can't",  "could not", "failed",  "denied",      "refused",
                                                      "unable", "in use",    "missing", "no such file"};
-    std::string text(line);
+    const std::string_view said = ofNpm(line);
+    std::string text(said.empty() ? line : said);
     std::transform(text.begin(), text.end(), text.begin(),
                    [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
     return text.find("not found") != std::string::npos ||
@@ -194,7 +220,8 @@ bool isLastWord(std::string_view line) {
 std::optional<PrintedError> PrintedError::in(const std::string &output) {
     const Lines lines = linesOf(output);
     for (std::size_t i = lines.size(); i-- > 0;) {
-        for (const auto &found : {ofHeap(lines[i]), ofPython(lines, i), ofNode(lines, i), ofRuby(lines[i])}) {
+        for (const auto &found :
+             {ofHeap(lines[i]), ofPython(lines, i), ofNode(lines, i), ofRuby(lines[i]), ofRust(lines, i)}) {
             if (found) {
                 return found;
             }
@@ -203,8 +230,17 @@ std::optional<PrintedError> PrintedError::in(const std::string &output) {
             return PrintedError{Language::OTHER, "", std::string(lines[i])};
         }
     }
-    const auto line = std::find_if(lines.rbegin(), lines.rend(), looksLikeError);
-    return line == lines.rend() ? std::nullopt : std::optional(PrintedError{Language::OTHER, "", std::string(*line)});
+    const auto last = std::find_if(lines.rbegin(), lines.rend(), looksLikeError);
+    if (last == lines.rend()) {
+        return std::nullopt;
+    }
+    std::string_view line = *last;
+    if (!ofNpm(line).empty()) {
+        // npm says the cause first.
+        line = *std::find_if(lines.begin(), lines.end(),
+                             [](std::string_view one) { return !ofNpm(one).empty() && looksLikeError(one); });
+    }
+    return PrintedError{Language::OTHER, "", std::string(line)};
 }
 
 bool PrintedError::isOfHeap() const {
