@@ -1,26 +1,33 @@
 EXTRA_DIST += \
     %D%/README.md \
-    %D%/apps/bodies/config.ru \
     %D%/apps/asgi/passenger_asgi.py \
+    %D%/apps/bodies/config.ru \
+    %D%/apps/django/passenger_wsgi.py \
+    %D%/apps/express/app.js \
+    %D%/apps/fastapi/passenger_asgi.py \
     %D%/apps/hello/config.ru \
     %D%/apps/mixed/config.ru \
     %D%/apps/node/app.js \
+    %D%/apps/sockets/app.js \
     %D%/apps/wsgi/passenger_wsgi.py \
     %D%/floor/mod_floor.c \
     %D%/lib/app.rb \
     %D%/lib/arrangement.rb \
     %D%/lib/awaiting.rb \
+    %D%/lib/call_in_loop.rb \
     %D%/lib/changes.rb \
     %D%/lib/command_line.rb \
     %D%/lib/comparison_run.rb \
     %D%/lib/failure.rb \
     %D%/lib/goodput_panel.rb \
+    %D%/lib/h2load.rb \
     %D%/lib/httpd.rb \
     %D%/lib/instruction_counter.rb \
     %D%/lib/keeper.rb \
     %D%/lib/kept_process.rb \
     %D%/lib/latency_panel.rb \
     %D%/lib/leak_check.rb \
+    %D%/lib/limit.rb \
     %D%/lib/loads/body_load.rb \
     %D%/lib/loads/closed_load.rb \
     %D%/lib/loads/deploying.rb \
@@ -28,6 +35,8 @@ EXTRA_DIST += \
     %D%/lib/loads/goodput.rb \
     %D%/lib/loads/mixed_load.rb \
     %D%/lib/loads/overload.rb \
+    %D%/lib/loads/tls_load.rb \
+    %D%/lib/loads/web_sockets.rb \
     %D%/lib/machine.rb \
     %D%/lib/memory.rb \
     %D%/lib/open_loop.rb \
@@ -79,6 +88,11 @@ EXTRA_PROGRAMS += test/benchmark/load/open_loop
     %D%/load/Tally.h
 %C%_load_open_loop_LDADD = libpassenger_base.la $(FMT_LIBS)
 
+# WebSockets with messages at a fixed rate.
+EXTRA_PROGRAMS += test/benchmark/load/web_socket_load
+%C%_load_web_socket_load_SOURCES = %D%/load/Tally.h %D%/load/WebSocketLoad.cpp
+%C%_load_web_socket_load_LDADD = libpassenger_base.la $(FMT_LIBS)
+
 # A request's way through the queue, and a bare exchange of messages for comparison.
 EXTRA_PROGRAMS += test/benchmark/queue/queue_benchmark
 %C%_queue_queue_benchmark_SOURCES = %D%/queue/QueueBenchmark.cpp
@@ -93,6 +107,7 @@ EXTRA_PROGRAMS += test/benchmark/instructions/instruction_counter
 BENCH_TOOLS = \
     test/benchmark/instructions/instruction_counter$(EXEEXT) \
     test/benchmark/load/open_loop$(EXEEXT) \
+    test/benchmark/load/web_socket_load$(EXEEXT) \
     test/benchmark/queue/queue_benchmark$(EXEEXT)
 
 # A status of a thousand applications: written, read, and shown.

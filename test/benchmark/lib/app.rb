@@ -28,6 +28,7 @@ module Bench
       'express' => Kind.new(interface: :node, package: 'node-express',
                             check: [{ 'NODE_PATH' => NODE_PACKAGES }, 'node', '-e',
                                     'require("express")']),
+      'sockets' => Kind.new(interface: :node),
       # The application of Node, started as any program.
       'command' => Kind.new(interface: :command)
     }.freeze
@@ -48,6 +49,10 @@ module Bench
     # The source folder of the Rails application; it belongs to the tests, which use it, too.
     def self.rails_source
       File.join(Places::SOURCE, 'test', 'stub', 'rails_app')
+    end
+
+    def self.environment(name)
+      name == 'rails' ? { 'RAILS_ENV' => 'production', 'SECRET_KEY_BASE' => SECRET } : {}
     end
 
     def self.missing(name)
@@ -89,12 +94,11 @@ module Bench
 
     def self.prepare_rails(folder, places)
       log = File.join(places.run_folder, 'prepare.log')
-      unless system({ 'RAILS_ENV' => 'production', 'SECRET_KEY_BASE' => SECRET },
-                    File.join(rails_source, 'bin', 'prepare'), folder, *places.user, out: log,
-                    err: %i[child out])
+      unless system(environment('rails'), File.join(rails_source, 'bin', 'prepare'), folder,
+                    *places.user, out: log, err: %i[child out])
         raise Failure, "bin/prepare of the Rails application failed:\n#{File.read(log)}"
       end
-      new('rails', folder, 'RAILS_ENV' => 'production', 'SECRET_KEY_BASE' => SECRET)
+      new('rails', folder, environment('rails'))
     end
 
     private_class_method :prepare_plain, :prepare_rails, :found?

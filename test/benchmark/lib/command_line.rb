@@ -7,6 +7,7 @@ require_relative 'changes'
 require_relative 'comparison_run'
 require_relative 'failure'
 require_relative 'leak_check'
+require_relative 'limit'
 require_relative 'machine'
 require_relative 'places'
 require_relative 'plot'
@@ -139,9 +140,10 @@ module Bench
 
     def rows
       settings = @options.slice(:rounds, :seconds)
-      ComparisonRun.new(@places, servers(@options[:servers]), works: works,
-                        **settings).rows.map(&:to_h) +
-        probes.map(&:row)
+      chosen = works
+      compared = ComparisonRun.new(@places, servers(@options[:servers]), works: chosen,
+                                   **settings).rows.map(&:to_h)
+      compared + Limit.beside(compared, chosen, @places) + probes.map(&:row)
     end
 
     def compare(old)

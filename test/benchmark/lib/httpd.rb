@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'fileutils'
+require 'openssl'
 require 'socket'
 require_relative 'awaiting'
 require_relative 'failure'
@@ -67,6 +68,10 @@ module Bench
       File.join(@folder, 'error.log')
     end
 
+    def tls?
+      @arrangement.tls
+    end
+
     # The only child.
     def child
       tree = ProcessTree.new
@@ -87,7 +92,7 @@ module Bench
 
     def configuration(load)
       modules = (%W[unixd log_config mpm_#{@arrangement.mpm} authz_core mime dir
-                    env] + load) - self.class.installation[:built_in]
+                    env] + tls_modules + load) - self.class.installation[:built_in]
       <<~CONFIGURATION
         #{modules.map { |name| load_module(name) }.join("\n")}
         #{"User #{@places.user}\nGroup #{@places.group}" if @places.user}
@@ -99,6 +104,7 @@ module Bench
         LogLevel warn
         TypesConfig /dev/null
         #{process_directives}
+        #{tls_directives}
         MaxConnectionsPerChild 0
         KeepAlive On
         MaxKeepAliveRequests 0
@@ -108,6 +114,38 @@ module Bench
             Require all granted
         </Directory>
       CONFIGURATION
+    end
+
+    def tls_modules
+      tls? ? %w[socache_shmcb ssl http2] : []
+    end
+
+    # What Debian's configuration says besides is not in the way of comparisons.
+    def tls_directives
+      return '' unless tls?
+
+      write_certificate
+      <<~DIRECTIVES
+        Protocols h2 http/1.1
+        SSLEngine on
+        SSLCertificateFile "#{certificate}"
+        SSLSessionCache none
+      DIRECTIVES
+    end
+
+    def certificate
+      File.join(@folder, 'tls.pem')
+    end
+
+    def write_certificate
+      key = OpenSSL::PKey::RSA.new(2048)
+      made = OpenSSL::X509::Certificate.new
+      made.subject = made.issuer = OpenSSL::X509::Name.parse('/CN=127.0.0.1')
+      made.not_before = Time.now - 3_600
+      made.not_after = Time.now + 86_400
+      made.public_key = key.public_key
+      made.sign(key, OpenSSL::Digest.new('SHA256'))
+      File.write(certificate, made.to_pem + key.to_pem)
     end
 
     def process_directives

@@ -6,7 +6,8 @@ require_relative 'httpd'
 module Bench
   # The machine of the figures. Figures of two machines cannot be compared, only their ratios.
   module Machine
-    PACKAGES = %w[apache2-bin libapache2-mod-passenger puma ruby-rails wrk].freeze
+    PACKAGES = %w[apache2-bin libapache2-mod-passenger nghttp2-client puma
+                  ruby-rails wrk].freeze
 
     def self.describe
       { 'cpus' => Etc.nprocessors, 'cpu' => File.read('/proc/cpuinfo')[/^model name\s*: (.*)$/, 1],

@@ -4,7 +4,8 @@ module Bench
   # Programs that put load on a server. The benchmark waits for their end, and they end with the
   # benchmark.
   module Programs
-    # Runs the commands at the same time; returns the output of each.
+    # Runs the commands at the same time; returns the output of each. A command may begin with an
+    # environment and end with options, as Process.spawn takes them.
     def self.run(*commands)
       running = []
       commands.each { |command| running << start(command) }
@@ -15,7 +16,9 @@ module Bench
 
     def self.start(command)
       reader, writer = IO.pipe
-      pid = Process.spawn(*command.map(&:to_s), out: writer, err: writer, in: File::NULL)
+      options = command.last.is_a?(Hash) ? command.last : {}
+      words = command.map { |word| word.is_a?(Hash) ? word : word.to_s } - [options]
+      pid = Process.spawn(*words, out: writer, err: writer, in: File::NULL, **options)
       [reader, pid]
     ensure
       writer&.close

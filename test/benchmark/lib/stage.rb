@@ -9,6 +9,8 @@ module Bench
   class Stage
     WARM_SECONDS = 1
     WARM_ROUNDS = 60
+    # Of the warm-up.
+    MOST_CLIENTS = 64
 
     def initialize(places, servers)
       @places = places
@@ -31,7 +33,8 @@ module Bench
         server.await(work.path)
         before = nil
         WARM_ROUNDS.times do
-          ClosedLoad.run(server.url(work.path), clients: work.clients, seconds: WARM_SECONDS)
+          ClosedLoad.run(server.url(work.path), clients: [work.clients, MOST_CLIENTS].min,
+                         seconds: WARM_SECONDS)
           now = server.processes.map(&:pid).sort
           break if now == before
 

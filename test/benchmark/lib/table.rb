@@ -13,7 +13,7 @@ module Bench
     PEERS = { 'passenger' => 'Passenger', 'puma' => 'Puma', 'unicorn' => 'Unicorn',
               'puma-cluster' => 'Puma', 'modwsgi' => 'mod_wsgi', 'uwsgi' => 'uWSGI',
               'gunicorn' => 'gunicorn', 'uvicorn' => 'uvicorn',
-              'node' => 'balancer' }.freeze
+              'node' => 'balancer', 'limit' => 'limit' }.freeze
     RATIOS = { 'rate' => 'rate', 'cpu_us' => 'CPU', 'p99_ms' => 'p99' }.freeze
     BUSY = 0.1
     # Probes of this module alone, in the order of the output.
@@ -123,7 +123,7 @@ module Bench
     end
 
     def warning(rows)
-      others = rows.map { |row| row['rounds'].map { |round| round['other_cpu'] }.max }.max
+      others = rows.map { |row| row['rounds'].map { |round| round['other_cpu'] } }.flatten.max
       return '' if others < BUSY
 
       format("  Other work on this machine took up to %d %% of a CPU in a round: repeat on a " \

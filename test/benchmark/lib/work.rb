@@ -9,13 +9,15 @@ require_relative 'loads/fixed_load'
 require_relative 'loads/goodput'
 require_relative 'loads/mixed_load'
 require_relative 'loads/overload'
+require_relative 'loads/tls_load'
+require_relative 'loads/web_sockets'
 
 module Bench
   # One row of the benchmark: a page, requested by `clients` clients, in at most `most_rounds`
   # rounds. With another load, the clients count for the warm-up only. `rate` is FixedLoad's, which
-  # has at most `clients` connections.
+  # has at most `clients` connections. `streams`: of HTTP/2 on each connection; nil: HTTP/1.1.
   Work = Struct.new(:key, :title, :arrangement, :path, :clients, :load, :rate, :most_rounds,
-                    keyword_init: true) do
+                    :streams, keyword_init: true) do
     def app
       arrangement.app
     end
@@ -37,6 +39,10 @@ module Bench
   WAITING = Arrangement.new(app: 'mixed', instances: 4, threads: 64)
   REFUSING = Arrangement.new(app: 'mixed', threads: 200, queue_target: '200ms')
   RESTARTING = Arrangement.new(app: 'rails', restarts: true)
+  HELLO_TLS = Arrangement.new(app: 'hello', tls: true)
+  BODIES_TLS = Arrangement.new(app: 'bodies', tls: true)
+  # httpd's proxy has a thread for each WebSocket.
+  SOCKETS = Arrangement.new(app: 'sockets', threads: 600)
   CROWDED = Arrangement.new(app: 'hello', threads: 80)
 
   # Short answers of applications that are not Ruby's.
@@ -48,6 +54,10 @@ module Bench
   WAITS = { 'wsgi' => Arrangement.new(app: 'wsgi', handlers: 5, threads: 40),
             'asgi' => Arrangement.new(app: 'asgi', threads: 40),
             'node' => Arrangement.new(app: 'node', threads: 40) }.freeze
+
+  # By key: the protocol, clients and streams.
+  TLS = { 'tls' => ['HTTP/1.1', 16, nil], 'h2-1' => ['HTTP/2', 16, 1], 'h2-10' => ['HTTP/2', 4, 10],
+          'h2-100' => ['HTTP/2', 2, 100] }.freeze
 
   WORKS = [
     Work.new(key: 'hello-16', title: 'hello Rack, 16 clients', arrangement: HELLO, path: '/hello',
@@ -79,6 +89,21 @@ module Bench
     Work.new(key: 'up', title: '128 MiB up, 1 client: MiB/s and CPU per MiB', arrangement: BODIES,
              path: '/', clients: 1,
              load: Upload, most_rounds: 2),
+    *TLS.map do |key, (protocol, clients, streams)|
+      Work.new(key: key, title: "hello Rack over TLS, #{protocol}, #{clients} clients" \
+                                "#{", #{streams} at once each" if streams}",
+               arrangement: HELLO_TLS, path: '/hello', clients: clients, streams: streams,
+               load: TlsLoad)
+    end,
+    *%w[tls h2].product([TlsDownload, TlsUpload]).map do |key, load|
+      Work.new(key: "#{key}-#{load.key}",
+               title: "#{load::MEBIBYTES} MiB #{load.key} over TLS, " \
+                      "#{key == 'h2' ? 'HTTP/2' : 'HTTP/1.1'}, 1 client: MiB/s and CPU per MiB",
+               arrangement: BODIES_TLS, path: '/', clients: 1, streams: key == 'h2' ? 1 : nil,
+               load: load, most_rounds: 2)
+    end,
+    Work.new(key: 'sockets', title: '1,000 WebSockets, 1,000 messages a second there and back',
+             arrangement: SOCKETS, path: '/', clients: 1000, rate: 1000, load: WebSockets),
     *SHORT_ANSWERS.map do |name, title|
       Work.new(key: name, title: "#{title}, 16 clients", arrangement: Arrangement.new(app: name),
                path: '/hello', clients: 16, load: ClosedLoad)

@@ -18,10 +18,12 @@ module Bench
     end
 
     def self.key
-      { 'Download' => 'down', 'Upload' => 'up' }.fetch(name[/\w+\z/])
+      { 'Download' => 'down', 'Upload' => 'up' }.fetch(name[/(Download|Upload)\z/])
     end
 
-    def initialize(_work); end
+    def initialize(work)
+      @work = work
+    end
 
     def prepares?
       false

@@ -6,7 +6,8 @@ require_relative 'server'
 module Bench
   # Processes that speak HTTP behind httpd's balancer, each over a Unix socket.
   class Balanced < Server
-    MODULES = %w[proxy proxy_http proxy_balancer slotmem_shm lbmethod_bybusyness].freeze
+    MODULES = %w[proxy proxy_http proxy_wstunnel proxy_balancer slotmem_shm
+                 lbmethod_bybusyness].freeze
 
     private
 
@@ -26,7 +27,7 @@ module Bench
 
     def directives
       members = sockets.each_with_index.map do |socket, index|
-        "BalancerMember \"unix:#{socket}|http://member#{index}\" enablereuse=on retry=0"
+        "BalancerMember \"unix:#{socket}|#{scheme}://member#{index}\" enablereuse=on retry=0"
       end
       <<~DIRECTIVES
         DocumentRoot "#{@app.folder}/public"
@@ -36,6 +37,11 @@ module Bench
         </Proxy>
         ProxyPass "/" "balancer://members/"
       DIRECTIVES
+    end
+
+    # mod_proxy_wstunnel passes other requests to mod_proxy_http.
+    def scheme
+      @app.name == 'sockets' ? 'ws' : 'http'
     end
 
     def sockets

@@ -6,7 +6,8 @@ require_relative '../failure'
 require_relative 'server'
 
 module Bench
-  # (4) The least that httpd can do: a C handler with the answer of apps/hello.
+  # (4) The least that httpd can do: a C handler with the answer of apps/hello. For Rails it is a
+  # part of the limit (Limit).
   class Floor < Server
     def title
       'C handler (floor)'
@@ -19,7 +20,7 @@ module Bench
     end
 
     def serves?(app_name)
-      app_name == 'hello'
+      %w[hello rails].include?(app_name)
     end
 
     private

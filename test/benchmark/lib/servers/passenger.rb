@@ -17,9 +17,9 @@ module Bench
       'install the package libapache2-mod-passenger (then: a2dismod passenger)'
     end
 
-    # It has no ASGI, and gives a command no Unix socket.
+    # It has no ASGI and no WebSockets, and gives a command no Unix socket.
     def serves?(app_name)
-      !%i[asgi command].include?(App.interface(app_name))
+      !%i[asgi command].include?(App.interface(app_name)) && app_name != 'sockets'
     end
 
     private
