@@ -127,6 +127,9 @@ public:
     void endBoot(const FileDescriptor & /*pidFd*/) override {
         std::abort();
     }
+    void setPriority(const FileDescriptor & /*pidFd*/, bool /*low*/) override {
+        std::abort();
+    }
     std::uint64_t tasksOf(uid_t /*user*/) override {
         return 1;
     }

@@ -37,17 +37,30 @@ class BootPriorityTest < IntegrationTest
       end
     RUBY
   }.freeze
+  # Programs in the session of the instance, and so beside those that start.
+  SPINNING = <<~'RUBY'
+    run proc { |env|
+      count = env["QUERY_STRING"].to_i
+      count.times { spawn("sh", "-c", "until [ -e tmp/stop ]; do :; done") }
+      [200, { "Content-Type" => "text/plain" }, ["old"]]
+    }
+  RUBY
   COMMAND = "PassengerAppStartCommand \"exec #{RbConfig.ruby} server.rb\"\n"
 
   if TestEnvironment.root?
     serve do |made|
+      # An instance that ends for another one would wait for its FIFO again.
+      made.set("PassengerMaxPoolSize", 20)
       READY.each do |language, (file, program)|
         made.site("#{language}.test", SampleApps.written(format(program, ""), file),
                   "PassengerStartTimeout 60\n#{COMMAND if language == 'command'}")
       end
+      made.site("spinning.test", SampleApps.written(SPINNING))
       made.site("late.test", SampleApps.written(SampleApps.saying("old")),
-                "PassengerStartTimeout 6\n")
-      made.site("cold.test", SampleApps.written(SampleApps.saying("old")))
+                "PassengerStartTimeout 16\n")
+      %w[cold daemon].each do |name|
+        made.site("#{name}.test", SampleApps.written(SampleApps.saying("old")))
+      end
     end
   end
 
@@ -100,6 +113,34 @@ class BootPriorityTest < IntegrationTest
     eventually("the new version") { client("late.test").get("/").body == "new" }
   end
 
+  # Its spawn server waits until a process executes its program, and so do all other starts.
+  def test_a_process_executes_its_program_with_normal_priority
+    assert_status 200, client("spinning.test").get("/?#{4 * Etc.nprocessors}")
+    write("spinning", SampleApps.saying("new"))
+    low = eventually("low priority", every: 0.005) do
+      server.tree.processes.find { |process| policies(process) == [IDLE] }
+    end
+    refute_match(/boot keeper/, low.command_line)
+    FileUtils.touch(File.join(root_of("spinning"), "tmp/stop"))
+    eventually("the new version") { client("spinning.test").get("/").body == "new" }
+  ensure
+    FileUtils.touch(File.join(root_of("spinning"), "tmp/stop"))
+  end
+
+  # What the application leaves behind while it starts is no descendant of it.
+  def test_a_daemon_of_a_start_gets_the_normal_policy_and_no_limit
+    assert_status 200, client("daemon.test").get("/")
+    path = fifo
+    deploy("daemon", path, "ruby", "fork { Process.daemon; $0 = 'left daemon'; sleep }\n")
+    daemon = eventually("the daemon") { server.tree.matching(/\Aleft daemon/).first }
+    assert_equal [IDLE], policies(daemon)
+    release(path)
+    eventually("the new version") { client("daemon.test").get("/").body == "new" }
+    assert_equal [NORMAL], policies(daemon)
+    limits = [daemon, server].map { |one| File.read("/proc/#{one.pid}/limits")[/^Max processes.*/] }
+    assert_equal limits.last, limits.first
+  end
+
   private
 
   def may_be_nice?
@@ -111,13 +152,16 @@ class BootPriorityTest < IntegrationTest
     format(program, format(wait, path.dump)).sub("old", "new")
   end
 
-  # Returns the process that starts the new version.
-  def deploy(name, path, language = name)
-    root = root_of(name)
-    File.write(File.join(root, READY.fetch(language).first), program(language, path))
-    FileUtils.mkdir_p(File.join(root, "tmp"))
-    FileUtils.touch(File.join(root, "tmp/restart.txt"))
+  # Returns the process that starts the new version. `first`: what that does first.
+  def deploy(name, path, language = name, first = "")
+    write(name, first + program(language, path), READY.fetch(language).first)
     process_at(path)
+  end
+
+  def write(name, text, file = "config.ru")
+    File.write(File.join(root_of(name), file), text)
+    FileUtils.mkdir_p(File.join(root_of(name), "tmp"))
+    FileUtils.touch(File.join(root_of(name), "tmp/restart.txt"))
   end
 
   def process_at(path)

@@ -31,6 +31,8 @@ endif
     %D%/BodySenderTest.cpp \
     %D%/BodySourceTest.cpp \
     %D%/BootGuardTest.cpp \
+    %D%/BootLimitsTest.cpp \
+    %D%/BootPriorityTest.cpp \
     %D%/BootSweepTest.cpp \
     %D%/BridgeInstanceTest.cpp \
     %D%/BufferedBodyTest.cpp \

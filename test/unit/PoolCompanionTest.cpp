@@ -15,10 +15,13 @@ class PoolCompanionTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolCompanionTest);
     CPPUNIT_TEST(testABusyVersionEndsWhenAsManyInstancesOfTheNewOneAreReady);
     CPPUNIT_TEST(testAnIdleVersionEndsWhenOneInstanceOfTheNewOneIsReady);
+    CPPUNIT_TEST(testTheInstancesThatNoRequestNeedsComeAfterTheTakeover);
     CPPUNIT_TEST(testInstancesWaitForTheirVersionToTakeOver);
     CPPUNIT_TEST(testInAFullPoolTheFirstInstanceTakesOverAlone);
     CPPUNIT_TEST(testAtTheLimitOfTheApplicationTheFirstInstanceTakesOverAlone);
     CPPUNIT_TEST(testForksOfAPreloaderMayBeAboveTheLimitsMeanwhile);
+    CPPUNIT_TEST(testANewVersionHasNoMoreInstancesThanALoweredLimit);
+    CPPUNIT_TEST(testTheMemoryOfCompanionsCounts);
     CPPUNIT_TEST(testTheVersionTakesOverWithoutACompanionThatDoesNotStart);
     CPPUNIT_TEST(testAnotherRestartEndsTheCompanions);
     CPPUNIT_TEST(testAClearedApplicationHasNoCompanions);
@@ -41,11 +44,21 @@ class PoolCompanionTest : public PoolContract {
     void deploy(unsigned ready) {
         factory_->hold();
         restart();
+        const unsigned before = factory_->spawned();
         for (unsigned i = 0; i < ready; i++) {
             factory_->waitUntilHeld(1);
             factory_->letThrough();
-            CPPUNIT_ASSERT(eventually([&] { return factory_->spawned() == INSTANCES + i + 1; }));
+            CPPUNIT_ASSERT(eventually([&] { return factory_->spawned() == before + i + 1; }));
         }
+    }
+    /** Instances are forks of a preloader from now on. */
+    void preload() {
+        factory_->makeResult = [origin = std::make_shared<const Origin>(), make = factory_->makeResult,
+                                this](const Options &options) {
+            SpawnResult result = make ? make(options) : factory_->instances().make();
+            result.origin = origin;
+            return result;
+        };
     }
     std::uint64_t version() const {
         return group(inFolder()).version;
@@ -79,6 +92,16 @@ public:
         deploy(1);
         CPPUNIT_ASSERT(eventuallyVersion(2));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, number(Process::State::SERVING));
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyServing(INSTANCES, inFolder()));
+    }
+
+    void testTheInstancesThatNoRequestNeedsComeAfterTheTakeover() {
+        auto requests = busy();
+        requests.pop_back();
+        deploy(INSTANCES - 1);
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{INSTANCES - 1}, number(Process::State::SERVING));
         factory_->release();
         CPPUNIT_ASSERT(eventuallyServing(INSTANCES, inFolder()));
     }
@@ -117,18 +140,48 @@ public:
     }
 
     void testForksOfAPreloaderMayBeAboveTheLimitsMeanwhile() {
-        const auto origin = std::make_shared<const Origin>();
-        factory_->makeResult = [origin, make = factory_->makeResult, this](const Options &options) {
-            SpawnResult result = make ? make(options) : factory_->instances().make();
-            result.origin = origin;
-            return result;
-        };
+        preload();
         auto requests = busy(INSTANCES);
         restart();
         CPPUNIT_ASSERT(eventuallyVersion(2));
         CPPUNIT_ASSERT_EQUAL(std::size_t{INSTANCES}, number(Process::State::SERVING));
         requests.clear();
         CPPUNIT_ASSERT(eventuallyCount(INSTANCES));
+    }
+
+    void testANewVersionHasNoMoreInstancesThanALoweredLimit() {
+        preload();
+        const auto requests = busy();
+        PoolSettings settings = PoolContract::settings();
+        settings.maxSize = 2 * INSTANCES;
+        settings.maxInstancesPerApp = INSTANCES - 1;
+        pool_->configure(settings);
+        restart();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{INSTANCES - 1}, number(Process::State::SERVING));
+    }
+
+    /** The idle instances of another application end for it, as the budget says. */
+    void testTheMemoryOfCompanionsCounts() {
+        constexpr std::uint64_t MB = 1024 * 1024;
+        warmUp(2);
+        const auto requests = busy(4 * INSTANCES);
+        deploy(2);
+        CPPUNIT_ASSERT(eventuallyNumber(1, Process::State::STANDBY));
+        PoolSettings settings = PoolContract::settings();
+        settings.maxSize = 4 * INSTANCES;
+        settings.memoryBudget = 750;
+        pool_->configure(settings);
+        for (const Options &each : {app(), inFolder()}) {
+            for (const ProcessSnapshot &process : instances(each)) {
+                setMemory(process.id, 100 * MB);
+            }
+        }
+        clock_.advance(std::chrono::seconds(5));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, instancesThat(Process::State::SERVING).size());
+        pool_->checkMemory();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::SERVING).size());
+        factory_->release();
     }
 
     void testTheVersionTakesOverWithoutACompanionThatDoesNotStart() {
@@ -152,6 +205,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, number(Process::State::STANDBY));
         factory_->release();
         CPPUNIT_ASSERT(eventuallyVersion(3));
+        CPPUNIT_ASSERT(!log_->contains("event=deploy.alone"));
         CPPUNIT_ASSERT_EQUAL(std::size_t{INSTANCES}, number(Process::State::SERVING));
         requests.clear();
         CPPUNIT_ASSERT(eventuallyCount(INSTANCES));
@@ -168,7 +222,9 @@ public:
         pool_->clear();
         requests.clear();
         factory_->release();
-        CPPUNIT_ASSERT(eventuallyCount(0));
+        CPPUNIT_ASSERT(eventually([this] { return size() == 0; }));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, group(inFolder()).counters.spawnsFailed);
+        CPPUNIT_ASSERT(!log_->contains("event=deploy.alone"));
     }
 
     void testThePoolsEndEndsTheCompanions() {

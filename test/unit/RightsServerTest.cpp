@@ -3,6 +3,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -15,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/BootPriority.h"
 #include "base/PidFd.h"
 #include "rights/OwnRights.h"
 #include "rights/RightsMessages.h"
@@ -87,6 +89,7 @@ class RightsServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testOnlyProcessesOfApplicationsGetIntoGroups);
     CPPUNIT_TEST(testABootMayHaveAsManyTasksMoreAsItIsGiven);
     CPPUNIT_TEST(testTheLimitOfABootIsLiftedWhereTheRightsSuffice);
+    CPPUNIT_TEST(testOnlyProcessesOfApplicationsChangeTheirPriority);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -266,7 +269,7 @@ public:
             return;
         }
         const Child child(lonely_);
-        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, "", "app", "1", "0", "0", "0", "7", "0"});
+        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, "", "app", "1", "0", "0", "0", "7"});
         request.descriptors.push_back(child.pidFd().duplicate());
         // A sanitizer may have made a thread in it.
         const std::filesystem::directory_iterator tasks("/proc/" + std::to_string(child.pid()) + "/task");
@@ -282,9 +285,7 @@ public:
         const Child child(lonely_);
         const rlimit low{9, 9};
         CPPUNIT_ASSERT_EQUAL(0, ::prlimit(child.pid(), RLIMIT_NPROC, &low, nullptr));
-        Frame end(FrameType::RIGHTS_REQUEST, {RightsVerb::END_BOOT});
-        end.descriptors.push_back(child.pidFd().duplicate());
-        CPPUNIT_ASSERT(server_.answer(std::move(end), ::getpid()).type == FrameType::RIGHTS_DONE);
+        CPPUNIT_ASSERT(about(child, {RightsVerb::END_BOOT}).type == FrameType::RIGHTS_DONE);
         rlimit own{};
         rlimit its{};
         CPPUNIT_ASSERT_EQUAL(0, ::getrlimit(RLIMIT_NPROC, &own));
@@ -292,14 +293,34 @@ public:
         CPPUNIT_ASSERT_EQUAL(own.rlim_max, its.rlim_max);
     }
 
+    void testOnlyProcessesOfApplicationsChangeTheirPriority() {
+        if (::geteuid() != 0 || !BootPriority::canRestore()) {
+            return;
+        }
+        const Child child(lonely_);
+        CPPUNIT_ASSERT(about(child, {RightsVerb::PRIORITY, "1"}).type == FrameType::RIGHTS_DONE);
+        CPPUNIT_ASSERT_EQUAL(SCHED_IDLE, ::sched_getscheduler(child.pid()));
+        CPPUNIT_ASSERT(about(child, {RightsVerb::PRIORITY, "0"}).type == FrameType::RIGHTS_DONE);
+        CPPUNIT_ASSERT_EQUAL(SCHED_OTHER, ::sched_getscheduler(child.pid()));
+        const Child roots(0);
+        CPPUNIT_ASSERT(about(roots, {RightsVerb::PRIORITY, "1"}).field(1).find("runs as root") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(SCHED_OTHER, ::sched_getscheduler(roots.pid()));
+    }
+
 private:
     /** A user without other processes, also while this test runs in a second build. */
     const uid_t lonely_ = 20000 + static_cast<uid_t>(::getpid()) % 40000;
 
     Frame place(const Child &child, const std::string &group, pid_t agent = ::getpid()) {
-        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, group, "app", "1", "0", "0", "0", "0", "0"});
+        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, group, "app", "1", "0", "0", "0", "0"});
         request.descriptors.push_back(child.pidFd().duplicate());
         return server_.answer(std::move(request), agent);
+    }
+
+    Frame about(const Child &child, const std::vector<std::string> &fields) {
+        Frame request(FrameType::RIGHTS_REQUEST, fields);
+        request.descriptors.push_back(child.pidFd().duplicate());
+        return server_.answer(std::move(request), ::getpid());
     }
 
     static constexpr uid_t NOBODY = 65534;

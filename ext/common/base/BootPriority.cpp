@@ -15,16 +15,17 @@ namespace Passenger::BootPriority {
 
 namespace {
 
-/** A thread that is not restored yet may start others meanwhile. */
+/** A thread that has the old policy may start others meanwhile. */
 constexpr int MOST_PASSES = 5;
 
-bool change(pid_t thread, int from, int to) {
-    const sched_param none{};
-    return ::sched_getscheduler(thread) == from && ::sched_setscheduler(thread, to, &none) == 0;
-}
+struct Change {
+    int from;
+    int to;
+};
 
-/** @return whether a thread was lowered */
-bool restoreThreads(pid_t process) {
+/** @return whether a thread had the old policy */
+bool changeThreads(pid_t process, Change change) {
+    const sched_param none{};
     bool any = false;
     std::error_code ended;
     for (std::filesystem::directory_iterator threads("/proc/" + std::to_string(process) + "/task", ended), end;
@@ -32,32 +33,38 @@ bool restoreThreads(pid_t process) {
         const std::string name = threads->path().filename().string();
         pid_t thread = 0;
         std::from_chars(name.data(), name.data() + name.size(), thread);
-        any = (thread > 0 && change(thread, SCHED_IDLE, SCHED_OTHER)) || any;
+        any = (thread > 0 && ::sched_getscheduler(thread) == change.from &&
+               ::sched_setscheduler(thread, change.to, &none) == 0) ||
+              any;
     }
     return any;
 }
 
-bool restoreAll(pid_t process) {
-    bool any = restoreThreads(process);
+bool changeOnce(pid_t process, Change change) {
+    bool any = changeThreads(process, change);
     for (const pid_t descendant : descendantsOf(process)) {
-        any = restoreThreads(descendant) || any;
+        any = changeThreads(descendant, change) || any;
     }
     return any;
+}
+
+void changeAll(pid_t process, Change change) {
+    for (int pass = 0; pass < MOST_PASSES && changeOnce(process, change); ++pass) {
+    }
 }
 
 }  // namespace
 
 bool canRestore() {
-    return hasCapability(CAP_SYS_NICE);
+    return ::sched_getscheduler(0) == SCHED_OTHER && hasCapability(CAP_SYS_NICE);
 }
 
-bool lower(pid_t process) noexcept {
-    return change(process, SCHED_OTHER, SCHED_IDLE);
+void lower(pid_t process) {
+    changeAll(process, {SCHED_OTHER, SCHED_IDLE});
 }
 
-void restore(pid_t process) noexcept {
-    for (int pass = 0; pass < MOST_PASSES && restoreAll(process); ++pass) {
-    }
+void restore(pid_t process) {
+    changeAll(process, {SCHED_IDLE, SCHED_OTHER});
 }
 
 }  // namespace Passenger::BootPriority

@@ -12,16 +12,15 @@ namespace Passenger::BootPriority {
  * instances and preloaders are in that of his spawn server. The functions read /proc.
  */
 
-/** Whether this process may give the normal policy back (CAP_SYS_NICE). Containers often lack that
- *  right. */
+/** Whether this process may give the normal policy back (CAP_SYS_NICE), and has it itself.
+ *  Containers often lack that right; an administrator may run httpd with another policy. */
 bool canRestore();
 
-/** Lowers a process that has one thread. @return false: it has ended, or has another policy than
- *  the normal one */
-bool lower(pid_t process) noexcept;
+/** Lowers all threads of a process and of its descendants that have the normal policy. Without
+ *  effect on those that have ended. */
+void lower(pid_t process);
 
-/** Gives the normal policy to all threads of a process and of its descendants that have the one of
- *  lower(). Without effect on those that have ended. Needs canRestore(). */
-void restore(pid_t process) noexcept;
+/** Gives the normal policy to those of them that have the one of lower(). Needs canRestore(). */
+void restore(pid_t process);
 
 }  // namespace Passenger::BootPriority

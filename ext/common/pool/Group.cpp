@@ -177,8 +177,7 @@ void Group::clear() {
     scaler_.closeQueue();
     instances_.retireAll();
     if (oneMore) {
-        // The instance that is being started was admitted above the limit for one of these. As long
-        // as they live, no other may be.
+        // The start was admitted above the limit for one of these. While they live, no other may be.
         for (const ProcessPtr &process : instances_.all()) {
             process->replaced = true;
         }
@@ -238,7 +237,9 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
             scaler_.grown(now);
         }
         starter_.takeOver(task);
-        demand_.adjustRestore();
+        if (process->state == Process::State::SERVING) {
+            demand_.adjustRestore();
+        }
         instances_.publish();
         starter_.activateStandby();
         replaceIfCold(*process);

@@ -128,6 +128,9 @@ void InstanceStarter::attempt(const SpawnTask &task, const std::function<void()>
 
 /** In a background thread. */
 void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) {
+    if (task.purpose == SpawnTask::Purpose::DEPLOY) {
+        startCompanions(task, *process);
+    }
     {
         const PoolGuard guard(parts_.context);
         const bool isOneTooMany = mustStandBy() && parts_.pending.standby() && task.purpose == SpawnTask::Purpose::GROW;
@@ -149,9 +152,6 @@ void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) 
             return;
         }
     }
-    if (task.purpose == SpawnTask::Purpose::DEPLOY) {
-        startCompanions(task, *process);
-    }
     putToWork(task, process);
 }
 
@@ -171,11 +171,14 @@ void InstanceStarter::startCompanions(const SpawnTask &first, const Process &pro
             parts_.context.cpu.claim();
         }
         try {
-            putToWork(task, make(task, process.restartFile));
+            spawned(task, make(task, process.restartFile));
         } catch (const std::exception &error) {
-            Log::warn("event=deploy.alone app=\"{}\" version={} error=\"{}\"", parts_.app, task.version, error.what());
             const PoolGuard guard(parts_.context);
             concluded(task);
+            if (wanted(task)) {
+                Log::warn("event=deploy.alone app=\"{}\" version={} error=\"{}\"", parts_.app, task.version,
+                          error.what());
+            }
             return;
         }
     }

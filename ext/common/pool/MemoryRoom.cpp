@@ -35,6 +35,7 @@ State stateOf(const Scaler &application, const Process &process, MonotonicTime n
         case Process::State::SERVING:
             return application.instances().isUnused(process, now, IDLE_AFTER) ? State::IDLE : State::BUSY;
         case Process::State::DISABLED:
+        case Process::State::STANDBY:
             return State::HELD;
         default:
             return State::LEAVING;

@@ -124,8 +124,9 @@ void Scaler::deploy(MonotonicTime now) {
 
 bool Scaler::wantsCompanion(unsigned ready, bool forked) const {
     const MonotonicTime now = parts_.context.clock.now();
+    const unsigned limit = parts_.demand.maxInstances();
     return !stopped_ && ready < std::min(parts_.demand.atWork(), parts_.instances.serving()) &&
-           parts_.room.memory().isFreeFor(*this, now) &&
+           (limit == 0 || ready < limit) && parts_.room.memory().isFreeFor(*this, now) &&
            (forked || (!atLimit() && parts_.room.isFreeForSpares(*this, now)));
 }
 

@@ -55,6 +55,12 @@ HelperProcess launch(const ChildProcess::Command &command) {
     return {process.release(), std::move(pidFd)};
 }
 
+/** The parent of a process that boots. It has the daemons of the boot as children. */
+pid_t keeperOf(pid_t pid) {
+    const pid_t parent = parentOf(pid);
+    return ProcessLineage::userOf(parent) == ProcessLineage::userOf(pid) ? parent : pid;
+}
+
 /** As the helper finds it; httpd has checked the URL's form. */
 std::string portOf(std::string_view url) {
     const std::string_view scheme = url.substr(0, url.find("://"));
@@ -178,9 +184,6 @@ Placed OwnRights::place(const FileDescriptor &pidFd, const Placement &placement)
         (TaskLimit::canLift() || placement.bootTasks != Options().maxBootProcesses)) {
         placed.taskLimit = TaskLimit::above(status.st_uid, placement.bootTasks);
     }
-    if (placement.othersServe && switchesUsers() && BootPriority::canRestore()) {
-        placed.isLowered = BootPriority::lower(pid);
-    }
     if (!groups_) {
         return placed;
     }
@@ -200,14 +203,20 @@ Placed OwnRights::place(const FileDescriptor &pidFd, const Placement &placement)
 
 void OwnRights::endBoot(const FileDescriptor &pidFd) {
     const pid_t pid = ProcessLineage::pidOf(pidFd);
-    if (!switchesUsers() || pid <= 0) {
+    if (switchesUsers() && pid > 0 && TaskLimit::canLift()) {
+        TaskLimit::lift(keeperOf(pid));
+    }
+}
+
+void OwnRights::setPriority(const FileDescriptor &pidFd, bool low) {
+    const pid_t pid = ProcessLineage::pidOf(pidFd);
+    if (!switchesUsers() || pid <= 0 || !BootPriority::canRestore()) {
         return;
     }
-    if (TaskLimit::canLift()) {
-        TaskLimit::lift(pid);
-    }
-    if (BootPriority::canRestore()) {
-        BootPriority::restore(pid);
+    if (low) {
+        BootPriority::lower(pid);
+    } else {
+        BootPriority::restore(keeperOf(pid));
     }
 }
 

@@ -23,6 +23,7 @@ public:
     bool places() const noexcept override;
     Placed place(const FileDescriptor &pidFd, const Placement &placement) override;
     void endBoot(const FileDescriptor &pidFd) override;
+    void setPriority(const FileDescriptor &pidFd, bool low) override;
     std::uint64_t tasksOf(uid_t user) override;
     void endGroup(const std::string &group) noexcept override;
     void endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept override;

@@ -85,8 +85,6 @@ struct Placement {
     unsigned bootTasks = 0;
     /** The pool process. */
     pid_t pool = 0;
-    /** Until endBoot() the process gets less of the processors than instances that serve. */
-    bool othersServe = false;
 };
 
 struct Placed {
@@ -98,8 +96,6 @@ struct Placed {
     std::uint64_t taskLimit = 0;
     /** The group's path, for Cgroups::eventsIn(). */
     std::string path{};
-    /** The process has a lower priority until endBoot(). */
-    bool isLowered = false;
 };
 
 /** What decides about an application's user: the options without the variables. */
@@ -170,16 +166,18 @@ public:
      *  started. */
     virtual bool places() const noexcept = 0;
     /**
-     * Moves a process, which has no descendants yet, into a group of its user, if there are any.
-     * Tells the limit of tasks for its boot, and lowers its priority, if users are switched and
-     * the rights suffice to take it back.
+     * Moves a process, which has no descendants yet, into a group of its user. Tells the limit of
+     * tasks for its boot, if users are switched.
      * @throws SystemException, IOException: it is refused
      */
     virtual Placed place(const FileDescriptor &pidFd, const Placement &placement) = 0;
-    /** The process has booted: lifts its limit of tasks, if the rights suffice, and gives it and
-     *  its descendants normal priority.
-     *  @throws SystemException, IOException */
+    /** The process has booted: lifts its limit of tasks, also for its descendants and the daemons
+     *  that it has left, if the rights suffice. @throws SystemException, IOException */
     virtual void endBoot(const FileDescriptor &pidFd) = 0;
+    /** Gives a process that boots and its descendants low priority (BootPriority), or takes that
+     *  back, also from the daemons that it has left; if users are switched, and the rights suffice.
+     *  @throws SystemException, IOException */
+    virtual void setPriority(const FileDescriptor &pidFd, bool low) = 0;
     /** The processes and threads of a user. @throws SystemException, IOException */
     virtual std::uint64_t tasksOf(uid_t user) = 0;
     /** Kills what is left in the group, and removes it. Does not block; a failure is logged. */

@@ -208,15 +208,19 @@ void RightsClient::sendSignal(const FileDescriptor &pidFd, int signal) {
 Placed RightsClient::place(const FileDescriptor &pidFd, const Placement &placement) {
     const auto &limits = placement.limits;
     const Frame answer = ask(request(RightsVerb::PLACE, placement.group, placement.label, placement.pool, limits.memory,
-                                     limits.cpuWeight, limits.tasks, placement.bootTasks, int{placement.othersServe}),
+                                     limits.cpuWeight, limits.tasks, placement.bootTasks),
                              {pidFd.get()});
-    Placed placed{answer.field(0), {}, answer.number(1), answer.field(2), answer.number(3) != 0};
-    placed.problems.assign(answer.fields.begin() + 4, answer.fields.end());
+    Placed placed{answer.field(0), {}, answer.number(1), answer.field(2)};
+    placed.problems.assign(answer.fields.begin() + 3, answer.fields.end());
     return placed;
 }
 
 void RightsClient::endBoot(const FileDescriptor &pidFd) {
     ask(request(RightsVerb::END_BOOT), {pidFd.get()});
+}
+
+void RightsClient::setPriority(const FileDescriptor &pidFd, bool low) {
+    ask(request(RightsVerb::PRIORITY, int{low}), {pidFd.get()});
 }
 
 std::uint64_t RightsClient::tasksOf(uid_t user) {

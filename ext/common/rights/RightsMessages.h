@@ -21,6 +21,7 @@ inline constexpr const char *START_PRE_START = "start_pre_start";
 inline constexpr const char *START_EVENT_COMMAND = "start_event_command";
 inline constexpr const char *PLACE = "place";
 inline constexpr const char *END_BOOT = "end_boot";
+inline constexpr const char *PRIORITY = "priority";
 inline constexpr const char *TASKS = "tasks";
 inline constexpr const char *APPEND = "append";
 inline constexpr const char *READ = "read";

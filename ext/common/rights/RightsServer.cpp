@@ -133,6 +133,7 @@ const std::vector<RightsServer::Right> &RightsServer::rights() {
         {RightsVerb::END_BOOT, &RightsServer::endBoot},
         {RightsVerb::TASKS, &RightsServer::tasks},
         {RightsVerb::START_EVENT_COMMAND, &RightsServer::startEventCommand},
+        {RightsVerb::PRIORITY, &RightsServer::priority},
     };
     return all;
 }
@@ -271,12 +272,11 @@ Frame RightsServer::place(Frame &request, pid_t agent) {
     placement.pool = static_cast<pid_t>(request.number(3));
     placement.limits = {limitIn(request, 4), limitIn(request, 5), limitIn(request, 6)};
     placement.bootTasks = limitIn(request, 7);
-    placement.othersServe = request.number(8) != 0;
     if (!placement.group.empty() && Cgroups::userOf(placement.group) != ProcessLineage::userOf(pid)) {
         throw IOException(fmt::format("the group \"{}\" is none of the user of process {}", placement.group, pid));
     }
     const Placed placed = own_.place(pidFd, placement);
-    return done(placed.group, placed.taskLimit, placed.path, int{placed.isLowered}, placed.problems);
+    return done(placed.group, placed.taskLimit, placed.path, placed.problems);
 }
 
 /** A process that the agent has started for another user than root. */
@@ -284,6 +284,14 @@ Frame RightsServer::endBoot(Frame &request, pid_t agent) {
     const FileDescriptor pidFd = request.takeDescriptor(0);
     applicationsPid(pidFd, agent);
     own_.endBoot(pidFd);
+    return done();
+}
+
+/** As endBoot(). */
+Frame RightsServer::priority(Frame &request, pid_t agent) {
+    const FileDescriptor pidFd = request.takeDescriptor(0);
+    applicationsPid(pidFd, agent);
+    own_.setPriority(pidFd, request.number(1) != 0);
     return done();
 }
 

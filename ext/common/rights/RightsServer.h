@@ -73,6 +73,7 @@ private:
     void refuseUser(const std::string &name);
     Frame place(Frame &request, pid_t agent);
     Frame endBoot(Frame &request, pid_t agent);
+    Frame priority(Frame &request, pid_t agent);
     Frame tasks(Frame &request, pid_t agent);
     Frame append(Frame &request, pid_t agent);
     Frame read(Frame &request, pid_t agent);

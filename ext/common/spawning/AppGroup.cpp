@@ -68,13 +68,12 @@ void AppGroup::log(const char *directive, std::uint64_t count, const char *what)
     }
 }
 
-Placed AppGroup::place(const FileDescriptor &pidFd, const Options &options) {
+std::uint64_t AppGroup::place(const FileDescriptor &pidFd, const Options &options) {
     Placement placement;
     placement.label = lastPart(options.appRoot);
     placement.limits = {options.memoryMax, options.cpuWeight, options.tasksMax};
     placement.bootTasks = options.maxBootProcesses;
     placement.pool = ::getpid();
-    placement.othersServe = options.othersServe;
     const LockGuard placing(placing_);
     placement.group = name();
     try {
@@ -92,10 +91,10 @@ Placed AppGroup::place(const FileDescriptor &pidFd, const Options &options) {
         }
         name_ = placed.group;
         path_ = placed.path;
-        return placed;
+        return placed.taskLimit;
     } catch (const std::exception &error) {
         Log::warn("event=cgroups.not_placed app=\"{}\" error=\"{}\"", app_, error.what());
-        return {};
+        return 0;
     }
 }
 

@@ -11,7 +11,6 @@
 #include "base/Mutex.h"
 #include "exchange/Options.h"
 #include "rights/Cgroups.h"
-#include "rights/Rights.h"
 #include "spawning/AppTable.h"
 
 namespace Passenger {
@@ -43,10 +42,10 @@ public:
 
     /**
      * Moves a new process into the group, which gets the limits of the options; limits the tasks of
-     * the user and lowers the priority while it boots. Blocks. A failure is logged: the process
-     * starts all the same.
+     * the user while it boots. Blocks. A failure is logged: the process starts all the same.
+     * @return the limit of tasks; 0: none
      */
-    Placed place(const FileDescriptor &pidFd, const Options &options) EXCLUDES(placing_, mutex_);
+    std::uint64_t place(const FileDescriptor &pidFd, const Options &options) EXCLUDES(placing_, mutex_);
     /** Empty: not made yet, or there are no control groups. Never blocks. */
     std::string name() const EXCLUDES(mutex_);
     /** The group's folder. Empty: as for name(). Never blocks. */

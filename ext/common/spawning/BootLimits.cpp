@@ -26,28 +26,40 @@ BootLimits::BootLimits(const Options &options, LimitCounts &counts) : options_(o
 /** The process waits, so the pid is still its own. */
 std::uint64_t BootLimits::begin(AppGroup &group, pid_t pid) {
     try {
-        const Placed placed = group.place(openPidFd(pid), options_);
-        tasks_ = placed.taskLimit;
-        if (placed.isLowered) {
-            lowUntil_ = deadlineIn(std::min(std::chrono::milliseconds(options_.startTimeout) / 2, LONGEST_LOW));
-        }
+        tasks_ = group.place(openPidFd(pid), options_);
     } catch (const SystemException &error) {
         Log::warn("event=cgroups.not_placed app=\"{}\" pid={} error=\"{}\"", options_.groupName(), pid, error.what());
     }
     return tasks_;
 }
 
+void BootLimits::lower(const SpawnedProcess &process) {
+    if (!options_.othersServe) {
+        return;
+    }
+    lowUntil_ = deadlineIn(std::min(std::chrono::milliseconds(options_.startTimeout) / 2, LONGEST_LOW));
+    try {
+        Rights::ofThisProcess().setPriority(process.pidFd(), true);
+    } catch (const std::exception &) {
+        // It may have ended, which the next step tells. If only the answer is lost, it is low.
+    }
+}
+
+void BootLimits::raise(const SpawnedProcess &process) {
+    if (lowUntil_) {
+        Rights::ofThisProcess().setPriority(process.pidFd(), false);
+        lowUntil_.reset();
+    }
+}
+
 void BootLimits::end(const SpawnedProcess &process) {
-    if (tasks_ == 0 && !lowUntil_) {
+    raise(process);
+    if (tasks_ == 0) {
         return;
     }
     try {
         Rights::ofThisProcess().endBoot(process.pidFd());
-        lowUntil_.reset();
     } catch (const std::exception &error) {
-        if (lowUntil_) {
-            throw;
-        }
         Log::warn("event=spawn.limit_stays app=\"{}\" pid={} directive=PassengerMaxBootProcesses error=\"{}\"",
                   options_.groupName(), process.pid(), error.what());
     }

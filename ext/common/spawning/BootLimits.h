@@ -32,10 +32,15 @@ public:
      * @return the limit of tasks that it is to set itself; 0: none
      */
     std::uint64_t begin(AppGroup &group, pid_t pid);
-    /** When end() is due, ready or not. Nothing: the process has normal priority. */
+    /** When raise() is due. Nothing: the process has normal priority. */
     std::optional<Deadline> due() const noexcept {
         return lowUntil_;
     }
+    /** Gives the process low priority if others serve. Not before it executes its program: its
+     *  spawn server waits for that, and with it all starts of the user. */
+    void lower(const SpawnedProcess &process);
+    /** Gives it normal priority. @throws std::exception */
+    void raise(const SpawnedProcess &process);
     /** Lifts the limits. @throws std::exception if the process still has low priority: it must not
      *  serve. Other failures are logged. */
     void end(const SpawnedProcess &process);

@@ -1,5 +1,6 @@
 #include "spawning/SpawnStartup.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -178,6 +179,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         current_.output = follow(std::move(started.output), plan.runAs);
         const uid_t uid = plan.runAs.switches() ? plan.runAs.uid : started.parentUid;
         begun(SpawnedProcess(started.pid, {started.parent, uid}));
+        limits_.lower(current_.process);
 
         CancelSwitch::Watch watch(cancel_, current_.control.descriptor());
         const char *const ready = role == StartRequest::Role::BRIDGE ? BRIDGE_READY
@@ -346,9 +348,9 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
 Frame SpawnStartup::receiveInTime(FrameSocket &control) {
     if (const auto due = limits_.due()) {
         try {
-            return control.receive(*due);
+            return control.receive(std::min(*due, deadline_));
         } catch (const TimeoutException &) {
-            limits_.end(current_.process);
+            limits_.raise(current_.process);
         }
     }
     return control.receive(deadline_);
