@@ -25,6 +25,7 @@ class GrantsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testFoldersBehindLinksAreCovered);
     CPPUNIT_TEST(testANameIsGoneWithItsUserAndNotWithOtherValues);
     CPPUNIT_TEST(testANameIsGoneWithTheFolderOfItsVirtualHost);
+    CPPUNIT_TEST(testSlashesOfADocumentRootDoNotCount);
     CPPUNIT_TEST(testANameIsGoneWithItsEnvironment);
     CPPUNIT_TEST(testANameMayBeThereWhereFoldersAreNotKnown);
     CPPUNIT_TEST(testAnApplicationIsRemovedIfOnlyTheEarlierConfigurationHasItsName);
@@ -257,6 +258,18 @@ public:
         Options shared = named("/srv/e");
         shared.appGroupName = "shared";
         CPPUNIT_ASSERT(Grants("server\nserver\napp_group_name shared\n").hasName(shared));
+    }
+
+    void testSlashesOfADocumentRootDoNotCount() {
+        const Grants grants(
+            "server\ndocument_root relative\nserver\ndocument_root /srv/b//public//\ndocument_root /srv/a/public/\n"
+            "server\ndocument_root /top");
+        for (const char *folder : {"/srv/a", "/srv/b", "/"}) {
+            CPPUNIT_ASSERT_MESSAGE(folder, grants.hasName(named(folder)));
+        }
+        for (const char *folder : {"/srv", "/srv/a/public", "/top", "relative"}) {
+            CPPUNIT_ASSERT_MESSAGE(folder, !grants.hasName(named(folder)));
+        }
     }
 
     void testANameIsGoneWithItsEnvironment() {

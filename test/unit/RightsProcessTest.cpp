@@ -69,6 +69,7 @@ class RightsProcessTest : public LeakCheck {
     CPPUNIT_TEST(testItAnswersAfterThousandsOfRandomFramesOfThePoolProcess);
     CPPUNIT_TEST(testAFrameThatIsNoFrameEndsOneConnectionOnly);
     CPPUNIT_TEST(testNewSettingsAreInForceForTheNextRequest);
+    CPPUNIT_TEST(testManyLooksGoTogetherAndFailOneByOne);
     CPPUNIT_TEST(testRequestsGoToTheNextRightsProcess);
     CPPUNIT_TEST(testAQueueGetsMoreRoomThanTheSystemGivesToAll);
     CPPUNIT_TEST(testItEndsWithTheWatchdogsSocketAndItsChildrenEndToo);
@@ -164,6 +165,31 @@ public:
         // The frame and the next request come over two sockets.
         CPPUNIT_ASSERT(eventually(
             [&] { return refusalOf(client).find("httpd's configuration has no PassengerUser") == std::string::npos; }));
+    }
+
+    void testManyLooksGoTogetherAndFailOneByOne() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        std::filesystem::permissions(folder_, std::filesystem::perms(0755));
+        CPPUNIT_ASSERT(FileDescriptor(::open((folder_ + "/restart.txt").c_str(), O_WRONLY | O_CREAT, 0600)));
+        const auto nobody = database_.userNamed("nobody").value();
+        std::vector<FolderLook> looks(250);
+        for (std::size_t i = 0; i < looks.size(); ++i) {
+            looks[i].folders = {"/", folder_};
+            looks[i].user = i % 2 == 0 ? FileRights{nobody.uid, nobody.gid, {}} : FileRights{};
+        }
+        RightsClient client(connectPool().release());
+        const FileDescriptor inotify(::inotify_init1(IN_CLOEXEC));
+        const auto times = client.modifiedInAll(looks);
+        const auto watches = client.watchAll(inotify, looks);
+        CPPUNIT_ASSERT_EQUAL(looks.size(), times.size());
+        CPPUNIT_ASSERT_EQUAL(looks.size(), watches.size());
+        for (std::size_t i = 0; i < looks.size(); ++i) {
+            CPPUNIT_ASSERT_EQUAL(i % 2 == 0, times[i].has_value());
+            CPPUNIT_ASSERT_EQUAL(i % 2 == 0 ? std::size_t{2} : 0, watches[i].size());
+            CPPUNIT_ASSERT(!times[i] || (times[i]->restart && !times[i]->alwaysRestart));
+        }
     }
 
     void testRequestsGoToTheNextRightsProcess() {

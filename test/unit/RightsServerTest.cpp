@@ -76,6 +76,8 @@ class RightsServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAFileThatTheConfigurationDoesNotNameIsRefused);
     CPPUNIT_TEST(testAFileOfTheConfigurationIsOpenedForAUserButNotForRoot);
     CPPUNIT_TEST(testAGroupThatTheUserIsNotInIsRefused);
+    CPPUNIT_TEST(testSeveralLooksAreCheckedOneByOne);
+    CPPUNIT_TEST(testOnlyLooksAtFoldersGoTogether);
     CPPUNIT_TEST(testAUserThatTheApplicationDoesNotHaveGetsNoSpawnServer);
     CPPUNIT_TEST(testAnApplicationOutsideTheConfigurationGetsNoUser);
     CPPUNIT_TEST(testNothingIsStartedAsTheAgentsUser);
@@ -139,6 +141,25 @@ public:
         assertRefused({RightsVerb::APPEND, path_, "", "nobody", "shadow", "0", "0", ""}, "is not in group");
         assertRefused({RightsVerb::MODIFIED, "/tmp", "0", nobody(), "0"}, "is not in group");
         assertRefused({RightsVerb::MODIFIED, "/tmp", "0", "0", "0"}, "is root");
+    }
+
+    void testSeveralLooksAreCheckedOneByOne() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        const std::string group = std::to_string(SystemUserDatabase().userNamed("nobody").value().gid);
+        const Frame answer = ask({RightsVerb::SEVERAL, "5", RightsVerb::MODIFIED, "/tmp", "0", "0", "0", "5",
+                                  RightsVerb::MODIFIED, "/nonexistent", "1", nobody(), group});
+        CPPUNIT_ASSERT(answer.type == FrameType::RIGHTS_DONE);
+        CPPUNIT_ASSERT(std::vector<std::string>({"failed", "0", "done", "0"}) == answer.fields);
+    }
+
+    void testOnlyLooksAtFoldersGoTogether() {
+        const char *const reason = "several requests are looks at folders";
+        assertRefused({RightsVerb::SEVERAL, "7", RightsVerb::APPEND, path_, "", "nobody", "", "0", "0"}, reason);
+        assertRefused({RightsVerb::SEVERAL, "1", RightsVerb::SEVERAL}, reason);
+        assertRefused({RightsVerb::SEVERAL, "6", RightsVerb::MODIFIED, "/tmp", "0", nobody(), "0"}, reason);
+        assertRefused({RightsVerb::SEVERAL, "0"}, reason);
     }
 
     void testAUserThatTheApplicationDoesNotHaveGetsNoSpawnServer() {

@@ -4,9 +4,7 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
-#include <map>
-#include <set>
-#include <span>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,70 +16,20 @@ namespace Passenger {
 
 namespace {
 
-/** A set, since two virtual hosts often grant the same (ports 80 and 443). */
-using Lines = std::set<std::string>;
+using Grant = Settings::Grant;
+using Grants = std::vector<Grant>;
 
-/** What the places of one virtual host grant, in the order of the configuration. */
-class Places {
-public:
-    Lines &at(const Settings *place) {
-        const auto [known, isNew] = indices_.try_emplace(place, lines_.size());
-        if (isNew) {
-            lines_.emplace_back();
-        }
-        return lines_[known->second];
-    }
-    std::set<Lines> all() const {
-        return {lines_.begin(), lines_.end()};
-    }
-
-private:
-    std::map<const Settings *, std::size_t> indices_;
-    std::vector<Lines> lines_;
-};
-
-void add(Lines &lines, const char *key, std::string_view value) {
-    // A value with a line break could be another grant. No such value can be used.
-    if (value.find('\n') == std::string_view::npos) {
-        lines.insert(std::string(key) + " " + std::string(value));
-    }
+/** A value with a line break could be another grant. No such value can be used. */
+bool isUsable(const char *value) {
+    return std::strchr(value, '\n') == nullptr;
 }
 
-/** Whether values of this key are in the names of applications. */
-bool isPartOfName(std::string_view key) {
-    return key == "user" || key == "group" || key == "environment";
-}
-
-std::map<const server_rec *, Places> placesOf(const Settings &settings) {
-    std::map<const server_rec *, Places> result;
-    if (settings.grants != nullptr) {
-        const auto *grants = reinterpret_cast<const Settings::Grant *>(settings.grants->elts);
-        for (const Settings::Grant &grant : std::span(grants, static_cast<std::size_t>(settings.grants->nelts))) {
-            if (std::string_view(grant.key) != "fixed" || isPartOfName(grant.value)) {
-                add(result[grant.server].at(grant.place), grant.key, grant.value);
-            }
-        }
+Grants noted(const Settings &settings) {
+    if (settings.grants == nullptr) {
+        return {};
     }
-    return result;
-}
-
-/** mod_env has no interface for other modules, so its directives are looked for in httpd's tree of
- *  the configuration. */
-void addVariables(Lines &lines, apr_pool_t *pool, const ap_directive_t *directive) {
-    for (; directive != nullptr; directive = directive->next) {
-        const char *arguments = directive->args;
-        if (strcasecmp(directive->directive, "SetEnv") == 0) {
-            const char *name = ap_getword_conf(pool, &arguments);
-            add(lines, "variable", std::string(name) + "=" + ap_getword_conf(pool, &arguments));
-        } else if (strcasecmp(directive->directive, "PassEnv") == 0) {
-            while (*arguments != '\0') {
-                const char *name = ap_getword_conf(pool, &arguments);
-                const char *value = std::getenv(name);
-                add(lines, "variable", std::string(name) + "=" + (value != nullptr ? value : ""));
-            }
-        }
-        addVariables(lines, pool, directive->first_child);
-    }
+    const auto *first = reinterpret_cast<const Grant *>(settings.grants->elts);
+    return {first, first + settings.grants->nelts};
 }
 
 /** Modules that take part in finding a request's file, and leave the document root as it is.
@@ -110,84 +58,121 @@ bool modulesMapFolders() {
            !keepFolders<ap_LINK_map_to_storage_t>(ap_hook_get_map_to_storage());
 }
 
-/** `any folder` and `any name` of class Grants, by httpd's tree of the configuration: whether a
- *  request's document root depends on the request, and whether a .htaccess file may have our
- *  directives. */
-void addUnknown(Lines &lines, const ap_directive_t *directive) {
+/**
+ * What httpd's tree of the configuration tells: variables, since mod_env has no interface for other
+ * modules; and `any folder` and `any name` of class Grants: whether a request's document root
+ * depends on the request, and whether a .htaccess file may have our directives.
+ * @param add takes a key and a value
+ */
+template <typename Add> void readTree(const ap_directive_t *directive, apr_pool_t *pool, Add add) {
     for (; directive != nullptr; directive = directive->next) {
         const char *name = directive->directive;
-        if (strcasecmp(name, "VirtualDocumentRoot") == 0 || strcasecmp(name, "VirtualDocumentRootIP") == 0) {
-            add(lines, "any", "folder");
-        } else if (strcasecmp(name, "AllowOverrideList") == 0 && strcasecmp(directive->args, "None") != 0) {
-            add(lines, "any", "name");
+        const char *arguments = directive->args;
+        if (strcasecmp(name, "SetEnv") == 0) {
+            const char *variable = ap_getword_conf(pool, &arguments);
+            add("variable", apr_pstrcat(pool, variable, "=", ap_getword_conf(pool, &arguments), nullptr));
+        } else if (strcasecmp(name, "PassEnv") == 0) {
+            while (*arguments != '\0') {
+                const char *variable = ap_getword_conf(pool, &arguments);
+                const char *value = std::getenv(variable);
+                add("variable", apr_pstrcat(pool, variable, "=", value != nullptr ? value : "", nullptr));
+            }
+        } else if (strcasecmp(name, "VirtualDocumentRoot") == 0 || strcasecmp(name, "VirtualDocumentRootIP") == 0) {
+            add("any", "folder");
+        } else if (strcasecmp(name, "AllowOverrideList") == 0 && strcasecmp(arguments, "None") != 0) {
+            add("any", "name");
         }
-        addUnknown(lines, directive->first_child);
+        readTree(directive->first_child, pool, add);
     }
 }
 
-/** Whether the agent has to know the folders of these grants. */
-bool bindsFolders(const Places &places) {
-    const std::set<Lines> all = places.all();
-    return std::any_of(all.begin(), all.end(), [](const Lines &lines) {
-        return std::any_of(lines.begin(), lines.end(), [](const std::string &line) {
-            return line.starts_with("user ") || line.starts_with("group ") || line.starts_with("start_command ") ||
-                   line.starts_with("limited ");
-        });
-    });
+bool isKey(const Grant &grant, std::string_view key) {
+    return key == grant.key;
 }
 
-void append(std::string &text, const Lines &lines) {
-    for (const std::string &line : lines) {
-        text += line + "\n";
-    }
+/** Whether the agent has to know the folders of a place with this grant. */
+bool bindsFolders(const Grant &grant) {
+    return isKey(grant, "user") || isKey(grant, "group") || isKey(grant, "start_command") || isKey(grant, "limited");
 }
 
-void append(std::string &text, const std::set<Lines> &places, const Lines &roots) {
-    const char *begin = "server\n";
-    for (const Lines &lines : places) {
-        text += std::exchange(begin, "section\n");
-        append(text, lines);
+/** By virtual host and place. */
+bool isBefore(const Grant &one, const Grant &other) {
+    if (one.server != other.server) {
+        return std::less<>()(one.server, other.server);
     }
-    text += places.empty() ? begin : "";
-    append(text, roots);
+    if (one.place != other.place) {
+        return std::less<>()(one.place, other.place);
+    }
+    const int keys = std::strcmp(one.key, other.key);
+    return keys < 0 || (keys == 0 && std::strcmp(one.value, other.value) < 0);
+}
+
+bool isSame(const Grant &one, const Grant &other) {
+    return !isBefore(one, other) && !isBefore(other, one);
+}
+
+/** The places of a virtual host, each once: two often grant the same. @param grants sorted */
+std::string placesOf(const server_rec *server, const Grants &grants) {
+    std::vector<std::string> places;
+    const Settings *last = nullptr;
+    for (const Grant &grant : std::ranges::equal_range(grants, server, std::less<>(), &Grant::server)) {
+        if (places.empty() || grant.place != last) {
+            places.emplace_back();
+        }
+        last = grant.place;
+        places.back().append(grant.key).append(" ").append(grant.value).append("\n");
+    }
+    std::sort(places.begin(), places.end());
+    places.erase(std::unique(places.begin(), places.end()), places.end());
+    std::string text = "server\n";
+    for (const std::string &place : places) {
+        text += &place == &places.front() ? place : "section\n" + place;
+    }
+    return text;
 }
 
 }  // namespace
 
 std::string serverGrants(const server_rec *main) {
     const Settings &settings = Settings::of(main);
-    auto places = placesOf(settings);
-    Lines &ofNoPlace = places[main].at(nullptr);
     apr_pool_t *pool = nullptr;
     apr_pool_create(&pool, main->process->pool);
-    add(ofNoPlace, "ruby", settings.defaultRubyOrDefault());
-    addVariables(ofNoPlace, pool, ap_conftree);
-    apr_pool_destroy(pool);
-    addUnknown(ofNoPlace, ap_conftree);
+    Grants grants = noted(settings);
+    const auto add = [&](const char *key, const char *value) { grants.push_back({main, nullptr, key, value}); };
+    add("ruby", settings.defaultRubyOrDefault());
+    readTree(ap_conftree, pool, add);
     if (modulesMapFolders()) {
-        add(ofNoPlace, "any", "folder");
+        add("any", "folder");
     }
-
     // Also those of virtual hosts without grants: two may have one folder, and only one a limit.
-    const bool folders =
-        !ofNoPlace.contains("any folder") ||
-        std::any_of(places.begin(), places.end(), [](const auto &server) { return bindsFolders(server.second); });
+    const bool folders = std::any_of(grants.begin(), grants.end(), bindsFolders) ||
+                         std::none_of(grants.begin(), grants.end(), [](const Grant &grant) {
+                             return isKey(grant, "any") && std::string_view(grant.value) == "folder";
+                         });
+    std::erase_if(grants, [](const Grant &grant) { return !isUsable(grant.value); });
+    std::sort(grants.begin(), grants.end(), isBefore);
+    grants.erase(std::unique(grants.begin(), grants.end(), isSame), grants.end());
+
     // Virtual hosts with the same places are one, with the document roots of all.
-    std::map<std::set<Lines>, Lines> hosts;
-    Lines mainRoots;
+    std::vector<std::pair<std::string, std::string_view>> hosts;
     for (const server_rec *server = main; server != nullptr; server = server->next) {
         const auto *core = static_cast<const core_server_config *>(ap_get_core_module_config(server->module_config));
-        Lines &roots = server == main ? mainRoots : hosts[places[server].all()];
-        if (core->ap_document_root != nullptr && folders) {
-            add(roots, "document_root", core->ap_document_root);
-        }
+        const char *root = core->ap_document_root;
+        const bool isTold = folders && root != nullptr && isUsable(root);
+        hosts.emplace_back(placesOf(server, grants), isTold ? root : "");
     }
+    apr_pool_destroy(pool);
+    std::sort(hosts.begin() + 1, hosts.end());
     std::string text;
-    append(text, places[main].all(), mainRoots);
-    for (const auto &[all, roots] : hosts) {
-        if (!all.empty() || !roots.empty()) {
-            append(text, all, roots);
+    const std::pair<std::string, std::string_view> *last = nullptr;
+    for (const auto &host : hosts) {
+        // The main server may have the places of a virtual host.
+        const bool isNew = last == nullptr || last == &hosts.front() || host.first != last->first;
+        text += isNew ? host.first : "";
+        if (!host.second.empty() && (isNew || host.second != last->second)) {
+            text.append("document_root ").append(host.second).append("\n");
         }
+        last = &host;
     }
     return text;
 }

@@ -1,5 +1,6 @@
 #include "apache2/config/NotedGrants.h"
 
+#include <string_view>
 #include <type_traits>
 #include <variant>
 
@@ -24,6 +25,11 @@ const char *valueOf(apr_pool_t *pool, const Field &field, const Settings &settin
         field.member);
 }
 
+/** Whether values of this key are in the names of applications. */
+bool isPartOfName(std::string_view key) {
+    return key == "user" || key == "group" || key == "environment";
+}
+
 }  // namespace
 
 void noteGrant(const cmd_parms *cmd, const Directive &directive, const Settings &settings, Settings &global) {
@@ -38,9 +44,13 @@ void noteGrant(const cmd_parms *cmd, const Directive &directive, const Settings 
         *static_cast<Settings::Grant *>(apr_array_push(global.grants)) = {cmd->server, &settings, key, value};
     };
     push(field.grant, valueOf(cmd->pool, field, settings));
-    if (cmd->path == nullptr) {
-        const bool isLimit = std::holds_alternative<Settings::Number Settings::*>(field.member);
-        push(isLimit ? "limited" : "fixed", field.grant);
+    if (cmd->path != nullptr) {
+        return;
+    }
+    if (std::holds_alternative<Settings::Number Settings::*>(field.member)) {
+        push("limited", field.grant);
+    } else if (isPartOfName(field.grant)) {
+        push("fixed", field.grant);
     }
 }
 

@@ -1,10 +1,12 @@
 #include "pool/RestartCheck.h"
 
+#include <cstddef>
 #include <exception>
 #include <utility>
 
 #include "exchange/Options.h"
 #include "log/Log.h"
+#include "rights/Rights.h"
 
 namespace Passenger {
 
@@ -13,9 +15,24 @@ std::vector<RestartCheck::GroupPtr> RestartCheck::all() const {
     return groups_.share();
 }
 
+/** Most files are as before, which a look at all of them at once tells. */
 void RestartCheck::check() {
+    std::vector<GroupPtr> known;
+    std::vector<FolderLook> looks;
     for (const GroupPtr &group : all()) {
-        tryCheck(*group);
+        if (group->restartFiles().knowsRights()) {
+            const RestartFolder folder = group->restartFiles().folder();
+            looks.push_back({{folder.path}, folder.rights});
+            known.push_back(group);
+        } else {
+            tryCheck(*group);
+        }
+    }
+    const auto times = Rights::ofThisProcess().modifiedInAll(looks);
+    for (std::size_t i = 0; i < known.size() && i < times.size(); ++i) {
+        if (times[i] && known[i]->restartFiles().mayAsk(*times[i])) {
+            tryCheck(*known[i]);
+        }
     }
 }
 

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <exception>
 #include <iterator>
 
 #include "base/Exceptions.h"
@@ -50,9 +49,19 @@ void FolderWatches::follow(const std::vector<Wish> &wishes) {
     if (!open()) {
         return;
     }
+    std::vector<FolderLook> looks;
+    std::transform(wishes.begin(), wishes.end(), std::back_inserter(looks), [](const Wish &wish) {
+        FolderLook look{{}, wish.rights};
+        std::transform(wish.entries.begin(), wish.entries.end(), std::back_inserter(look.folders),
+                       [](const auto &entry) { return entry.first; });
+        return look;
+    });
     std::map<int, std::set<std::string>> watches;
-    for (const Wish &wish : wishes) {
-        add(wish, watches);
+    // An application whose user's rights cannot be taken does not start either, and its failed
+    // start is logged. The other applications are still watched.
+    const auto added = Rights::ofThisProcess().watchAll(inotify_, looks);
+    for (std::size_t i = 0; i < added.size() && i < wishes.size(); ++i) {
+        note(wishes[i], looks[i].folders, added[i], watches);
     }
     for (const auto &[watch, names] : watches_) {
         if (!watches.contains(watch)) {
@@ -63,18 +72,8 @@ void FolderWatches::follow(const std::vector<Wish> &wishes) {
     watches_ = std::move(watches);
 }
 
-void FolderWatches::add(const Wish &wish, std::map<int, std::set<std::string>> &watches) {
-    std::vector<std::string> folders;
-    std::transform(wish.entries.begin(), wish.entries.end(), std::back_inserter(folders),
-                   [](const auto &entry) { return entry.first; });
-    std::vector<int> added;
-    try {
-        added = Rights::ofThisProcess().watch(inotify_, folders, FolderEvents::PATH, wish.rights);
-    } catch (const std::exception &) {
-        // An application whose user's rights cannot be taken does not start either, and its failed
-        // start is logged. The other applications are still watched.
-        return;
-    }
+void FolderWatches::note(const Wish &wish, const std::vector<std::string> &folders, const std::vector<int> &added,
+                         std::map<int, std::set<std::string>> &watches) {
     for (std::size_t i = 0; i < added.size() && i < folders.size(); ++i) {
         if (added[i] >= 0) {
             const auto &names = wish.entries.at(folders[i]);

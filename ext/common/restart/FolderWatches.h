@@ -62,7 +62,8 @@ public:
 
 private:
     bool open();
-    void add(const Wish &wish, std::map<int, std::set<std::string>> &watches);
+    void note(const Wish &wish, const std::vector<std::string> &folders, const std::vector<int> &added,
+              std::map<int, std::set<std::string>> &watches);
     void noticeFull(const std::string &folder, int error);
     bool concerns(int watch, unsigned what, const char *name) const;
 

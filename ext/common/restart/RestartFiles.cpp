@@ -72,6 +72,11 @@ bool RestartFiles::changed() {
     return true;
 }
 
+bool RestartFiles::mayAsk(const RestartTimes &times) const {
+    const LockGuard guard(mutex_);
+    return times.alwaysRestart || (times.restart && Stamp{*times.restart} != last_);
+}
+
 bool RestartFiles::always() const {
     return look(RestartFile::ALWAYS_RESTART, folder().rights).has_value();
 }

@@ -57,6 +57,8 @@ public:
     bool knowsRights() const EXCLUDES(mutex_);
     /** Whether a restart was requested since the last call. */
     bool changed() EXCLUDES(mutex_);
+    /** Whether changed() or always() is to be called, by times of the folder. Does not block. */
+    bool mayAsk(const RestartTimes &times) const EXCLUDES(mutex_);
     /** Whether always_restart.txt is present: each check then restarts. */
     bool always() const EXCLUDES(mutex_);
 

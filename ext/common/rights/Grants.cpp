@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <filesystem>
-#include <string_view>
 #include <system_error>
 
 #include <fmt/format.h>
-
-#include "base/Split.h"
 
 namespace Passenger {
 
@@ -77,6 +75,7 @@ constexpr std::array NAME_PARTS{NamePart{"user", &Options::user, ""}, NamePart{"
 
 constexpr const char *DOCUMENT_ROOT = "document_root";
 constexpr const char *APP_ROOT = "app_root";
+constexpr const char *BASE_URI = "base_uri";
 
 /**
  * Variables that decide which code a loader, a library, an interpreter or a shell runs (ld.so(8),
@@ -122,11 +121,17 @@ bool needsNoName(const GrantField &field, const Options &options) {
     return value.empty() || std::find(field.defaults.begin(), field.defaults.end(), value) != field.defaults.end();
 }
 
-std::string parentOf(fs::path folder) {
-    if (!folder.has_filename()) {
-        folder = folder.parent_path();
+/** The folder without slashes at its end, but for the root folder. */
+std::string_view trimmed(std::string_view folder) {
+    while (folder.size() > 1 && folder.ends_with('/')) {
+        folder.remove_suffix(1);
     }
-    return folder.parent_path();
+    return folder;
+}
+
+std::string_view parentOf(std::string_view folder) {
+    folder = trimmed(folder);
+    return trimmed(folder.substr(0, folder.rfind('/') + 1));
 }
 
 /** The folder above the one to which the path leads; empty if it leads nowhere. */
@@ -145,41 +150,76 @@ std::string missing(const char *directive, const std::string &value) {
 
 }  // namespace
 
-Grants::Grants(const std::string &text) {
-    for (const std::string &line : split(text, '\n')) {
-        const std::size_t space = line.find(' ');
-        if (line == "server") {
-            servers_.emplace_back().places.emplace_back();
-        } else if (line == "section" && !servers_.empty()) {
-            servers_.back().places.emplace_back();
-        } else if (!servers_.empty() && space != std::string::npos) {
-            add(servers_.back(), line.substr(0, space), line.substr(space + 1));
-        }
-    }
+Grants::Grants(std::string text) : text_(std::move(text)) {
+    parse();
     index();
 }
 
-void Grants::add(Server &server, const std::string &key, const std::string &value) {
-    server.values[key].insert(value);
-    if (std::any_of(FIELDS.begin(), FIELDS.end(), [&](const GrantField &field) { return field.key == key; })) {
-        server.places.back()[key].insert(value);
+void Grants::parse() {
+    // Nothing moves afterwards.
+    const auto most = static_cast<std::size_t>(std::count(text_.begin(), text_.end(), '\n')) + 1;
+    lines_.reserve(most);
+    places_.reserve(most);
+    std::size_t begin = 0;
+    std::size_t first = 0;
+    bool inServer = false;
+    const auto endPlace = [&] {
+        std::sort(lines_.begin() + static_cast<std::ptrdiff_t>(begin), lines_.end());
+        places_.emplace_back(lines_.data() + begin, lines_.size() - begin);
+        begin = lines_.size();
+    };
+    const auto endServer = [&] {
+        endPlace();
+        servers_.emplace_back(places_.data() + first, places_.size() - first);
+        first = places_.size();
+    };
+    for (std::string_view rest = text_; !rest.empty();) {
+        const std::string_view line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+        const std::size_t space = line.find(' ');
+        if (line == "server") {
+            if (std::exchange(inServer, true)) {
+                endServer();
+            }
+        } else if (line == "section" && inServer) {
+            endPlace();
+        } else if (inServer && space != std::string_view::npos) {
+            lines_.emplace_back(line.substr(0, space), line.substr(space + 1));
+        }
+    }
+    if (inServer) {
+        endServer();
     }
 }
 
-bool Grants::has(const Values &values, const std::string &key, const std::string &value) {
-    const auto found = values.find(key);
-    return found != values.end() && found->second.contains(value);
+Grants::Place Grants::linesOf(Place place, std::string_view key) {
+    return {std::ranges::equal_range(place, key, {}, &Line::first)};
 }
 
-bool Grants::grants(const Server &server, const std::string &key, const std::string &value) const {
+bool Grants::has(Place place, std::string_view key, std::string_view value) {
+    return std::binary_search(place.begin(), place.end(), Line(key, value));
+}
+
+bool Grants::has(Server server, std::string_view key, std::string_view value) {
+    return std::any_of(server.begin(), server.end(), [&](Place place) { return has(place, key, value); });
+}
+
+template <typename Test> bool Grants::hasAny(Server server, std::string_view key, Test test) {
+    return std::any_of(server.begin(), server.end(), [&](Place place) {
+        const Place lines = linesOf(place, key);
+        return std::any_of(lines.begin(), lines.end(), [&](const Line &line) { return test(line.second); });
+    });
+}
+
+bool Grants::grants(Server server, std::string_view key, std::string_view value) const {
     return has(server, key, value) || has(servers_.front(), key, value);
 }
 
-bool Grants::isGranted(const std::string &key, const std::string &value) const {
-    return std::any_of(servers_.begin(), servers_.end(), [&](const Server &server) { return has(server, key, value); });
+bool Grants::isGranted(std::string_view key, std::string_view value) const {
+    return std::any_of(servers_.begin(), servers_.end(), [&](Server server) { return has(server, key, value); });
 }
 
-bool Grants::grantsAll(const Server &server, const Options &options) const {
+bool Grants::grantsAll(Server server, const Options &options) const {
     return std::all_of(FIELDS.begin(), FIELDS.end(),
                        [&](const GrantField &field) {
                            return needsNoName(field, options) || grants(server, field.key, options.*field.option);
@@ -192,16 +232,15 @@ bool Grants::grantsAll(const Server &server, const Options &options) const {
  * comes from a place that does not set the other one differently. Which place is the inner one is
  * not known.
  */
-bool Grants::fitsTogether(const Server &server, const Options &options) const {
-    const auto overlays = [&](const Values &place, const GrantField &one, const GrantField &other) {
+bool Grants::fitsTogether(Server server, const Options &options) const {
+    const auto overlays = [&](Place place, const GrantField &one, const GrantField &other) {
         return has(place, one.key, options.*one.option) &&
-               (!place.contains(other.key) || has(place, other.key, options.*other.option));
+               (linesOf(place, other.key).empty() || has(place, other.key, options.*other.option));
     };
     const auto fit = [&](const GrantField &one, const GrantField &other) {
-        const auto anyOf = [&](const Server &named) {
-            return std::any_of(named.places.begin(), named.places.end(), [&](const Values &place) {
-                return overlays(place, one, other) || overlays(place, other, one);
-            });
+        const auto anyOf = [&](Server named) {
+            return std::any_of(named.begin(), named.end(),
+                               [&](Place place) { return overlays(place, one, other) || overlays(place, other, one); });
         };
         return anyOf(server) || anyOf(servers_.front());
     };
@@ -215,7 +254,7 @@ bool Grants::fitsTogether(const Server &server, const Options &options) const {
     return true;
 }
 
-bool Grants::grantsLimits(const Server &server, const Options &options) const {
+bool Grants::grantsLimits(Server server, const Options &options) const {
     return std::all_of(LIMITS.begin(), LIMITS.end(), [&](const LimitField &field) {
         return grants(server, field.key, std::to_string(options.*field.option)) ||
                (field.isDefault(options) && !grants(server, LIMITED, field.key));
@@ -223,12 +262,12 @@ bool Grants::grantsLimits(const Server &server, const Options &options) const {
 }
 
 std::optional<std::string> Grants::limitRefusal(const Options &options) const {
-    const auto limits = [](const Server &server) { return server.values.contains(LIMITED); };
+    const auto limits = [](Server server) { return hasAny(server, LIMITED, [](auto) { return true; }); };
     if (std::none_of(servers_.begin(), servers_.end(), limits)) {
         return std::nullopt;
     }
     bool known = false;
-    for (const Server &server : servers_) {
+    for (const Server server : servers_) {
         if (covers(server, options.appRoot)) {
             known = true;
             if (grantsAll(server, options)) {
@@ -251,7 +290,7 @@ std::optional<std::string> Grants::limitRefusal(const Options &options) const {
 }
 
 std::optional<std::string> Grants::refusal(const Options &options) const {
-    const auto one = [&](const Server &server) { return grantsAll(server, options); };
+    const auto one = [&](Server server) { return grantsAll(server, options); };
     if (everything() || std::any_of(servers_.begin(), servers_.end(), one)) {
         return std::nullopt;
     }
@@ -272,50 +311,43 @@ std::optional<std::string> Grants::refusal(const Options &options) const {
         options.user, options.group, options.startCommand);
 }
 
-bool Grants::covers(const Server &server, const std::string &folder) const {
+bool Grants::covers(Server server, const std::string &folder) const {
     if (grants(server, APP_ROOT, folder)) {
         return true;
     }
-    const auto roots = server.values.find(DOCUMENT_ROOT);
-    if (roots == server.values.end()) {
-        return false;
-    }
-    return std::any_of(roots->second.begin(), roots->second.end(), [&](const std::string &root) {
-        const auto behind = [&](const Server &named) {
-            const auto uris = named.values.find("base_uri");
-            return uris != named.values.end() &&
-                   std::any_of(uris->second.begin(), uris->second.end(),
-                               [&](const auto &uri) { return parentBehindLinks(root + uri) == folder; });
+    return hasAny(server, DOCUMENT_ROOT, [&](std::string_view root) {
+        const auto behind = [&](Server named) {
+            return hasAny(named, BASE_URI, [&](std::string_view uri) {
+                return parentBehindLinks(std::string(root) + std::string(uri)) == folder;
+            });
         };
-        return parentOf(root) == folder || parentBehindLinks(root) == folder || behind(server) ||
+        return parentOf(root) == folder || parentBehindLinks(std::string(root)) == folder || behind(server) ||
                behind(servers_.front());
     });
 }
 
 void Grants::index() {
-    for (std::size_t number = 0; number < servers_.size(); ++number) {
-        const Server &server = servers_[number];
+    for (const Server server : servers_) {
         if (followsLinks(server)) {
-            following_.push_back(number);
+            following_.push_back(server);
         }
-        if (const auto roots = server.values.find(DOCUMENT_ROOT); roots != server.values.end()) {
-            for (const std::string &root : roots->second) {
-                byFolder_[parentOf(root)].push_back(number);
-            }
-        }
-        if (const auto folders = server.values.find(APP_ROOT); folders != server.values.end()) {
-            for (const std::string &folder : folders->second) {
-                byFolder_[folder].push_back(number);
-            }
-        }
+        hasAny(server, DOCUMENT_ROOT, [&](std::string_view root) {
+            byFolder_.emplace_back(parentOf(root), server);
+            return false;
+        });
+        hasAny(server, APP_ROOT, [&](std::string_view folder) {
+            byFolder_.emplace_back(folder, server);
+            return false;
+        });
     }
+    std::ranges::sort(byFolder_, {}, &decltype(byFolder_)::value_type::first);
 }
 
-bool Grants::followsLinks(const Server &server) {
-    return server.values.contains("base_uri") || has(server, "resolve_symlinks", "On");
+bool Grants::followsLinks(Server server) {
+    return hasAny(server, BASE_URI, [](auto) { return true; }) || has(server, "resolve_symlinks", "On");
 }
 
-bool Grants::mayHaveNameParts(const Server &server, const Options &options) const {
+bool Grants::mayHaveNameParts(Server server, const Options &options) const {
     return std::all_of(NAME_PARTS.begin(), NAME_PARTS.end(), [&](const NamePart &part) {
         const std::string &value = options.*part.option;
         return grants(server, part.key, value) || (value == part.fallback && !grants(server, "fixed", part.key));
@@ -323,15 +355,15 @@ bool Grants::mayHaveNameParts(const Server &server, const Options &options) cons
 }
 
 bool Grants::mayHaveDerivedName(const Options &options) const {
-    const auto mayHaveParts = [&](std::size_t number) { return mayHaveNameParts(servers_[number], options); };
-    const Server &main = servers_.front();
+    const auto mayHaveParts = [&](Server server) { return mayHaveNameParts(server, options); };
+    const Server main = servers_.front();
     if (followsLinks(main) || has(main, "any", "folder") || has(main, APP_ROOT, options.appRoot)) {
-        return std::any_of(servers_.begin(), servers_.end(),
-                           [&](const Server &server) { return mayHaveNameParts(server, options); });
+        return std::any_of(servers_.begin(), servers_.end(), mayHaveParts);
     }
-    const auto known = byFolder_.find(options.appRoot);
+    const auto known = std::ranges::equal_range(byFolder_, std::string_view(options.appRoot), {},
+                                                &decltype(byFolder_)::value_type::first);
     return std::any_of(following_.begin(), following_.end(), mayHaveParts) ||
-           (known != byFolder_.end() && std::any_of(known->second.begin(), known->second.end(), mayHaveParts));
+           std::any_of(known.begin(), known.end(), [&](const auto &one) { return mayHaveParts(one.second); });
 }
 
 bool Grants::hasName(const Options &options) const {
@@ -353,19 +385,18 @@ bool Grants::coversFolder(const Options &options) const {
     if (everything() || (options.user.empty() && options.group.empty() && options.startCommand.empty())) {
         return true;
     }
-    return std::any_of(servers_.begin(), servers_.end(), [&](const Server &server) {
-        return grantsAll(server, options) && covers(server, options.appRoot);
-    });
+    return std::any_of(servers_.begin(), servers_.end(),
+                       [&](Server server) { return grantsAll(server, options) && covers(server, options.appRoot); });
 }
 
 bool Grants::allowsVariable(const std::string &name, const std::string &value) const {
-    return everything() || !isLoaders(name) || std::any_of(servers_.begin(), servers_.end(), [&](const Server &server) {
+    return everything() || !isLoaders(name) || std::any_of(servers_.begin(), servers_.end(), [&](Server server) {
                return has(server, "variable", name + "=" + value);
            });
 }
 
 bool Grants::grantsGroup(const std::string &group) const {
-    return everything() || std::any_of(servers_.begin(), servers_.end(), [&](const Server &server) {
+    return everything() || std::any_of(servers_.begin(), servers_.end(), [&](Server server) {
                return has(server, "group", group) || has(server, "group", ANY_GROUP);
            });
 }

@@ -1,11 +1,9 @@
 #pragma once
 
-#include <cstddef>
-#include <map>
 #include <optional>
-#include <set>
+#include <span>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,8 +13,8 @@ namespace Passenger {
 
 /**
  * What httpd's configuration lets run. httpd's parent, the only source of rights, sends it as text;
- * options come from httpd's children, and one of them may have been taken over. A plain value;
- * thread-safe.
+ * options come from httpd's children, and one of them may have been taken over. Does not
+ * change; thread-safe.
  *
  * The text has a line `server` for the main server and each virtual host, followed by its lines
  * `KEY VALUE`. A line `section` is between the values of two of its places. What the main server
@@ -42,7 +40,13 @@ public:
     /** Grants everything: the settings come from another program than httpd. */
     Grants() = default;
     /** Unknown keys are ignored. An empty text grants everything. */
-    explicit Grants(const std::string &text);
+    explicit Grants(std::string text);
+    Grants(const Grants &) = delete;
+    Grants &operator=(const Grants &) = delete;
+
+    const std::string &text() const noexcept {
+        return text_;
+    }
 
     bool everything() const noexcept {
         return servers_.empty();
@@ -75,39 +79,44 @@ public:
     bool grantsGroup(const std::string &group) const;
 
 private:
-    /** Values by key. */
-    using Values = std::map<std::string, std::set<std::string>>;
-    struct Server {
-        Values values;
-        /** Those of FIELDS, for each place. */
-        std::vector<Values> places;
-    };
+    /** Key and value, in the text. */
+    using Line = std::pair<std::string_view, std::string_view>;
+    /** The lines of one place, sorted. */
+    using Place = std::span<const Line>;
+    /** The places of one virtual host. */
+    using Server = std::span<const Place>;
 
-    static bool has(const Values &values, const std::string &key, const std::string &value);
-    static bool has(const Server &server, const std::string &key, const std::string &value) {
-        return has(server.values, key, value);
-    }
-    static void add(Server &server, const std::string &key, const std::string &value);
+    void parse();
+    static Place linesOf(Place place, std::string_view key);
+    static bool has(Place place, std::string_view key, std::string_view value);
+    static bool has(Server server, std::string_view key, std::string_view value);
+    /** Whether the virtual host has a value of this key for which the test is true. */
+    template <typename Test> static bool hasAny(Server server, std::string_view key, Test test);
     /** Whether the virtual host, or the main server, has the value. */
-    bool grants(const Server &server, const std::string &key, const std::string &value) const;
+    bool grants(Server server, std::string_view key, std::string_view value) const;
     /** Whether any virtual host, or the main server, has the value. */
-    bool isGranted(const std::string &key, const std::string &value) const;
-    bool grantsAll(const Server &server, const Options &options) const;
-    bool fitsTogether(const Server &server, const Options &options) const;
-    bool grantsLimits(const Server &server, const Options &options) const;
-    bool covers(const Server &server, const std::string &folder) const;
+    bool isGranted(std::string_view key, std::string_view value) const;
+    bool grantsAll(Server server, const Options &options) const;
+    bool fitsTogether(Server server, const Options &options) const;
+    bool grantsLimits(Server server, const Options &options) const;
+    bool covers(Server server, const std::string &folder) const;
     /** Whether links decide about the folders of a virtual host's applications. */
-    static bool followsLinks(const Server &server);
-    bool mayHaveNameParts(const Server &server, const Options &options) const;
+    static bool followsLinks(Server server);
+    bool mayHaveNameParts(Server server, const Options &options) const;
     bool mayHaveDerivedName(const Options &options) const;
     void index();
 
+    // A server may have 10,000 virtual hosts, and a reload waits until these are read: so the
+    // members below are few blocks of memory. Each refers to those above it.
+    const std::string text_;
+    std::vector<Line> lines_;
+    std::vector<Place> places_;
     /** The first is the main server. */
     std::vector<Server> servers_;
-    /** Those that follow links, by their number. */
-    std::vector<std::size_t> following_;
-    /** Those that have a document root below the folder, or the folder as PassengerAppRoot. */
-    std::unordered_map<std::string, std::vector<std::size_t>> byFolder_;
+    /** Those that follow links. */
+    std::vector<Server> following_;
+    /** By the folders above their document roots, and their PassengerAppRoots; sorted by these. */
+    std::vector<std::pair<std::string_view, Server>> byFolder_;
 };
 
 }  // namespace Passenger

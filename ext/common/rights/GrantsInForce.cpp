@@ -7,13 +7,12 @@ namespace Passenger {
 void GrantsInForce::use(const std::string &text, Now now) {
     {
         const LockGuard guard(mutex_);
-        if (text == text_) {
+        if (text == present_->text()) {
             return;
         }
     }
     auto next = std::make_shared<const Grants>(text);
     const LockGuard guard(mutex_);
-    text_ = text;
     // Until the first settings come, no process can be started.
     earlier_ = present_->everything() ? nullptr : std::move(present_);
     present_ = std::move(next);

@@ -41,7 +41,6 @@ private:
     Pair both(Now now) const EXCLUDES(mutex_);
 
     mutable Mutex mutex_{Locks::GRANTS};
-    std::string text_ GUARDED_BY(mutex_);
     std::shared_ptr<const Grants> present_ GUARDED_BY(mutex_) = std::make_shared<Grants>();
     std::shared_ptr<const Grants> earlier_ GUARDED_BY(mutex_);
     Now changed_ GUARDED_BY(mutex_);

@@ -1,6 +1,9 @@
 #include "rights/Rights.h"
 
+#include <algorithm>
 #include <atomic>
+#include <exception>
+#include <iterator>
 
 #include "rights/OwnRights.h"
 
@@ -10,6 +13,19 @@ namespace {
 
 OwnRights ownRights;
 std::atomic<Rights *> inUse = &ownRights;
+
+/** What `one` returns for each look; for a look that fails an empty result. */
+template <typename One> auto ofEach(const std::vector<FolderLook> &looks, One one) {
+    std::vector<decltype(one(looks.front()))> results;
+    std::transform(looks.begin(), looks.end(), std::back_inserter(results), [&](const FolderLook &look) {
+        try {
+            return one(look);
+        } catch (const std::exception &) {
+            return decltype(one(look))();
+        }
+    });
+    return results;
+}
 
 }  // namespace
 
@@ -21,6 +37,19 @@ Options::Variables claimOf(const Options &options) {
 
 const char *fileName(RestartFile file) noexcept {
     return file == RestartFile::RESTART ? "restart.txt" : "always_restart.txt";
+}
+
+std::vector<std::optional<RestartTimes>> Rights::modifiedInAll(const std::vector<FolderLook> &looks) {
+    return ofEach(looks, [&](const FolderLook &look) {
+        const std::string &folder = look.folders.back();
+        return std::optional(RestartTimes{modified(folder, RestartFile::RESTART, look.user),
+                                          modified(folder, RestartFile::ALWAYS_RESTART, look.user)});
+    });
+}
+
+std::vector<std::vector<int>> Rights::watchAll(const FileDescriptor &inotify, const std::vector<FolderLook> &looks) {
+    return ofEach(looks,
+                  [&](const FolderLook &look) { return watch(inotify, look.folders, FolderEvents::PATH, look.user); });
 }
 
 Rights &Rights::ofThisProcess() noexcept {

@@ -113,6 +113,19 @@ const char *fileName(RestartFile file) noexcept;
  */
 enum class FolderEvents { CHANGES, WRITES, PATH };
 
+/** Folders of a path, and the user who looks at them; none: this process's own rights. */
+struct FolderLook {
+    std::vector<std::string> folders;
+    std::optional<FileRights> user;
+};
+
+/** When the restart files of a folder were modified; nothing: there is none that the user can
+ *  see. */
+struct RestartTimes {
+    std::optional<timespec> restart;
+    std::optional<timespec> alwaysRestart;
+};
+
 /**
  * Everything that the pool process may need root for. If httpd was started by root, the pool
  * process has no rights of its own: a RightsClient asks the rights process, which has its own
@@ -207,6 +220,14 @@ public:
      */
     virtual std::vector<int> watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
                                    FolderEvents events, const std::optional<FileRights> &user) = 0;
+
+    /**
+     * modified() of both files in the last folder of each look, and watch() of each path. These
+     * cost few messages, however many looks there are.
+     * @return nothing for a look that failed
+     */
+    virtual std::vector<std::optional<RestartTimes>> modifiedInAll(const std::vector<FolderLook> &looks);
+    virtual std::vector<std::vector<int>> watchAll(const FileDescriptor &inotify, const std::vector<FolderLook> &looks);
 
     /** As ProcessFacts::read(). The administrator may have closed /proc to all but root. */
     virtual ProcessFacts::Files procFilesOf(pid_t pid) = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -29,6 +30,8 @@ constexpr std::chrono::seconds ANSWER_LIMIT{RIGHTS_REQUEST_SECONDS + 5};
 /** A look at a user's file that takes longer delays the looks at other users' files. */
 constexpr std::chrono::seconds FILE_LIMIT{2};
 constexpr std::chrono::minutes SILENT_FOR{1};
+/** Looks in one message. Where one of them waits for a file system, all of them are done again. */
+constexpr std::size_t MOST_TOGETHER = 100;
 /** The rights process reads its socket at once. */
 constexpr std::chrono::seconds SEND_LIMIT{1};
 /** After the end of the rights process: the time in which the watchdog starts another one. */
@@ -48,6 +51,27 @@ bool isGone(const std::exception &error) {
 
 std::vector<std::string> fieldsOf(const std::optional<FileRights> &user) {
     return user ? std::vector{std::to_string(user->uid), std::to_string(user->gid)} : std::vector<std::string>(2);
+}
+
+Frame modifiedRequest(const std::string &folder, RestartFile file, const std::optional<FileRights> &user) {
+    return request(RightsVerb::MODIFIED, folder, file != RestartFile::RESTART, fieldsOf(user));
+}
+
+std::optional<timespec> timeIn(const std::vector<std::string> &fields) {
+    return fields.size() < 2 ? std::nullopt : std::optional(timespec{std::stoll(fields[0]), std::stol(fields[1])});
+}
+
+Frame watchRequest(const std::vector<std::string> &folders, FolderEvents events,
+                   const std::optional<FileRights> &user) {
+    return request(RightsVerb::WATCH, static_cast<unsigned>(events), fieldsOf(user), folders);
+}
+
+std::vector<int> watchesIn(const std::vector<std::string> &fields) {
+    std::vector<int> watches;
+    for (const std::string &field : fields) {
+        watches.push_back(std::stoi(field));
+    }
+    return watches;
 }
 
 }  // namespace
@@ -268,24 +292,98 @@ FileDescriptor RightsClient::openForReading(const std::string &path, const RunAs
 
 std::optional<timespec> RightsClient::modified(const std::string &folder, RestartFile file,
                                                const std::optional<FileRights> &user) {
-    const Frame answer = askAbout(user ? user->uid : 0,
-                                  request(RightsVerb::MODIFIED, folder, file != RestartFile::RESTART, fieldsOf(user)));
-    if (answer.fields.empty()) {
-        return std::nullopt;
-    }
-    return timespec{std::stoll(answer.field(0)), static_cast<long>(answer.number(1))};
+    return timeIn(askAbout(user ? user->uid : 0, modifiedRequest(folder, file, user)).fields);
 }
 
 std::vector<int> RightsClient::watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
                                      FolderEvents events, const std::optional<FileRights> &user) {
-    const Frame answer =
-        askAbout(user ? user->uid : 0,
-                 request(RightsVerb::WATCH, static_cast<unsigned>(events), fieldsOf(user), folders), {inotify.get()});
-    std::vector<int> watches;
-    for (const std::string &field : answer.fields) {
-        watches.push_back(std::stoi(field));
+    return watchesIn(askAbout(user ? user->uid : 0, watchRequest(folders, events, user), {inotify.get()}).fields);
+}
+
+bool RightsClient::isAnySilent() const {
+    const auto now = std::chrono::steady_clock::now();
+    const LockGuard guard(mutex_);
+    return std::any_of(silent_.begin(), silent_.end(), [&](const auto &user) { return now < user.second; });
+}
+
+RightsClient::Answers RightsClient::askTogether(const std::vector<Fields> &requests,
+                                                const std::vector<int> &descriptors) {
+    Frame frame = request(RightsVerb::SEVERAL);
+    for (const Fields &fields : requests) {
+        frame.add(fields.size());
+        frame.add(fields);
     }
-    return watches;
+    const Frame answer = ask(frame, descriptors, FILE_LIMIT);
+    Answers answers;
+    for (std::size_t next = 0; answers.size() < requests.size();) {
+        const bool isDone = answer.field(next++) == "done";
+        Fields fields(answer.number(next++));
+        for (std::string &field : fields) {
+            field = answer.field(next++);
+        }
+        answers.push_back(isDone ? std::optional(std::move(fields)) : std::nullopt);
+    }
+    return answers;
+}
+
+/** In messages of MOST_TOGETHER looks. One by one where a file system does not answer: only the
+ *  looks of its user are to fail. */
+template <typename Result, typename Together, typename OneByOne>
+std::vector<Result> RightsClient::lookTogether(const std::vector<FolderLook> &looks, Together together,
+                                               OneByOne oneByOne) {
+    std::vector<Result> results;
+    for (std::size_t next = 0; next < looks.size(); next += MOST_TOGETHER) {
+        const auto first = looks.begin() + static_cast<std::ptrdiff_t>(next);
+        const std::vector<FolderLook> some(
+            first, first + static_cast<std::ptrdiff_t>(std::min(MOST_TOGETHER, looks.size() - next)));
+        std::vector<Result> found;
+        try {
+            found = isAnySilent() ? oneByOne(some) : together(some);
+        } catch (const std::exception &) {
+            found = oneByOne(some);
+        }
+        std::move(found.begin(), found.end(), std::back_inserter(results));
+    }
+    return results;
+}
+
+std::vector<std::optional<RestartTimes>> RightsClient::modifiedInAll(const std::vector<FolderLook> &looks) {
+    using Result = std::optional<RestartTimes>;
+    const auto together = [&](const std::vector<FolderLook> &some) {
+        std::vector<Fields> requests;
+        for (const FolderLook &look : some) {
+            for (const RestartFile file : {RestartFile::RESTART, RestartFile::ALWAYS_RESTART}) {
+                requests.push_back(modifiedRequest(look.folders.back(), file, look.user).fields);
+            }
+        }
+        const Answers answers = askTogether(requests, {});
+        std::vector<Result> results;
+        for (std::size_t i = 0; i < answers.size(); i += 2) {
+            results.push_back(answers[i] && answers[i + 1]
+                                  ? Result(RestartTimes{timeIn(*answers[i]), timeIn(*answers[i + 1])})
+                                  : std::nullopt);
+        }
+        return results;
+    };
+    return lookTogether<Result>(looks, together,
+                                [&](const std::vector<FolderLook> &some) { return Rights::modifiedInAll(some); });
+}
+
+std::vector<std::vector<int>> RightsClient::watchAll(const FileDescriptor &inotify,
+                                                     const std::vector<FolderLook> &looks) {
+    const auto together = [&](const std::vector<FolderLook> &some) {
+        std::vector<Fields> requests;
+        for (const FolderLook &look : some) {
+            requests.push_back(watchRequest(look.folders, FolderEvents::PATH, look.user).fields);
+        }
+        std::vector<std::vector<int>> results;
+        for (const auto &answer : askTogether(requests, {inotify.get()})) {
+            results.push_back(watchesIn(answer.value_or(Fields())));
+        }
+        return results;
+    };
+    return lookTogether<std::vector<int>>(
+        looks, together, [&](const std::vector<FolderLook> &some) { return Rights::watchAll(inotify, some); });
 }
 
 ProcessFacts::Files RightsClient::procFilesOf(pid_t pid) {

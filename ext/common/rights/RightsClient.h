@@ -51,6 +51,9 @@ public:
                                      const std::optional<FileRights> &user) override;
     std::vector<int> watch(const FileDescriptor &inotify, const std::vector<std::string> &folders, FolderEvents events,
                            const std::optional<FileRights> &user) override;
+    std::vector<std::optional<RestartTimes>> modifiedInAll(const std::vector<FolderLook> &looks) override;
+    std::vector<std::vector<int>> watchAll(const FileDescriptor &inotify,
+                                           const std::vector<FolderLook> &looks) override;
     ProcessFacts::Files procFilesOf(pid_t pid) override;
     std::optional<ProcessMemory> memoryOf(pid_t pid, bool descendants) override;
     void prepareSpawnDir(const std::string &folder) override;
@@ -66,6 +69,13 @@ private:
               std::chrono::seconds limit = std::chrono::seconds(0)) EXCLUDES(mutex_);
     /** ask() about files of a user. */
     Frame askAbout(uid_t user, const Frame &request, const std::vector<int> &descriptors = {}) EXCLUDES(mutex_);
+    using Fields = std::vector<std::string>;
+    /** Nothing: this look failed. */
+    using Answers = std::vector<std::optional<Fields>>;
+    Answers askTogether(const std::vector<Fields> &requests, const std::vector<int> &descriptors) EXCLUDES(mutex_);
+    bool isAnySilent() const EXCLUDES(mutex_);
+    template <typename Result, typename Together, typename OneByOne>
+    std::vector<Result> lookTogether(const std::vector<FolderLook> &looks, Together together, OneByOne oneByOne);
     FrameSocket takeConnection() EXCLUDES(mutex_);
     FrameSocket connect() EXCLUDES(mutex_);
     void giveBack(FrameSocket connection, unsigned generation) EXCLUDES(mutex_);

@@ -27,6 +27,7 @@ inline constexpr const char *APPEND = "append";
 inline constexpr const char *READ = "read";
 inline constexpr const char *MODIFIED = "modified";
 inline constexpr const char *WATCH = "watch";
+inline constexpr const char *SEVERAL = "several";
 inline constexpr const char *FACTS = "facts";
 inline constexpr const char *MEMORY = "memory";
 inline constexpr const char *PREPARE_SPAWN_DIR = "prepare_spawn_dir";

@@ -134,6 +134,7 @@ const std::vector<RightsServer::Right> &RightsServer::rights() {
         {RightsVerb::TASKS, &RightsServer::tasks},
         {RightsVerb::START_EVENT_COMMAND, &RightsServer::startEventCommand},
         {RightsVerb::PRIORITY, &RightsServer::priority},
+        {RightsVerb::SEVERAL, &RightsServer::several},
     };
     return all;
 }
@@ -357,6 +358,30 @@ Frame RightsServer::watch(Frame &request, pid_t /*agent*/) {
         answer.add(std::to_string(watch));
     }
     return answer;
+}
+
+/** Only looks at folders, which are checked one by one. */
+Frame RightsServer::several(Frame &request, pid_t agent) {
+    Frame results = done();
+    for (std::size_t next = 1; next < request.fields.size();) {
+        const std::size_t count = request.number(next++);
+        const auto first = request.fields.begin() + static_cast<std::ptrdiff_t>(next);
+        if (count == 0 || count > request.fields.size() - next ||
+            (*first != RightsVerb::MODIFIED && *first != RightsVerb::WATCH)) {
+            throw ProtocolException("several requests are looks at folders, with the number of their fields");
+        }
+        Frame look(FrameType::RIGHTS_REQUEST, {first, first + static_cast<std::ptrdiff_t>(count)});
+        next += count;
+        if (!request.descriptors.empty()) {
+            look.descriptors.push_back(request.descriptors.front().duplicate());
+        }
+        const Frame result = answer(std::move(look), agent);
+        const bool isDone = result.type == FrameType::RIGHTS_DONE;
+        results.add(isDone ? "done" : "failed");
+        results.add(isDone ? result.fields.size() : 0);
+        results.add(isDone ? result.fields : std::vector<std::string>());
+    }
+    return results;
 }
 
 Frame RightsServer::facts(Frame &request, pid_t agent) {

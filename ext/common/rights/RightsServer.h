@@ -80,6 +80,7 @@ private:
     Frame open(const Frame &request, Open open);
     Frame modified(Frame &request, pid_t agent);
     Frame watch(Frame &request, pid_t agent);
+    Frame several(Frame &request, pid_t agent);
     Frame facts(Frame &request, pid_t agent);
     Frame memory(Frame &request, pid_t agent);
     Frame prepareSpawnDir(Frame &request, pid_t agent);
