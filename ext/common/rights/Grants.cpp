@@ -25,6 +25,8 @@ struct GrantField {
     std::array<std::string_view, 7> defaults{};
 };
 
+constexpr const char *ENVIRONMENT = "environment";
+
 constexpr std::array FIELDS{
     GrantField{"user", "PassengerUser", &Options::user},
     GrantField{"group", "PassengerGroup", &Options::group},
@@ -39,6 +41,9 @@ constexpr std::array FIELDS{
         {"config.ru", "passenger_wsgi.py", "passenger_asgi.py", "app.js", "asgi.py", "package.json", "manage.py"}},
     GrantField{"app_callable", "PassengerAppCallable", &Options::appCallable, {"application"}},
     GrantField{"app_group_name", "PassengerAppGroupName", &Options::appGroupName},
+    GrantField{ENVIRONMENT, "PassengerAppEnv", &Options::environment, {"production"}},
+    GrantField{"instance_address", "PassengerDirectInstanceRequestAddress", &Options::instanceAddress, {"127.0.0.1"}},
+    GrantField{"log_file", "PassengerAppLogFile", &Options::logFile},
 };
 
 /** A limit of an application. */
@@ -63,6 +68,7 @@ constexpr std::array LIMITS{
     LimitField{"max_boot_processes", "PassengerMaxBootProcesses", &Options::maxBootProcesses},
 };
 constexpr const char *LIMITED = "limited";
+constexpr const char *FIXED = "fixed";
 
 /** A part of an application's name, beside its folder. */
 struct NamePart {
@@ -73,10 +79,13 @@ struct NamePart {
 };
 
 constexpr std::array NAME_PARTS{NamePart{"user", &Options::user, ""}, NamePart{"group", &Options::group, ""},
-                                NamePart{"environment", &Options::environment, "production"}};
+                                NamePart{ENVIRONMENT, &Options::environment, "production"}};
 
 constexpr const char *DOCUMENT_ROOT = "document_root";
 constexpr const char *APP_ROOT = "app_root";
+constexpr const char *ANY = "any";
+/** Of a .htaccess file, which an AllowOverrideList can let have these directives. */
+constexpr const char *ANY_NAME = "name";
 
 /**
  * Variables that decide which code a loader, a library, an interpreter or a shell runs (ld.so(8),
@@ -114,10 +123,14 @@ std::string derivedName(const Options &options) {
     return name;
 }
 
+bool hasDerivedName(const Options &options) {
+    return options.appGroupName.empty() || options.appGroupName == derivedName(options);
+}
+
 bool needsNoName(const GrantField &field, const Options &options) {
     const std::string &value = options.*field.option;
     if (field.option == &Options::appGroupName) {
-        return value.empty() || value == derivedName(options);
+        return hasDerivedName(options);
     }
     return value.empty() || std::find(field.defaults.begin(), field.defaults.end(), value) != field.defaults.end();
 }
@@ -180,9 +193,12 @@ bool Grants::isGranted(const std::string &key, const std::string &value) const {
 }
 
 bool Grants::grantsAll(const Server &server, const Options &options) const {
+    const bool anyName = has(servers_.front(), ANY, ANY_NAME);
     return std::all_of(FIELDS.begin(), FIELDS.end(),
                        [&](const GrantField &field) {
-                           return needsNoName(field, options) || grants(server, field.key, options.*field.option);
+                           return grants(server, field.key, options.*field.option) ||
+                                  (needsNoName(field, options) && !grants(server, FIXED, field.key)) ||
+                                  (anyName && field.option == &Options::environment);
                        }) &&
            grantsLimits(server, options) && fitsTogether(server, options);
 }
@@ -251,7 +267,9 @@ std::optional<std::string> Grants::limitRefusal(const Options &options) const {
 }
 
 std::optional<std::string> Grants::refusal(const Options &options) const {
-    const auto one = [&](const Server &server) { return grantsAll(server, options); };
+    const auto one = [&](const Server &server) {
+        return mayHaveFolder(server, options.appRoot) && grantsAll(server, options);
+    };
     if (everything() || std::any_of(servers_.begin(), servers_.end(), one)) {
         return std::nullopt;
     }
@@ -268,45 +286,72 @@ std::optional<std::string> Grants::refusal(const Options &options) const {
     }
     return fmt::format(
         "httpd's configuration has no place with all of this application's settings (user \"{}\", group \"{}\", start "
-        "command \"{}\"): a process that asks for it was taken over, or has another configuration",
-        options.user, options.group, options.startCommand);
+        "command \"{}\", environment \"{}\", folder \"{}\"). If requests lead to the folder, set PassengerAppRoot to "
+        "it in their place. Otherwise a process that asks for it was taken over, or has another configuration",
+        options.user, options.group, options.startCommand, options.environment, options.appRoot);
+}
+
+/** Whether requests of the virtual host can lead to the folder, or links or .htaccess files decide
+ *  about it. */
+bool Grants::mayHaveFolder(const Server &server, const std::string &folder) const {
+    const Server &main = servers_.front();
+    return server.folders.contains(folder) || has(main, APP_ROOT, folder) || main.values.contains(ANY) ||
+           followsLinks(main) || followsLinks(server);
 }
 
 bool Grants::covers(const Server &server, const std::string &folder) const {
-    if (grants(server, APP_ROOT, folder)) {
-        return true;
-    }
+    return server.folders.contains(folder) || has(servers_.front(), APP_ROOT, folder) ||
+           foldersBehindLinks(server).contains(folder);
+}
+
+std::set<std::string> Grants::foldersBehindLinks(const Server &server) const {
+    std::set<std::string> folders;
     const auto roots = server.values.find(DOCUMENT_ROOT);
     if (roots == server.values.end()) {
-        return false;
+        return folders;
     }
-    return std::any_of(roots->second.begin(), roots->second.end(), [&](const std::string &root) {
-        const auto behind = [&](const Server &named) {
-            const auto uris = named.values.find("base_uri");
-            return uris != named.values.end() &&
-                   std::any_of(uris->second.begin(), uris->second.end(),
-                               [&](const auto &uri) { return parentBehindLinks(root + uri) == folder; });
-        };
-        return parentOf(root) == folder || parentBehindLinks(root) == folder || behind(server) ||
-               behind(servers_.front());
-    });
+    for (const std::string &root : roots->second) {
+        folders.insert(parentBehindLinks(root));
+        for (const Server *named : {&server, &servers_.front()}) {
+            const auto uris = named->values.find("base_uri");
+            if (uris != named->values.end()) {
+                for (const std::string &uri : uris->second) {
+                    folders.insert(parentBehindLinks(root + uri));
+                }
+            }
+        }
+    }
+    folders.erase("");
+    return folders;
+}
+
+std::set<std::string> Grants::namedFolders(const Options &options) const {
+    std::set<std::string> folders;
+    for (const Server &server : servers_) {
+        if (grantsAll(server, options)) {
+            folders.insert(server.folders.begin(), server.folders.end());
+            folders.merge(foldersBehindLinks(server));
+        }
+    }
+    return folders;
 }
 
 void Grants::index() {
     for (std::size_t number = 0; number < servers_.size(); ++number) {
-        const Server &server = servers_[number];
+        Server &server = servers_[number];
         if (followsLinks(server)) {
             following_.push_back(number);
         }
         if (const auto roots = server.values.find(DOCUMENT_ROOT); roots != server.values.end()) {
             for (const std::string &root : roots->second) {
-                byFolder_[parentOf(root)].push_back(number);
+                server.folders.insert(parentOf(root));
             }
         }
         if (const auto folders = server.values.find(APP_ROOT); folders != server.values.end()) {
-            for (const std::string &folder : folders->second) {
-                byFolder_[folder].push_back(number);
-            }
+            server.folders.insert(folders->second.begin(), folders->second.end());
+        }
+        for (const std::string &folder : server.folders) {
+            byFolder_[folder].push_back(number);
         }
     }
 }
@@ -318,14 +363,14 @@ bool Grants::followsLinks(const Server &server) {
 bool Grants::mayHaveNameParts(const Server &server, const Options &options) const {
     return std::all_of(NAME_PARTS.begin(), NAME_PARTS.end(), [&](const NamePart &part) {
         const std::string &value = options.*part.option;
-        return grants(server, part.key, value) || (value == part.fallback && !grants(server, "fixed", part.key));
+        return grants(server, part.key, value) || (value == part.fallback && !grants(server, FIXED, part.key));
     });
 }
 
 bool Grants::mayHaveDerivedName(const Options &options) const {
     const auto mayHaveParts = [&](std::size_t number) { return mayHaveNameParts(servers_[number], options); };
     const Server &main = servers_.front();
-    if (followsLinks(main) || has(main, "any", "folder") || has(main, APP_ROOT, options.appRoot)) {
+    if (followsLinks(main) || has(main, ANY, "folder") || has(main, APP_ROOT, options.appRoot)) {
         return std::any_of(servers_.begin(), servers_.end(),
                            [&](const Server &server) { return mayHaveNameParts(server, options); });
     }
@@ -338,8 +383,7 @@ bool Grants::hasName(const Options &options) const {
     if (everything()) {
         return true;
     }
-    const bool isDerived = options.appGroupName.empty() || options.appGroupName == derivedName(options);
-    if (isDerived && !has(servers_.front(), "any", "name")) {
+    if (hasDerivedName(options) && !has(servers_.front(), ANY, ANY_NAME)) {
         return mayHaveDerivedName(options);
     }
     return std::none_of(FIELDS.begin(), FIELDS.end(), [&](const GrantField &field) {
@@ -350,7 +394,8 @@ bool Grants::hasName(const Options &options) const {
 }
 
 bool Grants::coversFolder(const Options &options) const {
-    if (everything() || (options.user.empty() && options.group.empty() && options.startCommand.empty())) {
+    if (everything() ||
+        (options.user.empty() && options.group.empty() && options.startCommand.empty() && hasDerivedName(options))) {
         return true;
     }
     return std::any_of(servers_.begin(), servers_.end(), [&](const Server &server) {

@@ -47,8 +47,11 @@ public:
     bool everything() const noexcept {
         return servers_.empty();
     }
-    /** The reason, for people, why the configuration does not have these options; nothing: it has
-     *  them. Does not look at the folder. */
+    /**
+     * The reason, for people, why the configuration does not have these options; nothing: it has
+     * them. The folder must be one of a virtual host with the other options, unless links,
+     * .htaccess files or modules decide about folders. Does not block.
+     */
     std::optional<std::string> refusal(const Options &options) const;
     /**
      * Whether a request can still ask for the application, or this is not known. Its user, group
@@ -58,10 +61,13 @@ public:
      */
     bool hasName(const Options &options) const;
     /**
-     * Whether the place that names this user, group or start command is one for this folder. True
-     * for options that name none of them. May block: follows links.
+     * Whether the place that names this user, group, start command or PassengerAppGroupName is one
+     * for this folder. True for options that name none of them. May block: follows links.
      */
     bool coversFolder(const Options &options) const;
+    /** The folders of the virtual hosts that have these options, before and after links are
+     *  followed. May block. */
+    std::set<std::string> namedFolders(const Options &options) const;
     /**
      * Why the application in this folder cannot have these limits: its virtual host has others.
      * Nothing for folders that belong to no known virtual host. May block: follows links.
@@ -81,6 +87,8 @@ private:
         Values values;
         /** Those of FIELDS, for each place. */
         std::vector<Values> places;
+        /** PassengerAppRoot, and the parents of document roots. Links are not followed. */
+        std::set<std::string> folders;
     };
 
     static bool has(const Values &values, const std::string &key, const std::string &value);
@@ -95,7 +103,9 @@ private:
     bool grantsAll(const Server &server, const Options &options) const;
     bool fitsTogether(const Server &server, const Options &options) const;
     bool grantsLimits(const Server &server, const Options &options) const;
+    bool mayHaveFolder(const Server &server, const std::string &folder) const;
     bool covers(const Server &server, const std::string &folder) const;
+    std::set<std::string> foldersBehindLinks(const Server &server) const;
     /** Whether links decide about the folders of a virtual host's applications. */
     static bool followsLinks(const Server &server);
     bool mayHaveNameParts(const Server &server, const Options &options) const;
