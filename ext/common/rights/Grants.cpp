@@ -88,19 +88,23 @@ constexpr const char *ANY = "any";
 constexpr const char *ANY_NAME = "name";
 
 /**
- * Variables that decide which code a loader, a library, an interpreter or a shell runs (ld.so(8),
- * ruby(1), node(1), python(1), bash(1), zsh(1), perlrun(1), java(1), openssl-env(7), the manuals of
- * Bundler and Bootsnap), and those of the agent itself. A name with a star stands for all with this
+ * Variables that decide which code a loader, a library, an interpreter, a shell or a framework runs
+ * (ld.so(8), ruby(1), node(1), python(1), bash(1), zsh(1), perlrun(1), java(1), openssl-env(7), the
+ * manuals of Bundler and Bootsnap), whose certificates are trusted, the environment's name
+ * (PassengerAppEnv), and those of the agent itself. A name with a star stands for all with this
  * beginning.
  */
 constexpr std::array LOADERS = std::to_array<std::string_view>({
     // clang-format off
     "LD_*", "GLIBC_*", "MALLOC_*", "GCONV_PATH", "LOCPATH", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES",
     "RUBYOPT", "RUBYLIB", "RUBYSHELL", "RUBY_ROOT", "GEM_*", "BUNDLE_*", "BUNDLER_*", "BOOTSNAP_CACHE_DIR",
-    "NODE_OPTIONS", "NODE_PATH", "NPM_CONFIG_*", "PYTHON*", "PERL*",
+    "NODE_*", "NPM_CONFIG_*", "PYTHON*", "PERL*",
     "PATH", "HOME", "SHELL", "BASH_ENV", "ENV", "BASH_FUNC*", "SHELLOPTS", "IFS", "ZDOTDIR",
     "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "PHPRC", "PHP_INI_SCAN_DIR", "LUA_INIT*",
     "ERL_FLAGS", "ERL_AFLAGS", "ERL_ZFLAGS", "ERL_LIBS", "DOTNET_STARTUP_HOOKS",
+    "LIBMYSQL_*", "MARIADB_PLUGIN_DIR", "SASL_*", "KRB5_CONFIG", "ODBC*", "GIO_*", "MAGICK_*", "GIT_*",
+    "SSL_CERT_*", "SSLKEYLOGFILE", "DJANGO_SETTINGS_MODULE",
+    "RAILS_ENV", "RACK_ENV", "WSGI_ENV", "PASSENGER_APP_ENV",
     "PASSENGER_NATIVE", "PASSENGER_PRELOAD_BUNDLER",
     // clang-format on
 });
