@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <set>
 #include <string>
 #include <string_view>
@@ -59,34 +60,46 @@ Servers serversIn(const std::string &text) {
     return servers;
 }
 
-/** The lines that the options need. */
-std::vector<std::string> neededBy(const Options &options) {
-    const std::array<std::pair<std::string, std::string>, 8> values{{{"user", options.user},
-                                                                     {"group", options.group},
-                                                                     {"ruby", options.ruby},
-                                                                     {"python", options.python},
-                                                                     {"nodejs", options.nodejs},
-                                                                     {"start_command", options.startCommand},
-                                                                     {"startup_file", options.startupFile},
-                                                                     {"app_callable", options.appCallable}}};
+/** A line that the options need, unless the value is a default that no line fixes. */
+struct Need {
+    std::string key;
+    std::string value;
+    bool isDefault;
+
+    std::string line() const {
+        return key + " " + value;
+    }
+};
+
+bool hasOwnName(const Options &options) {
+    std::string derived = options.appRoot + " (" + options.environment + ")";
+    if (!options.user.empty() || !options.group.empty()) {
+        derived += " as " + options.user + (options.group.empty() ? "" : ":" + options.group);
+    }
+    return !options.appGroupName.empty() && options.appGroupName != derived;
+}
+
+std::vector<Need> neededBy(const Options &options) {
+    const std::array<std::pair<std::string, std::string>, 11> values{{{"user", options.user},
+                                                                      {"group", options.group},
+                                                                      {"ruby", options.ruby},
+                                                                      {"python", options.python},
+                                                                      {"nodejs", options.nodejs},
+                                                                      {"start_command", options.startCommand},
+                                                                      {"startup_file", options.startupFile},
+                                                                      {"app_callable", options.appCallable},
+                                                                      {"environment", options.environment},
+                                                                      {"instance_address", options.instanceAddress},
+                                                                      {"log_file", options.logFile}}};
     static const std::set<std::string> defaults{"python python3",         "nodejs node",
                                                 "startup_file config.ru", "startup_file passenger_wsgi.py",
-                                                "startup_file app.js",    "app_callable application"};
-    std::vector<std::string> lines;
+                                                "startup_file app.js",    "app_callable application",
+                                                "environment production", "instance_address 127.0.0.1"};
+    std::vector<Need> needs{{"app_group_name", options.appGroupName, !hasOwnName(options)}};
     for (const auto &[key, value] : values) {
-        const std::string line = fmt::format("{} {}", key, value);
-        if (!value.empty() && !defaults.contains(line)) {
-            lines.push_back(line);
-        }
+        needs.push_back({key, value, value.empty() || defaults.contains(fmt::format("{} {}", key, value))});
     }
-    std::string ownName = options.appRoot + " (" + options.environment + ")";
-    if (!options.user.empty() || !options.group.empty()) {
-        ownName += " as " + options.user + (options.group.empty() ? "" : ":" + options.group);
-    }
-    if (!options.appGroupName.empty() && options.appGroupName != ownName) {
-        lines.push_back("app_group_name " + options.appGroupName);
-    }
-    return lines;
+    return needs;
 }
 
 bool anyHas(const Servers &servers, const std::string &line) {
@@ -118,8 +131,33 @@ struct Limit {
     unsigned fallback;
 };
 
-bool oneHasAll(const Servers &servers, const Options &options) {
-    const std::vector<std::string> lines = neededBy(options);
+bool hasKey(const std::set<std::string> &lines, std::string_view key) {
+    return std::any_of(lines.begin(), lines.end(), [key](const auto &line) { return line.starts_with(key); });
+}
+
+/** Whether a line of the virtual host gives the folder, or its lines do not tell. */
+bool mayHaveFolder(const Server &main, const Server &server, const std::string &folder) {
+    constexpr std::string_view ROOT = "document_root ";
+    const auto follows = [](const Server &one) {
+        return hasKey(one.lines, "base_uri ") || one.contains("resolve_symlinks On");
+    };
+    const auto isRoot = [&](const std::string &line) {
+        std::filesystem::path root = line.substr(std::min(line.size(), ROOT.size()));
+        root = root.has_filename() ? root : root.parent_path();
+        return line.starts_with(ROOT) && root.parent_path() == folder;
+    };
+    return hasKey(main.lines, "any ") || follows(main) || follows(server) || main.contains("app_root " + folder) ||
+           server.contains("app_root " + folder) || std::any_of(server.lines.begin(), server.lines.end(), isRoot);
+}
+
+bool oneHasAll(const Servers &servers, const Options &options, bool inFolder) {
+    const std::vector<Need> needs = neededBy(options);
+    std::vector<std::string> lines;
+    for (const Need &need : needs) {
+        if (!need.isDefault) {
+            lines.push_back(need.line());
+        }
+    }
     const std::array limits{Limit{"memory_max", options.memoryMax, 0},
                             Limit{"cpu_weight", options.cpuWeight, 0},
                             Limit{"tasks_max", options.tasksMax, 0},
@@ -137,7 +175,12 @@ bool oneHasAll(const Servers &servers, const Options &options) {
                 return &one == &other || fit(servers, server, one, other);
             });
         });
-        return std::all_of(lines.begin(), lines.end(), has) && fits &&
+        const auto may = [&](const Need &need) {
+            return has(need.line()) || (need.isDefault && !has("fixed " + need.key)) ||
+                   (need.key == "environment" && servers.front().contains("any name"));
+        };
+        return std::all_of(needs.begin(), needs.end(), may) && fits &&
+               (!inFolder || mayHaveFolder(servers.front(), server, options.appRoot)) &&
                std::all_of(limits.begin(), limits.end(), [&](const Limit &limit) {
                    return has(fmt::format("{} {}", limit.key, limit.value)) ||
                           (limit.value == limit.fallback && !has(fmt::format("limited {}", limit.key)));
@@ -145,19 +188,15 @@ bool oneHasAll(const Servers &servers, const Options &options) {
     });
 }
 
-bool hasKey(const Servers &servers, std::string_view key) {
-    return std::any_of(servers.begin(), servers.end(), [key](const auto &server) {
-        return std::any_of(server.lines.begin(), server.lines.end(),
-                           [key](const auto &line) { return line.starts_with(key); });
-    });
-}
-
-void checkFolder(const Servers &servers, const Grants &grants, const Options &options, bool granted) {
+void checkFolder(const Servers &servers, const Grants &grants, const Options &options) {
     const bool covers = grants.coversFolder(options);
-    if (servers.empty() || (options.user.empty() && options.group.empty() && options.startCommand.empty())) {
+    if (servers.empty() ||
+        (options.user.empty() && options.group.empty() && options.startCommand.empty() && !hasOwnName(options))) {
         require(covers);
     } else if (covers) {
-        require(granted && (hasKey(servers, "app_root ") || hasKey(servers, "document_root ")));
+        require(oneHasAll(servers, options, false) && std::any_of(servers.begin(), servers.end(), [](const auto &one) {
+                    return hasKey(one.lines, "app_root ") || hasKey(one.lines, "document_root ");
+                }));
     }
 }
 
@@ -197,12 +236,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     const std::string &text = parts[0];
     const Servers servers = serversIn(text);
     const Grants grants(text);
-    const bool granted = servers.empty() || oneHasAll(servers, options);
+    const bool granted = servers.empty() || oneHasAll(servers, options, true);
     require(grants.everything() == servers.empty());
     const auto refusal = grants.refusal(options);
     require(refusal.has_value() != granted);
     require(!refusal || !refusal->empty());
-    checkFolder(servers, grants, options, granted);
+    checkFolder(servers, grants, options);
     checkVariable(servers, grants, name, value);
     require(grants.grantsGroup(options.group) ==
             (servers.empty() || anyHas(servers, "group " + options.group) || anyHas(servers, "group !STARTUP_FILE!")));

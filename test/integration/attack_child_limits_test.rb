@@ -3,6 +3,7 @@
 require "json"
 require_relative "support/integration_test"
 require_relative "support/unharmed"
+require_relative "support/taken_over_child"
 require_relative "support/torture/greedy_child"
 
 # A child of httpd is taken over. It opens connections to the agent, reply channels and applications
@@ -21,6 +22,7 @@ class AttackChildLimitsTest < IntegrationTest
   if TestEnvironment.root?
     serve do |made|
       made.set("PassengerMaxPoolSize", 4)
+      TakenOverChild.hide_folders(made)
       made.set("PassengerMaxChildConnections", CONNECTIONS)
       made.set("PassengerMaxChildChannels", CHANNELS)
       made.set("PassengerMaxChildApps", APPS)

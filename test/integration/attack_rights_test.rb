@@ -2,17 +2,14 @@
 
 require_relative "support/integration_test"
 require_relative "support/control_client"
-require_relative "support/made_users"
+require_relative "support/taken_over_child"
 require_relative "support/unharmed"
-require_relative "support/torture/hostile_child"
 
 # A child of httpd is taken over, and asks the agent for applications that the configuration does
-# not have. The attacker also owns an application.
+# not have. The attacker also owns an application. httpd's parent does not know all folders.
 class AttackRightsTest < IntegrationTest
+  include TakenOverChild
   include Unharmed
-
-  # Leaves a file that names the user in the folder of that name.
-  TELL = 'File.write(File.join("%<place>s", "#{Process.uid}-#{Process.gid}-%<what>s"), "")'
 
   # Each is the start command of one section.
   COMMANDS = %w[-W0 -W1 -W2 -w].map { |option| "#{RbConfig.ruby} #{option} server.rb" }.freeze
@@ -20,6 +17,7 @@ class AttackRightsTest < IntegrationTest
   if TestEnvironment.root?
     serve do |made|
       made.set("PassengerMaxPoolSize", 40)
+      TakenOverChild.hide_folders(made)
       made.site("victim.test", handed(SampleApps.rack, "a"),
                 "PassengerUser #{MadeUsers["a"].name}\nPassengerTasksMax 500\n")
       made.site("command.test", handed(SampleApps.copy("http_app"), "a"),
@@ -52,8 +50,6 @@ class AttackRightsTest < IntegrationTest
 
   def setup
     skip "needs root" unless TestEnvironment.root?
-    @traces = scratch
-    File.chmod(0o1777, @traces)
     %w[victim.test attacker.test].each { |site| assert_status 200, client(site).get("/hello") }
     @child = child_of(server)
     @position = server.log.position
@@ -78,7 +74,7 @@ class AttackRightsTest < IntegrationTest
 
   def test_no_other_program_is_executed
     program = File.join(evil("program"), "program")
-    File.write(program, "#!/bin/sh\ntouch #{@traces}/executed\n")
+    File.write(program, "#!/bin/sh\ntouch #{traces_folder}/executed\n")
     File.chmod(0o755, program)
     assert_refused(%(no PassengerRuby "#{program}"), "ruby" => program)
     assert_refused(%(no PassengerAppStartCommand "#{program}"), "start_command" => program)
@@ -102,7 +98,7 @@ class AttackRightsTest < IntegrationTest
 
   def test_no_variable_chooses_the_code_of_another_users_application
     code = File.join(evil("code"), "code.rb")
-    File.write(code, format(TELL, place: @traces, what: "preloaded"))
+    File.write(code, format(TELL, place: traces_folder, what: "preloaded"))
     File.chmod(0o644, code)
     ask(root("victim"), "env:RUBYOPT" => "-r#{code}", "user" => victim.name,
                         "environment" => "preloaded", "tasks_max" => "500")
@@ -173,6 +169,7 @@ class AttackRightsTest < IntegrationTest
 
   def test_a_configuration_of_many_values_is_compared_as_a_small_one
     made = configuration do |one|
+      TakenOverChild.hide_folders(one)
       one.site("victim.test", self.class.handed(SampleApps.rack, "a"),
                "PassengerUser #{victim.name}\n#{many_values}")
     end
@@ -215,17 +212,6 @@ class AttackRightsTest < IntegrationTest
 
   private
 
-  def child_of(server)
-    children = server.tree.httpd_children
-    eventually("a child with a way to the agent") do
-      HostileChild.new(children.first, ProcessInfo.read(server.pid), children.drop(1),
-                       Random.new(1)) { [] }
-    rescue IOError
-      children.rotate!
-      nil
-    end
-  end
-
   def with_child_of(server)
     child = child_of(server)
     yield child
@@ -245,54 +231,6 @@ class AttackRightsTest < IntegrationTest
 
   def lines_of_refusals(server)
     server.log.text.lines.grep(/event=attach\.refused/)
-  end
-
-  def victim
-    MadeUsers["a"]
-  end
-
-  def attacker
-    MadeUsers["b"]
-  end
-
-  def root(site)
-    server.configuration.sites.find { |one| one.name == "#{site}.test" }.root
-  end
-
-  # An application of the attacker that leaves a trace when it is loaded.
-  def evil(what)
-    folder = SampleApps.written("#{format(TELL, place: @traces, what: what)}\n" \
-                                "#{SampleApps.saying(what)}")
-    TestEnvironment.hand_over(folder, attacker.name)
-  end
-
-  def ask(folder, options, child = @child)
-    options = { "app_root" => folder, "environment" => "production", "ruby" => RbConfig.ruby,
-                "startup_file" => "config.ru", "min_instances" => "1" }.merge(options)
-    child.ask_for({ "app_group_name" => name_of(options) }.merge(options))
-  end
-
-  # As httpd's module makes it.
-  def name_of(options)
-    user, group = options.values_at("user", "group")
-    name = "#{options["app_root"]} (#{options["environment"]})"
-    name << " as #{user}#{group && ":#{group}"}" if user || group
-    name
-  end
-
-  def traces
-    Dir.children(@traces)
-  end
-
-  def assert_refused(reason, options)
-    position = server.log.position
-    logged = Regexp.escape(%(="httpd's configuration has #{reason.gsub('"', '\\"')}))
-    # The agent logs ten refusals in ten seconds, and other tests may have had them.
-    eventually("the refusal", every: 1) do
-      ask(evil("refused"), options)
-      server.log.text(position).match?(/(attach.refused|spawn.failed) .*#{logged}/)
-    end
-    assert_empty traces
   end
 
   def assert_started(folder, user, what, options)

@@ -20,6 +20,8 @@ class GrantsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTwoSectionsThatSetTheSameAreNotMixed);
     CPPUNIT_TEST(testSectionsThatOverlapAreMerged);
     CPPUNIT_TEST(testDefaultsNeedNoGrant);
+    CPPUNIT_TEST(testAnApplicationHasTheOtherValuesOfItsFoldersVirtualHost);
+    CPPUNIT_TEST(testAnyFolderMayBeThereWhereFoldersAreNotKnown);
     CPPUNIT_TEST(testAnApplicationMayHaveTheNameOfItsFolderOnly);
     CPPUNIT_TEST(testAUserIsGrantedForTheFoldersOfTheVirtualHost);
     CPPUNIT_TEST(testFoldersBehindLinksAreCovered);
@@ -41,6 +43,7 @@ class GrantsTest : public CppUnit::TestFixture {
 
     static constexpr const char *TEXT =
         "server\n"
+        "any folder\n"
         "ruby /usr/bin/ruby\n"
         "group everyone\n"
         "variable GEM_HOME=/srv/gems\n"
@@ -95,7 +98,10 @@ public:
             {&Options::startCommand, "PassengerAppStartCommand"},
             {&Options::startupFile, "PassengerStartupFile"},
             {&Options::appCallable, "PassengerAppCallable"},
-            {&Options::appGroupName, "PassengerAppGroupName"}};
+            {&Options::appGroupName, "PassengerAppGroupName"},
+            {&Options::environment, "PassengerAppEnv"},
+            {&Options::instanceAddress, "PassengerDirectInstanceRequestAddress"},
+            {&Options::logFile, "PassengerAppLogFile"}};
         for (const auto &[member, directive] : members) {
             Options evil = options();
             evil.*member = "/tmp/evil";
@@ -134,9 +140,10 @@ public:
 
     void testTwoSectionsThatSetTheSameAreNotMixed() {
         const Grants grants(
-            "server\nruby /usr/bin/ruby\n"
+            "server\nany folder\nruby /usr/bin/ruby\n"
             "server\nuser alice\nstart_command ./a\nsection\nuser bob\nstart_command ./b\nruby /opt/ruby\n");
-        const Grants ofMain("server\nuser alice\nstart_command ./a\nsection\nuser bob\nstart_command ./b\n");
+        const Grants ofMain(
+            "server\nany folder\nuser alice\nstart_command ./a\nsection\nuser bob\nstart_command ./b\n");
         for (const auto &[user, command] : {std::pair("alice", "./a"), std::pair("bob", "./b")}) {
             CPPUNIT_ASSERT(!grants.refusal(running(user, command)));
             CPPUNIT_ASSERT(!ofMain.refusal(running(user, command)));
@@ -154,7 +161,8 @@ public:
     // As <Directory> inside of another one, or with a <Location>: any of them may be the inner one.
     void testSectionsThatOverlapAreMerged() {
         const Grants grants(
-            "server\nuser main\nruby /usr/bin/ruby\nserver\nuser alice\nstart_command ./a\nsection\nruby /opt/ruby\n"
+            "server\nany folder\nuser main\nruby /usr/bin/ruby\nserver\nuser alice\nstart_command ./a\nsection\nruby "
+            "/opt/ruby\n"
             "section\nstart_command ./b\nsection\nuser bob\n");
         for (const char *user : {"main", "alice", "bob"}) {
             for (const char *ruby : {"/usr/bin/ruby", "/opt/ruby"}) {
@@ -174,6 +182,42 @@ public:
             plain.appCallable = callable;
             expectGranted(plain);
         }
+    }
+
+    void testAnApplicationHasTheOtherValuesOfItsFoldersVirtualHost() {
+        const std::string hosts =
+            "server\nruby ruby\nserver\ndocument_root /srv/a/public\nuser alice\nfixed user\n"
+            "environment staging\nfixed environment\nserver\ndocument_root /srv/b/public\napp_root /srv/c\n";
+        const Grants grants(hosts);
+        Options as = named("/srv/a", "staging");
+        as.user = "alice";
+        CPPUNIT_ASSERT(!grants.refusal(as));
+        for (const char *folder : {"/srv/b", "/srv/c"}) {
+            CPPUNIT_ASSERT_MESSAGE(folder, !grants.refusal(named(folder)));
+        }
+        Options bs = as;
+        bs.appRoot = "/srv/b";
+        for (const Options &options : {bs, named("/srv/a"), named("/srv/a", "staging"), named("/srv/b", "staging"),
+                                       named("/srv/b/public"), named("/home/mallory/app")}) {
+            const auto refusal = grants.refusal(options);
+            CPPUNIT_ASSERT_MESSAGE(options.appRoot, refusal.has_value());
+            CPPUNIT_ASSERT(refusal->find("folder \"" + options.appRoot + "\")") != std::string::npos);
+        }
+    }
+
+    void testAnyFolderMayBeThereWhereFoldersAreNotKnown() {
+        const std::string host = "ruby ruby\nserver\ndocument_root /srv/b/public\n";
+        const Options elsewhere = named("/srv/releases/1");
+        CPPUNIT_ASSERT(Grants("server\n" + host).refusal(elsewhere).has_value());
+        for (const char *line : {"any folder\n", "any name\n", "base_uri /sub\n", "resolve_symlinks On\n"}) {
+            CPPUNIT_ASSERT_MESSAGE(line, !Grants("server\n" + std::string(line) + host).refusal(elsewhere));
+        }
+        CPPUNIT_ASSERT(!Grants("server\n" + host + "base_uri /sub\n").refusal(elsewhere));
+        CPPUNIT_ASSERT(!Grants("server\napp_root /srv/releases/1\n" + host).refusal(elsewhere));
+        const Options staging = named("/srv/b", "staging");
+        CPPUNIT_ASSERT(Grants("server\nany folder\n" + host).refusal(staging).has_value());
+        CPPUNIT_ASSERT_MESSAGE("a .htaccess file sets it",
+                               !Grants("server\nany name\n" + host).refusal(staging).has_value());
     }
 
     // Its requests, and what clients send in them, would reach another application's instances.
@@ -214,6 +258,12 @@ public:
         plain.user = "";
         plain.startCommand = "./serve";
         CPPUNIT_ASSERT(!grants_.coversFolder(plain));
+        plain.startCommand = "";
+        plain.appGroupName = "shared";
+        CPPUNIT_ASSERT(!grants_.coversFolder(plain));
+        plain.appRoot = "/srv/alice";
+        CPPUNIT_ASSERT(grants_.coversFolder(plain));
+        CPPUNIT_ASSERT(grants_.namedFolders(plain) == std::set<std::string>{"/srv/alice"});
     }
 
     void testANameIsGoneWithItsUserAndNotWithOtherValues() {
@@ -346,7 +396,7 @@ public:
     }
 
     void testALimitThatNoPlaceNamesIsRefusedByItsDirective() {
-        const Grants grants("server\nruby /usr/bin/ruby\nserver\ntasks_max 30\n");
+        const Grants grants("server\nany folder\nruby /usr/bin/ruby\nserver\ntasks_max 30\n");
         Options limited = options();
         CPPUNIT_ASSERT(!grants.refusal(limited));
         limited.tasksMax = 30;
@@ -358,13 +408,13 @@ public:
     void testTheDefaultOfABootIsNotLiftedUnlessTheConfigurationDoes() {
         Options unlimited = options();
         unlimited.maxBootProcesses = 0;
-        CPPUNIT_ASSERT(Grants("server\nruby /usr/bin/ruby\n").refusal(unlimited).has_value());
-        CPPUNIT_ASSERT(!Grants("server\nruby /usr/bin/ruby\nmax_boot_processes 0\n").refusal(unlimited));
+        CPPUNIT_ASSERT(Grants("server\nany folder\nruby /usr/bin/ruby\n").refusal(unlimited).has_value());
+        CPPUNIT_ASSERT(!Grants("server\nany folder\nruby /usr/bin/ruby\nmax_boot_processes 0\n").refusal(unlimited));
     }
 
     void testTheLimitsOfMemoryAndOfLogLinesAreNotLifted() {
         const Grants grants(
-            "server\nruby /usr/bin/ruby\nmemory_limit 300\nlimited memory_limit\n"
+            "server\nany folder\nruby /usr/bin/ruby\nmemory_limit 300\nlimited memory_limit\n"
             "hard_memory_limit 500\nlimited hard_memory_limit\n");
         Options limited = options();
         limited.memoryLimit = 300;
@@ -378,7 +428,8 @@ public:
     }
 
     void testALimitOfTheServerIsNotLeftOut() {
-        const Grants grants("server\nruby /usr/bin/ruby\nmemory_max 500\nlimited memory_max\nserver\nmemory_max 800\n");
+        const Grants grants(
+            "server\nany folder\nruby /usr/bin/ruby\nmemory_max 500\nlimited memory_max\nserver\nmemory_max 800\n");
         Options limited = options();
         CPPUNIT_ASSERT(grants.refusal(limited).has_value());
         for (const unsigned megabytes : {500, 800}) {
@@ -389,7 +440,8 @@ public:
 
     void testAFolderHasTheLimitsOfItsOwnVirtualHost() {
         const Grants grants(
-            "server\nruby /usr/bin/ruby\nserver\ndocument_root /srv/a/public\ntasks_max 30\nlimited tasks_max\n"
+            "server\nany folder\nruby /usr/bin/ruby\nserver\ndocument_root /srv/a/public\ntasks_max 30\nlimited "
+            "tasks_max\n"
             "server\ndocument_root /srv/b/public\ntasks_max 90\nlimited tasks_max\n");
         Options limited = options();
         for (const unsigned tasks : {0, 30, 90}) {
@@ -404,9 +456,10 @@ public:
     }
 
     void testVariablesOfLoadersNeedAGrant() {
-        for (const char *name :
-             {"PASSENGER_NATIVE", "PASSENGER_PRELOAD_BUNDLER", "OPENSSL_CONF", "LD_PRELOAD", "RUBYOPT", "RUBYLIB",
-              "GEM_HOME", "BUNDLE_GEMFILE", "NODE_OPTIONS", "PYTHONPATH", "PATH", "BASH_ENV", "BASH_FUNC_ls%%"}) {
+        for (const char *name : {"PASSENGER_NATIVE", "PASSENGER_PRELOAD_BUNDLER", "OPENSSL_CONF", "LD_PRELOAD",
+                                 "RUBYOPT", "RUBYLIB", "GEM_HOME", "BUNDLE_GEMFILE", "NODE_OPTIONS", "PYTHONPATH",
+                                 "PATH", "BASH_ENV", "BASH_FUNC_ls%%", "RAILS_ENV", "NODE_ENV", "NODE_EXTRA_CA_CERTS",
+                                 "SSL_CERT_FILE", "LIBMYSQL_PLUGIN_DIR", "DJANGO_SETTINGS_MODULE"}) {
             CPPUNIT_ASSERT_MESSAGE(name, !grants_.allowsVariable(name, "/tmp/evil"));
         }
         CPPUNIT_ASSERT(grants_.allowsVariable("GEM_HOME", "/srv/gems"));
@@ -415,7 +468,7 @@ public:
     }
 
     void testUnknownLinesAreIgnored() {
-        const Grants grants("user early\nserver\nnew_key value\nwithout\n\nuser alice\n");
+        const Grants grants("user early\nserver\nany folder\nnew_key value\nwithout\n\nuser alice\n");
         Options options = GrantsTest::options();
         options.ruby = "";
         options.user = "alice";

@@ -79,7 +79,7 @@ public:
     void setUp() override {
         LeakCheck::setUp();
         ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-        settings_.grants = "server\nuser nobody\n";
+        settings_.grants = "server\nany folder\nuser nobody\n";
         CPPUNIT_ASSERT(::mkdtemp(folder_.data()) != nullptr);
         settings_.spawnDir = folder_ + "/spawn";
         settings_.instanceRegistryDir = folder_ + "/registry";
@@ -160,7 +160,7 @@ public:
     void testNewSettingsAreInForceForTheNextRequest() {
         RightsClient client(connectPool().release());
         CPPUNIT_ASSERT(refusalOf(client).find("httpd's configuration has no PassengerUser") != std::string::npos);
-        settings_.grants = "server\nuser daemon\n";
+        settings_.grants = "server\nany folder\nuser daemon\n";
         sendSettings();
         // The frame and the next request come over two sockets.
         CPPUNIT_ASSERT(eventually(

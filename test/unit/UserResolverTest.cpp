@@ -82,6 +82,7 @@ class UserResolverTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnOwnerWhoIsReplacedIsNoted);
     CPPUNIT_TEST(testWhatIsNotGrantedIsRefused);
     CPPUNIT_TEST(testAUserOfAnotherFolderNeedsToOwnTheStartupFile);
+    CPPUNIT_TEST(testANameOfTheConfigurationIsForFoldersOfTheSameOwnerOnly);
     CPPUNIT_TEST_SUITE_END();
 
     /** The configuration and the owner of the startup file, and the expected user and group. User
@@ -234,7 +235,7 @@ public:
     }
 
     void testWhatIsNotGrantedIsRefused() {
-        grants_.use("server\nruby ruby\n", {});
+        grants_.use("server\nany folder\nruby ruby\n", {});
         Options options = UserResolverTest::options();
         options.user = "bob";
         for (const bool canSwitch : {true, false}) {
@@ -245,7 +246,7 @@ public:
     }
 
     void testAUserOfAnotherFolderNeedsToOwnTheStartupFile() {
-        grants_.use("server\nruby ruby\nserver\nuser bob\ngroup web\ndocument_root /srv/bob/public\n", {});
+        grants_.use("server\nany folder\nruby ruby\nserver\nuser bob\ngroup web\ndocument_root /srv/bob/public\n", {});
         Options options = UserResolverTest::options();
         options.user = "bob";
         owners_.files["/srv/blog/config.ru"] = ALICES;
@@ -265,6 +266,24 @@ public:
         CPPUNIT_ASSERT(!resolver_.resolve(options, true));
         options.appRoot = "/srv/bob";
         CPPUNIT_ASSERT_EQUAL(std::string("web"), resolver_.resolve(options, true)->group);
+    }
+
+    // As a release that is no longer the current one, which links decide about.
+    void testANameOfTheConfigurationIsForFoldersOfTheSameOwnerOnly() {
+        grants_.use(
+            "server\nruby ruby\nserver\napp_group_name shared\nresolve_symlinks On\n"
+            "document_root /srv/bob/current/public\n",
+            {});
+        Options options = UserResolverTest::options();
+        options.appGroupName = "shared";
+        owners_.files["/srv/bob/current/config.ru"] = {1002, 0};
+        owners_.files["/srv/blog/config.ru"] = ALICES;
+        const auto refused = resolver_.resolve(options, true);
+        CPPUNIT_ASSERT(!refused);
+        CPPUNIT_ASSERT(refused.error().starts_with(
+            "httpd's configuration has PassengerAppGroupName \"shared\", but not for the folder \"/srv/blog\""));
+        owners_.files["/srv/blog/config.ru"] = {1002, 0};
+        CPPUNIT_ASSERT_EQUAL(std::string("bob"), resolver_.resolve(options, true)->user);
     }
 };
 

@@ -46,8 +46,8 @@ inline constexpr std::array APPLICATION{
               text(&Settings::appStartCommand).sets(&Options::startCommand).granted("start_command"), "none",
               "a command that serves HTTP on the port that $PORT names, in whatever language; see below"},
     Directive{"PassengerDirectInstanceRequestAddress", Context::APPLICATION,
-              address(&Settings::instanceAddress).sets(&Options::instanceAddress), "127.0.0.1",
-              "the IP address on which a start command listens"},
+              address(&Settings::instanceAddress).sets(&Options::instanceAddress).granted("instance_address"),
+              "127.0.0.1", "the IP address on which a start command listens"},
     Directive{"PassengerForceMaxConcurrentRequestsPerProcess", Context::APPLICATION,
               number(&Settings::maxConcurrentRequests, -1, INT_MAX).readBy(Reader::DERIVED), "-1",
               "requests that an instance gets at once; for Ruby and WSGI, PassengerThreadCount counts instead. 0 or "
@@ -204,8 +204,8 @@ inline constexpr std::array APPLICATION{
               "a plain page",
               "HTML file that is shown when the application does not start or is overloaded, where "
               "PassengerFriendlyErrorPages is off. httpd's children read it; at most 1 MiB"},
-    Directive{"PassengerAppLogFile", Context::APPLICATION, appFile(&Settings::appLogFile).sets(&Options::logFile),
-              "PassengerLogFile",
+    Directive{"PassengerAppLogFile", Context::APPLICATION,
+              appFile(&Settings::appLogFile).sets(&Options::logFile).granted("log_file"), "PassengerLogFile",
               "file for the standard output and standard error of processes of the application that start from then "
               "on; opened again at a graceful reload. Where users other than root may write to its folder, the file is "
               "opened with the rights of the application's user"},

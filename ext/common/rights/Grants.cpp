@@ -23,6 +23,8 @@ struct GrantField {
     std::array<std::string_view, 7> defaults{};
 };
 
+constexpr const char *ENVIRONMENT = "environment";
+
 constexpr std::array FIELDS{
     GrantField{"user", "PassengerUser", &Options::user},
     GrantField{"group", "PassengerGroup", &Options::group},
@@ -37,6 +39,9 @@ constexpr std::array FIELDS{
         {"config.ru", "passenger_wsgi.py", "passenger_asgi.py", "app.js", "asgi.py", "package.json", "manage.py"}},
     GrantField{"app_callable", "PassengerAppCallable", &Options::appCallable, {"application"}},
     GrantField{"app_group_name", "PassengerAppGroupName", &Options::appGroupName},
+    GrantField{ENVIRONMENT, "PassengerAppEnv", &Options::environment, {"production"}},
+    GrantField{"instance_address", "PassengerDirectInstanceRequestAddress", &Options::instanceAddress, {"127.0.0.1"}},
+    GrantField{"log_file", "PassengerAppLogFile", &Options::logFile},
 };
 
 /** A limit of an application. */
@@ -61,6 +66,7 @@ constexpr std::array LIMITS{
     LimitField{"max_boot_processes", "PassengerMaxBootProcesses", &Options::maxBootProcesses},
 };
 constexpr const char *LIMITED = "limited";
+constexpr const char *FIXED = "fixed";
 
 /** A part of an application's name, beside its folder. */
 struct NamePart {
@@ -71,26 +77,33 @@ struct NamePart {
 };
 
 constexpr std::array NAME_PARTS{NamePart{"user", &Options::user, ""}, NamePart{"group", &Options::group, ""},
-                                NamePart{"environment", &Options::environment, "production"}};
+                                NamePart{ENVIRONMENT, &Options::environment, "production"}};
 
 constexpr const char *DOCUMENT_ROOT = "document_root";
 constexpr const char *APP_ROOT = "app_root";
 constexpr const char *BASE_URI = "base_uri";
+constexpr const char *ANY = "any";
+/** Of a .htaccess file, which an AllowOverrideList can let have these directives. */
+constexpr const char *ANY_NAME = "name";
 
 /**
- * Variables that decide which code a loader, a library, an interpreter or a shell runs (ld.so(8),
- * ruby(1), node(1), python(1), bash(1), zsh(1), perlrun(1), java(1), openssl-env(7), the manuals of
- * Bundler and Bootsnap), and those of the agent itself. A name with a star stands for all with this
+ * Variables that decide which code a loader, a library, an interpreter, a shell or a framework runs
+ * (ld.so(8), ruby(1), node(1), python(1), bash(1), zsh(1), perlrun(1), java(1), openssl-env(7), the
+ * manuals of Bundler and Bootsnap), whose certificates are trusted, the environment's name
+ * (PassengerAppEnv), and those of the agent itself. A name with a star stands for all with this
  * beginning.
  */
 constexpr std::array LOADERS = std::to_array<std::string_view>({
     // clang-format off
     "LD_*", "GLIBC_*", "MALLOC_*", "GCONV_PATH", "LOCPATH", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES",
     "RUBYOPT", "RUBYLIB", "RUBYSHELL", "RUBY_ROOT", "GEM_*", "BUNDLE_*", "BUNDLER_*", "BOOTSNAP_CACHE_DIR",
-    "NODE_OPTIONS", "NODE_PATH", "NPM_CONFIG_*", "PYTHON*", "PERL*",
+    "NODE_*", "NPM_CONFIG_*", "PYTHON*", "PERL*",
     "PATH", "HOME", "SHELL", "BASH_ENV", "ENV", "BASH_FUNC*", "SHELLOPTS", "IFS", "ZDOTDIR",
     "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "PHPRC", "PHP_INI_SCAN_DIR", "LUA_INIT*",
     "ERL_FLAGS", "ERL_AFLAGS", "ERL_ZFLAGS", "ERL_LIBS", "DOTNET_STARTUP_HOOKS",
+    "LIBMYSQL_*", "MARIADB_PLUGIN_DIR", "SASL_*", "KRB5_CONFIG", "ODBC*", "GIO_*", "MAGICK_*", "GIT_*",
+    "SSL_CERT_*", "SSLKEYLOGFILE", "DJANGO_SETTINGS_MODULE",
+    "RAILS_ENV", "RACK_ENV", "WSGI_ENV", "PASSENGER_APP_ENV",
     "PASSENGER_NATIVE", "PASSENGER_PRELOAD_BUNDLER",
     // clang-format on
 });
@@ -113,10 +126,14 @@ std::string derivedName(const Options &options) {
     return name;
 }
 
+bool hasDerivedName(const Options &options) {
+    return options.appGroupName.empty() || options.appGroupName == derivedName(options);
+}
+
 bool needsNoName(const GrantField &field, const Options &options) {
     const std::string &value = options.*field.option;
     if (field.option == &Options::appGroupName) {
-        return value.empty() || value == derivedName(options);
+        return hasDerivedName(options);
     }
     return value.empty() || std::find(field.defaults.begin(), field.defaults.end(), value) != field.defaults.end();
 }
@@ -204,11 +221,21 @@ bool Grants::has(Server server, std::string_view key, std::string_view value) {
     return std::any_of(server.begin(), server.end(), [&](Place place) { return has(place, key, value); });
 }
 
-template <typename Test> bool Grants::hasAny(Server server, std::string_view key, Test test) {
-    return std::any_of(server.begin(), server.end(), [&](Place place) {
-        const Place lines = linesOf(place, key);
-        return std::any_of(lines.begin(), lines.end(), [&](const Line &line) { return test(line.second); });
-    });
+bool Grants::hasAny(Server server, std::string_view key) {
+    return std::any_of(server.begin(), server.end(), [&](Place place) { return !linesOf(place, key).empty(); });
+}
+
+template <typename Call> void Grants::forEach(Server server, std::string_view key, Call call) {
+    for (const Place place : server) {
+        for (const Line &line : linesOf(place, key)) {
+            call(line.second);
+        }
+    }
+}
+
+template <typename Call> void Grants::forEachFolder(Server server, Call call) {
+    forEach(server, DOCUMENT_ROOT, [&](std::string_view root) { call(parentOf(root)); });
+    forEach(server, APP_ROOT, call);
 }
 
 bool Grants::grants(Server server, std::string_view key, std::string_view value) const {
@@ -220,9 +247,12 @@ bool Grants::isGranted(std::string_view key, std::string_view value) const {
 }
 
 bool Grants::grantsAll(Server server, const Options &options) const {
+    const bool anyName = has(servers_.front(), ANY, ANY_NAME);
     return std::all_of(FIELDS.begin(), FIELDS.end(),
                        [&](const GrantField &field) {
-                           return needsNoName(field, options) || grants(server, field.key, options.*field.option);
+                           return grants(server, field.key, options.*field.option) ||
+                                  (needsNoName(field, options) && !grants(server, FIXED, field.key)) ||
+                                  (anyName && field.option == &Options::environment);
                        }) &&
            grantsLimits(server, options) && fitsTogether(server, options);
 }
@@ -262,8 +292,7 @@ bool Grants::grantsLimits(Server server, const Options &options) const {
 }
 
 std::optional<std::string> Grants::limitRefusal(const Options &options) const {
-    const auto limits = [](Server server) { return hasAny(server, LIMITED, [](auto) { return true; }); };
-    if (std::none_of(servers_.begin(), servers_.end(), limits)) {
+    if (std::none_of(servers_.begin(), servers_.end(), [](Server server) { return hasAny(server, LIMITED); })) {
         return std::nullopt;
     }
     bool known = false;
@@ -290,7 +319,9 @@ std::optional<std::string> Grants::limitRefusal(const Options &options) const {
 }
 
 std::optional<std::string> Grants::refusal(const Options &options) const {
-    const auto one = [&](Server server) { return grantsAll(server, options); };
+    const auto one = [&](Server server) {
+        return mayHaveFolder(server, options.appRoot) && grantsAll(server, options);
+    };
     if (everything() || std::any_of(servers_.begin(), servers_.end(), one)) {
         return std::nullopt;
     }
@@ -307,23 +338,49 @@ std::optional<std::string> Grants::refusal(const Options &options) const {
     }
     return fmt::format(
         "httpd's configuration has no place with all of this application's settings (user \"{}\", group \"{}\", start "
-        "command \"{}\"): a process that asks for it was taken over, or has another configuration",
-        options.user, options.group, options.startCommand);
+        "command \"{}\", environment \"{}\", folder \"{}\"). If requests lead to the folder, set PassengerAppRoot to "
+        "it in their place. Otherwise a process that asks for it was taken over, or has another configuration",
+        options.user, options.group, options.startCommand, options.environment, options.appRoot);
+}
+
+/** Whether requests of the virtual host can lead to the folder, or links or .htaccess files decide
+ *  about it. */
+bool Grants::mayHaveFolder(Server server, std::string_view folder) const {
+    const Server main = servers_.front();
+    bool found = has(main, APP_ROOT, folder) || hasAny(main, ANY) || followsLinks(main) || followsLinks(server);
+    forEachFolder(server, [&](std::string_view one) { found = found || one == folder; });
+    return found;
 }
 
 bool Grants::covers(Server server, const std::string &folder) const {
-    if (grants(server, APP_ROOT, folder)) {
-        return true;
-    }
-    return hasAny(server, DOCUMENT_ROOT, [&](std::string_view root) {
-        const auto behind = [&](Server named) {
-            return hasAny(named, BASE_URI, [&](std::string_view uri) {
-                return parentBehindLinks(std::string(root) + std::string(uri)) == folder;
+    bool found = has(servers_.front(), APP_ROOT, folder);
+    forEachFolder(server, [&](std::string_view one) { found = found || one == folder; });
+    return found || foldersBehindLinks(server).contains(folder);
+}
+
+std::set<std::string> Grants::foldersBehindLinks(Server server) const {
+    std::set<std::string> folders;
+    forEach(server, DOCUMENT_ROOT, [&](std::string_view root) {
+        folders.insert(parentBehindLinks(std::string(root)));
+        for (const Server named : {server, servers_.front()}) {
+            forEach(named, BASE_URI, [&](std::string_view uri) {
+                folders.insert(parentBehindLinks(std::string(root) + std::string(uri)));
             });
-        };
-        return parentOf(root) == folder || parentBehindLinks(std::string(root)) == folder || behind(server) ||
-               behind(servers_.front());
+        }
     });
+    folders.erase("");
+    return folders;
+}
+
+std::set<std::string> Grants::namedFolders(const Options &options) const {
+    std::set<std::string> folders;
+    for (const Server server : servers_) {
+        if (grantsAll(server, options)) {
+            forEachFolder(server, [&](std::string_view folder) { folders.emplace(folder); });
+            folders.merge(foldersBehindLinks(server));
+        }
+    }
+    return folders;
 }
 
 void Grants::index() {
@@ -331,33 +388,26 @@ void Grants::index() {
         if (followsLinks(server)) {
             following_.push_back(server);
         }
-        hasAny(server, DOCUMENT_ROOT, [&](std::string_view root) {
-            byFolder_.emplace_back(parentOf(root), server);
-            return false;
-        });
-        hasAny(server, APP_ROOT, [&](std::string_view folder) {
-            byFolder_.emplace_back(folder, server);
-            return false;
-        });
+        forEachFolder(server, [&](std::string_view folder) { byFolder_.emplace_back(folder, server); });
     }
     std::ranges::sort(byFolder_, {}, &decltype(byFolder_)::value_type::first);
 }
 
 bool Grants::followsLinks(Server server) {
-    return hasAny(server, BASE_URI, [](auto) { return true; }) || has(server, "resolve_symlinks", "On");
+    return hasAny(server, BASE_URI) || has(server, "resolve_symlinks", "On");
 }
 
 bool Grants::mayHaveNameParts(Server server, const Options &options) const {
     return std::all_of(NAME_PARTS.begin(), NAME_PARTS.end(), [&](const NamePart &part) {
         const std::string &value = options.*part.option;
-        return grants(server, part.key, value) || (value == part.fallback && !grants(server, "fixed", part.key));
+        return grants(server, part.key, value) || (value == part.fallback && !grants(server, FIXED, part.key));
     });
 }
 
 bool Grants::mayHaveDerivedName(const Options &options) const {
     const auto mayHaveParts = [&](Server server) { return mayHaveNameParts(server, options); };
     const Server main = servers_.front();
-    if (followsLinks(main) || has(main, "any", "folder") || has(main, APP_ROOT, options.appRoot)) {
+    if (followsLinks(main) || has(main, ANY, "folder") || has(main, APP_ROOT, options.appRoot)) {
         return std::any_of(servers_.begin(), servers_.end(), mayHaveParts);
     }
     const auto known = std::ranges::equal_range(byFolder_, std::string_view(options.appRoot), {},
@@ -370,8 +420,7 @@ bool Grants::hasName(const Options &options) const {
     if (everything()) {
         return true;
     }
-    const bool isDerived = options.appGroupName.empty() || options.appGroupName == derivedName(options);
-    if (isDerived && !has(servers_.front(), "any", "name")) {
+    if (hasDerivedName(options) && !has(servers_.front(), ANY, ANY_NAME)) {
         return mayHaveDerivedName(options);
     }
     return std::none_of(FIELDS.begin(), FIELDS.end(), [&](const GrantField &field) {
@@ -382,7 +431,8 @@ bool Grants::hasName(const Options &options) const {
 }
 
 bool Grants::coversFolder(const Options &options) const {
-    if (everything() || (options.user.empty() && options.group.empty() && options.startCommand.empty())) {
+    if (everything() ||
+        (options.user.empty() && options.group.empty() && options.startCommand.empty() && hasDerivedName(options))) {
         return true;
     }
     return std::any_of(servers_.begin(), servers_.end(),

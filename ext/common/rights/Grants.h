@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -51,8 +52,11 @@ public:
     bool everything() const noexcept {
         return servers_.empty();
     }
-    /** The reason, for people, why the configuration does not have these options; nothing: it has
-     *  them. Does not look at the folder. */
+    /**
+     * The reason, for people, why the configuration does not have these options; nothing: it has
+     * them. The folder must be one of a virtual host with the other options, unless links,
+     * .htaccess files or modules decide about folders. Does not block.
+     */
     std::optional<std::string> refusal(const Options &options) const;
     /**
      * Whether a request can still ask for the application, or this is not known. Its user, group
@@ -62,10 +66,13 @@ public:
      */
     bool hasName(const Options &options) const;
     /**
-     * Whether the place that names this user, group or start command is one for this folder. True
-     * for options that name none of them. May block: follows links.
+     * Whether the place that names this user, group, start command or PassengerAppGroupName is one
+     * for this folder. True for options that name none of them. May block: follows links.
      */
     bool coversFolder(const Options &options) const;
+    /** The folders of the virtual hosts that have these options, before and after links are
+     *  followed. May block. */
+    std::set<std::string> namedFolders(const Options &options) const;
     /**
      * Why the application in this folder cannot have these limits: its virtual host has others.
      * Nothing for folders that belong to no known virtual host. May block: follows links.
@@ -90,8 +97,12 @@ private:
     static Place linesOf(Place place, std::string_view key);
     static bool has(Place place, std::string_view key, std::string_view value);
     static bool has(Server server, std::string_view key, std::string_view value);
-    /** Whether the virtual host has a value of this key for which the test is true. */
-    template <typename Test> static bool hasAny(Server server, std::string_view key, Test test);
+    static bool hasAny(Server server, std::string_view key);
+    /** Calls a function with each value that the virtual host has for the key. */
+    template <typename Call> static void forEach(Server server, std::string_view key, Call call);
+    /** With each folder: PassengerAppRoot, and the parents of document roots. Links are not
+     *  followed. */
+    template <typename Call> static void forEachFolder(Server server, Call call);
     /** Whether the virtual host, or the main server, has the value. */
     bool grants(Server server, std::string_view key, std::string_view value) const;
     /** Whether any virtual host, or the main server, has the value. */
@@ -99,6 +110,8 @@ private:
     bool grantsAll(Server server, const Options &options) const;
     bool fitsTogether(Server server, const Options &options) const;
     bool grantsLimits(Server server, const Options &options) const;
+    std::set<std::string> foldersBehindLinks(Server server) const;
+    bool mayHaveFolder(Server server, std::string_view folder) const;
     bool covers(Server server, const std::string &folder) const;
     /** Whether links decide about the folders of a virtual host's applications. */
     static bool followsLinks(Server server);

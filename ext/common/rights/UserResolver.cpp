@@ -1,8 +1,10 @@
 #include "rights/UserResolver.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -38,7 +40,7 @@ tl::expected<RunAs, std::string> UserResolver::resolve(const Options &options, b
     }
     auto runAs = resolveGranted(options, canSwitch);
     if (runAs && runAs->switches() && !grants->coversFolder(options)) {
-        if (auto refusal = foreignFolder(options, *runAs)) {
+        if (auto refusal = foreignFolder(*grants, options, *runAs)) {
             return tl::unexpected(*refusal);
         }
     }
@@ -48,26 +50,40 @@ tl::expected<RunAs, std::string> UserResolver::resolve(const Options &options, b
 /**
  * The place that names the user is not known to be one for this folder: the folder comes from an
  * Alias or from mod_vhost_alias, or a child that was taken over has chosen it. The user's own
- * files, and root's, may run as that user all the same.
+ * files, and root's, may run as that user all the same. With PassengerAppGroupName alone they must
+ * have the owner of a folder of that place: the requests of that name would reach others.
  */
-std::optional<std::string> UserResolver::foreignFolder(const Options &options, const RunAs &runAs) const {
+std::optional<std::string> UserResolver::foreignFolder(const Grants &grants, const Options &options,
+                                                       const RunAs &runAs) const {
     if (options.startCommand.empty() && options.group.empty()) {
         const auto owner = ownerOfStartupFile(options);
         if (!owner) {
             return owner.error();
         }
-        if (owner->doubt.empty() && (owner->uid == runAs.uid || owner->uid == ROOT)) {
+        const bool isUsers = owner->doubt.empty() && (owner->uid == runAs.uid || owner->uid == ROOT);
+        if (isUsers && (!options.user.empty() || ownsNamedFolder(grants, options, owner->uid))) {
             return std::nullopt;
         }
     }
     const auto [directive, value] = !options.startCommand.empty()
                                         ? std::pair("PassengerAppStartCommand", options.startCommand)
                                     : !options.group.empty() ? std::pair("PassengerGroup", options.group)
-                                                             : std::pair("PassengerUser", options.user);
+                                    : !options.user.empty()  ? std::pair("PassengerUser", options.user)
+                                                             : std::pair("PassengerAppGroupName", options.appGroupName);
     return fmt::format(
         "httpd's configuration has {} \"{}\", but not for the folder \"{}\": set PassengerAppRoot to it in the same "
         "place",
         directive, value, options.appRoot);
+}
+
+bool UserResolver::ownsNamedFolder(const Grants &grants, const Options &options, uid_t uid) const {
+    const std::set<std::string> folders = grants.namedFolders(options);
+    return std::any_of(folders.begin(), folders.end(), [&](const std::string &folder) {
+        Options there = options;
+        there.appRoot = folder;
+        const auto owner = ownerOfStartupFile(there);
+        return owner && owner->doubt.empty() && owner->uid == uid;
+    });
 }
 
 tl::expected<RunAs, std::string> UserResolver::resolveGranted(const Options &options, bool canSwitch) const {

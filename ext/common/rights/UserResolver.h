@@ -52,7 +52,10 @@ private:
 
     tl::expected<FileOwner, std::string> ownerOfStartupFile(const Options &options) const;
     tl::expected<RunAs, std::string> resolveGranted(const Options &options, bool canSwitch) const;
-    std::optional<std::string> foreignFolder(const Options &options, const RunAs &runAs) const;
+    std::optional<std::string> foreignFolder(const Grants &grants, const Options &options, const RunAs &runAs) const;
+    /** Whether the user owns the startup file in a folder that the configuration has for the
+     *  options. */
+    bool ownsNamedFolder(const Grants &grants, const Options &options, uid_t uid) const;
     tl::expected<Choice, std::string> chooseUser(const Options &options, const FileOwner &owner) const;
     tl::expected<RunAs, std::string> withGroup(Choice choice, tl::expected<Group, std::string> group) const;
     tl::expected<Choice, std::string> defaultUser(const Options &options) const;

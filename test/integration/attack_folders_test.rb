@@ -1,0 +1,98 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/taken_over_child"
+require_relative "support/unharmed"
+
+# A child of httpd is taken over, and asks the agent for applications in other folders, with other
+# environments, and with the name of an application that PassengerAppGroupName gives. The attacker
+# also owns an application.
+class AttackFoldersTest < IntegrationTest
+  include TakenOverChild
+  include Unharmed
+
+  NOWHERE = "no place with all of this application's settings"
+  NAMED = "PassengerAppGroupName shared\nPassengerMinInstances 1\n"
+
+  if TestEnvironment.root?
+    serve do |made|
+      made.set("PassengerMaxPoolSize", 20)
+      { "victim" => ["a", NAMED], "attacker" => ["b", ""] }.each do |site, (key, directives)|
+        folder = TestEnvironment.hand_over(SampleApps.rack, MadeUsers[key].name)
+        made.site("#{site}.test", folder, directives)
+      end
+    end
+  end
+
+  def setup
+    skip "needs root" unless TestEnvironment.root?
+  end
+
+  def teardown
+    @child&.close
+  end
+
+  def test_no_folder_runs_that_no_virtual_host_has
+    takes_over(server)
+    assert_refused(NOWHERE, {})
+    # A file that any user may read, in the folder of a third one.
+    folder = evil("third")
+    TestEnvironment.hand_over(folder, "games")
+    assert_refused(NOWHERE, {}, folder)
+  end
+
+  # Consoles and backtraces of a development environment are for developers only.
+  def test_no_application_runs_in_an_environment_that_the_configuration_does_not_name
+    takes_over(server)
+    assert_refused(%(no PassengerAppEnv "development"), { "environment" => "development" },
+                   root("victim"))
+  end
+
+  def test_an_application_listens_where_the_configuration_says
+    takes_over(server)
+    assert_refused(%(no PassengerDirectInstanceRequestAddress "0.0.0.0"),
+                   { "instance_address" => "0.0.0.0" }, root("victim"))
+  end
+
+  def test_no_folder_of_others_gets_the_requests_of_a_name
+    takes_over(server)
+    assert_name_is_refused(server, /attach.refused .*#{NOWHERE}/)
+  end
+
+  # The rights process compares the owners.
+  def test_no_folder_of_others_gets_the_requests_of_a_name_where_links_decide_about_folders
+    made = server.configuration.dup
+    made.main_directives = "PassengerResolveSymlinksInDocumentRoot On\n"
+    with_server(made) do |other|
+      takes_over(other)
+      assert_name_is_refused(
+        other, /spawn.failed .*has PassengerAppGroupName \\"shared\\", but not for the folder/
+      )
+      @child.close
+      @child = nil
+    end
+  end
+
+  private
+
+  def takes_over(server)
+    %w[victim.test attacker.test].each do |site|
+      assert_status 200, server.client(site).get("/hello")
+    end
+    @child = child_of(server)
+  end
+
+  # Each instance of that name beyond the first one would be the attacker's.
+  def assert_name_is_refused(server, line)
+    folder = evil("named")
+    assert_unharmed(server.client("victim.test"), "/hello") do
+      position = server.log.position
+      # The agent logs ten refusals in ten seconds.
+      eventually("the refusal", every: 1) do
+        ask(folder, { "app_group_name" => "shared", "min_instances" => "3" })
+        traces.any? || server.log.text(position).match?(line)
+      end
+    end
+    assert_empty traces
+  end
+end
