@@ -177,7 +177,7 @@ void Group::clear() {
     scaler_.closeQueue();
     instances_.retireAll();
     if (oneMore) {
-        // The start was admitted above the limit for one of these. While they live, no other may be.
+        // The start was admitted above the limit for one of these. While they live, none may be.
         for (const ProcessPtr &process : instances_.all()) {
             process->replaced = true;
         }
