@@ -72,6 +72,7 @@ EXTRA_DIST += \
     %D%/monitoring/grafana-dashboard.json \
     %D%/monitoring/prometheus.yml \
     %D%/performance/goodput.svg \
+    %D%/performance/hosts.md \
     %D%/performance/httpd.md \
     %D%/performance/memory.md \
     %D%/performance/pool.md \

@@ -38,6 +38,7 @@ EXTRA_DIST += \
     %D%/lib/loads/tls_load.rb \
     %D%/lib/loads/web_sockets.rb \
     %D%/lib/machine.rb \
+    %D%/lib/many_hosts.rb \
     %D%/lib/memory.rb \
     %D%/lib/open_loop.rb \
     %D%/lib/outcome.rb \
@@ -63,10 +64,12 @@ EXTRA_DIST += \
     %D%/lib/servers/uwsgi.rb \
     %D%/lib/stage.rb \
     %D%/lib/table.rb \
+    %D%/lib/thread_times.rb \
     %D%/lib/work.rb \
     %D%/lib/wrk.rb \
     %D%/lib/wrk_report.lua \
     %D%/run \
+    %D%/run-hosts \
     %D%/run-prefork
 
 # The cost of the Pool itself. Measure in a build with optimisation and without --enable-development.
@@ -118,6 +121,11 @@ EXTRA_PROGRAMS += test/benchmark/status/status_benchmark
     test/unit/support/SampleStatus.h
 %C%_status_status_benchmark_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit
 %C%_status_status_benchmark_LDADD = libpassenger_control.la libpassenger_io.la libpassenger_shm.la libpassenger_base.la $(FMT_LIBS)
+
+# What many virtual hosts cost httpd and the agent.
+.PHONY: bench-hosts
+bench-hosts: all
+	BUILD_DIR=$(abs_top_builddir) $(srcdir)/test/benchmark/run-hosts $(BENCH)
 
 .PHONY: bench-status
 bench-status: test/benchmark/status/status_benchmark$(EXEEXT)
