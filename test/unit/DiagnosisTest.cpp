@@ -123,6 +123,7 @@ public:
 const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
     static const std::vector<Row> ROWS{
         {"time-out", late("app loaded"), "waits for a resource", "PassengerStartTimeout"},
+        {"time-out of a deaf application", late(LISTENS), "did not listen on its port", "variable PORT"},
         {"time-out in the line", late("preloader free"), "busy with other instances", "PassengerStartTimeout"},
         {"time-out in a fork", late("instance forked"), "waits in the fork", "PassengerSpawnMethod direct"},
         {"out of memory", killed(SIGKILL), "no memory left", "dmesg"},

@@ -112,6 +112,12 @@ constexpr DiagnosisRule ENDS[] = {
      "at that moment.",
      "The backtrace shows where each thread was. If a gem cannot be forked once it is loaded, set PassengerSpawnMethod "
      "direct."},
+    {[](const FailureFacts &f) { return when(f.timedOut && f.step == LISTENS); },
+     "The application did not listen on its port: it listens on another one, or on ::1 alone, or waits for something "
+     "before.",
+     "It must listen on 127.0.0.1 and the port in the variable PORT. See its output for what it waits for. If it is "
+     "only slow, raise PassengerStartTimeout.",
+     "nothing listens on 127.0.0.1 and the port in the variable PORT"},
     {[](const FailureFacts &f) { return when(f.timedOut); },
      "The application waits for a resource, such as a database, a lock or another server; or it has much to load on a "
      "busy machine.",
