@@ -141,20 +141,16 @@ const std::vector<RightsServer::Right> &RightsServer::rights() {
 
 std::vector<std::string> RightsServer::verbs() {
     std::vector<std::string> names;
-    for (const Right &right : rights()) {
-        names.emplace_back(right.verb);
-    }
+    std::ranges::transform(rights(), std::back_inserter(names), &Right::verb);
     return names;
 }
 
 Frame RightsServer::carryOut(Frame &request, pid_t agent) {
-    const std::string &verb = request.field(0);
-    for (const Right &right : rights()) {
-        if (verb == right.verb) {
-            return (this->*right.carryOut)(request, agent);
-        }
+    const auto right = std::ranges::find(rights(), request.field(0), &Right::verb);
+    if (right == rights().end()) {
+        throw ProtocolException("there is no right \"" + request.field(0) + "\"");
     }
-    throw ProtocolException("there is no right \"" + verb + "\"");
+    return (this->*right->carryOut)(request, agent);
 }
 
 bool RightsServer::hasOneUser() const {
