@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <cppunit/extensions/HelperMacros.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -42,6 +43,7 @@ class IntakeTest : public LeakCheck {
     CPPUNIT_TEST(testAPauseIsToldWhenNoRequestIsLeft);
     CPPUNIT_TEST(testTheNextHandoverIsUsedOnceTheFormerQueueIsEmpty);
     CPPUNIT_TEST(testEmptyMessagesAreSkippedInBothQueues);
+    CPPUNIT_TEST(testABusyInstanceOfStickySessionsTakesFurtherMessages);
     CPPUNIT_TEST(testAHelperThatCannotBeStartedIsTriedAgain);
     CPPUNIT_TEST_SUITE_END();
 
@@ -339,7 +341,7 @@ public:
         const Agent agent;
         Bridge bridge(agent.handover(3));
         std::vector<FileDescriptor> channels;
-        for (std::uint64_t id = 0; id < 20; id++) {
+        for (std::uint64_t id = 1; id <= 20; id++) {
             channels.push_back(bridge.channel(id));
             ask(agent.queue, id, "/");
         }
@@ -349,13 +351,17 @@ public:
         }
         for (unsigned round = 0; round < 20; round++) {
             CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == std::min(3U, 20 - round); }));
-            FileDescriptor connection = std::move(connections.front());
-            connections.erase(connections.begin());
-            CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(connection));
-            Application::answer(connection, "hello");
-            if (round < 17) {
-                connections.push_back(std::move(connection));
-            }
+            // Any free place takes the next request.
+            auto asked = connections.end();
+            CPPUNIT_ASSERT(eventually([&] {
+                asked = std::find_if(connections.begin(), connections.end(), [](const FileDescriptor &connection) {
+                    pollfd entry{connection.get(), POLLIN, 0};
+                    return ::poll(&entry, 1, 0) > 0;
+                });
+                return asked != connections.end();
+            }));
+            CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(*asked));
+            Application::answer(*asked, "hello");
         }
         CPPUNIT_ASSERT(eventually([&] { return bridge.answered == 20; }));
         for (const FileDescriptor &channel : channels) {
@@ -436,10 +442,31 @@ public:
             CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(*connection));
             Application::answer(*connection, "hello");
             CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
+            // Otherwise the next request could get another place, and another connection.
+            CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
             if (queue != &agent.queue) {
                 // Only the end of the common queue is an end.
                 agent.own->shutDown();
             }
+        }
+    }
+
+    /** It leaves a message of the common queue to other instances for a moment only. */
+    void testABusyInstanceOfStickySessionsTakesFurtherMessages() {
+        const Agent agent(true);
+        Bridge bridge(agent.handover(10));
+        std::vector<FileDescriptor> channels;
+        std::vector<FileDescriptor> connections;
+        for (std::uint64_t id = 1; id <= 5; id++) {
+            channels.push_back(bridge.channel(id));
+            ask(id % 2 == 0 ? agent.queue : *agent.own, id, "/");
+            connections.push_back(bridge.app.accept());
+            CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(connections.back()));
+        }
+        CPPUNIT_ASSERT_EQUAL(5U, agent.claims.taken());
+        for (std::size_t index = 0; index < 5; index++) {
+            Application::answer(connections[index], "hello");
+            CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channels[index]).body);
         }
     }
 
