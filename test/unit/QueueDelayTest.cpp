@@ -148,7 +148,7 @@ class QueueDelayTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testABurstWithinTheTargetWaitsHoweverManyRequestsItHas);
     CPPUNIT_TEST(testAtFiveTimesTheCapacityNineTenthsOfItAreInTime);
     CPPUNIT_TEST(testALittleTooMuchIsRefusedOnly);
-    CPPUNIT_TEST(testAfterTheLoadNothingIsRefused);
+    CPPUNIT_TEST(testTwoSecondsAfterTheLoadAllIsAsBefore);
     CPPUNIT_TEST(testAfterAStallALightLoadIsServed);
     CPPUNIT_TEST(testAHangRefusesWhatComesThen);
     CPPUNIT_TEST(testRequestsWaitWhileTheFirstInstanceStarts);
@@ -189,10 +189,16 @@ public:
         CPPUNIT_ASSERT(outcome.refused < 0.25 * outcome.offered);
     }
 
-    void testAfterTheLoadNothingIsRefused() {
-        SimulatedApplication app(2, 2ms);
-        app.run(5000, 10s);
-        CPPUNIT_ASSERT_EQUAL(0U, app.run(700, 10s, 1s).refused);
+    void testTwoSecondsAfterTheLoadAllIsAsBefore() {
+        for (const double load : {1.2, 2.0, 5.0, 20.0}) {
+            SimulatedApplication app(2, 2ms);
+            const Outcome before = app.run(700, 10s);
+            app.run(load * 1000, 10s);
+            app.run(700, 2s);
+            const Outcome after = app.run(700, 10s);
+            CPPUNIT_ASSERT_EQUAL(0U, after.refused);
+            CPPUNIT_ASSERT(after.longestWait <= 2 * before.longestWait);
+        }
     }
 
     void testAfterAStallALightLoadIsServed() {
