@@ -97,7 +97,7 @@ class RightsServerTest : public CppUnit::TestFixture {
 public:
     void setUp() override {
         AgentSettings settings;
-        settings.grants = "server\nuser nobody\n";
+        settings.grants = "server\nany folder\nuser nobody\n";
         settings.appFiles = path_;
         settings.preStart = "http://127.0.0.1/a";
         server_.configure(settings);
