@@ -115,12 +115,15 @@ bool isSame(const Grant &one, const Grant &other) {
 std::string placesOf(const server_rec *server, const Grants &grants) {
     std::vector<std::string> places;
     const Settings *last = nullptr;
-    for (const Grant &grant : std::ranges::equal_range(grants, server, std::less<>(), &Grant::server)) {
-        if (places.empty() || grant.place != last) {
+    auto grant = std::lower_bound(grants.begin(), grants.end(), server, [](const Grant &one, const server_rec *wanted) {
+        return std::less<>()(one.server, wanted);
+    });
+    for (; grant != grants.end() && grant->server == server; ++grant) {
+        if (places.empty() || grant->place != last) {
             places.emplace_back();
         }
-        last = grant.place;
-        places.back().append(grant.key).append(" ").append(grant.value).append("\n");
+        last = grant->place;
+        places.back().append(grant->key).append(" ").append(grant->value).append("\n");
     }
     std::sort(places.begin(), places.end());
     places.erase(std::unique(places.begin(), places.end()), places.end());

@@ -210,7 +210,8 @@ void Grants::parse() {
 }
 
 Grants::Place Grants::linesOf(Place place, std::string_view key) {
-    return {std::ranges::equal_range(place, key, {}, &Line::first)};
+    const auto first = std::ranges::lower_bound(place, key, {}, &Line::first);
+    return {first, std::ranges::upper_bound(first, place.end(), key, {}, &Line::first)};
 }
 
 bool Grants::has(Place place, std::string_view key, std::string_view value) {
@@ -410,10 +411,11 @@ bool Grants::mayHaveDerivedName(const Options &options) const {
     if (followsLinks(main) || has(main, ANY, "folder") || has(main, APP_ROOT, options.appRoot)) {
         return std::any_of(servers_.begin(), servers_.end(), mayHaveParts);
     }
-    const auto known = std::ranges::equal_range(byFolder_, std::string_view(options.appRoot), {},
-                                                &decltype(byFolder_)::value_type::first);
+    const auto folder = &decltype(byFolder_)::value_type::first;
+    const auto first = std::ranges::lower_bound(byFolder_, std::string_view(options.appRoot), {}, folder);
+    const auto last = std::ranges::upper_bound(first, byFolder_.end(), std::string_view(options.appRoot), {}, folder);
     return std::any_of(following_.begin(), following_.end(), mayHaveParts) ||
-           std::any_of(known.begin(), known.end(), [&](const auto &one) { return mayHaveParts(one.second); });
+           std::any_of(first, last, [&](const auto &one) { return mayHaveParts(one.second); });
 }
 
 bool Grants::hasName(const Options &options) const {
