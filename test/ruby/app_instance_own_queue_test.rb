@@ -61,6 +61,21 @@ module PhusionPassenger
       end
     end
 
+    # Node counts its looks: its turn may come sooner.
+    def test_the_common_queue_has_its_turn_between_messages_of_the_own_one
+      serve_both
+      first = request(@group, @instance, "/input", id: 1, flags: 1)
+      channels = (2..9).map { |id| new_channel(id) }
+      channels.each_with_index do |(_child, _theirs, id), index|
+        (index == 7 ? @group : @own).send(channel: id, ticket: 1, environment: at("/pid"))
+      end
+      first.send_body(1, "late", last: true)
+      assert_equal "late", in_time { first.answer }[2]
+      order = Array.new(8) { lend_next(channels) }
+      assert_operator order.index(9), :<=, 4, order.inspect
+      refute_equal 9, order.first
+    end
+
     def test_an_instance_with_two_queues_ends_when_told_to_finish
       serve_both(threads: 2)
       finish(@instance)
@@ -79,6 +94,17 @@ module PhusionPassenger
                               descriptors: [@group.receiver, @group.claims, @group.withdrawals,
                                             @own.receiver])
       assert_equal 56, @instance.read&.type
+    end
+
+    # Gives the instance the channel that it asks for. Returns its id, when the answer has come.
+    def lend_next(channels)
+      type, fields = next_frame
+      id = fields.first
+      child, theirs, = channels.find { |channel| channel.last.to_s == id }
+      assert_equal 57, type
+      @instance.control.write(58, id, descriptors: [theirs])
+      assert_equal @instance.pid.to_s, in_time { child.answer }[2]
+      Integer(id)
     end
 
     def next_frame

@@ -18,6 +18,20 @@ module PhusionPassenger
       assert_equal %w[own common], [read, read]
     end
 
+    def test_after_four_messages_of_the_own_queue_the_common_one_has_its_turn
+      6.times { |number| @to_own.send("own #{number}", 0) }
+      2.times { |number| @to_common.send("common #{number}", 0) }
+      assert_equal ["own 0", "own 1", "own 2", "own 3", "common 0", "own 4", "own 5", "common 1"],
+                   Array.new(8) { read }
+    end
+
+    def test_a_turn_that_nobody_wants_is_not_lost
+      6.times { |number| @to_own.send("own #{number}", 0) }
+      5.times { read }
+      @to_common.send("common", 0)
+      assert_equal ["common", "own 5"], [read, read]
+    end
+
     def test_a_thread_that_sleeps_is_woken_by_a_message_of_either
       [@to_own, @to_common].each do |sender|
         reader = sleeping_reader

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,8 @@ class DemandTest : public GroupParts {
     std::optional<Demand> demand_;
 
     void openQueue() {
-        queue_->makeCurrent(std::make_shared<QueueGeneration>(QueueGeneration{Generation(1), RequestQueue()}), 0);
+        queue_->makeCurrent(
+            std::make_shared<QueueGeneration>(QueueGeneration{Generation(1), RequestQueue(), std::nullopt}), 0);
     }
 
 public:

@@ -22,6 +22,7 @@ class InFlightRecordTest : public LeakCheck {
     CPPUNIT_TEST(testAnAdmittedRequestOfAKeyKeepsItsPlace);
     CPPUNIT_TEST(testARefusalForTheShareIsCountedAsOne);
     CPPUNIT_TEST(testTheAgentIsWokenOnceWhenAllInstancesAreTaken);
+    CPPUNIT_TEST(testAShortWaitOfARequestThatOvertakesOthersIsNoneOfTheirs);
     CPPUNIT_TEST_SUITE_END();
 
     std::shared_ptr<FakeHost> host_;
@@ -177,6 +178,23 @@ public:
         record_->sent(*link_);
         record_->remove(*link_);
         CPPUNIT_ASSERT_EQUAL(1U, host_->woken);
+    }
+
+    void testAShortWaitOfARequestThatOvertakesOthersIsNoneOfTheirs() {
+        host_->queueLimits.target = 10ms;
+        for (const bool priorityQueue : {false, true}) {
+            host_->queueLimits.priorityQueue = priorityQueue;
+            for (int round = 0; round < 3; round++) {
+                host_->queueLimits.priority = Priority::NORMAL;
+                record_->countTimedOut(*link_, 1s);
+                host_->queueLimits.priority = Priority::HIGH;
+                record_->countTimedOut(*link_, 1ms);
+                host_->advance(1s);
+            }
+            // Answers of a second each: only an overload is a reason to refuse the request.
+            const QueueDelay::Load load{1000, 1, QueueDelay::ANSWERS, 16s};
+            CPPUNIT_ASSERT_EQUAL(!priorityQueue, host_->queueDelay().mayWait(load, 10ms, 10ms, host_->clock().now()));
+        }
     }
 };
 

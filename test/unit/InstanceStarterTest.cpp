@@ -217,7 +217,7 @@ public:
         factory_->waitUntilHeld(1);
         {
             const PoolGuard guard(*context_);
-            shop_->versions.deploy(factory_->create(options_), context_->makeQueue(1), context_->clock.now());
+            shop_->versions.deploy(factory_->create(options_), context_->makeQueue(options_), context_->clock.now());
             shop_->versions.setStarted(true);
             CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::DEPLOY));
             shop_->instances.retire(old);

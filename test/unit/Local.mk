@@ -184,6 +184,7 @@ endif
     %D%/QueueLimitsTest.cpp \
     %D%/QueuePausesTest.cpp \
     %D%/QueueSessionTest.cpp \
+    %D%/QueueWatchTest.cpp \
     %D%/RackPreForkTest.cpp \
     %D%/RecentEventsTest.cpp \
     %D%/RefusalPauseTest.cpp \

@@ -55,6 +55,7 @@ public:
         options.warmUp = "/one\n/two";
         options.stickySessions = true;
         options.stickyId = UINT32_MAX;
+        options.priorityQueue = true;
         options.threads = 3;
         options.startTimeout = std::chrono::seconds(17);
         options.variables = [] { return Options::Variables{{"SECRET", "a=b\nc"}, {"EMPTY", ""}}; };
@@ -88,6 +89,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(options.warmUp, copy.warmUp);
         CPPUNIT_ASSERT(copy.stickySessions);
         CPPUNIT_ASSERT_EQUAL(UINT32_MAX, copy.stickyId);
+        CPPUNIT_ASSERT(copy.priorityQueue);
         CPPUNIT_ASSERT(copy.startTimeout == std::chrono::seconds(17));
         CPPUNIT_ASSERT(copy.variables() == options.variables());
     }

@@ -12,6 +12,7 @@ class OvertakenCheckTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(OvertakenCheckTest);
     CPPUNIT_TEST(testARequestIsOvertakenAfterMoreAnswersThanWereInFlight);
     CPPUNIT_TEST(testARequestThatWasSentAgainWaitsForTwiceAsManyAnswers);
+    CPPUNIT_TEST(testWithAPriorityQueueFourMayBeTakenForEachOne);
     CPPUNIT_TEST(testANewTicketBeginsToCountAnew);
     CPPUNIT_TEST_SUITE_END();
 
@@ -26,8 +27,8 @@ class OvertakenCheckTest : public CppUnit::TestFixture {
             senders_.completed(0, 1ms, 1ms);
         }
     }
-    bool overtaken(unsigned resends = 0) {
-        return check_.overtaken(senders_, CHILDREN, resends);
+    bool overtaken(unsigned resends = 0, bool priorityQueue = false) {
+        return check_.overtaken(senders_, CHILDREN, resends, priorityQueue);
     }
 
 public:
@@ -49,6 +50,16 @@ public:
         CPPUNIT_ASSERT(!overtaken(1));
         answer(1);
         CPPUNIT_ASSERT(overtaken(1));
+    }
+
+    void testWithAPriorityQueueFourMayBeTakenForEachOne() {
+        senders_.add(0, CHILDREN);
+        senders_.add(0, CHILDREN);
+        CPPUNIT_ASSERT(!overtaken(0, true));
+        answer(10);
+        CPPUNIT_ASSERT(!overtaken(0, true));
+        answer(1);
+        CPPUNIT_ASSERT(overtaken(0, true));
     }
 
     void testANewTicketBeginsToCountAnew() {

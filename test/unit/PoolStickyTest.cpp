@@ -24,6 +24,11 @@ class PoolStickyTest : public PoolFixture {
     CPPUNIT_TEST(testARequestForADisabledInstanceIsRecheckedAndEnablingGivesANewQueue);
     CPPUNIT_TEST(testARequestForAnInstanceThatDiesIsRechecked);
     CPPUNIT_TEST(testAnInstanceThatBrokeItsOwnQueueIsNoLongerFound);
+    CPPUNIT_TEST(testAllInstancesGetOneQueueForRequestsOfHighPriority);
+    CPPUNIT_TEST(testWithoutAPriorityQueueTheRequestGoesToTheCommonOne);
+    CPPUNIT_TEST(testANewVersionHasAnotherPriorityQueue);
+    CPPUNIT_TEST(testAnInstanceThatBrokeThePriorityQueueLeavesTheCommonOne);
+    CPPUNIT_TEST(testWithStickySessionsSwitchedOnInstancesReadThePriorityQueueThatThereIs);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<FakeInstances> instances_;
@@ -45,6 +50,18 @@ class PoolStickyTest : public PoolFixture {
         CPPUNIT_ASSERT(serve.type == FrameType::SERVE);
         CPPUNIT_ASSERT(eventuallyCount(1));
         return serve;
+    }
+    /** As a request of high priority has them. */
+    static Options priority() {
+        Options options = PoolStickyTest::options(Options::PRIORITY_QUEUE);
+        options.stickySessions = false;
+        options.priorityQueue = true;
+        return options;
+    }
+    static bool sends(const FileDescriptor &queue, const FileDescriptor &receiver) {
+        char message[100];
+        return RequestQueue::send(queue.get(), RequestHeader{}, "", "") == RequestQueue::Outcome::QUEUED &&
+               ::recv(receiver.get(), message, sizeof(message), MSG_DONTWAIT) == ssize_t{sizeof(RequestHeader)};
     }
     ProcessSnapshot instance() const {
         return pool_->inspect().superGroups.at(0).groups.at(0).processes.at(0);
@@ -151,6 +168,60 @@ public:
         Frame frame = serve(options());
         ::shutdown(frame.takeDescriptor(3).get(), SHUT_RD);
         CPPUNIT_ASSERT(!pool_->attach(options(instance().stickyId)).ownQueue);
+    }
+
+    void testAllInstancesGetOneQueueForRequestsOfHighPriority() {
+        Options two = priority();
+        two.minInstances = 2;
+        two.stickyId = 0;
+        Frame first = serve(two);
+        CPPUNIT_ASSERT(eventuallyCount(2));
+        Frame second = instances_->frame(1);
+        CPPUNIT_ASSERT(second.type == FrameType::SERVE);
+        CPPUNIT_ASSERT(!pool_->attach(two).ownQueue);
+        const FileDescriptor queue = std::move(pool_->attach(priority()).ownQueue);
+        for (Frame *frame : {&first, &second}) {
+            CPPUNIT_ASSERT_EQUAL(std::size_t{4}, frame->descriptors.size());
+            CPPUNIT_ASSERT(sends(queue, frame->takeDescriptor(3)));
+        }
+    }
+
+    void testWithoutAPriorityQueueTheRequestGoesToTheCommonOne() {
+        Options before = priority();
+        before.priorityQueue = false;
+        Frame frame = serve(before);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, frame.descriptors.size());
+        CPPUNIT_ASSERT(!pool_->attach(before).ownQueue);
+        CPPUNIT_ASSERT(sends(pool_->attach(priority()).ownQueue, frame.takeDescriptor(0)));
+    }
+
+    void testANewVersionHasAnotherPriorityQueue() {
+        Options direct = priority();
+        direct.rollingRestarts = false;
+        Frame frame = serve(direct);
+        const FileDescriptor old = std::move(pool_->attach(direct).ownQueue);
+        CPPUNIT_ASSERT(sends(old, frame.takeDescriptor(3)));
+        CPPUNIT_ASSERT(pool_->restart(direct.groupName()));
+        CPPUNIT_ASSERT(RequestQueue::closed(old.get()));
+        CPPUNIT_ASSERT(!RequestQueue::closed(pool_->attach(direct).ownQueue.get()));
+    }
+
+    void testAnInstanceThatBrokeThePriorityQueueLeavesTheCommonOne() {
+        Frame frame = serve(priority());
+        ::shutdown(frame.takeDescriptor(3).get(), SHUT_RD);
+        CPPUNIT_ASSERT(sends(pool_->attach(priority()).ownQueue, frame.takeDescriptor(0)));
+    }
+
+    /** A request that waits there would have no instance otherwise. */
+    void testWithStickySessionsSwitchedOnInstancesReadThePriorityQueueThatThereIs() {
+        serve(priority());
+        Options sticky = options();
+        sticky.minInstances = 2;
+        pool_->attach(sticky);
+        CPPUNIT_ASSERT(eventuallyCount(2));
+        Frame second = instances_->frame(1);
+        CPPUNIT_ASSERT(second.type == FrameType::SERVE);
+        CPPUNIT_ASSERT(sends(pool_->attach(priority()).ownQueue, second.takeDescriptor(3)));
     }
 };
 

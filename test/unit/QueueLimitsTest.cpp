@@ -32,7 +32,10 @@ public:
         options.slowRequestTime = 3;
         options.queueTarget = 2;
         options.priority = Priority::HIGH;
+        CPPUNIT_ASSERT(!QueueLimits::of(options).overtakes());
+        options.priorityQueue = true;
         const QueueLimits limits = QueueLimits::of(options);
+        CPPUNIT_ASSERT(limits.overtakes());
         CPPUNIT_ASSERT_EQUAL(7U, limits.size);
         CPPUNIT_ASSERT(limits.time == 6ms);
         CPPUNIT_ASSERT_EQUAL(5U, limits.inFlight);

@@ -2,6 +2,9 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <memory>
+#include <optional>
+
 #include "support/GroupParts.h"
 
 namespace Passenger {
@@ -19,7 +22,7 @@ class VersionsTest : public GroupParts {
         return factory_->create(options_);
     }
     static QueueGenerationPtr queue() {
-        return std::make_shared<QueueGeneration>(QueueGeneration{Generation(2), RequestQueue()});
+        return std::make_shared<QueueGeneration>(QueueGeneration{Generation(2), RequestQueue(), std::nullopt});
     }
     static SpawnTask taskOf(std::uint64_t version) {
         SpawnTask task;

@@ -141,6 +141,13 @@ inline constexpr std::array APPLICATION{
               "how long requests should wait for an instance at most, for example 200ms. In an overload, when all wait "
               "for longer, further requests get 503 at once, but for those that can be begun in this time. 0: requests "
               "wait, up to PassengerMaxRequestQueueSize"},
+    Directive{
+        "PassengerPriorityQueue", Context::APPLICATION, flag(&Settings::priorityQueue).sets(&Options::priorityQueue),
+        "Off",
+        "an instance that gets free takes requests with PassengerPriority high before all others that wait; after "
+        "four of them in a row it takes one of the others. Reading two queues costs each request of the "
+        "application some microseconds. Instances that run already have no such queue: the next version has it. "
+        "No effect with PassengerStickySessions"},
     Directive{"PassengerConcurrencyModel", Context::APPLICATION,
               choice(&Settings::concurrencyModel, CONCURRENCY_MODELS).readBy(Reader::DERIVED),
               "as PassengerThreadCount says", "process: one request at a time, whatever PassengerThreadCount says"},

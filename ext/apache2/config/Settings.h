@@ -172,6 +172,7 @@ struct Settings {
     /** Milliseconds. */
     Number queueTarget;
     Text priority = nullptr;
+    Flag priorityQueue;
     Text fairnessKey = nullptr;
     /** Seconds. */
     Number maxRequestQueueTime;

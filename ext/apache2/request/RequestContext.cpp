@@ -221,6 +221,9 @@ Options RequestContext::makeOptions(const Settings &settings, const Settings &gl
                           ? concurrencyOf(settings.maxConcurrentRequestsOrDefault())
                           : static_cast<unsigned>(settings.threads());
     options.priority = settings.requestPriority();
+    if (options.hasPriorityQueue() && options.priority == Priority::HIGH) {
+        options.stickyId = Options::PRIORITY_QUEUE;
+    }
     // Only sessions of this request context use these options, and a request context serves one
     // request at a time.
     options.variables = [this] { return RequestEnvironment::processVariables(request_); };

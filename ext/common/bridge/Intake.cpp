@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -66,9 +67,9 @@ void Intake::help() {
 }
 
 /**
- * One wait, and what follows. At most one message of a queue is taken: other instances may have
- * less to do. The Group's queue goes first, since no other instance was woken for its message; then
- * the loop may learn that it is to pause.
+ * One wait, and what follows. At most one message is taken: other instances may have less to do.
+ * It goes first, since no other instance may have been woken for it; then the loop may learn that
+ * it is to pause.
  */
 void Intake::turn() {
     std::array<epoll_event, EVENTS_AT_ONCE> events{};
@@ -77,7 +78,7 @@ void Intake::turn() {
         throw SystemException("epoll_wait", errno);
     }
     bool news = false;
-    std::array<bool, QueueWatch::SOURCES> ready{};
+    QueueWatch::Ready ready{};
     for (int index = 0; index < size; index++) {
         const std::uint64_t number = events[static_cast<std::size_t>(index)].data.u64 & NUMBER;
         switch (static_cast<Kind>(events[static_cast<std::size_t>(index)].data.u64 >> KIND_SHIFT)) {
@@ -96,11 +97,7 @@ void Intake::turn() {
                 break;
         }
     }
-    for (std::size_t source = 0; source < ready.size(); source++) {
-        if (ready[source]) {
-            takeFrom(static_cast<QueueWatch::Source>(source));
-        }
-    }
+    take(ready);
     if (news || queues_.atEnd()) {
         takeNews();
     }
@@ -114,11 +111,9 @@ void Intake::settle() {
     }
 }
 
-void Intake::takeFrom(QueueWatch::Source source) {
-    if (inWork_ == most_) {
-        return;
-    }
-    if (const std::size_t size = queues_.take(source, {message_.get(), MAX_MESSAGE + 1}, inWork_)) {
+void Intake::take(const QueueWatch::Ready &ready) {
+    const std::span<char> buffer(message_.get(), inWork_ < most_ ? MAX_MESSAGE + 1 : 0);
+    if (const std::size_t size = queues_.take(ready, buffer, inWork_)) {
         begin({message_.get(), size});
     }
 }

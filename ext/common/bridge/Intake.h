@@ -84,7 +84,7 @@ private:
 
     void turn();
     void settle() EXCLUDES(mutex_);
-    void takeFrom(QueueWatch::Source source);
+    void take(const QueueWatch::Ready &ready);
     void begin(std::string_view message);
     Entry &freePlace();
     void follow(Entry &entry, Place::Next next);

@@ -17,6 +17,9 @@ namespace Passenger::Bridge {
 
 namespace {
 
+/** Messages of the own queue, before the Group's queue has its turn. */
+constexpr unsigned MOST_IN_A_ROW = 4;
+
 /**
  * A read of no bytes is the end of the queue, or a message without bytes. After the end there is
  * never another message.
@@ -33,11 +36,12 @@ void QueueWatch::use(HandoverPtr handover) {
     handover_ = std::move(handover);
     own_.reset();
     atEnd_ = ownEnded_ = yielding_ = hasYielded_ = false;
+    inARow_ = 0;
 }
 
 void QueueWatch::useOwn(std::shared_ptr<const FileDescriptor> own) {
     if (own != own_) {
-        setWatched(ownWatched_, false, own_.get(), 0, Source::OWN);
+        watch(false);
         own_ = std::move(own);
         ownEnded_ = false;
     }
@@ -45,8 +49,8 @@ void QueueWatch::useOwn(std::shared_ptr<const FileDescriptor> own) {
 
 void QueueWatch::watch(bool wanted) {
     wanted = wanted && handover_ && !atEnd_;
-    setWatched(commonWatched_, wanted && !yielding_, handover_ ? &handover_->queue : nullptr, EPOLLIN | EPOLLEXCLUSIVE,
-               Source::COMMON);
+    setWatched(commonWatched_, wanted && !yielding_, handover_ ? &handover_->queue : nullptr,
+               own_ ? EPOLLIN : EPOLLIN | EPOLLEXCLUSIVE, Source::COMMON);
     setWatched(ownWatched_, wanted && own_ && !ownEnded_, own_.get(), EPOLLIN, Source::OWN);
 }
 
@@ -63,21 +67,43 @@ void QueueWatch::setWatched(bool &watched, bool wanted, const FileDescriptor *qu
     watched = wanted;
 }
 
-std::size_t QueueWatch::take(Source source, std::span<char> buffer, std::size_t busy) {
-    if (source == Source::TIMER) {
-        std::uint64_t ignored = 0;
-        hasYielded_ = read(timer_.get(), &ignored, sizeof(ignored)) > 0 && yielding_;
-        yielding_ = false;
+std::size_t QueueWatch::take(const Ready &ready, std::span<char> buffer, std::size_t busy) {
+    const auto isReady = [&ready](Source source) { return ready[static_cast<std::size_t>(source)]; };
+    if (isReady(Source::TIMER)) {
+        endYield();
+    }
+    if (buffer.empty()) {
         return 0;
     }
-    if (source == Source::OWN) {
-        return own_ ? receive(*own_, buffer, ownEnded_) : 0;
+    const bool turn = inARow_ >= MOST_IN_A_ROW;
+    std::size_t size = turn && isReady(Source::COMMON) ? takeCommon(buffer) : 0;
+    if (size == 0 && isReady(Source::OWN)) {
+        size = takeOwn(buffer);
     }
-    if (own_ && busy > 0 && !std::exchange(hasYielded_, false)) {
-        yield(busy);
-        return 0;
+    if (size == 0 && !turn && isReady(Source::COMMON)) {
+        if (own_ && busy > 0 && !std::exchange(hasYielded_, false)) {
+            yield(busy);
+        } else {
+            size = takeCommon(buffer);
+        }
     }
-    return receive(handover_->queue, buffer, atEnd_);
+    return size;
+}
+
+std::size_t QueueWatch::takeCommon(std::span<char> buffer) {
+    const std::size_t size = receive(handover_->queue, buffer, atEnd_);
+    if (size > 0) {
+        inARow_ = 0;
+    }
+    return size;
+}
+
+std::size_t QueueWatch::takeOwn(std::span<char> buffer) {
+    const std::size_t size = own_ ? receive(*own_, buffer, ownEnded_) : 0;
+    if (size > 0) {
+        inARow_++;
+    }
+    return size;
 }
 
 std::size_t QueueWatch::receive(const FileDescriptor &queue, std::span<char> buffer, bool &ended) const {
@@ -89,6 +115,12 @@ std::size_t QueueWatch::receive(const FileDescriptor &queue, std::span<char> buf
         ended = hasEnded(queue);
     }
     return size > 0 ? static_cast<std::size_t>(size) : 0;
+}
+
+void QueueWatch::endYield() {
+    std::uint64_t ignored = 0;
+    hasYielded_ = read(timer_.get(), &ignored, sizeof(ignored)) > 0 && yielding_;
+    yielding_ = false;
 }
 
 /** The less an instance has to do, the sooner it takes a message of the Group's queue: a client of

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -11,15 +12,18 @@
 namespace Passenger::Bridge {
 
 /**
- * The Group's queue and, for sticky sessions, the instance's own queue, as an event loop watches
- * them. The kernel wakes one of the instances that wait for the Group's queue. Owned by the Intake,
- * for its thread.
+ * The Group's queue and the instance's own queue, or that for requests of high priority, as an
+ * event loop watches them. With the Group's queue alone, the kernel wakes one of the instances that
+ * wait. With two queues it wakes all: one alone may take a message of the other queue. Owned by the
+ * Intake, for its thread.
  */
 class QueueWatch {
 public:
     /** What an event of the loop is about. */
     enum class Source : std::uint8_t { COMMON, OWN, TIMER };
     static constexpr std::size_t SOURCES = 3;
+    /** Which sources have an event. */
+    using Ready = std::array<bool, SOURCES>;
 
     /** @param firstKey data of the events of COMMON; those of the other sources follow */
     QueueWatch(const FileDescriptor &epoll, std::uint64_t firstKey) : epoll_(epoll), firstKey_(firstKey) {}
@@ -28,17 +32,19 @@ public:
     void use(HandoverPtr handover);
     void useOwn(std::shared_ptr<const FileDescriptor> own);
     /**
-     * Whether messages are to be taken. After an event of a queue take() comes first: no other
-     * instance was woken for the message. @throws SystemException
+     * Whether messages are to be taken. After events take() comes first: no other instance may have
+     * been woken for the message. @throws SystemException
      */
     void watch(bool wanted);
     /**
-     * After an event. Takes a message, if there is one.
+     * After events. Takes a message, if there is one: of the own queue, or after four of it in a
+     * row of the Group's queue, so that none waits for ever.
      * @param busy requests that this instance works at
+     * @param buffer empty: no message can be taken
      * @return its size, or 0
      * @throws SystemException
      */
-    std::size_t take(Source source, std::span<char> buffer, std::size_t busy);
+    std::size_t take(const Ready &ready, std::span<char> buffer, std::size_t busy);
     /** The Group's queue has ended, and all of its messages are taken. */
     bool atEnd() const noexcept {
         return atEnd_;
@@ -46,7 +52,10 @@ public:
 
 private:
     void setWatched(bool &watched, bool wanted, const FileDescriptor *queue, std::uint32_t events, Source source) const;
+    std::size_t takeCommon(std::span<char> buffer);
+    std::size_t takeOwn(std::span<char> buffer);
     std::size_t receive(const FileDescriptor &queue, std::span<char> buffer, bool &ended) const;
+    void endYield();
     void yield(std::size_t busy);
 
     const FileDescriptor &epoll_;
@@ -62,6 +71,8 @@ private:
     bool yielding_ = false;
     /** The timer's event has come. */
     bool hasYielded_ = false;
+    /** Messages of the own queue, since the last one of the Group's queue. */
+    unsigned inARow_ = 0;
 };
 
 }  // namespace Passenger::Bridge

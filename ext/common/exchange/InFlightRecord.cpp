@@ -52,9 +52,11 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
     return Admission(limits, load, host_.queueDelay(), times.now()).refusal();
 }
 
+/** The short wait of a request that overtakes others does not show that theirs are short. */
 void InFlightRecord::tellWaited(std::chrono::nanoseconds time) noexcept {
-    if (const auto target = host_.limits().target; target > std::chrono::milliseconds(0)) {
-        host_.queueDelay().waited(time, target, host_.clock().now());
+    const QueueLimits limits = host_.limits();
+    if (limits.target > std::chrono::milliseconds(0) && !(limits.overtakes() && time <= limits.target)) {
+        host_.queueDelay().waited(time, limits.target, host_.clock().now());
     }
 }
 

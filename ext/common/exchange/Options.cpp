@@ -57,6 +57,7 @@ template <typename Self, typename Each> void visit(Self &options, Each each) {
     each("resist_deployment_errors", options.resistDeploymentErrors);
     each("sticky_sessions", options.stickySessions);
     each("sticky_id", options.stickyId);
+    each("priority_queue", options.priorityQueue);
     each("thread_count", options.threads);
     each("stop_timeout", options.stopTimeout);
     each("start_timeout", options.startTimeout);

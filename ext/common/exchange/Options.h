@@ -129,8 +129,13 @@ struct Options {
     /** Each instance also has a queue of its own, and answers name their instance. */
     bool stickySessions = false;
     /** The instance for this request, if it lives (Process::stickyId()); 0: any. A value of one
-     *  request, not of the application. */
+     *  request, not of the application. With priorityQueue: PRIORITY_QUEUE, or 0. */
     std::uint32_t stickyId = 0;
+    /** The instances have a second queue, which they read first, for requests of high priority. Has
+     *  no effect with stickySessions: an instance has one queue beside the common one at most. */
+    bool priorityQueue = false;
+    /** The value of `stickyId` for a request of the priority queue. */
+    static constexpr std::uint32_t PRIORITY_QUEUE = UINT32_MAX;
 
     /** httpd's configuration has the application no more; the child that asks has an earlier one.
      *  The agent sets the value, and no frame has it. */
@@ -154,6 +159,13 @@ struct Options {
      *  follow, not for each request. */
     std::function<Variables()> variables;
 
+    bool hasPriorityQueue() const noexcept {
+        return priorityQueue && !stickySessions;
+    }
+    /** The queue of the request beside the common one: `stickyId`; 0: none. */
+    std::uint32_t otherQueue() const noexcept {
+        return stickySessions || priorityQueue ? stickyId : 0;
+    }
     bool limitsMemory() const noexcept {
         return memoryLimit > 0 || hardMemoryLimit > 0;
     }

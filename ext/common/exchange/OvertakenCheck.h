@@ -22,8 +22,12 @@ public:
     void restart() noexcept {
         overtakenAt_ = 0;
     }
-    /** @param resends how often the request was sent again */
-    bool overtaken(const SenderMemoryView &senders, std::uint32_t childSlots, unsigned resends) noexcept;
+    /**
+     * @param resends how often the request was sent again
+     * @param priorityQueue for each request of this queue, four of the other one may be taken
+     */
+    bool overtaken(const SenderMemoryView &senders, std::uint32_t childSlots, unsigned resends,
+                   bool priorityQueue) noexcept;
 
 private:
     /** The number of answers that shows the overtaking. 0: the first look is yet to come. */

@@ -46,7 +46,7 @@ Links Links::of(std::shared_ptr<QueueLink> queue, FileDescriptor ownQueue) {
 }
 
 QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
-    const std::uint32_t instance = options.stickySessions ? options.stickyId : 0;
+    const std::uint32_t instance = options.otherQueue();
     {
         const LockGuard guard(mutex_);
         QueueLinkPtr link = known(instance);

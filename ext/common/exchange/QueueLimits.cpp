@@ -25,7 +25,8 @@ QueueLimits QueueLimits::of(const Options &options) noexcept {
             options.maxRequestTime,
             std::chrono::milliseconds(options.slowRequestTime),
             std::chrono::milliseconds(options.queueTarget),
-            options.priority};
+            options.priority,
+            options.hasPriorityQueue()};
 }
 
 QueueLimits QueueLimits::forPriority(Priority which) const noexcept {

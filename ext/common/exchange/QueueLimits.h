@@ -21,6 +21,13 @@ struct QueueLimits {
     std::chrono::milliseconds target{0};
     /** Of the request. */
     Priority priority = Priority::NORMAL;
+    /** As Options::hasPriorityQueue(). */
+    bool priorityQueue = false;
+
+    /** Instances take the request before others that have waited for longer. */
+    bool overtakes() const noexcept {
+        return priorityQueue && priority == Priority::HIGH;
+    }
 
     static QueueLimits of(const Options &options) noexcept;
 

@@ -243,7 +243,8 @@ std::optional<RequestProgress::Event> RequestProgress::look(std::span<char> buff
     // An instance that took the request and has not claimed it in this long time is stopped or
     // dead.
     if (!queueIsOld && RequestQueue::hasWaiting(link.sending.get()) &&
-        !overtaken_.overtaken(link.memory->senders, host_->generations().childSlots(), sender_.resends())) {
+        !overtaken_.overtaken(link.memory->senders, host_->generations().childSlots(), sender_.resends(),
+                              times_.limits().priorityQueue)) {
         return std::nullopt;
     }
     return resendUnlessBegun(buffer);

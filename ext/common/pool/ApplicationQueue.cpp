@@ -178,7 +178,11 @@ void ApplicationQueue::makeCurrent(QueueGenerationPtr generation, unsigned capac
     publish(capacity);
     retire(old);
     const RequestQueue &queue = current_->queue;
-    store_.put(storeKey(*current_), name_, {queue.sendingEnd().get(), queue.receivingEnd().get()});
+    std::vector<int> ends{queue.sendingEnd().get(), queue.receivingEnd().get()};
+    if (current_->priority) {
+        ends.push_back(current_->priority->sendingEnd().get());
+    }
+    store_.put(storeKey(*current_), name_, ends);
     recheckWaiting();
 }
 
@@ -191,7 +195,7 @@ void ApplicationQueue::close() {
 
 void ApplicationQueue::retire(const QueueGenerationPtr &generation) {
     if (generation) {
-        generation->queue.shutDown();
+        generation->shutDown();
         store_.remove(storeKey(*generation));
     }
 }
@@ -213,6 +217,12 @@ Attachment ApplicationQueue::attachment() const {
                       claims_.memory().readOnlyDescriptor(),
                       senders_.memory().descriptor().duplicate(),
                       FileDescriptor()};
+}
+
+FileDescriptor ApplicationQueue::prioritySending() const {
+    const std::optional<RequestQueue> &priority = current_->priority;
+    const bool usable = priority && !RequestQueue::closed(priority->sendingEnd().get());
+    return (usable ? *priority : current_->queue).sendingEnd().duplicate();
 }
 
 // ----- Those who wait

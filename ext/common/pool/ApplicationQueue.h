@@ -25,6 +25,16 @@ namespace Passenger {
 struct QueueGeneration {
     Generation number;
     RequestQueue queue;
+    /** Instances read it first (Options::priorityQueue). */
+    std::optional<RequestQueue> priority;
+
+    /** Instances still receive what is queued. */
+    void shutDown() noexcept {
+        if (priority) {
+            priority->shutDown();
+        }
+        queue.shutDown();
+    }
 };
 
 using QueueGenerationPtr = std::shared_ptr<QueueGeneration>;
@@ -58,7 +68,7 @@ struct Attachment {
     FileDescriptor senders;
     /**
      * The sending end of the requested instance's own queue; none: the instance does not serve, or
-     * has none.
+     * has none. Or that for requests of high priority.
      */
     FileDescriptor ownQueue;
 };
@@ -150,6 +160,9 @@ public:
     }
     /** Only with a current generation. */
     Attachment attachment() const;
+    /** Where requests of high priority go: to the common queue, if the generation has no priority
+     *  queue, or an instance broke it. Only with a current generation. */
+    FileDescriptor prioritySending() const;
 
     /** Requests that are served or wait, as the children count them. */
     unsigned inFlight() const;

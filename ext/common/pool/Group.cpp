@@ -66,7 +66,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
         failures_.backoff().queueBroke(now);
     }
     if (!queue_.current()) {
-        queue_.makeCurrent(context_.makeQueue(options.maxQueueSize), 0);
+        queue_.makeCurrent(context_.makeQueue(options), 0);
     }
     demand_.requested(now);
     rescale();
@@ -74,8 +74,8 @@ Attachment Group::attach(const Options &options, Generation unusable) {
         refuse();
     }
     Attachment attachment = queue_.attachment();
-    if (options.stickySessions && options.stickyId != 0) {
-        attachment.ownQueue = instances_.ownQueue(options.stickyId);
+    if (options.otherQueue() != 0) {
+        attachment.ownQueue = options.stickySessions ? instances_.ownQueue(options.stickyId) : queue_.prioritySending();
     }
     return attachment;
 }
@@ -99,7 +99,7 @@ void Group::attend(MonotonicTime now) {
 
 void Group::restart(const std::string &reason) {
     SpawnerPointer spawner = context_.factory.create(options_);
-    QueueGenerationPtr queue = instances_.serving() > 0 ? context_.makeQueue(options_.maxQueueSize) : nullptr;
+    QueueGenerationPtr queue = instances_.serving() > 0 ? context_.makeQueue(options_) : nullptr;
     restarts_.note(name_, reason, context_.clock.now());
     context_.orphans.end(name_);
     failures_.forget();

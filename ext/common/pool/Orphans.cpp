@@ -19,6 +19,8 @@ namespace {
 
 /** Before the descriptors of the claims. */
 constexpr std::size_t PROCESS_DESCRIPTORS = 3;
+/** Of the common queue, before the sending end of a priority queue. */
+constexpr std::size_t QUEUE_ENDS = 2;
 /** More than an instance gives its requests when it is told to finish (lib/passenger: 60 s). */
 constexpr std::chrono::seconds DRAIN_LIMIT{90};
 /** The longest time between two looks at the clock. */
@@ -54,6 +56,9 @@ void Orphans::restore(const std::string &key, const std::string &note, std::vect
     }
     if (key.starts_with("queue:") && !descriptors.empty()) {
         Log::info("event=queue.closed app=\"{}\" reason=\"the pool process was replaced\"", note);
+        if (descriptors.size() > QUEUE_ENDS) {
+            ::shutdown(descriptors[QUEUE_ENDS].get(), SHUT_WR);
+        }
         ::shutdown(descriptors.front().get(), SHUT_WR);
     }
     store_.remove(key);

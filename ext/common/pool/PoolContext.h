@@ -79,12 +79,22 @@ struct PoolContext {
     InstanceId nextInstance() REQUIRES(poolLock) {
         return lastInstance = InstanceId(lastInstance.value() + 1);
     }
-    /** A queue for so many requests, with a generation of its own. @throws SystemException */
-    QueueGenerationPtr makeQueue(unsigned limit) REQUIRES(poolLock) {
+    /** A queue for the application's requests, with a generation of its own.
+     *  @throws SystemException */
+    QueueGenerationPtr makeQueue(const Options &options) REQUIRES(poolLock) {
         lastGeneration = Generation(lastGeneration.value() + 1);
-        RequestQueue queue(limit);
+        auto made = std::make_shared<QueueGeneration>(
+            QueueGeneration{lastGeneration, RequestQueue(options.maxQueueSize), std::nullopt});
+        giveRoom(made->queue);
+        if (options.hasPriorityQueue()) {
+            giveRoom(made->priority.emplace(options.maxQueueSize));
+        }
+        return made;
+    }
+
+private:
+    static void giveRoom(const RequestQueue &queue) {
         Rights::ofThisProcess().giveRoom(queue.sendingEnd(), queue.missingRoom());
-        return std::make_shared<QueueGeneration>(QueueGeneration{lastGeneration, std::move(queue)});
     }
 };
 

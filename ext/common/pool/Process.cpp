@@ -111,20 +111,23 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
         heartbeatTimeout_ = options.heartbeatTimeout;
         stopTimeout_ = std::chrono::seconds(options.stopTimeout);
     }
-    if (options.stickySessions) {
+    const std::optional<RequestQueue> &priority = handover.queue->priority;
+    // The options may have changed since the queue was made. Each of its instances must read it.
+    if (options.stickySessions && !priority) {
         makeOwnQueue();
     }
+    const RequestQueue *const readFirst = priority ? &*priority : ownQueue ? &*ownQueue : nullptr;
     beganPaused_ = paused_ = handover.paused;
     Frame serve = Frame::of(FrameType::SERVE, socket.cells.first, socket.cells.count, app, options.maxRequests,
-                            ownQueue ? stickyId_ : 0, parts_.origin ? options.reforkAfter : 0,
+                            readFirst != nullptr ? stickyId_ : 0, parts_.origin ? options.reforkAfter : 0,
                             heartbeatInterval(options), beganPaused_);
     if (!former_) {
         addWarmUp(serve, options);
     }
     std::vector<int> descriptors{handover.queue->queue.receivingEnd().get(), handover.claims.get(),
                                  handover.senders.get()};
-    if (ownQueue) {
-        descriptors.push_back(ownQueue->receivingEnd().get());
+    if (readFirst != nullptr) {
+        descriptors.push_back(readFirst->receivingEnd().get());
     }
     const CancelSwitch::Watch watch(cancel, parts_.control.descriptor());
     const FrameSocket::Deadline deadline = FrameSocket::in(

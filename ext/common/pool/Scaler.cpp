@@ -165,7 +165,7 @@ unsigned Scaler::missing(MonotonicTime now) {
 /** It was closed when the application did not start, and no child has asked since. */
 void Scaler::ensureQueue() {
     if (!parts_.queue.current()) {
-        parts_.queue.makeCurrent(parts_.context.makeQueue(parts_.options.maxQueueSize), 0);
+        parts_.queue.makeCurrent(parts_.context.makeQueue(parts_.options), 0);
     }
 }
 
