@@ -127,7 +127,7 @@ class DirectiveTableTest < IntegrationTest
     PassengerConcurrencyModel PassengerRollingRestarts PassengerCustomErrorPage
     PassengerAppLogFile PassengerFriendlyErrorPages PassengerMaxHijackedConnections
     PassengerMaxDataBufferSize PassengerMaxDataBufferSizePerApp PassengerMinDataBufferFreeSpace
-    PassengerMaxSlowClients
+    PassengerMaxSlowClients PassengerMaxRequestQueueSize
   ].freeze
 
   ROWS.each do |row|
