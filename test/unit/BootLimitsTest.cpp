@@ -51,7 +51,7 @@ class BootLimitsTest : public CppUnit::TestFixture {
     Options options_;
     LimitCounts counts_;
     AppGroups groups_;
-    const SpawnedProcess process_;
+    const SpawnedProcess process_{};
 
     BootLimits begun(bool othersServe) {
         options_.othersServe = othersServe;
