@@ -174,10 +174,11 @@ public:
         Options two = priority();
         two.minInstances = 2;
         two.stickyId = 0;
-        Frame first = serve(two);
+        pool_->attach(two);
         CPPUNIT_ASSERT(eventuallyCount(2));
+        Frame first = instances_->frame(0);
         Frame second = instances_->frame(1);
-        CPPUNIT_ASSERT(second.type == FrameType::SERVE);
+        CPPUNIT_ASSERT(first.type == FrameType::SERVE && second.type == FrameType::SERVE);
         CPPUNIT_ASSERT(!pool_->attach(two).ownQueue);
         const FileDescriptor queue = std::move(pool_->attach(priority()).ownQueue);
         for (Frame *frame : {&first, &second}) {
