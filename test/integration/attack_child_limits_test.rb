@@ -21,7 +21,8 @@ class AttackChildLimitsTest < IntegrationTest
 
   if TestEnvironment.root?
     serve do |made|
-      made.set("PassengerMaxPoolSize", 4)
+      # Room for the attacker's applications: one that waits for room takes its turn.
+      made.set("PassengerMaxPoolSize", APPS + 4)
       TakenOverChild.hide_folders(made)
       made.set("PassengerMaxChildConnections", CONNECTIONS)
       made.set("PassengerMaxChildChannels", CHANNELS)

@@ -168,6 +168,8 @@ public:
         const auto requests = busy(4 * INSTANCES);
         deploy(2);
         CPPUNIT_ASSERT(eventuallyNumber(1, Process::State::STANDBY));
+        // The third one counts as soon as it starts.
+        factory_->waitUntilHeld(1);
         PoolSettings settings = PoolContract::settings();
         settings.maxSize = 4 * INSTANCES;
         settings.memoryBudget = 750;

@@ -29,7 +29,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t APPS = 1000;
 constexpr unsigned POOL_SIZE = 50;
 /** How long requests come. */
-constexpr milliseconds TIME = SANITIZED ? 4s : 20s;
+constexpr milliseconds TIME = SANITIZED ? 4s : 8s;
 /** What happens within one is taken together. */
 constexpr milliseconds TICK = 20ms;
 /** Requests that come in a tick, on average: so many that about a hundred applications wait. */
@@ -256,7 +256,7 @@ public:
     void testAGreedyApplicationDoesNotKeepOthersFromTheirTurn() {
         constexpr std::size_t GREEDY = 500;
         Simulation simulation;
-        simulation.runWithGreed(TIME, PER_TICK, GREEDY, 300);
+        simulation.runWithGreed(TIME, PER_TICK, GREEDY, 100);
         simulation.finish(60s);
         judge(simulation, GREEDY);
     }

@@ -27,7 +27,7 @@ bool Answer::here() {
 }
 
 bool Answer::comes() {
-    return eventually([this] { return here(); });
+    return over_ || eventually([this] { return here(); });
 }
 
 HeldPtr Answer::session() {
