@@ -55,7 +55,9 @@ class BootPriorityTest < IntegrationTest
         made.site("#{language}.test", SampleApps.written(format(program, ""), file),
                   "PassengerStartTimeout 60\n#{COMMAND if language == 'command'}")
       end
-      made.site("spinning.test", SampleApps.written(SPINNING))
+      %w[spinning crowded].each do |name|
+        made.site("#{name}.test", SampleApps.written(SPINNING), "PassengerStartTimeout 20\n")
+      end
       made.site("late.test", SampleApps.written(SampleApps.saying("old")),
                 "PassengerStartTimeout 16\n")
       %w[cold daemon].each do |name|
@@ -125,6 +127,18 @@ class BootPriorityTest < IntegrationTest
     eventually("the new version") { client("spinning.test").get("/").body == "new" }
   ensure
     FileUtils.touch(File.join(root_of("spinning"), "tmp/stop"))
+  end
+
+  # In the session of its spawn server it would hardly get on.
+  def test_a_start_for_which_the_processors_have_no_time_gets_the_normal_policy
+    assert_status 200, client("crowded.test").get("/?#{4 * Etc.nprocessors}")
+    write("crowded", "loop { 1 + 1 }\n")
+    raised = /event=spawn\.priority_raised .*pid=(\d+) reason="the processors have no free time/
+    server.log.wait_for(raised, from: @position)
+    write("crowded", SampleApps.saying("new"))
+    eventually("the new version") { client("crowded.test").get("/").body == "new" }
+  ensure
+    FileUtils.touch(File.join(root_of("crowded"), "tmp/stop"))
   end
 
   # What the application leaves behind while it starts is no descendant of it.

@@ -1,25 +1,34 @@
 #include "spawning/BootLimits.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 
+#include "base/BootPriority.h"
 #include "base/Exceptions.h"
+#include "log/Log.h"
 #include "rights/OwnRights.h"
 #include "spawning/AppGroups.h"
 #include "support/CapturedLog.h"
+#include "support/Eventually.h"
 
 namespace Passenger {
 
 class BootLimitsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(BootLimitsTest);
     CPPUNIT_TEST(testOnlyThePriorityOfALongStartEndsBefore);
+    CPPUNIT_TEST(testAProcessThatGetsNoTimeHasNormalPriority);
+    CPPUNIT_TEST(testAProcessThatWaitsForSomethingElseStaysLow);
     CPPUNIT_TEST(testAProcessHasNormalPriorityThoughTheAnswerWasLost);
     CPPUNIT_TEST(testThePolicyOfAFirstInstanceIsItsOwn);
     CPPUNIT_TEST(testAProcessWithLowPriorityDoesNotServe);
     CPPUNIT_TEST_SUITE_END();
+
+    static inline volatile unsigned computed = 0;
 
     class FakeRights final : public OwnRights {
     public:
@@ -46,13 +55,24 @@ class BootLimitsTest : public CppUnit::TestFixture {
         }
     };
 
+    LogLevel level_ = Log::level();
     std::unique_ptr<CapturedLog> log_;
     FakeRights rights_;
     Options options_;
     LimitCounts counts_;
     AppGroups groups_;
-    const SpawnedProcess process_{};
+    SpawnedProcess process_{};
 
+    /** A process that does this until it is killed. */
+    void start(void (*what)()) {
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            for (;;) {
+                what();
+            }
+        }
+        process_ = SpawnedProcess(pid, {::getpid(), ::getuid()});
+    }
     BootLimits begun(bool othersServe) {
         options_.othersServe = othersServe;
         BootLimits limits(options_, counts_);
@@ -66,21 +86,48 @@ class BootLimitsTest : public CppUnit::TestFixture {
 public:
     void setUp() override {
         log_ = std::make_unique<CapturedLog>();
+        Log::setLevel(LogLevel::INFO);
         Rights::use(&rights_);
     }
 
     void tearDown() override {
         Rights::use(nullptr);
+        Log::setLevel(level_);
         log_.reset();
+        if (const pid_t pid = process_.pid(); pid > 0) {
+            process_ = SpawnedProcess();
+            ::waitpid(pid, nullptr, 0);
+        }
     }
 
     void testOnlyThePriorityOfALongStartEndsBefore() {
+        options_.startTimeout = std::chrono::seconds(0);
         BootLimits limits = begun(true);
         CPPUNIT_ASSERT(limits.due().has_value());
-        limits.raise(process_);
+        limits.check(process_);
         CPPUNIT_ASSERT(!limits.due());
         limits.end(process_);
         CPPUNIT_ASSERT_EQUAL(std::string("low normal end "), rights_.done);
+    }
+
+    /** It has hardly had any when the next look comes at once. */
+    void testAProcessThatGetsNoTimeHasNormalPriority() {
+        start([] { computed = computed + 1; });
+        BootLimits limits = begun(true);
+        limits.check(process_);
+        CPPUNIT_ASSERT_EQUAL(std::string("low normal "), rights_.done);
+        CPPUNIT_ASSERT(!limits.due());
+        CPPUNIT_ASSERT(log_->contains("event=spawn.priority_raised"));
+    }
+
+    void testAProcessThatWaitsForSomethingElseStaysLow() {
+        start([] { ::pause(); });
+        CPPUNIT_ASSERT(eventually([this] { return !BootPriority::wantsProcessor(process_.pid()); }));
+        BootLimits limits = begun(true);
+        const auto due = limits.due();
+        limits.check(process_);
+        CPPUNIT_ASSERT_EQUAL(std::string("low "), rights_.done);
+        CPPUNIT_ASSERT(limits.due() > due);
     }
 
     void testAProcessHasNormalPriorityThoughTheAnswerWasLost() {

@@ -3,12 +3,16 @@
 #include <linux/capability.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "base/EffectiveCapability.h"
+#include "base/FileContent.h"
 #include "base/ProcessTree.h"
 
 namespace Passenger::BootPriority {
@@ -53,6 +57,13 @@ void changeAll(pid_t process, Change change) {
     }
 }
 
+/** The third field of /proc/PID/stat, behind the name in parentheses (proc(5)). */
+bool isRunnable(pid_t process) {
+    const std::string text = fileContent("/proc/" + std::to_string(process) + "/stat");
+    const std::size_t name = text.rfind(") ");
+    return name != std::string::npos && text.compare(name, 4, ") R ") == 0;
+}
+
 }  // namespace
 
 bool canRestore() {
@@ -65,6 +76,11 @@ void lower(pid_t process) {
 
 void restore(pid_t process) {
     changeAll(process, {SCHED_IDLE, SCHED_OTHER});
+}
+
+bool wantsProcessor(pid_t process) {
+    const std::vector<pid_t> descendants = descendantsOf(process);
+    return isRunnable(process) || std::any_of(descendants.begin(), descendants.end(), isRunnable);
 }
 
 }  // namespace Passenger::BootPriority

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/BootPriority.h"
+#include "base/CpuTime.h"
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "base/Poll.h"
@@ -15,9 +17,12 @@ namespace Passenger {
 
 namespace {
 
-/** On a machine without free time a process with low priority hardly gets on, and it may have
- *  locks that others wait for. */
+/** A process with low priority may have locks that others wait for. */
 constexpr std::chrono::milliseconds LONGEST_LOW{20000};
+constexpr std::chrono::milliseconds BETWEEN_LOOKS{2000};
+/** On a machine without free time a process with low priority hardly gets on. So little time
+ *  between two looks is too little for one that wants more. */
+constexpr std::chrono::milliseconds LITTLE_TIME{BETWEEN_LOOKS / 5};
 
 }  // namespace
 
@@ -38,11 +43,29 @@ void BootLimits::lower(const SpawnedProcess &process) {
         return;
     }
     lowUntil_ = deadlineIn(std::min(std::chrono::milliseconds(options_.startTimeout) / 2, LONGEST_LOW));
+    nextLook_ = deadlineIn(BETWEEN_LOOKS);
+    ran_ = cpuTimeOfFamily(process.pid()).value_or(ran_);
     try {
         Rights::ofThisProcess().setPriority(process.pidFd(), true);
     } catch (const std::exception &) {
         // It may have ended, which the next step tells. If only the answer is lost, it is low.
     }
+}
+
+void BootLimits::check(const SpawnedProcess &process) {
+    if (deadlineIn(std::chrono::milliseconds(0)) >= lowUntil_) {
+        raise(process);
+        return;
+    }
+    const auto ran = cpuTimeOfFamily(process.pid());
+    if (ran && *ran - ran_ < LITTLE_TIME && BootPriority::wantsProcessor(process.pid())) {
+        Log::info("event=spawn.priority_raised app=\"{}\" pid={} reason=\"the processors have no free time for it\"",
+                  options_.groupName(), process.pid());
+        raise(process);
+        return;
+    }
+    ran_ = ran.value_or(ran_);
+    nextLook_ = deadlineIn(BETWEEN_LOOKS);
 }
 
 void BootLimits::raise(const SpawnedProcess &process) {

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -32,15 +33,16 @@ public:
      * @return the limit of tasks that it is to set itself; 0: none
      */
     std::uint64_t begin(AppGroup &group, pid_t pid);
-    /** When raise() is due. Nothing: the process has normal priority. */
+    /** When check() is due. Nothing: the process has normal priority. */
     std::optional<Deadline> due() const noexcept {
-        return lowUntil_;
+        return lowUntil_ ? std::optional(std::min(*lowUntil_, nextLook_)) : std::nullopt;
     }
     /** Gives the process low priority if others serve. Not before it executes its program: its
      *  spawn server waits for that, and with it all starts of the user. */
     void lower(const SpawnedProcess &process);
-    /** Gives it normal priority. @throws std::exception */
-    void raise(const SpawnedProcess &process);
+    /** Gives it normal priority if it has been low for long enough, or the processors have no time
+     *  left for it. @throws std::exception */
+    void check(const SpawnedProcess &process);
     /** Lifts the limits. @throws std::exception if the process still has low priority: it must not
      *  serve. Other failures are logged. */
     void end(const SpawnedProcess &process);
@@ -49,11 +51,16 @@ public:
     std::string tooManyTasks(const SpawnedProcess &process) const;
 
 private:
+    void raise(const SpawnedProcess &process);
+
     const Options &options_;
     LimitCounts &counts_;
     /** 0: no limit. */
     std::uint64_t tasks_ = 0;
     std::optional<Deadline> lowUntil_;
+    Deadline nextLook_;
+    /** The CPU time of the process and its descendants at the last look. */
+    std::chrono::nanoseconds ran_{0};
 };
 
 }  // namespace Passenger

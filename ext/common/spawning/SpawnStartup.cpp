@@ -346,11 +346,11 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
 }
 
 Frame SpawnStartup::receiveInTime(FrameSocket &control) {
-    if (const auto due = limits_.due()) {
+    for (auto due = limits_.due(); due && *due < deadline_; due = limits_.due()) {
         try {
-            return control.receive(std::min(*due, deadline_));
+            return control.receive(*due);
         } catch (const TimeoutException &) {
-            limits_.raise(current_.process);
+            limits_.check(current_.process);
         }
     }
     return control.receive(deadline_);

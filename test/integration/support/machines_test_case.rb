@@ -129,7 +129,6 @@ class MachinesTestCase < IntegrationTest
     tries = Array.new(TRIES) do
       waits = yield what
       puts waits
-      assert waits.enough?, waits.to_s
       return if waits.problems.empty?
 
       waits

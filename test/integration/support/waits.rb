@@ -21,17 +21,18 @@ class Waits
     early, late = sent.partition { |one| one.due < event }
     @before = early.reject { |one| one.due < first + WARM || one.answered > event }
     @after = late.select { |one| one.due > event + AFTER }
+    @lateness = p99(sent.map { |one| one.asked - one.due })
     @problems = []
-    @problems << "requests wait too long: #{self}" if enough? && ratio > FACTOR
+    if !enough?
+      @problems << "too few requests: #{self}"
+    elsif ratio > FACTOR
+      @problems << "requests wait too long: #{self}"
+    end
   end
 
-  def enough?
-    [@before, @after].all? { |sent| sent.size >= LEAST }
-  end
-
-  # Whether other work may be the cause of long waits.
+  # Whether other work may be the cause of long waits, or of few requests.
   def disturbed?
-    p99((@before + @after).map { |one| one.asked - one.due }) > LATE
+    @lateness > LATE
   end
 
   def ratio
@@ -49,6 +50,10 @@ class Waits
   end
 
   private
+
+  def enough?
+    [@before, @after].all? { |sent| sent.size >= LEAST }
+  end
 
   def waits(sent)
     sent.map { |one| one.answered - one.due }
