@@ -23,7 +23,7 @@ void lower(pid_t process);
 /** Gives the normal policy to those of them that have the one of lower(). Needs canRestore(). */
 void restore(pid_t process);
 
-/** Whether the process or a descendant runs or waits for a processor; looks at their main threads. */
+/** Whether the process or a descendant runs or waits for a processor. Looks at main threads. */
 bool wantsProcessor(pid_t process);
 
 }  // namespace Passenger::BootPriority
