@@ -32,7 +32,7 @@ class ParallelRun
   # processes of bash ignore SIGINT), and killed after the grace. A single test has a limit of its
   # own.
   LIMIT_SECONDS = Integer(ENV.fetch("TEST_FILE_LIMIT_SECONDS",
-                                    ENV.key?("PASSENGER_TEST_SANITIZED") ? 3600 : 1200))
+                                    ENV.key?("PASSENGER_TEST_SANITIZED") ? 3600 : 2400))
   GRACE_SECONDS = 60
 
   # `told`: when the process was told to end because of its time limit, or nil.
