@@ -123,10 +123,13 @@ class PriorityQueueTest < IntegrationTest
   def test_a_new_version_serves_those_that_wait
     normal = fill("rack", [:get, "/"], 3)
     high = fill("rack", HIGH["path"], 3, beside: 3)
+    position = server.log.position
     File.write(File.join(APPS["rack"], "tmp/restart.txt"), "")
-    server.log.wait_for(/event=app.restart app="#{APPS['rack']}/)
+    server.log.wait_for(/event=app.restart app="#{APPS['rack']}/, from: position)
     open_gate("rack")
     assert_equal ["200"], (normal + high).map { |thread| thread.value.code }.uniq
+    # Other tests count the requests of one instance.
+    server.log.wait_for(/event=instance.started app="#{APPS['rack']}/, from: position)
   ensure
     close_gate("rack")
   end
