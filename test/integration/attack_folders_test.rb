@@ -85,7 +85,7 @@ class AttackFoldersTest < IntegrationTest
   # Each instance of that name beyond the first one would be the attacker's.
   def assert_name_is_refused(server, line)
     folder = evil("named")
-    # The agent does not log each of many refusals.
+    # The agent logs ten refusals in ten seconds.
     position = server.log.position
     assert_unharmed(server.client("victim.test"), "/hello") do
       eventually("the refusal", every: 1) do

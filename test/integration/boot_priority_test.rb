@@ -134,7 +134,8 @@ class BootPriorityTest < IntegrationTest
     assert_status 200, client("crowded.test").get("/?#{4 * Etc.nprocessors}")
     write("crowded", "loop { 1 + 1 }\n")
     raised = /event=spawn\.priority_raised .*pid=(\d+) reason="the processors have no free time/
-    server.log.wait_for(raised, from: @position)
+    starting = ProcessInfo.read(Integer(server.log.wait_for(raised, from: @position)[raised, 1]))
+    eventually("the normal policy") { policies(starting) == [NORMAL] }
     write("crowded", SampleApps.saying("new"))
     eventually("the new version") { client("crowded.test").get("/").body == "new" }
   ensure
