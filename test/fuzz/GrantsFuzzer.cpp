@@ -125,10 +125,11 @@ bool fit(const Servers &servers, const Server &server, const std::string &one, c
     return false;
 }
 
-struct Limit {
+struct Number {
     const char *key;
-    unsigned value;
-    unsigned fallback;
+    std::int64_t value;
+    std::int64_t fallback;
+    bool isLimit = true;
 };
 
 bool hasKey(const std::set<std::string> &lines, std::string_view key) {
@@ -158,14 +159,17 @@ bool oneHasAll(const Servers &servers, const Options &options, bool inFolder) {
             lines.push_back(need.line());
         }
     }
-    const std::array limits{Limit{"memory_max", options.memoryMax, 0},
-                            Limit{"cpu_weight", options.cpuWeight, 0},
-                            Limit{"tasks_max", options.tasksMax, 0},
-                            Limit{"memory_limit", options.memoryLimit, 0},
-                            Limit{"hard_memory_limit", options.hardMemoryLimit, 0},
-                            Limit{"memory_budget", options.memoryBudget, 0},
-                            Limit{"max_log_lines", options.maxLogLines, 1000},
-                            Limit{"max_boot_processes", options.maxBootProcesses, 1000}};
+    const std::array numbers{Number{"memory_max", options.memoryMax, 0},
+                             Number{"cpu_weight", options.cpuWeight, 0},
+                             Number{"tasks_max", options.tasksMax, 0},
+                             Number{"memory_limit", options.memoryLimit, 0},
+                             Number{"hard_memory_limit", options.hardMemoryLimit, 0},
+                             Number{"memory_budget", options.memoryBudget, 0},
+                             Number{"max_log_lines", options.maxLogLines, 1000},
+                             Number{"max_boot_processes", options.maxBootProcesses, 1000},
+                             Number{"min_instances", options.minInstances, 1, false},
+                             Number{"start_timeout", options.startTimeout.count(), 90, false}};
+    const bool anyNumber = servers.front().contains("any name");
     return std::any_of(servers.begin(), servers.end(), [&](const auto &server) {
         const auto has = [&](const std::string &line) {
             return server.contains(line) || servers.front().contains(line);
@@ -181,9 +185,11 @@ bool oneHasAll(const Servers &servers, const Options &options, bool inFolder) {
         };
         return std::all_of(needs.begin(), needs.end(), may) && fits &&
                (!inFolder || mayHaveFolder(servers.front(), server, options.appRoot)) &&
-               std::all_of(limits.begin(), limits.end(), [&](const Limit &limit) {
-                   return has(fmt::format("{} {}", limit.key, limit.value)) ||
-                          (limit.value == limit.fallback && !has(fmt::format("limited {}", limit.key)));
+               std::all_of(numbers.begin(), numbers.end(), [&](const Number &number) {
+                   return has(fmt::format("{} {}", number.key, number.value)) ||
+                          (number.isLimit
+                               ? number.value == number.fallback && !has(std::string("limited ") + number.key)
+                               : number.value == number.fallback || anyNumber);
                });
     });
 }
@@ -211,10 +217,10 @@ void checkVariable(const Servers &servers, const Grants &grants, const std::stri
 
 }  // namespace
 
-/** The input: the text and the options, each ended by a zero byte. A limit is the length of its
- *  part. */
+/** The input: the text and the options, each ended by a zero byte. A number is the length of
+ *  its part. */
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
-    constexpr std::size_t PARTS = 17;
+    constexpr std::size_t PARTS = 19;
     const std::string_view input(reinterpret_cast<const char *>(data), size);
     std::vector<std::string> parts = split(input, '\0');
     parts.resize(PARTS);
@@ -232,6 +238,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
         *limit = static_cast<unsigned>(parts[next++].size());
     }
     options.appCallable = parts[next++];
+    options.minInstances += static_cast<unsigned>(parts[next++].size());
+    options.startTimeout += std::chrono::seconds(parts[next++].size());
 
     const std::string &text = parts[0];
     const Servers servers = serversIn(text);

@@ -17,7 +17,10 @@ class AttackFoldersTest < IntegrationTest
   if TestEnvironment.root?
     serve do |made|
       made.set("PassengerMaxPoolSize", 20)
-      { "victim" => ["a", NAMED], "attacker" => ["b", ""] }.each do |site, (key, directives)|
+      # Each virtual host may have it: only the folder tells the attacker's request.
+      made.set("PassengerMinInstances", 3)
+      { "victim" => ["a", NAMED],
+        "attacker" => ["b", "PassengerMinInstances 1\n"] }.each do |site, (key, directives)|
         folder = TestEnvironment.hand_over(SampleApps.rack, MadeUsers[key].name)
         made.site("#{site}.test", folder, directives)
       end
@@ -52,6 +55,18 @@ class AttackFoldersTest < IntegrationTest
     takes_over(server)
     assert_refused(%(no PassengerDirectInstanceRequestAddress "0.0.0.0"),
                    { "instance_address" => "0.0.0.0" }, root("victim"))
+  end
+
+  def test_an_application_has_as_many_instances_and_as_much_time_as_the_configuration_says
+    takes_over(server)
+    { "min_instances" => "20", "max_instances" => "9", "start_instances" => "9",
+      "min_spare_instances" => "9", "max_spare_instances" => "9",
+      "max_requests" => "1", "refork_after" => "1",
+      "heartbeat_timeout" => "1", "start_timeout" => "1", "stop_timeout" => "600",
+      "max_preloader_idle_time" => "0" }.each do |setting, value|
+      directive = "Passenger#{setting.split("_").map(&:capitalize).join}"
+      assert_refused("no #{directive} #{value}", { setting => value }, root("victim"))
+    end
   end
 
   def test_no_folder_of_others_gets_the_requests_of_a_name

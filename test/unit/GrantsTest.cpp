@@ -31,11 +31,6 @@ class GrantsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testANameIsGoneWithItsEnvironment);
     CPPUNIT_TEST(testANameMayBeThereWhereFoldersAreNotKnown);
     CPPUNIT_TEST(testAnApplicationIsRemovedIfOnlyTheEarlierConfigurationHasItsName);
-    CPPUNIT_TEST(testALimitThatNoPlaceNamesIsRefusedByItsDirective);
-    CPPUNIT_TEST(testTheLimitsOfMemoryAndOfLogLinesAreNotLifted);
-    CPPUNIT_TEST(testALimitOfTheServerIsNotLeftOut);
-    CPPUNIT_TEST(testTheDefaultOfABootIsNotLiftedUnlessTheConfigurationDoes);
-    CPPUNIT_TEST(testAFolderHasTheLimitsOfItsOwnVirtualHost);
     CPPUNIT_TEST(testVariablesOfLoadersNeedAGrant);
     CPPUNIT_TEST(testUnknownLinesAreIgnored);
     CPPUNIT_TEST(testEarlierGrantsCountForAWhile);
@@ -393,66 +388,6 @@ public:
         CPPUNIT_ASSERT(!grants.coversFolder(options));
         options.appRoot = folder.path();
         CPPUNIT_ASSERT_MESSAGE("the document root ends with a slash", grants.coversFolder(options));
-    }
-
-    void testALimitThatNoPlaceNamesIsRefusedByItsDirective() {
-        const Grants grants("server\nany folder\nruby /usr/bin/ruby\nserver\ntasks_max 30\n");
-        Options limited = options();
-        CPPUNIT_ASSERT(!grants.refusal(limited));
-        limited.tasksMax = 30;
-        CPPUNIT_ASSERT(!grants.refusal(limited));
-        limited.tasksMax = 31;
-        CPPUNIT_ASSERT(grants.refusal(limited).value().find("PassengerTasksMax 31") != std::string::npos);
-    }
-
-    void testTheDefaultOfABootIsNotLiftedUnlessTheConfigurationDoes() {
-        Options unlimited = options();
-        unlimited.maxBootProcesses = 0;
-        CPPUNIT_ASSERT(Grants("server\nany folder\nruby /usr/bin/ruby\n").refusal(unlimited).has_value());
-        CPPUNIT_ASSERT(!Grants("server\nany folder\nruby /usr/bin/ruby\nmax_boot_processes 0\n").refusal(unlimited));
-    }
-
-    void testTheLimitsOfMemoryAndOfLogLinesAreNotLifted() {
-        const Grants grants(
-            "server\nany folder\nruby /usr/bin/ruby\nmemory_limit 300\nlimited memory_limit\n"
-            "hard_memory_limit 500\nlimited hard_memory_limit\n");
-        Options limited = options();
-        limited.memoryLimit = 300;
-        limited.hardMemoryLimit = 500;
-        CPPUNIT_ASSERT(!grants.refusal(limited));
-        for (unsigned Options::*limit : {&Options::memoryLimit, &Options::hardMemoryLimit, &Options::maxLogLines}) {
-            Options lifted = limited;
-            lifted.*limit = 0;
-            CPPUNIT_ASSERT(grants.refusal(lifted).has_value());
-        }
-    }
-
-    void testALimitOfTheServerIsNotLeftOut() {
-        const Grants grants(
-            "server\nany folder\nruby /usr/bin/ruby\nmemory_max 500\nlimited memory_max\nserver\nmemory_max 800\n");
-        Options limited = options();
-        CPPUNIT_ASSERT(grants.refusal(limited).has_value());
-        for (const unsigned megabytes : {500, 800}) {
-            limited.memoryMax = megabytes;
-            CPPUNIT_ASSERT(!grants.refusal(limited));
-        }
-    }
-
-    void testAFolderHasTheLimitsOfItsOwnVirtualHost() {
-        const Grants grants(
-            "server\nany folder\nruby /usr/bin/ruby\nserver\ndocument_root /srv/a/public\ntasks_max 30\nlimited "
-            "tasks_max\n"
-            "server\ndocument_root /srv/b/public\ntasks_max 90\nlimited tasks_max\n");
-        Options limited = options();
-        for (const unsigned tasks : {0, 30, 90}) {
-            limited.tasksMax = tasks;
-            limited.appRoot = "/srv/a";
-            CPPUNIT_ASSERT_EQUAL(tasks != 30, grants.limitRefusal(limited).has_value());
-            limited.appRoot = "/srv/b";
-            CPPUNIT_ASSERT_EQUAL(tasks != 90, grants.limitRefusal(limited).has_value());
-            limited.appRoot = "/srv/behind/an/alias";
-            CPPUNIT_ASSERT(!grants.limitRefusal(limited));
-        }
     }
 
     void testVariablesOfLoadersNeedAGrant() {

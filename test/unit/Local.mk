@@ -86,6 +86,7 @@ endif
     %D%/FrameSocketTest.cpp \
     %D%/FrameTest.cpp \
     %D%/GenerationTableTest.cpp \
+    %D%/GrantedNumbersTest.cpp \
     %D%/GrantsTest.cpp \
     %D%/GroupMemoryTest.cpp \
     %D%/GroupNameTest.cpp \
@@ -174,6 +175,7 @@ endif
     %D%/PrintedErrorTest.cpp \
     %D%/ProcessMemoryTest.cpp \
     %D%/ProcessOutputTest.cpp \
+    %D%/ProcessTreeTest.cpp \
     %D%/ProgramLauncherTest.cpp \
     %D%/ProgramOutputTest.cpp \
     %D%/ProgressListener.cpp \

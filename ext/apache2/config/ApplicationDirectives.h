@@ -72,57 +72,64 @@ inline constexpr std::array APPLICATION{
               "conservative): each instance loads it",
               {"RailsSpawnMethod"}},
     Directive{"PassengerMinInstances", Context::APPLICATION,
-              number(&Settings::minInstances, 0, MANY).sets(&Options::minInstances), "1",
+              number(&Settings::minInstances, 0, MANY).sets(&Options::minInstances).granted("min_instances"), "1",
               "instances that are kept once the application was used, even when idle"},
     Directive{"PassengerMaxInstances", Context::APPLICATION,
-              number(&Settings::maxInstances, 0, MANY).sets(&Options::maxInstances), "0",
+              number(&Settings::maxInstances, 0, MANY).sets(&Options::maxInstances).granted("max_instances"), "0",
               "most instances of this application; 0: no limit of its own"},
     Directive{"PassengerStartInstances", Context::APPLICATION,
-              number(&Settings::startInstances, 0, MANY).sets(&Options::startInstances), "0",
+              number(&Settings::startInstances, 0, MANY).sets(&Options::startInstances).granted("start_instances"), "0",
               "instances that start together when the application has none; 0: as many as there are requests for"},
-    Directive{"PassengerMinSpareInstances", Context::APPLICATION,
-              number(&Settings::minSpareInstances, 0, MANY).sets(&Options::minSpareInstances), "0",
-              "instances without a request that are kept ready, beside those that are busy, while the application is "
-              "in use; see below"},
-    Directive{"PassengerMaxSpareInstances", Context::APPLICATION,
-              number(&Settings::maxSpareInstances, 0, MANY).sets(&Options::maxSpareInstances), "0",
-              "most instances without a request: above it the oldest of them end, instead of PassengerPoolIdleTime's "
-              "rule; a value below PassengerMinSpareInstances counts as PassengerMinSpareInstances. 0: no such limit"},
+    Directive{
+        "PassengerMinSpareInstances", Context::APPLICATION,
+        number(&Settings::minSpareInstances, 0, MANY).sets(&Options::minSpareInstances).granted("min_spare_instances"),
+        "0",
+        "instances without a request that are kept ready, beside those that are busy, while the application is "
+        "in use; see below"},
+    Directive{
+        "PassengerMaxSpareInstances", Context::APPLICATION,
+        number(&Settings::maxSpareInstances, 0, MANY).sets(&Options::maxSpareInstances).granted("max_spare_instances"),
+        "0",
+        "most instances without a request: above it the oldest of them end, instead of PassengerPoolIdleTime's "
+        "rule; a value below PassengerMinSpareInstances counts as PassengerMinSpareInstances. 0: no such limit"},
     Directive{"PassengerHeartbeatTimeout", Context::APPLICATION,
-              seconds(&Settings::heartbeatTimeout, 0, LONG_TIME).sets(&Options::heartbeatTimeout), "0",
+              seconds(&Settings::heartbeatTimeout, 0, LONG_TIME)
+                  .sets(&Options::heartbeatTimeout)
+                  .granted("heartbeat_timeout"),
+              "0",
               "seconds without a heartbeat after which an instance is killed and replaced, with or without a request; "
               "see below. 0: instances send no heartbeats"},
     Directive{"PassengerMaxRequests", Context::APPLICATION,
-              number(&Settings::maxRequests, 0, INT_MAX).sets(&Options::maxRequests), "0",
+              number(&Settings::maxRequests, 0, INT_MAX).sets(&Options::maxRequests).granted("max_requests"), "0",
               "requests after which an instance is replaced; 0: never"},
     Directive{"PassengerMemoryLimit", Context::APPLICATION,
-              memory(&Settings::memoryLimit, MANY).sets(&Options::memoryLimit).granted("memory_limit"), "0",
+              memory(&Settings::memoryLimit, MANY).sets(&Options::memoryLimit).limiting("memory_limit"), "0",
               "memory in MB above which an instance is replaced (PSS: its private memory, and its part of the memory "
               "that it shares); 0: never"},
     Directive{"PassengerHardMemoryLimit", Context::APPLICATION,
-              memory(&Settings::hardMemoryLimit, MANY).sets(&Options::hardMemoryLimit).granted("hard_memory_limit"),
+              memory(&Settings::hardMemoryLimit, MANY).sets(&Options::hardMemoryLimit).limiting("hard_memory_limit"),
               "0",
               "memory in MB, measured every five seconds, above which an instance is killed together with its "
               "requests; 0: never"},
     Directive{
         "PassengerMemoryBudget", Context::APPLICATION,
-        memory(&Settings::memoryBudget, INT_MAX / 1024).sets(&Options::memoryBudget).granted("memory_budget"), "0",
+        memory(&Settings::memoryBudget, INT_MAX / 1024).sets(&Options::memoryBudget).limiting("memory_budget"), "0",
         "memory that the instances of all applications share (PSS); in a virtual host or folder, that the instances "
         "of this application may use together. Instances end, are replaced, or wait for their start, so that it is "
         "kept (OPERATIONS.md). 0: no budget"},
     Directive{
         "PassengerMemoryMax", Context::APPLICATION,
-        memory(&Settings::memoryMax, MANY).sets(&Options::memoryMax).granted("memory_max"), "0",
+        memory(&Settings::memoryMax, MANY).sets(&Options::memoryMax).limiting("memory_max"), "0",
         "MB of memory that all processes of the application may have together; beyond it the kernel frees what it "
         "can, and then kills one of them. Needs a control group (OPERATIONS.md). 0: no limit"},
     Directive{
         "PassengerCpuWeight", Context::APPLICATION,
-        number(&Settings::cpuWeight, 0, 10000).sets(&Options::cpuWeight).granted("cpu_weight"), "0",
+        number(&Settings::cpuWeight, 0, 10000).sets(&Options::cpuWeight).limiting("cpu_weight"), "0",
         "share of the processors that the application's processes get together while others want them, too: 50 is "
         "half as much as an application with 100. Needs a control group (OPERATIONS.md). 0: 100"},
     Directive{
         "PassengerTasksMax", Context::APPLICATION,
-        number(&Settings::tasksMax, 0, INT_MAX).sets(&Options::tasksMax).granted("tasks_max"), "0",
+        number(&Settings::tasksMax, 0, INT_MAX).sets(&Options::tasksMax).limiting("tasks_max"), "0",
         "processes and threads that the application may have together; a further one cannot be made (EAGAIN). Needs "
         "a control group (OPERATIONS.md). 0: no limit"},
     Directive{"PassengerMaxRequestQueueSize", Context::APPLICATION,
@@ -156,7 +163,7 @@ inline constexpr std::array APPLICATION{
               "requests that an instance can run at once. 0: 1"},
     Directive{
         "PassengerMaxBootProcesses", Context::APPLICATION,
-        number(&Settings::maxBootProcesses, 0, INT_MAX).sets(&Options::maxBootProcesses).granted("max_boot_processes"),
+        number(&Settings::maxBootProcesses, 0, INT_MAX).sets(&Options::maxBootProcesses).limiting("max_boot_processes"),
         "1000",
         "processes and threads that the application's user may get more than he had, while a process of the "
         "application starts; a further one cannot be made (EAGAIN). Has an effect where root starts httpd. Without "
@@ -164,15 +171,17 @@ inline constexpr std::array APPLICATION{
         "any "
         "number"},
     Directive{"PassengerStartTimeout", Context::APPLICATION,
-              seconds(&Settings::startTimeout, 1, LONG_TIME).sets(&Options::startTimeout), "90",
-              "seconds in which an instance must have started"},
+              seconds(&Settings::startTimeout, 1, LONG_TIME).sets(&Options::startTimeout).granted("start_timeout"),
+              "90", "seconds in which an instance must have started"},
     Directive{"PassengerStopTimeout", Context::APPLICATION,
-              seconds(&Settings::stopTimeout, 0, 600).sets(&Options::stopTimeout), "5",
+              seconds(&Settings::stopTimeout, 0, 600).sets(&Options::stopTimeout).granted("stop_timeout"), "5",
               "seconds that a Node application or a start command has from SIGTERM to SIGKILL, once its requests are "
               "answered; at httpd's stop at most 60"},
     Directive{"PassengerMaxPreloaderIdleTime",
               Context::APPLICATION,
-              seconds(&Settings::maxPreloaderIdleTime, 0, LONG_TIME).sets(&Options::maxPreloaderIdleTime),
+              seconds(&Settings::maxPreloaderIdleTime, 0, LONG_TIME)
+                  .sets(&Options::maxPreloaderIdleTime)
+                  .granted("max_preloader_idle_time"),
               "300",
               "seconds after which a preloader that forks no instance ends, to free its memory; the next instance then "
               "starts another preloader, and so takes as long as the first. 0: never",
@@ -183,7 +192,7 @@ inline constexpr std::array APPLICATION{
               "libraries of mod_passenger itself (socket, io-wait) have the Gemfile's versions, too. Off: Bundler is "
               "set up after these libraries, which only matters to a Gemfile with another io-wait or socket"},
     Directive{"PassengerReforkAfter", Context::APPLICATION,
-              number(&Settings::reforkAfter, 0, INT_MAX).sets(&Options::reforkAfter), "0",
+              number(&Settings::reforkAfter, 0, INT_MAX).sets(&Options::reforkAfter).granted("refork_after"), "0",
               "requests after which an instance forks the next preloader (below); 0: never"},
     Directive{
         "PassengerWarmUp", Context::APPLICATION, list(&Settings::warmUp, Form::WARM_UP).sets(&Options::warmUp), "none",
@@ -222,7 +231,7 @@ inline constexpr std::array APPLICATION{
               "instances, as by tail -F; one directive for each file. Where users other than root may write to its "
               "folder, the file is read with the rights of the application's user"},
     Directive{"PassengerMaxLogLinesPerSecond", Context::APPLICATION,
-              number(&Settings::maxLogLinesPerSecond, 0, MANY).sets(&Options::maxLogLines).granted("max_log_lines"),
+              number(&Settings::maxLogLinesPerSecond, 0, MANY).sets(&Options::maxLogLines).limiting("max_log_lines"),
               "1000",
               "lines of the application's processes and of its PassengerMonitorLogFile that reach the log in a second, "
               "on average over ten seconds. Further ones are dropped, and their number and the last of them are "

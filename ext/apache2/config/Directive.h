@@ -142,6 +142,9 @@ struct Field {
     /** Not null: the agent gets the values that the configuration has, under this key of class
      *  Grants, which says what they decide. */
     const char *grant = nullptr;
+    /** Without a section, the value holds for the whole virtual host: the agent refuses the default
+     *  there. */
+    bool isLimit = false;
 
     /** The pool reads the setting as this member of Options. */
     constexpr Field sets(Option member) const {
@@ -153,6 +156,11 @@ struct Field {
     constexpr Field granted(const char *key) const {
         Field copy = *this;
         copy.grant = key;
+        return copy;
+    }
+    constexpr Field limiting(const char *key) const {
+        Field copy = granted(key);
+        copy.isLimit = true;
         return copy;
     }
     constexpr Field readBy(Reader who) const {

@@ -47,7 +47,7 @@ void noteGrant(const cmd_parms *cmd, const Directive &directive, const Settings 
     if (cmd->path != nullptr) {
         return;
     }
-    if (std::holds_alternative<Settings::Number Settings::*>(field.member)) {
+    if (field.isLimit) {
         push("limited", field.grant);
     } else if (isPartOfName(field.grant)) {
         push("fixed", field.grant);

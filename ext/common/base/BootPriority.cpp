@@ -79,8 +79,11 @@ void restore(pid_t process) {
 }
 
 bool wantsProcessor(pid_t process) {
+    if (isRunnable(process)) {
+        return true;
+    }
     const std::vector<pid_t> descendants = descendantsOf(process);
-    return isRunnable(process) || std::any_of(descendants.begin(), descendants.end(), isRunnable);
+    return std::any_of(descendants.begin(), descendants.end(), isRunnable);
 }
 
 }  // namespace Passenger::BootPriority

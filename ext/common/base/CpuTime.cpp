@@ -1,11 +1,9 @@
 #include "base/CpuTime.h"
 
-#include <dirent.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -13,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/FileContent.h"
+#include "base/ProcessTree.h"
 
 namespace Passenger {
 
@@ -53,27 +52,6 @@ std::optional<Times> timesOf(pid_t pid) {
     return Times{time(user + system), time(usersOfEnded + systemsOfEnded)};
 }
 
-/** Adds the children of all its threads, and counts these. False: the children are not listed, or
- *  it has ended. */
-bool addChildren(pid_t pid, std::vector<pid_t> &family, std::size_t &threadsSeen) {
-    const std::string folder = fmt::format("/proc/{}/task", pid);
-    const auto close = [](DIR *open) { ::closedir(open); };
-    const std::unique_ptr<DIR, decltype(close)> threads(::opendir(folder.c_str()), close);
-    if (threads == nullptr || ::access(fmt::format("{}/{}/children", folder, pid).c_str(), R_OK) != 0) {
-        return false;
-    }
-    while (const dirent *thread = ::readdir(threads.get())) {
-        if (++threadsSeen > MOST_THREADS) {
-            return false;
-        }
-        std::istringstream children(fileContent(fmt::format("{}/{}/children", folder, thread->d_name)));
-        for (pid_t child = 0; children >> child && family.size() <= LARGEST_FAMILY;) {
-            family.push_back(child);
-        }
-    }
-    return true;
-}
-
 }  // namespace
 
 std::optional<std::chrono::nanoseconds> cpuTimeOf(pid_t pid) {
@@ -87,10 +65,12 @@ std::optional<std::chrono::nanoseconds> cpuTimeOfFamily(pid_t pid) {
     std::chrono::nanoseconds sum(0);
     for (std::size_t next = 0; next < family.size(); next++) {
         const std::optional<Times> times = timesOf(family[next]);
-        const bool listed = addChildren(family[next], family, threads);
-        if (family.size() > LARGEST_FAMILY || threads > MOST_THREADS || (next == 0 && (!times || !listed))) {
+        const auto listed = listedChildrenOf(family[next], MOST_THREADS - threads);
+        if (!listed || family.size() + listed->children.size() > LARGEST_FAMILY || (next == 0 && !times)) {
             return std::nullopt;
         }
+        threads += listed->threads;
+        family.insert(family.end(), listed->children.begin(), listed->children.end());
         // A descendant that has ended meanwhile counts for its parent next time.
         sum += times ? times->own + times->ended : std::chrono::nanoseconds(0);
     }

@@ -11,10 +11,11 @@
 #include <csignal>
 #include <fstream>
 #include <memory>
-#include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 
+#include "base/FileContent.h"
 #include "base/Poll.h"
 #include "base/WholeNumber.h"
 
@@ -24,6 +25,9 @@ namespace {
 
 /** The time between two checks for remaining processes. Killed processes need some time to end. */
 constexpr int PAUSE_MILLISECONDS = 5;
+
+/** The kernel's lists are for few threads: with many, reading all processes is faster. */
+constexpr std::size_t MOST_THREADS = 500;
 
 /** Pairs: (process, its parent). */
 std::vector<std::pair<pid_t, pid_t>> allProcesses() {
@@ -42,6 +46,30 @@ std::vector<pid_t> childrenIn(const std::vector<std::pair<pid_t, pid_t>> &all, p
         }
     }
     return children;
+}
+
+/** The kernel may have reused pids during the reading. */
+void addNew(std::vector<pid_t> &found, const std::vector<pid_t> &pids) {
+    for (const pid_t pid : pids) {
+        if (std::find(found.begin(), found.end(), pid) == found.end()) {
+            found.push_back(pid);
+        }
+    }
+}
+
+/** @return nothing: the kernel's lists do not do */
+std::optional<std::vector<pid_t>> listedDescendantsOf(pid_t ancestor) {
+    std::vector<pid_t> found;
+    std::size_t threads = 0;
+    for (std::size_t done = 0; done <= found.size(); done++) {
+        const auto listed = listedChildrenOf(done == 0 ? ancestor : found[done - 1], MOST_THREADS - threads);
+        if (!listed) {
+            return std::nullopt;
+        }
+        threads += listed->threads;
+        addNew(found, listed->children);
+    }
+    return found;
 }
 
 /** @return false if this process has no children */
@@ -72,9 +100,7 @@ bool isShell(pid_t pid) {
 }  // namespace
 
 pid_t parentOf(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string line;
-    std::getline(file, line);
+    const std::string line = fileContent("/proc/" + std::to_string(pid) + "/stat");
     // The format is "PID (NAME) STATE PARENT …". NAME may contain any character.
     const auto nameEnd = line.rfind(") ");
     constexpr std::size_t TO_PARENT = 4;
@@ -101,34 +127,56 @@ std::vector<pid_t> allPids() {
     return pids;
 }
 
+std::optional<ListedChildren> listedChildrenOf(pid_t parent, std::size_t mostThreads) {
+    // proc_pid_task(5); CONFIG_PROC_CHILDREN.
+    static const bool listed = ::access("/proc/thread-self/children", R_OK) == 0;
+    if (!listed) {
+        return std::nullopt;
+    }
+    ListedChildren all;
+    const std::string folder = "/proc/" + std::to_string(parent) + "/task/";
+    const auto close = [](DIR *open) { ::closedir(open); };
+    const std::unique_ptr<DIR, decltype(close)> threads(::opendir(folder.c_str()), close);
+    while (const dirent *thread = threads != nullptr ? ::readdir(threads.get()) : nullptr) {
+        if (thread->d_name[0] == '.') {
+            continue;
+        }
+        if (++all.threads > mostThreads) {
+            return std::nullopt;
+        }
+        std::istringstream children(fileContent(folder + thread->d_name + "/children"));
+        for (pid_t child = 0; children >> child;) {
+            all.children.push_back(child);
+        }
+    }
+    return all;
+}
+
 std::vector<pid_t> childrenOf(pid_t parent) {
-    return childrenIn(allProcesses(), parent);
+    auto listed = listedChildrenOf(parent, MOST_THREADS);
+    return listed ? std::move(listed->children) : childrenIn(allProcesses(), parent);
 }
 
 std::vector<pid_t> descendantsOf(pid_t ancestor) {
+    if (auto listed = listedDescendantsOf(ancestor)) {
+        return std::move(*listed);
+    }
     const auto all = allProcesses();
     std::vector<pid_t> found;
     for (std::size_t done = 0; done <= found.size(); done++) {
-        const pid_t parent = done == 0 ? ancestor : found[done - 1];
-        for (const auto &[pid, itsParent] : all) {
-            // The kernel may have reused pids during the reading.
-            if (itsParent == parent && std::find(found.begin(), found.end(), pid) == found.end()) {
-                found.push_back(pid);
-            }
-        }
+        addNew(found, childrenIn(all, done == 0 ? ancestor : found[done - 1]));
     }
     return found;
 }
 
 pid_t applicationOf(pid_t bridge) {
-    const auto all = allProcesses();
-    const std::vector<pid_t> keepers = childrenIn(all, bridge);
+    const std::vector<pid_t> keepers = childrenOf(bridge);
     // A Node instance is the application itself, and its children are none of ours.
     const bool isBridge = !keepers.empty() && nameOf(keepers.front()) == "passenger-keep";
-    std::vector<pid_t> found = isBridge ? childrenIn(all, keepers.front()) : std::vector<pid_t>();
+    std::vector<pid_t> found = isBridge ? childrenOf(keepers.front()) : std::vector<pid_t>();
     pid_t application = found.empty() ? 0 : found.front();
     while (application != 0 && isShell(application)) {
-        found = childrenIn(all, application);
+        found = childrenOf(application);
         if (found.size() != 1) {
             break;
         }

@@ -3,6 +3,8 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstddef>
+#include <optional>
 #include <vector>
 
 namespace Passenger {
@@ -13,10 +15,25 @@ std::vector<pid_t> allPids();
 /** The parent of a process; 0: there is none, or no such process. */
 pid_t parentOf(pid_t pid);
 
-/** The children of `parent` in /proc, zombies included. Empty if /proc cannot be read. */
+/** What the kernel lists of a process. */
+struct ListedChildren {
+    /** Zombies included. One may be missing if another one ends during the reading. */
+    std::vector<pid_t> children;
+    std::size_t threads = 0;
+};
+
+/**
+ * The children of `parent` in the kernel's lists, one for each of its threads: costs as much as it
+ * has threads, not as the machine has processes. None if it has ended. Nothing: it has more than
+ * `mostThreads` threads, or the kernel lists no children.
+ */
+std::optional<ListedChildren> listedChildrenOf(pid_t parent, std::size_t mostThreads);
+
+/** The children of `parent` in /proc, zombies included. Empty if /proc cannot be read. One may be
+ *  missing if another one ends during the reading. */
 std::vector<pid_t> childrenOf(pid_t parent);
 
-/** The children of `ancestor`, their children, and so on. */
+/** The children of `ancestor`, their children, and so on, as childrenOf() finds them. */
 std::vector<pid_t> descendantsOf(pid_t ancestor);
 
 /**

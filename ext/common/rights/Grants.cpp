@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <system_error>
+#include <type_traits>
+#include <variant>
 
 #include <fmt/format.h>
 
@@ -44,26 +48,50 @@ constexpr std::array FIELDS{
     GrantField{"log_file", "PassengerAppLogFile", &Options::logFile},
 };
 
-/** A limit of an application. */
-struct LimitField {
+/** A number, whose default needs no line. A limit's default does where LIMITED says so. */
+struct NumberField {
     const char *key;
     const char *directive;
-    unsigned Options::*option;
+    std::variant<unsigned Options::*, std::chrono::seconds Options::*> option;
+    /** Of what the application's processes may use. */
+    bool isLimit = false;
 
+    std::uint64_t of(const Options &options) const {
+        return std::visit(
+            [&](auto member) {
+                if constexpr (std::is_same_v<decltype(member), unsigned Options::*>) {
+                    return std::uint64_t{options.*member};
+                } else {
+                    return static_cast<std::uint64_t>((options.*member).count());
+                }
+            },
+            option);
+    }
     bool isDefault(const Options &options) const {
-        return options.*option == Options().*option;
+        return of(options) == of(Options());
     }
 };
 
-constexpr std::array LIMITS{
-    LimitField{"memory_max", "PassengerMemoryMax", &Options::memoryMax},
-    LimitField{"cpu_weight", "PassengerCpuWeight", &Options::cpuWeight},
-    LimitField{"tasks_max", "PassengerTasksMax", &Options::tasksMax},
-    LimitField{"memory_limit", "PassengerMemoryLimit", &Options::memoryLimit},
-    LimitField{"hard_memory_limit", "PassengerHardMemoryLimit", &Options::hardMemoryLimit},
-    LimitField{"memory_budget", "PassengerMemoryBudget", &Options::memoryBudget},
-    LimitField{"max_log_lines", "PassengerMaxLogLinesPerSecond", &Options::maxLogLines},
-    LimitField{"max_boot_processes", "PassengerMaxBootProcesses", &Options::maxBootProcesses},
+constexpr std::array NUMBERS{
+    NumberField{"memory_max", "PassengerMemoryMax", &Options::memoryMax, true},
+    NumberField{"cpu_weight", "PassengerCpuWeight", &Options::cpuWeight, true},
+    NumberField{"tasks_max", "PassengerTasksMax", &Options::tasksMax, true},
+    NumberField{"memory_limit", "PassengerMemoryLimit", &Options::memoryLimit, true},
+    NumberField{"hard_memory_limit", "PassengerHardMemoryLimit", &Options::hardMemoryLimit, true},
+    NumberField{"memory_budget", "PassengerMemoryBudget", &Options::memoryBudget, true},
+    NumberField{"max_log_lines", "PassengerMaxLogLinesPerSecond", &Options::maxLogLines, true},
+    NumberField{"max_boot_processes", "PassengerMaxBootProcesses", &Options::maxBootProcesses, true},
+    NumberField{"min_instances", "PassengerMinInstances", &Options::minInstances},
+    NumberField{"max_instances", "PassengerMaxInstances", &Options::maxInstances},
+    NumberField{"start_instances", "PassengerStartInstances", &Options::startInstances},
+    NumberField{"min_spare_instances", "PassengerMinSpareInstances", &Options::minSpareInstances},
+    NumberField{"max_spare_instances", "PassengerMaxSpareInstances", &Options::maxSpareInstances},
+    NumberField{"max_requests", "PassengerMaxRequests", &Options::maxRequests},
+    NumberField{"refork_after", "PassengerReforkAfter", &Options::reforkAfter},
+    NumberField{"heartbeat_timeout", "PassengerHeartbeatTimeout", &Options::heartbeatTimeout},
+    NumberField{"start_timeout", "PassengerStartTimeout", &Options::startTimeout},
+    NumberField{"stop_timeout", "PassengerStopTimeout", &Options::stopTimeout},
+    NumberField{"max_preloader_idle_time", "PassengerMaxPreloaderIdleTime", &Options::maxPreloaderIdleTime},
 };
 constexpr const char *LIMITED = "limited";
 constexpr const char *FIXED = "fixed";
@@ -255,7 +283,7 @@ bool Grants::grantsAll(Server server, const Options &options) const {
                                   (needsNoName(field, options) && !grants(server, FIXED, field.key)) ||
                                   (anyName && field.option == &Options::environment);
                        }) &&
-           grantsLimits(server, options) && fitsTogether(server, options);
+           otherNumbers(server, options).empty() && fitsTogether(server, options);
 }
 
 /**
@@ -285,11 +313,18 @@ bool Grants::fitsTogether(Server server, const Options &options) const {
     return true;
 }
 
-bool Grants::grantsLimits(Server server, const Options &options) const {
-    return std::all_of(LIMITS.begin(), LIMITS.end(), [&](const LimitField &field) {
-        return grants(server, field.key, std::to_string(options.*field.option)) ||
-               (field.isDefault(options) && !grants(server, LIMITED, field.key));
-    });
+std::string Grants::otherNumbers(Server server, const Options &options) const {
+    std::string others;
+    const bool mayBeInHtaccess = has(servers_.front(), ANY, ANY_NAME);
+    for (const NumberField &field : NUMBERS) {
+        const std::uint64_t value = field.of(options);
+        const bool isFree = field.isLimit ? field.isDefault(options) && !grants(server, LIMITED, field.key)
+                                          : field.isDefault(options) || mayBeInHtaccess;
+        if (!isFree && !grants(server, field.key, std::to_string(value))) {
+            others += fmt::format("{}{} {}", others.empty() ? "" : ", ", field.directive, value);
+        }
+    }
+    return others;
 }
 
 std::optional<std::string> Grants::limitRefusal(const Options &options) const {
@@ -297,26 +332,24 @@ std::optional<std::string> Grants::limitRefusal(const Options &options) const {
         return std::nullopt;
     }
     bool known = false;
+    std::string others;
     for (const Server server : servers_) {
         if (covers(server, options.appRoot)) {
             known = true;
             if (grantsAll(server, options)) {
                 return std::nullopt;
             }
+            others = otherNumbers(server, options);
         }
     }
     if (!known) {
         return std::nullopt;
     }
-    std::string asked;
-    for (const LimitField &field : LIMITS) {
-        asked += fmt::format("{}{} {}", asked.empty() ? "" : ", ", field.directive, options.*field.option);
-    }
     return fmt::format(
-        "the virtual host of the folder {} has other limits than {}. Where an Alias of another virtual host leads to "
-        "the folder, set the same limits there. Otherwise a process that asks for these was taken over, or has another "
+        "the virtual host of the folder {} has other values than {}. Where an Alias of another virtual host leads to "
+        "the folder, set the same values there. Otherwise a process that asks for these was taken over, or has another "
         "configuration",
-        options.appRoot, asked);
+        options.appRoot, others.empty() ? "those asked for" : others);
 }
 
 std::optional<std::string> Grants::refusal(const Options &options) const {
@@ -331,8 +364,8 @@ std::optional<std::string> Grants::refusal(const Options &options) const {
             return missing(field.directive, fmt::format("\"{}\"", options.*field.option));
         }
     }
-    for (const LimitField &field : LIMITS) {
-        const std::string value = std::to_string(options.*field.option);
+    for (const NumberField &field : NUMBERS) {
+        const std::string value = std::to_string(field.of(options));
         if (!field.isDefault(options) && !isGranted(field.key, value)) {
             return missing(field.directive, value);
         }

@@ -31,10 +31,15 @@ namespace Passenger {
  *     memory_max, cpu_weight, tasks_max, memory_limit, hard_memory_limit, memory_budget,
  *     max_log_lines, max_boot_processes
  *                          a limit of an application
+ *     min_instances, max_instances, start_instances, min_spare_instances, max_spare_instances,
+ *     max_requests, refork_after, heartbeat_timeout, start_timeout, stop_timeout,
+ *     max_preloader_idle_time
+ *                          how many instances, and for how long; a default needs no line
  *     limited KEY          this limit holds for the whole server, so none is not granted there
  *     fixed KEY            the same for another value: its default is not granted there
  *     any folder           of the main server: document roots can be others than those above
- *     any name             of the main server: .htaccess files may have parts of a name
+ *     any name             of the main server: .htaccess files may have parts of a name, and
+ *                          how many instances, and for how long
  */
 class Grants {
 public:
@@ -109,7 +114,8 @@ private:
     bool isGranted(std::string_view key, std::string_view value) const;
     bool grantsAll(Server server, const Options &options) const;
     bool fitsTogether(Server server, const Options &options) const;
-    bool grantsLimits(Server server, const Options &options) const;
+    /** Numbers that the virtual host does not have, as directives; empty: it has them all. */
+    std::string otherNumbers(Server server, const Options &options) const;
     std::set<std::string> foldersBehindLinks(Server server) const;
     bool mayHaveFolder(Server server, std::string_view folder) const;
     bool covers(Server server, const std::string &folder) const;
