@@ -29,7 +29,7 @@ constexpr std::size_t SCRIPT_LENGTH = 5000;
 /** The defaults: the run ends after OPERATIONS or TIME, whichever comes first. A million operations
  *  take half a minute on one core, and ten times as long with a sanitizer. */
 constexpr std::uint64_t OPERATIONS = 1'000'000;
-constexpr std::chrono::seconds TIME = SANITIZED ? 10s : 40s;
+constexpr std::chrono::seconds TIME = SANITIZED ? 10s : 20s;
 
 std::optional<std::uint64_t> wish(const char *variable) {
     const char *value = std::getenv(variable);

@@ -107,16 +107,15 @@ std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<cha
         std::optional<Event> event = nextMessage(buffer);
         return event ? std::move(event) : progress_.overran();
     }
-    milliseconds time = std::min({queueTime, timeLeft(progress_.times().workDeadline()), timeLeft(wait.deadline())});
+    const auto slowDate = progress_.slowDate();
+    const bool isSlow = slowDate && *slowDate <= progress_.times().now();
+    if (isSlow) {
+        progress_.tellSlow();
+    }
+    const milliseconds time =
+        std::min({queueTime, timeLeft(progress_.times().workDeadline()), timeLeft(wait.deadline())});
     if (time == milliseconds(0)) {
         return progress_.timedOut(buffer);
-    }
-    if (const auto slowDate = progress_.slowDate()) {
-        if (*slowDate <= progress_.times().now()) {
-            progress_.tellSlow();
-        } else {
-            time = std::min(time, timeLeft(slowDate));
-        }
     }
     if (wait.clientSaysLeft()) {
         return progress_.clientLeft(buffer);
@@ -126,7 +125,7 @@ std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<cha
     const ReplyWait::Found found = wait.poll({.channel = sender.channel()->descriptor(),
                                               .room = bodyWaits,
                                               .agentLife = progress_.waits() ? sender.agentLife() : -1},
-                                             time);
+                                             isSlow ? time : std::min(time, timeLeft(slowDate)));
     if (found.timeUp) {
         // A client that has only closed its sending side has this interval to get an answer, or the
         // next part of it.
