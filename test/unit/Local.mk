@@ -175,6 +175,7 @@ endif
     %D%/PrintedErrorTest.cpp \
     %D%/ProcessMemoryTest.cpp \
     %D%/ProcessOutputTest.cpp \
+    %D%/ProcessStatTest.cpp \
     %D%/ProcessTreeTest.cpp \
     %D%/ProgramLauncherTest.cpp \
     %D%/ProgramOutputTest.cpp \

@@ -5,14 +5,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "base/EffectiveCapability.h"
-#include "base/FileContent.h"
+#include "base/ProcessStat.h"
 #include "base/ProcessTree.h"
 
 namespace Passenger::BootPriority {
@@ -57,11 +56,9 @@ void changeAll(pid_t process, Change change) {
     }
 }
 
-/** The third field of /proc/PID/stat, behind the name in parentheses (proc(5)). */
 bool isRunnable(pid_t process) {
-    const std::string text = fileContent("/proc/" + std::to_string(process) + "/stat");
-    const std::size_t name = text.rfind(") ");
-    return name != std::string::npos && text.compare(name, 4, ") R ") == 0;
+    const auto stat = ProcessStat::of(process);
+    return stat && stat->state == 'R';
 }
 
 }  // namespace

@@ -63,6 +63,8 @@ libpassenger_base_la_SOURCES = \
     %D%/Poll.h \
     %D%/ProcessMemory.cpp \
     %D%/ProcessMemory.h \
+    %D%/ProcessStat.cpp \
+    %D%/ProcessStat.h \
     %D%/ProcessTree.cpp \
     %D%/ProcessTree.h \
     %D%/Report.cpp \

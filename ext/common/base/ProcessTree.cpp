@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <fstream>
 #include <memory>
@@ -17,6 +16,7 @@
 
 #include "base/FileContent.h"
 #include "base/Poll.h"
+#include "base/ProcessStat.h"
 #include "base/WholeNumber.h"
 
 namespace Passenger {
@@ -100,16 +100,8 @@ bool isShell(pid_t pid) {
 }  // namespace
 
 pid_t parentOf(pid_t pid) {
-    const std::string line = fileContent("/proc/" + std::to_string(pid) + "/stat");
-    // The format is "PID (NAME) STATE PARENT …". NAME may contain any character.
-    const auto nameEnd = line.rfind(") ");
-    constexpr std::size_t TO_PARENT = 4;
-    if (nameEnd == std::string::npos || nameEnd + TO_PARENT >= line.size()) {
-        return 0;
-    }
-    pid_t parent = 0;
-    std::from_chars(line.data() + nameEnd + TO_PARENT, line.data() + line.size(), parent);
-    return parent;
+    const auto stat = ProcessStat::of(pid);
+    return stat ? stat->parent : 0;
 }
 
 std::vector<pid_t> allPids() {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/FileContent.h"
+#include "base/ProcessStat.h"
 #include "base/ProcessTree.h"
 #include "base/Split.h"
 
@@ -22,30 +23,21 @@ std::string lastPart(const std::string &path) {
 
 std::optional<ListedProcess> readProcess(pid_t pid) {
     const std::string folder = fmt::format("/proc/{}", pid);
-    const std::string stat = fileContent(folder + "/stat");
-    // The name is in parentheses and may have any character.
-    const auto begin = stat.find('(');
-    const auto end = stat.rfind(')');
-    if (begin == std::string::npos || end == std::string::npos) {
-        return std::nullopt;
-    }
-    constexpr std::size_t PARENT = 1;
-    constexpr std::size_t VIRTUAL_SIZE = 20;
-    const auto fields = split(std::string_view(stat).substr(std::min(end + 2, stat.size())), ' ');
-    if (fields.size() <= VIRTUAL_SIZE || fields.front() == "Z" || fields[VIRTUAL_SIZE] == "0") {
+    const auto stat = ProcessStat::of(pid);
+    if (!stat || stat->state == 'Z' || stat->virtualSize == 0) {
         return std::nullopt;
     }
     ListedProcess process;
     process.pid = pid;
-    process.parent = static_cast<pid_t>(std::stol(fields[PARENT]));
-    process.virtualSize = std::stoull(fields[VIRTUAL_SIZE]);
+    process.parent = stat->parent;
+    process.virtualSize = stat->virtualSize;
     process.command = fileContent(folder + "/cmdline");
     while (!process.command.empty() && process.command.back() == '\0') {
         process.command.pop_back();
     }
     std::replace(process.command.begin(), process.command.end(), '\0', ' ');
     if (process.command.empty()) {
-        process.command = fmt::format("[{}]", stat.substr(begin + 1, end - begin - 1));
+        process.command = fmt::format("[{}]", stat->name);
     }
     std::array<char, 4096> link;
     const ssize_t size = ::readlink((folder + "/exe").c_str(), link.data(), link.size());
