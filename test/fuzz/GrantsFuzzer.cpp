@@ -196,11 +196,15 @@ bool oneHasAll(const Servers &servers, const Options &options, bool inFolder) {
 
 void checkFolder(const Servers &servers, const Grants &grants, const Options &options) {
     const bool covers = grants.coversFolder(options);
+    // How many instances there are, and for how long, is compared when a child asks only.
+    Options limits = options;
+    limits.minInstances = Options().minInstances;
+    limits.startTimeout = Options().startTimeout;
     if (servers.empty() ||
         (options.user.empty() && options.group.empty() && options.startCommand.empty() && !hasOwnName(options))) {
         require(covers);
     } else if (covers) {
-        require(oneHasAll(servers, options, false) && std::any_of(servers.begin(), servers.end(), [](const auto &one) {
+        require(oneHasAll(servers, limits, false) && std::any_of(servers.begin(), servers.end(), [](const auto &one) {
                     return hasKey(one.lines, "app_root ") || hasKey(one.lines, "document_root ");
                 }));
     }
@@ -249,6 +253,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     const auto refusal = grants.refusal(options);
     require(refusal.has_value() != granted);
     require(!refusal || !refusal->empty());
+    require(!grants.startRefusal(options) || refusal);
     checkFolder(servers, grants, options);
     checkVariable(servers, grants, name, value);
     require(grants.grantsGroup(options.group) ==

@@ -16,6 +16,8 @@ class GrantedNumbersTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheDefaultOfABootIsNotLiftedUnlessTheConfigurationDoes);
     CPPUNIT_TEST(testAFolderHasTheLimitsOfItsOwnVirtualHost);
     CPPUNIT_TEST(testNumbersAndTimesOfInstancesAreThoseOfTheConfiguration);
+    CPPUNIT_TEST(testAnApplicationStartsWithTheNumbersOfAnEarlierConfiguration);
+    CPPUNIT_TEST(testAnAliasOfAnotherVirtualHostMayHaveOtherNumbersOfInstances);
     CPPUNIT_TEST(testNumbersOfInstancesMayStandInHtaccessFiles);
     CPPUNIT_TEST_SUITE_END();
 
@@ -108,6 +110,31 @@ public:
         scaled = options();
         scaled.startTimeout = std::chrono::hours(1);
         CPPUNIT_ASSERT(grants.refusal(scaled).has_value());
+    }
+
+    void testAnApplicationStartsWithTheNumbersOfAnEarlierConfiguration() {
+        const Grants grants(
+            "server\nany folder\nruby /usr/bin/ruby\nserver\nmin_instances 5\ntasks_max 9\nlimited tasks_max\n");
+        Options earlier = options();
+        earlier.minInstances = 3;
+        earlier.tasksMax = 9;
+        CPPUNIT_ASSERT(grants.refusal(earlier).has_value());
+        CPPUNIT_ASSERT(!grants.startRefusal(earlier));
+        earlier.tasksMax = 10;
+        CPPUNIT_ASSERT_MESSAGE("a limit", grants.startRefusal(earlier).has_value());
+    }
+
+    void testAnAliasOfAnotherVirtualHostMayHaveOtherNumbersOfInstances() {
+        const Grants grants(
+            "server\nruby /usr/bin/ruby\nmemory_limit 500\nlimited memory_limit\ngroup www\nserver\n"
+            "document_root /srv/alice/public\nserver\ndocument_root /srv/www\nbase_uri /app\nmin_instances 2\n");
+        Options aliased = options();
+        aliased.group = "www";
+        aliased.memoryLimit = 500;
+        aliased.minInstances = 2;
+        CPPUNIT_ASSERT_EQUAL(std::string(), grants.refusal(aliased).value_or(""));
+        CPPUNIT_ASSERT_EQUAL(std::string(), grants.limitRefusal(aliased).value_or(""));
+        CPPUNIT_ASSERT(grants.coversFolder(aliased));
     }
 
     void testNumbersOfInstancesMayStandInHtaccessFiles() {

@@ -275,7 +275,7 @@ bool Grants::isGranted(std::string_view key, std::string_view value) const {
     return std::any_of(servers_.begin(), servers_.end(), [&](Server server) { return has(server, key, value); });
 }
 
-bool Grants::grantsAll(Server server, const Options &options) const {
+bool Grants::grantsAll(Server server, const Options &options, Numbers numbers) const {
     const bool anyName = has(servers_.front(), ANY, ANY_NAME);
     return std::all_of(FIELDS.begin(), FIELDS.end(),
                        [&](const GrantField &field) {
@@ -283,7 +283,7 @@ bool Grants::grantsAll(Server server, const Options &options) const {
                                   (needsNoName(field, options) && !grants(server, FIXED, field.key)) ||
                                   (anyName && field.option == &Options::environment);
                        }) &&
-           otherNumbers(server, options).empty() && fitsTogether(server, options);
+           otherNumbers(server, options, numbers).empty() && fitsTogether(server, options);
 }
 
 /**
@@ -313,13 +313,13 @@ bool Grants::fitsTogether(Server server, const Options &options) const {
     return true;
 }
 
-std::string Grants::otherNumbers(Server server, const Options &options) const {
+std::string Grants::otherNumbers(Server server, const Options &options, Numbers numbers) const {
     std::string others;
     const bool mayBeInHtaccess = has(servers_.front(), ANY, ANY_NAME);
     for (const NumberField &field : NUMBERS) {
         const std::uint64_t value = field.of(options);
         const bool isFree = field.isLimit ? field.isDefault(options) && !grants(server, LIMITED, field.key)
-                                          : field.isDefault(options) || mayBeInHtaccess;
+                                          : field.isDefault(options) || mayBeInHtaccess || numbers == Numbers::LIMITS;
         if (!isFree && !grants(server, field.key, std::to_string(value))) {
             others += fmt::format("{}{} {}", others.empty() ? "" : ", ", field.directive, value);
         }
@@ -336,10 +336,10 @@ std::optional<std::string> Grants::limitRefusal(const Options &options) const {
     for (const Server server : servers_) {
         if (covers(server, options.appRoot)) {
             known = true;
-            if (grantsAll(server, options)) {
+            if (grantsAll(server, options, Numbers::LIMITS)) {
                 return std::nullopt;
             }
-            others = otherNumbers(server, options);
+            others = otherNumbers(server, options, Numbers::LIMITS);
         }
     }
     if (!known) {
@@ -353,8 +353,16 @@ std::optional<std::string> Grants::limitRefusal(const Options &options) const {
 }
 
 std::optional<std::string> Grants::refusal(const Options &options) const {
+    return refusal(options, Numbers::ALL);
+}
+
+std::optional<std::string> Grants::startRefusal(const Options &options) const {
+    return refusal(options, Numbers::LIMITS);
+}
+
+std::optional<std::string> Grants::refusal(const Options &options, Numbers numbers) const {
     const auto one = [&](Server server) {
-        return mayHaveFolder(server, options.appRoot) && grantsAll(server, options);
+        return mayHaveFolder(server, options.appRoot) && grantsAll(server, options, numbers);
     };
     if (everything() || std::any_of(servers_.begin(), servers_.end(), one)) {
         return std::nullopt;
@@ -366,7 +374,7 @@ std::optional<std::string> Grants::refusal(const Options &options) const {
     }
     for (const NumberField &field : NUMBERS) {
         const std::string value = std::to_string(field.of(options));
-        if (!field.isDefault(options) && !isGranted(field.key, value)) {
+        if ((field.isLimit || numbers == Numbers::ALL) && !field.isDefault(options) && !isGranted(field.key, value)) {
             return missing(field.directive, value);
         }
     }
@@ -409,7 +417,7 @@ std::set<std::string> Grants::foldersBehindLinks(Server server) const {
 std::set<std::string> Grants::namedFolders(const Options &options) const {
     std::set<std::string> folders;
     for (const Server server : servers_) {
-        if (grantsAll(server, options)) {
+        if (grantsAll(server, options, Numbers::LIMITS)) {
             forEachFolder(server, [&](std::string_view folder) { folders.emplace(folder); });
             folders.merge(foldersBehindLinks(server));
         }
@@ -470,8 +478,9 @@ bool Grants::coversFolder(const Options &options) const {
         (options.user.empty() && options.group.empty() && options.startCommand.empty() && hasDerivedName(options))) {
         return true;
     }
-    return std::any_of(servers_.begin(), servers_.end(),
-                       [&](Server server) { return grantsAll(server, options) && covers(server, options.appRoot); });
+    return std::any_of(servers_.begin(), servers_.end(), [&](Server server) {
+        return grantsAll(server, options, Numbers::LIMITS) && covers(server, options.appRoot);
+    });
 }
 
 bool Grants::allowsVariable(const std::string &name, const std::string &value) const {

@@ -64,6 +64,12 @@ public:
      */
     std::optional<std::string> refusal(const Options &options) const;
     /**
+     * The same for a process that starts. A child has asked for its application, perhaps before the
+     * present configuration: so its numbers count as far as they are limits. The pool process has
+     * compared the others when the child asked, and is the only one that uses them.
+     */
+    std::optional<std::string> startRefusal(const Options &options) const;
+    /**
      * Whether a request can still ask for the application, or this is not known. Its user, group
      * and PassengerAppGroupName must be there; without PassengerAppGroupName one virtual host must
      * have them, the environment and the folder. Does not block: where links decide about the
@@ -112,10 +118,13 @@ private:
     bool grants(Server server, std::string_view key, std::string_view value) const;
     /** Whether any virtual host, or the main server, has the value. */
     bool isGranted(std::string_view key, std::string_view value) const;
-    bool grantsAll(Server server, const Options &options) const;
+    enum class Numbers { LIMITS, ALL };
+
+    std::optional<std::string> refusal(const Options &options, Numbers numbers) const;
+    bool grantsAll(Server server, const Options &options, Numbers numbers) const;
     bool fitsTogether(Server server, const Options &options) const;
     /** Numbers that the virtual host does not have, as directives; empty: it has them all. */
-    std::string otherNumbers(Server server, const Options &options) const;
+    std::string otherNumbers(Server server, const Options &options, Numbers numbers) const;
     std::set<std::string> foldersBehindLinks(Server server) const;
     bool mayHaveFolder(Server server, std::string_view folder) const;
     bool covers(Server server, const std::string &folder) const;

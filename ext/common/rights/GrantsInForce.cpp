@@ -38,7 +38,7 @@ bool GrantsInForce::isRemoved(const Options &options, Now now) const {
 std::shared_ptr<const Grants> GrantsInForce::forOptions(const Options &options, Now now) const {
     const auto [present, earlier] = both(now);
     const auto have = [&](const Grants &grants) {
-        return !grants.refusal(options) && grants.coversFolder(options) && !grants.limitRefusal(options);
+        return !grants.startRefusal(options) && grants.coversFolder(options) && !grants.limitRefusal(options);
     };
     return earlier && !have(*present) && have(*earlier) ? earlier : present;
 }

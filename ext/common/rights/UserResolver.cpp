@@ -32,7 +32,7 @@ std::string UserResolver::startupFilePath(const Options &options) {
 
 tl::expected<RunAs, std::string> UserResolver::resolve(const Options &options, bool canSwitch) const {
     const auto grants = grants_.forOptions(options, std::chrono::steady_clock::now());
-    if (auto refusal = grants->refusal(options)) {
+    if (auto refusal = grants->startRefusal(options)) {
         return tl::unexpected(*refusal);
     }
     if (auto refusal = grants->limitRefusal(options)) {
