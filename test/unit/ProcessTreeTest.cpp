@@ -21,6 +21,7 @@ class ProcessTreeTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAChildThatHasEndedIsListedUntilItIsWaitedFor);
     CPPUNIT_TEST(testAProcessThatHasEndedHasNoChildren);
     CPPUNIT_TEST(testTheKernelsListsAreReadOfFewThreadsOnly);
+    CPPUNIT_TEST(testAProcessOfManyThreadsHasTheSameDescendants);
     CPPUNIT_TEST_SUITE_END();
 
     static bool contains(const std::vector<pid_t> &all, pid_t pid) {
@@ -96,6 +97,30 @@ public:
         if (const auto listed = listedChildrenOf(::getpid(), 1000)) {
             CPPUNIT_ASSERT(listed->threads >= 1);
         }
+    }
+
+    void testAProcessOfManyThreadsHasTheSameDescendants() {
+        const pid_t child = startFamily();
+        const bool complete = eventually([child] { return childrenOf(child).size() == 1; });
+        std::promise<void> looked;
+        const std::shared_future<void> released = looked.get_future().share();
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 600; ++i) {
+            threads.emplace_back([released] { released.wait(); });
+        }
+        const std::vector<pid_t> descendants = descendantsOf(::getpid());
+        const std::vector<pid_t> grandchildren = childrenOf(child);
+        looked.set_value();
+        for (std::thread &thread : threads) {
+            thread.join();
+        }
+        for (const pid_t grandchild : grandchildren) {
+            ::kill(grandchild, SIGKILL);
+        }
+        end(child);
+        CPPUNIT_ASSERT(complete);
+        CPPUNIT_ASSERT(contains(descendants, child));
+        CPPUNIT_ASSERT(contains(descendants, grandchildren.front()));
     }
 };
 
