@@ -151,7 +151,10 @@ bool mayHaveFolder(const Server &main, const Server &server, const std::string &
            server.contains("app_root " + folder) || std::any_of(server.lines.begin(), server.lines.end(), isRoot);
 }
 
-bool oneHasAll(const Servers &servers, const Options &options, bool inFolder) {
+/** How many instances there are, and for how long, is compared when a child asks only. */
+enum class When { ASKED, AT_START };
+
+bool oneHasAll(const Servers &servers, const Options &options, When when) {
     const std::vector<Need> needs = neededBy(options);
     std::vector<std::string> lines;
     for (const Need &need : needs) {
@@ -184,27 +187,24 @@ bool oneHasAll(const Servers &servers, const Options &options, bool inFolder) {
                    (need.key == "environment" && servers.front().contains("any name"));
         };
         return std::all_of(needs.begin(), needs.end(), may) && fits &&
-               (!inFolder || mayHaveFolder(servers.front(), server, options.appRoot)) &&
+               (when == When::AT_START || mayHaveFolder(servers.front(), server, options.appRoot)) &&
                std::all_of(numbers.begin(), numbers.end(), [&](const Number &number) {
+                   const std::string_view fixed = number.isLimit ? "limited" : "fixed";
                    return has(fmt::format("{} {}", number.key, number.value)) ||
-                          (number.isLimit
-                               ? number.value == number.fallback && !has(std::string("limited ") + number.key)
-                               : number.value == number.fallback || anyNumber);
+                          (number.value == number.fallback && !has(fmt::format("{} {}", fixed, number.key))) ||
+                          (!number.isLimit && (anyNumber || when == When::AT_START));
                });
     });
 }
 
 void checkFolder(const Servers &servers, const Grants &grants, const Options &options) {
     const bool covers = grants.coversFolder(options);
-    // How many instances there are, and for how long, is compared when a child asks only.
-    Options limits = options;
-    limits.minInstances = Options().minInstances;
-    limits.startTimeout = Options().startTimeout;
     if (servers.empty() ||
         (options.user.empty() && options.group.empty() && options.startCommand.empty() && !hasOwnName(options))) {
         require(covers);
     } else if (covers) {
-        require(oneHasAll(servers, limits, false) && std::any_of(servers.begin(), servers.end(), [](const auto &one) {
+        require(oneHasAll(servers, options, When::AT_START) &&
+                std::any_of(servers.begin(), servers.end(), [](const auto &one) {
                     return hasKey(one.lines, "app_root ") || hasKey(one.lines, "document_root ");
                 }));
     }
@@ -248,7 +248,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     const std::string &text = parts[0];
     const Servers servers = serversIn(text);
     const Grants grants(text);
-    const bool granted = servers.empty() || oneHasAll(servers, options, true);
+    const bool granted = servers.empty() || oneHasAll(servers, options, When::ASKED);
     require(grants.everything() == servers.empty());
     const auto refusal = grants.refusal(options);
     require(refusal.has_value() != granted);

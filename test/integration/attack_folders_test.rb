@@ -20,6 +20,7 @@ class AttackFoldersTest < IntegrationTest
       # Each virtual host may have it: only the folder tells the attacker's request.
       made.set("PassengerMinInstances", 3)
       { "victim" => ["a", NAMED],
+        "limited" => ["a", "PassengerMinInstances 1\nPassengerMaxInstances 2\n"],
         "attacker" => ["b", "PassengerMinInstances 1\n"] }.each do |site, (key, directives)|
         folder = TestEnvironment.hand_over(SampleApps.rack, MadeUsers[key].name)
         made.site("#{site}.test", folder, directives)
@@ -67,6 +68,19 @@ class AttackFoldersTest < IntegrationTest
       directive = "Passenger#{setting.split("_").map(&:capitalize).join}"
       assert_refused("no #{directive} #{value}", { setting => value }, root("victim"))
     end
+  end
+
+  def test_an_application_has_no_more_instances_than_its_virtual_host_lets_it_have
+    takes_over(server)
+    # What no directive says is the default: as many as the pool has room for.
+    folder = Regexp.escape(root("limited"))
+    position = server.log.position
+    eventually("the refusal", every: 1) do
+      ask(root("limited"), {})
+      server.log.text(position)
+            .match?(/attach.refused .*#{NOWHERE} .*#{folder}\\", PassengerMaxInstances 0\)/)
+    end
+    assert_status 200, server.client("limited.test").get("/hello")
   end
 
   def test_no_folder_of_others_gets_the_requests_of_a_name

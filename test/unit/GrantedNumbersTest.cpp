@@ -16,6 +16,7 @@ class GrantedNumbersTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheDefaultOfABootIsNotLiftedUnlessTheConfigurationDoes);
     CPPUNIT_TEST(testAFolderHasTheLimitsOfItsOwnVirtualHost);
     CPPUNIT_TEST(testNumbersAndTimesOfInstancesAreThoseOfTheConfiguration);
+    CPPUNIT_TEST(testANumberOfAWholeVirtualHostIsNotLeftOut);
     CPPUNIT_TEST(testAnApplicationStartsWithTheNumbersOfAnEarlierConfiguration);
     CPPUNIT_TEST(testAnAliasOfAnotherVirtualHostMayHaveOtherNumbersOfInstances);
     CPPUNIT_TEST(testNumbersOfInstancesMayStandInHtaccessFiles);
@@ -110,6 +111,26 @@ public:
         scaled = options();
         scaled.startTimeout = std::chrono::hours(1);
         CPPUNIT_ASSERT(grants.refusal(scaled).has_value());
+    }
+
+    void testANumberOfAWholeVirtualHostIsNotLeftOut() {
+        const std::string limited =
+            "server\nruby /usr/bin/ruby\nserver\ndocument_root /srv/alice/public\nmax_instances 2\n"
+            "fixed max_instances\n";
+        Options scaled = options();
+        const auto refusal = Grants(limited).refusal(scaled);
+        CPPUNIT_ASSERT(refusal.has_value());
+        CPPUNIT_ASSERT(refusal->find(", PassengerMaxInstances 0)") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE("it may start after a reload", !Grants(limited).startRefusal(scaled));
+        CPPUNIT_ASSERT_MESSAGE("a section sets the default", !Grants(limited + "max_instances 0\n").refusal(scaled));
+        CPPUNIT_ASSERT_MESSAGE("another virtual host has the folder, and sets nothing",
+                               !Grants(limited + "server\napp_root /srv/alice\n").refusal(scaled));
+        scaled.maxInstances = 2;
+        CPPUNIT_ASSERT(!Grants(limited).refusal(scaled));
+        const std::string whole = "server\nruby /usr/bin/ruby\nany folder\nmax_instances 2\nfixed max_instances\n";
+        CPPUNIT_ASSERT(!Grants(whole).refusal(scaled));
+        scaled.maxInstances = 0;
+        CPPUNIT_ASSERT(Grants(whole).refusal(scaled).has_value());
     }
 
     void testAnApplicationStartsWithTheNumbersOfAnEarlierConfiguration() {

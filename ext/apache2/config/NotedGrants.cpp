@@ -49,7 +49,7 @@ void noteGrant(const cmd_parms *cmd, const Directive &directive, const Settings 
     }
     if (field.isLimit) {
         push("limited", field.grant);
-    } else if (isPartOfName(field.grant)) {
+    } else if (isPartOfName(field.grant) || std::holds_alternative<Settings::Number Settings::*>(field.member)) {
         push("fixed", field.grant);
     }
 }

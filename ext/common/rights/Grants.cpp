@@ -12,6 +12,8 @@
 
 #include <fmt/format.h>
 
+#include "rights/LoaderVariables.h"
+
 namespace Passenger {
 
 namespace {
@@ -114,36 +116,8 @@ constexpr const char *ANY = "any";
 /** Of a .htaccess file, which an AllowOverrideList can let have these directives. */
 constexpr const char *ANY_NAME = "name";
 
-/**
- * Variables that decide which code a loader, a library, an interpreter, a shell or a framework runs
- * (ld.so(8), ruby(1), node(1), python(1), bash(1), zsh(1), perlrun(1), java(1), openssl-env(7), the
- * manuals of Bundler and Bootsnap), whose certificates are trusted, the environment's name
- * (PassengerAppEnv), and those of the agent itself. A name with a star stands for all with this
- * beginning.
- */
-constexpr std::array LOADERS = std::to_array<std::string_view>({
-    // clang-format off
-    "LD_*", "GLIBC_*", "MALLOC_*", "GCONV_PATH", "LOCPATH", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES",
-    "RUBYOPT", "RUBYLIB", "RUBYSHELL", "RUBY_ROOT", "GEM_*", "BUNDLE_*", "BUNDLER_*", "BOOTSNAP_CACHE_DIR",
-    "NODE_*", "NPM_CONFIG_*", "PYTHON*", "PERL*",
-    "PATH", "HOME", "SHELL", "BASH_ENV", "ENV", "BASH_FUNC*", "SHELLOPTS", "IFS", "ZDOTDIR",
-    "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "PHPRC", "PHP_INI_SCAN_DIR", "LUA_INIT*",
-    "ERL_FLAGS", "ERL_AFLAGS", "ERL_ZFLAGS", "ERL_LIBS", "DOTNET_STARTUP_HOOKS",
-    "LIBMYSQL_*", "MARIADB_PLUGIN_DIR", "SASL_*", "KRB5_CONFIG", "ODBC*", "GIO_*", "MAGICK_*", "GIT_*",
-    "SSL_CERT_*", "SSLKEYLOGFILE", "DJANGO_SETTINGS_MODULE",
-    "RAILS_ENV", "RACK_ENV", "WSGI_ENV", "PASSENGER_APP_ENV",
-    "PASSENGER_NATIVE", "PASSENGER_PRELOAD_BUNDLER",
-    // clang-format on
-});
-
 /** PassengerGroup: the group of the startup file (UserResolver::STARTUP_FILE_GROUP). */
 constexpr const char *ANY_GROUP = "!STARTUP_FILE!";
-
-bool isLoaders(std::string_view name) {
-    return std::any_of(LOADERS.begin(), LOADERS.end(), [name](std::string_view pattern) {
-        return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern;
-    });
-}
 
 /** The name that the module gives an application without PassengerAppGroupName. */
 std::string derivedName(const Options &options) {
@@ -318,9 +292,10 @@ std::string Grants::otherNumbers(Server server, const Options &options, Numbers 
     const bool mayBeInHtaccess = has(servers_.front(), ANY, ANY_NAME);
     for (const NumberField &field : NUMBERS) {
         const std::uint64_t value = field.of(options);
-        const bool isFree = field.isLimit ? field.isDefault(options) && !grants(server, LIMITED, field.key)
-                                          : field.isDefault(options) || mayBeInHtaccess || numbers == Numbers::LIMITS;
-        if (!isFree && !grants(server, field.key, std::to_string(value))) {
+        const bool needsNoLine =
+            field.isDefault(options) && !grants(server, field.isLimit ? LIMITED : FIXED, field.key);
+        const bool isFree = !field.isLimit && (mayBeInHtaccess || numbers == Numbers::LIMITS);
+        if (!needsNoLine && !isFree && !grants(server, field.key, std::to_string(value))) {
             others += fmt::format("{}{} {}", others.empty() ? "" : ", ", field.directive, value);
         }
     }
@@ -333,16 +308,12 @@ std::optional<std::string> Grants::limitRefusal(const Options &options) const {
     }
     bool known = false;
     std::string others;
-    for (const Server server : servers_) {
-        if (covers(server, options.appRoot)) {
-            known = true;
-            if (grantsAll(server, options, Numbers::LIMITS)) {
-                return std::nullopt;
-            }
-            others = otherNumbers(server, options, Numbers::LIMITS);
-        }
-    }
-    if (!known) {
+    const auto grantsLimits = [&](Server server) {
+        known = true;
+        others = otherNumbers(server, options, Numbers::LIMITS);
+        return grantsAll(server, options, Numbers::LIMITS);
+    };
+    if (anyWithFolder(options.appRoot, grantsLimits) || !known) {
         return std::nullopt;
     }
     return fmt::format(
@@ -378,26 +349,39 @@ std::optional<std::string> Grants::refusal(const Options &options, Numbers numbe
             return missing(field.directive, value);
         }
     }
+    std::string others;
+    for (const Server server : servers_) {
+        if (others.empty() && mayHaveFolder(server, options.appRoot)) {
+            others = otherNumbers(server, options, numbers);
+        }
+    }
     return fmt::format(
         "httpd's configuration has no place with all of this application's settings (user \"{}\", group \"{}\", start "
-        "command \"{}\", environment \"{}\", folder \"{}\"). If requests lead to the folder, set PassengerAppRoot to "
+        "command \"{}\", environment \"{}\", folder \"{}\"{}). If requests lead to the folder, set PassengerAppRoot to "
         "it in their place. Otherwise a process that asks for it was taken over, or has another configuration",
-        options.user, options.group, options.startCommand, options.environment, options.appRoot);
+        options.user, options.group, options.startCommand, options.environment, options.appRoot,
+        others.empty() ? "" : ", " + others);
 }
 
 /** Whether requests of the virtual host can lead to the folder, or links or .htaccess files decide
  *  about it. */
 bool Grants::mayHaveFolder(Server server, std::string_view folder) const {
     const Server main = servers_.front();
-    bool found = has(main, APP_ROOT, folder) || hasAny(main, ANY) || followsLinks(main) || followsLinks(server);
+    return hasAny(main, ANY) || followsLinks(main) || followsLinks(server) || namesFolder(server, folder);
+}
+
+bool Grants::namesFolder(Server server, std::string_view folder) const {
+    bool found = has(servers_.front(), APP_ROOT, folder);
     forEachFolder(server, [&](std::string_view one) { found = found || one == folder; });
     return found;
 }
 
-bool Grants::covers(Server server, const std::string &folder) const {
-    bool found = has(servers_.front(), APP_ROOT, folder);
-    forEachFolder(server, [&](std::string_view one) { found = found || one == folder; });
-    return found || foldersBehindLinks(server).contains(folder);
+template <typename Call> bool Grants::anyWithFolder(const std::string &folder, Call call) const {
+    // Most folders need no look at the links of thousands of virtual hosts.
+    return std::any_of(servers_.begin(), servers_.end(),
+                       [&](Server server) { return namesFolder(server, folder) && call(server); }) ||
+           std::any_of(servers_.begin(), servers_.end(),
+                       [&](Server server) { return foldersBehindLinks(server).contains(folder) && call(server); });
 }
 
 std::set<std::string> Grants::foldersBehindLinks(Server server) const {
@@ -478,15 +462,13 @@ bool Grants::coversFolder(const Options &options) const {
         (options.user.empty() && options.group.empty() && options.startCommand.empty() && hasDerivedName(options))) {
         return true;
     }
-    return std::any_of(servers_.begin(), servers_.end(), [&](Server server) {
-        return grantsAll(server, options, Numbers::LIMITS) && covers(server, options.appRoot);
-    });
+    return anyWithFolder(options.appRoot, [&](Server server) { return grantsAll(server, options, Numbers::LIMITS); });
 }
 
 bool Grants::allowsVariable(const std::string &name, const std::string &value) const {
-    return everything() || !isLoaders(name) || std::any_of(servers_.begin(), servers_.end(), [&](Server server) {
-               return has(server, "variable", name + "=" + value);
-           });
+    return everything() || !LoaderVariables::has(name) ||
+           std::any_of(servers_.begin(), servers_.end(),
+                       [&](Server server) { return has(server, "variable", name + "=" + value); });
 }
 
 bool Grants::grantsGroup(const std::string &group) const {

@@ -127,7 +127,11 @@ private:
     std::string otherNumbers(Server server, const Options &options, Numbers numbers) const;
     std::set<std::string> foldersBehindLinks(Server server) const;
     bool mayHaveFolder(Server server, std::string_view folder) const;
-    bool covers(Server server, const std::string &folder) const;
+    /** Whether it is a folder of the virtual host before links are followed. */
+    bool namesFolder(Server server, std::string_view folder) const;
+    /** Whether the call is true for any virtual host with this folder, before or after links are
+     *  followed. */
+    template <typename Call> bool anyWithFolder(const std::string &folder, Call call) const;
     /** Whether links decide about the folders of a virtual host's applications. */
     static bool followsLinks(Server server);
     bool mayHaveNameParts(Server server, const Options &options) const;

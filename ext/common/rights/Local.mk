@@ -14,6 +14,8 @@ libpassenger_rights_la_SOURCES = \
     %D%/GrantsInForce.h \
     %D%/HelperProcess.cpp \
     %D%/HelperProcess.h \
+    %D%/LoaderVariables.cpp \
+    %D%/LoaderVariables.h \
     %D%/OwnRights.cpp \
     %D%/OwnRights.h \
     %D%/OwnerSearch.cpp \
