@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative 'failure'
 require_relative 'row'
 require_relative 'stage'
 require_relative 'work'
@@ -43,7 +44,7 @@ module Bench
         $stderr.puts "#{work.title}: round #{round + 1} of #{rounds}"
         measure_round(load, rows.rotate(round), round)
       end
-      rows
+      rows.select(&:measured?)
     end
 
     def measure_round(load, rows, round)
@@ -62,6 +63,10 @@ module Bench
       cpu = server.cpu_seconds - cpu
       others = machine_cpu - busy - cpu - outcome.load_cpu
       row.add(outcome, cpu: cpu, other_cpu: [others / (now - began), 0].max)
+    rescue Failure => error
+      # A server that fails once does not cost the figures of the others.
+      $stderr.puts "Left out: #{server.title}, #{row.work.title}, round #{round + 1}: " \
+                   "#{error.message}"
     end
 
     def rested(server)

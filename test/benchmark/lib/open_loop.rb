@@ -24,7 +24,8 @@ module Bench
     end
 
     def parse(output)
-      line = output[/^\{.*\}$/] or raise Failure, "open_loop gave no report:\n#{output}"
+      line = output[/^\{.*\}$/] or
+        raise Failure, "#{File.basename(@command.first)} gave no report:\n#{output}"
       @report = JSON.parse(line)
       self
     end

@@ -24,6 +24,10 @@ module Bench
                    'latency_ms' => outcome.latency }
     end
 
+    def measured?
+      @rounds.any?
+    end
+
     def rate
       median('rate')
     end
