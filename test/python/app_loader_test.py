@@ -121,7 +121,11 @@ class AppLoaderTest(unittest.TestCase):
                 ("async def application(environ, start_response): pass", "wsgi", "as ASGI does"),
                 ("async def application(scope): pass", "asgi", "which cannot be called with (scope, receive, send)"),
                 ("class App:\n    def __call__(self): pass\napplication = App()", "wsgi", "takes (), which"),
-                ("class App:\n    async def __call__(self, scope): pass\napplication = App()", "asgi", "(scope), ")):
+                ("class App:\n    async def __call__(self, scope): pass\napplication = App()", "asgi", "(scope), "),
+                ("class application:\n    def __call__(self, environ, start_response): pass", "wsgi", "takes (), "),
+                ("class application:\n    def __init__(self, settings): pass", "wsgi", "takes (settings), "),
+                ("class application:\n    async def __call__(self, scope, receive, send): pass", "asgi",
+                 "takes (), ")):
             self.control.frames.clear()
             self.assertIsNone(self.load(text, app_type=kind), text)
             kind, message = self.control.failure()
@@ -135,6 +139,10 @@ class AppLoaderTest(unittest.TestCase):
                      "import functools\ndef inner(x): pass\n@functools.wraps(inner)\n"
                      "def application(environ, start_response): pass",
                      "class application:\n    def __init__(self, environ, start_response): pass",
+                     "class application(dict): pass",
+                     "class application:\n    def __new__(cls, environ, start_response): pass",
+                     "class Meta(type):\n    def __call__(cls, environ, start_response): pass\n"
+                     "class application(metaclass=Meta): pass",
                      "def application(x): pass\napplication.__signature__ = None",
                      "class App:\n    @staticmethod\n    def __call__(environ, start_response): pass\n"
                      "application = App()",

@@ -12,6 +12,10 @@ _NO_THREAD_LIMIT = 8192
 _PARAMETERS = {"wsgi": ("environ", "start_response"), "asgi": ("scope", "receive", "send")}
 
 
+def _init_of_object(self):
+    """Takes the arguments that a class without a constructor takes."""
+
+
 def _plain_function(application):
     """The function that a call runs, and how many of its parameters are bound. None instead of a function: it is
     not a plain one, so that a decorator, for instance, decides what it takes."""
@@ -19,6 +23,10 @@ def _plain_function(application):
     function = application
     if isinstance(function, types.MethodType):
         function, bound = function.__func__, 1
+    elif type(function) is type and function.__new__ is object.__new__:
+        function, bound = inspect.getattr_static(function, "__init__"), 1
+        if function is object.__init__:
+            function = _init_of_object
     elif not isinstance(function, (types.FunctionType, type)):
         function, bound = inspect.getattr_static(type(function), "__call__", None), 1
     if not isinstance(function, types.FunctionType) or "__signature__" in function.__dict__:
