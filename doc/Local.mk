@@ -66,6 +66,7 @@ EXTRA_DIST += \
     %D%/decisions/0039-memory-budget.md \
     %D%/decisions/0040-bridge-loop.md \
     %D%/decisions/0041-priority-queue.md \
+    %D%/decisions/0042-answer-files.md \
     %D%/decisions/README.md \
     %D%/monitoring/README.md \
     %D%/monitoring/alerts.yml \

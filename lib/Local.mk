@@ -94,6 +94,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/node/warm_up.js \
     %D%/passenger/python/instance.py \
     %D%/passenger/python/mod_passenger/__init__.py \
+    %D%/passenger/python/mod_passenger/answer_file.py \
     %D%/passenger/python/mod_passenger/app_instance.py \
     %D%/passenger/python/mod_passenger/app_loader.py \
     %D%/passenger/python/mod_passenger/app_process.py \
@@ -132,6 +133,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/public/phusion_passenger.rb \
     %D%/passenger/public/phusion_passenger/rack/out_of_band_gc.rb \
     %D%/passenger/rack/after_reply.rb \
+    %D%/passenger/rack/answer_file.rb \
     %D%/passenger/rack/chunked_decoder.rb \
     %D%/passenger/rack/early_hints.rb \
     %D%/passenger/rack/file_input.rb \

@@ -138,6 +138,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     Session::Request request;
     request.headRequest = r_->header_only != 0;
     request.takesTrailers = ResponseTrailers::areTaken(r_);
+    request.takesFile = !request.headRequest;
     request.retryable = !body_.present() && (r_->method_number == M_GET || r_->method_number == M_OPTIONS);
     const Options &options = context.optionsFor(r_, route_);
     const Settings &settings = Settings::of(r_);

@@ -3,6 +3,7 @@
  * hostile application could. Whatever the messages are, the replies must come in the order of one
  * answer, and the exchange must end.
  */
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +26,7 @@ using namespace Passenger;
 
 /** The number of messages that fit into a channel without a reader. */
 constexpr std::size_t MOST_MESSAGES = 16;
+constexpr off_t FILE_SIZE = 100'000;
 
 void require(bool condition) {
     if (!condition) {
@@ -46,14 +48,16 @@ enum Form : std::uint8_t {
     PIPE_COMES = 8,
     /** The length of the head in the header is the message's. */
     RIGHT_LENGTH = 16,
+    /** The message has a descriptor of a file. */
+    FILE_COMES = 32,
 };
 
 MessageType knownType(unsigned byte) {
-    constexpr MessageType TYPES[] = {MessageType::RESPONSE, MessageType::DATA,     MessageType::INTERIM,
-                                     MessageType::SKIPPED,  MessageType::ACCEPTED, MessageType::ABORTED,
-                                     MessageType::HIJACKED, MessageType::TRAILERS, MessageType::LOST,
-                                     MessageType::RECHECK,  MessageType::REFUSED,  MessageType::BODY_FILE,
-                                     MessageType::BODY};
+    constexpr MessageType TYPES[] = {MessageType::RESPONSE, MessageType::DATA,       MessageType::INTERIM,
+                                     MessageType::SKIPPED,  MessageType::ACCEPTED,   MessageType::ABORTED,
+                                     MessageType::HIJACKED, MessageType::TRAILERS,   MessageType::LOST,
+                                     MessageType::RECHECK,  MessageType::REFUSED,    MessageType::BODY_FILE,
+                                     MessageType::BODY,     MessageType::ANSWER_FILE};
     return TYPES[byte % std::size(TYPES)];
 }
 
@@ -79,6 +83,9 @@ void sendNext(FakeHost &host, std::string_view &input, std::uint64_t ticket) {
     FileDescriptor sent;
     if ((form & STREAM_COMES) != 0) {
         sent = std::move(makeStreamPair().first);
+    } else if ((form & FILE_COMES) != 0) {
+        sent = FileDescriptor(::memfd_create("fuzz", MFD_CLOEXEC));
+        require(::ftruncate(sent.get(), FILE_SIZE) == 0);
     } else if ((form & PIPE_COMES) != 0) {
         int ends[2];
         require(::pipe(ends) == 0);
@@ -126,7 +133,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     std::string_view input(reinterpret_cast<const char *>(data), size);
     auto host = std::make_shared<FakeHost>();
     auto session = std::make_unique<QueueSession>(host);
-    require(!session->start(Session::Request{}));
+    Session::Request all;
+    all.takesFile = true;
+    require(!session->start(all));
     const FakeHost::Request request = host->take();
     host->claim(request);
     for (std::size_t count = 0; count < MOST_MESSAGES && input.size() >= 2; count++) {

@@ -4,8 +4,9 @@ require_relative "support/hanging_files"
 require_relative "support/integration_test"
 require_relative "support/unharmed"
 
-# An application sends descriptors of a file whose close waits for ever: its FUSE file system does
-# not answer. Requests of another application are served meanwhile, and of the attacker, too.
+# An application sends descriptors of a file whose close and reading wait for ever: its FUSE file
+# system does not answer. Requests of another application are served meanwhile, and of the attacker,
+# too.
 class AttackHangingFilesTest < IntegrationTest
   include Unharmed
 
@@ -47,6 +48,21 @@ class AttackHangingFilesTest < IntegrationTest
     assert_unharmed(client("other.test")) do
       ATTACKS.times { assert_status 502, attack("surplus") }
     end
+    assert_status 200, client("attacker.test").get("/")
+  end
+
+  # Neither is the file system asked, nor the file read.
+  def test_a_file_that_ends_an_answer_breaks_the_answer_only
+    position = server.log.position
+    assert_unharmed(client("other.test")) do
+      ATTACKS.times do
+        raw = server.raw("attacker.test")
+        raw.request("GET", "/file/answer?#{@files.path}", "Connection" => "close")
+        assert_predicate raw, :ended?
+        raw.close
+      end
+    end
+    server.log.wait_for(/file system whose files are not taken/, from: position)
     assert_status 200, client("attacker.test").get("/")
   end
 

@@ -14,6 +14,7 @@ NAMES = {
     "STREAM": "STREAM", "HEAD_REQUEST": "HEAD_REQUEST", "BODY_IN_FILE": "BODY_IN_FILE",
     "TRANSFERABLE": "TRANSFERABLE", "STREAM_TRANSFERABLE": "STREAM_TRANSFERABLE", "WANTS_CLIENT": "WANTS_CLIENT",
     "TAKES_TRAILERS": "TAKES_TRAILERS", "TRAILERS": "TRAILERS",
+    "TAKES_FILE": "TAKES_FILE", "ANSWER_FILE": "ANSWER_FILE",
     "REPLY_HEAD_LIMIT": "MAX_RESPONSE_HEAD", "STALE_LIMIT": "MAX_DISCARDED", "RESPONSE": "RESPONSE", "DATA": "DATA",
     "INTERIM": "INTERIM", "SKIPPED": "SKIPPED", "ABORTED": "ABORTED", "HIJACKED": "HIJACKED", "BODY": "BODY", "BODY_FILE": "BODY_FILE",
     "LAST": "LAST", "CLAIMS_HEADER_LENGTH": "MemoryHeader", "CLAIM_LENGTH": "ClaimCell",
@@ -37,7 +38,8 @@ class LayoutTest(unittest.TestCase):
         self.assertEqual({**{name: self.number(other) for name, other in NAMES.items()}, **derived}, ours)
 
     def test_headers(self):
-        for form, struct in ((layout.REQUEST, "RequestHeader"), (layout.REPLY, "MessageHeader")):
+        for form, struct in ((layout.REQUEST, "RequestHeader"), (layout.REPLY, "MessageHeader"),
+                             (layout.FILE_RANGE, "FileRange")):
             members = [[int(word) for word in text.split()] for name, text in self.recorded.items()
                        if name.startswith(struct + ".")]
             self.assertEqual([size for _, size in members], [SIZES[letter] for letter in form.format[1:]])

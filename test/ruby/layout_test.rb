@@ -16,6 +16,7 @@ module PhusionPassenger
       "Request::HEAD_REQUEST" => "HEAD_REQUEST",
       "Request::BODY_IN_FILE" => "BODY_IN_FILE", "Request::TRANSFERABLE" => "TRANSFERABLE",
       "Request::STREAM_TRANSFERABLE" => "STREAM_TRANSFERABLE",
+      "Request::TAKES_FILE" => "TAKES_FILE", "Reply::ANSWER_FILE" => "ANSWER_FILE",
       "Reply::BODY_FILE" => "BODY_FILE",
       "Reply::HEADER_LENGTH" => "MessageHeader", "Reply::HEAD_LIMIT" => "MAX_RESPONSE_HEAD",
       "Reply::STALE_LIMIT" => "MAX_DISCARDED", "Reply::RESPONSE" => "RESPONSE",
@@ -94,6 +95,7 @@ module PhusionPassenger
     def recorded_formats(recorded)
       { "Request::HEADER" => format_of(recorded, "RequestHeader"),
         "Reply::HEADER" => format_of(recorded, "MessageHeader"),
+        "Reply::FILE_RANGE" => format_of(recorded, "FileRange"),
         "Claims::MAGIC" => [recorded["Claims.MAGIC"].to_i].pack("V"),
         "Withdrawals::MAGIC" => [recorded["SenderMemory.MAGIC"].to_i].pack("V"),
         "TransferAnswer::CLIENT" => [recorded["TransferAnswer.CLIENT"].to_i].pack("C"),

@@ -26,6 +26,10 @@ module PhusionPassenger
         true
       end
 
+      def takes_file?
+        false
+      end
+
       def respond_and_hijack(status, head)
         @calls << [:respond_and_hijack, status, head, true]
         @stream = StringIO.new

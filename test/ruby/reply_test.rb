@@ -38,6 +38,17 @@ module PhusionPassenger
       refute_predicate reply, :started?
     end
 
+    def test_a_file_is_the_last_message
+      File.open(__FILE__) do |file|
+        assert @reply.file(file, 3, 5)
+      end
+      message, _, _, control = @io.recvmsg(100, 0, nil, scm_rights: true)
+      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x09\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0" \
+                   "\x03\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0".b, message
+      assert_equal File.read(__FILE__), closing(control.unix_rights.first).read
+      assert_predicate @reply, :finished?
+    end
+
     def test_a_hijacked_connection_s_other_end_goes_to_the_child
       ours = closing(@reply.hijack)
       bytes, stream = received_with_stream

@@ -75,6 +75,55 @@ module PhusionPassenger
       assert_equal([false, false, false, true], calls.map(&:last))
     end
 
+    # Takes files as long as `taken` is true.
+    class FileRecorder < Recorder
+      attr_accessor :taken
+
+      def takes_file?
+        true
+      end
+
+      def file(file, offset, length)
+        @calls << [:file, file.pread(length, offset), true] if taken
+        taken
+      end
+    end
+
+    def test_a_long_file_goes_as_a_descriptor
+      recorder = FileRecorder.new.tap { |one| one.taken = true }
+      with_file(300_000) do |content, body|
+        calls = call(->(_) { [200, { "A" => "1" }, body] }, recorder: recorder).calls
+        assert_equal [[:respond, 200, "A: 1\r\n", "", false], [:file, content, true]], calls
+      end
+    end
+
+    def test_a_short_file_goes_in_pieces
+      recorder = FileRecorder.new.tap { |one| one.taken = true }
+      with_file(100_000) do |content, body|
+        calls = call(->(_) { [200, {}, body] }, recorder: recorder).calls
+        assert_equal [:respond, :data], calls.map(&:first)
+        assert_equal content, calls[0][3] + calls[1][1]
+      end
+    end
+
+    def test_a_file_that_the_kernel_does_not_take_goes_in_pieces
+      recorder = FileRecorder.new
+      with_file(300_000) do |content, body|
+        calls = call(->(_) { [200, {}, body] }, recorder: recorder).calls
+        assert_equal [:respond, 200, "", "", false], calls.shift
+        assert_equal content, calls.map { |data| data[1] }.join
+        assert_equal [true], calls.map(&:last).last(1)
+      end
+    end
+
+    def test_only_files_of_local_file_systems_go_as_descriptors
+      with_file(300_000) { |_, body| assert suits?(body.to_path) }
+      refute suits?("/dev/zero")
+      refute suits?("/")
+      # As large as the memory.
+      refute suits?("/proc/kcore")
+    end
+
     def test_a_body_that_is_called_writes_to_a_stream
       body = lambda do |stream|
         stream << "one" << stream.read
@@ -121,6 +170,24 @@ module PhusionPassenger
         raise "stuck"
       end
       assert_includes logged { call(->(_) { [200, {}, body] }) }, "response.close_failed"
+    end
+
+    private
+
+    def suits?(path)
+      return false unless File.readable?(path)
+
+      File.open(path) { |file| AnswerFile.suits?(file) }
+    end
+
+    # A file of tmpfs.
+    def with_file(size)
+      Tempfile.create("passenger-test", "/dev/shm") do |file|
+        content = Random.new(1).bytes(size)
+        file.binmode.write(content)
+        file.flush
+        yield content, Struct.new(:to_path).new(file.path)
+      end
     end
   end
 end

@@ -60,10 +60,14 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("TRANSFERABLE", TRANSFERABLE);
         number("STREAM_TRANSFERABLE", STREAM_TRANSFERABLE);
         number("TAKES_TRAILERS", TAKES_TRAILERS);
+        number("TAKES_FILE", TAKES_FILE);
 
         MessageHeader message{};
         const auto &[ofTicket, type, messageFlags, status, replyHeadLength, queued, stickyId] = message;
         members("MessageHeader", message, ofTicket, type, messageFlags, status, replyHeadLength, queued, stickyId);
+        FileRange file{};
+        const auto &[offset, length] = file;
+        members("FileRange", file, offset, length);
         number("LAST", LAST);
         number("WANTS_CLIENT", WANTS_CLIENT);
         number("TransferAnswer.CLIENT", static_cast<unsigned>(TransferAnswer::CLIENT));
@@ -76,6 +80,7 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("ABORTED", static_cast<std::uint64_t>(MessageType::ABORTED));
         number("HIJACKED", static_cast<std::uint64_t>(MessageType::HIJACKED));
         number("TRAILERS", static_cast<std::uint64_t>(MessageType::TRAILERS));
+        number("ANSWER_FILE", static_cast<std::uint64_t>(MessageType::ANSWER_FILE));
         number("LOST", static_cast<std::uint64_t>(MessageType::LOST));
         number("RECHECK", static_cast<std::uint64_t>(MessageType::RECHECK));
         number("REFUSED", static_cast<std::uint64_t>(MessageType::REFUSED));

@@ -11,6 +11,7 @@ endif
     %D%/AgentFailureTest.cpp \
     %D%/AgentFinderTest.cpp \
     %D%/AgentSettingsTest.cpp \
+    %D%/AnswerFileTest.cpp \
     %D%/AnswerParserTest.cpp \
     %D%/AnswerWatchTest.cpp \
     %D%/AppAddressTest.cpp \

@@ -38,6 +38,9 @@ void ResponseSender::take(Reply &reply, bool moreWaits) {
             takeHead(reply);
             break;
         case Reply::Kind::DATA:
+            if (reply.fromFile) {
+                countReader();
+            }
             addBody(reply.body);
             addTrailers(reply.trailers);
             break;
@@ -184,6 +187,13 @@ bool ResponseSender::mayRelay() {
                       " connections of this httpd process, the most it may (PassengerMaxHijackedConnections)",
                       limits_.hijacks.most()));
     return false;
+}
+
+/** This thread works for the application until the answer's end, without a request in flight. */
+void ResponseSender::countReader() {
+    if (!relay_) {
+        relay_.emplace(limits_.relayed.add(limits_.spool.keyOf(app_)));
+    }
 }
 
 /** Gives the client's socket away, or keeps the stream for the relay. A thread that waits for more

@@ -124,6 +124,7 @@ private:
     void giveConnection(Reply &reply, const ResponseHead &head);
     bool mayBeTakenOver(Reply &reply);
     bool mayRelay();
+    void countReader();
     void passOn(Reply &reply);
     void takeInterim(const Reply &reply);
     void refuse(const Reply &reply);

@@ -3,6 +3,8 @@ noinst_LTLIBRARIES += libpassenger_exchange.la
 libpassenger_exchange_la_SOURCES = \
     %D%/Admission.cpp \
     %D%/Admission.h \
+    %D%/AnswerFile.cpp \
+    %D%/AnswerFile.h \
     %D%/AppVersion.cpp \
     %D%/AppVersion.h \
     %D%/ApplicationPool.h \

@@ -1,6 +1,7 @@
 #include "exchange/QueueSession.h"
 
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
 
 #include "io/SocketPair.h"
@@ -51,6 +52,7 @@ Reply::Kind replyKind(Exchange::Event::Kind kind) {
 
 std::optional<Reply> QueueSession::start(const Request &request) {
     transferable_ = request.transferable;
+    takesFile_ = request.takesFile;
     try {
         exchange_.start(request, 0);
         return std::nullopt;
@@ -72,7 +74,7 @@ bool QueueSession::bodyDone() const {
 }
 
 bool QueueSession::replyWaiting() {
-    return exchange_.replyWaiting();
+    return file_ || exchange_.replyWaiting();
 }
 
 Session::Waited QueueSession::awaitReply(int socket, Awaited awaited, std::chrono::milliseconds timeout) {
@@ -130,13 +132,55 @@ bool QueueSession::takeStream(Exchange::Event &event) {
     return true;
 }
 
+/** Takes the file that ends the answer. The instance is free then. @return the fault; null: none */
+const char *QueueSession::takeFile(Exchange::Event &event) {
+    if (!takesFile_ || headLength_ != 0 || !headComplete_ || !isLast(event)) {
+        return "a file elsewhere than at the end of an answer, or of a request that takes none";
+    }
+    FileRange range;
+    if (event.descriptors.size() != 1 || event.payload.size() != sizeof(range)) {
+        return "a message about a file without exactly one descriptor and its range";
+    }
+    std::memcpy(&range, event.payload.data(), sizeof(range));
+    if (const char *problem = AnswerFile::problemOf(event.descriptors.front(), range)) {
+        return problem;
+    }
+    file_.emplace(std::move(event.descriptors.front()), range);
+    exchange_.complete();
+    return nullptr;
+}
+
+Reply QueueSession::nextOfFile(std::span<char> buffer) {
+    Reply reply;
+    const std::optional<std::size_t> size = file_->read(buffer);
+    if (size) {
+        reply.kind = Reply::Kind::DATA;
+        reply.fromFile = true;
+        reply.body = buffer.first(*size);
+        reply.last = file_->left() == 0;
+    } else {
+        reply.text = "the file of the answer became shorter while it was sent, or it cannot be read";
+    }
+    if (reply.ends()) {
+        file_.reset();
+    }
+    return reply;
+}
+
 Reply QueueSession::receive(std::span<char> buffer, const Client &client, std::chrono::milliseconds timeout) {
+    if (file_) {
+        return nextOfFile(buffer);
+    }
     for (;;) {
         Exchange::Event event = exchange_.receive(buffer, client, timeout);
         if (event.kind != Exchange::Event::Kind::MESSAGE) {
             Reply reply = refusal(event.status, std::move(event.reportId), std::move(event.text));
             reply.kind = replyKind(event.kind);
             return reply;
+        }
+        if (event.header.type == MessageType::ANSWER_FILE) {
+            const char *problem = takeFile(event);
+            return problem != nullptr ? broken(problem) : nextOfFile(buffer);
         }
         if (std::optional<Reply> reply = replyFor(event)) {
             return std::move(*reply);

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "exchange/AnswerFile.h"
 #include "exchange/Exchange.h"
 #include "exchange/Session.h"
 
@@ -49,6 +50,8 @@ private:
     std::optional<Reply> replyFor(Exchange::Event &event);
     std::optional<Reply> addToHead(const Exchange::Event &event);
     bool takeStream(Exchange::Event &event);
+    const char *takeFile(Exchange::Event &event);
+    Reply nextOfFile(std::span<char> buffer);
 
     Exchange exchange_;
     /** A head that came in several messages. */
@@ -62,8 +65,11 @@ private:
      *  arrive later. */
     FileDescriptor stream_;
     bool wantsClient_ = false;
+    /** The rest of the answer. The exchange is over. */
+    std::optional<AnswerFile> file_;
     /** Of the request. */
     bool transferable_ = false;
+    bool takesFile_ = false;
 };
 
 }  // namespace Passenger

@@ -107,9 +107,9 @@ std::optional<RequestProgress::Event> RequestProgress::answer(const MessageHeade
     return event;
 }
 
-/** The connection that an application has taken over, and that of a stream. */
+/** The connection that an application has taken over, that of a stream, and a file. */
 std::size_t RequestProgress::descriptorsOf(MessageType type) noexcept {
-    return type == MessageType::HIJACKED || type == MessageType::ACCEPTED ? 1 : 0;
+    return type == MessageType::HIJACKED || type == MessageType::ACCEPTED || type == MessageType::ANSWER_FILE ? 1 : 0;
 }
 
 std::optional<RequestProgress::Event> RequestProgress::message(std::span<char> buffer) {
@@ -133,6 +133,7 @@ std::optional<RequestProgress::Event> RequestProgress::message(std::span<char> b
             [[fallthrough]];
         case MessageType::DATA:
         case MessageType::TRAILERS:
+        case MessageType::ANSWER_FILE:
         case MessageType::INTERIM:
         case MessageType::ABORTED:
             times_.begunNow();

@@ -33,6 +33,9 @@ void RequestSender::prepare(const Session::Request &request, std::uint8_t flags)
     if (request.takesTrailers) {
         flags_ |= TAKES_TRAILERS;
     }
+    if (request.takesFile) {
+        flags_ |= TAKES_FILE;
+    }
     body_ = BodySender(request, host_.bodyFiles());
     if (sizeof(RequestHeader) + body_.headInRequest().size() + request.body.size() > MAX_MESSAGE) {
         throw ProtocolException("the body given with the request is too long for one message");

@@ -61,6 +61,9 @@ struct Reply {
     std::string_view head;
     /** RESPONSE, DATA: body bytes, inside the caller's buffer. */
     std::span<char> body;
+    /** DATA: the bytes are those of a file that the application has sent (Request::takesFile). No
+     *  instance works for the answer any more, and the next bytes are always there. */
+    bool fromFile = false;
     /** DATA, with `last`: the trailer fields as lines, as in `head`. Inside the caller's buffer. */
     std::string_view trailers;
     /** REFUSED, by start(): the queue has reached its limit. start() may be called again, since the
@@ -128,6 +131,9 @@ public:
         bool streamTransferable = false;
         /** The client takes trailer fields. Else Reply::trailers is empty. */
         bool takesTrailers = false;
+        /** The application may send the rest of the answer's body as an open file, whose bytes
+         *  receive() reads. */
+        bool takesFile = false;
         /** A file with the whole body, from its start. -1: none. The application gets the
          *  descriptor, which should not allow writing. Only in the message form, and not for
          *  applications that speak HTTP. Must stay open until the first reply was received. */

@@ -30,7 +30,8 @@ inline constexpr std::size_t CHANNEL_SECRET = 16;
 /**
  * BODY_IN_FILE goes with BODY_FOLLOWS: the body may come as one BODY_FILE. TRANSFERABLE: the child
  * can give the client's own socket away (MessageFlags::WANTS_CLIENT). STREAM_TRANSFERABLE: after
- * the head of an answer, too. TAKES_TRAILERS: the answer may end with TRAILERS.
+ * the head of an answer, too. TAKES_TRAILERS: the answer may end with TRAILERS. TAKES_FILE: with
+ * ANSWER_FILE.
  */
 enum RequestFlags : std::uint8_t {
     BODY_FOLLOWS = 1,
@@ -39,7 +40,8 @@ enum RequestFlags : std::uint8_t {
     BODY_IN_FILE = 8,
     TRANSFERABLE = 16,
     STREAM_TRANSFERABLE = 32,
-    TAKES_TRAILERS = 64
+    TAKES_TRAILERS = 64,
+    TAKES_FILE = 128
 };
 
 /** Begins each message on a request queue; the environment and, perhaps, the body follow. */
@@ -65,6 +67,7 @@ enum class MessageType : std::uint8_t {
     ABORTED = 6,
     HIJACKED = 7,
     TRAILERS = 8,
+    ANSWER_FILE = 9,
     LOST = 16,
     RECHECK = 17,
     REFUSED = 18,
@@ -102,6 +105,13 @@ static_assert(sizeof(MessageHeader) == 24 && offsetof(MessageHeader, type) == 8 
               offsetof(MessageHeader, flags) == 9 && offsetof(MessageHeader, status) == 10 &&
               offsetof(MessageHeader, headLength) == 12 && offsetof(MessageHeader, queued) == 16 &&
               offsetof(MessageHeader, stickyId) == 20);
+
+/** Follows the header of an ANSWER_FILE: which bytes of the file end the answer. */
+struct FileRange {
+    std::uint64_t offset;
+    std::uint64_t length;
+};
+static_assert(sizeof(FileRange) == 16 && offsetof(FileRange, length) == 8);
 
 /** Begins each memory file. */
 struct MemoryHeader {

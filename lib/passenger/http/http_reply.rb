@@ -75,6 +75,11 @@ module PhusionPassenger
       @broken
     end
 
+    # There is no httpd.
+    def takes_file?
+      false
+    end
+
     # Sends the status, header lines, and the first bytes of the body.
     def respond(status, head, bytes = "", last: false)
       bytes = bytes.b unless bytes.encoding == Encoding::BINARY || bytes.ascii_only?

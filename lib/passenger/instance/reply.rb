@@ -15,16 +15,21 @@ module PhusionPassenger
     # "@0" writes from the start of the buffer, so that its memory is used again.
     HEADER_FORMAT = "@0#{HEADER}"
     RESPONSE_FORMAT = "@0#{HEADER}a*a*"
+    FILE_FORMAT = "#{HEADER}#{FILE_RANGE}"
     FULL_FORMAT = "@0#{HEADER}a#{PAYLOAD_LIMIT}"
     MESSAGE_FORMAT = "@0#{HEADER}a*"
     # Connections that the application has taken over and may still hold.
     STREAMS = ObjectSpace::WeakMap.new
-    private_constant :HEADER_FORMAT, :RESPONSE_FORMAT, :FULL_FORMAT, :MESSAGE_FORMAT, :STREAMS
+    private_constant :HEADER_FORMAT, :RESPONSE_FORMAT, :FILE_FORMAT, :FULL_FORMAT, :MESSAGE_FORMAT,
+                     :STREAMS
 
     attr_reader :ticket
 
     # True: the child can give the client's own socket away.
     attr_writer :transferable
+
+    # True: the child takes the end of a body as an open file.
+    attr_writer :takes_file
 
     # In a forked process: otherwise the connections stay open when the application closes them.
     def self.close_hijacked
@@ -52,6 +57,11 @@ module PhusionPassenger
       @skipped = false
       @environment = nil
       @transferable = false
+      @takes_file = false
+    end
+
+    def takes_file?
+      @takes_file
     end
 
     # The head was sent: it is too late for another answer.
@@ -90,6 +100,16 @@ module PhusionPassenger
       end
       send_message(DATA, last ? LAST : 0, bytes)
       @finished = last
+    end
+
+    # Ends the body with bytes of an open file. False: nothing was sent, since more descriptors of
+    # this user are in sockets than a process may have open.
+    def file(file, offset, length)
+      fields = [@ticket, ANSWER_FILE, LAST, 0, 0, 0, 0, offset, length]
+      @channel.send_descriptor(fields.pack(FILE_FORMAT), file)
+      @finished = true
+    rescue Errno::ETOOMANYREFS
+      false
     end
 
     # Ends the body.

@@ -131,6 +131,7 @@ module PhusionPassenger
       return refuse(reply, "the message has more than #{limit} bytes") if @buffer.bytesize > limit
 
       reply.transferable = flags.anybits?(TRANSFERABLE)
+      reply.takes_file = flags.anybits?(TAKES_FILE)
       respond(channel, reply, flags, head_length, resends)
     rescue ClientGone, BodyBrokenOff
       nil

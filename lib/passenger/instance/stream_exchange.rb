@@ -34,6 +34,10 @@ module PhusionPassenger
       false
     end
 
+    def takes_file?
+      false
+    end
+
     def respond(status, head, bytes = "", last: false)
       @started = true
       send_bytes("Status: #{status}#{reason(status)}\r\n#{head}\r\n".b)

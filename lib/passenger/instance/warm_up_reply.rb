@@ -20,6 +20,10 @@ module PhusionPassenger
       @finished
     end
 
+    def takes_file?
+      false
+    end
+
     # The application failed after the head of its answer.
     def aborted?
       @aborted

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "answer_file"
 require_relative "chunked_decoder"
 require_relative "../wire/layout"
 require_relative "../base/log"
@@ -104,17 +105,26 @@ module PhusionPassenger
 
     def send_file(reply, status, head)
       File.open(@body.to_path, "rb") do |file|
-        buffer = String.new(capacity: PIECE, encoding: Encoding::BINARY)
         left = file.size
-        first = file.read([PIECE - head.bytesize, 0].max, buffer) || ""
-        left -= first.bytesize
-        reply.respond(status, head, first, last: left <= 0)
-        while left.positive? && file.read([PIECE, left].min, buffer)
-          left -= buffer.bytesize
-          reply.data(buffer, last: left <= 0)
-        end
+        whole = reply.takes_file? && AnswerFile.suits?(file)
+        reply.respond(status, head) if whole
+        next if whole && reply.file(file, 0, left)
+
+        send_file_in_pieces(file, left, reply, status, head)
       end
       raise BadResponse, "the body's file became shorter while it was sent" unless reply.finished?
+    end
+
+    def send_file_in_pieces(file, left, reply, status, head)
+      buffer = String.new(capacity: PIECE, encoding: Encoding::BINARY)
+      unless reply.started?
+        left -= (file.read([PIECE - head.bytesize, 0].max, buffer) || "").bytesize
+        reply.respond(status, head, buffer, last: left <= 0)
+      end
+      while left.positive? && file.read([PIECE, left].min, buffer)
+        left -= buffer.bytesize
+        reply.data(buffer, last: left <= 0)
+      end
     end
 
     def send_stream(reply, status, head)

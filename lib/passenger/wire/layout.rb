@@ -23,6 +23,7 @@ module PhusionPassenger
       BODY_IN_FILE = 8
       TRANSFERABLE = 16
       STREAM_TRANSFERABLE = 32
+      TAKES_FILE = 128
     end
 
     # Messages on a reply channel.
@@ -41,8 +42,12 @@ module PhusionPassenger
       ACCEPTED = 5
       ABORTED = 6
       HIJACKED = 7
+      ANSWER_FILE = 9
       BODY = 32
       BODY_FILE = 33
+
+      # Behind the header of an ANSWER_FILE: offset, length.
+      FILE_RANGE = "Q<Q<"
 
       LAST = 1
       WANTS_CLIENT = 2

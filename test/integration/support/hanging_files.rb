@@ -5,9 +5,10 @@ require "io/wait"
 require "rbconfig"
 require "socket"
 
-# A FUSE file system with one file, whose closes wait for ever: the program behind it answers no
-# FLUSH and no RELEASE. It is mounted in a namespace of its own; who connects to `path` gets the
-# file, opened anew. All that waits goes on when the program ends. Needs root and /dev/fuse.
+# A FUSE file system with one file, whose closes and reads wait for ever: the program behind it
+# answers no FLUSH, no RELEASE, no READ and no question about the file system. It is mounted in a
+# namespace of its own; who connects to `path` gets the file, opened anew. All that waits goes on
+# when the program ends. Needs root and /dev/fuse.
 class HangingFiles
   DEVICE = "/dev/fuse"
   # Seconds. The program ends by itself then.
@@ -56,14 +57,17 @@ class HangingFiles
     FORGET = 2
     GETATTR = 3
     OPEN = 14
+    READ = 15
+    STATFS = 17
     RELEASE = 18
     FLUSH = 25
     INIT = 26
     INTERRUPT = 36
     BATCH_FORGET = 42
-    SILENT = [FORGET, RELEASE, FLUSH, INTERRUPT, BATCH_FORGET].freeze
+    SILENT = [FORGET, READ, STATFS, RELEASE, FLUSH, INTERRUPT, BATCH_FORGET].freeze
     ROOT = 1
     FILE = 2
+    SIZE = 1_000_000
     FLAGS_OF_MOUNT = 6 # MS_NOSUID, MS_NODEV
 
     def initialize(mount, path)
@@ -93,7 +97,7 @@ class HangingFiles
       call = Fiddle::Function.new(Fiddle::Handle::DEFAULT["mount"],
                                   [Fiddle::TYPE_VOIDP] * 3 + [Fiddle::TYPE_LONG,
                                                               Fiddle::TYPE_VOIDP], Fiddle::TYPE_INT)
-      options = "fd=#{@device.fileno},rootmode=40000,user_id=0,group_id=0"
+      options = "fd=#{@device.fileno},rootmode=40000,user_id=0,group_id=0,allow_other"
       return if call.call("hanging", @mount, "fuse", FLAGS_OF_MOUNT, options).zero?
 
       raise SystemCallError.new("mount", Fiddle.last_error)
@@ -142,7 +146,7 @@ class HangingFiles
 
     def attributes(node)
       mode = node == ROOT ? 0o40755 : 0o100644
-      [node, 0, 0, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0].pack("QQQQQQLLLLLLLLLL")
+      [node, SIZE, 0, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0].pack("QQQQQQLLLLLLLLLL")
     end
   end
 end

@@ -12,8 +12,10 @@
 # /nested       sends that thread, in one message, NESTED sockets with such a connection in each
 #               one's buffer; says its pid
 # /file/WHAT?SOCKET  sends a file whose close waits for ever, which it gets from that Unix socket,
-#               as /control, /channel and /surplus do; with `many` a hundred times as /channel.
+#               as /control, /channel, /surplus and /answer do; with `many` a hundred times as
+#               /channel.
 #               It keeps the file open; with `keep` it does nothing else
+# /answer/WHAT  answers with a descriptor of such a kind as the file that ends the body
 # /hold         takes the client's connection over, and keeps it
 # /print        prints lines for as many seconds as the query says, `seconds=`, then a last one
 # /flood        answers with as many bytes as the query says, `bytes=`
@@ -57,6 +59,9 @@ class Attacker
   # Numbers that nothing else has.
   FIRST_NESTED = 1000
   CLOSE_RANGE = 436
+  # That one message can have.
+  MOST_DESCRIPTORS = 253
+  O_PATH = 0o10000000
   # Seconds. httpd's thread takes the message before the answer comes.
   PAUSE = 1
   FORGED_TEXT = "The agent did not write this."
@@ -97,6 +102,7 @@ class Attacker
     when "/channel" then outcome { attack_child }
     when "/surplus" then outcome { attack_child(ticket) }
     when "/nested" then attack_closers
+    when %r{\A/answer/(\w+)\z} then attack_reader($1)
     when %r{\A/forge/(\d+)/(\d+)/(\w+)\z} then forge(Integer($1), Integer($2), $3)
     when %r{\A/runs/(\w+)\z} then @runs[$1].to_s
     when "/kept" then "#{Process.pid} #{KEPT.size} #{bytes_kept}"
@@ -208,6 +214,7 @@ class Attacker
     when "control" then outcome { send_agent(file) }
     when "channel" then outcome { busy_channel.send_descriptor(response(0), file) }
     when "surplus" then outcome { busy_channel.send_descriptor(response(ticket), file) }
+    when "answer" then answer_with(file)
     when "many" then outcome { 100.times { busy_channel.send_descriptor(response(0), file) } }
     when "keep" then Process.pid.to_s
     end
@@ -219,6 +226,36 @@ class Attacker
     give_away do |connection|
       channel.send_descriptor(response(ticket), connection)
     end
+  end
+
+  def attack_reader(kind)
+    case kind
+    when "socket" then give_away { |connection| answer_with(connection) }
+    when "beyond" then File.open(__FILE__) { |file| answer_with(file, length: 1 << 40) }
+    when "none" then answer_with
+    when "many" then File.open(__FILE__) { |file| answer_with(*[file] * MOST_DESCRIPTORS) }
+    else strange_file(kind).then { |file| answer_with(file) && file.close }
+    end
+    "sent"
+  end
+
+  def strange_file(kind)
+    case kind
+    when "pipe" then IO.pipe.first
+    when "folder" then File.open("/")
+    when "device" then File.open("/dev/zero")
+    when "path" then File.open(__FILE__, O_PATH)
+    when "written" then File.open("#{__dir__}/tmp/written", "w").tap { |file| file << "x" }
+    when "kernel" then File.open("/sys/devices/system/cpu/possible")
+    end
+  end
+
+  # The head of an answer, and then a file as the rest of its body.
+  def answer_with(*files, length: 1)
+    busy_channel.send_message([ticket, 1, 0, 200, 0, 0, 0].pack("Q<CCvVVV"))
+    message = [ticket, 9, 1, 0, 0, 0, 0, 0, length].pack("Q<CCvVVVQ<Q<")
+    rights = files.empty? ? [] : [Socket::AncillaryData.unix_rights(*files)]
+    busy_channel.instance_variable_get(:@io).sendmsg(message, 0, nil, *rights)
   end
 
   # A socket does not linger itself, so the child cannot take its lingering away. The process that

@@ -3,6 +3,7 @@
 import os
 import socket
 from array import array
+from errno import ETOOMANYREFS
 from select import POLLIN, POLLOUT, poll
 
 from . import frames, layout, native, threads
@@ -98,12 +99,24 @@ class Channel:
     def send_stream_now(self, ticket, flags, queued, sticky_id, descriptor):
         """Gives the child one end of a stream that takes the place of the client's connection. False: as send_now()."""
         header = layout.REPLY.pack(ticket, layout.HIJACKED, flags, 0, 0, queued, sticky_id)
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [descriptor]))]
         try:
-            self._socket.sendmsg([header], rights, socket.MSG_DONTWAIT)
+            self._socket.sendmsg([header], _rights(descriptor), socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError as error:
+            raise ClientGone("the client has closed its connection") from error
+        return True
+
+    def send_file(self, ticket, descriptor, offset, length):
+        """Gives the child the end of a body as an open file. False: nothing was sent, since more of this user's
+        descriptors are in sockets than a process may have open. Raises ClientGone."""
+        header = layout.REPLY.pack(ticket, layout.ANSWER_FILE, layout.LAST, 0, 0, 0, 0)
+        message = [header, layout.FILE_RANGE.pack(offset, length)]
+        try:
+            self._waiting(POLLOUT, lambda: self._socket.sendmsg(message, _rights(descriptor)))
+        except OSError as error:
+            if error.errno == ETOOMANYREFS:
+                return False
             raise ClientGone("the client has closed its connection") from error
         return True
 
@@ -232,6 +245,10 @@ class Channels:
         self._news.notify_all()
         if self.on_news:
             self.on_news()
+
+
+def _rights(descriptor):
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [descriptor]))]
 
 
 def close_descriptors(descriptors):

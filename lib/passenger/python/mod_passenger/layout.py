@@ -18,6 +18,7 @@ BODY_IN_FILE = 8
 TRANSFERABLE = 16
 STREAM_TRANSFERABLE = 32
 TAKES_TRAILERS = 64
+TAKES_FILE = 128
 
 # Messages on a reply channel: ticket, type, flags, status, head length, queued, sticky id.
 REPLY = Struct("<QBBHIII")
@@ -33,8 +34,12 @@ SKIPPED = 4
 ABORTED = 6
 HIJACKED = 7
 TRAILERS = 8
+ANSWER_FILE = 9
 BODY = 32
 BODY_FILE = 33
+
+# Behind the header of an ANSWER_FILE: offset, length.
+FILE_RANGE = Struct("<QQ")
 
 LAST = 1
 WANTS_CLIENT = 2

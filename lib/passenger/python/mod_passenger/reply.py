@@ -9,7 +9,7 @@ class Reply:
     """Each piece is sent as it comes; a piece that is too long for a message is cut. A handler owns it for one
     request. All methods raise ClientGone."""
 
-    __slots__ = ("_channel", "ticket", "_queued", "_sticky_id", "started", "finished", "skipped")
+    __slots__ = ("_channel", "ticket", "_queued", "_sticky_id", "takes_file", "started", "finished", "skipped")
 
     def __init__(self, channel, ticket, queued, sticky_id):
         """`queued`: microseconds from the sending of the request until the instance took it. `sticky_id`: this
@@ -18,6 +18,8 @@ class Reply:
         self.ticket = ticket
         self._queued = queued
         self._sticky_id = sticky_id
+        # The child takes the end of a body as an open file.
+        self.takes_file = False
         # The head was sent: it is too late for another answer.
         self.started = False
         # The last message was sent. A channel without it cannot be used again.
@@ -49,6 +51,11 @@ class Reply:
             body = bytes(rest)
         self._channel.send(self.ticket, layout.DATA, layout.LAST if last else 0, body=body)
         self.finished = last
+
+    def file(self, descriptor, offset, length):
+        """Ends the body with bytes of an open file. False: nothing was sent: the kernel takes no descriptor now."""
+        self.finished = self._channel.send_file(self.ticket, descriptor, offset, length)
+        return self.finished
 
     def skip(self):
         """The request was withdrawn and did not run."""

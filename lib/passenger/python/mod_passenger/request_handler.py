@@ -148,6 +148,7 @@ class RequestHandler:
     def _respond(self, channel, reply, message, flags, head_length, resends):
         begin = layout.REQUEST.size
         here = len(message) - begin
+        reply.takes_file = bool(flags & layout.TAKES_FILE)
         if flags & layout.STREAM:
             self._refuse(reply, "Python instances take no stream exchanges")
         elif head_length > layout.REQUEST_HEAD_LIMIT:

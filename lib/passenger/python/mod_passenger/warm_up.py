@@ -67,6 +67,8 @@ class WarmUp:
 class DroppedReply:
     """Takes the answer of a WSGI application in place of Reply."""
 
+    takes_file = False
+
     def __init__(self):
         # 0: the application has not answered yet.
         self.status = 0

@@ -6,7 +6,7 @@ import re
 import sys
 from urllib.parse import unquote
 
-from . import layout, log
+from . import answer_file, layout, log
 from .body import BodyFile, Pieces, kept, length_of
 from .channels import BodyBrokenOff, ClientGone
 
@@ -17,7 +17,8 @@ _ERROR = "Internal Server Error"
 
 
 class FileWrapper:
-    """wsgi.file_wrapper: reads pieces of a size that suits a message, whatever size the application names."""
+    """wsgi.file_wrapper: the file goes to httpd as it is (answer_file), or in pieces of a size that suits a message,
+    whatever size the application names."""
 
     def __init__(self, file, _block_size=8192):
         self._file = file
@@ -29,6 +30,10 @@ class FileWrapper:
 
     def __getattr__(self, name):
         return getattr(self._file, name)
+
+    def rest(self):
+        """As answer_file.rest_of()."""
+        return answer_file.rest_of(self._file)
 
 
 class WsgiAdapter:
@@ -198,6 +203,9 @@ class Answer:
         if (type(result) is list or type(result) is tuple) and self._head is not None and not self._reply.started:
             self._finish(result[0] if len(result) == 1 else b"".join(result))
             return
+        if type(result) is FileWrapper and self._reply.takes_file and self._send_file(result.rest()):
+            self._finish(b"")
+            return
         for piece in result:
             if not isinstance(piece, bytes):
                 raise TypeError("the body must consist of bytes, not of %s" % log.class_of(piece))
@@ -208,6 +216,21 @@ class Answer:
             if piece:
                 self._send(piece)
         self._finish(b"")
+
+    def _send_file(self, rest):
+        """`rest`: descriptor, position, and the number of bytes from there on, or None. False: it goes in pieces."""
+        reply = self._reply
+        if rest is None or self._head is None or self._has_no_body() or reply.finished:
+            return False
+        descriptor, position, length = rest
+        if self._left is not None and self._left < length:
+            if self._left < answer_file.LEAST:
+                return False
+            self._surplus = True
+            length = self._left
+        if not reply.started:
+            reply.respond(self._status, self._head)
+        return reply.file(descriptor, position, length)
 
     def _has_no_body(self):
         return self._head_request or self._status in (204, 304)

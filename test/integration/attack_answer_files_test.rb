@@ -1,0 +1,56 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/unharmed"
+
+# An application names descriptors of every kind as the file that its answer ends with. Its answers
+# break, requests of another application are served meanwhile, and httpd keeps no descriptor.
+class AttackAnswerFilesTest < IntegrationTest
+  include Unharmed
+
+  REASONS = {
+    "socket" => /not a regular file/, "pipe" => /not a regular file/,
+    "folder" => /not a regular file/, "device" => /not a regular file/,
+    "path" => /not open for ordinary reading/, "written" => /not open for ordinary reading/,
+    "beyond" => /fewer bytes/, "kernel" => /file system whose files are not taken/,
+    "none" => /without exactly one descriptor/, "many" => /came with 253 descriptors/
+  }.freeze
+  # Times each.
+  ATTACKS = 4
+
+  serve do |made|
+    made.use_one_child
+    made.site("attacker.test", SampleApps.copy("attack_app"), "PassengerMinInstances 1\n")
+    made.site("other.test", SampleApps.copy("rack_app"), "PassengerMinInstances 1\n")
+  end
+
+  def setup
+    %w[attacker.test other.test].each { |site| assert_status 200, client(site).get("/") }
+  end
+
+  def test_a_descriptor_that_is_no_file_to_read_breaks_the_answer_only
+    position = server.log.position
+    before = descriptors
+    assert_unharmed(client("other.test")) do
+      REASONS.each_key { |kind| ATTACKS.times { assert_broken(kind) } }
+    end
+    REASONS.each_value { |reason| server.log.wait_for(reason, from: position) }
+    eventually("the descriptors are closed") { descriptors <= before + REASONS.size }
+    assert_status 200, client("attacker.test").get("/")
+  end
+
+  private
+
+  # Of all processes of httpd.
+  def descriptors
+    server.tree.httpd_children.sum { |child| child.descriptors.size }
+  end
+
+  def assert_broken(kind)
+    raw = server.raw("attacker.test").request("GET", "/answer/#{kind}", "Connection" => "close")
+    text = raw.read_to_end
+    assert(text.start_with?("HTTP/1.1 502") || !text.end_with?("\r\n0\r\n\r\n"), kind)
+  ensure
+    raw&.close
+  end
+end
