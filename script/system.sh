@@ -147,11 +147,12 @@ make_system() {
             "Next: try again, and check /etc/apt of this system; the new system uses its sources, too."
 }
 
-# clone_into FOLDER USER: the last commit of this checkout.
+# clone_into FOLDER USER [COMMIT]: the last commit of this checkout, or another one.
 clone_into() {
-    say "Cloning commit ${commit:0:10} into $1"
+    local cloned=${3:-$commit}
+    say "Cloning commit ${cloned:0:10} into $1"
     git clone --quiet --no-hardlinks "$SOURCE_DIR" "$system$1"
-    git -C "$system$1" checkout --quiet --detach "$commit"
+    git -C "$system$1" checkout --quiet --detach "$cloned"
     inside chown -R "$2:" "$1"
 }
 
