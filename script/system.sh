@@ -132,6 +132,8 @@ unpack_system() {
 make_system() {
     unpack_system
     say "Installing updates, git and sudo"
+    # The system lives for one run.
+    echo force-unsafe-io >"$system/etc/dpkg/dpkg.cfg.d/unsafe-io"
     # A service would run on this machine, not in the system.
     printf '#!/bin/sh\nexit 101\n' >"$system/usr/sbin/policy-rc.d"
     chmod 755 "$system/usr/sbin/policy-rc.d"
@@ -147,11 +149,12 @@ make_system() {
             "Next: try again, and check /etc/apt of this system; the new system uses its sources, too."
 }
 
-# clone_into FOLDER USER: the last commit of this checkout.
+# clone_into FOLDER USER [COMMIT]: the last commit of this checkout, or another one.
 clone_into() {
-    say "Cloning commit ${commit:0:10} into $1"
+    local cloned=${3:-$commit}
+    say "Cloning commit ${cloned:0:10} into $1"
     git clone --quiet --no-hardlinks "$SOURCE_DIR" "$system$1"
-    git -C "$system$1" checkout --quiet --detach "$commit"
+    git -C "$system$1" checkout --quiet --detach "$cloned"
     inside chown -R "$2:" "$1"
 }
 

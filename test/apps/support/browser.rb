@@ -11,7 +11,8 @@ class Browser
 
   def initialize(server, tls: false)
     @tls = tls
-    @client = server.client(SITE, tls: tls, timeout: 30)
+    # On a busy machine Redmine starts in 35 s.
+    @client = server.client(SITE, tls: tls, timeout: 60)
     @origin = "http#{'s' if tls}://#{SITE}:#{tls ? server.configuration.tls_port : server.port}"
     @cookies = {}
   end

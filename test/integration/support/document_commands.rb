@@ -35,7 +35,7 @@ module DocumentCommands
     # A package and its dependencies are installed in a new Debian.
     "sudo apt-get install #{DEB}" => [TAKEOVER, 'install "$package"'],
     "sudo apt-get install ./libapache2-mod-passenger-ng_0.1.1+deb12_amd64.deb" =>
-      [TAKEOVER, 'install "$next"'],
+      [TAKEOVER, 'change_to "$next"'],
     "sudo apt-get install libapache2-mod-passenger" => [TAKEOVER, 'install "$THEIRS"'],
     "curl --silent --include http://127.0.0.1:8081/ | grep X-Powered-By" =>
       [TAKEOVER, "grep -i '^X-Powered-By'"],
