@@ -119,7 +119,8 @@ class AnswerFilesTest < IntegrationTest
 
   serve do |made|
     made.set("PassengerResponseBufferHighWatermark", SMALL_WATERMARK)
-    made.main_directives << "LoadModule deflate_module #{DEFLATE}\nTimeout 300\n"
+    made.main_directives << "LoadModule deflate_module #{DEFLATE}\nTimeout 300\n" \
+                            "KeepAliveTimeout 60\n"
     if File.exist?(HTTP2) && made.mpm != "prefork"
       made.main_directives << "LoadModule http2_module #{HTTP2}\nProtocols h2c http/1.1\n"
     end

@@ -181,6 +181,11 @@ class Sent(unittest.TestCase):
     def test_the_head_and_the_file_are_two_messages(self):
         self.assertEqual([(layout.RESPONSE, 0, b""), (layout.ANSWER_FILE, layout.LAST, CONTENT[10:])], self.answer())
 
+    def test_the_wrapper_is_an_iterator_that_seeks(self):
+        pieces = iter(wsgi.FileWrapper(self.file))
+        pieces.seek(SIZE - 3)
+        self.assertEqual([CONTENT[-3:]], list(pieces))
+
     def test_what_was_written_before_comes_first(self):
         self.assertEqual([(layout.RESPONSE, 0, b"first"), (layout.ANSWER_FILE, layout.LAST, CONTENT[10:])],
                          self.answer(first=b"first"))

@@ -214,7 +214,7 @@ class Attacker
     when "control" then outcome { send_agent(file) }
     when "channel" then outcome { busy_channel.send_descriptor(response(0), file) }
     when "surplus" then outcome { busy_channel.send_descriptor(response(ticket), file) }
-    when "answer" then answer_with(file)
+    when "answer" then outcome { answer_with(file) }
     when "many" then outcome { 100.times { busy_channel.send_descriptor(response(0), file) } }
     when "keep" then Process.pid.to_s
     end

@@ -26,7 +26,14 @@ class FileWrapper:
             self.close = file.close
 
     def __iter__(self):
-        return iter(lambda: self._file.read(layout.PAYLOAD_LIMIT), b"")
+        """Itself: Flask seeks in the iterator for a range."""
+        return self
+
+    def __next__(self):
+        data = self._file.read(layout.PAYLOAD_LIMIT)
+        if data == b"":
+            raise StopIteration
+        return data
 
     def __getattr__(self, name):
         return getattr(self._file, name)
