@@ -28,7 +28,7 @@ make_base() {
     mkdir -p "$CACHE"
     exec 9>"$CACHE/$suite.lock"
     flock 9
-    if [ -z "$(find "$CACHE" -name "$suite.tar" -mmin "-$CACHE_MINUTES")" ]; then
+    if [ -z "$(find "$CACHE" -maxdepth 1 -name "$suite.tar" -mmin "-$CACHE_MINUTES")" ]; then
         say "Making a base system of $suite"
         mirror=$(source_of Debian)
         folder=$(mktemp -d "$CACHE/$suite.XXXXXX")
