@@ -23,7 +23,8 @@ class SlowClientsTest < IntegrationTest
     made.tls_port = UnusedPort.find
     deflate = File.join(TestEnvironment.modules_dir, "mod_deflate.so")
     # httpd must not give up a client that reads nothing: that would free the instance, too.
-    made.main_directives << "Timeout #{PATIENT}\nLoadModule deflate_module #{deflate}\n" \
+    made.main_directives << "Timeout #{PATIENT}\nKeepAliveTimeout #{PATIENT}\n" \
+                            "LoadModule deflate_module #{deflate}\n" \
                             "LoadModule filter_module #{deflate.sub('deflate', 'filter')}\n"
     made.site("rack.test", SampleApps.rack)
     made.site("deflated.test", SampleApps.rack, "SetOutputFilter DEFLATE\n")
