@@ -20,6 +20,8 @@ namespace {
 
 /** An application may wait for the body without sending 100 (RFC 9110, section 10.1.1). */
 constexpr std::chrono::seconds SILENCE{1};
+/** How long an application may refuse connections before the request fails. */
+constexpr std::chrono::seconds REFUSING_FOR{3};
 
 constexpr unsigned CONTINUE = 100;
 constexpr unsigned BAD_REQUEST = 400;
@@ -145,6 +147,25 @@ std::optional<std::string> HttpExchange::head() const {
                          : RequestHead::write(parts_.fields, framing_, takesTrailers());
 }
 
+/**
+ * An application that refuses a connection may be at its end, which ends this process, so that
+ * another instance gets a request that can be sent twice; or it may listen again soon. False: see
+ * errno.
+ */
+bool HttpExchange::connect() {
+    const auto deadline = std::chrono::steady_clock::now() + REFUSING_FOR;
+    while (!parts_.connection.open(isSafe())) {
+        const int error = errno;
+        parts_.awaitDeath();
+        const bool mayListen = error == ECONNREFUSED || error == ENOENT;
+        if (!mayListen || std::chrono::steady_clock::now() >= deadline) {
+            errno = error;
+            return false;
+        }
+    }
+    return true;
+}
+
 /** Connects, and sets the request up. False: it was answered. */
 bool HttpExchange::begin() {
     const std::optional<std::string> head = this->head();
@@ -161,9 +182,8 @@ bool HttpExchange::begin() {
         outputAt_ = 0;
         ended_ = deaf_ = false;
     }
-    if (!parts_.connection.open(isSafe())) {
+    if (!connect()) {
         const int error = errno;
-        parts_.awaitDeath();
         EventLog::write("application.unreachable", fmt::format("error=\"{}\"", strerror(error)));
         parts_.reply.fail(BAD_GATEWAY, "Bad Gateway");
         return false;

@@ -77,6 +77,7 @@ private:
     std::optional<std::string> head() const;
     void decideByFirstBytes();
     bool isSafe() const;
+    bool connect();
     bool begin();
     void setUp(const std::string &head);
     void converse(std::span<char> buffer);
