@@ -142,8 +142,7 @@ struct Field {
     /** Not null: the agent gets the values that the configuration has, under this key of class
      *  Grants, which says what they decide. */
     const char *grant = nullptr;
-    /** Without a section, the value holds for the whole virtual host: the agent refuses the default
-     *  there. */
+    /** Of what the application's processes may use: the key `limited` of class Grants. */
     bool isLimit = false;
 
     /** The pool reads the setting as this member of Options. */

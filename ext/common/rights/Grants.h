@@ -34,7 +34,8 @@ namespace Passenger {
  *     min_instances, max_instances, start_instances, min_spare_instances, max_spare_instances,
  *     max_requests, refork_after, heartbeat_timeout, start_timeout, stop_timeout,
  *     max_preloader_idle_time
- *                          how many instances, and for how long; a default needs no line
+ *                          how many instances, and for how long; a default that is not fixed
+ *                          needs no line
  *     limited KEY          this limit holds for the whole server, so none is not granted there
  *     fixed KEY            the same for another value: its default is not granted there
  *     any folder           of the main server: document roots can be others than those above
