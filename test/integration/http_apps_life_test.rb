@@ -24,6 +24,8 @@ class HttpAppsLifeTest < IntegrationTest
               "PassengerAppStartCommand \"#{RbConfig.ruby} shortlived.rb\"\n")
     made.site("robbed.test", SampleApps.copy("http_app"),
               "PassengerAppStartCommand \"echo $PORT > new; mv new port; exec sleep 4713\"\n")
+    made.site("late.test", SampleApps.copy("http_app"),
+              "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb; sleep 1\"\n")
     made.site("grandchildren.test", SampleApps.copy("http_app"),
               "PassengerAppStartCommand \"setsid sleep 4712 & #{RbConfig.ruby} server.rb; true\"\n")
   end
@@ -110,6 +112,14 @@ class HttpAppsLifeTest < IntegrationTest
       assert_equal "held before", hanging.value.body
       refute_equal app, client.pid
     end
+  end
+
+  # Its shell, which the bridge watches, lives for another second.
+  def test_a_get_that_a_killed_application_refuses_goes_to_its_successor
+    app = client("late.test").pid
+    Process.kill(:KILL, app)
+    assert_status 200, client("late.test").get("/")
+    refute_equal app, client("late.test").pid
   end
 
   def test_a_post_whose_application_is_killed_is_a_502
