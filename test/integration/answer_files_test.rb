@@ -9,8 +9,9 @@ require_relative "support/integration_test"
 # (doc/PROTOCOLS.md, section 3.8).
 class AnswerFilesTest < IntegrationTest
   PYTHON = "/usr/bin/python3"
-  LARGE = 50 * 1024 * 1024
   # Far more than sockets and httpd's memory hold.
+  MEBIBYTES = 16
+  LARGE = MEBIBYTES * 1024 * 1024
   SMALL_WATERMARK = 1024 * 1024
   # tmpfs, whatever the machine has.
   FOLDER = "/dev/shm"
@@ -22,7 +23,7 @@ class AnswerFilesTest < IntegrationTest
     CLOSED = []
     NUMBERS = tempfile.TemporaryFile(dir="#{FOLDER}")
     numbers = b"".join(b"%07d " % number for number in range(131_072))
-    for mebibyte in range(50):
+    for mebibyte in range(#{MEBIBYTES}):
         NUMBERS.write(b"%07d " % mebibyte + numbers[8:])
     NUMBERS.flush()
 
@@ -95,7 +96,7 @@ class AnswerFilesTest < IntegrationTest
     NUMBERS = Tempfile.create("answer", "#{FOLDER}")
     File.unlink(NUMBERS.path)
     numbers = Array.new(131_072) { |number| format("%07d ", number) }.join
-    50.times { |mebibyte| NUMBERS << format("%07d ", mebibyte) << numbers[8..] }
+    #{MEBIBYTES}.times { |mebibyte| NUMBERS << format("%07d ", mebibyte) << numbers[8..] }
     NUMBERS.flush
     PATH = "/proc/self/fd/\#{NUMBERS.fileno}"
 
@@ -137,7 +138,7 @@ class AnswerFilesTest < IntegrationTest
   def self.numbers
     @numbers ||= begin
       numbers = Array.new(131_072) { |number| format("%07d ", number) }.join
-      Array.new(50) { |mebibyte| format("%07d ", mebibyte) + numbers[8..] }.join.b
+      Array.new(MEBIBYTES) { |mebibyte| format("%07d ", mebibyte) + numbers[8..] }.join.b
     end
   end
 

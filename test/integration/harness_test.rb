@@ -70,6 +70,14 @@ class HarnessTest < IntegrationTest
     assert_predicate status, :success?
   end
 
+  def test_what_failed_is_shown_again_at_the_end_of_several_files
+    output, = run_parallel("flunk 'no reason'", "assert true", "raise 'in error'")
+    shown = output.scan(/^== Again: (.+?)\n\n/m).flatten.sort
+    assert_equal 2, shown.size, output
+    assert_match(/\AError:\n.*in error/m, shown.first)
+    assert_match(/\AFailure:\n.*no reason/m, shown.last)
+  end
+
   def test_a_file_of_tests_that_ends_without_a_result_is_a_failure
     output, status = run_parallel("assert true", "exit! 0")
     refute_predicate status, :success?
@@ -84,7 +92,7 @@ class HarnessTest < IntegrationTest
     assert_equal "2 runs, 1 assertions, 0 failures, 0 errors, 0 skips", output.lines.last.chomp
     _, status = run_parallel("assert false", "assert true", "RUN_AGAIN" => "yes")
     refute_predicate status, :success?
-    _, status = run_parallel(*["assert false"] * 4, "RUN_AGAIN" => "yes")
+    _, status = run_parallel(*["assert false"] * 9, "RUN_AGAIN" => "yes")
     refute_predicate status, :success?
   end
 

@@ -26,7 +26,13 @@ class ParallelRun
   # With RUN_AGAIN=yes, as in CI, so many files with failures run a second time, alone, and the
   # second result counts. A busy machine fails a test now and then; most defects fail it twice,
   # or fail more files. What failed at first is shown in any case.
-  AGAIN = ENV["RUN_AGAIN"] == "yes" ? 3 : 0
+  AGAIN = ENV["RUN_AGAIN"] == "yes" ? 8 : 0
+
+  # What Minitest says of one failed test.
+  FAILURE = /^(?:Failure|Error):\n.+?(?=\n\n|\z)/m.freeze
+  # More of one failure, or of all, would hide the others where only the end of a log is shown.
+  FAILURE_BYTES = 1500
+  FAILURES = 20
 
   # No file of tests needs so long. A process that has not ended is told to end (SIGTERM: background
   # processes of bash ignore SIGINT), and killed after the grace. A single test has a limit of its
@@ -58,6 +64,7 @@ class ParallelRun
     @arguments = arguments
     @jobs = {}
     @results = {}
+    @failures = []
   end
 
   # True if all tests passed.
@@ -66,7 +73,7 @@ class ParallelRun
     run_files(@alone, 1)
     run_again(failed)
     counts = @results.values.map(&:counts).transpose.map(&:sum)
-    puts "", problems, NAMES.zip(counts).map { |name, count| "#{count} #{name}" }.join(", ")
+    puts "", failures_again, problems, NAMES.zip(counts).map { |name, count| "#{count} #{name}" }.join(", ")
     failed.empty?
   rescue Interrupt
     # The processes have received the signal, too. They stop their servers.
@@ -75,6 +82,11 @@ class ParallelRun
   end
 
   private
+
+  # The log has them far above, each beside the output of other tests of its file.
+  def failures_again
+    @failures.first(FAILURES).flat_map { |failure| ["== Again: #{failure}", ""] }
+  end
 
   def problems
     @results.select { |_, result| result.problem }
@@ -149,6 +161,7 @@ class ParallelRun
     job.output.close
     puts "-- #{job.name}, #{(now - job.began).round} s, computed #{computed.round} s",
          text.sub(COUNTS) { |line| "#{line}." }
+    @failures.concat(text.scan(FAILURE).map { |failure| failure.byteslice(0, FAILURE_BYTES).scrub })
     @results[job.file] = result_of(text, status)
   end
 
