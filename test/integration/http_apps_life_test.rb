@@ -122,6 +122,17 @@ class HttpAppsLifeTest < IntegrationTest
     refute_equal app, client("late.test").pid
   end
 
+  # The kernel breaks the connection off a second before the bridge's program ends.
+  def test_a_get_whose_application_is_killed_goes_to_its_successor
+    app = client("late.test").pid
+    held = File.join(scratch, "held")
+    hanging = Thread.new { client("late.test").get("/hold?#{held}") }
+    eventually("it has begun") { File.exist?(held) }
+    Process.kill(:KILL, app)
+    assert_equal "held before", assert_status(200, hanging.value).body
+    refute_equal app, client("late.test").pid
+  end
+
   def test_a_post_whose_application_is_killed_is_a_502
     app = client.pid
     held = File.join(scratch, "held")

@@ -451,6 +451,17 @@ bool HttpExchange::mayBeSentAgain() const {
            RequestHead::isSafe(parts_.fields);
 }
 
+/**
+ * A server of several processes may have listened before its workers failed: it breaks the
+ * connection off, and ends a moment later (gunicorn, whose application cannot be imported). This
+ * process ends meanwhile. A server that still listens has broken this request off only.
+ */
+void HttpExchange::awaitEndOfServer() {
+    if (!heardOf_ && connect()) {
+        parts_.connection.close();
+    }
+}
+
 void HttpExchange::conclude() {
     if (!answer_) {
         return;
@@ -463,6 +474,7 @@ void HttpExchange::conclude() {
     parts_.connection.close();
     if (ended_) {
         parts_.awaitDeath();
+        awaitEndOfServer();
     }
     const char *problem = answer_->problem() != nullptr ? answer_->problem() : "the connection was reset";
     EventLog::write("answer.refused",

@@ -98,6 +98,7 @@ private:
     bool giveAway(std::string_view lines, bool isStream);
     void conclude();
     bool mayBeSentAgain() const;
+    void awaitEndOfServer();
 
     bool hasOutput() const noexcept {
         return outputAt_ < output_.size() && !deaf_;
