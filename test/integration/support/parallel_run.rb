@@ -73,7 +73,8 @@ class ParallelRun
     run_files(@alone, 1)
     run_again(failed)
     counts = @results.values.map(&:counts).transpose.map(&:sum)
-    puts "", failures_again, problems, NAMES.zip(counts).map { |name, count| "#{count} #{name}" }.join(", ")
+    puts "", failures_again, problems
+    puts NAMES.zip(counts).map { |name, count| "#{count} #{name}" }.join(", ")
     failed.empty?
   rescue Interrupt
     # The processes have received the signal, too. They stop their servers.
