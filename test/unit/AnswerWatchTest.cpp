@@ -13,6 +13,8 @@ class AnswerWatchTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(AnswerWatchTest);
     CPPUNIT_TEST(testTheNextQuestionFollowsAnAnswerAfterASecond);
     CPPUNIT_TEST(testAProcessIsOverdueAtTheLimit);
+    CPPUNIT_TEST(testAProcessIsWatchedInTheLaterHalf);
+    CPPUNIT_TEST(testAProcessThatLacksTimeGetsMoreOfItWithALimit);
     CPPUNIT_TEST(testAnAnswerThatNobodyAskedForChangesNothing);
     CPPUNIT_TEST(testWithoutALimitNothingIsAsked);
     CPPUNIT_TEST(testAnEndedProcessIsNotAsked);
@@ -48,10 +50,41 @@ public:
     void testAProcessIsOverdueAtTheLimit() {
         watch_.begin(now());
         watch_.asked(now());
-        CPPUNIT_ASSERT(watch_.next() == now() + seconds(5));
         clock_.advance(milliseconds(4999));
         CPPUNIT_ASSERT(!watch_.isOverdue(now()));
         clock_.advance(milliseconds(1));
+        CPPUNIT_ASSERT(watch_.isOverdue(now()));
+    }
+
+    void testAProcessIsWatchedInTheLaterHalf() {
+        watch_.begin(now());
+        CPPUNIT_ASSERT(!watch_.watchesNow(now()));
+        watch_.asked(now());
+        CPPUNIT_ASSERT(!watch_.watchesNow(now()));
+        CPPUNIT_ASSERT(watch_.next() == now() + milliseconds(2500));
+        clock_.advance(milliseconds(2500));
+        CPPUNIT_ASSERT(watch_.watchesNow(now()));
+        watch_.watched();
+        CPPUNIT_ASSERT(!watch_.watchesNow(now()));
+        CPPUNIT_ASSERT(watch_.next() == now() + milliseconds(2500));
+        watch_.answered(now());
+        watch_.asked(now());
+        clock_.advance(seconds(3));
+        CPPUNIT_ASSERT_MESSAGE("Each question is watched", watch_.watchesNow(now()));
+    }
+
+    void testAProcessThatLacksTimeGetsMoreOfItWithALimit() {
+        watch_.begin(now());
+        watch_.asked(now());
+        clock_.advance(seconds(5));
+        for (int half = 2; half < 2 * AnswerWatch::MOST_LIMITS; half++) {
+            CPPUNIT_ASSERT(watch_.isOverdue(now()));
+            CPPUNIT_ASSERT(watch_.extend(now()));
+            CPPUNIT_ASSERT(!watch_.isOverdue(now()));
+            clock_.advance(milliseconds(2500));
+        }
+        CPPUNIT_ASSERT(watch_.isOverdue(now()));
+        CPPUNIT_ASSERT(!watch_.extend(now()));
         CPPUNIT_ASSERT(watch_.isOverdue(now()));
     }
 

@@ -178,6 +178,7 @@ endif
     %D%/ProcessOutputTest.cpp \
     %D%/ProcessStatTest.cpp \
     %D%/ProcessTreeTest.cpp \
+    %D%/ProcessorShortageTest.cpp \
     %D%/ProgramLauncherTest.cpp \
     %D%/ProgramOutputTest.cpp \
     %D%/ProgressListener.cpp \

@@ -8,7 +8,11 @@
 namespace Passenger {
 
 std::optional<ProcessStat> ProcessStat::of(pid_t pid) {
-    const std::string text = fileContent("/proc/" + std::to_string(pid) + "/stat");
+    return in("/proc/" + std::to_string(pid));
+}
+
+std::optional<ProcessStat> ProcessStat::in(const std::string &folder) {
+    const std::string text = fileContent(folder + "/stat");
     // The name is in parentheses, and may have blanks and parentheses, too.
     const std::size_t begin = text.find('(');
     const std::size_t end = text.rfind(')');

@@ -26,6 +26,8 @@ struct ProcessStat {
 
     /** Nothing: there is no such process, or /proc does not tell. */
     static std::optional<ProcessStat> of(pid_t pid);
+    /** @param folder as /proc/PID, or /proc/PID/task/TID: then the times are the thread's */
+    static std::optional<ProcessStat> in(const std::string &folder);
 };
 
 }  // namespace Passenger

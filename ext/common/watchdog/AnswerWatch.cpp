@@ -23,6 +23,8 @@ bool AnswerWatch::asksNow(MonotonicTime now) const noexcept {
 void AnswerWatch::asked(MonotonicTime now) noexcept {
     askAt_.reset();
     askedAt_ = now;
+    overdueAt_ = now + limit_;
+    watched_ = false;
 }
 
 void AnswerWatch::answered(MonotonicTime now) noexcept {
@@ -32,15 +34,34 @@ void AnswerWatch::answered(MonotonicTime now) noexcept {
     }
 }
 
+bool AnswerWatch::watchesNow(MonotonicTime now) const noexcept {
+    return limit_.count() > 0 && askedAt_ && !watched_ && now >= overdueAt_ - half();
+}
+
+void AnswerWatch::watched() noexcept {
+    watched_ = true;
+}
+
 bool AnswerWatch::isOverdue(MonotonicTime now) const noexcept {
-    return limit_.count() > 0 && askedAt_ && now - *askedAt_ >= limit_;
+    return limit_.count() > 0 && askedAt_ && now >= overdueAt_;
+}
+
+bool AnswerWatch::extend(MonotonicTime now) noexcept {
+    if (now - *askedAt_ >= MOST_LIMITS * limit_) {
+        return false;
+    }
+    overdueAt_ = now + half();
+    return true;
 }
 
 std::optional<MonotonicTime> AnswerWatch::next() const noexcept {
     if (limit_.count() == 0) {
         return std::nullopt;
     }
-    return askedAt_ ? *askedAt_ + limit_ : askAt_;
+    if (!askedAt_) {
+        return askAt_;
+    }
+    return watched_ ? overdueAt_ : overdueAt_ - half();
 }
 
 }  // namespace Passenger

@@ -7,6 +7,8 @@ libpassenger_watchdog_la_SOURCES = \
     %D%/AnswerWatch.h \
     %D%/PoolSupervisor.cpp \
     %D%/PoolSupervisor.h \
+    %D%/ProcessorShortage.cpp \
+    %D%/ProcessorShortage.h \
     %D%/RightsSupervisor.cpp \
     %D%/RightsSupervisor.h \
     %D%/StoreEntry.h \

@@ -261,6 +261,10 @@ void PoolSupervisor::upkeep() {
     if (restart_.takeDue(clock_.now())) {
         tryToStart();
     }
+    if (answers_.watchesNow(clock_.now())) {
+        shortage_.look(process_.pid(), clock_.now());
+        answers_.watched();
+    }
     killIfSilent();
     if (answers_.asksNow(clock_.now()) && send(Frame(FrameType::PING), {})) {
         answers_.asked(clock_.now());
@@ -274,6 +278,14 @@ void PoolSupervisor::killIfSilent() {
     }
     receiveFrames(std::numeric_limits<int>::max());
     if (!answers_.isOverdue(clock_.now())) {
+        return;
+    }
+    if (shortage_.lasts(process_.pid(), clock_.now()) && answers_.extend(clock_.now())) {
+        Log::warn(
+            "event=pool.starved pid={} reason=\"its event loop has not answered in time (PassengerAgentTimeout): "
+            "it is ready to run, and the machine has no time for it\"",
+            process_.pid());
+        shortage_.look(process_.pid(), clock_.now());
         return;
     }
     const std::vector<std::string> threads = describeThreads(process_.pid());

@@ -16,6 +16,7 @@
 #include "io/Frame.h"
 #include "policy/RestartDelay.h"
 #include "watchdog/AnswerWatch.h"
+#include "watchdog/ProcessorShortage.h"
 #include "watchdog/StoredDescriptors.h"
 
 namespace Passenger {
@@ -140,6 +141,8 @@ private:
     /** The present process's AGENT_FAILED frame. */
     std::optional<Frame> failure_;
     AnswerWatch answers_;
+    /** Since AnswerWatch::watchesNow(). */
+    ProcessorShortage shortage_;
     /** Processes that were killed since they did not answer. */
     std::uint64_t kills_ = 0;
     RestartDelay restart_;
