@@ -14,6 +14,7 @@ class AttackSlowClientsTest < IntegrationTest
   # More than the client's window and the socket's buffer hold, and not more than httpd's child
   # keeps in memory: the application does not wait.
   ANSWER = 128 * 1024
+  WINDOW = 8192
 
   serve do |made|
     made.mpm_settings = "StartServers 1\nServerLimit 1\nMinSpareThreads 1\n" \
@@ -60,7 +61,8 @@ class AttackSlowClientsTest < IntegrationTest
   private
 
   def stalled_request(bytes)
-    @clients << server.raw("attacker.test").request("GET", "/flood?bytes=#{bytes}")
+    client = server.raw("attacker.test", window: WINDOW)
+    @clients << client.request("GET", "/flood?bytes=#{bytes}")
   end
 
   def spool

@@ -9,6 +9,7 @@ class BufferedResponsesTest < IntegrationTest
 
   serve do |made|
     made.set("PassengerResponseBufferHighWatermark", WATERMARK)
+    made.main_directives << "KeepAliveTimeout 60\n"
     made.site("rack.test", SampleApps.rack, "PassengerBufferResponse on\n")
   end
 

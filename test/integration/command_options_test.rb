@@ -143,8 +143,8 @@ class CommandOptionsTest < IntegrationTest
     output, errors, status = with_variables(variables, *words)
     assert_equal [1, ""], [status, output]
     assert_match(%r{Without native code for \S+: the C compiler /var/empty/cc is missing}, errors)
-    built, = with_variables({ "PASSENGER_ROOT" => fresh }, *words)
-    assert_match(%r{\ABuilt #{fresh}/native/\S+\.so$}, built)
+    built, errors, = with_variables({ "PASSENGER_ROOT" => fresh }, *words)
+    assert_match(%r{\ABuilt #{fresh}/native/\S+\.so$}, built, errors)
     assert_equal ["The native code for #{RbConfig.ruby} is up to date.\n", "", 0],
                  with_variables(variables, *words)
     told, = with_variables(variables, *words, "--json")

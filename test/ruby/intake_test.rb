@@ -269,13 +269,6 @@ module PhusionPassenger
       assert_equal 200, in_time { @child.receive }.status
     end
 
-    def test_a_queue_given_to_resume_without_a_pause_is_closed
-      run_handlers(HELLO, 1)
-      other = closing(Peers::Group.new)
-      refute @intake.resume(other.receiver)
-      assert_predicate other.receiver, :closed?
-    end
-
     def test_a_request_left_in_the_own_queue_at_the_end_is_not_begun
       run_handlers(HELLO, 1)
       @intake.pause

@@ -84,16 +84,6 @@ module PhusionPassenger
       assert_equal "here", in_time { reader.value }
     end
 
-    def test_another_own_queue_takes_the_place_of_the_old_one
-      closing(@pair.instance_variable_get(:@own))
-      reader = sleeping_reader
-      to_new, own = queue
-      @pair.go_on(own)
-      @to_own.shutdown(Socket::SHUT_WR)
-      to_new.send("new", 0)
-      assert_equal "new", in_time { reader.value }
-    end
-
     def test_the_sockets_of_a_queue_pair_stay_blocking
       @to_common.send("x", 0)
       read

@@ -391,10 +391,28 @@ public:
     }
 
     void testVariablesOfLoadersNeedAGrant() {
-        for (const char *name : {"PASSENGER_NATIVE", "PASSENGER_PRELOAD_BUNDLER", "OPENSSL_CONF", "LD_PRELOAD",
-                                 "RUBYOPT", "RUBYLIB", "GEM_HOME", "BUNDLE_GEMFILE", "NODE_OPTIONS", "PYTHONPATH",
-                                 "PATH", "BASH_ENV", "BASH_FUNC_ls%%", "RAILS_ENV", "NODE_ENV", "NODE_EXTRA_CA_CERTS",
-                                 "SSL_CERT_FILE", "LIBMYSQL_PLUGIN_DIR", "DJANGO_SETTINGS_MODULE"}) {
+        for (const char *name : {"PASSENGER_NATIVE",
+                                 "PASSENGER_PRELOAD_BUNDLER",
+                                 "OPENSSL_CONF",
+                                 "LD_PRELOAD",
+                                 "RUBYOPT",
+                                 "RUBYLIB",
+                                 "GUNICORN_CMD_ARGS",
+                                 "RUBYGEMS_GEMDEPS",
+                                 "CLASSPATH",
+                                 "GEM_HOME",
+                                 "BUNDLE_GEMFILE",
+                                 "NODE_OPTIONS",
+                                 "PYTHONPATH",
+                                 "PATH",
+                                 "BASH_ENV",
+                                 "BASH_FUNC_ls%%",
+                                 "RAILS_ENV",
+                                 "NODE_ENV",
+                                 "NODE_EXTRA_CA_CERTS",
+                                 "SSL_CERT_FILE",
+                                 "LIBMYSQL_PLUGIN_DIR",
+                                 "DJANGO_SETTINGS_MODULE"}) {
             CPPUNIT_ASSERT_MESSAGE(name, !grants_.allowsVariable(name, "/tmp/evil"));
         }
         CPPUNIT_ASSERT(grants_.allowsVariable("GEM_HOME", "/srv/gems"));

@@ -25,7 +25,7 @@ class InstancesTest : public GroupParts {
 public:
     void testInstancesAreCountedByState() {
         serve();
-        serve()->state = Process::State::DISABLED;
+        serve()->state = Process::State::STANDBY;
         const ProcessPtr ends = serve();
         ends->state = Process::State::DRAINING;
         CPPUNIT_ASSERT_EQUAL(3U, instances_->living());

@@ -375,7 +375,7 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return bridge.idle == 1; }));
         const FileDescriptor channel = bridge.channel(1);
         ask(agent.queue, 1, "/first");
-        CPPUNIT_ASSERT(bridge.intake.resume(FileDescriptor()));
+        CPPUNIT_ASSERT(bridge.intake.resume());
         const FileDescriptor connection = bridge.app.accept();
         CPPUNIT_ASSERT_EQUAL(std::string("/first"), Application::path(connection));
         bridge.intake.pause();
@@ -385,7 +385,7 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return bridge.idle == 2; }));
         ask(agent.queue, 1, "/second");
         CPPUNIT_ASSERT(RequestQueue::hasWaiting(agent.queue.sendingEnd().get()));
-        CPPUNIT_ASSERT(bridge.intake.resume(FileDescriptor()));
+        CPPUNIT_ASSERT(bridge.intake.resume());
         CPPUNIT_ASSERT_EQUAL(std::string("/second"), Application::path(connection));
         Application::answer(connection, "hello");
         CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);

@@ -19,7 +19,6 @@ using namespace std::chrono_literals;
 class PoolPromisesTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(PoolPromisesTest);
     CPPUNIT_TEST(testARequestIsServedThoughAnOlderOneWaitsForACertainInstance);
-    CPPUNIT_TEST(testARequestForADisabledInstanceGoesToAnotherInstance);
     CPPUNIT_TEST(testARestartDuringAReplacementDoesNotExceedTheLimitByTwo);
     CPPUNIT_TEST(testAReplacementWhoseOldInstanceIsGoneDoesNotExceedTheLimit);
     CPPUNIT_TEST(testNoSuccessorStartsWhileADetachedInstanceAlreadyExceedsTheLimit);
@@ -109,18 +108,6 @@ public:
         release(model_->sessions()[0]->instance == wanted ? 1 : 0);
         ask(0);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, model_->sessions().size());
-        end();
-    }
-
-    void testARequestForADisabledInstanceGoesToAnotherInstance() {
-        twoInstances();
-        const InstanceId wanted = model_->instances()[0].id;
-        ask(0, model_->instances()[0].stickyId);
-        release(model_->sessions()[0]->instance == wanted ? 1 : 0);
-        world_->pool().disable(wanted);
-        model_->check();
-        pass(100ms);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, model_->waiters().size());
         end();
     }
 

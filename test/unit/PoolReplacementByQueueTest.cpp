@@ -18,7 +18,6 @@ class PoolReplacementByQueueTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolReplacementByQueueTest);
     CPPUNIT_TEST(testAnInstanceDueForReplacementFinishesWhenItsSuccessorServes);
     CPPUNIT_TEST(testASuccessorTakesFromTheSameQueue);
-    CPPUNIT_TEST(testADisabledInstanceDueForReplacementIsReplacedOnceItIsEnabled);
     CPPUNIT_TEST(testInstancesAreReplacedAfterClearEndedAReplacement);
     CPPUNIT_TEST(testMaxRequestsIsToldToTheInstance);
     CPPUNIT_TEST(testTheStandbyInstanceServesWhenTheOldInstanceIsGone);
@@ -26,7 +25,6 @@ class PoolReplacementByQueueTest : public PoolContract {
     CPPUNIT_TEST(testTheStandbyInstanceIsDiscardedByARestart);
     CPPUNIT_TEST(testThePoolsEndEndsTheStandbyInstance);
     CPPUNIT_TEST(testAStandbyInstanceThatDiesIsReplaced);
-    CPPUNIT_TEST(testDisablingPausesAnInstanceAndEnablingResumesIt);
     CPPUNIT_TEST(testADetachedInstanceIsToldToFinish);
     CPPUNIT_TEST(testAnInstanceThatDiesIsReplacedAndCounted);
     CPPUNIT_TEST(testWithoutRollingRestartsTheNewQueueIsPublishedBeforeItsFirstInstance);
@@ -120,21 +118,6 @@ public:
         CPPUNIT_ASSERT_MESSAGE("It has cells of its own", serve.number(0) != 0);
     }
 
-    void testADisabledInstanceDueForReplacementIsReplacedOnceItIsEnabled() {
-        start(pulling());
-        const InstanceId old = idOf(0);
-        CPPUNIT_ASSERT(pool_->disable(old) == Pool::Disabling::DONE);
-        serveFrame(1);
-        CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::PAUSE);
-        // Its last request was the one too many. It says so once.
-        makeDue(0);
-        loop_->runSync([] {});
-        pool_->enable(old);
-        CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::PAUSE);
-        CPPUNIT_ASSERT(toldToFinish(0));
-        CPPUNIT_ASSERT(eventuallyReplaced(1));
-    }
-
     void testInstancesAreReplacedAfterClearEndedAReplacement() {
         start(pulling());
         factory_->hold();
@@ -222,20 +205,6 @@ public:
         instances_->kill(0);
         serveFrame(2);
         CPPUNIT_ASSERT(eventuallyServing(1, alone()));
-    }
-
-    void testDisablingPausesAnInstanceAndEnablingResumesIt() {
-        start(pulling());
-        const InstanceId id = idOf(0);
-        CPPUNIT_ASSERT(pool_->disable(id) == Pool::Disabling::DONE);
-        Frame pause = instances_->frame(0);
-        CPPUNIT_ASSERT(pause.type == FrameType::PAUSE);
-        CPPUNIT_ASSERT_EQUAL(std::string("1"), pause.field(0));
-        serveFrame(1);
-        pool_->enable(id);
-        pause = instances_->frame(0);
-        CPPUNIT_ASSERT(pause.type == FrameType::PAUSE);
-        CPPUNIT_ASSERT_EQUAL(std::string("0"), pause.field(0));
     }
 
     void testADetachedInstanceIsToldToFinish() {

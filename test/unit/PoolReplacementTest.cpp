@@ -21,7 +21,6 @@ class PoolReplacementTest : public PoolContract {
     CPPUNIT_TEST(testTheApplicationsLimitIsExceededByOne);
     CPPUNIT_TEST(testSeveralAreReplacedOneAfterTheOther);
     CPPUNIT_TEST(testApplicationsOfAFullPoolReplaceOneAfterTheOther);
-    CPPUNIT_TEST(testADisabledInstanceIsReplacedOnceItIsEnabled);
     CPPUNIT_TEST(testAnInstanceThatDiesBeforeItsSuccessorComesIsReplacedByIt);
     CPPUNIT_TEST(testARestartDoesTheWorkOfAReplacement);
     CPPUNIT_TEST(testInstancesAreReplacedAfterARestartOvertookAReplacement);
@@ -196,19 +195,6 @@ public:
         factory_->release();
         CPPUNIT_ASSERT(eventuallyReplaced(1, shop));
         CPPUNIT_ASSERT_EQUAL(2U, size());
-    }
-
-    void testADisabledInstanceIsReplacedOnceItIsEnabled() {
-        get(limited()).reset();
-        const InstanceId old = instances()[0].id;
-        CPPUNIT_ASSERT(pool_->disable(old) == Pool::Disabling::DONE);
-        CPPUNIT_ASSERT(eventuallyServing(1));
-        useTooMuch();
-        CPPUNIT_ASSERT(eventuallyReplaced(1));
-        CPPUNIT_ASSERT((instancesThat(Process::State::DISABLED) == std::vector<InstanceId>{old}));
-        pool_->enable(old);
-        CPPUNIT_ASSERT(eventuallyReplaced(2));
-        CPPUNIT_ASSERT(eventuallyServing(2));
     }
 
     void testAnInstanceThatDiesBeforeItsSuccessorComesIsReplacedByIt() {

@@ -20,7 +20,6 @@ class PoolStandbyTest : public PoolContract {
     CPPUNIT_TEST(testARestartDuringAReplacementLeavesOneInstance);
     CPPUNIT_TEST(testClearEndsTheStandbyInstance);
     CPPUNIT_TEST(testThePoolsEndEndsTheStandbyInstance);
-    CPPUNIT_TEST(testTheOnlyInstanceCannotBeDisabled);
     CPPUNIT_TEST(testADetachedInstanceEndsBeforeTheNextInstanceStarts);
     CPPUNIT_TEST_SUITE_END();
 
@@ -156,12 +155,6 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
         session.reset();
         CPPUNIT_ASSERT_EQUAL(0U, size());
-    }
-
-    void testTheOnlyInstanceCannotBeDisabled() {
-        get(alone()).reset();
-        CPPUNIT_ASSERT(pool_->disable(instances(alone())[0].id) == Pool::Disabling::LAST_ONE);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::SERVING));
     }
 
     void testADetachedInstanceEndsBeforeTheNextInstanceStarts() {

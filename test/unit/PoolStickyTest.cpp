@@ -21,7 +21,6 @@ class PoolStickyTest : public PoolFixture {
     CPPUNIT_TEST(testWithoutStickySessionsAnInstanceGetsNoQueueOfItsOwn);
     CPPUNIT_TEST(testARequestForNoInstanceOrAnUnknownInstanceGetsTheCommonQueue);
     CPPUNIT_TEST(testARequestForAnInstanceThatFinishesIsRechecked);
-    CPPUNIT_TEST(testARequestForADisabledInstanceIsRecheckedAndEnablingGivesANewQueue);
     CPPUNIT_TEST(testARequestForAnInstanceThatDiesIsRechecked);
     CPPUNIT_TEST(testAnInstanceThatBrokeItsOwnQueueIsNoLongerFound);
     CPPUNIT_TEST(testAllInstancesGetOneQueueForRequestsOfHighPriority);
@@ -138,22 +137,6 @@ public:
         assertRechecked(queue);
         CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::FINISH);
         CPPUNIT_ASSERT(!pool_->attach(options(left.stickyId)).ownQueue);
-    }
-
-    void testARequestForADisabledInstanceIsRecheckedAndEnablingGivesANewQueue() {
-        serve(options());
-        const FileDescriptor queue = waitForInstance();
-        const ProcessSnapshot left = instance();
-        CPPUNIT_ASSERT(pool_->disable(left.id) == Pool::Disabling::DONE);
-        assertRechecked(queue);
-        CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::PAUSE);
-        CPPUNIT_ASSERT(pool_->enable(left.id));
-        Frame frame = instances_->frame(0);
-        CPPUNIT_ASSERT(frame.type == FrameType::PAUSE);
-        RequestQueue::send(pool_->attach(options(left.stickyId)).ownQueue.get(), RequestHeader{}, "", "");
-        char message[100];
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("It has another queue now", ssize_t{sizeof(RequestHeader)},
-                                     ::recv(frame.takeDescriptor(0).get(), message, sizeof(message), MSG_DONTWAIT));
     }
 
     void testARequestForAnInstanceThatDiesIsRechecked() {

@@ -45,9 +45,7 @@ class QueueWatchTest : public LeakCheck {
             serve.descriptors.push_back(test.claims_.memory().descriptor().duplicate());
             serve.descriptors.push_back(test.senders_.memory().descriptor().duplicate());
             serve.descriptors.push_back(test.own_.receivingEnd().duplicate());
-            const auto handover = std::make_shared<const Handover>(serve);
-            queues.use(handover);
-            queues.useOwn(handover->own);
+            queues.use(std::make_shared<const Handover>(serve));
             queues.watch(true);
         }
         QueueWatch::Ready wait(int patience = PATIENCE) const {

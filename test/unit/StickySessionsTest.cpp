@@ -16,7 +16,6 @@ class StickySessionsTest : public PoolContract {
     CPPUNIT_TEST(testAnyInstanceGetsTheRequestIfTheNamedOneIsUnknown);
     CPPUNIT_TEST(testAnyInstanceGetsTheRequestIfTheNamedOneDies);
     CPPUNIT_TEST(testAnyInstanceGetsTheRequestIfTheNamedOneDrains);
-    CPPUNIT_TEST(testAnyInstanceGetsTheRequestIfTheNamedOneIsDisabled);
     CPPUNIT_TEST(testOtherRequestsOvertakeARequestThatWaitsForItsInstance);
     CPPUNIT_TEST(testLaterRequestsOvertakeARequestThatWaitsForItsInstance);
     CPPUNIT_TEST(testARequestWaitsForItsInstanceThoughAnotherIsStarted);
@@ -91,16 +90,6 @@ public:
         const AnswerPtr waiter = ask(sticky(one));
         CPPUNIT_ASSERT(!waiter->here());
         pool_->detach(idOf(one));
-        CPPUNIT_ASSERT(instanceOf(waiter->session()) != wanted);
-    }
-
-    void testAnyInstanceGetsTheRequestIfTheNamedOneIsDisabled() {
-        setMax(2);
-        const HeldPtr one = get();
-        const DummyInstance *wanted = instanceOf(one);
-        get().reset();
-        const AnswerPtr waiter = ask(sticky(one));
-        CPPUNIT_ASSERT(pool_->disable(idOf(one)) == Pool::Disabling::DONE);
         CPPUNIT_ASSERT(instanceOf(waiter->session()) != wanted);
     }
 

@@ -155,6 +155,14 @@ std::vector<uid_t> AppAddress::listeners() const {
     return users;
 }
 
+bool AppAddress::isThisUsers() const {
+    if (port() == 0) {
+        return true;
+    }
+    const std::vector<uid_t> users = listeners();
+    return !users.empty() && std::all_of(users.begin(), users.end(), [](uid_t user) { return user == ::geteuid(); });
+}
+
 FileDescriptor AppAddress::connect(Deadline deadline) const {
     FileDescriptor socket(::socket(address_.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     int error = socket ? 0 : errno;

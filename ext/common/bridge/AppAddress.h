@@ -37,6 +37,9 @@ public:
      * tell whether it takes IPv4.
      */
     std::vector<uid_t> listeners() const;
+    /** Whether processes of this user listen, and none of others. A Unix socket is in a folder of
+     *  this user. */
+    bool isThisUsers() const;
 
     /**
      * A connected, non-blocking socket. No descriptor, and errno: no process accepted the

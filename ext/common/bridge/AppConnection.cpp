@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <cerrno>
+
 namespace Passenger::Bridge {
 
 namespace {
@@ -11,6 +13,8 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
 constexpr auto CONNECT_LIMIT = 10s;
+/** A server that takes longer to accept a connection has not ended. */
+constexpr auto PROBE_LIMIT = 100ms;
 /** Within this time a connection serves any request, if the application keeps it for LONG. */
 constexpr auto YOUNG = 1s;
 constexpr auto LONG = 2s;
@@ -28,6 +32,19 @@ bool AppConnection::open(bool mayBeOld) {
         socket_ = address_.connect(steady_clock::now() + CONNECT_LIMIT);
     }
     return static_cast<bool>(socket_);
+}
+
+bool AppConnection::openAnew() {
+    socket_ = address_.connect(steady_clock::now() + CONNECT_LIMIT);
+    if (socket_ && !address_.isThisUsers()) {
+        socket_.reset();
+        errno = ECONNREFUSED;
+    }
+    return static_cast<bool>(socket_);
+}
+
+bool AppConnection::isRefused() const {
+    return !address_.connect(steady_clock::now() + PROBE_LIMIT) && (errno == ECONNREFUSED || errno == ENOENT);
 }
 
 void AppConnection::keep(std::chrono::seconds keptFor) noexcept {

@@ -23,6 +23,14 @@ public:
      * @return false, and errno: the application does not accept connections
      */
     bool open(bool mayBeOld);
+    /**
+     * Makes a new connection, to a process of this user only: the application has refused one, and
+     * another user's process may have taken its port since.
+     * @return as open()'s
+     */
+    bool openAnew();
+    /** Whether nothing listens. */
+    bool isRefused() const;
     /** As open(), but makes no new connection. */
     bool reuse(bool mayBeOld) noexcept;
     /** The connection is older than the last open() or reuse(). */

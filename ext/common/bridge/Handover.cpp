@@ -20,7 +20,7 @@ Handover::Handover(Frame &serve)
             fmt::format("the agent's SERVE names {} threads from cell {} on", serve.field(1), serve.field(0)));
     }
     if (stickyId != 0) {
-        own = std::make_shared<const FileDescriptor>(serve.takeDescriptor(3));
+        own = serve.takeDescriptor(3);
     }
 }
 

@@ -20,8 +20,8 @@ struct Handover {
     FileDescriptor queue;
     FileDescriptor claims;
     FileDescriptor senders;
-    /** The instance's own queue, unless the agent gives another one; none: no sticky sessions. */
-    std::shared_ptr<const FileDescriptor> own;
+    /** The instance's own queue, or that for requests of high priority; empty: there is none. */
+    FileDescriptor own;
     std::uint32_t firstCell = 0;
     std::uint32_t threads = 0;
     /** The instance's id for sticky sessions, or 0. */

@@ -154,16 +154,26 @@ std::optional<std::string> HttpExchange::head() const {
  */
 bool HttpExchange::connect() {
     const auto deadline = std::chrono::steady_clock::now() + REFUSING_FOR;
-    while (!parts_.connection.open(isSafe())) {
+    bool refused = false;
+    while (!(refused ? parts_.connection.openAnew() : parts_.connection.open(isSafe()))) {
         const int error = errno;
         parts_.awaitDeath();
-        const bool mayListen = error == ECONNREFUSED || error == ENOENT;
-        if (!mayListen || std::chrono::steady_clock::now() >= deadline) {
+        dropIfClientGone();
+        refused = error == ECONNREFUSED || error == ENOENT;
+        if (!refused || std::chrono::steady_clock::now() >= deadline) {
             errno = error;
             return false;
         }
     }
     return true;
+}
+
+/** The request was not begun. */
+void HttpExchange::dropIfClientGone() const {
+    pollfd entry{parts_.channel.end.get(), 0, 0};
+    if (poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0) {
+        throw ClientGone();
+    }
 }
 
 /** Connects, and sets the request up. False: it was answered. */
@@ -452,13 +462,15 @@ bool HttpExchange::mayBeSentAgain() const {
 }
 
 /**
- * A server of several processes may have listened before its workers failed: it breaks the
- * connection off, and ends a moment later (gunicorn, whose application cannot be imported). This
- * process ends meanwhile. A server that still listens has broken this request off only.
+ * A server of several processes may break a connection off a moment before it ends (gunicorn, whose
+ * application cannot be imported). This process ends meanwhile, and another instance gets the
+ * request. A server that still listens, or does not answer at once, has broken this request off
+ * only.
  */
 void HttpExchange::awaitEndOfServer() {
-    if (!heardOf_ && connect()) {
-        parts_.connection.close();
+    const auto deadline = std::chrono::steady_clock::now() + REFUSING_FOR;
+    while (!heardOf_ && isSafe() && std::chrono::steady_clock::now() < deadline && parts_.connection.isRefused()) {
+        parts_.awaitDeath();
     }
 }
 

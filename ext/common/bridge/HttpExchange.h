@@ -99,6 +99,7 @@ private:
     void conclude();
     bool mayBeSentAgain() const;
     void awaitEndOfServer();
+    void dropIfClientGone() const;
 
     bool hasOutput() const noexcept {
         return outputAt_ < output_.size() && !deaf_;

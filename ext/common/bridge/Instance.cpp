@@ -244,10 +244,10 @@ void Instance::serveAnew(Frame &frame) {
 }
 
 /** The intake reports the pause when it has no request. */
-void Instance::pauseOrResume(Frame &frame) {
+void Instance::pauseOrResume(const Frame &frame) {
     if (frame.field(0) == "1") {
         intake_->pause();
-    } else if (intake_->resume(frame.descriptors.empty() ? FileDescriptor() : frame.takeDescriptor(0))) {
+    } else if (intake_->resume()) {
         control_.tell(Frame(FrameType::PAUSE, {"0"}));
     }
 }

@@ -50,7 +50,7 @@ private:
     [[noreturn]] void sendHeartbeats();
     void handle(Frame frame);
     void serveAnew(Frame &frame);
-    void pauseOrResume(Frame &frame);
+    void pauseOrResume(const Frame &frame);
     void countAnswered();
     /** Waits for an event for the main thread. False: none came until `deadline`. */
     bool awaitEvent(Application::Deadline deadline);

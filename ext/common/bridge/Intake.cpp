@@ -42,7 +42,6 @@ Intake::Intake(HandoverPtr handover, const Place::Tools &tools, std::function<vo
       news_(makeEventDescriptor()),
       helpers_(std::move(startHelper), std::move(unstarted)),
       handover_(std::move(handover)),
-      own_(handover_->own),
       open_(!handover_->paused),
       queues_(epoll_, keyOf(Kind::QUEUE, 0)),
       message_(std::make_unique_for_overwrite<char[]>(MAX_MESSAGE + 1)),
@@ -251,23 +250,18 @@ void Intake::takeNews() {
     eventfd_read(news_.get(), &ignored);
     std::vector<Place *> returned;
     HandoverPtr handover;
-    Own own;
     {
         const LockGuard lock(mutex_);
         returned.swap(returned_);
         mayTake_ = open_;
         finishing_ = finished_;
         handover = handover_;
-        own = own_;
     }
     for (Place *place : returned) {
         takeBack(*place);
     }
     if (!current_ || (queues_.atEnd() && current_ != handover)) {
         changeHandover(handover);
-    }
-    if (current_ == handover) {
-        queues_.useOwn(std::move(own));
     }
 }
 
@@ -315,14 +309,11 @@ void Intake::pause() {
     wake();
 }
 
-bool Intake::resume(FileDescriptor own) {
+bool Intake::resume() {
     {
         const LockGuard lock(mutex_);
         if (open_ || finished_) {
             return false;
-        }
-        if (own) {
-            own_ = std::make_shared<const FileDescriptor>(std::move(own));
         }
         open_ = true;
     }
@@ -334,7 +325,6 @@ void Intake::replace(HandoverPtr handover) {
     {
         const LockGuard lock(mutex_);
         handover_ = std::move(handover);
-        own_ = handover_->own;
         const bool wasOpen = std::exchange(open_, !finished_ && !handover_->paused);
         idleTold_ = idleTold_ && !(wasOpen && !open_);
     }

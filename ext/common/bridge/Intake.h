@@ -50,11 +50,8 @@ public:
     }
     /** Takes no more messages until resume(). */
     void pause() EXCLUDES(mutex_);
-    /**
-     * @param own replaces the instance's own queue, unless it is empty
-     * @return false: the intake was not paused, or it is finished
-     */
-    bool resume(FileDescriptor own) EXCLUDES(mutex_);
+    /** False: the intake was not paused, or it is finished. */
+    bool resume() EXCLUDES(mutex_);
     /** Another pool process serves. Its handover is used as soon as the queue of the former one,
      *  which has ended, is empty. */
     void replace(HandoverPtr handover) EXCLUDES(mutex_);
@@ -66,8 +63,6 @@ public:
     }
 
 private:
-    using Own = std::shared_ptr<const FileDescriptor>;
-
     enum class State : std::uint8_t { FREE, HERE, AWAY };
     struct Entry {
         std::unique_ptr<Place> place;
@@ -112,8 +107,6 @@ private:
 
     Mutex mutex_{Locks::BRIDGE_INTAKE};
     HandoverPtr handover_ GUARDED_BY(mutex_);
-    /** Of the handover, or a later one from resume(). */
-    Own own_ GUARDED_BY(mutex_);
     bool open_ GUARDED_BY(mutex_);
     bool finished_ GUARDED_BY(mutex_) = false;
     /** The present pause was told. */

@@ -34,24 +34,16 @@ bool hasEnded(const FileDescriptor &queue) {
 void QueueWatch::use(HandoverPtr handover) {
     watch(false);
     handover_ = std::move(handover);
-    own_.reset();
     atEnd_ = ownEnded_ = yielding_ = hasYielded_ = false;
     inARow_ = 0;
-}
-
-void QueueWatch::useOwn(std::shared_ptr<const FileDescriptor> own) {
-    if (own != own_) {
-        watch(false);
-        own_ = std::move(own);
-        ownEnded_ = false;
-    }
 }
 
 void QueueWatch::watch(bool wanted) {
     wanted = wanted && handover_ && !atEnd_;
     setWatched(commonWatched_, wanted && !yielding_, handover_ ? &handover_->queue : nullptr,
-               own_ ? EPOLLIN : EPOLLIN | EPOLLEXCLUSIVE, Source::COMMON);
-    setWatched(ownWatched_, wanted && own_ && !ownEnded_, own_.get(), EPOLLIN, Source::OWN);
+               hasOwn() ? EPOLLIN : EPOLLIN | EPOLLEXCLUSIVE, Source::COMMON);
+    setWatched(ownWatched_, wanted && hasOwn() && !ownEnded_, handover_ ? &handover_->own : nullptr, EPOLLIN,
+               Source::OWN);
 }
 
 /** Other processes have the queue, too, so its close would not end the watching. */
@@ -81,7 +73,7 @@ std::size_t QueueWatch::take(const Ready &ready, std::span<char> buffer, std::si
         size = takeOwn(buffer);
     }
     if (size == 0 && !turn && isReady(Source::COMMON)) {
-        if (own_ && busy > 0 && !std::exchange(hasYielded_, false)) {
+        if (hasOwn() && busy > 0 && !std::exchange(hasYielded_, false)) {
             yield(busy);
         } else {
             size = takeCommon(buffer);
@@ -99,7 +91,7 @@ std::size_t QueueWatch::takeCommon(std::span<char> buffer) {
 }
 
 std::size_t QueueWatch::takeOwn(std::span<char> buffer) {
-    const std::size_t size = own_ ? receive(*own_, buffer, ownEnded_) : 0;
+    const std::size_t size = hasOwn() ? receive(handover_->own, buffer, ownEnded_) : 0;
     if (size > 0) {
         inARow_++;
     }

@@ -28,9 +28,8 @@ public:
     /** @param firstKey data of the events of COMMON; those of the other sources follow */
     QueueWatch(const FileDescriptor &epoll, std::uint64_t firstKey) : epoll_(epoll), firstKey_(firstKey) {}
 
-    /** Another handover, which has no queue of the instance's own yet. */
+    /** Another handover. */
     void use(HandoverPtr handover);
-    void useOwn(std::shared_ptr<const FileDescriptor> own);
     /**
      * Whether messages are to be taken. After events take() comes first: no other instance may have
      * been woken for the message. @throws SystemException
@@ -51,6 +50,9 @@ public:
     }
 
 private:
+    bool hasOwn() const noexcept {
+        return handover_ && handover_->own;
+    }
     void setWatched(bool &watched, bool wanted, const FileDescriptor *queue, std::uint32_t events, Source source) const;
     std::size_t takeCommon(std::span<char> buffer);
     std::size_t takeOwn(std::span<char> buffer);
@@ -61,7 +63,6 @@ private:
     const FileDescriptor &epoll_;
     const std::uint64_t firstKey_;
     HandoverPtr handover_;
-    std::shared_ptr<const FileDescriptor> own_;
     FileDescriptor timer_;
     bool commonWatched_ = false;
     bool ownWatched_ = false;

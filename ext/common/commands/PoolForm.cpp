@@ -28,9 +28,7 @@ std::string instanceText(const InstanceStatus &instance, double now, const FormO
     if (instance.applicationPid > 0) {
         text += fmt::format("    Application: process {}\n", instance.applicationPid);
     }
-    if (instance.state == "disabled") {
-        text += "    DISABLED\n";
-    } else if (instance.state == "draining" || instance.state == "dead") {
+    if (instance.state == "draining" || instance.state == "dead") {
         text += "    Shutting down...\n";
     } else if (instance.state == "standby") {
         text += "    Waiting for the restart...\n";

@@ -73,7 +73,7 @@ struct InstanceStatus {
     /** The process that does the work, where the instance is a bridge to it; 0: it is none, or the
      *  process is not known yet. */
     std::int64_t applicationPid = 0;
-    /** standby, serving, disabled, draining, dead */
+    /** standby, serving, draining, dead */
     std::string state;
     std::uint64_t version = 0;
     /** Since its start, or since this pool process took it over. */

@@ -180,7 +180,7 @@ struct Family {
 
 constexpr std::array APP_STATES{"down",      "starting",      "serving", "paused",
                                 "deploying", "deploy-failed", "failed",  "shut-down"};
-constexpr std::array INSTANCE_STATES{"standby", "serving", "disabled", "draining"};
+constexpr std::array INSTANCE_STATES{"standby", "serving", "draining"};
 
 constexpr std::array FAMILIES{
     Family{"passenger_build_info", Type::GAUGE, "", "version", "1. The label is mod_passenger's version.",

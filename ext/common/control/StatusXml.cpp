@@ -58,9 +58,6 @@ const char *lifeStatus(const InstanceStatus &instance) {
 }
 
 const char *enabled(const InstanceStatus &instance) {
-    if (instance.state == "disabled") {
-        return "DISABLED";
-    }
     return instance.state == "draining" || instance.state == "dead" ? "DETACHED" : "ENABLED";
 }
 
@@ -156,7 +153,7 @@ void addGroup(XmlWriter &xml, const AppStatus &app, double now) {
     xml.add("environment", app.environment);
     xml.add("enabled_process_count", countOf(app, "ENABLED"));
     xml.add("disabling_process_count", 0);
-    xml.add("disabled_process_count", countOf(app, "DISABLED"));
+    xml.add("disabled_process_count", 0);
     xml.add("capacity_used", app.instances.size() + app.starting);
     xml.add("get_wait_list_size", app.queue.waiting);
     xml.add("disable_wait_list_size", 0);

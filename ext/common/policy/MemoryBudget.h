@@ -29,7 +29,7 @@ struct BudgetInstance {
     enum class State {
         IDLE,
         BUSY,
-        /** An administrator has disabled it, or its version has not taken over yet. */
+        /** Its version has not taken over yet. */
         HELD,
         /** Ends soon, and has its memory until then. */
         LEAVING

@@ -27,10 +27,8 @@ struct ScalingSnapshot {
     unsigned restoreTo = 0;
     /** 0: the group has no limit of its own. */
     unsigned maxInstances = 0;
-    /**
-     * Instances that count for the limit but neither serve nor start: they finish their last
-     * request, or are disabled.
-     */
+    /** Instances that count for the limit but neither serve nor start: they finish their last
+     *  request. */
     unsigned others = 0;
     /** Whether the group has ever had a request. minInstances holds only then. */
     bool used = true;

@@ -140,31 +140,6 @@ void Group::detach(const ProcessPtr &process) {
     roomCame();
 }
 
-bool Group::disable(const ProcessPtr &process) {
-    if (process->state != Process::State::SERVING) {
-        return process->state == Process::State::DISABLED;
-    }
-    if (instances_.serving() == 1 && (scaler_.atLimit() || !room_.isFree())) {
-        return false;
-    }
-    Log::notice("event=instance.disabled app=\"{}\" pid={}", name_, process->pid());
-    demand_.restore();
-    instances_.disable(process);
-    rescale();
-    return true;
-}
-
-void Group::enable(const ProcessPtr &process) {
-    if (process->state != Process::State::DISABLED) {
-        return;
-    }
-    Log::notice("event=instance.enabled app=\"{}\" pid={}", name_, process->pid());
-    instances_.enable(process);
-    pause_.apply(*process);
-    starter_.activateStandby();
-    rescale();
-}
-
 void Group::clear() {
     context_.orphans.end(name_);
     demand_.clear();

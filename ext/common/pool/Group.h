@@ -133,10 +133,6 @@ public:
     bool mayAlwaysRestart() const REQUIRES(poolLock);
     /** Ends the instance; another one comes for it where there is need. */
     void detach(const ProcessPtr &process) REQUIRES(poolLock);
-    /** The instance gets no requests until it is enabled. False: no instance would be left to
-     *  serve, nor could another one be started. */
-    bool disable(const ProcessPtr &process) REQUIRES(poolLock);
-    void enable(const ProcessPtr &process) REQUIRES(poolLock);
     /** Instances take no request until then. A pause that holds already gets this end. */
     void pause(MonotonicTime until) REQUIRES(poolLock) {
         pause_.begin(until);

@@ -116,21 +116,6 @@ void Instances::retireOlderThan(std::uint64_t version) {
     }
 }
 
-void Instances::disable(const ProcessPtr &process) {
-    process->state = Process::State::DISABLED;
-    deposit(*process);
-    process->pause();
-    publish();
-    closeOwnQueue(*process);
-}
-
-void Instances::enable(const ProcessPtr &process) {
-    process->resume();
-    process->state = Process::State::SERVING;
-    deposit(*process);
-    publish();
-}
-
 void Instances::publish() {
     queue_.publish(capacity());
 }

@@ -46,10 +46,6 @@ public:
     void retireAll();
     /** The same for those of older versions: instances of this version take their place. */
     void retireOlderThan(std::uint64_t version);
-    /** The instance serves; it gets no requests until it is enabled. */
-    void disable(const ProcessPtr &process);
-    /** The instance is disabled. @throws SystemException */
-    void enable(const ProcessPtr &process);
     /** Tells the children how many requests those that serve can run at once. */
     void publish();
     /** Kills an instance that has not begun to serve, and is not wanted any more. */

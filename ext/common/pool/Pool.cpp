@@ -317,18 +317,6 @@ bool Pool::resume(const std::string &name) {
     return true;
 }
 
-Pool::Disabling Pool::disable(InstanceId instance) {
-    Disabling outcome = Disabling::UNKNOWN_INSTANCE;
-    order(instance, [&](Group &group, const ProcessPtr &process) REQUIRES(poolLock) {
-        outcome = group.disable(process) ? Disabling::DONE : Disabling::LAST_ONE;
-    });
-    return outcome;
-}
-
-bool Pool::enable(InstanceId instance) {
-    return order(instance, [](Group &group, const ProcessPtr &process) REQUIRES(poolLock) { group.enable(process); });
-}
-
 void Pool::abandon(const std::string &name) {
     const PoolGuard guard(context_);
     Group *group = groups_.find(name);

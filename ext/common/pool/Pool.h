@@ -159,13 +159,6 @@ public:
     bool pause(const std::string &name, std::chrono::nanoseconds most);
     /** Ends that. */
     bool resume(const std::string &name);
-    enum class Disabling { DONE, UNKNOWN_INSTANCE, LAST_ONE };
-    /**
-     * Gives an instance no requests until it is enabled. LAST_ONE: no other instance would serve,
-     * and there is no room for one.
-     */
-    Disabling disable(InstanceId instance);
-    bool enable(InstanceId instance);
 
     // ----- By the clock, by files, and from senders
 

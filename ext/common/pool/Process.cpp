@@ -390,16 +390,6 @@ void Process::takeRequests() {
     send(Frame(FrameType::PAUSE, {"0"}));
 }
 
-void Process::resume() {
-    if (!ownQueue) {
-        takeRequests();
-        return;
-    }
-    paused_ = pauses_ = atRest_ = false;
-    makeOwnQueue();
-    send(Frame(FrameType::PAUSE, {"0"}), {ownQueue->receivingEnd().get()});
-}
-
 void Process::kill() {
     killed_ = true;
     if (former_) {

@@ -53,8 +53,6 @@ public:
         STANDBY,
         /** Takes requests. */
         SERVING,
-        /** Takes no requests until it is enabled again. */
-        DISABLED,
         /** Takes no new requests; ends when it has answered those that it has. */
         DRAINING,
         /** Has ended. */
@@ -159,11 +157,6 @@ public:
         return beganPaused_;
     }
     /**
-     * Asks it to take requests again, and gives it a new queue of its own if it had one.
-     * @throws SystemException
-     */
-    void resume();
-    /**
      * Closes its own queue for senders. The caller then sends RECHECK to those whose requests are
      * in it. False: it has none, or it is closed already.
      */
@@ -195,9 +188,9 @@ public:
         return killed_;
     }
 
-    /** Whether it was not told to end: it serves, will, or would if it were enabled. */
+    /** Whether it was not told to end: it serves, or will. */
     bool stays() const noexcept {
-        return state == State::SERVING || state == State::DISABLED || state == State::STANDBY;
+        return state == State::SERVING || state == State::STANDBY;
     }
 
     State state = State::SERVING;

@@ -352,7 +352,6 @@ void Scaler::closeQueue() {
     parts_.instances.retireAll();
 }
 
-/** A disabled instance keeps the queue, which it takes requests from when it is enabled. */
 void Scaler::closeQueueIfUnused() {
     if (parts_.pending.none() && !parts_.versions.deployment() && !parts_.instances.anyStays() &&
         parts_.queue.inFlight() == 0 && !parts_.demand.expectsRequest()) {

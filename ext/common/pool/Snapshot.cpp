@@ -58,8 +58,6 @@ const char *nameOf(Process::State state) noexcept {
             return "standby";
         case Process::State::SERVING:
             return "serving";
-        case Process::State::DISABLED:
-            return "disabled";
         case Process::State::DRAINING:
             return "draining";
         case Process::State::DEAD:

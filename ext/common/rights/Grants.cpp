@@ -349,12 +349,9 @@ std::optional<std::string> Grants::refusal(const Options &options, Numbers numbe
             return missing(field.directive, value);
         }
     }
-    std::string others;
-    for (const Server server : servers_) {
-        if (others.empty() && mayHaveFolder(server, options.appRoot)) {
-            others = otherNumbers(server, options, numbers);
-        }
-    }
+    // Those of a virtual host that only follows links would mislead.
+    const auto named = withFolder(options.appRoot);
+    const std::string others = named.empty() ? "" : otherNumbers(named.front().second, options, numbers);
     return fmt::format(
         "httpd's configuration has no place with all of this application's settings (user \"{}\", group \"{}\", start "
         "command \"{}\", environment \"{}\", folder \"{}\"{}). If requests lead to the folder, set PassengerAppRoot to "
@@ -419,6 +416,10 @@ void Grants::index() {
     std::ranges::sort(byFolder_, {}, &decltype(byFolder_)::value_type::first);
 }
 
+std::span<const std::pair<std::string_view, Grants::Server>> Grants::withFolder(std::string_view folder) const {
+    return std::ranges::equal_range(byFolder_, folder, {}, &decltype(byFolder_)::value_type::first);
+}
+
 bool Grants::followsLinks(Server server) {
     return hasAny(server, BASE_URI) || has(server, "resolve_symlinks", "On");
 }
@@ -436,11 +437,8 @@ bool Grants::mayHaveDerivedName(const Options &options) const {
     if (followsLinks(main) || has(main, ANY, "folder") || has(main, APP_ROOT, options.appRoot)) {
         return std::any_of(servers_.begin(), servers_.end(), mayHaveParts);
     }
-    const auto folder = &decltype(byFolder_)::value_type::first;
-    const auto first = std::ranges::lower_bound(byFolder_, std::string_view(options.appRoot), {}, folder);
-    const auto last = std::ranges::upper_bound(first, byFolder_.end(), std::string_view(options.appRoot), {}, folder);
     return std::any_of(following_.begin(), following_.end(), mayHaveParts) ||
-           std::any_of(first, last, [&](const auto &one) { return mayHaveParts(one.second); });
+           std::ranges::any_of(withFolder(options.appRoot), [&](const auto &one) { return mayHaveParts(one.second); });
 }
 
 bool Grants::hasName(const Options &options) const {

@@ -133,6 +133,8 @@ private:
     /** Whether the call is true for any virtual host with this folder, before or after links are
      *  followed. */
     template <typename Call> bool anyWithFolder(const std::string &folder, Call call) const;
+    /** The virtual hosts of which it is a folder before links are followed. */
+    std::span<const std::pair<std::string_view, Server>> withFolder(std::string_view folder) const;
     /** Whether links decide about the folders of a virtual host's applications. */
     static bool followsLinks(Server server);
     bool mayHaveNameParts(Server server, const Options &options) const;

@@ -9,7 +9,8 @@ namespace {
 
 /**
  * From ld.so(8), ruby(1), node(1), python(1), bash(1), zsh(1), perlrun(1), java(1), openssl-env(7),
- * the manuals of Bundler and Bootsnap. A name with a star stands for all with this beginning.
+ * the manuals of Bundler, RubyGems, Bootsnap, gunicorn, uvicorn, uWSGI, Flask, JRuby, Lua, Mix and
+ * .NET. A name with a star stands for all with this beginning.
  */
 constexpr std::array NAMES = std::to_array<std::string_view>({
     // clang-format off
@@ -17,8 +18,9 @@ constexpr std::array NAMES = std::to_array<std::string_view>({
     "RUBYOPT", "RUBYLIB", "RUBYSHELL", "RUBY_ROOT", "GEM_*", "BUNDLE_*", "BUNDLER_*", "BOOTSNAP_CACHE_DIR",
     "NODE_*", "NPM_CONFIG_*", "PYTHON*", "PERL*",
     "PATH", "HOME", "SHELL", "BASH_ENV", "ENV", "BASH_FUNC*", "SHELLOPTS", "IFS", "ZDOTDIR",
-    "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "PHPRC", "PHP_INI_SCAN_DIR", "LUA_INIT*",
-    "ERL_FLAGS", "ERL_AFLAGS", "ERL_ZFLAGS", "ERL_LIBS", "DOTNET_STARTUP_HOOKS",
+    "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "JAVA_OPTS", "JRUBY_OPTS", "CLASSPATH", "PHPRC",
+    "PHP_INI_SCAN_DIR", "LUA_*", "ERL_*", "ELIXIR_*", "MIX_*", "DOTNET_*", "CORECLR_*", "ASPNETCORE_*",
+    "RUBYGEMS_*", "GUNICORN_*", "UVICORN_*", "HYPERCORN_*", "UWSGI_*", "FLASK_*", "XDG_*",
     "LIBMYSQL_*", "MARIADB_PLUGIN_DIR", "SASL_*", "KRB5_CONFIG", "ODBC*", "GIO_*", "MAGICK_*", "GIT_*",
     "SSL_CERT_*", "SSLKEYLOGFILE", "DJANGO_SETTINGS_MODULE",
     "RAILS_ENV", "RACK_ENV", "WSGI_ENV", "PASSENGER_APP_ENV",

@@ -196,7 +196,7 @@ module PhusionPassenger
     def pause_or_resume(frame)
       case frame.text(0)
       when "1" then @intake.pause
-      when "0" then @intake.resume(frame.descriptors.first) and tell(Frame::Control::PAUSE, 0)
+      when "0" then @intake.resume and tell(Frame::Control::PAUSE, 0)
       else raise ProtocolError, "PAUSE with #{frame.text(0).inspect}"
       end
     end

@@ -54,9 +54,8 @@ module PhusionPassenger
       @pair&.interrupt
     end
 
-    # `own` replaces the own queue, unless it is nil.
-    def go_on(own = nil)
-      @pair&.go_on(own)
+    def go_on
+      @pair&.go_on
     end
 
     def close

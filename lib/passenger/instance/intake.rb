@@ -76,17 +76,13 @@ module PhusionPassenger
       wake_readers
     end
 
-    # `own` replaces the instance's own queue, unless it is nil. False: the intake was not paused,
-    # or it is finished.
-    def resume(own = nil)
+    # False: the intake was not paused, or it is finished.
+    def resume
       @lock.synchronize do
-        if !@paused || @finished
-          own&.close
-          return false
-        end
+        return false if !@paused || @finished
 
         @paused = false
-        open_intake(own)
+        open_intake
       end
       true
     end
@@ -153,8 +149,8 @@ module PhusionPassenger
       @open = false
     end
 
-    def open_intake(own = nil)
-      @handover.go_on(own)
+    def open_intake
+      @handover.go_on
       @open = true
       @changed.broadcast
     end

@@ -248,7 +248,7 @@ class Instance {
         if (state === "1") {
             this._service.pause();
         } else {
-            this._service.resume(...frame.descriptors.length > 0 ? frame.takeDescriptors(1) : []);
+            this._service.resume();
         }
     }
 

@@ -88,14 +88,11 @@ class Service {
         }
     }
 
-    // `own`: undefined, or a new queue of the instance.
-    resume(own) {
+    resume() {
         if (!this._paused || this._finished) {
-            native.closeAll(own === undefined ? [] : [own]);
             return;
         }
         this._paused = false;
-        this._sources[this._sources.length - 1].goOn(own);
         this._watch();
         this._events.resumed();
     }

@@ -91,14 +91,6 @@ class Source {
         return (turn && this._receiveCommon()) || this._receiveOwn() || (!turn && this._receiveCommon()) || 0;
     }
 
-    // Another own queue, unless it is undefined.
-    goOn(own) {
-        if (own !== undefined) {
-            this._dropOwn();
-            this._own = own;
-        }
-    }
-
     close() {
         this.watch(false);
         this._dropOwn();

@@ -40,10 +40,7 @@ module PhusionPassenger
       @interrupt.write_nonblock(".", exception: false)
     end
 
-    # `own` replaces the own queue, unless it is nil. The garbage collector closes the old one,
-    # because a thread may still use it.
-    def go_on(own = nil)
-      @own = own if own
+    def go_on
       @interrupted.read_nonblock(1000, exception: false)
     end
 

@@ -49,7 +49,7 @@ module Bench
 
     def measure_round(load, rows, round)
       if load.prepares?
-        rows.each { |row| rested(row.server) { load.prepare(row.server, seconds: @seconds) } }
+        rows = rows.select { |row| rested(row.server) { prepared?(load, row, round) } }
       end
       rows.each { |row| rested(row.server) { measure_row(load, row, round) } }
     end
@@ -64,8 +64,21 @@ module Bench
       others = machine_cpu - busy - cpu - outcome.load_cpu
       row.add(outcome, cpu: cpu, other_cpu: [others / (now - began), 0].max)
     rescue Failure => error
-      # A server that fails once does not cost the figures of the others.
-      $stderr.puts "Left out: #{server.title}, #{row.work.title}, round #{round + 1}: " \
+      leave_out(row, round, error)
+    end
+
+    def prepared?(load, row, round)
+      load.prepare(row.server, seconds: @seconds)
+      true
+    rescue Failure => error
+      leave_out(row, round, error)
+      false
+    end
+
+    # A server that fails in one round does not cost the figures of the others.
+    def leave_out(row, round, error)
+      row.left_out += 1
+      $stderr.puts "Left out: #{row.server.title}, #{row.work.title}, round #{round + 1}: " \
                    "#{error.message}"
     end
 

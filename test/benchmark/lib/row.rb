@@ -4,11 +4,14 @@ module Bench
   # The result of one server on one work: its rounds, and their medians.
   class Row
     attr_reader :work, :server
+    # Rounds in which the server failed.
+    attr_accessor :left_out
 
     def initialize(work, server)
       @work = work
       @server = server
       @rounds = []
+      @left_out = 0
       @more = []
     end
 
@@ -38,13 +41,18 @@ module Bench
 
     def to_h
       { 'work' => @work.key, 'title' => @work.title, 'clients' => @work.clients,
-        'server' => @server.key, 'server_title' => @server.title,
+        'server' => @server.key, 'server_title' => title,
         'rate' => rate, 'p50_ms' => median('p50_ms'), 'p99_ms' => median('p99_ms'),
         'cpu_us' => median('cpu_us'),
         'failures' => @rounds.sum { |round| round['failures'] }, **more, 'rounds' => @rounds }
     end
 
     private
+
+    # A figure of fewer rounds than the others' says so.
+    def title
+      @left_out.zero? ? @server.title : "#{@server.title} (-#{@left_out})"
+    end
 
     # Medians of the figures that only some loads have.
     def more

@@ -29,10 +29,10 @@ class ParallelRun
   AGAIN = ENV["RUN_AGAIN"] == "yes" ? 8 : 0
 
   # What Minitest says of one failed test.
-  FAILURE = /^(?:Failure|Error):\n.+?(?=\n\n|\z)/m.freeze
+  FAILURE = /^(?: *\d+\) )?(?:Failure|Error):\n.+?(?=\n\n|\z)/m.freeze
   # More of one failure, or of all, would hide the others where only the end of a log is shown.
-  FAILURE_BYTES = 1500
-  FAILURES = 20
+  FAILURE_LINES = 5
+  FAILURES = 10
 
   # No file of tests needs so long. A process that has not ended is told to end (SIGTERM: background
   # processes of bash ignore SIGINT), and killed after the grace. A single test has a limit of its
@@ -48,8 +48,9 @@ class ParallelRun
     end
   end
 
-  # What a file's process has left: its counts, in the order of NAMES, and what is wrong besides.
-  Result = Struct.new(:counts, :problem) do
+  # What a file's process has left: its counts, in the order of NAMES, the begin of what it says of
+  # each failed test, and what is wrong besides.
+  Result = Struct.new(:counts, :failures, :problem) do
     def passed?
       problem.nil? && counts[2, 2] == [0, 0]
     end
@@ -64,7 +65,6 @@ class ParallelRun
     @arguments = arguments
     @jobs = {}
     @results = {}
-    @failures = []
   end
 
   # True if all tests passed.
@@ -86,7 +86,8 @@ class ParallelRun
 
   # The log has them far above, each beside the output of other tests of its file.
   def failures_again
-    @failures.first(FAILURES).flat_map { |failure| ["== Again: #{failure}", ""] }
+    failures = failed.flat_map { |file| @results.fetch(file).failures }
+    failures.first(FAILURES).flat_map { |failure| ["== Again: #{failure}", ""] }
   end
 
   def problems
@@ -162,15 +163,15 @@ class ParallelRun
     job.output.close
     puts "-- #{job.name}, #{(now - job.began).round} s, computed #{computed.round} s",
          text.sub(COUNTS) { |line| "#{line}." }
-    @failures.concat(text.scan(FAILURE).map { |failure| failure.byteslice(0, FAILURE_BYTES).scrub })
     @results[job.file] = result_of(text, status)
   end
 
   def result_of(text, status)
     counts = text.match(COUNTS)&.captures&.map(&:to_i)
-    return Result.new([0] * NAMES.size, "no result (#{status})") unless counts
+    failures = text.scan(FAILURE).map { |failure| failure.lines.first(FAILURE_LINES).join.chomp }
+    return Result.new([0] * NAMES.size, failures, "no result (#{status})") unless counts
 
-    Result.new(counts, (status.to_s if !status.success? && counts[2, 2] == [0, 0]))
+    Result.new(counts, failures, (status.to_s if !status.success? && counts[2, 2] == [0, 0]))
   end
 
   # Of children that have ended, and theirs.

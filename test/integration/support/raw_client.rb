@@ -17,11 +17,13 @@ class RawClient
     end
   end
 
-  # `from`: the client's own address, or any.
-  def initialize(port, site, timeout: 60, from: nil)
+  # `from`: the client's own address, or any. `window`: how many bytes the kernel may keep for a
+  # client that does not read; the kernel takes twice that. Without it, that depends on the sizes of
+  # the pieces that arrive.
+  def initialize(port, site, timeout: 60, from: nil, window: nil)
     @host = "#{site}:#{port}"
     @timeout = timeout
-    @socket = TCPSocket.new("127.0.0.1", port, from)
+    @socket = connect(port, from, window)
     @socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
     @buffer = +"".b
   end
@@ -115,6 +117,18 @@ class RawClient
   end
 
   private
+
+  # A window can be set only before the connection is made (tcp(7), TCP_WINDOW_CLAMP and SO_RCVBUF).
+  def connect(port, from, window)
+    socket = Socket.new(:INET, :STREAM)
+    socket.setsockopt(:SOCKET, :RCVBUF, window) if window
+    socket.bind(Addrinfo.tcp(from, 0)) if from
+    socket.connect(Addrinfo.tcp("127.0.0.1", port))
+    socket
+  rescue SystemCallError
+    socket.close
+    raise
+  end
 
   def bodiless?(status)
     status < 200 || status == 204 || status == 304

@@ -99,12 +99,9 @@ void DummyInstance::serve(Frame &frame) {
     }
 }
 
-void DummyInstance::pause(Frame &frame) {
+void DummyInstance::pause(const Frame &frame) {
     paused_ = frame.number(0) != 0;
     owesPause_ = paused_;
-    if (!paused_ && !frame.descriptors.empty()) {
-        ownQueue_ = frame.takeDescriptor(0);
-    }
     tellIfPaused();
 }
 

@@ -70,7 +70,7 @@ public:
 private:
     void handle(Frame frame);
     void serve(Frame &frame);
-    void pause(Frame &frame);
+    void pause(const Frame &frame);
     void tell(const Frame &frame);
     void tellIfPaused();
     void endIfFinished() noexcept;

@@ -119,11 +119,6 @@ void PoolModel::finish(const SteeredSpawners::Boot &boot, bool succeeds) {
     world_.finish(boot.number, succeeds);
 }
 
-void PoolModel::enable(InstanceId instance) {
-    enabled_ = instance;
-    world_.pool().enable(instance);
-}
-
 std::vector<ProcessSnapshot> PoolModel::instances() const {
     std::vector<ProcessSnapshot> all;
     for (const SuperGroupSnapshot &superGroup : snapshot_.superGroups) {
@@ -155,7 +150,6 @@ void PoolModel::check() {
         checkGroup(world_.appOf(each.appRoot), each);
     }
     asked_.reset();
-    enabled_ = InstanceId();
 }
 
 void PoolModel::takeAnswers() {
@@ -184,7 +178,7 @@ void PoolModel::checkGiven(const Request &request) const {
             "request {} of application {} was given to {}, which is no instance of it", request.number, request.app,
             request.instance.value());
     if (const ProcessSnapshot *earlier = find(group(before_, request.app), request.instance)) {
-        promise(earlier->state == State::SERVING || earlier->state == State::STANDBY || request.instance == enabled_,
+        promise(earlier->state == State::SERVING || earlier->state == State::STANDBY,
                 "request {} was given to instance {}, which is {}", request.number, request.instance.value(),
                 nameOf(earlier->state));
     }
@@ -301,12 +295,6 @@ void PoolModel::checkInstance(const ProcessSnapshot &instance) const {
 // ----- The end
 
 void PoolModel::calmDown() {
-    for (const ProcessSnapshot &instance : instances()) {
-        if (instance.state == State::DISABLED) {
-            enable(instance.id);
-            check();
-        }
-    }
     // An application that failed is tried again within a minute; each may have to wait for the
     // others.
     constexpr int STEPS = 600;

@@ -40,7 +40,6 @@ public:
     /** False: it has ended already. */
     bool kill(InstanceId instance);
     void finish(const SteeredSpawners::Boot &boot, bool succeeds);
-    void enable(InstanceId instance);
     /** Compares. @throws BrokenPromise */
     void check();
 
@@ -102,7 +101,6 @@ private:
     bool ended_ = false;
     // What the step under way did.
     PoolWorld::RequestPtr asked_;
-    InstanceId enabled_;
 };
 
 }  // namespace Passenger

@@ -25,10 +25,10 @@ struct Frequency {
     unsigned weight;
 };
 constexpr Frequency FREQUENCIES[] = {
-    {Kind::ASK, 600},     {Kind::ASK_FOR_ONE, 80},    {Kind::RELEASE, 520}, {Kind::CANCEL, 50},  {Kind::KILL, 40},
-    {Kind::BOOT, 300},    {Kind::FAIL_BOOT, 30},      {Kind::PASS, 260},    {Kind::RESTART, 24}, {Kind::RESIZE, 12},
-    {Kind::CONFIGURE, 8}, {Kind::CHANGE_OPTIONS, 16}, {Kind::DETACH, 12},   {Kind::DISABLE, 16}, {Kind::ENABLE, 24},
-    {Kind::CLEAR, 3},     {Kind::LOAD, 10},           {Kind::CALM_DOWN, 1},
+    {Kind::ASK, 600},    {Kind::ASK_FOR_ONE, 80}, {Kind::RELEASE, 520},  {Kind::CANCEL, 50},
+    {Kind::KILL, 40},    {Kind::BOOT, 300},       {Kind::FAIL_BOOT, 30}, {Kind::PASS, 260},
+    {Kind::RESTART, 24}, {Kind::RESIZE, 12},      {Kind::CONFIGURE, 8},  {Kind::CHANGE_OPTIONS, 16},
+    {Kind::DETACH, 12},  {Kind::CLEAR, 3},        {Kind::LOAD, 10},      {Kind::CALM_DOWN, 1},
 };
 
 constexpr std::chrono::milliseconds TIMES[] = {1ms, 5ms, 20ms, 50ms, 200ms, 500ms, 1s, 2s, 10s, 70s};
@@ -115,8 +115,6 @@ public:
                 return boot(happening);
             case Kind::KILL:
             case Kind::DETACH:
-            case Kind::DISABLE:
-            case Kind::ENABLE:
                 return toInstance(happening);
             case Kind::RESTART:
             case Kind::CHANGE_OPTIONS:
@@ -178,15 +176,9 @@ private:
                 return pick(instances, happening.what).state != Process::State::STANDBY && model_.kill(id)
                            ? fmt::format("kill({})", id.value())
                            : "";
-            case Kind::DETACH:
+            default:
                 world_.pool().detach(id);
                 return fmt::format("detach({})", id.value());
-            case Kind::DISABLE:
-                world_.pool().disable(id);
-                return fmt::format("disable({})", id.value());
-            default:
-                model_.enable(id);
-                return fmt::format("enable({})", id.value());
         }
     }
 

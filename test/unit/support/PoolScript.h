@@ -27,8 +27,6 @@ struct Happening {
         CONFIGURE,
         CHANGE_OPTIONS,
         DETACH,
-        DISABLE,
-        ENABLE,
         CLEAR,
         LOAD,
         CALM_DOWN

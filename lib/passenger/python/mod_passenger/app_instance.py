@@ -167,7 +167,7 @@ class AppInstance:
         if state == "1":
             self._service.pause()
         elif state == "0":
-            self._service.resume(*(frame.take_descriptors(1) if frame.descriptors else ()))
+            self._service.resume()
         else:
             raise ProtocolError("PAUSE with %r" % state)
 

@@ -74,8 +74,8 @@ class AsyncService:
     def pause(self):
         self._call(self._pause)
 
-    def resume(self, own=None):
-        self._call(self._resume, own)
+    def resume(self):
+        self._call(self._resume)
 
     def replace(self, handover):
         self._call(self._replace, handover)
@@ -152,13 +152,10 @@ class AsyncService:
         self._watch()
         self._tell_if_idle()
 
-    def _resume(self, own):
+    def _resume(self):
         if not self._paused or self._finished:
-            if own is not None:
-                threads.socket_of(own).close()
             return
         self._paused = self._begins_paused = False
-        self._sources[-1].go_on(self._loop, own)
         self._watch()
         self._events.resumed()
 
@@ -412,13 +409,6 @@ class _Source:
         for descriptor in wanted:
             loop.add_reader(descriptor, readable, self)
         self._watched = wanted
-
-    def go_on(self, loop, own):
-        """`own` replaces the own queue, unless it is None."""
-        for descriptor in self._watched:
-            loop.remove_reader(descriptor)
-        self._watched = []
-        self.queue.go_on(own)
 
     def let_go(self):
         for claim in self._claims.values():

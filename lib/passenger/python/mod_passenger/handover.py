@@ -75,11 +75,7 @@ class Queue:
         except OSError:
             pass
 
-    def go_on(self, own=None):
-        """`own` replaces the own queue, unless it is None. The garbage collector closes the old one, because a thread
-        may still use it."""
-        if own is not None:
-            self._own = threads.socket_of(own)
+    def go_on(self):
         try:
             os.read(self._interrupted, 1000)
         except OSError:

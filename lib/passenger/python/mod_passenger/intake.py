@@ -82,17 +82,13 @@ class Intake:
             self._tell_if_idle()
         self._wake_readers()
 
-    def resume(self, own=None):
-        """`own` replaces the instance's own queue, unless it is None; its descriptor is taken in any case.
-
-        False: the intake was not paused, or it is finished."""
+    def resume(self):
+        """False: the intake was not paused, or it is finished."""
         with self._changed:
             if not self._paused or self._finished:
-                if own is not None:
-                    threads.socket_of(own).close()
                 return False
             self._paused = False
-            self._open_intake(own)
+            self._open_intake()
             return True
 
     def finish(self):
@@ -122,8 +118,8 @@ class Intake:
                 self._former.remove(handover)
                 handover.close()
 
-    def _open_intake(self, own=None):
-        self._handover.queue.go_on(own)
+    def _open_intake(self):
+        self._handover.queue.go_on()
         self.open = True
         self._changed.notify_all()
 

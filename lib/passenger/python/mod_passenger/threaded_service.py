@@ -44,8 +44,8 @@ class ThreadedService:
     def pause(self):
         self._intake.pause()
 
-    def resume(self, own=None):
-        if self._intake.resume(own):
+    def resume(self):
+        if self._intake.resume():
             self._events.resumed()
 
     def replace(self, handover):
