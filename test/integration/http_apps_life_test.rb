@@ -26,6 +26,8 @@ class HttpAppsLifeTest < IntegrationTest
               "PassengerAppStartCommand \"echo $PORT > new; mv new port; exec sleep 4713\"\n")
     made.site("late.test", SampleApps.copy("http_app"),
               "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb; sleep 1\"\n")
+    again = "while true; do echo $PORT > port; #{RbConfig.ruby} server.rb; sleep 2; done"
+    made.site("again.test", SampleApps.copy("http_app"), "PassengerAppStartCommand \"#{again}\"\n")
     made.site("grandchildren.test", SampleApps.copy("http_app"),
               "PassengerAppStartCommand \"setsid sleep 4712 & #{RbConfig.ruby} server.rb; true\"\n")
   end
@@ -133,6 +135,31 @@ class HttpAppsLifeTest < IntegrationTest
     refute_equal app, client("late.test").pid
   end
 
+  # Its shell starts it again after two seconds.
+  def test_a_request_whose_client_leaves_while_the_application_refuses_is_not_begun
+    in_one_of(3) do
+      kill_again
+      held = File.join(scratch, "held#{rand(1 << 32)}")
+      raw = server.raw("again.test").request("POST", "/hold?#{held}", "Content-Length" => "0")
+      sleep 0.3
+      raw.abort
+      eventually("the application") { client("again.test").get("/").code == "200" }
+      refute_path_exists held
+    end
+  end
+
+  def test_a_request_does_not_go_to_another_user_s_process_that_takes_the_port
+    skip "needs root" unless TestEnvironment.root?
+    in_one_of(3) do
+      kill_again
+      answer = Thread.new { client("again.test").post("/", "secret") }
+      sleep 0.3 # a connection was refused
+      assert_nil first_byte_at(Integer(File.read(File.join(root("again.test"), "port"))))
+      # The application may have come back in time.
+      assert_includes %w[200 502], answer.value.code
+    end
+  end
+
   def test_a_post_whose_application_is_killed_is_a_502
     app = client.pid
     held = File.join(scratch, "held")
@@ -175,6 +202,20 @@ class HttpAppsLifeTest < IntegrationTest
   end
 
   private
+
+  # What comes first on a connection to a listener of this test; nil: the connection ends.
+  def first_byte_at(port)
+    TCPServer.open("127.0.0.1", port) do |robber|
+      robber.wait_readable(10) && robber.accept.read(1)
+    end
+  end
+
+  # The application that its shell starts again after two seconds.
+  def kill_again
+    app = client("again.test").pid
+    Process.kill(:KILL, app)
+    eventually("its end") { !ProcessInfo.read(app)&.alive? }
+  end
 
   def root(name)
     server.configuration.sites.find { |one| one.name == name }.root
