@@ -20,10 +20,7 @@ class ProcessorShortageTest < IntegrationTest
     skip "needs a controller of processor time" unless limits
     assert_status 200, client.get("/hello")
     pool = the_pool
-    asking = Thread.new { ask_for_the_status until Thread.current[:over] }
     starving(pool.pid) { server.log.wait_for(/event=pool\.starved pid=#{pool.pid} /) }
-    asking[:over] = true
-    asking.join
     assert_status 200, client.get("/hello")
     assert_equal pool.identity, the_pool.identity
     refute_match(/event=pool\.killed/, server.log.text)
@@ -48,17 +45,26 @@ class ProcessorShortageTest < IntegrationTest
     TestEnvironment.root? && File.exist?(file) ? File.read(file).split : []
   end
 
-  # The process returns to the group that it came from.
+  # The status keeps the process busy meanwhile. It returns to the group that it came from.
   def starving(pid)
+    asking = Thread.new { ask_for_the_status until Thread.current[:over] }
     hierarchy, values = limits
     before = File.join(hierarchy, group_of(pid, hierarchy))
     group = File.join(hierarchy, "passenger-test.#{Process.pid}").tap { |path| Dir.mkdir(path) }
     values.each { |file, value| File.write(File.join(group, file), value) }
-    File.write(File.join(group, "cgroup.procs"), pid.to_s)
+    move(pid, group)
     yield
   ensure
-    File.write(File.join(before, "cgroup.procs"), pid.to_s)
+    move(pid, before)
+    asking[:over] = true
+    asking.join
     eventually("the group is empty") { Dir.rmdir(group) }
+  end
+
+  def move(pid, group)
+    File.write(File.join(group, "cgroup.procs"), pid.to_s)
+  rescue Errno::ESRCH
+    nil # It was killed.
   end
 
   # From /proc/PID/cgroup: "N:cpu:/path", or "0::/path".
@@ -70,7 +76,6 @@ class ProcessorShortageTest < IntegrationTest
     line.split(":", 3)[2]
   end
 
-  # The status keeps the pool process busy.
   def ask_for_the_status
     ControlClient.in(File.join(server.folder, "run")).status
   rescue StandardError
