@@ -80,6 +80,7 @@ class EventStreamTransferTest < IntegrationTest
   end
 
   def test_a_client_that_sends_much_is_cut
+    eventually("the end of earlier streams") { client.get("/left").body.end_with?(" 0 listen") }
     before = client.get("/left").body.to_i
     raw = listening
     assert_raises(Errno::ECONNRESET, Errno::EPIPE) { 1000.times { raw.write("x" * 65_536) } }
