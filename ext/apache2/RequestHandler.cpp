@@ -138,10 +138,10 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     Session::Request request;
     request.headRequest = r_->header_only != 0;
     request.takesTrailers = ResponseTrailers::areTaken(r_);
-    request.takesFile = !request.headRequest;
     request.retryable = !body_.present() && (r_->method_number == M_GET || r_->method_number == M_OPTIONS);
     const Options &options = context.optionsFor(r_, route_);
     const Settings &settings = Settings::of(r_);
+    request.takesFile = !request.headRequest && settings.takesAnswerFiles();
     // An application that speaks HTTP decides whether to request a body that the client holds back.
     // For a body that has begun to arrive, it is not asked.
     const bool asks = body_.present() && !buffered_ && body_.isAwaitingConsent();

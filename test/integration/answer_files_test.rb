@@ -119,6 +119,7 @@ class AnswerFilesTest < IntegrationTest
   DEFLATE = File.join(TestEnvironment.modules_dir, "mod_deflate.so")
 
   serve do |made|
+    made.set("PassengerAnswerFiles", "on")
     made.set("PassengerResponseBufferHighWatermark", SMALL_WATERMARK)
     made.main_directives << "LoadModule deflate_module #{DEFLATE}\nTimeout 300\n" \
                             "KeepAliveTimeout 60\n"

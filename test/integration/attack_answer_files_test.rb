@@ -19,6 +19,7 @@ class AttackAnswerFilesTest < IntegrationTest
   ATTACKS = 4
 
   serve do |made|
+    made.set("PassengerAnswerFiles", "on")
     made.use_one_child
     made.site("attacker.test", SampleApps.copy("attack_app"), "PassengerMinInstances 1\n")
     made.site("other.test", SampleApps.copy("rack_app"), "PassengerMinInstances 1\n")

@@ -18,6 +18,7 @@ class AttackHangingFilesTest < IntegrationTest
 
   unless HangingFiles.missing
     serve do |made|
+      made.set("PassengerAnswerFiles", "on")
       %w[attacker.test many.test].each do |site|
         made.site(site, SampleApps.copy("attack_app"), "PassengerMinInstances 1\n")
       end

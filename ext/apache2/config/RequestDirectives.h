@@ -48,6 +48,10 @@ inline constexpr std::array REQUEST{
               "On with PassengerAppEnv development, else Off",
               "the error page of an application that does not start shows the exception, the output, the environment "
               "(secrets are hidden) and more. Off: the page shows the report's number only"},
+    Directive{"PassengerAnswerFiles", Context::APPLICATION, flag(&Settings::answerFiles).readBy(Reader::HTTPD), "Off",
+              "a large file in an answer (wsgi.file_wrapper, a Rack body with to_path) goes to httpd as an open file: "
+              "less CPU, and the instance is free at once. For applications that you trust, and that do not change a "
+              "file after they have answered with it"},
     Directive{"PassengerTransferConnections", Context::LOCAL,
               flag(&Settings::transferConnections).readBy(Reader::HTTPD), "On",
               "an application that takes a client's connection over (WebSocket, rack.hijack) gets the client's own "

@@ -161,6 +161,7 @@ struct Settings {
     Flag statusDetails;
     Flag serverTiming;
     Flag transferConnections;
+    Flag answerFiles;
     Flag requestStart;
     /** Seconds. */
     Number healthQueueAge;
@@ -199,6 +200,9 @@ struct Settings {
     }
     bool transfersConnections() const noexcept {
         return transferConnections.value_or(true);
+    }
+    bool takesAnswerFiles() const noexcept {
+        return answerFiles.value_or(false);
     }
     bool tellsRequestStart() const noexcept {
         return requestStart.value_or(false);

@@ -152,6 +152,7 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerBufferResponse", shown(settings.buffersResponse())},
         {"PassengerErrorOverride", shown(settings.overridesErrors())},
         {"PassengerAllowEncodedSlashes", shown(settings.allowsEncodedSlashes())},
+        {"PassengerAnswerFiles", shown(settings.takesAnswerFiles())},
         {"PassengerTransferConnections", shown(settings.transfersConnections())},
         {"PassengerServerTiming", shown(settings.tellsServerTiming())},
         {"PassengerRequestStart", shown(settings.tellsRequestStart())},
