@@ -53,7 +53,9 @@ module PhusionPassenger
       @instance.control.write(63, 0)
       assert_equal [63, ["0"]], next_frame
       2.times do
-        [@own, @group].each { |queue| assert_equal @instance.pid.to_s, get(queue, @instance, "/pid") }
+        [@own, @group].each do |queue|
+          assert_equal @instance.pid.to_s, get(queue, @instance, "/pid")
+        end
       end
     end
 
