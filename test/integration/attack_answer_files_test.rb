@@ -22,6 +22,7 @@ class AttackAnswerFilesTest < IntegrationTest
     made.set("PassengerAnswerFiles", "on")
     made.use_one_child
     made.site("attacker.test", SampleApps.copy("attack_app"), "PassengerMinInstances 1\n")
+    made.site("off.test", SampleApps.copy("attack_app"), "PassengerAnswerFiles off\n")
     made.site("other.test", SampleApps.copy("rack_app"), "PassengerMinInstances 1\n")
   end
 
@@ -40,6 +41,12 @@ class AttackAnswerFilesTest < IntegrationTest
     assert_status 200, client("attacker.test").get("/")
   end
 
+  def test_a_file_breaks_the_answer_where_the_configuration_takes_none
+    position = server.log.position
+    assert_broken("written", "off.test")
+    server.log.wait_for(/a request that takes none/, from: position)
+  end
+
   private
 
   # Of all processes of httpd.
@@ -47,8 +54,8 @@ class AttackAnswerFilesTest < IntegrationTest
     server.tree.httpd_children.sum { |child| child.descriptors.size }
   end
 
-  def assert_broken(kind)
-    raw = server.raw("attacker.test").request("GET", "/answer/#{kind}", "Connection" => "close")
+  def assert_broken(kind, site = "attacker.test")
+    raw = server.raw(site).request("GET", "/answer/#{kind}", "Connection" => "close")
     text = raw.read_to_end
     assert(text.start_with?("HTTP/1.1 502") || !text.end_with?("\r\n0\r\n\r\n"), kind)
   ensure

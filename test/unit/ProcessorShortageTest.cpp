@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -27,12 +28,14 @@ class ProcessorShortageTest : public CppUnit::TestFixture {
 
     ManualClock clock_;
     std::filesystem::path proc_;
+    std::optional<ProcessorShortage> shortage_;
 
 public:
     void setUp() override {
         std::string folder = (std::filesystem::temp_directory_path() / "passenger-proc.XXXXXX").string();
         CPPUNIT_ASSERT(::mkdtemp(folder.data()) != nullptr);
         proc_ = folder;
+        shortage_.emplace(folder);
     }
 
     void tearDown() override {
@@ -47,54 +50,54 @@ public:
                                        << ticks / 2 << " " << ticks - ticks / 2 << " 0 0 20 0 1 0 1000 4096\n";
     }
 
-    void testAThreadThatIsReadyAndHardlyRunsLacksTime() {
-        ProcessorShortage shortage(proc_.string());
-        write(7, 'R', 1000);
-        shortage.look(PROCESS, clock_.now());
+    void lookAndPass() {
+        shortage_->look(PROCESS, clock_.now());
         clock_.advance(seconds(2));
+    }
+
+    bool lasts() const {
+        return shortage_->lasts(PROCESS, clock_.now());
+    }
+
+    void testAThreadThatIsReadyAndHardlyRunsLacksTime() {
+        write(7, 'R', 1000);
+        lookAndPass();
         write(7, 'R', 1099);
-        CPPUNIT_ASSERT(shortage.lasts(PROCESS, clock_.now()));
+        CPPUNIT_ASSERT(lasts());
     }
 
     void testAThreadThatRunsAllTheTimeLacksNone() {
-        ProcessorShortage shortage(proc_.string());
         write(7, 'R', 1000);
-        shortage.look(PROCESS, clock_.now());
-        clock_.advance(seconds(2));
+        lookAndPass();
         write(7, 'R', 1101);
-        CPPUNIT_ASSERT(!shortage.lasts(PROCESS, clock_.now()));
+        CPPUNIT_ASSERT(!lasts());
     }
 
     void testAThreadThatSleepsAtOneOfTheMomentsLacksNone() {
-        ProcessorShortage shortage(proc_.string());
         write(7, 'R', 1000);
         write(8, 'S', 1000);
-        shortage.look(PROCESS, clock_.now());
-        clock_.advance(seconds(2));
+        lookAndPass();
         write(7, 'S', 1000);
         write(8, 'R', 1000);
         write(9, 'R', 0);
-        CPPUNIT_ASSERT(!shortage.lasts(PROCESS, clock_.now()));
+        CPPUNIT_ASSERT(!lasts());
     }
 
     /** It may hold a lock for which the event loop waits. */
     void testAnyThreadMayLackTime() {
-        ProcessorShortage shortage(proc_.string());
         write(7, 'S', 1000);
         write(8, 'R', 1000);
-        shortage.look(PROCESS, clock_.now());
-        clock_.advance(seconds(2));
-        CPPUNIT_ASSERT(shortage.lasts(PROCESS, clock_.now()));
+        lookAndPass();
+        CPPUNIT_ASSERT(lasts());
     }
 
     void testAProcessThatCannotBeReadLacksNone() {
-        ProcessorShortage shortage(proc_.string());
-        shortage.look(PROCESS, clock_.now());
-        CPPUNIT_ASSERT(!shortage.lasts(PROCESS, clock_.now()));
+        lookAndPass();
+        CPPUNIT_ASSERT(!lasts());
         write(7, 'R', 1000);
         std::ofstream(proc_ / "7/task/7/stat") << "7 (cut";
-        shortage.look(PROCESS, clock_.now());
-        CPPUNIT_ASSERT(!shortage.lasts(PROCESS, clock_.now()));
+        lookAndPass();
+        CPPUNIT_ASSERT(!lasts());
     }
 };
 

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cstddef>
-#include <cstdint>
 #include <vector>
 
 #include "base/ProcessStat.h"
@@ -17,15 +16,15 @@ namespace {
 constexpr std::size_t LARGEST_FAMILY = 101;
 constexpr std::size_t MOST_THREADS = 1000;
 
-std::chrono::nanoseconds timeOf(std::uint64_t ticks) {
+}  // namespace
+
+std::chrono::nanoseconds cpuTimeOfTicks(std::uint64_t ticks) {
     return std::chrono::nanoseconds(ticks * 1'000'000'000 / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
 }
 
-}  // namespace
-
 std::optional<std::chrono::nanoseconds> cpuTimeOf(pid_t pid) {
     const auto stat = ProcessStat::of(pid);
-    return stat ? std::optional(timeOf(stat->userTime + stat->systemTime)) : std::nullopt;
+    return stat ? std::optional(cpuTimeOfTicks(stat->userTime + stat->systemTime)) : std::nullopt;
 }
 
 std::optional<std::chrono::nanoseconds> cpuTimeOfFamily(pid_t pid) {
@@ -45,7 +44,7 @@ std::optional<std::chrono::nanoseconds> cpuTimeOfFamily(pid_t pid) {
             ticks += stat->userTime + stat->systemTime + stat->userTimeOfEnded + stat->systemTimeOfEnded;
         }
     }
-    return timeOf(ticks);
+    return cpuTimeOfTicks(ticks);
 }
 
 }  // namespace Passenger

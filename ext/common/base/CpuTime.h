@@ -3,9 +3,13 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 
 namespace Passenger {
+
+/** From the clock ticks of ProcessStat. */
+std::chrono::nanoseconds cpuTimeOfTicks(std::uint64_t ticks);
 
 /** The CPU time that a process has used. Nothing: there is no such process, or /proc does not tell
  *  it. */

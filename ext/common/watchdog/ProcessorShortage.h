@@ -31,11 +31,14 @@ public:
     bool lasts(pid_t process, MonotonicTime now) const;
 
 private:
-    /** The time of the processors that each thread has had which is ready to run. */
-    std::map<pid_t, std::chrono::nanoseconds> ready(pid_t process) const;
+    /** The time that threads have run, by their ids. */
+    using Times = std::map<std::string, std::chrono::nanoseconds>;
+
+    /** Of the threads that are ready to run. */
+    Times ready(pid_t process) const;
 
     const std::string proc_;
-    std::map<pid_t, std::chrono::nanoseconds> before_;
+    Times before_;
     MonotonicTime since_{};
 };
 

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/FileContent.h"
+#include "base/ProcessStat.h"
 
 namespace Passenger {
 
@@ -19,11 +20,9 @@ std::string firstLine(const std::filesystem::path &file) {
     return content.substr(0, content.find('\n'));
 }
 
-/** The letter behind the name, which is in parentheses. */
-std::string stateOf(const std::filesystem::path &task) {
-    const std::string stat = firstLine(task / "stat");
-    const std::size_t end = stat.rfind(") ");
-    return end == std::string::npos || end + 2 >= stat.size() ? "?" : stat.substr(end + 2, 1);
+char stateOf(const std::filesystem::path &task) {
+    const auto stat = ProcessStat::in(task.string());
+    return stat ? stat->state : '?';
 }
 
 /** "a < b < c" from lines as "[<0>] a+0x1/0x2". */
@@ -41,12 +40,19 @@ std::string stackOf(const std::filesystem::path &task) {
 
 }  // namespace
 
+std::vector<std::filesystem::path> threadFoldersIn(const std::filesystem::path &folder) {
+    std::vector<std::filesystem::path> threads;
+    std::error_code error;
+    for (std::filesystem::directory_iterator next(folder / "task", error), end; !error && next != end;
+         next.increment(error)) {
+        threads.push_back(next->path());
+    }
+    return threads;
+}
+
 std::vector<std::string> describeThreads(pid_t process) {
     std::vector<std::string> lines;
-    std::error_code error;
-    for (std::filesystem::directory_iterator next(fmt::format("/proc/{}/task", process), error), end;
-         !error && next != end; next.increment(error)) {
-        const std::filesystem::path &task = next->path();
+    for (const std::filesystem::path &task : threadFoldersIn(fmt::format("/proc/{}", process))) {
         lines.push_back(fmt::format("thread={} name=\"{}\" state={} wchan={} stack=\"{}\"", task.filename().string(),
                                     firstLine(task / "comm"), stateOf(task), firstLine(task / "wchan"), stackOf(task)));
     }

@@ -2,10 +2,14 @@
 
 #include <sys/types.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
 namespace Passenger {
+
+/** /proc/PID/task/TID of each thread. @param folder as /proc/PID */
+std::vector<std::filesystem::path> threadFoldersIn(const std::filesystem::path &folder);
 
 /**
  * Where the threads of a process are, a line for each: its name, its state, the function of the

@@ -14,7 +14,7 @@ module PhusionPassenger
     def initialize(own, common)
       @own = own
       @common = common
-      @ended = nil
+      @ended = false
       @in_a_row = 0
       @interrupted, @interrupt = IO.pipe
     end
@@ -68,19 +68,14 @@ module PhusionPassenger
 
     # The end of the own queue does not end the instance: the agent sends no more requests there.
     def take_own(limit, buffer)
-      own = open_own or return false
-      message = own.recv_nonblock(limit, 0, buffer, exception: false)
+      return false if @ended
+
+      message = @own.recv_nonblock(limit, 0, buffer, exception: false)
       return false if message == :wait_readable
       return true unless message.nil? || message.empty?
 
-      @ended = own if QueueEnd.reached?(own)
+      @ended = true if QueueEnd.reached?(@own)
       false
-    end
-
-    # Nil if the own queue has ended.
-    def open_own
-      own = @own
-      own unless own.equal?(@ended)
     end
 
     def take_common(limit, buffer)
@@ -93,7 +88,7 @@ module PhusionPassenger
     end
 
     def sleep_until_readable
-      ready, = IO.select([@interrupted, open_own, @common].compact)
+      ready, = IO.select([@interrupted, (@own unless @ended), @common].compact)
       raise Errno::EINTR if ready.include?(@interrupted)
     end
   end

@@ -97,7 +97,7 @@ class Queue:
         message = self._take(own)
         if message:
             return message
-        if message is not None and _has_ended(own) and self._own is own:
+        if message is not None and _has_ended(own):
             # The agent sends no more requests there. That does not end the instance. An event loop may still watch it.
             self._ended_own, self._own = own, None
         return None
