@@ -413,11 +413,13 @@ void Grants::index() {
         }
         forEachFolder(server, [&](std::string_view folder) { byFolder_.emplace_back(folder, server); });
     }
-    std::ranges::sort(byFolder_, {}, &decltype(byFolder_)::value_type::first);
+    std::ranges::sort(byFolder_, {}, &NamedServer::first);
 }
 
-std::span<const std::pair<std::string_view, Grants::Server>> Grants::withFolder(std::string_view folder) const {
-    return std::ranges::equal_range(byFolder_, folder, {}, &decltype(byFolder_)::value_type::first);
+std::span<const Grants::NamedServer> Grants::withFolder(std::string_view folder) const {
+    const auto first = std::ranges::lower_bound(byFolder_, folder, {}, &NamedServer::first);
+    const auto last = std::ranges::upper_bound(byFolder_, folder, {}, &NamedServer::first);
+    return {first, last};
 }
 
 bool Grants::followsLinks(Server server) {

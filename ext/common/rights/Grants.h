@@ -104,6 +104,8 @@ private:
     using Place = std::span<const Line>;
     /** The places of one virtual host. */
     using Server = std::span<const Place>;
+    /** A virtual host, by one of its folders. */
+    using NamedServer = std::pair<std::string_view, Server>;
 
     void parse();
     static Place linesOf(Place place, std::string_view key);
@@ -134,7 +136,7 @@ private:
      *  followed. */
     template <typename Call> bool anyWithFolder(const std::string &folder, Call call) const;
     /** The virtual hosts of which it is a folder before links are followed. */
-    std::span<const std::pair<std::string_view, Server>> withFolder(std::string_view folder) const;
+    std::span<const NamedServer> withFolder(std::string_view folder) const;
     /** Whether links decide about the folders of a virtual host's applications. */
     static bool followsLinks(Server server);
     bool mayHaveNameParts(Server server, const Options &options) const;
@@ -151,7 +153,7 @@ private:
     /** Those that follow links. */
     std::vector<Server> following_;
     /** By the folders above their document roots, and their PassengerAppRoots; sorted by these. */
-    std::vector<std::pair<std::string_view, Server>> byFolder_;
+    std::vector<NamedServer> byFolder_;
 };
 
 }  // namespace Passenger
