@@ -15,6 +15,8 @@ constexpr milliseconds SHORTEST_LOOK{5};
 constexpr milliseconds LONGEST_LOOK{50};
 /** A free thread takes a request within this time. */
 constexpr milliseconds TAKING_TIME{50};
+/** At the requests, while instances claim some. */
+constexpr int MOST_LOOKS = 3;
 /** A child that has asked for the queue sends its request within this time. */
 constexpr milliseconds SENDING_TIME{1000};
 /** The interval at which instances are looked for that are not needed. */
@@ -101,11 +103,7 @@ ScalingSnapshot Demand::look(MonotonicTime now) {
         readStatistics(now);
     }
     if (queue_.current() && (snapshot.serving == 0 || more)) {
-        std::vector<MonotonicTime> waiting = queue_.waiting();
-        if (!waiting.empty() && now - std::max(waiting.front(), lastJoin_) < TAKING_TIME) {
-            const auto taken = std::min<std::size_t>(instances_.freeThreads(), waiting.size());
-            waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(taken));
-        }
+        const std::vector<MonotonicTime> waiting = requestsWithoutThread(now);
         snapshot.waiting = static_cast<unsigned>(waiting.size());
         if (!waiting.empty()) {
             waitingSince_ = waiting.front();
@@ -121,6 +119,30 @@ ScalingSnapshot Demand::look(MonotonicTime now) {
     }
     snapshot.serviceTime = recent_.typical();
     return snapshot;
+}
+
+/**
+ * Since when requests wait that no free thread is about to take. An instance may claim a request
+ * between the looks at requests and threads. The request would count as one that waits, and the
+ * application would start an instance too many.
+ */
+std::vector<MonotonicTime> Demand::requestsWithoutThread(MonotonicTime now) {
+    std::vector<MonotonicTime> waiting;
+    unsigned before = 0;
+    unsigned free = instances_.freeThreads();
+    int looks = 0;
+    do {
+        before = free;
+        waiting = queue_.waiting();
+        free = instances_.freeThreads();
+        looks++;
+    } while (free != before && looks < MOST_LOOKS);
+    if (!waiting.empty() && now - std::max(waiting.front(), lastJoin_) < TAKING_TIME) {
+        // The next look finds what this one has missed.
+        const auto taken = std::min<std::size_t>(std::max(before, free), waiting.size());
+        waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(taken));
+    }
+    return waiting;
 }
 
 void Demand::readStatistics(MonotonicTime now) {
@@ -217,8 +239,9 @@ std::optional<RoomCandidate> Demand::roomCandidate() const {
     candidate.minInstances = options_.minInstances;
     // Free threads are about to take the requests that wait. The instance may go if those of the
     // other instances suffice.
-    candidate.idle =
-        !instances_.isBusy(*process) && instances_.freeThreads() >= process->socket.concurrency + queue_.untaken();
+    // Looked at first: a request that is claimed meanwhile has its thread, too, and keeps the instance.
+    const unsigned untaken = queue_.untaken();
+    candidate.idle = !instances_.isBusy(*process) && instances_.freeThreads() >= process->socket.concurrency + untaken;
     candidate.oldestWaiter = waitingSince_;
     // No instance tells that it is idle; the last request stands for all of them.
     candidate.lastNeeded = std::max(lastBusy_, process->since());

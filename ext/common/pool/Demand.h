@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <vector>
 
 #include "base/Clock.h"
 #include "exchange/Options.h"
@@ -128,6 +129,7 @@ public:
     }
 
 private:
+    std::vector<MonotonicTime> requestsWithoutThread(MonotonicTime now);
     MonotonicTime idleCheckAfter(MonotonicTime now) const;
     std::chrono::nanoseconds idleInterval() const;
     /** The instances that the application keeps. No request is a reason for a further process of an
