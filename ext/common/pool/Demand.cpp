@@ -239,7 +239,7 @@ std::optional<RoomCandidate> Demand::roomCandidate() const {
     candidate.minInstances = options_.minInstances;
     // Free threads are about to take the requests that wait. The instance may go if those of the
     // other instances suffice.
-    // Looked at first: a request that is claimed meanwhile has its thread, too, and keeps the instance.
+    // Looked at first: a request that is claimed meanwhile keeps the instance.
     const unsigned untaken = queue_.untaken();
     candidate.idle = !instances_.isBusy(*process) && instances_.freeThreads() >= process->socket.concurrency + untaken;
     candidate.oldestWaiter = waitingSince_;

@@ -25,7 +25,9 @@ module PhusionPassenger
 
       def file_system_of(file)
         id = File.read("/proc/self/fdinfo/#{file.fileno}")[/^mnt_id:\s*(\d+)$/, 1]
-        mount = File.foreach("/proc/self/mountinfo").find { |line| line.start_with?("#{id} ") }
+        # Bytes: mount points have names in any coding.
+        mounts = File.foreach("/proc/self/mountinfo", mode: "rb")
+        mount = mounts.find { |line| line.start_with?("#{id} ") }
         mount && mount[TYPE, 1]
       end
     end
