@@ -160,6 +160,20 @@ class HttpAppsLifeTest < IntegrationTest
     end
   end
 
+  # The one that listens there before any request has met the refusal.
+  def test_no_request_goes_to_another_user_s_process_that_has_taken_the_port_already
+    skip "needs root" unless TestEnvironment.root?
+    in_one_of(3) do
+      kill_again
+      answer = nil
+      byte = first_byte_at(Integer(File.read(File.join(root("again.test"), "port")))) do
+        answer = Thread.new { client("again.test").post("/", "secret") }
+      end
+      assert_nil byte
+      assert_includes %w[200 502], answer.value.code
+    end
+  end
+
   def test_a_post_whose_application_is_killed_is_a_502
     app = client.pid
     held = File.join(scratch, "held")
@@ -203,9 +217,11 @@ class HttpAppsLifeTest < IntegrationTest
 
   private
 
-  # What comes first on a connection to a listener of this test; nil: the connection ends.
+  # What comes first on a connection to a listener of this test; nil: the connection ends. The block
+  # is called when it listens.
   def first_byte_at(port)
     TCPServer.open("127.0.0.1", port) do |robber|
+      yield if block_given?
       robber.wait_readable(10) && robber.accept.read(1)
     end
   end

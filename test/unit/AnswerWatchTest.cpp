@@ -14,6 +14,7 @@ class AnswerWatchTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheNextQuestionFollowsAnAnswerAfterASecond);
     CPPUNIT_TEST(testAProcessIsOverdueAtTheLimit);
     CPPUNIT_TEST(testAProcessIsWatchedInTheLaterHalf);
+    CPPUNIT_TEST(testAProcessThatIsWatchedTooLateIsWatchedForHalfALimit);
     CPPUNIT_TEST(testAProcessThatLacksTimeGetsMoreOfItWithALimit);
     CPPUNIT_TEST(testAnAnswerThatNobodyAskedForChangesNothing);
     CPPUNIT_TEST(testWithoutALimitNothingIsAsked);
@@ -64,13 +65,26 @@ public:
         CPPUNIT_ASSERT(watch_.next() == now() + milliseconds(2500));
         clock_.advance(milliseconds(2500));
         CPPUNIT_ASSERT(watch_.watchesNow(now()));
-        watch_.watched();
+        watch_.watched(now());
         CPPUNIT_ASSERT(!watch_.watchesNow(now()));
         CPPUNIT_ASSERT(watch_.next() == now() + milliseconds(2500));
         watch_.answered(now());
         watch_.asked(now());
         clock_.advance(seconds(3));
         CPPUNIT_ASSERT_MESSAGE("Each question is watched", watch_.watchesNow(now()));
+    }
+
+    // The watchdog lacked time itself. A single look tells nothing.
+    void testAProcessThatIsWatchedTooLateIsWatchedForHalfALimit() {
+        watch_.begin(now());
+        watch_.asked(now());
+        clock_.advance(seconds(6));
+        CPPUNIT_ASSERT(watch_.watchesNow(now()));
+        watch_.watched(now());
+        CPPUNIT_ASSERT(!watch_.isOverdue(now()));
+        clock_.advance(milliseconds(2500));
+        CPPUNIT_ASSERT(watch_.isOverdue(now()));
+        CPPUNIT_ASSERT_EQUAL(std::chrono::seconds::rep{8}, watch_.silentFor(now()).count());
     }
 
     void testAProcessThatLacksTimeGetsMoreOfItWithALimit() {

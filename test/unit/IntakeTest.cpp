@@ -247,7 +247,7 @@ public:
         const Agent agent;
         Bridge bridge(agent.handover(10));
         for (const int before : {0, 1}) {
-            const auto id = static_cast<std::uint64_t>(1 + before);
+            const auto id = static_cast<std::uint64_t>(before) + 1;
             const FileDescriptor channel = bridge.channel(id);
             std::optional<FileDescriptor> connection;
             for (int round = 0; round <= before; round++) {
@@ -346,6 +346,7 @@ public:
             ask(agent.queue, id, "/");
         }
         std::vector<FileDescriptor> connections;
+        connections.reserve(3);
         for (int i = 0; i < 3; i++) {
             connections.push_back(bridge.app.accept());
         }

@@ -140,7 +140,7 @@ public:
     void testTheInstanceThatHasGrownMostEndsAfterItsRequests() {
         expect("drain 1", relief(with({busy(0, 400), busy(1, 700)})));
         expect("drain 1", relief(with({idle(0, 400), busy(1, 700)})), "An idle one within its share stays");
-        expect("drain 1", relief(with({one(0, State::HELD, 700), busy(1, 400)})), "One that is disabled stays");
+        expect("drain 1", relief(with({one(0, State::HELD, 700), busy(1, 400)})), "One that is held stays");
         expect("drain 0", relief(with({due(0, 700), busy(1, 400)})), "Though its successor is on its way");
         expect("end 1", relief(with({busy(0, 101), idle(1, 450), busy(2, 500)}, 3)), "It is idle and over its share");
     }

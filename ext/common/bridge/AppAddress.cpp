@@ -7,12 +7,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -72,11 +73,12 @@ in6_addr mapped(const in_addr &address) {
     return result;
 }
 
-/** Adds the users that listen on the port at one of the addresses. */
-void addListeners(const char *table, std::uint16_t port, const std::vector<std::string> &addresses,
-                  std::vector<uid_t> &users) {
+/** The user whose socket listens on the port at the address. The kernel has the sockets that listen
+ *  first in the table, so other connections cost no time. */
+std::optional<uid_t> listenerIn(const char *table, std::uint16_t port, const std::string &address) {
     std::ifstream file(table);
     std::string line;
+    std::getline(file, line);
     while (std::getline(file, line)) {
         // "  0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 …"
         char itsAddress[33] = {};
@@ -85,11 +87,14 @@ void addListeners(const char *table, std::uint16_t port, const std::vector<std::
         unsigned user = 0;
         const int found =
             std::sscanf(line.c_str(), "%*d: %32[0-9A-F]:%x %*s %x %*s %*s %*s %u", itsAddress, &itsPort, &state, &user);
-        if (found == 4 && itsPort == port && state == TCP_LISTEN &&
-            std::find(addresses.begin(), addresses.end(), itsAddress) != addresses.end()) {
-            users.push_back(user);
+        if (found != 4 || state != TCP_LISTEN) {
+            break;
+        }
+        if (itsPort == port && itsAddress == address) {
+            return user;
         }
     }
+    return std::nullopt;
 }
 
 }  // namespace
@@ -142,25 +147,30 @@ std::uint16_t AppAddress::port() const noexcept {
     return address_.ss_family == AF_UNIX ? 0 : ntohs(reinterpret_cast<const sockaddr_in &>(address_).sin_port);
 }
 
-std::vector<uid_t> AppAddress::listeners() const {
-    std::vector<uid_t> users;
+std::optional<uid_t> AppAddress::listener() const {
+    constexpr const char *TABLE = "/proc/net/tcp";
+    constexpr const char *TABLE6 = "/proc/net/tcp6";
+    std::vector<std::pair<const char *, std::string>> places;
     if (address_.ss_family == AF_INET) {
         const auto &v4 = reinterpret_cast<const sockaddr_in &>(address_);
-        addListeners("/proc/net/tcp", port(), {inHex(v4.sin_addr), inHex(in_addr{INADDR_ANY})}, users);
-        addListeners("/proc/net/tcp6", port(), {inHex(mapped(v4.sin_addr)), inHex(in6addr_any)}, users);
+        places = {{TABLE, inHex(v4.sin_addr)},
+                  {TABLE6, inHex(mapped(v4.sin_addr))},
+                  {TABLE, inHex(in_addr{INADDR_ANY})},
+                  {TABLE6, inHex(in6addr_any)}};
     } else if (address_.ss_family == AF_INET6) {
         const auto &v6 = reinterpret_cast<const sockaddr_in6 &>(address_);
-        addListeners("/proc/net/tcp6", port(), {inHex(v6.sin6_addr), inHex(in6addr_any)}, users);
+        places = {{TABLE6, inHex(v6.sin6_addr)}, {TABLE6, inHex(in6addr_any)}};
     }
-    return users;
+    for (const auto &[table, address] : places) {
+        if (const std::optional<uid_t> user = listenerIn(table, port(), address)) {
+            return user;
+        }
+    }
+    return std::nullopt;
 }
 
 bool AppAddress::isThisUsers() const {
-    if (port() == 0) {
-        return true;
-    }
-    const std::vector<uid_t> users = listeners();
-    return !users.empty() && std::all_of(users.begin(), users.end(), [](uid_t user) { return user == ::geteuid(); });
+    return port() == 0 || listener() == ::geteuid();
 }
 
 FileDescriptor AppAddress::connect(Deadline deadline) const {

@@ -5,8 +5,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "base/FileDescriptor.h"
 
@@ -32,13 +32,12 @@ public:
     static std::uint16_t unusedPort(const std::string &host);
 
     /**
-     * The users whose processes listen at this address or at all addresses of the machine. Empty
-     * for a Unix socket. An IPv6 socket at all addresses counts for IPv4, too: the kernel does not
-     * tell whether it takes IPv4.
+     * The user of the socket that the kernel gives a connection to: of one at this address, before
+     * one at all addresses of the machine. For IPv4, one at all IPv6 addresses comes last: it may
+     * take IPv6 only. Nothing: none listens, or this is a Unix socket.
      */
-    std::vector<uid_t> listeners() const;
-    /** Whether processes of this user listen, and none of others. A Unix socket is in a folder of
-     *  this user. */
+    std::optional<uid_t> listener() const;
+    /** Whether this user's process listens. A Unix socket is in a folder of this user. */
     bool isThisUsers() const;
 
     /**

@@ -28,13 +28,9 @@ bool AppConnection::reuse(bool mayBeOld) noexcept {
 }
 
 bool AppConnection::open(bool mayBeOld) {
-    if (!reuse(mayBeOld)) {
-        socket_ = address_.connect(steady_clock::now() + CONNECT_LIMIT);
+    if (reuse(mayBeOld)) {
+        return true;
     }
-    return static_cast<bool>(socket_);
-}
-
-bool AppConnection::openAnew() {
     socket_ = address_.connect(steady_clock::now() + CONNECT_LIMIT);
     if (socket_ && !address_.isThisUsers()) {
         socket_.reset();

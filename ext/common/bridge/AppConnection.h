@@ -18,17 +18,13 @@ public:
     explicit AppConnection(const AppAddress &address) : address_(address) {}
 
     /**
-     * Takes the kept connection if it is open and has no bytes to read; else makes a new one.
+     * Takes the kept connection if it is open and has no bytes to read; else makes a new one, to a
+     * process of this user only: another user's process may have taken the port of a server that
+     * has ended.
      * @param mayBeOld the request can be sent again if the application closes the connection now
      * @return false, and errno: the application does not accept connections
      */
     bool open(bool mayBeOld);
-    /**
-     * Makes a new connection, to a process of this user only: the application has refused one, and
-     * another user's process may have taken its port since.
-     * @return as open()'s
-     */
-    bool openAnew();
     /** Whether nothing listens. */
     bool isRefused() const;
     /** As open(), but makes no new connection. */

@@ -186,16 +186,14 @@ bool Application::takesConnections() {
  * free a moment ago. False: the listener has gone.
  */
 bool Application::isListener() {
-    const std::vector<uid_t> users = port_.listeners();
-    for (const uid_t user : users) {
-        if (user != geteuid()) {
-            keeper_->finish();
-            throw StartFailure(
-                fmt::format("{} is taken by a process of another user (uid {}); the next attempt uses another port",
-                            port_.text(), user));
-        }
+    const std::optional<uid_t> user = port_.listener();
+    if (user && *user != geteuid()) {
+        keeper_->finish();
+        throw StartFailure(
+            fmt::format("{} is taken by a process of another user (uid {}); the next attempt uses another port",
+                        port_.text(), *user));
     }
-    return !users.empty();
+    return user.has_value();
 }
 
 void Application::failEnded() {

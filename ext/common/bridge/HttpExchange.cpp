@@ -154,12 +154,11 @@ std::optional<std::string> HttpExchange::head() const {
  */
 bool HttpExchange::connect() {
     const auto deadline = std::chrono::steady_clock::now() + REFUSING_FOR;
-    bool refused = false;
-    while (!(refused ? parts_.connection.openAnew() : parts_.connection.open(isSafe()))) {
+    while (!parts_.connection.open(isSafe())) {
         const int error = errno;
         parts_.awaitDeath();
         dropIfClientGone();
-        refused = error == ECONNREFUSED || error == ENOENT;
+        const bool refused = error == ECONNREFUSED || error == ENOENT;
         if (!refused || std::chrono::steady_clock::now() >= deadline) {
             errno = error;
             return false;
@@ -168,7 +167,7 @@ bool HttpExchange::connect() {
     return true;
 }
 
-/** The request was not begun. */
+/** Nobody waits for an answer any more, and there is none. */
 void HttpExchange::dropIfClientGone() const {
     pollfd entry{parts_.channel.end.get(), 0, 0};
     if (poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0) {
@@ -471,6 +470,7 @@ void HttpExchange::awaitEndOfServer() {
     const auto deadline = std::chrono::steady_clock::now() + REFUSING_FOR;
     while (!heardOf_ && isSafe() && std::chrono::steady_clock::now() < deadline && parts_.connection.isRefused()) {
         parts_.awaitDeath();
+        dropIfClientGone();
     }
 }
 

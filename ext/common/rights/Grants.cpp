@@ -350,8 +350,10 @@ std::optional<std::string> Grants::refusal(const Options &options, Numbers numbe
         }
     }
     // Those of a virtual host that only follows links would mislead.
-    const auto named = withFolder(options.appRoot);
-    const std::string others = named.empty() ? "" : otherNumbers(named.front().second, options, numbers);
+    std::string others;
+    for (const auto &[folder, server] : withFolder(options.appRoot)) {
+        others = others.empty() ? otherNumbers(server, options, numbers) : others;
+    }
     return fmt::format(
         "httpd's configuration has no place with all of this application's settings (user \"{}\", group \"{}\", start "
         "command \"{}\", environment \"{}\", folder \"{}\"{}). If requests lead to the folder, set PassengerAppRoot to "
@@ -413,7 +415,7 @@ void Grants::index() {
         }
         forEachFolder(server, [&](std::string_view folder) { byFolder_.emplace_back(folder, server); });
     }
-    std::ranges::sort(byFolder_, {}, &NamedServer::first);
+    std::ranges::stable_sort(byFolder_, {}, &NamedServer::first);
 }
 
 std::span<const Grants::NamedServer> Grants::withFolder(std::string_view folder) const {

@@ -1,5 +1,7 @@
 #include "watchdog/AnswerWatch.h"
 
+#include <algorithm>
+
 namespace Passenger {
 
 void AnswerWatch::setLimit(std::chrono::seconds limit) noexcept {
@@ -38,8 +40,9 @@ bool AnswerWatch::watchesNow(MonotonicTime now) const noexcept {
     return limit_.count() > 0 && askedAt_ && !watched_ && now >= overdueAt_ - half();
 }
 
-void AnswerWatch::watched() noexcept {
+void AnswerWatch::watched(MonotonicTime now) noexcept {
     watched_ = true;
+    overdueAt_ = std::max(overdueAt_, now + half());
 }
 
 bool AnswerWatch::isOverdue(MonotonicTime now) const noexcept {
@@ -52,6 +55,10 @@ bool AnswerWatch::extend(MonotonicTime now) noexcept {
     }
     overdueAt_ = now + half();
     return true;
+}
+
+std::chrono::seconds AnswerWatch::silentFor(MonotonicTime now) const noexcept {
+    return askedAt_ ? std::chrono::floor<std::chrono::seconds>(now - *askedAt_) : std::chrono::seconds(0);
 }
 
 std::optional<MonotonicTime> AnswerWatch::next() const noexcept {

@@ -38,13 +38,15 @@ public:
     void answered(MonotonicTime now) noexcept;
     /** Whether the time begins in which the process is watched. */
     bool watchesNow(MonotonicTime now) const noexcept;
-    /** The process is watched from now on. */
-    void watched() noexcept;
+    /** The process is watched from now on. If this is late, the answer is overdue later, too. */
+    void watched(MonotonicTime now) noexcept;
     /** Whether the answer has not come in time. */
     bool isOverdue(MonotonicTime now) const noexcept;
     /** The answer is overdue, and the process lacked time of the processors: it gets more, and is
      *  watched from now on. False: it had more already, and is overdue. */
     bool extend(MonotonicTime now) noexcept;
+    /** The time since the question whose answer is overdue. */
+    std::chrono::seconds silentFor(MonotonicTime now) const noexcept;
     /** When asksNow(), watchesNow() or isOverdue() becomes true; nothing: not as it is now. */
     std::optional<MonotonicTime> next() const noexcept;
 

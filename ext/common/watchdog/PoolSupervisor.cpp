@@ -263,7 +263,7 @@ void PoolSupervisor::upkeep() {
     }
     if (answers_.watchesNow(clock_.now())) {
         shortage_.look(process_.pid(), clock_.now());
-        answers_.watched();
+        answers_.watched(clock_.now());
     }
     killIfSilent();
     if (answers_.asksNow(clock_.now()) && send(Frame(FrameType::PING), {})) {
@@ -281,13 +281,15 @@ void PoolSupervisor::killIfSilent() {
         return;
     }
     if (shortage_.lasts(process_.pid(), clock_.now()) && answers_.extend(clock_.now())) {
+        // Before the log, which may wait.
+        shortage_.look(process_.pid(), clock_.now());
         Log::warn(
             "event=pool.starved pid={} reason=\"its event loop has not answered in time (PassengerAgentTimeout): "
-            "it is ready to run, and the machine has no time for it\"",
+            "a thread of it is ready to run, and the machine has no time for it\"",
             process_.pid());
-        shortage_.look(process_.pid(), clock_.now());
         return;
     }
+    const std::chrono::seconds silence = answers_.silentFor(clock_.now());
     const std::vector<std::string> threads = describeThreads(process_.pid());
     // Before the log, which may wait.
     process_.signal(SIGKILL);
@@ -296,7 +298,7 @@ void PoolSupervisor::killIfSilent() {
         Log::error("event=pool.thread pid={} {}", process_.pid(), thread);
     }
     Log::error("event=pool.killed pid={} reason=\"its event loop has not answered for {} s (PassengerAgentTimeout)\"",
-               process_.pid(), answers_.limit().count());
+               process_.pid(), silence.count());
     answers_.end();
 }
 

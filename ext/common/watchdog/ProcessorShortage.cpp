@@ -31,7 +31,9 @@ bool ProcessorShortage::lasts(pid_t process, MonotonicTime now) const {
     const Times threads = ready(process);
     return std::any_of(threads.begin(), threads.end(), [&](const auto &thread) {
         const auto before = before_.find(thread.first);
-        return before != before_.end() && (thread.second - before->second) * 2 < now - since_;
+        // Another thread may have its number by now.
+        return before != before_.end() && thread.second >= before->second &&
+               (thread.second - before->second) * 2 < now - since_;
     });
 }
 

@@ -6,7 +6,7 @@ import os
 from functools import partial
 from time import monotonic_ns
 
-from . import backtraces, layout, log, threads
+from . import backtraces, layout, log
 from .asgi import HttpRequest, Lifespan
 from .body import BodySource
 from .channels import BodyBrokenOff, ClientGone
