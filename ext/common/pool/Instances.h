@@ -20,8 +20,8 @@ namespace Passenger {
  *
  * Owned by the Group; guarded by the pool's lock. Nothing in it waits.
  *
- * Always true: each of them is STANDBY (of a version that is about to take over), SERVING
- * or DRAINING, and the descriptor store has the descriptors of each other that is a process.
+ * Always true: each of them is STANDBY (of a version that is about to take over), SERVING or
+ * DRAINING, and the descriptor store has the descriptors of each other that is a process.
  */
 class Instances {
 public:
