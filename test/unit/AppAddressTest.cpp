@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -79,6 +81,10 @@ public:
         }
         const FileDescriptor socket = asAnother([] { return listenOnTcp("127.0.0.1", 0); });
         CPPUNIT_ASSERT(listenerOf(socket) == ANOTHER);
+        const auto address = AppAddress::tcp("127.0.0.1", portOf(socket));
+        CPPUNIT_ASSERT(address.connect(std::chrono::steady_clock::now() + std::chrono::seconds(60)));
+        CPPUNIT_ASSERT(!address.connectToThisUsers(std::chrono::steady_clock::now() + std::chrono::seconds(60)));
+        CPPUNIT_ASSERT_EQUAL(ECONNREFUSED, errno);
     }
 
     void testAClosedPortHasNoListener() {

@@ -169,10 +169,6 @@ std::optional<uid_t> AppAddress::listener() const {
     return std::nullopt;
 }
 
-bool AppAddress::isThisUsers() const {
-    return port() == 0 || listener() == ::geteuid();
-}
-
 FileDescriptor AppAddress::connect(Deadline deadline) const {
     FileDescriptor socket(::socket(address_.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     int error = socket ? 0 : errno;
@@ -194,6 +190,15 @@ FileDescriptor AppAddress::connect(Deadline deadline) const {
     }
     const int on = 1;
     setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    return socket;
+}
+
+FileDescriptor AppAddress::connectToThisUsers(Deadline deadline) const {
+    FileDescriptor socket = connect(deadline);
+    if (socket && port() != 0 && listener() != ::geteuid()) {
+        socket.reset();
+        errno = ECONNREFUSED;
+    }
     return socket;
 }
 

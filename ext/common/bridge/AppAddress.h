@@ -37,14 +37,17 @@ public:
      * take IPv6 only. Nothing: none listens, or this is a Unix socket.
      */
     std::optional<uid_t> listener() const;
-    /** Whether this user's process listens. A Unix socket is in a folder of this user. */
-    bool isThisUsers() const;
 
     /**
      * A connected, non-blocking socket. No descriptor, and errno: no process accepted the
      * connection by the deadline.
      */
     FileDescriptor connect(Deadline deadline) const;
+    /**
+     * As connect(), to a process of this user: where another user's process listens, the connection
+     * is refused. A Unix socket is in a folder of this user.
+     */
+    FileDescriptor connectToThisUsers(Deadline deadline) const;
     /** 0: a Unix socket. */
     std::uint16_t port() const noexcept;
     /** For messages. */

@@ -28,19 +28,15 @@ bool AppConnection::reuse(bool mayBeOld) noexcept {
 }
 
 bool AppConnection::open(bool mayBeOld) {
-    if (reuse(mayBeOld)) {
-        return true;
-    }
-    socket_ = address_.connect(steady_clock::now() + CONNECT_LIMIT);
-    if (socket_ && !address_.isThisUsers()) {
-        socket_.reset();
-        errno = ECONNREFUSED;
+    if (!reuse(mayBeOld)) {
+        socket_ = address_.connectToThisUsers(steady_clock::now() + CONNECT_LIMIT);
     }
     return static_cast<bool>(socket_);
 }
 
 bool AppConnection::isRefused() const {
-    return !address_.connect(steady_clock::now() + PROBE_LIMIT) && (errno == ECONNREFUSED || errno == ENOENT);
+    return !address_.connectToThisUsers(steady_clock::now() + PROBE_LIMIT) &&
+           (errno == ECONNREFUSED || errno == ENOENT);
 }
 
 void AppConnection::keep(std::chrono::seconds keptFor) noexcept {

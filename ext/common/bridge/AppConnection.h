@@ -25,7 +25,7 @@ public:
      * @return false, and errno: the application does not accept connections
      */
     bool open(bool mayBeOld);
-    /** Whether nothing listens. */
+    /** Whether no process of this user listens. */
     bool isRefused() const;
     /** As open(), but makes no new connection. */
     bool reuse(bool mayBeOld) noexcept;

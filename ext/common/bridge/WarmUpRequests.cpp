@@ -34,7 +34,7 @@ constexpr unsigned FAILURES = 500;
 class Asker {
 public:
     Asker(const AppAddress &address, AppAddress::Deadline deadline)
-        : deadline_(deadline), socket_(address.connect(deadline)) {
+        : deadline_(deadline), socket_(address.connectToThisUsers(deadline)) {
         if (!socket_) {
             problem_ = fmt::format("no connection: {}", strerror(errno));
         }

@@ -352,7 +352,9 @@ std::optional<std::string> Grants::refusal(const Options &options, Numbers numbe
     // Those of a virtual host that only follows links would mislead.
     std::string others;
     for (const auto &[folder, server] : withFolder(options.appRoot)) {
-        others = others.empty() ? otherNumbers(server, options, numbers) : others;
+        if (others.empty()) {
+            others = otherNumbers(server, options, numbers);
+        }
     }
     return fmt::format(
         "httpd's configuration has no place with all of this application's settings (user \"{}\", group \"{}\", start "

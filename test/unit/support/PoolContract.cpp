@@ -8,8 +8,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include <fmt/format.h>
-
 #include "support/Eventually.h"
 
 namespace Passenger {
@@ -103,17 +101,10 @@ bool PoolContract::eventuallyState(GroupState state, const Options &options) con
 }
 
 bool PoolContract::eventuallyServing(std::size_t count, const Options &options) const {
-    const bool serve = eventually([&] {
+    return eventually([&] {
         const GroupSnapshot snapshot = group(options);
         return snapshot.starting == 0 && instancesThat(Process::State::SERVING, options).size() == count;
     });
-    if (!serve) {
-        // The failed assertion says nothing of it.
-        const GroupSnapshot snapshot = group(options);
-        fmt::print(stderr, "{} instances start, {} serve, of {}; {} were started\n", snapshot.starting,
-                   instancesThat(Process::State::SERVING, options).size(), snapshot.processes.size(), made());
-    }
-    return serve;
 }
 
 InstanceId PoolContract::idOf(const HeldPtr &request, const Options &options) const {
