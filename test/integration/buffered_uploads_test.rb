@@ -249,7 +249,9 @@ class BufferedUploadsTest < IntegrationTest
   end
 
   def test_httpd_refuses_a_folder_in_which_its_user_cannot_make_files
-    missing = File.join(scratch, "missing")
+    # Not below /tmp or /var/tmp, as the checkout may be: a test of the configuration lets pass what
+    # a service with folders of its own there would have.
+    missing = "/nonexistent/passenger-uploads"
     file = File.join(scratch, "file").tap { |path| File.write(path, "") }
     closed = spool_folder.tap do |folder|
       File.chown(0, 0, folder) if TestEnvironment.root?
