@@ -1,7 +1,7 @@
 #!/usr/bin/env ruby
 # frozen_string_literal: true
 
-# Compares what a page of the documentation shows below its commands with what the commands printed:
+# Compares what a page of the documentation shows below its commands with what they printed:
 #
 #   test/package/compare_page.rb doc/MIGRATING.md LOG
 #
@@ -16,11 +16,13 @@ require_relative "../integration/support/documented_page"
 
 # The text between two "..." of the page, as a pattern.
 def pattern(text)
-  words = text.split.map { |word| Regexp.escape(word).gsub(/[\d.\\+~]*\d[\d.\\+~]*/, '[\w.+~]*') }
+  words = text.split.map do |word|
+    Regexp.escape(word).gsub(/[\d.\\+~]*\d[\d.\\+~]*/, '[\w.+~]*')
+  end
   Regexp.new(words.join('\s+'))
 end
 
-abort "compare_page.rb wants a page and a log: compare_page.rb doc/MIGRATING.md LOG" if ARGV.size != 2
+abort "compare_page.rb wants a page and a log: doc/MIGRATING.md LOG" if ARGV.size != 2
 name, log = ARGV
 text = File.read(log, encoding: "UTF-8").scrub.delete("\r")
 steps = DocumentedPage.new(name).steps.reject { |step| step.expected.to_s.strip.empty? }
@@ -30,8 +32,8 @@ position = 0
 steps.each do |step|
   step.expected.split("...").map(&:strip).reject(&:empty?).each do |part|
     found = pattern(part).match(text, position)
-    found || abort("#{name}:#{step.line}: #{step.text}: #{log} does not have, after the output of " \
-                   "the commands before:\n#{part}")
+    found || abort("#{name}:#{step.line}: #{step.text}: #{log} does not have, after the output " \
+                   "of the commands before:\n#{part}")
     position = found.end(0)
   end
 end

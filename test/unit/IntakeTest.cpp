@@ -1,15 +1,13 @@
 #include "bridge/Intake.h"
 
-#include <arpa/inet.h>
 #include <cppunit/extensions/HelperMacros.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,21 +15,19 @@
 #include <thread>
 #include <vector>
 
-#include "base/SystemClock.h"
 #include "io/RequestQueue.h"
-#include "io/SocketPair.h"
 #include "shm/Claims.h"
 #include "shm/Mapping.h"
 #include "shm/SenderMemory.h"
 #include "support/Eventually.h"
-#include "support/LeakCheck.h"
+#include "support/IntakeFixture.h"
 
 namespace Passenger::Bridge {
 
 using namespace std::chrono_literals;
 
 /** Requests through a bridge's loop and its helpers. The test is child, agent and application. */
-class IntakeTest : public LeakCheck {
+class IntakeTest : public IntakeFixture {
     CPPUNIT_TEST_SUITE(IntakeTest);
     CPPUNIT_TEST(testRequestsInTurnUseOneConnection);
     CPPUNIT_TEST(testAWithdrawnRequestIsSkipped);
@@ -45,160 +41,8 @@ class IntakeTest : public LeakCheck {
     CPPUNIT_TEST(testEmptyMessagesAreSkippedInBothQueues);
     CPPUNIT_TEST(testABusyInstanceOfStickySessionsTakesFurtherMessages);
     CPPUNIT_TEST(testAHelperThatCannotBeStartedIsTriedAgain);
+    CPPUNIT_TEST(testAPlaceWhoseChildLeavesAsTheAnswerComesServesOneRequestAtATime);
     CPPUNIT_TEST_SUITE_END();
-
-    static void setPatience(const FileDescriptor &socket) {
-        const timeval patience{60, 0};
-        ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    }
-
-    /** A server that answers when the test says so. */
-    struct Application {
-        Application() : listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-            const std::uint16_t port = AppAddress::unusedPort("127.0.0.1");
-            address = AppAddress::tcp("127.0.0.1", port);
-            sockaddr_in name{};
-            name.sin_family = AF_INET;
-            name.sin_port = htons(port);
-            name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-            CPPUNIT_ASSERT_EQUAL(0, ::bind(listener.get(), reinterpret_cast<sockaddr *>(&name), sizeof(name)));
-            CPPUNIT_ASSERT_EQUAL(0, ::listen(listener.get(), 100));
-            setPatience(listener);
-        }
-        FileDescriptor accept() const {
-            FileDescriptor connection(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-            CPPUNIT_ASSERT(connection);
-            setPatience(connection);
-            return connection;
-        }
-        /** The path of the next request; empty: the connection has ended. */
-        static std::string path(const FileDescriptor &connection) {
-            std::string head;
-            char byte = 0;
-            while (!head.ends_with("\r\n\r\n") && ::recv(connection.get(), &byte, 1, 0) == 1) {
-                head += byte;
-            }
-            const auto from = head.find(' ') + 1;
-            return head.empty() ? "" : head.substr(from, head.find(' ', from) - from);
-        }
-        static void answer(const FileDescriptor &connection, const std::string &body) {
-            const std::string text = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
-            const std::string all = text + body;
-            CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(all.size()),
-                                 ::send(connection.get(), all.data(), all.size(), MSG_NOSIGNAL));
-        }
-
-        FileDescriptor listener;
-        AppAddress address;
-    };
-
-    /** What a pool process hands over, with a queue of its own for sticky sessions if wanted. */
-    struct Agent {
-        explicit Agent(bool sticky = false) : own(sticky ? std::optional<RequestQueue>(std::in_place) : std::nullopt) {}
-
-        HandoverPtr handover(unsigned threads, bool paused = false) const {
-            Frame serve(FrameType::SERVE, {"0", std::to_string(threads), "the application", "0", own ? "7" : "0", "0",
-                                           "0", paused ? "1" : "0"});
-            serve.descriptors.push_back(queue.receivingEnd().duplicate());
-            serve.descriptors.push_back(claims.memory().descriptor().duplicate());
-            serve.descriptors.push_back(senders.memory().descriptor().duplicate());
-            if (own) {
-                serve.descriptors.push_back(own->receivingEnd().duplicate());
-            }
-            return std::make_shared<const Handover>(serve);
-        }
-
-        RequestQueue queue;
-        std::optional<RequestQueue> own;
-        Claims claims;
-        SenderMemory senders;
-    };
-
-    static RequestQueue::Outcome ask(const RequestQueue &queue, std::uint64_t channel, const std::string &path) {
-        std::string text;
-        for (const std::string &part : {std::string("REQUEST_METHOD"), std::string("GET"), std::string("REQUEST_URI"),
-                                        path, std::string("HTTP_HOST"), std::string("localhost")}) {
-            text += part + '\0';
-        }
-        RequestHeader header{};
-        header.version = LAYOUT_VERSION;
-        header.headLength = static_cast<std::uint32_t>(text.size());
-        header.channel = channel;
-        header.ticket = 1;
-        return RequestQueue::send(queue.sendingEnd().get(), header, text, "");
-    }
-
-    /** The intake with its threads, and the children's ends of the channels. */
-    struct Bridge {
-        explicit Bridge(const HandoverPtr &handover)
-            : channels([](std::uint64_t) {}),
-              relays(
-                  0, [] {}, SystemClock::instance()),
-              tools{channels, app.address, relays, [] {}, [this] { answered++; }},
-              intake(
-                  handover, tools, [this] { idle++; }, [this] { return startHelper(); }, [this] { unstarted++; }) {
-            loop = std::thread([this] { intake.run(); });
-        }
-        ~Bridge() {
-            intake.finish();
-            loop.join();
-            for (std::thread &helper : helpers) {
-                helper.join();
-            }
-        }
-
-        bool startHelper() {
-            const std::lock_guard lock(mutex);
-            if (refusals > 0) {
-                refusals--;
-                return false;
-            }
-            helpers.emplace_back([this] { intake.help(); });
-            return true;
-        }
-        /** The child's end of a new channel. */
-        FileDescriptor channel(std::uint64_t id) {
-            DescriptorPair pair = makeSeqPacketPair();
-            setPatience(pair.first);
-            channels.add(id, std::move(pair.second));
-            return std::move(pair.first);
-        }
-
-        Application app;
-        Channels channels;
-        Relays relays;
-        std::atomic<int> answered{0};
-        std::atomic<int> idle{0};
-        std::mutex mutex;
-        std::atomic<int> refusals{0};
-        std::atomic<int> unstarted{0};
-        const Place::Tools tools;
-        Intake intake;
-        std::thread loop;
-        std::vector<std::thread> helpers;
-    };
-
-    struct Answer {
-        MessageHeader header{};
-        std::string body;
-    };
-    /** The messages to the last one, together. */
-    static Answer receive(const FileDescriptor &channel) {
-        Answer answer;
-        std::string text(MAX_MESSAGE, '\0');
-        MessageHeader header{};
-        while ((header.flags & LAST) == 0) {
-            const ssize_t size = ::recv(channel.get(), text.data(), text.size(), 0);
-            if (size < static_cast<ssize_t>(sizeof(header))) {
-                CPPUNIT_FAIL("no message");
-            }
-            std::memcpy(&header, text.data(), sizeof(header));
-            answer.header = header.type == MessageType::DATA ? answer.header : header;
-            answer.body.append(text, sizeof(header) + header.headLength,
-                               static_cast<std::size_t>(size) - sizeof(header) - header.headLength);
-        }
-        return answer;
-    }
 
 public:
     void testRequestsInTurnUseOneConnection() {
@@ -483,6 +327,50 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("/"), Application::path(connection));
         Application::answer(connection, "hello");
         CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channel).body);
+    }
+
+    /** The loop learns of the channel's end and of the answer at once. */
+    void testAPlaceWhoseChildLeavesAsTheAnswerComesServesOneRequestAtATime() {
+        const Agent agent;
+        Bridge bridge(agent.handover(10));
+        std::vector<FileDescriptor> channels;
+        for (std::uint64_t id = 1; id <= 5; id++) {
+            channels.push_back(bridge.channel(id));
+        }
+        ask(agent.queue, 1, "/first");
+        const FileDescriptor kept = bridge.app.accept();
+        CPPUNIT_ASSERT_EQUAL(std::string("/first"), Application::path(kept));
+        Application::answer(kept, "first");
+        CPPUNIT_ASSERT_EQUAL(std::string("first"), receive(channels[0]).body);
+        CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 0; }));
+        ask(agent.queue, 1, "/left");
+        CPPUNIT_ASSERT_EQUAL(std::string("/left"), Application::path(kept));
+        {
+            const std::lock_guard hold(bridge.mutex);
+            // One helper is there at most. So the loop starts another one for these requests.
+            ask(agent.queue, 2, "/2");
+            ask(agent.queue, 3, "/3");
+            CPPUNIT_ASSERT(eventually([&] { return bridge.starts == 2; }));
+            ::shutdown(channels[0].get(), SHUT_RDWR);
+            Application::answer(kept, "too late");
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string(), Application::path(kept));
+        CPPUNIT_ASSERT(eventually([&] { return bridge.intake.inWork() == 2; }));
+        for (const std::uint64_t id : {4, 5}) {
+            ask(agent.queue, id, "/" + std::to_string(id));
+        }
+        // Helpers connect in any order.
+        std::map<std::string, FileDescriptor> byPath;
+        for (int i = 0; i < 4; i++) {
+            FileDescriptor connection = bridge.app.accept();
+            std::string path = Application::path(connection);
+            byPath[path] = std::move(connection);
+        }
+        for (std::size_t index = 1; index < channels.size(); index++) {
+            const std::string path = "/" + std::to_string(index + 1);
+            Application::answer(byPath[path], path);
+            CPPUNIT_ASSERT_EQUAL(path, receive(channels[index]).body);
+        }
     }
 };
 

@@ -302,6 +302,7 @@ endif
     %D%/support/GroupParts.cpp \
     %D%/support/GroupParts.h \
     %D%/support/HasText.h \
+    %D%/support/IntakeFixture.h \
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
     %D%/support/ManualClock.h \

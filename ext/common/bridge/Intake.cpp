@@ -189,8 +189,9 @@ void Intake::connectionReady(std::uint32_t index) {
     Entry &entry = places_[index];
     if (entry.state == State::HERE) {
         follow(entry, entry.place->proceed({answer_.get(), Place::READ_SIZE}));
-    } else if (entry.state == State::FREE) {
-        // Its end, or bytes that belong to no request.
+    } else if (entry.state == State::FREE && entry.watched >= 0) {
+        // Its end, or bytes that belong to no request. A connection that the loop no longer watches
+        // was closed since epoll_wait told of it.
         entry.place->connection().close();
         entry.watched = -1;
         std::erase(connected_, index);

@@ -1,0 +1,191 @@
+#pragma once
+
+#include <arpa/inet.h>
+#include <cppunit/TestAssert.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/SystemClock.h"
+#include "bridge/Intake.h"
+#include "io/RequestQueue.h"
+#include "io/SocketPair.h"
+#include "shm/Claims.h"
+#include "shm/SenderMemory.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger::Bridge {
+
+/** What an Intake works with: an application, an agent's queues, and the children's ends of the
+ *  reply channels. */
+class IntakeFixture : public LeakCheck {
+protected:
+    static void setPatience(const FileDescriptor &socket) {
+        const timeval patience{60, 0};
+        ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    }
+
+    /** A server that answers when the test says so. */
+    struct Application {
+        Application() : listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+            const std::uint16_t port = AppAddress::unusedPort("127.0.0.1");
+            address = AppAddress::tcp("127.0.0.1", port);
+            sockaddr_in name{};
+            name.sin_family = AF_INET;
+            name.sin_port = htons(port);
+            name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            CPPUNIT_ASSERT_EQUAL(0, ::bind(listener.get(), reinterpret_cast<sockaddr *>(&name), sizeof(name)));
+            CPPUNIT_ASSERT_EQUAL(0, ::listen(listener.get(), 100));
+            setPatience(listener);
+        }
+        FileDescriptor accept() const {
+            FileDescriptor connection(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+            CPPUNIT_ASSERT(connection);
+            setPatience(connection);
+            return connection;
+        }
+        /** The path of the next request; empty: the connection has ended. */
+        static std::string path(const FileDescriptor &connection) {
+            std::string head;
+            char byte = 0;
+            while (!head.ends_with("\r\n\r\n") && ::recv(connection.get(), &byte, 1, 0) == 1) {
+                head += byte;
+            }
+            const auto from = head.find(' ') + 1;
+            return head.empty() ? "" : head.substr(from, head.find(' ', from) - from);
+        }
+        static void answer(const FileDescriptor &connection, const std::string &body) {
+            const std::string text = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+            const std::string all = text + body;
+            CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(all.size()),
+                                 ::send(connection.get(), all.data(), all.size(), MSG_NOSIGNAL));
+        }
+
+        FileDescriptor listener;
+        AppAddress address;
+    };
+
+    /** What a pool process hands over, with a queue of its own for sticky sessions if wanted. */
+    struct Agent {
+        explicit Agent(bool sticky = false) : own(sticky ? std::optional<RequestQueue>(std::in_place) : std::nullopt) {}
+
+        HandoverPtr handover(unsigned threads, bool paused = false) const {
+            Frame serve(FrameType::SERVE, {"0", std::to_string(threads), "the application", "0", own ? "7" : "0", "0",
+                                           "0", paused ? "1" : "0"});
+            serve.descriptors.push_back(queue.receivingEnd().duplicate());
+            serve.descriptors.push_back(claims.memory().descriptor().duplicate());
+            serve.descriptors.push_back(senders.memory().descriptor().duplicate());
+            if (own) {
+                serve.descriptors.push_back(own->receivingEnd().duplicate());
+            }
+            return std::make_shared<const Handover>(serve);
+        }
+
+        RequestQueue queue;
+        std::optional<RequestQueue> own;
+        Claims claims;
+        SenderMemory senders;
+    };
+
+    static RequestQueue::Outcome ask(const RequestQueue &queue, std::uint64_t channel, const std::string &path) {
+        std::string text;
+        for (const std::string &part : {std::string("REQUEST_METHOD"), std::string("GET"), std::string("REQUEST_URI"),
+                                        path, std::string("HTTP_HOST"), std::string("localhost")}) {
+            text += part + '\0';
+        }
+        RequestHeader header{};
+        header.version = LAYOUT_VERSION;
+        header.headLength = static_cast<std::uint32_t>(text.size());
+        header.channel = channel;
+        header.ticket = 1;
+        return RequestQueue::send(queue.sendingEnd().get(), header, text, "");
+    }
+
+    /** The intake with its threads, and the children's ends of the channels. */
+    struct Bridge {
+        explicit Bridge(const HandoverPtr &handover)
+            : channels([](std::uint64_t) {}),
+              relays(
+                  0, [] {}, SystemClock::instance()),
+              tools{channels, app.address, relays, [] {}, [this] { answered++; }},
+              intake(
+                  handover, tools, [this] { idle++; }, [this] { return startHelper(); }, [this] { unstarted++; }) {
+            loop = std::thread([this] { intake.run(); });
+        }
+        ~Bridge() {
+            intake.finish();
+            loop.join();
+            for (std::thread &helper : helpers) {
+                helper.join();
+            }
+        }
+
+        /** The loop calls this, and waits while a test has the lock. */
+        bool startHelper() {
+            starts++;
+            const std::lock_guard lock(mutex);
+            if (refusals > 0) {
+                refusals--;
+                return false;
+            }
+            helpers.emplace_back([this] { intake.help(); });
+            return true;
+        }
+        /** The child's end of a new channel. */
+        FileDescriptor channel(std::uint64_t id) {
+            DescriptorPair pair = makeSeqPacketPair();
+            setPatience(pair.first);
+            channels.add(id, std::move(pair.second));
+            return std::move(pair.first);
+        }
+
+        Application app;
+        Channels channels;
+        Relays relays;
+        std::atomic<int> answered{0};
+        std::atomic<int> idle{0};
+        std::mutex mutex;
+        std::atomic<int> starts{0};
+        std::atomic<int> refusals{0};
+        std::atomic<int> unstarted{0};
+        const Place::Tools tools;
+        Intake intake;
+        std::thread loop;
+        std::vector<std::thread> helpers;
+    };
+
+    struct Answer {
+        MessageHeader header{};
+        std::string body;
+    };
+    /** The messages to the last one, together. */
+    static Answer receive(const FileDescriptor &channel) {
+        Answer answer;
+        std::string text(MAX_MESSAGE, '\0');
+        MessageHeader header{};
+        while ((header.flags & LAST) == 0) {
+            const ssize_t size = ::recv(channel.get(), text.data(), text.size(), 0);
+            if (size < static_cast<ssize_t>(sizeof(header))) {
+                CPPUNIT_FAIL("no message");
+            }
+            std::memcpy(&header, text.data(), sizeof(header));
+            answer.header = header.type == MessageType::DATA ? answer.header : header;
+            answer.body.append(text, sizeof(header) + header.headLength,
+                               static_cast<std::size_t>(size) - sizeof(header) - header.headLength);
+        }
+        return answer;
+    }
+};
+
+}  // namespace Passenger::Bridge
