@@ -165,6 +165,7 @@ endif
     %D%/PoolTest.cpp \
     %D%/PoolUpkeepTest.cpp \
     %D%/PoolWaitingTest.cpp \
+    %D%/PortListenerTest.cpp \
     %D%/PreForkEndingTest.cpp \
     %D%/PreForkHooksTest.cpp \
     %D%/PreForkModelTest.cpp \

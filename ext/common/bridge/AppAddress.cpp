@@ -8,17 +8,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <thread>
-#include <utility>
-#include <vector>
-
-#include <fmt/format.h>
 
 #include "base/Exceptions.h"
 #include "base/Poll.h"
+#include "bridge/PortListener.h"
 
 namespace Passenger::Bridge {
 
@@ -51,50 +46,6 @@ int finishConnecting(int fd, AppAddress::Deadline deadline) {
     int error = 0;
     socklen_t size = sizeof(error);
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
-}
-
-/** In the form of /proc/net/tcp and /proc/net/tcp6. */
-std::string inHex(const in_addr &address) {
-    return fmt::format("{:08X}", address.s_addr);
-}
-
-std::string inHex(const in6_addr &address) {
-    std::string result;
-    for (const std::uint32_t word : address.s6_addr32) {
-        result += fmt::format("{:08X}", word);
-    }
-    return result;
-}
-
-in6_addr mapped(const in_addr &address) {
-    in6_addr result{};
-    result.s6_addr32[2] = htonl(0xFFFF);
-    result.s6_addr32[3] = address.s_addr;
-    return result;
-}
-
-/** The user whose socket listens on the port at the address. The kernel has the sockets that listen
- *  first in the table, so other connections cost no time. */
-std::optional<uid_t> listenerIn(const char *table, std::uint16_t port, const std::string &address) {
-    std::ifstream file(table);
-    std::string line;
-    std::getline(file, line);
-    while (std::getline(file, line)) {
-        // "  0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 …"
-        char itsAddress[33] = {};
-        unsigned itsPort = 0;
-        unsigned state = 0;
-        unsigned user = 0;
-        const int found =
-            std::sscanf(line.c_str(), "%*d: %32[0-9A-F]:%x %*s %x %*s %*s %*s %u", itsAddress, &itsPort, &state, &user);
-        if (found != 4 || state != TCP_LISTEN) {
-            break;
-        }
-        if (itsPort == port && itsAddress == address) {
-            return user;
-        }
-    }
-    return std::nullopt;
 }
 
 }  // namespace
@@ -148,25 +99,7 @@ std::uint16_t AppAddress::port() const noexcept {
 }
 
 std::optional<uid_t> AppAddress::listener() const {
-    constexpr const char *TABLE = "/proc/net/tcp";
-    constexpr const char *TABLE6 = "/proc/net/tcp6";
-    std::vector<std::pair<const char *, std::string>> places;
-    if (address_.ss_family == AF_INET) {
-        const auto &v4 = reinterpret_cast<const sockaddr_in &>(address_);
-        places = {{TABLE, inHex(v4.sin_addr)},
-                  {TABLE6, inHex(mapped(v4.sin_addr))},
-                  {TABLE, inHex(in_addr{INADDR_ANY})},
-                  {TABLE6, inHex(in6addr_any)}};
-    } else if (address_.ss_family == AF_INET6) {
-        const auto &v6 = reinterpret_cast<const sockaddr_in6 &>(address_);
-        places = {{TABLE6, inHex(v6.sin6_addr)}, {TABLE6, inHex(in6addr_any)}};
-    }
-    for (const auto &[table, address] : places) {
-        if (const std::optional<uid_t> user = listenerIn(table, port(), address)) {
-            return user;
-        }
-    }
-    return std::nullopt;
+    return port() == 0 ? std::nullopt : userOfListener(address_);
 }
 
 FileDescriptor AppAddress::connect(Deadline deadline) const {
@@ -193,11 +126,30 @@ FileDescriptor AppAddress::connect(Deadline deadline) const {
     return socket;
 }
 
+/** 0, or why the socket that listens gets no connection of this user. */
+int AppAddress::refusal() const {
+    try {
+        const std::optional<uid_t> user = listener();
+        return !user ? ECONNREFUSED : *user != ::geteuid() ? EADDRINUSE : 0;
+    } catch (const SystemException &error) {
+        return error.error();
+    }
+}
+
+/** Another user's process may take the port at any time, and leave it to this user's again. */
 FileDescriptor AppAddress::connectToThisUsers(Deadline deadline) const {
-    FileDescriptor socket = connect(deadline);
-    if (socket && port() != 0 && listener() != ::geteuid()) {
+    if (port() == 0) {
+        return connect(deadline);
+    }
+    FileDescriptor socket;
+    int error = refusal();
+    if (error == 0) {
+        socket = connect(deadline);
+        error = socket ? refusal() : errno;
+    }
+    if (error != 0) {
         socket.reset();
-        errno = ECONNREFUSED;
+        errno = error;
     }
     return socket;
 }

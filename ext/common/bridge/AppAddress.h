@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -32,9 +33,9 @@ public:
     static std::uint16_t unusedPort(const std::string &host);
 
     /**
-     * The user of the socket that the kernel gives a connection to: of one at this address, before
-     * one at all addresses of the machine. For IPv4, one at all IPv6 addresses comes last: it may
-     * take IPv6 only. Nothing: none listens, or this is a Unix socket.
+     * The user of the TCP socket that gets connections to this address. Nothing: none listens, or
+     * this is a Unix socket.
+     * @throws SystemException where that cannot be told
      */
     std::optional<uid_t> listener() const;
 
@@ -44,10 +45,15 @@ public:
      */
     FileDescriptor connect(Deadline deadline) const;
     /**
-     * As connect(), to a process of this user: where another user's process listens, the connection
-     * is refused. A Unix socket is in a folder of this user.
+     * As connect(), to a process of this user. Where another user's process listens, errno is
+     * EADDRINUSE. A Unix socket is in a folder of this user.
      */
     FileDescriptor connectToThisUsers(Deadline deadline) const;
+    /** Whether this errno of connectToThisUsers() says that none of this user's processes listens,
+     *  perhaps until one starts again. */
+    static bool isRefusal(int error) noexcept {
+        return error == ECONNREFUSED || error == ENOENT || error == EADDRINUSE;
+    }
     /** 0: a Unix socket. */
     std::uint16_t port() const noexcept;
     /** For messages. */
@@ -56,6 +62,8 @@ public:
     }
 
 private:
+    int refusal() const;
+
     sockaddr_storage address_{};
     socklen_t size_ = 0;
     std::string text_;

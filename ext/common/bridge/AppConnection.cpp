@@ -35,8 +35,7 @@ bool AppConnection::open(bool mayBeOld) {
 }
 
 bool AppConnection::isRefused() const {
-    return !address_.connectToThisUsers(steady_clock::now() + PROBE_LIMIT) &&
-           (errno == ECONNREFUSED || errno == ENOENT);
+    return !address_.connectToThisUsers(steady_clock::now() + PROBE_LIMIT) && AppAddress::isRefusal(errno);
 }
 
 void AppConnection::keep(std::chrono::seconds keptFor) noexcept {

@@ -158,7 +158,7 @@ bool HttpExchange::connect() {
         const int error = errno;
         parts_.awaitDeath();
         dropIfClientGone();
-        const bool refused = error == ECONNREFUSED || error == ENOENT;
+        const bool refused = AppAddress::isRefusal(error);
         if (!refused || std::chrono::steady_clock::now() >= deadline) {
             errno = error;
             return false;

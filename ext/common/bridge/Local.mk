@@ -41,6 +41,8 @@ libpassenger_bridge_la_SOURCES = \
     %D%/NodeRange.h \
     %D%/Place.cpp \
     %D%/Place.h \
+    %D%/PortListener.cpp \
+    %D%/PortListener.h \
     %D%/ProcessTitle.cpp \
     %D%/ProcessTitle.h \
     %D%/QueueWatch.cpp \
@@ -55,6 +57,8 @@ libpassenger_bridge_la_SOURCES = \
     %D%/RequestFields.h \
     %D%/RequestHead.cpp \
     %D%/RequestHead.h \
+    %D%/SocketDiag.cpp \
+    %D%/SocketDiag.h \
     %D%/WarmUpRequests.cpp \
     %D%/WarmUpRequests.h
 libpassenger_bridge_la_LIBADD = $(HTTP_PARSER_LIBS)
