@@ -88,8 +88,9 @@ inline std::shared_ptr<QueueLink> makeLink(std::uint32_t groupSlot, Generation g
 
 /**
  * What an Exchange needs of its process, for one application: the current queue, reply channels,
- * the in-flight table. Implemented for httpd's children (client/AppLink) and for the pool process
- * (pool/LocalSender), both through QueueCache. Thread-safe; outlives its exchanges.
+ * the in-flight table. Implementations: for httpd's children (client/AppLink), and for a pool's own
+ * process (pool/LocalSender), which only tests use. Both are a QueueCache. Thread-safe; outlives
+ * its exchanges.
  */
 class QueueHost {
 public:

@@ -94,7 +94,7 @@ struct Reply {
  * time. A session must not outlive its pool.
  *
  * It is used in one of two ways. *Messages* (httpd's module): start(), sendBody() until the last
- * block, receive() until a reply that ends(). *Stream* (the interface of Passenger 1.0):
+ * block, receive() until a reply that ends(). *Stream* (the interface of Passenger 1.0, for tests):
  * sendHeaders(), sendBodyBlock(), closeWriter(), getReader(), closeReader().
  */
 class Session {

@@ -80,7 +80,8 @@ public:
     // ----- Requests
 
     /**
-     * A session with an application, not yet started. Does not wait for an instance.
+     * A session with an application, not yet started. Does not wait for an instance. Only tests
+     * and a benchmark call it: httpd's children ask for the queue.
      * @throws RefusedException (shutting down), SystemException
      */
     SessionPtr get(const Options &options);
