@@ -43,7 +43,7 @@ std::vector<gid_t> groupsOfChildren() {
     return groups;
 }
 
-/** The same as httpd's user sees it. 0 also if no process can be made for that. */
+/** Calls look() as httpd's user, in a process of its own. 0 also if that process cannot be made. */
 int lookAsChild(const char *folder) {
     const std::vector<gid_t> groups = groupsOfChildren();
     const pid_t child = fork();

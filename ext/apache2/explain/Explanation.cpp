@@ -34,7 +34,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/** Of ap_unixd_config, without the directive. */
+/** The id in ap_unixd_config if no directive sets it. */
 constexpr unsigned NONE = static_cast<unsigned>(-1);
 
 /** While run() runs. */

@@ -15,7 +15,7 @@ namespace Passenger {
 
 namespace {
 
-/** As httpd does. */
+/** httpd's default of LimitInternalRecursion. */
 constexpr int MOST_REDIRECTS = 10;
 constexpr std::string_view REDIRECT = "redirect:";
 /** No <VirtualHost> with an address of its own has it, so those with `*` remain. */

@@ -17,7 +17,7 @@ struct Route {
     static constexpr const char *HANDLER = "passenger-handler";
 
     const char *documentRoot = nullptr;
-    /** As in AppFinder. */
+    /** See AppFinder. */
     const char *baseUri = "";
     const char *appRoot = nullptr;
     /** "APPROOT (ENVIRONMENT)", the application's name in the agent and the log. */

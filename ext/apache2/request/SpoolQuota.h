@@ -48,7 +48,7 @@ public:
         std::optional<std::uint64_t> app;
         std::optional<std::uint64_t> free;
     };
-    /** Of a file system, in bytes. */
+    /** The space of a file system, in bytes. */
     struct Space {
         std::uint64_t size;
         std::uint64_t available;

@@ -34,7 +34,7 @@ struct UnknownApplication {
 
     /** Writes a line, once for each folder and configuration. */
     void log(const request_rec *r) const noexcept;
-    /** The same for people. */
+    /** The text of the line, for people. */
     const char *text(apr_pool_t *pool) const;
 };
 

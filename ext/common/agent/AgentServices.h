@@ -26,12 +26,12 @@ class AgentServices {
 public:
     struct Parts {
         std::function<unsigned()> count;
-        /** As LogMonitor::Parts::files. */
+        /** See LogMonitor::Parts::files. */
         std::function<std::vector<LogMonitor::File>()> monitoredFiles;
         ControlService::Parts control;
-        /** As EventCommand's. */
+        /** See EventCommand's constructor. */
         std::function<EventCommand::Refusals()> refusals;
-        /** As PreStart's `ended`. */
+        /** See PreStart's constructor: `ended`. */
         std::function<void()> preStarted;
     };
 
@@ -40,7 +40,7 @@ public:
 
     /** @param reason "start" or "reload" */
     void use(const AgentSettings &settings, const std::string &reason);
-    /** As ControlService::connect(). */
+    /** See ControlService::connect(). */
     FileDescriptor connectControl() {
         return control_.connect();
     }

@@ -15,7 +15,8 @@ struct NodePackage {
     std::string main;
     std::string engine;
 
-    /** Of the folder's package.json; all is empty where there is none, or none that can be read. */
+    /** Reads the folder's package.json. Without one, or if it cannot be read, all members are
+     *  empty. */
     static NodePackage of(const std::string &folder);
     /** Why the folder's package.json cannot be read, for people, with the line if it is known;
      *  empty: it can, or there is none. */

@@ -8,7 +8,8 @@ namespace Passenger {
 
 /** What a program has printed, and how it ended. A plain value. */
 struct ProgramOutput {
-    /** Of the wait status; false also: it could not be started or took too long. */
+    /** Whether the wait status is 0. False also: the program could not be started or took too
+     *  long. */
     bool succeeded = false;
     /** It was killed, since it took too long or printed too much. */
     bool cutOff = false;

@@ -54,7 +54,7 @@ public:
      *  @param taken is increased by the number of bytes that were taken of `block`
      *  @return false: the channel is full. @throws SystemException, EndOfFileException */
     bool send(ReplyChannel &channel, Ticket ticket, std::string_view block, bool last, std::size_t &taken);
-    /** The same for the bytes that the object owes(). */
+    /** Sends the bytes that the object owes(), as send() does. */
     bool sendOwed(ReplyChannel &channel, Ticket ticket);
 
     /** Begins anew, for another channel. False: a part that was sent is no longer kept. */
@@ -93,7 +93,7 @@ private:
     int file_ = -1;
     std::uint64_t fileSize_ = 0;
     BodyFilesInFlight *files_ = nullptr;
-    /** As Session::Request's. */
+    /** See Session::Request::inPieces. */
     std::function<void()> inPieces_;
     /** The file was sent, and no instance is known to have taken it. */
     BodyFilesInFlight::Place inFlight_;

@@ -43,7 +43,7 @@ public:
     void dequeued() noexcept {
         inFlight_.remove(*link_);
     }
-    /** As dequeued(), and gives the channel back.
+    /** Calls dequeued(), and gives the channel back.
      *  @param clean no message of the exchange can arrive any more */
     void leave(bool clean) noexcept;
 
@@ -90,7 +90,7 @@ public:
         agentLife_ = -1;
         agentIsDead_ = true;
     }
-    /** As Session::version(). */
+    /** See Session::version(). */
     std::optional<AppVersion> version() const noexcept;
 
 private:

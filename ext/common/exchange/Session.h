@@ -127,7 +127,8 @@ public:
         /** The caller can give the client's own socket to an application that takes the connection
          *  over (Reply::wantsClient). */
         bool transferable = false;
-        /** The same in the middle of an answer: no filter of httpd works on its body. */
+        /** The caller can give the client's own socket also in the middle of an answer: no filter
+         *  of httpd works on its body. */
         bool streamTransferable = false;
         /** The client takes trailer fields. Else Reply::trailers is empty. */
         bool takesTrailers = false;

@@ -30,7 +30,7 @@ public:
     struct Patience {
         /** Called about ten times a second while the log takes nothing; false: the rest is lost. */
         std::function<bool()> goOn;
-        /** The same for a pipe that nobody reads. Empty: the rest is lost. */
+        /** Called likewise while nobody reads the pipe of the log. Empty: the rest is lost. */
         std::function<bool()> awaitReader{};
     };
 

@@ -39,7 +39,7 @@ public:
     bool looping() const noexcept {
         return !mayTryUnasked();
     }
-    /** Of several attempts that began together, only the first failure counts.
+    /** If several attempts began together, only the first failure counts.
      *  @param grows whether the delay is longer than the last one */
     void spawnFailed(MonotonicTime now, bool grows = true) noexcept;
     void spawnSucceeded() noexcept;

@@ -17,7 +17,7 @@ public:
     bool isDue(MonotonicTime now) const;
     /** A look. @param used the CPU time of the process since its start; nothing: not known */
     void note(MonotonicTime now, std::optional<std::chrono::nanoseconds> used);
-    /** As of the last look. False if nothing is known. */
+    /** The result of the last look. False if nothing is known. */
     bool onlyWaits() const noexcept {
         return onlyWaits_;
     }

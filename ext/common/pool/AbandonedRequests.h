@@ -42,7 +42,8 @@ public:
     std::vector<Request> all() const;
     unsigned count() const;
     unsigned count(const CellRange &cells) const;
-    /** Since when the oldest request in the cells is abandoned; nothing: there is none. */
+    /** The time since which the oldest request in the cells is abandoned; nothing: there is
+     *  none. */
     std::optional<MonotonicTime> oldest(const CellRange &cells) const;
 
 private:

@@ -39,7 +39,7 @@ struct QueueGeneration {
 
 using QueueGenerationPtr = std::shared_ptr<QueueGeneration>;
 
-/** Since when the request waits. @param entry of a child, which may tell any number */
+/** The time since which the request waits. @param entry of a child, which may tell any number */
 MonotonicTime sinceOf(const InFlightEntry &entry);
 
 /** What an instance needs to take requests from a queue. */
@@ -170,10 +170,10 @@ public:
     unsigned untaken() const;
     /** The times since which the unclaimed requests wait, the oldest first. */
     std::vector<MonotonicTime> waiting();
-    /** Since when the oldest request that no instance has taken is in flight. */
+    /** The time since which the oldest request that no instance has taken is in flight. */
     std::optional<MonotonicTime> oldestUntaken() const;
-    /** Of each cell with a claim: since when its request has been in flight, as far as children
-     *  tell; of an abandoned one, since when it is that. */
+    /** For each cell with a claim, the time since which its request is in flight, as far as
+     *  children tell. For an abandoned request, the time since which it is abandoned. */
     std::map<std::uint32_t, MonotonicTime> takenSince() const;
     /** Requests in flight, as the children describe them. */
     std::vector<DescribedRequest> described() const {
@@ -192,7 +192,7 @@ private:
     void clearStrayClaims();
     void reclaim();
     std::vector<InFlightEntry> unclaimed();
-    /** Those of these requests that no instance has claimed. */
+    /** The requests among these that no instance has claimed. */
     std::vector<InFlightEntry> withoutClaimed(std::vector<InFlightEntry> entries) const;
     void tell(const InFlightEntry &entry, MessageType type, const GetFailure *failure = nullptr);
     void retire(const QueueGenerationPtr &generation);

@@ -29,7 +29,7 @@ public:
     std::optional<MonotonicTime> next() const {
         return order_.empty() ? std::nullopt : std::optional(order_.begin()->first);
     }
-    /** Those whose time has come, the earliest first; they have no date afterwards. */
+    /** The owners whose time has come, the earliest first. They have no date afterwards. */
     std::vector<Owner *> due(MonotonicTime now) {
         std::vector<Owner *> owners;
         while (!order_.empty() && order_.begin()->first <= now) {

@@ -45,7 +45,7 @@ public:
     void adjustRestore();
     /** The instances that serve now are wanted again: some are about to go. */
     void restore();
-    /** As many instances as before are not wanted any more. */
+    /** Takes restore() back: the former number of instances is not wanted any more. */
     void forgetRestore() noexcept {
         restoreTo_ = 0;
     }
@@ -86,7 +86,7 @@ public:
     }
     /** When the queue is looked at again while requests wait. */
     std::chrono::nanoseconds lookInterval() const;
-    /** Since when the oldest request waits, as of the last look. */
+    /** The time since which the oldest request waits, at the last look. */
     std::optional<MonotonicTime> waitingSince() const noexcept {
         return waitingSince_;
     }
@@ -104,7 +104,7 @@ public:
 
     /** How many instances were not needed for the idle time. Nothing: its date has not come. */
     std::optional<unsigned> idleSurplus(MonotonicTime now);
-    /** That date. */
+    /** The date of the next idleSurplus(). */
     MonotonicTime nextIdleCheck(MonotonicTime now);
     /** The most requests in flight at once since the last call. */
     unsigned notePeak(MonotonicTime now);
@@ -146,7 +146,7 @@ private:
 
     /** The application had a request since it last was given up for others. */
     bool used_ = false;
-    /** As many instances are wanted again, after a restart or a death. */
+    /** The number of instances that are wanted again after a restart or a death. */
     unsigned restoreTo_ = 0;
     /** When a child last asked for the queue of an application without an instance. The child sends
      *  a request in a moment. */

@@ -76,7 +76,7 @@ private:
     const ApplicationQueue &queue_;
     const Instances &instances_;
     std::unordered_map<InstanceId, Watched> watched_;
-    /** Of the instances that send signs of life. */
+    /** The heartbeats of the instances that send signs of life. */
     Heartbeats<InstanceId> heartbeats_;
 };
 

@@ -57,7 +57,7 @@ public:
     /** What a starter works with. */
     struct Parts {
         const std::string &app;
-        /** Of the application, as they are now. */
+        /** The present options of the application. */
         const Options &options;
         PoolContext &context;
         ApplicationQueue &queue;

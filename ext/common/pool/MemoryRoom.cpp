@@ -49,7 +49,7 @@ bool MemoryRoom::isLimited() const {
                        [this](const Scaler *each) REQUIRES(poolLock) { return ownBudget(*each) > 0; });
 }
 
-/** A virtual host inherits the server's budget. That is no budget of its own. */
+/** A virtual host inherits the server's budget. An inherited budget is no budget of its own. */
 std::uint64_t MemoryRoom::ownBudget(const Scaler &application) const {
     const unsigned megabytes = application.options().memoryBudget;
     if (megabytes == 0) {

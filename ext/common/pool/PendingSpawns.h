@@ -35,7 +35,7 @@ public:
     unsigned starting() const noexcept {
         return starting_;
     }
-    /** Those of them that replace nothing. */
+    /** The starting instances that replace nothing. */
     unsigned growing() const noexcept {
         return starting_ - replacements_;
     }

@@ -27,9 +27,10 @@ public:
     /** Both arguments outlive this object. */
     RestartCheck(PoolContext &context, const Groups &groups) : context_(context), groups_(groups) {}
 
-    /** Of all applications. */
+    /** Looks at the restart files of all applications. */
     void check() EXCLUDES(poolLock);
-    /** Of one, if it is known. @param name of the SuperGroup */
+    /** Looks at the restart files of one application, if it is known. @param name of the
+     *  SuperGroup */
     void check(const std::string &name) EXCLUDES(poolLock);
     /**
      * The same, in a background thread. Does not wait. Questions about one application share looks.

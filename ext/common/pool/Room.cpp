@@ -106,7 +106,8 @@ bool Room::admit(Scaler &application, MonotonicTime now) {
     if (taken() < max + uncountedFor(application, now)) {
         return true;
     }
-    // Enough instances are to end. Those that only wait may take long, where idle ones end at once.
+    // Enough instances are to end. Instances that only wait may take long, where idle ones end at
+    // once.
     const bool waitsForItsOwn = application.instances().waitingDrains(now) > 0;
     while (!waitsForItsOwn && taken() >= max + uncountedFor(application, now) + endingSoon(now) &&
            evictFor(application, true, now)) {

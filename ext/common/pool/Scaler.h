@@ -39,7 +39,7 @@ public:
     /** What a Scaler works with. */
     struct Parts {
         const std::string &app;
-        /** Of the application, as they are now. */
+        /** The present options of the application. */
         const Options &options;
         PoolContext &context;
         Room &room;
@@ -82,7 +82,7 @@ public:
     void measureFirst(MonotonicTime now) REQUIRES(poolLock);
     /** The application goes down: children ask again when they have a request. */
     void closeQueue() REQUIRES(poolLock);
-    /** The same, if nobody uses the queue. */
+    /** Calls closeQueue() if nobody uses the queue. */
     void closeQueueIfUnused() REQUIRES(poolLock);
     /** From now on nothing is started, and there is no date. */
     void stop() REQUIRES(poolLock);

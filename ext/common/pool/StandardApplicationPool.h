@@ -28,7 +28,7 @@ public:
     unsigned getCount() const override;
     pid_t getSpawnServerPid() const override;
 
-    /** Of applications that get(appRoot) starts. */
+    /** The options of applications that get(appRoot) starts. */
     void setDefaults(const Options &defaults) {
         defaults_ = defaults;
     }

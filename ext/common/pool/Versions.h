@@ -93,7 +93,7 @@ private:
     std::optional<Deployment> deployment_;
     std::optional<MonotonicTime> begun_;
     std::optional<GetFailure> failure_;
-    /** Those that no thread could be started for yet. */
+    /** Old spawners for whose end no thread could be started yet. */
     std::vector<SpawnerPointer> old_;
 };
 

@@ -36,7 +36,7 @@ public:
     bool checkDue(MonotonicTime now) const {
         return nextCheck_ && now >= *nextCheck_;
     }
-    /** Workers over the timeout. Those that a start timeout covers are not among them. */
+    /** Workers over the timeout. Workers that a start timeout covers are not among them. */
     std::vector<WorkerId> overdue(MonotonicTime now);
     /** Workers that closed their standard output some time ago and have not ended. */
     std::vector<WorkerId> mute(MonotonicTime now) const;

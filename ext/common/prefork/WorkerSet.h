@@ -52,7 +52,7 @@ public:
     std::vector<WorkerId> oldestFree(unsigned count) const;
     /**
      * The worker that a restart ends next, of those with an id up to `last`: a ready free one, else
-     * one that is starting, else a busy one. Of several, the oldest.
+     * one that is starting, else a busy one. If there are several, the oldest.
      */
     std::optional<WorkerId> nextToReplace(WorkerId last) const;
 

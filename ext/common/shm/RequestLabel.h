@@ -11,7 +11,7 @@ struct RequestLabel {
     std::string_view method;
     /** By which proxies and logs name it; may be empty. */
     std::string_view id;
-    /** As the client has sent it. */
+    /** The URI that the client has sent. */
     std::string_view uri;
 };
 

@@ -25,7 +25,7 @@ public:
     unsigned inFlight(std::uint32_t childSlots) const;
     /** The most requests in flight at once since the last call. */
     unsigned takePeak(std::uint32_t childSlots);
-    /** The same; the next takePeak() still counts from the last one. */
+    /** The peak since the last takePeak(). The next takePeak() still counts from the last one. */
     unsigned peak() const;
     bool wanted() const;
     /** From now on a child that finds all instances taken wakes the agent again. */

@@ -18,7 +18,7 @@ namespace Passenger {
 /**
  * What a process may use until it has loaded its application: a number of processes and threads
  * (PassengerMaxBootProcesses), and, while others of the application serve, only the time that the
- * processors have left (BootPriority). Of one spawn, in its thread.
+ * processors have left (BootPriority). Each object belongs to one spawn, and is used in its thread.
  */
 class BootLimits {
 public:

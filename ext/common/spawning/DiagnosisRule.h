@@ -19,7 +19,7 @@ struct DiagnosisRule {
     Finding (*look)(const FailureFacts &);
     const char *cause;
     const char *remedy;
-    /** As Diagnosis::brief. */
+    /** See Diagnosis::brief. */
     const char *brief = "";
 };
 

@@ -15,7 +15,8 @@ namespace Passenger {
 struct PrintedError {
     /** OTHER: it is in none of these forms, and only `message` is set, to the line. */
     Language language = Language::OTHER;
-    /** As the languages' loaders tell it: "ModuleNotFoundError", "Error [ERR_REQUIRE_ESM]". */
+    /** The class that the language's loader tells: "ModuleNotFoundError", "Error
+     *  [ERR_REQUIRE_ESM]". */
     std::string exceptionClass{};
     std::string message{};
 

@@ -56,7 +56,7 @@ public:
     std::string lastLines() EXCLUDES(mutex_);
     /** The number of lines so far. */
     std::uint64_t lineCount() EXCLUDES(mutex_);
-    /** As lastLines(), without the first `count` of all lines. */
+    /** The lines of lastLines() without the first `count` of all lines. */
     std::string linesAfter(std::uint64_t count) EXCLUDES(mutex_);
     const FileDescriptor &descriptor() const noexcept {
         return pipe_;

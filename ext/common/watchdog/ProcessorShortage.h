@@ -34,7 +34,7 @@ private:
     /** The time that threads have run, by their ids. */
     using Times = std::map<std::string, std::chrono::nanoseconds>;
 
-    /** Of the threads that are ready to run. */
+    /** The times of the threads that are ready to run. */
     Times ready(pid_t process) const;
 
     const std::string proc_;
