@@ -8,7 +8,7 @@
 namespace Passenger {
 
 /**
- * An application without a startup file that the module looks for: the folder has another file that
+ * An application without a startup file that the module looks for. The folder has another file that
  * applications have, such as package.json, or a package.json that cannot be read. The server
  * answers 404 for its URLs, so the log says why. All texts live as long as the request.
  */

@@ -16,8 +16,8 @@ namespace Passenger {
 /**
  * The bytes that all httpd children have in spool files, and the connections that they relay, by
  * application. The children share the memory. Each has a row, which it alone writes, and a file
- * lock on the row, which ends with the process. So the row of a dead child is known, and does not
- * count for ever: the child that takes the row next clears it, and so does dropDead().
+ * lock on the row, which ends with the process. So the row of a dead child is known. The child that
+ * takes the row next clears it, and so does dropDead(): its counts do not last for ever.
  *
  * The memory is for httpd's children alone: an instance and the agent have no descriptor of it. At
  * most one object in each process, since a process has each file lock once. Thread-safe.

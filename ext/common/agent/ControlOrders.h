@@ -25,9 +25,9 @@
 namespace Passenger {
 
 /**
- * Carries out the orders that commands and httpd's children send (doc/PROTOCOLS.md, section 5), and
- * decides who may order what: root and the agent's own user everything, an application's user what
- * concerns that application, a child of httpd questions only.
+ * Carries out the orders that commands and httpd's children send (doc/PROTOCOLS.md, section 5).
+ * Root and the agent's own user may order everything, an application's user what concerns that
+ * application. A child of httpd may only ask questions.
  *
  * Owned by the engine; ControlService calls answer() and tick() in its thread. Only reopening logs
  * may wait: for a file system.

@@ -18,8 +18,8 @@ std::optional<std::chrono::nanoseconds> cpuTimeOf(pid_t pid);
 /**
  * The CPU time of a process, of its descendants, and of the ended ones that were waited for. Looks
  * at no other process. Nothing as for cpuTimeOf(). Nothing also if it has more than 100
- * descendants, if all together have more than 1,000 threads, or if the kernel does not list
- * children (CONFIG_PROC_CHILDREN).
+ * descendants, all together have more than 1,000 threads, or the kernel does not list children
+ * (CONFIG_PROC_CHILDREN).
  */
 std::optional<std::chrono::nanoseconds> cpuTimeOfFamily(pid_t pid);
 

@@ -22,9 +22,9 @@ struct NodePackage {
      *  empty: it can, or there is none. */
     static std::string problem(const std::string &folder);
     /**
-     * The file that starts the application of that folder: as `npm start`, scripts.start
-     * (package.json stands for it), else server.js; else, as `node .`, the file of `main`, else
-     * index.js. Empty: there is none of them, or no package.json.
+     * The file that starts the application of that folder. Like `npm start`, it takes scripts.start
+     * (package.json stands for it), or else server.js. Otherwise, like `node .`, it takes the file
+     * of `main`, or else index.js. Empty: there is none of them, or no package.json.
      */
     static std::string startupFile(const std::string &folder);
 };

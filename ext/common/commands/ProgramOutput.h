@@ -23,8 +23,8 @@ struct ProgramOutput {
     static constexpr std::chrono::seconds PATIENCE{20};
 
     /** NONE: other users may have the program run their code. It gets a session of its own, so no
-     *  terminal, and no variables but PATH, LANG and those of httpd's configuration; processes
-     *  that it leaves in the session are killed. */
+     *  terminal, and no variables but PATH, LANG and those of httpd's configuration. Processes that
+     *  it leaves in the session are killed. */
     enum class Trust { FULL, NONE };
 
     /** Runs a program to its end. Blocks, for PATIENCE at most. @throws SystemException: no pipe */

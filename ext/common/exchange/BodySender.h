@@ -16,12 +16,12 @@ namespace Passenger {
 
 /**
  * Sends the parts of a request that its first message does not hold: the rest of a long head, then
- * the body, in BODY messages on the reply channel, or as a file.
+ * the body. It sends BODY messages on the reply channel, or a file.
  *
  * A file is also sent in BODY messages if too many descriptors are in flight, of the application or
  * of the user. A wait for fewer descriptors could last for ever, since the other descriptors may be
  * behind this request in the queue. The object keeps a copy of the body until an instance has begun
- * with the request: if the pool process ends, the content of the channel is lost.
+ * with the request. If the pool process ends, the content of the channel is lost.
  *
  * A part of an Exchange, with its thread rules. The environment that the request was begun with
  * outlives the object.

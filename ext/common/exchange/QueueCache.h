@@ -47,9 +47,9 @@ public:
     std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) EXCLUDES(mutex_);
     void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept EXCLUDES(mutex_);
 
-    /** Closes queues that have ended, and unused channels: those beyond the most that were in use
-     *  at once since the last call, and those with messages. No exchange reads such messages, and
-     *  their writer may be waiting for room. */
+    /** Closes queues that have ended, and unused channels. These are the channels beyond the most
+     *  that were in use at once since the last call, and those with messages. No exchange reads
+     *  such messages, and their writer may be waiting for room. */
     void trim() EXCLUDES(mutex_);
     /** Closes all unused channels: descriptors are short. */
     void closeIdle() EXCLUDES(mutex_);

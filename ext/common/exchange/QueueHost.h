@@ -97,9 +97,9 @@ public:
     virtual ~QueueHost() = default;
 
     /** The current generation of the application's queue, or the own queue of the request's
-     *  instance if that instance serves. Asks the agent only if the instance is unknown, if the
-     *  generation table has a newer generation, or if the known generation is `unusable` (its queue
-     *  was found closed). May block.
+     *  instance if that instance serves. Asks the agent only if the instance is unknown, the
+     *  generation table has a newer generation, or the known one is `unusable` (its queue was found
+     *  closed). May block.
      *  @throws RefusedException, IOException, SystemException */
     virtual QueueLinkPtr link(Generation unusable = Generation()) = 0;
     /** A channel that no other exchange uses. Nothing: the agent was replaced, and the link can no

@@ -16,8 +16,8 @@
 namespace Passenger {
 
 /**
- * Sends the request of an exchange to the application's queue, each time under a new ticket, and
- * follows the queue to its next generation and to the next agent.
+ * Sends the request of an exchange to the application's queue, each time under a new ticket.
+ * Follows the queue to its next generation and to the next agent.
  *
  * A part of an Exchange, with its thread rules. The host outlives it. A request that was sent has a
  * link, and a channel that the link's agent knows.

@@ -8,8 +8,8 @@
 namespace Passenger {
 
 /**
- * Finds out whether a process only waits: from one look to the next, a second later, it has used
- * less than a fiftieth of a core. Pure; not thread-safe; all times are passed in.
+ * Finds out whether a process only waits. It does if it has used less than a fiftieth of a core
+ * from one look to the next, a second later. Pure; not thread-safe; all times are passed in.
  */
 class CpuUse {
 public:

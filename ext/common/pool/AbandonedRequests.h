@@ -12,8 +12,8 @@
 namespace Passenger {
 
 /**
- * The requests of an application that instances work at although their senders have given them up:
- * the client has left, or the sending process has ended. They are in no in-flight table, and take a
+ * The requests of an application that instances work at although their senders have given them up.
+ * The client has left, or the sending process has ended. They are in no in-flight table, and take a
  * place of their instance until it clears the claim.
  *
  * Owned by the ApplicationQueue; guarded by the pool's lock. Nothing in it waits; all times are

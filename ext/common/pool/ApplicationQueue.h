@@ -74,9 +74,9 @@ struct Attachment {
 };
 
 /**
- * The agent's side of an application's queue (doc/PROTOCOLS.md, sections 1 to 3): claims and
- * withdrawal marks, which live as long as the Group; the queue of the current generation; messages
- * to the children whose requests wait or are lost.
+ * The agent's side of an application's queue (doc/PROTOCOLS.md, sections 1 to 3). It has the queue
+ * of the current generation, and claims and withdrawal marks, which live as long as the Group. It
+ * sends messages to the children whose requests wait or are lost.
  *
  * Owned by its Group; guarded by the pool's lock. Nothing in it waits.
  */
@@ -116,9 +116,9 @@ public:
     /** Clears the cells and frees them. Only after the claims of a dead owner were dealt with. */
     void free(const CellRange &cells);
     /**
-     * The owner of the cells is dead. Sends LOST for the requests that it had claimed, sends
-     * RECHECK for unclaimed ones (a killed receiver swallows the message that it just took), and
-     * frees the cells.
+     * The owner of the cells is dead. Sends LOST for the requests that it had claimed, and frees
+     * the cells. Sends RECHECK for unclaimed ones, since a killed receiver swallows the message
+     * that it just took.
      * @param killed by the agent: the requests must not run again
      */
     void giveUp(const CellRange &cells, bool killed = false);

@@ -50,8 +50,8 @@ public:
         lastUsed_ = now;
         abandoned_ = removed;
     }
-    /** httpd's configuration has the application no more: it is to be forgotten as soon as it is
-     *  unused, unless a child asks for it again that has it. */
+    /** httpd's configuration has the application no more. The application is to be forgotten as
+     *  soon as it is unused, unless a child with the old configuration asks for it again. */
     void abandon() noexcept {
         abandoned_ = true;
     }

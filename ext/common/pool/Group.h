@@ -41,8 +41,8 @@ namespace Passenger {
  * may block happens in background threads. Callbacks of watchers come in through InstanceStarter,
  * which takes the lock.
  *
- * Always true: for a request that waits, an instance serves or is being started, or the Group has
- * asked the Room for room, or the deadlines have a date at which the Group tries again. Otherwise
+ * Always true for a request that waits: an instance serves or is being started, or the Group has
+ * asked the Room for room. Or the deadlines have a date at which the Group tries again. Otherwise
  * the request is refused.
  */
 class Group : private InstanceStarter::Listener {

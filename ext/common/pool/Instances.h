@@ -21,7 +21,7 @@ namespace Passenger {
  * Owned by the Group; guarded by the pool's lock. Nothing in it waits.
  *
  * Always true: each of them is STANDBY (of a version that is about to take over), SERVING or
- * DRAINING, and the descriptor store has the descriptors of each other that is a process.
+ * DRAINING. The descriptor store has the descriptors of each one that is a process and not STANDBY.
  */
 class Instances {
 public:
@@ -85,7 +85,7 @@ public:
     ProcessPtr find(InstanceId id) const;
     /** The instance that has claimed this request; null: none. */
     ProcessPtr holder(ChannelId channel, Ticket ticket) const;
-    /** The sending end of the queue of the instance with this sticky id; none: the instance does
+    /** The sending end of the queue of the instance with this sticky id. None: the instance does
      *  not serve, or has no queue of its own. @throws SystemException */
     FileDescriptor ownQueue(std::uint32_t stickyId) const;
     /** Whether the instance works at a request. */

@@ -39,8 +39,8 @@ using GetCallback = std::function<void(GetOutcome)>;
  * The core of ApplicationPool2 (doc/ORIGINS.md): finds or makes the instances of an application for
  * a request. The Pool does not carry requests or answers.
  *
- * Owned by main(). The destructor waits for all background threads, which need the event loop: it
- * must not run on the loop, and the loop must be running (checked; doc/THREADING.md). All other
+ * Owned by main(). The destructor waits for all background threads, which need the event loop. So
+ * it must not run on the loop, and the loop must be running (checked; doc/THREADING.md). All other
  * methods are thread-safe; those that say so may block.
  */
 class Pool {

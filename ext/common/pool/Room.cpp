@@ -64,9 +64,9 @@ unsigned Room::olderWishes(const Scaler &application, MonotonicTime now) const {
         }));
 }
 
-/** How many instances do not count against this application: those of others that are to end, and
- *  whose requests only wait, and its own ones that are to end and have no request. Limited, since
- *  each of them has its memory. */
+/** How many instances do not count against this application. They are to end; its own ones have no
+ *  request, and the requests of the others' ones only wait. Limited, since each of them has its
+ *  memory. */
 unsigned Room::uncountedFor(const Scaler &application, MonotonicTime now) const {
     if (!application.demand().waitingSince()) {
         return 0;

@@ -15,13 +15,13 @@ namespace Passenger {
 class Scaler;
 
 /**
- * Shares the room of a Pool, PoolSettings::maxSize, among its applications: decides which one may
+ * Shares the room of a Pool, PoolSettings::maxSize, among its applications. Decides which one may
  * start an instance, and has another one give up an instance where that is fair.
  *
  * Owned by the Pool; guarded by the pool's lock.
  *
- * Always true: an application that was not admitted is looked at again at its own date, and when an
- * instance has ended and none before it waits any more.
+ * Always true: an application that was not admitted is looked at again at its own date. It is also
+ * looked at when an instance has ended and no application before it waits.
  */
 class Room {
 public:

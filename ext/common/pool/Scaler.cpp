@@ -169,7 +169,7 @@ void Scaler::ensureQueue() {
     }
 }
 
-/** Takes over what an earlier pool process has left, all at once: nothing is loaded for that, and
+/** Takes over what an earlier pool process has left, all at once. Nothing is loaded for that, and
  *  an instance that hangs delays no other one. */
 void Scaler::adopt(MonotonicTime now) {
     Orphans &orphans = parts_.context.orphans;

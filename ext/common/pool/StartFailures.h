@@ -89,7 +89,7 @@ public:
     const std::optional<GetFailure> &failure() const noexcept {
         return failure_;
     }
-    /** Whether the application went down with this generation: a child that comes too late to be
+    /** Whether the application went down with this generation. A child that comes too late to be
      *  found in the in-flight table is refused when it asks again. */
     bool wentDownWith(Generation generation) const noexcept {
         return failure_ && generation && generation == generation_;

@@ -12,9 +12,9 @@
 namespace Passenger {
 
 /**
- * Finds workers that are silent for too long, in three ways: without a sign of life for the
- * timeout, without a first sign for the start timeout, and with a closed standard output. Knows
- * ids and times only. Not thread-safe; the monitor owns it and uses it on its loop.
+ * Finds workers that are silent for too long. They give no sign of life for the timeout, or no
+ * first sign for the start timeout, or have a closed standard output. Knows ids and times only. Not
+ * thread-safe; the monitor owns it and uses it on its loop.
  */
 class SilenceWatch {
 public:

@@ -190,7 +190,7 @@ bool hasStrangers(const std::string &group) {
 }
 
 /**
- * Whether it is proved that the agent of this folder has ended: no process of it has the lock, and
+ * Whether it is proved that the agent of this folder has ended. No process of it has the lock, and
  * no process of that pid lives, if it can be in this PID namespace.
  * @return the lock on the folder; none: the agent may live
  */

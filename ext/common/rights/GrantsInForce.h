@@ -12,7 +12,7 @@
 namespace Passenger {
 
 /**
- * The Grants of httpd's present configuration, and for some minutes those of the one before: httpd
+ * The Grants of httpd's present configuration, and for some minutes those of the one before. httpd
  * children that end still ask for applications of the earlier configuration.
  *
  * Owned by the spawner factory. Thread-safe.

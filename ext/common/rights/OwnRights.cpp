@@ -308,7 +308,7 @@ void OwnRights::removeRegistry(const std::string &folder) {
     RegistryFolder::remove(folder);
 }
 
-/** The file must belong to this process's user or to root: the list is not for other users, and a
+/** The file must belong to this process's user or to root. The list is not for other users, and a
  *  FIFO must not block this process. */
 FileDescriptor OwnRights::openDescriptorLog(const std::string &path) {
     FileDescriptor file(

@@ -127,9 +127,9 @@ struct RestartTimes {
 };
 
 /**
- * Everything that the pool process may need root for. If httpd was started by root, the pool
- * process has no rights of its own: a RightsClient asks the rights process, which has its own
- * settings from httpd's parent and checks each request. Otherwise OwnRights does everything here.
+ * Everything that the pool process may need root for. If root started httpd, the pool process has
+ * no rights of its own. A RightsClient asks the rights process, which has its own settings from
+ * httpd's parent and checks each request. Otherwise OwnRights does everything here.
  *
  * The rights of a process are one thing for the whole process, in the kernel, too. So is this
  * object. All methods are thread-safe, and may block on a file system; signal(), giveRoom(),
@@ -188,7 +188,8 @@ public:
      *  that it has left, if the rights suffice. @throws SystemException, IOException */
     virtual void endBoot(const FileDescriptor &pidFd) = 0;
     /** Gives a process that boots and its descendants low priority (BootPriority), or takes that
-     *  back, also from the daemons that it has left; if users are switched, and the rights suffice.
+     *  back, also from the daemons that it has left. Does nothing unless users are switched and the
+     *  rights suffice.
      *  @throws SystemException, IOException */
     virtual void setPriority(const FileDescriptor &pidFd, bool low) = 0;
     /** The processes and threads of a user. @throws SystemException, IOException */

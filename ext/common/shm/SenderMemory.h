@@ -9,8 +9,8 @@
 namespace Passenger {
 
 /**
- * The agent's side of the memory that a Group's senders write: withdrawal marks ("tickets up to
- * this one are withdrawn"), in-flight counts, also by FairnessKey, and statistics.
+ * The agent's side of the memory that a Group's senders write. It has withdrawal marks ("tickets up
+ * to this one are withdrawn"), in-flight counts, also by FairnessKey, and statistics.
  *
  * Children write it, so the agent lets it decide only how many instances their requests could use.
  * Owned by the Group's queue; not thread-safe.
