@@ -146,7 +146,8 @@ public:
         /** What the agent tells people about the request. Same lifetime; may be empty. */
         RequestLabel label{};
         /** Requests with the same text are those of one client, which may not take the places of
-         *  others (FairnessKey). Same lifetime; empty: of nobody, who may take all places. */
+         *  others (FairnessKey). Same lifetime. Empty: the request has no key, and such requests
+         *  may take all places. */
         std::string_view fairnessKey{};
         /** The application's connections that threads of httpd relay: they count for
          *  Options::maxInFlight. May be empty: there are none. Called by start(). Never waits. */

@@ -9,7 +9,7 @@
 
 namespace Passenger {
 
-/** Who wants to be looked at when: one date for each. Not thread-safe. */
+/** The dates at which owners are to be looked at, at most one for each owner. Not thread-safe. */
 template <typename Owner> class Deadlines {
 public:
     /** Replaces the owner's date; nothing: it has none any more. */

@@ -259,7 +259,7 @@ void RightsServer::refuseUser(const std::string &name) {
 }
 
 /** A process that the agent has started for another user than root; and a group of that user. The
- *  limits may be any: whoever can send this may also leave it out. */
+ *  limits may be any: the pool process may also leave this message out. */
 Frame RightsServer::place(Frame &request, pid_t agent) {
     const FileDescriptor pidFd = request.takeDescriptor(0);
     const pid_t pid = applicationsPid(pidFd, agent);
