@@ -126,7 +126,7 @@ class TroubleshootingLimitsTest < TroubleshootingTest
 
   # -- the pool is full
 
-  def test_applications_that_take_the_room_from_each_other
+  def test_applications_take_the_room_from_each_other_until_the_pool_grows
     made = configuration do |one|
       one.set("PassengerMaxPoolSize", 1)
       two_sites(one, "PassengerMinInstances 0\n")
@@ -165,7 +165,7 @@ class TroubleshootingLimitsTest < TroubleshootingTest
   end
 
   # By the signal that the kernel sends where there is no memory left.
-  def test_an_instance_that_the_kernel_kills
+  def test_the_log_tells_the_signal_of_an_instance_that_the_kernel_kills
     with_server(configuration) do |own|
       Process.kill(:KILL, own.client.pid)
       own.log.wait_for(/event=instance\.exited .*signal=9/)

@@ -88,7 +88,7 @@ module TroubleshootingRows
       ["when the load rises",
        "preloader#test_a_preloader_that_forks_nothing_ends_and_its_instance_still_serves"],
       ["often, with many applications; `event=in",
-       "troubleshooting_limits#test_applications_that_take_the_room_from_each_other"],
+       "troubleshooting_limits#test_applications_take_the_room_from_each_other_until_the_pool_grows"],
       ["after a deploy", "deploy#test_with_rolling_restarts_no_request_waits_for_the_new_version"],
       ["each start is slow", "forking#test_instances_come_from_one_preloader"],
       ["only the first request of each instance",
@@ -134,7 +134,7 @@ module TroubleshootingRows
        "engine#test_the_limit_for_all_applications_holds_for_each"],
       ["requests in work for minutes", "troubleshooting_load#test_504_of_a_request_that_hangs"],
       ["instances with a short uptime, and `even",
-       "troubleshooting_limits#test_applications_that_take_the_room_from_each_other"]
+       "troubleshooting_limits#test_applications_take_the_room_from_each_other_until_the_pool_grows"]
     ],
     "502" => [
       ["\"the instance died\"", 'troubleshooting_load#test_502_#{name}'],
@@ -167,7 +167,7 @@ module TroubleshootingRows
        "request_fails"],
       ["there are too many instances", "troubleshooting_limits#test_too_many_instances"],
       ["`event=instance.exited … signal=9` witho",
-       "troubleshooting_limits#test_an_instance_that_the_kernel_kills"],
+       "troubleshooting_limits#test_the_log_tells_the_signal_of_an_instance_that_the_kernel_kills"],
       ["daemons and commands of the application",
        "cgroups#test_an_application_has_the_limits_of_its_directives_or_the_log_says_why_not"],
       ["httpd's children grow", "troubleshooting_limits#test_files_of_uploads_in_memory"]
