@@ -72,7 +72,7 @@ public:
 
 class UserResolverTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(UserResolverTest);
-    CPPUNIT_TEST(testTheUserAndGroupOfAnApplication);
+    CPPUNIT_TEST(testThePlaceAndTheOwnerDecideTheUserAndGroup);
     CPPUNIT_TEST(testWithoutRootUsersAreNotSwitched);
     CPPUNIT_TEST(testAMissingFolderIsNamed);
     CPPUNIT_TEST(testAMissingStartupFileIsNamed);
@@ -139,7 +139,7 @@ class UserResolverTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testTheUserAndGroupOfAnApplication() {
+    void testThePlaceAndTheOwnerDecideTheUserAndGroup() {
         const Case cases[] = {
             {"the owner, with the primary group", "", "", ALICES, "alice", "alices"},
             {"the owner, even of a file of another group", "", "", {1002, 2001}, "bob", "bobs"},
