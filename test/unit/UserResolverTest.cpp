@@ -268,7 +268,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("web"), resolver_.resolve(options, true)->group);
     }
 
-    // As a release that is no longer the current one, which links decide about.
+    // A release that is no longer the current one is such a folder, if links decide about it.
     void testANameOfTheConfigurationIsForFoldersOfTheSameOwnerOnly() {
         grants_.use(
             "server\nruby ruby\nserver\napp_group_name shared\nresolve_symlinks On\n"
