@@ -68,7 +68,7 @@ struct Attachment {
     FileDescriptor senders;
     /**
      * The sending end of the requested instance's own queue; none: the instance does not serve, or
-     * has none. Or that for requests of high priority.
+     * has none. Or the queue for requests of high priority.
      */
     FileDescriptor ownQueue;
 };

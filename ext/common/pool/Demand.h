@@ -80,7 +80,8 @@ public:
     bool isBelowMinimum() const {
         return restoreTo_ > instances_.serving() || (used_ && instances_.serving() < kept());
     }
-    /** Until when the queue is paused. Requests in it need no instance before. */
+    /** The time until which the queue is paused; nothing: it is not. Requests in it need no
+     *  instance before. */
     std::optional<MonotonicTime> pausedUntil() const {
         return pauses_.until(queue_.name());
     }

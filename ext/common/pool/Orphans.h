@@ -111,7 +111,7 @@ private:
     std::map<std::string, Kept> kept_ GUARDED_BY(mutex_);
     /** When those that still wait are told to end; none: never. */
     std::optional<MonotonicTime> waitUntil_ GUARDED_BY(mutex_);
-    /** Between two looks at the clock while there are instances. */
+    /** The time between two looks at the clock while there are instances. */
     std::chrono::milliseconds interval_ GUARDED_BY(mutex_);
     Timer timer_;
 };

@@ -88,7 +88,7 @@ struct QueueSnapshot {
 
 /** The last start that failed, of whatever version. */
 struct FailureSnapshot {
-    /** Under which the log has everything about it. */
+    /** The id under which the log has everything about the failure. */
     std::string reportId;
     std::string summary;
     /** May be empty. */
