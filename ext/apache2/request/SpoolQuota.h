@@ -75,9 +75,10 @@ public:
     }
     /**
      * Counts the bytes of an application, which is about to write them. All files together may have
-     * three quarters of the room that there would be without them, unless a limit is given. One
-     * application may have as much of that room as it leaves to the others: half of it if it is
-     * alone. The same holds for the room above the part of the disk that stays free.
+     * three quarters of the room that there would be without them, unless a limit is given. Without
+     * a limit of its own, one application may have as much of the room as it leaves to the others:
+     * half of it if it is alone. The room is the lesser of that limit and of the space above the
+     * part of the disk that stays free.
      * @throws SpoolQuotaExceeded (nothing is counted then)
      */
     void take(std::uint64_t app, std::uint64_t bytes) EXCLUDES(mutex_);
