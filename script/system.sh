@@ -128,7 +128,7 @@ unpack_system() {
     copy_network
 }
 
-# The same with updates, git and an ordinary user with sudo.
+# Makes a new system with updates, git and an ordinary user with sudo.
 make_system() {
     unpack_system
     say "Installing updates, git and sudo"

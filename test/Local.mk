@@ -5,6 +5,8 @@ include %D%/integration/Local.mk
 include %D%/fuzz/Local.mk
 include %D%/benchmark/Local.mk
 
+EXTRA_DIST += %D%/README.md
+
 # The sample applications.
 EXTRA_DIST += %D%/stub
 

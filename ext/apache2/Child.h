@@ -25,9 +25,9 @@
 namespace Passenger {
 
 /**
- * The state of an httpd child: idle request contexts, the cache of startup files, the responses of
- * PassengerTurbocaching, the limits of what requests use, and the trimmer of unused reply
- * channels.
+ * The state of an httpd child: idle request contexts, the cache of startup files and the responses
+ * of PassengerTurbocaching. It has also the limits of what requests use, and the trimmer of unused
+ * reply channels.
  *
  * child_init makes the Child, and the Child lives as long as the process: threads may use it until
  * the process exits. Thread-safe.

@@ -5,10 +5,10 @@
  *
  * A queue that instances share is not among them. A message there is to wake one instance, not all.
  * The kernel does that (EPOLLEXCLUSIVE, epoll_ctl(2)) only for the epoll instance in which the
- * process sleeps, which is libuv's; and libuv has no function for it. So the queue is added to
- * libuv's epoll instance here. libuv finds its watcher by the number in epoll_event.data.fd, in
- * every version 1.x: there the queue has the number of the stand-in, an eventfd that libuv watches
- * and that never has an event of its own.
+ * process sleeps. That is libuv's, and libuv has no function for it. So the queue is added to
+ * libuv's epoll instance here. In every version 1.x, libuv finds its watcher by the number in
+ * epoll_event.data.fd. There the queue has the number of the stand-in, an eventfd that libuv
+ * watches and that never has an event of its own.
  */
 /* dup3() */
 #define _GNU_SOURCE
@@ -206,7 +206,7 @@ static napi_value unwatch(napi_env env, napi_callback_info info) {
 /*
  * replace(descriptor, other): `descriptor`, which a stream of libuv has, becomes another name of
  * the open file of `other`, which is closed. The stream does not read at this moment, and writes
- * nothing: libuv then forgets what it watched, and watches the descriptor anew when the stream
+ * nothing. libuv then forgets what it watched, and watches the descriptor anew when the stream
  * reads on. The kernel would remember a file that another process has, too.
  */
 static napi_value replace(napi_env env, napi_callback_info info) {

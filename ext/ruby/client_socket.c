@@ -155,7 +155,7 @@ static VALUE client_socket_transmit(VALUE self, VALUE bytes) {
 }
 
 /* Ruby may run another thread while the IO is made. If that thread makes an IO, too, or closes the
- * socket, the IO made here must not own the descriptor: the collector would close a number that is
+ * socket, the IO made here must not own the descriptor. The collector would close a number that is
  * another connection's by then. */
 static VALUE client_socket_to_io(VALUE self) {
     client_socket_t *const socket = client_socket_of(self);

@@ -26,7 +26,7 @@ typedef struct {
     int epoll;
     int room;
     watch_t *watches;
-    /* Of the current wait: */
+    /* Members of the current wait: */
     int timeout;
     int ready;
     int error;

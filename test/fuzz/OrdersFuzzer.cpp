@@ -196,7 +196,7 @@ private:
         }
         return verb != ControlVerb::REOPEN_LOGS && owns(about);
     }
-    /** Of the applications that are not the asker's: of all, if it may order nothing. */
+    /** The state of the applications that are not the asker's. If it may order nothing, of all. */
     std::map<std::string, AppState> others() const {
         const std::vector<std::string> lines = split(drains_, '\n');
         std::map<std::string, AppState> states;

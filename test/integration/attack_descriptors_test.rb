@@ -22,13 +22,13 @@ class AttackDescriptorsTest < IntegrationTest
     [attacker, other].each { |client| assert_equal 200, client.get("/").code.to_i }
   end
 
-  def test_a_descriptor_on_the_control_socket_stops_nobody
+  def test_a_descriptor_on_the_control_socket_stops_no_other_application
     said = under_attack("/control")
     # Linux refuses such a message since 6.16. Otherwise the agent ends the instance for it.
     assert_equal ["refused"], said.uniq if passrights?
   end
 
-  def test_a_descriptor_on_a_reply_channel_stops_nobody
+  def test_a_descriptor_on_a_reply_channel_stops_no_other_application
     assert_equal ["sent"], under_attack("/channel").uniq
   end
 

@@ -39,7 +39,7 @@ class AttackHangingFilesTest < IntegrationTest
     @files&.finish
   end
 
-  def test_a_file_on_a_reply_channel_stops_nobody
+  def test_a_file_on_a_reply_channel_stops_no_other_application
     assert_unharmed(client("other.test")) do
       ATTACKS.times { assert_equal "sent", attack("channel").body }
     end
@@ -68,7 +68,7 @@ class AttackHangingFilesTest < IntegrationTest
   end
 
   # Linux refuses it since 6.16. Otherwise the agent ends the instance, whose end waits.
-  def test_a_file_on_the_control_socket_stops_nobody
+  def test_a_file_on_the_control_socket_stops_no_other_application
     assert_unharmed(client("other.test")) { attack("control") }
     eventually("an answer") { client("attacker.test").get("/").code == "200" }
   end

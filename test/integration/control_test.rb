@@ -151,7 +151,7 @@ class ControlTest < IntegrationTest
     end
   end
 
-  def test_an_asker_that_reads_nothing_stops_nobody
+  def test_an_asker_that_reads_nothing_stops_no_other_asker
     with_server(registered) do |server|
       assert_status 200, server.client.get("/")
       stuck = Array.new(3) { UNIXSocket.new(path) }

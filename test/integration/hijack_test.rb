@@ -63,7 +63,7 @@ class HijackTest < IntegrationTest
     socket.close
   end
 
-  def test_an_upgrade_after_the_servers_head
+  def test_an_application_upgrades_after_the_servers_head
     %w[/upgrade /upgrade_by_body].each do |path|
       raw = server.raw
       head = raw.request("GET", path, UPGRADE).read_head

@@ -69,18 +69,18 @@ class LintTest < IntegrationTest
     assert_equal [], server.log.text.scan(/LintError" message=.*/)
   end
 
-  def test_bodies_of_each_kind
+  def test_bodies_of_each_kind_arrive
     assert_equal "hello\n", client.get("/hello").body
     assert_equal "piece 0\npiece 1\npiece 2\n", client.get("/pieces").body
     assert_equal APPLICATION, client.get("/file").body
   end
 
-  def test_answers_without_a_body
+  def test_answers_without_a_body_are_allowed
     assert_equal(%w[204 304], %w[/nothing /unchanged].map { |path| client.get(path).code })
     %w[/hello /pieces /file /echo].each { |path| assert_equal "200", client.head(path).code, path }
   end
 
-  def test_several_headers_of_one_name
+  def test_several_headers_of_one_name_stay_apart
     assert_equal %w[a=1 b=2], @raw.get("/cookies").all("Set-Cookie")
   end
 
@@ -108,11 +108,11 @@ class LintTest < IntegrationTest
                                  "\r\n").response.status
   end
 
-  def test_http_1_0
+  def test_http_1_0_is_answered
     assert_equal 404, @raw.write("GET /old HTTP/1.0\r\nHost: lint.test\r\n\r\n").response.status
   end
 
-  def test_headers_of_many_kinds
+  def test_headers_of_many_kinds_are_allowed
     headers = { "X-Empty" => "", "X-Odd" => "\xE4", "Cookie" => "a=1; b=2", "Accept-Charset" => "*",
                 "Content-Type" => "text/x", "X-1" => "1" }
     assert_equal 200, @raw.get("/hello", headers).status

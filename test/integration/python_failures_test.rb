@@ -66,7 +66,7 @@ class PythonFailuresTest < IntegrationTest
     assert_equal processes.uniq, processes
   end
 
-  def test_an_interpreter_that_does_not_exist
+  def test_the_page_names_an_interpreter_that_does_not_exist
     page = assert_status(500, client("interpreter.test").get("/")).body
     assert_includes page, "Python interpreter does not exist"
     assert_includes page, "PassengerPython"

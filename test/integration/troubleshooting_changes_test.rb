@@ -77,7 +77,7 @@ class TroubleshootingChangesTest < TroubleshootingTest
     assert_cured "broken"
   end
 
-  def test_a_restart_file_that_the_user_may_not_see
+  def test_a_restart_file_that_the_user_may_not_see_restarts_nothing
     needs_root "a folder that the application's user may not enter"
     assert_cured "hidden", "old"
     folder = File.join(root("hidden"), "tmp")
@@ -90,7 +90,7 @@ class TroubleshootingChangesTest < TroubleshootingTest
     assert_cured "hidden"
   end
 
-  def test_a_restart_file_that_keeps_its_time
+  def test_a_restart_file_that_keeps_its_time_restarts_nothing
     restart("kept")
     assert_cured "kept", "old"
     file = File.join(root("kept"), "tmp/restart.txt")
@@ -103,7 +103,7 @@ class TroubleshootingChangesTest < TroubleshootingTest
     logged(/event=app\.restart/)
   end
 
-  def test_a_restart_file_in_another_folder
+  def test_a_restart_file_in_another_folder_restarts_nothing
     assert_cured "elsewhere", "old"
     File.write(File.join(root("elsewhere"), "config.ru"), NEW)
     FileUtils.mkdir_p("#{root('elsewhere')}/public/tmp")
@@ -114,7 +114,7 @@ class TroubleshootingChangesTest < TroubleshootingTest
   end
 
   # It may also have ended, and been forgotten.
-  def test_a_restart_file_of_an_application_that_does_not_run
+  def test_an_application_that_does_not_run_needs_no_restart
     made = configuration { |one| one.site("rest.test", SampleApps.written(OLD)) }
     with_server(made) { |own| assert_equal "old", own.client.get("/").body }
     with_server(made) do |own|
@@ -127,7 +127,7 @@ class TroubleshootingChangesTest < TroubleshootingTest
     end
   end
 
-  def test_a_restart_without_the_file
+  def test_passenger_config_restarts_an_application_without_the_file
     assert_cured "switched", "old"
     File.write(File.join(root("switched"), "config.ru"), NEW)
     succeed(CONFIG, "restart-app", "--wait", "60", root("switched"))
@@ -145,7 +145,7 @@ class TroubleshootingChangesTest < TroubleshootingTest
     %w[/x /y].each { |path| assert_cured "page", "served", path }
   end
 
-  def test_an_answer_that_turbocaching_keeps
+  def test_turbocaching_keeps_an_old_answer
     get("cached")
     answer = eventually("an answer of the cache") do
       get("cached").then { |one| one if one["Age"] }
@@ -167,7 +167,7 @@ class TroubleshootingChangesTest < TroubleshootingTest
     assert_cured "named"
   end
 
-  def test_a_variable_that_httpd_and_the_process_do_not_have
+  def test_a_variable_reaches_the_process_after_a_reload_and_a_restart
     assert_cured "variable", "nil"
     site("variable").directives = "SetEnv A 1\n"
     server.write_configuration
@@ -180,7 +180,7 @@ class TroubleshootingChangesTest < TroubleshootingTest
   # -- the first request, and WebSockets
 
   # The socket's instance looks idle, and the application's next request has to wait for a start.
-  def test_an_instance_that_ends_without_requests
+  def test_an_instance_ends_after_the_idle_time_unless_it_is_the_least
     socket = web_socket("idle")
     logged(/event=instance\.idle app="#{root('idle')}/)
     assert socket.ended?
@@ -219,7 +219,7 @@ class TroubleshootingChangesTest < TroubleshootingTest
     end
   end
 
-  def test_a_client_that_takes_nothing_for_long
+  def test_a_client_that_takes_nothing_until_the_timeout_is_given_up
     raw = server.raw("unread.test").request("GET", "/unread")
     logged(/event=connection\.given_up/)
     assert_operator all_of(raw), :<, UNREAD

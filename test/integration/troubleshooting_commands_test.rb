@@ -60,7 +60,7 @@ class TroubleshootingCommandsTest < TroubleshootingTest
 
   # -- commands find no agent
 
-  def test_another_folder_and_no_httpd
+  def test_commands_find_the_agent_in_the_configured_folder_only
     folder = SampleApps.new_folder(Dir.tmpdir)
     none = /no agent of mod_passenger is running/
     assert_fails 1, none, STATUS, "--registry-dir=#{folder}"
@@ -76,7 +76,7 @@ class TroubleshootingCommandsTest < TroubleshootingTest
     eventually("the usual folder") { command(STATUS).last.zero? }
   end
 
-  def test_a_folder_to_which_others_may_write
+  def test_the_agent_refuses_a_folder_to_which_others_may_write
     folder = SampleApps.new_folder(Dir.tmpdir)
     File.chmod(0o777, folder)
     server.graceful { |made| made.set("PassengerInstanceRegistryDir", folder) }
@@ -92,13 +92,13 @@ class TroubleshootingCommandsTest < TroubleshootingTest
     eventually("the usual folder") { command(STATUS).last.zero? }
   end
 
-  def test_a_user_who_owns_no_application
+  def test_a_user_who_owns_no_application_sees_none
     needs_root "another user"
     refute_includes succeed(STATUS, as: "games"), root("printing")
     assert_includes succeed(STATUS), root("printing")
   end
 
-  def test_a_user_who_may_not_ask_the_agent
+  def test_the_command_says_that_its_user_may_not_ask_the_agent
     needs_root "another user"
     control = Dir[File.join(server.folder, "run/passenger.*/control")].first
     File.chmod(0o600, control)
@@ -132,7 +132,7 @@ class TroubleshootingCommandsTest < TroubleshootingTest
 
   # -- the log has nothing
 
-  def test_lines_of_another_file
+  def test_lines_go_to_the_log_file_of_the_configuration
     log = File.join(server.folder, "logs/agent.log")
     app_log = File.join(root("printing"), "tmp/app.log")
     server.graceful { |made| made.set("PassengerLogFile", log) }
@@ -163,7 +163,7 @@ class TroubleshootingCommandsTest < TroubleshootingTest
     end
   end
 
-  def test_a_file_of_the_application
+  def test_lines_of_a_monitored_file_are_in_the_log
     assert_cured "filed", "served", "/1"
     file = File.join(root("filed"), "tmp/production.log")
     refute_includes server.log.text, "filed /1"
@@ -174,7 +174,7 @@ class TroubleshootingCommandsTest < TroubleshootingTest
     end
   end
 
-  def test_lines_that_the_applications_buffer_keeps
+  def test_an_applications_buffer_keeps_its_lines
     skip "needs python3" unless TestEnvironment.find_command("python3")
     assert_cured "buffered", "served", "/1"
     logged(%r{output: told /1})
@@ -187,7 +187,7 @@ class TroubleshootingCommandsTest < TroubleshootingTest
     end
   end
 
-  def test_lines_that_are_left_out
+  def test_lines_beyond_the_limit_are_left_out
     assert_cured "talkative", "served", "/1"
     cut = logged(/event=output\.cut app="#{root('talkative')}/)
     assert_operator server.log.count(%r{line \d+ of /1$}, @log_position), :<, LINES
@@ -200,7 +200,7 @@ class TroubleshootingCommandsTest < TroubleshootingTest
     end
   end
 
-  def test_events_below_the_level
+  def test_the_levels_of_httpd_and_of_the_module_show_more_events
     refuse = lambda do
       raw = server.raw("printing.test").request("POST", "/", "Content-Length" => "100000")
       raw.write("x" * 50_000).abort

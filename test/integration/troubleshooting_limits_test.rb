@@ -76,7 +76,7 @@ class TroubleshootingLimitsTest < TroubleshootingTest
     end
   end
 
-  def test_too_few_descriptors
+  def test_the_log_tells_that_there_are_too_few_descriptors
     made = configuration { |one| one.descriptor_limit = 200 }
     with_server(made) { |own| own.log.wait_for(/event=descriptors\.few limit=200 wanted=\d+/) }
     made.descriptor_limit = 1024
@@ -126,7 +126,7 @@ class TroubleshootingLimitsTest < TroubleshootingTest
 
   # -- the pool is full
 
-  def test_applications_that_take_the_room_from_each_other
+  def test_applications_take_the_room_from_each_other_until_the_pool_grows
     made = configuration do |one|
       one.set("PassengerMaxPoolSize", 1)
       two_sites(one, "PassengerMinInstances 0\n")
@@ -145,7 +145,7 @@ class TroubleshootingLimitsTest < TroubleshootingTest
 
   # -- memory
 
-  def test_too_many_instances
+  def test_limits_of_instances_free_memory
     made = configuration { |one| two_sites(one, "PassengerMinInstances 3\n") }
     with_server(made) do |own|
       ask_both(own)
@@ -165,7 +165,7 @@ class TroubleshootingLimitsTest < TroubleshootingTest
   end
 
   # By the signal that the kernel sends where there is no memory left.
-  def test_an_instance_that_the_kernel_kills
+  def test_the_log_tells_the_signal_of_an_instance_that_the_kernel_kills
     with_server(configuration) do |own|
       Process.kill(:KILL, own.client.pid)
       own.log.wait_for(/event=instance\.exited .*signal=9/)
@@ -174,7 +174,7 @@ class TroubleshootingLimitsTest < TroubleshootingTest
     end
   end
 
-  def test_files_of_uploads_in_memory
+  def test_uploads_need_memory_if_their_folder_is_in_memory
     with_small_disk(50_000) do |folder|
       made = configuration { |one| one.set("PassengerDataBufferDir", folder) }
       with_server(made) do |own|

@@ -153,7 +153,7 @@ class TroubleshootingStartsTest < TroubleshootingTest
     assert_cured "raising"
   end
 
-  def test_another_environment
+  def test_passenger_app_env_chooses_the_environment
     assert_cured "environment", "production"
     configure("environment", "PassengerAppEnv development\n")
     assert_cured "environment", "development"
@@ -166,7 +166,7 @@ class TroubleshootingStartsTest < TroubleshootingTest
     renew("htaccess") { get("htaccess").body == '["/srv/blog/lib", "1"]' }
   end
 
-  def test_threads_that_are_missing_in_instances
+  def test_instances_lack_threads_that_the_preloader_has_started
     assert_cured "threads", "dead"
     event = "PhusionPassenger.on_event(:starting_worker_process) { |_forked| work }"
     correct("threads", THREADS.sub(/^work$/, event))
@@ -177,7 +177,7 @@ class TroubleshootingStartsTest < TroubleshootingTest
     renew("threads") { get("threads").body == "alive" }
   end
 
-  def test_an_application_that_does_not_survive_a_fork
+  def test_an_application_that_survives_no_fork_needs_spawn_method_direct
     assert_cured "unforkable"
     logged(/event=preloader\.given_up app="#{root('unforkable')}/)
     configure("unforkable", "PassengerSpawnMethod direct\n")
@@ -189,7 +189,7 @@ class TroubleshootingStartsTest < TroubleshootingTest
     assert_cured "unforkable"
   end
 
-  def test_a_variable_that_only_interactive_shells_read
+  def test_only_interactive_shells_read_a_variable_of_bashrc
     needs_root "a user with a login shell"
     home = MadeUsers["shell"].home
     line = "export OF_SHELL=known\n"
@@ -201,7 +201,7 @@ class TroubleshootingStartsTest < TroubleshootingTest
     assert_cured "shell", '"known"'
   end
 
-  def test_the_startup_file_of_root_and_a_user_who_does_not_exist
+  def test_applications_of_root_and_of_a_missing_user_run_as_nobody
     needs_root "applications change their user"
     %w[roots absent].each { |name| assert_cured name, "nobody" }
     assert_includes succeed(STATUS, "--verbose"), "nobody"
@@ -227,7 +227,7 @@ class TroubleshootingStartsTest < TroubleshootingTest
     assert_cured "off", "games"
   end
 
-  def test_a_link_of_another_user
+  def test_a_link_of_another_user_fails_the_start
     needs_root "applications change their user"
     assert_match(/the link .* belongs to user/, failed_start("link"))
     system("chown", "-h", "root", root("link"))

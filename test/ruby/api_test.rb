@@ -103,7 +103,7 @@ module PhusionPassenger
       App.describe({}, nil)
     end
 
-    def test_the_functions_of_the_native_code_that_applications_call
+    def test_applications_can_call_the_functions_of_the_native_code
       NativeSupport.disable_stdio_buffering
       microseconds = Process.times.utime * 1_000_000
       assert_in_delta microseconds, NativeSupport.process_times.utime, 10_000_000

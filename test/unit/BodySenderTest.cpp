@@ -77,7 +77,7 @@ class BodySenderTest : public LeakCheck {
         bytes.resize(static_cast<std::size_t>(pread(message.descriptors[0].get(), bytes.data(), bytes.size(), 0)));
         return bytes;
     }
-    /** As receive() does first. */
+    /** The first step of receive(). */
     void sendFile() {
         exchange_->sendBody("", true);
         CPPUNIT_ASSERT(exchange_->bodyDone());

@@ -96,7 +96,7 @@ private:
                " shared:9 - " + type + " cgroup2 rw\n";
     }
 
-    /** As the service manager does it. */
+    /** Delegates the group in the way of the service manager. */
     static void delegate(const std::string &group) {
         if (isRoot()) {
             CPPUNIT_ASSERT_EQUAL(0, ::setxattr(group.c_str(), "user.delegate", "1", 1, 0));

@@ -127,7 +127,7 @@ public:
         Cgroups groups(place_, ::getpid());
         const std::string path = groups.pathOf(groups.make("blog", 1, 2));
         CPPUNIT_ASSERT(CgroupEvents() == Cgroups::eventsIn(path));
-        // As Linux 6.18 has them (cgroup-v2, memory.events and pids.events).
+        // Linux 6.18 has these lines (cgroup-v2, memory.events and pids.events).
         std::ofstream(path + "/memory.events") << "low 1\nhigh 2\nmax 3\noom 4\noom_kill 5\noom_group_kill 6\n";
         std::ofstream(path + "/pids.events") << "max 7\n";
         CPPUNIT_ASSERT((CgroupEvents{5, 3, 7}) == Cgroups::eventsIn(path));
@@ -168,7 +168,7 @@ public:
         Cgroups groups(place_, ::getpid());
         const std::string path = groups.pathOf(groups.make("blog", 1, 2));
         AgentElsewhere other(place_);
-        // As its pid, that of the init process of its namespace is 1.
+        // The pid of the agent is 1, as is that of the init process of its namespace.
         const std::string its = other.folder();
         CPPUNIT_ASSERT_MESSAGE(its, its.find("/passenger.1.") != std::string::npos);
         CPPUNIT_ASSERT_MESSAGE("It finds this agent's folder, and leaves it alone", std::filesystem::exists(path));

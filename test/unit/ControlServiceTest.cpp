@@ -71,7 +71,7 @@ class ControlServiceTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(0, ::connect(socket.get(), reinterpret_cast<const sockaddr *>(&address_), addressSize_));
         return FrameSocket(std::move(socket));
     }
-    /** Of another user than root. The user of this thread changes meanwhile, and of no other. */
+    /** A connection of another user than root. Only this thread changes its user meanwhile. */
     FrameSocket connectedAsSomebody() const {
         if (::geteuid() != 0) {
             return connected();

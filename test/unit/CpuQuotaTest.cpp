@@ -24,7 +24,7 @@ class CpuQuotaTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAGroupThatIsStoppedHasUsedItsQuota);
     CPPUNIT_TEST(testTheGroupWithTheMostUseCounts);
     CPPUNIT_TEST(testAQuotaThatIsNewHasNoUseYet);
-    CPPUNIT_TEST(testOfAnotherProcess);
+    CPPUNIT_TEST(testAnotherProcessHasItsOwnFiles);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr unsigned PROCESSORS = 8;
@@ -130,7 +130,7 @@ public:
         CPPUNIT_ASSERT(!quotaUse({quota("b", 1, 1s)}, {quota("a", 1, 1s)}, 1s));
     }
 
-    void testOfAnotherProcess() {
+    void testAnotherProcessHasItsOwnFiles() {
         CPPUNIT_ASSERT_EQUAL(std::string("/proc/7/cgroup"), CgroupFiles::of(7).membership);
     }
 };

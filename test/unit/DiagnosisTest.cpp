@@ -38,7 +38,7 @@ class DiagnosisTest : public CppUnit::TestFixture {
                 .exceptionMessage = message,
                 .language = Language::PYTHON};
     }
-    /** As its loader or a bridge reports it. */
+    /** A failure of Node that its loader or a bridge reports. */
     static FailureFacts node(const char *exceptionClass, const char *message) {
         return {
             .step = LISTENS, .exceptionClass = exceptionClass, .exceptionMessage = message, .language = Language::NODE};

@@ -29,7 +29,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(), fileContent("/proc/0/status"));
     }
 
-    // As of a file of /proc whose process has ended since it was opened.
+    // A file of /proc fails likewise when its process has ended since it was opened.
     void testAFileWhoseReadingFailsIsEmpty() {
         CPPUNIT_ASSERT_EQUAL(std::string(), fileContent("/proc/self/mem"));
     }

@@ -153,7 +153,8 @@ public:
         CPPUNIT_ASSERT(!grants.refusal(running("bob", "./b", "/opt/ruby")));
     }
 
-    // As <Directory> inside of another one, or with a <Location>: any of them may be the inner one.
+    // A <Directory> may be inside of another one, or beside a <Location>. Any of them may be the
+    // inner one.
     void testSectionsThatOverlapAreMerged() {
         const Grants grants(
             "server\nany folder\nuser main\nruby /usr/bin/ruby\nserver\nuser alice\nstart_command ./a\nsection\nruby "

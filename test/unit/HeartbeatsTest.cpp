@@ -20,7 +20,7 @@ class HeartbeatsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testALateCheckRestartsAllTimeouts);
     CPPUNIT_TEST(testATimeWithoutInstancesIsNoLateCheck);
     CPPUNIT_TEST(testAChangedTimeoutApplies);
-    CPPUNIT_TEST(testTheTimeOfTheNextCheck);
+    CPPUNIT_TEST(testTheNextCheckIsDueWhenTheOldestSignIsTooOld);
     CPPUNIT_TEST_SUITE_END();
 
     using Ids = std::vector<int>;
@@ -113,7 +113,7 @@ public:
         CPPUNIT_ASSERT(beats.overdue(at(7s)).empty());
     }
 
-    void testTheTimeOfTheNextCheck() {
+    void testTheNextCheckIsDueWhenTheOldestSignIsTooOld() {
         Heartbeats<int> beats(10s);
         CPPUNIT_ASSERT(!beats.nextDue());
         beats.noteAck(1, at(0s));

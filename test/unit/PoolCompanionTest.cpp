@@ -30,7 +30,7 @@ class PoolCompanionTest : public PoolContract {
 
     static constexpr unsigned INSTANCES = 3;
 
-    /** As many requests in flight as instances. @param max the pool's limit */
+    /** Puts as many requests in flight as there are instances. @param max the pool's limit */
     std::vector<HeldPtr> busy(unsigned max = 2 * INSTANCES) {
         setMax(max);
         std::vector<HeldPtr> requests;

@@ -99,7 +99,7 @@ public:
             tick();
         }
     }
-    /** The same, while one application always has so many requests that wait. */
+    /** Runs while one application always has so many requests that wait. */
     void runWithGreed(milliseconds time, double perTick, std::size_t greedy, unsigned waiting) {
         for (milliseconds passed{0}; passed < time; passed += TICK) {
             while (waiting_[greedy] < waiting) {

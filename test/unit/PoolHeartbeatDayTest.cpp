@@ -35,7 +35,7 @@ class PoolHeartbeatDayTest : public PoolFixture {
     LogLevel level_ = Log::level();
     std::size_t met_ = 0;
     std::map<pid_t, std::size_t> byPid_;
-    /** Those that were told how often to give a sign. */
+    /** The instances that were told how often to give a sign. */
     std::set<pid_t> asked_;
     std::set<pid_t> silent_;
     std::size_t wentSilent_ = 0;

@@ -50,7 +50,7 @@ class PoolStickyTest : public PoolFixture {
         CPPUNIT_ASSERT(eventuallyCount(1));
         return serve;
     }
-    /** As a request of high priority has them. */
+    /** The options of a request of high priority. */
     static Options priority() {
         Options options = PoolStickyTest::options(Options::PRIORITY_QUEUE);
         options.stickySessions = false;

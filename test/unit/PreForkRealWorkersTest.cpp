@@ -148,7 +148,7 @@ public:
             CPPUNIT_ASSERT(eventually([&] { return counts().busy == busy && counts().starting == 0; }));
             CPPUNIT_ASSERT(pids().size() <= 3 && descendantsOf(::getpid()).size() <= 4);
         }
-        // Those that waited have their turn.
+        // The connections that waited have their turn.
         for (const auto &connection : held) {
             answer(connection.get(), "\n");
         }

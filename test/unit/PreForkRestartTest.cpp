@@ -136,7 +136,7 @@ public:
             preFork_->restartServers();
             assertCounts(2, 0, 1);
         }
-        // Those that were given up, and none that serves.
+        // The workers that were given up are told to end, and none that serves.
         CPPUNIT_ASSERT_EQUAL(std::size_t{19}, launcher_->all(SIGINT).size());
         CPPUNIT_ASSERT(listening_->ends.empty());
         obey();

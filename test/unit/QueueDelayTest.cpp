@@ -134,7 +134,7 @@ private:
     std::deque<Request> waiting_;
     std::priority_queue<Work, std::vector<Work>, std::greater<>> working_;
     std::uint64_t answered_ = 0;
-    /** Of all runs: requests that wait at a run's end have theirs later. */
+    /** The outcomes of all runs: requests that wait at a run's end have theirs later. */
     std::deque<Outcome> outcomes_;
     Outcome ignored_;
     std::mt19937 random_{1};

@@ -8,7 +8,7 @@ using namespace std::chrono_literals;
 
 class RoomPolicyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RoomPolicyTest);
-    CPPUNIT_TEST(testTheGroupThatGivesUpAnInstance);
+    CPPUNIT_TEST(testTheRulesChooseTheGroupThatGivesUpAnInstance);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr MonotonicTime NOW{1h};
@@ -49,7 +49,7 @@ class RoomPolicyTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testTheGroupThatGivesUpAnInstance() {
+    void testTheRulesChooseTheGroupThatGivesUpAnInstance() {
         struct Case {
             const char *what;
             RoomRequest request;

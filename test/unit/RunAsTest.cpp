@@ -241,7 +241,8 @@ public:
         }
     }
 
-    /** As a wrapper of a version manager, which becomes Ruby. Ruby's threads wake each other. */
+    /** A wrapper of a version manager does this, and becomes Ruby. Ruby's threads wake each
+     *  other. */
     void testALimitedProgramStartsOthers() {
         if (!isRoot()) {
             return;

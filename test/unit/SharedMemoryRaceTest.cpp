@@ -278,7 +278,7 @@ public:
     }
 
     void testAGenerationIsNeverSeenBeforeItsCapacity() {
-        // Of one byte, which a system call cannot write partly.
+        // The numbers have one byte, which a system call cannot write partly.
         constexpr std::uint32_t LAST = 255;
         constexpr std::uint32_t SLOTS = 64;
         GenerationTable table;

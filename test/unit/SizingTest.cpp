@@ -9,7 +9,7 @@ namespace Passenger {
 
 class SizingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SizingTest);
-    CPPUNIT_TEST(testTheExampleOfTheDocument);
+    CPPUNIT_TEST(testTheExampleOfTheDocumentIsTrue);
     CPPUNIT_TEST(testCoresBoundThePoolWhereMemorySuffices);
     CPPUNIT_TEST(testMemoryBoundsThePool);
     CPPUNIT_TEST(testThreadsOfAnInstanceCountAsInstances);
@@ -36,7 +36,7 @@ class SizingTest : public CppUnit::TestFixture {
 
 public:
     // doc/SIZING.md, "A worked example".
-    void testTheExampleOfTheDocument() {
+    void testTheExampleOfTheDocumentIsTrue() {
         const Sizing sizing(machine(2048, 2), {app(150)});
         CPPUNIT_ASSERT_EQUAL(8U, sizing.poolByCores());
         CPPUNIT_ASSERT_EQUAL(9U, sizing.poolByMemory());

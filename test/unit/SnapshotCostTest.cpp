@@ -27,7 +27,7 @@ using std::chrono::nanoseconds;
 
 namespace {
 
-/** Of the calling thread. */
+/** The CPU time of the calling thread. */
 nanoseconds cpuTime() {
     timespec time{};
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -102,7 +102,7 @@ class SnapshotCostTest : public PoolFixture {
     /** The pool's. */
     PieceClock pieces_;
 
-    /** As many as there are descriptors for. */
+    /** The number of applications for which there are descriptors. */
     unsigned possible() const {
         return std::min<unsigned>(APPS, static_cast<unsigned>(limit_.rlim_max / DESCRIPTORS) - 20);
     }

@@ -8,8 +8,8 @@ namespace Passenger {
 
 class SparePolicyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SparePolicyTest);
-    CPPUNIT_TEST(testTheDefaultLimits);
-    CPPUNIT_TEST(testTheDecisionForEachSituation);
+    CPPUNIT_TEST(testTheDefaultLimitsAreThoseOfTheDocument);
+    CPPUNIT_TEST(testEachSituationHasItsDecision);
     CPPUNIT_TEST(testInconsistentLimitsAreCorrected);
     CPPUNIT_TEST(testTheLogNamesTheAttributeTheOldAndTheNewValue);
     CPPUNIT_TEST(testConsistentLimitsStayAndAreNotMentioned);
@@ -25,11 +25,11 @@ class SparePolicyTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testTheDefaultLimits() {
+    void testTheDefaultLimitsAreThoseOfTheDocument() {
         CPPUNIT_ASSERT((SpareLimits() == SpareLimits{5, 1, 2, 50}));
     }
 
-    void testTheDecisionForEachSituation() {
+    void testEachSituationHasItsDecision() {
         struct Case {
             const char *what;
             /** start, minSpare, maxSpare, maxClients */

@@ -58,7 +58,7 @@ class SpawnManagerTest : public SpawningFixture {
         return ::geteuid() == 0;
     }
 
-    /** As root, for the user "nobody": no spawn server runs as root. */
+    /** Run by root, the test asks for the user "nobody": no spawn server runs as root. */
     static StartRequest request() {
         StartRequest request;
         request.program = settings().rubyCommand;

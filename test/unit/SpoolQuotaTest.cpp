@@ -249,7 +249,7 @@ public:
         for (int i = 0; i < 4; i++) {
             quota_->count(UsageLedger::Effect::BODY_IN_PIECES);
         }
-        // As a child that ends, and the next one.
+        // This child ends, and the next one begins.
         quota_.reset();
         ledger_.reset();
         ledger_.emplace(memory_->descriptor().duplicate());

@@ -116,7 +116,7 @@ public:
         spool.clientsCut = 14;
         spool.bodiesInPieces = 15;
         status.spool = spool;
-        // As httpd gets it from the agent; the files are httpd's own.
+        // httpd gets the status from the agent; the files are httpd's own.
         ServerStatus told = statusFromJson(toJson(status));
         const std::string text = StatusMetrics::render(told, Format::TEXT);
         unsigned value = 0;

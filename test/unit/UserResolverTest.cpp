@@ -72,7 +72,7 @@ public:
 
 class UserResolverTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(UserResolverTest);
-    CPPUNIT_TEST(testTheUserAndGroupOfAnApplication);
+    CPPUNIT_TEST(testThePlaceAndTheOwnerDecideTheUserAndGroup);
     CPPUNIT_TEST(testWithoutRootUsersAreNotSwitched);
     CPPUNIT_TEST(testAMissingFolderIsNamed);
     CPPUNIT_TEST(testAMissingStartupFileIsNamed);
@@ -139,7 +139,7 @@ class UserResolverTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testTheUserAndGroupOfAnApplication() {
+    void testThePlaceAndTheOwnerDecideTheUserAndGroup() {
         const Case cases[] = {
             {"the owner, with the primary group", "", "", ALICES, "alice", "alices"},
             {"the owner, even of a file of another group", "", "", {1002, 2001}, "bob", "bobs"},
@@ -268,7 +268,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("web"), resolver_.resolve(options, true)->group);
     }
 
-    // As a release that is no longer the current one, which links decide about.
+    // A release that is no longer the current one is such a folder, if links decide about it.
     void testANameOfTheConfigurationIsForFoldersOfTheSameOwnerOnly() {
         grants_.use(
             "server\nruby ruby\nserver\napp_group_name shared\nresolve_symlinks On\n"

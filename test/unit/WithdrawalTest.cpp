@@ -28,7 +28,7 @@ class WithdrawalTest : public LeakCheck {
     Withdrawal withdrawal() {
         return {*link_, *channel_, ticket_};
     }
-    /** As an instance that has taken the request. */
+    /** Takes the request, as an instance does. */
     FakeHost::Request taken() {
         FakeHost::Request request;
         request.header.channel = (*channel_)->id().value();

@@ -38,8 +38,8 @@ struct LeftAgent {
     int generation;
     ApplicationPoolServer::Handle handle;
     AgentIdentity identity;
-    /** When the last agent was started, when it was last seen alive (both as monotonicNow()), and
-     *  how many agents in a row died early or did not start. */
+    /** When the last agent was started, and when it was last seen alive (both as monotonicNow()).
+     *  Then the number of agents in a row that died early or did not start. */
     apr_time_t startedAt;
     apr_time_t seenAliveAt;
     unsigned failures;

@@ -8,9 +8,9 @@ namespace Passenger {
 
 /**
  * Logs a warning for each PassengerUser of the configuration that does not exist. httpd starts all
- * the same: one account that was removed must not take the other sites down. Of httpd's parent
- * alone, when the configuration has been read; a .htaccess file cannot have the directive. Nothing
- * is logged where applications have no users of their own.
+ * the same: one account that was removed must not take the other sites down. Only httpd's parent
+ * calls this function, when it has read the configuration. A .htaccess file cannot have the
+ * directive. Nothing is logged where applications have no users of their own.
  */
 void warnOfUnknownUsers(const server_rec *main, apr_pool_t *temporary);
 

@@ -43,7 +43,7 @@ std::vector<gid_t> groupsOfChildren() {
     return groups;
 }
 
-/** The same as httpd's user sees it. 0 also if no process can be made for that. */
+/** Calls look() as httpd's user, in a process of its own. 0 also if that process cannot be made. */
 int lookAsChild(const char *folder) {
     const std::vector<gid_t> groups = groupsOfChildren();
     const pid_t child = fork();
@@ -68,8 +68,8 @@ std::string bufferFolderRefusal(const Settings &settings) {
     }
     const bool switches = geteuid() == 0 && ap_unixd_config.user_name != nullptr;
     const int error = switches ? lookAsChild(folder) : look(folder);
-    // Who only tests the configuration of another user's httpd may not write there, and may not see
-    // a folder of a service's own (systemd's PrivateTmp).
+    // A user who only tests the configuration of another user's httpd may not write there. A
+    // service's own folder (systemd's PrivateTmp) is not visible in the test.
     const bool onlyTests = ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
     const bool inTmp = std::strncmp(folder, "/tmp/", 5) == 0 || std::strncmp(folder, "/var/tmp/", 9) == 0;
     if (error == 0 || (onlyTests && ((error == EACCES && !switches) || (error == ENOENT && inTmp)))) {

@@ -7,7 +7,7 @@
 namespace Passenger {
 
 /**
- * Periodically closes the reply channels that were not used since the last time, and all unused
+ * Periodically closes the reply channels that were not used since the last time. Closes all unused
  * ones when the agent asks for them because descriptors are short. The trimmer has its own thread,
  * so it works under any MPM and without any request.
  *

@@ -59,9 +59,9 @@ bool modulesMapFolders() {
 }
 
 /**
- * What httpd's tree of the configuration tells: variables, since mod_env has no interface for other
- * modules; and `any folder` and `any name` of class Grants: whether a request's document root
- * depends on the request, and whether a .htaccess file may have our directives.
+ * Reads httpd's tree of the configuration. It tells variables, since mod_env has no interface for
+ * other modules. Two keys of class Grants come from it, too. `any folder`: a request's document
+ * root depends on the request. `any name`: a .htaccess file may have our directives.
  * @param add takes a key and a value
  */
 template <typename Add> void readTree(const ap_directive_t *directive, apr_pool_t *pool, Add add) {

@@ -20,9 +20,9 @@ enum class Context {
     GLOBAL,
     /** Main server, virtual host, Directory, Location. */
     APPLICATION,
-    /** As APPLICATION, and .htaccess. */
+    /** The places of APPLICATION, and .htaccess. */
     LOCAL,
-    /** As LOCAL, but in .htaccess only if AllowOverride allows Options. */
+    /** The places of LOCAL; .htaccess only if AllowOverride allows Options. */
     OPTIONS
 };
 
@@ -48,11 +48,11 @@ enum class Form {
     /** A number with a unit, as httpd's Timeout has it: ms, s (the default), min, h. Stored in
      *  milliseconds. */
     TIME,
-    /** The same, of whole seconds. Stored in seconds. */
+    /** A number of whole seconds, with the units of TIME. Stored in seconds. */
     SECONDS,
     /** A whole number with a unit: K, M (the default), G. Stored in MB. */
     MEMORY,
-    /** The same, but without a unit it is bytes. Stored in bytes. */
+    /** A whole number with the units of MEMORY; the default is bytes. Stored in bytes. */
     BYTES,
     /** One of Field::choices. */
     CHOICE,
@@ -142,7 +142,8 @@ struct Field {
     /** Not null: the agent gets the values that the configuration has, under this key of class
      *  Grants, which says what they decide. */
     const char *grant = nullptr;
-    /** Of what the application's processes may use: the key `limited` of class Grants. */
+    /** The value limits what the application's processes may use: the key `limited` of class
+     *  Grants. */
     bool isLimit = false;
 
     /** The pool reads the setting as this member of Options. */

@@ -10,7 +10,7 @@ struct FairnessSource {
     enum class Kind { OFF, CLIENT, USER, HEADER, VARIABLE };
 
     Kind kind = Kind::OFF;
-    /** Of the header or the variable; a part of the parsed text, to its end. */
+    /** The name of the header or the variable. It is a part of the parsed text, to its end. */
     const char *name = "";
 
     /** For people. */

@@ -24,7 +24,7 @@ const char *url() noexcept;
 
 /** The directive has just set its member of `settings`. */
 void note(const cmd_parms *cmd, const Directives::Directive &directive, Settings &settings);
-/** Those of an outer and an inner place. */
+/** The origins of an outer place, overridden by those of an inner place. */
 const Origin *merge(apr_pool_t *pool, const Origin *outer, const Origin *inner) noexcept;
 
 }  // namespace Origins

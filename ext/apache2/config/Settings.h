@@ -29,7 +29,7 @@ struct Settings {
      *  outer one. */
     using List = const apr_array_header_t *;
 
-    // Of the whole server: only the main server's values are used.
+    // Settings of the whole server: only the main server's values are used.
     Text root = nullptr;
     /** The last PassengerRoot that is Phusion Passenger's. */
     Text foreignRoot = nullptr;
@@ -77,7 +77,7 @@ struct Settings {
         const server_rec *server;
         /** The place. Only compared. */
         const Settings *place;
-        /** As in class Grants. */
+        /** A key of class Grants. */
         const char *key;
         const char *value;
     };
@@ -92,7 +92,7 @@ struct Settings {
      *  directive of its own sets it. */
     const Origin *origins = nullptr;
 
-    // Of an application.
+    // Settings of an application.
     Text ruby = nullptr;
     Text python = nullptr;
     Text nodejs = nullptr;
@@ -147,7 +147,7 @@ struct Settings {
     Number maxLogLinesPerSecond;
     Flag resistDeploymentErrors;
 
-    // Of a request.
+    // Settings of a request.
     Flag enabled;
     Flag highPerformance;
     Flag bufferUpload;
@@ -303,7 +303,7 @@ struct Settings {
     /** The settings for the whole of `server`. GLOBAL directives set only those of the main
      *  server. */
     static const Settings &of(const server_rec *server) noexcept;
-    /** Those that a section, such as `<Location>`, sets itself. Null: it sets none. */
+    /** The settings that a section, such as `<Location>`, makes itself. Null: it makes none. */
     static const Settings *in(const ap_conf_vector_t *section) noexcept;
 
     /** For httpd's module record. */

@@ -11,7 +11,8 @@ namespace Passenger::AppForm {
 /** The application that would answer; null: none would. */
 const Route *routeOf(const MadeRequest &made);
 
-/** As whom and with what it runs. Looks at files and into the database of users. */
+/** The application as JSON, with its user and interpreter. Reads files and the database of
+ *  users. */
 nlohmann::ordered_json describe(request_rec *r, const Route &route, const Settings &global, StartupFileCache &files);
 
 /** Its name, and the place of its `<VirtualHost>`. */

@@ -34,7 +34,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/** Of ap_unixd_config, without the directive. */
+/** The id in ap_unixd_config if no directive sets it. */
 constexpr unsigned NONE = static_cast<unsigned>(-1);
 
 /** While run() runs. */
@@ -50,8 +50,8 @@ void leaveTerminal() {
 }
 
 /**
- * Makes this process a httpd child for good, if root has started it: children look for files, and
- * read .htaccess, whose author may have modules run code.
+ * If root has started this process, it takes the rights of a httpd child for good. Children look
+ * for files and read .htaccess, whose author may have modules run code.
  * @throws SystemException, IOException (httpd has no user)
  */
 void giveUpRoot() {
@@ -100,8 +100,8 @@ void addHooks() {
     if (Origins::url() == nullptr) {
         return;
     }
-    // For subrequests, of mod_dir and of cached pages, which pass all phases. mod_mime reads its
-    // types only for service, and nobody is there to be let in.
+    // Subrequests of mod_dir and of cached pages pass all phases. mod_mime reads its types only in
+    // a serving httpd, and no client has to be authenticated.
     const auto accept = [](request_rec *) { return OK; };
     ap_hook_type_checker(accept, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_access_checker_ex(accept, nullptr, nullptr, APR_HOOK_REALLY_FIRST);

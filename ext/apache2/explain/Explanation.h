@@ -15,7 +15,8 @@ void addHooks();
 /** A hook for test_config. Does nothing without the define. */
 void run(apr_pool_t *pool, server_rec *main);
 
-/** For the hooks that decide who serves a request. Null: this httpd explains nothing. */
+/** For the hooks that decide whether an application or httpd serves a request. Null: this httpd
+ *  explains nothing. */
 StartupFileCache *startupFiles() noexcept;
 
 }  // namespace Passenger::Explanation

@@ -11,8 +11,8 @@ namespace Passenger::Inventory {
 /**
  * `applications`: each one once, with the first URL that it serves. `unserved`: URLs that no
  * application serves, most likely by mistake. Asks for the top of each virtual host, for each
- * PassengerBaseURI, and for each `<Location>` that is no pattern; where httpd itself answers
- * that, for a name below it. Settings of .htaccess files below these are not found.
+ * PassengerBaseURI, and for each `<Location>` that is no pattern. Where httpd itself answers such a
+ * URL, it asks for a name below it. Settings of .htaccess files below these are not found.
  */
 nlohmann::ordered_json describe(apr_pool_t *pool, server_rec *main, StartupFileCache &files);
 

@@ -15,7 +15,7 @@ namespace Passenger {
 
 namespace {
 
-/** As httpd does. */
+/** httpd's default of LimitInternalRecursion. */
 constexpr int MOST_REDIRECTS = 10;
 constexpr std::string_view REDIRECT = "redirect:";
 /** No <VirtualHost> with an address of its own has it, so those with `*` remain. */
@@ -42,8 +42,8 @@ const char *addressOf(apr_pool_t *pool, const server_addr_rec &place) {
     return known && std::string_view(address) != "255.255.255.255" ? apr_pstrdup(pool, address) : ANY_ADDRESS;
 }
 
-/** The address of this host to which a client connects for the URL: the one of the first virtual
- *  host with this name and port, else that of the first with this port. */
+/** The address of this host to which a client connects for the URL. It is the address of the first
+ *  virtual host with this name and port, or else of the first with this port. */
 const char *localAddress(apr_pool_t *pool, const server_rec *main, const char *host, apr_port_t port) {
     const char *ofPort = nullptr;
     for (server_rec *server = main->next; server != nullptr; server = server->next) {

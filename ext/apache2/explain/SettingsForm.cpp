@@ -19,7 +19,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Directives::Directive;
 
-/** As httpd's configuration has it. */
+/** The value in the form that httpd's configuration has. */
 Json shown(Json value) {
     if (value.is_boolean()) {
         return value.get<bool>() ? "On" : "Off";

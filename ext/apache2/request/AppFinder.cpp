@@ -144,7 +144,7 @@ void AppFinder::findKind(apr_pool_t *pool, const Settings &settings, StartupFile
 
 /** A folder with package.json or Django's manage.py that has none of the usual startup files. If no
  *  directive names the folder, its document root must be called `public` and have neither index.php
- *  nor index.html: package.json is also that of what a site's pages are made with. */
+ *  nor index.html. Tools that make a site's pages have a package.json, too. */
 void AppFinder::findPackage(apr_pool_t *pool, const Settings &settings, StartupFileCache &files) {
     const auto now = StartupFileCache::Clock::now();
     if (files.look(path(pool), now) != ENOENT) {

@@ -54,7 +54,7 @@ private:
      *  third less time for whole, large pages than for small pieces. */
     void flush();
 
-    /** Of the file, until there is one. */
+    /** Counts the file; moved into it when the file is made. */
     SpoolCharge charge_;
     /** The body. With a file: bytes to write to the file, later bytes read from it. */
     std::string memory_;

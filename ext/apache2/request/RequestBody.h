@@ -8,9 +8,9 @@
 namespace Passenger {
 
 /**
- * The body of a request, decoded and limited by httpd. The body is either read whole before the
- * request is queued, so that a client that stalls holds no instance; or block by block while an
- * instance reads it.
+ * The body of a request, decoded and limited by httpd. Either the body is read whole before the
+ * request is queued, so that a client that stalls holds no instance. Or it is read block by block
+ * while an instance reads it.
  */
 class RequestBody {
 public:

@@ -11,8 +11,8 @@
 namespace Passenger {
 
 /**
- * The reusable state of a request in flight: a connection to the pool (for one session at a time),
- * the buffers of its environment, the options of the applications seen so far.
+ * The reusable state of a request in flight. It has a connection to the pool (for one session at a
+ * time), the buffers of the environment, and the options of known applications.
  *
  * Borrowed from Child for one request, and used by one thread then. A request context whose pool
  * failed is not returned.

@@ -139,7 +139,8 @@ void build(request_rec *r, const Route &route, const Body &body, std::string &bu
     // chunked.
     addHeaders(environment, r, {body.length != nullptr ? "Transfer-Encoding" : "", body.expect ? "" : "Expect"});
     if (Settings::of(r).tellsRequestStart() && apr_table_get(r->headers_in, REQUEST_START) == nullptr) {
-        // The form of mod_headers' %t. Those who read it take microseconds for it by its size.
+        // The form of mod_headers' %t. Programs that read it see by its size that it is in
+        // microseconds.
         environment.addHeader(REQUEST_START, apr_psprintf(r->pool, "t=%" APR_TIME_T_FMT, r->request_time));
     }
     for (const apr_table_entry_t &variable : entries(r->subprocess_env)) {

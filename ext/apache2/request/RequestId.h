@@ -10,8 +10,8 @@ namespace Passenger::RequestId {
 
 /**
  * The first that is present: X-Request-Id, the trace id of traceparent (W3C Trace Context, section
- * 3.2), mod_unique_id's UNIQUE_ID. A header is present only if its value is well-formed, since any
- * client can send it: an id has 1 to 128 of the characters `A-Z a-z 0-9 . _ : -`.
+ * 3.2), mod_unique_id's UNIQUE_ID. A header counts only if its value is well-formed, since any
+ * client can send it. An id has 1 to 128 of the characters `A-Z a-z 0-9 . _ : -`.
  *
  * @param header each value may be empty
  * @return a part of one of the values; empty: there is no id

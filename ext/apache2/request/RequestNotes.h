@@ -4,9 +4,9 @@
 #include "exchange/Session.h"
 
 /**
- * The notes of a request that an application answers, for `%{NAME}n` in a LogFormat:
- * PASSENGER_REQUEST_ID (RequestId), PASSENGER_APP, PASSENGER_PID (the process that has answered),
- * and in microseconds, as httpd's %D, PASSENGER_QUEUE_TIME and PASSENGER_SERVICE_TIME;
+ * The notes of a request that an application answers, for `%{NAME}n` in a LogFormat. They are
+ * PASSENGER_REQUEST_ID (RequestId), PASSENGER_APP and PASSENGER_PID, the process that has answered.
+ * PASSENGER_QUEUE_TIME and PASSENGER_SERVICE_TIME are in microseconds, as httpd's %D.
  * PASSENGER_TRANSFERRED is 1 where an instance has got the client's connection. All texts live as
  * long as the request.
  */

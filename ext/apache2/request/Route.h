@@ -17,7 +17,7 @@ struct Route {
     static constexpr const char *HANDLER = "passenger-handler";
 
     const char *documentRoot = nullptr;
-    /** As in AppFinder. */
+    /** See AppFinder. */
     const char *baseUri = "";
     const char *appRoot = nullptr;
     /** "APPROOT (ENVIRONMENT)", the application's name in the agent and the log. */
@@ -33,8 +33,8 @@ struct Route {
     bool ahead = false;
     /** The reason why the application cannot be served, or null. */
     const char *problem = nullptr;
-    /** The application has no startup file that the module looks for, and the client is told so. Or
-     *  null. */
+    /** The application has no startup file that the module looks for, and the client is told so.
+     *  Null: the application is known. */
     const UnknownApplication *unknown = nullptr;
 
     /** The result of the fixups hook; null: the request is not for an application. */

@@ -33,12 +33,12 @@ private:
 };
 
 /**
- * Decides whether spool files may grow: there is a limit for those of the whole server, one for
- * those of each application, and a part of the disk that they leave free. So an application fills
- * neither the disk nor the room that the files of other applications need.
+ * Decides whether spool files may grow. The files of the whole server have a limit, the files of
+ * each application have one, and all leave a part of the disk free. So an application fills neither
+ * the disk nor the room that the files of other applications need.
  *
- * The free space of the disk is asked for once a second; what the children write until then is
- * known from the ledger. One for each httpd child, owned by Child. Thread-safe.
+ * The object asks for the free space of the disk once a second. In between it knows from the ledger
+ * what the children write. One for each httpd child, owned by Child. Thread-safe.
  */
 class SpoolQuota {
 public:
@@ -48,7 +48,7 @@ public:
         std::optional<std::uint64_t> app;
         std::optional<std::uint64_t> free;
     };
-    /** Of a file system, in bytes. */
+    /** The space of a file system, in bytes. */
     struct Space {
         std::uint64_t size;
         std::uint64_t available;
@@ -75,9 +75,10 @@ public:
     }
     /**
      * Counts the bytes of an application, which is about to write them. All files together may have
-     * three quarters of the room that there would be without them, unless a limit is given. One
-     * application may have as much as it leaves to the others, of that or of the room above the
-     * part of the disk that stays free: half of it if it is alone.
+     * three quarters of the room that there would be without them, unless a limit is given. Without
+     * a limit of its own, one application may have as much of the room as it leaves to the others:
+     * half of it if it is alone. The room is the lesser of that limit and of the space above the
+     * part of the disk that stays free.
      * @throws SpoolQuotaExceeded (nothing is counted then)
      */
     void take(std::uint64_t app, std::uint64_t bytes) EXCLUDES(mutex_);

@@ -27,7 +27,7 @@ struct Sign {
     const char *remedy;
 };
 
-/** Of files that are startup files by default. */
+/** The remedy for files that are startup files by default. */
 constexpr const char *OTHERS_WANTED =
     "PassengerStartupFile with a file that exists, or PassengerAppType of that kind: what is set excludes it";
 

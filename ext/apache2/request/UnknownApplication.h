@@ -8,7 +8,7 @@
 namespace Passenger {
 
 /**
- * An application without a startup file that the module looks for: the folder has another file that
+ * An application without a startup file that the module looks for. The folder has another file that
  * applications have, such as package.json, or a package.json that cannot be read. The server
  * answers 404 for its URLs, so the log says why. All texts live as long as the request.
  */
@@ -34,7 +34,7 @@ struct UnknownApplication {
 
     /** Writes a line, once for each folder and configuration. */
     void log(const request_rec *r) const noexcept;
-    /** The same for people. */
+    /** The text of the line, for people. */
     const char *text(apr_pool_t *pool) const;
 };
 

@@ -16,8 +16,8 @@ namespace Passenger {
 /**
  * The bytes that all httpd children have in spool files, and the connections that they relay, by
  * application. The children share the memory. Each has a row, which it alone writes, and a file
- * lock on the row, which ends with the process. So the row of a dead child is known, and does not
- * count for ever: the child that takes the row next clears it, and so does dropDead().
+ * lock on the row, which ends with the process. So the row of a dead child is known. The child that
+ * takes the row next clears it, and so does dropDead(): its counts do not last for ever.
  *
  * The memory is for httpd's children alone: an instance and the agent have no descriptor of it. At
  * most one object in each process, since a process has each file lock once. Thread-safe.
@@ -30,7 +30,7 @@ public:
     /** Keeps applications from choosing names whose keys are the same. */
     using Secret = std::array<unsigned char, 16>;
 
-    /** Of limits of httpd, counted for the status. Their numbers are places in the memory.
+    /** Effects of httpd's limits, which the status counts. Their numbers are places in the memory.
      *  FILE_REFUSED: the files of all applications may not grow. */
     enum class Effect {
         FILE_REFUSED,
@@ -66,7 +66,8 @@ public:
     bool add(std::uint64_t app, std::uint64_t bytes) EXCLUDES(mutex_);
     /** @param bytes that were added before */
     void subtract(std::uint64_t app, std::uint64_t bytes) noexcept EXCLUDES(mutex_);
-    /** Counts a connection that this child relays. As add(). */
+    /** Counts a connection that this child relays. The arguments and the result are those of
+     *  add(). */
     bool addRelay(std::uint64_t app) EXCLUDES(mutex_);
     /** @param app that addRelay() has counted */
     void removeRelay(std::uint64_t app) noexcept EXCLUDES(mutex_);
@@ -75,7 +76,7 @@ public:
     /** The bytes of all children. */
     Sums sums(std::uint64_t app) const noexcept;
     void count(Effect effect) noexcept;
-    /** Since httpd's start, by all children. */
+    /** The count of all children since httpd's start. */
     std::uint64_t counted(Effect effect) const noexcept;
     /** Clears the rows of dead children. One system call for each row in use. @return whether they
      *  counted anything */
@@ -90,7 +91,7 @@ private:
     struct Row {
         /** Entries that were ever used, from the first on. */
         std::uint64_t used;
-        /** Of all entries. */
+        /** The sum of all entries. */
         std::uint64_t relays;
         Entry entries[ENTRIES];
         std::uint64_t reserved;

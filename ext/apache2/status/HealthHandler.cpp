@@ -17,8 +17,8 @@ namespace Passenger::HealthHandler {
 
 namespace {
 
-/** The question of a supervisor that restarts what is not alive: an application that drains, is
- *  busy or does not start is no reason for that. */
+/** The question of a supervisor that restarts a dead server. An application that drains, is busy or
+ *  does not start is no reason for a restart. */
 bool onlyWhetherAlive(const request_rec *r) {
     return r->args != nullptr && std::string_view(r->args) == "live";
 }

@@ -13,7 +13,7 @@ namespace Passenger::HttpdFigures {
 
 namespace {
 
-/** Of the MPM; 0: it has no such value. */
+/** A figure of the MPM; 0: the MPM has none. */
 int ask(int query) noexcept {
     int value = 0;
     return ap_mpm_query(query, &value) == APR_SUCCESS ? std::max(value, 0) : 0;

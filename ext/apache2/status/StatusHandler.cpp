@@ -63,7 +63,7 @@ ServerStatus statusFor(ControlClient &agent, const Question &question, bool deta
     return status;
 }
 
-/** Of the script in the page. */
+/** The nonce of the script in the page. */
 std::string newNonce(request_rec *r) {
     std::array<unsigned char, 16> bytes{};
     ap_random_insecure_bytes(bytes.data(), bytes.size());

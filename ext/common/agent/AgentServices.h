@@ -15,9 +15,9 @@
 namespace Passenger {
 
 /**
- * The side tasks of the pool process: requests the URLs of PassengerPreStart, copies monitored
- * logs, answers commands and lets them find the agent, lists its descriptors, runs the command of
- * PassengerOnEvent. A failed task is logged, and the pool process goes on.
+ * The side tasks of the pool process. It requests the URLs of PassengerPreStart, copies monitored
+ * logs, and lists descriptors. It answers commands, lets them find the agent, and runs the command
+ * of PassengerOnEvent. A failed task is logged, and the pool process goes on.
  *
  * Owned by the engine: made after the objects that `parts` calls, and destroyed before them. The
  * methods may block, and are for one thread, except monitor() and connectControl().
@@ -26,12 +26,12 @@ class AgentServices {
 public:
     struct Parts {
         std::function<unsigned()> count;
-        /** As LogMonitor::Parts::files. */
+        /** See LogMonitor::Parts::files. */
         std::function<std::vector<LogMonitor::File>()> monitoredFiles;
         ControlService::Parts control;
-        /** As EventCommand's. */
+        /** See EventCommand's constructor. */
         std::function<EventCommand::Refusals()> refusals;
-        /** As PreStart's `ended`. */
+        /** See PreStart's constructor: `ended`. */
         std::function<void()> preStarted;
     };
 
@@ -40,7 +40,7 @@ public:
 
     /** @param reason "start" or "reload" */
     void use(const AgentSettings &settings, const std::string &reason);
-    /** As ControlService::connect(). */
+    /** See ControlService::connect(). */
     FileDescriptor connectControl() {
         return control_.connect();
     }

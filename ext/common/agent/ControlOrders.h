@@ -25,9 +25,9 @@
 namespace Passenger {
 
 /**
- * Carries out the orders that commands and httpd's children send (doc/PROTOCOLS.md, section 5), and
- * decides who may order what: root and the agent's own user everything, an application's user what
- * concerns that application, a child of httpd questions only.
+ * Carries out the orders that commands and httpd's children send (doc/PROTOCOLS.md, section 5).
+ * Root and the agent's own user may order everything, an application's user what concerns that
+ * application. A child of httpd may only ask questions.
  *
  * Owned by the engine; ControlService calls answer() and tick() in its thread. Only reopening logs
  * may wait: for a file system.
@@ -36,7 +36,7 @@ class ControlOrders {
 public:
     struct Parts {
         Pool &pool;
-        /** As whom an application was last started. */
+        /** The user as whom each application was last started. */
         const AppTable<RunAs> &users;
         InstanceFacts &facts;
         /** What limits of control groups have done to an application. Never blocks. */
@@ -66,7 +66,8 @@ public:
 private:
     /** What is known of an application beside the pool. */
     struct Known {
-        /** Since when it counts: when the pool has made its Group, seconds since 1970. */
+        /** The time at which the pool made its Group, in seconds since 1970: its counters begin
+         *  there. */
         double since = 0;
         MonotonicTime madeAt;
         /** When a request was last seen in work or answered, likewise; 0: never. */
@@ -106,7 +107,7 @@ private:
     SmoothWeights weights_;
     /** The last snapshot, for askers that come soon after each other. */
     Applications snapshot_;
-    /** As of then, without applications. */
+    /** The server's status at the last snapshot, without applications. */
     ServerStatus server_;
     std::chrono::steady_clock::time_point snapshotAt_{};
 };

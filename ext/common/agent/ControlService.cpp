@@ -24,7 +24,7 @@ namespace {
 /** The orders of a connection before others have their turn. An asker that waits for each answer
  *  loses none. */
 constexpr unsigned A_TURN = 4;
-/** Between two answers to a user other than root. */
+/** The least time between two answers to a user other than root. */
 constexpr std::chrono::milliseconds BREATH{50};
 /** The pause after a connection that cannot be accepted. */
 constexpr std::chrono::milliseconds PAUSE{100};

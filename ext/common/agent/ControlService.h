@@ -16,7 +16,7 @@
 
 namespace Passenger {
 
-/** Who has sent an order. */
+/** The sender of an order, as the kernel tells. */
 struct Asker {
     uid_t uid = 0;
     /** A child of httpd: it may ask about all applications, and may order nothing. */

@@ -19,7 +19,7 @@ namespace Passenger {
 
 namespace {
 
-/** Between two rounds, while somebody asks, and otherwise. */
+/** The time between two rounds while figures are asked for, and otherwise. */
 constexpr std::chrono::seconds ASKED_INTERVAL{5};
 constexpr std::chrono::seconds QUIET_INTERVAL{300};
 

@@ -17,8 +17,8 @@ namespace Passenger {
 
 /**
  * The memory and the CPU time of instances, measured in a thread of its own: a measurement takes
- * milliseconds, and waits for the rights process. Figures are a few seconds old while somebody asks
- * for them, and some minutes old for who asks first.
+ * milliseconds, and waits for the rights process. While commands or pages ask for figures, they are
+ * a few seconds old. The first answer after a pause has figures that are some minutes old.
  *
  * Owned by the engine. Thread-safe; of() never waits.
  */
@@ -28,9 +28,10 @@ public:
         /** The proportional share, and what is private. 0: not measured yet, or the instance has
          *  ended. */
         ProcessMemory memory;
-        /** Since its start; of a family, of its living descendants, too. */
+        /** The CPU time since the start of the process; for a family, with that of its living
+         *  descendants. */
         std::chrono::nanoseconds cpuTime{0};
-        /** Of a family: the application's process (applicationOf()); 0: unknown, or no family. */
+        /** For a family, the application's process (applicationOf()); 0: unknown, or no family. */
         pid_t application = 0;
     };
     struct Instance {
@@ -39,7 +40,7 @@ public:
         bool family = false;
     };
     struct Parts {
-        /** Those that live. */
+        /** The instances that live. */
         std::function<std::vector<Instance>()> instances;
         /** The memory of an instance, if it can be measured. */
         std::function<std::optional<ProcessMemory>(const Instance &)> measure;

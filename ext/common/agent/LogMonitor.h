@@ -34,7 +34,7 @@ public:
         /** Both as AppFile takes them. */
         RunAs owner;
         AppFile::NamedBy namedBy = AppFile::NamedBy::CHILD;
-        /** Of the application; null: none. */
+        /** The limit of the application; null: none. */
         std::shared_ptr<OutputLimit> limit{};
     };
     struct Parts {

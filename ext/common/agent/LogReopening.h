@@ -35,7 +35,7 @@ private:
     const Ask ask_;
     Mutex mutex_{Locks::WAITER};
     std::condition_variable changed_;
-    /** Of the last run(). */
+    /** The number of the last run(). */
     std::uint64_t number_ GUARDED_BY(mutex_) = 0;
     /** Its answer. */
     std::optional<std::string> error_ GUARDED_BY(mutex_);

@@ -370,13 +370,13 @@ private:
     std::atomic<std::uint64_t> attachesRefused_{0};
     /** Does not change after begin(). */
     std::uint64_t agentKills_ = 0;
-    /** Until all URLs of PassengerPreStart have been requested once. */
+    /** Set until all URLs of PassengerPreStart have been requested once. */
     std::atomic<bool> warmingUp_{false};
     const LimitCountsPtr counts_ = std::make_shared<LimitCounts>();
     Mutex mutex_{Locks::POOL_ENGINE};
     AgentSettings settings_ GUARDED_BY(mutex_);
     std::string warning_;
-    /** Until there is a pool. */
+    /** The entries that are kept until there is a pool. */
     std::vector<StoreEntry> restored_;
 
     EventLoop loop_;

@@ -16,11 +16,11 @@ namespace Passenger {
 /**
  * The pool process behind main(): everything but the frames of the watchdog.
  *
- * Owned by PoolProcess. The main thread calls all methods and the destructor in this order:
+ * Owned by PoolProcess. The main thread calls all methods and the destructor. The order is:
  * restore() for each store entry of earlier pool processes, begin() once, update() at each reload,
- * stop() once (also after a failed begin()), destructor. The engine may start threads in the
- * constructor and later: the signals that PoolProcess receives are blocked by then. Each method may
- * throw the exceptions of ApplicationPoolServer's constructor.
+ * stop() once (also after a failed begin()). The engine may start threads in the constructor and
+ * later: the signals that PoolProcess receives are blocked by then. Each method may throw the
+ * exceptions of ApplicationPoolServer's constructor.
  */
 class PoolEngine {
 public:

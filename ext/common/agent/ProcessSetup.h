@@ -19,8 +19,9 @@ namespace Passenger {
 void setUpProcess();
 
 /**
- * Makes this process one of a user without rights, for good, and confines it (class Confinement):
- * it changes no file, and talks over Unix sockets only. The parent's end is still SIGTERM for it.
+ * Makes this process one of a user without rights, for good, and confines it (class Confinement).
+ * It then changes no file, and talks over Unix sockets only. The parent's end is still SIGTERM for
+ * it.
  * @return what is in force, for the log
  * @throws SystemException, IOException: the change did not last
  */

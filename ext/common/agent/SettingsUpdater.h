@@ -11,8 +11,8 @@
 namespace Passenger {
 
 /**
- * Applies settings in a thread of its own, one after the other. Of those that come while others are
- * applied, only the last are.
+ * Applies settings in a thread of its own, one after the other. If several settings arrive while
+ * others are applied, only the last of them are applied.
  *
  * Owned by PoolProcess. Thread-safe.
  */

@@ -7,8 +7,8 @@ namespace Passenger {
 /** What happened to an application since its Group was made. */
 struct AppCounters {
     std::uint64_t requests = 0;
-    /** Requests that found the queue full, that were refused since their PassengerFairnessKey had
-     *  its share, that waited too long, or that lost their client while they waited. */
+    /** Requests that found the queue full, whose PassengerFairnessKey had its share, that waited
+     *  too long, or that lost their client while they waited. */
     std::uint64_t refused = 0;
     std::uint64_t overShare = 0;
     std::uint64_t timedOut = 0;

@@ -8,8 +8,8 @@ namespace Passenger::BootPriority {
  * The scheduling policy of a process that boots while others serve: SCHED_IDLE (sched(7)). It gets
  * the time that the processors have left, and a process that serves interrupts it at once. Linux
  * keeps the policy for each thread, and new threads and processes inherit it. Where the kernel
- * groups processes by session (autogroup), policies compare the processes of one session: a user's
- * instances and preloaders are in that of his spawn server. The functions read /proc.
+ * groups processes by session (autogroup), policies compare the processes of one session. A user's
+ * instances and preloaders are in the session of the user's spawn server. The functions read /proc.
  */
 
 /** Whether this process may give the normal policy back (CAP_SYS_NICE), and has it itself.

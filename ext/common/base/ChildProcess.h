@@ -98,7 +98,7 @@ std::string describeWaitStatus(int status);
  *  such statuses of their own, as git's 129. */
 int signalOfShell(int waitStatus) noexcept;
 
-/** As the verb of a sentence: "exited with status 3", "was killed by signal 9 (Killed)". */
+/** The end as the verb of a sentence: "exited with status 3", "was killed by signal 9 (Killed)". */
 std::string describeEnd(int status);
 
 }  // namespace Passenger

@@ -158,8 +158,8 @@ void ChildSetup::execute(int statusPipe) const noexcept {
     for (const auto &path : paths_) {
         ::execve(path.c_str(), const_cast<char *const *>(arguments_.data()),
                  const_cast<char *const *>(environment_.data()));
-        // As in a shell: "forbidden" for one path explains the failure better than "not there" for
-        // others.
+        // A shell decides likewise: "forbidden" for one path explains the failure better than "not
+        // there" for others.
         if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
             error = errno;
             break;

@@ -19,7 +19,7 @@ struct CgroupFiles {
 /** A control group whose processes may use the processors for a part of the time only. */
 struct CpuQuota {
     std::string folder;
-    /** As many processors could be used all the time. */
+    /** The number of processors that the quota allows all the time. */
     double cores = 0;
     /** By its processes since it was made. */
     std::chrono::microseconds used{0};
@@ -35,7 +35,7 @@ struct CpuQuota {
  * @param processors of the machine; a quota of so many limits nothing, and is left out
  */
 std::vector<CpuQuota> cpuQuotas(const CgroupFiles &files, unsigned processors);
-/** The same with the processors that this process may use. */
+/** Calls cpuQuotas() with the number of processors that this process may use. */
 std::vector<CpuQuota> cpuQuotas(const CgroupFiles &files = {});
 
 /** The least quota, in processors; nothing: there is none. */

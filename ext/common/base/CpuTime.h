@@ -16,9 +16,10 @@ std::chrono::nanoseconds cpuTimeOfTicks(std::uint64_t ticks);
 std::optional<std::chrono::nanoseconds> cpuTimeOf(pid_t pid);
 
 /**
- * The same of a process, its descendants, and those of them that have ended and were waited for.
- * Looks at no other process. Nothing as well: it has more than 100 descendants, all together have
- * more than 1,000 threads, or the kernel does not list children (CONFIG_PROC_CHILDREN).
+ * The CPU time of a process, of its descendants, and of the ended ones that were waited for. Looks
+ * at no other process. Nothing as for cpuTimeOf(). Nothing also if it has more than 100
+ * descendants, all together have more than 1,000 threads, or the kernel does not list children
+ * (CONFIG_PROC_CHILDREN).
  */
 std::optional<std::chrono::nanoseconds> cpuTimeOfFamily(pid_t pid);
 

@@ -61,12 +61,12 @@ struct DescriptorCloser::State {
     std::condition_variable changed;
     /** The descriptors of all senders that are not closed yet. */
     std::atomic<std::size_t> pending{0};
-    /** Those with descriptors that are not closed yet. */
+    /** The senders with descriptors that are not closed yet. */
     std::map<DescriptorSender, Sender> senders GUARDED_BY(mutex);
-    /** Whose turn was last. */
+    /** The sender that had the last turn. */
     DescriptorSender last GUARDED_BY(mutex);
     std::size_t threads GUARDED_BY(mutex) = 0;
-    /** Those of them that are not in a close, also those that begin. */
+    /** The threads that are not in a close, also threads that begin. */
     std::size_t idle GUARDED_BY(mutex) = 0;
     bool ending GUARDED_BY(mutex) = false;
 

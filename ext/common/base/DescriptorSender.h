@@ -7,8 +7,9 @@
 namespace Passenger {
 
 /**
- * Who has sent descriptors to this process, for DescriptorCloser: what one sender's descriptors
- * hold up harms no other sender. Zero: this process opened the descriptor itself.
+ * A sender of descriptors, such as the instances of one application (QueueCache). DescriptorCloser
+ * keeps senders apart: what one sender's descriptors hold up harms no other sender. Zero: this
+ * process opened the descriptor itself.
  */
 using DescriptorSender = StrongId<struct DescriptorSenderTag, std::uint32_t>;
 

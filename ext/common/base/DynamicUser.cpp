@@ -40,7 +40,7 @@ bool hasGroup(id_t id) {
     return ::getgrgid_r(id, &entry, buffer.data(), buffer.size(), &found) == ERANGE || found != nullptr;
 }
 
-/** Of all processes that /proc shows. */
+/** The user and group ids of all processes that /proc shows. */
 std::set<id_t> idsInUse() {
     std::set<id_t> all;
     const auto close = [](DIR *folder) { ::closedir(folder); };

@@ -12,8 +12,8 @@
 namespace Passenger {
 
 /**
- * The user and group of a process of the agent that needs no rights: an account that the
- * configuration names, or a number that nobody has.
+ * The user and group of a process of the agent that needs no rights. It is an account that the
+ * configuration names, or a number that no account has.
  */
 namespace DynamicUser {
 

@@ -17,7 +17,8 @@ struct LogTarget {
     };
 
     Kind kind = Kind::DESCRIPTOR;
-    /** Of SYSLOG: one of syslog(3), such as LOG_DAEMON. The default is that of httpd's ErrorLog. */
+    /** For SYSLOG: a facility of syslog(3), such as LOG_DAEMON. The default is that of httpd's
+     *  ErrorLog. */
     int facility = LOG_LOCAL7;
 
     /** Whether the value names syslog or journald, perhaps wrongly. Any other value is no matter of

@@ -34,7 +34,7 @@ const nlohmann::json &memberOf(const nlohmann::json &object, const char *name, c
     return found != object.end() ? *found : otherwise;
 }
 
-/** As Node's require() finds a module. Empty: the package has no such file. */
+/** The file that Node's require() finds for a module. Empty: the package has no such file. */
 std::string moduleFile(const std::string &folder, std::string name) {
     if (name.starts_with("./")) {
         name.erase(0, 2);

@@ -15,15 +15,16 @@ struct NodePackage {
     std::string main;
     std::string engine;
 
-    /** Of the folder's package.json; all is empty where there is none, or none that can be read. */
+    /** Reads the folder's package.json. Without one, or if it cannot be read, all members are
+     *  empty. */
     static NodePackage of(const std::string &folder);
     /** Why the folder's package.json cannot be read, for people, with the line if it is known;
      *  empty: it can, or there is none. */
     static std::string problem(const std::string &folder);
     /**
-     * The file that starts the application of that folder: as `npm start`, scripts.start
-     * (package.json stands for it), else server.js; else, as `node .`, the file of `main`, else
-     * index.js. Empty: there is none of them, or no package.json.
+     * The file that starts the application of that folder. Like `npm start`, it takes scripts.start
+     * (package.json stands for it), or else server.js. Otherwise, like `node .`, it takes the file
+     * of `main`, or else index.js. Empty: there is none of them, or no package.json.
      */
     static std::string startupFile(const std::string &folder);
 };

@@ -15,10 +15,10 @@ struct ProcessStat {
     /** 'R': it runs or wants a processor. 'Z': it has ended, and nobody has waited for it. */
     char state = '?';
     pid_t parent = 0;
-    /** Of all its threads, in clock ticks. */
+    /** The CPU time of all its threads, in clock ticks. */
     std::uint64_t userTime = 0;
     std::uint64_t systemTime = 0;
-    /** Of children that have ended and were waited for, and of theirs. */
+    /** The CPU time of children that have ended and were waited for, and of their children. */
     std::uint64_t userTimeOfEnded = 0;
     std::uint64_t systemTimeOfEnded = 0;
     /** Bytes. 0: the process belongs to the kernel, or has ended. */

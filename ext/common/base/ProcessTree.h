@@ -23,8 +23,8 @@ struct ListedChildren {
 };
 
 /**
- * The children of `parent` in the kernel's lists, one for each of its threads: costs as much as it
- * has threads, not as the machine has processes. None if it has ended. Nothing: it has more than
+ * The children of `parent` in the kernel's lists, one for each of its threads. The cost grows with
+ * its threads, not with the machine's processes. None if it has ended. Nothing: it has more than
  * `mostThreads` threads, or the kernel lists no children.
  */
 std::optional<ListedChildren> listedChildrenOf(pid_t parent, std::size_t mostThreads);
@@ -37,8 +37,9 @@ std::vector<pid_t> childrenOf(pid_t parent);
 std::vector<pid_t> descendantsOf(pid_t ancestor);
 
 /**
- * The process of the application that a bridge has started: its keeper's first child; where that is
- * a shell that waits for one command, the command. 0: there is none, or the process is no bridge.
+ * The process of the application that a bridge has started. It is the first child of the bridge's
+ * keeper. If that is a shell that waits for one command, it is the command. 0: there is none, or
+ * the process is no bridge.
  */
 pid_t applicationOf(pid_t bridge);
 

@@ -26,7 +26,7 @@ struct Report {
         Form form = Form::LINES;
         std::string text;
 
-        /** Of a table. */
+        /** The rows of a table. */
         std::vector<Row> rows() const;
         bool operator==(const Part &) const = default;
     };

@@ -7,7 +7,7 @@
 namespace Passenger {
 
 /**
- * SipHash-2-4 (Aumasson and Bernstein, 2012): who does not know the secret cannot find two texts
+ * SipHash-2-4 (Aumasson and Bernstein, 2012). Without the secret, an attacker cannot find two texts
  * with the same hash.
  */
 class SipHash {

@@ -25,7 +25,7 @@ namespace {
 using std::chrono::seconds;
 
 constexpr seconds START_TIMEOUT{60};
-/** Beside AgentSettings::stopTimeout. Longer than the watchdog needs at most to kill all
+/** Added to AgentSettings::stopTimeout. Longer than the watchdog needs at most to kill all
  *  processes. */
 constexpr seconds STOP_TIMEOUT{25};
 constexpr seconds SEND_TIMEOUT{15};

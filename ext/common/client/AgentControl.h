@@ -39,8 +39,7 @@ struct StartedAgent {
  * at a time; any process may call agentAlive().
  *
  * The control socket shows whether the agent runs, since only anchor and watchdog have its other
- * end.
- * The pid does not show it: httpd reaps every child process that ends.
+ * end. The pid does not show it: httpd reaps every child process that ends.
  */
 
 /** Starts the agent, and waits until it is ready. After an exception all its processes have ended.
@@ -61,8 +60,8 @@ void refuseAgentsUsers(AgentHandle &handle) noexcept;
  *  AgentSettings::stopTimeout at most, and closes the handle's descriptors. Idempotent. */
 void stopAgent(AgentHandle &handle) noexcept;
 
-/** Releases the agent: it works for other processes with its connectSocket until the last of them
- *  has closed that socket or ended, and then ends by itself. Closes the handle's descriptors. */
+/** Releases the agent. It works for other processes with its connectSocket until the last of them
+ *  has closed that socket or ended. Then it ends by itself. Closes the handle's descriptors. */
 void letGoOfAgent(AgentHandle &handle) noexcept;
 
 enum class AgentUpdate {

@@ -36,7 +36,7 @@ ApplicationPoolServer::ApplicationPoolServer(const std::string &spawnServerComma
                                              const std::string &user) {
     auto settings = settingsFor(spawnServerCommand, logFile, environment, rubyCommand, user);
     if (environment.empty()) {
-        // As in Passenger 1.0: an empty name stands for the value of RAILS_ENV.
+        // An empty name stands for the value of RAILS_ENV, as in Passenger 1.0.
         const char *variable = std::getenv("RAILS_ENV");
         settings.environment = variable != nullptr ? variable : "production";
     }

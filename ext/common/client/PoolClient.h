@@ -47,8 +47,8 @@ public:
      *  connection has ended, it is replaced, and the question repeated, for up to RECONNECT_TIME.
      *  @throws TimeoutException, IOException, SystemException */
     Frame ask(const Frame &question, const std::vector<int> &descriptors = {}) EXCLUDES(mutex_);
-    /** As ask(), for a question whose answer may take long: other questions do not wait for it, and
-     *  it waits for each step up to the limit at most. */
+    /** Asks a question whose answer may take long (see ask()). Other questions do not wait for it,
+     *  and it waits for each step up to the limit at most. */
     Frame askApart(const Frame &question, std::chrono::milliseconds limit) EXCLUDES(mutex_);
     /** Sends the agent a frame without an answer. Waits for a free connection at most, and only a
      *  moment. False: the frame was not sent. */
@@ -71,18 +71,18 @@ public:
         return *generations_.load(std::memory_order_acquire);
     }
     void wakeAgent() noexcept;
-    /** As QueueHost::agentLife(): the socket that wakes the agent. */
+    /** The socket that wakes the agent; see QueueHost::agentLife(). */
     int agentLife() const noexcept {
         return wakeFd_.load(std::memory_order_acquire);
     }
 
-    /** As QueueCache::trim(), for all applications. */
+    /** Calls QueueCache::trim() for all applications. */
     void trim() EXCLUDES(mutex_);
-    /** As QueueCache::closeIdle(), for all applications. */
+    /** Calls QueueCache::closeIdle() for all applications. */
     void closeIdle() EXCLUDES(mutex_);
-    /** As ApplicationPoolServer::awaitShortage(). */
+    /** See ApplicationPoolServer::awaitShortage(). */
     bool awaitShortage(std::chrono::nanoseconds time);
-    /** As ApplicationPoolServer::ending(). */
+    /** See ApplicationPoolServer::ending(). */
     void ending(bool gracefully) EXCLUDES(mutex_);
     std::optional<MonotonicTime> endOfWaiting() const noexcept;
 

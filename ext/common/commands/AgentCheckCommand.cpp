@@ -94,7 +94,8 @@ struct Answer {
     }
 };
 
-/** Of the quota that the agent and its applications have, or else of the machine's processors. */
+/** The use of the CPU quota of the agent and its applications, or else of the machine's
+ *  processors. */
 double useOf(const RunningAgent &agent) {
     const CgroupFiles files = CgroupFiles::of(agent.poolPid);
     const auto begin = std::chrono::steady_clock::now();

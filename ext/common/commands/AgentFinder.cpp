@@ -114,7 +114,7 @@ ControlClient RunningAgent::connect() const {
 AgentFinder::AgentFinder(const Arguments &arguments)
     : folder_(arguments.has("registry-dir") ? arguments.value("registry-dir") : defaultFolder()) {}
 
-/** The paths of folders with an agent's form of name, whoever made them. */
+/** The paths of folders with an agent's form of name. Any user may have made them. */
 std::vector<std::string> AgentFinder::candidates() const {
     std::vector<std::string> paths;
     const std::unique_ptr<DIR, int (*)(DIR *)> listing(::opendir(folder_.c_str()), ::closedir);

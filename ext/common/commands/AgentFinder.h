@@ -42,7 +42,7 @@ public:
     /** The agents that are alive, the newest first. */
     std::vector<RunningAgent> list() const;
     /**
-     * The one agent that is meant. Of several agents of one httpd that is the newest: the others
+     * The one agent that is meant. If one httpd has several agents, the newest is meant: the others
      * end with their last requests.
      * @param name its beginning; empty: any @throws CommandFailureException
      */

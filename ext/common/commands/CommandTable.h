@@ -25,7 +25,7 @@ struct OptionSpec {
     const char *choices = "";
 };
 
-/** Of CommandSpec::mostOperands. */
+/** The value of CommandSpec::mostOperands for any number. */
 inline constexpr std::size_t MANY_OPERANDS = 100;
 
 struct ExitSpec {
@@ -36,9 +36,9 @@ struct ExitSpec {
 /** A program without subcommands, or a subcommand of a program. */
 struct CommandSpec {
     const char *program = "";
-    /** Of the subcommand; empty: there is none. */
+    /** The name of the subcommand; empty: there is none. */
     const char *name = "";
-    /** As in a usage line. */
+    /** The operands in the form of a usage line. */
     const char *operands = "";
     std::size_t mostOperands = 0;
     const char *summary = "";
@@ -47,7 +47,7 @@ struct CommandSpec {
     std::vector<OptionSpec> options;
     std::vector<ExitSpec> statuses;
 
-    /** As the user writes it: `passenger-config restart-app`. */
+    /** The command in the user's form: `passenger-config restart-app`. */
     std::string fullName() const;
 };
 

@@ -35,7 +35,7 @@ std::string optionWords(const CommandSpec &command) {
     return words;
 }
 
-/** Of all commands: the names of the options with choices differ. */
+/** One list for all commands: the names of the options with choices differ. */
 std::string bashChoices(const std::vector<CommandSpec> &commands) {
     std::string text;
     for (const CommandSpec &command : commands) {

@@ -16,14 +16,14 @@ struct MemorySection {
     /** Whether the table has the column PPID. */
     bool showsParents = false;
 
-    /** Of the processes that could be measured. */
+    /** The memory of the processes that could be measured. */
     ProcessMemory sum() const;
     bool complete() const;
 };
 
 /** The tables and sums of passenger-memory-stats. */
 std::string memoryForm(const std::vector<MemorySection> &sections, bool colours);
-/** The same as JSON, in bytes. */
+/** The tables and sums as JSON, in bytes. */
 std::string memoryJson(const std::vector<MemorySection> &sections);
 
 }  // namespace Passenger

@@ -27,7 +27,7 @@ struct ListedProcess {
 
 /** All processes but kernel threads, without their memory. Empty if /proc cannot be read. */
 std::vector<ListedProcess> listProcesses();
-/** Those below the given processes, and these themselves; from parent to child. */
+/** The given processes and their descendants, from parent to child. */
 std::vector<ListedProcess> familyOf(const std::vector<pid_t> &roots, const std::vector<ListedProcess> &all);
 
 }  // namespace Passenger

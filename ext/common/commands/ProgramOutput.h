@@ -8,7 +8,8 @@ namespace Passenger {
 
 /** What a program has printed, and how it ended. A plain value. */
 struct ProgramOutput {
-    /** Of the wait status; false also: it could not be started or took too long. */
+    /** Whether the wait status is 0. False also: the program could not be started or took too
+     *  long. */
     bool succeeded = false;
     /** It was killed, since it took too long or printed too much. */
     bool cutOff = false;
@@ -22,8 +23,8 @@ struct ProgramOutput {
     static constexpr std::chrono::seconds PATIENCE{20};
 
     /** NONE: other users may have the program run their code. It gets a session of its own, so no
-     *  terminal, and no variables but PATH, LANG and those of httpd's configuration; processes
-     *  that it leaves in the session are killed. */
+     *  terminal, and no variables but PATH, LANG and those of httpd's configuration. Processes that
+     *  it leaves in the session are killed. */
     enum class Trust { FULL, NONE };
 
     /** Runs a program to its end. Blocks, for PATIENCE at most. @throws SystemException: no pipe */

@@ -33,7 +33,7 @@ public:
     static Outcome outcome(const AppStatus &before, const AppStatus &now, double elapsed);
 
 private:
-    /** Those that are still under way, each with the reason. */
+    /** The restarts that are still under way, each with the reason. */
     std::string late(const std::vector<AppStatus> &apps) const;
 
     std::vector<AppStatus> before_;

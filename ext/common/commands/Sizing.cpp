@@ -21,7 +21,7 @@ constexpr std::uint64_t MOST = 1000000;
 constexpr unsigned RESERVE_DIVISOR = 5;
 /** A request computes for a quarter of its time at least, by this assumption. */
 constexpr unsigned REQUESTS_PER_CORE = 4;
-/** Of a thread of httpd with a long body (doc/OPERATIONS.md, "Limits"). */
+/** The memory of a thread of httpd with a long body (doc/OPERATIONS.md, "Limits"). */
 constexpr std::uint64_t THREAD_MEMORY = 256 * 1024;
 /** One application's requests may hold seven eighths of httpd's threads. */
 constexpr unsigned SHARE = 7;

@@ -21,7 +21,7 @@ struct SizingMachine {
 struct SizingApp {
     std::string name;
     unsigned instances = 0;
-    /** Of one instance, on average; in bytes. 0: not measured. */
+    /** The private memory of one instance, on average, in bytes. 0: not measured. */
     std::uint64_t privateMemory = 0;
     /** Requests that an instance can run at once. */
     unsigned concurrency = 1;
@@ -81,7 +81,7 @@ private:
 
 /** The recommendation with its reasons. @param presentPool PassengerMaxPoolSize; 0: unknown */
 std::string sizingForm(const Sizing &sizing, unsigned presentPool);
-/** The same as JSON, in bytes. */
+/** The sizing as JSON, in bytes. */
 std::string sizingJson(const Sizing &sizing, unsigned presentPool);
 
 }  // namespace Passenger

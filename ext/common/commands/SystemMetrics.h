@@ -33,7 +33,7 @@ struct SystemMetrics {
     /** The lines of /proc/meminfo, in bytes. */
     std::map<std::string, std::uint64_t> memory;
 
-    /** Of this moment. */
+    /** Measures at this moment. */
     static SystemMetrics now();
     /** Reads the content of /proc/stat and /proc/meminfo. */
     void readStat(std::string_view text);

@@ -17,11 +17,11 @@ struct TerminalSize {
     std::size_t rows = 24;
     std::size_t columns = 80;
 
-    /** Of stdout. */
+    /** The size of the terminal at stdout. */
     static TerminalSize now() noexcept;
 };
 
-/** As much of the text as the terminal shows. UTF-8 characters stay whole. */
+/** The part of the text that the terminal shows. UTF-8 characters stay whole. */
 std::string clipped(std::string_view text, const TerminalSize &size);
 
 }  // namespace Passenger

@@ -5,8 +5,8 @@
 namespace Passenger::Capabilities {
 
 /**
- * Takes all capabilities but these from this process, a process of root: from the effective and
- * permitted set, and all from the inheritable and ambient one. What it lacked before, it still
+ * Takes all capabilities but these from the effective and permitted set of this process, which is
+ * one of root. Takes all from the inheritable and ambient set. What it lacked before, it still
  * lacks. The bounding set stays, since processes that it starts inherit it: a program that root
  * executes has all of its capabilities again.
  *

@@ -32,7 +32,7 @@ struct Confinement {
 std::string confine(const Confinement &limits);
 
 /**
- * The same for the program that this process executes next, such as an interpreter. It may execute
+ * Confines the program that this process executes next, such as an interpreter. It may execute
  * others. The kernel makes each executed program dumpable.
  *
  * @param ports to which TCP sockets may connect

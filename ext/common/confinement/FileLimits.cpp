@@ -35,7 +35,7 @@ constexpr std::uint64_t MAKE_SOCK = 1U << 9U;
 constexpr std::uint64_t MAKE_FIFO = 1U << 10U;
 constexpr std::uint64_t MAKE_BLOCK = 1U << 11U;
 constexpr std::uint64_t MAKE_SYM = 1U << 12U;
-/** Of version 2, 3, 4 and 6. */
+/** Rights of Landlock's versions 2, 3, 4 and 6. */
 constexpr std::uint64_t REFER = 1U << 13U;
 constexpr std::uint64_t TRUNCATE = 1U << 14U;
 constexpr std::uint64_t BIND_TCP = 1U << 0U;

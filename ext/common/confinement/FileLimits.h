@@ -6,8 +6,8 @@
 namespace Passenger {
 
 /**
- * Limits this process for good by Landlock: it executes no file, changes no file but /dev/null, and
- * connects and binds no TCP socket but to given ports (Linux 6.7). It sends no signal to, and
+ * Limits this process for good by Landlock. It executes no file, and changes no file but /dev/null.
+ * It connects and binds no TCP socket but to given ports (Linux 6.7). It sends no signal to, and
  * connects to no abstract Unix socket of, processes without these limits (Linux 6.12). It reads all
  * that it could read before. Descriptors that are open already are not affected.
  */

@@ -21,7 +21,7 @@
 #include "base/Exceptions.h"
 #include "confinement/SystemCalls.h"
 
-// Of newer kernels than the oldest with which this builds.
+// The oldest kernel headers with which this file builds lack these.
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #endif

@@ -35,13 +35,13 @@ public:
 
     /** @param order the verb (ControlVerbs.h) and its arguments @return the DONE frame */
     Frame order(std::vector<std::string> order);
-    /** The same where the answer is a memory file. @return what it has */
+    /** Sends an order whose answer is a memory file. @return the content of the file */
     std::string text(std::vector<std::string> order);
     /** What a status of all applications has. One of a single application has its requests, too. */
     enum class Detail { USUAL, REQUESTS, FIGURES };
     /** @param app its name; empty: all that the asker may see */
     ServerStatus status(const std::string &app = {}, Detail detail = Detail::USUAL);
-    /** The same, as the agent's JSON. */
+    /** The status as the agent's JSON. */
     std::string statusText(const std::string &app = {}, Detail detail = Detail::USUAL);
 
 private:

@@ -5,9 +5,9 @@
 namespace Passenger {
 
 /**
- * What anybody may see of a status: no path, pid, user, failure's text or event. An application
- * whose name has its path is named by the path's last folder, as in `blog (production)`; names
- * that would be the same get a part that tells them apart and stays the same.
+ * What anybody may see of a status: no path, pid, user, failure's text or event. If an
+ * application's name has its path, only the path's last folder is named, as in `blog (production)`.
+ * Equal names get a part that tells them apart and does not change.
  */
 ServerStatus publicPart(ServerStatus status);
 

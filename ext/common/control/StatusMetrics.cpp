@@ -19,7 +19,7 @@ namespace Passenger::StatusMetrics {
 
 namespace {
 
-/** Of one application's samples, in bytes. */
+/** The size of one application's samples, in bytes. */
 constexpr std::size_t TYPICAL_SIZE = 10 * 1024;
 
 enum class Type { COUNTER, GAUGE, HISTOGRAM };
@@ -50,7 +50,7 @@ using Labels = std::initializer_list<std::pair<const char *, std::string_view>>;
 struct Subject {
     /** `app="…"`; empty: the server. */
     std::string label;
-    /** Since when counters count. */
+    /** The time at which the counters began. */
     std::string created;
 
     Subject(std::string_view app, double since)
@@ -150,7 +150,7 @@ private:
     const Type type_;
     const std::vector<std::string> &buckets_;
     const Subject *subject_ = nullptr;
-    /** Of the sample that is written, before and behind its own labels. */
+    /** The text of the sample that is written, before and behind its own labels. */
     std::string begin_;
     std::string_view end_;
 };

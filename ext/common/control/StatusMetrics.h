@@ -25,7 +25,7 @@ std::string render(const ServerStatus &status, Format format);
 
 /** A metric, for the documentation. */
 struct Description {
-    /** As Prometheus stores it; a histogram's without `_bucket`. */
+    /** The name that Prometheus stores; for a histogram, without `_bucket`. */
     std::string name;
     /** counter, gauge, histogram */
     std::string type;

@@ -13,7 +13,8 @@ struct View {
     std::string app;
     /** Whether the status has what publicPart() removes. */
     bool details = false;
-    /** Of the Content-Security-Policy, for the script that renews the page; empty: no script. */
+    /** The nonce of the Content-Security-Policy, for the script that renews the page. Empty: no
+     *  script. */
     std::string nonce;
 };
 

@@ -35,7 +35,7 @@ struct Load {
     /** Requests in work, and those that can be. */
     unsigned busy = 0;
     unsigned slots = 0;
-    /** Since when the oldest request in work is. */
+    /** The age of the oldest request in work, in seconds. */
     double oldest = 0;
     std::uint64_t memory = 0;
 };

@@ -71,7 +71,7 @@ const char *poolState(const AppStatus &app) {
     return app.state == "shut-down" ? "DESTROYED" : "READY";
 }
 
-/** As Phusion Passenger names it. */
+/** The name that Phusion Passenger has for the type. */
 std::string_view typeName(const AppStatus &app) {
     return app.type == "rack"                         ? "ruby"
            : app.type == "wsgi" || app.type == "asgi" ? "python"

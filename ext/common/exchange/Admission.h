@@ -13,9 +13,9 @@
 namespace Passenger {
 
 /**
- * Decides whether a request gets a place among those that its application has in flight: by the
- * limits of the queue, the share of httpd's threads, the share of the request's FairnessKey, and
- * the delay of the queue.
+ * Decides whether a request gets a place among those that its application has in flight. It looks
+ * at the limits of the queue, the share of httpd's threads, the share of the request's FairnessKey,
+ * and the delay of the queue.
  *
  * Made for one decision, in the thread of the request.
  */
@@ -30,7 +30,8 @@ public:
         unsigned capacity = 0;
         /** Requests in flight of this one's FairnessKey, this one included; 0: it has none. */
         unsigned ofKey = 0;
-        /** As QueueDelay::Load. Needed where requests wait and QueueLimits::target is set. */
+        /** Answers so far, and the time that they took: QueueDelay::Load. Needed where requests
+         *  wait and QueueLimits::target is set. */
         std::uint64_t answers = 0;
         std::chrono::microseconds service{0};
         /** Connections of the application that threads of httpd relay. */
@@ -43,7 +44,7 @@ public:
         std::uint64_t threads() const noexcept {
             return std::uint64_t{inFlight} + relayed;
         }
-        /** As threads(), when all instances are taken. */
+        /** The threads of httpd that the application holds when all instances are taken. */
         std::uint64_t mostThreads() const noexcept {
             return std::uint64_t{capacity} + relayed;
         }

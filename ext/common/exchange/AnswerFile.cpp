@@ -32,9 +32,9 @@ bool isLocal(int file) noexcept {
 }
 
 /**
- * A read of these waits for the disk only. One of XFS also waits for a process that writes to the
- * file, which may wait for ever for its own memory. Those of overlayfs and of other file systems
- * above others wait for these.
+ * Whether a read waits for the disk only. A read of XFS also waits for a process that writes to the
+ * file, and that process may wait for ever for its own memory. A read of overlayfs waits for the
+ * file systems below it.
  */
 bool readsAtOnce(int file) noexcept {
     struct statfs facts;

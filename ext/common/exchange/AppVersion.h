@@ -15,7 +15,7 @@ struct AppVersion {
     const GenerationTableView *table = nullptr;
     std::uint32_t groupSlot = 0;
     Generation generation;
-    /** As QueueHost::agentLife(); -1: the agent cannot end. */
+    /** See QueueHost::agentLife(); -1: the agent cannot end. */
     int agentLife = -1;
 
     /** Whether requests still get answers of this version. False also if that is unknown. */

@@ -23,9 +23,9 @@ using SessionPtr = Passenger::SessionPtr;
  * of Phusion Passenger 1.0, plus get(Options) and report(); doc/ORIGINS.md says where the two
  * differ.
  *
- * Implementations: StandardApplicationPool (in this process), and RemoteApplicationPool, which
- * ApplicationPoolServer::connect() returns. Thread-safe, but a RemoteApplicationPool holds one
- * session at a time.
+ * Implementations: RemoteApplicationPool, which ApplicationPoolServer::connect() returns, and
+ * StandardApplicationPool (in this process), which only tests use. Thread-safe, but a
+ * RemoteApplicationPool holds one session at a time.
  */
 class ApplicationPool {
 public:

@@ -16,12 +16,12 @@ namespace Passenger {
 
 /**
  * Sends the parts of a request that its first message does not hold: the rest of a long head, then
- * the body, in BODY messages on the reply channel, or as a file.
+ * the body. It sends BODY messages on the reply channel, or a file.
  *
  * A file is also sent in BODY messages if too many descriptors are in flight, of the application or
  * of the user. A wait for fewer descriptors could last for ever, since the other descriptors may be
  * behind this request in the queue. The object keeps a copy of the body until an instance has begun
- * with the request: if the pool process ends, the content of the channel is lost.
+ * with the request. If the pool process ends, the content of the channel is lost.
  *
  * A part of an Exchange, with its thread rules. The environment that the request was begun with
  * outlives the object.
@@ -54,7 +54,7 @@ public:
      *  @param taken is increased by the number of bytes that were taken of `block`
      *  @return false: the channel is full. @throws SystemException, EndOfFileException */
     bool send(ReplyChannel &channel, Ticket ticket, std::string_view block, bool last, std::size_t &taken);
-    /** The same for the bytes that the object owes(). */
+    /** Sends the bytes that the object owes(), as send() does. */
     bool sendOwed(ReplyChannel &channel, Ticket ticket);
 
     /** Begins anew, for another channel. False: a part that was sent is no longer kept. */
@@ -93,7 +93,7 @@ private:
     int file_ = -1;
     std::uint64_t fileSize_ = 0;
     BodyFilesInFlight *files_ = nullptr;
-    /** As Session::Request's. */
+    /** See Session::Request::inPieces. */
     std::function<void()> inPieces_;
     /** The file was sent, and no instance is known to have taken it. */
     BodyFilesInFlight::Place inFlight_;

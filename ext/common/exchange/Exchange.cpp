@@ -17,8 +17,8 @@ namespace {
  *  exists. */
 constexpr milliseconds LOOK_INTERVAL{1000};
 /**
- * The same without an agent. The next agent closes the queue as soon as it runs. That agent does
- * not know the requests of the last agent, so it can send them no message.
+ * The interval of these checks while there is no agent. The next agent closes the queue as soon as
+ * it runs. That agent does not know the requests of the last agent, so it can send them no message.
  */
 constexpr milliseconds LOOK_INTERVAL_WITHOUT_AGENT{20};
 /** Up to this size a body is kept without a check whether an instance has begun. */

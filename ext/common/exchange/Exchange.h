@@ -43,28 +43,28 @@ public:
     /** Waits for the next event. REFUSED with 504: the request waited too long.
      *  @param buffer MAX_MESSAGE bytes at least */
     Event receive(std::span<char> buffer, const Session::Client &client, std::chrono::milliseconds timeout);
-    /** As Session::sendBody(). @throws SystemException */
+    /** See Session::sendBody(). @throws SystemException */
     std::size_t sendBody(std::string_view block, bool last);
     bool bodyDone() const noexcept {
         return progress_.sender().body().done();
     }
-    /** As Session::breakBody(). No other exchange uses the channel afterwards. */
+    /** See Session::breakBody(). No other exchange uses the channel afterwards. */
     void breakBody() noexcept;
-    /** As Session::excuse(). */
+    /** See Session::excuse(). */
     void excuse(std::chrono::nanoseconds time) noexcept {
         progress_.times().excuse(time);
     }
     /** Whether receive() would return at once. */
     bool replyWaiting();
-    /** As Session::awaitReply(). @throws SystemException */
+    /** See Session::awaitReply(). @throws SystemException */
     Session::Waited awaitReply(int socket, Session::Awaited awaited, std::chrono::milliseconds timeout);
-    /** As Session::times(). */
+    /** See Session::times(). */
     std::optional<Session::Times> times() const noexcept;
-    /** As Session::instance(). */
+    /** See Session::instance(). */
     pid_t instance() const noexcept {
         return progress_.instance();
     }
-    /** As Session::version(). */
+    /** See Session::version(). */
     std::optional<AppVersion> version() const noexcept {
         return progress_.sender().version();
     }

@@ -58,7 +58,7 @@ public:
     std::chrono::nanoseconds waited() const noexcept {
         return now() - waitingSince_;
     }
-    /** As waited(), up to the moment from which an instance is known to work at the request. */
+    /** The wait up to the moment from which an instance is known to work at the request. */
     std::chrono::nanoseconds waitedUntilBegun() const noexcept;
     /** When a waiting request leaves the queue. Nothing: no limit. */
     std::optional<MonotonicTime> queueDeadline() const noexcept;

@@ -58,7 +58,7 @@ private:
     std::uint32_t childSlot_ = 0;
     /** The request's entry in the in-flight table. */
     std::uint32_t entry_ = 0;
-    /** Of the request in flight. */
+    /** The key of the request in flight. */
     std::optional<FairnessKey> key_;
     bool admitted_ = false;
     /** The request was refused for its key. */

@@ -10,9 +10,9 @@ namespace Passenger {
  * Finds that an instance took a request and has not claimed it, while the queue is never empty.
  *
  * The queue is first come, first served. If more requests were answered since the first look than
- * were in flight then, the request was taken. Answers from instances' own queues count,
- * too, so the check can be wrong. Each time the request is sent again, the check therefore waits
- * for twice as many answers: the request loses its place in the queue a few times at most.
+ * were in flight then, the request was taken. Answers from instances' own queues count, too, so the
+ * check can be wrong. Therefore, after each time that the request was sent again, the check waits
+ * for twice as many answers. The request loses its place in the queue a few times at most.
  *
  * A part of an Exchange, with its thread rules.
  */

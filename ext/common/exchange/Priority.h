@@ -4,7 +4,7 @@
 
 namespace Passenger {
 
-/** Of a request, where others wait, too (PassengerPriority). */
+/** The priority of a request among others that wait (PassengerPriority). */
 enum class Priority : std::uint8_t { LOW, NORMAL, HIGH };
 
 /** "low", "normal", "high" */

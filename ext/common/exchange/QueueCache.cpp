@@ -143,7 +143,7 @@ std::unique_ptr<ReplyChannel> QueueCache::makeChannel(const QueueLink &link) {
     return tryChannel(link);
 }
 
-/** As makeChannel(), at once. */
+/** Makes a channel, as makeChannel() does, but without a second attempt. */
 std::unique_ptr<ReplyChannel> QueueCache::tryChannel(const QueueLink &link) {
     DescriptorPair pair = channelEnds();
     const ChannelSecret secret = ChannelSecret::random();

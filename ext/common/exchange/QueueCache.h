@@ -40,16 +40,16 @@ public:
 
     virtual ~QueueCache() = default;
 
-    /** As QueueHost::link(). @param options of the request, in case the application must be
+    /** See QueueHost::link(). @param options of the request, in case the application must be
      *  started */
     QueueLinkPtr link(const Options &options, Generation unusable) EXCLUDES(mutex_);
-    /** As the functions of QueueHost. */
+    /** See QueueHost. */
     std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) EXCLUDES(mutex_);
     void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept EXCLUDES(mutex_);
 
-    /** Closes queues that have ended, and unused channels: those beyond the most that were in use
-     *  at once since the last call, and those with messages. No exchange reads such messages, and
-     *  their writer may be waiting for room. */
+    /** Closes queues that have ended, and unused channels. These are the channels beyond the most
+     *  that were in use at once since the last call, and those with messages. No exchange reads
+     *  such messages, and their writer may be waiting for room. */
     void trim() EXCLUDES(mutex_);
     /** Closes all unused channels: descriptors are short. */
     void closeIdle() EXCLUDES(mutex_);
@@ -66,20 +66,20 @@ public:
     virtual std::uint32_t childSlot() const = 0;
     virtual const GenerationTableView &generations() const = 0;
     virtual void wakeAgent() noexcept = 0;
-    /** As QueueHost::overran(). @param time the limit that the request exceeded */
+    /** See QueueHost::overran(). @param time the limit that the request exceeded */
     virtual void overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
                          std::chrono::milliseconds time) noexcept = 0;
-    /** As QueueHost::isSlow(). @param time the limit that the request exceeded */
+    /** See QueueHost::isSlow(). @param time the limit that the request exceeded */
     virtual bool isSlow(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
                         std::chrono::milliseconds time) noexcept = 0;
-    /** As the functions of QueueHost. */
+    /** See QueueHost. */
     virtual std::optional<MonotonicTime> endOfWaiting() const noexcept {
         return std::nullopt;
     }
     virtual int agentLife() const noexcept {
         return -1;
     }
-    /** As QueueHost's. */
+    /** See QueueHost::clock(). */
     virtual const Clock &clock() const noexcept {
         return SystemClock::instance();
     }

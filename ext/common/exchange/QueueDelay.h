@@ -13,11 +13,11 @@ namespace Passenger {
  * last requests waited (PassengerQueueTarget).
  *
  * An application is overloaded when even the request that waited least in an interval waited for
- * longer than the target (as CoDel does, RFC 8289; what waits already is not dropped here), or when
- * requests wait and no answer has come for that time. Then a further request may wait only if those
- * before it are begun within the target, by the mean time of the last answers. The overload ends
- * when for ten seconds no request waited too long and none was refused. So a burst that is served
- * within the target waits, however many requests it has.
+ * longer than the target. CoDel decides likewise (RFC 8289), but here no waiting request is
+ * dropped. It is also overloaded when requests wait and no answer has come for that time. Then a
+ * further request may wait only if those before it are begun within the target, by the mean time of
+ * the last answers. The overload ends when for ten seconds no request waited too long and none was
+ * refused. So a burst that is served within the target waits, however many requests it has.
  *
  * Owned by QueueCache: each sending process has its own opinion of each application. The counts of
  * requests are those of all processes. Thread-safe.
@@ -38,7 +38,7 @@ public:
         std::chrono::microseconds service{0};
     };
 
-    /** Of the least wait, and of a measurement. */
+    /** The interval of the least wait, and of a measurement. */
     static constexpr std::chrono::milliseconds INTERVAL{100};
     /** The mean is that of so many answers, or of those within the longest time. */
     static constexpr std::uint64_t ANSWERS = 16;
@@ -76,12 +76,12 @@ private:
     /** Where the measurement of the mean begins. */
     MonotonicTime measuredSince_ GUARDED_BY(mutex_);
     Load then_ GUARDED_BY(mutex_);
-    /** Of an answer, as last measured. Negative: never yet. */
+    /** The last measured mean time of an answer. Negative: not measured yet. */
     double meanSeconds_ GUARDED_BY(mutex_) = -1;
 
     /** When the last request came that had to wait. */
     MonotonicTime lastWait_ GUARDED_BY(mutex_);
-    /** Since when requests wait and no answer comes. */
+    /** The time since which requests wait and no answer comes. */
     MonotonicTime stalledSince_ GUARDED_BY(mutex_);
     std::uint64_t lastAnswers_ GUARDED_BY(mutex_) = 0;
     MonotonicTime lastTurn_ GUARDED_BY(mutex_);

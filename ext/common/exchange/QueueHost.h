@@ -88,17 +88,18 @@ inline std::shared_ptr<QueueLink> makeLink(std::uint32_t groupSlot, Generation g
 
 /**
  * What an Exchange needs of its process, for one application: the current queue, reply channels,
- * the in-flight table. Implemented for httpd's children (client/AppLink) and for the pool process
- * (pool/LocalSender), both through QueueCache. Thread-safe; outlives its exchanges.
+ * the in-flight table. Implementations: for httpd's children (client/AppLink), and for a pool's own
+ * process (pool/LocalSender), which only tests use. Both are a QueueCache. Thread-safe; outlives
+ * its exchanges.
  */
 class QueueHost {
 public:
     virtual ~QueueHost() = default;
 
     /** The current generation of the application's queue, or the own queue of the request's
-     *  instance if that instance serves. Asks the agent only if the instance is unknown, if the
-     *  generation table has a newer generation, or if the known generation is `unusable` (its queue
-     *  was found closed). May block.
+     *  instance if that instance serves. Asks the agent only if the instance is unknown, the
+     *  generation table has a newer generation, or the known one is `unusable` (its queue was found
+     *  closed). May block.
      *  @throws RefusedException, IOException, SystemException */
     virtual QueueLinkPtr link(Generation unusable = Generation()) = 0;
     /** A channel that no other exchange uses. Nothing: the agent was replaced, and the link can no

@@ -11,17 +11,17 @@ namespace Passenger {
 struct QueueLimits {
     unsigned size = 0;
     std::chrono::milliseconds time{0};
-    /** As Options::maxInFlight. */
+    /** See Options::maxInFlight. */
     unsigned inFlight = 0;
-    /** As Options::maxRequestTime. */
+    /** See Options::maxRequestTime. */
     std::chrono::milliseconds work{0};
-    /** As Options::slowRequestTime. No limit: the request goes on. */
+    /** See Options::slowRequestTime. It is no limit: the request goes on. */
     std::chrono::milliseconds slow{0};
-    /** As Options::queueTarget. */
+    /** See Options::queueTarget. */
     std::chrono::milliseconds target{0};
-    /** Of the request. */
+    /** The priority of the request. */
     Priority priority = Priority::NORMAL;
-    /** As Options::hasPriorityQueue(). */
+    /** See Options::hasPriorityQueue(). */
     bool priorityQueue = false;
 
     /** Instances take the request before others that have waited for longer. */

@@ -67,7 +67,7 @@ private:
     bool wantsClient_ = false;
     /** The rest of the answer. The exchange is over. */
     std::optional<AnswerFile> file_;
-    /** Of the request. */
+    /** Members of the Session::Request. */
     bool transferable_ = false;
     bool takesFile_ = false;
 };

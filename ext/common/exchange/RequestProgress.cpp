@@ -253,7 +253,7 @@ std::optional<RequestProgress::Event> RequestProgress::look(std::span<char> buff
 
 /**
  * The request was claimed, and is no longer claimed. Either its last message is in the channel, or
- * its instance died and the agent cleared the claim. The request is withdrawn in any case: a cell
+ * its instance died and the agent cleared the claim. The request is withdrawn in any case. A cell
  * that changes while its two words are read can look like a claim of a request in the queue.
  */
 std::optional<RequestProgress::Event> RequestProgress::lookForEnd(bool died, std::span<char> buffer) {

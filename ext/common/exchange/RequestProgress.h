@@ -40,7 +40,7 @@ public:
     RequestProgress(const RequestProgress &) = delete;
     RequestProgress &operator=(const RequestProgress &) = delete;
 
-    /** As Exchange::start(). */
+    /** See Exchange::start(). */
     void start(const Session::Request &request, std::uint8_t flags);
     void complete() noexcept;
 

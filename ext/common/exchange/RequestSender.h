@@ -16,8 +16,8 @@
 namespace Passenger {
 
 /**
- * Sends the request of an exchange to the application's queue, each time under a new ticket, and
- * follows the queue to its next generation and to the next agent.
+ * Sends the request of an exchange to the application's queue, each time under a new ticket.
+ * Follows the queue to its next generation and to the next agent.
  *
  * A part of an Exchange, with its thread rules. The host outlives it. A request that was sent has a
  * link, and a channel that the link's agent knows.
@@ -43,7 +43,7 @@ public:
     void dequeued() noexcept {
         inFlight_.remove(*link_);
     }
-    /** As dequeued(), and gives the channel back.
+    /** Calls dequeued(), and gives the channel back.
      *  @param clean no message of the exchange can arrive any more */
     void leave(bool clean) noexcept;
 
@@ -90,7 +90,7 @@ public:
         agentLife_ = -1;
         agentIsDead_ = true;
     }
-    /** As Session::version(). */
+    /** See Session::version(). */
     std::optional<AppVersion> version() const noexcept;
 
 private:

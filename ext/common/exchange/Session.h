@@ -94,7 +94,7 @@ struct Reply {
  * time. A session must not outlive its pool.
  *
  * It is used in one of two ways. *Messages* (httpd's module): start(), sendBody() until the last
- * block, receive() until a reply that ends(). *Stream* (the interface of Passenger 1.0):
+ * block, receive() until a reply that ends(). *Stream* (the interface of Passenger 1.0, for tests):
  * sendHeaders(), sendBodyBlock(), closeWriter(), getReader(), closeReader().
  */
 class Session {
@@ -127,7 +127,8 @@ public:
         /** The caller can give the client's own socket to an application that takes the connection
          *  over (Reply::wantsClient). */
         bool transferable = false;
-        /** The same in the middle of an answer: no filter of httpd works on its body. */
+        /** The caller can give the client's own socket also in the middle of an answer: no filter
+         *  of httpd works on its body. */
         bool streamTransferable = false;
         /** The client takes trailer fields. Else Reply::trailers is empty. */
         bool takesTrailers = false;
@@ -145,7 +146,8 @@ public:
         /** What the agent tells people about the request. Same lifetime; may be empty. */
         RequestLabel label{};
         /** Requests with the same text are those of one client, which may not take the places of
-         *  others (FairnessKey). Same lifetime; empty: of nobody, who may take all places. */
+         *  others (FairnessKey). Same lifetime. Empty: the request has no key, and such requests
+         *  may take all places. */
         std::string_view fairnessKey{};
         /** The application's connections that threads of httpd relay: they count for
          *  Options::maxInFlight. May be empty: there are none. Called by start(). Never waits. */

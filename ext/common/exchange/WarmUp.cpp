@@ -31,7 +31,7 @@ std::pair<std::string_view, std::string_view> divide(std::string_view host, bool
     return {host.substr(0, colon), host.substr(colon + 1)};
 }
 
-/** Of a host with a name, and perhaps a port. */
+/** Whether the text is a host with a name or an address, and perhaps a port. */
 bool isHost(std::string_view host) {
     const auto [name, port] = divide(host, false);
     const bool bracketed = name.starts_with('[') && name.ends_with(']') && name.size() > 2;

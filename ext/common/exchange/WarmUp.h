@@ -16,7 +16,7 @@ struct Options;
 struct WarmUp {
     /** The client's connection seems to have TLS. */
     bool encrypted = false;
-    /** As in the header Host. */
+    /** The value of the header Host. */
     std::string host = "localhost";
     /** The path, with its query. */
     std::string target;
@@ -26,7 +26,7 @@ struct WarmUp {
     /** @param text `/path`, `http://host/path` or `https://host/path`. Nothing: it is none of
      *  them. */
     static std::optional<WarmUp> parse(std::string_view text);
-    /** Of one instance. Further requests are left out. */
+    /** The most requests for one instance. Further requests are left out. */
     static constexpr std::size_t MOST_REQUESTS = 16;
     /** The environments of the requests of `options`, in their order. A text that is no request has
      *  none: httpd refuses it in its configuration.

@@ -13,8 +13,8 @@ namespace Passenger {
  *
  * Made for one use, with the thread rules of the Exchange. The link's memory and the channel
  * outlive it. The order of steps is fixed: mark, barrier, claims, channel. An instance writes its
- * claim first and reads the mark then. So either the instance sees the mark and skips the request,
- * or this process sees the claim or finds a message of the instance in the channel.
+ * claim first and reads the mark then. So the instance sees the mark and skips the request, or this
+ * process sees the claim or a message of the instance in the channel.
  */
 class Withdrawal {
 public:

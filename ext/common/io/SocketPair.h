@@ -21,8 +21,8 @@ DescriptorPair makeSeqPacketPair();
 inline constexpr std::size_t MAX_DESCRIPTORS = 16;
 /**
  * The limit of the kernel (SCM_MAX_FD, unix(7)). A buffer for received messages has room for them
- * all: the kernel closes what has no room, in the thread that receives, which then waits for such a
- * close.
+ * all. The kernel closes a descriptor without room in the receiving thread, and that thread waits
+ * for the close.
  */
 inline constexpr std::size_t KERNELS_MAX_DESCRIPTORS = 253;
 

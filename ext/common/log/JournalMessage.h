@@ -8,8 +8,8 @@
 namespace Passenger {
 
 /**
- * The datagram for journald (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/): MESSAGE is the line in
- * text form, PRIORITY and SYSLOG_IDENTIFIER as for syslog, and each field of the line is a field
+ * The datagram for journald (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/). MESSAGE is the line in
+ * text form; PRIORITY and SYSLOG_IDENTIFIER are those of syslog. Each field of the line is a field
  * with its name in capitals, such as EVENT, APP and PID. A name that journald uses itself gets a
  * `_` at its end. Thread-safe.
  */

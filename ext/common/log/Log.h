@@ -59,7 +59,7 @@ void write(LogLevel level, std::string_view text);
  * `prefix` is true. @param pid 0: unknown
  */
 void writeApplicationOutput(int pid, std::string_view line, bool prefix);
-/** The same for a line of a file that an application writes, with the prefix `App log PATH: `. */
+/** Writes a line of a file that an application writes, after the prefix `App log PATH: `. */
 void writeCopiedLine(std::string_view path, std::string_view line, bool prefix);
 
 /**

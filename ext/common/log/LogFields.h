@@ -35,8 +35,8 @@ struct LogFields {
      *     an argument is escaped
      */
     static std::string compose(fmt::string_view format, fmt::format_args args);
-    /** A line that begins with neither `event=` nor `report=` has no fields. Of a line that begins
-     *  with `report=`, only the number is a field: an application may have written the rest. */
+    /** A line that begins with neither `event=` nor `report=` has no fields. If a line begins with
+     *  `report=`, only the number is a field: an application may have written the rest. */
     static LogFields parse(std::string_view line);
 };
 

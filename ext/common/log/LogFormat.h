@@ -18,7 +18,7 @@ constexpr LogFormat logFormatIn(std::string_view text) noexcept {
 /** The record as one line of the log, with its line break. Thread-safe. */
 std::string formatLine(const LogRecord &record, LogFormat format);
 
-/** The same for a log that adds time, level, pid and the end of the line itself: syslog,
+/** The record for a log that adds time, level, pid and the end of the line itself: syslog,
  *  journald. */
 std::string formatMessage(const LogRecord &record, LogFormat format);
 

@@ -16,9 +16,9 @@
 namespace Passenger {
 
 /**
- * Brings records to where the log goes, in the form that it has there. What syslog or journald do
- * not take goes to descriptor 2: after a wait of a second for the first such record, and at once
- * for the following ones until the daemon takes records again. Thread-safe.
+ * Brings records to where the log goes, in the form that it has there. A record that syslog or
+ * journald does not take goes to descriptor 2. The first such record waits for a second, and the
+ * following ones do not wait. Once the daemon takes records again, they go there. Thread-safe.
  */
 class LogOutput {
 public:
@@ -30,7 +30,7 @@ public:
     struct Patience {
         /** Called about ten times a second while the log takes nothing; false: the rest is lost. */
         std::function<bool()> goOn;
-        /** The same for a pipe that nobody reads. Empty: the rest is lost. */
+        /** Called likewise while nobody reads the pipe of the log. Empty: the rest is lost. */
         std::function<bool()> awaitReader{};
     };
 

@@ -23,17 +23,17 @@ struct LogRecord {
     };
 
     Source source = Source::AGENT;
-    /** Of AGENT. */
+    /** The level of an AGENT line. */
     LogLevel level = LogLevel::NOTICE;
     /** In milliseconds. */
     std::chrono::system_clock::time_point time;
     /** The process that has logged the line. */
     pid_t pid = 0;
-    /** Of OUTPUT: the process that has printed the line; 0: unknown. */
+    /** For OUTPUT, the process that has printed the line; 0: unknown. */
     pid_t appPid = 0;
-    /** Of OUTPUT and COPY: whether the text form says where the line comes from. */
+    /** For OUTPUT and COPY, whether the text form says where the line comes from. */
     bool prefix = true;
-    /** Of COPY: the path. */
+    /** For COPY, the path. */
     std::string file{};
     /** Without a line break at its end. */
     std::string text{};

@@ -11,7 +11,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds FIRST_DELAY{500};
 constexpr milliseconds LONGEST_DELAY{60000};
 constexpr unsigned FREE_DEATHS = 4;
-/** Of failures and of deaths. */
+/** The number of attempts without a request, after failures and after deaths. */
 constexpr unsigned UNASKED_ATTEMPTS = 3;
 constexpr milliseconds FIRST_DELAY_AFTER_DEATHS{10000};
 /** An instance that has lived for longer does not end soon after its start. Breaks of queues with a

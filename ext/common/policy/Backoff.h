@@ -14,8 +14,8 @@ namespace Passenger {
  *   After three failures in a row an attempt is made only if a request asks for one. Delays that do
  *   not grow are for development, where somebody repairs the application and asks again.
  * - After deaths of instances before their first answer: the first four in a row are replaced at
- *   once, from the third on only if a request asks for it. Then the delays are 10 s, 20, … up to a
- *   minute. Any answer of the application ends the row.
+ *   once. From the third on this needs a request that asks for it. Then the delays are 10 s, 20, …
+ *   up to a minute. Any answer of the application ends the row.
  * - After a queue broke: instances start at once in the new queue. If queues break repeatedly, the
  *   delays are 0.5 s, 1, 2, … up to a minute.
  */
@@ -39,7 +39,7 @@ public:
     bool looping() const noexcept {
         return !mayTryUnasked();
     }
-    /** Of several attempts that began together, only the first failure counts.
+    /** If several attempts began together, only the first failure counts.
      *  @param grows whether the delay is longer than the last one */
     void spawnFailed(MonotonicTime now, bool grows = true) noexcept;
     void spawnSucceeded() noexcept;

@@ -6,7 +6,7 @@ namespace {
 
 using std::chrono::seconds;
 
-/** Between two looks. The kernel counts in steps of 10 ms. */
+/** The time between two looks. The kernel counts in steps of 10 ms. */
 constexpr seconds WINDOW{1};
 /** After a longer pause an average says nothing about the present. */
 constexpr seconds LONGEST{3};

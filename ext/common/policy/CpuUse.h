@@ -8,8 +8,8 @@
 namespace Passenger {
 
 /**
- * Finds out whether a process only waits: from one look to the next, a second later, it has used
- * less than a fiftieth of a core. Pure; not thread-safe; all times are passed in.
+ * Finds out whether a process only waits. It does if it has used less than a fiftieth of a core
+ * from one look to the next, a second later. Pure; not thread-safe; all times are passed in.
  */
 class CpuUse {
 public:
@@ -17,7 +17,7 @@ public:
     bool isDue(MonotonicTime now) const;
     /** A look. @param used the CPU time of the process since its start; nothing: not known */
     void note(MonotonicTime now, std::optional<std::chrono::nanoseconds> used);
-    /** As of the last look. False if nothing is known. */
+    /** The result of the last look. False if nothing is known. */
     bool onlyWaits() const noexcept {
         return onlyWaits_;
     }

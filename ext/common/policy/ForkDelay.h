@@ -23,8 +23,8 @@ public:
     static constexpr std::chrono::seconds FORGET{60};
 
     /**
-     * A worker could not be started, or died before it was ready. Of several that began together,
-     * only the first counts.
+     * A worker could not be started, or died before it was ready. If several began together, only
+     * the first failure counts.
      */
     void failed(MonotonicTime now) noexcept;
     /** A ready worker died without an order. */

@@ -14,10 +14,10 @@ class MemoryGrowth {
 public:
     /** @param age of the process @param bytes that it has for itself */
     void note(std::chrono::nanoseconds age, std::uint64_t bytes);
-    /** Since the first measurement. */
+    /** The growth since the first measurement, in bytes. */
     std::uint64_t grown() const noexcept;
-    /** Whether at least a quarter of it came in the latter half of the process's life, or a bit
-     *  earlier. Memory that was written to for the first time since a fork counts like other
+    /** Whether at least a quarter of the growth came in the latter half of the process's life, or a
+     *  bit earlier. Memory that was written to for the first time since a fork counts like other
      *  growth: it ends, too. */
     bool goesOn() const noexcept;
 

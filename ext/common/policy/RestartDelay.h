@@ -24,7 +24,7 @@ public:
     /** At each death, and after a start that failed. @return the delay: 0 after a long life, and
      *  after the first death */
     std::chrono::milliseconds ended(MonotonicTime now);
-    /** Until the start; nothing: none is due. */
+    /** The time until the start; nothing: no start is due. */
     std::optional<std::chrono::milliseconds> wait(MonotonicTime now) const;
     /** @return whether the start is due; then it is no longer */
     bool takeDue(MonotonicTime now);

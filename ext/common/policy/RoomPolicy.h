@@ -47,8 +47,8 @@ struct RoomCandidate {
  * 3. A busy application whose instance has served for a second; the instance that finishes its
  *    request next ends. The candidate has at least two instances more than the requesting
  *    application. For an application without instances, a candidate without an older waiting
- *    request is enough, or one whose instance only waits: that instance takes no request from its
- *    queue.
+ *    request is enough. A candidate whose instance only waits is enough, too: that instance takes
+ *    no request from its queue.
  *
  * So waiting applications take turns by the age of their oldest request, and none starves.
  */

@@ -22,7 +22,8 @@ public:
     static constexpr std::chrono::seconds KEPT_FOR{15};
     static constexpr std::size_t MOST = 64;
 
-    /** @param question who asks about what @param measured the weight without the past
+    /** @param question a text for the asker and what it asks about @param measured the weight
+     *  without the past
      *  @return the weight to tell */
     double next(const std::string &question, double measured, MonotonicTime now);
 

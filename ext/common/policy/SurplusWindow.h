@@ -35,7 +35,8 @@ public:
 
 private:
     /**
-     * Since `since` the surplus has been at least `surplus`. Both grow from one step to the next.
+     * The surplus has been at least `surplus` since the time `since`. Both grow from one step to
+     * the next.
      */
     struct Step {
         MonotonicTime since;

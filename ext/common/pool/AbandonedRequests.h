@@ -12,8 +12,8 @@
 namespace Passenger {
 
 /**
- * The requests of an application that instances work at although their senders have given them up:
- * the client has left, or the sending process has ended. They are in no in-flight table, and take a
+ * The requests of an application that instances work at although their senders have given them up.
+ * The client has left, or the sending process has ended. They are in no in-flight table, and take a
  * place of their instance until it clears the claim.
  *
  * Owned by the ApplicationQueue; guarded by the pool's lock. Nothing in it waits; all times are
@@ -42,7 +42,8 @@ public:
     std::vector<Request> all() const;
     unsigned count() const;
     unsigned count(const CellRange &cells) const;
-    /** Since when the oldest request in the cells is abandoned; nothing: there is none. */
+    /** The time since which the oldest request in the cells is abandoned; nothing: there is
+     *  none. */
     std::optional<MonotonicTime> oldest(const CellRange &cells) const;
 
 private:

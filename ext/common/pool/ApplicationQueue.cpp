@@ -225,7 +225,7 @@ FileDescriptor ApplicationQueue::prioritySending() const {
     return (usable ? *priority : current_->queue).sendingEnd().duplicate();
 }
 
-// ----- Those who wait
+// ----- Requests that wait
 
 unsigned ApplicationQueue::inFlight() const {
     return senders_.inFlight(channels_.childSlots());

@@ -39,7 +39,7 @@ struct QueueGeneration {
 
 using QueueGenerationPtr = std::shared_ptr<QueueGeneration>;
 
-/** Since when the request waits. @param entry of a child, which may tell any number */
+/** The time since which the request waits. @param entry of a child, which may tell any number */
 MonotonicTime sinceOf(const InFlightEntry &entry);
 
 /** What an instance needs to take requests from a queue. */
@@ -68,15 +68,15 @@ struct Attachment {
     FileDescriptor senders;
     /**
      * The sending end of the requested instance's own queue; none: the instance does not serve, or
-     * has none. Or that for requests of high priority.
+     * has none. Or the queue for requests of high priority.
      */
     FileDescriptor ownQueue;
 };
 
 /**
- * The agent's side of an application's queue (doc/PROTOCOLS.md, sections 1 to 3): claims and
- * withdrawal marks, which live as long as the Group; the queue of the current generation; messages
- * to the children whose requests wait or are lost.
+ * The agent's side of an application's queue (doc/PROTOCOLS.md, sections 1 to 3). It has the queue
+ * of the current generation, and claims and withdrawal marks, which live as long as the Group. It
+ * sends messages to the children whose requests wait or are lost.
  *
  * Owned by its Group; guarded by the pool's lock. Nothing in it waits.
  */
@@ -116,9 +116,9 @@ public:
     /** Clears the cells and frees them. Only after the claims of a dead owner were dealt with. */
     void free(const CellRange &cells);
     /**
-     * The owner of the cells is dead. Sends LOST for the requests that it had claimed, sends
-     * RECHECK for unclaimed ones (a killed receiver swallows the message that it just took), and
-     * frees the cells.
+     * The owner of the cells is dead. Sends LOST for the requests that it had claimed, and frees
+     * the cells. Sends RECHECK for unclaimed ones, since a killed receiver swallows the message
+     * that it just took.
      * @param killed by the agent: the requests must not run again
      */
     void giveUp(const CellRange &cells, bool killed = false);
@@ -170,10 +170,10 @@ public:
     unsigned untaken() const;
     /** The times since which the unclaimed requests wait, the oldest first. */
     std::vector<MonotonicTime> waiting();
-    /** Since when the oldest request that no instance has taken is in flight. */
+    /** The time since which the oldest request that no instance has taken is in flight. */
     std::optional<MonotonicTime> oldestUntaken() const;
-    /** Of each cell with a claim: since when its request has been in flight, as far as children
-     *  tell; of an abandoned one, since when it is that. */
+    /** For each cell with a claim, the time since which its request is in flight, as far as
+     *  children tell. For an abandoned request, the time since which it is abandoned. */
     std::map<std::uint32_t, MonotonicTime> takenSince() const;
     /** Requests in flight, as the children describe them. */
     std::vector<DescribedRequest> described() const {
@@ -192,7 +192,7 @@ private:
     void clearStrayClaims();
     void reclaim();
     std::vector<InFlightEntry> unclaimed();
-    /** Those of these requests that no instance has claimed. */
+    /** The requests among these that no instance has claimed. */
     std::vector<InFlightEntry> withoutClaimed(std::vector<InFlightEntry> entries) const;
     void tell(const InFlightEntry &entry, MessageType type, const GetFailure *failure = nullptr);
     void retire(const QueueGenerationPtr &generation);

@@ -36,8 +36,9 @@ private:
         bool done = false;
     };
 
-    /** The time between two calls of keep(). Each thread owns the one in which it began, and each
-     *  era the next one: so it lives until all threads of it and of earlier ones have ended. */
+    /** The time between two calls of keep(). Each thread owns the era in which it began, and each
+     *  era owns the next one. So an era lives until all its threads and those of earlier eras have
+     *  ended. */
     struct Era {
         Era() = default;
         /** Destroys what follows step by step: a chain of many eras would need a deep stack. */

@@ -74,7 +74,7 @@ public:
 
     /** What all senders have in flight for a Group. */
     std::vector<InFlightEntry> inFlight(std::uint32_t groupSlot) EXCLUDES(mutex_);
-    /** The same with what they are. Reads more. */
+    /** The requests in flight for a Group with their descriptions. Reads more memory. */
     std::vector<DescribedRequest> described(std::uint32_t groupSlot) EXCLUDES(mutex_);
     /**
      * Tells the channel's child, if the channel belongs to that Group.

@@ -9,7 +9,7 @@
 
 namespace Passenger {
 
-/** Who wants to be looked at when: one date for each. Not thread-safe. */
+/** The dates at which owners are to be looked at, at most one for each owner. Not thread-safe. */
 template <typename Owner> class Deadlines {
 public:
     /** Replaces the owner's date; nothing: it has none any more. */
@@ -29,7 +29,7 @@ public:
     std::optional<MonotonicTime> next() const {
         return order_.empty() ? std::nullopt : std::optional(order_.begin()->first);
     }
-    /** Those whose time has come, the earliest first; they have no date afterwards. */
+    /** The owners whose time has come, the earliest first. They have no date afterwards. */
     std::vector<Owner *> due(MonotonicTime now) {
         std::vector<Owner *> owners;
         while (!order_.empty() && order_.begin()->first <= now) {

@@ -122,9 +122,9 @@ ScalingSnapshot Demand::look(MonotonicTime now) {
 }
 
 /**
- * Since when requests wait that no free thread is about to take. An instance may claim a request
- * between the looks at requests and threads. The request would count as one that waits, and the
- * application would start an instance too many.
+ * The times since which requests wait that no free thread is about to take. An instance may claim a
+ * request between the looks at requests and threads. The request would count as one that waits, and
+ * the application would start an instance too many.
  */
 std::vector<MonotonicTime> Demand::requestsWithoutThread(MonotonicTime now) {
     std::vector<MonotonicTime> waiting;

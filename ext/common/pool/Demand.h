@@ -18,8 +18,8 @@
 namespace Passenger {
 
 /**
- * Measures how many instances the requests of an application need: how many requests wait and for
- * how long, how long answers take, how many requests were in flight at once.
+ * Measures how many instances the requests of an application need. It knows how many requests wait
+ * and for how long, how long answers take, and how many requests were in flight at once.
  *
  * Owned by the Group; guarded by the pool's lock. All times are passed in. No request tells this
  * object that it waits or has ended; the Group calls look() and idleSurplus() by its dates.
@@ -45,7 +45,7 @@ public:
     void adjustRestore();
     /** The instances that serve now are wanted again: some are about to go. */
     void restore();
-    /** As many instances as before are not wanted any more. */
+    /** Takes restore() back: the former number of instances is not wanted any more. */
     void forgetRestore() noexcept {
         restoreTo_ = 0;
     }
@@ -80,13 +80,14 @@ public:
     bool isBelowMinimum() const {
         return restoreTo_ > instances_.serving() || (used_ && instances_.serving() < kept());
     }
-    /** Until when the queue is paused. Requests in it need no instance before. */
+    /** The time until which the queue is paused; nothing: it is not. Requests in it need no
+     *  instance before. */
     std::optional<MonotonicTime> pausedUntil() const {
         return pauses_.until(queue_.name());
     }
     /** When the queue is looked at again while requests wait. */
     std::chrono::nanoseconds lookInterval() const;
-    /** Since when the oldest request waits, as of the last look. */
+    /** The time since which the oldest request waits, at the last look. */
     std::optional<MonotonicTime> waitingSince() const noexcept {
         return waitingSince_;
     }
@@ -104,7 +105,7 @@ public:
 
     /** How many instances were not needed for the idle time. Nothing: its date has not come. */
     std::optional<unsigned> idleSurplus(MonotonicTime now);
-    /** That date. */
+    /** The date of the next idleSurplus(). */
     MonotonicTime nextIdleCheck(MonotonicTime now);
     /** The most requests in flight at once since the last call. */
     unsigned notePeak(MonotonicTime now);
@@ -146,7 +147,7 @@ private:
 
     /** The application had a request since it last was given up for others. */
     bool used_ = false;
-    /** As many instances are wanted again, after a restart or a death. */
+    /** The number of instances that are wanted again after a restart or a death. */
     unsigned restoreTo_ = 0;
     /** When a child last asked for the queue of an application without an instance. The child sends
      *  a request in a moment. */

@@ -19,7 +19,7 @@ bool Disuse::isUnused() const {
 bool Disuse::isUnusedButQueue() const {
     return parts_.instances.empty() && parts_.pending.none() && !parts_.pending.standby() &&
            !parts_.versions.deployment() && !parts_.preloader.reforking() &&
-           // Who has no channel has no request, whatever the children have counted.
+           // A child without a channel has no request, whatever the children have counted.
            !parts_.context.channels.hasChannels(parts_.queue.slot());
 }
 

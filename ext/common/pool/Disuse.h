@@ -13,8 +13,9 @@
 namespace Passenger {
 
 /**
- * Since when nobody uses an application: it has no instance, none on its way, no request, no queue,
- * and no child has a reply channel of it. After PoolSettings::forgetTime it is to be forgotten.
+ * Notes when an application was last used. An unused application has no instance, none on its way,
+ * no request and no queue, and no child has a reply channel of it. After PoolSettings::forgetTime
+ * without use it is to be forgotten.
  *
  * Owned by the Group; guarded by the pool's lock.
  */
@@ -34,7 +35,7 @@ public:
     Disuse(const Parts &parts, MonotonicTime now) : parts_(parts), lastUsed_(now) {}
 
     bool isUnused() const REQUIRES(poolLock);
-    /** The same, but a child may have asked for its queue: it has put nothing there. */
+    /** Whether the application is unused except for a queue in which no child has put anything. */
     bool isUnusedButQueue() const REQUIRES(poolLock);
     bool isAbandoned() const noexcept {
         return abandoned_;
@@ -49,8 +50,8 @@ public:
         lastUsed_ = now;
         abandoned_ = removed;
     }
-    /** httpd's configuration has the application no more: it is to be forgotten as soon as it is
-     *  unused, unless a child asks for it again that has it. */
+    /** httpd's configuration has the application no more. The application is to be forgotten as
+     *  soon as it is unused, unless a child with the old configuration asks for it again. */
     void abandon() noexcept {
         abandoned_ = true;
     }

@@ -32,7 +32,7 @@ public:
     /** The instance has ended: children learn from the claims that no answer comes. @param killed
      *  this process is about to kill it, or has done so: its requests must not run again */
     void noteDeath(bool killed) const;
-    /** Those in which there are claims. */
+    /** The parts in which there are claims. */
     std::vector<const Part *> inUse() const;
 
 private:

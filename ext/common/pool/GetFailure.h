@@ -21,11 +21,11 @@ struct GetFailure {
     /** SPAWN_FAILED: everything known, for people; its id is known once the log has it. */
     std::shared_ptr<const Report> report{};
 
-    /** HTTP status to answer with. */
+    /** The HTTP status of the answer. */
     std::uint16_t status() const noexcept {
         return reason == Reason::SPAWN_FAILED ? 500 : 503;
     }
-    /** Under which the log has it; empty where it has nothing. */
+    /** The id under which the log has the report; empty: the log has none. */
     std::string reportId() const {
         return report ? report->id : "";
     }

@@ -41,8 +41,8 @@ namespace Passenger {
  * may block happens in background threads. Callbacks of watchers come in through InstanceStarter,
  * which takes the lock.
  *
- * Always true: for a request that waits, an instance serves or is being started, or the Group has
- * asked the Room for room, or the deadlines have a date at which the Group tries again. Otherwise
+ * Always true for a request that waits: an instance serves or is being started, or the Group has
+ * asked the Room for room. Or the deadlines have a date at which the Group tries again. Otherwise
  * the request is refused.
  */
 class Group : private InstanceStarter::Listener {
@@ -66,7 +66,7 @@ public:
     /** From now on the restart files are looked at with the rights of the application's user. In a
      *  background thread. False: the user cannot be determined. */
     bool beginRestarts(const Options &options) EXCLUDES(poolLock);
-    /** Those of the last request that asked. */
+    /** The options of the last request that asked for the queue. */
     const Options &options() const noexcept REQUIRES(poolLock) {
         return options_;
     }
@@ -145,7 +145,7 @@ public:
     }
     /** Ends all instances; the next request starts new ones. */
     void clear() REQUIRES(poolLock);
-    /** As Pool::abandon(). */
+    /** See Pool::abandon(). */
     void abandon() REQUIRES(poolLock) {
         disuse_.abandon();
         clear();
@@ -178,7 +178,7 @@ public:
     bool isMeasured() const REQUIRES(poolLock) {
         return (options_.limitsMemory() || room_.memory().isLimited(scaler_)) && !instances_.empty();
     }
-    /** As Scaler::replace(). */
+    /** See Scaler::replace(). */
     void requestReplacement(Process &process, const std::string &why) REQUIRES(poolLock) {
         scaler_.replace(process, why);
     }
@@ -219,13 +219,13 @@ private:
     const std::uint32_t slot_;
     /** The last generation of any application when this one was made. */
     const Generation bornAfter_;
-    /** Those of the latest request that asked for the queue, for new instances. */
     const MonotonicTime madeAt_;
+    /** The options of the last request that asked for the queue, for new instances. */
     Options options_ GUARDED_BY(poolLock);
     RestartFiles restartFiles_;
     bool shutDown_ GUARDED_BY(poolLock) = false;
     AppCounters counters_ GUARDED_BY(poolLock);
-    /** Of the last instance that was started; zero: none was. */
+    /** The time that the start of the last instance took; zero: none was started. */
     std::chrono::nanoseconds lastSpawnTime_ GUARDED_BY(poolLock){0};
     Restarts restarts_ GUARDED_BY(poolLock);
     /** Why the latest instance was spawned in another way than was asked for; empty: it was not. */

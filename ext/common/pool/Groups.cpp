@@ -53,9 +53,9 @@ std::uint32_t Groups::takeSlot() {
 }
 
 /**
- * Those without a queue come first. Others wait for an instance that nobody waits for: a child can
- * ask for very many applications, and send them nothing. A look at one reads what all children have
- * in flight, so most are not looked at.
+ * Applications without a queue come first. The others wait for an instance that no request needs: a
+ * child can ask for very many applications, and send them nothing. A look at one application reads
+ * what all children have in flight, so most are not looked at.
  */
 Group *Groups::longestUnused() const {
     std::vector<Group *> byAge = all_;

@@ -45,9 +45,9 @@ public:
     const std::vector<Group *> &all() const REQUIRES(poolLock) {
         return all_;
     }
-    /** The same, for use without the lock. Those that were forgotten meanwhile are shut down. */
+    /** All Groups, for use without the lock. A Group that was forgotten meanwhile is shut down. */
     std::vector<std::shared_ptr<Group>> share() const REQUIRES(poolLock);
-    /** As share(). Null: there is none. @param name of the SuperGroup */
+    /** One Group, for use without the lock. Null: there is none. @param name of the SuperGroup */
     std::shared_ptr<Group> share(const std::string &name) const REQUIRES(poolLock);
     /**
      * The application is unused (Group::disuse()): its descriptors are closed, and the next

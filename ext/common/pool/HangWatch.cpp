@@ -19,7 +19,7 @@ constexpr std::chrono::seconds LAST_MOMENT{1};
 constexpr std::chrono::seconds DRAIN_LIMIT{90};
 
 /** The number of checks within the heartbeat time-out. Heartbeats notices a pause of this process
- *  that is longer than two of them, so an unread sign of life is never as old as the time-out. */
+ *  that is longer than two checks. So an unread sign of life is never as old as the time-out. */
 constexpr int CHECKS = 4;
 
 }  // namespace

@@ -19,10 +19,10 @@
 namespace Passenger {
 
 /**
- * Finds the instances of an application that hang, and kills them: an instance that works at a
- * request for longer than PassengerMaxRequestTime, that gives no sign of life within
- * PassengerHeartbeatTimeout, or that does not end after it was told to finish. A request that such
- * an instance works at is not given to another instance.
+ * Finds the instances of an application that hang, and kills them. Such an instance works at a
+ * request for longer than PassengerMaxRequestTime, or gives no sign of life within
+ * PassengerHeartbeatTimeout. Or it does not end after it was told to finish. A request that such an
+ * instance works at is not given to another instance.
  *
  * Owned by the Group; guarded by the pool's lock. Nothing in it waits; all times are passed in.
  */
@@ -76,7 +76,7 @@ private:
     const ApplicationQueue &queue_;
     const Instances &instances_;
     std::unordered_map<InstanceId, Watched> watched_;
-    /** Of the instances that send signs of life. */
+    /** The heartbeats of the instances that send signs of life. */
     Heartbeats<InstanceId> heartbeats_;
 };
 

@@ -19,9 +19,9 @@ struct InstanceNote {
     pid_t pid = 0;
     std::uint32_t threads = 0;
     std::uint32_t stickyId = 0;
-    /** As Options::heartbeatTimeout when the instance was started. */
+    /** The value of Options::heartbeatTimeout when the instance was started. */
     std::chrono::seconds heartbeatTimeout{0};
-    /** As Options::stopTimeout when the instance was started. */
+    /** The value of Options::stopTimeout when the instance was started. */
     std::chrono::seconds stopTimeout{0};
     bool hasDescendants = false;
     /** It takes requests, and was not told to end. */

@@ -21,10 +21,11 @@ namespace Passenger {
 
 /**
  * Starts the instances of an application, each in a background thread, from the order until the
- * instance serves: spawns the process, or takes over one that an earlier pool process has left;
- * gives it the queue, watches it. An instance that may not serve before its predecessor has ended
- * stands by meanwhile. A new version takes over when it has as many instances as the requests need,
- * so that its first one is not alone with them: the first one starts companions before it serves.
+ * instance serves. It spawns the process, or takes over one that an earlier pool process has left.
+ * It gives the process the queue, and watches it. An instance that may not serve before its
+ * predecessor has ended stands by meanwhile. A new version takes over when it has as many instances
+ * as the requests need, so that its first one is not alone with them. The first one starts
+ * companions before it serves.
  *
  * Owned by the Group. Methods are called with the pool's lock held. What may block runs in the
  * threads, without the lock.
@@ -57,7 +58,7 @@ public:
     /** What a starter works with. */
     struct Parts {
         const std::string &app;
-        /** Of the application, as they are now. */
+        /** The present options of the application. */
         const Options &options;
         PoolContext &context;
         ApplicationQueue &queue;

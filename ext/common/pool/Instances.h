@@ -21,7 +21,7 @@ namespace Passenger {
  * Owned by the Group; guarded by the pool's lock. Nothing in it waits.
  *
  * Always true: each of them is STANDBY (of a version that is about to take over), SERVING or
- * DRAINING, and the descriptor store has the descriptors of each other that is a process.
+ * DRAINING. The descriptor store has the descriptors of each one that is a process and not STANDBY.
  */
 class Instances {
 public:
@@ -42,11 +42,12 @@ public:
     void remove(const ProcessPtr &process);
     /** Takes the instance out of service. It ends when its requests are answered. */
     void retire(const ProcessPtr &process);
-    /** The same for all that were not told to end. */
+    /** Takes all instances out of service that were not told to end. */
     void retireAll();
-    /** The same for those of older versions: instances of this version take their place. */
+    /** Takes the instances of older versions out of service: instances of this version take their
+     *  place. */
     void retireOlderThan(std::uint64_t version);
-    /** Tells the children how many requests those that serve can run at once. */
+    /** Tells the children how many requests the serving instances can run at once. */
     void publish();
     /** Kills an instance that has not begun to serve, and is not wanted any more. */
     void discard(const ProcessPtr &process);
@@ -84,7 +85,7 @@ public:
     ProcessPtr find(InstanceId id) const;
     /** The instance that has claimed this request; null: none. */
     ProcessPtr holder(ChannelId channel, Ticket ticket) const;
-    /** The sending end of the queue of the instance with this sticky id; none: the instance does
+    /** The sending end of the queue of the instance with this sticky id. None: the instance does
      *  not serve, or has no queue of its own. @throws SystemException */
     FileDescriptor ownQueue(std::uint32_t stickyId) const;
     /** Whether the instance works at a request. */
@@ -93,7 +94,7 @@ public:
     }
     /** Whether it has worked at no request for so long, nor has begun to serve since then. */
     bool isUnused(const Process &process, MonotonicTime now, std::chrono::nanoseconds time) const;
-    /** Those that serve and work at no request. */
+    /** The instances that serve and work at no request. */
     std::vector<ProcessPtr> idle() const;
     /** The instance that would go: the oldest idle one, or else the one that has served longest.
      *  Null: none serves. */

@@ -13,8 +13,9 @@
 namespace Passenger {
 
 /**
- * Sends requests from the pool's own process: registered like a child of httpd, with an in-flight
- * table and a child slot. For Pool::get() and StandardApplicationPool.
+ * Sends requests from the pool's own process. Like a child of httpd, it has an in-flight table and
+ * a child slot. For Pool::get() and StandardApplicationPool. No process of mod_passenger uses it;
+ * its contract has tests.
  *
  * Owned by the Pool. It and its sessions end before the Pool. It keeps channels until then: for
  * each application as many as were in use at once, and at most 4,096 in all.

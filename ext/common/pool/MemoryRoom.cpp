@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint64_t MEGABYTE = 1024 * 1024;
 /**
  * Percent of ten seconds in which nothing could run for want of memory. A host that reads its files
- * from a slow disk has some percent; where the kernel is about to kill, most of the time is lost.
+ * from a slow disk has some percent. Where the kernel is about to kill, most of the time is lost.
  */
 constexpr double PRESSURE = 10;
 /** An instance without a request for so long is idle. One under load has none for moments. */
@@ -49,7 +49,7 @@ bool MemoryRoom::isLimited() const {
                        [this](const Scaler *each) REQUIRES(poolLock) { return ownBudget(*each) > 0; });
 }
 
-/** A virtual host inherits the server's budget. That is no budget of its own. */
+/** A virtual host inherits the server's budget. An inherited budget is no budget of its own. */
 std::uint64_t MemoryRoom::ownBudget(const Scaler &application) const {
     const unsigned megabytes = application.options().memoryBudget;
     if (megabytes == 0) {

@@ -36,7 +36,7 @@ public:
     bool isLimited(const Scaler &application) const REQUIRES(poolLock) {
         return settings_.memoryBudget > 0 || ownBudget(application) > 0;
     }
-    /** The same for any application. */
+    /** Whether memory matters for any application. */
     bool isLimited() const REQUIRES(poolLock);
 
     /** Whether the application may start an instance. Has others make room where that is fair. */
@@ -77,7 +77,7 @@ public:
 
     // ----- For the status, in bytes; as of the last measurement
 
-    /** Of the server; 0: none. */
+    /** The budget of the server; 0: it has none. */
     std::uint64_t budget() const REQUIRES(poolLock);
     /** What all instances use; 0: the server has no budget. */
     std::uint64_t used() const noexcept REQUIRES(poolLock) {
@@ -88,7 +88,7 @@ public:
 
 private:
     struct Known {
-        /** Of instances that have just started. */
+        /** The bytes of instances that have just started. */
         std::uint64_t fresh = 0;
         std::uint64_t share = 0;
         /** When an instance was last ordered. */

@@ -19,7 +19,7 @@ namespace {
 
 /** Before the descriptors of the claims. */
 constexpr std::size_t PROCESS_DESCRIPTORS = 3;
-/** Of the common queue, before the sending end of a priority queue. */
+/** The ends of the common queue, before the sending end of a priority queue. */
 constexpr std::size_t QUEUE_ENDS = 2;
 /** More than an instance gives its requests when it is told to finish (lib/passenger: 60 s). */
 constexpr std::chrono::seconds DRAIN_LIMIT{90};

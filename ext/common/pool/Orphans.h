@@ -34,9 +34,9 @@ struct Orphan {
 
 /**
  * The instances of a pool process that has ended, as the watchdog has kept them. Their queues are
- * closed at once, and they finish the requests that they have. Those that served wait then until
- * this pool process takes them over, when a child asks for their application. Others are told to
- * end, and killed if they do not. Until then their output is forwarded. When one has ended, its
+ * closed at once, and they finish the requests that they have. Instances that served wait then
+ * until this pool process takes them over, when a child asks for their application. Others are told
+ * to end, and killed if they do not. Until then their output is forwarded. When one has ended, its
  * claims are marked, so that children stop waiting for it.
  *
  * Owned by the PoolContext. Thread-safe; its lock is taken after the pool's. Never waits for an
@@ -44,7 +44,7 @@ struct Orphan {
  */
 class Orphans {
 public:
-    /** As SpawnerFactory::groupNamed(). */
+    /** See SpawnerFactory::groupNamed(). */
     using FindGroup = std::function<AppGroupPtr(const std::string &app, const std::string &name)>;
 
     Orphans(EventLoop &loop, DescriptorStore &store, FindGroup findGroup);
@@ -55,12 +55,12 @@ public:
     /** Takes one entry over that the watchdog has kept. An invalid one is removed there. */
     void restore(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors)
         EXCLUDES(mutex_);
-    /** Those that are not taken over within this time are told to end; zero: never. */
+    /** Instances that are not taken over within this time are told to end; zero: never. */
     void wait(std::chrono::milliseconds time) EXCLUDES(mutex_);
 
     /** Whether this object looks after no instance. */
     bool empty() const EXCLUDES(mutex_);
-    /** Those that wait for a take-over. */
+    /** The number of instances that wait for a take-over. */
     unsigned waiting(const std::string &app) const EXCLUDES(mutex_);
     /** RestartFiles::seen() before one of them was started; none: none waits. */
     std::optional<std::string> restartFile(const std::string &app) const EXCLUDES(mutex_);
@@ -111,7 +111,7 @@ private:
     std::map<std::string, Kept> kept_ GUARDED_BY(mutex_);
     /** When those that still wait are told to end; none: never. */
     std::optional<MonotonicTime> waitUntil_ GUARDED_BY(mutex_);
-    /** Between two looks at the clock while there are instances. */
+    /** The time between two looks at the clock while there are instances. */
     std::chrono::milliseconds interval_ GUARDED_BY(mutex_);
     Timer timer_;
 };

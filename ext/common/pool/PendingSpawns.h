@@ -9,8 +9,8 @@
 namespace Passenger {
 
 /**
- * The instances of an application that are on their way: those that are being started, and the one
- * that stands by until the instance that it replaces has ended.
+ * The instances of an application that are on their way. They are being started, or one stands by
+ * until the instance that it replaces has ended.
  *
  * Owned by the Group; guarded by the pool's lock.
  */
@@ -35,7 +35,7 @@ public:
     unsigned starting() const noexcept {
         return starting_;
     }
-    /** Those of them that replace nothing. */
+    /** The starting instances that replace nothing. */
     unsigned growing() const noexcept {
         return starting_ - replacements_;
     }

@@ -39,8 +39,8 @@ using GetCallback = std::function<void(GetOutcome)>;
  * The core of ApplicationPool2 (doc/ORIGINS.md): finds or makes the instances of an application for
  * a request. The Pool does not carry requests or answers.
  *
- * Owned by main(). The destructor waits for all background threads, which need the event loop: it
- * must not run on the loop, and the loop must be running (checked; doc/THREADING.md). All other
+ * Owned by main(). The destructor waits for all background threads, which need the event loop. So
+ * it must not run on the loop, and the loop must be running (checked; doc/THREADING.md). All other
  * methods are thread-safe; those that say so may block.
  */
 class Pool {
@@ -80,15 +80,17 @@ public:
     // ----- Requests
 
     /**
-     * A session with an application, not yet started. Does not wait for an instance.
+     * A session with an application, not yet started. Does not wait for an instance. Only tests
+     * and a benchmark call it: httpd's children ask for the queue.
      * @throws RefusedException (shutting down), SystemException
      */
     SessionPtr get(const Options &options);
-    /** The same by a callback, which runs before this returns, without locks held. */
+    /** Gives the session of get() to a callback, which runs before this returns, without locks
+     *  held. */
     void asyncGet(const Options &options, const GetCallback &callback);
     /** A recent report of a failure; null: there is none with this id, or not any more. */
     std::shared_ptr<const Report> report(std::string_view id, std::string_view app) const;
-    /** The same of whatever application. */
+    /** A recent report of a failure of any application; null: there is none with this id. */
     std::shared_ptr<const Report> report(std::string_view id) const;
     /**
      * What a sender needs for this application's queue. Starts the application if it is down.
@@ -104,8 +106,8 @@ public:
     /** Ends everything, for good. Waiting requests are refused. */
     void shutDown();
     /**
-     * The same for a pool that serves other processes. Their requests are not refused: the children
-     * look for the pool that takes the place of this one.
+     * Ends everything in a pool that serves other processes, for good. Their requests are not
+     * refused: the children look for the pool that takes the place of this one.
      */
     void leave();
 
@@ -132,12 +134,12 @@ public:
      * is none with this name.
      */
     void abandon(const std::string &name);
-    /** Of all applications, as they are now. */
+    /** The present options of all applications. */
     std::vector<Options> applications() const;
     /** Everything; each application at one moment. Many applications do not hold the lock for
      *  long. */
     PoolSnapshot inspect() const;
-    /** Those of an application in flight, the oldest first; `most` at most. */
+    /** The requests of an application in flight, the oldest first; `most` at most. */
     std::vector<RequestSnapshot> requests(const std::string &name, std::size_t most) const;
     /** Asks the instances of an application where their threads are. False: there is none. */
     bool askForThreads(const std::string &name);
@@ -145,7 +147,8 @@ public:
     std::vector<ThreadsSnapshot> threads(const std::string &name) const;
     /** Process ids of the living instances, by application. */
     std::map<std::string, std::vector<pid_t>> instances() const;
-    /** As if its restart file had changed. @param name of the SuperGroup. False: there is none. */
+    /** Restarts an application, as if its restart file had changed. @param name of the SuperGroup.
+     *  False: there is none. */
     bool restart(const std::string &name);
     /**
      * Ends an instance when its requests are answered; another one comes where there is need.
@@ -153,11 +156,11 @@ public:
      */
     bool detach(InstanceId instance);
     /**
-     * Lets the requests of an application wait, at most for this time. Those in work go on. A
+     * Lets the requests of an application wait, at most for this time. Requests in work go on. A
      * restart meanwhile starts instances, which wait, too. False: there is no such application.
      */
     bool pause(const std::string &name, std::chrono::nanoseconds most);
-    /** Ends that. */
+    /** Ends a pause. False: the application is neither known nor paused. */
     bool resume(const std::string &name);
 
     // ----- By the clock, by files, and from senders
@@ -166,14 +169,14 @@ public:
     void upkeep();
     /** A child found all instances taken: looks at the Groups whose requests wait. */
     void rescale();
-    /** As RestartCheck's. */
+    /** See RestartCheck::check(). */
     void checkRestarts() EXCLUDES(poolLock) {
         restarts_.check();
     }
     void checkRestart(const std::string &name) EXCLUDES(poolLock) {
         restarts_.check(name);
     }
-    /** As RestartCheck::ask(). */
+    /** See RestartCheck::ask(). */
     void askForRestart(const std::string &name, RestartCheck::Done done) EXCLUDES(poolLock) {
         restarts_.ask(name, std::move(done));
     }
@@ -185,7 +188,7 @@ public:
      * instance, or one on its way.
      */
     std::vector<Options> monitored() const;
-    /** As MemoryCheck::check(). upkeep() has that done every few seconds. */
+    /** See MemoryCheck::check(). upkeep() has it done every few seconds. */
     void checkMemory() EXCLUDES(poolLock) {
         memory_.check();
     }

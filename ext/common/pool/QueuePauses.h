@@ -24,7 +24,7 @@ public:
     /** Takes an entry over that the watchdog has kept. False: it is none of this
      *  class. */
     bool restore(const std::string &key, const std::string &note);
-    /** Until when the application's queue is paused; nothing: it is not. */
+    /** The time until which the application's queue is paused; nothing: it is not. */
     std::optional<MonotonicTime> until(const std::string &app) const;
     void begin(const std::string &app, MonotonicTime until);
     void end(const std::string &app);

@@ -10,8 +10,8 @@
 namespace Passenger {
 
 /**
- * The requests that the instance has claimed, and that their senders send again if it dies: GET,
- * HEAD and OPTIONS, as the httpd children describe them. Under the pool's lock.
+ * The requests that the instance has claimed, and that their senders send again if it dies. They
+ * are GET, HEAD and OPTIONS, as the httpd children describe them. Called with the pool's lock held.
  */
 std::vector<std::pair<ChannelId, Ticket>> repeatableRequests(const ApplicationQueue &queue, const Process &process);
 

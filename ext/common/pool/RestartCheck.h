@@ -27,14 +27,16 @@ public:
     /** Both arguments outlive this object. */
     RestartCheck(PoolContext &context, const Groups &groups) : context_(context), groups_(groups) {}
 
-    /** Of all applications. */
+    /** Looks at the restart files of all applications. */
     void check() EXCLUDES(poolLock);
-    /** Of one, if it is known. @param name of the SuperGroup */
+    /** Looks at the restart files of one application, if it is known. @param name of the
+     *  SuperGroup */
     void check(const std::string &name) EXCLUDES(poolLock);
     /**
-     * The same, in a background thread. Does not wait. Questions about one application share looks.
-     * @param done called without a lock when a look that began after this call is over and has been
-     *     acted on, or has failed; at once if there is no such application, or no thread for it
+     * Looks at them in a background thread. Does not wait. Questions about one application share
+     * looks.
+     * @param done called without a lock when a look that began after this call has been acted on,
+     *     or has failed. Called at once if there is no such application, or no thread for it
      */
     void ask(const std::string &name, Done done) EXCLUDES(poolLock);
     /** The folders of all restart files, except those whose rights are not known yet. */

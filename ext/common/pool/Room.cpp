@@ -64,9 +64,9 @@ unsigned Room::olderWishes(const Scaler &application, MonotonicTime now) const {
         }));
 }
 
-/** How many instances do not count against this application: those of others that are to end, and
- *  whose requests only wait, and its own ones that are to end and have no request. Limited, since
- *  each of them has its memory. */
+/** How many instances do not count against this application. They are to end; its own ones have no
+ *  request, and the requests of the others' ones only wait. Limited, since each of them has its
+ *  memory. */
 unsigned Room::uncountedFor(const Scaler &application, MonotonicTime now) const {
     if (!application.demand().waitingSince()) {
         return 0;
@@ -106,7 +106,8 @@ bool Room::admit(Scaler &application, MonotonicTime now) {
     if (taken() < max + uncountedFor(application, now)) {
         return true;
     }
-    // Enough instances are to end. Those that only wait may take long, where idle ones end at once.
+    // Enough instances are to end. Instances that only wait may take long, where idle ones end at
+    // once.
     const bool waitsForItsOwn = application.instances().waitingDrains(now) > 0;
     while (!waitsForItsOwn && taken() >= max + uncountedFor(application, now) + endingSoon(now) &&
            evictFor(application, true, now)) {

@@ -15,13 +15,13 @@ namespace Passenger {
 class Scaler;
 
 /**
- * Shares the room of a Pool, PoolSettings::maxSize, among its applications: decides which one may
+ * Shares the room of a Pool, PoolSettings::maxSize, among its applications. Decides which one may
  * start an instance, and has another one give up an instance where that is fair.
  *
  * Owned by the Pool; guarded by the pool's lock.
  *
- * Always true: an application that was not admitted is looked at again at its own date, and when an
- * instance has ended and none before it waits any more.
+ * Always true: an application that was not admitted is looked at again at its own date. It is also
+ * looked at when an instance has ended and no application before it waits.
  */
 class Room {
 public:
@@ -41,7 +41,8 @@ public:
      * made for it where that is fair.
      */
     bool admit(Scaler &application, MonotonicTime now) REQUIRES(poolLock);
-    /** The same for an instance that has to be started: memory must be free for it, too. */
+    /** Whether the application may start one instance that has to be started: memory must be free
+     *  for it, too. */
     MemoryRoom::Verdict admitNew(Scaler &application, MemoryBudget::Start start, MonotonicTime now) REQUIRES(poolLock);
     /** The application has no wish any more. */
     void satisfied(const Scaler &application) REQUIRES(poolLock);
@@ -98,8 +99,8 @@ private:
     unsigned olderWishes(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
     unsigned uncountedFor(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
     unsigned endingSoon(MonotonicTime now) const REQUIRES(poolLock);
-    /** Of the applications other than `except`. @param onlyAboveMinimum those that could give up an
-     *  instance without falling below their minimum */
+    /** The applications but `except` that could give up an instance. @param onlyAboveMinimum only
+     *  applications that would not fall below their minimum */
     Candidates candidates(const Scaler *except, bool onlyAboveMinimum) const REQUIRES(poolLock);
     bool evictFor(const Scaler &application, bool onlyIdle, MonotonicTime now) REQUIRES(poolLock);
     Scaler *chooseVictim(const Scaler &application, bool onlyIdle, MonotonicTime now) const REQUIRES(poolLock);
@@ -109,9 +110,9 @@ private:
     const PoolSettings &settings_;
     Orphans &orphans_;
     std::vector<Scaler *> applications_;
-    /** Those that could not start an instance that they need, by slot. */
+    /** The applications that could not start an instance that they need, by slot. */
     std::map<std::uint32_t, Scaler *> wishes_;
-    /** Those that could not start a replacement. */
+    /** The applications that could not start a replacement, by slot. */
     std::map<std::uint32_t, Scaler *> replacementWishes_;
     MemoryRoom memory_;
 };

@@ -16,9 +16,9 @@ using std::chrono::milliseconds;
 
 /** The interval at which a full pool is looked at for room: no instance tells that it is idle. */
 constexpr milliseconds ROOM_LOOK{100};
-/** The same for instances that no request waits for. The applications that want one share the
- *  looks, since each goes through all applications. Room that comes by an event is given at
- *  once. */
+/** The interval of looks for an instance that no request waits for. The applications that want one
+ *  share the looks, since each look goes through all applications. Room that comes by an event is
+ *  given at once. */
 constexpr milliseconds SPARE_ROOM_LOOK{1000};
 constexpr milliseconds LONGEST_ROOM_LOOK{60000};
 /** The interval at which abandoned requests are looked at: no instance tells that it has finished
@@ -57,8 +57,8 @@ bool Scaler::replacing() const {
 
 // ----- Failing applications
 
-/** Whether a request needs the next start. Of an application that serves, any request since the
- *  last failure counts. */
+/** Whether a request needs the next start. If the application serves, any request since the last
+ *  failure counts. */
 bool Scaler::asked() const {
     const std::optional<MonotonicTime> failed = parts_.failures.lastFailure();
     return parts_.demand.waitingSince() ||
@@ -169,7 +169,7 @@ void Scaler::ensureQueue() {
     }
 }
 
-/** Takes over what an earlier pool process has left, all at once: nothing is loaded for that, and
+/** Takes over what an earlier pool process has left, all at once. Nothing is loaded for that, and
  *  an instance that hangs delays no other one. */
 void Scaler::adopt(MonotonicTime now) {
     Orphans &orphans = parts_.context.orphans;

@@ -25,21 +25,21 @@ namespace Passenger {
 class Room;
 
 /**
- * Keeps the number of an application's instances right: starts what the requests, the minimum, the
- * spares, a deployment and replacements need, as far as failures and the pool's room allow; ends
- * what is idle; sets the date at which it looks again.
+ * Keeps the number of an application's instances right. Starts the instances that the requests, the
+ * minimum, the spares, a deployment and replacements need, as far as failures and the pool's room
+ * allow. Ends idle instances, and sets the date at which it looks again.
  *
  * Owned by the Group; guarded by the pool's lock. Nothing in it waits.
  *
- * Always true after rescale(): for a request that waits, an instance serves or is being started, or
- * the Room has this object's wish, or there is a date at which it looks again.
+ * Always true for a request that waits, after rescale(): an instance serves or is being started, or
+ * the Room has this object's wish. Or there is a date at which the object looks again.
  */
 class Scaler {
 public:
     /** What a Scaler works with. */
     struct Parts {
         const std::string &app;
-        /** Of the application, as they are now. */
+        /** The present options of the application. */
         const Options &options;
         PoolContext &context;
         Room &room;
@@ -82,7 +82,7 @@ public:
     void measureFirst(MonotonicTime now) REQUIRES(poolLock);
     /** The application goes down: children ask again when they have a request. */
     void closeQueue() REQUIRES(poolLock);
-    /** The same, if nobody uses the queue. */
+    /** Calls closeQueue() if nobody uses the queue. */
     void closeQueueIfUnused() REQUIRES(poolLock);
     /** From now on nothing is started, and there is no date. */
     void stop() REQUIRES(poolLock);

@@ -35,7 +35,7 @@ struct ProcessSnapshot {
     std::uint32_t stickyId = 0;
     Process::State state = Process::State::SERVING;
     std::uint64_t version = 0;
-    /** Since its start. */
+    /** The age of the instance since its start. */
     std::chrono::nanoseconds age{0};
     /** An earlier pool process started it. */
     bool adopted = false;
@@ -58,7 +58,7 @@ struct ProcessSnapshot {
 struct RequestSnapshot {
     /** The instance that has taken it; 0: it waits. */
     pid_t pid = 0;
-    /** Since it was sent to the queue. */
+    /** The time since the request was sent to the queue. */
     std::chrono::nanoseconds age{0};
     std::string client;
     std::string method;
@@ -88,7 +88,7 @@ struct QueueSnapshot {
 
 /** The last start that failed, of whatever version. */
 struct FailureSnapshot {
-    /** Under which the log has everything about it. */
+    /** The id under which the log has everything about the failure. */
     std::string reportId;
     std::string summary;
     /** May be empty. */
@@ -144,7 +144,7 @@ struct GroupSnapshot {
     unsigned minInstances = 0;
     /** 0: none but the pool's. */
     unsigned maxInstances = 0;
-    /** Of instances without a request; 0: no such limit. */
+    /** Limits of the number of instances without a request; 0: no such limit. */
     unsigned minSpareInstances = 0;
     unsigned maxSpareInstances = 0;
     /** Its share of the memory budget in bytes; 0: none. */
@@ -156,7 +156,7 @@ struct GroupSnapshot {
     /** The sums of the times in the two histograms. */
     std::uint64_t serviceMicroseconds = 0;
     std::uint64_t queueMicroseconds = 0;
-    /** Of the last instance that was started; zero: none was. */
+    /** The time that the start of the last instance took; zero: none was started. */
     std::chrono::nanoseconds lastSpawnTime{0};
     std::optional<RestartSnapshot> lastRestart;
     /** DEPLOY_FAILED, FAILED: why. */

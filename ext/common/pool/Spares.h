@@ -28,9 +28,10 @@ public:
     unsigned missing(MonotonicTime now) const;
     /** How many idle ones to end; 0 until its date has come. */
     unsigned surplus(MonotonicTime now);
-    /** That date; nothing: none. */
+    /** The date of the next surplus(); nothing: there is none. */
     std::optional<MonotonicTime> nextCheck(MonotonicTime now) const;
-    /** Of `idle` instances that were not needed for the idle time, those that may end for that. */
+    /** The number of `idle` instances, which were not needed for the idle time, that may end for
+     *  that. */
     unsigned withoutSpares(unsigned idle, MonotonicTime now) const;
     /** An instance was added. */
     void restart(MonotonicTime now) {

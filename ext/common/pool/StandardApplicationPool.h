@@ -9,12 +9,13 @@
 namespace Passenger {
 
 /**
- * The ApplicationPool over a Pool in this process. Thread-safe; any number of sessions at once. It
- * must outlive its sessions, and may not be destroyed on the event loop.
+ * The ApplicationPool over a Pool in this process. No process of mod_passenger uses it; its
+ * contract has tests. Thread-safe; any number of sessions at once. It must outlive its sessions,
+ * and may not be destroyed on the event loop.
  */
 class StandardApplicationPool final : public ApplicationPool {
 public:
-    /** Over a pool that somebody else owns and looks after. */
+    /** @param pool not owned */
     explicit StandardApplicationPool(Pool &pool) : pool_(pool) {}
 
     SessionPtr get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) override;
@@ -27,7 +28,7 @@ public:
     unsigned getCount() const override;
     pid_t getSpawnServerPid() const override;
 
-    /** Of applications that get(appRoot) starts. */
+    /** The options of applications that get(appRoot) starts. */
     void setDefaults(const Options &defaults) {
         defaults_ = defaults;
     }

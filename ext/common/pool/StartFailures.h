@@ -30,7 +30,8 @@ public:
 
     /** What the requests are told of an exception that ended a spawn. */
     static GetFailure describe(const std::exception &error);
-    /** Of several instances that ended soon after their start. @param last of them */
+    /** What the requests are told of several instances that ended soon after their start. @param
+     *  last of them */
     GetFailure describe(const Process &last) const;
 
     Backoff &backoff() noexcept {
@@ -43,7 +44,7 @@ public:
     bool mayTry(MonotonicTime now) const noexcept {
         return backoff_.mayTry(now);
     }
-    /** As Backoff's. */
+    /** See Backoff::mayTryUnasked(). */
     bool mayTryUnasked() const noexcept {
         return backoff_.mayTryUnasked();
     }
@@ -88,7 +89,7 @@ public:
     const std::optional<GetFailure> &failure() const noexcept {
         return failure_;
     }
-    /** Whether the application went down with this generation: a child that comes too late to be
+    /** Whether the application went down with this generation. A child that comes too late to be
      *  found in the in-flight table is refused when it asks again. */
     bool wentDownWith(Generation generation) const noexcept {
         return failure_ && generation && generation == generation_;

@@ -15,10 +15,10 @@
 namespace Passenger {
 
 /**
- * As the kernel tells, measured over 100 ms at least. Where the control groups of this process have
- * a quota (base/CpuQuota.h), as in a container, it is that of a machine with so many processors,
- * rounded up. Otherwise /proc/stat tells it (proc(5)): processes that wait for a disk count as free
- * there, and those with a low priority (nice(1)), too.
+ * The load of the processors that the kernel tells, measured over 100 ms at least. The control
+ * groups of this process may have a quota (base/CpuQuota.h), as in a container. Then the load is
+ * that of a machine with so many processors, rounded up. Otherwise /proc/stat tells it (proc(5)).
+ * There, processors count as free whose processes wait for a disk or have a low priority (nice(1)).
  */
 class SystemCpuLoad final : public CpuLoad {
 public:

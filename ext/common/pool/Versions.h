@@ -14,8 +14,8 @@
 namespace Passenger {
 
 /**
- * The versions of an application, one for each restart: the current one, with its Spawner, and the
- * deployment, a version that takes over when its first instance is ready.
+ * The versions of an application, one for each restart. There is the current one, with its Spawner,
+ * and the deployment, a version that takes over when its first instance is ready.
  *
  * Owned by the Group; guarded by the pool's lock. Nothing in it waits: Spawners of past versions
  * end in a background thread.
@@ -93,7 +93,7 @@ private:
     std::optional<Deployment> deployment_;
     std::optional<MonotonicTime> begun_;
     std::optional<GetFailure> failure_;
-    /** Those that no thread could be started for yet. */
+    /** Old spawners for whose end no thread could be started yet. */
     std::vector<SpawnerPointer> old_;
 };
 

@@ -21,7 +21,7 @@ class ForkedWorker;
  * Starts workers that are forks of this program and call a function of it.
  *
  * The monitor has a thread for its loop. A fork of a process with threads must not use the
- * allocator or the log: a thread that the child does not have may hold a lock of these. Therefore
+ * allocator or the log. A thread that the child does not have may hold a lock of these. Therefore
  * prepare() forks the fork server (ForkServer.h), while the process has one thread, and the fork
  * server forks the workers. So a worker has the monitor's memory as of prepare(), with the sockets
  * that the server had opened by then. Settings that change later do not reach the workers.

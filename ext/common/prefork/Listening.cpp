@@ -39,7 +39,7 @@ bool answers(const sockaddr_un &address) {
 }
 
 /**
- * Locks a folder while a path is checked and taken. Of two servers that start at the same time, the
+ * Locks a folder while a path is checked and taken. If two servers start at the same time, the
  * second one finds that the first one listens. A folder that cannot be locked is used without.
  */
 class FolderLock {

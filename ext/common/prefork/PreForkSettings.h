@@ -17,7 +17,7 @@ struct PreForkSettings {
     /** About how long a worker may be silent. Zero: without limit. */
     std::chrono::milliseconds timeout{0};
 
-    /** The same limit until a worker's first sign. Zero: `timeout` counts from the start. */
+    /** The longest silence before a worker's first sign. Zero: `timeout` counts from the start. */
     std::chrono::milliseconds startTimeout{0};
     /** The time from SIGINT to SIGKILL. */
     std::chrono::milliseconds grace{10000};

@@ -12,9 +12,9 @@
 namespace Passenger {
 
 /**
- * Finds workers that are silent for too long, in three ways: without a sign of life for the
- * timeout, without a first sign for the start timeout, and with a closed standard output. Knows
- * ids and times only. Not thread-safe; the monitor owns it and uses it on its loop.
+ * Finds workers that are silent for too long. They give no sign of life for the timeout, or no
+ * first sign for the start timeout, or have a closed standard output. Knows ids and times only. Not
+ * thread-safe; the monitor owns it and uses it on its loop.
  */
 class SilenceWatch {
 public:
@@ -36,7 +36,7 @@ public:
     bool checkDue(MonotonicTime now) const {
         return nextCheck_ && now >= *nextCheck_;
     }
-    /** Workers over the timeout. Those that a start timeout covers are not among them. */
+    /** Workers over the timeout. Workers that a start timeout covers are not among them. */
     std::vector<WorkerId> overdue(MonotonicTime now);
     /** Workers that closed their standard output some time ago and have not ended. */
     std::vector<WorkerId> mute(MonotonicTime now) const;

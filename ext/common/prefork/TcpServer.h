@@ -12,7 +12,7 @@ namespace Passenger {
 /** An AcceptServer on a TCP port. */
 class TcpServer final : public AcceptServer {
 public:
-    /** As for listenOnTcp(). */
+    /** See listenOnTcp(). */
     TcpServer(std::string host, std::uint16_t port, Handler handler, int backlog = DEFAULT_BACKLOG);
     /** The port of the socket, after start(). */
     std::uint16_t port() const;

@@ -16,7 +16,7 @@ namespace Passenger {
  */
 class UnixServer final : public AcceptServer {
 public:
-    /** As for listenOnUnix(). */
+    /** See listenOnUnix(). */
     UnixServer(std::string path, Handler handler, mode_t mode = 0660, int backlog = DEFAULT_BACKLOG);
     ~UnixServer() override;
     UnixServer(const UnixServer &) = delete;

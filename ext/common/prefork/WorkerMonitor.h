@@ -19,9 +19,9 @@
 namespace Passenger {
 
 /**
- * The part of a PreFork that watches each worker: keeps its state by its messages, passes its
- * output on, and ends it when it is silent for too long. PreFork, the only subclass, decides how
- * many workers there are. All methods are called on the loop.
+ * The part of a PreFork that watches each worker. It keeps a worker's state by its messages, passes
+ * its output on, and ends a worker that is silent for too long. PreFork, the only subclass, decides
+ * how many workers there are. All methods are called on the loop.
  *
  * Always true: a worker is in exactly one of freeServers(), busyServers() and the ending workers.
  */

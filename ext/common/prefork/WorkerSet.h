@@ -51,8 +51,8 @@ public:
     /** Free workers that are ready, the oldest first, at most `count`. */
     std::vector<WorkerId> oldestFree(unsigned count) const;
     /**
-     * The worker that a restart ends next, of those with an id up to `last`: a ready free one, else
-     * one that is starting, else a busy one. Of several, the oldest.
+     * The worker that a restart ends next, among those with an id up to `last`. A ready free one
+     * comes first, then one that is starting, then a busy one. If there are several, the oldest.
      */
     std::optional<WorkerId> nextToReplace(WorkerId last) const;
 

@@ -29,7 +29,7 @@ constexpr int ATTEMPTS = 3;
 constexpr unsigned MOST_LINKS = 40;
 
 /**
- * Whether only root can change the meaning of this path: root owns all folders and links on it,
+ * Whether only root can change the meaning of this path. Root must own all folders and links on it,
  * also those behind the links, and only root may write to the folders.
  */
 bool isRoots(const std::string &folder, unsigned links = 0) {

@@ -7,11 +7,13 @@
 namespace Passenger {
 
 /**
- * Finds the control group (cgroup v2) in which this process may make groups of its own. That is
- * the root group of its hierarchy; the group that it is in, or the parent of that, if the service
- * manager has delegated it (systemd: Delegate=yes); or its own group, if no systemd runs. An
- * ordinary user has to own the group. The parent comes first: a group has no controllers to give
- * while it has processes of its own.
+ * Finds the control group (cgroup v2) in which this process may make groups of its own:
+ * - the root group of its hierarchy;
+ * - if the service manager has delegated it (systemd: Delegate=yes), the parent of the process's
+ *   group, or that group itself. The parent comes first: a group has no controllers to give while
+ *   it has processes of its own;
+ * - if no systemd runs, the process's group.
+ * An ordinary user has to own the group.
  *
  * Reads files only.
  */

@@ -190,7 +190,7 @@ bool hasStrangers(const std::string &group) {
 }
 
 /**
- * Whether it is proved that the agent of this folder has ended: no process of it has the lock, and
+ * Whether it is proved that the agent of this folder has ended. No process of it has the lock, and
  * no process of that pid lives, if it can be in this PID namespace.
  * @return the lock on the folder; none: the agent may live
  */
@@ -324,9 +324,9 @@ std::string Cgroups::enable(const std::string &controller, const char *directive
 
 /**
  * The kernel refuses the controller memory to a group with processes. With cpu or pids it makes the
- * group the root of threaded groups. Those below it then take no processes, and systemd can start
- * none for the unit, so a reload of the unit ends httpd (cgroups(7), "Thread mode"). The root of
- * the hierarchy, which has no cgroup.type, may give all.
+ * group the root of threaded groups. The groups below it then take no processes, and systemd can
+ * start none for the unit. So a reload of the unit ends httpd (cgroups(7), "Thread mode"). The root
+ * of the hierarchy, which has no cgroup.type, may give all.
  * @return 0 or an errno; EBUSY: the group has processes of its own, and cannot be vacated
  */
 int Cgroups::setController(const std::string &group, const std::string &controller) const {

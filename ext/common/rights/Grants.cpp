@@ -55,7 +55,7 @@ struct NumberField {
     const char *key;
     const char *directive;
     std::variant<unsigned Options::*, std::chrono::seconds Options::*> option;
-    /** Of what the application's processes may use. */
+    /** Whether the number limits what the application's processes may use. */
     bool isLimit = false;
 
     std::uint64_t of(const Options &options) const {
@@ -113,7 +113,7 @@ constexpr const char *DOCUMENT_ROOT = "document_root";
 constexpr const char *APP_ROOT = "app_root";
 constexpr const char *BASE_URI = "base_uri";
 constexpr const char *ANY = "any";
-/** Of a .htaccess file, which an AllowOverrideList can let have these directives. */
+/** The key of a .htaccess file that may have these directives by AllowOverrideList. */
 constexpr const char *ANY_NAME = "name";
 
 /** PassengerGroup: the group of the startup file (UserResolver::STARTUP_FILE_GROUP). */
@@ -261,9 +261,9 @@ bool Grants::grantsAll(Server server, const Options &options, Numbers numbers) c
 }
 
 /**
- * Whether the merge of some places can have these values. Of two values, that of the inner place
- * comes from a place that does not set the other one differently. Which place is the inner one is
- * not known.
+ * Whether the merge of some places can have these values. If two places have two of the values, the
+ * inner place's value comes from a place that does not set the other one differently. Which place
+ * is the inner one is not known.
  */
 bool Grants::fitsTogether(Server server, const Options &options) const {
     const auto overlays = [&](Place place, const GrantField &one, const GrantField &other) {
@@ -349,7 +349,7 @@ std::optional<std::string> Grants::refusal(const Options &options, Numbers numbe
             return missing(field.directive, value);
         }
     }
-    // Those of a virtual host that only follows links would mislead.
+    // The numbers of a virtual host that only follows links would mislead.
     std::string others;
     for (const auto &[folder, server] : withFolder(options.appRoot)) {
         if (others.empty()) {

@@ -65,9 +65,9 @@ public:
      */
     std::optional<std::string> refusal(const Options &options) const;
     /**
-     * The same for a process that starts. A child has asked for its application, perhaps before the
-     * present configuration: so its numbers count as far as they are limits. The pool process has
-     * compared the others when the child asked, and is the only one that uses them.
+     * The refusal of a process that starts. A child has asked for its application, perhaps before
+     * the present configuration, so of its numbers only limits are compared. The pool process has
+     * compared the other numbers when the child asked, and no other process uses them.
      */
     std::optional<std::string> startRefusal(const Options &options) const;
     /**
@@ -150,7 +150,7 @@ private:
     std::vector<Place> places_;
     /** The first is the main server. */
     std::vector<Server> servers_;
-    /** Those that follow links. */
+    /** The virtual hosts that follow links. */
     std::vector<Server> following_;
     /** By the folders above their document roots, and their PassengerAppRoots; sorted by these. */
     std::vector<NamedServer> byFolder_;

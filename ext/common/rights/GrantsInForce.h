@@ -12,7 +12,7 @@
 namespace Passenger {
 
 /**
- * The Grants of httpd's present configuration, and for some minutes those of the one before: httpd
+ * The Grants of httpd's present configuration, and for some minutes those of the one before. httpd
  * children that end still ask for applications of the earlier configuration.
  *
  * Owned by the spawner factory. Thread-safe.
@@ -22,7 +22,7 @@ public:
     using Now = std::chrono::steady_clock::time_point;
     static constexpr std::chrono::minutes EARLIER_COUNT_FOR{10};
 
-    /** @param text as for Grants. The same text again changes nothing */
+    /** @param text as for Grants. An equal text changes nothing */
     void use(const std::string &text, Now now) EXCLUDES(mutex_);
     /** Grants::refusal() of the present configuration, unless the earlier one has these options. */
     std::optional<std::string> refusal(const Options &options, Now now) const EXCLUDES(mutex_);

@@ -5,9 +5,9 @@
 namespace Passenger::LoaderVariables {
 
 /**
- * Whether a variable of this name decides which code a loader, a library, an interpreter, a shell
- * or a framework runs, whose certificates are trusted, or which environment it is
- * (PassengerAppEnv); or whether it is one of the agent itself. Thread-safe.
+ * Whether a variable of this name needs a grant. It may decide which code a loader, a library, an
+ * interpreter, a shell or a framework runs, or which certificates are trusted. It may name the
+ * environment (PassengerAppEnv), or be a variable of the agent itself. Thread-safe.
  */
 bool has(std::string_view name) noexcept;
 

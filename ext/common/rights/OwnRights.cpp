@@ -61,7 +61,7 @@ pid_t keeperOf(pid_t pid) {
     return ProcessLineage::userOf(parent) == ProcessLineage::userOf(pid) ? parent : pid;
 }
 
-/** As the helper finds it; httpd has checked the URL's form. */
+/** The port that the helper finds in the URL. httpd has checked the URL's form. */
 std::string portOf(std::string_view url) {
     const std::string_view scheme = url.substr(0, url.find("://"));
     url.remove_prefix(std::min(url.size(), scheme.size() + 3));
@@ -308,7 +308,7 @@ void OwnRights::removeRegistry(const std::string &folder) {
     RegistryFolder::remove(folder);
 }
 
-/** The file must belong to this process's user or to root: the list is not for other users, and a
+/** The file must belong to this process's user or to root. The list is not for other users, and a
  *  FIFO must not block this process. */
 FileDescriptor OwnRights::openDescriptorLog(const std::string &path) {
     FileDescriptor file(

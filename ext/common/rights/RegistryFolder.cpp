@@ -57,8 +57,8 @@ bool isAlive(int folder, const struct stat &status) {
            (!written && std::time(nullptr) - file.st_ctim.tv_sec < YOUNG_SECONDS);
 }
 
-/** Removes folders of dead agents, of this process's user only. Of a folder's files, only those
- *  that an agent makes are removed. */
+/** Removes folders of dead agents, of this process's user only. Only files that an agent makes are
+ *  removed in a folder. */
 void removeDead(const std::string &parent) {
     const std::unique_ptr<DIR, int (*)(DIR *)> listing(::opendir(parent.c_str()), ::closedir);
     while (const dirent *entry = listing ? ::readdir(listing.get()) : nullptr) {

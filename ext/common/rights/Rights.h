@@ -78,7 +78,7 @@ struct EventCommandStart {
 struct Placement {
     /** A name that place() has returned; empty: a new group. */
     std::string group;
-    /** Of a new group. */
+    /** The label of a new group. */
     std::string label;
     CgroupLimits limits;
     /** Tasks by which the user may get more until endBoot(); 0: any number. */
@@ -127,9 +127,9 @@ struct RestartTimes {
 };
 
 /**
- * Everything that the pool process may need root for. If httpd was started by root, the pool
- * process has no rights of its own: a RightsClient asks the rights process, which has its own
- * settings from httpd's parent and checks each request. Otherwise OwnRights does everything here.
+ * Everything that the pool process may need root for. If root started httpd, the pool process has
+ * no rights of its own. A RightsClient asks the rights process, which has its own settings from
+ * httpd's parent and checks each request. Otherwise OwnRights does everything here.
  *
  * The rights of a process are one thing for the whole process, in the kernel, too. So is this
  * object. All methods are thread-safe, and may block on a file system; signal(), giveRoom(),
@@ -188,14 +188,15 @@ public:
      *  that it has left, if the rights suffice. @throws SystemException, IOException */
     virtual void endBoot(const FileDescriptor &pidFd) = 0;
     /** Gives a process that boots and its descendants low priority (BootPriority), or takes that
-     *  back, also from the daemons that it has left; if users are switched, and the rights suffice.
+     *  back, also from the daemons that it has left. Does nothing unless users are switched and the
+     *  rights suffice.
      *  @throws SystemException, IOException */
     virtual void setPriority(const FileDescriptor &pidFd, bool low) = 0;
     /** The processes and threads of a user. @throws SystemException, IOException */
     virtual std::uint64_t tasksOf(uid_t user) = 0;
     /** Kills what is left in the group, and removes it. Does not block; a failure is logged. */
     virtual void endGroup(const std::string &group) noexcept = 0;
-    /** The same for the groups of all pool processes but this one, except `kept`. */
+    /** Calls endGroup() for the groups of all pool processes but this one, except `kept`. */
     virtual void endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept = 0;
 
     /**
@@ -205,7 +206,7 @@ public:
      */
     virtual void giveRoom(const FileDescriptor &socket, int bytes) noexcept = 0;
 
-    /** As AppFile::openForAppending() and openForReading(). */
+    /** See AppFile::openForAppending() and openForReading(). */
     virtual FileDescriptor openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) = 0;
     virtual FileDescriptor openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) = 0;
 
@@ -229,18 +230,18 @@ public:
     virtual std::vector<std::optional<RestartTimes>> modifiedInAll(const std::vector<FolderLook> &looks);
     virtual std::vector<std::vector<int>> watchAll(const FileDescriptor &inotify, const std::vector<FolderLook> &looks);
 
-    /** As ProcessFacts::read(). The administrator may have closed /proc to all but root. */
+    /** See ProcessFacts::read(). The administrator may have closed /proc to all but root. */
     virtual ProcessFacts::Files procFilesOf(pid_t pid) = 0;
-    /** As processMemory(): the proportional share, and what is private. @param descendants whether
-     *  those of the process count, too */
+    /** The proportional share, and what is private (processMemory()). @param descendants whether
+     *  the descendants of the process count, too */
     virtual std::optional<ProcessMemory> memoryOf(pid_t pid, bool descendants) = 0;
 
-    /** As the methods of SocketFolders. */
+    /** See the methods of SocketFolders. */
     virtual void prepareSpawnDir(const std::string &folder) = 0;
     /** @param bridge 0: all unlocked folders */
     virtual void removeSocketFolders(const std::string &folder, pid_t bridge) = 0;
 
-    /** As RegistryFolder::make(). */
+    /** See RegistryFolder::make(). */
     virtual RegistryFolder makeRegistry(const std::string &parent, unsigned backlog, pid_t anchor, pid_t pool) = 0;
     virtual void removeRegistry(const std::string &folder) = 0;
     /** The file of PassengerFileDescriptorLogFile, for appending. @throws SystemException,

@@ -92,7 +92,7 @@ private:
     std::vector<FrameSocket> free_ GUARDED_BY(mutex_);
     /** Signals that the rights process before did not take. */
     std::vector<std::pair<FileDescriptor, int>> unsent_ GUARDED_BY(mutex_);
-    /** Until when requests about a user's files fail at once. */
+    /** The time until which requests about a user's files fail at once. */
     std::map<uid_t, Time> silent_ GUARDED_BY(mutex_);
 };
 

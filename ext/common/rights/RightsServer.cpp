@@ -259,7 +259,7 @@ void RightsServer::refuseUser(const std::string &name) {
 }
 
 /** A process that the agent has started for another user than root; and a group of that user. The
- *  limits may be any: whoever can send this may also leave it out. */
+ *  limits may be any: the pool process may also leave this message out. */
 Frame RightsServer::place(Frame &request, pid_t agent) {
     const FileDescriptor pidFd = request.takeDescriptor(0);
     const pid_t pid = applicationsPid(pidFd, agent);
@@ -284,7 +284,7 @@ Frame RightsServer::endBoot(Frame &request, pid_t agent) {
     return done();
 }
 
-/** As endBoot(). */
+/** The process is one that endBoot() accepts. */
 Frame RightsServer::priority(Frame &request, pid_t agent) {
     const FileDescriptor pidFd = request.takeDescriptor(0);
     applicationsPid(pidFd, agent);
@@ -307,12 +307,12 @@ void RightsServer::endGroups(const Frame &order) {
     own_.endEarlierGroups(pool, {order.fields.begin() + 2, order.fields.end()});
 }
 
-/** As open(). */
+/** See open(). */
 Frame RightsServer::append(Frame &request, pid_t /*agent*/) {
     return open(request, &Rights::openForAppending);
 }
 
-/** As open(). */
+/** See open(). */
 Frame RightsServer::read(Frame &request, pid_t /*agent*/) {
     return open(request, &Rights::openForReading);
 }

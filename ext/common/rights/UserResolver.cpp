@@ -48,7 +48,7 @@ tl::expected<RunAs, std::string> UserResolver::resolve(const Options &options, b
 }
 
 /**
- * The place that names the user is not known to be one for this folder: the folder comes from an
+ * The place that names the user is not known to be one for this folder. The folder comes from an
  * Alias or from mod_vhost_alias, or a child that was taken over has chosen it. The user's own
  * files, and root's, may run as that user all the same. With PassengerAppGroupName alone they must
  * have the owner of a folder of that place: the requests of that name would reach others.

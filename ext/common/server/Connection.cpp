@@ -253,8 +253,8 @@ void Connection::registerChannel(Frame frame) {
         return;
     }
     if (!context_.pool.channelAdded(channel, groupSlot, Generation(frame.number(1)))) {
-        // The slot is one of an earlier agent, whose end the child has not noticed yet; or of an
-        // application that was forgotten since the child asked for its queue.
+        // The slot is one of an earlier agent, whose end the child has not noticed yet. Or it is
+        // one of an application that was forgotten since the child asked for its queue.
         context_.pool.channels().remove(channel, child());
         refuse(NO_SUCH_SLOT, "there is no application with slot " + std::to_string(groupSlot));
         return;

@@ -38,7 +38,7 @@ struct ConnectionContext {
     LimitCounts &counts;
     /** Limits log lines about errors of children. */
     LogLimit complaints{};
-    /** The same about ChildLimits. */
+    /** Limits log lines about ChildLimits. */
     LogLimit limitLines{};
     AttachRefusals attachRefusals{};
 };

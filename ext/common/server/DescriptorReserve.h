@@ -9,9 +9,9 @@ namespace Passenger {
 
 /**
  * The descriptors of the pool process that no further reply channel of a known child takes. They
- * serve new children and instances, so a shortage of descriptors ends by itself. As many before
- * them serve applications with few reply channels, so one application's load does not refuse
- * requests of others.
+ * serve new children and instances, so a shortage of descriptors ends by itself. The same number of
+ * descriptors before them serves applications with few reply channels. So one application's load
+ * does not refuse requests of others.
  *
  * The kernel gives the lowest free number. So a descriptor whose number is in the reserve says that
  * all others are in use, and nothing is counted.

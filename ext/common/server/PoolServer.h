@@ -63,7 +63,8 @@ private:
     const LimitCountsPtr counts_;
     ConnectionContext context_;
     std::map<Connection *, std::unique_ptr<Connection>> connections_ GUARDED_BY(EventLoop::role);
-    /** Those without HELLO, the oldest first; some that had one since, until there are too many. */
+    /** The connections without HELLO, the oldest first. Some have sent HELLO since; they are
+     *  removed when there are too many. */
     std::deque<Connection *> unknown_ GUARDED_BY(EventLoop::role);
     std::unique_ptr<DescriptorWatcher> acceptWatcher_ GUARDED_BY(EventLoop::role);
     std::unique_ptr<DescriptorWatcher> wakeWatcher_ GUARDED_BY(EventLoop::role);

@@ -29,7 +29,8 @@ public:
     void add(Time now, const LogHistogram &queue, const LogHistogram &service);
     /** The last minute, quarter of an hour and day. */
     std::vector<WindowStatus> windows(Time now) const;
-    /** Of the last day; those with requests. @param length a multiple of a quarter of an hour */
+    /** The points of the last day in which there were requests. @param length a multiple of a
+     *  quarter of an hour */
     std::vector<PointStatus> points(Time now, std::chrono::seconds length) const;
     /** Whether there was a request within the last day. */
     bool empty() const noexcept {

@@ -30,8 +30,8 @@ public:
     std::vector<ClaimCell> read(std::uint32_t first, std::uint32_t count) const;
     /** All that are looked at, which were ever used. */
     std::vector<ClaimCell> all() const;
-    /** Children look at the cells before `end` from now on. 0: at the same cells as before, also if
-     *  an instance has written into the header. */
+    /** Children look at the cells before `end` from now on. 0: they look at the same cells as
+     *  before, also if an instance has written into the header. */
     void use(std::uint32_t end);
     /** Whether any cell holds this ticket. */
     bool holds(ChannelId channel, Ticket ticket) const;

@@ -21,7 +21,7 @@ bool ClaimsView::killed(ChannelId channel, Ticket ticket) const noexcept {
     return contains(channel.value() | ClaimsLayout::DIED | ClaimsLayout::KILLED, ticket);
 }
 
-/** The number of used cells is read after the mark was written, as the cells are: an instance that
+/** The number of used cells is read after the mark was written, as the cells are. An instance that
  *  does not see the mark has claimed before, in a cell that was counted before. */
 bool ClaimsView::contains(std::uint64_t channel, Ticket ticket) const noexcept {
     const std::uint32_t used =

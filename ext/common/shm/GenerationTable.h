@@ -11,9 +11,10 @@
 namespace Passenger {
 
 /**
- * The agent's side of the table that says, for each Group, which generation its queue has and how
- * many requests its instances can run at once. A child looks there for each request and need not
- * ask the agent. It also has the secret of FairnessKey. Owned by the agent; not thread-safe.
+ * The agent's side of the generation table. For each Group it says which generation its queue has,
+ * and how many requests its instances can run at once. A child looks there for each request and
+ * need not ask the agent. It also has the secret of FairnessKey. Owned by the agent; not
+ * thread-safe.
  */
 class GenerationTable {
 public:

@@ -20,7 +20,7 @@ public:
     Generation generation(std::uint32_t groupSlot) const noexcept;
     std::uint32_t capacity(std::uint32_t groupSlot) const noexcept;
     std::uint32_t childSlots() const noexcept;
-    /** The same for all children of the agent. */
+    /** One secret for all children of the agent. */
     const FairnessKey::Secret &secret() const noexcept;
     /** How often the agent has asked for idle reply channels. */
     std::uint32_t shortages() const noexcept;

@@ -37,8 +37,8 @@ std::vector<InFlightEntry> InFlightReader::inFlight(std::uint32_t groupSlot) con
     return entries;
 }
 
-/** The notes are read between two looks at the entries: the note of an entry that is the same in
- *  both is that of its request. */
+/** The notes are read between two looks at the entries. If an entry is the same in both, its note
+ *  is that of its request. */
 std::vector<DescribedRequest> InFlightReader::described(std::uint32_t groupSlot) const {
     const std::vector<InFlightEntry> before = used();
     std::vector<RequestNote> notes(before.size());

@@ -31,7 +31,7 @@ public:
     explicit InFlightReader(FileDescriptor fd);
     /** The requests of this Group that are being sent or were sent. */
     std::vector<InFlightEntry> inFlight(std::uint32_t groupSlot) const;
-    /** The same with what they are. Reads more. */
+    /** The requests of this Group with their descriptions. Reads more memory. */
     std::vector<DescribedRequest> described(std::uint32_t groupSlot) const;
     explicit operator bool() const noexcept {
         return static_cast<bool>(memory_);

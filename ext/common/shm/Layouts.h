@@ -134,7 +134,8 @@ inline constexpr std::uint32_t memoryMagic(char a, char b, char c, char d) {
            static_cast<std::uint32_t>(static_cast<unsigned char>(d)) << 24;
 }
 
-/** Of one thread of an instance: the request that it has taken, and what it has answered. */
+/** The cell of one thread of an instance: the request that it has taken, and what it has
+ *  answered. */
 struct ClaimCell {
     std::uint64_t channel = 0;
     std::uint64_t ticket = 0;
@@ -177,7 +178,7 @@ struct GroupStatistics {
     LogHistogram serviceTime;
     /** From the sending of the request until an instance takes it, or until it is withdrawn. */
     LogHistogram queueTime;
-    /** Of all times in each histogram, in microseconds. */
+    /** The sum of all times in each histogram, in microseconds. */
     std::uint64_t serviceMicroseconds = 0;
     std::uint64_t queueMicroseconds = 0;
     /** Requests that were refused since their PassengerFairnessKey had its share. */
@@ -263,7 +264,7 @@ static_assert(sizeof(InFlightEntry) == 32 && offsetof(InFlightEntry, groupSlot) 
 
 /** What a request is, for people. */
 struct RequestNote {
-    /** Of the request that the text is about. */
+    /** The ticket of the request that the text is about. */
     std::uint64_t ticket;
     /** The client's address, the method, the request's id and the URI, each ended by NUL. The URI
      *  may be cut. */

@@ -9,9 +9,9 @@ struct RequestLabel {
     /** The client's address. */
     std::string_view client;
     std::string_view method;
-    /** By which proxies and logs name it; may be empty. */
+    /** The id by which proxies and logs name the request; may be empty. */
     std::string_view id;
-    /** As the client has sent it. */
+    /** The URI that the client has sent. */
     std::string_view uri;
 };
 

@@ -9,8 +9,8 @@
 namespace Passenger {
 
 /**
- * The agent's side of the memory that a Group's senders write: withdrawal marks ("tickets up to
- * this one are withdrawn"), in-flight counts, also by FairnessKey, and statistics.
+ * The agent's side of the memory that a Group's senders write. It has withdrawal marks ("tickets up
+ * to this one are withdrawn"), in-flight counts, also by FairnessKey, and statistics.
  *
  * Children write it, so the agent lets it decide only how many instances their requests could use.
  * Owned by the Group's queue; not thread-safe.
@@ -25,7 +25,7 @@ public:
     unsigned inFlight(std::uint32_t childSlots) const;
     /** The most requests in flight at once since the last call. */
     unsigned takePeak(std::uint32_t childSlots);
-    /** The same; the next takePeak() still counts from the last one. */
+    /** The peak since the last takePeak(). The next takePeak() still counts from the last one. */
     unsigned peak() const;
     bool wanted() const;
     /** From now on a child that finds all instances taken wakes the agent again. */

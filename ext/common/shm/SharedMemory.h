@@ -23,7 +23,7 @@ public:
      * @throws SystemException
      */
     SharedMemory(const std::string &name, std::size_t size);
-    /** The same; the file begins with a MemoryHeader. */
+    /** Creates a file that begins with a MemoryHeader and is filled with zeros. */
     SharedMemory(const std::string &name, std::size_t size, std::uint32_t magic, std::uint32_t capacity);
     /**
      * Takes over a descriptor that another process sent.

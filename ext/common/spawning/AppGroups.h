@@ -26,7 +26,7 @@ public:
     AppGroupPtr named(const std::string &app, const std::string &name) EXCLUDES(mutex_);
     /** A process of this group was taken over: of() gives this group, if it has none yet. */
     void adopt(const Options &options, uid_t user, const AppGroupPtr &group) EXCLUDES(mutex_);
-    /** Those of named() that are in use. */
+    /** The names of the groups of named() that are in use. */
     std::vector<std::string> names() const EXCLUDES(mutex_);
     /** While true, no group is ended: its processes finish their requests without this process, or
      *  some of them are still to be taken over. */
@@ -35,7 +35,7 @@ public:
     }
     /** What limits of the groups have done to an application since this process knows it. */
     CgroupEvents eventsOf(const std::string &app) EXCLUDES(mutex_);
-    /** As AppTable::keep(). */
+    /** See AppTable::keep(). */
     void keepEvents(const std::function<bool(const std::string &)> &isKnown) {
         shared_->events.keep(isKnown);
     }

@@ -33,7 +33,7 @@ public:
         return found == entries_.end() ? std::nullopt : std::optional(found->second.value);
     }
     /** Forgets the applications for which the function returns false in two calls, one after the
-     *  other: the caller may not know yet that one was started. */
+     *  other. The caller may not know yet that an application was started. */
     void keep(const std::function<bool(const std::string &)> &isKnown) EXCLUDES(mutex_) {
         const LockGuard guard(mutex_);
         for (auto next = entries_.begin(); next != entries_.end();) {

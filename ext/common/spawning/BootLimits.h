@@ -16,9 +16,10 @@
 namespace Passenger {
 
 /**
- * What a process may use until it has loaded its application: a number of processes and threads
- * (PassengerMaxBootProcesses), and, while others of the application serve, only the time that the
- * processors have left (BootPriority). Of one spawn, in its thread.
+ * What a process may use until it has loaded its application. It may have a number of processes and
+ * threads (PassengerMaxBootProcesses). While others of the application serve, it gets only the time
+ * that the processors have left (BootPriority). Each object belongs to one spawn, and is used in
+ * its thread.
  */
 class BootLimits {
 public:

@@ -20,7 +20,7 @@ namespace Passenger {
 
 namespace {
 
-/** As bridges and instances in Node name it. */
+/** The name that bridges and Node instances have for this step. */
 constexpr const char *LISTENS = "application listens";
 
 Finding otherSignal(const FailureFacts &failure) {

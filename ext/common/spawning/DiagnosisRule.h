@@ -19,7 +19,7 @@ struct DiagnosisRule {
     Finding (*look)(const FailureFacts &);
     const char *cause;
     const char *remedy;
-    /** As Diagnosis::brief. */
+    /** See Diagnosis::brief. */
     const char *brief = "";
 };
 
@@ -37,7 +37,7 @@ bool isA(const FailureFacts &failure, std::initializer_list<std::string_view> cl
 /** The text after `marker`, up to one of `ends`. Nothing without the marker. */
 Finding behind(const std::string &text, std::string_view marker, std::string_view ends);
 
-/** Whether a login shell could not execute the interpreter: it ends with 127 where the program is
+/** Whether a login shell could not execute the interpreter. It ends with 127 where the program is
  *  not there, and with 126 where it may not be executed (POSIX, sh). */
 bool shellFoundNoInterpreter(const FailureFacts &failure);
 

@@ -27,7 +27,7 @@ bool isIndented(std::string_view line) {
     return line.starts_with(' ') || line.starts_with('\t');
 }
 
-/** Of the agent's and the bridge's own lines. */
+/** Whether the line is one of the agent's or the bridge's own. */
 bool isEvent(std::string_view line) {
     return line.starts_with("event=");
 }
@@ -115,7 +115,8 @@ std::string placeAbove(const Lines &lines, std::size_t at) {
     return "";
 }
 
-/** Above frames: `Error: Cannot find module 'x'`, `Error [ERR_X]: …`. As failures.js tells it. */
+/** The error above frames: `Error: Cannot find module 'x'`, `Error [ERR_X]: …`. failures.js tells
+ *  it in the same form. */
 std::optional<PrintedError> ofNode(const Lines &lines, std::size_t at) {
     std::string_view line = lines[at];
     constexpr std::string_view UNCAUGHT = "Uncaught ";

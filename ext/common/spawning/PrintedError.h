@@ -8,14 +8,15 @@
 namespace Passenger {
 
 /**
- * The error with which the output of a program ends: the last exception in the form of Python, Node
- * or Ruby, or a line behind it that says FATAL, fatal or panic; otherwise the last line that looks
- * like an error. A plain value.
+ * The error with which the output of a program ends. It is the last exception in the form of
+ * Python, Node or Ruby, or a line behind it that says FATAL, fatal or panic. Otherwise it is the
+ * last line that looks like an error. A plain value.
  */
 struct PrintedError {
     /** OTHER: it is in none of these forms, and only `message` is set, to the line. */
     Language language = Language::OTHER;
-    /** As the languages' loaders tell it: "ModuleNotFoundError", "Error [ERR_REQUIRE_ESM]". */
+    /** The class that the language's loader tells: "ModuleNotFoundError", "Error
+     *  [ERR_REQUIRE_ESM]". */
     std::string exceptionClass{};
     std::string message{};
 

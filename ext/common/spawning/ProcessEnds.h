@@ -8,8 +8,8 @@
 namespace Passenger {
 
 /**
- * The control socket, the output pipe and the wait status pipe for a process to be started: the
- * agent's ends, and the ends for the process. The process's parent writes the wait status.
+ * The control socket, the output pipe and the wait status pipe for a process to be started. It has
+ * the agent's ends and the ends for the process. The process's parent writes the wait status.
  *
  * The agent's end of the control socket has SO_PASSCRED before the other end is sent. So all
  * messages on it carry their sender's credentials. It takes no descriptors.

@@ -35,7 +35,7 @@ class ProcessOutput {
 public:
     static constexpr std::size_t KEPT_LINES = 200;
     using Sink = OutputSink;
-    /** Between two looks at a pipe whose lines are dropped. */
+    /** The time between two looks at a pipe whose lines are dropped. */
     static constexpr std::chrono::milliseconds REST{10};
     /** Bytes in a pipe whose lines are dropped, if the kernel allows it. */
     static constexpr int LARGE_PIPE = 1024 * 1024;
@@ -56,7 +56,7 @@ public:
     std::string lastLines() EXCLUDES(mutex_);
     /** The number of lines so far. */
     std::uint64_t lineCount() EXCLUDES(mutex_);
-    /** As lastLines(), without the first `count` of all lines. */
+    /** The lines of lastLines() without the first `count` of all lines. */
     std::string linesAfter(std::uint64_t count) EXCLUDES(mutex_);
     const FileDescriptor &descriptor() const noexcept {
         return pipe_;

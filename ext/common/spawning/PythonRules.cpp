@@ -43,7 +43,7 @@ Finding missingVariable(const FailureFacts &failure) {
                                                                             : std::nullopt;
 }
 
-/** Of a start command, which has a port of its own. */
+/** Whether a start command has failed, which has a port of its own. */
 bool raisedByCommand(const FailureFacts &failure) {
     return failure.step == "application listens";
 }

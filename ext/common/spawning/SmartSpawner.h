@@ -18,11 +18,12 @@ namespace Passenger {
  * starts the preloader. It is restarted after its death (once in a spawn, without an error), and if
  * a spawn needs another user, Ruby or environment.
  *
- * Some applications do not work if one process loads them and another serves. The signs are: at a
- * fork the preloader or its instance dies, twice in a spawn, and not by a signal from outside; or a
- * fork is not ready in time, in two spawns in a row. If the application then starts without a
- * preloader, all its later instances do so too. Their results have a SpawnResult::fallback. An
- * exception during the load does not count: such an application fails either way.
+ * Some applications do not work if one process loads them and another serves. One sign is that at a
+ * fork the preloader or its instance dies, twice in a spawn, and not by a signal from outside.
+ * Another one is that a fork is not ready in time, in two spawns in a row. If the application then
+ * starts without a preloader, all its later instances do so too. Their results have a
+ * SpawnResult::fallback. An exception during the load does not count: such an application fails
+ * either way.
  *
  * The preloader does one thing at a time, so spawns take turns. Spawns that wait for a starting
  * preloader fail with it: a new attempt would fail too.

@@ -20,7 +20,7 @@ namespace Passenger {
 class UserSpawnServer;
 
 /**
- * Starts processes by Ruby spawn servers. No Ruby runs as root: each user and group of applications
+ * Starts processes by Ruby spawn servers. No Ruby runs as root. Each user and group of applications
  * has a spawn server of its own, which is started when it is first needed.
  *
  * Owned by main(), outlives all Spawners. Thread-safe: a spawn server serves the requests of

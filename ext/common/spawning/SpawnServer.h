@@ -37,7 +37,7 @@ public:
         std::string user;
         /** Empty: the user's primary group. */
         std::string group;
-        /** As SpawnServerStart::claim. */
+        /** See SpawnServerStart::claim. */
         Options::Variables claim{};
     };
 

@@ -16,11 +16,13 @@ struct SpawnSettings {
      * requests name the user.
      */
     std::string user;
-    /** The program of bridges. As root, it also starts spawn servers as their users. */
+    /** The program of bridges. If the agent runs as root, it also starts spawn servers as their
+     *  users. */
     std::string agentProgram = "passenger-agent";
     /** The folder in which bridges make the folders of their applications' sockets. */
     std::string spawnDir = "/tmp";
-    /** As root, the user whose spawn server ensureStarted() starts, if `user` is empty. */
+    /** The user whose spawn server ensureStarted() starts if the agent runs as root and `user` is
+     *  empty. */
     std::string defaultUser = "nobody";
     /** How bridges limit themselves. */
     SeccompMode seccomp = SeccompMode::ON;

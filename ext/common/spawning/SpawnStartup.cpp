@@ -33,7 +33,7 @@ constexpr const char *PROFILE_READ = "shell environment loaded";
 constexpr const char *RUBY_READY = "Ruby ready";
 constexpr const char *PYTHON_READY = "Python ready";
 constexpr const char *BRIDGE_READY = "bridge ready";
-/** As the bridge names it. */
+/** The name that the bridge has for this step. */
 constexpr const char *COMMAND_STARTED = "command started";
 constexpr const char *APPLICATION_LOADED = "application ready";
 constexpr const char *INSTANCE_FORKED = "instance forked";

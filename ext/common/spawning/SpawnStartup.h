@@ -56,7 +56,7 @@ struct LoadedProcess {
     FileDescriptor waitStatus;
     BootGuard boot;
     SpawnedProcess process;
-    /** As SpawnResult's. */
+    /** See SpawnResult::isAsgi. */
     bool isAsgi = false;
     /** The spawn so far, for the report of a later failure. */
     SpawnReport story{};
@@ -93,7 +93,7 @@ public:
     /** Lets an instance fork a preloader, and waits until the preloader is ready. */
     LoadedProcess refork(const WarmInstance &instance);
 
-    /** As Spawner::adopt(). */
+    /** See Spawner::adopt(). */
     SpawnResult adopt(const LeftInstance &instance);
 
     /** Whether the last failure was the end of a process, or of its socket, before its answer. */

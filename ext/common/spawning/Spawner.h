@@ -27,7 +27,7 @@ struct Origin;
  * A new instance from a Spawner. The instance has loaded its application and does not serve yet.
  */
 struct SpawnResult {
-    /** As told by the kernel. 0: an instance in memory, without a process (of tests). */
+    /** The pid that the kernel tells. 0: an instance in memory, without a process (in tests). */
     pid_t pid = 0;
     FileDescriptor pidFd;
     /**
@@ -73,7 +73,7 @@ struct LeftInstance {
     FileDescriptor control{};
     /** The reading end of the pipe for the instance's output. */
     FileDescriptor output{};
-    /** As SpawnResult's. */
+    /** See SpawnResult::hasDescendants. */
     bool hasDescendants = false;
     AppGroupPtr group{};
 };

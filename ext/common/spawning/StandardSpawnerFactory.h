@@ -60,11 +60,11 @@ public:
     AppGroupPtr groupNamed(const std::string &app, const std::string &name) override {
         return groups_.named(app, name);
     }
-    /** As AppGroups::names(). */
+    /** See AppGroups::names(). */
     std::vector<std::string> groupNames() const {
         return groups_.names();
     }
-    /** As AppGroups::eventsOf(). */
+    /** See AppGroups::eventsOf(). */
     CgroupEvents groupEventsOf(const std::string &app) {
         return groups_.eventsOf(app);
     }
@@ -73,7 +73,7 @@ public:
         appUsers_.keep(isKnown);
         groups_.keepEvents(isKnown);
     }
-    /** As AppGroups::keep(). */
+    /** See AppGroups::keep(). */
     void keepGroups(bool kept) noexcept {
         groups_.keep(kept);
     }

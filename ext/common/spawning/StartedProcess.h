@@ -43,7 +43,7 @@ private:
 
 /** A process that the spawn server has started. */
 struct StartedProcess {
-    /** As told by the spawn server: a hint until the kernel confirms it. */
+    /** The pid that the spawn server tells: a hint until the kernel confirms it. */
     pid_t pid = 0;
     /** The parent during the boot, as told by the spawn server. */
     pid_t parent = 0;

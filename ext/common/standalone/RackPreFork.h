@@ -37,8 +37,8 @@ public:
      */
     void moveLimits(int by);
     /**
-     * The same for these limits. The result is normalized. @param spare the number of free and
-     * starting workers
+     * The given limits after moveLimits(). The result is normalized. @param spare the number of
+     * free and starting workers
      */
     static SpareLimits movedLimits(SpareLimits limits, unsigned spare, int by);
     /** The state for the log: a line for all workers, and one for each worker. */

@@ -10,9 +10,9 @@
 namespace Passenger {
 
 /**
- * A file in memory by which workers know how many requests wait at the other workers, so that none
- * has a longer queue than the others (lib/passenger/http/worker_loads.rb, HttpBalance). Each worker
- * has a place: its pid, and a byte that the worker writes itself. It finds the byte by its pid. The
+ * A file in memory by which workers know how many requests wait at the other workers. So none has a
+ * longer queue than the others (lib/passenger/http/worker_loads.rb, HttpBalance). Each worker has a
+ * place: its pid, and a byte that the worker writes itself. It finds the byte by its pid. The
  * monitor gives places and clears them; only the monitor writes pids. Not thread-safe.
  *
  * First come the bytes, one for each place. 0: no worker, or a worker that is to end. Else the

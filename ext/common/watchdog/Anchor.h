@@ -21,7 +21,7 @@ namespace Passenger {
  *
  * Owned by main(), in a process with this thread and those of DescriptorCloser. The owner is the
  * process that made the control socket. The anchor is a subreaper: what a dead watchdog leaves
- * becomes its children, so all processes of the agent are descendants of one process at all times.
+ * becomes its children. So all processes of the agent are descendants of one process at all times.
  */
 class Anchor {
 public:
@@ -35,8 +35,8 @@ public:
     Anchor &operator=(const Anchor &) = delete;
 
     /**
-     * Runs until a watchdog has ended in order: it was told so by the owner, or here, when the
-     * owner ends or SIGTERM or SIGINT comes. Then kills what is left of the agent. Blocks these
+     * Runs until a watchdog has ended in order. The owner tells it to end, or the anchor does when
+     * the owner ends or SIGTERM or SIGINT comes. Then kills what is left of the agent. Blocks these
      * signals and SIGCHLD permanently.
      * @return the exit status
      * @throws SystemException

@@ -16,7 +16,7 @@ namespace Passenger {
  */
 class AnswerWatch {
 public:
-    /** Between an answer and the next question. */
+    /** The time between an answer and the next question. */
     static constexpr std::chrono::seconds INTERVAL{1};
     /** A process that does not answer is overdue after so many limits, whatever it waits for. */
     static constexpr int MOST_LIMITS = 12;

@@ -81,7 +81,7 @@ public:
     void logReopened(const std::string &number, const std::string &error);
     /** An entry that an earlier pool process has stored with another watchdog. */
     void restore(StoreEntry entry);
-    /** As start(), but a failure is logged, and the start is repeated. */
+    /** Starts the pool process. A failure is logged, and the start is repeated. */
     void startAgain();
     /** All later processes give up root's rights. */
     void useRights(Rights rights) {
@@ -128,7 +128,7 @@ private:
     std::vector<std::string> settings_;
     /** AgentSettings::update of the settings. */
     std::string update_;
-    /** As AgentSettings'. */
+    /** See AgentSettings::stopTimeout. */
     std::chrono::seconds stopTimeout_ = AgentSettings().stopTimeout;
     /** None: the pool process runs as the watchdog's user. */
     std::optional<Rights> rights_;
@@ -141,7 +141,7 @@ private:
     /** The present process's AGENT_FAILED frame. */
     std::optional<Frame> failure_;
     AnswerWatch answers_;
-    /** Since AnswerWatch::watchesNow(). */
+    /** Looked at since AnswerWatch::watchesNow(). */
     ProcessorShortage shortage_;
     /** Processes that were killed since they did not answer. */
     std::uint64_t kills_ = 0;

@@ -12,9 +12,9 @@
 namespace Passenger {
 
 /**
- * Tells a process that is hung from one that gets too little time of the processors: the machine is
- * busy, or a control group has a limit. Such a process has a thread that is ready to run, and runs
- * for less than half of the time.
+ * Tells a process that is hung from one that gets too little time of the processors. Then the
+ * machine is busy, or a control group has a limit. Such a process has a thread that is ready to
+ * run, and runs for less than half of the time.
  *
  * Owned by PoolSupervisor. Reads proc(5)'s task/TID/stat; what cannot be read is no shortage. Never
  * waits for the process.
@@ -34,7 +34,7 @@ private:
     /** The time that threads have run, by their ids. */
     using Times = std::map<std::string, std::chrono::nanoseconds>;
 
-    /** Of the threads that are ready to run. */
+    /** The times of the threads that are ready to run. */
     Times ready(pid_t process) const;
 
     const std::string proc_;

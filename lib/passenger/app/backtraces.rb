@@ -24,7 +24,7 @@ module PhusionPassenger
       nil
     end
 
-    # Of all threads.
+    # The backtraces of all threads.
     def self.text
       all = "".b
       each { |one| all << one }

@@ -36,7 +36,7 @@ module PhusionPassenger
     end
   end
 
-  # Those functions of Phusion Passenger's native code that an application may call.
+  # The functions of Phusion Passenger's native code that an application may call.
   module NativeSupport
     # Microseconds of processor time.
     ProcessTimes = Struct.new(:utime, :stime)

@@ -55,7 +55,7 @@ module PhusionPassenger
       @connections.keys.select(&:idle?)
     end
 
-    # Of the idle connections, the one with the first deadline; nil if there is none.
+    # The idle connection with the first deadline; nil if there is none.
     def longest_idle
       idle.min_by(&:deadline)
     end

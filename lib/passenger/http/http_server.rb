@@ -23,7 +23,7 @@ module PhusionPassenger
                         keyword_init: true)
     LIMITS = Limits.new(idle: 20, request: 30, patience: 30, answer: 300, connections: 1000,
                         sweep: 1).freeze
-    # The same between two looks when the worker is to end.
+    # In seconds: the interval of a sweep when the worker is to end.
     SWEEP_AT_END = 0.1
     # In seconds: after this time the worker gives its processor away for a moment.
     STINT = 0.0002

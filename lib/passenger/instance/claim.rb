@@ -9,8 +9,8 @@ module PhusionPassenger
   # first and reads the claims then, so one of the two sees the other (doc/PROTOCOLS.md, section 2).
   # test/claims/cases has the cases that Ruby, C (ext/claims) and C++ (InstanceClaim) share.
   class Claim
-    # Of the claim itself. Behind it in the cell are the number of answered requests and the time of
-    # the last one.
+    # The length of the claim itself. Behind it in the cell are the number of answered requests and
+    # the time of the last one.
     LENGTH = Layout::Claims::ANSWERED_OFFSET
     NONE = ("\0" * LENGTH).b.freeze
     REQUEST = "@#{Layout::Request::CHANNEL_OFFSET}Q<Q<"

@@ -17,7 +17,7 @@ module PhusionPassenger
     # Seconds for a thread to end once it is killed. The agent waits for a little longer only.
     END_LIMIT = 0.1
 
-    # Of a SERVE: its time limit counts from now on.
+    # Makes the warm-up of a SERVE. Its time limit counts from now on.
     def self.from(frame)
       new(frame.fields.drop(9), frame.fields[8] ? frame.number(8) : 0)
     end

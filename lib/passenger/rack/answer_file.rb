@@ -6,7 +6,7 @@ module PhusionPassenger
   module AnswerFile
     # A file costs more than a few pieces: its file system is looked up, and httpd checks it.
     LEAST = 256 * 1024
-    # Those of which httpd takes files. The reasons are in ext/common/exchange/AnswerFile.cpp.
+    # The file systems of which httpd takes files (ext/common/exchange/AnswerFile.cpp says why).
     FILE_SYSTEMS = %w[ext4 btrfs tmpfs].freeze
     # Behind optional fields stand a hyphen and the type.
     TYPE = / - (\S+) /.freeze

@@ -14,7 +14,8 @@ module PhusionPassenger
   # runs no application code and decides nothing. It ends when it has had no process for a while;
   # the agent starts another one when it is needed.
   class SpawnServer
-    # As named at the start: in a build, the programs beside this file belong to the build.
+    # The folder that the start named: in a build, the programs beside this file belong to the
+    # build.
     LIBRARY = File.dirname(File.expand_path(__FILE__))
     CONTROL_DESCRIPTOR = 3
     # The programs of the roles, beside this file. A bridge is no script: its command is

@@ -66,8 +66,8 @@ module PhusionPassenger
       raise ClientGone, "the client has closed its connection"
     end
 
-    # The same without joining the parts; needs native code. False: the kernel did not take the
-    # message at once.
+    # Sends a message without joining its parts; needs native code. False: the kernel did not take
+    # the message at once.
     def send_parts(header, head, bytes)
       Native.transmit(@io, header, head, bytes)
     rescue *GONE

@@ -45,7 +45,7 @@ constexpr std::chrono::milliseconds HEAD_WITHIN{10'000};
 constexpr int SWITCHING_PROTOCOLS = 101;
 /** A text frame with a mask of zeros. */
 constexpr std::string_view MESSAGE{"\x81\x90\0\0\0\0a short message.", 22};
-/** The same without a mask. */
+/** The size of the answer, which has no mask. */
 constexpr std::size_t ANSWER = MESSAGE.size() - 4;
 
 struct Settings {

@@ -46,7 +46,7 @@ constexpr double MIN_RATE = 8e4;
 constexpr double MAX_RATIO = 2;
 constexpr nanoseconds MAX_SNAPSHOT = std::chrono::milliseconds(10);
 
-/** Of the calling thread, user and system. */
+/** The CPU time of the calling thread, user and system. */
 nanoseconds cpuTime() {
     timespec time{};
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -102,7 +102,7 @@ public:
             finish(*session, factory_.instances().at(number), buffer);
         }
     }
-    /** The same with the first application, by one of its instances. */
+    /** Uses the first application, by one of its instances. */
     void useFirst(unsigned exchanges, unsigned instance) {
         std::vector<char> buffer(Session::BUFFER_SIZE);
         DummyInstance &mine = factory_.instances().at(instance);

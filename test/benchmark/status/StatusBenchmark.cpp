@@ -54,7 +54,7 @@ ServerStatus thousandApps() {
     std::vector<AppStatus> apps;
     for (int number = 0; number < APPS; number++) {
         AppStatus &app = apps.emplace_back(sampleApp(fmt::format("/srv/app{}", number)));
-        // As in a status of all applications.
+        // A status of all applications has no events.
         app.events.clear();
         // No two times are the same.
         for (PointStatus &point : app.points) {

@@ -64,7 +64,7 @@ public:
     bool takeNews() noexcept {
         return std::exchange(news_, false);
     }
-    /** As when a process is killed: nothing that the instance works at is answered. */
+    /** Ends like a process that is killed: nothing that the instance works at is answered. */
     void die() noexcept;
 
 private:

@@ -76,7 +76,7 @@ void FakeHost::send(MessageType type, std::uint64_t ticket, const std::string &h
     header.ticket = ticket;
     header.type = type;
     header.flags = last ? LAST : 0;
-    // As good as none, unless the test wants another one.
+    // LOST has no status, unless the test wants one.
     header.status = type == MessageType::LOST && status == 200 ? 0 : status;
     header.headLength = static_cast<std::uint32_t>(head.size());
     header.queued = type == MessageType::RESPONSE ? queued : 0;
@@ -136,7 +136,7 @@ std::size_t FakeHost::inFlightEntries() const {
 
 QueueLinkPtr FakeHost::link(Generation unusable) {
     if (own_ && unusable != generation_) {
-        // As it is remembered, closed or not.
+        // The link that is remembered, closed or not.
         return makeLink(SLOT, generation_, own_->sendingEnd().duplicate(), claims_.memory().readOnlyDescriptor(),
                         senders_.memory().descriptor());
     }

@@ -55,10 +55,10 @@ public:
     void closeOwnQueue() {
         own_->shutDown();
     }
-    /** As an instance that takes the next request in the line, once there is one, and answers
-     *  "hello". @return the ticket */
+    /** Takes the next request in the line, once there is one, and answers "hello", as an instance
+     *  does. @return the ticket */
     std::uint64_t serveNext();
-    /** As an instance's first thread. */
+    /** Claims the request in the cell of an instance's first thread. */
     void claim(const Request &request);
     void clearClaim();
     const Claims &claims() const noexcept {
@@ -155,13 +155,13 @@ public:
     std::optional<RefusedException> refusal;
     /** New generations are closed, too. */
     bool closesAlways = false;
-    /** Of exchanges that are made from now on. */
+    /** The limits of exchanges that are made from now on. */
     QueueLimits queueLimits;
     /** The process ends then. */
     std::optional<MonotonicTime> lastWait;
     /** In the RESPONSEs that are sent: how long the request waited, in microseconds. */
     std::uint32_t queued = 0;
-    /** The same: whose they are. */
+    /** In the RESPONSEs that are sent: the sticky id of the instance. */
     std::uint32_t stickyId = 0;
     unsigned woken = 0;
     /** What was told to have taken too long. */
@@ -204,7 +204,7 @@ private:
     std::optional<RequestQueue> own_;
     std::vector<std::unique_ptr<ReplyChannel>> free_;
     FileDescriptor instanceEnd_;
-    /** Of all channels. */
+    /** The secret of all channels. */
     const ChannelSecret secret_ = ChannelSecret::random();
 };
 

@@ -56,7 +56,7 @@ public:
         return found != processes.end() &&
                std::count(found->second.signals.begin(), found->second.signals.end(), signal) > 0;
     }
-    /** Those that were told `signal`, and still run. */
+    /** The workers that were told `signal`, and still run. */
     std::vector<WorkerId> all(int signal) const {
         std::vector<WorkerId> found;
         for (const auto &[id, process] : processes) {

@@ -30,7 +30,7 @@ protected:
     /** An instance with one thread, and one cell in the claims. Its id is one more than that of the
      *  last. */
     ProcessPtr make(std::uint64_t version = 1);
-    /** The same; it serves. */
+    /** An instance of make() that serves. */
     ProcessPtr serve(std::uint64_t version = 1);
     /** The instance takes this request. */
     void claim(const Process &process, ChannelId channel, Ticket ticket);

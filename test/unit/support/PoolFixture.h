@@ -45,11 +45,11 @@ public:
     void tearDown() override;
 
 protected:
-    /** Of an application with this folder, which need not exist. */
+    /** The options of an application with this folder, which need not exist. */
     static Options app(const std::string &root = "/srv/blog");
     /** Puts a request into the queue, and lets a free instance take it. */
     AnswerPtr ask(const Options &options);
-    /** The same, and waits until an instance works at it. */
+    /** Puts a request into the queue, and waits until an instance works at it. */
     HeldPtr get(const Options &options = app());
     static const DummyInstance *instanceOf(const HeldPtr &request) {
         return &request->instance();

@@ -49,7 +49,7 @@ public:
     /** Ends the Pool. @throws BrokenPromise when a request was not answered */
     void end();
 
-    /** As of the last check(). */
+    /** The sessions at the last check(). */
     const std::vector<PoolWorld::RequestPtr> &sessions() const noexcept {
         return sessions_;
     }

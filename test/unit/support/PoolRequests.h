@@ -36,7 +36,7 @@ public:
     DummyInstance &instance() const noexcept {
         return instance_;
     }
-    /** Of the instance's claims. */
+    /** The cell of the instance's claims. */
     std::uint32_t cell() const noexcept {
         return instance_.cell(thread_);
     }
@@ -69,7 +69,7 @@ public:
     bool refused() const noexcept {
         return refusal_ != nullptr;
     }
-    /** The same as over() after a look. */
+    /** Looks, and then tells what over() tells. */
     bool here();
     /** Whether that is so soon, without time passing for the pool. */
     bool comes();

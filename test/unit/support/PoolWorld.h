@@ -67,7 +67,7 @@ public:
         std::uint64_t number = 0;
         std::size_t app = 0;
         std::uint32_t stickyId = 0;
-        /** Of the options that it was sent with. */
+        /** The limit in the options that the request was sent with. */
         unsigned maxInstances = 0;
         MonotonicTime since{};
         std::optional<MonotonicTime> deadline;
@@ -103,10 +103,11 @@ public:
 
     /** Waits until nothing is under way. */
     PoolSnapshot settle();
-    /** The same without a snapshot, which costs most of the time with a thousand applications. Only
-     *  for applications of which several instances may serve at once. */
+    /** Waits until nothing is under way, and makes no snapshot, which costs most of the time with a
+     *  thousand applications. Only for applications of which several instances may serve at
+     *  once. */
     void settleBoots();
-    /** Since the last call: what was answered. After settle(). */
+    /** The requests that were answered since the last call. After settle(). */
     std::vector<RequestPtr> takeAnswered();
 
     Pool &pool() noexcept {

@@ -88,7 +88,7 @@ protected:
         launcher_->processes.erase(id);
         preFork_->listener().workerClosed(id, status);
     }
-    /** Those that were told to end do so. */
+    /** The workers that were told to end do so. */
     void obey(int signal = SIGINT) {
         for (const WorkerId id : launcher_->all(signal)) {
             die(id, signal);
