@@ -57,6 +57,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/instance/warm_up.rb \
     %D%/passenger/instance/warm_up_reply.rb \
     %D%/passenger/native_builder.rb \
+    %D%/passenger/node/answer_chunks.js \
     %D%/passenger/node/backtraces.js \
     %D%/passenger/node/blocked_loop.js \
     %D%/passenger/node/body_file.js \
@@ -72,8 +73,8 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/node/frames.js \
     %D%/passenger/node/http_server.js \
     %D%/passenger/node/instance.js \
+    %D%/passenger/node/interim_answers.js \
     %D%/passenger/node/layout.js \
-    %D%/passenger/node/interim.js \
     %D%/passenger/node/log.js \
     %D%/passenger/node/long_head.js \
     %D%/passenger/node/native.js \
