@@ -101,6 +101,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/python/mod_passenger/app_process.py \
     %D%/passenger/python/mod_passenger/application.py \
     %D%/passenger/python/mod_passenger/asgi.py \
+    %D%/passenger/python/mod_passenger/asgi_answer.py \
     %D%/passenger/python/mod_passenger/async_service.py \
     %D%/passenger/python/mod_passenger/backtraces.py \
     %D%/passenger/python/mod_passenger/body.py \
@@ -117,11 +118,13 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/python/mod_passenger/hooks.py \
     %D%/passenger/python/mod_passenger/intake.py \
     %D%/passenger/python/mod_passenger/layout.py \
+    %D%/passenger/python/mod_passenger/lifespan.py \
     %D%/passenger/python/mod_passenger/log.py \
     %D%/passenger/python/mod_passenger/native.py \
     %D%/passenger/python/mod_passenger/preloader.py \
     %D%/passenger/python/mod_passenger/reply.py \
     %D%/passenger/python/mod_passenger/request_handler.py \
+    %D%/passenger/python/mod_passenger/scope.py \
     %D%/passenger/python/mod_passenger/threaded_service.py \
     %D%/passenger/python/mod_passenger/threads.py \
     %D%/passenger/python/mod_passenger/transfer.py \

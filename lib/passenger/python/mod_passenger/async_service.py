@@ -7,10 +7,11 @@ from functools import partial
 from time import monotonic_ns
 
 from . import backtraces, layout, log
-from .asgi import HttpRequest, Lifespan
+from .asgi import HttpRequest
 from .body import BodySource
 from .channels import BodyBrokenOff, ClientGone
 from .dropped_request import DroppedRequest
+from .lifespan import Lifespan
 from .request_handler import environment_of
 from .websocket import WebSocketRequest, is_upgrade
 
