@@ -121,10 +121,12 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/python/mod_passenger/lifespan.py \
     %D%/passenger/python/mod_passenger/log.py \
     %D%/passenger/python/mod_passenger/native.py \
+    %D%/passenger/python/mod_passenger/place.py \
     %D%/passenger/python/mod_passenger/preloader.py \
     %D%/passenger/python/mod_passenger/reply.py \
     %D%/passenger/python/mod_passenger/request_handler.py \
     %D%/passenger/python/mod_passenger/scope.py \
+    %D%/passenger/python/mod_passenger/source.py \
     %D%/passenger/python/mod_passenger/threaded_service.py \
     %D%/passenger/python/mod_passenger/threads.py \
     %D%/passenger/python/mod_passenger/transfer.py \
