@@ -57,6 +57,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/instance/warm_up.rb \
     %D%/passenger/instance/warm_up_reply.rb \
     %D%/passenger/native_builder.rb \
+    %D%/passenger/node/answer_chunks.js \
     %D%/passenger/node/backtraces.js \
     %D%/passenger/node/blocked_loop.js \
     %D%/passenger/node/body_file.js \
@@ -72,8 +73,8 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/node/frames.js \
     %D%/passenger/node/http_server.js \
     %D%/passenger/node/instance.js \
+    %D%/passenger/node/interim_answers.js \
     %D%/passenger/node/layout.js \
-    %D%/passenger/node/interim.js \
     %D%/passenger/node/log.js \
     %D%/passenger/node/long_head.js \
     %D%/passenger/node/native.js \
@@ -100,6 +101,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/python/mod_passenger/app_process.py \
     %D%/passenger/python/mod_passenger/application.py \
     %D%/passenger/python/mod_passenger/asgi.py \
+    %D%/passenger/python/mod_passenger/asgi_answer.py \
     %D%/passenger/python/mod_passenger/async_service.py \
     %D%/passenger/python/mod_passenger/backtraces.py \
     %D%/passenger/python/mod_passenger/body.py \
@@ -116,11 +118,15 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/python/mod_passenger/hooks.py \
     %D%/passenger/python/mod_passenger/intake.py \
     %D%/passenger/python/mod_passenger/layout.py \
+    %D%/passenger/python/mod_passenger/lifespan.py \
     %D%/passenger/python/mod_passenger/log.py \
     %D%/passenger/python/mod_passenger/native.py \
+    %D%/passenger/python/mod_passenger/place.py \
     %D%/passenger/python/mod_passenger/preloader.py \
     %D%/passenger/python/mod_passenger/reply.py \
     %D%/passenger/python/mod_passenger/request_handler.py \
+    %D%/passenger/python/mod_passenger/scope.py \
+    %D%/passenger/python/mod_passenger/source.py \
     %D%/passenger/python/mod_passenger/threaded_service.py \
     %D%/passenger/python/mod_passenger/threads.py \
     %D%/passenger/python/mod_passenger/transfer.py \

@@ -33,6 +33,7 @@ EXTRA_DIST += \
     %D%/lib/loads/deploying.rb \
     %D%/lib/loads/fixed_load.rb \
     %D%/lib/loads/goodput.rb \
+    %D%/lib/loads/load.rb \
     %D%/lib/loads/mixed_load.rb \
     %D%/lib/loads/overload.rb \
     %D%/lib/loads/tls_load.rb \

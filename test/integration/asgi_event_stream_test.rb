@@ -1,12 +1,12 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
-require_relative "support/transfers"
+require_relative "support/event_streams"
 
 # Event streams of ASGI applications, with their clients' own sockets: no thread of httpd holds
 # them.
 class AsgiEventStreamTest < IntegrationTest
-  include Transfers
+  include EventStreams
 
   STARLETTE = system("/usr/bin/python3 -c 'import fastapi, starlette' >/dev/null 2>&1")
   PYTHON = <<~'PYTHON'
@@ -162,21 +162,13 @@ class AsgiEventStreamTest < IntegrationTest
   PYTHON
 
   serve do |made|
-    Transfers.set_up(made)
-    made.main_directives << "LoadModule filter_module #{module_named('filter')}\n" \
-                            "LoadModule substitute_module #{module_named('substitute')}\n"
+    EventStreams.set_up(made)
     one = "PassengerAppType asgi\nPassengerMaxInstances 1\nPassengerMinInstances 1\n"
-    made.site("events.test", written(PYTHON), "#{one}CustomLog logs/access.log transfers\n")
-    made.site("filtered.test", written(PYTHON),
-              "#{one}SetOutputFilter SUBSTITUTE\nSubstitute s/welcome/hello/\n" \
-              "CustomLog logs/filtered.log transfers\n")
+    made.site("events.test", written(PYTHON), "#{one}#{LOGGED}")
+    made.site("filtered.test", written(PYTHON), "#{one}#{FILTERED}")
     if STARLETTE
       made.site("fastapi.test", written(FASTAPI), "#{one}PassengerPython /usr/bin/python3\n")
     end
-  end
-
-  def self.module_named(name)
-    File.join(TestEnvironment.modules_dir, "mod_#{name}.so")
   end
 
   def self.written(code)
@@ -185,11 +177,6 @@ class AsgiEventStreamTest < IntegrationTest
 
   def test_streams_hold_no_thread_and_get_what_the_application_tells
     assert_streams_hold_no_thread(Array.new(MANY) { listening })
-  end
-
-  def test_a_stream_has_a_place_where_requests_are_limited
-    assert_a_stream_has_a_place_where_requests_are_limited(self.class.written(PYTHON),
-                                                           "PassengerAppType asgi\n")
   end
 
   def test_streams_beyond_half_of_the_descriptors_stay_with_httpd
@@ -218,10 +205,6 @@ class AsgiEventStreamTest < IntegrationTest
     eventually("three") { client.get("/left").body.start_with?("#{before + 3} left, 0 listen") }
   end
 
-  def test_a_long_stream_waits_for_its_client_and_comes_whole
-    assert_a_long_stream_waits_for_its_client_and_comes_whole
-  end
-
   def test_a_stream_that_ends_in_its_first_turn_or_has_a_length_stays_with_httpd
     raw = server.raw
     assert_equal "data: one\n\ndata: two\n\n", raw.get("/short").body
@@ -244,24 +227,6 @@ class AsgiEventStreamTest < IntegrationTest
     end
   end
 
-  def test_a_stream_outlives_httpd_s_process_and_a_deploy
-    assert_a_stream_outlives_httpd_s_process_and_a_deploy(self.class.written(PYTHON),
-                                                          "PassengerAppType asgi\n")
-  end
-
-  def test_the_access_log_tells_of_streams_that_were_given_away
-    listening.close
-    wait_for_entries("/events 200 1")
-  end
-
-  def test_a_stream_whose_body_a_filter_changes_stays_with_httpd
-    raw = server.raw("filtered.test").request("GET", "/events")
-    raw.read_head
-    assert_equal "data: hello\n\n", raw.read_chunk
-    raw.close
-    wait_for_entries("/events 200 -", in_log: "filtered.log")
-  end
-
   def test_streams_of_fastapi_and_starlette
     skip "the Python of this machine has no fastapi" unless STARLETTE
     fastapi = server.client("fastapi.test")
@@ -279,7 +244,7 @@ class AsgiEventStreamTest < IntegrationTest
 
   private
 
-  def client
-    server.client("events.test")
+  def streaming_app
+    [self.class.written(PYTHON), "PassengerAppType asgi\n"]
   end
 end

@@ -1,12 +1,12 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
-require_relative "support/transfers"
+require_relative "support/event_streams"
 
 # Event streams of Node applications, with their clients' own sockets: no thread of httpd holds
 # them.
 class EventStreamTransferTest < IntegrationTest
-  include Transfers
+  include EventStreams
 
   PROGRAM = "#{NODE}#{<<~'JS'}".freeze
     let tailed = false;
@@ -39,21 +39,11 @@ class EventStreamTransferTest < IntegrationTest
   JS
 
   serve do |made|
-    Transfers.set_up(made)
-    made.main_directives << "LoadModule filter_module #{module_named('filter')}\n" \
-                            "LoadModule deflate_module #{module_named('deflate')}\n" \
-                            "LoadModule substitute_module #{module_named('substitute')}\n"
+    EventStreams.set_up(made, "deflate")
     made.site("events.test", SampleApps.written(PROGRAM, "app.js"),
               "PassengerMaxInstances 1\nPassengerMinInstances 1\n" \
-              "AddOutputFilterByType DEFLATE text/html text/plain\n" \
-              "CustomLog logs/access.log transfers\n")
-    made.site("filtered.test", SampleApps.written(PROGRAM, "app.js"),
-              "SetOutputFilter SUBSTITUTE\nSubstitute s/welcome/hello/\n" \
-              "CustomLog logs/filtered.log transfers\n")
-  end
-
-  def self.module_named(name)
-    File.join(TestEnvironment.modules_dir, "mod_#{name}.so")
+              "AddOutputFilterByType DEFLATE text/html text/plain\n#{LOGGED}")
+    made.site("filtered.test", SampleApps.written(PROGRAM, "app.js"), FILTERED)
   end
 
   def test_streams_hold_no_thread_and_get_what_the_application_tells
@@ -110,9 +100,9 @@ class EventStreamTransferTest < IntegrationTest
   def test_many_streams_that_begin_together_are_all_given_away
     made = configuration do |one|
       one.mpm = "event"
-      one.main_directives << "LogFormat \"%U %>s %{PASSENGER_TRANSFERRED}n\" transfers\n"
+      one.main_directives << LOG_FORMAT
       one.site("herd.test", SampleApps.written(PROGRAM, "app.js"),
-               "PassengerMaxInstances 1\nCustomLog logs/access.log transfers\n")
+               "PassengerMaxInstances 1\n#{LOGGED}")
     end
     with_server(made) do |own|
       assert_equal "0 left, 0 listen", own.client.get("/left").body
@@ -126,11 +116,6 @@ class EventStreamTransferTest < IntegrationTest
       eventually("60 entries") { File.readlines(log, chomp: true).count("/events 200 1") == 60 }
       raws.each(&:close)
     end
-  end
-
-  def test_a_stream_has_a_place_where_requests_are_limited
-    root = SampleApps.written(PROGRAM, "app.js")
-    assert_a_stream_has_a_place_where_requests_are_limited(root)
   end
 
   def test_streams_beyond_half_of_the_descriptors_stay_with_httpd
@@ -153,30 +138,9 @@ class EventStreamTransferTest < IntegrationTest
     eventually("three") { client.get("/left").body == "#{before + 3} left, 0 listen" }
   end
 
-  def test_a_long_stream_waits_for_its_client_and_comes_whole
-    assert_a_long_stream_waits_for_its_client_and_comes_whole
-  end
-
-  def test_a_stream_outlives_httpd_s_process_and_a_deploy
-    assert_a_stream_outlives_httpd_s_process_and_a_deploy(SampleApps.written(PROGRAM, "app.js"))
-  end
-
-  def test_the_access_log_tells_of_streams_that_were_given_away
-    listening.close
-    wait_for_entries("/events 200 1")
-  end
-
-  def test_a_stream_whose_body_a_filter_changes_stays_with_httpd
-    raw = server.raw("filtered.test").request("GET", "/events")
-    raw.read_head
-    assert_equal "data: hello\n\n", raw.read_chunk
-    raw.close
-    wait_for_entries("/events 200 -", in_log: "filtered.log")
-  end
-
   private
 
-  def client
-    server.client("events.test")
+  def streaming_app
+    [SampleApps.written(PROGRAM, "app.js"), ""]
   end
 end

@@ -14,7 +14,7 @@ const response = {
     _header: "HTTP/1.1 200 OK\r\n\r\n", finished: false, [NEED_DRAIN]: true, emit: (name) => heard.push(name),
 };
 const reply = { started: true, waits: true, waiting: 100000, gone: false, data() {}, sendWaiting() {} };
-const exchange = Object.assign(new Exchange({}, {}, 0, {}, 1), { reply, response });
+const exchange = Object.assign(new Exchange({}, {}, 0, {}, 1, 0), { reply, response });
 
 // The child has taken a part: little waits now, and still the application waits for `drain`.
 assert.strictEqual(exchange.write(Buffer.alloc(10)), false);

@@ -21,6 +21,18 @@ function onError(error) {
 
 // Of a reply channel, from one exchange to the next, as long as these end cleanly.
 class ClientSocket extends ProxiedSocket {
+    // That of the channel, unless its last exchange is not over for the application.
+    static of(channel, server) {
+        const former = channel.socket;
+        if (former && !former.destroyed && !former._httpMessage && former.server === server) {
+            return former;
+        }
+        const socket = new ClientSocket(server);
+        channel.socket = socket;
+        server.emit("connection", socket);
+        return socket;
+    }
+
     constructor(server) {
         super();
         this.server = server;

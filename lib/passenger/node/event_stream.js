@@ -190,13 +190,14 @@ class EventStream {
 // Whether an answer with these header lines, which goes on, is for this way.
 exports.isEventStream = (status, lines) => status === 200 && TYPE.test(lines) && !LENGTH_OR_CODING.test(lines);
 
-// False: no descriptor can be sent, and the answer goes the usual way.
-exports.transfer = function (exchange, lines, first, callbacks) {
+// `chunks`: those of the answer, whose callbacks the stream calls. False: no descriptor can be sent,
+// and the answer goes the usual way.
+exports.transfer = function (exchange, lines, first, chunks) {
     const { reply, resource } = exchange;
     let stream = null;
     const asked = askForClient(reply, (descriptor) => resource.runInAsyncScope(() => stream.open(descriptor, first)));
     if (asked) {
-        stream = new EventStream(exchange, callbacks);
+        stream = new EventStream(exchange, chunks.takeCallbacks());
         reply.respond(200, FRAMING.test(lines) ? lines : `${lines}Transfer-Encoding: chunked\r\n`, undefined, true);
     }
     return asked;

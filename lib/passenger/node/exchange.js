@@ -3,11 +3,12 @@
 // One request, from its claim to the last message of its answer. It makes the objects that
 // http.Server makes of a request's text, and takes what http.ServerResponse writes.
 const { AsyncResource } = require("async_hooks");
+const { AnswerChunks } = require("./answer_chunks");
 const { ClientSocket } = require("./client_socket");
 const { conclude, destroyed, isAwaited, reset } = require("./conclusion");
 const { isEventStream, transfer } = require("./event_stream");
-const { NEED_DRAIN, makeRequest, onFinish, publishStart, responseClass, trailersOf } = require("./http_server");
-const { askForBody, writeInterim } = require("./interim");
+const { NEED_DRAIN, makeRequest, makeResponse, publishStart, trailersOf } = require("./http_server");
+const { InterimAnswers } = require("./interim_answers");
 const layout = require("./layout");
 const log = require("./log");
 const native = require("./native");
@@ -17,8 +18,6 @@ const { RequestBody } = require("./request_body");
 const { HUP, IN, OUT, RDHUP } = native;
 // Bytes that are sent at once, instead of at the end of the turn.
 const MUCH = 65536;
-// Milliseconds that an application may pause while it reads a body behind its answer.
-const READS_WITHIN = 10000;
 
 // Node sends a head with a text in one piece, and so both as UTF-8. Names of files in heads rely on it.
 function asNodeSends(lines) {
@@ -37,10 +36,6 @@ function flushLater(exchange) {
     exchange.flush(false);
 }
 
-function callAll(callbacks, error) {
-    callbacks.forEach((callback) => callback(error));
-}
-
 function endOrHold(exchange) {
     if (exchange.bodyIsAwaited) {
         exchange.hold();
@@ -50,13 +45,15 @@ function endOrHold(exchange) {
 }
 
 class Exchange {
-    // `service` is told of the end (Service.ended()). `source`, `cell`: where the claim is.
-    constructor(service, source, cell, channel, ticket) {
+    // `service` is told of the end (Service.ended()). `source`, `cell`: where the claim is. `flags`:
+    // those of the request's message.
+    constructor(service, source, cell, channel, ticket, flags) {
         this.service = service;
         this.source = source;
         this.cell = cell;
         this.channel = channel;
         this.ticket = ticket;
+        this.flags = flags;
         this.reply = null;
         this.over = false;
         this.skipped = false;
@@ -71,26 +68,14 @@ class Exchange {
         // Milliseconds, as performance.now().
         this.since = performance.now();
         this._body = null;
-        this._chunks = [];
-        this._size = 0;
-        this._callbacks = [];
+        this._chunks = new AnswerChunks();
+        // Made when the request needs it.
+        this._interim = null;
         // The answer is complete, apart from messages that wait for room.
         this._ending = false;
         // Node's answer was told to wait.
         this._isFull = false;
         this._isAborted = false;
-        // The timer of an answer that is complete, apart from its last message: hold().
-        this._holding = null;
-        // The child can give the client's own socket away: for another protocol; for the rest of an answer.
-        this.transferable = this.streamTransferable = false;
-        // The client waits until it is asked for its body.
-        this.asks = false;
-        this.takesTrailers = false;
-        this.mayHaveFile = false; // in place of BODY messages
-        // write() gets the text of an interim answer.
-        this.writesInterim = false;
-        // Interim answers so far.
-        this.hints = 0;
     }
 
     // `queued`: microseconds from the sending of the request until the instance took it.
@@ -130,8 +115,8 @@ class Exchange {
             head.addFraming(head.mayHaveBody || body.length > 0 ? body.length : null);
         } else if (head.mayHaveBody) {
             head.addFraming(head.length);
-            this.asks = head.hasExpect;
-            if (this.asks) {
+            if (head.hasExpect) {
+                this.interim.asks = true;
                 head.addExpectation();
             }
         }
@@ -142,7 +127,7 @@ class Exchange {
                 return;
             }
         }
-        this.socket = this._socketFor(server);
+        this.socket = ClientSocket.of(this.channel, server);
         this.socket.begin(this, head);
         if (this.socket.destroyed) {
             // By a listener of `connection`.
@@ -165,24 +150,15 @@ class Exchange {
 
     // From Node's answer. False: the application should wait for `drain`.
     write(data, encoding, callback) {
-        if (!this.response._header || this.writesInterim) {
-            writeInterim(this, String(data), callback);
+        if (!this.response._header || this._interim !== null && this._interim.isWritten) {
+            this.interim.write(String(data), callback);
             return true;
         }
-        if (data.length > 0) {
-            const isUtf8 = !encoding || encoding === "utf8" || encoding === "utf-8" || encoding === "buffer";
-            if (typeof data !== "string") {
-                this._chunks.push(Buffer.isBuffer(data) ? data
-                    : Buffer.from(data.buffer, data.byteOffset, data.byteLength));
-            } else {
-                this._chunks.push(isUtf8 ? data : Buffer.from(data, encoding));
-            }
-            this._size += data.length;
-        }
+        this._chunks.add(data, encoding);
         if (callback) {
-            this._callbacks.push(callback);
+            this._chunks.await(callback);
         }
-        if (this._size >= MUCH) {
+        if (this._chunks.size >= MUCH) {
             this.flush(false);
         } else if (!this.scheduled) {
             this.scheduled = true;
@@ -196,29 +172,31 @@ class Exchange {
 
     // Bytes that httpd has not taken.
     get waiting() {
-        return this._size + this.reply.waiting;
+        return this._chunks.size + this.reply.waiting;
+    }
+
+    get interim() {
+        if (this._interim === null) {
+            this._interim = new InterimAnswers(this);
+        }
+        return this._interim;
     }
 
     flush(last) {
         if (this.over || this._ending || this.response === null || !this.response._header) {
             return;
         }
-        const chunks = this._chunks;
-        const body = chunks.length < 2 ? chunks[0] : this._joined();
-        if (chunks.length > 0) {
-            this._chunks = [];
-        }
-        this._size = 0;
+        const body = this._chunks.take();
         this._ending = last;
-        const trailers = last && this.takesTrailers ? trailersOf(this.response) : "";
+        const trailers = last && (this.flags & layout.TAKES_TRAILERS) !== 0 ? trailersOf(this.response) : "";
         const ends = last && trailers === "";
         if (!this.reply.started) {
             const head = this.response._header;
             const raw = head.slice(head.indexOf("\r\n") + 2, -2);
             const lines = typeof body === "string" ? asNodeSends(raw) : raw;
             const status = Number(head.slice(9, 12));
-            if (!last && this.streamTransferable && isEventStream(status, raw) && this.service.hasRoomForClient &&
-                transfer(this, lines, body, this._callbacks)) {
+            if (!last && this.flags & layout.STREAM_TRANSFERABLE && isEventStream(status, raw) &&
+                this.service.hasRoomForClient && transfer(this, lines, body, this._chunks)) {
                 this._leave();
                 return;
             }
@@ -234,7 +212,6 @@ class Exchange {
 
     // The answer goes on by the client's own socket.
     _leave() {
-        this._callbacks = [];
         this.socket.exchange = null;
         this.socket = this.channel.socket = null;
         this.handedOver();
@@ -257,17 +234,9 @@ class Exchange {
         return !this.over && !this._ending && this._body.isComing && isAwaited(this.request);
     }
 
-    // The application reads on behind its answer. The child drops the rest of a body after the last
-    // message, so that waits.
+    // The application reads on behind its answer.
     hold() {
-        let before = -1;
-        this._holding = setInterval(() => {
-            const { arrived, isPaused } = this._body;
-            if (isPaused && arrived === before) {
-                this.bodyEnded();
-            }
-            before = arrived;
-        }, READS_WITHIN).unref();
+        this._body.holdAnswer();
         this.flush(false);
     }
 
@@ -275,15 +244,6 @@ class Exchange {
     progressed() {
         if (this.socket && this.socket.timeout) {
             this.socket._refreshTimeout();
-        }
-    }
-
-    // No more of the body comes, or is read.
-    bodyEnded() {
-        if (this._holding) {
-            clearInterval(this._holding);
-            this._holding = null;
-            this.flush(true);
         }
     }
 
@@ -319,8 +279,8 @@ class Exchange {
         if (this.over || this._ending) {
             return;
         }
-        if (this._holding) {
-            this.bodyEnded();
+        if (this._body.holdsAnswer) {
+            this._body.releaseAnswer();
             return;
         }
         if (!this.reply.gone) {
@@ -337,8 +297,8 @@ class Exchange {
 
     // Node wants the body of the request.
     resumeBody() {
-        if (this.asks && !this.reply.started && !this.over) {
-            askForBody(this);
+        if (this._asks && !this.reply.started && !this.over) {
+            this._interim.askForBody();
         }
         if (!this.over) {
             this._body.resume();
@@ -358,14 +318,8 @@ class Exchange {
 
     _makeObjects(server, head) {
         const request = makeRequest(server, this.socket, head, false);
-        const response = new (responseClass(server))(request, {
-            highWaterMark: this.socket.writableHighWaterMark,
-            rejectNonStandardBodyWrites: server.rejectNonStandardBodyWrites,
-        });
-        // httpd has a connection of its own with the client.
-        response._removedConnection = true;
+        const response = makeResponse(server, request);
         response.on("prefinish", onPrefinish);
-        response.on("finish", onFinish);
         if (publishStart(request, response, this.socket)) {
             // Newer Nodes give a resource the context of its making: what a subscriber has set.
             this.resource = new AsyncResource("PASSENGERREQUEST");
@@ -375,21 +329,14 @@ class Exchange {
         this.response = response;
     }
 
-    // That of the channel, unless its last exchange is not over for the application.
-    _socketFor(server) {
-        const former = this.channel.socket;
-        if (former && !former.destroyed && !former._httpMessage && former.server === server) {
-            return former;
-        }
-        const socket = new ClientSocket(server);
-        this.channel.socket = socket;
-        server.emit("connection", socket);
-        return socket;
+    // The client waits until it is asked for its body.
+    get _asks() {
+        return this._interim !== null && this._interim.asks;
     }
 
     _emit() {
         const { request, response, server } = this;
-        if (!this.asks) {
+        if (!this._asks) {
             server.emit("request", request, response);
             return;
         }
@@ -406,12 +353,6 @@ class Exchange {
         }
     }
 
-    _joined() {
-        const chunks = this._chunks;
-        return chunks.every((one) => typeof one === "string") ? chunks.join("")
-            : Buffer.concat(chunks.map((one) => typeof one === "string" ? Buffer.from(one) : one));
-    }
-
     _afterSending() {
         if (this.over) {
             return;
@@ -425,10 +366,7 @@ class Exchange {
         if (this.reply.waits) {
             return;
         }
-        if (this._callbacks.length > 0) {
-            process.nextTick(callAll, this._callbacks);
-            this._callbacks = [];
-        }
+        this._chunks.settle();
         if (this._ending) {
             this._settle();
             if (this.socket && !this._isAborted) {
@@ -455,10 +393,7 @@ class Exchange {
             return;
         }
         this._isAborted = true;
-        if (this._callbacks.length > 0) {
-            process.nextTick(callAll, this._callbacks, destroyed());
-            this._callbacks = [];
-        }
+        this._chunks.settle(destroyed());
         socket.exchange = null;
         this.channel.socket = null;
         socket.destroy();
@@ -473,7 +408,6 @@ class Exchange {
             return;
         }
         this.over = true;
-        clearInterval(this._holding);
         if (this.socket) {
             this.socket.exchange = null;
         }

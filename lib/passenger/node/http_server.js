@@ -40,11 +40,12 @@ for (const name of ["writeContinue", "writeProcessing", "writeEarlyHints"]) {
             if (!exchange) {
                 return method.apply(this, parts);
             }
-            exchange.writesInterim = true;
+            const { interim } = exchange;
+            interim.isWritten = true;
             try {
                 return method.apply(this, parts);
             } finally {
-                exchange.writesInterim = false;
+                interim.isWritten = false;
             }
         };
     }
@@ -77,12 +78,11 @@ function publish(channel, request, response, socket) {
 
 exports.publishStart = (request, response, socket) => publish(started, request, response, socket);
 
-// A listener of an answer's `finish`.
-exports.onFinish = function () {
+function onFinish() {
     if (this.socket) {
         publish(finished, this.req, this, this.socket);
     }
-};
+}
 
 // What the application has given to addTrailers(), as lines. More than a message takes is dropped.
 exports.trailersOf = ({ _trailer }) => _trailer && _trailer.length <= PAYLOAD_LIMIT ? _trailer : "";
@@ -99,5 +99,15 @@ exports.makeRequest = function (server, socket, head, upgrade) {
     request._addHeaderLines(head.lines, head.lines.length);
     return request;
 };
-exports.responseClass = (server) => server[RESPONSE_CLASS] || http.ServerResponse;
+
+exports.makeResponse = function (server, request) {
+    const response = new (server[RESPONSE_CLASS] || http.ServerResponse)(request, {
+        highWaterMark: request.socket.writableHighWaterMark,
+        rejectNonStandardBodyWrites: server.rejectNonStandardBodyWrites,
+    });
+    // httpd has a connection of its own with the client.
+    response._removedConnection = true;
+    response.on("finish", onFinish);
+    return response;
+};
 exports.NEED_DRAIN = NEED_DRAIN;

@@ -8,6 +8,8 @@ const native = require("./native");
 
 // Milliseconds.
 const SILENCE = 1000;
+// Milliseconds that an application may pause while it reads a body behind its answer.
+const READS_WITHIN = 10000;
 // Pieces that are taken at once: the event loop has other work, too.
 const MOST_PIECES = 4;
 
@@ -28,16 +30,37 @@ class RequestBody {
         this._quota = MOST_PIECES;
         this._goesOn = false;
         // Bytes that the application's request has got.
-        this.arrived = 0;
+        this._arrived = 0;
+        // The timer of an answer that is complete, apart from its last message.
+        this._holding = null;
     }
 
     get isComing() {
         return this._follows && !this._ended;
     }
 
-    // The application reads nothing at present.
-    get isPaused() {
-        return !this._flows;
+    // The child drops the rest of a body after the last message of the answer. So that message waits
+    // until the body ends, or the application pauses for long.
+    holdAnswer() {
+        let before = -1;
+        this._holding = setInterval(() => {
+            if (!this._flows && this._arrived === before) {
+                this.releaseAnswer();
+            }
+            before = this._arrived;
+        }, READS_WITHIN).unref();
+    }
+
+    get holdsAnswer() {
+        return this._holding !== null;
+    }
+
+    releaseAnswer() {
+        if (this._holding) {
+            clearInterval(this._holding);
+            this._holding = null;
+            this._exchange.flush(true);
+        }
     }
 
     // The whole body has come with the request. The answer may be over by now.
@@ -62,6 +85,7 @@ class RequestBody {
 
     close() {
         this._ended = true;
+        clearInterval(this._holding);
         this._closeFile();
     }
 
@@ -104,7 +128,8 @@ class RequestBody {
             return [first, false];
         }
         let piece = this._file ? this._file.next()
-            : nextPiece(this._exchange.channel, this._exchange.ticket, this._resends, this, this._exchange.mayHaveFile);
+            : nextPiece(this._exchange.channel, this._exchange.ticket, this._resends, this,
+                this._exchange.flags & layout.BODY_IN_FILE);
         if (piece instanceof BodyFile) {
             this._file = piece;
             piece = piece.next();
@@ -147,13 +172,13 @@ class RequestBody {
         if (isLast) {
             request.complete = true;
         }
-        this.arrived += piece.length;
+        this._arrived += piece.length;
         if (piece.length > 0 && !request._dumped && !request.push(piece)) {
             this._flows = false;
         }
         if (isLast) {
             request.push(null);
-            this._exchange.bodyEnded();
+            this.releaseAnswer();
         }
     }
 
@@ -164,7 +189,7 @@ class RequestBody {
         if (!this._exchange.reply.started) {
             this._exchange.clientLeft();
         } else {
-            this._exchange.bodyEnded();
+            this.releaseAnswer();
             this._awaitSilence(this._exchange.reply.sent);
         }
     }
@@ -188,7 +213,7 @@ class RequestBody {
         this._ended = true;
         const { response } = this._exchange;
         if (response && response.writableEnded) {
-            this._exchange.bodyEnded();
+            this.releaseAnswer();
         } else {
             breakOff(this._exchange);
         }

@@ -230,13 +230,12 @@ class Service {
 
     _handle(source, cell, channel, fields, message) {
         const runs = source.claim(cell, fields.channelId, fields.ticket);
-        const exchange = new Exchange(this, source, cell, channel, fields.ticket);
+        const { headLength, size } = fields;
+        // The place of a stream would go to a request, while the application is busy with the stream.
+        const flags = this._takesAll ? fields.flags : fields.flags & ~layout.STREAM_TRANSFERABLE;
+        const exchange = new Exchange(this, source, cell, channel, fields.ticket, flags);
         this._exchanges.add(exchange);
         exchange.open(fields.queued);
-        exchange.transferable = (fields.flags & layout.TRANSFERABLE) !== 0;
-        // The place of a stream would go to a request, while the application is busy with the stream.
-        exchange.streamTransferable = (fields.flags & layout.STREAM_TRANSFERABLE) !== 0 && this._takesAll;
-        const { flags, headLength, size } = fields;
         if (!runs) {
             exchange.skip();
         } else if (fields.version !== layout.VERSION) {
@@ -250,12 +249,10 @@ class Service {
         }
     }
 
-    _run(exchange, { flags, headLength, size, resends }, message) {
-        exchange.takesTrailers = (flags & layout.TAKES_TRAILERS) !== 0;
-        exchange.mayHaveFile = (flags & layout.BODY_IN_FILE) !== 0;
+    _run(exchange, { headLength, size, resends }, message) {
         const begin = layout.REQUEST_HEADER;
         const end = begin + headLength;
-        if (flags & layout.BODY_FOLLOWS) {
+        if (exchange.flags & layout.BODY_FOLLOWS) {
             if (end <= size) {
                 exchange.run(this._server, new RequestHead(message.latin1Slice(begin, end)), null, resends);
             } else {

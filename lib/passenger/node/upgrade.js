@@ -86,7 +86,7 @@ class Upgrade {
             this._passOn();
             return;
         }
-        const isTransferred = this._exchange.transferable && this._service.hasRoomForClient;
+        const isTransferred = this._exchange.flags & layout.TRANSFERABLE && this._service.hasRoomForClient;
         const handedOver = isTransferred ? this._transfer() : reply.sendStream(this._descriptor);
         if (handedOver) {
             this._service.upgraded.add(this._socket);

@@ -83,14 +83,6 @@ module Transfers
     raw
   end
 
-  # The same, whoever has the connection.
-  def welcomed(own)
-    raw = own.raw.request("GET", "/events")
-    raw.read_head
-    assert_equal "data: welcome\n\n", raw.read_chunk
-    raw
-  end
-
   # `/tell` sends all clients an event, and `/end` the last one.
   def assert_streams_hold_no_thread(raws)
     assert_equal raws.size.to_s, client.get("/tell").body
@@ -108,62 +100,6 @@ module Transfers
     sleep 0.5
     body = raw.response.body
     assert_equal [MUCH, "x" * 10, "x\n"], [body.bytesize, body[0, 10], body[-2..]]
-  end
-
-  # The application in `root` streams at `/slow` until `tmp/go` exists. Where there is one instance,
-  # the next one does not wait for the streams of the old one.
-  def assert_a_stream_outlives_httpd_s_process_and_a_deploy(root, directives = "")
-    ["", "PassengerMaxInstances 1\n"].each do |limit|
-      made = configuration do |one|
-        one.main_directives << LOG_FORMAT
-        one.site("deployed.test", root,
-                 "CustomLog logs/access.log transfers\n#{directives}#{limit}")
-      end
-      with_server(made) { |own| assert_a_stream_outlives(own, root) }
-      FileUtils.rm(File.join(root, "tmp/go"))
-    end
-  end
-
-  def assert_a_stream_outlives(own, root)
-    raw = begun(own)
-    own.tree.httpd_children.each { |process| Process.kill(:KILL, process.pid) }
-    pid = eventually("another child") { own.client.get("/pid").body }
-    FileUtils.touch(File.join(root, "tmp/restart.txt"))
-    eventually("the new version") { own.client.get("/pid").body != pid }
-    raws = [raw, begun(own)]
-    FileUtils.touch(File.join(root, "tmp/go"))
-    raws.each do |one|
-      assert_equal "data: ended\n\n", one.read_chunk
-      assert_empty one.read_chunk.to_s
-    end
-    eventually("the end of the old instance") { !own.tree.pids.include?(pid.to_i) }
-    log = File.join(own.folder, "logs/access.log")
-    eventually("both are given away") { File.readlines(log, chomp: true).count("/slow 200 1") == 2 }
-  end
-
-  def begun(own)
-    own.raw.request("GET", "/slow").tap do |raw|
-      raw.read_head
-      assert_equal "data: begun\n\n", raw.read_chunk
-    end
-  end
-
-  def assert_a_stream_has_a_place_where_requests_are_limited(root, directives = "")
-    made = configuration do |one|
-      one.main_directives << LOG_FORMAT
-      one.site("limited.test", root,
-               "PassengerMaxInstances 1\nPassengerForceMaxConcurrentRequestsPerProcess 1\n" \
-               "CustomLog logs/access.log transfers\n#{directives}")
-    end
-    with_server(made) do |own|
-      stream = welcomed(own)
-      surplus = own.raw.request("GET", "/pid")
-      stream.close
-      assert_equal 200, surplus.read_head.status
-      log = File.join(own.folder, "logs/access.log")
-      entries = ["/events 200 -", "/pid 200 -"]
-      eventually("the entries") { File.readlines(log, chomp: true).sort == entries }
-    end
   end
 
   # The application in `root` has a limit of 100 descriptors. The block opens a connection that it

@@ -7,11 +7,14 @@ from functools import partial
 from time import monotonic_ns
 
 from . import backtraces, layout, log
-from .asgi import HttpRequest, Lifespan
+from .asgi import HttpRequest
 from .body import BodySource
 from .channels import BodyBrokenOff, ClientGone
 from .dropped_request import DroppedRequest
+from .lifespan import Lifespan
+from .place import Place
 from .request_handler import environment_of
+from .source import Source
 from .websocket import WebSocketRequest, is_upgrade
 
 
@@ -32,7 +35,7 @@ class AsyncService:
         self._loop = None
         self._lifespan = None
         # The sources of requests: those of former pool processes, then that of the present one.
-        self._sources = [_Source(handover)]
+        self._sources = [Source(handover)]
         self._paused = handover.paused
         self._finished = self._is_fork = False
         self._tasks = set()
@@ -163,7 +166,7 @@ class AsyncService:
         if self._finished:
             handover.close()
             return
-        self._sources.append(_Source(handover))
+        self._sources.append(Source(handover))
         was_paused, self._paused = self._paused, handover.paused
         self._watch()
         self._forget_former()
@@ -196,7 +199,7 @@ class AsyncService:
             return
         message = source.queue.take()
         if message:
-            self._start(self._handle(_Place(source, source.cells.pop()), message, monotonic_ns()))
+            self._start(self._handle(Place(source, source.cells.pop()), message, monotonic_ns()))
             source.busy += 1
             if not source.cells:
                 self._watch()
@@ -367,53 +370,6 @@ class AsyncService:
             request = WebSocketRequest(request)
         await request.run(self._call_application, environment, flags & layout.HEAD_REQUEST, self._lifespan.state)
         return request
-
-
-class _Place:
-    """What a request occupies until its exchange is over."""
-
-    __slots__ = ("source", "cell", "channel", "claim", "free")
-
-    def __init__(self, source, cell):
-        self.source = source
-        self.cell = cell
-        self.channel = None
-        self.claim = None
-        self.free = False
-
-
-class _Source:
-    """A queue, the memory for claims, and the cells that no request uses."""
-
-    def __init__(self, handover):
-        self.handover = handover
-        self.queue = handover.queue
-        self.cells = list(range(handover.threads - 1, -1, -1))
-        self.busy = 0
-        self.ended = False
-        self._claims = {}
-        self._watched = []
-
-    def claim(self, cell):
-        if cell not in self._claims:
-            self._claims[cell] = self.handover.claim(cell)
-        return self._claims[cell]
-
-    def watch(self, loop, opened, readable):
-        """Watches the queues while requests may be taken and there is a cell."""
-        wanted = self.queue.descriptors() if opened and not self.ended and self.cells else []
-        if wanted == self._watched:
-            return
-        for descriptor in self._watched:
-            loop.remove_reader(descriptor)
-        for descriptor in wanted:
-            loop.add_reader(descriptor, readable, self)
-        self._watched = wanted
-
-    def let_go(self):
-        for claim in self._claims.values():
-            claim.close()
-        self.handover.close()
 
 
 def _new_loop():

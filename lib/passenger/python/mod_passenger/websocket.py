@@ -4,10 +4,10 @@ import asyncio
 import socket
 
 from . import log
-from .asgi import scope_of
 from .channels import ClientGone
 from .client_writer import ClientWriter
 from .header_lines import header_lines
+from .scope import scope_of
 from .transfer import has_room, stream_pair, transferred
 
 _PIECE = 65536

@@ -3,11 +3,12 @@
 require_relative '../failure'
 require_relative '../outcome'
 require_relative '../programs'
+require_relative 'load'
 
 module Bench
   # One client with one long body after another. The figures are MiB per second, by the median of
   # the times, and CPU time for each MiB.
-  class BodyLoad
+  class BodyLoad < Load
     MEBIBYTE = 1024 * 1024
     SECONDS = 120
     # Bodies of a round.
@@ -19,14 +20,6 @@ module Bench
 
     def self.key
       { 'Download' => 'down', 'Upload' => 'up' }.fetch(name[/(Download|Upload)\z/])
-    end
-
-    def initialize(work)
-      @work = work
-    end
-
-    def prepares?
-      false
     end
 
     def run(server, seconds:, round:) # rubocop:disable Lint/UnusedMethodArgument

@@ -3,10 +3,11 @@
 require_relative '../outcome'
 require_relative '../programs'
 require_relative '../wrk'
+require_relative 'load'
 
 module Bench
   # A fixed number of clients. Each sends its next request once it has the answer to the last one.
-  class ClosedLoad
+  class ClosedLoad < Load
     # Returns an Outcome.
     def self.run(url, clients:, seconds:, kept: true)
       wrk = Wrk.new(url, clients: clients, seconds: seconds, kept: kept)
@@ -19,15 +20,6 @@ module Bench
 
     def self.missing(_places)
       nil # without wrk there is no benchmark at all
-    end
-
-    def initialize(work)
-      @work = work
-    end
-
-    # True if a round has to prepare each server before the first one is measured.
-    def prepares?
-      false
     end
 
     def run(server, seconds:, round:) # rubocop:disable Lint/UnusedMethodArgument

@@ -3,21 +3,14 @@
 require_relative '../open_loop'
 require_relative '../outcome'
 require_relative '../programs'
+require_relative 'load'
 
 module Bench
   # A fixed rate of requests (Work#rate), at the same times for each server: servers differ in the
   # time of their answers only. Each round has other times.
-  class FixedLoad
+  class FixedLoad < Load
     def self.missing(places)
       OpenLoop.missing(places)
-    end
-
-    def initialize(work)
-      @work = work
-    end
-
-    def prepares?
-      false
     end
 
     def run(server, seconds:, round:)

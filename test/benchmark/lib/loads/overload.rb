@@ -5,12 +5,13 @@ require_relative '../outcome'
 require_relative '../programs'
 require_relative '../wrk'
 require_relative 'closed_load'
+require_relative 'load'
 
 module Bench
   # Twice the capacity of a server: the clients, and further requests at a fixed rate that equals
   # the clients' rate alone. The figures are the remaining rate of good answers, and how fast the
   # others are refused.
-  class Overload
+  class Overload < Load
     # With the clients, more connections than instances and queue take: some must be refused.
     SURPLUS_CONNECTIONS = 128
     REFUSED = 503
@@ -20,7 +21,7 @@ module Bench
     end
 
     def initialize(work)
-      @work = work
+      super
       @alone = {}
     end
 

@@ -4,21 +4,14 @@ require_relative '../h2load'
 require_relative '../outcome'
 require_relative '../programs'
 require_relative 'body_load'
+require_relative 'load'
 
 module Bench
   # Clients over TLS that each have Work#streams requests on their connection at once, or one at a
   # time by HTTP/1.1.
-  class TlsLoad
+  class TlsLoad < Load
     def self.missing(_places)
       H2Load.missing
-    end
-
-    def initialize(work)
-      @work = work
-    end
-
-    def prepares?
-      false
     end
 
     def run(server, seconds:, round:) # rubocop:disable Lint/UnusedMethodArgument

@@ -3,12 +3,13 @@
 require_relative '../open_loop'
 require_relative '../outcome'
 require_relative '../programs'
+require_relative 'load'
 
 module Bench
   # Work#clients WebSockets, over which Work#rate messages a second go there and back
   # (load/WebSocketLoad.cpp). The figures are messages, their times, and the processor time of each.
   # That of the opening is in it, so the load is longer than others.
-  class WebSockets
+  class WebSockets < Load
     SWITCHING_PROTOCOLS = 101
     SECONDS = 20
 
@@ -26,14 +27,6 @@ module Bench
 
     def self.missing(places)
       Program.missing(places)
-    end
-
-    def initialize(work)
-      @work = work
-    end
-
-    def prepares?
-      false
     end
 
     def run(server, seconds:, round:) # rubocop:disable Lint/UnusedMethodArgument

@@ -1,0 +1,14 @@
+"""A request's place in an instance."""
+
+
+class Place:
+    """What a request occupies until its exchange is over."""
+
+    __slots__ = ("source", "cell", "channel", "claim", "free")
+
+    def __init__(self, source, cell):
+        self.source = source
+        self.cell = cell
+        self.channel = None
+        self.claim = None
+        self.free = False
