@@ -9,8 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "policy/MemoryAdmission.h"
 #include "policy/MemoryBudget.h"
 #include "policy/MemoryGrowth.h"
+#include "policy/MemoryRelief.h"
 
 namespace Passenger {
 
@@ -20,9 +22,9 @@ namespace {
 
 using Action = MemoryBudget::Action;
 using Kind = Action::Kind;
-using Start = MemoryBudget::Start;
+using Start = MemoryAdmission::Start;
 using State = BudgetInstance::State;
-using Verdict = MemoryBudget::Admission::Verdict;
+using Verdict = MemoryAdmission::Verdict;
 
 /** An application of the simulation. Sizes in MB. */
 struct SimulatedApp {
@@ -82,7 +84,7 @@ private:
             used += one.size;
         }
         most = std::max(most, used);
-        for (const Action &action : MemoryBudget(look()).relief()) {
+        for (const Action &action : reliefOf(MemoryBudget(look()))) {
             act(action);
         }
         for (std::size_t i = 0; i < apps.size(); i++) {
@@ -138,7 +140,7 @@ private:
     }
 
     bool admit(std::size_t app, Start start) {
-        const MemoryBudget::Admission admission = MemoryBudget(look()).admit(app, start);
+        const MemoryAdmission admission = MemoryAdmission::of(MemoryBudget(look()), app, start);
         for (const Action &action : admission.actions) {
             act(action);
         }
@@ -278,7 +280,7 @@ class MemoryBudgetPromisesTest : public CppUnit::TestFixture {
             const Start next = start == Start::DEPLOY && !serves(snapshot, app, false) ? Start::RESTORE : start;
             const bool leaves = std::any_of(snapshot.instances.begin(), snapshot.instances.end(),
                                             [](const auto &one) { return one.state == State::LEAVING; });
-            const MemoryBudget::Admission admission = MemoryBudget(snapshot).admit(app, next);
+            const MemoryAdmission admission = MemoryAdmission::of(MemoryBudget(snapshot), app, next);
             if (admission.verdict == Verdict::START) {
                 assertKeepsBudgets(snapshot, app);
                 return true;
@@ -333,7 +335,7 @@ public:
                     if (succeeds && !serves(snapshot, app, start == Start::REPLACE)) {
                         continue;
                     }
-                    const MemoryBudget::Admission admission = MemoryBudget(snapshot).admit(app, start);
+                    const MemoryAdmission admission = MemoryAdmission::of(MemoryBudget(snapshot), app, start);
                     if (admission.verdict == Verdict::START) {
                         assertKeepsBudgets(snapshot, app);
                     }
@@ -350,7 +352,7 @@ public:
     void testInRandomStatesReliefEndsNothingTwiceAndComesToAnEnd() {
         for (int i = 0; i < 20000; i++) {
             BudgetSnapshot snapshot = randomState();
-            std::vector<Action> actions = MemoryBudget(snapshot).relief();
+            std::vector<Action> actions = reliefOf(MemoryBudget(snapshot));
             for (const Action &action : actions) {
                 const BudgetInstance &one = snapshot.instances[action.instance];
                 CPPUNIT_ASSERT_MESSAGE("One that works stays within the budget",
@@ -360,7 +362,7 @@ public:
             }
             std::erase_if(actions, [](const Action &action) { return action.kind == Kind::REPLACE; });
             end(snapshot, actions);
-            for (const Action &action : MemoryBudget(snapshot).relief()) {
+            for (const Action &action : reliefOf(MemoryBudget(snapshot))) {
                 CPPUNIT_ASSERT_MESSAGE("What has to end ends at once",
                                        snapshot.pressed || action.kind == Kind::REPLACE ||
                                            snapshot.apps[snapshot.instances[action.instance].app].pressed);

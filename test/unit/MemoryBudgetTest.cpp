@@ -6,6 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "policy/MemoryAdmission.h"
+#include "policy/MemoryRelief.h"
+
 namespace Passenger {
 
 using namespace std::chrono_literals;
@@ -43,7 +46,7 @@ class MemoryBudgetTest : public CppUnit::TestFixture {
 
     using State = BudgetInstance::State;
     using Kind = MemoryBudget::Action::Kind;
-    using Start = MemoryBudget::Start;
+    using Start = MemoryAdmission::Start;
 
     static constexpr MonotonicTime NOW{1h};
 
@@ -99,11 +102,11 @@ class MemoryBudgetTest : public CppUnit::TestFixture {
         return text.empty() ? "-" : text;
     }
     static std::string relief(const BudgetSnapshot &snapshot) {
-        return text(MemoryBudget(snapshot).relief());
+        return text(reliefOf(MemoryBudget(snapshot)));
     }
     static std::string admission(const BudgetSnapshot &snapshot, std::size_t app, Start start = Start::GROW) {
         static constexpr const char *VERDICTS[] = {"start", "wait", "predecessor first", "never"};
-        const MemoryBudget::Admission found = MemoryBudget(snapshot).admit(app, start);
+        const MemoryAdmission found = MemoryAdmission::of(MemoryBudget(snapshot), app, start);
         return VERDICTS[static_cast<int>(found.verdict)] + (found.actions.empty() ? "" : ": " + text(found.actions));
     }
     static void expect(const std::string &what, const std::string &found, const char *comment = "") {
@@ -280,7 +283,8 @@ public:
         snapshot.apps[1].starting = 1;
         snapshot.apps[1].startedAt = NOW - 1s;
         expect("wait", admission(snapshot, 0), "One is on its way");
-        CPPUNIT_ASSERT(MemoryBudget(snapshot).admit(0, Start::GROW).waitsFor == MemoryBudget::Admission::For::SIZE);
+        CPPUNIT_ASSERT(MemoryAdmission::of(MemoryBudget(snapshot), 0, Start::GROW).waitsFor ==
+                       MemoryAdmission::For::SIZE);
         snapshot.apps[1].startedAt = NOW - 10s;
         expect("start", admission(snapshot, 0), "It may hang");
         snapshot.apps[1].starting = 0;

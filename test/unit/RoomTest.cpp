@@ -105,7 +105,7 @@ public:
         shop_->serve()->replacementReason = "it is old";
         shop_->scaler.rescale();
         CPPUNIT_ASSERT_EQUAL(2U, room_->size());
-        CPPUNIT_ASSERT_MESSAGE("One at a time", room_->admitReplacement(blog_->scaler, MemoryBudget::Start::REPLACE,
+        CPPUNIT_ASSERT_MESSAGE("One at a time", room_->admitReplacement(blog_->scaler, MemoryAdmission::Start::REPLACE,
                                                                         now()) == MemoryRoom::Verdict::WAIT);
         CPPUNIT_ASSERT(room_->hasWish(blog_->scaler));
         room_->withdrawReplacement(blog_->scaler);

@@ -146,66 +146,30 @@ const char *setRoot(const cmd_parms *cmd, Settings::Text &target, const char *va
     return nullptr;
 }
 
-bool isAddress(const char *text) {
-    in6_addr address;
-    return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
+const char *setPath(const cmd_parms *cmd, Settings::Text &target, const char *value) {
+    target = ap_server_root_relative(cmd->pool, value);
+    return target != nullptr ? nullptr : refusal(cmd, value, "a path");
 }
 
-const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &target, const char *value) {
-    switch (field.form) {
-        case Form::PLAIN:
-        case Form::PAIR:
-        case Form::TIME:
-        case Form::SECONDS:
-        case Form::MEMORY:
-        case Form::BYTES:
-            target = value;
-            return nullptr;
-        case Form::PATH:
-            target = ap_server_root_relative(cmd->pool, value);
-            return target != nullptr ? nullptr : refusal(cmd, value, "a path");
-        case Form::ROOT:
-            return setRoot(cmd, target, value);
-        case Form::LOG:
-            return setLog(cmd, target, value);
-        case Form::APP_FILE:
-            target = ap_server_root_relative(cmd->pool, value);
-            return target != nullptr ? noteAppFile(cmd, target) : refusal(cmd, value, "a path");
-        case Form::URI:
-            target = value;
-            return *value == '/' ? nullptr : refusal(cmd, value, "the path of a URL, which begins with /");
-        case Form::URL:
-            target = value;
-            if (!startsWith(value, "http://") && !startsWith(value, "https://")) {
-                return refusal(cmd, value, "a URL that begins with http:// or https://");
-            }
-            // The message does not repeat the value, which contains a password.
-            return hasUser(value) ? apr_pstrcat(cmd->pool, cmd->cmd->name,
-                                                " takes no URL with a user or password: the server at that address "
-                                                "would receive them. Remove the part before the @",
-                                                nullptr)
-                                  : nullptr;
-        case Form::COOKIE_NAME:
-            target = value;
-            return *value != '\0' && *ap_scan_http_token(value) == '\0'
-                       ? nullptr
-                       : refusal(cmd, value,
-                                 "a name without spaces, quotes, backslashes and any of ( ) < > @ , ; : / [ ] ? = { }");
-        case Form::ADDRESS:
-            target = value;
-            return isAddress(value) ? nullptr : refusal(cmd, value, "an IP address");
-        case Form::WARM_UP:
-            target = value;
-            return WarmUp::parse(value) ? nullptr
-                                        : refusal(cmd, value,
-                                                  "the path of a URL, which begins with /, or a URL that begins with "
-                                                  "http:// or https:// and has a path");
-        case Form::FAIRNESS:
-            target = value;
-            return FairnessSource::parse(value) ? nullptr : refusal(cmd, value, FairnessSource::ALLOWED);
-        case Form::CHOICE:
-            break;
+const char *setAppFile(const cmd_parms *cmd, Settings::Text &target, const char *value) {
+    const char *problem = setPath(cmd, target, value);
+    return problem == nullptr ? noteAppFile(cmd, target) : problem;
+}
+
+const char *setUrl(const cmd_parms *cmd, Settings::Text &target, const char *value) {
+    target = value;
+    if (!startsWith(value, "http://") && !startsWith(value, "https://")) {
+        return refusal(cmd, value, "a URL that begins with http:// or https://");
     }
+    // The message does not repeat the value, which contains a password.
+    return hasUser(value) ? apr_pstrcat(cmd->pool, cmd->cmd->name,
+                                        " takes no URL with a user or password: the server at that address would "
+                                        "receive them. Remove the part before the @",
+                                        nullptr)
+                          : nullptr;
+}
+
+const char *setChoice(const cmd_parms *cmd, const Field &field, Settings::Text &target, const char *value) {
     const char *allowed = "";
     for (const Choice &choice : field.choices) {
         if (strcasecmp(choice.word, value) == 0) {
@@ -215,6 +179,59 @@ const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &ta
         allowed = apr_pstrcat(cmd->temp_pool, allowed, *allowed != '\0' ? ", " : "", choice.word, nullptr);
     }
     return refusal(cmd, value, allowed);
+}
+
+bool isAddress(const char *text) {
+    in6_addr address;
+    return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
+}
+
+/** The texts that a form takes, and stores unchanged. */
+struct Check {
+    Form form;
+    bool (*accepts)(const char *value);
+    const char *allowed;
+};
+
+/** Forms without a row take any text. */
+constexpr std::array CHECKS{
+    Check{Form::URI, [](const char *value) { return *value == '/'; }, "the path of a URL, which begins with /"},
+    Check{Form::COOKIE_NAME, [](const char *value) { return *value != '\0' && *ap_scan_http_token(value) == '\0'; },
+          "a name without spaces, quotes, backslashes and any of ( ) < > @ , ; : / [ ] ? = { }"},
+    Check{Form::ADDRESS, isAddress, "an IP address"},
+    Check{Form::WARM_UP, [](const char *value) { return WarmUp::parse(value).has_value(); },
+          "the path of a URL, which begins with /, or a URL that begins with http:// or https:// and has a path"},
+    Check{Form::FAIRNESS, [](const char *value) { return FairnessSource::parse(value).has_value(); },
+          FairnessSource::ALLOWED},
+};
+
+const char *setChecked(const cmd_parms *cmd, Form form, Settings::Text &target, const char *value) {
+    target = value;
+    for (const Check &check : CHECKS) {
+        if (check.form == form && !check.accepts(value)) {
+            return refusal(cmd, value, check.allowed);
+        }
+    }
+    return nullptr;
+}
+
+const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &target, const char *value) {
+    switch (field.form) {
+        case Form::PATH:
+            return setPath(cmd, target, value);
+        case Form::ROOT:
+            return setRoot(cmd, target, value);
+        case Form::LOG:
+            return setLog(cmd, target, value);
+        case Form::APP_FILE:
+            return setAppFile(cmd, target, value);
+        case Form::URL:
+            return setUrl(cmd, target, value);
+        case Form::CHOICE:
+            return setChoice(cmd, field, target, value);
+        default:
+            return setChecked(cmd, field.form, target, value);
+    }
 }
 
 const char *setNumber(const cmd_parms *cmd, const Field &field, Settings::Number &target, const char *value) {

@@ -6,7 +6,7 @@
 
 #include "commands/InstallCheck.h"
 #include "commands/ProgramOutput.h"
-#include "control/ServerStatus.h"
+#include "control/AppStatus.h"
 
 namespace Passenger {
 

@@ -3,7 +3,7 @@
 #include <string_view>
 #include <vector>
 
-#include "control/ServerStatus.h"
+#include "control/AppStatus.h"
 
 namespace Passenger {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "commands/Arguments.h"
-#include "control/ServerStatus.h"
+#include "control/AppStatus.h"
 
 namespace Passenger {
 

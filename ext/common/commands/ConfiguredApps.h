@@ -4,7 +4,7 @@
 
 #include "commands/Arguments.h"
 #include "commands/InstallCheck.h"
-#include "control/ServerStatus.h"
+#include "control/AppStatus.h"
 
 namespace Passenger {
 

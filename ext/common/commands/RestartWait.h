@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "control/AppStatus.h"
 #include "control/ControlClient.h"
-#include "control/ServerStatus.h"
 
 namespace Passenger {
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "control/ServerStatus.h"
+#include "control/AppStatus.h"
 
 namespace Passenger::AppPage {
 

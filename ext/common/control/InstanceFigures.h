@@ -1,6 +1,6 @@
 #pragma once
 
-#include "control/ServerStatus.h"
+#include "control/InstanceStatus.h"
 
 namespace Passenger {
 

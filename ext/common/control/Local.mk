@@ -3,6 +3,8 @@ noinst_LTLIBRARIES += libpassenger_control.la
 libpassenger_control_la_SOURCES = \
     %D%/AppPage.cpp \
     %D%/AppPage.h \
+    %D%/AppStatus.cpp \
+    %D%/AppStatus.h \
     %D%/ControlClient.cpp \
     %D%/ControlClient.h \
     %D%/ControlVerbs.h \
@@ -11,6 +13,7 @@ libpassenger_control_la_SOURCES = \
     %D%/HealthCheck.h \
     %D%/InstanceFigures.cpp \
     %D%/InstanceFigures.h \
+    %D%/InstanceStatus.h \
     %D%/PublicStatus.cpp \
     %D%/PublicStatus.h \
     %D%/ServerStatus.cpp \

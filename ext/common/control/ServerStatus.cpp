@@ -12,7 +12,6 @@
 
 #include "base/Exceptions.h"
 #include "base/Json.h"
-#include "base/LogHistogram.h"
 
 namespace Passenger {
 
@@ -20,10 +19,6 @@ namespace {
 
 /** Times are told in microseconds: more digits say nothing and cost the reader time. */
 constexpr int DECIMALS = 6;
-
-// describe(value, visit) names each member once; writing and reading both use it.
-
-template <class Value, class Visit> void describe(Value &value, Visit &&visit);
 
 /** Writes without a tree in between: a status of a thousand applications is long. */
 class Writer {
@@ -38,7 +33,7 @@ public:
     }
     template <class Value> void writeObject(const Value &value) {
         writer_.StartObject();
-        describe(value, *this);
+        Value::describe(value, *this);
         writer_.EndObject();
     }
 
@@ -142,7 +137,7 @@ private:
             expect(place.IsUint64(), "a whole number");
             member = static_cast<Member>(place.GetUint64());
         } else {
-            describe(member, Reader(place));
+            Member::describe(member, Reader(place));
         }
     }
     static void read(const rapidjson::Value &place, std::string &text) {
@@ -185,168 +180,7 @@ private:
     rapidjson::Value::ConstMemberIterator next_;
 };
 
-template <class Value, class Visit> void describe(Value &value, Visit &&visit) {
-    using Type = std::remove_const_t<Value>;
-    if constexpr (std::is_same_v<Type, WindowStatus>) {
-        visit("seconds", value.seconds);
-        visit("requests", value.requests);
-        visit("queue", value.queue);
-        visit("service", value.service);
-    } else if constexpr (std::is_same_v<Type, HistogramStatus>) {
-        visit("counts", value.counts);
-        visit("sum", value.sum);
-    } else if constexpr (std::is_same_v<Type, InstanceStatus>) {
-        visit("pid", value.pid);
-        visit("application_pid", value.applicationPid);
-        visit("state", value.state);
-        visit("version", value.version);
-        visit("age", value.age);
-        visit("adopted", value.adopted);
-        visit("concurrency", value.concurrency);
-        visit("sessions", value.sessions);
-        visit("busy_for", value.busyFor);
-        visit("processed", value.processed);
-        visit("last_used", value.lastUsed);
-        visit("memory", value.memory);
-        visit("private_memory", value.privateMemory);
-        visit("cpu_time", value.cpuTime);
-        visit("replacement_reason", value.replacementReason);
-    } else if constexpr (std::is_same_v<Type, QueueStatus>) {
-        visit("waiting", value.waiting);
-        visit("oldest", value.oldest);
-        visit("limit", value.limit);
-        visit("paused_for", value.pausedFor);
-    } else if constexpr (std::is_same_v<Type, RequestStatus>) {
-        visit("pid", value.pid);
-        visit("age", value.age);
-        visit("client", value.client);
-        visit("method", value.method);
-        visit("id", value.id);
-        visit("uri", value.uri);
-    } else if constexpr (std::is_same_v<Type, CountersStatus>) {
-        visit("requests", value.requests);
-        visit("refused", value.refused);
-        visit("over_share", value.overShare);
-        visit("timed_out", value.timedOut);
-        visit("clients_left", value.clientsLeft);
-        visit("spawned", value.spawned);
-        visit("spawns_failed", value.spawnsFailed);
-        visit("adopted", value.adopted);
-        visit("restarts", value.restarts);
-        visit("deploys_failed", value.deploysFailed);
-        visit("died", value.died);
-        visit("replaced", value.replaced);
-        visit("reforked", value.reforked);
-        visit("reforks_failed", value.reforksFailed);
-        visit("evicted", value.evicted);
-        visit("idled", value.idled);
-        visit("memory_kills", value.memoryKills);
-        visit("memory_reached", value.memoryReached);
-        visit("tasks_refused", value.tasksRefused);
-    } else if constexpr (std::is_same_v<Type, RestartStatus>) {
-        visit("reason", value.reason);
-        visit("age", value.age);
-    } else if constexpr (std::is_same_v<Type, FailureStatus>) {
-        visit("report", value.report);
-        visit("summary", value.summary);
-        visit("remedy", value.remedy);
-        visit("age", value.age);
-    } else if constexpr (std::is_same_v<Type, EventStatus>) {
-        visit("at", value.at);
-        visit("name", value.name);
-        visit("text", value.text);
-    } else if constexpr (std::is_same_v<Type, WorkersStatus>) {
-        visit("busy", value.busy);
-        visit("idle", value.idle);
-        visit("limit", value.limit);
-    } else if constexpr (std::is_same_v<Type, SpoolStatus>) {
-        visit("bytes", value.bytes);
-        visit("limit", value.limit);
-        visit("available", value.available);
-        visit("reserve", value.reserve);
-        visit("refused", value.refused);
-        visit("app_refused", value.appRefused);
-        visit("disk_refused", value.diskRefused);
-        visit("hijacks_refused", value.hijacksRefused);
-        visit("clients_cut", value.clientsCut);
-        visit("bodies_in_pieces", value.bodiesInPieces);
-    } else if constexpr (std::is_same_v<Type, AppStatus>) {
-        visit("name", value.name);
-        visit("root", value.root);
-        visit("environment", value.environment);
-        visit("type", value.type);
-        visit("startup_file", value.startupFile);
-        visit("interpreter", value.interpreter);
-        visit("user", value.user);
-        visit("uid", value.uid);
-        visit("state", value.state);
-        visit("crash_looping", value.crashLooping);
-        visit("draining", value.draining);
-        visit("since", value.since);
-        visit("version", value.version);
-        visit("instances", value.instances);
-        visit("starting", value.starting);
-        visit("min_instances", value.minInstances);
-        visit("max_instances", value.maxInstances);
-        visit("memory_share", value.memoryShare);
-        visit("queue", value.queue);
-        visit("counters", value.counters);
-        visit("queue_time", value.queueTime);
-        visit("service_time", value.serviceTime);
-        visit("windows", value.windows);
-        visit("points", value.points);
-        visit("last_spawn_time", value.lastSpawnTime);
-        visit("last_used", value.lastUsed);
-        visit("last_restart", value.lastRestart);
-        visit("failure", value.failure);
-        visit("requests", value.requests);
-        visit("events", value.events);
-    } else {
-        static_assert(std::is_same_v<Type, ServerStatus>);
-        visit("form", value.form);
-        visit("version", value.version);
-        visit("watchdog_pid", value.watchdogPid);
-        visit("pool_pid", value.poolPid);
-        visit("httpd_pid", value.httpdPid);
-        visit("now", value.now);
-        visit("since", value.since);
-        visit("max_pool_size", value.maxPoolSize);
-        visit("pool_size", value.poolSize);
-        visit("waiting_for_room", value.waitingForRoom);
-        visit("memory_budget", value.memoryBudget);
-        visit("memory_used", value.memoryUsed);
-        visit("apps_forgotten", value.appsForgotten);
-        visit("apps_refused", value.appsRefused);
-        visit("descriptors", value.descriptors);
-        visit("descriptor_limit", value.descriptorLimit);
-        visit("attaches_refused", value.attachesRefused);
-        visit("connections_dropped", value.connectionsDropped);
-        visit("child_connections_refused", value.childConnections);
-        visit("child_channels_refused", value.childChannels);
-        visit("child_apps_refused", value.childApps);
-        visit("all_children_refused", value.allChildren);
-        visit("descriptors_refused", value.descriptorsRefused);
-        visit("log_lines_dropped", value.logLinesDropped);
-        visit("boots_limited", value.bootsLimited);
-        visit("agent_kills", value.agentKills);
-        visit("draining", value.draining);
-        visit("warming_up", value.warmingUp);
-        visit("httpd_workers", value.workers);
-        visit("spool", value.spool);
-        visit("apps", value.apps);
-    }
-}
-
 }  // namespace
-
-std::vector<double> histogramBounds() {
-    std::vector<double> bounds;
-    // Bucket 0 has the times below 1 µs.
-    for (std::size_t bucket = 0; bucket + 1 < LogHistogram::BUCKETS; bucket++) {
-        bounds.push_back(static_cast<double>(std::uint64_t{1} << bucket) / 1e6);
-    }
-    return bounds;
-}
 
 std::string toJson(const ServerStatus &status) {
     rapidjson::StringBuffer text;
@@ -363,7 +197,7 @@ ServerStatus statusFromJson(std::string text) {
                                             rapidjson::GetParseError_En(document.GetParseError())));
     }
     ServerStatus status;
-    describe(status, Reader(document));
+    ServerStatus::describe(status, Reader(document));
     return status;
 }
 

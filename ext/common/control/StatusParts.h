@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "control/ServerStatus.h"
+#include "control/AppStatus.h"
 #include "control/StatusWords.h"
 
 /** Pieces of HTML that the pages of a status share. Pure functions; all texts of others are

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "control/ServerStatus.h"
+#include "control/AppStatus.h"
 
 /** Parts of a ServerStatus for people. Pure functions. */
 namespace Passenger::StatusWords {

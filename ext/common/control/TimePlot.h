@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "control/ServerStatus.h"
+#include "control/AppStatus.h"
 
 /** Plots of the last day in SVG, for a page of HTML. Pure functions. */
 namespace Passenger::TimePlot {

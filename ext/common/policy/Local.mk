@@ -10,10 +10,14 @@ libpassenger_policy_la_SOURCES = \
     %D%/Heartbeats.h \
     %D%/IdlePolicy.cpp \
     %D%/IdlePolicy.h \
+    %D%/MemoryAdmission.cpp \
+    %D%/MemoryAdmission.h \
     %D%/MemoryBudget.cpp \
     %D%/MemoryBudget.h \
     %D%/MemoryGrowth.cpp \
     %D%/MemoryGrowth.h \
+    %D%/MemoryRelief.cpp \
+    %D%/MemoryRelief.h \
     %D%/RecentTimes.h \
     %D%/RestartDelay.cpp \
     %D%/RestartDelay.h \

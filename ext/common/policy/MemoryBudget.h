@@ -47,6 +47,11 @@ struct BudgetInstance {
     bool due = false;
     /** Since when it serves; LEAVING: since when it leaves. */
     MonotonicTime since{};
+
+    /** Whether it may be told to end. */
+    bool mayEnd() const noexcept {
+        return state == State::IDLE || state == State::BUSY;
+    }
 };
 
 struct BudgetSnapshot {
@@ -60,41 +65,20 @@ struct BudgetSnapshot {
 };
 
 /**
- * Decides what has to happen so that the instances' memory stays within the budgets
- * (PassengerMemoryBudget). Pure, and never changes; a decision holds for one snapshot.
+ * The memory of the instances beside their budgets (PassengerMemoryBudget), in one snapshot.
+ * reliefOf() says what has to go, and MemoryAdmission what may start. Pure.
  *
  * An application's share is its own budget. Without one it is an equal part of the server's budget
  * among the applications that have instances. Memory that nobody uses may be borrowed: a share
  * matters when memory is short. Where the server has no budget, the applications with one do not
  * touch each other, and those without one are not looked at. Under pressure the limit is a tenth
  * less than what is in use, for further and for idle instances.
- *
- * Always true:
- * - **Starts.** Nothing starts beyond a budget, but an instance that is alone in it. Instances that
- *   start or leave count. A further instance leaves a tenth free. A first one, one that is restored
- *   and a successor do without this reserve, and start under pressure: they bring no more memory.
- *   While no size is known at all, one instance starts, and the next when that is measured.
- * - **Ends for a start.** Instances end for another application only if their memory suffices with
- *   what else is about to be free. Those of applications within their share end only for a first
- *   instance that is within its own share, or that has waited for half a minute. Idle ones end
- *   before busy ones.
- * - **Ends for the budget.** Busy instances end only above the budget itself. The last instance of
- *   an application ends if it is idle and the application is over its share, or if it leaks.
- * - **Progress.** A first instance that has waited for half a minute gets the memory of any that
- *   has served as long, one that is larger than the budget excepted: it never starts beside others.
  */
 class MemoryBudget {
 public:
-    enum class Start {
-        /** One more instance, or the first one. */
-        GROW,
-        /** In the place of an instance that has ended. */
-        RESTORE,
-        /** Of an instance that ends as soon as this one serves. */
-        REPLACE,
-        /** The first one of a new version. */
-        DEPLOY
-    };
+    /** A first instance waits for so long before it takes what others have within their share. */
+    static constexpr std::chrono::seconds PATIENCE{30};
+
     /** What an instance has to do. */
     struct Action {
         enum class Kind {
@@ -108,86 +92,30 @@ public:
         std::size_t instance = 0;
         Kind kind = Kind::END;
     };
-    struct Admission {
-        enum class Verdict {
-            START,
-            /** There may be room later. */
-            WAIT,
-            /** A successor has room only when its predecessor has ended. */
-            PREDECESSOR_FIRST,
-            /** The instance is larger than the server's budget, and other applications have
-             *  instances. */
-            NEVER
-        };
-        /** Whose memory it waits for. */
-        enum class For {
-            ALL,
-            /** Only its own budget refuses. */
-            OWN,
-            /** The size of the first instance of all. */
-            SIZE
-        };
-        Verdict verdict = Verdict::START;
-        For waitsFor = For::ALL;
-        /** What makes room for it. */
-        std::vector<Action> actions{};
-    };
-
-    explicit MemoryBudget(BudgetSnapshot snapshot);
-
-    /**
-     * What the budgets need, in this order. Above a limit:
-     * 1. Idle instances of applications over their share end, first those of the application that
-     *    is the most over it.
-     * 2. Instances that leak end after their requests, first of applications over their share, and
-     *    those that have grown most. Only above a budget.
-     * 3. Idle instances of applications that have a further one end.
-     * 4. Busy instances of applications over their share that have a further one end after their
-     *    requests. Only above a budget.
-     * Near a limit, instances that leak are replaced while their successors have room. An instance
-     * in its first minute is not: its successor would soon be as large.
-     */
-    std::vector<Action> relief() const;
-    /**
-     * Whether the application may start an instance. The first instance of an application gets room
-     * from idle instances, first from those of applications over their share, else from busy ones
-     * of these that have served for five seconds. Another one gets room only for the application's
-     * share, from idle instances that others have beyond theirs.
-     */
-    Admission admit(std::size_t app, Start start) const;
-
-    /** Of all instances, those on their way included. */
-    std::uint64_t used() const noexcept {
-        return all_.used;
-    }
-    std::uint64_t usedBy(std::size_t app) const {
-        return apps_[app].used;
-    }
-    std::uint64_t shareOf(std::size_t app) const;
-    /** Whether the application's own budget is exceeded, even when all that leave have left.
-     *  Nothing: that of the server. */
-    bool isExceeded(std::optional<std::size_t> app) const;
-    /** Whether half of a budget is in use, so that it must be looked at often. */
-    bool isNear() const;
-
-private:
+    /** Of one application, or of all. Memory is in bytes. */
     struct Sum {
+        /** 0: none. */
         std::uint64_t budget = 0;
         /** The budget, or less under pressure; 0: none. */
         std::uint64_t limit = 0;
+        /** Memory of all instances. Those that start or leave are included. */
         std::uint64_t used = 0;
-        /** Of this, what instances have that leave, those of them that have left for a short time,
-         *  and for less than half a minute; and what those have grown that are due. */
+        /** Memory of leaving instances. */
         std::uint64_t leaving = 0;
+        /** Memory of instances that began to leave less than 2 s ago. */
         std::uint64_t leavingSoon = 0;
+        /** Memory of instances that began to leave less than 30 s ago. */
         std::uint64_t leavingInTime = 0;
+        /** Growth of the instances that serve until their successors do. */
         std::uint64_t grownDue = 0;
-        /** What instances have that may be told to end. */
+        /** Memory of instances that may be told to end. */
         std::uint64_t endable = 0;
-        /** Instances that do not leave, and those of unknown size. */
+        /** Instances that do not leave. */
         unsigned staying = 0;
+        /** Instances of unknown size that began to start or to serve less than 10 s ago. */
         unsigned unknown = 0;
 
+        /** What is in use when all that leave have left. */
         std::uint64_t later() const noexcept {
             return used - leaving;
         }
@@ -198,62 +126,96 @@ private:
             return budget > 0 && later() > budget;
         }
     };
+    /** An application, or nothing: all of them. */
     using Scope = std::optional<std::size_t>;
-    /** An instance that is to start. */
-    struct Wish {
-        std::size_t app = 0;
-        bool first = false;
-        std::uint64_t size = 0;
-        /** What belongs to an application that has waited longer. */
-        std::uint64_t claimed = 0;
-        std::size_t sharers = 1;
-        /** Whether it is within its application's share. */
-        bool fair = false;
-        bool patient = false;
-    };
 
-    const Sum &sumOf(Scope app) const {
-        return app ? apps_[*app] : all_;
+    explicit MemoryBudget(BudgetSnapshot snapshot);
+
+    const BudgetSnapshot &snapshot() const noexcept {
+        return snapshot_;
     }
-    /** Whether the application has instances, and so a part of the budget. */
-    bool shares(std::size_t app) const {
-        return apps_[app].used > 0 || apps_[app].staying > 0 || snapshot_.apps[app].starting > 0;
+    const Sum &all() const noexcept {
+        return all_;
     }
+    const Sum &sumOf(Scope scope) const {
+        return scope ? apps_[*scope] : all_;
+    }
+    /** Of all instances, those on their way included. */
+    std::uint64_t used() const noexcept {
+        return all_.used;
+    }
+    std::uint64_t usedBy(std::size_t app) const {
+        return apps_[app].used;
+    }
+    std::uint64_t shareOf(std::size_t app) const {
+        return shareAmong(sharersWith(app), app);
+    }
+    /** Whether the scope's own budget is exceeded, even when all that leave have left. */
+    bool isExceeded(Scope scope) const {
+        return sumOf(scope).isExceeded();
+    }
+    /** Whether half of a budget is in use, so that it must be looked at often. */
+    bool isNear() const;
+    /** Whether the application's memory counts for a budget. */
     bool isLimited(std::size_t app) const {
         return snapshot_.budget > 0 || snapshot_.apps[app].budget > 0;
     }
+
+    // ----- For decisions
+
+    /** How many applications have instances, and so a part of the budget. */
+    std::size_t sharers() const noexcept {
+        return sharers_;
+    }
+    /** The same, with this one. */
     std::size_t sharersWith(std::size_t app) const {
         return sharers_ + (shares(app) ? 0 : 1);
     }
+    /** By how much the application is over its share among so many sharers. Memory of instances
+     *  that leave does not count. */
+    std::int64_t excess(std::size_t sharers, std::size_t app) const;
+    /** The size of a new instance; 0: unknown. Of an application that is not known yet, as of the
+     *  others on average. */
+    std::uint64_t freshOf(std::size_t app) const {
+        return fresh_[app] > 0 ? fresh_[app] : average_;
+    }
+    std::uint64_t sizeOf(const BudgetInstance &instance) const {
+        return instance.bytes > 0 ? instance.bytes : freshOf(instance.app);
+    }
+    /** For how long it serves, or leaves. */
     std::chrono::nanoseconds timeOf(const BudgetInstance &instance) const {
         return snapshot_.now - instance.since;
     }
+    /** The order of ends: first those of applications that are most over their share, then large
+     *  instances. */
+    bool endsBefore(std::size_t sharers, const BudgetInstance &a, const BudgetInstance &b) const;
+    /** The first of the fitting instances in the order of `before`. */
+    template <typename Fits, typename Before> std::optional<std::size_t> first(Fits fits, Before before) const {
+        std::optional<std::size_t> best;
+        for (std::size_t i = 0; i < snapshot_.instances.size(); i++) {
+            const BudgetInstance &instance = snapshot_.instances[i];
+            if (fits(instance) && (!best || before(instance, snapshot_.instances[*best]))) {
+                best = i;
+            }
+        }
+        return best;
+    }
+    /** The action by which the instance ends. */
+    Action ending(std::size_t instance) const;
+    /** The sums become those after the action. */
+    void apply(const Action &action);
+
+private:
+    bool shares(std::size_t app) const {
+        return apps_[app].used > 0 || apps_[app].staying > 0 || snapshot_.apps[app].starting > 0;
+    }
     void add(const BudgetInstance &instance);
     void press();
-    void apply(const Action &action);
     std::uint64_t shareAmong(std::size_t sharers, std::size_t app) const;
-    std::int64_t excess(std::size_t sharers, std::size_t app) const;
-    std::uint64_t freshOf(std::size_t app) const;
-    std::uint64_t sizeOf(const BudgetInstance &instance) const;
-    std::uint64_t sizeOfFurther(std::size_t app) const;
-    bool leaks(const BudgetInstance &instance) const;
-    Action ending(std::size_t instance) const;
-    template <typename Fits, typename Before> std::optional<std::size_t> first(Fits fits, Before before) const;
-    bool comesBefore(std::size_t sharers, const BudgetInstance &a, const BudgetInstance &b) const;
-    std::optional<Action> next() const;
-    std::optional<Action> endIn(Scope scope) const;
-    std::optional<Action> replaceIn(Scope scope) const;
-    Admission admitFirst(const Wish &wish) const;
-    std::uint64_t claimedBefore(std::size_t app) const;
-    bool makesRoom(const Sum &sum, std::uint64_t missing, std::size_t app, Start start) const;
-    std::vector<Action> room(const Wish &wish, std::uint64_t need, bool mayTakeBusy) const;
-    std::optional<std::size_t> idleFor(const Wish &wish) const;
-    std::optional<std::size_t> busyFor(const Wish &wish) const;
 
     BudgetSnapshot snapshot_;
     Sum all_;
     std::vector<Sum> apps_;
-    /** How many applications have instances. */
     std::size_t sharers_ = 0;
     /** Of new instances, by application; 0: unknown. */
     std::vector<std::uint64_t> fresh_;

@@ -8,6 +8,7 @@
 
 #include "base/Report.h"
 #include "log/Log.h"
+#include "policy/MemoryRelief.h"
 #include "pool/Scaler.h"
 
 namespace Passenger {
@@ -27,7 +28,7 @@ constexpr std::chrono::seconds FRESH{60};
 /** The least time between two lines about an application that waits. */
 constexpr std::chrono::minutes LOG_INTERVAL{1};
 
-using Start = MemoryBudget::Start;
+using Start = MemoryAdmission::Start;
 using State = BudgetInstance::State;
 
 State stateOf(const Scaler &application, const Process &process, MonotonicTime now) REQUIRES(poolLock) {
@@ -149,7 +150,7 @@ MemoryRoom::Verdict MemoryRoom::admit(Scaler &application, Start start, Monotoni
     const bool afterOthers =
         grows && !isFirst && settings_.memoryBudget > 0 && budget.usedBy(app) >= budget.shareOf(app) &&
         std::any_of(known_.begin(), known_.end(), [](const auto &other) { return other.second.waitsForFirst; });
-    const auto [verdict, waitsFor, actions] = budget.admit(app, start);
+    const auto [verdict, waitsFor, actions] = MemoryAdmission::of(budget, app, start);
     if (verdict == Verdict::START && !afterOthers) {
         satisfied(application);
         known.heldBackByOwn = false;
@@ -160,10 +161,10 @@ MemoryRoom::Verdict MemoryRoom::admit(Scaler &application, Start start, Monotoni
         return Verdict::NEVER;
     }
     known.waits = true;
-    known.heldBackByOwn = waitsFor == MemoryBudget::Admission::For::OWN;
-    known.waitsForFirst = isFirst && waitsFor == MemoryBudget::Admission::For::ALL;
+    known.heldBackByOwn = waitsFor == MemoryAdmission::For::OWN;
+    known.waitsForFirst = isFirst && waitsFor == MemoryAdmission::For::ALL;
     known.waitsSince = known.waitsForFirst ? known.waitsSince.value_or(now) : std::optional<MonotonicTime>();
-    const bool isNews = waitsFor != MemoryBudget::Admission::For::SIZE;
+    const bool isNews = waitsFor != MemoryAdmission::For::SIZE;
     if (isNews && (!known.logged || now - *known.logged >= LOG_INTERVAL)) {
         known.logged = now;
         Log::notice("event=spawn.waits_for_memory app=\"{}\" reason=\"{}\"", application.name(),
@@ -180,7 +181,8 @@ MemoryRoom::Verdict MemoryRoom::admit(Scaler &application, Start start, Monotoni
 
 bool MemoryRoom::isFreeFor(const Scaler &application, MonotonicTime now) const {
     return !isLimited(application) ||
-           MemoryBudget(look(now).snapshot).admit(indexOf(application), Start::GROW).verdict == Verdict::START;
+           MemoryAdmission::of(MemoryBudget(look(now).snapshot), indexOf(application), Start::GROW).verdict ==
+               Verdict::START;
 }
 
 bool MemoryRoom::keepsWaiting(const Scaler &application) const {
@@ -285,7 +287,7 @@ void MemoryRoom::relieve(MonotonicTime now) {
     }
     const View view = look(now);
     const MemoryBudget budget(view.snapshot);
-    const std::vector<MemoryBudget::Action> actions = budget.relief();
+    const std::vector<MemoryBudget::Action> actions = reliefOf(budget);
     for (const MemoryBudget::Action &action : actions) {
         const std::size_t app = view.snapshot.instances[action.instance].app;
         const bool last = applications_[app]->instances().serving() == 1;

@@ -9,6 +9,7 @@
 #include "base/Clock.h"
 #include "base/ProcessMemory.h"
 #include "exchange/Options.h"
+#include "policy/MemoryAdmission.h"
 #include "policy/MemoryBudget.h"
 #include "pool/GetFailure.h"
 #include "pool/PoolContext.h"
@@ -19,14 +20,15 @@ namespace Passenger {
 class Scaler;
 
 /**
- * Keeps the memory of the instances within the budgets (PassengerMemoryBudget): asks MemoryBudget
- * what has to happen, and has the applications do it. Without budgets it does nothing.
+ * Keeps the memory of the instances within the budgets (PassengerMemoryBudget): asks
+ * MemoryAdmission and reliefOf() what has to happen, and has the applications do it. Without
+ * budgets it does nothing.
  *
  * Owned by the Room; guarded by the pool's lock. Nothing in it waits: MemoryCheck measures.
  */
 class MemoryRoom {
 public:
-    using Verdict = MemoryBudget::Admission::Verdict;
+    using Verdict = MemoryAdmission::Verdict;
 
     /** Both outlive this object. */
     MemoryRoom(const PoolSettings &settings, const std::vector<Scaler *> &applications)
@@ -40,7 +42,7 @@ public:
     bool isLimited() const REQUIRES(poolLock);
 
     /** Whether the application may start an instance. Has others make room where that is fair. */
-    Verdict admit(Scaler &application, MemoryBudget::Start start, MonotonicTime now) REQUIRES(poolLock);
+    Verdict admit(Scaler &application, MemoryAdmission::Start start, MonotonicTime now) REQUIRES(poolLock);
     /** Whether a further instance has room that is free. */
     bool isFreeFor(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
     /** Whether the application was not admitted, and still asks. */

@@ -115,7 +115,7 @@ bool Room::admit(Scaler &application, MonotonicTime now) {
     return taken() < max + uncountedFor(application, now);
 }
 
-MemoryRoom::Verdict Room::admitNew(Scaler &application, MemoryBudget::Start start, MonotonicTime now) {
+MemoryRoom::Verdict Room::admitNew(Scaler &application, MemoryAdmission::Start start, MonotonicTime now) {
     using Verdict = MemoryRoom::Verdict;
     wishes_.emplace(application.slot(), &application);
     const Verdict verdict = memory_.admit(application, start, now);
@@ -196,7 +196,7 @@ bool Room::hasWish(const Scaler &application) const {
 
 /** Replacements exceed the limit by one at most. An application that is above a lowered limit may
  *  still replace its instances, one at a time. */
-MemoryRoom::Verdict Room::admitReplacement(Scaler &application, MemoryBudget::Start start, MonotonicTime now) {
+MemoryRoom::Verdict Room::admitReplacement(Scaler &application, MemoryAdmission::Start start, MonotonicTime now) {
     MemoryRoom::Verdict verdict = MemoryRoom::Verdict::WAIT;
     if ((isFree() || !replacing()) && (!application.atLimit() || !application.replacing()) &&
         !application.startingReplacement()) {

@@ -43,12 +43,13 @@ public:
     bool admit(Scaler &application, MonotonicTime now) REQUIRES(poolLock);
     /** Whether the application may start one instance that has to be started: memory must be free
      *  for it, too. */
-    MemoryRoom::Verdict admitNew(Scaler &application, MemoryBudget::Start start, MonotonicTime now) REQUIRES(poolLock);
+    MemoryRoom::Verdict admitNew(Scaler &application, MemoryAdmission::Start start, MonotonicTime now)
+        REQUIRES(poolLock);
     /** The application has no wish any more. */
     void satisfied(const Scaler &application) REQUIRES(poolLock);
     /** Whether the application may start an instance that takes another one's place. If not, its
      *  wish is kept. */
-    MemoryRoom::Verdict admitReplacement(Scaler &application, MemoryBudget::Start start, MonotonicTime now)
+    MemoryRoom::Verdict admitReplacement(Scaler &application, MemoryAdmission::Start start, MonotonicTime now)
         REQUIRES(poolLock);
     /** The application has no such wish any more, or is about to ask again. */
     void withdrawReplacement(const Scaler &application) REQUIRES(poolLock);

@@ -110,7 +110,7 @@ void Scaler::deploy(MonotonicTime now) {
     if (parts_.instances.serving() > 0) {
         const auto verdict = parts_.pending.standby()
                                  ? Verdict::WAIT
-                                 : parts_.room.admitReplacement(*this, MemoryBudget::Start::DEPLOY, now);
+                                 : parts_.room.admitReplacement(*this, MemoryAdmission::Start::DEPLOY, now);
         if (verdict == Verdict::PREDECESSOR_FIRST) {
             giveUp(parts_.instances.leastNeeded(), "the new version needs its memory (PassengerMemoryBudget)", true);
         }
@@ -136,7 +136,8 @@ void Scaler::replaceOne(MonotonicTime now) {
         return;
     }
     const ProcessPtr due = parts_.instances.dueForReplacement();
-    const auto verdict = due ? parts_.room.admitReplacement(*this, MemoryBudget::Start::REPLACE, now) : Verdict::WAIT;
+    const auto verdict =
+        due ? parts_.room.admitReplacement(*this, MemoryAdmission::Start::REPLACE, now) : Verdict::WAIT;
     if (verdict == Verdict::START) {
         parts_.starter.start(SpawnTask::Purpose::REPLACE, due->id());
     } else if (verdict == Verdict::PREDECESSOR_FIRST) {
@@ -191,8 +192,8 @@ void Scaler::grow(MonotonicTime now) {
     try {
         while (missing > 0) {
             const bool restores = parts_.demand.restores(parts_.instances.serving() + parts_.pending.starting());
-            const auto verdict =
-                parts_.room.admitNew(*this, restores ? MemoryBudget::Start::RESTORE : MemoryBudget::Start::GROW, now);
+            const auto verdict = parts_.room.admitNew(
+                *this, restores ? MemoryAdmission::Start::RESTORE : MemoryAdmission::Start::GROW, now);
             if (verdict == Verdict::NEVER) {
                 parts_.room.satisfied(*this);
                 parts_.starter.refuse(parts_.room.memory().refusalOf(*this));

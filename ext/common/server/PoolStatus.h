@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "control/ServerStatus.h"
+#include "control/AppStatus.h"
 #include "pool/Snapshot.h"
 
 namespace Passenger {

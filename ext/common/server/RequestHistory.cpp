@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "control/ServerStatus.h"
+
 namespace Passenger {
 
 namespace {

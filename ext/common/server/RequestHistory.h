@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/LogHistogram.h"
-#include "control/ServerStatus.h"
+#include "control/AppStatus.h"
 
 namespace Passenger {
 
