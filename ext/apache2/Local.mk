@@ -138,6 +138,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/SpoolMemory.h \
     %D%/request/UnknownApplication.cpp \
     %D%/request/UnknownApplication.h \
+    %D%/response/ConnectionTakeover.cpp \
+    %D%/response/ConnectionTakeover.h \
     %D%/response/ConnectionTransfer.cpp \
     %D%/response/ConnectionTransfer.h \
     %D%/response/HijackedConnection.cpp \
