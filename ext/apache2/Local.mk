@@ -34,6 +34,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/UsageLedger.h \
     %D%/response/CachePolicy.cpp \
     %D%/response/CachePolicy.h \
+    %D%/response/ClientPace.cpp \
+    %D%/response/ClientPace.h \
     %D%/response/ClientsInFlight.cpp \
     %D%/response/ClientsInFlight.h \
     %D%/response/ErrorPage.cpp \
@@ -138,6 +140,10 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/SpoolMemory.h \
     %D%/request/UnknownApplication.cpp \
     %D%/request/UnknownApplication.h \
+    %D%/response/AnswerBuffer.cpp \
+    %D%/response/AnswerBuffer.h \
+    %D%/response/ConnectionTakeover.cpp \
+    %D%/response/ConnectionTakeover.h \
     %D%/response/ConnectionTransfer.cpp \
     %D%/response/ConnectionTransfer.h \
     %D%/response/HijackedConnection.cpp \

@@ -63,16 +63,17 @@ int RequestHandler::run() {
     // The exchange is over: the application's thread, the channel, the request context and the
     // body's file are free for other requests. An application that has taken the connection over
     // may still read the body.
-    if (!sender.hasStream()) {
+    ConnectionTakeover &takeover = sender.takeover();
+    if (!takeover.awaitsRelay()) {
         buffered_.reset();
     }
-    if (sender.transferred()) {
+    if (takeover.transferred()) {
         HijackedConnection::leaveHttp(r_);
         return sender.result();
     }
     sender.deliver();
-    if (FileDescriptor stream = sender.takeStream()) {
-        HijackedConnection(r_, std::move(stream), sender.streamStart()).relay(sender.buffer());
+    if (takeover.awaitsRelay()) {
+        takeover.relay(sender.buffer());
     }
     return sender.result();
 }

@@ -44,6 +44,7 @@ endif
     %D%/ChannelRegistryTest.cpp \
     %D%/ChildProcessTest.cpp \
     %D%/ClientNetworkTest.cpp \
+    %D%/ClientPaceTest.cpp \
     %D%/ClientsInFlightTest.cpp \
     %D%/ClockTest.cpp \
     %D%/CommandTableTest.cpp \

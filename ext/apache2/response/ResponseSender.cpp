@@ -8,8 +8,6 @@
 #include "apache2/httpd/PoolText.h"
 #include "apache2/request/RequestNotes.h"
 #include "apache2/request/StickyCookie.h"
-#include "apache2/response/ConnectionTransfer.h"
-#include "apache2/response/HijackedConnection.h"
 #include "apache2/response/Refusal.h"
 #include "apache2/response/ResponseTrailers.h"
 
@@ -18,9 +16,6 @@ namespace Passenger {
 namespace {
 
 constexpr int CLIENT_CLOSED_REQUEST = 499;
-/** The time that an instance has to receive clients' sockets that it has asked for. */
-constexpr std::chrono::milliseconds MOMENT{100};
-constexpr std::chrono::milliseconds PATIENCE{10000};
 
 /** Seconds after which a client of a busy application may try again. Clients that were refused
  *  together do not come back together. */
@@ -48,7 +43,8 @@ void ResponseSender::take(Reply &reply, bool moreWaits) {
             takeInterim(reply);
             return;
         case Reply::Kind::HIJACKED:
-            takeConnection(reply);
+            reader_.reset();  // The takeover counts this thread anew.
+            endByTakeover(takeover_.take(reply));
             break;
         case Reply::Kind::ABORTED:
             fail(HTTP_BAD_GATEWAY, "the application broke off its answer");
@@ -109,7 +105,7 @@ void ResponseSender::takeHead(Reply &reply) {
         setServerTiming();
     }
     if (reply.stream) {
-        giveConnection(reply, head);
+        endByTakeover(takeover_.takeAfterHead(reply, head));
     } else if (!leaveToErrorDocument()) {
         addBody(reply.body);
     }
@@ -154,91 +150,19 @@ bool ResponseSender::leaveToErrorDocument() {
     return true;
 }
 
-/** False: the connection cannot be taken over, and the client gets an error. A connection that this
- *  process can give away needs none of its threads; wantsClient of other replies becomes false. */
-bool ResponseSender::mayBeTakenOver(Reply &reply) {
-    if (const char *problem = HijackedConnection::obstacle(r_)) {
-        fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
-        return false;
+void ResponseSender::endByTakeover(const std::optional<ConnectionTakeover::Failure> &failure) {
+    if (failure) {
+        fail(failure->status, failure->reason);
+    } else {
+        over_ = true;
     }
-    if (reply.wantsClient && reply.body.empty() && transfer_.isReady(reply.stream)) {
-        return true;
-    }
-    if (!mayRelay()) {
-        return false;
-    }
-    if (std::exchange(reply.wantsClient, false)) {
-        ConnectionTransfer::announceRelay(reply.stream);
-    }
-    return true;
-}
-
-/** False: the application has as many threads as it may, and the client gets an error. */
-bool ResponseSender::mayRelay() {
-    if (std::optional<ThreadLimit::Place> place = limits_.hijacks.take(app_)) {
-        hijack_.emplace(std::move(*place));
-        relay_.emplace(limits_.relayed.add(limits_.spool.keyOf(app_)));
-        return true;
-    }
-    limits_.spool.count(UsageLedger::Effect::HIJACK_REFUSED);
-    fail(HTTP_SERVICE_UNAVAILABLE,
-         apr_psprintf(r_->pool,
-                      "the application has taken over %" APR_SIZE_T_FMT
-                      " connections of this httpd process, the most it may (PassengerMaxHijackedConnections)",
-                      limits_.hijacks.most()));
-    return false;
 }
 
 /** This thread works for the application until the answer's end, without a request in flight. */
 void ResponseSender::countReader() {
-    if (!relay_) {
-        relay_.emplace(limits_.relayed.add(limits_.spool.keyOf(app_)));
+    if (!reader_) {
+        reader_.emplace(limits_.relayed.add(limits_.spool.keyOf(app_)));
     }
-}
-
-/** Gives the client's socket away, or keeps the stream for the relay. A thread that waits for more
- *  than a moment counts as one that relays. */
-void ResponseSender::passOn(Reply &reply) {
-    if (reply.wantsClient) {
-        const bool given = transfer_.give(reply.stream, MOMENT);
-        if (!given && !mayRelay()) {
-            return;
-        }
-        transferred_ = given || transfer_.give(reply.stream, PATIENCE);
-    }
-    over_ = true;
-    if (transferred_) {
-        return;
-    }
-    if (reply.wantsClient) {
-        ConnectionTransfer::announceRelay(reply.stream);
-    }
-    stream_ = std::move(reply.stream);
-}
-
-/** Partial hijack: this side sends the head, the application sends the rest. */
-void ResponseSender::giveConnection(Reply &reply, const ResponseHead &head) {
-    if (!mayBeTakenOver(reply)) {
-        return;
-    }
-    if (const char *problem = HijackedConnection::sendHead(r_, head)) {
-        fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
-        return;
-    }
-    hijacked_ = true;
-    passOn(reply);
-    streamStart_ = {copyInto(r_->pool, {reply.body.data(), reply.body.size()}), reply.body.size()};
-}
-
-/** Full hijack: the application also sends the head, so its status is unknown here. */
-void ResponseSender::takeConnection(Reply &reply) {
-    if (!mayBeTakenOver(reply)) {
-        return;
-    }
-    if (apr_table_get(r_->headers_in, "Upgrade") != nullptr) {
-        r_->status = HTTP_SWITCHING_PROTOCOLS;  // for the access log
-    }
-    passOn(reply);
 }
 
 bool ResponseSender::bodyAllowed() const noexcept {
@@ -427,7 +351,7 @@ void ResponseSender::breakOff(int status) {
         result_ = OK;
         return;
     }
-    if (hijacked_) {
+    if (takeover_.headSent()) {
         // The head is with the client: httpd must add nothing.
         r_->connection->aborted = 1;
         return;

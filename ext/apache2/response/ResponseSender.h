@@ -5,7 +5,7 @@
 
 #include "apache2/httpd/Httpd.h"
 #include "apache2/request/SpoolQuota.h"
-#include "apache2/response/ConnectionTransfer.h"
+#include "apache2/response/ConnectionTakeover.h"
 #include "apache2/response/InterimAnswers.h"
 #include "apache2/response/RefusalLog.h"
 #include "apache2/response/RelayedConnections.h"
@@ -45,7 +45,7 @@ public:
         : r_(r),
           app_(app),
           limits_(limits),
-          transfer_(r, app, limits.clients),
+          takeover_(r, app, {limits.hijacks, limits.relayed, limits.clients, limits.spool}),
           interim_(r),
           output_(r, app, {limits.spool, limits.spoolLog, limits.slowClients}) {}
     ResponseSender(const ResponseSender &) = delete;
@@ -96,22 +96,9 @@ public:
     void deliver() {
         output_.deliver();
     }
-    /** Whether the application has taken the client's connection over. */
-    bool hasStream() const noexcept {
-        return static_cast<bool>(stream_);
-    }
-    /** The stream to the application if hasStream(); else none. The head, if this side makes it,
-     *  has been sent. */
-    FileDescriptor takeStream() noexcept {
-        return std::move(stream_);
-    }
-    /** Whether an instance has got the client's own socket. */
-    bool transferred() const noexcept {
-        return transferred_;
-    }
-    /** The first bytes of takeStream(), in the request's pool. */
-    std::string_view streamStart() const noexcept {
-        return streamStart_;
+    /** The takeover of the client's connection. The head, if this side makes it, has been sent. */
+    ConnectionTakeover &takeover() noexcept {
+        return takeover_;
     }
     /** The handler's result, when the response is over. */
     int result() const noexcept {
@@ -120,12 +107,8 @@ public:
 
 private:
     void takeHead(Reply &reply);
-    void takeConnection(Reply &reply);
-    void giveConnection(Reply &reply, const ResponseHead &head);
-    bool mayBeTakenOver(Reply &reply);
-    bool mayRelay();
+    void endByTakeover(const std::optional<ConnectionTakeover::Failure> &failure);
     void countReader();
-    void passOn(Reply &reply);
     void takeInterim(const Reply &reply);
     void refuse(const Reply &reply);
     void showRefusal(const Reply &reply, int status);
@@ -147,10 +130,9 @@ private:
     const int statusBefore_ = r_->status;
     const char *app_;
     const Limits limits_;
-    /** This connection's, if the application has taken it over. */
-    std::optional<ThreadLimit::Place> hijack_;
-    std::optional<RelayedConnections::Place> relay_;
-    ConnectionTransfer transfer_;
+    /** This thread's, while it works for the application without a request in flight. */
+    std::optional<RelayedConnections::Place> reader_;
+    ConnectionTakeover takeover_;
     InterimAnswers interim_;
     ResponseOutput output_;
     ApplicationPool *pool_ = nullptr;
@@ -159,15 +141,10 @@ private:
     /** Nothing: sessions are not sticky. */
     std::optional<std::uint32_t> sticky_;
     std::optional<Session::Times> times_;
-    FileDescriptor stream_;
-    std::string_view streamStart_;
     /** The parsed head of the current reply; valid while the reply's memory is. */
     std::optional<ResponseHead> head_;
     const char *headProblem_ = nullptr;
     bool hasHead_ = false;
-    /** The application has taken the client's connection over. */
-    bool hijacked_ = false;
-    bool transferred_ = false;
     bool over_ = false;
     int result_ = OK;
 };

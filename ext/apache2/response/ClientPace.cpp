@@ -1,0 +1,114 @@
+#include "apache2/response/ClientPace.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace Passenger {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+namespace {
+
+/** How long an application waits for its client before a file is used, plus 10 ms for each MB that
+ *  the client has taken. A client that reads 100 MB a second needs no file. */
+constexpr milliseconds PATIENCE{20};
+constexpr nanoseconds PATIENCE_FOR_A_BYTE{10};
+/** Over HTTP/2, more bytes are kept until the application has finished, or has sent nothing for
+ *  QUIET. */
+constexpr std::uint64_t LITTLE = 16 * 1024;
+constexpr milliseconds QUIET{100};
+
+}  // namespace
+
+void ClientPace::beginTurn(bool pause) noexcept {
+    owesFlush_ = owesFlush_ || pause;
+    quiet_ = quiet_ && lags_;
+    mayHavePiece_ = quiet_ || taken_ == 0;
+    lagged_ = std::exchange(lags_, false);
+}
+
+bool ClientPace::takes(bool sent, std::uint64_t kept) noexcept {
+    const bool takes = hasSocket() ? sent : finished_ || kept <= LITTLE || std::exchange(mayHavePiece_, false);
+    if (!takes) {
+        owesFlush_ = owesFlush_ || hasSocket();
+        lag();
+    } else if (lagged_) {
+        lastTaken_ = Clock::now();
+    }
+    return takes;
+}
+
+bool ClientPace::takesFlush(bool pause) noexcept {
+    if (lags_ || !owesFlush_ || !(pause || lagged_)) {
+        return false;
+    }
+    if (hasSocket() && !hasRoom(milliseconds(0))) {
+        lag();
+        return false;
+    }
+    owesFlush_ = false;
+    return true;
+}
+
+void ClientPace::lag() noexcept {
+    lags_ = true;
+    if (!lagged_) {
+        lastTaken_ = Clock::now();
+    }
+}
+
+bool ClientPace::isStuck() const noexcept {
+    return hasSocket() && untilStuck() == milliseconds(0) && !hasRoom(milliseconds(0));
+}
+
+bool ClientPace::awaitReply(Session &session, bool full, bool mayBeginFile) {
+    if (!hasSocket()) {
+        return awaitReplyOfStream(session, full);
+    }
+    const milliseconds left = untilStuck();
+    if (full) {
+        waitForClient(session, left);
+        return false;
+    }
+    if (mayBeginFile && patienceLeft() > milliseconds(0)) {
+        waitForClient(session, std::min(left, patienceLeft()));
+        return false;
+    }
+    return session.awaitReply(socket_, Session::Awaited::ROOM, left).reply;
+}
+
+/** The first wait tells whether the application pauses. Until the next reply, httpd then gets one
+ *  piece after the other. */
+bool ClientPace::awaitReplyOfStream(Session &session, bool full) {
+    const milliseconds timeout = quiet_ ? milliseconds(0) : QUIET;
+    const bool reply = !full && session.awaitReply(-1, Session::Awaited::ROOM, timeout).reply;
+    quiet_ = !reply;
+    return reply;
+}
+
+bool ClientPace::hasRoom(milliseconds timeout) const noexcept {
+    pollfd entry{socket_, POLLOUT, 0};
+    return poll(&entry, 1, static_cast<int>(timeout.count())) > 0;
+}
+
+/** Waits for the client, with the application. */
+void ClientPace::waitForClient(Session &session, milliseconds timeout) {
+    const Clock::time_point before = Clock::now();
+    hasRoom(timeout);
+    waited_ += Clock::now() - before;
+    session.excuse(Clock::now() - before);
+}
+
+milliseconds ClientPace::patienceLeft() const noexcept {
+    const auto all = PATIENCE + PATIENCE_FOR_A_BYTE * static_cast<std::int64_t>(taken_);
+    return std::max(milliseconds(0), std::chrono::duration_cast<milliseconds>(all - waited_));
+}
+
+milliseconds ClientPace::untilStuck() const noexcept {
+    return std::max(milliseconds(0), timeout_ - std::chrono::duration_cast<milliseconds>(Clock::now() - lastTaken_));
+}
+
+}  // namespace Passenger

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "exchange/Session.h"
+
+namespace Passenger {
+
+/**
+ * Decides when httpd gets the next piece of an answer, and how the application waits for a client
+ * that is slower.
+ *
+ * With a socket (HTTP/1), httpd gets a piece when it has sent all earlier ones. Over HTTP/2 the
+ * state of httpd's filters is unknown. So they get the first piece at once, and more than LITTLE
+ * only when the application has finished, or piece by piece while it pauses.
+ *
+ * A part of ResponseOutput, with its thread.
+ */
+class ClientPace {
+public:
+    /** @param socket the client's; -1: a stream of HTTP/2 @param timeout httpd's Timeout */
+    ClientPace(int socket, std::chrono::milliseconds timeout) noexcept : socket_(socket), timeout_(timeout) {}
+    ClientPace(const ClientPace &) = delete;
+    ClientPace &operator=(const ClientPace &) = delete;
+
+    bool hasSocket() const noexcept {
+        return socket_ >= 0;
+    }
+    /** Whether the client has not yet taken all bytes that it may have. */
+    bool lags() const noexcept {
+        return lags_;
+    }
+    /** The application has finished, so this thread may wait for the client. */
+    void finish() noexcept {
+        finished_ = true;
+    }
+
+    /** Begins to pass on what the client takes. @param pause no further reply is here, so that all
+     *  bytes are passed on, to the client itself */
+    void beginTurn(bool pause) noexcept;
+    /** Whether httpd gets one more piece in this turn; else the client lags. Never waits.
+     *  @param sent httpd has sent all earlier bytes, where it has a socket
+     *  @param kept the bytes that httpd has not got */
+    bool takes(bool sent, std::uint64_t kept) noexcept;
+    void count(std::size_t bytes) noexcept {
+        taken_ += bytes;
+    }
+    /** Whether httpd is to flush at the end of this turn. Then it owes the client no more flush. */
+    bool takesFlush(bool pause) noexcept;
+
+    /** Whether the client, which lags, has read nothing for httpd's Timeout. */
+    bool isStuck() const noexcept;
+    /** Waits for the client, which lags, or for a reply. The application's time limit does not
+     *  count a wait for the client alone.
+     *  @param full a reply has no room @param mayBeginFile a reply may be the first in the file
+     *  @return whether a reply is here */
+    bool awaitReply(Session &session, bool full, bool mayBeginFile);
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    bool awaitReplyOfStream(Session &session, bool full);
+    void lag() noexcept;
+    bool hasRoom(std::chrono::milliseconds timeout) const noexcept;
+    void waitForClient(Session &session, std::chrono::milliseconds timeout);
+    std::chrono::milliseconds patienceLeft() const noexcept;
+    std::chrono::milliseconds untilStuck() const noexcept;
+
+    const int socket_;
+    const std::chrono::milliseconds timeout_;
+    bool lags_ = false;
+    /** The value of `lags_` before this turn. */
+    bool lagged_ = false;
+    bool owesFlush_ = true;
+    bool finished_ = false;
+    /** Over HTTP/2: the application pauses. */
+    bool quiet_ = false;
+    /** Over HTTP/2: httpd may get one piece in this turn, however many bytes follow. */
+    bool mayHavePiece_ = false;
+    std::uint64_t taken_ = 0;
+    Clock::time_point lastTaken_;
+    /** The total wait of the application for its client, before a file is used. */
+    Clock::duration waited_{0};
+};
+
+}  // namespace Passenger

@@ -1,0 +1,287 @@
+#include "apache2/response/ClientPace.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "io/SocketPair.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+using std::chrono::milliseconds;
+
+class ClientPaceTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(ClientPaceTest);
+    CPPUNIT_TEST(testASocketTakesAPieceWhenAllEarlierOnesAreSent);
+    CPPUNIT_TEST(testEachPauseFlushesOnce);
+    CPPUNIT_TEST(testTheEndOfALagFlushes);
+    CPPUNIT_TEST(testAFullSocketTakesNoFlush);
+    CPPUNIT_TEST(testAClientThatReadsNothingForTheTimeoutIsStuck);
+    CPPUNIT_TEST(testAClientThatMayReadIsNotStuck);
+    CPPUNIT_TEST(testAFullBufferWaitsForTheClientOnly);
+    CPPUNIT_TEST(testAFullMemoryWaitsForTheClientBeforeAFile);
+    CPPUNIT_TEST(testABufferWithRoomWaitsForAReplyToo);
+    CPPUNIT_TEST(testAStreamTakesTheFirstPieceAtOnce);
+    CPPUNIT_TEST(testAStreamTakesLittle);
+    CPPUNIT_TEST(testAStreamTakesEverythingWhenTheApplicationHasFinished);
+    CPPUNIT_TEST(testAStreamTakesAPieceATurnWhileTheApplicationPauses);
+    CPPUNIT_TEST(testAReplyEndsThePause);
+    CPPUNIT_TEST(testThePauseIsOverWhenAStreamHasTakenEverything);
+    CPPUNIT_TEST(testTheLagOfAStreamOwesNoFlush);
+    CPPUNIT_TEST(testAStreamIsNeverStuck);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr std::uint64_t MUCH = 1024 * 1024;
+    static constexpr milliseconds LONG{600000};
+
+    /** An application whose replies the test determines. */
+    class Application : public Session {
+    public:
+        std::optional<Reply> start(const Request &) override {
+            return std::nullopt;
+        }
+        std::size_t sendBody(std::string_view block, bool) override {
+            return block.size();
+        }
+        bool bodyDone() const override {
+            return true;
+        }
+        Reply receive(std::span<char>, const Client &, milliseconds) override {
+            return {};
+        }
+        bool replyWaiting() override {
+            return replies;
+        }
+        void excuse(std::chrono::nanoseconds) override {
+            ++excuses;
+        }
+        Waited awaitReply(int socket, Awaited, milliseconds timeout) override {
+            ++waits;
+            awaited = socket;
+            patience = timeout;
+            return {replies, false};
+        }
+        void sendHeaders(std::string_view) override {}
+        void sendBodyBlock(std::string_view) override {}
+        void closeWriter() override {}
+        int getReader() override {
+            return -1;
+        }
+        void closeReader() override {}
+
+        bool replies = false;
+        int waits = 0;
+        int excuses = 0;
+        int awaited = 0;
+        milliseconds patience{-1};
+    };
+
+    DescriptorPair client_;
+    Application application_;
+
+    void fill() const {
+        const std::string bytes(4096, 'x');
+        while (::send(client_.first.get(), bytes.data(), bytes.size(), MSG_DONTWAIT) > 0) {
+        }
+    }
+
+    /** A turn in which httpd gets one piece of a long answer over HTTP/2, and the client lags. */
+    static void takeFirst(ClientPace &pace) {
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
+        pace.count(1);
+        CPPUNIT_ASSERT(!pace.takes(true, MUCH));
+    }
+
+    static void lag(ClientPace &pace) {
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(!pace.takes(false, 1));
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        client_ = makeStreamPair();
+    }
+
+    void tearDown() override {
+        client_ = {};
+        LeakCheck::tearDown();
+    }
+
+    void testASocketTakesAPieceWhenAllEarlierOnesAreSent() {
+        ClientPace pace(client_.first.get(), LONG);
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
+        CPPUNIT_ASSERT(!pace.lags());
+        CPPUNIT_ASSERT(!pace.takes(false, 1));
+        CPPUNIT_ASSERT(pace.lags());
+    }
+
+    void testEachPauseFlushesOnce() {
+        ClientPace pace(client_.first.get(), LONG);
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(!pace.takesFlush(false));
+        for (int pause = 0; pause < 2; ++pause) {
+            pace.beginTurn(true);
+            CPPUNIT_ASSERT(pace.takesFlush(true));
+            CPPUNIT_ASSERT(!pace.takesFlush(true));
+        }
+    }
+
+    void testTheEndOfALagFlushes() {
+        ClientPace pace(client_.first.get(), LONG);
+        pace.beginTurn(true);
+        CPPUNIT_ASSERT(pace.takesFlush(true));
+        lag(pace);
+        CPPUNIT_ASSERT(!pace.takesFlush(true));
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(pace.takes(true, 1));
+        CPPUNIT_ASSERT(pace.takesFlush(false));
+    }
+
+    void testAFullSocketTakesNoFlush() {
+        ClientPace pace(client_.first.get(), LONG);
+        fill();
+        pace.beginTurn(true);
+        CPPUNIT_ASSERT(!pace.takesFlush(true));
+        CPPUNIT_ASSERT(pace.lags());
+    }
+
+    void testAClientThatReadsNothingForTheTimeoutIsStuck() {
+        ClientPace pace(client_.first.get(), milliseconds(0));
+        fill();
+        lag(pace);
+        CPPUNIT_ASSERT(pace.isStuck());
+    }
+
+    void testAClientThatMayReadIsNotStuck() {
+        ClientPace reads(client_.first.get(), milliseconds(0));
+        lag(reads);
+        CPPUNIT_ASSERT(!reads.isStuck());
+        ClientPace hasTime(client_.first.get(), LONG);
+        fill();
+        lag(hasTime);
+        CPPUNIT_ASSERT(!hasTime.isStuck());
+    }
+
+    void testAFullBufferWaitsForTheClientOnly() {
+        ClientPace pace(client_.first.get(), LONG);
+        lag(pace);
+        application_.replies = true;
+        CPPUNIT_ASSERT(!pace.awaitReply(application_, true, false));
+        CPPUNIT_ASSERT_EQUAL(0, application_.waits);
+        CPPUNIT_ASSERT_EQUAL(1, application_.excuses);
+    }
+
+    void testAFullMemoryWaitsForTheClientBeforeAFile() {
+        ClientPace pace(client_.first.get(), LONG);
+        pace.count(1000 * MUCH);  // Seconds of patience, of which a socket with room needs none.
+        lag(pace);
+        CPPUNIT_ASSERT(!pace.awaitReply(application_, false, true));
+        CPPUNIT_ASSERT_EQUAL(0, application_.waits);
+        CPPUNIT_ASSERT_EQUAL(1, application_.excuses);
+    }
+
+    void testABufferWithRoomWaitsForAReplyToo() {
+        ClientPace pace(client_.first.get(), LONG);
+        lag(pace);
+        CPPUNIT_ASSERT(!pace.awaitReply(application_, false, false));
+        application_.replies = true;
+        CPPUNIT_ASSERT(pace.awaitReply(application_, false, false));
+        CPPUNIT_ASSERT_EQUAL(2, application_.waits);
+        CPPUNIT_ASSERT_EQUAL(client_.first.get(), application_.awaited);
+        CPPUNIT_ASSERT_EQUAL(0, application_.excuses);
+    }
+
+    void testAStreamTakesTheFirstPieceAtOnce() {
+        ClientPace pace(-1, LONG);
+        takeFirst(pace);
+        CPPUNIT_ASSERT(pace.lags());
+        pace.beginTurn(true);
+        CPPUNIT_ASSERT(!pace.takes(true, MUCH));
+        CPPUNIT_ASSERT(pace.lags());
+    }
+
+    void testAStreamTakesLittle() {
+        ClientPace pace(-1, LONG);
+        takeFirst(pace);
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(pace.takes(true, 16 * 1024));
+        CPPUNIT_ASSERT(!pace.takes(true, 16 * 1024 + 1));
+    }
+
+    void testAStreamTakesEverythingWhenTheApplicationHasFinished() {
+        ClientPace pace(-1, LONG);
+        takeFirst(pace);
+        pace.finish();
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
+        CPPUNIT_ASSERT(!pace.lags());
+    }
+
+    void testAStreamTakesAPieceATurnWhileTheApplicationPauses() {
+        ClientPace pace(-1, LONG);
+        takeFirst(pace);
+        CPPUNIT_ASSERT(!pace.awaitReply(application_, false, false));
+        CPPUNIT_ASSERT(application_.patience > milliseconds(0));
+        pace.beginTurn(true);
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
+        CPPUNIT_ASSERT(!pace.takes(true, MUCH));
+        CPPUNIT_ASSERT(!pace.awaitReply(application_, false, false));
+        CPPUNIT_ASSERT(application_.patience == milliseconds(0));
+        CPPUNIT_ASSERT(!pace.awaitReply(application_, true, false));
+        CPPUNIT_ASSERT_EQUAL(2, application_.waits);
+    }
+
+    void testAReplyEndsThePause() {
+        ClientPace pace(-1, LONG);
+        takeFirst(pace);
+        CPPUNIT_ASSERT(!pace.awaitReply(application_, false, false));
+        application_.replies = true;
+        CPPUNIT_ASSERT(pace.awaitReply(application_, false, false));
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(!pace.takes(true, MUCH));
+    }
+
+    void testThePauseIsOverWhenAStreamHasTakenEverything() {
+        ClientPace pace(-1, LONG);
+        takeFirst(pace);
+        CPPUNIT_ASSERT(!pace.awaitReply(application_, false, false));
+        pace.beginTurn(true);
+        CPPUNIT_ASSERT(pace.takes(true, 1));
+        CPPUNIT_ASSERT(!pace.lags());
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(!pace.takes(true, MUCH));
+    }
+
+    void testTheLagOfAStreamOwesNoFlush() {
+        ClientPace pace(-1, LONG);
+        pace.beginTurn(true);
+        CPPUNIT_ASSERT(pace.takesFlush(true));
+        takeFirst(pace);
+        pace.finish();
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
+        CPPUNIT_ASSERT(!pace.takesFlush(false));
+    }
+
+    void testAStreamIsNeverStuck() {
+        ClientPace pace(-1, milliseconds(0));
+        takeFirst(pace);
+        CPPUNIT_ASSERT(!pace.isStuck());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ClientPaceTest);
+
+}  // namespace Passenger
