@@ -242,7 +242,7 @@ bool Pool::askForThreads(const std::string &name) {
         return false;
     }
     for (const ProcessPtr &process : group->instances().all()) {
-        process->askForThreads();
+        process->backtraces().ask();
     }
     return true;
 }
@@ -252,7 +252,8 @@ std::vector<ThreadsSnapshot> Pool::threads(const std::string &name) const {
     std::vector<ThreadsSnapshot> all;
     if (const Group *group = groups_.find(name)) {
         for (const ProcessPtr &process : group->instances().all()) {
-            all.push_back({process->pid(), process->threads().has_value(), process->threads().value_or("")});
+            all.push_back(
+                {process->pid(), process->backtraces().last().has_value(), process->backtraces().last().value_or("")});
         }
     }
     return all;
