@@ -142,10 +142,10 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     const Options &options = context.optionsFor(r_, route_);
     const Settings &settings = Settings::of(r_);
     request.takesFile = !request.headRequest && settings.takesAnswerFiles();
-    // An application that speaks HTTP decides whether to request a body that the client holds back.
-    // For a body that has begun to arrive, it is not asked.
+    // A Node application, or one behind a bridge, decides whether to request a body that the client
+    // holds back. For a body that has begun to arrive, it is not asked.
     const bool asks = body_.present() && !buffered_ && body_.isAwaitingConsent();
-    RequestEnvironment::build(r_, route_, {contentLength(), asks || !options.speaksHttp()}, context.environment(),
+    RequestEnvironment::build(r_, route_, {contentLength(), asks || !options.startsByBridge()}, context.environment(),
                               context.path());
     if (context.environment().size() > MAX_ENVIRONMENT) {
         sender.fail(HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is longer than 1 MiB");

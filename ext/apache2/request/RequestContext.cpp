@@ -60,7 +60,7 @@ private:
 };
 
 /**
- * How many requests a process gets at once that has an event loop or speaks HTTP.
+ * How many requests an instance gets at once that has an event loop or starts by a bridge.
  * @param wanted the value of PassengerForceMaxConcurrentRequestsPerProcess
  */
 unsigned concurrencyOf(int wanted) {
@@ -217,7 +217,7 @@ Options RequestContext::makeOptions(const Settings &settings, const Settings &gl
     options.defaultUser = global.defaultUserOrDefault();
     options.defaultGroup = global.defaultGroup != nullptr ? global.defaultGroup : "";
     options.userSwitching = global.userSwitching.value_or(options.userSwitching);
-    options.threads = options.speaksHttp() || options.isAsync()
+    options.threads = options.startsByBridge() || options.isAsync()
                           ? concurrencyOf(settings.maxConcurrentRequestsOrDefault())
                           : static_cast<unsigned>(settings.threads());
     options.priority = settings.requestPriority();

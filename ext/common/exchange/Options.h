@@ -32,12 +32,12 @@ struct Options {
     /** Relative to appRoot, or absolute. */
     std::string restartDir = "tmp";
     std::string baseUri;
-    /** "rack", "node", "wsgi" or "asgi". Instances of "node", and of a startCommand, speak HTTP. */
+    /** "rack", "node", "wsgi" or "asgi"; with a startCommand the application is behind a bridge. */
     std::string appType = "rack";
     /** A shell command that serves HTTP on $PORT; empty: the interpreter of appType runs the
      *  startup file. */
     std::string startCommand;
-    /** The IP address on which an application that speaks HTTP listens. */
+    /** The IP address on which an application behind a bridge listens. */
     std::string instanceAddress = "127.0.0.1";
     std::string python = "python3";
     std::string nodejs = "node";
@@ -71,7 +71,8 @@ struct Options {
      *  and httpd rarely has as many. */
     static constexpr unsigned NO_THREAD_LIMIT = 8192;
     std::chrono::seconds startTimeout{90};
-    /** From SIGTERM to SIGKILL for an application that speaks HTTP. Seconds. */
+    /** Seconds that an application behind a bridge has from SIGTERM to SIGKILL, and a Node instance
+     *  for its end. */
     unsigned stopTimeout = 5;
     /** A preloader that has forked no instance for this time is ended; 0: never. */
     std::chrono::seconds maxPreloaderIdleTime{300};
@@ -172,7 +173,7 @@ struct Options {
     /** Whether one process takes all requests at once, as an event loop does, so that it has them
      *  all in its memory. Further instances are for the administrator to ask for. */
     bool takesAll() const {
-        return (speaksHttp() || isAsync()) && threads >= NO_THREAD_LIMIT;
+        return (startsByBridge() || isAsync()) && threads >= NO_THREAD_LIMIT;
     }
     /** Whether the instances are Python processes that take requests from the queue themselves. */
     bool runsPython() const {
@@ -182,8 +183,10 @@ struct Options {
     bool isAsync() const {
         return startCommand.empty() && (appType == "node" || appType == "asgi");
     }
-    /** Whether the instances are bridges to an application that speaks HTTP. */
-    bool speaksHttp() const {
+    /** Whether `passenger-agent bridge` starts each instance: it becomes the Node of a Node
+     *  application, which takes requests from the queue itself, or else stays, and speaks HTTP with
+     *  the application. */
+    bool startsByBridge() const {
         return !startCommand.empty() || appType == "node";
     }
 

@@ -195,7 +195,7 @@ unsigned InstanceStarter::concurrencyOf(const Process &process, const Options &o
 std::uint32_t InstanceStarter::cellsAtLeast(const Process &process, const Options &options) {
     constexpr unsigned FEW = 32;
     const unsigned wanted = process.socket.concurrency;
-    const bool doesWithFewer = options.speaksHttp() || options.isAsync() || process.parts().isAsgi;
+    const bool doesWithFewer = options.startsByBridge() || options.isAsync() || process.parts().isAsgi;
     return process.former() || !doesWithFewer ? wanted : std::min(wanted, FEW);
 }
 

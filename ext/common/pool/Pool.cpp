@@ -169,7 +169,7 @@ std::chrono::seconds Pool::longestStop() const {
     const PoolGuard guard(context_);
     unsigned longest = 0;
     for (const Group *group : groups_.all()) {
-        const bool waits = group->instances().living() > 0 && group->options().speaksHttp();
+        const bool waits = group->instances().living() > 0 && group->options().startsByBridge();
         longest = std::max(longest, waits ? group->options().stopTimeout : 0);
     }
     return std::chrono::seconds(longest);
