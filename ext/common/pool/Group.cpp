@@ -204,7 +204,7 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     hangs_.add(*process, task.options, now);
     demand_.joined(now, wanted, grows);
     spawnFallback_ = process->parts().fallback;
-    Log::notice("event=instance.{} app=\"{}\" pid={} ms={}", process->former() ? "adopted" : "started", name_,
+    Log::notice("event={} app=\"{}\" pid={} ms={}", process->former() ? "instance.adopted" : "instance.started", name_,
                 process->pid(), std::chrono::duration_cast<std::chrono::milliseconds>(now - task.begunAt).count());
     if (wanted) {
         failures_.succeeded();
