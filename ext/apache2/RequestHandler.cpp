@@ -172,7 +172,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     request.bodyFileSize = buffered_ ? buffered_->size() : 0;
     request.bodyInPieces = [&quota = child_.limits().spool] { quota.count(UsageLedger::Effect::BODY_IN_PIECES); };
     if (options.stickySessions) {
-        sender.setSticky(options.stickyId);
+        sender.setSticky(options.request.queue.number());
     }
     SessionPtr session = context.pool().get(options);
     if (std::optional<Reply> refusal = start(*session, request)) {

@@ -7,14 +7,15 @@
 #include <string>
 #include <string_view>
 
-#include "exchange/Priority.h"
+#include "exchange/QueueChoice.h"
+#include "exchange/RequestOptions.h"
 
 namespace Passenger {
 
 /**
- * The settings of an application: the argument of Pool::get(). A plain value. groupName() alone
- * decides which requests belong to one application. The options of a group's first request make the
- * group; the options of later requests apply to later spawns.
+ * The settings of an application, and of one request to it: the argument of Pool::get(). A plain
+ * value. groupName() alone decides which requests belong to one application. The options of a
+ * group's first request make the group; the options of later requests apply to later spawns.
  */
 struct Options {
     using Variables = std::map<std::string, std::string>;
@@ -105,13 +106,6 @@ struct Options {
     /** Milliseconds that requests should wait at most. While all wait for longer, further requests
      *  are refused that cannot be begun in this time (QueueDelay). 0: requests wait in any case. */
     unsigned queueTarget = 0;
-    /** The application's requests in flight and relayed connections (Session::Request::relayed)
-     *  from which a further request is refused instead of waiting: other applications need threads
-     *  of httpd, too. 0: no limit. The sending process uses the value; the agent does not get
-     *  it. */
-    unsigned maxInFlight = 0;
-    /** Of the request. As for maxInFlight, the agent does not get it. */
-    Priority priority = Priority::NORMAL;
     /** A request that waited longer is refused; 0: never. */
     std::chrono::milliseconds maxQueueTime{0};
     /** An instance that works longer on a request is killed, and the request gets 504; 0:
@@ -129,14 +123,12 @@ struct Options {
     bool resistDeploymentErrors = true;
     /** Each instance also has a queue of its own, and answers name their instance. */
     bool stickySessions = false;
-    /** The instance for this request, if it lives (Process::stickyId()); 0: any. A value of one
-     *  request, not of the application. With priorityQueue: PRIORITY_QUEUE, or 0. */
-    std::uint32_t stickyId = 0;
     /** The instances have a second queue, which they read first, for requests of high priority. Has
      *  no effect with stickySessions: an instance has one queue beside the common one at most. */
     bool priorityQueue = false;
-    /** The value of `stickyId` for a request of the priority queue. */
-    static constexpr std::uint32_t PRIORITY_QUEUE = UINT32_MAX;
+
+    /** Not of the application, but of the request. */
+    RequestOptions request;
 
     /** httpd's configuration has the application no more; the child that asks has an earlier one.
      *  The agent sets the value, and no frame has it. */
@@ -163,9 +155,9 @@ struct Options {
     bool hasPriorityQueue() const noexcept {
         return priorityQueue && !stickySessions;
     }
-    /** The queue of the request beside the common one: `stickyId`; 0: none. */
-    std::uint32_t otherQueue() const noexcept {
-        return stickySessions || priorityQueue ? stickyId : 0;
+    /** RequestOptions::queue, if instances have a queue beside the application's. */
+    QueueChoice queueChoice() const noexcept {
+        return stickySessions || priorityQueue ? request.queue : QueueChoice();
     }
     bool limitsMemory() const noexcept {
         return memoryLimit > 0 || hardMemoryLimit > 0;

@@ -74,8 +74,8 @@ Attachment Group::attach(const Options &options, Generation unusable) {
         refuse();
     }
     Attachment attachment = queue_.attachment();
-    if (options.otherQueue() != 0) {
-        attachment.ownQueue = options.stickySessions ? instances_.ownQueue(options.stickyId) : queue_.prioritySending();
+    if (const QueueChoice choice = options.queueChoice(); !choice.isCommon()) {
+        attachment.ownQueue = options.stickySessions ? instances_.ownQueue(choice.number()) : queue_.prioritySending();
     }
     return attachment;
 }
