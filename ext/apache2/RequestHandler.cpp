@@ -143,10 +143,10 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     const Options &options = context.optionsFor(r_, route_);
     const Settings &settings = Settings::of(r_);
     request.takesFile = !request.headRequest && settings.takesAnswerFiles();
-    // An application that speaks HTTP decides whether to request a body that the client holds back.
-    // For a body that has begun to arrive, it is not asked.
+    // A Node application, or one behind a bridge, decides whether to request a body that the client
+    // holds back. For a body that has begun to arrive, it is not asked.
     const bool asks = body_.present() && !buffered_ && body_.isAwaitingConsent();
-    RequestEnvironment::build(r_, route_, {contentLength(), asks || !options.speaksHttp()}, context.environment(),
+    RequestEnvironment::build(r_, route_, {contentLength(), asks || !options.startsByBridge()}, context.environment(),
                               context.path());
     if (context.environment().size() > MAX_ENVIRONMENT) {
         sender.fail(HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is longer than 1 MiB");
@@ -173,7 +173,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     request.bodyFileSize = buffered_ ? buffered_->size() : 0;
     request.bodyInPieces = [&quota = child_.limits().spool] { quota.count(UsageLedger::Effect::BODY_IN_PIECES); };
     if (options.stickySessions) {
-        sender.setSticky(options.stickyId);
+        sender.setSticky(options.request.queue.number());
     }
     SessionPtr session = context.pool().get(options);
     if (std::optional<Reply> refusal = start(*session, request)) {

@@ -81,7 +81,7 @@ protected:
         Options application = options();
         application.startInstances = application.minInstances = 3;
         application.stickySessions = true;
-        application.stickyId = stickyId;
+        application.request.queue = QueueChoice::ofInstance(stickyId);
         const SessionPtr session = pool.get(application);
         const std::string environment = requestEnvironment("/");
         CPPUNIT_ASSERT(!session->start({environment, "", false, false, true}));

@@ -152,7 +152,7 @@ public:
         make();
         const ProcessPtr old = startSuccessor();
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.standby() != nullptr; }));
-        CPPUNIT_ASSERT(old->state == Process::State::DRAINING);
+        CPPUNIT_ASSERT(old->state() == Process::State::DRAINING);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, [this] {
             const PoolGuard guard(*context_);
             return shop_->starter.replaced();

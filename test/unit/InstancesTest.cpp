@@ -25,15 +25,15 @@ class InstancesTest : public GroupParts {
 public:
     void testInstancesAreCountedByState() {
         serve();
-        serve()->state = Process::State::STANDBY;
+        serve()->lifecycle().standBy();
         const ProcessPtr ends = serve();
-        ends->state = Process::State::DRAINING;
+        ends->lifecycle().drain(now());
         CPPUNIT_ASSERT_EQUAL(3U, instances_->living());
         CPPUNIT_ASSERT_EQUAL(1U, instances_->serving());
         CPPUNIT_ASSERT_EQUAL(1U, instances_->draining());
         CPPUNIT_ASSERT_EQUAL(1U, instances_->capacity());
         CPPUNIT_ASSERT(!instances_->anyReplaced());
-        ends->replaced = true;
+        ends->lifecycle().noteSuccessor();
         CPPUNIT_ASSERT(instances_->anyReplaced());
     }
 
@@ -80,7 +80,7 @@ public:
         const ProcessPtr process = serve();
         serve();
         instances_->remove(process);
-        CPPUNIT_ASSERT(process->state == Process::State::DEAD);
+        CPPUNIT_ASSERT(process->state() == Process::State::DEAD);
         CPPUNIT_ASSERT(!instances_->find(process->id()));
         CPPUNIT_ASSERT_EQUAL(0U, make()->socket.cells.first);
     }

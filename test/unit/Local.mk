@@ -28,6 +28,7 @@ endif
     %D%/AttachRefusalsTest.cpp \
     %D%/BackgroundThreadsTest.cpp \
     %D%/BackoffTest.cpp \
+    %D%/BacktracesTest.cpp \
     %D%/BalancerWeightTest.cpp \
     %D%/BodySenderTest.cpp \
     %D%/BodySourceTest.cpp \
@@ -99,11 +100,14 @@ endif
     %D%/InFlightRecordTest.cpp \
     %D%/InFlightTableTest.cpp \
     %D%/InstanceClaimTest.cpp \
+    %D%/InstanceLinkTest.cpp \
+    %D%/InstancePauseTest.cpp \
     %D%/InstanceStarterTest.cpp \
     %D%/InstancesTest.cpp \
     %D%/IntakeTest.cpp \
     %D%/JsonTest.cpp \
     %D%/LayoutsTest.cpp \
+    %D%/LifecycleTest.cpp \
     %D%/LineReaderTest.cpp \
     %D%/ListenAddressTest.cpp \
     %D%/ListeningSocketsTest.cpp \

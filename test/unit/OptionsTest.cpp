@@ -2,6 +2,9 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <cstddef>
+#include <string>
+
 #include "support/Expect.h"
 
 namespace Passenger {
@@ -13,6 +16,8 @@ class OptionsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAMissingOptionKeepsItsDefault);
     CPPUNIT_TEST(testUnknownKeysAreIgnored);
     CPPUNIT_TEST(testMalformedValuesAreErrors);
+    CPPUNIT_TEST(testOfARequestsOptionsTheMapHasTheQueue);
+    CPPUNIT_TEST(testWithoutAnotherQueueARequestGoesToTheCommonOne);
     CPPUNIT_TEST(testAGroupIsNamedAfterItsFolderAndEnvironment);
     CPPUNIT_TEST_SUITE_END();
 
@@ -54,7 +59,7 @@ public:
         options.reforkAfter = 500;
         options.warmUp = "/one\n/two";
         options.stickySessions = true;
-        options.stickyId = UINT32_MAX;
+        options.request.queue = QueueChoice::ofInstance(UINT32_MAX);
         options.priorityQueue = true;
         options.threads = 3;
         options.startTimeout = std::chrono::seconds(17);
@@ -88,7 +93,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(500U, copy.reforkAfter);
         CPPUNIT_ASSERT_EQUAL(options.warmUp, copy.warmUp);
         CPPUNIT_ASSERT(copy.stickySessions);
-        CPPUNIT_ASSERT_EQUAL(UINT32_MAX, copy.stickyId);
+        CPPUNIT_ASSERT_EQUAL(UINT32_MAX, copy.request.queue.number());
         CPPUNIT_ASSERT(copy.priorityQueue);
         CPPUNIT_ASSERT(copy.startTimeout == std::chrono::seconds(17));
         CPPUNIT_ASSERT(copy.variables() == options.variables());
@@ -117,12 +122,41 @@ public:
             {"min_instances", ""},          {"min_instances", "-1"},          {"max_instances", "many"},
             {"max_instances", "1 "},        {"max_instances", "99999999999"}, {"thread_count", "0"},
             {"user_switching", "yes"},      {"start_timeout", "1.5"},         {"max_request_queue_time", "-1"},
-            {"max_request_queue_size", ""}, {"rolling_restarts", "on"},
+            {"max_request_queue_size", ""}, {"rolling_restarts", "on"},       {"sticky_id", "4294967296"},
         };
         for (const auto &each : cases) {
             const auto error = thrownBy<ProtocolException>([&] { Options::fromMap({{each.first, each.second}}); });
             CPPUNIT_ASSERT_MESSAGE(error.what(), std::string(error.what()).find(each.first) != std::string::npos);
         }
+    }
+
+    void testOfARequestsOptionsTheMapHasTheQueue() {
+        Options options;
+        CPPUNIT_ASSERT_EQUAL(std::string("0"), options.toMap().at("sticky_id"));
+        const std::size_t size = options.toMap().size();
+        options.request.queue = QueueChoice::ofInstance(4711);
+        CPPUNIT_ASSERT_EQUAL(std::string("4711"), options.toMap().at("sticky_id"));
+        CPPUNIT_ASSERT_EQUAL(4711U, Options::fromMap(options.toMap()).request.queue.number());
+        options.request.queue = QueueChoice::ofHighPriority();
+        options.request.priority = Priority::HIGH;
+        options.request.maxInFlight = 7;
+        CPPUNIT_ASSERT_EQUAL(std::string("4294967295"), options.toMap().at("sticky_id"));
+        CPPUNIT_ASSERT_EQUAL(size, options.toMap().size());
+        const RequestOptions copy = Options::fromMap(options.toMap()).request;
+        CPPUNIT_ASSERT(copy.priority == Priority::NORMAL && copy.maxInFlight == 0);
+    }
+
+    void testWithoutAnotherQueueARequestGoesToTheCommonOne() {
+        Options options;
+        options.request.queue = QueueChoice::ofInstance(4711);
+        CPPUNIT_ASSERT(options.queueChoice().isCommon());
+        options.priorityQueue = true;
+        CPPUNIT_ASSERT_EQUAL(4711U, options.queueChoice().number());
+        options.priorityQueue = false;
+        options.stickySessions = true;
+        CPPUNIT_ASSERT_EQUAL(4711U, options.queueChoice().number());
+        options.request.queue = QueueChoice::ofInstance(0);
+        CPPUNIT_ASSERT(options.queueChoice().isCommon());
     }
 
     void testAGroupIsNamedAfterItsFolderAndEnvironment() {

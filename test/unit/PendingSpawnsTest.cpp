@@ -49,7 +49,7 @@ public:
     void testAStandbyInstanceCounts() {
         const auto process = std::make_shared<Process>(SpawnResult{}, InstanceId(8), 1, MonotonicTime());
         pending_.standBy(process, task(SpawnTask::Purpose::REPLACE, InstanceId(7)));
-        CPPUNIT_ASSERT(process->state == Process::State::STANDBY);
+        CPPUNIT_ASSERT(process->state() == Process::State::STANDBY);
         CPPUNIT_ASSERT_EQUAL(0U, pending_.starting());
         CPPUNIT_ASSERT_EQUAL(1U, pending_.size());
         CPPUNIT_ASSERT(pending_.takeStandby().process == process);

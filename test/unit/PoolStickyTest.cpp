@@ -39,7 +39,7 @@ class PoolStickyTest : public PoolFixture {
         Options options = app();
         options.spawnMethod = "smart";
         options.stickySessions = true;
-        options.stickyId = stickyId;
+        options.request.queue = QueueChoice::ofInstance(stickyId);
         return options;
     }
     /** Starts an instance. @return its SERVE */
@@ -52,8 +52,9 @@ class PoolStickyTest : public PoolFixture {
     }
     /** The options of a request of high priority. */
     static Options priority() {
-        Options options = PoolStickyTest::options(Options::PRIORITY_QUEUE);
+        Options options = PoolStickyTest::options();
         options.stickySessions = false;
+        options.request.queue = QueueChoice::ofHighPriority();
         options.priorityQueue = true;
         return options;
     }
@@ -119,7 +120,7 @@ public:
         const Frame frame = serve(off);
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, frame.descriptors.size());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, frame.number(4));
-        off.stickyId = instance().stickyId;
+        off.request.queue = QueueChoice::ofInstance(instance().stickyId);
         CPPUNIT_ASSERT(!pool_->attach(off).ownQueue);
     }
 
@@ -156,7 +157,7 @@ public:
     void testAllInstancesGetOneQueueForRequestsOfHighPriority() {
         Options two = priority();
         two.minInstances = 2;
-        two.stickyId = 0;
+        two.request.queue = QueueChoice();
         pool_->attach(two);
         CPPUNIT_ASSERT(eventuallyCount(2));
         Frame first = instances_->frame(0);

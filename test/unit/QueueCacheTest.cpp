@@ -85,7 +85,7 @@ protected:
     Links attach(const Options &options, Generation unusable) override {
         attached++;
         lastUnusable = unusable;
-        const auto instance = instances.find(options.stickyId);
+        const auto instance = instances.find(options.request.queue.number());
         return Links::of(makeLink(0, generation_, queue_.sendingEnd().duplicate(),
                                   claims_.memory().readOnlyDescriptor(), senders_.memory().descriptor()),
                          instance == instances.end() ? FileDescriptor() : instance->second.sendingEnd().duplicate());
@@ -161,7 +161,7 @@ class QueueCacheTest : public LeakCheck {
     QueueLinkPtr linkTo(std::uint32_t instance, Generation unusable = Generation()) {
         Options options;
         options.stickySessions = true;
-        options.stickyId = instance;
+        options.request.queue = QueueChoice::ofInstance(instance);
         return cache_->link(options, unusable);
     }
 
@@ -277,7 +277,7 @@ public:
         cache_->instances[7];
         const QueueLinkPtr queue = link();
         Options options;
-        options.stickyId = 7;
+        options.request.queue = QueueChoice::ofInstance(7);
         CPPUNIT_ASSERT(cache_->link(options, Generation()) == queue);
     }
 

@@ -27,11 +27,11 @@ public:
         Options options;
         options.maxQueueSize = 7;
         options.maxQueueTime = 6ms;
-        options.maxInFlight = 5;
+        options.request.maxInFlight = 5;
         options.maxRequestTime = 4ms;
         options.slowRequestTime = 3;
         options.queueTarget = 2;
-        options.priority = Priority::HIGH;
+        options.request.priority = Priority::HIGH;
         CPPUNIT_ASSERT(!QueueLimits::of(options).overtakes());
         options.priorityQueue = true;
         const QueueLimits limits = QueueLimits::of(options);

@@ -71,7 +71,7 @@ public:
         const PoolGuard guard(*context_);
         const ProcessPtr idle = fillAndRequest();
         CPPUNIT_ASSERT_MESSAGE("The other instance still lives", blog_->pending.none());
-        CPPUNIT_ASSERT(idle->state == Process::State::DRAINING);
+        CPPUNIT_ASSERT(idle->state() == Process::State::DRAINING);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, shop_->scaler.evicted());
         CPPUNIT_ASSERT(room_->hasWish(blog_->scaler));
     }
@@ -102,7 +102,7 @@ public:
         const PoolGuard guard(*context_);
         shop_->request();
         blog_->request();
-        shop_->serve()->replacementReason = "it is old";
+        shop_->serve()->lifecycle().fallDue("it is old");
         shop_->scaler.rescale();
         CPPUNIT_ASSERT_EQUAL(2U, room_->size());
         CPPUNIT_ASSERT_MESSAGE("One at a time", room_->admitReplacement(blog_->scaler, MemoryAdmission::Start::REPLACE,

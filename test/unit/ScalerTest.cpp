@@ -69,7 +69,7 @@ public:
         const PoolGuard guard(*context_);
         shop_->request();
         const ProcessPtr due = shop_->serve();
-        due->replacementReason = "it is old";
+        due->lifecycle().fallDue("it is old");
         shop_->scaler.rescale();
         CPPUNIT_ASSERT(shop_->pending.beingReplaced() == due->id());
         CPPUNIT_ASSERT(shop_->scaler.replacing());
@@ -86,7 +86,7 @@ public:
             clock_.advance(seconds(1));
             shop_->scaler.endUnneeded(now());
         }
-        CPPUNIT_ASSERT(idle->state == Process::State::DRAINING);
+        CPPUNIT_ASSERT(idle->state() == Process::State::DRAINING);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, shop_->scaler.idled());
         CPPUNIT_ASSERT(!shop_->queue.current());
     }

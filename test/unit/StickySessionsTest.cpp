@@ -35,10 +35,10 @@ class StickySessionsTest : public PoolContract {
         Options options = app();
         for (const ProcessSnapshot &process : instances()) {
             if (process.id == idOf(request)) {
-                options.stickyId = process.stickyId;
+                options.request.queue = QueueChoice::ofInstance(process.stickyId);
             }
         }
-        CPPUNIT_ASSERT(options.stickyId != 0);
+        CPPUNIT_ASSERT(!options.request.queue.isCommon());
         return options;
     }
 
@@ -69,7 +69,7 @@ public:
     void testAnyInstanceGetsTheRequestIfTheNamedOneIsUnknown() {
         get().reset();
         Options options = app();
-        options.stickyId = instances()[0].stickyId + 1;
+        options.request.queue = QueueChoice::ofInstance(instances()[0].stickyId + 1);
         CPPUNIT_ASSERT(ask(options)->here());
     }
 

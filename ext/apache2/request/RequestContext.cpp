@@ -60,7 +60,7 @@ private:
 };
 
 /**
- * How many requests a process gets at once that has an event loop or speaks HTTP.
+ * How many requests an instance gets at once that has an event loop or starts by a bridge.
  * @param wanted the value of PassengerForceMaxConcurrentRequestsPerProcess
  */
 unsigned concurrencyOf(int wanted) {
@@ -176,8 +176,8 @@ const Options &RequestContext::optionsFor(const request_rec *r, const Route &rou
     }
     if (last_->stickySessions) {
         const char *cookies = apr_table_get(r->headers_in, "Cookie");
-        last_->stickyId =
-            cookies == nullptr ? 0 : StickyCookie::instanceIn(cookies, settings.stickySessionsCookieNameOrDefault());
+        last_->request.queue = QueueChoice::ofInstance(
+            cookies == nullptr ? 0 : StickyCookie::instanceIn(cookies, settings.stickySessionsCookieNameOrDefault()));
     }
     return *last_;
 }
@@ -199,7 +199,7 @@ Options &RequestContext::find(const Settings &settings, const Route &route) {
 
 Options RequestContext::makeOptions(const Settings &settings, const Settings &global, const Route &route) {
     Options options;
-    options.maxInFlight = share_;
+    options.request.maxInFlight = share_;
     options.ruby = global.defaultRubyOrDefault();
     for (const Directives::Field &field : POOLS_FIELDS) {
         take(options, field, settings);
@@ -217,12 +217,12 @@ Options RequestContext::makeOptions(const Settings &settings, const Settings &gl
     options.defaultUser = global.defaultUserOrDefault();
     options.defaultGroup = global.defaultGroup != nullptr ? global.defaultGroup : "";
     options.userSwitching = global.userSwitching.value_or(options.userSwitching);
-    options.threads = options.speaksHttp() || options.isAsync()
+    options.threads = options.startsByBridge() || options.isAsync()
                           ? concurrencyOf(settings.maxConcurrentRequestsOrDefault())
                           : static_cast<unsigned>(settings.threads());
-    options.priority = settings.requestPriority();
-    if (options.hasPriorityQueue() && options.priority == Priority::HIGH) {
-        options.stickyId = Options::PRIORITY_QUEUE;
+    options.request.priority = settings.requestPriority();
+    if (options.hasPriorityQueue() && options.request.priority == Priority::HIGH) {
+        options.request.queue = QueueChoice::ofHighPriority();
     }
     // Only sessions of this request context use these options, and a request context serves one
     // request at a time.

@@ -19,7 +19,7 @@ namespace Passenger {
  */
 class RequestContext {
 public:
-    /** @param share see Options::maxInFlight */
+    /** @param share see RequestOptions::maxInFlight */
     RequestContext(ApplicationPoolPtr pool, unsigned share) : pool_(std::move(pool)), share_(share) {}
     RequestContext(const RequestContext &) = delete;
     RequestContext &operator=(const RequestContext &) = delete;

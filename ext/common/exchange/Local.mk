@@ -27,11 +27,12 @@ libpassenger_exchange_la_SOURCES = \
     %D%/InFlightRecord.h \
     %D%/Options.cpp \
     %D%/Options.h \
-    %D%/Priority.h \
     %D%/OvertakenCheck.cpp \
     %D%/OvertakenCheck.h \
+    %D%/Priority.h \
     %D%/QueueCache.cpp \
     %D%/QueueCache.h \
+    %D%/QueueChoice.h \
     %D%/QueueDelay.cpp \
     %D%/QueueDelay.h \
     %D%/QueueHost.h \
@@ -41,6 +42,7 @@ libpassenger_exchange_la_SOURCES = \
     %D%/QueueSession.h \
     %D%/ReplyWait.cpp \
     %D%/ReplyWait.h \
+    %D%/RequestOptions.h \
     %D%/RequestProgress.cpp \
     %D%/RequestProgress.h \
     %D%/RequestSender.cpp \

@@ -1,5 +1,6 @@
 #include "exchange/Options.h"
 
+#include <cstdint>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -9,7 +10,11 @@ namespace Passenger {
 
 namespace {
 
-/** Calls `each` for each option. The only list of keys, for both directions. */
+/** Of RequestOptions::queue. */
+constexpr const char *QUEUE_KEY = "sticky_id";
+
+/** Calls `each` for each option of the application. The only list of their keys, for both
+ *  directions. */
 template <typename Self, typename Each> void visit(Self &options, Each each) {
     each("app_root", options.appRoot);
     each("environment", options.environment);
@@ -56,7 +61,6 @@ template <typename Self, typename Each> void visit(Self &options, Each each) {
     each("rolling_restarts", options.rollingRestarts);
     each("resist_deployment_errors", options.resistDeploymentErrors);
     each("sticky_sessions", options.stickySessions);
-    each("sticky_id", options.stickyId);
     each("priority_queue", options.priorityQueue);
     each("thread_count", options.threads);
     each("stop_timeout", options.stopTimeout);
@@ -72,6 +76,7 @@ template <typename Self, typename Each> void visit(Self &options, Each each) {
 Options::Variables Options::toMap() const {
     Variables map;
     visit(*this, [&map](const char *key, const auto &value) { map[key] = FieldText::shown(value); });
+    map[QUEUE_KEY] = FieldText::shown(request.queue.number());
     if (variables) {
         for (auto &[name, value] : variables()) {
             map[std::string(VARIABLE_PREFIX) + name] = value;
@@ -81,12 +86,16 @@ Options::Variables Options::toMap() const {
 }
 
 Options Options::fromMap(const Variables &map) {
-    Options options;
-    visit(options, [&map](const char *key, auto &value) {
+    const auto read = [&map](const char *key, auto &value) {
         if (const auto found = map.find(key); found != map.end()) {
             FieldText::parse(key, found->second, value);
         }
-    });
+    };
+    Options options;
+    visit(options, read);
+    std::uint32_t queue = 0;
+    read(QUEUE_KEY, queue);
+    options.request.queue = QueueChoice::ofInstance(queue);
     if (options.threads == 0) {
         throw ProtocolException("option thread_count: \"0\" is not allowed, an instance needs at least one thread");
     }

@@ -7,14 +7,15 @@
 #include <string>
 #include <string_view>
 
-#include "exchange/Priority.h"
+#include "exchange/QueueChoice.h"
+#include "exchange/RequestOptions.h"
 
 namespace Passenger {
 
 /**
- * The settings of an application: the argument of Pool::get(). A plain value. groupName() alone
- * decides which requests belong to one application. The options of a group's first request make the
- * group; the options of later requests apply to later spawns.
+ * The settings of an application, and of one request to it: the argument of Pool::get(). A plain
+ * value. groupName() alone decides which requests belong to one application. The options of a
+ * group's first request make the group; the options of later requests apply to later spawns.
  */
 struct Options {
     using Variables = std::map<std::string, std::string>;
@@ -32,12 +33,12 @@ struct Options {
     /** Relative to appRoot, or absolute. */
     std::string restartDir = "tmp";
     std::string baseUri;
-    /** "rack", "node", "wsgi" or "asgi". Instances of "node", and of a startCommand, speak HTTP. */
+    /** "rack", "node", "wsgi" or "asgi"; with a startCommand the application is behind a bridge. */
     std::string appType = "rack";
     /** A shell command that serves HTTP on $PORT; empty: the interpreter of appType runs the
      *  startup file. */
     std::string startCommand;
-    /** The IP address on which an application that speaks HTTP listens. */
+    /** The IP address on which an application behind a bridge listens. */
     std::string instanceAddress = "127.0.0.1";
     std::string python = "python3";
     std::string nodejs = "node";
@@ -71,7 +72,8 @@ struct Options {
      *  and httpd rarely has as many. */
     static constexpr unsigned NO_THREAD_LIMIT = 8192;
     std::chrono::seconds startTimeout{90};
-    /** From SIGTERM to SIGKILL for an application that speaks HTTP. Seconds. */
+    /** Seconds that an application behind a bridge has from SIGTERM to SIGKILL, and a Node instance
+     *  for its end. */
     unsigned stopTimeout = 5;
     /** A preloader that has forked no instance for this time is ended; 0: never. */
     std::chrono::seconds maxPreloaderIdleTime{300};
@@ -104,13 +106,6 @@ struct Options {
     /** Milliseconds that requests should wait at most. While all wait for longer, further requests
      *  are refused that cannot be begun in this time (QueueDelay). 0: requests wait in any case. */
     unsigned queueTarget = 0;
-    /** The application's requests in flight and relayed connections (Session::Request::relayed)
-     *  from which a further request is refused instead of waiting: other applications need threads
-     *  of httpd, too. 0: no limit. The sending process uses the value; the agent does not get
-     *  it. */
-    unsigned maxInFlight = 0;
-    /** Of the request. As for maxInFlight, the agent does not get it. */
-    Priority priority = Priority::NORMAL;
     /** A request that waited longer is refused; 0: never. */
     std::chrono::milliseconds maxQueueTime{0};
     /** An instance that works longer on a request is killed, and the request gets 504; 0:
@@ -128,14 +123,12 @@ struct Options {
     bool resistDeploymentErrors = true;
     /** Each instance also has a queue of its own, and answers name their instance. */
     bool stickySessions = false;
-    /** The instance for this request, if it lives (Process::stickyId()); 0: any. A value of one
-     *  request, not of the application. With priorityQueue: PRIORITY_QUEUE, or 0. */
-    std::uint32_t stickyId = 0;
     /** The instances have a second queue, which they read first, for requests of high priority. Has
      *  no effect with stickySessions: an instance has one queue beside the common one at most. */
     bool priorityQueue = false;
-    /** The value of `stickyId` for a request of the priority queue. */
-    static constexpr std::uint32_t PRIORITY_QUEUE = UINT32_MAX;
+
+    /** Not of the application, but of the request. */
+    RequestOptions request;
 
     /** httpd's configuration has the application no more; the child that asks has an earlier one.
      *  The agent sets the value, and no frame has it. */
@@ -162,9 +155,9 @@ struct Options {
     bool hasPriorityQueue() const noexcept {
         return priorityQueue && !stickySessions;
     }
-    /** The queue of the request beside the common one: `stickyId`; 0: none. */
-    std::uint32_t otherQueue() const noexcept {
-        return stickySessions || priorityQueue ? stickyId : 0;
+    /** RequestOptions::queue, if instances have a queue beside the application's. */
+    QueueChoice queueChoice() const noexcept {
+        return stickySessions || priorityQueue ? request.queue : QueueChoice();
     }
     bool limitsMemory() const noexcept {
         return memoryLimit > 0 || hardMemoryLimit > 0;
@@ -172,7 +165,7 @@ struct Options {
     /** Whether one process takes all requests at once, as an event loop does, so that it has them
      *  all in its memory. Further instances are for the administrator to ask for. */
     bool takesAll() const {
-        return (speaksHttp() || isAsync()) && threads >= NO_THREAD_LIMIT;
+        return (startsByBridge() || isAsync()) && threads >= NO_THREAD_LIMIT;
     }
     /** Whether the instances are Python processes that take requests from the queue themselves. */
     bool runsPython() const {
@@ -182,8 +175,10 @@ struct Options {
     bool isAsync() const {
         return startCommand.empty() && (appType == "node" || appType == "asgi");
     }
-    /** Whether the instances are bridges to an application that speaks HTTP. */
-    bool speaksHttp() const {
+    /** Whether `passenger-agent bridge` starts each instance: it becomes the Node of a Node
+     *  application, which takes requests from the queue itself, or else stays, and speaks HTTP with
+     *  the application. */
+    bool startsByBridge() const {
         return !startCommand.empty() || appType == "node";
     }
 

@@ -46,10 +46,10 @@ Links Links::of(std::shared_ptr<QueueLink> queue, FileDescriptor ownQueue) {
 }
 
 QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
-    const std::uint32_t instance = options.otherQueue();
+    const QueueChoice choice = options.queueChoice();
     {
         const LockGuard guard(mutex_);
-        QueueLinkPtr link = known(instance);
+        QueueLinkPtr link = known(choice);
         if (link && link->generation != unusable && generations().generation(link->groupSlot) == link->generation) {
             return link;
         }
@@ -71,18 +71,18 @@ QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
                 return fresh.queue;
             }
             fresh.instance->epoch = before;
-            instances_.insert_or_assign(instance, fresh.instance);
+            instances_.insert_or_assign(choice.number(), fresh.instance);
             return fresh.instance;
         }
     }
 }
 
 /** The known queue of this instance, or the application's queue. */
-QueueLinkPtr QueueCache::known(std::uint32_t instance) const {
-    if (instance == 0) {
+QueueLinkPtr QueueCache::known(QueueChoice choice) const {
+    if (choice.isCommon()) {
         return link_;
     }
-    const auto found = instances_.find(instance);
+    const auto found = instances_.find(choice.number());
     return found == instances_.end() ? nullptr : found->second;
 }
 

@@ -106,11 +106,11 @@ protected:
     void dropChannels() noexcept EXCLUDES(mutex_);
 
 private:
-    /** By sticky id. */
+    /** By QueueChoice::number(). */
     using InstanceLinks = std::unordered_map<std::uint32_t, QueueLinkPtr>;
     using Channels = std::vector<std::unique_ptr<ReplyChannel>>;
 
-    QueueLinkPtr known(std::uint32_t instance) const REQUIRES(mutex_);
+    QueueLinkPtr known(QueueChoice choice) const REQUIRES(mutex_);
     InstanceLinks takeClosed() REQUIRES(mutex_);
     std::uint64_t epoch() EXCLUDES(mutex_);
     QueueLinkPtr takeEnded() REQUIRES(mutex_);

@@ -21,11 +21,11 @@ unsigned part(unsigned limit, unsigned of) noexcept {
 QueueLimits QueueLimits::of(const Options &options) noexcept {
     return {options.maxQueueSize,
             options.maxQueueTime,
-            options.maxInFlight,
+            options.request.maxInFlight,
             options.maxRequestTime,
             std::chrono::milliseconds(options.slowRequestTime),
             std::chrono::milliseconds(options.queueTarget),
-            options.priority,
+            options.request.priority,
             options.hasPriorityQueue()};
 }
 

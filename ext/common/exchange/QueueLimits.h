@@ -11,7 +11,7 @@ namespace Passenger {
 struct QueueLimits {
     unsigned size = 0;
     std::chrono::milliseconds time{0};
-    /** See Options::maxInFlight. */
+    /** See RequestOptions::maxInFlight. */
     unsigned inFlight = 0;
     /** See Options::maxRequestTime. */
     std::chrono::milliseconds work{0};

@@ -53,8 +53,8 @@ struct Reply {
     /** RESPONSE, DATA: nothing follows. */
     bool last = false;
     std::uint16_t status = 0;
-    /** RESPONSE: the instance that answers, for Options::stickyId of the client's next request. 0:
-     *  sticky sessions are off. */
+    /** RESPONSE: the instance that answers, for QueueChoice::ofInstance() of the client's next
+     *  request. 0: sticky sessions are off. */
     std::uint32_t stickyId = 0;
     /** RESPONSE, INTERIM: header lines, each "Name: value\r\n". Valid until the next receive() and
      *  as long as the buffer. */
@@ -150,7 +150,8 @@ public:
          *  may take all places. */
         std::string_view fairnessKey{};
         /** The application's connections that threads of httpd relay: they count for
-         *  Options::maxInFlight. May be empty: there are none. Called by start(). Never waits. */
+         *  RequestOptions::maxInFlight. May be empty: there are none. Called by start(). Never
+         *  waits. */
         std::function<unsigned()> relayed{};
         /** For sendBody(). */
         Client client{-1};

@@ -74,8 +74,8 @@ Attachment Group::attach(const Options &options, Generation unusable) {
         refuse();
     }
     Attachment attachment = queue_.attachment();
-    if (options.otherQueue() != 0) {
-        attachment.ownQueue = options.stickySessions ? instances_.ownQueue(options.stickyId) : queue_.prioritySending();
+    if (const QueueChoice choice = options.queueChoice(); !choice.isCommon()) {
+        attachment.ownQueue = options.stickySessions ? instances_.ownQueue(choice.number()) : queue_.prioritySending();
     }
     return attachment;
 }
@@ -133,7 +133,7 @@ void Group::detach(const ProcessPtr &process) {
         return;
     }
     Log::notice("event=instance.detached app=\"{}\" pid={}", name_, process->pid());
-    if (process->state == Process::State::SERVING) {
+    if (process->state() == Process::State::SERVING) {
         demand_.restore();
     }
     instances_.retire(process);
@@ -154,7 +154,7 @@ void Group::clear() {
     if (oneMore) {
         // The start was admitted above the limit for one of these. While they live, none may be.
         for (const ProcessPtr &process : instances_.all()) {
-            process->replaced = true;
+            process->lifecycle().noteSuccessor();
         }
     }
     rescale();
@@ -204,7 +204,7 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     hangs_.add(*process, task.options, now);
     demand_.joined(now, wanted, grows);
     spawnFallback_ = process->parts().fallback;
-    Log::notice("event=instance.{} app=\"{}\" pid={} ms={}", process->former() ? "adopted" : "started", name_,
+    Log::notice("event={} app=\"{}\" pid={} ms={}", process->former() ? "instance.adopted" : "instance.started", name_,
                 process->pid(), std::chrono::duration_cast<std::chrono::milliseconds>(now - task.begunAt).count());
     if (wanted) {
         failures_.succeeded();
@@ -212,7 +212,7 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
             scaler_.grown(now);
         }
         starter_.takeOver(task);
-        if (process->state == Process::State::SERVING) {
+        if (process->state() == Process::State::SERVING) {
             demand_.adjustRestore();
         }
         instances_.publish();
@@ -259,7 +259,7 @@ void Group::goDown(const GetFailure &failure) {
 /** The instance has answered Options::reforkAfter requests: it forks the next preloader. */
 void Group::warmed(const Process &process) {
     const ProcessPtr instance = instances_.find(process.id());
-    if (!instance || instance->state != Process::State::SERVING || !instance->replacementReason.empty() ||
+    if (!instance || instance->state() != Process::State::SERVING || instance->lifecycle().isDue() ||
         preloader_.reforking() || instance->version() != versions_.current() || versions_.deployment() || shutDown_ ||
         !instance->parts().origin) {
         return;
@@ -299,17 +299,17 @@ void Group::replaceIfCold(Process &process) {
 // ----- Ends of instances
 
 void Group::died(const ProcessPtr &process) {
-    if (process->state == Process::State::DEAD) {
+    if (process->state() == Process::State::DEAD) {
         return;
     }
     const MonotonicTime now = context_.clock.now();
-    const bool unexpected = process->state != Process::State::DRAINING && !shutDown_;
+    const bool unexpected = process->state() != Process::State::DRAINING && !shutDown_;
     process->logExit(context_.threads, name_);
     if (unexpected) {
         counters_.died++;
         demand_.readStatistics(now);
         failures_.instanceDied(repeatableRequests(queue_, *process), now, process->since(), demand_.lastProgress());
-        if (process->state == Process::State::SERVING) {
+        if (process->state() == Process::State::SERVING) {
             demand_.restore();
         }
     }
@@ -357,7 +357,7 @@ void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds limit) 
         demand_.restore();
         instances_.retire(process);
     }
-    process->askForBacktraces(options_);
+    process->backtraces().logHung(options_);
     roomCame();
 }
 
@@ -375,10 +375,10 @@ void Group::sent(Process &process, const Frame &frame) {
             warmed(process);
             return;
         case FrameType::THREADS:
-            process.noteThreads(frame.field(0));
+            process.backtraces().answered(frame.field(0));
             return;
         case FrameType::PAUSE:
-            process.notePause(frame.number(0) != 0);
+            process.pause().answered(frame.number(0) != 0);
             // The instance may have dropped a request that it took in that moment.
             queue_.recheckWaiting();
             starter_.activateStandby();
@@ -392,9 +392,9 @@ void Group::sent(Process &process, const Frame &frame) {
 void Group::lendChannel(Process &process, ChannelId channel) {
     bool given = false;
     const bool known =
-        context_.channels.lend(channel, slot_, [&](int end) { given = process.giveChannel(channel, end); });
+        context_.channels.lend(channel, slot_, [&](int end) { given = process.link().giveChannel(channel, end); });
     if (!given) {
-        process.send(Frame(FrameType::NO_CHANNEL, {std::to_string(channel.value())}));
+        process.link().send(Frame(FrameType::NO_CHANNEL, {std::to_string(channel.value())}));
     }
     if (known && !given) {
         // The instance drops the request.
@@ -413,7 +413,7 @@ void Group::channelsGone(const std::vector<ChannelId> &channels) {
         rescale();
     }
     for (const ProcessPtr &process : instances_.all()) {
-        process->dropChannels(channels);
+        process->link().dropChannels(channels);
     }
 }
 

@@ -127,7 +127,7 @@ void HangWatch::killSilent(MonotonicTime now) {
 
 void HangWatch::killSlowDrains(MonotonicTime now) {
     for (const ProcessPtr &process : instances_.all()) {
-        if (process->state != Process::State::DRAINING || process->pid() == 0) {
+        if (process->state() != Process::State::DRAINING || process->pid() == 0) {
             continue;
         }
         std::optional<MonotonicTime> &since = watched_[process->id()].drainingSince;

@@ -195,7 +195,7 @@ unsigned InstanceStarter::concurrencyOf(const Process &process, const Options &o
 std::uint32_t InstanceStarter::cellsAtLeast(const Process &process, const Options &options) {
     constexpr unsigned FEW = 32;
     const unsigned wanted = process.socket.concurrency;
-    const bool doesWithFewer = options.speaksHttp() || options.isAsync() || process.parts().isAsgi;
+    const bool doesWithFewer = options.startsByBridge() || options.isAsync() || process.parts().isAsgi;
     return process.former() || !doesWithFewer ? wanted : std::min(wanted, FEW);
 }
 
@@ -253,7 +253,7 @@ void InstanceStarter::watch(const ProcessPtr &process) {
         listener_.sent(*raw, frame);
     };
     try {
-        process->watch(parts_.context.loop, died, sent);
+        process->link().watch(parts_.context.loop, process->socket.concurrency, died, sent);
     } catch (const std::exception &error) {
         // Nothing would notice its end.
         Log::error("event=instance.unwatched app=\"{}\" pid={} error=\"{}\" action=kill", parts_.app, process->pid(),
@@ -327,7 +327,7 @@ void InstanceStarter::takeOver(const SpawnTask &task) {
         if (!outgoing) {
             return;
         }
-        outgoing->replaced = true;
+        outgoing->lifecycle().noteSuccessor();
         if (outgoing->stays()) {
             replaced_++;
             parts_.instances.retire(outgoing);

@@ -18,7 +18,7 @@ std::string storeKey(const Process &process) {
 }
 
 bool serves(const ProcessPtr &process) {
-    return process->state == Process::State::SERVING;
+    return process->state() == Process::State::SERVING;
 }
 
 ProcessPtr firstOf(const std::vector<ProcessPtr> &all, const auto &condition) {
@@ -31,18 +31,20 @@ ProcessPtr firstOf(const std::vector<ProcessPtr> &all, const auto &condition) {
 // ----- Joining and ending
 
 void Instances::add(const ProcessPtr &process, Process::State state) {
-    process->state = state;
     all_.push_back(process);
-    // The next pool process would take a companion for an instance of the old version.
-    if (state != Process::State::STANDBY) {
+    if (state == Process::State::STANDBY) {
+        // The next pool process would take a companion for an instance of the old version.
+        process->lifecycle().standBy();
+    } else {
+        process->lifecycle().serve();
         deposit(*process);
     }
 }
 
 void Instances::serveCompanions() {
     for (const ProcessPtr &process : all_) {
-        if (process->state == Process::State::STANDBY) {
-            process->state = Process::State::SERVING;
+        if (process->state() == Process::State::STANDBY) {
+            process->lifecycle().serve();
             deposit(*process);
         }
     }
@@ -50,7 +52,7 @@ void Instances::serveCompanions() {
 
 void Instances::retireCompanions() {
     for (const ProcessPtr &process : all_) {
-        if (process->state == Process::State::STANDBY) {
+        if (process->state() == Process::State::STANDBY) {
             retire(process);
         }
     }
@@ -75,7 +77,7 @@ void Instances::deposit(const Process &process) {
 }
 
 void Instances::remove(const ProcessPtr &process) {
-    process->state = Process::State::DEAD;
+    process->lifecycle().end();
     process->closeOwnQueue();
     queue_.giveUp(process->socket.cells, process->killed());
     if (process->former()) {
@@ -89,8 +91,7 @@ void Instances::remove(const ProcessPtr &process) {
 }
 
 void Instances::retire(const ProcessPtr &process) {
-    process->state = Process::State::DRAINING;
-    process->leavesSince = context_.clock.now();
+    process->lifecycle().drain(context_.clock.now());
     deposit(*process);
     process->finish();
     publish();
@@ -108,7 +109,7 @@ void Instances::retireAll() {
 void Instances::retireOlderThan(std::uint64_t version) {
     for (const ProcessPtr &process : all_) {
         if (process->version() < version) {
-            process->replaced = true;
+            process->lifecycle().noteSuccessor();
             if (process->stays()) {
                 retire(process);
             }
@@ -128,7 +129,7 @@ void Instances::closeOwnQueue(Process &process) {
 }
 
 void Instances::discard(const ProcessPtr &process) {
-    process->state = Process::State::DEAD;
+    process->lifecycle().end();
     process->kill();
     bury(process);
 }
@@ -147,13 +148,13 @@ void Instances::bury(ProcessPtr process) {
 // ----- Numbers
 
 unsigned Instances::count(Process::State state) const noexcept {
-    return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(),
-                                               [state](const ProcessPtr &process) { return process->state == state; }));
+    return static_cast<unsigned>(std::count_if(
+        all_.begin(), all_.end(), [state](const ProcessPtr &process) { return process->state() == state; }));
 }
 
 bool Instances::anyDrains() const noexcept {
     return std::any_of(all_.begin(), all_.end(), [](const ProcessPtr &process) {
-        return process->state == Process::State::DRAINING && !process->isAtRest();
+        return process->state() == Process::State::DRAINING && !process->pause().isAtRest();
     });
 }
 
@@ -244,30 +245,28 @@ bool Instances::onlyWaits(Process &process, MonotonicTime now) const {
 
 unsigned Instances::waitingDrains(MonotonicTime now) const {
     return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [&](const ProcessPtr &process) {
-        return process->state == Process::State::DRAINING && onlyWaits(*process, now);
+        return process->state() == Process::State::DRAINING && onlyWaits(*process, now);
     }));
 }
 
 unsigned Instances::restingDrains(MonotonicTime now) const {
     return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [&](const ProcessPtr &process) {
-        return process->state == Process::State::DRAINING && process->isAtRest() && onlyWaits(*process, now);
+        return process->state() == Process::State::DRAINING && process->pause().isAtRest() && onlyWaits(*process, now);
     }));
 }
 
 ProcessPtr Instances::dueForReplacement() const {
-    return firstOf(all_,
-                   [](const ProcessPtr &process) { return serves(process) && !process->replacementReason.empty(); });
+    return firstOf(all_, [](const ProcessPtr &process) { return serves(process) && process->lifecycle().isDue(); });
 }
 
 bool Instances::anyDueForReplacement() const noexcept {
     return std::any_of(all_.begin(), all_.end(),
-                       [](const ProcessPtr &process) { return !process->replacementReason.empty(); });
+                       [](const ProcessPtr &process) { return process->lifecycle().isDue(); });
 }
 
 bool Instances::anyReplaced() const noexcept {
-    return std::any_of(all_.begin(), all_.end(), [](const ProcessPtr &process) {
-        return process->state == Process::State::DRAINING && process->replaced;
-    });
+    return std::any_of(all_.begin(), all_.end(),
+                       [](const ProcessPtr &process) { return process->lifecycle().isReplaced(); });
 }
 
 // ----- Inspection
@@ -317,15 +316,15 @@ ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) co
     snapshot.id = process.id();
     snapshot.pid = process.pid();
     snapshot.stickyId = process.stickyId();
-    snapshot.state = process.state;
+    snapshot.state = process.state();
     snapshot.version = process.version();
     snapshot.age = now - process.since();
     snapshot.adopted = process.former() != nullptr;
     snapshot.hasDescendants = process.parts().hasDescendants;
     snapshot.memory = process.memory;
-    snapshot.replacementReason = process.replacementReason;
+    snapshot.replacementReason = process.lifecycle().replacementReason();
     // An instance that is about to pause may take one more request before it learns of that.
-    const unsigned sessions = std::max(taken(process), process.pauses() ? 1U : 0U);
+    const unsigned sessions = std::max(taken(process), process.pause().mayStillTake() ? 1U : 0U);
     snapshot.sockets.push_back({process.socket.cells, process.socket.concurrency, sessions});
     const AnsweredRequests answered = queue_.answered(process.socket.cells);
     snapshot.answered = answered.count;

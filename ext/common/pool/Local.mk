@@ -7,6 +7,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/ApplicationQueue.h \
     %D%/BackgroundThreads.cpp \
     %D%/BackgroundThreads.h \
+    %D%/Backtraces.cpp \
+    %D%/Backtraces.h \
     %D%/CellRange.h \
     %D%/ChannelRegistry.cpp \
     %D%/ChannelRegistry.h \
@@ -29,12 +31,18 @@ libpassenger_pool_la_SOURCES = \
     %D%/Groups.h \
     %D%/HangWatch.cpp \
     %D%/HangWatch.h \
+    %D%/InstanceLink.cpp \
+    %D%/InstanceLink.h \
     %D%/InstanceNote.cpp \
     %D%/InstanceNote.h \
+    %D%/InstancePause.cpp \
+    %D%/InstancePause.h \
     %D%/InstanceStarter.cpp \
     %D%/InstanceStarter.h \
     %D%/Instances.cpp \
     %D%/Instances.h \
+    %D%/Lifecycle.cpp \
+    %D%/Lifecycle.h \
     %D%/LocalSender.cpp \
     %D%/LocalSender.h \
     %D%/MemoryCheck.cpp \
@@ -52,12 +60,12 @@ libpassenger_pool_la_SOURCES = \
     %D%/PreloaderCare.h \
     %D%/Process.cpp \
     %D%/Process.h \
-    %D%/RecentReports.cpp \
-    %D%/RecentReports.h \
     %D%/QueuePause.cpp \
     %D%/QueuePause.h \
     %D%/QueuePauses.cpp \
     %D%/QueuePauses.h \
+    %D%/RecentReports.cpp \
+    %D%/RecentReports.h \
     %D%/RepeatableRequests.cpp \
     %D%/RepeatableRequests.h \
     %D%/RepeatedDeaths.cpp \

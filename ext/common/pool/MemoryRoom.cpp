@@ -32,7 +32,7 @@ using Start = MemoryAdmission::Start;
 using State = BudgetInstance::State;
 
 State stateOf(const Scaler &application, const Process &process, MonotonicTime now) REQUIRES(poolLock) {
-    switch (process.state) {
+    switch (process.state()) {
         case Process::State::SERVING:
             return application.instances().isUnused(process, now, IDLE_AFTER) ? State::IDLE : State::BUSY;
         case Process::State::STANDBY:
@@ -86,13 +86,14 @@ MemoryRoom::View MemoryRoom::look(MonotonicTime now) const {
     for (const Scaler *application : applications_) {
         const Known known = knownOf(*application);
         for (const ProcessPtr &process : application->instances().all()) {
-            view.snapshot.instances.push_back({.app = view.snapshot.apps.size(),
-                                               .state = stateOf(*application, *process, now),
-                                               .bytes = process->memory,
-                                               .grown = process->growth.grown(),
-                                               .growsOn = process->growth.goesOn(),
-                                               .due = !process->replacementReason.empty(),
-                                               .since = process->stays() ? process->since() : process->leavesSince});
+            view.snapshot.instances.push_back(
+                {.app = view.snapshot.apps.size(),
+                 .state = stateOf(*application, *process, now),
+                 .bytes = process->memory,
+                 .grown = process->growth.grown(),
+                 .growsOn = process->growth.goesOn(),
+                 .due = process->lifecycle().isDue(),
+                 .since = process->stays() ? process->since() : process->lifecycle().drainsSince()});
             view.processes.push_back(process);
         }
         view.snapshot.apps.push_back(

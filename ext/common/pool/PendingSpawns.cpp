@@ -19,7 +19,7 @@ void PendingSpawns::concluded(const SpawnTask &task) noexcept {
 }
 
 void PendingSpawns::standBy(const ProcessPtr &process, const SpawnTask &task) {
-    process->state = Process::State::STANDBY;
+    process->lifecycle().standBy();
     standby_ = Standby{process, task};
 }
 

@@ -169,7 +169,7 @@ std::chrono::seconds Pool::longestStop() const {
     const PoolGuard guard(context_);
     unsigned longest = 0;
     for (const Group *group : groups_.all()) {
-        const bool waits = group->instances().living() > 0 && group->options().speaksHttp();
+        const bool waits = group->instances().living() > 0 && group->options().startsByBridge();
         longest = std::max(longest, waits ? group->options().stopTimeout : 0);
     }
     return std::chrono::seconds(longest);
@@ -242,7 +242,7 @@ bool Pool::askForThreads(const std::string &name) {
         return false;
     }
     for (const ProcessPtr &process : group->instances().all()) {
-        process->askForThreads();
+        process->backtraces().ask();
     }
     return true;
 }
@@ -252,7 +252,8 @@ std::vector<ThreadsSnapshot> Pool::threads(const std::string &name) const {
     std::vector<ThreadsSnapshot> all;
     if (const Group *group = groups_.find(name)) {
         for (const ProcessPtr &process : group->instances().all()) {
-            all.push_back({process->pid(), process->threads().has_value(), process->threads().value_or("")});
+            all.push_back(
+                {process->pid(), process->backtraces().last().has_value(), process->backtraces().last().value_or("")});
         }
     }
     return all;

@@ -51,10 +51,10 @@ std::optional<SpawnException> PreloaderCare::fork(PoolContext &context, const Pr
                                                   const Options &options) {
     const auto send = [&](const Frame &frame, const std::vector<int> &descriptors) {
         const PoolGuard guard(context);
-        if (instance->state != Process::State::SERVING) {
+        if (instance->state() != Process::State::SERVING) {
             throw SpawnException("the instance no longer serves");
         }
-        if (!instance->send(frame, descriptors)) {
+        if (!instance->link().send(frame, descriptors)) {
             throw SpawnException("too many descriptors are in flight");
         }
     };

@@ -11,8 +11,8 @@ void QueuePause::begin(MonotonicTime until) {
     Log::notice("event=queue.paused app=\"{}\" limit={}s", queue_.name(), left.count());
     context_.pauses.begin(queue_.name(), until);
     for (const ProcessPtr &process : instances_.all()) {
-        if (process->state == Process::State::SERVING) {
-            process->pause();
+        if (process->state() == Process::State::SERVING) {
+            process->pause().begin();
         }
     }
 }
@@ -24,8 +24,8 @@ void QueuePause::end(const char *reason) {
     Log::notice("event=queue.resumed app=\"{}\" waiting={} reason=\"{}\"", queue_.name(), queue_.untaken(), reason);
     context_.pauses.end(queue_.name());
     for (const ProcessPtr &process : instances_.all()) {
-        if (process->state == Process::State::SERVING) {
-            process->takeRequests();
+        if (process->state() == Process::State::SERVING) {
+            process->pause().end();
         }
     }
 }
@@ -38,9 +38,9 @@ void QueuePause::endIfDue(MonotonicTime now) {
 
 void QueuePause::apply(Process &process) const {
     if (until()) {
-        process.pause();
-    } else if (process.beganPaused()) {
-        process.takeRequests();
+        process.pause().begin();
+    } else if (process.pause().isOn()) {
+        process.pause().end();
     }
 }
 

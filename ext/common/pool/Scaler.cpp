@@ -322,10 +322,10 @@ void Scaler::giveUp(const ProcessPtr &process, const std::string &why, bool rest
 }
 
 void Scaler::replace(Process &process, const std::string &why) {
-    if (!process.stays() || !process.replacementReason.empty()) {
+    if (!process.stays() || process.lifecycle().isDue()) {
         return;
     }
-    process.replacementReason = why;
+    process.lifecycle().fallDue(why);
     Log::info("event=instance.worn app=\"{}\" pid={} reason=\"{}\"", parts_.app, process.pid(), why);
     rescale();
 }

@@ -35,7 +35,7 @@ void SlowRequests::askForBacktraces(Process &process, MonotonicTime now) {
     const auto [entry, first] = asked_.try_emplace(process.id(), now);
     if (first || now - entry->second >= LogLimit::INTERVAL) {
         entry->second = now;
-        process.logThreads();
+        process.backtraces().log();
     }
 }
 

@@ -12,7 +12,7 @@ SpawnResult DirectSpawner::spawn(const Options &options) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
     SpawnStartup startup(tools_, cancelSwitch(), options);
     startup.plan();
-    if (!options.speaksHttp()) {
+    if (!options.startsByBridge()) {
         return startup.load(StartRequest::Role::INSTANCE).toResult();
     }
     SpawnResult bridge = startup.load(StartRequest::Role::BRIDGE).toResult();

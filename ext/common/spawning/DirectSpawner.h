@@ -6,8 +6,8 @@
 namespace Passenger {
 
 /**
- * Starts each instance as a process that loads the application itself. For an application that
- * speaks HTTP the process is a bridge.
+ * Starts each instance as a process that loads the application itself, or that begins as a bridge
+ * (Options::startsByBridge()).
  *
  * Owned by a Group; threads as Spawner says. cancel() is permanent: later spawns fail too.
  */

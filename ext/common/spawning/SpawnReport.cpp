@@ -75,7 +75,7 @@ std::vector<Report::Row> stepRows(const SpawnSteps &steps) {
 std::vector<Report::Row> settingRows(const SpawnReport &report, const Options &options, const Secrets &secrets) {
     std::vector<Report::Row> rows{
         {"folder", options.appRoot}, {"startup file", options.startupFile}, {"environment", options.environment}};
-    if (options.speaksHttp()) {
+    if (options.startsByBridge()) {
         rows.push_back({"type", options.startCommand.empty() ? options.appType : "HTTP"});
         rows.push_back({"start command", secrets.hide(options.startCommand)});
     } else {

@@ -323,7 +323,7 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
         options.erase(std::string(Options::VARIABLE_PREFIX) + name);
     }
     options["layout_version"] = std::to_string(unsigned{LAYOUT_VERSION});
-    if (options_.speaksHttp()) {
+    if (options_.startsByBridge()) {
         // The folder may have changed since the settings were received.
         Rights::ofThisProcess().prepareSpawnDir(tools_.manager.spawnDir());
         options["spawn_dir"] = tools_.manager.spawnDir();
@@ -339,7 +339,7 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
     }
     process.isAsgi = options_.runsPython() && !answer.fields.empty() && answer.field(0) == ASGI;
     report_.steps.done(APPLICATION_LOADED);
-    if (options_.speaksHttp()) {
+    if (options_.startsByBridge()) {
         // A shell has started it by now.
         nameOutput();
     }
@@ -363,13 +363,13 @@ Frame SpawnStartup::receive(FrameSocket &control) {
             return frame;
         }
         report_.steps.report(frame);
-        if (options_.speaksHttp() && frame.field(0) == COMMAND_STARTED && frame.field(1) == "done") {
+        if (options_.startsByBridge() && frame.field(0) == COMMAND_STARTED && frame.field(1) == "done") {
             nameOutput();
         }
     }
 }
 
-/** The lines of an application that speaks HTTP are its own, and not its bridge's. */
+/** The lines of an application behind a bridge are its own, and not its bridge's. */
 void SpawnStartup::nameOutput() {
     const pid_t application = applicationOf(current_.process.pid());
     current_.output->setPid(application != 0 ? application : current_.process.pid());
@@ -427,11 +427,12 @@ void SpawnStartup::fail(const std::exception &e) {
 void SpawnStartup::endProcess() {
     LoadedProcess &process = *awaited_;
     const pid_t pid = process.process.pid();
-    collectPostMortem(report_, {process.process.pidFd(), process.waitStatus, *process.output, !options_.speaksHttp()},
+    collectPostMortem(report_,
+                      {process.process.pidFd(), process.waitStatus, *process.output, !options_.startsByBridge()},
                       lostContact_);
     current_.process.kill();
     current_.boot.sweep();
-    if (options_.speaksHttp() && pid != 0) {
+    if (options_.startsByBridge() && pid != 0) {
         tools_.manager.removeSocketFolders(pid);
     }
     process.output->setPid(pid);
@@ -450,7 +451,7 @@ std::string SpawnStartup::explain(const std::exception &e) {
         const bool shellFailed = shellFoundNoInterpreter({.step = step, .waitStatus = report_.waitStatus});
         return fmt::format(
             "the process {} during the step \"{}\"{}", howItEnded(report_.waitStatus), step,
-            shellFailed && !options_.speaksHttp() ? ": the shell could not execute " + plan().interpreter : "");
+            shellFailed && !options_.startsByBridge() ? ": the shell could not execute " + plan().interpreter : "");
     }
     if (dynamic_cast<const SpawnException *>(&e) != nullptr) {
         return firstLine(e.what());

@@ -19,7 +19,7 @@ StandardSpawnerFactory::StandardSpawnerFactory(EventLoop &loop, SpawnManager &ma
 
 SpawnerPtr StandardSpawnerFactory::create(const Options &options) {
     const SpawnTools tools{loop_, manager_, users_, grants_, outputs_, outputLimits_, groups_, appUsers_, *counts_};
-    if (options.spawnMethod == "direct" || options.speaksHttp()) {
+    if (options.spawnMethod == "direct" || options.startsByBridge()) {
         return std::make_unique<DirectSpawner>(tools);
     }
     return std::make_unique<SmartSpawner>(tools);

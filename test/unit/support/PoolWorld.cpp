@@ -40,7 +40,7 @@ PoolWorld::RequestPtr PoolWorld::ask(std::size_t app, std::uint32_t stickyId) {
     request->stickyId = stickyId;
     request->since = clock_.now();
     Options options = apps_[app];
-    options.stickyId = stickyId;
+    options.request.queue = QueueChoice::ofInstance(stickyId);
     request->maxInstances = options.maxInstances;
     if (options.maxQueueTime.count() > 0) {
         request->deadline = request->since + options.maxQueueTime;

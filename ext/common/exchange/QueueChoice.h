@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+
+namespace Passenger {
+
+/** Which of its application's queues a request goes to. A plain value. */
+class QueueChoice {
+public:
+    /** The application's queue, which all instances read. */
+    constexpr QueueChoice() noexcept = default;
+    /** With sticky sessions: that of this instance, while it lives. @param stickyId as
+     *  Process::stickyId(); 0: the application's queue */
+    static constexpr QueueChoice ofInstance(std::uint32_t stickyId) noexcept {
+        return QueueChoice(stickyId);
+    }
+    /** With a priority queue, and without sticky sessions: the one for requests of high priority,
+     *  which all instances read first. */
+    static constexpr QueueChoice ofHighPriority() noexcept {
+        return QueueChoice(HIGH_PRIORITY);
+    }
+
+    constexpr bool isCommon() const noexcept {
+        return number_ == 0;
+    }
+    /** The form in frames. With sticky sessions the instance's sticky id. */
+    constexpr std::uint32_t number() const noexcept {
+        return number_;
+    }
+
+private:
+    static constexpr std::uint32_t HIGH_PRIORITY = UINT32_MAX;
+
+    explicit constexpr QueueChoice(std::uint32_t number) noexcept : number_(number) {}
+
+    std::uint32_t number_ = 0;
+};
+
+}  // namespace Passenger
