@@ -4,6 +4,7 @@ check_PROGRAMS += %D%/unit_tests %D%/fake_agent
 endif
 
 %C%_unit_tests_SOURCES = \
+    %D%/AcceptProbeTest.cpp \
     %D%/AcceptedTypesTest.cpp \
     %D%/AdmissionTest.cpp \
     %D%/AgentConnectorTest.cpp \
