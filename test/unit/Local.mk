@@ -95,6 +95,7 @@ endif
     %D%/HangWatchTest.cpp \
     %D%/HealthCheckTest.cpp \
     %D%/HeartbeatsTest.cpp \
+    %D%/HelpersTest.cpp \
     %D%/IdlePolicyTest.cpp \
     %D%/InFlightRecordTest.cpp \
     %D%/InFlightTableTest.cpp \
