@@ -67,6 +67,7 @@ EXTRA_DIST += \
     %D%/decisions/0040-bridge-loop.md \
     %D%/decisions/0041-priority-queue.md \
     %D%/decisions/0042-answer-files.md \
+    %D%/decisions/0043-accepted-connections.md \
     %D%/decisions/README.md \
     %D%/monitoring/README.md \
     %D%/monitoring/alerts.yml \

@@ -47,11 +47,12 @@ class BridgeInstanceTest : public LeakCheck {
         Bridge::Instance::prepareProcess();
         Bridge::ControlSocket control(std::move(descriptor));
         const char *ruby = std::getenv("RUBY");
-        const std::string listen = " -rsocket -e 'TCPServer.new(\"127.0.0.1\", ENV[\"PORT\"].to_i); sleep'";
+        const std::string listen =
+            " -rsocket -e 'SERVER = TCPServer.new(\"127.0.0.1\", ENV[\"PORT\"].to_i); SERVER.accept; sleep'";
         Bridge::Application application(
             {{"start_command", "exec " + std::string(ruby != nullptr ? ruby : "ruby") + listen}}, "");
         application.start();
-        if (application.awaitListening(control.descriptor(), FrameSocket::in(60s))) {
+        if (application.awaitAccepting(control.descriptor(), FrameSocket::in(60s))) {
             control.send(Frame(FrameType::LOADED));
             Bridge::Instance(control, application, control.receive(FrameSocket::in(60s)), finishWithin).run();
         }

@@ -4,6 +4,7 @@ check_PROGRAMS += %D%/unit_tests %D%/fake_agent
 endif
 
 %C%_unit_tests_SOURCES = \
+    %D%/AcceptProbeTest.cpp \
     %D%/AcceptedTypesTest.cpp \
     %D%/AdmissionTest.cpp \
     %D%/AgentConnectorTest.cpp \
@@ -96,6 +97,7 @@ endif
     %D%/HangWatchTest.cpp \
     %D%/HealthCheckTest.cpp \
     %D%/HeartbeatsTest.cpp \
+    %D%/HelpersTest.cpp \
     %D%/IdlePolicyTest.cpp \
     %D%/InFlightRecordTest.cpp \
     %D%/InFlightTableTest.cpp \

@@ -27,6 +27,7 @@ class SpawnReportTest : public SpawningFixture {
     CPPUNIT_TEST(testAsRootTheReportHasTheIdsOfTheConfiguredUserAndGroup);
     CPPUNIT_TEST(testTheReportHasTheEnvironmentOfTheProcess);
     CPPUNIT_TEST(testTheReportHidesSecretsInTheEnvironment);
+    CPPUNIT_TEST(testTheReportOfAServerThatAcceptsNothingHasTheExceptionOfItsWorkers);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char *IDS = "User and groups of the process";
@@ -167,6 +168,19 @@ public:
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(report.text(), std::string::npos, report.text().find(secret));
             }
         });
+    }
+
+    // As unicorn, which starts another worker for each one that ends.
+    void testTheReportOfAServerThatAcceptsNothingHasTheExceptionOfItsWorkers() {
+        SpawnReport report;
+        report.output = "config.ru:1:in `require': cannot load such file -- nosuch (LoadError)\nworker=0 spawning...\n";
+        report.failedBy(Frame(FrameType::FAILED,
+                              {"application listens", "",
+                               "the command \"serve\" listens on 127.0.0.1 port 4711, but has accepted no connection "
+                               "after PassengerStartTimeout, 90 seconds\nremedy",
+                               ""}));
+        const std::string summary = report.toReport(options()).summary;
+        CPPUNIT_ASSERT_MESSAGE(summary, summary.ends_with("90 seconds: LoadError: cannot load such file -- nosuch"));
     }
 };
 

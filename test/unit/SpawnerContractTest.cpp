@@ -271,7 +271,7 @@ class CommandSpawnerContractTest : public SpawnerContractTest {
         setProgram("exit 3\n");
     }
     void failNoMore() override {
-        setProgram("require 'socket'\nTCPServer.new('127.0.0.1', ENV['PORT'].to_i)\nsleep\n");
+        setProgram("require 'socket'\nSERVER = TCPServer.new('127.0.0.1', ENV['PORT'].to_i)\nSERVER.accept\nsleep\n");
     }
     void hangFromNowOn() override {
         setProgram("$stdout.sync = true\nputs 'hanging'\nsleep\n");

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <exception>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -47,6 +48,10 @@ constexpr const char *REMEDY =
 constexpr const char *NODE_REMEDY =
     "The application must call listen() of a server of Node's module http; whatever port it names, the server gets the "
     "module's socket. A server that listens only after a connection to a database, say, needs that first.";
+
+constexpr const char *WORKERS_REMEDY =
+    "A server of several processes listens before one of its workers has loaded the application, and accepts "
+    "connections after that. Its output says why the workers did not load it, or what they wait for.";
 
 constexpr std::string_view SHELL = "/bin/sh";
 
@@ -151,10 +156,14 @@ void Application::start() {
     }
 }
 
-bool Application::awaitListening(int agent, Deadline deadline) {
-    for (milliseconds pause = FIRST_PAUSE; !takesConnections(); pause = std::min(pause * 3 / 2, LONGEST_PAUSE)) {
+bool Application::awaitAccepting(int agent, Deadline deadline) {
+    bool listens = false;
+    for (milliseconds pause = FIRST_PAUSE; !acceptsConnections(); pause = std::min(pause * 3 / 2, LONGEST_PAUSE)) {
         if (steady_clock::now() >= deadline) {
             failSilent();
+        }
+        if (!listenedOn_.empty() && !std::exchange(listens, true)) {
+            pause = FIRST_PAUSE;
         }
         pollfd entries[2] = {{keeper_->descriptor(), POLLIN, 0}, {agent, POLLIN, 0}};
         if (poll(entries, 2, static_cast<int>(pause.count())) <= 0) {
@@ -165,20 +174,36 @@ bool Application::awaitListening(int agent, Deadline deadline) {
         }
         return false;
     }
+    // A process that answers one connection after the other waits for the end of these.
+    portProbe_ = AcceptProbe();
+    socketProbe_ = AcceptProbe();
     return true;
 }
 
-bool Application::takesConnections() {
-    if (socket_ && socket_->connect(steady_clock::now() + CONNECT_LIMIT)) {
+/** Does not wait for a process that accepts the connections of the probes. */
+bool Application::acceptsConnections() {
+    if (socket_ && connected(socketProbe_, *socket_) && socketProbe_.accepted()) {
         address_ = *socket_;
         onSocket_ = true;
         return true;
     }
-    if (port_.connect(steady_clock::now() + CONNECT_LIMIT) && isListener()) {
+    if (connected(portProbe_, port_) && portProbe_.accepted()) {
         address_ = port_;
         return true;
     }
     return false;
+}
+
+/** Whether the probe has a connection, perhaps a new one. */
+bool Application::connected(AcceptProbe &probe, const AppAddress &address) {
+    if (!probe) {
+        FileDescriptor connection = address.connect(steady_clock::now() + CONNECT_LIMIT);
+        if (connection && (address.port() == 0 || isListener())) {
+            probe = AcceptProbe(std::move(connection));
+            listenedOn_ = address.text();
+        }
+    }
+    return static_cast<bool>(probe);
 }
 
 /**
@@ -213,8 +238,11 @@ void Application::failEnded() {
     if (const char *problem = problemOfShell(ending.status); problem != nullptr && command_.program == SHELL) {
         throw ended(fmt::format("the command \"{}\" {}", command_.text(), problem), ending);
     }
-    throw ended(fmt::format("the command \"{}\" {} before it listened on {}\n{}", command_.text(),
-                            describeEnd(ending.status) + deathOfShell(ending.status), places(), remedy()),
+    const bool listened = !listenedOn_.empty();
+    throw ended(fmt::format("the command \"{}\" {} before it {} {}\n{}", command_.text(),
+                            describeEnd(ending.status) + deathOfShell(ending.status),
+                            listened ? "accepted a connection on" : "listened on", listened ? listenedOn_ : places(),
+                            listened ? WORKERS_REMEDY : remedy()),
                 ending);
 }
 
@@ -224,6 +252,12 @@ const char *Application::remedy() const {
 
 void Application::failSilent() {
     keeper_->finish();
+    if (portProbe_ || socketProbe_) {
+        throw StartFailure(
+            fmt::format("the command \"{}\" listens on {}, but has accepted no connection after "
+                        "PassengerStartTimeout, {} seconds\n{}",
+                        command_.text(), listenedOn_, startTimeout_, WORKERS_REMEDY));
+    }
     throw StartFailure(
         fmt::format("the command \"{}\" runs, but nothing listens on {} (PORT) after PassengerStartTimeout, "
                     "{} seconds\n{}",

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "bridge/AcceptProbe.h"
 #include "bridge/AppAddress.h"
 #include "bridge/AppCommand.h"
 #include "bridge/AppKeeper.h"
@@ -49,13 +50,13 @@ public:
     /** @throws StartFailure */
     void start();
     /**
-     * Waits until the application accepts connections.
+     * Waits until a process of the application has accepted a connection.
      * @param agent becomes readable when the agent no longer wants the application
      * @return false: the agent does not want it
      * @throws StartFailure when the command ends first, or at the deadline; no process of the
      *     application is left then
      */
-    bool awaitListening(int agent, Deadline deadline);
+    bool awaitAccepting(int agent, Deadline deadline);
 
     const AppAddress &address() const noexcept {
         return address_;
@@ -84,7 +85,8 @@ public:
     static std::string describe(const AppKeeper::Ending &ending);
 
 private:
-    bool takesConnections();
+    bool acceptsConnections();
+    bool connected(AcceptProbe &probe, const AppAddress &address);
     void removeFolder() const noexcept;
     bool isListener();
     [[noreturn]] void failEnded();
@@ -99,6 +101,11 @@ private:
     std::uint16_t portNumber_ = 0;
     AppAddress port_;
     std::optional<AppAddress> socket_;
+    /** Of port_ and socket_. */
+    AcceptProbe portProbe_;
+    AcceptProbe socketProbe_;
+    /** Where a probe got a connection last; empty: there was none. */
+    std::string listenedOn_;
     AppAddress address_;
     bool onSocket_ = false;
     std::string startTimeout_;

@@ -122,12 +122,12 @@ std::optional<Application> start(ControlSocket &control, const Application::Opti
         return true;
     });
     const bool wanted = step(control, LISTENING, [&] {
-        const bool listens = application->awaitListening(control.descriptor(), deadline);
-        if (listens) {
+        const bool accepts = application->awaitAccepting(control.descriptor(), deadline);
+        if (accepts) {
             raiseDescriptorLimit();
             confineTo(application->address(), options);
         }
-        return listens;
+        return accepts;
     });
     if (!wanted) {
         application->finish();

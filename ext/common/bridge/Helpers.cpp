@@ -1,15 +1,19 @@
 #include "bridge/Helpers.h"
 
-#include <memory>
-
 namespace Passenger::Bridge {
 
 void Helpers::give(Place &place) {
     {
         const LockGuard lock(mutex_);
+        if (!idle_.empty()) {
+            Idle &last = *idle_.back();
+            idle_.pop_back();
+            last.place = &place;
+            last.called.notify_one();
+            return;
+        }
         waiting_.push_back(&place);
         if (!isMissing()) {
-            changed_.notify_one();
             return;
         }
         starting_++;
@@ -29,7 +33,7 @@ void Helpers::startAgain() {
 }
 
 bool Helpers::isMissing() const {
-    return waiting_.size() > idle_ + starting_;
+    return waiting_.size() > starting_;
 }
 
 void Helpers::startOne() {
@@ -42,39 +46,41 @@ void Helpers::startOne() {
     }
 }
 
-void Helpers::run(const std::function<void(Place &)> &done) {
+void Helpers::run(const std::function<void(Place &)> &work) {
     {
         const LockGuard lock(mutex_);
         starting_--;
     }
-    // Not initialized: pages that no answer reaches take no memory.
-    const auto buffer = std::make_unique_for_overwrite<char[]>(Place::READ_SIZE);
     while (Place *place = next()) {
-        place->work({buffer.get(), Place::READ_SIZE});
-        done(*place);
+        work(*place);
     }
 }
 
-/** Waits for a place. Null: there is no more work. */
+/** Waits for a place. Null: this thread is to end. */
 Place *Helpers::next() {
     LockGuard lock(mutex_);
-    while (waiting_.empty()) {
-        if (finished_) {
-            return nullptr;
-        }
-        idle_++;
-        lock.wait(changed_);
-        idle_--;
+    if (!waiting_.empty()) {
+        Place *place = waiting_.front();
+        waiting_.pop_front();
+        return place;
     }
-    Place *place = waiting_.front();
-    waiting_.pop_front();
-    return place;
+    Idle self;
+    idle_.push_back(&self);
+    const auto deadline = std::chrono::steady_clock::now() + idleLimit_;
+    while (self.place == nullptr && !finished_ && lock.waitUntil(self.called, deadline)) {
+    }
+    if (self.place == nullptr) {
+        std::erase(idle_, &self);
+    }
+    return self.place;
 }
 
 void Helpers::finish() {
     const LockGuard lock(mutex_);
     finished_ = true;
-    changed_.notify_all();
+    for (Idle *one : idle_) {
+        one->called.notify_one();
+    }
 }
 
 }  // namespace Passenger::Bridge

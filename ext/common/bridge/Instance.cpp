@@ -145,9 +145,18 @@ void Instance::startThreads() {
     }
 }
 
-/** @throws std::system_error */
+/** The end of the thread ends the instance. @throws std::system_error */
 void Instance::startThread(std::function<void()> work) {
-    std::thread([this, work = std::move(work)] {
+    startDetached([this, work = std::move(work)] {
+        work();
+        ending_ = true;
+        noteEvent();
+    });
+}
+
+/** @throws std::system_error */
+void Instance::startDetached(std::function<void()> work) {
+    std::thread([work = std::move(work)] {
         try {
             work();
         } catch (const std::exception &error) {
@@ -155,16 +164,13 @@ void Instance::startThread(std::function<void()> work) {
             // The claim of a request in work stays, so that the agent sends LOST.
             ::_exit(EXIT_FAILURE);
         }
-        // The end of any thread ends the instance.
-        ending_ = true;
-        noteEvent();
     }).detach();
 }
 
 /** For the Intake. */
 bool Instance::startHelper() noexcept {
     try {
-        startThread([this] { intake_->help(); });
+        startDetached([this] { intake_->help(); });
         return true;
     } catch (const std::exception &error) {
         EventLog::complain("instance.thread_missing", "error=" + EventLog::inQuotes(error.what()));

@@ -45,6 +45,7 @@ public:
 private:
     void startThreads();
     void startThread(std::function<void()> work);
+    static void startDetached(std::function<void()> work);
     bool startHelper() noexcept;
     void readControlSocket();
     [[noreturn]] void sendHeartbeats();

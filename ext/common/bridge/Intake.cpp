@@ -62,7 +62,12 @@ void Intake::run() {
 }
 
 void Intake::help() {
-    helpers_.run([this](Place &place) { giveBack(place); });
+    // Not initialized: pages that no answer reaches take no memory.
+    const auto buffer = std::make_unique_for_overwrite<char[]>(Place::READ_SIZE);
+    helpers_.run([&](Place &place) {
+        place.work({buffer.get(), Place::READ_SIZE});
+        giveBack(place);
+    });
 }
 
 /**

@@ -42,7 +42,7 @@ public:
     /** The loop. Returns when the intake is finished and no request is left.
      *  @throws SystemException */
     void run();
-    /** What a helper does, to the end. */
+    /** What a helper does, to its end. */
     void help();
     /** See Helpers. */
     void startAgain() {

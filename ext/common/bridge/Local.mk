@@ -1,6 +1,8 @@
 # Keep sorted, one file a line.
 noinst_LTLIBRARIES += libpassenger_bridge.la
 libpassenger_bridge_la_SOURCES = \
+    %D%/AcceptProbe.cpp \
+    %D%/AcceptProbe.h \
     %D%/AnswerParser.cpp \
     %D%/AnswerParser.h \
     %D%/AppAddress.cpp \

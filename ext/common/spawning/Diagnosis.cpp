@@ -114,7 +114,7 @@ constexpr DiagnosisRule ENDS[] = {
      "direct."},
     {[](const FailureFacts &f) { return when(f.timedOut && f.step == LISTENS); },
      "The application did not listen on its port: it listens on another one, or on ::1 alone, or waits for something "
-     "before.",
+     "before. Or it listens, and none of its workers has loaded it.",
      "It must listen on 127.0.0.1 and the port in the variable PORT. See its output for what it waits for. If it is "
      "only slow, raise PassengerStartTimeout.",
      "nothing listens on 127.0.0.1 and the port in the variable PORT"},
@@ -198,12 +198,15 @@ constexpr DiagnosisRule GENERAL[] = {
      "that it exports.",
      "Add at its end: require(\"http\").createServer(module.exports).listen(process.env.PORT). If another file calls "
      "listen(), such as bin/www, name that one: PassengerStartupFile bin/www"},
-    {lastError, "The command ended before it listened, with this error: {}",
+    {lastError, "The command ended before it served, with this error: {}",
      "Correct what the error names. The output below has the lines before it; or run the command by hand, as the "
      "application's user, in its folder."},
-    {endedSilently, "The command ended by itself with status {} before it listened.",
+    {endedSilently, "The command ended by itself with status {} before it served.",
      "It must stay in the foreground, and listen on 127.0.0.1 and the port in the variable PORT. If there is no output "
      "below, run it by hand, as the application's user, in its folder."},
+    {[](const FailureFacts &f) { return when(acceptedNone(f)); },
+     "The server listens, but no worker of it has loaded the application: the workers fail, or wait for something.",
+     "See its output for what they fail at, or wait for. If they are only slow, raise PassengerStartTimeout."},
     {[](const FailureFacts &f) { return when(f.step == LISTENS); }, "The application did not listen on its port.",
      "The application must listen on 127.0.0.1 and the port in the variable PORT. See its output."},
     {[](const FailureFacts &f) { return when(has(f.problem, "cannot become user")); },

@@ -72,4 +72,8 @@ bool shellFoundNoInterpreter(const FailureFacts &failure) {
     return status == 126 || status == 127;
 }
 
+bool acceptedNone(const FailureFacts &failure) {
+    return has(failure.problem, ", but has accepted no connection after ");
+}
+
 }  // namespace Passenger

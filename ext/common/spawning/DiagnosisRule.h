@@ -41,6 +41,9 @@ Finding behind(const std::string &text, std::string_view marker, std::string_vie
  *  not there, and with 126 where it may not be executed (POSIX, sh). */
 bool shellFoundNoInterpreter(const FailureFacts &failure);
 
+/** Whether a program listened that a bridge has started, and accepted no connection in time. */
+bool acceptedNone(const FailureFacts &failure);
+
 inline Finding when(bool applies) {
     return applies ? Finding("") : std::nullopt;
 }

@@ -10,6 +10,7 @@
 
 #include "base/ChildProcess.h"
 #include "spawning/Diagnosis.h"
+#include "spawning/DiagnosisRule.h"
 #include "spawning/PrintedError.h"
 #include "spawning/Secrets.h"
 
@@ -53,14 +54,17 @@ Language languageOf(const Options &options) {
 }
 
 /** What a process printed before its end. It may print errors long before a signal ends it, but for
- *  a heap that is exhausted. */
+ *  a heap that is exhausted. Of a server whose workers end one after the other, the exception that
+ *  the last one printed. */
 std::optional<PrintedError> printedError(const SpawnReport &report, const FailureFacts &facts) {
-    if (!report.exceptionClass.empty() || !facts.waitStatus) {
+    const bool workersEnd = acceptedNone(facts);
+    if (!report.exceptionClass.empty() || (!facts.waitStatus && !workersEnd)) {
         return std::nullopt;
     }
     auto error = PrintedError::in(report.output);
-    const bool counts = error && (error->isOfHeap() || (WIFEXITED(*facts.waitStatus) &&
-                                                        (report.commandStatus || !error->exceptionClass.empty())));
+    const bool counts = error && (error->isOfHeap() || (workersEnd && !error->exceptionClass.empty()) ||
+                                  (facts.waitStatus && WIFEXITED(*facts.waitStatus) &&
+                                   (report.commandStatus || !error->exceptionClass.empty())));
     return counts ? error : std::nullopt;
 }
 

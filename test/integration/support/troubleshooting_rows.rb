@@ -56,10 +56,12 @@ module TroubleshootingRows
        'killed_boot#test_an_application_that_kills_itself_fails_after_one_more_#{method}_attempt'],
       ["another process uses the port (EADDRINUS",
        "node_failures#test_the_first_line_about_a_port_that_is_taken_has_cause_and_remedy"],
-      ["the command ended before it listened",
+      ["the command ended before it served",
        %q(command_failures#test_the_report_of_#{site.tr('.', '_')})],
       ["the file exports a function and never ca",
        %q(node_failures#test_#{site.tr('.', '_')}_names_the_cause_and_the_remedy)],
+      ["the server listens, but has accepted no",
+       "worker_servers#test_the_report_about_a_server_whose_workers_fail_again_and_again"],
       ["the application does not listen (start c",
        "troubleshooting_starts#test_500_of_a_command_that_does_not_listen"]
     ],
