@@ -146,13 +146,14 @@ void allowSockets(const Rules &rules, std::uint32_t refusal, For purpose) {
     const bool tcp = program || purpose == For::SERVING_TCP;
     for (int family = 0; family < FAMILIES; family++) {
         const bool allowed = family == AF_UNIX || (tcp && (family == AF_INET || family == AF_INET6));
-        if (!program || family != AF_NETLINK) {
+        if (!tcp || family != AF_NETLINK) {
             rules.add(allowed ? SCMP_ACT_ALLOW : refusal, "socket", {is(0, static_cast<scmp_datum_t>(family))});
         }
     }
-    if (program) {
-        rules.add(SCMP_ACT_ALLOW, "socket", {is(0, AF_NETLINK), is(2, NETLINK_ROUTE)});
-        rules.add(refusal, "socket", {is(0, AF_NETLINK), {2, SCMP_CMP_NE, NETLINK_ROUTE, 0}});
+    if (tcp) {
+        const scmp_datum_t protocol = program ? NETLINK_ROUTE : NETLINK_SOCK_DIAG;
+        rules.add(SCMP_ACT_ALLOW, "socket", {is(0, AF_NETLINK), is(2, protocol)});
+        rules.add(refusal, "socket", {is(0, AF_NETLINK), {2, SCMP_CMP_NE, protocol, 0}});
     }
     rules.add(refusal, "socket", {{0, SCMP_CMP_GE, FAMILIES, 0}});
     rules.add(SCMP_ACT_ALLOW, "socketpair", {is(0, AF_UNIX)});

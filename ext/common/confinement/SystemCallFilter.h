@@ -13,10 +13,12 @@ namespace SystemCallFilter {
 enum class For {
     /** A process that serves, with Unix sockets. */
     SERVING,
-    /** Also with sockets of the families AF_INET and AF_INET6. */
+    /** Also with sockets of the families AF_INET and AF_INET6, and of AF_NETLINK to ask who
+     *  listens (sock_diag(7)). */
     SERVING_TCP,
-    /** A program that is executed next, such as an interpreter. It may execute others, and has the
-     *  sockets of SERVING_TCP, and of AF_NETLINK to read the machine's addresses. */
+    /** A program that is executed next, such as an interpreter. It may execute others, and has
+     *  sockets of AF_UNIX, AF_INET and AF_INET6, and of AF_NETLINK to read the machine's
+     *  addresses. */
     PROGRAM
 };
 

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,7 +81,10 @@ public:
     void testTcpIsAllowedIfItIsAskedFor() {
         Confinement limits;
         limits.tcp = true;
-        assertExit(0, limits, [] { return ::socket(AF_INET, SOCK_STREAM, 0) >= 0; });
+        assertExit(0, limits, [] {
+            return ::socket(AF_INET, SOCK_STREAM, 0) >= 0 && ::socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG) >= 0;
+        });
+        assertExit(sanitized() ? 1 : 0, limits, [] { return ::socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) < 0; });
     }
 
     /** Landlock may be missing: then the user of the process limits it. */

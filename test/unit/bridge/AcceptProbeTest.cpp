@@ -262,7 +262,7 @@ public:
         AcceptProbe overUnix(connectTo(AppAddress::unixSocket(folder_ + "/socket")));
         const pid_t child = ::fork();
         if (child == 0) {
-            const bool limited = SystemCallFilter::apply(SeccompMode::ON, SystemCallFilter::For::SERVING_TCP);
+            const bool limited = SystemCallFilter::apply(SeccompMode::ON, SystemCallFilter::For::SERVING);
             ::_exit(!limited || (overTcp.accepted() && overUnix.accepted()) ? 0 : 1);
         }
         int status = -1;

@@ -8,8 +8,6 @@
 
 namespace Passenger {
 
-using Outcome = Withdrawal::Outcome;
-
 class WithdrawalTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(WithdrawalTest);
     CPPUNIT_TEST(testAnUnclaimedTicketIsNotBegun);
@@ -18,6 +16,8 @@ class WithdrawalTest : public LeakCheck {
     CPPUNIT_TEST(testHintsAndStaleMessagesAreDropped);
     CPPUNIT_TEST(testTheEndOfTheChannelIsFoundBehindItsMessages);
     CPPUNIT_TEST_SUITE_END();
+
+    using Outcome = Withdrawal::Outcome;
 
     std::shared_ptr<FakeHost> host_;
     QueueLinkPtr link_;
