@@ -116,7 +116,7 @@ module TroubleshootingRows
        "attack_descriptors#test_many_descriptors_whose_close_waits_cost_their_sender_its_" \
        "requests_only"],
       ["\"before the server process had to end\"",
-       "test/unit/ExchangeLimitsTest.cpp#testAWaitingRequestIsRefusedWhenItsProcessEnds",
+       "test/unit/exchange/ExchangeLimitsTest.cpp#testAWaitingRequestIsRefusedWhenItsProcessEnds",
        "troubleshooting_ends#test_a_request_that_waits_in_a_child_that_ends_gets_a_new_instance",
        "ending_children#test_a_graceful_end_waits_no_longer_than_the_queues_limit"],
       ["\"this server process is ending\"",
