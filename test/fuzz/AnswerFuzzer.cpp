@@ -34,7 +34,8 @@ struct Outcome {
     bool operator==(const Outcome &) const = default;
 };
 
-void checkLines(std::string_view lines, bool upgraded = false) {
+/** @param hopByHop the only such header that there may be; empty: none */
+void checkLines(std::string_view lines, std::string_view hopByHop = "") {
     while (!lines.empty()) {
         const auto end = lines.find("\r\n");
         require(end != std::string_view::npos);
@@ -43,7 +44,7 @@ void checkLines(std::string_view lines, bool upgraded = false) {
         require(colon != std::string_view::npos);
         const std::string_view name = line.substr(0, colon);
         require(HttpText::isToken(name));
-        require(!HttpText::isHopByHop(name) || (upgraded && HttpText::equalsIgnoringCase(name, "Upgrade")));
+        require(!HttpText::isHopByHop(name) || HttpText::equalsIgnoringCase(name, hopByHop));
         require(HttpText::isValue(line.substr(colon + 2)));
         lines.remove_prefix(end + 2);
     }
@@ -69,7 +70,8 @@ Outcome parse(std::string_view input, std::size_t piece, AnswerParser::Expectati
     if (parser.hasHead()) {
         const unsigned status = parser.head().status;
         require(parser.upgraded() ? status == 101 && expected.upgrade : status >= 200 && status <= 999);
-        checkLines(parser.head().lines, parser.upgraded());
+        // A head with chunks behind it may announce trailer fields.
+        checkLines(parser.head().lines, parser.upgraded() ? "Upgrade" : "Trailer");
         require(!(expected.bodiless || parser.upgraded()) || outcome.body.empty());
         outcome.status = parser.head().status;
         outcome.lines = parser.head().lines;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/FileContent.h"
@@ -40,7 +41,7 @@ std::string moduleFile(const std::string &folder, std::string name) {
         name.erase(0, 2);
     }
     for (const char *ending : {"", ".js", ".cjs", ".mjs", "/index.js"}) {
-        if (!name.empty() && isFile(folder + "/" + name + ending)) {
+        if (!name.empty() && isFile(fmt::format("{}/{}{}", folder, name, ending))) {
             return name + ending;
         }
     }

@@ -66,8 +66,12 @@ Place *Helpers::next() {
     }
     Idle self;
     idle_.push_back(&self);
-    const auto deadline = std::chrono::steady_clock::now() + idleLimit_;
-    while (self.place == nullptr && !finished_ && lock.waitUntil(self.called, deadline)) {
+    while (self.place == nullptr && !finished_) {
+        const bool called = lock.waitUntil(self.called, std::chrono::steady_clock::now() + idleLimit_);
+        // The last one stays: the system may not allow another thread later.
+        if (!called && idle_.size() > 1) {
+            break;
+        }
     }
     if (self.place == nullptr) {
         std::erase(idle_, &self);

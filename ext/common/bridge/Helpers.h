@@ -16,8 +16,10 @@ class Place;
 
 /**
  * The threads that work at requests which have to wait. There are as many as there were such
- * requests at once of late: one that has had none for a while ends. The one that has worked last
- * gets the next request, so that the others are idle. Owned by the Intake; thread-safe.
+ * requests at once of late: one that has had none for a while ends, but for the last. The one that
+ * has worked last gets the next request, so that the others are idle.
+ *
+ * Owned by the Intake; thread-safe.
  */
 class Helpers {
 public:

@@ -61,13 +61,13 @@ void addWarmUp(Frame &serve, const Options &options) {
 
 Process::Process(SpawnResult result, InstanceId id, std::uint64_t version, MonotonicTime now)
     : parts_(std::move(result)),
-      link_(parts_),
       pause_(link_),
       backtraces_(link_),
       id_(id),
       stickyId_(makeStickyId()),
       version_(version),
-      since_(now) {}
+      since_(now),
+      link_(parts_) {}
 
 Process::Process(SpawnResult result, const Orphan &orphan, InstanceId id, std::uint64_t version, MonotonicTime now)
     : Process(std::move(result), id, version, now) {

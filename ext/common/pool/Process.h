@@ -164,7 +164,7 @@ public:
     CpuUse cpuUse;
     /** Bytes of memory (PSS) when it was last measured; 0: never. */
     std::uint64_t memory = 0;
-    /** Of what it shares with no other process. */
+    /** The growth of the instance's private memory. */
     MemoryGrowth growth;
 
 private:
@@ -173,7 +173,6 @@ private:
     void explain(const std::exception &error, SpawnReport &story);
 
     SpawnResult parts_;
-    InstanceLink link_;
     InstancePause pause_;
     Backtraces backtraces_;
     Lifecycle lifecycle_;
@@ -187,6 +186,8 @@ private:
     /** As Options::stopTimeout when it was started. */
     std::chrono::seconds stopTimeout_{0};
     bool killed_ = false;
+    /** The last member: its watchers call back until they are destroyed. */
+    InstanceLink link_;
 };
 
 using ProcessPtr = std::shared_ptr<Process>;

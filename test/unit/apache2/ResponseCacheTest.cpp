@@ -115,6 +115,7 @@ public:
 
     void testManyThreadsUseTheCache() {
         std::vector<std::thread> threads;
+        threads.reserve(4);
         for (int thread = 0; thread < 4; ++thread) {
             threads.emplace_back([this] {
                 for (int i = 0; i < 2'000; ++i) {

@@ -27,7 +27,7 @@ using namespace std::chrono_literals;
 
 class HelpersTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(HelpersTest);
-    CPPUNIT_TEST(testThereIsAThreadForEachRequestAndIdleOnesEnd);
+    CPPUNIT_TEST(testThereIsAThreadForEachRequestAndIdleOnesEndButForTheLast);
     CPPUNIT_TEST(testMostThreadsAreIdleWhenRequestsComeInTurn);
     CPPUNIT_TEST(testIdleThreadsEndWithTheBridge);
     CPPUNIT_TEST_SUITE_END();
@@ -117,10 +117,10 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testThereIsAThreadForEachRequestAndIdleOnesEnd() {
+    void testThereIsAThreadForEachRequestAndIdleOnesEndButForTheLast() {
         make(1ms);
         useManyThreads();
-        CPPUNIT_ASSERT(eventually([this] { return running_ == 0; }));
+        CPPUNIT_ASSERT(eventually([this] { return running_ == 1; }));
         useManyThreads();
         CPPUNIT_ASSERT(eventually([this] { return done_ == 2 * MANY; }));
     }
