@@ -136,17 +136,10 @@ int AppAddress::refusal() const {
     }
 }
 
-/** Another user's process may take the port at any time, and leave it to this user's again. */
+/** A port at which nothing listens costs no look. */
 FileDescriptor AppAddress::connectToThisUsers(Deadline deadline) const {
-    if (port() == 0) {
-        return connect(deadline);
-    }
-    FileDescriptor socket;
-    int error = refusal();
-    if (error == 0) {
-        socket = connect(deadline);
-        error = socket ? refusal() : errno;
-    }
+    FileDescriptor socket = connect(deadline);
+    const int error = !socket ? errno : port() != 0 ? refusal() : 0;
     if (error != 0) {
         socket.reset();
         errno = error;

@@ -3,7 +3,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
@@ -96,14 +95,10 @@ std::optional<uid_t> userOfListenerInTables(const sockaddr_storage &address) {
 }
 
 std::optional<uid_t> userOfListener(const sockaddr_storage &address) {
-    /** Whether the kernel has told of a socket. If not, it may be one that never does. */
-    static std::atomic<bool> told{false};
     const std::optional<inet_diag_msg> socket = SocketDiag::tcpSocket(address, nullptr);
-    if (socket) {
-        told = true;
-        return socket->idiag_state == TCP_LISTEN ? std::optional<uid_t>(socket->idiag_uid) : std::nullopt;
-    }
-    return told ? std::nullopt : userOfListenerInTables(address);
+    // Without an answer, there may be none, or the kernel may not tell it.
+    return socket && socket->idiag_state == TCP_LISTEN ? std::optional<uid_t>(socket->idiag_uid)
+                                                       : userOfListenerInTables(address);
 }
 
 }  // namespace Passenger::Bridge
