@@ -22,10 +22,7 @@ unite_flags := $(if $(findstring clang,$(CXX)),,-Wno-subobject-linkage)
 
 united/%.lo: united/%.cpp
 	$(AM_V_CXX)$(LTCXXCOMPILE) $(unite_flags) -MD -MP -MT $@ -MF united/$*.d -c -o $@ $<
-united/ext_apache2_mod_passenger_la-%.lo: united/ext_apache2_mod_passenger_la-%.cpp
-	$(AM_V_CXX)$(LIBTOOL) $(AM_V_lt) --tag=CXX $(AM_LIBTOOLFLAGS) $(LIBTOOLFLAGS) --mode=compile $(CXX) $(DEFS) \
-	    $(DEFAULT_INCLUDES) $(INCLUDES) $(ext_apache2_mod_passenger_la_CPPFLAGS) $(CPPFLAGS) $(AM_CXXFLAGS) \
-	    $(CXXFLAGS) $(unite_flags) -MD -MP -MT $@ -MF $(@:.lo=.d) -c -o $@ $<
+united/ext_apache2_mod_passenger_la-%.lo: CPPFLAGS += $(HTTPD_CPPFLAGS)
 united/test_unit_unit_tests-%.o: united/test_unit_unit_tests-%.cpp
 	$(AM_V_CXX)$(CXX) $(DEFS) $(DEFAULT_INCLUDES) $(test_unit_unit_tests_CPPFLAGS) $(CPPFLAGS) \
 	    $(test_unit_unit_tests_CXXFLAGS) $(CXXFLAGS) $(unite_flags) -MD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<

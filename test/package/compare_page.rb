@@ -17,7 +17,10 @@ require_relative "../integration/support/documented_page"
 # The text between two "..." of the page, as a pattern.
 def pattern(text)
   words = text.split.map do |word|
-    Regexp.escape(word).gsub(/[\d.\\+~]*\d[\d.\\+~]*/, '[\w.+~]*')
+    # Every second part is a number.
+    word.split(/([\d.+~]*\d[\d.+~]*)/).each_slice(2).map do |letters, number|
+      Regexp.escape(letters) + (number ? '[\w.+~]*' : "")
+    end.join
   end
   Regexp.new(words.join('\s+'))
 end

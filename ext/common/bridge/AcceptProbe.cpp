@@ -17,7 +17,7 @@ namespace {
 
 /** What the kernel tells about the server's end of a connection. */
 struct ServersEnd {
-    /** Of its socket, which a process has from accept() on; before, this is 0. */
+    /** The inode of its socket. Before a process has accepted the connection, this is 0. */
     std::uint32_t inode = 0;
     /** TCP: the server's side has not made the connection. */
     bool unmade = false;

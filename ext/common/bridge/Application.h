@@ -101,7 +101,7 @@ private:
     std::uint16_t portNumber_ = 0;
     AppAddress port_;
     std::optional<AppAddress> socket_;
-    /** Of port_ and socket_. */
+    /** The connections to port_ and to socket_ by which the bridge looks. */
     AcceptProbe portProbe_;
     AcceptProbe socketProbe_;
     /** Where a probe got a connection last; empty: there was none. */
