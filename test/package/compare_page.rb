@@ -19,7 +19,7 @@ def pattern(text)
   words = text.split.map do |word|
     # Every second part is a number.
     word.split(/([\d.+~]*\d[\d.+~]*)/).each_slice(2).map do |letters, number|
-      Regexp.escape(letters) + (number ? '[\w.+~]*' : "")
+      Regexp.escape(letters) + (number ? '[\w.+~-]*' : "")
     end.join
   end
   Regexp.new(words.join('\s+'))
