@@ -42,7 +42,7 @@ public:
     std::uint64_t size() const noexcept {
         return inMemory() + static_cast<std::uint64_t>(behind_) + (ring_ ? ring_->size() : 0);
     }
-    /** Of the bytes that are next. */
+    /** The number of bytes in memory that are next. */
     std::uint64_t inMemory() const noexcept {
         return static_cast<std::uint64_t>(waiting_);
     }
@@ -86,7 +86,7 @@ private:
     RefusalLog &log_;
     /** PassengerResponseBufferHighWatermark. */
     const std::uint64_t limit_;
-    /** What forReply() gives. */
+    /** The memory that forReply() gives. */
     char *reply_ = nullptr;
     /** Bytes in memory: `front_` before the file's, `back_` behind them if the file takes no
      *  more. */

@@ -37,8 +37,8 @@ public:
         finished_ = true;
     }
 
-    /** Begins to pass on what the client takes. @param pause no further reply is here, so that all
-     *  bytes are passed on, to the client itself */
+    /** Begins to pass on the bytes that the client takes. @param pause no further reply is here,
+     *  so that all bytes are passed on, to the client itself */
     void beginTurn(bool pause) noexcept;
     /** Whether httpd gets one more piece in this turn; else the client lags. Never waits.
      *  @param sent httpd has sent all earlier bytes, where it has a socket
@@ -47,7 +47,8 @@ public:
     void count(std::size_t bytes) noexcept {
         taken_ += bytes;
     }
-    /** Whether httpd is to flush at the end of this turn. Then it owes the client no more flush. */
+    /** Whether httpd is to flush at the end of this turn. After true, no flush is due to the
+     *  client. */
     bool takesFlush(bool pause) noexcept;
 
     /** Whether the client, which lags, has read nothing for httpd's Timeout. */

@@ -25,7 +25,7 @@ namespace Passenger {
  */
 class ConnectionTakeover {
 public:
-    /** These outlive the request's pool. */
+    /** The members outlive the request's pool. */
     struct Limits {
         ThreadLimit &hijacks;
         RelayedConnections &relayed;

@@ -83,7 +83,7 @@ bool ConnectionTransfer::hasReadAhead() {
     return !nothing;
 }
 
-/** Sends what httpd still has for the client. */
+/** Sends the bytes that httpd still has for the client. */
 bool ConnectionTransfer::flush() {
     conn_rec *connection = r_->connection;
     apr_bucket_brigade *brigade = apr_brigade_create(r_->pool, connection->bucket_alloc);
@@ -110,7 +110,8 @@ bool ConnectionTransfer::send(FileDescriptor &stream, std::chrono::milliseconds 
     return sent == ClientsInFlight::Sent::YES;
 }
 
-/** Nothing has read from the client since isReady(), and what it sends now stays in the socket. */
+/** httpd has read nothing from the client since isReady(), and further bytes of the client stay in
+ *  the socket. */
 bool ConnectionTransfer::give(FileDescriptor &stream, std::chrono::milliseconds patience) {
     if (!flush() || !send(stream, patience)) {
         return false;

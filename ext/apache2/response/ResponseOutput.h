@@ -28,9 +28,9 @@ namespace Passenger {
  */
 class ResponseOutput {
 public:
-    /** These outlive the request's pool. */
+    /** The members outlive the request's pool. */
     struct Limits {
-        /** Of the file. */
+        /** The quota of the file. */
         SpoolQuota &quota;
         /** For entries about answers that the quota keeps from the file. */
         RefusalLog &log;

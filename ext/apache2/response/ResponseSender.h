@@ -27,7 +27,7 @@ namespace Passenger {
  */
 class ResponseSender {
 public:
-    /** What the answers of an httpd child share. Outlives the requests' pools. */
+    /** The objects that the answers of an httpd child share. They outlive the requests' pools. */
     struct Limits {
         RefusalLog &refusals;
         ThreadLimit &hijacks;
@@ -36,7 +36,7 @@ public:
         /** Clients that take an answer slowly, while `spool` lets no file grow. */
         ThreadLimit &slowClients;
         SpoolQuota &spool;
-        /** Entries about what `spool` has refused. */
+        /** Log entries about the refusals of `spool`. */
         RefusalLog &spoolLog;
     };
 

@@ -15,7 +15,7 @@ namespace Passenger::Bridge {
 
 namespace {
 
-/** What the kernel tells about the server's end of a connection. */
+/** The kernel's facts about the server's end of a connection. */
 struct ServersEnd {
     /** The inode of its socket. Before a process has accepted the connection, this is 0. */
     std::uint32_t inode = 0;

@@ -227,7 +227,7 @@ bool AnswerParser::areOfEventStream() const {
     return matches;
 }
 
-/** Of `Keep-Alive: timeout=5, max=1000`. */
+/** The timeout of `Keep-Alive: timeout=5, max=1000`. */
 std::chrono::seconds AnswerParser::announcedTime() const {
     constexpr std::string_view TIMEOUT = "timeout=";
     for (const auto &[name, value] : headers_) {

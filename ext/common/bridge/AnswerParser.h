@@ -134,7 +134,7 @@ private:
     std::size_t chunkEndLeft_ = 0;
     Expectation expected_;
     bool inValue_ = false;
-    /** Of the head that is being parsed; behind the body, the trailer fields. */
+    /** The headers of the head that is being parsed; behind the body, the trailer fields. */
     std::vector<std::pair<std::string, std::string>> headers_;
     std::size_t interimCount_ = 0;
     std::vector<Head> interim_;

@@ -33,9 +33,9 @@ public:
     static std::uint16_t unusedPort(const std::string &host);
 
     /**
-     * The user of the TCP socket that gets connections to this address. Nothing: none listens, or
-     * this is a Unix socket.
-     * @throws SystemException where that cannot be told
+     * The user of the TCP socket that gets connections to this address. Nothing: no socket listens,
+     * or this is a Unix socket.
+     * @throws SystemException where the user cannot be found out
      */
     std::optional<uid_t> listener() const;
 

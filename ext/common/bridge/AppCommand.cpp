@@ -144,7 +144,7 @@ void startNode(AppCommand &command, const Variables &options, const std::string 
         command.arguments.push_back(file);
         return;
     }
-    // As npm does it, whose own process is not needed for that.
+    // The script is run as npm runs it, without a process of npm.
     const std::string script = NodePackage::of(folder).start;
     if (script.empty()) {
         const std::string problem = NodePackage::problem(folder);

@@ -21,9 +21,10 @@ public:
     struct Ending {
         /** Not empty: the command could not be started. */
         std::string error;
-        /** From waitpid(). */
+        /** The command's status, from waitpid(). */
         int status = 0;
-        /** What our loader says about that (lib/passenger/node/failures.js); empty: nothing. */
+        /** The report of our loader about the end (lib/passenger/node/failures.js); empty: there is
+         *  none. */
         std::string report{};
     };
 

@@ -22,7 +22,7 @@ public:
      *  two */
     static StartFailure fromReport(const std::string &report);
 
-    /** Of the application's exception; empty: there was none. */
+    /** The class of the application's exception; empty: there was none. */
     std::string exceptionClass{};
     std::string backtrace{};
     /** From waitpid(), if the command has ended by itself. */
@@ -95,7 +95,7 @@ private:
     const char *remedy() const;
 
     AppCommand command_;
-    /** Has the Unix socket that the application may listen on; empty: none. */
+    /** The folder of the Unix socket on which the application may listen; empty: there is none. */
     std::string folder_;
     FileDescriptor folderLock_;
     std::uint16_t portNumber_ = 0;

@@ -9,9 +9,9 @@ namespace Passenger::Bridge {
 
 /**
  * The program `passenger-agent bridge`: an instance of an application that speaks HTTP. The spawn
- * server starts it like a Ruby instance, as the application's user. It starts the application's
- * command, and passes requests from the Group's queue on to the application. For a Node application
- * it becomes Node, which takes the requests itself (NodeInstance).
+ * server starts it like a Ruby instance, as the application's user. The program starts the
+ * application's command, and passes requests from the Group's queue on to the application. For a
+ * Node application the process becomes Node, which takes the requests itself (NodeInstance).
  *
  * @param control the control socket
  * @param program this program's path; lib/passenger is in the same folder
@@ -21,7 +21,7 @@ int run(FileDescriptor control, const std::string &program);
 
 /**
  * The program `passenger-agent bridge-again`: the process was a Node application that needs a
- * bridge (NodeInstance). It has said HELLO; what it has begun ends.
+ * bridge (NodeInstance). The process has said HELLO; the step that it has begun ends.
  *
  * @param options of LOAD
  */

@@ -11,7 +11,7 @@
 
 namespace Passenger::Bridge {
 
-/** The instance's end of a reply channel. The agent shares it, so nobody changes its flags. */
+/** The instance's end of a reply channel. The agent shares it, so its flags must not change. */
 struct Channel {
     std::uint64_t id = 0;
     FileDescriptor end;

@@ -9,9 +9,9 @@
 namespace Passenger::Bridge {
 
 /**
- * What a pool process hands over with SERVE: the queue from which this instance takes requests, and
+ * The contents of a pool process's SERVE: the queue from which this instance takes requests, and
  * the shared memory in which it claims them. Each pool process has its own. Shared by the Intake
- * and its places; a place keeps it until it gets a request of another one. Never changes.
+ * and its places; a place keeps a Handover until it gets a request of another one. Never changes.
  */
 struct Handover {
     /** Takes the descriptors out of SERVE. @throws ProtocolException when it is malformed */

@@ -40,7 +40,7 @@ public:
     void give(Place &place) EXCLUDES(mutex_);
     /** Starts a thread if one is missing. The system may allow another thread by now. */
     void startAgain() EXCLUDES(mutex_);
-    /** What a helper does, to its end. @param work called with each place */
+    /** The function of a helper's thread, up to its end. @param work called with each place */
     void run(const std::function<void(Place &)> &work) EXCLUDES(mutex_);
     /** Helpers end when they have nothing to do. */
     void finish() EXCLUDES(mutex_);

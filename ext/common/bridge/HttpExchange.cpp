@@ -167,7 +167,7 @@ bool HttpExchange::connect() {
     return true;
 }
 
-/** Nobody waits for an answer any more, and there is none. */
+/** Ends a request without an answer whose client has left. @throws ClientGone */
 void HttpExchange::dropIfClientGone() const {
     pollfd entry{parts_.channel.end.get(), 0, 0};
     if (poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0) {
@@ -273,9 +273,9 @@ int HttpExchange::patience() const {
 }
 
 /**
- * The application waits for the body. The client is asked for it; but if the answer has begun, the
- * client sends no body, and the body ends here. It does not end at once, because Node stops an
- * answer then.
+ * The application waits for the body. If the answer has not begun, the client is asked for the
+ * body. Otherwise the client sends no body, and the body ends here. The body does not end when the
+ * answer begins, because Node would stop the answer.
  */
 void HttpExchange::breakSilence() {
     unasked_ = false;

@@ -52,8 +52,8 @@ public:
 
     explicit HttpExchange(const Parts &parts) : parts_(parts) {}
 
-    // All of the following throw ClientGone and BodyBrokenOff. What one read into the buffer gets
-    // fits into one message to the child.
+    // All of the following throw ClientGone and BodyBrokenOff. The bytes of one read into the
+    // buffer fit into one message to the child.
 
     /** The whole exchange. */
     void run(std::span<char> buffer);

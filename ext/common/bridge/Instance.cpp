@@ -35,7 +35,7 @@ constexpr auto START_PAUSE = 200ms;
 /** The kernel reports a process's end so much later than the end of its connections, at most. */
 constexpr auto DEATH_NOTICE = 50ms;
 
-/** Clients have so long for what is left at the end. */
+/** The time that clients have for the bytes that are left at the end. */
 constexpr auto REST_WITHIN = 2s;
 
 sigset_t endingSignals() {
@@ -54,7 +54,7 @@ int exitStatusFor(const AppKeeper::Ending &ending) {
     return WIFEXITED(ending.status) ? WEXITSTATUS(ending.status) : SIGNALLED + WTERMSIG(ending.status);
 }
 
-/** Of later threads: there may be thousands. */
+/** Limits the stacks of later threads: there may be thousands of them. */
 void limitStacks() {
     constexpr std::size_t STACK = 512 * 1024;
     pthread_attr_t attributes;
@@ -178,7 +178,7 @@ bool Instance::startHelper() noexcept {
     }
 }
 
-/** Has a thread of its own, which runs to the end of the process. */
+/** The function of a thread of its own, which runs to the end of the process. */
 void Instance::sendHeartbeats() {
     for (;;) {
         std::this_thread::sleep_for(heartbeatInterval_);
@@ -309,7 +309,8 @@ void Instance::endWithApplication() {
     ::_exit(exitStatusFor(ending));
 }
 
-/** What the application has said at its end, such as why it closes a WebSocket. */
+/** Waits until clients have the application's last bytes, such as the reason for closing a
+ *  WebSocket. */
 void Instance::letClientsTakeTheRest(std::size_t (Relays::*left)() const noexcept) const {
     constexpr auto LOOKS = 10ms;
     const auto deadline = steady_clock::now() + REST_WITHIN;

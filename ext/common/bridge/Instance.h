@@ -21,10 +21,10 @@
 namespace Passenger::Bridge {
 
 /**
- * The bridge from SERVE to its end. The main thread owns it and waits for the end, one thread reads
+ * The bridge from SERVE to its end. The main thread owns it and waits for the end. One thread reads
  * the control socket, one takes requests (Intake), and helpers work at requests that have to wait.
- * When the application's command ends, the process ends as soon as the relays have delivered what
- * they have; the agent then reports the claimed requests as lost.
+ * When the application's command ends, the process ends as soon as the relays have delivered their
+ * bytes. The agent then reports the claimed requests as lost.
  */
 class Instance {
 public:

@@ -71,9 +71,9 @@ void Intake::help() {
 }
 
 /**
- * One wait, and what follows. At most one message is taken: other instances may have less to do.
- * It goes first, since no other instance may have been woken for it; then the loop may learn that
- * it is to pause.
+ * Waits for events once, and handles them. At most one message is taken: other instances may have
+ * less to do. The message comes first, since no other instance may have been woken for it. After
+ * it the loop may learn that it is to pause.
  */
 void Intake::turn() {
     std::array<epoll_event, EVENTS_AT_ONCE> events{};

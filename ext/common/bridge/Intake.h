@@ -21,10 +21,10 @@ namespace Passenger::Bridge {
 /**
  * Takes messages from the queues, and works at their requests, in the event loop of one thread. So
  * requests that come together, and answers that come together, wake one thread once. The loop never
- * waits for one request: a request that needs that goes to a helper with its place.
+ * waits for one request: a request that needs a wait goes to a helper with its place.
  *
  * The loop watches the connections of places that it has, and the reply channels that requests have
- * used, which end when their child has no use for an answer.
+ * used. A channel ends when its child has no use for an answer.
  *
  * Owned by the Instance. One thread calls run(), helpers call help(), and other threads pause,
  * resume, replace and finish.
@@ -42,7 +42,7 @@ public:
     /** The loop. Returns when the intake is finished and no request is left.
      *  @throws SystemException */
     void run();
-    /** What a helper does, to its end. */
+    /** The function of a helper's thread, up to its end. */
     void help();
     /** See Helpers. */
     void startAgain() {
@@ -73,7 +73,7 @@ private:
     /** A reply channel that the loop watches. */
     struct Line {
         ChannelPtr channel;
-        /** That of its present request, if the loop has it. */
+        /** The place of the channel's present request, if the loop has the request. */
         Place *place = nullptr;
     };
 
@@ -116,11 +116,11 @@ private:
 
     // Of the loop's thread:
     QueueWatch queues_;
-    /** What the queues belong to. */
+    /** The handover that the queues belong to. */
     HandoverPtr current_;
     bool mayTake_ = false;
     bool finishing_ = false;
-    /** By their numbers. */
+    /** The places, in the order of their numbers. */
     std::vector<Entry> places_;
     /** Numbers of free places: with a connection, without one. The last one is used first. */
     std::vector<std::uint32_t> connected_;

@@ -4,7 +4,7 @@
 
 namespace Passenger::Bridge {
 
-/** The Node for an application, and what the log should say about it. A plain value. */
+/** The Node for an application, and the log's line about it. A plain value. */
 struct NodeFinder {
     /** A path, or `node` for the one in PATH. */
     std::string program = "node";
@@ -12,9 +12,9 @@ struct NodeFinder {
     std::string problem;
 
     /**
-     * The application wants what `.nvmrc`, `.node-version` or else package.json's `engines` names.
-     * The Node in PATH is taken if it fits, else the newest fitting one of nvm, n, nodenv, asdf and
-     * /opt. Runs Nodes whose path does not tell their version.
+     * The application wants the version that `.nvmrc`, `.node-version` or else package.json's
+     * `engines` names. The Node in PATH is taken if it fits, else the newest fitting one of nvm, n,
+     * nodenv, asdf and /opt. find() runs each Node whose path does not have its version.
      * @param folder the application's
      * @param home of its user
      */

@@ -28,7 +28,7 @@ namespace Passenger::Bridge::NodeInstance {
 
 namespace {
 
-/** As the loader expects them. */
+/** The descriptors that the loader expects. */
 constexpr int CONTROL = 3;
 constexpr int OPTIONS = 4;
 

@@ -45,7 +45,7 @@ public:
         bool takesAll = false;
     };
 
-    /** What the request needs next. */
+    /** The next need of the request. */
     enum class Next : std::uint8_t {
         /** proceed(), when the connection has bytes, or leave(). */
         ANSWER,
@@ -75,7 +75,7 @@ public:
     Next proceed(std::span<char> buffer);
     /** The child has shut the reply channel down. The request has ended. */
     void leave();
-    /** From where the request is to its end. Waits. */
+    /** Continues the request from its present step to its end. Waits. */
     void work(std::span<char> buffer);
 
     std::uint32_t index() const noexcept {
@@ -87,7 +87,7 @@ public:
     const HandoverPtr &handover() const noexcept {
         return handover_;
     }
-    /** That of the last request, if it can bring others; else null. */
+    /** The reply channel of the last request, if further requests can use it; else null. */
     ChannelPtr takeChannel() noexcept {
         return std::move(channel_);
     }
@@ -105,7 +105,7 @@ private:
     const Tools &tools_;
     const std::uint32_t index_;
     AppConnection connection_;
-    /** That of the latest message. */
+    /** The handover of the latest message. */
     HandoverPtr handover_;
     /** In the handover's memory. */
     std::optional<InstanceClaim> claim_;

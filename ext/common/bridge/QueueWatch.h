@@ -19,7 +19,7 @@ namespace Passenger::Bridge {
  */
 class QueueWatch {
 public:
-    /** What an event of the loop is about. */
+    /** The origin of an event of the loop. */
     enum class Source : std::uint8_t { COMMON, OWN, TIMER };
     static constexpr std::size_t SOURCES = 3;
     /** Which sources have an event. */

@@ -21,11 +21,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/** When the client has ended its side, it may have left: the application has so long after each
- *  thing that it sends. */
+/** A client that has ended its side may have left: after so long without a byte of the application
+ *  the relay ends. */
 constexpr auto SILENCE_AFTER_CLIENT = 1s;
-/** What the client sends is read for so long after it has everything, since a close with unread
- *  bytes would take sent ones away from it. */
+/** The client's bytes are read for so long after the client has everything. A close with unread
+ *  bytes would drop sent ones. */
 constexpr auto LINGERS = 1s;
 /** Bytes that a client may send while it listens to events. */
 constexpr std::size_t MOST_DROPPED = 64 * 1024;
@@ -144,7 +144,7 @@ void Relay::expire(TimePoint now, bool applicationLives) {
     }
 }
 
-/** Waits for a client that takes what the kernel still has. */
+/** Waits for a client that takes the bytes that the kernel still has. */
 void Relay::expireClosing(TimePoint now) noexcept {
     int unsent = 0;
     static_cast<void>(!::ioctl(client_.get(), SIOCOUTQ, &unsent));
@@ -273,7 +273,7 @@ void Relay::sendToClient() {
     }
 }
 
-/** What the application does not take is dropped. It may send on. */
+/** Drops the bytes if the application takes none any more. The application may send on. */
 void Relay::sendToApplication() {
     if (!sendTo(application_, toApplication_)) {
         toApplication_ = {};

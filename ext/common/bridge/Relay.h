@@ -16,13 +16,13 @@
 namespace Passenger::Bridge {
 
 /**
- * One connection that the application has taken over, or whose answer is an event stream. It passes
- * bytes on between the client's own socket and the application's connection. The bytes of an
- * upgraded connection pass unchanged in both directions. An event stream's body gets chunks of our
- * own, and what its client sends is dropped.
+ * One connection that the application has taken over, or whose answer is an event stream. The relay
+ * passes bytes on between the client's own socket and the application's connection. The bytes of an
+ * upgraded connection pass unchanged in both directions. The relay makes chunks of its own of an
+ * event stream's body, and drops the bytes that the client of an event stream sends.
  *
- * The Relays own it; used by their thread. No call waits. It keeps one piece for each side, and
- * reads nothing from the other side meanwhile.
+ * The Relays own it; used by their thread. No call waits. A relay keeps one piece for each side,
+ * and reads nothing from the other side meanwhile.
  */
 class Relay {
 public:
@@ -30,7 +30,7 @@ public:
 
     enum class Side { CLIENT, APPLICATION };
 
-    /** A client that takes nothing of what waits for it for so long is cut. */
+    /** The relay cuts a client that takes none of its waiting bytes for so long. */
     static constexpr std::chrono::seconds TAKES_WITHIN{60};
     /** Time for the child's answer. The child sends earlier answers to its client before. */
     static constexpr std::chrono::minutes ANSWER_WITHIN{10};
@@ -104,14 +104,16 @@ private:
     TimePoint since_;
     bool awaitsChild_ = true;
     bool clientEnded_ = false;
-    /** The client has ended its side, but the application has not taken what came before. */
+    /** The client has ended its side, but the application has not taken the client's earlier
+     *  bytes. */
     bool clientHangsUp_ = false;
     bool applicationEnded_ = false;
     /** The answer ends with its connection, which has ended: perhaps with the application. */
     bool perhapsKilled_ = false;
     /** The client has everything, and our side of its connection is shut down. */
     bool closing_ = false;
-    /** What the kernel still has for the client then, and since when it is not less. */
+    /** The number of bytes that the kernel still has for the client then, and since when it is the
+     *  same. */
     int unsent_ = 0;
     TimePoint tookAt_;
     /** Bytes that the client has sent while it listens to events. */

@@ -130,7 +130,8 @@ void Relays::act(Id id, Entry &entry, const std::function<void(Relay &)> &action
     update(id, entry);
 }
 
-/** Tells the kernel, and `deadlines_`, what the relay waits for now. */
+/** Sets the events that the kernel watches for the relay, and the relay's deadline. Removes a relay
+ *  that is over. */
 void Relays::update(Id id, Entry &entry) {
     const Relay &relay = *entry.relay;
     if (relay.over() || !watch(id, entry, Relay::Side::CLIENT, relay.wanted(Relay::Side::CLIENT)) ||

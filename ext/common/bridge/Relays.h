@@ -61,8 +61,8 @@ public:
             runOnce(std::chrono::hours(1));
         }
     }
-    /** Waits for the next event, at most for so long, and handles what there is.
-     *  @throws SystemException */
+    /** Waits for the next event, at most for `longest`, and handles all events. @throws
+     *  SystemException */
     void runOnce(std::chrono::milliseconds longest);
 
 private:
@@ -70,7 +70,7 @@ private:
 
     struct Entry {
         std::unique_ptr<Relay> relay;
-        /** What the kernel has been told of each Side. */
+        /** The events that the kernel watches for each Side. */
         std::array<std::uint32_t, 2> watched{};
         std::optional<MonotonicTime> deadline;
         bool delivered = false;

@@ -17,8 +17,8 @@ struct ClientGone {};
 
 /**
  * Writes the messages that answer one request (doc/PROTOCOLS.md, section 3). Sending waits for the
- * child, or keeps what the child does not take at once. A place owns it for one request; used by
- * one thread at a time.
+ * child, or keeps the messages that the child does not take at once. A place owns the writer for
+ * one request; one thread at a time uses it.
  */
 class ReplyWriter {
 public:
@@ -49,7 +49,7 @@ public:
 
     // All of the following throw ClientGone.
 
-    /** Sends what was kept. From now on sending waits. */
+    /** Sends the kept messages. From now on sending waits. */
     void wait();
 
     /** Sends status, header lines and the first bytes of the body. */

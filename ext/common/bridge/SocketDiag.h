@@ -7,9 +7,10 @@
 #include <optional>
 
 /**
- * What the kernel tells of one socket of this network namespace (sock_diag(7)). A question takes
- * microseconds, however many sockets there are, and needs no right. Thread-safe; does not wait.
- * Nothing: there is no such socket, or the kernel does not tell it, as in some containers.
+ * The kernel's facts about one socket of this network namespace (sock_diag(7)). A question takes
+ * microseconds, however many sockets there are, and needs no right. Thread-safe; does not wait. The
+ * result is empty if there is no such socket, or if the kernel gives no facts, as in some
+ * containers.
  */
 namespace Passenger::Bridge::SocketDiag {
 

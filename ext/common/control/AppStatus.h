@@ -35,7 +35,7 @@ struct WindowStatus {
 /** A window of the past, for plots. As JSON an array: the members in their order, those of the
  *  quantiles included. */
 struct PointStatus {
-    /** Its end, seconds since 1970. */
+    /** The end of the window, in seconds since 1970. */
     double at = 0;
     double seconds = 0;
     std::uint64_t requests = 0;
@@ -47,7 +47,7 @@ struct PointStatus {
  *  last bucket has no bound. Empty buckets at the end may be missing. */
 struct HistogramStatus {
     std::vector<std::uint64_t> counts;
-    /** Of all times. */
+    /** The sum of all times. */
     double sum = 0;
 
     template <class Self, class Visit> static void describe(Self &status, Visit &&visit) {
@@ -80,11 +80,11 @@ struct QueueStatus {
 struct RequestStatus {
     /** The instance that works at it; 0: it waits. */
     std::int64_t pid = 0;
-    /** Since it was sent to the queue. */
+    /** The time since the request was sent to the queue. */
     double age = 0;
     std::string client;
     std::string method;
-    /** Empty: it has none. */
+    /** The request's id; empty: it has none. */
     std::string id;
     /** Perhaps cut. */
     std::string uri;
@@ -99,7 +99,7 @@ struct RequestStatus {
     }
 };
 
-/** What happened to the application, and to its control group. */
+/** Counts of events of the application and of its control group. */
 struct CountersStatus : AppCounters {
     /** Processes that the kernel has killed at PassengerMemoryMax. */
     std::uint64_t memoryKills = 0;
@@ -133,7 +133,7 @@ struct CountersStatus : AppCounters {
 
 /** The last restart. */
 struct RestartStatus {
-    /** What has caused it. */
+    /** The cause of the restart. */
     std::string reason;
     /** How long ago. */
     double age = 0;
@@ -180,7 +180,7 @@ struct EventStatus {
 
 /** An application. Units and moments are those of ServerStatus. */
 struct AppStatus {
-    /** By which orders name it. */
+    /** The name of the application in orders. */
     std::string name;
     std::string root;
     std::string environment;
@@ -212,7 +212,7 @@ struct AppStatus {
     std::uint64_t memoryShare = 0;
     QueueStatus queue;
     CountersStatus counters;
-    /** Since `since`. */
+    /** The times since `since`. */
     HistogramStatus queueTime;
     HistogramStatus serviceTime;
     /** The last minute, quarter of an hour and day, in this order. */

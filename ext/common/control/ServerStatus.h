@@ -8,16 +8,16 @@
 
 #include "control/AppStatus.h"
 
-// What the agent tells about its applications: plain values of one moment. Times are in seconds,
-// memory in bytes. Counters count since the application was first asked for; a new pool process
-// begins at 0, and `since` tells when.
+// The agent's status of its applications: plain values of one moment. Times are in seconds, memory
+// in bytes. Counters count since the first request for the application. In a new pool process they
+// begin at 0, and `since` is the time of that.
 //
 // describe() of each type names its members once, by their JSON keys and in the order of the JSON.
-// toJson() and statusFromJson() use it.
+// toJson() and statusFromJson() use describe().
 
 namespace Passenger {
 
-/** Of the system's clock, as all moments here are told. */
+/** A moment of the system's clock, in the form of all moments here. */
 inline double secondsSinceEpoch(std::chrono::system_clock::time_point time) {
     return std::chrono::duration<double>(time.time_since_epoch()).count();
 }
@@ -76,9 +76,9 @@ struct SpoolStatus {
 };
 
 struct ServerStatus {
-    /** Of the form. */
+    /** The version of the form. */
     unsigned form = 1;
-    /** Of mod_passenger. */
+    /** The version of mod_passenger. */
     std::string version;
     std::int64_t watchdogPid = 0;
     std::int64_t poolPid = 0;
@@ -91,18 +91,18 @@ struct ServerStatus {
     unsigned poolSize = 0;
     /** Applications that wait for room. */
     unsigned waitingForRoom = 0;
-    /** What all instances may use together (PassengerMemoryBudget), and do; 0: the server has no
-     *  budget. */
+    /** The memory that all instances may use together (PassengerMemoryBudget), and the memory that
+     *  they use; 0: the server has no budget. */
     std::uint64_t memoryBudget = 0;
     std::uint64_t memoryUsed = 0;
-    /** Applications that were forgotten since nobody used them (PassengerMaxAppIdleTime), and those
-     *  that were refused since as many as there can be are in use. */
+    /** Applications that were forgotten since no request used them (PassengerMaxAppIdleTime), and
+     *  applications that were refused since the largest possible number is in use. */
     std::uint64_t appsForgotten = 0;
     std::uint64_t appsRefused = 0;
     /** Open descriptors of the pool process, and their limit. */
     std::uint64_t descriptors = 0;
     std::uint64_t descriptorLimit = 0;
-    /** What children asked for and httpd's configuration does not allow. */
+    /** ATTACH messages of children that httpd's configuration does not allow. */
     std::uint64_t attachesRefused = 0;
     /** As LimitCounts. */
     std::uint64_t connectionsDropped = 0;
@@ -118,7 +118,7 @@ struct ServerStatus {
     /** Whether health checks shall send all requests elsewhere. */
     bool draining = false;
     /** Whether the URLs of PassengerPreStart are being requested for the first time since the start
-     *  of the agent. In the status of one application: and it does not serve yet. */
+     *  of the agent. In the status of one application: and the application does not serve yet. */
     bool warmingUp = false;
     /** Known to httpd alone: the status pages have them, and the agent's own status does not. */
     std::optional<WorkersStatus> workers;

@@ -14,7 +14,7 @@ namespace Passenger {
 struct BudgetApp {
     /** Its own budget; 0: none. */
     std::uint64_t budget = 0;
-    /** Of an instance that has just started; 0: unknown. */
+    /** The memory of an instance that has just started; 0: unknown. */
     std::uint64_t fresh = 0;
     unsigned starting = 0;
     /** When the last of these was ordered. */
@@ -40,7 +40,8 @@ struct BudgetInstance {
     State state = State::IDLE;
     /** 0: not measured yet. */
     std::uint64_t bytes = 0;
-    /** Of these, what came since its start, and whether that goes on (MemoryGrowth). */
+    /** The bytes that came since the instance's start, and whether the growth goes on
+     *  (MemoryGrowth). */
     std::uint64_t grown = 0;
     bool growsOn = false;
     /** It serves until its successor does. */
@@ -56,7 +57,7 @@ struct BudgetInstance {
 
 struct BudgetSnapshot {
     MonotonicTime now{};
-    /** Of all applications together; 0: none. */
+    /** The budget of all applications together; 0: none. */
     std::uint64_t budget = 0;
     /** The processes of the host wait for memory (PSI). */
     bool pressed = false;
@@ -66,33 +67,33 @@ struct BudgetSnapshot {
 
 /**
  * The memory of the instances beside their budgets (PassengerMemoryBudget), in one snapshot.
- * reliefOf() says what has to go, and MemoryAdmission what may start. Pure.
+ * reliefOf() says which instances have to end, and MemoryAdmission which may start. Pure.
  *
  * An application's share is its own budget. Without one it is an equal part of the server's budget
- * among the applications that have instances. Memory that nobody uses may be borrowed: a share
- * matters when memory is short. Where the server has no budget, the applications with one do not
- * touch each other, and those without one are not looked at. Under pressure the limit is a tenth
- * less than what is in use, for further and for idle instances.
+ * among the applications that have instances. An application may use unused memory of others: a
+ * share matters when memory is short. Where the server has no budget, the applications with one do
+ * not affect each other, and those without one are ignored. Under pressure the limit is a tenth
+ * less than the memory in use, for further and for idle instances.
  */
 class MemoryBudget {
 public:
-    /** A first instance waits for so long before it takes what others have within their share. */
+    /** A first instance waits for so long before it takes memory of others within their share. */
     static constexpr std::chrono::seconds PATIENCE{30};
 
-    /** What an instance has to do. */
+    /** An order for one instance. */
     struct Action {
         enum class Kind {
-            /** It is idle, and ends. */
+            /** The instance is idle, and ends. */
             END,
-            /** It ends when it has answered its requests. */
+            /** The instance ends when it has answered its requests. */
             END_AFTER_REQUESTS,
-            /** Its successor starts, and then it ends. */
+            /** The instance ends after its successor has started. */
             REPLACE
         };
         std::size_t instance = 0;
         Kind kind = Kind::END;
     };
-    /** Of one application, or of all. Memory is in bytes. */
+    /** The memory of one application, or of all, in bytes. */
     struct Sum {
         /** 0: none. */
         std::uint64_t budget = 0;
@@ -115,7 +116,7 @@ public:
         /** Instances of unknown size that began to start or to serve less than 10 s ago. */
         unsigned unknown = 0;
 
-        /** What is in use when all that leave have left. */
+        /** The memory in use when all leaving instances have left. */
         std::uint64_t later() const noexcept {
             return used - leaving;
         }
@@ -140,7 +141,7 @@ public:
     const Sum &sumOf(Scope scope) const {
         return scope ? apps_[*scope] : all_;
     }
-    /** Of all instances, those on their way included. */
+    /** The memory of all instances, those that start or leave included. */
     std::uint64_t used() const noexcept {
         return all_.used;
     }
