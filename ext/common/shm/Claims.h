@@ -45,8 +45,9 @@ public:
 
 private:
     SharedMemory memory_;
-    /** Cells from the first one on that are looked at; enough for most applications at first. */
-    std::uint32_t used_ = 1024;
+    /** Cells from the first one on that are looked at. A look reads all of them, and most
+     *  applications have a few threads. */
+    std::uint32_t used_ = 64;
 };
 
 }  // namespace Passenger
