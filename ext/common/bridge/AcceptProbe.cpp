@@ -28,23 +28,14 @@ constexpr std::string_view EMPTY_LINE = "\r\n";
 
 /** Nothing: the kernel does not tell it. */
 std::optional<ServersEnd> serversEnd(int connection) {
-    sockaddr_storage server{};
-    sockaddr_storage own{};
-    socklen_t size = sizeof(server);
-    socklen_t ownSize = sizeof(own);
-    if (::getpeername(connection, reinterpret_cast<sockaddr *>(&server), &size) != 0 ||
-        ::getsockname(connection, reinterpret_cast<sockaddr *>(&own), &ownSize) != 0) {
-        return std::nullopt;
-    }
-    if (server.ss_family == AF_UNIX) {
+    int family = AF_UNSPEC;
+    socklen_t size = sizeof(family);
+    if (::getsockopt(connection, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family == AF_UNIX) {
         const std::optional<std::uint32_t> inode = SocketDiag::unixPeer(connection);
         return inode ? std::optional(ServersEnd{*inode}) : std::nullopt;
     }
-    const std::optional<inet_diag_msg> found = SocketDiag::tcpSocket(server, &own);
-    // Without such a connection the kernel finds the socket that listens.
-    return found && found->idiag_state != TCP_LISTEN
-               ? std::optional(ServersEnd{found->idiag_inode, found->idiag_state == TCP_SYN_RECV})
-               : std::nullopt;
+    const std::optional<inet_diag_msg> found = SocketDiag::tcpPeer(connection);
+    return found ? std::optional(ServersEnd{found->idiag_inode, found->idiag_state == TCP_SYN_RECV}) : std::nullopt;
 }
 
 }  // namespace

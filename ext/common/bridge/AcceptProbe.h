@@ -29,7 +29,7 @@ public:
     /**
      * Whether a process has accepted the connection. Needs one, and does not wait. Also true where
      * the kernel does not tell it, as in some containers. False, and there is no connection
-     * afterwards: nothing listens any more.
+     * afterwards: the other end or the kernel has given the connection up. A new one may succeed.
      */
     bool accepted();
 

@@ -14,6 +14,7 @@
 #include "base/Exceptions.h"
 #include "base/Poll.h"
 #include "bridge/PortListener.h"
+#include "bridge/SocketDiag.h"
 
 namespace Passenger::Bridge {
 
@@ -126,11 +127,17 @@ FileDescriptor AppAddress::connect(Deadline deadline) const {
     return socket;
 }
 
-/** 0, or why the socket that listens gets no connection of this user. */
-int AppAddress::refusal() const {
+/** Another user's process may have accepted the connection, and have given the port back since. A
+ *  process that has gone accepts none later: the kernel resets the connections in its queue. */
+int AppAddress::refusalOf(const FileDescriptor &connection) const {
     try {
         const std::optional<uid_t> user = listener();
-        return !user ? ECONNREFUSED : *user != ::geteuid() ? EADDRINUSE : 0;
+        if (!user) {
+            return ECONNREFUSED;
+        }
+        const std::optional<inet_diag_msg> peer = SocketDiag::tcpPeer(connection.get());
+        const bool isAnothers = peer && peer->idiag_inode != 0 && peer->idiag_uid != ::geteuid();
+        return isAnothers || *user != ::geteuid() ? EADDRINUSE : 0;
     } catch (const SystemException &error) {
         return error.error();
     }
@@ -139,7 +146,7 @@ int AppAddress::refusal() const {
 /** A port at which nothing listens costs no look. */
 FileDescriptor AppAddress::connectToThisUsers(Deadline deadline) const {
     FileDescriptor socket = connect(deadline);
-    const int error = !socket ? errno : port() != 0 ? refusal() : 0;
+    const int error = !socket ? errno : port() != 0 ? refusalOf(socket) : 0;
     if (error != 0) {
         socket.reset();
         errno = error;

@@ -40,8 +40,8 @@ public:
     std::optional<uid_t> listener() const;
 
     /**
-     * A connected, non-blocking socket. No descriptor, and errno: no process accepted the
-     * connection by the deadline.
+     * A connected, non-blocking socket, which no process need have accepted. No descriptor, and
+     * errno: the connection was not made by the deadline.
      */
     FileDescriptor connect(Deadline deadline) const;
     /**
@@ -49,6 +49,9 @@ public:
      * EADDRINUSE. A Unix socket is in a folder of this user.
      */
     FileDescriptor connectToThisUsers(Deadline deadline) const;
+    /** 0, or an errno: why a connection to this address, by TCP, is not one to a process of this
+     *  user. Where the kernel does not tell who has accepted it, the user that listens counts. */
+    int refusalOf(const FileDescriptor &connection) const;
     /** Whether this errno of connectToThisUsers() says that none of this user's processes listens,
      *  perhaps until one starts again. */
     static bool isRefusal(int error) noexcept {
@@ -62,8 +65,6 @@ public:
     }
 
 private:
-    int refusal() const;
-
     sockaddr_storage address_{};
     socklen_t size_ = 0;
     std::string text_;

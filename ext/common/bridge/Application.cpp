@@ -211,7 +211,14 @@ bool Application::connected(AcceptProbe &probe, const AppAddress &address) {
  * free a moment ago. False: the listener has gone.
  */
 bool Application::isListener() {
-    const std::optional<uid_t> user = port_.listener();
+    std::optional<uid_t> user;
+    try {
+        user = port_.listener();
+    } catch (const SystemException &error) {
+        keeper_->finish();
+        throw StartFailure(
+            fmt::format("whose process listens on {} cannot be found out: {}", port_.text(), error.what()));
+    }
     if (user && *user != geteuid()) {
         keeper_->finish();
         throw StartFailure(
@@ -252,9 +259,9 @@ const char *Application::remedy() const {
 
 void Application::failSilent() {
     keeper_->finish();
-    if (portProbe_ || socketProbe_) {
+    if (!listenedOn_.empty()) {
         throw StartFailure(
-            fmt::format("the command \"{}\" listens on {}, but has accepted no connection after "
+            fmt::format("the command \"{}\" has listened on {}, but has accepted no connection after "
                         "PassengerStartTimeout, {} seconds\n{}",
                         command_.text(), listenedOn_, startTimeout_, WORKERS_REMEDY));
     }

@@ -4,6 +4,7 @@
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -76,6 +77,20 @@ std::optional<inet_diag_msg> tcpSocket(const sockaddr_storage &own, const sockad
     const std::string answer = answerTo(request);
     std::string_view rest = answer;
     return take<inet_diag_msg>(rest);
+}
+
+std::optional<inet_diag_msg> tcpPeer(int connection) {
+    sockaddr_storage peer{};
+    sockaddr_storage own{};
+    socklen_t size = sizeof(peer);
+    socklen_t ownSize = sizeof(own);
+    if (::getpeername(connection, reinterpret_cast<sockaddr *>(&peer), &size) != 0 ||
+        ::getsockname(connection, reinterpret_cast<sockaddr *>(&own), &ownSize) != 0) {
+        return std::nullopt;
+    }
+    const std::optional<inet_diag_msg> found = tcpSocket(peer, &own);
+    // Without such a connection the kernel finds the socket that listens.
+    return found && found->idiag_state != TCP_LISTEN ? found : std::nullopt;
 }
 
 std::optional<std::uint32_t> unixPeer(int connection) {

@@ -20,6 +20,9 @@ namespace Passenger::Bridge::SocketDiag {
  *     and listens
  */
 std::optional<inet_diag_msg> tcpSocket(const sockaddr_storage &own, const sockaddr_storage *peer);
+/** The socket at the other end of a connection to this machine. Its inode is 0, and its user
+ *  unknown, until a process has accepted the connection. */
+std::optional<inet_diag_msg> tcpPeer(int connection);
 /** The inode of the socket at the other end of a connection of Unix sockets. 0: no process has
  *  accepted the connection. */
 std::optional<std::uint32_t> unixPeer(int connection);

@@ -15,7 +15,7 @@ namespace Passenger {
  */
 class Backtraces {
 public:
-    /** @param link outlives this object */
+    /** @param link may be made later, and end before: neither this nor the destructor uses it */
     explicit Backtraces(InstanceLink &link) : link_(link) {}
 
     /** Asks the instance. Its answer is in last(). */

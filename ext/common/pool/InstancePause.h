@@ -12,7 +12,7 @@ namespace Passenger {
  */
 class InstancePause {
 public:
-    /** @param link outlives this object */
+    /** @param link may be made later, and end before: neither this nor the destructor uses it */
     explicit InstancePause(InstanceLink &link) : link_(link) {}
 
     /** SERVE has told the instance whether it takes requests at first. */

@@ -11,7 +11,7 @@ void QueuePause::begin(MonotonicTime until) {
     Log::notice("event=queue.paused app=\"{}\" limit={}s", queue_.name(), left.count());
     context_.pauses.begin(queue_.name(), until);
     for (const ProcessPtr &process : instances_.all()) {
-        if (process->state() == Process::State::SERVING) {
+        if (process->stays()) {
             process->pause().begin();
         }
     }
@@ -24,7 +24,7 @@ void QueuePause::end(const char *reason) {
     Log::notice("event=queue.resumed app=\"{}\" waiting={} reason=\"{}\"", queue_.name(), queue_.untaken(), reason);
     context_.pauses.end(queue_.name());
     for (const ProcessPtr &process : instances_.all()) {
-        if (process->state() == Process::State::SERVING) {
+        if (process->stays()) {
             process->pause().end();
         }
     }

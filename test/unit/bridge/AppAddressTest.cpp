@@ -2,10 +2,12 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <sys/fsuid.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 
 #include "prefork/Listening.h"
 #include "support/LeakCheck.h"
@@ -18,6 +20,7 @@ class AppAddressTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(AppAddressTest);
     CPPUNIT_TEST(testAProcessOfThisUserGetsAConnection);
     CPPUNIT_TEST(testAProcessOfAnotherUserGetsNone);
+    CPPUNIT_TEST(testAnotherUserWhoHasGivenThePortBackGetsNone);
     CPPUNIT_TEST(testAClosedPortRefuses);
     CPPUNIT_TEST_SUITE_END();
 
@@ -46,6 +49,31 @@ public:
         CPPUNIT_ASSERT(!address.connectToThisUsers(inAMinute()));
         CPPUNIT_ASSERT_EQUAL(EADDRINUSE, errno);
         CPPUNIT_ASSERT(AppAddress::isRefusal(EADDRINUSE));
+    }
+
+    // The other user's process takes the port while the application restarts, and closes it again
+    // when it has accepted the bridge's connection.
+    void testAnotherUserWhoHasGivenThePortBackGetsNone() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        ::setfsuid(54'321);
+        FileDescriptor theirs = listenOnTcp("127.0.0.1", 0);
+        const std::uint16_t port = portOf(theirs);
+        const auto address = AppAddress::tcp("127.0.0.1", port);
+        const FileDescriptor connection = address.connect(inAMinute());
+        const FileDescriptor accepted(::accept4(theirs.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        ::setfsuid(0);
+        CPPUNIT_ASSERT(connection && accepted);
+        theirs.reset();
+        const FileDescriptor ours = listenOnTcp("127.0.0.1", port);
+        CPPUNIT_ASSERT(address.listener() == ::geteuid());
+        CPPUNIT_ASSERT_EQUAL(EADDRINUSE, address.refusalOf(connection));
+
+        const FileDescriptor next = address.connect(inAMinute());
+        CPPUNIT_ASSERT_EQUAL(0, address.refusalOf(next));
+        const FileDescriptor acceptedByUs(::accept4(ours.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        CPPUNIT_ASSERT_EQUAL(0, address.refusalOf(next));
     }
 
     void testAClosedPortRefuses() {

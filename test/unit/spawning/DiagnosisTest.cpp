@@ -335,7 +335,7 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
          "status 0 before it served",
          "in the foreground"},
         {"server without a worker",
-         problem("the command \"serve\" listens on 127.0.0.1 port 4711, but has accepted no connection after "
+         problem("the command \"serve\" has listened on 127.0.0.1 port 4711, but has accepted no connection after "
                  "PassengerStartTimeout, 90 seconds",
                  LISTENS),
          "no worker of it has loaded the application", "raise PassengerStartTimeout"},

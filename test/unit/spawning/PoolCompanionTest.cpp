@@ -2,6 +2,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -17,6 +18,8 @@ class PoolCompanionTest : public PoolContract {
     CPPUNIT_TEST(testAnIdleVersionEndsWhenOneInstanceOfTheNewOneIsReady);
     CPPUNIT_TEST(testTheInstancesThatNoRequestNeedsComeAfterTheTakeover);
     CPPUNIT_TEST(testInstancesWaitForTheirVersionToTakeOver);
+    CPPUNIT_TEST(testAPauseHoldsForInstancesThatWaitForTheTakeover);
+    CPPUNIT_TEST(testTheEndOfAPauseIsForInstancesThatWaitForTheTakeover);
     CPPUNIT_TEST(testInAFullPoolTheFirstInstanceTakesOverAlone);
     CPPUNIT_TEST(testAtTheLimitOfTheApplicationTheFirstInstanceTakesOverAlone);
     CPPUNIT_TEST(testForksOfAPreloaderMayBeAboveTheLimitsMeanwhile);
@@ -117,6 +120,36 @@ public:
         CPPUNIT_ASSERT_EQUAL(old, instanceOf(waiter->session()));
         factory_->release();
         CPPUNIT_ASSERT(eventuallyVersion(2));
+    }
+
+    void testAPauseHoldsForInstancesThatWaitForTheTakeover() {
+        const auto requests = busy(3 * INSTANCES);
+        deploy(2);
+        CPPUNIT_ASSERT(eventuallyNumber(1, Process::State::STANDBY));
+        CPPUNIT_ASSERT(pool_->pause(group(inFolder()).name, std::chrono::hours(1)));
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        const AnswerPtr waiter = ask(inFolder());
+        // Meanwhile an instance that is not paused would take the request.
+        get(app("/srv/other"));
+        CPPUNIT_ASSERT(!waiter->here());
+        CPPUNIT_ASSERT(pool_->resume(group(inFolder()).name));
+        CPPUNIT_ASSERT(waiter->session());
+    }
+
+    void testTheEndOfAPauseIsForInstancesThatWaitForTheTakeover() {
+        const auto requests = busy();
+        CPPUNIT_ASSERT(pool_->pause(group(inFolder()).name, std::chrono::hours(1)));
+        deploy(2);
+        CPPUNIT_ASSERT(eventuallyNumber(1, Process::State::STANDBY));
+        CPPUNIT_ASSERT(pool_->resume(group(inFolder()).name));
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        std::vector<HeldPtr> all;
+        for (unsigned i = 0; i < INSTANCES; i++) {
+            all.push_back(get(inFolder()));
+        }
+        CPPUNIT_ASSERT_EQUAL(2 * INSTANCES, factory_->spawned());
     }
 
     void testInAFullPoolTheFirstInstanceTakesOverAlone() {

@@ -174,11 +174,12 @@ public:
     void testTheReportOfAServerThatAcceptsNothingHasTheExceptionOfItsWorkers() {
         SpawnReport report;
         report.output = "config.ru:1:in `require': cannot load such file -- nosuch (LoadError)\nworker=0 spawning...\n";
-        report.failedBy(Frame(FrameType::FAILED,
-                              {"application listens", "",
-                               "the command \"serve\" listens on 127.0.0.1 port 4711, but has accepted no connection "
-                               "after PassengerStartTimeout, 90 seconds\nremedy",
-                               ""}));
+        report.failedBy(
+            Frame(FrameType::FAILED,
+                  {"application listens", "",
+                   "the command \"serve\" has listened on 127.0.0.1 port 4711, but has accepted no connection "
+                   "after PassengerStartTimeout, 90 seconds\nremedy",
+                   ""}));
         const std::string summary = report.toReport(options()).summary;
         CPPUNIT_ASSERT_MESSAGE(summary, summary.ends_with("90 seconds: LoadError: cannot load such file -- nosuch"));
     }
