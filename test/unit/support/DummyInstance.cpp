@@ -88,7 +88,7 @@ void DummyInstance::serve(Frame &frame) {
     threads_.resize(frame.number(1));
     maxRequests_ = frame.number(3);
     stickyId_ = static_cast<std::uint32_t>(frame.number(4));
-    paused_ = frame.number(7) != 0;
+    paused_ = frame.fields.size() > 7 && frame.number(7) != 0;
     queue_ = frame.takeDescriptor(0);
     claims_ = frame.takeDescriptor(1);
     senders_ = frame.takeDescriptor(2);
