@@ -73,11 +73,13 @@ endif
     %D%/base/SpawnFailureTest.cpp \
     %D%/base/SplitTest.cpp \
     %D%/bridge/AcceptProbeTest.cpp \
+    %D%/bridge/AnswerFieldsTest.cpp \
     %D%/bridge/AnswerParserTest.cpp \
     %D%/bridge/AppAddressTest.cpp \
     %D%/bridge/AppCommandTest.cpp \
     %D%/bridge/BodySourceTest.cpp \
     %D%/bridge/BridgeInstanceTest.cpp \
+    %D%/bridge/ChunkEndsTest.cpp \
     %D%/bridge/HelpersTest.cpp \
     %D%/bridge/IntakeTest.cpp \
     %D%/bridge/NodeRangeTest.cpp \

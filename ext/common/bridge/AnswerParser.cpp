@@ -1,12 +1,5 @@
 #include "bridge/AnswerParser.h"
 
-#include <algorithm>
-#include <charconv>
-#include <cstdint>
-#include <system_error>
-
-#include "base/HttpText.h"
-#include "base/Split.h"
 #include "shm/Layouts.h"
 
 namespace Passenger::Bridge {
@@ -15,7 +8,6 @@ namespace {
 
 /** A child takes no more interim answers. */
 constexpr std::size_t MOST_INTERIM = 16;
-constexpr std::size_t MOST_HEADERS = 2000;
 /** Interim answers and trailer fields: they go in one message of a reply channel each. */
 constexpr std::size_t LINES_LIMIT = MAX_MESSAGE - sizeof(MessageHeader);
 
@@ -31,15 +23,6 @@ constexpr int FAILED = -1;
 
 bool isInterim(unsigned status) {
     return status < 200;
-}
-
-/** Whether the text of the header is the length that http_parser read from it. */
-bool isLength(std::string_view value, std::uint64_t length) {
-    value = HttpText::trim(value);
-    while (value.size() > 1 && value.front() == '0') {
-        value.remove_prefix(1);
-    }
-    return length <= INT64_MAX && value == std::to_string(length);
 }
 
 }  // namespace
@@ -81,12 +64,11 @@ void AnswerParser::feed(std::string_view bytes) {
         reusable_ = false;
         return;
     }
-    if (!endsChunk(bytes)) {
+    if (!chunks_.feed(bytes)) {
+        fail(chunks_.problem());
         return;
     }
-    fed_ = bytes;
     const std::size_t taken = http_parser_execute(&parser_, &callbacks(), bytes.data(), bytes.size());
-    lastFed_ = bytes.back();
     check(bytes.size(), taken);
     if (upgraded_) {
         surplus_ = bytes.substr(taken);
@@ -122,148 +104,22 @@ int AnswerParser::fail(const char *problem) noexcept {
 }
 
 int AnswerParser::beginChunk() {
-    chunkLeft_ = parser_.content_length;
-    chunkBegins_ = chunkLeft_ > 0;
+    chunks_.begin(parser_.content_length);
     return 0;
 }
 
-/**
- * http_parser, as distributions build it, takes any two bytes for the line end behind a chunk, and
- * any byte for the second one of the line end before it. So the length of the chunk could be wrong.
- */
 int AnswerParser::addBody(std::string_view part) {
     body_ += part;
-    if ((parser_.flags & F_CHUNKED) == 0) {
-        return 0;
-    }
-    const auto at = static_cast<std::size_t>(part.data() - fed_.data());
-    if (std::exchange(chunkBegins_, false) && (at > 0 ? fed_[at - 1] : lastFed_) != '\n') {
-        return fail("the size of a chunk does not end with a line end");
-    }
-    chunkLeft_ -= part.size();
-    if (chunkLeft_ > 0) {
-        return 0;
-    }
-    chunkEndLeft_ = 2;
-    return endsChunk(fed_.substr(at + part.size())) ? 0 : FAILED;
-}
-
-/** Checks the bytes that belong to the line end behind the chunk, if it has not come yet. */
-bool AnswerParser::endsChunk(std::string_view bytes) {
-    constexpr std::string_view END = "\r\n";
-    const std::string_view expected = END.substr(END.size() - chunkEndLeft_);
-    const std::string_view found = bytes.substr(0, expected.size());
-    chunkEndLeft_ -= found.size();
-    if (!expected.starts_with(found)) {
-        fail("a chunk does not end with a line end");
-    }
-    return problem_ == nullptr;
+    return !isChunked() || chunks_.add(part) ? 0 : fail(chunks_.problem());
 }
 
 int AnswerParser::addName(std::string_view part) {
-    if (inValue_ || headers_.empty()) {
-        if (headers_.size() == MOST_HEADERS) {
-            return fail("the answer has too many headers");
-        }
-        headers_.emplace_back();
-        inValue_ = false;
-    }
-    headers_.back().first += part;
-    return 0;
+    return fields_.addName(part) ? 0 : fail("the answer has too many headers");
 }
 
 int AnswerParser::addValue(std::string_view part) {
-    inValue_ = true;
-    headers_.back().second += part;
+    fields_.addValue(part);
     return 0;
-}
-
-const char *AnswerParser::checkCharacters() const {
-    for (const auto &[name, value] : headers_) {
-        if (!HttpText::isToken(name)) {
-            return "a header's name has a character that is not allowed";
-        }
-        if (!HttpText::isValue(value)) {
-            return "a header's value has a control character";
-        }
-    }
-    return nullptr;
-}
-
-const char *AnswerParser::checkHeaders() const {
-    if (const char *problem = checkCharacters()) {
-        return problem;
-    }
-    bool coded = false;
-    bool measured = false;
-    for (const auto &[name, value] : headers_) {
-        if (HttpText::equalsIgnoringCase(name, "Transfer-Encoding")) {
-            if (coded || !HttpText::equalsIgnoringCase(HttpText::trim(value), "chunked")) {
-                return "the answer's body has a transfer coding other than chunked";
-            }
-            coded = true;
-        }
-        if (HttpText::equalsIgnoringCase(name, "Content-Length")) {
-            if (measured || !isLength(value, parser_.content_length)) {
-                return "the answer's Content-Length is not a length";
-            }
-            measured = true;
-        }
-    }
-    return coded && measured ? "the answer has a Content-Length and a transfer coding" : nullptr;
-}
-
-bool AnswerParser::areOfEventStream() const {
-    bool matches = false;
-    for (const auto &[name, value] : headers_) {
-        if (HttpText::equalsIgnoringCase(name, "Content-Encoding") || HttpText::equalsIgnoringCase(name, "Trailer")) {
-            return false;
-        }
-        if (HttpText::equalsIgnoringCase(name, "Content-Type")) {
-            const std::string_view type = std::string_view(value).substr(0, value.find(';'));
-            matches = HttpText::equalsIgnoringCase(HttpText::trim(type), "text/event-stream");
-        }
-    }
-    return matches;
-}
-
-/** The timeout of `Keep-Alive: timeout=5, max=1000`. */
-std::chrono::seconds AnswerParser::announcedTime() const {
-    constexpr std::string_view TIMEOUT = "timeout=";
-    for (const auto &[name, value] : headers_) {
-        if (!HttpText::equalsIgnoringCase(name, "Keep-Alive")) {
-            continue;
-        }
-        for (const std::string &item : split(value, ',')) {
-            const std::string_view text = HttpText::trim(item);
-            unsigned seconds = 0;
-            if (HttpText::equalsIgnoringCase(text.substr(0, TIMEOUT.size()), TIMEOUT) &&
-                std::from_chars(text.data() + TIMEOUT.size(), text.data() + text.size(), seconds).ec == std::errc()) {
-                return std::chrono::seconds(seconds);
-            }
-        }
-    }
-    return std::chrono::seconds(0);
-}
-
-std::string AnswerParser::linesFor(Section section) const {
-    const bool hasLength = section == Section::HEAD && parser_.status_code != NO_CONTENT;
-    const bool announces = section == Section::HEAD && (parser_.flags & F_CHUNKED) != 0;
-    const auto nominated = [this](const std::string &name) {
-        return std::any_of(headers_.begin(), headers_.end(), [&name](const auto &header) {
-            return HttpText::equalsIgnoringCase(header.first, "Connection") && HttpText::listHas(header.second, name);
-        });
-    };
-    std::string lines;
-    for (const auto &[name, value] : headers_) {
-        const bool isLength = HttpText::equalsIgnoringCase(name, "Content-Length");
-        const bool announcement = announces && HttpText::equalsIgnoringCase(name, "Trailer");
-        if ((HttpText::isHopByHop(name) && !announcement) || (isLength ? !hasLength : nominated(name))) {
-            continue;
-        }
-        lines.append(name).append(": ").append(HttpText::trim(value)).append("\r\n");
-    }
-    return lines;
 }
 
 int AnswerParser::endHead() {
@@ -277,7 +133,10 @@ int AnswerParser::endHead() {
     if (status == SWITCHING_PROTOCOLS && !expected_.upgrade) {
         return fail("the answer switches to a protocol that the client did not ask for");
     }
-    if (const char *problem = checkHeaders()) {
+    if (const char *problem = fields_.problemOfCharacters()) {
+        return fail(problem);
+    }
+    if (const char *problem = fields_.problemOfLength(parser_.content_length)) {
         return fail(problem);
     }
     if (status == SWITCHING_PROTOCOLS) {
@@ -286,10 +145,10 @@ int AnswerParser::endHead() {
     if (isInterim(status)) {
         return endInterim();
     }
-    head_ = {status, linesFor(Section::HEAD)};
-    isEventStream_ = status == OK && (parser_.flags & F_CONTENTLENGTH) == 0 && areOfEventStream();
-    keptFor_ = announcedTime();
-    headers_.clear();
+    head_ = {status, fields_.lines({.length = status != NO_CONTENT, .trailer = isChunked()})};
+    isEventStream_ = status == OK && (parser_.flags & F_CONTENTLENGTH) == 0 && fields_.areOfEventStream();
+    keptFor_ = fields_.keepAliveTime();
+    fields_.clear();
     if (head_.lines.size() > MAX_RESPONSE_HEAD) {
         return fail("the answer's head is longer than 128 KiB");
     }
@@ -300,13 +159,11 @@ int AnswerParser::endHead() {
 }
 
 int AnswerParser::endUpgrade() {
-    const auto upgrade = std::find_if(headers_.begin(), headers_.end(), [](const auto &header) {
-        return HttpText::equalsIgnoringCase(header.first, "Upgrade");
-    });
-    if (upgrade == headers_.end()) {
+    const std::string *protocol = fields_.find("Upgrade");
+    if (protocol == nullptr) {
         return fail("the answer switches to a protocol without naming it");
     }
-    head_ = {SWITCHING_PROTOCOLS, linesFor(Section::INTERIM) + "Upgrade: " + upgrade->second + "\r\n"};
+    head_ = {SWITCHING_PROTOCOLS, fields_.lines({}) + "Upgrade: " + *protocol + "\r\n"};
     if (head_.lines.size() > MAX_RESPONSE_HEAD) {
         return fail("the answer's head is longer than 128 KiB");
     }
@@ -315,9 +172,8 @@ int AnswerParser::endUpgrade() {
 }
 
 int AnswerParser::endInterim() {
-    Head head{parser_.status_code, linesFor(Section::INTERIM)};
-    headers_.clear();
-    inValue_ = false;
+    Head head{parser_.status_code, fields_.lines({})};
+    fields_.clear();
     if (++interimCount_ > MOST_INTERIM) {
         return fail("the application sent too many interim answers");
     }
@@ -330,10 +186,10 @@ int AnswerParser::endInterim() {
 
 /** Fields about the connection or the length have no effect there, and are left out. */
 const char *AnswerParser::takeTrailers() {
-    if (const char *problem = checkCharacters()) {
+    if (const char *problem = fields_.problemOfCharacters()) {
         return problem;
     }
-    trailers_ = linesFor(Section::TRAILERS);
+    trailers_ = fields_.lines({});
     return trailers_.size() > LINES_LIMIT ? "the trailer fields are longer than 64 KiB" : nullptr;
 }
 

@@ -4,11 +4,13 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "bridge/AnswerFields.h"
+#include "bridge/ChunkEnds.h"
 
 namespace Passenger::Bridge {
 
@@ -106,36 +108,22 @@ private:
     void check(std::size_t fed, std::size_t taken);
     int beginChunk();
     int addBody(std::string_view part);
-    bool endsChunk(std::string_view bytes);
     int addName(std::string_view part);
     int addValue(std::string_view part);
     int endHead();
     int endInterim();
     int endUpgrade();
     int endMessage();
-    const char *checkCharacters() const;
-    const char *checkHeaders() const;
     const char *takeTrailers();
-    bool areOfEventStream() const;
-    std::chrono::seconds announcedTime() const;
-    enum class Section { INTERIM, HEAD, TRAILERS };
-    std::string linesFor(Section section) const;
+    bool isChunked() const noexcept {
+        return (parser_.flags & F_CHUNKED) != 0;
+    }
 
     http_parser parser_{};
-    /** The bytes that feed() has got. */
-    std::string_view fed_;
-    /** The last byte of the feed() before. */
-    char lastFed_ = 0;
-    /** Bytes of the present chunk that are still to come. */
-    std::uint64_t chunkLeft_ = 0;
-    /** No byte of the present chunk has come yet. */
-    bool chunkBegins_ = false;
-    /** How many bytes of the line end after the chunk are still to come. */
-    std::size_t chunkEndLeft_ = 0;
     Expectation expected_;
-    bool inValue_ = false;
-    /** The headers of the head that is being parsed; behind the body, the trailer fields. */
-    std::vector<std::pair<std::string, std::string>> headers_;
+    /** Those of the head that is being parsed; behind the body, the trailer fields. */
+    AnswerFields fields_;
+    ChunkEnds chunks_;
     std::size_t interimCount_ = 0;
     std::vector<Head> interim_;
     Head head_;

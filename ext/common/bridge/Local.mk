@@ -3,6 +3,8 @@ noinst_LTLIBRARIES += libpassenger_bridge.la
 libpassenger_bridge_la_SOURCES = \
     %D%/AcceptProbe.cpp \
     %D%/AcceptProbe.h \
+    %D%/AnswerFields.cpp \
+    %D%/AnswerFields.h \
     %D%/AnswerParser.cpp \
     %D%/AnswerParser.h \
     %D%/AppAddress.cpp \
@@ -21,6 +23,8 @@ libpassenger_bridge_la_SOURCES = \
     %D%/Bridge.h \
     %D%/Channels.cpp \
     %D%/Channels.h \
+    %D%/ChunkEnds.cpp \
+    %D%/ChunkEnds.h \
     %D%/ControlSocket.cpp \
     %D%/ControlSocket.h \
     %D%/EventLog.cpp \
