@@ -330,14 +330,13 @@ Frame ControlOrders::detach(const Asker &asker, pid_t pid) {
     for (const GroupSnapshot &group : applications()) {
         const auto found = std::find_if(group.processes.begin(), group.processes.end(),
                                         [pid](const ProcessSnapshot &process) { return process.pid == pid; });
-        if (found != group.processes.end() && owns(asker, group.name)) {
+        if (found != group.processes.end() && owns(asker, group.name) && parts_.pool.detach(found->id)) {
             Log::notice("event=instance.detach_ordered app=\"{}\" pid={} uid={}", group.name, pid, asker.uid);
-            parts_.pool.detach(found->id);
             return done();
         }
     }
     throw IOException(
-        fmt::format("process {} is no instance of an application of yours: passenger-status lists them", pid));
+        fmt::format("process {} is no instance that serves an application of yours: passenger-status lists them", pid));
 }
 
 Frame ControlOrders::drain(const Asker &asker, const std::string &name, bool drains) {

@@ -172,6 +172,13 @@ unsigned Demand::maxInstances() const {
 
 // ----- Fewer instances
 
+unsigned Demand::kept() const {
+    const unsigned kept =
+        options_.takesAll() ? std::max(options_.minInstances, options_.startInstances) : options_.minInstances;
+    const unsigned limit = maxInstances();
+    return limit > 0 ? std::min(kept, limit) : kept;
+}
+
 std::optional<unsigned> Demand::idleSurplus(MonotonicTime now) {
     if (now < nextIdleCheck_) {
         return std::nullopt;

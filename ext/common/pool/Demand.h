@@ -135,9 +135,7 @@ private:
     std::chrono::nanoseconds idleInterval() const;
     /** The instances that the application keeps. No request is a reason for a further process of an
      *  event loop, so those with which it starts stay. */
-    unsigned kept() const {
-        return options_.takesAll() ? std::max(options_.minInstances, options_.startInstances) : options_.minInstances;
-    }
+    unsigned kept() const;
 
     const Options &options_;
     const PoolSettings &settings_;

@@ -35,19 +35,26 @@ void HangWatch::add(const Process &process, const Options &options, MonotonicTim
         return;
     }
     heartbeats_.noteAck(id, now);
-    // An instance that was started with other settings sends at its own rate: while it lives, the
-    // longest time counts for all.
+    setTimeout();
+}
+
+/** An instance that was started with other settings sends at its own rate: while it lives, the
+ *  longest time counts for all. */
+void HangWatch::setTimeout() {
     nanoseconds timeout(0);
     for (const auto &[each, watched] : watched_) {
         timeout = std::max(timeout, watched.heartbeatTimeout);
     }
-    heartbeats_.setTimeout(timeout);
-    heartbeats_.setCheckInterval(timeout / CHECKS);
+    if (timeout > nanoseconds(0)) {
+        heartbeats_.setTimeout(timeout);
+        heartbeats_.setCheckInterval(timeout / CHECKS);
+    }
 }
 
 void HangWatch::remove(InstanceId id) {
     watched_.erase(id);
     heartbeats_.forget(id);
+    setTimeout();
 }
 
 void HangWatch::noteHeartbeat(InstanceId id, MonotonicTime now) {

@@ -67,6 +67,7 @@ private:
         std::chrono::nanoseconds heartbeatTimeout{0};
     };
 
+    void setTimeout();
     void killSilent(MonotonicTime now);
     std::optional<MonotonicTime> abandonedDate(const Process &process) const;
     bool worksAtOldRequest(const Process &process, Watched &watched, MonotonicTime now) const;

@@ -160,10 +160,11 @@ void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) 
 void InstanceStarter::startCompanions(const SpawnTask &first, const Process &process) {
     SpawnTask task = first;
     task.purpose = SpawnTask::Purpose::GROW;
+    task.aboveLimit = process.parts().origin != nullptr;
     for (unsigned ready = 1;; ready++) {
         {
             const PoolGuard guard(parts_.context);
-            if (!wanted(first) || !listener_.wantsCompanion(ready, process.parts().origin != nullptr)) {
+            if (!wanted(first) || !listener_.wantsCompanion(ready, task.aboveLimit)) {
                 return;
             }
             task.begunAt = parts_.context.clock.now();
@@ -351,7 +352,7 @@ void InstanceStarter::activateStandby() {
         listener_.roomCame();
         return;
     }
-    if (parts_.instances.anyDrains()) {
+    if (parts_.demand.maxInstances() == 1 && parts_.instances.anyDrains()) {
         return;
     }
     const PendingSpawns::Standby standby = parts_.pending.takeStandby();

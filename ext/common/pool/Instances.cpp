@@ -41,6 +41,12 @@ void Instances::add(const ProcessPtr &process, Process::State state) {
     }
 }
 
+unsigned Instances::forkedCompanions() const noexcept {
+    return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [](const ProcessPtr &process) {
+        return process->state() == Process::State::STANDBY && process->parts().origin != nullptr;
+    }));
+}
+
 void Instances::serveCompanions() {
     for (const ProcessPtr &process : all_) {
         if (process->state() == Process::State::STANDBY) {

@@ -69,6 +69,12 @@ public:
     unsigned draining() const noexcept {
         return count(Process::State::DRAINING);
     }
+    /** Those of a new version that wait for its takeover. */
+    unsigned companions() const noexcept {
+        return count(Process::State::STANDBY);
+    }
+    /** The companions that are forks of a preloader. */
+    unsigned forkedCompanions() const noexcept;
     /** Whether one of those that are to end may still work at a request. */
     bool anyDrains() const noexcept;
     /** How many of those that serve work at a request. */

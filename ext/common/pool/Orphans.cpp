@@ -190,6 +190,14 @@ std::string Orphans::reserve(const std::string &app) {
     return "";
 }
 
+void Orphans::release(const std::string &key) {
+    const LockGuard guard(mutex_);
+    const auto found = kept_.find(key);
+    if (found != kept_.end() && found->second.state == State::RESERVED) {
+        found->second.state = State::WAITS;
+    }
+}
+
 std::optional<Orphan> Orphans::take(const std::string &key) {
     std::optional<Kept> kept = remove(key);
     return kept ? std::optional(std::move(kept->orphan)) : std::nullopt;

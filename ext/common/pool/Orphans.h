@@ -66,6 +66,8 @@ public:
     std::optional<std::string> restartFile(const std::string &app) const EXCLUDES(mutex_);
     /** One of this application is about to be taken over. @return its key; empty: none waits */
     std::string reserve(const std::string &app) EXCLUDES(mutex_);
+    /** The take-over did not begin. The instance waits again. */
+    void release(const std::string &key) EXCLUDES(mutex_);
     /** Hands the instance out for its take-over. Nothing: it has ended. Not with the pool's
      *  lock. */
     std::optional<Orphan> take(const std::string &key) EXCLUDES(mutex_);

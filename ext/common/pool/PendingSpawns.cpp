@@ -5,6 +5,7 @@ namespace Passenger {
 void PendingSpawns::begun(const SpawnTask &task) noexcept {
     starting_++;
     replacements_ += task.purpose == SpawnTask::Purpose::GROW ? 0 : 1;
+    aboveLimit_ += task.aboveLimit ? 1 : 0;
     if (task.purpose == SpawnTask::Purpose::REPLACE) {
         beingReplaced_ = task.replaces;
     }
@@ -13,6 +14,7 @@ void PendingSpawns::begun(const SpawnTask &task) noexcept {
 void PendingSpawns::concluded(const SpawnTask &task) noexcept {
     starting_--;
     replacements_ -= task.purpose == SpawnTask::Purpose::GROW ? 0 : 1;
+    aboveLimit_ -= task.aboveLimit ? 1 : 0;
     if (task.purpose == SpawnTask::Purpose::REPLACE) {
         beingReplaced_ = InstanceId();
     }

@@ -39,6 +39,10 @@ public:
     unsigned growing() const noexcept {
         return starting_ - replacements_;
     }
+    /** The starting instances that the pool's limit does not count. */
+    unsigned aboveLimit() const noexcept {
+        return aboveLimit_;
+    }
     /** Null: none. */
     const Standby *standby() const noexcept {
         return standby_ ? &*standby_ : nullptr;
@@ -58,6 +62,7 @@ public:
 private:
     unsigned starting_ = 0;
     unsigned replacements_ = 0;
+    unsigned aboveLimit_ = 0;
     InstanceId beingReplaced_;
     std::optional<Standby> standby_;
 };

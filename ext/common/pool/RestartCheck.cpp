@@ -54,9 +54,16 @@ void RestartCheck::check(Group &group) {
     if (!asks(group, always)) {
         return;
     }
-    const PoolGuard guard(context_);
-    if (!context_.shuttingDown && !group.isShutDown() && (!always || group.mayAlwaysRestart())) {
-        group.restart(always ? "always_restart.txt is there" : "restart.txt has changed");
+    try {
+        const PoolGuard guard(context_);
+        if (!context_.shuttingDown && !group.isShutDown() && (!always || group.mayAlwaysRestart())) {
+            group.restart(always ? "always_restart.txt is there" : "restart.txt has changed");
+        }
+    } catch (...) {
+        if (!always) {
+            group.restartFiles().askAgain();
+        }
+        throw;
     }
 }
 

@@ -39,6 +39,16 @@ unsigned Room::size() const {
     return sum;
 }
 
+/** The instances that count for the limit. Forks of a preloader for a new version do not until the
+ *  takeover: no other application is to lose an instance for them. */
+unsigned Room::counted() const {
+    unsigned sum = 0;
+    for (const Scaler *application : applications_) {
+        sum += application->size() - application->aboveLimit();
+    }
+    return sum;
+}
+
 unsigned Room::draining() const {
     unsigned sum = 0;
     for (const Scaler *application : applications_) {
@@ -99,7 +109,7 @@ bool Room::evictFor(const Scaler &application, bool onlyIdle, MonotonicTime now)
 bool Room::admit(Scaler &application, MonotonicTime now) {
     wishes_.emplace(application.slot(), &application);
     const unsigned max = settings_.maxSize + (application.replacing() ? 1 : 0);
-    const auto taken = [&]() REQUIRES(poolLock) { return size() + olderWishes(application, now); };
+    const auto taken = [&]() REQUIRES(poolLock) { return counted() + olderWishes(application, now); };
     // More than one may have to go: the limit may have been lowered below the present number.
     while (taken() >= max + draining() && evictFor(application, false, now)) {
     }
@@ -126,12 +136,12 @@ void Room::endSurplusOrphans() {
     if (orphans_.empty()) {
         return;
     }
-    orphans_.limit(settings_.maxSize - std::min(settings_.maxSize, size()));
+    orphans_.limit(settings_.maxSize - std::min(settings_.maxSize, counted()));
 }
 
 void Room::trim() {
     endSurplusOrphans();
-    while (size() > settings_.maxSize + draining() + (replacing() ? 1 : 0)) {
+    while (counted() > settings_.maxSize + draining() + (replacing() ? 1 : 0)) {
         const Candidates candidates = this->candidates(nullptr, false);
         const std::optional<std::size_t> victim = chooseSurplus(candidates.rooms);
         if (!victim) {

@@ -59,7 +59,7 @@ public:
     }
     bool hasWish(const Scaler &application) const REQUIRES(poolLock);
 
-    /** All instances that count. */
+    /** All instances that live or are on their way. */
     unsigned size() const REQUIRES(poolLock);
     bool isFree() const REQUIRES(poolLock) {
         return size() < settings_.maxSize;
@@ -96,6 +96,7 @@ private:
         std::vector<RoomCandidate> rooms;
     };
 
+    unsigned counted() const REQUIRES(poolLock);
     unsigned draining() const REQUIRES(poolLock);
     unsigned olderWishes(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
     unsigned uncountedFor(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);

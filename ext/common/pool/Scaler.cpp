@@ -125,6 +125,8 @@ void Scaler::deploy(MonotonicTime now) {
 bool Scaler::wantsCompanion(unsigned ready, bool forked) const {
     const MonotonicTime now = parts_.context.clock.now();
     const unsigned limit = parts_.demand.maxInstances();
+    // An earlier attempt at the version's first instance may have left some.
+    ready = std::max(ready, 1 + parts_.instances.companions());
     return !stopped_ && ready < std::min(parts_.demand.atWork(), parts_.instances.serving()) &&
            (limit == 0 || ready < limit) && parts_.room.memory().isFreeFor(*this, now) &&
            (forked || (!atLimit() && parts_.room.isFreeForSpares(*this, now)));
@@ -180,7 +182,11 @@ void Scaler::adopt(MonotonicTime now) {
     }
     while (orphans.waiting(parts_.app) > 0 && !atLimit() && parts_.room.admit(*this, now)) {
         const std::string orphan = orphans.reserve(parts_.app);
-        if (orphan.empty() || !parts_.starter.startAdoption(orphan)) {
+        if (orphan.empty()) {
+            break;
+        }
+        if (!parts_.starter.startAdoption(orphan)) {
+            orphans.release(orphan);
             break;
         }
     }

@@ -102,6 +102,11 @@ public:
     unsigned size() const noexcept REQUIRES(poolLock) {
         return parts_.instances.living() + parts_.pending.size();
     }
+    /** How many of them the pool's limit does not count: a preloader's forks that wait for the
+     *  takeover of their version. */
+    unsigned aboveLimit() const noexcept REQUIRES(poolLock) {
+        return parts_.instances.forkedCompanions() + parts_.pending.aboveLimit();
+    }
     /** Whether it has as many instances as its own limit allows. */
     bool atLimit() const REQUIRES(poolLock);
     /** Whether an instance takes another one's place at this moment. The limits may then be

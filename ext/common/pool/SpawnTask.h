@@ -34,6 +34,8 @@ struct SpawnTask {
     std::string orphan{};
     /** The process of the first attempt was killed by a signal. */
     bool secondAttempt = false;
+    /** A fork of a preloader for a new version, which need not keep to the pool's limit. */
+    bool aboveLimit = false;
 };
 
 }  // namespace Passenger

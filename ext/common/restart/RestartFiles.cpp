@@ -68,8 +68,13 @@ bool RestartFiles::changed() {
         // not either.
         return false;
     }
-    last_ = now;
+    before_ = std::exchange(last_, now);
     return true;
+}
+
+void RestartFiles::askAgain() {
+    const LockGuard guard(mutex_);
+    last_ = before_;
 }
 
 bool RestartFiles::mayAsk(const RestartTimes &times) const {

@@ -57,6 +57,8 @@ public:
     bool knowsRights() const EXCLUDES(mutex_);
     /** Whether a restart was requested since the last call. */
     bool changed() EXCLUDES(mutex_);
+    /** The restart that changed() was about has failed: the next call tells of it again. */
+    void askAgain() EXCLUDES(mutex_);
     /** Whether changed() or always() is to be called, by times of the folder. Does not block. */
     bool mayAsk(const RestartTimes &times) const EXCLUDES(mutex_);
     /** Whether always_restart.txt is present: each check then restarts. */
@@ -78,6 +80,8 @@ private:
     std::optional<FileRights> rights_ GUARDED_BY(mutex_);
     bool begun_ GUARDED_BY(mutex_) = false;
     std::optional<Stamp> last_ GUARDED_BY(mutex_);
+    /** The value of `last_` before the last change. */
+    std::optional<Stamp> before_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger

@@ -14,6 +14,7 @@ class HangWatchTest : public GroupParts {
     CPPUNIT_TEST(testARequestThatEndsIsNotOverdue);
     CPPUNIT_TEST(testAHungInstanceIsKilledAMomentLater);
     CPPUNIT_TEST(testASilentInstanceIsKilled);
+    CPPUNIT_TEST(testALongerTimeIsOverWithTheInstancesThatHadIt);
     CPPUNIT_TEST(testAnInstanceThatEndedIsNotExpectedToGiveSignsOfLife);
     CPPUNIT_TEST_SUITE_END();
 
@@ -78,6 +79,20 @@ public:
         CPPUNIT_ASSERT(silent->killed());
         CPPUNIT_ASSERT(!alive->killed());
         CPPUNIT_ASSERT(log_->contains("event=instance.heartbeat_lost app=\"blog\""));
+    }
+
+    void testALongerTimeIsOverWithTheInstancesThatHadIt() {
+        options_.heartbeatTimeout = seconds(600);
+        const ProcessPtr old = watched();
+        options_.heartbeatTimeout = seconds(4);
+        const ProcessPtr silent = watched();
+        instances_->remove(old);
+        hangs_->remove(old->id());
+        for (int i = 0; i < 6; i++) {
+            clock_.advance(seconds(1));
+            hangs_->killHung(now());
+        }
+        CPPUNIT_ASSERT(silent->killed());
     }
 
     void testAnInstanceThatEndedIsNotExpectedToGiveSignsOfLife() {

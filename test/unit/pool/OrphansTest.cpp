@@ -129,6 +129,7 @@ class OrphansTest : public LeakCheck {
     CPPUNIT_TEST(testOneThatIsGivenBackIsToldToEnd);
     CPPUNIT_TEST(testTheClaimsOfOneThatEndedSayThatItDied);
     CPPUNIT_TEST(testTheLimitEndsThoseThatWait);
+    CPPUNIT_TEST(testOneWhoseTakeOverDoesNotBeginWaitsAgain);
     CPPUNIT_TEST(testThoseThatNobodyTakesAreToldToEndAfterAWhile);
     CPPUNIT_TEST(testQueuesAreClosedAndMalformedEntriesRemoved);
     CPPUNIT_TEST_SUITE_END();
@@ -257,6 +258,18 @@ public:
         CPPUNIT_ASSERT(one.toldToEnd() != other.toldToEnd());
         orphans.limit(0);
         CPPUNIT_ASSERT(one.toldToEnd() && other.toldToEnd());
+    }
+
+    void testOneWhoseTakeOverDoesNotBeginWaitsAgain() {
+        Orphans orphans(*loop_, store_, {});
+        const Left left("one");
+        left.restoreIn(orphans);
+        const std::string key = orphans.reserve("one");
+        CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("one"));
+        orphans.release(key);
+        CPPUNIT_ASSERT_EQUAL(1U, orphans.waiting("one"));
+        orphans.limit(0);
+        CPPUNIT_ASSERT(left.toldToEnd());
     }
 
     void testThoseThatNobodyTakesAreToldToEndAfterAWhile() {

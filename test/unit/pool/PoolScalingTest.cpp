@@ -27,6 +27,7 @@ class PoolScalingTest : public PoolContract {
     CPPUNIT_TEST(testTheSmallerOfAnApplicationsLimitsCounts);
     CPPUNIT_TEST(testMaxPoolSizeHoldsOverAllApplications);
     CPPUNIT_TEST(testAMinimumAboveTheMaximumIsLimitedToTheMaximum);
+    CPPUNIT_TEST(testAMinimumEndsWithAMaximumThatIsLower);
     CPPUNIT_TEST(testAnInstanceWithTwoThreadsServesTwoRequests);
     CPPUNIT_TEST_SUITE_END();
 
@@ -216,6 +217,19 @@ public:
         CPPUNIT_ASSERT(eventuallyServing(3));
         advance(600s, 10s);
         CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
+    }
+
+    void testAMinimumEndsWithAMaximumThatIsLower() {
+        Options options = app();
+        options.minInstances = 3;
+        get(options).reset();
+        CPPUNIT_ASSERT(eventuallyServing(3));
+        PoolSettings limits = settings();
+        limits.maxSize = 3;
+        limits.maxInstancesPerApp = 1;
+        pool_->configure(limits);
+        advance(900s, 10s);
+        CPPUNIT_ASSERT(eventuallyServing(1));
     }
 
     void testAnInstanceWithTwoThreadsServesTwoRequests() {

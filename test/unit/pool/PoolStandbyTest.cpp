@@ -21,6 +21,7 @@ class PoolStandbyTest : public PoolContract {
     CPPUNIT_TEST(testClearEndsTheStandbyInstance);
     CPPUNIT_TEST(testThePoolsEndEndsTheStandbyInstance);
     CPPUNIT_TEST(testADetachedInstanceEndsBeforeTheNextInstanceStarts);
+    CPPUNIT_TEST(testARaisedLimitLetsTheStandbyInstanceServeAtOnce);
     CPPUNIT_TEST_SUITE_END();
 
     Options alone() const {
@@ -63,6 +64,22 @@ public:
         CPPUNIT_ASSERT(instanceOf(session) != old);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::SERVING));
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testARaisedLimitLetsTheStandbyInstanceServeAtOnce() {
+        Options options = alone();
+        options.maxInstances = 0;
+        PoolSettings limits = settings();
+        limits.maxInstancesPerApp = 1;
+        pool_->configure(limits);
+        const HeldPtr session = get(options);
+        useTooMuch();
+        CPPUNIT_ASSERT(eventuallyStandsBy());
+        const AnswerPtr waiter = ask(options);
+        limits.maxInstancesPerApp = 3;
+        pool_->configure(limits);
+        pass(1s);
+        CPPUNIT_ASSERT(waiter->session());
     }
 
     void testAnIdleOldInstanceEndsAtOnce() {

@@ -23,6 +23,7 @@ class RestartFilesTest : public LeakCheck {
     CPPUNIT_TEST(testALaterAndAnEarlierTimeAreChanges);
     CPPUNIT_TEST(testAFractionOfASecondIsAChange);
     CPPUNIT_TEST(testANewFileIsAChange);
+    CPPUNIT_TEST(testAFailedRestartIsRequestedAgain);
     CPPUNIT_TEST(testARemovedFileIsNoChange);
     CPPUNIT_TEST(testAnotherFolderMayBeNamed);
     CPPUNIT_TEST(testALinkThatMovesIsFollowed);
@@ -113,6 +114,15 @@ public:
         const auto files = watch();
         touch(file(), 1000);
         CPPUNIT_ASSERT(files->changed());
+    }
+
+    void testAFailedRestartIsRequestedAgain() {
+        const auto files = watch();
+        touch(file(), 1000);
+        CPPUNIT_ASSERT(files->changed());
+        files->askAgain();
+        CPPUNIT_ASSERT(files->changed());
+        CPPUNIT_ASSERT(!files->changed());
     }
 
     void testARemovedFileIsNoChange() {

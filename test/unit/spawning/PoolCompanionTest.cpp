@@ -2,11 +2,17 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <atomic>
 #include <chrono>
+#include <csignal>
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "io/FrameSocket.h"
+#include "io/SocketPair.h"
 #include "spawning/Preloader.h"
+#include "spawning/SpawnReport.h"
 #include "support/Eventually.h"
 #include "support/PoolContract.h"
 
@@ -23,6 +29,8 @@ class PoolCompanionTest : public PoolContract {
     CPPUNIT_TEST(testInAFullPoolTheFirstInstanceTakesOverAlone);
     CPPUNIT_TEST(testAtTheLimitOfTheApplicationTheFirstInstanceTakesOverAlone);
     CPPUNIT_TEST(testForksOfAPreloaderMayBeAboveTheLimitsMeanwhile);
+    CPPUNIT_TEST(testForksAboveTheLimitEndNoInstanceOfAnotherApplication);
+    CPPUNIT_TEST(testASecondAttemptAtTheFirstInstanceKeepsTheOthers);
     CPPUNIT_TEST(testANewVersionHasNoMoreInstancesThanALoweredLimit);
     CPPUNIT_TEST(testTheMemoryOfCompanionsCounts);
     CPPUNIT_TEST(testTheVersionTakesOverWithoutACompanionThatDoesNotStart);
@@ -180,6 +188,39 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{INSTANCES}, number(Process::State::SERVING));
         requests.clear();
         CPPUNIT_ASSERT(eventuallyCount(INSTANCES));
+    }
+
+    void testForksAboveTheLimitEndNoInstanceOfAnotherApplication() {
+        const Options other = app("/srv/other");
+        warmUp(1, other);
+        preload();
+        const auto requests = busy(INSTANCES + 1);
+        deploy(2);
+        CPPUNIT_ASSERT(eventuallyNumber(1, Process::State::STANDBY));
+        upkeep();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::SERVING, other).size());
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+    }
+
+    void testASecondAttemptAtTheFirstInstanceKeepsTheOthers() {
+        preload();
+        const auto requests = busy();
+        std::atomic<bool> killed{false};
+        factory_->makeResult = [&, make = factory_->makeResult](const Options &options) {
+            SpawnResult result = make(options);
+            if (!killed.exchange(true)) {
+                // A signal ends the process before it serves.
+                result.control = FrameSocket(std::move(makeStreamPair().first));
+                result.story = std::make_shared<SpawnReport>();
+                result.story->waitStatus = SIGKILL;
+            }
+            return result;
+        };
+        restart();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT(log_->contains("event=spawn.killed"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{INSTANCES}, number(Process::State::SERVING));
     }
 
     void testANewVersionHasNoMoreInstancesThanALoweredLimit() {
