@@ -126,16 +126,19 @@ class EventStreamTransferTest < IntegrationTest
     end
   end
 
+  # A server of its own: clients of other tests may leave meanwhile.
   def test_the_application_learns_that_its_clients_have_left
-    before = client.get("/left").body.to_i
-    raws = Array.new(3) { listening }
-    raws[0].close
-    raws[1].abort
-    eventually("two that have left") do
-      client.get("/left").body == "#{before + 2} left, 1 listen"
+    made = configuration do |one|
+      one.site("left.test", SampleApps.written(PROGRAM, "app.js"), "PassengerMaxInstances 1\n")
     end
-    raws[2].close
-    eventually("three") { client.get("/left").body == "#{before + 3} left, 0 listen" }
+    with_server(made) do |own|
+      raws = Array.new(3) { welcomed(own) }
+      raws[0].close
+      raws[1].abort
+      eventually("two that have left") { own.client.get("/left").body == "2 left, 1 listen" }
+      raws[2].close
+      eventually("three") { own.client.get("/left").body == "3 left, 0 listen" }
+    end
   end
 
   private
