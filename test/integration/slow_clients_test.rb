@@ -182,16 +182,6 @@ class SlowClientsTest < IntegrationTest
     end
   end
 
-  # At 50 KB a second the client needs more than a second for a piece.
-  def test_an_application_that_makes_short_pauses_does_not_wait_for_its_client_over_http2
-    with_http2 do |own|
-      curl(own, "/download?bytes=4000000&rest=0.12", "--limit-rate", "50k") do |output|
-        output.readpartial(1)
-        assert_free own
-      end
-    end
-  end
-
   def test_pieces_arrive_one_by_one_over_http2
     with_http2 do |own|
       path = fifo

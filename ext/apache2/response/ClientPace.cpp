@@ -17,12 +17,9 @@ namespace {
 constexpr milliseconds PATIENCE{20};
 constexpr nanoseconds PATIENCE_FOR_A_BYTE{10};
 /** Over HTTP/2, more bytes are kept until the application has finished, or has sent nothing for
- *  QUIET or a little longer. */
+ *  QUIET. */
 constexpr std::uint64_t LITTLE = 16 * 1024;
 constexpr milliseconds QUIET{100};
-/** A client that needs longer than QUIET for a piece has enough to read for as long. An application
- *  that sends the next bytes within that time does not pause: it would wait for the client. */
-constexpr milliseconds LONGEST_QUIET{5000};
 
 }  // namespace
 
@@ -86,8 +83,7 @@ bool ClientPace::awaitReply(Session &session, bool full, bool mayBeginFile) {
 /** The first wait tells whether the application pauses. Until the next reply, httpd then gets one
  *  piece after the other. */
 bool ClientPace::awaitReplyOfStream(Session &session, bool full) {
-    const auto quiet = std::clamp(std::chrono::duration_cast<milliseconds>(lastPiece_), QUIET, LONGEST_QUIET);
-    const milliseconds timeout = quiet_ ? milliseconds(0) : quiet;
+    const milliseconds timeout = quiet_ ? milliseconds(0) : QUIET;
     const bool reply = !full && session.awaitReply(-1, Session::Awaited::ROOM, timeout).reply;
     quiet_ = !reply;
     return reply;

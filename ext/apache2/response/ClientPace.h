@@ -47,10 +47,6 @@ public:
     void count(std::size_t bytes) noexcept {
         taken_ += bytes;
     }
-    /** httpd took so long for a piece. Over HTTP/2 it waits until the stream has room for it. */
-    void tookPiece(std::chrono::nanoseconds time) noexcept {
-        lastPiece_ = time;
-    }
     /** Whether httpd is to flush at the end of this turn. After true, no flush is due to the
      *  client. */
     bool takesFlush(bool pause) noexcept;
@@ -84,7 +80,6 @@ private:
     bool quiet_ = false;
     /** Over HTTP/2: httpd may get one piece in this turn, however many bytes follow. */
     bool mayHavePiece_ = false;
-    std::chrono::nanoseconds lastPiece_{0};
     std::uint64_t taken_ = 0;
     Clock::time_point lastTaken_;
     /** The total wait of the application for its client, before a file is used. */

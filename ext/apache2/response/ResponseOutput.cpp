@@ -80,10 +80,8 @@ bool ResponseOutput::hasNext(bool pause) {
 }
 
 void ResponseOutput::passPiece() {
-    const auto before = std::chrono::steady_clock::now();
     pace_.count(buffer_.takePiece(passing_));
     pass();
-    pace_.tookPiece(std::chrono::steady_clock::now() - before);
 }
 
 void ResponseOutput::flush() {

@@ -32,7 +32,6 @@ class ClientPaceTest : public LeakCheck {
     CPPUNIT_TEST(testAStreamTakesLittle);
     CPPUNIT_TEST(testAStreamTakesEverythingWhenTheApplicationHasFinished);
     CPPUNIT_TEST(testAStreamTakesAPieceATurnWhileTheApplicationPauses);
-    CPPUNIT_TEST(testAPauseIsLongerThanTheClientNeedsForAPiece);
     CPPUNIT_TEST(testAReplyEndsThePause);
     CPPUNIT_TEST(testThePauseIsOverWhenAStreamHasTakenEverything);
     CPPUNIT_TEST(testTheLagOfAStreamOwesNoFlush);
@@ -242,20 +241,6 @@ public:
         CPPUNIT_ASSERT(application_.patience == milliseconds(0));
         CPPUNIT_ASSERT(!pace.awaitReply(application_, true, false));
         CPPUNIT_ASSERT_EQUAL(2, application_.waits);
-    }
-
-    void testAPauseIsLongerThanTheClientNeedsForAPiece() {
-        ClientPace pace(-1, LONG);
-        takeFirst(pace);
-        application_.replies = true;
-        CPPUNIT_ASSERT(pace.awaitReply(application_, false, false));
-        CPPUNIT_ASSERT(application_.patience == milliseconds(100));
-        pace.tookPiece(milliseconds(1300));
-        CPPUNIT_ASSERT(pace.awaitReply(application_, false, false));
-        CPPUNIT_ASSERT(application_.patience == milliseconds(1300));
-        pace.tookPiece(milliseconds(60000));
-        CPPUNIT_ASSERT(pace.awaitReply(application_, false, false));
-        CPPUNIT_ASSERT(application_.patience == milliseconds(5000));
     }
 
     void testAReplyEndsThePause() {

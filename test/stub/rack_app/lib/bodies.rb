@@ -2,14 +2,13 @@
 
 # Pages about the time and form of a response's body. Included in BareApp.
 module Bodies
-  # `?bytes=N[&piece=N][&length=no][&pause=SECONDS][&rest=SECONDS]`: the first bytes of
-  # PatternStream.
+  # `?bytes=N[&piece=N][&length=no][&pause=SECONDS]`: the first bytes of PatternStream.
   def download(request)
     bytes = request["bytes"].to_i
     headers = { "Content-Type" => "application/octet-stream", "Content-Length" => bytes.to_s }
     headers.delete("Content-Length") if request["length"] == "no"
     [200, headers, PatternStream.new(bytes, (request["piece"] || 65_536).to_i,
-                                    request["pause"].to_f, request["rest"].to_f)]
+                                    request["pause"].to_f)]
   end
 
   # A body whose length is not known before its end. (An Array's length is known.)

@@ -6,10 +6,9 @@ class PatternStream
   BLOCK = Random.new(42).bytes(65_521).freeze
   PAUSE_AT = 1_000_000
 
-  # pause: seconds, before the second million bytes. rest: seconds, after each piece.
-  def initialize(bytes, piece, pause = 0, rest = 0)
+  # pause: seconds, before the second million bytes.
+  def initialize(bytes, piece, pause = 0)
     @pause = pause
-    @rest = rest
     @bytes = bytes
     @piece = piece.clamp(1, BLOCK.bytesize)
   end
@@ -23,7 +22,6 @@ class PatternStream
       length = [@piece, @bytes - position, BLOCK.bytesize - offset].min
       yield BLOCK.byteslice(offset, length)
       sleep @pause if position < PAUSE_AT && position + length >= PAUSE_AT
-      sleep @rest if @rest.positive?
       position += length
     end
   end
