@@ -108,7 +108,7 @@ int errorOf(const std::string &program, const std::string &path) {
         return ::access(program.c_str(), X_OK) == 0 ? 0 : errno;
     }
     for (const std::string &folder : split(path, ':')) {
-        if (::access((folder + "/" + program).c_str(), X_OK) == 0) {
+        if (::access(fmt::format("{}/{}", folder, program).c_str(), X_OK) == 0) {
             return 0;
         }
     }

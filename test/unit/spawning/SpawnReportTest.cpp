@@ -38,7 +38,7 @@ class SpawnReportTest : public SpawningFixture {
 
     /** A Ruby wrapper that first runs these shell commands. */
     std::string rubyAfter(const std::string &commands) {
-        const std::string wrapper = folder_->path() + "/ruby-wrapper";
+        std::string wrapper = folder_->path() + "/ruby-wrapper";
         std::ofstream(wrapper) << "#!/bin/sh\n" << commands << "exec " << options().ruby << " \"$@\"\n";
         std::filesystem::permissions(wrapper, std::filesystem::perms(0755));
         return wrapper;
