@@ -98,8 +98,8 @@ class WorkerServersTest < IntegrationTest
     page = assert_status(500, client("broken_unicorn.test").get("/", "Accept" => "text/html")).body
     shown = CGI.unescapeHTML(page)
     assert_match(/does not find the library "nosuch"/, shown)
-    told = /has listened on .* port \d+, but has accepted no connection after .*, 5 seconds/
-    assert_match(told, shown)
+    assert_match(/has listened on 127\.0\.0\.1 port \d+, but has accepted no connection/, shown)
+    assert_match(/accepted no connection after .*, 5 seconds/, shown)
     assert_match(/why the workers did not load it/, shown)
   end
 

@@ -16,7 +16,7 @@ namespace Passenger::Bridge {
  */
 class AnswerFields {
 public:
-    /** Fields that lines() has besides those of the application. */
+    /** Fields that lines() leaves out unless they are wanted. */
     struct Wanted {
         /** Content-Length. */
         bool length = false;
@@ -44,7 +44,8 @@ public:
     bool areOfEventStream() const;
     /** The time in `Keep-Alive: timeout=5, max=1000`. 0: there is none. */
     std::chrono::seconds keepAliveTime() const;
-    /** `Name: value CR LF` for each field, without those about the connection. */
+    /** `Name: value CR LF` for each field, without those about the connection, and without
+     *  Content-Length. */
     std::string lines(Wanted wanted) const;
 
 private:

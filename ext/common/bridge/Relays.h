@@ -61,8 +61,8 @@ public:
             runOnce(std::chrono::hours(1));
         }
     }
-    /** Waits for the next event, at most for `longest`, and handles all events. @throws
-     *  SystemException */
+    /** Waits for the next event, at most for `longest`, and handles all events.
+     *  @throws SystemException */
     void runOnce(std::chrono::milliseconds longest);
 
 private:
