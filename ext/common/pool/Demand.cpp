@@ -89,7 +89,7 @@ ScalingSnapshot Demand::look(MonotonicTime now) {
     ScalingSnapshot snapshot;
     snapshot.serving = instances_.serving();
     snapshot.threads = options_.threads;
-    snapshot.minInstances = kept();
+    snapshot.minInstances = minInstances();
     snapshot.startInstances = options_.startInstances;
     snapshot.restoreTo = restoreTo_;
     snapshot.maxInstances = maxInstances();
@@ -162,6 +162,13 @@ nanoseconds Demand::lookInterval() const {
     return std::clamp<nanoseconds>(recent_.typical(), SHORTEST_LOOK, LONGEST_LOOK);
 }
 
+unsigned Demand::minInstances() const {
+    const unsigned kept =
+        options_.takesAll() ? std::max(options_.minInstances, options_.startInstances) : options_.minInstances;
+    const unsigned limit = maxInstances();
+    return limit > 0 ? std::min(kept, limit) : kept;
+}
+
 unsigned Demand::maxInstances() const {
     const unsigned perApp = settings_.maxInstancesPerApp;
     if (options_.maxInstances == 0 || perApp == 0) {
@@ -172,13 +179,6 @@ unsigned Demand::maxInstances() const {
 
 // ----- Fewer instances
 
-unsigned Demand::kept() const {
-    const unsigned kept =
-        options_.takesAll() ? std::max(options_.minInstances, options_.startInstances) : options_.minInstances;
-    const unsigned limit = maxInstances();
-    return limit > 0 ? std::min(kept, limit) : kept;
-}
-
 std::optional<unsigned> Demand::idleSurplus(MonotonicTime now) {
     if (now < nextIdleCheck_) {
         return std::nullopt;
@@ -186,7 +186,7 @@ std::optional<unsigned> Demand::idleSurplus(MonotonicTime now) {
     nextIdleCheck_ = idleCheckAfter(now);
     notePeak(now);
     readStatistics(now);
-    return idle_.surplus(now, settings_.idleTime, instances_.serving(), kept(), options_.threads);
+    return idle_.surplus(now, settings_.idleTime, instances_.serving(), minInstances(), options_.threads);
 }
 
 MonotonicTime Demand::nextIdleCheck(MonotonicTime now) {
@@ -226,14 +226,14 @@ unsigned Demand::atWork() const {
 }
 
 bool Demand::inUse(MonotonicTime now) const {
-    const bool mayGoDown = options_.minInstances == 0 && settings_.idleTime > nanoseconds(0);
+    const bool mayGoDown = minInstances() == 0 && settings_.idleTime > nanoseconds(0);
     return used_ && (!mayGoDown || now - lastBusy_ < settings_.idleTime);
 }
 
 // ----- Room
 
 RoomRequest Demand::roomRequest() const {
-    return RoomRequest{instances_.serving(), options_.minInstances, waitingSince_};
+    return RoomRequest{instances_.serving(), minInstances(), waitingSince_};
 }
 
 std::optional<RoomCandidate> Demand::roomCandidate() const {
@@ -243,7 +243,7 @@ std::optional<RoomCandidate> Demand::roomCandidate() const {
     }
     RoomCandidate candidate;
     candidate.serving = instances_.serving();
-    candidate.minInstances = options_.minInstances;
+    candidate.minInstances = minInstances();
     // Free threads are about to take the requests that wait. The instance may go if those of the
     // other instances suffice.
     // Looked at first: a request that is claimed meanwhile keeps the instance.

@@ -78,7 +78,7 @@ public:
     }
     /** Whether instances are missing, be there requests or not. */
     bool isBelowMinimum() const {
-        return restoreTo_ > instances_.serving() || (used_ && instances_.serving() < kept());
+        return restoreTo_ > instances_.serving() || (used_ && instances_.serving() < minInstances());
     }
     /** The time until which the queue is paused; nothing: it is not. Requests in it need no
      *  instance before. */
@@ -95,9 +95,9 @@ public:
     bool expectsRequest() const noexcept {
         return expectedSince_.has_value();
     }
-    unsigned minInstances() const noexcept {
-        return options_.minInstances;
-    }
+    /** The instances that the application keeps, within its limit. No request is a reason for a
+     *  further process of an event loop, so those with which it starts stay. */
+    unsigned minInstances() const;
     /** The limit of the application's instances; 0: none but the pool's. */
     unsigned maxInstances() const;
 
@@ -133,9 +133,6 @@ private:
     std::vector<MonotonicTime> requestsWithoutThread(MonotonicTime now);
     MonotonicTime idleCheckAfter(MonotonicTime now) const;
     std::chrono::nanoseconds idleInterval() const;
-    /** The instances that the application keeps. No request is a reason for a further process of an
-     *  event loop, so those with which it starts stay. */
-    unsigned kept() const;
 
     const Options &options_;
     const PoolSettings &settings_;

@@ -340,7 +340,7 @@ void Scaler::replace(Process &process, const std::string &why) {
 void Scaler::end(const ProcessPtr &process) {
     evicted_++;
     parts_.demand.forgetRestore();
-    if (parts_.instances.serving() <= parts_.options.minInstances) {
+    if (parts_.instances.serving() <= parts_.demand.minInstances()) {
         parts_.demand.clear();
     }
     parts_.instances.retire(process);

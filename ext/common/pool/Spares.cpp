@@ -54,11 +54,12 @@ unsigned Spares::surplus(MonotonicTime now) {
     recent_.note(now, std::min(std::max(demand_.atWork(), atOnce), serving), MOMENT);
     nextCheck_ = now + (now - demand_.lastBusy() < QUIET_AFTER ? BUSY_INTERVAL : QUIET_INTERVAL);
     const std::optional<unsigned> busy = recent_.peak(now, MOMENT);
-    if (!busy || serving <= options_.minInstances) {
+    const unsigned kept = demand_.minInstances();
+    if (!busy || serving <= kept) {
         return 0;
     }
     const unsigned free = serving - std::min(*busy, serving);
-    return std::min(decideSpares(limitsOf(options_), {free, serving - free, 0}).stop, serving - options_.minInstances);
+    return std::min(decideSpares(limitsOf(options_), {free, serving - free, 0}).stop, serving - kept);
 }
 
 std::optional<MonotonicTime> Spares::nextCheck(MonotonicTime now) const {

@@ -16,6 +16,7 @@ class PoolRoomTest : public PoolContract {
     CPPUNIT_TEST(testTheApplicationWhoseRequestHasWaitedLongestComesFirst);
     CPPUNIT_TEST(testAnApplicationWithoutInstancesGetsRoomBeforeOneThatHasSome);
     CPPUNIT_TEST(testAnInstanceAboveTheMinimumOfItsApplicationIsEvictedFirst);
+    CPPUNIT_TEST(testTheInstancesOfAnEventLoopWithWhichItStartsAreItsMinimumInAFullPool);
     CPPUNIT_TEST(testTheApplicationThatRecentlyNeededItsInstancesLeastGivesOneUp);
     CPPUNIT_TEST(testAnInstanceThatIsAboutToTakeARequestIsNotEvicted);
     CPPUNIT_TEST(testTheMinimumsOfTwoApplicationsDoNotEvictEachOther);
@@ -93,6 +94,21 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(blog_).size());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(shop_).size());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(shop_).counters.evicted);
+    }
+
+    void testTheInstancesOfAnEventLoopWithWhichItStartsAreItsMinimumInAFullPool() {
+        setMax(4);
+        Options node = blog_;
+        node.appType = "node";
+        node.threads = Options::NO_THREAD_LIMIT;
+        node.startInstances = 2;
+        get(node).reset();
+        CPPUNIT_ASSERT(eventually([this] { return instances(blog_).size() == 2; }));
+        clock_.advance(1s);
+        warmUp(2, shop_);
+        get(wiki_).reset();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, instances(blog_).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(shop_).size());
     }
 
     void testTheApplicationThatRecentlyNeededItsInstancesLeastGivesOneUp() {
