@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <chrono>
 #include <exception>
+#include <string>
 
 #include "apache2/config/Settings.h"
 #include "apache2/request/ClientSocket.h"
@@ -251,6 +252,7 @@ void RequestHandler::sendStreamed(Session &session, ResponseSender &sender) {
     // A stream of HTTP/2 has no socket: its answer goes on when the client sends more.
     const int socket = clientSocket(r_);
     SteadyClock::time_point heard = SteadyClock::now();
+    std::string block;
     while (!sender.over()) {
         // An application may answer before it has read everything.
         if (session.replyWaiting()) {
@@ -259,7 +261,7 @@ void RequestHandler::sendStreamed(Session &session, ResponseSender &sender) {
             continue;
         }
         // httpd asks the client for the body only in a read that waits.
-        if (int failure = body_.readMore(socket < 0 || body_.isAwaitingConsent())) {
+        if (int failure = body_.readBlock(block, socket < 0 || body_.isAwaitingConsent())) {
             // The session ends without the body's last block, so the application sees that the body
             // is incomplete.
             sender.giveUp(failure, body_.cause());
@@ -274,32 +276,10 @@ void RequestHandler::sendStreamed(Session &session, ResponseSender &sender) {
             continue;
         }
         heard = SteadyClock::now();
-        if (!passBody(session, sender) || body_.ended()) {
+        if (!sendBlock(session, sender, block, body_.ended()) || body_.ended()) {
             return;
         }
     }
-}
-
-/** Sends what body_ has read. @return false: the exchange has ended */
-bool RequestHandler::passBody(Session &session, ResponseSender &sender) {
-    apr_bucket_brigade *brigade = body_.brigade();
-    while (!APR_BRIGADE_EMPTY(brigade)) {
-        apr_bucket *bucket = APR_BRIGADE_FIRST(brigade);
-        const char *data = nullptr;
-        apr_size_t size = 0;
-        if (!APR_BUCKET_IS_METADATA(bucket)) {
-            if (int failure = body_.read(bucket, data, size)) {
-                sender.giveUp(failure, body_.cause());
-                return false;
-            }
-        }
-        const bool last = APR_BUCKET_IS_EOS(bucket);
-        if ((size > 0 || last) && !sendBlock(session, sender, std::string_view(data, size), last)) {
-            return false;
-        }
-        apr_bucket_delete(bucket);
-    }
-    return true;
 }
 
 /** @return false: the exchange has ended */

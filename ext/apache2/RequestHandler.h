@@ -34,7 +34,6 @@ private:
     void sendBody(Session &session, ResponseSender &sender);
     void sendStreamed(Session &session, ResponseSender &sender);
     void sendBuffered(Session &session, ResponseSender &sender);
-    bool passBody(Session &session, ResponseSender &sender);
     bool sendBlock(Session &session, ResponseSender &sender, std::string_view block, bool last);
     void takeReply(Session &session, ResponseSender &sender);
 

@@ -1,6 +1,6 @@
 #include "apache2/request/RequestBody.h"
 
-#include <algorithm>
+#include <string_view>
 
 #include "base/WholeNumber.h"
 
@@ -31,13 +31,14 @@ RequestBody::RequestBody(request_rec *r) : r_(r) {
     present_ = headHasBody || ap_request_has_body(r) != 0;
 }
 
-int RequestBody::readMore(bool waits) {
+/** Reads once, and gives each piece to `take`. */
+template <typename Take> int RequestBody::read(std::size_t most, bool waits, Take take) {
     if (brigade_ == nullptr) {
         brigade_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
     }
     apr_brigade_cleanup(brigade_);
     cause_ = ap_get_brigade(r_->input_filters, brigade_, AP_MODE_READBYTES, waits ? APR_BLOCK_READ : APR_NONBLOCK_READ,
-                            BLOCK);
+                            static_cast<apr_off_t>(most));
     paused_ = !waits && (APR_STATUS_IS_EAGAIN(cause_) || (cause_ == APR_SUCCESS && APR_BRIGADE_EMPTY(brigade_)));
     if (paused_) {
         return 0;
@@ -46,34 +47,42 @@ int RequestBody::readMore(bool waits) {
         return ap_map_http_request_error(cause_, HTTP_BAD_REQUEST);
     }
     ended_ = !APR_BRIGADE_EMPTY(brigade_) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(brigade_));
+    for (apr_bucket *bucket = APR_BRIGADE_FIRST(brigade_); bucket != APR_BRIGADE_SENTINEL(brigade_);
+         bucket = APR_BUCKET_NEXT(bucket)) {
+        const char *data = nullptr;
+        apr_size_t size = 0;
+        if (APR_BUCKET_IS_METADATA(bucket)) {
+            continue;
+        }
+        cause_ = apr_bucket_read(bucket, &data, &size, APR_BLOCK_READ);
+        if (cause_ != APR_SUCCESS) {
+            return ap_map_http_request_error(cause_, HTTP_BAD_REQUEST);
+        }
+        take(std::string_view(data, size));
+    }
     return 0;
-}
-
-int RequestBody::read(apr_bucket *bucket, const char *&data, apr_size_t &size) {
-    cause_ = apr_bucket_read(bucket, &data, &size, APR_BLOCK_READ);
-    return cause_ == APR_SUCCESS ? 0 : ap_map_http_request_error(cause_, HTTP_BAD_REQUEST);
 }
 
 int RequestBody::readWhole(BufferedBody &into) {
     into.expect(static_cast<std::uint64_t>(length_.value_or(0)));
     while (!ended_) {
-        if (int failure = readMore()) {
+        if (int failure = read(BLOCK, true, [&](std::string_view piece) { into.append(piece); })) {
             return failure;
-        }
-        for (apr_bucket *bucket = APR_BRIGADE_FIRST(brigade_); bucket != APR_BRIGADE_SENTINEL(brigade_);
-             bucket = APR_BUCKET_NEXT(bucket)) {
-            const char *data = nullptr;
-            apr_size_t size = 0;
-            if (APR_BUCKET_IS_METADATA(bucket)) {
-                continue;
-            }
-            if (int failure = read(bucket, data, size)) {
-                return failure;
-            }
-            into.append(std::string_view(data, size));
         }
     }
     into.finish();
+    return 0;
+}
+
+int RequestBody::readBlock(std::string &block, bool waits) {
+    block.clear();
+    do {
+        if (int failure =
+                read(BLOCK - block.size(), waits && block.empty(), [&](std::string_view piece) { block += piece; })) {
+            return failure;
+        }
+    } while (!ended_ && !paused_ && block.size() < BLOCK);
+    paused_ = paused_ && block.empty();
     return 0;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "apache2/httpd/Httpd.h"
 #include "apache2/request/BufferedBody.h"
@@ -41,26 +42,25 @@ public:
     /** Reads the whole body. @return 0, or the status of the response; cause() has the reason.
      *  @throws SystemException (of `into`) */
     int readWhole(BufferedBody &into);
-    /** Reads the next blocks into brigade(). @param waits for the client; else paused() tells that
-     *  nothing has come. @return as readWhole() */
-    int readMore(bool waits = true);
+    /** Reads what the client has sent, BLOCK bytes at most. httpd's core reads 8 KB at a time: sent
+     *  one by one, each of them would wake the instance.
+     *  @param waits for the first byte, or for the end; else paused() tells that nothing has come
+     *  @return as readWhole() */
+    int readBlock(std::string &block, bool waits);
     bool paused() const noexcept {
         return paused_;
-    }
-    /** The bytes of one bucket of brigade(). @return as readWhole() */
-    int read(apr_bucket *bucket, const char *&data, apr_size_t &size);
-    apr_bucket_brigade *brigade() const noexcept {
-        return brigade_;
     }
     apr_status_t cause() const noexcept {
         return cause_;
     }
-    /** @return whether the last readMore() has reached the end */
+    /** @return whether the whole body was read */
     bool ended() const noexcept {
         return ended_;
     }
 
 private:
+    template <typename Take> int read(std::size_t most, bool waits, Take take);
+
     request_rec *r_;
     bool present_ = false;
     bool ended_ = false;
