@@ -72,6 +72,9 @@ int RequestHandler::run() {
         HijackedConnection::leaveHttp(r_);
         return sender.result();
     }
+    if (body_.present() && !buffered_ && !body_.ended()) {
+        sender.leaveBodyUnread();
+    }
     sender.deliver();
     if (takeover.awaitsRelay()) {
         takeover.relay(sender.buffer());
@@ -261,7 +264,7 @@ void RequestHandler::sendStreamed(Session &session, ResponseSender &sender) {
             continue;
         }
         // httpd asks the client for the body only in a read that waits.
-        if (int failure = body_.readBlock(block, socket < 0 || body_.isAwaitingConsent())) {
+        if (int failure = readBlock(session, block, socket < 0 || body_.isAwaitingConsent())) {
             // The session ends without the body's last block, so the application sees that the body
             // is incomplete.
             sender.giveUp(failure, body_.cause());
@@ -280,6 +283,15 @@ void RequestHandler::sendStreamed(Session &session, ResponseSender &sender) {
             return;
         }
     }
+}
+
+int RequestHandler::readBlock(Session &session, std::string &block, bool waits) {
+    const SteadyClock::time_point before = SteadyClock::now();
+    const int failure = body_.readBlock(block, waits);
+    if (waits) {
+        session.excuse(SteadyClock::now() - before);
+    }
+    return failure;
 }
 
 /** @return false: the exchange has ended */
@@ -308,6 +320,7 @@ void RequestHandler::takeReply(Session &session, ResponseSender &sender) {
     bodyAskedFor_ = bodyAskedFor_ || (reply.kind == Reply::Kind::INTERIM && reply.status == HTTP_CONTINUE);
     answerBegun_ = answerBegun_ || reply.kind == Reply::Kind::RESPONSE;
     sender.take(reply, !reply.ends() && session.replyWaiting());
+    sender.excuseFilters(session);
 }
 
 }  // namespace Passenger

@@ -33,6 +33,7 @@ private:
     bool bodyIsWanted(Session &session, ResponseSender &sender);
     void sendBody(Session &session, ResponseSender &sender);
     void sendStreamed(Session &session, ResponseSender &sender);
+    int readBlock(Session &session, std::string &block, bool waits);
     void sendBuffered(Session &session, ResponseSender &sender);
     bool sendBlock(Session &session, ResponseSender &sender, std::string_view block, bool last);
     void takeReply(Session &session, ResponseSender &sender);

@@ -194,6 +194,18 @@ class SlowClientsTest < IntegrationTest
     end
   end
 
+  def test_the_time_of_a_slow_client_over_http2_is_not_the_time_of_the_application
+    with_http2("PassengerMaxRequestTime 1\nPassengerResponseBufferHighWatermark 131072\n") do |own|
+      in_one_of(3) do
+        pid = eventually("an instance") { own.client("rack.test").pid }
+        curl(own, "/download?bytes=30000000", "--limit-rate", "6M") do |output|
+          assert_equal Pattern.digest(30_000_000), Digest::SHA256.hexdigest(output.read)
+        end
+        assert_equal pid, own.client("rack.test").pid
+      end
+    end
+  end
+
   def test_slow_clients_behind_a_filter_keep_no_instance
     raw, = stall("/download?bytes=#{LARGE}", { "Accept-Encoding" => "gzip" }, site: "deflated.test")
     assert_free
@@ -253,10 +265,10 @@ class SlowClientsTest < IntegrationTest
     other.value == "200" ? "0" : other.value
   end
 
-  def with_http2(&block)
+  def with_http2(directives = "", &block)
     http2 = File.join(TestEnvironment.modules_dir, "mod_http2.so")
     skip "needs mod_http2" unless File.exist?(http2)
-    with_server(limited("LoadModule http2_module #{http2}\nProtocols h2c http/1.1\n"), &block)
+    with_server(limited("LoadModule http2_module #{http2}\nProtocols h2c http/1.1\n#{directives}"), &block)
   end
 
   # Yields the output of curl, and ends it.

@@ -14,6 +14,8 @@ namespace Passenger {
 
 namespace {
 
+using SteadyClock = std::chrono::steady_clock;
+
 /** With the bytes that httpd holds for a slow client, this is at most a piece and its framing. */
 constexpr std::uint64_t LEFT_IN_MEMORY = 12 * 1024;
 
@@ -91,7 +93,9 @@ void ResponseOutput::flush() {
 
 void ResponseOutput::pass() {
     passed_ = true;
+    const SteadyClock::time_point before = SteadyClock::now();
     const apr_status_t status = ap_pass_brigade(r_->output_filters, passing_);
+    inFilters_ += SteadyClock::now() - before;
     apr_brigade_cleanup(passing_);
     if (status != APR_SUCCESS || r_->connection->aborted != 0) {
         lost_ = status == AP_FILTER_ERROR ? AP_FILTER_ERROR : OK;
@@ -189,6 +193,11 @@ void ResponseOutput::handOver() {
     buffer_.takeAll(passing_);
     insertEnd();
     pass();
+    if (flushesEnd_ && pace_.hasSocket() && !lost_) {
+        APR_BRIGADE_INSERT_TAIL(passing_, apr_bucket_flush_create(r_->connection->bucket_alloc));
+        ap_pass_brigade(r_->connection->output_filters, passing_);
+        apr_brigade_cleanup(passing_);
+    }
     if (end_ == End::BROKEN && isUnframed()) {
         reset();
     }

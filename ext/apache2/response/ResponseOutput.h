@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "apache2/httpd/Httpd.h"
 #include "apache2/request/SpoolQuota.h"
@@ -75,6 +77,14 @@ public:
     void breakOff() noexcept {
         end_ = End::BROKEN;
     }
+    /** Has deliver() wait until the client has the end of the answer. */
+    void flushEnd() noexcept {
+        flushesEnd_ = true;
+    }
+    /** The time in httpd's filters since the last call. */
+    std::chrono::nanoseconds takeTimeInFilters() noexcept {
+        return std::exchange(inFilters_, {});
+    }
     /** Passes on the rest, and the end. May wait for the client, so the application's session must
      *  be over. */
     void deliver();
@@ -118,6 +128,8 @@ private:
     End end_ = End::NONE;
     /** httpd's filters have the end of the answer, too. */
     bool ended_ = false;
+    bool flushesEnd_ = false;
+    std::chrono::nanoseconds inFilters_{0};
     std::optional<int> lost_;
 };
 

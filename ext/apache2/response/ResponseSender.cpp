@@ -344,6 +344,14 @@ void ResponseSender::clientLeft() {
     r_->connection->keepalive = AP_CONN_CLOSE;
 }
 
+void ResponseSender::leaveBodyUnread() noexcept {
+    if (ap_is_HTTP_ERROR(result_)) {
+        r_->connection->keepalive = AP_CONN_CLOSE;
+    } else {
+        output_.flushEnd();
+    }
+}
+
 void ResponseSender::breakOff(int status) {
     over_ = true;
     if (output_.passed()) {

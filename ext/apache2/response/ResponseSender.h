@@ -70,7 +70,13 @@ public:
 
     /** See ResponseOutput::awaitReply(). */
     bool awaitReply(Session &session) {
-        return output_.awaitReply(session);
+        const bool reply = output_.awaitReply(session);
+        excuseFilters(session);
+        return reply;
+    }
+    /** The time in httpd's filters, which may wait for the client, is not the application's. */
+    void excuseFilters(Session &session) {
+        session.excuse(output_.takeTimeInFilters());
     }
     /** Parses the head of a RESPONSE, which the next take() then uses. Null: the head is malformed,
      *  and take() reports it. */
@@ -96,6 +102,10 @@ public:
     void deliver() {
         output_.deliver();
     }
+    /** Called before deliver() if a part of the request's body was not read. httpd reads it before it
+     *  sends what it holds, so the answer does not wait in httpd. Behind an error page of httpd the
+     *  connection ends, and httpd does not read the rest. */
+    void leaveBodyUnread() noexcept;
     /** The takeover of the client's connection. The head, if this side makes it, has been sent. */
     ConnectionTakeover &takeover() noexcept {
         return takeover_;

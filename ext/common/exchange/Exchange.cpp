@@ -178,13 +178,21 @@ bool Exchange::replyWaiting() {
 }
 
 Session::Waited Exchange::awaitReply(int socket, Session::Awaited awaited, milliseconds timeout) {
-    if (pending_ || progress_.over() || progress_.times().workIsUp()) {
+    if (pending_ || progress_.over()) {
         return {true, false};
     }
+    if (progress_.times().workIsUp()) {
+        return {collect(Cause::MESSAGE), false};
+    }
+    const MonotonicTime before = progress_.times().now();
     const short events = awaited == Session::Awaited::ROOM ? POLLOUT : POLLIN;
     pollfd entries[2] = {{progress_.sender().channel()->descriptor(), POLLIN, 0}, {socket, events, 0}};
     const int ready =
         pollChannel(entries, std::min({timeout, lookInterval(), timeLeft(progress_.times().workDeadline())}));
+    // The instance has all bytes that the client has sent, and waits for the client, too.
+    if (awaited == Session::Awaited::BYTES && progress_.sender().channel()->drained() && progress_.seeWhetherBegun()) {
+        excuse(progress_.times().now() - before);
+    }
     if (ready <= 0) {
         return {ready == 0 && timeout >= lookInterval() && collect(Cause::LOOK), false};
     }

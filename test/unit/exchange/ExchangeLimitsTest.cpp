@@ -45,6 +45,7 @@ class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST(testARequestWhoseInstanceWasKilledIsNotRepeated);
     CPPUNIT_TEST(testTheLimitHoldsWhileTheBodyIsSent);
     CPPUNIT_TEST(testAReplyIsWaitingOnceARequestHasTimedOut);
+    CPPUNIT_TEST(testTheLimitEndsAWaitForTheClient);
     CPPUNIT_TEST(testAWaitingRequestIsRefusedWhenItsProcessEnds);
     CPPUNIT_TEST(testTheTimeLimitOfARequestHoldsWhileItsProcessEnds);
     CPPUNIT_TEST(testABegunRequestContinuesWhileItsProcessEnds);
@@ -443,6 +444,15 @@ public:
         host_->advance(6s);
         CPPUNIT_ASSERT(exchange.replyWaiting());
         assertTimedOut(receive(exchange));
+    }
+
+    void testTheLimitEndsAWaitForTheClient() {
+        host_->queueLimits = {100, 1s, 0, 5s};
+        Exchange &exchange = begun();
+        host_->advance(6s);
+        CPPUNIT_ASSERT(exchange.awaitReply(-1, Session::Awaited::BYTES, 60s).reply);
+        CPPUNIT_ASSERT(exchange.replyWaiting());
+        CPPUNIT_ASSERT(receive(exchange).kind == Kind::TIMED_OUT);
     }
 
     void testAWaitingRequestIsRefusedWhenItsProcessEnds() {
