@@ -71,6 +71,35 @@ class CommandOptionsTest < IntegrationTest
     succeed(CONFIG, "undrain", root("blog"))
   end
 
+  def test_a_drain_waits_on_for_the_requests_of_a_pool_process_that_has_died
+    path = fifo
+    slow = Thread.new { client("blog.test").get("/wait?fifo=#{path}") }
+    eventually("the request in work") { app("blog")["instances"].first["sessions"] == 1 }
+    waiting = Thread.new { command(CONFIG, "drain", root("blog"), "--wait", "60") }
+    eventually("the drain") { app("blog")["draining"] }
+    kill_pool_process
+    sleep 1
+    assert waiting.alive?, "the request is still in work"
+    release(path)
+    assert_status 200, slow.value
+    assert_equal ["", 0], waiting.value.last(2)
+    # Before the next request for it.
+    succeed(CONFIG, "undrain", root("blog"))
+  end
+
+  def test_a_restart_waits_on_where_the_pool_process_dies
+    gate = fifo
+    File.write(File.join(root("shop"), "config.ru"),
+               "File.read(#{gate.dump})\n#{SampleApps.saying('new')}")
+    waiting = Thread.new { command(CONFIG, "restart-app", root("shop"), "--wait", "60") }
+    eventually("the start") { app("shop")["state"] == "deploying" }
+    kill_pool_process
+    File.write(File.join(root("shop"), "config.ru"), SampleApps.saying("new"))
+    _, errors, status = waiting.value
+    assert_equal ["", 0], [errors, status]
+    assert_equal "new", client("shop.test").get("/").body
+  end
+
   def test_options_without_effect_are_accepted
     assert_equal "All done\n", succeed(CONFIG, "reopen-logs", "--ignore-logs-not-available")
     assert_equal validate, validate("--auto", "--validate-apache2")
@@ -183,5 +212,14 @@ class CommandOptionsTest < IntegrationTest
       FileUtils.cp_r(File.join(TestEnvironment::SOURCE_DIR, part), File.join(folder, part))
     end
     folder
+  end
+
+  def kill_pool_process
+    pool = server.tree.matching(/passenger-agent pool/).first.pid
+    Process.kill(:KILL, pool)
+    eventually("the next pool process") do
+      found = JSON.parse(succeed(CONFIG, "list-instances", "--json")).first
+      found && found["core_pid"] != pool
+    end
   end
 end

@@ -107,6 +107,7 @@ class CommandOrdersTest < IntegrationTest
     assert_match(/\AThe health URL of all applications answers 503: .*\n\z/,
                  succeed(CONFIG, "drain", "--all"))
     assert_includes succeed(STATUS), "(draining: balancers"
+    assert_fails 1, /the whole server drains.*undrain --all/, CONFIG, "undrain", root("blog")
     succeed(CONFIG, "undrain", "--all")
     refute_includes succeed(STATUS), "(draining"
   end

@@ -97,8 +97,11 @@ class ControlTest < IntegrationTest
       eventually("the next pool process") { File.exist?(path) && path != old }
       told = client.status(name)["apps"].map { |app| app.values_at("state", "draining") }
       assert_equal [["down", true]], told
+      # Commands, which find an application in the status of all, can order about it.
+      assert_equal [[name[/\A\S+/], "down", true]],
+                   (client.status["apps"].map { |app| app.values_at("root", "state", "draining") })
       assert_status 200, server.client.get("/")
-      eventually("the application") { client.status["apps"].any? }
+      eventually("the application") { only_app["state"] == "serving" }
       assert only_app["draining"]
     end
   end

@@ -62,6 +62,12 @@ bool isMaster(const Asker &asker) {
         fmt::format("no application \"{}\" runs, or it belongs to another user: passenger-status lists yours", name));
 }
 
+/** The root in the usual name of an application, "/srv/blog (production)"; else empty. */
+std::string rootIn(const std::string &name) {
+    const std::size_t end = name.rfind(" (");
+    return name.starts_with('/') && end != std::string::npos ? name.substr(0, end) : std::string();
+}
+
 Frame done() {
     return Frame(FrameType::ORDER_DONE);
 }
@@ -152,6 +158,8 @@ const ControlOrders::Applications &ControlOrders::applications() {
     if (now - snapshotAt_ < SAME_STATE) {
         return snapshot_;
     }
+    // First: one that is taken over meanwhile is in both.
+    orphans_ = parts_.pool.orphans();
     PoolSnapshot pool = parts_.pool.inspect();
     server_ = parts_.server();
     server_.waitingForRoom = pool.waitingForRoom;
@@ -182,18 +190,47 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
             }
         }
     }
-    // The pool may not know an application before its next request.
-    if (status.apps.empty() && draining_.contains(name) && (asker.isHttpd || isMaster(asker))) {
-        AppStatus &app = status.apps.emplace_back();
-        app.name = name;
-        app.state = nameOf(GroupState::DOWN);
-        app.draining = true;
+    if (asker.isHttpd || isMaster(asker)) {
+        for (AppStatus &left : unknownToPool(groups)) {
+            if (name.empty() || name == left.name) {
+                status.apps.push_back(std::move(left));
+            }
+        }
     }
     status.now = secondsSinceEpoch(now);
     status.draining = allDrain_;
     const bool serves = !name.empty() && !status.apps.empty() && !status.apps.front().instances.empty();
     status.warmingUp = parts_.warmingUp() && !serves;
     return inMemory(toJson(status));
+}
+
+/** The applications that drain, or that an earlier pool process has left, before their next
+ *  request. Orders about them are possible. */
+std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) const {
+    std::map<std::string, AppStatus> unknown;
+    for (const std::string &name : draining_) {
+        unknown[name];
+    }
+    for (const OrphanSnapshot &orphan : orphans_) {
+        InstanceStatus &instance = unknown[orphan.app].instances.emplace_back();
+        instance.pid = orphan.pid;
+        instance.state = orphan.waits ? "standby" : "draining";
+        instance.adopted = true;
+        instance.sessions = orphan.sessions;
+    }
+    for (const GroupSnapshot &group : groups) {
+        unknown.erase(group.name);
+    }
+    std::vector<AppStatus> all;
+    all.reserve(unknown.size());
+    for (auto &[name, app] : unknown) {
+        app.name = name;
+        app.root = rootIn(name);
+        app.state = nameOf(GroupState::DOWN);
+        app.draining = allDrain_ || draining_.contains(name);
+        all.push_back(std::move(app));
+    }
+    return all;
 }
 
 /** @param whole with its events, and with points for each quarter of an hour
@@ -348,6 +385,10 @@ Frame ControlOrders::drain(const Asker &asker, const std::string &name, bool dra
         draining_.clear();
     } else {
         demand(asker, name);
+        if (!drains && allDrain_) {
+            throw IOException(
+                "the whole server drains, with all its applications: `passenger-config undrain --all` ends that");
+        }
         if (drains) {
             draining_.insert(name);
         } else {

@@ -93,6 +93,7 @@ private:
     Frame weight(const Asker &asker, const std::string &question, std::uint64_t measured);
     Frame reopenLogs(const Asker &asker);
     AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now, bool whole, bool past);
+    std::vector<AppStatus> unknownToPool(const Applications &groups) const;
     std::vector<RequestStatus> requestsOf(const std::string &name) const;
     bool owns(const Asker &asker, const std::string &name) const;
     void demand(const Asker &asker, const std::string &name) const;
@@ -107,6 +108,7 @@ private:
     SmoothWeights weights_;
     /** The last snapshot, for askers that come soon after each other. */
     Applications snapshot_;
+    std::vector<OrphanSnapshot> orphans_;
     /** The server's status at the last snapshot, without applications. */
     ServerStatus server_;
     std::chrono::steady_clock::time_point snapshotAt_{};

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -17,6 +18,7 @@
 #include "commands/CommandFailure.h"
 #include "commands/JsonResult.h"
 #include "commands/RestartWait.h"
+#include "commands/StatusSource.h"
 #include "commands/Terminal.h"
 #include "control/ControlVerbs.h"
 #include "control/StatusWords.h"
@@ -62,15 +64,21 @@ std::vector<AppStatus> existingApps(const Arguments &arguments, ControlClient &c
 
 /** Waits until the selected applications have none of the requests that `count` counts.
  *  @return how many are left */
-unsigned waitUntilNone(const Arguments &arguments, ControlClient &client, std::chrono::milliseconds patience,
+unsigned waitUntilNone(const Arguments &arguments, ControlClient client, std::chrono::milliseconds patience,
                        unsigned (*count)(const AppStatus &)) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
+    StatusSource source(arguments, std::move(client));
     for (;;) {
         unsigned left = 0;
-        for (const AppStatus &app : selectApps(arguments, client.status().apps)) {
+        const std::optional<ServerStatus> status = source.look();
+        for (const AppStatus &app : selectApps(arguments, status ? status->apps : std::vector<AppStatus>())) {
             left += count(app);
         }
-        if (left == 0 || std::chrono::steady_clock::now() >= deadline) {
+        const bool late = std::chrono::steady_clock::now() >= deadline;
+        if (late && !status) {
+            throw CommandFailureException("no agent answers", ExitStatus::TOO_LATE);
+        }
+        if (late || (status && left == 0)) {
             return left;
         }
         std::this_thread::sleep_for(INTERVAL);
@@ -144,13 +152,13 @@ Json outcomeOf(RestartWait::Outcome outcome, const AppStatus &app, double elapse
 }
 
 /** With --json. @return the exit status */
-int waitAndTell(RestartWait &wait, const std::vector<AppStatus> &selected, ControlClient &client,
+int waitAndTell(RestartWait &wait, const std::vector<AppStatus> &selected, StatusSource &source,
                 std::optional<std::chrono::milliseconds> patience) {
     Json apps = Json::array();
     int status = ExitStatus::DONE;
     if (patience) {
         status =
-            wait.run(client, *patience, [&apps](RestartWait::Outcome outcome, const AppStatus &app, double elapsed) {
+            wait.run(source, *patience, [&apps](RestartWait::Outcome outcome, const AppStatus &app, double elapsed) {
                 apps.push_back(outcomeOf(outcome, app, elapsed));
             });
     } else {
@@ -173,27 +181,28 @@ int restartApp(const Arguments &arguments) {
     // A wrong time is found before anything restarts.
     const auto patience = arguments.seconds("wait");
     ControlClient client = finder.choose(arguments.value("instance")).connect();
-    const auto apps = client.status().apps;
-    const auto selected = selectApps(arguments, apps);
+    const ServerStatus before = client.status();
+    const auto selected = selectApps(arguments, before.apps);
     if (selected.empty()) {
         if (!arguments.has("ignore-app-not-running")) {
-            throw CommandFailureException(noSuchApp(arguments, apps));
+            throw CommandFailureException(noSuchApp(arguments, before.apps));
         }
-        fmt::print(stderr, "{}\n", noSuchApp(arguments, apps));
+        fmt::print(stderr, "{}\n", noSuchApp(arguments, before.apps));
         return finish(arguments, {{"applications", Json::array()}});
     }
-    RestartWait wait(selected);
+    RestartWait wait(selected, before.poolPid);
     for (const AppStatus &app : selected) {
         if (!arguments.has("json")) {
             fmt::print("Restarting {}\n", singleLine(app.name));
         }
         client.order({ControlVerb::RESTART, app.name});
     }
+    StatusSource source(arguments, std::move(client));
     if (arguments.has("json")) {
-        return waitAndTell(wait, selected, client, patience);
+        return waitAndTell(wait, selected, source, patience);
     }
     std::fflush(stdout);
-    return patience ? wait.run(client, *patience, RestartWait::print) : ExitStatus::DONE;
+    return patience ? wait.run(source, *patience, RestartWait::print) : ExitStatus::DONE;
 }
 
 int detachProcess(const Arguments &arguments) {
@@ -221,7 +230,7 @@ int drain(const Arguments &arguments) {
         return finish(arguments, drained, linesFor(drained, DRAINED));
     }
     const auto all = [](const AppStatus &app) { return StatusWords::loadOf(app).busy + app.queue.waiting; };
-    if (const unsigned left = waitUntilNone(arguments, client, *patience, all); left > 0) {
+    if (const unsigned left = waitUntilNone(arguments, std::move(client), *patience, all); left > 0) {
         throw CommandFailureException(fmt::format("{} requests are in work or wait", left), ExitStatus::TOO_LATE);
     }
     return finish(arguments, drained, linesFor(drained, DRAINED));
@@ -252,7 +261,7 @@ int pauseQueue(const Arguments &arguments) {
         return finish(arguments, paused);
     }
     const auto busy = [](const AppStatus &app) { return StatusWords::loadOf(app).busy; };
-    if (const unsigned left = waitUntilNone(arguments, client, *patience, busy); left > 0) {
+    if (const unsigned left = waitUntilNone(arguments, std::move(client), *patience, busy); left > 0) {
         throw CommandFailureException(fmt::format("{} requests are in work", left), ExitStatus::TOO_LATE);
     }
     return finish(arguments, paused);

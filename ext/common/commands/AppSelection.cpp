@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <iterator>
+#include <system_error>
 
 #include "commands/CommandFailure.h"
 #include "commands/Terminal.h"
@@ -13,13 +15,28 @@ namespace Passenger {
 
 namespace {
 
+/** The current folder under the name by which a shell has entered it, as `pwd -L` (POSIX) shows
+ *  it: the root of an application often is a symbolic link. */
+std::filesystem::path currentFolder() {
+    std::error_code error;
+    const char *shown = std::getenv("PWD");
+    if (shown != nullptr && *shown == '/' && std::filesystem::equivalent(shown, ".", error) && !error) {
+        return shown;
+    }
+    return std::filesystem::current_path();
+}
+
 /** A script whose variable is not set names no path. @throws CommandFailureException */
 std::string prefixOf(const Arguments &arguments) {
     const std::string &path = arguments.operands().front();
     if (path.empty()) {
         throw CommandFailureException("the path is empty; --all means all applications");
     }
-    return std::filesystem::absolute(path).lexically_normal().string();
+    std::filesystem::path prefix = path;
+    if (prefix.is_relative()) {
+        prefix = currentFolder() / prefix;
+    }
+    return prefix.lexically_normal().string();
 }
 
 }  // namespace

@@ -74,6 +74,8 @@ libpassenger_commands_la_SOURCES = \
     %D%/SizingCommand.h \
     %D%/StatusProgram.cpp \
     %D%/StatusProgram.h \
+    %D%/StatusSource.cpp \
+    %D%/StatusSource.h \
     %D%/SystemMetrics.cpp \
     %D%/SystemMetrics.h \
     %D%/Terminal.cpp \

@@ -10,6 +10,7 @@
 
 #include "commands/CommandFailure.h"
 #include "commands/Terminal.h"
+#include "control/ControlVerbs.h"
 #include "control/StatusWords.h"
 
 namespace Passenger {
@@ -91,31 +92,42 @@ void RestartWait::print(Outcome outcome, const AppStatus &now, double elapsed) {
     }
 }
 
-int RestartWait::run(ControlClient &client, std::chrono::milliseconds patience, const Teller &tell) {
+int RestartWait::run(StatusSource &source, std::chrono::milliseconds patience, const Teller &tell) {
     const auto begin = std::chrono::steady_clock::now();
     const std::size_t all = before_.size();
     bool failed = false;
+    bool replaced = false;
     for (;;) {
-        const ServerStatus status = client.status();
+        const std::optional<ServerStatus> status = source.look();
+        if (status && status->poolPid != pool_) {
+            pool_ = status->poolPid;
+            replaced = true;
+            for (const AppStatus &before : before_) {
+                source.orderAgain({ControlVerb::RESTART, before.name});
+            }
+            continue;
+        }
+        const std::vector<AppStatus> apps = status ? status->apps : std::vector<AppStatus>();
         const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         std::erase_if(before_, [&](const AppStatus &before) {
-            const AppStatus *const now = find(status.apps, before.name);
-            // After a crash the next pool process does not know the application at once.
-            const Outcome result = now == nullptr ? Outcome::UNDER_WAY : outcome(before, *now, elapsed);
+            const AppStatus *const now = find(apps, before.name);
+            // A pool process that knows no instance of it starts one with the next request.
+            const Outcome unknown = status && replaced ? Outcome::IDLE : Outcome::UNDER_WAY;
+            const Outcome result = now == nullptr ? unknown : outcome(before, *now, elapsed);
             if (result == Outcome::UNDER_WAY) {
                 return false;
             }
             failed = failed || result == Outcome::FAILED;
-            tell(result, *now, elapsed);
+            tell(result, now == nullptr ? before : *now, elapsed);
             return true;
         });
         if (before_.empty()) {
             return failed ? ExitStatus::FAILED : ExitStatus::DONE;
         }
         if (std::chrono::steady_clock::now() - begin >= patience) {
-            throw CommandFailureException(
-                fmt::format("{} of {} applications have not started yet: {}", before_.size(), all, late(status.apps)),
-                ExitStatus::TOO_LATE);
+            throw CommandFailureException(fmt::format("{} of {} applications have not started yet: {}", before_.size(),
+                                                      all, status ? late(apps) : "no agent answers"),
+                                          ExitStatus::TOO_LATE);
         }
         std::this_thread::sleep_for(INTERVAL);
     }

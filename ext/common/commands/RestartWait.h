@@ -1,13 +1,14 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "commands/StatusSource.h"
 #include "control/AppStatus.h"
-#include "control/ControlClient.h"
 
 namespace Passenger {
 
@@ -19,14 +20,15 @@ public:
      *  it @param elapsed seconds since the order */
     using Teller = std::function<void(Outcome outcome, const AppStatus &now, double elapsed)>;
 
-    /** Made before the restart is ordered. */
-    explicit RestartWait(std::vector<AppStatus> before) : before_(std::move(before)) {}
+    /** Made before the restart is ordered. @param pool the process that gets the order */
+    RestartWait(std::vector<AppStatus> before, std::int64_t pool) : before_(std::move(before)), pool_(pool) {}
 
     /**
-     * Waits, and tells. @return the exit status
-     * @throws CommandFailureException: the time is over. What ControlClient throws
+     * Waits, and tells. The order is repeated to a pool process that takes the place of the former.
+     * @return the exit status
+     * @throws CommandFailureException: the time is over. OrderRefusedException
      */
-    int run(ControlClient &client, std::chrono::milliseconds patience, const Teller &tell);
+    int run(StatusSource &source, std::chrono::milliseconds patience, const Teller &tell);
     /** A Teller that prints. */
     static void print(Outcome outcome, const AppStatus &now, double elapsed);
     /** @param elapsed seconds since the order */
@@ -37,6 +39,7 @@ private:
     std::string late(const std::vector<AppStatus> &apps) const;
 
     std::vector<AppStatus> before_;
+    std::int64_t pool_;
 };
 
 }  // namespace Passenger

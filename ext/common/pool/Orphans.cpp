@@ -162,6 +162,17 @@ bool Orphans::empty() const {
     return kept_.empty();
 }
 
+std::vector<OrphanSnapshot> Orphans::inspect() const {
+    const LockGuard guard(mutex_);
+    std::vector<OrphanSnapshot> all;
+    all.reserve(kept_.size());
+    for (const auto &[key, kept] : kept_) {
+        const Orphan &orphan = kept.orphan;
+        all.push_back({orphan.note.app, orphan.note.pid, kept.state != State::ENDS, orphan.claims->taken()});
+    }
+    return all;
+}
+
 unsigned Orphans::waiting(const std::string &app) const {
     const LockGuard guard(mutex_);
     return static_cast<unsigned>(std::count_if(kept_.begin(), kept_.end(), [&](const auto &each) {

@@ -32,6 +32,16 @@ struct Orphan {
     std::shared_ptr<const FormerClaims> claims;
 };
 
+/** One of them at a moment. */
+struct OrphanSnapshot {
+    std::string app;
+    pid_t pid;
+    /** For its take-over; else it was told to end. */
+    bool waits;
+    /** Its requests in work. */
+    unsigned sessions;
+};
+
 /**
  * The instances of a pool process that has ended, as the watchdog has kept them. Their queues are
  * closed at once, and they finish the requests that they have. Instances that served wait then
@@ -60,6 +70,8 @@ public:
 
     /** Whether this object looks after no instance. */
     bool empty() const EXCLUDES(mutex_);
+    /** All that live, one by one. */
+    std::vector<OrphanSnapshot> inspect() const EXCLUDES(mutex_);
     /** The number of instances that wait for a take-over. */
     unsigned waiting(const std::string &app) const EXCLUDES(mutex_);
     /** RestartFiles::seen() before one of them was started; none: none waits. */

@@ -125,6 +125,9 @@ public:
     bool hasOrphans() const EXCLUDES(poolLock) {
         return !context_.orphans.empty();
     }
+    std::vector<OrphanSnapshot> orphans() const EXCLUDES(poolLock) {
+        return context_.orphans.inspect();
+    }
     pid_t getSpawnServerPid() const;
     /** Ends all instances; applications start again with their next request. */
     void clear();
