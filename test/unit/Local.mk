@@ -274,6 +274,7 @@ endif
     %D%/spawning/SpawnedProcessTest.cpp \
     %D%/spawning/SpawnerContractTest.cpp \
     %D%/standalone/ListenAddressTest.cpp \
+    %D%/spawning/UserSpawnServerTest.cpp \
     %D%/standalone/ListeningSocketsTest.cpp \
     %D%/standalone/RackPreForkTest.cpp \
     %D%/standalone/WorkerLoadsTest.cpp \
