@@ -348,6 +348,7 @@ endif
     %D%/support/TestThread.h \
     %D%/watchdog/AnswerWatchTest.cpp \
     %D%/watchdog/ProcessorShortageTest.cpp \
+    %D%/watchdog/PoolSupervisorTest.cpp \
     %D%/watchdog/StoredDescriptorsTest.cpp \
     %D%/watchdog/WatchdogTest.cpp
 
