@@ -239,6 +239,7 @@ endif
     %D%/rights/GrantedNumbersTest.cpp \
     %D%/rights/GrantsTest.cpp \
     %D%/rights/OwnerSearchTest.cpp \
+    %D%/rights/RegistryFolderTest.cpp \
     %D%/rights/RightsProcessTest.cpp \
     %D%/rights/RightsServerTest.cpp \
     %D%/rights/SocketFoldersTest.cpp \
