@@ -274,8 +274,8 @@ endif
     %D%/spawning/SpawnStepsTest.cpp \
     %D%/spawning/SpawnedProcessTest.cpp \
     %D%/spawning/SpawnerContractTest.cpp \
-    %D%/standalone/ListenAddressTest.cpp \
     %D%/spawning/UserSpawnServerTest.cpp \
+    %D%/standalone/ListenAddressTest.cpp \
     %D%/standalone/ListeningSocketsTest.cpp \
     %D%/standalone/RackPreForkTest.cpp \
     %D%/standalone/WorkerLoadsTest.cpp \
@@ -348,8 +348,8 @@ endif
     %D%/support/TestMethod.h \
     %D%/support/TestThread.h \
     %D%/watchdog/AnswerWatchTest.cpp \
-    %D%/watchdog/ProcessorShortageTest.cpp \
     %D%/watchdog/PoolSupervisorTest.cpp \
+    %D%/watchdog/ProcessorShortageTest.cpp \
     %D%/watchdog/StoredDescriptorsTest.cpp \
     %D%/watchdog/WatchdogTest.cpp
 
