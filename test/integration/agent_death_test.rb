@@ -115,6 +115,30 @@ class AgentDeathTest < IntegrationTest
     end
   end
 
+  def test_a_new_pool_process_with_instances_does_not_wait_for_ruby
+    folder = scratch
+    File.write("#{folder}/ruby", <<~SHELL)
+      #!/bin/sh
+      [ -e #{folder}/hang ] && exec sleep 600
+      exec #{RbConfig.ruby} "$@"
+    SHELL
+    File.chmod(0o755, "#{folder}/ruby")
+    made = configuration do |one|
+      one.set("PassengerDefaultRuby", "#{folder}/ruby")
+      one.site("rack.test", SampleApps.rack)
+    end
+    with_server(made) do |server|
+      instance = server.client.pid
+      FileUtils.touch("#{folder}/hang")
+      old = the_only(POOL, server)
+      Process.kill(:KILL, old.pid)
+      # The last part of a pool process's start.
+      server.log.wait_for(/\[pid (?!#{old.pid}\])\d+\] event=registry\.made/)
+      assert_equal instance, server.client.pid
+      refute_match(/event=spawn_server\.failed/, server.log.text)
+    end
+  end
+
   def test_a_spawn_server_that_was_killed_does_not_keep_applications_from_starting
     # An instance of an earlier pool process may serve, which needed no spawn server.
     Process.kill(:KILL, eventually("an instance") { client.pid })

@@ -66,6 +66,24 @@ class AgentFoldersTest < IntegrationTest
     end
   end
 
+  def test_the_folder_is_locked_and_a_reload_makes_a_lost_one_anew
+    with_server(registered) do |server|
+      first = entry
+      File.open(first) { |folder| refute folder.flock(File::LOCK_EX | File::LOCK_NB) }
+      server.graceful { |one| one.set("PassengerMaxPoolSize", 7) }
+      assert_equal first, entry
+      FileUtils.rm(File.join(first, "properties.json"))
+      server.graceful { |one| one.set("PassengerMaxPoolSize", 8) }
+      eventually("another folder") { entry != first }
+      assert_equal 1, server.log.count(/event=registry\.lost/)
+      eventually("the status") do
+        ControlClient.in(@folder).status
+      rescue StandardError
+        nil # The agent does not listen yet.
+      end
+    end
+  end
+
   def test_a_folder_that_others_may_change_is_refused_with_the_remedy
     FileUtils.mkdir_p(@folder)
     File.chmod(0o777, @folder)

@@ -50,6 +50,35 @@ class PreforkLifeTest < PreforkTestCase
     refute_match(/worker_died|restart_stopped/, made.log)
   end
 
+  def test_a_second_restart_before_the_first_worker_is_ready_does_not_end_the_server
+    made = loading(1)
+    2.times do
+      made.signal(:HUP)
+      made.status # The signal before has had its effect.
+    end
+    made.wait_for_log(/event=worker\.ended/)
+    made.go_on
+    made.wait_for_log(/event=prefork\.restarted/)
+    refute_match(/worker_died/, made.log)
+    refute made.ended?
+  end
+
+  def test_a_killed_worker_that_loads_leaves_the_others
+    made = loading(3)
+    eventually("all workers") { made.workers.size == 3 }
+    Process.kill(:KILL, made.workers.first)
+    made.wait_for_log(/event=worker\.ended/)
+    made.go_on
+    made.wait_for_log(/event=prefork\.ready/)
+  end
+
+  def test_a_killed_worker_that_loads_alone_ends_the_server
+    made = loading(1)
+    eventually("a worker") { made.workers.size == 1 }
+    Process.kill(:KILL, made.workers.first)
+    assert_equal 1, made.wait
+  end
+
   def test_a_new_version_that_does_not_load_leaves_the_old_workers
     made = command(*fixed(2))
     before = made.workers
@@ -95,6 +124,13 @@ class PreforkLifeTest < PreforkTestCase
     made.signal(:TERM)
     assert_equal 0, made.wait
     eventually("the end of the successor") { !successor.alive? }
+  end
+
+  def loading(workers)
+    @command = PreforkCommand.new(PreforkCommand::LOADING)
+    @command.spawn(*fixed(workers))
+    @command.wait_for_log(/event=prefork\.listening/)
+    @command
   end
 
   def test_a_monitor_that_is_not_ready_starts_no_successor

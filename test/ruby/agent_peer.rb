@@ -91,7 +91,7 @@ module PhusionPassenger
         process, *theirs = prepare
         preloader.control.write(53, descriptors: theirs)
         answer = preloader.read
-        process.pid = answer.fields[0].to_i
+        process.pid = answer.fields[0].to_i if answer&.type == 54
         [answer, process]
       ensure
         theirs.each(&:close)

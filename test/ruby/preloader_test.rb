@@ -104,6 +104,19 @@ module PhusionPassenger
       assert_empty descriptors[0].grep(/socket/) & descriptors[1].grep(/socket/)
     end
 
+    def test_a_preloader_that_gets_no_task_reports_it_and_forks_the_next_instance
+      %w[thread fork].each do |task|
+        preloader = loaded("preloader", "refuses.ru",
+                           environment: { "PASSENGER_TEST_REFUSES" => task })
+        answer, refused = @agent.fork_from(preloader)
+        assert_equal [52, "instance forked"], [answer&.type, answer&.fields&.first]
+        assert_empty File.read("/proc/#{preloader.pid}/task/#{preloader.pid}/children")
+        assert_equal "", in_time { refused.wait_status.read }
+        instance = forked_from(preloader)
+        assert_equal "hello", get(serve(instance), instance, "/")
+      end
+    end
+
     def test_the_title_of_a_preloader_names_the_application
       preloader = loaded("preloader")
       assert_includes File.read("/proc/#{preloader.pid}/cmdline"),

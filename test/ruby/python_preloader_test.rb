@@ -16,6 +16,10 @@ module PhusionPassenger
       skip "of Ruby"
     end
 
+    def test_a_preloader_that_gets_no_task_reports_it_and_forks_the_next_instance
+      skip "of Ruby"
+    end
+
     def test_the_title_of_a_preloader_names_the_application
       preloader = loaded("preloader")
       assert_match(/\APassenger PythonPreloader: /, File.read("/proc/#{preloader.pid}/cmdline"))

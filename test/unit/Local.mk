@@ -239,6 +239,7 @@ endif
     %D%/rights/GrantedNumbersTest.cpp \
     %D%/rights/GrantsTest.cpp \
     %D%/rights/OwnerSearchTest.cpp \
+    %D%/rights/RegistryFolderTest.cpp \
     %D%/rights/RightsProcessTest.cpp \
     %D%/rights/RightsServerTest.cpp \
     %D%/rights/SocketFoldersTest.cpp \
@@ -273,6 +274,7 @@ endif
     %D%/spawning/SpawnStepsTest.cpp \
     %D%/spawning/SpawnedProcessTest.cpp \
     %D%/spawning/SpawnerContractTest.cpp \
+    %D%/spawning/UserSpawnServerTest.cpp \
     %D%/standalone/ListenAddressTest.cpp \
     %D%/standalone/ListeningSocketsTest.cpp \
     %D%/standalone/RackPreForkTest.cpp \
@@ -346,6 +348,7 @@ endif
     %D%/support/TestMethod.h \
     %D%/support/TestThread.h \
     %D%/watchdog/AnswerWatchTest.cpp \
+    %D%/watchdog/PoolSupervisorTest.cpp \
     %D%/watchdog/ProcessorShortageTest.cpp \
     %D%/watchdog/StoredDescriptorsTest.cpp \
     %D%/watchdog/WatchdogTest.cpp

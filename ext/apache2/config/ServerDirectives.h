@@ -52,8 +52,8 @@ inline constexpr std::array SERVER{
               "net.core.somaxconn"},
     Directive{"PassengerAgentTimeout", Context::GLOBAL, seconds(&Settings::agentTimeout, 0, LONG_TIME), "5",
               "seconds without an answer of its event loop after which the pool process is killed and started again; "
-              "up to twelve times that while the process is ready to run and the processors have no time for it; "
-              "0: never"},
+              "up to twelve times that while the process is ready to run and the processors have no time for it; a "
+              "process that starts has at least 60 s until it serves; 0: never"},
     Directive{
         "PassengerMaxHijackedConnections", Context::GLOBAL, number(&Settings::maxHijackedConnections, 0, MANY),
         "three quarters of the threads",

@@ -18,10 +18,14 @@ InstanceRegistry::~InstanceRegistry() {
 }
 
 void InstanceRegistry::use(const std::string &parent, unsigned backlog) {
-    if (parent == parent_) {
+    if (parent == parent_ && folder_.stands()) {
         // A listening socket accepts a new backlog.
         ::listen(folder_.socket.get(), static_cast<int>(std::min<unsigned>(backlog, INT_MAX)));
         return;
+    }
+    if (parent == parent_ && !parent.empty()) {
+        Log::warn("event=registry.lost folder=\"{}\" reason=\"another program has removed it, or files in it\"",
+                  folder_.path);
     }
     leave();
     if (parent.empty()) {

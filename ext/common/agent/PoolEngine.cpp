@@ -110,7 +110,11 @@ public:
         prepareSpawnDir(settings);
         Rights::ofThisProcess().useGroups(parentOf(::getppid()));
         manager_.emplace(loop_, spawnSettings(settings));
-        startSpawnServer(settings.requireSpawnServer);
+        // After a crash the instances do not wait for Ruby. The next start of an application starts
+        // the spawn server.
+        if (restored_.empty() || settings.requireSpawnServer) {
+            startSpawnServer(settings.requireSpawnServer);
+        }
         noticeUser();
         factory_.emplace(loop_, *manager_, counts_);
         factory_->useGrants(settings.grants);

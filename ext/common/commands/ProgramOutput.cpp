@@ -49,6 +49,8 @@ ProgramOutput ProgramOutput::of(const std::string &program, const std::vector<st
         command.newSession = true;
         command.environment = environmentWithoutSecrets();
     }
+    // A signal that ends this command does not reach a session of the program's own.
+    command.parentDeathSignal = SIGKILL;
     command.descriptors = {{writing.get(), STDOUT_FILENO}, {writing.get(), STDERR_FILENO}};
     ChildProcess process;
     try {

@@ -23,6 +23,7 @@ void send(const PreForkWorker &worker, int signal) {
 
 void EndingWorkers::add(PreForkWorkers::node_type node, MonotonicTime killTime) {
     PreForkWorker &worker = workers_.insert(std::move(node)).position->second;
+    worker.told = true;
     worker.killTime = killTime;
     send(worker, SIGINT);
 }

@@ -200,14 +200,13 @@ void PreFork::stopIfOver() {
 }
 
 void PreFork::handlerServerClosed(WorkerId id, int status) {
-    const bool told = ending(id);
     // The worker lives until the end of this method: its WorkerProcess may be the caller.
     const auto node = remove(id);
     if (!node) {
         return;
     }
     Worker &worker = node.mapped();
-    if (!told) {
+    if (!worker.told) {
         noteDeath(worker, status);
     }
     serverClosed(worker, status);

@@ -22,6 +22,8 @@ struct PreForkWorker {
     bool ready = false;
     /** True once the worker has been busy and then free again. */
     bool proven = false;
+    /** True once the monitor has told the worker to end. */
+    bool told = false;
     /** The time of SIGKILL, for a worker that got SIGINT and no SIGKILL yet. */
     std::optional<MonotonicTime> killTime;
 };

@@ -85,9 +85,6 @@ protected:
     const WorkerSet &workers() const noexcept {
         return workers_;
     }
-    bool ending(WorkerId id) const noexcept {
-        return ending_.contains(id);
-    }
     bool anyWorker() const noexcept {
         return !workers_.empty() || !ending_.empty();
     }

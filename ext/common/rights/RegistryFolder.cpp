@@ -49,7 +49,8 @@ bool hasForm(std::string_view name) {
 bool isAlive(int folder, const struct stat &status) {
     const FileDescriptor pid(::openat(folder, PID, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
     if (!pid) {
-        return std::time(nullptr) - status.st_ctim.tv_sec < YOUNG_SECONDS;
+        // Another program may have removed the file.
+        return std::time(nullptr) - status.st_ctim.tv_sec < YOUNG_SECONDS || ::flock(folder, LOCK_EX | LOCK_NB) != 0;
     }
     struct stat file {};
     const bool written = ::fstat(pid.get(), &file) == 0 && file.st_size > 0;
@@ -105,6 +106,15 @@ FileDescriptor listenIn(const std::string &path, unsigned backlog) {
     return socket;
 }
 
+/** Before other users may enter the folder, and so hold the lock. */
+FileDescriptor lockFolder(const std::string &path) {
+    FileDescriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!folder || ::flock(folder.get(), LOCK_SH) != 0) {
+        throw SystemException(path, errno);
+    }
+    return folder;
+}
+
 FileDescriptor lockIn(const std::string &path, pid_t anchor) {
     const std::string file = path + "/" + PID;
     const std::string text = std::to_string(anchor) + "\n";
@@ -132,6 +142,7 @@ RegistryFolder RegistryFolder::make(const std::string &parent, unsigned backlog,
     }
     try {
         folder.path = path;
+        folder.folder = lockFolder(path);
         if (::chmod(path.c_str(), FOR_ALL_TO_ENTER) != 0) {
             throw SystemException(path, errno);
         }
@@ -147,6 +158,17 @@ RegistryFolder RegistryFolder::make(const std::string &parent, unsigned backlog,
         throw;
     }
     return folder;
+}
+
+bool RegistryFolder::stands() const {
+    struct stat own {};
+    struct stat found {};
+    for (const char *file : {CONTROL, PROPERTIES, PID}) {
+        if (::fstatat(folder.get(), file, &found, AT_SYMLINK_NOFOLLOW) != 0) {
+            return false;
+        }
+    }
+    return ::fstat(lock.get(), &own) == 0 && own.st_dev == found.st_dev && own.st_ino == found.st_ino;
 }
 
 void RegistryFolder::remove(const std::string &path) noexcept {

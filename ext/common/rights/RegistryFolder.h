@@ -14,16 +14,22 @@ namespace Passenger {
  * `properties.json` and connect to `control`.
  *
  * A free lock on `pid` tells that the agent is dead; no other user may open that file, and so hold
- * the lock. The next agent removes the folder then. The
- * lock lasts until each process has closed `lock`. A plain value; the functions block on the file
- * system.
+ * the lock. The next agent removes the folder then. The lock lasts until each process has closed
+ * `lock`.
+ *
+ * The folder itself is locked, too: systemd-tmpfiles, which removes old files, leaves locked
+ * folders alone. A plain value; the functions block on the file system.
  */
 struct RegistryFolder {
     std::string path;
     FileDescriptor lock;
     /** Listens. */
     FileDescriptor socket;
+    /** The folder, locked. */
+    FileDescriptor folder{};
 
+    /** Whether the files are still there. */
+    bool stands() const;
     /**
      * Makes the folder, and `parent` if it is missing. Removes folders of dead agents.
      * @param backlog the socket's

@@ -415,7 +415,8 @@ RegistryFolder RightsClient::makeRegistry(const std::string & /*parent*/, unsign
                                           pid_t pool) {
     Frame answer = ask(request(RightsVerb::MAKE_REGISTRY, backlog, pool));
     FileDescriptor lock = answer.takeDescriptor(0);
-    return {answer.field(0), std::move(lock), answer.takeDescriptor(1)};
+    FileDescriptor socket = answer.takeDescriptor(1);
+    return {answer.field(0), std::move(lock), std::move(socket), answer.takeDescriptor(2)};
 }
 
 void RightsClient::removeRegistry(const std::string &folder) {

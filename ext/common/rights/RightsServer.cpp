@@ -420,6 +420,7 @@ Frame RightsServer::makeRegistry(Frame &request, pid_t agent) {
     Frame answer = done(folder.path);
     answer.descriptors.push_back(std::move(folder.lock));
     answer.descriptors.push_back(std::move(folder.socket));
+    answer.descriptors.push_back(std::move(folder.folder));
     return answer;
 }
 

@@ -55,7 +55,7 @@ auto lookUp(const std::string &what, Call call, Convert convert) -> std::optiona
 }
 
 UserDatabase::User toUser(const passwd &entry) {
-    return {entry.pw_name, entry.pw_uid, entry.pw_gid};
+    return {entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell};
 }
 
 UserDatabase::Group toGroup(const group &entry) {

@@ -18,6 +18,10 @@ public:
         uid_t uid = 0;
         /** The primary group. */
         gid_t gid = 0;
+        std::string home{};
+        std::string shell{};
+
+        friend bool operator==(const User &, const User &) = default;
     };
     struct Group {
         std::string name;

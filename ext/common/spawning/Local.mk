@@ -44,6 +44,8 @@ libpassenger_spawning_la_SOURCES = \
     %D%/RubyRules.h \
     %D%/Secrets.cpp \
     %D%/Secrets.h \
+    %D%/ServerAccount.cpp \
+    %D%/ServerAccount.h \
     %D%/SmartSpawner.cpp \
     %D%/SmartSpawner.h \
     %D%/SpawnManager.cpp \

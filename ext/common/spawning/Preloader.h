@@ -35,7 +35,7 @@ public:
     /**
      * A new instance.
      * @throws SpawnException, with report; the caller then destroys the preloader, unless only the
-     *     instance has ended
+     *     instance has ended, or the preloader has answered
      */
     SpawnResult fork(SpawnStartup &startup);
     /** Whether a spawn with this plan may use this preloader. */

@@ -203,6 +203,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
 
 LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
     return explained([&] {
+        forkRefused_ = false;
         checkNotCancelled();
         current_.group = preloader.group;
         current_.isAsgi = preloader.isAsgi;
@@ -220,6 +221,7 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
         ends.closeTheirs();
         const Frame answer = receive(preloader.control);
         if (answer.type == FrameType::FAILED) {
+            forkRefused_ = true;
             failByProcess(answer);
         }
         if (answer.type != FrameType::FORKED) {

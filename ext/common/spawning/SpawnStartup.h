@@ -87,7 +87,8 @@ public:
     LoadedProcess load(StartRequest::Role role);
     /**
      * Lets a preloader fork an instance. After a failure the preloader may be at another frame than
-     * the agent. The caller destroys the preloader then, unless only the instance has ended.
+     * the agent. The caller destroys the preloader then, unless only the instance has ended or the
+     * preloader has answered (forkRefused()).
      */
     LoadedProcess fork(LoadedProcess &preloader);
     /** Lets an instance fork a preloader, and waits until the preloader is ready. */
@@ -99,6 +100,10 @@ public:
     /** Whether the last failure was the end of a process, or of its socket, before its answer. */
     bool lostContact() const noexcept {
         return lostContact_;
+    }
+    /** Whether the preloader has answered that it could not fork. It waits for the next frame. */
+    bool forkRefused() const noexcept {
+        return forkRefused_;
     }
     /**
      * After a failure: whether the time ran out during the fork, and the fork had at least half of
@@ -147,6 +152,7 @@ private:
     std::vector<std::string> ignoredVariables_;
     SpawnReport report_;
     bool lostContact_ = false;
+    bool forkRefused_ = false;
     bool forkWasLate_ = false;
     std::chrono::steady_clock::time_point forkBegan_{};
     /** The process of this spawn. It is killed if the spawn fails. */

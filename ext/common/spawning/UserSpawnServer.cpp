@@ -30,8 +30,8 @@ UserSpawnServer::Deadline in(std::chrono::seconds time) {
 }  // namespace
 
 UserSpawnServer::UserSpawnServer(EventLoop &loop, std::string user, std::string group,
-                                 std::shared_ptr<std::atomic<pid_t>> pid)
-    : loop_(loop), user_(std::move(user)), group_(std::move(group)), pid_(std::move(pid)) {}
+                                 std::shared_ptr<std::atomic<pid_t>> pid, AccountLookup lookUp)
+    : loop_(loop), user_(std::move(user)), group_(std::move(group)), pid_(std::move(pid)), lookUp_(std::move(lookUp)) {}
 
 void UserSpawnServer::ensureStarted(const SpawnSettings &settings) {
     const Deadline deadline = in(HELLO_LIMIT);
@@ -81,12 +81,26 @@ void UserSpawnServer::tidy() {
     }
 }
 
+/** Unknown data are no change. A user that no longer exists is refused before. */
+void UserSpawnServer::endOutdated(const std::optional<ServerAccount> &account) {
+    if (server_ && account && account != account_) {
+        Log::notice(
+            "event=spawn_server.replaced pid={} user=\"{}\" reason=\"the ids, groups, home or shell of the user have "
+            "changed\"",
+            server_->pid(), account->user.name);
+        server_.reset();
+    }
+}
+
 SpawnServer &UserSpawnServer::running(const SpawnSettings &settings, const Options::Variables &claim,
                                       Deadline deadline) {
     if (server_ && !server_->alive()) {
         server_.reset();
     }
+    auto account = lookUp_(user_, group_);
+    endOutdated(account);
     if (!server_) {
+        account_ = std::move(account);
         server_ = std::make_unique<SpawnServer>(loop_, settings, SpawnServer::Identity{user_, group_, claim}, pid_,
                                                 std::min(deadline, in(HELLO_LIMIT)));
     }

@@ -10,8 +10,10 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <sstream>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -47,6 +49,12 @@ void forRequests(const FileDescriptor &socket) {
         remedy = "; this user has no permission: choose a port from 1024 on, or a folder that the user may write to";
     }
     throw IOException(fmt::format("{}{}", error.what(), remedy));
+}
+
+/** The path of a Unix socket; empty: it is another one. */
+std::string pathOf(const FileDescriptor &socket) {
+    const auto name = describeSocket(socket.get());
+    return name.starts_with(UNIX_PREFIX) ? name.substr(UNIX_PREFIX.size()) : std::string();
 }
 
 /** Reads and removes the variable, so that workers do not get it. */
@@ -101,18 +109,35 @@ std::vector<int> ListeningSockets::descriptors() const {
     return numbers;
 }
 
-bool ListeningSockets::takeOver() {
-    const auto numbers = takeVariable(HANDED_OVER);
-    for (const std::string &number : split(numbers, ',')) {
-        adopt(std::atoi(number.c_str()), HANDED_OVER);
-        // A predecessor with the same settings leaves the files that it made to this process. Other
-        // files are systemd's.
-        const auto name = describeSocket(sockets_.back().get());
-        if (name.starts_with(UNIX_PREFIX) && isOurs(name.substr(UNIX_PREFIX.size()))) {
-            noteFile(name.substr(UNIX_PREFIX.size()));
+std::string ListeningSockets::handOver() const {
+    std::string text;
+    for (const auto &socket : sockets_) {
+        text += fmt::format("{}{}", text.empty() ? "" : ",", socket.get());
+        const auto path = pathOf(socket);
+        const auto file =
+            std::find_if(files_.begin(), files_.end(), [&path](const File &made) { return made.path == path; });
+        if (file != files_.end()) {
+            text += fmt::format("={}:{}", file->device, file->inode);
         }
     }
-    return !numbers.empty();
+    return text;
+}
+
+bool ListeningSockets::takeOver() {
+    const auto sockets = takeVariable(HANDED_OVER);
+    for (const std::string &text : split(sockets, ',')) {
+        std::istringstream fields(text);
+        int number = -1;
+        fields >> number;
+        adopt(number, HANDED_OVER);
+        // The predecessor leaves the files that it made to this process. Other files are systemd's.
+        File file{pathOf(sockets_.back()), 0, 0};
+        char separator = 0;
+        if (fields >> separator >> file.device >> separator >> file.inode) {
+            files_.push_back(std::move(file));
+        }
+    }
+    return !sockets.empty();
 }
 
 /** The protocol of sd_listen_fds(3). */
@@ -155,11 +180,6 @@ void ListeningSockets::listen(const ListenAddress &address) {
     } catch (const SystemException &error) {
         throwListenFailed(error);
     }
-}
-
-bool ListeningSockets::isOurs(const std::string &path) const {
-    return std::any_of(settings_.addresses.begin(), settings_.addresses.end(),
-                       [&path](const ListenAddress &address) { return address.path == path; });
 }
 
 void ListeningSockets::noteFile(const std::string &path) {

@@ -23,7 +23,7 @@ namespace Passenger {
  */
 class ListeningSockets : public PreForkServer {
 public:
-    /** The environment variable that tells a successor its descriptors, separated by commas. */
+    /** The environment variable by which a successor gets handOver(). */
     static constexpr const char *HANDED_OVER = "PASSENGER_PREFORK_SOCKETS";
 
     struct Settings {
@@ -54,6 +54,11 @@ public:
     }
     std::vector<int> descriptors() const;
     /**
+     * The descriptors, separated by commas. Behind each Unix socket whose file the destructor would
+     * remove stands the identity of that file: DESCRIPTOR=DEVICE:INODE.
+     */
+    std::string handOver() const;
+    /**
      * The two ends of the queue by which workers give connections to each other: the taking end and
      * the giving end. A successor has a queue of its own.
      */
@@ -79,7 +84,6 @@ private:
     void takeFromSystemd();
     void adopt(int descriptor, const char *giver);
     void listen(const ListenAddress &address);
-    bool isOurs(const std::string &path) const;
     void noteFile(const std::string &path);
 
     const Settings settings_;

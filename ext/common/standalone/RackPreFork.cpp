@@ -1,6 +1,9 @@
 #include "standalone/RackPreFork.h"
 
+#include <sys/wait.h>
+
 #include <algorithm>
+#include <csignal>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -67,6 +70,11 @@ std::string requestsOf(pid_t pid) {
     const auto open = title.rfind('(');
     const auto end = title.find(" requests)", open == std::string::npos ? 0 : open);
     return open == std::string::npos || end == std::string::npos ? "0" : title.substr(open + 1, end - open - 1);
+}
+
+/** The kernel kills so if memory is short. */
+bool killedFromOutside(int status) {
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
 }  // namespace
@@ -177,11 +185,23 @@ void RackPreFork::serverClosed(Worker &worker, int status) {
     since_.erase(worker.pid);
     loads_->leave(worker.pid);
     Log::notice("event=worker.ended pid={} {}", worker.pid, describeWaitStatus(status));
+    // A restart ends workers that it replaces.
+    if (!worker.told && (!killedFromOutside(status) || counts().starting == 0)) {
+        noteFailedStart();
+    }
+    tellReady();
+}
+
+void RackPreFork::serverTimeout(Worker &worker) {
+    PreFork::serverTimeout(worker);
+    noteFailedStart();
+}
+
+void RackPreFork::noteFailedStart() {
     if (!everReady_ && !shuttingDown()) {
         bootFailed_ = true;
         shutdown();
     }
-    tellReady();
 }
 
 }  // namespace Passenger

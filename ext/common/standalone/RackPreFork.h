@@ -16,8 +16,9 @@ namespace Passenger {
 
 /**
  * The monitor of workers that run lib/passenger/http/prefork_worker.rb. It logs their beginning and
- * end. It ends when the first workers end before any was ready: then the application does not load,
- * and another try would not help.
+ * end. It ends when a worker exits, or is not ready in time, before any was ready: then the
+ * application does not load, and another try would not help. A worker that a restart replaces is no
+ * such failure. Nor is one that another process killed while others start.
  */
 class RackPreFork : public PreFork {
 public:
@@ -54,12 +55,15 @@ protected:
     void serverBusy(Worker &worker) override;
     void serverNotBusy(Worker &worker) override;
     void serverClosed(Worker &worker, int status) override;
+    void serverTimeout(Worker &worker) override;
 
 private:
     RackPreFork(const StandaloneOptions &options, std::shared_ptr<ListeningSockets> sockets,
                 std::shared_ptr<WorkerLoads> loads, std::function<void()> ready);
 
     void tellReady();
+    /** A worker exited by itself, or was silent for too long. */
+    void noteFailedStart();
     std::string describe(const WorkerSnapshot &worker, const char *state) const;
 
     const std::shared_ptr<ListeningSockets> sockets_;

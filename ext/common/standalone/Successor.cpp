@@ -10,9 +10,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include "standalone/ListeningSockets.h"
 
 namespace Passenger {
 
@@ -20,11 +17,11 @@ namespace {
 
 std::string programFile;
 
-ChildProcess::Command makeCommand(const std::vector<std::string> &arguments, const std::vector<int> &sockets) {
+ChildProcess::Command makeCommand(const std::vector<std::string> &arguments, const ListeningSockets &sockets) {
     ChildProcess::Command command;
     command.program = programFile;
     command.arguments = arguments;
-    for (const int socket : sockets) {
+    for (const int socket : sockets.descriptors()) {
         command.descriptors.emplace_back(socket, socket);
     }
     command.environment.emplace();
@@ -36,14 +33,14 @@ ChildProcess::Command makeCommand(const std::vector<std::string> &arguments, con
             command.environment->emplace_back(pair);
         }
     }
-    command.environment->push_back(fmt::format("{}{}", handedOver, fmt::join(sockets, ",")));
+    command.environment->push_back(fmt::format("{}{}", handedOver, sockets.handOver()));
     command.environment->push_back(fmt::format("{}{}", predecessor, ::getpid()));
     return command;
 }
 
 }  // namespace
 
-Successor::Successor(EventLoop &loop, const std::vector<std::string> &arguments, const std::vector<int> &sockets,
+Successor::Successor(EventLoop &loop, const std::vector<std::string> &arguments, const ListeningSockets &sockets,
                      std::function<void(int status)> ended)
     : process_(makeCommand(arguments, sockets)), ended_(std::move(ended)) {
     watcher_ =

@@ -7,6 +7,7 @@
 
 #include "base/ChildProcess.h"
 #include "loop/EventLoop.h"
+#include "standalone/ListeningSockets.h"
 
 namespace Passenger {
 
@@ -22,11 +23,11 @@ public:
 
     /**
      * @param arguments of main() without the program's name
-     * @param sockets descriptors that the successor inherits with the same numbers
+     * @param sockets the successor inherits their descriptors with the same numbers
      * @param ended called on the loop when the successor has ended; may destroy this object
      * @throws SystemException
      */
-    Successor(EventLoop &loop, const std::vector<std::string> &arguments, const std::vector<int> &sockets,
+    Successor(EventLoop &loop, const std::vector<std::string> &arguments, const ListeningSockets &sockets,
               std::function<void(int status)> ended);
     ~Successor();
     Successor(const Successor &) = delete;

@@ -8,6 +8,13 @@ void AnswerWatch::setLimit(std::chrono::seconds limit) noexcept {
     limit_ = limit;
 }
 
+void AnswerWatch::starting(MonotonicTime now) noexcept {
+    askAt_.reset();
+    askedAt_ = now;
+    overdueAt_ = now + std::max(limit_, START_LIMIT);
+    watched_ = false;
+}
+
 void AnswerWatch::begin(MonotonicTime now) noexcept {
     askAt_ = now;
     askedAt_.reset();

@@ -18,6 +18,8 @@ class AnswerWatch {
 public:
     /** The time between an answer and the next question. */
     static constexpr std::chrono::seconds INTERVAL{1};
+    /** The time that a process has at least until it serves. It may wait for Ruby, up to 30 s. */
+    static constexpr std::chrono::seconds START_LIMIT{60};
     /** A process that does not answer is overdue after so many limits, whatever it waits for. */
     static constexpr int MOST_LIMITS = 12;
 
@@ -26,6 +28,8 @@ public:
     std::chrono::seconds limit() const noexcept {
         return limit_;
     }
+    /** The process was started: that it serves is the answer that is awaited. */
+    void starting(MonotonicTime now) noexcept;
     /** The process serves from now on. */
     void begin(MonotonicTime now) noexcept;
     /** The process has ended, or is about to. */
@@ -58,7 +62,7 @@ private:
     std::chrono::seconds limit_{0};
     /** When the next question is asked; nothing: none is to be asked. */
     std::optional<MonotonicTime> askAt_;
-    /** When the question was sent whose answer is awaited. */
+    /** When the question was sent whose answer is awaited, or the process was started. */
     std::optional<MonotonicTime> askedAt_;
     /** When the answer is overdue. */
     MonotonicTime overdueAt_;

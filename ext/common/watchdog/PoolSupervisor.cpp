@@ -72,6 +72,7 @@ void PoolSupervisor::start() {
     ready_ = false;
     failure_.reset();
     restart_.started(clock_.now());
+    answers_.starting(clock_.now());
     begin();
 }
 
@@ -280,13 +281,16 @@ void PoolSupervisor::killIfSilent() {
     if (!answers_.isOverdue(clock_.now())) {
         return;
     }
+    const char *const problem =
+        ready_ ? "its event loop has not answered" : "it was started and has not begun to serve";
     if (shortage_.lasts(process_.pid(), clock_.now()) && answers_.extend(clock_.now())) {
         // Before the log, which may wait.
         shortage_.look(process_.pid(), clock_.now());
         Log::warn(
-            "event=pool.starved pid={} reason=\"its event loop has not answered in time (PassengerAgentTimeout): "
-            "a thread of it is ready to run, and the machine has no time for it\"",
-            process_.pid());
+            "event=pool.starved pid={} reason=\"{} in time (PassengerAgentTimeout): a thread of it is ready to run, "
+            "and "
+            "the machine has no time for it\"",
+            process_.pid(), problem);
         return;
     }
     const std::chrono::seconds silence = answers_.silentFor(clock_.now());
@@ -297,8 +301,8 @@ void PoolSupervisor::killIfSilent() {
     for (const std::string &thread : threads) {
         Log::error("event=pool.thread pid={} {}", process_.pid(), thread);
     }
-    Log::error("event=pool.killed pid={} reason=\"its event loop has not answered for {} s (PassengerAgentTimeout)\"",
-               process_.pid(), silence.count());
+    Log::error("event=pool.killed pid={} reason=\"{} for {} s (PassengerAgentTimeout)\"", process_.pid(), problem,
+               silence.count());
     answers_.end();
 }
 

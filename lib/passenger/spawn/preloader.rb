@@ -47,19 +47,35 @@ module PhusionPassenger
     end
 
     def fork_instance(socket, output, wait_status)
+      pid = begin_instance(socket, output, wait_status)
+      @control.write(Frame::Control::FORKED, pid)
+    rescue SystemCallError, ThreadError => e
+      Failure.report(@control, "instance.fork_failed", "instance forked", e)
+    ensure
+      socket.close
+      output.close
+    end
+
+    # Without a task for the thread that awaits its end, the instance must not live.
+    def begin_instance(socket, output, wait_status)
       pid = fork do
         wait_status.close
         become_instance(socket, output)
       end
       @wait_statuses.expect(pid, wait_status)
       await_end(pid)
-      @control.write(Frame::Control::FORKED, pid)
-    rescue SystemCallError => e
-      wait_status.close
-      Failure.report(@control, "instance.fork_failed", "instance forked", e)
-    ensure
-      socket.close
-      output.close
+      pid
+    rescue SystemCallError, ThreadError
+      pid ? end_instance(pid) : wait_status.close
+      raise
+    end
+
+    def end_instance(pid)
+      @wait_statuses.tell(pid, nil)
+      Process.kill(:KILL, pid)
+      Process.wait(pid)
+    rescue Errno::ECHILD, Errno::ESRCH
+      nil # the application has waited for it
     end
 
     # Waits in a thread for this child alone: the application may have children, and waits for them

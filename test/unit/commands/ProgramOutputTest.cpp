@@ -1,9 +1,17 @@
 #include "commands/ProgramOutput.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string>
+
+#include "base/Poll.h"
+#include "io/SocketPair.h"
 
 namespace Passenger {
 
@@ -13,6 +21,7 @@ class ProgramOutputTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testControlCharactersAreNotShown);
     CPPUNIT_TEST(testAVeryLongLineIsCut);
     CPPUNIT_TEST(testOutputOfStandardErrorAndOfAFailureIsTaken);
+    CPPUNIT_TEST(testAProgramEndsWithTheCommandThatWaitsForIt);
     CPPUNIT_TEST_SUITE_END();
 
     static std::string firstLine(const std::string &text) {
@@ -43,6 +52,27 @@ public:
         const auto output = ProgramOutput::of("/bin/sh", {"-c", "echo; echo first >&2; echo second; exit 3"});
         CPPUNIT_ASSERT(!output.succeeded && !output.cutOff);
         CPPUNIT_ASSERT_EQUAL(std::string("first"), output.firstLine());
+    }
+
+    // In a session of its own the program gets no signal of the terminal.
+    void testAProgramEndsWithTheCommandThatWaitsForIt() {
+        for (const auto trust : {ProgramOutput::Trust::NONE, ProgramOutput::Trust::FULL}) {
+            // The program alone has the writing end once the command is dead.
+            auto [reading, writing] = makePipe();
+            const pid_t command = ::fork();
+            if (command == 0) {
+                const std::string pipe = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(writing.get());
+                ProgramOutput::of("/bin/sh", {"-c", "exec 9>" + pipe + "; echo >&9; exec sleep 600"}, trust);
+                ::_exit(0);
+            }
+            writing.reset();
+            char line = 0;
+            CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::read(reading.get(), &line, 1));
+            ::kill(command, SIGKILL);
+            ::waitpid(command, nullptr, 0);
+            CPPUNIT_ASSERT(pollUntil(reading.get(), POLLIN, deadlineIn(std::chrono::seconds(60))));
+            CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::read(reading.get(), &line, 1));
+        }
     }
 };
 

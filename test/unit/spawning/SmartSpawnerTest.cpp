@@ -40,6 +40,7 @@ class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST(testAnotherUserOrGroupNeedsAnotherPreloader);
     CPPUNIT_TEST(testThePreloaderEndsWithItsSpawner);
     CPPUNIT_TEST(testAnApplicationWhosePreloaderCannotForkIsStartedDirectly);
+    CPPUNIT_TEST(testAPreloaderThatAnswersThatItCannotForkStays);
     CPPUNIT_TEST(testAHangingForkEndsThePreloader);
     CPPUNIT_TEST(testAfterTwoHangingForksInstancesAreStartedDirectly);
     CPPUNIT_TEST(testAfterAHangingForkOfAWarmPreloaderReforkingEnds);
@@ -245,6 +246,27 @@ public:
                         "puts \"loaded by #{Process.pid}\""));
         expectDirect();
         CPPUNIT_ASSERT_MESSAGE("Twice by a preloader, then by the instance", eventuallyLoaded(3));
+    }
+
+    void testAPreloaderThatAnswersThatItCannotForkStays() {
+        const std::string full = folder_->path() + "/full";
+        folder_->setStartupFile(
+            application("Process.singleton_class.prepend(Module.new do\n"
+                        "  def _fork\n"
+                        "    raise Errno::EAGAIN, 'fork(2)' if File.exist?('" +
+                        full +
+                        "')\n"
+                        "    super\n"
+                        "  end\n"
+                        "end)\n"
+                        "puts \"loaded by #{Process.pid}\""));
+        spawnAndEnd(options());
+        std::ofstream(full) << "";
+        const std::string why = failure(options());
+        CPPUNIT_ASSERT_MESSAGE(why, why.find("the step \"instance forked\" failed with Errno::EAGAIN") == 0);
+        std::filesystem::remove(full);
+        spawnAndEnd(options());
+        CPPUNIT_ASSERT(eventuallyLoaded(1));
     }
 
     void testAHangingForkEndsThePreloader() {

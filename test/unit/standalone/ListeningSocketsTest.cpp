@@ -8,9 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
-#include <vector>
 
 #include "prefork/Listening.h"
 #include "support/LeakCheck.h"
@@ -20,6 +20,7 @@ namespace Passenger {
 class ListeningSocketsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ListeningSocketsTest);
     CPPUNIT_TEST(testASuccessorRemovesTheSocketsOfItsPredecessor);
+    CPPUNIT_TEST(testASuccessorLeavesAFileThatAnotherServerHasMade);
     CPPUNIT_TEST(testASuccessorLeavesTheSocketsOfSystemd);
     CPPUNIT_TEST(testSocketsOfSystemdAreUsedForRequests);
     CPPUNIT_TEST_SUITE_END();
@@ -27,18 +28,32 @@ class ListeningSocketsTest : public LeakCheck {
     std::string folder_;
     std::string path_;
 
-    /** Hands a socket over, and listens at these addresses. @return whether the socket's file still
-     *  exists */
-    bool outlives(const std::vector<ListenAddress> &addresses) {
-        ::setenv(ListeningSockets::HANDED_OVER, std::to_string(listenOnUnix(path_).release()).c_str(), 1);
+    static ListeningSockets::Settings at(const std::string &path) {
+        ListeningSockets::Settings settings;
+        settings.addresses = {ListenAddress::unixSocket(path)};
+        return settings;
+    }
+
+    /** A successor begins and ends. @param handedOver with a descriptor of its own @return whether
+     *  the socket's file still exists */
+    bool outlivesSuccessor(const std::string &handedOver) {
+        ::setenv(ListeningSockets::HANDED_OVER, handedOver.c_str(), 1);
         {
-            ListeningSockets::Settings settings;
-            settings.addresses = addresses;
-            ListeningSockets sockets(settings);
+            ListeningSockets sockets(at(path_));
             sockets.start();
             CPPUNIT_ASSERT_EQUAL(std::size_t{1}, sockets.descriptors().size());
         }
         return std::filesystem::exists(path_);
+    }
+
+    /** What a predecessor that made the file hands over. It has ended then. */
+    std::string handOver() {
+        ListeningSockets predecessor(at(path_));
+        predecessor.start();
+        const auto text = predecessor.handOver();
+        predecessor.keepFiles();
+        const int copy = ::fcntl(predecessor.descriptors().at(0), F_DUPFD_CLOEXEC, 0);
+        return std::to_string(copy) + text.substr(std::min(text.find('='), text.size()));
     }
 
 public:
@@ -54,11 +69,19 @@ public:
     }
 
     void testASuccessorRemovesTheSocketsOfItsPredecessor() {
-        CPPUNIT_ASSERT(!outlives({ListenAddress::tcp("3000"), ListenAddress::unixSocket(path_)}));
+        CPPUNIT_ASSERT(!outlivesSuccessor(handOver()));
+    }
+
+    void testASuccessorLeavesAFileThatAnotherServerHasMade() {
+        const auto handedOver = handOver();
+        // The first file stays, so that the second one gets another inode.
+        std::filesystem::rename(path_, path_ + ".before");
+        const FileDescriptor other = listenOnUnix(path_);
+        CPPUNIT_ASSERT(outlivesSuccessor(handedOver));
     }
 
     void testASuccessorLeavesTheSocketsOfSystemd() {
-        CPPUNIT_ASSERT(outlives({ListenAddress::unixSocket(path_ + ".other")}));
+        CPPUNIT_ASSERT(outlivesSuccessor(std::to_string(listenOnUnix(path_).release())));
     }
 
     void testSocketsOfSystemdAreUsedForRequests() {

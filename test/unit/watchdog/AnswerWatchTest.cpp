@@ -13,6 +13,8 @@ class AnswerWatchTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(AnswerWatchTest);
     CPPUNIT_TEST(testTheNextQuestionFollowsAnAnswerAfterASecond);
     CPPUNIT_TEST(testAProcessIsOverdueAtTheLimit);
+    CPPUNIT_TEST(testAProcessThatStartsHasAMinute);
+    CPPUNIT_TEST(testALongerLimitHoldsForTheStartToo);
     CPPUNIT_TEST(testAProcessIsWatchedInTheLaterHalf);
     CPPUNIT_TEST(testAProcessThatIsWatchedTooLateIsWatchedForHalfALimit);
     CPPUNIT_TEST(testAProcessThatLacksTimeGetsMoreOfItWithALimit);
@@ -54,6 +56,26 @@ public:
         clock_.advance(milliseconds(4999));
         CPPUNIT_ASSERT(!watch_.isOverdue(now()));
         clock_.advance(milliseconds(1));
+        CPPUNIT_ASSERT(watch_.isOverdue(now()));
+    }
+
+    void testAProcessThatStartsHasAMinute() {
+        watch_.starting(now());
+        CPPUNIT_ASSERT(!watch_.asksNow(now()));
+        clock_.advance(seconds(60) - milliseconds(1));
+        CPPUNIT_ASSERT(!watch_.isOverdue(now()) && !watch_.asksNow(now()));
+        clock_.advance(milliseconds(1));
+        CPPUNIT_ASSERT(watch_.isOverdue(now()));
+        watch_.begin(now());
+        CPPUNIT_ASSERT(!watch_.isOverdue(now()) && watch_.asksNow(now()));
+    }
+
+    void testALongerLimitHoldsForTheStartToo() {
+        watch_.setLimit(seconds(100));
+        watch_.starting(now());
+        clock_.advance(seconds(99));
+        CPPUNIT_ASSERT(!watch_.isOverdue(now()));
+        clock_.advance(seconds(1));
         CPPUNIT_ASSERT(watch_.isOverdue(now()));
     }
 

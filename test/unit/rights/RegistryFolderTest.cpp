@@ -1,0 +1,99 @@
+#include "rights/RegistryFolder.h"
+
+#include <cppunit/TestFixture.h>
+#include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "agent/ControlService.h"
+#include "agent/InstanceRegistry.h"
+#include "support/CapturedLog.h"
+
+namespace Passenger {
+
+/** Other programs that remove old files. */
+class RegistryFolderTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(RegistryFolderTest);
+    CPPUNIT_TEST(testTheFolderIsLockedAsLongAsTheAgentLives);
+    CPPUNIT_TEST(testAFolderStandsUntilAFileIsGone);
+    CPPUNIT_TEST(testAReloadMakesALostFolderAnew);
+    CPPUNIT_TEST_SUITE_END();
+
+    CapturedLog log_;
+    std::string parent_;
+
+    static bool isLocked(const std::string &path) {
+        const FileDescriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        return ::flock(folder.get(), LOCK_EX | LOCK_NB) != 0;
+    }
+    RegistryFolder make() const {
+        return RegistryFolder::make(parent_, 5, 4711, 4712);
+    }
+    unsigned folders() const {
+        unsigned count = 0;
+        for (const auto &entry : std::filesystem::directory_iterator(parent_)) {
+            count += entry.is_directory() ? 1 : 0;
+        }
+        return count;
+    }
+
+public:
+    void setUp() override {
+        std::string name = std::filesystem::temp_directory_path() / "registry-XXXXXX";
+        CPPUNIT_ASSERT(::mkdtemp(name.data()) != nullptr);
+        parent_ = name;
+    }
+    void tearDown() override {
+        std::filesystem::remove_all(parent_);
+    }
+
+    void testTheFolderIsLockedAsLongAsTheAgentLives() {
+        auto folder = make();
+        CPPUNIT_ASSERT(isLocked(folder.path));
+        const std::string path = folder.path;
+        folder = RegistryFolder();
+        CPPUNIT_ASSERT(!isLocked(path));
+    }
+
+    void testAFolderStandsUntilAFileIsGone() {
+        for (const char *file : {"pid", "properties.json", "control"}) {
+            const auto folder = make();
+            CPPUNIT_ASSERT(folder.stands());
+            std::filesystem::remove(folder.path + "/" + file);
+            CPPUNIT_ASSERT(!folder.stands());
+        }
+        const auto folder = make();
+        std::filesystem::rename(folder.path + "/pid", folder.path + "/before");
+        std::ofstream(folder.path + "/pid") << "4713\n";
+        CPPUNIT_ASSERT_MESSAGE("The lock is on another file", !folder.stands());
+        CPPUNIT_ASSERT(!RegistryFolder().stands());
+    }
+
+    void testAReloadMakesALostFolderAnew() {
+        ControlService service(
+            {[](const Asker &, const Frame &) { return Frame(FrameType::ORDER_DONE); }, [] {}, std::chrono::hours(1)});
+        InstanceRegistry registry(service);
+        registry.use(parent_, 5);
+        registry.use(parent_, 6);
+        CPPUNIT_ASSERT_EQUAL(1U, folders());
+        CPPUNIT_ASSERT(!log_.contains("event=registry.lost"));
+        for (const auto &entry : std::filesystem::directory_iterator(parent_)) {
+            std::filesystem::remove_all(entry);
+        }
+        registry.use(parent_, 6);
+        CPPUNIT_ASSERT_EQUAL(1U, folders());
+        CPPUNIT_ASSERT(log_.contains("event=registry.lost"));
+        registry.use("", 6);
+        CPPUNIT_ASSERT_EQUAL(0U, folders());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(RegistryFolderTest);
+
+}  // namespace Passenger

@@ -1,0 +1,94 @@
+#include "spawning/UserSpawnServer.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "spawning/ServerAccount.h"
+#include "support/SpawningFixture.h"
+
+namespace Passenger {
+
+/** Changes of the user's data while the spawn server runs. */
+class UserSpawnServerTest : public SpawningFixture {
+    CPPUNIT_TEST_SUITE(UserSpawnServerTest);
+    CPPUNIT_TEST(testTheSameDataLeaveTheSpawnServer);
+    CPPUNIT_TEST(testChangedGroupsHomeOrShellNeedAnotherSpawnServer);
+    CPPUNIT_TEST(testUnknownDataLeaveTheSpawnServer);
+    CPPUNIT_TEST(testTheDataAreThoseOfTheSystem);
+    CPPUNIT_TEST_SUITE_END();
+
+    // No spawn server runs as root.
+    const std::string user_ = ::geteuid() == 0 ? "nobody" : "";
+    const std::shared_ptr<std::atomic<pid_t>> pid_ = std::make_shared<std::atomic<pid_t>>(0);
+    std::optional<ServerAccount> account_;
+    std::unique_ptr<UserSpawnServer> server_;
+
+    /** @return the pid of the spawn server that runs then */
+    pid_t ensured() {
+        server_->ensureStarted(settings());
+        CPPUNIT_ASSERT(pid_->load() > 0);
+        return pid_->load();
+    }
+
+public:
+    void setUp() override {
+        SpawningFixture::setUp();
+        account_ = ServerAccount::of(user_, "");
+        server_ = std::make_unique<UserSpawnServer>(*loop_, user_, "", pid_,
+                                                    [this](const auto &, const auto &) { return account_; });
+    }
+    void tearDown() override {
+        server_.reset();
+        SpawningFixture::tearDown();
+    }
+
+    void testTheSameDataLeaveTheSpawnServer() {
+        const pid_t first = ensured();
+        CPPUNIT_ASSERT_EQUAL(first, ensured());
+    }
+
+    void testChangedGroupsHomeOrShellNeedAnotherSpawnServer() {
+        CPPUNIT_ASSERT(account_.has_value());
+        pid_t last = ensured();
+        const auto expectAnother = [&] {
+            const pid_t next = ensured();
+            CPPUNIT_ASSERT(next != last);
+            CPPUNIT_ASSERT_EQUAL(next, ensured());
+            last = next;
+        };
+        account_->groups.push_back(12345);
+        expectAnother();
+        account_->user.home = "/srv/moved";
+        expectAnother();
+        account_->user.shell = "/bin/other";
+        expectAnother();
+        CPPUNIT_ASSERT_EQUAL(3U, log_->count("event=spawn_server.replaced"));
+    }
+
+    void testUnknownDataLeaveTheSpawnServer() {
+        const pid_t first = ensured();
+        account_.reset();
+        CPPUNIT_ASSERT_EQUAL(first, ensured());
+    }
+
+    void testTheDataAreThoseOfTheSystem() {
+        const auto root = ServerAccount::of("root", "daemon");
+        CPPUNIT_ASSERT(root.has_value());
+        CPPUNIT_ASSERT_EQUAL(std::string("/root"), root->user.home);
+        CPPUNIT_ASSERT(!root->user.shell.empty());
+        CPPUNIT_ASSERT(root->gid != root->user.gid && root->groups.size() >= 1);
+        CPPUNIT_ASSERT(root == ServerAccount::of("root", "daemon"));
+        CPPUNIT_ASSERT(root != ServerAccount::of("root", ""));
+        CPPUNIT_ASSERT(!ServerAccount::of("no such user", ""));
+        CPPUNIT_ASSERT(!ServerAccount::of("root", "no such group"));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(UserSpawnServerTest);
+
+}  // namespace Passenger
