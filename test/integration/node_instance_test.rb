@@ -137,6 +137,16 @@ class NodeInstanceTest < IntegrationTest
     assert_status 200, client("native.test").get("/text")
   end
 
+  def test_a_complete_answer_arrives_though_the_application_closes_the_connection_of_an_upload
+    %w[/refused /refused-later].each do |path|
+      answer = client("native.test").post(path, BODY)
+      assert_equal [413, "too large"], [Integer(answer.code), answer.body], path
+      raw = server.raw("streaming.test").request("POST", path, "Content-Length" => 9000)
+      answer = raw.write("x").response
+      assert_equal [413, "too large"], [answer.status, answer.body], path
+    end
+  end
+
   def test_a_body_that_is_read_behind_the_answer_arrives_whole
     ["x", BODY].each do |body|
       assert_equal "early", client("native.test").post("/save", body).body

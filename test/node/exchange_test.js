@@ -39,3 +39,16 @@ reply.waits = true;
 exchange.onEvents(require(join(LIBRARY, "native")).OUT, false);
 assert.strictEqual(refreshed, 2);
 reply.waits = false;
+
+// An application may close the connection behind a complete answer, while the body still comes.
+const answered = [];
+const refused = Object.assign(new Exchange({ ended() {}, connected() {} }, {}, 0, { release() {} }, 1, 0), {
+    reply: { respond: (...parts) => answered.push(parts), fail: (...parts) => answered.push(parts) },
+    response: { _header: "HTTP/1.1 413 Payload Too Large\r\nX-A: b\r\n\r\n", writableEnded: true },
+    head: { subject: {} },
+});
+refused._body = new RequestBody(refused, 100, 0, null, true);
+refused._chunks.add("too big");
+refused.cutOff();
+assert.deepStrictEqual(answered, [[413, "X-A: b\r\n", "too big", true]]);
+assert.strictEqual(refused.over, true);

@@ -51,10 +51,6 @@ class RequestBody {
         }, READS_WITHIN).unref();
     }
 
-    get holdsAnswer() {
-        return this._holding !== null;
-    }
-
     releaseAnswer() {
         if (this._holding) {
             clearInterval(this._holding);
