@@ -26,6 +26,8 @@ _SHUTDOWN_WITHIN = 10
 class AsyncService:
     """All but the constructor, pause(), resume() and replace() is called in the main thread."""
 
+    waits_in_loop = True
+
     def __init__(self, application, handover, channels, events, takes_all):
         """`events`: what the instance is told (AppInstance). `takes_all`: nothing limits its requests at once."""
         self._application = application
