@@ -2,6 +2,7 @@
 
 // What an exchange tells the application of room for its answer.
 const assert = require("assert");
+const http = require("http");
 const { join } = require("path");
 
 const LIBRARY = join(process.env.PASSENGER_LIB || join(__dirname, "../../lib/passenger"), "node");
@@ -52,3 +53,24 @@ refused._chunks.add("too big");
 refused.cutOff();
 assert.deepStrictEqual(answered, [[413, "X-A: b\r\n", "too big", true]]);
 assert.strictEqual(refused.over, true);
+
+// The child does not ask its client for a body once the answer has begun. Only an application that waits for the
+// body in vain is cut off, if it is silent.
+const timers = [];
+const silent = { over: false, reply: { started: true, sent: 1 }, request: new http.IncomingMessage({}) };
+silent.socket = { destroy: () => silent.cut++ };
+silent.cut = 0;
+silent.request.resume();
+const { setTimeout: usual } = global;
+global.setTimeout = (call) => {
+    timers.push(call);
+    return { unref() {} };
+};
+new RequestBody(silent, 100, 0, null, true)._childEnds();
+timers.shift()();
+assert.strictEqual(silent.cut, 0);
+silent.request.on("end", () => {});
+timers.shift()();
+assert.strictEqual(silent.cut, 1);
+assert.deepStrictEqual(timers, []);
+global.setTimeout = usual;
