@@ -112,6 +112,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/python/mod_passenger/endings.py \
     %D%/passenger/python/mod_passenger/event_stream.py \
     %D%/passenger/python/mod_passenger/failure.py \
+    %D%/passenger/python/mod_passenger/forked.py \
     %D%/passenger/python/mod_passenger/frames.py \
     %D%/passenger/python/mod_passenger/handover.py \
     %D%/passenger/python/mod_passenger/header_lines.py \

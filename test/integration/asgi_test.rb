@@ -24,6 +24,12 @@ class AsgiTest < IntegrationTest
     WAITING = 0
     GATE = None
 
+    def status_of(status):
+        pid = os.fork()
+        if pid == 0:
+            sys.exit(status)
+        return os.WEXITSTATUS(os.waitpid(pid, 0)[1])
+
     async def lifespan(receive, send):
         global GATE
         await receive()
@@ -149,6 +155,14 @@ class AsgiTest < IntegrationTest
             raise RuntimeError("in the answer")
         elif path == "/silent":
             return
+        elif path == "/fork":
+            await start(send)
+            await answer(send, b"%d" % status_of(int(scope["query_string"])))
+        elif path == "/fork-in-thread":
+            loop = asyncio.get_running_loop()
+            status = await loop.run_in_executor(None, status_of, int(scope["query_string"]))
+            await start(send)
+            await answer(send, b"%d" % status)
         elif path == "/loop":
             await start(send)
             await answer(send, type(asyncio.get_running_loop()).__module__.encode())
@@ -278,6 +292,13 @@ class AsgiTest < IntegrationTest
     server.log.wait_for(/the application did not finish its answer/)
     text = server.raw("asgi.test").request("GET", "/break").read_to_end
     refute_match(/\r\n0\r\n\r\n\z/, text)
+  end
+
+  def test_a_process_that_a_request_has_forked_ends_with_its_own_status
+    %w[/fork /fork-in-thread].product(%w[0 5]).each do |path, status|
+      assert_equal status, asgi.get("#{path}?#{status}").body, path
+    end
+    refute_match(/SystemExit/, server.log.text)
   end
 
   def test_a_startup_that_fails_is_reported

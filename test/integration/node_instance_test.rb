@@ -72,6 +72,20 @@ class NodeInstanceTest < IntegrationTest
         }
     }).listen({ port: 80, signal: controller.signal });
   JS
+  # As the library signal-exit, which clears up only where nobody else listens.
+  CLEARING = <<~'JS'
+    const fs = require("fs");
+    process.on("SIGTERM", function clear() {
+        if (process.listeners("SIGTERM").length === 1) {
+            process.removeListener("SIGTERM", clear);
+            fs.writeFileSync(`cleared-${process.pid}`, "");
+            process.kill(process.pid, "SIGTERM");
+        }
+    });
+    require("http").createServer((request, response) => {
+        response.end(String(process.pid));
+    }).listen(80);
+  JS
   REFUSING = <<~'JS'
     require("http").createServer((request, response) => {
         response.write("served");
@@ -92,7 +106,8 @@ class NodeInstanceTest < IntegrationTest
               "PassengerMaxInstances 1\nPassengerBufferUpload off\n")
     made.site("module.test", SampleApps.written(LATER, "app.mjs"),
               "PassengerAppType node\nPassengerStartupFile app.mjs\n")
-    { "closing" => CLOSING, "signal" => SIGNAL, "refusing" => REFUSING }.each do |name, text|
+    { "closing" => CLOSING, "signal" => SIGNAL, "clearing" => CLEARING,
+      "refusing" => REFUSING }.each do |name, text|
       made.site("#{name}.test", SampleApps.written(text, "app.js"))
     end
   end
@@ -135,6 +150,16 @@ class NodeInstanceTest < IntegrationTest
   def test_an_answer_may_come_before_the_body_is_read
     BOTH.each { |site| assert_status 413, client(site).post("/early", BODY) }
     assert_status 200, client("native.test").get("/text")
+  end
+
+  def test_a_complete_answer_arrives_though_the_application_closes_the_connection_of_an_upload
+    %w[/refused /refused-later].each do |path|
+      answer = client("native.test").post(path, BODY)
+      assert_equal [413, "too large"], [Integer(answer.code), answer.body], path
+      raw = server.raw("streaming.test").request("POST", path, "Content-Length" => 9000)
+      answer = raw.write("x").response
+      assert_equal [413, "too large"], [answer.status, answer.body], path
+    end
   end
 
   def test_a_body_that_is_read_behind_the_answer_arrives_whole
@@ -329,6 +354,13 @@ class NodeInstanceTest < IntegrationTest
     pid = client("signal.test").get("/").body
     assert_equal pid, client("signal.test").get("/abort").body
     eventually("another process") { client("signal.test").get("/").body != pid }
+  end
+
+  def test_a_signal_ends_an_instance_with_a_listener_that_acts_only_if_it_is_alone
+    pid = Integer(client("clearing.test").get("/").body)
+    Process.kill("TERM", pid)
+    eventually("its end") { File.exist?(File.join(root("clearing.test"), "cleared-#{pid}")) }
+    eventually("another process") { Integer(client("clearing.test").get("/").body) != pid }
   end
 
   def test_an_application_may_close_each_connection

@@ -70,6 +70,13 @@ class WsgiTest < IntegrationTest
         if path == "/replaced":
             return replaced(start)
         plain = [("Content-Type", "text/plain")]
+        if path == "/fork":
+            pid = os.fork()
+            if pid == 0:
+                sys.exit(int(environ["QUERY_STRING"]))
+            status = os.waitpid(pid, 0)[1]
+            start("200 OK", plain)
+            return [b"%d" % os.WEXITSTATUS(status)]
         if path == "/write":
             write = start("200 OK", plain)
             write(b"first ")
@@ -241,6 +248,11 @@ class WsgiTest < IntegrationTest
   def test_a_body_beyond_its_length_is_cut_and_noted
     assert_equal "12345", get("/long").body
     server.log.wait_for(/event=response.cut /)
+  end
+
+  def test_a_process_that_a_request_has_forked_ends_with_its_own_status
+    %w[0 5].each { |status| assert_equal status, client("wsgi.test").get("/fork?#{status}").body }
+    refute_match(/SystemExit/, server.log.text)
   end
 
   def test_a_line_of_print_reaches_the_log_at_once

@@ -2,6 +2,7 @@
 
 // What an exchange tells the application of room for its answer.
 const assert = require("assert");
+const http = require("http");
 const { join } = require("path");
 
 const LIBRARY = join(process.env.PASSENGER_LIB || join(__dirname, "../../lib/passenger"), "node");
@@ -39,3 +40,37 @@ reply.waits = true;
 exchange.onEvents(require(join(LIBRARY, "native")).OUT, false);
 assert.strictEqual(refreshed, 2);
 reply.waits = false;
+
+// An application may close the connection behind a complete answer, while the body still comes.
+const answered = [];
+const refused = Object.assign(new Exchange({ ended() {}, connected() {} }, {}, 0, { release() {} }, 1, 0), {
+    reply: { respond: (...parts) => answered.push(parts), fail: (...parts) => answered.push(parts) },
+    response: { _header: "HTTP/1.1 413 Payload Too Large\r\nX-A: b\r\n\r\n", writableEnded: true },
+    head: { subject: {} },
+});
+refused._body = new RequestBody(refused, 100, 0, null, true);
+refused._chunks.add("too big");
+refused.cutOff();
+assert.deepStrictEqual(answered, [[413, "X-A: b\r\n", "too big", true]]);
+assert.strictEqual(refused.over, true);
+
+// The child does not ask its client for a body once the answer has begun. Only an application that waits for the
+// body in vain is cut off, if it is silent.
+const timers = [];
+const silent = { over: false, reply: { started: true, sent: 1 }, request: new http.IncomingMessage({}) };
+silent.socket = { destroy: () => silent.cut++ };
+silent.cut = 0;
+silent.request.resume();
+const { setTimeout: usual } = global;
+global.setTimeout = (call) => {
+    timers.push(call);
+    return { unref() {} };
+};
+new RequestBody(silent, 100, 0, null, true)._childEnds();
+timers.shift()();
+assert.strictEqual(silent.cut, 0);
+silent.request.on("end", () => {});
+timers.shift()();
+assert.strictEqual(silent.cut, 1);
+assert.deepStrictEqual(timers, []);
+global.setTimeout = usual;

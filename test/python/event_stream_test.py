@@ -24,6 +24,16 @@ def body(text, more=True):
     return {"type": "http.response.body", "body": text, "more_body": more}
 
 
+def at_once(coroutine):
+    """The result of a coroutine. None: it suspends, so Starlette's cancelled scopes would end it."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    finally:
+        coroutine.close()
+
+
 class Child:
     """The httpd child's side of one exchange."""
 
@@ -181,6 +191,27 @@ class EventStreamTest(unittest.TestCase):
         self.converse(application, talk)
         self.assertEqual("http.disconnect", self.disconnect["type"])
         self.assertEqual([], self.logged)
+
+    def test_an_application_that_only_looks_learns_that_its_client_has_left(self):
+        async def application(_scope, receive, send):
+            await receive()
+            await send(START)
+            await send(body(b"one"))
+            await asyncio.sleep(0)
+            self.early = at_once(receive())
+            await self.left.wait()
+            self.disconnect = at_once(receive())
+
+        async def talk(child, request):
+            self.left = asyncio.Event()
+            (await child.give_client()).close()
+            while not (request.stream and request.stream._closed.done()):
+                await asyncio.sleep(0.01)
+            self.left.set()
+
+        self.converse(application, talk)
+        self.assertIsNone(self.early)
+        self.assertEqual({"type": "http.disconnect"}, self.disconnect)
 
     def test_the_end_reaches_a_client_that_has_sent_more(self):
         async def application(_scope, _receive, send):

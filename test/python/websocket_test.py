@@ -10,7 +10,7 @@ from array import array
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
 
-from mod_passenger import client_writer  # noqa: E402
+from mod_passenger import client_writer, websocket  # noqa: E402
 from mod_passenger.websocket import WebSocketRequest  # noqa: E402
 
 try:
@@ -24,6 +24,8 @@ ENVIRONMENT = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1", "PATH_INF
 # Masked with zeros: 1000, the normal closure.
 CLOSE = bytes([0x88, 0x82, 0, 0, 0, 0, 3, 232])
 CLOSE_REPLY = bytes([0x88, 2, 3, 232])
+GO_AWAY = bytes([0x88, 2, 3, 244])
+MESSAGE = bytes([0x82, 0x85, 0, 0, 0, 0]) + b"hello"
 
 
 class Request:
@@ -50,10 +52,13 @@ class Request:
 @unittest.skipUnless(wsproto, "the Python of this machine has no wsproto")
 class WebSocketTest(unittest.TestCase):
     def setUp(self):
-        self.limits = client_writer._TAKES_WITHIN, client_writer._LOOK_INTERVAL
+        self.limits = {name: getattr(client_writer, name) for name in (
+            "_TAKES_WITHIN", "_LOOK_INTERVAL", "_CLOSES_WITHIN", "_LAST_LOOKS_INTERVAL")}
+        self.patience = websocket._PATIENCE
 
     def tearDown(self):
-        client_writer._TAKES_WITHIN, client_writer._LOOK_INTERVAL = self.limits
+        vars(client_writer).update(self.limits)
+        websocket._PATIENCE = self.patience
 
     def converse(self, application, talk):
         async def run():
@@ -62,7 +67,7 @@ class WebSocketTest(unittest.TestCase):
                 client = socket.create_connection(server.getsockname())
                 accepted = server.accept()[0]
             client.setblocking(False)
-            request = WebSocketRequest(Request(loop, accepted))
+            self.request = request = WebSocketRequest(Request(loop, accepted))
             with client:
                 await asyncio.wait_for(request.run(application, ENVIRONMENT, False, None), 60)
                 await asyncio.wait_for(asyncio.gather(request.converse(), talk(loop, client)), 60)
@@ -95,6 +100,70 @@ class WebSocketTest(unittest.TestCase):
         for sent, reply in (CLOSE, [CLOSE_REPLY]), (b"", []):
             with self.subTest(sent=sent):
                 self.assert_ends(sent, [*reply, b""])
+
+    async def read_while_sending(self, loop, client):
+        """What the client gets until the other side ends, though it goes on sending for a while."""
+        for _ in range(20):
+            await loop.sock_sendall(client, MESSAGE)
+            await asyncio.sleep(0.01)
+        data = bytearray()
+        while piece := await loop.sock_recv(client, 65536):
+            data += piece
+        return data
+
+    def test_the_end_reaches_a_client_that_goes_on_sending(self):
+        client_writer._CLOSES_WITHIN = 60
+
+        async def application(_scope, receive, send):
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.send", "bytes": b"x" * 300_000})
+
+        async def talk(loop, client):
+            data = await self.read_while_sending(loop, client)
+            client.close()
+            self.assertEqual(10 + 300_000 + len(CLOSE_REPLY), len(data))
+            self.assertTrue(data.endswith(CLOSE_REPLY))
+
+        self.converse(application, talk)
+
+    def test_the_instances_end_reaches_a_client_that_goes_on_sending(self):
+        client_writer._CLOSES_WITHIN = 60
+
+        async def application(_scope, receive, send):
+            await receive()
+            await send({"type": "websocket.accept"})
+            while (await receive())["type"] != "websocket.disconnect":
+                pass
+
+        async def talk(loop, client):
+            await self.request.go_away()
+            self.assertEqual(GO_AWAY, await self.read_while_sending(loop, client))
+            await loop.sock_sendall(client, CLOSE)
+
+        self.converse(application, talk)
+
+    def test_the_instances_end_waits_for_a_moment_only_for_a_client_that_takes_nothing(self):
+        websocket._PATIENCE, client_writer._LAST_LOOKS_INTERVAL = 0.3, 0.05
+
+        async def application(_scope, receive, send):
+            await receive()
+            await send({"type": "websocket.accept"})
+            while not self.request._writer.transport.get_write_buffer_size():
+                await send({"type": "websocket.send", "bytes": b"x" * 10_000})
+            self.full.set()
+            while (await receive())["type"] != "websocket.disconnect":
+                pass
+
+        async def talk(_loop, _client):
+            await self.full.wait()
+            await self.request.go_away()
+
+        async def begin(*parts):
+            self.full = asyncio.Event()
+            await application(*parts)
+
+        self.converse(begin, talk)
 
     def test_a_client_that_takes_nothing_for_long_is_cut(self):
         client_writer._TAKES_WITHIN, client_writer._LOOK_INTERVAL = 0.3, 0.05

@@ -44,6 +44,13 @@ function breakOff(request) {
     }
 }
 
+// The next exchange gets another connection, unless it has one already.
+function leave(channel, socket) {
+    if (channel.socket === socket) {
+        channel.socket = null;
+    }
+}
+
 // After the last message, as Node's server does after the event `finish`.
 exports.conclude = function ({ request, response, socket, channel }) {
     if (!isRead(request) || request.readableFlowing && !exports.isAwaited(request)) {
@@ -57,8 +64,8 @@ exports.conclude = function ({ request, response, socket, channel }) {
     } else if (request.complete || request._dumped) {
         request.on("end", request.destroy);
         if (!request._dumped) {
-            // The application reads what has come, and the next exchange has another connection.
-            channel.socket = null;
+            // The application reads what has come.
+            leave(channel, socket);
             request.once("close", () => socket.destroy());
         }
         if (!request.complete) {
@@ -66,10 +73,14 @@ exports.conclude = function ({ request, response, socket, channel }) {
             request.push(null);
         }
     } else {
-        channel.socket = null;
+        leave(channel, socket);
         // Without the error, which would be the event `clientError`.
         socket.destroy();
         breakOff(request);
+    }
+    if (channel.socket !== socket && (request.destroyed || request._dumped)) {
+        // The next exchange has begun before, in the same turn of the loop.
+        socket.destroy();
     }
     process.nextTick(emitClose, response);
 };

@@ -279,8 +279,9 @@ class Exchange {
         if (this.over || this._ending) {
             return;
         }
-        if (this._body.holdsAnswer) {
-            this._body.releaseAnswer();
+        if (this.response && this.response.writableEnded) {
+            // The answer is complete, and only the body was awaited.
+            this.flush(true);
             return;
         }
         if (!this.reply.gone) {

@@ -265,14 +265,10 @@ class Instance {
     }
 }
 
-// SIGTERM and SIGINT end an instance, unless the application has listeners of its own. SIGQUIT tells what
-// it does, and must not end it.
+// SIGTERM and SIGINT end an instance, after listeners of the application. Some of them do nothing unless they
+// are alone (signal-exit). SIGQUIT tells what it does, and must not end it.
 exports.listenToSignals = function (instance) {
-    instance.onSignal = (signal) => {
-        if (process.listenerCount(signal) === 1) {
-            instance.end();
-        }
-    };
+    instance.onSignal = () => process.nextTick(() => instance.end());
     process.on("SIGTERM", instance.onSignal);
     process.on("SIGINT", instance.onSignal);
     process.on("SIGQUIT", () => instance.logThreads());

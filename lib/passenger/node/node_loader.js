@@ -12,6 +12,7 @@ const net = require("net");
 const { dirname } = require("path");
 const { isMainThread } = require("worker_threads");
 const { failStart, reportFailures } = require("./failures");
+const log = require("./log");
 const { isOther, standIn } = require("./other_servers");
 const { PhusionPassenger } = require("./phusion_passenger");
 
@@ -56,8 +57,26 @@ function isFree() {
     return cluster.isWorker || fs.existsSync(dirname(path)) && !fs.existsSync(path);
 }
 
+// Fastify listens on each address of `localhost`, on the port of its first server. That server has no port here,
+// and Node would choose one by itself, which each user of the machine reaches past httpd.
+function lacksPort([options]) {
+    return options !== null && typeof options === "object" && typeof options.host === "string" &&
+        "port" in options && options.port === undefined;
+}
+
+function refuseToListen(server, { host }) {
+    const reason = "it names an address and no port, as Fastify does for the further addresses of localhost";
+    log.event("node.listen_refused", { host, reason });
+    const error = Object.assign(new Error(`this server does not listen: ${reason}`), { code: "EADDRNOTAVAIL" });
+    process.nextTick(() => server.listenerCount("error") > 0 && server.emit("error", error));
+    return server;
+}
+
 net.Server.prototype.listen = function (...args) {
     const speaksHttp = this instanceof http.Server || isOther(this);
+    if (path && taken && speaksHttp && lacksPort(args)) {
+        return refuseToListen(this, args[0]);
+    }
     if (taken || !speaksHttp || !(anyServer || asksForPassenger(args)) || !isFree()) {
         return listen.apply(this, args);
     }

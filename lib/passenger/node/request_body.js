@@ -2,6 +2,7 @@
 
 // The body of a request, which comes in BODY messages while the application reads it, or in a file.
 const { BodyFile } = require("./body_file");
+const { isAwaited } = require("./conclusion");
 const layout = require("./layout");
 const log = require("./log");
 const native = require("./native");
@@ -49,10 +50,6 @@ class RequestBody {
             }
             before = this._arrived;
         }, READS_WITHIN).unref();
-    }
-
-    get holdsAnswer() {
-        return this._holding !== null;
     }
 
     releaseAnswer() {
@@ -194,14 +191,14 @@ class RequestBody {
         }
     }
 
-    // Within its answer the application waits for the body, if it says nothing for a second.
+    // Within its answer the application waits for the body, if somebody listens and it says nothing for a second.
     _awaitSilence(sent) {
-        const { reply, socket } = this._exchange;
+        const { reply, request, socket } = this._exchange;
         setTimeout(() => {
             if (this._exchange.over) {
                 return;
             }
-            if (reply.sent === sent) {
+            if (reply.sent === sent && isAwaited(request)) {
                 socket.destroy();
             } else {
                 this._awaitSilence(reply.sent);

@@ -152,6 +152,14 @@ const PAGES = {
         response.destroy();
     },
     "/early": (request, response) => response.writeHead(413).end("too large"),
+    "/refused": (request, response) => {
+        response.writeHead(413).end("too large");
+        request.destroy();
+    },
+    "/refused-later": (request, response) => setTimeout(() => {
+        response.writeHead(413).end("too large");
+        request.socket.end();
+    }, 50),
     "/large": (request, response) => large(response, 40),
     "/timeout": (request, response) => response.setTimeout(50, () => response.end("late")),
     "/destroy": (request, response) => response.destroy(),

@@ -47,7 +47,7 @@ class AppInstance:
         except BaseException as error:
             failure.report(self._control, "instance.start_failed", "starting hooks", error)
             return
-        self._endings.end_on_signals()
+        self._endings.end_on_signals(self._service.waits_in_loop)
         if requests:
             self._service.warm_up(requests)
         # READY goes first: the agent supposes that an instance has no request before READY.

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextvars
-import os
+import sys
+from concurrent.futures import Future
 from functools import partial
 from time import monotonic_ns
 
-from . import backtraces, layout, log
+from . import backtraces, forked, layout, log
 from .asgi import HttpRequest
 from .body import BodySource
 from .channels import BodyBrokenOff, ClientGone
@@ -25,6 +26,8 @@ _SHUTDOWN_WITHIN = 10
 
 class AsyncService:
     """All but the constructor, pause(), resume() and replace() is called in the main thread."""
+
+    waits_in_loop = True
 
     def __init__(self, application, handover, channels, events, takes_all):
         """`events`: what the instance is told (AppInstance). `takes_all`: nothing limits its requests at once."""
@@ -67,8 +70,8 @@ class AsyncService:
             self._loop.run_until_complete(self._serve(endings))
         finally:
             if self._is_fork:
-                # The application's code has returned in a process that it has forked.
-                os._exit(1)
+                # A task of the application has returned in a process that it has forked.
+                forked.end(sys.exc_info()[1])
 
     def finish(self, within):
         """Waits for the requests in work, so many seconds. Returns the number of those that are left."""
@@ -91,7 +94,7 @@ class AsyncService:
         # Its epoll instance is the parent's: this process must not wait with it.
         self._loop.stop()
         # Perhaps the thread that forked is a worker of the loop. It has no loop to which it could give its result.
-        self._loop.call_soon_threadsafe = lambda *_, **__: os._exit(1)
+        self._loop.call_soon_threadsafe = _end_thread
 
     def _call(self, function, *arguments):
         """From the control thread."""
@@ -347,7 +350,7 @@ class AsyncService:
             if self._is_fork:
                 # The loop must not go on in a process that the application forked: it shares the pipe that wakes the
                 # parent's loop, and would take a wake-up from it.
-                os._exit(1)
+                forked.end(sys.exc_info()[1])
 
     async def _run(self, request, flags, resends, head_length, message):
         request.takes_trailers = bool(flags & layout.TAKES_TRAILERS)
@@ -370,6 +373,16 @@ class AsyncService:
             request = WebSocketRequest(request)
         await request.run(self._call_application, environment, flags & layout.HEAD_REQUEST, self._lifespan.state)
         return request
+
+
+def _end_thread(*arguments, **_):
+    """In place of giving the loop what a thread has made (anyio), or a future with it (concurrent.futures)."""
+    for one in arguments:
+        if isinstance(one, Future) and one.done() and not one.cancelled():
+            one = one.exception()
+        if isinstance(one, SystemExit):
+            forked.end(one)
+    forked.end()
 
 
 def _new_loop():

@@ -23,6 +23,7 @@ class ClientWriter:
         self._written = 0
         self._taken = -1
         self._stuck_since = 0
+        self._takes_within = None
         self._timer = None
         self._ended = False
 
@@ -32,10 +33,14 @@ class ClientWriter:
         if self._timer is None and self._transport.get_write_buffer_size():
             self._look()
 
-    def end(self):
+    def end(self, takes_within=None):
         """After the last byte. A close with unread bytes would take sent ones away from the client, so the owner goes on
-        reading and dropping."""
+        reading and dropping. `takes_within`: seconds in place of the usual ones. Without effect on a connection that is
+        closed."""
+        if self._transport.is_closing():
+            return
         self._ended = True
+        self._takes_within = takes_within
         self.stop()
         try:
             self._transport.write_eof()
@@ -52,21 +57,26 @@ class ClientWriter:
     def _look(self):
         self._timer = None
         waiting = self._waiting()
-        if not waiting and not self._ended:
+        if not waiting and (not self._ended or self._transport.is_closing()):
             self._taken = -1
             return
         taken = self._written - waiting
         if taken != self._taken:
             self._taken = taken
             self._stuck_since = self._loop.time()
-        elif self._loop.time() - self._stuck_since >= (_TAKES_WITHIN if waiting else _CLOSES_WITHIN):
+        elif self._loop.time() - self._stuck_since >= self._patience(waiting):
             self._transport.abort()
             return
         self._timer = self._loop.call_later(_LAST_LOOKS_INTERVAL if self._ended else _LOOK_INTERVAL, self._look)
 
+    def _patience(self, waiting):
+        if not waiting:
+            return _CLOSES_WITHIN
+        return _TAKES_WITHIN if self._takes_within is None else self._takes_within
+
     def _waiting(self):
         waiting = self._transport.get_write_buffer_size()
-        if not self._ended:
+        if not self._ended or self._transport.is_closing():
             return waiting
         # What the kernel has.
         descriptor = self._transport.get_extra_info("socket").fileno()

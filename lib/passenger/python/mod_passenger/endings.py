@@ -18,11 +18,14 @@ class Endings:
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
 
-    def end_on_signals(self):
-        """From now on SIGTERM and SIGINT end the wait. Called by the main thread."""
+    def end_on_signals(self, waits_in_loop):
+        """From now on SIGTERM and SIGINT end the wait. Called by the main thread. `waits_in_loop`: it waits in an event
+        loop, which wakes at a signal by a descriptor of its own if the application has handlers of signals in it."""
         for one in _SIGNALS:
             signal.signal(one, lambda *_: self.end())
-        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        former = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        if waits_in_loop and former != -1:
+            signal.set_wakeup_fd(former)
 
     def end(self):
         try:

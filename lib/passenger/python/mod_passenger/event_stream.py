@@ -98,8 +98,10 @@ class EventStream(asyncio.Protocol):
             await self._closed
 
     async def closed(self):
-        """Waits for the connection's end."""
-        await asyncio.wait({self._opening})
+        """Waits for the connection's end. Does not suspend after it: Starlette asks for news in a scope that it has
+        cancelled already."""
+        if not self._opening.done():
+            await asyncio.wait({self._opening})
         await asyncio.shield(self._closed)
 
     @property

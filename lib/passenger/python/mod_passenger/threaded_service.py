@@ -10,6 +10,8 @@ from .wsgi import WsgiAdapter
 class ThreadedService:
     """The main thread owns it; the control thread calls pause(), resume() and replace()."""
 
+    waits_in_loop = False
+
     def __init__(self, application, handover, channels, events):
         """`events`: what the instance is told (AppInstance)."""
         self._application = application

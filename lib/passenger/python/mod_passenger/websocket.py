@@ -16,7 +16,7 @@ _PIECE = 65536
 _MOST = 16 * 1024 * 1024
 # What a fragment or a message costs beside its bytes.
 _OVERHEAD = 64
-# Seconds that a client has to take what is left at the end.
+# Seconds that a client has to take what is written before the end, and at the instance's end also what is left then.
 _PATIENCE = 2
 _NORMAL = 1000
 _GONE = 1006
@@ -122,12 +122,14 @@ class WebSocketRequest:
             await asyncio.wait({self._running})
         finally:
             reading.cancel()
+            # Two tasks cannot read.
+            await asyncio.wait({reading})
             await self._end(_INTERNAL_ERROR if self._failed else _NORMAL)
 
     async def go_away(self):
-        """The instance ends: clients connect anew."""
-        if self.accepted:
-            await self._end(_RESTART)
+        """The instance ends: clients connect anew. converse() goes on until the client has closed its side."""
+        if self.accepted and await self._finish(_RESTART):
+            self._output.end(_PATIENCE)
 
     async def _call(self, application, scope, subject):
         try:
@@ -227,10 +229,11 @@ class WebSocketRequest:
         from wsproto.connection import ConnectionState
 
         if self._protocol.state is ConnectionState.LOCAL_CLOSING:
-            # A close with unread bytes would take the last message away from the client.
+            # A close with unread bytes would take the last messages away from the client.
+            self._output.end()
             try:
-                await asyncio.wait_for(self._drop_rest(), _PATIENCE)
-            except (asyncio.TimeoutError, OSError):
+                await self._drop_rest()
+            except OSError:
                 pass
         self._writer.close()
 
@@ -282,14 +285,22 @@ class WebSocketRequest:
         except OSError:
             pass
 
-    async def _end(self, code):
-        """A client that takes nothing is waited for only a moment."""
+    async def _finish(self, code):
+        """Sends the close frame. False: the client has not taken in time what is before it, and is cut."""
         try:
             await asyncio.wait_for(self._say_close(code, ""), _PATIENCE)
-            self._writer.close()
-            await asyncio.wait_for(self._writer.wait_closed(), _PATIENCE)
-        except (asyncio.TimeoutError, OSError, RuntimeError):
+            return True
+        except asyncio.TimeoutError:
             self._writer.transport.abort()
+            return False
+
+    async def _end(self, code):
+        if await self._finish(code):
+            await self._close()
+        try:
+            await self._writer.wait_closed()
+        except OSError:
+            pass
 
     async def _write(self, data):
         try:

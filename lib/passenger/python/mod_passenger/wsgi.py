@@ -2,11 +2,12 @@
 
 import io
 import numbers
+import os
 import re
 import sys
 from urllib.parse import unquote
 
-from . import answer_file, layout, log
+from . import answer_file, forked, layout, log
 from .body import BodyFile, Pieces, kept, length_of
 from .channels import BodyBrokenOff, ClientGone
 
@@ -49,6 +50,7 @@ class WsgiAdapter:
     def __init__(self, application, threads):
         """`threads`: the number of threads that call the adapter."""
         self._application = application
+        self._pid = os.getpid()
         self._server_variables = {
             "wsgi.version": (1, 0),
             "wsgi.errors": sys.stderr,
@@ -73,6 +75,8 @@ class WsgiAdapter:
         except BodyBrokenOff:
             self._break_off(reply)
         except BaseException as error:
+            if isinstance(error, SystemExit) and os.getpid() != self._pid:
+                forked.end(error)
             log.exception("request.failed", error, **_subject_of(environment))
             self.end_in_error(reply)
             if isinstance(error, SystemExit):

@@ -1,0 +1,60 @@
+"use strict";
+
+// Which connections are left when the next exchange of a channel begins before the end of the former.
+const assert = require("assert");
+const http = require("http");
+const { join } = require("path");
+
+const LIBRARY = join(process.env.PASSENGER_LIB || join(__dirname, "../../lib/passenger"), "node");
+const { ClientSocket } = require(join(LIBRARY, "client_socket"));
+const { conclude } = require(join(LIBRARY, "conclusion"));
+const { prepareServer } = require(join(LIBRARY, "http_server"));
+
+const server = http.createServer();
+prepareServer(server);
+const opened = new Set();
+server.on("connection", (socket) => {
+    opened.add(socket);
+    socket.on("close", () => opened.delete(socket));
+});
+
+// `isWhole`: its body has come. `isRead`: the application reads it.
+function exchangeOn(channel, isWhole, isRead) {
+    const socket = ClientSocket.of(channel, server);
+    const request = new http.IncomingMessage(socket);
+    const response = new http.ServerResponse(request);
+    response.assignSocket(socket);
+    if (isWhole) {
+        request.push("body");
+        request.push(null);
+        request.complete = true;
+    }
+    if (isRead) {
+        request.on("error", () => {});
+        request.on("end", () => {});
+        request.read(1);
+    }
+    return { request, response, socket, channel };
+}
+
+const channels = [];
+for (const [isWhole, isRead] of [[true, false], [true, true], [false, false], [false, true]]) {
+    const channel = { socket: null };
+    const former = exchangeOn(channel, isWhole, isRead);
+    const next = exchangeOn(channel, true, false);
+    assert.notStrictEqual(next.socket, former.socket);
+    conclude(former);
+    assert.strictEqual(channel.socket, next.socket);
+    former.request.resume();
+    channels.push([channel, next]);
+}
+// The end of a body, and `close`, come in later turns of the loop.
+setImmediate(() => setImmediate(() => {
+    assert.strictEqual(opened.size, channels.length);
+    for (const [channel, next] of channels) {
+        assert.ok(opened.has(next.socket));
+        conclude(next);
+        assert.strictEqual(ClientSocket.of(channel, server), next.socket);
+    }
+    assert.strictEqual(opened.size, channels.length);
+}));
