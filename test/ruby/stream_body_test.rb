@@ -79,13 +79,46 @@ module PhusionPassenger
       assert_raises(IOError) { stream.write("late") }
     end
 
+    def test_the_answer_ends_if_the_writer_dies_of_a_client_that_has_left
+      recorder = LeftRecorder.new
+      # Only the writer sees it.
+      def recorder.check_client; end
+      seen = []
+      body = lambda do |stream|
+        2.times do
+          thread do
+            stream.write("one")
+          rescue Errno::EPIPE => e
+            seen << e.message
+            raise
+          end
+        end
+      end
+      assert_empty logged { in_time { call(->(_) { [200, {}, body] }, recorder: recorder) } }
+      @threads.each { |one| assert_raises(ClientGone) { in_time { one.join } } }
+      @threads.clear
+      assert_equal ["Broken pipe - gone"] * 2, seen
+    end
+
+    def test_the_answer_ends_if_its_client_leaves_while_no_thread_writes
+      stream = nil
+      body = ->(given) { stream = given }
+      log = logged do
+        in_time { call(->(_) { [200, {}, body] }, recorder: LeftRecorder.new) }
+      end
+      assert_empty log
+      assert_predicate stream, :closed?
+      assert_raises(Errno::EPIPE) { stream.write("late") }
+    end
+
     private
 
     def thread(&block)
-      Thread.new(&block).tap do |one|
-        one.report_on_exception = false
-        @threads << one
+      @threads << Thread.new do
+        Thread.current.report_on_exception = false
+        block.call
       end
+      @threads.last
     end
 
     # Until the thread sleeps, or has ended.

@@ -6,6 +6,10 @@ module PhusionPassenger
   # The stream that Rack 3 passes to a body with `call`: reads bytes of the request, writes bytes of
   # the response. Any thread of the application may call it, also after `call` has returned.
   class StreamBody
+    # Seconds between two looks whether the client is there, while the handler waits for the end.
+    LOOK = 1
+    private_constant :LOOK
+
     def initialize(reply, input)
       @reply = reply
       @input = input
@@ -25,11 +29,15 @@ module PhusionPassenger
     def write(bytes)
       text = bytes.to_s
       @writing.synchronize do
+        raise @failure if @failure
         raise IOError, "closed stream" if @closed
 
         @reply.data(text)
       end
       text.bytesize
+    rescue ClientGone => e
+      end_with(e)
+      raise
     end
 
     def <<(bytes)
@@ -56,8 +64,16 @@ module PhusionPassenger
     # Waits for a `close` by another thread of the application. Raises ClientGone if the client left
     # before the end, whatever the application made of it.
     def wait_until_closed
-      @lock.synchronize { @news.wait(@lock) until @closed }
+      @lock.synchronize do
+        until @closed
+          @news.wait(@lock, LOOK)
+          @reply.check_client unless @closed
+        end
+      end
       raise @failure if @failure
+    rescue ClientGone => e
+      end_with(e)
+      raise
     end
 
     # The handler ends the exchange: no other thread writes any more when this returns.
