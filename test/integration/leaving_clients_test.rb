@@ -5,6 +5,15 @@ require_relative "support/integration_test"
 # Clients that leave in the middle of a request, with a pool of one: the next request would notice
 # any damage.
 class LeavingClientsTest < IntegrationTest
+  # The stream of /open is never closed.
+  OPEN_STREAM = <<~'RUBY'
+    streams = []
+    run(proc do |env|
+      body = ->(stream) { streams << stream.tap { stream.write("first") } }
+      [200, {}, env["PATH_INFO"] == "/open" ? body : [Process.pid.to_s]]
+    end)
+  RUBY
+
   serve do |made|
     made.set("PassengerMaxPoolSize", 1)
     made.site("rack.test", SampleApps.rack)
@@ -116,6 +125,21 @@ class LeavingClientsTest < IntegrationTest
     raw.abort
     4.times { release(path) }
     assert_unharmed
+  end
+
+  def test_a_client_that_leaves_an_open_rack_stream_harms_no_other_request
+    made = configuration do |one|
+      one.set("PassengerMaxPoolSize", 1)
+      one.site("open.test", SampleApps.written(OPEN_STREAM))
+    end
+    with_server(made) do |own|
+      pid = own.client("open.test").get("/").body
+      raw = own.raw("open.test").request("GET", "/open")
+      raw.read_head
+      assert_equal "first", raw.read_chunk
+      raw.abort
+      assert_equal pid, own.client("open.test", timeout: 30).get("/").body
+    end
   end
 
   def test_a_hundred_clients_that_leave_at_once_harm_no_other_request

@@ -349,6 +349,18 @@ module PhusionPassenger
       end
     end
 
+    def test_a_worker_waits_for_no_stream_whose_client_has_left
+      called = Thread::Queue.new
+      body = ->(stream) { called << stream }
+      serve(app(body)) do
+        socket = connect
+        socket.write(get)
+        stream = in_time { called.pop }
+        socket.close
+        eventually("the end of the answer") { stream.closed? }
+      end
+    end
+
     def test_a_worker_that_ends_answers_its_request_with_connection_close
       entered = Thread::Queue.new
       go_on = Thread::Queue.new

@@ -59,6 +59,8 @@ module PhusionPassenger
         @calls << [:data, "", true]
       end
 
+      def check_client; end
+
       def abort
         @calls << [:abort]
       end
@@ -71,6 +73,10 @@ module PhusionPassenger
       end
 
       def finish
+        data
+      end
+
+      def check_client
         data
       end
     end

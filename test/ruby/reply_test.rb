@@ -7,9 +7,9 @@ module PhusionPassenger
   class ReplyTest < TestCase
     def setup
       super
-      @io, theirs = seqpacket_pair
+      @io, @theirs = seqpacket_pair
       @child = Peers::Child.new(@io)
-      @reply = Reply.new(Channel.new(1, theirs), 0x0102030405060708, +"", 0x0A0B0C0D)
+      @reply = Reply.new(Channel.new(1, @theirs), 0x0102030405060708, +"", 0x0A0B0C0D)
     end
 
     def test_a_small_answer_is_one_message
@@ -188,6 +188,17 @@ module PhusionPassenger
       @io.shutdown
       assert_raises(ClientGone) { @reply.respond(200, "", "x", last: true) }
       refute_predicate @reply, :started?
+    end
+
+    def test_a_look_whether_the_client_is_there_changes_nothing
+      flags = @theirs.fcntl(Fcntl::F_GETFL)
+      @reply.check_client
+      @child.send_body(1, "unread")
+      @reply.check_client
+      assert_equal "unread", @theirs.recv(100).byteslice(24..)
+      @io.shutdown
+      assert_raises(ClientGone) { @reply.check_client }
+      assert_equal flags, @theirs.fcntl(Fcntl::F_GETFL)
     end
 
     private

@@ -226,6 +226,12 @@ module PhusionPassenger
       assert_equal [[0, 0], 0], [@group.claim(0), @channels.size]
     end
 
+    def test_a_thread_waits_for_no_stream_whose_client_has_left
+      body = ->(_stream) { @child.io.shutdown }
+      log = logged { serve(->(_) { [200, {}, body] }) { @group.send(channel: 7, ticket: 1) } }
+      assert_equal ["", [0, 0], 0], [log, @group.claim(0), @channels.size]
+    end
+
     def test_the_flags_of_shared_descriptors_stay_as_they_are
       shared = [@group.receiver, @group.claims, @group.withdrawals, @theirs]
       before = shared.map { |io| io.fcntl(Fcntl::F_GETFL) }

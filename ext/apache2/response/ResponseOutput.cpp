@@ -2,7 +2,10 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
+#include <string_view>
 #include <utility>
 
 #include "apache2/config/Settings.h"
@@ -19,6 +22,30 @@ using SteadyClock = std::chrono::steady_clock;
 /** With the bytes that httpd holds for a slow client, this is at most a piece and its framing. */
 constexpr std::uint64_t LEFT_IN_MEMORY = 12 * 1024;
 
+/** mod_include's filter, by itself and by AddOutputFilterByType. */
+constexpr std::array<const char *, 2> INCLUDES{"includes", "bytype:includes"};
+constexpr std::string_view EVENT_STREAM = "text/event-stream";
+
+/**
+ * Whether mod_include reads the answer. While it has a piece, it asks for the answers that the page
+ * includes, maybe of the same application. If an instance waits for this thread then, neither goes
+ * on. An event stream includes nothing, and its bytes may not wait for its end.
+ */
+bool includesAnswers(request_rec *r) noexcept {
+    if ((ap_allow_options(r) & OPT_INCLUDES) == 0 ||
+        (r->content_type != nullptr &&
+         ap_cstr_casecmpn(r->content_type, EVENT_STREAM.data(), EVENT_STREAM.size()) == 0)) {
+        return false;
+    }
+    for (const ap_filter_t *filter = r->output_filters; filter != nullptr; filter = filter->next) {
+        if (std::any_of(INCLUDES.begin(), INCLUDES.end(),
+                        [&](const char *name) { return ap_cstr_casecmp(name, filter->frec->name) == 0; })) {
+            return true;
+        }
+    }
+    return false;
+}
+
 }  // namespace
 
 ResponseOutput::ResponseOutput(request_rec *r, const char *app, const Limits &limits)
@@ -34,8 +61,16 @@ void ResponseOutput::begin() {
     passing_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
 }
 
+/** Called when the head is in the request_rec. */
+bool ResponseOutput::isHeld() noexcept {
+    if (!std::exchange(decided_, true)) {
+        held_ = held_ || includesAnswers(r_);
+    }
+    return held_;
+}
+
 void ResponseOutput::add(std::span<char> body) {
-    if (held_ && buffer_.full()) {
+    if (isHeld() && buffer_.full()) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_,
                       "event=response.streamed %s reason=\"longer than PassengerResponseBufferHighWatermark\"",
                       RequestNotes::subject(r_));
@@ -45,7 +80,7 @@ void ResponseOutput::add(std::span<char> body) {
 }
 
 void ResponseOutput::forward(bool pause) {
-    if (held_) {
+    if (isHeld()) {
         return;
     }
     pace_.beginTurn(pause);

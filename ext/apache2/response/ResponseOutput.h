@@ -102,6 +102,7 @@ private:
     enum class End { NONE, WHOLE, BROKEN };
     static constexpr std::uint64_t GATHER = 64 * 1024;
 
+    bool isHeld() noexcept;
     bool filtersAreEmpty();
     bool hasNext(bool pause);
     void passPiece();
@@ -122,8 +123,10 @@ private:
     apr_bucket_brigade *passing_ = nullptr;
     /** This thread waits for the client, since the file may not grow. */
     std::optional<ThreadLimit::Place> place_;
-    /** PassengerBufferResponse: no byte is passed on before the end. */
+    /** PassengerBufferResponse, or a page for mod_include: no byte is passed on before the end. */
     bool held_;
+    /** Whether held_ is final. */
+    bool decided_ = false;
     bool passed_ = false;
     End end_ = End::NONE;
     /** httpd's filters have the end of the answer, too. */

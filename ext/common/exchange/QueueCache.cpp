@@ -34,6 +34,15 @@ DescriptorPair channelEnds() {
     }
 }
 
+/** @throws DescriptorShortageException */
+std::uint32_t newEntry(InFlightTable &table) {
+    try {
+        return table.allocate();
+    } catch (const IOException &error) {
+        throw DescriptorShortageException(error.what());
+    }
+}
+
 }  // namespace
 
 Links Links::of(std::shared_ptr<QueueLink> queue, FileDescriptor ownQueue) {
@@ -130,8 +139,8 @@ void QueueCache::checkHeldUpDescriptors() const {
     }
 }
 
-/** If descriptors are short, idle channels end first. Nothing: the agent was replaced, or has
- *  forgotten the application. */
+/** If descriptors or entries are short, idle channels end first. Nothing: the agent was replaced,
+ *  or has forgotten the application. */
 std::unique_ptr<ReplyChannel> QueueCache::makeChannel(const QueueLink &link) {
     try {
         return tryChannel(link);
@@ -147,7 +156,7 @@ std::unique_ptr<ReplyChannel> QueueCache::makeChannel(const QueueLink &link) {
 std::unique_ptr<ReplyChannel> QueueCache::tryChannel(const QueueLink &link) {
     DescriptorPair pair = channelEnds();
     const ChannelSecret secret = ChannelSecret::random();
-    const std::uint32_t entry = inFlightTable().allocate();
+    const std::uint32_t entry = newEntry(inFlightTable());
     std::optional<ChannelId> id;
     try {
         id = registerChannel(pair.second, link, secret);

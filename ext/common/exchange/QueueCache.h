@@ -51,7 +51,7 @@ public:
      *  that were in use at once since the last call, and those with messages. No exchange reads
      *  such messages, and their writer may be waiting for room. */
     void trim() EXCLUDES(mutex_);
-    /** Closes all unused channels: descriptors are short. */
+    /** Closes all unused channels: descriptors or entries are short. */
     void closeIdle() EXCLUDES(mutex_);
     /** Ends all exchanges and refuses further ones: the process is ending. */
     void cutOff() noexcept EXCLUDES(mutex_);
@@ -96,7 +96,8 @@ protected:
                                                      const ChannelSecret &secret) = 0;
     /** Never waits. False: the agent cannot be told now. */
     virtual bool unregisterChannels(std::span<const ChannelId> channels) noexcept = 0;
-    /** Descriptors are short: closes the unused channels of all applications of this process. */
+    /** Descriptors or entries are short: closes the unused channels of all applications of this
+     *  process. */
     virtual void relieve() {
         closeIdle();
     }

@@ -40,7 +40,7 @@ private:
     std::string reportId_;
 };
 
-/** This process or the agent has no descriptor left for a reply channel. */
+/** This process or the agent has no descriptor left for a reply channel, or no entry in a table. */
 class DescriptorShortageException : public RefusedException {
 public:
     explicit DescriptorShortageException(const std::string &text) : RefusedException(503, "", text) {}

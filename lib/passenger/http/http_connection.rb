@@ -66,6 +66,14 @@ module PhusionPassenger
       @socket.more?
     end
 
+    # Raises ClientGone if the client has closed its connection. Unread bytes hide that.
+    def check
+      bytes = to_io.recv_nonblock(1, Socket::MSG_PEEK, exception: false)
+      raise EOFError if bytes.nil? || bytes.empty?
+    rescue *GONE
+      raise ClientGone, CLIENT_GONE
+    end
+
     # Whether the worker is behind the client: more bytes wait than one read takes.
     def behind?
       @full && unread?

@@ -109,6 +109,11 @@ module PhusionPassenger
       @connection.write(LAST_CHUNK) if @chunked
     end
 
+    # Raises ClientGone if the client has left.
+    def check_client
+      @connection.check
+    end
+
     # The application failed after the head was sent.
     def abort
       @finished = @broken = true

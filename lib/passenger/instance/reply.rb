@@ -117,6 +117,11 @@ module PhusionPassenger
       data("", last: true)
     end
 
+    # Raises ClientGone if the client has left. An unread rest of the request's body hides that.
+    def check_client
+      @channel.check
+    end
+
     # The request was withdrawn and did not run.
     def skip
       @skipped = true

@@ -42,6 +42,8 @@ module PhusionPassenger
       @finished = true
     end
 
+    def check_client; end
+
     def abort
       @finished = @aborted = true
     end

@@ -132,6 +132,8 @@ module PhusionPassenger
       stream = StreamBody.new(reply, @input)
       @body.call(stream)
       stream.wait_until_closed
+    ensure
+      stream&.withdraw
     end
 
     def send_chunked(reply, status, head)

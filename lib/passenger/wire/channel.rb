@@ -60,6 +60,14 @@ module PhusionPassenger
       @io.close
     end
 
+    # Raises ClientGone if the child gave the exchange up. Unread messages hide that.
+    def check
+      bytes = @io.recv_nonblock(1, Socket::MSG_PEEK, exception: false)
+      raise EOFError if bytes.nil? || bytes.empty? # it is one or the other, by Ruby's version
+    rescue *GONE
+      raise ClientGone, "the client has closed its connection"
+    end
+
     def send_message(bytes)
       @io.send(bytes, 0)
     rescue *GONE

@@ -75,6 +75,8 @@ public:
     unsigned shortages = 0;
     /** Whether the agent gets messages. */
     bool reachable = true;
+    /** The entry of an unused channel of another application. */
+    static constexpr std::uint32_t UNUSED_ENTRY = 17;
     Generation lastUnusable;
     /** The instance's ends of the registered channels, as the agent has them. */
     std::vector<FileDescriptor> instanceEnds;
@@ -106,6 +108,9 @@ protected:
     bool unregisterChannels(std::span<const ChannelId> channels) noexcept override {
         unregistered += reachable ? static_cast<unsigned>(channels.size()) : 0;
         return reachable;
+    }
+    void relieve() override {
+        inFlightTable_.release(UNUSED_ENTRY);
     }
 
 private:
@@ -151,6 +156,7 @@ class QueueCacheTest : public LeakCheck {
     CPPUNIT_TEST(testAllUnusedChannelsAreClosedInAShortage);
     CPPUNIT_TEST(testAShortageThatEndsRefusesNobody);
     CPPUNIT_TEST(testAShortageThatStaysIsARefusal);
+    CPPUNIT_TEST(testUnusedChannelsGiveTheirEntriesInAFullInFlightTable);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<CountingCache> cache_;
@@ -474,6 +480,14 @@ public:
         cache_->shortages = 2;
         thrownBy<DescriptorShortageException>([&] { cache_->takeChannel(*queue); });
         CPPUNIT_ASSERT_EQUAL(0U, cache_->inFlightTable().allocate());
+    }
+
+    void testUnusedChannelsGiveTheirEntriesInAFullInFlightTable() {
+        const QueueLinkPtr queue = link();
+        for (std::uint32_t i = 0; i < InFlightLayout::ENTRIES; i++) {
+            cache_->inFlightTable().allocate();
+        }
+        CPPUNIT_ASSERT_EQUAL(+CountingCache::UNUSED_ENTRY, cache_->takeChannel(*queue)->inFlightEntry());
     }
 };
 
