@@ -268,7 +268,8 @@ class SlowClientsTest < IntegrationTest
   def with_http2(directives = "", &block)
     http2 = File.join(TestEnvironment.modules_dir, "mod_http2.so")
     skip "needs mod_http2" unless File.exist?(http2)
-    with_server(limited("LoadModule http2_module #{http2}\nProtocols h2c http/1.1\n#{directives}"), &block)
+    lines = "LoadModule http2_module #{http2}\nProtocols h2c http/1.1\n#{directives}"
+    with_server(limited(lines), &block)
   end
 
   # Yields the output of curl, and ends it.

@@ -102,9 +102,9 @@ public:
     void deliver() {
         output_.deliver();
     }
-    /** Called before deliver() if a part of the request's body was not read. httpd reads it before it
-     *  sends what it holds, so the answer does not wait in httpd. Behind an error page of httpd the
-     *  connection ends, and httpd does not read the rest. */
+    /** Called before deliver() if a part of the request's body was not read. httpd reads that part
+     *  before it sends what it holds, so the answer does not wait in httpd. Behind an error page of
+     *  httpd the connection ends, and httpd does not read the rest. */
     void leaveBodyUnread() noexcept;
     /** The takeover of the client's connection. The head, if this side makes it, has been sent. */
     ConnectionTakeover &takeover() noexcept {

@@ -224,8 +224,8 @@ public:
     /** What awaitReply() awaits of the socket. */
     enum class Awaited { ROOM, BYTES };
     /** Between start() and the last reply: waits for a reply, or for room or bytes in a socket, for
-     *  `timeout` and at most a second. A wait for BYTES while the instance has all earlier ones does
-     *  not count for Options::maxRequestTime. */
+     *  `timeout` and at most a second. A wait for BYTES does not count for Options::maxRequestTime
+     *  if the instance has all earlier ones. */
     virtual Waited awaitReply(int socket, Awaited awaited, std::chrono::milliseconds timeout) {
         (void)socket;
         (void)awaited;
