@@ -22,6 +22,7 @@ constexpr std::chrono::milliseconds SHORT_WAIT{100};
 /** Calls back when the thread ends, after all its work for the pool. */
 struct ThreadEnd {
     bool permanent = false;
+    unsigned boots = 0;
     std::function<void()> callback;
     ~ThreadEnd() {
         if (callback) {
@@ -61,7 +62,8 @@ SpawnerPtr SteeredSpawners::create(const Options &) {
 SpawnResult SteeredSpawners::boot(const Steered &spawner, const Options &options) {
     noteThread();
     std::unique_lock<std::mutex> lock(mutex_);
-    const auto me = std::make_shared<Held>(Held{options.appRoot, ::gettid(), &spawner, spawner.cancelled, false});
+    const auto me = std::make_shared<Held>(
+        Held{options.appRoot, ::gettid(), &spawner, spawner.cancelled, false, threadEnd.boots++ > 0});
     arrived_.push_back(me);
     changed();
     if (!wake_.wait_for(lock, 4 * LONGEST_WAIT, [&] { return me->decided; })) {
@@ -69,6 +71,10 @@ SpawnResult SteeredSpawners::boot(const Steered &spawner, const Options &options
     }
     std::erase(arrived_, me);
     std::erase_if(held_, [&](const auto &entry) { return entry.second == me; });
+    if (me->companion) {
+        ended_++;
+        changed();
+    }
     if (!me->succeeds) {
         throw SpawnException("a failure was ordered");
     }
@@ -125,10 +131,15 @@ std::uint64_t SteeredSpawners::changes() {
 
 bool SteeredSpawners::allWait(unsigned starting, std::uint64_t changes) {
     std::unique_lock<std::mutex> lock(mutex_);
-    const auto undecided = static_cast<unsigned>(
-        std::count_if(arrived_.begin(), arrived_.end(), [](const auto &held) { return !held->decided; }) +
-        std::count_if(held_.begin(), held_.end(), [](const auto &entry) { return !entry.second->decided; }));
-    if (changes_ == changes && threads_ == starting && undecided == starting) {
+    unsigned undecided = 0;
+    unsigned companions = 0;
+    const auto count = [&](const Held &held) {
+        undecided += held.decided ? 0 : 1;
+        companions += held.companion ? 1 : 0;
+    };
+    std::for_each(arrived_.begin(), arrived_.end(), [&](const auto &held) { count(*held); });
+    std::for_each(held_.begin(), held_.end(), [&](const auto &entry) { count(*entry.second); });
+    if (changes_ == changes && threads_ + companions == starting && undecided == threads_) {
         numberArrivals();
         return true;
     }

@@ -61,7 +61,7 @@ public:
     InstanceId idOf(const DummyInstance &instance);
     /** Kills the instance's process. @return false: it has ended already */
     bool kill(InstanceId instance);
-    /** The number of boots whose threads have ended. */
+    /** The number of boots whose threads have ended, and of companions that were booted. */
     unsigned ended();
     /** The number of boots that the test did not end before the Pool's end. */
     unsigned forgotten();
@@ -74,6 +74,8 @@ private:
         const Steered *spawner = nullptr;
         bool decided = false;
         bool succeeds = false;
+        /** The thread of a deployment starts a further instance, before its own task is over. */
+        bool companion = false;
     };
 
     SpawnResult boot(const Steered &spawner, const Options &options);
@@ -88,7 +90,7 @@ private:
     std::uint64_t changes_ = 0;
     /** Threads that work for the pool, and have not ended. */
     unsigned threads_ = 0;
-    /** Threads that have worked for the pool, and have ended. */
+    /** Threads that have worked for the pool, and have ended; and companions that were booted. */
     unsigned ended_ = 0;
     std::vector<std::shared_ptr<Held>> arrived_;
     std::map<std::uint64_t, std::shared_ptr<Held>> held_;
