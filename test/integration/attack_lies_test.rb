@@ -39,7 +39,8 @@ class AttackLiesTest < IntegrationTest
 
     tell_the_truth
     assert_equal @others, others
-    status.fetch("apps").each do |app|
+    # Of an application without a request, the next pool process does not know the user.
+    status.fetch("apps").reject { |app| app.fetch("state") == "down" }.each do |app|
       # An instance may have ended meanwhile.
       processes = app.fetch("instances").filter_map { |one| ProcessInfo.read(one.fetch("pid")) }
       assert_empty processes.map(&:uid) - [app.fetch("uid")]

@@ -150,6 +150,7 @@ class ProcessRightsTest < IntegrationTest
     when %r{\A/sys/fs/cgroup/} then "control groups"
     when %r{\A#{server.folder}/logs/} then "logs"
     when %r{/passenger\.\w+/pid\z} then "pid file"
+    when %r{/passenger\.\w+\z} then "folder of the agent"
     else target
     end
   end

@@ -68,6 +68,7 @@ Frame watchRequest(const std::vector<std::string> &folders, FolderEvents events,
 
 std::vector<int> watchesIn(const std::vector<std::string> &fields) {
     std::vector<int> watches;
+    watches.reserve(fields.size());
     for (const std::string &field : fields) {
         watches.push_back(std::stoi(field));
     }
@@ -373,6 +374,7 @@ std::vector<std::vector<int>> RightsClient::watchAll(const FileDescriptor &inoti
                                                      const std::vector<FolderLook> &looks) {
     const auto together = [&](const std::vector<FolderLook> &some) {
         std::vector<Fields> requests;
+        requests.reserve(some.size());
         for (const FolderLook &look : some) {
             requests.push_back(watchRequest(look.folders, FolderEvents::PATH, look.user).fields);
         }

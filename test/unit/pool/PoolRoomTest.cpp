@@ -177,6 +177,7 @@ public:
 
     void testABusyApplicationGivesRoomToOneWithoutInstances() {
         std::vector<HeldPtr> sessions;
+        sessions.reserve(3);
         for (int i = 0; i < 3; i++) {
             sessions.push_back(get(blog_));
         }
@@ -221,10 +222,12 @@ public:
     void testBusyApplicationsShareThePoolFairly() {
         setMax(4);
         std::vector<HeldPtr> sessions;
+        sessions.reserve(4);
         for (int i = 0; i < 4; i++) {
             sessions.push_back(get(blog_));
         }
         std::vector<AnswerPtr> waiters;
+        waiters.reserve(4);
         for (int i = 0; i < 4; i++) {
             waiters.push_back(ask(shop_));
         }
@@ -293,6 +296,7 @@ public:
 
     void testALoweredMaximumIsReachedAsAnotherApplicationNeedsRoom() {
         std::vector<HeldPtr> sessions;
+        sessions.reserve(3);
         for (int i = 0; i < 3; i++) {
             sessions.push_back(get(blog_));
         }

@@ -81,7 +81,7 @@ public:
         CPPUNIT_ASSERT(root.has_value());
         CPPUNIT_ASSERT_EQUAL(std::string("/root"), root->user.home);
         CPPUNIT_ASSERT(!root->user.shell.empty());
-        CPPUNIT_ASSERT(root->gid != root->user.gid && root->groups.size() >= 1);
+        CPPUNIT_ASSERT(root->gid != root->user.gid && !root->groups.empty());
         CPPUNIT_ASSERT(root == ServerAccount::of("root", "daemon"));
         CPPUNIT_ASSERT(root != ServerAccount::of("root", ""));
         CPPUNIT_ASSERT(!ServerAccount::of("no such user", ""));

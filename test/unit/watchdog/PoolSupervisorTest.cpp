@@ -36,7 +36,7 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
     bool failed_ = false;
 
     void start(std::chrono::seconds timeout) {
-        const auto program = folder_ + "/program";
+        auto program = folder_ + "/program";
         std::ofstream(program) << "#!/bin/sh\nexec sleep 600\n";
         std::filesystem::permissions(program, std::filesystem::perms::owner_all);
         PoolSupervisor::Events events;
