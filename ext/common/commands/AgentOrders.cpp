@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -67,18 +68,24 @@ std::vector<AppStatus> existingApps(const Arguments &arguments, ControlClient &c
 unsigned waitUntilNone(const Arguments &arguments, ControlClient client, std::chrono::milliseconds patience,
                        unsigned (*count)(const AppStatus &)) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
+    const ServerStatus first = client.status();
+    const std::size_t all = selectApps(arguments, first.apps).size();
     StatusSource source(arguments, std::move(client));
     for (;;) {
         unsigned left = 0;
-        const std::optional<ServerStatus> status = source.look();
-        for (const AppStatus &app : selectApps(arguments, status ? status->apps : std::vector<AppStatus>())) {
+        const ServerStatus status = source.look().value_or(ServerStatus());
+        const std::vector<AppStatus> selected = selectApps(arguments, status.apps);
+        for (const AppStatus &app : selected) {
             left += count(app);
         }
+        // The next pool process does not show an application to its owner before a request for it.
+        const bool known = status.poolPid == first.poolPid || (status.poolPid != 0 && selected.size() >= all);
         const bool late = std::chrono::steady_clock::now() >= deadline;
-        if (late && !status) {
-            throw CommandFailureException("no agent answers", ExitStatus::TOO_LATE);
+        if (late && !known) {
+            throw CommandFailureException("the agent does not tell about all of these applications",
+                                          ExitStatus::TOO_LATE);
         }
-        if (late || (status && left == 0)) {
+        if (late || (known && left == 0)) {
             return left;
         }
         std::this_thread::sleep_for(INTERVAL);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -96,14 +97,15 @@ int RestartWait::run(StatusSource &source, std::chrono::milliseconds patience, c
     const auto begin = std::chrono::steady_clock::now();
     const std::size_t all = before_.size();
     bool failed = false;
-    bool replaced = false;
+    std::set<std::string> orderedAgain;
     for (;;) {
         const std::optional<ServerStatus> status = source.look();
         if (status && status->poolPid != pool_) {
             pool_ = status->poolPid;
-            replaced = true;
             for (const AppStatus &before : before_) {
-                source.orderAgain({ControlVerb::RESTART, before.name});
+                if (source.orderAgain({ControlVerb::RESTART, before.name})) {
+                    orderedAgain.insert(before.name);
+                }
             }
             continue;
         }
@@ -111,8 +113,10 @@ int RestartWait::run(StatusSource &source, std::chrono::milliseconds patience, c
         const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         std::erase_if(before_, [&](const AppStatus &before) {
             const AppStatus *const now = find(apps, before.name);
-            // A pool process that knows no instance of it starts one with the next request.
-            const Outcome unknown = status && replaced ? Outcome::IDLE : Outcome::UNDER_WAY;
+            // The instances that the former pool process has left have ended. An application about
+            // which nothing could be ordered may still have some: its owner is not known yet.
+            const bool left = status && orderedAgain.contains(before.name);
+            const Outcome unknown = left ? Outcome::IDLE : Outcome::UNDER_WAY;
             const Outcome result = now == nullptr ? unknown : outcome(before, *now, elapsed);
             if (result == Outcome::UNDER_WAY) {
                 return false;

@@ -26,7 +26,7 @@ public:
     /**
      * Waits, and tells. The order is repeated to a pool process that takes the place of the former.
      * @return the exit status
-     * @throws CommandFailureException: the time is over. OrderRefusedException
+     * @throws CommandFailureException: the time is over
      */
     int run(StatusSource &source, std::chrono::milliseconds patience, const Teller &tell);
     /** A Teller that prints. */

@@ -28,8 +28,8 @@ std::optional<ServerStatus> StatusSource::look() {
     return ask([](ControlClient &client) { return client.status(); });
 }
 
-void StatusSource::orderAgain(const std::vector<std::string> &order) {
-    ask([&order](ControlClient &client) { return client.order(order); });
+bool StatusSource::orderAgain(const std::vector<std::string> &order) {
+    return ask([&order](ControlClient &client) { return client.order(order); }).has_value();
 }
 
 }  // namespace Passenger

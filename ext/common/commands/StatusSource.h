@@ -23,9 +23,9 @@ public:
 
     /** Nothing: no agent answers now. */
     std::optional<ServerStatus> look();
-    /** Orders again what the pool process that has ended may not have done. A refusal, or that no
-     *  agent answers, is ignored. */
-    void orderAgain(const std::vector<std::string> &order);
+    /** Orders again what the pool process that has ended may not have done. @return false: it was
+     *  refused, or no agent answers */
+    bool orderAgain(const std::vector<std::string> &order);
 
 private:
     template <typename Question>

@@ -288,8 +288,7 @@ void PoolSupervisor::killIfSilent() {
         shortage_.look(process_.pid(), clock_.now());
         Log::warn(
             "event=pool.starved pid={} reason=\"{} in time (PassengerAgentTimeout): a thread of it is ready to run, "
-            "and "
-            "the machine has no time for it\"",
+            "and the machine has no time for it\"",
             process_.pid(), problem);
         return;
     }
