@@ -26,4 +26,13 @@ united/ext_apache2_mod_passenger_la-%.lo: CPPFLAGS += $(HTTPD_CPPFLAGS)
 united/test_unit_unit_tests-%.o: united/test_unit_unit_tests-%.cpp
 	$(AM_V_CXX)$(CXX) $(DEFS) $(DEFAULT_INCLUDES) $(test_unit_unit_tests_CPPFLAGS) $(CPPFLAGS) \
 	    $(test_unit_unit_tests_CXXFLAGS) $(CXXFLAGS) $(unite_flags) -MD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
+
+# Fuzzers find their way by the covered code. They reach these libraries only behind orders that the
+# others have decoded, and without the counters a compiler needs a fifth less time.
+ifneq ($(FUZZER_LDFLAGS),)
+uncovered := commands pool prefork server spawning standalone
+$(uncovered:%=united/libpassenger_%_la-%.lo): CXXFLAGS += \
+    -fno-sanitize-coverage=inline-8bit-counters,indirect-calls,trace-cmp,pc-table,stack-depth
+endif
+
 -include $(wildcard united/*.d)

@@ -131,15 +131,16 @@ class TortureTest < IntegrationTest
 
   # A child may have a channel and a connection to the agent for each of its threads, and keeps a
   # descriptor of each earlier agent. The pool process has the other ends, and an instance those of
-  # all channels.
+  # all channels. Each memory file of former claims has a descriptor.
   def growth(storm)
     all = CHILDREN * THREADS_OF_A_CHILD
-    { httpd: 2 * THREADS_OF_A_CHILD + storm.count(:pool), pool: 2 * all, instance: all }
+    { httpd: 2 * THREADS_OF_A_CHILD + storm.count(:pool), pool: 2 * all, instance: all,
+      **former_claims(storm).slice(:watchdog, :anchor) }
   end
 
   # While an instance lives that a new pool process has taken over, that process keeps the claims
-  # that the instance had before.
+  # that the instance had before. The watchdog and the anchor keep them for the next pool process.
   def former_claims(storm)
-    { pool: storm.count(:pool) }
+    %i[pool watchdog anchor].to_h { |kind| [kind, storm.count(:pool)] }
   end
 end

@@ -12,12 +12,14 @@ class ParallelRun
   COUNTS = /^(\d+) runs, (\d+) assertions, (\d+) failures, (\d+) errors, (\d+) skips$/.freeze
   NAMES = %w[runs assertions failures errors skips].freeze
 
-  # Most tests wait more than they compute.
-  JOBS = Integer(ENV.fetch("TEST_JOBS", Etc.nprocessors + 1))
+  # Most tests wait more than they compute: with three files on two processors, these are idle for
+  # half of the time.
+  JOBS = Integer(ENV.fetch("TEST_JOBS", 3 * Etc.nprocessors))
 
   # The tests in these files take the longest; they begin first.
-  LONG = %w[documents machines slow_clients large_bodies reload streamed_uploads settings_reload
-            prefork_life heartbeat stop].freeze
+  LONG = %w[documents machines memory_budget attack_child_limits torture pool_adoption slow_clients
+            prefork_life large_bodies slow_machine attack_hanging_files reload_series reload heartbeat
+            stop].freeze
 
   # The tests in these files need a free processor, for themselves or for hundreds of clients at
   # once. They run last, one after the other.

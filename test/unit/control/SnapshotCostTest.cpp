@@ -93,8 +93,8 @@ class SnapshotCostTest : public PoolFixture {
     CPPUNIT_TEST(testThePageComesSoon);
     CPPUNIT_TEST_SUITE_END();
 
-    static constexpr unsigned APPS = 1000;
     /** Times under sanitizers say nothing. */
+    static constexpr unsigned APPS = SANITIZED ? 100 : 1000;
     static constexpr unsigned ROUNDS = SANITIZED ? 1 : 7;
     /** What a queue, its memory files and a dummy instance have open. */
     static constexpr unsigned DESCRIPTORS = 16;

@@ -35,7 +35,7 @@ constexpr milliseconds TICK = 20ms;
 /** Requests that come in a tick, on average: so many that about a hundred applications wait. */
 constexpr double PER_TICK = 2.0;
 /** A snapshot of all applications is slow. */
-constexpr unsigned TICKS_PER_LOOK = 5;
+constexpr unsigned TICKS_PER_LOOK = SANITIZED ? 20 : 5;
 constexpr milliseconds LONGEST_BOOT = 1000ms;
 constexpr milliseconds LONGEST_SERVICE = 200ms;
 /** An application's turn: its start, a second of service at least, and the end of its last
