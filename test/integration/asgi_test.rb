@@ -56,6 +56,10 @@ class AsgiTest < IntegrationTest
             if message["type"] == "websocket.disconnect":
                 NOTES.append("disconnected %d" % message["code"])
                 return
+            if message.get("text") == "close and wait":
+                await send({"type": "websocket.close", "code": 4002})
+                NOTES.append("closed, then " + (await receive())["type"])
+                return
             if message.get("text") == "raise":
                 raise RuntimeError("in a WebSocket")
             if message.get("text") == "close":
@@ -321,6 +325,13 @@ class AsgiTest < IntegrationTest
     eventually("the handshake") { notes.include?("undecided") }
     raw.close
     eventually("the departure") { notes.include?("undecided, then websocket.disconnect") }
+  end
+
+  def test_a_web_socket_that_the_application_closes_does_not_wait_for_the_clients_close
+    skip "there is no wsproto (Debian: python3-wsproto)" unless WSPROTO
+    socket = WebSocketClient.new(server.port, "asgi.test", "/socket").say("close and wait")
+    eventually("the end of the connection") { notes.include?("closed, then websocket.disconnect") }
+    socket.close
   end
 
   def test_an_answer_before_the_end_of_the_body_holds_up_nobody

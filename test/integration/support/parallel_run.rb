@@ -18,8 +18,8 @@ class ParallelRun
 
   # The tests in these files take the longest; they begin first.
   LONG = %w[documents machines memory_budget attack_child_limits torture pool_adoption slow_clients
-            prefork_life large_bodies slow_machine attack_hanging_files reload_series reload heartbeat
-            stop].freeze
+            prefork_life large_bodies slow_machine attack_hanging_files reload_series reload
+            heartbeat stop].freeze
 
   # The tests in these files need a free processor, for themselves or for hundreds of clients at
   # once. They run last, one after the other.

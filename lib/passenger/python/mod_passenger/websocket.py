@@ -167,6 +167,8 @@ class WebSocketRequest:
         elif kind == "websocket.close":
             if self.accepted:
                 await self._say_close(message.get("code", _NORMAL), message.get("reason") or "")
+                # The application may wait for the client's close, and the client may send none.
+                self._output.end()
         elif kind == "websocket.send" and self.accepted:
             if self._closed:
                 raise ClientGone("the client has closed its connection")
