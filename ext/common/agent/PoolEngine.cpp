@@ -138,7 +138,7 @@ public:
         factory_->keepGroups(false);
         Rights::ofThisProcess().endEarlierGroups(::getpid(), factory_->groupNames());
         restarts_.emplace(
-            RestartWatch::Parts{[this] { return pool_->restartFolders(); }, [this] { pool_->checkRestarts(); }},
+            RestartWatch::Parts{[this] { return pool_->restartFolders(); }, [this] { return pool_->checkRestarts(); }},
             settings.statThrottleRate);
         monitored_.emplace(MonitoredFiles::Parts{
             .applications = [this] { return pool_->monitored(); },

@@ -19,7 +19,11 @@ constexpr std::size_t MOST_THREADS = 1000;
 }  // namespace
 
 std::chrono::nanoseconds cpuTimeOfTicks(std::uint64_t ticks) {
-    return std::chrono::nanoseconds(ticks * 1'000'000'000 / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
+    // Linux has 100 to 1,024 ticks a second. The product of ticks and a billion would wrap at six
+    // years of processor time.
+    const auto perSecond = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+    return std::chrono::seconds(ticks / perSecond) +
+           std::chrono::nanoseconds(ticks % perSecond * 1'000'000'000 / perSecond);
 }
 
 std::optional<std::chrono::nanoseconds> cpuTimeOf(pid_t pid) {

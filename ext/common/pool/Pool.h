@@ -173,8 +173,8 @@ public:
     /** A child found all instances taken: looks at the Groups whose requests wait. */
     void rescale();
     /** See RestartCheck::check(). */
-    void checkRestarts() EXCLUDES(poolLock) {
-        restarts_.check();
+    bool checkRestarts() EXCLUDES(poolLock) {
+        return restarts_.check();
     }
     void checkRestart(const std::string &name) EXCLUDES(poolLock) {
         restarts_.check(name);

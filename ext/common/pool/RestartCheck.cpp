@@ -16,7 +16,8 @@ std::vector<RestartCheck::GroupPtr> RestartCheck::all() const {
 }
 
 /** Most files are as before, which a look at all of them at once tells. */
-void RestartCheck::check() {
+bool RestartCheck::check() {
+    bool looked = true;
     std::vector<GroupPtr> known;
     std::vector<FolderLook> looks;
     for (const GroupPtr &group : all()) {
@@ -25,15 +26,16 @@ void RestartCheck::check() {
             looks.push_back({{folder.path}, folder.rights});
             known.push_back(group);
         } else {
-            tryCheck(*group);
+            looked = tryCheck(*group) && looked;
         }
     }
     const auto times = Rights::ofThisProcess().modifiedInAll(looks);
     for (std::size_t i = 0; i < known.size() && i < times.size(); ++i) {
-        if (times[i] && known[i]->restartFiles().mayAsk(*times[i])) {
-            tryCheck(*known[i]);
+        if (!times[i] || known[i]->restartFiles().mayAsk(*times[i])) {
+            looked = times[i] && tryCheck(*known[i]) && looked;
         }
     }
+    return looked;
 }
 
 void RestartCheck::check(const std::string &name) {
@@ -47,12 +49,20 @@ void RestartCheck::check(const std::string &name) {
     }
 }
 
-void RestartCheck::check(Group &group) {
+/** @return false: the files could not be looked at */
+bool RestartCheck::check(Group &group) {
     // A look that finds nothing new waits until an earlier one has been acted on.
     const LockGuard turn(group.restartFiles().turn());
     bool always = false;
-    if (!asks(group, always)) {
-        return;
+    try {
+        if (!asks(group, always)) {
+            return true;
+        }
+    } catch (const std::exception &) {
+        // The rights process is replaced, a file system does not answer, or the rights of the
+        // application's user cannot be taken. Its starts fail for that, and log it. Other
+        // applications must not suffer.
+        return false;
     }
     try {
         const PoolGuard guard(context_);
@@ -65,24 +75,19 @@ void RestartCheck::check(Group &group) {
         }
         throw;
     }
+    return true;
 }
 
 /** Whether the files ask for a restart. @param always set if always_restart.txt does */
 bool RestartCheck::asks(Group &group, bool &always) {
-    try {
-        if (!knowsRights(group)) {
-            return false;
-        }
-        if (group.restartFiles().changed()) {
-            return true;
-        }
-        always = group.restartFiles().always();
-        return always;
-    } catch (const std::exception &) {
-        // The rights of the application's user cannot be taken. Its starts fail for that, and log
-        // it. Other applications must not suffer.
+    if (!knowsRights(group)) {
         return false;
     }
+    if (group.restartFiles().changed()) {
+        return true;
+    }
+    always = group.restartFiles().always();
+    return always;
 }
 
 void RestartCheck::ask(const std::string &name, Done done) {
@@ -135,8 +140,7 @@ void RestartCheck::answer(const GroupPtr &group) {
 /** One application's failure keeps no other one from its restart. */
 bool RestartCheck::tryCheck(Group &group) noexcept {
     try {
-        check(group);
-        return true;
+        return check(group);
     } catch (const std::exception &error) {
         Log::error("event=restart.check_failed error=\"{}\"", error.what());
         return false;

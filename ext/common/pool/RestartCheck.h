@@ -27,8 +27,8 @@ public:
     /** Both arguments outlive this object. */
     RestartCheck(PoolContext &context, const Groups &groups) : context_(context), groups_(groups) {}
 
-    /** Looks at the restart files of all applications. */
-    void check() EXCLUDES(poolLock);
+    /** Looks at the restart files of all applications. @return whether each could be looked at */
+    bool check() EXCLUDES(poolLock);
     /** Looks at the restart files of one application, if it is known. @param name of the
      *  SuperGroup */
     void check(const std::string &name) EXCLUDES(poolLock);
@@ -46,7 +46,7 @@ private:
     using GroupPtr = std::shared_ptr<Group>;
 
     std::vector<GroupPtr> all() const EXCLUDES(poolLock);
-    void check(Group &group) EXCLUDES(poolLock);
+    bool check(Group &group) EXCLUDES(poolLock);
     bool asks(Group &group, bool &always) EXCLUDES(poolLock);
     bool knowsRights(Group &group) EXCLUDES(poolLock);
     std::optional<bool> enlist(const std::string &name, Done &done) EXCLUDES(poolLock);

@@ -28,12 +28,18 @@ RestartFolder RestartFiles::folder() const {
 }
 
 void RestartFiles::begin(const std::optional<FileRights> &rights) {
+    {
+        const LockGuard guard(mutex_);
+        knowsRights_ = true;
+        rights_ = rights;
+        if (begun_) {
+            return;
+        }
+    }
+    const std::optional<Stamp> now = look(RestartFile::RESTART, rights);
     const LockGuard guard(mutex_);
-    knowsRights_ = true;
-    rights_ = rights;
-    if (!begun_) {
-        last_ = look(RestartFile::RESTART, rights_);
-        begun_ = true;
+    if (!std::exchange(begun_, true)) {
+        last_ = now;
     }
 }
 
@@ -58,8 +64,8 @@ std::optional<RestartFiles::Stamp> RestartFiles::look(RestartFile file, const st
 }
 
 bool RestartFiles::changed() {
+    const std::optional<Stamp> now = look(RestartFile::RESTART, folder().rights);
     const LockGuard guard(mutex_);
-    const std::optional<Stamp> now = look(RestartFile::RESTART, rights_);
     if (!std::exchange(begun_, true)) {
         last_ = now;
     }

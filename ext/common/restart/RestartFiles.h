@@ -24,8 +24,8 @@ struct RestartFolder {
  * resolved anew for each check, so that a `current` link may move. The checks use the rights of the
  * application's user.
  *
- * The checks may block on a slow file system. Callers are not on the event loop and do not hold the
- * pool's lock. Thread-safe.
+ * begin(), changed() and always() may block on a slow file system, and hold no lock of this object
+ * then. Their callers are not on the event loop and do not hold the pool's lock. Thread-safe.
  */
 class RestartFiles {
 public:
@@ -55,7 +55,8 @@ public:
     std::string seen() const EXCLUDES(mutex_);
     /** Whether begin() has set the rights. */
     bool knowsRights() const EXCLUDES(mutex_);
-    /** Whether a restart was requested since the last call. */
+    /** Whether a restart was requested since the last call. One thread at a time calls it: that with
+     *  the turn(). */
     bool changed() EXCLUDES(mutex_);
     /** The restart that changed() was about has failed: the next call tells of it again. */
     void askAgain() EXCLUDES(mutex_);

@@ -22,6 +22,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds MIN_INTERVAL{50};
 constexpr milliseconds MIN_WATCHED_INTERVAL{1000};
 constexpr milliseconds LISTING_INTERVAL{1000};
+constexpr milliseconds FIRST_REPETITION{1000};
+constexpr unsigned MOST_DOUBLINGS = 20;
 constexpr milliseconds LONGEST_POLL = std::chrono::hours(1);
 
 /**
@@ -64,46 +66,56 @@ void RestartWatch::wake() const {
 }
 
 void RestartWatch::run() {
-    for (Reason reason = Reason::INTERVAL; reason != Reason::ENDING; reason = wait()) {
+    milliseconds interval{0};
+    for (Reason reason = Reason::INTERVAL; reason != Reason::ENDING; reason = wait(interval)) {
+        bool looked = false;
         try {
             std::vector<RestartFolder> folders = parts_.folders();
             if (reason == Reason::LISTING && folders == folders_) {
                 continue;
             }
-            watch(std::move(folders));
+            interval = interval_;
+            watch(std::move(folders), interval);
             // The check follows the placement of the watches, so it finds changes before that.
-            parts_.check();
+            looked = parts_.check();
         } catch (const std::exception &error) {
             Log::error("event=restart.check_failed error=\"{}\"", error.what());
         }
-        lastLook_ = SteadyClock::now();
+        noteCheck(looked, interval);
     }
 }
 
-void RestartWatch::watch(std::vector<RestartFolder> folders) {
+void RestartWatch::noteCheck(bool looked, milliseconds interval) {
+    lastLook_ = SteadyClock::now();
+    pause_ = std::max(interval, MIN_INTERVAL);
+    failures_ = looked ? 0 : std::min(failures_ + 1, MOST_DOUBLINGS);
+    if (!looked) {
+        pause_ = std::min(pause_, FIRST_REPETITION * (1U << (failures_ - 1)));
+    }
+}
+
+void RestartWatch::watch(std::vector<RestartFolder> folders, milliseconds interval) {
     if (folders != folders_) {
         wishes_.clear();
         std::transform(folders.begin(), folders.end(), std::back_inserter(wishes_), wishFor);
         folders_ = std::move(folders);
     }
-    if (interval_.load() >= MIN_WATCHED_INTERVAL) {
+    if (interval >= MIN_WATCHED_INTERVAL) {
         watches_.follow(wishes_);
     } else {
         watches_.stop();
     }
 }
 
-RestartWatch::Reason RestartWatch::wait() {
+RestartWatch::Reason RestartWatch::wait(milliseconds interval) {
     const SteadyClock::time_point listing = SteadyClock::now() + LISTING_INTERVAL;
     // Events are not read earlier. So neither a burst of touches nor other events in a folder keep
     // this thread busy.
     SteadyClock::time_point rested = SteadyClock::now() + MIN_INTERVAL;
-    const milliseconds interval = interval_;
     while (!ending_) {
         const SteadyClock::time_point now = SteadyClock::now();
         // A changed interval may need other watches.
-        const SteadyClock::time_point due =
-            lastLook_ + (interval_.load() == interval ? std::max(interval, MIN_INTERVAL) : MIN_INTERVAL);
+        const SteadyClock::time_point due = lastLook_ + (interval_.load() == interval ? pause_ : MIN_INTERVAL);
         if (now >= due) {
             return Reason::INTERVAL;
         }

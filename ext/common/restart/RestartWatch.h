@@ -19,7 +19,8 @@ namespace Passenger {
  * checks are at least 50 ms.
  *
  * The checks find the requests; inotify only makes them earlier. With an interval below a second no
- * folder is watched.
+ * folder is watched. A check that could not look at each file, or has thrown, is repeated after a
+ * second, then after two, four and so on, since its event will not come again.
  *
  * Owned by the engine. The methods are thread-safe. The destructor waits for a running check.
  */
@@ -32,8 +33,8 @@ public:
          * block.
          */
         std::function<std::vector<RestartFolder>()> folders;
-        /** Checks all restart files. */
-        std::function<void()> check;
+        /** Checks all restart files. @return whether each of them could be looked at */
+        std::function<bool()> check;
         FolderWatches::Opener openInotify = Passenger::openInotify;
     };
 
@@ -52,9 +53,10 @@ private:
     enum class Reason { INTERVAL, EVENT, LISTING, ENDING };
 
     void run();
-    void watch(std::vector<RestartFolder> folders);
-    /** Waits until a check may be needed. */
-    Reason wait();
+    void watch(std::vector<RestartFolder> folders, std::chrono::milliseconds interval);
+    void noteCheck(bool looked, std::chrono::milliseconds interval);
+    /** Waits until a check may be needed. @param interval what the watches were placed for */
+    Reason wait(std::chrono::milliseconds interval);
     /** @param events whether to wait for folder events too @return whether there are some */
     bool poll(SteadyClock::duration timeout, bool events) const;
     void wake() const;
@@ -70,6 +72,10 @@ private:
     std::vector<RestartFolder> folders_;
     std::vector<FolderWatches::Wish> wishes_;
     SteadyClock::time_point lastLook_{};
+    /** From the last check to the next one at the latest. */
+    std::chrono::milliseconds pause_{0};
+    /** How many checks in a row could not look at each file. */
+    unsigned failures_ = 0;
 
     Thread thread_;
 };

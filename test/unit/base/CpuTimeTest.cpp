@@ -18,6 +18,7 @@ class CpuTimeTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheTimeOfAProcessGrowsWhileItComputes);
     CPPUNIT_TEST(testAFamilyHasTheTimeOfDescendantsAndOfThoseThatHaveEnded);
     CPPUNIT_TEST(testWithoutAProcessThereIsNoTime);
+    CPPUNIT_TEST(testManyYearsOfProcessorTimeDoNotWrap);
     CPPUNIT_TEST_SUITE_END();
 
     /** Uses so much CPU time, however busy the machine is. */
@@ -53,6 +54,13 @@ public:
         ::kill(child, SIGKILL);
         ::waitpid(child, nullptr, 0);
         CPPUNIT_ASSERT(*cpuTimeOfFamily(::getpid()) - *before >= 900ms);
+    }
+
+    // 32 processors need 67 days for six years.
+    void testManyYearsOfProcessorTimeDoNotWrap() {
+        const auto perSecond = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+        const std::uint64_t ticks = 100 * 365 * 86400ULL * perSecond + perSecond / 2;
+        CPPUNIT_ASSERT(cpuTimeOfTicks(ticks) == 100h * 365 * 24 + 500ms);
     }
 
     void testWithoutAProcessThereIsNoTime() {

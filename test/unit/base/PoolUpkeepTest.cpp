@@ -7,9 +7,13 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "base/Exceptions.h"
+#include "rights/OwnRights.h"
 #include "support/Eventually.h"
 #include "support/PoolFixture.h"
 #include "support/SpawningFixture.h"
@@ -35,6 +39,7 @@ class PoolUpkeepTest : public PoolFixture {
     CPPUNIT_TEST(testARestartStartsAsManyInstancesAsBefore);
     CPPUNIT_TEST(testABusyInstanceFinishesBeforeItEnds);
     CPPUNIT_TEST(testARestartConcernsItsOwnApplicationOnly);
+    CPPUNIT_TEST(testALookThatFailsIsReportedAndLosesNoRestart);
     CPPUNIT_TEST(testARestartCancelsTheSpawnOfOldCode);
     CPPUNIT_TEST(testAnInstanceSpawnedFromOldCodeIsNotUsed);
     CPPUNIT_TEST(testARestartStartsMissingInstancesAtOnceAfterAFailedSpawn);
@@ -43,6 +48,20 @@ class PoolUpkeepTest : public PoolFixture {
     CPPUNIT_TEST(testAWaitingRequestIsServedAfterClear);
     CPPUNIT_TEST_SUITE_END();
 
+    /** The rights of a process that looks at no file while it is silent. */
+    class SilentRights final : public OwnRights {
+    public:
+        std::optional<timespec> modified(const std::string &folder, RestartFile file,
+                                         const std::optional<FileRights> &user) override {
+            if (silent) {
+                throw IOException("the rights process is gone");
+            }
+            return OwnRights::modified(folder, file, user);
+        }
+        std::atomic<bool> silent = false;
+    };
+
+    SilentRights rights_;
     std::unique_ptr<ApplicationFolder> folder_;
 
     Options inFolder() {
@@ -57,6 +76,12 @@ class PoolUpkeepTest : public PoolFixture {
         const timespec times[2] = {{time, 0}, {time, 0}};
         CPPUNIT_ASSERT_EQUAL(0, ::utimensat(AT_FDCWD, restartFile().c_str(), times, 0));
     }
+    /** Whether a look that somebody asks for has succeeded. */
+    bool looked() {
+        std::promise<bool> answer;
+        pool_->askForRestart(inFolder().groupName(), [&answer](bool looked) { answer.set_value(looked); });
+        return answer.get_future().get();
+    }
     /** Whether a check now restarts the application, which has one instance. */
     bool restarts() {
         const unsigned before = factory_->created();
@@ -67,11 +92,13 @@ class PoolUpkeepTest : public PoolFixture {
 public:
     void setUp() override {
         PoolFixture::setUp();
+        Rights::use(&rights_);
         folder_ = std::make_unique<ApplicationFolder>("");
     }
     void tearDown() override {
         folder_.reset();
         PoolFixture::tearDown();
+        Rights::use(nullptr);
     }
 
     void testInstancesThatWereNotNeededForTheIdleTimeEnd() {
@@ -201,6 +228,18 @@ public:
         CPPUNIT_ASSERT(restarts());
         CPPUNIT_ASSERT_EQUAL(other, instanceOf(get(app("/srv/shop"))));
         CPPUNIT_ASSERT(eventually([this] { return factory_->alive() == 2; }));
+    }
+
+    void testALookThatFailsIsReportedAndLosesNoRestart() {
+        get(inFolder()).reset();
+        CPPUNIT_ASSERT(pool_->checkRestarts());
+        CPPUNIT_ASSERT(looked());
+        touch(1000);
+        rights_.silent = true;
+        CPPUNIT_ASSERT(!pool_->checkRestarts());
+        CPPUNIT_ASSERT(!looked());
+        rights_.silent = false;
+        CPPUNIT_ASSERT(restarts());
     }
 
     void testARestartCancelsTheSpawnOfOldCode() {
