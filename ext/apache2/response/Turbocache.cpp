@@ -170,10 +170,9 @@ Turbocache::Use Turbocache::useFor(bool hasBody) const {
 }
 
 bool Turbocache::isForEverybody() const {
-    // The application knows when it makes an error page or a part of another page, and may answer
-    // differently.
-    if (r_->user != nullptr || r_->main != nullptr || (r_->prev != nullptr && r_->prev->status != HTTP_OK) ||
-        Settings::of(r_).hasStickySessions()) {
+    // The application knows when it makes an error page, a part of another page or the page behind
+    // a rewritten URL, and may answer differently.
+    if (r_->user != nullptr || r_->main != nullptr || r_->prev != nullptr || Settings::of(r_).hasStickySessions()) {
         return false;
     }
     return !hasCertificate(r_) && std::none_of(SPECIAL.begin(), SPECIAL.end(), [this](const char *name) {
