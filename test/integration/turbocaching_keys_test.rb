@@ -14,11 +14,19 @@ class TurbocachingKeysTest < IntegrationTest
     end)
   RUBY
 
+  # A variable for each kind of name that applications get, by the header that sets it.
+  VARIABLES = %w[TENANT REQUEST_TENANT SERVER_VARIANT REMOTE_TENANT SSL_TENANT tenant-id tenant.id
+                 1st].each_with_index.to_h { |name, index| ["X-Set-#{index}", name] }.freeze
+
   serve do |made|
     # Each child has a cache of its own.
     made.use_one_child
     folder = SampleApps.written(COUNTS)
     made.set("PassengerMaxInstances", 1)
+    with_identifiers(made, folder)
+    made.site("varied.test", folder, VARIABLES.map do |header, name|
+      "SetEnvIf #{header} \"(.+)\" #{name}=$1\n"
+    end.join)
     made.site("rewritten.test", folder, <<~CONF)
       <Directory "#{folder}/public">
         RewriteEngine on
@@ -26,6 +34,32 @@ class TurbocachingKeysTest < IntegrationTest
         RewriteRule ^in/(\\w+)/(.*)$ /page [E=LOCALE:$1,L]
       </Directory>
     CONF
+  end
+
+  # mod_ssl's and mod_unique_id's variables differ with each connection and each request.
+  def self.with_identifiers(made, folder)
+    unique = File.join(TestEnvironment.modules_dir, "mod_unique_id.so")
+    made.main_directives << "LoadModule unique_id_module #{unique}\n"
+    made.tls_port = UnusedPort.find
+    made.site("secure.test", folder, "SSLOptions +StdEnvVars +ExportCertData\n", tls: true)
+  end
+
+  def test_values_of_each_variable_that_the_application_sees_are_kept_apart
+    VARIABLES.each do |header, name|
+      path = "/#{name}"
+      ann = kept("varied.test", path, header => "ann")
+      refute_equal ann, count("varied.test", path, header => "bob"), name
+      refute_equal ann, count("varied.test", path), name
+      assert_equal ann, count("varied.test", path, header => "ann"), name
+    end
+  end
+
+  def test_identifiers_of_requests_and_connections_do_not_count
+    first, *others = Array.new(4) do
+      server.client("secure.test", tls: true).get("/", "X-Try" => "1").body
+    end
+    # Answers of the first instance are not kept.
+    assert_equal [others.first] * 3, others, first
   end
 
   def test_a_request_that_httpd_has_redirected_internally_neither_gets_nor_leaves_an_answer

@@ -188,11 +188,11 @@ std::string Turbocache::makeKey() const {
     append(key, apr_itoa(r_->pool, ap_get_server_port(r_)));
     const auto server = reinterpret_cast<std::uintptr_t>(r_->server);
     key.append(reinterpret_cast<const char *>(&server), sizeof(server));
-    // The application also sees the variables of SetEnvIf and mod_rewrite.
+    // The application also sees the variables of SetEnvIf, mod_rewrite and other modules.
     const apr_array_header_t *variables = apr_table_elts(r_->subprocess_env);
     const auto *variable = reinterpret_cast<const apr_table_entry_t *>(variables->elts);
     for (int i = 0; i < variables->nelts; ++i) {
-        if (CgiEnvironment::isForProcess(variable[i].key)) {
+        if (!CgiEnvironment::isReserved(variable[i].key) && !CgiEnvironment::isIdentifier(variable[i].key)) {
             append(key, variable[i].key);
             append(key, variable[i].val);
         }
@@ -252,7 +252,7 @@ void Turbocache::note(const Reply &reply, const Session &session, ResponseSender
     if (reply.last) {
         const bool whole = !length_ || *length_ == answer_->body.size();
         if (whole) {
-            cache_.store(makeKey(), changesBefore_, std::move(answer_));
+            cache_.store(key_, changesBefore_, std::move(answer_));
         }
         answer_.reset();
     }
@@ -290,6 +290,8 @@ void Turbocache::begin(const Reply &reply, const Session &session, const Respons
     if (!version || (head->contentLength() && *head->contentLength() > ResponseCache::MAX_BODY)) {
         return;
     }
+    // httpd's output filters may change the variables later.
+    key_ = makeKey();
     length_ = head->contentLength();
     const MonotonicTime now = SystemClock::instance().now();
     answer_ = std::make_shared<ResponseCache::Answer>(

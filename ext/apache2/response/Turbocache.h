@@ -57,6 +57,8 @@ private:
     std::uint32_t changesBefore_ = 0;
     /** The answer that is being collected; null: it is not to be stored. */
     std::shared_ptr<ResponseCache::Answer> answer_;
+    /** The key of `answer_`. */
+    std::string key_;
     std::optional<std::uint64_t> length_;
 };
 
