@@ -18,6 +18,12 @@ class TurbocachingKeysTest < IntegrationTest
   VARIABLES = %w[TENANT REQUEST_TENANT SERVER_VARIANT REMOTE_TENANT SSL_TENANT tenant-id tenant.id
                  1st].each_with_index.to_h { |name, index| ["X-Set-#{index}", name] }.freeze
 
+  # By these an application may know the client, or what it has asked for.
+  FROM_THE_FRONT = %w[X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Prefix X-Forwarded-User
+                      X-Forwarded-Email X-Forwarded-Groups X-Forwarded-Preferred-Username
+                      X-Forwarded-Something X-Remote-User Remote-User Forwarded
+                      X-Original-URL].freeze
+
   serve do |made|
     # Each child has a cache of its own.
     made.use_one_child
@@ -27,6 +33,7 @@ class TurbocachingKeysTest < IntegrationTest
     made.site("varied.test", folder, VARIABLES.map do |header, name|
       "SetEnvIf #{header} \"(.+)\" #{name}=$1\n"
     end.join)
+    made.site("front.test", folder)
     made.site("rewritten.test", folder, <<~CONF)
       <Directory "#{folder}/public">
         RewriteEngine on
@@ -45,13 +52,16 @@ class TurbocachingKeysTest < IntegrationTest
   end
 
   def test_values_of_each_variable_that_the_application_sees_are_kept_apart
-    VARIABLES.each do |header, name|
-      path = "/#{name}"
-      ann = kept("varied.test", path, header => "ann")
-      refute_equal ann, count("varied.test", path, header => "bob"), name
-      refute_equal ann, count("varied.test", path), name
-      assert_equal ann, count("varied.test", path, header => "ann"), name
-    end
+    VARIABLES.each { |header, name| assert_apart("varied.test", "/#{name}", header) }
+  end
+
+  def test_values_of_each_header_of_a_server_in_front_of_httpd_are_kept_apart
+    FROM_THE_FRONT.each { |header| assert_apart("front.test", "/#{header}", header) }
+  end
+
+  def test_the_clients_address_does_not_count
+    first = kept("front.test", "/", "X-Forwarded-For" => "192.0.2.1")
+    assert_equal first, count("front.test", "/", "X-Forwarded-For" => "192.0.2.2")
   end
 
   def test_identifiers_of_requests_and_connections_do_not_count
@@ -72,6 +82,14 @@ class TurbocachingKeysTest < IntegrationTest
   end
 
   private
+
+  def assert_apart(site, path, header)
+    ann = kept(site, path, header => "ann")
+    refute_equal ann, count(site, path, header => "bob"), header
+    refute_equal ann, count(site, path, header => ""), header
+    refute_equal ann, count(site, path), header
+    assert_equal ann, count(site, path, header => "ann"), header
+  end
 
   def count(site, path, headers = {})
     assert_status(200, client(site).get(path, headers)).body

@@ -50,21 +50,21 @@ constexpr std::array SPECIAL{
     "If-Modified-Since", "If-None-Match",       "If-Unmodified-Since", "If-Match", "If-Range",
 };
 
-// A server in front of httpd gives the client's original request in these headers. Applications
-// make URLs of them.
-constexpr std::array FORWARDED{
-    "Host",
-    "Forwarded",
-    "X-Forwarded-Host",
-    "X-Forwarded-Proto",
-    "X-Forwarded-Scheme",
-    "X-Forwarded-Port",
-    "X-Forwarded-Ssl",
-    "X-Forwarded-Prefix",
-    "X-Original-URL",
-    "X-Rewrite-URL",
-    "X-HTTP-Method-Override",
+// In these headers, and in those that begin with FORWARDED, a server in front of httpd says what
+// the client has asked for and who the client is. Applications make URLs and pages of them.
+constexpr std::string_view FORWARDED = "X-Forwarded-";
+constexpr std::array<std::string_view, 7> FROM_THE_FRONT{
+    "Host", "Forwarded", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Remote-User", "Remote-User",
 };
+
+/** The client's address does not count, as in REMOTE_ADDR. */
+bool isFromTheFront(std::string_view header) {
+    if (HttpText::equalsIgnoringCase(header.substr(0, FORWARDED.size()), FORWARDED)) {
+        return !HttpText::equalsIgnoringCase(header, "X-Forwarded-For");
+    }
+    return std::any_of(FROM_THE_FRONT.begin(), FROM_THE_FRONT.end(),
+                       [header](std::string_view name) { return HttpText::equalsIgnoringCase(header, name); });
+}
 
 bool isSafe(const request_rec *r) {
     switch (r->method_number) {
@@ -114,6 +114,19 @@ const char *pathOnThisHost(request_rec *r, std::string_view url, apr_uri_t &pars
 void append(std::string &key, const char *text) {
     if (text != nullptr) {
         key += text;
+    }
+    key += '\0';
+}
+
+/** Appends the entries with such a name, and an empty name behind them. */
+template <typename IsChosen> void appendChosen(std::string &key, const apr_table_t *table, IsChosen isChosen) {
+    const apr_array_header_t *entries = apr_table_elts(table);
+    const auto *entry = reinterpret_cast<const apr_table_entry_t *>(entries->elts);
+    for (int i = 0; i < entries->nelts; ++i) {
+        if (isChosen(entry[i].key)) {
+            append(key, entry[i].key);
+            append(key, entry[i].val);
+        }
     }
     key += '\0';
 }
@@ -189,17 +202,10 @@ std::string Turbocache::makeKey() const {
     const auto server = reinterpret_cast<std::uintptr_t>(r_->server);
     key.append(reinterpret_cast<const char *>(&server), sizeof(server));
     // The application also sees the variables of SetEnvIf, mod_rewrite and other modules.
-    const apr_array_header_t *variables = apr_table_elts(r_->subprocess_env);
-    const auto *variable = reinterpret_cast<const apr_table_entry_t *>(variables->elts);
-    for (int i = 0; i < variables->nelts; ++i) {
-        if (!CgiEnvironment::isReserved(variable[i].key) && !CgiEnvironment::isIdentifier(variable[i].key)) {
-            append(key, variable[i].key);
-            append(key, variable[i].val);
-        }
-    }
-    for (const char *name : FORWARDED) {
-        append(key, apr_table_get(r_->headers_in, name));
-    }
+    appendChosen(key, r_->subprocess_env, [](std::string_view name) {
+        return !CgiEnvironment::isReserved(name) && !CgiEnvironment::isIdentifier(name);
+    });
+    appendChosen(key, r_->headers_in, isFromTheFront);
     return key;
 }
 
