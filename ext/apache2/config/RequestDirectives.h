@@ -14,9 +14,8 @@ inline constexpr std::array REQUEST{
         flag(&Settings::highPerformance).readBy(Reader::HTTPD),
         "Off",
         "URLs of no file go to the application without .htaccess files, <Directory> and <Files> sections, and so "
-        "without "
-        "the rules of mod_rewrite and the access rules in them; those of <Location> sections hold. Has no effect in "
-        "<Directory>, <Files> and .htaccess (COMPATIBILITY.md)",
+        "without the rules of mod_rewrite and the access rules in them; those of <Location> and <If> sections hold. "
+        "Has no effect in <Directory>, <Files> and .htaccess (COMPATIBILITY.md)",
         {},
         nullptr,
         nullptr,
