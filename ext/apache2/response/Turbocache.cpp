@@ -291,7 +291,8 @@ void Turbocache::begin(const Reply &reply, const Session &session, const Respons
     if (head == nullptr || reply.stream || reply.head.size() > ResponseCache::MAX_HEAD) {
         return;
     }
-    const auto fresh = CachePolicy::freshFor(reply.status, *head, apr_time_sec(r_->request_time));
+    // A second that has begun counts as over: no answer is given after its Expires.
+    const auto fresh = CachePolicy::freshFor(reply.status, *head, apr_time_sec(apr_time_now()) + 1);
     const std::optional<AppVersion> version = fresh ? session.version() : std::nullopt;
     if (!version || (head->contentLength() && *head->contentLength() > ResponseCache::MAX_BODY)) {
         return;
