@@ -16,6 +16,7 @@ class AnswerDirectivesTest < IntegrationTest
       status = env["PATH_INFO"][%r{\A/status/(\d+)}, 1].to_i
       headers = { "Content-Type" => "text/plain", "X-App" => "mine", "Set-Cookie" => "a=1",
                   "WWW-Authenticate" => "Basic realm=app" }
+      headers["Retry-After"] = "3600" if env["QUERY_STRING"] == "later"
       if status.zero?
         [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
       else
@@ -65,6 +66,11 @@ class AnswerDirectivesTest < IntegrationTest
     response = client("override.test").get("/status/401")
     assert_equal "Basic realm=app", response["WWW-Authenticate"]
     assert_equal "a=1", response["Set-Cookie"]
+    later, soon = %w[?later ?].map do |query|
+      client("override.test").get("/status/503#{query}").get_fields("Retry-After")
+    end
+    assert_equal ["3600"], later
+    assert_match(/\A[2-6]\z/, soon.join(" "))
   end
 
   def test_other_statuses_places_and_sites_keep_the_applications_body

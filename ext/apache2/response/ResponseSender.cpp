@@ -368,7 +368,7 @@ void ResponseSender::breakOff(int status) {
     r_->status = statusBefore_;
     r_->status_line = nullptr;
     apr_table_clear(r_->headers_out);
-    if (status == HTTP_SERVICE_UNAVAILABLE) {
+    if (status == HTTP_SERVICE_UNAVAILABLE && apr_table_get(r_->err_headers_out, "Retry-After") == nullptr) {
         apr_table_setn(r_->err_headers_out, "Retry-After", retryAfter(r_));
     }
     result_ = status;
