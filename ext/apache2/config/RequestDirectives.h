@@ -30,8 +30,10 @@ inline constexpr std::array REQUEST{
     Directive{"PassengerBufferResponse", Context::LOCAL, flag(&Settings::bufferResponse).readBy(Reader::HTTPD), "Off",
               "the client receives a response only once it is complete, so that a response that breaks off becomes a "
               "clean 502. A response longer than PassengerResponseBufferHighWatermark is streamed from there on"},
-    Directive{"PassengerErrorOverride", Context::LOCAL, flag(&Settings::errorOverride).readBy(Reader::HTTPD), "Off",
-              "httpd's ErrorDocument replaces an answer of the application with a status of 400 or more"},
+    Directive{
+        "PassengerErrorOverride", Context::LOCAL, flag(&Settings::errorOverride).readBy(Reader::HTTPD), "Off",
+        "httpd's ErrorDocument replaces an answer of the application with a status of 400 or more. An answer with a "
+        "status that httpd does not know (418, 499, 520) stays"},
     Directive{"PassengerAllowEncodedSlashes", Context::OPTIONS,
               flag(&Settings::allowEncodedSlashes).readBy(Reader::HTTPD), "Off",
               "%2F in the path of a URL reaches the application, where httpd's AllowEncodedSlashes lets it through"},

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "apache2/config/Settings.h"
@@ -10,6 +11,7 @@
 #include "apache2/request/StickyCookie.h"
 #include "apache2/response/Refusal.h"
 #include "apache2/response/ResponseTrailers.h"
+#include "base/WholeNumber.h"
 
 namespace Passenger {
 
@@ -23,6 +25,12 @@ const char *retryAfter(request_rec *r) {
     constexpr unsigned LEAST = 2;
     constexpr unsigned MOST = 6;
     return apr_psprintf(r->pool, "%u", ap_random_pick(LEAST, MOST));
+}
+
+/** @return false: httpd has no ErrorDocument for this status, and would answer 500 */
+bool hasErrorDocument(int status) {
+    const std::string_view line = ap_get_status_line(status);
+    return ap_is_HTTP_ERROR(status) && wholeNumber<int>(line.substr(0, line.find(' '))) == status;
 }
 
 }  // namespace
@@ -128,12 +136,16 @@ void ResponseSender::setServerTiming() {
                                 milliseconds(times_->service)));
 }
 
-/** PassengerErrorOverride: httpd's ErrorDocument replaces an application's error answer. Headers
- *  that belong to the status stay. */
+/** PassengerErrorOverride: whether httpd's ErrorDocument replaces an answer with this status. */
+bool ResponseSender::isOverridden(int status) const noexcept {
+    // A request that serves an error page is shown whatever its own status is.
+    return Settings::of(r_).overridesErrors() && statusBefore_ == HTTP_OK && hasErrorDocument(status);
+}
+
+/** Headers that belong to the status stay. */
 bool ResponseSender::leaveToErrorDocument() {
     const int status = r_->status;
-    // This request serves an error page, which is shown whatever its own status is.
-    if (!ap_is_HTTP_ERROR(status) || !Settings::of(r_).overridesErrors() || statusBefore_ != HTTP_OK) {
+    if (!isOverridden(status)) {
         return false;
     }
     for (const char *name : {"WWW-Authenticate", "Retry-After", "Allow", "Set-Cookie"}) {
