@@ -33,7 +33,8 @@ inline constexpr std::array REQUEST{
     Directive{
         "PassengerErrorOverride", Context::LOCAL, flag(&Settings::errorOverride).readBy(Reader::HTTPD), "Off",
         "httpd's ErrorDocument replaces an answer of the application with a status of 400 or more. An answer with a "
-        "status that httpd does not know (418, 499, 520) stays"},
+        "status that httpd does not know (418, 499, 520) stays. The ErrorDocument also replaces the page for a request "
+        "that is refused, unless PassengerFriendlyErrorPages On or PassengerCustomErrorPage chooses that page"},
     Directive{"PassengerAllowEncodedSlashes", Context::OPTIONS,
               flag(&Settings::allowEncodedSlashes).readBy(Reader::HTTPD), "Off",
               "%2F in the path of a URL reaches the application, where httpd's AllowEncodedSlashes lets it through"},

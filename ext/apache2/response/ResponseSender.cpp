@@ -287,15 +287,19 @@ void ResponseSender::sayNotFound(const char *text) {
 }
 
 void ResponseSender::showRefusal(const Reply &reply, int status) {
+    if (status == HTTP_SERVICE_UNAVAILABLE || reply.queueFull) {
+        apr_table_setn(r_->err_headers_out, "Retry-After", retryAfter(r_));
+    }
+    if (isOverridden(status) && !Settings::of(r_).choosesErrorPage()) {
+        breakOff(status);
+        return;
+    }
     hasHead_ = true;
     output_.begin();
     const Refusal refusal = Refusal::of(r_, reply, status, pool_, app_);
     setStatus(status);
     refusal.setHeaders(r_);
     apr_table_setn(r_->headers_out, "Status", r_->status_line);
-    if (status == HTTP_SERVICE_UNAVAILABLE || reply.queueFull) {
-        apr_table_setn(r_->headers_out, "Retry-After", retryAfter(r_));
-    }
     std::string page(refusal.page);
     output_.add(page);
     finish();
