@@ -43,12 +43,14 @@ class TurbocachingKeysTest < IntegrationTest
     CONF
   end
 
-  # mod_ssl's and mod_unique_id's variables differ with each connection and each request.
+  # mod_ssl's and mod_unique_id's variables differ with each connection and each request. A
+  # certificate is longer with RSA than the test's own.
   def self.with_identifiers(made, folder)
     unique = File.join(TestEnvironment.modules_dir, "mod_unique_id.so")
     made.main_directives << "LoadModule unique_id_module #{unique}\n"
     made.tls_port = UnusedPort.find
-    made.site("secure.test", folder, "SSLOptions +StdEnvVars +ExportCertData\n", tls: true)
+    made.site("secure.test", folder,
+              "SSLOptions +StdEnvVars +ExportCertData\nSetEnv RSA #{'x' * 2_000}\n", tls: true)
   end
 
   def test_values_of_each_variable_that_the_application_sees_are_kept_apart
