@@ -150,8 +150,8 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     // A Node application, or one behind a bridge, decides whether to request a body that the client
     // holds back. For a body that has begun to arrive, it is not asked.
     const bool asks = body_.present() && !buffered_ && body_.isAwaitingConsent();
-    RequestEnvironment::build(r_, route_, {contentLength(), asks || !options.startsByBridge()}, context.environment(),
-                              context.path());
+    RequestEnvironment::build(r_, route_, {body_.present(), contentLength(), asks || !options.startsByBridge()},
+                              context.environment(), context.path());
     if (context.environment().size() > MAX_ENVIRONMENT) {
         sender.fail(HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is longer than 1 MiB");
         return;
@@ -160,8 +160,9 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     const char *id = RequestNotes::id(r_);
     request.client = clientOf(r_);
     request.label = {r_->useragent_ip, r_->method, id != nullptr ? id : "", r_->unparsed_uri};
-    request.transferable =
-        settings.transfersConnections() && !body_.present() && ConnectionTransfer::obstacle(r_) == nullptr;
+    // The rest of a body that was read before may still be on the connection.
+    request.transferable = settings.transfersConnections() && !body_.present() && !body_.readBefore() &&
+                           ConnectionTransfer::obstacle(r_) == nullptr;
     request.streamTransferable =
         request.transferable && !request.headRequest && !ConnectionTransfer::bodyIsFiltered(r_);
     request.fairnessKey = fairnessText(r_);

@@ -16,6 +16,7 @@ class AnswerDirectivesTest < IntegrationTest
       status = env["PATH_INFO"][%r{\A/status/(\d+)}, 1].to_i
       headers = { "Content-Type" => "text/plain", "X-App" => "mine", "Set-Cookie" => "a=1",
                   "WWW-Authenticate" => "Basic realm=app" }
+      headers["Retry-After"] = "3600" if env["QUERY_STRING"] == "later"
       if status.zero?
         [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
       else
@@ -65,10 +66,17 @@ class AnswerDirectivesTest < IntegrationTest
     response = client("override.test").get("/status/401")
     assert_equal "Basic realm=app", response["WWW-Authenticate"]
     assert_equal "a=1", response["Set-Cookie"]
+    later, soon = %w[?later ?].map do |query|
+      client("override.test").get("/status/503#{query}").get_fields("Retry-After")
+    end
+    assert_equal ["3600"], later
+    assert_match(/\A[2-6]\z/, soon.join(" "))
   end
 
+  # httpd has no ErrorDocument for 418, 499 and 520.
   def test_other_statuses_places_and_sites_keep_the_applications_body
-    [["override.test", 200], ["override.test", 302], ["override.test", 410], ["own.test", 404],
+    [["override.test", 200], ["override.test", 302], ["override.test", 410],
+     ["override.test", 418], ["override.test", 499], ["override.test", 520], ["own.test", 404],
      ["own.test", 500]].each do |site, status|
       response = assert_status(status, client(site).get("/status/#{status}"))
       assert_equal ["the application's own words", "mine"], [response.body, response["X-App"]],

@@ -269,6 +269,9 @@ class DirectiveTableTest < IntegrationTest
                      .size
       refute_match(/PassengerCtl .*max_pool_size/, server.log.text)
     end
+    output, status = check("<VirtualHost *:1>\nPassengerCtl max_pool_size 1\n</VirtualHost>\n")
+    assert status.success?, output
+    assert_equal 1, output.scan("PassengerCtl is for the whole server: move it out of").size
     output, status = check("PassengerCtl max_pool_size none\n")
     refute status.success?
     assert_includes output, "PassengerCtl does not take \"none\"; allowed: a whole number from 1 to"

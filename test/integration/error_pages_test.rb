@@ -20,12 +20,25 @@ class ErrorPagesTest < IntegrationTest
     made.site("custom.test", folder, "PassengerCustomErrorPage #{folder}/sorry.html\n")
     made.site("lost.test", SampleApps.written("raise 'no'\n"),
               "PassengerCustomErrorPage /nonexistent/sorry.html\n")
+    overridden_sites(made)
     { "shown.test" => %w[production On],
       "hidden.test" => %w[development Off] }.each do |name, (environment, value)|
       root = SampleApps.written("raise 'as ordered'\n")
       File.write(File.join(root, "public/.htaccess"), "PassengerFriendlyErrorPages #{value}\n")
       made.site(name, root, "PassengerAppEnv #{environment}\n<Directory \"#{root}/public\">\n" \
                             "AllowOverride All\n</Directory>\n")
+    end
+  end
+
+  def self.overridden_sites(made)
+    folder = SampleApps.written("raise 'as ordered'\n")
+    File.write(File.join(folder, "sorry.html"), OWN_PAGE)
+    override = "PassengerErrorOverride on\nErrorDocument 500 \"httpd's words\"\n"
+    { "plain" => "", "default" => "PassengerAppEnv development\n",
+      "explicit" => "PassengerFriendlyErrorPages on\n",
+      "custom" => "PassengerCustomErrorPage #{folder}/sorry.html\n",
+      "own" => "ErrorDocument 500 /page\n" }.each do |name, directives|
+      made.site("overridden-#{name}.test", folder, "#{override}#{directives}")
     end
   end
 
@@ -110,6 +123,22 @@ class ErrorPagesTest < IntegrationTest
     response = page("custom.test")
     assert_equal OWN_PAGE, response.body
     assert_match %r{text/html}, response["Content-Type"]
+  end
+
+  def test_httpds_error_document_replaces_the_page_with_error_override
+    %w[plain default].each do |site|
+      response = page("overridden-#{site}.test")
+      assert_equal ["httpd's words", nil], [response.body, response["Content-Security-Policy"]]
+    end
+  end
+
+  def test_a_directive_that_chooses_a_page_keeps_it_with_error_override
+    assert_includes page("overridden-explicit.test").body, "as ordered"
+    assert_equal OWN_PAGE, page("overridden-custom.test").body
+  end
+
+  def test_an_error_document_of_the_application_that_does_not_start_is_the_modules_page
+    assert report_id(page("overridden-own.test"))
   end
 
   def test_a_missing_custom_page_is_logged

@@ -16,6 +16,18 @@ class QueueLimitsTest < IntegrationTest
                                                "  PassengerMaxRequestQueueSize 5\n</Location>\n")
     made.site("marked.test", SampleApps.rack, "#{one_instance}PassengerMaxRequestQueueSize 2\n" \
                                               "PassengerRequestQueueOverflowStatusCode 425\n")
+    made.site("replaced.test", SampleApps.rack, <<~CONF)
+      #{one_instance}PassengerMaxRequestQueueSize 2
+      PassengerErrorOverride on
+      ErrorDocument 503 "httpd's 503"
+      ErrorDocument 429 "httpd's 429"
+      <Location /pid>
+        PassengerRequestQueueOverflowStatusCode 429
+      </Location>
+      <Location /env>
+        PassengerRequestQueueOverflowStatusCode 529
+      </Location>
+    CONF
     made.site("unlimited.test", SampleApps.rack, "#{one_instance}PassengerMaxRequestQueueSize 0\n")
     made.site("patient.test", SampleApps.rack,
               "#{one_instance}PassengerMaxRequestQueueTime #{PATIENCE}\n")
@@ -53,6 +65,22 @@ class QueueLimitsTest < IntegrationTest
       assert_match(/is busy/, refusal.body)
     end
     assert_equal 425, JSON.parse(json.body)["status"]
+  end
+
+  # httpd has no ErrorDocument for 529.
+  def test_with_error_override_a_refusal_has_httpds_error_document
+    refused = nil
+    requests = while_busy("replaced.test") do
+      fill_queue("replaced.test").tap do
+        refused = %w[/hello /pid /env].map { |path| client("replaced.test").get(path) }
+      end
+    end
+    requests.each(&:value)
+    assert_equal [["503", "httpd's 503"], ["429", "httpd's 429"]],
+                 refused.first(2).map { |answer| [answer.code, answer.body] }
+    assert_equal "529", refused.last.code
+    assert_match(/is busy/, refused.last.body)
+    refused.each { |answer| assert_match(/\A[2-6]\z/, answer.get_fields("Retry-After").join(" ")) }
   end
 
   def test_many_refusals_leave_few_lines_in_the_log

@@ -28,6 +28,7 @@ class SectionsTest < IntegrationTest
         PassengerEnabled off
       </LocationMatch>
     CONF
+    conditional_sites(made)
     made.site("partly.test", app, "PassengerEnabled off\n<LocationMatch \"^/apps\">\n" \
                                   "  PassengerEnabled on\n</LocationMatch>\n")
     rootless = SampleApps.written("run proc { |env| [200, {}, [env.fetch('PATH_INFO')]] }")
@@ -40,6 +41,31 @@ class SectionsTest < IntegrationTest
               "<DirectoryMatch \"/hidden$\">\n  #{DENIED}\n</DirectoryMatch>\n")
     made.site("links.test", app,
               "<Directory \"#{app}/public\">\n  Options -FollowSymLinks\n</Directory>\n")
+  end
+
+  # With PassengerHighPerformance, in the virtual host and in an <If>.
+  def self.conditional_sites(made)
+    made.site("fast.test", app, <<~CONF)
+      PassengerHighPerformance on
+      <Location "/">
+        Header add X-Places location
+      </Location>
+      <If "%{HTTP:X-Off} != ''">
+        PassengerEnabled off
+      </If>
+      <If "%{HTTP:X-Other} != ''">
+        PassengerAppRoot "#{SampleApps.written("run proc { [200, {}, ['the other']] }")}"
+        Header add X-Places if
+      </If>
+    CONF
+    made.site("at-times-fast.test", app, <<~CONF)
+      <Directory "#{app}/public">
+        AllowOverride All
+      </Directory>
+      <If "%{HTTP:X-Fast} != ''">
+        PassengerHighPerformance on
+      </If>
+    CONF
   end
 
   # One application for all sites, with folders in its `public`.
@@ -107,6 +133,21 @@ class SectionsTest < IntegrationTest
 
   def test_a_location_section_holds
     assert_equal "yes", get("/placed/missing")["X-Placed"]
+  end
+
+  def test_an_if_section_holds_with_high_performance
+    fast = client("fast.test")
+    assert_equal "/page", assert_status(200, fast.get("/page")).body
+    assert_status 404, fast.get("/page", "X-Off" => "1")
+    other = assert_status(200, fast.get("/page", "X-Other" => "1"))
+    assert_equal ["the other", "location, if"], [other.body, other["X-Places"]]
+    assert_equal "a file\n", fast.get("/file.txt", "X-Other" => "1").body
+  end
+
+  def test_high_performance_may_stand_in_an_if_section
+    site = client("at-times-fast.test")
+    assert_equal "/new/page", assert_status(200, site.get("/old/page")).body
+    assert_equal "/old/page", assert_status(200, site.get("/old/page", "X-Fast" => "1")).body
   end
 
   def test_a_link_is_not_followed_where_that_is_not_allowed

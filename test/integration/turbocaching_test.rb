@@ -17,6 +17,10 @@ class TurbocachingTest < IntegrationTest
       headers = lines.to_h { |line| line.chomp.split(": ", 2) }
       status = headers.delete("Answer") || 200
       size = headers.delete("Size").to_i
+      if headers.delete("Expires-First")
+        headers["Expires"] = (Time.now + 2).httpdate
+        sleep 2.1
+      end
       text = "\#{version} \#{count += 1} \#{env['REQUEST_METHOD']} " \\
              "\#{env['HTTP_X_FORWARDED_HOST']}" + ("x" * size)
       headers = { "Content-Type" => "text/plain", "X-Count" => count.to_s }.merge(headers)
@@ -39,7 +43,7 @@ class TurbocachingTest < IntegrationTest
   serve do |made|
     # Each child has a cache of its own.
     made.use_one_child
-    counts = SampleApps.written("require \"uri\"\n#{COUNTS.gsub('\#', '#')}")
+    counts = SampleApps.written("require \"time\"\nrequire \"uri\"\n#{COUNTS.gsub('\#', '#')}")
     made.site("app.test", counts, "PassengerMaxInstances 1\n")
     made.site("varied.test", counts,
               "PassengerMaxInstances 1\nSetEnvIf Cookie \"who=([a-z]+)\" WHO=$1\n")
@@ -102,6 +106,10 @@ class TurbocachingTest < IntegrationTest
   def test_an_answer_with_expires_is_kept_too
     expires = "Expires: #{(Time.now + 600).httpdate}"
     assert_equal ask(expires).body, ask(expires).body
+  end
+
+  def test_an_answer_that_has_expired_before_it_came_is_not_kept
+    refute_equal ask("Expires-First: yes").body, ask("Expires-First: yes").body
   end
 
   NOT_KEPT = {

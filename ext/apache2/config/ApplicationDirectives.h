@@ -216,10 +216,12 @@ inline constexpr std::array APPLICATION{
               flag(&Settings::resistDeploymentErrors).sets(&Options::resistDeploymentErrors), "On",
               "a rolling restart keeps the old version when the new one does not start. Off: the old instances end, "
               "and requests get the new version's error"},
-    Directive{"PassengerCustomErrorPage", Context::APPLICATION, path(&Settings::customErrorPage).readBy(Reader::HTTPD),
-              "a plain page",
-              "HTML file that is shown when the application does not start or is overloaded, where "
-              "PassengerFriendlyErrorPages is off. httpd's children read it; at most 1 MiB"},
+    Directive{
+        "PassengerCustomErrorPage", Context::APPLICATION, path(&Settings::customErrorPage).readBy(Reader::HTTPD),
+        "a plain page",
+        "HTML file that is shown when the application does not start or is overloaded, where "
+        "PassengerFriendlyErrorPages is off, whatever PassengerErrorOverride says. httpd's children read it; at most "
+        "1 MiB"},
     Directive{"PassengerAppLogFile", Context::APPLICATION,
               appFile(&Settings::appLogFile).sets(&Options::logFile).granted("log_file"), "PassengerLogFile",
               "file for the standard output and standard error of processes of the application that start from then "

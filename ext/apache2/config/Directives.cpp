@@ -282,6 +282,14 @@ const char *set(const cmd_parms *cmd, const Field &field, Settings &settings, co
         field.member);
 }
 
+/** A directive for the whole server that stands in a virtual host has an effect, too, with a
+ *  warning: configurations for Phusion Passenger have such directives. */
+void remarkPlace(const cmd_parms *cmd, const Name &name) {
+    if (cmd->server->is_virtual) {
+        remark(name, MISPLACED);
+    }
+}
+
 bool isIdle(cmd_parms *cmd, const Directive &directive) {
     switch (directive.idle.when) {
         case Idle::When::NEVER:
@@ -298,12 +306,8 @@ const char *apply(cmd_parms *cmd, void *place, const char *value) noexcept {
     const Directive &directive = *name.directive;
     auto *settings = static_cast<Settings *>(place);
     if (directive.context == Context::GLOBAL) {
-        // A directive in a virtual host has an effect, too, with a warning: configurations for
-        // Phusion Passenger have such directives.
         settings = &mainSettings();
-        if (cmd->server->is_virtual) {
-            remark(name, MISPLACED);
-        }
+        remarkPlace(cmd, name);
     }
     // False in a .htaccess file: a request reads it, so logNotices() does not follow.
     const bool toldLater = ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_RUN_MPM;
@@ -348,6 +352,7 @@ bool isCalled(const Directive &directive, std::string_view name) {
 const char *applyPair(cmd_parms *cmd, void *place, const char *first, const char *second) noexcept {
     for (const Directive &directive : TABLE) {
         if (isCalled(directive, first)) {
+            remarkPlace(cmd, *static_cast<const Name *>(cmd->cmd->cmd_data));
             Origins::note(cmd, directive, mainSettings());
             return set(cmd, directive.field, mainSettings(), second);
         }

@@ -14,9 +14,8 @@ inline constexpr std::array REQUEST{
         flag(&Settings::highPerformance).readBy(Reader::HTTPD),
         "Off",
         "URLs of no file go to the application without .htaccess files, <Directory> and <Files> sections, and so "
-        "without "
-        "the rules of mod_rewrite and the access rules in them; those of <Location> sections hold. Has no effect in "
-        "<Directory>, <Files> and .htaccess (COMPATIBILITY.md)",
+        "without the rules of mod_rewrite and the access rules in them; those of <Location> and <If> sections hold. "
+        "Has no effect in <Directory>, <Files> and .htaccess (COMPATIBILITY.md)",
         {},
         nullptr,
         nullptr,
@@ -31,8 +30,11 @@ inline constexpr std::array REQUEST{
     Directive{"PassengerBufferResponse", Context::LOCAL, flag(&Settings::bufferResponse).readBy(Reader::HTTPD), "Off",
               "the client receives a response only once it is complete, so that a response that breaks off becomes a "
               "clean 502. A response longer than PassengerResponseBufferHighWatermark is streamed from there on"},
-    Directive{"PassengerErrorOverride", Context::LOCAL, flag(&Settings::errorOverride).readBy(Reader::HTTPD), "Off",
-              "httpd's ErrorDocument replaces an answer of the application with a status of 400 or more"},
+    Directive{
+        "PassengerErrorOverride", Context::LOCAL, flag(&Settings::errorOverride).readBy(Reader::HTTPD), "Off",
+        "httpd's ErrorDocument replaces an answer of the application with a status of 400 or more. An answer with a "
+        "status that httpd does not know (418, 499, 520) stays. The ErrorDocument also replaces the page for a request "
+        "that is refused, unless PassengerFriendlyErrorPages On or PassengerCustomErrorPage chooses that page"},
     Directive{"PassengerAllowEncodedSlashes", Context::OPTIONS,
               flag(&Settings::allowEncodedSlashes).readBy(Reader::HTTPD), "Off",
               "%2F in the path of a URL reaches the application, where httpd's AllowEncodedSlashes lets it through"},

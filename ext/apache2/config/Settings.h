@@ -185,6 +185,10 @@ struct Settings {
     bool showsFriendlyErrorPages() const noexcept {
         return friendlyErrorPages.value_or(std::string_view(appEnvOrDefault()) == "development");
     }
+    /** Whether a directive says which page a refused request gets. */
+    bool choosesErrorPage() const noexcept {
+        return friendlyErrorPages.value_or(false) || customErrorPage != nullptr;
+    }
     /** A developer wants to see a change at once. */
     bool rollsRestarts() const noexcept {
         return rollingRestarts.value_or(std::string_view(appEnvOrDefault()) != "development");

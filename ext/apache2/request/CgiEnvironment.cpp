@@ -43,6 +43,12 @@ constexpr std::array<std::string_view, 10> PER_REQUEST_PREFIXES{
 constexpr std::array<std::string_view, 7> PER_REQUEST_NAMES{"UNIQUE_ID", "GEOIP_ADDR", "nokeepalive", "proxy",
                                                             "is_subreq", "HTTP2",      "H2PUSH"};
 
+// Identifiers by mod_unique_id, mod_ssl (SSLOptions StdEnvVars) and mod_http2, and the client's
+// address by mod_geoip and mod_maxminddb.
+constexpr std::array<std::string_view, 7> IDENTIFIERS{
+    "UNIQUE_ID", "SSL_SESSION_ID", "H2_STREAM_ID", "H2_STREAM_TAG", "H2_PUSHED_ON", "GEOIP_ADDR", "MMDB_ADDR",
+};
+
 }  // namespace
 
 void CgiEnvironment::add(std::string_view name, std::string_view value) {
@@ -88,6 +94,10 @@ void CgiEnvironment::appendToHeader(std::string_view name, std::string_view valu
 
 bool CgiEnvironment::isReserved(std::string_view name) noexcept {
     return name.empty() || name.starts_with("HTTP_") || std::binary_search(RESERVED.begin(), RESERVED.end(), name);
+}
+
+bool CgiEnvironment::isIdentifier(std::string_view name) noexcept {
+    return std::find(IDENTIFIERS.begin(), IDENTIFIERS.end(), name) != IDENTIFIERS.end();
 }
 
 bool CgiEnvironment::isForProcess(std::string_view name) noexcept {

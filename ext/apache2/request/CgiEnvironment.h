@@ -30,6 +30,9 @@ public:
 
     /** @return whether the server alone sets this name; SetEnv and the like may not */
     static bool isReserved(std::string_view name) noexcept;
+    /** @return whether a module of httpd sets this variable to another value for each request,
+     *  connection or client */
+    static bool isIdentifier(std::string_view name) noexcept;
     /** @return whether applications get a header of this name */
     static bool isPassedOn(std::string_view headerName) noexcept;
     /** @return whether a variable of a request belongs to the environment of the application's

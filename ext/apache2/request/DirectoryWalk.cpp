@@ -13,7 +13,7 @@ namespace Passenger {
 namespace {
 
 /** @return whether an application may answer, by the settings of the server and its `<Location>`
- *  sections */
+ *  and `<If>` sections */
 bool isEnabled(request_rec *r) {
     const LocationView view(r);
     return view.found() && Settings::of(r).isEnabled();

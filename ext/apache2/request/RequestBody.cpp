@@ -13,11 +13,24 @@ std::optional<apr_off_t> parseLength(const char *text) {
     return *text == '-' ? std::nullopt : wholeNumber<apr_off_t>(text);
 }
 
+/** A note of the request that has read a body. */
+constexpr const char *READ = "passenger-body-read";
+
+/** Whether the body was read before httpd redirected the request internally. */
+bool wasRead(const request_rec *r) {
+    for (const request_rec *earlier = r->prev; earlier != nullptr; earlier = earlier->prev) {
+        if (apr_table_get(earlier->notes, READ) != nullptr) {
+            return true;
+        }
+    }
+    return false;
+}
+
 }  // namespace
 
-RequestBody::RequestBody(request_rec *r) : r_(r) {
+RequestBody::RequestBody(request_rec *r) : r_(r), readBefore_(wasRead(r)) {
     // A subrequest (mod_include) shares the connection of its main request, but not the body.
-    if (r->main != nullptr) {
+    if (r->main != nullptr || readBefore_) {
         return;
     }
     const char *length = apr_table_get(r->headers_in, "Content-Length");
@@ -35,6 +48,7 @@ RequestBody::RequestBody(request_rec *r) : r_(r) {
 template <typename Take> int RequestBody::read(std::size_t most, bool waits, Take take) {
     if (brigade_ == nullptr) {
         brigade_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
+        apr_table_setn(r_->notes, READ, "1");
     }
     apr_brigade_cleanup(brigade_);
     cause_ = ap_get_brigade(r_->input_filters, brigade_, AP_MODE_READBYTES, waits ? APR_BLOCK_READ : APR_NONBLOCK_READ,

@@ -25,6 +25,11 @@ public:
     bool present() const noexcept {
         return present_;
     }
+    /** @return whether the body was read before httpd redirected the request internally, as to an
+     *  ErrorDocument. It is not present then, though the request's head tells of it. */
+    bool readBefore() const noexcept {
+        return readBefore_;
+    }
     /** httpd's value of the client's Content-Length; null: none. */
     const char *contentLength() const noexcept {
         return contentLength_;
@@ -62,6 +67,7 @@ private:
     template <typename Take> int read(std::size_t most, bool waits, Take take);
 
     request_rec *r_;
+    const bool readBefore_;
     bool present_ = false;
     bool ended_ = false;
     bool paused_ = false;

@@ -9,6 +9,8 @@
 namespace Passenger::RequestEnvironment {
 
 struct Body {
+    /** False: the application gets no `Transfer-Encoding` header. */
+    bool present;
     /** httpd's value, or null. */
     const char *length;
     /** Whether the application gets the `Expect` header. */

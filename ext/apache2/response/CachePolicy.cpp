@@ -129,7 +129,8 @@ std::optional<seconds> freshFor(int status, const ResponseHead &head, std::time_
     std::optional<long long> age = control.sharedMaxAge ? control.sharedMaxAge : control.maxAge;
     if (!age && expires) {
         const std::optional<std::time_t> end = parseDate(*expires);
-        age = end ? *end - (date ? parseDate(*date).value_or(*end) : now) : 0;
+        const std::time_t made = end && date ? parseDate(*date).value_or(*end) : now;
+        age = end ? *end - std::max(made, now) : 0;
     }
     if (control.forbids || !age || *age <= 0) {
         return std::nullopt;

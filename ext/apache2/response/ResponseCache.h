@@ -24,7 +24,8 @@ namespace Passenger {
 class ResponseCache {
 public:
     static constexpr std::size_t MAX_ENTRIES = 32;
-    static constexpr std::size_t MAX_KEY = 2048;
+    /** Has room for the variables of mod_ssl, with certificates. */
+    static constexpr std::size_t MAX_KEY = 8192;
     static constexpr std::size_t MAX_HEAD = 4096;
     static constexpr std::size_t MAX_BODY = 32 * 1024;
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "apache2/config/Settings.h"
@@ -10,6 +11,7 @@
 #include "apache2/request/StickyCookie.h"
 #include "apache2/response/Refusal.h"
 #include "apache2/response/ResponseTrailers.h"
+#include "base/WholeNumber.h"
 
 namespace Passenger {
 
@@ -23,6 +25,12 @@ const char *retryAfter(request_rec *r) {
     constexpr unsigned LEAST = 2;
     constexpr unsigned MOST = 6;
     return apr_psprintf(r->pool, "%u", ap_random_pick(LEAST, MOST));
+}
+
+/** @return false: httpd has no ErrorDocument for this status, and would answer 500 */
+bool hasErrorDocument(int status) {
+    const std::string_view line = ap_get_status_line(status);
+    return ap_is_HTTP_ERROR(status) && wholeNumber<int>(line.substr(0, line.find(' '))) == status;
 }
 
 }  // namespace
@@ -128,12 +136,16 @@ void ResponseSender::setServerTiming() {
                                 milliseconds(times_->service)));
 }
 
-/** PassengerErrorOverride: httpd's ErrorDocument replaces an application's error answer. Headers
- *  that belong to the status stay. */
+/** PassengerErrorOverride: whether httpd's ErrorDocument replaces an answer with this status. */
+bool ResponseSender::isOverridden(int status) const noexcept {
+    // A request that serves an error page is shown whatever its own status is.
+    return Settings::of(r_).overridesErrors() && statusBefore_ == HTTP_OK && hasErrorDocument(status);
+}
+
+/** Headers that belong to the status stay. */
 bool ResponseSender::leaveToErrorDocument() {
     const int status = r_->status;
-    // This request serves an error page, which is shown whatever its own status is.
-    if (!ap_is_HTTP_ERROR(status) || !Settings::of(r_).overridesErrors() || statusBefore_ != HTTP_OK) {
+    if (!isOverridden(status)) {
         return false;
     }
     for (const char *name : {"WWW-Authenticate", "Retry-After", "Allow", "Set-Cookie"}) {
@@ -275,15 +287,19 @@ void ResponseSender::sayNotFound(const char *text) {
 }
 
 void ResponseSender::showRefusal(const Reply &reply, int status) {
+    if (status == HTTP_SERVICE_UNAVAILABLE || reply.queueFull) {
+        apr_table_setn(r_->err_headers_out, "Retry-After", retryAfter(r_));
+    }
+    if (isOverridden(status) && !Settings::of(r_).choosesErrorPage()) {
+        breakOff(status);
+        return;
+    }
     hasHead_ = true;
     output_.begin();
     const Refusal refusal = Refusal::of(r_, reply, status, pool_, app_);
     setStatus(status);
     refusal.setHeaders(r_);
     apr_table_setn(r_->headers_out, "Status", r_->status_line);
-    if (status == HTTP_SERVICE_UNAVAILABLE || reply.queueFull) {
-        apr_table_setn(r_->headers_out, "Retry-After", retryAfter(r_));
-    }
     std::string page(refusal.page);
     output_.add(page);
     finish();
@@ -368,7 +384,7 @@ void ResponseSender::breakOff(int status) {
     r_->status = statusBefore_;
     r_->status_line = nullptr;
     apr_table_clear(r_->headers_out);
-    if (status == HTTP_SERVICE_UNAVAILABLE) {
+    if (status == HTTP_SERVICE_UNAVAILABLE && apr_table_get(r_->err_headers_out, "Retry-After") == nullptr) {
         apr_table_setn(r_->err_headers_out, "Retry-After", retryAfter(r_));
     }
     result_ = status;

@@ -123,6 +123,7 @@ private:
     void refuse(const Reply &reply);
     void showRefusal(const Reply &reply, int status);
     void clientLeft();
+    bool isOverridden(int status) const noexcept;
     bool leaveToErrorDocument();
     void setServerTiming();
     void setStickyCookie(std::uint32_t instance);

@@ -50,21 +50,21 @@ constexpr std::array SPECIAL{
     "If-Modified-Since", "If-None-Match",       "If-Unmodified-Since", "If-Match", "If-Range",
 };
 
-// A server in front of httpd gives the client's original request in these headers. Applications
-// make URLs of them.
-constexpr std::array FORWARDED{
-    "Host",
-    "Forwarded",
-    "X-Forwarded-Host",
-    "X-Forwarded-Proto",
-    "X-Forwarded-Scheme",
-    "X-Forwarded-Port",
-    "X-Forwarded-Ssl",
-    "X-Forwarded-Prefix",
-    "X-Original-URL",
-    "X-Rewrite-URL",
-    "X-HTTP-Method-Override",
+// In these headers, and in those that begin with FORWARDED, a server in front of httpd says what
+// the client has asked for and who the client is. Applications make URLs and pages of them.
+constexpr std::string_view FORWARDED = "X-Forwarded-";
+constexpr std::array<std::string_view, 7> FROM_THE_FRONT{
+    "Host", "Forwarded", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Remote-User", "Remote-User",
 };
+
+/** The client's address does not count, as in REMOTE_ADDR. */
+bool isFromTheFront(std::string_view header) {
+    if (HttpText::equalsIgnoringCase(header.substr(0, FORWARDED.size()), FORWARDED)) {
+        return !HttpText::equalsIgnoringCase(header, "X-Forwarded-For");
+    }
+    return std::any_of(FROM_THE_FRONT.begin(), FROM_THE_FRONT.end(),
+                       [header](std::string_view name) { return HttpText::equalsIgnoringCase(header, name); });
+}
 
 bool isSafe(const request_rec *r) {
     switch (r->method_number) {
@@ -114,6 +114,19 @@ const char *pathOnThisHost(request_rec *r, std::string_view url, apr_uri_t &pars
 void append(std::string &key, const char *text) {
     if (text != nullptr) {
         key += text;
+    }
+    key += '\0';
+}
+
+/** Appends the entries with such a name, and an empty name behind them. */
+template <typename IsChosen> void appendChosen(std::string &key, const apr_table_t *table, IsChosen isChosen) {
+    const apr_array_header_t *entries = apr_table_elts(table);
+    const auto *entry = reinterpret_cast<const apr_table_entry_t *>(entries->elts);
+    for (int i = 0; i < entries->nelts; ++i) {
+        if (isChosen(entry[i].key)) {
+            append(key, entry[i].key);
+            append(key, entry[i].val);
+        }
     }
     key += '\0';
 }
@@ -170,10 +183,9 @@ Turbocache::Use Turbocache::useFor(bool hasBody) const {
 }
 
 bool Turbocache::isForEverybody() const {
-    // The application knows when it makes an error page or a part of another page, and may answer
-    // differently.
-    if (r_->user != nullptr || r_->main != nullptr || (r_->prev != nullptr && r_->prev->status != HTTP_OK) ||
-        Settings::of(r_).hasStickySessions()) {
+    // The application knows when it makes an error page, a part of another page or the page behind
+    // a rewritten URL, and may answer differently.
+    if (r_->user != nullptr || r_->main != nullptr || r_->prev != nullptr || Settings::of(r_).hasStickySessions()) {
         return false;
     }
     return !hasCertificate(r_) && std::none_of(SPECIAL.begin(), SPECIAL.end(), [this](const char *name) {
@@ -189,18 +201,11 @@ std::string Turbocache::makeKey() const {
     append(key, apr_itoa(r_->pool, ap_get_server_port(r_)));
     const auto server = reinterpret_cast<std::uintptr_t>(r_->server);
     key.append(reinterpret_cast<const char *>(&server), sizeof(server));
-    // The application also sees the variables of SetEnvIf and mod_rewrite.
-    const apr_array_header_t *variables = apr_table_elts(r_->subprocess_env);
-    const auto *variable = reinterpret_cast<const apr_table_entry_t *>(variables->elts);
-    for (int i = 0; i < variables->nelts; ++i) {
-        if (CgiEnvironment::isForProcess(variable[i].key)) {
-            append(key, variable[i].key);
-            append(key, variable[i].val);
-        }
-    }
-    for (const char *name : FORWARDED) {
-        append(key, apr_table_get(r_->headers_in, name));
-    }
+    // The application also sees the variables of SetEnvIf, mod_rewrite and other modules.
+    appendChosen(key, r_->subprocess_env, [](std::string_view name) {
+        return !CgiEnvironment::isReserved(name) && !CgiEnvironment::isIdentifier(name);
+    });
+    appendChosen(key, r_->headers_in, isFromTheFront);
     return key;
 }
 
@@ -253,7 +258,7 @@ void Turbocache::note(const Reply &reply, const Session &session, ResponseSender
     if (reply.last) {
         const bool whole = !length_ || *length_ == answer_->body.size();
         if (whole) {
-            cache_.store(makeKey(), changesBefore_, std::move(answer_));
+            cache_.store(key_, changesBefore_, std::move(answer_));
         }
         answer_.reset();
     }
@@ -286,11 +291,14 @@ void Turbocache::begin(const Reply &reply, const Session &session, const Respons
     if (head == nullptr || reply.stream || reply.head.size() > ResponseCache::MAX_HEAD) {
         return;
     }
-    const auto fresh = CachePolicy::freshFor(reply.status, *head, apr_time_sec(r_->request_time));
+    // A second that has begun counts as over: no answer is given after its Expires.
+    const auto fresh = CachePolicy::freshFor(reply.status, *head, apr_time_sec(apr_time_now()) + 1);
     const std::optional<AppVersion> version = fresh ? session.version() : std::nullopt;
     if (!version || (head->contentLength() && *head->contentLength() > ResponseCache::MAX_BODY)) {
         return;
     }
+    // httpd's output filters may change the variables later.
+    key_ = makeKey();
     length_ = head->contentLength();
     const MonotonicTime now = SystemClock::instance().now();
     answer_ = std::make_shared<ResponseCache::Answer>(

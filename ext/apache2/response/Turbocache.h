@@ -16,8 +16,9 @@ namespace Passenger {
 
 /**
  * PassengerTurbocaching for one request: answers from the child's ResponseCache, stores answers of
- * the application, and records changes of a URL. A special request (with a user, a range, a
- * condition, or Cache-Control) neither gets nor stores a cached answer.
+ * the application, and records changes of a URL. A special request neither gets nor stores a cached
+ * answer: one with a user, a range, a condition, or Cache-Control, or one that httpd has redirected
+ * internally.
  *
  * On the stack of the request's thread. httpd has checked the access to the URL before.
  */
@@ -56,6 +57,8 @@ private:
     std::uint32_t changesBefore_ = 0;
     /** The answer that is being collected; null: it is not to be stored. */
     std::shared_ptr<ResponseCache::Answer> answer_;
+    /** The key of `answer_`. */
+    std::string key_;
     std::optional<std::uint64_t> length_;
 };
 

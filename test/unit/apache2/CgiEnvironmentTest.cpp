@@ -17,6 +17,7 @@ class CgiEnvironmentTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testASecondHeaderOfANameIsJoined);
     CPPUNIT_TEST(testAmbiguousHeadersAreDropped);
     CPPUNIT_TEST(testVariablesOfTheServerAreReserved);
+    CPPUNIT_TEST(testIdentifiersAreKnown);
     CPPUNIT_TEST(testTheProcessGetsVariablesOfUsersButNotOfModules);
     CPPUNIT_TEST_SUITE_END();
 
@@ -69,6 +70,15 @@ public:
             CPPUNIT_ASSERT_MESSAGE(std::string(name), CgiEnvironment::isReserved(name));
         }
         CPPUNIT_ASSERT(!CgiEnvironment::isReserved("SECRET_KEY_BASE"));
+    }
+
+    void testIdentifiersAreKnown() {
+        for (std::string_view name : {"UNIQUE_ID", "SSL_SESSION_ID", "H2_STREAM_ID", "H2_STREAM_TAG"}) {
+            CPPUNIT_ASSERT_MESSAGE(std::string(name), CgiEnvironment::isIdentifier(name));
+        }
+        for (std::string_view name : {"SSL_PROTOCOL", "HTTP2", "TENANT", "REQUEST_TENANT", ""}) {
+            CPPUNIT_ASSERT_MESSAGE(std::string(name), !CgiEnvironment::isIdentifier(name));
+        }
     }
 
     void testTheProcessGetsVariablesOfUsersButNotOfModules() {
