@@ -102,6 +102,14 @@ class StopTest < IntegrationTest
     end
   end
 
+  def test_everything_ends_when_httpds_parent_is_killed_and_the_watchdog_stands_still
+    with_server(configuration) do |server|
+      server.client.pid
+      Process.kill(:STOP, server.tree.matching(/passenger-agent\S* watchdog/).first.pid)
+      assert_nothing_left server.kill
+    end
+  end
+
   def test_everything_ends_when_httpds_parent_is_killed_in_the_middle_of_a_request
     with_server(configuration) do |server|
       begin_endless(server, "/wait?fifo=#{fifo}&started=#{scratch}/started") do

@@ -48,6 +48,7 @@ endif
     %D%/base/DynamicUserTest.cpp \
     %D%/base/FileContentTest.cpp \
     %D%/base/FileDescriptorTest.cpp \
+    %D%/base/FileRightsTest.cpp \
     %D%/base/JsonTest.cpp \
     %D%/base/LockOrderTest.cpp \
     %D%/base/LogHistogramTest.cpp \

@@ -1,13 +1,16 @@
 #include "base/FileRights.h"
 
 #include <grp.h>
+#include <linux/capability.h>
 #include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <csignal>
 
 #include <fmt/format.h>
 
@@ -24,9 +27,15 @@ constexpr int FIRST_GROUPS = 32;
 FileRights FileRights::ofUser(const std::string &name, uid_t uid, gid_t gid) {
     FileRights rights{uid, gid, {}};
     int count = FIRST_GROUPS;
-    do {
-        rights.groups.resize(static_cast<std::size_t>(count));
-    } while (::getgrouplist(name.c_str(), gid, rights.groups.data(), &count) < 0);
+    rights.groups.resize(FIRST_GROUPS);
+    while (::getgrouplist(name.c_str(), gid, rights.groups.data(), &count) < 0) {
+        const auto needed = static_cast<std::size_t>(std::max(count, 0));
+        // It has failed for another reason than the size.
+        if (needed <= rights.groups.size()) {
+            throw SystemException("getgrouplist", ENOMEM);
+        }
+        rights.groups.resize(needed);
+    }
     rights.groups.resize(static_cast<std::size_t>(std::min(count, NGROUPS_MAX)));
     return rights;
 }
@@ -36,6 +45,8 @@ AsUser::AsUser(const FileRights &rights) {
     if (::getgroups(static_cast<int>(groups_.size()), groups_.data()) != static_cast<int>(groups_.size())) {
         throw SystemException("getgroups", errno);
     }
+    ::prctl(PR_GET_PDEATHSIG, &deathSignal_);
+    parent_ = ::getppid();
     if (::syscall(SYS_setgroups, rights.groups.size(), rights.groups.data()) != 0) {
         throw SystemException("setgroups", errno);
     }
@@ -45,6 +56,12 @@ AsUser::AsUser(const FileRights &rights) {
     if (static_cast<uid_t>(::setfsuid(-1)) != rights.uid || static_cast<gid_t>(::setfsgid(-1)) != rights.gid) {
         restore();
         throw IOException(fmt::format("cannot take the rights of user {}", rights.uid));
+    }
+    try {
+        capabilities_.limit({CAP_SETUID, CAP_SETGID});
+    } catch (...) {
+        restore();
+        throw;
     }
 }
 
@@ -56,6 +73,13 @@ void AsUser::restore() const noexcept {
     ::setfsuid(user_);
     ::setfsgid(group_);
     static_cast<void>(::syscall(SYS_setgroups, groups_.size(), groups_.data()));
+    capabilities_.restore();
+    if (deathSignal_ != 0) {
+        ::prctl(PR_SET_PDEATHSIG, deathSignal_);
+        if (::getppid() != parent_) {
+            ::raise(deathSignal_);
+        }
+    }
 }
 
 }  // namespace Passenger

@@ -82,6 +82,8 @@ libpassenger_base_la_SOURCES = \
     %D%/StrongId.h \
     %D%/SystemClock.cpp \
     %D%/SystemClock.h \
+    %D%/ThreadCapabilities.cpp \
+    %D%/ThreadCapabilities.h \
     %D%/ThreadSafety.h \
     %D%/UserSwitch.cpp \
     %D%/UserSwitch.h \

@@ -55,8 +55,8 @@ public:
     std::string seen() const EXCLUDES(mutex_);
     /** Whether begin() has set the rights. */
     bool knowsRights() const EXCLUDES(mutex_);
-    /** Whether a restart was requested since the last call. One thread at a time calls it: that with
-     *  the turn(). */
+    /** Whether a restart was requested since the last call. One thread at a time calls it, with the
+     *  turn(). */
     bool changed() EXCLUDES(mutex_);
     /** The restart that changed() was about has failed: the next call tells of it again. */
     void askAgain() EXCLUDES(mutex_);

@@ -45,6 +45,27 @@ std::optional<Status> statusOf(pid_t pid) {
     return found == 2 ? std::optional(status) : std::nullopt;
 }
 
+/** Empty: an ancestor of the process is the agent. */
+std::string foreignness(pid_t pid, pid_t parent, pid_t agent) {
+    pid_t ancestor = parent;
+    for (int i = 0; i < MOST_ANCESTORS && ancestor > 1; ++i) {
+        if (ancestor == agent) {
+            return "";
+        }
+        const auto next = statusOf(ancestor);
+        ancestor = next ? next->parent : 0;
+    }
+    return fmt::format("process {} is none of the agent's", pid);
+}
+
+std::string isGone(pid_t pid) {
+    return fmt::format("process {} does not exist", pid);
+}
+
+std::string isRoots(pid_t pid) {
+    return fmt::format("process {} runs as root", pid);
+}
+
 }  // namespace
 
 pid_t pidOf(const FileDescriptor &pidFd) {
@@ -67,20 +88,20 @@ std::optional<uid_t> userOf(pid_t pid) {
 std::string refusal(pid_t pid, pid_t agent) {
     const auto status = statusOf(pid);
     if (!status) {
-        return fmt::format("process {} does not exist", pid);
+        return isGone(pid);
     }
     if (std::min({status->realUid, status->effectiveUid, status->savedUid}) == 0) {
-        return fmt::format("process {} runs as root", pid);
+        return isRoots(pid);
     }
-    pid_t ancestor = status->parent;
-    for (int i = 0; i < MOST_ANCESTORS && ancestor > 1; ++i) {
-        if (ancestor == agent) {
-            return "";
-        }
-        const auto next = statusOf(ancestor);
-        ancestor = next ? next->parent : 0;
+    return foreignness(pid, status->parent, agent);
+}
+
+std::string signalRefusal(pid_t pid, pid_t agent) {
+    const auto status = statusOf(pid);
+    if (!status) {
+        return isGone(pid);
     }
-    return fmt::format("process {} is none of the agent's", pid);
+    return status->realUid == 0 ? isRoots(pid) : foreignness(pid, status->parent, agent);
 }
 
 }  // namespace Passenger::ProcessLineage

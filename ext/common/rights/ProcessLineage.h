@@ -24,5 +24,8 @@ std::optional<uid_t> userOf(pid_t pid);
  * @return empty: it is one of an application
  */
 std::string refusal(pid_t pid, pid_t agent);
+/** As refusal(), for signals: a set-user-ID program that an application has executed gets them. Its
+ *  real user is the application's. */
+std::string signalRefusal(pid_t pid, pid_t agent);
 
 }  // namespace Passenger::ProcessLineage

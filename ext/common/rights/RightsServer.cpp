@@ -449,7 +449,7 @@ std::string RightsServer::signal(const FileDescriptor &pidFd, int signal, pid_t 
     if (pid < 0) {
         return "";
     }
-    std::string reason = pid == 0 ? "the descriptor is no pidfd" : ProcessLineage::refusal(pid, agent);
+    std::string reason = pid == 0 ? "the descriptor is no pidfd" : ProcessLineage::signalRefusal(pid, agent);
     if (reason.empty()) {
         own_.signal(pidFd, signal);
     }

@@ -23,7 +23,6 @@
 #include "base/SignalDescriptor.h"
 #include "base/StandardDescriptors.h"
 #include "base/SystemClock.h"
-#include "io/AgentSettings.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
 
@@ -38,6 +37,9 @@ constexpr int WATCHDOG_DESCRIPTOR = 3;
 constexpr milliseconds SEND_TIMEOUT{10000};
 /** The time for SIGKILL to take effect. */
 constexpr milliseconds KILL_PATIENCE{10000};
+/** As long as an owner that lives waits for the end (AgentControl), without
+ *  AgentSettings::stopTimeout. */
+constexpr milliseconds WATCHDOG_PATIENCE{25000};
 
 /** The process that made the socket pair of which `socket` is one end. */
 pid_t creatorOf(const FileDescriptor &socket) {
@@ -105,10 +107,13 @@ void Anchor::turn() {
         readSignals();
     }
     startIfDue();
+    abandonIfLate();
 }
 
 int Anchor::pollTimeout() const {
-    const auto wait = restart_.wait(clock_.now());
+    const MonotonicTime now = clock_.now();
+    const auto wait = endBy_ ? std::optional(std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*endBy_ - now)))
+                             : restart_.wait(now);
     return wait ? static_cast<int>(std::min<milliseconds::rep>(wait->count(), INT_MAX)) : -1;
 }
 
@@ -205,24 +210,44 @@ void Anchor::useSettings(Frame &frame) {
     const auto settings = AgentSettings::fromMap(frame.map(0));
     Log::setFormat(logFormatIn(settings.logFormat));
     Log::setTarget(settings.logTarget());
+    stopTimeout_ = settings.stopTimeout;
     settings_ = std::move(frame.fields);
 }
 
-/** Without a watchdog, all other processes are killed. */
 void Anchor::endWatchdog(const std::string &reason) {
     ending_ = true;
     restart_.cancel();
     try {
         if (socket_) {
             socket_.send(Frame(FrameType::STOP, {reason}), FrameSocket::in(SEND_TIMEOUT));
+            endBy_ = clock_.now() + WATCHDOG_PATIENCE + stopTimeout_;
             return;
         }
     } catch (const std::exception &exception) {
         Log::error("event=watchdog.unreachable pid={} reason=\"{}\"", watchdog_.pid(), exception.what());
     }
+    abandonWatchdog();
+}
+
+/** Without a watchdog, all other processes are killed. */
+void Anchor::abandonWatchdog() {
+    watchdog_.signal(SIGKILL);
+    if (!watchdog_.wait(KILL_PATIENCE)) {
+        // It waits in the kernel, where a destructor would wait for it.
+        watchdog_.release();
+    }
     watchdog_ = ChildProcess();
     ended_ = true;
     exitStatus_ = EXIT_FAILURE;
+}
+
+/** Nobody else looks after a watchdog that stands still, if the owner has died. */
+void Anchor::abandonIfLate() {
+    if (!ended_ && endBy_ && clock_.now() >= *endBy_) {
+        Log::error("event=watchdog.killed pid={} reason=\"it was told to end, and has not ended in time\"",
+                   watchdog_.pid());
+        abandonWatchdog();
+    }
 }
 
 void Anchor::readSignals() {

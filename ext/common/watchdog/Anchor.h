@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 #include "base/ChildProcess.h"
 #include "base/Clock.h"
 #include "base/FileDescriptor.h"
+#include "io/AgentSettings.h"
 #include "io/Frame.h"
 #include "policy/RestartDelay.h"
 #include "watchdog/StoredDescriptors.h"
@@ -53,6 +55,8 @@ private:
     void handle(Frame frame);
     void useSettings(Frame &frame);
     void endWatchdog(const std::string &reason);
+    void abandonWatchdog();
+    void abandonIfLate();
     void readSignals();
     void watchdogEnded(int status);
     void end();
@@ -69,6 +73,10 @@ private:
     std::vector<std::string> settings_;
     StoredDescriptors store_;
     RestartDelay restart_;
+    /** AgentSettings::stopTimeout. */
+    std::chrono::seconds stopTimeout_ = AgentSettings().stopTimeout;
+    /** By when the watchdog must have ended, once it was told to. */
+    std::optional<MonotonicTime> endBy_;
     /** The watchdog ends in order, or will. */
     bool ending_ = false;
     bool ended_ = false;

@@ -25,6 +25,8 @@ constexpr int POOL_DESCRIPTOR = 3;
 constexpr milliseconds SEND_TIMEOUT{10000};
 /** The limit of one receive(), so that other descriptors are served too. */
 constexpr int FRAMES_A_TURN = 256;
+/** More than the buffers of a socket hold (net.core.wmem_default). */
+constexpr int FRAMES_IN_A_SOCKET = 1024;
 
 }  // namespace
 
@@ -272,12 +274,13 @@ void PoolSupervisor::upkeep() {
     }
 }
 
-/** What the process has sent may wait in the socket, if this process had no time to read it. */
+/** What the process has sent may wait in the socket, if this process had no time to read it. What
+ *  it sends meanwhile does not save it: it could send for ever. */
 void PoolSupervisor::killIfSilent() {
     if (!answers_.isOverdue(clock_.now())) {
         return;
     }
-    receiveFrames(std::numeric_limits<int>::max());
+    receiveFrames(FRAMES_IN_A_SOCKET);
     if (!answers_.isOverdue(clock_.now())) {
         return;
     }

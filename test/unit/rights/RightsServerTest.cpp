@@ -29,11 +29,14 @@ namespace {
 /** A child of this process that waits for its end, as another user where this process is root. */
 class Child {
 public:
-    explicit Child(uid_t user) {
+    explicit Child(uid_t user) : Child(user, user) {}
+    /** @param effective its effective and saved user, as of a set-user-ID program */
+    Child(uid_t user, uid_t effective) {
         DescriptorPair ready = makePipe();
         pid_ = ::fork();
         if (pid_ == 0) {
-            if ((user != 0 && ::setuid(user) != 0) || ::write(ready.second.get(), "", 1) != 1) {
+            if ((user != 0 && ::setresuid(user, effective, effective) != 0) ||
+                ::write(ready.second.get(), "", 1) != 1) {
                 ::_exit(1);
             }
             for (;;) {
@@ -248,6 +251,11 @@ public:
         CPPUNIT_ASSERT(!server_.signal(roots.pidFd(), SIGKILL, ::getpid()).empty());
         CPPUNIT_ASSERT(!server_.signal(foreign.pidFd(), SIGKILL, applications.pid()).empty());
         CPPUNIT_ASSERT_EQUAL(std::string(), server_.signal(applications.pidFd(), SIGKILL, ::getpid()));
+        // As after exec of su(1), which waits for a password.
+        const Child setUserId(NOBODY, 0);
+        assertRefused({RightsVerb::FACTS, std::to_string(setUserId.pid())}, "runs as root");
+        CPPUNIT_ASSERT_EQUAL(std::string(), server_.signal(setUserId.pidFd(), SIGKILL, ::getpid()));
+        CPPUNIT_ASSERT(setUserId.endsWithin(std::chrono::minutes(1)));
         CPPUNIT_ASSERT(applications.endsWithin(std::chrono::seconds(10)));
         CPPUNIT_ASSERT(!roots.endsWithin(std::chrono::milliseconds(0)));
         CPPUNIT_ASSERT(!foreign.endsWithin(std::chrono::milliseconds(0)));

@@ -1,0 +1,50 @@
+#include "base/ThreadCapabilities.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+/** The calling thread, and sets of 64 capabilities. */
+__user_cap_header_struct thisThread() {
+    return {_LINUX_CAPABILITY_VERSION_3, 0};
+}
+
+}  // namespace
+
+ThreadCapabilities::ThreadCapabilities() {
+    __user_cap_header_struct header = thisThread();
+    if (::syscall(SYS_capget, &header, sets_.data()) != 0) {
+        throw SystemException("capget", errno);
+    }
+}
+
+void ThreadCapabilities::limit(std::initializer_list<unsigned> capabilities) const {
+    std::array<std::uint32_t, _LINUX_CAPABILITY_U32S_3> kept{};
+    for (const unsigned capability : capabilities) {
+        kept.at(CAP_TO_INDEX(capability)) |= CAP_TO_MASK(capability);
+    }
+    Sets limited = sets_;
+    for (std::size_t i = 0; i < limited.size(); ++i) {
+        limited.at(i).effective &= kept.at(i);
+    }
+    __user_cap_header_struct header = thisThread();
+    if (::syscall(SYS_capset, &header, limited.data()) != 0) {
+        throw SystemException("capset", errno);
+    }
+}
+
+void ThreadCapabilities::restore() const noexcept {
+    __user_cap_header_struct header = thisThread();
+    static_cast<void>(::syscall(SYS_capset, &header, sets_.data()));
+}
+
+}  // namespace Passenger

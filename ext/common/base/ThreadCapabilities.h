@@ -1,0 +1,30 @@
+#pragma once
+
+#include <linux/capability.h>
+
+#include <array>
+#include <initializer_list>
+
+namespace Passenger {
+
+/**
+ * The effective capabilities of the calling thread (capabilities(7)), as they were at construction.
+ * The permitted ones do not change, so the thread can have them again. A plain value.
+ */
+class ThreadCapabilities {
+public:
+    /** @throws SystemException */
+    ThreadCapabilities();
+    /** Leaves the thread those of its effective capabilities that are named.
+     *  @param capabilities numbers of <linux/capability.h> @throws SystemException */
+    void limit(std::initializer_list<unsigned> capabilities) const;
+    /** The thread has the effective capabilities of the construction again. */
+    void restore() const noexcept;
+
+private:
+    using Sets = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
+
+    Sets sets_{};
+};
+
+}  // namespace Passenger
