@@ -22,28 +22,30 @@ void Helpers::give(Place &place) {
 }
 
 void Helpers::startAgain() {
-    {
+    do {
         const LockGuard lock(mutex_);
         if (!isMissing()) {
             return;
         }
         starting_++;
-    }
-    startOne();
+    } while (startOne());
 }
 
 bool Helpers::isMissing() const {
     return waiting_.size() > starting_;
 }
 
-void Helpers::startOne() {
-    if (!start_()) {
-        {
-            const LockGuard lock(mutex_);
-            starting_--;
-        }
-        unstarted_();
+/** @return false: not now */
+bool Helpers::startOne() {
+    if (start_()) {
+        return true;
     }
+    {
+        const LockGuard lock(mutex_);
+        starting_--;
+    }
+    unstarted_();
+    return false;
 }
 
 void Helpers::run(const std::function<void(Place &)> &work) {

@@ -38,7 +38,7 @@ public:
 
     /** A helper works at the request of the place. */
     void give(Place &place) EXCLUDES(mutex_);
-    /** Starts a thread if one is missing. The system may allow another thread by now. */
+    /** Starts the threads that are missing. The system may allow another thread by now. */
     void startAgain() EXCLUDES(mutex_);
     /** The function of a helper's thread, up to its end. @param work called with each place */
     void run(const std::function<void(Place &)> &work) EXCLUDES(mutex_);
@@ -53,7 +53,7 @@ private:
     };
 
     bool isMissing() const REQUIRES(mutex_);
-    void startOne() EXCLUDES(mutex_);
+    bool startOne() EXCLUDES(mutex_);
     Place *next() EXCLUDES(mutex_);
 
     const Start start_;

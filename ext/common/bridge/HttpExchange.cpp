@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/WholeNumber.h"
 #include "bridge/EventLog.h"
 #include "io/SocketPair.h"
 
@@ -26,12 +26,6 @@ constexpr std::chrono::seconds REFUSING_FOR{3};
 constexpr unsigned CONTINUE = 100;
 constexpr unsigned BAD_REQUEST = 400;
 constexpr unsigned BAD_GATEWAY = 502;
-
-std::optional<std::uint64_t> parseLength(std::string_view text) {
-    std::uint64_t length = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
-    return error == std::errc() && end == text.data() + text.size() ? std::optional(length) : std::nullopt;
-}
 
 /** The first field of a log line about the request, with a space behind it; empty: it has no id. */
 std::string requestOf(const RequestFields &fields) {
@@ -108,7 +102,7 @@ void HttpExchange::decideFraming() {
     }
     bodyDone_ = false;
     const bool expects = parts_.fields.has("HTTP_EXPECT");
-    const auto length = parseLength(parts_.fields["CONTENT_LENGTH"]);
+    const auto length = wholeNumber<std::uint64_t>(parts_.fields["CONTENT_LENGTH"]);
     if (length && !parts_.fields.has("HTTP_CONTENT_ENCODING")) {
         framing_ = {Kind::LENGTH, *length, expects};
         bodyLeft_ = *length;
@@ -332,6 +326,8 @@ void HttpExchange::sendOutput() {
                               MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0) {
         deaf_ = errno != EAGAIN && errno != EINTR;
+        // The kernel reports a reset once: the next recv() finds an end.
+        endError_ = errno == ECONNRESET ? errno : endError_;
         return;
     }
     outputAt_ += static_cast<std::size_t>(sent);
@@ -360,7 +356,7 @@ ssize_t HttpExchange::receive(std::span<char> buffer) {
         answer_->feed({buffer.data(), static_cast<std::size_t>(size)});
     } else if (size == 0 || (errno != EAGAIN && errno != EINTR)) {
         ended_ = true;
-        endError_ = size == 0 ? 0 : errno;
+        endError_ = size == 0 ? endError_ : errno;
     }
     return size;
 }

@@ -131,7 +131,7 @@ private:
     bool ended_ = false;
     /** What comes next may wait. */
     bool mustWait_ = false;
-    /** errno of the read that found the connection's end, or 0. */
+    /** errno of the read or write that found the connection's end, or 0. */
     int endError_ = 0;
     /** Null: the Relays have it. */
     std::unique_ptr<AnswerParser> answer_;

@@ -127,13 +127,24 @@ void Instance::run() {
     startThreads();
     while (!ending_) {
         awaitEvent(deadlineIn(FOREVER));
-        while (!ending_ && unstarted_.exchange(false)) {
-            // The limit of threads may be the user's, and other processes end meanwhile.
-            std::this_thread::sleep_for(START_PAUSE);
-            intake_->startAgain();
+        while (!ending_ && startsHelpersAgain(deadlineIn(FOREVER))) {
         }
     }
     finish();
+}
+
+/** If helpers are missing, tries to start them after a pause. The limit of threads may be the
+ *  user's, and other processes end meanwhile. @return whether it has tried, and the deadline is not
+ *  over */
+bool Instance::startsHelpersAgain(Application::Deadline deadline) {
+    if (!unstarted_.exchange(false)) {
+        return false;
+    }
+    const auto due = std::min(deadline, steady_clock::now() + START_PAUSE);
+    while (awaitEvent(due)) {
+    }
+    intake_->startAgain();
+    return steady_clock::now() < deadline;
 }
 
 void Instance::startThreads() {
@@ -329,7 +340,7 @@ void Instance::finish() {
         if (intake_->inWork() == 0 && relays_.streams() > 0 && !std::exchange(told, true)) {
             control_.tell(Frame(FrameType::PAUSE, {"1"}));
         }
-    } while (inWork() > 0 && awaitEvent(deadline));
+    } while (inWork() > 0 && (startsHelpersAgain(deadline) || awaitEvent(deadline)));
     if (const std::size_t left = inWork(); left > 0) {
         EventLog::write("instance.gave_up_waiting", fmt::format("requests={}", left));
     }

@@ -43,6 +43,7 @@ public:
     void run();
 
 private:
+    bool startsHelpersAgain(Application::Deadline deadline);
     void startThreads();
     void startThread(std::function<void()> work);
     static void startDetached(std::function<void()> work);

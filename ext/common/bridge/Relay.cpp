@@ -79,10 +79,12 @@ void Relay::handle(Side side, std::uint32_t events, std::span<char> buffer, Time
         }
         return;
     }
-    const auto waiting = toClient_.bytes.size() - toClient_.at;
+    const auto waiting = toClient_.left();
     if (side == Side::APPLICATION) {
         if ((events & EPOLLOUT) != 0) {
+            const auto before = toApplication_.left();
             sendToApplication();
+            since_ = toApplication_.left() < before ? now : since_;
         }
         if ((wanted(side) & EPOLLIN) != 0 && (events & (EPOLLIN | BROKEN)) != 0) {
             since_ = now;
@@ -95,7 +97,7 @@ void Relay::handle(Side side, std::uint32_t events, std::span<char> buffer, Time
     if ((events & EPOLLOUT) != 0) {
         sendToClient();
     }
-    if (toClient_.bytes.size() - toClient_.at < waiting) {
+    if (toClient_.left() < waiting) {
         since_ = now;
     }
     if ((events & (EPOLLIN | EPOLLRDHUP)) != 0 && (wanted(side) & EPOLLIN) != 0) {
@@ -214,7 +216,13 @@ void Relay::takeApplication(std::span<char> buffer) {
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
-    if (size <= 0) {
+    if (size < 0) {
+        // A reset is no end of an answer.
+        applicationEnded_ = true;
+        sendToClient();
+        return;
+    }
+    if (size == 0) {
         endOfApplication();
         return;
     }

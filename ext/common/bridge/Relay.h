@@ -81,6 +81,9 @@ private:
         bool empty() const noexcept {
             return bytes.empty();
         }
+        std::size_t left() const noexcept {
+            return bytes.size() - at;
+        }
     };
 
     void expireClosing(TimePoint now) noexcept;

@@ -30,6 +30,7 @@ class HelpersTest : public LeakCheck {
     CPPUNIT_TEST(testThereIsAThreadForEachRequestAndIdleOnesEndButForTheLast);
     CPPUNIT_TEST(testMostThreadsAreIdleWhenRequestsComeInTurn);
     CPPUNIT_TEST(testIdleThreadsEndWithTheBridge);
+    CPPUNIT_TEST(testAllMissingThreadsStartOnceTheyMay);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr auto FOREVER = 24h;
@@ -62,12 +63,17 @@ class HelpersTest : public LeakCheck {
     std::atomic<int> working_{0};
     std::atomic<int> done_{0};
     std::atomic<bool> held_{false};
+    /** Whether the system allows no thread. */
+    bool refused_ = false;
     std::mutex mutex_;
     std::map<std::thread::id, int> works_;
 
     void make(std::chrono::milliseconds idleLimit) {
         helpers_.emplace(
             [this] {
+                if (refused_) {
+                    return false;
+                }
                 running_++;
                 threads_.emplace_back([this] {
                     helpers_->run([this](Place &) { work(); });
@@ -103,6 +109,7 @@ public:
         LeakCheck::setUp();
         parts_.emplace();
         running_ = working_ = done_ = 0;
+        refused_ = false;
         works_.clear();
     }
     void tearDown() override {
@@ -123,6 +130,19 @@ public:
         CPPUNIT_ASSERT(eventually([this] { return running_ == 1; }));
         useManyThreads();
         CPPUNIT_ASSERT(eventually([this] { return done_ == 2 * MANY; }));
+    }
+
+    void testAllMissingThreadsStartOnceTheyMay() {
+        make(FOREVER);
+        held_ = refused_ = true;
+        for (Place &place : parts_->places) {
+            helpers_->give(place);
+        }
+        helpers_->startAgain();
+        CPPUNIT_ASSERT_EQUAL(0, running_.load());
+        refused_ = false;
+        helpers_->startAgain();
+        CPPUNIT_ASSERT(eventually([this] { return working_ == MANY; }));
     }
 
     void testMostThreadsAreIdleWhenRequestsComeInTurn() {

@@ -77,12 +77,14 @@ class RelaysTest : public LeakCheck {
     CPPUNIT_TEST(testAStreamThatBreaksOffDoesNotLookWhole);
     CPPUNIT_TEST(testAStreamUntilTheEndIsWholeOnlyIfTheApplicationLives);
     CPPUNIT_TEST(testAStreamUntilTheEndOfADeadApplicationDoesNotLookWhole);
+    CPPUNIT_TEST(testAStreamUntilTheEndThatIsResetDoesNotLookWhole);
     CPPUNIT_TEST(testUndeliveredAreThoseWhoseClientHasNotAll);
     CPPUNIT_TEST(testAClientThatListensAndLeavesEndsTheApplicationsConnection);
     CPPUNIT_TEST(testTheTailReachesASlowClientThatSendsMore);
     CPPUNIT_TEST(testAClientThatListensAndSendsMuchIsCut);
     CPPUNIT_TEST(testAClientThatTakesNothingIsCutAndHoldsFewBytes);
     CPPUNIT_TEST(testAClientThatHangsUpDoesNotWaitForAnApplicationForEver);
+    CPPUNIT_TEST(testASlowApplicationGetsAllOfAClientThatHasHungUp);
     CPPUNIT_TEST(testOtherThingsThanAClientsSocketAreClosed);
     CPPUNIT_TEST(testAChildThatEndsOrSaysNothingEndsTheConnection);
     CPPUNIT_TEST(testThereAreOnlyAsManyAsThereMayBe);
@@ -95,10 +97,10 @@ class RelaysTest : public LeakCheck {
     FileDescriptor application_;
     FileDescriptor client_;
 
-    /** @param head of an event stream; empty: an upgraded connection */
-    void add(std::string_view first, std::string_view head = {}) {
+    /** @param head of an event stream; empty: an upgraded connection @param app both ends of the
+     *  application's connection */
+    void add(std::string_view first, std::string_view head = {}, DescriptorPair app = makeStreamPair()) {
         DescriptorPair pair = makeStreamPair();
-        DescriptorPair app = makeStreamPair();
         std::unique_ptr<AnswerParser> parser;
         if (!head.empty()) {
             parser = std::make_unique<AnswerParser>(AnswerParser::Expectation{});
@@ -306,6 +308,18 @@ public:
         expect("EOF", client_);
     }
 
+    void testAStreamUntilTheEndThatIsResetDoesNotLookWhole() {
+        add("", EVENTS_UNTIL_CLOSE, connection());
+        giveClient();
+        say(application_, "two");
+        expect("3\r\ntwo\r\n", client_);
+        // As of a worker that dies with unread bytes.
+        const linger reset{1, 0};
+        CPPUNIT_ASSERT_EQUAL(0, ::setsockopt(application_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)));
+        application_.reset();
+        expect("EOF", client_);
+    }
+
     void testUndeliveredAreThoseWhoseClientHasNotAll() {
         add("");
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, relays_->undelivered());
@@ -400,6 +414,24 @@ public:
         CPPUNIT_ASSERT(remain(1));
         clock_.advance(61s);
         CPPUNIT_ASSERT(allEnd());
+    }
+
+    void testASlowApplicationGetsAllOfAClientThatHasHungUp() {
+        add("");
+        giveClient();
+        flood(client_);
+        ::shutdown(client_.get(), SHUT_WR);
+        CPPUNIT_ASSERT(remain(1));
+        for (int i = 0; i < 3; i++) {
+            clock_.advance(40s);
+            // The relay's socket has room when a quarter of it is left.
+            int size = 0;
+            CPPUNIT_ASSERT_EQUAL(0, ::ioctl(application_.get(), FIONREAD, &size));
+            std::string piece(static_cast<std::size_t>(size) * 9 / 10, '\0');
+            CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(piece.size()),
+                                 ::recv(application_.get(), piece.data(), piece.size(), MSG_WAITALL));
+            CPPUNIT_ASSERT(remain(1));
+        }
     }
 
     void testOtherThingsThanAClientsSocketAreClosed() {
