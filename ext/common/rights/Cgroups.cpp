@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <iterator>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -48,7 +47,7 @@ constexpr ino_t FIRST_PID_NAMESPACE = 0xEFFFFFFC;
 constexpr std::size_t MOST_OF_A_LABEL = 40;
 /** Killed processes end soon. */
 constexpr auto ENDING_PAUSE = 20ms;
-constexpr unsigned MOST_ATTEMPTS = 3000;
+constexpr auto ENDING_LIMIT = 60s;
 constexpr unsigned MOST_PASSES = 20;
 constexpr auto LEFTOVERS_PAUSE = 1s;
 
@@ -387,11 +386,9 @@ void Cgroups::end(const std::string &name) {
     if (!parse(name)) {
         return;
     }
-    {
-        const LockGuard guard(mutex_);
-        ending_.emplace(name, 0);
-    }
-    tidy(std::chrono::steady_clock::now());
+    kill(pathOf(name));
+    const LockGuard guard(mutex_);
+    ending_.emplace(name, std::chrono::steady_clock::now() + ENDING_LIMIT);
 }
 
 void Cgroups::endOthersThan(pid_t pool, const std::vector<std::string> &kept) {
@@ -415,9 +412,11 @@ void Cgroups::endAll(Time limit) {
 
 void Cgroups::tidy(Time now) {
     const LockGuard guard(mutex_);
-    for (auto entry = ending_.begin(); entry != ending_.end();) {
-        entry = isOver(entry->first, ++entry->second) ? ending_.erase(entry) : std::next(entry);
+    if (now < nextTidy_) {
+        return;
     }
+    nextTidy_ = now + ENDING_PAUSE;
+    std::erase_if(ending_, [this, now](const auto &entry) { return isOver(entry.first, now >= entry.second); });
     std::erase_if(leftovers_, [this, now](const auto &entry) {
         // The agent may only have been without a process that has the lock.
         const FileDescriptor lock = lockOfDead(place_, entry.first);
@@ -430,7 +429,7 @@ void Cgroups::tidy(Time now) {
 }
 
 /** Kills what is left of the group. @return whether no further attempt follows */
-bool Cgroups::isOver(const std::string &name, unsigned attempt) const {
+bool Cgroups::isOver(const std::string &name, bool last) const {
     const std::string path = pathOf(name);
     kill(path);
     const std::string cpu = fileContent(path + "/cpu.stat");
@@ -438,10 +437,10 @@ bool Cgroups::isOver(const std::string &name, unsigned attempt) const {
         Log::info("event=cgroups.ended group=\"{}\" cpu_ms={}", name, valueOf(cpu, "usage_usec") / 1000);
         return true;
     }
-    if (attempt == MOST_ATTEMPTS) {
+    if (last) {
         Log::error("event=cgroups.not_removed group=\"{}\" note=\"its processes do not end\"", path);
     }
-    return attempt == MOST_ATTEMPTS;
+    return last;
 }
 
 std::optional<std::chrono::milliseconds> Cgroups::untilTidy() const {

@@ -107,7 +107,8 @@ public:
     /** Ends all groups and removes the folder. Waits until `limit` at most. */
     void endAll(Time limit) EXCLUDES(mutex_);
 
-    /** Removes ended groups that are empty, and what dead agents have left. */
+    /** Removes ended groups that are empty, and what dead agents have left. Does nothing right
+     *  after the last time. */
     void tidy(Time now) EXCLUDES(mutex_);
     /** The time after which tidy() has something to do again; nothing: not as it is now. */
     std::optional<std::chrono::milliseconds> untilTidy() const EXCLUDES(mutex_);
@@ -121,7 +122,7 @@ private:
     std::string enable(const std::string &controller, const char *directive) const;
     int setController(const std::string &group, const std::string &controller) const;
     bool vacate() const;
-    bool isOver(const std::string &name, unsigned attempt) const;
+    bool isOver(const std::string &name, bool last) const;
     void openFolder();
     void findLeftovers(Time now) EXCLUDES(mutex_);
 
@@ -130,10 +131,12 @@ private:
     /** The folder, locked. The lock tells agents in all PID namespaces that this agent lives. */
     FileDescriptor lock_;
     mutable Mutex mutex_{Locks::CGROUPS};
-    /** Ended groups, and how often their removal failed. */
-    std::map<std::string, unsigned> ending_ GUARDED_BY(mutex_);
+    /** Ended groups, and until when their removal is tried. */
+    std::map<std::string, Time> ending_ GUARDED_BY(mutex_);
     /** Names of dead agents' folders, and until when their processes may stay. */
     std::map<std::string, Time> leftovers_ GUARDED_BY(mutex_);
+    /** Before this time tidy() does nothing, however often it is called. */
+    Time nextTidy_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger

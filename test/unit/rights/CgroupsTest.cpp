@@ -46,6 +46,7 @@ class CgroupsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAProcessEndsWithItsGroupAndItsChildrenToo);
     CPPUNIT_TEST(testGroupsOfEarlierPoolProcessesEndAlone);
     CPPUNIT_TEST(testProcessesOfADeadAgentMayStayForAWhile);
+    CPPUNIT_TEST(testAGroupThatDoesNotEndIsTriedForATimeHoweverManyTurnsThatIs);
     CPPUNIT_TEST(testAtTheEndNothingIsLeft);
     CPPUNIT_TEST_SUITE_END();
 
@@ -254,11 +255,38 @@ public:
             CPPUNIT_ASSERT(std::filesystem::exists(folder));
             next.tidy(now + Cgroups::LEFTOVERS_MAY_STAY);
             CPPUNIT_ASSERT_EQUAL(process, ::waitpid(process, nullptr, 0));
+            auto later = now + Cgroups::LEFTOVERS_MAY_STAY;
             CPPUNIT_ASSERT(eventually([&] {
-                next.tidy(now + Cgroups::LEFTOVERS_MAY_STAY);
+                later += std::chrono::seconds(1);
+                next.tidy(later);
                 return !std::filesystem::exists(folder);
             }));
         });
+    }
+
+    void testAGroupThatDoesNotEndIsTriedForATimeHoweverManyTurnsThatIs() {
+        Cgroups groups(place_, ::getpid());
+        const std::string first = groups.make("blog", 1, 2);
+        const std::string second = groups.make("shop", 1, 2);
+        // It keeps the folder, as a process keeps a group.
+        std::ofstream(groups.pathOf(first) + "/file").flush();
+        std::ofstream(groups.pathOf(second) + "/file").flush();
+        const auto before = std::chrono::steady_clock::now();
+        groups.endOthersThan(3, {});
+        const auto after = std::chrono::steady_clock::now();
+        for (int turn = 0; turn < 4000; ++turn) {
+            groups.tidy(before);
+        }
+        groups.tidy(before + std::chrono::seconds(59));
+        CPPUNIT_ASSERT(groups.untilTidy().has_value());
+        std::filesystem::remove(groups.pathOf(first) + "/file");
+        // Not again at once.
+        groups.tidy(before + std::chrono::seconds(59));
+        CPPUNIT_ASSERT(std::filesystem::exists(groups.pathOf(first)));
+        groups.tidy(after + std::chrono::seconds(60));
+        CPPUNIT_ASSERT(!std::filesystem::exists(groups.pathOf(first)));
+        CPPUNIT_ASSERT(std::filesystem::exists(groups.pathOf(second)));
+        CPPUNIT_ASSERT(!groups.untilTidy());
     }
 
     void testAtTheEndNothingIsLeft() {

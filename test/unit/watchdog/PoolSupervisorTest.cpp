@@ -4,15 +4,20 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "io/AgentSettings.h"
 #include "io/Frame.h"
+#include "io/FrameSocket.h"
+#include "io/SocketPair.h"
 #include "support/CapturedLog.h"
 #include "support/Eventually.h"
 #include "support/ManualClock.h"
@@ -26,6 +31,7 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(PoolSupervisorTest);
     CPPUNIT_TEST(testAPoolProcessThatDoesNotBeginToServeIsKilled);
     CPPUNIT_TEST(testWithoutATimeoutAPoolProcessThatDoesNotBeginToServeStays);
+    CPPUNIT_TEST(testOrdersWithoutAPauseDoNotSaveAPoolProcess);
     CPPUNIT_TEST_SUITE_END();
 
     std::optional<CapturedLog> log_;
@@ -34,13 +40,15 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
     std::string folder_;
     std::optional<PoolSupervisor> supervisor_;
     bool failed_ = false;
+    int orders_ = 0;
 
-    void start(std::chrono::seconds timeout) {
+    void start(std::chrono::seconds timeout, const std::string &begin = "") {
         auto program = folder_ + "/program";
-        std::ofstream(program) << "#!/bin/sh\nexec sleep 600\n";
+        std::ofstream(program) << "#!/bin/sh\n" << begin << "exec sleep 600\n";
         std::filesystem::permissions(program, std::filesystem::perms::owner_all);
         PoolSupervisor::Events events;
         events.settingsDone = [](const std::string &) {};
+        events.stored = [this](const Frame &) { ++orders_; };
         events.failed = [this](const Frame &) { failed_ = true; };
         supervisor_.emplace([program] { return program; }, serverSocket_, clock_, events);
         AgentSettings settings;
@@ -88,6 +96,27 @@ public:
     void testWithoutATimeoutAPoolProcessThatDoesNotBeginToServeStays() {
         start(0s);
         CPPUNIT_ASSERT(!endsWithin(24h));
+    }
+
+    /** Those that the socket holds stand for those that the process would go on to send. */
+    void testOrdersWithoutAPauseDoNotSaveAPoolProcess() {
+        constexpr int ORDERS = 4000;
+        {
+            DescriptorPair pair = makeStreamPair();
+            FrameSocket(std::move(pair.first)).send(Frame(FrameType::REMOVE, {"x"}), FrameSocket::in(60s));
+            std::array<char, 256> bytes{};
+            const ssize_t size = ::read(pair.second.get(), bytes.data(), bytes.size());
+            CPPUNIT_ASSERT(size > 0);
+            std::ofstream file(folder_ + "/orders");
+            for (int i = 0; i < ORDERS; ++i) {
+                file.write(bytes.data(), size);
+            }
+        }
+        start(5s, "cat '" + folder_ + "/orders' >&3\n: >'" + folder_ + "/sent'\n");
+        CPPUNIT_ASSERT(eventually([this] { return std::filesystem::exists(folder_ + "/sent"); }));
+        CPPUNIT_ASSERT(endsWithin(24h));
+        CPPUNIT_ASSERT(orders_ > 0);
+        CPPUNIT_ASSERT(orders_ < ORDERS);
     }
 };
 
