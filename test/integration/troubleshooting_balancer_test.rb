@@ -11,6 +11,9 @@ class TroubleshootingBalancerTest < TroubleshootingTest
   HEALTH = "<Location /health>\nSetHandler passenger-health\n</Location>\n"
   LIMIT = "timeout server 60s"
   SHORT = "timeout server 2s"
+  # That of connections which are WebSockets.
+  TUNNEL_LIMIT = "timeout tunnel 1h"
+  SHORT_TUNNEL = "timeout tunnel 2s"
   # Longer than the short limit.
   SECONDS = 4
 
@@ -41,13 +44,13 @@ class TroubleshootingBalancerTest < TroubleshootingTest
   end
 
   def test_a_balancer_cuts_web_sockets_that_are_silent
-    behind_haproxy(SHORT) do |port|
+    behind_haproxy(SHORT_TUNNEL, TUNNEL_LIMIT) do |port|
       socket = echoing(port)
       assert_predicate socket, :ended?
       refute_match(/event=(request\.failed|connection\.given_up)/, server.log.text(@log_position))
       with_pings(echoing(port))
     end
-    behind_haproxy("#{LIMIT}\n    timeout tunnel 1h") do |port|
+    behind_haproxy(SHORT) do |port|
       socket = echoing(port)
       sleep SECONDS
       assert_equal "LATER", socket.say("later").hear
@@ -57,10 +60,11 @@ class TroubleshootingBalancerTest < TroubleshootingTest
 
   private
 
-  # Yields the port of an HAProxy with this time limit, once it sends to the host.
-  def behind_haproxy(limit)
+  # Yields the port of an HAProxy with this time limit in place of the document's, once it sends to
+  # the host.
+  def behind_haproxy(limit, documented = LIMIT)
     haproxy = Haproxy.new(scratch, "a" => server)
-                     .start { |text| Haproxy.substitute(text, LIMIT, limit) }
+                     .start { |text| Haproxy.substitute(text, documented, limit) }
     eventually("a host that is up") { haproxy.up?("a") && haproxy.weight("a").positive? }
     yield haproxy.port
   ensure
