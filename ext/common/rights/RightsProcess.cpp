@@ -29,6 +29,8 @@ namespace {
 /** A pool process has about ten threads that ask. More connections belong to a pool process that
  *  was taken over, or to requests that wait for file systems. */
 constexpr std::size_t MOST_CHILDREN = 128;
+/** The limit of one turn, so that the watchdog is served, too. */
+constexpr int FRAMES_A_TURN = 256;
 constexpr std::chrono::seconds SEND_LIMIT{5};
 /** The watchdog waits a little longer. */
 constexpr std::chrono::milliseconds END_LIMIT{5000};
@@ -153,7 +155,11 @@ void RightsProcess::signal(Frame &frame) {
 
 void RightsProcess::receiveFromPool() {
     try {
-        while (auto frame = pool_.tryReceive()) {
+        for (int i = 0; i < FRAMES_A_TURN; ++i) {
+            auto frame = pool_.tryReceive();
+            if (!frame) {
+                return;
+            }
             const auto order = std::find_if(orders().begin(), orders().end(),
                                             [&](const Order &one) { return one.type == frame->type; });
             if (order == orders().end()) {

@@ -14,7 +14,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
-#include <limits>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -196,6 +195,7 @@ void Anchor::handle(Frame frame) {
         case FrameType::STOPPING:
             // Users of the agent and instances have to notice that the watchdog closes its copies.
             ending_ = true;
+            endBy_ = clock_.now() + WATCHDOG_PATIENCE + stopTimeout_;
             serverSocket_.reset();
             store_.clear();
             control_.reset();

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <csignal>
 #include <exception>
-#include <limits>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -217,7 +216,7 @@ bool PoolSupervisor::reap(pid_t pid) {
         return false;
     }
     // The socket may still contain the last STORE frames. No further ones can come.
-    receiveFrames(std::numeric_limits<int>::max());
+    receiveFrames(FRAMES_IN_A_SOCKET);
     processEnded(pid, *status);
     return true;
 }
