@@ -45,9 +45,15 @@ std::optional<Status> statusOf(pid_t pid) {
     return found == 2 ? std::optional(status) : std::nullopt;
 }
 
-/** Empty: an ancestor of the process is the agent. */
-std::string foreignness(pid_t pid, pid_t parent, pid_t agent) {
-    pid_t ancestor = parent;
+std::string refusalOf(pid_t pid, pid_t agent, bool (*isRoots)(const Status &)) {
+    const auto status = statusOf(pid);
+    if (!status) {
+        return fmt::format("process {} does not exist", pid);
+    }
+    if (isRoots(*status)) {
+        return fmt::format("process {} runs as root", pid);
+    }
+    pid_t ancestor = status->parent;
     for (int i = 0; i < MOST_ANCESTORS && ancestor > 1; ++i) {
         if (ancestor == agent) {
             return "";
@@ -56,14 +62,6 @@ std::string foreignness(pid_t pid, pid_t parent, pid_t agent) {
         ancestor = next ? next->parent : 0;
     }
     return fmt::format("process {} is none of the agent's", pid);
-}
-
-std::string isGone(pid_t pid) {
-    return fmt::format("process {} does not exist", pid);
-}
-
-std::string isRoots(pid_t pid) {
-    return fmt::format("process {} runs as root", pid);
 }
 
 }  // namespace
@@ -86,22 +84,13 @@ std::optional<uid_t> userOf(pid_t pid) {
 }
 
 std::string refusal(pid_t pid, pid_t agent) {
-    const auto status = statusOf(pid);
-    if (!status) {
-        return isGone(pid);
-    }
-    if (std::min({status->realUid, status->effectiveUid, status->savedUid}) == 0) {
-        return isRoots(pid);
-    }
-    return foreignness(pid, status->parent, agent);
+    return refusalOf(pid, agent, [](const Status &status) {
+        return std::min({status.realUid, status.effectiveUid, status.savedUid}) == 0;
+    });
 }
 
 std::string signalRefusal(pid_t pid, pid_t agent) {
-    const auto status = statusOf(pid);
-    if (!status) {
-        return isGone(pid);
-    }
-    return status->realUid == 0 ? isRoots(pid) : foreignness(pid, status->parent, agent);
+    return refusalOf(pid, agent, [](const Status &status) { return status.realUid == 0; });
 }
 
 }  // namespace Passenger::ProcessLineage

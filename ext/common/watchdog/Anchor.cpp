@@ -195,7 +195,7 @@ void Anchor::handle(Frame frame) {
         case FrameType::STOPPING:
             // Users of the agent and instances have to notice that the watchdog closes its copies.
             ending_ = true;
-            endBy_ = clock_.now() + WATCHDOG_PATIENCE + stopTimeout_;
+            limitEnd();
             serverSocket_.reset();
             store_.clear();
             control_.reset();
@@ -220,13 +220,17 @@ void Anchor::endWatchdog(const std::string &reason) {
     try {
         if (socket_) {
             socket_.send(Frame(FrameType::STOP, {reason}), FrameSocket::in(SEND_TIMEOUT));
-            endBy_ = clock_.now() + WATCHDOG_PATIENCE + stopTimeout_;
+            limitEnd();
             return;
         }
     } catch (const std::exception &exception) {
         Log::error("event=watchdog.unreachable pid={} reason=\"{}\"", watchdog_.pid(), exception.what());
     }
     abandonWatchdog();
+}
+
+void Anchor::limitEnd() {
+    endBy_ = clock_.now() + WATCHDOG_PATIENCE + stopTimeout_;
 }
 
 /** Without a watchdog, all other processes are killed. */

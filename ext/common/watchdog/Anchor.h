@@ -55,6 +55,7 @@ private:
     void handle(Frame frame);
     void useSettings(Frame &frame);
     void endWatchdog(const std::string &reason);
+    void limitEnd();
     void abandonWatchdog();
     void abandonIfLate();
     void readSignals();
@@ -75,7 +76,7 @@ private:
     RestartDelay restart_;
     /** AgentSettings::stopTimeout. */
     std::chrono::seconds stopTimeout_ = AgentSettings().stopTimeout;
-    /** By when the watchdog must have ended, once it was told to. */
+    /** By when the watchdog must have ended, once it was told to or has said that it ends. */
     std::optional<MonotonicTime> endBy_;
     /** The watchdog ends in order, or will. */
     bool ending_ = false;

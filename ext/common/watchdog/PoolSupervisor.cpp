@@ -215,7 +215,8 @@ bool PoolSupervisor::reap(pid_t pid) {
     if (!status) {
         return false;
     }
-    // The socket may still contain the last STORE frames. No further ones can come.
+    // The socket may still contain the last STORE frames. A process that was taken over may have
+    // passed its end on, and further ones may come.
     receiveFrames(FRAMES_IN_A_SOCKET);
     processEnded(pid, *status);
     return true;

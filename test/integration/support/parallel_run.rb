@@ -12,8 +12,7 @@ class ParallelRun
   COUNTS = /^(\d+) runs, (\d+) assertions, (\d+) failures, (\d+) errors, (\d+) skips$/.freeze
   NAMES = %w[runs assertions failures errors skips].freeze
 
-  # Most tests wait more than they compute: with three files on two processors, these are idle for
-  # half of the time.
+  # Most tests wait more than they compute.
   JOBS = Integer(ENV.fetch("TEST_JOBS", 3 * Etc.nprocessors))
 
   # The tests in these files take the longest; they begin first.

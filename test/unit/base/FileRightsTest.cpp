@@ -45,6 +45,15 @@ class FileRightsTest : public LeakCheck {
         return opened(path);
     }
 
+    /** The line of the thread's effective capabilities (proc(5)). */
+    static std::string capabilities() {
+        std::ifstream status("/proc/thread-self/status");
+        std::string line;
+        while (std::getline(status, line) && !line.starts_with("CapEff:")) {
+        }
+        return line;
+    }
+
 public:
     void setUp() override {
         LeakCheck::setUp();
@@ -98,7 +107,9 @@ public:
             return;
         }
         CPPUNIT_ASSERT_EQUAL(0, ::chown(folder_.c_str(), OWNER, OWNER));
+        const std::string before = capabilities();
         CPPUNIT_ASSERT_EQUAL(EACCES, openedAs(OTHER, folder_ + "/file"));
+        CPPUNIT_ASSERT_EQUAL(before, capabilities());
         CPPUNIT_ASSERT_EQUAL(0, opened(folder_ + "/file"));
         // CAP_KILL and CAP_SYS_PTRACE
         const pid_t child = ::fork();
