@@ -302,8 +302,9 @@ void Watchdog::poolIsReady(const Frame &ready) {
     if (std::exchange(startReported_, true)) {
         return;
     }
-    report(Frame::of(FrameType::AGENT_STARTED, ::getpid(), ready.field(0), ready.field(1), ready.field(2)));
+    // First, so that a started agent survives the death of this process.
     tellAnchor(Frame(FrameType::AGENT_START, pool_.settings()), {STDERR_FILENO, serverSocket_.get()});
+    report(Frame::of(FrameType::AGENT_STARTED, ::getpid(), ready.field(0), ready.field(1), ready.field(2)));
 }
 
 /** The owner may have given up waiting. */
