@@ -179,6 +179,8 @@ class CommandOptionsTest < IntegrationTest
     told, = with_variables(variables, *words, "--json")
     assert_equal({ "status" => 0, "ruby" => RbConfig.ruby, "built" => false }, JSON.parse(told))
     assert_fails 1, %r{/var/empty/ruby}, CONFIG, "build-native-support", "--ruby", "/var/empty/ruby"
+    assert_fails 1, %r{/bin/false failed, and printed no reason}, CONFIG, "build-native-support",
+                 "--ruby", "/bin/false"
   end
 
   private

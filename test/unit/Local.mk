@@ -37,9 +37,7 @@ endif
     %D%/apache2/StickyCookieTest.cpp \
     %D%/apache2/UsageLedgerTest.cpp \
     %D%/base/AcceptedTypesTest.cpp \
-    %D%/base/ApplicationPoolContractTest.cpp \
     %D%/base/BootPriorityTest.cpp \
-    %D%/base/BootSweepTest.cpp \
     %D%/base/ChildProcessTest.cpp \
     %D%/base/ClockTest.cpp \
     %D%/base/CpuQuotaTest.cpp \
@@ -58,20 +56,11 @@ endif
     %D%/base/MemoryPressureTest.cpp \
     %D%/base/PidFdTest.cpp \
     %D%/base/PollTest.cpp \
-    %D%/base/PoolDeployTest.cpp \
-    %D%/base/PoolDestructionTest.cpp \
-    %D%/base/PoolFailureTest.cpp \
-    %D%/base/PoolForgetTest.cpp \
-    %D%/base/PoolPreloaderTest.cpp \
-    %D%/base/PoolUpkeepTest.cpp \
-    %D%/base/PreForkProcessTest.cpp \
-    %D%/base/PreForkRealWorkersTest.cpp \
     %D%/base/ProcessMemoryTest.cpp \
     %D%/base/ProcessStatTest.cpp \
     %D%/base/ProcessTreeTest.cpp \
     %D%/base/ReportTest.cpp \
     %D%/base/SipHashTest.cpp \
-    %D%/base/SpawnFailureTest.cpp \
     %D%/base/SplitTest.cpp \
     %D%/bridge/AcceptProbeTest.cpp \
     %D%/bridge/AnswerFieldsTest.cpp \
@@ -134,7 +123,6 @@ endif
     %D%/exchange/InFlightRecordTest.cpp \
     %D%/exchange/OptionsTest.cpp \
     %D%/exchange/OvertakenCheckTest.cpp \
-    %D%/exchange/PoolApplicationQueueTest.cpp \
     %D%/exchange/QueueCacheTest.cpp \
     %D%/exchange/QueueDelayTest.cpp \
     %D%/exchange/QueueLimitsTest.cpp \
@@ -149,10 +137,6 @@ endif
     %D%/io/FrameSocketTest.cpp \
     %D%/io/FrameTest.cpp \
     %D%/io/LineReaderTest.cpp \
-    %D%/io/LogWriterTest.cpp \
-    %D%/io/PoolHeartbeatTest.cpp \
-    %D%/io/PoolReplacementByQueueTest.cpp \
-    %D%/io/PoolStickyTest.cpp \
     %D%/io/ReplyChannelTest.cpp \
     %D%/io/RequestQueueTest.cpp \
     %D%/io/SocketPairTest.cpp \
@@ -160,9 +144,7 @@ endif
     %D%/log/LogFormatTest.cpp \
     %D%/log/LogOutputTest.cpp \
     %D%/log/LogTest.cpp \
-    %D%/log/PoolFairnessTest.cpp \
-    %D%/log/PoolHeartbeatDayTest.cpp \
-    %D%/log/PoolPromisesTest.cpp \
+    %D%/log/LogWriterTest.cpp \
     %D%/log/RecentEventsTest.cpp \
     %D%/loop/DescriptorWatcherTest.cpp \
     %D%/loop/EventLoopTest.cpp \
@@ -183,6 +165,7 @@ endif
     %D%/policy/SmoothWeightsTest.cpp \
     %D%/policy/SparePolicyTest.cpp \
     %D%/policy/SurplusWindowTest.cpp \
+    %D%/pool/ApplicationPoolContractTest.cpp \
     %D%/pool/ApplicationQueueTest.cpp \
     %D%/pool/BackgroundThreadsTest.cpp \
     %D%/pool/BacktracesTest.cpp \
@@ -198,18 +181,32 @@ endif
     %D%/pool/LifecycleTest.cpp \
     %D%/pool/OrphansTest.cpp \
     %D%/pool/PendingSpawnsTest.cpp \
+    %D%/pool/PoolApplicationQueueTest.cpp \
+    %D%/pool/PoolCompanionTest.cpp \
+    %D%/pool/PoolDeployTest.cpp \
+    %D%/pool/PoolDestructionTest.cpp \
+    %D%/pool/PoolFailureTest.cpp \
+    %D%/pool/PoolFairnessTest.cpp \
+    %D%/pool/PoolForgetTest.cpp \
+    %D%/pool/PoolHeartbeatDayTest.cpp \
+    %D%/pool/PoolHeartbeatTest.cpp \
     %D%/pool/PoolInspectionTest.cpp \
     %D%/pool/PoolLimitsTest.cpp \
     %D%/pool/PoolMemoryBudgetTest.cpp \
     %D%/pool/PoolModelTest.cpp \
     %D%/pool/PoolOperationsTest.cpp \
+    %D%/pool/PoolPreloaderTest.cpp \
+    %D%/pool/PoolPromisesTest.cpp \
     %D%/pool/PoolQueueTest.cpp \
+    %D%/pool/PoolReplacementByQueueTest.cpp \
     %D%/pool/PoolReplacementTest.cpp \
     %D%/pool/PoolRoomTest.cpp \
     %D%/pool/PoolScalingTest.cpp \
     %D%/pool/PoolSparesTest.cpp \
     %D%/pool/PoolStandbyTest.cpp \
+    %D%/pool/PoolStickyTest.cpp \
     %D%/pool/PoolTest.cpp \
+    %D%/pool/PoolUpkeepTest.cpp \
     %D%/pool/PoolWaitingTest.cpp \
     %D%/pool/PreloaderCareTest.cpp \
     %D%/pool/QueuePausesTest.cpp \
@@ -227,6 +224,8 @@ endif
     %D%/prefork/PreForkEndingTest.cpp \
     %D%/prefork/PreForkHooksTest.cpp \
     %D%/prefork/PreForkModelTest.cpp \
+    %D%/prefork/PreForkProcessTest.cpp \
+    %D%/prefork/PreForkRealWorkersTest.cpp \
     %D%/prefork/PreForkRestartTest.cpp \
     %D%/prefork/PreForkTest.cpp \
     %D%/prefork/ProgramLauncherTest.cpp \
@@ -260,15 +259,16 @@ endif
     %D%/spawning/AppTableTest.cpp \
     %D%/spawning/BootGuardTest.cpp \
     %D%/spawning/BootLimitsTest.cpp \
+    %D%/spawning/BootSweepTest.cpp \
     %D%/spawning/DiagnosisTest.cpp \
     %D%/spawning/ExclusiveTurnTest.cpp \
     %D%/spawning/OutputFilesTest.cpp \
     %D%/spawning/OutputLimitTest.cpp \
-    %D%/spawning/PoolCompanionTest.cpp \
     %D%/spawning/PrintedErrorTest.cpp \
     %D%/spawning/ProcessOutputTest.cpp \
     %D%/spawning/SecretsTest.cpp \
     %D%/spawning/SmartSpawnerTest.cpp \
+    %D%/spawning/SpawnFailureTest.cpp \
     %D%/spawning/SpawnManagerTest.cpp \
     %D%/spawning/SpawnPlanTest.cpp \
     %D%/spawning/SpawnReportTest.cpp \

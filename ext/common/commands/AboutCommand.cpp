@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,8 @@ namespace Passenger {
 namespace {
 
 constexpr const char *BUILDER = "lib/passenger/native_builder.rb";
+/** A compiler on a busy or small machine needs many times what it needs alone. */
+constexpr std::chrono::seconds BUILD_PATIENCE{600};
 constexpr std::array<std::string_view, 12> SUBJECTS = {"version",
                                                        "root",
                                                        "ruby-libdir",
@@ -124,10 +127,16 @@ int about(const Arguments &arguments) {
 
 int buildNativeSupport(const Arguments &arguments) {
     const std::string ruby = arguments.has("ruby") ? arguments.value("ruby") : "ruby";
-    const auto output = ProgramOutput::of(ruby, {passengerRootWith(BUILDER) + "/" + BUILDER});
+    const auto output = ProgramOutput::of(ruby, {passengerRootWith(BUILDER) + "/" + BUILDER},
+                                          ProgramOutput::Trust::FULL, BUILD_PATIENCE);
+    if (output.cutOff) {
+        throw CommandFailureException(
+            fmt::format("{} has not built the native code within {} s, and was ended", ruby, BUILD_PATIENCE.count()));
+    }
     // The builder prints nothing if the code is up to date, and why it cannot build it.
     if (!output.succeeded || output.text.starts_with("Without native code")) {
-        throw CommandFailureException(output.text);
+        throw CommandFailureException(output.text.empty() ? fmt::format("{} failed, and printed no reason", ruby)
+                                                          : output.text);
     }
     const bool isNew = !output.text.empty();
     if (arguments.has("json")) {

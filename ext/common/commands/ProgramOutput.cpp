@@ -39,7 +39,8 @@ std::vector<std::string> environmentWithoutSecrets() {
 
 }  // namespace
 
-ProgramOutput ProgramOutput::of(const std::string &program, const std::vector<std::string> &arguments, Trust trust) {
+ProgramOutput ProgramOutput::of(const std::string &program, const std::vector<std::string> &arguments, Trust trust,
+                                std::chrono::milliseconds patience) {
     ProgramOutput output;
     auto [reading, writing] = makePipe();
     ChildProcess::Command command;
@@ -60,7 +61,7 @@ ProgramOutput ProgramOutput::of(const std::string &program, const std::vector<st
         return output;
     }
     writing.reset();
-    const auto deadline = deadlineIn(PATIENCE);
+    const auto deadline = deadlineIn(patience);
     std::array<char, 4096> buffer;
     const pid_t pid = process.pid();
     const auto readUntil = [&, fd = reading.get()](std::chrono::steady_clock::time_point date) {

@@ -27,9 +27,10 @@ struct ProgramOutput {
      *  it leaves in the session are killed. */
     enum class Trust { FULL, NONE };
 
-    /** Runs a program to its end. Blocks, for PATIENCE at most. @throws SystemException: no pipe */
+    /** Runs a program to its end. Blocks, for `patience` at most.
+     *  @throws SystemException: no pipe */
     static ProgramOutput of(const std::string &program, const std::vector<std::string> &arguments,
-                            Trust trust = Trust::FULL);
+                            Trust trust = Trust::FULL, std::chrono::milliseconds patience = PATIENCE);
 };
 
 /** The path of the first of these programs in PATH or in root's usual folders; may be empty. */

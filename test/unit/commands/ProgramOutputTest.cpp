@@ -21,6 +21,7 @@ class ProgramOutputTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testControlCharactersAreNotShown);
     CPPUNIT_TEST(testAVeryLongLineIsCut);
     CPPUNIT_TEST(testOutputOfStandardErrorAndOfAFailureIsTaken);
+    CPPUNIT_TEST(testAProgramThatTakesTooLongIsCutOff);
     CPPUNIT_TEST(testAProgramEndsWithTheCommandThatWaitsForIt);
     CPPUNIT_TEST_SUITE_END();
 
@@ -52,6 +53,12 @@ public:
         const auto output = ProgramOutput::of("/bin/sh", {"-c", "echo; echo first >&2; echo second; exit 3"});
         CPPUNIT_ASSERT(!output.succeeded && !output.cutOff);
         CPPUNIT_ASSERT_EQUAL(std::string("first"), output.firstLine());
+    }
+
+    void testAProgramThatTakesTooLongIsCutOff() {
+        const auto output = ProgramOutput::of("/bin/sh", {"-c", "echo begun; exec sleep 600"},
+                                              ProgramOutput::Trust::FULL, std::chrono::milliseconds(300));
+        CPPUNIT_ASSERT(!output.succeeded && output.cutOff);
     }
 
     // In a session of its own the program gets no signal of the terminal.
