@@ -54,6 +54,19 @@ class BalancerTest < IntegrationTest
     assert_match(/\Adown #[^\n]+\n\z/, output)
   end
 
+  # HAProxy asks each second, and one "down" takes the host out.
+  def test_a_pool_process_that_is_replaced_takes_no_host_away
+    reader, writer = IO.pipe
+    check = Process.spawn(environment, program(CONFIG), "agent-check", root("rack"), out: writer)
+    eventually("the measurement of the processors' use") do
+      File.read("/proc/#{check}/wchan").include?("nanosleep")
+    end
+    Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)
+    writer.close
+    assert_match(/\Aup \d+%/, reader.read)
+    Process.wait(check)
+  end
+
   def test_an_application_can_be_named
     assert_match(/\Aup \d+%\n\z/, succeed(CONFIG, "agent-check", root("rack")))
     # It would start with its first request.

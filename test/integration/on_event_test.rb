@@ -109,7 +109,7 @@ class OnEventTest < IntegrationTest
       asked = Array.new(6) { Thread.new { server.client(site).get("/slow?seconds=2").code } }
       assert_includes asked.map(&:value), "503"
       assert_operator Integer(variables_of("queue.full")["PASSENGER_REFUSED"]), :>=, 1
-      server.log.wait_for(/event=queue\.full app="[^"]*" refused=\d+ seconds=10/)
+      server.log.wait_for(/event=queue\.full app="[^"]*" refused=\d+ seconds=1\d/)
     end
   end
 
@@ -124,6 +124,7 @@ class OnEventTest < IntegrationTest
       first = sleeping(server).map(&:pid)
       eventually("the next command", within: 60) { runs.size == 2 }
       assert_empty first & sleeping(server).map(&:pid)
+      server.log.wait_for(/event=event_command\.failed pid=\d+ error="it took too long, and was /)
     end
   end
 

@@ -68,6 +68,13 @@ std::string rootIn(const std::string &name) {
     return name.starts_with('/') && end != std::string::npos ? name.substr(0, end) : std::string();
 }
 
+/** The environment in such a name; else empty. */
+std::string environmentIn(const std::string &name) {
+    const std::size_t begin = name.rfind(" (");
+    const std::size_t end = begin == std::string::npos ? begin : name.find(')', begin);
+    return name.starts_with('/') && end != std::string::npos ? name.substr(begin + 2, end - begin - 2) : std::string();
+}
+
 Frame done() {
     return Frame(FrameType::ORDER_DONE);
 }
@@ -88,31 +95,31 @@ Frame ControlOrders::answer(const Asker &asker, const Frame &order) {
     }
     const std::string &verb = order.field(0);
     if (verb == ControlVerb::STATUS) {
-        return status(asker, order.field(1), order.fields.size() > 2 ? order.field(2) : "");
+        return status(asker, storedName(order.field(1)), order.fields.size() > 2 ? order.field(2) : "");
     }
     if (asker.isHttpd) {
         throw IOException("a child of httpd may ask for the status only");
     }
     if (verb == ControlVerb::THREADS) {
-        return threads(asker, order.field(1), order.number(2) != 0);
+        return threads(asker, storedName(order.field(1)), order.number(2) != 0);
     }
     if (verb == ControlVerb::REPORT) {
         return report(asker, order.field(1));
     }
     if (verb == ControlVerb::RESTART) {
-        return restart(asker, order.field(1));
+        return restart(asker, storedName(order.field(1)));
     }
     if (verb == ControlVerb::PAUSE) {
-        return pause(asker, order.field(1), order.number(2));
+        return pause(asker, storedName(order.field(1)), order.number(2));
     }
     if (verb == ControlVerb::RESUME) {
-        return resume(asker, order.field(1));
+        return resume(asker, storedName(order.field(1)));
     }
     if (verb == ControlVerb::DETACH) {
         return detach(asker, static_cast<pid_t>(order.number(1)));
     }
     if (verb == ControlVerb::DRAIN) {
-        return drain(asker, order.field(1), order.number(2) != 0);
+        return drain(asker, storedName(order.field(1)), order.number(2) != 0);
     }
     if (verb == ControlVerb::WEIGHT) {
         return weight(asker, order.field(1), order.number(2));
@@ -140,6 +147,21 @@ ControlOrders::Known &ControlOrders::known(const GroupSnapshot &group, system_cl
         known.since = secondsSinceEpoch(now) - std::chrono::duration<double>(group.age).count();
     }
     return known;
+}
+
+/** The name of the application that an asker knows by the JSON of a status: invalid UTF-8 became
+ *  U+FFFD there. */
+std::string ControlOrders::storedName(const std::string &shown) {
+    constexpr const char *REPLACEMENT = "\xef\xbf\xbd";
+    if (shown.find(REPLACEMENT) == std::string::npos) {
+        return shown;
+    }
+    for (const GroupSnapshot &group : applications()) {
+        if (jsonText(group.name) == shown) {
+            return group.name;
+        }
+    }
+    return shown;
 }
 
 void ControlOrders::tick() {
@@ -226,6 +248,7 @@ std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) 
     for (auto &[name, app] : unknown) {
         app.name = name;
         app.root = rootIn(name);
+        app.environment = environmentIn(name);
         app.state = nameOf(GroupState::DOWN);
         app.draining = allDrain_ || draining_.contains(name);
         all.push_back(std::move(app));
@@ -377,10 +400,13 @@ Frame ControlOrders::detach(const Asker &asker, pid_t pid) {
 }
 
 Frame ControlOrders::drain(const Asker &asker, const std::string &name, bool drains) {
+    // An order that changes nothing is not worth a line: scripts repeat it.
+    bool changed = true;
     if (name.empty()) {
         if (!isMaster(asker)) {
             throw IOException("only root and the agent's own user may drain the whole server");
         }
+        changed = allDrain_ != drains || !draining_.empty();
         allDrain_ = drains;
         draining_.clear();
     } else {
@@ -389,11 +415,10 @@ Frame ControlOrders::drain(const Asker &asker, const std::string &name, bool dra
             throw IOException(
                 "the whole server drains, with all its applications: `passenger-config undrain --all` ends that");
         }
-        if (drains) {
-            draining_.insert(name);
-        } else {
-            draining_.erase(name);
-        }
+        changed = drains ? draining_.insert(name).second : draining_.erase(name) > 0;
+    }
+    if (!changed) {
+        return done();
     }
     keepDrains();
     Log::notice("event={} app=\"{}\" uid={}", drains ? "health.drained" : "health.undrained", name, asker.uid);

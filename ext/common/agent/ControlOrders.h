@@ -82,6 +82,7 @@ private:
 
     Known &known(const GroupSnapshot &group, std::chrono::system_clock::time_point now);
     const Applications &applications();
+    std::string storedName(const std::string &shown);
     Frame status(const Asker &asker, const std::string &name, const std::string &detail);
     Frame threads(const Asker &asker, const std::string &name, bool ask);
     Frame report(const Asker &asker, const std::string &id);

@@ -86,10 +86,11 @@ void ControlService::run(const FileDescriptor &ending) {
         std::vector<pollfd> entries{{ending.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}, {listening_.get(), POLLIN, 0}};
         const auto now = std::chrono::steady_clock::now();
         auto next = nextTick_;
+        std::erase_if(restsUntil_, [now](const auto &rest) { return rest.second <= now; });
         for (const Connection &connection : connections_) {
-            const bool rests = connection.restsUntil > now;
-            next = rests ? std::min(next, connection.restsUntil) : next;
-            entries.push_back({rests ? -1 : connection.socket.descriptor().get(), POLLIN, 0});
+            const auto rest = restOf(connection.asker);
+            next = std::min(next, rest.value_or(next));
+            entries.push_back({rest ? -1 : connection.socket.descriptor().get(), POLLIN, 0});
         }
         if (::poll(entries.data(), entries.size(), millisecondsUntil(next)) < 0) {
             continue;
@@ -101,7 +102,8 @@ void ControlService::run(const FileDescriptor &ending) {
         auto entry = entries.begin() + 3;
         for (auto following = connections_.begin(); following != connections_.end(); ++entry) {
             const auto connection = following++;
-            if (entry->revents != 0 && !serve(*connection)) {
+            // The turn of another connection may have begun a rest.
+            if (entry->revents != 0 && !restOf(connection->asker) && !serve(*connection)) {
                 connections_.erase(connection);
             }
         }
@@ -141,8 +143,13 @@ void ControlService::accept() {
     }
     failing_ = false;
     if (const auto uid = peerOf(socket)) {
-        add({Asker{*uid, false}, FrameSocket(std::move(socket)), {}});
+        add({Asker{*uid, false}, FrameSocket(std::move(socket))});
     }
+}
+
+std::optional<std::chrono::steady_clock::time_point> ControlService::restOf(const Asker &asker) const {
+    const auto rest = restsUntil_.find(asker.uid);
+    return rest == restsUntil_.end() ? std::nullopt : std::optional(rest->second);
 }
 
 /** Takes what connect() and listen() have left. */
@@ -159,7 +166,7 @@ void ControlService::takeNews() {
         }
     }
     for (FileDescriptor &socket : fresh) {
-        add({Asker{0, true}, FrameSocket(std::move(socket)), {}});
+        add({Asker{0, true}, FrameSocket(std::move(socket))});
     }
 }
 
@@ -209,7 +216,7 @@ bool ControlService::serve(Connection &connection) {
             }
             connection.socket.send(answer, FrameSocket::in(std::chrono::milliseconds(0)));
             if (connection.asker.uid != 0) {
-                connection.restsUntil = std::chrono::steady_clock::now() + BREATH;
+                restsUntil_[connection.asker.uid] = std::chrono::steady_clock::now() + BREATH;
                 return true;
             }
         }

@@ -62,8 +62,6 @@ private:
     struct Connection {
         Asker asker;
         FrameSocket socket;
-        /** No order is taken before. */
-        std::chrono::steady_clock::time_point restsUntil;
     };
 
     void run(const FileDescriptor &ending);
@@ -73,6 +71,7 @@ private:
     void add(Connection connection);
     void dropOldest(const std::function<bool(const Connection &)> &which);
     bool serve(Connection &connection);
+    std::optional<std::chrono::steady_clock::time_point> restOf(const Asker &asker) const;
 
     const Parts parts_;
     std::chrono::steady_clock::time_point nextTick_{};
@@ -81,6 +80,8 @@ private:
     bool failing_ = false;
     /** The oldest first. */
     std::list<Connection> connections_;
+    /** By user other than root: no order is taken before, on whatever connection. */
+    std::map<uid_t, std::chrono::steady_clock::time_point> restsUntil_;
     Mutex mutex_{Locks::CONTROL_SERVICE};
     /** Made by connect(), not yet served. */
     std::vector<FileDescriptor> fresh_ GUARDED_BY(mutex_);

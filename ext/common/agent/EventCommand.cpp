@@ -11,6 +11,7 @@
 #include <exception>
 #include <utility>
 
+#include "base/ChildProcess.h"
 #include "base/Exceptions.h"
 #include "base/Poll.h"
 #include "io/LineReader.h"
@@ -89,7 +90,6 @@ bool follow(Output &output, const HelperProcess &helper, const FileDescriptor &e
             {{output.descriptor(), POLLIN, 0}, {helper.pidFd().get(), POLLIN, 0}, {ending.get(), POLLIN, 0}}};
         const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now()).count();
         if (left <= 0) {
-            Log::warn("event=event_command.failed pid={} error=\"it does not end\"", helper.pid());
             break;
         }
         if (::poll(entries.data(), entries.size(), static_cast<int>(left)) <= 0) {
@@ -148,6 +148,7 @@ std::vector<std::string> EventCommand::variablesOf(std::string_view line) {
 
 void EventCommand::work(const FileDescriptor &ending) {
     seen_ = refusals_();
+    seenAt_ = std::chrono::steady_clock::now();
     auto nextLook = deadlineIn(LOOK_INTERVAL);
     while (!isEnding(ending)) {
         if (const auto line = inbox_->take()) {
@@ -166,12 +167,15 @@ void EventCommand::work(const FileDescriptor &ending) {
 
 void EventCommand::lookAtQueues() {
     Refusals now = refusals_();
+    // More than the interval after a command that took long.
+    const auto seconds = std::chrono::round<std::chrono::seconds>(std::chrono::steady_clock::now() - seenAt_).count();
+    seenAt_ = std::chrono::steady_clock::now();
     for (const auto &[app, count] : now) {
         const auto before = seen_.find(app);
         // An application that was forgotten begins at 0 again.
         const std::uint64_t counted = before != seen_.end() && before->second <= count ? before->second : 0;
         if (count > counted) {
-            Log::warn("event=queue.full app=\"{}\" refused={} seconds={}", app, count - counted, LOOK_INTERVAL.count());
+            Log::warn("event=queue.full app=\"{}\" refused={} seconds={}", app, count - counted, seconds);
         }
     }
     seen_ = std::move(now);
@@ -184,6 +188,7 @@ void EventCommand::run(const std::string &line, const FileDescriptor &ending) {
     try {
         EventCommandStart start = startFor(line);
         DescriptorPair pipe = makePipe();
+        const auto begin = std::chrono::steady_clock::now();
         start.output = pipe.second.get();
         HelperProcess helper = Rights::ofThisProcess().start(start);
         pipe.second.reset();
@@ -193,7 +198,13 @@ void EventCommand::run(const std::string &line, const FileDescriptor &ending) {
                     helper.pid(), parts.fields.front().value);
         Output output(std::move(pipe.first), helper.pid());
         if (follow(output, helper, ending)) {
-            helper.wait(milliseconds(0));
+            const int status = helper.wait(milliseconds(0)).value_or(0);
+            const bool late = std::chrono::steady_clock::now() - begin >= EventCommandStart::LONGEST;
+            // Nobody but its parent learns the status of a command that the rights process started.
+            if (late || (status != 0 && status != UNKNOWN_WAIT_STATUS)) {
+                Log::warn("event=event_command.failed pid={} error=\"{}\" directive=PassengerOnEvent", helper.pid(),
+                          late ? "it took too long, and was killed" : describeWaitStatus(status));
+            }
         } else {
             // timeout(1) passes this signal on, and still kills the command when its time is over.
             Rights::ofThisProcess().signal(helper.pidFd(), SIGTERM);

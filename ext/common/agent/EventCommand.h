@@ -58,6 +58,7 @@ private:
     bool running_ = false;
     /** The thread's own. */
     Refusals seen_;
+    std::chrono::steady_clock::time_point seenAt_;
     EndableThread thread_;
 };
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/CpuQuota.h"
+#include "commands/AgentConnection.h"
 #include "commands/AgentFinder.h"
 #include "commands/AppSelection.h"
 #include "commands/BalancerWeight.h"
@@ -46,12 +47,12 @@ bool isHeldBack(const ServerStatus &status) {
 
 /** The selected applications. An application that has not been asked for yet starts with its first
  *  request. */
-ServerStatus selected(ControlClient &client, const Arguments &arguments) {
+ServerStatus selected(AgentConnection &agent, const Arguments &arguments) {
     if (arguments.has("name")) {
         // Also one that drains and has not been asked for.
-        return client.status(arguments.value("name"), ControlClient::Detail::FIGURES);
+        return agent.status(arguments.value("name"), ControlClient::Detail::FIGURES);
     }
-    ServerStatus status = client.status({}, ControlClient::Detail::FIGURES);
+    ServerStatus status = agent.status({}, ControlClient::Detail::FIGURES);
     if (namesApps(arguments)) {
         status.apps = selectApps(arguments, status.apps);
     }
@@ -107,13 +108,13 @@ double useOf(const RunningAgent &agent) {
 }
 
 /** The weight that the balancer is told. */
-unsigned smoothed(ControlClient &client, const Arguments &arguments, unsigned measured) {
+unsigned smoothed(AgentConnection &agent, const Arguments &arguments, unsigned measured) {
     std::string question = arguments.value("name");
     for (const std::string &path : arguments.operands()) {
         question += '\n' + path;
     }
     try {
-        const Frame told = client.order({ControlVerb::WEIGHT, question, std::to_string(measured)});
+        const Frame told = agent.order({ControlVerb::WEIGHT, question, std::to_string(measured)});
         return inWeightSteps(static_cast<double>(told.number(0)));
     } catch (const OrderRefusedException &) {
         // The agent is of an older version, or the question is too long.
@@ -122,14 +123,13 @@ unsigned smoothed(ControlClient &client, const Arguments &arguments, unsigned me
 }
 
 Answer answer(const Arguments &arguments) {
-    const RunningAgent agent = AgentFinder(arguments).choose(arguments.value("instance"));
-    const double use = useOf(agent);
-    ControlClient client = agent.connect();
-    ServerStatus status = selected(client, arguments);
+    AgentConnection agent(arguments);
+    const double use = useOf(agent.agent());
+    ServerStatus status = selected(agent, arguments);
     keepThoseThatServe(status);
     const std::string reason = reasonToSendElsewhere(status, ANY_WAIT);
     if (reason.empty()) {
-        return {"up", smoothed(client, arguments, balancerWeight(status, use)), ""};
+        return {"up", smoothed(agent, arguments, balancerWeight(status, use)), ""};
     }
     return isHeldBack(status) ? Answer{"up", 0, singleLine(reason)} : Answer{"down", {}, singleLine(reason)};
 }

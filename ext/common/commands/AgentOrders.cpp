@@ -14,12 +14,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/MarkupText.h"
+#include "commands/AgentConnection.h"
 #include "commands/AgentFinder.h"
 #include "commands/AppSelection.h"
 #include "commands/CommandFailure.h"
 #include "commands/JsonResult.h"
 #include "commands/RestartWait.h"
-#include "commands/StatusSource.h"
 #include "commands/Terminal.h"
 #include "control/ControlVerbs.h"
 #include "control/StatusWords.h"
@@ -33,10 +34,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::chrono::milliseconds INTERVAL{100};
 constexpr std::chrono::seconds USUAL_PAUSE{60};
-
-RunningAgent agentOf(const Arguments &arguments) {
-    return AgentFinder(arguments).choose(arguments.value("instance"));
-}
 
 bool hasPid(const ServerStatus &status, const std::string &pid) {
     return std::any_of(status.apps.begin(), status.apps.end(), [&pid](const AppStatus &app) {
@@ -54,8 +51,8 @@ Json namesOf(const std::vector<AppStatus> &apps) {
 }
 
 /** The selected applications. @throws CommandFailureException: none */
-std::vector<AppStatus> existingApps(const Arguments &arguments, ControlClient &client) {
-    const auto apps = client.status().apps;
+std::vector<AppStatus> existingApps(const Arguments &arguments, AgentConnection &agent) {
+    const auto apps = agent.status().apps;
     auto selected = selectApps(arguments, apps);
     if (selected.empty()) {
         throw CommandFailureException(noSuchApp(arguments, apps));
@@ -65,15 +62,14 @@ std::vector<AppStatus> existingApps(const Arguments &arguments, ControlClient &c
 
 /** Waits until the selected applications have none of the requests that `count` counts.
  *  @return how many are left */
-unsigned waitUntilNone(const Arguments &arguments, ControlClient client, std::chrono::milliseconds patience,
+unsigned waitUntilNone(const Arguments &arguments, AgentConnection &agent, std::chrono::milliseconds patience,
                        unsigned (*count)(const AppStatus &)) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
-    const ServerStatus first = client.status();
+    const ServerStatus first = agent.status();
     const std::size_t all = selectApps(arguments, first.apps).size();
-    StatusSource source(arguments, std::move(client));
     for (;;) {
         unsigned left = 0;
-        const ServerStatus status = source.look().value_or(ServerStatus());
+        const ServerStatus status = agent.look().value_or(ServerStatus());
         const std::vector<AppStatus> selected = selectApps(arguments, status.apps);
         for (const AppStatus &app : selected) {
             left += count(app);
@@ -92,25 +88,57 @@ unsigned waitUntilNone(const Arguments &arguments, ControlClient client, std::ch
     }
 }
 
-/** @return what was drained, or not any more: `server`, and the names of `applications` */
-Json orderDrain(const Arguments &arguments, ControlClient &client, const char *flag) {
+/** The result of an order about each of several applications. */
+struct Ordered {
+    std::vector<AppStatus> done;
+    /** Why the agent refused the order about others; empty: it did not. */
+    std::string refusals;
+};
+
+/** One refusal does not keep the other applications from the order. @param more arguments after the
+ *  name @throws OrderRefusedException: all are refused */
+Ordered orderEach(AgentConnection &agent, const std::vector<AppStatus> &apps, const char *verb,
+                  const std::vector<std::string> &more = {}) {
+    Ordered ordered;
+    for (const AppStatus &app : apps) {
+        std::vector<std::string> order{verb, app.name};
+        order.insert(order.end(), more.begin(), more.end());
+        try {
+            agent.order(order);
+            ordered.done.push_back(app);
+        } catch (const OrderRefusedException &refusal) {
+            ordered.refusals += fmt::format("{}{}", ordered.refusals.empty() ? "" : "; ", refusal.what());
+        }
+    }
+    return ordered.done.empty() ? throw OrderRefusedException(ordered.refusals) : ordered;
+}
+
+/** For finish(). */
+Json fieldsOf(const Ordered &ordered) {
+    Json fields = {{"applications", namesOf(ordered.done)}};
+    if (!ordered.refusals.empty()) {
+        fields["error"] = ordered.refusals;
+    }
+    return fields;
+}
+
+/** @return what was drained, or not any more: `server`, and fieldsOf() */
+Json orderDrain(const Arguments &arguments, AgentConnection &agent, const char *flag) {
     if (arguments.has("all")) {
         try {
-            client.order({ControlVerb::DRAIN, "", flag});
-            return {{"server", true}, {"applications", namesOf(client.status().apps)}};
+            agent.order({ControlVerb::DRAIN, "", flag});
+            return {{"server", true}, {"applications", namesOf(agent.status().apps)}};
         } catch (const OrderRefusedException &) {
             // This user may not drain the server, but applications.
         }
     }
-    const auto apps = existingApps(arguments, client);
-    for (const AppStatus &app : apps) {
-        client.order({ControlVerb::DRAIN, app.name, flag});
-    }
-    return {{"server", false}, {"applications", namesOf(apps)}};
+    Json drained = {{"server", false}};
+    drained.update(fieldsOf(orderEach(agent, existingApps(arguments, agent), ControlVerb::DRAIN, {flag})));
+    return drained;
 }
 
 /** A line for the server or for each application, where `{}` is its name. */
-std::string linesFor(const Json &done, const char *line) {
+std::string linesFor(const Json &done, const std::string &line) {
     if (done.value("server", false)) {
         return fmt::format(fmt::runtime(line), "all applications");
     }
@@ -125,10 +153,16 @@ std::string linesFor(const Json &done, const char *line) {
 constexpr const char *DRAINED = "The health URL of {} answers 503: balancers send requests elsewhere\n";
 constexpr const char *UNDRAINED = "The health URL of {} no longer tells balancers to send requests elsewhere\n";
 
-/** Prints the text, or what --json wants instead. @return the exit status */
+/** Prints the text and the field `error`, or what --json wants instead. @return the exit status */
 int finish(const Arguments &arguments, const Json &fields, const std::string &text = {}) {
-    fmt::print("{}", arguments.has("json") ? JsonResult::done(fields) : text);
-    return ExitStatus::DONE;
+    const bool refused = fields.contains("error");
+    const int status = refused ? ExitStatus::FAILED : ExitStatus::DONE;
+    fmt::print("{}", arguments.has("json") ? JsonResult::done(fields, status) : text);
+    if (refused) {
+        std::fflush(stdout);
+        fmt::print(stderr, "passenger-config: {}\n", singleLine(fields.at("error").get<std::string>()));
+    }
+    return status;
 }
 
 const char *nameOf(RestartWait::Outcome outcome) {
@@ -159,21 +193,24 @@ Json outcomeOf(RestartWait::Outcome outcome, const AppStatus &app, double elapse
 }
 
 /** With --json. @return the exit status */
-int waitAndTell(RestartWait &wait, const std::vector<AppStatus> &selected, StatusSource &source,
+int waitAndTell(RestartWait &wait, const Ordered &ordered, AgentConnection &agent,
                 std::optional<std::chrono::milliseconds> patience) {
+    Json fields = fieldsOf(ordered);
     Json apps = Json::array();
-    int status = ExitStatus::DONE;
+    int status = ordered.refusals.empty() ? ExitStatus::DONE : ExitStatus::FAILED;
     if (patience) {
-        status =
-            wait.run(source, *patience, [&apps](RestartWait::Outcome outcome, const AppStatus &app, double elapsed) {
+        const int waited =
+            wait.run(agent, *patience, [&apps](RestartWait::Outcome outcome, const AppStatus &app, double elapsed) {
                 apps.push_back(outcomeOf(outcome, app, elapsed));
             });
+        status = waited != ExitStatus::DONE ? waited : status;
     } else {
-        for (const AppStatus &app : selected) {
+        for (const AppStatus &app : ordered.done) {
             apps.push_back(outcomeOf(RestartWait::Outcome::UNDER_WAY, app, 0));
         }
     }
-    fmt::print("{}", JsonResult::done({{"applications", apps}}, status));
+    fields["applications"] = apps;
+    fmt::print("{}", JsonResult::done(fields, status));
     return status;
 }
 
@@ -187,8 +224,8 @@ int restartApp(const Arguments &arguments) {
     }
     // A wrong time is found before anything restarts.
     const auto patience = arguments.seconds("wait");
-    ControlClient client = finder.choose(arguments.value("instance")).connect();
-    const ServerStatus before = client.status();
+    AgentConnection agent(arguments);
+    const ServerStatus before = agent.status();
     const auto selected = selectApps(arguments, before.apps);
     if (selected.empty()) {
         if (!arguments.has("ignore-app-not-running")) {
@@ -197,19 +234,15 @@ int restartApp(const Arguments &arguments) {
         fmt::print(stderr, "{}\n", noSuchApp(arguments, before.apps));
         return finish(arguments, {{"applications", Json::array()}});
     }
-    RestartWait wait(selected, before.poolPid);
-    for (const AppStatus &app : selected) {
-        if (!arguments.has("json")) {
-            fmt::print("Restarting {}\n", singleLine(app.name));
-        }
-        client.order({ControlVerb::RESTART, app.name});
-    }
-    StatusSource source(arguments, std::move(client));
+    const Ordered ordered = orderEach(agent, selected, ControlVerb::RESTART);
+    RestartWait wait(ordered.done, before.poolPid);
     if (arguments.has("json")) {
-        return waitAndTell(wait, selected, source, patience);
+        return waitAndTell(wait, ordered, agent, patience);
     }
+    const int refused = finish(arguments, fieldsOf(ordered), linesFor(fieldsOf(ordered), "Restarting {}\n"));
     std::fflush(stdout);
-    return patience ? wait.run(source, *patience, RestartWait::print) : ExitStatus::DONE;
+    const int waited = patience ? wait.run(agent, *patience, RestartWait::print) : ExitStatus::DONE;
+    return waited != ExitStatus::DONE ? waited : refused;
 }
 
 int detachProcess(const Arguments &arguments) {
@@ -217,35 +250,35 @@ int detachProcess(const Arguments &arguments) {
         throw CommandFailureException("name the pid of an instance: passenger-status shows them");
     }
     const std::string &pid = arguments.operands().front();
-    ControlClient client = agentOf(arguments).connect();
-    if (!hasPid(client.status(), pid)) {
+    AgentConnection agent(arguments);
+    if (!hasPid(agent.status(), pid)) {
         const std::string text = fmt::format("no instance that you may see has the pid {}", singleLine(pid));
         if (!arguments.has("ignore-nonexistant-pid")) {
             throw CommandFailureException(text);
         }
         return finish(arguments, {{"pid", nullptr}}, text + "\n");
     }
-    client.order({ControlVerb::DETACH, pid});
+    agent.order({ControlVerb::DETACH, pid});
     return finish(arguments, {{"pid", std::stoll(pid)}}, fmt::format("Process {} detached.\n", pid));
 }
 
 int drain(const Arguments &arguments) {
     const auto patience = arguments.seconds("wait");
-    ControlClient client = agentOf(arguments).connect();
-    const Json drained = orderDrain(arguments, client, "1");
+    AgentConnection agent(arguments);
+    const Json drained = orderDrain(arguments, agent, "1");
     if (!patience) {
         return finish(arguments, drained, linesFor(drained, DRAINED));
     }
     const auto all = [](const AppStatus &app) { return StatusWords::loadOf(app).busy + app.queue.waiting; };
-    if (const unsigned left = waitUntilNone(arguments, std::move(client), *patience, all); left > 0) {
+    if (const unsigned left = waitUntilNone(arguments, agent, *patience, all); left > 0) {
         throw CommandFailureException(fmt::format("{} requests are in work or wait", left), ExitStatus::TOO_LATE);
     }
     return finish(arguments, drained, linesFor(drained, DRAINED));
 }
 
 int undrain(const Arguments &arguments) {
-    ControlClient client = agentOf(arguments).connect();
-    const Json undrained = orderDrain(arguments, client, "0");
+    AgentConnection agent(arguments);
+    const Json undrained = orderDrain(arguments, agent, "0");
     return finish(arguments, undrained, linesFor(undrained, UNDRAINED));
 }
 
@@ -254,33 +287,27 @@ int pauseQueue(const Arguments &arguments) {
     // A wrong time is found before anything is paused.
     const auto patience = arguments.seconds("wait");
     const auto seconds = limit ? std::chrono::ceil<std::chrono::seconds>(*limit) : USUAL_PAUSE;
-    ControlClient client = agentOf(arguments).connect();
-    const auto apps = existingApps(arguments, client);
-    for (const AppStatus &app : apps) {
-        client.order({ControlVerb::PAUSE, app.name, std::to_string(seconds.count())});
-        if (!arguments.has("json")) {
-            fmt::print("Requests of {} wait, for {} s at most\n", singleLine(app.name), seconds.count());
-        }
+    AgentConnection agent(arguments);
+    Json paused = fieldsOf(
+        orderEach(agent, existingApps(arguments, agent), ControlVerb::PAUSE, {std::to_string(seconds.count())}));
+    paused["limit"] = seconds.count();
+    if (!arguments.has("json")) {
+        fmt::print("{}", linesFor(paused, fmt::format("Requests of {{}} wait, for {} s at most\n", seconds.count())));
     }
     std::fflush(stdout);
-    const Json paused = {{"applications", namesOf(apps)}, {"limit", seconds.count()}};
     if (!patience) {
         return finish(arguments, paused);
     }
     const auto busy = [](const AppStatus &app) { return StatusWords::loadOf(app).busy; };
-    if (const unsigned left = waitUntilNone(arguments, std::move(client), *patience, busy); left > 0) {
+    if (const unsigned left = waitUntilNone(arguments, agent, *patience, busy); left > 0) {
         throw CommandFailureException(fmt::format("{} requests are in work", left), ExitStatus::TOO_LATE);
     }
     return finish(arguments, paused);
 }
 
 int resumeQueue(const Arguments &arguments) {
-    ControlClient client = agentOf(arguments).connect();
-    const auto apps = existingApps(arguments, client);
-    for (const AppStatus &app : apps) {
-        client.order({ControlVerb::RESUME, app.name});
-    }
-    const Json resumed = {{"applications", namesOf(apps)}};
+    AgentConnection agent(arguments);
+    const Json resumed = fieldsOf(orderEach(agent, existingApps(arguments, agent), ControlVerb::RESUME));
     return finish(arguments, resumed, linesFor(resumed, "Requests of {} are taken again\n"));
 }
 
@@ -309,8 +336,8 @@ int listAgents(const Arguments &arguments) {
 }
 
 int reopenLogs(const Arguments &arguments) {
-    ControlClient client = agentOf(arguments).connect();
-    client.order({ControlVerb::REOPEN_LOGS});
+    AgentConnection agent(arguments);
+    agent.order({ControlVerb::REOPEN_LOGS});
     return finish(arguments, Json::object(), "All done\n");
 }
 
@@ -320,11 +347,11 @@ int printReport(const Arguments &arguments) {
             "name the number of a report: passenger-status --verbose shows the last one of each "
             "application");
     }
-    ControlClient client = agentOf(arguments).connect();
-    const Frame answer = client.order({ControlVerb::REPORT, arguments.operands().front()});
+    AgentConnection agent(arguments);
+    const Frame answer = agent.order({ControlVerb::REPORT, arguments.operands().front()});
     const Report report = reportIn(answer, 0);
     if (!arguments.has("json")) {
-        fmt::print("{}\n", report.text());
+        fmt::print("{}\n", printable(report.text()));
         return ExitStatus::DONE;
     }
     auto parts = nlohmann::ordered_json::array();
@@ -340,15 +367,15 @@ int callApi(const Arguments &arguments) {
     if (arguments.operands().empty()) {
         throw CommandFailureException("name an order: passenger-config api-call --help lists them");
     }
-    ControlClient client = agentOf(arguments).connect();
+    AgentConnection agent(arguments);
     const std::vector<std::string> &order = arguments.operands();
     const bool isLong = order.front() == ControlVerb::STATUS ||
                         (order.front() == ControlVerb::THREADS && order.size() > 2 && order[2] == "0");
     if (isLong) {
-        fmt::print("{}\n", client.text(order.size() > 1 ? order : std::vector<std::string>{order.front(), ""}));
+        fmt::print("{}\n", agent.text(order.size() > 1 ? order : std::vector<std::string>{order.front(), ""}));
         return ExitStatus::DONE;
     }
-    fmt::print("{}", JsonResult::text(client.order(order).fields));
+    fmt::print("{}", JsonResult::text(agent.order(order).fields));
     return ExitStatus::DONE;
 }
 

@@ -50,11 +50,15 @@ bool isRootsOwn(std::filesystem::path path) {
     }
 }
 
-/** A user may run what he names. */
-bool mayRun(const std::string &program) {
+/** A user may run what he names. For root a link of another user is followed here, once.
+ *  @return the path to execute; empty: root must not */
+std::string safeToRun(const std::string &program) {
+    if (::geteuid() != 0) {
+        return program;
+    }
     std::error_code problem;
     const std::filesystem::path path = std::filesystem::canonical(program, problem);
-    return ::geteuid() != 0 || (!problem && isInterpreter(path.filename().string()) && isRootsOwn(path));
+    return !problem && isInterpreter(path.filename().string()) && isRootsOwn(path) ? path.string() : std::string();
 }
 
 /** @return whether the folder is there, and its user may enter it */
@@ -70,7 +74,7 @@ bool checkFolder(const AppStatus &app, const std::string &subject, std::vector<F
     if (const auto folder = closedFolder(app.root, app.user)) {
         findings.push_back({Level::ERROR, subject,
                             fmt::format("its user {} may not enter {}", singleLine(app.user), singleLine(*folder)),
-                            fmt::format("chmod o+x {}", singleLine(*folder))});
+                            openingRemedy("o+x", *folder)});
         return false;
     }
     findings.push_back(
@@ -91,7 +95,7 @@ void checkStartupFile(const AppStatus &app, const std::string &subject, std::vec
     } else if (!isReadable(path, app.user)) {
         findings.push_back({Level::ERROR, subject,
                             fmt::format("its user {} may not read {}", singleLine(app.user), shown),
-                            fmt::format("chmod o+r {}", shown)});
+                            openingRemedy("o+r", path)});
     } else {
         findings.push_back({Level::FINE, subject, fmt::format("startup file {}", shown)});
     }
@@ -138,13 +142,14 @@ void AppCheck::checkInterpreter(const AppStatus &app, const std::string &subject
                    : fmt::format("apt-get install {}, or name its path by {}", packageOf(app), directiveOf(app))});
         return;
     }
-    if (!mayRun(program)) {
+    const std::string executed = safeToRun(program);
+    if (executed.empty()) {
         findings.push_back(
             {Level::FINE, subject,
              fmt::format("interpreter {}; root runs only ruby, node and python, and only files of its own", shown)});
         return;
     }
-    const ProgramOutput &output = ask(versions_, program, {"--version"});
+    const ProgramOutput &output = ask(versions_, executed, {"--version"});
     const std::string version = output.firstLine();
     if (!output.succeeded) {
         findings.push_back({Level::ERROR, subject, fmt::format("its interpreter {} does not run: {}", shown, version),
@@ -161,7 +166,7 @@ void AppCheck::checkInterpreter(const AppStatus &app, const std::string &subject
                             missing ? "install the package again, or python3-dev and then: make install" : ""});
     }
     if (app.type == "rack") {
-        const auto native = checkNativeCode(subject, program);
+        const auto native = checkNativeCode(subject, executed);
         findings.insert(findings.end(), native.begin(), native.end());
     }
 }

@@ -59,9 +59,9 @@ Finding findingOf(const Json &url, const std::string &httpdUser) {
     const auto text = [&url](const char *key) { return url.at(key).get<std::string>(); };
     const std::string root = text("document_root");
     const auto closed = closedFolder(root, httpdUser);
-    return {closed ? Level::ERROR : Level::WARNING, singleLine(text("url")), singleLine(text("reason")),
-            closed ? fmt::format("chmod o+x {}", singleLine(*closed))
-                   : fmt::format("passenger-config explain {}", singleLine(text("url")))};
+    return {
+        closed ? Level::ERROR : Level::WARNING, singleLine(text("url")), singleLine(text("reason")),
+        closed ? openingRemedy("o+x", *closed) : fmt::format("passenger-config explain {}", singleLine(text("url")))};
 }
 
 }  // namespace

@@ -6,7 +6,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <system_error>
 #include <vector>
+
+#include <fmt/format.h>
+
+#include "commands/Terminal.h"
 
 namespace Passenger {
 
@@ -64,6 +69,21 @@ bool isReadable(const std::string &path, const std::string &user) {
     struct stat status {};
     return entry == nullptr || ::stat(path.c_str(), &status) != 0 ||
            may(status, entry->pw_uid, groupsOf(*entry), S_IROTH);
+}
+
+std::string openingRemedy(const std::string &right, const std::string &path) {
+    std::error_code problem;
+    const std::string real = std::filesystem::canonical(path, problem).string();
+    if (!problem && real == std::filesystem::path(path).lexically_normal().string()) {
+        return fmt::format("chmod {} {}", right, shellWord(path));
+    }
+    struct stat status {};
+    if (problem || ::lstat(real.c_str(), &status) != 0) {
+        return fmt::format("look at {} before you open it: a link leads elsewhere", shellWord(path));
+    }
+    const passwd *const owner = ::getpwuid(status.st_uid);
+    return fmt::format("look first: a link leads to {}, which belongs to {}", shellWord(real),
+                       owner != nullptr ? owner->pw_name : std::to_string(status.st_uid));
 }
 
 }  // namespace Passenger

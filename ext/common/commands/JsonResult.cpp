@@ -6,7 +6,7 @@ namespace Passenger::JsonResult {
 
 std::string text(const nlohmann::ordered_json &document) {
     constexpr int INDENT = 2;
-    return document.dump(INDENT, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+    return document.dump(INDENT, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 std::string done(const nlohmann::ordered_json &fields, int status) {

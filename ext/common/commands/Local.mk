@@ -5,6 +5,8 @@ libpassenger_commands_la_SOURCES = \
     %D%/AboutCommand.h \
     %D%/AgentCheckCommand.cpp \
     %D%/AgentCheckCommand.h \
+    %D%/AgentConnection.cpp \
+    %D%/AgentConnection.h \
     %D%/AgentFinder.cpp \
     %D%/AgentFinder.h \
     %D%/AgentOrders.cpp \
@@ -74,8 +76,6 @@ libpassenger_commands_la_SOURCES = \
     %D%/SizingCommand.h \
     %D%/StatusProgram.cpp \
     %D%/StatusProgram.h \
-    %D%/StatusSource.cpp \
-    %D%/StatusSource.h \
     %D%/SystemMetrics.cpp \
     %D%/SystemMetrics.h \
     %D%/Terminal.cpp \

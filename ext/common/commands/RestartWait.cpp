@@ -93,17 +93,17 @@ void RestartWait::print(Outcome outcome, const AppStatus &now, double elapsed) {
     }
 }
 
-int RestartWait::run(StatusSource &source, std::chrono::milliseconds patience, const Teller &tell) {
+int RestartWait::run(AgentConnection &agent, std::chrono::milliseconds patience, const Teller &tell) {
     const auto begin = std::chrono::steady_clock::now();
     const std::size_t all = before_.size();
     bool failed = false;
     std::set<std::string> orderedAgain;
     for (;;) {
-        const std::optional<ServerStatus> status = source.look();
+        const std::optional<ServerStatus> status = agent.look();
         if (status && status->poolPid != pool_) {
             pool_ = status->poolPid;
             for (const AppStatus &before : before_) {
-                if (source.orderAgain({ControlVerb::RESTART, before.name})) {
+                if (agent.orderAgain({ControlVerb::RESTART, before.name})) {
                     orderedAgain.insert(before.name);
                 }
             }

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "commands/StatusSource.h"
+#include "commands/AgentConnection.h"
 #include "control/AppStatus.h"
 
 namespace Passenger {
@@ -20,7 +20,8 @@ public:
      *  it @param elapsed seconds since the order */
     using Teller = std::function<void(Outcome outcome, const AppStatus &now, double elapsed)>;
 
-    /** Made before the restart is ordered. @param pool the process that gets the order */
+    /** @param before the applications, as they were before the order
+     *  @param pool the process that got the order */
     RestartWait(std::vector<AppStatus> before, std::int64_t pool) : before_(std::move(before)), pool_(pool) {}
 
     /**
@@ -28,7 +29,7 @@ public:
      * @return the exit status
      * @throws CommandFailureException: the time is over
      */
-    int run(StatusSource &source, std::chrono::milliseconds patience, const Teller &tell);
+    int run(AgentConnection &agent, std::chrono::milliseconds patience, const Teller &tell);
     /** A Teller that prints. */
     static void print(Outcome outcome, const AppStatus &now, double elapsed);
     /** @param elapsed seconds since the order */

@@ -26,6 +26,19 @@ std::string singleLine(std::string_view text) {
     return result;
 }
 
+std::string shellWord(std::string_view path) {
+    constexpr std::string_view PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./_-";
+    const std::string word = singleLine(path);
+    if (!word.empty() && word.find_first_not_of(PLAIN) == std::string::npos) {
+        return word;
+    }
+    std::string quoted = "'";
+    for (const char c : word) {
+        quoted += c == '\'' ? "'\\''" : std::string(1, c);
+    }
+    return quoted + "'";
+}
+
 std::string header(std::string_view text, bool colours) {
     // Yellow on blue, bold.
     return colours ? "\x1b[33m\x1b[44m\x1b[1m" + std::string(text) + "\x1b[0m" : std::string(text);

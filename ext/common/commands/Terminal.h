@@ -8,6 +8,8 @@ namespace Passenger {
 
 /** A text of an application for a terminal: printable(), without line breaks and tabs. */
 std::string singleLine(std::string_view text);
+/** A path as a word of a shell command that a person copies. */
+std::string shellWord(std::string_view path);
 /** A text with the colours of a header, if `colours`. */
 std::string header(std::string_view text, bool colours);
 /** Whether stdout is a terminal. */

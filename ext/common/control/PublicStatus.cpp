@@ -51,6 +51,8 @@ ServerStatus publicPart(ServerStatus status) {
         const std::string name = publicName(app);
         app.name = names[name] == 1 ? name : fmt::format("{} #{:08x}", name, hashOf(app.name));
         app.root.clear();
+        app.startupFile.clear();
+        app.interpreter.clear();
         app.user.clear();
         app.uid = -1;
         app.events.clear();
@@ -61,6 +63,7 @@ ServerStatus publicPart(ServerStatus status) {
         }
         for (InstanceStatus &instance : app.instances) {
             instance.pid = 0;
+            instance.applicationPid = 0;
         }
     }
     return status;

@@ -29,6 +29,9 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testAStrangerLearnsNothingFromARefusal);
     CPPUNIT_TEST(testAChildOfHttpdMayAskForTheStatusOnly);
     CPPUNIT_TEST(testPausesHaveLimits);
+    CPPUNIT_TEST(testAnApplicationIsFoundByItsNameInJson);
+    CPPUNIT_TEST(testADrainThatChangesNothingIsNotKeptAgain);
+    CPPUNIT_TEST(testAnApplicationThatThePoolDoesNotKnowHasItsEnvironment);
     CPPUNIT_TEST(testAWeightIsToldWithoutSwings);
     CPPUNIT_TEST(testAnApplicationThatWasForgottenCountsSinceItCameBack);
     CPPUNIT_TEST(testRandomOrdersOfOthersChangeNothing);
@@ -205,6 +208,27 @@ public:
         for (const Words &words : aboutTheServer()) {
             CPPUNIT_ASSERT_MESSAGE(words[0], !refusal(httpd_, words).empty());
         }
+    }
+
+    // Invalid UTF-8 is U+FFFD in JSON.
+    void testAnApplicationIsFoundByItsNameInJson() {
+        get(app("/srv/caf\xe9")).reset();
+        CPPUNIT_ASSERT_EQUAL(std::string(),
+                             refusal(root_, {ControlVerb::RESTART, "/srv/caf\xef\xbf\xbd (production)"}));
+    }
+
+    void testADrainThatChangesNothingIsNotKeptAgain() {
+        for (const unsigned times : {1U, 1U, 2U, 2U}) {
+            CPPUNIT_ASSERT_EQUAL(std::string(), refusal(owner_, {ControlVerb::DRAIN, BLOG, times == 1 ? "1" : "0"}));
+            CPPUNIT_ASSERT_EQUAL(times, drainsKept_);
+        }
+    }
+
+    void testAnApplicationThatThePoolDoesNotKnowHasItsEnvironment() {
+        refusal(root_, {ControlVerb::DRAIN, "/srv/wiki (staging)", "1"});
+        const ServerStatus told = status(root_, "/srv/wiki (staging)");
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, told.apps.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("staging"), told.apps[0].environment);
     }
 
     void testPausesHaveLimits() {

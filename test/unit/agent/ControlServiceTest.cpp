@@ -173,9 +173,10 @@ public:
     void testAUserGetsTwentyAnswersASecondAtMost() {
         constexpr unsigned ORDERS = 11;
         constexpr auto BETWEEN = 50ms;
-        FrameSocket socket = connectedAsSomebody();
         const auto begin = std::chrono::steady_clock::now();
         for (unsigned i = 0; i < ORDERS; i++) {
+            // The connection does not matter.
+            FrameSocket socket = connectedAsSomebody();
             ask(socket);
         }
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begin >= (ORDERS - 1) * BETWEEN);

@@ -15,14 +15,13 @@ class JsonTest : public CppUnit::TestFixture {
 public:
     void testAStringHasQuotesAndEscapes() {
         CPPUNIT_ASSERT_EQUAL(std::string(R"("")"), jsonString(""));
-        CPPUNIT_ASSERT_EQUAL(std::string(R"("/srv/\"blog\"\\\n\u0001é")"), jsonString("/srv/\"blog\"\\\n\x01é"));
+        CPPUNIT_ASSERT_EQUAL(std::string(R"("/srv/\"blog\"\\\n\u0001\u00e9")"), jsonString("/srv/\"blog\"\\\n\x01é"));
+        CPPUNIT_ASSERT_EQUAL(std::string("é"), jsonText("é"));
     }
 
     void testBytesThatAreNotUtf8AreReplaced() {
-        CPPUNIT_ASSERT_EQUAL(std::string("\"a\xEF\xBF\xBD"
-                                         "b\""),
-                             jsonString("a\xFF"
-                                        "b"));
+        CPPUNIT_ASSERT_EQUAL(std::string(R"("a\ufffdb")"), jsonString("a\xFF"
+                                                                      "b"));
     }
 };
 

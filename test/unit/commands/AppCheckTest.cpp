@@ -23,6 +23,7 @@ class AppCheckTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnInterpreterThatIsMissingOrDoesNotRunIsNamed);
     CPPUNIT_TEST(testRootRunsNoProgramOfOthers);
     CPPUNIT_TEST(testRootRunsNoProgramThatIsNoInterpreter);
+    CPPUNIT_TEST(testRootRunsWhatALinkLedToWhenItWasChecked);
     CPPUNIT_TEST_SUITE_END();
 
     std::string folder_;
@@ -64,6 +65,24 @@ public:
     }
     void tearDown() override {
         std::filesystem::remove_all(folder_);
+    }
+
+    // The owner of the link could lead it elsewhere between the check and the execution.
+    void testRootRunsWhatALinkLedToWhenItWasChecked() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        std::string own = "/root/app-check-XXXXXX";
+        CPPUNIT_ASSERT(::mkdtemp(own.data()) != nullptr);
+        std::ofstream(own + "/ruby") << "#!/bin/sh\necho \"$0\"\n";
+        ::chmod((own + "/ruby").c_str(), 0755);
+        app_.interpreter = folder_ + "/link";
+        std::filesystem::create_symlink(own + "/ruby", app_.interpreter);
+        const std::vector<Finding> all = AppCheck().check(app_);
+        std::filesystem::remove_all(own);
+        CPPUNIT_ASSERT(std::any_of(all.begin(), all.end(), [&](const Finding &finding) {
+            return finding.text == "interpreter " + app_.interpreter + ": " + own + "/ruby";
+        }));
     }
 
     void testAnApplicationThatServesIsNotSaidNotToStart() {

@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "commands/InstallCheck.h"
@@ -18,6 +19,7 @@ class FolderAccessTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(FolderAccessTest);
     CPPUNIT_TEST(testAFolderThatIsClosedToOthersIsNamed);
     CPPUNIT_TEST(testAnUnknownUserOrFolderIsNoProblem);
+    CPPUNIT_TEST(testNoCommandOpensWhatALinkLeadsTo);
     CPPUNIT_TEST(testFindingsHaveARemedyAndAStatus);
     CPPUNIT_TEST_SUITE_END();
 
@@ -37,6 +39,20 @@ public:
         CPPUNIT_ASSERT(!forOwner);
         CPPUNIT_ASSERT_EQUAL(folder, forNobody.value_or("none"));
         CPPUNIT_ASSERT(!opened);
+    }
+
+    void testNoCommandOpensWhatALinkLeadsTo() {
+        std::string folder = "/tmp/access-XXXXXX";
+        CPPUNIT_ASSERT(::mkdtemp(folder.data()) != nullptr);
+        const std::string file = folder + "/a file";
+        const std::string link = folder + "/link";
+        std::ofstream(file) << "";
+        std::filesystem::create_symlink("/etc/shadow", link);
+        const std::string plain = openingRemedy("o+r", file);
+        const std::string linked = openingRemedy("o+r", link);
+        std::filesystem::remove_all(folder);
+        CPPUNIT_ASSERT_EQUAL("chmod o+r '" + file + "'", plain);
+        CPPUNIT_ASSERT_EQUAL(std::string("look first: a link leads to /etc/shadow, which belongs to root"), linked);
     }
 
     void testAnUnknownUserOrFolderIsNoProblem() {

@@ -18,6 +18,9 @@ public:
     void testNothingOfAnApplicationsInsideIsLeft() {
         AppStatus app = sampleApp("/srv/secret-customer/blog");
         app.failure = FailureStatus{"00c0ffee", "no such file /srv/secret-customer/x", "alice should look", 3};
+        app.startupFile = "/srv/secret-customer/blog/config.ru";
+        app.interpreter = "/opt/alice/ruby";
+        app.instances[0].applicationPid = 4711;
         const ServerStatus status = publicPart(sampleStatus({app}));
         const std::string json = toJson(status);
         for (const char *part : {"secret-customer", "alice", "4711", "4712", "instance.started", ":101"}) {
