@@ -47,7 +47,7 @@ void dieWithParent(pid_t parent) {
 }
 
 apr_interval_time_t trimInterval() noexcept {
-    const int idleTime = Settings::of(ap_server_conf).poolIdleTime.value_or(DEFAULT_IDLE_TIME);
+    const int idleTime = Settings::of(ap_server_conf).poolIdleTime.given.value_or(DEFAULT_IDLE_TIME);
     return apr_time_from_sec(idleTime > 0 ? idleTime : DEFAULT_IDLE_TIME) / 2;
 }
 
@@ -67,7 +67,7 @@ std::unique_ptr<UsageLedger> openLedger() {
 
 /** Nothing: the directive is not set. */
 std::optional<std::uint64_t> bytesOf(const Settings::Number &megabytes) {
-    return megabytes ? std::optional(static_cast<std::uint64_t>(*megabytes) << 20) : std::nullopt;
+    return megabytes.given ? std::optional(static_cast<std::uint64_t>(*megabytes.given) << 20) : std::nullopt;
 }
 
 SpoolQuota::Limits spoolLimits(const Settings &settings) {
@@ -82,7 +82,7 @@ SpoolQuota::Limits spoolLimits(const Settings &settings) {
 Child::Child(bool alone)
     : usageLedger_(openLedger()),
       spoolQuota_({usageLedger_.get(), SpoolMemory::keyOf, SystemClock::instance(), SpoolQuota::measure},
-                  spoolLimits(Settings::of(ap_server_conf)), Settings::of(ap_server_conf).dataBufferDirOrDefault()),
+                  spoolLimits(Settings::of(ap_server_conf)), Settings::of(ap_server_conf).dataBufferDir.value()),
       relayed_(usageLedger_.get(), SystemClock::instance()),
       trimmer_(trimInterval(), !alone) {}
 
@@ -141,7 +141,7 @@ unsigned Child::shareOfThreads() noexcept {
 /** PassengerMaxHijackedConnections, for one application in this child. */
 unsigned Child::mostThreads(const Settings::Number &set) noexcept {
     const unsigned all = threads();
-    return static_cast<unsigned>(set.value_or(static_cast<int>(all - all / 4)));
+    return static_cast<unsigned>(set.given.value_or(static_cast<int>(all - all / 4)));
 }
 
 std::unique_ptr<RequestContext> Child::newContext() const {

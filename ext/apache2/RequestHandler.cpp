@@ -86,7 +86,7 @@ int RequestHandler::run() {
  *  read, and the request is answered */
 bool RequestHandler::bufferBody(ResponseSender &sender) {
     const Settings &settings = Settings::of(r_);
-    if (!body_.present() || !(settings.buffersUpload() || body_.isSmall())) {
+    if (!body_.present() || !(settings.bufferUpload || body_.isSmall())) {
         return true;
     }
     try {
@@ -117,7 +117,7 @@ void RequestHandler::noticeRestart() {
     if (settings.rollsRestarts()) {
         return;
     }
-    const auto look = RestartLooks::at(route_.appRoot, settings.restartDirOrDefault());
+    const auto look = RestartLooks::at(route_.appRoot, settings.restartDir.value());
     if (!child_.restartLooks().isNews(route_.appName, look)) {
         return;
     }
@@ -146,7 +146,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     request.retryable = !body_.present() && (r_->method_number == M_GET || r_->method_number == M_OPTIONS);
     const Options &options = context.optionsFor(r_, route_);
     const Settings &settings = Settings::of(r_);
-    request.takesFile = !request.headRequest && settings.takesAnswerFiles();
+    request.takesFile = !request.headRequest && settings.answerFiles;
     // A Node application, or one behind a bridge, decides whether to request a body that the client
     // holds back. For a body that has begun to arrive, it is not asked.
     const bool asks = body_.present() && !buffered_ && body_.isAwaitingConsent();
@@ -161,7 +161,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     request.client = clientOf(r_);
     request.label = {r_->useragent_ip, r_->method, id != nullptr ? id : "", r_->unparsed_uri};
     // The rest of a body that was read before may still be on the connection.
-    request.transferable = settings.transfersConnections() && !body_.present() && !body_.readBefore() &&
+    request.transferable = settings.transferConnections && !body_.present() && !body_.readBefore() &&
                            ConnectionTransfer::obstacle(r_) == nullptr;
     request.streamTransferable =
         request.transferable && !request.headRequest && !ConnectionTransfer::bodyIsFiltered(r_);
@@ -315,7 +315,7 @@ void RequestHandler::takeReply(Session &session, ResponseSender &sender) {
     }
     Reply reply = session.receive(sender.buffer(), clientOf(r_), FOREVER);
     turbocache_.note(reply, session, sender);
-    if (reply.kind == Reply::Kind::RESPONSE && Settings::of(r_).tellsServerTiming()) {
+    if (reply.kind == Reply::Kind::RESPONSE && Settings::of(r_).serverTiming) {
         sender.setTimes(session.times());
     }
     bodyAskedFor_ = bodyAskedFor_ || (reply.kind == Reply::Kind::INTERIM && reply.status == HTTP_CONTINUE);

@@ -55,7 +55,7 @@ int comeBack(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t * /*ptemp
 
 int startAgent(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t * /*ptemp*/, server_rec *server) {
     return guarded(server, "post_config", [&] {
-        if (Settings::of(server).turbocaches()) {
+        if (Settings::of(server).turbocaching) {
             Turbocache::prepare(pconf);
         }
         SpoolMemory::prepare(pconf, plog, server);

@@ -1,6 +1,7 @@
 "use strict";
 
-// Which connections are left when the next exchange of a channel begins before the end of the former.
+// Which connections are left when the next exchange of a channel begins before the end of the
+// former.
 const assert = require("assert");
 const http = require("http");
 const { join } = require("path");

@@ -54,8 +54,8 @@ refused.cutOff();
 assert.deepStrictEqual(answered, [[413, "X-A: b\r\n", "too big", true]]);
 assert.strictEqual(refused.over, true);
 
-// The child does not ask its client for a body once the answer has begun. Only an application that waits for the
-// body in vain is cut off, if it is silent.
+// The child does not ask its client for a body once the answer has begun. Only an application that
+// waits for the body in vain is cut off, if it is silent.
 const timers = [];
 const silent = { over: false, reply: { started: true, sent: 1 }, request: new http.IncomingMessage({}) };
 silent.socket = { destroy: () => silent.cut++ };

@@ -12,15 +12,16 @@ const NAMES = {
     BODY_FOLLOWS: "BODY_FOLLOWS", STREAM: "STREAM", TRANSFERABLE: "TRANSFERABLE",
     STREAM_TRANSFERABLE: "STREAM_TRANSFERABLE", TAKES_TRAILERS: "TAKES_TRAILERS", REPLY_HEADER: "MessageHeader",
     REPLY_HEAD_LIMIT: "MAX_RESPONSE_HEAD", STALE_LIMIT: "MAX_DISCARDED", RESPONSE: "RESPONSE", DATA: "DATA",
-    INTERIM: "INTERIM", SKIPPED: "SKIPPED", ABORTED: "ABORTED", HIJACKED: "HIJACKED", TRAILERS: "TRAILERS", BODY: "BODY",
-    BODY_IN_FILE: "BODY_IN_FILE", BODY_FILE: "BODY_FILE",
+    INTERIM: "INTERIM", SKIPPED: "SKIPPED", ABORTED: "ABORTED", HIJACKED: "HIJACKED", TRAILERS: "TRAILERS",
+    BODY: "BODY", BODY_IN_FILE: "BODY_IN_FILE", BODY_FILE: "BODY_FILE",
     CLAIMS: "Claims.CELLS",
 };
 
 const lines = fs.readFileSync(path.join(__dirname, `../layouts/${layout.VERSION}`), "utf8").split("\n");
 const recorded = new Map(lines.map((line) => [line.split(" ")[0], parseInt(line.split(" ")[1], 10)]));
-const others = { VERSION: 13, FILE_MESSAGE: 32, PAYLOAD_LIMIT: 65576, QUEUED_LIMIT: 0xffffffff, LAST: recorded.get("LAST") << 8,
-    WANTS_CLIENT: recorded.get("WANTS_CLIENT") << 8, TRANSFER_CLIENT: recorded.get("TransferAnswer.CLIENT"),
+const others = { VERSION: 13, FILE_MESSAGE: 32, PAYLOAD_LIMIT: 65576, QUEUED_LIMIT: 0xffffffff,
+    LAST: recorded.get("LAST") << 8, WANTS_CLIENT: recorded.get("WANTS_CLIENT") << 8,
+    TRANSFER_CLIENT: recorded.get("TransferAnswer.CLIENT"),
     TRANSFER_RELAY: recorded.get("TransferAnswer.RELAY") };
 const expected = Object.entries(NAMES).map(([name, there]) => [name, recorded.get(there)]);
 assert.deepStrictEqual({ ...layout }, { ...Object.fromEntries(expected), ...others });

@@ -1,7 +1,7 @@
 "use strict";
 
-// The client's own socket in the place of the application's end of a stream pair, in each way in which
-// the child answers. The argument is the addon's path.
+// The client's own socket in the place of the application's end of a stream pair, in each way in
+// which the child answers. The argument is the addon's path.
 const assert = require("assert");
 const { once } = require("events");
 const fs = require("fs");
@@ -45,7 +45,8 @@ async function tcpPair() {
     return [client, given];
 }
 
-// The application's socket, the child's end of the answers, and both ends of the client's connection.
+// The application's socket, the child's end of the answers, and both ends of the client's
+// connection.
 async function scene() {
     const [client, given] = await tcpPair();
     const [other, own] = native.addon.streamPair();
@@ -172,7 +173,8 @@ async function anotherFileThanASocketEndsTheConnection() {
     made.client.destroy();
 }
 
-// The application closes its side before the client's socket is here, and the client never closes its own.
+// The application closes its side before the client's socket is here, and the client never closes
+// its own.
 async function noSocketStaysBehind() {
     const count = () => fs.readdirSync("/proc/self/fd").length;
     const before = count();

@@ -1,5 +1,5 @@
-"""Runs the cases of test/claims/cases, whose first lines say the form, with the Python class and, where it is built,
-with the native one."""
+"""Runs the cases of test/claims/cases, whose first lines say the form, with the Python class and,
+where it is built, with the native one."""
 
 import os
 import struct

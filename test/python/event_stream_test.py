@@ -25,7 +25,8 @@ def body(text, more=True):
 
 
 def at_once(coroutine):
-    """The result of a coroutine. None: it suspends, so Starlette's cancelled scopes would end it."""
+    """The result of a coroutine. None: it suspends, so Starlette's cancelled scopes would end
+    it."""
     try:
         coroutine.send(None)
     except StopIteration as end:

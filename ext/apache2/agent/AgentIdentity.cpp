@@ -66,7 +66,7 @@ const char *moduleFile() {
 }
 
 std::string rubyFolder(const Settings &settings) {
-    return std::string(settings.rootOrDefault()) + "/lib/passenger";
+    return std::string(settings.root) + "/lib/passenger";
 }
 
 /** The stamp changes when the file is written or replaced. A missing file has zeros: the agent's
@@ -99,21 +99,16 @@ std::string stampOfLibrary(const std::string &library) {
 }
 
 /** A setting that httpd's configuration leaves out keeps the value that it has. */
-void take(std::string &target, Settings::Text setting) {
-    if (setting != nullptr) {
-        target = setting;
-    }
-}
-template <typename Number> void take(Number &target, const Settings::Number &setting) {
-    if (setting) {
-        target = Number(*setting);
+template <typename Value, typename T> void take(Value &target, const Setting<T> &setting) {
+    if (setting.given) {
+        target = Value(*setting.given);
     }
 }
 
 }  // namespace
 
 std::string agentCommand(const Settings &settings) {
-    return std::string(settings.rootOrDefault()) + "/passenger-agent";
+    return std::string(settings.root) + "/passenger-agent";
 }
 
 std::string spawnServerCommand(const Settings &settings) {
@@ -124,8 +119,8 @@ AgentSettings agentSettings(const Settings &settings) {
     AgentSettings result;
     result.agentCommand = agentCommand(settings);
     result.spawnServerCommand = spawnServerCommand(settings);
-    result.rubyCommand = settings.defaultRubyOrDefault();
-    result.environment = settings.appEnvOrDefault();
+    result.rubyCommand = settings.defaultRuby;
+    result.environment = settings.appEnv;
     // At this point of a start or reload, httpd's error log is standard error.
     take(result.logFile, settings.logFile);
     take(result.logFormat, settings.logFormat);
@@ -141,7 +136,7 @@ AgentSettings agentSettings(const Settings &settings) {
     take(result.poolIdleTime, settings.poolIdleTime);
     take(result.statThrottleRate, settings.statThrottleRate);
     result.instanceRegistryDir = settings.instanceRegistryDir != nullptr
-                                     ? settings.instanceRegistryDir
+                                     ? settings.instanceRegistryDir.value()
                                      : ap_runtime_dir_relative(ap_server_conf->process->pconf, "");
     take(result.socketBacklog, settings.socketBacklog);
     take(result.agentTimeout, settings.agentTimeout);
@@ -154,24 +149,23 @@ AgentSettings agentSettings(const Settings &settings) {
     result.appFiles = appFiles(settings);
     result.preStart = Settings::lines(settings.preStart);
     result.grants = serverGrants(ap_server_conf);
-    result.defaultUser = settings.defaultUserOrDefault();
+    result.defaultUser = settings.defaultUser;
     take(result.defaultGroup, settings.defaultGroup);
     take(result.agentUser, settings.agentUser);
-    result.seccomp = seccompModeIn(settings.seccompOrDefault()).value_or(SeccompMode::ON);
-    result.userSwitching = settings.userSwitching.value_or(result.userSwitching);
-    result.logPrefix = !settings.disableLogPrefix.value_or(!result.logPrefix);
+    result.seccomp = seccompModeIn(settings.seccomp.value()).value_or(SeccompMode::ON);
+    result.userSwitching = settings.userSwitching;
+    result.logPrefix = !settings.disableLogPrefix;
     take(result.logLevel, settings.logLevel);
     return result;
 }
 
 AgentIdentity identityOf(const Settings &settings) {
-    const bool userSwitching = settings.userSwitching.value_or(Options().userSwitching);
     const std::string text = PASSENGER_VERSION "|" + stampOf(moduleFile()) + "|" +
                              stampOf(agentCommand(settings).c_str()) + "|" + stampOfLibrary(rubyFolder(settings)) +
-                             "|" + (userSwitching ? "1|" : "0|") + settings.defaultUserOrDefault() + "|" +
+                             "|" + (settings.userSwitching ? "1|" : "0|") + settings.defaultUser.value() + "|" +
                              (settings.defaultGroup != nullptr ? settings.defaultGroup : "") + "|" +
                              (settings.agentUser != nullptr ? settings.agentUser : "") + "|" +
-                             settings.seccompOrDefault() + "|" + settings.rootOrDefault();
+                             settings.seccomp.value() + "|" + settings.root.value();
     AgentIdentity identity;
     apr_cpystrn(identity.text, text.c_str(), sizeof(identity.text));
     return identity;

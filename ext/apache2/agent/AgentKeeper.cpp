@@ -222,7 +222,7 @@ int AgentKeeper::checkConfiguration(apr_pool_t *temporary, server_rec *server) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, server,
                      "PassengerRoot \"%s\" belongs to Phusion Passenger, so mod_passenger uses its own files in %s: "
                      "remove this line",
-                     settings.foreignRoot, settings.rootOrDefault());
+                     settings.foreignRoot, settings.root.value());
     }
     std::string command = agentCommand(settings);
     std::string script = spawnServerCommand(settings);
@@ -232,7 +232,7 @@ int AgentKeeper::checkConfiguration(apr_pool_t *temporary, server_rec *server) {
     if (missing != nullptr) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, errno, server,
                      "PassengerRoot \"%s\" is not the folder of mod_passenger's files: %s cannot be used",
-                     settings.rootOrDefault(), missing);
+                     settings.root.value(), missing);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     warnOfUnknownUsers(server, temporary);

@@ -32,12 +32,12 @@ std::string agentUserRefusal(const Settings &settings, apr_pool_t *temporary) {
         return fmt::format(
             "PassengerAgentUser \"{}\": there is no such user; make it (adduser --system), or remove the directive for "
             "a number that nobody has",
-            settings.agentUser);
+            settings.agentUser.value());
     }
     const char *other = nullptr;
     if (agent == ap_unixd_config.user_id) {
         other = "httpd's user (User)";
-    } else if (agent == userNamed(settings.defaultUserOrDefault(), temporary)) {
+    } else if (agent == userNamed(settings.defaultUser, temporary)) {
         other = "the user of applications that have no other (PassengerDefaultUser)";
     }
     return other == nullptr
@@ -45,7 +45,7 @@ std::string agentUserRefusal(const Settings &settings, apr_pool_t *temporary) {
                : fmt::format(
                      "PassengerAgentUser \"{}\" is {}, whose processes could end the agent: name a user that "
                      "nothing else runs as, or remove the directive for a number that nobody has",
-                     settings.agentUser, other);
+                     settings.agentUser.value(), other);
 }
 
 }  // namespace Passenger

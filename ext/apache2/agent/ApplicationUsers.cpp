@@ -13,7 +13,7 @@ namespace Passenger {
 
 void warnOfUnknownUsers(const server_rec *main, apr_pool_t *temporary) {
     const Settings &settings = Settings::of(main);
-    if (geteuid() != 0 || !settings.userSwitching.value_or(true) || settings.grants == nullptr) {
+    if (geteuid() != 0 || !settings.userSwitching || settings.grants == nullptr) {
         return;
     }
     std::set<std::string_view> seen;

@@ -61,7 +61,7 @@ int lookAsChild(const char *folder) {
 }  // namespace
 
 std::string bufferFolderRefusal(const Settings &settings) {
-    const char *folder = settings.dataBufferDir;
+    const char *folder = settings.dataBufferDir.given.value_or(nullptr);
     // The children of a httpd with ChrootDir see other folders.
     if (folder == nullptr || ap_unixd_config.chroot_dir != nullptr) {
         return "";

@@ -142,7 +142,7 @@ std::string serverGrants(const server_rec *main) {
     apr_pool_create(&pool, main->process->pool);
     Grants grants = noted(settings);
     const auto add = [&](const char *key, const char *value) { grants.push_back({main, nullptr, key, value}); };
-    add("ruby", settings.defaultRubyOrDefault());
+    add("ruby", settings.defaultRuby);
     readTree(ap_conftree, pool, add);
     if (modulesMapFolders()) {
         add("any", "folder");

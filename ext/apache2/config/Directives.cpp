@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cctype>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -107,9 +108,9 @@ const char *noteAppFile(const cmd_parms *cmd, const char *path) {
     }
     Settings &settings = mainSettings();
     if (settings.appFiles == nullptr) {
-        settings.appFiles = apr_array_make(cmd->pool, 1, sizeof(Settings::Text));
+        settings.appFiles = apr_array_make(cmd->pool, 1, sizeof(const char *));
     }
-    *static_cast<Settings::Text *>(apr_array_push(settings.appFiles)) = path;
+    *static_cast<const char **>(apr_array_push(settings.appFiles)) = path;
     return nullptr;
 }
 
@@ -119,7 +120,7 @@ bool hasUser(std::string_view url) {
     return url.substr(0, url.find_first_of("/?#")).find('@') != std::string_view::npos;
 }
 
-const char *setLog(const cmd_parms *cmd, Settings::Text &target, const char *value) {
+const char *setLog(const cmd_parms *cmd, const char *&target, const char *value) {
     const bool isCommand = *value == '|';
     if (isCommand || LogTarget::isNamedBy(value)) {
         target = value;
@@ -137,7 +138,7 @@ bool isOfPhusion(const std::string &root) {
            access((root + "/src/ruby_supportlib/phusion_passenger.rb").c_str(), F_OK) == 0;
 }
 
-const char *setRoot(const cmd_parms *cmd, Settings::Text &target, const char *value) {
+const char *setRoot(const cmd_parms *cmd, const char *&target, const char *value) {
     const char *path = ap_server_root_relative(cmd->pool, value);
     if (path == nullptr) {
         return refusal(cmd, value, "a path");
@@ -146,17 +147,17 @@ const char *setRoot(const cmd_parms *cmd, Settings::Text &target, const char *va
     return nullptr;
 }
 
-const char *setPath(const cmd_parms *cmd, Settings::Text &target, const char *value) {
+const char *setPath(const cmd_parms *cmd, const char *&target, const char *value) {
     target = ap_server_root_relative(cmd->pool, value);
     return target != nullptr ? nullptr : refusal(cmd, value, "a path");
 }
 
-const char *setAppFile(const cmd_parms *cmd, Settings::Text &target, const char *value) {
+const char *setAppFile(const cmd_parms *cmd, const char *&target, const char *value) {
     const char *problem = setPath(cmd, target, value);
     return problem == nullptr ? noteAppFile(cmd, target) : problem;
 }
 
-const char *setUrl(const cmd_parms *cmd, Settings::Text &target, const char *value) {
+const char *setUrl(const cmd_parms *cmd, const char *&target, const char *value) {
     target = value;
     if (!startsWith(value, "http://") && !startsWith(value, "https://")) {
         return refusal(cmd, value, "a URL that begins with http:// or https://");
@@ -169,7 +170,7 @@ const char *setUrl(const cmd_parms *cmd, Settings::Text &target, const char *val
                           : nullptr;
 }
 
-const char *setChoice(const cmd_parms *cmd, const Field &field, Settings::Text &target, const char *value) {
+const char *setChoice(const cmd_parms *cmd, const Field &field, const char *&target, const char *value) {
     const char *allowed = "";
     for (const Choice &choice : field.choices) {
         if (strcasecmp(choice.word, value) == 0) {
@@ -205,7 +206,7 @@ constexpr std::array CHECKS{
           FairnessSource::ALLOWED},
 };
 
-const char *setChecked(const cmd_parms *cmd, Form form, Settings::Text &target, const char *value) {
+const char *setChecked(const cmd_parms *cmd, Form form, const char *&target, const char *value) {
     target = value;
     for (const Check &check : CHECKS) {
         if (check.form == form && !check.accepts(value)) {
@@ -215,7 +216,7 @@ const char *setChecked(const cmd_parms *cmd, Form form, Settings::Text &target, 
     return nullptr;
 }
 
-const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &target, const char *value) {
+const char *setText(const cmd_parms *cmd, const Field &field, const char *&target, const char *value) {
     switch (field.form) {
         case Form::PATH:
             return setPath(cmd, target, value);
@@ -234,12 +235,12 @@ const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &ta
     }
 }
 
-const char *setNumber(const cmd_parms *cmd, const Field &field, Settings::Number &target, const char *value) {
+const char *setNumber(const cmd_parms *cmd, const Field &field, std::optional<int> &target, const char *value) {
     const char *allowed = NumberValue::read(field, target, value, cmd->temp_pool);
     return allowed == nullptr ? nullptr : refusal(cmd, value, allowed);
 }
 
-const char *setFlag(const cmd_parms *cmd, Settings::Flag &target, const char *value) {
+const char *setFlag(const cmd_parms *cmd, std::optional<bool> &target, const char *value) {
     if (strcasecmp(value, "on") == 0) {
         target = true;
     } else if (strcasecmp(value, "off") == 0) {
@@ -250,14 +251,15 @@ const char *setFlag(const cmd_parms *cmd, Settings::Flag &target, const char *va
     return nullptr;
 }
 
-const char *addToList(const cmd_parms *cmd, const Field &field, Settings::List &target, const char *value) {
-    Settings::Text text = nullptr;
+const char *addToList(const cmd_parms *cmd, const Field &field, std::optional<const apr_array_header_t *> &target,
+                      const char *value) {
+    const char *text = nullptr;
     if (const char *problem = setText(cmd, field, text, value); problem != nullptr) {
         return problem;
     }
     apr_array_header_t *longer =
-        target != nullptr ? apr_array_copy(cmd->pool, target) : apr_array_make(cmd->pool, 1, sizeof(Settings::Text));
-    *static_cast<Settings::Text *>(apr_array_push(longer)) = text;
+        target ? apr_array_copy(cmd->pool, *target) : apr_array_make(cmd->pool, 1, sizeof(const char *));
+    *static_cast<const char **>(apr_array_push(longer)) = text;
     target = longer;
     return nullptr;
 }
@@ -268,9 +270,12 @@ const char *set(const cmd_parms *cmd, const Field &field, Settings &settings, co
             using Member = std::remove_reference_t<decltype(settings.*member)>;
             // A directive that sets nothing accepts the same values as one that does.
             Member nowhere{};
-            Member &target = member != nullptr ? settings.*member : nowhere;
+            auto &target = (member != nullptr ? settings.*member : nowhere).given;
             if constexpr (std::is_same_v<Member, Settings::Text>) {
-                return setText(cmd, field, target, value);
+                const char *text = target.value_or(nullptr);
+                const char *problem = setText(cmd, field, text, value);
+                target = text != nullptr ? std::optional(text) : std::nullopt;
+                return problem;
             } else if constexpr (std::is_same_v<Member, Settings::Number>) {
                 return setNumber(cmd, field, target, value);
             } else if constexpr (std::is_same_v<Member, Settings::List>) {
@@ -410,17 +415,15 @@ void merge(apr_pool_t *pool, Settings &settings, const Settings &inner) noexcept
         }
         std::visit(
             [&](auto member) {
-                using Member = std::remove_reference_t<decltype(settings.*member)>;
-                if (member == nullptr || !(inner.*member)) {
+                if (member == nullptr || !(inner.*member).given) {
                     return;
                 }
-                if constexpr (std::is_same_v<Member, Settings::List>) {
-                    if (settings.*member != nullptr) {
-                        settings.*member = apr_array_append(pool, settings.*member, inner.*member);
-                        return;
-                    }
+                auto &target = (settings.*member).given;
+                if constexpr (std::is_same_v<decltype(member), Settings::List Settings::*>) {
+                    target = target ? apr_array_append(pool, *target, *(inner.*member).given) : (inner.*member).given;
+                } else {
+                    target = (inner.*member).given;
                 }
-                settings.*member = inner.*member;
             },
             directive.field.member);
     }

@@ -17,9 +17,9 @@ const char *valueOf(apr_pool_t *pool, const Field &field, const Settings &settin
             } else if constexpr (std::is_same_v<Member, Settings::List>) {
                 return Settings::items(settings.*member).back();
             } else if constexpr (std::is_same_v<Member, Settings::Number>) {
-                return apr_itoa(pool, (settings.*member).value_or(0));
+                return apr_itoa(pool, settings.*member);
             } else {
-                return (settings.*member).value_or(false) ? "On" : "Off";
+                return settings.*member ? "On" : "Off";
             }
         },
         field.member);

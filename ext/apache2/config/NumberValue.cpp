@@ -46,7 +46,7 @@ std::int64_t parseSize(const char *value, std::int64_t usual) {
     return good ? number * unit : -1;
 }
 
-const char *readTime(const Field &field, Settings::Number &target, const char *value, apr_pool_t *pool) {
+const char *readTime(const Field &field, std::optional<int> &target, const char *value, apr_pool_t *pool) {
     const std::int64_t time = parseTime(value);
     if (time < 0 || time > field.most) {
         return apr_psprintf(pool, "0 to %d seconds, or a number with a unit: ms, s, min or h", field.most / 1000);
@@ -55,7 +55,7 @@ const char *readTime(const Field &field, Settings::Number &target, const char *v
     return nullptr;
 }
 
-const char *readSeconds(const Field &field, Settings::Number &target, const char *value, apr_pool_t *pool) {
+const char *readSeconds(const Field &field, std::optional<int> &target, const char *value, apr_pool_t *pool) {
     const std::int64_t time = parseTime(value);
     const std::int64_t whole = time / 1000;
     if (time < 0 || time % 1000 != 0 || whole < field.least || whole > field.most) {
@@ -66,7 +66,7 @@ const char *readSeconds(const Field &field, Settings::Number &target, const char
     return nullptr;
 }
 
-const char *readMemory(const Field &field, Settings::Number &target, const char *value, apr_pool_t *pool) {
+const char *readMemory(const Field &field, std::optional<int> &target, const char *value, apr_pool_t *pool) {
     const std::int64_t size = parseSize(value, MEGA);
     // Less than 1 MB would be 0, which is no limit.
     if (size < 0 || (size > 0 && size < MEGA) || size / MEGA > field.most) {
@@ -76,7 +76,7 @@ const char *readMemory(const Field &field, Settings::Number &target, const char 
     return nullptr;
 }
 
-const char *readBytes(const Field &field, Settings::Number &target, const char *value, apr_pool_t *pool) {
+const char *readBytes(const Field &field, std::optional<int> &target, const char *value, apr_pool_t *pool) {
     const std::int64_t size = parseSize(value, 1);
     if (size < 0 || size > field.most) {
         return apr_psprintf(pool, "0 to %d bytes, or a whole number with a unit: K, M or G", field.most);
@@ -85,7 +85,7 @@ const char *readBytes(const Field &field, Settings::Number &target, const char *
     return nullptr;
 }
 
-const char *readPlain(const Field &field, Settings::Number &target, const char *value, apr_pool_t *pool) {
+const char *readPlain(const Field &field, std::optional<int> &target, const char *value, apr_pool_t *pool) {
     const auto number = wholeNumber<int>(value);
     if (!number || *number < field.least || *number > field.most) {
         return apr_psprintf(pool, "a whole number from %d to %d", field.least, field.most);
@@ -96,7 +96,7 @@ const char *readPlain(const Field &field, Settings::Number &target, const char *
 
 }  // namespace
 
-const char *read(const Field &field, Settings::Number &target, const char *value, apr_pool_t *pool) {
+const char *read(const Field &field, std::optional<int> &target, const char *value, apr_pool_t *pool) {
     switch (field.form) {
         case Form::TIME:
             return readTime(field, target, value, pool);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "apache2/config/Directive.h"
 
 namespace Passenger::Directives::NumberValue {
@@ -11,6 +13,6 @@ namespace Passenger::Directives::NumberValue {
  * @param pool of the result
  * @return what is allowed, if this value is not; else null
  */
-const char *read(const Field &field, Settings::Number &target, const char *value, apr_pool_t *pool);
+const char *read(const Field &field, std::optional<int> &target, const char *value, apr_pool_t *pool);
 
 }  // namespace Passenger::Directives::NumberValue

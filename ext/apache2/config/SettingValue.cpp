@@ -10,16 +10,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json valueOf(Settings::Text text, Form) {
+Json valueOf(const char *text, Form) {
     return text;
 }
-Json valueOf(const Settings::Number &number, Form form) {
-    return form == Form::TIME ? Json(timeText(*number)) : Json(*number);
+Json valueOf(int number, Form form) {
+    return form == Form::TIME ? Json(timeText(number)) : Json(number);
 }
-Json valueOf(const Settings::Flag &flag, Form) {
-    return *flag;
+Json valueOf(bool flag, Form) {
+    return flag;
 }
-Json valueOf(Settings::List list, Form) {
+Json valueOf(const apr_array_header_t *list, Form) {
     Json values = Json::array();
     for (const char *text : Settings::items(list)) {
         values.push_back(text);
@@ -32,7 +32,8 @@ Json valueOf(Settings::List list, Form) {
 Json valueOf(const Directive &directive, const Settings &settings) {
     return std::visit(
         [&](auto member) {
-            return member != nullptr && settings.*member ? valueOf(settings.*member, directive.field.form) : Json();
+            const bool isGiven = member != nullptr && (settings.*member).given;
+            return isGiven ? valueOf((settings.*member).value(), directive.field.form) : Json();
         },
         directive.field.member);
 }

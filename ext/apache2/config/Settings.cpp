@@ -23,7 +23,7 @@ const Settings *Settings::in(const ap_conf_vector_t *section) noexcept {
     return static_cast<const Settings *>(ap_get_module_config(section, &passenger_module));
 }
 
-std::string Settings::lines(List list) {
+std::string Settings::lines(const apr_array_header_t *list) {
     std::string result;
     for (const char *text : items(list)) {
         result += (result.empty() ? "" : "\n");

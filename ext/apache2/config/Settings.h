@@ -14,34 +14,54 @@ namespace Passenger {
 struct Origin;
 
 /**
+ * What a directive gives, or the default: a reader takes the setting as a T. The default of a
+ * setting that only the pool or the agent reads is in Options or AgentSettings; of such a setting,
+ * httpd's side reads `given`.
+ */
+template <typename T> struct Setting {
+    /** Nothing: no directive of the place sets it. */
+    std::optional<T> given{};
+    T fallback{};
+
+    constexpr T value() const noexcept {
+        return given.value_or(fallback);
+    }
+    // Not explicit: a setting is read as its value.
+    constexpr operator T() const noexcept {
+        return value();
+    }
+};
+
+/**
  * The settings that the directives of one place make (server, virtual host, Directory, Location,
- * .htaccess). Members that no directive sets are empty; the getters below give the defaults.
+ * .htaccess), with the defaults of those that httpd's side reads. The getters are for settings
+ * whose value depends on others.
  *
  * Plain data in an APR pool: no destructor runs, and the pool of the configuration owns the texts.
  * The table in DirectiveTable.h says which directive sets which member, and how two places are
  * merged.
  */
 struct Settings {
-    using Text = const char *;
-    using Number = std::optional<int>;
-    using Flag = std::optional<bool>;
-    /** Texts in the order of the configuration; null: none. An inner place adds to the list of the
-     *  outer one. */
-    using List = const apr_array_header_t *;
+    using Text = Setting<const char *>;
+    using Number = Setting<int>;
+    using Flag = Setting<bool>;
+    /** Texts in the order of the configuration. An inner place adds to the list of the outer
+     *  one. */
+    using List = Setting<const apr_array_header_t *>;
 
     // Settings of the whole server: only the main server's values are used.
-    Text root = nullptr;
+    Text root{.fallback = PASSENGER_DEFAULT_ROOT};
     /** The last PassengerRoot that is Phusion Passenger's. */
-    Text foreignRoot = nullptr;
-    Text defaultRuby = nullptr;
-    Text defaultUser = nullptr;
-    Text defaultGroup = nullptr;
-    Flag userSwitching;
-    Text agentUser = nullptr;
-    Text seccomp = nullptr;
-    Text logFile = nullptr;
-    Text logFormat = nullptr;
-    Text onEvent = nullptr;
+    const char *foreignRoot = nullptr;
+    Text defaultRuby{.fallback = "ruby"};
+    Text defaultUser{.fallback = "nobody"};
+    Text defaultGroup;
+    Flag userSwitching{.fallback = true};
+    Text agentUser;
+    Text seccomp{.fallback = "on"};
+    Text logFile;
+    Text logFormat;
+    Text onEvent;
     Number logLevel;
     Number maxPoolSize;
     Number maxInstancesPerApp;
@@ -52,26 +72,26 @@ struct Settings {
     Number maxChildApps;
     Number statThrottleRate;
     Flag disableLogPrefix;
-    Text fileDescriptorLogFile = nullptr;
+    Text fileDescriptorLogFile;
     Number socketBacklog;
     Number agentTimeout;
     Number maxHijackedConnections;
     Number maxSlowClients;
-    List preStart = nullptr;
-    Flag turbocaching;
-    Flag showVersionInHeader;
-    Text dataBufferDir = nullptr;
+    List preStart;
+    Flag turbocaching{.fallback = true};
+    Flag showVersionInHeader{.fallback = true};
+    Text dataBufferDir{.fallback = "/var/tmp"};
     /** Bytes. */
-    Number responseBufferHighWatermark;
+    Number responseBufferHighWatermark{.fallback = 128 * 1024 * 1024};
     /** MB. */
     Number maxDataBufferSize;
     Number maxDataBufferSizePerApp;
     Number minDataBufferFreeSpace;
-    Text instanceRegistryDir = nullptr;
-    Text spawnDir = nullptr;
+    Text instanceRegistryDir;
+    Text spawnDir;
     /** Each item is `name=value`. */
-    List ctl = nullptr;
-    Text dumpConfigManifest = nullptr;
+    List ctl;
+    Text dumpConfigManifest;
     /** A value that a directive of some place of the configuration grants to applications. */
     struct Grant {
         const server_rec *server;
@@ -93,24 +113,24 @@ struct Settings {
     const Origin *origins = nullptr;
 
     // Settings of an application.
-    Text ruby = nullptr;
-    Text python = nullptr;
-    Text nodejs = nullptr;
-    Text appType = nullptr;
-    Text startupFile = nullptr;
-    Text appCallable = nullptr;
-    Text appStartCommand = nullptr;
-    Text instanceAddress = nullptr;
-    Number maxConcurrentRequests;
-    Text appRoot = nullptr;
-    Text appEnv = nullptr;
-    Text appGroupName = nullptr;
-    List baseUris = nullptr;
+    Text ruby;
+    Text python{.fallback = "python3"};
+    Text nodejs{.fallback = "node"};
+    Text appType;
+    Text startupFile;
+    Text appCallable;
+    Text appStartCommand;
+    Text instanceAddress;
+    Number maxConcurrentRequests{.fallback = -1};
+    Text appRoot;
+    Text appEnv{.fallback = "production"};
+    Text appGroupName;
+    List baseUris;
     Flag resolveSymlinksInDocumentRoot;
-    Text restartDir = nullptr;
-    Text user = nullptr;
-    Text group = nullptr;
-    Text spawnMethod = nullptr;
+    Text restartDir{.fallback = "tmp"};
+    Text user;
+    Text group;
+    Text spawnMethod;
     Number minInstances;
     Number maxInstances;
     Number startInstances;
@@ -122,13 +142,13 @@ struct Settings {
     /** Seconds. */
     Number stopTimeout;
     Number maxBootProcesses;
-    Text concurrencyModel = nullptr;
-    Number threadCount;
+    Text concurrencyModel{.fallback = "thread"};
+    Number threadCount{.fallback = 1};
     Number maxRequests;
     /** Seconds. */
     Number maxPreloaderIdleTime;
     Number reforkAfter;
-    List warmUp = nullptr;
+    List warmUp;
     /** MB. */
     Number memoryLimit;
     Number hardMemoryLimit;
@@ -141,167 +161,77 @@ struct Settings {
     Flag loadShellEnvvars;
     Flag preloadBundler;
     Flag rollingRestarts;
-    Text customErrorPage = nullptr;
-    Text appLogFile = nullptr;
-    List monitorLogFiles = nullptr;
+    Text customErrorPage;
+    Text appLogFile;
+    List monitorLogFiles;
     Number maxLogLinesPerSecond;
     Flag resistDeploymentErrors;
 
     // Settings of a request.
-    Flag enabled;
+    Flag enabled{.fallback = true};
     Flag highPerformance;
-    Flag bufferUpload;
+    Flag bufferUpload{.fallback = true};
     Flag bufferResponse;
     Flag errorOverride;
     Flag allowEncodedSlashes;
     Flag stickySessions;
-    Text stickySessionsCookieName = nullptr;
-    Text stickySessionsCookieAttributes = nullptr;
+    Text stickySessionsCookieName{.fallback = "_passenger_route"};
+    Text stickySessionsCookieAttributes{.fallback = "SameSite=Lax; Secure"};
     Flag friendlyErrorPages;
     Flag statusDetails;
     Flag serverTiming;
-    Flag transferConnections;
+    Flag transferConnections{.fallback = true};
     Flag answerFiles;
     Flag requestStart;
     /** Seconds. */
-    Number healthQueueAge;
+    Number healthQueueAge{.fallback = 5};
     Number maxRequestTime;
     /** Milliseconds. */
     Number slowRequestLog;
     Number maxRequestQueueSize;
-    Number requestQueueOverflowStatusCode;
+    Number requestQueueOverflowStatusCode{.fallback = 503};
     /** Milliseconds. */
     Number queueTarget;
-    Text priority = nullptr;
+    Text priority{.fallback = nameOf(Priority::NORMAL)};
     Flag priorityQueue;
-    Text fairnessKey = nullptr;
+    Text fairnessKey{.fallback = "off"};
     /** Seconds. */
     Number maxRequestQueueTime;
 
-    bool isEnabled() const noexcept {
-        return enabled.value_or(true);
-    }
     /** Exceptions of an application are shown only to its developers. */
     bool showsFriendlyErrorPages() const noexcept {
-        return friendlyErrorPages.value_or(std::string_view(appEnvOrDefault()) == "development");
+        return friendlyErrorPages.given.value_or(std::string_view(appEnv) == "development");
     }
     /** Whether a directive says which page a refused request gets. */
     bool choosesErrorPage() const noexcept {
-        return friendlyErrorPages.value_or(false) || customErrorPage != nullptr;
+        return friendlyErrorPages || customErrorPage != nullptr;
     }
     /** A developer wants to see a change at once. */
     bool rollsRestarts() const noexcept {
-        return rollingRestarts.value_or(std::string_view(appEnvOrDefault()) != "development");
-    }
-    const char *restartDirOrDefault() const noexcept {
-        return restartDir != nullptr ? restartDir : "tmp";
-    }
-    bool showsStatusDetails() const noexcept {
-        return statusDetails.value_or(false);
-    }
-    bool tellsServerTiming() const noexcept {
-        return serverTiming.value_or(false);
-    }
-    bool transfersConnections() const noexcept {
-        return transferConnections.value_or(true);
-    }
-    bool takesAnswerFiles() const noexcept {
-        return answerFiles.value_or(false);
-    }
-    bool tellsRequestStart() const noexcept {
-        return requestStart.value_or(false);
-    }
-    int healthQueueAgeOrDefault() const noexcept {
-        return healthQueueAge.value_or(5);
-    }
-    int requestQueueOverflowStatusCodeOrDefault() const noexcept {
-        return requestQueueOverflowStatusCode.value_or(503);
-    }
-    bool isHighPerformance() const noexcept {
-        return highPerformance.value_or(false);
-    }
-    bool buffersUpload() const noexcept {
-        return bufferUpload.value_or(true);
-    }
-    bool buffersResponse() const noexcept {
-        return bufferResponse.value_or(false);
-    }
-    bool overridesErrors() const noexcept {
-        return errorOverride.value_or(false);
-    }
-    bool allowsEncodedSlashes() const noexcept {
-        return allowEncodedSlashes.value_or(false);
-    }
-    bool hasStickySessions() const noexcept {
-        return stickySessions.value_or(false);
-    }
-    bool resolvesSymlinksInDocumentRoot() const noexcept {
-        return resolveSymlinksInDocumentRoot.value_or(false);
-    }
-    bool turbocaches() const noexcept {
-        return turbocaching.value_or(true);
-    }
-    bool showsVersionInHeader() const noexcept {
-        return showVersionInHeader.value_or(true);
+        return rollingRestarts.given.value_or(std::string_view(appEnv) != "development");
     }
     /** PassengerConcurrencyModel thread changes nothing: PassengerThreadCount gives the number. */
     int threads() const noexcept {
-        return std::string_view(concurrencyModel != nullptr ? concurrencyModel : "") == "process"
-                   ? 1
-                   : std::max(threadCount.value_or(1), 1);
-    }
-    int maxConcurrentRequestsOrDefault() const noexcept {
-        return maxConcurrentRequests.value_or(-1);
-    }
-    int responseBufferHighWatermarkOrDefault() const noexcept {
-        return responseBufferHighWatermark.value_or(128 * 1024 * 1024);
+        return std::string_view(concurrencyModel) == "process" ? 1 : std::max<int>(threadCount, 1);
     }
     Priority requestPriority() const noexcept {
         for (const Priority each : {Priority::LOW, Priority::HIGH}) {
-            if (priority != nullptr && std::string_view(priority) == nameOf(each)) {
+            if (std::string_view(priority) == nameOf(each)) {
                 return each;
             }
         }
         return Priority::NORMAL;
     }
-    const char *fairnessKeyOrDefault() const noexcept {
-        return fairnessKey != nullptr ? fairnessKey : "off";
-    }
-    const char *dataBufferDirOrDefault() const noexcept {
-        return dataBufferDir != nullptr ? dataBufferDir : "/var/tmp";
-    }
-    const char *stickySessionsCookieNameOrDefault() const noexcept {
-        return stickySessionsCookieName != nullptr ? stickySessionsCookieName : "_passenger_route";
-    }
-    const char *stickySessionsCookieAttributesOrDefault() const noexcept {
-        return stickySessionsCookieAttributes != nullptr ? stickySessionsCookieAttributes : "SameSite=Lax; Secure";
-    }
-    const char *rootOrDefault() const noexcept {
-        return root != nullptr ? root : PASSENGER_DEFAULT_ROOT;
-    }
-    const char *appEnvOrDefault() const noexcept {
-        return appEnv != nullptr ? appEnv : "production";
-    }
-    const char *defaultRubyOrDefault() const noexcept {
-        return defaultRuby != nullptr ? defaultRuby : "ruby";
-    }
-    const char *defaultUserOrDefault() const noexcept {
-        return defaultUser != nullptr ? defaultUser : "nobody";
-    }
-
-    const char *seccompOrDefault() const noexcept {
-        return seccomp != nullptr ? seccomp : "on";
-    }
 
     /** The settings for a request. */
     static const Settings &of(const request_rec *r) noexcept;
     /** One text a line. No text contains a line break. */
-    static std::string lines(List list);
+    static std::string lines(const apr_array_header_t *list);
     /** The texts of a list. The list may be null. */
-    static std::span<const Text> items(List list) noexcept {
-        return list == nullptr
-                   ? std::span<const Text>()
-                   : std::span(reinterpret_cast<const Text *>(list->elts), static_cast<std::size_t>(list->nelts));
+    static std::span<const char *const> items(const apr_array_header_t *list) noexcept {
+        return list == nullptr ? std::span<const char *const>()
+                               : std::span(reinterpret_cast<const char *const *>(list->elts),
+                                           static_cast<std::size_t>(list->nelts));
     }
 
     /** The settings for the whole of `server`. GLOBAL directives set only those of the main

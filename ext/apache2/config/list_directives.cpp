@@ -4,8 +4,8 @@
 
 #include <chrono>
 #include <cstdio>
-#include <initializer_list>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -98,85 +98,74 @@ std::string shown(std::chrono::milliseconds time) {
 std::string shown(const std::string &text) {
     return text.empty() ? "none" : text;
 }
-
-/** The value that several parts of the program use. If the parts differ, all values. */
-template <typename Value> std::string same(std::initializer_list<Value> values) {
-    std::string result = shown(*values.begin());
-    for (const Value &value : values) {
-        if (shown(value) != shown(*values.begin())) {
-            result += " and " + shown(value);
-        }
-    }
-    return result;
+std::string shown(const char *text) {
+    return text == nullptr ? "none" : text;
 }
 
-/** The values in force without any configuration, as httpd's side and the agent have them. A test
+using Values = std::set<std::string>;
+
+/** Adds the value in force without any configuration, as httpd's side and as the pool has it. */
+void addDefaults(Values &values, const Field &field) {
+    std::visit(
+        [&](auto option, auto member) {
+            if constexpr (!std::is_same_v<decltype(option), std::monostate>) {
+                values.insert(shown(Passenger::Options().*option));
+            }
+            if constexpr (!std::is_same_v<decltype(member), Settings::List Settings::*>) {
+                const bool isRead = field.reader == Reader::HTTPD || field.reader == Reader::DERIVED;
+                if (member != nullptr && (isRead || (Settings().*member).fallback)) {
+                    values.insert(shown((Settings().*member).fallback));
+                }
+            }
+        },
+        field.option, field.member);
+}
+
+/** The values in force without any configuration, of each part of the program that has one. A test
  *  compares them with the table's text. */
-std::map<std::string_view, std::string> inForce() {
-    const Settings settings;
+std::map<std::string_view, Values> inForce() {
     const Passenger::Options options;
     const Passenger::AgentSettings agent;
-    std::map<std::string_view, std::string> values{
-        {"PassengerDefaultRuby", same<std::string>({settings.defaultRubyOrDefault(), options.ruby, agent.rubyCommand})},
-        {"PassengerDefaultUser", same<std::string>({settings.defaultUserOrDefault(), options.defaultUser})},
-        {"PassengerUserSwitching", shown(options.userSwitching)},
-        {"PassengerSeccomp", same<std::string>({settings.seccompOrDefault(), agent.toMap().at("seccomp")})},
-        {"PassengerLogFormat", shown(agent.logFormat)},
-        {"PassengerLogLevel", shown(agent.logLevel)},
-        {"PassengerDisableLogPrefix", shown(!agent.logPrefix)},
-        {"PassengerFileDescriptorLogFile", shown(agent.descriptorLogFile)},
-        {"PassengerSocketBacklog", shown(agent.socketBacklog)},
-        {"PassengerAgentTimeout", shown(agent.agentTimeout)},
-        {"PassengerMaxPoolSize", shown(agent.maxPoolSize)},
-        {"PassengerMaxInstancesPerApp", shown(agent.maxInstancesPerApp)},
-        {"PassengerPoolIdleTime", shown(agent.poolIdleTime)},
-        {"PassengerMaxAppIdleTime", shown(agent.maxAppIdleTime)},
-        {"PassengerMaxChildConnections", shown(agent.maxChildConnections)},
-        {"PassengerMaxChildChannels", shown(agent.maxChildChannels)},
-        {"PassengerMaxChildApps", shown(agent.maxChildApps)},
-        {"PassengerStatThrottleRate", shown(agent.statThrottleRate)},
-        {"PassengerOnEvent", shown(agent.onEvent)},
-        {"PassengerPreStart", shown(agent.preStart)},
-        {"PassengerTurbocaching", shown(settings.turbocaches())},
-        {"PassengerShowVersionInHeader", shown(settings.showsVersionInHeader())},
-        {"PassengerDataBufferDir", settings.dataBufferDirOrDefault()},
-        {"PassengerResponseBufferHighWatermark", shown(settings.responseBufferHighWatermarkOrDefault())},
-        {"PassengerSpawnDir", shown(agent.spawnDir)},
-        {"PassengerResolveSymlinksInDocumentRoot", shown(settings.resolvesSymlinksInDocumentRoot())},
-        {"PassengerAppEnv", same<std::string>({settings.appEnvOrDefault(), options.environment, agent.environment})},
-        {"PassengerForceMaxConcurrentRequestsPerProcess", shown(settings.maxConcurrentRequestsOrDefault())},
-        {"PassengerThreadCount", same<int>({settings.threads(), static_cast<int>(options.threads)})},
-        {"PassengerEnabled", shown(settings.isEnabled())},
-        {"PassengerHighPerformance", shown(settings.isHighPerformance())},
-        {"PassengerBufferUpload", shown(settings.buffersUpload())},
-        {"PassengerBufferResponse", shown(settings.buffersResponse())},
-        {"PassengerErrorOverride", shown(settings.overridesErrors())},
-        {"PassengerAllowEncodedSlashes", shown(settings.allowsEncodedSlashes())},
-        {"PassengerAnswerFiles", shown(settings.takesAnswerFiles())},
-        {"PassengerTransferConnections", shown(settings.transfersConnections())},
-        {"PassengerServerTiming", shown(settings.tellsServerTiming())},
-        {"PassengerRequestStart", shown(settings.tellsRequestStart())},
-        {"PassengerStatusDetails", shown(settings.showsStatusDetails())},
-        {"PassengerRequestQueueOverflowStatusCode", shown(settings.requestQueueOverflowStatusCodeOrDefault())},
-        {"PassengerHealthQueueAge", shown(settings.healthQueueAgeOrDefault())},
-        {"PassengerStickySessions", same<bool>({settings.hasStickySessions(), options.stickySessions})},
-        {"PassengerPriority",
-         same<std::string>({nameOf(settings.requestPriority()), nameOf(options.request.priority)})},
-        {"PassengerFairnessKey", settings.fairnessKeyOrDefault()},
-        {"PassengerStickySessionsCookieName", settings.stickySessionsCookieNameOrDefault()},
-        {"PassengerStickySessionsCookieAttributes", settings.stickySessionsCookieAttributesOrDefault()},
+    std::map<std::string_view, Values> values{
+        {"PassengerDefaultRuby", {options.ruby, agent.rubyCommand}},
+        {"PassengerDefaultUser", {options.defaultUser}},
+        {"PassengerUserSwitching", {shown(options.userSwitching), shown(agent.userSwitching)}},
+        {"PassengerSeccomp", {agent.toMap().at("seccomp")}},
+        {"PassengerLogFormat", {shown(agent.logFormat)}},
+        {"PassengerLogLevel", {shown(agent.logLevel)}},
+        {"PassengerDisableLogPrefix", {shown(!agent.logPrefix)}},
+        {"PassengerFileDescriptorLogFile", {shown(agent.descriptorLogFile)}},
+        {"PassengerSocketBacklog", {shown(agent.socketBacklog)}},
+        {"PassengerAgentTimeout", {shown(agent.agentTimeout)}},
+        {"PassengerMaxPoolSize", {shown(agent.maxPoolSize)}},
+        {"PassengerMaxInstancesPerApp", {shown(agent.maxInstancesPerApp)}},
+        {"PassengerPoolIdleTime", {shown(agent.poolIdleTime)}},
+        {"PassengerMaxAppIdleTime", {shown(agent.maxAppIdleTime)}},
+        {"PassengerMaxChildConnections", {shown(agent.maxChildConnections)}},
+        {"PassengerMaxChildChannels", {shown(agent.maxChildChannels)}},
+        {"PassengerMaxChildApps", {shown(agent.maxChildApps)}},
+        {"PassengerStatThrottleRate", {shown(agent.statThrottleRate)}},
+        {"PassengerOnEvent", {shown(agent.onEvent)}},
+        {"PassengerPreStart", {shown(agent.preStart)}},
+        {"PassengerSpawnDir", {shown(agent.spawnDir)}},
+        {"PassengerAppEnv", {agent.environment}},
+        {"PassengerThreadCount", {shown(options.threads)}},
+        {"PassengerPriority", {nameOf(options.request.priority)}},
+        {"PassengerMemoryBudget", {shown(agent.memoryBudget)}},
     };
-    values["PassengerMemoryBudget"] = same<unsigned>({options.memoryBudget, agent.memoryBudget});
     for (const Directive &directive : TABLE) {
-        std::visit(
-            [&](auto option) {
-                if constexpr (!std::is_same_v<decltype(option), std::monostate>) {
-                    values.try_emplace(directive.name, shown(options.*option));
-                }
-            },
-            directive.field.option);
+        addDefaults(values[directive.name], directive.field);
     }
     return values;
+}
+
+/** All of them, if they differ. Null: there is none. */
+Json shown(const Values &values) {
+    std::string text;
+    for (const std::string &value : values) {
+        text += (text.empty() ? "" : " and ") + value;
+    }
+    return text.empty() ? Json() : Json(text);
 }
 
 /** @return whether Options::toMap() carries the option to the agent */
@@ -205,8 +194,7 @@ Json orNull(const char *text) {
     return text != nullptr ? Json(text) : Json();
 }
 
-Json rowOf(const Directive &directive, const std::map<std::string_view, std::string> &values) {
-    const auto value = values.find(directive.name);
+Json rowOf(const Directive &directive, const Values &values) {
     const Field &field = directive.field;
     Json row{{"name", directive.name},
              {"context", nameOf(directive.context)},
@@ -218,7 +206,7 @@ Json rowOf(const Directive &directive, const std::map<std::string_view, std::str
              {"most", field.most},
              {"choices", Json::array()},
              {"aliases", Json::array()},
-             {"in_force", value != values.end() ? Json(value->second) : Json()},
+             {"in_force", shown(values)},
              {"travels", travels(directive)},
              {"notice", orNull(directive.notice)},
              {"successor", orNull(directive.successor)}};
@@ -246,7 +234,7 @@ int main() {
     const auto values = inForce();
     Json rows = Json::array();
     for (const Directive &directive : TABLE) {
-        rows.push_back(rowOf(directive, values));
+        rows.push_back(rowOf(directive, values.at(directive.name)));
     }
     std::puts(rows.dump().c_str());
     return 0;

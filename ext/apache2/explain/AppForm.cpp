@@ -22,10 +22,10 @@ using Json = nlohmann::ordered_json;
 std::string interpreterOf(const Route &route, const Settings &settings, const Settings &global) {
     const std::string_view type(route.appType);
     return settings.appStartCommand != nullptr ? ""
-           : type == "node"                    ? (settings.nodejs != nullptr ? settings.nodejs : "node")
-           : type == "wsgi" || type == "asgi"  ? (settings.python != nullptr ? settings.python : "python3")
-           : settings.ruby != nullptr          ? settings.ruby
-                                               : global.defaultRubyOrDefault();
+           : type == "node"                    ? settings.nodejs.value()
+           : type == "wsgi" || type == "asgi"  ? settings.python.value()
+           : settings.ruby != nullptr          ? settings.ruby.value()
+                                               : global.defaultRuby.value();
 }
 
 /** The version of a folder whose last name is a link, such as `current`. */
@@ -53,7 +53,7 @@ nlohmann::ordered_json describe(request_rec *r, const Route &route, const Settin
              {"real_root", withoutLinks(route.appRoot)},
              {"document_root", orEmpty(route.documentRoot)},
              {"base_uri", *route.baseUri != '\0' ? route.baseUri : "/"},
-             {"environment", settings.appEnvOrDefault()},
+             {"environment", settings.appEnv.value()},
              {"type", settings.appStartCommand != nullptr ? "command" : route.appType},
              {"startup_file", route.startupFile},
              {"start_command", orEmpty(settings.appStartCommand)},

@@ -38,7 +38,7 @@ std::string groupOf(const Settings &settings, const Settings &global, gid_t prim
         }
     }
     const bool takesDefault = isDefault || !wanted.empty();
-    return takesDefault && global.defaultGroup != nullptr ? global.defaultGroup : groupNamed(primary);
+    return takesDefault && global.defaultGroup != nullptr ? global.defaultGroup.value() : groupNamed(primary);
 }
 
 }  // namespace
@@ -48,12 +48,12 @@ AppUser AppUser::of(const char *startupFile, const Settings &settings, const Set
     struct stat file {};
     const bool seen = stat(startupFile, &file) == 0;
     const int error = errno;
-    const bool switches = global.userSwitching.value_or(true);
+    const bool switches = global.userSwitching;
     const passwd *user = nullptr;
     if (switches && settings.user != nullptr) {
         user = usable(getpwnam(settings.user));
         result.note =
-            user != nullptr ? "" : std::string("PassengerUser ") + settings.user + " is root or does not exist";
+            user != nullptr ? "" : std::string("PassengerUser ") + settings.user.value() + " is root or does not exist";
     } else if (switches && !seen) {
         result.note = std::string("httpd's user cannot see the owner of ") + startupFile + ": " + std::strerror(error);
         return result;
@@ -65,11 +65,10 @@ AppUser AppUser::of(const char *startupFile, const Settings &settings, const Set
     }
     const bool isDefault = user == nullptr;
     if (isDefault) {
-        user = usable(getpwnam(global.defaultUserOrDefault()));
+        user = usable(getpwnam(global.defaultUser));
     }
     if (user == nullptr) {
-        result.note =
-            std::string("PassengerDefaultUser ") + global.defaultUserOrDefault() + " is root or does not exist";
+        result.note = std::string("PassengerDefaultUser ") + global.defaultUser.value() + " is root or does not exist";
         return result;
     }
     result.user = user->pw_name;

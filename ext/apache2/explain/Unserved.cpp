@@ -48,7 +48,7 @@ std::string reason(const MadeRequest &made, StartupFileCache &files) {
     if (made.outcome != OK) {
         return answerOf(made);
     }
-    if (!settings.isEnabled()) {
+    if (!settings.enabled) {
         return "PassengerEnabled is Off here" + SettingsForm::place("PassengerEnabled", settings);
     }
     if (r->proxyreq != PROXYREQ_NONE) {
@@ -83,7 +83,7 @@ std::string reason(const MadeRequest &made, StartupFileCache &files) {
 bool isMistake(const MadeRequest &made, StartupFileCache &files) {
     request_rec *r = made.r;
     const Settings &settings = Settings::of(r);
-    if (!settings.isEnabled() || r->proxyreq != PROXYREQ_NONE || hasHandler(r)) {
+    if (!settings.enabled || r->proxyreq != PROXYREQ_NONE || hasHandler(r)) {
         return false;
     }
     if (made.outcome != OK) {

@@ -109,7 +109,7 @@ void AppFinder::findFolder(request_rec *r, const Settings &settings, StartupFile
     }
     // A sub-URI is most often a link into the application's folder.
     const std::string_view folder = withoutSlashes(publicFolderOf(r, documentRoot, baseUri));
-    const bool follows = *baseUri != '\0' || settings.resolvesSymlinksInDocumentRoot();
+    const bool follows = *baseUri != '\0' || settings.resolveSymlinksInDocumentRoot;
     publicFolder =
         copyInto(r->pool, follows ? files.follow(folder, StartupFileCache::Clock::now()) : std::string(folder));
     appRoot = parentOf(r->pool, publicFolder);

@@ -8,7 +8,9 @@ namespace Passenger {
 
 /**
  * Finds the folder and the kind of the application that a request's URL belongs to. The document
- * root, PassengerBaseURI and PassengerAppRoot decide. All texts live as long as the request.
+ * root, PassengerBaseURI, PassengerAppRoot and PassengerResolveSymlinksInDocumentRoot decide about
+ * the folder. The files in it, PassengerAppType and PassengerStartupFile decide about the kind. All
+ * texts live as long as the request.
  */
 struct AppFinder {
     const char *documentRoot = nullptr;

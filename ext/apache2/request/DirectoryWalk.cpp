@@ -16,7 +16,7 @@ namespace {
  *  and `<If>` sections */
 bool isEnabled(request_rec *r) {
     const LocationView view(r);
-    return view.found() && Settings::of(r).isEnabled();
+    return view.found() && Settings::of(r).enabled;
 }
 
 /** A path below the document root to which no file belongs. */

@@ -48,8 +48,7 @@ std::string_view marked(const request_rec *r, char mark, std::string_view value)
 }  // namespace
 
 std::string_view fairnessText(const request_rec *r) {
-    const char *setting = Settings::of(r).fairnessKey;
-    const auto source = setting != nullptr ? FairnessSource::parse(setting) : std::nullopt;
+    const auto source = FairnessSource::parse(Settings::of(r).fairnessKey);
     if (!source || source->kind == Kind::OFF) {
         return {};
     }

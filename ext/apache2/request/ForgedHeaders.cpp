@@ -54,7 +54,7 @@ void note(request_rec *r) {
 }
 
 void remove(request_rec *r) {
-    if (r->proxyreq != PROXYREQ_NONE || !Settings::of(r).isEnabled()) {
+    if (r->proxyreq != PROXYREQ_NONE || !Settings::of(r).enabled) {
         return;
     }
     bool found = false;

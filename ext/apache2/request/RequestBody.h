@@ -10,8 +10,8 @@ namespace Passenger {
 
 /**
  * The body of a request, decoded and limited by httpd. Either the body is read whole before the
- * request is queued, so that a client that stalls holds no instance. Or it is read block by block
- * while an instance reads it.
+ * request is queued (PassengerBufferUpload), so that a client that stalls holds no instance. Or it
+ * is read block by block while an instance reads it.
  */
 class RequestBody {
 public:

@@ -102,13 +102,13 @@ template <typename Key> void describe(Key &key, const Settings &settings, const 
             [&](auto member) {
                 using Member = std::remove_cvref_t<decltype(settings.*member)>;
                 if constexpr (std::is_same_v<Member, Settings::Text>) {
-                    key.add(settings.*member);
+                    key.add((settings.*member).given.value_or(nullptr));
                 } else if constexpr (std::is_same_v<Member, Settings::List>) {
                     for (const char *text : Settings::items(settings.*member)) {
                         key.add(text);
                     }
                 } else {
-                    *next++ = known(settings.*member);
+                    *next++ = known((settings.*member).given);
                 }
             },
             field.member);
@@ -118,26 +118,26 @@ template <typename Key> void describe(Key &key, const Settings &settings, const 
 
 // Converts a value of the configuration to one of Options.
 
-void assign(std::string &option, Settings::Text given) {
+void assign(std::string &option, const char *given) {
     option = given;
 }
-void assign(std::string &option, Settings::List given) {
+void assign(std::string &option, const apr_array_header_t *given) {
     option = Settings::lines(given);
 }
-void assign(bool &option, const std::same_as<Settings::Flag> auto &given) {
-    option = *given;
+void assign(bool &option, const std::same_as<bool> auto &given) {
+    option = given;
 }
-void assign(unsigned &option, const std::same_as<Settings::Number> auto &given) {
-    option = static_cast<unsigned>(*given);
+void assign(unsigned &option, const std::same_as<int> auto &given) {
+    option = static_cast<unsigned>(given);
 }
 template <typename Unit>
-void assign(std::chrono::duration<std::int64_t, Unit> &option, const std::same_as<Settings::Number> auto &given) {
-    option = std::chrono::seconds(*given);
+void assign(std::chrono::duration<std::int64_t, Unit> &option, const std::same_as<int> auto &given) {
+    option = std::chrono::seconds(given);
 }
 
 template <typename OptionMember, typename Member>
 constexpr bool CAN_ASSIGN = requires(Options options, const Settings settings, OptionMember option, Member member) {
-    assign(options.*option, settings.*member);
+    assign(options.*option, (settings.*member).fallback);
 };
 
 static_assert(std::ranges::all_of(POOLS_FIELDS,
@@ -156,8 +156,8 @@ void take(Options &options, const Directives::Field &field, const Settings &sett
     std::visit(
         [&](auto option, auto member) {
             if constexpr (CAN_ASSIGN<decltype(option), decltype(member)>) {
-                if (settings.*member) {
-                    assign(options.*option, settings.*member);
+                if ((settings.*member).given) {
+                    assign(options.*option, *(settings.*member).given);
                 }
             }
         },
@@ -177,7 +177,7 @@ const Options &RequestContext::optionsFor(const request_rec *r, const Route &rou
     if (last_->stickySessions) {
         const char *cookies = apr_table_get(r->headers_in, "Cookie");
         last_->request.queue = QueueChoice::ofInstance(
-            cookies == nullptr ? 0 : StickyCookie::instanceIn(cookies, settings.stickySessionsCookieNameOrDefault()));
+            cookies == nullptr ? 0 : StickyCookie::instanceIn(cookies, settings.stickySessionsCookieName.value()));
     }
     return *last_;
 }
@@ -200,11 +200,11 @@ Options &RequestContext::find(const Settings &settings, const Route &route) {
 Options RequestContext::makeOptions(const Settings &settings, const Settings &global, const Route &route) {
     Options options;
     options.request.maxInFlight = share_;
-    options.ruby = global.defaultRubyOrDefault();
+    options.ruby = global.defaultRuby;
     for (const Directives::Field &field : POOLS_FIELDS) {
         take(options, field, settings);
     }
-    if (options.queueTarget > 0 && !settings.maxRequestQueueSize) {
+    if (options.queueTarget > 0 && !settings.maxRequestQueueSize.given) {
         // The target decides how many may wait: a burst that is served in time is not refused.
         options.maxQueueSize = 0;
     }
@@ -214,12 +214,11 @@ Options RequestContext::makeOptions(const Settings &settings, const Settings &gl
     options.baseUri = route.baseUri;
     options.appType = route.appType;
     options.startupFile = route.startupFile;
-    options.defaultUser = global.defaultUserOrDefault();
+    options.defaultUser = global.defaultUser;
     options.defaultGroup = global.defaultGroup != nullptr ? global.defaultGroup : "";
-    options.userSwitching = global.userSwitching.value_or(options.userSwitching);
-    options.threads = options.startsByBridge() || options.isAsync()
-                          ? concurrencyOf(settings.maxConcurrentRequestsOrDefault())
-                          : static_cast<unsigned>(settings.threads());
+    options.userSwitching = global.userSwitching;
+    options.threads = options.startsByBridge() || options.isAsync() ? concurrencyOf(settings.maxConcurrentRequests)
+                                                                    : static_cast<unsigned>(settings.threads());
     options.request.priority = settings.requestPriority();
     if (options.hasPriorityQueue() && options.request.priority == Priority::HIGH) {
         options.request.queue = QueueChoice::ofHighPriority();

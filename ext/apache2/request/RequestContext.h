@@ -12,7 +12,9 @@ namespace Passenger {
 
 /**
  * The reusable state of a request in flight. It has a connection to the pool (for one session at a
- * time), the buffers of the environment, and the options of known applications.
+ * time), the buffers of the environment, and the options of known applications, which it makes of
+ * the settings (PassengerThreadCount, PassengerConcurrencyModel,
+ * PassengerForceMaxConcurrentRequestsPerProcess).
  *
  * Borrowed from Child for one request, and used by one thread then. A request context whose pool
  * failed is not returned.

@@ -64,8 +64,7 @@ RequestUri::EncodedSlash encodedSlash(const request_rec *r) {
     if (core->allow_encoded_slashes != 0 && core->decode_encoded_slashes == 0) {
         return RequestUri::EncodedSlash::KEPT;
     }
-    return Settings::of(r).allowsEncodedSlashes() ? RequestUri::EncodedSlash::PASSED_ON
-                                                  : RequestUri::EncodedSlash::SLASH;
+    return Settings::of(r).allowEncodedSlashes ? RequestUri::EncodedSlash::PASSED_ON : RequestUri::EncodedSlash::SLASH;
 }
 
 void addTarget(CgiEnvironment &environment, const request_rec *r, const Route &route, std::string &path) {
@@ -139,7 +138,7 @@ void build(request_rec *r, const Route &route, const Body &body, std::string &bu
     // chunked.
     const bool chunked = body.present && body.length == nullptr;
     addHeaders(environment, r, {chunked ? "" : "Transfer-Encoding", body.expect ? "" : "Expect"});
-    if (Settings::of(r).tellsRequestStart() && apr_table_get(r->headers_in, REQUEST_START) == nullptr) {
+    if (Settings::of(r).requestStart && apr_table_get(r->headers_in, REQUEST_START) == nullptr) {
         // The form of mod_headers' %t. Programs that read it see by its size that it is in
         // microseconds.
         environment.addHeader(REQUEST_START, apr_psprintf(r->pool, "t=%" APR_TIME_T_FMT, r->request_time));

@@ -18,7 +18,8 @@ struct Body {
 };
 
 /**
- * Writes the environment of `r` for an application (CGI, RFC 3875, as Rack wants it) into `buffer`.
+ * Writes the environment of `r` for an application (CGI, RFC 3875, as Rack wants it) into `buffer`,
+ * with the header of PassengerRequestStart.
  *
  * @param path a scratch buffer for paths
  */

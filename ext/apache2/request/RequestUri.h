@@ -5,7 +5,8 @@
 
 namespace Passenger::RequestUri {
 
-/** How a `%2F` is treated in a path that httpd accepts (its AllowEncodedSlashes). */
+/** How a `%2F` is treated in a path that httpd accepts (its AllowEncodedSlashes), as
+ *  PassengerAllowEncodedSlashes says. */
 enum class EncodedSlash {
     /** A slash for httpd and for the application. */
     SLASH,

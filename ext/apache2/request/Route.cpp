@@ -36,8 +36,8 @@ bool belongsToAnother(const request_rec *r) {
 const char *defaultName(apr_pool_t *pool, const char *appRoot, const Settings &settings) {
     const char *user = settings.user != nullptr ? settings.user : "";
     const char *group = settings.group != nullptr ? settings.group : "";
-    return apr_pstrcat(pool, appRoot, " (", settings.appEnvOrDefault(), ")",
-                       *user != '\0' || *group != '\0' ? " as " : "", user, *group != '\0' ? ":" : "", group, nullptr);
+    return apr_pstrcat(pool, appRoot, " (", settings.appEnv.value(), ")", *user != '\0' || *group != '\0' ? " as " : "",
+                       user, *group != '\0' ? ":" : "", group, nullptr);
 }
 
 const char *nameOf(apr_pool_t *pool, const AppFinder &app, const Settings &settings) {
@@ -127,7 +127,7 @@ int Route::cutLongNames(request_rec *r) {
         return DECLINED;
     }
     const LocationView view(r);
-    if (view.found() && Settings::of(r).isEnabled() && !belongsToAnother(r)) {
+    if (view.found() && Settings::of(r).enabled && !belongsToAnother(r)) {
         r->filename = apr_pstrmemdup(r->pool, r->filename, static_cast<apr_size_t>(name - r->filename));
         auto *route = new (apr_palloc(r->pool, sizeof(Route))) Route;
         route->beyondFiles = true;
@@ -153,7 +153,7 @@ void Route::take(apr_pool_t *pool, const AppFinder &app, const Settings &setting
 int Route::decideAhead(request_rec *r, StartupFileCache &startupFiles) {
     LocationView view(r);
     // httpd answers TRACE in this hook.
-    if (!view.found() || !Settings::of(r).isHighPerformance() || r->method_number == M_TRACE) {
+    if (!view.found() || !Settings::of(r).highPerformance || r->method_number == M_TRACE) {
         return DECLINED;
     }
     const int decision = decideUnseen(r, startupFiles);
@@ -198,7 +198,7 @@ int Route::decide(request_rec *r, StartupFileCache &startupFiles) {
 
 int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, bool ahead) {
     const Settings &settings = Settings::of(r);
-    if (!settings.isEnabled() || belongsToAnother(r) || isRealFile(r)) {
+    if (!settings.enabled || belongsToAnother(r) || isRealFile(r)) {
         return DECLINED;
     }
     const AppFinder app(r, settings, startupFiles);
@@ -235,7 +235,7 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, boo
 
 const char *Route::applicationAt(request_rec *r, StartupFileCache &startupFiles) {
     const Settings &settings = Settings::of(r);
-    if (!settings.isEnabled()) {
+    if (!settings.enabled) {
         return nullptr;
     }
     const AppFinder app(r, settings, startupFiles);

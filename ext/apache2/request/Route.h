@@ -11,7 +11,7 @@ struct UnknownApplication;
 
 /**
  * The application that serves a request. The hooks before the handler make it in the request's
- * pool; the handler uses it.
+ * pool; the handler uses it. With PassengerEnabled off there is none.
  */
 struct Route {
     static constexpr const char *HANDLER = "passenger-handler";

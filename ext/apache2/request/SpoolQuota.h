@@ -33,9 +33,11 @@ private:
 };
 
 /**
- * Decides whether spool files may grow. The files of the whole server have a limit, the files of
- * each application have one, and all leave a part of the disk free. So an application fills neither
- * the disk nor the room that the files of other applications need.
+ * Decides whether spool files, those in PassengerDataBufferDir, may grow. The files of the whole
+ * server have a limit (PassengerMaxDataBufferSize), the files of each application have one
+ * (PassengerMaxDataBufferSizePerApp), and all leave a part of the disk free
+ * (PassengerMinDataBufferFreeSpace). So an application fills neither the disk nor the room that the
+ * files of other applications need.
  *
  * The object asks for the free space of the disk once a second. In between it knows from the ledger
  * what the children write. One for each httpd child, owned by Child. Thread-safe.

@@ -5,7 +5,8 @@
 #include <string_view>
 
 /** The cookie of PassengerStickySessions, which names the instance of the client's last request.
- *  Has no code of httpd. */
+ *  PassengerStickySessionsCookieName and PassengerStickySessionsCookieAttributes describe it. Has
+ *  no code of httpd. */
 namespace Passenger::StickyCookie {
 
 /** The instance that a request's Cookie header names. 0: none, or in an unknown form. */

@@ -30,7 +30,7 @@ AnswerBuffer::AnswerBuffer(request_rec *r, const char *app, SpoolQuota &quota, R
       app_(app),
       quota_(quota),
       log_(log),
-      limit_(static_cast<std::uint64_t>(Settings::of(ap_server_conf).responseBufferHighWatermarkOrDefault())) {}
+      limit_(static_cast<std::uint64_t>(Settings::of(ap_server_conf).responseBufferHighWatermark)) {}
 
 AnswerBuffer::~AnswerBuffer() {
     if (reply_ != nullptr) {

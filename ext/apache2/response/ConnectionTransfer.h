@@ -9,8 +9,9 @@
 namespace Passenger {
 
 /**
- * Gives a client's connection away: the instance that has taken it over gets the client's own
- * socket, and httpd closes its copy. So the connection holds no thread, and outlives this process.
+ * Gives a client's connection away (PassengerTransferConnections): the instance that has taken it
+ * over gets the client's own socket, and httpd closes its copy. So the connection holds no thread,
+ * and outlives this process.
  *
  * On the stack of the request's thread.
  */

@@ -54,7 +54,7 @@ ResponseOutput::ResponseOutput(request_rec *r, const char *app, const Limits &li
       limits_(limits),
       buffer_(r, app, limits.quota, limits.log),
       pace_(clientSocket(r), std::chrono::milliseconds(apr_time_as_msec(r->server->timeout))),
-      held_(Settings::of(r).buffersResponse()) {}
+      held_(Settings::of(r).bufferResponse) {}
 
 void ResponseOutput::begin() {
     buffer_.begin();

@@ -121,8 +121,8 @@ void ResponseSender::takeHead(Reply &reply) {
 
 void ResponseSender::setStickyCookie(std::uint32_t instance) {
     const Settings &settings = Settings::of(r_);
-    const std::string cookie = StickyCookie::make(settings.stickySessionsCookieNameOrDefault(), instance,
-                                                  settings.stickySessionsCookieAttributesOrDefault());
+    const std::string cookie = StickyCookie::make(settings.stickySessionsCookieName.value(), instance,
+                                                  settings.stickySessionsCookieAttributes.value());
     apr_table_addn(r_->headers_out, "Set-Cookie", copyInto(r_->pool, cookie));
 }
 
@@ -139,7 +139,7 @@ void ResponseSender::setServerTiming() {
 /** PassengerErrorOverride: whether httpd's ErrorDocument replaces an answer with this status. */
 bool ResponseSender::isOverridden(int status) const noexcept {
     // A request that serves an error page is shown whatever its own status is.
-    return Settings::of(r_).overridesErrors() && statusBefore_ == HTTP_OK && hasErrorDocument(status);
+    return Settings::of(r_).errorOverride && statusBefore_ == HTTP_OK && hasErrorDocument(status);
 }
 
 /** Headers that belong to the status stay. */
@@ -197,7 +197,7 @@ void ResponseSender::setHeaders(const ResponseHead &head) {
     apr_table_setn(r_->headers_out, "Status", r_->status_line);
     apr_table_mergen(
         r_->headers_out, "X-Powered-By",
-        Settings::of(ap_server_conf).showsVersionInHeader() ? "mod_passenger " PASSENGER_VERSION : "mod_passenger");
+        Settings::of(ap_server_conf).showVersionInHeader ? "mod_passenger " PASSENGER_VERSION : "mod_passenger");
     if (r_->status == HTTP_NO_CONTENT || r_->status == HTTP_NOT_MODIFIED) {
         return;
     }
@@ -265,7 +265,7 @@ void ResponseSender::refuse(const Reply &reply) {
     const std::optional<unsigned> leftOut =
         status == HTTP_SERVICE_UNAVAILABLE ? limits_.refusals.mayLog() : std::optional(0U);
     if (reply.queueFull) {
-        status = Settings::of(r_).requestQueueOverflowStatusCodeOrDefault();
+        status = Settings::of(r_).requestQueueOverflowStatusCode;
     }
     if (leftOut) {
         std::string firstLine = reply.text.substr(0, reply.text.find('\n'));

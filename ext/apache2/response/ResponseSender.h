@@ -18,8 +18,9 @@
 namespace Passenger {
 
 /**
- * Turns an application's replies into httpd's response. One for each request; used by the request's
- * thread.
+ * Turns an application's replies into httpd's response, as PassengerErrorOverride,
+ * PassengerShowVersionInHeader and PassengerRequestQueueOverflowStatusCode say. One for each
+ * request; used by the request's thread.
  *
  * An incomplete response never looks complete. Before the first byte is passed to httpd's filters,
  * a failure becomes an error status. Afterwards, the client's connection is closed without the

@@ -12,8 +12,8 @@ namespace Passenger {
 
 /**
  * Limits the threads of this httpd child that one application occupies for long in one way: by
- * connections that it has taken over, or by slow clients for which no file may grow. The other
- * applications need threads, too.
+ * connections that it has taken over (PassengerMaxHijackedConnections), or by slow clients for
+ * which no file may grow (PassengerMaxSlowClients). The other applications need threads, too.
  *
  * Owned by Child. Thread-safe.
  */

@@ -185,7 +185,7 @@ Turbocache::Use Turbocache::useFor(bool hasBody) const {
 bool Turbocache::isForEverybody() const {
     // The application knows when it makes an error page, a part of another page or the page behind
     // a rewritten URL, and may answer differently.
-    if (r_->user != nullptr || r_->main != nullptr || r_->prev != nullptr || Settings::of(r_).hasStickySessions()) {
+    if (r_->user != nullptr || r_->main != nullptr || r_->prev != nullptr || Settings::of(r_).stickySessions) {
         return false;
     }
     return !hasCertificate(r_) && std::none_of(SPECIAL.begin(), SPECIAL.end(), [this](const char *name) {

@@ -36,8 +36,7 @@ int run(request_rec *r, StartupFileCache &startupFiles) {
         if (onlyWhetherAlive(r)) {
             return TextAnswer::send(r, HTTP_OK, "text/plain; charset=utf-8", "alive\n");
         }
-        const std::string reason =
-            reasonToSendElsewhere(status, std::chrono::seconds(Settings::of(r).healthQueueAgeOrDefault()));
+        const std::string reason = reasonToSendElsewhere(status, std::chrono::seconds(Settings::of(r).healthQueueAge));
         return reason.empty()
                    ? TextAnswer::send(r, HTTP_OK, "text/plain; charset=utf-8", "healthy\n")
                    : TextAnswer::send(r, HTTP_SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", reason + "\n");

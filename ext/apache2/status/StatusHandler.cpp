@@ -111,7 +111,7 @@ int run(request_rec *r, SpoolQuota &spool) {
     try {
         ControlClient agent(AgentKeeper::running().connectControl());
         const Question question = questionOf(r);
-        const bool details = Settings::of(r).showsStatusDetails();
+        const bool details = Settings::of(r).statusDetails;
         return sendForm(r, statusFor(agent, question, details, spool), question, details);
     } catch (const std::exception &problem) {
         return TextAnswer::sendNoAgent(r, problem.what());

@@ -23,7 +23,8 @@ public:
     InstanceRegistry &operator=(const InstanceRegistry &) = delete;
 
     /**
-     * Sets the place of the folder. If nothing changes and all files are there, the folder stays.
+     * Sets the place of the folder (PassengerInstanceRegistryDir) and the backlog of its socket
+     * (PassengerSocketBacklog). If nothing changes and all files are there, the folder stays.
      * @param parent empty: no folder @param backlog the socket's
      *
      * @throws SystemException, IOException; then there is no folder

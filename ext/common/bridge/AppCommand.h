@@ -11,7 +11,9 @@ namespace Passenger::Bridge {
 std::string optionNamed(const char *name, const std::map<std::string, std::string> &options,
                         const std::string &otherwise = "");
 
-/** The command that starts an application and tells it where to listen. A plain value. */
+/** The command that starts an application (PassengerAppStartCommand, or the Node of
+ *  PassengerNodejs) and tells it where to listen (PassengerDirectInstanceRequestAddress). A plain
+ *  value. */
 struct AppCommand {
     /** The application and its kind, for the titles of our processes. */
     std::string name;

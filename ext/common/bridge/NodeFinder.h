@@ -6,7 +6,7 @@ namespace Passenger::Bridge {
 
 /** The Node for an application, and the log's line about it. A plain value. */
 struct NodeFinder {
-    /** A path, or `node` for the one in PATH. */
+    /** PassengerNodejs: a path, or `node` for the one in PATH. */
     std::string program = "node";
     /** Not empty: no installed Node is one that the application wants; fields of a log line. */
     std::string problem;

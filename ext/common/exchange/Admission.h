@@ -14,8 +14,8 @@ namespace Passenger {
 
 /**
  * Decides whether a request gets a place among those that its application has in flight. It looks
- * at the limits of the queue, the share of httpd's threads, the share of the request's FairnessKey,
- * and the delay of the queue.
+ * at the limits of the queue (PassengerMaxRequestQueueSize), the share of httpd's threads, the
+ * share of the request's FairnessKey, and the delay of the queue (PassengerQueueTarget).
  *
  * Made for one decision, in the thread of the request.
  */

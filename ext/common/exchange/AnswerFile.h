@@ -14,7 +14,8 @@ namespace Passenger {
 /**
  * The rest of an answer, in a file that an application has opened (doc/PROTOCOLS.md, section 3.8).
  * The application may do anything with the file meanwhile. So its bytes are read, never mapped or
- * given to sendfile(): httpd takes a file that became shorter for a whole one.
+ * given to sendfile(): httpd takes a file that became shorter for a whole one. Only with
+ * PassengerAnswerFiles.
  *
  * A part of a QueueSession, with its thread rules.
  */

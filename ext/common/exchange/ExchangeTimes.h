@@ -9,7 +9,8 @@
 namespace Passenger {
 
 /**
- * When the request of an exchange was sent and begun, and the limits that follow from that.
+ * When the request of an exchange was sent and begun, and the limits that follow from that:
+ * PassengerMaxRequestQueueTime and PassengerMaxRequestTime. PassengerSlowRequestLog is no limit.
  *
  * A part of an Exchange, with its thread rules. The host outlives it.
  */

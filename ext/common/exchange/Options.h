@@ -27,8 +27,8 @@ struct Options {
     /** The application's name, which its instances share; empty: "APPROOT (ENVIRONMENT)". */
     std::string appGroupName;
     std::string startupFile = "config.ru";
-    /** What the startup file of a Python application calls the application: `app`, `web.app` or
-     *  `create_app()`. */
+    /** PassengerAppCallable (lib/passenger/python): what the startup file of a Python application
+     *  calls the application: `app`, `web.app` or `create_app()`. */
     std::string appCallable = "application";
     /** Relative to appRoot, or absolute. */
     std::string restartDir = "tmp";
@@ -66,7 +66,7 @@ struct Options {
      *  limit. */
     unsigned minSpareInstances = 0;
     unsigned maxSpareInstances = 0;
-    /** Requests that an instance gets at once. */
+    /** Requests that an instance gets at once (PassengerThreadCount, PassengerConcurrencyModel). */
     unsigned threads = 1;
     /** The value of `threads` for an instance without a limit: a bridge may have so many threads,
      *  and httpd rarely has as many. */

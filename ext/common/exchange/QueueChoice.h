@@ -4,7 +4,8 @@
 
 namespace Passenger {
 
-/** Which of its application's queues a request goes to. A plain value. */
+/** Which of its application's queues a request goes to: with PassengerStickySessions that of an
+ *  instance, with PassengerPriorityQueue perhaps the one of high priority. A plain value. */
 class QueueChoice {
 public:
     /** The application's queue, which all instances read. */

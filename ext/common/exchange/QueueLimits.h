@@ -32,9 +32,9 @@ struct QueueLimits {
     static QueueLimits of(const Options &options) noexcept;
 
     /**
-     * The size, the requests in flight and the target by which a request of a priority is admitted.
-     * LOW: a quarter of the size and of the target, and half of the requests in flight. HIGH: a
-     * quarter more for the size, and twice the target.
+     * The size, the requests in flight and the target by which a request of a priority
+     * (PassengerPriority) is admitted. LOW: a quarter of the size and of the target, and half of
+     * the requests in flight. HIGH: a quarter more for the size, and twice the target.
      */
     QueueLimits forPriority(Priority which) const noexcept;
 };

@@ -40,8 +40,8 @@ inline bool enabled(LogLevel wanted) noexcept {
 void setFormat(LogFormat format);
 /** The default is descriptor 2. */
 void setTarget(const LogTarget &target);
-/** Whether lines of applications have the prefix `App PID output: ` in the text form. The default
- *  is true. */
+/** Whether lines of applications have the prefix `App PID output: ` in the text form
+ *  (PassengerDisableLogPrefix). The default is true. */
 void setOutputPrefix(bool prefix) noexcept;
 bool outputPrefix() noexcept;
 /** The last events of each application that write() got. */

@@ -11,7 +11,7 @@ namespace Passenger {
 /**
  * Decides how many instances of a group are not needed. Idle instances get requests in turn, so
  * each of them looks used. Therefore the policy uses the most requests in flight at once, in a
- * window of the idle time. Not thread-safe; all times are passed in.
+ * window of the idle time (PassengerPoolIdleTime). Not thread-safe; all times are passed in.
  */
 class IdlePolicy {
 public:

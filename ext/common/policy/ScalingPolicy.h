@@ -4,7 +4,8 @@
 
 namespace Passenger {
 
-/** The input for the decision about a group's number of instances. */
+/** The input for the decision about a group's number of instances, with PassengerMinInstances,
+ *  PassengerMaxInstances and PassengerStartInstances. */
 struct ScalingSnapshot {
     /** Instances that serve, and instances that are being started. */
     unsigned serving = 0;

@@ -75,8 +75,9 @@ struct Attachment {
 
 /**
  * The agent's side of an application's queue (doc/PROTOCOLS.md, sections 1 to 3). It has the queue
- * of the current generation, and claims and withdrawal marks, which live as long as the Group. It
- * sends messages to the children whose requests wait or are lost.
+ * of the current generation, and claims and withdrawal marks, which live as long as the Group. With
+ * PassengerPriorityQueue a generation has a second queue. It sends messages to the children whose
+ * requests wait or are lost.
  *
  * Owned by its Group; guarded by the pool's lock. Nothing in it waits.
  */

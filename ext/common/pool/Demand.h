@@ -20,6 +20,7 @@ namespace Passenger {
 /**
  * Measures how many instances the requests of an application need. It knows how many requests wait
  * and for how long, how long answers take, and how many requests were in flight at once.
+ * PassengerMinInstances, PassengerMaxInstances and PassengerMaxInstancesPerApp limit the number.
  *
  * Owned by the Group; guarded by the pool's lock. All times are passed in. No request tells this
  * object that it waits or has ended; the Group calls look() and idleSurplus() by its dates.

@@ -15,7 +15,7 @@ namespace Passenger {
 /**
  * Notes when an application was last used. An unused application has no instance, none on its way,
  * no request and no queue, and no child has a reply channel of it. After PoolSettings::forgetTime
- * without use it is to be forgotten.
+ * (PassengerMaxAppIdleTime) without use it is to be forgotten.
  *
  * Owned by the Group; guarded by the pool's lock.
  */

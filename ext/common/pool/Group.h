@@ -35,7 +35,8 @@ namespace Passenger {
 
 /**
  * An application. The Group connects its parts, each of which owns one matter: the queue, the
- * instances, their number, the versions, the failures.
+ * instances, their number, the versions, the failures. It replaces instances that have answered
+ * PassengerMaxRequests requests.
  *
  * Owned by its SuperGroup. All methods are called with the pool's lock held, on any thread. What
  * may block happens in background threads. Callbacks of watchers come in through InstanceStarter,

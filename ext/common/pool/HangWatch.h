@@ -21,8 +21,9 @@ namespace Passenger {
 /**
  * Finds the instances of an application that hang, and kills them. Such an instance works at a
  * request for longer than PassengerMaxRequestTime, or gives no sign of life within
- * PassengerHeartbeatTimeout. Or it does not end after it was told to finish. A request that such an
- * instance works at is not given to another instance.
+ * PassengerHeartbeatTimeout. Or it does not end after it was told to finish and
+ * PassengerStopTimeout has passed. A request that such an instance works at is not given to another
+ * instance.
  *
  * Owned by the Group; guarded by the pool's lock. Nothing in it waits; all times are passed in.
  */

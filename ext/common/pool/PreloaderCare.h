@@ -17,8 +17,8 @@ namespace Passenger {
 
 /**
  * Cares for the preloader of an application. Ends it when it has forked nothing for
- * PassengerMaxPreloaderIdleTime. Knows which instances come from a preloader that a refork has made
- * old (doc/ARCHITECTURE.md, "Reforking").
+ * PassengerMaxPreloaderIdleTime. Knows which instances come from a preloader that a refork
+ * (PassengerReforkAfter) has made old (doc/ARCHITECTURE.md, "Reforking").
  *
  * Owned by the Group; guarded by the pool's lock.
  */

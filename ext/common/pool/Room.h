@@ -15,8 +15,9 @@ namespace Passenger {
 class Scaler;
 
 /**
- * Shares the room of a Pool, PoolSettings::maxSize, among its applications. Decides which one may
- * start an instance, and has another one give up an instance where that is fair.
+ * Shares the room of a Pool, PoolSettings::maxSize (PassengerMaxPoolSize), among its applications.
+ * Decides which one may start an instance, and has another one give up an instance where that is
+ * fair.
  *
  * Owned by the Pool; guarded by the pool's lock.
  *

@@ -16,6 +16,7 @@ namespace Passenger {
 /**
  * The versions of an application, one for each restart. There is the current one, with its Spawner,
  * and the deployment, a version that takes over when its first instance is ready.
+ * PassengerResistDeploymentErrors says which one stays if the deployment fails.
  *
  * Owned by the Group; guarded by the pool's lock. Nothing in it waits: Spawners of past versions
  * end in a background thread.

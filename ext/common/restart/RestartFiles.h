@@ -19,10 +19,10 @@ struct RestartFolder {
 };
 
 /**
- * Detects requests to restart an application. A request is a new restart.txt in the restart folder,
- * a changed mtime of it (forwards or backwards), or the presence of always_restart.txt. Paths are
- * resolved anew for each check, so that a `current` link may move. The checks use the rights of the
- * application's user.
+ * Detects requests to restart an application. A request is a new restart.txt in the restart folder
+ * (PassengerRestartDir), a changed mtime of it (forwards or backwards), or the presence of
+ * always_restart.txt. Paths are resolved anew for each check, so that a `current` link may move.
+ * The checks use the rights of the application's user.
  *
  * begin(), changed() and always() may block on a slow file system, and hold no lock of this object
  * then. Their callers are not on the event loop and do not hold the pool's lock. Thread-safe.

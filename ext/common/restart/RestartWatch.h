@@ -14,9 +14,9 @@ namespace Passenger {
 
 /**
  * Checks restart files in its own thread, "restart watch", so that a slow file system delays
- * nothing else. A check follows the previous one after the interval at the latest. It comes earlier
- * if inotify reports a change of a restart file, or of a folder or link on its path. Between two
- * checks are at least 50 ms.
+ * nothing else. A check follows the previous one after the interval (PassengerStatThrottleRate) at
+ * the latest. It comes earlier if inotify reports a change of a restart file, or of a folder or
+ * link on its path. Between two checks are at least 50 ms.
  *
  * The checks find the requests; inotify only makes them earlier. With an interval below a second no
  * folder is watched. A check that could not look at each file, or has thrown, is repeated after a

@@ -14,7 +14,8 @@
 
 namespace Passenger {
 
-/** What an application's processes may use together. 0: no limit. */
+/** What an application's processes may use together (PassengerMemoryMax, PassengerCpuWeight,
+ *  PassengerTasksMax). 0: no limit. */
 struct CgroupLimits {
     /** MB. */
     unsigned memory = 0;

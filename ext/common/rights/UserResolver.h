@@ -14,10 +14,10 @@
 namespace Passenger {
 
 /**
- * Determines the user of an application: PassengerUser, else the owner of its startup file. Root
- * and unknown users are replaced by the default user. The group is PassengerGroup, else the default
- * group for the default user, else the user's primary group. Refuses what httpd's configuration
- * does not grant.
+ * Determines the user of an application: PassengerUser, else the owner of its startup file.
+ * PassengerDefaultUser replaces root and unknown users, and with PassengerUserSwitching off all
+ * users. The group is PassengerGroup, else PassengerDefaultGroup for the default user, else the
+ * user's primary group. Refuses what httpd's configuration does not grant.
  *
  * Owned by the spawner factory. Has no state; thread-safe. May block in its lookups.
  */

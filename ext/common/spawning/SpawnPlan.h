@@ -9,11 +9,12 @@
 namespace Passenger {
 
 /**
- * The properties of an application's process that cannot change after its start. Two spawns with
- * equal plans can share a preloader. A plain value.
+ * The properties of an application's process that cannot change after its start, such as the
+ * variables of PassengerAppEnv and PassengerPreloadBundler. Two spawns with equal plans can share a
+ * preloader. A plain value.
  */
 struct SpawnPlan {
-    /** The Ruby or Python that runs the application. */
+    /** The Ruby or Python that runs the application (PassengerRuby, PassengerPython). */
     std::string interpreter;
     bool runsPython = false;
     RunAs runAs;

@@ -69,9 +69,9 @@ struct LoadedProcess {
  * Runs one spawn step by step up to a loaded process (doc/PROTOCOLS.md, sections 4.2 and 4.3), and
  * explains a failure.
  *
- * Used for one spawn(), in its thread. If a step fails, the spawn is cancelled or the application's
- * start timeout passes, the started processes are killed. All exceptions are SpawnExceptions with a
- * report.
+ * Used for one spawn(), in its thread. If a step fails, the spawn is cancelled or
+ * PassengerStartTimeout passes, the started processes are killed. All exceptions are
+ * SpawnExceptions with a report.
  */
 class SpawnStartup {
 public:

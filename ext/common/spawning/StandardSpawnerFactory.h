@@ -22,7 +22,8 @@
 namespace Passenger {
 
 /**
- * Chooses the Spawner by Options::spawnMethod: "direct", and the smart one otherwise.
+ * Chooses the Spawner by Options::spawnMethod (PassengerSpawnMethod): "direct", and the smart one
+ * otherwise.
  *
  * Owned by main(), outlives its Spawners. Thread-safe; create() never blocks.
  */

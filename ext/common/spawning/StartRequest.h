@@ -21,8 +21,8 @@ struct StartRequest {
     std::string user;
     std::string group;
     /**
-     * Start by the user's login shell, so that it reads the profile. Only for shells that the spawn
-     * server knows.
+     * Start by the user's login shell, so that it reads the profile (PassengerLoadShellEnvvars).
+     * Only for shells that the spawn server knows.
      */
     bool loginShell = false;
     /** The new process's environment, in addition to the spawn server's own. */

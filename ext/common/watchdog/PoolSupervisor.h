@@ -24,7 +24,8 @@ namespace Passenger {
 /**
  * Keeps a pool process running: starts it, gives it the descriptors that earlier pool processes
  * stored, stores new ones, and restarts it after its death. A process whose event loop stands still
- * is killed. If the first start fails, the failure is reported and the start is not repeated.
+ * for PassengerAgentTimeout is killed. If the first start fails, the failure is reported and the
+ * start is not repeated.
  *
  * Owned by the Watchdog, whose main thread uses it and polls descriptor(). Always true:
  * descriptor() is -1 while no pool process runs.

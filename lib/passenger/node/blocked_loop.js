@@ -1,7 +1,7 @@
 "use strict";
 
-// Runs in a thread of its own. When the agent's question where the threads are stays unread, the main
-// thread is blocked. It is interrupted by Node's inspector, in this process: no port is open.
+// Runs in a thread of its own. When the agent's question where the threads are stays unread, the
+// main thread is blocked. It is interrupted by Node's inspector, in this process: no port is open.
 const fs = require("fs");
 const { Session } = require("inspector");
 const { workerData } = require("worker_threads");
@@ -12,8 +12,8 @@ const addon = require(workerData.addon);
 const PAUSE = 200;
 // Milliseconds from one answer to the next question, unless a further one of the agent has come.
 const AGAIN = 2000;
-// Milliseconds after which the main thread runs no JavaScript. With two pauses before, this is less than
-// the second that the agent gives an instance that it is about to kill.
+// Milliseconds after which the main thread runs no JavaScript. With two pauses before, this is less
+// than the second that the agent gives an instance that it is about to kill.
 const SILENT = 400;
 const MOST_BYTES = 1024 * 1024;
 const HEADER = 8;

@@ -1,7 +1,7 @@
 "use strict";
 
-// The body of a request that httpd has kept in a file. Owns the descriptor. Its position is its own:
-// httpd shares that of the descriptor. httpd empties the file when the exchange is over.
+// The body of a request that httpd has kept in a file. Owns the descriptor. Its position is its
+// own: httpd shares that of the descriptor. httpd empties the file when the exchange is over.
 const { readSync } = require("fs");
 const native = require("./native");
 

@@ -118,8 +118,9 @@ class EventStream {
         }
     }
 
-    // A close with unread bytes would take sent ones away from the client. So the connection is read
-    // until the client closes its side, or has had everything for a while, or takes nothing for long.
+    // A close with unread bytes would take sent ones away from the client. So the connection is
+    // read until the client closes its side, or has had everything for a while, or takes nothing
+    // for long.
     _close() {
         const { _connection: connection } = this;
         let [unsent, since] = [Infinity, Date.now()];
@@ -190,8 +191,8 @@ class EventStream {
 // Whether an answer with these header lines, which goes on, is for this way.
 exports.isEventStream = (status, lines) => status === 200 && TYPE.test(lines) && !LENGTH_OR_CODING.test(lines);
 
-// `chunks`: those of the answer, whose callbacks the stream calls. False: no descriptor can be sent,
-// and the answer goes the usual way.
+// `chunks`: those of the answer, whose callbacks the stream calls. False: no descriptor can be
+// sent, and the answer goes the usual way.
 exports.transfer = function (exchange, lines, first, chunks) {
     const { reply, resource } = exchange;
     let stream = null;

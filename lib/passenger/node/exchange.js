@@ -19,7 +19,8 @@ const { HUP, IN, OUT, RDHUP } = native;
 // Bytes that are sent at once, instead of at the end of the turn.
 const MUCH = 65536;
 
-// Node sends a head with a text in one piece, and so both as UTF-8. Names of files in heads rely on it.
+// Node sends a head with a text in one piece, and so both as UTF-8. Names of files in heads rely on
+// it.
 function asNodeSends(lines) {
     return /[\x80-\xff]/.test(lines) ? Buffer.from(lines).toString("latin1") : lines;
 }
@@ -45,8 +46,8 @@ function endOrHold(exchange) {
 }
 
 class Exchange {
-    // `service` is told of the end (Service.ended()). `source`, `cell`: where the claim is. `flags`:
-    // those of the request's message.
+    // `service` is told of the end (Service.ended()). `source`, `cell`: where the claim is.
+    // `flags`: those of the request's message.
     constructor(service, source, cell, channel, ticket, flags) {
         this.service = service;
         this.source = source;
@@ -103,8 +104,8 @@ class Exchange {
         this._settle();
     }
 
-    // `head`: a RequestHead. `body`: its bytes, or null, if they follow on the channel; `first`: those
-    // that came behind a long head.
+    // `head`: a RequestHead. `body`: its bytes, or null, if they follow on the channel; `first`:
+    // those that came behind a long head.
     run(server, head, body, resends, first = null) {
         this.server = server;
         this.service.connected(server, 1);
@@ -287,7 +288,8 @@ class Exchange {
         if (!this.reply.gone) {
             const started = this.reply.started;
             if (!started) {
-                log.complain("answer.refused", { reason: "the application closed the connection", ...this.head.subject });
+                log.complain("answer.refused",
+                    { reason: "the application closed the connection", ...this.head.subject });
             }
             this.reply.fail(502, "Bad Gateway");
         }

@@ -1,8 +1,9 @@
 "use strict";
 
-// Why the application did not start, for the bridge (ext/common/bridge/AppKeeper.cpp) and so for the
-// agent's report: the file `failure` beside the socket has the exception's class, its message and
-// its backtrace, with a NUL between each two. Node then prints nothing: the report is in the log.
+// Why the application did not start, for the bridge (ext/common/bridge/AppKeeper.cpp) and so for
+// the agent's report: the file `failure` beside the socket has the exception's class, its message
+// and its backtrace, with a NUL between each two. Node then prints nothing: the report is in the
+// log.
 const fs = require("fs");
 const { dirname, join } = require("path");
 const { isMainThread } = require("worker_threads");

@@ -18,8 +18,8 @@ const WARM_UP = "warm-up";
 
 class Instance {
     // `api`: the application's PhusionPassenger. `stopTimeout`: milliseconds that the application
-    // has for its own end. `takesAll`: nothing limits its requests at once. `seesBlocked`: the agent
-    // may ask where a blocked event loop is.
+    // has for its own end. `takesAll`: nothing limits its requests at once. `seesBlocked`: the
+    // agent may ask where a blocked event loop is.
     constructor(control, api, { stopTimeout, takesAll, seesBlocked }) {
         this._takesAll = takesAll;
         this._seesBlocked = seesBlocked;
@@ -79,7 +79,8 @@ class Instance {
             process.exit(0);
         }
         const timer = setTimeout(() => {
-            log.event("instance.gave_up_waiting", { requests: this._service.busy, streams: this._service.streams.size });
+            log.event("instance.gave_up_waiting",
+                { requests: this._service.busy, streams: this._service.streams.size });
             this._endApplication();
         }, FINISH_WITHIN);
         this._service.finish(() => {
@@ -151,8 +152,8 @@ class Instance {
         this._channels.refuse(frame.id(0));
     }
 
-    // A second SERVE comes from the successor of a pool process. READY goes first: the agent supposes
-    // that an instance has no request before.
+    // A second SERVE comes from the successor of a pool process. READY goes first: the agent
+    // supposes that an instance has no request before.
     _serve(frame) {
         if (!this._service) {
             this._serveFirst(frame);
@@ -200,8 +201,8 @@ class Instance {
         }, (error) => this._failWarmUp(error));
     }
 
-    // Such a request of a client would end the process, too. So the start fails, as if the application
-    // had thrown when it was loaded.
+    // Such a request of a client would end the process, too. So the start fails, as if the
+    // application had thrown when it was loaded.
     _failWarmUp(error) {
         const [name, message, backtrace] = describe(error);
         const line = message.split("\n")[0];
@@ -265,8 +266,8 @@ class Instance {
     }
 }
 
-// SIGTERM and SIGINT end an instance, after listeners of the application. Some of them do nothing unless they
-// are alone (signal-exit). SIGQUIT tells what it does, and must not end it.
+// SIGTERM and SIGINT end an instance, after listeners of the application. Some of them do nothing
+// unless they are alone (signal-exit). SIGQUIT tells what it does, and must not end it.
 exports.listenToSignals = function (instance) {
     instance.onSignal = () => process.nextTick(() => instance.end());
     process.on("SIGTERM", instance.onSignal);

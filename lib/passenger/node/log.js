@@ -1,7 +1,7 @@
 "use strict";
 
-// Writes events to standard error; the agent collects that output into its log. A line is one event:
-// its name, then its fields.
+// Writes events to standard error; the agent collects that output into its log. A line is one
+// event: its name, then its fields.
 const fs = require("fs");
 
 const LINES = 10;

@@ -18,8 +18,8 @@ const { PhusionPassenger } = require("./phusion_passenger");
 
 process.title = `Passenger NodeApp: ${process.cwd()} (${process.env.PASSENGER_APP_ENV})`;
 
-// Of an instance (start.js): the process that the agent has started. Otherwise there is a bridge, or
-// this is a process or thread that the application has made.
+// Of an instance (start.js): the process that the agent has started. Otherwise there is a bridge,
+// or this is a process or thread that the application has made.
 const instance = Number(process.env.PASSENGER_INSTANCE || 0);
 delete process.env.PASSENGER_INSTANCE;
 const api = new PhusionPassenger();
@@ -57,8 +57,9 @@ function isFree() {
     return cluster.isWorker || fs.existsSync(dirname(path)) && !fs.existsSync(path);
 }
 
-// Fastify listens on each address of `localhost`, on the port of its first server. That server has no port here,
-// and Node would choose one by itself, which each user of the machine reaches past httpd.
+// Fastify listens on each address of `localhost`, on the port of its first server. That server has
+// no port here, and Node would choose one by itself, which each user of the machine reaches past
+// httpd.
 function lacksPort([options]) {
     return options !== null && typeof options === "object" && typeof options.host === "string" &&
         "port" in options && options.port === undefined;

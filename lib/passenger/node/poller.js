@@ -67,8 +67,8 @@ exports.unwatch = function (descriptor, tag) {
 };
 
 // A queue from which other processes take messages, too: a message wakes one of those that wait. It
-// is the first event that this process sees then, so no other event keeps it from taking the message.
-// False: the queue cannot be watched so here.
+// is the first event that this process sees then, so no other event keeps it from taking the
+// message. False: the queue cannot be watched so here.
 exports.watchShared = function (queue, handler) {
     if (native.addon.watchShared(queue) !== 0) {
         return false;

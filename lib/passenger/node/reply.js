@@ -65,8 +65,8 @@ class Reply {
         this._post([type, status, headLength, head, undefined]);
     }
 
-    // Gives the child one end of a stream in place of the client's connection. `flags`: WANTS_CLIENT, or 0.
-    // False: it cannot.
+    // Gives the child one end of a stream in place of the client's connection. `flags`:
+    // WANTS_CLIENT, or 0. False: it cannot.
     sendStream(descriptor, flags = 0) {
         const header = Buffer.alloc(layout.REPLY_HEADER);
         header.writeBigUInt64LE(BigInt(this._ticket), 0);

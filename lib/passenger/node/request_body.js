@@ -16,8 +16,8 @@ const MOST_PIECES = 4;
 
 class RequestBody {
     // `length`: of the whole body; undefined: unknown. `resends`: BODY messages of so many earlier
-    // tickets count, too. `first`: bytes that came behind the rest of a long head. `follows`: it comes
-    // in messages, or as a file.
+    // tickets count, too. `first`: bytes that came behind the rest of a long head. `follows`: it
+    // comes in messages, or as a file.
     constructor(exchange, length, resends, first, follows) {
         this._exchange = exchange;
         this._left = length;
@@ -40,8 +40,8 @@ class RequestBody {
         return this._follows && !this._ended;
     }
 
-    // The child drops the rest of a body after the last message of the answer. So that message waits
-    // until the body ends, or the application pauses for long.
+    // The child drops the rest of a body after the last message of the answer. So that message
+    // waits until the body ends, or the application pauses for long.
     holdAnswer() {
         let before = -1;
         this._holding = setInterval(() => {
@@ -191,7 +191,8 @@ class RequestBody {
         }
     }
 
-    // Within its answer the application waits for the body, if somebody listens and it says nothing for a second.
+    // Within its answer the application waits for the body, if somebody listens and it says nothing
+    // for a second.
     _awaitSilence(sent) {
         const { reply, request, socket } = this._exchange;
         setTimeout(() => {
@@ -228,9 +229,10 @@ function breakOff(exchange) {
     }
 }
 
-// A piece of the body, or of the rest of the head, and whether it is the last one. Null: nothing has
-// come. Undefined: the child has given the exchange up. False: there are too many messages of others,
-// which `state._stale` counts; or the body is lost. With `mayBeFile` perhaps a BodyFile, which the caller owns.
+// A piece of the body, or of the rest of the head, and whether it is the last one. Null: nothing
+// has come. Undefined: the child has given the exchange up. False: there are too many messages of
+// others, which `state._stale` counts; or the body is lost. With `mayBeFile` perhaps a BodyFile,
+// which the caller owns.
 function nextPiece(channel, ticket, resends, state, mayBeFile) {
     for (;;) {
         const result = native.addon.receive(channel.descriptor, layout.MESSAGE_LIMIT + 1);

@@ -10,8 +10,8 @@ const OTHERS = ["REQUEST_METHOD", "REQUEST_URI", "SERVER_NAME", "SERVER_PORT", "
     "REMOTE_PORT", "HTTPS", "CONTENT_TYPE", "CONTENT_LENGTH", "PASSENGER_REQUEST_ID", "HTTP_HOST",
     "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_EXPECT", "HTTP_UPGRADE", "HTTP_CONNECTION",
     "HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_ENCODING"];
-// By the names of variables: the name of the header field, or the place in OTHERS; null: it is neither.
-// The limit is for clients that make names up.
+// By the names of variables: the name of the header field, or the place in OTHERS; null: it is
+// neither. The limit is for clients that make names up.
 const names = new Map(OTHERS.map((name, index) => [name, index]));
 const MOST_NAMES = 512;
 
@@ -53,7 +53,8 @@ class RequestHead {
         this.host = this.forwardedFor = this.forwardedProto = this.expect = this.upgrade = "";
         this.connection = this.coding = "";
         this.hasLength = false;
-        // A filter of httpd (mod_deflate) may have removed a coding, and then the length is not the body's.
+        // A filter of httpd (mod_deflate) may have removed a coding, and then the length is not the
+        // body's.
         this.isCoded = false;
         // Names and values, one after the other.
         this.lines = ["Host", ""];

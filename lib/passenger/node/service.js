@@ -28,8 +28,8 @@ function limitOfFiles() {
 }
 
 class Service {
-    // `server`: the application's http.Server. `events`: what the instance is told. `takesAll`: nothing
-    // limits its requests at once.
+    // `server`: the application's http.Server. `events`: what the instance is told. `takesAll`:
+    // nothing limits its requests at once.
     constructor(server, channels, events, takesAll) {
         this._server = server;
         prepareServer(server);
@@ -42,7 +42,8 @@ class Service {
         this._finished = false;
         // Sockets of exchanges in work, and of upgraded connections.
         this.upgraded = new Set();
-        // Event streams that have the client's own socket: answers in work, though no request has a claim.
+        // Event streams that have the client's own socket: answers in work, though no request has a
+        // claim.
         this.streams = new Set();
         this._looks = null;
         this._exchanges = new Set();
@@ -113,7 +114,8 @@ class Service {
             } else if (channel.exchange instanceof LongHead) {
                 channel.exchange.cutOff();
             }
-            // Otherwise its last message waits for room, or the application decides about an upgrade.
+            // Otherwise its last message waits for room, or the application decides about an
+            // upgrade.
         }
         [...this.upgraded].forEach((socket) => socket.destroy());
         [...this.streams].forEach((stream) => stream.destroy());
@@ -231,7 +233,8 @@ class Service {
     _handle(source, cell, channel, fields, message) {
         const runs = source.claim(cell, fields.channelId, fields.ticket);
         const { headLength, size } = fields;
-        // The place of a stream would go to a request, while the application is busy with the stream.
+        // The place of a stream would go to a request, while the application is busy with the
+        // stream.
         const flags = this._takesAll ? fields.flags : fields.flags & ~layout.STREAM_TRANSFERABLE;
         const exchange = new Exchange(this, source, cell, channel, fields.ticket, flags);
         this._exchanges.add(exchange);

@@ -98,8 +98,8 @@ class Source {
         native.addon.closeClaims(this._claims);
     }
 
-    // The common queue is not shared as poller.js says if there is an own one: a request from the own
-    // queue may take the last cell when one in the common queue has woken this process.
+    // The common queue is not shared as poller.js says if there is an own one: a request from the
+    // own queue may take the last cell when one in the common queue has woken this process.
     _watchQueue(queue) {
         if (this._own === -1 && poller.watchShared(queue, this)) {
             return () => poller.unwatchShared(queue);

@@ -72,8 +72,8 @@ class Start {
         this._watchOthers();
     }
 
-    // The application's server `shown` is to listen: the caller makes `server` do so on `path`, which
-    // is the same one, or stands in for it.
+    // The application's server `shown` is to listen: the caller makes `server` do so on `path`,
+    // which is the same one, or stands in for it.
     begin(server, shown) {
         clearInterval(this._timer);
         clearTimeout(this._limit);
@@ -87,7 +87,8 @@ class Start {
         });
     }
 
-    // The application has thrown. If the process ends of it, that is the reason; `ends`: it ends now.
+    // The application has thrown. If the process ends of it, that is the reason; `ends`: it ends
+    // now.
     keepFailure(parts, ends) {
         this._failure = parts;
         if (ends) {
@@ -101,7 +102,8 @@ class Start {
         log.event("node.bridged", { reason });
         // Node closes its standard streams, too, in programs that it executes.
         [0, 1, 2, CONTROL, OPTIONS].forEach((descriptor) => native.addon.closeOnExec(descriptor, false));
-        // Node lets a pipe not block, and the bridge and the application would lose what has no room.
+        // Node lets a pipe not block, and the bridge and the application would lose what has no
+        // room.
         [1, 2].forEach((descriptor) => native.addon.block(descriptor));
         const environment = Object.entries(this._environment).map(([name, value]) => `${name}=${value}`);
         try {
@@ -177,8 +179,8 @@ class Start {
     }
 }
 
-// `pid`: of the program that the agent has started. `api`: the application's PhusionPassenger. Throws
-// if this Node cannot do it.
+// `pid`: of the program that the agent has started. `api`: the application's PhusionPassenger.
+// Throws if this Node cannot do it.
 exports.start = function (pid, api) {
     const start = new Start(api);
     if (pid !== process.pid) {

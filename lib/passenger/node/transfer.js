@@ -11,9 +11,9 @@ const poller = require("./poller");
 const TAKES_WITHIN = 60000;
 const READS_WITHIN = 1000;
 
-// Asks the child for the client's own socket. `then(descriptor)` gets that, or a stream by which the
-// child passes the client's bytes on, and owns it; -1: the child has ended. False: no descriptor can be
-// sent, and `then` is not called.
+// Asks the child for the client's own socket. `then(descriptor)` gets that, or a stream by which
+// the child passes the client's bytes on, and owns it; -1: the child has ended. False: no
+// descriptor can be sent, and `then` is not called.
 function askForClient(reply, then) {
     let pair;
     try {
@@ -120,8 +120,9 @@ function replaceDescriptor(handle, descriptor) {
     return error;
 }
 
-// Passes bytes on between an end of a pair and the client, and owns both. The end of the application's
-// side ends the connection, once the client has everything, or takes nothing for long.
+// Passes bytes on between an end of a pair and the client, and owns both. The end of the
+// application's side ends the connection, once the client has everything, or takes nothing for
+// long.
 function join(other, client, first) {
     const [from, to] = [other, client].map((fd) => new Socket({ fd, allowHalfOpen: true }));
     const end = () => [from, to].forEach((one) => one.destroy());

@@ -2,7 +2,8 @@
 
 // Gives the application the client's connection, for another protocol such as WebSocket. The
 // application has one end of a stream pair as its socket, and writes its answer there. Once it has
-// agreed, it gets the client's own socket instead, or httpd gets the other end and passes all bytes on.
+// agreed, it gets the client's own socket instead, or httpd gets the other end and passes all bytes
+// on.
 const { AsyncResource } = require("async_hooks");
 const { Chunks } = require("./chunks");
 const { makeRequest } = require("./http_server");
@@ -190,8 +191,8 @@ class Upgrade {
     }
 }
 
-// Makes the stream pair and its Upgrade. Returns the application's socket. Null: the process has too few
-// descriptors left, or the kernel watches no more.
+// Makes the stream pair and its Upgrade. Returns the application's socket. Null: the process has
+// too few descriptors left, or the kernel watches no more.
 function begin(service, exchange, head) {
     let pair = [];
     let socket = null;

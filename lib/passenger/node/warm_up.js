@@ -1,8 +1,8 @@
 "use strict";
 
-// Gives the application the requests of PassengerWarmUp before the instance takes others. Node's own
-// parser reads them, from a connection that has no descriptor. This is not a health check: whatever
-// comes of the requests, the instance serves, unless the process ends of them.
+// Gives the application the requests of PassengerWarmUp before the instance takes others. Node's
+// own parser reads them, from a connection that has no descriptor. This is not a health check:
+// whatever comes of the requests, the instance serves, unless the process ends of them.
 const { Duplex } = require("stream");
 const log = require("./log");
 const { RequestHead } = require("./request_head");
@@ -99,8 +99,8 @@ class WarmUp {
         this._socket = null;
     }
 
-    // Calls done() after the last answer, or when the time is over; or thrown() with an exception that
-    // nobody has caught.
+    // Calls done() after the last answer, or when the time is over; or thrown() with an exception
+    // that nobody has caught.
     run(server, done, thrown) {
         if (this._heads.length === 0) {
             done();

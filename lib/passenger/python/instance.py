@@ -1,4 +1,5 @@
-"""Run by the spawn server: loads an application and serves it. Instances that a preloader forks do not run this."""
+"""Run by the spawn server: loads an application and serves it. Instances that a preloader forks do
+not run this."""
 
 # multiprocessing imports this file under another name, in processes that are no instances.
 if __name__ == "__main__":

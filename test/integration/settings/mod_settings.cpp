@@ -16,16 +16,16 @@ namespace {
 
 using Passenger::Settings;
 
-std::string textOf(Settings::Text text) {
+std::string textOf(const char *text) {
     return text;
 }
-std::string textOf(const Settings::Number &number) {
-    return std::to_string(*number);
+std::string textOf(int number) {
+    return std::to_string(number);
 }
-std::string textOf(const Settings::Flag &flag) {
-    return *flag ? "on" : "off";
+std::string textOf(bool flag) {
+    return flag ? "on" : "off";
 }
-std::string textOf(Settings::List list) {
+std::string textOf(const apr_array_header_t *list) {
     std::string all;
     for (const char *text : Settings::items(list)) {
         all += (all.empty() ? "" : " ") + std::string(text);
@@ -43,8 +43,8 @@ std::string dump(const ap_conf_vector_t *places) {
     for (const auto &directive : Passenger::Directives::TABLE) {
         std::visit(
             [&](auto member) {
-                if (directive.successor == nullptr && member != nullptr && settings.*member) {
-                    text += std::string(directive.name) + "=" + textOf(settings.*member) + "\n";
+                if (directive.successor == nullptr && member != nullptr && (settings.*member).given) {
+                    text += std::string(directive.name) + "=" + textOf((settings.*member).value()) + "\n";
                 }
             },
             directive.field.member);

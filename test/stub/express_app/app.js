@@ -5,8 +5,10 @@ const { WebSocketServer } = require("ws");
 
 const app = express();
 app.get("/", (_request, response) => response.send("hello from Express"));
-app.get("/client", (request, response) => response.json({ path: request.originalUrl, ips: request.get("X-Forwarded-For") }));
-app.post("/echo", express.text({ limit: "10mb", type: () => true }), (request, response) => response.send(request.body));
+app.get("/client", (request, response) =>
+    response.json({ path: request.originalUrl, ips: request.get("X-Forwarded-For") }));
+app.post("/echo", express.text({ limit: "10mb", type: () => true }),
+    (request, response) => response.send(request.body));
 app.get("/slow", (_request, response) => setTimeout(() => response.send("slept"), 300));
 app.get("/events", (_request, response) => {
     response.type("text/event-stream");

@@ -1,4 +1,5 @@
-"""Files that go to httpd as one descriptor, in place of their bytes (doc/PROTOCOLS.md, section 3.8)."""
+"""Files that go to httpd as one descriptor, in place of their bytes (doc/PROTOCOLS.md, section
+3.8)."""
 
 import io
 import os
@@ -16,8 +17,8 @@ _TYPE = re.compile(rb" - (\S+) ")
 
 
 def rest_of(file):
-    """Descriptor, position, and the number of bytes from there on, if httpd takes the file. The descriptor stays the
-    file's."""
+    """Descriptor, position, and the number of bytes from there on, if httpd takes the file. The
+    descriptor stays the file's."""
     try:
         reader = _reader_of(file)
         if reader is None:
@@ -36,8 +37,8 @@ def rest_of(file):
 
 
 def _reader_of(file):
-    """The file whose bytes `file.read` returns as they are. An object that has a descriptor may read other bytes, as
-    gzip.GzipFile does; one that passes read() on has that of its file."""
+    """The file whose bytes `file.read` returns as they are. An object that has a descriptor may
+    read other bytes, as gzip.GzipFile does; one that passes read() on has that of its file."""
     if type(file) is tempfile._TemporaryFileWrapper:
         file = file.file
     read = getattr(file, "read", None)

@@ -15,8 +15,8 @@ _FINISH_WITHIN = 60
 
 
 class AppInstance:
-    """The main thread owns it and waits for the end, and the control thread reads the control socket. A service takes
-    the requests: ThreadedService or AsyncService."""
+    """The main thread owns it and waits for the end, and the control thread reads the control
+    socket. A service takes the requests: ThreadedService or AsyncService."""
 
     def __init__(self, control, application, forked):
         """`forked`: a preloader forked this process; the application's hooks are told."""
@@ -95,7 +95,8 @@ class AppInstance:
         return frame.number(6, 0) / 1000
 
     def _beat(self, interval):
-        """Signs of life, whatever the service does. They stop if a thread keeps the interpreter's lock for good."""
+        """Signs of life, whatever the service does. They stop if a thread keeps the interpreter's
+        lock for good."""
         try:
             while True:
                 sleep(interval)
@@ -104,7 +105,8 @@ class AppInstance:
             pass
 
     def _read_control_socket(self):
-        """Goes on after FINISH, because a request in work may still need a channel. Its end ends the instance."""
+        """Goes on after FINISH, because a request in work may still need a channel. Its end ends
+        the instance."""
         try:
             while True:
                 frame = self._control.read()

@@ -82,14 +82,16 @@ class AppLoader:
 
 
 class _StartupFileLoader(importlib.machinery.SourceFileLoader):
-    """Compiles the file each time. Python's cache misses a change within a second that keeps the file's size."""
+    """Compiles the file each time. Python's cache misses a change within a second that keeps the
+    file's size."""
 
     def get_code(self, fullname):
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def _callable_of(module, path, name):
-    """What the startup file calls the application: `app`, an attribute as `web.app`, or what `create_app()` returns."""
+    """What the startup file calls the application: `app`, an attribute as `web.app`, or what
+    `create_app()` returns."""
     attribute, is_called = (name[:-2], True) if name.endswith("()") else (name, False)
     found = module
     for part in attribute.split("."):
@@ -121,8 +123,9 @@ def _django_file(manage, name):
 
 
 def _place_of(path):
-    """The name of the module and the folder from which it is imported. A file of a package below the application's
-    folder, such as Django's mysite/wsgi.py, is imported from the folder above the package."""
+    """The name of the module and the folder from which it is imported. A file of a package below
+    the application's folder, such as Django's mysite/wsgi.py, is imported from the folder above the
+    package."""
     name = os.path.splitext(os.path.basename(path))[0]
     start = folder = os.path.dirname(path)
     while os.path.realpath(folder) != os.getcwd() and os.path.isfile(os.path.join(folder, "__init__.py")):
@@ -132,7 +135,8 @@ def _place_of(path):
 
 
 def _prepare_imports(path, folder, in_development):
-    """The application's folder takes the place of the loader's, as if Python had started the file."""
+    """The application's folder takes the place of the loader's, as if Python had started the
+    file."""
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     sys.path[:] = [one for one in sys.path if os.path.realpath(one) != os.path.realpath(own)]
     sys.path[:0] = [folder] if folder == os.getcwd() else [folder, os.getcwd()]

@@ -1,4 +1,5 @@
-"""The start of each preloader and instance: control socket as descriptor 3, HELLO, LOAD, the application."""
+"""The start of each preloader and instance: control socket as descriptor 3, HELLO, LOAD, the
+application."""
 
 import os
 import signal
@@ -15,7 +16,8 @@ _END_WITHIN = 5
 
 
 def start(role, serve):
-    """Calls serve(control, application). The process ends with status 1 if the application cannot be loaded."""
+    """Calls serve(control, application). The process ends with status 1 if the application cannot
+    be loaded."""
     sys.stdout.reconfigure(line_buffering=True)
     backtraces.print_on_quit()
     control = FrameSocket(_CONTROL_DESCRIPTOR)
@@ -48,8 +50,8 @@ def _end_soon(status):
 
 
 def begin_anew(role, descriptor, output):
-    """For a process that was just forked from a process with the application loaded. Gives the new process its own
-    output and control socket, and sends HELLO."""
+    """For a process that was just forked from a process with the application loaded. Gives the new
+    process its own output and control socket, and sends HELLO."""
     for number in (1, 2):
         os.dup2(output, number)
     os.close(output)
@@ -60,8 +62,8 @@ def begin_anew(role, descriptor, output):
 
 
 def until_the_end(function):
-    """Runs the function, which uses the control socket. It ends early if the agent closes the socket; a protocol error
-    ends the process with status 1."""
+    """Runs the function, which uses the control socket. It ends early if the agent closes the
+    socket; a protocol error ends the process with status 1."""
     try:
         function()
     except ConnectionError:
@@ -85,7 +87,8 @@ def restore_signals():
 
 
 def set_title(role):
-    """Writes what ps shows over the arguments of this process. Does nothing where that is not possible."""
+    """Writes what ps shows over the arguments of this process. Does nothing where that is not
+    possible."""
     try:
         # Imported here: Python may have been built without it.
         import ctypes

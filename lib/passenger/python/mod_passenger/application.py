@@ -6,8 +6,8 @@ import types
 from . import log
 from .threaded_service import ThreadedService
 
-# The thread_count of LOAD where PassengerForceMaxConcurrentRequestsPerProcess sets no limit (Options::NO_THREAD_LIMIT).
-# SERVE may name fewer, while other instances have the rest.
+# The thread_count of LOAD where PassengerForceMaxConcurrentRequestsPerProcess sets no limit
+# (Options::NO_THREAD_LIMIT). SERVE may name fewer, while other instances have the rest.
 _NO_THREAD_LIMIT = 8192
 _PARAMETERS = {"wsgi": ("environ", "start_response"), "asgi": ("scope", "receive", "send")}
 
@@ -17,8 +17,8 @@ def _init_of_object(self):
 
 
 def _plain_function(application):
-    """The function that a call runs, and how many of its parameters are bound. None instead of a function: it is
-    not a plain one, so that a decorator, for instance, decides what it takes."""
+    """The function that a call runs, and how many of its parameters are bound. None instead of a
+    function: it is not a plain one, so that a decorator, for instance, decides what it takes."""
     bound = 0
     function = application
     if isinstance(function, types.MethodType):
@@ -35,11 +35,12 @@ def _plain_function(application):
 
 
 class Application:
-    """WSGI or ASGI. An ASGI application is a coroutine function of (scope, receive, send), or its kind says so."""
+    """WSGI or ASGI. An ASGI application is a coroutine function of (scope, receive, send), or its
+    kind says so."""
 
     def __init__(self, function, kind, thread_count):
-        """`kind`, `thread_count`: of the options. The kind is "wsgi" or "asgi"; with "wsgi" the number is that of an
-        application of threads."""
+        """`kind`, `thread_count`: of the options. The kind is "wsgi" or "asgi"; with "wsgi" the
+        number is that of an application of threads."""
         self._function = function
         self._is_async = kind == "asgi" or inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None))
@@ -55,8 +56,8 @@ class Application:
 
     @property
     def misfit(self):
-        """Why no request can call it: it takes another number of arguments than its form gives. None: it can be
-        called, or this is not sure."""
+        """Why no request can call it: it takes another number of arguments than its form gives.
+        None: it can be called, or this is not sure."""
         arguments = _PARAMETERS[self.form]
         function, bound = _plain_function(self._function)
         if function is None:

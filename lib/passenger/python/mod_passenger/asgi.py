@@ -17,8 +17,8 @@ class HttpRequest:
     """One request, from its claim to the last message of its answer."""
 
     def __init__(self, loop, channel, ticket, queued, sticky_id):
-        """`queued`: microseconds from the sending of the request until the instance took it. `sticky_id`: this
-        instance's id for sticky sessions, or 0."""
+        """`queued`: microseconds from the sending of the request until the instance took it.
+        `sticky_id`: this instance's id for sticky sessions, or 0."""
         self.loop = loop
         self.channel = channel
         self.ticket = ticket
@@ -28,7 +28,8 @@ class HttpRequest:
         self.started = self.finished = self.skipped = False
         # The application has called sys.exit().
         self.exits = False
-        # The child can give the client's own socket away: for another protocol; for the rest of an answer.
+        # The child can give the client's own socket away: for another protocol; for the rest of an
+        # answer.
         self.transferable = self.stream_transferable = False
         # The rest of the answer, if it goes to the client's own socket.
         self.stream = None
@@ -50,7 +51,8 @@ class HttpRequest:
         self._writing = asyncio.Lock()
 
     async def take_body(self, source, rest_of_head, in_file):
-        """The body follows on the channel. Waits for the rest of the head, which has so many bytes."""
+        """The body follows on the channel. Waits for the rest of the head, which has so many
+        bytes."""
         self._source = source
         pieces = b""
         while len(pieces) < rest_of_head:
@@ -182,8 +184,9 @@ class HttpRequest:
             self._stop_reading()
 
     async def hand_over(self, descriptor, status, head):
-        """Takes the client's connection over: the child gets one end of a stream, then this head. That ends the
-        request. If the request is transferable, the other end gets the child's answer."""
+        """Takes the client's connection over: the child gets one end of a stream, then this head.
+        That ends the request. If the request is transferable, the other end gets the child's
+        answer."""
         if len(head) > layout.PAYLOAD_LIMIT:
             raise ValueError("the head has %d bytes, more than %d" % (len(head), layout.PAYLOAD_LIMIT))
         async with self._writing:
@@ -215,7 +218,8 @@ class HttpRequest:
         return {"type": "http.request", "body": body, "more_body": not self._body_given}
 
     def _file_message(self):
-        """A piece of the file in which httpd has kept the body. It empties the file when the exchange is over."""
+        """A piece of the file in which httpd has kept the body. It empties the file when the
+        exchange is over."""
         descriptor, size, position = self._file
         body = os.pread(descriptor, layout.PAYLOAD_LIMIT, position)
         if not body and position < size:

@@ -30,7 +30,8 @@ class AsyncService:
     waits_in_loop = True
 
     def __init__(self, application, handover, channels, events, takes_all):
-        """`events`: what the instance is told (AppInstance). `takes_all`: nothing limits its requests at once."""
+        """`events`: what the instance is told (AppInstance). `takes_all`: nothing limits its
+        requests at once."""
         self._application = application
         self._takes_all = takes_all
         self._channels = channels
@@ -44,10 +45,12 @@ class AsyncService:
         self._tasks = set()
         self._connections = set()
         self._waiting = []
-        # Tasks of requests begin with it. Otherwise one request would see the context variables of another.
+        # Tasks of requests begin with it. Otherwise one request would see the context variables of
+        # another.
         self._context = None
         self._begins_paused = handover.paused
-        # The task of a request of PassengerWarmUp that took too long. The loop itself keeps no tasks.
+        # The task of a request of PassengerWarmUp that took too long. The loop itself keeps no
+        # tasks.
         self._hanging = None
 
     def prepare(self):
@@ -74,7 +77,8 @@ class AsyncService:
                 forked.end(sys.exc_info()[1])
 
     def finish(self, within):
-        """Waits for the requests in work, so many seconds. Returns the number of those that are left."""
+        """Waits for the requests in work, so many seconds. Returns the number of those that are
+        left."""
         return self._loop.run_until_complete(self._finish(within))
 
     def pause(self):
@@ -93,7 +97,8 @@ class AsyncService:
             source.let_go()
         # Its epoll instance is the parent's: this process must not wait with it.
         self._loop.stop()
-        # Perhaps the thread that forked is a worker of the loop. It has no loop to which it could give its result.
+        # Perhaps the thread that forked is a worker of the loop. It has no loop to which it could
+        # give its result.
         self._loop.call_soon_threadsafe = _end_thread
 
     def _call(self, function, *arguments):
@@ -128,7 +133,8 @@ class AsyncService:
                                    return_when=asyncio.FIRST_COMPLETED)
             if not (task.done() or request.finished):
                 requests.given_up()
-                # The application may go on in spite of it, and the instance's end does not wait for it.
+                # The application may go on in spite of it, and the instance's end does not wait for
+                # it.
                 task.cancel()
                 self._tasks.discard(task)
                 self._hanging = task
@@ -245,7 +251,8 @@ class AsyncService:
                 log.complaint("request.malformed", bytes=len(message))
             else:
                 fields = layout.REQUEST.unpack_from(message)
-                # Without a channel the request is not claimed and not run: the child finds it not begun.
+                # Without a channel the request is not claimed and not run: the child finds it not
+                # begun.
                 place.channel = await self._channel(fields[4])
                 if place.channel is not None:
                     await self._answer(place, fields, message, taken_at)
@@ -272,7 +279,8 @@ class AsyncService:
     async def _answer(self, place, fields, message, taken_at):
         version, flags, resends, head_length, channel_id, ticket, sent_at = fields
         if not self._takes_all:
-            # The place of a stream would go to a request, while the application is busy with the stream.
+            # The place of a stream would go to a request, while the application is busy with the
+            # stream.
             flags &= ~layout.STREAM_TRANSFERABLE
         place.claim = place.source.claim(place.cell)
         runs = place.claim.take(channel_id, ticket)
@@ -306,8 +314,8 @@ class AsyncService:
             self._start(self._converse(request))
 
     def _conclude(self, place, request):
-        """The claim is cleared only after the last message. If that cannot be sent because the child has gone, the
-        channel is not used again."""
+        """The claim is cleared only after the last message. If that cannot be sent because the
+        child has gone, the channel is not used again."""
         if place.free:
             return
         request.close()
@@ -348,8 +356,8 @@ class AsyncService:
             raise
         finally:
             if self._is_fork:
-                # The loop must not go on in a process that the application forked: it shares the pipe that wakes the
-                # parent's loop, and would take a wake-up from it.
+                # The loop must not go on in a process that the application forked: it shares the
+                # pipe that wakes the parent's loop, and would take a wake-up from it.
                 forked.end(sys.exc_info()[1])
 
     async def _run(self, request, flags, resends, head_length, message):
@@ -376,7 +384,8 @@ class AsyncService:
 
 
 def _end_thread(*arguments, **_):
-    """In place of giving the loop what a thread has made (anyio), or a future with it (concurrent.futures)."""
+    """In place of giving the loop what a thread has made (anyio), or a future with it
+    (concurrent.futures)."""
     for one in arguments:
         if isinstance(one, Future) and one.done() and not one.cancelled():
             one = one.exception()

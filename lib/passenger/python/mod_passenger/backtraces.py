@@ -14,20 +14,23 @@ _OURS = 4
 
 # Of an ASGI application.
 _loop = None
-# Of SIGQUIT, before the application was loaded: a shell starts what is in the background with SIG_IGN.
+# Of SIGQUIT, before the application was loaded: a shell starts what is in the background with
+# SIG_IGN.
 _handler = None
 
 
 def print_on_quit():
-    """SIGQUIT writes the backtrace of each thread to the log, whatever code has the interpreter's lock."""
+    """SIGQUIT writes the backtrace of each thread to the log, whatever code has the interpreter's
+    lock."""
     global _handler
     _handler = signal.getsignal(signal.SIGQUIT)
     faulthandler.register(signal.SIGQUIT, file=2, all_threads=True, chain=False)
 
 
 def show_tasks_of(loop):
-    """From now on the tasks of asyncio are told, too: the threads show only the one that runs. After SIGQUIT they
-    follow once the main thread, to which the loop belongs, is in Python's code. Called in the main thread."""
+    """From now on the tasks of asyncio are told, too: the threads show only the one that runs.
+    After SIGQUIT they follow once the main thread, to which the loop belongs, is in Python's code.
+    Called in the main thread."""
     global _loop
     _loop = loop
     if signal.getsignal(signal.SIGQUIT) != _handler:
@@ -39,7 +42,8 @@ def show_tasks_of(loop):
 
 
 def text():
-    """Of all tasks and threads. The main thread comes last: a report that is too long loses its beginning."""
+    """Of all tasks and threads. The main thread comes last: a report that is too long loses its
+    beginning."""
     parts = _tasks()
     for identifier, frame in threads.stack_of_threads():
         parts.append("Thread %s of process %d:\n" % (threads.thread_title(identifier), os.getpid()))

@@ -12,10 +12,11 @@ _FILE_LENGTH = layout.REPLY.size + 8
 
 
 class BodySource:
-    """The request's bytes that come on the reply channel in BODY messages: the rest of a long head, then the body.
+    """The request's bytes that come on the reply channel in BODY messages: the rest of a long head,
+    then the body.
 
-    A request that is sent again has a new ticket, but BODY messages under its earlier tickets stay valid. One exchange
-    owns it, in one thread."""
+    A request that is sent again has a new ticket, but BODY messages under its earlier tickets stay
+    valid. One exchange owns it, in one thread."""
 
     def __init__(self, channel, first_ticket, last_ticket):
         self._channel = channel
@@ -60,7 +61,8 @@ class BodySource:
         return pieces[:length]
 
     def file(self):
-        """The descriptor of the body's file, which the caller owns, and its size. None: the body comes in pieces.
+        """The descriptor of the body's file, which the caller owns, and its size. None: the body
+        comes in pieces.
 
         Called once, when the head is whole."""
         while self.body_file is None:
@@ -91,7 +93,8 @@ class BodySource:
 
 
 class Pieces(io.RawIOBase):
-    """A body that is still arriving. `length`: reading fails if it ends before; None: it may have any.
+    """A body that is still arriving. `length`: reading fails if it ends before; None: it may have
+    any.
 
     `ask` is called once, before the first read that waits."""
 
@@ -122,8 +125,8 @@ class Pieces(io.RawIOBase):
 
 
 class BodyFile(io.RawIOBase):
-    """A body that httpd has kept in a file. Owns the descriptor. Its position is its own: httpd shares that of the
-    descriptor. httpd empties the file when the exchange is over."""
+    """A body that httpd has kept in a file. Owns the descriptor. Its position is its own: httpd
+    shares that of the descriptor. httpd empties the file when the exchange is over."""
 
     def __init__(self, descriptor, size):
         super().__init__()
@@ -148,8 +151,8 @@ class BodyFile(io.RawIOBase):
 
 
 def length_of(environment):
-    """The length that the body must have. None: it may have any. It does not hold if a filter of httpd (mod_deflate) has
-    removed a content coding."""
+    """The length that the body must have. None: it may have any. It does not hold if a filter of
+    httpd (mod_deflate) has removed a content coding."""
     text = environment.get("CONTENT_LENGTH", "").lstrip("0")
     if "CONTENT_LENGTH" not in environment or "HTTP_CONTENT_ENCODING" in environment or len(text) > 18:
         return None
@@ -157,7 +160,8 @@ def length_of(environment):
 
 
 def kept(stream):
-    """Reads a body of unknown length whole, because WSGI needs the length first. Returns a file and its size."""
+    """Reads a body of unknown length whole, because WSGI needs the length first. Returns a file and
+    its size."""
     body = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)
     while True:
         data = stream.read(layout.PAYLOAD_LIMIT)

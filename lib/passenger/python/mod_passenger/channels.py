@@ -20,11 +20,11 @@ class BodyBrokenOff(ConnectionError):
 
 
 class Channel:
-    """The instance's end of one reply channel. One exchange uses it at a time, but application code may go on after the
-    last message of its answer, while the next exchange uses the channel.
+    """The instance's end of one reply channel. One exchange uses it at a time, but application code
+    may go on after the last message of its answer, while the next exchange uses the channel.
 
-    The agent shares the descriptor, so its flags never change. Reads and writes block, without the interpreter's
-    lock."""
+    The agent shares the descriptor, so its flags never change. Reads and writes block, without the
+    interpreter's lock."""
 
     def __init__(self, identifier, descriptor):
         self.id = identifier
@@ -56,7 +56,8 @@ class Channel:
                 self.close()
 
     def close(self):
-        """Nobody uses the channel; or this is a process that the application forked, which has no part in it."""
+        """Nobody uses the channel; or this is a process that the application forked, which has no
+        part in it."""
         self._descriptor = -1
         self._socket.close()
 
@@ -97,7 +98,8 @@ class Channel:
         return True
 
     def send_stream_now(self, ticket, flags, queued, sticky_id, descriptor):
-        """Gives the child one end of a stream that takes the place of the client's connection. False: as send_now()."""
+        """Gives the child one end of a stream that takes the place of the client's connection.
+        False: as send_now()."""
         header = layout.REPLY.pack(ticket, layout.HIJACKED, flags, 0, 0, queued, sticky_id)
         try:
             self._socket.sendmsg([header], _rights(descriptor), socket.MSG_DONTWAIT)
@@ -108,8 +110,8 @@ class Channel:
         return True
 
     def send_file(self, ticket, descriptor, offset, length):
-        """Gives the child the end of a body as an open file. False: nothing was sent, since more of this user's
-        descriptors are in sockets than a process may have open. Raises ClientGone."""
+        """Gives the child the end of a body as an open file. False: nothing was sent, since more of
+        this user's descriptors are in sockets than a process may have open. Raises ClientGone."""
         header = layout.REPLY.pack(ticket, layout.ANSWER_FILE, layout.LAST, 0, 0, 0, 0)
         message = [header, layout.FILE_RANGE.pack(offset, length)]
         try:
@@ -128,8 +130,8 @@ class Channel:
             return None
 
     def receive(self):
-        """The next message and its descriptors, which the caller owns. Raises BodyBrokenOff if the child gave the
-        exchange up."""
+        """The next message and its descriptors, which the caller owns. Raises BodyBrokenOff if the
+        child gave the exchange up."""
         return self._waiting(POLLIN, lambda: self._receive(0))
 
     def _receive(self, flags):
@@ -160,8 +162,8 @@ class Channels:
         self.on_news = None
 
     def borrow_now(self, identifier):
-        """As borrow(), but never waits: the channel, None where its child is gone, or False where the agent was asked
-        and on_news will be called."""
+        """As borrow(), but never waits: the channel, None where its child is gone, or False where
+        the agent was asked and on_news will be called."""
         with self._news:
             channel = self._known.get(identifier)
             if channel is None:
@@ -202,8 +204,8 @@ class Channels:
             channel.retire()
 
     def forget(self):
-        """Another pool process serves. The former one answers nothing any more, and its channels are of no use for new
-        requests."""
+        """Another pool process serves. The former one answers nothing any more, and its channels
+        are of no use for new requests."""
         with self._news:
             former, self._known = self._known, {}
             self._wanted = dict.fromkeys(self._wanted, "refused")

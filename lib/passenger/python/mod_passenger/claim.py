@@ -1,4 +1,5 @@
-"""A cell of the Group's claims, and the look at the withdrawal marks (doc/PROTOCOLS.md, section 2)."""
+"""A cell of the Group's claims, and the look at the withdrawal marks (doc/PROTOCOLS.md, section
+2)."""
 
 import os
 from struct import Struct
@@ -16,9 +17,9 @@ _NONE = bytes(_CLAIM.size)
 class Claim:
     """Claims requests in one cell. Each handler thread owns one and calls it alone.
 
-    The claim is in its cell before the mark is read: a child writes the mark first and reads the claims then, so one
-    of the two sees the other. test/claims/cases has the cases that all implementations share; that in C is
-    ext/claims/claim_memory.h."""
+    The claim is in its cell before the mark is read: a child writes the mark first and reads the
+    claims then, so one of the two sees the other. test/claims/cases has the cases that all
+    implementations share; that in C is ext/claims/claim_memory.h."""
 
     def __init__(self, claims, withdrawals, cell):
         """The descriptors stay the caller's."""
@@ -28,7 +29,8 @@ class Claim:
         self._closed = False
 
     def take(self, channel, ticket):
-        """Claims the request, then looks at its mark. False: the request is withdrawn and must not run.
+        """Claims the request, then looks at its mark. False: the request is withdrawn and must not
+        run.
 
         In both cases the claim stays until clear() or complete()."""
         if self._closed:

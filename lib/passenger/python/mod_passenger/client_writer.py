@@ -14,12 +14,14 @@ _INT = Struct("i")
 
 
 class ClientWriter:
-    """Aborts the transport of a client that takes nothing for long: it has gone, or is an attack."""
+    """Aborts the transport of a client that takes nothing for long: it has gone, or is an
+    attack."""
 
     def __init__(self, loop, transport):
         self._loop = loop
         self._transport = transport
-        # Bytes that were written; those that the client has taken, and since when it has taken no more.
+        # Bytes that were written; those that the client has taken, and since when it has taken no
+        # more.
         self._written = 0
         self._taken = -1
         self._stuck_since = 0
@@ -34,9 +36,9 @@ class ClientWriter:
             self._look()
 
     def end(self, takes_within=None):
-        """After the last byte. A close with unread bytes would take sent ones away from the client, so the owner goes on
-        reading and dropping. `takes_within`: seconds in place of the usual ones. Without effect on a connection that is
-        closed."""
+        """After the last byte. A close with unread bytes would take sent ones away from the client,
+        so the owner goes on reading and dropping. `takes_within`: seconds in place of the usual
+        ones. Without effect on a connection that is closed."""
         if self._transport.is_closing():
             return
         self._ended = True

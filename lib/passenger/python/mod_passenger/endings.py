@@ -11,16 +11,17 @@ _ENDS = {_OTHER, *_SIGNALS}
 class Endings:
     """The main thread waits here. Any thread may end it.
 
-    A pipe: the kernel may deliver a signal to another thread, or right before the main thread begins to wait. Python
-    writes the number of a signal into it at once (signal.set_wakeup_fd)."""
+    A pipe: the kernel may deliver a signal to another thread, or right before the main thread
+    begins to wait. Python writes the number of a signal into it at once (signal.set_wakeup_fd)."""
 
     def __init__(self):
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
 
     def end_on_signals(self, waits_in_loop):
-        """From now on SIGTERM and SIGINT end the wait. Called by the main thread. `waits_in_loop`: it waits in an event
-        loop, which wakes at a signal by a descriptor of its own if the application has handlers of signals in it."""
+        """From now on SIGTERM and SIGINT end the wait. Called by the main thread. `waits_in_loop`:
+        it waits in an event loop, which wakes at a signal by a descriptor of its own if the
+        application has handlers of signals in it."""
         for one in _SIGNALS:
             signal.signal(one, lambda *_: self.end())
         former = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)

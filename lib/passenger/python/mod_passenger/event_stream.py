@@ -1,5 +1,5 @@
-"""An answer of the type text/event-stream may go on for as long as its client listens. It gets the client's own socket:
-it holds no thread of httpd, and no place of the instance."""
+"""An answer of the type text/event-stream may go on for as long as its client listens. It gets the
+client's own socket: it holds no thread of httpd, and no place of the instance."""
 
 import asyncio
 import errno
@@ -28,8 +28,8 @@ def is_event_stream(status, head):
 
 
 class EventStream(asyncio.Protocol):
-    """The rest of an answer, from the first bytes of its body on. An answer that ends in the same turn of the loop stays
-    with httpd."""
+    """The rest of an answer, from the first bytes of its body on. An answer that ends in the same
+    turn of the loop stays with httpd."""
 
     def __init__(self, request, head, first):
         self._request = request
@@ -73,7 +73,8 @@ class EventStream(asyncio.Protocol):
         return True
 
     async def end(self):
-        """The application has returned. Waits until the client has everything. Raises ClientGone, RuntimeError."""
+        """The application has returned. Waits until the client has everything. Raises ClientGone,
+        RuntimeError."""
         if self._begun:
             await asyncio.shield(self._opening)
         if not self._begun:
@@ -98,8 +99,8 @@ class EventStream(asyncio.Protocol):
             await self._closed
 
     async def closed(self):
-        """Waits for the connection's end. Does not suspend after it: Starlette asks for news in a scope that it has
-        cancelled already."""
+        """Waits for the connection's end. Does not suspend after it: Starlette asks for news in a
+        scope that it has cancelled already."""
         if not self._opening.done():
             await asyncio.wait({self._opening})
         await asyncio.shield(self._closed)

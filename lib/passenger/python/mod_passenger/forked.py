@@ -5,7 +5,8 @@ import sys
 
 
 def end(error=None):
-    """As Python ends at this SystemExit; without one with status 1. The hooks of the instance's end are the parent's."""
+    """As Python ends at this SystemExit; without one with status 1. The hooks of the instance's end
+    are the parent's."""
     code = error.code if isinstance(error, SystemExit) else 1
     status = 0 if code is None else code & 0xFF if isinstance(code, int) else 1
     try:

@@ -126,7 +126,8 @@ class FrameSocket:
         self._write_lock = threads.allocate_lock()
 
     def read(self):
-        """The next frame, or None at the end. Raises ProtocolError, after which the socket is closed.
+        """The next frame, or None at the end. Raises ProtocolError, after which the socket is
+        closed.
 
         A CHANNEL comes without its descriptor if the process has no room for it."""
         descriptors = []

@@ -1,4 +1,5 @@
-"""What a pool process hands over with SERVE: the queue of requests, and the memory in which they are claimed."""
+"""What a pool process hands over with SERVE: the queue of requests, and the memory in which they
+are claimed."""
 
 import os
 import socket
@@ -14,11 +15,13 @@ _MOST_IN_A_ROW = 4
 
 
 class Queue:
-    """The Group's queue and the instance's own one, or that for requests of high priority, read as one. Messages of
-    the own queue come first, but after _MOST_IN_A_ROW of them the common queue has its turn.
+    """The Group's queue and the instance's own one, or that for requests of high priority, read as
+    one. Messages of the own queue come first, but after _MOST_IN_A_ROW of them the common queue has
+    its turn.
 
-    Thread-safe. Without an own queue native code sleeps in a single read, from which a signal wakes it; the kernel
-    wakes one reader for each message. Otherwise poll() wakes all idle threads for one message."""
+    Thread-safe. Without an own queue native code sleeps in a single read, from which a signal wakes
+    it; the kernel wakes one reader for each message. Otherwise poll() wakes all idle threads for
+    one message."""
 
     def __init__(self, common, own=None):
         self._common = threads.socket_of(common)
@@ -32,8 +35,8 @@ class Queue:
         os.set_blocking(self._interrupt, False)
 
     def receive(self):
-        """The next message. Empty: the Group's queue has ended, or an empty message came. None: interrupted, by
-        interrupt() or by a signal."""
+        """The next message. Empty: the Group's queue has ended, or an empty message came. None:
+        interrupted, by interrupt() or by a signal."""
         if self._reads_natively:
             return native.module.receive(self._descriptor)
         while True:
@@ -64,8 +67,8 @@ class Queue:
     def ended(self):
         """Tells the end of the Group's queue from an empty message, after a read of no bytes.
 
-        The receiving end is shut for writing, so the end of the queue is a hang-up. After a hang-up no new message
-        comes, but sent ones may still be unread."""
+        The receiving end is shut for writing, so the end of the queue is a hang-up. After a hang-up
+        no new message comes, but sent ones may still be unread."""
         return _has_ended(self._common)
 
     def interrupt(self):
@@ -98,7 +101,8 @@ class Queue:
         if message:
             return message
         if message is not None and _has_ended(own):
-            # The agent sends no more requests there. That does not end the instance. An event loop may still watch it.
+            # The agent sends no more requests there. That does not end the instance. An event loop
+            # may still watch it.
             self._ended_own, self._own = own, None
         return None
 
@@ -131,8 +135,8 @@ def _has_ended(one):
 
 
 class Handover:
-    """Each pool process has its own. A handler that works at a request of a former handover goes on with that one until
-    the answer is complete."""
+    """Each pool process has its own. A handler that works at a request of a former handover goes on
+    with that one until the answer is complete."""
 
     def __init__(self, frame):
         """Of a frame SERVE. Raises ProtocolError if it is malformed."""

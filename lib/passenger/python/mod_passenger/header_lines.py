@@ -8,7 +8,8 @@ _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 def header_lines(headers):
-    """The lines of pairs of bytes. The transfer coding is httpd's, and left out. Raises ValueError, TypeError."""
+    """The lines of pairs of bytes. The transfer coding is httpd's, and left out. Raises ValueError,
+    TypeError."""
     lines = []
     for name, value in headers:
         name, value = bytes(name), bytes(value)

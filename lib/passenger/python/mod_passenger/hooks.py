@@ -1,10 +1,12 @@
-"""What an application registers for the life of its instances. Applications import it as `passenger.hooks`."""
+"""What an application registers for the life of its instances. Applications import it as
+`passenger.hooks`."""
 
 from . import log
 
 
 class Hook:
-    """Use it as a decorator, or call it with a function. Functions are called in the order of their registration."""
+    """Use it as a decorator, or call it with a function. Functions are called in the order of their
+    registration."""
 
     def __init__(self, name, text):
         self.__name__ = name

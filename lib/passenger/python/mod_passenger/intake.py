@@ -14,7 +14,8 @@ class Intake:
     The control thread pauses, resumes and replaces, the main thread finishes. Thread-safe."""
 
     def __init__(self, handover, tell_idle):
-        """`tell_idle` is called with the lock held, when the last handler of a paused intake becomes idle."""
+        """`tell_idle` is called with the lock held, when the last handler of a paused intake
+        becomes idle."""
         self._handover = handover
         self._threads = handover.threads
         self._former = []
@@ -45,14 +46,15 @@ class Intake:
             return self._handover
 
     def queue_ended(self, handover):
-        """All requests of this queue are taken, and none follows. Handlers wait for the next Handover."""
+        """All requests of this queue are taken, and none follows. Handlers wait for the next
+        Handover."""
         with self._changed:
             if handover is self._handover:
                 self._ended = True
 
     def replace(self, handover):
-        """Another pool process serves. Handlers use its Handover as soon as the queue of the former one, which has
-        ended, is empty."""
+        """Another pool process serves. Handlers use its Handover as soon as the queue of the former
+        one, which has ended, is empty."""
         with self._changed:
             if self._finished:
                 handover.close()
@@ -135,7 +137,8 @@ class Intake:
             self._tell_idle()
 
     def _wake_readers(self):
-        """Repeats the signal: a thread that was about to read at the first one sleeps all the same."""
+        """Repeats the signal: a thread that was about to read at the first one sleeps all the
+        same."""
         for _ in range(_WAKINGS):
             with self._changed:
                 waked = [handler.wake() for handler in self._handlers - self._idle]

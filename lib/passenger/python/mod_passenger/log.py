@@ -92,8 +92,8 @@ def encoded(text):
 
 
 def write(text):
-    """A log that cannot be written does not fail the request that logs. Descriptor 2: the application may have
-    replaced sys.stderr."""
+    """A log that cannot be written does not fail the request that logs. Descriptor 2: the
+    application may have replaced sys.stderr."""
     try:
         data = encoded(text)
         while data:

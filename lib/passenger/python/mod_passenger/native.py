@@ -1,8 +1,8 @@
 """The parts of a request that cost most, in C (ext/python).
 
-Native code changes only the speed; Python code does the same work where it was not built or does not load. One build
-serves all Python versions from 3.9 on (PEP 384). PASSENGER_NATIVE=off turns native code off; any other value names
-the folder that has `python` below it."""
+Native code changes only the speed; Python code does the same work where it was not built or does
+not load. One build serves all Python versions from 3.9 on (PEP 384). PASSENGER_NATIVE=off turns
+native code off; any other value names the folder that has `python` below it."""
 
 import importlib.machinery
 import importlib.util
@@ -17,7 +17,8 @@ def _folders():
     named = os.environ.get("PASSENGER_NATIVE")
     if named:
         return [named]
-    # In a build from a checkout, `native` stands beside the `lib` of the started program. That `lib` may be a link.
+    # In a build from a checkout, `native` stands beside the `lib` of the started program. That
+    # `lib` may be a link.
     starts = [os.path.dirname(os.path.abspath(sys.argv[0])) if sys.argv[0] else "", os.path.dirname(__file__)]
     return [os.path.join(start, *[".."] * levels, "native") for start, levels in zip(starts, (3, 4))]
 

@@ -66,7 +66,8 @@ class Preloader:
         AppInstance(app_process.begin_anew("PythonApp", control, output), self._application, True).run()
 
     def _reap(self, *_):
-        """Waits for the instances alone: the application may have children, and waits for them itself."""
+        """Waits for the instances alone: the application may have children, and waits for them
+        itself."""
         for pid in list(self._wait_statuses):
             # A second signal may run this function within the first one.
             pipe = self._wait_statuses.pop(pid, None)
@@ -89,8 +90,8 @@ class Preloader:
 
 
 def prepare_memory():
-    """What is loaded stays, so the garbage collector need not look at it, and instances go on sharing it. Instances
-    must not share database connections."""
+    """What is loaded stays, so the garbage collector need not look at it, and instances go on
+    sharing it. Instances must not share database connections."""
     database = sys.modules.get("django.db")
     if database is not None:
         try:

@@ -6,14 +6,14 @@ _PIECE = layout.PAYLOAD_LIMIT
 
 
 class Reply:
-    """Each piece is sent as it comes; a piece that is too long for a message is cut. A handler owns it for one
-    request. All methods raise ClientGone."""
+    """Each piece is sent as it comes; a piece that is too long for a message is cut. A handler owns
+    it for one request. All methods raise ClientGone."""
 
     __slots__ = ("_channel", "ticket", "_queued", "_sticky_id", "takes_file", "started", "finished", "skipped")
 
     def __init__(self, channel, ticket, queued, sticky_id):
-        """`queued`: microseconds from the sending of the request until the instance took it. `sticky_id`: this
-        instance's id for sticky sessions, or 0."""
+        """`queued`: microseconds from the sending of the request until the instance took it.
+        `sticky_id`: this instance's id for sticky sessions, or 0."""
         self._channel = channel
         self.ticket = ticket
         self._queued = queued
@@ -53,7 +53,8 @@ class Reply:
         self.finished = last
 
     def file(self, descriptor, offset, length):
-        """Ends the body with bytes of an open file. False: nothing was sent: the kernel takes no descriptor now."""
+        """Ends the body with bytes of an open file. False: nothing was sent: the kernel takes no
+        descriptor now."""
         self.finished = self._channel.send_file(self.ticket, descriptor, offset, length)
         return self.finished
 

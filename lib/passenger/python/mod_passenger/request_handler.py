@@ -36,7 +36,8 @@ class RequestHandler:
         self._thread = None
         # There is a request in work.
         self.busy = False
-        # The process ends without an answer to the request in work. Its claim stays, so that the agent sends LOST.
+        # The process ends without an answer to the request in work. Its claim stays, so that the
+        # agent sends LOST.
         self.abandoned = False
 
     def run(self):
@@ -57,7 +58,8 @@ class RequestHandler:
             self._thread = None
 
     def wake(self):
-        """From another thread: ends the sleep in reading, so that the handler looks at the intake. No message is lost.
+        """From another thread: ends the sleep in reading, so that the handler looks at the intake.
+        No message is lost.
 
         False: a request is in work, or no thread runs."""
         thread = self._thread
@@ -101,7 +103,8 @@ class RequestHandler:
                 log.complaint("request.malformed", bytes=len(message))
                 return
             version, flags, resends, head_length, channel_id, ticket, sent_at = layout.REQUEST.unpack_from(message)
-            # Without a channel the request is not claimed and not run: the child finds it not begun.
+            # Without a channel the request is not claimed and not run: the child finds it not
+            # begun.
             channel = self._channels.borrow(channel_id)
             if channel is None:
                 return
@@ -126,8 +129,8 @@ class RequestHandler:
             self.busy = False
 
     def _conclude(self, channel, reply):
-        """The claim is cleared only after the last message. If that cannot be sent because the child has gone, the
-        channel is not used again."""
+        """The claim is cleared only after the last message. If that cannot be sent because the
+        child has gone, the channel is not used again."""
         try:
             if self.abandoned and not reply.finished:
                 return

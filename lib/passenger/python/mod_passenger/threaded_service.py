@@ -54,7 +54,8 @@ class ThreadedService:
         self._intake.replace(handover)
 
     def finish(self, within):
-        """Waits for the requests in work, so many seconds. Returns the number of those that are left."""
+        """Waits for the requests in work, so many seconds. Returns the number of those that are
+        left."""
         self._intake.finish()
         deadline = threads.monotonic() + within
         with self._ended:

@@ -1,7 +1,7 @@
 """Threads, locks and sockets of the system, whatever the application has put in their place.
 
-Libraries such as gevent replace Python's own, and theirs must not wait on descriptors that other processes share.
-So this module keeps the originals: the package is imported before the application.
+Libraries such as gevent replace Python's own, and theirs must not wait on descriptors that other
+processes share. So this module keeps the originals: the package is imported before the application.
 """
 
 import socket
@@ -19,10 +19,11 @@ names = {}
 
 
 def start(name, function):
-    """Starts a thread with a name for backtraces, and waits until it runs. The function handles its own errors.
+    """Starts a thread with a name for backtraces, and waits until it runs. The function handles its
+    own errors.
 
-    CPython frees the states of all other threads at its end. A thread that takes its state up only then crashes the
-    process (thread_run() of Modules/_threadmodule.c)."""
+    CPython frees the states of all other threads at its end. A thread that takes its state up only
+    then crashes the process (thread_run() of Modules/_threadmodule.c)."""
     runs = allocate_lock()
     runs.acquire()
 
@@ -43,7 +44,8 @@ def start(name, function):
 def socket_of(descriptor):
     """Returns a socket that owns the descriptor, and leaves its flags alone.
 
-    A default timeout of the application would make it non-blocking for all processes that share it."""
+    A default timeout of the application would make it non-blocking for all processes that share
+    it."""
     timeout = socket.getdefaulttimeout()
     if timeout is None:
         return _Socket(fileno=descriptor)
@@ -69,7 +71,8 @@ class Condition:
         self._lock.release()
 
     def wait(self, seconds=None):
-        """Waits for notify_all(), without the lock meanwhile. Seconds: at most so long; None: without a limit."""
+        """Waits for notify_all(), without the lock meanwhile. Seconds: at most so long; None:
+        without a limit."""
         waiter = allocate_lock()
         waiter.acquire()
         self._waiting.append(waiter)

@@ -28,8 +28,9 @@ def stream_pair():
 
 
 async def transferred(loop, stream):
-    """Waits for the answer. Returns the client's own socket, or the stream, by which the child passes the client's
-    bytes on. Raises ClientGone if the child has ended, or has sent anything else."""
+    """Waits for the answer. Returns the client's own socket, or the stream, by which the child
+    passes the client's bytes on. Raises ClientGone if the child has ended, or has sent anything
+    else."""
     stream.setblocking(False)
     try:
         answer, descriptors = await _answer(loop, stream)

@@ -15,7 +15,8 @@ class WarmUp:
     """Owned by the service, which calls the application."""
 
     def __init__(self, frame, control):
-        """Of a SERVE: its time limit counts from now on. `control`: the socket that it came from."""
+        """Of a SERVE: its time limit counts from now on. `control`: the socket that it came
+        from."""
         self._control = control
         self._heads = frame.fields[9:]
         self._limit = frame.number(8, 0)
@@ -39,8 +40,8 @@ class WarmUp:
         return min(max(self._deadline - threads.monotonic(), 0), _LOOK)
 
     def goes_on(self):
-        """False: the time is over, or the agent has gone or wants this instance no more. It sends nothing before
-        READY."""
+        """False: the time is over, or the agent has gone or wants this instance no more. It sends
+        nothing before READY."""
         return self.patience() > 0 and not self._control.readable()
 
     def answered(self, reply):
@@ -90,8 +91,9 @@ class DroppedReply:
 
 
 def run_in_thread(requests, call):
-    """Calls `call` for each environment with its reply, in a thread as those that answer requests. Returns after the last
-    answer, or when the requests do not go on: one that hangs goes on beside others, since Python ends no threads."""
+    """Calls `call` for each environment with its reply, in a thread as those that answer requests.
+    Returns after the last answer, or when the requests do not go on: one that hangs goes on beside
+    others, since Python ends no threads."""
     ended = threads.Condition()
     state = {"ended": False, "given_up": False}
 

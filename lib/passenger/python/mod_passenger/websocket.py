@@ -1,4 +1,5 @@
-"""WebSockets (RFC 6455) of an ASGI application, over the client's connection. The library wsproto does the protocol."""
+"""WebSockets (RFC 6455) of an ASGI application, over the client's connection. The library wsproto
+does the protocol."""
 
 import asyncio
 import socket
@@ -11,12 +12,13 @@ from .scope import scope_of
 from .transfer import has_room, stream_pair, transferred
 
 _PIECE = 65536
-# Bytes of a message, or of all messages that wait for the application. Beyond it a message is refused, and the client
-# waits.
+# Bytes of a message, or of all messages that wait for the application. Beyond it a message is
+# refused, and the client waits.
 _MOST = 16 * 1024 * 1024
 # What a fragment or a message costs beside its bytes.
 _OVERHEAD = 64
-# Seconds that a client has to take what is written before the end, and at the instance's end also what is left then.
+# Seconds that a client has to take what is written before the end, and at the instance's end also
+# what is left then.
 _PATIENCE = 2
 _NORMAL = 1000
 _GONE = 1006
@@ -29,14 +31,15 @@ _running = set()
 
 
 def is_upgrade(environment):
-    """Over an HTTP/2 connection, which carries other requests, too, httpd hands no connection over."""
+    """Over an HTTP/2 connection, which carries other requests, too, httpd hands no connection
+    over."""
     return ("HTTP_UPGRADE" in environment and environment["HTTP_UPGRADE"].lower() == "websocket"
             and environment.get("SERVER_PROTOCOL") == "HTTP/1.1" and environment.get("REQUEST_METHOD") == "GET")
 
 
 class WebSocketRequest:
-    """The request is over as soon as the application has accepted the connection or not. The connection then is a
-    stream of its own."""
+    """The request is over as soon as the application has accepted the connection or not. The
+    connection then is a stream of its own."""
 
     def __init__(self, request):
         self._request = request
@@ -104,7 +107,8 @@ class WebSocketRequest:
         await self._await_decision()
         if not self.accepted:
             self._put(_DISCONNECT, 0)
-            await self._request.end_in_error(*((500, b"Internal Server Error") if self._failed else (403, b"Forbidden")))
+            await self._request.end_in_error(
+                *((500, b"Internal Server Error") if self._failed else (403, b"Forbidden")))
 
     async def _await_decision(self):
         """The application learns that its client has left, and decides all the same."""
@@ -127,7 +131,8 @@ class WebSocketRequest:
             await self._end(_INTERNAL_ERROR if self._failed else _NORMAL)
 
     async def go_away(self):
-        """The instance ends: clients connect anew. converse() goes on until the client has closed its side."""
+        """The instance ends: clients connect anew. converse() goes on until the client has closed
+        its side."""
         if self.accepted and await self._finish(_RESTART):
             self._output.end(_PATIENCE)
 
@@ -288,7 +293,8 @@ class WebSocketRequest:
             pass
 
     async def _finish(self, code):
-        """Sends the close frame. False: the client has not taken in time what is before it, and is cut."""
+        """Sends the close frame. False: the client has not taken in time what is before it, and is
+        cut."""
         try:
             await asyncio.wait_for(self._say_close(code, ""), _PATIENCE)
             return True

@@ -18,8 +18,8 @@ _ERROR = "Internal Server Error"
 
 
 class FileWrapper:
-    """wsgi.file_wrapper: the file goes to httpd as it is (answer_file), or in pieces of a size that suits a message,
-    whatever size the application names."""
+    """wsgi.file_wrapper: the file goes to httpd as it is (answer_file), or in pieces of a size that
+    suits a message, whatever size the application names."""
 
     def __init__(self, file, _block_size=8192):
         self._file = file
@@ -61,8 +61,8 @@ class WsgiAdapter:
         }
 
     def call(self, environment, body, file, reply, head_request):
-        """`environment`: the variables as the httpd child has sent them. `body`: the bytes, or a BodySource. `file`:
-        descriptor and size of the body's file, or None."""
+        """`environment`: the variables as the httpd child has sent them. `body`: the bytes, or a
+        BodySource. `file`: descriptor and size of the body's file, or None."""
         answer = Answer(reply, head_request)
         stream = None
         result = ()
@@ -170,7 +170,8 @@ class _Asker:
 class Answer:
     """What the application says with start_response, write and its result, for one request."""
 
-    # Checked names, each with the text before its value. The limit is for applications that generate names.
+    # Checked names, each with the text before its value. The limit is for applications that
+    # generate names.
     _names = {}
     # Whether this process has printed the warning of a header whose value is a number.
     _warned = False
@@ -229,7 +230,8 @@ class Answer:
         self._finish(b"")
 
     def _send_file(self, rest):
-        """`rest`: descriptor, position, and the number of bytes from there on, or None. False: it goes in pieces."""
+        """`rest`: descriptor, position, and the number of bytes from there on, or None. False: it
+        goes in pieces."""
         reply = self._reply
         if rest is None or self._head is None or self._has_no_body() or reply.finished:
             return False
