@@ -132,7 +132,7 @@ Reply::Kind receiveAll(QueueSession &session) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     std::string_view input(reinterpret_cast<const char *>(data), size);
     auto host = std::make_shared<FakeHost>();
-    auto session = std::make_unique<QueueSession>(host);
+    auto session = std::make_unique<QueueSession>(host, host->options);
     Session::Request all;
     all.takesFile = true;
     require(!session->start(all));

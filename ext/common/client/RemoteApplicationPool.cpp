@@ -16,15 +16,15 @@ constexpr std::chrono::seconds RESTART_CHECK_TIME{5};
 
 }  // namespace
 
-/** Makes the host of the only session. The end of the session resets open_. */
-void RemoteApplicationPool::open(const Options &options) {
+/** The host of the only session. The end of the session resets open_. */
+QueueHostPtr RemoteApplicationPool::open(const Options &options) {
     if (open_.exchange(true)) {
         throw IOException(
             "a session of this ApplicationPool is still open; end that session, or connect() again for another "
             "ApplicationPool");
     }
     try {
-        host_.emplace(client_->app(options), options);
+        return client_->app(options);
     } catch (...) {
         open_ = false;
         throw;
@@ -49,14 +49,17 @@ SessionPtr RemoteApplicationPool::get(const std::string &appRoot, bool lowerPriv
     options_.appRoot = appRoot;
     options_.userSwitching = lowerPrivilege;
     options_.defaultUser = lowestUser;
-    open(options_);
-    return std::make_unique<StreamSession>(
-        QueueHostPtr(&*host_, [self = shared_from_this()](QueueHost *) { self->open_ = false; }));
+    QueueHostPtr host = open(options_);
+    // The host must not outlive the pool's client.
+    const auto closes = [self = shared_from_this(), host](QueueHost *) mutable {
+        host.reset();
+        self->open_ = false;
+    };
+    return std::make_unique<StreamSession>(QueueHostPtr(host.get(), closes), options_);
 }
 
 SessionPtr RemoteApplicationPool::get(const Options &options) {
-    open(options);
-    return SessionPtr(&session_.emplace(shared_from_this()));
+    return SessionPtr(&session_.emplace(shared_from_this(), open(options), options));
 }
 
 std::uint64_t RemoteApplicationPool::query(const char *what) const {

@@ -29,7 +29,8 @@ class Exchange {
 public:
     using Event = ExchangeEvent;
 
-    explicit Exchange(QueueHostPtr host) : progress_(std::move(host)) {}
+    /** @param options must stay unchanged while the exchange lives */
+    Exchange(QueueHostPtr host, const Options &options) : progress_(std::move(host), options) {}
 
     /**
      * Puts the request into the queue.

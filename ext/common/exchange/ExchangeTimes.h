@@ -5,6 +5,7 @@
 
 #include "base/Clock.h"
 #include "exchange/QueueHost.h"
+#include "exchange/QueueLimits.h"
 
 namespace Passenger {
 
@@ -15,7 +16,7 @@ namespace Passenger {
  */
 class ExchangeTimes {
 public:
-    explicit ExchangeTimes(const QueueHost &host) : host_(host), limits_(host.limits()) {}
+    ExchangeTimes(const QueueHost &host, const Options &options) : host_(host), limits_(QueueLimits::of(options)) {}
 
     const QueueLimits &limits() const noexcept {
         return limits_;

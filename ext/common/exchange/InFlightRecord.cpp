@@ -32,7 +32,7 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
  */
 std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink &link, const Session::Request &request,
                                                                  const ExchangeTimes &times) const {
-    const QueueLimits &limits = times.limits();
+    const QueueLimits limits = QueueLimits::of(options_);
     const SenderMemoryView &senders = link.memory->senders;
     const std::uint32_t children = host_.generations().childSlots();
     Admission::Load load;
@@ -54,7 +54,7 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
 
 /** The short wait of a request that overtakes others does not show that theirs are short. */
 void InFlightRecord::tellWaited(std::chrono::nanoseconds time) noexcept {
-    const QueueLimits limits = host_.limits();
+    const QueueLimits limits = QueueLimits::of(options_);
     if (limits.target > std::chrono::milliseconds(0) && !(limits.overtakes() && time <= limits.target)) {
         host_.queueDelay().waited(time, limits.target, host_.clock().now());
     }

@@ -17,12 +17,12 @@ namespace Passenger {
  * Admits a request to the queue by that count (Admission). Counts in the Group's statistics how a
  * request ended.
  *
- * A part of an Exchange, with its thread rules. The host outlives it. The link that add() gets
- * stays the same until remove().
+ * A part of an Exchange, with its thread rules. Host and options outlive it. The link that add()
+ * gets stays the same until remove().
  */
 class InFlightRecord {
 public:
-    explicit InFlightRecord(QueueHost &host) : host_(host) {}
+    InFlightRecord(QueueHost &host, const Options &options) : host_(host), options_(options) {}
 
     /** Adds the request, which is not in flight. @throws QueueFullException: the queue has reached
      *  its limit, and nothing was added */
@@ -51,6 +51,7 @@ private:
     void tellWaited(std::chrono::nanoseconds time) noexcept;
 
     QueueHost &host_;
+    const Options &options_;
     /** The request is in flight. */
     bool counted_ = false;
     /** The number of requests in flight when this one was added, in all children. */

@@ -48,7 +48,6 @@ libpassenger_exchange_la_SOURCES = \
     %D%/RequestSender.cpp \
     %D%/RequestSender.h \
     %D%/Session.h \
-    %D%/SessionHost.h \
     %D%/StreamSession.cpp \
     %D%/StreamSession.h \
     %D%/WarmUp.cpp \

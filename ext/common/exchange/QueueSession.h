@@ -15,7 +15,8 @@ namespace Passenger {
  */
 class QueueSession : public Session {
 public:
-    explicit QueueSession(QueueHostPtr host) : exchange_(std::move(host)) {}
+    /** @param options must stay unchanged while the session lives */
+    QueueSession(QueueHostPtr host, const Options &options) : exchange_(std::move(host), options) {}
 
     std::optional<Reply> start(const Request &request) override;
     std::size_t sendBody(std::string_view block, bool last) override;

@@ -11,6 +11,8 @@
 
 namespace Passenger {
 
+using std::chrono::milliseconds;
+
 using Kind = ExchangeEvent::Kind;
 using State = ExchangeState;
 
@@ -327,12 +329,13 @@ RequestProgress::Event RequestProgress::timedOut(std::span<char> buffer) {
 }
 
 void RequestProgress::tellSlow() noexcept {
-    slowTold_ = host_->isSlow(sender_.link(), sender_.channel()->id(), sender_.ticket());
+    slowTold_ = host_->isSlow(sender_.link(), sender_.channel()->id(), sender_.ticket(),
+                              milliseconds(options_.slowRequestTime));
 }
 
 RequestProgress::Event RequestProgress::overran() noexcept {
-    host_->overran(sender_.link(), sender_.channel()->id(), sender_.ticket());
-    return finish(Event::workedTooLong(times_.limits().work), State::CUT_OFF);
+    host_->overran(sender_.link(), sender_.channel()->id(), sender_.ticket(), options_.maxRequestTime);
+    return finish(Event::workedTooLong(options_.maxRequestTime), State::CUT_OFF);
 }
 
 }  // namespace Passenger

@@ -35,7 +35,8 @@ class RequestProgress {
 public:
     using Event = ExchangeEvent;
 
-    explicit RequestProgress(QueueHostPtr host) : host_(std::move(host)), times_(*host_), sender_(*host_) {}
+    RequestProgress(QueueHostPtr host, const Options &options)
+        : host_(std::move(host)), options_(options), times_(*host_, options), sender_(*host_, options) {}
     ~RequestProgress();
     RequestProgress(const RequestProgress &) = delete;
     RequestProgress &operator=(const RequestProgress &) = delete;
@@ -126,6 +127,7 @@ private:
     Event finish(Event event, ExchangeState state) noexcept;
 
     const QueueHostPtr host_;
+    const Options &options_;
     ExchangeTimes times_;
     RequestSender sender_;
     OvertakenCheck overtaken_;

@@ -54,7 +54,7 @@ void RequestSender::prepare(const Session::Request &request, std::uint8_t flags)
  */
 void RequestSender::relink(Generation unusable) {
     for (int attempt = 0; attempt < MAX_RELINKS; attempt++) {
-        QueueLinkPtr fresh = host_.link(unusable);
+        QueueLinkPtr fresh = host_.link(options_, unusable);
         if (channel_ && channel_->epoch() != fresh->epoch) {
             if (!body_.rewind()) {
                 throw EndOfFileException(

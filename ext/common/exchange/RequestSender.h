@@ -19,12 +19,13 @@ namespace Passenger {
  * Sends the request of an exchange to the application's queue, each time under a new ticket.
  * Follows the queue to its next generation and to the next agent.
  *
- * A part of an Exchange, with its thread rules. The host outlives it. A request that was sent has a
- * link, and a channel that the link's agent knows.
+ * A part of an Exchange, with its thread rules. Host and options outlive it. A request that was
+ * sent has a link, and a channel that the link's agent knows.
  */
 class RequestSender {
 public:
-    explicit RequestSender(QueueHost &host) : host_(host), channel_(host), inFlight_(host) {}
+    RequestSender(QueueHost &host, const Options &options)
+        : host_(host), options_(options), channel_(host), inFlight_(host, options) {}
 
     /** Stores the request. Nothing is sent yet. @throws ProtocolException: the request exceeds a
      *  limit */
@@ -98,6 +99,7 @@ private:
     RequestHeader header(const ExchangeTimes &times) const noexcept;
 
     QueueHost &host_;
+    const Options &options_;
     QueueLinkPtr link_;
     ExchangeChannel channel_;
     Session::Request request_;

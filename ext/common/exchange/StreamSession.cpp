@@ -19,7 +19,7 @@ namespace {
 
 }  // namespace
 
-StreamSession::StreamSession(QueueHostPtr host) : exchange_(std::move(host)) {
+StreamSession::StreamSession(QueueHostPtr host, const Options &options) : exchange_(std::move(host), options) {
     try {
         exchange_.start(Request{}, STREAM);
     } catch (const RefusedException &error) {

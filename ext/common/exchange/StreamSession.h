@@ -10,10 +10,11 @@ namespace Passenger {
  * A Session in its stream form (doc/PROTOCOLS.md, section 3.4). The constructor waits in the
  * application's queue until an instance has taken the session.
  */
-class StreamSession final : public Session {
+class StreamSession : public Session {
 public:
-    /** @throws SpawnException (no instance could be made), IOException, SystemException */
-    explicit StreamSession(QueueHostPtr host);
+    /** @param options must stay unchanged while the session lives
+     *  @throws SpawnException (no instance could be made), IOException, SystemException */
+    StreamSession(QueueHostPtr host, const Options &options);
 
     std::optional<Reply> start(const Request &request) override;
     std::size_t sendBody(std::string_view block, bool last) override;

@@ -7,6 +7,7 @@
 #include "exchange/QueueSession.h"
 #include "log/Log.h"
 #include "pool/LocalSender.h"
+#include "pool/OwningSession.h"
 
 namespace Passenger {
 
@@ -81,7 +82,7 @@ void Pool::restore(const std::string &key, const std::string &note, std::vector<
 // ----- Requests
 
 SessionPtr Pool::get(const Options &options) {
-    return std::make_unique<QueueSession>(host(options));
+    return std::make_unique<OwningSession<QueueSession>>(host(options), options);
 }
 
 void Pool::asyncGet(const Options &options, const GetCallback &callback) {

@@ -99,7 +99,7 @@ public:
      */
     Attachment attach(const Options &options, Generation unusable = Generation());
     /**
-     * What one session with an application needs of this process.
+     * What the sessions of this application need of this process.
      * @throws RefusedException (shutting down), SystemException
      */
     QueueHostPtr host(const Options &options) EXCLUDES(poolLock);

@@ -63,7 +63,7 @@ class AnswerFileTest : public LeakCheck {
 
     void begin(bool takesFile = true) {
         host_ = std::make_shared<FakeHost>();
-        session_ = std::make_unique<QueueSession>(host_);
+        session_ = std::make_unique<QueueSession>(host_, host_->options);
         Session::Request request;
         request.takesFile = takesFile;
         CPPUNIT_ASSERT(!session_->start(request));

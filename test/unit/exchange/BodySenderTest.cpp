@@ -99,7 +99,7 @@ public:
     void setUp() override {
         LeakCheck::setUp();
         host_ = std::make_shared<FakeHost>();
-        exchange_ = std::make_unique<Exchange>(host_);
+        exchange_ = std::make_unique<Exchange>(host_, host_->options);
         environment_ = std::string("NAME\0value\0", 11);
         buffer_.resize(MAX_MESSAGE);
     }
@@ -373,7 +373,7 @@ public:
         host_->claim(host_->take());
         sendFile();
         CPPUNIT_ASSERT(!host_->bodyFiles().enter());
-        Exchange second(host_);
+        Exchange second(host_, host_->options);
         Session::Request request;
         request.environment = environment_;
         request.bodyFollows = true;

@@ -40,7 +40,7 @@ class ExchangeStatisticsTest : public LeakCheck {
     std::vector<char> buffer_;
 
     void start(const Session::Request &request = {}, std::uint8_t flags = 0) {
-        exchange_ = std::make_unique<Exchange>(host_);
+        exchange_ = std::make_unique<Exchange>(host_, host_->options);
         exchange_->start(request, flags);
     }
     Exchange::Event receive(std::chrono::milliseconds timeout = 60s, int client = -1) {
@@ -151,8 +151,8 @@ public:
 
     void testARequestForWhichTheQueueIsFullCounts() {
         host_->setCapacity(0);
-        host_->queueLimits.size = 1;
-        Exchange first(host_);
+        host_->options.maxQueueSize = 1;
+        Exchange first(host_, host_->options);
         first.start(Session::Request{}, 0);
         thrownBy<RefusedException>([this] { start(); });
         assertCounted(0, 0, 0, 0);
@@ -162,7 +162,7 @@ public:
     }
 
     void testARequestThatWaitedTooLongCountsWithItsWait() {
-        host_->queueLimits.time = 4s;
+        host_->options.maxQueueTime = 4s;
         start();
         host_->advance(5s);
         CPPUNIT_ASSERT(receive().kind == Kind::REFUSED);

@@ -45,7 +45,7 @@ public:
         LeakCheck::setUp();
         host_ = std::make_shared<FakeHost>();
         host_->haveInstance();
-        exchange_ = std::make_unique<Exchange>(host_);
+        exchange_ = std::make_unique<Exchange>(host_, host_->options);
         buffer_.resize(MAX_MESSAGE);
     }
 

@@ -78,7 +78,7 @@ public:
     void setUp() override {
         LeakCheck::setUp();
         host_ = std::make_shared<FakeHost>();
-        session_ = std::make_unique<QueueSession>(host_);
+        session_ = std::make_unique<QueueSession>(host_, host_->options);
         buffer_.resize(Session::BUFFER_SIZE);
         CPPUNIT_ASSERT(!session_->start(Session::Request{}));
         host_->claim(host_->take());
@@ -281,7 +281,7 @@ public:
     }
 
     void testAnInstanceMayAskForTheClientOfATransferableRequest() {
-        session_ = std::make_unique<QueueSession>(host_);
+        session_ = std::make_unique<QueueSession>(host_, host_->options);
         Session::Request request;
         request.transferable = true;
         CPPUNIT_ASSERT(!session_->start(request));
@@ -371,7 +371,7 @@ public:
     void testARefusalIsReportedAtTheStart() {
         host_->closeQueue();
         host_->refusal.emplace(500, "deadbeef", "It does not boot.");
-        QueueSession refused(host_);
+        QueueSession refused(host_, host_->options);
         const std::optional<Reply> reply = refused.start(Session::Request{});
         CPPUNIT_ASSERT(reply && reply->kind == Reply::Kind::REFUSED);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{500}, reply->status);
@@ -380,8 +380,8 @@ public:
 
     void testAFullQueueIsReportedAtTheStart() {
         host_->setCapacity(0);
-        host_->queueLimits.size = 1;
-        QueueSession refused(host_);
+        host_->options.maxQueueSize = 1;
+        QueueSession refused(host_, host_->options);
         const std::optional<Reply> reply = refused.start(Session::Request{});
         CPPUNIT_ASSERT(reply && reply->kind == Reply::Kind::REFUSED && reply->ends());
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, reply->status);
@@ -389,9 +389,9 @@ public:
     }
 
     void testATooLongWaitIsReported() {
-        host_->queueLimits.time = 5s;
+        host_->options.maxQueueTime = 5s;
         host_->clearClaim();
-        QueueSession waiting(host_);
+        QueueSession waiting(host_, host_->options);
         CPPUNIT_ASSERT(!waiting.start(Session::Request{}));
         host_->advance(6s);
         const Reply reply = waiting.receive(buffer_, -1, 60s);

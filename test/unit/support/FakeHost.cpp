@@ -14,6 +14,7 @@
 namespace Passenger {
 
 FakeHost::FakeHost() : view_(table_.memory().descriptor()) {
+    options.maxQueueSize = 0;
     table_.setChildSlots(1);
     nextGeneration();
 }
@@ -134,7 +135,7 @@ std::size_t FakeHost::inFlightEntries() const {
     return InFlightReader(inFlightTable_.memory().descriptor().duplicate()).inFlight(SLOT).size();
 }
 
-QueueLinkPtr FakeHost::link(Generation unusable) {
+QueueLinkPtr FakeHost::link(const Options & /*options*/, Generation unusable) {
     if (own_ && unusable != generation_) {
         // The link that is remembered, closed or not.
         return makeLink(SLOT, generation_, own_->sendingEnd().duplicate(), claims_.memory().readOnlyDescriptor(),
