@@ -119,6 +119,7 @@ endif
     %D%/control/StatusWordsTest.cpp \
     %D%/control/StatusXmlTest.cpp \
     %D%/control/TimePlotTest.cpp \
+    %D%/exchange/AdmissionLimitsTest.cpp \
     %D%/exchange/AdmissionTest.cpp \
     %D%/exchange/AnswerFileTest.cpp \
     %D%/exchange/BodySenderTest.cpp \
@@ -137,7 +138,6 @@ endif
     %D%/exchange/PoolApplicationQueueTest.cpp \
     %D%/exchange/QueueCacheTest.cpp \
     %D%/exchange/QueueDelayTest.cpp \
-    %D%/exchange/QueueLimitsTest.cpp \
     %D%/exchange/QueueSessionTest.cpp \
     %D%/exchange/ReplyWaitTest.cpp \
     %D%/exchange/StreamSessionTest.cpp \

@@ -3,6 +3,8 @@ noinst_LTLIBRARIES += libpassenger_exchange.la
 libpassenger_exchange_la_SOURCES = \
     %D%/Admission.cpp \
     %D%/Admission.h \
+    %D%/AdmissionLimits.cpp \
+    %D%/AdmissionLimits.h \
     %D%/AnswerFile.cpp \
     %D%/AnswerFile.h \
     %D%/AppVersion.cpp \
@@ -36,8 +38,6 @@ libpassenger_exchange_la_SOURCES = \
     %D%/QueueDelay.cpp \
     %D%/QueueDelay.h \
     %D%/QueueHost.h \
-    %D%/QueueLimits.cpp \
-    %D%/QueueLimits.h \
     %D%/QueueSession.cpp \
     %D%/QueueSession.h \
     %D%/ReplyWait.cpp \

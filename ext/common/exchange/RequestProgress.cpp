@@ -247,7 +247,7 @@ std::optional<RequestProgress::Event> RequestProgress::look(std::span<char> buff
     // dead.
     if (!queueIsOld && RequestQueue::hasWaiting(link.sending.get()) &&
         !overtaken_.overtaken(link.memory->senders, host_->generations().childSlots(), sender_.resends(),
-                              times_.limits().priorityQueue)) {
+                              options_.hasPriorityQueue())) {
         return std::nullopt;
     }
     return resendUnlessBegun(buffer);
@@ -316,7 +316,7 @@ std::optional<RequestProgress::Event> RequestProgress::queueTimeUp(std::span<cha
         return event;
     }
     sender_.inFlight().countTimedOut(sender_.link(), times_.waited());
-    return finish(Event::waitedTooLong(times_.limits().time), State::ENDED);
+    return finish(Event::waitedTooLong(options_.maxQueueTime), State::ENDED);
 }
 
 RequestProgress::Event RequestProgress::timedOut(std::span<char> buffer) {
