@@ -38,18 +38,15 @@ void RemoteApplicationPool::OwnSession::release() noexcept {
 }
 
 SessionPtr RemoteApplicationPool::get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) {
-    if (open_) {
-        // get() refuses before it changes the options of the open session.
-        return get(options_);
-    }
-    options_ = Options();
+    Options options;
     // Empty: the value that the agent got at its start.
-    options_.environment.clear();
-    options_.ruby.clear();
-    options_.appRoot = appRoot;
-    options_.userSwitching = lowerPrivilege;
-    options_.defaultUser = lowestUser;
-    QueueHostPtr host = open(options_);
+    options.environment.clear();
+    options.ruby.clear();
+    options.appRoot = appRoot;
+    options.userSwitching = lowerPrivilege;
+    options.defaultUser = lowestUser;
+    QueueHostPtr host = open(options);
+    options_ = std::move(options);
     // The host must not outlive the pool's client.
     const auto closes = [self = shared_from_this(), host](QueueHost *) mutable {
         host.reset();
@@ -58,8 +55,8 @@ SessionPtr RemoteApplicationPool::get(const std::string &appRoot, bool lowerPriv
     return std::make_unique<StreamSession>(QueueHostPtr(host.get(), closes), options_);
 }
 
-SessionPtr RemoteApplicationPool::get(const Options &options) {
-    return SessionPtr(&session_.emplace(shared_from_this(), open(options), options));
+MessageSessionPtr RemoteApplicationPool::get(const Options &options) {
+    return MessageSessionPtr(&session_.emplace(shared_from_this(), open(options), options));
 }
 
 std::uint64_t RemoteApplicationPool::query(const char *what) const {

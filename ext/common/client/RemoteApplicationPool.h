@@ -24,7 +24,7 @@ public:
 
     SessionPtr get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) override;
     /** @param options must stay unchanged while the session lives */
-    SessionPtr get(const Options &options) override;
+    MessageSessionPtr get(const Options &options) override;
     bool checkRestart(const std::string &name) override;
     std::optional<Report> report(const std::string &id, const std::string &app) override;
     void clear() override;

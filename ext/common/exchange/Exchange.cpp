@@ -59,7 +59,7 @@ ReplyChannel::Waiting Exchange::firstWait(milliseconds timeout) const noexcept {
     return mayWait ? ReplyChannel::Waiting::FOR_A_MOMENT : ReplyChannel::Waiting::NEVER;
 }
 
-Exchange::Event Exchange::receive(std::span<char> buffer, const Session::Client &client, milliseconds timeout) {
+Exchange::Event Exchange::receive(std::span<char> buffer, const MessageSession::Client &client, milliseconds timeout) {
     if (pending_) {
         return takePending(buffer);
     }
@@ -156,12 +156,12 @@ Exchange::Event Exchange::takePending(std::span<char> buffer) {
     return event;
 }
 
-std::optional<Session::Times> Exchange::times() const noexcept {
+std::optional<MessageSession::Times> Exchange::times() const noexcept {
     if (!progress_.times().begun()) {
         return std::nullopt;
     }
     const ExchangeTimes::Durations durations = progress_.times().durations();
-    return Session::Times{durations.queue, durations.service};
+    return MessageSession::Times{durations.queue, durations.service};
 }
 
 bool Exchange::replyWaiting() {
@@ -177,7 +177,7 @@ bool Exchange::replyWaiting() {
     return (channel.readable() || timeLeft(queueDeadline()) == milliseconds(0)) && collect(Cause::MESSAGE);
 }
 
-Session::Waited Exchange::awaitReply(int socket, Session::Awaited awaited, milliseconds timeout) {
+MessageSession::Waited Exchange::awaitReply(int socket, MessageSession::Awaited awaited, milliseconds timeout) {
     if (pending_ || progress_.over()) {
         return {true, false};
     }
@@ -185,12 +185,13 @@ Session::Waited Exchange::awaitReply(int socket, Session::Awaited awaited, milli
         return {collect(Cause::MESSAGE), false};
     }
     const MonotonicTime before = progress_.times().now();
-    const short events = awaited == Session::Awaited::ROOM ? POLLOUT : POLLIN;
+    const short events = awaited == MessageSession::Awaited::ROOM ? POLLOUT : POLLIN;
     pollfd entries[2] = {{progress_.sender().channel()->descriptor(), POLLIN, 0}, {socket, events, 0}};
     const int ready =
         pollChannel(entries, std::min({timeout, lookInterval(), timeLeft(progress_.times().workDeadline())}));
     // The instance has all bytes that the client has sent, and waits for the client, too.
-    if (awaited == Session::Awaited::BYTES && progress_.sender().channel()->drained() && progress_.seeWhetherBegun()) {
+    if (awaited == MessageSession::Awaited::BYTES && progress_.sender().channel()->drained() &&
+        progress_.seeWhetherBegun()) {
         excuse(progress_.times().now() - before);
     }
     if (ready <= 0) {

@@ -10,10 +10,10 @@
 
 #include "exchange/AppVersion.h"
 #include "exchange/ExchangeEvent.h"
+#include "exchange/MessageSession.h"
 #include "exchange/QueueHost.h"
 #include "exchange/ReplyWait.h"
 #include "exchange/RequestProgress.h"
-#include "exchange/Session.h"
 
 namespace Passenger {
 
@@ -37,35 +37,35 @@ public:
      * @throws QueueFullException: start() may be called again
      * @throws RefusedException, IOException, SystemException
      */
-    void start(const Session::Request &request, std::uint8_t flags) {
+    void start(const MessageSession::Request &request, std::uint8_t flags) {
         client_ = request.client;
         progress_.start(request, flags);
     }
     /** Waits for the next event. REFUSED with 504: the request waited too long.
      *  @param buffer MAX_MESSAGE bytes at least */
-    Event receive(std::span<char> buffer, const Session::Client &client, std::chrono::milliseconds timeout);
-    /** See Session::sendBody(). @throws SystemException */
+    Event receive(std::span<char> buffer, const MessageSession::Client &client, std::chrono::milliseconds timeout);
+    /** See MessageSession::sendBody(). @throws SystemException */
     std::size_t sendBody(std::string_view block, bool last);
     bool bodyDone() const noexcept {
         return progress_.sender().body().done();
     }
-    /** See Session::breakBody(). No other exchange uses the channel afterwards. */
+    /** See MessageSession::breakBody(). No other exchange uses the channel afterwards. */
     void breakBody() noexcept;
-    /** See Session::excuse(). */
+    /** See MessageSession::excuse(). */
     void excuse(std::chrono::nanoseconds time) noexcept {
         progress_.times().excuse(time);
     }
     /** Whether receive() would return at once. */
     bool replyWaiting();
-    /** See Session::awaitReply(). @throws SystemException */
-    Session::Waited awaitReply(int socket, Session::Awaited awaited, std::chrono::milliseconds timeout);
-    /** See Session::times(). */
-    std::optional<Session::Times> times() const noexcept;
-    /** See Session::instance(). */
+    /** See MessageSession::awaitReply(). @throws SystemException */
+    MessageSession::Waited awaitReply(int socket, MessageSession::Awaited awaited, std::chrono::milliseconds timeout);
+    /** See MessageSession::times(). */
+    std::optional<MessageSession::Times> times() const noexcept;
+    /** See MessageSession::instance(). */
     pid_t instance() const noexcept {
         return progress_.instance();
     }
-    /** See Session::version(). */
+    /** See MessageSession::version(). */
     std::optional<AppVersion> version() const noexcept {
         return progress_.sender().version();
     }
@@ -96,7 +96,7 @@ private:
     void forgetBody() noexcept;
 
     RequestProgress progress_;
-    Session::Client client_{-1};
+    MessageSession::Client client_{-1};
     /** An event that was found while the body was sent. The next receive() returns it. */
     std::optional<Event> pending_;
     std::vector<char> lookBuffer_;

@@ -3,7 +3,7 @@
 namespace Passenger {
 
 void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket,
-                         const Session::Request &request, const ExchangeTimes &times) {
+                         const MessageSession::Request &request, const ExchangeTimes &times) {
     childSlot_ = host_.childSlot();
     entry_ = channel.inFlightEntry();
     overShare_ = false;
@@ -30,7 +30,8 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
  * The counts are sums over children that take no lock. The error of a sum is at most the number of
  * requests that begin or end at this moment. At most this number is wrongly admitted or refused.
  */
-std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink &link, const Session::Request &request,
+std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink &link,
+                                                                 const MessageSession::Request &request,
                                                                  const ExchangeTimes &times) const {
     const SenderMemoryView &senders = link.memory->senders;
     const std::uint32_t children = host_.generations().childSlots();

@@ -6,8 +6,8 @@
 
 #include "exchange/Admission.h"
 #include "exchange/ExchangeTimes.h"
+#include "exchange/MessageSession.h"
 #include "exchange/QueueHost.h"
-#include "exchange/Session.h"
 #include "shm/FairnessKey.h"
 
 namespace Passenger {
@@ -26,7 +26,7 @@ public:
 
     /** Adds the request, which is not in flight. @throws QueueFullException: the queue has reached
      *  its limit, and nothing was added */
-    void add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const Session::Request &request,
+    void add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const MessageSession::Request &request,
              const ExchangeTimes &times);
     /** The request is in the queue. Wakes the agent if all instances are taken. */
     void sent(const QueueLink &link) noexcept;
@@ -46,7 +46,7 @@ public:
     void countLeft(const QueueLink &link, std::chrono::nanoseconds waited) noexcept;
 
 private:
-    std::optional<Admission::Refusal> whetherRefused(const QueueLink &link, const Session::Request &request,
+    std::optional<Admission::Refusal> whetherRefused(const QueueLink &link, const MessageSession::Request &request,
                                                      const ExchangeTimes &times) const;
     void tellWaited(std::chrono::nanoseconds time) noexcept;
 

@@ -27,6 +27,7 @@ libpassenger_exchange_la_SOURCES = \
     %D%/GroupName.h \
     %D%/InFlightRecord.cpp \
     %D%/InFlightRecord.h \
+    %D%/MessageSession.h \
     %D%/Options.cpp \
     %D%/Options.h \
     %D%/OvertakenCheck.cpp \

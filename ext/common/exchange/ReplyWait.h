@@ -7,7 +7,7 @@
 #include <span>
 
 #include "base/Clock.h"
-#include "exchange/Session.h"
+#include "exchange/MessageSession.h"
 
 namespace Passenger {
 
@@ -22,7 +22,7 @@ int pollChannel(std::span<pollfd> entries, std::chrono::milliseconds time);
  */
 class ReplyWait {
 public:
-    ReplyWait(const Session::Client &client, std::optional<MonotonicTime> deadline)
+    ReplyWait(const MessageSession::Client &client, std::optional<MonotonicTime> deadline)
         : client_(client), deadline_(deadline) {}
 
     const std::optional<MonotonicTime> &deadline() const noexcept {
@@ -58,7 +58,7 @@ public:
     Found poll(const Sources &sources, std::chrono::milliseconds time) const;
 
 private:
-    Session::Client client_;
+    MessageSession::Client client_;
     std::optional<MonotonicTime> deadline_;
     bool closely_ = false;
 };

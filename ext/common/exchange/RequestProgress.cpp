@@ -46,7 +46,7 @@ void RequestProgress::enter(State next) noexcept {
     state_ = next;
 }
 
-void RequestProgress::start(const Session::Request &request, std::uint8_t flags) {
+void RequestProgress::start(const MessageSession::Request &request, std::uint8_t flags) {
     enter(State::UNSENT);
     sender_.prepare(request, flags);
     send();

@@ -10,10 +10,10 @@
 #include "exchange/ExchangeEvent.h"
 #include "exchange/ExchangeState.h"
 #include "exchange/ExchangeTimes.h"
+#include "exchange/MessageSession.h"
 #include "exchange/OvertakenCheck.h"
 #include "exchange/QueueHost.h"
 #include "exchange/RequestSender.h"
-#include "exchange/Session.h"
 #include "exchange/Withdrawal.h"
 
 namespace Passenger {
@@ -42,7 +42,7 @@ public:
     RequestProgress &operator=(const RequestProgress &) = delete;
 
     /** See Exchange::start(). */
-    void start(const Session::Request &request, std::uint8_t flags);
+    void start(const MessageSession::Request &request, std::uint8_t flags);
     void complete() noexcept;
 
     ExchangeState state() const noexcept {

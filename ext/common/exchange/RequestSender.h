@@ -9,8 +9,8 @@
 #include "exchange/ExchangeChannel.h"
 #include "exchange/ExchangeTimes.h"
 #include "exchange/InFlightRecord.h"
+#include "exchange/MessageSession.h"
 #include "exchange/QueueHost.h"
-#include "exchange/Session.h"
 #include "shm/Layouts.h"
 
 namespace Passenger {
@@ -29,7 +29,7 @@ public:
 
     /** Stores the request. Nothing is sent yet. @throws ProtocolException: the request exceeds a
      *  limit */
-    void prepare(const Session::Request &request, std::uint8_t flags);
+    void prepare(const MessageSession::Request &request, std::uint8_t flags);
     /**
      * Sends the request under a new ticket.
      * @throws QueueFullException: the queue has no room, and the request is not in flight
@@ -91,7 +91,7 @@ public:
         agentLife_ = -1;
         agentIsDead_ = true;
     }
-    /** See Session::version(). */
+    /** See MessageSession::version(). */
     std::optional<AppVersion> version() const noexcept;
 
 private:
@@ -102,7 +102,7 @@ private:
     const Options &options_;
     QueueLinkPtr link_;
     ExchangeChannel channel_;
-    Session::Request request_;
+    MessageSession::Request request_;
     BodySender body_;
     InFlightRecord inFlight_;
     Ticket ticket_;

@@ -21,7 +21,7 @@ bool StandardApplicationPool::checkRestart(const std::string &name) {
     return true;
 }
 
-SessionPtr StandardApplicationPool::get(const Options &options) {
+MessageSessionPtr StandardApplicationPool::get(const Options &options) {
     return pool_.get(options);
 }
 

@@ -177,7 +177,7 @@ void OneLine::answer(const RequestHeader &request) const {
 void roundTrip(const QueueHostPtr &host, const Options &options, const std::string &environment, int client,
                std::vector<char> &buffer) {
     QueueSession session(host, options);
-    Session::Request request;
+    MessageSession::Request request;
     request.environment = environment;
     request.retryable = true;
     const Reply reply =

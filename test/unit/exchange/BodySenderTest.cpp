@@ -55,7 +55,7 @@ class BodySenderTest : public LeakCheck {
     std::vector<char> buffer_;
 
     void start(bool bodyFollows, bool retryable = false) {
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = environment_;
         request.bodyFollows = bodyFollows;
         request.retryable = retryable;
@@ -64,7 +64,7 @@ class BodySenderTest : public LeakCheck {
     void startWithFile(const std::string &body = "body") {
         file_ = FileDescriptor(memfd_create("body", MFD_CLOEXEC));
         CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(body.size()), pwrite(file_.get(), body.data(), body.size(), 0));
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = environment_;
         request.bodyFollows = true;
         request.bodyFile = file_.get();
@@ -261,7 +261,7 @@ public:
 
     void testABodyThatDoesNotFitItsRequestIsRefused() {
         const std::string body(MAX_MESSAGE, 'x');
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = environment_;
         request.body = body;
         thrownBy<ProtocolException>([&] { exchange_->start(request, 0); });
@@ -374,7 +374,7 @@ public:
         sendFile();
         CPPUNIT_ASSERT(!host_->bodyFiles().enter());
         Exchange second(host_, host_->options);
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = environment_;
         request.bodyFollows = true;
         request.bodyFile = file_.get();

@@ -58,7 +58,7 @@ class ExchangeLimitsTest : public LeakCheck {
     std::vector<char> buffer_;
 
     /** One more. */
-    Exchange &start(const Session::Request &request = {}) {
+    Exchange &start(const MessageSession::Request &request = {}) {
         exchanges_.push_back(std::make_unique<Exchange>(host_, host_->options));
         exchanges_.back()->start(request, 0);
         return *exchanges_.back();
@@ -301,7 +301,7 @@ public:
 
     void testARequestWhoseInstanceDiedMayWaitForTheWholeTimeLimitAgain() {
         host_->options.maxQueueTime = 5s;
-        Session::Request request;
+        MessageSession::Request request;
         request.retryable = true;
         Exchange &exchange = start(request);
         host_->claim(host_->take());
@@ -411,7 +411,7 @@ public:
     void testTimeAtWorkEndsWhileTheBodyIsSent() {
         host_->options.maxQueueTime = 1s;
         host_->options.maxRequestTime = 20ms;
-        Session::Request request;
+        MessageSession::Request request;
         request.bodyFollows = true;
         Exchange &exchange = start(request);
         host_->claim(host_->take());
@@ -423,7 +423,7 @@ public:
     }
 
     void testARequestWhoseInstanceWasKilledIsNotRepeated() {
-        Session::Request request;
+        MessageSession::Request request;
         request.retryable = true;
         Exchange &exchange = start(request);
         host_->claim(host_->take());
@@ -434,7 +434,7 @@ public:
 
     void testTheLimitHoldsWhileTheBodyIsSent() {
         host_->options.maxQueueTime = 20ms;
-        Session::Request request;
+        MessageSession::Request request;
         request.bodyFollows = true;
         Exchange &exchange = start(request);
         const std::string body(16 * 1024 * 1024, 'x');
@@ -456,7 +456,7 @@ public:
         host_->options.maxRequestTime = 5s;
         Exchange &exchange = begun();
         host_->advance(6s);
-        CPPUNIT_ASSERT(exchange.awaitReply(-1, Session::Awaited::BYTES, 60s).reply);
+        CPPUNIT_ASSERT(exchange.awaitReply(-1, MessageSession::Awaited::BYTES, 60s).reply);
         CPPUNIT_ASSERT(exchange.replyWaiting());
         CPPUNIT_ASSERT(receive(exchange).kind == Kind::TIMED_OUT);
     }

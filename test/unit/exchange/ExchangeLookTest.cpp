@@ -38,7 +38,7 @@ class ExchangeLookTest : public LeakCheck {
         ChannelId channel;
 
         void start() {
-            exchange.start(Session::Request{}, 0);
+            exchange.start(MessageSession::Request{}, 0);
             channel = ChannelId(host->take().header.channel);
         }
         void claim(std::uint64_t ticket) const {
@@ -60,7 +60,7 @@ class ExchangeLookTest : public LeakCheck {
         QueueLinkPtr line;
 
         Taken() {
-            exchange.start(Session::Request{}, 0);
+            exchange.start(MessageSession::Request{}, 0);
             const RequestHeader taken = host->take().header;
             line = host->link(host->options, Generation());
             CPPUNIT_ASSERT(RequestQueue::send(line->sending.get(), taken, "", "") == RequestQueue::Outcome::QUEUED);
@@ -100,7 +100,7 @@ class ExchangeLookTest : public LeakCheck {
         const auto host = std::make_shared<FakeHost>();
         host->haveAgent();
         Exchange exchange(host, host->options);
-        exchange.start(Session::Request{}, 0);
+        exchange.start(MessageSession::Request{}, 0);
         host->killAgent();
         host->closeQueue();
         host->nextGeneration();

@@ -39,7 +39,7 @@ class ExchangeStatisticsTest : public LeakCheck {
     std::unique_ptr<Exchange> exchange_;
     std::vector<char> buffer_;
 
-    void start(const Session::Request &request = {}, std::uint8_t flags = 0) {
+    void start(const MessageSession::Request &request = {}, std::uint8_t flags = 0) {
         exchange_ = std::make_unique<Exchange>(host_, host_->options);
         exchange_->start(request, flags);
     }
@@ -127,7 +127,7 @@ public:
     }
 
     void testTheTimeInAnInstanceThatDiedDoesNotCount() {
-        Session::Request request;
+        MessageSession::Request request;
         request.retryable = true;
         start(request);
         host_->claim(host_->take());
@@ -153,7 +153,7 @@ public:
         host_->setCapacity(0);
         host_->options.maxQueueSize = 1;
         Exchange first(host_, host_->options);
-        first.start(Session::Request{}, 0);
+        first.start(MessageSession::Request{}, 0);
         thrownBy<RefusedException>([this] { start(); });
         assertCounted(0, 0, 0, 0);
         // It did not try again.

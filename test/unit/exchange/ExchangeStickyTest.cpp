@@ -32,7 +32,7 @@ class ExchangeStickyTest : public LeakCheck {
     std::vector<char> buffer_;
 
     void start() {
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = std::string_view("NAME\0value\0", 11);
         exchange_->start(request, 0);
     }

@@ -60,7 +60,7 @@ class ExchangeTest : public LeakCheck {
     std::vector<char> buffer_;
 
     void start(bool retryable = false) {
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = std::string_view("NAME\0value\0", 11);
         request.retryable = retryable;
         exchange_->start(request, 0);
@@ -90,7 +90,7 @@ public:
     }
 
     void testARequestArrivesAsItIsWritten() {
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = std::string_view("NAME\0value\0", 11);
         request.body = "small";
         request.headRequest = true;
@@ -258,7 +258,7 @@ public:
     void testARequestWhoseClientLeavesWhileItsBodyIsSentIsWithdrawn() {
         DescriptorPair client = makeStreamPair();
         client.second.reset();
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = std::string_view("NAME\0value\0", 11);
         request.bodyFollows = true;
         request.client = client.first.get();
@@ -349,7 +349,7 @@ public:
         while (RequestQueue::send(link->sending.get(), RequestHeader{}, large, "") == RequestQueue::Outcome::QUEUED) {
         }
         const auto error = thrownBy<RefusedException>([this] {
-            Session::Request request;
+            MessageSession::Request request;
             const std::string environment(60000, 'x');
             request.environment = environment;
             exchange_->start(request, 0);
@@ -428,7 +428,7 @@ public:
         std::vector<std::unique_ptr<Exchange>> more;
         for (int i = 0; i < 2; i++) {
             more.push_back(std::make_unique<Exchange>(host_, host_->options));
-            more.back()->start(Session::Request{}, 0);
+            more.back()->start(MessageSession::Request{}, 0);
         }
         CPPUNIT_ASSERT_EQUAL_MESSAGE("Once is enough", 1U, host_->woken);
     }

@@ -31,7 +31,7 @@ class InFlightRecordTest : public LeakCheck {
     std::unique_ptr<InFlightRecord> record_;
 
     void add(InFlightRecord &record, std::string_view key = "") {
-        Session::Request request;
+        MessageSession::Request request;
         request.fairnessKey = key;
         record.add(*link_, *channel_, channel_->nextTicket(), request, ExchangeTimes(*host_, host_->options));
     }

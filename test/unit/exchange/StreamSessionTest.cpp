@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <stdexcept>
 
 #include "io/SocketPair.h"
 #include "support/Expect.h"
@@ -23,7 +22,6 @@ class StreamSessionTest : public LeakCheck {
     CPPUNIT_TEST(testAPermanentlyClosedQueueIsASpawnException);
     CPPUNIT_TEST(testAnInstanceThatDiesIsAnIOException);
     CPPUNIT_TEST(testAnAnswerWithoutAStreamIsAnIOException);
-    CPPUNIT_TEST(testTheSessionExchangesNoMessages);
     CPPUNIT_TEST_SUITE_END();
 
     std::shared_ptr<FakeHost> host_;
@@ -108,12 +106,6 @@ public:
         host_->prepare();
         host_->send(MessageType::ACCEPTED, 1);
         thrownBy<ProtocolException>([this] { StreamSession session(host_, host_->options); });
-    }
-
-    void testTheSessionExchangesNoMessages() {
-        const auto session = open();
-        thrownBy<std::logic_error>([&] { session->start(Session::Request{}); });
-        thrownBy<std::logic_error>([&] { session->replyWaiting(); });
     }
 };
 
