@@ -76,8 +76,8 @@ public:
     }
 
 private:
-    /** Why collect() is called. */
-    enum class Cause { MESSAGE, LOOK, CLIENT_LEFT };
+    /** Why collect() is called: a message may be there, or none came for a while. */
+    enum class Cause { MESSAGE, LOOK };
 
     std::optional<MonotonicTime> queueDeadline() const noexcept;
     std::chrono::milliseconds lookInterval() const noexcept;
@@ -85,12 +85,12 @@ private:
     ReplyChannel::Waiting firstWait(std::chrono::milliseconds timeout) const noexcept;
     std::optional<Event> nextMessage(std::span<char> buffer,
                                      ReplyChannel::Waiting waiting = ReplyChannel::Waiting::NEVER);
-    std::optional<Event> waitOnce(ReplyWait &wait, std::span<char> buffer);
-    std::optional<Event> waitOnChannel(ReplyChannel::Waiting waiting, ReplyWait &wait, std::span<char> buffer);
+    template <typename Step> std::optional<Event> attempt(const Step &step);
+    std::optional<Event> ready(std::span<char> buffer);
+    std::optional<Event> waitOnce(ReplyWait &wait, std::span<char> buffer, bool forRoom);
     Event takePending(std::span<char> buffer);
     bool collect(Cause cause);
-    std::optional<Event> collected(Cause cause);
-    void awaitRoom(ReplyWait &wait);
+    std::span<char> lookBuffer();
     bool sendBlock(std::string_view block, bool last, std::size_t &taken);
     bool owedBodyWaits();
     void forgetBody() noexcept;

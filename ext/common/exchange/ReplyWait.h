@@ -18,7 +18,7 @@ int pollChannel(std::span<pollfd> entries, std::chrono::milliseconds time);
 /**
  * One wait for a reply: the client that may leave meanwhile, and the caller's deadline.
  *
- * Exchange::receive() has one on its stack.
+ * Exchange::receive() and Exchange::sendBody() have one on their stack.
  */
 class ReplyWait {
 public:

@@ -29,6 +29,7 @@ class BodySenderTest : public LeakCheck {
     CPPUNIT_TEST(testAFileIsSentInPiecesIfTooManyDescriptorsAreInFlight);
     CPPUNIT_TEST(testAFileInPiecesIsSentAgainOnAnotherChannel);
     CPPUNIT_TEST(testAnAnswerInterruptsTheBody);
+    CPPUNIT_TEST(testAnAnswerWaitsWhileTheInstanceReadsTheBody);
     CPPUNIT_TEST(testTheRestOfALongHeadIsSentInBodyMessages);
     CPPUNIT_TEST(testALongHeadIsSentBeforeTheBody);
     CPPUNIT_TEST(testTheLongestHeadIsSent);
@@ -218,6 +219,27 @@ public:
         CPPUNIT_ASSERT(!exchange_->bodyDone());
         const Exchange::Event event = receive();
         CPPUNIT_ASSERT_EQUAL(std::string("too large"), std::string(event.payload.data(), event.payload.size()));
+    }
+
+    void testAnAnswerWaitsWhileTheInstanceReadsTheBody() {
+        MessageSession::Request request;
+        request.bodyFollows = true;
+        // Asked before each wait: the instance answers, and reads all that is in the channel.
+        const auto reads = [](const void *host) noexcept {
+            auto &instance = *static_cast<FakeHost *>(const_cast<void *>(host));
+            instance.send(MessageType::DATA, 1, "", "part");
+            while (instance.hasMessage()) {
+                instance.receive();
+            }
+            return false;
+        };
+        request.client = MessageSession::Client(reads, host_.get());
+        exchange_->start(request, 0);
+        host_->claim(host_->take());
+        const std::string body(5000000, 'x');
+        CPPUNIT_ASSERT_EQUAL(body.size(), exchange_->sendBody(body, true));
+        CPPUNIT_ASSERT(exchange_->bodyDone());
+        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::MESSAGE);
     }
 
     void testTheRestOfALongHeadIsSentInBodyMessages() {

@@ -34,9 +34,6 @@ class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST(testARequestThatIsSkippedAfterTheLimitIsRefused);
     CPPUNIT_TEST(testARequestWhoseInstanceDiedMayWaitForTheWholeTimeLimitAgain);
     CPPUNIT_TEST(testARequestThatIsWorkedAtForTooLongIsGivenUpAndTheAgentTold);
-    CPPUNIT_TEST(testASlowRequestIsToldToTheAgentOnceAndGoesOn);
-    CPPUNIT_TEST(testARequestThatWaitsForLongIsSlow);
-    CPPUNIT_TEST(testARequestWhoseAnswerHasBegunIsNotSlow);
     CPPUNIT_TEST(testTimeAtWorkBeginsWithTheClaim);
     CPPUNIT_TEST(testAnAnswerWithoutEndTakesTooLong);
     CPPUNIT_TEST(testTimeInTheQueueDoesNotCountAsWorkIfAnInterimAnswerComesFirst);
@@ -328,36 +325,6 @@ public:
         CPPUNIT_ASSERT(Ticket(1) == host_->overrun.front().second);
         exchanges_.clear();
         CPPUNIT_ASSERT_EQUAL_MESSAGE("Whatever comes yet is nobody's", 1U, host_->dirtyEnds);
-    }
-
-    void testASlowRequestIsToldToTheAgentOnceAndGoesOn() {
-        host_->options.slowRequestTime = 2000;
-        Exchange &exchange = start();
-        host_->claim(host_->take());
-        host_->advance(3s);
-        CPPUNIT_ASSERT(receive(exchange, 0ms).kind == Kind::TIMED_OUT);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->slow.size());
-        CPPUNIT_ASSERT(Ticket(1) == host_->slow.front().second);
-        CPPUNIT_ASSERT(host_->overrun.empty());
-    }
-
-    void testARequestThatWaitsForLongIsSlow() {
-        host_->options.slowRequestTime = 2000;
-        Exchange &exchange = start();
-        host_->advance(3s);
-        receive(exchange, 0ms);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->slow.size());
-    }
-
-    void testARequestWhoseAnswerHasBegunIsNotSlow() {
-        host_->options.slowRequestTime = 2000;
-        Exchange &exchange = start();
-        host_->claim(host_->take());
-        host_->send(MessageType::RESPONSE, 1);
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
-        host_->advance(3s);
-        receive(exchange, 0ms);
-        CPPUNIT_ASSERT(host_->slow.empty());
     }
 
     void testTimeAtWorkBeginsWithTheClaim() {

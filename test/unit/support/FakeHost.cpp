@@ -107,6 +107,11 @@ std::optional<FakeHost::Message> FakeHost::receive() {
     return message;
 }
 
+bool FakeHost::hasMessage() const {
+    pollfd entry{instanceEnd_.get(), POLLIN, 0};
+    return ::poll(&entry, 1, 0) > 0;
+}
+
 std::string FakeHost::receiveBody() {
     std::string body;
     while (const std::optional<Message> message = receive()) {

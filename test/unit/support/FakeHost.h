@@ -75,6 +75,8 @@ public:
     void sendRaw(const std::string &message, int descriptor = -1);
     /** The next message of the child; waits for it. Empty at the channel's end. */
     std::optional<Message> receive();
+    /** Whether a message of the child is there. */
+    bool hasMessage() const;
     /** BODY messages until the last one. */
     std::string receiveBody();
 
