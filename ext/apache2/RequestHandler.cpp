@@ -140,7 +140,7 @@ const char *RequestHandler::contentLength() const {
 }
 
 void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
-    Session::Request request;
+    MessageSession::Request request;
     request.headRequest = r_->header_only != 0;
     request.takesTrailers = ResponseTrailers::areTaken(r_);
     request.retryable = !body_.present() && (r_->method_number == M_GET || r_->method_number == M_OPTIONS);
@@ -180,7 +180,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     if (options.stickySessions) {
         sender.setSticky(options.request.queue.number());
     }
-    SessionPtr session = context.pool().get(options);
+    MessageSessionPtr session = context.pool().get(options);
     if (std::optional<Reply> refusal = start(*session, request)) {
         sender.take(*refusal, false);
         return;
@@ -194,7 +194,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     RequestNotes::setAnswer(r_, *session);
 }
 
-void RequestHandler::sendBody(Session &session, ResponseSender &sender) {
+void RequestHandler::sendBody(MessageSession &session, ResponseSender &sender) {
     if (buffered_) {
         sendBuffered(session, sender);
     } else if (bodyIsWanted(session, sender)) {
@@ -204,7 +204,7 @@ void RequestHandler::sendBody(Session &session, ResponseSender &sender) {
 
 /** Starts the request; if the queue is full, once more after a pause. @return the reason of a
  *  refusal */
-std::optional<Reply> RequestHandler::start(Session &session, const Session::Request &request) {
+std::optional<Reply> RequestHandler::start(MessageSession &session, const MessageSession::Request &request) {
     std::optional<Reply> refusal = session.start(request);
     if (!refusal || !refusal->queueFull) {
         return refusal;
@@ -228,7 +228,7 @@ bool RequestHandler::fitsInline(std::size_t environment) const noexcept {
     return whole && sizeof(RequestHeader) + environment + whole->size() <= MAX_INLINE_MESSAGE;
 }
 
-void RequestHandler::sendBuffered(Session &session, ResponseSender &sender) {
+void RequestHandler::sendBuffered(MessageSession &session, ResponseSender &sender) {
     std::uint64_t left = buffered_->size();
     do {
         const std::string_view block = buffered_->next();
@@ -242,7 +242,7 @@ void RequestHandler::sendBuffered(Session &session, ResponseSender &sender) {
 /** With `Expect: 100-continue`, httpd tells the client to send at the first read of the body. So
  *  the first read waits until the application reads. @return false: the application has answered
  *  without reading */
-bool RequestHandler::bodyIsWanted(Session &session, ResponseSender &sender) {
+bool RequestHandler::bodyIsWanted(MessageSession &session, ResponseSender &sender) {
     while (body_.isAwaitingConsent() && !bodyAskedFor_ && !answerBegun_ && !sender.over()) {
         takeReply(session, sender);
     }
@@ -252,7 +252,7 @@ bool RequestHandler::bodyIsWanted(Session &session, ResponseSender &sender) {
     return !answerBegun_ && !sender.over();
 }
 
-void RequestHandler::sendStreamed(Session &session, ResponseSender &sender) {
+void RequestHandler::sendStreamed(MessageSession &session, ResponseSender &sender) {
     // A stream of HTTP/2 has no socket: its answer goes on when the client sends more.
     const int socket = clientSocket(r_);
     SteadyClock::time_point heard = SteadyClock::now();
@@ -276,7 +276,7 @@ void RequestHandler::sendStreamed(Session &session, ResponseSender &sender) {
                 sender.giveUp(HTTP_REQUEST_TIME_OUT, APR_TIMEUP);
                 return;
             }
-            session.awaitReply(socket, Session::Awaited::BYTES, LONGEST_PAUSE);
+            session.awaitReply(socket, MessageSession::Awaited::BYTES, LONGEST_PAUSE);
             continue;
         }
         heard = SteadyClock::now();
@@ -286,7 +286,7 @@ void RequestHandler::sendStreamed(Session &session, ResponseSender &sender) {
     }
 }
 
-int RequestHandler::readBlock(Session &session, std::string &block, bool waits) {
+int RequestHandler::readBlock(MessageSession &session, std::string &block, bool waits) {
     const SteadyClock::time_point before = SteadyClock::now();
     const int failure = body_.readBlock(block, waits);
     if (waits) {
@@ -296,7 +296,7 @@ int RequestHandler::readBlock(Session &session, std::string &block, bool waits) 
 }
 
 /** @return false: the exchange has ended */
-bool RequestHandler::sendBlock(Session &session, ResponseSender &sender, std::string_view block, bool last) {
+bool RequestHandler::sendBlock(MessageSession &session, ResponseSender &sender, std::string_view block, bool last) {
     while (true) {
         block.remove_prefix(session.sendBody(block, last));
         if (block.empty() && (!last || session.bodyDone())) {
@@ -309,7 +309,7 @@ bool RequestHandler::sendBlock(Session &session, ResponseSender &sender, std::st
     }
 }
 
-void RequestHandler::takeReply(Session &session, ResponseSender &sender) {
+void RequestHandler::takeReply(MessageSession &session, ResponseSender &sender) {
     if (!sender.awaitReply(session)) {
         return;
     }

@@ -9,7 +9,7 @@
 #include "apache2/request/Route.h"
 #include "apache2/response/ResponseSender.h"
 #include "apache2/response/Turbocache.h"
-#include "exchange/Session.h"
+#include "exchange/MessageSession.h"
 
 namespace Passenger {
 
@@ -28,15 +28,15 @@ private:
     void noticeRestart();
     void converse(RequestContext &context, ResponseSender &sender);
     const char *contentLength() const;
-    std::optional<Reply> start(Session &session, const Session::Request &request);
+    std::optional<Reply> start(MessageSession &session, const MessageSession::Request &request);
     bool fitsInline(std::size_t environment) const noexcept;
-    bool bodyIsWanted(Session &session, ResponseSender &sender);
-    void sendBody(Session &session, ResponseSender &sender);
-    void sendStreamed(Session &session, ResponseSender &sender);
-    int readBlock(Session &session, std::string &block, bool waits);
-    void sendBuffered(Session &session, ResponseSender &sender);
-    bool sendBlock(Session &session, ResponseSender &sender, std::string_view block, bool last);
-    void takeReply(Session &session, ResponseSender &sender);
+    bool bodyIsWanted(MessageSession &session, ResponseSender &sender);
+    void sendBody(MessageSession &session, ResponseSender &sender);
+    void sendStreamed(MessageSession &session, ResponseSender &sender);
+    int readBlock(MessageSession &session, std::string &block, bool waits);
+    void sendBuffered(MessageSession &session, ResponseSender &sender);
+    bool sendBlock(MessageSession &session, ResponseSender &sender, std::string_view block, bool last);
+    void takeReply(MessageSession &session, ResponseSender &sender);
 
     request_rec *r_;
     const Route &route_;

@@ -99,7 +99,7 @@ void sendNext(FakeHost &host, std::string_view &input, std::uint64_t ticket) {
 
 /** Takes replies until one ends the exchange; returns its kind. */
 Reply::Kind receiveAll(QueueSession &session) {
-    std::vector<char> buffer(Session::BUFFER_SIZE);
+    std::vector<char> buffer(MessageSession::BUFFER_SIZE);
     bool headSeen = false;
     for (;;) {
         const Reply reply = session.receive(buffer, -1, std::chrono::milliseconds(0));
@@ -132,8 +132,8 @@ Reply::Kind receiveAll(QueueSession &session) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     std::string_view input(reinterpret_cast<const char *>(data), size);
     auto host = std::make_shared<FakeHost>();
-    auto session = std::make_unique<QueueSession>(host);
-    Session::Request all;
+    auto session = std::make_unique<QueueSession>(host, host->options);
+    MessageSession::Request all;
     all.takesFile = true;
     require(!session->start(all));
     const FakeHost::Request request = host->take();

@@ -108,11 +108,13 @@ endif
     %D%/control/StatusWordsTest.cpp \
     %D%/control/StatusXmlTest.cpp \
     %D%/control/TimePlotTest.cpp \
+    %D%/exchange/AdmissionLimitsTest.cpp \
     %D%/exchange/AdmissionTest.cpp \
     %D%/exchange/AnswerFileTest.cpp \
     %D%/exchange/BodySenderTest.cpp \
     %D%/exchange/ExchangeLimitsTest.cpp \
     %D%/exchange/ExchangeLookTest.cpp \
+    %D%/exchange/ExchangeSlowTest.cpp \
     %D%/exchange/ExchangeStateTest.cpp \
     %D%/exchange/ExchangeStatisticsTest.cpp \
     %D%/exchange/ExchangeStickyTest.cpp \
@@ -125,7 +127,6 @@ endif
     %D%/exchange/OvertakenCheckTest.cpp \
     %D%/exchange/QueueCacheTest.cpp \
     %D%/exchange/QueueDelayTest.cpp \
-    %D%/exchange/QueueLimitsTest.cpp \
     %D%/exchange/QueueSessionTest.cpp \
     %D%/exchange/ReplyWaitTest.cpp \
     %D%/exchange/StreamSessionTest.cpp \

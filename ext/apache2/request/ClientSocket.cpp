@@ -13,7 +13,7 @@ int clientSocket(const request_rec *r) noexcept {
     return descriptor;
 }
 
-Session::Client clientOf(const request_rec *r) noexcept {
+MessageSession::Client clientOf(const request_rec *r) noexcept {
     if (r->connection->master == nullptr) {
         return clientSocket(r);
     }

@@ -2,7 +2,7 @@
 
 #include "apache2/httpd/Httpd.h"
 
-#include "exchange/Session.h"
+#include "exchange/MessageSession.h"
 
 namespace Passenger {
 
@@ -10,7 +10,7 @@ namespace Passenger {
  *  of an HTTP/2 connection). */
 int clientSocket(const request_rec *r) noexcept;
 
-/** The client as Session::receive() watches it. Must not outlive the request. */
-Session::Client clientOf(const request_rec *r) noexcept;
+/** The client as MessageSession::receive() watches it. Must not outlive the request. */
+MessageSession::Client clientOf(const request_rec *r) noexcept;
 
 }  // namespace Passenger

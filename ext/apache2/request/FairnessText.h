@@ -6,7 +6,7 @@
 
 namespace Passenger {
 
-/** Session::Request::fairnessKey as PassengerFairnessKey has it for this request, which is
+/** MessageSession::Request::fairnessKey as PassengerFairnessKey has it for this request, which is
  *  authenticated. Lives as long as the request. Empty: the directive is off. */
 std::string_view fairnessText(const request_rec *r);
 

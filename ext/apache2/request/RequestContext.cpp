@@ -220,7 +220,7 @@ Options RequestContext::makeOptions(const Settings &settings, const Settings &gl
     options.threads = options.startsByBridge() || options.isAsync() ? concurrencyOf(settings.maxConcurrentRequests)
                                                                     : static_cast<unsigned>(settings.threads());
     options.request.priority = settings.requestPriority();
-    if (options.hasPriorityQueue() && options.request.priority == Priority::HIGH) {
+    if (options.overtakes()) {
         options.request.queue = QueueChoice::ofHighPriority();
     }
     // Only sessions of this request context use these options, and a request context serves one

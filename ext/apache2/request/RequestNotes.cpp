@@ -34,7 +34,7 @@ void begin(request_rec *r, const char *app) {
     }
 }
 
-void setAnswer(request_rec *r, const Session &session) {
+void setAnswer(request_rec *r, const MessageSession &session) {
     if (const auto times = session.times()) {
         setTime(r, "PASSENGER_QUEUE_TIME", times->queue);
         setTime(r, "PASSENGER_SERVICE_TIME", times->service);

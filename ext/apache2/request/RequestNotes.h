@@ -1,7 +1,7 @@
 #pragma once
 
 #include "apache2/httpd/Httpd.h"
-#include "exchange/Session.h"
+#include "exchange/MessageSession.h"
 
 /**
  * The notes of a request that an application answers, for `%{NAME}n` in a LogFormat. They are
@@ -16,7 +16,7 @@ namespace Passenger::RequestNotes {
  *  request */
 void begin(request_rec *r, const char *app);
 /** What is known of the process that has answered. */
-void setAnswer(request_rec *r, const Session &session);
+void setAnswer(request_rec *r, const MessageSession &session);
 void setTransferred(request_rec *r);
 
 /** Null: the request has no id. */

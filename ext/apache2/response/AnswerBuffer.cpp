@@ -5,7 +5,7 @@
 #include "apache2/config/Settings.h"
 #include "apache2/request/RequestNotes.h"
 #include "base/Exceptions.h"
-#include "exchange/Session.h"
+#include "exchange/MessageSession.h"
 #include "shm/Layouts.h"
 
 namespace Passenger {
@@ -40,9 +40,9 @@ AnswerBuffer::~AnswerBuffer() {
 
 std::span<char> AnswerBuffer::forReply() {
     if (reply_ == nullptr) {
-        reply_ = static_cast<char *>(apr_bucket_alloc(Session::BUFFER_SIZE, r_->connection->bucket_alloc));
+        reply_ = static_cast<char *>(apr_bucket_alloc(MessageSession::BUFFER_SIZE, r_->connection->bucket_alloc));
     }
-    return {reply_, Session::BUFFER_SIZE};
+    return {reply_, MessageSession::BUFFER_SIZE};
 }
 
 void AnswerBuffer::begin() {
@@ -81,7 +81,8 @@ void AnswerBuffer::add(std::span<char> body, bool waits) {
 
 apr_bucket *AnswerBuffer::bucketOf(std::span<char> body, bool waits) {
     apr_bucket_alloc_t *allocator = r_->connection->bucket_alloc;
-    const bool inReply = reply_ != nullptr && body.data() >= reply_ && body.data() < reply_ + Session::BUFFER_SIZE;
+    const bool inReply =
+        reply_ != nullptr && body.data() >= reply_ && body.data() < reply_ + MessageSession::BUFFER_SIZE;
     if (!inReply || body.size() <= (waits ? SMALL_BODY_WAITING : SMALL_BODY)) {
         return apr_bucket_heap_create(body.data(), body.size(), nullptr, allocator);
     }

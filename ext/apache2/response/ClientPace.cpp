@@ -64,7 +64,7 @@ bool ClientPace::isStuck() const noexcept {
     return hasSocket() && untilStuck() == milliseconds(0) && !hasRoom(milliseconds(0));
 }
 
-bool ClientPace::awaitReply(Session &session, bool full, bool mayBeginFile) {
+bool ClientPace::awaitReply(MessageSession &session, bool full, bool mayBeginFile) {
     if (!hasSocket()) {
         return awaitReplyOfStream(session, full);
     }
@@ -77,14 +77,14 @@ bool ClientPace::awaitReply(Session &session, bool full, bool mayBeginFile) {
         waitForClient(session, std::min(left, patienceLeft()));
         return false;
     }
-    return session.awaitReply(socket_, Session::Awaited::ROOM, left).reply;
+    return session.awaitReply(socket_, MessageSession::Awaited::ROOM, left).reply;
 }
 
 /** The first wait tells whether the application pauses. Until the next reply, httpd then gets one
  *  piece after the other. */
-bool ClientPace::awaitReplyOfStream(Session &session, bool full) {
+bool ClientPace::awaitReplyOfStream(MessageSession &session, bool full) {
     const milliseconds timeout = quiet_ ? milliseconds(0) : QUIET;
-    const bool reply = !full && session.awaitReply(-1, Session::Awaited::ROOM, timeout).reply;
+    const bool reply = !full && session.awaitReply(-1, MessageSession::Awaited::ROOM, timeout).reply;
     quiet_ = !reply;
     return reply;
 }
@@ -95,7 +95,7 @@ bool ClientPace::hasRoom(milliseconds timeout) const noexcept {
 }
 
 /** Waits for the client, with the application. */
-void ClientPace::waitForClient(Session &session, milliseconds timeout) {
+void ClientPace::waitForClient(MessageSession &session, milliseconds timeout) {
     const Clock::time_point before = Clock::now();
     hasRoom(timeout);
     waited_ += Clock::now() - before;

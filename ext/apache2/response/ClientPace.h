@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "exchange/Session.h"
+#include "exchange/MessageSession.h"
 
 namespace Passenger {
 
@@ -57,15 +57,15 @@ public:
      *  count a wait for the client alone.
      *  @param full a reply has no room @param mayBeginFile a reply may be the first in the file
      *  @return whether a reply is here */
-    bool awaitReply(Session &session, bool full, bool mayBeginFile);
+    bool awaitReply(MessageSession &session, bool full, bool mayBeginFile);
 
 private:
     using Clock = std::chrono::steady_clock;
 
-    bool awaitReplyOfStream(Session &session, bool full);
+    bool awaitReplyOfStream(MessageSession &session, bool full);
     void lag() noexcept;
     bool hasRoom(std::chrono::milliseconds timeout) const noexcept;
-    void waitForClient(Session &session, std::chrono::milliseconds timeout);
+    void waitForClient(MessageSession &session, std::chrono::milliseconds timeout);
     std::chrono::milliseconds patienceLeft() const noexcept;
     std::chrono::milliseconds untilStuck() const noexcept;
 

@@ -12,7 +12,7 @@
 #include "apache2/response/ResponseHead.h"
 #include "apache2/response/ThreadLimit.h"
 #include "base/FileDescriptor.h"
-#include "exchange/Session.h"
+#include "exchange/MessageSession.h"
 
 namespace Passenger {
 

@@ -4,7 +4,7 @@
 
 #include "apache2/httpd/Httpd.h"
 #include "exchange/ApplicationPool.h"
-#include "exchange/Session.h"
+#include "exchange/MessageSession.h"
 
 namespace Passenger {
 

@@ -141,7 +141,7 @@ void ResponseOutput::pass() {
     }
 }
 
-bool ResponseOutput::awaitReply(Session &session) {
+bool ResponseOutput::awaitReply(MessageSession &session) {
     if (!pace_.lags()) {
         place_.reset();
         return true;

@@ -12,7 +12,7 @@
 #include "apache2/response/ClientPace.h"
 #include "apache2/response/RefusalLog.h"
 #include "apache2/response/ThreadLimit.h"
-#include "exchange/Session.h"
+#include "exchange/MessageSession.h"
 
 namespace Passenger {
 
@@ -62,7 +62,7 @@ public:
     /** Called before the next reply of an unfinished answer is received. If the client is slower
      *  than the application, waits for either. @return false: there is no reply to receive yet, or
      *  no reply is wanted any more */
-    bool awaitReply(Session &session);
+    bool awaitReply(MessageSession &session);
 
     /** Discards the added bytes, none of which was passed on. */
     void clear() {

@@ -13,7 +13,7 @@
 #include "apache2/response/ResponseOutput.h"
 #include "apache2/response/ThreadLimit.h"
 #include "exchange/ApplicationPool.h"
-#include "exchange/Session.h"
+#include "exchange/MessageSession.h"
 
 namespace Passenger {
 
@@ -61,7 +61,7 @@ public:
         sticky_ = asked;
     }
     /** PassengerServerTiming. For the head that take() takes next. */
-    void setTimes(const std::optional<Session::Times> &times) noexcept {
+    void setTimes(const std::optional<MessageSession::Times> &times) noexcept {
         times_ = times;
     }
     /** Memory for the next reply. take() recognizes bytes in it. */
@@ -70,13 +70,13 @@ public:
     }
 
     /** See ResponseOutput::awaitReply(). */
-    bool awaitReply(Session &session) {
+    bool awaitReply(MessageSession &session) {
         const bool reply = output_.awaitReply(session);
         excuseFilters(session);
         return reply;
     }
     /** The time in httpd's filters, which may wait for the client, is not the application's. */
-    void excuseFilters(Session &session) {
+    void excuseFilters(MessageSession &session) {
         session.excuse(output_.takeTimeInFilters());
     }
     /** Parses the head of a RESPONSE, which the next take() then uses. Null: the head is malformed,
@@ -152,7 +152,7 @@ private:
     std::optional<std::uint64_t> missing_;
     /** Nothing: sessions are not sticky. */
     std::optional<std::uint32_t> sticky_;
-    std::optional<Session::Times> times_;
+    std::optional<MessageSession::Times> times_;
     /** The parsed head of the current reply; valid while the reply's memory is. */
     std::optional<ResponseHead> head_;
     const char *headProblem_ = nullptr;

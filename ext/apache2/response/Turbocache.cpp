@@ -231,7 +231,7 @@ bool Turbocache::answer(ResponseSender &sender) {
     return true;
 }
 
-void Turbocache::note(const Reply &reply, const Session &session, ResponseSender &sender) {
+void Turbocache::note(const Reply &reply, const MessageSession &session, ResponseSender &sender) {
     const bool isHead = reply.kind == Reply::Kind::RESPONSE;
     if (use_ == Use::CHANGE && isHead && reply.status < 400) {
         // The cache forgets the page before the client learns of the change.
@@ -286,7 +286,7 @@ void Turbocache::noteLocations(const ResponseHead *head) {
     }
 }
 
-void Turbocache::begin(const Reply &reply, const Session &session, const ResponseHead *head) {
+void Turbocache::begin(const Reply &reply, const MessageSession &session, const ResponseHead *head) {
     answer_.reset();
     if (head == nullptr || reply.stream || reply.head.size() > ResponseCache::MAX_HEAD) {
         return;

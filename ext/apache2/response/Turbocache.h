@@ -10,7 +10,7 @@
 #include "apache2/request/Route.h"
 #include "apache2/response/ResponseCache.h"
 #include "apache2/response/ResponseSender.h"
-#include "exchange/Session.h"
+#include "exchange/MessageSession.h"
 
 namespace Passenger {
 
@@ -35,7 +35,7 @@ public:
     /** @return whether `sender` has got the whole answer */
     bool answer(ResponseSender &sender);
     /** Called with each reply before `sender` takes it. */
-    void note(const Reply &reply, const Session &session, ResponseSender &sender);
+    void note(const Reply &reply, const MessageSession &session, ResponseSender &sender);
 
 private:
     enum class Use { NONE, ANSWER, CHANGE };
@@ -44,7 +44,7 @@ private:
     bool isForEverybody() const;
     std::string makeKey() const;
     void noteLocations(const ResponseHead *head);
-    void begin(const Reply &reply, const Session &session, const ResponseHead *head);
+    void begin(const Reply &reply, const MessageSession &session, const ResponseHead *head);
 
     request_rec *r_;
     ResponseCache &cache_;

@@ -51,20 +51,19 @@ std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instance
     return ChannelId(answer.number(0));
 }
 
-bool AppLink::isSlow(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
-                     std::chrono::milliseconds time) noexcept {
+bool AppLink::isSlow(const QueueLink &link, ChannelId channel, Ticket ticket, std::chrono::milliseconds time) noexcept {
     try {
-        return client_.tell(Frame::of(FrameType::SLOW, groupSlot, channel, ticket, time.count()));
+        return client_.tell(Frame::of(FrameType::SLOW, link.groupSlot, channel, ticket, time.count()));
     } catch (const std::bad_alloc &) {
         return false;
     }
 }
 
-void AppLink::overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+void AppLink::overran(const QueueLink &link, ChannelId channel, Ticket ticket,
                       std::chrono::milliseconds time) noexcept {
     try {
         // The frame has an answer, so the agent has looked before this process drops the channel.
-        client_.ask(Frame::of(FrameType::OVERRAN, groupSlot, channel, ticket, time.count()));
+        client_.ask(Frame::of(FrameType::OVERRAN, link.groupSlot, channel, ticket, time.count()));
     } catch (const std::exception &) {
         // The agent has ended. The next agent tells its instances to finish, and kills those that
         // hang.

@@ -31,9 +31,9 @@ public:
     void wakeAgent() noexcept override {
         client_.wakeAgent();
     }
-    void overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+    void overran(const QueueLink &link, ChannelId channel, Ticket ticket,
                  std::chrono::milliseconds time) noexcept override;
-    bool isSlow(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+    bool isSlow(const QueueLink &link, ChannelId channel, Ticket ticket,
                 std::chrono::milliseconds time) noexcept override;
     int agentLife() const noexcept override {
         return client_.agentLife();

@@ -16,15 +16,15 @@ constexpr std::chrono::seconds RESTART_CHECK_TIME{5};
 
 }  // namespace
 
-/** Makes the host of the only session. The end of the session resets open_. */
-void RemoteApplicationPool::open(const Options &options) {
+/** The host of the only session. The end of the session resets open_. */
+QueueHostPtr RemoteApplicationPool::open(const Options &options) {
     if (open_.exchange(true)) {
         throw IOException(
             "a session of this ApplicationPool is still open; end that session, or connect() again for another "
             "ApplicationPool");
     }
     try {
-        host_.emplace(client_->app(options), options);
+        return client_->app(options);
     } catch (...) {
         open_ = false;
         throw;
@@ -38,25 +38,25 @@ void RemoteApplicationPool::OwnSession::release() noexcept {
 }
 
 SessionPtr RemoteApplicationPool::get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) {
-    if (open_) {
-        // get() refuses before it changes the options of the open session.
-        return get(options_);
-    }
-    options_ = Options();
+    Options options;
     // Empty: the value that the agent got at its start.
-    options_.environment.clear();
-    options_.ruby.clear();
-    options_.appRoot = appRoot;
-    options_.userSwitching = lowerPrivilege;
-    options_.defaultUser = lowestUser;
-    open(options_);
-    return std::make_unique<StreamSession>(
-        QueueHostPtr(&*host_, [self = shared_from_this()](QueueHost *) { self->open_ = false; }));
+    options.environment.clear();
+    options.ruby.clear();
+    options.appRoot = appRoot;
+    options.userSwitching = lowerPrivilege;
+    options.defaultUser = lowestUser;
+    QueueHostPtr host = open(options);
+    options_ = std::move(options);
+    // The host must not outlive the pool's client.
+    const auto closes = [self = shared_from_this(), host](QueueHost *) mutable {
+        host.reset();
+        self->open_ = false;
+    };
+    return std::make_unique<StreamSession>(QueueHostPtr(host.get(), closes), options_);
 }
 
-SessionPtr RemoteApplicationPool::get(const Options &options) {
-    open(options);
-    return SessionPtr(&session_.emplace(shared_from_this()));
+MessageSessionPtr RemoteApplicationPool::get(const Options &options) {
+    return MessageSessionPtr(&session_.emplace(shared_from_this(), open(options), options));
 }
 
 std::uint64_t RemoteApplicationPool::query(const char *what) const {

@@ -8,9 +8,8 @@
 
 #include "client/PoolClient.h"
 #include "exchange/ApplicationPool.h"
-#include "exchange/QueueCache.h"
+#include "exchange/QueueHost.h"
 #include "exchange/QueueSession.h"
-#include "exchange/SessionHost.h"
 
 namespace Passenger {
 
@@ -25,7 +24,7 @@ public:
 
     SessionPtr get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) override;
     /** @param options must stay unchanged while the session lives */
-    SessionPtr get(const Options &options) override;
+    MessageSessionPtr get(const Options &options) override;
     bool checkRestart(const std::string &name) override;
     std::optional<Report> report(const std::string &id, const std::string &app) override;
     void clear() override;
@@ -39,8 +38,8 @@ private:
      *  the pool. */
     class OwnSession final : public QueueSession {
     public:
-        explicit OwnSession(std::shared_ptr<RemoteApplicationPool> pool)
-            : QueueSession(QueueHostPtr(pool, &*pool->host_)), pool_(std::move(pool)) {}
+        OwnSession(std::shared_ptr<RemoteApplicationPool> pool, QueueHostPtr host, const Options &options)
+            : QueueSession(std::move(host), options), pool_(std::move(pool)) {}
 
         void release() noexcept override;
 
@@ -48,14 +47,13 @@ private:
         std::shared_ptr<RemoteApplicationPool> pool_;
     };
 
-    void open(const Options &options);
+    QueueHostPtr open(const Options &options);
     std::uint64_t query(const char *what) const;
 
     std::shared_ptr<PoolClient> client_;
     std::atomic<bool> open_{false};
     /** The options of get(appRoot). */
     Options options_;
-    std::optional<SessionHost> host_;
     std::optional<OwnSession> session_;
 };
 

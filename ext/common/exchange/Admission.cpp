@@ -19,15 +19,16 @@ std::string ofPriority(Priority priority) {
 
 /** One request of low priority in a while counts as one of normal priority. */
 std::optional<Admission::Refusal> Admission::refusal() {
-    std::optional<Refusal> refusal = refusalAs(all_.priority);
-    if (refusal && all_.priority == Priority::LOW && !refusalAs(Priority::NORMAL) && delay_.takeTurn(now_)) {
+    std::optional<Refusal> refusal = refusalAs(options_.request.priority);
+    if (refusal && options_.request.priority == Priority::LOW && !refusalAs(Priority::NORMAL) &&
+        delay_.takeTurn(now_)) {
         return std::nullopt;
     }
     return refusal;
 }
 
 std::optional<Admission::Refusal> Admission::refusalAs(Priority priority) {
-    const QueueLimits limits = all_.forPriority(priority);
+    const AdmissionLimits limits = AdmissionLimits::of(options_, priority);
     if (load_.waits() && limits.size > 0 && waiting() > limits.size) {
         return Refusal{"the application's request queue is full" + ofPriority(priority) + ": " +
                        std::to_string(limits.size) + " requests wait in it, the limit of PassengerMaxRequestQueueSize" +
@@ -47,11 +48,11 @@ std::optional<Admission::Refusal> Admission::refusalAs(Priority priority) {
                            " of its requests wait or run, and no more places than that are free for others",
                        true};
     }
-    return refusalForDelay(limits);
+    return refusalForDelay(limits, priority);
 }
 
 /** The share of the threads, and the relayed connections in it. */
-std::string Admission::held(const QueueLimits &limits) const {
+std::string Admission::held(const AdmissionLimits &limits) const {
     const std::string all = std::to_string(limits.inFlight);
     return load_.relayed == 0 ? all + " requests"
                               : all + " requests and relayed connections, " + std::to_string(load_.relayed) +
@@ -64,7 +65,7 @@ unsigned Admission::heldByKey() const noexcept {
     return load_.waits() ? std::min(load_.ofKey, waiting()) : load_.ofKey;
 }
 
-bool Admission::keyHasItsShare(const QueueLimits &limits) const noexcept {
+bool Admission::keyHasItsShare(const AdmissionLimits &limits) const noexcept {
     if (load_.ofKey == 0) {
         return false;
     }
@@ -79,15 +80,15 @@ bool Admission::keyHasItsShare(const QueueLimits &limits) const noexcept {
 }
 
 /** The key's requests count twice: so they leave as much of the target to others as they take. */
-std::optional<Admission::Refusal> Admission::refusalForDelay(const QueueLimits &limits) {
+std::optional<Admission::Refusal> Admission::refusalForDelay(const AdmissionLimits &limits, Priority priority) {
     const unsigned others = std::max(heldByKey(), 1U) - 1;
     if (mayWait(waiting() + others, limits.target)) {
         return std::nullopt;
     }
     const bool overShare = others > 0 && mayWait(waiting(), limits.target);
-    return Refusal{"the application is overloaded" + ofPriority(limits.priority) + ": requests wait for longer than " +
+    return Refusal{"the application is overloaded" + ofPriority(priority) + ": requests wait for longer than " +
                        std::to_string(limits.target.count()) + " ms, its PassengerQueueTarget" +
-                       (limits.priority == Priority::NORMAL ? "" : " with PassengerPriority") +
+                       (priority == Priority::NORMAL ? "" : " with PassengerPriority") +
                        (overShare ? ", and the request's PassengerFairnessKey has its share: " +
                                         std::to_string(load_.ofKey - 1) + " of its requests wait or run"
                                   : ""),
@@ -95,14 +96,15 @@ std::optional<Admission::Refusal> Admission::refusalForDelay(const QueueLimits &
 }
 
 bool Admission::mayWait(unsigned waiting, milliseconds within) noexcept {
-    if (all_.target == milliseconds(0)) {
+    const milliseconds target(options_.queueTarget);
+    if (target == milliseconds(0)) {
         return true;
     }
     if (!load_.waits()) {
         delay_.idle();
         return true;
     }
-    return delay_.mayWait({waiting, load_.capacity, load_.answers, load_.service}, all_.target, within, now_);
+    return delay_.mayWait({waiting, load_.capacity, load_.answers, load_.service}, target, within, now_);
 }
 
 }  // namespace Passenger

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "base/Clock.h"
-#include "exchange/Priority.h"
+#include "exchange/AdmissionLimits.h"
+#include "exchange/Options.h"
 #include "exchange/QueueDelay.h"
-#include "exchange/QueueLimits.h"
 
 namespace Passenger {
 
@@ -31,7 +31,7 @@ public:
         /** Requests in flight of this one's FairnessKey, this one included; 0: it has none. */
         unsigned ofKey = 0;
         /** Answers so far, and the time that they took: QueueDelay::Load. Needed where requests
-         *  wait and QueueLimits::target is set. */
+         *  wait and Options::queueTarget is set. */
         std::uint64_t answers = 0;
         std::chrono::microseconds service{0};
         /** Connections of the application that threads of httpd relay. */
@@ -57,11 +57,11 @@ public:
         bool overShare = false;
     };
 
-    Admission(const QueueLimits &limits, const Load &load, QueueDelay &delay, MonotonicTime now) noexcept
-        : all_(limits), load_(load), delay_(delay), now_(now) {}
+    Admission(const Options &options, const Load &load, QueueDelay &delay, MonotonicTime now) noexcept
+        : options_(options), load_(load), delay_(delay), now_(now) {}
 
     /** Whether the key's count matters for this load. Reading it costs more than the rest. */
-    static bool sharesPlaces(const QueueLimits &limits, const Load &load) noexcept {
+    static bool sharesPlaces(const AdmissionLimits &limits, const Load &load) noexcept {
         return load.waits() || (limits.inFlight > 0 && load.mostThreads() > limits.inFlight);
     }
 
@@ -70,16 +70,16 @@ public:
 
 private:
     std::optional<Refusal> refusalAs(Priority priority);
-    bool keyHasItsShare(const QueueLimits &limits) const noexcept;
-    std::string held(const QueueLimits &limits) const;
-    std::optional<Refusal> refusalForDelay(const QueueLimits &limits);
+    bool keyHasItsShare(const AdmissionLimits &limits) const noexcept;
+    std::string held(const AdmissionLimits &limits) const;
+    std::optional<Refusal> refusalForDelay(const AdmissionLimits &limits, Priority priority);
     bool mayWait(unsigned waiting, std::chrono::milliseconds within) noexcept;
     unsigned waiting() const noexcept {
         return load_.waits() ? load_.inFlight - load_.capacity : 0;
     }
     unsigned heldByKey() const noexcept;
 
-    const QueueLimits all_;
+    const Options &options_;
     const Load load_;
     QueueDelay &delay_;
     const MonotonicTime now_;

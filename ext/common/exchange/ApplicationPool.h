@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/Report.h"
+#include "exchange/MessageSession.h"
 #include "exchange/Options.h"
 #include "exchange/Session.h"
 
@@ -33,7 +34,7 @@ public:
 
     virtual ~ApplicationPool() = default;
 
-    /** Opens a stream session with the application in `appRoot`, starts the application if needed,
+    /** Opens a session with the application in `appRoot`, starts the application if needed,
      *  and waits until an instance has taken the session.
      *  @param appRoot absolute; two spellings of one folder are two applications
      *  @param lowerPrivilege a new instance runs as the owner of its startup file; false: as
@@ -45,10 +46,10 @@ public:
     virtual SessionPtr get(const std::string &appRoot, bool lowerPrivilege = true,
                            const std::string &lowestUser = "nobody") = 0;
 
-    /** A session in its message form, not yet started. Does not wait for an instance.
+    /** A session that exchanges messages, not yet started. Does not wait for an instance.
      *  @throws IOException (the pool cannot be reached; a session of this pool object is still
      *  open), SystemException */
-    virtual SessionPtr get(const Options &options) = 0;
+    virtual MessageSessionPtr get(const Options &options) = 0;
 
     /** Looks at the application's restart files, and restarts it if they ask for it. Waits for the
      *  look, and not for an instance. Does nothing if the application is not known.

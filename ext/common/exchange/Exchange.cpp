@@ -44,8 +44,31 @@ milliseconds Exchange::timeLeft(const std::optional<MonotonicTime> &deadline) co
     return std::clamp(left, milliseconds(0), lookInterval());
 }
 
+/** The event that a step finds, or the one of the channel's end. */
+template <typename Step> std::optional<Exchange::Event> Exchange::attempt(const Step &step) {
+    try {
+        return step();
+    } catch (const EndOfFileException &) {
+        return progress_.channelEnded();
+    } catch (const ProtocolException &error) {
+        return progress_.broken(error.what());
+    }
+}
+
 std::optional<Exchange::Event> Exchange::nextMessage(std::span<char> buffer, ReplyChannel::Waiting waiting) {
     return progress_.sender().channel().receive(buffer, waiting) ? progress_.message(buffer) : std::nullopt;
+}
+
+/** An event that needs no wait: a limit was reached, or a message is there. */
+std::optional<Exchange::Event> Exchange::ready(std::span<char> buffer) {
+    std::optional<Event> event;
+    if (timeLeft(queueDeadline()) == milliseconds(0)) {
+        event = progress_.queueTimeUp(buffer);
+    }
+    while (!event && progress_.sender().channel().receive(buffer)) {
+        event = progress_.message(buffer);
+    }
+    return event || !progress_.times().workIsUp() ? std::move(event) : progress_.overran();
 }
 
 /**
@@ -59,7 +82,7 @@ ReplyChannel::Waiting Exchange::firstWait(milliseconds timeout) const noexcept {
     return mayWait ? ReplyChannel::Waiting::FOR_A_MOMENT : ReplyChannel::Waiting::NEVER;
 }
 
-Exchange::Event Exchange::receive(std::span<char> buffer, const Session::Client &client, milliseconds timeout) {
+Exchange::Event Exchange::receive(std::span<char> buffer, const MessageSession::Client &client, milliseconds timeout) {
     if (pending_) {
         return takePending(buffer);
     }
@@ -74,58 +97,52 @@ Exchange::Event Exchange::receive(std::span<char> buffer, const Session::Client 
     }
     ReplyChannel::Waiting waiting = firstWait(timeout);
     for (;;) {
-        if (std::optional<Event> event = waitOnChannel(waiting, wait, buffer)) {
+        std::optional<Event> event = attempt([&] {
+            std::optional<Event> found = nextMessage(buffer, std::exchange(waiting, ReplyChannel::Waiting::NEVER));
+            while (!found) {
+                found = waitOnce(wait, buffer, false);
+            }
+            return found;
+        });
+        // Nothing: the request was sent again on another channel.
+        if (event) {
             return std::move(*event);
         }
-        waiting = ReplyChannel::Waiting::NEVER;
     }
 }
 
-/** Waits for an event. Nothing: the request was sent again on another channel. */
-std::optional<Exchange::Event> Exchange::waitOnChannel(ReplyChannel::Waiting waiting, ReplyWait &wait,
-                                                       std::span<char> buffer) {
-    try {
-        std::optional<Event> event = nextMessage(buffer, waiting);
-        while (!event) {
-            event = waitOnce(wait, buffer);
-        }
-        return event;
-    } catch (const EndOfFileException &) {
-        return progress_.channelEnded();
-    } catch (const ProtocolException &error) {
-        return progress_.broken(error.what());
-    }
-}
-
-/** Waits for a message, the client's leaving or a deadline. */
-std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<char> buffer) {
+/**
+ * Waits for a message, the client's leaving or a limit. Nothing: the caller looks and waits again.
+ * @param forRoom room for the request's body ends the wait, too, and a message waits while there is
+ * room. An instance that answers before it has read the body may never read the rest.
+ */
+std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<char> buffer, bool forRoom) {
     const milliseconds queueTime = timeLeft(queueDeadline());
-    if (queueTime == milliseconds(0)) {
-        return progress_.queueTimeUp(buffer);
-    }
-    if (progress_.times().workIsUp()) {
-        std::optional<Event> event = nextMessage(buffer);
-        return event ? std::move(event) : progress_.overran();
+    if (queueTime == milliseconds(0) || progress_.times().workIsUp()) {
+        return ready(buffer);
     }
     const auto slowDate = progress_.slowDate();
     const bool isSlow = slowDate && *slowDate <= progress_.times().now();
     if (isSlow) {
         progress_.tellSlow();
     }
-    const milliseconds time =
-        std::min({queueTime, timeLeft(progress_.times().workDeadline()), timeLeft(wait.deadline())});
-    if (time == milliseconds(0)) {
+    const milliseconds patience = timeLeft(wait.deadline());
+    if (patience == milliseconds(0)) {
         return progress_.timedOut(buffer);
     }
     if (wait.clientSaysLeft()) {
         return progress_.clientLeft(buffer);
     }
+    const milliseconds time = std::min({queueTime, patience, timeLeft(progress_.times().workDeadline())});
     RequestSender &sender = progress_.sender();
-    const bool bodyWaits = owedBodyWaits();
+    const bool awaitsRoom = forRoom || owedBodyWaits();
     const ReplyWait::Found found = wait.poll({.channel = sender.channel()->descriptor(),
-                                              .room = bodyWaits,
+                                              .room = awaitsRoom,
                                               .agentLife = progress_.waits() ? sender.agentLife() : -1},
                                              isSlow ? time : std::min(time, timeLeft(slowDate)));
+    if (found.agentDied) {
+        sender.agentDied();
+    }
     if (found.timeUp) {
         // A client that has only closed its sending side has this interval to get an answer, or the
         // next part of it.
@@ -134,16 +151,8 @@ std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<cha
         }
         return progress_.look(buffer);
     }
-    if (found.agentDied) {
-        sender.agentDied();
-    }
-    if (found.message) {
-        while (sender.channel().receive(buffer)) {
-            if (std::optional<Event> event = progress_.message(buffer)) {
-                return event;
-            }
-        }
-        return std::nullopt;
+    if (found.message && !(forRoom && found.room)) {
+        return nextMessage(buffer);
     }
     return found.clientLeft ? progress_.clientLeft(buffer) : std::nullopt;
 }
@@ -156,12 +165,12 @@ Exchange::Event Exchange::takePending(std::span<char> buffer) {
     return event;
 }
 
-std::optional<Session::Times> Exchange::times() const noexcept {
+std::optional<MessageSession::Times> Exchange::times() const noexcept {
     if (!progress_.times().begun()) {
         return std::nullopt;
     }
     const ExchangeTimes::Durations durations = progress_.times().durations();
-    return Session::Times{durations.queue, durations.service};
+    return MessageSession::Times{durations.queue, durations.service};
 }
 
 bool Exchange::replyWaiting() {
@@ -177,7 +186,7 @@ bool Exchange::replyWaiting() {
     return (channel.readable() || timeLeft(queueDeadline()) == milliseconds(0)) && collect(Cause::MESSAGE);
 }
 
-Session::Waited Exchange::awaitReply(int socket, Session::Awaited awaited, milliseconds timeout) {
+MessageSession::Waited Exchange::awaitReply(int socket, MessageSession::Awaited awaited, milliseconds timeout) {
     if (pending_ || progress_.over()) {
         return {true, false};
     }
@@ -185,12 +194,13 @@ Session::Waited Exchange::awaitReply(int socket, Session::Awaited awaited, milli
         return {collect(Cause::MESSAGE), false};
     }
     const MonotonicTime before = progress_.times().now();
-    const short events = awaited == Session::Awaited::ROOM ? POLLOUT : POLLIN;
+    const short events = awaited == MessageSession::Awaited::ROOM ? POLLOUT : POLLIN;
     pollfd entries[2] = {{progress_.sender().channel()->descriptor(), POLLIN, 0}, {socket, events, 0}};
     const int ready =
         pollChannel(entries, std::min({timeout, lookInterval(), timeLeft(progress_.times().workDeadline())}));
     // The instance has all bytes that the client has sent, and waits for the client, too.
-    if (awaited == Session::Awaited::BYTES && progress_.sender().channel()->drained() && progress_.seeWhetherBegun()) {
+    if (awaited == MessageSession::Awaited::BYTES && progress_.sender().channel()->drained() &&
+        progress_.seeWhetherBegun()) {
         excuse(progress_.times().now() - before);
     }
     if (ready <= 0) {
@@ -199,71 +209,27 @@ Session::Waited Exchange::awaitReply(int socket, Session::Awaited awaited, milli
     return {entries[0].revents != 0, entries[1].revents != 0};
 }
 
-/** Keeps the first event of the cause or of the channel's messages. @return whether there is one */
+/** Keeps an event that needs no wait for the next receive(). @return whether there is one */
 bool Exchange::collect(Cause cause) {
-    lookBuffer_.resize(MAX_MESSAGE);
-    try {
-        pending_ = collected(cause);
-    } catch (const EndOfFileException &) {
-        pending_ = progress_.channelEnded();
-    } catch (const ProtocolException &error) {
-        pending_ = progress_.broken(error.what());
-    }
+    pending_ = attempt([&] {
+        std::optional<Event> event = ready(lookBuffer());
+        return event || cause == Cause::MESSAGE ? std::move(event) : progress_.look(lookBuffer());
+    });
     return pending_.has_value();
 }
 
-std::optional<Exchange::Event> Exchange::collected(Cause cause) {
-    std::optional<Event> event;
-    if (timeLeft(queueDeadline()) == milliseconds(0)) {
-        event = progress_.queueTimeUp(lookBuffer_);
-    } else if (cause == Cause::LOOK) {
-        event = progress_.look(lookBuffer_);
-    } else if (cause == Cause::CLIENT_LEFT) {
-        event = progress_.clientLeft(lookBuffer_);
-    }
-    while (!event && progress_.sender().channel().receive(lookBuffer_)) {
-        event = progress_.message(lookBuffer_);
-    }
-    if (!event && progress_.times().workIsUp()) {
-        event = progress_.overran();
-    }
-    return event;
+std::span<char> Exchange::lookBuffer() {
+    lookBuffer_.resize(MAX_MESSAGE);
+    return lookBuffer_;
 }
 
 std::size_t Exchange::sendBody(std::string_view block, bool last) {
     std::size_t taken = 0;
     ReplyWait wait(client_, std::nullopt);
     while (!progress_.over() && !pending_ && !sendBlock(block, last, taken)) {
-        awaitRoom(wait);
+        pending_ = attempt([&] { return waitOnce(wait, lookBuffer(), true); });
     }
     return taken;
-}
-
-/** Waits for both directions: an instance that answers first may never read the rest. */
-void Exchange::awaitRoom(ReplyWait &wait) {
-    if (wait.clientSaysLeft()) {
-        collect(Cause::CLIENT_LEFT);
-        return;
-    }
-    RequestSender &sender = progress_.sender();
-    const ReplyWait::Found found =
-        wait.poll({.channel = sender.channel()->descriptor(),
-                   .room = true,
-                   .agentLife = progress_.waits() ? sender.agentLife() : -1},
-                  std::min(timeLeft(queueDeadline()), timeLeft(progress_.times().workDeadline())));
-    if (found.agentDied) {
-        sender.agentDied();
-    }
-    if (found.timeUp) {
-        if (!sender.agentIsDead()) {
-            wait.watchClosely();
-        }
-        collect(Cause::LOOK);
-    } else if (found.clientLeft) {
-        collect(Cause::CLIENT_LEFT);
-    } else if (found.message && !found.room) {
-        collect(Cause::MESSAGE);
-    }
 }
 
 void Exchange::breakBody() noexcept {

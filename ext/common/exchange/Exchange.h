@@ -10,10 +10,10 @@
 
 #include "exchange/AppVersion.h"
 #include "exchange/ExchangeEvent.h"
+#include "exchange/MessageSession.h"
 #include "exchange/QueueHost.h"
 #include "exchange/ReplyWait.h"
 #include "exchange/RequestProgress.h"
-#include "exchange/Session.h"
 
 namespace Passenger {
 
@@ -29,42 +29,43 @@ class Exchange {
 public:
     using Event = ExchangeEvent;
 
-    explicit Exchange(QueueHostPtr host) : progress_(std::move(host)) {}
+    /** @param options must stay unchanged while the exchange lives */
+    Exchange(QueueHostPtr host, const Options &options) : progress_(std::move(host), options) {}
 
     /**
      * Puts the request into the queue.
      * @throws QueueFullException: start() may be called again
      * @throws RefusedException, IOException, SystemException
      */
-    void start(const Session::Request &request, std::uint8_t flags) {
+    void start(const MessageSession::Request &request, std::uint8_t flags) {
         client_ = request.client;
         progress_.start(request, flags);
     }
     /** Waits for the next event. REFUSED with 504: the request waited too long.
      *  @param buffer MAX_MESSAGE bytes at least */
-    Event receive(std::span<char> buffer, const Session::Client &client, std::chrono::milliseconds timeout);
-    /** See Session::sendBody(). @throws SystemException */
+    Event receive(std::span<char> buffer, const MessageSession::Client &client, std::chrono::milliseconds timeout);
+    /** See MessageSession::sendBody(). @throws SystemException */
     std::size_t sendBody(std::string_view block, bool last);
     bool bodyDone() const noexcept {
         return progress_.sender().body().done();
     }
-    /** See Session::breakBody(). No other exchange uses the channel afterwards. */
+    /** See MessageSession::breakBody(). No other exchange uses the channel afterwards. */
     void breakBody() noexcept;
-    /** See Session::excuse(). */
+    /** See MessageSession::excuse(). */
     void excuse(std::chrono::nanoseconds time) noexcept {
         progress_.times().excuse(time);
     }
     /** Whether receive() would return at once. */
     bool replyWaiting();
-    /** See Session::awaitReply(). @throws SystemException */
-    Session::Waited awaitReply(int socket, Session::Awaited awaited, std::chrono::milliseconds timeout);
-    /** See Session::times(). */
-    std::optional<Session::Times> times() const noexcept;
-    /** See Session::instance(). */
+    /** See MessageSession::awaitReply(). @throws SystemException */
+    MessageSession::Waited awaitReply(int socket, MessageSession::Awaited awaited, std::chrono::milliseconds timeout);
+    /** See MessageSession::times(). */
+    std::optional<MessageSession::Times> times() const noexcept;
+    /** See MessageSession::instance(). */
     pid_t instance() const noexcept {
         return progress_.instance();
     }
-    /** See Session::version(). */
+    /** See MessageSession::version(). */
     std::optional<AppVersion> version() const noexcept {
         return progress_.sender().version();
     }
@@ -75,8 +76,8 @@ public:
     }
 
 private:
-    /** Why collect() is called. */
-    enum class Cause { MESSAGE, LOOK, CLIENT_LEFT };
+    /** Why collect() is called: a message may be there, or none came for a while. */
+    enum class Cause { MESSAGE, LOOK };
 
     std::optional<MonotonicTime> queueDeadline() const noexcept;
     std::chrono::milliseconds lookInterval() const noexcept;
@@ -84,18 +85,18 @@ private:
     ReplyChannel::Waiting firstWait(std::chrono::milliseconds timeout) const noexcept;
     std::optional<Event> nextMessage(std::span<char> buffer,
                                      ReplyChannel::Waiting waiting = ReplyChannel::Waiting::NEVER);
-    std::optional<Event> waitOnce(ReplyWait &wait, std::span<char> buffer);
-    std::optional<Event> waitOnChannel(ReplyChannel::Waiting waiting, ReplyWait &wait, std::span<char> buffer);
+    template <typename Step> std::optional<Event> attempt(const Step &step);
+    std::optional<Event> ready(std::span<char> buffer);
+    std::optional<Event> waitOnce(ReplyWait &wait, std::span<char> buffer, bool forRoom);
     Event takePending(std::span<char> buffer);
     bool collect(Cause cause);
-    std::optional<Event> collected(Cause cause);
-    void awaitRoom(ReplyWait &wait);
+    std::span<char> lookBuffer();
     bool sendBlock(std::string_view block, bool last, std::size_t &taken);
     bool owedBodyWaits();
     void forgetBody() noexcept;
 
     RequestProgress progress_;
-    Session::Client client_{-1};
+    MessageSession::Client client_{-1};
     /** An event that was found while the body was sent. The next receive() returns it. */
     std::optional<Event> pending_;
     std::vector<char> lookBuffer_;

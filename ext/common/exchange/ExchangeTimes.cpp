@@ -41,15 +41,17 @@ std::chrono::nanoseconds ExchangeTimes::waitedUntilBegun() const noexcept {
 }
 
 std::optional<MonotonicTime> ExchangeTimes::queueDeadline() const noexcept {
-    return limits_.time > milliseconds(0) ? waitingSince_ + limits_.time : host_.endOfWaiting();
+    return options_.maxQueueTime > milliseconds(0) ? waitingSince_ + options_.maxQueueTime : host_.endOfWaiting();
 }
 
 std::optional<MonotonicTime> ExchangeTimes::workDeadline() const noexcept {
-    return limits_.work > milliseconds(0) && begunAt_ ? std::optional(*begunAt_ + limits_.work) : std::nullopt;
+    const milliseconds limit = options_.maxRequestTime;
+    return limit > milliseconds(0) && begunAt_ ? std::optional(*begunAt_ + limit) : std::nullopt;
 }
 
 std::optional<MonotonicTime> ExchangeTimes::slowDate() const noexcept {
-    return limits_.slow > milliseconds(0) ? std::optional(waitingSince_ + limits_.slow) : std::nullopt;
+    const milliseconds limit(options_.slowRequestTime);
+    return limit > milliseconds(0) ? std::optional(waitingSince_ + limit) : std::nullopt;
 }
 
 bool ExchangeTimes::workIsUp() const noexcept {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/Clock.h"
+#include "exchange/Options.h"
 #include "exchange/QueueHost.h"
 
 namespace Passenger {
@@ -12,15 +13,12 @@ namespace Passenger {
  * When the request of an exchange was sent and begun, and the limits that follow from that:
  * PassengerMaxRequestQueueTime and PassengerMaxRequestTime. PassengerSlowRequestLog is no limit.
  *
- * A part of an Exchange, with its thread rules. The host outlives it.
+ * A part of an Exchange, with its thread rules. Host and options outlive it.
  */
 class ExchangeTimes {
 public:
-    explicit ExchangeTimes(const QueueHost &host) : host_(host), limits_(host.limits()) {}
+    ExchangeTimes(const QueueHost &host, const Options &options) : host_(host), options_(options) {}
 
-    const QueueLimits &limits() const noexcept {
-        return limits_;
-    }
     MonotonicTime now() const noexcept {
         return host_.clock().now();
     }
@@ -80,7 +78,7 @@ public:
 
 private:
     const QueueHost &host_;
-    const QueueLimits limits_;
+    const Options &options_;
     MonotonicTime sentAt_;
     MonotonicTime waitingSince_;
     std::chrono::microseconds queued_{0};

@@ -3,7 +3,7 @@
 namespace Passenger {
 
 void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket,
-                         const Session::Request &request, const ExchangeTimes &times) {
+                         const MessageSession::Request &request, const ExchangeTimes &times) {
     childSlot_ = host_.childSlot();
     entry_ = channel.inFlightEntry();
     overShare_ = false;
@@ -30,33 +30,33 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
  * The counts are sums over children that take no lock. The error of a sum is at most the number of
  * requests that begin or end at this moment. At most this number is wrongly admitted or refused.
  */
-std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink &link, const Session::Request &request,
+std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink &link,
+                                                                 const MessageSession::Request &request,
                                                                  const ExchangeTimes &times) const {
-    const QueueLimits &limits = times.limits();
     const SenderMemoryView &senders = link.memory->senders;
     const std::uint32_t children = host_.generations().childSlots();
     Admission::Load load;
     load.inFlight = inFlight_;
     load.capacity = host_.generations().capacity(link.groupSlot);
     // Read after the requests in flight: a request counts there until its connection counts here.
-    if (limits.inFlight > 0 && request.relayed) {
+    if (options_.request.maxInFlight > 0 && request.relayed) {
         load.relayed = request.relayed();
     }
-    if (key_ && Admission::sharesPlaces(limits.forPriority(limits.priority), load)) {
+    if (key_ && Admission::sharesPlaces(AdmissionLimits::of(options_, options_.request.priority), load)) {
         load.ofKey = senders.inFlight(*key_, children);
     }
-    if (load.waits() && limits.target > std::chrono::milliseconds(0)) {
+    if (load.waits() && options_.queueTarget > 0) {
         load.answers = senders.completed(children);
         load.service = senders.serviceTime(children);
     }
-    return Admission(limits, load, host_.queueDelay(), times.now()).refusal();
+    return Admission(options_, load, host_.queueDelay(), times.now()).refusal();
 }
 
 /** The short wait of a request that overtakes others does not show that theirs are short. */
 void InFlightRecord::tellWaited(std::chrono::nanoseconds time) noexcept {
-    const QueueLimits limits = host_.limits();
-    if (limits.target > std::chrono::milliseconds(0) && !(limits.overtakes() && time <= limits.target)) {
-        host_.queueDelay().waited(time, limits.target, host_.clock().now());
+    const std::chrono::milliseconds target(options_.queueTarget);
+    if (options_.queueTarget > 0 && !(options_.overtakes() && time <= target)) {
+        host_.queueDelay().waited(time, target, host_.clock().now());
     }
 }
 

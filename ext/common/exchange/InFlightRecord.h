@@ -6,8 +6,8 @@
 
 #include "exchange/Admission.h"
 #include "exchange/ExchangeTimes.h"
+#include "exchange/MessageSession.h"
 #include "exchange/QueueHost.h"
-#include "exchange/Session.h"
 #include "shm/FairnessKey.h"
 
 namespace Passenger {
@@ -17,16 +17,16 @@ namespace Passenger {
  * Admits a request to the queue by that count (Admission). Counts in the Group's statistics how a
  * request ended.
  *
- * A part of an Exchange, with its thread rules. The host outlives it. The link that add() gets
- * stays the same until remove().
+ * A part of an Exchange, with its thread rules. Host and options outlive it. The link that add()
+ * gets stays the same until remove().
  */
 class InFlightRecord {
 public:
-    explicit InFlightRecord(QueueHost &host) : host_(host) {}
+    InFlightRecord(QueueHost &host, const Options &options) : host_(host), options_(options) {}
 
     /** Adds the request, which is not in flight. @throws QueueFullException: the queue has reached
      *  its limit, and nothing was added */
-    void add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const Session::Request &request,
+    void add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const MessageSession::Request &request,
              const ExchangeTimes &times);
     /** The request is in the queue. Wakes the agent if all instances are taken. */
     void sent(const QueueLink &link) noexcept;
@@ -46,11 +46,12 @@ public:
     void countLeft(const QueueLink &link, std::chrono::nanoseconds waited) noexcept;
 
 private:
-    std::optional<Admission::Refusal> whetherRefused(const QueueLink &link, const Session::Request &request,
+    std::optional<Admission::Refusal> whetherRefused(const QueueLink &link, const MessageSession::Request &request,
                                                      const ExchangeTimes &times) const;
     void tellWaited(std::chrono::nanoseconds time) noexcept;
 
     QueueHost &host_;
+    const Options &options_;
     /** The request is in flight. */
     bool counted_ = false;
     /** The number of requests in flight when this one was added, in all children. */

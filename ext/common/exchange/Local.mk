@@ -3,6 +3,8 @@ noinst_LTLIBRARIES += libpassenger_exchange.la
 libpassenger_exchange_la_SOURCES = \
     %D%/Admission.cpp \
     %D%/Admission.h \
+    %D%/AdmissionLimits.cpp \
+    %D%/AdmissionLimits.h \
     %D%/AnswerFile.cpp \
     %D%/AnswerFile.h \
     %D%/AppVersion.cpp \
@@ -25,6 +27,7 @@ libpassenger_exchange_la_SOURCES = \
     %D%/GroupName.h \
     %D%/InFlightRecord.cpp \
     %D%/InFlightRecord.h \
+    %D%/MessageSession.h \
     %D%/Options.cpp \
     %D%/Options.h \
     %D%/OvertakenCheck.cpp \
@@ -36,8 +39,6 @@ libpassenger_exchange_la_SOURCES = \
     %D%/QueueDelay.cpp \
     %D%/QueueDelay.h \
     %D%/QueueHost.h \
-    %D%/QueueLimits.cpp \
-    %D%/QueueLimits.h \
     %D%/QueueSession.cpp \
     %D%/QueueSession.h \
     %D%/ReplyWait.cpp \
@@ -48,7 +49,6 @@ libpassenger_exchange_la_SOURCES = \
     %D%/RequestSender.cpp \
     %D%/RequestSender.h \
     %D%/Session.h \
-    %D%/SessionHost.h \
     %D%/StreamSession.cpp \
     %D%/StreamSession.h \
     %D%/WarmUp.cpp \

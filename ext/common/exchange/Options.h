@@ -155,6 +155,10 @@ struct Options {
     bool hasPriorityQueue() const noexcept {
         return priorityQueue && !stickySessions;
     }
+    /** Whether instances take the request before others that have waited for longer. */
+    bool overtakes() const noexcept {
+        return hasPriorityQueue() && request.priority == Priority::HIGH;
+    }
     /** RequestOptions::queue, if instances have a queue beside the application's. */
     QueueChoice queueChoice() const noexcept {
         return stickySessions || priorityQueue ? request.queue : QueueChoice();

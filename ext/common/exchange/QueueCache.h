@@ -10,7 +10,6 @@
 
 #include "base/DescriptorSender.h"
 #include "base/Mutex.h"
-#include "base/SystemClock.h"
 #include "exchange/Options.h"
 #include "exchange/QueueHost.h"
 
@@ -29,23 +28,22 @@ struct Links {
 /**
  * What a sending process stores for one application: its current queue, the own queues of
  * requested instances, and unused reply channels. A derived class asks the agent.
- *
- * Shared by the sessions that use it. Thread-safe.
  */
-class QueueCache {
+class QueueCache : public QueueHost {
 public:
     /** The application gets no requests from this process while more of its descriptors are held up
      *  here (DescriptorCloser). */
     static constexpr std::size_t MOST_HELD_UP_DESCRIPTORS = 64;
 
-    virtual ~QueueCache() = default;
-
-    /** See QueueHost::link(). @param options of the request, in case the application must be
-     *  started */
-    QueueLinkPtr link(const Options &options, Generation unusable) EXCLUDES(mutex_);
-    /** See QueueHost. */
-    std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) EXCLUDES(mutex_);
-    void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept EXCLUDES(mutex_);
+    QueueLinkPtr link(const Options &options, Generation unusable) override EXCLUDES(mutex_);
+    std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) override EXCLUDES(mutex_);
+    void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept override EXCLUDES(mutex_);
+    BodyFilesInFlight &bodyFiles() noexcept override {
+        return bodyFiles_;
+    }
+    QueueDelay &queueDelay() noexcept override {
+        return queueDelay_;
+    }
 
     /** Closes queues that have ended, and unused channels. These are the channels beyond the most
      *  that were in use at once since the last call, and those with messages. No exchange reads
@@ -55,34 +53,6 @@ public:
     void closeIdle() EXCLUDES(mutex_);
     /** Ends all exchanges and refuses further ones: the process is ending. */
     void cutOff() noexcept EXCLUDES(mutex_);
-
-    BodyFilesInFlight &bodyFiles() noexcept {
-        return bodyFiles_;
-    }
-    QueueDelay &queueDelay() noexcept {
-        return queueDelay_;
-    }
-    virtual InFlightTable &inFlightTable() = 0;
-    virtual std::uint32_t childSlot() const = 0;
-    virtual const GenerationTableView &generations() const = 0;
-    virtual void wakeAgent() noexcept = 0;
-    /** See QueueHost::overran(). @param time the limit that the request exceeded */
-    virtual void overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
-                         std::chrono::milliseconds time) noexcept = 0;
-    /** See QueueHost::isSlow(). @param time the limit that the request exceeded */
-    virtual bool isSlow(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
-                        std::chrono::milliseconds time) noexcept = 0;
-    /** See QueueHost. */
-    virtual std::optional<MonotonicTime> endOfWaiting() const noexcept {
-        return std::nullopt;
-    }
-    virtual int agentLife() const noexcept {
-        return -1;
-    }
-    /** See QueueHost::clock(). */
-    virtual const Clock &clock() const noexcept {
-        return SystemClock::instance();
-    }
 
 protected:
     /** Asks the agent for the current queue, and for the queue of the instance that the options
@@ -148,7 +118,5 @@ private:
     /** Grows when the agent is replaced. Channels of an older epoch are not kept. */
     std::uint64_t epoch_ GUARDED_BY(mutex_) = 0;
 };
-
-using QueueCachePtr = std::shared_ptr<QueueCache>;
 
 }  // namespace Passenger

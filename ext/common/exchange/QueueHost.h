@@ -12,8 +12,8 @@
 #include "base/StrongId.h"
 #include "base/SystemClock.h"
 #include "exchange/BodyFilesInFlight.h"
+#include "exchange/Options.h"
 #include "exchange/QueueDelay.h"
-#include "exchange/QueueLimits.h"
 #include "io/ReplyChannel.h"
 #include "shm/ClaimsView.h"
 #include "shm/GenerationTableView.h"
@@ -89,8 +89,8 @@ inline std::shared_ptr<QueueLink> makeLink(std::uint32_t groupSlot, Generation g
 /**
  * What an Exchange needs of its process, for one application: the current queue, reply channels,
  * the in-flight table. Implementations: for httpd's children (client/AppLink), and for a pool's own
- * process (pool/LocalSender), which only tests use. Both are a QueueCache. Thread-safe; outlives
- * its exchanges.
+ * process (pool/LocalSender), which only tests use. Both are a QueueCache. Shared by the exchanges
+ * that use it. Thread-safe.
  */
 class QueueHost {
 public:
@@ -100,8 +100,9 @@ public:
      *  instance if that instance serves. Asks the agent only if the instance is unknown, the
      *  generation table has a newer generation, or the known one is `unusable` (its queue was found
      *  closed). May block.
+     *  @param options of the request, in case the application must be started
      *  @throws RefusedException, IOException, SystemException */
-    virtual QueueLinkPtr link(Generation unusable = Generation()) = 0;
+    virtual QueueLinkPtr link(const Options &options, Generation unusable) = 0;
     /** A channel that no other exchange uses. Nothing: the agent was replaced, and the link can no
      *  longer be used.
      *  @throws IOException, SystemException */
@@ -119,12 +120,14 @@ public:
     virtual void wakeAgent() noexcept = 0;
 
     /** Tells the agent that an instance has worked too long on this request, which ends now. The
-     *  agent kills the instance. */
-    virtual void overran(const QueueLink &link, ChannelId channel, Ticket ticket) noexcept = 0;
+     *  agent kills the instance. @param time the limit that the request exceeded */
+    virtual void overran(const QueueLink &link, ChannelId channel, Ticket ticket,
+                         std::chrono::milliseconds time) noexcept = 0;
 
-    /** Tells the agent that the answer to this request has not begun within QueueLimits::slow. The
-     *  agent logs it. Waits for 20 ms at most. False: the agent cannot be told now. */
-    virtual bool isSlow(const QueueLink &link, ChannelId channel, Ticket ticket) noexcept = 0;
+    /** Tells the agent that the answer to this request has not begun within `time`. The agent logs
+     *  it. Waits for 20 ms at most. False: the agent cannot be told now. */
+    virtual bool isSlow(const QueueLink &link, ChannelId channel, Ticket ticket,
+                        std::chrono::milliseconds time) noexcept = 0;
 
     /** A descriptor that hangs up when the agent has died, and that stays open even then; -1: the
      *  agent cannot die before this process. */
@@ -132,8 +135,6 @@ public:
         return -1;
     }
 
-    /** The limits of the present request. */
-    virtual QueueLimits limits() const noexcept = 0;
     /** When requests stop waiting in a queue because the process ends, if no limit of time stops
      *  them before. Nothing: the process does not end. */
     virtual std::optional<MonotonicTime> endOfWaiting() const noexcept {

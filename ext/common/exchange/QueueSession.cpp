@@ -2,17 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <stdexcept>
 
 #include "io/SocketPair.h"
 
 namespace Passenger {
 
 namespace {
-
-[[noreturn]] void notAStream() {
-    throw std::logic_error("this session was opened with Options: it exchanges messages and has no byte stream");
-}
 
 Reply refusal(std::uint16_t status, std::string reportId, std::string text) {
     Reply reply;
@@ -77,7 +72,7 @@ bool QueueSession::replyWaiting() {
     return file_ || exchange_.replyWaiting();
 }
 
-Session::Waited QueueSession::awaitReply(int socket, Awaited awaited, std::chrono::milliseconds timeout) {
+MessageSession::Waited QueueSession::awaitReply(int socket, Awaited awaited, std::chrono::milliseconds timeout) {
     return exchange_.awaitReply(socket, awaited, timeout);
 }
 
@@ -249,22 +244,6 @@ std::optional<Reply> QueueSession::replyFor(Exchange::Event &event) {
     }
     exchange_.complete();
     return reply;
-}
-
-void QueueSession::sendHeaders(std::string_view) {
-    notAStream();
-}
-void QueueSession::sendBodyBlock(std::string_view) {
-    notAStream();
-}
-void QueueSession::closeWriter() {
-    notAStream();
-}
-int QueueSession::getReader() {
-    notAStream();
-}
-void QueueSession::closeReader() {
-    notAStream();
 }
 
 }  // namespace Passenger

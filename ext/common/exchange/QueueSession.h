@@ -5,17 +5,17 @@
 
 #include "exchange/AnswerFile.h"
 #include "exchange/Exchange.h"
-#include "exchange/Session.h"
+#include "exchange/MessageSession.h"
 
 namespace Passenger {
 
 /**
- * A Session in its message form, over a Group's queue: makes replies from the messages of an
- * Exchange. StreamSession is the stream form.
+ * A MessageSession over a Group's queue: makes replies from the messages of an Exchange.
  */
-class QueueSession : public Session {
+class QueueSession : public MessageSession {
 public:
-    explicit QueueSession(QueueHostPtr host) : exchange_(std::move(host)) {}
+    /** @param options must stay unchanged while the session lives */
+    QueueSession(QueueHostPtr host, const Options &options) : exchange_(std::move(host), options) {}
 
     std::optional<Reply> start(const Request &request) override;
     std::size_t sendBody(std::string_view block, bool last) override;
@@ -40,12 +40,6 @@ public:
         return exchange_.instance();
     }
 
-    void sendHeaders(std::string_view environment) override;
-    void sendBodyBlock(std::string_view block) override;
-    void closeWriter() override;
-    int getReader() override;
-    void closeReader() override;
-
 private:
     std::optional<Reply> replyFor(Exchange::Event &event);
     std::optional<Reply> addToHead(const Exchange::Event &event);
@@ -67,7 +61,7 @@ private:
     bool wantsClient_ = false;
     /** The rest of the answer. The exchange is over. */
     std::optional<AnswerFile> file_;
-    /** Members of the Session::Request. */
+    /** Members of the MessageSession::Request. */
     bool transferable_ = false;
     bool takesFile_ = false;
 };

@@ -7,7 +7,7 @@
 #include <span>
 
 #include "base/Clock.h"
-#include "exchange/Session.h"
+#include "exchange/MessageSession.h"
 
 namespace Passenger {
 
@@ -18,11 +18,11 @@ int pollChannel(std::span<pollfd> entries, std::chrono::milliseconds time);
 /**
  * One wait for a reply: the client that may leave meanwhile, and the caller's deadline.
  *
- * Exchange::receive() has one on its stack.
+ * Exchange::receive() and Exchange::sendBody() have one on their stack.
  */
 class ReplyWait {
 public:
-    ReplyWait(const Session::Client &client, std::optional<MonotonicTime> deadline)
+    ReplyWait(const MessageSession::Client &client, std::optional<MonotonicTime> deadline)
         : client_(client), deadline_(deadline) {}
 
     const std::optional<MonotonicTime> &deadline() const noexcept {
@@ -58,7 +58,7 @@ public:
     Found poll(const Sources &sources, std::chrono::milliseconds time) const;
 
 private:
-    Session::Client client_;
+    MessageSession::Client client_;
     std::optional<MonotonicTime> deadline_;
     bool closely_ = false;
 };

@@ -10,9 +10,9 @@ namespace Passenger {
 struct RequestOptions {
     QueueChoice queue;
     Priority priority = Priority::NORMAL;
-    /** The application's requests in flight and relayed connections (Session::Request::relayed)
-     *  from which a further request is refused instead of waiting: other applications need threads
-     *  of httpd, too. 0: no limit. */
+    /** The application's requests in flight and relayed connections
+     *  (MessageSession::Request::relayed) from which a further request is refused instead of
+     *  waiting: other applications need threads of httpd, too. 0: no limit. */
     unsigned maxInFlight = 0;
 };
 

@@ -11,6 +11,8 @@
 
 namespace Passenger {
 
+using std::chrono::milliseconds;
+
 using Kind = ExchangeEvent::Kind;
 using State = ExchangeState;
 
@@ -44,7 +46,7 @@ void RequestProgress::enter(State next) noexcept {
     state_ = next;
 }
 
-void RequestProgress::start(const Session::Request &request, std::uint8_t flags) {
+void RequestProgress::start(const MessageSession::Request &request, std::uint8_t flags) {
     enter(State::UNSENT);
     sender_.prepare(request, flags);
     send();
@@ -245,7 +247,7 @@ std::optional<RequestProgress::Event> RequestProgress::look(std::span<char> buff
     // dead.
     if (!queueIsOld && RequestQueue::hasWaiting(link.sending.get()) &&
         !overtaken_.overtaken(link.memory->senders, host_->generations().childSlots(), sender_.resends(),
-                              times_.limits().priorityQueue)) {
+                              options_.hasPriorityQueue())) {
         return std::nullopt;
     }
     return resendUnlessBegun(buffer);
@@ -314,7 +316,7 @@ std::optional<RequestProgress::Event> RequestProgress::queueTimeUp(std::span<cha
         return event;
     }
     sender_.inFlight().countTimedOut(sender_.link(), times_.waited());
-    return finish(Event::waitedTooLong(times_.limits().time), State::ENDED);
+    return finish(Event::waitedTooLong(options_.maxQueueTime), State::ENDED);
 }
 
 RequestProgress::Event RequestProgress::timedOut(std::span<char> buffer) {
@@ -327,12 +329,13 @@ RequestProgress::Event RequestProgress::timedOut(std::span<char> buffer) {
 }
 
 void RequestProgress::tellSlow() noexcept {
-    slowTold_ = host_->isSlow(sender_.link(), sender_.channel()->id(), sender_.ticket());
+    slowTold_ = host_->isSlow(sender_.link(), sender_.channel()->id(), sender_.ticket(),
+                              milliseconds(options_.slowRequestTime));
 }
 
 RequestProgress::Event RequestProgress::overran() noexcept {
-    host_->overran(sender_.link(), sender_.channel()->id(), sender_.ticket());
-    return finish(Event::workedTooLong(times_.limits().work), State::CUT_OFF);
+    host_->overran(sender_.link(), sender_.channel()->id(), sender_.ticket(), options_.maxRequestTime);
+    return finish(Event::workedTooLong(options_.maxRequestTime), State::CUT_OFF);
 }
 
 }  // namespace Passenger

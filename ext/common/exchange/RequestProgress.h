@@ -10,10 +10,10 @@
 #include "exchange/ExchangeEvent.h"
 #include "exchange/ExchangeState.h"
 #include "exchange/ExchangeTimes.h"
+#include "exchange/MessageSession.h"
 #include "exchange/OvertakenCheck.h"
 #include "exchange/QueueHost.h"
 #include "exchange/RequestSender.h"
-#include "exchange/Session.h"
 #include "exchange/Withdrawal.h"
 
 namespace Passenger {
@@ -35,13 +35,14 @@ class RequestProgress {
 public:
     using Event = ExchangeEvent;
 
-    explicit RequestProgress(QueueHostPtr host) : host_(std::move(host)), times_(*host_), sender_(*host_) {}
+    RequestProgress(QueueHostPtr host, const Options &options)
+        : host_(std::move(host)), options_(options), times_(*host_, options), sender_(*host_, options) {}
     ~RequestProgress();
     RequestProgress(const RequestProgress &) = delete;
     RequestProgress &operator=(const RequestProgress &) = delete;
 
     /** See Exchange::start(). */
-    void start(const Session::Request &request, std::uint8_t flags);
+    void start(const MessageSession::Request &request, std::uint8_t flags);
     void complete() noexcept;
 
     ExchangeState state() const noexcept {
@@ -126,6 +127,7 @@ private:
     Event finish(Event event, ExchangeState state) noexcept;
 
     const QueueHostPtr host_;
+    const Options &options_;
     ExchangeTimes times_;
     RequestSender sender_;
     OvertakenCheck overtaken_;

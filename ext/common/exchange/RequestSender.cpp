@@ -15,7 +15,7 @@ constexpr std::uint16_t MAX_RESENDS = 1000;
 
 }  // namespace
 
-void RequestSender::prepare(const Session::Request &request, std::uint8_t flags) {
+void RequestSender::prepare(const MessageSession::Request &request, std::uint8_t flags) {
     if (request.environment.size() > MAX_ENVIRONMENT) {
         throw ProtocolException("the request's head is longer than 1 MiB");
     }
@@ -54,7 +54,7 @@ void RequestSender::prepare(const Session::Request &request, std::uint8_t flags)
  */
 void RequestSender::relink(Generation unusable) {
     for (int attempt = 0; attempt < MAX_RELINKS; attempt++) {
-        QueueLinkPtr fresh = host_.link(unusable);
+        QueueLinkPtr fresh = host_.link(options_, unusable);
         if (channel_ && channel_->epoch() != fresh->epoch) {
             if (!body_.rewind()) {
                 throw EndOfFileException(

@@ -9,8 +9,8 @@
 #include "exchange/ExchangeChannel.h"
 #include "exchange/ExchangeTimes.h"
 #include "exchange/InFlightRecord.h"
+#include "exchange/MessageSession.h"
 #include "exchange/QueueHost.h"
-#include "exchange/Session.h"
 #include "shm/Layouts.h"
 
 namespace Passenger {
@@ -19,16 +19,17 @@ namespace Passenger {
  * Sends the request of an exchange to the application's queue, each time under a new ticket.
  * Follows the queue to its next generation and to the next agent.
  *
- * A part of an Exchange, with its thread rules. The host outlives it. A request that was sent has a
- * link, and a channel that the link's agent knows.
+ * A part of an Exchange, with its thread rules. Host and options outlive it. A request that was
+ * sent has a link, and a channel that the link's agent knows.
  */
 class RequestSender {
 public:
-    explicit RequestSender(QueueHost &host) : host_(host), channel_(host), inFlight_(host) {}
+    RequestSender(QueueHost &host, const Options &options)
+        : host_(host), options_(options), channel_(host), inFlight_(host, options) {}
 
     /** Stores the request. Nothing is sent yet. @throws ProtocolException: the request exceeds a
      *  limit */
-    void prepare(const Session::Request &request, std::uint8_t flags);
+    void prepare(const MessageSession::Request &request, std::uint8_t flags);
     /**
      * Sends the request under a new ticket.
      * @throws QueueFullException: the queue has no room, and the request is not in flight
@@ -90,7 +91,7 @@ public:
         agentLife_ = -1;
         agentIsDead_ = true;
     }
-    /** See Session::version(). */
+    /** See MessageSession::version(). */
     std::optional<AppVersion> version() const noexcept;
 
 private:
@@ -98,9 +99,10 @@ private:
     RequestHeader header(const ExchangeTimes &times) const noexcept;
 
     QueueHost &host_;
+    const Options &options_;
     QueueLinkPtr link_;
     ExchangeChannel channel_;
-    Session::Request request_;
+    MessageSession::Request request_;
     BodySender body_;
     InFlightRecord inFlight_;
     Ticket ticket_;

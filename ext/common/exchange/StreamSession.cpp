@@ -3,29 +3,19 @@
 #include <sys/socket.h>
 #include <cerrno>
 #include <cstring>
-#include <stdexcept>
 #include <vector>
 
 #include "base/Exceptions.h"
 
 namespace Passenger {
 
-namespace {
-
-[[noreturn]] void notMessages() {
-    throw std::logic_error(
-        "this session was opened by its application root: it is a byte stream and exchanges no messages");
-}
-
-}  // namespace
-
-StreamSession::StreamSession(QueueHostPtr host) : exchange_(std::move(host)) {
+StreamSession::StreamSession(QueueHostPtr host, const Options &options) : exchange_(std::move(host), options) {
     try {
-        exchange_.start(Request{}, STREAM);
+        exchange_.start(MessageSession::Request{}, STREAM);
     } catch (const RefusedException &error) {
         throw SpawnException(error.what());
     }
-    std::vector<char> buffer(BUFFER_SIZE);
+    std::vector<char> buffer(MAX_MESSAGE);
     Exchange::Event event = exchange_.receive(buffer, -1, std::chrono::milliseconds(-1));
     using Kind = Exchange::Event::Kind;
     if (event.kind == Kind::REFUSED) {
@@ -73,22 +63,6 @@ int StreamSession::getReader() {
 
 void StreamSession::closeReader() {
     ::shutdown(stream_.get(), SHUT_RD);
-}
-
-std::optional<Reply> StreamSession::start(const Request &) {
-    notMessages();
-}
-std::size_t StreamSession::sendBody(std::string_view, bool) {
-    notMessages();
-}
-bool StreamSession::bodyDone() const {
-    notMessages();
-}
-Reply StreamSession::receive(std::span<char>, const Client &, std::chrono::milliseconds) {
-    notMessages();
-}
-bool StreamSession::replyWaiting() {
-    notMessages();
 }
 
 }  // namespace Passenger

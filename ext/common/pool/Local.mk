@@ -51,6 +51,7 @@ libpassenger_pool_la_SOURCES = \
     %D%/MemoryRoom.h \
     %D%/Orphans.cpp \
     %D%/Orphans.h \
+    %D%/OwningSession.h \
     %D%/PendingSpawns.cpp \
     %D%/PendingSpawns.h \
     %D%/Pool.cpp \

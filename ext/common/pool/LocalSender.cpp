@@ -1,7 +1,6 @@
 #include "pool/LocalSender.h"
 
 #include "base/Exceptions.h"
-#include "exchange/SessionHost.h"
 
 namespace Passenger {
 
@@ -28,14 +27,13 @@ public:
     void wakeAgent() noexcept override {
         pool_.rescale();
     }
-    void overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+    void overran(const QueueLink &link, ChannelId channel, Ticket ticket,
                  std::chrono::milliseconds time) noexcept override {
-        pool_.requestOverran(sender_.slot_, groupSlot, channel, ticket, time);
+        pool_.requestOverran(sender_.slot_, link.groupSlot, channel, ticket, time);
     }
-
-    bool isSlow(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+    bool isSlow(const QueueLink &link, ChannelId channel, Ticket ticket,
                 std::chrono::milliseconds time) noexcept override {
-        pool_.requestIsSlow(sender_.slot_, groupSlot, channel, ticket, time);
+        pool_.requestIsSlow(sender_.slot_, link.groupSlot, channel, ticket, time);
         return true;
     }
 
@@ -65,18 +63,6 @@ private:
     Pool &pool_;
 };
 
-namespace {
-
-/** A session's host that owns the options it refers to. */
-struct OwningHost {
-    OwningHost(QueueCachePtr cache, const Options &given) : options(given), host(std::move(cache), options) {}
-
-    Options options;
-    SessionHost host;
-};
-
-}  // namespace
-
 LocalSender::LocalSender(Pool &pool)
     : pool_(pool),
       slot_(pool.channels().addSender(InFlightReader(inFlightTable_.memory().descriptor().duplicate()))),
@@ -91,8 +77,7 @@ QueueHostPtr LocalSender::host(const Options &options) {
     if (found == applications_.end()) {
         found = applications_.emplace(options.groupName(), std::make_shared<Application>(*this)).first;
     }
-    const auto owning = std::make_shared<OwningHost>(found->second, options);
-    return {owning, &owning->host};
+    return found->second;
 }
 
 }  // namespace Passenger

@@ -28,7 +28,7 @@ public:
     LocalSender(const LocalSender &) = delete;
     LocalSender &operator=(const LocalSender &) = delete;
 
-    /** What one session needs; it owns a copy of the options. */
+    /** What the sessions of this application need of this process. */
     QueueHostPtr host(const Options &options) REQUIRES(poolLock);
 
 private:

@@ -7,6 +7,7 @@
 #include "exchange/QueueSession.h"
 #include "log/Log.h"
 #include "pool/LocalSender.h"
+#include "pool/OwningSession.h"
 
 namespace Passenger {
 
@@ -80,12 +81,12 @@ void Pool::restore(const std::string &key, const std::string &note, std::vector<
 
 // ----- Requests
 
-SessionPtr Pool::get(const Options &options) {
-    return std::make_unique<QueueSession>(host(options));
+MessageSessionPtr Pool::get(const Options &options) {
+    return std::make_unique<OwningSession<QueueSession>>(host(options), options);
 }
 
 void Pool::asyncGet(const Options &options, const GetCallback &callback) {
-    SessionPtr session;
+    MessageSessionPtr session;
     try {
         session = get(options);
     } catch (const RefusedException &error) {

@@ -15,8 +15,8 @@
 
 #include <tl/expected.hpp>
 
+#include "exchange/MessageSession.h"
 #include "exchange/QueueHost.h"
-#include "exchange/Session.h"
 #include "pool/CpuLoad.h"
 #include "pool/Group.h"
 #include "pool/Groups.h"
@@ -32,7 +32,7 @@ namespace Passenger {
 
 class LocalSender;
 
-using GetOutcome = tl::expected<SessionPtr, GetFailure>;
+using GetOutcome = tl::expected<MessageSessionPtr, GetFailure>;
 using GetCallback = std::function<void(GetOutcome)>;
 
 /**
@@ -84,7 +84,7 @@ public:
      * and a benchmark call it: httpd's children ask for the queue.
      * @throws RefusedException (shutting down), SystemException
      */
-    SessionPtr get(const Options &options);
+    MessageSessionPtr get(const Options &options);
     /** Gives the session of get() to a callback, which runs before this returns, without locks
      *  held. */
     void asyncGet(const Options &options, const GetCallback &callback);
@@ -99,7 +99,7 @@ public:
      */
     Attachment attach(const Options &options, Generation unusable = Generation());
     /**
-     * What one session with an application needs of this process.
+     * What the sessions of this application need of this process.
      * @throws RefusedException (shutting down), SystemException
      */
     QueueHostPtr host(const Options &options) EXCLUDES(poolLock);

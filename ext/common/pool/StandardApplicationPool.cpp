@@ -1,6 +1,7 @@
 #include "pool/StandardApplicationPool.h"
 
 #include "exchange/StreamSession.h"
+#include "pool/OwningSession.h"
 
 namespace Passenger {
 
@@ -12,7 +13,7 @@ SessionPtr StandardApplicationPool::get(const std::string &appRoot, bool lowerPr
     options.defaultUser = lowestUser;
     // Callers of this interface rely on get() to notice restart.txt.
     checkRestart(options.groupName());
-    return std::make_unique<StreamSession>(pool_.host(options));
+    return std::make_unique<OwningSession<StreamSession>>(pool_.host(options), options);
 }
 
 bool StandardApplicationPool::checkRestart(const std::string &name) {
@@ -20,7 +21,7 @@ bool StandardApplicationPool::checkRestart(const std::string &name) {
     return true;
 }
 
-SessionPtr StandardApplicationPool::get(const Options &options) {
+MessageSessionPtr StandardApplicationPool::get(const Options &options) {
     return pool_.get(options);
 }
 

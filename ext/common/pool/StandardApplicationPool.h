@@ -19,7 +19,7 @@ public:
     explicit StandardApplicationPool(Pool &pool) : pool_(pool) {}
 
     SessionPtr get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) override;
-    SessionPtr get(const Options &options) override;
+    MessageSessionPtr get(const Options &options) override;
     bool checkRestart(const std::string &name) override;
     std::optional<Report> report(const std::string &id, const std::string &app) override;
     void clear() override;

@@ -96,18 +96,18 @@ public:
 
     /** A whole exchange with each of the applications with these numbers. */
     void use(const std::vector<unsigned> &order) {
-        std::vector<char> buffer(Session::BUFFER_SIZE);
+        std::vector<char> buffer(MessageSession::BUFFER_SIZE);
         for (const unsigned number : order) {
-            const SessionPtr session = start(options_[number]);
+            const MessageSessionPtr session = start(options_[number]);
             finish(*session, factory_.instances().at(number), buffer);
         }
     }
     /** Uses the first application, by one of its instances. */
     void useFirst(unsigned exchanges, unsigned instance) {
-        std::vector<char> buffer(Session::BUFFER_SIZE);
+        std::vector<char> buffer(MessageSession::BUFFER_SIZE);
         DummyInstance &mine = factory_.instances().at(instance);
         for (unsigned i = 0; i < exchanges; i++) {
-            const SessionPtr session = start(options_.front());
+            const MessageSessionPtr session = start(options_.front());
             finish(*session, mine, buffer);
         }
     }
@@ -129,8 +129,8 @@ private:
         settings.maxSize = apps + THREADS;
         return settings;
     }
-    SessionPtr start(const Options &options) {
-        SessionPtr session = pool_.get(options);
+    MessageSessionPtr start(const Options &options) {
+        MessageSessionPtr session = pool_.get(options);
         if (const auto refusal = session->start({})) {
             fmt::print("{}\n", refusal->text);
             std::exit(EXIT_FAILURE);
@@ -138,7 +138,7 @@ private:
         return session;
     }
     /** The instance answers until the session has its answer, which another one may give, too. */
-    static void finish(Session &session, DummyInstance &instance, std::vector<char> &buffer) {
+    static void finish(MessageSession &session, DummyInstance &instance, std::vector<char> &buffer) {
         do {
             if (const auto thread = instance.take()) {
                 instance.answer(*thread);
@@ -147,7 +147,7 @@ private:
         session.receive(buffer, -1, std::chrono::milliseconds(-1));
     }
     void begin(const Options &options, unsigned instances) {
-        std::vector<SessionPtr> sessions;
+        std::vector<MessageSessionPtr> sessions;
         for (unsigned i = 0; i < instances; i++) {
             sessions.push_back(start(options));
         }
@@ -157,11 +157,11 @@ private:
             std::this_thread::yield();
         }
         const std::size_t made = factory_.instances().count();
-        std::vector<char> buffer(Session::BUFFER_SIZE);
+        std::vector<char> buffer(MessageSession::BUFFER_SIZE);
         for (std::size_t i = made - instances; i < made; i++) {
             factory_.instances().at(i).answer(0);
         }
-        for (const SessionPtr &session : sessions) {
+        for (const MessageSessionPtr &session : sessions) {
             session->receive(buffer, -1, std::chrono::milliseconds(-1));
         }
     }

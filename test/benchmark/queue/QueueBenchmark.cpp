@@ -32,7 +32,6 @@
 #include "base/Exceptions.h"
 #include "exchange/QueueCache.h"
 #include "exchange/QueueSession.h"
-#include "exchange/SessionHost.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
 #include "shm/Claims.h"
@@ -110,10 +109,10 @@ public:
         return view_;
     }
     void wakeAgent() noexcept override {}
-    bool isSlow(std::uint32_t, ChannelId, Ticket, std::chrono::milliseconds) noexcept override {
+    bool isSlow(const QueueLink &, ChannelId, Ticket, std::chrono::milliseconds) noexcept override {
         return true;
     }
-    void overran(std::uint32_t, ChannelId, Ticket, std::chrono::milliseconds) noexcept override {}
+    void overran(const QueueLink &, ChannelId, Ticket, std::chrono::milliseconds) noexcept override {}
 
 protected:
     Links attach(const Options &, Generation) override {
@@ -175,9 +174,10 @@ void OneLine::answer(const RequestHeader &request) const {
 }
 
 /** The child's part of one request. */
-void roundTrip(const QueueHostPtr &host, const std::string &environment, int client, std::vector<char> &buffer) {
-    QueueSession session(host);
-    Session::Request request;
+void roundTrip(const QueueHostPtr &host, const Options &options, const std::string &environment, int client,
+               std::vector<char> &buffer) {
+    QueueSession session(host, options);
+    MessageSession::Request request;
     request.environment = environment;
     request.retryable = true;
     const Reply reply =
@@ -225,17 +225,16 @@ void measureAll() {
 
     const auto line = std::make_shared<OneLine>();
     const Options options;
-    const QueueHostPtr host = std::make_shared<SessionHost>(line, options);
     const DescriptorPair client = makeStreamPair();
     // The instance inherits the channel.
-    host->giveBack(host->takeChannel(*host->link()), true);
+    line->giveBack(line->takeChannel(*line->link(options, Generation())), true);
     const OtherProcess instance([&] { line->serve(); });
 
     double bare = 0;
     double queue = 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
         bare = std::max(bare, measure([&] { pingPong(pair.first.get(), buffer); }));
-        queue = std::max(queue, measure([&] { roundTrip(host, environment, client.first.get(), buffer); }));
+        queue = std::max(queue, measure([&] { roundTrip(line, options, environment, client.first.get(), buffer); }));
     }
     fmt::print("{{\"bare_rate\":{:.0f},\"rate\":{:.0f},\"share\":{:.3f}}}\n", bare, queue, queue / bare);
 }

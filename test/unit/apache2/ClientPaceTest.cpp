@@ -42,7 +42,7 @@ class ClientPaceTest : public LeakCheck {
     static constexpr milliseconds LONG{600000};
 
     /** An application whose replies the test determines. */
-    class Application : public Session {
+    class Application : public MessageSession {
     public:
         std::optional<Reply> start(const Request &) override {
             return std::nullopt;
@@ -68,13 +68,16 @@ class ClientPaceTest : public LeakCheck {
             patience = timeout;
             return {replies, false};
         }
-        void sendHeaders(std::string_view) override {}
-        void sendBodyBlock(std::string_view) override {}
-        void closeWriter() override {}
-        int getReader() override {
-            return -1;
+        void breakBody() override {}
+        std::optional<AppVersion> version() const override {
+            return std::nullopt;
         }
-        void closeReader() override {}
+        std::optional<Times> times() const override {
+            return std::nullopt;
+        }
+        pid_t instance() const override {
+            return 0;
+        }
 
         bool replies = false;
         int waits = 0;

@@ -28,12 +28,12 @@ class AdmissionTest : public CppUnit::TestFixture {
 
     using Refusal = std::optional<Admission::Refusal>;
 
-    QueueLimits limits_;
+    Options options_;
     std::unique_ptr<QueueDelay> delay_;
     MonotonicTime now_;
 
     Refusal refusal(const Admission::Load &load) {
-        return Admission(limits_, load, *delay_, now_).refusal();
+        return Admission(options_, load, *delay_, now_).refusal();
     }
     /** So many wait at `capacity` instances, the request included. */
     Refusal refusalWith(unsigned waiting, unsigned ofKey, unsigned capacity = 2) {
@@ -49,12 +49,12 @@ class AdmissionTest : public CppUnit::TestFixture {
     /** Instances take 100 ms for a request; since the requests wait for longer than the target, the
      *  application is overloaded. */
     void overload() {
-        limits_.size = 0;
-        limits_.target = 1s;
+        options_.maxQueueSize = 0;
+        options_.queueTarget = 1000;
         refusal({3, 2, 0, 0, 0s});
         for (int i = 0; i < 3; i++) {
             now_ += 200ms;
-            delay_->waited(2s, limits_.target, now_);
+            delay_->waited(2s, 1s, now_);
         }
         refusal({3, 2, 0, 100, 10s});
     }
@@ -64,15 +64,15 @@ class AdmissionTest : public CppUnit::TestFixture {
 
 public:
     void setUp() override {
-        limits_ = QueueLimits();
-        limits_.size = 8;
+        options_ = Options();
+        options_.maxQueueSize = 8;
         delay_ = std::make_unique<QueueDelay>();
         now_ = MonotonicTime(1h);
     }
 
     void testARequestThatNeedNotWaitIsAdmitted() {
         CPPUNIT_ASSERT(!refusal({2, 2, 2}));
-        limits_.inFlight = 10;
+        options_.request.maxInFlight = 10;
         CPPUNIT_ASSERT(!refusal({2, 2, 2}));
     }
 
@@ -100,21 +100,21 @@ public:
     }
 
     void testAKeyMayHoldAsManyOfHttpdsThreadsAsAreFreeOfTheApplicationsShare() {
-        limits_.inFlight = 10;
+        options_.request.maxInFlight = 10;
         // The instances of an event loop: none of the requests waits.
         CPPUNIT_ASSERT(!refusal({5, 100, 5}));
         CPPUNIT_ASSERT(isForShare(refusal({6, 100, 6})));
         CPPUNIT_ASSERT(!refusal({10, 100, 1}));
         CPPUNIT_ASSERT(isFull(refusal({11, 100, 1})));
         // The queue may hold more than httpd has threads for.
-        limits_.size = 100;
+        options_.maxQueueSize = 100;
         CPPUNIT_ASSERT(!refusalWith(4, 6, 2));
         CPPUNIT_ASSERT(isForShare(refusalWith(5, 7, 2)));
     }
 
     void testRelayedConnectionsAndRequestsHaveOneShareOfHttpdsThreads() {
-        limits_.inFlight = 10;
-        limits_.size = 100;
+        options_.request.maxInFlight = 10;
+        options_.maxQueueSize = 100;
         // An event loop, which takes all requests at once.
         CPPUNIT_ASSERT(!refusal({4, 100, 0, 0, 0s, 6}));
         const Refusal event = refusal({5, 100, 0, 0, 0s, 6});
@@ -132,33 +132,33 @@ public:
         // A key leaves others as many places as it holds.
         CPPUNIT_ASSERT(!refusal({2, 100, 2, 0, 0s, 6}));
         CPPUNIT_ASSERT(isForShare(refusal({3, 100, 3, 0, 0s, 6})));
-        limits_.inFlight = 0;
+        options_.request.maxInFlight = 0;
         CPPUNIT_ASSERT(!refusal({50, 100, 0, 0, 0s, 60}));
     }
 
     void testWithoutALimitNoKeyIsRefused() {
-        limits_.size = 0;
+        options_.maxQueueSize = 0;
         CPPUNIT_ASSERT(!refusalWith(1'000'000, 1'000'000));
     }
 
     void testThePartOfAPriorityIsShared() {
-        limits_.size = 40;
-        limits_.priority = Priority::LOW;
+        options_.maxQueueSize = 40;
+        options_.request.priority = Priority::LOW;
         delay_->takeTurn(now_);
         const std::string text = refusalWith(6, 6)->reason;
         CPPUNIT_ASSERT_MESSAGE(text, text.find("of low priority") != std::string::npos);
         CPPUNIT_ASSERT(!refusalWith(5, 5));
-        limits_.priority = Priority::NORMAL;
+        options_.request.priority = Priority::NORMAL;
         CPPUNIT_ASSERT(!refusalWith(20, 20));
         CPPUNIT_ASSERT(isForShare(refusalWith(21, 21)));
-        limits_.priority = Priority::HIGH;
+        options_.request.priority = Priority::HIGH;
         CPPUNIT_ASSERT(!refusalWith(25, 25));
         CPPUNIT_ASSERT(isForShare(refusalWith(26, 26)));
     }
 
     void testOneRequestOfLowPriorityIsJudgedAsOthers() {
-        limits_.size = 40;
-        limits_.priority = Priority::LOW;
+        options_.maxQueueSize = 40;
+        options_.request.priority = Priority::LOW;
         CPPUNIT_ASSERT_MESSAGE("Nor would others be admitted", refusalWith(30, 30));
         CPPUNIT_ASSERT(!refusalWith(20, 20));
         CPPUNIT_ASSERT_MESSAGE("Another one in this second", isFull(refusalWith(20, 1)));

@@ -63,8 +63,8 @@ class AnswerFileTest : public LeakCheck {
 
     void begin(bool takesFile = true) {
         host_ = std::make_shared<FakeHost>();
-        session_ = std::make_unique<QueueSession>(host_);
-        Session::Request request;
+        session_ = std::make_unique<QueueSession>(host_, host_->options);
+        MessageSession::Request request;
         request.takesFile = takesFile;
         CPPUNIT_ASSERT(!session_->start(request));
         const FakeHost::Request taken = host_->take();
@@ -90,7 +90,7 @@ class AnswerFileTest : public LeakCheck {
 public:
     void setUp() override {
         LeakCheck::setUp();
-        buffer_.resize(Session::BUFFER_SIZE);
+        buffer_.resize(MessageSession::BUFFER_SIZE);
         // A file of tmpfs.
         file_ = FileDescriptor(::memfd_create("test", MFD_CLOEXEC));
         content_.clear();
@@ -184,7 +184,7 @@ public:
         CPPUNIT_ASSERT(!receive().ends());
         CPPUNIT_ASSERT_EQUAL(0U, host_->inFlight());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().completed);
-        CPPUNIT_ASSERT(session_->awaitReply(-1, Session::Awaited::ROOM, 60s).reply);
+        CPPUNIT_ASSERT(session_->awaitReply(-1, MessageSession::Awaited::ROOM, 60s).reply);
         CPPUNIT_ASSERT(!receive().ends());
     }
 

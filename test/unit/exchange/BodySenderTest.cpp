@@ -29,6 +29,7 @@ class BodySenderTest : public LeakCheck {
     CPPUNIT_TEST(testAFileIsSentInPiecesIfTooManyDescriptorsAreInFlight);
     CPPUNIT_TEST(testAFileInPiecesIsSentAgainOnAnotherChannel);
     CPPUNIT_TEST(testAnAnswerInterruptsTheBody);
+    CPPUNIT_TEST(testAnAnswerWaitsWhileTheInstanceReadsTheBody);
     CPPUNIT_TEST(testTheRestOfALongHeadIsSentInBodyMessages);
     CPPUNIT_TEST(testALongHeadIsSentBeforeTheBody);
     CPPUNIT_TEST(testTheLongestHeadIsSent);
@@ -55,7 +56,7 @@ class BodySenderTest : public LeakCheck {
     std::vector<char> buffer_;
 
     void start(bool bodyFollows, bool retryable = false) {
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = environment_;
         request.bodyFollows = bodyFollows;
         request.retryable = retryable;
@@ -64,7 +65,7 @@ class BodySenderTest : public LeakCheck {
     void startWithFile(const std::string &body = "body") {
         file_ = FileDescriptor(memfd_create("body", MFD_CLOEXEC));
         CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(body.size()), pwrite(file_.get(), body.data(), body.size(), 0));
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = environment_;
         request.bodyFollows = true;
         request.bodyFile = file_.get();
@@ -99,7 +100,7 @@ public:
     void setUp() override {
         LeakCheck::setUp();
         host_ = std::make_shared<FakeHost>();
-        exchange_ = std::make_unique<Exchange>(host_);
+        exchange_ = std::make_unique<Exchange>(host_, host_->options);
         environment_ = std::string("NAME\0value\0", 11);
         buffer_.resize(MAX_MESSAGE);
     }
@@ -220,6 +221,27 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("too large"), std::string(event.payload.data(), event.payload.size()));
     }
 
+    void testAnAnswerWaitsWhileTheInstanceReadsTheBody() {
+        MessageSession::Request request;
+        request.bodyFollows = true;
+        // Asked before each wait: the instance answers, and reads all that is in the channel.
+        const auto reads = [](const void *host) noexcept {
+            auto &instance = *static_cast<FakeHost *>(const_cast<void *>(host));
+            instance.send(MessageType::DATA, 1, "", "part");
+            while (instance.hasMessage()) {
+                instance.receive();
+            }
+            return false;
+        };
+        request.client = MessageSession::Client(reads, host_.get());
+        exchange_->start(request, 0);
+        host_->claim(host_->take());
+        const std::string body(5000000, 'x');
+        CPPUNIT_ASSERT_EQUAL(body.size(), exchange_->sendBody(body, true));
+        CPPUNIT_ASSERT(exchange_->bodyDone());
+        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::MESSAGE);
+    }
+
     void testTheRestOfALongHeadIsSentInBodyMessages() {
         environment_ = std::string(200000, 'e');
         start(false);
@@ -261,7 +283,7 @@ public:
 
     void testABodyThatDoesNotFitItsRequestIsRefused() {
         const std::string body(MAX_MESSAGE, 'x');
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = environment_;
         request.body = body;
         thrownBy<ProtocolException>([&] { exchange_->start(request, 0); });
@@ -373,8 +395,8 @@ public:
         host_->claim(host_->take());
         sendFile();
         CPPUNIT_ASSERT(!host_->bodyFiles().enter());
-        Exchange second(host_);
-        Session::Request request;
+        Exchange second(host_, host_->options);
+        MessageSession::Request request;
         request.environment = environment_;
         request.bodyFollows = true;
         request.bodyFile = file_.get();

@@ -34,9 +34,6 @@ class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST(testARequestThatIsSkippedAfterTheLimitIsRefused);
     CPPUNIT_TEST(testARequestWhoseInstanceDiedMayWaitForTheWholeTimeLimitAgain);
     CPPUNIT_TEST(testARequestThatIsWorkedAtForTooLongIsGivenUpAndTheAgentTold);
-    CPPUNIT_TEST(testASlowRequestIsToldToTheAgentOnceAndGoesOn);
-    CPPUNIT_TEST(testARequestThatWaitsForLongIsSlow);
-    CPPUNIT_TEST(testARequestWhoseAnswerHasBegunIsNotSlow);
     CPPUNIT_TEST(testTimeAtWorkBeginsWithTheClaim);
     CPPUNIT_TEST(testAnAnswerWithoutEndTakesTooLong);
     CPPUNIT_TEST(testTimeInTheQueueDoesNotCountAsWorkIfAnInterimAnswerComesFirst);
@@ -58,8 +55,8 @@ class ExchangeLimitsTest : public LeakCheck {
     std::vector<char> buffer_;
 
     /** One more. */
-    Exchange &start(const Session::Request &request = {}) {
-        exchanges_.push_back(std::make_unique<Exchange>(host_));
+    Exchange &start(const MessageSession::Request &request = {}) {
+        exchanges_.push_back(std::make_unique<Exchange>(host_, host_->options));
         exchanges_.back()->start(request, 0);
         return *exchanges_.back();
     }
@@ -83,7 +80,7 @@ class ExchangeLimitsTest : public LeakCheck {
     Exchange &begun() {
         Exchange &exchange = start();
         host_->claim(host_->take());
-        host_->advance(host_->queueLimits.time + 1s);
+        host_->advance(host_->options.maxQueueTime + 1s);
         CPPUNIT_ASSERT(!exchange.replyWaiting());
         return exchange;
     }
@@ -103,7 +100,7 @@ public:
 
     void testARequestBeyondInstancesAndQueueIsRefused() {
         host_->setCapacity(2);
-        host_->queueLimits.size = 3;
+        host_->options.maxQueueSize = 3;
         start(5U);
         const auto error = assertRefused();
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, error.status());
@@ -120,7 +117,8 @@ public:
 
     void testARequestBeyondItsApplicationsShareIsRefusedWhereItWouldWait() {
         host_->setCapacity(3);
-        host_->queueLimits = {100, std::chrono::milliseconds(0), 3};
+        host_->options.maxQueueSize = 100;
+        host_->options.request.maxInFlight = 3;
         start(3U);
         const std::string text = assertRefused().what();
         CPPUNIT_ASSERT_MESSAGE(text, text.find("3 requests") != std::string::npos);
@@ -129,16 +127,17 @@ public:
 
     void testInstancesThatCouldTakeMoreThanTheShareTakeNoMore() {
         host_->setCapacity(100);
-        host_->queueLimits = {100, std::chrono::milliseconds(0), 3};
+        host_->options.maxQueueSize = 100;
+        host_->options.request.maxInFlight = 3;
         start(3U);
         assertRefused();
     }
 
     void testARefusedRequestMayTryAgain() {
         host_->setCapacity(1);
-        host_->queueLimits.size = 1;
+        host_->options.maxQueueSize = 1;
         start(2U);
-        Exchange again(host_);
+        Exchange again(host_, host_->options);
         thrownBy<QueueFullException>([&] { again.start({}, 0); });
         thrownBy<QueueFullException>([&] { again.start({}, 0); });
         exchanges_.clear();
@@ -150,29 +149,29 @@ public:
 
     void testRequestsOfLowPriorityAreRefusedFirst() {
         host_->setCapacity(1);
-        host_->queueLimits.size = 8;
+        host_->options.maxQueueSize = 8;
         start(3U);
-        host_->queueLimits.priority = Priority::LOW;
+        host_->options.request.priority = Priority::LOW;
         start(1U);  // the one of this second
         const std::string text = assertRefused().what();
         CPPUNIT_ASSERT_MESSAGE(text, text.find("of low priority: 2 requests") != std::string::npos);
         CPPUNIT_ASSERT_MESSAGE(text, text.find("PassengerPriority") != std::string::npos);
-        host_->queueLimits.priority = Priority::NORMAL;
+        host_->options.request.priority = Priority::NORMAL;
         start(5U);
         CPPUNIT_ASSERT(std::string(assertRefused().what()).find("priority") == std::string::npos);
-        host_->queueLimits.priority = Priority::HIGH;
+        host_->options.request.priority = Priority::HIGH;
         start(2U);
         assertRefused();
         host_->advance(2s);
-        host_->queueLimits.priority = Priority::LOW;
+        host_->options.request.priority = Priority::LOW;
         assertRefused();
     }
 
     void testRequestsOfLowPriorityDoNotStarve() {
         host_->setCapacity(1);
-        host_->queueLimits.size = 8;
+        host_->options.maxQueueSize = 8;
         start(4U);
-        host_->queueLimits.priority = Priority::LOW;
+        host_->options.request.priority = Priority::LOW;
         for (int second = 0; second < 3; second++) {
             start(1U);
             assertRefused();
@@ -182,7 +181,7 @@ public:
 
     void testWhileNoInstanceServesTheQueueAloneCounts() {
         host_->setCapacity(0);
-        host_->queueLimits.size = 2;
+        host_->options.maxQueueSize = 2;
         start(2U);
         assertRefused();
     }
@@ -194,7 +193,7 @@ public:
 
     void testAnAnsweredRequestTakesNoPlaceInTheQueue() {
         host_->setCapacity(0);
-        host_->queueLimits.size = 1;
+        host_->options.maxQueueSize = 1;
         Exchange &first = start();
         host_->claim(host_->take());
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
@@ -208,7 +207,7 @@ public:
 
     void testARequestThatIsSentAgainKeepsItsPlace() {
         host_->setCapacity(2);
-        host_->queueLimits.size = 1;
+        host_->options.maxQueueSize = 1;
         start(3U);
         host_->setCapacity(0);
         host_->take();
@@ -221,7 +220,7 @@ public:
 
     void testARefusedRequestLeavesACleanChannel() {
         host_->setCapacity(0);
-        host_->queueLimits.size = 1;
+        host_->options.maxQueueSize = 1;
         start();
         assertRefused();
         exchanges_.pop_back();
@@ -230,7 +229,7 @@ public:
     }
 
     void testARequestThatWaitsTooLongIsWithdrawnAndRefused() {
-        host_->queueLimits.time = 1500ms;
+        host_->options.maxQueueTime = 1500ms;
         Exchange &exchange = start();
         host_->advance(2s);
         const Exchange::Event event = receive(exchange);
@@ -243,7 +242,7 @@ public:
     }
 
     void testARequestIsRefusedAsSoonAsItsTimeLimitIsReached() {
-        host_->queueLimits.time = 100ms;
+        host_->options.maxQueueTime = 100ms;
         const auto time = [this] {
             Exchange &exchange = start();
             const auto begin = std::chrono::steady_clock::now();
@@ -256,7 +255,7 @@ public:
     }
 
     void testTheWaitingTimeCountsFromTheFirstTicket() {
-        host_->queueLimits.time = 10s;
+        host_->options.maxQueueTime = 10s;
         Exchange &exchange = start();
         host_->advance(6s);
         host_->send(MessageType::SKIPPED, 1);
@@ -266,7 +265,7 @@ public:
     }
 
     void testABegunRequestContinuesAfterTheTimeLimitOfTheQueue() {
-        host_->queueLimits.time = 5s;
+        host_->options.maxQueueTime = 5s;
         Exchange &exchange = start();
         host_->claim(host_->take());
         host_->advance(6s);
@@ -278,7 +277,7 @@ public:
     }
 
     void testAnAnswerThatHasArrivedIsReadAfterTheTimeLimit() {
-        host_->queueLimits.time = 5s;
+        host_->options.maxQueueTime = 5s;
         Exchange &exchange = start();
         host_->take();
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
@@ -287,7 +286,7 @@ public:
     }
 
     void testARequestThatIsSkippedAfterTheLimitIsRefused() {
-        host_->queueLimits.time = 5s;
+        host_->options.maxQueueTime = 5s;
         Exchange &exchange = start();
         host_->claim(host_->take());
         host_->advance(6s);
@@ -298,8 +297,8 @@ public:
     }
 
     void testARequestWhoseInstanceDiedMayWaitForTheWholeTimeLimitAgain() {
-        host_->queueLimits.time = 5s;
-        Session::Request request;
+        host_->options.maxQueueTime = 5s;
+        MessageSession::Request request;
         request.retryable = true;
         Exchange &exchange = start(request);
         host_->claim(host_->take());
@@ -315,7 +314,8 @@ public:
     }
 
     void testARequestThatIsWorkedAtForTooLongIsGivenUpAndTheAgentTold() {
-        host_->queueLimits = {100, 1s, 0, 5s};
+        host_->options.maxQueueTime = 1s;
+        host_->options.maxRequestTime = 5s;
         Exchange &exchange = begun();
         host_->advance(6s);
         const Exchange::Event event = receive(exchange);
@@ -327,38 +327,9 @@ public:
         CPPUNIT_ASSERT_EQUAL_MESSAGE("Whatever comes yet is nobody's", 1U, host_->dirtyEnds);
     }
 
-    void testASlowRequestIsToldToTheAgentOnceAndGoesOn() {
-        host_->queueLimits.slow = 2s;
-        Exchange &exchange = start();
-        host_->claim(host_->take());
-        host_->advance(3s);
-        CPPUNIT_ASSERT(receive(exchange, 0ms).kind == Kind::TIMED_OUT);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->slow.size());
-        CPPUNIT_ASSERT(Ticket(1) == host_->slow.front().second);
-        CPPUNIT_ASSERT(host_->overrun.empty());
-    }
-
-    void testARequestThatWaitsForLongIsSlow() {
-        host_->queueLimits.slow = 2s;
-        Exchange &exchange = start();
-        host_->advance(3s);
-        receive(exchange, 0ms);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->slow.size());
-    }
-
-    void testARequestWhoseAnswerHasBegunIsNotSlow() {
-        host_->queueLimits.slow = 2s;
-        Exchange &exchange = start();
-        host_->claim(host_->take());
-        host_->send(MessageType::RESPONSE, 1);
-        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
-        host_->advance(3s);
-        receive(exchange, 0ms);
-        CPPUNIT_ASSERT(host_->slow.empty());
-    }
-
     void testTimeAtWorkBeginsWithTheClaim() {
-        host_->queueLimits = {100, 10s, 0, 5s};
+        host_->options.maxQueueTime = 10s;
+        host_->options.maxRequestTime = 5s;
         Exchange &exchange = start();
         host_->advance(6s);
         CPPUNIT_ASSERT(receive(exchange, 1ms).kind == Kind::TIMED_OUT);
@@ -366,7 +337,7 @@ public:
     }
 
     void testAnAnswerWithoutEndTakesTooLong() {
-        host_->queueLimits.work = 5s;
+        host_->options.maxRequestTime = 5s;
         Exchange &exchange = start();
         host_->claim(host_->take());
         host_->send(MessageType::RESPONSE, 1, "", "some", false);
@@ -380,7 +351,7 @@ public:
     }
 
     void testTimeInTheQueueDoesNotCountAsWorkIfAnInterimAnswerComesFirst() {
-        host_->queueLimits.work = 5s;
+        host_->options.maxRequestTime = 5s;
         Exchange &exchange = start();
         host_->claim(host_->take());
         host_->advance(6s);
@@ -392,7 +363,7 @@ public:
     }
 
     void testAnAnswerFinishedWithinTheTimeLimitCanBeReadLater() {
-        host_->queueLimits.work = 5s;
+        host_->options.maxRequestTime = 5s;
         Exchange &exchange = start();
         host_->claim(host_->take());
         host_->send(MessageType::RESPONSE, 1, "", "some", false);
@@ -405,8 +376,9 @@ public:
     }
 
     void testTimeAtWorkEndsWhileTheBodyIsSent() {
-        host_->queueLimits = {100, 1s, 0, 20ms};
-        Session::Request request;
+        host_->options.maxQueueTime = 1s;
+        host_->options.maxRequestTime = 20ms;
+        MessageSession::Request request;
         request.bodyFollows = true;
         Exchange &exchange = start(request);
         host_->claim(host_->take());
@@ -418,7 +390,7 @@ public:
     }
 
     void testARequestWhoseInstanceWasKilledIsNotRepeated() {
-        Session::Request request;
+        MessageSession::Request request;
         request.retryable = true;
         Exchange &exchange = start(request);
         host_->claim(host_->take());
@@ -428,8 +400,8 @@ public:
     }
 
     void testTheLimitHoldsWhileTheBodyIsSent() {
-        host_->queueLimits.time = 20ms;
-        Session::Request request;
+        host_->options.maxQueueTime = 20ms;
+        MessageSession::Request request;
         request.bodyFollows = true;
         Exchange &exchange = start(request);
         const std::string body(16 * 1024 * 1024, 'x');
@@ -438,7 +410,7 @@ public:
     }
 
     void testAReplyIsWaitingOnceARequestHasTimedOut() {
-        host_->queueLimits.time = 5s;
+        host_->options.maxQueueTime = 5s;
         Exchange &exchange = start();
         CPPUNIT_ASSERT(!exchange.replyWaiting());
         host_->advance(6s);
@@ -447,10 +419,11 @@ public:
     }
 
     void testTheLimitEndsAWaitForTheClient() {
-        host_->queueLimits = {100, 1s, 0, 5s};
+        host_->options.maxQueueTime = 1s;
+        host_->options.maxRequestTime = 5s;
         Exchange &exchange = begun();
         host_->advance(6s);
-        CPPUNIT_ASSERT(exchange.awaitReply(-1, Session::Awaited::BYTES, 60s).reply);
+        CPPUNIT_ASSERT(exchange.awaitReply(-1, MessageSession::Awaited::BYTES, 60s).reply);
         CPPUNIT_ASSERT(exchange.replyWaiting());
         CPPUNIT_ASSERT(receive(exchange).kind == Kind::TIMED_OUT);
     }
@@ -465,7 +438,7 @@ public:
     }
 
     void testTheTimeLimitOfARequestHoldsWhileItsProcessEnds() {
-        host_->queueLimits.time = 50ms;
+        host_->options.maxQueueTime = 50ms;
         Exchange &exchange = start();
         host_->lastWait = host_->clock().now();
         assertTimedOut(receive(exchange));

@@ -33,12 +33,12 @@ class ExchangeLookTest : public LeakCheck {
     /** An exchange whose claim comes and goes. */
     struct Candidate {
         std::shared_ptr<FakeHost> host = std::make_shared<FakeHost>();
-        Exchange exchange{host};
+        Exchange exchange{host, host->options};
         Mapping claims{host->claims().memory().descriptor(), ClaimsLayout::SIZE, Mapping::Access::READ_WRITE};
         ChannelId channel;
 
         void start() {
-            exchange.start(Session::Request{}, 0);
+            exchange.start(MessageSession::Request{}, 0);
             channel = ChannelId(host->take().header.channel);
         }
         void claim(std::uint64_t ticket) const {
@@ -56,13 +56,13 @@ class ExchangeLookTest : public LeakCheck {
     /** A request that a stopped instance has taken, while another one waits. */
     struct Taken {
         std::shared_ptr<FakeHost> host = std::make_shared<FakeHost>();
-        Exchange exchange{host};
+        Exchange exchange{host, host->options};
         QueueLinkPtr line;
 
         Taken() {
-            exchange.start(Session::Request{}, 0);
+            exchange.start(MessageSession::Request{}, 0);
             const RequestHeader taken = host->take().header;
-            line = host->link(Generation());
+            line = host->link(host->options, Generation());
             CPPUNIT_ASSERT(RequestQueue::send(line->sending.get(), taken, "", "") == RequestQueue::Outcome::QUEUED);
         }
         /** So many others have their answer. */
@@ -99,8 +99,8 @@ class ExchangeLookTest : public LeakCheck {
     static std::chrono::steady_clock::duration timeToNotice() {
         const auto host = std::make_shared<FakeHost>();
         host->haveAgent();
-        Exchange exchange(host);
-        exchange.start(Session::Request{}, 0);
+        Exchange exchange(host, host->options);
+        exchange.start(MessageSession::Request{}, 0);
         host->killAgent();
         host->closeQueue();
         host->nextGeneration();

@@ -39,8 +39,8 @@ class ExchangeStatisticsTest : public LeakCheck {
     std::unique_ptr<Exchange> exchange_;
     std::vector<char> buffer_;
 
-    void start(const Session::Request &request = {}, std::uint8_t flags = 0) {
-        exchange_ = std::make_unique<Exchange>(host_);
+    void start(const MessageSession::Request &request = {}, std::uint8_t flags = 0) {
+        exchange_ = std::make_unique<Exchange>(host_, host_->options);
         exchange_->start(request, flags);
     }
     Exchange::Event receive(std::chrono::milliseconds timeout = 60s, int client = -1) {
@@ -127,7 +127,7 @@ public:
     }
 
     void testTheTimeInAnInstanceThatDiedDoesNotCount() {
-        Session::Request request;
+        MessageSession::Request request;
         request.retryable = true;
         start(request);
         host_->claim(host_->take());
@@ -151,9 +151,9 @@ public:
 
     void testARequestForWhichTheQueueIsFullCounts() {
         host_->setCapacity(0);
-        host_->queueLimits.size = 1;
-        Exchange first(host_);
-        first.start(Session::Request{}, 0);
+        host_->options.maxQueueSize = 1;
+        Exchange first(host_, host_->options);
+        first.start(MessageSession::Request{}, 0);
         thrownBy<RefusedException>([this] { start(); });
         assertCounted(0, 0, 0, 0);
         // It did not try again.
@@ -162,7 +162,7 @@ public:
     }
 
     void testARequestThatWaitedTooLongCountsWithItsWait() {
-        host_->queueLimits.time = 4s;
+        host_->options.maxQueueTime = 4s;
         start();
         host_->advance(5s);
         CPPUNIT_ASSERT(receive().kind == Kind::REFUSED);

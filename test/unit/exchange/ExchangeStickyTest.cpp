@@ -32,7 +32,7 @@ class ExchangeStickyTest : public LeakCheck {
     std::vector<char> buffer_;
 
     void start() {
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = std::string_view("NAME\0value\0", 11);
         exchange_->start(request, 0);
     }
@@ -45,7 +45,7 @@ public:
         LeakCheck::setUp();
         host_ = std::make_shared<FakeHost>();
         host_->haveInstance();
-        exchange_ = std::make_unique<Exchange>(host_);
+        exchange_ = std::make_unique<Exchange>(host_, host_->options);
         buffer_.resize(MAX_MESSAGE);
     }
 

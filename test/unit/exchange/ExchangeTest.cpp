@@ -60,7 +60,7 @@ class ExchangeTest : public LeakCheck {
     std::vector<char> buffer_;
 
     void start(bool retryable = false) {
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = std::string_view("NAME\0value\0", 11);
         request.retryable = retryable;
         exchange_->start(request, 0);
@@ -79,7 +79,7 @@ public:
     void setUp() override {
         LeakCheck::setUp();
         host_ = std::make_shared<FakeHost>();
-        exchange_ = std::make_unique<Exchange>(host_);
+        exchange_ = std::make_unique<Exchange>(host_, host_->options);
         buffer_.resize(MAX_MESSAGE);
     }
 
@@ -90,7 +90,7 @@ public:
     }
 
     void testARequestArrivesAsItIsWritten() {
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = std::string_view("NAME\0value\0", 11);
         request.body = "small";
         request.headRequest = true;
@@ -258,7 +258,7 @@ public:
     void testARequestWhoseClientLeavesWhileItsBodyIsSentIsWithdrawn() {
         DescriptorPair client = makeStreamPair();
         client.second.reset();
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = std::string_view("NAME\0value\0", 11);
         request.bodyFollows = true;
         request.client = client.first.get();
@@ -344,12 +344,12 @@ public:
     }
 
     void testAFullQueueIsRefused() {
-        const QueueLinkPtr link = host_->link(Generation());
+        const QueueLinkPtr link = host_->link(host_->options, Generation());
         const std::string large(60000, 'x');
         while (RequestQueue::send(link->sending.get(), RequestHeader{}, large, "") == RequestQueue::Outcome::QUEUED) {
         }
         const auto error = thrownBy<RefusedException>([this] {
-            Session::Request request;
+            MessageSession::Request request;
             const std::string environment(60000, 'x');
             request.environment = environment;
             exchange_->start(request, 0);
@@ -405,7 +405,7 @@ public:
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
         assertAnswered("hello");
         exchange_->complete();
-        exchange_ = std::make_unique<Exchange>(host_);
+        exchange_ = std::make_unique<Exchange>(host_, host_->options);
         start();
         const FakeHost::Request second = host_->take();
         CPPUNIT_ASSERT_EQUAL(1U, host_->channelsMade);
@@ -427,8 +427,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, host_->woken);
         std::vector<std::unique_ptr<Exchange>> more;
         for (int i = 0; i < 2; i++) {
-            more.push_back(std::make_unique<Exchange>(host_));
-            more.back()->start(Session::Request{}, 0);
+            more.push_back(std::make_unique<Exchange>(host_, host_->options));
+            more.back()->start(MessageSession::Request{}, 0);
         }
         CPPUNIT_ASSERT_EQUAL_MESSAGE("Once is enough", 1U, host_->woken);
     }
@@ -445,7 +445,7 @@ public:
     void testAMessageOfTheAgentThatAnInstanceSendsBreaksTheChannel() {
         for (const MessageType type : {MessageType::LOST, MessageType::RECHECK, MessageType::REFUSED}) {
             for (const std::size_t size : {std::size_t{0}, CHANNEL_SECRET, CHANNEL_SECRET + 9}) {
-                exchange_ = std::make_unique<Exchange>(host_);
+                exchange_ = std::make_unique<Exchange>(host_, host_->options);
                 start(true);
                 MessageHeader header{};
                 header.ticket = host_->take().header.ticket;

@@ -33,8 +33,8 @@ public:
     }
 
     void testTheTimeInTheQueueBeginsWithTheFirstTicket() {
-        host_->queueLimits.time = 10s;
-        ExchangeTimes times(*host_);
+        host_->options.maxQueueTime = 10s;
+        ExchangeTimes times(*host_, host_->options);
         times.sending(true);
         const MonotonicTime first = times.sentAt();
         host_->advance(3s);
@@ -47,15 +47,15 @@ public:
     }
 
     void testWithoutALimitTheProcessesEndLimitsTheWait() {
-        const ExchangeTimes times(*host_);
+        const ExchangeTimes times(*host_, host_->options);
         CPPUNIT_ASSERT(!times.queueDeadline());
         host_->lastWait = MonotonicTime(5s);
         CPPUNIT_ASSERT(times.queueDeadline() == MonotonicTime(5s));
     }
 
     void testTheWorkIsLimitedFromItsBeginningOn() {
-        host_->queueLimits.work = 10s;
-        ExchangeTimes times(*host_);
+        host_->options.maxRequestTime = 10s;
+        ExchangeTimes times(*host_, host_->options);
         times.sending(true);
         CPPUNIT_ASSERT(!times.workDeadline());
         times.begunNow();
@@ -67,8 +67,8 @@ public:
     }
 
     void testExcusedTimeDoesNotCountAsWork() {
-        host_->queueLimits.work = 10s;
-        ExchangeTimes times(*host_);
+        host_->options.maxRequestTime = 10s;
+        ExchangeTimes times(*host_, host_->options);
         times.sending(true);
         times.begunNow();
         host_->advance(12s);
@@ -77,8 +77,8 @@ public:
     }
 
     void testANewTicketEndsTheWorkOfTheLastOne() {
-        host_->queueLimits.work = 10s;
-        ExchangeTimes times(*host_);
+        host_->options.maxRequestTime = 10s;
+        ExchangeTimes times(*host_, host_->options);
         times.sending(true);
         times.begunNow();
         times.sending(false);
@@ -86,7 +86,7 @@ public:
     }
 
     void testTheReportedQueueTimeIsLimitedToTheMeasuredTime() {
-        ExchangeTimes times(*host_);
+        ExchangeTimes times(*host_, host_->options);
         times.sending(true);
         host_->advance(2s);
         times.queuedFor(1h);

@@ -31,9 +31,9 @@ class InFlightRecordTest : public LeakCheck {
     std::unique_ptr<InFlightRecord> record_;
 
     void add(InFlightRecord &record, std::string_view key = "") {
-        Session::Request request;
+        MessageSession::Request request;
         request.fairnessKey = key;
-        record.add(*link_, *channel_, channel_->nextTicket(), request, ExchangeTimes(*host_));
+        record.add(*link_, *channel_, channel_->nextTicket(), request, ExchangeTimes(*host_, host_->options));
     }
     FairnessKey keyOf(std::string_view text) const {
         return FairnessKey(text, host_->generations().secret());
@@ -53,9 +53,9 @@ public:
     void setUp() override {
         LeakCheck::setUp();
         host_ = std::make_shared<FakeHost>();
-        link_ = host_->link(Generation());
+        link_ = host_->link(host_->options, Generation());
         channel_ = host_->takeChannel(*link_);
-        record_ = std::make_unique<InFlightRecord>(*host_);
+        record_ = std::make_unique<InFlightRecord>(*host_, host_->options);
     }
 
     void tearDown() override {
@@ -81,7 +81,7 @@ public:
 
     void testARefusedRequestIsNotInFlight() {
         host_->setCapacity(0);
-        host_->queueLimits.size = 1;
+        host_->options.maxQueueSize = 1;
         link_->memory->senders.add(0, 1);
         CPPUNIT_ASSERT_THROW(add(*record_), QueueFullException);
         CPPUNIT_ASSERT(!record_->counted());
@@ -91,23 +91,23 @@ public:
 
     void testInstancesThatTakeEverythingLeaveThreadsToOthers() {
         host_->setCapacity(100);
-        host_->queueLimits.inFlight = 2;
+        host_->options.request.maxInFlight = 2;
         link_->memory->senders.add(0, 1);
         add(*record_);
         record_->remove(*link_);
         link_->memory->senders.add(0, 1);
-        InFlightRecord next(*host_);
+        InFlightRecord next(*host_, host_->options);
         CPPUNIT_ASSERT_THROW(add(next), QueueFullException);
         // Instances that cannot take so many leave threads anyway.
         host_->setCapacity(2);
-        host_->queueLimits.inFlight = 10;
+        host_->options.request.maxInFlight = 10;
         add(next);
         next.remove(*link_);
     }
 
     void testAnAdmittedRequestKeepsItsPlace() {
         host_->setCapacity(0);
-        host_->queueLimits.size = 1;
+        host_->options.maxQueueSize = 1;
         add(*record_);
         record_->remove(*link_);
         link_->memory->senders.add(0, 1);
@@ -129,7 +129,7 @@ public:
 
     void testAKeyThatHasItsShareIsRefusedAndOthersAreNot() {
         host_->setCapacity(1);
-        host_->queueLimits.size = 4;
+        host_->options.maxQueueSize = 4;
         haveInFlight("alice", 3);
         CPPUNIT_ASSERT_THROW(add(*record_, "alice"), QueueFullException);
         CPPUNIT_ASSERT_EQUAL(3U, inFlight("alice"));
@@ -145,7 +145,7 @@ public:
 
     void testAnAdmittedRequestOfAKeyKeepsItsPlace() {
         host_->setCapacity(0);
-        host_->queueLimits.size = 4;
+        host_->options.maxQueueSize = 4;
         add(*record_, "alice");
         record_->remove(*link_);
         haveInFlight("alice", 4);
@@ -156,7 +156,7 @@ public:
 
     void testARefusalForTheShareIsCountedAsOne() {
         host_->setCapacity(0);
-        host_->queueLimits.size = 4;
+        host_->options.maxQueueSize = 4;
         haveInFlight("alice", 3);
         CPPUNIT_ASSERT_THROW(add(*record_, "alice"), QueueFullException);
         record_->countRefused(*link_);
@@ -181,13 +181,13 @@ public:
     }
 
     void testAShortWaitOfARequestThatOvertakesOthersIsNoneOfTheirs() {
-        host_->queueLimits.target = 10ms;
+        host_->options.queueTarget = 10;
         for (const bool priorityQueue : {false, true}) {
-            host_->queueLimits.priorityQueue = priorityQueue;
+            host_->options.priorityQueue = priorityQueue;
             for (int round = 0; round < 3; round++) {
-                host_->queueLimits.priority = Priority::NORMAL;
+                host_->options.request.priority = Priority::NORMAL;
                 record_->countTimedOut(*link_, 1s);
-                host_->queueLimits.priority = Priority::HIGH;
+                host_->options.request.priority = Priority::HIGH;
                 record_->countTimedOut(*link_, 1ms);
                 host_->advance(1s);
             }

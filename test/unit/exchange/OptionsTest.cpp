@@ -18,6 +18,7 @@ class OptionsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testMalformedValuesAreErrors);
     CPPUNIT_TEST(testOfARequestsOptionsTheMapHasTheQueue);
     CPPUNIT_TEST(testWithoutAnotherQueueARequestGoesToTheCommonOne);
+    CPPUNIT_TEST(testWithAPriorityQueueARequestOfHighPriorityOvertakesOthers);
     CPPUNIT_TEST(testAGroupIsNamedAfterItsFolderAndEnvironment);
     CPPUNIT_TEST_SUITE_END();
 
@@ -157,6 +158,16 @@ public:
         CPPUNIT_ASSERT_EQUAL(4711U, options.queueChoice().number());
         options.request.queue = QueueChoice::ofInstance(0);
         CPPUNIT_ASSERT(options.queueChoice().isCommon());
+    }
+
+    void testWithAPriorityQueueARequestOfHighPriorityOvertakesOthers() {
+        Options options;
+        options.request.priority = Priority::HIGH;
+        CPPUNIT_ASSERT(!options.overtakes());
+        options.priorityQueue = true;
+        CPPUNIT_ASSERT(options.overtakes());
+        options.request.priority = Priority::NORMAL;
+        CPPUNIT_ASSERT(!options.overtakes());
     }
 
     void testAGroupIsNamedAfterItsFolderAndEnvironment() {

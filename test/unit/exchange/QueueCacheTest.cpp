@@ -60,11 +60,11 @@ public:
         return view_;
     }
     void wakeAgent() noexcept override {}
-    bool isSlow(std::uint32_t /*slot*/, ChannelId /*channel*/, Ticket /*ticket*/,
+    bool isSlow(const QueueLink & /*link*/, ChannelId /*channel*/, Ticket /*ticket*/,
                 std::chrono::milliseconds /*time*/) noexcept override {
         return true;
     }
-    void overran(std::uint32_t /*slot*/, ChannelId /*channel*/, Ticket /*ticket*/,
+    void overran(const QueueLink & /*link*/, ChannelId /*channel*/, Ticket /*ticket*/,
                  std::chrono::milliseconds /*time*/) noexcept override {}
 
     unsigned attached = 0;

@@ -4,8 +4,6 @@
 
 #include <sys/socket.h>
 
-#include <stdexcept>
-
 #include "io/SocketPair.h"
 
 #include "support/Expect.h"
@@ -52,7 +50,6 @@ class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST(testATooLongWaitIsReported);
     CPPUNIT_TEST(testAnAnswerIsCountedWhenItIsWhole);
     CPPUNIT_TEST(testAnAbortedAnswerIsCountedToo);
-    CPPUNIT_TEST(testTheSessionHasNoByteStream);
     CPPUNIT_TEST_SUITE_END();
 
     std::shared_ptr<FakeHost> host_;
@@ -78,9 +75,9 @@ public:
     void setUp() override {
         LeakCheck::setUp();
         host_ = std::make_shared<FakeHost>();
-        session_ = std::make_unique<QueueSession>(host_);
-        buffer_.resize(Session::BUFFER_SIZE);
-        CPPUNIT_ASSERT(!session_->start(Session::Request{}));
+        session_ = std::make_unique<QueueSession>(host_, host_->options);
+        buffer_.resize(MessageSession::BUFFER_SIZE);
+        CPPUNIT_ASSERT(!session_->start(MessageSession::Request{}));
         host_->claim(host_->take());
     }
 
@@ -281,8 +278,8 @@ public:
     }
 
     void testAnInstanceMayAskForTheClientOfATransferableRequest() {
-        session_ = std::make_unique<QueueSession>(host_);
-        Session::Request request;
+        session_ = std::make_unique<QueueSession>(host_, host_->options);
+        MessageSession::Request request;
         request.transferable = true;
         CPPUNIT_ASSERT(!session_->start(request));
         const FakeHost::Request taken = host_->take();
@@ -371,8 +368,8 @@ public:
     void testARefusalIsReportedAtTheStart() {
         host_->closeQueue();
         host_->refusal.emplace(500, "deadbeef", "It does not boot.");
-        QueueSession refused(host_);
-        const std::optional<Reply> reply = refused.start(Session::Request{});
+        QueueSession refused(host_, host_->options);
+        const std::optional<Reply> reply = refused.start(MessageSession::Request{});
         CPPUNIT_ASSERT(reply && reply->kind == Reply::Kind::REFUSED);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{500}, reply->status);
         CPPUNIT_ASSERT_EQUAL(std::string("deadbeef"), reply->reportId);
@@ -380,19 +377,19 @@ public:
 
     void testAFullQueueIsReportedAtTheStart() {
         host_->setCapacity(0);
-        host_->queueLimits.size = 1;
-        QueueSession refused(host_);
-        const std::optional<Reply> reply = refused.start(Session::Request{});
+        host_->options.maxQueueSize = 1;
+        QueueSession refused(host_, host_->options);
+        const std::optional<Reply> reply = refused.start(MessageSession::Request{});
         CPPUNIT_ASSERT(reply && reply->kind == Reply::Kind::REFUSED && reply->ends());
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, reply->status);
         CPPUNIT_ASSERT(!reply->text.empty());
     }
 
     void testATooLongWaitIsReported() {
-        host_->queueLimits.time = 5s;
+        host_->options.maxQueueTime = 5s;
         host_->clearClaim();
-        QueueSession waiting(host_);
-        CPPUNIT_ASSERT(!waiting.start(Session::Request{}));
+        QueueSession waiting(host_, host_->options);
+        CPPUNIT_ASSERT(!waiting.start(MessageSession::Request{}));
         host_->advance(6s);
         const Reply reply = waiting.receive(buffer_, -1, 60s);
         CPPUNIT_ASSERT(reply.kind == Reply::Kind::REFUSED && reply.ends());
@@ -417,11 +414,6 @@ public:
         receive();
         receive();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().completed);
-    }
-
-    void testTheSessionHasNoByteStream() {
-        thrownBy<std::logic_error>([this] { session_->getReader(); });
-        thrownBy<std::logic_error>([this] { session_->sendHeaders(""); });
     }
 };
 

@@ -81,7 +81,8 @@ public:
 
     void testAClientWithoutASocketIsAsked() {
         bool left = false;
-        const Session::Client client([](const void *it) noexcept { return *static_cast<const bool *>(it); }, &left);
+        const MessageSession::Client client([](const void *it) noexcept { return *static_cast<const bool *>(it); },
+                                            &left);
         const ReplyWait wait(client, std::nullopt);
         CPPUNIT_ASSERT(!wait.clientSaysLeft());
         // The wait is short enough to ask again.

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <stdexcept>
 
 #include "io/SocketPair.h"
 #include "support/Expect.h"
@@ -23,7 +22,6 @@ class StreamSessionTest : public LeakCheck {
     CPPUNIT_TEST(testAPermanentlyClosedQueueIsASpawnException);
     CPPUNIT_TEST(testAnInstanceThatDiesIsAnIOException);
     CPPUNIT_TEST(testAnAnswerWithoutAStreamIsAnIOException);
-    CPPUNIT_TEST(testTheSessionExchangesNoMessages);
     CPPUNIT_TEST_SUITE_END();
 
     std::shared_ptr<FakeHost> host_;
@@ -35,7 +33,7 @@ class StreamSessionTest : public LeakCheck {
         instance_ = std::move(pair.first);
         host_->prepare();
         host_->send(MessageType::ACCEPTED, 1, "", "", false, 0, pair.second.get());
-        return std::make_unique<StreamSession>(host_);
+        return std::make_unique<StreamSession>(host_, host_->options);
     }
     std::string readAll() {
         std::string text;
@@ -88,32 +86,26 @@ public:
     void testAnApplicationThatCannotBeStartedIsASpawnException() {
         host_->prepare();
         host_->send(MessageType::REFUSED, 1, "deadbeef", "It does not boot.", true, 500);
-        const auto error = thrownBy<SpawnException>([this] { StreamSession session(host_); });
+        const auto error = thrownBy<SpawnException>([this] { StreamSession session(host_, host_->options); });
         CPPUNIT_ASSERT_EQUAL(std::string("It does not boot."), std::string(error.what()));
     }
 
     void testAPermanentlyClosedQueueIsASpawnException() {
         host_->closeQueue();
         host_->refusal.emplace(500, "deadbeef", "It does not boot.");
-        thrownBy<SpawnException>([this] { StreamSession session(host_); });
+        thrownBy<SpawnException>([this] { StreamSession session(host_, host_->options); });
     }
 
     void testAnInstanceThatDiesIsAnIOException() {
         host_->prepare();
         host_->send(MessageType::LOST, 1);
-        thrownBy<IOException>([this] { StreamSession session(host_); });
+        thrownBy<IOException>([this] { StreamSession session(host_, host_->options); });
     }
 
     void testAnAnswerWithoutAStreamIsAnIOException() {
         host_->prepare();
         host_->send(MessageType::ACCEPTED, 1);
-        thrownBy<ProtocolException>([this] { StreamSession session(host_); });
-    }
-
-    void testTheSessionExchangesNoMessages() {
-        const auto session = open();
-        thrownBy<std::logic_error>([&] { session->start(Session::Request{}); });
-        thrownBy<std::logic_error>([&] { session->replyWaiting(); });
+        thrownBy<ProtocolException>([this] { StreamSession session(host_, host_->options); });
     }
 };
 

@@ -40,7 +40,7 @@ public:
     void setUp() override {
         LeakCheck::setUp();
         host_ = std::make_shared<FakeHost>();
-        link_ = host_->link(Generation());
+        link_ = host_->link(host_->options, Generation());
         channel_ = std::make_unique<ExchangeChannel>(*host_);
         CPPUNIT_ASSERT(channel_->open(*link_));
         ticket_ = (*channel_)->nextTicket();

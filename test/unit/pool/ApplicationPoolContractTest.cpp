@@ -82,10 +82,10 @@ protected:
         application.startInstances = application.minInstances = 3;
         application.stickySessions = true;
         application.request.queue = QueueChoice::ofInstance(stickyId);
-        const SessionPtr session = pool.get(application);
+        const MessageSessionPtr session = pool.get(application);
         const std::string environment = requestEnvironment("/");
         CPPUNIT_ASSERT(!session->start({environment, "", false, false, true}));
-        std::vector<char> buffer(Session::BUFFER_SIZE);
+        std::vector<char> buffer(MessageSession::BUFFER_SIZE);
         const Reply reply = session->receive(buffer, -1, 60s);
         CPPUNIT_ASSERT_MESSAGE(reply.text, reply.kind == Reply::Kind::RESPONSE && reply.last);
         return {std::stoi(std::string(reply.body.data(), reply.body.size())), reply.stickyId};
@@ -259,10 +259,10 @@ public:
 
     void testAMessageSessionBringsTheAnswer() {
         const Options application = options();
-        const SessionPtr session = pool_->get(application);
+        const MessageSessionPtr session = pool_->get(application);
         const std::string environment = requestEnvironment("/some/page");
         CPPUNIT_ASSERT(!session->start({environment, "", false, false, true}));
-        std::vector<char> buffer(Session::BUFFER_SIZE);
+        std::vector<char> buffer(MessageSession::BUFFER_SIZE);
         Reply reply = session->receive(buffer, -1, 60s);
         CPPUNIT_ASSERT(reply.kind == Reply::Kind::RESPONSE);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{200}, reply.status);

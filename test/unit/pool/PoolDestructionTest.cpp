@@ -176,11 +176,11 @@ class PoolDestructionTest : public PoolFixture {
     }
     /** The whole exchange. @return what comes at the end */
     static Reply exchange(Pool &pool, const Options &options) {
-        const SessionPtr session = pool.get(options);
+        const MessageSessionPtr session = pool.get(options);
         if (auto refusal = session->start({})) {
             return std::move(*refusal);
         }
-        std::vector<char> buffer(Session::BUFFER_SIZE);
+        std::vector<char> buffer(MessageSession::BUFFER_SIZE);
         return session->receive(buffer, -1, 60s);
     }
     static Options anApp(unsigned number) {

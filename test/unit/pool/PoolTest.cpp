@@ -350,7 +350,7 @@ public:
     }
 
     void testASessionThatStartsAfterShutDownIsRefused() {
-        const SessionPtr session = pool_->get(app());
+        const MessageSessionPtr session = pool_->get(app());
         pool_->shutDown();
         const std::optional<Reply> refusal = session->start({});
         CPPUNIT_ASSERT(refusal.has_value() && refusal->kind == Reply::Kind::REFUSED);

@@ -14,6 +14,7 @@
 namespace Passenger {
 
 FakeHost::FakeHost() : view_(table_.memory().descriptor()) {
+    options.maxQueueSize = 0;
     table_.setChildSlots(1);
     nextGeneration();
 }
@@ -106,6 +107,11 @@ std::optional<FakeHost::Message> FakeHost::receive() {
     return message;
 }
 
+bool FakeHost::hasMessage() const {
+    pollfd entry{instanceEnd_.get(), POLLIN, 0};
+    return ::poll(&entry, 1, 0) > 0;
+}
+
 std::string FakeHost::receiveBody() {
     std::string body;
     while (const std::optional<Message> message = receive()) {
@@ -134,7 +140,7 @@ std::size_t FakeHost::inFlightEntries() const {
     return InFlightReader(inFlightTable_.memory().descriptor().duplicate()).inFlight(SLOT).size();
 }
 
-QueueLinkPtr FakeHost::link(Generation unusable) {
+QueueLinkPtr FakeHost::link(const Options & /*options*/, Generation unusable) {
     if (own_ && unusable != generation_) {
         // The link that is remembered, closed or not.
         return makeLink(SLOT, generation_, own_->sendingEnd().duplicate(), claims_.memory().readOnlyDescriptor(),

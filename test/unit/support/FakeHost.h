@@ -75,6 +75,8 @@ public:
     void sendRaw(const std::string &message, int descriptor = -1);
     /** The next message of the child; waits for it. Empty at the channel's end. */
     std::optional<Message> receive();
+    /** Whether a message of the child is there. */
+    bool hasMessage() const;
     /** BODY messages until the last one. */
     std::string receiveBody();
 
@@ -96,7 +98,7 @@ public:
     }
     std::size_t inFlightEntries() const;
 
-    QueueLinkPtr link(Generation unusable) override;
+    QueueLinkPtr link(const Options &options, Generation unusable) override;
     std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) override;
     void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept override;
     InFlightTable &inFlightTable() override {
@@ -117,15 +119,14 @@ public:
     void wakeAgent() noexcept override {
         woken++;
     }
-    void overran(const QueueLink & /*link*/, ChannelId channel, Ticket ticket) noexcept override {
+    void overran(const QueueLink & /*link*/, ChannelId channel, Ticket ticket,
+                 std::chrono::milliseconds /*time*/) noexcept override {
         overrun.emplace_back(channel, ticket);
     }
-    bool isSlow(const QueueLink & /*link*/, ChannelId channel, Ticket ticket) noexcept override {
+    bool isSlow(const QueueLink & /*link*/, ChannelId channel, Ticket ticket,
+                std::chrono::milliseconds /*time*/) noexcept override {
         slow.emplace_back(channel, ticket);
         return true;
-    }
-    QueueLimits limits() const noexcept override {
-        return queueLimits;
     }
     int agentLife() const noexcept override {
         return life_ ? life_->second.get() : -1;
@@ -155,8 +156,8 @@ public:
     std::optional<RefusedException> refusal;
     /** New generations are closed, too. */
     bool closesAlways = false;
-    /** The limits of exchanges that are made from now on. */
-    QueueLimits queueLimits;
+    /** Those of all exchanges. The queue has no limit, unless a test sets one. */
+    Options options;
     /** The process ends then. */
     std::optional<MonotonicTime> lastWait;
     /** In the RESPONSEs that are sent: how long the request waited, in microseconds. */

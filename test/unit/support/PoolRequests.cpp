@@ -8,7 +8,7 @@
 
 namespace Passenger {
 
-HeldRequest::HeldRequest(PoolRequests &requests, SessionPtr session, DummyInstance &instance, unsigned thread)
+HeldRequest::HeldRequest(PoolRequests &requests, MessageSessionPtr session, DummyInstance &instance, unsigned thread)
     : requests_(requests), session_(std::move(session)), instance_(instance), thread_(thread) {
     requests_.held_.insert(this);
 }
@@ -43,7 +43,7 @@ const Refusal &Answer::failure() {
 }
 
 PoolRequests::PoolRequests(Pool &pool, DummyInstances &instances, EventLoop &loop)
-    : pool_(pool), instances_(instances), loop_(loop), buffer_(Session::BUFFER_SIZE) {}
+    : pool_(pool), instances_(instances), loop_(loop), buffer_(MessageSession::BUFFER_SIZE) {}
 
 AnswerPtr PoolRequests::ask(const Options &options) {
     auto answer = std::make_shared<Answer>(*this);
@@ -59,7 +59,7 @@ AnswerPtr PoolRequests::ask(const Options &options) {
         }
     });
     if (answer->session_) {
-        Session::Request request;
+        MessageSession::Request request;
         request.environment = answer->environment_;
         if (const auto reply = answer->session_->start(request)) {
             refuse(*answer, *reply);

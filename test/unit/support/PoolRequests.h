@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "exchange/Session.h"
+#include "exchange/MessageSession.h"
 #include "loop/EventLoop.h"
 #include "pool/Pool.h"
 #include "support/DummyInstances.h"
@@ -28,7 +28,7 @@ struct Refusal {
 /** A request that an instance works at until this is destroyed; then it is answered. */
 class HeldRequest {
 public:
-    HeldRequest(PoolRequests &requests, SessionPtr session, DummyInstance &instance, unsigned thread);
+    HeldRequest(PoolRequests &requests, MessageSessionPtr session, DummyInstance &instance, unsigned thread);
     ~HeldRequest();
     HeldRequest(const HeldRequest &) = delete;
     HeldRequest &operator=(const HeldRequest &) = delete;
@@ -45,7 +45,7 @@ private:
     friend class PoolRequests;
 
     PoolRequests &requests_;
-    SessionPtr session_;
+    MessageSessionPtr session_;
     DummyInstance &instance_;
     unsigned thread_;
 };
@@ -84,7 +84,7 @@ private:
     PoolRequests &requests_;
     std::uint64_t number_ = 0;
     std::string environment_;
-    SessionPtr session_;
+    MessageSessionPtr session_;
     HeldPtr held_;
     std::unique_ptr<Refusal> refusal_;
     bool over_ = false;

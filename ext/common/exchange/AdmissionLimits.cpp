@@ -1,0 +1,38 @@
+#include "exchange/AdmissionLimits.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace Passenger {
+
+namespace {
+
+constexpr unsigned QUARTER = 4;
+constexpr unsigned HALF = 2;
+constexpr unsigned TWICE = 2;
+
+/** A limit stays one. */
+unsigned part(unsigned limit, unsigned of) noexcept {
+    return limit == 0 ? 0 : std::max(limit / of, 1U);
+}
+
+}  // namespace
+
+AdmissionLimits AdmissionLimits::of(const Options &options, Priority priority) noexcept {
+    const unsigned size = options.maxQueueSize;
+    const unsigned inFlight = options.request.maxInFlight;
+    const std::chrono::milliseconds target(options.queueTarget);
+    switch (priority) {
+        case Priority::LOW:
+            return {part(size, QUARTER), part(inFlight, HALF),
+                    std::chrono::milliseconds(part(options.queueTarget, QUARTER))};
+        case Priority::HIGH:
+            return {std::min(std::numeric_limits<unsigned>::max() - part(size, QUARTER), size) + part(size, QUARTER),
+                    inFlight, target * TWICE};
+        case Priority::NORMAL:
+            break;
+    }
+    return {size, inFlight, target};
+}
+
+}  // namespace Passenger

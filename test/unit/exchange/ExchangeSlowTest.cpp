@@ -1,0 +1,98 @@
+#include "exchange/Exchange.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "support/FakeHost.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+/** Which requests the agent is told to be slow (PassengerSlowRequestLog). */
+class ExchangeSlowTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(ExchangeSlowTest);
+    CPPUNIT_TEST(testASlowRequestIsToldToTheAgentOnceAndGoesOn);
+    CPPUNIT_TEST(testARequestThatWaitsForLongIsSlow);
+    CPPUNIT_TEST(testARequestWhoseBodyIsNotReadIsSlow);
+    CPPUNIT_TEST(testARequestWhoseAnswerHasBegunIsNotSlow);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Kind = Exchange::Event::Kind;
+
+    std::shared_ptr<FakeHost> host_;
+    std::unique_ptr<Exchange> exchange_;
+    std::vector<char> buffer_;
+
+    void start(const MessageSession::Request &request = {}) {
+        exchange_->start(request, 0);
+    }
+    Exchange::Event receive(std::chrono::milliseconds timeout = 60s) {
+        return exchange_->receive(buffer_, -1, timeout);
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        host_ = std::make_shared<FakeHost>();
+        host_->options.slowRequestTime = 2000;
+        exchange_ = std::make_unique<Exchange>(host_, host_->options);
+        buffer_.resize(MAX_MESSAGE);
+    }
+
+    void tearDown() override {
+        exchange_.reset();
+        host_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testASlowRequestIsToldToTheAgentOnceAndGoesOn() {
+        start();
+        host_->claim(host_->take());
+        host_->advance(3s);
+        CPPUNIT_ASSERT(receive(0ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->slow.size());
+        CPPUNIT_ASSERT(Ticket(1) == host_->slow.front().second);
+        CPPUNIT_ASSERT(host_->overrun.empty());
+    }
+
+    void testARequestThatWaitsForLongIsSlow() {
+        start();
+        host_->advance(3s);
+        receive(0ms);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->slow.size());
+    }
+
+    void testARequestWhoseBodyIsNotReadIsSlow() {
+        host_->options.maxQueueTime = 1s;
+        host_->options.maxRequestTime = 200ms;
+        MessageSession::Request request;
+        request.bodyFollows = true;
+        start(request);
+        host_->claim(host_->take());
+        host_->advance(3s);
+        const std::string body(16 * 1024 * 1024, 'x');
+        CPPUNIT_ASSERT(exchange_->sendBody(body, true) < body.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->slow.size());
+        CPPUNIT_ASSERT(Ticket(1) == host_->slow.front().second);
+    }
+
+    void testARequestWhoseAnswerHasBegunIsNotSlow() {
+        start();
+        host_->claim(host_->take());
+        host_->send(MessageType::RESPONSE, 1);
+        CPPUNIT_ASSERT(receive().kind == Kind::MESSAGE);
+        host_->advance(3s);
+        receive(0ms);
+        CPPUNIT_ASSERT(host_->slow.empty());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ExchangeSlowTest);
+
+}  // namespace Passenger
