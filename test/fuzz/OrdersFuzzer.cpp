@@ -200,8 +200,7 @@ private:
     std::map<std::string, AppState> others() const {
         const std::vector<std::string> lines = split(drains_, '\n');
         std::map<std::string, AppState> states;
-        for (const SuperGroupSnapshot &superGroup : pool_->inspect().superGroups) {
-            const GroupSnapshot &group = superGroup.groups.at(0);
+        for (const GroupSnapshot &group : pool_->inspect().groups) {
             if (!asker_.isHttpd && owns(group.name)) {
                 continue;
             }

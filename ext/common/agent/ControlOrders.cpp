@@ -169,10 +169,7 @@ const ControlOrders::Applications &ControlOrders::applications() {
     server_.maxPoolSize = pool.maxSize;
     server_.memoryBudget = pool.memoryBudget;
     server_.memoryUsed = pool.memoryUsed;
-    snapshot_.clear();
-    for (SuperGroupSnapshot &superGroup : pool.superGroups) {
-        std::move(superGroup.groups.begin(), superGroup.groups.end(), std::back_inserter(snapshot_));
-    }
+    snapshot_ = std::move(pool.groups);
     snapshotAt_ = std::chrono::steady_clock::now();
     return snapshot_;
 }

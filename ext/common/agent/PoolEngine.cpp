@@ -302,8 +302,8 @@ private:
 
     std::vector<InstanceFacts::Instance> livingInstances() const {
         std::vector<InstanceFacts::Instance> instances;
-        for (const SuperGroupSnapshot &superGroup : pool_->inspect().superGroups) {
-            for (const ProcessSnapshot &process : superGroup.groups.front().processes) {
+        for (const GroupSnapshot &group : pool_->inspect().groups) {
+            for (const ProcessSnapshot &process : group.processes) {
                 instances.push_back({process.pid, process.hasDescendants});
             }
         }
@@ -312,8 +312,7 @@ private:
 
     EventCommand::Refusals refusals() const {
         EventCommand::Refusals refusals;
-        for (const SuperGroupSnapshot &superGroup : pool_->inspect().superGroups) {
-            const GroupSnapshot &group = superGroup.groups.front();
+        for (const GroupSnapshot &group : pool_->inspect().groups) {
             refusals[group.name] = group.counters.refused;
         }
         return refusals;

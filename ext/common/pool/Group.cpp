@@ -203,7 +203,6 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     pause_.apply(*process);
     hangs_.add(*process, task.options, now);
     demand_.joined(now, wanted, grows);
-    spawnFallback_ = process->parts().fallback;
     Log::notice("event={} app=\"{}\" pid={} ms={}", process->former() ? "instance.adopted" : "instance.started", name_,
                 process->pid(), std::chrono::duration_cast<std::chrono::milliseconds>(now - task.begunAt).count());
     if (wanted) {
@@ -446,17 +445,12 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.crashLooping = failures_.crashLooping();
     snapshot.version = versions_.current();
     snapshot.starting = pending_.starting();
-    snapshot.heartbeats = hangs_.heartbeats();
     snapshot.maxInstances = demand_.maxInstances();
     snapshot.memoryShare = room_.memory().shareOf(scaler_);
     snapshot.counters = counters_;
     snapshot.counters.replaced = starter_.replaced() + scaler_.restored();
     snapshot.counters.idled = scaler_.idled();
     snapshot.counters.evicted = scaler_.evicted();
-    snapshot.failure = snapshot.state == GroupState::DEPLOY_FAILED ? versions_.failure()
-                       : snapshot.state == GroupState::FAILED      ? failures_.failure()
-                                                                   : std::nullopt;
-    snapshot.spawnFallback = spawnFallback_;
     snapshot.lastFailure = failures_.last(now);
     snapshot.queue.pausedFor = pause_.until() ? *pause_.until() - now : std::chrono::nanoseconds(0);
     const auto waits = pause_.until() ? queue_.oldestUntaken() : demand_.waitingSince();

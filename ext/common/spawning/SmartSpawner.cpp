@@ -31,21 +31,17 @@ SpawnResult SmartSpawner::spawn(const Options &options) {
     SpawnStartup startup(tools_, cancelSwitch(), options);
     const std::uint64_t number = arrivals_++;
     const auto &plan = startup.plan();
-    std::string givenUp;
     {
         const auto turn = startup.takeTurn(exclusive_);
         if (failedStart_ && number < failedStart_->firstUnaffected && failedStart_->plan == plan) {
             throw failedStart_->why;
         }
-        if (givenUp_.empty()) {
+        if (!givenUp_) {
             dropUnsuitablePreloader(startup, options);
             return forkInstance(startup, options);
         }
-        givenUp = givenUp_;
     }
-    SpawnResult result = startup.load(StartRequest::Role::INSTANCE).toResult();
-    result.fallback = givenUp;
-    return result;
+    return startup.load(StartRequest::Role::INSTANCE).toResult();
 }
 
 void SmartSpawner::rest() {
@@ -72,7 +68,7 @@ void SmartSpawner::refork(const Options &options, const WarmInstance &instance) 
     // Without the turn: the present preloader continues to fork meanwhile.
     auto warmed = std::make_unique<Preloader>(startup, instance);
     const auto turn = startup.takeTurn(exclusive_);
-    if (!givenUp_.empty()) {
+    if (givenUp_) {
         throw SpawnException("the application is no longer preloaded");
     }
     if (preloader_ && !preloader_->suits(instance.origin->plan)) {
@@ -130,10 +126,9 @@ SpawnResult SmartSpawner::giveUpPreloading(const Options &options, const std::st
     SpawnStartup startup(tools_, cancelSwitch(), options);
     // If this start fails as well, the preloader is not the cause.
     SpawnResult result = startup.load(StartRequest::Role::INSTANCE).toResult();
-    givenUp_ = "the application cannot be preloaded: " + why;
+    givenUp_ = true;
     Log::warn("event=preloader.given_up app=\"{}\" reason=\"{}\" action=\"its instances are started directly\"",
               options.groupName(), why);
-    result.fallback = givenUp_;
     return result;
 }
 

@@ -58,11 +58,6 @@ struct SpawnResult {
      * memory.
      */
     std::shared_ptr<SpawnReport> story = nullptr;
-    /**
-     * The reason why another way of spawning was used than requested; empty: the requested one was
-     * used.
-     */
-    std::string fallback = {};
 };
 
 /** A serving instance of a pool process that has ended. */
