@@ -150,7 +150,7 @@ void ControlOrders::tick() {
         names.insert(group.name);
     }
     std::erase_if(known_, [&names](const auto &entry) { return !names.contains(entry.first); });
-    parts_.keepApps([&names](const std::string &name) { return names.contains(name); });
+    parts_.resources.keepApps([&names](const std::string &name) { return names.contains(name); });
 }
 
 const ControlOrders::Applications &ControlOrders::applications() {
@@ -244,11 +244,11 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
         status.points = known.history.points(now, whole ? QUARTER : HOUR);
     }
     status.draining = allDrain_ || draining_.contains(group.name);
-    const CgroupEvents limited = parts_.groupEvents(group.name);
+    const CgroupEvents limited = parts_.resources.groups.eventsOf(group.name);
     status.counters.memoryKills = limited.memoryKills;
     status.counters.memoryReached = limited.memoryReached;
     status.counters.tasksRefused = limited.tasksRefused;
-    if (const auto user = parts_.users.of(group.name)) {
+    if (const auto user = parts_.resources.appUsers.of(group.name)) {
         status.user = user->user;
         status.uid = user->switches() ? user->uid : ::geteuid();
     }
@@ -285,7 +285,7 @@ bool ControlOrders::owns(const Asker &asker, const std::string &name) const {
     if (isMaster(asker)) {
         return true;
     }
-    const auto user = parts_.users.of(name);
+    const auto user = parts_.resources.appUsers.of(name);
     return user && user->switches() && user->uid == asker.uid;
 }
 

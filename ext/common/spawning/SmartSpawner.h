@@ -32,7 +32,7 @@ namespace Passenger {
  */
 class SmartSpawner final : public Spawner {
 public:
-    explicit SmartSpawner(const SpawnTools &tools);
+    explicit SmartSpawner(AppResources &resources);
     /** Ends the preloader; its instances continue. */
     ~SmartSpawner() override;
 
@@ -64,7 +64,7 @@ private:
      */
     static constexpr unsigned LATE_FORKS = 2;
 
-    SpawnTools tools_;
+    AppResources &resources_;
     std::atomic<std::uint64_t> arrivals_{0};
     ExclusiveTurn exclusive_;
     // Used only by the thread that has the turn.
