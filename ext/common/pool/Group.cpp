@@ -1,5 +1,7 @@
 #include "pool/Group.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -9,6 +11,15 @@
 #include "pool/RepeatableRequests.h"
 
 namespace Passenger {
+
+namespace {
+
+/** Of the dates that there are. */
+std::optional<MonotonicTime> earlier(std::optional<MonotonicTime> one, std::optional<MonotonicTime> other) {
+    return one && other ? std::min(*one, *other) : one ? one : other;
+}
+
+}  // namespace
 
 Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options &options, std::uint32_t slot)
     : context_(context),
@@ -34,7 +45,10 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, hangs_,
                preloader_, starter_},
               [this, &timer](std::optional<MonotonicTime> date) REQUIRES(poolLock) {
-                  timer.set(*this, shutDown_ ? date : disuse_.orLook(firstAnswer_.orLook(date, context_.clock.now())));
+                  const MonotonicTime now = context_.clock.now();
+                  timer.set(*this, shutDown_
+                                       ? date
+                                       : earlier(date, earlier(disuse_.nextLook(now), firstAnswer_.nextLook(now))));
               }) {}
 
 // ----- Requests
