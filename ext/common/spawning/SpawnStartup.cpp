@@ -63,7 +63,7 @@ SpawnResult LoadedProcess::toResult() && {
     SpawnResult result{pid, process.release(), std::move(control), std::move(output), std::move(waitStatus)};
     result.group = std::move(group);
     result.isAsgi = isAsgi;
-    result.story = std::make_shared<SpawnReport>(std::move(story));
+    result.report = std::make_shared<SpawnReport>(std::move(report));
     return result;
 }
 
@@ -314,7 +314,7 @@ void SpawnStartup::learnFacts() {
 }
 
 LoadedProcess SpawnStartup::finished() {
-    current_.story = report_;
+    current_.report = report_;
     return std::move(current_);
 }
 

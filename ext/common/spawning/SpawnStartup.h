@@ -42,7 +42,7 @@ struct LoadedProcess {
     /** See SpawnResult::isAsgi. */
     bool isAsgi = false;
     /** The spawn so far, for the report of a later failure. */
-    SpawnReport story{};
+    SpawnReport report{};
 
     /** Converts this object for the caller of spawn(). */
     SpawnResult toResult() &&;

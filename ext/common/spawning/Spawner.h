@@ -57,7 +57,7 @@ struct SpawnResult {
      * The spawn so far, for a report if the instance does not begin to serve. Null for instances in
      * memory.
      */
-    std::shared_ptr<SpawnReport> story = nullptr;
+    std::shared_ptr<SpawnReport> report = nullptr;
 };
 
 /** A serving instance of a pool process that has ended. */
