@@ -75,7 +75,8 @@ public:
         makePool(parts(), settings);
         for (const auto &[root, uid] : roots()) {
             owners_[app(root).groupName()] = uid;
-            users_.set(app(root).groupName(), RunAs{std::to_string(uid), std::to_string(uid), uid, uid, ""});
+            resources_.appUsers.set(app(root).groupName(),
+                                    RunAs{std::to_string(uid), std::to_string(uid), uid, uid, ""});
         }
         for (const char *root : {"/srv/blog", "/srv/shop"}) {
             get(app(root)).reset();
@@ -91,9 +92,8 @@ public:
                                  [](const InstanceFacts::Instance &) { return std::optional<ProcessMemory>(); }});
         orders_ = std::make_unique<ControlOrders>(
             ControlOrders::Parts{.pool = *pool_,
-                                 .users = users_,
+                                 .resources = resources_,
                                  .facts = *facts_,
-                                 .groupEvents = [](const std::string &) { return CgroupEvents(); },
                                  .reopenLogs = [this] { logsReopened_++; },
                                  .server = [] { return ServerStatus(); },
                                  .warmingUp = [] { return false; },
@@ -200,8 +200,7 @@ private:
     std::map<std::string, AppState> others() const {
         const std::vector<std::string> lines = split(drains_, '\n');
         std::map<std::string, AppState> states;
-        for (const SuperGroupSnapshot &superGroup : pool_->inspect().superGroups) {
-            const GroupSnapshot &group = superGroup.groups.at(0);
+        for (const GroupSnapshot &group : pool_->inspect().groups) {
             if (!asker_.isHttpd && owns(group.name)) {
                 continue;
             }
@@ -269,7 +268,9 @@ private:
         }
     }
 
-    AppTable<RunAs> users_{Locks::APP_USERS};
+    EventLoop resourcesLoop_;
+    SpawnManager manager_{resourcesLoop_, SpawnSettings()};
+    AppResources resources_{resourcesLoop_, manager_};
     std::map<std::string, uid_t> owners_;
     std::vector<std::string> reports_;
     std::map<std::string, uid_t> reportOwners_;

@@ -172,7 +172,7 @@ void ControlOrders::tick() {
         names.insert(group.name);
     }
     std::erase_if(known_, [&names](const auto &entry) { return !names.contains(entry.first); });
-    parts_.keepApps([&names](const std::string &name) { return names.contains(name); });
+    parts_.resources.keepApps([&names](const std::string &name) { return names.contains(name); });
 }
 
 const ControlOrders::Applications &ControlOrders::applications() {
@@ -191,10 +191,7 @@ const ControlOrders::Applications &ControlOrders::applications() {
     server_.maxPoolSize = pool.maxSize;
     server_.memoryBudget = pool.memoryBudget;
     server_.memoryUsed = pool.memoryUsed;
-    snapshot_.clear();
-    for (SuperGroupSnapshot &superGroup : pool.superGroups) {
-        std::move(superGroup.groups.begin(), superGroup.groups.end(), std::back_inserter(snapshot_));
-    }
+    snapshot_ = std::move(pool.groups);
     snapshotAt_ = std::chrono::steady_clock::now();
     return snapshot_;
 }
@@ -270,11 +267,11 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
         status.points = known.history.points(now, whole ? QUARTER : HOUR);
     }
     status.draining = allDrain_ || draining_.contains(group.name);
-    const CgroupEvents limited = parts_.groupEvents(group.name);
+    const CgroupEvents limited = parts_.resources.groups.eventsOf(group.name);
     status.counters.memoryKills = limited.memoryKills;
     status.counters.memoryReached = limited.memoryReached;
     status.counters.tasksRefused = limited.tasksRefused;
-    if (const auto user = parts_.users.of(group.name)) {
+    if (const auto user = parts_.resources.appUsers.of(group.name)) {
         status.user = user->user;
         status.uid = user->switches() ? user->uid : ::geteuid();
     }
@@ -311,7 +308,7 @@ bool ControlOrders::owns(const Asker &asker, const std::string &name) const {
     if (isMaster(asker)) {
         return true;
     }
-    const auto user = parts_.users.of(name);
+    const auto user = parts_.resources.appUsers.of(name);
     return user && user->switches() && user->uid == asker.uid;
 }
 

@@ -17,10 +17,8 @@
 #include "io/Frame.h"
 #include "policy/SmoothWeights.h"
 #include "pool/Pool.h"
-#include "rights/Cgroups.h"
-#include "rights/RunAs.h"
 #include "server/RequestHistory.h"
-#include "spawning/AppTable.h"
+#include "spawning/AppResources.h"
 
 namespace Passenger {
 
@@ -36,13 +34,8 @@ class ControlOrders {
 public:
     struct Parts {
         Pool &pool;
-        /** The user as whom each application was last started. */
-        const AppTable<RunAs> &users;
+        AppResources &resources;
         InstanceFacts &facts;
-        /** What limits of control groups have done to an application. Never blocks. */
-        std::function<CgroupEvents(const std::string &app)> groupEvents;
-        /** Forgets the users and events of others, as AppTable::keep(). */
-        std::function<void(const std::function<bool(const std::string &app)> &isKnown)> keepApps;
         /** Opens the agent's log file and the applications' anew. May block.
          *  @throws IOException: the agent's could not be opened */
         std::function<void()> reopenLogs;

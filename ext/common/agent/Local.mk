@@ -31,7 +31,6 @@ libpassenger_agent_la_SOURCES = \
     %D%/LogReopening.h \
     %D%/MonitoredFiles.cpp \
     %D%/MonitoredFiles.h \
-    %D%/PoolEngine.cpp \
     %D%/PoolEngine.h \
     %D%/PoolProcess.cpp \
     %D%/PoolProcess.h \
@@ -42,7 +41,9 @@ libpassenger_agent_la_SOURCES = \
     %D%/RunAs.cpp \
     %D%/RunAs.h \
     %D%/SettingsUpdater.cpp \
-    %D%/SettingsUpdater.h
+    %D%/SettingsUpdater.h \
+    %D%/StandardPoolEngine.cpp \
+    %D%/StandardPoolEngine.h
 EXTRA_DIST += %D%/README.md
 
 # passenger-agent is built in the build tree's PassengerRoot.

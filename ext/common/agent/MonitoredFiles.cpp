@@ -11,13 +11,13 @@ namespace Passenger {
 std::vector<LogMonitor::File> MonitoredFiles::list() {
     std::vector<LogMonitor::File> files;
     std::map<std::string, Known> now;
-    for (const Options &options : parts_.applications()) {
+    for (const Options &options : applications_()) {
         Known &known = now[options.groupName()] = std::move(known_[options.groupName()]);
         look(options, known);
         if (known.owner) {
-            const std::shared_ptr<OutputLimit> limit = parts_.limitOf ? parts_.limitOf(options) : nullptr;
+            const auto limit = resources_.outputLimits.of(options);
             for (const std::string &path : split(options.monitoredFiles, '\n')) {
-                files.push_back({path, *known.owner, parts_.whoNames(path), limit});
+                files.push_back({path, *known.owner, resources_.outputs.whoNames(path), limit});
             }
         }
     }
@@ -28,7 +28,7 @@ std::vector<LogMonitor::File> MonitoredFiles::list() {
 void MonitoredFiles::look(const Options &options, Known &known) const {
     std::string problem;
     try {
-        const auto owner = parts_.userOf(options);
+        const auto owner = resources_.userOf(options);
         if (owner) {
             known = {*owner, false};
             return;

@@ -2,18 +2,15 @@
 
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
-
-#include <tl/expected.hpp>
 
 #include "agent/LogMonitor.h"
 #include "exchange/Options.h"
-#include "rights/AppFile.h"
-#include "rights/UserResolver.h"
-#include "spawning/OutputLimit.h"
+#include "rights/RunAs.h"
+#include "spawning/AppResources.h"
 
 namespace Passenger {
 
@@ -26,17 +23,12 @@ namespace Passenger {
  */
 class MonitoredFiles {
 public:
-    struct Parts {
-        /** The applications that have instances and name files. */
-        std::function<std::vector<Options>()> applications;
-        /** May also throw. */
-        std::function<tl::expected<RunAs, std::string>(const Options &options)> userOf;
-        std::function<AppFile::NamedBy(const std::string &path)> whoNames;
-        /** Null: none. */
-        std::function<std::shared_ptr<OutputLimit>(const Options &options)> limitOf{};
-    };
+    /** The applications that have instances and name files. */
+    using Applications = std::function<std::vector<Options>()>;
 
-    explicit MonitoredFiles(Parts parts) : parts_(std::move(parts)) {}
+    /** @param resources outlive this object */
+    MonitoredFiles(AppResources &resources, Applications applications)
+        : resources_(resources), applications_(std::move(applications)) {}
 
     std::vector<LogMonitor::File> list();
 
@@ -48,7 +40,8 @@ private:
 
     void look(const Options &options, Known &known) const;
 
-    const Parts parts_;
+    AppResources &resources_;
+    const Applications applications_;
     /** By the application's name. */
     std::map<std::string, Known> known_;
 };

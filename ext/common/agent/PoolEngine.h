@@ -56,7 +56,4 @@ struct PoolEngineParts {
 
 using PoolEngineFactory = std::function<std::unique_ptr<PoolEngine>(const PoolEngineParts &parts)>;
 
-/** Makes the engine of production. */
-std::unique_ptr<PoolEngine> makePoolEngine(const PoolEngineParts &parts);
-
 }  // namespace Passenger

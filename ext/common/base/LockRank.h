@@ -71,7 +71,7 @@ inline constexpr LockRank EVENT_COMMAND{3, "EventCommand::mutex_"};
 inline constexpr LockRank OUTPUT_FILES{3, "OutputFiles::mutex_"};
 inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::mutex_"};
 inline constexpr LockRank SETTINGS_UPDATER{3, "SettingsUpdater::mutex_"};
-inline constexpr LockRank APP_USERS{3, "StandardSpawnerFactory::appUsers_"};
+inline constexpr LockRank APP_USERS{3, "AppResources::appUsers"};
 inline constexpr LockRank INSTANCE_FACTS{3, "InstanceFacts::mutex_"};
 inline constexpr LockRank CONTROL_SERVICE{3, "ControlService::mutex_"};
 inline constexpr LockRank OUTPUT_LIMITS{3, "OutputLimits::mutex_"};

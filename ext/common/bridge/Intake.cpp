@@ -128,11 +128,11 @@ void Intake::begin(std::string_view message) {
     inWork_++;
     Place &place = *entry.place;
     place.take(message, current_);
-    const auto line = lines_.find(place.channelId());
-    const bool known = line != lines_.end() && line->second.place == nullptr;
-    const Place::Next next = place.begin(known ? line->second.channel : nullptr);
+    const auto found = channels_.find(place.channelId());
+    const bool known = found != channels_.end() && found->second.place == nullptr;
+    const Place::Next next = place.begin(known ? found->second.channel : nullptr);
     if (next == Place::Next::ANSWER) {
-        line->second.place = &place;
+        found->second.place = &place;
     }
     follow(entry, next);
 }
@@ -184,9 +184,9 @@ void Intake::release(Entry &entry) {
 }
 
 void Intake::forgetPlaceOf(const Place &place) {
-    const auto line = lines_.find(place.channelId());
-    if (line != lines_.end() && line->second.place == &place) {
-        line->second.place = nullptr;
+    const auto found = channels_.find(place.channelId());
+    if (found != channels_.end() && found->second.place == &place) {
+        found->second.place = nullptr;
     }
 }
 
@@ -206,13 +206,13 @@ void Intake::connectionReady(std::uint32_t index) {
 
 /** The child closes its reply channels when it has no use for them, or for the answer. */
 void Intake::channelEnded(std::uint64_t id) {
-    const auto line = lines_.find(id);
-    if (line == lines_.end()) {
+    const auto found = channels_.find(id);
+    if (found == channels_.end()) {
         return;
     }
-    change(epoll_, EPOLL_CTL_DEL, line->second.channel->end.get(), 0, 0);
-    Place *place = line->second.place;
-    lines_.erase(line);
+    change(epoll_, EPOLL_CTL_DEL, found->second.channel->end.get(), 0, 0);
+    Place *place = found->second.place;
+    channels_.erase(found);
     if (place != nullptr) {
         place->leave();
         release(places_[place->index()]);
@@ -222,16 +222,16 @@ void Intake::channelEnded(std::uint64_t id) {
 /** The end of a channel is found once, without any system call for a request. */
 void Intake::watchChannel(ChannelPtr channel) {
     const std::uint64_t id = channel->id;
-    Line &line = lines_[id];
-    if (line.channel == channel || line.place != nullptr) {
+    WatchedChannel &watched = channels_[id];
+    if (watched.channel == channel || watched.place != nullptr) {
         return;
     }
-    if (line.channel) {
-        change(epoll_, EPOLL_CTL_DEL, line.channel->end.get(), 0, 0);
+    if (watched.channel) {
+        change(epoll_, EPOLL_CTL_DEL, watched.channel->end.get(), 0, 0);
     }
-    line.channel = std::move(channel);
-    if (!change(epoll_, EPOLL_CTL_ADD, line.channel->end.get(), EPOLLET, keyOf(Kind::CHANNEL, id))) {
-        lines_.erase(id);
+    watched.channel = std::move(channel);
+    if (!change(epoll_, EPOLL_CTL_ADD, watched.channel->end.get(), EPOLLET, keyOf(Kind::CHANNEL, id))) {
+        channels_.erase(id);
     }
 }
 
@@ -273,13 +273,13 @@ void Intake::takeNews() {
 
 /** Channels of the former pool process have no meaning in messages of the next one. */
 void Intake::changeHandover(HandoverPtr next) {
-    while (!lines_.empty()) {
-        const auto line = lines_.begin();
-        if (line->second.place != nullptr) {
-            giveAway(places_[line->second.place->index()]);
+    while (!channels_.empty()) {
+        const auto first = channels_.begin();
+        if (first->second.place != nullptr) {
+            giveAway(places_[first->second.place->index()]);
         }
-        change(epoll_, EPOLL_CTL_DEL, line->second.channel->end.get(), 0, 0);
-        lines_.erase(line);
+        change(epoll_, EPOLL_CTL_DEL, first->second.channel->end.get(), 0, 0);
+        channels_.erase(first);
     }
     current_ = std::move(next);
     queues_.use(current_);

@@ -71,7 +71,7 @@ private:
         int watched = -1;
     };
     /** A reply channel that the loop watches. */
-    struct Line {
+    struct WatchedChannel {
         ChannelPtr channel;
         /** The place of the channel's present request, if the loop has the request. */
         Place *place = nullptr;
@@ -125,7 +125,7 @@ private:
     /** Numbers of free places: with a connection, without one. The last one is used first. */
     std::vector<std::uint32_t> connected_;
     std::vector<std::uint32_t> bare_;
-    std::unordered_map<std::uint64_t, Line> lines_;
+    std::unordered_map<std::uint64_t, WatchedChannel> channels_;
     const std::unique_ptr<char[]> message_;
     const std::unique_ptr<char[]> answer_;
 };

@@ -93,7 +93,7 @@ private:
     int file_ = -1;
     std::uint64_t fileSize_ = 0;
     BodyFilesInFlight *files_ = nullptr;
-    /** See MessageSession::Request::inPieces. */
+    /** See MessageSession::Request::bodyInPieces. */
     std::function<void()> inPieces_;
     /** The file was sent, and no instance is known to have taken it. */
     BodyFilesInFlight::Place inFlight_;

@@ -71,9 +71,6 @@ public:
         const auto found = last_.find(id);
         return found == last_.end() ? std::nullopt : std::optional(found->second);
     }
-    std::size_t size() const noexcept {
-        return last_.size();
-    }
 
     /**
      * The workers without a sign of life for more than the timeout, the longest silent ones first.

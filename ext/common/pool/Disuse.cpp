@@ -1,7 +1,5 @@
 #include "pool/Disuse.h"
 
-#include <algorithm>
-
 namespace Passenger {
 
 namespace {
@@ -33,14 +31,12 @@ bool Disuse::isOver(MonotonicTime now) {
     return time > std::chrono::nanoseconds(0) && now - lastUsed_ >= time;
 }
 
-std::optional<MonotonicTime> Disuse::orLook(std::optional<MonotonicTime> date) const {
+std::optional<MonotonicTime> Disuse::nextLook(MonotonicTime now) const {
     const std::chrono::nanoseconds time = parts_.context.settings.forgetTime;
     if (time == std::chrono::nanoseconds(0) && !abandoned_) {
-        return date;
+        return std::nullopt;
     }
-    const MonotonicTime look =
-        parts_.context.clock.now() + (abandoned_ ? std::chrono::nanoseconds(ABANDONED_LOOK) : time / LOOKS);
-    return date ? std::min(*date, look) : look;
+    return now + (abandoned_ ? std::chrono::nanoseconds(ABANDONED_LOOK) : time / LOOKS);
 }
 
 }  // namespace Passenger

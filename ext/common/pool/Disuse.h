@@ -57,8 +57,8 @@ public:
     }
     /** Looks. @return whether the application has been unused for long enough */
     bool isOver(MonotonicTime now) REQUIRES(poolLock);
-    /** This date, or an earlier one at which to look: an unused application has no other date. */
-    std::optional<MonotonicTime> orLook(std::optional<MonotonicTime> date) const REQUIRES(poolLock);
+    /** When to look next: an unused application has no other date. Nothing: it is not forgotten. */
+    std::optional<MonotonicTime> nextLook(MonotonicTime now) const REQUIRES(poolLock);
 
 private:
     const Parts parts_;

@@ -51,13 +51,13 @@ std::optional<MonotonicTime> FirstAnswer::seen(MonotonicTime now) const {
     return first;
 }
 
-std::optional<MonotonicTime> FirstAnswer::orLook(std::optional<MonotonicTime> date, MonotonicTime now) {
+std::optional<MonotonicTime> FirstAnswer::nextLook(MonotonicTime now) {
     if (versions_.current() != version_) {
         version_ = versions_.current();
         since_ = now;
         next_ = versions_.deploymentBegun() ? std::optional(now + SHORTEST) : std::nullopt;
     }
-    return next_ && date ? std::min(*next_, *date) : next_ ? next_ : date;
+    return next_;
 }
 
 }  // namespace Passenger

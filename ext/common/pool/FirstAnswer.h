@@ -27,9 +27,9 @@ public:
 
     /** Looks, if it is time, and logs the answer. */
     void look(MonotonicTime now);
-    /** This date, or an earlier one at which to look. Called soon after a version has taken
+    /** When to look next; nothing: no answer is expected. Called soon after a version has taken
      *  over. */
-    std::optional<MonotonicTime> orLook(std::optional<MonotonicTime> date, MonotonicTime now);
+    std::optional<MonotonicTime> nextLook(MonotonicTime now);
 
 private:
     /** When the first answer ended; nothing: there is none yet. */

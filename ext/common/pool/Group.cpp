@@ -1,5 +1,7 @@
 #include "pool/Group.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -9,6 +11,15 @@
 #include "pool/RepeatableRequests.h"
 
 namespace Passenger {
+
+namespace {
+
+/** Of the dates that there are. */
+std::optional<MonotonicTime> earlier(std::optional<MonotonicTime> one, std::optional<MonotonicTime> other) {
+    return one && other ? std::min(*one, *other) : one ? one : other;
+}
+
+}  // namespace
 
 Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options &options, std::uint32_t slot)
     : context_(context),
@@ -34,7 +45,10 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, hangs_,
                preloader_, starter_},
               [this, &timer](std::optional<MonotonicTime> date) REQUIRES(poolLock) {
-                  timer.set(*this, shutDown_ ? date : disuse_.orLook(firstAnswer_.orLook(date, context_.clock.now())));
+                  const MonotonicTime now = context_.clock.now();
+                  timer.set(*this, shutDown_
+                                       ? date
+                                       : earlier(date, earlier(disuse_.nextLook(now), firstAnswer_.nextLook(now))));
               }) {}
 
 // ----- Requests
@@ -203,7 +217,6 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     pause_.apply(*process);
     hangs_.add(*process, task.options, now);
     demand_.joined(now, wanted, grows);
-    spawnFallback_ = process->parts().fallback;
     Log::notice("event={} app=\"{}\" pid={} ms={}", process->former() ? "instance.adopted" : "instance.started", name_,
                 process->pid(), std::chrono::duration_cast<std::chrono::milliseconds>(now - task.begunAt).count());
     if (wanted) {
@@ -446,17 +459,12 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.crashLooping = failures_.crashLooping();
     snapshot.version = versions_.current();
     snapshot.starting = pending_.starting();
-    snapshot.heartbeats = hangs_.heartbeats();
     snapshot.maxInstances = demand_.maxInstances();
     snapshot.memoryShare = room_.memory().shareOf(scaler_);
     snapshot.counters = counters_;
     snapshot.counters.replaced = starter_.replaced() + scaler_.restored();
     snapshot.counters.idled = scaler_.idled();
     snapshot.counters.evicted = scaler_.evicted();
-    snapshot.failure = snapshot.state == GroupState::DEPLOY_FAILED ? versions_.failure()
-                       : snapshot.state == GroupState::FAILED      ? failures_.failure()
-                                                                   : std::nullopt;
-    snapshot.spawnFallback = spawnFallback_;
     snapshot.lastFailure = failures_.last(now);
     snapshot.queue.pausedFor = pause_.until() ? *pause_.until() - now : std::chrono::nanoseconds(0);
     const auto waits = pause_.until() ? queue_.oldestUntaken() : demand_.waitingSince();

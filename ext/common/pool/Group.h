@@ -229,8 +229,6 @@ private:
     /** The time that the start of the last instance took; zero: none was started. */
     std::chrono::nanoseconds lastSpawnTime_ GUARDED_BY(poolLock){0};
     Restarts restarts_ GUARDED_BY(poolLock);
-    /** Why the latest instance was spawned in another way than was asked for; empty: it was not. */
-    std::string spawnFallback_ GUARDED_BY(poolLock);
 
     // The parts. A part refers only to parts above it.
     ApplicationQueue queue_ GUARDED_BY(poolLock);

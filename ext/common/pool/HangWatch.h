@@ -37,10 +37,6 @@ public:
     void add(const Process &process, const Options &options, MonotonicTime now);
     void remove(InstanceId id);
     void noteHeartbeat(InstanceId id, MonotonicTime now);
-    /** The instances whose signs of life are awaited. */
-    std::size_t heartbeats() const noexcept {
-        return heartbeats_.size();
-    }
     /** The instances that work at an abandoned request for longer than they may. No child tells
      *  this process of such a request, so its time begins when it is abandoned. */
     std::vector<ProcessPtr> overdue(MonotonicTime now);

@@ -309,7 +309,7 @@ std::vector<ProcessSnapshot> Instances::inspect(MonotonicTime now) const {
 void Instances::noteAges(std::vector<ProcessSnapshot> &processes, MonotonicTime now) const {
     const auto since = queue_.takenSince();
     for (ProcessSnapshot &process : processes) {
-        const CellRange cells = process.sockets.front().cells;
+        const CellRange cells = process.cells;
         for (auto next = since.lower_bound(cells.first); next != since.end() && next->first < cells.first + cells.count;
              ++next) {
             process.busyFor = std::max<std::chrono::nanoseconds>(process.busyFor, now - next->second);
@@ -321,7 +321,6 @@ ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) co
     ProcessSnapshot snapshot;
     snapshot.id = process.id();
     snapshot.pid = process.pid();
-    snapshot.stickyId = process.stickyId();
     snapshot.state = process.state();
     snapshot.version = process.version();
     snapshot.age = now - process.since();
@@ -329,9 +328,10 @@ ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) co
     snapshot.hasDescendants = process.parts().hasDescendants;
     snapshot.memory = process.memory;
     snapshot.replacementReason = process.lifecycle().replacementReason();
+    snapshot.cells = process.socket.cells;
+    snapshot.concurrency = process.socket.concurrency;
     // An instance that is about to pause may take one more request before it learns of that.
-    const unsigned sessions = std::max(taken(process), process.pause().mayStillTake() ? 1U : 0U);
-    snapshot.sockets.push_back({process.socket.cells, process.socket.concurrency, sessions});
+    snapshot.sessions = std::max(taken(process), process.pause().mayStillTake() ? 1U : 0U);
     const AnsweredRequests answered = queue_.answered(process.socket.cells);
     snapshot.answered = answered.count;
     // Read behind the counts: a time that comes later is invented.

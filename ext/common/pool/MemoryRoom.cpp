@@ -148,9 +148,10 @@ MemoryRoom::Verdict MemoryRoom::admit(Scaler &application, Start start, Monotoni
     const bool grows = start == Start::GROW || start == Start::RESTORE;
     const bool isFirst = grows && application.size() == application.instances().draining();
     // An application within its share need not wait for one that may want more than its own.
-    const bool afterOthers =
-        grows && !isFirst && settings_.memoryBudget > 0 && budget.usedBy(app) >= budget.shareOf(app) &&
-        std::any_of(known_.begin(), known_.end(), [](const auto &other) { return other.second.waitsForFirst; });
+    const bool afterOthers = grows && !isFirst && settings_.memoryBudget > 0 &&
+                             budget.usedBy(app) >= budget.shareOf(app) &&
+                             std::any_of(known_.begin(), known_.end(),
+                                         [](const auto &other) { return other.second.waitsSince.has_value(); });
     const auto [verdict, waitsFor, actions] = MemoryAdmission::of(budget, app, start);
     if (verdict == Verdict::START && !afterOthers) {
         satisfied(application);
@@ -163,8 +164,8 @@ MemoryRoom::Verdict MemoryRoom::admit(Scaler &application, Start start, Monotoni
     }
     known.waits = true;
     known.heldBackByOwn = waitsFor == MemoryAdmission::For::OWN;
-    known.waitsForFirst = isFirst && waitsFor == MemoryAdmission::For::ALL;
-    known.waitsSince = known.waitsForFirst ? known.waitsSince.value_or(now) : std::optional<MonotonicTime>();
+    const bool forFirst = isFirst && waitsFor == MemoryAdmission::For::ALL;
+    known.waitsSince = forFirst ? std::optional(known.waitsSince.value_or(now)) : std::nullopt;
     const bool isNews = waitsFor != MemoryAdmission::For::SIZE;
     if (isNews && (!known.logged || now - *known.logged >= LOG_INTERVAL)) {
         known.logged = now;
@@ -213,7 +214,7 @@ GetFailure MemoryRoom::refusalOf(const Scaler &application) const {
 void MemoryRoom::satisfied(const Scaler &application) {
     if (const auto found = known_.find(&application); found != known_.end()) {
         Known &known = found->second;
-        known.waits = known.waitsForFirst = false;
+        known.waits = false;
         known.waitsSince.reset();
     }
 }

@@ -97,9 +97,9 @@ private:
         MonotonicTime startedAt{};
         bool pressed = false;
         bool exceeded = false;
-        /** It waits for memory; for its first instance, which others' memory would do for. */
+        /** It waits for memory. */
         bool waits = false;
-        bool waitsForFirst = false;
+        /** Since when it waits for its first instance, which others' memory would do for. */
         std::optional<MonotonicTime> waitsSince;
         /** Only its own budget has refused its last wish. */
         bool heldBackByOwn = false;

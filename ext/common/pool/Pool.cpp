@@ -200,6 +200,7 @@ std::shared_ptr<const Report> Pool::report(std::string_view id) const {
 
 PoolSnapshot Pool::inspect() const {
     PoolSnapshot snapshot;
+    std::vector<std::string> names;
     {
         const PoolGuard guard(context_);
         snapshot.maxSize = context_.settings.maxSize;
@@ -210,16 +211,16 @@ PoolSnapshot Pool::inspect() const {
         snapshot.forgotten = groups_.forgotten();
         snapshot.withoutSlot = groups_.withoutSlot();
         for (const Group *group : groups_.all()) {
-            snapshot.superGroups.emplace_back().name = group->name();
+            names.push_back(group->name());
         }
     }
-    for (SuperGroupSnapshot &superGroup : snapshot.superGroups) {
+    snapshot.groups.reserve(names.size());
+    for (const std::string &name : names) {
         const PoolGuard guard(context_);
-        if (const Group *group = groups_.find(superGroup.name)) {
-            superGroup.groups.push_back(group->inspect(context_.clock.now()));
+        if (const Group *group = groups_.find(name)) {
+            snapshot.groups.push_back(group->inspect(context_.clock.now()));
         }
     }
-    std::erase_if(snapshot.superGroups, [](const SuperGroupSnapshot &superGroup) { return superGroup.groups.empty(); });
     return snapshot;
 }
 

@@ -123,22 +123,22 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     const CancelSwitch::Watch watch(cancel, parts_.control.descriptor());
     const FrameSocket::Deadline deadline = FrameSocket::in(
         former_ ? std::min<std::chrono::milliseconds>(options.startTimeout, ADOPTION_LIMIT) : options.startTimeout);
-    SpawnReport story = parts_.story ? std::move(*parts_.story) : SpawnReport();
-    parts_.story.reset();
-    secrets_ = Secrets(story.process.environment);
-    story.steps.begin(HANDSHAKE);
+    SpawnReport report = parts_.report ? std::move(*parts_.report) : SpawnReport();
+    parts_.report.reset();
+    secrets_ = Secrets(report.process.environment);
+    report.steps.begin(HANDSHAKE);
     bool told = false;
     try {
         parts_.control.send(serve, descriptors, deadline);
         told = true;
-        awaitReady(deadline, story);
+        awaitReady(deadline, report);
     } catch (const std::exception &error) {
         if (former_ && !told) {
             // It finishes what it has, and knows nothing of this process.
             throw;
         }
-        story.timedOut = std::chrono::steady_clock::now() >= deadline;
-        explain(error, story);
+        report.timedOut = std::chrono::steady_clock::now() >= deadline;
+        explain(error, report);
         if (former_) {
             // It may work at requests.
             killed_ = true;
@@ -146,33 +146,33 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
         }
         link_.signal(SIGKILL);
         waitPidFd(parts_.pidFd, KILL_TIMEOUT);
-        throw story.toException(options);
+        throw report.toException(options);
     }
 }
 
-void Process::awaitReady(FrameSocket::Deadline deadline, SpawnReport &story) {
+void Process::awaitReady(FrameSocket::Deadline deadline, SpawnReport &report) {
     const Frame answer = link_.receiveAnswer(socket.concurrency, former_ != nullptr, deadline);
     if (answer.type == FrameType::FAILED) {
-        story.steps.begin(answer.field(0));
-        story.failedBy(answer);
-        throw SpawnException(story.summary);
+        report.steps.begin(answer.field(0));
+        report.failedBy(answer);
+        throw SpawnException(report.summary);
     }
     if (answer.type != FrameType::READY) {
         throw ProtocolException("it sent a frame that is no answer");
     }
 }
 
-/** Adds to the story why the instance does not serve. */
-void Process::explain(const std::exception &error, SpawnReport &story) {
+/** Adds to the report why the instance does not serve. */
+void Process::explain(const std::exception &error, SpawnReport &report) {
     const bool lost = lostContact(error);
     if (parts_.output) {
-        collectPostMortem(story, {parts_.pidFd, parts_.waitStatus, *parts_.output, !parts_.hasDescendants}, lost);
+        collectPostMortem(report, {parts_.pidFd, parts_.waitStatus, *parts_.output, !parts_.hasDescendants}, lost);
     }
-    if (story.summary.empty()) {
-        story.summary = fmt::format("instance {} did not begin to serve: {}", pid(),
-                                    lost ? "it " + howItEnded(story.waitStatus) : error.what());
+    if (report.summary.empty()) {
+        report.summary = fmt::format("instance {} did not begin to serve: {}", pid(),
+                                     lost ? "it " + howItEnded(report.waitStatus) : error.what());
     }
-    story.steps.fail();
+    report.steps.fail();
 }
 
 bool Process::closeOwnQueue() {

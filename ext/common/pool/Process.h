@@ -169,8 +169,8 @@ public:
 
 private:
     void makeOwnQueue();
-    void awaitReady(FrameSocket::Deadline deadline, SpawnReport &story);
-    void explain(const std::exception &error, SpawnReport &story);
+    void awaitReady(FrameSocket::Deadline deadline, SpawnReport &report);
+    void explain(const std::exception &error, SpawnReport &report);
 
     SpawnResult parts_;
     InstancePause pause_;

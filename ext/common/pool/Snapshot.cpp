@@ -18,8 +18,6 @@ void addOptions(GroupSnapshot &snapshot, const Options &options) {
     snapshot.appRoot = options.appRoot;
     snapshot.environment = options.environment;
     snapshot.minInstances = options.minInstances;
-    snapshot.minSpareInstances = options.minSpareInstances;
-    snapshot.maxSpareInstances = options.maxSpareInstances;
     snapshot.queue.limit = options.maxQueueSize;
     snapshot.appType = options.startCommand.empty() ? options.appType : "";
     snapshot.startupFile = options.startCommand.empty() ? options.startupFile : "";

@@ -12,7 +12,6 @@
 #include "base/AppCounters.h"
 #include "base/LogHistogram.h"
 #include "exchange/Options.h"
-#include "pool/GetFailure.h"
 #include "pool/Process.h"
 #include "shm/Layouts.h"
 
@@ -20,19 +19,10 @@
 
 namespace Passenger {
 
-struct SocketSnapshot {
-    /** Its cells in the claims. */
-    CellRange cells;
-    /** Requests it can run at once, and those it runs. */
-    unsigned concurrency = 0;
-    unsigned sessions = 0;
-};
-
 struct ProcessSnapshot {
     InstanceId id;
     /** 0: it is a dummy. */
     pid_t pid = 0;
-    std::uint32_t stickyId = 0;
     Process::State state = Process::State::SERVING;
     std::uint64_t version = 0;
     /** The age of the instance since its start. */
@@ -51,7 +41,11 @@ struct ProcessSnapshot {
     std::uint64_t memory = 0;
     /** Why it is being replaced; empty: it is not. */
     std::string replacementReason;
-    std::vector<SocketSnapshot> sockets;
+    /** Its cells in the claims. */
+    CellRange cells;
+    /** Requests it can run at once, and those it runs. */
+    unsigned concurrency = 0;
+    unsigned sessions = 0;
 };
 
 /** A request in flight. Texts are those of its client, or empty. */
@@ -121,6 +115,7 @@ struct RestartSnapshot {
 };
 
 struct GroupSnapshot {
+    /** The name that restart() takes. */
     std::string name;
     std::string appRoot;
     std::string environment;
@@ -139,14 +134,9 @@ struct GroupSnapshot {
     std::vector<ProcessSnapshot> processes;
     /** Instances that are being started. */
     unsigned starting = 0;
-    /** Instances of which signs of life are awaited. */
-    std::size_t heartbeats = 0;
     unsigned minInstances = 0;
     /** 0: none but the pool's. */
     unsigned maxInstances = 0;
-    /** Limits of the number of instances without a request; 0: no such limit. */
-    unsigned minSpareInstances = 0;
-    unsigned maxSpareInstances = 0;
     /** Its share of the memory budget in bytes; 0: none. */
     std::uint64_t memoryShare = 0;
     QueueSnapshot queue;
@@ -159,21 +149,8 @@ struct GroupSnapshot {
     /** The time that the start of the last instance took; zero: none was started. */
     std::chrono::nanoseconds lastSpawnTime{0};
     std::optional<RestartSnapshot> lastRestart;
-    /** DEPLOY_FAILED, FAILED: why. */
-    std::optional<GetFailure> failure;
-    /**
-     * Why its latest instance was started directly, though PassengerSpawnMethod is smart; empty: it
-     * was not.
-     */
-    std::string spawnFallback;
     /** Whatever its state is now. */
     std::optional<FailureSnapshot> lastFailure;
-};
-
-/** By the name that restart() takes, a SuperGroup is addressed; it holds exactly one Group. */
-struct SuperGroupSnapshot {
-    std::string name;
-    std::vector<GroupSnapshot> groups;
 };
 
 struct PoolSnapshot {
@@ -189,7 +166,7 @@ struct PoolSnapshot {
      *  all were in use. */
     std::uint64_t forgotten = 0;
     std::uint64_t withoutSlot = 0;
-    std::vector<SuperGroupSnapshot> superGroups;
+    std::vector<GroupSnapshot> groups;
 };
 
 /** What is configured: folder, program, limits. */

@@ -15,7 +15,7 @@ namespace Passenger {
  * The Grants of httpd's present configuration, and for some minutes those of the one before. httpd
  * children that end still ask for applications of the earlier configuration.
  *
- * Owned by the spawner factory. Thread-safe.
+ * Owned by AppResources. Thread-safe.
  */
 class GrantsInForce {
 public:

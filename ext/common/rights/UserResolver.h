@@ -19,7 +19,7 @@ namespace Passenger {
  * users. The group is PassengerGroup, else PassengerDefaultGroup for the default user, else the
  * user's primary group. Refuses what httpd's configuration does not grant.
  *
- * Owned by the spawner factory. Has no state; thread-safe. May block in its lookups.
+ * Owned by AppResources. Has no state; thread-safe. May block in its lookups.
  */
 class UserResolver {
 public:

@@ -25,10 +25,8 @@ InstanceStatus statusOf(const ProcessSnapshot &process) {
     status.version = process.version;
     status.age = inSeconds(process.age);
     status.adopted = process.adopted;
-    for (const SocketSnapshot &socket : process.sockets) {
-        status.concurrency += socket.concurrency;
-        status.sessions += socket.sessions;
-    }
+    status.concurrency = process.concurrency;
+    status.sessions = process.sessions;
     status.busyFor = inSeconds(process.busyFor);
     status.processed = process.answered;
     status.memory = process.memory;

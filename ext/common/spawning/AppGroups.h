@@ -16,8 +16,8 @@
 
 namespace Passenger {
 
-/** The AppGroups of all applications with processes, by name and user. Owned by the spawner
- *  factory. Thread-safe. */
+/** The AppGroups of all applications with processes, by name and user. Owned by
+ *  AppResources. Thread-safe. */
 class AppGroups {
 public:
     /** @param user of the application's processes */

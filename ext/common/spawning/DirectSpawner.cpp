@@ -2,7 +2,7 @@
 
 namespace Passenger {
 
-DirectSpawner::DirectSpawner(const SpawnTools &tools) : tools_(tools) {}
+DirectSpawner::DirectSpawner(AppResources &resources) : resources_(resources) {}
 
 DirectSpawner::~DirectSpawner() {
     EventLoop::assertNotOnAnyLoop("a Spawner was destroyed");
@@ -10,7 +10,7 @@ DirectSpawner::~DirectSpawner() {
 
 SpawnResult DirectSpawner::spawn(const Options &options) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
-    SpawnStartup startup(tools_, cancelSwitch(), options);
+    SpawnStartup startup(resources_, cancelSwitch(), options);
     startup.plan();
     if (!options.startsByBridge()) {
         return startup.load(StartRequest::Role::INSTANCE).toResult();
@@ -21,7 +21,7 @@ SpawnResult DirectSpawner::spawn(const Options &options) {
 }
 
 SpawnResult DirectSpawner::adopt(const Options &options, const LeftInstance &instance) {
-    return SpawnStartup(tools_, cancelSwitch(), options).adopt(instance);
+    return SpawnStartup(resources_, cancelSwitch(), options).adopt(instance);
 }
 
 }  // namespace Passenger

@@ -13,14 +13,14 @@ namespace Passenger {
  */
 class DirectSpawner final : public Spawner {
 public:
-    explicit DirectSpawner(const SpawnTools &tools);
+    explicit DirectSpawner(AppResources &resources);
     ~DirectSpawner() override;
 
     SpawnResult spawn(const Options &options) override;
     SpawnResult adopt(const Options &options, const LeftInstance &instance) override;
 
 private:
-    SpawnTools tools_;
+    AppResources &resources_;
 };
 
 }  // namespace Passenger

@@ -5,6 +5,8 @@ libpassenger_spawning_la_SOURCES = \
     %D%/AppGroup.h \
     %D%/AppGroups.cpp \
     %D%/AppGroups.h \
+    %D%/AppResources.cpp \
+    %D%/AppResources.h \
     %D%/AppTable.h \
     %D%/BootGuard.cpp \
     %D%/BootGuard.h \

@@ -18,7 +18,7 @@ namespace Passenger {
  * other applications. If a file is too slow, lines are dropped, as in the log (LogQueue). While a
  * file cannot be opened, the agent's log gets its lines.
  *
- * Owned by the spawner factory. Thread-safe. The destructor waits up to a second for the remaining
+ * Owned by AppResources. Thread-safe. The destructor waits up to a second for the remaining
  * lines: not on the event loop.
  */
 class OutputFiles {

@@ -13,7 +13,7 @@
 
 namespace Passenger {
 
-/** The OutputLimits of all applications with processes, by name. Owned by the spawner factory.
+/** The OutputLimits of all applications with processes, by name. Owned by AppResources.
  *  Thread-safe. */
 class OutputLimits {
 public:

@@ -20,7 +20,7 @@ bool isOwnFault(const Report &failure) {
 
 }  // namespace
 
-SmartSpawner::SmartSpawner(const SpawnTools &tools) : tools_(tools) {}
+SmartSpawner::SmartSpawner(AppResources &resources) : resources_(resources) {}
 
 SmartSpawner::~SmartSpawner() {
     EventLoop::assertNotOnAnyLoop("a Spawner was destroyed");
@@ -28,24 +28,20 @@ SmartSpawner::~SmartSpawner() {
 
 SpawnResult SmartSpawner::spawn(const Options &options) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
-    SpawnStartup startup(tools_, cancelSwitch(), options);
+    SpawnStartup startup(resources_, cancelSwitch(), options);
     const std::uint64_t number = arrivals_++;
     const auto &plan = startup.plan();
-    std::string givenUp;
     {
         const auto turn = startup.takeTurn(exclusive_);
         if (failedStart_ && number < failedStart_->firstUnaffected && failedStart_->plan == plan) {
             throw failedStart_->why;
         }
-        if (givenUp_.empty()) {
+        if (!givenUp_) {
             dropUnsuitablePreloader(startup, options);
             return forkInstance(startup, options);
         }
-        givenUp = givenUp_;
     }
-    SpawnResult result = startup.load(StartRequest::Role::INSTANCE).toResult();
-    result.fallback = givenUp;
-    return result;
+    return startup.load(StartRequest::Role::INSTANCE).toResult();
 }
 
 void SmartSpawner::rest() {
@@ -60,7 +56,7 @@ void SmartSpawner::rest() {
 }
 
 SpawnResult SmartSpawner::adopt(const Options &options, const LeftInstance &instance) {
-    return SpawnStartup(tools_, cancelSwitch(), options).adopt(instance);
+    return SpawnStartup(resources_, cancelSwitch(), options).adopt(instance);
 }
 
 void SmartSpawner::refork(const Options &options, const WarmInstance &instance) {
@@ -68,11 +64,11 @@ void SmartSpawner::refork(const Options &options, const WarmInstance &instance) 
     if (warmForksHang_) {
         throw SpawnException("the last preloader that was forked from a warm instance hung when it forked");
     }
-    SpawnStartup startup(tools_, cancelSwitch(), options);
+    SpawnStartup startup(resources_, cancelSwitch(), options);
     // Without the turn: the present preloader continues to fork meanwhile.
     auto warmed = std::make_unique<Preloader>(startup, instance);
     const auto turn = startup.takeTurn(exclusive_);
-    if (!givenUp_.empty()) {
+    if (givenUp_) {
         throw SpawnException("the application is no longer preloaded");
     }
     if (preloader_ && !preloader_->suits(instance.origin->plan)) {
@@ -127,13 +123,12 @@ SpawnResult SmartSpawner::giveUpPreloading(const Options &options, const std::st
     preloader_.reset();
     // A new object has the whole PassengerStartTimeout again: the application was already loaded
     // twice.
-    SpawnStartup startup(tools_, cancelSwitch(), options);
+    SpawnStartup startup(resources_, cancelSwitch(), options);
     // If this start fails as well, the preloader is not the cause.
     SpawnResult result = startup.load(StartRequest::Role::INSTANCE).toResult();
-    givenUp_ = "the application cannot be preloaded: " + why;
+    givenUp_ = true;
     Log::warn("event=preloader.given_up app=\"{}\" reason=\"{}\" action=\"its instances are started directly\"",
               options.groupName(), why);
-    result.fallback = givenUp_;
     return result;
 }
 

@@ -21,8 +21,8 @@ namespace Passenger {
  * Some applications do not work if one process loads them and another serves. One sign is that at a
  * fork the preloader or its instance dies, twice in a spawn, and not by a signal from outside.
  * Another one is that a fork is not ready in time, in two spawns in a row. If the application then
- * starts without a preloader, all its later instances do so too. Their results have a
- * SpawnResult::fallback. An exception during the load does not count: such an application fails
+ * starts without a preloader, all its later instances do so too. Their results have no
+ * SpawnResult::origin. An exception during the load does not count: such an application fails
  * either way.
  *
  * The preloader does one thing at a time, so spawns take turns. Spawns that wait for a starting
@@ -32,7 +32,7 @@ namespace Passenger {
  */
 class SmartSpawner final : public Spawner {
 public:
-    explicit SmartSpawner(const SpawnTools &tools);
+    explicit SmartSpawner(AppResources &resources);
     /** Ends the preloader; its instances continue. */
     ~SmartSpawner() override;
 
@@ -64,7 +64,7 @@ private:
      */
     static constexpr unsigned LATE_FORKS = 2;
 
-    SpawnTools tools_;
+    AppResources &resources_;
     std::atomic<std::uint64_t> arrivals_{0};
     ExclusiveTurn exclusive_;
     // Used only by the thread that has the turn.
@@ -76,8 +76,8 @@ private:
      * each further warm one would fail a spawn.
      */
     std::atomic<bool> warmForksHang_{false};
-    /** The reason why instances are started without a preloader; empty: they use one. */
-    std::string givenUp_;
+    /** Instances are started without a preloader. */
+    bool givenUp_ = false;
 };
 
 }  // namespace Passenger

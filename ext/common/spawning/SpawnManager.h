@@ -23,7 +23,7 @@ class UserSpawnServer;
  * Starts processes by Ruby spawn servers. No Ruby runs as root. Each user and group of applications
  * has a spawn server of its own, which is started when it is first needed.
  *
- * Owned by main(), outlives all Spawners. Thread-safe: a spawn server serves the requests of
+ * Owned by the engine, outlives all Spawners. Thread-safe: a spawn server serves the requests of
  * several threads one at a time. All methods but spawnServerPid() may block, so only background
  * threads call them, while the event loop runs. The destructor ends the spawn servers; the
  * processes that they started continue.

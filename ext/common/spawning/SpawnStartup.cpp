@@ -63,16 +63,16 @@ SpawnResult LoadedProcess::toResult() && {
     SpawnResult result{pid, process.release(), std::move(control), std::move(output), std::move(waitStatus)};
     result.group = std::move(group);
     result.isAsgi = isAsgi;
-    result.story = std::make_shared<SpawnReport>(std::move(story));
+    result.report = std::make_shared<SpawnReport>(std::move(report));
     return result;
 }
 
-SpawnStartup::SpawnStartup(SpawnTools &tools, CancelSwitch &cancelSwitch, const Options &options)
-    : tools_(tools),
+SpawnStartup::SpawnStartup(AppResources &resources, CancelSwitch &cancelSwitch, const Options &options)
+    : resources_(resources),
       cancel_(cancelSwitch),
       options_(options),
       deadline_(deadlineIn(options.startTimeout)),
-      limits_(options, tools.counts) {}
+      limits_(options, *resources.counts) {}
 
 const SpawnPlan &SpawnStartup::plan() {
     if (!plan_) {
@@ -84,7 +84,7 @@ const SpawnPlan &SpawnStartup::plan() {
 SpawnPlan SpawnStartup::makePlan() {
     checkNotCancelled();
     report_.steps.begin(USER_CHOSEN);
-    auto runAs = Rights::ofThisProcess().userOf(options_, tools_.users, tools_.manager.canSwitchUsers());
+    auto runAs = resources_.userOf(options_);
     if (!runAs) {
         throw SpawnException(runAs.error());
     }
@@ -96,7 +96,7 @@ SpawnPlan SpawnStartup::makePlan() {
             Log::warn("event=spawn.user_replaced app=\"{}\" note=\"{}\"", options_.groupName(), runAs->note);
         }
     }
-    tools_.appUsers.set(options_.groupName(), *runAs);
+    resources_.appUsers.set(options_.groupName(), *runAs);
     report_.runAs = *runAs;
     report_.steps.done(USER_CHOSEN);
     SpawnPlan plan(options_, std::move(*runAs), grantedVariables());
@@ -108,7 +108,7 @@ SpawnPlan SpawnStartup::makePlan() {
 /** A child that was taken over could otherwise choose the code that the interpreter runs. */
 Options::Variables SpawnStartup::grantedVariables() {
     Options::Variables variables = options_.variables ? options_.variables() : Options::Variables();
-    const auto grants = tools_.grants.forOptions(options_, std::chrono::steady_clock::now());
+    const auto grants = resources_.grants.forOptions(options_, std::chrono::steady_clock::now());
     std::erase_if(variables, [&](const auto &variable) {
         if (grants->allowsVariable(variable.first, variable.second)) {
             return false;
@@ -136,7 +136,7 @@ ExclusiveTurn::Turn SpawnStartup::takeTurn(ExclusiveTurn &exclusive) {
 StartedProcess SpawnStartup::askSpawnServer(const StartRequest &request) {
     report_.steps.begin(SPAWN_SERVER_ASKED);
     try {
-        auto started = tools_.manager.start(request, deadline_);
+        auto started = resources_.manager.start(request, deadline_);
         for (const auto &step : started.steps) {
             report_.steps.wasDone(step.name, step.duration);
         }
@@ -166,10 +166,10 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         StartRequest request = plan.request(role);
         request.claim = claimOf(options_);
         if (role == StartRequest::Role::BRIDGE) {
-            request.program = tools_.manager.agentProgram();
+            request.program = resources_.manager.agentProgram();
         }
         if (Rights::ofThisProcess().places()) {
-            current_.group = tools_.groups.of(options_, plan.runAs.uid);
+            current_.group = resources_.groups.of(options_, plan.runAs.uid);
             request.forked = [this](pid_t pid) { return limits_.begin(*current_.group, pid); };
         }
         auto started = askSpawnServer(request);
@@ -280,7 +280,7 @@ SpawnResult SpawnStartup::adopt(const LeftInstance &instance) {
     current_.output->setPid(application != 0 ? application : instance.pid);
     if (instance.group) {
         current_.group = instance.group;
-        tools_.groups.adopt(options_, owner.uid, instance.group);
+        resources_.groups.adopt(options_, owner.uid, instance.group);
     }
     begun(std::move(process));
     SpawnResult result = finished().toResult();
@@ -289,9 +289,9 @@ SpawnResult SpawnStartup::adopt(const LeftInstance &instance) {
 }
 
 ProcessOutputPtr SpawnStartup::follow(FileDescriptor pipe, const RunAs &owner) {
-    return std::make_shared<ProcessOutput>(tools_.loop, std::move(pipe),
-                                           tools_.outputs.sinkFor(options_.logFile, owner),
-                                           tools_.outputLimits.of(options_));
+    return std::make_shared<ProcessOutput>(resources_.loop, std::move(pipe),
+                                           resources_.outputs.sinkFor(options_.logFile, owner),
+                                           resources_.outputLimits.of(options_));
 }
 
 void SpawnStartup::begun(SpawnedProcess process) {
@@ -314,7 +314,7 @@ void SpawnStartup::learnFacts() {
 }
 
 LoadedProcess SpawnStartup::finished() {
-    current_.story = report_;
+    current_.report = report_;
     return std::move(current_);
 }
 
@@ -327,9 +327,9 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
     options["layout_version"] = std::to_string(unsigned{LAYOUT_VERSION});
     if (options_.startsByBridge()) {
         // The folder may have changed since the settings were received.
-        Rights::ofThisProcess().prepareSpawnDir(tools_.manager.spawnDir());
-        options["spawn_dir"] = tools_.manager.spawnDir();
-        options["seccomp"] = text(tools_.manager.seccomp());
+        Rights::ofThisProcess().prepareSpawnDir(resources_.manager.spawnDir());
+        options["spawn_dir"] = resources_.manager.spawnDir();
+        options["seccomp"] = text(resources_.manager.seccomp());
     }
     process.control.send(Frame::of(FrameType::LOAD, options), deadline_);
     const Frame answer = receive(process.control);
@@ -435,7 +435,7 @@ void SpawnStartup::endProcess() {
     current_.process.kill();
     current_.boot.sweep();
     if (options_.startsByBridge() && pid != 0) {
-        tools_.manager.removeSocketFolders(pid);
+        resources_.manager.removeSocketFolders(pid);
     }
     process.output->setPid(pid);
 }

@@ -9,17 +9,13 @@
 
 #include "exchange/Options.h"
 #include "io/Frame.h"
-#include "loop/EventLoop.h"
-#include "spawning/AppGroups.h"
-#include "spawning/AppTable.h"
+#include "spawning/AppGroup.h"
+#include "spawning/AppResources.h"
 #include "spawning/BootGuard.h"
 #include "spawning/BootLimits.h"
 #include "spawning/CancelSwitch.h"
 #include "spawning/ExclusiveTurn.h"
-#include "spawning/OutputFiles.h"
-#include "spawning/OutputLimits.h"
 #include "spawning/ProcessOutput.h"
-#include "spawning/SpawnManager.h"
 #include "spawning/SpawnPlan.h"
 #include "spawning/SpawnReport.h"
 #include "spawning/SpawnSteps.h"
@@ -27,19 +23,6 @@
 #include "spawning/Spawner.h"
 
 namespace Passenger {
-
-/** The parts that all spawners of processes use. Each part outlives the spawners. */
-struct SpawnTools {
-    EventLoop &loop;
-    SpawnManager &manager;
-    const UserResolver &users;
-    const GrantsInForce &grants;
-    OutputFiles &outputs;
-    OutputLimits &outputLimits;
-    AppGroups &groups;
-    AppTable<RunAs> &appUsers;
-    LimitCounts &counts;
-};
 
 /**
  * A process that has sent HELLO and has loaded the application. The destructor kills it, unless its
@@ -59,7 +42,7 @@ struct LoadedProcess {
     /** See SpawnResult::isAsgi. */
     bool isAsgi = false;
     /** The spawn so far, for the report of a later failure. */
-    SpawnReport story{};
+    SpawnReport report{};
 
     /** Converts this object for the caller of spawn(). */
     SpawnResult toResult() &&;
@@ -77,7 +60,7 @@ class SpawnStartup {
 public:
     using Deadline = std::chrono::steady_clock::time_point;
 
-    SpawnStartup(SpawnTools &tools, CancelSwitch &cancelSwitch, const Options &options);
+    SpawnStartup(AppResources &resources, CancelSwitch &cancelSwitch, const Options &options);
 
     /** The application's user, Ruby and environment. Determined at the first call. */
     const SpawnPlan &plan();
@@ -142,7 +125,7 @@ private:
     void receiveHello(FrameSocket &control, const SpawnedProcess &process);
     void loadApplication(LoadedProcess &process);
 
-    SpawnTools &tools_;
+    AppResources &resources_;
     CancelSwitch &cancel_;
     const Options &options_;
     const Deadline deadline_;

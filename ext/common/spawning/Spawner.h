@@ -57,12 +57,7 @@ struct SpawnResult {
      * The spawn so far, for a report if the instance does not begin to serve. Null for instances in
      * memory.
      */
-    std::shared_ptr<SpawnReport> story = nullptr;
-    /**
-     * The reason why another way of spawning was used than requested; empty: the requested one was
-     * used.
-     */
-    std::string fallback = {};
+    std::shared_ptr<SpawnReport> report = nullptr;
 };
 
 /** A serving instance of a pool process that has ended. */

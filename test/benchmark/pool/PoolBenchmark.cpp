@@ -117,7 +117,7 @@ public:
         begin(options_.front(), instances);
     }
     std::size_t inspect() const {
-        return pool_.inspect().superGroups.size();
+        return pool_.inspect().groups.size();
     }
 
 private:

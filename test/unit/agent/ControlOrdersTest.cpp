@@ -48,7 +48,8 @@ class ControlOrdersTest : public PoolContract {
     const Asker owner_{OWNER, false};
     const Asker stranger_{STRANGER, false};
     const Asker httpd_{0, true};
-    AppTable<RunAs> users_{Locks::APP_USERS};
+    std::unique_ptr<SpawnManager> manager_;
+    std::unique_ptr<AppResources> resources_;
     /** It has a thread, so it lives during a test only. */
     std::optional<InstanceFacts> facts_;
     std::unique_ptr<ControlOrders> orders_;
@@ -136,17 +137,17 @@ public:
         for (const char *root : {"/srv/blog", "/srv/shop"}) {
             get(app(root)).reset();
         }
-        users_.set(BLOG, RunAs{"alice", "alice", OWNER, OWNER, ""});
-        users_.set(SHOP, RunAs{"bob", "bob", OTHER_OWNER, OTHER_OWNER, ""});
+        manager_ = std::make_unique<SpawnManager>(*loop_, SpawnSettings());
+        resources_ = std::make_unique<AppResources>(*loop_, *manager_);
+        resources_->appUsers.set(BLOG, RunAs{"alice", "alice", OWNER, OWNER, ""});
+        resources_->appUsers.set(SHOP, RunAs{"bob", "bob", OTHER_OWNER, OTHER_OWNER, ""});
         facts_.emplace(
             InstanceFacts::Parts{[] { return std::vector<InstanceFacts::Instance>(); },
                                  [](const InstanceFacts::Instance &) { return std::optional<ProcessMemory>(); }});
         orders_ = std::make_unique<ControlOrders>(
             ControlOrders::Parts{.pool = *pool_,
-                                 .users = users_,
+                                 .resources = *resources_,
                                  .facts = *facts_,
-                                 .groupEvents = [](const std::string &) { return CgroupEvents(); },
-                                 .keepApps = [this](const auto &isKnown) { users_.keep(isKnown); },
                                  .reopenLogs = [this] { logsReopened_++; },
                                  .server = [] { return ServerStatus(); },
                                  .warmingUp = [] { return false; },
@@ -156,6 +157,8 @@ public:
     void tearDown() override {
         orders_.reset();
         facts_.reset();
+        resources_.reset();
+        manager_.reset();
         PoolContract::tearDown();
     }
 

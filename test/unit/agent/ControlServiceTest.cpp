@@ -39,7 +39,6 @@ class ControlServiceTest : public CppUnit::TestFixture {
     static constexpr uid_t SOMEBODY = 12345;
 
     std::atomic<unsigned> answered_{0};
-    std::string lastAsker_;
     /** It has a thread, so it lives during a test only. */
     std::optional<ControlService> service_;
     sockaddr_un address_{};

@@ -129,7 +129,7 @@ class SnapshotCostTest : public PoolFixture {
         pieces_.begin();
         const PoolSnapshot snapshot = pool_->inspect();
         pieces_.end();
-        return snapshot.superGroups.size();
+        return snapshot.groups.size();
     }
     static void assertBelow(nanoseconds promised, nanoseconds measured) {
         if (!SANITIZED) {

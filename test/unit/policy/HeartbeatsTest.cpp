@@ -59,7 +59,6 @@ public:
         beats.noteAck(1, at(9s));
         CPPUNIT_ASSERT(beats.overdue(at(19s)).empty());
         CPPUNIT_ASSERT(beats.lastAck(1) == at(9s));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, beats.size());
     }
 
     void testAnOlderAckThatArrivesLateHasNoEffect() {
@@ -84,7 +83,6 @@ public:
         beats.forget(1);
         beats.forget(2);
         CPPUNIT_ASSERT(beats.overdue(at(15s)).empty());
-        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, beats.size());
         CPPUNIT_ASSERT(!beats.lastAck(1));
     }
 

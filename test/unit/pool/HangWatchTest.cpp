@@ -98,10 +98,9 @@ public:
     void testAnInstanceThatEndedIsNotExpectedToGiveSignsOfLife() {
         options_.heartbeatTimeout = seconds(4);
         const ProcessPtr process = watched();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, hangs_->heartbeats());
+        CPPUNIT_ASSERT(hangs_->next());
         instances_->remove(process);
         hangs_->remove(process->id());
-        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, hangs_->heartbeats());
         CPPUNIT_ASSERT(!hangs_->next());
     }
 };

@@ -212,8 +212,8 @@ public:
             if (!killed.exchange(true)) {
                 // A signal ends the process before it serves.
                 result.control = FrameSocket(std::move(makeStreamPair().first));
-                result.story = std::make_shared<SpawnReport>();
-                result.story->waitStatus = SIGKILL;
+                result.report = std::make_shared<SpawnReport>();
+                result.report->waitStatus = SIGKILL;
             }
             return result;
         };

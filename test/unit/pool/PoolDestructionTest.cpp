@@ -230,8 +230,7 @@ public:
             }
             CPPUNIT_ASSERT(eventually([&] {
                 const PoolSnapshot snapshot = pool_->inspect();
-                return !snapshot.superGroups.empty() &&
-                       snapshot.superGroups.front().groups.front().queue.waiting == THREADS;
+                return !snapshot.groups.empty() && snapshot.groups.front().queue.waiting == THREADS;
             }));
         });
     }

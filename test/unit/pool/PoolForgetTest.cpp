@@ -46,10 +46,10 @@ class PoolForgetTest : public PoolFixture {
         return options;
     }
     std::size_t known() const {
-        return pool_->inspect().superGroups.size();
+        return pool_->inspect().groups.size();
     }
     bool knows(const std::string &name) const {
-        const auto all = pool_->inspect().superGroups;
+        const auto all = pool_->inspect().groups;
         return std::any_of(all.begin(), all.end(), [&](const auto &one) { return one.name == name; });
     }
     /** Ends the application's instances, and its queue. */
@@ -88,7 +88,7 @@ public:
         // A dummy of an instance would keep some.
         factory_->failuresToCome = 1;
         attach(rare());
-        CPPUNIT_ASSERT(eventually([&] { return pool_->inspect().superGroups[0].groups[0].lastFailure.has_value(); }));
+        CPPUNIT_ASSERT(eventually([&] { return pool_->inspect().groups[0].lastFailure.has_value(); }));
         CPPUNIT_ASSERT(descriptors() > before);
         hours(2);
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, known());
@@ -227,9 +227,9 @@ public:
         becomeUnused();
         attach(rare("/srv/three"));
         PoolSnapshot now = pool_->inspect();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, now.superGroups.size());
-        CPPUNIT_ASSERT_EQUAL(std::string("/srv/three (production)"), now.superGroups[0].name);
-        CPPUNIT_ASSERT_EQUAL(std::string("/srv/two (production)"), now.superGroups[1].name);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, now.groups.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("/srv/three (production)"), now.groups[0].name);
+        CPPUNIT_ASSERT_EQUAL(std::string("/srv/two (production)"), now.groups[1].name);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, now.forgotten);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, now.withoutSlot);
         attach(rare("/srv/two"));
@@ -249,9 +249,9 @@ public:
                 factory_->failuresToCome = 1;
                 attach(rare(root));
                 CPPUNIT_ASSERT(eventually([&] {
-                    const auto groups = pool_->inspect().superGroups;
-                    return std::any_of(groups.begin(), groups.end(), [&](const SuperGroupSnapshot &one) {
-                        return one.groups[0].appRoot == root && one.groups[0].lastFailure;
+                    const auto groups = pool_->inspect().groups;
+                    return std::any_of(groups.begin(), groups.end(), [&](const GroupSnapshot &one) {
+                        return one.appRoot == root && one.lastFailure;
                     });
                 }));
                 advance(20s, 1s);

@@ -102,7 +102,7 @@ public:
 
     void testARequestIsServedThoughAnOlderOneWaitsForACertainInstance() {
         twoInstances();
-        ask(0, model_->instances()[0].stickyId);
+        ask(0, world_->spawners().stickyIdOf(model_->instances()[0].id));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, model_->waiters().size());
         const InstanceId wanted = model_->instances()[0].id;
         release(model_->sessions()[0]->instance == wanted ? 1 : 0);

@@ -32,6 +32,7 @@ class PoolStickyTest : public PoolFixture {
 
     std::unique_ptr<FakeInstances> instances_;
     std::unique_ptr<InFlightTable> inFlightTable_;
+    std::uint32_t stickyId_ = 0;
     std::uint32_t sender_ = 0;
     FileDescriptor child_;
 
@@ -42,11 +43,12 @@ class PoolStickyTest : public PoolFixture {
         options.request.queue = QueueChoice::ofInstance(stickyId);
         return options;
     }
-    /** Starts an instance. @return its SERVE */
+    /** Starts an instance, which gets stickyId_. @return its SERVE */
     Frame serve(const Options &options) {
         pool_->attach(options);
         Frame serve = instances_->frame(0);
         CPPUNIT_ASSERT(serve.type == FrameType::SERVE);
+        stickyId_ = static_cast<std::uint32_t>(serve.number(4));
         CPPUNIT_ASSERT(eventuallyCount(1));
         return serve;
     }
@@ -63,12 +65,9 @@ class PoolStickyTest : public PoolFixture {
         return RequestQueue::send(queue.get(), RequestHeader{}, "", "") == RequestQueue::Outcome::QUEUED &&
                ::recv(receiver.get(), message, sizeof(message), MSG_DONTWAIT) == ssize_t{sizeof(RequestHeader)};
     }
-    ProcessSnapshot instance() const {
-        return pool_->inspect().superGroups.at(0).groups.at(0).processes.at(0);
-    }
     /** A child that waits for the instance. @return where it has sent its request to */
     FileDescriptor waitForInstance() {
-        Attachment attachment = pool_->attach(options(instance().stickyId));
+        Attachment attachment = pool_->attach(options(stickyId_));
         CPPUNIT_ASSERT(attachment.ownQueue);
         DescriptorPair pair = makeSeqPacketPair();
         child_ = std::move(pair.first);
@@ -106,8 +105,8 @@ public:
     void testAnInstanceGetsAQueueOfItsOwnAndItsStickyId() {
         Frame frame = serve(options());
         CPPUNIT_ASSERT_EQUAL(std::size_t{4}, frame.descriptors.size());
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{instance().stickyId}, frame.number(4));
-        const Attachment attachment = pool_->attach(options(instance().stickyId));
+        CPPUNIT_ASSERT(stickyId_ != 0);
+        const Attachment attachment = pool_->attach(options(stickyId_));
         RequestQueue::send(attachment.ownQueue.get(), RequestHeader{}, "", "");
         const FileDescriptor own = frame.takeDescriptor(3);
         char message[100];
@@ -120,24 +119,23 @@ public:
         const Frame frame = serve(off);
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, frame.descriptors.size());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, frame.number(4));
-        off.request.queue = QueueChoice::ofInstance(instance().stickyId);
+        off.request.queue = QueueChoice::ofInstance(4711);
         CPPUNIT_ASSERT(!pool_->attach(off).ownQueue);
     }
 
     void testARequestForNoInstanceOrAnUnknownInstanceGetsTheCommonQueue() {
         serve(options());
         CPPUNIT_ASSERT(!pool_->attach(options()).ownQueue);
-        CPPUNIT_ASSERT(!pool_->attach(options(instance().stickyId + 1)).ownQueue);
+        CPPUNIT_ASSERT(!pool_->attach(options(stickyId_ + 1)).ownQueue);
     }
 
     void testARequestForAnInstanceThatFinishesIsRechecked() {
         serve(options());
         const FileDescriptor queue = waitForInstance();
-        const ProcessSnapshot left = instance();
-        CPPUNIT_ASSERT(pool_->detach(left.id));
+        CPPUNIT_ASSERT(pool_->detach(pool_->inspect().groups.at(0).processes.at(0).id));
         assertRechecked(queue);
         CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::FINISH);
-        CPPUNIT_ASSERT(!pool_->attach(options(left.stickyId)).ownQueue);
+        CPPUNIT_ASSERT(!pool_->attach(options(stickyId_)).ownQueue);
     }
 
     void testARequestForAnInstanceThatDiesIsRechecked() {
@@ -151,7 +149,7 @@ public:
     void testAnInstanceThatBrokeItsOwnQueueIsNoLongerFound() {
         Frame frame = serve(options());
         ::shutdown(frame.takeDescriptor(3).get(), SHUT_RD);
-        CPPUNIT_ASSERT(!pool_->attach(options(instance().stickyId)).ownQueue);
+        CPPUNIT_ASSERT(!pool_->attach(options(stickyId_)).ownQueue);
     }
 
     void testAllInstancesGetOneQueueForRequestsOfHighPriority() {

@@ -31,13 +31,9 @@ class StickySessionsTest : public PoolContract {
         return PoolContract::get(options);
     }
     /** For the instance that works at this request. */
-    Options sticky(const HeldPtr &request) const {
+    static Options sticky(const HeldPtr &request) {
         Options options = app();
-        for (const ProcessSnapshot &process : instances()) {
-            if (process.id == idOf(request)) {
-                options.request.queue = QueueChoice::ofInstance(process.stickyId);
-            }
-        }
+        options.request.queue = QueueChoice::ofInstance(request->instance().stickyId());
         CPPUNIT_ASSERT(!options.request.queue.isCommon());
         return options;
     }
@@ -69,7 +65,7 @@ public:
     void testAnyInstanceGetsTheRequestIfTheNamedOneIsUnknown() {
         get().reset();
         Options options = app();
-        options.request.queue = QueueChoice::ofInstance(instances()[0].stickyId + 1);
+        options.request.queue = QueueChoice::ofInstance(factory_->instances().at(0).stickyId() + 1);
         CPPUNIT_ASSERT(ask(options)->here());
     }
 

@@ -328,7 +328,7 @@ public:
         CPPUNIT_ASSERT(eventuallyCount(0));
         CPPUNIT_ASSERT(eventually([&] {
             advance(1s, 1s);
-            return !pool_->inspect().superGroups.empty() && pool_->inspect().superGroups[0].groups[0].processes.empty();
+            return !pool_->inspect().groups.empty() && pool_->inspect().groups[0].processes.empty();
         }));
         const Attachment present = pool_->attach(options());
         CPPUNIT_ASSERT_EQUAL(before.groupSlot, present.groupSlot);

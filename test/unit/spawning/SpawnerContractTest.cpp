@@ -82,12 +82,14 @@ protected:
     void abortsOnTheLoop(const std::function<void(SpawnerPtr &)> &action) {
         // Threads would not be in the child process.
         factory_.reset();
+        resources_.reset();
         manager_.reset();
         loop_.reset();
         CPPUNIT_ASSERT(aborts([&] {
             EventLoop loop;
             SpawnManager manager(loop, settings());
-            StandardSpawnerFactory factory(loop, manager);
+            AppResources resources(loop, manager);
+            StandardSpawnerFactory factory(resources);
             SpawnerPtr spawner = makeWith(factory);
             loop.runSync([&] { action(spawner); });
         }));

@@ -58,6 +58,10 @@ public:
     std::uint32_t cell(unsigned thread) const noexcept {
         return firstCell_ + thread;
     }
+    /** 0: the instance has no queue of its own. */
+    std::uint32_t stickyId() const noexcept {
+        return stickyId_;
+    }
     /** Waits until there is something to listen to, or to take. */
     void await() const;
     /** Whether the instance has told the agent something since the last call. */

@@ -41,7 +41,7 @@ FakeHost::Request FakeHost::takeOwn() {
 FakeHost::Request FakeHost::takeFrom(const RequestQueue &queue) {
     std::string text(MAX_MESSAGE, '\0');
     const ssize_t size = ::recv(queue.receivingEnd().get(), text.data(), text.size(), MSG_DONTWAIT);
-    CPPUNIT_ASSERT_MESSAGE("No request is in the line", size >= static_cast<ssize_t>(sizeof(RequestHeader)));
+    CPPUNIT_ASSERT_MESSAGE("No request is in the queue", size >= static_cast<ssize_t>(sizeof(RequestHeader)));
     text.resize(static_cast<std::size_t>(size));
     Request request;
     std::memcpy(&request.header, text.data(), sizeof(RequestHeader));

@@ -21,9 +21,9 @@
 namespace Passenger {
 
 /**
- * An application's line, with everything that agent and instances do by their bytes
- * (doc/PROTOCOLS.md, sections 1 to 3) under a test's hand. Serves exchanges, which run in the same
- * thread: what an instance will answer may be sent before it is waited for.
+ * An application's queue. The test itself sends and receives what the agent and instances do
+ * (doc/PROTOCOLS.md, sections 1 to 3). Serves exchanges, which run in the same thread: a test may
+ * send an instance's answer before the exchange waits for it.
  */
 class FakeHost final : public QueueHost {
 public:
@@ -44,7 +44,7 @@ public:
 
     FakeHost();
 
-    /** The next request in the line; fails the test when there is none. */
+    /** The next request in the queue; fails the test when there is none. */
     Request take();
     bool hasRequest() const;
     /** Requests are for an instance that has a queue of its own, as long as that is open. */
@@ -55,7 +55,7 @@ public:
     void closeOwnQueue() {
         own_->shutDown();
     }
-    /** Takes the next request in the line, once there is one, and answers "hello", as an instance
+    /** Takes the next request in the queue, once there is one, and answers "hello", as an instance
      *  does. @return the ticket */
     std::uint64_t serveNext();
     /** Claims the request in the cell of an instance's first thread. */
@@ -152,7 +152,7 @@ public:
         return senders_.statistics(1);
     }
 
-    /** link() throws it, when the line in hand is unusable. */
+    /** link() throws it if the caller cannot use the present queue. */
     std::optional<RefusedException> refusal;
     /** New generations are closed, too. */
     bool closesAlways = false;
@@ -177,9 +177,9 @@ private:
     static Request takeFrom(const RequestQueue &queue);
 
     /**
-     * Goes on a step whenever it is looked at, and by what a test adds to it: what comes before a
-     * deadline does so however long the machine takes. Waits are real and end with what is waited
-     * for; one that is in vain ends after a few looks, or after a minute.
+     * Goes on by 10 ms at each look, and by what a test adds (FakeHost::advance()). So a deadline
+     * passes after a number of looks, and not because the machine is slow. Exchanges wait in real
+     * time. After a real minute the clock is a day ahead, so an exchange that waits in vain ends.
      */
     struct SteppingClock final : Clock {
         MonotonicTime now() const override {

@@ -1,7 +1,9 @@
 #include "support/FakeInstances.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,6 +77,11 @@ bool FakeInstances::silent(std::size_t index) {
 
 void FakeInstances::send(std::size_t index, const Frame &frame) {
     at(index).control.send(frame, FrameSocket::in(std::chrono::seconds(60)));
+}
+
+bool FakeInstances::wasRead(std::size_t index) {
+    int unread = 0;
+    return ::ioctl(at(index).control.descriptor().get(), SIOCOUTQ, &unread) == 0 && unread == 0;
 }
 
 void FakeInstances::kill(std::size_t index) {

@@ -29,6 +29,8 @@ public:
     /** Whether none is there. */
     bool silent(std::size_t index);
     void send(std::size_t index, const Frame &frame);
+    /** Whether the agent has read what the instance has sent, or has closed the socket. */
+    bool wasRead(std::size_t index);
     void kill(std::size_t index);
     std::size_t count() const;
     pid_t pid(std::size_t index);

@@ -73,9 +73,9 @@ void PoolContract::restart() {
 
 GroupSnapshot PoolContract::group(const Options &options) const {
     step();
-    for (const SuperGroupSnapshot &superGroup : pool_->inspect().superGroups) {
-        if (superGroup.name == options.groupName()) {
-            return superGroup.groups.at(0);
+    for (const GroupSnapshot &group : pool_->inspect().groups) {
+        if (group.name == options.groupName()) {
+            return group;
         }
     }
     CPPUNIT_FAIL("The pool knows no " + options.groupName());
@@ -109,8 +109,7 @@ bool PoolContract::eventuallyServing(std::size_t count, const Options &options) 
 
 InstanceId PoolContract::idOf(const HeldPtr &request, const Options &options) const {
     for (const ProcessSnapshot &process : instances(options)) {
-        const CellRange cells = process.sockets.at(0).cells;
-        if (request->cell() - cells.first < cells.count && process.state != Process::State::STANDBY) {
+        if (request->cell() - process.cells.first < process.cells.count && process.state != Process::State::STANDBY) {
             return process.id;
         }
     }

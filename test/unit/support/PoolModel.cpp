@@ -1,6 +1,7 @@
 #include "support/PoolModel.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -31,6 +32,12 @@ const ProcessSnapshot *find(const GroupSnapshot *group, InstanceId id) {
     return found == group->processes.end() ? nullptr : &*found;
 }
 
+/** The most instances without a request that these options allow. */
+unsigned spareOf(const Options &options) {
+    return options.maxSpareInstances > 0 ? std::max(options.minSpareInstances, options.maxSpareInstances)
+                                         : std::numeric_limits<unsigned>::max();
+}
+
 unsigned servingIn(const GroupSnapshot &group) {
     return static_cast<unsigned>(std::count_if(group.processes.begin(), group.processes.end(),
                                                [](const auto &p) { return p.state == State::SERVING; }));
@@ -45,7 +52,7 @@ unsigned livingIn(const GroupSnapshot &group) {
 unsigned capacityOf(const GroupSnapshot *group) {
     unsigned sum = 0;
     for (const ProcessSnapshot &process : group ? group->processes : std::vector<ProcessSnapshot>()) {
-        sum += process.state == State::SERVING ? process.sockets[0].concurrency : 0;
+        sum += process.state == State::SERVING ? process.concurrency : 0;
     }
     return sum;
 }
@@ -54,7 +61,7 @@ unsigned capacityOf(const GroupSnapshot *group) {
 unsigned inWork(const GroupSnapshot *group) {
     unsigned sum = 0;
     for (const ProcessSnapshot &process : group ? group->processes : std::vector<ProcessSnapshot>()) {
-        sum += process.sockets[0].sessions;
+        sum += process.sessions;
     }
     return sum;
 }
@@ -64,7 +71,7 @@ unsigned sizeOf(const GroupSnapshot &group) {
 }
 
 bool isFree(const ProcessSnapshot &instance) {
-    return instance.state == State::SERVING && instance.sockets[0].sessions < instance.sockets[0].concurrency;
+    return instance.state == State::SERVING && instance.sessions < instance.concurrency;
 }
 
 /** Whether something takes something else's place, as far as it can be seen. */
@@ -91,6 +98,7 @@ PoolModel::~PoolModel() {
 
 void PoolModel::ask(std::size_t app, std::uint32_t stickyId) {
     asked_ = world_.ask(app, stickyId);
+    apps_[app].spare[world_.options(app).startupFile] = spareOf(world_.options(app));
     waiters_.push_back(asked_);
 }
 
@@ -121,9 +129,8 @@ void PoolModel::finish(const SteeredSpawners::Boot &boot, bool succeeds) {
 
 std::vector<ProcessSnapshot> PoolModel::instances() const {
     std::vector<ProcessSnapshot> all;
-    for (const SuperGroupSnapshot &superGroup : snapshot_.superGroups) {
-        const auto &processes = superGroup.groups[0].processes;
-        all.insert(all.end(), processes.begin(), processes.end());
+    for (const GroupSnapshot &each : snapshot_.groups) {
+        all.insert(all.end(), each.processes.begin(), each.processes.end());
     }
     return all;
 }
@@ -145,8 +152,7 @@ void PoolModel::check() {
     takeAnswers();
     checkWaiters();
     checkPoolLimit();
-    for (const SuperGroupSnapshot &superGroup : snapshot_.superGroups) {
-        const GroupSnapshot &each = superGroup.groups[0];
+    for (const GroupSnapshot &each : snapshot_.groups) {
         checkGroup(world_.appOf(each.appRoot), each);
     }
     asked_.reset();
@@ -232,7 +238,8 @@ void PoolModel::checkWaiters() const {
 void PoolModel::checkFree(Request &waiter) const {
     const GroupSnapshot *mine = group(snapshot_, waiter.app);
     const auto wanted = std::find_if(mine->processes.begin(), mine->processes.end(), [&](const auto &p) {
-        return waiter.stickyId != 0 && p.stickyId == waiter.stickyId && p.state == State::SERVING;
+        return waiter.stickyId != 0 && world_.spawners().stickyIdOf(p.id) == waiter.stickyId &&
+               p.state == State::SERVING;
     });
     const bool waitsForOne = wanted != mine->processes.end();
     const bool couldBeServed =
@@ -247,8 +254,7 @@ void PoolModel::checkFree(Request &waiter) const {
 }
 
 void PoolModel::checkPoolLimit() {
-    const bool oneMore = std::any_of(snapshot_.superGroups.begin(), snapshot_.superGroups.end(),
-                                     [](const auto &superGroup) { return replaces(superGroup.groups[0]); });
+    const bool oneMore = std::any_of(snapshot_.groups.begin(), snapshot_.groups.end(), replaces);
     ceiling_ = std::max(snapshot_.maxSize, std::min(ceiling_, before_.size));
     promise(snapshot_.size <= ceiling_ + (oneMore ? 1 : 0), "there are {} instances where {} may be", snapshot_.size,
             ceiling_);
@@ -286,10 +292,9 @@ void PoolModel::checkGroupLimit(App &app, const GroupSnapshot &group, const Grou
 void PoolModel::checkInstance(const ProcessSnapshot &instance) const {
     const auto open = static_cast<unsigned>(std::count_if(
         sessions_.begin(), sessions_.end(), [&](const auto &session) { return session->instance == instance.id; }));
-    const SocketSnapshot &socket = instance.sockets[0];
-    promise(socket.sessions == open, "instance {} says that it has {} sessions, but it has {}", instance.id.value(),
-            socket.sessions, open);
-    promise(open <= socket.concurrency, "instance {} has {} sessions at once", instance.id.value(), open);
+    promise(instance.sessions == open, "instance {} says that it has {} sessions, but it has {}", instance.id.value(),
+            instance.sessions, open);
+    promise(open <= instance.concurrency, "instance {} has {} sessions at once", instance.id.value(), open);
 }
 
 // ----- The end
@@ -333,12 +338,12 @@ bool PoolModel::calm() const {
 void PoolModel::checkCalm() const {
     promise(waiters_.empty(), "request {} of application {} waits for ever",
             waiters_.empty() ? 0 : waiters_.front()->number, waiters_.empty() ? 0 : waiters_.front()->app);
-    for (const SuperGroupSnapshot &superGroup : snapshot_.superGroups) {
-        const GroupSnapshot &each = superGroup.groups[0];
+    for (const GroupSnapshot &each : snapshot_.groups) {
         promise(each.state != GroupState::DEPLOYING, "the new version of {} never comes", each.name);
-        const unsigned spare = std::max(each.minSpareInstances, each.maxSpareInstances);
-        promise(each.maxSpareInstances == 0 || servingIn(each) <= std::max(spare, each.minInstances),
-                "{} keeps {} instances without a request where {} may be", each.name, servingIn(each), spare);
+        const unsigned spare =
+            std::max(apps_[world_.appOf(each.appRoot)].spare.at(each.startupFile), each.minInstances);
+        promise(servingIn(each) <= spare, "{} keeps {} instances without a request where {} may be", each.name,
+                servingIn(each), spare);
         for (const ProcessSnapshot &instance : each.processes) {
             promise(instance.state == State::SERVING, "instance {} stays {}", instance.id.value(),
                     nameOf(instance.state));
@@ -368,10 +373,9 @@ void PoolModel::end() {
 // ----- Views
 
 const GroupSnapshot *PoolModel::group(const PoolSnapshot &snapshot, std::size_t app) const {
-    const auto found =
-        std::find_if(snapshot.superGroups.begin(), snapshot.superGroups.end(),
-                     [&](const auto &superGroup) { return world_.appOf(superGroup.groups[0].appRoot) == app; });
-    return found == snapshot.superGroups.end() ? nullptr : &found->groups[0];
+    const auto found = std::find_if(snapshot.groups.begin(), snapshot.groups.end(),
+                                    [&](const auto &group) { return world_.appOf(group.appRoot) == app; });
+    return found == snapshot.groups.end() ? nullptr : &*found;
 }
 
 unsigned PoolModel::sessionsOf(std::size_t app) const {

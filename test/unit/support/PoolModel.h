@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -66,6 +67,9 @@ private:
         /** More than its limit if that was lowered: so many as there were. */
         unsigned ceiling = 0;
         unsigned limit = 0;
+        /** The most instances without a request, by the startup file of the options in force:
+         *  those of an earlier request may be. */
+        std::map<std::string, unsigned> spare{};
         /** Requests that were sent under another limit waited in this step: when they ask for the
          *  queue again, that limit is in force for a moment. */
         bool mixed = false;

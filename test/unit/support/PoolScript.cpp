@@ -46,6 +46,8 @@ Options makeOptions(std::size_t app, std::uint32_t taste) {
     Options options;
     options.appRoot = fmt::format("/srv/app{}", app);
     options.appGroupName = fmt::format("app{}", app);
+    // By it the model knows which options are in force.
+    options.startupFile = std::to_string(taste);
     options.stickySessions = true;
     options.minInstances = one({0, 0, 1, 2});
     options.maxInstances = one({0, 0, 1, 2, 3});
@@ -84,13 +86,12 @@ std::string describe(const PoolSettings &s) {
 
 std::string describe(const PoolSnapshot &snapshot) {
     std::string text;
-    for (const SuperGroupSnapshot &superGroup : snapshot.superGroups) {
-        const GroupSnapshot &group = superGroup.groups[0];
+    for (const GroupSnapshot &group : snapshot.groups) {
         text += fmt::format("  {}: {} waiting, {} starting", group.name, group.queue.waiting, group.starting);
         for (const ProcessSnapshot &instance : group.processes) {
-            text += fmt::format(", {} {}{} {}/{}", instance.id.value(), nameOf(instance.state),
-                                instance.replacementReason.empty() ? "" : " due", instance.sockets[0].sessions,
-                                instance.sockets[0].concurrency);
+            text +=
+                fmt::format(", {} {}{} {}/{}", instance.id.value(), nameOf(instance.state),
+                            instance.replacementReason.empty() ? "" : " due", instance.sessions, instance.concurrency);
         }
     }
     return text;
@@ -134,7 +135,7 @@ private:
         std::uint32_t stickyId = 0;
         if (happening.kind == Kind::ASK_FOR_ONE) {
             const std::vector<ProcessSnapshot> instances = instancesOf(app);
-            stickyId = instances.empty() ? 4711 : pick(instances, happening.how / 8).stickyId;
+            stickyId = instances.empty() ? 4711 : world_.spawners().stickyIdOf(pick(instances, happening.how / 8).id);
         }
         model_.ask(app, stickyId);
         return fmt::format("ask(app {}{})", app, stickyId != 0 ? ", sticky" : "");
@@ -215,9 +216,9 @@ private:
     }
 
     std::vector<ProcessSnapshot> instancesOf(std::size_t app) const {
-        for (const SuperGroupSnapshot &superGroup : model_.snapshot().superGroups) {
-            if (superGroup.groups[0].appRoot == world_.options(app).appRoot) {
-                return superGroup.groups[0].processes;
+        for (const GroupSnapshot &group : model_.snapshot().groups) {
+            if (group.appRoot == world_.options(app).appRoot) {
+                return group.processes;
             }
         }
         return {};

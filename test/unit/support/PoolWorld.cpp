@@ -90,8 +90,8 @@ PoolSnapshot PoolWorld::settle() {
         requests_->step();
         PoolSnapshot snapshot = pool_->inspect();
         unsigned starting = 0;
-        for (const SuperGroupSnapshot &superGroup : snapshot.superGroups) {
-            starting += superGroup.groups[0].starting;
+        for (const GroupSnapshot &group : snapshot.groups) {
+            starting += group.starting;
         }
         if (spawners_.allWait(starting, changes)) {
             return snapshot;

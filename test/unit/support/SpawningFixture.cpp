@@ -49,11 +49,13 @@ void SpawningFixture::setUp() {
     folder_ = std::make_unique<ApplicationFolder>(application());
     loop_ = std::make_unique<EventLoop>();
     manager_ = std::make_unique<SpawnManager>(*loop_, settings());
-    factory_ = std::make_unique<StandardSpawnerFactory>(*loop_, *manager_);
+    resources_ = std::make_unique<AppResources>(*loop_, *manager_);
+    factory_ = std::make_unique<StandardSpawnerFactory>(*resources_);
 }
 
 void SpawningFixture::tearDown() {
     factory_.reset();
+    resources_.reset();
     manager_.reset();
     loop_.reset();
     folder_.reset();

@@ -5,6 +5,7 @@
 
 #include "exchange/Options.h"
 #include "loop/EventLoop.h"
+#include "spawning/AppResources.h"
 #include "spawning/SpawnManager.h"
 #include "spawning/StandardSpawnerFactory.h"
 #include "support/CapturedLog.h"
@@ -54,6 +55,7 @@ protected:
     std::unique_ptr<ApplicationFolder> folder_;
     std::unique_ptr<EventLoop> loop_;
     std::unique_ptr<SpawnManager> manager_;
+    std::unique_ptr<AppResources> resources_;
     std::unique_ptr<StandardSpawnerFactory> factory_;
 };
 

@@ -190,6 +190,10 @@ InstanceId SteeredSpawners::idOf(const DummyInstance &instance) {
     return ids_.at(&instance);
 }
 
+std::uint32_t SteeredSpawners::stickyIdOf(InstanceId instance) {
+    return instances_.at(instance.value() - 1).stickyId();
+}
+
 bool SteeredSpawners::kill(InstanceId instance) {
     DummyInstance &killed = instances_.at(instance.value() - 1);
     if (!killed.alive()) {

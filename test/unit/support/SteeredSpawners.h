@@ -59,6 +59,8 @@ public:
     }
     /** The pool numbers instances in the order of their making. */
     InstanceId idOf(const DummyInstance &instance);
+    /** 0: the instance does not serve yet. */
+    std::uint32_t stickyIdOf(InstanceId instance);
     /** Kills the instance's process. @return false: it has ended already */
     bool kill(InstanceId instance);
     /** The number of boots whose threads have ended, and of companions that were booted. */
