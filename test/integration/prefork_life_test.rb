@@ -116,6 +116,24 @@ class PreforkLifeTest < PreforkTestCase
     refute made.ended?
   end
 
+  # As with --listen: the predecessor serves on. Its clients find it by the file.
+  def test_a_successor_that_cannot_begin_leaves_the_unix_socket_of_its_predecessor
+    @command = PreforkCommand.new
+    path = File.join(@command.folder, "socket")
+    @command.spawn(*fixed(1), "--unix", path, listen: [])
+    @command.wait_for_log(/event=prefork\.ready/)
+    @command.write_app("raise 'broken'\n")
+    @command.signal(:USR2)
+    @command.wait_for_log(/event=prefork\.successor_failed/)
+    UNIXSocket.open(path) do |client|
+      client.write("GET / HTTP/1.0\r\n\r\n")
+      assert_match(%r{\AHTTP/1\.\d 200}, client.read)
+    end
+    @command.signal(:TERM)
+    @command.wait
+    refute_path_exists path
+  end
+
   def test_a_monitor_that_is_stopped_ends_its_successor_that_still_loads
     made = command(*fixed(1))
     made.write_app("sleep 60\n")

@@ -47,11 +47,11 @@ int Standalone::run() {
 int Standalone::conclude(const std::string &problem) {
     signalWatcher_.reset();
     loop_->runSync([this] {
-        // The successor and the socket files stay, unless the successor is to end, too.
-        if (succeeded_) {
-            sockets_->keepFiles();
-        }
+        // The successor stays, and with it the socket files, unless it is to end, too.
         if (successor_ != nullptr) {
+            if (!successor_->toldToEnd()) {
+                sockets_->keepFiles();
+            }
             successor_->release();
         }
     });
@@ -129,6 +129,7 @@ void Standalone::workersReady() {
     if (const pid_t ended = Successor::endPredecessor(); ended != 0) {
         Log::notice("event=prefork.succeeded predecessor={}", ended);
     }
+    sockets_->ownHandedOver();
 }
 
 void Standalone::startSuccessor() {
