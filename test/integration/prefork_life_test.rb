@@ -134,6 +134,20 @@ class PreforkLifeTest < PreforkTestCase
     refute_path_exists path
   end
 
+  # The Ruby is away for a moment, as during an upgrade.
+  def test_a_worker_that_cannot_be_started_leaves_the_others_and_is_tried_again
+    @command = PreforkCommand.new
+    ruby = File.join(@command.folder, "ruby")
+    File.symlink(RbConfig.ruby, ruby)
+    @command.start(*fixed(2), "--ruby", ruby)
+    File.rename(ruby, "#{ruby}.away")
+    Process.kill(:KILL, @command.workers.first)
+    @command.wait_for_log(/event=prefork\.fork_failed/)
+    assert_equal "200", @command.get.code
+    File.rename("#{ruby}.away", ruby)
+    eventually("two workers", within: 60) { @command.status["free"] == 2 }
+  end
+
   def test_a_monitor_that_is_stopped_ends_its_successor_that_still_loads
     made = command(*fixed(1))
     made.write_app("sleep 60\n")
