@@ -25,6 +25,7 @@
 #include "base/SystemClock.h"
 #include "log/Log.h"
 #include "loop/EventLoop.h"
+#include "loop/Timer.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/Pool.h"
 #include "pool/SystemCpuLoad.h"
@@ -109,6 +110,8 @@ public:
         channels_.setLimits(childLimits(settings));
         prepareSpawnDir(settings);
         Rights::ofThisProcess().useGroups(parentOf(::getppid()));
+        tidying_.emplace(loop_, [this] { tidyGroups(); });
+        loop_.runSync([this] { tidyGroups(); });
         manager_.emplace(loop_, spawnSettings(settings));
         // After a crash the instances do not wait for Ruby. The next start of an application starts
         // the spawn server.
@@ -224,9 +227,19 @@ public:
             manager_->removeSocketFolders(0);
         }
         manager_.reset();
+        if (tidying_) {
+            loop_.runSync([this] { tidying_.reset(); });
+            Rights::ofThisProcess().endGroups(std::chrono::steady_clock::now() + STOP_TIME);
+        }
     }
 
 private:
+    void tidyGroups() {
+        if (const auto next = Rights::ofThisProcess().tidyGroups()) {
+            tidying_->start(*next);
+        }
+    }
+
     /** How long applications may take from SIGTERM on. The watchdog waits little longer than the
      *  settings say. */
     std::chrono::seconds longestStop() {
@@ -384,6 +397,7 @@ private:
     std::vector<StoreEntry> restored_;
 
     EventLoop loop_;
+    std::optional<Timer> tidying_;
     SystemCpuLoad cpu_;
     ChannelRegistry channels_;
     std::optional<SpawnManager> manager_;
