@@ -164,7 +164,6 @@ class CgroupsTest < IntegrationTest
 
   private
 
-  # The folder of the agent that was started last.
   # Yields a group of this user, in which servers start meanwhile.
   def in_group_of(user)
     before = File.join(mount, group_of(Process.pid))
@@ -174,13 +173,12 @@ class CgroupsTest < IntegrationTest
     FileUtils.chown(user, nil, [made, *files])
     File.write("#{made}/cgroup.procs", Process.pid)
     yield made
-  rescue Errno::EACCES, Errno::EROFS, NoMethodError => e
-    skip "cannot make a control group here: #{e.message}"
   ensure
-    File.write("#{before}/cgroup.procs", Process.pid) if before
-    Dir.rmdir(made) if made && File.directory?(made)
+    File.write("#{before}/cgroup.procs", Process.pid)
+    Dir.glob("#{made}/**/").sort_by { |folder| -folder.size }.each { |left| Dir.rmdir(left) }
   end
 
+  # The folder of the agent that was started last.
   def needs_groups(of)
     of.log.wait_for(/event=cgroups\.(on|off)/)
     found = of.log.text.scan(/event=cgroups\.on folder="([^"]+)"/).last
