@@ -13,6 +13,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/app/signals.rb \
     %D%/passenger/base/api.rb \
     %D%/passenger/base/hooks.rb \
+    %D%/passenger/base/limited_fork.rb \
     %D%/passenger/base/log.rb \
     %D%/passenger/base/monotonic_clock.rb \
     %D%/passenger/base/native.rb \

@@ -270,6 +270,22 @@ class AgentDeathTest < IntegrationTest
     end
   end
 
+  # httpd must not read its configuration again by itself: it would end where that is invalid.
+  def test_an_agent_that_did_not_start_starts_later_though_the_configuration_on_disk_is_invalid
+    logs = File.join(scratch, "logs")
+    made = configuration do |one|
+      one.set("PassengerLogFile", "#{logs}/passenger.log")
+      one.site("rack.test", SampleApps.rack)
+    end
+    with_server(made) do |server|
+      assert_equal "503", server.client.get("/hello").code
+      File.write("#{server.folder}/httpd.conf", "NoSuchDirective\n", mode: "a")
+      Dir.mkdir(logs, 0o777)
+      eventually("the agent") { server.client.get("/hello").code == "200" }
+      refute_match(/agent\.lost/, server.log.text)
+    end
+  end
+
   def test_an_upload_that_no_instance_has_begun_outlives_the_pool_process
     skip "prefork makes no second channel" if ENV["TEST_MPM"] == "prefork"
 

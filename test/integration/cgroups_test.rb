@@ -43,6 +43,24 @@ class CgroupsTest < IntegrationTest
     assert_empty groups.fetch(group_of(server.pid)).map(&:command_line).grep(/RubyApp|Preloader/)
   end
 
+  def test_the_groups_of_an_ordinary_users_agent_are_removed
+    needs_root "makes a control group of another user"
+    made = configuration do |one|
+      one.run_as = TestEnvironment::WEB_USER
+      one.set("PassengerPoolIdleTime", 1)
+      one.site("rack.test", SampleApps.rack,
+               "PassengerMinInstances 0\nPassengerMaxPreloaderIdleTime 1\n")
+    end
+    in_group_of(TestEnvironment::WEB_USER) do |place|
+      with_server(made) do |server|
+        assert needs_groups(server).start_with?("#{place}/")
+        group = File.join(mount, group_of(server.client.pid))
+        eventually("the end of the group") { !File.exist?(group) }
+      end
+      assert_empty Dir.glob("#{place}/*/")
+    end
+  end
+
   def test_a_daemon_ends_with_the_last_process_of_its_application
     made = configuration do |one|
       one.set("PassengerPoolIdleTime", 1)
@@ -145,6 +163,20 @@ class CgroupsTest < IntegrationTest
   end
 
   private
+
+  # Yields a group of this user, in which servers start meanwhile.
+  def in_group_of(user)
+    before = File.join(mount, group_of(Process.pid))
+    made = File.join(mount, "passenger-test-#{Process.pid}")
+    Dir.mkdir(made)
+    files = %w[procs subtree_control].map { |one| "#{made}/cgroup.#{one}" }
+    FileUtils.chown(user, nil, [made, *files])
+    File.write("#{made}/cgroup.procs", Process.pid)
+    yield made
+  ensure
+    File.write("#{before}/cgroup.procs", Process.pid)
+    Dir.glob("#{made}/**/").sort_by { |folder| -folder.size }.each { |left| Dir.rmdir(left) }
+  end
 
   # The folder of the agent that was started last.
   def needs_groups(of)

@@ -116,6 +116,38 @@ class PreforkLifeTest < PreforkTestCase
     refute made.ended?
   end
 
+  # As with --listen: the predecessor serves on. Its clients find it by the file.
+  def test_a_successor_that_cannot_begin_leaves_the_unix_socket_of_its_predecessor
+    @command = PreforkCommand.new
+    path = File.join(@command.folder, "socket")
+    @command.spawn(*fixed(1), "--unix", path, listen: [])
+    @command.wait_for_log(/event=prefork\.ready/)
+    @command.write_app("raise 'broken'\n")
+    @command.signal(:USR2)
+    @command.wait_for_log(/event=prefork\.successor_failed/)
+    UNIXSocket.open(path) do |client|
+      client.write("GET / HTTP/1.0\r\n\r\n")
+      assert_match(%r{\AHTTP/1\.\d 200}, client.read)
+    end
+    @command.signal(:TERM)
+    @command.wait
+    refute_path_exists path
+  end
+
+  # The Ruby is away for a moment, as during an upgrade.
+  def test_a_worker_that_cannot_be_started_leaves_the_others_and_is_tried_again
+    @command = PreforkCommand.new
+    ruby = File.join(@command.folder, "ruby")
+    File.symlink(RbConfig.ruby, ruby)
+    @command.start(*fixed(2), "--ruby", ruby)
+    File.rename(ruby, "#{ruby}.away")
+    Process.kill(:KILL, @command.workers.first)
+    @command.wait_for_log(/event=prefork\.fork_failed/)
+    assert_equal "200", @command.get.code
+    File.rename("#{ruby}.away", ruby)
+    eventually("two workers", within: 60) { @command.status["free"] == 2 }
+  end
+
   def test_a_monitor_that_is_stopped_ends_its_successor_that_still_loads
     made = command(*fixed(1))
     made.write_app("sleep 60\n")

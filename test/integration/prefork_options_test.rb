@@ -4,9 +4,12 @@ require "open3"
 require "socket"
 require "tmpdir"
 require_relative "support/prefork_test_case"
+require_relative "support/small_disk"
 
 # passenger-prefork: its options, and its Unix sockets over its whole life.
 class PreforkOptionsTest < PreforkTestCase
+  include SmallDisk
+
   def setup
     @scratch = Dir.mktmpdir
   end
@@ -45,6 +48,23 @@ class PreforkOptionsTest < PreforkTestCase
     eventually("the pid file") { File.size?(pid_file) }
     links = 3.times.map { |number| File.readlink("/proc/#{@command.pid}/fd/#{number}") }
     assert_equal ["/dev/null"] * 3, links
+  end
+
+  def needs_root(why)
+    skip "needs root: #{why}" unless TestEnvironment.root?
+  end
+
+  def test_a_pid_file_that_a_full_disk_does_not_take_stays_as_it_was
+    with_small_disk(64) do |folder|
+      file = File.join(folder, "pid")
+      File.write(file, "1\n")
+      IO.copy_stream("/dev/zero", File.join(folder, "rest"), 1024 * 1024)
+    rescue Errno::ENOSPC
+      made = command(*fixed(1), "--pid-file", file)
+      made.wait_for_log(/event=prefork\.pid_file_failed .*No space left/)
+      assert_equal "1\n", File.read(file)
+      assert_equal %w[pid rest], Dir.children(folder).sort
+    end
   end
 
   def test_the_pid_file_names_the_current_monitor

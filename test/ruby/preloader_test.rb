@@ -105,7 +105,7 @@ module PhusionPassenger
     end
 
     def test_a_preloader_that_gets_no_task_reports_it_and_forks_the_next_instance
-      %w[thread fork].each do |task|
+      %w[watcher fork waiter].each do |task|
         preloader = loaded("preloader", "refuses.ru",
                            environment: { "PASSENGER_TEST_REFUSES" => task })
         answer, refused = @agent.fork_from(preloader)

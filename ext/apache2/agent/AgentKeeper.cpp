@@ -5,13 +5,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <exception>
 #include <string>
 
 extern "C" {
 #include <apr_thread_proc.h>
-#include <mpm_common.h>
 }
 
 #include "apache2/agent/AgentIdentity.h"
@@ -46,7 +44,7 @@ struct LeftAgent {
 };
 
 // A change of the layout needs a new name.
-constexpr const char *RETAINED_NAME = "mod_passenger/agent/5";
+constexpr const char *RETAINED_NAME = "mod_passenger/agent/6";
 constexpr apr_time_t SHORT_LIFE = 60 * APR_USEC_PER_SEC;
 constexpr apr_time_t FIRST_PAUSE = 5 * APR_USEC_PER_SEC;
 constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
@@ -80,7 +78,7 @@ void anchorChanged(int reason, void *process, int /*status*/) {
 
 /** Registers the anchor, if an agent runs. The registration ends with pconf. */
 void watch() {
-    if (theServer != nullptr) {
+    if (theServer != nullptr && theServer->alive()) {
         auto *process = static_cast<apr_proc_t *>(apr_pcalloc(thePconf, sizeof(apr_proc_t)));
         process->pid = theServer->anchorPid();
         apr_proc_other_child_register(process, anchorChanged, process, nullptr, thePconf);
@@ -114,31 +112,39 @@ bool tell(const AgentSettings &settings, server_rec *server) {
     }
 }
 
-/** Runs `start` and counts the attempt. Logs a failure. @return success */
-template <typename Start>
-bool attempt(LeftAgent &keep, const AgentSettings &settings, server_rec *server, Start start) {
+/**
+ * Starts an agent in the place of one that has ended, or the first one. Counts the attempt. If it
+ * fails, the log says so, and requests are refused until a later attempt succeeds. httpd need not
+ * reload for that: a reload with a configuration that has become invalid would end it.
+ */
+void attempt(LeftAgent &keep, const AgentSettings &settings, server_rec *server) {
     bool livedLong = keep.startedAt == 0 || keep.seenAliveAt - keep.startedAt >= SHORT_LIFE;
     keep.failures = livedLong ? 0 : keep.failures + 1;
     keep.startedAt = monotonicNow();
     keep.seenAliveAt = 0;
     try {
-        start();
+        if (theServer == nullptr) {
+            theServer = new ApplicationPoolServer(makeAgentHandle());
+        }
+        theServer->replace(settings);
         if (!theServer->warning().empty()) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "event=agent.started warning=\"%s\"",
                          theServer->warning().c_str());
         }
-        return true;
     } catch (const std::exception &problem) {
         ap_log_error(
             APLOG_MARK, APLOG_CRIT, 0, server,
             "event=agent.not_started command=\"%s\" reason=\"%s\" consequence=\"requests to applications get 503\"",
             settings.agentCommand.c_str(), problem.what());
-        return false;
+        if (theServer != nullptr) {
+            theServer->refuseUsers();
+        }
     }
 }
 
-/** Takes the retained agent over if it lives and suits the configuration, or starts another one in
- *  place of a dead one. Otherwise ends it. @return whether an agent runs */
+/** Takes the retained agent over if it suits the configuration, otherwise ends it. Of a dead one
+ *  that suits, its place stays: the old children's requests wait for the next agent there.
+ *  @return whether an agent runs */
 bool adopt(LeftAgent &keep, const AgentIdentity &wanted, const AgentSettings &settings, server_rec *server) {
     if (!keep.present) {
         return false;
@@ -150,12 +156,12 @@ bool adopt(LeftAgent &keep, const AgentIdentity &wanted, const AgentSettings &se
         return true;
     }
     if (!theServer->alive()) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.died pid=%ld",
-                     static_cast<long>(keep.handle.anchorPid));
-        // The old children's requests wait for its successor.
-        if (suits && theServer->replaceable() &&
-            attempt(keep, settings, server, [&] { theServer->replace(settings); })) {
-            return true;
+        if (keep.handle.anchorPid != 0) {
+            ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.died pid=%ld",
+                         static_cast<long>(keep.handle.anchorPid));
+        }
+        if (suits) {
+            return false;
         }
     } else if (!suits) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
@@ -184,6 +190,7 @@ apr_status_t leave(void * /*unused*/) {
             Retained::closeWith(thePlog, keep.handle.controlSocket);
             Retained::closeWith(thePlog, keep.handle.connectSocket);
             Retained::closeWith(thePlog, keep.handle.serverSocket);
+            Retained::closeWith(thePlog, keep.handle.absence);
         }
         endServer();
     } catch (const std::exception &problem) {
@@ -192,20 +199,15 @@ apr_status_t leave(void * /*unused*/) {
     return APR_SUCCESS;
 }
 
-/**
- * Replaces an agent that has died. The requests of the present children wait for the new agent. If
- * it cannot be started, or agents die one after the other, requests are refused until a reload
- * starts the next agent.
- */
+/** Replaces an agent that has died, or that did not start. */
 void replace(LeftAgent &keep, server_rec *server) {
     AgentSettings settings = agentSettings(Settings::of(server));
     settings.logDescriptor = theLog;
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.lost consequence=\"a new agent is started\"");
-    if (attempt(keep, settings, server, [&] { theServer->replace(settings); })) {
-        watch();
-    } else {
-        theServer->refuseUsers();
+    if (theServer->anchorPid() != 0) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.lost consequence=\"a new agent is started\"");
     }
+    attempt(keep, settings, server);
+    watch();
 }
 
 /** The first attempt is at once, the next ones after growing pauses. */
@@ -256,6 +258,7 @@ void AgentKeeper::comeBack() noexcept {
         keep.handle.controlSocket = fcntl(keep.handle.controlSocket, F_DUPFD_CLOEXEC, 3);
         keep.handle.connectSocket = fcntl(keep.handle.connectSocket, F_DUPFD_CLOEXEC, 3);
         keep.handle.serverSocket = fcntl(keep.handle.serverSocket, F_DUPFD_CLOEXEC, 3);
+        keep.handle.absence = fcntl(keep.handle.absence, F_DUPFD_CLOEXEC, 3);
     }
 }
 
@@ -276,7 +279,7 @@ int AgentKeeper::start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) 
     thePlog = plog;
     if (!adopt(keep, wanted, wantedSettings, server)) {
         keep.identity = wanted;
-        attempt(keep, wantedSettings, server, [&] { theServer = new ApplicationPoolServer(wantedSettings); });
+        attempt(keep, wantedSettings, server);
     }
     watch();
     apr_pool_cleanup_register(pconf, nullptr, leave, apr_pool_cleanup_null);
@@ -284,23 +287,16 @@ int AgentKeeper::start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) 
 }
 
 void AgentKeeper::check(server_rec *server) {
-    if (getpid() != theOwner) {
+    if (theServer == nullptr || getpid() != theOwner) {
         return;
     }
     LeftAgent &keep = retained();
-    bool replaceable = theServer != nullptr && theServer->replaceable();
-    if (theServer != nullptr && theServer->alive()) {
+    if (theServer->alive()) {
         keep.seenAliveAt = monotonicNow();
-    } else if (!mayTryAgain(keep)) {
-        if (replaceable) {
-            theServer->refuseUsers();
-        }
-    } else if (replaceable) {
+    } else if (mayTryAgain(keep)) {
         replace(keep, server);
     } else {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server,
-                     "event=agent.lost consequence=\"httpd reloads and starts a new agent\"");
-        kill(getpid(), AP_SIG_GRACEFUL);
+        theServer->refuseUsers();
     }
 }
 

@@ -29,9 +29,10 @@ void comeBack() noexcept;
  *  than applications. */
 int start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server);
 
-/** Replaces a dead agent. httpd calls this function periodically, and when the anchor has ended.
- *  The first replacement is at once, and the children's requests wait meanwhile. An agent that dies
- *  soon after is replaced after a pause, by a graceful reload; until then requests are refused. */
+/** Replaces an agent that has died or did not start. httpd calls this function periodically, and
+ *  when the anchor has ended. The first replacement is at once, and the children's requests wait
+ *  meanwhile. An agent that dies soon after is replaced after a pause; until then requests are
+ *  refused. */
 void check(server_rec *server);
 
 /** Null if no agent runs. */

@@ -138,6 +138,8 @@ void StandardPoolEngine::useGrants(const AgentSettings &settings) {
 
 void StandardPoolEngine::beginSpawning(const AgentSettings &settings) {
     Rights::ofThisProcess().useGroups(parentOf(::getppid()));
+    tidying_.emplace(loop_, [this] { tidyGroups(); });
+    loop_.runSync([this] { tidyGroups(); });
     manager_.emplace(loop_, spawnSettings(settings));
     // After a crash the instances do not wait for Ruby. The next start of an application starts
     // the spawn server.
@@ -352,6 +354,17 @@ void StandardPoolEngine::stop() {
         manager_->removeSocketFolders(0);
     }
     manager_.reset();
+    if (tidying_) {
+        loop_.runSync([this] { tidying_.reset(); });
+        Rights::ofThisProcess().endGroups(std::chrono::steady_clock::now() + STOP_TIME);
+    }
+}
+
+/** Without a rights process, which does it itself. */
+void StandardPoolEngine::tidyGroups() {
+    if (const auto next = Rights::ofThisProcess().tidyGroups()) {
+        tidying_->start(*next);
+    }
 }
 
 /** How long applications may take from SIGTERM on. The watchdog waits little longer than the

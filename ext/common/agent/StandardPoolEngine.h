@@ -24,6 +24,7 @@
 #include "exchange/Options.h"
 #include "io/AgentSettings.h"
 #include "loop/EventLoop.h"
+#include "loop/Timer.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/DescriptorStore.h"
 #include "pool/Pool.h"
@@ -69,6 +70,7 @@ private:
     void abandonRemoved();
 
     std::chrono::seconds longestStop();
+    void tidyGroups();
     std::optional<std::string> complete(Options &options);
     void fillIn(Options &options);
     bool isRemoved(const Options &options) const;
@@ -94,6 +96,7 @@ private:
     std::vector<StoreEntry> restored_;
 
     EventLoop loop_;
+    std::optional<Timer> tidying_;
     SystemCpuLoad cpu_;
     ChannelRegistry channels_;
     std::optional<SpawnManager> manager_;

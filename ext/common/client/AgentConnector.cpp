@@ -95,13 +95,32 @@ std::optional<FileDescriptor> receiveDescriptor(const FileDescriptor &socket) {
     return std::nullopt;
 }
 
+void throwIfAbsent(int absence) {
+    if (absence >= 0 && pollUntil(absence, POLLIN, FrameSocket::Deadline::min())) {
+        throw IOException("the agent does not run; httpd's error log has the reason");
+    }
+}
+
+/** @return false at the deadline, and when the wait is to be looked at anew */
+bool awaitAnswer(int connectSocket, int absence, FrameSocket::Deadline deadline) {
+    std::array<pollfd, 2> entries{{{connectSocket, POLLIN, 0}, {absence, POLLIN, 0}}};
+    const auto now = std::chrono::steady_clock::now();
+    const auto left = std::chrono::ceil<milliseconds>(std::max(deadline, now) - now);
+    const int ready = ::poll(entries.data(), entries.size(), static_cast<int>(left.count()));
+    if (ready < 0 && errno != EINTR) {
+        throw SystemException("poll(connect socket)", errno);
+    }
+    return ready > 0 && entries.front().revents != 0;
+}
+
 }  // namespace
 
-FrameSocket connectToAgent(int connectSocket, FrameSocket::Deadline deadline) {
+FrameSocket connectToAgent(int connectSocket, FrameSocket::Deadline deadline, int absence) {
     const Borrowed socket(connectSocket);
     for (;;) {
+        throwIfAbsent(absence);
         const auto wakeAgainAt = std::chrono::steady_clock::now() + sendWakeUp(socket.get());
-        while (pollUntil(connectSocket, POLLIN, std::min(wakeAgainAt, deadline))) {
+        while (awaitAnswer(connectSocket, absence, std::min(wakeAgainAt, deadline))) {
             if (auto descriptor = receiveDescriptor(socket.get())) {
                 return FrameSocket(std::move(*descriptor));
             }

@@ -14,9 +14,10 @@ namespace Passenger {
  * be a socket of a pool process that has ended. Its first exchange finds an end of file, and the
  * caller asks for another socket.
  *
- * @throws TimeoutException, IOException (the agent has ended), DescriptorShortageException (the
- *     agent has no descriptor left), SystemException
+ * @param absence AgentHandle::absence: while it is readable, the call fails at once
+ * @throws TimeoutException, IOException (the agent has ended, or none is to be waited for),
+ *     DescriptorShortageException (the agent has no descriptor left), SystemException
  */
-FrameSocket connectToAgent(int connectSocket, FrameSocket::Deadline deadline);
+FrameSocket connectToAgent(int connectSocket, FrameSocket::Deadline deadline, int absence = -1);
 
 }  // namespace Passenger

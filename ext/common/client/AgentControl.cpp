@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -139,6 +140,12 @@ void closeIfOpen(int &fd) noexcept {
     const FileDescriptor closing(std::exchange(fd, -1));
 }
 
+void closeAll(AgentHandle &handle) noexcept {
+    for (int *const fd : {&handle.serverSocket, &handle.controlSocket, &handle.connectSocket, &handle.absence}) {
+        closeIfOpen(*fd);
+    }
+}
+
 /** @param serverSocket on which the agent gets the questions of its users */
 StartedAgent startAgentOn(int serverSocket, const AgentSettings &settings) {
     const FileDescriptor log = openLog(settings);
@@ -178,27 +185,46 @@ StartedAgent startAgentOn(int serverSocket, const AgentSettings &settings) {
 
 }  // namespace
 
-StartedAgent startAgent(const AgentSettings &settings) {
+AgentHandle makeAgentHandle() {
     DescriptorPair pair = makeSeqPacketPair();
-    StartedAgent started = startAgentOn(pair.first.get(), settings);
-    started.handle.serverSocket = pair.first.release();
-    started.handle.connectSocket = pair.second.release();
-    return started;
+    FileDescriptor absence(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!absence) {
+        throw SystemException("eventfd", errno);
+    }
+    AgentHandle handle;
+    handle.serverSocket = pair.first.release();
+    handle.connectSocket = pair.second.release();
+    handle.absence = absence.release();
+    handle.ownerPid = ::getpid();
+    return handle;
+}
+
+StartedAgent startAgent(const AgentSettings &settings) {
+    AgentHandle handle = makeAgentHandle();
+    try {
+        return replaceAgent(handle, settings);
+    } catch (...) {
+        stopAgent(handle);
+        throw;
+    }
 }
 
 StartedAgent replaceAgent(AgentHandle &dead, const AgentSettings &settings) {
-    StartedAgent started = startAgentOn(dead.serverSocket, settings);
     closeIfOpen(dead.controlSocket);
+    dead.anchorPid = 0;
+    StartedAgent started = startAgentOn(dead.serverSocket, settings);
     started.handle.serverSocket = dead.serverSocket;
     started.handle.connectSocket = dead.connectSocket;
+    started.handle.absence = dead.absence;
     dead = AgentHandle();
+    eventfd_t refusals = 0;
+    ::eventfd_read(started.handle.absence, &refusals);
     return started;
 }
 
 void refuseAgentsUsers(AgentHandle &handle) noexcept {
-    if (handle.serverSocket >= 0) {
-        ::shutdown(handle.serverSocket, SHUT_RDWR);
-        closeIfOpen(handle.serverSocket);
+    if (handle.absence >= 0) {
+        ::eventfd_write(handle.absence, 1);
     }
 }
 
@@ -210,9 +236,11 @@ void stopAgent(AgentHandle &handle) noexcept {
     } catch (const std::exception &) {
         // The watchdog was killed, or ends with its last user.
     }
-    refuseAgentsUsers(handle);
-    closeIfOpen(handle.controlSocket);
-    closeIfOpen(handle.connectSocket);
+    if (handle.serverSocket >= 0) {
+        // Other processes learn on their connectSocket that no agent will start.
+        ::shutdown(handle.serverSocket, SHUT_RDWR);
+    }
+    closeAll(handle);
     if (handle.anchorPid > 0 && handle.ownerPid == ::getpid()) {
         reap(handle.anchorPid);
     }
@@ -220,9 +248,7 @@ void stopAgent(AgentHandle &handle) noexcept {
 }
 
 void letGoOfAgent(AgentHandle &handle) noexcept {
-    closeIfOpen(handle.serverSocket);
-    closeIfOpen(handle.controlSocket);
-    closeIfOpen(handle.connectSocket);
+    closeAll(handle);
     handle = AgentHandle();
 }
 

@@ -16,7 +16,9 @@ struct AgentHandle {
     int connectSocket = -1;
     /** The other end, for an agent that may have to replace this one. */
     int serverSocket = -1;
-    /** The process that this owner has started. */
+    /** An eventfd. Readable: no agent is to be waited for. */
+    int absence = -1;
+    /** The process that this owner has started. 0: none, or its end is known. */
     pid_t anchorPid = 0;
     pid_t ownerPid = 0;
     /** AgentSettings::stopTimeout of the agent's settings. */
@@ -48,12 +50,16 @@ struct StartedAgent {
  *  agent could not be made) */
 StartedAgent startAgent(const AgentSettings &settings);
 
+/** A handle without an agent, which replaceAgent() starts. @throws SystemException */
+AgentHandle makeAgentHandle();
+
 /** Starts another agent in place of a dead one. Processes with the connectSocket wait for it, and
- *  then use it. On success the result has the descriptors of `dead`. @throws as startAgent() */
+ *  then use it. On success the result has the descriptors of `dead`; otherwise `dead` keeps what a
+ *  further call needs. @throws as startAgent() */
 StartedAgent replaceAgent(AgentHandle &dead, const AgentSettings &settings);
 
-/** Closes the serverSocket, since no other agent will start. Processes that ask on the
- *  connectSocket then learn at once that the agent has ended. */
+/** No agent starts soon: processes that ask on the connectSocket learn that at once, until
+ *  replaceAgent() has started one. */
 void refuseAgentsUsers(AgentHandle &handle) noexcept;
 
 /** Ends the agent with all its instances, waits for their end, for 25 s and

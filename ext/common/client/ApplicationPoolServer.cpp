@@ -62,6 +62,7 @@ ApplicationPoolServer::~ApplicationPoolServer() {
     closeDescriptor(handle_.controlSocket);
     closeDescriptor(handle_.serverSocket);
     closeDescriptor(handle_.connectSocket);
+    closeDescriptor(handle_.absence);
 }
 
 void ApplicationPoolServer::start(const AgentSettings &settings) {
@@ -86,7 +87,7 @@ std::shared_ptr<PoolClient> ApplicationPoolServer::client() {
     }
     if (clientPid_ != ::getpid()) {
         abandonInherited();
-        client_ = std::make_shared<PoolClient>(handle_.connectSocket);
+        client_ = std::make_shared<PoolClient>(handle_.connectSocket, handle_.absence);
         clientPid_ = ::getpid();
     }
     return client_;
@@ -98,6 +99,7 @@ void ApplicationPoolServer::detach() {
     abandonInherited();
     client_.reset();
     closeDescriptor(handle_.connectSocket);
+    closeDescriptor(handle_.absence);
 }
 
 void ApplicationPoolServer::disown() {

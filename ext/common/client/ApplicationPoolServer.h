@@ -39,7 +39,8 @@ public:
                                    const std::string &environment = "production",
                                    const std::string &rubyCommand = "ruby", const std::string &user = "");
     explicit ApplicationPoolServer(const AgentSettings &settings);
-    /** Takes over a server that release() left behind. */
+    /** Takes over a server that release() left behind, or one without an agent
+     *  (makeAgentHandle()), which replace() starts. */
     explicit ApplicationPoolServer(const Handle &handle);
     ~ApplicationPoolServer();
     ApplicationPoolServer(const ApplicationPoolServer &) = delete;
@@ -76,21 +77,19 @@ public:
     /** Gives new settings and a newly opened log file to the running agent, as updateAgent().
      *  @throws IOException (the log file cannot be opened; nothing has changed then) */
     AgentUpdate update(const AgentSettings &settings);
+    /** 0: the agent has not started. */
     pid_t anchorPid() const noexcept {
         return handle_.anchorPid;
     }
     /** Whether the agent's anchor still runs. */
     bool alive() const;
-    /** Starts another agent in place of a dead one. Processes that were forked before wait for it,
-     *  and then use it.
-     *  @throws as the constructor */
+    /** Starts another agent in place of a dead one, or the first one. Processes that were forked
+     *  before wait for it, and then use it.
+     *  @throws as the constructor; then a further call may try again */
     void replace(const AgentSettings &settings);
-    /** No other agent starts soon: waiting processes learn that the agent has ended. Afterwards the
-     *  agent is not replaceable(). */
+    /** No agent starts soon: until the next replace() succeeds, connect() and questions to the
+     *  agent fail at once, in all processes. */
     void refuseUsers();
-    bool replaceable() const noexcept {
-        return handle_.serverSocket >= 0;
-    }
     /** Releases the agent, which works for processes that were forked before until the last of them
      *  has ended. */
     void letGo();

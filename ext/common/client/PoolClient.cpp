@@ -32,7 +32,7 @@ constexpr std::chrono::seconds LAST_WAIT{60};
 FileDescriptor duplicateDescriptor(int fd) {
     FileDescriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     if (!copy) {
-        throw SystemException("fcntl(F_DUPFD_CLOEXEC) of the connect socket", errno);
+        throw SystemException("fcntl(F_DUPFD_CLOEXEC) of a descriptor of the agent", errno);
     }
     return copy;
 }
@@ -71,7 +71,9 @@ private:
     PoolClient &client_;
 };
 
-PoolClient::PoolClient(int connectSocket) : connectSocket_(duplicateDescriptor(connectSocket)) {}
+PoolClient::PoolClient(int connectSocket, int absence)
+    : connectSocket_(duplicateDescriptor(connectSocket)),
+      absence_(absence < 0 ? FileDescriptor() : duplicateDescriptor(absence)) {}
 
 PoolClient::~PoolClient() = default;
 
@@ -91,7 +93,7 @@ ApplicationPoolPtr PoolClient::newPool() {
 /** @return a new private socket, on which the agent has answered HELLO */
 FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &agentId) {
     for (;;) {
-        FrameSocket connection = connectToAgent(connectSocket_.get(), deadline);
+        FrameSocket connection = connectToAgent(connectSocket_.get(), deadline, absence_.get());
         try {
             connection.send(Frame::of(FrameType::HELLO, LAYOUT_VERSION), {inFlightTable_.memory().descriptor().get()},
                             deadline);

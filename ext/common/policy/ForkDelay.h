@@ -29,6 +29,10 @@ public:
     void failed(MonotonicTime now) noexcept;
     /** A ready worker died without an order. */
     void died(MonotonicTime now, std::chrono::nanoseconds life) noexcept;
+    /** The next worker may not fail like those before. */
+    void reset() noexcept {
+        *this = ForkDelay();
+    }
     /** Whether the last workers failed. The caller then starts one worker at a time. */
     bool failing(MonotonicTime now) const noexcept {
         return failures_ > FREE_DEATHS && now - last_ <= FORGET;

@@ -31,11 +31,14 @@ void setOn(const FileDescriptor &socket, int level, int option, const std::strin
     }
 }
 
-/** Whether a process accepts connections at the address. */
-bool answers(const sockaddr_un &address) {
+/** @return 0 if a process accepts connections at the address; ECONNREFUSED if none does; another
+ *  errno if that is unknown @throws SystemException: no socket can be made */
+int connectTo(const std::string &path, const sockaddr_un &address) {
     const FileDescriptor socket(::socket(AF_UNIX, KIND, 0));
-    return ::connect(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0 ||
-           errno != ECONNREFUSED;
+    if (!socket) {
+        throw SystemException("Looking whether a process listens at " + path, errno);
+    }
+    return ::connect(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0 ? 0 : errno;
 }
 
 /**
@@ -71,7 +74,13 @@ void removeStale(const std::string &path, const sockaddr_un &address) {
         throw IOException("Cannot listen at " + path +
                           ": there is a file that is not a socket; remove it or choose another path");
     }
-    if (answers(address)) {
+    const int error = connectTo(path, address);
+    if (error == EACCES) {
+        throw IOException("Cannot listen at " + path +
+                          ": a socket is there to which this user may not connect, most often of another user; remove "
+                          "it or choose another path");
+    }
+    if (error != ECONNREFUSED) {
         throw IOException("Cannot listen at " + path +
                           ": another process listens there; end it or choose another path");
     }

@@ -1,5 +1,6 @@
 #include "prefork/OutputWriter.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -7,6 +8,9 @@
 #include <cerrno>
 #include <chrono>
 #include <climits>
+#include <cstring>
+
+#include <fmt/format.h>
 
 #include "base/Poll.h"
 #include "log/Log.h"
@@ -19,7 +23,23 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds PATIENCE_AT_END{1000};
 
+/**
+ * A terminal is writable with less room than a line needs, and would hold the writer then. Only a
+ * new open file can be nonblocking without an effect on other processes. None: it is no terminal,
+ * or this user may not open it.
+ */
+FileDescriptor openTerminal(int descriptor) {
+    if (::isatty(descriptor) == 0) {
+        return {};
+    }
+    return FileDescriptor(
+        ::open(fmt::format("/proc/self/fd/{}", descriptor).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+}
+
 }  // namespace
+
+OutputWriter::OutputWriter(int descriptor, const char *name)
+    : terminal_(openTerminal(descriptor)), descriptor_(terminal_ ? terminal_.get() : descriptor), name_(name) {}
 
 OutputWriter::~OutputWriter() {
     detach();
@@ -38,12 +58,7 @@ void OutputWriter::detach() {
 void OutputWriter::write(pid_t pid, std::string_view line) {
     const std::string begin = std::to_string(pid) + ' ' + name_ + ": ";
     if (waiting_.size() + begin.size() + line.size() >= WAITING_LIMIT) {
-        if (lost_++ == 0) {
-            Log::warn(
-                "event=prefork.output_stuck stream={} reason=\"no process reads the stream; lines of workers are "
-                "lost\"",
-                name_);
-        }
+        lose("\n", "no process reads the stream");
         return;
     }
     waiting_.append(begin).append(line).append("\n");
@@ -62,12 +77,27 @@ bool OutputWriter::writeSome(milliseconds patience) {
         const ssize_t written = ::write(descriptor_, left.data(), std::min<std::size_t>(left.size(), PIPE_BUF));
         if (written >= 0) {
             left.remove_prefix(static_cast<std::size_t>(written));
-        } else if (errno != EINTR && errno != EAGAIN) {
+            failing_ = false;
+        } else if (errno == EPIPE) {
+            left = {};
+        } else if (errno == EAGAIN) {
+            // A terminal may be writable and take nothing.
+            break;
+        } else if (errno != EINTR) {
+            failing_ = true;
+            lose(left, std::strerror(errno));
             left = {};
         }
     }
     waiting_.erase(0, waiting_.size() - left.size());
     return waiting_.empty();
+}
+
+void OutputWriter::lose(std::string_view lines, const char *reason) {
+    if (lost_ == 0) {
+        Log::warn("event=prefork.output_stuck stream={} reason=\"{}\"; lines of workers are lost", name_, reason);
+    }
+    lost_ += static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n'));
 }
 
 void OutputWriter::writeOn() {
@@ -79,7 +109,7 @@ void OutputWriter::writeOn() {
         return;
     }
     watcher_.reset();
-    if (lost_ > 0) {
+    if (lost_ > 0 && !failing_) {
         Log::warn("event=prefork.output_lost stream={} lines={}", name_, lost_);
         lost_ = 0;
     }

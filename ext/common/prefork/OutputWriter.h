@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/FileDescriptor.h"
 #include "loop/EventLoop.h"
 
 namespace Passenger {
@@ -15,8 +16,8 @@ namespace Passenger {
 /**
  * Writes the output of workers to a descriptor of this process, line by line, with the worker's
  * pid: `4711 STDOUT: hello`. It never waits. It keeps up to WAITING_LIMIT bytes that the descriptor
- * does not take yet. Further lines are lost, and the log says how many. Not thread-safe; used on
- * the loop after attach().
+ * does not take yet. Further lines are lost, and those that meet an error, as of a full disk; the
+ * log says how many. Not thread-safe; used on the loop after attach().
  */
 class OutputWriter {
 public:
@@ -26,7 +27,7 @@ public:
      * @param descriptor not owned
      * @param name STDOUT or STDERR; static
      */
-    OutputWriter(int descriptor, const char *name) : descriptor_(descriptor), name_(name) {}
+    OutputWriter(int descriptor, const char *name);
     /** Waits up to a second for the descriptor to take the bytes that wait. */
     ~OutputWriter();
     OutputWriter(const OutputWriter &) = delete;
@@ -43,7 +44,10 @@ public:
 private:
     bool writeSome(std::chrono::milliseconds patience);
     void writeOn();
+    void lose(std::string_view lines, const char *reason);
 
+    /** That of a terminal, opened anew. */
+    const FileDescriptor terminal_;
     const int descriptor_;
     const char *const name_;
     EventLoop *loop_ = nullptr;
@@ -52,6 +56,8 @@ private:
     std::string waiting_;
     /** Lines. */
     std::size_t lost_ = 0;
+    /** The last write met an error. */
+    bool failing_ = false;
 };
 
 }  // namespace Passenger

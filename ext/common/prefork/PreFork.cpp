@@ -267,10 +267,17 @@ void PreFork::serverStart() {
 }
 
 void PreFork::restartServers() {
-    if (!shuttingDown_) {
-        restart_.begin(newestId());
-        setAlarm();
+    if (shuttingDown_) {
+        return;
     }
+    const WorkerId newestOld = newestId();
+    spares_.forgetFailures();
+    // Missing workers load the new version, and are not replaced.
+    handlerForkoff();
+    if (!shuttingDown_) {
+        restart_.begin(newestOld);
+    }
+    setAlarm();
 }
 
 void PreFork::restartEnded(const std::string &problem) {

@@ -30,6 +30,10 @@ public:
     void died(MonotonicTime now, std::chrono::nanoseconds life, bool proven) noexcept {
         delay_.died(now, proven ? ForkDelay::LONG_LIFE : life);
     }
+    /** The causes of failures may be gone: starts are not delayed. */
+    void forgetFailures() noexcept {
+        delay_.reset();
+    }
     /** How many free workers end now. The caller ends them. */
     unsigned surplus(const SpareLimits &limits, const SpareCounts &counts, MonotonicTime now);
     /** How many workers start now, as long as startAllowed(). After failures one at a time. */

@@ -11,6 +11,7 @@
 
 #include "base/FileContent.h"
 #include "base/Split.h"
+#include "rights/Cgroups.h"
 
 namespace Passenger {
 
@@ -103,7 +104,9 @@ tl::expected<std::string, std::string> CgroupPlace::find(const Facts &facts) {
     }
     const std::string own = mount.folder + (group == "/" ? "" : group);
     const std::string parent = own.substr(0, own.rfind('/'));
-    if (parent.size() > mount.folder.size() && isDelegated(parent)) {
+    // An ordinary user may own groups above that of its service, as those of systemd --user are.
+    const bool partOfService = CgroupPlace::isMarked(parent) || own.ends_with(Cgroups::HTTPD);
+    if (parent.size() > mount.folder.size() && partOfService && isDelegated(parent)) {
         return parent;
     }
     if (isDelegated(own) || (!facts.systemd && ::geteuid() == ROOT)) {

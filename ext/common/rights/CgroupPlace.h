@@ -13,7 +13,8 @@ namespace Passenger {
  *   group, or that group itself. The parent comes first: a group has no controllers to give while
  *   it has processes of its own;
  * - if no systemd runs, the process's group.
- * An ordinary user has to own the group.
+ * An ordinary user has to own the group. Its parent is the place only if systemd has marked it, or
+ * if the group is the `httpd` that an agent has made below it.
  *
  * Reads files only.
  */

@@ -36,8 +36,6 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr std::string_view FOLDER = "passenger.";
-/** Below the place, for the processes that were in it. */
-constexpr std::string_view HTTPD = "/httpd";
 constexpr mode_t MODE = 0755;
 /** Nobody else can open the folder, and so lock it. */
 constexpr mode_t FOLDERS_MODE = 0711;

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/FileDescriptor.h"
@@ -60,6 +61,8 @@ class Cgroups {
 public:
     using Time = std::chrono::steady_clock::time_point;
 
+    /** Below the place, for the processes that were in it. */
+    static constexpr std::string_view HTTPD = "/httpd";
     /** Processes that the agent before has left may finish their requests in this time. */
     static constexpr std::chrono::seconds LEFTOVERS_MAY_STAY{60};
 

@@ -34,6 +34,8 @@ namespace {
 
 constexpr uid_t ROOT = 0;
 constexpr int CONTROL_DESCRIPTOR = 3;
+/** How soon it is noticed that a group has ended. */
+constexpr std::chrono::seconds NEXT_LOOK{1};
 
 /**
  * An entry appeared, changed its times, or was written. A read or a removal does not request a
@@ -233,6 +235,20 @@ void OwnRights::endGroup(const std::string &group) noexcept {
 void OwnRights::endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept {
     if (groups_) {
         groups_->endOthersThan(pool, kept);
+    }
+}
+
+std::optional<std::chrono::milliseconds> OwnRights::tidyGroups() {
+    if (!groups_) {
+        return std::nullopt;
+    }
+    groups_->tidy(std::chrono::steady_clock::now());
+    return groups_->untilTidy().value_or(NEXT_LOOK);
+}
+
+void OwnRights::endGroups(Cgroups::Time limit) {
+    if (groups_) {
+        groups_->endAll(limit);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <ctime>
 #include <optional>
@@ -198,6 +199,14 @@ public:
     virtual void endGroup(const std::string &group) noexcept = 0;
     /** Calls endGroup() for the groups of all pool processes but this one, except `kept`. */
     virtual void endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept = 0;
+    /** Removes groups that have ended (Cgroups::tidy()), if this process has to. @return the time
+     *  of the next call; nothing: there is no need, since the rights process does that */
+    virtual std::optional<std::chrono::milliseconds> tidyGroups() {
+        return std::nullopt;
+    }
+    /** At the end of the agent: ends all groups and removes them, if this process has to. Waits
+     *  until `limit` at most. */
+    virtual void endGroups(Cgroups::Time /*limit*/) {}
 
     /**
      * Lets the buffer of a queue grow beyond net.core.wmem_max (SO_SNDBUFFORCE). Does not block,

@@ -76,6 +76,11 @@ std::vector<SpawnServerStep> stepsIn(const Frame &answer, std::size_t first) {
     return steps;
 }
 
+[[noreturn]] void throwNotStarted(const std::string &why, const std::string &output) {
+    const std::string summary = "the spawn server could not be started: " + why;
+    throw SpawnException(summary, summary + output);
+}
+
 }  // namespace
 
 SpawnServer::SpawnServer(EventLoop &loop, const SpawnSettings &settings, const Identity &identity,
@@ -116,7 +121,11 @@ void SpawnServer::launch(const SpawnSettings &settings, const Identity &identity
     server.claim = identity.claim;
     server.control = ends.theirControl.get();
     server.output = ends.theirOutput.get();
-    process_ = Rights::ofThisProcess().start(server);
+    try {
+        process_ = Rights::ofThisProcess().start(server);
+    } catch (const SystemException &error) {
+        throwNotStarted(error.what(), "");
+    }
     control_ = std::move(ends.control);
     output_ = std::make_shared<ProcessOutput>(loop_, std::move(ends.output), [](pid_t pid, const std::string &line) {
         Log::notice("event=spawn_server.output pid={} line=\"{}\"", pid, line);
@@ -150,8 +159,7 @@ void SpawnServer::receiveHello(const std::string &user, Deadline deadline) {
 }
 
 void SpawnServer::failToStart(const std::string &why) {
-    const std::string summary = "the spawn server could not be started: " + why;
-    throw SpawnException(summary, summary + "\n\nIts output:\n" + output_->lastLines());
+    throwNotStarted(why, "\n\nIts output:\n" + output_->lastLines());
 }
 
 void SpawnServer::watchEnd() {

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 #include <string_view>
@@ -130,14 +131,19 @@ bool ListeningSockets::takeOver() {
         int number = -1;
         fields >> number;
         adopt(number, HANDED_OVER);
-        // The predecessor leaves the files that it made to this process. Other files are systemd's.
+        // The predecessor made these files. Other files are systemd's.
         File file{pathOf(sockets_.back()), 0, 0};
         char separator = 0;
         if (fields >> separator >> file.device >> separator >> file.inode) {
-            files_.push_back(std::move(file));
+            handedOver_.push_back(std::move(file));
         }
     }
     return !sockets.empty();
+}
+
+void ListeningSockets::ownHandedOver() {
+    std::move(handedOver_.begin(), handedOver_.end(), std::back_inserter(files_));
+    handedOver_.clear();
 }
 
 /** The protocol of sd_listen_fds(3). */

@@ -18,8 +18,8 @@ namespace Passenger {
  * The sockets that workers inherit, close-on-exec and nonblocking. Some are handed over at the
  * start, by systemd or by a predecessor; this class opens the others.
  *
- * The destructor removes the files of Unix sockets that this process or a predecessor made, unless
- * keepFiles() was called. Not thread-safe.
+ * The destructor removes the files of Unix sockets that this process made, unless keepFiles() was
+ * called. After ownHandedOver() it also removes those that a predecessor made. Not thread-safe.
  */
 class ListeningSockets : public PreForkServer {
 public:
@@ -67,6 +67,8 @@ public:
     }
     /** All workers are to end: they can take connections out of the queue, but put none in. */
     void shutQueue() noexcept;
+    /** The predecessor has ended, or ends: it leaves its files to this process. */
+    void ownHandedOver();
     /** Another process uses the sockets: their files stay. */
     void keepFiles() noexcept {
         files_.clear();
@@ -91,6 +93,8 @@ private:
     std::vector<FileDescriptor> sockets_;
     DescriptorPair queue_;
     std::vector<File> files_;
+    /** The predecessor's, which uses them until this process is ready. */
+    std::vector<File> handedOver_;
 };
 
 }  // namespace Passenger

@@ -157,6 +157,8 @@ void RackPreFork::serverReady(Worker &worker) {
     PreFork::serverReady(worker);
     Log::notice("event=worker.ready pid={} booted_in={:.2f}s", worker.pid, secondsSince(worker.startTime));
     everReady_ = true;
+    // From now on a worker that cannot be started is no reason to end those that serve.
+    setShutdownOnError(false);
     loads_->enter(worker.pid);
     since_[worker.pid] = SystemClock::instance().now();
     tellReady();

@@ -16,9 +16,9 @@ namespace Passenger {
 
 /**
  * The monitor of workers that run lib/passenger/http/prefork_worker.rb. It logs their beginning and
- * end. It ends when a worker exits, or is not ready in time, before any was ready: then the
- * application does not load, and another try would not help. A worker that a restart replaces is no
- * such failure. Nor is one that another process killed while others start.
+ * end. It ends when a worker exits, cannot be started, or is not ready in time, before any was
+ * ready: then the application does not load, and another try would not help. A worker that a
+ * restart replaces is no such failure. Nor is one that another process killed while others start.
  */
 class RackPreFork : public PreFork {
 public:

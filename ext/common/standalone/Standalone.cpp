@@ -1,11 +1,14 @@
 #include "standalone/Standalone.h"
 
+#include <fcntl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <utility>
 
@@ -47,11 +50,11 @@ int Standalone::run() {
 int Standalone::conclude(const std::string &problem) {
     signalWatcher_.reset();
     loop_->runSync([this] {
-        // The successor and the socket files stay, unless the successor is to end, too.
-        if (succeeded_) {
-            sockets_->keepFiles();
-        }
+        // The successor stays, and with it the socket files, unless it is to end, too.
         if (successor_ != nullptr) {
+            if (!successor_->toldToEnd()) {
+                sockets_->keepFiles();
+            }
             successor_->release();
         }
     });
@@ -129,6 +132,7 @@ void Standalone::workersReady() {
     if (const pid_t ended = Successor::endPredecessor(); ended != 0) {
         Log::notice("event=prefork.succeeded predecessor={}", ended);
     }
+    sockets_->ownHandedOver();
 }
 
 void Standalone::startSuccessor() {
@@ -165,10 +169,21 @@ void Standalone::writePidFile() const {
     if (options_.pidFile.empty()) {
         return;
     }
-    std::ofstream file(options_.pidFile, std::ios::trunc);
-    file << ::getpid() << '\n';
-    if (!file.flush()) {
-        Log::error("event=prefork.pid_file_failed path=\"{}\"", options_.pidFile);
+    // The file of a predecessor stays whole until this one is.
+    std::string written = fmt::format("{}.{}", options_.pidFile, ::getpid());
+    FileDescriptor file(::open(written.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
+    if (!file && errno == EACCES) {
+        // In that folder this user may only write the file itself.
+        written = options_.pidFile;
+        file = FileDescriptor(::open(written.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+    }
+    const std::string text = fmt::format("{}\n", ::getpid());
+    if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+        ::rename(written.c_str(), options_.pidFile.c_str()) != 0) {
+        Log::error("event=prefork.pid_file_failed path=\"{}\" error=\"{}\"", options_.pidFile, std::strerror(errno));
+        if (written != options_.pidFile) {
+            ::unlink(written.c_str());
+        }
     }
 }
 

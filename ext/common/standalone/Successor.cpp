@@ -56,6 +56,7 @@ Successor::Successor(EventLoop &loop, const std::vector<std::string> &arguments,
 Successor::~Successor() = default;
 
 void Successor::end() {
+    toldToEnd_ = true;
     process_.signal(SIGTERM);
 }
 

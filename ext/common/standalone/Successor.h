@@ -38,6 +38,9 @@ public:
     }
     /** Tells the successor to end. */
     void end();
+    bool toldToEnd() const noexcept {
+        return toldToEnd_;
+    }
     /** The successor stays when this object is destroyed. */
     void release() noexcept;
 
@@ -55,6 +58,7 @@ private:
     ChildProcess process_;
     std::function<void(int status)> ended_;
     std::unique_ptr<DescriptorWatcher> watcher_;
+    bool toldToEnd_ = false;
 };
 
 }  // namespace Passenger

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "../app/app_process"
+require_relative "../base/limited_fork"
 require_relative "reply"
 
 module PhusionPassenger
@@ -43,10 +44,14 @@ module PhusionPassenger
     def fork_between_requests(socket, output)
       @attempts.times do |index|
         sleep PAUSE unless index.zero?
-        pid = @intake.while_idle(@patience) { fork { become_preloader(socket, output) } }
+        pid = @intake.while_idle(@patience) { forked(socket, output) }
         return pid if pid
       end
       nil
+    end
+
+    def forked(socket, output)
+      LimitedFork.call { become_preloader(socket, output) }
     end
 
     # In the child. Preloader is loaded: the agent asks only instances that a preloader forked.

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "../base/limited_fork"
 require_relative "process_control"
 require_relative "wait_statuses"
 
@@ -27,7 +28,7 @@ module PhusionPassenger
       $PROGRAM_NAME = "Passenger boot keeper"
       trap("CHLD", "DEFAULT")
       ProcessControl.become_subreaper
-      @pid = fork(&block)
+      @pid = LimitedFork.call(&block)
       @wait_statuses.expect(@pid, @wait_status)
     end
 

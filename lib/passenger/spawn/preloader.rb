@@ -4,6 +4,7 @@ require_relative "../app/app_process"
 require_relative "../instance/app_instance"
 require_relative "../app/databases"
 require_relative "../app/shared_heap"
+require_relative "../base/limited_fork"
 require_relative "wait_statuses"
 
 module PhusionPassenger
@@ -58,7 +59,7 @@ module PhusionPassenger
 
     # Without a task for the thread that awaits its end, the instance must not live.
     def begin_instance(socket, output, wait_status)
-      pid = fork do
+      pid = LimitedFork.call do
         wait_status.close
         become_instance(socket, output)
       end

@@ -3,6 +3,7 @@
 require_relative "account"
 require_relative "boot_keeper"
 require_relative "../wire/frame_socket"
+require_relative "../base/limited_fork"
 require_relative "../base/log"
 require_relative "../base/monotonic_clock"
 require_relative "login_shell"
@@ -146,7 +147,7 @@ module PhusionPassenger
     # Forks the keeper, which forks the process. `writer` gets the pid of the process and the
     # block's failure.
     def fork_keeper(keeper, control, output, writer, gate, &block)
-      fork do
+      LimitedFork.call do
         @control.close
         @wait_statuses.forget
         keeper.start do

@@ -31,6 +31,7 @@ class AgentControlTest : public LeakCheck {
     CPPUNIT_TEST(testAnAgentThatIsReapedElsewhereIsStillStopped);
     CPPUNIT_TEST(testUsersOfADeadAgentConnectToItsReplacement);
     CPPUNIT_TEST(testUsersOfADeadAgentLearnThatItIsNotReplaced);
+    CPPUNIT_TEST(testAnAgentThatDidNotStartCanStartLaterInTheSamePlace);
     CPPUNIT_TEST(testAFailureInThePoolProcessArrivesAsTheSameException);
     CPPUNIT_TEST(testAPoolProcessThatExitsAtItsStartIsAnError);
     CPPUNIT_TEST(testAMissingProgramIsASystemException);
@@ -38,6 +39,12 @@ class AgentControlTest : public LeakCheck {
     CPPUNIT_TEST(testALogFileThatCannotBeOpenedIsAnIOException);
     CPPUNIT_TEST(testOnlyTheAnswerToTheLastUpdateCounts);
     CPPUNIT_TEST_SUITE_END();
+
+    static constexpr std::chrono::seconds LIMIT{60};
+
+    static void assertRefused(const AgentHandle &handle) {
+        thrownBy<IOException>([&] { connectToAgent(handle.connectSocket, FrameSocket::in(LIMIT), handle.absence); });
+    }
 
 public:
     void testAStartedAgentIsAliveUntilItIsStopped() {
@@ -87,8 +94,19 @@ public:
         auto agent = startAgent(fakeAgentSettings());
         killWatchdog(agent);
         refuseAgentsUsers(agent.handle);
-        thrownBy<IOException>(
-            [&] { connectToAgent(agent.handle.connectSocket, FrameSocket::in(std::chrono::seconds(60))); });
+        assertRefused(agent.handle);
+        stopAgent(agent.handle);
+    }
+
+    void testAnAgentThatDidNotStartCanStartLaterInTheSamePlace() {
+        auto handle = makeAgentHandle();
+        const FileDescriptor users(::fcntl(handle.connectSocket, F_DUPFD_CLOEXEC, 3));
+        thrownBy<SystemException>([&] { replaceAgent(handle, withEnvironment("fail with SystemException")); });
+        refuseAgentsUsers(handle);
+        assertRefused(handle);
+        auto agent = replaceAgent(handle, fakeAgentSettings());
+        const auto connected = connectToAgent(users.get(), FrameSocket::in(LIMIT), agent.handle.absence);
+        CPPUNIT_ASSERT(connected);
         stopAgent(agent.handle);
     }
 

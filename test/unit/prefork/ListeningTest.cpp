@@ -3,6 +3,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -10,9 +11,11 @@
 
 #include <cerrno>
 #include <chrono>
+#include <exception>
 #include <filesystem>
 #include <future>
 #include <string>
+#include <vector>
 
 #include "base/Exceptions.h"
 #include "prefork/AcceptServer.h"
@@ -31,6 +34,8 @@ class ListeningTest : public LeakCheck {
     CPPUNIT_TEST(testAUnixSocketHasItsMode);
     CPPUNIT_TEST(testAStaleSocketIsReplaced);
     CPPUNIT_TEST(testALiveSocketIsAnError);
+    CPPUNIT_TEST(testASocketOfAnotherUserIsNamedAsTheReason);
+    CPPUNIT_TEST(testWithoutAFreeDescriptorThatIsTheReason);
     CPPUNIT_TEST(testAServerThatIsAboutToListenIsWaitedFor);
     CPPUNIT_TEST(testAnotherKindOfFileIsAnErrorAndStays);
     CPPUNIT_TEST(testAPathThatIsTooLongIsAnError);
@@ -110,6 +115,49 @@ public:
         CPPUNIT_ASSERT_EQUAL(
             "Cannot listen at " + path_ + ": another process listens there; end it or choose another path",
             errorAt(path_));
+    }
+
+    void testASocketOfAnotherUserIsNamedAsTheReason() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        constexpr uid_t OTHER = 65534;
+        listenOnUnix(path_, 0600);
+        std::string error;
+        CPPUNIT_ASSERT_EQUAL(0, ::chmod(folder_.c_str(), 0777));
+        CPPUNIT_ASSERT_EQUAL(0, ::seteuid(OTHER));
+        try {
+            listenOnUnix(path_);
+        } catch (const std::exception &thrown) {
+            error = thrown.what();
+        }
+        CPPUNIT_ASSERT_EQUAL(0, ::seteuid(0));
+        CPPUNIT_ASSERT_MESSAGE(error, error.find("to which this user may not connect") != std::string::npos);
+    }
+
+    void testWithoutAFreeDescriptorThatIsTheReason() {
+        listenOnUnix(path_);
+        rlimit before{};
+        CPPUNIT_ASSERT_EQUAL(0, ::getrlimit(RLIMIT_NOFILE, &before));
+        // The socket that is to listen gets the only free descriptor.
+        std::vector<FileDescriptor> filling;
+        do {
+            filling.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        } while (filling.back().get() < 64);
+        rlimit few = before;
+        few.rlim_cur = 65;
+        CPPUNIT_ASSERT_EQUAL(0, ::setrlimit(RLIMIT_NOFILE, &few));
+        filling.pop_back();
+        int error = 0;
+        try {
+            listenOnUnix(path_);
+        } catch (const SystemException &thrown) {
+            error = thrown.error();
+        } catch (const std::exception &) {
+            error = -1;
+        }
+        ::setrlimit(RLIMIT_NOFILE, &before);
+        CPPUNIT_ASSERT_EQUAL(EMFILE, error);
     }
 
     void testAServerThatIsAboutToListenIsWaitedFor() {

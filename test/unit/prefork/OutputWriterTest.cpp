@@ -3,8 +3,12 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <future>
 #include <optional>
 #include <string>
 
@@ -24,6 +28,8 @@ class OutputWriterTest : public LeakCheck {
     CPPUNIT_TEST(testLinesOverTheLimitAreLostAndCounted);
     CPPUNIT_TEST(testTheDestructorWritesTheRest);
     CPPUNIT_TEST(testWithoutAReaderLinesAreDroppedSilently);
+    CPPUNIT_TEST(testLinesThatAFullDiskDoesNotTakeAreLostAndCounted);
+    CPPUNIT_TEST(testATerminalThatNobodyReadsHoldsNobody);
     CPPUNIT_TEST_SUITE_END();
 
     DescriptorPair pipe_;
@@ -126,6 +132,38 @@ public:
         writer.write(1, "hello");
         ::signal(SIGPIPE, before);
         CPPUNIT_ASSERT(!log_->contains("event=prefork"));
+    }
+
+    void testLinesThatAFullDiskDoesNotTakeAreLostAndCounted() {
+        // The descriptor is that of a full disk, and later that of the pipe.
+        const FileDescriptor disk(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+        OutputWriter writer(disk.get(), "STDOUT");
+        writer.write(1, "one");
+        writer.write(1, "two");
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=prefork.output_stuck stream=STDOUT reason=\"No space left"));
+        CPPUNIT_ASSERT(!log_->contains("event=prefork.output_lost"));
+        CPPUNIT_ASSERT_EQUAL(disk.get(), ::dup3(pipe_.second.get(), disk.get(), O_CLOEXEC));
+        writer.write(1, "three");
+        CPPUNIT_ASSERT(log_->contains("event=prefork.output_lost stream=STDOUT lines=2"));
+        CPPUNIT_ASSERT_EQUAL(std::string("1 STDOUT: three\n"), read());
+    }
+
+    void testATerminalThatNobodyReadsHoldsNobody() {
+        FileDescriptor master(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+        CPPUNIT_ASSERT_EQUAL(0, ::unlockpt(master.get()));
+        const FileDescriptor terminal(::ioctl(master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+        CPPUNIT_ASSERT(terminal);
+        const auto written = std::async(std::launch::async, [&] {
+            OutputWriter writer(terminal.get(), "STDOUT");
+            for (int i = 0; i < 1000; i++) {
+                writer.write(1, std::string(1000, 'x'));
+            }
+        });
+        const bool held = written.wait_for(std::chrono::seconds(60)) == std::future_status::timeout;
+        // A writer that is held gets an error.
+        master.reset();
+        CPPUNIT_ASSERT(!held);
+        CPPUNIT_ASSERT(log_->contains("event=prefork.output_stuck"));
     }
 };
 

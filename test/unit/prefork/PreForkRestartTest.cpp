@@ -22,6 +22,7 @@ class PreForkRestartTest : public PreForkFixture {
     CPPUNIT_TEST(testANewWorkerThatEndsStopsTheRestart);
     CPPUNIT_TEST(testANewWorkerThatCannotBeStartedStopsOnlyTheRestart);
     CPPUNIT_TEST(testANewWorkerThatStartsForTooLongStopsTheRestart);
+    CPPUNIT_TEST(testARestartStartsMissingWorkersAtOnce);
     CPPUNIT_TEST(testBusyWorkersAreReplacedLast);
     CPPUNIT_TEST(testASecondRestartBeginsAnew);
     CPPUNIT_TEST(testRepeatedRestartsStartOneWorkerAtATime);
@@ -104,6 +105,26 @@ public:
         pass(60s);
         CPPUNIT_ASSERT_EQUAL(std::string("a new worker was not ready in time"), listening_->ends.at(0));
         assertCounts(3, 0, 0);
+    }
+
+    void testARestartStartsMissingWorkersAtOnce() {
+        beginWith({2, 2, 2, 50});
+        for (int i = 0; i < 20; i++) {
+            for (const auto &[id, pid] : preFork_->idToPid()) {
+                die(id, 256);
+            }
+            pass(1s);
+        }
+        for (const auto &[id, pid] : preFork_->idToPid()) {
+            die(id, 256);
+        }
+        assertCounts(0, 0, 0);
+        const unsigned before = launcher_->launches;
+        preFork_->restartServers();
+        assertCounts(0, 0, 2);
+        allReady();
+        CPPUNIT_ASSERT(!preFork_->restarting());
+        CPPUNIT_ASSERT_EQUAL(before + 2, launcher_->launches);
     }
 
     void testBusyWorkersAreReplacedLast() {

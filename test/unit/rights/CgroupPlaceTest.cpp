@@ -24,6 +24,7 @@ class CgroupPlaceTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testWithoutSystemdRootMayUseItsOwnGroup);
     CPPUNIT_TEST(testADelegatedGroupIsThePlace);
     CPPUNIT_TEST(testADelegatedParentComesFirst);
+    CPPUNIT_TEST(testAnOrdinaryUserStaysInItsService);
     CPPUNIT_TEST(testTheMountMayBeAPartOfTheHierarchy);
     CPPUNIT_TEST(testAGroupOutsideOfTheMountIsNoPlace);
     CPPUNIT_TEST_SUITE_END();
@@ -73,6 +74,25 @@ public:
         delegate(folder_ + "/a");
         delegate(folder_ + "/a/b");
         assertPlace(folder_ + "/a", {mount(), "0::/a/b\n", true});
+    }
+
+    void testAnOrdinaryUserStaysInItsService() {
+        if (!isRoot()) {
+            return;
+        }
+        constexpr uid_t USER = 65534;
+        std::filesystem::create_directories(folder_ + "/a/httpd");
+        for (const std::string group : {"/a", "/a/b", "/a/httpd"}) {
+            std::ofstream(folder_ + group + "/cgroup.procs").put('\n');
+            CPPUNIT_ASSERT_EQUAL(0, ::chown((folder_ + group).c_str(), USER, -1));
+            CPPUNIT_ASSERT_EQUAL(0, ::chown((folder_ + group + "/cgroup.procs").c_str(), USER, -1));
+        }
+        CPPUNIT_ASSERT_EQUAL(0, ::seteuid(USER));
+        const auto service = CgroupPlace::find({mount(), "0::/a/b\n", true});
+        const auto moved = CgroupPlace::find({mount(), "0::/a/httpd\n", true});
+        CPPUNIT_ASSERT_EQUAL(0, ::seteuid(0));
+        CPPUNIT_ASSERT_EQUAL(folder_ + "/a/b", service.value_or("none"));
+        CPPUNIT_ASSERT_EQUAL(folder_ + "/a", moved.value_or("none"));
     }
 
     void testTheMountMayBeAPartOfTheHierarchy() {

@@ -20,6 +20,7 @@ class UserSpawnServerTest : public SpawningFixture {
     CPPUNIT_TEST(testChangedGroupsHomeOrShellNeedAnotherSpawnServer);
     CPPUNIT_TEST(testUnknownDataLeaveTheSpawnServer);
     CPPUNIT_TEST(testTheDataAreThoseOfTheSystem);
+    CPPUNIT_TEST(testAMissingRubyOfAnOrdinaryUserIsAFailureOfTheSpawnServer);
     CPPUNIT_TEST_SUITE_END();
 
     // No spawn server runs as root.
@@ -74,6 +75,16 @@ public:
         const pid_t first = ensured();
         account_.reset();
         CPPUNIT_ASSERT_EQUAL(first, ensured());
+    }
+
+    void testAMissingRubyOfAnOrdinaryUserIsAFailureOfTheSpawnServer() {
+        // Without a user to become, the agent starts the Ruby itself.
+        UserSpawnServer server(*loop_, "", "", pid_, [this](const auto &, const auto &) { return account_; });
+        auto other = settings();
+        other.rubyCommand = "/nonexistent/ruby";
+        const std::string error = thrownBy<SpawnException>([&] { server.ensureStarted(other); }).what();
+        CPPUNIT_ASSERT_MESSAGE(error, error.starts_with("the spawn server could not be started: "));
+        CPPUNIT_ASSERT_MESSAGE(error, error.find("/nonexistent/ruby") != std::string::npos);
     }
 
     void testTheDataAreThoseOfTheSystem() {

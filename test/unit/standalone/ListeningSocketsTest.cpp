@@ -20,6 +20,7 @@ namespace Passenger {
 class ListeningSocketsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ListeningSocketsTest);
     CPPUNIT_TEST(testASuccessorRemovesTheSocketsOfItsPredecessor);
+    CPPUNIT_TEST(testASuccessorThatIsNotReadyLeavesTheSocketsOfItsPredecessor);
     CPPUNIT_TEST(testASuccessorLeavesAFileThatAnotherServerHasMade);
     CPPUNIT_TEST(testASuccessorLeavesTheSocketsOfSystemd);
     CPPUNIT_TEST(testSocketsOfSystemdAreUsedForRequests);
@@ -36,12 +37,15 @@ class ListeningSocketsTest : public LeakCheck {
 
     /** A successor begins and ends. @param handedOver with a descriptor of its own @return whether
      *  the socket's file still exists */
-    bool outlivesSuccessor(const std::string &handedOver) {
+    bool outlivesSuccessor(const std::string &handedOver, bool ready = true) {
         ::setenv(ListeningSockets::HANDED_OVER, handedOver.c_str(), 1);
         {
             ListeningSockets sockets(at(path_));
             sockets.start();
             CPPUNIT_ASSERT_EQUAL(std::size_t{1}, sockets.descriptors().size());
+            if (ready) {
+                sockets.ownHandedOver();
+            }
         }
         return std::filesystem::exists(path_);
     }
@@ -70,6 +74,10 @@ public:
 
     void testASuccessorRemovesTheSocketsOfItsPredecessor() {
         CPPUNIT_ASSERT(!outlivesSuccessor(handOver()));
+    }
+
+    void testASuccessorThatIsNotReadyLeavesTheSocketsOfItsPredecessor() {
+        CPPUNIT_ASSERT(outlivesSuccessor(handOver(), false));
     }
 
     void testASuccessorLeavesAFileThatAnotherServerHasMade() {
