@@ -19,3 +19,13 @@ if (https.Server.prototype.closeAllConnections) {
     server.closeIdleConnections();
     assert.deepStrictEqual(called, ["all", "idle"]);
 }
+
+// The callback of close() is called as soon as the server has ended.
+let closed = 0;
+process.on("exit", () => assert.strictEqual(closed, 1));
+const ending = https.createServer();
+const listening = standIn(ending);
+ending.once("listening", () => ending.close(() => {
+    closed += 1;
+}));
+listening.listen(0, "127.0.0.1");

@@ -154,6 +154,9 @@ int AnswerParser::endHead() {
     }
     hasHead_ = true;
     const bool noBody = expected_.bodiless || status == NO_CONTENT || status == NOT_MODIFIED;
+    const bool announces =
+        (parser_.flags & F_CHUNKED) != 0 || ((parser_.flags & F_CONTENTLENGTH) != 0 && parser_.content_length > 0);
+    mayStillCome_ = noBody && announces;
     untilClose_ = !noBody && (parser_.flags & (F_CHUNKED | F_CONTENTLENGTH)) == 0;
     return noBody ? NO_BODY_FOLLOWS : 0;
 }
@@ -200,7 +203,7 @@ int AnswerParser::endMessage() {
             return fail(problem);
         }
         complete_ = true;
-        reusable_ = !upgraded_ && http_should_keep_alive(&parser_) != 0;
+        reusable_ = !upgraded_ && !mayStillCome_ && http_should_keep_alive(&parser_) != 0;
         http_parser_pause(&parser_, 1);
     }
     return 0;

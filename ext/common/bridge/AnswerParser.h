@@ -136,6 +136,8 @@ private:
     bool untilClose_ = false;
     bool isEventStream_ = false;
     bool reusable_ = false;
+    // The head announces a body that the answer must not have; some applications send it.
+    bool mayStillCome_ = false;
     std::chrono::seconds keptFor_{0};
     const char *problem_ = nullptr;
 };

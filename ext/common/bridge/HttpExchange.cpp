@@ -184,6 +184,7 @@ bool HttpExchange::begin() {
         output_.clear();
         outputAt_ = 0;
         ended_ = deaf_ = false;
+        endError_ = 0;
     }
     if (!connect()) {
         const int error = errno;

@@ -28,7 +28,11 @@ exports.standIn = function (server) {
     plain.listenerCount = (name, ...rest) => listenerCount.call(FORWARDED.has(name) ? server : plain, name, ...rest);
     server.address = () => plain.address();
     server.close = (callback) => {
-        plain.close(callback);
+        if (callback) {
+            // The event goes to the application's server.
+            server.once("close", callback);
+        }
+        plain.close();
         return server;
     };
     for (const name of ["closeAllConnections", "closeIdleConnections"]) {

@@ -1,6 +1,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,7 @@ class AnswerParserTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testMalformedTrailersAreProblems);
     CPPUNIT_TEST(testHeadersOfTheConnectionAreRemoved);
     CPPUNIT_TEST(testAnAnswerToHeadHasNoBody);
+    CPPUNIT_TEST(testAnAnnouncedBodyThatMayStillComeEndsTheConnection);
     CPPUNIT_TEST(testStatusesWithoutABodyHaveNone);
     CPPUNIT_TEST(testInterimAnswersComeBeforeTheAnswer);
     CPPUNIT_TEST(testTheEndOfTheConnectionEndsAnAnswerWithoutALength);
@@ -100,8 +102,26 @@ public:
     void testAnAnswerToHeadHasNoBody() {
         AnswerParser parser({.bodiless = true});
         parser.feed(OK + "Content-Length: 5\r\n\r\n");
-        CPPUNIT_ASSERT(parser.complete() && parser.reusable());
+        CPPUNIT_ASSERT(parser.complete());
         CPPUNIT_ASSERT_EQUAL(std::string("Content-Length: 5\r\n"), parser.head().lines);
+    }
+
+    void testAnAnnouncedBodyThatMayStillComeEndsTheConnection() {
+        const std::string unchanged = "HTTP/1.1 304 Not Modified\r\n";
+        const std::vector<std::tuple<bool, std::string, bool>> cases = {
+            {true, OK + "Content-Length: 5\r\n\r\n", false},
+            {true, CHUNKED, false},
+            {true, OK + "Content-Length: 0\r\n\r\n", true},
+            {true, OK + "\r\n", true},
+            {false, unchanged + "Content-Length: 5\r\n\r\n", false},
+            {false, unchanged + "\r\n", true},
+            {false, "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", false},
+        };
+        for (const auto &[bodiless, answer, reusable] : cases) {
+            AnswerParser parser({.bodiless = bodiless});
+            parser.feed(answer);
+            CPPUNIT_ASSERT_MESSAGE(answer, parser.complete() && parser.reusable() == reusable);
+        }
     }
 
     void testStatusesWithoutABodyHaveNone() {
