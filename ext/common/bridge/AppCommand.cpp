@@ -157,7 +157,11 @@ void startNode(AppCommand &command, const Variables &options, const std::string 
     if (std::vector<std::string> words = wordsOf(script); !words.empty()) {
         const auto node = std::find(words.begin(), words.end(), USUAL_NODE);
         for (auto word = words.begin(); word != node; ++word) {
-            variables[word->substr(0, word->find('='))] = word->substr(word->find('=') + 1);
+            const std::string name = word->substr(0, word->find('='));
+            // The application listens where the bridge awaits it.
+            if (name != "PORT" && name != "PASSENGER_SOCKET") {
+                variables[name] = word->substr(word->find('=') + 1);
+            }
         }
         command.arguments.insert(command.arguments.end(), node + 1, words.end());
         return;

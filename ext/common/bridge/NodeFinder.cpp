@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "base/FileContent.h"
 #include "base/HttpText.h"
 #include "base/NodePackage.h"
+#include "base/Split.h"
 #include "bridge/EventLog.h"
 #include "bridge/NodeRange.h"
 
@@ -36,10 +38,12 @@ struct Wish {
 Wish wishOf(const std::string &folder) {
     for (const char *file : {".nvmrc", ".node-version"}) {
         const std::string content = regularFileContent(folder + "/" + file, LONGEST_WISH);
-        const std::string_view line =
-            HttpText::trim(std::string_view(content).substr(0, content.find_first_of("\r\n#")));
-        if (!line.empty()) {
-            return {file, std::string(line)};
+        // nvm takes comments and empty lines before the version.
+        for (const std::string &line : split(content, '\n')) {
+            const std::string_view wish = HttpText::trim(std::string_view(line).substr(0, line.find_first_of("\r#")));
+            if (!wish.empty()) {
+                return {file, std::string(wish)};
+            }
         }
     }
     return {NodePackage::FILE, NodePackage::of(folder).engine};

@@ -121,7 +121,7 @@ class Exchange {
                 head.addExpectation();
             }
         }
-        if (!(follows && head.mayHaveBody) && head.wantsUpgrade()) {
+        if ((follows ? !head.mayHaveBody : body.length === 0) && head.wantsUpgrade()) {
             head.addUpgrade();
             if (server.listenerCount("upgrade") > 0) {
                 this.service.upgrade(this, server, head);

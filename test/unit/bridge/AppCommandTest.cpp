@@ -64,12 +64,14 @@ public:
     }
 
     void testAPlainScriptOfAPackageStartsNodeWithoutAShell() {
-        const AppCommand command = withScript("NODE_ENV=staging node --max-old-space-size=200  lib/server.js -p 80");
+        const AppCommand command = withScript("NODE_ENV=staging PORT=3000 node --max-old-space-size=200  lib/server.js -p 80");
         CPPUNIT_ASSERT_EQUAL(
             std::string("node --require /library/node/node_loader.js --max-old-space-size=200 lib/server.js -p 80"),
             command.text());
         const auto &variables = command.environment;
         CPPUNIT_ASSERT(std::find(variables.begin(), variables.end(), "NODE_ENV=staging") != variables.end());
+        // The bridge awaits the application at a port of its own.
+        CPPUNIT_ASSERT(std::find(variables.begin(), variables.end(), "PORT=3000") == variables.end());
         CPPUNIT_ASSERT(startsNode_);
     }
 
