@@ -153,6 +153,9 @@ public:
 
     /** link() throws it, when the line in hand is unusable. */
     std::optional<RefusedException> refusal;
+    /** The agent was replaced: its queues belong to another epoch, and it ends in its turn when it
+     *  is asked for a channel. */
+    bool agentEnds = false;
     /** New generations are closed, too. */
     bool closesAlways = false;
     /** The limits of exchanges that are made from now on. */
