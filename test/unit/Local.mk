@@ -81,6 +81,7 @@ endif
     %D%/client/AgentConnectorTest.cpp \
     %D%/client/AgentControlTest.cpp \
     %D%/client/ApplicationPoolServerTest.cpp \
+    %D%/client/PoolClientTest.cpp \
     %D%/commands/AgentFinderTest.cpp \
     %D%/commands/AppCheckTest.cpp \
     %D%/commands/AppOrderTest.cpp \

@@ -28,7 +28,7 @@ namespace Locks {
 // In an httpd child, and in any other user of ApplicationPool.
 inline constexpr LockRank APPLICATION_POOL_SERVER{1, "ApplicationPoolServer::mutex_"};
 inline constexpr LockRank POOL_CLIENT{2, "PoolClient::mutex_"};
-inline constexpr LockRank QUEUE_CACHE{2, "QueueCache::mutex_"};
+inline constexpr LockRank QUEUE_CACHE{3, "QueueCache::mutex_"};
 inline constexpr LockRank QUEUE_DELAY{2, "QueueDelay::mutex_"};
 inline constexpr LockRank CHILD{2, "Child::mutex_"};
 inline constexpr LockRank REFUSAL_LOG{2, "RefusalLog::mutex_"};

@@ -17,9 +17,10 @@ namespace {
 
 constexpr std::size_t EVENTS_AT_ONCE = 64;
 
-/** The upper byte of an event's data. The rest is a number: of the place, or of the channel. */
+/** The two upper bits of an event's data. The rest is a number: of the place, or of the channel.
+ *  Channels' ids begin with the machine's uptime in nanoseconds: 2^62 are 146 years. */
 enum class Kind : std::uint8_t { NEWS, QUEUE, CONNECTION, CHANNEL };
-constexpr unsigned KIND_SHIFT = 56;
+constexpr unsigned KIND_SHIFT = 62;
 constexpr std::uint64_t NUMBER = (std::uint64_t{1} << KIND_SHIFT) - 1;
 
 constexpr std::uint64_t keyOf(Kind kind, std::uint64_t number) {

@@ -9,11 +9,13 @@
 #include <exception>
 #include <thread>
 
+#include "base/DescriptorLimit.h"
 #include "base/Exceptions.h"
 #include "base/SystemClock.h"
 #include "client/AgentConnector.h"
 #include "client/AppLink.h"
 #include "client/RemoteApplicationPool.h"
+#include "exchange/QueueHost.h"
 #include "shm/Layouts.h"
 
 namespace Passenger {
@@ -35,6 +37,11 @@ FileDescriptor duplicateDescriptor(int fd) {
         throw SystemException("fcntl(F_DUPFD_CLOEXEC) of a descriptor of the agent", errno);
     }
     return copy;
+}
+
+/** Whether the pool process of a connection has ended, or has closed the connection. */
+bool isHangUp(const SystemException &error) noexcept {
+    return error.error() == EPIPE || error.error() == ECONNRESET;
 }
 
 void pauseBeforeRetry() {
@@ -114,7 +121,7 @@ FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &age
         } catch (const EndOfFileException &) {
             // The pool process of this socket has ended.
         } catch (const SystemException &error) {
-            if (error.error() != EPIPE && error.error() != ECONNRESET) {
+            if (!isHangUp(error)) {
                 throw;
             }
         }
@@ -127,13 +134,17 @@ FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &age
 
 /** Stores the descriptors of a new agent, and drops everything of the earlier agent. */
 void PoolClient::welcome(Frame answer) {
-    Apps stale;
     std::vector<FrameSocket> closing;
     const GenerationTableView *before = nullptr;
     {
         const LockGuard guard(mutex_);
         if (answer.field(2) == agentId_) {
             return;
+        }
+        // Under the lock: another thread that connects must not ask the new agent for a queue
+        // while its application still has channels of the earlier one.
+        for (const auto &[name, app] : apps_) {
+            app->agentReplaced();
         }
         before = generations_.load(std::memory_order_relaxed);
         tables_.push_back(std::make_unique<GenerationTableView>(answer.takeDescriptor(0)));
@@ -143,12 +154,6 @@ void PoolClient::welcome(Frame answer) {
         wakeFd_.store(wakeFds_.back().get(), std::memory_order_release);
         agentId_ = answer.field(2);
         closing.swap(idle_);
-        for (const auto &[name, app] : apps_) {
-            stale.push_back(app);
-        }
-    }
-    for (const std::shared_ptr<AppLink> &app : stale) {
-        app->agentReplaced();
     }
     if (before != nullptr) {
         before->endWaits();
@@ -187,7 +192,14 @@ FileDescriptor PoolClient::connectControl() {
 
 Frame PoolClient::ask(const Frame &question, const std::vector<int> &descriptors) {
     const Turn turn(*this, FrameSocket::in(ANSWER_TIME));
-    return converse(question, descriptors, RECONNECT_TIME, ANSWER_TIME);
+    try {
+        return converse(question, descriptors, RECONNECT_TIME, ANSWER_TIME);
+    } catch (const SystemException &error) {
+        if (error.error() == EMFILE) {
+            throw DescriptorShortageException(std::string(error.what()) + ": " + explainDescriptorLimit());
+        }
+        throw;
+    }
 }
 
 Frame PoolClient::askApart(const Frame &question, std::chrono::milliseconds limit) {
@@ -209,14 +221,15 @@ Frame PoolClient::converse(const Frame &question, const std::vector<int> &descri
             giveBack(std::move(connection), agentId);
             return answer;
         } catch (const EndOfFileException &) {
-            if (std::chrono::steady_clock::now() >= deadline) {
-                throw;
-            }
+            // The pool process of this connection has ended.
         } catch (const SystemException &error) {
-            if ((error.error() != EPIPE && error.error() != ECONNRESET) ||
-                std::chrono::steady_clock::now() >= deadline) {
+            if (!isHangUp(error)) {
                 throw;
             }
+        }
+        // No EndOfFileException: an exchange would take it for the end of its reply channel.
+        if (std::chrono::steady_clock::now() >= deadline) {
+            throw TimeoutException("the agent ended before its answer, and the time for another question is over");
         }
     }
 }
@@ -224,14 +237,23 @@ Frame PoolClient::converse(const Frame &question, const std::vector<int> &descri
 bool PoolClient::tell(const Frame &frame) noexcept {
     try {
         const Turn turn(*this, FrameSocket::in(TELL_TIME));
-        std::string agentId;
-        FrameSocket connection = takeConnection(agentId);
-        if (!connection) {
-            return false;
+        for (;;) {
+            std::string agentId;
+            FrameSocket connection = takeConnection(agentId);
+            if (!connection) {
+                return false;
+            }
+            try {
+                connection.send(frame, FrameSocket::in(std::chrono::seconds(0)));
+                giveBack(std::move(connection), agentId);
+                return true;
+            } catch (const SystemException &error) {
+                // The agent closes the connection of a question that finds it without descriptors.
+                if (!isHangUp(error)) {
+                    throw;
+                }
+            }
         }
-        connection.send(frame, FrameSocket::in(std::chrono::seconds(0)));
-        giveBack(std::move(connection), agentId);
-        return true;
     } catch (const std::exception &) {
         // The agent has ended or hangs. A connection that has sent a part of the frame is closed.
         return false;

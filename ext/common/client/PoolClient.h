@@ -45,7 +45,8 @@ public:
 
     /** Asks the agent. Questions share few connections, since each is answered at once. If a
      *  connection has ended, it is replaced, and the question repeated, for up to RECONNECT_TIME.
-     *  @throws TimeoutException, IOException, SystemException */
+     *  @throws TimeoutException, DescriptorShortageException (this process has none left),
+     *      IOException but no EndOfFileException, SystemException */
     Frame ask(const Frame &question, const std::vector<int> &descriptors = {}) EXCLUDES(mutex_);
     /** Asks a question whose answer may take long (see ask()). Other questions do not wait for it,
      *  and it waits for each step up to the limit at most. */

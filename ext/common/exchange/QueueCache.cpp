@@ -69,7 +69,7 @@ QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
     InstanceLinks closed;
     for (;;) {
         const std::uint64_t before = epoch();
-        fresh = attach(options, unusable);
+        fresh = attachWithRelief(options, unusable);
         const LockGuard guard(mutex_);
         // The agent may have been replaced before its answer, or right after it.
         if (epoch_ == before) {
@@ -84,6 +84,17 @@ QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
             return fresh.instance;
         }
     }
+}
+
+/** If descriptors are short, idle channels end first. */
+Links QueueCache::attachWithRelief(const Options &options, Generation unusable) {
+    try {
+        return attach(options, unusable);
+    } catch (const DescriptorShortageException &) {
+        relieve();
+    }
+    ::poll(nullptr, 0, static_cast<int>(RELIEF_TIME.count()));
+    return attach(options, unusable);
 }
 
 /** The known queue of this instance, or the application's queue. */
@@ -222,6 +233,7 @@ void QueueCache::trim() {
         inFlightTable().release(channel->inFlightEntry());
         unregister(channel->id());
     }
+    unregister(std::vector<ChannelId>());
     if (channels.empty()) {
         return;
     }
@@ -237,10 +249,18 @@ void QueueCache::trim() {
 }
 
 void QueueCache::closeIdle() {
+    Channels channels;
     {
         const LockGuard guard(mutex_);
-        unused_ = free_.size();
+        channels = takeFree();
     }
+    std::vector<ChannelId> ids;
+    for (const std::unique_ptr<ReplyChannel> &channel : channels) {
+        ids.push_back(channel->id());
+    }
+    unregister(std::move(ids));
+    release(channels);
+    channels.clear();
     trim();
 }
 
@@ -264,16 +284,24 @@ void QueueCache::keep(Channels channels) {
     release(worthless);
 }
 
-/** Tells the agent that this channel is closed, and others of which it could not be told before. */
 void QueueCache::unregister(ChannelId channel) noexcept {
-    std::vector<ChannelId> gone;
+    try {
+        unregister(std::vector<ChannelId>{channel});
+    } catch (const std::bad_alloc &) {
+        // The agent forgets it at the latest when this process ends.
+    }
+}
+
+/** Tells the agent that these channels are closed, and others of which it could not be told
+ *  before. */
+void QueueCache::unregister(std::vector<ChannelId> gone) noexcept {
     try {
         {
             const LockGuard guard(mutex_);
-            gone.swap(untold_);
+            gone.insert(gone.end(), untold_.begin(), untold_.end());
+            untold_.clear();
         }
-        gone.push_back(channel);
-        if (!unregisterChannels(gone)) {
+        if (!gone.empty() && !unregisterChannels(gone)) {
             const LockGuard guard(mutex_);
             untold_.insert(untold_.end(), gone.begin(), gone.end());
         }

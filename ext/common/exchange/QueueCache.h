@@ -49,7 +49,8 @@ public:
      *  that were in use at once since the last call, and those with messages. No exchange reads
      *  such messages, and their writer may be waiting for room. */
     void trim() EXCLUDES(mutex_);
-    /** Closes all unused channels: descriptors or entries are short. */
+    /** Closes all unused channels: descriptors or entries are short. If the agent cannot be told
+     *  now, a later call tells it. */
     void closeIdle() EXCLUDES(mutex_);
     /** Ends all exchanges and refuses further ones: the process is ending. */
     void cutOff() noexcept EXCLUDES(mutex_);
@@ -82,6 +83,7 @@ private:
     using Channels = std::vector<std::unique_ptr<ReplyChannel>>;
 
     QueueLinkPtr known(QueueChoice choice) const REQUIRES(mutex_);
+    Links attachWithRelief(const Options &options, Generation unusable) EXCLUDES(mutex_);
     InstanceLinks takeClosed() REQUIRES(mutex_);
     std::uint64_t epoch() EXCLUDES(mutex_);
     QueueLinkPtr takeEnded() REQUIRES(mutex_);
@@ -92,6 +94,7 @@ private:
     Channels takeFree() noexcept REQUIRES(mutex_);
     void keep(Channels channels) EXCLUDES(mutex_);
     void unregister(ChannelId channel) noexcept EXCLUDES(mutex_);
+    void unregister(std::vector<ChannelId> gone) noexcept EXCLUDES(mutex_);
     void release(const Channels &channels) noexcept;
 
     /** @throws RefusedException */

@@ -217,6 +217,10 @@ std::optional<RequestProgress::Event> RequestProgress::lost(bool killed) {
  * request was not begun, and cannot begin.
  */
 std::optional<RequestProgress::Event> RequestProgress::channelEnded() {
+    if (!sender_.channel()) {
+        enter(State::ENDED);
+        return Event::refused(503, "", "the agent ended while it was asked for a reply channel");
+    }
     withdrawal().mark();
     const bool begun = !waits() || claimed();
     if (begun ? !mayRepeat() || withdrawal().killedWith() : !sender_.body().rewind()) {

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <exception>
 
+#include "base/DescriptorLimit.h"
 #include "base/Exceptions.h"
 #include "io/SocketPair.h"
 
@@ -109,6 +110,10 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
     }
     if ((message.msg_flags & MSG_TRUNC) != 0) {
         throw ProtocolException("a message on the reply channel is longer than the limit of a message");
+    }
+    // There is room for all descriptors that the kernel allows in a message.
+    if ((message.msg_flags & MSG_CTRUNC) != 0) {
+        throw SystemException("recvmsg() of a descriptor on a reply channel; " + explainDescriptorLimit(), EMFILE);
     }
     if (size == 0) {
         // The agent keeps a copy of the other end, so size 0 is a shutdown. An empty message is not

@@ -77,11 +77,13 @@ ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSl
                                const ChannelSecret &secret) {
     const LockGuard guard(mutex_);
     const auto sender = senders_.find(childSlot);
-    if (sender != senders_.end() && sender->second.channels >= limits_.channels) {
+    if (sender == senders_.end()) {
+        throw IOException("no process has slot " + std::to_string(childSlot));
+    }
+    if (sender->second.channels >= limits_.channels) {
         throw ChildLimitReached(ChildLimitReached::Limit::CHANNELS, limits_.channels);
     }
-    if (sender != senders_.end() && sender->second.byGroup.size() >= limits_.apps &&
-        !sender->second.byGroup.contains(groupSlot)) {
+    if (sender->second.byGroup.size() >= limits_.apps && !sender->second.byGroup.contains(groupSlot)) {
         throw ChildLimitReached(ChildLimitReached::Limit::APPS, limits_.apps);
     }
     std::uint16_t slot;
@@ -95,22 +97,19 @@ ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSl
     }
     const ChannelId id((++serial_ << 16) | slot);
     channels_.emplace(id, Channel{std::move(instanceEnd), childSlot, groupSlot, secret});
-    if (sender != senders_.end()) {
-        sender->second.channels++;
-        sender->second.byGroup[groupSlot]++;
-    }
+    sender->second.channels++;
+    sender->second.byGroup[groupSlot]++;
     return id;
 }
 
 void ChannelRegistry::forget(std::unordered_map<ChannelId, Channel>::iterator channel) {
     emptyChannel(channel->second.end);
     freeSlots_.push_back(static_cast<std::uint16_t>(channel->first.value() & 0xffff));
-    if (const auto sender = senders_.find(channel->second.childSlot); sender != senders_.end()) {
-        sender->second.channels--;
-        const auto group = sender->second.byGroup.find(channel->second.groupSlot);
-        if (--group->second == 0) {
-            sender->second.byGroup.erase(group);
-        }
+    Sender &sender = senders_.at(channel->second.childSlot);
+    sender.channels--;
+    const auto group = sender.byGroup.find(channel->second.groupSlot);
+    if (--group->second == 0) {
+        sender.byGroup.erase(group);
     }
     channels_.erase(channel);
 }

@@ -49,7 +49,7 @@ public:
     /**
      * A channel of this sender for this Group. Its id was never used.
      * @param secret messages to the channel's child begin with it
-     * @throws ChildLimitReached, also when there are 65,535
+     * @throws ChildLimitReached, also when there are 65,535; IOException (no sender has this slot)
      */
     ChannelId add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot,
                   const ChannelSecret &secret) EXCLUDES(mutex_);

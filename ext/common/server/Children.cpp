@@ -51,6 +51,11 @@ void Children::closed(pid_t pid, std::uint32_t slot) {
     }
 }
 
+bool Children::has(pid_t pid, std::uint32_t slot) const {
+    const auto child = children_.find(pid);
+    return child != children_.end() && child->second.slot == slot;
+}
+
 void Children::ended(pid_t pid) {
     const auto child = children_.find(pid);
     if (child == children_.end()) {

@@ -36,6 +36,8 @@ public:
     void opened(pid_t pid) REQUIRES(EventLoop::role);
     /** One has ended. @param slot the child's, which may have ended before */
     void closed(pid_t pid, std::uint32_t slot) REQUIRES(EventLoop::role);
+    /** Whether the process that got this slot has not ended. */
+    bool has(pid_t pid, std::uint32_t slot) const REQUIRES(EventLoop::role);
     std::size_t count() const REQUIRES(EventLoop::role) {
         return children_.size();
     }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 #include <utility>
 
 #include "base/DescriptorLimit.h"
@@ -191,6 +192,10 @@ std::uint32_t Connection::child() const {
     if (!childSlot_) {
         throw ProtocolException("the child sent a frame before HELLO");
     }
+    // The loop may handle a child's end before the child's last frames.
+    if (!context_.children.has(pid_, *childSlot_)) {
+        throw EndOfFileException("the child has ended");
+    }
     return *childSlot_;
 }
 
@@ -259,7 +264,14 @@ void Connection::registerChannel(Frame frame) {
         refuse(NO_SUCH_SLOT, "there is no application with slot " + std::to_string(groupSlot));
         return;
     }
-    answer(Frame::of(FrameType::REGISTERED, channel));
+    try {
+        answer(Frame::of(FrameType::REGISTERED, channel));
+    } catch (...) {
+        // The child does not wait for this answer any more, and cannot give up a channel without
+        // its id.
+        context_.pool.channelsGone(child(), std::span(&channel, 1));
+        throw;
+    }
 }
 
 void Connection::unregister(const Frame &frame) {

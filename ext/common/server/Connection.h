@@ -74,12 +74,12 @@ private:
     void unregister(const Frame &frame) REQUIRES(EventLoop::role);
     void giveControl() REQUIRES(EventLoop::role);
     void query(const Frame &frame) REQUIRES(EventLoop::role);
-    void overran(const Frame &frame);
-    void isSlow(const Frame &frame);
+    void overran(const Frame &frame) REQUIRES(EventLoop::role);
+    void isSlow(const Frame &frame) REQUIRES(EventLoop::role);
     void checkRestart(const Frame &frame) REQUIRES(EventLoop::role);
     void restartChecked(bool looked) REQUIRES(EventLoop::role);
     void report(const Frame &frame) REQUIRES(EventLoop::role);
-    std::uint32_t child() const;
+    std::uint32_t child() const REQUIRES(EventLoop::role);
     void answer(const Frame &frame, const std::vector<int> &descriptors = {});
     void refuse(unsigned status, const std::string &text, const std::string &reportId = "");
     void refuseForShortage(const char *consequence) REQUIRES(EventLoop::role);

@@ -91,7 +91,8 @@ public:
         const Agent agent;
         Bridge bridge(agent.handover(10));
         for (const int before : {0, 1}) {
-            const auto id = static_cast<std::uint64_t>(before) + 1;
+            // As after more than 834 days of uptime.
+            const std::uint64_t id = (std::uint64_t{1} << 56) + static_cast<std::uint64_t>(before) + 1;
             const FileDescriptor channel = bridge.channel(id);
             std::optional<FileDescriptor> connection;
             for (int round = 0; round <= before; round++) {

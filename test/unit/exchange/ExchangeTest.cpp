@@ -19,6 +19,7 @@ class ExchangeTest : public LeakCheck {
     CPPUNIT_TEST(testAnAnswerArrives);
     CPPUNIT_TEST(testAnExchangeIsInTheInFlightTableAndCountedUntilItEnds);
     CPPUNIT_TEST(testASkippedRequestIsSentAgainUnderANewTicket);
+    CPPUNIT_TEST(testAnAgentThatEndsWhileItIsAskedForAChannelIsARefusal);
     CPPUNIT_TEST(testALostRequestThatMayBeRepeatedIsSentOnceMore);
     CPPUNIT_TEST(testALostRequestThatMayNotBeRepeatedIsLost);
     CPPUNIT_TEST(testARequestIsNotRepeatedAfterTheFirstByteOfItsAnswer);
@@ -131,6 +132,14 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, again.header.ticket);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{1}, again.header.resends);
         CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
+    }
+
+    void testAnAgentThatEndsWhileItIsAskedForAChannelIsARefusal() {
+        start();
+        host_->take();
+        host_->send(MessageType::SKIPPED, 1);
+        host_->agentEnds = true;
+        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::REFUSED);
     }
 
     void testALostRequestThatMayBeRepeatedIsSentOnceMore() {

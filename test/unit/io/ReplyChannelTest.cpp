@@ -1,10 +1,12 @@
 #include "io/ReplyChannel.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
 #include <thread>
 
@@ -39,6 +41,7 @@ class ReplyChannelTest : public LeakCheck {
     CPPUNIT_TEST(testANoticeReachesTheChild);
     CPPUNIT_TEST(testANoticeWithoutRoomIsToBeSentLater);
     CPPUNIT_TEST(testANoticeToAnEndedChannelCountsAsSent);
+    CPPUNIT_TEST(testADescriptorWithoutRoomIsAShortage);
     CPPUNIT_TEST_SUITE_END();
 
     FileDescriptor instanceEnd_;
@@ -241,6 +244,25 @@ public:
     void testANoticeToAnEndedChannelCountsAsSent() {
         channel_.reset();
         CPPUNIT_ASSERT(notifyChannel(instanceEnd_, MessageHeader{}, ""));
+    }
+
+    void testADescriptorWithoutRoomIsAShortage() {
+        const int given = instanceEnd_.get();
+        sendWithDescriptors(instanceEnd_, "x", std::span(&given, 1));
+        rlimit before{};
+        ::getrlimit(RLIMIT_NOFILE, &before);
+        // Each number below this one is taken.
+        const FileDescriptor free = instanceEnd_.duplicate();
+        const rlimit tight{static_cast<rlim_t>(free.get()), before.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &tight);
+        int error = 0;
+        try {
+            receive();
+        } catch (const SystemException &exception) {
+            error = exception.error();
+        }
+        ::setrlimit(RLIMIT_NOFILE, &before);
+        CPPUNIT_ASSERT_EQUAL(EMFILE, error);
     }
 };
 

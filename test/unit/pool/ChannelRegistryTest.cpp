@@ -47,6 +47,7 @@ class ChannelRegistryTest : public LeakCheck {
     CPPUNIT_TEST(testOneSenderCannotHaveAllChannels);
     CPPUNIT_TEST(testOneSenderCannotKeepAllApplicationsInUse);
     CPPUNIT_TEST(testLowerLimitsCountForFurtherChannels);
+    CPPUNIT_TEST(testASenderThatHasEndedGetsNoChannel);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<EventLoop> loop_;
@@ -336,6 +337,12 @@ public:
             std::string(reached.what()));
         registry_->remove(second, child);
         registry_->add(FileDescriptor(), child, 2, ChannelSecret::random());
+    }
+
+    void testASenderThatHasEndedGetsNoChannel() {
+        const std::uint32_t child = addSender(*inFlightTable_);
+        registry_->removeSender(child);
+        thrownBy<IOException>([&] { registry_->add(FileDescriptor(), child, 2, ChannelSecret::random()); });
     }
 };
 

@@ -4,10 +4,12 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstring>
+#include <future>
 #include <list>
 #include <memory>
 #include <optional>
@@ -43,6 +45,8 @@ class PoolServerTest : public PoolFixture {
     CPPUNIT_TEST(testAQuestionForARestartIsAnsweredWithoutHoldingUpOthers);
     CPPUNIT_TEST(testAChildLearnsOfAShortageThatIsOlderThanItsFirstWait);
     CPPUNIT_TEST(testAQuestionIsAskedOnceAConnectionIsFreeWhoeverGaveUpWaiting);
+    CPPUNIT_TEST(testAChildThatHasEndedGetsNoChannel);
+    CPPUNIT_TEST(testAnAnswerThatNobodyReadsLeavesNoChannel);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr rlim_t LIMIT = 512;
@@ -94,6 +98,11 @@ class PoolServerTest : public PoolFixture {
         const Frame registered = ask(socket, question, {end.get()});
         CPPUNIT_ASSERT(registered.type == FrameType::REGISTERED);
         return ChannelId(registered.number(0));
+    }
+    static bool sendRegister(FrameSocket &socket, std::uint32_t groupSlot, const FileDescriptor &end) {
+        socket.send(Frame::of(FrameType::REGISTER, groupSlot, Generation(), ChannelSecret::random().bytes()),
+                    {end.get()}, FrameSocket::in(60s));
+        return true;
     }
     /** Whether the agent closes the connection. */
     static bool ended(FrameSocket &socket) {
@@ -388,6 +397,53 @@ public:
                 thread.join();
             }
         }
+    }
+
+    /** The loop finds the child's end and its last frame at once, and handles the end first. */
+    void testAChildThatHasEndedGetsNoChannel() {
+        FrameSocket own = connect();
+        introduce(own);
+        const std::uint32_t groupSlot = attach(own);
+        const DescriptorPair pair = makeSeqPacketPair();
+        const DescriptorPair ready = makePipe();
+        const DescriptorPair order = makePipe();
+        FrameSocket socket = connect();
+        char byte = 0;
+        const pid_t child = ::fork();
+        if (child == 0) {
+            introduce(socket);
+            ::_exit(::write(ready.second.get(), "", 1) == 1 && ::read(order.first.get(), &byte, 1) == 1 &&
+                            sendRegister(socket, groupSlot, pair.second)
+                        ? 0
+                        : 1);
+        }
+        CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::read(ready.first.get(), &byte, 1));
+        std::promise<void> held;
+        std::promise<void> freed;
+        loop_->post([&] {
+            held.set_value();
+            freed.get_future().wait();
+        });
+        held.get_future().wait();
+        int status = -1;
+        const bool ordered = ::write(order.second.get(), "", 1) == 1 && ::waitpid(child, &status, 0) == child;
+        freed.set_value();
+        CPPUNIT_ASSERT(ordered && status == 0);
+        CPPUNIT_ASSERT(ended(socket));
+        CPPUNIT_ASSERT(!pool_->channels().hasChannels(groupSlot));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, counts_->connectionsDropped.load());
+    }
+
+    void testAnAnswerThatNobodyReadsLeavesNoChannel() {
+        FrameSocket socket = connect();
+        introduce(socket);
+        const std::uint32_t groupSlot = attach(socket);
+        const DescriptorPair pair = makeSeqPacketPair();
+        ::shutdown(socket.descriptor().get(), SHUT_RD);
+        CPPUNIT_ASSERT(sendRegister(socket, groupSlot, pair.second));
+        pollfd entry{socket.descriptor().get(), 0, 0};
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("The agent closes the connection", 1, ::poll(&entry, 1, 60'000));
+        CPPUNIT_ASSERT(!pool_->channels().hasChannels(groupSlot));
     }
 };
 

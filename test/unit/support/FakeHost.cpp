@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "base/Exceptions.h"
 #include "io/SocketPair.h"
 #include "shm/InFlightReader.h"
 #include "support/Eventually.h"
@@ -159,11 +160,16 @@ QueueLinkPtr FakeHost::link(const Options & /*options*/, Generation unusable) {
             closeQueue();
         }
     }
-    return makeLink(SLOT, generation_, queues_.back().sendingEnd().duplicate(), claims_.memory().readOnlyDescriptor(),
-                    senders_.memory().descriptor());
+    const auto link = makeLink(SLOT, generation_, queues_.back().sendingEnd().duplicate(),
+                               claims_.memory().readOnlyDescriptor(), senders_.memory().descriptor());
+    link->epoch = agentEnds ? 1 : 0;
+    return link;
 }
 
 std::unique_ptr<ReplyChannel> FakeHost::takeChannel(const QueueLink &) {
+    if (agentEnds) {
+        throw EndOfFileException("as ordered");
+    }
     if (free_.empty()) {
         prepare();
     }

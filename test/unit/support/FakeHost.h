@@ -154,6 +154,9 @@ public:
 
     /** link() throws it if the caller cannot use the present queue. */
     std::optional<RefusedException> refusal;
+    /** The agent was replaced: its queues belong to another epoch, and it ends in its turn when it
+     *  is asked for a channel. */
+    bool agentEnds = false;
     /** New generations are closed, too. */
     bool closesAlways = false;
     /** Those of all exchanges. The queue has no limit, unless a test sets one. */
