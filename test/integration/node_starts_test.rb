@@ -68,7 +68,8 @@ class NodeStartsTest < IntegrationTest
   NVM = %w[90.1.0 90.2.0 91.0.0].freeze
   # What .nvmrc says, and the version that it chooses among these and the usual one.
   WISHES = { "90" => "90.2.0", "# production\n\nv90.1.0 # here" => "90.1.0",
-             "v90.1.0" => "90.1.0", "91.0" => "91.0.0", "lts/*" => "usual", "node" => "usual" }.freeze
+             "v90.1.0" => "90.1.0", "91.0" => "91.0.0", "lts/*" => "usual",
+             "node" => "usual" }.freeze
 
   class << self
     # A home with the Nodes of nvm. Each one executes the usual Node.
