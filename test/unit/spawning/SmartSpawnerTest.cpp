@@ -55,6 +55,8 @@ class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char *LOADED = "loaded by ";
+    /** Ruby that no other thread interrupts, as a handler of a library (pthread_atfork(3)). */
+    static constexpr const char *HANG = "Thread.handle_interrupt(Exception => :never) { sleep }";
 
     SpawnerPtr spawner_;
     RequestQueue queue_;
@@ -273,8 +275,8 @@ public:
         folder_->setStartupFile(
             application("Process.singleton_class.prepend(Module.new do\n"
                         "  def _fork\n"
-                        "    sleep if File.exist?('" +
-                        hang +
+                        "    " +
+                        std::string(HANG) + " if File.exist?('" + hang +
                         "')\n"
                         "    super\n"
                         "  end\n"
@@ -294,7 +296,7 @@ public:
     }
 
     void testAfterTwoHangingForksInstancesAreStartedDirectly() {
-        folder_->setStartupFile(application("def Process._fork; sleep; end; def fork; sleep; end"));
+        folder_->setStartupFile(application(std::string("def Process._fork; ") + HANG + "; end"));
         // Enough time for Ruby. On a busy machine the fork may need more.
         CPPUNIT_ASSERT(directAfterTwoHangs(8s) || directAfterTwoHangs(40s));
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=preloader.given_up"));
@@ -323,7 +325,9 @@ public:
             application("LOADER = Process.pid\n"
                         "Process.singleton_class.prepend(Module.new do\n"
                         "  def _fork\n"
-                        "    sleep if $PROGRAM_NAME.include?('AppPreloader') && Process.pid != LOADER\n"
+                        "    " +
+                        std::string(HANG) +
+                        " if $PROGRAM_NAME.include?('AppPreloader') && Process.pid != LOADER\n"
                         "    super\n"
                         "  end\n"
                         "end)"));
