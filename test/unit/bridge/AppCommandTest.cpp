@@ -64,7 +64,8 @@ public:
     }
 
     void testAPlainScriptOfAPackageStartsNodeWithoutAShell() {
-        const AppCommand command = withScript("NODE_ENV=staging PORT=3000 node --max-old-space-size=200  lib/server.js -p 80");
+        const AppCommand command =
+            withScript("NODE_ENV=staging PORT=3000 node --max-old-space-size=200  lib/server.js -p 80");
         CPPUNIT_ASSERT_EQUAL(
             std::string("node --require /library/node/node_loader.js --max-old-space-size=200 lib/server.js -p 80"),
             command.text());
