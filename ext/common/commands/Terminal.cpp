@@ -28,7 +28,7 @@ std::string singleLine(std::string_view text) {
 
 std::string shellWord(std::string_view path) {
     constexpr std::string_view PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./_-";
-    const std::string word = singleLine(path);
+    std::string word = singleLine(path);
     if (!word.empty() && word.find_first_not_of(PLAIN) == std::string::npos) {
         return word;
     }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "spawning/ServerAccount.h"
+#include "support/Expect.h"
 #include "support/SpawningFixture.h"
 
 namespace Passenger {
