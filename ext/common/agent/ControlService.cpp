@@ -99,12 +99,18 @@ void ControlService::run(const FileDescriptor &ending) {
             return;
         }
         tickIfDue();
-        auto entry = entries.begin() + 3;
-        for (auto following = connections_.begin(); following != connections_.end(); ++entry) {
+        auto following = connections_.begin();
+        for (auto entry = entries.begin() + 3; entry != entries.end(); ++entry) {
             const auto connection = following++;
             // The turn of another connection may have begun a rest.
-            if (entry->revents != 0 && !restOf(connection->asker) && !serve(*connection)) {
+            if (entry->revents == 0 || restOf(connection->asker)) {
+                continue;
+            }
+            if (!serve(*connection)) {
                 connections_.erase(connection);
+            } else if (restOf(connection->asker)) {
+                // After the rest this user's other connections have their turn first.
+                connections_.splice(connections_.end(), connections_, connection);
             }
         }
         if (entries[1].revents != 0) {

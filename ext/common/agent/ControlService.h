@@ -78,7 +78,7 @@ private:
     FileDescriptor listening_;
     /** Whether the last accept() failed. */
     bool failing_ = false;
-    /** The oldest first. */
+    /** The oldest first; of a user other than root, the one that was answered longest ago. */
     std::list<Connection> connections_;
     /** By user other than root: no order is taken before, on whatever connection. */
     std::map<uid_t, std::chrono::steady_clock::time_point> restsUntil_;

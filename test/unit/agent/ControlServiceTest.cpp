@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/Poll.h"
 #include "io/FrameSocket.h"
 
 namespace Passenger {
@@ -30,6 +31,7 @@ class ControlServiceTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAConnectionOfRootOutlivesThoseOfOthers);
     CPPUNIT_TEST(testTheOldestOfTooManyConnectionsOfAUserEndsAndNoOther);
     CPPUNIT_TEST(testAUserGetsTwentyAnswersASecondAtMost);
+    CPPUNIT_TEST(testTheConnectionsOfAUserHaveTheirTurns);
     CPPUNIT_TEST(testAnAskerThatDoesNotReadLosesItsConnection);
     CPPUNIT_TEST(testAnAskerThatSendsDescriptorsLosesItsConnection);
     CPPUNIT_TEST(testARefusalIsAnAnswer);
@@ -179,6 +181,24 @@ public:
             ask(socket);
         }
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begin >= (ORDERS - 1) * BETWEEN);
+    }
+
+    // Two that always ask do not keep the third one from its answer.
+    void testTheConnectionsOfAUserHaveTheirTurns() {
+        constexpr unsigned ROUNDS = 4;
+        FrameSocket first = connectedAsSomebody();
+        FrameSocket second = connectedAsSomebody();
+        FrameSocket third = connectedAsSomebody();
+        for (FrameSocket *const socket : {&first, &second, &third}) {
+            send(*socket, "x");
+        }
+        for (unsigned i = 0; i < ROUNDS; i++) {
+            for (FrameSocket *const socket : {&first, &second}) {
+                socket->receive(FrameSocket::in(PATIENCE));
+                send(*socket, "x");
+            }
+        }
+        CPPUNIT_ASSERT(pollUntil(third.descriptor().get(), POLLIN, std::chrono::steady_clock::now()));
     }
 
     void testAnAskerThatDoesNotReadLosesItsConnection() {
