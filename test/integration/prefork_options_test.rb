@@ -67,6 +67,14 @@ class PreforkOptionsTest < PreforkTestCase
     end
   end
 
+  def test_a_pid_file_that_is_a_link_stays_one
+    File.symlink(path("target"), path("link"))
+    made = command(*fixed(1), "--pid-file", path("link"))
+    eventually("the pid") { File.exist?(path("target")) && File.read(path("target")) != "" }
+    assert File.symlink?(path("link"))
+    assert_equal "#{made.pid}\n", File.read(path("target"))
+  end
+
   def test_the_pid_file_names_the_current_monitor
     made = command(*fixed(1), "--pid-file", path("pid"))
     assert_equal "#{made.pid}\n", File.read(path("pid"))

@@ -22,10 +22,18 @@ if (https.Server.prototype.closeAllConnections) {
 
 // The callback of close() is called as soon as the server has ended.
 let closed = 0;
-process.on("exit", () => assert.strictEqual(closed, 1));
+process.on("exit", () => assert.strictEqual(closed, 2));
 const ending = https.createServer();
 const listening = standIn(ending);
-ending.once("listening", () => ending.close(() => {
-    closed += 1;
-}));
+ending.once("listening", () => {
+    ending.close((error) => {
+        closed += 1;
+        assert.strictEqual(error, undefined);
+    });
+    // As Node's own server, which is closed already.
+    ending.close((error) => {
+        closed += 1;
+        assert.strictEqual(error.code, "ERR_SERVER_NOT_RUNNING");
+    });
+});
 listening.listen(0, "127.0.0.1");

@@ -124,6 +124,7 @@ void attempt(LeftAgent &keep, const AgentSettings &settings, server_rec *server)
     keep.seenAliveAt = 0;
     try {
         if (theServer == nullptr) {
+            // If this fails, later attempts help only the children that are forked after them.
             theServer = new ApplicationPoolServer(makeAgentHandle());
         }
         theServer->replace(settings);
@@ -203,7 +204,7 @@ apr_status_t leave(void * /*unused*/) {
 void replace(LeftAgent &keep, server_rec *server) {
     AgentSettings settings = agentSettings(Settings::of(server));
     settings.logDescriptor = theLog;
-    if (theServer->anchorPid() != 0) {
+    if (theServer != nullptr && theServer->anchorPid() != 0) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.lost consequence=\"a new agent is started\"");
     }
     attempt(keep, settings, server);
@@ -287,15 +288,15 @@ int AgentKeeper::start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) 
 }
 
 void AgentKeeper::check(server_rec *server) {
-    if (theServer == nullptr || getpid() != theOwner) {
+    if (getpid() != theOwner) {
         return;
     }
     LeftAgent &keep = retained();
-    if (theServer->alive()) {
+    if (theServer != nullptr && theServer->alive()) {
         keep.seenAliveAt = monotonicNow();
     } else if (mayTryAgain(keep)) {
         replace(keep, server);
-    } else {
+    } else if (theServer != nullptr) {
         theServer->refuseUsers();
     }
 }

@@ -70,9 +70,8 @@ std::string rootIn(const std::string &name) {
 
 /** The environment in such a name; else empty. */
 std::string environmentIn(const std::string &name) {
-    const std::size_t begin = name.rfind(" (");
-    const std::size_t end = begin == std::string::npos ? begin : name.find(')', begin);
-    return name.starts_with('/') && end != std::string::npos ? name.substr(begin + 2, end - begin - 2) : std::string();
+    const std::size_t root = rootIn(name).size();
+    return root == 0 ? std::string() : name.substr(root + 2, name.find(')', root) - root - 2);
 }
 
 Frame done() {

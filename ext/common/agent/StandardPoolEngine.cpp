@@ -138,8 +138,6 @@ void StandardPoolEngine::useGrants(const AgentSettings &settings) {
 
 void StandardPoolEngine::beginSpawning(const AgentSettings &settings) {
     Rights::ofThisProcess().useGroups(parentOf(::getppid()));
-    tidying_.emplace(loop_, [this] { tidyGroups(); });
-    loop_.runSync([this] { tidyGroups(); });
     manager_.emplace(loop_, spawnSettings(settings));
     // After a crash the instances do not wait for Ruby. The next start of an application starts
     // the spawn server.
@@ -210,7 +208,11 @@ void StandardPoolEngine::beginControl() {
         .count = [this] { return pool_->getCount(); },
         .monitoredFiles = [this] { return monitored_->list(); },
         .control = {[this](const Asker &asker, const Frame &order) { return orders_->answer(asker, order); },
-                    [this] { orders_->tick(); }, RequestHistory::INTERVAL},
+                    [this] {
+                        orders_->tick();
+                        Rights::ofThisProcess().tidyGroups();
+                    },
+                    RequestHistory::INTERVAL},
         .refusals = [this] { return refusals(); },
         .preStarted = [this] { warmingUp_ = false; }});
 }
@@ -354,17 +356,7 @@ void StandardPoolEngine::stop() {
         manager_->removeSocketFolders(0);
     }
     manager_.reset();
-    if (tidying_) {
-        loop_.runSync([this] { tidying_.reset(); });
-        Rights::ofThisProcess().endGroups(std::chrono::steady_clock::now() + STOP_TIME);
-    }
-}
-
-/** Without a rights process, which does it itself. */
-void StandardPoolEngine::tidyGroups() {
-    if (const auto next = Rights::ofThisProcess().tidyGroups()) {
-        tidying_->start(*next);
-    }
+    Rights::ofThisProcess().endGroups(std::chrono::steady_clock::now() + STOP_TIME);
 }
 
 /** How long applications may take from SIGTERM on. The watchdog waits little longer than the

@@ -24,7 +24,6 @@
 #include "exchange/Options.h"
 #include "io/AgentSettings.h"
 #include "loop/EventLoop.h"
-#include "loop/Timer.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/DescriptorStore.h"
 #include "pool/Pool.h"
@@ -70,7 +69,6 @@ private:
     void abandonRemoved();
 
     std::chrono::seconds longestStop();
-    void tidyGroups();
     std::optional<std::string> complete(Options &options);
     void fillIn(Options &options);
     bool isRemoved(const Options &options) const;
@@ -96,7 +94,6 @@ private:
     std::vector<StoreEntry> restored_;
 
     EventLoop loop_;
-    std::optional<Timer> tidying_;
     SystemCpuLoad cpu_;
     ChannelRegistry channels_;
     std::optional<SpawnManager> manager_;

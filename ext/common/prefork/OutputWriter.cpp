@@ -95,7 +95,8 @@ bool OutputWriter::writeSome(milliseconds patience) {
 
 void OutputWriter::lose(std::string_view lines, const char *reason) {
     if (lost_ == 0) {
-        Log::warn("event=prefork.output_stuck stream={} reason=\"{}\"; lines of workers are lost", name_, reason);
+        Log::warn("event=prefork.output_stuck stream={} reason=\"{}\" consequence=\"lines of workers are lost\"", name_,
+                  reason);
     }
     lost_ += static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n'));
 }

@@ -34,8 +34,6 @@ namespace {
 
 constexpr uid_t ROOT = 0;
 constexpr int CONTROL_DESCRIPTOR = 3;
-/** How soon it is noticed that a group has ended. */
-constexpr std::chrono::seconds NEXT_LOOK{1};
 
 /**
  * An entry appeared, changed its times, or was written. A read or a removal does not request a
@@ -238,12 +236,10 @@ void OwnRights::endEarlierGroups(pid_t pool, const std::vector<std::string> &kep
     }
 }
 
-std::optional<std::chrono::milliseconds> OwnRights::tidyGroups() {
-    if (!groups_) {
-        return std::nullopt;
+void OwnRights::tidyGroups() {
+    if (groups_) {
+        groups_->tidy(std::chrono::steady_clock::now());
     }
-    groups_->tidy(std::chrono::steady_clock::now());
-    return groups_->untilTidy().value_or(NEXT_LOOK);
 }
 
 void OwnRights::endGroups(Cgroups::Time limit) {

@@ -199,11 +199,9 @@ public:
     virtual void endGroup(const std::string &group) noexcept = 0;
     /** Calls endGroup() for the groups of all pool processes but this one, except `kept`. */
     virtual void endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept = 0;
-    /** Removes groups that have ended (Cgroups::tidy()), if this process has to. @return the time
-     *  of the next call; nothing: there is no need, since the rights process does that */
-    virtual std::optional<std::chrono::milliseconds> tidyGroups() {
-        return std::nullopt;
-    }
+    /** Removes groups that have ended (Cgroups::tidy()), if this process has to: a rights process
+     *  does that itself. To be called every few seconds; may block. */
+    virtual void tidyGroups() {}
     /** At the end of the agent: ends all groups and removes them, if this process has to. Waits
      *  until `limit` at most. */
     virtual void endGroups(Cgroups::Time /*limit*/) {}

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -169,17 +170,19 @@ void Standalone::writePidFile() const {
     if (options_.pidFile.empty()) {
         return;
     }
-    // The file of a predecessor stays whole until this one is.
-    std::string written = fmt::format("{}.{}", options_.pidFile, ::getpid());
-    FileDescriptor file(::open(written.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
-    if (!file && errno == EACCES) {
+    // The file of a predecessor stays whole until this one is. A link or a device stays what it is.
+    struct stat status {};
+    const bool replaced = ::lstat(options_.pidFile.c_str(), &status) != 0 || S_ISREG(status.st_mode);
+    std::string written = replaced ? fmt::format("{}.{}", options_.pidFile, ::getpid()) : options_.pidFile;
+    FileDescriptor file(::open(written.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!file && errno == EACCES && replaced) {
         // In that folder this user may only write the file itself.
         written = options_.pidFile;
         file = FileDescriptor(::open(written.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
     }
     const std::string text = fmt::format("{}\n", ::getpid());
     if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-        ::rename(written.c_str(), options_.pidFile.c_str()) != 0) {
+        (written != options_.pidFile && ::rename(written.c_str(), options_.pidFile.c_str()) != 0)) {
         Log::error("event=prefork.pid_file_failed path=\"{}\" error=\"{}\"", options_.pidFile, std::strerror(errno));
         if (written != options_.pidFile) {
             ::unlink(written.c_str());

@@ -23,16 +23,14 @@ exports.standIn = function (server) {
         throw error;
     }
     const plain = http.createServer();
-    const { emit, listenerCount } = plain;
+    const { emit, listenerCount, once } = plain;
     plain.emit = (name, ...rest) => emit.call(FORWARDED.has(name) ? server : plain, name, ...rest);
     plain.listenerCount = (name, ...rest) => listenerCount.call(FORWARDED.has(name) ? server : plain, name, ...rest);
+    // close(callback) of Node waits for the event by this.
+    plain.once = (name, listener) => once.call(FORWARDED.has(name) ? server : plain, name, listener);
     server.address = () => plain.address();
     server.close = (callback) => {
-        if (callback) {
-            // The event goes to the application's server.
-            server.once("close", callback);
-        }
-        plain.close();
+        plain.close(callback);
         return server;
     };
     for (const name of ["closeAllConnections", "closeIdleConnections"]) {
