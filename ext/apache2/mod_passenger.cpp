@@ -53,6 +53,10 @@ int comeBack(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t * /*ptemp
     return OK;
 }
 
+int leaveUnsuitableAgent(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t * /*ptemp*/, server_rec *server) {
+    return guarded(server, "post_config", [&] { return AgentKeeper::leaveUnsuitable(server), OK; });
+}
+
 int startAgent(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t * /*ptemp*/, server_rec *server) {
     return guarded(server, "post_config", [&] {
         if (Settings::of(server).turbocaching) {
@@ -155,6 +159,7 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_check_config(checkConfiguration, nullptr, nullptr, APR_HOOK_MIDDLE);
     Explanation::addHooks();
     ap_hook_test_config(explain, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_post_config(leaveUnsuitableAgent, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(startAgent, nullptr, nullptr, APR_HOOK_LAST);
     ap_hook_monitor(checkAgent, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_child_init(beginChild, nullptr, nullptr, APR_HOOK_LAST);

@@ -200,6 +200,19 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
+  # mod_cgid's daemon is forked without exec, so it has each descriptor of httpd's parent.
+  def test_an_agent_that_is_replaced_ends_beside_a_module_that_forks_a_daemon
+    made = configuration do |one|
+      file = File.join(TestEnvironment.modules_dir, "mod_cgid.so")
+      one.main_directives << "LoadModule cgid_module #{file}\nScriptSock cgid.sock\n"
+    end
+    with_server(made) do |server|
+      old = agents(server)
+      server.graceful { |one| one.set("PassengerSeccomp", "log") }
+      eventually("only the new agent") { agents(server).then { |now| now.one? && now != old } }
+    end
+  end
+
   private
 
   def reloading(directives = {})

@@ -143,37 +143,39 @@ void attempt(LeftAgent &keep, const AgentSettings &settings, server_rec *server)
     }
 }
 
-/** Takes the retained agent over if it suits the configuration, otherwise ends it. Of a dead one
- *  that suits, its place stays: the old children's requests wait for the next agent there.
- *  @return whether an agent runs */
-bool adopt(LeftAgent &keep, const AgentIdentity &wanted, const AgentSettings &settings, server_rec *server) {
+void logDeath(const LeftAgent &keep, server_rec *server) {
+    if (keep.handle.anchorPid != 0) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.died pid=%ld",
+                     static_cast<long>(keep.handle.anchorPid));
+    }
+}
+
+/** Another agent comes in the place of the running one, in which old children still have requests.
+ *  A deliberate replacement does not count as a failure, however short the agent's life. */
+void letGo(LeftAgent &keep, const char *reason, server_rec *server) {
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server, "event=agent.replaced pid=%ld reason=\"%s\"",
+                 static_cast<long>(keep.handle.anchorPid), reason);
+    keep.startedAt = 0;
+    theServer->letGo();
+    endServer();
+}
+
+/** Takes the retained agent over. Of a dead one its place stays: the old children's requests wait
+ *  for the next agent there. @return whether an agent runs */
+bool adopt(LeftAgent &keep, const AgentSettings &settings, server_rec *server) {
     if (!keep.present) {
         return false;
     }
     keep.present = false;
     theServer = new ApplicationPoolServer(keep.handle);
-    const bool suits = keep.identity == wanted;
-    if (suits && theServer->alive() && tell(settings, server)) {
+    if (theServer->alive() && tell(settings, server)) {
         return true;
     }
-    if (!theServer->alive()) {
-        if (keep.handle.anchorPid != 0) {
-            ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.died pid=%ld",
-                         static_cast<long>(keep.handle.anchorPid));
-        }
-        if (suits) {
-            return false;
-        }
-    } else if (!suits) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
-                     "event=agent.replaced pid=%ld reason=\"program or settings changed\"",
-                     static_cast<long>(keep.handle.anchorPid));
-        // A deliberate replacement does not count as a failure, however short the agent's life. The
-        // old children still have requests in this agent.
-        keep.startedAt = 0;
-        theServer->letGo();
+    if (theServer->alive()) {
+        letGo(keep, "it does not answer", server);
+    } else {
+        logDeath(keep, server);
     }
-    endServer();
     return false;
 }
 
@@ -263,6 +265,21 @@ void AgentKeeper::comeBack() noexcept {
     }
 }
 
+void AgentKeeper::leaveUnsuitable(server_rec *server) {
+    LeftAgent &keep = retained();
+    if (!Retained::isForService() || !keep.present || keep.identity == identityOf(Settings::of(server))) {
+        return;
+    }
+    keep.present = false;
+    theServer = new ApplicationPoolServer(keep.handle);
+    if (theServer->alive()) {
+        letGo(keep, "program or settings changed", server);
+    } else {
+        logDeath(keep, server);
+        endServer();
+    }
+}
+
 int AgentKeeper::start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) {
     if (!Retained::isForService()) {
         return OK;
@@ -273,13 +290,12 @@ int AgentKeeper::start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) 
     AgentSettings wantedSettings = agentSettings(settings);
     theLog = PipedLog::open(wantedSettings.logFile, plog, server);
     wantedSettings.logDescriptor = theLog;
-    AgentIdentity wanted = identityOf(settings);
     LeftAgent &keep = retained();
     theOwner = getpid();
     thePconf = pconf;
     thePlog = plog;
-    if (!adopt(keep, wanted, wantedSettings, server)) {
-        keep.identity = wanted;
+    if (!adopt(keep, wantedSettings, server)) {
+        keep.identity = identityOf(settings);
         attempt(keep, wantedSettings, server);
     }
     watch();

@@ -24,6 +24,11 @@ int checkConfiguration(apr_pool_t *temporary, server_rec *server);
  *  code again. */
 void comeBack() noexcept;
 
+/** Ends an agent that the last load has left, if it does not suit the configuration. Called before
+ *  other modules fork processes of their own (mod_cgid): they inherit the handle's descriptors, and
+ *  the agent would live as long as they. */
+void leaveUnsuitable(server_rec *server);
+
 /** Starts an agent with the settings of `server`, or gives them to the running one, unless httpd
  *  only checks its configuration. A failure is logged and httpd goes on, since httpd may serve more
  *  than applications. */
