@@ -174,8 +174,9 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/status/TextAnswer.h
 %C%_mod_passenger_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
 # The module exports one symbol. libtool's -export-symbols-regex would also export symbols of
-# templates.
-%C%_mod_passenger_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
+# templates. -Bsymbolic: another module may have exported the same symbol to all, and Phusion
+# Passenger's stays in memory after a reload has unloaded it.
+%C%_mod_passenger_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -Wl,-Bsymbolic \
     -Wl,--version-script=$(srcdir)/%D%/mod_passenger.map
 %C%_mod_passenger_la_LIBADD = libpassenger_httpmessages.la $(PASSENGER_MODULE_LIBS)
 

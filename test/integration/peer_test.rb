@@ -175,6 +175,17 @@ class PeerTest < IntegrationTest
     end
   end
 
+  # httpd cannot unload the peer's module, which exports the same symbol.
+  def test_a_reload_and_a_restart_take_over_from_phusion_passenger
+    needs_the_peer
+    %i[graceful restart].each do |order|
+      one = HttpdConfiguration.new
+      one.site("peer.test", self.class.app)
+      use_peer(one)
+      assert_taken_over started(one), order
+    end
+  end
+
   { "both_take" => [PeerConfigurations::TAKEN, true, true],
     "both_refuse" => [PeerConfigurations::REFUSED, false, false],
     "are_taken_only_here" => [PeerConfigurations::TAKEN_ONLY_HERE, true, false],
@@ -247,6 +258,19 @@ class PeerTest < IntegrationTest
     configuration.passenger_module = PEER
     configuration.passenger_root = PEER_ROOT
     configuration.set("PassengerInstanceRegistryDir", SampleApps.new_folder)
+  end
+
+  def assert_taken_over(server, order)
+    powered = -> { server.client("peer.test").get("/")["X-Powered-By"] }
+    assert_match(/Phusion/, powered.call)
+    server.public_send(order) do |one|
+      one.passenger_module = TestEnvironment::PASSENGER_MODULE
+      one.passenger_root = TestEnvironment::PASSENGER_ROOT
+      one.set("PassengerInstanceRegistryDir", nil)
+    end
+    eventually("mod_passenger's answer, after #{order}") { powered.call =~ /mod_passenger/ }
+  ensure
+    server.destroy
   end
 
   def eight_answers(configuration)

@@ -36,7 +36,8 @@ std::size_t openDescriptors() noexcept {
 std::string explainDescriptorLimit() {
     return "RLIMIT_NOFILE of " + std::string(program_invocation_short_name) + ", pid " + std::to_string(::getpid()) +
            ", is " + std::to_string(descriptorLimit()) +
-           "; raise the limit of httpd's service (systemd: LimitNOFILE=; a shell: ulimit -n)";
+           "; raise the limit of httpd's service (systemd: LimitNOFILE=; Debian: also "
+           "APACHE_ULIMIT_MAX_FILES in /etc/apache2/envvars; a shell: ulimit -n)";
 }
 
 }  // namespace Passenger

@@ -115,7 +115,8 @@ void checkLimits(const RunningAgent &agent, std::vector<Finding> &findings) {
         const unsigned long number = std::strtoul(line.c_str() + LABEL.size(), nullptr, 10);
         if (number < FEW) {
             findings.push_back({Level::WARNING, "descriptors", fmt::format("the agent may open {} files", number),
-                                "raise LimitNOFILE of httpd's systemd unit, and restart httpd"});
+                                "raise LimitNOFILE of httpd's systemd unit, on Debian also APACHE_ULIMIT_MAX_FILES in "
+                                "/etc/apache2/envvars, and restart httpd"});
         } else {
             findings.push_back({Level::FINE, "descriptors", fmt::format("the agent may open {} files", number)});
         }

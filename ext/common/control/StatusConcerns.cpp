@@ -54,7 +54,7 @@ public:
         if (isNear(static_cast<double>(status.descriptors), static_cast<double>(status.descriptorLimit))) {
             add(Weight::PROBLEM,
                 fmt::format("The pool process has {} of {} descriptors: raise httpd's limit (ulimit -n, "
-                            "LimitNOFILE)",
+                            "LimitNOFILE; Debian: also APACHE_ULIMIT_MAX_FILES in /etc/apache2/envvars)",
                             status.descriptors, status.descriptorLimit));
         }
         if (status.workers) {

@@ -118,7 +118,8 @@ constexpr DiagnosisRule RULES[] = {
          return when(isA(f, {"Errno::EMFILE", "Errno::ENFILE"}));
      },
      "The process has reached its limit of open files and sockets.",
-     "Raise the limit of httpd's service (systemd: LimitNOFILE=), or change the application so that it opens fewer."},
+     "Raise the limit of httpd's service (systemd: LimitNOFILE=; Debian: also APACHE_ULIMIT_MAX_FILES in "
+     "/etc/apache2/envvars), or change the application so that it opens fewer."},
     {[](const FailureFacts &f) {
          return when(isA(f, {"Errno::ENOSPC", "Errno::EDQUOT", "Errno::EROFS"}));
      },
