@@ -7,6 +7,7 @@ EXTRA_DIST += \
     %D%/copyright \
     %D%/libapache2-mod-passenger-ng.apache2 \
     %D%/libapache2-mod-passenger-ng.docs \
+    %D%/libapache2-mod-passenger-ng.links \
     %D%/libapache2-mod-passenger-ng.lintian-overrides \
     %D%/libapache2-mod-passenger-ng.postinst \
     %D%/libapache2-mod-passenger-ng.postrm \

@@ -39,6 +39,20 @@ std::string prefixOf(const Arguments &arguments) {
     return prefix.lexically_normal().string();
 }
 
+template <class Rule> std::vector<AppStatus> those(const std::vector<AppStatus> &apps, Rule rule) {
+    std::vector<AppStatus> chosen;
+    std::copy_if(apps.begin(), apps.end(), std::back_inserter(chosen), rule);
+    return chosen;
+}
+
+/** With PassengerUser or PassengerGroup a name ends with ` as user:group`. Scripts for Phusion
+ *  Passenger know the name without it. */
+std::vector<AppStatus> named(const std::string &name, const std::vector<AppStatus> &apps) {
+    auto exact = those(apps, [&name](const AppStatus &app) { return app.name == name; });
+    return !exact.empty() ? exact
+                          : those(apps, [&name](const AppStatus &app) { return app.name.starts_with(name + " as "); });
+}
+
 }  // namespace
 
 std::vector<AppStatus> selectApps(const Arguments &arguments, const std::vector<AppStatus> &apps) {
@@ -48,15 +62,14 @@ std::vector<AppStatus> selectApps(const Arguments &arguments, const std::vector<
         throw CommandFailureException(
             "name the applications in one way: by the beginning of a path, by --name, or by --all");
     }
-    std::vector<AppStatus> selected;
-    std::copy_if(apps.begin(), apps.end(), std::back_inserter(selected), [&arguments](const AppStatus &app) {
-        if (arguments.has("all")) {
-            return true;
-        }
-        return arguments.has("name") ? app.name == arguments.value("name")
-                                     : (app.root + "/").starts_with(prefixOf(arguments));
-    });
-    return selected;
+    if (arguments.has("all")) {
+        return apps;
+    }
+    if (arguments.has("name")) {
+        return named(arguments.value("name"), apps);
+    }
+    const std::string prefix = prefixOf(arguments);
+    return those(apps, [&prefix](const AppStatus &app) { return (app.root + "/").starts_with(prefix); });
 }
 
 std::string noSuchApp(const Arguments &arguments, const std::vector<AppStatus> &apps) {

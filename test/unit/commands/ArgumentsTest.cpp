@@ -21,6 +21,7 @@ class ArgumentsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAMistakeNamesTheWordAndTheRemedy);
     CPPUNIT_TEST(testATimeHasLimits);
     CPPUNIT_TEST(testApplicationsAreSelectedByPathNameOrAll);
+    CPPUNIT_TEST(testANameFitsWithoutItsUser);
     CPPUNIT_TEST(testApplicationsAreSelectedInOneWayOnly);
     CPPUNIT_TEST_SUITE_END();
 
@@ -98,6 +99,17 @@ public:
                                          "  /srv/blog (production)  (/srv/blog)\n"
                                          "  /srv/shop <&> (production)  (/srv/shop <&>)"),
                              noSuchApp(restart({"--name", "x"}), apps));
+    }
+
+    void testANameFitsWithoutItsUser() {
+        auto apps = smallStatus().apps;
+        const Arguments arguments = restart({"--name", "/srv/blog (production)"});
+        apps[0].name += " as daemon";
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, selectApps(arguments, apps).size());
+        apps[1].name = "/srv/blog (production)";
+        CPPUNIT_ASSERT_EQUAL(apps[1].name, selectApps(arguments, apps).at(0).name);
+        apps[1].name = "/srv/blog (production) assets";
+        CPPUNIT_ASSERT_EQUAL(apps[0].name, selectApps(arguments, apps).at(0).name);
     }
 
     void testApplicationsAreSelectedInOneWayOnly() {
