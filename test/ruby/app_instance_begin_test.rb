@@ -12,7 +12,56 @@ module PhusionPassenger
       serve(instance, group: group)
       assert_equal [57, ["5"]], instance.read.then { |frame| [frame.type, frame.fields] }
       instance.control.close
-      assert_includes output_of(instance), "threads at READY: 1\n"
+      assert_includes output_of(instance), "handlers at READY: 1\n"
+    end
+
+    def test_a_hook_of_a_handler_thread_that_raises_fails_the_start
+      in_folder("config.ru" => <<~RUBY) do |root|
+        PhusionPassenger.on_event(:starting_request_handler_thread) { raise "no Redis" }
+        run ->(_env) { [200, {}, []] }
+      RUBY
+        assert_fails_to_begin loaded("instance", "config.ru", { app_root: root }), "no Redis"
+      end
+    end
+
+    def test_a_thread_that_cannot_be_made_fails_the_start
+      in_folder("config.ru" => <<~RUBY) do |root|
+        PhusionPassenger.on_event(:after_installing_signal_handlers) do
+          Thread.singleton_class.prepend(Module.new { def new(*) = raise(ThreadError, "no task") })
+        end
+        run ->(_env) { [200, {}, []] }
+      RUBY
+        assert_fails_to_begin loaded("instance", "config.ru", { app_root: root }), "no task"
+      end
+    end
+
+    def test_a_thread_that_ends_the_main_one_lets_requests_in_work_finish
+      in_folder("config.ru" => <<~RUBY) do |root|
+        Thread.abort_on_exception = true
+        PhusionPassenger.on_event(:stopping_worker_process) { puts "stopping" }
+        run(lambda do |_env|
+          Thread.new { raise "a thread of the application" }.join rescue nil
+          sleep 0.1
+          [200, {}, ["whole"]]
+        end)
+      RUBY
+        instance = loaded("instance", "config.ru", { app_root: root })
+        child = request(serve(instance), instance, "/", id: 1)
+        assert_equal "whole", in_time { child.answer }[2]
+        assert_match(/event=instance\.thread_failed .*thread="main".*^stopping$/m,
+                     output_of(instance))
+      end
+    end
+
+    private
+
+    def assert_fails_to_begin(instance, reason)
+      group = closing(Peers::Group.new)
+      instance.control.write(55, 0, 1, "/srv/probe (test)",
+                             descriptors: [group.receiver, group.claims, group.withdrawals])
+      answer = instance.read
+      assert_equal 52, answer.type, answer.fields.inspect
+      assert_includes output_of(instance), reason
     end
   end
 end

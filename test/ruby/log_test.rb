@@ -53,6 +53,14 @@ module PhusionPassenger
       assert_includes logged { Log.exception("x", RuntimeError.new("ä\xFF")) }.b, "ä\xFF".b
     end
 
+    def test_a_standard_error_with_an_encoding_gets_the_bytes
+      text = in_child do
+        $stderr.set_encoding("UTF-8", "UTF-8")
+        Log.exception("x", RuntimeError.new("Gr\u00FC\u00DFe"))
+      end
+      assert_includes text.b, "Gr\u00FC\u00DFe".b
+    end
+
     def test_a_log_that_cannot_be_written_is_no_error
       before = $stderr
       reader, $stderr = IO.pipe.each { |io| closing(io) }
@@ -64,6 +72,21 @@ module PhusionPassenger
     end
 
     private
+
+    # Returns what the block writes to the standard error of a process of its own.
+    def in_child
+      reader, writer = IO.pipe
+      pid = fork do
+        STDERR.reopen(writer)
+        yield
+        exit!
+      end
+      writer.close
+      reader.read
+    ensure
+      reader.close
+      Process.wait(pid)
+    end
 
     def nested_error
       begin

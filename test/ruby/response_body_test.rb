@@ -75,6 +75,17 @@ module PhusionPassenger
       assert_equal([false, false, false, true], calls.map(&:last))
     end
 
+    def test_a_body_whose_file_is_unlinked_is_sent_by_each
+      file = Tempfile.new("passenger-test")
+      file.write("kept")
+      file.rewind
+      file.unlink
+      calls = call(->(_) { [200, { "Content-Length" => "4" }, file] }).calls
+      assert_equal [[:respond, 200, "Content-Length: 4\r\n", "kept", true]], calls
+    ensure
+      file.close
+    end
+
     # Takes files as long as `taken` is true.
     class FileRecorder < Recorder
       attr_accessor :taken

@@ -80,12 +80,22 @@ module PhusionPassenger
       lines.join("\n")
     end
 
-    # A log that cannot be written does not fail the request that logs.
+    # A log that cannot be written does not fail the request that logs. The application may have
+    # replaced $stderr, or set an encoding that does not have all bytes.
     def self.write(text)
       $stderr.write(text)
-    rescue IOError, SystemCallError
+    rescue EncodingError
+      write_bytes(text)
+    rescue StandardError
       nil
     end
     private_class_method :write
+
+    def self.write_bytes(text)
+      STDERR.syswrite(text)
+    rescue IOError, SystemCallError
+      nil
+    end
+    private_class_method :write_bytes
   end
 end

@@ -31,6 +31,8 @@ module PhusionPassenger
       @channels = Channels.new(control)
       @handlers = []
       @threads = []
+      # Handler threads wait here until the instance is ready.
+      @gate = Thread::Queue.new
     end
 
     # Returns after the last request; the caller then lets the process end.
@@ -52,11 +54,20 @@ module PhusionPassenger
       prepared = prepare(frame) or return
       # READY goes first: the agent supposes that an instance has no request before READY.
       @control.write(Frame::Control::READY)
-      start_threads
-      @endings.pop
+      @gate.close
+      @heartbeat.start
+      await_end
       prepared
     rescue Errno::EPIPE, Errno::ECONNRESET
       prepared
+    end
+
+    # Ruby raises here what ends an application's thread by `exit`, or with abort_on_exception. The
+    # requests in work go on.
+    def await_end
+      @endings.pop
+    rescue Exception => e # rubocop:disable Lint/RescueException
+      Log.exception("instance.thread_failed", e, thread: "main") unless e.is_a?(SystemExit)
     end
 
     # Up to the answers of PassengerWarmUp. Nil: the application's hooks failed, and the failure is
@@ -69,7 +80,9 @@ module PhusionPassenger
       Signals.print_backtraces_on_quit
       Hooks.call(:after_installing_signal_handlers)
       @adapter = RackAdapter.new(@app, @thread_count)
+      start_handlers
       @warm_up.run(@adapter, @control)
+      named_thread("Passenger control") { read_control_socket }
       true
     rescue ProtocolError
       raise
@@ -101,7 +114,9 @@ module PhusionPassenger
       end
     end
 
-    def start_threads
+    # Returns when the hook of each thread has run. The threads take requests when the gate opens.
+    def start_handlers
+      results = Thread::Queue.new
       @thread_count.times do |index|
         handler = RequestHandler.new(
           intake: @intake, index: index, channels: @channels, adapter: @adapter,
@@ -109,12 +124,23 @@ module PhusionPassenger
         )
         @handlers << handler
         @threads << named_thread("Passenger handler #{index}") do
-          Hooks.call(:starting_request_handler_thread)
+          next unless begun?(results)
+
+          @gate.pop
           handler.run
         end
       end
-      named_thread("Passenger control") { read_control_socket }
-      @heartbeat.start
+      @thread_count.times { results.pop&.then { |error| raise error } }
+    end
+
+    # `results` gets nil, or what the hook has raised.
+    def begun?(results)
+      Hooks.call(:starting_request_handler_thread)
+      results << nil
+      true
+    rescue Exception => e # rubocop:disable Lint/RescueException
+      results << e
+      false
     end
 
     # The end of any thread ends the instance.
@@ -210,6 +236,7 @@ module PhusionPassenger
 
     def finish
       @intake&.finish
+      @gate.close
       deadline = MonotonicClock.now + @finish_within
       @threads.each { |thread| thread.join([deadline - MonotonicClock.now, 0].max) }
       busy = @handlers.select(&:busy?)

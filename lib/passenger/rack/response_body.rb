@@ -41,8 +41,8 @@ module PhusionPassenger
     def send_to(reply, status, head)
       if self.class.chunked?(@headers)
         send_chunked(reply, status, head)
-      elsif @body.respond_to?(:to_path)
-        send_file(reply, status, head)
+      elsif (file = open_file)
+        send_file(file, reply, status, head)
       elsif (parts = array)
         reply.respond(status, head, join(parts), last: true)
       elsif @body.respond_to?(:each)
@@ -103,16 +103,25 @@ module PhusionPassenger
                 reason: "the body is longer than its Content-Length; the rest was left out")
     end
 
-    def send_file(reply, status, head)
-      File.open(@body.to_path, "rb") do |file|
-        left = file.size
-        whole = reply.takes_file? && AnswerFile.suits?(file)
-        reply.respond(status, head) if whole
-        next if whole && reply.file(file, 0, left)
+    # Nil: the body has no file, or has other ways than a file that cannot be opened. A Tempfile has
+    # its path also after `unlink`.
+    def open_file
+      File.open(@body.to_path, "rb") if @body.respond_to?(:to_path)
+    rescue SystemCallError, IOError
+      raise unless @body.respond_to?(:each)
+    end
 
+    # Closes the file.
+    def send_file(file, reply, status, head)
+      left = file.size
+      whole = reply.takes_file? && AnswerFile.suits?(file)
+      reply.respond(status, head) if whole
+      unless whole && reply.file(file, 0, left)
         send_file_in_pieces(file, left, reply, status, head)
       end
       raise BadResponse, "the body's file became shorter while it was sent" unless reply.finished?
+    ensure
+      file.close
     end
 
     def send_file_in_pieces(file, left, reply, status, head)
