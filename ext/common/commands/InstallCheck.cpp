@@ -153,9 +153,10 @@ void checkAgents(const AgentFinder &finder, std::vector<Finding> &findings, Apps
         findings.push_back(
             {same ? Level::FINE : Level::WARNING, fmt::format("agent {}", agent.name),
              fmt::format("version {}, pid {}", singleLine(agent.version), agent.watchdogPid),
-             same ? "" : fmt::format("this command has the version {}: an agent that only finishes its requests ends by "
-                                    "itself, else `apachectl configtest`, and reload httpd",
-                                    PASSENGER_VERSION)});
+             same ? ""
+                  : fmt::format("this command has the version {}: an agent that only finishes its requests ends by "
+                                "itself, else `apachectl configtest`, and reload httpd",
+                                PASSENGER_VERSION)});
         checkLimits(agent, findings);
         try {
             for (const AppStatus &app : agent.connect().status().apps) {
