@@ -12,6 +12,7 @@ endif
     %D%/agent/DescriptorStoreClientTest.cpp \
     %D%/agent/EventInboxTest.cpp \
     %D%/agent/FileTailTest.cpp \
+    %D%/agent/KeptAnswersTest.cpp \
     %D%/agent/LogMonitorTest.cpp \
     %D%/agent/LogReopeningTest.cpp \
     %D%/agent/MonitoredFilesTest.cpp \

@@ -391,10 +391,11 @@ void Group::sent(Process &process, const Frame &frame) {
             process.backtraces().answered(frame.field(0));
             return;
         case FrameType::PAUSE:
-            process.pause().answered(frame.number(0) != 0);
-            // The instance may have dropped a request that it took in that moment.
-            queue_.recheckWaiting();
-            starter_.activateStandby();
+            if (process.pause().answered(frame.number(0) != 0)) {
+                // The instance may have dropped a request that it took in that moment.
+                queue_.recheckWaiting();
+                starter_.activateStandby();
+            }
             return;
         default:
             lendChannel(process, ChannelId(frame.number(0)));
