@@ -318,6 +318,7 @@ endif
     %D%/support/LeakCheck.h \
     %D%/support/ManualClock.h \
     %D%/support/NoDescriptorStore.h \
+    %D%/support/NoThreads.h \
     %D%/support/PoolContract.cpp \
     %D%/support/PoolContract.h \
     %D%/support/PoolFixture.cpp \
