@@ -160,10 +160,6 @@ public:
     /** Ends everything, and cancels spawns. @param refuseQueued waiting requests, too. Otherwise
      *  their children look for the process that takes the place of this one */
     void shutDown(bool refuseQueued) REQUIRES(poolLock);
-    /** For the end of the Pool, which destroys them without the lock. */
-    std::vector<SpawnerPointer> takeSpawners() REQUIRES(poolLock) {
-        return versions_.takeSpawners();
-    }
 
     // ----- Events
 

@@ -14,6 +14,7 @@
 #include "io/SocketPair.h"
 #include "log/Log.h"
 #include "support/Eventually.h"
+#include "support/NoThreads.h"
 #include "support/PoolFixture.h"
 
 namespace Passenger {
@@ -38,6 +39,7 @@ class PoolForgetTest : public PoolFixture {
     CPPUNIT_TEST(testARequestMakesARemovedApplicationKnownAgain);
     CPPUNIT_TEST(testAnApplicationThatOnlyAnEarlierChildHasEndsAfterItsRequest);
     CPPUNIT_TEST(testALinkOfAnEarlierApplicationOfTheSlotGetsNoChannel);
+    CPPUNIT_TEST(testAnApplicationIsForgottenWhereNoThreadCanBeStarted);
     CPPUNIT_TEST_SUITE_END();
 
     static Options rare(const std::string &root = "/srv/blog") {
@@ -68,6 +70,22 @@ class PoolForgetTest : public PoolFixture {
     }
 
 public:
+    void testAnApplicationIsForgottenWhereNoThreadCanBeStarted() {
+        attach(rare());
+        becomeUnused();
+        {
+            const NoThreads limit;
+            hours(2);
+            CPPUNIT_ASSERT_EQUAL(std::size_t{0}, known());
+            CPPUNIT_ASSERT(log_->contains("event=spawner.not_ended"));
+            loop_->runSync([] {});
+        }
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->alive());
+        // The next application's instance is the next thread.
+        attach(rare("/srv/shop"));
+        CPPUNIT_ASSERT(eventually([this] { return factory_->alive() == 1; }));
+    }
+
     void testAnUnusedApplicationIsForgottenAfterAnHour() {
         attach(rare());
         becomeUnused();
