@@ -209,6 +209,7 @@ private:
     void diedYoung(Process &process, MonotonicTime now) REQUIRES(poolLock);
     void goDown(const GetFailure &failure) REQUIRES(poolLock);
     void endHung(const ProcessPtr &process, std::chrono::milliseconds limit) REQUIRES(poolLock);
+    void replaceHung(const ProcessPtr &process) REQUIRES(poolLock);
 
     PoolContext &context_;
     Room &room_;
