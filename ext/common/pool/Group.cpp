@@ -192,8 +192,14 @@ void Group::shutDown(bool refuseQueued) {
 // ----- Starts
 
 std::string Group::prepare(const Options &options) {
-    if (!beginRestarts(options)) {
-        // A file that is seen once the rights are known asks for another try.
+    bool seen = false;
+    try {
+        seen = beginRestarts(options);
+    } catch (const std::exception &) {
+        // No reason not to start. RestartCheck looks again, and logs failures.
+    }
+    if (!seen) {
+        // A file that is seen later asks for another try.
         restartFiles_.beginUnseen();
     }
     return restartFiles_.seen();
