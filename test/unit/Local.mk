@@ -10,6 +10,7 @@ endif
     %D%/agent/ControlServiceTest.cpp \
     %D%/agent/DescriptorLogTest.cpp \
     %D%/agent/DescriptorStoreClientTest.cpp \
+    %D%/agent/EventCommandTest.cpp \
     %D%/agent/EventInboxTest.cpp \
     %D%/agent/FileTailTest.cpp \
     %D%/agent/LogMonitorTest.cpp \
