@@ -318,6 +318,7 @@ endif
     %D%/support/IntakeFixture.h \
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
+    %D%/support/LingeringConnection.h \
     %D%/support/ManualClock.h \
     %D%/support/NoDescriptorStore.h \
     %D%/support/NoThreads.h \

@@ -11,13 +11,17 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <list>
 #include <string>
 #include <utility>
 
+#include "base/DescriptorCloser.h"
 #include "base/Exceptions.h"
 #include "base/Poll.h"
 #include "io/FrameSocket.h"
+#include "support/Eventually.h"
+#include "support/LingeringConnection.h"
 
 namespace Passenger {
 
@@ -34,6 +38,7 @@ class ControlServiceTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheConnectionsOfAUserHaveTheirTurns);
     CPPUNIT_TEST(testAnAskerThatDoesNotReadLosesItsConnection);
     CPPUNIT_TEST(testAnAskerThatSendsDescriptorsLosesItsConnection);
+    CPPUNIT_TEST(testNobodyIsAcceptedWhileDescriptorsOfAskersCannotBeClosed);
     CPPUNIT_TEST(testARefusalIsAnAnswer);
     CPPUNIT_TEST_SUITE_END();
 
@@ -57,14 +62,16 @@ class ControlServiceTest : public CppUnit::TestFixture {
         return frame;
     }
 
-    /** A socket without a file: the kernel chooses an abstract name. */
-    void listen() {
+    /** A socket without a file: the kernel chooses an abstract name.
+     *  @param before the service has it */
+    void listen(const std::function<void()> &before = [] {}) {
         FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         address_.sun_family = AF_UNIX;
         CPPUNIT_ASSERT_EQUAL(0, ::bind(socket.get(), reinterpret_cast<sockaddr *>(&address_), sizeof(sa_family_t)));
         addressSize_ = sizeof address_;
         CPPUNIT_ASSERT_EQUAL(0, ::getsockname(socket.get(), reinterpret_cast<sockaddr *>(&address_), &addressSize_));
         CPPUNIT_ASSERT_EQUAL(0, ::listen(socket.get(), SOMAXCONN));
+        before();
         service_->listen(std::move(socket));
     }
     FrameSocket connected() const {
@@ -232,6 +239,36 @@ public:
             // The kernel refuses them.
         }
         CPPUNIT_ASSERT_EQUAL(before, answered_.load());
+    }
+
+    /** More come than the threads that may wait for them. */
+    void testNobodyIsAcceptedWhileDescriptorsOfAskersCannotBeClosed() {
+        DescriptorCloser closer;
+        DescriptorCloser::use(&closer);
+        std::list<LingeringConnection> all;
+        std::list<FrameSocket> askers;
+        // Before the service accepts and refuses them.
+        listen([&] {
+            for (unsigned count = 0; count < 5; count++) {
+                const FileDescriptor held = all.emplace_back(600).intoSocket();
+                askers.push_back(connected());
+                askers.back().send(Frame(FrameType::ORDER, {"x"}), {held.get()}, FrameSocket::in(PATIENCE));
+            }
+        });
+        unsigned connections = 0;
+        const auto isServed = [&] {
+            connections++;
+            FrameSocket socket = connected();
+            send(socket, "x");
+            return pollUntil(socket.descriptor().get(), POLLIN, FrameSocket::in(200ms));
+        };
+        const bool waits = eventually([&] { return !isServed(); });
+        const unsigned most = connections;
+        all.clear();
+        const bool goesOn = eventually(isServed);
+        DescriptorCloser::use(nullptr);
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(most), waits && most < DescriptorCloser::MANY + 50);
+        CPPUNIT_ASSERT(goesOn);
     }
 
     void testARefusalIsAnAnswer() {

@@ -1,8 +1,6 @@
 #include "base/DescriptorCloser.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,6 +14,7 @@
 #include "io/SocketPair.h"
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
+#include "support/LingeringConnection.h"
 
 namespace Passenger {
 
@@ -29,40 +28,6 @@ class DescriptorCloserTest : public LeakCheck {
     CPPUNIT_TEST(testASenderWithManyDescriptorsIsNotHeldUp);
     CPPUNIT_TEST_SUITE_END();
 
-    /** A TCP connection whose last close waits for LINGER: its peer reads nothing. */
-    struct LingeringConnection {
-        static constexpr int LINGER = 3;
-        FileDescriptor peer;
-        FileDescriptor end;
-
-        LingeringConnection() {
-            const FileDescriptor server(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-            sockaddr_in address{};
-            address.sin_family = AF_INET;
-            address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-            socklen_t size = sizeof address;
-            CPPUNIT_ASSERT_EQUAL(0, ::bind(server.get(), reinterpret_cast<sockaddr *>(&address), size));
-            CPPUNIT_ASSERT_EQUAL(0, ::listen(server.get(), 1));
-            CPPUNIT_ASSERT_EQUAL(0, ::getsockname(server.get(), reinterpret_cast<sockaddr *>(&address), &size));
-            end.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-            CPPUNIT_ASSERT_EQUAL(0, ::connect(end.get(), reinterpret_cast<sockaddr *>(&address), size));
-            peer.reset(::accept4(server.get(), nullptr, nullptr, SOCK_CLOEXEC));
-            const linger wait{1, LINGER};
-            CPPUNIT_ASSERT_EQUAL(0, ::setsockopt(end.get(), SOL_SOCKET, SO_LINGER, &wait, sizeof wait));
-            const std::array<char, 65536> bytes{};
-            while (::send(end.get(), bytes.data(), bytes.size(), MSG_DONTWAIT) > 0) {
-            }
-        }
-    };
-
-    /** A socket with such a connection in its buffer: its close is the connection's, and waits. */
-    static int holding(LingeringConnection &connection) {
-        DescriptorPair pair = makeSeqPacketPair();
-        const int sent = connection.end.get();
-        sendWithDescriptors(pair.first, "x", std::span(&sent, 1));
-        connection.end.reset();
-        return pair.second.release();
-    }
     static bool isOpen(int fd) {
         return ::fcntl(fd, F_GETFD) >= 0;
     }
@@ -84,7 +49,7 @@ public:
     void testALingeringConnectionInTheBufferOfASocketDelaysNobody() {
         std::optional<LingeringConnection> connection(std::in_place);
         DescriptorCloser closer;
-        const int fd = holding(*connection);
+        const int fd = connection->intoSocket().release();
         const auto closing = durationOf([&] { closer.close(fd, ANY_SENDER); });
         DescriptorPair pipe = makePipe();
         const int other = pipe.second.release();
@@ -129,7 +94,7 @@ public:
         DescriptorCloser closer;
         std::vector<int> held;
         for (LingeringConnection &connection : connections) {
-            held.push_back(holding(connection));
+            held.push_back(connection.intoSocket().release());
             closer.close(held.back(), attacker);
         }
         CPPUNIT_ASSERT_EQUAL(DescriptorCloser::MAX_THREADS_OF_SENDER, closer.threads());
