@@ -10,8 +10,10 @@ endif
     %D%/agent/ControlServiceTest.cpp \
     %D%/agent/DescriptorLogTest.cpp \
     %D%/agent/DescriptorStoreClientTest.cpp \
+    %D%/agent/EventCommandTest.cpp \
     %D%/agent/EventInboxTest.cpp \
     %D%/agent/FileTailTest.cpp \
+    %D%/agent/KeptAnswersTest.cpp \
     %D%/agent/LogMonitorTest.cpp \
     %D%/agent/LogReopeningTest.cpp \
     %D%/agent/MonitoredFilesTest.cpp \
@@ -318,6 +320,7 @@ endif
     %D%/support/LeakCheck.h \
     %D%/support/ManualClock.h \
     %D%/support/NoDescriptorStore.h \
+    %D%/support/NoThreads.h \
     %D%/support/PoolContract.cpp \
     %D%/support/PoolContract.h \
     %D%/support/PoolFixture.cpp \

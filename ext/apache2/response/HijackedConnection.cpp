@@ -9,7 +9,9 @@
 
 #include "apache2/request/ClientSocket.h"
 #include "apache2/request/RequestNotes.h"
+#include "base/Exceptions.h"
 #include "base/HttpText.h"
+#include "io/SocketPair.h"
 
 namespace Passenger {
 
@@ -205,13 +207,17 @@ bool HijackedConnection::clientTakes() const noexcept {
 }
 
 void HijackedConnection::fromApplication(std::span<char> buffer) {
-    const ssize_t size = ::recv(stream_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     answerWaits_ = false;
-    if (size <= 0) {
-        over_ = size == 0 || (errno != EAGAIN && errno != EINTR);
-        return;
+    try {
+        // Not recv(): the close of a descriptor that comes with the bytes may wait.
+        const Received received = receiveWithDescriptors(stream_, buffer, MSG_DONTWAIT);
+        over_ = received.size == 0 || !received.descriptors.empty();
+        if (!over_) {
+            toClient({buffer.data(), received.size});
+        }
+    } catch (const SystemException &error) {
+        over_ = error.error() != EAGAIN;
     }
-    toClient({buffer.data(), static_cast<std::size_t>(size)});
 }
 
 void HijackedConnection::toClient(std::string_view bytes) {

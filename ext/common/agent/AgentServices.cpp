@@ -24,7 +24,12 @@ AgentServices::AgentServices(Parts parts)
       eventCommand_(parts_.refusals) {}
 
 void AgentServices::use(const AgentSettings &settings, const std::string &reason) {
-    eventCommand_.use(settings);
+    // A part that fails leaves the others the settings. The next reload tries it again.
+    try {
+        eventCommand_.use(settings);
+    } catch (const std::exception &error) {
+        Log::error("event=event_command.failed error=\"{}\" directive=PassengerOnEvent", error.what());
+    }
     try {
         registry_.use(settings.instanceRegistryDir, settings.socketBacklog);
     } catch (const std::exception &error) {
@@ -33,7 +38,11 @@ void AgentServices::use(const AgentSettings &settings, const std::string &reason
             "find this agent\"",
             error.what());
     }
-    descriptors_.use(settings.descriptorLogFile, reason);
+    try {
+        descriptors_.use(settings.descriptorLogFile, reason);
+    } catch (const std::exception &error) {
+        Log::error("event=descriptor_log.failed error=\"{}\" directive=PassengerFileDescriptorLogFile", error.what());
+    }
     try {
         preStart_.ask(settings, parts_.count() == 0);
     } catch (const std::exception &error) {

@@ -18,7 +18,6 @@
 #include "log/Log.h"
 #include "log/RecentEvents.h"
 #include "server/PoolStatus.h"
-#include "shm/SharedMemory.h"
 
 namespace Passenger {
 
@@ -43,18 +42,14 @@ constexpr std::size_t LONGEST_QUESTION = 4096;
 constexpr const char *ALL = "all";
 constexpr const char *SOME = "some";
 
-/** A memory file, since an answer may be longer than a frame. */
-Frame inMemory(const std::string &text) {
-    SharedMemory memory("passenger-status", text.size());
-    memory.write(text.data(), text.size(), 0);
-    Frame answer(FrameType::ORDER_DONE, {std::to_string(text.size())});
-    answer.descriptors.push_back(memory.readOnlyDescriptor());
-    return answer;
-}
-
 /** Whether the asker may order anything. */
 bool isMaster(const Asker &asker) {
     return !asker.isHttpd && (asker.uid == 0 || asker.uid == ::geteuid());
+}
+
+/** The user whose answers may not fill the memory. Nothing: root, or a child of httpd. */
+std::optional<uid_t> limitedUser(const Asker &asker) {
+    return asker.isHttpd || isMaster(asker) ? std::nullopt : std::optional(asker.uid);
 }
 
 [[noreturn]] void refuseUnknown(const std::string &name) {
@@ -219,7 +214,7 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
     status.draining = allDrain_;
     const bool serves = !name.empty() && !status.apps.empty() && !status.apps.front().instances.empty();
     status.warmingUp = parts_.warmingUp() && !serves;
-    return inMemory(toJson(status));
+    return answers_.answer(limitedUser(asker), toJson(status));
 }
 
 /** The applications that drain, or that an earlier pool process has left, before their next
@@ -332,7 +327,7 @@ Frame ControlOrders::threads(const Asker &asker, const std::string &name, bool a
         list += fmt::format("{}{{\"pid\":{},\"answered\":{},\"text\":{}}}", list.empty() ? "" : ",", instance.pid,
                             instance.answered, jsonString(instance.text));
     }
-    return inMemory("[" + list + "]");
+    return answers_.answer(limitedUser(asker), "[" + list + "]");
 }
 
 Frame ControlOrders::report(const Asker &asker, const std::string &id) {

@@ -13,6 +13,7 @@
 
 #include "agent/ControlService.h"
 #include "agent/InstanceFacts.h"
+#include "agent/KeptAnswers.h"
 #include "control/ServerStatus.h"
 #include "io/Frame.h"
 #include "policy/SmoothWeights.h"
@@ -94,6 +95,7 @@ private:
     void keepDrains() const;
 
     const Parts parts_;
+    KeptAnswers answers_;
     std::map<std::string, Known> known_;
     /** The names of applications that drain. */
     std::set<std::string> draining_;

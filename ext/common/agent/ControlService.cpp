@@ -13,6 +13,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/DescriptorCloser.h"
 #include "base/Exceptions.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
@@ -83,9 +84,11 @@ FileDescriptor ControlService::connect() {
 
 void ControlService::run(const FileDescriptor &ending) {
     for (;;) {
-        std::vector<pollfd> entries{{ending.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}, {listening_.get(), POLLIN, 0}};
+        const bool full = closesWait();
+        std::vector<pollfd> entries{
+            {ending.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}, {full ? -1 : listening_.get(), POLLIN, 0}};
         const auto now = std::chrono::steady_clock::now();
-        auto next = nextTick_;
+        auto next = full ? std::min(nextTick_, now + PAUSE) : nextTick_;
         std::erase_if(restsUntil_, [now](const auto &rest) { return rest.second <= now; });
         for (const Connection &connection : connections_) {
             const auto rest = restOf(connection.asker);
@@ -137,8 +140,16 @@ void ControlService::tickIfDue() noexcept {
     }
 }
 
+/** Whether descriptors of strangers cannot be closed. Nobody is accepted then: each connection may
+ *  bring more of them. Since Linux 6.16 none comes. */
+bool ControlService::closesWait() noexcept {
+    const DescriptorCloser *closer = DescriptorCloser::inUse();
+    return closer != nullptr && closer->heldUp(strangers_) > 0;
+}
+
 void ControlService::accept() {
-    FileDescriptor socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    FileDescriptor socket = FileDescriptor::foreign(
+        ::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK), strangers_);
     if (!socket) {
         // For example, no descriptor is free: the connection stays in the backlog.
         const bool transient = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;

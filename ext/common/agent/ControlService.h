@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/EndableThread.h"
+#include "base/DescriptorSender.h"
 #include "base/FileDescriptor.h"
 #include "base/Mutex.h"
 #include "io/Frame.h"
@@ -66,6 +67,7 @@ private:
 
     void run(const FileDescriptor &ending);
     void tickIfDue() noexcept;
+    bool closesWait() noexcept;
     void accept();
     void takeNews() EXCLUDES(mutex_);
     void add(Connection connection);
@@ -76,6 +78,8 @@ private:
     const Parts parts_;
     std::chrono::steady_clock::time_point nextTick_{};
     FileDescriptor listening_;
+    /** Those of other users that have connected. */
+    const DescriptorSender strangers_ = newDescriptorSender();
     /** Whether the last accept() failed. */
     bool failing_ = false;
     /** The oldest first; of a user other than root, the one that was answered longest ago. */

@@ -126,13 +126,14 @@ void EventCommand::use(const AgentSettings &settings) {
     if (wanted == running_) {
         return;
     }
-    running_ = wanted;
     if (!wanted) {
+        running_ = false;
         Log::setListener(nullptr);
         thread_.end();
         return;
     }
     thread_.start("on event", [this](const FileDescriptor &ending) { work(ending); });
+    running_ = true;
     Log::setListener(std::make_shared<Log::Listener>(
         [inbox = inbox_](std::string_view line) { inbox->note(line, std::chrono::steady_clock::now()); }));
 }

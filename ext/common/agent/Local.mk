@@ -25,6 +25,8 @@ libpassenger_agent_la_SOURCES = \
     %D%/InstanceFacts.h \
     %D%/InstanceRegistry.cpp \
     %D%/InstanceRegistry.h \
+    %D%/KeptAnswers.cpp \
+    %D%/KeptAnswers.h \
     %D%/LogMonitor.cpp \
     %D%/LogMonitor.h \
     %D%/LogReopening.cpp \

@@ -124,6 +124,7 @@ bool QueueSession::takeStream(Exchange::Event &event) {
         return false;
     }
     stream_ = std::move(event.descriptors.front());
+    denyDescriptors(stream_);
     return true;
 }
 

@@ -240,9 +240,8 @@ std::optional<RequestProgress::Event> RequestProgress::look(std::span<char> buff
         sender_.body().noteTaken(*sender_.channel());
         return std::nullopt;
     }
-    const bool died = withdrawal().diedWith();
-    if (died || !waits()) {
-        return lookForEnd(died, buffer);
+    if (withdrawal().diedWith() || !waits()) {
+        return lookForEnd(buffer);
     }
     const QueueLink &link = sender_.link();
     const bool queueIsOld =
@@ -260,14 +259,15 @@ std::optional<RequestProgress::Event> RequestProgress::look(std::span<char> buff
 /**
  * The request was claimed, and is no longer claimed. Either its last message is in the channel, or
  * its instance died and the agent cleared the claim. The request is withdrawn in any case. A cell
- * that changes while its two words are read can look like a claim of a request in the queue.
+ * that changes while its two words are read can look like a claim of a request in the queue, also
+ * like that of an instance that died.
  */
-std::optional<RequestProgress::Event> RequestProgress::lookForEnd(bool died, std::span<char> buffer) {
+std::optional<RequestProgress::Event> RequestProgress::lookForEnd(std::span<char> buffer) {
     if (sender_.channel().receive(buffer)) {
         return message(buffer);
     }
     std::optional<Event> event;
-    if (!died && !withdrawn(buffer, event)) {
+    if (!withdrawn(buffer, event) && (event || !withdrawal().diedWith())) {
         return event;
     }
     return lost(withdrawal().killedWith());

@@ -120,7 +120,7 @@ private:
     std::optional<Event> resendUnlessBegun(std::span<char> buffer);
     std::optional<Event> resend();
     std::optional<Event> lost(bool killed);
-    std::optional<Event> lookForEnd(bool died, std::span<char> buffer);
+    std::optional<Event> lookForEnd(std::span<char> buffer);
     std::optional<Event> agentsMessage(const MessageHeader &header, std::span<char> buffer);
     std::optional<Event> hint(const MessageHeader &header, std::span<char> buffer);
     std::optional<Event> answer(const MessageHeader &header, std::span<char> buffer) noexcept;

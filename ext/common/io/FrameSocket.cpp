@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <limits>
 #include <span>
 #include <string_view>
 
@@ -90,18 +91,28 @@ Frame FrameSocket::receive(Deadline deadline) {
         if (!pollUntil(socket_.get(), POLLIN, deadline)) {
             throw TimeoutException("The peer sent no frame in time");
         }
-        readSome(MSG_DONTWAIT);
+        readSome(READ_SIZE);
     }
 }
 
 std::optional<Frame> FrameSocket::tryReceive() {
+    std::size_t room = std::numeric_limits<std::size_t>::max();
+    return tryReceive(room);
+}
+
+std::optional<Frame> FrameSocket::tryReceive(std::size_t &room) {
     for (;;) {
         if (auto frame = nextFrame()) {
             return frame;
         }
-        if (!pollUntil(socket_.get(), POLLIN, Deadline::min()) || !readSome(MSG_DONTWAIT)) {
+        if (room == 0 || !pollUntil(socket_.get(), POLLIN, Deadline::min())) {
             return std::nullopt;
         }
+        const std::size_t size = readSome(std::min(room, READ_SIZE));
+        if (size == 0) {
+            return std::nullopt;
+        }
+        room -= size;
     }
 }
 
@@ -126,15 +137,15 @@ std::optional<Frame> FrameSocket::nextFrame() {
     }
 }
 
-/** Reads once and feeds the reader. @return false if no data was there */
-bool FrameSocket::readSome(int flags) {
+/** Reads once, without waiting, and feeds the reader. @return the size; 0: no data was there */
+std::size_t FrameSocket::readSome(std::size_t most) {
     std::array<char, READ_SIZE> buffer;
     Received received;
     try {
-        received = receiveWithDescriptors(socket_, buffer, flags);
+        received = receiveWithDescriptors(socket_, std::span(buffer).first(most), MSG_DONTWAIT);
     } catch (const SystemException &exception) {
         if (exception.error() == EAGAIN) {
-            return false;
+            return 0;
         }
         if (exception.error() == ECONNRESET) {
             // The peer closed a Unix socket while its receive queue had unread data. The caller
@@ -158,7 +169,7 @@ bool FrameSocket::readSome(int flags) {
                                                     : "The peer closed the connection");
     }
     reader_.feed(std::string_view(buffer.data(), received.size), std::move(received.descriptors), received.credentials);
-    return true;
+    return received.size;
 }
 
 }  // namespace Passenger

@@ -48,6 +48,11 @@ public:
     Frame receive(Deadline deadline);
     /** A frame if a complete one has arrived. Never waits. @throws as receive() */
     std::optional<Frame> tryReceive();
+    /**
+     * The same, for a peer that may send without end: reads while there is room.
+     * @param room bytes that may be read; those that were read are taken from it
+     */
+    std::optional<Frame> tryReceive(std::size_t &room);
 
     /** Ends the connection, also for duplicates of the socket: the peer sees the end of file at
      *  once, whenever the socket is closed. */
@@ -68,7 +73,7 @@ public:
 
 private:
     std::optional<Frame> nextFrame();
-    bool readSome(int flags);
+    std::size_t readSome(std::size_t most);
 
     FileDescriptor socket_;
     FrameReader reader_;

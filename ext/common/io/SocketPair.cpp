@@ -114,9 +114,10 @@ Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> bu
         throw SystemException("recvmsg", errno);
     }
     received.size = static_cast<std::size_t>(size);
+    const DescriptorSender sender = socket.sender() == DescriptorSender() ? ANY_SENDER : socket.sender();
     for (cmsghdr *header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-            takeDescriptors(*header, received.descriptors);
+            takeDescriptors(*header, received.descriptors, sender);
         } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS) {
             takeCredentials(*header, received);
         }

@@ -77,7 +77,8 @@ void takeDescriptors(const cmsghdr &header, std::vector<FileDescriptor> &descrip
                      DescriptorSender sender = ANY_SENDER);
 
 /**
- * Receives into `buffer`. Received descriptors are close-on-exec.
+ * Receives into `buffer`. Received descriptors are close-on-exec, and belong to the socket's sender
+ * if the socket is foreign.
  * @throws SystemException (EAGAIN with MSG_DONTWAIT)
  */
 Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> buffer, int flags = 0);

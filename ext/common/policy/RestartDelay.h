@@ -18,6 +18,7 @@ public:
     static constexpr std::chrono::milliseconds FIRST{100};
     static constexpr std::chrono::milliseconds LONGEST{10000};
 
+    /** Before each start, also one that fails: its "life" is short. */
     void started(MonotonicTime now) noexcept {
         startedAt_ = now;
     }

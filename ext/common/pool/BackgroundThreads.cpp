@@ -35,6 +35,7 @@ void BackgroundThreads::run(const std::string &name, std::function<void()> work)
                 }
                 // Likewise.
                 era.reset();
+                destroyEnding();
                 const LockGuard doneGuard(mutex_);
                 worker.done = true;
             });
@@ -61,19 +62,35 @@ void BackgroundThreads::keep(std::shared_ptr<const void> object) {
     ended->kept = std::move(object);
 }
 
+void BackgroundThreads::endInThread(std::shared_ptr<const void> object) {
+    {
+        const LockGuard guard(mutex_);
+        ending_.push_back(std::move(object));
+    }
+    run("end", [] {});
+}
+
+void BackgroundThreads::destroyEnding() {
+    // Destroyed without the lock.
+    std::vector<std::shared_ptr<const void>> mine;
+    const LockGuard guard(mutex_);
+    mine.swap(ending_);
+}
+
 void BackgroundThreads::join() {
     for (;;) {
         std::list<Worker> mine;
         {
             const LockGuard guard(mutex_);
             if (workers_.empty()) {
-                return;
+                break;
             }
             // One at a time: its entry must stay in the list's node, which the thread refers to.
             mine.splice(mine.begin(), workers_, workers_.begin());
         }
         mine.front().thread.join();
     }
+    destroyEnding();
 }
 
 }  // namespace Passenger

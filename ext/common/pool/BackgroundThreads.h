@@ -4,6 +4,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/Mutex.h"
 #include "loop/Thread.h"
@@ -27,6 +28,10 @@ public:
     /** Keeps the object until all threads that run now have ended: they may use it. The last of
      *  them destroys it, without a lock; or this call does, if none runs. */
     void keep(std::shared_ptr<const void> object) EXCLUDES(mutex_);
+    /** Destroys the object in a thread, since that may block. If no thread can be started now, the
+     *  next one that runs destroys it after its work, or join() does.
+     *  @throws boost::thread_resource_error; the object is destroyed later all the same */
+    void endInThread(std::shared_ptr<const void> object) EXCLUDES(mutex_);
     /** Waits until no thread runs. Threads that are started meanwhile are waited for too. */
     void join() EXCLUDES(mutex_);
 
@@ -54,6 +59,10 @@ private:
     Mutex mutex_{Locks::BACKGROUND_THREADS};
     std::shared_ptr<Era> era_ GUARDED_BY(mutex_) = std::make_shared<Era>();
     std::list<Worker> workers_ GUARDED_BY(mutex_);
+    /** What a thread is to destroy. */
+    std::vector<std::shared_ptr<const void>> ending_ GUARDED_BY(mutex_);
+
+    void destroyEnding() EXCLUDES(mutex_);
 };
 
 }  // namespace Passenger

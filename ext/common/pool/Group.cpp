@@ -103,6 +103,10 @@ void Group::attend(MonotonicTime now) {
         endHung(process, options_.maxRequestTime);
     }
     hangs_.killHung(now);
+    for (const ProcessPtr &process : hangs_.silent(now)) {
+        replaceHung(process);
+        process->kill();
+    }
     scaler_.endUnneeded(now);
     firstAnswer_.look(now);
     failures_.backoff().answered(demand_.lastProgress());
@@ -188,8 +192,14 @@ void Group::shutDown(bool refuseQueued) {
 // ----- Starts
 
 std::string Group::prepare(const Options &options) {
-    if (!beginRestarts(options)) {
-        // A file that is seen once the rights are known asks for another try.
+    bool seen = false;
+    try {
+        seen = beginRestarts(options);
+    } catch (const std::exception &) {
+        // No reason not to start. RestartCheck looks again, and logs failures.
+    }
+    if (!seen) {
+        // A file that is seen later asks for another try.
         restartFiles_.beginUnseen();
     }
     return restartFiles_.seen();
@@ -366,11 +376,17 @@ void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds limit) 
     if (!hangs_.noteHang(*process, limit, context_.clock.now())) {
         return;
     }
+    replaceHung(process);
+    process->backtraces().logHung(options_);
+}
+
+/** The instance may outlive its SIGKILL, as one that waits for a file system does: it takes no more
+ *  requests, and its successor starts now. */
+void Group::replaceHung(const ProcessPtr &process) {
     if (process->stays()) {
         demand_.restore();
         instances_.retire(process);
     }
-    process->backtraces().logHung(options_);
     roomCame();
 }
 
@@ -391,10 +407,11 @@ void Group::sent(Process &process, const Frame &frame) {
             process.backtraces().answered(frame.field(0));
             return;
         case FrameType::PAUSE:
-            process.pause().answered(frame.number(0) != 0);
-            // The instance may have dropped a request that it took in that moment.
-            queue_.recheckWaiting();
-            starter_.activateStandby();
+            if (process.pause().answered(frame.number(0) != 0)) {
+                // The instance may have dropped a request that it took in that moment.
+                queue_.recheckWaiting();
+                starter_.activateStandby();
+            }
             return;
         default:
             lendChannel(process, ChannelId(frame.number(0)));

@@ -160,10 +160,6 @@ public:
     /** Ends everything, and cancels spawns. @param refuseQueued waiting requests, too. Otherwise
      *  their children look for the process that takes the place of this one */
     void shutDown(bool refuseQueued) REQUIRES(poolLock);
-    /** For the end of the Pool, which destroys them without the lock. */
-    std::vector<SpawnerPointer> takeSpawners() REQUIRES(poolLock) {
-        return versions_.takeSpawners();
-    }
 
     // ----- Events
 
@@ -213,6 +209,7 @@ private:
     void diedYoung(Process &process, MonotonicTime now) REQUIRES(poolLock);
     void goDown(const GetFailure &failure) REQUIRES(poolLock);
     void endHung(const ProcessPtr &process, std::chrono::milliseconds limit) REQUIRES(poolLock);
+    void replaceHung(const ProcessPtr &process) REQUIRES(poolLock);
 
     PoolContext &context_;
     Room &room_;

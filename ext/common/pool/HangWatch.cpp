@@ -114,10 +114,10 @@ void HangWatch::killHung(MonotonicTime now) {
             process->kill();
         }
     }
-    killSilent(now);
 }
 
-void HangWatch::killSilent(MonotonicTime now) {
+std::vector<ProcessPtr> HangWatch::silent(MonotonicTime now) {
+    std::vector<ProcessPtr> silent;
     for (const InstanceId id : heartbeats_.overdue(now)) {
         const ProcessPtr process = instances_.find(id);
         heartbeats_.forget(id);
@@ -127,9 +127,10 @@ void HangWatch::killSilent(MonotonicTime now) {
                 "PassengerHeartbeatTimeout\" action=SIGKILL",
                 app_, process->pid(),
                 fmt::format("{}s", std::chrono::duration_cast<std::chrono::seconds>(heartbeats_.timeout()).count()));
-            process->kill();
+            silent.push_back(process);
         }
     }
+    return silent;
 }
 
 void HangWatch::killSlowDrains(MonotonicTime now) {

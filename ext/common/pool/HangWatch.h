@@ -43,12 +43,14 @@ public:
     /** The instance works at a request for longer than `limit`. It is killed a moment later; the
      *  caller may ask it for backtraces. False: that was said before. */
     bool noteHang(const Process &process, std::chrono::milliseconds limit, MonotonicTime now);
-    /** Kills those whose moment is over, and those that gave no sign of life. */
+    /** The instances that gave no sign of life, each once. The caller kills them. */
+    std::vector<ProcessPtr> silent(MonotonicTime now);
+    /** Kills those whose moment is over. */
     void killHung(MonotonicTime now);
     /** Kills those that were told to finish long ago. Called at intervals, since the time begins
      *  with the first call. */
     void killSlowDrains(MonotonicTime now);
-    /** When overdue() or killHung() has something to do; nothing: not as it is now. */
+    /** When overdue(), silent() or killHung() has something to do; nothing: not as it is now. */
     std::optional<MonotonicTime> next() const;
 
 private:
@@ -65,7 +67,6 @@ private:
     };
 
     void setTimeout();
-    void killSilent(MonotonicTime now);
     std::optional<MonotonicTime> abandonedDate(const Process &process) const;
     bool worksAtOldRequest(const Process &process, Watched &watched, MonotonicTime now) const;
 

@@ -22,6 +22,8 @@ namespace Passenger {
 namespace {
 
 constexpr unsigned MAX_FRAMES_AT_ONCE = 1024;
+/** Bytes that are read before others have their turn on the loop. The rest stays in the socket. */
+constexpr std::size_t MAX_BYTES_AT_ONCE = 256 * 1024;
 constexpr std::size_t MAX_DROPS = 256;
 constexpr int MAX_UNREAD = 64 * 1024;
 
@@ -84,7 +86,8 @@ void InstanceLink::readFrames() {
         fetchHeld();
         unsigned fetches = 0;
         unsigned others = 0;
-        while (std::optional<Frame> frame = parts_.control.tryReceive()) {
+        std::size_t room = MAX_BYTES_AT_ONCE;
+        while (std::optional<Frame> frame = parts_.control.tryReceive(room)) {
             const bool asks = frame->type == FrameType::FETCH;
             // More would keep the loop busy.
             if ((asks ? fetches++ == mostFetches() : others++ == MAX_FRAMES_AT_ONCE) || !maySend(frame->type)) {

@@ -23,8 +23,14 @@ public:
     void begin();
     /** Asks the instance to take requests again, from the queues that it has. */
     void end();
-    /** The instance has answered PAUSE or FINISH. @param idle it has no request, and takes none */
-    void answered(bool idle) noexcept;
+    /** Tells the instance to finish its requests and to exit. */
+    void finish();
+    /**
+     * The instance has answered PAUSE or FINISH.
+     * @param idle it has no request, and takes none
+     * @return false: it has answered all that it was told. Others need not be told of this answer.
+     */
+    bool answered(bool idle) noexcept;
 
     /** Whether the instance was told to take no requests, by SERVE or since. */
     bool isOn() const noexcept {
@@ -53,6 +59,9 @@ private:
     Order order_ = Order::NONE;
     /** True without a pause, too: the instance was told to end. */
     bool atRest_ = false;
+    /** What the instance may answer still: each PAUSE and FINISH once. One more is for an order of
+     *  an earlier pool process, or for its end by itself. */
+    unsigned unanswered_ = 1;
 };
 
 }  // namespace Passenger

@@ -207,8 +207,7 @@ void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process
     {
         const PoolGuard guard(parts_.context);
         // The current queue may be another one than when the instance was ordered.
-        const QueueGenerationPtr queue =
-            parts_.versions.deploys(task) ? parts_.versions.deployment()->queue : parts_.queue.current();
+        const QueueGenerationPtr queue = queueFor(task);
         if (!queue) {
             throw SpawnException("the application " + parts_.app + " stopped while the instance started");
         }
@@ -233,7 +232,8 @@ void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process
     }
     {
         const PoolGuard guard(parts_.context);
-        const bool stays = wanted(task);
+        // A queue that was replaced while the instance loaded is closed: it would get no request.
+        const bool stays = wanted(task) && queueFor(task) == handover.queue;
         concluded(task);
         listener_.joined(task, process, stays);
     }
@@ -262,6 +262,11 @@ void InstanceStarter::watch(const ProcessPtr &process) {
         process->kill();
         died();
     }
+}
+
+/** The queue of the task's version. Null: the application is down. */
+QueueGenerationPtr InstanceStarter::queueFor(const SpawnTask &task) const {
+    return parts_.versions.deploys(task) ? parts_.versions.deployment()->queue : parts_.queue.current();
 }
 
 /** Whether the task's instance is still of use. */

@@ -43,7 +43,8 @@ public:
          *  to be ready before the version takes over. @param ready how many are
          *  @param forked a preloader would make it */
         virtual bool wantsCompanion(unsigned ready, bool forked) REQUIRES(poolLock) = 0;
-        /** The instance has begun to serve. @param wanted false: it was overtaken meanwhile */
+        /** The instance has begun to serve. @param wanted false: it was overtaken meanwhile,
+         *  or its queue was replaced */
         virtual void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) REQUIRES(poolLock) = 0;
         /** No instance came, and there is no further attempt. */
         virtual void failed(const SpawnTask &task, GetFailure failure) REQUIRES(poolLock) = 0;
@@ -109,6 +110,7 @@ private:
     static std::uint32_t cellsAtLeast(const Process &process, const Options &options);
     void putToWork(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
     void watch(const ProcessPtr &process) EXCLUDES(poolLock);
+    QueueGenerationPtr queueFor(const SpawnTask &task) const REQUIRES(poolLock);
     bool wanted(const SpawnTask &task) const REQUIRES(poolLock);
     bool mustStandBy() const REQUIRES(poolLock);
     void concluded(const SpawnTask &task) REQUIRES(poolLock);

@@ -80,7 +80,9 @@ void MemoryCheck::check() {
     for (auto &[group, process] : processes) {
         const std::optional<ProcessMemory> memory = measure_(*process);
         const PoolGuard guard(context_);
-        if (memory && !context_.shuttingDown) {
+        // It may have ended meanwhile, and its application may be forgotten.
+        const bool isGone = group->isShutDown() || process->state() == Process::State::DEAD;
+        if (memory && !context_.shuttingDown && !isGone) {
             judge(*group, *process, *memory);
         }
     }

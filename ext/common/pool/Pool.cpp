@@ -49,21 +49,16 @@ Pool::~Pool() {
     // Spawns under way notice the end; instances that still come are retired at once.
     context_.threads.join();
     std::vector<ProcessPtr> processes;
-    std::vector<std::shared_ptr<Spawner>> spawners;
     {
         const PoolGuard guard(context_);
         for (Group *group : groups_.all()) {
             for (ProcessPtr &process : group->instances().takeAll()) {
                 processes.push_back(std::move(process));
             }
-            for (std::shared_ptr<Spawner> &spawner : group->takeSpawners()) {
-                spawners.push_back(std::move(spawner));
-            }
         }
     }
     // Without the lock: watchers wait for a callback that runs, and callbacks take the lock.
     processes.clear();
-    spawners.clear();
     context_.threads.join();
     // The loop destroys buried processes, also those that a thread has buried just now.
     context_.loop.runSync([] {});

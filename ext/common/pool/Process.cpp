@@ -184,7 +184,7 @@ bool Process::closeOwnQueue() {
 }
 
 void Process::finish() {
-    link_.send(Frame(FrameType::FINISH));
+    pause_.finish();
 }
 
 void Process::makeOwnQueue() {

@@ -80,8 +80,8 @@ GetFailure StartFailures::describe(const Process &last) const {
     Report report;
     report.summary = summary;
     if (last.parts().output) {
-        report.add("Its last output", Report::Form::LINES, last.secrets().hide(last.parts().output->lastLines()),
-                   Report::Keep::END);
+        report.add("Its last output", Report::Form::LINES,
+                   last.secrets().hide(last.parts().output->lastLines(), Report::Keep::END), Report::Keep::END);
     }
     return GetFailure{GetFailure::Reason::SPAWN_FAILED, summary, std::make_shared<const Report>(std::move(report))};
 }

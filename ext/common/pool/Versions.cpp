@@ -1,7 +1,6 @@
 #include "pool/Versions.h"
 
 #include <exception>
-#include <memory>
 #include <utility>
 
 #include "log/Log.h"
@@ -63,22 +62,11 @@ void Versions::cancel(SpawnerPointer spawner) {
 }
 
 void Versions::endLater(SpawnerPointer spawner) {
-    old_.push_back(std::move(spawner));
-    // The end of a Spawner blocks, so the last reference must go in the thread.
-    const auto all = std::make_shared<std::vector<SpawnerPointer>>(std::move(old_));
-    old_.clear();
     try {
-        threads_.run("end spawner", [all] { all->clear(); });
+        threads_.endInThread(std::move(spawner));
     } catch (const std::exception &error) {
-        old_ = std::move(*all);
         Log::error("event=spawner.not_ended app=\"{}\" error=\"{}\"", app_, error.what());
     }
-}
-
-std::vector<SpawnerPointer> Versions::takeSpawners() {
-    std::vector<SpawnerPointer> all = std::exchange(old_, {});
-    all.push_back(std::exchange(spawner_, nullptr));
-    return all;
 }
 
 }  // namespace Passenger

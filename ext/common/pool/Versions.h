@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/Clock.h"
 #include "pool/ApplicationQueue.h"
@@ -77,10 +76,9 @@ public:
     void fail(const GetFailure &failure, bool resists);
     /** Cancels all Spawners, for good. */
     void shutDown();
-    /** Ends the Spawner in a background thread, if this is its last owner. */
+    /** Ends the Spawner in a background thread, if this is its last owner. While none can be
+     *  started, it waits for the next one. */
     void endLater(SpawnerPointer spawner);
-    /** Hands out all Spawners at the Pool's end: the caller destroys them without the lock. */
-    std::vector<SpawnerPointer> takeSpawners();
 
 private:
     void drop();
@@ -94,8 +92,6 @@ private:
     std::optional<Deployment> deployment_;
     std::optional<MonotonicTime> begun_;
     std::optional<GetFailure> failure_;
-    /** Old spawners for whose end no thread could be started yet. */
-    std::vector<SpawnerPointer> old_;
 };
 
 }  // namespace Passenger

@@ -22,6 +22,7 @@
 #include "base/FolderTrust.h"
 #include "base/Json.h"
 #include "base/ProcessTree.h"
+#include "io/SocketPair.h"
 #include "log/Log.h"
 
 namespace Passenger {
@@ -98,6 +99,8 @@ FileDescriptor listenIn(const std::string &path, unsigned backlog) {
     address.sun_family = AF_UNIX;
     fmt::format_to_n(address.sun_path, sizeof(address.sun_path) - 1, "/proc/self/fd/{}/{}", folder.get(), CONTROL);
     FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    // Connections inherit that: no descriptor comes before accept() either.
+    denyDescriptors(socket);
     if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 ||
         ::chmod(address.sun_path, FOR_ALL_TO_USE) != 0 ||
         ::listen(socket.get(), static_cast<int>(std::min<unsigned>(backlog, INT_MAX))) != 0) {

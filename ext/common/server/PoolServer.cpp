@@ -3,7 +3,11 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <array>
 #include <cerrno>
+#include <exception>
+#include <optional>
 #include <random>
 
 #include <fmt/format.h>
@@ -27,6 +31,20 @@ bool hungUp(const FileDescriptor &socket) {
     return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0;
 }
 
+/**
+ * Takes a message. Any process that has the other end may have sent it. Descriptors that came
+ * with it are not closed in this thread: that may wait.
+ * @return its size; nothing: there is none
+ */
+std::optional<std::size_t> takeMessage(const FileDescriptor &socket) {
+    std::array<char, 16> bytes;
+    try {
+        return receiveWithDescriptors(socket, bytes, MSG_DONTWAIT).size;
+    } catch (const std::exception &) {
+        return std::nullopt;
+    }
+}
+
 std::string makeAgentId() {
     std::random_device random;
     return fmt::format("{}-{:08x}{:08x}", getpid(), random(), random());
@@ -47,6 +65,8 @@ PoolServer::PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
       context_{
           loop,     pool,    children_, makeAgentId(), wakePair_.second, std::move(complete), std::move(connectControl),
           reserve_, *counts_} {
+    denyDescriptors(serverSocket_);
+    denyDescriptors(wakePair_.first);
     // On the loop: the callbacks use the watchers, and so does their destruction.
     loop_.runSync([this] {
         loop_.assertOnLoop();
@@ -82,17 +102,13 @@ void PoolServer::configurationChanged() {
  */
 void PoolServer::accept() {
     for (int count = 0; count < MAX_AT_ONCE; count++) {
-        char bytes[16];
-        const ssize_t size = recv(serverSocket_.get(), bytes, sizeof(bytes), MSG_DONTWAIT);
-        if (size == 0 && hungUp(serverSocket_)) {
-            // No process has the other end any more.
-            acceptWatcher_->setEvents(0);
+        const std::optional<std::size_t> size = takeMessage(serverSocket_);
+        if (!size) {
             return;
         }
-        if (size < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
+        if (*size == 0 && hungUp(serverSocket_)) {
+            // No process has the other end any more.
+            acceptWatcher_->setEvents(0);
             return;
         }
         try {
@@ -160,14 +176,13 @@ void PoolServer::dropUnknown() {
 }
 
 void PoolServer::woken() {
-    char byte;
     for (int count = 0; count < MAX_AT_ONCE; count++) {
-        const ssize_t size = recv(wakePair_.first.get(), &byte, sizeof(byte), MSG_DONTWAIT);
-        if (size == 0 && hungUp(wakePair_.first)) {
+        const std::optional<std::size_t> size = takeMessage(wakePair_.first);
+        if (size == std::size_t{0} && hungUp(wakePair_.first)) {
             // A child has shut the socket down. Timers still start the instances that are needed.
             wakeWatcher_->setEvents(0);
         }
-        if (size <= 0) {
+        if (size.value_or(0) == 0) {
             break;
         }
     }

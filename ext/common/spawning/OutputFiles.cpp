@@ -150,12 +150,14 @@ ProcessOutput::Sink OutputFiles::sinkFor(const std::string &path, const RunAs &o
     }
     const LockGuard guard(mutex_);
     dropUnused();
-    auto &file = files_[fmt::format("{}:{}:{}", owner.uid, owner.gid, path)];
-    if (!file) {
-        file = File::start(path, owner, whoNamesIt(path));
+    const std::string key = fmt::format("{}:{}:{}", owner.uid, owner.gid, path);
+    auto found = files_.find(key);
+    if (found == files_.end()) {
+        // Not inserted before its thread has started.
+        found = files_.emplace(key, File::start(path, owner, whoNamesIt(path))).first;
     }
-    file->tryAgain();
-    return [file = file](pid_t pid, const std::string &line) { file->put(pid, line); };
+    found->second->tryAgain();
+    return [file = found->second](pid_t pid, const std::string &line) { file->put(pid, line); };
 }
 
 void OutputFiles::reopen(const std::string &configured) {

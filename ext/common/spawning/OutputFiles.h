@@ -32,6 +32,7 @@ public:
      * The sink for the output of a process of this application. Never blocks.
      * @param path empty: the agent's log (an empty sink)
      * @param owner whose rights are used if others than root may write to the file's folder
+     * @throws boost::thread_resource_error
      */
     ProcessOutput::Sink sinkFor(const std::string &path, const RunAs &owner) EXCLUDES(mutex_);
     /**
@@ -50,7 +51,7 @@ private:
     void dropUnused() REQUIRES(mutex_);
 
     mutable Mutex mutex_{Locks::OUTPUT_FILES};
-    /** By path and owner. */
+    /** By path and owner; none is null. */
     std::map<std::string, std::shared_ptr<File>> files_ GUARDED_BY(mutex_);
     std::set<std::string> configured_ GUARDED_BY(mutex_);
 };

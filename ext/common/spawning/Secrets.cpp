@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstring>
 
 namespace Passenger {
 
@@ -46,10 +47,39 @@ bool hasSecretWord(std::string_view name) {
     return false;
 }
 
-void replaceAll(std::string &text, const std::string &what) {
-    const std::string_view hidden = Secrets::HIDDEN;
-    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + hidden.size())) {
-        text.replace(at, what.size(), hidden);
+/** Which bytes of a text belong to secrets. */
+class Marks {
+public:
+    explicit Marks(std::string_view text) : text_(text), secret_(text.size()) {}
+
+    void add(std::size_t at, std::size_t size) {
+        std::fill_n(secret_.begin() + static_cast<std::ptrdiff_t>(at), size, true);
+    }
+    /** The text with a placeholder for each run of marked bytes. */
+    std::string shown() const {
+        std::string result;
+        for (std::size_t at = 0; at < text_.size(); at++) {
+            if (!secret_[at]) {
+                result += text_[at];
+            } else if (at == 0 || !secret_[at - 1]) {
+                result += Secrets::HIDDEN;
+            }
+        }
+        return result;
+    }
+
+private:
+    const std::string_view text_;
+    std::vector<bool> secret_;
+};
+
+/** memmem() takes linear time, whatever the application has chosen as value and text. */
+void markAll(Marks &marks, std::string_view text, std::string_view value) {
+    std::size_t from = 0;
+    while (const void *const found = ::memmem(text.data() + from, text.size() - from, value.data(), value.size())) {
+        const auto at = static_cast<std::size_t>(static_cast<const char *>(found) - text.data());
+        marks.add(at, value.size());
+        from = at + value.size();
     }
 }
 
@@ -77,24 +107,20 @@ std::string_view passwordIn(std::string_view url) {
     return host >= SHORTEST_TOKEN ? authority.substr(0, host) : std::string_view();
 }
 
-/**
- * Calls `found` with the position and size of each password in a URL. `found` may change the text
- * from that position on.
- */
-template <typename Found> void eachUrlPassword(const std::string &text, Found found) {
+/** Calls `found` with the position and size of each password in a URL. */
+template <typename Found> void eachUrlPassword(std::string_view text, Found found) {
     constexpr std::string_view marker = "://";
-    for (auto at = text.find(marker); at != std::string::npos; at = text.find(marker, at)) {
+    std::size_t wordEnd = 0;
+    for (auto at = text.find(marker); at != std::string_view::npos; at = text.find(marker, at)) {
         at += marker.size();
-        const std::string_view rest = std::string_view(text).substr(at, LONGEST_AUTHORITY);
-        const std::string_view password = passwordIn(rest.substr(0, rest.find_first_of(" \t\r\n\"'<>")));
+        if (at > wordEnd) {
+            wordEnd = std::min(text.find_first_of(" \t\r\n\"'<>", at), text.size());
+        }
+        const std::string_view password = passwordIn(text.substr(at, std::min(wordEnd - at, LONGEST_AUTHORITY)));
         if (!password.empty()) {
             found(static_cast<std::size_t>(password.data() - text.data()), password.size());
         }
     }
-}
-
-void hideUrlPasswords(std::string &text) {
-    eachUrlPassword(text, [&](std::size_t at, std::size_t size) { text.replace(at, size, Secrets::HIDDEN); });
 }
 
 /**
@@ -121,14 +147,15 @@ std::string_view nameBefore(std::string_view text, std::size_t end) {
     return name.size() <= LONGEST_NAME ? name : std::string_view();
 }
 
-/** Hides quoted values after names that look secret, as in JSON and Ruby's hashes. */
-void hideNamedValues(std::string &text) {
-    for (auto at = text.find('"'); at != std::string::npos; at = text.find('"', at)) {
+/** Marks passwords in URLs, and quoted values after names that look secret. */
+void markUsual(Marks &marks, std::string_view text) {
+    eachUrlPassword(text, [&](std::size_t at, std::size_t size) { marks.add(at, size); });
+    for (auto at = text.find('"'); at != std::string_view::npos; at = text.find('"', at)) {
         const std::string_view name = nameBefore(text, at);
         const auto end = text.find('"', ++at);
-        if (!name.empty() && end != std::string::npos && Secrets::looksSecret(name)) {
-            text.replace(at, end - at, Secrets::HIDDEN);
-            at += std::string_view(Secrets::HIDDEN).size() + 1;
+        if (!name.empty() && end != std::string_view::npos && Secrets::looksSecret(name)) {
+            marks.add(at, end - at);
+            at = end + 1;
         }
     }
 }
@@ -146,8 +173,8 @@ Secrets::Secrets(const Variables &environment) {
             }
         });
     }
-    std::sort(values_.begin(), values_.end(),
-              [](const std::string &a, const std::string &b) { return a.size() > b.size(); });
+    std::sort(values_.begin(), values_.end());
+    values_.erase(std::unique(values_.begin(), values_.end()), values_.end());
 }
 
 bool Secrets::looksSecret(std::string_view name) {
@@ -166,19 +193,24 @@ std::string Secrets::shown(std::string_view name, const std::string &value) {
     if (looksSecret(name)) {
         return value.empty() ? "" : HIDDEN;
     }
-    std::string result = value;
-    hideUrlPasswords(result);
-    hideNamedValues(result);
-    return result;
+    Marks marks(value);
+    markUsual(marks, value);
+    return marks.shown();
 }
 
-std::string Secrets::hide(std::string text) const {
-    for (const std::string &value : values_) {
-        replaceAll(text, value);
+std::string Secrets::hide(std::string_view text, Report::Keep keep) const {
+    if (text.size() > LONGEST_TEXT) {
+        text = keep == Report::Keep::END ? text.substr(text.size() - LONGEST_TEXT) : text.substr(0, LONGEST_TEXT);
     }
-    hideUrlPasswords(text);
-    hideNamedValues(text);
-    return text;
+    if (values_.size() > MOST_VALUES) {
+        return text.empty() ? "" : HIDDEN;
+    }
+    Marks marks(text);
+    for (const std::string &value : values_) {
+        markAll(marks, text, value);
+    }
+    markUsual(marks, text);
+    return marks.shown();
 }
 
 }  // namespace Passenger

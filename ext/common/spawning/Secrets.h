@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/Report.h"
 
 namespace Passenger {
 
@@ -28,12 +31,19 @@ public:
     static std::string shown(std::string_view name, const std::string &value);
     /**
      * `text` without the values of secret variables and the passwords of URLs in variables.
-     * Passwords in URLs and quoted secret values are hidden too.
+     * Passwords in URLs and quoted secret values are hidden too. The time is short whatever the
+     * application has written: of a longer text than LONGEST_TEXT, the beginning or the end is
+     * taken. If the environment has more secrets than MOST_VALUES, the whole text is hidden.
+     * @param keep the part that the report keeps
      */
-    std::string hide(std::string text) const;
+    std::string hide(std::string_view text, Report::Keep keep = Report::Keep::BEGINNING) const;
 
 private:
-    /** Longest first, since one value may be part of another. */
+    /** More than a part of a report, so that a secret that is cut does not reach the report. */
+    static constexpr std::size_t LONGEST_TEXT = 64 * 1024;
+    static_assert(LONGEST_TEXT >= 2 * Report::MAX_PART);
+    static constexpr std::size_t MOST_VALUES = 500;
+
     std::vector<std::string> values_;
 };
 

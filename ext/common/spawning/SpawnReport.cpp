@@ -154,8 +154,10 @@ Report SpawnReport::toReport(const Options &options) const {
     report.add("Remedy", Report::Form::PROSE, secrets.hide(diagnosis.remedy));
     report.add("Exception", Report::Form::LINES, secrets.hide(exceptionText(*this)));
     report.add("Details", Report::Form::LINES, secrets.hide(details));
-    report.add("Backtraces of the threads", Report::Form::LINES, secrets.hide(threads), Report::Keep::END);
-    report.add("Last output of the application", Report::Form::LINES, secrets.hide(output), Report::Keep::END);
+    report.add("Backtraces of the threads", Report::Form::LINES, secrets.hide(threads, Report::Keep::END),
+               Report::Keep::END);
+    report.add("Last output of the application", Report::Form::LINES, secrets.hide(output, Report::Keep::END),
+               Report::Keep::END);
     report.addTable("Steps", stepRows(steps));
     report.addTable("Settings", settingRows(*this, options, secrets));
     report.addTable("User and groups of the process", process.ids);

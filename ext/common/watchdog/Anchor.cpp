@@ -118,6 +118,7 @@ int Anchor::pollTimeout() const {
 
 /** @throws SystemException */
 void Anchor::start() {
+    restart_.started(clock_.now());
     DescriptorPair pair = makeStreamPair();
     ChildProcess::Command command;
     command.program = program_();
@@ -126,7 +127,6 @@ void Anchor::start() {
     watchdog_ = ChildProcess(command);
     pair.second.reset();
     socket_ = FrameSocket(std::move(pair.first), Frame::MAX_SETTINGS_SIZE);
-    restart_.started(clock_.now());
     try {
         for (const StoreEntry &entry : store_.entries()) {
             socket_.send(Frame(FrameType::RESTORE, {entry.key, entry.note}), numbersOf(entry.descriptors),

@@ -55,6 +55,7 @@ void PoolSupervisor::logReopened(const std::string &number, const std::string &e
 }
 
 void PoolSupervisor::start() {
+    restart_.started(clock_.now());
     DescriptorPair pair = makeStreamPair();
     ChildProcess::Command command;
     command.program = program_();
@@ -72,7 +73,6 @@ void PoolSupervisor::start() {
     socket_ = FrameSocket(std::move(pair.first));
     ready_ = false;
     failure_.reset();
-    restart_.started(clock_.now());
     answers_.starting(clock_.now());
     begin();
 }

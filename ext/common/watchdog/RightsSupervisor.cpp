@@ -50,6 +50,7 @@ void RightsSupervisor::sendSettings() {
 }
 
 void RightsSupervisor::start() {
+    restart_.started(clock_.now());
     DescriptorPair pair = makeStreamPair();
     ChildProcess::Command command;
     command.program = program_();
@@ -60,7 +61,6 @@ void RightsSupervisor::start() {
     process_ = ChildProcess(command);
     pair.second.reset();
     socket_ = FrameSocket(std::move(pair.first));
-    restart_.started(clock_.now());
     sendSettings();
 }
 

@@ -47,8 +47,10 @@ class EventStream {
         this._taken = 0;
         this._stuckSince = null;
         service.streamBegun(this, server);
-        // Until the client's socket is here, the answer keeps what is written.
+        // Until the client's socket is here, the answer keeps what is written. The application may
+        // use the answer's socket all the same.
         response.detachSocket(socket);
+        response.socket = socket;
         response.chunkedEncoding = true;
         response.once("finish", () => this._finished());
     }
@@ -203,3 +205,4 @@ exports.transfer = function (exchange, lines, first, chunks) {
     }
     return asked;
 };
+exports.EventStream = EventStream;

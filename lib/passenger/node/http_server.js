@@ -15,6 +15,9 @@ function symbolOf(object, description) {
 const sample = http.createServer();
 const REQUEST_CLASS = symbolOf(sample, "IncomingMessage");
 const RESPONSE_CLASS = symbolOf(sample, "ServerResponse");
+// From Node 24 on: takes the signal of `request.signal` off the connection, on which other requests
+// follow.
+const DETACH_SIGNAL = symbolOf(http.IncomingMessage.prototype, "kDetachAbortSignal");
 const NEED_DRAIN = symbolOf(new http.ServerResponse({ method: "GET", httpVersionMajor: 1, httpVersionMinor: 1 }),
     "kNeedDrain");
 
@@ -79,6 +82,9 @@ function publish(channel, request, response, socket) {
 exports.publishStart = (request, response, socket) => publish(started, request, response, socket);
 
 function onFinish() {
+    if (DETACH_SIGNAL) {
+        this.req[DETACH_SIGNAL]();
+    }
     if (this.socket) {
         publish(finished, this.req, this, this.socket);
     }

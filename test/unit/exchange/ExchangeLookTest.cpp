@@ -23,6 +23,7 @@ using namespace std::chrono_literals;
 class ExchangeLookTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ExchangeLookTest);
     CPPUNIT_TEST(testARequestThatIsJustBeingClaimedIsNotLost);
+    CPPUNIT_TEST(testARequestOfADeadInstanceIsWithdrawnBeforeItIsLost);
     CPPUNIT_TEST(testAnOvertakenRequestIsSentAgainThoughTheQueueIsNeverEmpty);
     CPPUNIT_TEST(testARequestWhoseTurnMayNotHaveComeKeepsItsPlace);
     CPPUNIT_TEST(testARequestSoonNoticesThatItsQueueIsClosedAfterTheAgentDied);
@@ -41,9 +42,10 @@ class ExchangeLookTest : public LeakCheck {
             exchange.start(MessageSession::Request{}, 0);
             channel = ChannelId(host->take().header.channel);
         }
-        void claim(std::uint64_t ticket) const {
+        /** @param died ClaimsLayout::DIED: as of an instance that has died */
+        void claim(std::uint64_t ticket, std::uint64_t died = 0) const {
             auto *cell = claims.at<ClaimCell>(ClaimsLayout::offset(0));
-            __atomic_store_n(&cell->channel, channel.value(), __ATOMIC_SEQ_CST);
+            __atomic_store_n(&cell->channel, channel.value() | died, __ATOMIC_SEQ_CST);
             __atomic_store_n(&cell->ticket, ticket, __ATOMIC_SEQ_CST);
         }
         /** The exchange looks once: the host's clock goes on by 10 ms each time that it is read. */
@@ -113,6 +115,15 @@ class ExchangeLookTest : public LeakCheck {
     }
 
 public:
+    /** The cell may have changed while it was read: then the request is still in the queue. */
+    void testARequestOfADeadInstanceIsWithdrawnBeforeItIsLost() {
+        Candidate candidate;
+        candidate.start();
+        candidate.claim(1, ClaimsLayout::DIED);
+        CPPUNIT_ASSERT(candidate.receive() == Exchange::Event::Kind::LOST);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, candidate.host->mark());
+    }
+
     void testAnOvertakenRequestIsSentAgainThoughTheQueueIsNeverEmpty() {
         Taken request;
         const std::uint64_t ticket = request.answeredAfter([&] {

@@ -32,6 +32,7 @@ class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST(testBytesBeforeTheHeadAreBroken);
     CPPUNIT_TEST(testAnUnexpectedStreamIsBroken);
     CPPUNIT_TEST(testAHijackedConnectionHasAStream);
+    CPPUNIT_TEST(testAHijackedConnectionTakesNoDescriptors);
     CPPUNIT_TEST(testAHijackedConnectionMayHaveAHead);
     CPPUNIT_TEST(testAHijackedConnectionFreesItsChannel);
     CPPUNIT_TEST(testAnInstanceMayAskForTheClientOfATransferableRequest);
@@ -246,6 +247,25 @@ public:
         CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::send(reply.stream.get(), "x", 1, 0));
         char byte = 0;
         CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::recv(pair.first.get(), &byte, 1, 0));
+    }
+
+    /** They would be closed by the thread that reads the bytes. */
+    void testAHijackedConnectionTakesNoDescriptors() {
+        const DescriptorPair probe = makeStreamPair();
+        denyDescriptors(probe.first);
+        const int sent = probe.first.get();
+        const auto refused = [&sent](const FileDescriptor &socket) {
+            try {
+                sendWithDescriptors(socket, "x", std::span(&sent, 1));
+                return false;
+            } catch (const SystemException &) {
+                return true;
+            }
+        };
+        const DescriptorPair pair = makeStreamPair();
+        host_->send(MessageType::HIJACKED, 1, "", "", true, 0, pair.second.get());
+        const Reply reply = receive();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Since Linux 6.16", refused(probe.second), refused(pair.first));
     }
 
     void testAHijackedConnectionMayHaveAHead() {

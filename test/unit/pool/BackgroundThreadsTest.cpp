@@ -2,10 +2,14 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <exception>
 #include <future>
 #include <memory>
+#include <utility>
 
+#include "support/Eventually.h"
 #include "support/LeakCheck.h"
+#include "support/NoThreads.h"
 
 namespace Passenger {
 
@@ -14,6 +18,8 @@ class BackgroundThreadsTest : public LeakCheck {
     CPPUNIT_TEST(testAnObjectIsKeptUntilTheThreadsThatMayUseItHaveEnded);
     CPPUNIT_TEST(testWithoutAThreadAnObjectIsNotKept);
     CPPUNIT_TEST(testManyObjectsAreKeptForOneThread);
+    CPPUNIT_TEST(testAnObjectThatNoThreadCouldDestroyIsDestroyedByTheNextThread);
+    CPPUNIT_TEST(testTheLastThreadsThatAreWaitedForLeaveNoObject);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -55,6 +61,29 @@ public:
         end.set_value();
         threads.join();
         CPPUNIT_ASSERT_EQUAL(1L, object.use_count());
+    }
+
+    std::weak_ptr<int> endWithoutThread(BackgroundThreads &threads) {
+        auto object = std::make_shared<int>(1);
+        const std::weak_ptr<int> seen = object;
+        const NoThreads limit;
+        CPPUNIT_ASSERT_THROW(threads.endInThread(std::move(object)), std::exception);
+        return seen;
+    }
+
+    void testAnObjectThatNoThreadCouldDestroyIsDestroyedByTheNextThread() {
+        BackgroundThreads threads;
+        const std::weak_ptr<int> seen = endWithoutThread(threads);
+        CPPUNIT_ASSERT(!seen.expired());
+        threads.run("other", [] {});
+        CPPUNIT_ASSERT(eventually([&] { return seen.expired(); }));
+    }
+
+    void testTheLastThreadsThatAreWaitedForLeaveNoObject() {
+        BackgroundThreads threads;
+        const std::weak_ptr<int> seen = endWithoutThread(threads);
+        threads.join();
+        CPPUNIT_ASSERT(seen.expired());
     }
 };
 

@@ -2,6 +2,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <vector>
+
 #include "support/GroupParts.h"
 
 namespace Passenger {
@@ -13,7 +15,7 @@ class HangWatchTest : public GroupParts {
     CPPUNIT_TEST(testARequestWithoutASenderIsOverdueAfterTheLimit);
     CPPUNIT_TEST(testARequestThatEndsIsNotOverdue);
     CPPUNIT_TEST(testAHungInstanceIsKilledAMomentLater);
-    CPPUNIT_TEST(testASilentInstanceIsKilled);
+    CPPUNIT_TEST(testASilentInstanceIsToldOnce);
     CPPUNIT_TEST(testALongerTimeIsOverWithTheInstancesThatHadIt);
     CPPUNIT_TEST(testAnInstanceThatEndedIsNotExpectedToGiveSignsOfLife);
     CPPUNIT_TEST_SUITE_END();
@@ -67,17 +69,18 @@ public:
         CPPUNIT_ASSERT(!hangs_->next());
     }
 
-    void testASilentInstanceIsKilled() {
+    void testASilentInstanceIsToldOnce() {
         options_.heartbeatTimeout = seconds(4);
         const ProcessPtr silent = watched();
         const ProcessPtr alive = watched();
-        for (int i = 0; i < 5; i++) {
+        std::vector<ProcessPtr> told;
+        for (int i = 0; i < 10; i++) {
             clock_.advance(seconds(1));
             hangs_->noteHeartbeat(alive->id(), now());
-            hangs_->killHung(now());
+            const std::vector<ProcessPtr> now = hangs_->silent(clock_.now());
+            told.insert(told.end(), now.begin(), now.end());
         }
-        CPPUNIT_ASSERT(silent->killed());
-        CPPUNIT_ASSERT(!alive->killed());
+        CPPUNIT_ASSERT(told == std::vector<ProcessPtr>{silent});
         CPPUNIT_ASSERT(log_->contains("event=instance.heartbeat_lost app=\"blog\""));
     }
 
@@ -88,11 +91,12 @@ public:
         const ProcessPtr silent = watched();
         instances_->remove(old);
         hangs_->remove(old->id());
+        bool told = false;
         for (int i = 0; i < 6; i++) {
             clock_.advance(seconds(1));
-            hangs_->killHung(now());
+            told = told || hangs_->silent(now()) == std::vector<ProcessPtr>{silent};
         }
-        CPPUNIT_ASSERT(silent->killed());
+        CPPUNIT_ASSERT(told);
     }
 
     void testAnInstanceThatEndedIsNotExpectedToGiveSignsOfLife() {

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "io/SocketPair.h"
+#include "loop/DescriptorWatcher.h"
+#include "loop/EventLoop.h"
 #include "support/CapturedLog.h"
 #include "support/DummySpawnerFactory.h"
 #include "support/Eventually.h"
@@ -29,6 +31,7 @@ class InstanceLinkTest : public LeakCheck {
     CPPUNIT_TEST(testANewInstanceAnswersAtOnce);
     CPPUNIT_TEST(testItsFramesAndItsEndAreToldOnTheLoop);
     CPPUNIT_TEST(testAnInstanceThatSendsWhatItMayNotIsKilled);
+    CPPUNIT_TEST(testAnInstanceThatSendsWithoutEndLeavesTheLoopToOthers);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<CapturedLog> log_;
@@ -173,6 +176,40 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, frames_.load());
         CPPUNIT_ASSERT(log_->contains("event=instance.control_broken"));
         loop_->runSync([&] { link.reset(); });
+    }
+
+    /** Each frame makes the next one come before the socket is looked at again. */
+    void testAnInstanceThatSendsWithoutEndLeavesTheLoopToOthers() {
+        constexpr unsigned MANY = 500;
+        const Frame large(FrameType::HEARTBEAT, {std::string(50'000, 'x')});
+        auto link = std::make_unique<InstanceLink>(parts_);
+        unsigned before = MANY;
+        std::unique_ptr<DescriptorWatcher> other;
+        const DescriptorPair pair = makeStreamPair();
+        loop_->runSync([&] {
+            other =
+                std::make_unique<DescriptorWatcher>(*loop_, pair.first.get(), DescriptorWatcher::READABLE, [&](int) {
+                    before = frames_;
+                    other->setEvents(0);
+                });
+        });
+        there_.send(large, later());
+        link->watch(
+            *loop_, 1, [] {},
+            [&](const Frame &) {
+                if (++frames_ == 1) {
+                    sendWithDescriptors(pair.second, "x", {}, 0);
+                }
+                if (frames_ < MANY) {
+                    there_.send(large, later());
+                }
+            });
+        CPPUNIT_ASSERT(eventually([this] { return frames_ == MANY; }));
+        loop_->runSync([&] {
+            link.reset();
+            other.reset();
+        });
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(before), before < 20);
     }
 };
 

@@ -18,6 +18,7 @@ class InstancePauseTest : public LeakCheck {
     CPPUNIT_TEST(testAnInstanceThatBeganPausedTakesNone);
     CPPUNIT_TEST(testAnInstanceWithoutAControlSocketIsNotWaitedFor);
     CPPUNIT_TEST(testTheAnswerToFinishIsNoPause);
+    CPPUNIT_TEST(testEachOrderHasOneAnswer);
     CPPUNIT_TEST_SUITE_END();
 
     SpawnResult parts_;
@@ -112,6 +113,23 @@ public:
         pause.answered(true);
         CPPUNIT_ASSERT(pause.isAtRest());
         CPPUNIT_ASSERT(!pause.isOn());
+    }
+
+    void testEachOrderHasOneAnswer() {
+        InstanceLink link(parts_);
+        InstancePause pause(link);
+        CPPUNIT_ASSERT_MESSAGE("An earlier pool process may have asked", pause.answered(true));
+        CPPUNIT_ASSERT(!pause.answered(true));
+        pause.begin();
+        pause.begin();
+        CPPUNIT_ASSERT(pause.answered(true));
+        CPPUNIT_ASSERT(!pause.answered(false));
+        pause.end();
+        pause.finish();
+        CPPUNIT_ASSERT(pause.answered(false));
+        CPPUNIT_ASSERT(pause.answered(true));
+        CPPUNIT_ASSERT(!pause.answered(true));
+        CPPUNIT_ASSERT_MESSAGE("What it says counts", pause.isAtRest());
     }
 };
 

@@ -20,6 +20,7 @@ class InstanceStarterTest : public GroupParts {
     CPPUNIT_TEST(testTheStandbyIsDroppedIfAnotherInstanceServes);
     CPPUNIT_TEST(testNoTwoInstancesLiveAfterTheLimitWasLoweredToOne);
     CPPUNIT_TEST(testANewVersionTakesThePlaceOfAnotherStandbyInstance);
+    CPPUNIT_TEST(testAnInstanceWhoseQueueWasReplacedWhileItLoadedIsNotWanted);
     CPPUNIT_TEST_SUITE_END();
 
     PoolSettings settings_;
@@ -145,6 +146,24 @@ public:
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->roomsCame == 1; }));
         CPPUNIT_ASSERT(shop_->failuresTold.empty());
         CPPUNIT_ASSERT(shop_->pending.none());
+    }
+
+    void testAnInstanceWhoseQueueWasReplacedWhileItLoadedIsNotWanted() {
+        FakeInstances instances(*loop_, *factory_);
+        instances.saysReady = false;
+        make();
+        {
+            const PoolGuard guard(*context_);
+            CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::GROW));
+        }
+        CPPUNIT_ASSERT(instances.frame(0).type == FrameType::SERVE);
+        {
+            const PoolGuard guard(*context_);
+            shop_->queue.makeCurrent(context_->makeQueue(options_), 0);
+        }
+        instances.send(0, Frame(FrameType::READY));
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.none(); }));
+        CPPUNIT_ASSERT_EQUAL(0U, shop_->joinedWanted);
     }
 
     void testWithALimitOfOneTheSuccessorStandsByUntilThePredecessorHasEnded() {

@@ -43,6 +43,7 @@ class PoolApplicationQueueTest : public PoolFixture {
     CPPUNIT_TEST(testANewRequestMakesAFailedApplicationTryAgain);
     CPPUNIT_TEST(testTheDeathOfAnInstanceIsReportedToItsRequestAndToWaitingRequests);
     CPPUNIT_TEST(testTheDeathOfAnInstanceIsReportedWithinTenMilliseconds);
+    CPPUNIT_TEST(testAnInstanceThatSaysUnaskedThatItIsIdleCausesNoRechecks);
     CPPUNIT_TEST(testADeadInstanceIsReplaced);
     CPPUNIT_TEST(testARestartPublishesANewGenerationOnceItsFirstInstanceIsReady);
     CPPUNIT_TEST(testARestartThatFailsKeepsTheOldVersion);
@@ -221,6 +222,21 @@ public:
         child_.reset(::dup(claimed.get()));
         CPPUNIT_ASSERT(told().type == MessageType::LOST);
         CPPUNIT_ASSERT_EQUAL(0U, pool_->getActive());
+    }
+
+    void testAnInstanceThatSaysUnaskedThatItIsIdleCausesNoRechecks() {
+        const Attachment attachment = attachAndServe();
+        addChannel(attachment.groupSlot, 9);
+        instances_->send(0, Frame(FrameType::PAUSE, {"1"}));
+        CPPUNIT_ASSERT_MESSAGE("An earlier pool process may have asked", told().type == MessageType::RECHECK);
+        for (unsigned count = 0; count < 100; count++) {
+            instances_->send(0, Frame(FrameType::PAUSE, {std::to_string(count % 2)}));
+        }
+        for (unsigned turn = 0; turn < 3; turn++) {
+            loop_->runSync([] {});
+        }
+        pollfd entry{child_.get(), POLLIN, 0};
+        CPPUNIT_ASSERT_EQUAL(0, ::poll(&entry, 1, 0));
     }
 
     void testTheDeathOfAnInstanceIsReportedWithinTenMilliseconds() {

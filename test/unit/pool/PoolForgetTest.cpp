@@ -14,7 +14,10 @@
 #include "io/SocketPair.h"
 #include "log/Log.h"
 #include "support/Eventually.h"
+#include "support/FakeInstances.h"
+#include "support/NoThreads.h"
 #include "support/PoolFixture.h"
+#include "support/SpawningFixture.h"
 
 namespace Passenger {
 
@@ -38,6 +41,8 @@ class PoolForgetTest : public PoolFixture {
     CPPUNIT_TEST(testARequestMakesARemovedApplicationKnownAgain);
     CPPUNIT_TEST(testAnApplicationThatOnlyAnEarlierChildHasEndsAfterItsRequest);
     CPPUNIT_TEST(testALinkOfAnEarlierApplicationOfTheSlotGetsNoChannel);
+    CPPUNIT_TEST(testAnApplicationIsForgottenWhereNoThreadCanBeStarted);
+    CPPUNIT_TEST(testMemoryThatIsReadWhileTheInstanceEndsIsNotJudged);
     CPPUNIT_TEST_SUITE_END();
 
     static Options rare(const std::string &root = "/srv/blog") {
@@ -68,6 +73,48 @@ class PoolForgetTest : public PoolFixture {
     }
 
 public:
+    /** Its application may be forgotten then. */
+    void testMemoryThatIsReadWhileTheInstanceEndsIsNotJudged() {
+        const ApplicationFolder folder("");
+        FakeInstances instances(*loop_, *factory_);
+        std::atomic<bool> ended{false};
+        Pool::Parts parts = this->parts();
+        parts.measureMemory = [&](const Process &) {
+            instances.kill(0);
+            ended = eventually([this] { return pool_->getCount() == 0; });
+            ProcessMemory memory;
+            memory.proportional = std::uint64_t{1} << 30;
+            return std::optional(memory);
+        };
+        makePool(parts, PoolSettings());
+        Options options = rare(folder.path());
+        options.spawnMethod = "smart";
+        options.hardMemoryLimit = 100;
+        attach(options);
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        pool_->abandon(options.groupName());
+        pool_->checkMemory();
+        const bool measured = eventually([&] { return ended.load(); });
+        endPool();
+        CPPUNIT_ASSERT(measured && !log_->contains("event=instance.killed"));
+    }
+
+    void testAnApplicationIsForgottenWhereNoThreadCanBeStarted() {
+        attach(rare());
+        becomeUnused();
+        {
+            const NoThreads limit;
+            hours(2);
+            CPPUNIT_ASSERT_EQUAL(std::size_t{0}, known());
+            CPPUNIT_ASSERT(log_->contains("event=spawner.not_ended"));
+            loop_->runSync([] {});
+        }
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->alive());
+        // The next application's instance is the next thread.
+        attach(rare("/srv/shop"));
+        CPPUNIT_ASSERT(eventually([this] { return factory_->alive() == 1; }));
+    }
+
     void testAnUnusedApplicationIsForgottenAfterAnHour() {
         attach(rare());
         becomeUnused();

@@ -1,13 +1,16 @@
 // Pool and Group: signs of life of instances.
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 
 #include "io/ReplyChannel.h"
 #include "io/SocketPair.h"
+#include "rights/OwnRights.h"
 #include "shm/InFlightReader.h"
 #include "shm/InFlightTable.h"
 #include "support/Eventually.h"
@@ -32,6 +35,7 @@ class PoolHeartbeatTest : public PoolFixture {
     CPPUNIT_TEST(testAPauseOfTheAgentKillsNoInstance);
     CPPUNIT_TEST(testTheHeartbeatTimeoutBeginsAnewAfterAPauseOfTheAgent);
     CPPUNIT_TEST(testAShorterTimeoutDoesNotApplyToInstancesThatWereToldALongerOne);
+    CPPUNIT_TEST(testASilentInstanceThatOutlivesItsSigkillIsReplacedAndKilledAgain);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr auto TIMEOUT = 3s;
@@ -110,6 +114,28 @@ public:
         CPPUNIT_ASSERT(lost());
         CPPUNIT_ASSERT(eventually([&] { return instances_->count() == 2; }));
         CPPUNIT_ASSERT(eventuallyCount(1));
+    }
+
+    /** As a process that waits in the kernel for a file system. */
+    void testASilentInstanceThatOutlivesItsSigkillIsReplacedAndKilledAgain() {
+        struct DeafRights final : OwnRights {
+            bool signal(const FileDescriptor &, int number) override {
+                kills += number == SIGKILL ? 1 : 0;
+                return true;
+            }
+            std::atomic<int> kills{0};
+        } rights;
+        serveFirst(options());
+        Rights::use(&rights);
+        pass(4s);
+        const int kills = rights.kills;
+        const bool replaced = eventually([this] { return instances_->count() == 2; });
+        pass(5min);
+        const int later = rights.kills;
+        Rights::use(nullptr);
+        CPPUNIT_ASSERT_EQUAL(1, kills);
+        CPPUNIT_ASSERT(replaced && later > 1);
+        instances_->kill(0);
     }
 
     void testAnInstanceIsNotKilledAsLongAsItSendsHeartbeats() {

@@ -46,6 +46,7 @@ class PoolUpkeepTest : public PoolFixture {
     CPPUNIT_TEST(testClearEndsIdleInstances);
     CPPUNIT_TEST(testClearLetsSessionsEnd);
     CPPUNIT_TEST(testAWaitingRequestIsServedAfterClear);
+    CPPUNIT_TEST(testAnApplicationStartsWhileItsRestartFolderDoesNotAnswer);
     CPPUNIT_TEST_SUITE_END();
 
     /** The rights of a process that looks at no file while it is silent. */
@@ -228,6 +229,14 @@ public:
         CPPUNIT_ASSERT(restarts());
         CPPUNIT_ASSERT_EQUAL(other, instanceOf(get(app("/srv/shop"))));
         CPPUNIT_ASSERT(eventually([this] { return factory_->alive() == 2; }));
+    }
+
+    void testAnApplicationStartsWhileItsRestartFolderDoesNotAnswer() {
+        rights_.silent = true;
+        pool_->attach(inFolder());
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        CPPUNIT_ASSERT(!log_->contains("event=spawn.failed"));
+        rights_.silent = false;
     }
 
     void testALookThatFailsIsReportedAndLosesNoRestart() {

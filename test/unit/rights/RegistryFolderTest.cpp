@@ -5,14 +5,18 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
 
 #include "agent/ControlService.h"
 #include "agent/InstanceRegistry.h"
+#include "io/SocketPair.h"
 #include "support/CapturedLog.h"
 
 namespace Passenger {
@@ -22,6 +26,7 @@ class RegistryFolderTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RegistryFolderTest);
     CPPUNIT_TEST(testTheFolderIsLockedAsLongAsTheAgentLives);
     CPPUNIT_TEST(testAFolderStandsUntilAFileIsGone);
+    CPPUNIT_TEST(testTheNamedSocketTakesNoDescriptorsBeforeAConnectionIsAccepted);
     CPPUNIT_TEST(testAReloadMakesALostFolderAnew);
     CPPUNIT_TEST_SUITE_END();
 
@@ -73,6 +78,27 @@ public:
         std::ofstream(folder.path + "/pid") << "4713\n";
         CPPUNIT_ASSERT_MESSAGE("The lock is on another file", !folder.stands());
         CPPUNIT_ASSERT(!RegistryFolder().stands());
+    }
+
+    void testTheNamedSocketTakesNoDescriptorsBeforeAConnectionIsAccepted() {
+        const DescriptorPair probe = makeStreamPair();
+        denyDescriptors(probe.first);
+        const int sent = probe.first.get();
+        const auto refused = [&sent](const FileDescriptor &socket) {
+            try {
+                sendWithDescriptors(socket, "x", std::span(&sent, 1));
+                return false;
+            } catch (const SystemException &) {
+                return true;
+            }
+        };
+        const auto folder = make();
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        (folder.path + "/control").copy(address.sun_path, sizeof address.sun_path - 1);
+        const FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        CPPUNIT_ASSERT_EQUAL(0, ::connect(socket.get(), reinterpret_cast<sockaddr *>(&address), sizeof address));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Since Linux 6.16", refused(probe.second), refused(socket));
     }
 
     void testAReloadMakesALostFolderAnew() {

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <future>
 #include <list>
 #include <memory>
@@ -16,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "base/DescriptorCloser.h"
 #include "base/Poll.h"
 #include "client/PoolClient.h"
 #include "io/SocketPair.h"
@@ -39,6 +41,7 @@ class PoolServerTest : public PoolFixture {
     CPPUNIT_TEST(testAShortageLeavesANewChildAChannelAndRefusesTheNext);
     CPPUNIT_TEST(testTheLastDescriptorsBeforeTheReserveAreForApplicationsWithFewChannels);
     CPPUNIT_TEST(testAChildIsRefusedAtOnceIfNoDescriptorIsLeft);
+    CPPUNIT_TEST(testDescriptorsBesideTheBytesOfAChildDoNotHoldUpTheAgent);
     CPPUNIT_TEST(testAChildHasALimitedNumberOfConnections);
     CPPUNIT_TEST(testTheOldestOfManyConnectionsWithoutHelloGoes);
     CPPUNIT_TEST(testALinkOfAForgottenApplicationGetsNoChannel);
@@ -120,9 +123,10 @@ class PoolServerTest : public PoolFixture {
     static FileDescriptor noControl() {
         throw IOException("there is no control");
     }
-    void serve() {
+    void serve(const std::function<void()> &before = [] {}) {
         DescriptorPair pair = makeSeqPacketPair();
         connectSocket_ = std::move(pair.second);
+        before();
         server_ = std::make_unique<PoolServer>(
             *loop_, *pool_, std::move(pair.first), [](Options &) { return std::nullopt; }, noControl, counts_);
     }
@@ -277,6 +281,30 @@ public:
         CPPUNIT_ASSERT(received.descriptors.empty());
         taken.clear();
         connect();
+    }
+
+    /** The last close of a socket with SO_LINGER may wait. The DescriptorCloser takes the option
+     *  away before it closes the socket. */
+    void testDescriptorsBesideTheBytesOfAChildDoNotHoldUpTheAgent() {
+        server_.reset();
+        DescriptorCloser closer;
+        DescriptorCloser::use(&closer);
+        const FileDescriptor lingers(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const linger on{1, 60};
+        CPPUNIT_ASSERT_EQUAL(0, ::setsockopt(lingers.get(), SOL_SOCKET, SO_LINGER, &on, sizeof on));
+        const int sent = lingers.get();
+        // Before the server refuses it, as a kernel before Linux 6.16 cannot.
+        serve([&] { sendWithDescriptors(connectSocket_, std::string_view("\0", 1), std::span(&sent, 1)); });
+        const auto lingersStill = [&lingers] {
+            linger now{};
+            socklen_t size = sizeof now;
+            CPPUNIT_ASSERT_EQUAL(0, ::getsockopt(lingers.get(), SOL_SOCKET, SO_LINGER, &now, &size));
+            return now.l_onoff != 0;
+        };
+        const bool closed = eventually([&] { return !lingersStill(); });
+        server_.reset();
+        DescriptorCloser::use(nullptr);
+        CPPUNIT_ASSERT(closed);
     }
 
     void testAChildHasALimitedNumberOfConnections() {

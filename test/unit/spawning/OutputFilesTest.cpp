@@ -3,6 +3,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -11,6 +12,7 @@
 #include "support/Eventually.h"
 #include "support/FileSizeLimit.h"
 #include "support/LeakCheck.h"
+#include "support/NoThreads.h"
 #include "support/SmallLog.h"
 
 namespace Passenger {
@@ -19,6 +21,7 @@ namespace Passenger {
 class OutputFilesTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(OutputFilesTest);
     CPPUNIT_TEST(testALineBehindABrokenOffLineBeginsAnew);
+    CPPUNIT_TEST(testAFileWorksAfterItsThreadCouldNotBeStarted);
     CPPUNIT_TEST_SUITE_END();
 
     std::string folder_;
@@ -58,6 +61,17 @@ public:
         sink(1, "next");
         CPPUNIT_ASSERT(eventually([this] { return content().ends_with("next\n"); }));
         CPPUNIT_ASSERT_EQUAL(std::string("App 1\nApp 1 output: next\n"), content());
+    }
+
+    void testAFileWorksAfterItsThreadCouldNotBeStarted() {
+        OutputFiles files;
+        {
+            const NoThreads limit;
+            CPPUNIT_ASSERT_THROW(files.sinkFor(path(), RunAs()), std::exception);
+        }
+        files.reopen(path());
+        files.sinkFor(path(), RunAs())(1, "a line");
+        CPPUNIT_ASSERT(eventually([this] { return content().ends_with("a line\n"); }));
     }
 };
 

@@ -1,5 +1,7 @@
 #include "spawning/Secrets.h"
 
+#include <string>
+
 #include <cppunit/extensions/HelperMacros.h>
 
 namespace Passenger {
@@ -17,6 +19,10 @@ class SecretsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testSecretsAreHiddenInTexts);
     CPPUNIT_TEST(testIfOneSecretContainsAnotherTheLongerOneIsHiddenWhole);
     CPPUNIT_TEST(testShortValuesAreNotHiddenInTexts);
+    CPPUNIT_TEST(testASecretThatOverlapsAnotherIsHiddenWhole);
+    CPPUNIT_TEST(testTheResultOfALargeTextFullOfSecretsIsSmall);
+    CPPUNIT_TEST(testOfALongTextTheEndIsKept);
+    CPPUNIT_TEST(testWithTooManySecretsTheTextIsHidden);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -90,6 +96,46 @@ public:
 
     void testShortValuesAreNotHiddenInTexts() {
         CPPUNIT_ASSERT_EQUAL(std::string("testing"), Secrets(Secrets::Variables{{"API_KEY", "test"}}).hide("testing"));
+    }
+
+    void testASecretThatOverlapsAnotherIsHiddenWhole() {
+        const Secrets secrets({{"A_KEY", "swordfish"}, {"B_KEY", "fish-and-chips"}});
+        CPPUNIT_ASSERT_EQUAL(std::string("a [hidden] b"), secrets.hide("a swordfish-and-chips b"));
+    }
+
+    /** The event loop waits for the result, and its size bounds the time. */
+    void testTheResultOfALargeTextFullOfSecretsIsSmall() {
+        for (const std::string part : {R"(pin="x")", "aaaaaa ", "x://u:p@h/"}) {
+            std::string text;
+            while (text.size() < 1638400) {
+                text += part;
+            }
+            const Secrets secrets(Secrets::Variables{{"DB_SECRET", "aaaaaa"}});
+            const std::string hidden = secrets.hide(text, Report::Keep::END);
+            CPPUNIT_ASSERT(hidden.find(Secrets::HIDDEN) != std::string::npos);
+            CPPUNIT_ASSERT(hidden.size() < 256UL * 1024);
+        }
+    }
+
+    void testOfALongTextTheEndIsKept() {
+        const Secrets secrets(Secrets::Variables{{"API_TOKEN", "swordfish"}});
+        const std::string middle(1024UL * 1024, '.');
+        const std::string end = secrets.hide("begin" + middle + "swordfish", Report::Keep::END);
+        CPPUNIT_ASSERT(end.ends_with(".[hidden]") && end.size() > Report::MAX_PART);
+        const std::string begin = secrets.hide("swordfish" + middle + "end");
+        CPPUNIT_ASSERT(begin.starts_with("[hidden].") && begin.ends_with("."));
+    }
+
+    void testWithTooManySecretsTheTextIsHidden() {
+        Secrets::Variables environment;
+        for (unsigned i = 0; i < 1000; i++) {
+            environment["KEY_" + std::to_string(i)] = "value" + std::to_string(i);
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string(Secrets::HIDDEN), Secrets(environment).hide("a value1"));
+        for (auto &[name, value] : environment) {
+            value = "the same";
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string("a value1"), Secrets(environment).hide("a value1"));
     }
 };
 

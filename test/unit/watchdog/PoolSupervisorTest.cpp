@@ -32,6 +32,7 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAPoolProcessThatDoesNotBeginToServeIsKilled);
     CPPUNIT_TEST(testWithoutATimeoutAPoolProcessThatDoesNotBeginToServeStays);
     CPPUNIT_TEST(testOrdersWithoutAPauseDoNotSaveAPoolProcess);
+    CPPUNIT_TEST(testAfterStartsThatFailThePausesGrow);
     CPPUNIT_TEST_SUITE_END();
 
     std::optional<CapturedLog> log_;
@@ -96,6 +97,19 @@ public:
     void testWithoutATimeoutAPoolProcessThatDoesNotBeginToServeStays() {
         start(0s);
         CPPUNIT_ASSERT(!endsWithin(24h));
+    }
+
+    void testAfterStartsThatFailThePausesGrow() {
+        supervisor_.emplace([] { return "/nonexistent/passenger-agent"; }, serverSocket_, clock_,
+                            PoolSupervisor::Events());
+        clock_.advance(1h);
+        supervisor_->startAgain();
+        for (const auto pause : {0ms, 100ms, 200ms, 400ms}) {
+            CPPUNIT_ASSERT(supervisor_->untilUpkeep() == pause);
+            clock_.advance(pause);
+            supervisor_->upkeep();
+        }
+        CPPUNIT_ASSERT_EQUAL(5U, log_->count("event=pool.start_failed"));
     }
 
     /** Those that the socket holds stand for those that the process would go on to send. */

@@ -1,0 +1,39 @@
+#include "agent/EventCommand.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <exception>
+
+#include "log/Log.h"
+#include "support/CapturedLog.h"
+#include "support/Eventually.h"
+#include "support/LeakCheck.h"
+#include "support/NoThreads.h"
+
+namespace Passenger {
+
+class EventCommandTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(EventCommandTest);
+    CPPUNIT_TEST(testAThreadThatCouldNotBeStartedIsStartedByTheNextSettings);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testAThreadThatCouldNotBeStartedIsStartedByTheNextSettings() {
+        const CapturedLog log;
+        AgentSettings settings;
+        settings.onEvent = "/bin/true";
+        EventCommand command([] { return EventCommand::Refusals(); });
+        {
+            const NoThreads limit;
+            CPPUNIT_ASSERT_THROW(command.use(settings), std::exception);
+        }
+        command.use(settings);
+        Log::error("event=spawn.failed app=\"blog\" error=\"no such file\"");
+        // It starts the command, or tells why it cannot.
+        CPPUNIT_ASSERT(eventually([&] { return log.contains("event=event_command."); }));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(EventCommandTest);
+
+}  // namespace Passenger
