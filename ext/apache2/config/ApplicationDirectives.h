@@ -136,7 +136,7 @@ inline constexpr std::array APPLICATION{
               number(&Settings::maxRequestQueueSize, 0, INT_MAX).sets(&Options::maxQueueSize),
               "100, with PassengerQueueTarget 0",
               "requests of the application that may wait for an instance; a further request gets 503, after 15 ms at "
-              "most. 0: no limit"},
+              "most. 0: no limit but the application's share of httpd's threads"},
     Directive{"PassengerRequestQueueOverflowStatusCode", Context::APPLICATION,
               number(&Settings::requestQueueOverflowStatusCode, 400, 599).readBy(Reader::HTTPD), "503",
               "status of the answer to a request that is refused because too many wait already, or because the "

@@ -115,10 +115,12 @@ useradd --create-home --shell /bin/bash alice
 echo silent | tee /root/.curlrc >/home/alice/.curlrc
 # As a new Debian has it: no site, and none of this machine's additional modules.
 rm -f /etc/apache2/sites-enabled/* /etc/apache2/mods-enabled/{passenger,wsgi,xsendfile}.*
+rm -f /etc/apache2/mods-available/passenger.*
 rm -rf /var/log/apache2/* /srv/*
 echo 'ServerName localhost' >/etc/apache2/conf-enabled/servername.conf
 echo 'LoadModule passenger_module /usr/local/lib/apache2/modules/mod_passenger.so' \
-    >/etc/apache2/mods-enabled/passenger.load
+    >/etc/apache2/mods-available/passenger.load
+a2enmod --quiet passenger
 apachectl start >/run/steps/output 2>&1 || { cat /run/steps/output; exit 1; }
 wait_for more_starts 0
 . /run/steps/script

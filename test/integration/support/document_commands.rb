@@ -25,6 +25,7 @@ module DocumentCommands
   ENTER_BUILD = "cd '#{TestEnvironment::BUILD_DIR}'"
 
   TAKEOVER = "test/package/takeover"
+  BOOT = "test/package/boot"
   PACKAGE = "script/package"
   SETUP = "script/setup"
   ORDERS = "test/integration/command_orders_test.rb"
@@ -50,6 +51,9 @@ module DocumentCommands
     "dpkg-buildpackage -us -uc" => [PACKAGE, "dpkg-buildpackage -us -uc"],
     "sudo apt-get remove libapache2-mod-passenger-ng" => [TAKEOVER, 'apt-get -y remove "$OURS"'],
     "sudo apt-get purge libapache2-mod-passenger-ng" => [TAKEOVER, 'apt-get -y purge "$OURS"'],
+    "sudo apt-get purge libapache2-mod-passenger" => [TAKEOVER, 'apt-get -y purge "$THEIRS"'],
+    "sudo a2enmod passenger" => [TAKEOVER, "a2enmod --quiet passenger"],
+    "sudo systemctl restart apache2" => [BOOT, "systemctl restart apache2"],
     "a2enmod passenger" => [TAKEOVER, "a2enmod --quiet passenger"],
     "a2dismod passenger" => [TAKEOVER, "a2dismod --quiet passenger"],
     # Commands that the pages mention without all of their words.
