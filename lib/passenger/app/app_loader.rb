@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "failure"
+require_relative "gemfile"
 require_relative "../wire/frame"
 require_relative "../base/api"
 require_relative "../base/monotonic_clock"
@@ -12,6 +13,9 @@ module PhusionPassenger
 
     # Variables that a login shell sets for itself.
     SHELL_VARIABLES = %w[_ OLDPWD SHLVL].freeze
+
+    # An application's own way to its gems, in place of Bundler, as in Phusion Passenger.
+    LOAD_PATHS = "config/setup_load_paths.rb"
 
     # `exit` and syntax errors fail a step, too: a process whose application ends it must report
     # that.
@@ -37,7 +41,7 @@ module PhusionPassenger
     # reported.
     def load
       step("working directory") { prepare_environment }
-      step("Bundler") { set_up_bundler } if gemfile?
+      step("Bundler") { set_up_load_paths } if File.file?(LOAD_PATHS) || Gemfile.choose(Dir.pwd)
       step("app loaded") { load_rack_app }
     rescue LoadFailed => e
       Failure.report(@control, "app.load_failed", e.step, e.cause)
@@ -60,16 +64,13 @@ module PhusionPassenger
       ENV["PWD"] = Dir.pwd
     end
 
-    def gemfile?
-      File.file?(ENV["BUNDLE_GEMFILE"] || "Gemfile")
-    end
-
     # Not `bundler/setup`: that ends the process if a gem is missing.
-    def set_up_bundler
-      ENV["BUNDLE_GEMFILE"] ||= File.expand_path("Gemfile")
+    def set_up_load_paths
       # The control socket's code has loaded io-wait. That version must not bind the application,
       # unless Bundler has chosen it (PreloadBundler).
       Gem.loaded_specs.delete("io-wait") unless defined?(::Bundler)
+      return require(File.expand_path(LOAD_PATHS)) if File.file?(LOAD_PATHS)
+
       require "bundler"
       Bundler.setup
     end
