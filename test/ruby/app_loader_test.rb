@@ -67,6 +67,15 @@ module PhusionPassenger
       assert_equal "app loaded", failure("no_app.ru")[0]
     end
 
+    def test_the_startup_file_has_any_name
+      %w[config.ru.staging web.rackup passenger.rb].each do |name|
+        in_folder(name => "run ->(_) { [200, {}, [File.basename(__FILE__)]] }\n") do |root|
+          instance = loaded("instance", name, { app_root: root })
+          assert_equal name, get(serve(instance), instance, "/")
+        end
+      end
+    end
+
     def test_a_folder_that_is_not_there_fails
       step, name, message, = failure("hello.ru", app_root: "/nowhere")
       assert_equal ["working directory", "Errno::ENOENT"], [step, name]

@@ -75,19 +75,26 @@ module PhusionPassenger
       Bundler.setup
     end
 
-    # Rack 2 returns the application and its options, Rack 3 the application alone.
     def load_rack_app
       require "rack"
       startup_file = @options.fetch("startup_file", "")
       startup_file = "config.ru" if startup_file.empty?
       path = File.expand_path(startup_file)
       App.describe(@options, path)
-      # PhusionPassenger::Rack is there, too, once an application has loaded out_of_band_gc.rb.
-      parsed = ::Rack::Builder.parse_file(path)
-      app = parsed.is_a?(Array) ? parsed.first : parsed
+      app = build(path)
       raise "#{startup_file} gives no application to run" unless app.respond_to?(:call)
 
       app
+    end
+
+    # The file has any name. `parse_file`, which Rack before 2.1 has alone, requires one without .ru
+    # as a library. Rack 2 returns the application and its options, Rack 3 the application alone.
+    def build(path)
+      # PhusionPassenger::Rack is there, too, once an application has loaded out_of_band_gc.rb.
+      builder = ::Rack::Builder
+      by = builder.respond_to?(:load_file) ? :load_file : :parse_file
+      built = builder.public_send(by, path)
+      built.is_a?(Array) ? built.first : built
     end
 
     def step(name)
