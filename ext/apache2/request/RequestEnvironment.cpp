@@ -99,7 +99,10 @@ void addOrigin(CgiEnvironment &environment, const request_rec *r, std::string &p
     }
 }
 
-/** The value of HTTPS; nullptr: none. mod_ssl sets the scheme. Behind a proxy that ends TLS, SetEnvIf sets HTTPS. */
+/**
+ * The value of HTTPS; nullptr: none. mod_ssl sets the scheme. Behind a proxy that ends TLS,
+ * SetEnvIf sets HTTPS.
+ */
 const char *httpsOf(const request_rec *r, const char *scheme) {
     if (std::strcmp(scheme, "https") == 0) {
         return "on";
