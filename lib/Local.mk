@@ -6,6 +6,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/app/databases.rb \
     %D%/passenger/app/failure.rb \
     %D%/passenger/app/fork_guard.rb \
+    %D%/passenger/app/gemfile.rb \
     %D%/passenger/app/heap_room.rb \
     %D%/passenger/app/preload_bundler.rb \
     %D%/passenger/app/ruby_heap.rb \

@@ -57,8 +57,7 @@ class WsgiEnvironmentTest < IntegrationTest
     SetEnv REMOTE_PORT forged
     SetEnv wsgi.url_scheme forged
     SetEnvIf X-Colour (.+) COLOUR=$1
-    SetEnvIf X-Ends-Tls yes HTTPS=on
-    SetEnvIf X-Ends-Tls 1 HTTPS=1
+    SetEnvIf X-Ends-Tls (.+) HTTPS=$1
     RewriteEngine on
     RewriteRule ^/old/(.*)$ /new/$1 [PT,E=REWRITTEN:yes]
     PassengerTurbocaching off
@@ -167,10 +166,14 @@ class WsgiEnvironmentTest < IntegrationTest
   end
 
   def test_set_env_if_can_set_the_scheme_behind_a_proxy_that_ends_tls
-    seen = %w[yes 1].map do |value|
-      assert_alike { |raw| raw.request("GET", "/x", "X-Ends-Tls" => value) }
+    %w[on On yes YES 1].each do |value|
+      seen = assert_alike { |raw| raw.request("GET", "/x", "X-Ends-Tls" => value) }
+      assert_equal %w[on https], seen.values_at("HTTPS", "scheme"), value
     end
-    assert_equal [%w[on https], %w[1 http]], seen.map { |one| one.values_at("HTTPS", "scheme") }
+    %w[off 0 onward].each do |value|
+      seen = assert_alike { |raw| raw.request("GET", "/x", "X-Ends-Tls" => value) }
+      assert_equal [value, "http"], seen.values_at("HTTPS", "scheme")
+    end
   end
 
   # PEP 3333 has these two decoded, and all other variables as received.

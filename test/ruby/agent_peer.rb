@@ -57,10 +57,10 @@ module PhusionPassenger
         !@socket.io.wait_readable(seconds).nil?
       end
 
-      # `inherited`: descriptors that the spawn server gets beside its socket.
-      def initialize(*arguments, inherited: {})
+      # `inherited`: descriptors that the spawn server gets beside its socket. `server`: its file.
+      def initialize(*arguments, inherited: {}, server: SPAWN_SERVER)
         ours, theirs = Peers.pair(:STREAM)
-        @pid = spawn(RbConfig.ruby, "-w", SPAWN_SERVER, *arguments,
+        @pid = spawn(RbConfig.ruby, "-w", server, *arguments,
                      { 3 => theirs }.merge(inherited))
         theirs.close
         @socket = FrameSocket.new(ours)

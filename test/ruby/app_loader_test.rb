@@ -67,6 +67,15 @@ module PhusionPassenger
       assert_equal "app loaded", failure("no_app.ru")[0]
     end
 
+    def test_the_startup_file_has_any_name
+      %w[config.ru.staging web.rackup passenger.rb].each do |name|
+        in_folder(name => "run ->(_) { [200, {}, [File.basename(__FILE__)]] }\n") do |root|
+          instance = loaded("instance", name, { app_root: root })
+          assert_equal name, get(serve(instance), instance, "/")
+        end
+      end
+    end
+
     def test_a_folder_that_is_not_there_fails
       step, name, message, = failure("hello.ru", app_root: "/nowhere")
       assert_equal ["working directory", "Errno::ENOENT"], [step, name]
@@ -79,6 +88,29 @@ module PhusionPassenger
         step, name, message, = failure("config.ru", app_root: root)
         assert_equal ["Bundler", "Bundler::GemNotFound"], [step, name]
         assert_includes message, "a_gem_that_is_not_there"
+      end
+    end
+
+    def test_gems_rb_names_the_gems_as_well
+      gems = "source 'https://localhost'\ngem 'a_gem_that_is_not_there'\n"
+      [{}, { "Gemfile" => "" }].each do |more|
+        in_folder("gems.rb" => gems, "config.ru" => "", **more) do |root|
+          assert_equal ["Bundler", "Bundler::GemNotFound"],
+                       failure("config.ru", app_root: root).first(2)
+        end
+      end
+      assert_equal "true nil", order_of_loading(preload: true, gemfile: "gems.rb")
+    end
+
+    def test_config_setup_load_paths_comes_in_place_of_bundler
+      in_folder("Gemfile" => "gem 'a_gem_that_is_not_there'\n",
+                "config.ru" => 'run ->(_) { [200, {}, ["paths #{LOAD_PATHS_SET}"]] }') do |root|
+        Dir.mkdir("#{root}/config")
+        File.write("#{root}/config/setup_load_paths.rb", "LOAD_PATHS_SET = true\n")
+        [{}, { "PASSENGER_PRELOAD_BUNDLER" => root }].each do |variables|
+          instance = loaded("instance", "config.ru", { app_root: root }, environment: variables)
+          assert_equal "paths true", get(serve(instance), instance, "/")
+        end
       end
     end
 
@@ -155,7 +187,7 @@ module PhusionPassenger
 
     # Returns whether Bundler was loaded before Passenger's code, and the value of the variable that
     # demands this.
-    def order_of_loading(preload:)
+    def order_of_loading(preload:, gemfile: "Gemfile")
       ru = <<~RUBY
         places = %w[/bundler.rb /frame_socket.rb].map do |name|
           $LOADED_FEATURES.index { |path| path.end_with?(name) }
@@ -163,7 +195,7 @@ module PhusionPassenger
         first = places[0] < places[1]
         run ->(_) { [200, {}, ["\#{first} \#{ENV['PASSENGER_PRELOAD_BUNDLER'].inspect}"]] }
       RUBY
-      in_folder("Gemfile" => "gem 'rack'\n", "config.ru" => ru) do |root|
+      in_folder(gemfile => "gem 'rack'\n", "config.ru" => ru) do |root|
         variables = preload ? { "PASSENGER_PRELOAD_BUNDLER" => root } : {}
         instance = loaded("instance", "config.ru", { app_root: root }, environment: variables)
         return get(serve(instance), instance, "/")

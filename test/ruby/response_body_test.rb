@@ -10,6 +10,15 @@ module PhusionPassenger
                    call(->(_) { [200, {}, %w[one two]] }).calls
     end
 
+    def test_a_string_nil_and_parts_that_are_no_strings_are_sent_as_phusion_passenger_does
+      { "text" => "text", nil => "", ["a", nil, "b"] => "ab", ["a", 1, :b] => "a1b", [nil] => "",
+        [1] => "1" }.each do |body, text|
+        assert_equal [[:respond, 200, "", text, true]], call(->(_) { [200, {}, body] }).calls
+      end
+      assert_equal ["a", "1", ""],
+                   call(->(_) { [200, {}, Body.new(["a", nil, 1])] }).calls[1..].map { |it| it[1] }
+    end
+
     def test_pieces_go_out_as_they_come
       body = Body.new(["one", "", "two"])
       calls = call(->(_) { [200, { "A" => "1" }, body] }).calls

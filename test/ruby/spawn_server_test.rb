@@ -138,6 +138,14 @@ module PhusionPassenger
       eventually("the reaping") { !File.exist?("/proc/#{process.pid}") }
     end
 
+    # The pipe ends when no process holds it any more.
+    def test_the_pipe_of_a_process_that_ends_at_once_is_closed
+      agent = closing(Peers::Agent.new(server: "#{FIXTURES}/late_spawn_server.rb"))
+      answer, process = agent.start("instance", ruby: "/bin/false")
+      assert_equal 34, answer.type, answer.fields.inspect
+      assert_equal "256", in_time { process.wait_status.read }
+    end
+
     def test_a_spawn_server_without_processes_ends_after_a_while
       @agent.close
       @agent = closing(Peers::Agent.new(Etc.getpwuid.name, "1"))

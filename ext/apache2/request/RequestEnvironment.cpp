@@ -1,5 +1,9 @@
 #include "apache2/request/RequestEnvironment.h"
 
+#include <strings.h>
+
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <initializer_list>
@@ -95,6 +99,21 @@ void addOrigin(CgiEnvironment &environment, const request_rec *r, std::string &p
     }
 }
 
+/**
+ * The value of HTTPS; nullptr: none. mod_ssl sets the scheme. Behind a proxy that ends TLS,
+ * SetEnvIf sets HTTPS.
+ */
+const char *httpsOf(const request_rec *r, const char *scheme) {
+    if (std::strcmp(scheme, "https") == 0) {
+        return "on";
+    }
+    const char *value = apr_table_get(r->subprocess_env, "HTTPS");
+    // Applications' processes know "on" alone.
+    constexpr std::array VALUES{"on", "yes", "1"};
+    const auto isValue = [value](const char *known) { return strcasecmp(value, known) == 0; };
+    return value != nullptr && std::ranges::any_of(VALUES, isValue) ? "on" : value;
+}
+
 void addConnection(CgiEnvironment &environment, request_rec *r) {
     environment.add("SERVER_NAME", orEmpty(ap_get_server_name(r)));
     addPort(environment, "SERVER_PORT", ap_get_server_port(r));
@@ -103,9 +122,7 @@ void addConnection(CgiEnvironment &environment, request_rec *r) {
     addPort(environment, "REMOTE_PORT", r->useragent_addr != nullptr ? r->useragent_addr->port : 0);
     const char *scheme = ap_http_scheme(r);
     environment.add("REQUEST_SCHEME", scheme);
-    // mod_ssl sets the scheme. Behind a proxy that ends TLS, SetEnvIf sets HTTPS.
-    const char *https = std::strcmp(scheme, "https") == 0 ? "on" : apr_table_get(r->subprocess_env, "HTTPS");
-    if (https != nullptr) {
+    if (const char *https = httpsOf(r, scheme); https != nullptr) {
         environment.add("HTTPS", https);
     }
 }

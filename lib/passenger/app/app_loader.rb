@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "failure"
+require_relative "gemfile"
 require_relative "../wire/frame"
 require_relative "../base/api"
 require_relative "../base/monotonic_clock"
@@ -12,6 +13,9 @@ module PhusionPassenger
 
     # Variables that a login shell sets for itself.
     SHELL_VARIABLES = %w[_ OLDPWD SHLVL].freeze
+
+    # An application's own way to its gems, in place of Bundler, as in Phusion Passenger.
+    LOAD_PATHS = "config/setup_load_paths.rb"
 
     # `exit` and syntax errors fail a step, too: a process whose application ends it must report
     # that.
@@ -37,7 +41,7 @@ module PhusionPassenger
     # reported.
     def load
       step("working directory") { prepare_environment }
-      step("Bundler") { set_up_bundler } if gemfile?
+      step("Bundler") { set_up_load_paths } if File.file?(LOAD_PATHS) || Gemfile.choose(Dir.pwd)
       step("app loaded") { load_rack_app }
     rescue LoadFailed => e
       Failure.report(@control, "app.load_failed", e.step, e.cause)
@@ -60,33 +64,37 @@ module PhusionPassenger
       ENV["PWD"] = Dir.pwd
     end
 
-    def gemfile?
-      File.file?(ENV["BUNDLE_GEMFILE"] || "Gemfile")
-    end
-
     # Not `bundler/setup`: that ends the process if a gem is missing.
-    def set_up_bundler
-      ENV["BUNDLE_GEMFILE"] ||= File.expand_path("Gemfile")
+    def set_up_load_paths
       # The control socket's code has loaded io-wait. That version must not bind the application,
       # unless Bundler has chosen it (PreloadBundler).
       Gem.loaded_specs.delete("io-wait") unless defined?(::Bundler)
+      return require(File.expand_path(LOAD_PATHS)) if File.file?(LOAD_PATHS)
+
       require "bundler"
       Bundler.setup
     end
 
-    # Rack 2 returns the application and its options, Rack 3 the application alone.
     def load_rack_app
       require "rack"
       startup_file = @options.fetch("startup_file", "")
       startup_file = "config.ru" if startup_file.empty?
       path = File.expand_path(startup_file)
       App.describe(@options, path)
-      # PhusionPassenger::Rack is there, too, once an application has loaded out_of_band_gc.rb.
-      parsed = ::Rack::Builder.parse_file(path)
-      app = parsed.is_a?(Array) ? parsed.first : parsed
+      app = build(path)
       raise "#{startup_file} gives no application to run" unless app.respond_to?(:call)
 
       app
+    end
+
+    # The file has any name. `parse_file`, which Rack before 2.1 has alone, requires one without .ru
+    # as a library. Rack 2 returns the application and its options, Rack 3 the application alone.
+    def build(path)
+      # PhusionPassenger::Rack is there, too, once an application has loaded out_of_band_gc.rb.
+      builder = ::Rack::Builder
+      by = builder.respond_to?(:load_file) ? :load_file : :parse_file
+      built = builder.public_send(by, path)
+      built.is_a?(Array) ? built.first : built
     end
 
     def step(name)

@@ -1,12 +1,13 @@
 # frozen_string_literal: true
 
+require_relative "gemfile"
+
 # PassengerPreloadBundler: an application's process requires this file first. Bundler then chooses
 # the version of each library, even of those that Passenger needs (socket and its dependencies). A
 # failure here happens again in the step "Bundler", which reports it.
 if (app_root = ENV.delete("PASSENGER_PRELOAD_BUNDLER"))
-  gemfile = ENV["BUNDLE_GEMFILE"] || File.join(app_root, "Gemfile")
-  if File.file?(gemfile)
-    ENV["BUNDLE_GEMFILE"] = gemfile
+  if !File.file?(File.join(app_root, "config/setup_load_paths.rb")) &&
+     PhusionPassenger::Gemfile.choose(app_root)
     begin
       require "bundler"
       Bundler.setup

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "../app/app_process"
+require_relative "../app/databases"
 require_relative "../base/limited_fork"
 require_relative "reply"
 
@@ -51,6 +52,7 @@ module PhusionPassenger
     end
 
     def forked(socket, output)
+      Databases.disconnect_sequel
       LimitedFork.call { become_preloader(socket, output) }
     end
 

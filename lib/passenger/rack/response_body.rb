@@ -32,8 +32,9 @@ module PhusionPassenger
       true
     end
 
+    # As in Phusion Passenger, a body may be a String or nil, and its parts anything with `to_s`.
     def initialize(body, headers, input)
-      @body = body
+      @body = body.nil? || body.is_a?(String) ? [body] : body
       @headers = headers
       @input = input
     end
@@ -64,10 +65,10 @@ module PhusionPassenger
     end
 
     def join(parts)
-      return parts[0].to_str if parts.size == 1
+      return parts[0].to_s if parts.size == 1
 
       parts.each_with_object(String.new(encoding: Encoding::BINARY)) do |part, whole|
-        whole << part.b
+        whole << part.to_s.b
       end
     end
 
@@ -79,7 +80,8 @@ module PhusionPassenger
       left = self.class.header(@headers, CONTENT_LENGTH)&.to_i
       reply.respond(status, head) unless left
       surplus = false
-      @body.each do |piece|
+      @body.each do |part|
+        piece = part.to_s
         next if piece.empty?
         next surplus = true if reply.finished?
 
@@ -148,7 +150,7 @@ module PhusionPassenger
     def send_chunked(reply, status, head)
       reply.respond(status, head)
       decoder = ChunkedDecoder.new
-      @body.each { |piece| reply.data(decoder.decode(piece)) }
+      @body.each { |piece| reply.data(decoder.decode(piece.to_s)) }
       raise BadResponse, "the chunked body ends before its last chunk" unless decoder.ended?
 
       reply.finish

@@ -37,14 +37,8 @@ module PhusionPassenger
 
     # Instances must not share database connections.
     def prepare_memory
-      disconnect_databases
-      SharedHeap.settle
-    end
-
-    def disconnect_databases
       Databases.disconnect
-    rescue StandardError => e
-      Log.exception("preloader.disconnect_failed", e)
+      SharedHeap.settle
     end
 
     def fork_instance(socket, output, wait_status)
@@ -95,6 +89,7 @@ module PhusionPassenger
       @control.close
       @wait_statuses.forget
       control = AppProcess.begin_anew("RubyApp", socket, output)
+      Databases.reconnect
       AppInstance.new(control, @app, forked: true).run
     end
   end

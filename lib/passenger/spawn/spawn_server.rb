@@ -53,6 +53,8 @@ module PhusionPassenger
       @idle_time = idle_time
       @wait_statuses = WaitStatuses.new
       @booting = {}
+      # During a start: the statuses of children that ended before they were entered; else nil.
+      @early = nil
       # The first and the last step of the current start.
       @forked = @executed = nil
     end
@@ -94,13 +96,18 @@ module PhusionPassenger
     # orphans of their descendants. Returns whether there are more children.
     def reap
       while (pid, status = Process.wait2(-1, Process::WNOHANG))
-        @wait_statuses.tell(pid, status)
-        kept = @booting.delete(pid)
-        @wait_statuses.tell(kept, nil) if status.exitstatus == BootKeeper::ENDED
+        entered = @booting.key?(pid) || @wait_statuses.expected?(pid)
+        entered || !@early ? ended(pid, status) : @early << [pid, status]
       end
       true
     rescue Errno::ECHILD
       false
+    end
+
+    def ended(pid, status)
+      @wait_statuses.tell(pid, status)
+      kept = @booting.delete(pid)
+      @wait_statuses.tell(kept, nil) if status.exitstatus == BootKeeper::ENDED
     end
 
     def answer(frame)
@@ -130,18 +137,22 @@ module PhusionPassenger
       shell = nil unless profile == "1" && shell.usable?
       reader, writer = IO.pipe(binmode: true)
       @step_begun = MonotonicClock.now(:millisecond)
+      @early = []
       keeper = fork_keeper(BootKeeper.new(boot, wait_status), control, output, writer, gate) do
         become(shell, [command, argument_for(role)], frame.map(3), control, output)
       end
       writer.close
       pid, *steps = understand(reader.read)
-      @booting[keeper] = pid
+      # In this order: the keeper's end looks for the pipe.
       @wait_statuses.expect(pid, wait_status.dup)
+      @booting[keeper] = pid
       [pid, keeper, shell ? "1" : "0", *steps]
     rescue SystemCallError => e
       raise StartFailed.new(@forked, e.message)
     ensure
       [reader, writer].each { |io| io&.close }
+      early, @early = @early, nil
+      early&.each { |child, status| ended(child, status) }
     end
 
     # Forks the keeper, which forks the process. `writer` gets the pid of the process and the
