@@ -60,7 +60,7 @@ class WebSocketTest(unittest.TestCase):
         vars(client_writer).update(self.limits)
         websocket._PATIENCE = self.patience
 
-    def converse(self, application, talk):
+    def converse(self, application, talk, environment=ENVIRONMENT):
         async def run():
             loop = asyncio.get_running_loop()
             with socket.create_server(("127.0.0.1", 0)) as server:
@@ -69,7 +69,7 @@ class WebSocketTest(unittest.TestCase):
             client.setblocking(False)
             self.request = request = WebSocketRequest(Request(loop, accepted))
             with client:
-                await asyncio.wait_for(request.run(application, ENVIRONMENT, False, None), 60)
+                await asyncio.wait_for(request.run(application, environment, False, None), 60)
                 await asyncio.wait_for(asyncio.gather(request.converse(), talk(loop, client)), 60)
 
         asyncio.run(run())
@@ -181,6 +181,43 @@ class WebSocketTest(unittest.TestCase):
 
         self.converse(application, talk)
         self.assertTrue(self.cut)
+
+
+    def test_a_send_that_is_cancelled_while_it_waits_loses_no_frame(self):
+        from wsproto.connection import Connection, ConnectionType
+        from wsproto.events import TextMessage
+        from wsproto.extensions import PerMessageDeflate
+
+        environment = {**ENVIRONMENT, "HTTP_SEC_WEBSOCKET_EXTENSIONS": "permessage-deflate"}
+        texts = ["one " * 10, "two " * 10]
+
+        async def application(_scope, receive, send):
+            await receive()
+            await send({"type": "websocket.accept"})
+            large = asyncio.ensure_future(send({"type": "websocket.send", "bytes": os.urandom(10_000_000)}))
+            await asyncio.sleep(0)
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(send({"type": "websocket.send", "text": texts[0]}), 0.01)
+            self.reads.set()
+            await large
+            await send({"type": "websocket.send", "text": texts[1]})
+
+        async def talk(loop, client):
+            deflate = PerMessageDeflate()
+            deflate.finalize("permessage-deflate")
+            connection = Connection(ConnectionType.CLIENT, [deflate])
+            await self.reads.wait()
+            received = ""
+            while data := await loop.sock_recv(client, 65536):
+                connection.receive_data(data)
+                received += "".join(event.data for event in connection.events() if isinstance(event, TextMessage))
+            self.assertEqual("".join(texts), received)
+
+        async def begin(*parts):
+            self.reads = asyncio.Event()
+            await application(*parts)
+
+        self.converse(begin, talk, environment)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ class HttpRequest:
         self._missing = None
         self._asks = False
         self._body_given = False
+        # A task was cancelled between two parts of a body message: the answer must not look whole.
+        self._has_gap = False
         # The client has left, or has broken its body off.
         self._gone = False
         # What receive() and send_message() wait for: news on the channel, or the end of the answer.
@@ -156,24 +158,35 @@ class HttpRequest:
         rest = head[layout.PAYLOAD_LIMIT :] + body
         room = layout.PAYLOAD_LIMIT - len(first)
         ends = last and len(rest) <= room
-        await self.send_message(layout.RESPONSE, layout.LAST if ends else 0, status, len(head), self._queued,
-                                self._sticky_id, first, rest[:room])
+        try:
+            await self.send_message(layout.RESPONSE, layout.LAST if ends else 0, status, len(head), self._queued,
+                                    self._sticky_id, first, rest[:room])
+        except asyncio.CancelledError:
+            self.started = False
+            raise
         if not ends and (rest[room:] or last):
-            await self.send_data(rest[room:], last)
+            await self.send_data(rest[room:], last, True)
 
-    async def send_data(self, body, last):
-        """Sends more of the body."""
+    async def send_data(self, body, last, begun=False):
+        """Sends more of the body. `begun`: it is the rest of what the application sends at once."""
         rest = memoryview(body)
-        while len(rest) > layout.PAYLOAD_LIMIT:
-            await self.send_message(layout.DATA, 0, 0, 0, 0, 0, b"", rest[: layout.PAYLOAD_LIMIT])
-            rest = rest[layout.PAYLOAD_LIMIT :]
-        await self.send_message(layout.DATA, layout.LAST if last else 0, 0, 0, 0, 0, b"", rest)
+        try:
+            while len(rest) > layout.PAYLOAD_LIMIT:
+                await self.send_message(layout.DATA, 0, 0, 0, 0, 0, b"", rest[: layout.PAYLOAD_LIMIT])
+                rest = rest[layout.PAYLOAD_LIMIT :]
+                begun = True
+            await self.send_message(layout.DATA, layout.LAST if last else 0, 0, 0, 0, 0, b"", rest)
+        except asyncio.CancelledError:
+            self._has_gap = self._has_gap or begun
+            raise
 
     async def send_message(self, type_, flags, *fields):
         """Waits until the child has room. Messages of several tasks do not mix."""
         if flags & layout.LAST:
             # The child may use the channel for another exchange once it has the last message.
             self._stop_reading()
+            if self._has_gap:
+                type_, fields = layout.ABORTED, ()
         async with self._writing:
             # Another task may have ended the answer meanwhile.
             while not self.finished and not self.channel.send_now(self.ticket, type_, flags, *fields):

@@ -312,9 +312,11 @@ class WebSocketRequest:
 
     async def _write(self, data):
         try:
+            # A task that is cancelled while it waits loses no frame: the compression of later ones
+            # refers to it.
+            self._output.write(data)
             # Python before 3.11 allows one task at a time to wait here.
             async with self._writing:
-                self._output.write(data)
                 await self._writer.drain()
         except (OSError, RuntimeError) as error:
             raise ClientGone("the client has closed its connection") from error
