@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
 
 from mod_passenger import layout, log  # noqa: E402
 from mod_passenger.asgi import HttpRequest  # noqa: E402
-from mod_passenger.channels import Channel  # noqa: E402
+from mod_passenger.channels import Channel, ClientGone  # noqa: E402
 
 ENVIRONMENT = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1", "PATH_INFO": "/"}
 START = {"type": "http.response.start", "status": 200, "headers": []}
@@ -108,6 +108,58 @@ class AsgiRequestTest(unittest.TestCase):
         kinds, data = self.answer(application)
         self.assertEqual([layout.RESPONSE, layout.DATA], [kind for kind in kinds if kind != layout.INTERIM])
         self.assertEqual(b"bd", data)
+
+    def leaves_and_then(self, error=None, message=None):
+        """The log after a request whose client leaves, and whose application then does this."""
+        async def application(_scope, receive, send):
+            await receive()
+            await send(START)
+            await send(body(b"a"))
+            self.child.close()
+            if message is None:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+            else:
+                try:
+                    while True:
+                        await send(message)
+                except OSError:
+                    if error is not None:
+                        raise error
+                    raise
+            if error is not None:
+                raise error
+
+        self.child_leaves(application)
+        return "".join(self.lines)
+
+    def child_leaves(self, application):
+        self.read_all = lambda: None
+        self.answer(application)
+
+    def test_an_error_after_the_clients_leaving_is_the_applications(self):
+        self.assertRegex(self.leaves_and_then(ValueError("after")), 'event=request.failed .*exception="ValueError"')
+
+    def test_errors_that_come_of_the_clients_leaving_are_not_logged(self):
+        class ClientDisconnect(Exception):
+            pass
+
+        class Group(Exception):
+            def __init__(self, *exceptions):
+                super().__init__()
+                self.exceptions = exceptions
+
+        cause = BrokenPipeError()
+        cause.__cause__ = ClientGone()
+        for error, message in ((None, None), (asyncio.CancelledError(), None), (None, body(b"b")),
+                               (ClientDisconnect(), body(b"b")), (Group(ClientGone(), Group(cause)), None)):
+            with self.subTest(error=error, message=message):
+                self.assertEqual("", self.leaves_and_then(error, message))
+
+    def test_a_group_with_an_error_of_the_application_is_logged(self):
+        group = ValueError("group")
+        group.exceptions = (ClientGone(), KeyError("own"))
+        self.assertIn("event=request.failed", self.leaves_and_then(group))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from . import layout, log
 from .asgi_answer import AsgiAnswer
 from .body import length_of
 from .channels import BodyBrokenOff, ClientGone
+from .client_errors import means_client_gone
 from .scope import scope_of
 
 _CONTINUE = 100
@@ -83,6 +84,8 @@ class HttpRequest:
             await application(scope, self.receive, AsgiAnswer(self, head_request).send)
             if self.stream is not None:
                 await self.stream.end()
+            if not self.finished and self._gone:
+                raise ClientGone("the client has left before the end of the answer")
             if not self.finished:
                 raise RuntimeError("the application did not finish its answer")
         except GeneratorExit:
@@ -90,7 +93,7 @@ class HttpRequest:
         except BaseException as error:
             if self.stream is not None:
                 await self.stream.abort()
-            if self._gone or isinstance(error, ClientGone):
+            if self._is_the_clients(error):
                 # Most often the httpd child is gone. If not, it must not wait for more.
                 await self.end_in_error(400, b"Bad Request")
                 return
@@ -98,6 +101,14 @@ class HttpRequest:
             self.exits = isinstance(error, SystemExit)
             log.exception("request.failed", error, **log.subject(environment, scope["path"]))
             await self.end_in_error()
+
+    def _is_the_clients(self, error):
+        """Whether the client's leaving explains the error: it has broken its body off, or a
+        framework ends its tasks, or send() has failed."""
+        if self._gone and not isinstance(error, SystemExit):
+            if not self._body_given or isinstance(error, asyncio.CancelledError):
+                return True
+        return means_client_gone(error)
 
     def close(self):
         """After the request."""

@@ -6,6 +6,7 @@ import socket
 
 from . import log
 from .channels import ClientGone
+from .client_errors import means_client_gone
 from .client_writer import ClientWriter
 from .header_lines import header_lines
 from .scope import scope_of
@@ -139,11 +140,11 @@ class WebSocketRequest:
     async def _call(self, application, scope, subject):
         try:
             await application(scope, self._receive, self._send)
-        except ClientGone:
-            pass
         except GeneratorExit:
             raise
         except BaseException as error:
+            if means_client_gone(error):
+                return
             log.exception("request.failed", error, **subject)
             self._failed = self.accepted or not self._decided.done()
             self.exits = isinstance(error, SystemExit)
