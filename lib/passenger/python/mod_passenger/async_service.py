@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from functools import partial
 from time import monotonic_ns
 
-from . import backtraces, forked, layout, log
+from . import backtraces, forked, layout, log, transfer
 from .asgi import HttpRequest
 from .body import BodySource
 from .channels import BodyBrokenOff, ClientGone
@@ -95,6 +95,7 @@ class AsyncService:
         self._is_fork = True
         for source in self._sources:
             source.let_go()
+        transfer.let_go()
         # Its epoll instance is the parent's: this process must not wait with it.
         self._loop.stop()
         # Perhaps the thread that forked is a worker of the loop. It has no loop to which it could
