@@ -29,8 +29,8 @@ def stream_pair():
 
 
 def let_go():
-    """In a process that the application forked: the connections are the parent's. Their end must not
-    wait for this process."""
+    """In a process that the application forked: the connections are the parent's, and their end
+    must not wait for this process."""
     for one in list(_taken):
         # Event loops may delay a close().
         descriptor = one.detach()
