@@ -26,7 +26,8 @@ module PhusionPassenger
 
       def application(environ, start_response):
           start_response("200 OK", [])
-          return [{"/fork": forks, "/thread": starts_a_thread}[environ["PATH_INFO"]]().encode()]
+          page = {"/fork": forks, "/thread": starts_a_thread}[environ["PATH_INFO"]]
+          return [page().encode()]
     PYTHON
 
     # Both loops: asyncio's own is taken where the application has chosen a policy.
@@ -101,7 +102,8 @@ module PhusionPassenger
           if not os.fork():
               names = [os.readlink("/proc/self/fd/" + one) for one in os.listdir("/proc/self/fd")
                        if os.path.exists("/proc/self/fd/" + one)]
-              print("sockets of the fork:", sum(name.startswith("socket:") for name in names), flush=True)
+              sockets = sum(name.startswith("socket:") for name in names)
+              print("sockets of the fork:", sockets, flush=True)
               os._exit(0)
           os.wait()
 
