@@ -1,16 +1,19 @@
 """A WebSocket of an ASGI application, with the client's own socket."""
 
 import asyncio
+import errno
 import os
 import socket
 import sys
 import unittest
 from array import array
+from unittest import mock
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
 
-from mod_passenger import client_writer, websocket  # noqa: E402
+from mod_passenger import client_writer, log, websocket  # noqa: E402
+from mod_passenger.channels import ClientGone  # noqa: E402
 from mod_passenger.websocket import WebSocketRequest  # noqa: E402
 
 try:
@@ -182,6 +185,32 @@ class WebSocketTest(unittest.TestCase):
         self.converse(application, talk)
         self.assertTrue(self.cut)
 
+
+    def test_a_connection_that_cannot_be_handed_over_is_logged_and_gets_500(self):
+        class Full(Request):
+            async def hand_over(self, *_):
+                raise ClientGone() from OSError(errno.ETOOMANYREFS, "Too many references")
+
+            async def end_in_error(self, status, _text):
+                self.status = status
+
+        async def application(_scope, receive, send):
+            await receive()
+            try:
+                await send({"type": "websocket.accept"})
+            except OSError:
+                pass
+
+        async def run():
+            request = Full(asyncio.get_running_loop(), None)
+            request.left = asyncio.Event().wait
+            await asyncio.wait_for(WebSocketRequest(request).run(application, ENVIRONMENT, False, None), 60)
+            return request.status
+
+        lines = []
+        with mock.patch.object(log, "write", lines.append):
+            self.assertEqual(500, asyncio.run(run()))
+        self.assertIn("event=connection.not_handed_over", "".join(lines))
 
     def test_a_send_that_is_cancelled_while_it_waits_loses_no_frame(self):
         from wsproto.connection import Connection, ConnectionType

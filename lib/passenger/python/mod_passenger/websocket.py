@@ -2,6 +2,7 @@
 does the protocol."""
 
 import asyncio
+import errno
 import socket
 
 from . import log
@@ -198,8 +199,12 @@ class WebSocketRequest:
         ours, theirs = stream_pair()
         try:
             await self._request.hand_over(theirs.fileno(), 101, head)
-        except BaseException:
+        except BaseException as error:
             ours.close()
+            if isinstance(error, ClientGone) and error.__cause__.errno == errno.ETOOMANYREFS:
+                log.complaint("connection.not_handed_over", reason=error.__cause__.strerror,
+                              remedy="a higher limit of open files")
+                self._failed = True
             raise
         finally:
             theirs.close()
