@@ -189,6 +189,19 @@ class AppLoaderTest(unittest.TestCase):
         self.name_of("own_package/wsgi.py", "from own_package import runs\nruns.append(1)\n")
         self.assertEqual([1], sys.modules["own_package"].runs)
 
+    def test_a_startup_file_that_starts_another_python_is_refused_with_the_remedy(self):
+        before = os.execv, os.execve
+        for call in "os.execl(INTERP, INTERP, *sys.argv)", "os.execve(INTERP, [INTERP, *sys.argv], {})":
+            text = "import os, sys\nINTERP = '/venv/bin/python'\nif sys.executable != INTERP: " + call
+            kind, message = self.failure(text, "application")
+            self.assertEqual("RuntimeError", kind)
+            self.assertTrue(message.endswith("PassengerPython /venv/bin/python"), message)
+        self.assertEqual(before, (os.execv, os.execve))
+
+    def test_a_startup_file_may_fork_and_start_another_program(self):
+        text = "import os\nif not os.fork(): os.execl('/bin/true', 'true')\nstatus = os.wait()[1]\n"
+        self.assertEqual("app", self.name_of("app.py", text + "assert status == 0"))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import re
 import sys
+from contextlib import contextmanager
 from time import monotonic
 
 from . import failure, frames
@@ -62,7 +63,8 @@ class AppLoader:
             path = _django_file(path, "asgi.py" if self._options.get("app_type") == "asgi" else "wsgi.py")
         name, folder = _place_of(path)
         _prepare_imports(path, folder, self._options.get("environment") == "development")
-        module = _imported(name, path)
+        with _exec_refused():
+            module = _imported(name, path)
         name = self._options.get("app_callable") or "application"
         application = _callable_of(module, path, name)
         if not callable(application):
@@ -82,6 +84,28 @@ class _StartupFileLoader(importlib.machinery.SourceFileLoader):
 
     def get_code(self, fullname):
         return self.source_to_code(self.get_data(self.path), self.path)
+
+
+@contextmanager
+def _exec_refused():
+    """Startup files of virtual environments often go on in another Python (`os.execl(INTERP,
+    INTERP, *sys.argv)`). It would not have the agent's messages."""
+    own = os.getpid()
+    originals = os.execv, os.execve
+
+    def refusing(original):
+        def execute(program, *arguments):
+            if os.getpid() != own:
+                original(program, *arguments)
+            raise RuntimeError("the startup file puts %s in place of this process. Remove these lines, and name "
+                               "that Python in httpd's configuration: PassengerPython %s" % (program, program))
+        return execute
+
+    os.execv, os.execve = map(refusing, originals)
+    try:
+        yield
+    finally:
+        os.execv, os.execve = originals
 
 
 def _imported(name, path):
