@@ -278,7 +278,7 @@ class WebSocketRequest:
                 if self._protocol.state is ConnectionState.OPEN:
                     # The client has broken the protocol.
                     await self._say_close(event.code, "")
-                return event.code, event.reason or ""
+                return int(event.code), event.reason or ""
         return None
 
     def _pass_on(self, is_text):
