@@ -7,12 +7,13 @@ import socket
 import sys
 import unittest
 from array import array
+from contextlib import suppress
 from unittest import mock
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
 
-from mod_passenger import client_writer, log, websocket  # noqa: E402
+from mod_passenger import client_watch, client_writer, log, websocket  # noqa: E402
 from mod_passenger.channels import ClientGone  # noqa: E402
 from mod_passenger.websocket import WebSocketRequest  # noqa: E402
 
@@ -28,6 +29,8 @@ ENVIRONMENT = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1", "PATH_INF
 CLOSE = bytes([0x88, 0x82, 0, 0, 0, 0, 3, 232])
 CLOSE_REPLY = bytes([0x88, 2, 3, 232])
 GO_AWAY = bytes([0x88, 2, 3, 244])
+PING = bytes([0x89, 0])
+PONG = bytes([0x8A, 0x80, 0, 0, 0, 0])
 MESSAGE = bytes([0x82, 0x85, 0, 0, 0, 0]) + b"hello"
 
 
@@ -58,10 +61,12 @@ class WebSocketTest(unittest.TestCase):
         self.limits = {name: getattr(client_writer, name) for name in (
             "_TAKES_WITHIN", "_LOOK_INTERVAL", "_CLOSES_WITHIN", "_LAST_LOOKS_INTERVAL")}
         self.patience = websocket._PATIENCE
+        self.watch = client_watch._ASKED_AFTER, client_watch._ANSWERS_WITHIN
 
     def tearDown(self):
         vars(client_writer).update(self.limits)
         websocket._PATIENCE = self.patience
+        client_watch._ASKED_AFTER, client_watch._ANSWERS_WITHIN = self.watch
 
     def converse(self, application, talk, environment=ENVIRONMENT):
         async def run():
@@ -185,6 +190,42 @@ class WebSocketTest(unittest.TestCase):
         self.converse(application, talk)
         self.assertTrue(self.cut)
 
+
+    def received_by_an_application_that_listens(self, talk):
+        """The types of messages, up to the disconnect with its code."""
+        received = []
+
+        async def application(_scope, receive, send):
+            await receive()
+            await send({"type": "websocket.accept"})
+            while not received or received[-1][0] != "websocket.disconnect":
+                message = await receive()
+                received.append((message["type"], message.get("code")))
+
+        self.converse(application, talk)
+        return received
+
+    def test_a_client_that_does_not_answer_a_ping_is_cut(self):
+        client_watch._ASKED_AFTER = client_watch._ANSWERS_WITHIN = 0.1
+
+        async def talk(loop, client):
+            self.assertEqual(PING, await loop.sock_recv(client, 100))
+            with suppress(ConnectionResetError):
+                self.assertEqual(b"", await loop.sock_recv(client, 100))
+
+        self.assertEqual([("websocket.disconnect", 1006)], self.received_by_an_application_that_listens(talk))
+
+    def test_a_client_that_answers_pings_stays(self):
+        client_watch._ASKED_AFTER, client_watch._ANSWERS_WITHIN = 0.05, 60
+
+        async def talk(loop, client):
+            for _ in range(3):
+                self.assertEqual(PING, await loop.sock_recv(client, 100))
+                await loop.sock_sendall(client, PONG)
+            await loop.sock_sendall(client, CLOSE)
+
+        received = self.received_by_an_application_that_listens(talk)
+        self.assertEqual([("websocket.disconnect", 1000)], received)
 
     def test_a_connection_that_cannot_be_handed_over_is_logged_and_gets_500(self):
         class Full(Request):

@@ -8,6 +8,7 @@ import socket
 from . import log
 from .channels import ClientGone
 from .client_errors import means_client_gone
+from .client_watch import ClientWatch
 from .client_writer import ClientWriter
 from .header_lines import header_lines
 from .scope import scope_of
@@ -218,8 +219,10 @@ class WebSocketRequest:
 
     async def _read(self):
         code, reason = _GONE, ""
+        watch = ClientWatch(self._request.loop, self._output, self._ping)
         try:
             while True:
+                watch.heard()
                 data = await self._reader.read(_PIECE)
                 self._protocol.receive_data(data or None)
                 closing = await self._take_events()
@@ -227,15 +230,24 @@ class WebSocketRequest:
                     code, reason = closing or (code, reason)
                     break
                 while self._waiting > _MOST:
+                    watch.stop()
                     self._taken.clear()
                     await self._taken.wait()
         except (OSError, EOFError):
             pass
         except Exception as error:
             log.complaint("websocket.broken", reason=str(error))
+        finally:
+            watch.stop()
         self._closed = True
         self._put({"type": "websocket.disconnect", "code": code, "reason": reason}, 0)
         await self._close()
+
+    def _ping(self):
+        from wsproto.events import Ping
+
+        if not self._closed:
+            self._output.write(self._protocol.send(Ping()))
 
     async def _close(self):
         """The application may go on for long."""
