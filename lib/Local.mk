@@ -109,6 +109,8 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/python/mod_passenger/body.py \
     %D%/passenger/python/mod_passenger/channels.py \
     %D%/passenger/python/mod_passenger/claim.py \
+    %D%/passenger/python/mod_passenger/client_errors.py \
+    %D%/passenger/python/mod_passenger/client_watch.py \
     %D%/passenger/python/mod_passenger/client_writer.py \
     %D%/passenger/python/mod_passenger/dropped_request.py \
     %D%/passenger/python/mod_passenger/endings.py \

@@ -49,6 +49,7 @@ class Control:
 
 class AppLoaderTest(unittest.TestCase):
     def setUp(self):
+        self.addCleanup(self.forget_modules, set(sys.modules))
         before = dict(os.environ), os.getcwd(), sys.path[:], sys.argv, log.write, sys.dont_write_bytecode
         self.addCleanup(self.restore, *before)
         log.write = lambda text: None
@@ -57,6 +58,10 @@ class AppLoaderTest(unittest.TestCase):
         self.folder = os.path.realpath(folder.name)
         self.control = Control()
 
+    def forget_modules(self, before):
+        for name in set(sys.modules) - before:
+            del sys.modules[name]
+
     def restore(self, environment, folder, path, arguments, write, bytecode):
         os.environ.clear()
         os.environ.update(environment)
@@ -64,10 +69,15 @@ class AppLoaderTest(unittest.TestCase):
         sys.path[:] = path
         sys.argv, log.write, sys.dont_write_bytecode = arguments, write, bytecode
 
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
     def load(self, text, **options):
         """The Application, or None."""
-        with open(os.path.join(self.folder, "app.py"), "w", encoding="utf-8") as file:
-            file.write(text)
+        self.write(options.get("startup_file", "app.py"), text)
         return AppLoader(self.control, {"app_root": self.folder, "startup_file": "app.py", "app_type": "wsgi",
                                         **options}).load()
 
@@ -150,6 +160,47 @@ class AppLoaderTest(unittest.TestCase):
                      "import functools\ndef f(settings, environ, start_response): pass\n"
                      "application = functools.partial(f, {})"):
             self.assertIsNotNone(self.load(text), text)
+
+    def name_of(self, startup_file, text="", **options):
+        """The name of the startup file's module."""
+        text += "\ndef application(environ, start_response): return __name__"
+        application = self.load(text, startup_file=startup_file, **options)
+        self.assertIsNotNone(application, self.control.frames[-1])
+        return application._function(None, None)
+
+    def test_other_modules_import_the_startup_file_by_its_name(self):
+        self.write("models.py", "from app import db\nclass User: pass\n")
+        self.assertEqual("app", self.name_of("app.py", "db = 1\nfrom models import User\n"))
+        self.assertIs(sys.modules["app"], sys.modules["passenger_wsgi"])
+
+    def test_a_file_that_cannot_be_imported_by_its_name_is_passenger_wsgi(self):
+        self.write("shop/__init__.py", "")
+        for name in "passenger_wsgi.py", "os.py", "shop.py", "my.app.py", "start.wsgi":
+            self.assertEqual("passenger_wsgi", self.name_of(name), name)
+
+    def test_the_package_of_a_startup_file_is_imported_before_it(self):
+        self.write("shop_package/__init__.py", "settings = 1\n")
+        text = "import shop_package\nsettings = shop_package.settings\n"
+        self.assertEqual("shop_package.wsgi", self.name_of("shop_package/wsgi.py", text))
+        self.assertIs(sys.modules["shop_package.wsgi"], sys.modules["shop_package"].wsgi)
+
+    def test_a_startup_file_that_its_package_imports_runs_once(self):
+        self.write("own_package/__init__.py", "runs = []\nfrom . import wsgi\n")
+        self.name_of("own_package/wsgi.py", "from own_package import runs\nruns.append(1)\n")
+        self.assertEqual([1], sys.modules["own_package"].runs)
+
+    def test_a_startup_file_that_starts_another_python_is_refused_with_the_remedy(self):
+        before = os.execv, os.execve
+        for call in "os.execl(INTERP, INTERP, *sys.argv)", "os.execve(INTERP, [INTERP, *sys.argv], {})":
+            text = "import os, sys\nINTERP = '/venv/bin/python'\nif sys.executable != INTERP: " + call
+            kind, message = self.failure(text, "application")
+            self.assertEqual("RuntimeError", kind)
+            self.assertTrue(message.endswith("PassengerPython /venv/bin/python"), message)
+        self.assertEqual(before, (os.execv, os.execve))
+
+    def test_a_startup_file_may_fork_and_start_another_program(self):
+        text = "import os\nif not os.fork(): os.execl('/bin/true', 'true')\nstatus = os.wait()[1]\n"
+        self.assertEqual("app", self.name_of("app.py", text + "assert status == 0"))
 
 
 if __name__ == "__main__":

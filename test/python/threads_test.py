@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 import unittest
 from unittest import mock
@@ -29,6 +30,19 @@ class ThreadsTest(unittest.TestCase):
         with mock.patch.object(threads, "start_new_thread", start_late):
             threads.start("late", lambda: None)
         self.assertEqual([True], begun)
+
+    def test_threads_that_it_starts_are_no_daemons(self):
+        daemons = []
+        ended = threads.allocate_lock()
+        ended.acquire()
+
+        def run():
+            daemons.append(threading.Thread().daemon)
+            ended.release()
+
+        threads.start("starts another", run)
+        ended.acquire()
+        self.assertEqual([False], daemons)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from array import array
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
 
+from mod_passenger import transfer  # noqa: E402
 from mod_passenger.channels import ClientGone  # noqa: E402
 from mod_passenger.transfer import transferred  # noqa: E402
 
@@ -53,6 +54,32 @@ class TransferTest(unittest.TestCase):
             self.assertFalse(os.get_inheritable(given.fileno()))
             given.send(b"hello")
             self.assertEqual(b"hello", client.recv(10))
+
+    def test_a_forked_process_lets_the_clients_sockets_go(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            client = socket.create_connection(server.getsockname())
+            accepted = server.accept()[0]
+        self.answer(b"C", accepted)
+        accepted.close()
+        given = self.transfer()
+        ready, alive = socket.socketpair()
+        with client, ready, alive:
+            forked = os.fork()
+            if not forked:
+                try:
+                    client.close()
+                    alive.close()
+                    transfer.let_go()
+                    ready.send(b".")
+                    ready.recv(1)
+                finally:
+                    os._exit(0)
+            self.assertEqual(b".", alive.recv(1))
+            given.close()
+            client.settimeout(30)
+            self.assertEqual(b"", client.recv(10))
+            alive.send(b".")
+            os.waitpid(forked, 0)
 
     def test_the_child_passes_the_bytes_on(self):
         self.answer(b"R")

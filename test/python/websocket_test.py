@@ -1,16 +1,20 @@
 """A WebSocket of an ASGI application, with the client's own socket."""
 
 import asyncio
+import errno
 import os
 import socket
 import sys
 import unittest
 from array import array
+from contextlib import suppress
+from unittest import mock
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
 
-from mod_passenger import client_writer, websocket  # noqa: E402
+from mod_passenger import client_watch, client_writer, log, websocket  # noqa: E402
+from mod_passenger.channels import ClientGone  # noqa: E402
 from mod_passenger.websocket import WebSocketRequest  # noqa: E402
 
 try:
@@ -25,6 +29,8 @@ ENVIRONMENT = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1", "PATH_INF
 CLOSE = bytes([0x88, 0x82, 0, 0, 0, 0, 3, 232])
 CLOSE_REPLY = bytes([0x88, 2, 3, 232])
 GO_AWAY = bytes([0x88, 2, 3, 244])
+PING = bytes([0x89, 0])
+PONG = bytes([0x8A, 0x80, 0, 0, 0, 0])
 MESSAGE = bytes([0x82, 0x85, 0, 0, 0, 0]) + b"hello"
 
 
@@ -55,12 +61,14 @@ class WebSocketTest(unittest.TestCase):
         self.limits = {name: getattr(client_writer, name) for name in (
             "_TAKES_WITHIN", "_LOOK_INTERVAL", "_CLOSES_WITHIN", "_LAST_LOOKS_INTERVAL")}
         self.patience = websocket._PATIENCE
+        self.watch = client_watch._ASKED_AFTER, client_watch._ANSWERS_WITHIN
 
     def tearDown(self):
         vars(client_writer).update(self.limits)
         websocket._PATIENCE = self.patience
+        client_watch._ASKED_AFTER, client_watch._ANSWERS_WITHIN = self.watch
 
-    def converse(self, application, talk):
+    def converse(self, application, talk, environment=ENVIRONMENT):
         async def run():
             loop = asyncio.get_running_loop()
             with socket.create_server(("127.0.0.1", 0)) as server:
@@ -69,7 +77,7 @@ class WebSocketTest(unittest.TestCase):
             client.setblocking(False)
             self.request = request = WebSocketRequest(Request(loop, accepted))
             with client:
-                await asyncio.wait_for(request.run(application, ENVIRONMENT, False, None), 60)
+                await asyncio.wait_for(request.run(application, environment, False, None), 60)
                 await asyncio.wait_for(asyncio.gather(request.converse(), talk(loop, client)), 60)
 
         asyncio.run(run())
@@ -181,6 +189,105 @@ class WebSocketTest(unittest.TestCase):
 
         self.converse(application, talk)
         self.assertTrue(self.cut)
+
+
+    def received_by_an_application_that_listens(self, talk):
+        """The types of messages, up to the disconnect with its code."""
+        received = []
+
+        async def application(_scope, receive, send):
+            await receive()
+            await send({"type": "websocket.accept"})
+            while not received or received[-1][0] != "websocket.disconnect":
+                message = await receive()
+                received.append((message["type"], message.get("code")))
+
+        self.converse(application, talk)
+        return received
+
+    def test_a_client_that_does_not_answer_a_ping_is_cut(self):
+        client_watch._ASKED_AFTER = client_watch._ANSWERS_WITHIN = 0.1
+
+        async def talk(loop, client):
+            self.assertEqual(PING, await loop.sock_recv(client, 100))
+            with suppress(ConnectionResetError):
+                self.assertEqual(b"", await loop.sock_recv(client, 100))
+
+        self.assertEqual([("websocket.disconnect", 1006)], self.received_by_an_application_that_listens(talk))
+
+    def test_a_client_that_answers_pings_stays(self):
+        client_watch._ASKED_AFTER, client_watch._ANSWERS_WITHIN = 0.05, 60
+
+        async def talk(loop, client):
+            for _ in range(3):
+                self.assertEqual(PING, await loop.sock_recv(client, 100))
+                await loop.sock_sendall(client, PONG)
+            await loop.sock_sendall(client, CLOSE)
+
+        received = self.received_by_an_application_that_listens(talk)
+        self.assertEqual([("websocket.disconnect", 1000)], received)
+
+    def test_a_connection_that_cannot_be_handed_over_is_logged_and_gets_500(self):
+        class Full(Request):
+            async def hand_over(self, *_):
+                raise ClientGone() from OSError(errno.ETOOMANYREFS, "Too many references")
+
+            async def end_in_error(self, status, _text):
+                self.status = status
+
+        async def application(_scope, receive, send):
+            await receive()
+            try:
+                await send({"type": "websocket.accept"})
+            except OSError:
+                pass
+
+        async def run():
+            request = Full(asyncio.get_running_loop(), None)
+            request.left = asyncio.Event().wait
+            await asyncio.wait_for(WebSocketRequest(request).run(application, ENVIRONMENT, False, None), 60)
+            return request.status
+
+        lines = []
+        with mock.patch.object(log, "write", lines.append):
+            self.assertEqual(500, asyncio.run(run()))
+        self.assertIn("event=connection.not_handed_over", "".join(lines))
+
+    def test_a_send_that_is_cancelled_while_it_waits_loses_no_frame(self):
+        from wsproto.connection import Connection, ConnectionType
+        from wsproto.events import TextMessage
+        from wsproto.extensions import PerMessageDeflate
+
+        environment = {**ENVIRONMENT, "HTTP_SEC_WEBSOCKET_EXTENSIONS": "permessage-deflate"}
+        texts = ["one " * 10, "two " * 10]
+
+        async def application(_scope, receive, send):
+            await receive()
+            await send({"type": "websocket.accept"})
+            large = asyncio.ensure_future(send({"type": "websocket.send", "bytes": os.urandom(10_000_000)}))
+            await asyncio.sleep(0)
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(send({"type": "websocket.send", "text": texts[0]}), 0.01)
+            self.reads.set()
+            await large
+            await send({"type": "websocket.send", "text": texts[1]})
+
+        async def talk(loop, client):
+            deflate = PerMessageDeflate()
+            deflate.finalize("permessage-deflate")
+            connection = Connection(ConnectionType.CLIENT, [deflate])
+            await self.reads.wait()
+            received = ""
+            while data := await loop.sock_recv(client, 65536):
+                connection.receive_data(data)
+                received += "".join(event.data for event in connection.events() if isinstance(event, TextMessage))
+            self.assertEqual("".join(texts), received)
+
+        async def begin(*parts):
+            self.reads = asyncio.Event()
+            await application(*parts)
+
+        self.converse(begin, talk, environment)
 
 
 if __name__ == "__main__":

@@ -191,6 +191,9 @@ module PhusionPassenger
       import asyncio, sys
       seen = []
 
+      async def exits():
+          sys.exit()
+
       async def application(scope, receive, send):
           if scope["type"] != "http":
               return
@@ -200,6 +203,8 @@ module PhusionPassenger
               raise ValueError("on purpose")
           if path == "/exits":
               sys.exit()
+          if path == "/exits_in_a_task":
+              await asyncio.create_task(exits())
           while path == "/hangs":
               await asyncio.sleep(1)
           assert not (await receive())["more_body"]
@@ -224,6 +229,12 @@ module PhusionPassenger
       assert_match(%r{event=warm_up\.done .* path="/two" status=200}, said)
       assert_equal "/background? /two? /last?", get(group, @instance, "/last").strip
       assert_match(/ background /, "#{paths(group)} ")
+    end
+
+    def test_an_application_that_exits_in_a_task_of_such_a_request_serves
+      group = warm("/exits_in_a_task", "/two")
+      assert_match(%r{event=warm_up\.failed .* path="/exits_in_a_task" }, said)
+      assert_equal "/exits_in_a_task? /pid?", paths(group)
     end
 
     private

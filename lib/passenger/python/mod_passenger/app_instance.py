@@ -55,11 +55,7 @@ class AppInstance:
         threads.start("Passenger control", self._read_control_socket)
         if interval:
             threads.start("Passenger heartbeat", lambda: self._beat(interval))
-        try:
-            self._service.run(self._endings)
-        except SystemExit:
-            # A task of the application has called sys.exit().
-            pass
+        self._service.run(self._endings)
         self._finish()
 
     def paused(self):

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import re
 import sys
+from contextlib import contextmanager
 from time import monotonic
 
 from . import failure, frames
@@ -62,12 +63,8 @@ class AppLoader:
             path = _django_file(path, "asgi.py" if self._options.get("app_type") == "asgi" else "wsgi.py")
         name, folder = _place_of(path)
         _prepare_imports(path, folder, self._options.get("environment") == "development")
-        # The file name may end with anything; the content is Python.
-        loader = _StartupFileLoader(name, path)
-        spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        loader.exec_module(module)
+        with _exec_refused():
+            module = _imported(name, path)
         name = self._options.get("app_callable") or "application"
         application = _callable_of(module, path, name)
         if not callable(application):
@@ -87,6 +84,66 @@ class _StartupFileLoader(importlib.machinery.SourceFileLoader):
 
     def get_code(self, fullname):
         return self.source_to_code(self.get_data(self.path), self.path)
+
+
+@contextmanager
+def _exec_refused():
+    """Startup files of virtual environments often go on in another Python (`os.execl(INTERP,
+    INTERP, *sys.argv)`). It would not have the agent's messages."""
+    own = os.getpid()
+    originals = os.execv, os.execve
+
+    def refusing(original):
+        def execute(program, *arguments):
+            if os.getpid() != own:
+                original(program, *arguments)
+            raise RuntimeError("the startup file puts %s in place of this process. Remove these lines, and name "
+                               "that Python in httpd's configuration: PassengerPython %s" % (program, program))
+        return execute
+
+    os.execv, os.execve = map(refusing, originals)
+    try:
+        yield
+    finally:
+        os.execv, os.execve = originals
+
+
+def _imported(name, path):
+    """The startup file, under the name by which other modules of the application import it. A file
+    that cannot be imported by its name is `passenger_wsgi`."""
+    parent, _, child = name.rpartition(".")
+    if not parent and not _is_found(name, path):
+        name = _MODULE
+    if parent:
+        package = importlib.import_module(parent)
+        # The package itself may have imported it.
+        present = sys.modules.get(name)
+        if present is not None and _is_same(getattr(present, "__file__", None), path):
+            return present
+    # The file name may end with anything; the content is Python.
+    loader = _StartupFileLoader(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    # Phusion's name for each startup file: pickles of former versions may have it.
+    sys.modules.setdefault(_MODULE, module)
+    loader.exec_module(module)
+    if parent:
+        setattr(package, child, module)
+    return module
+
+
+def _is_found(name, path):
+    """Whether `import name` finds this file, and not a package beside it or a module of Python."""
+    try:
+        spec = importlib.util.find_spec(name) if name.isidentifier() else None
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and _is_same(spec.origin, path)
+
+
+def _is_same(one, other):
+    return one is not None and os.path.realpath(one) == os.path.realpath(other)
 
 
 def _callable_of(module, path, name):
@@ -126,12 +183,12 @@ def _place_of(path):
     """The name of the module and the folder from which it is imported. A file of a package below
     the application's folder, such as Django's mysite/wsgi.py, is imported from the folder above the
     package."""
-    name = os.path.splitext(os.path.basename(path))[0]
-    start = folder = os.path.dirname(path)
+    name = os.path.splitext(os.path.basename(path))[0].replace(".", "_")
+    folder = os.path.dirname(path)
     while os.path.realpath(folder) != os.getcwd() and os.path.isfile(os.path.join(folder, "__init__.py")):
         name = "%s.%s" % (os.path.basename(folder), name)
         folder = os.path.dirname(folder)
-    return (_MODULE if folder == start else name), folder
+    return name, folder
 
 
 def _prepare_imports(path, folder, in_development):

@@ -7,6 +7,7 @@ from . import layout, log
 from .asgi_answer import AsgiAnswer
 from .body import length_of
 from .channels import BodyBrokenOff, ClientGone
+from .client_errors import means_client_gone
 from .scope import scope_of
 
 _CONTINUE = 100
@@ -44,6 +45,8 @@ class HttpRequest:
         self._missing = None
         self._asks = False
         self._body_given = False
+        # A task was cancelled between two parts of a body message: the answer must not look whole.
+        self._has_gap = False
         # The client has left, or has broken its body off.
         self._gone = False
         # What receive() and send_message() wait for: news on the channel, or the end of the answer.
@@ -81,6 +84,8 @@ class HttpRequest:
             await application(scope, self.receive, AsgiAnswer(self, head_request).send)
             if self.stream is not None:
                 await self.stream.end()
+            if not self.finished and self._gone:
+                raise ClientGone("the client has left before the end of the answer")
             if not self.finished:
                 raise RuntimeError("the application did not finish its answer")
         except GeneratorExit:
@@ -88,7 +93,7 @@ class HttpRequest:
         except BaseException as error:
             if self.stream is not None:
                 await self.stream.abort()
-            if self._gone or isinstance(error, ClientGone):
+            if self._is_the_clients(error):
                 # Most often the httpd child is gone. If not, it must not wait for more.
                 await self.end_in_error(400, b"Bad Request")
                 return
@@ -96,6 +101,14 @@ class HttpRequest:
             self.exits = isinstance(error, SystemExit)
             log.exception("request.failed", error, **log.subject(environment, scope["path"]))
             await self.end_in_error()
+
+    def _is_the_clients(self, error):
+        """Whether the client's leaving explains the error: it has broken its body off, or a
+        framework ends its tasks, or send() has failed."""
+        if self._gone and not isinstance(error, SystemExit):
+            if not self._body_given or isinstance(error, asyncio.CancelledError):
+                return True
+        return means_client_gone(error)
 
     def close(self):
         """After the request."""
@@ -156,24 +169,35 @@ class HttpRequest:
         rest = head[layout.PAYLOAD_LIMIT :] + body
         room = layout.PAYLOAD_LIMIT - len(first)
         ends = last and len(rest) <= room
-        await self.send_message(layout.RESPONSE, layout.LAST if ends else 0, status, len(head), self._queued,
-                                self._sticky_id, first, rest[:room])
+        try:
+            await self.send_message(layout.RESPONSE, layout.LAST if ends else 0, status, len(head), self._queued,
+                                    self._sticky_id, first, rest[:room])
+        except asyncio.CancelledError:
+            self.started = False
+            raise
         if not ends and (rest[room:] or last):
-            await self.send_data(rest[room:], last)
+            await self.send_data(rest[room:], last, True)
 
-    async def send_data(self, body, last):
-        """Sends more of the body."""
+    async def send_data(self, body, last, begun=False):
+        """Sends more of the body. `begun`: it is the rest of what the application sends at once."""
         rest = memoryview(body)
-        while len(rest) > layout.PAYLOAD_LIMIT:
-            await self.send_message(layout.DATA, 0, 0, 0, 0, 0, b"", rest[: layout.PAYLOAD_LIMIT])
-            rest = rest[layout.PAYLOAD_LIMIT :]
-        await self.send_message(layout.DATA, layout.LAST if last else 0, 0, 0, 0, 0, b"", rest)
+        try:
+            while len(rest) > layout.PAYLOAD_LIMIT:
+                await self.send_message(layout.DATA, 0, 0, 0, 0, 0, b"", rest[: layout.PAYLOAD_LIMIT])
+                rest = rest[layout.PAYLOAD_LIMIT :]
+                begun = True
+            await self.send_message(layout.DATA, layout.LAST if last else 0, 0, 0, 0, 0, b"", rest)
+        except asyncio.CancelledError:
+            self._has_gap = self._has_gap or begun
+            raise
 
     async def send_message(self, type_, flags, *fields):
         """Waits until the child has room. Messages of several tasks do not mix."""
         if flags & layout.LAST:
             # The child may use the channel for another exchange once it has the last message.
             self._stop_reading()
+            if self._has_gap:
+                type_, fields = layout.ABORTED, ()
         async with self._writing:
             # Another task may have ended the answer meanwhile.
             while not self.finished and not self.channel.send_now(self.ticket, type_, flags, *fields):

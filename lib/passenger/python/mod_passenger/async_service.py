@@ -4,10 +4,11 @@ import asyncio
 import contextvars
 import sys
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from time import monotonic_ns
 
-from . import backtraces, forked, layout, log
+from . import backtraces, forked, layout, log, transfer
 from .asgi import HttpRequest
 from .body import BodySource
 from .channels import BodyBrokenOff, ClientGone
@@ -20,8 +21,11 @@ from .websocket import WebSocketRequest, is_upgrade
 
 
 _MOMENT = 0.1
-# Seconds that the application has for its lifespan shutdown.
+# Seconds that the application has for its lifespan shutdown, and then its tasks for their end.
 _SHUTDOWN_WITHIN = 10
+_TASKS_WITHIN = 5
+# asyncio lets them out of a task of the application.
+_EXITS = (SystemExit, KeyboardInterrupt)
 
 
 class AsyncService:
@@ -64,22 +68,27 @@ class AsyncService:
 
     def warm_up(self, requests):
         """Answers the requests of PassengerWarmUp. Before run()."""
-        self._loop.run_until_complete(self._warm_up(requests))
+        warming = self._loop.create_task(self._warm_up(requests))
+        try:
+            self._run_loop(warming)
+        except _EXITS as error:
+            warming.cancel()
+            requests.failed(exception=log.class_of(error), message=log.message_of(error))
 
     def run(self, endings):
         """Returns when the instance is to end. Requests may still be in work."""
         self._channels.on_news = lambda: self._call(self._look_at_channels)
-        try:
-            self._loop.run_until_complete(self._serve(endings))
-        finally:
-            if self._is_fork:
-                # A task of the application has returned in a process that it has forked.
-                forked.end(sys.exc_info()[1])
+        with suppress(*_EXITS):
+            self._run_loop(self._serve(endings))
 
     def finish(self, within):
         """Waits for the requests in work, so many seconds. Returns the number of those that are
         left."""
-        return self._loop.run_until_complete(self._finish(within))
+        finishing = self._loop.create_task(self._finish(within))
+        while not finishing.done():
+            with suppress(*_EXITS):
+                self._run_loop(finishing)
+        return finishing.result()
 
     def pause(self):
         self._call(self._pause)
@@ -95,11 +104,23 @@ class AsyncService:
         self._is_fork = True
         for source in self._sources:
             source.let_go()
+        transfer.let_go()
+        if self._loop is None:
+            # A hook of the instance's start forks.
+            return
         # Its epoll instance is the parent's: this process must not wait with it.
         self._loop.stop()
         # Perhaps the thread that forked is a worker of the loop. It has no loop to which it could
         # give its result.
         self._loop.call_soon_threadsafe = _end_thread
+
+    def _run_loop(self, future):
+        try:
+            self._loop.run_until_complete(future)
+        finally:
+            if self._is_fork:
+                # A task of the application has returned in a process that it has forked.
+                forked.end(sys.exc_info()[1])
 
     def _call(self, function, *arguments):
         """From the control thread."""
@@ -155,7 +176,25 @@ class AsyncService:
             await asyncio.wait_for(self._lifespan.stop(), _SHUTDOWN_WITHIN)
         except asyncio.TimeoutError:
             log.event("hook.failed", hook="lifespan.shutdown", reason="it took more than %d s" % _SHUTDOWN_WITHIN)
+        await self._end_tasks()
         return left
+
+    async def _end_tasks(self):
+        """As asyncio.run() does it. Requests that are left keep their claims, so that the agent
+        sends LOST."""
+        tasks = asyncio.all_tasks() - self._tasks - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            ended, _ = await asyncio.wait(tasks, timeout=_TASKS_WITHIN)
+            for task in ended:
+                if not task.cancelled() and task.exception():
+                    self._loop.call_exception_handler(
+                        {"message": "a task failed at the instance's end", "exception": task.exception(), "task": task})
+        try:
+            await asyncio.wait_for(self._loop.shutdown_asyncgens(), _TASKS_WITHIN)
+        except asyncio.TimeoutError:
+            pass
 
     def _pause(self):
         if self._paused or self._finished:

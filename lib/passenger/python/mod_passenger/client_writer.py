@@ -56,6 +56,21 @@ class ClientWriter:
         if self._timer:
             self._timer.cancel()
 
+    def abort(self):
+        self._transport.abort()
+
+    def unread(self):
+        """Bytes that the client has not taken, those that the kernel has, too."""
+        waiting = self._transport.get_write_buffer_size()
+        if self._transport.is_closing():
+            return waiting
+        descriptor = self._transport.get_extra_info("socket").fileno()
+        return waiting + _INT.unpack(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(_INT.size)))[0]
+
+    def taken(self):
+        """Bytes that the client has taken."""
+        return self._written - self.unread()
+
     def _look(self):
         self._timer = None
         waiting = self._waiting()
@@ -77,9 +92,4 @@ class ClientWriter:
         return _TAKES_WITHIN if self._takes_within is None else self._takes_within
 
     def _waiting(self):
-        waiting = self._transport.get_write_buffer_size()
-        if not self._ended or self._transport.is_closing():
-            return waiting
-        # What the kernel has.
-        descriptor = self._transport.get_extra_info("socket").fileno()
-        return waiting + _INT.unpack(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(_INT.size)))[0]
+        return self.unread() if self._ended else self._transport.get_write_buffer_size()

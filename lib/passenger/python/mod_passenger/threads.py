@@ -32,7 +32,11 @@ def start(name, function):
         identifier = get_ident()
         names[identifier] = name
         try:
-            threading.current_thread().name = name
+            thread = threading.current_thread()
+            thread.name = name
+            # The application's threads inherit it. Python waits at its end for those that are no
+            # daemons, but not for a thread that it has not started.
+            thread._daemonic = False
             function()
         finally:
             names.pop(identifier, None)

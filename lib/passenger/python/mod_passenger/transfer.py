@@ -1,5 +1,6 @@
 """The child's answer to WANTS_CLIENT (doc/PROTOCOLS.md, section 3.5)."""
 
+import os
 import resource
 import socket
 from array import array
@@ -25,6 +26,16 @@ def stream_pair():
     ours, theirs = socket.socketpair()
     _taken.add(ours)
     return ours, theirs
+
+
+def let_go():
+    """In a process that the application forked: the connections are the parent's, and their end
+    must not wait for this process."""
+    for one in list(_taken):
+        # Event loops may delay a close().
+        descriptor = one.detach()
+        if descriptor != -1:
+            os.close(descriptor)
 
 
 async def transferred(loop, stream):

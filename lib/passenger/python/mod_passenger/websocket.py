@@ -2,10 +2,13 @@
 does the protocol."""
 
 import asyncio
+import errno
 import socket
 
 from . import log
 from .channels import ClientGone
+from .client_errors import means_client_gone
+from .client_watch import ClientWatch
 from .client_writer import ClientWriter
 from .header_lines import header_lines
 from .scope import scope_of
@@ -139,11 +142,11 @@ class WebSocketRequest:
     async def _call(self, application, scope, subject):
         try:
             await application(scope, self._receive, self._send)
-        except ClientGone:
-            pass
         except GeneratorExit:
             raise
         except BaseException as error:
+            if means_client_gone(error):
+                return
             log.exception("request.failed", error, **subject)
             self._failed = self.accepted or not self._decided.done()
             self.exits = isinstance(error, SystemExit)
@@ -197,8 +200,12 @@ class WebSocketRequest:
         ours, theirs = stream_pair()
         try:
             await self._request.hand_over(theirs.fileno(), 101, head)
-        except BaseException:
+        except BaseException as error:
             ours.close()
+            if isinstance(error, ClientGone) and error.__cause__.errno == errno.ETOOMANYREFS:
+                log.complaint("connection.not_handed_over", reason=error.__cause__.strerror,
+                              remedy="a higher limit of open files")
+                self._failed = True
             raise
         finally:
             theirs.close()
@@ -212,8 +219,10 @@ class WebSocketRequest:
 
     async def _read(self):
         code, reason = _GONE, ""
+        watch = ClientWatch(self._request.loop, self._output, self._ping)
         try:
             while True:
+                watch.heard()
                 data = await self._reader.read(_PIECE)
                 self._protocol.receive_data(data or None)
                 closing = await self._take_events()
@@ -221,15 +230,24 @@ class WebSocketRequest:
                     code, reason = closing or (code, reason)
                     break
                 while self._waiting > _MOST:
+                    watch.stop()
                     self._taken.clear()
                     await self._taken.wait()
         except (OSError, EOFError):
             pass
         except Exception as error:
             log.complaint("websocket.broken", reason=str(error))
+        finally:
+            watch.stop()
         self._closed = True
         self._put({"type": "websocket.disconnect", "code": code, "reason": reason}, 0)
         await self._close()
+
+    def _ping(self):
+        from wsproto.events import Ping
+
+        if not self._closed:
+            self._output.write(self._protocol.send(Ping()))
 
     async def _close(self):
         """The application may go on for long."""
@@ -272,7 +290,7 @@ class WebSocketRequest:
                 if self._protocol.state is ConnectionState.OPEN:
                     # The client has broken the protocol.
                     await self._say_close(event.code, "")
-                return event.code, event.reason or ""
+                return int(event.code), event.reason or ""
         return None
 
     def _pass_on(self, is_text):
@@ -312,9 +330,11 @@ class WebSocketRequest:
 
     async def _write(self, data):
         try:
+            # A task that is cancelled while it waits loses no frame: the compression of later ones
+            # refers to it.
+            self._output.write(data)
             # Python before 3.11 allows one task at a time to wait here.
             async with self._writing:
-                self._output.write(data)
                 await self._writer.drain()
         except (OSError, RuntimeError) as error:
             raise ClientGone("the client has closed its connection") from error

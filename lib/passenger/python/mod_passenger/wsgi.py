@@ -75,9 +75,11 @@ class WsgiAdapter:
         except BodyBrokenOff:
             self._break_off(reply)
         except BaseException as error:
-            if isinstance(error, SystemExit) and os.getpid() != self._pid:
+            is_fork = os.getpid() != self._pid
+            if not (is_fork and isinstance(error, SystemExit)):
+                log.exception("request.failed", error, **_subject_of(environment))
+            if is_fork:
                 forked.end(error)
-            log.exception("request.failed", error, **_subject_of(environment))
             self.end_in_error(reply)
             if isinstance(error, SystemExit):
                 # Ends the handler's thread, and so the instance.
@@ -86,6 +88,8 @@ class WsgiAdapter:
             self._close(result, environment)
             if stream is not None:
                 stream.close()
+        if os.getpid() != self._pid:
+            forked.end()
 
     def refuse(self, reply, status=500, text=_ERROR):
         """Answers for an application that did not."""
