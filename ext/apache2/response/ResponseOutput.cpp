@@ -8,6 +8,10 @@
 #include <string_view>
 #include <utility>
 
+extern "C" {
+#include <mod_core.h>
+}
+
 #include "apache2/config/Settings.h"
 #include "apache2/request/ClientSocket.h"
 #include "apache2/request/RequestNotes.h"
@@ -44,6 +48,19 @@ bool includesAnswers(request_rec *r) noexcept {
         }
     }
     return false;
+}
+
+bool sentNoHead(const request_rec *r) noexcept {
+    const ap_filter_t *filter = r->output_filters;
+    while (filter != nullptr && filter->frec != ap_http_header_filter_handle) {
+        filter = filter->next;
+    }
+    return filter != nullptr;
+}
+
+/** For a connection that httpd has not marked as aborted. */
+bool saysThatTheClientLeft(apr_status_t status) noexcept {
+    return APR_STATUS_IS_ECONNABORTED(status) || APR_STATUS_IS_ECONNRESET(status) || APR_STATUS_IS_EPIPE(status);
 }
 
 }  // namespace
@@ -132,13 +149,34 @@ void ResponseOutput::pass() {
     const apr_status_t status = ap_pass_brigade(r_->output_filters, passing_);
     inFilters_ += SteadyClock::now() - before;
     apr_brigade_cleanup(passing_);
-    if (status != APR_SUCCESS || r_->connection->aborted != 0) {
-        lost_ = status == AP_FILTER_ERROR ? AP_FILTER_ERROR : OK;
+    if (status == AP_FILTER_ERROR) {
+        lost_ = AP_FILTER_ERROR;
+    } else if (r_->connection->aborted != 0 || saysThatTheClientLeft(status)) {
+        lost_ = OK;
+    } else if (status != APR_SUCCESS) {
+        filterFailed(status);
     } else if (!ended_ && r_->eos_sent != 0) {
         // mod_xsendfile has replaced the answer with a file. The client would take further bytes
         // for the next answer.
         lost_ = OK;
     }
+}
+
+/** A filter cannot go on, as mod_substitute with a line that is too long. The client is there. */
+void ResponseOutput::filterFailed(apr_status_t status) {
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, status, r_, "event=response.lost %s reason=\"a filter of httpd has failed\"",
+                  RequestNotes::subject(r_));
+    r_->connection->keepalive = AP_CONN_CLOSE;
+    if (sentNoHead(r_)) {
+        // httpd makes an error page of this.
+        lost_ = AP_FILTER_ERROR;
+        return;
+    }
+    if (isUnframed()) {
+        reset();
+    }
+    r_->connection->aborted = 1;
+    lost_ = OK;
 }
 
 bool ResponseOutput::awaitReply(MessageSession &session) {

@@ -107,6 +107,7 @@ private:
     bool hasNext(bool pause);
     void passPiece();
     void pass();
+    void filterFailed(apr_status_t status);
     void flush();
     void giveUp();
     bool mayWait();
