@@ -136,6 +136,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/RequestNotes.h \
     %D%/request/Route.cpp \
     %D%/request/Route.h \
+    %D%/request/SetHandler.cpp \
+    %D%/request/SetHandler.h \
     %D%/request/SpoolMemory.cpp \
     %D%/request/SpoolMemory.h \
     %D%/request/UnknownApplication.cpp \

@@ -87,7 +87,7 @@ class StopTest < IntegrationTest
     folder = SampleApps.written(SLOW_TO_END, "app.js")
     TestEnvironment.hand_over(folder)
     with_server(configuration { |made| made.site("slow.test", folder,
-                                                 "PassengerStopTimeout 600\n") }) do |server|
+                                                 "PassengerStopTimeout 10min\n") }) do |server|
       assert_equal "slow to end", server.client.get("/").body
       assert_nothing_left server.stop
       assert_path_exists File.join(folder, "ended")

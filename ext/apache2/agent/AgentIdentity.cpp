@@ -5,16 +5,18 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
 
 #include "apache2/agent/ServerGrants.h"
+#include "apache2/config/DirectiveTable.h"
+#include "apache2/config/NumberValue.h"
 #include "apache2/httpd/Httpd.h"
 #include "exchange/Options.h"
 
@@ -45,14 +47,22 @@ std::string appFiles(const Settings &settings) {
     return result;
 }
 
+constexpr const char *STOP_TIMEOUT = "PassengerStopTimeout";
+
+const Directives::Field &fieldOf(std::string_view directive) {
+    return std::ranges::find(Directives::TABLE, directive, &Directives::Directive::name)->field;
+}
+
 /** The largest PassengerStopTimeout of the configuration. It is read from httpd's tree, which has
  *  all sections of all virtual hosts, and no .htaccess file. */
 std::chrono::seconds stopTimeout(apr_pool_t *pool, const ap_directive_t *directive) {
     std::chrono::seconds longest(Options().stopTimeout);
     for (; directive != nullptr; directive = directive->next) {
-        if (strcasecmp(directive->directive, "PassengerStopTimeout") == 0) {
+        if (strcasecmp(directive->directive, STOP_TIMEOUT) == 0) {
             const char *arguments = directive->args;
-            longest = std::max(longest, std::chrono::seconds(std::atoi(ap_getword_conf(pool, &arguments))));
+            std::optional<int> seconds;
+            Directives::NumberValue::read(fieldOf(STOP_TIMEOUT), seconds, ap_getword_conf(pool, &arguments), pool);
+            longest = std::max(longest, std::chrono::seconds(seconds.value_or(0)));
         }
         longest = std::max(longest, stopTimeout(pool, directive->first_child));
     }

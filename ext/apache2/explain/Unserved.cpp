@@ -9,6 +9,7 @@
 #include "apache2/explain/SettingsForm.h"
 #include "apache2/httpd/PoolText.h"
 #include "apache2/request/AppFinder.h"
+#include "apache2/request/SetHandler.h"
 #include "apache2/request/UnknownApplication.h"
 
 extern "C" {
@@ -18,12 +19,6 @@ extern "C" {
 namespace Passenger::Unserved {
 
 namespace {
-
-/** By SetHandler. */
-bool hasHandler(const request_rec *r) {
-    const auto *core = static_cast<const core_dir_config *>(ap_get_core_module_config(r->per_dir_config));
-    return core->handler != nullptr || core->expr_handler != nullptr;
-}
 
 /** Whether this process, which has the rights of httpd's user, may not look into the folder. */
 bool cannotSearch(const char *folder) {
@@ -54,7 +49,7 @@ std::string reason(const MadeRequest &made, StartupFileCache &files) {
     if (r->proxyreq != PROXYREQ_NONE) {
         return "mod_proxy passes the request on to " + std::string(orEmpty(r->filename));
     }
-    if (hasHandler(r)) {
+    if (SetHandler::choosesModule(r)) {
         return "SetHandler gives the request to " +
                (r->handler != nullptr ? "\"" + std::string(r->handler) + "\"" : std::string("another handler"));
     }
@@ -83,7 +78,7 @@ std::string reason(const MadeRequest &made, StartupFileCache &files) {
 bool isMistake(const MadeRequest &made, StartupFileCache &files) {
     request_rec *r = made.r;
     const Settings &settings = Settings::of(r);
-    if (!settings.enabled || r->proxyreq != PROXYREQ_NONE || hasHandler(r)) {
+    if (!settings.enabled || r->proxyreq != PROXYREQ_NONE || SetHandler::choosesModule(r)) {
         return false;
     }
     if (made.outcome != OK) {

@@ -9,6 +9,7 @@
 #include "apache2/httpd/PoolText.h"
 #include "apache2/request/AppFinder.h"
 #include "apache2/request/LocationView.h"
+#include "apache2/request/SetHandler.h"
 #include "apache2/request/UnknownApplication.h"
 
 namespace Passenger {
@@ -16,19 +17,17 @@ namespace Passenger {
 namespace {
 
 /** @return whether another module answers the request, whatever is on the disk */
-bool belongsToAnother(const request_rec *r) {
+bool belongsToAnother(request_rec *r) {
     if (r->uri == nullptr || r->uri[0] != '/' || r->filename == nullptr || r->proxyreq != PROXYREQ_NONE) {
         return true;
     }
     // mod_rewrite sets this handler to make a redirect; the redirected request passes this hook
-    // again.
-    if (r->handler != nullptr && std::strcmp(r->handler, "redirect-handler") == 0) {
+    // again. mod_dav has the methods of WebDAV where `Dav On` is.
+    if (r->handler != nullptr &&
+        (std::strcmp(r->handler, "redirect-handler") == 0 || std::strcmp(r->handler, "dav-handler") == 0)) {
         return true;
     }
-    // An administrator sets SetHandler for a place on purpose (server-status …). mod_mime in
-    // contrast derives handlers from file extensions.
-    const auto *core = static_cast<const core_dir_config *>(ap_get_core_module_config(r->per_dir_config));
-    return core->handler != nullptr || core->expr_handler != nullptr;
+    return SetHandler::choosesModule(r);
 }
 
 /** The name of Options::groupName(), with the user and group if the configuration sets them:

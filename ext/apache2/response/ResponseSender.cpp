@@ -209,7 +209,7 @@ void ResponseSender::setHeaders(const ResponseHead &head) {
             missing_ = head.contentLength();
         }
     } else if ((r_->connection->keepalive == AP_CONN_CLOSE || r_->expecting_100 != 0) &&
-               r_->proto_num >= HTTP_VERSION(1, 1) && bodyAllowed()) {
+               ResponseTrailers::mayChunk(r_) && bodyAllowed()) {
         // httpd would end the answer with the connection, and an incomplete one would look whole.
         r_->chunked = 1;
     }

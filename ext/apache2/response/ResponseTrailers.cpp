@@ -73,8 +73,11 @@ bool areTaken(const request_rec *r) {
         return false;
     }
     const char *codings = apr_table_get(r->headers_in, "TE");
-    return isHttp2(r) ||
-           (r->proto_num >= HTTP_VERSION(1, 1) && codings != nullptr && HttpText::listHas(codings, "trailers"));
+    return isHttp2(r) || (mayChunk(r) && codings != nullptr && HttpText::listHas(codings, "trailers"));
+}
+
+bool mayChunk(const request_rec *r) {
+    return r->proto_num >= HTTP_VERSION(1, 1) && apr_table_get(r->subprocess_env, "downgrade-1.0") == nullptr;
 }
 
 void announce(request_rec *r, const ResponseHead &head) {

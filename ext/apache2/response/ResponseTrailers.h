@@ -15,6 +15,10 @@ namespace Passenger::ResponseTrailers {
 /** Whether the client can get them: over HTTP/2, and over HTTP/1.1 if it says `TE: trailers`. */
 bool areTaken(const request_rec *r);
 
+/** Whether the client understands chunks: its version says so, and the configuration does not deny
+ *  it by the variable downgrade-1.0. */
+bool mayChunk(const request_rec *r);
+
 /** Called before httpd makes the head of an answer that may have a body. Over HTTP/1.1 an answer
  *  without a length is sent in chunks from now on. Has no effect unless areTaken(). */
 void announce(request_rec *r, const ResponseHead &head);

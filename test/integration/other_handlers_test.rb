@@ -1,0 +1,84 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# What another module of httpd was told to handle is not the application's, and what was told to
+# nobody is.
+class OtherHandlersTest < IntegrationTest
+  def self.load_modules(made, *names)
+    names.each do |name|
+      file = File.join(TestEnvironment.modules_dir, "mod_#{name}.so")
+      made.main_directives << "LoadModule #{name}_module #{file}\n"
+    end
+  end
+
+  serve do |made|
+    load_modules(made, "status", "dav", "dav_fs")
+    @app = SampleApps.written("run proc { |env| [200, {}, ['app ' + env['REQUEST_METHOD']]] }")
+    %w[public/dav locks].each do |name|
+      FileUtils.mkdir(File.join(@app, name))
+      TestEnvironment.hand_over(File.join(@app, name), TestEnvironment.web_user)
+    end
+    made.main_directives << "DavLockDB #{@app}/locks/db\n"
+    made.site("handlers.test", @app, <<~CONF)
+      <Location /status>
+        SetHandler server-status
+      </Location>
+      <Location /status/none>
+        SetHandler None
+      </Location>
+      <Location /expression>
+        SetHandler "%{HTTP:X-Handler}"
+      </Location>
+      <Location /dav>
+        Dav On
+      </Location>
+    CONF
+  end
+
+  def test_set_handler_gives_a_place_to_a_module
+    assert_match(/Server Status/, client.get("/status").body)
+    assert_match(/Server Status/,
+                 client.get("/expression", "X-Handler" => "server-status").body)
+  end
+
+  def test_set_handler_with_none_gives_a_place_back
+    %w[/status/none /status/none/x /expression].each do |path|
+      assert_equal "app GET", client.get(path).body, path
+    end
+    assert_equal "app GET", client.get("/expression", "X-Handler" => "none").body
+  end
+
+  def test_methods_of_web_dav_are_mod_davs_where_it_is_on
+    assert_match(%r{\AHTTP/1\.1 201 }, ask("MKCOL", "/dav/new/"))
+    assert_path_exists File.join(server.configuration.sites.first.root, "public/dav/new")
+    assert_match(%r{\AHTTP/1\.1 201 }, ask("PUT", "/dav/new/file"))
+    assert_equal "app GET", client.get("/dav/app").body
+    assert_match(/app MKCOL\z/, ask("MKCOL", "/new/"))
+  end
+
+  # A client for which httpd is told to speak HTTP/1.0.
+  def test_an_answer_to_a_downgraded_client_has_no_chunks
+    made = configuration do |one|
+      one.site("old.test", SampleApps.written("run proc { [200, {}, %w[abc def].each] }"),
+               "SetEnvIf User-Agent old downgrade-1.0 force-response-1.0\n")
+    end
+    with_server(made) do |server|
+      text = ask("GET", "/", server, "User-Agent: old\r\nTE: trailers\r\n")
+      assert_match(%r{\AHTTP/1\.0 200 .*\r\n\r\nabcdef\z}m, text)
+      refute_match(/^Transfer-Encoding/, text)
+    end
+  end
+
+  private
+
+  def ask(method, path, of = server, more = "")
+    name = of.configuration.sites.first.name
+    socket = TCPSocket.new("127.0.0.1", of.port)
+    socket.write("#{method} #{path} HTTP/1.1\r\nHost: #{name}\r\n#{more}" \
+                 "Content-Length: 0\r\nConnection: close\r\n\r\n")
+    socket.read
+  ensure
+    socket&.close
+  end
+end
