@@ -24,6 +24,16 @@ module PhusionPassenger
       end
     end
 
+    def test_a_hook_that_ends_its_thread_fails_the_start
+      in_folder("config.ru" => <<~RUBY) do |root|
+        PhusionPassenger.on_event(:starting_request_handler_thread) { Thread.exit }
+        run ->(_env) { [200, {}, []] }
+      RUBY
+        assert_fails_to_begin loaded("instance", "config.ru", { app_root: root }),
+                              "ended its thread"
+      end
+    end
+
     def test_a_thread_that_cannot_be_made_fails_the_start
       in_folder("config.ru" => <<~RUBY) do |root|
         PhusionPassenger.on_event(:after_installing_signal_handlers) do

@@ -1,6 +1,7 @@
 #include "apache2/request/UnknownApplication.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -64,6 +65,7 @@ constexpr std::array<Sign, 12> SIGNS{
 /** Hashes of the folders that the log has named; 0 is a free place. All children share it. */
 using Named = std::array<std::atomic<std::uint64_t>, 256>;
 constinit Named *theNamed = nullptr;
+pid_t theOwner = 0;
 
 /** @return whether this is the first call with this folder. Says no once there is no place. */
 bool isFirst(std::string_view folder) noexcept {
@@ -111,8 +113,11 @@ void UnknownApplication::prepare(apr_pool_t *pconf, server_rec *server) {
         return;
     }
     theNamed = new (memory) Named{};
+    theOwner = getpid();
+    // Also runs in a child that ends, whose threads may still use the memory.
     apr_pool_cleanup_register(
-        pconf, memory, [](void *mapped) { return ::munmap(mapped, sizeof(Named)) == 0 ? APR_SUCCESS : errno; },
+        pconf, memory,
+        [](void *mapped) { return getpid() != theOwner || ::munmap(mapped, sizeof(Named)) == 0 ? APR_SUCCESS : errno; },
         apr_pool_cleanup_null);
 }
 

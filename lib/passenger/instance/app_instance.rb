@@ -133,14 +133,17 @@ module PhusionPassenger
       @thread_count.times { results.pop&.then { |error| raise error } }
     end
 
-    # `results` gets nil, or what the hook has raised.
+    # `results` gets nil, or what the hook has raised. A hook may also end its thread.
     def begun?(results)
+      error = ThreadError.new("a hook of starting_request_handler_thread ended its thread")
       Hooks.call(:starting_request_handler_thread)
-      results << nil
+      error = nil
       true
     rescue Exception => e # rubocop:disable Lint/RescueException
-      results << e
+      error = e
       false
+    ensure
+      results << error
     end
 
     # The end of any thread ends the instance.

@@ -224,7 +224,9 @@ module TroubleshootingRows
        "troubleshooting_limits#test_more_web_sockets_than_one_child_takes"],
       ["502, \"carries other requests, too\"", "http2#test_hijacking_is_not_offered"],
       ["after a fixed time of silence, nothing i",
-       "troubleshooting_balancer#test_a_balancer_cuts_web_sockets_that_are_silent"]
+       "troubleshooting_balancer#test_a_balancer_cuts_web_sockets_that_are_silent"],
+      ["a WebSocket of ASGI ends with code 1006,",
+       "test/python/client_watch_test.py#test_a_silent_client_is_asked_and_then_cut"]
     ],
     "uploads-fail" => [
       ["413", "troubleshooting_changes#test_413"],
