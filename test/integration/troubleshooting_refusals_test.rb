@@ -33,7 +33,7 @@ class TroubleshootingRefusalsTest < TroubleshootingTest
     made.site("other.test", app)
     made.site("shop.test", app("notes.txt"), "Alias /shop #{app}/public\n")
     made.site("disabled.test", app, "PassengerEnabled off\n")
-    made.site("handled.test", app, "SetHandler none\n")
+    made.site("handled.test", app, "SetHandler default-handler\n")
     made.site("rewritten.test", app, "RewriteEngine on\nRewriteRule .* - [R=404]\n")
     release = SampleApps.new_folder
     File.symlink("#{app}/public", "#{release}/html")
