@@ -36,13 +36,11 @@ class FailingFiltersTest < IntegrationTest
   end
 
   def test_a_filter_that_fails_later_breaks_the_connection_off
-    %w[/0 /20000].each do |path|
-      text = exchanged(path, "1.1")
-      assert_match(%r{\AHTTP/1\.1 200 }, text)
-      refute text.end_with?("0\r\n\r\n")
-      assert_equal 1, text.scan("HTTP/1.1 ").size, "an answer within the body"
-      assert_raises(Errno::ECONNRESET, path) { exchanged(path, "1.0") }
-    end
+    text = exchanged("/20000", "1.1")
+    assert_match(%r{\AHTTP/1\.1 200 }, text)
+    refute text.end_with?("0\r\n\r\n")
+    assert_equal 1, text.scan("HTTP/1.1 ").size, "an answer within the body"
+    assert_raises(Errno::ECONNRESET) { exchanged("/20000", "1.0") }
   end
 
   private

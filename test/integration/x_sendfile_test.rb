@@ -10,8 +10,9 @@ class XSendfileTest < IntegrationTest
   APPLICATION = <<~'RUBY'
     run(proc do |env|
       size = env["QUERY_STRING"].to_i
+      name = env["PATH_INFO"].start_with?("/missing") ? "none.bin" : "large.bin"
       head = { "Content-Type" => "text/plain",
-               "X-Sendfile" => File.expand_path("large.bin", ENV["FILES"]) }
+               "X-Sendfile" => File.expand_path(name, ENV["FILES"]) }
       head["Content-Length"] = size.to_s if env["PATH_INFO"] == "/length"
       [200, head, Array.new(size / 1_000) { "b" * 1_000 }.each]
     end)
@@ -22,8 +23,12 @@ class XSendfileTest < IntegrationTest
     application = SampleApps.written(APPLICATION)
     made.main_directives << "LoadModule xsendfile_module #{MODULE}\n" if File.exist?(MODULE)
     made.site("plain.test", application, "SetEnv FILES #{folder}\n")
-    made.site("files.test", application, "SetEnv FILES #{folder}\nXSendFile on\n" \
-                                         "XSendFilePath #{folder}\n") if File.exist?(MODULE)
+    next unless File.exist?(MODULE)
+
+    sends = "SetEnv FILES #{folder}\nXSendFile on\nXSendFilePath #{folder}\n"
+    made.site("files.test", application, sends)
+    File.write("#{application}/public/404.html", "not there")
+    made.site("errors.test", application, "#{sends}ErrorDocument 404 /404.html\n")
   end
 
   def self.files
@@ -66,6 +71,18 @@ class XSendfileTest < IntegrationTest
       end
       @raw.close
     end
+  end
+
+  def test_a_missing_file_is_404_with_a_page
+    { "files.test" => /not found/i, "errors.test" => /\Anot there\z/ }.each do |site, page|
+      ["/missing?0", "/missing?5000", "/missing?3000000"].each do |path|
+        response = get(site, path)
+        assert_equal 404, response.status, path
+        assert_match page, response.body
+        @raw.close
+      end
+    end
+    assert_equal 0, server.log.count(/event=response\.lost/)
   end
 
   def test_a_range_request_gets_a_part_of_the_file

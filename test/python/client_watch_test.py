@@ -68,7 +68,15 @@ class ClientWatchTest(unittest.TestCase):
         self.loop.sleep(1)
         self.assert_state(1, False)
         self.loop.sleep(20)
+        self.assert_state(1, False)
+        self.loop.sleep(1)
         self.assert_state(1, True)
+
+    def test_an_answer_that_waits_in_a_loop_that_stood_still_is_heard(self):
+        self.loop.sleep(40)
+        self.watch.heard()
+        self.loop.sleep(2)
+        self.assert_state(1, False)
 
     def test_a_client_that_sends_is_not_asked_and_one_that_answers_is_not_cut(self):
         for _ in range(10):
@@ -88,7 +96,7 @@ class ClientWatchTest(unittest.TestCase):
             self.loop.sleep(20)
             self.writer.waiting -= 100
         self.assert_state(1, False)
-        self.loop.sleep(40)
+        self.loop.sleep(41)
         self.assert_state(1, True)
 
     def test_a_client_from_which_nobody_reads_is_not_watched(self):

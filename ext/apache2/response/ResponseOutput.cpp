@@ -58,6 +58,16 @@ bool sentNoHead(const request_rec *r) noexcept {
     return filter != nullptr;
 }
 
+/** Whether a filter has answered in place of the application, as mod_xsendfile does for a missing
+ *  file: by ap_die(), whose status it returns. An ErrorDocument is another request. */
+bool answersInstead(apr_status_t status, const request_rec *r) noexcept {
+    const request_rec *last = r;
+    while (last->next != nullptr) {
+        last = last->next;
+    }
+    return ap_is_HTTP_ERROR(status) && !sentNoHead(r) && last->eos_sent != 0;
+}
+
 /** For a connection that httpd has not marked as aborted. */
 bool saysThatTheClientLeft(apr_status_t status) noexcept {
     return APR_STATUS_IS_ECONNABORTED(status) || APR_STATUS_IS_ECONNRESET(status) || APR_STATUS_IS_EPIPE(status);
@@ -149,16 +159,16 @@ void ResponseOutput::pass() {
     const apr_status_t status = ap_pass_brigade(r_->output_filters, passing_);
     inFilters_ += SteadyClock::now() - before;
     apr_brigade_cleanup(passing_);
+    // mod_xsendfile has replaced the answer with a file. The client would take further bytes for the
+    // next answer.
+    const bool replaced = status == APR_SUCCESS && !ended_ && r_->eos_sent != 0;
     if (status == AP_FILTER_ERROR) {
         lost_ = AP_FILTER_ERROR;
-    } else if (r_->connection->aborted != 0 || saysThatTheClientLeft(status)) {
+    } else if (replaced || r_->connection->aborted != 0 || saysThatTheClientLeft(status) ||
+               answersInstead(status, r_)) {
         lost_ = OK;
     } else if (status != APR_SUCCESS) {
         filterFailed(status);
-    } else if (!ended_ && r_->eos_sent != 0) {
-        // mod_xsendfile has replaced the answer with a file. The client would take further bytes
-        // for the next answer.
-        lost_ = OK;
     }
 }
 

@@ -104,6 +104,7 @@ void Group::attend(MonotonicTime now) {
     }
     hangs_.killHung(now);
     for (const ProcessPtr &process : hangs_.silent(now)) {
+        process->noteSilence();
         replaceHung(process);
         process->kill();
     }
@@ -199,7 +200,6 @@ std::string Group::prepare(const Options &options) {
         // No reason not to start. RestartCheck looks again, and logs failures.
     }
     if (!seen) {
-        // A file that is seen later asks for another try.
         restartFiles_.beginUnseen();
     }
     return restartFiles_.seen();
@@ -326,7 +326,7 @@ void Group::died(const ProcessPtr &process) {
         return;
     }
     const MonotonicTime now = context_.clock.now();
-    const bool unexpected = process->state() != Process::State::DRAINING && !shutDown_;
+    const bool unexpected = process->endIsDeath() && !shutDown_;
     process->logExit(context_.threads, name_);
     if (unexpected) {
         counters_.died++;

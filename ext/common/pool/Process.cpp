@@ -209,7 +209,7 @@ void Process::logExit(BackgroundThreads &threads, const std::string &app) {
         return;
     }
     const auto waitStatus = std::make_shared<FileDescriptor>(std::move(parts_.waitStatus));
-    const LogLevel level = state() == State::DRAINING ? LogLevel::INFO : LogLevel::WARN;
+    const LogLevel level = endIsDeath() ? LogLevel::WARN : LogLevel::INFO;
     const auto log = [app, pid = pid(), level](const std::string &how) {
         Log::log(level, "event=instance.exited app=\"{}\" pid={}{}", app, pid, how);
     };

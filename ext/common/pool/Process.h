@@ -148,6 +148,14 @@ public:
     State state() const noexcept {
         return lifecycle_.state();
     }
+    /** It gave no sign of life. If it was in service until now, its end counts as a death. */
+    void noteSilence() noexcept {
+        silent_ = silent_ || stays();
+    }
+    /** Whether its end is a death, and not ordered. */
+    bool endIsDeath() const noexcept {
+        return state() != State::DRAINING || silent_;
+    }
     /** As Lifecycle::stays(). */
     bool stays() const noexcept {
         return lifecycle_.stays();
@@ -186,6 +194,7 @@ private:
     /** As Options::stopTimeout when it was started. */
     std::chrono::seconds stopTimeout_{0};
     bool killed_ = false;
+    bool silent_ = false;
     /** The last member: its watchers call back until they are destroyed. */
     InstanceLink link_;
 };

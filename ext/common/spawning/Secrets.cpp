@@ -199,13 +199,20 @@ std::string Secrets::shown(std::string_view name, const std::string &value) {
 }
 
 std::string Secrets::hide(std::string_view text, Report::Keep keep) const {
-    if (text.size() > LONGEST_TEXT) {
-        text = keep == Report::Keep::END ? text.substr(text.size() - LONGEST_TEXT) : text.substr(0, LONGEST_TEXT);
+    const bool cut = text.size() > LONGEST_TEXT;
+    const bool keepsEnd = keep == Report::Keep::END;
+    if (cut) {
+        text = keepsEnd ? text.substr(text.size() - LONGEST_TEXT) : text.substr(0, LONGEST_TEXT);
     }
     if (values_.size() > MOST_VALUES) {
         return text.empty() ? "" : HIDDEN;
     }
     Marks marks(text);
+    if (cut && !values_.empty()) {
+        // The rest of a secret that was cut.
+        const std::size_t rest = std::min(text.size(), std::ranges::max(values_, {}, &std::string::size).size() - 1);
+        marks.add(keepsEnd ? 0 : text.size() - rest, rest);
+    }
     for (const std::string &value : values_) {
         markAll(marks, text, value);
     }

@@ -39,7 +39,6 @@ public:
     std::string hide(std::string_view text, Report::Keep keep = Report::Keep::BEGINNING) const;
 
 private:
-    /** More than a part of a report, so that a secret that is cut does not reach the report. */
     static constexpr std::size_t LONGEST_TEXT = 64 * 1024;
     static_assert(LONGEST_TEXT >= 2 * Report::MAX_PART);
     static constexpr std::size_t MOST_VALUES = 500;

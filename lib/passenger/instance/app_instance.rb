@@ -240,12 +240,19 @@ module PhusionPassenger
     def finish
       @intake&.finish
       @gate.close
-      deadline = MonotonicClock.now + @finish_within
-      @threads.each { |thread| thread.join([deadline - MonotonicClock.now, 0].max) }
+      join_threads(MonotonicClock.now + @finish_within)
       busy = @handlers.select(&:busy?)
       Log.event("instance.gave_up_waiting", requests: busy.size) if busy.any?
       @handlers.each(&:abandon)
       Hooks.call_all(:stopping_worker_process)
+    end
+
+    # What ends another thread of the application, as in await_end, does not end the wait.
+    def join_threads(deadline)
+      @threads.each { |thread| thread.join([deadline - MonotonicClock.now, 0].max) }
+    rescue Exception => e # rubocop:disable Lint/RescueException
+      Log.exception("instance.thread_failed", e, thread: "main") unless e.is_a?(SystemExit)
+      retry
     end
 
     # In a process that the application forked.

@@ -1,6 +1,7 @@
 #include "agent/EventCommand.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <boost/thread/exceptions.hpp>
 
 #include <exception>
 
@@ -25,7 +26,7 @@ public:
         EventCommand command([] { return EventCommand::Refusals(); });
         {
             const NoThreads limit;
-            CPPUNIT_ASSERT_THROW(command.use(settings), std::exception);
+            CPPUNIT_ASSERT_THROW(command.use(settings), boost::thread_resource_error);
         }
         command.use(settings);
         Log::error("event=spawn.failed app=\"blog\" error=\"no such file\"");

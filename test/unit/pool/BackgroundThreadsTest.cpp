@@ -1,6 +1,7 @@
 #include "pool/BackgroundThreads.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <boost/thread/exceptions.hpp>
 
 #include <exception>
 #include <future>
@@ -65,9 +66,9 @@ public:
 
     std::weak_ptr<int> endWithoutThread(BackgroundThreads &threads) {
         auto object = std::make_shared<int>(1);
-        const std::weak_ptr<int> seen = object;
+        std::weak_ptr<int> seen = object;
         const NoThreads limit;
-        CPPUNIT_ASSERT_THROW(threads.endInThread(std::move(object)), std::exception);
+        CPPUNIT_ASSERT_THROW(threads.endInThread(std::move(object)), boost::thread_resource_error);
         return seen;
     }
 

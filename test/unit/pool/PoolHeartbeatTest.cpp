@@ -114,6 +114,7 @@ public:
         CPPUNIT_ASSERT(lost());
         CPPUNIT_ASSERT(eventually([&] { return instances_->count() == 2; }));
         CPPUNIT_ASSERT(eventuallyCount(1));
+        CPPUNIT_ASSERT(eventually([&] { return pool_->inspect().groups.at(0).counters.died == 1; }));
     }
 
     /** As a process that waits in the kernel for a file system. */

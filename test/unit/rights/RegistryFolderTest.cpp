@@ -16,6 +16,7 @@
 
 #include "agent/ControlService.h"
 #include "agent/InstanceRegistry.h"
+#include "base/Exceptions.h"
 #include "io/SocketPair.h"
 #include "support/CapturedLog.h"
 

@@ -1,6 +1,7 @@
 #include "spawning/OutputFiles.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <boost/thread/exceptions.hpp>
 
 #include <cstdlib>
 #include <exception>
@@ -67,7 +68,7 @@ public:
         OutputFiles files;
         {
             const NoThreads limit;
-            CPPUNIT_ASSERT_THROW(files.sinkFor(path(), RunAs()), std::exception);
+            CPPUNIT_ASSERT_THROW(files.sinkFor(path(), RunAs()), boost::thread_resource_error);
         }
         files.reopen(path());
         files.sinkFor(path(), RunAs())(1, "a line");

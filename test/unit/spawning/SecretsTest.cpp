@@ -22,6 +22,7 @@ class SecretsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testASecretThatOverlapsAnotherIsHiddenWhole);
     CPPUNIT_TEST(testTheResultOfALargeTextFullOfSecretsIsSmall);
     CPPUNIT_TEST(testOfALongTextTheEndIsKept);
+    CPPUNIT_TEST(testNoPartOfASecretThatIsCutIsShown);
     CPPUNIT_TEST(testWithTooManySecretsTheTextIsHidden);
     CPPUNIT_TEST_SUITE_END();
 
@@ -123,7 +124,17 @@ public:
         const std::string end = secrets.hide("begin" + middle + "swordfish", Report::Keep::END);
         CPPUNIT_ASSERT(end.ends_with(".[hidden]") && end.size() > Report::MAX_PART);
         const std::string begin = secrets.hide("swordfish" + middle + "end");
-        CPPUNIT_ASSERT(begin.starts_with("[hidden].") && begin.ends_with("."));
+        CPPUNIT_ASSERT(begin.starts_with("[hidden].") && begin.ends_with(".[hidden]"));
+    }
+
+    void testNoPartOfASecretThatIsCutIsShown() {
+        const std::string secret(1000, 's');
+        const Secrets secrets(Secrets::Variables{{"API_TOKEN", secret}});
+        for (const std::size_t size : {65000UL, 65500UL, 65535UL}) {
+            const std::string rest(size, '.');
+            CPPUNIT_ASSERT(secrets.hide(secret + rest, Report::Keep::END).find('s') == std::string::npos);
+            CPPUNIT_ASSERT(secrets.hide(rest + secret).find('s') == std::string::npos);
+        }
     }
 
     void testWithTooManySecretsTheTextIsHidden() {

@@ -176,13 +176,14 @@ class AsyncService:
             await asyncio.wait_for(self._lifespan.stop(), _SHUTDOWN_WITHIN)
         except asyncio.TimeoutError:
             log.event("hook.failed", hook="lifespan.shutdown", reason="it took more than %d s" % _SHUTDOWN_WITHIN)
-        await self._end_tasks()
+        if not left:
+            await self._end_tasks()
         return left
 
     async def _end_tasks(self):
-        """As asyncio.run() does it. Requests that are left keep their claims, so that the agent
-        sends LOST."""
-        tasks = asyncio.all_tasks() - self._tasks - {asyncio.current_task()}
+        """As asyncio.run() does it. Not if requests are left: some tasks may be theirs. They keep
+        their claims, so that the agent sends LOST."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         if tasks:

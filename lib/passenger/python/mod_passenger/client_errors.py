@@ -15,5 +15,7 @@ def means_client_gone(error):
         if isinstance(members, tuple) and members and all(isinstance(one, BaseException) for one in members):
             return all(means_client_gone(one) for one in members)
         seen.add(id(error))
-        error = error.__cause__ or error.__context__
+        if isinstance(error, SystemExit):
+            return False
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return False

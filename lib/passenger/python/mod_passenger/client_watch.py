@@ -2,6 +2,7 @@
 
 # Seconds without a byte from the client until it is asked, and then until it is cut. As uvicorn's.
 _ASKED_AFTER = 20
+_DOUBTED_FOR = 1
 _ANSWERS_WITHIN = 20
 
 
@@ -13,7 +14,7 @@ class ClientWatch:
         self._loop = loop
         self._writer = writer
         self._ask = ask
-        self._asked = False
+        self._asked = self._doubted = False
         self._heard_at = 0
         # What the client had taken at the last look.
         self._taken = 0
@@ -23,7 +24,7 @@ class ClientWatch:
         """Bytes have come. The first call begins the watch, or goes on after stop()."""
         self._heard_at = self._loop.time()
         if self._asked:
-            self._asked = False
+            self._asked = self._doubted = False
             self.stop()
         if self._timer is None:
             self._look_in(_ASKED_AFTER)
@@ -47,7 +48,12 @@ class ClientWatch:
             self._asked = True
             self._ask()
         elif not self._takes():
-            self._writer.abort()
+            if self._doubted:
+                self._writer.abort()
+                return
+            # The event loop may have stood still, and the answer waits in it.
+            self._doubted = True
+            self._look_in(_DOUBTED_FOR)
             return
         self._taken = self._writer.taken()
         self._look_in(_ANSWERS_WITHIN)
