@@ -159,8 +159,8 @@ void ResponseOutput::pass() {
     const apr_status_t status = ap_pass_brigade(r_->output_filters, passing_);
     inFilters_ += SteadyClock::now() - before;
     apr_brigade_cleanup(passing_);
-    // mod_xsendfile has replaced the answer with a file. The client would take further bytes for the
-    // next answer.
+    // mod_xsendfile has replaced the answer with a file. The client would take further bytes for
+    // the next answer.
     const bool replaced = status == APR_SUCCESS && !ended_ && r_->eos_sent != 0;
     if (status == AP_FILTER_ERROR) {
         lost_ = AP_FILTER_ERROR;
