@@ -2,19 +2,11 @@
 
 // What an application sees of its event stream before the client's own socket is there.
 const assert = require("assert");
-const http = require("http");
 const { join } = require("path");
-
-const LIBRARY = join(process.env.PASSENGER_LIB || join(__dirname, "../../lib/passenger"), "node");
-const { ClientSocket } = require(join(LIBRARY, "client_socket"));
+const { LIBRARY, makeObjects } = require("./objects");
 const { EventStream } = require(join(LIBRARY, "event_stream"));
-const { makeRequest, makeResponse, prepareServer } = require(join(LIBRARY, "http_server"));
 
-const server = http.createServer();
-prepareServer(server);
-const socket = ClientSocket.of({ socket: null }, server);
-const request = makeRequest(server, socket, { method: "GET", url: "/", lines: [] }, false);
-const response = makeResponse(server, request);
+const { server, socket, request, response } = makeObjects();
 response.assignSocket(socket);
 response.writeHead(200, { "content-type": "text/event-stream" });
 const service = { streamBegun() {} };

@@ -51,7 +51,7 @@ module PhusionPassenger
         PhusionPassenger.on_event(:stopping_worker_process) { puts "stopping" }
         run(lambda do |_env|
           Thread.new { raise "a thread of the application" }.join rescue nil
-          sleep 0.1
+          sleep 0.01 until Thread.main.backtrace.join.include?("finish")
           [200, {}, ["whole"]]
         end)
       RUBY

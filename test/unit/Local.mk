@@ -293,6 +293,7 @@ endif
     %D%/support/CapturedLog.h \
     %D%/support/CrowdedDescriptors.cpp \
     %D%/support/CrowdedDescriptors.h \
+    %D%/support/DescriptorRefusal.h \
     %D%/support/DummyInstance.cpp \
     %D%/support/DummyInstance.h \
     %D%/support/DummyInstances.cpp \

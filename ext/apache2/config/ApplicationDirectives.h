@@ -189,9 +189,9 @@ inline constexpr std::array APPLICATION{
     Directive{"PassengerPreloadBundler", Context::APPLICATION,
               flag(&Settings::preloadBundler).sets(&Options::preloadBundler), "Off",
               "where the application has a Gemfile (or gems.rb), and no config/setup_load_paths.rb, Bundler is set up "
-              "before any other library is loaded, so that the "
-              "libraries of mod_passenger itself (socket, io-wait) have the Gemfile's versions, too. Off: Bundler is "
-              "set up after these libraries, which only matters to a Gemfile with another io-wait or socket"},
+              "before any other library is loaded, so that the libraries of mod_passenger itself (socket, io-wait) "
+              "have the Gemfile's versions, too. Off: Bundler is set up after these libraries, which only matters to a "
+              "Gemfile with another io-wait or socket"},
     Directive{"PassengerReforkAfter", Context::APPLICATION,
               number(&Settings::reforkAfter, 0, INT_MAX).sets(&Options::reforkAfter).granted("refork_after"), "0",
               "requests after which an instance forks the next preloader (below); 0: never"},

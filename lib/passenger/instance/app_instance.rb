@@ -67,7 +67,7 @@ module PhusionPassenger
     def await_end
       @endings.pop
     rescue Exception => e # rubocop:disable Lint/RescueException
-      Log.exception("instance.thread_failed", e, thread: "main") unless e.is_a?(SystemExit)
+      note_end("main", e)
     end
 
     # Up to the answers of PassengerWarmUp. Nil: the application's hooks failed, and the failure is
@@ -153,10 +153,15 @@ module PhusionPassenger
         Thread.current.report_on_exception = false
         yield
       rescue Exception => e # rubocop:disable Lint/RescueException
-        Log.exception("instance.thread_failed", e, thread: name) unless e.is_a?(SystemExit)
+        note_end(name, e)
       ensure
         @endings << name
       end
+    end
+
+    # `exit` is no failure.
+    def note_end(thread, error)
+      Log.exception("instance.thread_failed", error, thread: thread) unless error.is_a?(SystemExit)
     end
 
     # Goes on after FINISH, because a request in work may still need a channel.
@@ -251,7 +256,7 @@ module PhusionPassenger
     def join_threads(deadline)
       @threads.each { |thread| thread.join([deadline - MonotonicClock.now, 0].max) }
     rescue Exception => e # rubocop:disable Lint/RescueException
-      Log.exception("instance.thread_failed", e, thread: "main") unless e.is_a?(SystemExit)
+      note_end("main", e)
       retry
     end
 

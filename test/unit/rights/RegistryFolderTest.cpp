@@ -19,6 +19,7 @@
 #include "base/Exceptions.h"
 #include "io/SocketPair.h"
 #include "support/CapturedLog.h"
+#include "support/DescriptorRefusal.h"
 
 namespace Passenger {
 
@@ -82,24 +83,13 @@ public:
     }
 
     void testTheNamedSocketTakesNoDescriptorsBeforeAConnectionIsAccepted() {
-        const DescriptorPair probe = makeStreamPair();
-        denyDescriptors(probe.first);
-        const int sent = probe.first.get();
-        const auto refused = [&sent](const FileDescriptor &socket) {
-            try {
-                sendWithDescriptors(socket, "x", std::span(&sent, 1));
-                return false;
-            } catch (const SystemException &) {
-                return true;
-            }
-        };
         const auto folder = make();
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         (folder.path + "/control").copy(address.sun_path, sizeof address.sun_path - 1);
         const FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         CPPUNIT_ASSERT_EQUAL(0, ::connect(socket.get(), reinterpret_cast<sockaddr *>(&address), sizeof address));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("Since Linux 6.16", refused(probe.second), refused(socket));
+        assertPeerTakesNoDescriptors(socket);
     }
 
     void testAReloadMakesALostFolderAnew() {

@@ -2,8 +2,9 @@
 
 # Seconds without a byte from the client until it is asked, and then until it is cut. As uvicorn's.
 _ASKED_AFTER = 20
-_DOUBTED_FOR = 1
 _ANSWERS_WITHIN = 20
+# Seconds in which the event loop reads what has come while it stood still.
+_DOUBTED_FOR = 1
 
 
 class ClientWatch:
@@ -44,17 +45,17 @@ class ClientWatch:
         if left > 0:
             self._look_in(left)
             return
+        if self._asked and not self._takes():
+            if self._doubted:
+                self._writer.abort()
+            else:
+                self._doubted = True
+                self._look_in(_DOUBTED_FOR)
+            return
+        self._doubted = False
         if not self._asked:
             self._asked = True
             self._ask()
-        elif not self._takes():
-            if self._doubted:
-                self._writer.abort()
-                return
-            # The event loop may have stood still, and the answer waits in it.
-            self._doubted = True
-            self._look_in(_DOUBTED_FOR)
-            return
         self._taken = self._writer.taken()
         self._look_in(_ANSWERS_WITHIN)
 
