@@ -69,6 +69,20 @@ class AgentDeathTest < IntegrationTest
     assert_silence_below 1, silences, "deaths of the rights process"
   end
 
+  # The pauses before further rights processes grow, so the next pool process begins without one.
+  def test_a_pool_process_that_begins_before_its_rights_process_waits_for_it
+    skip "only the agent of root has a rights process" unless TestEnvironment.root?
+    3.times { replacement(RIGHTS) }
+    instance = eventually("an instance") { client("other.test").pid }
+    Process.kill(:KILL, the_only(RIGHTS).pid)
+    replacement(POOL)
+    Process.kill(:KILL, instance)
+    codes = Array.new(10) { client("other.test").get("/hello").code }
+    # The request that the killed instance may have taken is lost.
+    assert_empty codes.uniq - %w[200 502], codes.inspect
+    assert_equal "200", codes.last
+  end
+
   def test_an_application_that_was_not_running_starts_after_the_pool_process_was_replaced
     Process.kill(:KILL, eventually("an instance") { client("other.test").pid })
     replacement(POOL)

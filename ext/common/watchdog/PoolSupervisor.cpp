@@ -87,10 +87,8 @@ void PoolSupervisor::startAgain() {
 }
 
 void PoolSupervisor::renewRights() {
-    if (!rights_ || !socket_) {
-        return;
-    }
-    if (const FileDescriptor socket = rights_->connect()) {
+    if (rights_ && socket_) {
+        const FileDescriptor socket = rights_->connect();
         send(Frame(FrameType::RIGHTS_SOCKET), {socket.get()});
     }
 }

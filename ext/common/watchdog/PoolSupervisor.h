@@ -57,8 +57,7 @@ public:
         FileRights user;
         /** AgentSettings::seccomp as in a frame. */
         std::string seccomp;
-        /** Returns the pool process's socket, called at each start; none: the rights process is
-         *  being started again, and renewRights() follows. */
+        /** Returns the pool process's socket, called at each start. */
         std::function<FileDescriptor()> connect;
     };
 

@@ -77,11 +77,10 @@ bool RightsSupervisor::send(const Frame &frame, const std::vector<int> &attached
 }
 
 FileDescriptor RightsSupervisor::connectPool(uid_t user) {
-    if (!process_) {
-        return FileDescriptor();
-    }
     DescriptorPair pair = makeStreamPair();
-    send(Frame(FrameType::RIGHTS_SOCKET, {std::to_string(user)}), {pair.second.get()});
+    if (process_) {
+        send(Frame(FrameType::RIGHTS_SOCKET, {std::to_string(user)}), {pair.second.get()});
+    }
     return std::move(pair.first);
 }
 

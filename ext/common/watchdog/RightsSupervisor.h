@@ -34,7 +34,8 @@ public:
     /**
      * Connects a pool process: the rights process serves it from now on, and no other.
      * @param user the pool process's
-     * @return the pool process's end; none while no rights process runs
+     * @return the pool process's end. While no rights process runs, the other end is closed, and
+     *     the pool process waits for the next one as for one that has died
      */
     FileDescriptor connectPool(uid_t user);
     /** Called when the child with this pid has ended and is not reaped. @return whether it was the
