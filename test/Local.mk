@@ -16,7 +16,7 @@ EXTRA_DIST += %D%/model
 # The tests of the Debian packages; script/package and script/boot run them.
 EXTRA_DIST += %D%/package
 
-# Each version of the shared layouts. LayoutsTest and test/ruby/layout_test.rb compare them.
+# The version of the shared layouts. LayoutsTest and test/ruby/layout_test.rb compare them.
 EXTRA_DIST += %D%/layouts
 
 # The unit tests of the code in JavaScript; test/ruby/node_units_test.rb runs them.

@@ -10,7 +10,7 @@ module DocumentCommands
   # Pages with the programs and libraries that their commands need beside httpd and Ruby.
   PAGES = {
     "README.md" => %i[build_folder rails express flask],
-    "doc/INSTALL.md" => %i[sources],
+    "doc/INSTALL.md" => %i[build_folder],
     "doc/UPGRADING.md" => %i[build_folder],
     "doc/MIGRATING.md" => [],
     "doc/MIGRATING-PUMA.md" => %i[puma unicorn],
@@ -48,6 +48,10 @@ module DocumentCommands
     "sudo apt-get install --no-install-recommends build-essential" =>
       [PACKAGE, "apt-get -y install --no-install-recommends build-essential"],
     "sudo apt-get build-dep ./" => [PACKAGE, "build-dep --no-install-recommends ./"],
+    # script/setup has made the build under test by these.
+    "./autogen.sh" => [SETUP, '"$SOURCE_DIR/autogen.sh"'],
+    "mkdir build-release && cd build-release" => [SETUP, 'mkdir -p "$BUILD_DIR"'],
+    "../configure" => [SETUP, '"$SOURCE_DIR/configure"'],
     "dpkg-buildpackage -us -uc" => [PACKAGE, "dpkg-buildpackage -us -uc"],
     "sudo apt-get remove libapache2-mod-passenger-ng" => [TAKEOVER, 'apt-get -y remove "$OURS"'],
     "sudo apt-get purge libapache2-mod-passenger-ng" => [TAKEOVER, 'apt-get -y purge "$OURS"'],
@@ -65,11 +69,6 @@ module DocumentCommands
     "passenger-prefork /srv/blog" => ["test/integration/support/prefork_command.rb",
                                       '"passenger-prefork"']
   }.freeze
-
-  # These prepare a release's build. One page runs them, on a copy of the sources; the others go on
-  # in the folder of the build under test.
-  PREPARATION = ["./autogen.sh", "mkdir build-release && cd build-release",
-                 "../configure"].freeze
 
   # Such a command installs packages of Debian, which script/setup has installed for the tests. It
   # is not run: another program may be installing packages on this machine.
@@ -105,14 +104,8 @@ module DocumentCommands
   module_function
 
   # Whether this suite leaves the command to another one, or to another page.
-  def elsewhere?(command, needs = [])
-    ELSEWHERE.key?(command) || INSTALLATION.match?(command) ||
-      (PREPARATION.include?(command) && !needs.include?(:sources))
-  end
-
-  # What compiles for minutes is there after this command.
-  def after(command)
-    ENTER_BUILD if command == PREPARATION.last
+  def elsewhere?(command)
+    ELSEWHERE.key?(command) || INSTALLATION.match?(command)
   end
 
   # Why the need is not met, or nil.
@@ -130,7 +123,6 @@ module DocumentCommands
       capistrano: -> { "capistrano and git" unless found?("cap") && found?("git") },
       mod_wsgi: -> { "libapache2-mod-wsgi-py3" unless module?("wsgi") },
       build_folder: -> {},
-      sources: -> {},
       nvm: -> { "nodejs" unless found?("node") },
       npm_packages: -> { "npm or node-express" unless npm_cache? || node?("express") }
     }
@@ -149,14 +141,6 @@ module DocumentCommands
     case need
     when :build_folder
       machine.prepare(ENTER_BUILD)
-    when :sources
-      # As a checkout has them: without what autogen.sh makes.
-      machine.prepare(<<~SHELL)
-        mkdir /root/mod_passenger && cd /root/mod_passenger
-        tar --create --directory '#{TestEnvironment::SOURCE_DIR}' --exclude-vcs \
-            --exclude './build*' --exclude ./autom4te.cache . | tar --extract
-        rm -f configure aclocal.m4 Makefile.in
-      SHELL
     when :nvm
       # nvm's folders. It fetches its Nodes; here it is the installed one.
       node = File.realpath(TestEnvironment.find_command("node"))

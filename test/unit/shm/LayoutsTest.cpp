@@ -21,7 +21,7 @@ static_assert(MARKS_OFFSET == SenderMemoryLayout::MARKS && MARKS == SenderMemory
               MARKS_OFFSET + 8 == SenderMemoryLayout::mark(1));
 
 /**
- * Processes of different builds share these layouts. Each version's layout is recorded in
+ * Processes of different builds share these layouts. The version's layout is recorded in
  * test/layouts/VERSION: a name, and a number, or offset and size. test/ruby/layout_test.rb compares
  * the Ruby side with the same file. A change of a layout raises LAYOUT_VERSION and Layout::VERSION,
  * and is recorded in a new file.
