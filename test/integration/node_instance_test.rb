@@ -223,6 +223,15 @@ class NodeInstanceTest < IntegrationTest
     end
   end
 
+  def test_what_is_written_behind_the_end_of_an_answer_ends_no_process
+    BOTH.each do |site|
+      pid = client(site).get("/pid").body
+      assert_equal "answer", client(site).get("/late").body
+      assert_told site, "ERR_STREAM_WRITE_AFTER_END"
+      assert_equal pid, client(site).get("/pid").body
+    end
+  end
+
   def test_a_body_that_nobody_reads_does_not_abort_its_request
     assert_equal "done", client("native.test").post("/done", BODY).body
     assert_told "native.test", "request close"

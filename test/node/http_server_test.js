@@ -1,6 +1,7 @@
 "use strict";
 
-// The signal of an answered request does not hear that the next request's client has left.
+// What is over at the end of an answer: the signal of its request does not hear that the next
+// request's client has left, and what a listener of `finish` writes is no error event.
 const assert = require("assert");
 const http = require("http");
 
@@ -17,6 +18,18 @@ const { makeObjects } = require("./objects");
 
 const { socket, request, response } = makeObjects();
 const { signal } = request;
-response.emit("finish");
-socket.emit("close");
-assert.strictEqual(known ? !signal.aborted : detached, true);
+response.assignSocket(socket);
+socket.exchange = { waiting: 0, write: (data, encoding, callback) => process.nextTick(callback || (() => {})) };
+const heard = [];
+response.on("finish", () => {
+    heard.push(response.socket === null && socket._httpMessage === null);
+    response.write("late", (error) => heard.push(error.code));
+});
+response.on("close", () => heard.push("close"));
+response.on("error", (error) => heard.push(error));
+response.end("answer");
+process.on("exit", () => {
+    socket.emit("close");
+    assert.strictEqual(known ? !signal.aborted : detached, true);
+    assert.deepStrictEqual(heard, [true, "close", "ERR_STREAM_WRITE_AFTER_END"]);
+});

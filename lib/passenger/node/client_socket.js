@@ -24,7 +24,8 @@ class ClientSocket extends ProxiedSocket {
     // That of the channel, unless its last exchange is not over for the application.
     static of(channel, server) {
         const former = channel.socket;
-        if (former && !former.destroyed && !former._httpMessage && former.server === server) {
+        if (former && !former.destroyed && former.concluded && former.server === server) {
+            former.concluded = false;
             return former;
         }
         const socket = new ClientSocket(server);
@@ -39,6 +40,8 @@ class ClientSocket extends ProxiedSocket {
         // The exchange that is in work.
         this.exchange = null;
         this._httpMessage = null;
+        // conclude() has ended the last exchange for the application.
+        this.concluded = false;
         this.on("timeout", onTimeout);
         this.on("error", onError);
     }

@@ -4,6 +4,7 @@
 const diagnostics = require("diagnostics_channel");
 const http = require("http");
 const { ClientSocket } = require("./client_socket");
+const { emitClose } = require("./conclusion");
 const { PAYLOAD_LIMIT } = require("./layout");
 const { UpgradedSocket } = require("./upgraded_socket");
 
@@ -81,13 +82,16 @@ function publish(channel, request, response, socket) {
 
 exports.publishStart = (request, response, socket) => publish(started, request, response, socket);
 
+// Before the application's listeners, as Node's own: what these write is late, and no error event.
 function onFinish() {
     if (DETACH_SIGNAL) {
         this.req[DETACH_SIGNAL]();
     }
     if (this.socket) {
         publish(finished, this.req, this, this.socket);
+        this.detachSocket(this.socket);
     }
+    process.nextTick(emitClose, this);
 }
 
 // What the application has given to addTrailers(), as lines. More than a message takes is dropped.

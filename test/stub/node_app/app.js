@@ -178,6 +178,10 @@ const PAGES = {
         request.resume();
         response.end("done");
     },
+    "/late": (request, response) => {
+        response.on("finish", () => response.write("late", (error) => note(error.code)));
+        response.end("answer");
+    },
     "/context": (request, response) => {
         const before = storage.getStore();
         storage.enterWith("seen");
