@@ -286,6 +286,14 @@ class NodeInstanceTest < IntegrationTest
     end
   end
 
+  def test_an_application_may_treat_a_request_for_an_upgrade_as_a_usual_one
+    skip "this Node asks no application" unless servers_ask?
+    BOTH.each do |site|
+      answer = server.raw(site).request("GET", "/text", UPGRADE).response
+      assert_equal [200, "h\u00e9llo".b], [answer.status, answer.body.b], site
+    end
+  end
+
   def test_refusals_of_upgrades_end_with_their_last_chunk_or_without_a_body
     { "/refuse" => [403, "forbidden"], "/unchanged" => [304, ""], "/none" => [204, ""] }
       .each do |path, expected|
@@ -384,6 +392,10 @@ class NodeInstanceTest < IntegrationTest
   # Nodes that have writeInformation refuse hints behind the head.
   def answers_have?(method)
     `node -p "'#{method}' in http.ServerResponse.prototype"`.strip == "true"
+  end
+
+  def servers_ask?
+    `node -p "'shouldUpgradeCallback' in http.createServer()"`.strip == "true"
   end
 
   # Of the same form for both. Whether httpd knows the length depends on the moments of the pieces.

@@ -1,8 +1,11 @@
 "use strict";
 
-// What becomes of a stream pair that the kernel does not watch. The argument is the addon's path.
+// What becomes of a stream pair that the kernel does not watch, and of one where the application
+// does not listen. The argument is the addon's path.
 const assert = require("assert");
+const { AsyncResource } = require("async_hooks");
 const fs = require("fs");
+const http = require("http");
 const { join } = require("path");
 
 const LIBRARY = join(process.env.PASSENGER_LIB || join(__dirname, "../../lib/passenger"), "node");
@@ -29,13 +32,21 @@ upgrade({}, { channel, fail: (status) => failures.push(status) }, {}, { method: 
 assert.deepStrictEqual(failures, [503]);
 // The exchange, which answers, still has the channel.
 assert.strictEqual(channel.exchange, undefined);
+
+const server = http.createServer();
+let ends = 0;
+server.on("connection", (socket) => socket.on("close", () => ends++));
+poller.watch = () => 1;
+const exchange = { channel, resource: new AsyncResource("TEST") };
+upgrade({ connected() {} }, exchange, server, {}, new http.IncomingMessage());
 // A socket closes its descriptor in a later turn of the loop.
 const deadline = Date.now() + 60_000;
 const look = () => {
-    if (sockets() !== before && Date.now() < deadline) {
+    // The other end of the second pair is the Upgrade's.
+    if ((ends === 0 || sockets() !== before + 1) && Date.now() < deadline) {
         setTimeout(look, 5);
         return;
     }
-    assert.strictEqual(sockets(), before);
+    assert.deepStrictEqual([ends, sockets()], [1, before + 1]);
 };
 look();

@@ -230,7 +230,9 @@ diagnostics.channel("http.server.response.finish").subscribe(({ request, respons
     }
 });
 
-const server = http.createServer({ IncomingMessage: Request },
+// From Node 24 on.
+const shouldUpgradeCallback = (request) => request.url !== "/text";
+const server = http.createServer({ IncomingMessage: Request, shouldUpgradeCallback },
     (request, response) => PAGES[request.url.split("?")[0]](request, response));
 server.once("connection", () => note("first"));
 server.on("upgrade", (request, socket) => {
