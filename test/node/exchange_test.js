@@ -33,8 +33,9 @@ process.nextTick(() => {
 // Each piece of a body, and of an answer, begins the connection's timeout anew.
 let refreshed = 0;
 exchange.socket = { timeout: 1000, _refreshTimeout: () => refreshed++ };
-exchange.request = { push: () => true };
+exchange.request = { push: () => true, socket: { received: 5 } };
 new RequestBody(exchange, undefined, 0, null, true)._pass([Buffer.alloc(10), false]);
+assert.strictEqual(exchange.request.socket.received, 15);
 exchange.onEvents(require(join(LIBRARY, "native")).OUT, false);
 assert.strictEqual(refreshed, 1);
 reply.waits = true;

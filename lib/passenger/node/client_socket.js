@@ -42,6 +42,9 @@ class ClientSocket extends ProxiedSocket {
         this._httpMessage = null;
         // conclude() has ended the last exchange for the application.
         this.concluded = false;
+        // Bytes of bodies of requests, and of answers with their heads.
+        this.received = 0;
+        this.sent = 0;
         this.on("timeout", onTimeout);
         this.on("error", onError);
     }
@@ -66,6 +69,14 @@ class ClientSocket extends ProxiedSocket {
 
     get pending() {
         return false;
+    }
+
+    get bytesRead() {
+        return this.received;
+    }
+
+    get bytesWritten() {
+        return this.sent;
     }
 
     // All that is written in one turn of the event loop is one message, anyway.
@@ -97,7 +108,9 @@ class ClientSocket extends ProxiedSocket {
         if (this.timeout) {
             this._refreshTimeout();
         }
-        return this.exchange.write(data, done === encoding ? undefined : encoding, done);
+        const coding = done === encoding ? undefined : encoding;
+        this.sent += Buffer.byteLength(data, coding);
+        return this.exchange.write(data, coding, done);
     }
 
     // The application closes the connection.

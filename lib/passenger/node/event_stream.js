@@ -24,7 +24,7 @@ function tellRoom(response) {
     }
 }
 
-function callAll(callbacks, error) {
+function callAll(callbacks, error = null) {
     callbacks.splice(0).forEach((callback) => callback(error));
 }
 

@@ -29,6 +29,7 @@ const storeHeader = http.ServerResponse.prototype._storeHeader;
 http.ServerResponse.prototype._storeHeader = function (firstLine, headers) {
     storeHeader.call(this, firstLine, headers);
     if (this.socket instanceof ClientSocket) {
+        this.socket.sent += this._header.length;
         this.chunkedEncoding = false;
         // write() gets the body only, and send() takes the head from the answer.
         this._headerSent = true;

@@ -221,7 +221,8 @@ exports.upgrade = function (service, exchange, server, head, request) {
     // close() of the server waits for its end.
     socket._server = server;
     service.connected(server, 1);
-    socket.on("error", (error) => server.emit("clientError", error, socket));
+    // Node would end the process of an application without a listener.
+    socket.on("error", () => {});
     server.emit("connection", socket);
     connectRequest(request, socket, true);
     request.complete = true;
