@@ -223,6 +223,15 @@ class NodeInstanceTest < IntegrationTest
     end
   end
 
+  def test_what_is_written_behind_the_end_of_an_answer_ends_no_process
+    BOTH.each do |site|
+      pid = client(site).get("/pid").body
+      assert_equal "answer", client(site).get("/late").body
+      assert_told site, "ERR_STREAM_WRITE_AFTER_END"
+      assert_equal pid, client(site).get("/pid").body
+    end
+  end
+
   def test_a_body_that_nobody_reads_does_not_abort_its_request
     assert_equal "done", client("native.test").post("/done", BODY).body
     assert_told "native.test", "request close"
@@ -274,6 +283,14 @@ class NodeInstanceTest < IntegrationTest
       assert_equal "echo", raw.write("echo").read_bytes(4)
       raw.close
       assert_told site, "upgrade true true"
+    end
+  end
+
+  def test_an_application_may_treat_a_request_for_an_upgrade_as_a_usual_one
+    skip "this Node asks no application" unless servers_ask?
+    BOTH.each do |site|
+      answer = server.raw(site).request("GET", "/text", UPGRADE).response
+      assert_equal [200, "h\u00e9llo".b], [answer.status, answer.body.b], site
     end
   end
 
@@ -375,6 +392,10 @@ class NodeInstanceTest < IntegrationTest
   # Nodes that have writeInformation refuse hints behind the head.
   def answers_have?(method)
     `node -p "'#{method}' in http.ServerResponse.prototype"`.strip == "true"
+  end
+
+  def servers_ask?
+    `node -p "'shouldUpgradeCallback' in http.createServer()"`.strip == "true"
   end
 
   # Of the same form for both. Whether httpd knows the length depends on the moments of the pieces.

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "json"
+require "socket"
 
 require_relative "support/integration_test"
 
@@ -57,6 +58,28 @@ class NodeStartsTest < IntegrationTest
   JS
   HTTP2 = <<~'JS'
     require("http2").createServer((request, response) => response.end("http2")).listen(443);
+  JS
+
+  # It listens once it may.
+  LATER = <<~'JS'
+    const fs = require("fs");
+    fs.writeFileSync("new-port", process.env.PORT);
+    fs.renameSync("new-port", "port");
+    const server = require("http").createServer((request, response) => response.end("later"));
+    const timer = setInterval(() => {
+        if (fs.existsSync("go-on")) {
+            clearInterval(timer);
+            server.listen(process.env.PORT);
+        }
+    }, 20);
+  JS
+  # Looks whether PORT is free, as some libraries do, until something has connected there.
+  SEARCHING = <<~'JS'
+    const server = require("http").createServer((request, response) => response.end("searched"));
+    require("net").createServer(function (socket) {
+        socket.destroy();
+        this.close(() => setTimeout(() => server.listen(process.env.PORT), 500));
+    }).listen(process.env.PORT, "127.0.0.1");
   JS
 
   # The program of a Node says its version, and which program it is.
@@ -120,7 +143,8 @@ class NodeStartsTest < IntegrationTest
         "lines.test" => {
           "app.js" => SERVER, "package.json" => package(engines: { node: "v4\nevent=made.up\x7f" })
         },
-        "fitting.test" => { "app.js" => SERVER, ".node-version" => ">=4" }
+        "fitting.test" => { "app.js" => SERVER, ".node-version" => ">=4" },
+        "later.test" => { "app.js" => LATER }, "searching.test" => { "app.js" => SEARCHING }
       }
     end
   end
@@ -203,6 +227,26 @@ class NodeStartsTest < IntegrationTest
     assert_includes line, 'wanted="v4\\" used=\\"v4?[31m\\\\" file=".nvmrc" used="v'
     line = server.log.wait_for(/event=node\.version_missing.*#{root("lines.test")}.*/)
     assert_includes line, 'wanted="v4?event=made.up?" file="package.json" used="v'
+  end
+
+  def test_another_users_listener_on_the_port_gives_an_application_no_bridge
+    skip "needs root" unless TestEnvironment.root?
+    answer = Thread.new { body("later.test") }
+    eventually("the application runs") { File.exist?(File.join(root("later.test"), "port")) }
+    port = Integer(File.read(File.join(root("later.test"), "port")))
+    TCPServer.open("127.0.0.1", port) do |other|
+      4.times do
+        eventually("a look") { other.accept_nonblock(exception: false) != :wait_readable }
+      end
+      FileUtils.touch(File.join(root("later.test"), "go-on"))
+      assert_equal "later", answer.value
+    end
+    refute_match(/event=node\.bridged app="#{root("later.test")}/, server.log.text)
+  end
+
+  def test_an_application_may_look_whether_its_port_is_free
+    assert_equal "searched", body("searching.test")
+    refute_match(/event=node\.bridged app="#{root("searching.test")}/, server.log.text)
   end
 
   # It needs three seconds.

@@ -42,5 +42,5 @@ chunks.settle();
 assert.deepStrictEqual(chunks.takeCallbacks(), []);
 assert.deepStrictEqual([heard, taken.length], [[], 1]);
 process.on("exit", () => {
-    assert.deepStrictEqual(heard, [["first", undefined], ["second", undefined], ["third", "gone"]]);
+    assert.deepStrictEqual(heard, [["first", null], ["second", null], ["third", "gone"]]);
 });

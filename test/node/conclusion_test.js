@@ -23,8 +23,6 @@ server.on("connection", (socket) => {
 function exchangeOn(channel, isWhole, isRead) {
     const socket = ClientSocket.of(channel, server);
     const request = new http.IncomingMessage(socket);
-    const response = new http.ServerResponse(request);
-    response.assignSocket(socket);
     if (isWhole) {
         request.push("body");
         request.push(null);
@@ -35,7 +33,7 @@ function exchangeOn(channel, isWhole, isRead) {
         request.on("end", () => {});
         request.read(1);
     }
-    return { request, response, socket, channel };
+    return { request, socket, channel };
 }
 
 const channels = [];

@@ -1,6 +1,6 @@
 "use strict";
 
-// What an exchange tells the application of room for its answer.
+// What an exchange tells the application of room for its answer, and asks it about upgrades.
 const assert = require("assert");
 const http = require("http");
 const { join } = require("path");
@@ -9,6 +9,7 @@ const LIBRARY = join(process.env.PASSENGER_LIB || join(__dirname, "../../lib/pas
 const { Exchange } = require(join(LIBRARY, "exchange"));
 const { RequestBody } = require(join(LIBRARY, "request_body"));
 const { NEED_DRAIN } = require(join(LIBRARY, "http_server"));
+const { RequestHead } = require(join(LIBRARY, "request_head"));
 
 const heard = [];
 const response = {
@@ -32,8 +33,9 @@ process.nextTick(() => {
 // Each piece of a body, and of an answer, begins the connection's timeout anew.
 let refreshed = 0;
 exchange.socket = { timeout: 1000, _refreshTimeout: () => refreshed++ };
-exchange.request = { push: () => true };
+exchange.request = { push: () => true, socket: { received: 5 } };
 new RequestBody(exchange, undefined, 0, null, true)._pass([Buffer.alloc(10), false]);
+assert.strictEqual(exchange.request.socket.received, 15);
 exchange.onEvents(require(join(LIBRARY, "native")).OUT, false);
 assert.strictEqual(refreshed, 1);
 reply.waits = true;
@@ -74,3 +76,23 @@ timers.shift()();
 assert.strictEqual(silent.cut, 1);
 assert.deepStrictEqual(timers, []);
 global.setTimeout = usual;
+
+// The application may decide by the request whether it takes an upgrade. A refused one is a
+// usual request.
+const server = http.createServer();
+const asked = [];
+const requests = [];
+server.shouldUpgradeCallback = (request) => asked.push(request) && request.url === "/socket";
+server.on("request", (request) => requests.push(request));
+const upgraded = [];
+const upgrades = { connected() {}, upgrade: (of, where, head, request) => upgraded.push(request) };
+for (const path of ["/page", "/socket"]) {
+    const head = new RequestHead(["REQUEST_METHOD", "GET", "REQUEST_URI", path, "SERVER_PROTOCOL", "HTTP/1.1",
+        "HTTP_CONNECTION", "upgrade", "HTTP_UPGRADE", "chat", "REMOTE_PORT", "4711", ""].join("\0"));
+    new Exchange(upgrades, {}, 0, { socket: null }, 1, 0).run(server, head, Buffer.alloc(0), 0);
+    assert.strictEqual(asked[asked.length - 1].socket.remotePort, 4711);
+}
+assert.deepStrictEqual([requests.length, upgraded.length], [1, 1]);
+assert.ok(requests[0] === asked[0] && upgraded[0] === asked[1]);
+assert.deepStrictEqual([requests[0].upgrade, requests[0].socket.server === server], [false, true]);
+assert.deepStrictEqual([requests[0].headers.upgrade, upgraded[0].upgrade], ["chat", true]);

@@ -1,6 +1,8 @@
 "use strict";
 
-// The signal of an answered request does not hear that the next request's client has left.
+// What is over at the end of an answer: the signal of its request does not hear that the next
+// request's client has left, what a listener of `finish` writes is no error event, and the socket
+// has counted the bytes.
 const assert = require("assert");
 const http = require("http");
 
@@ -17,6 +19,20 @@ const { makeObjects } = require("./objects");
 
 const { socket, request, response } = makeObjects();
 const { signal } = request;
-response.emit("finish");
-socket.emit("close");
-assert.strictEqual(known ? !signal.aborted : detached, true);
+response.assignSocket(socket);
+socket.exchange = { waiting: 0, write: (data, encoding, callback) => process.nextTick(callback || (() => {})) };
+const heard = [];
+response.on("finish", () => {
+    heard.push(response.socket === null && socket._httpMessage === null);
+    heard.push(socket.bytesWritten - response._header.length);
+    response.write("late", (error) => heard.push(error.code));
+});
+response.on("close", () => heard.push("close"));
+response.on("error", (error) => heard.push(error));
+response.write("\u00e9");
+response.end(Buffer.alloc(5));
+process.on("exit", () => {
+    socket.emit("close");
+    assert.strictEqual(known ? !signal.aborted : detached, true);
+    assert.deepStrictEqual(heard, [true, 7, "close", "ERR_STREAM_WRITE_AFTER_END"]);
+});

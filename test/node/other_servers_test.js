@@ -20,6 +20,13 @@ if (https.Server.prototype.closeAllConnections) {
     assert.deepStrictEqual(called, ["all", "idle"]);
 }
 
+// From Node 24 on the application may decide about upgrades.
+const deciding = https.createServer();
+deciding.shouldUpgradeCallback = function (request) {
+    return this === deciding && request === "asked";
+};
+assert.strictEqual(standIn(deciding).shouldUpgradeCallback("asked"), true);
+
 // The callback of close() is called as soon as the server has ended.
 let closed = 0;
 process.on("exit", () => assert.strictEqual(closed, 2));

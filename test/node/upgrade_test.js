@@ -1,11 +1,15 @@
 "use strict";
 
-// What becomes of a stream pair that the kernel does not watch. The argument is the addon's path.
+// What becomes of a stream pair that the kernel does not watch, and of one where the application
+// does not listen, or whose client is lost. The argument is the addon's path.
 const assert = require("assert");
+const { AsyncResource } = require("async_hooks");
 const fs = require("fs");
+const http = require("http");
 const { join } = require("path");
 
 const LIBRARY = join(process.env.PASSENGER_LIB || join(__dirname, "../../lib/passenger"), "node");
+const { prepareServer } = require(join(LIBRARY, "http_server"));
 const native = require(join(LIBRARY, "native"));
 const poller = require(join(LIBRARY, "poller"));
 const { upgrade } = require(join(LIBRARY, "upgrade"));
@@ -29,13 +33,25 @@ upgrade({}, { channel, fail: (status) => failures.push(status) }, {}, { method: 
 assert.deepStrictEqual(failures, [503]);
 // The exchange, which answers, still has the channel.
 assert.strictEqual(channel.exchange, undefined);
+
+const server = http.createServer();
+prepareServer(server);
+let ends = 0;
+server.on("connection", (socket) => socket.on("close", () => ends++));
+poller.watch = () => 1;
+const exchange = { channel, resource: new AsyncResource("TEST") };
+upgrade({ connected() {} }, exchange, server, {}, new http.IncomingMessage());
+server.on("upgrade", (request, socket) => socket.destroy(new Error("reset")));
+server.on("clientError", assert.fail);
+upgrade({ connected() {} }, exchange, server, {}, new http.IncomingMessage());
 // A socket closes its descriptor in a later turn of the loop.
 const deadline = Date.now() + 60_000;
 const look = () => {
-    if (sockets() !== before && Date.now() < deadline) {
+    // The other ends of these pairs are the Upgrades'.
+    if ((ends < 2 || sockets() !== before + 2) && Date.now() < deadline) {
         setTimeout(look, 5);
         return;
     }
-    assert.strictEqual(sockets(), before);
+    assert.deepStrictEqual([ends, sockets()], [2, before + 2]);
 };
 look();

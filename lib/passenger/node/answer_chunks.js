@@ -66,7 +66,7 @@ class AnswerChunks {
     }
 
     // Calls the callbacks, each with `error` if the chunks cannot go, after the present turn.
-    settle(error) {
+    settle(error = null) {
         if (this._callbacks !== null) {
             process.nextTick(callAll, this._callbacks, error);
             this._callbacks = null;

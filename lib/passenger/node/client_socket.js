@@ -24,7 +24,8 @@ class ClientSocket extends ProxiedSocket {
     // That of the channel, unless its last exchange is not over for the application.
     static of(channel, server) {
         const former = channel.socket;
-        if (former && !former.destroyed && !former._httpMessage && former.server === server) {
+        if (former && !former.destroyed && former.concluded && former.server === server) {
+            former.concluded = false;
             return former;
         }
         const socket = new ClientSocket(server);
@@ -39,6 +40,11 @@ class ClientSocket extends ProxiedSocket {
         // The exchange that is in work.
         this.exchange = null;
         this._httpMessage = null;
+        // conclude() has ended the last exchange for the application.
+        this.concluded = false;
+        // Bytes of bodies of requests, and of answers with their heads.
+        this.received = 0;
+        this.sent = 0;
         this.on("timeout", onTimeout);
         this.on("error", onError);
     }
@@ -63,6 +69,14 @@ class ClientSocket extends ProxiedSocket {
 
     get pending() {
         return false;
+    }
+
+    get bytesRead() {
+        return this.received;
+    }
+
+    get bytesWritten() {
+        return this.sent;
     }
 
     // All that is written in one turn of the event loop is one message, anyway.
@@ -94,7 +108,9 @@ class ClientSocket extends ProxiedSocket {
         if (this.timeout) {
             this._refreshTimeout();
         }
-        return this.exchange.write(data, done === encoding ? undefined : encoding, done);
+        const coding = done === encoding ? undefined : encoding;
+        this.sent += Buffer.byteLength(data, coding);
+        return this.exchange.write(data, coding, done);
     }
 
     // The application closes the connection.

@@ -51,14 +51,12 @@ function leave(channel, socket) {
     }
 }
 
-// After the last message, as Node's server does after the event `finish`.
-exports.conclude = function ({ request, response, socket, channel }) {
+// After the last message and the event `finish`, for the request and its connection.
+exports.conclude = function ({ request, socket, channel }) {
     if (!isRead(request) || request.readableFlowing && !exports.isAwaited(request)) {
         request._dump();
     }
-    if (response.socket) {
-        response.detachSocket(response.socket);
-    }
+    socket.concluded = true;
     if (request.complete && request.readableEnded) {
         request.destroy();
     } else if (request.complete || request._dumped) {
@@ -82,7 +80,6 @@ exports.conclude = function ({ request, response, socket, channel }) {
         // The next exchange has begun before, in the same turn of the loop.
         socket.destroy();
     }
-    process.nextTick(emitClose, response);
 };
 
 // For the callbacks of what is not sent.

@@ -24,7 +24,7 @@ function tellRoom(response) {
     }
 }
 
-function callAll(callbacks, error) {
+function callAll(callbacks, error = null) {
     callbacks.splice(0).forEach((callback) => callback(error));
 }
 
@@ -172,7 +172,7 @@ class EventStream {
 
     _finished() {
         this._concluded = true;
-        conclude({ request: this._request, response: this._response, socket: this._former, channel: {} });
+        conclude({ request: this._request, socket: this._former, channel: {} });
         this._close();
     }
 

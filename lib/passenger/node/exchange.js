@@ -7,7 +7,8 @@ const { AnswerChunks } = require("./answer_chunks");
 const { ClientSocket } = require("./client_socket");
 const { conclude, destroyed, isAwaited, reset } = require("./conclusion");
 const { isEventStream, transfer } = require("./event_stream");
-const { NEED_DRAIN, makeRequest, makeResponse, publishStart, trailersOf } = require("./http_server");
+const { NEED_DRAIN, connectRequest, makeRequest, makeResponse, makeUpgradeRequest, publishStart, takesUpgrade,
+    trailersOf } = require("./http_server");
 const { InterimAnswers } = require("./interim_answers");
 const layout = require("./layout");
 const log = require("./log");
@@ -121,10 +122,13 @@ class Exchange {
                 head.addExpectation();
             }
         }
+        this.resource = new AsyncResource("PASSENGERREQUEST");
+        let asked = null;
         if ((follows ? !head.mayHaveBody : body.length === 0) && head.wantsUpgrade()) {
             head.addUpgrade();
-            if (server.listenerCount("upgrade") > 0) {
-                this.service.upgrade(this, server, head);
+            asked = makeUpgradeRequest(server, head);
+            if (this.resource.runInAsyncScope(takesUpgrade, null, server, asked)) {
+                this.service.upgrade(this, server, head, asked);
                 return;
             }
         }
@@ -135,9 +139,8 @@ class Exchange {
             this.cutOff();
             return;
         }
-        this.resource = new AsyncResource("PASSENGERREQUEST");
         try {
-            this.resource.runInAsyncScope(this._start, this);
+            this.resource.runInAsyncScope(this._start, this, asked);
         } finally {
             // The application may have thrown, and go on.
             if (!follows && this.request && !this.request.destroyed) {
@@ -314,13 +317,16 @@ class Exchange {
         }
     }
 
-    _start() {
-        this._makeObjects(this.server, this.head);
+    // `asked`: the request, if it was made to ask the application about an upgrade, or null.
+    _start(asked) {
+        if (asked) {
+            connectRequest(asked, this.socket, false);
+        }
+        this._makeObjects(this.server, asked || makeRequest(this.server, this.socket, this.head, false));
         this._emit();
     }
 
-    _makeObjects(server, head) {
-        const request = makeRequest(server, this.socket, head, false);
+    _makeObjects(server, request) {
         const response = makeResponse(server, request);
         response.on("prefinish", onPrefinish);
         if (publishStart(request, response, this.socket)) {

@@ -4,7 +4,9 @@
 const diagnostics = require("diagnostics_channel");
 const http = require("http");
 const { ClientSocket } = require("./client_socket");
+const { emitClose } = require("./conclusion");
 const { PAYLOAD_LIMIT } = require("./layout");
+const { ProxiedSocket } = require("./proxied_socket");
 const { UpgradedSocket } = require("./upgraded_socket");
 
 // A member of a Node object that only has a symbol of Node's own.
@@ -27,6 +29,7 @@ const storeHeader = http.ServerResponse.prototype._storeHeader;
 http.ServerResponse.prototype._storeHeader = function (firstLine, headers) {
     storeHeader.call(this, firstLine, headers);
     if (this.socket instanceof ClientSocket) {
+        this.socket.sent += this._header.length;
         this.chunkedEncoding = false;
         // write() gets the body only, and send() takes the head from the answer.
         this._headerSent = true;
@@ -81,19 +84,22 @@ function publish(channel, request, response, socket) {
 
 exports.publishStart = (request, response, socket) => publish(started, request, response, socket);
 
+// Before the application's listeners, as Node's own: what these write is late, and no error event.
 function onFinish() {
     if (DETACH_SIGNAL) {
         this.req[DETACH_SIGNAL]();
     }
     if (this.socket) {
         publish(finished, this.req, this, this.socket);
+        this.detachSocket(this.socket);
     }
+    process.nextTick(emitClose, this);
 }
 
 // What the application has given to addTrailers(), as lines. More than a message takes is dropped.
 exports.trailersOf = ({ _trailer }) => _trailer && _trailer.length <= PAYLOAD_LIMIT ? _trailer : "";
 
-exports.makeRequest = function (server, socket, head, upgrade) {
+function makeRequest(server, socket, head, upgrade) {
     const request = new (server[REQUEST_CLASS] || http.IncomingMessage)(socket);
     request.httpVersionMajor = request.httpVersionMinor = 1;
     request.httpVersion = "1.1";
@@ -104,7 +110,25 @@ exports.makeRequest = function (server, socket, head, upgrade) {
     request.passengerRequestId = head.requestId;
     request._addHeaderLines(head.lines, head.lines.length);
     return request;
+}
+
+// The connection depends on whether the application takes the upgrade: connectRequest() follows.
+exports.makeUpgradeRequest = function (server, head) {
+    const socket = new ProxiedSocket();
+    socket.server = server;
+    socket.serves(head);
+    return makeRequest(server, socket, head, true);
 };
+
+// From Node 24 on the application may decide by the request.
+exports.takesUpgrade = (server, request) => server.shouldUpgradeCallback
+    ? Boolean(server.shouldUpgradeCallback(request)) : server.listenerCount("upgrade") > 0;
+
+exports.connectRequest = function (request, socket, upgrade) {
+    request.socket = request.client = socket;
+    request.upgrade = upgrade;
+};
+exports.makeRequest = makeRequest;
 
 exports.makeResponse = function (server, request) {
     const response = new (server[RESPONSE_CLASS] || http.ServerResponse)(request, {

@@ -43,7 +43,7 @@ class InterimAnswers {
             exchange.socket.destroy();
         }
         if (callback) {
-            process.nextTick(callback);
+            process.nextTick(callback, null);
         }
     }
 

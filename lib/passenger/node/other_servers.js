@@ -28,6 +28,9 @@ exports.standIn = function (server) {
     plain.listenerCount = (name, ...rest) => listenerCount.call(FORWARDED.has(name) ? server : plain, name, ...rest);
     // close(callback) of Node waits for the event by this.
     plain.once = (name, listener) => once.call(FORWARDED.has(name) ? server : plain, name, listener);
+    if (server.shouldUpgradeCallback) {
+        plain.shouldUpgradeCallback = (request) => server.shouldUpgradeCallback(request);
+    }
     server.address = () => plain.address();
     server.close = (callback) => {
         plain.close(callback);

@@ -65,6 +65,7 @@ class RequestBody {
         this._ended = true;
         const { request } = this._exchange;
         request.complete = true;
+        request.socket.received += bytes.length;
         if (bytes.length > 0 && !request._dumped) {
             request.push(bytes);
         }
@@ -170,6 +171,7 @@ class RequestBody {
             request.complete = true;
         }
         this._arrived += piece.length;
+        request.socket.received += piece.length;
         if (piece.length > 0 && !request._dumped && !request.push(piece)) {
             this._flows = false;
         }

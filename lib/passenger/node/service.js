@@ -192,8 +192,8 @@ class Service {
         this._checkDone();
     }
 
-    upgrade(exchange, server, head) {
-        upgrade(this, exchange, server, head);
+    upgrade(exchange, server, head, request) {
+        upgrade(this, exchange, server, head, request);
     }
 
     _begin(source, size) {

@@ -25,6 +25,8 @@ const STARTED = "command started";
 const LISTENS = "application listens";
 // Milliseconds between two looks whether something else listens.
 const PAUSE = 100;
+// Looks in a row that find a listener on PORT. A search for a free port listens for a moment.
+const ENOUGH_LOOKS = 2;
 const REMEDY = "The application must call listen() of a server of Node's module http; whatever port " +
     "it names, the server gets the module's socket. A server that listens only after a connection to " +
     "a database, say, needs that first.";
@@ -35,6 +37,22 @@ function options() {
     fs.readSync(OPTIONS, bytes, 0, size, 0);
     // A frame LOAD.
     return frames.mapOf(bytes.subarray(8));
+}
+
+// Whether a process of this user listens on the port. Any user can take it, as long as the
+// application has not.
+function isOwn(port) {
+    const hex = port.toString(16).toUpperCase().padStart(4, "0");
+    // Local address, remote address, state (LISTEN), queues, timer, retransmissions, user.
+    const line = new RegExp(`:${hex} \\S+ 0A \\S+ \\S+ \\S+ +${process.geteuid()} `);
+    return ["/proc/net/tcp", "/proc/net/tcp6"].some((table) => {
+        try {
+            return line.test(fs.readFileSync(table, "latin1"));
+        } catch {
+            // A machine without IPv6.
+            return false;
+        }
+    });
 }
 
 class Start {
@@ -117,16 +135,20 @@ class Start {
     _watchOthers() {
         const port = Number(process.env.PORT);
         const host = this._options.instance_address || "127.0.0.1";
+        let looks = 0;
         this._timer = setInterval(() => {
             if (fs.existsSync(this.path)) {
                 this.becomeBridge("another process of the application, or another thread, listens");
             }
             const socket = net.connect(port, host);
             socket.unref();
-            socket.on("error", () => {});
+            socket.on("error", () => {
+                looks = 0;
+            });
             socket.on("connect", () => {
                 socket.destroy();
-                if (!this.isOver) {
+                looks = isOwn(port) ? looks + 1 : 0;
+                if (looks >= ENOUGH_LOOKS && !this.isOver) {
                     this.becomeBridge("the application listens on PORT, with something else than http.Server");
                 }
             });

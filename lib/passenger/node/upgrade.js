@@ -4,9 +4,8 @@
 // application has one end of a stream pair as its socket, and writes its answer there. Once it has
 // agreed, it gets the client's own socket instead, or httpd gets the other end and passes all bytes
 // on.
-const { AsyncResource } = require("async_hooks");
 const { Chunks } = require("./chunks");
-const { makeRequest } = require("./http_server");
+const { connectRequest } = require("./http_server");
 const layout = require("./layout");
 const log = require("./log");
 const native = require("./native");
@@ -212,7 +211,7 @@ function begin(service, exchange, head) {
     }
 }
 
-exports.upgrade = function (service, exchange, server, head) {
+exports.upgrade = function (service, exchange, server, head, request) {
     const socket = begin(service, exchange, head);
     if (!socket) {
         exchange.fail(503, "Service Unavailable");
@@ -222,11 +221,16 @@ exports.upgrade = function (service, exchange, server, head) {
     // close() of the server waits for its end.
     socket._server = server;
     service.connected(server, 1);
-    socket.on("error", (error) => server.emit("clientError", error, socket));
+    // Node would end the process of an application without a listener.
+    socket.on("error", () => {});
     server.emit("connection", socket);
-    const request = makeRequest(server, socket, head, true);
+    connectRequest(request, socket, true);
     request.complete = true;
     request.push(null);
-    const resource = new AsyncResource("PASSENGERREQUEST");
-    resource.runInAsyncScope(() => server.emit("upgrade", request, socket, Buffer.alloc(0)));
+    exchange.resource.runInAsyncScope(() => {
+        // As Node's server, where the application has taken the upgrade and does not listen.
+        if (!server.emit("upgrade", request, socket, Buffer.alloc(0))) {
+            socket.destroy();
+        }
+    });
 };

@@ -178,6 +178,10 @@ const PAGES = {
         request.resume();
         response.end("done");
     },
+    "/late": (request, response) => {
+        response.on("finish", () => response.write("late", (error) => note(error.code)));
+        response.end("answer");
+    },
     "/context": (request, response) => {
         const before = storage.getStore();
         storage.enterWith("seen");
@@ -226,7 +230,9 @@ diagnostics.channel("http.server.response.finish").subscribe(({ request, respons
     }
 });
 
-const server = http.createServer({ IncomingMessage: Request },
+// From Node 24 on.
+const shouldUpgradeCallback = (request) => request.url !== "/text";
+const server = http.createServer({ IncomingMessage: Request, shouldUpgradeCallback },
     (request, response) => PAGES[request.url.split("?")[0]](request, response));
 server.once("connection", () => note("first"));
 server.on("upgrade", (request, socket) => {
