@@ -17,15 +17,14 @@ class PreforkLifeTest < PreforkTestCase
     assert_equal 2, made.workers.size
   end
 
-  # systemctl kill does this, and so does the end of a terminal.
+  # systemctl kill does this.
   def test_signals_to_all_processes_have_an_effect_in_the_monitor_only
-    made = command(*fixed(2), pgroup: true)
-    first = made.pid
+    made = command(*fixed(2))
     before = made.workers
-    %i[USR1 TTIN TTOU].each { |name| made.signal(name, -first) }
+    %i[USR1 TTIN TTOU].each { |name| Process.kill(name, *before, made.pid) }
     made.wait_for_log(/event=prefork\.status/)
     answers = load_on(made) do
-      made.signal(:HUP, -first)
+      Process.kill(:HUP, *before, made.pid)
       made.wait_for_log(/event=prefork\.restarted/)
     end
     assert_all_fine(answers)
