@@ -127,6 +127,7 @@ void Group::restart(const std::string &reason) {
     queue_.takePeak();
     demand_.restore();
     if (queue && options_.rollingRestarts) {
+        instances_.noteRestart();
         versions_.deploy(std::move(spawner), std::move(queue), context_.clock.now());
     } else {
         versions_.replace(std::move(spawner));
