@@ -118,7 +118,9 @@ void Group::attend(MonotonicTime now) {
 
 void Group::restart(const std::string &reason) {
     SpawnerPointer spawner = context_.factory.create(options_);
-    QueueGenerationPtr queue = instances_.serving() > 0 ? context_.makeQueue(options_) : nullptr;
+    // An instance that is being taken over serves in a moment.
+    const bool serves = instances_.serving() > 0 || pending_.adopts();
+    QueueGenerationPtr queue = serves ? context_.makeQueue(options_) : nullptr;
     restarts_.note(name_, reason, context_.clock.now());
     context_.orphans.end(name_);
     failures_.forget();
