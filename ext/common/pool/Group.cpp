@@ -257,7 +257,8 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
     demand_.notePeak(now);
     failures_.backoff().spawnFailed(now, options_.environment != "development");
     failures_.report("spawn.failed", failure, now);
-    if (versions_.deploys(task)) {
+    const bool again = failure.report && failure.report->mayPass && versions_.deploys(task) && versions_.postpone();
+    if (versions_.deploys(task) && !again) {
         counters_.deploysFailed++;
         versions_.fail(failure, options_.resistDeploymentErrors);
         starter_.dropStandby();
