@@ -164,6 +164,23 @@ class PreforkLifeTest < PreforkTestCase
     @command
   end
 
+  # systemd and a container's runtime may signal all processes. The monitor reads that of its own
+  # after the ends of its workers here.
+  def test_a_stop_of_all_processes_during_the_start_is_no_failure
+    %i[TERM INT QUIT].each do |name|
+      made = loading(2)
+      workers = eventually("the workers") { made.workers.size == 2 && made.workers }
+      ProcessInfo.stop(made.pid)
+      Process.kill(:KILL, *workers)
+      eventually("their end") { made.workers.empty? }
+      Process.kill(name, made.pid)
+      Process.kill(:CONT, made.pid)
+      assert_equal 0, made.wait, made.log
+      refute_match(/event=prefork\.failed/, made.log)
+      assert_empty made.stop
+    end
+  end
+
   def test_a_monitor_that_is_not_ready_starts_no_successor
     @command = PreforkCommand.new("sleep 60\n")
     @command.spawn(*fixed(1))

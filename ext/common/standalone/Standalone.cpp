@@ -60,7 +60,7 @@ int Standalone::conclude(const std::string &problem) {
         }
     });
     successor_.reset();
-    const bool failed = preFork_->failedToBoot();
+    const bool failed = failedToBoot();
     preFork_.reset();
     loop_->stop();
     removePidFile();
@@ -76,6 +76,15 @@ int Standalone::conclude(const std::string &problem) {
     }
     Log::notice("event=prefork.ended");
     return EXIT_SUCCESS;
+}
+
+/** A signal to all processes may end workers that load before this process has read it. */
+bool Standalone::failedToBoot() const {
+    sigset_t pending;
+    ::sigpending(&pending);
+    const bool stops = toldToStop_ || sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1 ||
+                       sigismember(&pending, SIGQUIT) == 1;
+    return preFork_->failedToBoot() && !stops;
 }
 
 void Standalone::takeSignals() {
@@ -111,6 +120,7 @@ void Standalone::handle(int signal, pid_t sender) {
 }
 
 void Standalone::stop(int signal, pid_t sender) {
+    toldToStop_ = true;
     if (successor_ != nullptr && sender == successor_->pid()) {
         succeeded_ = true;
     } else if (successor_ != nullptr && !succeeded_) {

@@ -37,6 +37,7 @@ private:
     void startSuccessor();
     void successorEnded(int status);
     void stop(int signal, pid_t sender);
+    bool failedToBoot() const;
     int conclude(const std::string &problem);
     void writePidFile() const;
     void removePidFile() const;
@@ -50,6 +51,7 @@ private:
     std::unique_ptr<Successor> successor_;
     std::unique_ptr<DescriptorWatcher> signalWatcher_;
     bool announced_ = false;
+    bool toldToStop_ = false;
     /** The successor is ready and has ended this process. */
     bool succeeded_ = false;
 };
