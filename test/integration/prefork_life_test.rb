@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "pty"
 require_relative "support/prefork_test_case"
 
 # passenger-prefork: restarts, successors, and processes that die, while requests come.
@@ -157,11 +158,49 @@ class PreforkLifeTest < PreforkTestCase
     eventually("the end of the successor") { !successor.alive? }
   end
 
+  # The session that the command leads has a terminal of its own. `before`: a command that starts it.
+  def in_terminal(*before)
+    @terminal, slave = PTY.open
+    @command = PreforkCommand.new
+    @command.spawn_by(["setsid", "--ctty", *before], *fixed(2), in: slave)
+    slave.close
+    @command.wait_for_log(/event=prefork\.ready/)
+    @command
+  end
+
   def loading(workers)
     @command = PreforkCommand.new(PreforkCommand::LOADING)
     @command.spawn(*fixed(workers))
     @command.wait_for_log(/event=prefork\.listening/)
     @command
+  end
+
+  def test_the_end_of_the_terminal_ends_the_server
+    made = in_terminal
+    before = made.workers
+    made.signal(:HUP)
+    made.wait_for_log(/event=prefork\.restarted/)
+    refute_equal before, made.workers
+    @terminal.close
+    assert_equal 0, made.wait
+    assert_match(/event=prefork\.ending signal=HUP/, made.log)
+  end
+
+  # A shell gets the signal in place of its jobs, and passes it on.
+  def test_the_end_of_a_shells_terminal_ends_the_server
+    made = in_terminal("bash", "--norc", "-i", "-c", '"$@" & wait', "bash")
+    server = ProcessInfo.read(made.workers.first)
+    @terminal.close
+    eventually("the end of the server") { !server.alive? }
+    assert_match(/event=prefork\.ending signal=HUP/, made.log)
+  end
+
+  def test_a_server_that_nohup_has_started_outlives_its_terminal
+    made = in_terminal("nohup")
+    @terminal.close
+    made.signal(:HUP)
+    made.wait_for_log(/event=prefork\.restarted/)
+    refute_match(/event=prefork\.ending/, made.log)
   end
 
   # systemd and a container's runtime may signal all processes. The monitor reads that of its own
