@@ -305,6 +305,20 @@ class PreforkLifeTest < PreforkTestCase
     eventually("the end of the workers") { workers.none?(&:alive?) }
   end
 
+  # As by `docker pause`, or by a host that suspends a machine. The pauses are longer than the timeout,
+  # and than the time between two checks, wherever that one begins.
+  def test_a_pause_of_all_processes_ends_no_worker
+    made = command(*fixed(3), "--timeout", "4")
+    all = [made.pid, *made.workers]
+    2.times do
+      Process.kill(:STOP, *all)
+      sleep 5
+      Process.kill(:CONT, *all)
+      assert_equal 3, made.status["free"]
+    end
+    refute_match(/event=prefork\.timeout/, made.log)
+  end
+
   def test_a_worker_that_is_stuck_is_replaced
     made = command(*fixed(1), "--timeout", "1", "--grace", "1", app: PreforkCommand::HOLDING)
     stuck = made.workers.first
