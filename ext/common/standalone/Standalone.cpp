@@ -176,6 +176,13 @@ void Standalone::startSuccessor() {
     if (preFork_->shuttingDown()) {
         return;
     }
+    if (::getpid() == 1) {
+        // The kernel ends a container with its first process.
+        Log::warn(
+            "event=prefork.successor_refused reason=\"this process is the first one of its container, which ends with "
+            "it\" remedy=\"HUP loads the application anew\"");
+        return;
+    }
     if (!announced_) {
         Log::warn("event=prefork.successor_refused reason=\"this process is not ready yet; try again later\"");
         return;

@@ -74,6 +74,11 @@ class PreforkCommand
   def start(*arguments, **options)
     spawn(*arguments, **options)
     wait_for_log(/event=prefork\.ready/)
+    take_port
+  end
+
+  # That of the log.
+  def take_port
     @port = log[/address=http:\S+:(\d+) /, 1].to_i
     self
   end
