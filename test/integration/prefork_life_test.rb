@@ -158,6 +158,33 @@ class PreforkLifeTest < PreforkTestCase
     eventually("the end of the successor") { !successor.alive? }
   end
 
+  # The folder that the process is in is the link's target, and may be removed.
+  def test_a_link_that_the_server_was_started_in_leads_to_the_next_release
+    @command = PreforkCommand.new
+    link = File.join(@command.folder, "current")
+    release = lambda do |name|
+      FileUtils.mkdir_p(File.join(@command.folder, name))
+      File.write(File.join(@command.folder, name, "config.ru"), SampleApps.saying(name))
+      FileUtils.ln_sf(name, "#{link}.new")
+      File.rename("#{link}.new", link)
+    end
+    release.call("first")
+    # As a shell's `cd`, which sets PWD.
+    @command.spawn_by(["sh", "-c", 'cd "$0" && exec "$@"', link], *fixed(1), in_folder: ".")
+    @command.wait_for_log(/event=prefork\.ready/)
+    @command.take_port
+    release.call("second")
+    FileUtils.rm_r(File.join(@command.folder, "first"))
+    @command.signal(:HUP)
+    @command.wait_for_log(/event=prefork\.restarted/)
+    eventually("the second release") { @command.get.body == "second" }
+    release.call("third")
+    @command.signal(:USR2)
+    eventually("the end of the predecessor") { @command.ended? }
+    assert_equal "third", @command.get.body
+    @command.succeed(@command.log[/successor_started pid=(\d+)/, 1].to_i)
+  end
+
   # The session that the command leads has a terminal of its own. `before`: a command that starts it.
   def in_terminal(*before)
     @terminal, slave = PTY.open

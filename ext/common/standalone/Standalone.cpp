@@ -192,8 +192,8 @@ void Standalone::startSuccessor() {
         return;
     }
     try {
-        successor_ =
-            std::make_unique<Successor>(*loop_, arguments_, *sockets_, [this](int status) { successorEnded(status); });
+        successor_ = std::make_unique<Successor>(*loop_, arguments_, options_, *sockets_,
+                                                 [this](int status) { successorEnded(status); });
         Log::notice("event=prefork.successor_started pid={}", successor_->pid());
     } catch (const SystemException &error) {
         Log::error("event=prefork.successor_failed reason=\"{}\"; this process continues", error.what());
