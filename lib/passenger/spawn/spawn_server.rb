@@ -65,6 +65,7 @@ module PhusionPassenger
       unless ProcessControl.become_subreaper
         Log.event("spawn_server.no_subreaper", reason: "this Ruby has no Fiddle")
       end
+      ProcessControl.end_memory_protection
       trap("CHLD") { reap }
       trap("INT") { nil }
       @control.write(Frame::Spawn::HELLO, Frame::VERSION, Process.pid, RUBY_VERSION)
