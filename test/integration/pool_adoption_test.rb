@@ -1,11 +1,20 @@
 # frozen_string_literal: true
 
+require_relative "support/command_runner"
 require_relative "support/integration_test"
 require_relative "support/steady_load"
 
 # The pool process dies. Its instances live on, and the next pool process takes them over.
 class PoolAdoptionTest < IntegrationTest
+  include CommandRunner
+
   POOL = /passenger-agent\S* pool/.freeze
+  # Says that it loads, and loads until `go_on`.
+  LOADING = <<~APP
+    File.write(File.join(__dir__, "loads"), "")
+    sleep 0.02 until File.exist?(File.join(__dir__, "go_on"))
+    run lambda { |_| [200, {}, [Process.pid.to_s]] }
+  APP
 
   serve do |made|
     # There is room for all, and for those that are about to end.
@@ -123,6 +132,33 @@ class PoolAdoptionTest < IntegrationTest
       Process.kill(:KILL, pool.pid)
       server.client.get("/hello")
       eventually("the new version") { server.client.pid != old }
+    end
+  end
+
+  # Nothing but the watchdog knows of the order then.
+  def test_a_restart_that_was_ordered_is_begun_anew_by_the_next_pool_process
+    root = SampleApps.written(LOADING)
+    FileUtils.touch(File.join(root, "go_on"))
+    with_server(configuration { |one| one.site("rack.test", root) }) do |server|
+      old = server.client.get("/").body
+      File.delete(File.join(root, "go_on"))
+      File.delete(File.join(root, "loads"))
+      succeed(CONFIG, "restart-app", root)
+      2.times do
+        eventually("the new version") { File.exist?(File.join(root, "loads")) }
+        File.delete(File.join(root, "loads"))
+        kill_pool(server)
+        assert_equal old, server.client.get("/").body
+      end
+      FileUtils.touch(File.join(root, "go_on"))
+      eventually("the new version") { server.client.get("/").body != old }
+      # The order is done: nothing of it is left with the watchdog.
+      new = server.client.get("/").body
+      kill_pool(server)
+      assert_equal new, server.client.get("/").body
+      succeed(CONFIG, "restart-app", root)
+      eventually("the second order's version") { server.client.get("/").body != new }
+      assert_equal 2, server.log.count(/event=deploy\.done/)
     end
   end
 

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "pty"
 require_relative "support/prefork_test_case"
 
 # passenger-prefork: restarts, successors, and processes that die, while requests come.
@@ -17,15 +18,14 @@ class PreforkLifeTest < PreforkTestCase
     assert_equal 2, made.workers.size
   end
 
-  # systemctl kill does this, and so does the end of a terminal.
+  # systemctl kill does this.
   def test_signals_to_all_processes_have_an_effect_in_the_monitor_only
-    made = command(*fixed(2), pgroup: true)
-    first = made.pid
+    made = command(*fixed(2))
     before = made.workers
-    %i[USR1 TTIN TTOU].each { |name| made.signal(name, -first) }
+    %i[USR1 TTIN TTOU].each { |name| Process.kill(name, *before, made.pid) }
     made.wait_for_log(/event=prefork\.status/)
     answers = load_on(made) do
-      made.signal(:HUP, -first)
+      Process.kill(:HUP, *before, made.pid)
       made.wait_for_log(/event=prefork\.restarted/)
     end
     assert_all_fine(answers)
@@ -158,11 +158,94 @@ class PreforkLifeTest < PreforkTestCase
     eventually("the end of the successor") { !successor.alive? }
   end
 
+  # The folder that the process is in is the link's target, and may be removed.
+  def test_a_link_that_the_server_was_started_in_leads_to_the_next_release
+    @command = PreforkCommand.new
+    link = File.join(@command.folder, "current")
+    release = lambda do |name|
+      FileUtils.mkdir_p(File.join(@command.folder, name))
+      File.write(File.join(@command.folder, name, "config.ru"), SampleApps.saying(name))
+      FileUtils.ln_sf(name, "#{link}.new")
+      File.rename("#{link}.new", link)
+    end
+    release.call("first")
+    # As a shell's `cd`, which sets PWD.
+    @command.spawn_by(["sh", "-c", 'cd "$0" && exec "$@"', link], *fixed(1), in_folder: ".")
+    @command.wait_for_log(/event=prefork\.ready/)
+    @command.take_port
+    release.call("second")
+    FileUtils.rm_r(File.join(@command.folder, "first"))
+    @command.signal(:HUP)
+    @command.wait_for_log(/event=prefork\.restarted/)
+    eventually("the second release") { @command.get.body == "second" }
+    release.call("third")
+    @command.signal(:USR2)
+    eventually("the end of the predecessor") { @command.ended? }
+    assert_equal "third", @command.get.body
+    @command.succeed(@command.log[/successor_started pid=(\d+)/, 1].to_i)
+  end
+
+  # The session that the command leads has a terminal of its own. `before`: a command that starts
+  # it.
+  def in_terminal(*before)
+    @terminal, slave = PTY.open
+    @command = PreforkCommand.new
+    @command.spawn_by(["setsid", "--ctty", *before], *fixed(2), in: slave)
+    slave.close
+    @command.wait_for_log(/event=prefork\.ready/)
+    @command
+  end
+
   def loading(workers)
     @command = PreforkCommand.new(PreforkCommand::LOADING)
     @command.spawn(*fixed(workers))
     @command.wait_for_log(/event=prefork\.listening/)
     @command
+  end
+
+  def test_the_end_of_the_terminal_ends_the_server
+    made = in_terminal
+    before = made.workers
+    made.signal(:HUP)
+    made.wait_for_log(/event=prefork\.restarted/)
+    refute_equal before, made.workers
+    @terminal.close
+    assert_equal 0, made.wait
+    assert_match(/event=prefork\.ending signal=HUP/, made.log)
+  end
+
+  # A shell gets the signal in place of its jobs, and passes it on.
+  def test_the_end_of_a_shells_terminal_ends_the_server
+    made = in_terminal("bash", "--norc", "-i", "-c", '"$@" & wait', "bash")
+    server = ProcessInfo.read(made.workers.first)
+    @terminal.close
+    eventually("the end of the server") { !server.alive? }
+    assert_match(/event=prefork\.ending signal=HUP/, made.log)
+  end
+
+  def test_a_server_that_nohup_has_started_outlives_its_terminal
+    made = in_terminal("nohup")
+    @terminal.close
+    made.signal(:HUP)
+    made.wait_for_log(/event=prefork\.restarted/)
+    refute_match(/event=prefork\.ending/, made.log)
+  end
+
+  # systemd and a container's runtime may signal all processes. The monitor reads that of its own
+  # after the ends of its workers here.
+  def test_a_stop_of_all_processes_during_the_start_is_no_failure
+    %i[TERM INT QUIT].each do |name|
+      made = loading(2)
+      workers = eventually("the workers") { made.workers.size == 2 && made.workers }
+      ProcessInfo.stop(made.pid)
+      Process.kill(:KILL, *workers)
+      eventually("their end") { made.workers.empty? }
+      Process.kill(name, made.pid)
+      Process.kill(:CONT, made.pid)
+      assert_equal 0, made.wait, made.log
+      refute_match(/event=prefork\.failed/, made.log)
+      assert_empty made.stop
+    end
   end
 
   def test_a_monitor_that_is_not_ready_starts_no_successor
@@ -248,6 +331,20 @@ class PreforkLifeTest < PreforkTestCase
     workers = made.workers.map { |pid| ProcessInfo.read(pid) }
     made.signal(:KILL)
     eventually("the end of the workers") { workers.none?(&:alive?) }
+  end
+
+  # As by `docker pause`, or by a host that suspends a machine. The pauses are longer than the
+  # timeout.
+  def test_a_pause_of_all_processes_ends_no_worker
+    made = command(*fixed(3), "--timeout", "4")
+    all = [made.pid, *made.workers]
+    2.times do
+      Process.kill(:STOP, *all)
+      sleep 5
+      Process.kill(:CONT, *all)
+      assert_equal 3, made.status["free"]
+    end
+    refute_match(/event=prefork\.timeout/, made.log)
   end
 
   def test_a_worker_that_is_stuck_is_replaced

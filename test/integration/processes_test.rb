@@ -4,6 +4,8 @@ require_relative "support/integration_test"
 
 # The processes, their parents, and what of them can be reached from outside.
 class ProcessesTest < IntegrationTest
+  SCORE = "/proc/self/oom_score_adj"
+
   serve { |made| made.site("rack.test", SampleApps.rack) }
 
   def setup
@@ -62,6 +64,25 @@ class ProcessesTest < IntegrationTest
     server.tree.beside_httpd.each do |process|
       assert_empty socket_inodes(process) & addresses, process.to_s
     end
+  end
+
+  # OOMScoreAdjust= of httpd's unit.
+  def test_applications_do_not_inherit_httpds_protection_from_a_shortage_of_memory
+    former = File.read(SCORE)
+    begin
+      File.write(SCORE, "-100")
+    rescue Errno::EACCES
+      skip "needs CAP_SYS_RESOURCE"
+    end
+    with_server(configuration) do |made|
+      instance = made.client.pid
+      spawned = made.tree.matching(/\APassenger (spawn server|AppPreloader|RubyApp)/).map(&:pid)
+      assert_includes spawned, instance
+      scores = [made.pid, *spawned].map { |pid| File.read("/proc/#{pid}/oom_score_adj").to_i }
+      assert_equal [-100, 0], scores.uniq
+    end
+  ensure
+    File.write(SCORE, former)
   end
 
   private

@@ -185,6 +185,7 @@ endif
     %D%/pool/LifecycleTest.cpp \
     %D%/pool/OrphansTest.cpp \
     %D%/pool/PendingSpawnsTest.cpp \
+    %D%/pool/PoolAdoptionTest.cpp \
     %D%/pool/PoolApplicationQueueTest.cpp \
     %D%/pool/PoolCompanionTest.cpp \
     %D%/pool/PoolDeployTest.cpp \
@@ -319,6 +320,7 @@ endif
     %D%/support/IntakeFixture.h \
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
+    %D%/support/LeftProcess.h \
     %D%/support/LingeringConnection.h \
     %D%/support/ManualClock.h \
     %D%/support/NoDescriptorStore.h \

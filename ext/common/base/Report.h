@@ -48,6 +48,9 @@ struct Report {
     int signal = 0;
     /** The process has exited. If `signal` is 0 and this is false, the cause is unknown. */
     bool exited = false;
+    /** The application had no part in the failure, as at the limit of processes: the next attempt may
+     *  succeed. */
+    bool mayPass = false;
 
     /**
      * Adds a part, unless the text is empty. A text that is too long is cut and gets a mark there.

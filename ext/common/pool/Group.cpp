@@ -118,7 +118,9 @@ void Group::attend(MonotonicTime now) {
 
 void Group::restart(const std::string &reason) {
     SpawnerPointer spawner = context_.factory.create(options_);
-    QueueGenerationPtr queue = instances_.serving() > 0 ? context_.makeQueue(options_) : nullptr;
+    // An instance that is being taken over serves in a moment.
+    const bool serves = instances_.serving() > 0 || pending_.adopts();
+    QueueGenerationPtr queue = serves ? context_.makeQueue(options_) : nullptr;
     restarts_.note(name_, reason, context_.clock.now());
     context_.orphans.end(name_);
     failures_.forget();
@@ -127,6 +129,7 @@ void Group::restart(const std::string &reason) {
     queue_.takePeak();
     demand_.restore();
     if (queue && options_.rollingRestarts) {
+        instances_.noteRestart();
         versions_.deploy(std::move(spawner), std::move(queue), context_.clock.now());
     } else {
         versions_.replace(std::move(spawner));
@@ -254,7 +257,8 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
     demand_.notePeak(now);
     failures_.backoff().spawnFailed(now, options_.environment != "development");
     failures_.report("spawn.failed", failure, now);
-    if (versions_.deploys(task)) {
+    const bool again = failure.report && failure.report->mayPass && versions_.deploys(task) && versions_.postpone();
+    if (versions_.deploys(task) && !again) {
         counters_.deploysFailed++;
         versions_.fail(failure, options_.resistDeploymentErrors);
         starter_.dropStandby();

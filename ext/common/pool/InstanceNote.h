@@ -26,7 +26,7 @@ struct InstanceNote {
     bool hasDescendants = false;
     /** It takes requests, and was not told to end. */
     bool serves = false;
-    /** RestartFiles::seen() before it was started. */
+    /** RestartFiles::seen() before it was started, or RestartFiles::ASKED. */
     std::string restartFile;
     /** The application's control group; empty: none. */
     std::string group{};

@@ -80,6 +80,15 @@ void Instances::deposit(const Process &process) {
     context_.store.put(storeKey(process), note.toText(), descriptors);
 }
 
+void Instances::noteRestart() {
+    for (const ProcessPtr &process : all_) {
+        if (serves(process)) {
+            process->restartFile = RestartFiles::ASKED;
+            deposit(*process);
+        }
+    }
+}
+
 void Instances::remove(const ProcessPtr &process) {
     process->lifecycle().end();
     process->closeOwnQueue();

@@ -73,7 +73,7 @@ public:
     std::vector<OrphanSnapshot> inspect() const EXCLUDES(mutex_);
     /** The number of instances that wait for a take-over. */
     unsigned waiting(const std::string &app) const EXCLUDES(mutex_);
-    /** RestartFiles::seen() before one of them was started; none: none waits. */
+    /** The note's restartFile of one of them; none: none waits. */
     std::optional<std::string> restartFile(const std::string &app) const EXCLUDES(mutex_);
     /** One of this application is about to be taken over. @return its key; empty: none waits */
     std::string reserve(const std::string &app) EXCLUDES(mutex_);

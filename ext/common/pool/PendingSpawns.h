@@ -42,6 +42,10 @@ public:
     unsigned aboveLimit() const noexcept {
         return aboveLimit_;
     }
+    /** Whether an instance of an earlier pool process is being taken over. */
+    bool adopts() const noexcept {
+        return adoptions_ > 0;
+    }
     /** Null: none. */
     const Standby *standby() const noexcept {
         return standby_ ? &*standby_ : nullptr;
@@ -62,6 +66,7 @@ private:
     unsigned starting_ = 0;
     unsigned replacements_ = 0;
     unsigned aboveLimit_ = 0;
+    unsigned adoptions_ = 0;
     InstanceId beingReplaced_;
     std::optional<Standby> standby_;
 };

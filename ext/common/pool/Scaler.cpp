@@ -104,7 +104,7 @@ void Scaler::roomCame() {
 
 /** Starts the first instance of the new version, if there may be one more. */
 void Scaler::deploy(MonotonicTime now) {
-    if (!parts_.versions.deployment() || parts_.versions.deployment()->started) {
+    if (!parts_.versions.deployment() || parts_.versions.deployment()->started || !parts_.failures.mayTry(now)) {
         return;
     }
     if (parts_.instances.serving() > 0) {

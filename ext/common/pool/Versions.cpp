@@ -7,6 +7,13 @@
 
 namespace Passenger {
 
+namespace {
+
+/** With the delays of Backoff the last one is made 15 seconds after the first one has failed. */
+constexpr unsigned MOST_ATTEMPTS = 6;
+
+}  // namespace
+
 void Versions::deploy(SpawnerPointer spawner, QueueGenerationPtr queue, MonotonicTime now) {
     drop();
     failure_.reset();
@@ -28,6 +35,11 @@ QueueGenerationPtr Versions::adopt() {
     current_ = deployment.version;
     begun_ = deployment.begun;
     return deployment.queue;
+}
+
+bool Versions::postpone() noexcept {
+    deployment_->started = false;
+    return ++deployment_->failures < MOST_ATTEMPTS;
 }
 
 void Versions::fail(const GetFailure &failure, bool resists) {

@@ -31,6 +31,8 @@ public:
         MonotonicTime begun;
         /** Whether its first instance is on its way. */
         bool started = false;
+        /** Starts of its first instance that have failed. */
+        unsigned failures = 0;
     };
 
     /** Both references outlive this object. */
@@ -71,6 +73,9 @@ public:
     }
     /** The deployment is the current version from now on. @return its queue */
     QueueGenerationPtr adopt();
+    /** The first instance of the deployment did not start, for a cause that may pass.
+     *  @return whether another attempt is made, by the back-off. Only with a deployment */
+    bool postpone() noexcept;
     /** The new version does not start. @param resists the current one stays; otherwise the new one
      *  is the current one all the same */
     void fail(const GetFailure &failure, bool resists);

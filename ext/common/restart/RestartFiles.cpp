@@ -15,7 +15,8 @@ constexpr const char *NO_FILE = "-";
 
 RestartFiles::RestartFiles(const std::string &appRoot, const std::string &restartDir,
                            const std::optional<std::string> &seen)
-    : folder_(restartDir.starts_with('/') ? restartDir : appRoot + "/" + restartDir), begun_(seen.has_value()) {
+    : folder_(restartDir.starts_with('/') ? restartDir : appRoot + "/" + restartDir), asked_(seen == ASKED) {
+    begun_ = seen && !asked_;
     Stamp stamp{};
     if (seen && std::sscanf(seen->c_str(), "%ld.%ld", &stamp.modified.tv_sec, &stamp.modified.tv_nsec) == 2) {
         last_ = stamp;
@@ -50,7 +51,7 @@ void RestartFiles::beginUnseen() {
 
 std::string RestartFiles::seen() const {
     const LockGuard guard(mutex_);
-    return last_ ? fmt::format("{}.{}", last_->modified.tv_sec, last_->modified.tv_nsec) : NO_FILE;
+    return asked_ ? ASKED : last_ ? fmt::format("{}.{}", last_->modified.tv_sec, last_->modified.tv_nsec) : NO_FILE;
 }
 
 bool RestartFiles::knowsRights() const {
@@ -69,23 +70,24 @@ bool RestartFiles::changed() {
     if (!std::exchange(begun_, true)) {
         last_ = now;
     }
+    const bool asked = std::exchange(asked_, false);
     if (!now || now == last_) {
         // A removed file does not request a restart. If it reappears with the same time, it does
         // not either.
-        return false;
+        return asked;
     }
-    before_ = std::exchange(last_, now);
+    last_ = now;
     return true;
 }
 
 void RestartFiles::askAgain() {
     const LockGuard guard(mutex_);
-    last_ = before_;
+    asked_ = true;
 }
 
 bool RestartFiles::mayAsk(const RestartTimes &times) const {
     const LockGuard guard(mutex_);
-    return times.alwaysRestart || (times.restart && Stamp{*times.restart} != last_);
+    return asked_ || times.alwaysRestart || (times.restart && Stamp{*times.restart} != last_);
 }
 
 bool RestartFiles::always() const {

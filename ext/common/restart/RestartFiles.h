@@ -29,10 +29,14 @@ struct RestartFolder {
  */
 class RestartFiles {
 public:
+    /** In place of a state: a restart was asked for, and is not done. */
+    static constexpr const char *ASKED = "asked";
+
     /**
      * Does not access the files.
      * @param restartDir relative to appRoot, or absolute
-     * @param seen the state that an earlier pool process has seen(); it counts as recorded
+     * @param seen the state that an earlier pool process has seen(); it counts as recorded. ASKED: the
+     *     first call of changed() tells of a restart
      */
     RestartFiles(const std::string &appRoot, const std::string &restartDir,
                  const std::optional<std::string> &seen = std::nullopt);
@@ -51,7 +55,7 @@ public:
     void begin(const std::optional<FileRights> &rights = std::nullopt) EXCLUDES(mutex_);
     /** Records "no file" as the present state, since the rights are not known yet. */
     void beginUnseen() EXCLUDES(mutex_);
-    /** The recorded state, without spaces. */
+    /** The recorded state, or ASKED; without spaces. */
     std::string seen() const EXCLUDES(mutex_);
     /** Whether begin() has set the rights. */
     bool knowsRights() const EXCLUDES(mutex_);
@@ -81,8 +85,8 @@ private:
     std::optional<FileRights> rights_ GUARDED_BY(mutex_);
     bool begun_ GUARDED_BY(mutex_) = false;
     std::optional<Stamp> last_ GUARDED_BY(mutex_);
-    /** The value of `last_` before the last change. */
-    std::optional<Stamp> before_ GUARDED_BY(mutex_);
+    /** The next call of changed() tells of a restart. */
+    bool asked_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace Passenger

@@ -148,6 +148,7 @@ Report SpawnReport::toReport(const Options &options) const {
     report.summary = secrets.hide(diagnosis.brief.empty() ? line : line + "; " + diagnosis.brief);
     report.signal = waitStatus && WIFSIGNALED(*waitStatus) ? WTERMSIG(*waitStatus) : 0;
     report.exited = waitStatus && WIFEXITED(*waitStatus);
+    report.mayPass = mayPass;
     report.add("Step", Report::Form::PROSE, step);
     report.add("Usual cause", Report::Form::PROSE, secrets.hide(diagnosis.cause));
     report.add("Remedy", Report::Form::PROSE, secrets.hide(diagnosis.remedy));

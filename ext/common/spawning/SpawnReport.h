@@ -28,6 +28,8 @@ struct SpawnReport {
     std::string details{};
     SpawnSteps steps{};
     bool timedOut = false;
+    /** See Report. */
+    bool mayPass = false;
     /** How the process ended, if it ended by itself. */
     std::optional<int> waitStatus{};
     /** How a command or Node ended that is an instance behind a bridge, or was to become one. */

@@ -37,6 +37,7 @@ constexpr const char *COMMAND_STARTED = "command started";
 constexpr const char *APPLICATION_LOADED = "application ready";
 constexpr const char *INSTANCE_FORKED = "instance forked";
 constexpr const char *PRELOADER_FORKED = "preloader forked";
+constexpr const char *PROCESS_FORKED = "process forked";
 constexpr const char *MEMORY_PREPARED = "memory prepared";
 /** The field of LOADED from an ASGI application. */
 constexpr const char *ASGI = "asgi";
@@ -148,7 +149,6 @@ StartedProcess SpawnStartup::askSpawnServer(const StartRequest &request) {
         report_.steps.begin(refusal.step());
         throw;
     } catch (const TimeoutException &) {
-        // These two failures are not the application's fault: it has no process yet.
         throw SpawnException("the spawn server did not answer in time");
     } catch (const std::exception &error) {
         if (Passenger::lostContact(error)) {
@@ -413,6 +413,7 @@ void SpawnStartup::fail(const std::exception &e) {
     if (awaited_->output) {
         endProcess();
     }
+    report_.mayPass = mayPass(e);
     report_.summary = explain(e) + tooManyTasks;
     report_.steps.fail();
     const auto *explained = dynamic_cast<const SpawnException *>(&e);
@@ -437,6 +438,14 @@ void SpawnStartup::endProcess() {
         resources_.manager.removeSocketFolders(pid);
     }
     process.output->setPid(pid);
+}
+
+/** The spawn server failed, or a fork: the application has no process yet, or its preloader lives. */
+bool SpawnStartup::mayPass(const std::exception &e) {
+    const std::string step = report_.steps.current();
+    const bool forks = step == PROCESS_FORKED || step == PRELOADER_FORKED;
+    return !cancel_.cancelled() &&
+           (forkRefused_ || step == SPAWN_SERVER_ASKED || (forks && dynamic_cast<const StartRefused *>(&e) != nullptr));
 }
 
 std::string SpawnStartup::explain(const std::exception &e) {

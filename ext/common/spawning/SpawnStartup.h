@@ -100,6 +100,7 @@ private:
     template <typename Part> auto explained(Part part) -> decltype(part());
     [[noreturn]] void fail(const std::exception &e);
     std::string explain(const std::exception &e);
+    bool mayPass(const std::exception &e);
     [[noreturn]] void failByProcess(const Frame &failed);
     /** Records the new process. */
     void begun(SpawnedProcess process);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -47,6 +48,12 @@ public:
     /** Whether the PreFork ended because the application did not load. */
     bool failedToBoot() const noexcept {
         return bootFailed_;
+    }
+
+    /** So short that a pause of all processes is found before the workers' signs of life are as old as
+     *  the timeout (Heartbeats). */
+    std::chrono::milliseconds serverCheckAck() const override {
+        return timeout() / 4;
     }
 
 protected:

@@ -21,6 +21,23 @@
 
 namespace Passenger {
 
+namespace {
+
+bool ignoresHangUp() {
+    struct sigaction action {};
+    return ::sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/** Whether a SIGHUP tells of the end of the terminal. The kernel sends such a signal to the foreground
+ *  processes, and a shell, which leads the session, to its jobs. */
+bool endsTerminal(const signalfd_siginfo &info) {
+    const auto sender = static_cast<pid_t>(info.ssi_pid);
+    return info.ssi_code == SI_KERNEL || (sender == ::getsid(0) && sender != ::getpid() &&
+                                          !FileDescriptor(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)));
+}
+
+}  // namespace
+
 Standalone::Standalone(StandaloneOptions options, std::vector<std::string> arguments)
     : options_(std::move(options)), arguments_(std::move(arguments)) {}
 
@@ -28,6 +45,7 @@ Standalone::~Standalone() = default;
 
 int Standalone::run() {
     ::signal(SIGPIPE, SIG_IGN);
+    ignoresHangUp_ = ignoresHangUp();
     signals_ = makeSignalDescriptor({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU});
     sockets_ = std::make_shared<ListeningSockets>(options_.sockets);
     if (options_.earlyHints) {
@@ -60,7 +78,7 @@ int Standalone::conclude(const std::string &problem) {
         }
     });
     successor_.reset();
-    const bool failed = preFork_->failedToBoot();
+    const bool failed = failedToBoot();
     preFork_.reset();
     loop_->stop();
     removePidFile();
@@ -78,18 +96,26 @@ int Standalone::conclude(const std::string &problem) {
     return EXIT_SUCCESS;
 }
 
+/** A signal to all processes may end workers that load before this process has read it. */
+bool Standalone::failedToBoot() const {
+    sigset_t pending;
+    ::sigpending(&pending);
+    const bool stops = toldToStop_ || sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1 ||
+                       sigismember(&pending, SIGQUIT) == 1;
+    return preFork_->failedToBoot() && !stops;
+}
+
 void Standalone::takeSignals() {
     signalfd_siginfo info{};
     while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
-        handle(static_cast<int>(info.ssi_signo), static_cast<pid_t>(info.ssi_pid));
+        handle(info);
     }
 }
 
-void Standalone::handle(int signal, pid_t sender) {
-    switch (signal) {
+void Standalone::handle(const signalfd_siginfo &info) {
+    switch (info.ssi_signo) {
         case SIGHUP:
-            Log::notice("event=prefork.restarting");
-            preFork_->restartServers();
+            hangUp(info);
             break;
         case SIGUSR1:
             for (const auto &line : preFork_->status()) {
@@ -106,11 +132,21 @@ void Standalone::handle(int signal, pid_t sender) {
             preFork_->moveLimits(-1);
             break;
         default:
-            stop(signal, sender);
+            stop(static_cast<int>(info.ssi_signo), static_cast<pid_t>(info.ssi_pid));
+    }
+}
+
+void Standalone::hangUp(const signalfd_siginfo &info) {
+    if (!endsTerminal(info)) {
+        Log::notice("event=prefork.restarting");
+        preFork_->restartServers();
+    } else if (!ignoresHangUp_) {
+        stop(SIGHUP, static_cast<pid_t>(info.ssi_pid));
     }
 }
 
 void Standalone::stop(int signal, pid_t sender) {
+    toldToStop_ = true;
     if (successor_ != nullptr && sender == successor_->pid()) {
         succeeded_ = true;
     } else if (successor_ != nullptr && !succeeded_) {
@@ -140,6 +176,13 @@ void Standalone::startSuccessor() {
     if (preFork_->shuttingDown()) {
         return;
     }
+    if (::getpid() == 1) {
+        // The kernel ends a container with its first process.
+        Log::warn(
+            "event=prefork.successor_refused reason=\"this process is the first one of its container, which ends with "
+            "it\" remedy=\"HUP loads the application anew\"");
+        return;
+    }
     if (!announced_) {
         Log::warn("event=prefork.successor_refused reason=\"this process is not ready yet; try again later\"");
         return;
@@ -149,8 +192,8 @@ void Standalone::startSuccessor() {
         return;
     }
     try {
-        successor_ =
-            std::make_unique<Successor>(*loop_, arguments_, *sockets_, [this](int status) { successorEnded(status); });
+        successor_ = std::make_unique<Successor>(*loop_, arguments_, options_, *sockets_,
+                                                 [this](int status) { successorEnded(status); });
         Log::notice("event=prefork.successor_started pid={}", successor_->pid());
     } catch (const SystemException &error) {
         Log::error("event=prefork.successor_failed reason=\"{}\"; this process continues", error.what());

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/signalfd.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,11 +34,13 @@ public:
 
 private:
     void takeSignals();
-    void handle(int signal, pid_t sender);
+    void handle(const signalfd_siginfo &info);
+    void hangUp(const signalfd_siginfo &info);
     void workersReady();
     void startSuccessor();
     void successorEnded(int status);
     void stop(int signal, pid_t sender);
+    bool failedToBoot() const;
     int conclude(const std::string &problem);
     void writePidFile() const;
     void removePidFile() const;
@@ -50,6 +54,9 @@ private:
     std::unique_ptr<Successor> successor_;
     std::unique_ptr<DescriptorWatcher> signalWatcher_;
     bool announced_ = false;
+    /** SIGHUP was ignored at the start (nohup): the end of a terminal is nothing to this process. */
+    bool ignoresHangUp_ = false;
+    bool toldToStop_ = false;
     /** The successor is ready and has ended this process. */
     bool succeeded_ = false;
 };

@@ -10,6 +10,8 @@
 #include <exception>
 #include <filesystem>
 #include <stdexcept>
+#include <string>
+#include <system_error>
 #include <vector>
 
 namespace Passenger {
@@ -117,6 +119,22 @@ void add(CLI::App &app, StandaloneOptions &options, Given &given) {
         "the status to the log.");
 }
 
+/** getcwd() resolves links. The shell's PWD has them, if it still names this process's folder. The folder
+ *  of a predecessor may have been removed. */
+std::string appRootFrom(const std::filesystem::path &given) {
+    if (const char *const former = std::getenv(StandaloneOptions::FOLDER)) {
+        const std::string folder = former;
+        ::unsetenv(StandaloneOptions::FOLDER);
+        return folder;
+    }
+    const char *const named = std::getenv("PWD");
+    std::error_code error;
+    const bool isHere = named != nullptr && *named == '/' && std::filesystem::equivalent(named, ".", error);
+    return (isHere ? std::filesystem::path(named) / given : std::filesystem::absolute(given))
+        .lexically_normal()
+        .string();
+}
+
 }  // namespace
 
 std::variant<StandaloneOptions, int> StandaloneOptions::parse(int argc, char **argv) {
@@ -141,7 +159,7 @@ std::variant<StandaloneOptions, int> StandaloneOptions::parse(int argc, char **a
         options.sockets.mode = modeFrom(given.mode);
         options.timeout = milliseconds(given.timeout);
         options.grace = milliseconds(given.grace);
-        options.appRoot = std::filesystem::absolute(given.appRoot).lexically_normal().string();
+        options.appRoot = appRootFrom(given.appRoot);
         check(options);
     } catch (const CLI::ParseError &error) {
         return app.exit(error) == 0 ? EXIT_SUCCESS : EXIT_USAGE;

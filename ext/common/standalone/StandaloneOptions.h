@@ -23,6 +23,8 @@ struct StandaloneOptions {
     std::string ruby{};
     std::string rackup{};
     std::string pidFile{};
+    /** The environment variable with `appRoot` for a successor. */
+    static constexpr const char *FOLDER = "PASSENGER_PREFORK_FOLDER";
     /** An absolute path with its symbolic links: a link may point elsewhere at the next load. */
     std::string appRoot{};
 

@@ -16,7 +16,8 @@ namespace {
 
 std::string programFile;
 
-ChildProcess::Command makeCommand(const std::vector<std::string> &arguments, const ListeningSockets &sockets) {
+ChildProcess::Command makeCommand(const std::vector<std::string> &arguments, const StandaloneOptions &options,
+                                  const ListeningSockets &sockets) {
     ChildProcess::Command command;
     command.program = programFile;
     command.arguments = arguments;
@@ -34,14 +35,15 @@ ChildProcess::Command makeCommand(const std::vector<std::string> &arguments, con
     }
     command.environment->push_back(fmt::format("{}{}", handedOver, sockets.handOver()));
     command.environment->push_back(fmt::format("{}{}", predecessor, ::getpid()));
+    command.environment->push_back(fmt::format("{}={}", StandaloneOptions::FOLDER, options.appRoot));
     return command;
 }
 
 }  // namespace
 
-Successor::Successor(EventLoop &loop, const std::vector<std::string> &arguments, const ListeningSockets &sockets,
-                     std::function<void(int status)> ended)
-    : process_(makeCommand(arguments, sockets)), ended_(std::move(ended)) {
+Successor::Successor(EventLoop &loop, const std::vector<std::string> &arguments, const StandaloneOptions &options,
+                     const ListeningSockets &sockets, std::function<void(int status)> ended)
+    : process_(makeCommand(arguments, options, sockets)), ended_(std::move(ended)) {
     watcher_ =
         std::make_unique<DescriptorWatcher>(loop, process_.pidFd().get(), DescriptorWatcher::READABLE, [this](int) {
             // wait() closes the watched descriptor when it reaps the process.

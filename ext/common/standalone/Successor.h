@@ -8,6 +8,7 @@
 #include "base/ChildProcess.h"
 #include "loop/EventLoop.h"
 #include "standalone/ListeningSockets.h"
+#include "standalone/StandaloneOptions.h"
 
 namespace Passenger {
 
@@ -23,12 +24,13 @@ public:
 
     /**
      * @param arguments of main() without the program's name
+     * @param options its application
      * @param sockets the successor inherits their descriptors with the same numbers
      * @param ended called on the loop when the successor has ended; may destroy this object
      * @throws SystemException
      */
-    Successor(EventLoop &loop, const std::vector<std::string> &arguments, const ListeningSockets &sockets,
-              std::function<void(int status)> ended);
+    Successor(EventLoop &loop, const std::vector<std::string> &arguments, const StandaloneOptions &options,
+              const ListeningSockets &sockets, std::function<void(int status)> ended);
     ~Successor();
     Successor(const Successor &) = delete;
     Successor &operator=(const Successor &) = delete;

@@ -23,6 +23,14 @@ module PhusionPassenger
       set(PR_SET_DUMPABLE, 0)
     end
 
+    # A negative oom_score_adj(proc(5)) protects httpd, whose processes this one's are, from the
+    # kernel when memory is short (OOMScoreAdjust= of its unit). Applications must not have that.
+    def self.end_memory_protection(file = "/proc/self/oom_score_adj")
+      File.write(file, "0") if File.read(file).to_i.negative?
+    rescue SystemCallError
+      nil # /proc is not mounted, or is another process's
+    end
+
     def self.set(option, value)
       return false unless defined?(Fiddle::Function)
 

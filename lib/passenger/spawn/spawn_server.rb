@@ -65,6 +65,7 @@ module PhusionPassenger
       unless ProcessControl.become_subreaper
         Log.event("spawn_server.no_subreaper", reason: "this Ruby has no Fiddle")
       end
+      ProcessControl.end_memory_protection
       trap("CHLD") { reap }
       trap("INT") { nil }
       @control.write(Frame::Spawn::HELLO, Frame::VERSION, Process.pid, RUBY_VERSION)
@@ -190,9 +191,10 @@ module PhusionPassenger
     end
 
     # Runs in the new process. Writes its pid, each finished step and, after a zero byte, the
-    # failure.
+    # failure. The process leads a process group: a `kill 0` of an application reaches nothing else.
     def tell(writer)
       writer.write("#{Process.pid}\n")
+      Process.setpgid(0, 0)
       done(@forked, writer)
       yield
     rescue StandardError => e

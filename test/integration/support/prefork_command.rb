@@ -62,11 +62,12 @@ class PreforkCommand
   end
 
   # By a command that becomes the program. Other options of `Process.spawn` may follow.
-  def spawn_by(before, *arguments, listen: ["--listen", "127.0.0.1:0"], **options)
+  def spawn_by(before, *arguments, listen: ["--listen", "127.0.0.1:0"], in_folder: @folder,
+               **options)
     environment = { "PASSENGER_ROOT" => TestEnvironment::PASSENGER_ROOT, "RACK_ENV" => nil,
                     "RAILS_ENV" => nil }
     @status = nil
-    @pid = Process.spawn(environment, *before, PROGRAM, *listen, *arguments, @folder,
+    @pid = Process.spawn(environment, *before, PROGRAM, *listen, *arguments, in_folder,
                          out: [@log, "a"], err: [@log, "a"], **options)
     self
   end
@@ -74,6 +75,11 @@ class PreforkCommand
   def start(*arguments, **options)
     spawn(*arguments, **options)
     wait_for_log(/event=prefork\.ready/)
+    take_port
+  end
+
+  # That of the log.
+  def take_port
     @port = log[/address=http:\S+:(\d+) /, 1].to_i
     self
   end

@@ -19,6 +19,7 @@
 #include "shm/Claims.h"
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
+#include "support/LeftProcess.h"
 
 namespace Passenger {
 
@@ -48,73 +49,6 @@ private:
     Mutex mutex_{Locks::WAITER};
     std::vector<std::string> removed_ GUARDED_BY(mutex_);
     std::map<std::string, std::string> notes_ GUARDED_BY(mutex_);
-};
-
-/** A process as an earlier pool process has left it. */
-struct Left {
-    explicit Left(std::string app, bool serves = true) : app(std::move(app)), serves(serves) {
-        pid = ::fork();
-        if (pid == 0) {
-            ::pause();
-            ::_exit(0);
-        }
-        auto sockets = makeStreamPair();
-        control = std::move(sockets.first);
-        theirs = std::move(sockets.second);
-        int ends[2];
-        CPPUNIT_ASSERT_EQUAL(0, ::pipe2(ends, O_CLOEXEC));
-        output = FileDescriptor(ends[0]);
-        FileDescriptor(ends[1]).reset();
-    }
-    ~Left() {
-        end();
-    }
-    Left(const Left &) = delete;
-    Left &operator=(const Left &) = delete;
-
-    void end() {
-        if (pid != 0) {
-            ::kill(pid, SIGKILL);
-            ::waitpid(pid, nullptr, 0);
-            pid = 0;
-        }
-    }
-    std::string key() const {
-        return "instance:" + std::to_string(pid);
-    }
-    void restoreIn(Orphans &orphans) const {
-        InstanceNote note;
-        note.pid = pid;
-        note.threads = 2;
-        note.serves = serves;
-        note.restartFile = "12.34";
-        note.cells = {{4, 2}};
-        note.app = app;
-        std::vector<FileDescriptor> descriptors;
-        descriptors.push_back(openPidFd(pid));
-        descriptors.push_back(control.duplicate());
-        descriptors.push_back(output.duplicate());
-        descriptors.push_back(claims.memory().descriptor().duplicate());
-        orphans.restore(key(), note.toText(), std::move(descriptors));
-    }
-    bool toldToEnd() const {
-        char byte = 0;
-        return ::recv(theirs.get(), &byte, 1, MSG_DONTWAIT) == 0;
-    }
-    void claim(std::uint32_t cell) {
-        const ClaimCell mine{77, 5};
-        const auto size = static_cast<ssize_t>(sizeof(mine));
-        CPPUNIT_ASSERT_EQUAL(size, ::pwrite(claims.memory().descriptor().get(), &mine, sizeof(mine),
-                                            static_cast<off_t>(ClaimsLayout::offset(cell))));
-    }
-
-    std::string app;
-    bool serves;
-    pid_t pid = 0;
-    FileDescriptor control;
-    FileDescriptor theirs;
-    FileDescriptor output;
-    Claims claims;
 };
 
 }  // namespace
@@ -183,7 +117,7 @@ public:
 
     void testOneThatServesWaitsAndIsTakenOnce() {
         Orphans orphans(*loop_, store_, {});
-        const Left left("one");
+        const LeftProcess left("one");
         left.restoreIn(orphans);
         CPPUNIT_ASSERT_EQUAL(1U, orphans.waiting("one"));
         CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("other"));
@@ -203,7 +137,7 @@ public:
 
     void testOneThatDoesNotServeIsToldToEnd() {
         Orphans orphans(*loop_, store_, {});
-        const Left left("one", false);
+        const LeftProcess left("one", false);
         left.restoreIn(orphans);
         CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("one"));
         CPPUNIT_ASSERT(left.toldToEnd());
@@ -211,7 +145,7 @@ public:
 
     void testTheNextPoolProcessLearnsThatOneWasToldToEnd() {
         Orphans orphans(*loop_, store_, {});
-        const Left left("one");
+        const LeftProcess left("one");
         left.restoreIn(orphans);
         CPPUNIT_ASSERT(orphans.end("one"));
         CPPUNIT_ASSERT(!orphans.end("one"));
@@ -223,7 +157,7 @@ public:
 
     void testOneThatIsGivenBackIsToldToEnd() {
         Orphans orphans(*loop_, store_, {});
-        Left left("one");
+        LeftProcess left("one");
         const std::string key = left.key();
         left.restoreIn(orphans);
         orphans.giveBack(std::move(*orphans.take(key)), false);
@@ -235,7 +169,7 @@ public:
 
     void testTheClaimsOfOneThatEndedSayThatItDied() {
         Orphans orphans(*loop_, store_, {});
-        Left left("one");
+        LeftProcess left("one");
         left.restoreIn(orphans);
         left.claim(3);
         left.claim(5);
@@ -248,8 +182,8 @@ public:
 
     void testTheLimitEndsThoseThatWait() {
         Orphans orphans(*loop_, store_, {});
-        const Left one("one");
-        const Left other("other");
+        const LeftProcess one("one");
+        const LeftProcess other("other");
         one.restoreIn(orphans);
         other.restoreIn(orphans);
         orphans.limit(2);
@@ -262,7 +196,7 @@ public:
 
     void testOneWhoseTakeOverDoesNotBeginWaitsAgain() {
         Orphans orphans(*loop_, store_, {});
-        const Left left("one");
+        const LeftProcess left("one");
         left.restoreIn(orphans);
         const std::string key = orphans.reserve("one");
         CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("one"));
@@ -274,7 +208,7 @@ public:
 
     void testThoseThatNobodyTakesAreToldToEndAfterAWhile() {
         Orphans orphans(*loop_, store_, {});
-        const Left left("one");
+        const LeftProcess left("one");
         left.restoreIn(orphans);
         orphans.wait(std::chrono::milliseconds(0));
         orphans.wait(std::chrono::milliseconds(1));
@@ -292,7 +226,7 @@ public:
         orphans.restore("instance:5", "5 0", {});
         orphans.restore("unknown", "", {});
         CPPUNIT_ASSERT((store_.all() == std::vector<std::string>{"queue:0:1", "instance:5", "unknown"}));
-        const Left left("one");
+        const LeftProcess left("one");
         std::vector<FileDescriptor> descriptors;
         for (const FileDescriptor *each : {&left.output, &left.control, &left.output, &left.output}) {
             descriptors.push_back(each->duplicate());

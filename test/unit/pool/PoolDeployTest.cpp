@@ -28,6 +28,8 @@ class PoolDeployTest : public PoolContract {
     CPPUNIT_TEST(testTheSnapshotShowsAFailedDeployWithItsReport);
     CPPUNIT_TEST(testAFailedDeployIsTriedAgainWhenTheFileChanges);
     CPPUNIT_TEST(testAFailedDeployIsNotTriedAgainByItself);
+    CPPUNIT_TEST(testADeployWhoseFailureMayPassIsTriedAgain);
+    CPPUNIT_TEST(testADeployWhoseFailureDoesNotPassFailsAfterSixAttempts);
     CPPUNIT_TEST(testAFailedDeployOfABusyApplicationRefusesNoRequest);
     CPPUNIT_TEST(testTheSecondOfTwoRestartsDeterminesTheVersion);
     CPPUNIT_TEST(testALateFailureOfAnOvertakenDeployHasNoEffect);
@@ -53,6 +55,17 @@ class PoolDeployTest : public PoolContract {
         factory_->hold();
         restart();
         factory_->waitUntilHeld(1);
+    }
+    /** So many of the next starts fail, and the application has no part in that. */
+    void failFor(unsigned attempts) {
+        factory_->beforeSpawn = [attempts, began = factory_->attempts(), this](const Options &) {
+            if (factory_->attempts() <= began + attempts) {
+                Report report;
+                report.summary = "there is no room for a process";
+                report.mayPass = true;
+                throw SpawnException(report);
+            }
+        };
     }
     Options notRolling() const {
         Options options = inFolder();
@@ -216,6 +229,31 @@ public:
         pool_->checkRestarts();
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
         CPPUNIT_ASSERT(state() == GroupState::DEPLOY_FAILED);
+    }
+
+    void testADeployWhoseFailureMayPassIsTriedAgain() {
+        get(inFolder()).reset();
+        failFor(3);
+        restart();
+        for (const std::chrono::milliseconds delay : {500ms, 1000ms, 2000ms}) {
+            CPPUNIT_ASSERT(eventually([this] { return group(inFolder()).starting == 0; }));
+            CPPUNIT_ASSERT(state() == GroupState::DEPLOYING);
+            CPPUNIT_ASSERT(ask(inFolder())->here());
+            pass(delay);
+        }
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=deploy.failed"));
+        CPPUNIT_ASSERT_EQUAL(5U, factory_->attempts());
+    }
+
+    void testADeployWhoseFailureDoesNotPassFailsAfterSixAttempts() {
+        get(inFolder()).reset();
+        failFor(100);
+        restart();
+        advance(60s, 100ms);
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        CPPUNIT_ASSERT_EQUAL(7U, factory_->attempts());
+        CPPUNIT_ASSERT(ask(inFolder())->here());
     }
 
     void testAFailedDeployOfABusyApplicationRefusesNoRequest() {

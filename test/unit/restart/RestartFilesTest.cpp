@@ -30,6 +30,7 @@ class RestartFilesTest : public LeakCheck {
     CPPUNIT_TEST(testAnAlwaysRestartFileIsSeenAsLongAsItExists);
     CPPUNIT_TEST(testTheFilesAreReadWithTheUsersRights);
     CPPUNIT_TEST(testAfterAStartWithoutALookTheFirstFileSeenRequestsARestart);
+    CPPUNIT_TEST(testARestartThatIsNotDoneIsRequestedOnce);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<ApplicationFolder> folder_;
@@ -123,6 +124,21 @@ public:
         files->askAgain();
         CPPUNIT_ASSERT(files->changed());
         CPPUNIT_ASSERT(!files->changed());
+    }
+
+    void testARestartThatIsNotDoneIsRequestedOnce() {
+        for (const bool exists : {false, true}) {
+            if (exists) {
+                touch(file(), 1000);
+            }
+            RestartFiles files(folder_->path(), "tmp", RestartFiles::ASKED);
+            files.begin();
+            CPPUNIT_ASSERT_EQUAL(std::string(RestartFiles::ASKED), files.seen());
+            CPPUNIT_ASSERT(files.mayAsk({}));
+            CPPUNIT_ASSERT(files.changed());
+            CPPUNIT_ASSERT(!files.changed());
+            CPPUNIT_ASSERT(files.seen() != RestartFiles::ASKED);
+        }
     }
 
     void testARemovedFileIsNoChange() {

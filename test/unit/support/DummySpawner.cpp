@@ -20,6 +20,10 @@ SpawnResult DummySpawner::spawn(const Options &options) {
     return factory_.spawn(options, cancelled_);
 }
 
+SpawnResult DummySpawner::adopt(const Options &options, const LeftInstance &) {
+    return spawn(options);
+}
+
 void DummySpawner::rest() {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to rest");
     ++factory_.rests_;

@@ -18,6 +18,8 @@ public:
     ~DummySpawner() override;
 
     SpawnResult spawn(const Options &options) override;
+    /** As spawn(): what an earlier pool process has left is looked at by nobody. */
+    SpawnResult adopt(const Options &options, const LeftInstance &instance) override;
     void rest() override;
     void refork(const Options &options, const WarmInstance &instance) override;
     void cancel() override;
