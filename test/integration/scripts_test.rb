@@ -1,0 +1,79 @@
+# frozen_string_literal: true
+
+require "fileutils"
+require "minitest"
+require "open3"
+require "socket"
+require "tmpdir"
+
+require_relative "support/environment"
+
+# script/setup and script/common.sh in a checkout of the test, whose build is a file of a few lines.
+# The script does not install packages there.
+class ScriptsTest < Minitest::Test
+  SCRIPTS = File.join(TestEnvironment::SOURCE_DIR, "script")
+  # As Debian's programs do, each of these only writes what the next one needs.
+  AUTOGEN = <<~'SHELL'
+    #!/bin/sh
+    cd "$(dirname "$0")" && cp configure.in configure && touch Makefile.in
+  SHELL
+  CONFIGURE = <<~'SHELL'
+    #!/bin/sh
+    ruby -e 'puts RbConfig.ruby' >ruby
+    printf '#!/bin/sh\necho --enable-development\n' >config.status && chmod 755 config.status
+    printf 'all: Makefile\n\tmkdir -p root\n' >Makefile
+  SHELL
+
+  def setup
+    @folder = Dir.mktmpdir("scripts-", TestEnvironment::WORK_DIR)
+    File.chmod(0o755, @folder)
+    @checkout = File.join(@folder, "checkout")
+    @build = File.join(@folder, "build")
+    %w[common.sh setup united.mk].each { |name| write("script/#{name}", script(name)) }
+    write("autogen.sh", AUTOGEN)
+    write("configure.in", CONFIGURE)
+    write("lib/passenger/part.rb", "# a part\n")
+    write("test/stub/rails_app/bin/prepare", "#!/bin/sh\nmkdir -p \"$1\"\n")
+  end
+
+  def teardown
+    FileUtils.rm_rf(@folder)
+  end
+
+  # As git makes it for root under umask 077.
+  def test_httpds_user_can_read_the_library_of_a_checkout_that_nobody_else_can_read
+    skip "needs root: the checkout is another user's" unless TestEnvironment.root?
+    system("chmod", "-R", "go=", @checkout)
+    set_up
+    as_web_user = ["setpriv", "--reuid=#{TestEnvironment::WEB_USER}", "--regid=nogroup",
+                   "--clear-groups"]
+    text, = Open3.capture2e(*as_web_user, "cat", "#{@build}/root/lib/passenger/part.rb")
+    assert_equal "# a part\n", text
+  end
+
+  private
+
+  def script(name)
+    File.read(File.join(SCRIPTS, name)).sub(/^install_packages$/, "")
+  end
+
+  def write(name, text)
+    path = File.join(@checkout, name)
+    FileUtils.mkdir_p(File.dirname(path))
+    File.write(path, text, perm: 0o755)
+  end
+
+  # Runs script/setup, and returns what it printed.
+  def set_up(succeeds: true, **environment)
+    output, status = run_bash("script/setup", **environment)
+    assert_equal succeeds, status.success?, output
+    output
+  end
+
+  # As a document has the command, in the checkout's folder.
+  def run_bash(command, **environment)
+    Open3.capture2e({ "BUILD_DIR" => @build, "MAKEFLAGS" => nil, "MAKELEVEL" => nil }
+                      .merge(environment.transform_keys(&:to_s)),
+                    "bash", "-c", command, chdir: @checkout)
+  end
+end
