@@ -19,7 +19,7 @@ class ScriptsTest < Minitest::Test
   SHELL
   CONFIGURE = <<~'SHELL'
     #!/bin/sh
-    ruby -e 'puts RbConfig.ruby' >ruby
+    ruby -e 'puts File.dirname(RbConfig.ruby), ENV.values_at("RUBYOPT", "GEM_HOME").compact' >ruby || exit
     printf '#!/bin/sh\necho --enable-development\n' >config.status && chmod 755 config.status
     printf 'all: Makefile\n\tmkdir -p root\n' >Makefile
   SHELL
@@ -28,7 +28,7 @@ class ScriptsTest < Minitest::Test
     @folder = Dir.mktmpdir("scripts-", TestEnvironment::WORK_DIR)
     File.chmod(0o755, @folder)
     @checkout = File.join(@folder, "checkout")
-    @build = File.join(@folder, "build")
+    @build = File.join(@folder, "build").tap { |folder| Dir.mkdir(folder, 0o755) }
     %w[common.sh setup united.mk].each { |name| write("script/#{name}", script(name)) }
     write("autogen.sh", AUTOGEN)
     write("configure.in", CONFIGURE)
@@ -49,6 +49,15 @@ class ScriptsTest < Minitest::Test
                    "--clear-groups"]
     text, = Open3.capture2e(*as_web_user, "cat", "#{@build}/root/lib/passenger/part.rb")
     assert_equal "# a part\n", text
+  end
+
+  # As rbenv does, and a shell within `bundle exec`.
+  def test_debians_ruby_is_asked_whatever_the_callers_is
+    skip "this system is not Debian" unless TestEnvironment.find_command("dpkg-query")
+    write("shims/ruby", "#!/bin/sh\nexit 1\n")
+    set_up(PATH: "#{@checkout}/shims:#{ENV.fetch('PATH')}", RUBYOPT: "-rno_such_file",
+           GEM_HOME: @folder)
+    assert_equal "/usr/bin\n", File.read(File.join(@build, "ruby"))
   end
 
   private
