@@ -14,6 +14,8 @@ if command -v dpkg-query >/dev/null; then
     unset RUBYOPT RUBYLIB BUNDLE_GEMFILE GEM_HOME GEM_PATH
 fi
 
+# cd would print where it goes.
+unset CDPATH
 SOURCE_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # An absolute path without links: script/setup may make it a link, and httpd's user may not be able
 # to reach the link.

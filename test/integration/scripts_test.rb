@@ -3,7 +3,6 @@
 require "fileutils"
 require "minitest"
 require "open3"
-require "socket"
 require "tmpdir"
 
 require_relative "support/environment"
@@ -19,7 +18,8 @@ class ScriptsTest < Minitest::Test
   SHELL
   CONFIGURE = <<~'SHELL'
     #!/bin/sh
-    ruby -e 'puts File.dirname(RbConfig.ruby), ENV.values_at("RUBYOPT", "GEM_HOME").compact' >ruby || exit
+    ruby -e 'puts File.dirname(RbConfig.ruby), ENV.values_at("RUBYOPT", "GEM_HOME").compact' \
+        >ruby || exit
     printf '#!/bin/sh\necho --enable-development\n' >config.status && chmod 755 config.status
     printf 'all: Makefile\n\tmkdir -p root\n' >Makefile
   SHELL
@@ -58,6 +58,11 @@ class ScriptsTest < Minitest::Test
     set_up(PATH: "#{@checkout}/shims:#{ENV.fetch('PATH')}", RUBYOPT: "-rno_such_file",
            GEM_HOME: @folder)
     assert_equal "/usr/bin\n", File.read(File.join(@build, "ruby"))
+  end
+
+  def test_the_checkout_is_found_whatever_cdpath_is
+    set_up(CDPATH: ".:#{@folder}")
+    assert_path_exists File.join(@build, "root")
   end
 
   private
