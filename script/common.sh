@@ -14,6 +14,9 @@ if command -v dpkg-query >/dev/null; then
     unset RUBYOPT RUBYLIB BUNDLE_GEMFILE GEM_HOME GEM_PATH
 fi
 
+# curl has no exception for 127.0.0.1, and asks a proxy for the pages of our servers.
+export no_proxy=127.0.0.1,${no_proxy:-${NO_PROXY:-}}
+
 # cd would print where it goes.
 unset CDPATH
 SOURCE_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)

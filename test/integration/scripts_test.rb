@@ -65,6 +65,13 @@ class ScriptsTest < Minitest::Test
     assert_path_exists File.join(@build, "root")
   end
 
+  # curl has no exception for 127.0.0.1. Nothing listens on either port.
+  def test_requests_to_a_server_of_a_script_pass_no_proxy
+    output, = run_bash(". script/common.sh; curl --silent --show-error http://127.0.0.1:2/",
+                       http_proxy: "http://127.0.0.1:1", no_proxy: nil, NO_PROXY: "proxy.test")
+    assert_match(/127\.0\.0\.1 port 2\b/, output)
+  end
+
   private
 
   def script(name)
