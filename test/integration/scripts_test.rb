@@ -72,6 +72,22 @@ class ScriptsTest < Minitest::Test
     assert_match(/127\.0\.0\.1 port 2\b/, output)
   end
 
+  # autoreconf writes configure first, and Makefile.in at its end.
+  def test_autogen_that_was_interrupted_runs_again
+    write("configure", "#!/bin/sh\nexit 1\n")
+    set_up
+    assert_path_exists File.join(@checkout, "Makefile.in")
+  end
+
+  def test_a_build_folder_of_another_user_is_named_with_the_remedy
+    skip "needs root: the folder is another user's" unless TestEnvironment.root?
+    TestEnvironment.hand_over(@checkout)
+    output, status = run_bash("setpriv --reuid=www-data --regid=www-data --clear-groups " \
+                              "script/setup")
+    refute_predicate status, :success?
+    assert_match(/#{@build} belongs to root.*chown -R www-data: #{@build}/m, output)
+  end
+
   private
 
   def script(name)
