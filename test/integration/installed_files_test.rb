@@ -16,7 +16,8 @@ class InstalledFilesTest < Minitest::Test
     @folder = Dir.mktmpdir("installed-", TestEnvironment::WORK_DIR)
     File.chmod(0o755, @folder)
     @stage = File.join(@folder, "stage")
-    make("install", @stage)
+    output, status = make("install", @stage)
+    assert_predicate status, :success?, output
   end
 
   def teardown
@@ -41,13 +42,19 @@ class InstalledFilesTest < Minitest::Test
                  validate)
   end
 
+  def test_uninstall_refuses_a_folder_with_a_blank_and_removes_nothing
+    FileUtils.touch("#{@folder}/my")
+    output, status = make("uninstall", "#{@folder}/my stage")
+    refute_predicate status, :success?
+    assert_match(%r{A blank in "#{@folder}/my stage/usr/local": name another folder}, output)
+    assert_path_exists "#{@folder}/my"
+  end
+
   private
 
   def make(target, stage)
     build = TestEnvironment::BUILD_DIR
-    output, status = shell("umask 077 && make --silent -C #{build} #{target} prefix=/usr/local " \
-                           "'DESTDIR=#{stage}'")
-    assert_predicate status, :success?, output
+    shell("umask 077 && make --silent -C #{build} #{target} prefix=/usr/local 'DESTDIR=#{stage}'")
   end
 
   def validate
