@@ -46,9 +46,10 @@ class DebianFilesTest < Minitest::Test
     assert_equal "passenger-agent\n", names
   end
 
-  # Before httpd's restart, which is what the lines hold from.
+  # Before httpd's restart, which is what the lines hold from. Second instances have no helper.
   def test_an_installation_and_a_removal_have_systemd_read_the_lines_for_the_service
-    expected = ["systemctl daemon-reload", "httpd reload", "systemctl daemon-reload"]
+    expected = ["systemctl daemon-reload", "httpd reload",
+                "systemctl try-reload-or-restart apache2@*.service", "systemctl daemon-reload"]
     assert_equal expected, calls_of_scripts("mkdir -p /run/systemd/system")
     assert_equal ["httpd reload"], calls_of_scripts("true")
   end
