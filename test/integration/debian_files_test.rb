@@ -46,6 +46,14 @@ class DebianFilesTest < Minitest::Test
     assert_equal "passenger-agent\n", names
   end
 
+  def test_zsh_looks_where_the_package_has_its_completions
+    programs = %w[zsh dpkg].map { |name| TestEnvironment.find_command(name) }
+    skip "there is no zsh of Debian" unless programs.all?
+    folder = File.read(File.join(FOLDER, "rules"))[/zshcompletiondir=(\S+)/, 1]
+    folders, = Open3.capture2("zsh", "-fc", "print -l $fpath")
+    assert_includes folders.lines(chomp: true), folder
+  end
+
   # build/ may have gigabytes, and the secret of script/server.
   def test_a_source_package_of_a_used_checkout_has_no_builds
     skip "there is no dpkg-source" unless TestEnvironment.find_command("dpkg-source")
