@@ -18,6 +18,7 @@ EXTRA_DIST += \
     %D%/passenger.load \
     %D%/rules \
     %D%/source/format \
+    %D%/source/options \
     %D%/tests/commands \
     %D%/tests/common.sh \
     %D%/tests/control \

@@ -7,6 +7,18 @@ set -euo pipefail
 # Files must be readable for httpd's user, whatever the caller's umask is.
 umask 022
 
+# On Debian the scripts use Debian's programs, which script/setup installs. The Ruby of rbenv or rvm,
+# and that of a shell within `bundle exec`, lacks the libraries.
+if command -v dpkg-query >/dev/null; then
+    PATH=/usr/bin:$PATH
+    unset RUBYOPT RUBYLIB BUNDLE_GEMFILE GEM_HOME GEM_PATH
+fi
+
+# curl has no exception for 127.0.0.1, and asks a proxy for the pages of our servers.
+export no_proxy=127.0.0.1,${no_proxy:-${NO_PROXY:-}}
+
+# cd would print where it goes.
+unset CDPATH
 SOURCE_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # An absolute path without links: script/setup may make it a link, and httpd's user may not be able
 # to reach the link.

@@ -3,6 +3,9 @@
 
 set -eu
 
+# curl has no exception for 127.0.0.1.
+export no_proxy='*'
+
 name=$(basename "$0")
 folder=${AUTOPKGTEST_TMP:-$(mktemp -d)}/$name
 site=/etc/apache2/sites-available/passenger-test-$name.conf

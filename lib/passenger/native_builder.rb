@@ -88,6 +88,8 @@ module PhusionPassenger
 end
 
 if __FILE__ == $PROGRAM_NAME
+  # Instances of all users load it.
+  File.umask(0o022)
   folder = ARGV.fetch(0) { File.expand_path("../../native", __dir__) }
   line = PhusionPassenger::NativeBuilder.new(folder).build
   puts line if line

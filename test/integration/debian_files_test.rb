@@ -46,9 +46,37 @@ class DebianFilesTest < Minitest::Test
     assert_equal "passenger-agent\n", names
   end
 
-  # Before httpd's restart, which is what the lines hold from.
+  def test_zsh_looks_where_the_package_has_its_completions
+    programs = %w[zsh dpkg].map { |name| TestEnvironment.find_command(name) }
+    skip "there is no zsh of Debian" unless programs.all?
+    folder = File.read(File.join(FOLDER, "rules"))[/zshcompletiondir=(\S+)/, 1]
+    folders, = Open3.capture2("zsh", "-fc", "print -l $fpath")
+    assert_includes folders.lines(chomp: true), folder
+  end
+
+  # build/ may have gigabytes, and the secret of script/server.
+  def test_a_source_package_of_a_used_checkout_has_no_builds
+    skip "there is no dpkg-source" unless TestEnvironment.find_command("dpkg-source")
+    tree = File.join(@folder, "tree")
+    FileUtils.mkdir_p(tree)
+    FileUtils.cp_r(FOLDER, tree)
+    kept = %w[build-aux/install-sh lib/part.rb]
+    left = %w[build/server/secret build-release/x build-asan/x autom4te.cache/x lib/__pycache__/x
+              .git/HEAD]
+    (kept + left).each do |name|
+      FileUtils.mkdir_p(File.dirname(File.join(tree, name)))
+      FileUtils.touch(File.join(tree, name))
+    end
+    output, status = Open3.capture2e("dpkg-source", "--build", "tree", chdir: @folder)
+    assert_predicate status, :success?, output
+    names, = Open3.capture2("tar", "-tf", Dir["#{@folder}/*.tar.xz"].first)
+    assert_equal kept, (kept + left).select { |name| names.include?(name) }
+  end
+
+  # Before httpd's restart, which is what the lines hold from. Second instances have no helper.
   def test_an_installation_and_a_removal_have_systemd_read_the_lines_for_the_service
-    expected = ["systemctl daemon-reload", "httpd reload", "systemctl daemon-reload"]
+    expected = ["systemctl daemon-reload", "httpd reload",
+                "systemctl try-reload-or-restart apache2@*.service", "systemctl daemon-reload"]
     assert_equal expected, calls_of_scripts("mkdir -p /run/systemd/system")
     assert_equal ["httpd reload"], calls_of_scripts("true")
   end

@@ -135,18 +135,32 @@ class HarnessTest < IntegrationTest
   end
 
   def test_what_could_not_run_here_is_named_again_at_the_end_of_all_suites
-    suite = File.join(scratch, "test/integration/run.rb")
-    FileUtils.mkdir_p(File.dirname(suite))
     note = "not run: the commands of doc/NODE.md: needs npm"
     result = "1 runs, 0 assertions, 0 failures, 0 errors, 1 skips"
-    File.write(suite, "puts #{note.dump}, 'later output', #{result.dump}\n")
-    output, status = run_suites("integration")
+    output, status = run_suite_that("puts #{note.dump}, 'later output', #{result.dump}")
     assert_predicate status, :success?, output
     assert_equal ["== all", "integration: 0 passed, 0 failed", "    #{note}", "0 passed, 0 failed"],
                  output.lines(chomp: true).last(4)
   end
 
+  def test_a_suite_may_print_any_bytes_in_any_locale
+    result = "1 runs, 0 assertions, 0 failures, 0 errors, 0 skips"
+    %w[C C.UTF-8].each do |locale|
+      output, status = run_suite_that("puts '\u00E9', \"\\xFF\", #{result.dump}",
+                                      "LC_ALL" => locale)
+      assert_predicate status, :success?, output
+      assert_equal "1 passed, 0 failed", output.lines.last.chomp
+    end
+  end
+
   private
+
+  def run_suite_that(code, **environment)
+    suite = File.join(scratch, "test/integration/run.rb")
+    FileUtils.mkdir_p(File.dirname(suite))
+    File.write(suite, "#{code}\n")
+    run_suites("integration", **environment)
+  end
 
   # Another thread of the process goes on.
   def end_first_thread

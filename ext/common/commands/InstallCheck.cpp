@@ -23,6 +23,7 @@
 #include "commands/AppCheck.h"
 #include "commands/CommandFailure.h"
 #include "commands/ConfiguredApps.h"
+#include "commands/FolderAccess.h"
 #include "commands/JsonResult.h"
 #include "commands/ProgramOutput.h"
 #include "commands/Terminal.h"
@@ -63,6 +64,11 @@ Finding checkFiles() {
         if (::access((root + "/lib/passenger/spawn/spawn_server.rb").c_str(), R_OK) != 0) {
             return {Level::ERROR, "installation", fmt::format("{}/lib/passenger is incomplete", root),
                     "make install again"};
+        }
+        // access(2) tells root nothing of the users that run the loaders.
+        if (const auto closed = closedFolder(root + "/lib/passenger/spawn", ::geteuid() == 0 ? "nobody" : "")) {
+            return {Level::ERROR, "installation", fmt::format("users may not enter {}: no application starts", *closed),
+                    fmt::format("chmod o+x {}; chmod -R o+rX {}", shellWord(*closed), shellWord(root))};
         }
         return {Level::FINE, "installation", root};
     } catch (const std::exception &error) {

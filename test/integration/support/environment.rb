@@ -29,6 +29,9 @@ module TestEnvironment
     ENV["PATH"] = "#{File.dirname(File.expand_path(ENV.fetch('NODE')))}:#{ENV.fetch('PATH')}"
   end
 
+  # curl has no exception for 127.0.0.1.
+  ENV["no_proxy"] = "127.0.0.1,#{ENV['no_proxy'] || ENV['NO_PROXY']}"
+
   module_function
 
   # True if httpd and the tested programs run with sanitizers (script/sanitize --integration). They
