@@ -142,6 +142,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/SpoolMemory.h \
     %D%/request/UnknownApplication.cpp \
     %D%/request/UnknownApplication.h \
+    %D%/request/VerifiedUser.cpp \
+    %D%/request/VerifiedUser.h \
     %D%/response/AnswerBuffer.cpp \
     %D%/response/AnswerBuffer.h \
     %D%/response/ConnectionTakeover.cpp \
