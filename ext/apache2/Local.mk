@@ -121,6 +121,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/ClientSocket.h \
     %D%/request/DirectoryWalk.cpp \
     %D%/request/DirectoryWalk.h \
+    %D%/request/ExtensionFilters.cpp \
+    %D%/request/ExtensionFilters.h \
     %D%/request/FairnessText.cpp \
     %D%/request/FairnessText.h \
     %D%/request/ForgedHeaders.cpp \
