@@ -68,6 +68,11 @@ bool answersInstead(apr_status_t status, const request_rec *r) noexcept {
     return ap_is_HTTP_ERROR(status) && !sentNoHead(r) && last->eos_sent != 0;
 }
 
+/** Whether the answer is a stream of HTTP/2, and no part of another answer. */
+bool isStream(const request_rec *r) noexcept {
+    return r->connection->master != nullptr && r->main == nullptr;
+}
+
 /** For a connection that httpd has not marked as aborted. */
 bool saysThatTheClientLeft(apr_status_t status) noexcept {
     return APR_STATUS_IS_ECONNABORTED(status) || APR_STATUS_IS_ECONNRESET(status) || APR_STATUS_IS_EPIPE(status);
@@ -185,8 +190,19 @@ void ResponseOutput::filterFailed(apr_status_t status) {
     if (isUnframed()) {
         reset();
     }
+    if (isStream(r_)) {
+        breakStream();
+    }
     r_->connection->aborted = 1;
     lost_ = OK;
+}
+
+/** Without an end, a stream of HTTP/2 stays open. The filter that has failed would drop it. */
+void ResponseOutput::breakStream() {
+    end_ = End::BROKEN;
+    insertEnd();
+    ap_pass_brigade(r_->proto_output_filters, passing_);
+    apr_brigade_cleanup(passing_);
 }
 
 bool ResponseOutput::awaitReply(MessageSession &session) {
