@@ -148,6 +148,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/VerifiedUser.h \
     %D%/response/AnswerBuffer.cpp \
     %D%/response/AnswerBuffer.h \
+    %D%/response/BreakMark.cpp \
+    %D%/response/BreakMark.h \
     %D%/response/ConnectionTakeover.cpp \
     %D%/response/ConnectionTakeover.h \
     %D%/response/ConnectionTransfer.cpp \

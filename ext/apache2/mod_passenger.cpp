@@ -23,6 +23,7 @@
 #include "apache2/request/SpoolMemory.h"
 #include "apache2/request/UnknownApplication.h"
 #include "apache2/request/VerifiedUser.h"
+#include "apache2/response/BreakMark.h"
 #include "apache2/response/ResponseTrailers.h"
 #include "apache2/response/Turbocache.h"
 #include "apache2/status/HealthHandler.h"
@@ -193,6 +194,7 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_handler(answer, nullptr, nullptr, APR_HOOK_FIRST);
     ap_hook_handler(tellStatus, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_handler(tellHealth, nullptr, nullptr, APR_HOOK_MIDDLE);
+    BreakMark::addFilter();
     ResponseTrailers::addFilter();
 }
 

@@ -3,11 +3,11 @@
 require "open3"
 require_relative "support/integration_test"
 
-# mod_substitute fails at a line above SubstituteMaxLineLength. No client takes such an answer for
-# whole.
+# mod_substitute fails at a line above SubstituteMaxLineLength, and mod_sed drops the bucket that
+# says that the answer is broken. No client takes such an answer for whole.
 class FailingFiltersTest < IntegrationTest
   # /LINES: so many short lines, then a line that is too long. /LINES/LENGTH: then one of LENGTH.
-  # ?FIFO: waits for the test before that.
+  # /LINES/raise: then an exception. ?FIFO: waits for the test before that.
   APP = <<~'RUBY'
     LONG = 2_000_000
     run(lambda do |env|
@@ -15,6 +15,7 @@ class FailingFiltersTest < IntegrationTest
       body = Enumerator.new do |answer|
         answer << "#{'y' * 99}\n" * lines.to_i if lines.to_i.positive?
         File.open(env["QUERY_STRING"], "r+").gets unless env["QUERY_STRING"].empty?
+        raise IOError, "no more" if last == "raise"
         answer << "x" * (last || LONG).to_i
       end
       [200, { "Content-Type" => "text/plain" }, body]
@@ -26,7 +27,7 @@ class FailingFiltersTest < IntegrationTest
 
   serve do |made|
     made.main_directives << "LoadModule http2_module #{HTTP2}\nProtocols h2c http/1.1\n" if http2?
-    %w[filter substitute].each do |name|
+    %w[filter substitute sed].each do |name|
       file = File.join(TestEnvironment.modules_dir, "mod_#{name}.so")
       made.main_directives << "LoadModule #{name}_module #{file}\n"
     end
@@ -34,6 +35,8 @@ class FailingFiltersTest < IntegrationTest
     filter = "SetOutputFilter SUBSTITUTE\nSubstitute s/foo/bar/n\n"
     made.site("filtered.test", app, filter)
     made.site("buffered.test", app, "#{filter}PassengerBufferResponse on\n")
+    made.site("sed.test", app, "<Location />\n  SetOutputFilter Sed\n" \
+                               "  OutputSed s/foo/bar/\n</Location>\n")
   end
 
   def self.http2?
@@ -71,6 +74,16 @@ class FailingFiltersTest < IntegrationTest
       release(path)
       assert_equal RESET, client.value, length
     end
+  end
+
+  def test_a_filter_hides_no_broken_answer
+    assert_broken_off(exchanged("/1000/raise", "1.1", "sed.test"))
+    assert_raises(Errno::ECONNRESET) { exchanged("/1000/raise", "1.0", "sed.test") }
+  end
+
+  def test_a_filter_hides_no_broken_stream
+    assert_equal RESET, curl("/1000/raise", "sed.test")
+    assert_equal 0, curl("/1000/10", "sed.test")
   end
 
   private

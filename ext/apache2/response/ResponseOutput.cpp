@@ -15,6 +15,7 @@ extern "C" {
 #include "apache2/config/Settings.h"
 #include "apache2/request/ClientSocket.h"
 #include "apache2/request/RequestNotes.h"
+#include "apache2/response/BreakMark.h"
 #include "base/Exceptions.h"
 
 namespace Passenger {
@@ -321,11 +322,11 @@ void ResponseOutput::insertEnd() {
         APR_BRIGADE_INSERT_TAIL(passing_, apr_bucket_flush_create(allocator));
     }
     if (end_ == End::BROKEN) {
-        // The error bucket makes httpd's filters omit the final chunk, and makes caches discard the
-        // answer.
+        // Caches discard the answer.
         r_->no_cache = 1;
         r_->connection->keepalive = AP_CONN_CLOSE;
-        APR_BRIGADE_INSERT_TAIL(passing_, ap_bucket_error_create(HTTP_BAD_GATEWAY, nullptr, r_->pool, allocator));
+        APR_BRIGADE_INSERT_TAIL(passing_, BreakMark::bucket(r_));
+        BreakMark::set(r_);
     }
     APR_BRIGADE_INSERT_TAIL(passing_, apr_bucket_eos_create(allocator));
 }
