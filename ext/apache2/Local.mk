@@ -121,6 +121,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/ClientSocket.h \
     %D%/request/DirectoryWalk.cpp \
     %D%/request/DirectoryWalk.h \
+    %D%/request/ExtensionFilters.cpp \
+    %D%/request/ExtensionFilters.h \
     %D%/request/FairnessText.cpp \
     %D%/request/FairnessText.h \
     %D%/request/ForgedHeaders.cpp \
@@ -142,8 +144,12 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/SpoolMemory.h \
     %D%/request/UnknownApplication.cpp \
     %D%/request/UnknownApplication.h \
+    %D%/request/VerifiedUser.cpp \
+    %D%/request/VerifiedUser.h \
     %D%/response/AnswerBuffer.cpp \
     %D%/response/AnswerBuffer.h \
+    %D%/response/BreakMark.cpp \
+    %D%/response/BreakMark.h \
     %D%/response/ConnectionTakeover.cpp \
     %D%/response/ConnectionTakeover.h \
     %D%/response/ConnectionTransfer.cpp \

@@ -17,10 +17,13 @@
 #include "apache2/httpd/HandlerNames.h"
 #include "apache2/httpd/Httpd.h"
 #include "apache2/request/DirectoryWalk.h"
+#include "apache2/request/ExtensionFilters.h"
 #include "apache2/request/ForgedHeaders.h"
 #include "apache2/request/Route.h"
 #include "apache2/request/SpoolMemory.h"
 #include "apache2/request/UnknownApplication.h"
+#include "apache2/request/VerifiedUser.h"
+#include "apache2/response/BreakMark.h"
 #include "apache2/response/ResponseTrailers.h"
 #include "apache2/response/Turbocache.h"
 #include "apache2/status/HealthHandler.h"
@@ -89,6 +92,18 @@ void endChild(apr_pool_t * /*pchild*/, int gracefully) {
 
 int noteForgedHeaders(request_rec *r) {
     return guarded(r, "post_read_request", [&] { return ForgedHeaders::note(r), DECLINED; });
+}
+
+int noteEarlierFilters(request_rec *r) {
+    return guarded(r, "type_checker", [&] { return ExtensionFilters::noteEarlier(r), DECLINED; });
+}
+
+int noteExtensionFilters(request_rec *r) {
+    return guarded(r, "fixups", [&] { return ExtensionFilters::note(r), DECLINED; });
+}
+
+int noteUser(request_rec *r) {
+    return guarded(r, "fixups", [&] { return VerifiedUser::note(r), DECLINED; });
 }
 
 int removeForgedHeaders(request_rec *r) {
@@ -170,12 +185,16 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_map_to_storage(cutLongNames, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_map_to_storage(decideAhead, nullptr, nullptr, APR_HOOK_MIDDLE + 1);
     ap_hook_map_to_storage(walkDirectories, nullptr, nullptr, APR_HOOK_LAST);
+    ap_hook_type_checker(noteEarlierFilters, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(noteExtensionFilters, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(noteUser, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     // After mod_rewrite, which may turn the request into a proxy request, and before mod_headers.
     ap_hook_fixups(removeForgedHeaders, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_fixups(decide, before, after, APR_HOOK_LAST);
     ap_hook_handler(answer, nullptr, nullptr, APR_HOOK_FIRST);
     ap_hook_handler(tellStatus, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_handler(tellHealth, nullptr, nullptr, APR_HOOK_MIDDLE);
+    BreakMark::addFilter();
     ResponseTrailers::addFilter();
 }
 

@@ -112,6 +112,22 @@ class NeighboursTest < IntegrationTest
       </Location>
       ErrorDocument 401 /open/login
     CONF
+    # The pages are in the place that asks for the password.
+    { "inside.test" => "", "unreadable.test" => "AuthUserFile #{users}-nowhere\n" }
+      .each do |site, change|
+        made.site(site, app, <<~CONF)
+          PassengerErrorOverride on
+          <Location "/">
+            #{login}#{change}
+            RewriteEngine on
+            RewriteRule gone$ - [G]
+          </Location>
+          ErrorDocument 401 /told
+          ErrorDocument 404 /told
+          ErrorDocument 410 /told
+          ErrorDocument 500 /told
+        CONF
+      end
     made.site("filters.test", app, <<~CONF)
       SetOutputFilter DEFLATE
       ExpiresActive on
@@ -241,13 +257,31 @@ class NeighboursTest < IntegrationTest
                  assert_status(401, get("/x", "login.test"))["WWW-Authenticate"]
     seen = see("/x", "login.test", login)
     assert_equal %w[ann Basic], seen.values_at("REMOTE_USER", "AUTH_TYPE")
-    assert_status 401, get("/x", "login.test",
-                           "Authorization" => "Basic #{Base64.strict_encode64('ann:wrong')}")
+    assert_status 401, get("/x", "login.test", login("wrong"))
   end
 
   def test_the_page_for_unauthorized_clients_may_be_the_applications
     body = assert_status(401, get("/x", "login.test")).body
     assert_equal ["/open/login", "401"], JSON.parse(body).values_at("PATH_INFO", "REDIRECT_STATUS")
+  end
+
+  # mod_auth_basic has the name before it looks at the password.
+  def test_an_error_page_gets_no_name_that_httpd_has_not_verified
+    { "inside.test" => 401, "unreadable.test" => 500 }.each do |site, status|
+      answer = assert_status(status, get("/x", site, login("wrong")))
+      assert_equal ["/told", "/x", nil, nil],
+                   JSON.parse(answer.body)
+                       .values_at("PATH_INFO", "REDIRECT_URL", "REMOTE_USER", "AUTH_TYPE")
+    end
+  end
+
+  def test_an_error_page_gets_the_name_that_httpd_has_verified
+    { "/missing" => 404, "/gone" => 410 }.each do |path, status|
+      answer = assert_status(status, get(path, "inside.test", login))
+      assert_equal ["/told", path, "ann", "Basic"],
+                   JSON.parse(answer.body)
+                       .values_at("PATH_INFO", "REDIRECT_URL", "REMOTE_USER", "AUTH_TYPE")
+    end
   end
 
   def test_satisfy_any_lets_in_by_address
@@ -351,8 +385,8 @@ class NeighboursTest < IntegrationTest
 
   private
 
-  def login
-    { "Authorization" => "Basic #{Base64.strict_encode64('ann:secret')}" }
+  def login(password = "secret")
+    { "Authorization" => "Basic #{Base64.strict_encode64("ann:#{password}")}" }
   end
 
   def get(path, site, headers = {})

@@ -29,7 +29,40 @@ class StreamedUploadsTest < UploadsTest
     assert_equal 1, File.readlines(finished).size
   end
 
+  MEASURES = <<~'RUBY'
+    run(lambda do |env|
+      [200, { "Content-Type" => "text/plain" },
+       ["#{env["CONTENT_LENGTH"]} #{env["rack.input"].read.bytesize}"]]
+    end)
+  RUBY
+
+  # The application gets the length of the body that it reads, not that of the client's.
+  def test_a_body_whose_length_a_filter_changes_arrives_whole
+    http = "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n"
+    made = configuration do |one|
+      one.main_directives << filters("half" => "s/aa/a/g", "double" => "s/a/aa/g")
+      %w[half double].each do |filter|
+        set = "PassengerBufferUpload off\nSetInputFilter #{filter}\n"
+        one.site("#{filter}.test", SampleApps.written(MEASURES), set)
+        one.site("#{filter}-http.test", SampleApps.copy("http_app"), set + http)
+      end
+    end
+    with_server(made) do |own|
+      { "half" => 10_200, "double" => 39_800 }.each do |filter, size|
+        body = "#{'a' * 99}\n" * 200
+        assert_equal "#{size} #{size}", own.client("#{filter}.test").post("/", body).body
+        assert_equal size, own.client("#{filter}-http.test").post("/echo", body).body.bytesize
+      end
+    end
+  end
+
   private
+
+  def filters(edits)
+    file = File.join(TestEnvironment.modules_dir, "mod_ext_filter.so")
+    lines = edits.map { |name, edit| "ExtFilterDefine #{name} mode=input cmd=\"/bin/sed #{edit}\"" }
+    ["LoadModule ext_filter_module #{file}", *lines, ""].join("\n")
+  end
 
   # Nil if no answer arrives.
   def status_of(raw)

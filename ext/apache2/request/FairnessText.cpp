@@ -5,6 +5,7 @@
 #include "apache2/config/FairnessSource.h"
 #include "apache2/config/Settings.h"
 #include "apache2/request/ClientNetwork.h"
+#include "apache2/request/VerifiedUser.h"
 
 namespace Passenger {
 
@@ -16,7 +17,7 @@ using Kind = FairnessSource::Kind;
 const char *valueOf(const request_rec *r, const FairnessSource &source) {
     switch (source.kind) {
         case Kind::USER:
-            return r->user;
+            return VerifiedUser::of(r);
         case Kind::HEADER:
             return apr_table_get(r->headers_in, source.name);
         case Kind::VARIABLE:

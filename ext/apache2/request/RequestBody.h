@@ -38,6 +38,11 @@ public:
     bool isSmall() const noexcept {
         return length_ && *length_ <= SMALL && !isAwaitingConsent();
     }
+    /** @return whether the client says a length, and a filter of httpd (SetInputFilter) may change
+     *  it. Only a body that is read whole has a known length then. */
+    bool lengthMayChange() const noexcept {
+        return length_ && r_->input_filters->frec->ftype < AP_FTYPE_PROTOCOL;
+    }
     /** @return whether the client awaits `100 Continue` (`Expect: 100-continue`), which httpd sends
      *  at the first read */
     bool isAwaitingConsent() const noexcept {

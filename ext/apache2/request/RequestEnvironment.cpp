@@ -14,6 +14,7 @@
 #include "apache2/request/CgiEnvironment.h"
 #include "apache2/request/RequestNotes.h"
 #include "apache2/request/RequestUri.h"
+#include "apache2/request/VerifiedUser.h"
 
 namespace Passenger::RequestEnvironment {
 
@@ -127,6 +128,19 @@ void addConnection(CgiEnvironment &environment, request_rec *r) {
     }
 }
 
+void addUser(CgiEnvironment &environment, const request_rec *r) {
+    const char *user = VerifiedUser::of(r);
+    if (user == nullptr && r->user != nullptr) {
+        return;
+    }
+    if (user != nullptr) {
+        environment.add("REMOTE_USER", user);
+    }
+    if (r->ap_auth_type != nullptr) {
+        environment.add("AUTH_TYPE", r->ap_auth_type);
+    }
+}
+
 }  // namespace
 
 void build(request_rec *r, const Route &route, const Body &body, std::string &buffer, std::string &path) {
@@ -139,12 +153,7 @@ void build(request_rec *r, const Route &route, const Body &body, std::string &bu
     environment.add("SERVER_SOFTWARE", ap_get_server_banner());
     addConnection(environment, r);
     environment.add("DOCUMENT_ROOT", route.documentRoot);
-    if (r->user != nullptr) {
-        environment.add("REMOTE_USER", r->user);
-    }
-    if (r->ap_auth_type != nullptr) {
-        environment.add("AUTH_TYPE", r->ap_auth_type);
-    }
+    addUser(environment, r);
     if (const char *id = RequestNotes::id(r)) {
         environment.add("PASSENGER_REQUEST_ID", id);
     }

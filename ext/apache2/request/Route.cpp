@@ -8,6 +8,7 @@
 
 #include "apache2/httpd/PoolText.h"
 #include "apache2/request/AppFinder.h"
+#include "apache2/request/ExtensionFilters.h"
 #include "apache2/request/LocationView.h"
 #include "apache2/request/SetHandler.h"
 #include "apache2/request/UnknownApplication.h"
@@ -245,6 +246,7 @@ void Route::claim(request_rec *r) {
     r->handler = HANDLER;
     // Keeps mod_dir from a redirect or an index, and mod_autoindex from a list of the folder.
     r->finfo.filetype = APR_NOFILE;
+    ExtensionFilters::remove(r);
 }
 
 }  // namespace Passenger

@@ -15,6 +15,7 @@ extern "C" {
 #include "apache2/config/Settings.h"
 #include "apache2/request/ClientSocket.h"
 #include "apache2/request/RequestNotes.h"
+#include "apache2/response/BreakMark.h"
 #include "base/Exceptions.h"
 
 namespace Passenger {
@@ -66,6 +67,11 @@ bool answersInstead(apr_status_t status, const request_rec *r) noexcept {
         last = last->next;
     }
     return ap_is_HTTP_ERROR(status) && !sentNoHead(r) && last->eos_sent != 0;
+}
+
+/** Whether the answer is a stream of HTTP/2, and no part of another answer. */
+bool isStream(const request_rec *r) noexcept {
+    return r->connection->master != nullptr && r->main == nullptr;
 }
 
 /** For a connection that httpd has not marked as aborted. */
@@ -185,8 +191,19 @@ void ResponseOutput::filterFailed(apr_status_t status) {
     if (isUnframed()) {
         reset();
     }
+    if (isStream(r_)) {
+        breakStream();
+    }
     r_->connection->aborted = 1;
     lost_ = OK;
+}
+
+/** Without an end, a stream of HTTP/2 stays open. The filter that has failed would drop it. */
+void ResponseOutput::breakStream() {
+    end_ = End::BROKEN;
+    insertEnd();
+    ap_pass_brigade(r_->proto_output_filters, passing_);
+    apr_brigade_cleanup(passing_);
 }
 
 bool ResponseOutput::awaitReply(MessageSession &session) {
@@ -305,11 +322,11 @@ void ResponseOutput::insertEnd() {
         APR_BRIGADE_INSERT_TAIL(passing_, apr_bucket_flush_create(allocator));
     }
     if (end_ == End::BROKEN) {
-        // The error bucket makes httpd's filters omit the final chunk, and makes caches discard the
-        // answer.
+        // Caches discard the answer.
         r_->no_cache = 1;
         r_->connection->keepalive = AP_CONN_CLOSE;
-        APR_BRIGADE_INSERT_TAIL(passing_, ap_bucket_error_create(HTTP_BAD_GATEWAY, nullptr, r_->pool, allocator));
+        APR_BRIGADE_INSERT_TAIL(passing_, BreakMark::bucket(r_));
+        BreakMark::set(r_);
     }
     APR_BRIGADE_INSERT_TAIL(passing_, apr_bucket_eos_create(allocator));
 }

@@ -108,6 +108,7 @@ private:
     void passPiece();
     void pass();
     void filterFailed(apr_status_t status);
+    void breakStream();
     void flush();
     void giveUp();
     bool mayWait();

@@ -1,0 +1,64 @@
+#include "apache2/request/ExtensionFilters.h"
+
+#include <algorithm>
+#include <span>
+
+namespace Passenger::ExtensionFilters {
+
+namespace {
+
+/** Keys of the request's pool. After an internal redirect the pool may still have the lists of the
+ *  earlier request, whose filters are others. */
+constexpr const char *EARLIER = "passenger-earlier-filters";
+constexpr const char *BY_EXTENSION = "passenger-extension-filters";
+
+using Filters = std::span<ap_filter_t *const>;
+
+Filters noted(const request_rec *r, const char *key) {
+    void *list = nullptr;
+    apr_pool_userdata_get(&list, key, r->pool);
+    const auto *array = static_cast<const apr_array_header_t *>(list);
+    if (array == nullptr) {
+        return {};
+    }
+    return {reinterpret_cast<ap_filter_t **>(array->elts), static_cast<std::size_t>(array->nelts)};
+}
+
+/** Notes the request's own filters of contents, without `known` ones. */
+void noteFilters(const request_rec *r, const char *key, Filters known) {
+    apr_array_header_t *list = nullptr;
+    for (ap_filter_t *filter : {r->output_filters, r->input_filters}) {
+        for (; filter != nullptr && filter->frec->ftype < AP_FTYPE_PROTOCOL; filter = filter->next) {
+            if (filter->r != r || std::ranges::find(known, filter) != known.end()) {
+                continue;
+            }
+            list = list != nullptr ? list : apr_array_make(r->pool, 2, sizeof(ap_filter_t *));
+            *static_cast<ap_filter_t **>(apr_array_push(list)) = filter;
+        }
+    }
+    if (list != nullptr) {
+        apr_pool_userdata_setn(list, key, nullptr, r->pool);
+    }
+}
+
+}  // namespace
+
+void noteEarlier(request_rec *r) {
+    noteFilters(r, EARLIER, {});
+}
+
+void note(request_rec *r) {
+    noteFilters(r, BY_EXTENSION, noted(r, EARLIER));
+}
+
+void remove(request_rec *r) {
+    for (ap_filter_t *filter : noted(r, BY_EXTENSION)) {
+        if (filter->r == r) {
+            // Either has no effect on a filter of the other list.
+            ap_remove_output_filter(filter);
+            ap_remove_input_filter(filter);
+        }
+    }
+}
+
+}  // namespace Passenger::ExtensionFilters
