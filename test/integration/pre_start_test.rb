@@ -130,7 +130,33 @@ class PreStartTest < IntegrationTest
     end
   end
 
+  # Nothing but the balancers' questions asks for a start after the third one.
+  def test_balancers_send_nothing_to_an_application_before_its_first_start_that_succeeds
+    go = File.join(scratch, "go")
+    made = configuration do |one|
+      one.site("late.test", SampleApps.written("sleep 0.3\nraise unless File.exist?('#{go}')\n" +
+                                               PRINTER), HEALTH)
+    end
+    with_urls(made, %w[http://late.test:PORT/]) do |server|
+      failures = -> { server.log.count(/event=spawn\.failed/) }
+      assert_held_back(server) until failures.call >= 4
+      # A new version that does not start, either.
+      before = failures.call
+      FileUtils.touch(File.join(made.sites.first.root, "tmp/restart.txt"))
+      assert_held_back(server) until failures.call > before
+      assert_match(/\A(down|up 0%) #/, succeed(CONFIG, "agent-check"))
+      File.write(go, "")
+      eventually("health") { server.client("late.test").get("/health").code == "200" }
+      assert_equal 0, server.log.count(/asked for GET/)
+    end
+  end
+
   private
+
+  def assert_held_back(server)
+    assert_status 503, server.client("late.test").get("/health")
+    sleep 0.05
+  end
 
   # What ?auto, ?metrics and ?json of the status page tell.
   def warming_up(server)

@@ -174,10 +174,12 @@ const ControlOrders::Applications &ControlOrders::applications() {
     if (now - snapshotAt_ < SAME_STATE) {
         return snapshot_;
     }
-    // First: one that is taken over meanwhile is in both.
+    server_ = parts_.server();
+    // First: an orphan that is taken over meanwhile is in both, and the applications are not older
+    // than the end of the first starts.
+    server_.warmingUp = parts_.warmingUp();
     orphans_ = parts_.pool.orphans();
     PoolSnapshot pool = parts_.pool.inspect();
-    server_ = parts_.server();
     server_.waitingForRoom = pool.waitingForRoom;
     server_.appsForgotten = pool.forgotten;
     server_.appsRefused = pool.withoutSlot;
@@ -194,10 +196,14 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
     const auto now = system_clock::now();
     const Applications &groups = applications();
     ServerStatus status = server_;
+    const bool health = detail == ControlVerb::HEALTH;
+    const bool past = !health && detail != ControlVerb::FIGURES;
     for (const GroupSnapshot &group : groups) {
         if ((name.empty() || name == group.name) && (asker.isHttpd || owns(asker, group.name))) {
-            AppStatus &app =
-                status.apps.emplace_back(describe(group, now, !name.empty(), detail != ControlVerb::FIGURES));
+            AppStatus &app = status.apps.emplace_back(describe(group, now, !name.empty(), past));
+            if (health && group.failing) {
+                parts_.pool.tryAgain(group.name);
+            }
             if (detail == ControlVerb::WITH_REQUESTS || !name.empty()) {
                 app.requests = requestsOf(group.name);
             }
@@ -213,7 +219,7 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
     status.now = secondsSinceEpoch(now);
     status.draining = allDrain_;
     const bool serves = !name.empty() && !status.apps.empty() && !status.apps.front().instances.empty();
-    status.warmingUp = parts_.warmingUp() && !serves;
+    status.warmingUp = server_.warmingUp && !serves;
     return answers_.answer(limitedUser(asker), toJson(status));
 }
 

@@ -50,9 +50,9 @@ bool isHeldBack(const ServerStatus &status) {
 ServerStatus selected(AgentConnection &agent, const Arguments &arguments) {
     if (arguments.has("name")) {
         // Also one that drains and has not been asked for.
-        return agent.status(arguments.value("name"), ControlClient::Detail::FIGURES);
+        return agent.status(arguments.value("name"), ControlClient::Detail::HEALTH);
     }
-    ServerStatus status = agent.status({}, ControlClient::Detail::FIGURES);
+    ServerStatus status = agent.status({}, ControlClient::Detail::HEALTH);
     if (namesApps(arguments)) {
         status.apps = selectApps(arguments, status.apps);
     }

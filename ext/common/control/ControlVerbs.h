@@ -4,13 +4,15 @@ namespace Passenger {
 
 /** The first field of an ORDER frame (doc/PROTOCOLS.md, section 5). */
 struct ControlVerb {
-    /** An application's name, or nothing for all; perhaps WITH_REQUESTS or FIGURES. Answer:
+    /** An application's name, or nothing for all; perhaps WITH_REQUESTS, FIGURES or HEALTH. Answer:
      *  a ServerStatus as JSON. */
     static constexpr const char *STATUS = "status";
     /** Lists the requests in flight of all applications, too. */
     static constexpr const char *WITH_REQUESTS = "requests";
     /** Leaves out AppStatus::windows and points, most of the text, which metrics do not need. */
     static constexpr const char *FIGURES = "figures";
+    /** As FIGURES, for a balancer. Applications that fail are tried again as by a request. */
+    static constexpr const char *HEALTH = "health";
     /** An application's name; `1`: its instances are asked where their threads are, `0`: what they
      *  have answered since. Answer to `0`: as JSON, an array with `pid`, `answered` and `text`
      *  of each instance. */

@@ -79,11 +79,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
         // grow.
         failures_.backoff().queueBroke(now);
     }
-    if (!queue_.current()) {
-        queue_.makeCurrent(context_.makeQueue(options), 0);
-    }
-    demand_.requested(now);
-    rescale();
+    ask(now);
     if (!queue_.current()) {
         refuse();
     }
@@ -474,6 +470,7 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.madeAt = madeAt_;
     snapshot.age = now - madeAt_;
     snapshot.crashLooping = failures_.crashLooping();
+    snapshot.failing = isFailing();
     snapshot.version = versions_.current();
     snapshot.starting = pending_.starting();
     snapshot.maxInstances = demand_.maxInstances();

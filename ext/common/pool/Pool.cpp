@@ -315,6 +315,20 @@ bool Pool::resume(const std::string &name) {
     return true;
 }
 
+void Pool::tryAgain(const std::string &name) {
+    const PoolGuard guard(context_);
+    Group *group = groups_.find(name);
+    if (group == nullptr || context_.shuttingDown) {
+        return;
+    }
+    try {
+        group->tryAgain(context_.clock.now());
+    } catch (const std::exception &error) {
+        // No descriptors for a queue; the next question tries again.
+        Log::error("event=spawn.not_started app=\"{}\" error=\"{}\"", name, error.what());
+    }
+}
+
 void Pool::abandon(const std::string &name) {
     const PoolGuard guard(context_);
     Group *group = groups_.find(name);

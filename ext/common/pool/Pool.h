@@ -166,6 +166,9 @@ public:
     /** Ends a pause. False: the application is neither known nor paused. */
     bool resume(const std::string &name);
 
+    /** A balancer asks whether the application serves: Group::tryAgain(). */
+    void tryAgain(const std::string &name);
+
     // ----- By the clock, by files, and from senders
 
     /** Does what is due by the clock: looks at the Groups whose date has come. */
