@@ -117,7 +117,8 @@ bool tell(const AgentSettings &settings, server_rec *server) {
  * fails, the log says so, and requests are refused until a later attempt succeeds. httpd need not
  * reload for that: a reload with a configuration that has become invalid would end it.
  */
-void attempt(LeftAgent &keep, const AgentSettings &settings, server_rec *server) {
+void attempt(LeftAgent &keep, AgentSettings settings, server_rec *server) {
+    settings.firstAgent = keep.handle.anchorPid == 0 && (theServer == nullptr || theServer->anchorPid() == 0);
     bool livedLong = keep.startedAt == 0 || keep.seenAliveAt - keep.startedAt >= SHORT_LIFE;
     keep.failures = livedLong ? 0 : keep.failures + 1;
     keep.startedAt = monotonicNow();

@@ -99,8 +99,8 @@ void StandardPoolEngine::restore(StoreEntry entry) {
 
 void StandardPoolEngine::begin(const AgentSettings &settings, FileDescriptor serverSocket) {
     agentKills_ = settings.agentKills;
-    // After a crash the instances live on.
-    warmingUp_ = restored_.empty() && !settings.preStart.empty();
+    // After a crash the instances live on. Hosts that are upgraded at once must not be held back.
+    warmingUp_ = settings.firstAgent && restored_.empty() && !settings.preStart.empty();
     useSettings(settings);
     beginSpawning(settings);
     beginPool(settings);

@@ -41,6 +41,7 @@ template <typename Self, typename Each> void visit(Self &settings, Each each) {
     each("default_user", settings.defaultUser);
     each("descriptor_log_file", settings.descriptorLogFile);
     each("environment", settings.environment);
+    each("first_agent", settings.firstAgent);
     each("grants", settings.grants);
     each("instance_registry_dir", settings.instanceRegistryDir);
     each("log_file", settings.logFile);

@@ -60,6 +60,9 @@ struct AgentSettings {
     std::string onEvent;
     /** URLs to request once httpd serves, one a line. */
     std::string preStart;
+    /** No agent has run for this owner before. Only such an agent is held back until the URLs of
+     *  preStart have been requested. */
+    bool firstAgent = false;
     /** If the agent runs as root: the user of helper processes that need no rights, and of
      *  applications that would run as root. */
     std::string defaultUser = "nobody";

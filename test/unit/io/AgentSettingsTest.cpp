@@ -47,6 +47,7 @@ public:
         settings.logPrefix = false;
         settings.appFiles = "/var/log/one\n/var/log/two";
         settings.preStart = "http://one/\nhttps://two/";
+        settings.firstAgent = true;
         settings.defaultUser = "www";
         settings.defaultGroup = "webs";
         settings.agentUser = "agent";
