@@ -91,6 +91,9 @@ Frame ControlOrders::answer(const Asker &asker, const Frame &order) {
     if (verb == ControlVerb::STATUS) {
         return status(asker, storedName(order.field(1)), order.fields.size() > 2 ? order.field(2) : "");
     }
+    if (asker.isHttpd && verb == ControlVerb::KEPT) {
+        return Frame(FrameType::ORDER_DONE, {drainsNote(), parts_.pool.pausesNote()});
+    }
     if (asker.isHttpd) {
         throw IOException("a child of httpd may ask for the status only");
     }
@@ -417,13 +420,13 @@ Frame ControlOrders::drain(const Asker &asker, const std::string &name, bool dra
     if (!changed) {
         return done();
     }
-    keepDrains();
+    parts_.keepDrains(drainsNote());
     Log::notice("event={} app=\"{}\" uid={}", drains ? "health.drained" : "health.undrained", name, asker.uid);
     return done();
 }
 
-void ControlOrders::keepDrains() const {
-    parts_.keepDrains(fmt::format("{}\n{}", allDrain_ ? ALL : SOME, fmt::join(draining_, "\n")));
+std::string ControlOrders::drainsNote() const {
+    return fmt::format("{}\n{}", allDrain_ ? ALL : SOME, fmt::join(draining_, "\n"));
 }
 
 /** Each user has own questions. All users share the places for them: one that is forgotten begins

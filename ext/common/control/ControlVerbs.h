@@ -29,6 +29,9 @@ struct ControlVerb {
     static constexpr const char *PAUSE = "pause";
     /** An application's name: the pause ends. */
     static constexpr const char *RESUME = "resume";
+    /** Only from httpd. What the store keeps of drains and pauses, for the next agent: two notes,
+     *  AgentSettings::drains and AgentSettings::pauses. */
+    static constexpr const char *KEPT = "kept";
     /** About which applications a balancer asks, in any words, and the weight of this moment, 0 to
      *  100. Answer: the weight to tell (policy/SmoothWeights.h). */
     static constexpr const char *WEIGHT = "weight";

@@ -315,6 +315,11 @@ bool Pool::resume(const std::string &name) {
     return true;
 }
 
+std::string Pool::pausesNote() const {
+    const PoolGuard guard(context_);
+    return context_.pauses.note();
+}
+
 void Pool::tryAgain(const std::string &name) {
     const PoolGuard guard(context_);
     Group *group = groups_.find(name);

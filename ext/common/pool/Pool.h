@@ -166,6 +166,8 @@ public:
     /** Ends a pause. False: the application is neither known nor paused. */
     bool resume(const std::string &name);
 
+    /** What the store keeps of them. */
+    std::string pausesNote() const;
     /** A balancer asks whether the application serves: Group::tryAgain(). */
     void tryAgain(const std::string &name);
 

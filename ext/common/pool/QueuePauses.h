@@ -18,6 +18,9 @@ namespace Passenger {
  */
 class QueuePauses {
 public:
+    /** Of the entry in the store. */
+    static constexpr const char *KEY = "pauses";
+
     /** Outlives this object. */
     explicit QueuePauses(DescriptorStore &store) : store_(store) {}
 
@@ -28,6 +31,8 @@ public:
     std::optional<MonotonicTime> until(const std::string &app) const;
     void begin(const std::string &app, MonotonicTime until);
     void end(const std::string &app);
+    /** What the store keeps. */
+    std::string note() const;
 
 private:
     void keep() const;

@@ -31,6 +31,7 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testPausesHaveLimits);
     CPPUNIT_TEST(testAnApplicationIsFoundByItsNameInJson);
     CPPUNIT_TEST(testADrainThatChangesNothingIsNotKeptAgain);
+    CPPUNIT_TEST(testHttpdLearnsWhatTheNextAgentIsToKeep);
     CPPUNIT_TEST(testAnApplicationThatThePoolDoesNotKnowHasItsEnvironment);
     CPPUNIT_TEST(testAWeightIsToldWithoutSwings);
     CPPUNIT_TEST(testAnApplicationThatWasForgottenCountsSinceItCameBack);
@@ -94,10 +95,10 @@ class ControlOrdersTest : public PoolContract {
         return at == std::string::npos ? text : text.erase(at, name.size());
     }
     Words random(std::mt19937 &chance) {
-        static const std::vector<std::string> verbs{ControlVerb::STATUS,     ControlVerb::THREADS, ControlVerb::REPORT,
-                                                    ControlVerb::RESTART,    ControlVerb::DETACH,  ControlVerb::DRAIN,
-                                                    ControlVerb::PAUSE,      ControlVerb::RESUME,  ControlVerb::WEIGHT,
-                                                    ControlVerb::REOPEN_LOGS};
+        static const std::vector<std::string> verbs{ControlVerb::STATUS,      ControlVerb::THREADS, ControlVerb::REPORT,
+                                                    ControlVerb::RESTART,     ControlVerb::DETACH,  ControlVerb::DRAIN,
+                                                    ControlVerb::PAUSE,       ControlVerb::RESUME,  ControlVerb::WEIGHT,
+                                                    ControlVerb::REOPEN_LOGS, ControlVerb::KEPT};
         static const std::vector<std::string> values{BLOG,
                                                      SHOP,
                                                      "",
@@ -115,7 +116,8 @@ class ControlOrdersTest : public PoolContract {
                                                      std::string(5000, 'a'),
                                                      std::to_string(::getpid()),
                                                      ControlVerb::WITH_REQUESTS,
-                                                     ControlVerb::FIGURES};
+                                                     ControlVerb::FIGURES,
+                                                     ControlVerb::HEALTH};
         constexpr unsigned MOST_WORDS = 4;
         Words words;
         if (chance() % 16 != 0) {
@@ -227,6 +229,16 @@ public:
         }
     }
 
+    void testHttpdLearnsWhatTheNextAgentIsToKeep() {
+        refusal(root_, {ControlVerb::DRAIN, BLOG, "1"});
+        refusal(root_, {ControlVerb::DRAIN, "", "1"});
+        refusal(root_, {ControlVerb::PAUSE, SHOP, "60"});
+        const Frame kept = orders_->answer(httpd_, Frame(FrameType::ORDER, {ControlVerb::KEPT}));
+        CPPUNIT_ASSERT_EQUAL("all\n" + std::string(BLOG), kept.field(0));
+        CPPUNIT_ASSERT(kept.field(1).ends_with(" " + std::string(SHOP) + "\n"));
+        CPPUNIT_ASSERT(!refusal(root_, {ControlVerb::KEPT}).empty());
+    }
+
     void testAnApplicationThatThePoolDoesNotKnowHasItsEnvironment() {
         refusal(root_, {ControlVerb::DRAIN, "/srv/wiki (staging)", "1"});
         const ServerStatus told = status(root_, "/srv/wiki (staging)");
@@ -281,8 +293,9 @@ public:
             const Words words = random(chance);
             const bool asks = !words.empty() && (words[0] == ControlVerb::STATUS || words[0] == ControlVerb::WEIGHT);
             for (const Asker &asker : {stranger_, httpd_}) {
+                const bool hands = asker.isHttpd && !words.empty() && words[0] == ControlVerb::KEPT;
                 const std::string text = refusal(asker, words);
-                CPPUNIT_ASSERT_MESSAGE(words.empty() ? "" : words[0], asks || !text.empty());
+                CPPUNIT_ASSERT_MESSAGE(words.empty() ? "" : words[0], asks || hands || !text.empty());
             }
         }
         CPPUNIT_ASSERT_EQUAL(before, version());
