@@ -101,6 +101,26 @@ class PauseTest < IntegrationTest
     assert_status 200, answer.value
   end
 
+  # No instance has survived either.
+  def test_balancers_send_requests_elsewhere_after_a_crash_before_the_first_request
+    name = app("blog")["name"]
+    pause("blog")
+    pool = server.tree.matching(/passenger-agent pool/).first.pid
+    Process.kill(:KILL, pool, pid("blog"))
+    eventually("the next pool process") do
+      assert_status 503, get("blog", "/health")
+      status, = command(STATUS, "--show=json")
+      !status.empty? && JSON.parse(status)["pool_pid"] != pool
+    end
+    response = assert_status 503, get("blog", "/health")
+    assert_match(/\Athe application \S+ \(production\) is paused\n\z/, response.body)
+    told = app("blog")
+    assert_equal ["paused", []], told.values_at("state", "instances")
+    assert_includes 1..60, told.dig("queue", "paused_for")
+    succeed(CONFIG, "resume", "--name", name)
+    assert_status 200, get("blog", "/health")
+  end
+
   # As when the package is upgraded.
   def test_drains_and_pauses_pass_to_the_agent_that_takes_the_place_of_another
     needs_root("to have applications of another user")

@@ -226,12 +226,15 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
     return answers_.answer(limitedUser(asker), toJson(status));
 }
 
-/** The applications that drain, or that an earlier pool process has left, before their next
- *  request. Orders about them are possible. */
+/** The applications that drain, are paused, or that an earlier pool process has left, before their
+ *  next request. Orders about them are possible. */
 std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) const {
     std::map<std::string, AppStatus> unknown;
     for (const std::string &name : draining_) {
         unknown[name];
+    }
+    for (const auto &[name, left] : parts_.pool.pauses()) {
+        unknown[name].queue.pausedFor = std::chrono::duration<double>(left).count();
     }
     for (const OrphanSnapshot &orphan : orphans_) {
         InstanceStatus &instance = unknown[orphan.app].instances.emplace_back();
@@ -249,7 +252,7 @@ std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) 
         app.name = name;
         app.root = rootIn(name);
         app.environment = environmentIn(name);
-        app.state = nameOf(GroupState::DOWN);
+        app.state = nameOf(app.queue.pausedFor > 0 ? GroupState::PAUSED : GroupState::DOWN);
         app.draining = allDrain_ || draining_.contains(name);
         all.push_back(std::move(app));
     }

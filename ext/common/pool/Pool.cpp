@@ -315,6 +315,18 @@ bool Pool::resume(const std::string &name) {
     return true;
 }
 
+std::map<std::string, std::chrono::nanoseconds> Pool::pauses() const {
+    const PoolGuard guard(context_);
+    const MonotonicTime now = context_.clock.now();
+    std::map<std::string, std::chrono::nanoseconds> left;
+    for (const auto &[app, until] : context_.pauses.all()) {
+        if (until > now) {
+            left[app] = until - now;
+        }
+    }
+    return left;
+}
+
 std::string Pool::pausesNote() const {
     const PoolGuard guard(context_);
     return context_.pauses.note();

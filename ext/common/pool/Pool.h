@@ -166,6 +166,8 @@ public:
     /** Ends a pause. False: the application is neither known nor paused. */
     bool resume(const std::string &name);
 
+    /** How long the queues of these applications remain paused. */
+    std::map<std::string, std::chrono::nanoseconds> pauses() const;
     /** What the store keeps of them. */
     std::string pausesNote() const;
     /** A balancer asks whether the application serves: Group::tryAgain(). */

@@ -13,13 +13,18 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "base/Exceptions.h"
 #include "control/ControlVerbs.h"
+#include "pool/QueuePauses.h"
 #include "shm/SharedMemory.h"
 #include "support/Eventually.h"
 #include "support/PoolContract.h"
 
 namespace Passenger {
+
+using namespace std::chrono_literals;
 
 /** Who may order what of the agent, and what any bytes in an order do. */
 class ControlOrdersTest : public PoolContract {
@@ -32,6 +37,7 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testAnApplicationIsFoundByItsNameInJson);
     CPPUNIT_TEST(testADrainThatChangesNothingIsNotKeptAgain);
     CPPUNIT_TEST(testHttpdLearnsWhatTheNextAgentIsToKeep);
+    CPPUNIT_TEST(testAPausedApplicationIsToldBeforeItsFirstRequest);
     CPPUNIT_TEST(testAnApplicationThatThePoolDoesNotKnowHasItsEnvironment);
     CPPUNIT_TEST(testAWeightIsToldWithoutSwings);
     CPPUNIT_TEST(testAnApplicationThatWasForgottenCountsSinceItCameBack);
@@ -237,6 +243,17 @@ public:
         CPPUNIT_ASSERT_EQUAL("all\n" + std::string(BLOG), kept.field(0));
         CPPUNIT_ASSERT(kept.field(1).ends_with(" " + std::string(SHOP) + "\n"));
         CPPUNIT_ASSERT(!refusal(root_, {ControlVerb::KEPT}).empty());
+    }
+
+    void testAPausedApplicationIsToldBeforeItsFirstRequest() {
+        pool_->restore(QueuePauses::KEY, fmt::format("{} /srv/wiki (production)\n", toNanoseconds(clock_.now() + 30s)),
+                       {});
+        pool_->restore(QueuePauses::KEY, fmt::format("{} /srv/old (production)\n", toNanoseconds(clock_.now())), {});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, status(httpd_).apps.size());
+        const AppStatus told = status(httpd_, "/srv/wiki (production)").apps.at(0);
+        CPPUNIT_ASSERT_EQUAL(std::string("paused"), told.state);
+        CPPUNIT_ASSERT_EQUAL(30.0, told.queue.pausedFor);
+        CPPUNIT_ASSERT_EQUAL(std::string(), refusal(root_, {ControlVerb::RESUME, told.name}));
     }
 
     void testAnApplicationThatThePoolDoesNotKnowHasItsEnvironment() {
