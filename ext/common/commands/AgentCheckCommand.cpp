@@ -144,6 +144,9 @@ int agentCheck(const Arguments &arguments) {
     Answer given;
     try {
         given = answer(arguments);
+    } catch (const AbsentAgentException &) {
+        // Requests wait for the next pool process. Without an answer the balancer changes nothing.
+        throw;
     } catch (const std::exception &problem) {
         given = {"down", {}, singleLine(problem.what())};
     }
