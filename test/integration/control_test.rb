@@ -81,8 +81,11 @@ class ControlTest < IntegrationTest
       client.order("drain", only_app["name"], "1")
       assert only_app["draining"]
       assert_status 200, server.client.get("/")
+      # The order about the server does not touch it.
       client.order("drain", "", "1")
       client.order("drain", "", "0")
+      assert only_app["draining"]
+      client.order("drain", only_app["name"], "0")
       refute only_app["draining"]
     end
   end

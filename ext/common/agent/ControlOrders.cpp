@@ -409,9 +409,8 @@ Frame ControlOrders::drain(const Asker &asker, const std::string &name, bool dra
         if (!isMaster(asker)) {
             throw IOException("only root and the agent's own user may drain the whole server");
         }
-        changed = allDrain_ != drains || !draining_.empty();
-        allDrain_ = drains;
-        draining_.clear();
+        // An application that its owner has drained is not for others to send requests to.
+        changed = std::exchange(allDrain_, drains) != drains;
     } else {
         demand(asker, name);
         if (!drains && allDrain_) {

@@ -36,6 +36,7 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testPausesHaveLimits);
     CPPUNIT_TEST(testAnApplicationIsFoundByItsNameInJson);
     CPPUNIT_TEST(testADrainThatChangesNothingIsNotKeptAgain);
+    CPPUNIT_TEST(testAnOrderAboutTheServerLeavesTheDrainOfAnOwner);
     CPPUNIT_TEST(testHttpdLearnsWhatTheNextAgentIsToKeep);
     CPPUNIT_TEST(testAPausedApplicationIsToldBeforeItsFirstRequest);
     CPPUNIT_TEST(testAnApplicationThatThePoolDoesNotKnowHasItsEnvironment);
@@ -233,6 +234,16 @@ public:
             CPPUNIT_ASSERT_EQUAL(std::string(), refusal(owner_, {ControlVerb::DRAIN, BLOG, times == 1 ? "1" : "0"}));
             CPPUNIT_ASSERT_EQUAL(times, drainsKept_);
         }
+    }
+
+    void testAnOrderAboutTheServerLeavesTheDrainOfAnOwner() {
+        refusal(owner_, {ControlVerb::DRAIN, BLOG, "1"});
+        refusal(root_, {ControlVerb::DRAIN, "", "1"});
+        CPPUNIT_ASSERT(status(root_).draining);
+        refusal(root_, {ControlVerb::DRAIN, "", "0"});
+        CPPUNIT_ASSERT(!status(root_).draining);
+        CPPUNIT_ASSERT(status(root_, BLOG).apps[0].draining);
+        CPPUNIT_ASSERT(!status(root_, SHOP).apps[0].draining);
     }
 
     void testHttpdLearnsWhatTheNextAgentIsToKeep() {
