@@ -12,6 +12,8 @@ class BalancerTest < IntegrationTest
     made.site("rack.test", SampleApps.rack,
               "PassengerMaxInstances 1\n" \
               "<Location /health>\nSetHandler passenger-health\n</Location>\n")
+    made.site("shop.example.com", SampleApps.rack,
+              "<Location /health>\nSetHandler passenger-health\n</Location>\n")
   end
 
   def setup
@@ -48,6 +50,21 @@ class BalancerTest < IntegrationTest
     end
   end
 
+  # The lines are those of doc/scale-out/README.md.
+  def test_the_backend_of_one_application_asks_its_virtual_host
+    page = File.read(File.join(File.dirname(Haproxy::EXAMPLE), "README.md"))
+    lines = page[/^option httpchk\nhttp-check send .*\n/] or flunk("no http-check")
+    assert_status 200, client("shop.example.com").get("/hello")
+    question = ->(text) { Haproxy.substitute(text, "option httpchk GET /health\n", lines) }
+    { root("rack") => "200", server.configuration.sites.last.root => "503" }.each do |path, code|
+      succeed(CONFIG, "drain", path)
+      with_haproxy(question) do |haproxy|
+        eventually("the health check") { haproxy.host("a")["check_code"] == code }
+      end
+      succeed(CONFIG, "undrain", path)
+    end
+  end
+
   def test_the_answer_of_a_host_without_an_agent_is_down
     output, errors, status = command(CONFIG, "agent-check", "--registry-dir", scratch)
     assert_equal [0, ""], [status, errors]
@@ -76,8 +93,8 @@ class BalancerTest < IntegrationTest
 
   private
 
-  def with_haproxy
-    haproxy = Haproxy.new(scratch, "a" => server).start
+  def with_haproxy(change = ->(text) { text })
+    haproxy = Haproxy.new(scratch, "a" => server).start(&change)
     yield haproxy
   ensure
     haproxy&.stop

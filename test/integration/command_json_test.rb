@@ -27,6 +27,13 @@ class CommandJsonTest < IntegrationTest
       assert_equal [0, true], all.values_at("status", "server")
       assert_equal apps.map { |one| one["name"] }.sort, all["applications"].sort
     end
+    succeed(CONFIG, "drain", root("blog"))
+    succeed(CONFIG, "drain", "--all")
+    all = told("undrain", "--all", "--json")
+    assert_equal [[app("shop")["name"]], [name]], all.values_at("applications", "draining")
+    assert_match(/^That of #{Regexp.escape(name)} does, since it was drained by itself: /,
+                 succeed(CONFIG, "undrain", "--all"))
+    succeed(CONFIG, "undrain", root("blog"))
     assert_equal({ "status" => 0, "applications" => [name], "limit" => 30 },
                  told("pause", *by_path, "--limit", "30", "--wait", "60"))
     assert_equal({ "status" => 0, "applications" => [name] }, told("resume", *by_path))

@@ -100,6 +100,39 @@ class CommandOptionsTest < IntegrationTest
     assert_equal "new", client("shop.test").get("/").body
   end
 
+  # The next pool process starts after a pause that grows.
+  def test_an_order_between_two_pool_processes_waits_for_the_next_one
+    name = JSON.parse(succeed(CONFIG, "list-instances", "--json")).first["name"]
+    File.write(File.join(root("shop"), "config.ru"), SampleApps.saying("newest"))
+    3.times { kill_pool_process }
+    Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)
+    assert_match(/^Restarting /, succeed(CONFIG, "restart-app", "--ignore-passenger-not-running",
+                                         "--all"))
+    assert_equal "newest", client("shop.test").get("/").body
+    # An agent keeps its name.
+    assert_equal name, JSON.parse(succeed(CONFIG, "list-instances", "--json")).first["name"]
+    Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)
+    succeed(CONFIG, "drain", "--all", "--instance", name)
+    assert app("blog")["draining"]
+    kill_pool_process
+    succeed(CONFIG, "undrain", "--all", "--instance", name)
+  end
+
+  def test_an_agent_without_a_pool_process_is_not_one_that_does_not_run
+    watchdog = server.tree.matching(/passenger-agent watchdog/).first.pid
+    Process.kill(:STOP, watchdog)
+    Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)
+    eventually("no answer") { command(STATUS).last == 2 }
+    [%w[restart-app --all --ignore-passenger-not-running], %w[agent-check]].each do |words|
+      output, errors, status = command(CONFIG, *words)
+      assert_equal ["", 2], [output, status], errors
+      assert_match(/\Apassenger-config: the agent in \S+ does not answer: /, errors)
+    end
+  ensure
+    Process.kill(:CONT, watchdog)
+    eventually("the next pool process") { command(STATUS).last.zero? }
+  end
+
   def test_options_without_effect_are_accepted
     assert_equal "All done\n", succeed(CONFIG, "reopen-logs", "--ignore-logs-not-available")
     assert_equal validate, validate("--auto", "--validate-apache2")

@@ -81,8 +81,11 @@ class ControlTest < IntegrationTest
       client.order("drain", only_app["name"], "1")
       assert only_app["draining"]
       assert_status 200, server.client.get("/")
+      # The order about the server does not touch it.
       client.order("drain", "", "1")
       client.order("drain", "", "0")
+      assert only_app["draining"]
+      client.order("drain", only_app["name"], "0")
       refute only_app["draining"]
     end
   end
@@ -92,9 +95,7 @@ class ControlTest < IntegrationTest
       assert_status 200, server.client.get("/")
       name = only_app["name"]
       client.order("drain", name, "1")
-      old = path
-      Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)
-      eventually("the next pool process") { File.exist?(path) && path != old }
+      replace_pool_process
       told = client.status(name)["apps"].map { |app| app.values_at("state", "draining") }
       assert_equal [["down", true]], told
       # Commands, which find an application in the status of all, can order about it.
@@ -111,9 +112,7 @@ class ControlTest < IntegrationTest
     with_server(registered) do |server|
       first = server.client.pid
       name = only_app["name"]
-      old = path
-      Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)
-      eventually("the next pool process") { File.exist?(path) && path != old }
+      replace_pool_process
       client.order("restart", name)
       refute_equal first, server.client.pid
     end
@@ -180,10 +179,20 @@ class ControlTest < IntegrationTest
     end
   end
 
+  def replace_pool_process
+    old = properties["pool_pid"]
+    Process.kill(:KILL, old)
+    eventually("the next pool process") { properties["pool_pid"] != old }
+  end
+
   def path
+    properties["control"]
+  end
+
+  def properties
     eventually("the agent's folder") do
       file = Dir.glob("#{@folder}/passenger.*/properties.json").last
-      file && JSON.parse(File.read(file)).fetch("control")
+      file && JSON.parse(File.read(file))
     rescue Errno::ENOENT, JSON::ParserError
       nil
     end

@@ -101,6 +101,51 @@ class PauseTest < IntegrationTest
     assert_status 200, answer.value
   end
 
+  # No instance has survived either.
+  def test_balancers_send_requests_elsewhere_after_a_crash_before_the_first_request
+    name = app("blog")["name"]
+    pause("blog")
+    pool = server.tree.matching(/passenger-agent pool/).first.pid
+    Process.kill(:KILL, pool, pid("blog"))
+    eventually("the next pool process") do
+      assert_status 503, get("blog", "/health")
+      status, = command(STATUS, "--show=json")
+      !status.empty? && JSON.parse(status)["pool_pid"] != pool
+    end
+    response = assert_status 503, get("blog", "/health")
+    assert_match(/\Athe application \S+ \(production\) is paused\n\z/, response.body)
+    told = app("blog")
+    assert_equal ["paused", []], told.values_at("state", "instances")
+    assert_includes 1..60, told.dig("queue", "paused_for")
+    succeed(CONFIG, "resume", "--name", name)
+    assert_status 200, get("blog", "/health")
+  end
+
+  # As when the package is upgraded.
+  def test_drains_and_pauses_pass_to_the_agent_that_takes_the_place_of_another
+    needs_root("to have applications of another user")
+    with_server(two_apps) do |server|
+      %w[blog shop].each { |name| assert_status 200, server.client("#{name}.test").get("/") }
+      succeed(CONFIG, "drain", root("shop"))
+      pause("blog", "--limit=300")
+      server.graceful { |one| one.set("PassengerDefaultUser", TestEnvironment.web_user) }
+      server.log.wait_for(/event=agent\.replaced/)
+      assert_equal [503, 503], health(server)
+      answer = Thread.new { server.client("blog.test").get("/") }
+      eventually("a request that waits") { app("blog").dig("queue", "waiting") == 1 }
+      assert_includes 61..300, app("blog").dig("queue", "paused_for")
+      resume("blog")
+      assert_status 200, answer.value
+      succeed(CONFIG, "undrain", root("shop"))
+      assert_equal [200, 200], health(server)
+      kill_pool_process(server)
+      assert_equal [200, 200], health(server)
+      succeed(CONFIG, "drain", "--all")
+      server.graceful { |one| one.set("PassengerDefaultUser", TestEnvironment::OTHER_USER) }
+      assert_equal [503, 503], health(server)
+    end
+  end
+
   def test_bad_pauses_are_refused
     assert_fails 1, /a pause of 3601 seconds is not possible: 1 to 3600 are/,
                  CONFIG, "pause", root("blog"), "--limit=3601"
@@ -109,6 +154,29 @@ class PauseTest < IntegrationTest
   end
 
   private
+
+  HEALTH = "<Location /health>\nSetHandler passenger-health\n</Location>\n"
+  private_constant :HEALTH
+
+  def two_apps
+    configuration do |made|
+      %w[blog shop].each { |name| made.site("#{name}.test", SampleApps.rack, HEALTH) }
+    end
+  end
+
+  # What the health URLs of both answer.
+  def health(server)
+    %w[blog shop].map { |name| server.client("#{name}.test").get("/health").code.to_i }
+  end
+
+  def kill_pool_process(server)
+    pool = server.tree.matching(/passenger-agent pool/).first.pid
+    Process.kill(:KILL, pool)
+    eventually("the next pool process") do
+      found = JSON.parse(succeed(CONFIG, "list-instances", "--json")).first
+      found && found["core_pid"] != pool
+    end
+  end
 
   def get(name, path = "/")
     server.client("#{name}.test").get(path)

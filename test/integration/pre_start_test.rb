@@ -110,6 +110,33 @@ class PreStartTest < IntegrationTest
     end
   end
 
+  # An upgrade reloads the servers of all hosts at once, and one of them has to serve.
+  def test_balancers_send_requests_while_an_agent_that_replaces_another_starts_applications
+    needs_root("to have applications of another user")
+    go = File.join(scratch, "go")
+    made = configuration do |one|
+      one.site("late.test", SampleApps.written("sleep 0.05 until File.exist?('#{go}')\n#{PRINTER}"),
+               HEALTH)
+      one.site("other.test", SampleApps.written(PRINTER), STATUS_PLACE)
+    end
+    File.write(go, "")
+    with_urls(made, %w[http://late.test:PORT/]) do |server|
+      eventually("health") { server.client("late.test").get("/health").code == "200" }
+      [-> { server.graceful { |one| one.set("PassengerDefaultUser", TestEnvironment.web_user) } },
+       -> { Process.kill(:KILL, server.tree.matching(/passenger-agent anchor/).first.pid) }]
+        .each do |replace|
+        File.delete(go)
+        done = server.log.count(DONE)
+        replace.call
+        eventually("the start in another agent") { starting(server) }
+        assert_status 200, server.client("late.test").get("/health")
+        assert_equal ["0", "0", false], warming_up(server)
+        File.write(go, "")
+        eventually("the first answer") { server.log.count(DONE) > done }
+      end
+    end
+  end
+
   # As of a version manager: a shell that starts programs before it becomes Ruby.
   def test_the_ruby_may_be_a_wrapper
     wrapper = File.join(scratch, "ruby")
@@ -130,7 +157,40 @@ class PreStartTest < IntegrationTest
     end
   end
 
+  # Nothing but the balancers' questions asks for a start after the third one.
+  def test_balancers_send_nothing_to_an_application_before_its_first_start_that_succeeds
+    go = File.join(scratch, "go")
+    made = configuration do |one|
+      one.site("late.test", SampleApps.written("sleep 0.3\nraise unless File.exist?('#{go}')\n" +
+                                               PRINTER), HEALTH)
+    end
+    with_urls(made, %w[http://late.test:PORT/]) do |server|
+      failures = -> { server.log.count(/event=spawn\.failed/) }
+      assert_held_back(server) until failures.call >= 4
+      # A new version that does not start, either.
+      before = failures.call
+      FileUtils.touch(File.join(made.sites.first.root, "tmp/restart.txt"))
+      assert_held_back(server) until failures.call > before
+      assert_match(/\A(down|up 0%) #/, succeed(CONFIG, "agent-check"))
+      File.write(go, "")
+      eventually("health") { server.client("late.test").get("/health").code == "200" }
+      assert_equal 0, server.log.count(/asked for GET/)
+    end
+  end
+
   private
+
+  def assert_held_back(server)
+    assert_status 503, server.client("late.test").get("/health")
+    sleep 0.05
+  end
+
+  # Whether the first instance of an application is being started.
+  def starting(server)
+    answer = server.client("other.test").get("/status?json")
+    answer.code == "200" &&
+      JSON.parse(answer.body)["apps"].map { |app| app["state"] } == %w[starting]
+  end
 
   # What ?auto, ?metrics and ?json of the status page tell.
   def warming_up(server)

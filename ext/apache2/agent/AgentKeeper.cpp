@@ -23,6 +23,9 @@ extern "C" {
 #include "apache2/httpd/Guard.h"
 #include "apache2/httpd/Retained.h"
 #include "base/Exceptions.h"
+#include "control/ControlClient.h"
+#include "control/ControlVerbs.h"
+#include "io/Frame.h"
 
 namespace Passenger {
 
@@ -49,6 +52,12 @@ constexpr apr_time_t SHORT_LIFE = 60 * APR_USEC_PER_SEC;
 constexpr apr_time_t FIRST_PAUSE = 5 * APR_USEC_PER_SEC;
 constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
 
+/** What drains and is paused in the last agent, for the next one. */
+struct KeptOrders {
+    std::string drains;
+    std::string pauses;
+};
+
 /** In microseconds; a change of the system's time does not touch it. */
 apr_time_t monotonicNow() {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
@@ -63,6 +72,7 @@ apr_pool_t *thePconf = nullptr;
 apr_pool_t *thePlog = nullptr;
 /** AgentSettings::logDescriptor. */
 int theLog = -1;
+KeptOrders theKeptOrders;
 
 LeftAgent &retained() {
     return Retained::data<LeftAgent>(RETAINED_NAME);
@@ -117,7 +127,10 @@ bool tell(const AgentSettings &settings, server_rec *server) {
  * fails, the log says so, and requests are refused until a later attempt succeeds. httpd need not
  * reload for that: a reload with a configuration that has become invalid would end it.
  */
-void attempt(LeftAgent &keep, const AgentSettings &settings, server_rec *server) {
+void attempt(LeftAgent &keep, AgentSettings settings, server_rec *server) {
+    settings.firstAgent = keep.handle.anchorPid == 0 && (theServer == nullptr || theServer->anchorPid() == 0);
+    settings.drains = theKeptOrders.drains;
+    settings.pauses = theKeptOrders.pauses;
     bool livedLong = keep.startedAt == 0 || keep.seenAliveAt - keep.startedAt >= SHORT_LIFE;
     keep.failures = livedLong ? 0 : keep.failures + 1;
     keep.startedAt = monotonicNow();
@@ -128,6 +141,7 @@ void attempt(LeftAgent &keep, const AgentSettings &settings, server_rec *server)
             theServer = new ApplicationPoolServer(makeAgentHandle());
         }
         theServer->replace(settings);
+        theKeptOrders = {};
         if (!theServer->warning().empty()) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "event=agent.started warning=\"%s\"",
                          theServer->warning().c_str());
@@ -147,6 +161,19 @@ void logDeath(const LeftAgent &keep, server_rec *server) {
     if (keep.handle.anchorPid != 0) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.died pid=%ld",
                      static_cast<long>(keep.handle.anchorPid));
+    }
+}
+
+/** Asks the agent, which another one is about to replace, what drains and is paused. */
+void askForKeptOrders(server_rec *server) {
+    try {
+        const Frame kept = ControlClient(theServer->connectControl()).order({ControlVerb::KEPT});
+        theKeptOrders = {kept.field(0), kept.field(1)};
+    } catch (const std::exception &problem) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,
+                     "event=agent.orders_lost reason=\"%s\" consequence=\"applications that were drained or paused "
+                     "are so no more\"",
+                     problem.what());
     }
 }
 
@@ -207,7 +234,8 @@ void replace(LeftAgent &keep, server_rec *server) {
     AgentSettings settings = agentSettings(Settings::of(server));
     settings.logDescriptor = theLog;
     if (theServer != nullptr && theServer->anchorPid() != 0) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.lost consequence=\"a new agent is started\"");
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server,
+                     "event=agent.lost consequence=\"a new agent is started, and nothing drains or is paused in it\"");
     }
     attempt(keep, settings, server);
     watch();
@@ -273,6 +301,7 @@ void AgentKeeper::leaveUnsuitable(server_rec *server) {
     keep.present = false;
     theServer = new ApplicationPoolServer(keep.handle);
     if (theServer->alive()) {
+        askForKeptOrders(server);
         letGo(keep, "program or settings changed", server);
     } else {
         logDeath(keep, server);

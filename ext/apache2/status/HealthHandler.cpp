@@ -32,8 +32,10 @@ int run(request_rec *r, StartupFileCache &startupFiles) {
     try {
         const char *app = Route::applicationAt(r, startupFiles);
         ControlClient agent(AgentKeeper::running().connectControl());
-        const ServerStatus status = publicPart(agent.status(app != nullptr ? app : ""));
-        if (onlyWhetherAlive(r)) {
+        const bool live = onlyWhetherAlive(r);
+        const auto detail = live ? ControlClient::Detail::FIGURES : ControlClient::Detail::HEALTH;
+        const ServerStatus status = publicPart(agent.status(app != nullptr ? app : "", detail));
+        if (live) {
             return TextAnswer::send(r, HTTP_OK, "text/plain; charset=utf-8", "alive\n");
         }
         const std::string reason = reasonToSendElsewhere(status, std::chrono::seconds(Settings::of(r).healthQueueAge));

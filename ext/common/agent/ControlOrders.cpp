@@ -90,6 +90,9 @@ Frame ControlOrders::answer(const Asker &asker, const Frame &order) {
     if (verb == ControlVerb::STATUS) {
         return status(asker, storedName(order.field(1)), order.fields.size() > 2 ? order.field(2) : "");
     }
+    if (asker.isHttpd && verb == ControlVerb::KEPT) {
+        return Frame(FrameType::ORDER_DONE, {drainsNote(), parts_.pool.pausesNote()});
+    }
     if (asker.isHttpd) {
         throw IOException("a child of httpd may ask for the status only");
     }
@@ -173,10 +176,12 @@ const ControlOrders::Applications &ControlOrders::applications() {
     if (now - snapshotAt_ < SAME_STATE) {
         return snapshot_;
     }
-    // First: one that is taken over meanwhile is in both.
+    server_ = parts_.server();
+    // First: an orphan that is taken over meanwhile is in both, and the applications are not older
+    // than the end of the first starts.
+    server_.warmingUp = parts_.warmingUp();
     orphans_ = parts_.pool.orphans();
     PoolSnapshot pool = parts_.pool.inspect();
-    server_ = parts_.server();
     server_.waitingForRoom = pool.waitingForRoom;
     server_.appsForgotten = pool.forgotten;
     server_.appsRefused = pool.withoutSlot;
@@ -193,10 +198,14 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
     const auto now = system_clock::now();
     const Applications &groups = applications();
     ServerStatus status = server_;
+    const bool health = detail == ControlVerb::HEALTH;
+    const bool past = !health && detail != ControlVerb::FIGURES;
     for (const GroupSnapshot &group : groups) {
         if ((name.empty() || name == group.name) && (asker.isHttpd || owns(asker, group.name))) {
-            AppStatus &app =
-                status.apps.emplace_back(describe(group, now, !name.empty(), detail != ControlVerb::FIGURES));
+            AppStatus &app = status.apps.emplace_back(describe(group, now, !name.empty(), past));
+            if (health && group.failing) {
+                parts_.pool.tryAgain(group.name);
+            }
             if (detail == ControlVerb::WITH_REQUESTS || !name.empty()) {
                 app.requests = requestsOf(group.name);
             }
@@ -212,16 +221,19 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
     status.now = secondsSinceEpoch(now);
     status.draining = allDrain_;
     const bool serves = !name.empty() && !status.apps.empty() && !status.apps.front().instances.empty();
-    status.warmingUp = parts_.warmingUp() && !serves;
+    status.warmingUp = server_.warmingUp && !serves;
     return answers_.answer(limitedUser(asker), toJson(status));
 }
 
-/** The applications that drain, or that an earlier pool process has left, before their next
- *  request. Orders about them are possible. */
+/** The applications that drain, are paused, or that an earlier pool process has left, before their
+ *  next request. Orders about them are possible. */
 std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) const {
     std::map<std::string, AppStatus> unknown;
     for (const std::string &name : draining_) {
         unknown[name];
+    }
+    for (const auto &[name, left] : parts_.pool.pauses()) {
+        unknown[name].queue.pausedFor = std::chrono::duration<double>(left).count();
     }
     for (const OrphanSnapshot &orphan : orphans_) {
         InstanceStatus &instance = unknown[orphan.app].instances.emplace_back();
@@ -239,7 +251,7 @@ std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) 
         app.name = name;
         app.root = rootIn(name);
         app.environment = environmentIn(name);
-        app.state = nameOf(GroupState::DOWN);
+        app.state = nameOf(app.queue.pausedFor > 0 ? GroupState::PAUSED : GroupState::DOWN);
         app.draining = allDrain_ || draining_.contains(name);
         all.push_back(std::move(app));
     }
@@ -396,9 +408,8 @@ Frame ControlOrders::drain(const Asker &asker, const std::string &name, bool dra
         if (!isMaster(asker)) {
             throw IOException("only root and the agent's own user may drain the whole server");
         }
-        changed = allDrain_ != drains || !draining_.empty();
-        allDrain_ = drains;
-        draining_.clear();
+        // An application that its owner has drained is not for others to send requests to.
+        changed = std::exchange(allDrain_, drains) != drains;
     } else {
         demand(asker, name);
         if (!drains && allDrain_) {
@@ -410,13 +421,13 @@ Frame ControlOrders::drain(const Asker &asker, const std::string &name, bool dra
     if (!changed) {
         return done();
     }
-    keepDrains();
+    parts_.keepDrains(drainsNote());
     Log::notice("event={} app=\"{}\" uid={}", drains ? "health.drained" : "health.undrained", name, asker.uid);
     return done();
 }
 
-void ControlOrders::keepDrains() const {
-    parts_.keepDrains(fmt::format("{}\n{}", allDrain_ ? ALL : SOME, fmt::join(draining_, "\n")));
+std::string ControlOrders::drainsNote() const {
+    return fmt::format("{}\n{}", allDrain_ ? ALL : SOME, fmt::join(draining_, "\n"));
 }
 
 /** Each user has own questions. All users share the places for them: one that is forgotten begins

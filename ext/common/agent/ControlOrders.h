@@ -91,7 +91,7 @@ private:
     std::vector<RequestStatus> requestsOf(const std::string &name) const;
     bool owns(const Asker &asker, const std::string &name) const;
     void demand(const Asker &asker, const std::string &name) const;
-    void keepDrains() const;
+    std::string drainsNote() const;
 
     const Parts parts_;
     KeptAnswers answers_;

@@ -13,6 +13,7 @@
 #include "base/ProcessTree.h"
 #include "base/SystemClock.h"
 #include "log/Log.h"
+#include "pool/QueuePauses.h"
 #include "rights/Rights.h"
 
 namespace Passenger {
@@ -99,10 +100,11 @@ void StandardPoolEngine::restore(StoreEntry entry) {
 
 void StandardPoolEngine::begin(const AgentSettings &settings, FileDescriptor serverSocket) {
     agentKills_ = settings.agentKills;
-    // After a crash the instances live on.
-    warmingUp_ = restored_.empty() && !settings.preStart.empty();
+    // After a crash the instances live on. Hosts that are upgraded at once must not be held back.
+    warmingUp_ = settings.firstAgent && restored_.empty() && !settings.preStart.empty();
     useSettings(settings);
     beginSpawning(settings);
+    takeOver(settings);
     beginPool(settings);
     beginControl();
     server_.emplace(
@@ -166,6 +168,21 @@ void StandardPoolEngine::startSpawnServer(bool required) {
             std::string("the spawn server did not start; the first application starts it again: ") + error.what();
         Log::error("event=spawn_server.failed error=\"{}\"", error.what());
     }
+}
+
+/** Keeps what the agent before this one has kept. An earlier pool process of this agent may have
+ *  kept something since. */
+void StandardPoolEngine::takeOver(const AgentSettings &settings) {
+    const auto take = [this](const char *key, const std::string &note, bool known) {
+        if (!known && !note.empty()) {
+            store_.put(key, note, {});
+            restore({key, note, {}});
+        }
+    };
+    take(DRAINS, settings.drains, !drains_.empty());
+    take(QueuePauses::KEY, settings.pauses,
+         std::any_of(restored_.begin(), restored_.end(),
+                     [](const StoreEntry &entry) { return entry.key == QueuePauses::KEY; }));
 }
 
 /** Makes the pool, and hands it what an earlier pool process has stored. */

@@ -64,6 +64,7 @@ private:
     void useGrants(const AgentSettings &settings);
     void beginSpawning(const AgentSettings &settings);
     void startSpawnServer(bool required);
+    void takeOver(const AgentSettings &settings);
     void beginPool(const AgentSettings &settings);
     void beginControl();
     void abandonRemoved();

@@ -50,9 +50,9 @@ bool isHeldBack(const ServerStatus &status) {
 ServerStatus selected(AgentConnection &agent, const Arguments &arguments) {
     if (arguments.has("name")) {
         // Also one that drains and has not been asked for.
-        return agent.status(arguments.value("name"), ControlClient::Detail::FIGURES);
+        return agent.status(arguments.value("name"), ControlClient::Detail::HEALTH);
     }
-    ServerStatus status = agent.status({}, ControlClient::Detail::FIGURES);
+    ServerStatus status = agent.status({}, ControlClient::Detail::HEALTH);
     if (namesApps(arguments)) {
         status.apps = selectApps(arguments, status.apps);
     }
@@ -144,6 +144,9 @@ int agentCheck(const Arguments &arguments) {
     Answer given;
     try {
         given = answer(arguments);
+    } catch (const AbsentAgentException &) {
+        // Requests wait for the next pool process. Without an answer the balancer changes nothing.
+        throw;
     } catch (const std::exception &problem) {
         given = {"down", {}, singleLine(problem.what())};
     }

@@ -11,16 +11,27 @@ namespace Passenger {
 
 namespace {
 
-/** A new pool process has its control socket after a fraction of a second. */
-constexpr std::chrono::seconds PATIENCE{5};
+/** A new pool process has its control socket after a fraction of a second. Where they die one after
+ *  the other, the watchdog pauses for ten seconds at most. */
+constexpr std::chrono::seconds PATIENCE{12};
 constexpr std::chrono::milliseconds INTERVAL{50};
 
 }  // namespace
 
-AgentConnection::AgentConnection(const Arguments &arguments)
-    : arguments_(arguments),
-      agent_(AgentFinder(arguments).choose(arguments.value("instance"))),
-      client_(agent_.connect()) {}
+AgentConnection::AgentConnection(const Arguments &arguments) : arguments_(arguments) {
+    const auto deadline = std::chrono::steady_clock::now() + PATIENCE;
+    while (!client_) {
+        agent_ = AgentFinder(arguments).choose(arguments.value("instance"));
+        try {
+            client_.emplace(agent_.connect());
+        } catch (const AbsentAgentException &) {
+            if (std::chrono::steady_clock::now() >= deadline) {
+                throw;
+            }
+            std::this_thread::sleep_for(INTERVAL);
+        }
+    }
+}
 
 /** Connects first, where no connection is left. */
 template <typename Question> auto AgentConnection::ask(Question question) -> AnswerTo<Question> {

@@ -19,8 +19,9 @@ namespace Passenger {
  */
 class AgentConnection {
 public:
-    /** Connects once. @param arguments name the agent, and outlive this object
-     *  @throws CommandFailureException */
+    /** Waits some seconds for a pool process. @param arguments name the agent, and outlive this
+     *  object
+     *  @throws AbsentAgentException (none has come), CommandFailureException */
     explicit AgentConnection(const Arguments &arguments);
 
     /** The agent as it was when this object was made. */

@@ -19,6 +19,7 @@
 
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
+#include "base/ProcessStat.h"
 #include "commands/CommandFailure.h"
 #include "commands/Terminal.h"
 
@@ -41,13 +42,19 @@ ControlClient connectIn(int folder) {
 }
 
 /** Not by the lock on `pid`: while a command had it, an agent that starts would not get it. */
-bool isAlive(int folder) {
+bool answers(int folder) {
     try {
         connectIn(folder);
         return true;
     } catch (const SystemException &error) {
         return error.error() != ECONNREFUSED && error.error() != ENOENT;
     }
+}
+
+/** While another pool process starts, nobody answers. @return whether the agent's anchor lives */
+bool isAnchored(const RunningAgent &agent) {
+    const auto anchor = ProcessStat::of(agent.watchdogPid);
+    return anchor && anchor->state != 'Z' && anchor->parent == agent.httpdPid;
 }
 
 std::string contentOf(int folder, const char *name) {
@@ -66,7 +73,7 @@ bool mayTrust(const struct stat &folder) {
 std::optional<RunningAgent> agentIn(const std::string &path) {
     const FileDescriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     struct stat status {};
-    if (!folder || ::fstat(folder.get(), &status) != 0 || !mayTrust(status) || !isAlive(folder.get())) {
+    if (!folder || ::fstat(folder.get(), &status) != 0 || !mayTrust(status)) {
         return std::nullopt;
     }
     RunningAgent agent;
@@ -84,7 +91,7 @@ std::optional<RunningAgent> agentIn(const std::string &path) {
         // The agent is still writing the file.
         return std::nullopt;
     }
-    return agent;
+    return answers(folder.get()) || isAnchored(agent) ? std::optional(std::move(agent)) : std::nullopt;
 }
 
 /** Whether all belong to one httpd. */
@@ -106,8 +113,11 @@ ControlClient RunningAgent::connect() const {
                             folder),
                 ExitStatus::NO_ANSWER);
         }
-        throw CommandFailureException(
-            fmt::format("the agent in {} does not answer: {}", folder, error.code().message()), ExitStatus::NO_ANSWER);
+        const std::string text = fmt::format("the agent in {} does not answer: {}", folder, error.code().message());
+        if (error.error() == ECONNREFUSED || error.error() == ENOENT) {
+            throw AbsentAgentException(text);
+        }
+        throw CommandFailureException(text, ExitStatus::NO_ANSWER);
     }
 }
 

@@ -25,7 +25,8 @@ struct RunningAgent {
     /** The file properties.json. */
     std::string properties;
 
-    /** @throws CommandFailureException, with the status for no answer */
+    /** @throws AbsentAgentException (its pool process has ended), CommandFailureException, with the
+     *  status for no answer */
     ControlClient connect() const;
 };
 
@@ -39,7 +40,8 @@ public:
     explicit AgentFinder(const Arguments &arguments);
     explicit AgentFinder(std::string folder) : folder_(std::move(folder)) {}
 
-    /** The agents that are alive, the newest first. */
+    /** The agents that are alive, the newest first. Also those whose pool process is being
+     *  replaced. */
     std::vector<RunningAgent> list() const;
     /**
      * The one agent that is meant. If one httpd has several agents, the newest is meant: the others

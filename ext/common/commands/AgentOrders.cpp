@@ -121,12 +121,28 @@ Json fieldsOf(const Ordered &ordered) {
     return fields;
 }
 
-/** @return what was drained, or not any more: `server`, and fieldsOf() */
-Json orderDrain(const Arguments &arguments, AgentConnection &agent, const char *flag) {
+/** After an order about the server. @return `server`, `applications`, and as `draining` those that
+ *  stay drained */
+Json drainedServer(const std::vector<AppStatus> &apps, bool drains) {
+    Json done = Json::array();
+    Json others = Json::array();
+    for (const AppStatus &app : apps) {
+        (app.draining == drains ? done : others).push_back(app.name);
+    }
+    Json drained = {{"server", true}, {"applications", done}};
+    if (!others.empty()) {
+        drained["draining"] = others;
+    }
+    return drained;
+}
+
+/** @return what was drained, or not any more: drainedServer(), or `server` and fieldsOf() */
+Json orderDrain(const Arguments &arguments, AgentConnection &agent, bool drains) {
+    const std::string flag = drains ? "1" : "0";
     if (arguments.has("all")) {
         try {
             agent.order({ControlVerb::DRAIN, "", flag});
-            return {{"server", true}, {"applications", namesOf(agent.status().apps)}};
+            return drainedServer(agent.status().apps, drains);
         } catch (const OrderRefusedException &) {
             // This user may not drain the server, but applications.
         }
@@ -136,21 +152,26 @@ Json orderDrain(const Arguments &arguments, AgentConnection &agent, const char *
     return drained;
 }
 
-/** A line for the server or for each application, where `{}` is its name. */
-std::string linesFor(const Json &done, const std::string &line) {
-    if (done.value("server", false)) {
-        return fmt::format(fmt::runtime(line), "all applications");
-    }
+/** A line for each application, where `{}` is its name. */
+std::string linesForEach(const Json &names, const std::string &line) {
     std::string text;
-    for (const Json &name : done.at("applications")) {
+    for (const Json &name : names) {
         text += fmt::format(fmt::runtime(line), singleLine(name.get<std::string>()));
     }
     return text;
 }
 
+/** As linesForEach(), or one line for the server. */
+std::string linesFor(const Json &done, const std::string &line) {
+    return done.value("server", false) ? fmt::format(fmt::runtime(line), "all applications")
+                                       : linesForEach(done.at("applications"), line);
+}
+
 /** What balancers are told after drain. */
 constexpr const char *DRAINED = "The health URL of {} answers 503: balancers send requests elsewhere\n";
 constexpr const char *UNDRAINED = "The health URL of {} no longer tells balancers to send requests elsewhere\n";
+constexpr const char *STILL_DRAINS =
+    "That of {} does, since it was drained by itself: passenger-config undrain --name ends that\n";
 
 /** Prints the text and the field `error`, or what --json wants instead. @return the exit status */
 int finish(const Arguments &arguments, const Json &fields, const std::string &text = {}) {
@@ -264,7 +285,7 @@ int detachProcess(const Arguments &arguments) {
 int drain(const Arguments &arguments) {
     const auto patience = arguments.seconds("wait");
     AgentConnection agent(arguments);
-    const Json drained = orderDrain(arguments, agent, "1");
+    const Json drained = orderDrain(arguments, agent, true);
     if (!patience) {
         return finish(arguments, drained, linesFor(drained, DRAINED));
     }
@@ -277,8 +298,9 @@ int drain(const Arguments &arguments) {
 
 int undrain(const Arguments &arguments) {
     AgentConnection agent(arguments);
-    const Json undrained = orderDrain(arguments, agent, "0");
-    return finish(arguments, undrained, linesFor(undrained, UNDRAINED));
+    const Json undrained = orderDrain(arguments, agent, false);
+    const Json still = undrained.value("draining", Json::array());
+    return finish(arguments, undrained, linesFor(undrained, UNDRAINED) + linesForEach(still, STILL_DRAINS));
 }
 
 int pauseQueue(const Arguments &arguments) {

@@ -34,4 +34,10 @@ private:
     int status_;
 };
 
+/** No pool process answers: another one is about to start, or the agent has just ended. */
+class AbsentAgentException : public CommandFailureException {
+public:
+    explicit AbsentAgentException(const std::string &text) : CommandFailureException(text, ExitStatus::NO_ANSWER) {}
+};
+
 }  // namespace Passenger

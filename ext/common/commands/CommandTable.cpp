@@ -40,6 +40,7 @@ const ExitSpec DONE{0, "The command is done."};
 const ExitSpec FAILED{1,
                       "The command line is wrong, no agent or more than one is found, there is no such application or "
                       "process, or the agent has refused the order."};
+const ExitSpec NO_ANSWER{2, "The agent does not answer."};
 
 constexpr const char *CONFIG = "passenger-config";
 
@@ -98,6 +99,7 @@ std::vector<CommandSpec> makeTable() {
           IGNORE_APP, IGNORE_AGENT, JSON, INSTANCE, REGISTRY, HELP},
          {DONE,
           FAILED,
+          NO_ANSWER,
           {1, "Also, with --wait: a new version does not start."},
           {3, "With --wait: the new version has neither started nor failed in this time."}}},
         {CONFIG,
@@ -107,7 +109,7 @@ std::vector<CommandSpec> makeTable() {
          "replace one instance",
          "The instance gets no more requests, finishes those that it has, and ends. Another one takes its place.\n",
          {flag("ignore-nonexistant-pid", "Succeed if no instance has this pid."), JSON, INSTANCE, REGISTRY, HELP},
-         {DONE, FAILED}},
+         {DONE, FAILED, NO_ANSWER}},
         {CONFIG,
          "drain",
          "[PATH]",
@@ -118,7 +120,7 @@ std::vector<CommandSpec> makeTable() {
          "elsewhere. Requests that come nevertheless are served.\n",
          {NAME, ALL, option("wait", "SECONDS", "Wait until no request is in work and none waits."), JSON, INSTANCE,
           REGISTRY, HELP},
-         {DONE, FAILED, {3, "With --wait: there are still requests."}}},
+         {DONE, FAILED, NO_ANSWER, {3, "With --wait: there are still requests."}}},
         {CONFIG,
          "undrain",
          "[PATH]",
@@ -126,7 +128,7 @@ std::vector<CommandSpec> makeTable() {
          "tell balancers to send requests again",
          "Ends what drain has begun.\n",
          {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP},
-         {DONE, FAILED}},
+         {DONE, FAILED, NO_ANSWER}},
         {CONFIG,
          "agent-check",
          "[PATH]",
@@ -137,7 +139,9 @@ std::vector<CommandSpec> makeTable() {
          "requests wait; `up 0%` during drain and pause; `down` with the reason if no application serves or no "
          "agent is running. Without PATH it is about all applications. doc/scale-out has the configuration.\n",
          {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP},
-         {{0, "The line is printed, also `down`."}, {1, "The command line is wrong."}}},
+         {{0, "The line is printed, also `down`."},
+          {1, "The command line is wrong."},
+          {2, "The pool process has died, and no other one has come yet. No line is printed."}}},
         {CONFIG,
          "pause",
          "[PATH]",
@@ -149,7 +153,7 @@ std::vector<CommandSpec> makeTable() {
          {NAME, ALL,
           option("limit", "SECONDS", "End the pause after this time, if resume does not. By default 60, at most 3600."),
           option("wait", "SECONDS", "Wait until no request is in work."), JSON, INSTANCE, REGISTRY, HELP},
-         {DONE, FAILED, {3, "With --wait: there are still requests in work."}}},
+         {DONE, FAILED, NO_ANSWER, {3, "With --wait: there are still requests in work."}}},
         {CONFIG,
          "resume",
          "[PATH]",
@@ -157,7 +161,7 @@ std::vector<CommandSpec> makeTable() {
          "let applications take requests again",
          "Ends what pause has begun.\n",
          {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP},
-         {DONE, FAILED}},
+         {DONE, FAILED, NO_ANSWER}},
         {CONFIG,
          "list-instances",
          "",
@@ -174,7 +178,7 @@ std::vector<CommandSpec> makeTable() {
          "For use after the files were moved away: those of PassengerLogFile and PassengerAppLogFile. httpd's own "
          "ErrorLog needs a graceful reload.\n",
          {flag("ignore-logs-not-available", "Without effect: accepted for scripts."), JSON, INSTANCE, REGISTRY, HELP},
-         {DONE, FAILED}},
+         {DONE, FAILED, NO_ANSWER}},
         {CONFIG,
          "report",
          "NUMBER",
@@ -182,7 +186,7 @@ std::vector<CommandSpec> makeTable() {
          "print the report of a failed start",
          "The error page, the log and passenger-status name the number. The agent keeps the last 100 reports.\n",
          {JSON, INSTANCE, REGISTRY, HELP},
-         {DONE, FAILED}},
+         {DONE, FAILED, NO_ANSWER}},
         {CONFIG,
          "explain",
          "URL",
@@ -280,7 +284,7 @@ std::vector<CommandSpec> makeTable() {
          "arguments "
          "that doc/PROTOCOLS.md lists.\n",
          {flag("json", "Print a failure as JSON, too."), INSTANCE, REGISTRY, HELP},
-         {DONE, FAILED}},
+         {DONE, FAILED, NO_ANSWER}},
     };
 }
 
@@ -291,7 +295,7 @@ std::string CommandSpec::fullName() const {
 }
 
 const std::vector<ExitSpec> &usualStatuses() {
-    static const std::vector<ExitSpec> usual{DONE, FAILED};
+    static const std::vector<ExitSpec> usual{DONE, FAILED, NO_ANSWER};
     return usual;
 }
 

@@ -196,6 +196,9 @@ struct AppStatus {
     std::string state;
     /** Whether starts fail one after the other. */
     bool crashLooping = false;
+    /** Whether no instance serves, and the last one did not start, or did not live. Also while it
+     *  is tried again. */
+    bool failing = false;
     /** Whether health checks shall send requests elsewhere. */
     bool draining = false;
     /** Seconds since 1970 at which this pool process was first asked for it, or was asked again
@@ -244,6 +247,7 @@ struct AppStatus {
         visit("uid", status.uid);
         visit("state", status.state);
         visit("crash_looping", status.crashLooping);
+        visit("failing", status.failing);
         visit("draining", status.draining);
         visit("since", status.since);
         visit("version", status.version);

@@ -53,6 +53,8 @@ std::string ControlClient::statusText(const std::string &app, Detail detail) {
         question.emplace_back(ControlVerb::WITH_REQUESTS);
     } else if (detail == Detail::FIGURES) {
         question.emplace_back(ControlVerb::FIGURES);
+    } else if (detail == Detail::HEALTH) {
+        question.emplace_back(ControlVerb::HEALTH);
     }
     return text(std::move(question));
 }

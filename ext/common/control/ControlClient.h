@@ -38,7 +38,7 @@ public:
     /** Sends an order whose answer is a memory file. @return the content of the file */
     std::string text(std::vector<std::string> order);
     /** What a status of all applications has. One of a single application has its requests, too. */
-    enum class Detail { USUAL, REQUESTS, FIGURES };
+    enum class Detail { USUAL, REQUESTS, FIGURES, HEALTH };
     /** @param app its name; empty: all that the asker may see */
     ServerStatus status(const std::string &app = {}, Detail detail = Detail::USUAL);
     /** The status as the agent's JSON. */

@@ -15,7 +15,7 @@ std::string reasonOf(const AppStatus &app, std::chrono::seconds queueAge) {
     if (app.queue.pausedFor > 0) {
         return "is paused";
     }
-    if (app.state == "failed") {
+    if (app.failing) {
         return "does not start";
     }
     if (app.state == "shut-down") {

@@ -39,7 +39,9 @@ template <typename Self, typename Each> void visit(Self &settings, Each each) {
     each("default_group", settings.defaultGroup);
     each("default_user", settings.defaultUser);
     each("descriptor_log_file", settings.descriptorLogFile);
+    each("drains", settings.drains);
     each("environment", settings.environment);
+    each("first_agent", settings.firstAgent);
     each("grants", settings.grants);
     each("instance_registry_dir", settings.instanceRegistryDir);
     each("log_file", settings.logFile);
@@ -54,6 +56,7 @@ template <typename Self, typename Each> void visit(Self &settings, Each each) {
     each("max_pool_size", settings.maxPoolSize);
     each("memory_budget", settings.memoryBudget);
     each("on_event", settings.onEvent);
+    each("pauses", settings.pauses);
     each("pool_idle_time", settings.poolIdleTime);
     each("pre_start", settings.preStart);
     each("require_spawn_server", settings.requireSpawnServer);

@@ -60,6 +60,13 @@ struct AgentSettings {
     std::string onEvent;
     /** URLs to request once httpd serves, one a line. */
     std::string preStart;
+    /** No agent has run for this owner before. Only such an agent is held back until the URLs of
+     *  preStart have been requested. */
+    bool firstAgent = false;
+    /** What the agent before this one has kept of drains and pauses (ControlVerb::KEPT). Only at
+     *  the start. */
+    std::string drains;
+    std::string pauses;
     /** If the agent runs as root: the user of helper processes that need no rights, and of
      *  applications that would run as root. */
     std::string defaultUser = "nobody";

@@ -79,11 +79,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
         // grow.
         failures_.backoff().queueBroke(now);
     }
-    if (!queue_.current()) {
-        queue_.makeCurrent(context_.makeQueue(options), 0);
-    }
-    demand_.requested(now);
-    rescale();
+    ask(now);
     if (!queue_.current()) {
         refuse();
     }
@@ -257,8 +253,7 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
     demand_.notePeak(now);
     failures_.backoff().spawnFailed(now, options_.environment != "development");
     failures_.report("spawn.failed", failure, now);
-    const bool again = failure.report && failure.report->mayPass && versions_.deploys(task) && versions_.postpone();
-    if (versions_.deploys(task) && !again) {
+    if (versions_.deploys(task) && !(failure.report && failure.report->mayPass && versions_.postpone())) {
         counters_.deploysFailed++;
         versions_.fail(failure, options_.resistDeploymentErrors);
         starter_.dropStandby();
@@ -478,6 +473,7 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.madeAt = madeAt_;
     snapshot.age = now - madeAt_;
     snapshot.crashLooping = failures_.crashLooping();
+    snapshot.failing = isFailing();
     snapshot.version = versions_.current();
     snapshot.starting = pending_.starting();
     snapshot.maxInstances = demand_.maxInstances();

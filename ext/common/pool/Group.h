@@ -90,6 +90,16 @@ public:
      *  @throws RefusedException (no instance could be made lately) */
     Attachment attach(const Options &options, Generation unusable) REQUIRES(poolLock);
     GroupSnapshot inspect(MonotonicTime now) const REQUIRES(poolLock);
+    /** A balancer asks whether the application serves. If it fails, the question counts as the
+     *  request that the next attempt needs, since the balancer sends none.
+     *  @throws SystemException: there is no descriptor for a queue */
+    void tryAgain(MonotonicTime now) REQUIRES(poolLock) {
+        const bool over = shutDown_ || disuse_.isAbandoned() || pause_.until();
+        if (isFailing() && !over && pending_.none() && failures_.mayTry(now)) {
+            disuse_.noteUse(now, false);
+            ask(now);
+        }
+    }
 
     // ----- How many instances
 
@@ -201,6 +211,18 @@ private:
     /** The application is down, or has just gone down since no instance can start (MemoryRoom). */
     [[noreturn]] void refuse() const REQUIRES(poolLock);
     bool failsAtOnce(MonotonicTime now) const REQUIRES(poolLock);
+    /** Whether no instance serves, and the last one did not start, or did not live. */
+    bool isFailing() const REQUIRES(poolLock) {
+        return instances_.serving() == 0 && (failures_.isDown() || failures_.crashLooping());
+    }
+    /** A request is about to come. */
+    void ask(MonotonicTime now) REQUIRES(poolLock) {
+        if (!queue_.current()) {
+            queue_.makeCurrent(context_.makeQueue(options_), 0);
+        }
+        demand_.requested(now);
+        rescale();
+    }
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
     void lendChannel(Process &process, ChannelId channel) REQUIRES(poolLock);
     void warmed(const Process &process) REQUIRES(poolLock);

@@ -315,6 +315,37 @@ bool Pool::resume(const std::string &name) {
     return true;
 }
 
+std::map<std::string, std::chrono::nanoseconds> Pool::pauses() const {
+    const PoolGuard guard(context_);
+    const MonotonicTime now = context_.clock.now();
+    std::map<std::string, std::chrono::nanoseconds> left;
+    for (const auto &[app, until] : context_.pauses.all()) {
+        if (until > now) {
+            left[app] = until - now;
+        }
+    }
+    return left;
+}
+
+std::string Pool::pausesNote() const {
+    const PoolGuard guard(context_);
+    return context_.pauses.note();
+}
+
+void Pool::tryAgain(const std::string &name) {
+    const PoolGuard guard(context_);
+    Group *group = groups_.find(name);
+    if (group == nullptr || context_.shuttingDown) {
+        return;
+    }
+    try {
+        group->tryAgain(context_.clock.now());
+    } catch (const std::exception &error) {
+        // No descriptors for a queue; the next question tries again.
+        Log::error("event=spawn.not_started app=\"{}\" error=\"{}\"", name, error.what());
+    }
+}
+
 void Pool::abandon(const std::string &name) {
     const PoolGuard guard(context_);
     Group *group = groups_.find(name);

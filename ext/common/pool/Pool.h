@@ -165,6 +165,13 @@ public:
     /** Ends a pause. False: the application is neither known nor paused. */
     bool resume(const std::string &name);
 
+    /** How long the queues of these applications remain paused. */
+    std::map<std::string, std::chrono::nanoseconds> pauses() const;
+    /** What the store keeps of them. */
+    std::string pausesNote() const;
+    /** A balancer asks whether the application serves: Group::tryAgain(). */
+    void tryAgain(const std::string &name);
+
     // ----- By the clock, by files, and from senders
 
     /** Does what is due by the clock: looks at the Groups whose date has come. */

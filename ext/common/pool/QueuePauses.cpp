@@ -11,12 +11,6 @@
 
 namespace Passenger {
 
-namespace {
-
-constexpr const char *KEY = "pauses";
-
-}  // namespace
-
 /** Each line: nanoseconds of the monotonic clock, a blank, the application's name. Others are
  *  ignored. */
 bool QueuePauses::restore(const std::string &key, const std::string &note) {
@@ -50,12 +44,16 @@ void QueuePauses::end(const std::string &app) {
     }
 }
 
-void QueuePauses::keep() const {
+std::string QueuePauses::note() const {
     std::string note;
     for (const auto &[app, until] : pauses_) {
         note += fmt::format("{} {}\n", toNanoseconds(until), app);
     }
-    store_.put(KEY, note, {});
+    return note;
+}
+
+void QueuePauses::keep() const {
+    store_.put(KEY, note(), {});
 }
 
 }  // namespace Passenger

@@ -18,6 +18,9 @@ namespace Passenger {
  */
 class QueuePauses {
 public:
+    /** Of the entry in the store. */
+    static constexpr const char *KEY = "pauses";
+
     /** Outlives this object. */
     explicit QueuePauses(DescriptorStore &store) : store_(store) {}
 
@@ -26,8 +29,13 @@ public:
     bool restore(const std::string &key, const std::string &note);
     /** The time until which the application's queue is paused; nothing: it is not. */
     std::optional<MonotonicTime> until(const std::string &app) const;
+    const std::map<std::string, MonotonicTime> &all() const noexcept {
+        return pauses_;
+    }
     void begin(const std::string &app, MonotonicTime until);
     void end(const std::string &app);
+    /** What the store keeps. */
+    std::string note() const;
 
 private:
     void keep() const;

@@ -128,6 +128,8 @@ struct GroupSnapshot {
     std::chrono::nanoseconds age{0};
     /** Whether starts fail, or instances die, one after the other. */
     bool crashLooping = false;
+    /** Whether no instance serves, and the last one did not start, or did not live. */
+    bool failing = false;
     /** Counts restarts. */
     std::uint64_t version = 0;
     std::vector<ProcessSnapshot> processes;

@@ -105,6 +105,7 @@ void StartFailures::instanceDied(const std::vector<std::pair<ChannelId, Ticket>>
 void StartFailures::succeeded() noexcept {
     backoff_.spawnSucceeded();
     failure_.reset();
+    down_ = false;
 }
 
 void StartFailures::forget() noexcept {
@@ -136,6 +137,7 @@ void StartFailures::report(const char *event, GetFailure &failure, MonotonicTime
 
 void StartFailures::wentDown(const GetFailure &failure, Generation generation) {
     failure_ = failure;
+    down_ = true;
     if (generation) {
         generation_ = generation;
     }

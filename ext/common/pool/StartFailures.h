@@ -94,6 +94,11 @@ public:
     bool wentDownWith(Generation generation) const noexcept {
         return failure_ && generation && generation == generation_;
     }
+    /** Whether no start has succeeded since the application went down. A restart does not change
+     *  it. */
+    bool isDown() const noexcept {
+        return down_;
+    }
     /** The last failure, whatever happened since. */
     std::optional<FailureSnapshot> last(MonotonicTime now) const;
 
@@ -113,6 +118,7 @@ private:
     RepeatedDeaths repeatedDeaths_;
     std::optional<GetFailure> failure_;
     Generation generation_;
+    bool down_ = false;
     std::optional<Last> last_;
     /** What repeated failures have in common with the last one; empty: the next one is reported in
      *  full. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
@@ -33,7 +34,10 @@ constexpr std::string_view PREFIX = "passenger.";
 constexpr std::size_t RANDOM_LETTERS = 6;
 constexpr const char *PID = "pid";
 constexpr const char *PROPERTIES = "properties.json";
+/** Becomes PROPERTIES once it is whole. */
+constexpr const char *NEW_PROPERTIES = "properties.new";
 constexpr const char *CONTROL = "control";
+constexpr std::array FILES{CONTROL, NEW_PROPERTIES, PROPERTIES, PID};
 // An application's user may ask about the application. Whatever the umask is.
 constexpr mode_t FOR_ALL_TO_READ = 0644;
 constexpr mode_t FOR_ALL_TO_USE = 0666;
@@ -59,9 +63,24 @@ bool isAlive(int folder, const struct stat &status) {
            (!written && std::time(nullptr) - file.st_ctim.tv_sec < YOUNG_SECONDS);
 }
 
+/** What `pid` has. */
+std::string contentFor(pid_t anchor) {
+    return std::to_string(anchor) + "\n";
+}
+
+bool isOf(pid_t anchor, int folder) {
+    const FileDescriptor pid(::openat(folder, PID, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    std::array<char, 32> text{};
+    const ssize_t size = pid ? ::read(pid.get(), text.data(), text.size()) : 0;
+    return size > 0 && std::string_view(text.data(), static_cast<std::size_t>(size)) == contentFor(anchor);
+}
+
 /** Removes folders of dead agents, of this process's user only. Only files that an agent makes are
- *  removed in a folder. */
-void removeDead(const std::string &parent) {
+ *  removed in a folder.
+ *  @return the name of one that an earlier pool process of this anchor has left, and that is still
+ *      there; empty: there is none */
+std::string removeDead(const std::string &parent, pid_t anchor) {
+    std::string left;
     const std::unique_ptr<DIR, int (*)(DIR *)> listing(::opendir(parent.c_str()), ::closedir);
     while (const dirent *entry = listing ? ::readdir(listing.get()) : nullptr) {
         const std::string_view name = entry->d_name;
@@ -75,13 +94,18 @@ void removeDead(const std::string &parent) {
             isAlive(folder.get(), status)) {
             continue;
         }
-        for (const char *file : {CONTROL, PROPERTIES, PID}) {
+        if (left.empty() && isOf(anchor, folder.get())) {
+            left = name;
+            continue;
+        }
+        for (const char *file : FILES) {
             ::unlinkat(folder.get(), file, 0);
         }
         if (::unlinkat(above, entry->d_name, AT_REMOVEDIR) == 0) {
             Log::notice("event=registry.cleaned folder=\"{}/{}\" reason=\"its agent has ended\"", parent, name);
         }
     }
+    return left;
 }
 
 void write(const std::string &path, const std::string &text) {
@@ -109,10 +133,11 @@ FileDescriptor listenIn(const std::string &path, unsigned backlog) {
     return socket;
 }
 
-/** Before other users may enter the folder, and so hold the lock. */
+/** A new folder is locked before other users may enter it. Where they may, they may hold the
+ *  lock. */
 FileDescriptor lockFolder(const std::string &path) {
     FileDescriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!folder || ::flock(folder.get(), LOCK_SH) != 0) {
+    if (!folder || ::flock(folder.get(), LOCK_SH | LOCK_NB) != 0) {
         throw SystemException(path, errno);
     }
     return folder;
@@ -120,13 +145,43 @@ FileDescriptor lockFolder(const std::string &path) {
 
 FileDescriptor lockIn(const std::string &path, pid_t anchor) {
     const std::string file = path + "/" + PID;
-    const std::string text = std::to_string(anchor) + "\n";
+    const std::string text = contentFor(anchor);
     FileDescriptor lock(::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0 ||
         ::write(lock.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
         throw SystemException(file, errno);
     }
     return lock;
+}
+
+/** Locks the folder, and makes its files, perhaps in place of those of a dead process. */
+RegistryFolder fill(const std::string &path, unsigned backlog, pid_t anchor, pid_t pool) {
+    RegistryFolder folder;
+    try {
+        folder.path = path;
+        folder.folder = lockFolder(path);
+        if (::chmod(path.c_str(), FOR_ALL_TO_ENTER) != 0) {
+            throw SystemException(path, errno);
+        }
+        for (const char *file : {PID, CONTROL, NEW_PROPERTIES}) {
+            ::unlink((path + "/" + file).c_str());
+        }
+        folder.lock = lockIn(path, anchor);
+        folder.socket = listenIn(path, backlog);
+        const std::string properties = path + "/" + NEW_PROPERTIES;
+        write(properties,
+              fmt::format(R"({{"version":"{}","pid":{},"pool_pid":{},"httpd_pid":{},"started_at":{},"control":{}}})"
+                          "\n",
+                          PASSENGER_VERSION, anchor, pool, parentOf(anchor), std::time(nullptr),
+                          jsonString(path + "/" + CONTROL)));
+        if (::rename(properties.c_str(), (path + "/" + PROPERTIES).c_str()) != 0) {
+            throw SystemException(properties, errno);
+        }
+    } catch (...) {
+        RegistryFolder::remove(path);
+        throw;
+    }
+    return folder;
 }
 
 }  // namespace
@@ -136,31 +191,19 @@ RegistryFolder RegistryFolder::make(const std::string &parent, unsigned backlog,
         throw SystemException("the folder " + parent + " cannot be made", errno);
     }
     checkFolderTrust(parent);
-    removeDead(parent);
-    RegistryFolder folder;
-    std::string path =
-        fmt::format("{}{}{}{}", parent, parent.ends_with('/') ? "" : "/", PREFIX, std::string(RANDOM_LETTERS, 'X'));
+    const std::string above = parent.ends_with('/') ? parent : parent + "/";
+    if (const std::string left = removeDead(parent, anchor); !left.empty()) {
+        try {
+            return fill(above + left, backlog, anchor, pool);
+        } catch (const SystemException &) {
+            // Another program has removed the folder, or holds its lock.
+        }
+    }
+    std::string path = fmt::format("{}{}{}", above, PREFIX, std::string(RANDOM_LETTERS, 'X'));
     if (::mkdtemp(path.data()) == nullptr) {
         throw SystemException("no folder can be made in " + parent, errno);
     }
-    try {
-        folder.path = path;
-        folder.folder = lockFolder(path);
-        if (::chmod(path.c_str(), FOR_ALL_TO_ENTER) != 0) {
-            throw SystemException(path, errno);
-        }
-        folder.lock = lockIn(path, anchor);
-        folder.socket = listenIn(path, backlog);
-        write(path + "/" + PROPERTIES,
-              fmt::format(R"({{"version":"{}","pid":{},"pool_pid":{},"httpd_pid":{},"started_at":{},"control":{}}})"
-                          "\n",
-                          PASSENGER_VERSION, anchor, pool, parentOf(anchor), std::time(nullptr),
-                          jsonString(path + "/" + CONTROL)));
-    } catch (...) {
-        remove(path);
-        throw;
-    }
-    return folder;
+    return fill(path, backlog, anchor, pool);
 }
 
 bool RegistryFolder::stands() const {
@@ -181,7 +224,7 @@ void RegistryFolder::remove(const std::string &path) noexcept {
         !S_ISDIR(status.st_mode) || status.st_uid != ::geteuid()) {
         return;
     }
-    for (const char *file : {CONTROL, PROPERTIES, PID}) {
+    for (const char *file : FILES) {
         ::unlink((path + "/" + file).c_str());
     }
     ::rmdir(path.c_str());

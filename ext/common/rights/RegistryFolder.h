@@ -31,7 +31,8 @@ struct RegistryFolder {
     /** Whether the files are still there. */
     bool stands() const;
     /**
-     * Makes the folder, and `parent` if it is missing. Removes folders of dead agents.
+     * Makes the folder, and `parent` if it is missing. Removes folders of dead agents. Takes over
+     * the one that an earlier pool process of this anchor has left, so that its name stays.
      * @param backlog the socket's
      * @param anchor, pool the agent's processes, for `properties.json`
      * @throws SystemException, IOException

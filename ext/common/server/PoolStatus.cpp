@@ -46,6 +46,7 @@ AppStatus statusOf(const GroupSnapshot &group) {
     status.interpreter = group.interpreter;
     status.state = nameOf(group.state);
     status.crashLooping = group.crashLooping;
+    status.failing = group.failing;
     status.version = group.version;
     for (const ProcessSnapshot &process : group.processes) {
         status.instances.push_back(statusOf(process));

@@ -10,13 +10,18 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "base/Exceptions.h"
 #include "control/ControlVerbs.h"
+#include "pool/QueuePauses.h"
 #include "shm/SharedMemory.h"
 #include "support/Eventually.h"
 #include "support/PoolContract.h"
 
 namespace Passenger {
+
+using namespace std::chrono_literals;
 
 /** Who may order what of the agent, and what any bytes in an order do. */
 class ControlOrdersTest : public PoolContract {
@@ -28,6 +33,9 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testPausesHaveLimits);
     CPPUNIT_TEST(testAnApplicationIsFoundByItsNameInJson);
     CPPUNIT_TEST(testADrainThatChangesNothingIsNotKeptAgain);
+    CPPUNIT_TEST(testAnOrderAboutTheServerLeavesTheDrainOfAnOwner);
+    CPPUNIT_TEST(testHttpdLearnsWhatTheNextAgentIsToKeep);
+    CPPUNIT_TEST(testAPausedApplicationIsToldBeforeItsFirstRequest);
     CPPUNIT_TEST(testAnApplicationThatThePoolDoesNotKnowHasItsEnvironment);
     CPPUNIT_TEST(testAWeightIsToldWithoutSwings);
     CPPUNIT_TEST(testAnApplicationThatWasForgottenCountsSinceItCameBack);
@@ -91,10 +99,10 @@ class ControlOrdersTest : public PoolContract {
         return at == std::string::npos ? text : text.erase(at, name.size());
     }
     Words random(std::mt19937 &chance) {
-        static const std::vector<std::string> verbs{ControlVerb::STATUS,     ControlVerb::THREADS, ControlVerb::REPORT,
-                                                    ControlVerb::RESTART,    ControlVerb::DETACH,  ControlVerb::DRAIN,
-                                                    ControlVerb::PAUSE,      ControlVerb::RESUME,  ControlVerb::WEIGHT,
-                                                    ControlVerb::REOPEN_LOGS};
+        static const std::vector<std::string> verbs{ControlVerb::STATUS,      ControlVerb::THREADS, ControlVerb::REPORT,
+                                                    ControlVerb::RESTART,     ControlVerb::DETACH,  ControlVerb::DRAIN,
+                                                    ControlVerb::PAUSE,       ControlVerb::RESUME,  ControlVerb::WEIGHT,
+                                                    ControlVerb::REOPEN_LOGS, ControlVerb::KEPT};
         static const std::vector<std::string> values{BLOG,
                                                      SHOP,
                                                      "",
@@ -112,7 +120,8 @@ class ControlOrdersTest : public PoolContract {
                                                      std::string(5000, 'a'),
                                                      std::to_string(::getpid()),
                                                      ControlVerb::WITH_REQUESTS,
-                                                     ControlVerb::FIGURES};
+                                                     ControlVerb::FIGURES,
+                                                     ControlVerb::HEALTH};
         constexpr unsigned MOST_WORDS = 4;
         Words words;
         if (chance() % 16 != 0) {
@@ -224,6 +233,37 @@ public:
         }
     }
 
+    void testAnOrderAboutTheServerLeavesTheDrainOfAnOwner() {
+        refusal(owner_, {ControlVerb::DRAIN, BLOG, "1"});
+        refusal(root_, {ControlVerb::DRAIN, "", "1"});
+        CPPUNIT_ASSERT(status(root_).draining);
+        refusal(root_, {ControlVerb::DRAIN, "", "0"});
+        CPPUNIT_ASSERT(!status(root_).draining);
+        CPPUNIT_ASSERT(status(root_, BLOG).apps[0].draining);
+        CPPUNIT_ASSERT(!status(root_, SHOP).apps[0].draining);
+    }
+
+    void testHttpdLearnsWhatTheNextAgentIsToKeep() {
+        refusal(root_, {ControlVerb::DRAIN, BLOG, "1"});
+        refusal(root_, {ControlVerb::DRAIN, "", "1"});
+        refusal(root_, {ControlVerb::PAUSE, SHOP, "60"});
+        const Frame kept = orders_->answer(httpd_, Frame(FrameType::ORDER, {ControlVerb::KEPT}));
+        CPPUNIT_ASSERT_EQUAL("all\n" + std::string(BLOG), kept.field(0));
+        CPPUNIT_ASSERT(kept.field(1).ends_with(" " + std::string(SHOP) + "\n"));
+        CPPUNIT_ASSERT(!refusal(root_, {ControlVerb::KEPT}).empty());
+    }
+
+    void testAPausedApplicationIsToldBeforeItsFirstRequest() {
+        pool_->restore(QueuePauses::KEY, fmt::format("{} /srv/wiki (production)\n", toNanoseconds(clock_.now() + 30s)),
+                       {});
+        pool_->restore(QueuePauses::KEY, fmt::format("{} /srv/old (production)\n", toNanoseconds(clock_.now())), {});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, status(httpd_).apps.size());
+        const AppStatus told = status(httpd_, "/srv/wiki (production)").apps.at(0);
+        CPPUNIT_ASSERT_EQUAL(std::string("paused"), told.state);
+        CPPUNIT_ASSERT_EQUAL(30.0, told.queue.pausedFor);
+        CPPUNIT_ASSERT_EQUAL(std::string(), refusal(root_, {ControlVerb::RESUME, told.name}));
+    }
+
     void testAnApplicationThatThePoolDoesNotKnowHasItsEnvironment() {
         refusal(root_, {ControlVerb::DRAIN, "/srv/wiki (staging)", "1"});
         const ServerStatus told = status(root_, "/srv/wiki (staging)");
@@ -278,8 +318,9 @@ public:
             const Words words = random(chance);
             const bool asks = !words.empty() && (words[0] == ControlVerb::STATUS || words[0] == ControlVerb::WEIGHT);
             for (const Asker &asker : {stranger_, httpd_}) {
+                const bool hands = asker.isHttpd && !words.empty() && words[0] == ControlVerb::KEPT;
                 const std::string text = refusal(asker, words);
-                CPPUNIT_ASSERT_MESSAGE(words.empty() ? "" : words[0], asks || !text.empty());
+                CPPUNIT_ASSERT_MESSAGE(words.empty() ? "" : words[0], asks || hands || !text.empty());
             }
         }
         CPPUNIT_ASSERT_EQUAL(before, version());

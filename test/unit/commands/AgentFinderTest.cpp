@@ -17,6 +17,7 @@ namespace Passenger {
 class AgentFinderTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(AgentFinderTest);
     CPPUNIT_TEST(testALivingAgentIsFound);
+    CPPUNIT_TEST(testAnAgentWhosePoolProcessIsBeingReplacedIsFound);
     CPPUNIT_TEST(testDeadAgentsAndUnfinishedFoldersAreIgnored);
     CPPUNIT_TEST(testFoldersOfOtherUsersAreIgnored);
     CPPUNIT_TEST(testWithoutAnAgentTheFailureNamesTheFolderAndTheRemedy);
@@ -24,6 +25,9 @@ class AgentFinderTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAgentsOfTwoHttpdsAreListedAndOneIsChosenByNameOrPid);
     CPPUNIT_TEST(testTheEnvironmentAndTheOptionNameTheFolder);
     CPPUNIT_TEST_SUITE_END();
+
+    /** Beyond the kernel's limit. */
+    static constexpr int NOBODYS_PID = 2'000'000'000;
 
     std::string folder_;
     std::vector<RegistryFolder> made_;
@@ -75,8 +79,21 @@ public:
         found[0].connect();
     }
 
+    void testAnAgentWhosePoolProcessIsBeingReplacedIsFound() {
+        agent(::getpid());
+        made_.back().socket.reset();
+        const auto found = AgentFinder(folder_).list();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, found.size());
+        CPPUNIT_ASSERT_THROW(found[0].connect(), AbsentAgentException);
+        // Another process has the anchor's pid now.
+        std::ofstream(made_.back().path + "/properties.json")
+            << R"({"version":"0.1.0","pid":)" << ::getpid() << R"(,"pool_pid":1,"httpd_pid":)" << ::getpid()
+            << R"(,"started_at":100})";
+        CPPUNIT_ASSERT(AgentFinder(folder_).list().empty());
+    }
+
     void testDeadAgentsAndUnfinishedFoldersAreIgnored() {
-        agent();
+        agent(NOBODYS_PID);
         made_.back().socket.reset();
         const auto &second = agent();
         std::ofstream(second.path + "/properties.json") << "{";

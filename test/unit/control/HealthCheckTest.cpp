@@ -36,8 +36,13 @@ public:
 
     void testAnApplicationThatDoesNotStartIsNot() {
         AppStatus app = sampleApp("/srv/blog");
-        app.state = "failed";
-        CPPUNIT_ASSERT_EQUAL(std::string("the application /srv/blog (production) does not start"), reason(app));
+        app.failing = true;
+        // Between two attempts, and during one.
+        for (const char *state : {"failed", "down", "starting", "deploying"}) {
+            app.state = state;
+            CPPUNIT_ASSERT_EQUAL(std::string("the application /srv/blog (production) does not start"), reason(app));
+        }
+        app.failing = false;
         app.state = "shut-down";
         CPPUNIT_ASSERT(hasText(reason(app), "shuts down"));
     }
@@ -76,7 +81,7 @@ public:
 
     void testOneOfSeveralApplicationsIsEnough() {
         AppStatus failed = sampleApp("/srv/shop");
-        failed.state = "failed";
+        failed.failing = true;
         CPPUNIT_ASSERT(
             hasText(reasonToSendElsewhere(sampleStatus({sampleApp("/srv/blog"), failed}), AGE), "/srv/shop"));
     }

@@ -47,6 +47,9 @@ public:
         settings.logPrefix = false;
         settings.appFiles = "/var/log/one\n/var/log/two";
         settings.preStart = "http://one/\nhttps://two/";
+        settings.firstAgent = true;
+        settings.drains = "all\n/srv/blog (production)";
+        settings.pauses = "7 /srv/blog (production)\n";
         settings.defaultUser = "www";
         settings.defaultGroup = "webs";
         settings.agentUser = "agent";

@@ -17,6 +17,9 @@ class PoolFailureTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolFailureTest);
     CPPUNIT_TEST(testARequestSoonAfterAFailureIsRefusedWithTheLastReport);
     CPPUNIT_TEST(testTheSnapshotShowsAFailedApplication);
+    CPPUNIT_TEST(testAnApplicationFailsUntilAStartSucceeds);
+    CPPUNIT_TEST(testABalancersQuestionGetsTheNextAttempt);
+    CPPUNIT_TEST(testABalancersQuestionStartsNothingThatHasNotFailed);
     CPPUNIT_TEST(testAReportIsForItsOwnApplication);
     CPPUNIT_TEST(testThereAreNoMoreThanFiveAttemptsInTenSeconds);
     CPPUNIT_TEST(testInDevelopmentARequestHalfASecondAfterAFailureGetsAnAttempt);
@@ -81,6 +84,60 @@ public:
         CPPUNIT_ASSERT(snapshot.state == GroupState::FAILED);
         CPPUNIT_ASSERT_EQUAL(failure.reportId, snapshot.lastFailure->reportId);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.counters.spawnsFailed);
+    }
+
+    void testAnApplicationFailsUntilAStartSucceeds() {
+        failAlways();
+        CPPUNIT_ASSERT(refuses());
+        CPPUNIT_ASSERT(group().failing);
+        pass(500ms);
+        CPPUNIT_ASSERT(group().state == GroupState::DOWN);
+        CPPUNIT_ASSERT(group().failing);
+        pool_->restart(app().groupName());
+        CPPUNIT_ASSERT(group().failing);
+        factory_->failuresToCome = 0;
+        factory_->hold();
+        const AnswerPtr waiter = ask(app());
+        factory_->waitUntilHeld(1);
+        CPPUNIT_ASSERT(group().state == GroupState::STARTING);
+        CPPUNIT_ASSERT(group().failing);
+        factory_->release();
+        waiter->session();
+        CPPUNIT_ASSERT(!group().failing);
+    }
+
+    void testABalancersQuestionGetsTheNextAttempt() {
+        failAlways();
+        CPPUNIT_ASSERT(refuses());
+        const auto tryAgain = [this] {
+            pool_->tryAgain(app().groupName());
+            CPPUNIT_ASSERT(eventually([this] { return starting() == 0; }));
+        };
+        for (unsigned attempt = 1; attempt <= 5; attempt++) {
+            // Too early: the pauses are 0.5, 1, 2, 4, … seconds.
+            tryAgain();
+            CPPUNIT_ASSERT_EQUAL(attempt, factory_->attempts());
+            passSlowly(60s);
+            CPPUNIT_ASSERT_EQUAL(attempt, factory_->attempts());
+            tryAgain();
+            CPPUNIT_ASSERT_EQUAL(attempt + 1, factory_->attempts());
+            CPPUNIT_ASSERT(group().failing);
+        }
+        factory_->failuresToCome = 0;
+        passSlowly(60s);
+        tryAgain();
+        CPPUNIT_ASSERT(eventuallyServing(1));
+        CPPUNIT_ASSERT(!group().failing);
+    }
+
+    void testABalancersQuestionStartsNothingThatHasNotFailed() {
+        pool_->tryAgain(app().groupName());
+        get(app()).reset();
+        passSlowly(600s);
+        CPPUNIT_ASSERT(group().state == GroupState::DOWN);
+        pool_->tryAgain(app().groupName());
+        pass(5s);
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
     }
 
     void testAReportIsForItsOwnApplication() {

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 #include "agent/ControlService.h"
@@ -28,6 +29,9 @@ class RegistryFolderTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheFolderIsLockedAsLongAsTheAgentLives);
     CPPUNIT_TEST(testAFolderStandsUntilAFileIsGone);
     CPPUNIT_TEST(testTheNamedSocketTakesNoDescriptorsBeforeAConnectionIsAccepted);
+    CPPUNIT_TEST(testTheNextPoolProcessOfAnAnchorHasItsFolder);
+    CPPUNIT_TEST(testAFolderWhoseLockIsHeldIsLeft);
+    // The last one captures the log.
     CPPUNIT_TEST(testAReloadMakesALostFolderAnew);
     CPPUNIT_TEST_SUITE_END();
 
@@ -38,8 +42,8 @@ class RegistryFolderTest : public CppUnit::TestFixture {
         const FileDescriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         return ::flock(folder.get(), LOCK_EX | LOCK_NB) != 0;
     }
-    RegistryFolder make() const {
-        return RegistryFolder::make(parent_, 5, 4711, 4712);
+    RegistryFolder make(pid_t anchor = 4711, pid_t pool = 4712) const {
+        return RegistryFolder::make(parent_, 5, anchor, pool);
     }
     unsigned folders() const {
         unsigned count = 0;
@@ -107,6 +111,36 @@ public:
         CPPUNIT_ASSERT(log_.contains("event=registry.lost"));
         registry.use("", 6);
         CPPUNIT_ASSERT_EQUAL(0U, folders());
+    }
+
+    void testTheNextPoolProcessOfAnAnchorHasItsFolder() {
+        auto folder = make();
+        const std::string path = folder.path;
+        folder = RegistryFolder();
+        folder = make(4711, 4713);
+        CPPUNIT_ASSERT_EQUAL(path, folder.path);
+        CPPUNIT_ASSERT(folder.stands());
+        CPPUNIT_ASSERT(isLocked(path));
+        std::ifstream file(path + "/properties.json");
+        const std::string properties{std::istreambuf_iterator<char>(file), {}};
+        CPPUNIT_ASSERT(properties.find("\"pool_pid\":4713,") != std::string::npos);
+        // It lives.
+        CPPUNIT_ASSERT(make().path != path);
+        folder = RegistryFolder();
+        const auto other = make(4714);
+        CPPUNIT_ASSERT(other.path != path);
+        CPPUNIT_ASSERT(!std::filesystem::exists(path));
+    }
+
+    void testAFolderWhoseLockIsHeldIsLeft() {
+        auto folder = make();
+        const std::string path = folder.path;
+        folder = RegistryFolder();
+        const FileDescriptor held(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        CPPUNIT_ASSERT_EQUAL(0, ::flock(held.get(), LOCK_EX | LOCK_NB));
+        folder = make();
+        CPPUNIT_ASSERT(folder.path != path);
+        CPPUNIT_ASSERT_EQUAL(1U, folders());
     }
 };
 

@@ -106,8 +106,8 @@ public:
     }
 
     void testItAnswersAfterThousandsOfRandomRequests() {
-        // The address sanitizer sees the most. attack_verbs_test.rb sends as many to the whole agent,
-        // and a process with one thread has no races.
+        // The address sanitizer sees the most. attack_verbs_test.rb sends as many to the whole
+        // agent, and a process with one thread has no races.
         constexpr int REQUESTS = SANITIZED && !THREAD_SANITIZED ? 100'000 : 10'000;
         sayNothing();
         FrameSocket main = connectPool();
