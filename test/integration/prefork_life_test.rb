@@ -226,6 +226,8 @@ class PreforkLifeTest < PreforkTestCase
   def test_a_server_that_nohup_has_started_outlives_its_terminal
     made = in_terminal("nohup")
     @terminal.close
+    # The kernel merges two signals that the process has not read.
+    made.status
     made.signal(:HUP)
     made.wait_for_log(/event=prefork\.restarted/)
     refute_match(/event=prefork\.ending/, made.log)
@@ -238,9 +240,9 @@ class PreforkLifeTest < PreforkTestCase
       made = loading(2)
       workers = eventually("the workers") { made.workers.size == 2 && made.workers }
       ProcessInfo.stop(made.pid)
+      Process.kill(name, made.pid)
       Process.kill(:KILL, *workers)
       eventually("their end") { made.workers.empty? }
-      Process.kill(name, made.pid)
       Process.kill(:CONT, made.pid)
       assert_equal 0, made.wait, made.log
       refute_match(/event=prefork\.failed/, made.log)

@@ -223,6 +223,10 @@ private:
         demand_.requested(now);
         rescale();
     }
+    /** An instance that is being taken over serves in a moment. */
+    bool servesSoon() const noexcept REQUIRES(poolLock) {
+        return instances_.serving() > 0 || pending_.adopts();
+    }
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
     void lendChannel(Process &process, ChannelId channel) REQUIRES(poolLock);
     void warmed(const Process &process) REQUIRES(poolLock);
