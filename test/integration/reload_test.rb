@@ -114,15 +114,18 @@ class ReloadTest < IntegrationTest
     end
   end
 
-  # Packages and `make install` replace a file by a rename.
-  %w[passenger-agent lib/passenger/spawn/spawn_server.rb].each do |name|
-    define_method("test_#{name.tr('/.-', '_')}_that_was_replaced_brings_another_agent") do
+  # Packages and `make install` replace a file by a rename. A process may write Python's bytecode.
+  %w[passenger-agent lib/passenger/spawn/spawn_server.rb
+     lib/passenger/python/mod_passenger/app_loader.py native/*/*].each do |name|
+    define_method("test_#{name.tr('/.*-', '_')}_that_was_replaced_brings_another_agent") do
       root = File.join(SampleApps.new_folder, "root")
       Open3.capture2e("cp", "-rL", TestEnvironment::PASSENGER_ROOT, root)
+      file = Dir.glob(name, base: root).first or skip "there is no #{name}"
       with_server(configuration { |one| one.passenger_root = root }) do |server|
+        write_bytecode(File.join(root, "lib/passenger/python/mod_passenger"))
         another_agent_after(server) do
-          FileUtils.cp(File.join(root, name), File.join(root, "#{name}.new"), preserve: true)
-          File.rename(File.join(root, "#{name}.new"), File.join(root, name))
+          FileUtils.cp(File.join(root, file), File.join(root, "#{file}.new"), preserve: true)
+          File.rename(File.join(root, "#{file}.new"), File.join(root, file))
         end
       end
     end
@@ -344,6 +347,11 @@ class ReloadTest < IntegrationTest
   end
 
   # The block replaces a file while a request is in flight. That request must be answered.
+  def write_bytecode(folder)
+    FileUtils.mkdir_p(File.join(folder, "__pycache__"))
+    FileUtils.touch(File.join(folder, "__pycache__/body.pyc"))
+  end
+
   def another_agent_after(server)
     server.client.pid
     agents = server.tree.matching(/passenger-agent/).map(&:pid)

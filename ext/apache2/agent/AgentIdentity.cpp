@@ -79,6 +79,10 @@ std::string rubyFolder(const Settings &settings) {
     return std::string(settings.root) + "/lib/passenger";
 }
 
+std::string nativeFolder(const Settings &settings) {
+    return std::string(settings.root) + "/native";
+}
+
 /** The stamp changes when the file is written or replaced. A missing file has zeros: the agent's
  *  start then fails with a better message than this function could give. */
 std::string stampOf(const char *path) {
@@ -91,19 +95,22 @@ std::string stampOf(const char *path) {
     return text;
 }
 
-/** A stamp of lib/passenger and its folders: a file is replaced by a rename in its folder. The hash
- *  keeps the identity short. */
-std::string stampOfLibrary(const std::string &library) {
-    std::set<std::string> folders{library};
+/** A stamp of all files in a folder and below. The hash keeps the identity short. Python's bytecode
+ *  is left out, because an instance may write it. */
+std::string stampOfFolder(const std::string &folder) {
+    std::set<std::string> files;
     std::error_code problem;
-    for (const auto &entry : std::filesystem::directory_iterator(library, problem)) {
-        if (entry.is_directory(problem)) {
-            folders.insert(entry.path());
+    std::filesystem::recursive_directory_iterator entry(folder, problem);
+    for (; !problem && entry != std::filesystem::recursive_directory_iterator(); entry.increment(problem)) {
+        if (entry->path().filename() == "__pycache__") {
+            entry.disable_recursion_pending();
+        } else if (!entry->is_directory(problem)) {
+            files.insert(entry->path());
         }
     }
     std::string stamps;
-    for (const std::string &folder : folders) {
-        stamps += stampOf(folder.c_str()) + "|";
+    for (const std::string &file : files) {
+        stamps += file + "|" + stampOf(file.c_str()) + "|";
     }
     return std::to_string(std::hash<std::string>()(stamps));
 }
@@ -171,8 +178,9 @@ AgentSettings agentSettings(const Settings &settings) {
 
 AgentIdentity identityOf(const Settings &settings) {
     const std::string text = PASSENGER_VERSION "|" + stampOf(moduleFile()) + "|" +
-                             stampOf(agentCommand(settings).c_str()) + "|" + stampOfLibrary(rubyFolder(settings)) +
-                             "|" + (settings.userSwitching ? "1|" : "0|") + settings.defaultUser.value() + "|" +
+                             stampOf(agentCommand(settings).c_str()) + "|" + stampOfFolder(rubyFolder(settings)) + "|" +
+                             stampOfFolder(nativeFolder(settings)) + "|" + (settings.userSwitching ? "1|" : "0|") +
+                             settings.defaultUser.value() + "|" +
                              (settings.defaultGroup != nullptr ? settings.defaultGroup : "") + "|" +
                              (settings.agentUser != nullptr ? settings.agentUser : "") + "|" +
                              settings.seccomp.value() + "|" + settings.root.value();
