@@ -31,6 +31,9 @@ constexpr std::chrono::milliseconds LONGEST_PAUSE{1000};
 
 int RequestHandler::run() {
     RequestNotes::begin(r_, route_.appName);
+    // mod_mime has derived these from the URL's name. The answer is not a file of that name.
+    r_->content_encoding = nullptr;
+    r_->content_languages = nullptr;
     ResponseSender sender(r_, route_.appName, child_.limits());
     if (route_.unknown != nullptr) {
         sender.sayNotFound(route_.unknown->text(r_->pool));
