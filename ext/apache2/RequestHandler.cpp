@@ -279,7 +279,12 @@ void RequestHandler::sendStreamed(MessageSession &session, ResponseSender &sende
                 sender.giveUp(HTTP_REQUEST_TIME_OUT, APR_TIMEUP);
                 return;
             }
-            session.awaitReply(socket, MessageSession::Awaited::BYTES, LONGEST_PAUSE);
+            const bool lags = sender.lags();
+            session.awaitReply(socket, lags ? MessageSession::Awaited::EITHER : MessageSession::Awaited::BYTES,
+                               LONGEST_PAUSE);
+            if (lags && sender.passOn(session)) {
+                heard = SteadyClock::now();
+            }
             continue;
         }
         heard = SteadyClock::now();

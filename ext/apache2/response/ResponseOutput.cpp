@@ -119,6 +119,12 @@ void ResponseOutput::forward(bool pause) {
     }
 }
 
+bool ResponseOutput::passOn() {
+    const std::uint64_t before = buffer_.size();
+    forward(true);
+    return buffer_.size() < before;
+}
+
 /** @return whether httpd has sent all bytes passed on, as far as that is known. Never waits. */
 bool ResponseOutput::filtersAreEmpty() {
     conn_rec *connection = r_->connection;
