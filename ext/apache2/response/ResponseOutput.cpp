@@ -121,6 +121,7 @@ void ResponseOutput::forward(bool pause) {
 
 bool ResponseOutput::passOn() {
     const std::uint64_t before = buffer_.size();
+    pace_.endReplies();
     forward(true);
     return buffer_.size() < before;
 }
@@ -163,7 +164,9 @@ void ResponseOutput::pass() {
     passed_ = true;
     const SteadyClock::time_point before = SteadyClock::now();
     const apr_status_t status = ap_pass_brigade(r_->output_filters, passing_);
-    inFilters_ += SteadyClock::now() - before;
+    const SteadyClock::duration inFilters = SteadyClock::now() - before;
+    inFilters_ += inFilters;
+    pace_.note(inFilters);
     apr_brigade_cleanup(passing_);
     // mod_xsendfile has replaced the answer with a file. The client would take further bytes for
     // the next answer.
