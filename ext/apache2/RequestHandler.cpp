@@ -27,6 +27,13 @@ constexpr std::chrono::milliseconds FOREVER{-1};
 /** While the client sends nothing, httpd's filters are asked this often, for mod_reqtimeout. */
 constexpr std::chrono::milliseconds LONGEST_PAUSE{1000};
 
+/** Whether mod_http2 has made this request of an extended CONNECT (RFC 8441). No other request of
+ *  HTTP/2 has this header. */
+bool isWebSocketOverHttp2(const request_rec *r) {
+    const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
+    return r->connection->master != nullptr && upgrade != nullptr && ap_cstr_casecmp(upgrade, "websocket") == 0;
+}
+
 }  // namespace
 
 int RequestHandler::run() {
@@ -42,6 +49,10 @@ int RequestHandler::run() {
     }
     if (route_.problem != nullptr) {
         sender.fail(HTTP_INTERNAL_SERVER_ERROR, route_.problem);
+        return sender.result();
+    }
+    if (isWebSocketOverHttp2(r_)) {
+        sender.fail(HTTP_NOT_IMPLEMENTED, "a WebSocket over HTTP/2, which H2WebSockets allows");
         return sender.result();
     }
     if (!bufferBody(sender)) {
