@@ -27,10 +27,20 @@ constexpr std::chrono::milliseconds FOREVER{-1};
 /** While the client sends nothing, httpd's filters are asked this often, for mod_reqtimeout. */
 constexpr std::chrono::milliseconds LONGEST_PAUSE{1000};
 
+/** Whether mod_http2 has made this request of an extended CONNECT (RFC 8441). No other request of
+ *  HTTP/2 has this header. */
+bool isWebSocketOverHttp2(const request_rec *r) {
+    const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
+    return r->connection->master != nullptr && upgrade != nullptr && ap_cstr_casecmp(upgrade, "websocket") == 0;
+}
+
 }  // namespace
 
 int RequestHandler::run() {
     RequestNotes::begin(r_, route_.appName);
+    // mod_mime has derived these from the URL's name. The answer is not a file of that name.
+    r_->content_encoding = nullptr;
+    r_->content_languages = nullptr;
     ResponseSender sender(r_, route_.appName, child_.limits());
     if (route_.unknown != nullptr) {
         sender.sayNotFound(route_.unknown->text(r_->pool));
@@ -39,6 +49,10 @@ int RequestHandler::run() {
     }
     if (route_.problem != nullptr) {
         sender.fail(HTTP_INTERNAL_SERVER_ERROR, route_.problem);
+        return sender.result();
+    }
+    if (isWebSocketOverHttp2(r_)) {
+        sender.fail(HTTP_NOT_IMPLEMENTED, "a WebSocket over HTTP/2, which H2WebSockets allows");
         return sender.result();
     }
     if (!bufferBody(sender)) {
@@ -276,7 +290,12 @@ void RequestHandler::sendStreamed(MessageSession &session, ResponseSender &sende
                 sender.giveUp(HTTP_REQUEST_TIME_OUT, APR_TIMEUP);
                 return;
             }
-            session.awaitReply(socket, MessageSession::Awaited::BYTES, LONGEST_PAUSE);
+            const bool lags = sender.lags();
+            session.awaitReply(socket, lags ? MessageSession::Awaited::EITHER : MessageSession::Awaited::BYTES,
+                               LONGEST_PAUSE);
+            if (lags && sender.passOn(session)) {
+                heard = SteadyClock::now();
+            }
             continue;
         }
         heard = SteadyClock::now();

@@ -38,6 +38,23 @@ class FullDuplexTest < IntegrationTest
       [200, {}, body]
     end)
   RUBY
+  # Sends what it reads. Makes the file `begun` when it has sent so many bytes.
+  ECHO = <<~'RUBY'
+    run(lambda do |env|
+      size, begun = env.values_at("HTTP_X_SIZE", "HTTP_X_BEGUN")
+      body = Enumerator.new do |answer|
+        sent = 0
+        while (piece = env["rack.input"].read(16_384))
+          answer << piece
+          sent += piece.bytesize
+          File.write(begun, "") if sent == Integer(size)
+        end
+      end
+      [200, {}, body]
+    end)
+  RUBY
+  # Bytes, more than the sockets between httpd and a client hold.
+  MUCH = 512 * 16_384
   PROGRAMS = { "node" => "node", "bridged" => "node", "asgi" => PYTHON, "rack" => "ruby" }.freeze
   PIECES = %w[first later third].freeze
 
@@ -49,6 +66,7 @@ class FullDuplexTest < IntegrationTest
     made.site("asgi.test", SampleApps.written(ASGI, "passenger_asgi.py"),
               "PassengerPython #{PYTHON}\n")
     made.site("rack.test", SampleApps.written(RACK))
+    made.site("echo.test", SampleApps.written(ECHO))
   end
 
   PROGRAMS.each do |name, program|
@@ -63,6 +81,22 @@ class FullDuplexTest < IntegrationTest
     ensure
       raw&.close
     end
+  end
+
+  # The application waits for the body, and the client for the answer to what it has sent.
+  def test_an_answer_that_waits_for_its_client_goes_on_while_the_client_sends_nothing
+    begun = File.join(scratch, "begun")
+    raw = server.raw("echo.test", window: 4096)
+    raw.request("POST", "/", "Content-Length" => (2 * MUCH).to_s, "X-Size" => MUCH.to_s,
+                             "X-Begun" => begun)
+    raw.write("a" * MUCH)
+    eventually("the application has sent the first half") { File.exist?(begun) }
+    assert_equal 200, raw.read_head.status
+    assert_equal "a" * MUCH, read(raw, MUCH)
+    raw.write("b" * MUCH)
+    assert_equal "b" * MUCH, read(raw, MUCH)
+  ensure
+    raw&.close
   end
 
   private

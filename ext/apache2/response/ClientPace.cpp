@@ -13,7 +13,8 @@ using std::chrono::nanoseconds;
 namespace {
 
 /** How long an application waits for its client before a file is used, plus 10 ms for each MB that
- *  the client has taken. A client that reads 100 MB a second needs no file. */
+ *  the client has taken. A client that reads 100 MB a second needs no file. Also how long an
+ *  application waits for a filter of httpd, and the filter then for a reply. */
 constexpr milliseconds PATIENCE{20};
 constexpr nanoseconds PATIENCE_FOR_A_BYTE{10};
 /** Over HTTP/2, more bytes are kept until the application has finished, or has sent nothing for
@@ -31,14 +32,26 @@ void ClientPace::beginTurn(bool pause) noexcept {
 }
 
 bool ClientPace::takes(bool sent, std::uint64_t kept) noexcept {
-    const bool takes = hasSocket() ? sent : finished_ || kept <= LITTLE || std::exchange(mayHavePiece_, false);
+    const bool takes =
+        hasSocket() ? sent && !repliesComeFirst() : finished_ || kept <= LITTLE || std::exchange(mayHavePiece_, false);
     if (!takes) {
         owesFlush_ = owesFlush_ || hasSocket();
         lag();
-    } else if (lagged_) {
+    }
+    if (sent && lagged_) {
         lastTaken_ = Clock::now();
     }
     return takes;
+}
+
+void ClientPace::note(nanoseconds inFilters) noexcept {
+    if (hasSocket() && inFilters > PATIENCE) {
+        repliesUntil_ = Clock::now() + inFilters;
+    }
+}
+
+bool ClientPace::repliesComeFirst() const noexcept {
+    return !finished_ && Clock::now() < repliesUntil_;
 }
 
 bool ClientPace::takesFlush(bool pause) noexcept {
@@ -68,6 +81,9 @@ bool ClientPace::awaitReply(MessageSession &session, bool full, bool mayBeginFil
     if (!hasSocket()) {
         return awaitReplyOfStream(session, full);
     }
+    if (repliesComeFirst()) {
+        return awaitReplyBeforePiece(session, full);
+    }
     const milliseconds left = untilStuck();
     if (full) {
         waitForClient(session, left);
@@ -78,6 +94,14 @@ bool ClientPace::awaitReply(MessageSession &session, bool full, bool mayBeginFil
         return false;
     }
     return session.awaitReply(socket_, MessageSession::Awaited::ROOM, left).reply;
+}
+
+bool ClientPace::awaitReplyBeforePiece(MessageSession &session, bool full) {
+    const bool reply = !full && session.awaitReply(-1, MessageSession::Awaited::ROOM, PATIENCE).reply;
+    if (!reply) {
+        endReplies();
+    }
+    return reply;
 }
 
 /** The first wait tells whether the application pauses. Until the next reply, httpd then gets one

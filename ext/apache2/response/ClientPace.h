@@ -12,9 +12,12 @@ namespace Passenger {
  * Decides when httpd gets the next piece of an answer, and how the application waits for a client
  * that is slower.
  *
- * With a socket (HTTP/1), httpd gets a piece when it has sent all earlier ones. Over HTTP/2 the
- * state of httpd's filters is unknown. So they get the first piece at once, and more than LITTLE
- * only when the application has finished, or piece by piece while it pauses.
+ * With a socket (HTTP/1), httpd gets a piece when it has sent all earlier ones. A filter may wait
+ * while it has a piece, as mod_ratelimit does. Then replies come before the next piece, for as long
+ * as the filter has waited, or until the application pauses.
+ *
+ * Over HTTP/2 the state of httpd's filters is unknown. So they get the first piece at once, and
+ * more than LITTLE only when the application has finished, or piece by piece while it pauses.
  *
  * A part of ResponseOutput, with its thread.
  */
@@ -47,6 +50,12 @@ public:
     void count(std::size_t bytes) noexcept {
         taken_ += bytes;
     }
+    /** Notes how long httpd's filters had the piece. */
+    void note(std::chrono::nanoseconds inFilters) noexcept;
+    /** The application pauses, so that the next piece need not wait for its replies. */
+    void endReplies() noexcept {
+        repliesUntil_ = {};
+    }
     /** Whether httpd is to flush at the end of this turn. After true, no flush is due to the
      *  client. */
     bool takesFlush(bool pause) noexcept;
@@ -62,6 +71,8 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
+    bool repliesComeFirst() const noexcept;
+    bool awaitReplyBeforePiece(MessageSession &session, bool full);
     bool awaitReplyOfStream(MessageSession &session, bool full);
     void lag() noexcept;
     bool hasRoom(std::chrono::milliseconds timeout) const noexcept;
@@ -82,6 +93,8 @@ private:
     bool mayHavePiece_ = false;
     std::uint64_t taken_ = 0;
     Clock::time_point lastTaken_;
+    /** Until then replies come before the next piece. */
+    Clock::time_point repliesUntil_;
     /** The total wait of the application for its client, before a file is used. */
     Clock::duration waited_{0};
 };

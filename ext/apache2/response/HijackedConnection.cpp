@@ -174,7 +174,7 @@ void HijackedConnection::waitForEither(bool more) {
     if (entries[1].events == 0) {
         entries[1].fd = -1;  // poll() would report the hang-up again and again
     }
-    const int patience = answerWaits_   ? static_cast<int>(apr_time_as_msec(r_->server->timeout))
+    const int patience = answerWaits_   ? static_cast<int>(patienceLeft().count())
                          : clientEnded_ ? SILENCE_AFTER_CLIENT
                                         : -1;
     const int ready = poll(entries, 2, more ? 0 : patience);
@@ -186,19 +186,34 @@ void HijackedConnection::waitForEither(bool more) {
         over_ = true;
         return;
     }
-    if (ready == 0 && !more) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_,
-                      "event=connection.given_up %s reason=\"the client read nothing for httpd's Timeout\" uri=\"%s\"",
-                      RequestNotes::subject(r_), r_->uri);
-        over_ = true;
-        r_->connection->aborted = 1;
+    // Bytes of the client are no reason to wait longer for it.
+    if (answerWaits_ && (entries[0].revents & POLLOUT) == 0 && patienceLeft() == std::chrono::milliseconds(0)) {
+        giveUp();
         return;
     }
     clientMayHaveSaid_ = clientMayHaveSaid_ || (entries[0].revents & POLLIN) != 0;
-    answerWaits_ = answerWaits_ || (entries[1].revents & ~POLLOUT) != 0;
+    if (!answerWaits_ && (entries[1].revents & ~POLLOUT) != 0) {
+        answerWaits_ = true;
+        waitsSince_ = std::chrono::steady_clock::now();
+    }
     if ((entries[0].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0 && (entries[0].revents & POLLIN) == 0) {
         over_ = true;
     }
+}
+
+/** For a client that does not take the bytes that wait. */
+std::chrono::milliseconds HijackedConnection::patienceLeft() const noexcept {
+    const auto waited = std::chrono::steady_clock::now() - waitsSince_;
+    const auto left = std::chrono::microseconds(r_->server->timeout) - waited;
+    return std::max(std::chrono::milliseconds(0), std::chrono::ceil<std::chrono::milliseconds>(left));
+}
+
+void HijackedConnection::giveUp() {
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_,
+                  "event=connection.given_up %s reason=\"the client read nothing for httpd's Timeout\" uri=\"%s\"",
+                  RequestNotes::subject(r_), r_->uri);
+    over_ = true;
+    r_->connection->aborted = 1;
 }
 
 bool HijackedConnection::clientTakes() const noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <span>
 #include <string_view>
 
@@ -43,6 +44,8 @@ private:
     void readClient();
     bool sendPending();
     void waitForEither(bool more);
+    std::chrono::milliseconds patienceLeft() const noexcept;
+    void giveUp();
     bool clientTakes() const noexcept;
     void fromApplication(std::span<char> buffer);
     void toClient(std::string_view bytes);
@@ -57,7 +60,9 @@ private:
     /** Filters may hold bytes that poll() cannot report. */
     bool clientMayHaveSaid_ = true;
     bool clientEnded_ = false;
+    /** The application has bytes that the client has not taken. */
     bool answerWaits_ = false;
+    std::chrono::steady_clock::time_point waitsSince_;
     bool over_ = false;
 };
 

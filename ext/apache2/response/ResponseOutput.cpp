@@ -125,6 +125,13 @@ void ResponseOutput::forward(bool pause) {
     }
 }
 
+bool ResponseOutput::passOn() {
+    const std::uint64_t before = buffer_.size();
+    pace_.endReplies();
+    forward(true);
+    return buffer_.size() < before;
+}
+
 /** @return whether httpd has sent all bytes passed on, as far as that is known. Never waits. */
 bool ResponseOutput::filtersAreEmpty() {
     conn_rec *connection = r_->connection;
@@ -163,7 +170,9 @@ void ResponseOutput::pass() {
     passed_ = true;
     const SteadyClock::time_point before = SteadyClock::now();
     const apr_status_t status = ap_pass_brigade(r_->output_filters, passing_);
-    inFilters_ += SteadyClock::now() - before;
+    const SteadyClock::duration inFilters = SteadyClock::now() - before;
+    inFilters_ += inFilters;
+    pace_.note(inFilters);
     apr_brigade_cleanup(passing_);
     // mod_xsendfile has replaced the answer with a file. The client would take further bytes for
     // the next answer.

@@ -55,6 +55,13 @@ public:
     /** Passes on as much as the client takes. @param pause no further reply is here: pass all bytes
      *  on, not only whole pieces */
     void forward(bool pause);
+    /** Whether bytes wait for the client. */
+    bool lags() const noexcept {
+        return pace_.lags();
+    }
+    /** Passes on as much as the client, which lags, takes. The application pauses. @return whether
+     *  the client has taken bytes */
+    bool passOn();
     /** True: enough bytes were added to pass them on. */
     bool gathered() const noexcept {
         return buffer_.inMemory() >= GATHER;

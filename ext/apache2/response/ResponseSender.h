@@ -75,6 +75,15 @@ public:
         excuseFilters(session);
         return reply;
     }
+    /** See ResponseOutput. */
+    bool lags() const noexcept {
+        return output_.lags();
+    }
+    bool passOn(MessageSession &session) {
+        const bool taken = output_.passOn();
+        excuseFilters(session);
+        return taken;
+    }
     /** The time in httpd's filters, which may wait for the client, is not the application's. */
     void excuseFilters(MessageSession &session) {
         session.excuse(output_.takeTimeInFilters());

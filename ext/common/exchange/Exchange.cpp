@@ -194,12 +194,14 @@ MessageSession::Waited Exchange::awaitReply(int socket, MessageSession::Awaited 
         return {collect(Cause::MESSAGE), false};
     }
     const MonotonicTime before = progress_.times().now();
-    const short events = awaited == MessageSession::Awaited::ROOM ? POLLOUT : POLLIN;
-    pollfd entries[2] = {{progress_.sender().channel()->descriptor(), POLLIN, 0}, {socket, events, 0}};
+    const int events = (awaited != MessageSession::Awaited::BYTES ? POLLOUT : 0) |
+                       (awaited != MessageSession::Awaited::ROOM ? POLLIN : 0);
+    pollfd entries[2] = {{progress_.sender().channel()->descriptor(), POLLIN, 0},
+                         {socket, static_cast<short>(events), 0}};
     const int ready =
         pollChannel(entries, std::min({timeout, lookInterval(), timeLeft(progress_.times().workDeadline())}));
     // The instance has all bytes that the client has sent, and waits for the client, too.
-    if (awaited == MessageSession::Awaited::BYTES && progress_.sender().channel()->drained() &&
+    if (awaited != MessageSession::Awaited::ROOM && progress_.sender().channel()->drained() &&
         progress_.seeWhetherBegun()) {
         excuse(progress_.times().now() - before);
     }

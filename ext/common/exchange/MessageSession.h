@@ -212,9 +212,9 @@ public:
         bool socket;
     };
     /** What awaitReply() awaits of the socket. */
-    enum class Awaited { ROOM, BYTES };
+    enum class Awaited { ROOM, BYTES, EITHER };
     /** Between start() and the last reply: waits for a reply, or for room or bytes in a socket, for
-     *  `timeout` and at most a second. A wait for BYTES does not count for Options::maxRequestTime
+     *  `timeout` and at most a second. A wait for bytes does not count for Options::maxRequestTime
      *  if the instance has all earlier ones. */
     virtual Waited awaitReply(int socket, Awaited awaited, std::chrono::milliseconds timeout) = 0;
 };

@@ -223,6 +223,9 @@ module TroubleshootingRows
       ["503, \"has taken over N connections\"",
        "troubleshooting_limits#test_more_web_sockets_than_one_child_takes"],
       ["502, \"carries other requests, too\"", "http2#test_hijacking_is_not_offered"],
+      ["501, \"a WebSocket over HTTP/2\"",
+       "http2_web_sockets#" \
+       "test_a_web_socket_over_http2_is_refused_without_a_call_of_the_application"],
       ["after a fixed time of silence, nothing i",
        "troubleshooting_balancer#test_a_balancer_cuts_web_sockets_that_are_silent"],
       ["a WebSocket of ASGI ends with code 1006,",

@@ -28,6 +28,9 @@ class ClientPaceTest : public LeakCheck {
     CPPUNIT_TEST(testAFullBufferWaitsForTheClientOnly);
     CPPUNIT_TEST(testAFullMemoryWaitsForTheClientBeforeAFile);
     CPPUNIT_TEST(testABufferWithRoomWaitsForAReplyToo);
+    CPPUNIT_TEST(testRepliesComeBeforeTheNextPieceOfAFilterThatWaits);
+    CPPUNIT_TEST(testAFilterThatWaitsGetsAPieceWhenTheBufferIsFull);
+    CPPUNIT_TEST(testAFilterThatWaitsGetsEverythingWhenTheApplicationHasFinished);
     CPPUNIT_TEST(testAStreamTakesTheFirstPieceAtOnce);
     CPPUNIT_TEST(testAStreamTakesLittle);
     CPPUNIT_TEST(testAStreamTakesEverythingWhenTheApplicationHasFinished);
@@ -203,6 +206,45 @@ public:
         CPPUNIT_ASSERT_EQUAL(2, application_.waits);
         CPPUNIT_ASSERT_EQUAL(client_.first.get(), application_.awaited);
         CPPUNIT_ASSERT_EQUAL(0, application_.excuses);
+    }
+
+    void testRepliesComeBeforeTheNextPieceOfAFilterThatWaits() {
+        ClientPace pace(client_.first.get(), LONG);
+        pace.note(milliseconds(1));
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
+        pace.note(LONG);
+        CPPUNIT_ASSERT(!pace.takes(true, MUCH));
+        CPPUNIT_ASSERT(pace.lags());
+        application_.replies = true;
+        CPPUNIT_ASSERT(pace.awaitReply(application_, false, true));
+        CPPUNIT_ASSERT_EQUAL(-1, application_.awaited);
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(!pace.takes(true, MUCH));
+        application_.replies = false;
+        CPPUNIT_ASSERT(!pace.awaitReply(application_, false, true));
+        pace.beginTurn(true);
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
+    }
+
+    void testAFilterThatWaitsGetsAPieceWhenTheBufferIsFull() {
+        ClientPace pace(client_.first.get(), LONG);
+        pace.note(LONG);
+        lag(pace);
+        application_.replies = true;
+        CPPUNIT_ASSERT(!pace.awaitReply(application_, true, false));
+        CPPUNIT_ASSERT_EQUAL(0, application_.waits);
+        pace.beginTurn(true);
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
+    }
+
+    void testAFilterThatWaitsGetsEverythingWhenTheApplicationHasFinished() {
+        ClientPace pace(client_.first.get(), LONG);
+        pace.note(LONG);
+        pace.finish();
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
+        CPPUNIT_ASSERT(!pace.lags());
     }
 
     void testAStreamTakesTheFirstPieceAtOnce() {
