@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/MarkupText.h"
+#include "control/InstanceFigures.h"
 #include "control/StatusParts.h"
 #include "control/StatusWords.h"
 #include "control/TimePlot.h"
@@ -63,8 +64,7 @@ std::string about(const AppStatus &app) {
 
 /** `3.2 s, 1 %`: on average since its start. */
 std::string cpuText(const InstanceStatus &one) {
-    return one.age > 0 ? fmt::format("{}, {:.0f} %", duration(one.cpuTime), one.cpuTime / one.age * 100)
-                       : duration(one.cpuTime);
+    return fmt::format("{}, {} %", duration(one.cpuTime), cpuPercent(one));
 }
 
 /** `38 MB, 29 private` */
@@ -148,6 +148,9 @@ std::string counters(const AppStatus &app) {
     add("Over their share", all.overShare);
     add("Timed out", all.timedOut);
     add("Clients left", all.clientsLeft);
+    add("Lost", all.lost);
+    add("Took too long", all.overran);
+    add("Not started", all.notStarted);
     add("Starts", all.spawned);
     add("Starts failed", all.spawnsFailed);
     add("Taken over", all.adopted);

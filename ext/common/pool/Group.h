@@ -209,7 +209,6 @@ private:
     void sent(Process &process, const Frame &frame) override REQUIRES(poolLock);
 
     /** The application is down, or has just gone down since no instance can start (MemoryRoom). */
-    [[noreturn]] void refuse() const REQUIRES(poolLock);
     bool failsAtOnce(MonotonicTime now) const REQUIRES(poolLock);
     /** Whether no instance serves, and the last one did not start, or did not live. */
     bool isFailing() const REQUIRES(poolLock) {
