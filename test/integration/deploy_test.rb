@@ -178,9 +178,11 @@ class DeployTest < IntegrationTest
     assert_empty failed.first(5), "#{failed.size} of #{answers.size} failed"
   end
 
-  # The soft limit of its user, for what it forks. Others' limits stay.
+  # The soft limit of its user's processes, for what it forks. Only that user may set it everywhere.
   def limit_processes(process, count)
-    system("prlimit", "--pid", process.pid.to_s, "--nproc=#{count}:", exception: true)
+    user = TestEnvironment.web_user
+    switch = ["setpriv", "--reuid=#{user}", "--regid=#{user}", "--clear-groups"]
+    system(*(TestEnvironment.root? ? switch : []), "prlimit", "--pid", process.pid.to_s, "--nproc=#{count}:", exception: true)
   end
 
   def warm(site)
