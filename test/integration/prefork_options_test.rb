@@ -191,6 +191,7 @@ class PreforkOptionsTest < PreforkTestCase
     @command.spawn_by(["env", "LISTEN_PID=1", "LISTEN_FDS=1"], *fixed(1), 3 => tcp)
     @command.wait_for_log(/event=prefork\.ready/)
     refute_includes @command.log, "127.0.0.1:#{tcp.addr[1]} "
+    assert_match(/event=prefork\.sockets_left listen_pid=1 pid=#{@command.pid} /, @command.log)
   ensure
     tcp&.close
   end

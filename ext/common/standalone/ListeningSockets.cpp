@@ -21,6 +21,7 @@
 #include "base/Exceptions.h"
 #include "base/Split.h"
 #include "io/SocketPair.h"
+#include "log/Log.h"
 #include "prefork/Listening.h"
 
 namespace Passenger {
@@ -152,6 +153,12 @@ void ListeningSockets::takeFromSystemd() {
     const auto count = takeVariable("LISTEN_FDS");
     ::unsetenv("LISTEN_FDNAMES");
     if (owner != std::to_string(::getpid())) {
+        if (!owner.empty() && !count.empty()) {
+            Log::warn(
+                "event=prefork.sockets_left listen_pid={} pid={} reason=\"LISTEN_FDS is for another process\" "
+                "remedy=\"exec passenger-prefork, so that it has the pid that systemd gave the sockets to\"",
+                owner, ::getpid());
+        }
         return;
     }
     for (int number = 0; number < std::atoi(count.c_str()); ++number) {
