@@ -185,7 +185,8 @@ class PreforkLifeTest < PreforkTestCase
     @command.succeed(@command.log[/successor_started pid=(\d+)/, 1].to_i)
   end
 
-  # The session that the command leads has a terminal of its own. `before`: a command that starts it.
+  # The session that the command leads has a terminal of its own. `before`: a command that starts
+  # it.
   def in_terminal(*before)
     @terminal, slave = PTY.open
     @command = PreforkCommand.new
@@ -332,8 +333,8 @@ class PreforkLifeTest < PreforkTestCase
     eventually("the end of the workers") { workers.none?(&:alive?) }
   end
 
-  # As by `docker pause`, or by a host that suspends a machine. The pauses are longer than the timeout,
-  # and than the time between two checks, wherever that one begins.
+  # As by `docker pause`, or by a host that suspends a machine. The pauses are longer than the
+  # timeout.
   def test_a_pause_of_all_processes_ends_no_worker
     made = command(*fixed(3), "--timeout", "4")
     all = [made.pid, *made.workers]

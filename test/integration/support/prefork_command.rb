@@ -62,7 +62,8 @@ class PreforkCommand
   end
 
   # By a command that becomes the program. Other options of `Process.spawn` may follow.
-  def spawn_by(before, *arguments, listen: ["--listen", "127.0.0.1:0"], in_folder: @folder, **options)
+  def spawn_by(before, *arguments, listen: ["--listen", "127.0.0.1:0"], in_folder: @folder,
+               **options)
     environment = { "PASSENGER_ROOT" => TestEnvironment::PASSENGER_ROOT, "RACK_ENV" => nil,
                     "RAILS_ENV" => nil }
     @status = nil
