@@ -182,7 +182,8 @@ class DeployTest < IntegrationTest
   def limit_processes(process, count)
     user = TestEnvironment.web_user
     switch = ["setpriv", "--reuid=#{user}", "--regid=#{user}", "--clear-groups"]
-    system(*(TestEnvironment.root? ? switch : []), "prlimit", "--pid", process.pid.to_s, "--nproc=#{count}:", exception: true)
+    command = ["prlimit", "--pid", process.pid.to_s, "--nproc=#{count}:"]
+    system(*(TestEnvironment.root? ? switch : []), *command, exception: true)
   end
 
   def warm(site)
