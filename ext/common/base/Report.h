@@ -48,8 +48,8 @@ struct Report {
     int signal = 0;
     /** The process has exited. If `signal` is 0 and this is false, the cause is unknown. */
     bool exited = false;
-    /** The application had no part in the failure, as at the limit of processes: the next attempt may
-     *  succeed. */
+    /** The application had no part in the failure, as at the limit of processes: the next attempt
+     *  may succeed. */
     bool mayPass = false;
 
     /**

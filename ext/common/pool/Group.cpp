@@ -14,7 +14,6 @@ namespace Passenger {
 
 namespace {
 
-/** Of the dates that there are. */
 std::optional<MonotonicTime> earlier(std::optional<MonotonicTime> one, std::optional<MonotonicTime> other) {
     return one && other ? std::min(*one, *other) : one ? one : other;
 }
@@ -118,9 +117,7 @@ void Group::attend(MonotonicTime now) {
 
 void Group::restart(const std::string &reason) {
     SpawnerPointer spawner = context_.factory.create(options_);
-    // An instance that is being taken over serves in a moment.
-    const bool serves = instances_.serving() > 0 || pending_.adopts();
-    QueueGenerationPtr queue = serves ? context_.makeQueue(options_) : nullptr;
+    QueueGenerationPtr queue = servesSoon() ? context_.makeQueue(options_) : nullptr;
     restarts_.note(name_, reason, context_.clock.now());
     context_.orphans.end(name_);
     failures_.forget();
@@ -257,8 +254,7 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
     demand_.notePeak(now);
     failures_.backoff().spawnFailed(now, options_.environment != "development");
     failures_.report("spawn.failed", failure, now);
-    const bool again = failure.report && failure.report->mayPass && versions_.deploys(task) && versions_.postpone();
-    if (versions_.deploys(task) && !again) {
+    if (versions_.deploys(task) && !versions_.postpone(failure)) {
         counters_.deploysFailed++;
         versions_.fail(failure, options_.resistDeploymentErrors);
         starter_.dropStandby();

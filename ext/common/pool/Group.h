@@ -201,6 +201,10 @@ private:
     /** The application is down, or has just gone down since no instance can start (MemoryRoom). */
     [[noreturn]] void refuse() const REQUIRES(poolLock);
     bool failsAtOnce(MonotonicTime now) const REQUIRES(poolLock);
+    /** An instance that is being taken over serves in a moment. */
+    bool servesSoon() const noexcept REQUIRES(poolLock) {
+        return instances_.serving() > 0 || pending_.adopts();
+    }
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
     void lendChannel(Process &process, ChannelId channel) REQUIRES(poolLock);
     void warmed(const Process &process) REQUIRES(poolLock);

@@ -38,8 +38,8 @@ public:
     /** Leaves with the watchdog what the next pool process needs of the instance. add() does so,
      *  too. */
     void deposit(const Process &process);
-    /** A version is to take the place of those that serve. If this process dies before, the next pool
-     *  process begins the restart anew. */
+    /** A version is to take the place of those that serve. If this process dies before, the next
+     *  pool process begins the restart anew. */
     void noteRestart();
     /** The process has ended. Its requests are reported lost, and its cells in the claims freed. */
     void remove(const ProcessPtr &process);

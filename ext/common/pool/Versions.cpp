@@ -37,7 +37,10 @@ QueueGenerationPtr Versions::adopt() {
     return deployment.queue;
 }
 
-bool Versions::postpone() noexcept {
+bool Versions::postpone(const GetFailure &failure) noexcept {
+    if (!failure.report || !failure.report->mayPass) {
+        return false;
+    }
     deployment_->started = false;
     return ++deployment_->failures < MOST_ATTEMPTS;
 }

@@ -73,9 +73,9 @@ public:
     }
     /** The deployment is the current version from now on. @return its queue */
     QueueGenerationPtr adopt();
-    /** The first instance of the deployment did not start, for a cause that may pass.
-     *  @return whether another attempt is made, by the back-off. Only with a deployment */
-    bool postpone() noexcept;
+    /** The first instance of the deployment did not start. @return whether another attempt is made,
+     *  by the back-off: the cause may pass. Only with a deployment */
+    bool postpone(const GetFailure &failure) noexcept;
     /** The new version does not start. @param resists the current one stays; otherwise the new one
      *  is the current one all the same */
     void fail(const GetFailure &failure, bool resists);

@@ -35,8 +35,8 @@ public:
     /**
      * Does not access the files.
      * @param restartDir relative to appRoot, or absolute
-     * @param seen the state that an earlier pool process has seen(); it counts as recorded. ASKED: the
-     *     first call of changed() tells of a restart
+     * @param seen the state that an earlier pool process has seen(); it counts as recorded. ASKED:
+     *     the first call of changed() tells of a restart
      */
     RestartFiles(const std::string &appRoot, const std::string &restartDir,
                  const std::optional<std::string> &seen = std::nullopt);

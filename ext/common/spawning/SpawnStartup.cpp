@@ -441,7 +441,8 @@ void SpawnStartup::endProcess() {
     process.output->setPid(pid);
 }
 
-/** The spawn server failed, or a fork: the application has no process yet, or its preloader lives. */
+/** The spawn server failed, or a fork: the application has no process yet, or its preloader
+ *  lives. */
 bool SpawnStartup::mayPass(const std::exception &e) {
     const std::string step = report_.steps.current();
     const bool forks = step == PROCESS_FORKED || step == PRELOADER_FORKED;

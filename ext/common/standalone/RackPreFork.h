@@ -50,8 +50,8 @@ public:
         return bootFailed_;
     }
 
-    /** So short that a pause of all processes is found before the workers' signs of life are as old as
-     *  the timeout (Heartbeats). */
+    /** So short that a pause of all processes is found before the workers' signs of life are as old
+     *  as the timeout (Heartbeats). */
     std::chrono::milliseconds serverCheckAck() const override {
         return timeout() / 4;
     }

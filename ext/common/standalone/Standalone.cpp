@@ -28,8 +28,8 @@ bool ignoresHangUp() {
     return ::sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-/** Whether a SIGHUP tells of the end of the terminal. The kernel sends such a signal to the foreground
- *  processes, and a shell, which leads the session, to its jobs. */
+/** Whether a SIGHUP tells of the end of the terminal. The kernel sends such a signal to the
+ *  foreground processes, and a shell, which leads the session, to its jobs. */
 bool endsTerminal(const signalfd_siginfo &info) {
     const auto sender = static_cast<pid_t>(info.ssi_pid);
     return info.ssi_code == SI_KERNEL || (sender == ::getsid(0) && sender != ::getpid() &&

@@ -54,7 +54,7 @@ private:
     std::unique_ptr<Successor> successor_;
     std::unique_ptr<DescriptorWatcher> signalWatcher_;
     bool announced_ = false;
-    /** SIGHUP was ignored at the start (nohup): the end of a terminal is nothing to this process. */
+    /** SIGHUP was ignored at the start (nohup): the end of a terminal has no effect. */
     bool ignoresHangUp_ = false;
     bool toldToStop_ = false;
     /** The successor is ready and has ended this process. */

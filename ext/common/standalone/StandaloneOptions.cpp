@@ -119,8 +119,8 @@ void add(CLI::App &app, StandaloneOptions &options, Given &given) {
         "the status to the log.");
 }
 
-/** getcwd() resolves links. The shell's PWD has them, if it still names this process's folder. The folder
- *  of a predecessor may have been removed. */
+/** getcwd() resolves links. The shell's PWD has them, if it still names this process's folder. The
+ *  folder of a predecessor may have been removed. */
 std::string appRootFrom(const std::filesystem::path &given) {
     if (const char *const former = std::getenv(StandaloneOptions::FOLDER)) {
         const std::string folder = former;
