@@ -250,8 +250,12 @@ public:
         get(inFolder()).reset();
         failFor(100);
         restart();
-        advance(60s, 100ms);
-        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        for (unsigned attempts = 2; attempts <= 7; attempts++) {
+            CPPUNIT_ASSERT(
+                eventually([&] { return factory_->attempts() == attempts && group(inFolder()).starting == 0; }));
+            pass(8s);
+        }
+        CPPUNIT_ASSERT(state() == GroupState::DEPLOY_FAILED);
         CPPUNIT_ASSERT_EQUAL(7U, factory_->attempts());
         CPPUNIT_ASSERT(ask(inFolder())->here());
     }
