@@ -240,9 +240,9 @@ class PreforkLifeTest < PreforkTestCase
       made = loading(2)
       workers = eventually("the workers") { made.workers.size == 2 && made.workers }
       ProcessInfo.stop(made.pid)
+      Process.kill(name, made.pid)
       Process.kill(:KILL, *workers)
       eventually("their end") { made.workers.empty? }
-      Process.kill(name, made.pid)
       Process.kill(:CONT, made.pid)
       assert_equal 0, made.wait, made.log
       refute_match(/event=prefork\.failed/, made.log)
