@@ -69,11 +69,11 @@ std::vector<char *> pointersTo(const std::vector<std::string> &texts) {
     return result;
 }
 
-/** Node begins as if a shell had started it: no signal is blocked. The spawn server has given it a
- *  process group. */
+/** Node begins as if a shell had started it: in its own process group, and no signal is blocked. */
 void execute(const AppCommand &command, int control, const FileDescriptor &options) {
     std::vector<std::string> arguments{command.program};
     arguments.insert(arguments.end(), command.arguments.begin(), command.arguments.end());
+    ::setpgid(0, 0);
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -44,9 +44,8 @@ module PhusionPassenger
     end
 
     # For a process that was just forked from a process with the application loaded. Gives the new
-    # process its own process group, output and control socket, and sends HELLO.
+    # process its own output and control socket, and sends HELLO.
     def self.begin_anew(role, socket, output)
-      Process.setpgid(0, 0)
       STDOUT.reopen(output) # rubocop:disable Style/GlobalStdStream
       STDERR.reopen(output) # rubocop:disable Style/GlobalStdStream
       sync_output

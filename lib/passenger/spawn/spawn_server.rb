@@ -191,10 +191,9 @@ module PhusionPassenger
     end
 
     # Runs in the new process. Writes its pid, each finished step and, after a zero byte, the
-    # failure. The process leads a process group: a `kill 0` of an application reaches nothing else.
+    # failure.
     def tell(writer)
       writer.write("#{Process.pid}\n")
-      Process.setpgid(0, 0)
       done(@forked, writer)
       yield
     rescue StandardError => e

@@ -51,8 +51,7 @@ def _end_soon(status):
 
 def begin_anew(role, descriptor, output):
     """For a process that was just forked from a process with the application loaded. Gives the new
-    process its own process group, output and control socket, and sends HELLO."""
-    os.setpgid(0, 0)
+    process its own output and control socket, and sends HELLO."""
     for number in (1, 2):
         os.dup2(output, number)
     os.close(output)
