@@ -73,12 +73,16 @@ class DebianFilesTest < Minitest::Test
     assert_equal kept, (kept + left).select { |name| names.include?(name) }
   end
 
-  # Before httpd's restart, which is what the lines hold from. Second instances have no helper.
+  # Before httpd's restart, which is what the lines hold from. Second instances have no helper, and
+  # have the module only before an upgrade.
   def test_an_installation_and_a_removal_have_systemd_read_the_lines_for_the_service
-    expected = ["systemctl daemon-reload", "httpd reload",
-                "systemctl try-reload-or-restart apache2@*.service", "systemctl daemon-reload"]
-    assert_equal expected, calls_of_scripts("mkdir -p /run/systemd/system")
-    assert_equal ["httpd reload"], calls_of_scripts("true")
+    with_systemd = "mkdir -p /run/systemd/system"
+    first = ["systemctl daemon-reload", "httpd reload"]
+    again = ["systemctl try-reload-or-restart apache2@*.service"]
+    assert_equal first + ["systemctl daemon-reload"], calls_of_scripts(with_systemd, "")
+    assert_equal first + again + ["systemctl daemon-reload"],
+                 calls_of_scripts(with_systemd, "0.0.9")
+    assert_equal ["httpd reload"], calls_of_scripts("true", "0.0.9")
   end
 
   private
@@ -94,15 +98,15 @@ class DebianFilesTest < Minitest::Test
     text.lines.grep(/#{Regexp.escape(file)}/).join
   end
 
-  # Runs the scripts in a machine of its own.
-  def calls_of_scripts(prepared)
+  # Runs the scripts in a machine of its own. `former`: the installed version.
+  def calls_of_scripts(prepared, former)
     skip DisposableMachine.obstacle if DisposableMachine.obstacle
     machine = DisposableMachine.new
     %w[postinst postrm].each { |name| machine.file("/root/#{name}", script(name)) }
     machine.file("/usr/local/sbin/systemctl", SYSTEMCTL)
     machine.file("/usr/share/apache2/apache2-maintscript-helper", HELPER)
-    ["chmod 755 /usr/local/sbin/systemctl && touch #{CALLS} && #{prepared}",
-     "sh -eu /root/postinst configure ''", "sh -eu /root/postrm remove", "cat #{CALLS}"]
+    ["rm -f /usr/sbin/policy-rc.d; chmod 755 /usr/local/sbin/systemctl && touch #{CALLS} && " \
+     "#{prepared}", "sh -eu /root/postinst configure '#{former}'", "sh -eu /root/postrm remove", "cat #{CALLS}"]
       .each { |command| machine.command(command) }
     results, text = machine.run
     assert_equal [0] * 4, results.map(&:status), text

@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require "pty"
 require_relative "support/prefork_test_case"
 
 # passenger-prefork: restarts, successors, and processes that die, while requests come.
@@ -18,14 +17,15 @@ class PreforkLifeTest < PreforkTestCase
     assert_equal 2, made.workers.size
   end
 
-  # systemctl kill does this.
+  # systemctl kill does this, and so does the end of a terminal.
   def test_signals_to_all_processes_have_an_effect_in_the_monitor_only
-    made = command(*fixed(2))
+    made = command(*fixed(2), pgroup: true)
+    first = made.pid
     before = made.workers
-    %i[USR1 TTIN TTOU].each { |name| Process.kill(name, *before, made.pid) }
+    %i[USR1 TTIN TTOU].each { |name| made.signal(name, -first) }
     made.wait_for_log(/event=prefork\.status/)
     answers = load_on(made) do
-      Process.kill(:HUP, *before, made.pid)
+      made.signal(:HUP, -first)
       made.wait_for_log(/event=prefork\.restarted/)
     end
     assert_all_fine(answers)
@@ -185,52 +185,11 @@ class PreforkLifeTest < PreforkTestCase
     @command.succeed(@command.log[/successor_started pid=(\d+)/, 1].to_i)
   end
 
-  # The session that the command leads has a terminal of its own. `before`: a command that starts
-  # it.
-  def in_terminal(*before)
-    @terminal, slave = PTY.open
-    @command = PreforkCommand.new
-    @command.spawn_by(["setsid", "--ctty", *before], *fixed(2), in: slave)
-    slave.close
-    @command.wait_for_log(/event=prefork\.ready/)
-    @command
-  end
-
   def loading(workers)
     @command = PreforkCommand.new(PreforkCommand::LOADING)
     @command.spawn(*fixed(workers))
     @command.wait_for_log(/event=prefork\.listening/)
     @command
-  end
-
-  def test_the_end_of_the_terminal_ends_the_server
-    made = in_terminal
-    before = made.workers
-    made.signal(:HUP)
-    made.wait_for_log(/event=prefork\.restarted/)
-    refute_equal before, made.workers
-    @terminal.close
-    assert_equal 0, made.wait
-    assert_match(/event=prefork\.ending signal=HUP/, made.log)
-  end
-
-  # A shell gets the signal in place of its jobs, and passes it on.
-  def test_the_end_of_a_shells_terminal_ends_the_server
-    made = in_terminal("bash", "--norc", "-i", "-c", '"$@" & wait', "bash")
-    server = ProcessInfo.read(made.workers.first)
-    @terminal.close
-    eventually("the end of the server") { !server.alive? }
-    assert_match(/event=prefork\.ending signal=HUP/, made.log)
-  end
-
-  def test_a_server_that_nohup_has_started_outlives_its_terminal
-    made = in_terminal("nohup")
-    @terminal.close
-    # The kernel merges two signals that the process has not read.
-    made.status
-    made.signal(:HUP)
-    made.wait_for_log(/event=prefork\.restarted/)
-    refute_match(/event=prefork\.ending/, made.log)
   end
 
   # systemd and a container's runtime may signal all processes. The monitor reads that of its own

@@ -32,10 +32,11 @@ class RpmScriptsTest < Minitest::Test
   end
 
   def test_an_upgrade_removes_the_native_code_that_was_built_here
-    run_script("PREIN", 1)
-    assert_equal %w[python ruby-3.1.0], Dir.children(File.join(@root, "native")).sort
-    run_script("PREIN", 2)
-    assert_equal %w[python], Dir.children(File.join(@root, "native"))
+    # What the package has itself stays.
+    FileUtils.mkdir_p(File.join(@root, "native/ruby-3.3.0"))
+    File.write(File.join(@folder, "rpm"), "#!/bin/sh\nexpr \"$2\" : '.*3[.]3'\n", perm: 0o755)
+    run_script("POSTIN", 2)
+    assert_equal %w[python ruby-3.3.0], Dir.children(File.join(@root, "native")).sort
   end
 
   def test_a_removal_leaves_nothing_and_reloads_httpd

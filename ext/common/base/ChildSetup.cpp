@@ -57,7 +57,6 @@ int closeRange(unsigned int first, unsigned int last) noexcept {
 
 ChildSetup::ChildSetup(const ChildProcess::Command &command, int nullDevice)
     : newSession_(command.newSession),
-      newGroup_(command.newGroup),
       parentDeathSignal_(command.parentDeathSignal),
       parent_(::getpid()),
       parkingStart_(FIRST_ORDINARY_DESCRIPTOR),
@@ -97,9 +96,6 @@ void ChildSetup::run(int statusPipe) const noexcept {
     closeOthers(statusPipe);
     if (newSession_ && ::setsid() < 0) {
         fail(statusPipe, Step::SESSION, errno);
-    }
-    if (newGroup_ && ::setpgid(0, 0) < 0) {
-        fail(statusPipe, Step::GROUP, errno);
     }
     requestDeathSignal(statusPipe);
     if (!resetSignals()) {
@@ -179,8 +175,6 @@ std::string ChildSetup::describe(Step step) {
     switch (step) {
         case Step::SESSION:
             return "setsid";
-        case Step::GROUP:
-            return "setpgid";
         case Step::SIGNALS:
             return "sigprocmask";
         case Step::DESCRIPTORS:

@@ -9,7 +9,7 @@ namespace Passenger {
 
 namespace {
 
-/** With the delays of Backoff the last one is made 15 seconds after the first one has failed. */
+/** With the delays of Backoff, failures at once end the attempts after 15 seconds. */
 constexpr unsigned MOST_ATTEMPTS = 6;
 
 }  // namespace

@@ -77,9 +77,6 @@ std::unique_ptr<WorkerProcess> ProgramLauncher::launch(WorkerId id) {
     command.descriptors.emplace_back(output.second.get(), STDOUT_FILENO);
     command.descriptors.emplace_back(error.second.get(), STDERR_FILENO);
     command.parentDeathSignal = SIGKILL;
-    // Signals of a terminal, and to the monitor's process group, are the monitor's. A `kill 0` of
-    // an application stays with its worker.
-    command.newGroup = true;
     ChildProcess process(command);
     return std::make_unique<ProgramWorker>(*loop_, *listener_, id, std::move(output.first), std::move(error.first),
                                            std::move(printed.first), std::move(process));

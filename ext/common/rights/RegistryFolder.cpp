@@ -98,6 +98,10 @@ std::string removeDead(const std::string &parent, pid_t anchor) {
             left = name;
             continue;
         }
+        // Another process may be about to take the folder.
+        if (::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) {
+            continue;
+        }
         for (const char *file : FILES) {
             ::unlinkat(folder.get(), file, 0);
         }

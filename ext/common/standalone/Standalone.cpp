@@ -21,23 +21,6 @@
 
 namespace Passenger {
 
-namespace {
-
-bool ignoresHangUp() {
-    struct sigaction action {};
-    return ::sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
-/** Whether a SIGHUP tells of the end of the terminal. The kernel sends such a signal to the
- *  foreground processes, and a shell, which leads the session, to its jobs. */
-bool endsTerminal(const signalfd_siginfo &info) {
-    const auto sender = static_cast<pid_t>(info.ssi_pid);
-    return info.ssi_code == SI_KERNEL || (sender == ::getsid(0) && sender != ::getpid() &&
-                                          !FileDescriptor(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)));
-}
-
-}  // namespace
-
 Standalone::Standalone(StandaloneOptions options, std::vector<std::string> arguments)
     : options_(std::move(options)), arguments_(std::move(arguments)) {}
 
@@ -45,7 +28,6 @@ Standalone::~Standalone() = default;
 
 int Standalone::run() {
     ::signal(SIGPIPE, SIG_IGN);
-    ignoresHangUp_ = ignoresHangUp();
     signals_ = makeSignalDescriptor({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU});
     sockets_ = std::make_shared<ListeningSockets>(options_.sockets);
     if (options_.earlyHints) {
@@ -108,14 +90,15 @@ bool Standalone::failedToBoot() const {
 void Standalone::takeSignals() {
     signalfd_siginfo info{};
     while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
-        handle(info);
+        handle(static_cast<int>(info.ssi_signo), static_cast<pid_t>(info.ssi_pid));
     }
 }
 
-void Standalone::handle(const signalfd_siginfo &info) {
-    switch (info.ssi_signo) {
+void Standalone::handle(int signal, pid_t sender) {
+    switch (signal) {
         case SIGHUP:
-            hangUp(info);
+            Log::notice("event=prefork.restarting");
+            preFork_->restartServers();
             break;
         case SIGUSR1:
             for (const auto &line : preFork_->status()) {
@@ -132,16 +115,7 @@ void Standalone::handle(const signalfd_siginfo &info) {
             preFork_->moveLimits(-1);
             break;
         default:
-            stop(static_cast<int>(info.ssi_signo), static_cast<pid_t>(info.ssi_pid));
-    }
-}
-
-void Standalone::hangUp(const signalfd_siginfo &info) {
-    if (!endsTerminal(info)) {
-        Log::notice("event=prefork.restarting");
-        preFork_->restartServers();
-    } else if (!ignoresHangUp_) {
-        stop(SIGHUP, static_cast<pid_t>(info.ssi_pid));
+            stop(signal, sender);
     }
 }
 

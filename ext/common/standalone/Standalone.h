@@ -1,6 +1,6 @@
 #pragma once
 
-#include <sys/signalfd.h>
+#include <sys/types.h>
 
 #include <memory>
 #include <string>
@@ -34,8 +34,7 @@ public:
 
 private:
     void takeSignals();
-    void handle(const signalfd_siginfo &info);
-    void hangUp(const signalfd_siginfo &info);
+    void handle(int signal, pid_t sender);
     void workersReady();
     void startSuccessor();
     void successorEnded(int status);
@@ -54,8 +53,6 @@ private:
     std::unique_ptr<Successor> successor_;
     std::unique_ptr<DescriptorWatcher> signalWatcher_;
     bool announced_ = false;
-    /** SIGHUP was ignored at the start (nohup): the end of a terminal has no effect. */
-    bool ignoresHangUp_ = false;
     bool toldToStop_ = false;
     /** The successor is ready and has ended this process. */
     bool succeeded_ = false;

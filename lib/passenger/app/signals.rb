@@ -21,8 +21,8 @@ module PhusionPassenger
       trap("QUIT") { Backtraces.print }
     end
 
-    # `systemctl kill` may send these signals to all processes. The monitor handles them, and its
-    # workers ignore them.
+    # A terminal's end or `systemctl kill` may send these signals to all processes. The monitor
+    # handles them, and its workers ignore them.
     def self.leave_to_monitor
       MONITORS.each { |name| trap(name, &NOTHING) }
       @left = true

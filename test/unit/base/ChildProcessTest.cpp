@@ -15,8 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
 #include "support/TestThread.h"
@@ -94,7 +92,6 @@ class ChildProcessTest : public LeakCheck {
     CPPUNIT_TEST(testSignalsAreDefaultAndUnblocked);
     CPPUNIT_TEST(testTheCallersSignalMaskIsRestored);
     CPPUNIT_TEST(testTheChildLeadsItsNewSession);
-    CPPUNIT_TEST(testTheChildLeadsItsNewGroup);
     CPPUNIT_TEST(testTheChildDiesWithTheThreadThatStartedIt);
     CPPUNIT_TEST(testWaitStatusesAreDescribed);
     CPPUNIT_TEST_SUITE_END();
@@ -316,14 +313,6 @@ public:
         CPPUNIT_ASSERT(outputOf(command) != "0\n");
         command.newSession = true;
         CPPUNIT_ASSERT_EQUAL(std::string("0\n"), outputOf(command));
-    }
-
-    void testTheChildLeadsItsNewGroup() {
-        auto command =
-            shell("read -r pid name state parent group session rest </proc/$$/stat; echo $((pid - group)) $session");
-        CPPUNIT_ASSERT(!outputOf(command).starts_with("0 "));
-        command.newGroup = true;
-        CPPUNIT_ASSERT_EQUAL(fmt::format("0 {}\n", ::getsid(0)), outputOf(command));
     }
 
     void testTheChildDiesWithTheThreadThatStartedIt() {
