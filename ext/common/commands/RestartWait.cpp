@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <set>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "commands/CommandFailure.h"
 #include "commands/Terminal.h"
@@ -44,22 +45,32 @@ const AppStatus *find(const std::vector<AppStatus> &apps, const std::string &nam
 }
 
 /** Why no new instance of the application serves. */
-std::string reasonOf(const AppStatus *app) {
-    if (app == nullptr) {
-        return "the agent does not know it any more";
-    }
-    const auto old = std::find_if(app->instances.begin(), app->instances.end(),
+std::string reasonOf(const AppStatus &app) {
+    const auto old = std::find_if(app.instances.begin(), app.instances.end(),
                                   [](const InstanceStatus &one) { return one.state == "draining"; });
-    if (app->starting == 0 && old != app->instances.end()) {
+    if (app.starting == 0 && old != app.instances.end()) {
         return fmt::format("the old instance {} has not ended", old->pid);
     }
-    return StatusWords::state(*app);
+    return StatusWords::state(app);
+}
+
+/** The version that served before the order. A new pool process may take the instances of an
+ *  unknown application over just before it gets the order: they have its first version. */
+std::uint64_t versionBefore(const AppStatus &before, const AppStatus &now) {
+    const bool tookOver = before.version == 0 && now.counters.restarts > 0;
+    return tookOver ? 1 : before.version;
 }
 
 }  // namespace
 
+RestartWait::RestartWait(const std::vector<AppStatus> &before, std::int64_t pool) : pool_(pool) {
+    for (const AppStatus &app : before) {
+        awaited_.push_back({app, begin_});
+    }
+}
+
 RestartWait::Outcome RestartWait::outcome(const AppStatus &before, const AppStatus &now, double elapsed) {
-    const bool changed = now.version != before.version;
+    const bool changed = now.version != versionBefore(before, now);
     if (changed && anyServes(now, now.version)) {
         return Outcome::SERVES;
     }
@@ -76,9 +87,12 @@ RestartWait::Outcome RestartWait::outcome(const AppStatus &before, const AppStat
 
 std::string RestartWait::late(const std::vector<AppStatus> &apps) const {
     std::string text;
-    for (const AppStatus &before : before_) {
-        text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", singleLine(before.name),
-                            reasonOf(find(apps, before.name)));
+    for (const Awaited &app : awaited_) {
+        const std::string &name = app.before.name;
+        const AppStatus *const now = find(apps, name);
+        text += fmt::format(
+            "{}{} ({})", text.empty() ? "" : ", ", singleLine(name),
+            app.ordered && now != nullptr ? reasonOf(*now) : "the new pool process has not accepted the order");
     }
     return text;
 }
@@ -93,44 +107,62 @@ void RestartWait::print(Outcome outcome, const AppStatus &now, double elapsed) {
     }
 }
 
+/** An owner's order is refused until a request has made the application known.
+ *  @return whether an order was accepted: the status is older */
+bool RestartWait::orderAgain(AgentConnection &agent, const ServerStatus &status) {
+    bool accepted = false;
+    for (Awaited &app : awaited_) {
+        app.ordered = app.ordered && status.poolPid == pool_;
+        if (!app.ordered && agent.orderAgain({ControlVerb::RESTART, app.before.name})) {
+            const AppStatus *const known = find(status.apps, app.before.name);
+            AppStatus before = known == nullptr ? AppStatus() : *known;
+            before.name = app.before.name;
+            app = {std::move(before), Clock::now()};
+            accepted = true;
+        }
+    }
+    pool_ = status.poolPid;
+    return accepted;
+}
+
+RestartWait::Outcome RestartWait::outcomeOf(const Awaited &app, const AppStatus *now) {
+    if (!app.ordered) {
+        return Outcome::UNDER_WAY;
+    }
+    if (now == nullptr) {
+        // Forgotten, or the instances that a former pool process had left have ended.
+        return Outcome::IDLE;
+    }
+    return outcome(app.before, *now, std::chrono::duration<double>(Clock::now() - app.orderedAt).count());
+}
+
 int RestartWait::run(AgentConnection &agent, std::chrono::milliseconds patience, const Teller &tell) {
-    const auto begin = std::chrono::steady_clock::now();
-    const std::size_t all = before_.size();
+    const std::size_t all = awaited_.size();
     bool failed = false;
-    std::set<std::string> orderedAgain;
     for (;;) {
         const std::optional<ServerStatus> status = agent.look();
-        if (status && status->poolPid != pool_) {
-            pool_ = status->poolPid;
-            for (const AppStatus &before : before_) {
-                if (agent.orderAgain({ControlVerb::RESTART, before.name})) {
-                    orderedAgain.insert(before.name);
-                }
-            }
+        if (status && orderAgain(agent, *status)) {
             continue;
         }
-        const std::vector<AppStatus> apps = status ? status->apps : std::vector<AppStatus>();
-        const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-        std::erase_if(before_, [&](const AppStatus &before) {
-            const AppStatus *const now = find(apps, before.name);
-            // The instances that the former pool process has left have ended. An application about
-            // which nothing could be ordered may still have some: its owner is not known yet.
-            const bool left = status && orderedAgain.contains(before.name);
-            const Outcome unknown = left ? Outcome::IDLE : Outcome::UNDER_WAY;
-            const Outcome result = now == nullptr ? unknown : outcome(before, *now, elapsed);
-            if (result == Outcome::UNDER_WAY) {
-                return false;
-            }
-            failed = failed || result == Outcome::FAILED;
-            tell(result, now == nullptr ? before : *now, elapsed);
-            return true;
-        });
-        if (before_.empty()) {
+        if (status) {
+            const double elapsed = std::chrono::duration<double>(Clock::now() - begin_).count();
+            std::erase_if(awaited_, [&](const Awaited &app) {
+                const AppStatus *const now = find(status->apps, app.before.name);
+                const Outcome result = outcomeOf(app, now);
+                if (result == Outcome::UNDER_WAY) {
+                    return false;
+                }
+                failed = failed || result == Outcome::FAILED;
+                tell(result, now == nullptr ? app.before : *now, elapsed);
+                return true;
+            });
+        }
+        if (awaited_.empty()) {
             return failed ? ExitStatus::FAILED : ExitStatus::DONE;
         }
-        if (std::chrono::steady_clock::now() - begin >= patience) {
-            throw CommandFailureException(fmt::format("{} of {} applications have not started yet: {}", before_.size(),
-                                                      all, status ? late(apps) : "no agent answers"),
+        if (Clock::now() - begin_ >= patience) {
+            throw CommandFailureException(fmt::format("{} of {} applications have not started yet: {}", awaited_.size(),
+                                                      all, status ? late(status->apps) : "no agent answers"),
                                           ExitStatus::TOO_LATE);
         }
         std::this_thread::sleep_for(INTERVAL);

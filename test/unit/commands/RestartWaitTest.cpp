@@ -8,6 +8,7 @@ class RestartWaitTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RestartWaitTest);
     CPPUNIT_TEST(testTheOldVersionDoesNotCount);
     CPPUNIT_TEST(testANewVersionServes);
+    CPPUNIT_TEST(testInstancesThatWereTakenOverJustBeforeTheOrderDoNotCount);
     CPPUNIT_TEST(testAnApplicationWithoutInstancesNeedsNoWait);
     CPPUNIT_TEST(testAnOldInstanceThatEndsIsWaitedFor);
     CPPUNIT_TEST(testANewInstanceThatHasEndedMeanwhileIsNotWaitedFor);
@@ -53,6 +54,15 @@ public:
         CPPUNIT_ASSERT(RestartWait::Outcome::SERVES ==
                        outcome(with(with(app("serving", 4), "draining", 3), "serving", 4)));
         CPPUNIT_ASSERT(RestartWait::Outcome::SERVES == outcome(with(app("paused", 4), "serving", 4)));
+    }
+
+    void testInstancesThatWereTakenOverJustBeforeTheOrderDoNotCount() {
+        const AppStatus unknown = with(app("down", 0), "standby", 0);
+        AppStatus now = with(app("deploying", 1), "serving", 1);
+        now.counters.restarts = 1;
+        CPPUNIT_ASSERT(RestartWait::Outcome::UNDER_WAY == outcome(unknown, now));
+        CPPUNIT_ASSERT_MESSAGE("They have ended before it",
+                               RestartWait::Outcome::SERVES == outcome(unknown, with(app("serving", 1), "serving", 1)));
     }
 
     void testAnApplicationWithoutInstancesNeedsNoWait() {
