@@ -192,6 +192,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
         takeReply(*session, sender);
     }
     RequestNotes::setAnswer(r_, *session);
+    session->giveUp(sender.end());
 }
 
 void RequestHandler::sendBody(MessageSession &session, ResponseSender &sender) {

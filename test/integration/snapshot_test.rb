@@ -20,7 +20,8 @@ class SnapshotTest < IntegrationTest
   # Keys of ?auto, and metrics with their labels, by the counters of the JSON.
   AUTO = { "requests" => "TotalRequests", "refused" => "TotalRefused",
            "over_share" => "TotalOverShare", "timed_out" => "TotalTimedOut",
-           "clients_left" => "TotalClientsLeft",
+           "clients_left" => "TotalClientsLeft", "lost" => "TotalLost",
+           "overran" => "TotalOverran", "not_started" => "TotalNotStarted",
            "spawned" => "TotalSpawned", "spawns_failed" => "TotalSpawnsFailed",
            "restarts" => "TotalRestarts", "deploys_failed" => "TotalDeploysFailed",
            "died" => "TotalDied", "replaced" => "TotalReplaced" }.freeze
@@ -29,6 +30,9 @@ class SnapshotTest < IntegrationTest
               "over_share" => "request_failures_total{%s,reason=\"over_share\"}",
               "timed_out" => "request_failures_total{%s,reason=\"timed_out\"}",
               "clients_left" => "request_failures_total{%s,reason=\"client_left\"}",
+              "lost" => "request_failures_total{%s,reason=\"lost\"}",
+              "overran" => "request_failures_total{%s,reason=\"overran\"}",
+              "not_started" => "request_failures_total{%s,reason=\"not_started\"}",
               "spawned" => "spawns_total{%s}", "spawns_failed" => "spawn_failures_total{%s}",
               "adopted" => "adoptions_total{%s}", "restarts" => "restarts_total{%s}",
               "deploys_failed" => "deploy_failures_total{%s}",

@@ -63,7 +63,7 @@ module PhusionPassenger
     end
 
     def test_the_version_is_as_documented
-      assert_equal [13, "1", 65_600], [Layout::VERSION, Frame::VERSION, Layout::MESSAGE_LIMIT]
+      assert_equal [14, "1", 65_600], [Layout::VERSION, Frame::VERSION, Layout::MESSAGE_LIMIT]
     end
 
     # As LayoutsTest of the C++ side, by the same file. Whoever changes a layout raises the version,

@@ -315,6 +315,7 @@ void ResponseSender::finish() {
 }
 
 void ResponseSender::fail(int status, const char *reason) {
+    end_ = MessageSession::End::MALFORMED;
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_, "event=request.failed %s status=%d reason=\"%s\" uri=\"%s\"%s",
                   RequestNotes::subject(r_), status, reason, r_->uri,
                   output_.passed() ? " consequence=\"response cut short, connection closed\"" : "");
@@ -334,6 +335,7 @@ void ResponseSender::refuseBody(const SpoolQuotaExceeded &quota) {
 }
 
 void ResponseSender::giveUp(int status, apr_status_t cause) {
+    end_ = MessageSession::End::CLIENT_LEFT;
     bool left = r_->connection->aborted != 0 || cause == APR_INCOMPLETE || APR_STATUS_IS_EOF(cause) ||
                 APR_STATUS_IS_ECONNRESET(cause) || APR_STATUS_IS_ECONNABORTED(cause);
     // A filter has sent the answer by itself: LimitRequestBody's 413.
@@ -347,6 +349,7 @@ void ResponseSender::giveUp(int status, apr_status_t cause) {
 }
 
 void ResponseSender::clientLeft() {
+    end_ = MessageSession::End::CLIENT_LEFT;
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_, "event=request.given_up %s reason=\"the client left\" uri=\"%s\"",
                   RequestNotes::subject(r_), r_->uri);
     if (output_.passed()) {

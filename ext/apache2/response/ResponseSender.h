@@ -98,6 +98,10 @@ public:
     bool over() const noexcept {
         return over_ || output_.lost();
     }
+    /** Why the response is over. */
+    MessageSession::End end() const noexcept {
+        return output_.lost() ? MessageSession::End::CLIENT_LEFT : end_;
+    }
     /** Sends the rest. Called when the response and the application's session are over, since
      *  deliver() may wait for the client. */
     void deliver() {
@@ -158,6 +162,7 @@ private:
     const char *headProblem_ = nullptr;
     bool hasHead_ = false;
     bool over_ = false;
+    MessageSession::End end_ = MessageSession::End::TAKEN;
     int result_ = OK;
 };
 

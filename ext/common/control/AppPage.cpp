@@ -149,6 +149,9 @@ std::string counters(const AppStatus &app) {
     add("Over their share", all.overShare);
     add("Timed out", all.timedOut);
     add("Clients left", all.clientsLeft);
+    add("Lost", all.lost);
+    add("Took too long", all.overran);
+    add("Not started", all.notStarted);
     add("Starts", all.spawned);
     add("Starts failed", all.spawnsFailed);
     add("Taken over", all.adopted);

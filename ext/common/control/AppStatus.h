@@ -114,6 +114,9 @@ struct CountersStatus : AppCounters {
         visit("over_share", status.overShare);
         visit("timed_out", status.timedOut);
         visit("clients_left", status.clientsLeft);
+        visit("lost", status.lost);
+        visit("overran", status.overran);
+        visit("not_started", status.notStarted);
         visit("spawned", status.spawned);
         visit("spawns_failed", status.spawnsFailed);
         visit("adopted", status.adopted);

@@ -322,17 +322,22 @@ constexpr std::array FAMILIES{
            "How long the last start of an instance took; 0: none was seen.", nullptr,
            [](App app, Samples &to) { to.add(app.lastSpawnTime); }},
 
-    Family{"passenger_app_requests", Type::COUNTER, "", "app", "Its requests.", nullptr,
+    Family{"passenger_app_requests", Type::COUNTER, "", "app", "Its requests that were answered whole.", nullptr,
            [](App app, Samples &to) { to.add(app.counters.requests); }},
     Family{"passenger_app_request_failures", Type::COUNTER, "", "app, reason",
-           "Requests that no instance has answered whole: the queue was full, their PassengerFairnessKey had its share, they "
-           "waited too long, or the client has left.",
+           "Requests that no instance has answered whole, by reason: the queue was full (queue_full), their "
+           "PassengerFairnessKey had its share (over_share), they waited too long (timed_out), the client has left "
+           "(client_left), the instance died or sent a malformed answer (lost), PassengerMaxRequestTime (overran), no "
+           "instance started (not_started). passenger_app_requests_total does not count them.",
            nullptr,
            [](App app, Samples &to) {
                to.add(app.counters.refused, {{"reason", "queue_full"}});
                to.add(app.counters.overShare, {{"reason", "over_share"}});
                to.add(app.counters.timedOut, {{"reason", "timed_out"}});
                to.add(app.counters.clientsLeft, {{"reason", "client_left"}});
+               to.add(app.counters.lost, {{"reason", "lost"}});
+               to.add(app.counters.overran, {{"reason", "overran"}});
+               to.add(app.counters.notStarted, {{"reason", "not_started"}});
            }},
     Family{"passenger_app_spawns", Type::COUNTER, "", "app", "Instances that were started.", nullptr,
            [](App app, Samples &to) { to.add(app.counters.spawned); }},
@@ -370,10 +375,12 @@ constexpr std::array FAMILIES{
     Family{"passenger_app_refork_failures", Type::COUNTER, "", "app", "Preloaders that could not be replaced.", nullptr,
            [](App app, Samples &to) { to.add(app.counters.reforksFailed); }},
     Family{"passenger_app_queue_time_seconds", Type::HISTOGRAM, "seconds", "app",
-           "How long requests waited for an instance.", nullptr,
+           "How long requests waited for an instance: those that were answered whole, waited too long, or whose client "
+           "has left.",
+           nullptr,
            [](App app, Samples &to) { to.add(app.queueTime); }},
     Family{"passenger_app_service_time_seconds", Type::HISTOGRAM, "seconds", "app",
-           "How long instances took for requests.", nullptr,
+           "How long instances took for requests that were answered whole.", nullptr,
            [](App app, Samples &to) { to.add(app.serviceTime); }},
 };
 

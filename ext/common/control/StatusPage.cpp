@@ -166,6 +166,9 @@ std::string errorsCell(const CountersStatus &counters) {
     add(counters.overShare, "over their share");
     add(counters.timedOut, "timed out");
     add(counters.clientsLeft, "clients left");
+    add(counters.lost, "lost");
+    add(counters.overran, "took too long");
+    add(counters.notStarted, "not started");
     add(counters.died, "crashed");
     return listCell(lines);
 }

@@ -67,6 +67,9 @@ void addCounters(Lines &lines, const CountersStatus &counters) {
     lines.add("TotalOverShare", counters.overShare);
     lines.add("TotalTimedOut", counters.timedOut);
     lines.add("TotalClientsLeft", counters.clientsLeft);
+    lines.add("TotalLost", counters.lost);
+    lines.add("TotalOverran", counters.overran);
+    lines.add("TotalNotStarted", counters.notStarted);
     lines.add("TotalSpawned", counters.spawned);
     lines.add("TotalSpawnsFailed", counters.spawnsFailed);
     lines.add("TotalRestarts", counters.restarts);

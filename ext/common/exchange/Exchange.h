@@ -75,6 +75,13 @@ public:
         progress_.complete();
     }
 
+    /** See MessageSession::giveUp(). */
+    void giveUp(MessageSession::End why) noexcept {
+        if (!progress_.over()) {
+            progress_.giveUp(why);
+        }
+    }
+
 private:
     /** Why collect() is called: a message may be there, or none came for a while. */
     enum class Cause { MESSAGE, LOOK };

@@ -104,4 +104,16 @@ void InFlightRecord::countLeft(const QueueLink &link, std::chrono::nanoseconds w
     tellWaited(waited);
 }
 
+void InFlightRecord::countLost(const QueueLink &link) noexcept {
+    link.memory->senders.lost(childSlot_);
+}
+
+void InFlightRecord::countOverran(const QueueLink &link) noexcept {
+    link.memory->senders.overran(childSlot_);
+}
+
+void InFlightRecord::countNotStarted(const QueueLink &link) noexcept {
+    link.memory->senders.notStarted(childSlot_);
+}
+
 }  // namespace Passenger

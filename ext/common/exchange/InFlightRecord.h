@@ -44,6 +44,9 @@ public:
     void countRefused(const QueueLink &link) noexcept;
     void countTimedOut(const QueueLink &link, std::chrono::nanoseconds waited) noexcept;
     void countLeft(const QueueLink &link, std::chrono::nanoseconds waited) noexcept;
+    void countLost(const QueueLink &link) noexcept;
+    void countOverran(const QueueLink &link) noexcept;
+    void countNotStarted(const QueueLink &link) noexcept;
 
 private:
     std::optional<Admission::Refusal> whetherRefused(const QueueLink &link, const MessageSession::Request &request,

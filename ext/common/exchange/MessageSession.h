@@ -184,6 +184,19 @@ public:
      *  not count for Options::maxRequestTime. */
     virtual void excuse(std::chrono::nanoseconds time) = 0;
 
+    /** Why the caller receives no further reply. */
+    enum class End {
+        /** The caller has what it needs of the answer. */
+        TAKEN,
+        /** The client has left, or did not send its whole body. */
+        CLIENT_LEFT,
+        /** The answer is malformed. */
+        MALFORMED
+    };
+    /** Ends the exchange, unless it is over. The application's statistics count the request as
+     *  answered, given up or lost. Without this call, a begun request counts as lost. */
+    virtual void giveUp(End why) noexcept = 0;
+
     /** Waits for the next reply.
      *  @param buffer at least BUFFER_SIZE bytes
      *  @param timeout of this wait; negative: no limit */

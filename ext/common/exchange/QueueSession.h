@@ -26,6 +26,9 @@ public:
     void breakBody() override {
         exchange_.breakBody();
     }
+    void giveUp(End why) noexcept override {
+        exchange_.giveUp(why);
+    }
     Reply receive(std::span<char> buffer, const Client &client, std::chrono::milliseconds timeout) override;
     bool replyWaiting() override;
     Waited awaitReply(int socket, Awaited awaited, std::chrono::milliseconds timeout) override;

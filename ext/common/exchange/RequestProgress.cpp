@@ -23,7 +23,10 @@ RequestProgress::~RequestProgress() {
     const bool clean = state_ == State::COMPLETE || state_ == State::REFUSED || state_ == State::ENDED;
     if (!over()) {
         withdrawal().mark();
-        if (sender_.inFlight().counted() && waits() && !claimed() && !sender_.channel()->readable()) {
+        const bool begun = !waits() || claimed() || sender_.channel()->readable();
+        if (begun && sender_.inFlight().counted()) {
+            sender_.inFlight().countLost(sender_.link());
+        } else if (sender_.inFlight().counted()) {
             sender_.inFlight().countLeft(sender_.link(), times_.waited());
         }
     } else if (!clean) {
@@ -90,8 +93,29 @@ RequestProgress::Event RequestProgress::finish(Event event, State state) noexcep
     return event;
 }
 
+/** The request has no whole answer, by the instance's fault. */
+RequestProgress::Event RequestProgress::lost(Event event, State state) noexcept {
+    sender_.inFlight().countLost(sender_.link());
+    return finish(std::move(event), state);
+}
+
 RequestProgress::Event RequestProgress::broken(std::string text) noexcept {
-    return finish(Event::broken(std::move(text)), State::CUT_OFF);
+    return lost(Event::broken(std::move(text)), State::CUT_OFF);
+}
+
+void RequestProgress::giveUp(MessageSession::End why) noexcept {
+    switch (why) {
+        case MessageSession::End::TAKEN:
+            sender_.inFlight().countCompleted(sender_.link(), times_);
+            break;
+        case MessageSession::End::CLIENT_LEFT:
+            sender_.inFlight().countLeft(sender_.link(), times_.waitedUntilBegun());
+            break;
+        case MessageSession::End::MALFORMED:
+            sender_.inFlight().countLost(sender_.link());
+            break;
+    }
+    enter(State::CUT_OFF);
 }
 
 /** A part of the answer. */
@@ -204,7 +228,7 @@ bool RequestProgress::mayRepeat() const noexcept {
  *  the next instance */
 std::optional<RequestProgress::Event> RequestProgress::lost(bool killed) {
     if (killed || !mayRepeat()) {
-        return finish({Kind::LOST}, State::ENDED);
+        return lost({Kind::LOST}, State::ENDED);
     }
     retried_ = true;
     times_.waitAnew();
@@ -224,7 +248,7 @@ std::optional<RequestProgress::Event> RequestProgress::channelEnded() {
     withdrawal().mark();
     const bool begun = !waits() || claimed();
     if (begun ? !mayRepeat() || withdrawal().killedWith() : !sender_.body().rewind()) {
-        return finish({Kind::LOST}, State::CUT_OFF);
+        return lost({Kind::LOST}, State::CUT_OFF);
     }
     if (begun) {
         retried_ = true;
@@ -297,7 +321,11 @@ std::optional<RequestProgress::Event> RequestProgress::hint(const MessageHeader 
     Event refusal =
         Event::refused(header.status, std::string(text.substr(0, idLength)), std::string(text.substr(idLength)));
     std::optional<Event> event;
-    return withdrawn(buffer, event) ? finish(std::move(refusal), State::ENDED) : std::move(event);
+    if (!withdrawn(buffer, event)) {
+        return event;
+    }
+    sender_.inFlight().countNotStarted(sender_.link());
+    return finish(std::move(refusal), State::ENDED);
 }
 
 std::optional<RequestProgress::Event> RequestProgress::clientLeft(std::span<char> buffer) {
@@ -329,7 +357,11 @@ RequestProgress::Event RequestProgress::timedOut(std::span<char> buffer) {
         sender_.inFlight().countTimedOut(sender_.link(), times_.waited());
         return finish({Kind::TIMED_OUT}, State::ENDED);
     }
-    return event ? std::move(*event) : finish({Kind::TIMED_OUT}, State::CUT_OFF);
+    if (event) {
+        return std::move(*event);
+    }
+    sender_.inFlight().countOverran(sender_.link());
+    return finish({Kind::TIMED_OUT}, State::CUT_OFF);
 }
 
 void RequestProgress::tellSlow() noexcept {
@@ -339,6 +371,7 @@ void RequestProgress::tellSlow() noexcept {
 
 RequestProgress::Event RequestProgress::overran() noexcept {
     host_->overran(sender_.link(), sender_.channel()->id(), sender_.ticket(), options_.maxRequestTime);
+    sender_.inFlight().countOverran(sender_.link());
     return finish(Event::workedTooLong(options_.maxRequestTime), State::CUT_OFF);
 }
 

@@ -105,6 +105,8 @@ public:
     void tellSlow() noexcept;
     /** receive() found the channel's end. */
     std::optional<Event> channelEnded();
+    /** See MessageSession::giveUp(). Only while the exchange is not over. */
+    void giveUp(MessageSession::End why) noexcept;
     /** The channel carried a message that the protocol does not allow. */
     Event broken(std::string text) noexcept;
 
@@ -125,6 +127,7 @@ private:
     std::optional<Event> hint(const MessageHeader &header, std::span<char> buffer);
     std::optional<Event> answer(const MessageHeader &header, std::span<char> buffer) noexcept;
     Event finish(Event event, ExchangeState state) noexcept;
+    Event lost(Event event, ExchangeState state) noexcept;
 
     const QueueHostPtr host_;
     const Options &options_;

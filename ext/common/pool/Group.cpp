@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/Exceptions.h"
-#include "exchange/QueueHost.h"
 #include "io/RequestQueue.h"
 #include "log/Log.h"
 #include "pool/RepeatableRequests.h"
@@ -58,16 +57,11 @@ bool Group::failsAtOnce(MonotonicTime now) const {
     return failures_.failure() && instances_.serving() == 0 && pending_.starting() == 0 && !failures_.mayTry(now);
 }
 
-void Group::refuse() const {
-    const GetFailure &failure = *failures_.failure();
-    throw RefusedException(failure.status(), failure.reportId(), failure.summary);
-}
-
 Attachment Group::attach(const Options &options, Generation unusable) {
     const MonotonicTime now = context_.clock.now();
     options_ = options;
     if (failsAtOnce(now) || (!queue_.current() && failures_.wentDownWith(unusable))) {
-        refuse();
+        failures_.refuse();
     }
     room_.memory().optionsCame(scaler_);
     disuse_.noteUse(now, options.removed);
@@ -85,7 +79,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
     demand_.requested(now);
     rescale();
     if (!queue_.current()) {
-        refuse();
+        failures_.refuse();
     }
     Attachment attachment = queue_.attachment();
     if (const QueueChoice choice = options.queueChoice(); !choice.isCommon()) {
@@ -482,6 +476,7 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.counters.replaced = starter_.replaced() + scaler_.restored();
     snapshot.counters.idled = scaler_.idled();
     snapshot.counters.evicted = scaler_.evicted();
+    snapshot.counters.notStarted = failures_.refused();
     snapshot.lastFailure = failures_.last(now);
     snapshot.queue.pausedFor = pause_.until() ? *pause_.until() - now : std::chrono::nanoseconds(0);
     const auto waits = pause_.until() ? queue_.oldestUntaken() : demand_.waitingSince();

@@ -199,7 +199,6 @@ private:
     void sent(Process &process, const Frame &frame) override REQUIRES(poolLock);
 
     /** The application is down, or has just gone down since no instance can start (MemoryRoom). */
-    [[noreturn]] void refuse() const REQUIRES(poolLock);
     bool failsAtOnce(MonotonicTime now) const REQUIRES(poolLock);
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
     void lendChannel(Process &process, ChannelId channel) REQUIRES(poolLock);

@@ -6,6 +6,10 @@ void addStatistics(GroupSnapshot &snapshot, const GroupStatistics &statistics) {
     snapshot.counters.requests = statistics.completed;
     snapshot.counters.refused = statistics.refused;
     snapshot.counters.overShare = statistics.overShare;
+    snapshot.counters.lost = statistics.lost;
+    snapshot.counters.overran = statistics.overran;
+    // Others were refused before they were in the queue.
+    snapshot.counters.notStarted += statistics.notStarted;
     snapshot.counters.timedOut = statistics.timedOut;
     snapshot.counters.clientsLeft = statistics.left;
     snapshot.serviceTime = statistics.serviceTime;

@@ -11,6 +11,7 @@
 
 #include "base/Exceptions.h"
 #include "base/Split.h"
+#include "exchange/QueueHost.h"
 #include "log/Log.h"
 #include "spawning/Secrets.h"
 
@@ -65,6 +66,11 @@ std::string natureOf(const char *event, const Report &report) {
 }
 
 }  // namespace
+
+void StartFailures::refuse() {
+    refused_++;
+    throw RefusedException(failure_->status(), failure_->reportId(), failure_->summary);
+}
 
 GetFailure StartFailures::describe(const std::exception &error) {
     GetFailure failure{GetFailure::Reason::SPAWN_FAILED, error.what()};

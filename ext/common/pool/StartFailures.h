@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <string>
@@ -40,6 +41,13 @@ public:
     /** Whether starts fail, or instances die, one after the other. */
     bool crashLooping() const noexcept {
         return backoff_.looping();
+    }
+    /** Refuses a request before it is in the queue. Only after a failure.
+     *  @throws RefusedException */
+    [[noreturn]] void refuse();
+    /** How many requests refuse() has refused. */
+    std::uint64_t refused() const noexcept {
+        return refused_;
     }
     bool mayTry(MonotonicTime now) const noexcept {
         return backoff_.mayTry(now);
@@ -117,6 +125,7 @@ private:
     /** What repeated failures have in common with the last one; empty: the next one is reported in
      *  full. */
     std::string nature_;
+    std::uint64_t refused_ = 0;
 };
 
 }  // namespace Passenger

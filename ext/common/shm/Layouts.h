@@ -12,7 +12,7 @@ namespace Passenger {
  * The version of all layouts in this file (doc/PROTOCOLS.md, sections 1 to 3). A change of a layout
  * changes the document and the version, too.
  */
-inline constexpr std::uint8_t LAYOUT_VERSION = 13;
+inline constexpr std::uint8_t LAYOUT_VERSION = 14;
 
 /** Largest message on a queue or a reply channel: 64 KiB, a usual piece of a body, and a header. */
 inline constexpr std::size_t MAX_MESSAGE = 65536 + 64;
@@ -183,15 +183,23 @@ struct GroupStatistics {
     std::uint64_t queueMicroseconds = 0;
     /** Requests that were refused since their PassengerFairnessKey had its share. */
     std::uint64_t overShare = 0;
+    /** Requests without a whole answer, since their instance died or sent something malformed. */
+    std::uint64_t lost = 0;
+    /** Requests that were given up, since an instance worked on them for too long. */
+    std::uint64_t overran = 0;
+    /** Requests that were withdrawn since no instance started. */
+    std::uint64_t notStarted = 0;
 
     friend bool operator==(const GroupStatistics &, const GroupStatistics &) = default;
 };
 static_assert(std::is_trivially_copyable_v<GroupStatistics> && std::is_standard_layout_v<GroupStatistics>);
-static_assert(sizeof(GroupStatistics) == 568 && offsetof(GroupStatistics, refused) == 8 &&
+static_assert(sizeof(GroupStatistics) == 592 && offsetof(GroupStatistics, refused) == 8 &&
               offsetof(GroupStatistics, timedOut) == 16 && offsetof(GroupStatistics, left) == 24 &&
               offsetof(GroupStatistics, serviceTime) == 32 && offsetof(GroupStatistics, queueTime) == 288 &&
               offsetof(GroupStatistics, serviceMicroseconds) == 544 &&
-              offsetof(GroupStatistics, queueMicroseconds) == 552 && offsetof(GroupStatistics, overShare) == 560);
+              offsetof(GroupStatistics, queueMicroseconds) == 552 && offsetof(GroupStatistics, overShare) == 560 &&
+              offsetof(GroupStatistics, lost) == 568 && offsetof(GroupStatistics, overran) == 576 &&
+              offsetof(GroupStatistics, notStarted) == 584);
 
 namespace SenderMemoryLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'M', 'R', 'K');
@@ -226,7 +234,7 @@ inline constexpr bool withdraws(std::uint64_t mark, std::uint64_t channel, std::
 }
 inline constexpr std::size_t STATISTICS = MARKS + SLOTS * sizeof(std::uint64_t);
 /** Whole cache lines, so that children do not write to the same one. */
-inline constexpr std::size_t STATISTICS_STRIDE = 576;
+inline constexpr std::size_t STATISTICS_STRIDE = 640;
 static_assert(STATISTICS == 540800 && STATISTICS % 64 == 0 && STATISTICS_STRIDE % 64 == 0 &&
               STATISTICS_STRIDE >= sizeof(GroupStatistics));
 inline constexpr std::size_t statistics(std::uint32_t childSlot) {
@@ -238,7 +246,7 @@ inline constexpr std::uint32_t KEY_ROWS = 2;
 inline constexpr std::uint32_t KEY_CELLS = 128;
 using KeyCount = std::uint16_t;
 inline constexpr std::size_t KEYS_STRIDE = KEY_ROWS * KEY_CELLS * sizeof(KeyCount);
-static_assert(KEYS == 2900096 && KEYS % 64 == 0 && KEYS_STRIDE == 512);
+static_assert(KEYS == 3162240 && KEYS % 64 == 0 && KEYS_STRIDE == 512);
 inline constexpr std::size_t keys(std::uint32_t childSlot) {
     return KEYS + childSlot * KEYS_STRIDE;
 }

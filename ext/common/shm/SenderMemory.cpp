@@ -32,6 +32,9 @@ void add(GroupStatistics &sum, const GroupStatistics &counted) {
     add(sum.serviceMicroseconds, counted.serviceMicroseconds);
     add(sum.queueMicroseconds, counted.queueMicroseconds);
     add(sum.overShare, counted.overShare);
+    add(sum.lost, counted.lost);
+    add(sum.overran, counted.overran);
+    add(sum.notStarted, counted.notStarted);
 }
 
 /** A child's statistics and the padding up to those of the next child. */

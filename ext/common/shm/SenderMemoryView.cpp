@@ -111,6 +111,18 @@ void SenderMemoryView::overShare(std::uint32_t childSlot) noexcept {
     increment(statistics(childSlot).overShare);
 }
 
+void SenderMemoryView::lost(std::uint32_t childSlot) noexcept {
+    increment(statistics(childSlot).lost);
+}
+
+void SenderMemoryView::overran(std::uint32_t childSlot) noexcept {
+    increment(statistics(childSlot).overran);
+}
+
+void SenderMemoryView::notStarted(std::uint32_t childSlot) noexcept {
+    increment(statistics(childSlot).notStarted);
+}
+
 void SenderMemoryView::timedOut(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept {
     GroupStatistics &mine = statistics(childSlot);
     increment(mine.timedOut);

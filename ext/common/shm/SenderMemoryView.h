@@ -50,6 +50,9 @@ public:
     void overShare(std::uint32_t childSlot) noexcept;
     void timedOut(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept;
     void left(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept;
+    void lost(std::uint32_t childSlot) noexcept;
+    void overran(std::uint32_t childSlot) noexcept;
+    void notStarted(std::uint32_t childSlot) noexcept;
     /** True: the caller has to wake the agent. */
     bool askForMore() noexcept;
 

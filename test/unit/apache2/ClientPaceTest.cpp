@@ -69,6 +69,7 @@ class ClientPaceTest : public LeakCheck {
             return {replies, false};
         }
         void breakBody() override {}
+        void giveUp(End) noexcept override {}
         std::optional<AppVersion> version() const override {
             return std::nullopt;
         }

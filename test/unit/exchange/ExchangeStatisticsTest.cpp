@@ -21,14 +21,19 @@ class ExchangeStatisticsTest : public LeakCheck {
     CPPUNIT_TEST(testTheReportedQueueTimeIsLimitedToTheMeasuredTime);
     CPPUNIT_TEST(testTheWaitUnderEarlierTicketsCounts);
     CPPUNIT_TEST(testTheTimeInAnInstanceThatDiedDoesNotCount);
-    CPPUNIT_TEST(testALostRequestDoesNotCountAsAnswered);
+    CPPUNIT_TEST(testARequestWhoseInstanceDiesCountsAsLost);
+    CPPUNIT_TEST(testARequestWhoseAnswerIsCutCountsAsLost);
+    CPPUNIT_TEST(testARequestWithoutAValidAnswerCountsAsLost);
+    CPPUNIT_TEST(testARequestThatIsInWorkForTooLongCountsAsOverrun);
+    CPPUNIT_TEST(testARequestForWhichNoInstanceStartsCountsAsNotStarted);
+    CPPUNIT_TEST(testAnAnswerThatItsCallerDoesNotReadToTheEndCountsByTheCallersReason);
     CPPUNIT_TEST(testARequestForWhichTheQueueIsFullCounts);
     CPPUNIT_TEST(testARequestThatWaitedTooLongCountsWithItsWait);
     CPPUNIT_TEST(testARequestThatWaitedTooLongForItsCallerCountsWithItsWait);
     CPPUNIT_TEST(testAClientThatLeavesWhileItWaitsCountsWithItsWait);
     CPPUNIT_TEST(testAClientThatLeavesABegunRequestCountsWithTheWaitForItsInstance);
     CPPUNIT_TEST(testAnExchangeThatEndsWhileItWaitsCountsWithItsWait);
-    CPPUNIT_TEST(testAnExchangeThatEndsWhileItRunsDoesNotCount);
+    CPPUNIT_TEST(testAnExchangeThatEndsWhileItRunsCountsAsLost);
     CPPUNIT_TEST(testAStreamCountsFromItsOpeningToItsEnd);
     CPPUNIT_TEST(testARefusedStreamDoesNotCountAsAnswered);
     CPPUNIT_TEST_SUITE_END();
@@ -66,6 +71,14 @@ class ExchangeStatisticsTest : public LeakCheck {
         CPPUNIT_ASSERT_EQUAL(left, statistics.left);
         CPPUNIT_ASSERT_EQUAL(completed, statistics.serviceTime.total());
         CPPUNIT_ASSERT_EQUAL(completed + timedOut + left, statistics.queueTime.total());
+    }
+    /** These were counted, and nothing else. */
+    void assertFailed(std::uint64_t lost, std::uint64_t overran, std::uint64_t notStarted) const {
+        assertCounted(0, 0, 0, 0);
+        const GroupStatistics statistics = host_->statistics();
+        CPPUNIT_ASSERT_EQUAL(lost, statistics.lost);
+        CPPUNIT_ASSERT_EQUAL(overran, statistics.overran);
+        CPPUNIT_ASSERT_EQUAL(notStarted, statistics.notStarted);
     }
 
 public:
@@ -140,13 +153,71 @@ public:
         assertTime(5s, host_->statistics().serviceTime);
     }
 
-    void testALostRequestDoesNotCountAsAnswered() {
+    void testARequestWhoseInstanceDiesCountsAsLost() {
         start();
         host_->claim(host_->take());
         host_->send(MessageType::LOST, 1);
         CPPUNIT_ASSERT(receive().kind == Kind::LOST);
         exchange_.reset();
-        assertCounted(0, 0, 0, 0);
+        assertFailed(1, 0, 0);
+    }
+
+    void testARequestWhoseAnswerIsCutCountsAsLost() {
+        start();
+        host_->claim(host_->take());
+        host_->send(MessageType::RESPONSE, 1, "", "hel");
+        receive();
+        assertFailed(0, 0, 0);
+        host_->send(MessageType::LOST, 1);
+        CPPUNIT_ASSERT(receive().kind == Kind::LOST);
+        exchange_->giveUp(MessageSession::End::MALFORMED);
+        exchange_.reset();
+        assertFailed(1, 0, 0);
+    }
+
+    void testARequestWithoutAValidAnswerCountsAsLost() {
+        start();
+        host_->claim(host_->take());
+        host_->send(static_cast<MessageType>(99), 1);
+        CPPUNIT_ASSERT(receive().kind == Kind::BROKEN);
+        exchange_.reset();
+        assertFailed(1, 0, 0);
+    }
+
+    void testARequestThatIsInWorkForTooLongCountsAsOverrun() {
+        host_->options.maxRequestTime = 4s;
+        start();
+        host_->claim(host_->take());
+        host_->send(MessageType::RESPONSE, 1, "", "hel");
+        receive();
+        host_->advance(5s);
+        CPPUNIT_ASSERT(receive().kind == Kind::TIMED_OUT);
+        exchange_.reset();
+        assertFailed(0, 1, 0);
+    }
+
+    void testARequestForWhichNoInstanceStartsCountsAsNotStarted() {
+        start();
+        host_->send(MessageType::REFUSED, 1, "", "It does not boot.", true, 500);
+        CPPUNIT_ASSERT(receive().kind == Kind::REFUSED);
+        exchange_.reset();
+        assertFailed(0, 0, 1);
+    }
+
+    void testAnAnswerThatItsCallerDoesNotReadToTheEndCountsByTheCallersReason() {
+        using End = MessageSession::End;
+        for (const End why : {End::TAKEN, End::CLIENT_LEFT, End::MALFORMED}) {
+            host_ = std::make_shared<FakeHost>();
+            start();
+            host_->claim(host_->take());
+            host_->send(MessageType::RESPONSE, 1, "", "hel");
+            receive();
+            exchange_->giveUp(why);
+            exchange_->giveUp(why);
+            exchange_.reset();
+            assertCounted(why == End::TAKEN ? 1 : 0, 0, 0, why == End::CLIENT_LEFT ? 1 : 0);
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t{why == End::MALFORMED ? 1U : 0U}, host_->statistics().lost);
+        }
     }
 
     void testARequestForWhichTheQueueIsFullCounts() {
@@ -211,15 +282,15 @@ public:
         assertTime(5s, host_->statistics().queueTime);
     }
 
-    void testAnExchangeThatEndsWhileItRunsDoesNotCount() {
+    void testAnExchangeThatEndsWhileItRunsCountsAsLost() {
         start();
         host_->claim(host_->take());
         exchange_.reset();
-        assertCounted(0, 0, 0, 0);
+        assertFailed(1, 0, 0);
         start();
         host_->send(MessageType::RESPONSE, 1);
         exchange_.reset();
-        assertCounted(0, 0, 0, 0);
+        assertFailed(2, 0, 0);
     }
 
     void testAStreamCountsFromItsOpeningToItsEnd() {

@@ -304,7 +304,7 @@ public:
         }
         for (const std::uint32_t row : {0U, 1U}) {
             std::uint16_t count = 0;
-            senders.memory().read(&count, sizeof(count), 2900096 + 3 * 512 + row * 256 + ALICE.cell(row) * 2);
+            senders.memory().read(&count, sizeof(count), 3162240 + 3 * 512 + row * 256 + ALICE.cell(row) * 2);
             CPPUNIT_ASSERT_EQUAL(std::uint16_t{300}, count);
         }
     }
@@ -337,7 +337,7 @@ public:
     void testStatisticsHaveTheirDocumentedOffsets() {
         const SenderMemory senders;
         SenderMemoryView view(senders.memory().descriptor());
-        const std::size_t start = 540800 + 3 * 576;
+        const std::size_t start = 540800 + 3 * 640;
         view.completed(3, 5us, 1ms);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start + 32 + 8 * 10));
@@ -350,6 +350,12 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start + 24));
         view.overShare(3);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start + 560));
+        view.lost(3);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start + 568));
+        view.overran(3);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start + 576));
+        view.notStarted(3);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start + 584));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, senders.memory().readU64(start + 288 + 8 * 3));
     }
 
@@ -380,10 +386,16 @@ public:
         CPPUNIT_ASSERT(senders.statistics(2) == before);
         CPPUNIT_ASSERT_MESSAGE("Its slot counts no more", senders.statistics(1) == before);
         view.refused(1);
+        view.lost(1);
+        view.overran(1);
+        view.notStarted(1);
         senders.forgetChild(1);
         senders.forgetChild(1);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, senders.statistics(2).completed);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.statistics(2).refused);
+        const GroupStatistics after = senders.statistics(2);
+        for (const std::uint64_t count : {after.refused, after.lost, after.overran, after.notStarted}) {
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, count);
+        }
     }
 
     void testAChildThatCountedNothingTakesNoMemory() {

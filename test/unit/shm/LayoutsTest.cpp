@@ -114,9 +114,9 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
 
         GroupStatistics statistics{};
         const auto &[completed, refused, timedOut, left, serviceTime, queueTime, serviceMicroseconds, queueMicroseconds,
-                     overShare] = statistics;
+                     overShare, lost, overran, notStarted] = statistics;
         members("GroupStatistics", statistics, completed, refused, timedOut, left, serviceTime, queueTime,
-                serviceMicroseconds, queueMicroseconds, overShare);
+                serviceMicroseconds, queueMicroseconds, overShare, lost, overran, notStarted);
         number("SenderMemory.MAGIC", SenderMemoryLayout::MAGIC);
         number("SenderMemory.SLOTS", SenderMemoryLayout::SLOTS);
         number("SenderMemory.WANTED", SenderMemoryLayout::WANTED);

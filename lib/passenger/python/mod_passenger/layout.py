@@ -2,7 +2,7 @@
 
 from struct import Struct
 
-VERSION = 13
+VERSION = 14
 
 # 64 KiB, a usual piece of a body, and a header.
 MESSAGE_LIMIT = 65600

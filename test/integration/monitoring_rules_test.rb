@@ -1,0 +1,58 @@
+# frozen_string_literal: true
+
+require "json"
+require "open3"
+
+require_relative "support/integration_test"
+
+# The queries of doc/monitoring/README.md and the alerts, with series that promtool makes.
+class MonitoringRulesTest < IntegrationTest
+  FOLDER = File.join(TestEnvironment::SOURCE_DIR, "doc/monitoring")
+  REQUESTS = 'passenger_app_requests_total{app="a",instance="h"}'
+  LOST = 'passenger_app_request_failures_total{app="a",instance="h",reason="lost"}'
+  LEFT = 'passenger_app_request_failures_total{app="a",instance="h",reason="client_left"}'
+  FAILS = "part of the requests without an answer"
+
+  def test_requests_without_an_answer_are_a_part_of_all
+    check({ REQUESTS => "0+30x20", LOST => "0+10x20", LEFT => "0+50x20" },
+          "round(#{query(FAILS)}, 0.01)" => "0.25")
+    check({ REQUESTS => "0+0x20", LOST => "0+10x20" }, "round(#{query(FAILS)}, 0.01)" => "1")
+    check({ REQUESTS => "0+30x20" }, "count(#{query(FAILS)} > 0)" => nil)
+  end
+
+  def test_an_alert_fires_where_all_requests_or_some_fail
+    check({ REQUESTS => "0+0x20", LOST => "0+10x20" }, firing("PassengerRequestsFail") => "1")
+    check({ REQUESTS => "0+90x20", LOST => "0+10x20" }, firing("PassengerRequestsFail") => "1")
+    check({ REQUESTS => "0+90x20", LEFT => "0+10x20" }, firing("PassengerRequestsFail") => nil)
+  end
+
+  private
+
+  def query(question)
+    File.read(File.join(FOLDER, "README.md"))[/^\| #{Regexp.escape(question)} \| `(.*)` \|$/, 1] or
+      flunk "no query for #{question}"
+  end
+
+  def firing(name)
+    "count(ALERTS{alertname=\"#{name}\",alertstate=\"firing\"})"
+  end
+
+  # That each expression has this value after the minutes of the series; nil: none.
+  def check(series, expected)
+    promtool = TestEnvironment.find_command("promtool") or skip "promtool is not installed"
+    tests = expected.map do |expression, value|
+      samples = value ? [{ "labels" => expression.start_with?("round") ? '{app="a"}' : "{}",
+                           "value" => Float(value) }] : []
+      { "expr" => expression, "eval_time" => "19m", "exp_samples" => samples }
+    end
+    inputs = series.map { |name, values| { "series" => name, "values" => values } }
+    file = File.join(scratch, "test.yml")
+    # JSON is YAML, too.
+    File.write(file, JSON.generate("rule_files" => [File.join(FOLDER, "alerts.yml")],
+                                   "evaluation_interval" => "1m",
+                                   "tests" => [{ "interval" => "1m", "input_series" => inputs,
+                                                 "promql_expr_test" => tests }]))
+    output, result = Open3.capture2e(promtool, "test", "rules", file)
+    assert result.success?, output
+  end
+end
