@@ -70,7 +70,7 @@ class BalancerTest < IntegrationTest
   def test_an_application_can_be_named
     assert_match(/\Aup \d+%\n\z/, succeed(CONFIG, "agent-check", root("rack")))
     # It would start with its first request.
-    assert_match(/\Aup \d+%\n\z/, succeed(CONFIG, "agent-check", "/nowhere"))
+    assert_match(/\Aup \d+% #/, succeed(CONFIG, "agent-check", "/nowhere"))
     assert_fails 1, /in one way/, CONFIG, "agent-check", "--all", "--name", "x"
   end
 

@@ -1,10 +1,12 @@
 #include "commands/AgentCheckCommand.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <exception>
 #include <iterator>
 #include <optional>
@@ -45,16 +47,21 @@ bool isHeldBack(const ServerStatus &status) {
                        [](const AppStatus &app) { return app.draining || app.queue.pausedFor > 0; });
 }
 
-/** The selected applications. An application that has not been asked for yet starts with its first
- *  request. */
-ServerStatus selected(AgentConnection &agent, const Arguments &arguments) {
-    if (arguments.has("name")) {
-        // Also one that drains and has not been asked for.
-        return agent.status(arguments.value("name"), ControlClient::Detail::FIGURES);
-    }
+/** The selected applications. @param unknown why none is; empty: one is, or none has to be */
+ServerStatus selected(AgentConnection &agent, const Arguments &arguments, std::string &unknown) {
     ServerStatus status = agent.status({}, ControlClient::Detail::FIGURES);
+    if (status.apps.empty() && ::geteuid() != 0) {
+        unknown = "this user sees no application";
+    }
     if (namesApps(arguments)) {
         status.apps = selectApps(arguments, status.apps);
+        if (unknown.empty() && status.apps.empty() && !arguments.has("all")) {
+            unknown = "no application of this name or path is known";
+        }
+    }
+    if (arguments.has("name") && status.apps.size() == 1) {
+        // Whether it still warms up is told of one application.
+        status = agent.status(status.apps.front().name, ControlClient::Detail::FIGURES);
     }
     return status;
 }
@@ -79,9 +86,13 @@ struct Answer {
     const char *state = "down";
     /** Per cent; nothing: the line has none. */
     std::optional<unsigned> weight;
-    /** Empty: requests may come. */
+    /** Why no requests may come, or why the answer tells nothing of an application; empty: neither
+     *  is so. */
     std::string reason;
 
+    bool tellsNothing() const {
+        return weight.value_or(0) > 0 && !reason.empty();
+    }
     std::string line() const {
         return fmt::format("{}{}{}", state, weight ? fmt::format(" {}%", *weight) : "",
                            reason.empty() ? "" : " #" + reason);
@@ -125,11 +136,13 @@ unsigned smoothed(AgentConnection &agent, const Arguments &arguments, unsigned m
 Answer answer(const Arguments &arguments) {
     AgentConnection agent(arguments);
     const double use = useOf(agent.agent());
-    ServerStatus status = selected(agent, arguments);
+    std::string unknown;
+    ServerStatus status = selected(agent, arguments, unknown);
     keepThoseThatServe(status);
     const std::string reason = reasonToSendElsewhere(status, ANY_WAIT);
     if (reason.empty()) {
-        return {"up", smoothed(agent, arguments, balancerWeight(status, use)), ""};
+        // An application that is not known yet starts with its first request, so requests may come.
+        return {"up", smoothed(agent, arguments, balancerWeight(status, use)), unknown};
     }
     return isHeldBack(status) ? Answer{"up", 0, singleLine(reason)} : Answer{"down", {}, singleLine(reason)};
 }
@@ -148,6 +161,10 @@ int agentCheck(const Arguments &arguments) {
         given = {"down", {}, singleLine(problem.what())};
     }
     fmt::print("{}", arguments.has("json") ? given.json() : given.line() + "\n");
+    if (given.tellsNothing()) {
+        std::fflush(stdout);
+        fmt::print(stderr, "passenger-config: {}\n", given.reason);
+    }
     return ExitStatus::DONE;
 }
 
