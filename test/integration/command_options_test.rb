@@ -100,6 +100,22 @@ class CommandOptionsTest < IntegrationTest
     assert_equal "new", client("shop.test").get("/").body
   end
 
+  def test_the_use_of_processors_is_that_of_the_process_and_not_of_the_time_since_a_take_over
+    measured = lambda do
+      eventually("a measurement of the instance") do
+        one = app("blog")["instances"].first
+        one if one && one["state"] == "serving" && one["process_age"].positive?
+      end
+    end
+    before = measured.call
+    kill_pool_process
+    assert_status 200, client("blog.test").get("/hello")
+    after = measured.call
+    assert_equal [before["pid"], true], after.values_at("pid", "adopted")
+    assert_operator after["process_age"], :>=, before["process_age"]
+    assert_operator after["age"], :<, after["process_age"]
+  end
+
   def test_options_without_effect_are_accepted
     assert_equal "All done\n", succeed(CONFIG, "reopen-logs", "--ignore-logs-not-available")
     assert_equal validate, validate("--auto", "--validate-apache2")

@@ -276,6 +276,7 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
         instance.privateMemory = facts.memory.unshared();
         instance.applicationPid = facts.application;
         instance.cpuTime = std::chrono::duration<double>(facts.cpuTime).count();
+        instance.processAge = std::chrono::duration<double>(facts.processAge).count();
         if (const auto &ago = group.processes[i].lastUsed) {
             instance.lastUsed = secondsSinceEpoch(now) - std::chrono::duration<double>(*ago).count();
         }

@@ -77,6 +77,7 @@ void InstanceFacts::measure(const FileDescriptor &ending) {
         Facts &fresh = facts[instance.pid];
         fresh.memory = parts_.measure(instance).value_or(ProcessMemory());
         fresh.cpuTime = cpuTimeOf(instance.pid).value_or(std::chrono::nanoseconds(0));
+        fresh.processAge = ageOf(instance.pid);
         if (instance.family) {
             fresh.application = applicationOf(instance.pid);
             for (const pid_t descendant : descendantsOf(instance.pid)) {

@@ -31,6 +31,8 @@ public:
         /** The CPU time since the start of the process; for a family, with that of its living
          *  descendants. */
         std::chrono::nanoseconds cpuTime{0};
+        /** The time since that start, when the CPU time was measured. */
+        std::chrono::nanoseconds processAge{0};
         /** For a family, the application's process (applicationOf()); 0: unknown, or no family. */
         pid_t application = 0;
     };

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <ctime>
 #include <vector>
 
 #include "base/ProcessStat.h"
@@ -24,6 +26,16 @@ std::chrono::nanoseconds cpuTimeOfTicks(std::uint64_t ticks) {
     const auto perSecond = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
     return std::chrono::seconds(ticks / perSecond) +
            std::chrono::nanoseconds(ticks % perSecond * 1'000'000'000 / perSecond);
+}
+
+std::chrono::nanoseconds ageOf(pid_t pid) {
+    const auto stat = ProcessStat::of(pid);
+    timespec now{};
+    if (!stat || ::clock_gettime(CLOCK_BOOTTIME, &now) != 0) {
+        return std::chrono::nanoseconds(0);
+    }
+    const auto sinceBoot = std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+    return std::max<std::chrono::nanoseconds>(sinceBoot - cpuTimeOfTicks(stat->startTime), std::chrono::nanoseconds(0));
 }
 
 std::optional<std::chrono::nanoseconds> cpuTimeOf(pid_t pid) {

@@ -11,6 +11,10 @@ namespace Passenger {
 /** From the clock ticks of ProcessStat. */
 std::chrono::nanoseconds cpuTimeOfTicks(std::uint64_t ticks);
 
+/** The time since the start of a process. Zero: there is no such process, or /proc does not tell
+ *  it. */
+std::chrono::nanoseconds ageOf(pid_t pid);
+
 /** The CPU time that a process has used. Nothing: there is no such process, or /proc does not tell
  *  it. */
 std::optional<std::chrono::nanoseconds> cpuTimeOf(pid_t pid);

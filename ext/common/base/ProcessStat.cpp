@@ -28,10 +28,10 @@ std::optional<ProcessStat> ProcessStat::in(const std::string &folder) {
         fields >> other;
     }
     fields >> stat.userTime >> stat.systemTime >> stat.userTimeOfEnded >> stat.systemTimeOfEnded;
-    for (int number = 18; number < 23; ++number) {
+    for (int number = 18; number < 22; ++number) {
         fields >> other;
     }
-    fields >> stat.virtualSize;
+    fields >> stat.startTime >> stat.virtualSize;
     return fields ? std::optional(stat) : std::nullopt;
 }
 

@@ -21,6 +21,8 @@ struct ProcessStat {
     /** The CPU time of children that have ended and were waited for, and of their children. */
     std::uint64_t userTimeOfEnded = 0;
     std::uint64_t systemTimeOfEnded = 0;
+    /** When it was started, in clock ticks since the machine's boot. */
+    std::uint64_t startTime = 0;
     /** Bytes. 0: the process belongs to the kernel, or has ended. */
     std::uint64_t virtualSize = 0;
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/MarkupText.h"
+#include "control/InstanceFigures.h"
 #include "control/StatusParts.h"
 #include "control/StatusWords.h"
 #include "control/TimePlot.h"
@@ -64,8 +65,7 @@ std::string about(const AppStatus &app) {
 
 /** `3.2 s, 1 %`: on average since its start. */
 std::string cpuText(const InstanceStatus &one) {
-    return one.age > 0 ? fmt::format("{}, {:.0f} %", duration(one.cpuTime), one.cpuTime / one.age * 100)
-                       : duration(one.cpuTime);
+    return fmt::format("{}, {} %", duration(one.cpuTime), cpuPercent(one));
 }
 
 /** `38 MB, 29 private` */

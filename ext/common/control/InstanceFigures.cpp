@@ -10,7 +10,7 @@ double idleFor(const InstanceStatus &instance, double now) {
 
 unsigned cpuPercent(const InstanceStatus &instance) {
     constexpr double PER_CENT = 100;
-    return instance.age > 0 ? static_cast<unsigned>(instance.cpuTime / instance.age * PER_CENT) : 0;
+    return instance.processAge > 0 ? static_cast<unsigned>(instance.cpuTime / instance.processAge * PER_CENT) : 0;
 }
 
 }  // namespace Passenger

@@ -8,7 +8,8 @@ namespace Passenger {
  *  @param now as ServerStatus::now */
 double idleFor(const InstanceStatus &instance, double now);
 
-/** Per cent of one core since the instance's start. */
+/** Per cent of one core since the start of the instance's process, whichever pool process started
+ *  it. */
 unsigned cpuPercent(const InstanceStatus &instance);
 
 }  // namespace Passenger

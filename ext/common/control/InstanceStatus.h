@@ -45,8 +45,10 @@ struct InstanceStatus {
     std::uint64_t privateMemory = 0;
     /** Nothing: it is not measured, or this user may not measure it. Not in the JSON. */
     std::optional<MeasuredStatus> measured;
-    /** Of one core, since its start. */
+    /** Of one core, since the start of its process; and the time since that start, when the CPU
+     *  time was measured, 0: it was not. */
     double cpuTime = 0;
+    double processAge = 0;
     /** Why it is being replaced; empty: it is not. */
     std::string replacementReason;
 
@@ -65,6 +67,7 @@ struct InstanceStatus {
         visit("memory", status.memory);
         visit("private_memory", status.privateMemory);
         visit("cpu_time", status.cpuTime);
+        visit("process_age", status.processAge);
         visit("replacement_reason", status.replacementReason);
     }
 };

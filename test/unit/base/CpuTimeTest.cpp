@@ -17,6 +17,7 @@ class CpuTimeTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(CpuTimeTest);
     CPPUNIT_TEST(testTheTimeOfAProcessGrowsWhileItComputes);
     CPPUNIT_TEST(testAFamilyHasTheTimeOfDescendantsAndOfThoseThatHaveEnded);
+    CPPUNIT_TEST(testAProcessIsOlderThanItsChildAndThanItsProcessorTime);
     CPPUNIT_TEST(testWithoutAProcessThereIsNoTime);
     CPPUNIT_TEST(testManyYearsOfProcessorTimeDoNotWrap);
     CPPUNIT_TEST_SUITE_END();
@@ -54,6 +55,23 @@ public:
         ::kill(child, SIGKILL);
         ::waitpid(child, nullptr, 0);
         CPPUNIT_ASSERT(*cpuTimeOfFamily(::getpid()) - *before >= 900ms);
+    }
+
+    void testAProcessIsOlderThanItsChildAndThanItsProcessorTime() {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            for (;;) {
+                ::pause();
+            }
+        }
+        compute(100);
+        const auto age = ageOf(child);
+        ::kill(child, SIGKILL);
+        ::waitpid(child, nullptr, 0);
+        CPPUNIT_ASSERT(age > 0ns);
+        CPPUNIT_ASSERT(age <= ageOf(::getpid()));
+        CPPUNIT_ASSERT(ageOf(::getpid()) >= 100ms);
+        CPPUNIT_ASSERT(ageOf(child) == 0ns);
     }
 
     // 32 processors need 67 days for six years.

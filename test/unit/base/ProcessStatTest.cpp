@@ -25,6 +25,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(::getppid(), stat->parent);
         CPPUNIT_ASSERT_EQUAL('R', stat->state);
         CPPUNIT_ASSERT(stat->virtualSize > 1024 * 1024);
+        CPPUNIT_ASSERT(stat->startTime > 0);
     }
 
     void testANameMayHaveParenthesesAndBlanks() {

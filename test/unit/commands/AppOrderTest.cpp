@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "control/InstanceFigures.h"
 #include "control/Uptime.h"
 #include "support/SmallStatus.h"
 
@@ -13,6 +14,7 @@ namespace Passenger {
 class AppOrderTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(AppOrderTest);
     CPPUNIT_TEST(testProcessorsAreSummedOverTheInstances);
+    CPPUNIT_TEST(testTheProcessorTimeBeforeATakeOverCountsWithTheTimeBeforeIt);
     CPPUNIT_TEST(testApplicationsAreOrderedByEachKey);
     CPPUNIT_TEST(testAnUptimeHasDaysToSeconds);
     CPPUNIT_TEST_SUITE_END();
@@ -29,8 +31,8 @@ class AppOrderTest : public CppUnit::TestFixture {
         apps[2].name = "b";
         apps[2].instances.resize(1);
         apps[2].instances[0].memory = 10;
-        apps[2].instances[0].age = 10;
         apps[2].instances[0].cpuTime = 5;
+        apps[2].instances[0].processAge = 10;
         sortApps(apps, key);
         return apps[0].name + apps[1].name + apps[2].name;
     }
@@ -40,6 +42,15 @@ public:
         AppStatus app = smallStatus().apps[0];
         app.instances.push_back(app.instances[0]);
         CPPUNIT_ASSERT_EQUAL(20U, cpuOf(app));
+    }
+
+    void testTheProcessorTimeBeforeATakeOverCountsWithTheTimeBeforeIt() {
+        InstanceStatus instance;
+        instance.adopted = true;
+        instance.age = 5;
+        instance.cpuTime = 100;
+        instance.processAge = 1000;
+        CPPUNIT_ASSERT_EQUAL(10U, cpuPercent(instance));
     }
 
     void testApplicationsAreOrderedByEachKey() {

@@ -24,6 +24,7 @@ InstanceStatus instanceOf(std::int64_t pid) {
     instance.lastUsed = NOW - 4;
     instance.memory = std::uint64_t{100} << 20;
     instance.cpuTime = 36;
+    instance.processAge = 7200;
     return instance;
 }
 

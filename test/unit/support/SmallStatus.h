@@ -43,6 +43,7 @@ inline ServerStatus smallStatus() {
     blog.instances[0].lastUsed = status.now - 5;
     blog.instances[0].memory = 99 << 20;
     blog.instances[0].cpuTime = 2120.9;
+    blog.instances[0].processAge = 21'209;
     blog.instances[1].pid = 4712;
     blog.instances[1].state = "draining";
     blog.instances[1].age = 61;
