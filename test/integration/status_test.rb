@@ -48,7 +48,8 @@ class StatusTest < IntegrationTest
   end
 
   def short_name
-    "#{File.basename(self.class.folder)} (production)"
+    name = "#{File.basename(self.class.folder)} (production)"
+    text("?auto", place: "/status")[/Name: (#{Regexp.escape(name)} #\h{8})$/, 1]
   end
 
   def instance_pid

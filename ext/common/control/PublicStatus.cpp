@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -19,15 +18,6 @@ std::string_view lastFolder(std::string_view path) {
     return path.substr(slash == std::string_view::npos ? 0 : slash + 1);
 }
 
-std::string publicName(const AppStatus &app) {
-    if (!app.name.starts_with('/')) {
-        return app.name;
-    }
-    const std::string root = app.name.starts_with(app.root) && !app.root.empty() ? app.root : app.name;
-    return app.environment.empty() ? std::string(lastFolder(root))
-                                   : fmt::format("{} ({})", lastFolder(root), app.environment);
-}
-
 /** FNV-1a, the same in each process. */
 std::uint32_t hashOf(std::string_view text) {
     std::uint32_t hash = 2'166'136'261U;
@@ -37,19 +27,23 @@ std::uint32_t hashOf(std::string_view text) {
     return hash;
 }
 
+std::string publicName(const AppStatus &app) {
+    if (!app.name.starts_with('/')) {
+        return app.name;
+    }
+    const std::string root = app.name.starts_with(app.root) && !app.root.empty() ? app.root : app.name;
+    const std::string environment = app.environment.empty() ? "" : " (" + app.environment + ")";
+    return fmt::format("{}{} #{:08x}", lastFolder(root), environment, hashOf(app.name));
+}
+
 }  // namespace
 
 ServerStatus publicPart(ServerStatus status) {
     status.watchdogPid = 0;
     status.poolPid = 0;
     status.httpdPid = 0;
-    std::unordered_map<std::string, unsigned> names;
-    for (const AppStatus &app : status.apps) {
-        names[publicName(app)]++;
-    }
     for (AppStatus &app : status.apps) {
-        const std::string name = publicName(app);
-        app.name = names[name] == 1 ? name : fmt::format("{} #{:08x}", name, hashOf(app.name));
+        app.name = publicName(app);
         app.root.clear();
         app.startupFile.clear();
         app.interpreter.clear();

@@ -11,7 +11,7 @@ class PublicStatusTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(PublicStatusTest);
     CPPUNIT_TEST(testNothingOfAnApplicationsInsideIsLeft);
     CPPUNIT_TEST(testNamesHaveNoPath);
-    CPPUNIT_TEST(testEqualNamesAreToldApartInTheSameWayEachTime);
+    CPPUNIT_TEST(testANameDependsOnItsApplicationAlone);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -37,20 +37,23 @@ public:
         user.name += " as alice:staff";
         const ServerStatus status =
             publicPart(sampleStatus({sampleApp("/srv/blog"), sampleApp("/srv/api/current"), named, user}));
-        CPPUNIT_ASSERT_EQUAL(std::string("blog (production)"), status.apps[0].name);
-        CPPUNIT_ASSERT_EQUAL(std::string("api/current (production)"), status.apps[1].name);
+        CPPUNIT_ASSERT_EQUAL(std::string("blog (production) #2257531e"), status.apps[0].name);
+        CPPUNIT_ASSERT_EQUAL(std::string("api/current (production) #262f6f44"), status.apps[1].name);
         CPPUNIT_ASSERT_EQUAL(std::string("our shop"), status.apps[2].name);
-        CPPUNIT_ASSERT_EQUAL(std::string("wiki (production)"), status.apps[3].name);
+        CPPUNIT_ASSERT_EQUAL(std::string("wiki (production) #fb395016"), status.apps[3].name);
     }
 
-    void testEqualNamesAreToldApartInTheSameWayEachTime() {
+    void testANameDependsOnItsApplicationAlone() {
         const AppStatus one = sampleApp("/home/a/blog");
         const AppStatus two = sampleApp("/home/b/blog");
-        const ServerStatus first = publicPart(sampleStatus({one, two}));
-        const ServerStatus second = publicPart(sampleStatus({two, one}));
-        CPPUNIT_ASSERT(first.apps[0].name.starts_with("blog (production) #"));
-        CPPUNIT_ASSERT(first.apps[0].name != first.apps[1].name);
-        CPPUNIT_ASSERT_EQUAL(first.apps[0].name, second.apps[1].name);
+        AppStatus user = one;
+        user.name += " as alice:staff";
+        const ServerStatus both = publicPart(sampleStatus({one, two, user}));
+        const ServerStatus alone = publicPart(sampleStatus({one}));
+        CPPUNIT_ASSERT_EQUAL(both.apps[0].name, alone.apps[0].name);
+        CPPUNIT_ASSERT_EQUAL(both.apps[1].name, publicPart(sampleStatus({two})).apps[0].name);
+        CPPUNIT_ASSERT(both.apps[0].name != both.apps[1].name);
+        CPPUNIT_ASSERT(both.apps[0].name != both.apps[2].name);
     }
 };
 
