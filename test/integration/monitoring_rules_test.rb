@@ -11,7 +11,9 @@ class MonitoringRulesTest < IntegrationTest
   REQUESTS = 'passenger_app_requests_total{app="a",instance="h"}'
   LOST = 'passenger_app_request_failures_total{app="a",instance="h",reason="lost"}'
   LEFT = 'passenger_app_request_failures_total{app="a",instance="h",reason="client_left"}'
+  RESTARTS = 'passenger_app_restarts_total{app="a",instance="h"}'
   FAILS = "part of the requests without an answer"
+  DEPLOY = "did a deploy arrive"
 
   def test_requests_without_an_answer_are_a_part_of_all
     check({ REQUESTS => "0+30x20", LOST => "0+10x20", LEFT => "0+50x20" },
@@ -24,6 +26,14 @@ class MonitoringRulesTest < IntegrationTest
     check({ REQUESTS => "0+0x20", LOST => "0+10x20" }, firing("PassengerRequestsFail") => "1")
     check({ REQUESTS => "0+90x20", LOST => "0+10x20" }, firing("PassengerRequestsFail") => "1")
     check({ REQUESTS => "0+90x20", LEFT => "0+10x20" }, firing("PassengerRequestsFail") => nil)
+  end
+
+  # Counters begin anew in the next pool process.
+  def test_a_deploy_is_told_from_a_new_pool_process
+    arrived = "count(#{query(DEPLOY)})"
+    check({ RESTARTS => "0x5 1x15" }, arrived => "1")
+    check({ RESTARTS => "2x5 0x15" }, arrived => nil)
+    check({ RESTARTS => "2x5 0x5 1x10" }, arrived => "1")
   end
 
   private

@@ -284,7 +284,7 @@ constexpr std::array FAMILIES{
            [](App app, Samples &to) { to.add(app.crashLooping ? 1 : 0); }},
     Family{"passenger_app_draining", Type::GAUGE, "", "app", "1 while health checks send its requests elsewhere.",
            nullptr, [](App app, Samples &to) { to.add(app.draining ? 1 : 0); }},
-    Family{"passenger_app_version", Type::GAUGE, "", "app", "Counts its restarts; changes with a deployment.", nullptr,
+    Family{"passenger_app_version", Type::GAUGE, "", "app", "Counts its restarts; 1 in a new pool process, too.", nullptr,
            [](App app, Samples &to) { to.add(app.version); }},
     Family{"passenger_app_instances", Type::GAUGE, "", "app, state", "Its instances by their state.", nullptr,
            [](App app, Samples &to) {
