@@ -131,6 +131,20 @@ class CommandOptionsTest < IntegrationTest
   ensure
     Process.kill(:CONT, watchdog)
     eventually("the next pool process") { command(STATUS).last.zero? }
+  def test_the_use_of_processors_is_that_of_the_process_and_not_of_the_time_since_a_take_over
+    measured = lambda do
+      eventually("a measurement of the instance") do
+        one = app("blog")["instances"].first
+        one if one && one["state"] == "serving" && one["process_age"].positive?
+      end
+    end
+    before = measured.call
+    kill_pool_process
+    assert_status 200, client("blog.test").get("/hello")
+    after = measured.call
+    assert_equal [before["pid"], true], after.values_at("pid", "adopted")
+    assert_operator after["process_age"], :>=, before["process_age"]
+    assert_operator after["age"], :<, after["process_age"]
   end
 
   def test_options_without_effect_are_accepted

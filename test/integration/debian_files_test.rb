@@ -106,7 +106,8 @@ class DebianFilesTest < Minitest::Test
     machine.file("/usr/local/sbin/systemctl", SYSTEMCTL)
     machine.file("/usr/share/apache2/apache2-maintscript-helper", HELPER)
     ["rm -f /usr/sbin/policy-rc.d; chmod 755 /usr/local/sbin/systemctl && touch #{CALLS} && " \
-     "#{prepared}", "sh -eu /root/postinst configure '#{former}'", "sh -eu /root/postrm remove", "cat #{CALLS}"]
+     "#{prepared}",
+     "sh -eu /root/postinst configure '#{former}'", "sh -eu /root/postrm remove", "cat #{CALLS}"]
       .each { |command| machine.command(command) }
     results, text = machine.run
     assert_equal [0] * 4, results.map(&:status), text

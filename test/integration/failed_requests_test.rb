@@ -43,7 +43,7 @@ class FailedRequestsTest < IntegrationTest
     end
     2.times do
       assert_status 200, client("ends.test").get("/")
-      raw = server.raw("ends.test").get("/cut")
+      raw = server.raw("ends.test").request("GET", "/cut")
       assert_equal 200, raw.read_head.status
       raw.read_to_end
       raw.close
@@ -67,7 +67,7 @@ class FailedRequestsTest < IntegrationTest
     assert_status 200, client("left.test").head("/")
     assert_status 404, client("left.test").get("/missing")
     assert_counted "left", "requests" => 2
-    raw = server.raw("left.test").get("/halting")
+    raw = server.raw("left.test").request("GET", "/halting")
     assert_equal 200, raw.read_head.status
     raw.abort
     assert_counted "left", "requests" => 2, "clients_left" => 1

@@ -61,8 +61,8 @@ public:
         AppStatus now = with(app("deploying", 1), "serving", 1);
         now.counters.restarts = 1;
         CPPUNIT_ASSERT(RestartWait::Outcome::UNDER_WAY == outcome(unknown, now));
-        CPPUNIT_ASSERT_MESSAGE("They have ended before it", RestartWait::Outcome::SERVES ==
-                                                               outcome(unknown, with(app("serving", 1), "serving", 1)));
+        CPPUNIT_ASSERT_MESSAGE("They have ended before it",
+                               RestartWait::Outcome::SERVES == outcome(unknown, with(app("serving", 1), "serving", 1)));
     }
 
     void testAnApplicationWithoutInstancesNeedsNoWait() {

@@ -106,7 +106,7 @@ public:
         app.state = "failed";
         app.failure = FailureStatus{"00c0ffee", "no such gem", "Run bundle install.", 42};
         const ServerStatus status = publicPart(sampleStatus({app}));
-        for (const char *name : {"", "blog (production)"}) {
+        for (const std::string &name : {std::string(), status.apps[0].name}) {
             const std::string html = StatusPage::render(status, {name, false, ""});
             CPPUNIT_ASSERT(hasText(html, "PassengerStatusDetails"));
             CPPUNIT_ASSERT(hasText(html, "00c0ffee"));
