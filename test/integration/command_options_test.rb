@@ -131,6 +131,8 @@ class CommandOptionsTest < IntegrationTest
   ensure
     Process.kill(:CONT, watchdog)
     eventually("the next pool process") { command(STATUS).last.zero? }
+  end
+
   def test_the_use_of_processors_is_that_of_the_process_and_not_of_the_time_since_a_take_over
     measured = lambda do
       eventually("a measurement of the instance") do
