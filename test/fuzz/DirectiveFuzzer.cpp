@@ -4,7 +4,6 @@
  * allowed values, but shows no password. Otherwise the merged settings have the value. A few
  * functions here stand for httpd's.
  */
-#include <algorithm>
 #include <climits>
 #include <cstddef>
 #include <cstdint>

@@ -152,13 +152,12 @@ class AgentFoldersTest < IntegrationTest
 
   def test_the_next_agent_removes_folders_of_a_killed_bridge_and_keeper
     FileUtils.mkdir_p(@folder)
-    left = File.join(@folder, "passenger.4711.abcdef")
+    Process.wait(ended = spawn("true"))
+    left = File.join(@folder, "passenger.#{ended}.abcdef")
     Dir.mkdir(left, 0o700)
     UNIXServer.open(File.join(left, "socket"), &:close)
     other = File.join(@folder, "passenger.mine")
     Dir.mkdir(other)
-    # A new folder may not be locked yet.
-    sleep 11
     with_server(speaking) { refute File.exist?(left) }
     assert File.exist?(other)
   end

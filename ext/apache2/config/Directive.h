@@ -5,7 +5,6 @@
 #include <climits>
 #include <span>
 #include <string>
-#include <string_view>
 #include <variant>
 
 #include "apache2/config/Settings.h"

@@ -1,7 +1,6 @@
 #include "apache2/response/ConnectionTakeover.h"
 
 #include <chrono>
-#include <string_view>
 #include <utility>
 
 #include "apache2/httpd/PoolText.h"

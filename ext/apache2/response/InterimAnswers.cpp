@@ -1,7 +1,5 @@
 #include "apache2/response/InterimAnswers.h"
 
-#include <string_view>
-
 #include "apache2/httpd/PoolText.h"
 
 namespace Passenger {

@@ -2,8 +2,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <optional>
-#include <string_view>
 #include <utility>
 
 #include "apache2/request/UsageLedger.h"

@@ -3,9 +3,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
-#include <functional>
 #include <string>
-#include <string_view>
 
 #include "base/FileDescriptor.h"
 #include "io/LineReader.h"

@@ -6,10 +6,7 @@
 
 #include <array>
 #include <exception>
-#include <string>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "base/CpuTime.h"
 #include "base/ProcessTree.h"

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <functional>
-#include <numeric>
 #include <utility>
 
 namespace Passenger {

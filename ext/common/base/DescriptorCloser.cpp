@@ -13,7 +13,6 @@
 #include <functional>
 #include <map>
 #include <new>
-#include <numeric>
 #include <optional>
 #include <thread>
 #include <utility>

@@ -1,7 +1,6 @@
 #include "bridge/AppConnection.h"
 
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <cerrno>
 

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <exception>
 #include <functional>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>

@@ -4,9 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
-#include <thread>
 
 #include "base/FileDescriptor.h"
 #include "bridge/Application.h"

@@ -1,7 +1,6 @@
 #include "bridge/NodeRange.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cstddef>
 #include <string>

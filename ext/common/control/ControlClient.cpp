@@ -1,7 +1,6 @@
 #include "control/ControlClient.h"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <utility>
 
 #include "exchange/AppVersion.h"
 #include "exchange/BodySender.h"

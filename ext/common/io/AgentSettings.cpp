@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <utility>
 
 #include "base/Exceptions.h"
 #include "io/FieldText.h"

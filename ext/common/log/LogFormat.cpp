@@ -1,9 +1,7 @@
 #include "log/LogFormat.h"
 
-#include <algorithm>
 #include <cctype>
 #include <cstdint>
-#include <cstdlib>
 #include <ctime>
 
 #include <fmt/chrono.h>

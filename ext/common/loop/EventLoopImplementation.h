@@ -3,7 +3,6 @@
 #include <ev.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <thread>
 

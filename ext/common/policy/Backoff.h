@@ -1,7 +1,5 @@
 #pragma once
 
-#include <chrono>
-
 #include "base/Clock.h"
 
 namespace Passenger {

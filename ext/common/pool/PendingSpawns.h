@@ -1,7 +1,6 @@
 #pragma once
 
 #include <optional>
-#include <utility>
 
 #include "pool/Process.h"
 #include "pool/SpawnTask.h"

@@ -1,10 +1,8 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <memory>
 #include <optional>
-#include <utility>
 
 #include "base/Clock.h"
 #include "base/Mutex.h"

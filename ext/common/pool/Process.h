@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/Clock.h"
 #include "base/FileDescriptor.h"

@@ -74,27 +74,26 @@ unsigned Room::olderWishes(const Scaler &application, MonotonicTime now) const {
         }));
 }
 
-/** How many instances do not count against this application. They are to end; its own ones have no
- *  request, and the requests of the others' ones only wait. Limited, since each of them has its
- *  memory. */
-unsigned Room::uncountedFor(const Scaler &application, MonotonicTime now) const {
-    if (!application.demand().waitingSince()) {
-        return 0;
-    }
-    unsigned sum = 0;
+/** One look at all applications, of which most have no instance. */
+Room::Census Room::census(const Scaler &application, MonotonicTime now) const {
+    Census census;
     for (const Scaler *each : applications_) {
-        sum += each == &application ? each->instances().restingDrains(now) : each->instances().waitingDrains(now);
+        if (each->size() == 0) {
+            continue;
+        }
+        const Instances &instances = each->instances();
+        const unsigned waiting = instances.waitingDrains(now);
+        census.taken += each->size() - each->aboveLimit();
+        census.draining += instances.draining();
+        census.endingSoon += instances.draining() - waiting;
+        census.uncounted += each == &application ? instances.restingDrains(now) : waiting;
     }
-    return std::min(sum, std::max(settings_.maxSize / PARTS_OF_THE_POOL, 1U));
-}
-
-/** Instances that are to end and do not only wait. */
-unsigned Room::endingSoon(MonotonicTime now) const {
-    unsigned sum = 0;
-    for (const Scaler *application : applications_) {
-        sum += application->instances().draining() - application->instances().waitingDrains(now);
-    }
-    return sum;
+    census.taken += olderWishes(application, now);
+    // Limited, since each of them has its memory.
+    census.uncounted = application.demand().waitingSince()
+                           ? std::min(census.uncounted, std::max(settings_.maxSize / PARTS_OF_THE_POOL, 1U))
+                           : 0;
+    return census;
 }
 
 /** @return whether an instance could be chosen, which ends */
@@ -109,20 +108,26 @@ bool Room::evictFor(const Scaler &application, bool onlyIdle, MonotonicTime now)
 bool Room::admit(Scaler &application, MonotonicTime now) {
     wishes_.emplace(application.slot(), &application);
     const unsigned max = settings_.maxSize + (application.replacing() ? 1 : 0);
-    const auto taken = [&]() REQUIRES(poolLock) { return counted() + olderWishes(application, now); };
+    Census census = this->census(application, now);
+    const auto evict = [&](bool onlyIdle) REQUIRES(poolLock) {
+        const bool evicted = evictFor(application, onlyIdle, now);
+        if (evicted) {
+            census = this->census(application, now);
+        }
+        return evicted;
+    };
     // More than one may have to go: the limit may have been lowered below the present number.
-    while (taken() >= max + draining() && evictFor(application, false, now)) {
+    while (census.taken >= max + census.draining && evict(false)) {
     }
-    if (taken() < max + uncountedFor(application, now)) {
+    if (census.taken < max + census.uncounted) {
         return true;
     }
     // Enough instances are to end. Instances that only wait may take long, where idle ones end at
     // once.
     const bool waitsForItsOwn = application.instances().waitingDrains(now) > 0;
-    while (!waitsForItsOwn && taken() >= max + uncountedFor(application, now) + endingSoon(now) &&
-           evictFor(application, true, now)) {
+    while (!waitsForItsOwn && census.taken >= max + census.uncounted + census.endingSoon && evict(true)) {
     }
-    return taken() < max + uncountedFor(application, now);
+    return census.taken < max + census.uncounted;
 }
 
 MemoryRoom::Verdict Room::admitNew(Scaler &application, MemoryAdmission::Start start, MonotonicTime now) {
@@ -155,7 +160,8 @@ Room::Candidates Room::candidates(const Scaler *except, bool onlyAboveMinimum) c
     Candidates result;
     for (Scaler *each : applications_) {
         // Looking at an application reads its claims, which is much for a thousand applications.
-        if (each == except || (onlyAboveMinimum && each->instances().serving() <= each->demand().minInstances())) {
+        const unsigned serving = each->instances().serving();
+        if (each == except || serving == 0 || (onlyAboveMinimum && serving <= each->demand().minInstances())) {
             continue;
         }
         if (const std::optional<RoomCandidate> candidate = each->demand().roomCandidate()) {

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <vector>
 
 #include "base/Clock.h"
@@ -97,11 +96,23 @@ private:
         std::vector<RoomCandidate> rooms;
     };
 
+    /** The room as an application sees it that wants one more instance. */
+    struct Census {
+        /** Instances that count for the limit, and applications whose turn comes before. */
+        unsigned taken = 0;
+        /** Instances that are to end. */
+        unsigned draining = 0;
+        /** Those of them that do not only wait. */
+        unsigned endingSoon = 0;
+        /** Those that do not count against this application: its own ones have no request, and the
+         *  requests of the others' ones only wait. */
+        unsigned uncounted = 0;
+    };
+
     unsigned counted() const REQUIRES(poolLock);
     unsigned draining() const REQUIRES(poolLock);
     unsigned olderWishes(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
-    unsigned uncountedFor(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
-    unsigned endingSoon(MonotonicTime now) const REQUIRES(poolLock);
+    Census census(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock);
     /** The applications but `except` that could give up an instance. @param onlyAboveMinimum only
      *  applications that would not fall below their minimum */
     Candidates candidates(const Scaler *except, bool onlyAboveMinimum) const REQUIRES(poolLock);

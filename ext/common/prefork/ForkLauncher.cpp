@@ -14,7 +14,6 @@
 #include <iterator>
 #include <span>
 #include <stdexcept>
-#include <string_view>
 #include <utility>
 
 #include "base/ChildProcess.h"

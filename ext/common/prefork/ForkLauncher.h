@@ -5,7 +5,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <string>
 
 #include "base/FileDescriptor.h"
 #include "loop/EventLoop.h"

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <sstream>
 #include <string_view>
-#include <vector>
 
 #include "base/FileContent.h"
 #include "base/Split.h"

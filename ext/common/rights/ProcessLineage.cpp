@@ -6,7 +6,6 @@
 #include <fstream>
 #include <optional>
 #include <sstream>
-#include <string_view>
 
 #include <fmt/format.h>
 

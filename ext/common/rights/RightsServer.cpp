@@ -5,13 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <climits>
 #include <csignal>
 #include <iterator>
-#include <string_view>
 
 #include <fmt/format.h>
 

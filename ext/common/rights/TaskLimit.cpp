@@ -8,7 +8,6 @@
 #include <fstream>
 #include <sstream>
 #include <string>
-#include <vector>
 
 #include "base/EffectiveCapability.h"
 #include "base/Exceptions.h"

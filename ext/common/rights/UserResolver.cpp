@@ -1,7 +1,6 @@
 #include "rights/UserResolver.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <set>

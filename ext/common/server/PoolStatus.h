@@ -1,7 +1,5 @@
 #pragma once
 
-#include <string_view>
-
 #include "control/AppStatus.h"
 #include "pool/Snapshot.h"
 

@@ -1,6 +1,5 @@
 #include "spawning/OutputFiles.h"
 
-#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>

@@ -1,6 +1,5 @@
 #include "spawning/SpawnStartup.h"
 
-#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>

@@ -1,9 +1,6 @@
 #pragma once
 
-#include <sys/socket.h>
-
 #include <string>
-#include <vector>
 
 namespace Passenger {
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <exception>
 #include <functional>
 #include <optional>

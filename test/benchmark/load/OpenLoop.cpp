@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
-#include <memory>
 #include <optional>
 #include <random>
 #include <stdexcept>

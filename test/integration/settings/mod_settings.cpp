@@ -4,7 +4,6 @@
 // build.
 
 #include <string>
-#include <type_traits>
 #include <variant>
 
 #include "apache2/config/DirectiveTable.h"

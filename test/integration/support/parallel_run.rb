@@ -16,9 +16,10 @@ class ParallelRun
   JOBS = Integer(ENV.fetch("TEST_JOBS", 3 * Etc.nprocessors))
 
   # The tests in these files take the longest; they begin first.
-  LONG = %w[documents machines memory_budget attack_child_limits torture pool_adoption slow_clients
-            prefork_life large_bodies slow_machine attack_hanging_files reload_series reload
-            heartbeat stop].freeze
+  LONG = %w[documents attack_child_limits slow_clients machines memory_budget pool_adoption
+            large_bodies stop attack_verbs reload attack_lies heartbeat slow_machine
+            attack_hanging_files on_event reload_series prefork_life attack_hijack
+            attack_folders].freeze
 
   # The tests in these files need a free processor, for themselves or for hundreds of clients at
   # once. They run last, one after the other.

@@ -7,9 +7,10 @@ require_relative "process_info"
 # environment, so they are found in four ways: by descent, by the marker in the environment, by open
 # files and folders below the server's root, and by an earlier sighting.
 #
-# To read which files a process has open takes long, and tests ask again and again. So an older
-# process than the server is not looked at: it can be none of the server's.
+# To read which files a process has open takes long, and tests ask again and again. So a process is
+# not looked at if it is older than the server, or descends from one with another server's marker.
 class ProcessTree
+  MARKER = "PASSENGER_TEST_ID="
   RIGHTS = /passenger-agent\S* rights\z/.freeze
 
   # `since`: a time of ProcessInfo.now, before the folder was made.
@@ -19,6 +20,7 @@ class ProcessTree
     @folder = folder
     @since = since
     @seen = {}
+    @foreign = {}
   end
 
   # Live processes, with httpd's parent.
@@ -26,7 +28,9 @@ class ProcessTree
     everything = ProcessInfo.all.reject do |process|
       process.state == "Z" || process.pid == Process.pid
     end
-    found = descendants(everything) | everything.select { |process| ours?(process) }
+    found = descendants(everything)
+    note_foreign(everything - found)
+    found |= everything.select { |process| ours?(process) }
     found = without_connections(found)
     found.each { |process| @seen[process.identity] = true }
     found
@@ -87,19 +91,35 @@ class ProcessTree
     false
   end
 
-  def descendants(everything)
+  def descendants(everything, ancestors = everything.select { |each| each.pid == @parent_pid })
     by_parent = everything.group_by(&:ppid)
-    found = everything.select { |process| process.pid == @parent_pid }
+    found = ancestors.dup
     found.each { |process| found.concat(by_parent.fetch(process.pid, [])) }
   end
 
   def ours?(process)
-    return false if process.started < @since
+    return @seen[process.identity] unless new?(process)
 
-    @seen[process.identity] ||
-      process.environment.include?(@marker) ||
+    process.environment.include?(@marker) ||
       below?(process.directory) ||
       process.descriptors.each_value.any? { |target| below?(target) }
+  end
+
+  # A process that may be the server's, and of which nothing is known.
+  def new?(process)
+    process.started >= @since && !@seen[process.identity] && !@foreign[process.identity]
+  end
+
+  # An application has lost the marker of its server, but not the agent above it.
+  def note_foreign(processes)
+    marked = processes.select do |process|
+      @foreign[process.identity] ||
+        (new?(process) && process.environment.any? { |each| each.start_with?(MARKER) } &&
+         !process.environment.include?(@marker))
+    end
+    descendants(processes, marked).each do |process|
+      @foreign[process.identity] = true unless @seen[process.identity]
+    end
   end
 
   def below?(path)

@@ -26,8 +26,9 @@ class SteadyLoad
     load&.stop
   end
 
-  def initialize(client, path, threads)
+  def initialize(client, path, threads, pause: PAUSE)
     @client = client
+    @pause = pause
     @path = path
     @stopped = false
     @answers = Array.new(threads) { [] }
@@ -77,7 +78,7 @@ class SteadyLoad
   def repeat(answers)
     until @stopped
       answers << ask
-      sleep PAUSE
+      sleep @pause
     end
   end
 

@@ -4,13 +4,10 @@
 
 #include <unistd.h>
 
-#include <array>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <random>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/Exceptions.h"

@@ -3,8 +3,6 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <boost/thread/exceptions.hpp>
 
-#include <exception>
-
 #include "log/Log.h"
 #include "support/CapturedLog.h"
 #include "support/Eventually.h"

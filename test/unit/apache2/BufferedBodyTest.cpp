@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"

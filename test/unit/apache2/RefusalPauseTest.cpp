@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <future>
-#include <thread>
 
 #include "io/SocketPair.h"
 #include "support/Eventually.h"

@@ -2,8 +2,6 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
-#include <type_traits>
-
 #include <ctime>
 
 #include "base/SystemClock.h"

@@ -6,7 +6,6 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
-#include <array>
 #include <chrono>
 #include <optional>
 #include <vector>

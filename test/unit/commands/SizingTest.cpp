@@ -3,7 +3,6 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <string>
-#include <utility>
 
 namespace Passenger {
 

@@ -1,7 +1,5 @@
 #include <cppunit/extensions/HelperMacros.h>
 
-#include <future>
-
 #include "exchange/Exchange.h"
 #include "io/SocketPair.h"
 #include "support/Eventually.h"

@@ -9,7 +9,6 @@
 #include <chrono>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "io/SocketPair.h"
 #include "log/Log.h"

@@ -3,7 +3,6 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <signal.h>
 
-#include <atomic>
 #include <future>
 #include <list>
 #include <optional>

@@ -3,7 +3,6 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <boost/thread/exceptions.hpp>
 
-#include <exception>
 #include <future>
 #include <memory>
 #include <utility>

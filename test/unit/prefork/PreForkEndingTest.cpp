@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "prefork/PreFork.h"

@@ -6,7 +6,6 @@
 #include <map>
 #include <random>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "prefork/PreFork.h"

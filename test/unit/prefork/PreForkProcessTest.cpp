@@ -1,8 +1,8 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
-#include <utility>
 
 #include "base/SystemClock.h"
 #include "prefork/TcpServer.h"

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "prefork/PreFork.h"

@@ -4,7 +4,6 @@
 
 #include <cerrno>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "support/Expect.h"

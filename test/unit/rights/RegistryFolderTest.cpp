@@ -11,7 +11,6 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <span>
 #include <string>
 
 #include "agent/ControlService.h"

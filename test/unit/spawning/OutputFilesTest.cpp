@@ -4,7 +4,6 @@
 #include <boost/thread/exceptions.hpp>
 
 #include <cstdlib>
-#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iterator>

@@ -2,8 +2,6 @@
 
 #include <cppunit/TestAssert.h>
 
-#include <string>
-
 #include "base/Exceptions.h"
 
 namespace Passenger {

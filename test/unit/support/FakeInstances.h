@@ -5,7 +5,6 @@
 #include <atomic>
 #include <deque>
 #include <mutex>
-#include <optional>
 
 #include "io/Frame.h"
 #include "loop/EventLoop.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <initializer_list>
-#include <optional>
+#include <random>
 #include <utility>
 
 #include <fmt/format.h>

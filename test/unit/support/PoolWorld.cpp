@@ -1,8 +1,5 @@
 #include "support/PoolWorld.h"
 
-#include <algorithm>
-#include <utility>
-
 namespace Passenger {
 
 PoolWorld::PoolWorld(const std::vector<Options> &apps, const PoolSettings &settings)
