@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <functional>
+#include <numeric>
 #include <utility>
 
 namespace Passenger {

@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <new>
+#include <numeric>
 #include <optional>
 #include <thread>
 #include <utility>
