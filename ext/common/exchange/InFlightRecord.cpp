@@ -38,6 +38,9 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
     Admission::Load load;
     load.inFlight = inFlight_;
     load.capacity = host_.generations().capacity(link.groupSlot);
+    if (load.exceedsCapacity()) {
+        load.atWork = link.memory->claims.taken();
+    }
     // Read after the requests in flight: a request counts there until its connection counts here.
     if (options_.request.maxInFlight > 0 && request.relayed) {
         load.relayed = request.relayed();
