@@ -22,6 +22,7 @@ void readLine(ProcessMemory &memory, std::string_view line) {
         {"Pss:", &ProcessMemory::proportional},
         {"Private_Clean:", &ProcessMemory::privateClean},
         {"Private_Dirty:", &ProcessMemory::privateDirty},
+        {"Anonymous:", &ProcessMemory::anonymous},
         {"Swap:", &ProcessMemory::swap}};
     for (const auto &[label, member] : LABELS) {
         if (line.starts_with(label)) {
@@ -52,6 +53,7 @@ ProcessMemory &ProcessMemory::operator+=(const ProcessMemory &other) noexcept {
     privateClean += other.privateClean;
     privateDirty += other.privateDirty;
     swap += other.swap;
+    anonymous += other.anonymous;
     return *this;
 }
 

@@ -15,9 +15,15 @@ struct ProcessMemory {
     std::uint64_t privateClean = 0;
     std::uint64_t privateDirty = 0;
     std::uint64_t swap = 0;
+    /** In RAM: what is no part of a file. Pages that other processes share count in full. */
+    std::uint64_t anonymous = 0;
 
     std::uint64_t unshared() const noexcept {
         return privateClean + privateDirty;
+    }
+    /** What the process has allocated. It stays the same when a process that shares pages ends. */
+    std::uint64_t allocated() const noexcept {
+        return anonymous + swap;
     }
     ProcessMemory &operator+=(const ProcessMemory &other) noexcept;
 };

@@ -255,7 +255,7 @@ void MemoryRoom::noteMemory(const Scaler &application, Process &process, const P
                             MonotonicTime now) {
     const bool isFresh = process.memory == 0 && !process.former() && now - process.since() < FRESH;
     process.memory = memory.proportional;
-    process.growth.note(now - process.since(), memory.unshared());
+    process.growth.note(now - process.since(), memory.allocated());
     if (isFresh) {
         std::uint64_t &fresh = known_[&application].fresh;
         fresh = fresh == 0 ? process.memory : (fresh + process.memory) / 2;

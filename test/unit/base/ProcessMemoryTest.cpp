@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <memory>
 
 #include "base/FileDescriptor.h"
 #include "support/LeakCheck.h"
@@ -18,6 +19,7 @@ class ProcessMemoryTest : public LeakCheck {
     CPPUNIT_TEST(testOwnMemoryIsCounted);
     CPPUNIT_TEST(testPagesThatWereNeverTouchedDoNotCount);
     CPPUNIT_TEST(testSharedPagesCountProportionally);
+    CPPUNIT_TEST(testAllocatedMemoryStaysTheSameWhenASharingProcessEnds);
     CPPUNIT_TEST(testAMissingProcessHasNoMemory);
     CPPUNIT_TEST(testAZombieHasNoMemory);
     CPPUNIT_TEST(testTheMemoryOfAnotherUsersProcessIsUnknown);
@@ -108,6 +110,20 @@ public:
         CPPUNIT_ASSERT(alone > SIZE / 2 - TOLERANCE);
         CPPUNIT_ASSERT(shared < alone - SIZE / 2 + SIZE / 3 + TOLERANCE);
         CPPUNIT_ASSERT(shared > alone / 3 * 2 - TOLERANCE);
+    }
+
+    void testAllocatedMemoryStaysTheSameWhenASharingProcessEnds() {
+        const std::unique_ptr<char, void (*)(char *)> memory(allocate(), [](char *all) { ::munmap(all, SIZE); });
+        std::memset(memory.get(), 1, SIZE);
+        ProcessMemory shared;
+        {
+            const Child child([] {});
+            shared = processMemory(::getpid()).value();
+        }
+        const ProcessMemory alone = processMemory(::getpid()).value();
+        CPPUNIT_ASSERT(alone.unshared() >= shared.unshared() + SIZE - TOLERANCE);
+        CPPUNIT_ASSERT(alone.allocated() < shared.allocated() + TOLERANCE);
+        CPPUNIT_ASSERT(alone.allocated() >= SIZE);
     }
 
     void testAMissingProcessHasNoMemory() {
