@@ -66,6 +66,7 @@ void Group::refuse() const {
 Attachment Group::attach(const Options &options, Generation unusable) {
     const MonotonicTime now = context_.clock.now();
     options_ = options;
+    hangs_.noteLimit(options.maxRequestTime);
     if (failsAtOnce(now) || (!queue_.current() && failures_.wentDownWith(unusable))) {
         refuse();
     }
@@ -100,7 +101,7 @@ void Group::attend(MonotonicTime now) {
     pause_.endIfDue(now);
     starter_.activateStandby();
     for (const ProcessPtr &process : hangs_.overdue(now)) {
-        endHung(process, options_.maxRequestTime);
+        endHung(process, hangs_.limit());
     }
     hangs_.killHung(now);
     for (const ProcessPtr &process : hangs_.silent(now)) {
