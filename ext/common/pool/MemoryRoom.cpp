@@ -257,7 +257,7 @@ bool MemoryRoom::wantsSizeOf(const Scaler &application) const {
 void MemoryRoom::noteMemory(const Scaler &application, Process &process, const ProcessMemory &memory,
                             MonotonicTime now) {
     const bool isFresh = process.memory == 0 && !process.former() && now - process.since() < FRESH;
-    process.memory = memory.proportional;
+    process.memory = memory.used();
     process.growth.note(now - process.since(), memory.allocated());
     if (isFresh) {
         std::uint64_t &fresh = known_[&application].fresh;
