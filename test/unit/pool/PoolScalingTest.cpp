@@ -2,9 +2,6 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
-#include <list>
-#include <vector>
-
 #include "support/Eventually.h"
 #include "support/PoolContract.h"
 
@@ -23,7 +20,6 @@ class PoolScalingTest : public PoolContract {
     CPPUNIT_TEST(testAnInstanceStartsWhenTheFirstRequestWaitsLongerThanAnAnswerTakes);
     CPPUNIT_TEST(testNoInstanceStartsWhileNoCoreIsFree);
     CPPUNIT_TEST(testAnInstanceStartsWithoutAFreeCoreIfTheQueueHardlyMoves);
-    CPPUNIT_TEST(testAnApplicationWithATargetGrowsAsFarAsItsRequestsNeed);
     CPPUNIT_TEST(testEachFreeCoreAllowsOneFurtherInstance);
     CPPUNIT_TEST(testAFluctuatingLoadNeitherStartsNorEndsInstances);
     CPPUNIT_TEST(testTheMinimumOfInstancesStartsForASingleRequest);
@@ -142,38 +138,6 @@ public:
         CPPUNIT_ASSERT(waiter->comes());
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
         CPPUNIT_ASSERT(!later->here());
-    }
-
-    void testAnApplicationWithATargetGrowsAsFarAsItsRequestsNeed() {
-        setMax(8);
-        Options options = app();
-        options.maxQueueSize = 0;
-        options.queueTarget = 100;
-        struct Request {
-            AnswerPtr answer;
-            HeldPtr held;
-            MonotonicTime until;
-        };
-        std::list<Request> requests;
-        unsigned refused = 0;
-        // Ten requests a second, of half a second each.
-        for (int tenth = 0; tenth < 300; tenth++) {
-            requests.push_back({ask(options), nullptr, {}});
-            for (auto each = requests.begin(); each != requests.end();) {
-                const bool came = !each->held && each->answer->here();
-                const bool isRefused = came && each->answer->refused();
-                refused += isRefused && tenth >= 200;
-                if (came && !isRefused) {
-                    each->held = each->answer->session();
-                    each->until = clock_.now() + 500ms;
-                }
-                each = isRefused || (each->held && each->until <= clock_.now()) ? requests.erase(each) : next(each);
-            }
-            pass(100ms);
-            CPPUNIT_ASSERT(eventually([this] { return size() == count(); }));
-        }
-        CPPUNIT_ASSERT(count() >= 5);
-        CPPUNIT_ASSERT_EQUAL(0U, refused);
     }
 
     void testEachFreeCoreAllowsOneFurtherInstance() {
