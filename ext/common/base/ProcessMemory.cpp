@@ -22,7 +22,9 @@ void readLine(ProcessMemory &memory, std::string_view line) {
         {"Pss:", &ProcessMemory::proportional},
         {"Private_Clean:", &ProcessMemory::privateClean},
         {"Private_Dirty:", &ProcessMemory::privateDirty},
-        {"Swap:", &ProcessMemory::swap}};
+        {"Anonymous:", &ProcessMemory::anonymous},
+        {"Swap:", &ProcessMemory::swap},
+        {"SwapPss:", &ProcessMemory::swapProportional}};
     for (const auto &[label, member] : LABELS) {
         if (line.starts_with(label)) {
             line.remove_prefix(label.size());
@@ -37,13 +39,18 @@ void readLine(ProcessMemory &memory, std::string_view line) {
 
 }  // namespace
 
-std::optional<ProcessMemory> processMemory(pid_t pid) {
+ProcessMemory parseMemory(const std::string &text) {
     ProcessMemory memory;
-    for (const std::string &line : split(fileContent("/proc/" + std::to_string(pid) + "/smaps_rollup"), '\n')) {
+    for (const std::string &line : split(text, '\n')) {
         readLine(memory, line);
     }
+    return memory;
+}
+
+std::optional<ProcessMemory> processMemory(pid_t pid) {
+    const ProcessMemory memory = parseMemory(fileContent("/proc/" + std::to_string(pid) + "/smaps_rollup"));
     // The file cannot be read, or is empty, or shows 0: a zombie or a kernel thread has no memory.
-    return memory.proportional == 0 ? std::nullopt : std::optional(memory);
+    return memory.used() == 0 ? std::nullopt : std::optional(memory);
 }
 
 ProcessMemory &ProcessMemory::operator+=(const ProcessMemory &other) noexcept {
@@ -52,6 +59,8 @@ ProcessMemory &ProcessMemory::operator+=(const ProcessMemory &other) noexcept {
     privateClean += other.privateClean;
     privateDirty += other.privateDirty;
     swap += other.swap;
+    swapProportional += other.swapProportional;
+    anonymous += other.anonymous;
     return *this;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -26,7 +27,7 @@ public:
     struct Load {
         /** Requests in flight, this one included. */
         unsigned inFlight = 0;
-        /** Requests that the instances can run at once; 0: none has started. */
+        /** Requests that the serving instances can run at once; 0: none has started. */
         unsigned capacity = 0;
         /** Requests in flight of this one's FairnessKey, this one included; 0: it has none. */
         unsigned ofKey = 0;
@@ -36,9 +37,21 @@ public:
         std::chrono::microseconds service{0};
         /** Connections of the application that threads of httpd relay. */
         unsigned relayed = 0;
+        /** Requests that instances work at, also those instances that are to end. Needed where more
+         *  requests are in flight than the capacity. */
+        unsigned atWork = 0;
 
-        bool waits() const noexcept {
+        bool exceedsCapacity() const noexcept {
             return inFlight > capacity;
+        }
+        /** Requests that wait, this one included. Those that free threads are about to take count
+         *  if instances that are to end work at others. */
+        unsigned waiting() const noexcept {
+            const unsigned places = std::max(capacity, atWork);
+            return inFlight > places ? inFlight - places : 0;
+        }
+        bool waits() const noexcept {
+            return waiting() > 0;
         }
         /** Threads of httpd that the application holds. */
         std::uint64_t threads() const noexcept {
@@ -75,7 +88,7 @@ private:
     std::optional<Refusal> refusalForDelay(const AdmissionLimits &limits, Priority priority);
     bool mayWait(unsigned waiting, std::chrono::milliseconds within) noexcept;
     unsigned waiting() const noexcept {
-        return load_.waits() ? load_.inFlight - load_.capacity : 0;
+        return load_.waiting();
     }
     unsigned heldByKey() const noexcept;
 

@@ -38,6 +38,9 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
     Admission::Load load;
     load.inFlight = inFlight_;
     load.capacity = host_.generations().capacity(link.groupSlot);
+    if (load.exceedsCapacity()) {
+        load.atWork = link.memory->claims.taken();
+    }
     // Read after the requests in flight: a request counts there until its connection counts here.
     if (options_.request.maxInFlight > 0 && request.relayed) {
         load.relayed = request.relayed();
@@ -86,11 +89,16 @@ void InFlightRecord::countCompleted(const QueueLink &link, const ExchangeTimes &
     tellWaited(durations.queue);
 }
 
+/** With a target the queue never gets long enough to show that instances are missing: the agent
+ *  learns that from the refusals. */
 void InFlightRecord::countRefused(const QueueLink &link) noexcept {
     if (overShare_) {
         link.memory->senders.overShare(childSlot_);
     } else {
         link.memory->senders.refused(childSlot_);
+    }
+    if (options_.queueTarget > 0 && link.memory->senders.askForMore()) {
+        host_.wakeAgent();
     }
 }
 

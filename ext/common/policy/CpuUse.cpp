@@ -21,7 +21,8 @@ bool CpuUse::isDue(MonotonicTime now) const {
 
 void CpuUse::note(MonotonicTime now, std::optional<std::chrono::nanoseconds> used) {
     // The time of a family gets less when a member ends.
-    const bool known = looked_ && now - *looked_ <= LONGEST && used && used_ && *used >= *used_;
+    judged_ = looked_ && now - *looked_ <= LONGEST;
+    const bool known = judged_ && used && used_ && *used >= *used_;
     onlyWaits_ = known && (*used - *used_) * PARTS < now - *looked_;
     looked_ = now;
     used_ = used;

@@ -22,10 +22,17 @@ public:
         return onlyWaits_;
     }
 
+    /** Whether there was a look a moment before the last one, so that onlyWaits() tells of the
+     *  present, as far as the CPU time is known. */
+    bool judged() const noexcept {
+        return judged_;
+    }
+
 private:
     std::optional<MonotonicTime> looked_;
     std::optional<std::chrono::nanoseconds> used_;
     bool onlyWaits_ = false;
+    bool judged_ = false;
 };
 
 }  // namespace Passenger

@@ -118,7 +118,7 @@ std::optional<std::size_t> idleFor(const MemoryBudget &budget, const Wish &wish)
                    (wish.first || budget.sumOf(one.app).staying > 1);
         },
         before);
-    if (!found && wish.first && (wish.fair || wish.patient)) {
+    if (!found && wish.first) {
         found = budget.first(isIdle, before);
     }
     return found;

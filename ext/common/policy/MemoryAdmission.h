@@ -16,8 +16,9 @@ namespace Passenger {
  *   and a successor do without this reserve, and start under pressure: they bring no more memory.
  *   While no size is known at all, one instance starts, and the next when that is measured.
  * - **Ends.** Instances end for another application only if their memory suffices with what else is
- *   about to be free. Those of applications within their share end only for a first instance that
- *   is within its own share, or that has waited for half a minute. Idle ones end before busy ones.
+ *   about to be free. Those of applications within their share end only for a first instance: idle
+ *   ones for any, busy ones for one that has waited for half a minute. Idle ones end before busy
+ *   ones.
  * - **Progress.** A first instance that has waited for half a minute gets the memory of any that
  *   has served as long, one that is larger than the budget excepted: it never starts beside others.
  */

@@ -7,18 +7,18 @@ namespace Passenger {
 
 /**
  * Tells a leak from a warm-up: a process that warms up soon stops growing, one that leaks goes on.
- * From measurements of the memory that the process shares with no other one. What shared memory
- * counts for changes with the number of processes that share it. Pure; not thread-safe.
+ * From measurements of the memory that the process has allocated, shared or not. What shared memory
+ * counts for changes with the number of processes that share it: when a preloader or the last other
+ * instance ends, all of it becomes private at once. Pure; not thread-safe.
  */
 class MemoryGrowth {
 public:
-    /** @param age of the process @param bytes that it has for itself */
+    /** @param age of the process @param bytes that it has allocated */
     void note(std::chrono::nanoseconds age, std::uint64_t bytes);
     /** The growth since the first measurement, in bytes. */
     std::uint64_t grown() const noexcept;
     /** Whether at least a quarter of the growth came in the latter half of the process's life, or a
-     *  bit earlier. Memory that was written to for the first time since a fork counts like other
-     *  growth: it ends, too. */
+     *  bit earlier. */
     bool goesOn() const noexcept;
 
 private:

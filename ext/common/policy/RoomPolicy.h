@@ -44,8 +44,8 @@ struct RoomCandidate {
  *    application's minimum is not granted: two applications would take it from each other forever.
  * 2. For an application with a waiting request and no instance: any idle instance, in the same
  *    order.
- * 3. A busy application whose instance has served for a second; the instance that finishes its
- *    request next ends. The candidate has at least two instances more than the requesting
+ * 3. A busy application whose instance has served for a second; the one that has served longest
+ *    ends after its requests. The candidate has at least two instances more than the requesting
  *    application. For an application without instances, a candidate without an older waiting
  *    request is enough. A candidate whose instance only waits is enough, too: that instance takes
  *    no request from its queue.

@@ -19,6 +19,8 @@ constexpr milliseconds TAKING_TIME{50};
 constexpr int MOST_LOOKS = 3;
 /** A child that has asked for the queue sends its request within this time. */
 constexpr milliseconds SENDING_TIME{1000};
+/** Refusals with a longer time between them are unrelated. */
+constexpr milliseconds REFUSAL_PAUSE{1000};
 /** The interval at which instances are looked for that are not needed. */
 constexpr milliseconds SHORTEST_IDLE_CHECK{100};
 constexpr milliseconds LONGEST_IDLE_CHECK{10000};
@@ -45,6 +47,8 @@ void Demand::joined(MonotonicTime now, bool wanted, bool grown) {
         idle_.restart(now);
     }
     readStatistics(now);
+    // They do not tell whether the instances suffice now.
+    refusals_.reset();
 }
 
 void Demand::adjustRestore() {
@@ -99,7 +103,7 @@ ScalingSnapshot Demand::look(MonotonicTime now) {
         return snapshot;
     }
     const bool more = exceedsCapacity();
-    if (snapshot.serving > 0 && more) {
+    if (snapshot.serving > 0 && (more || options_.queueTarget > 0)) {
         readStatistics(now);
     }
     if (queue_.current() && (snapshot.serving == 0 || more)) {
@@ -118,7 +122,39 @@ ScalingSnapshot Demand::look(MonotonicTime now) {
         waitingSince_ = now;
     }
     snapshot.serviceTime = recent_.typical();
+    addRefused(snapshot, now);
     return snapshot;
+}
+
+/** Requests that are refused for PassengerQueueTarget count as if they waited since the first of
+ *  them. As many would be in work at once as come during an answer. */
+void Demand::addRefused(ScalingSnapshot &snapshot, MonotonicTime now) {
+    if (refusals_ && now - refusals_->last > REFUSAL_PAUSE) {
+        refusals_.reset();
+    }
+    if (!refusals_ || snapshot.serving == 0) {
+        return;
+    }
+    const nanoseconds time = now - refusals_->since;
+    const double part = static_cast<double>(snapshot.serviceTime.count()) /
+                        static_cast<double>(std::max({time, snapshot.serviceTime, nanoseconds(1)}).count());
+    const auto atOnce = static_cast<unsigned>(
+        std::min(static_cast<double>(refusals_->count) * part, static_cast<double>(ClaimsLayout::CELLS)));
+    snapshot.waiting = std::max({snapshot.waiting, atOnce, 1U});
+    snapshot.headAge = std::max(snapshot.headAge, time);
+}
+
+void Demand::noteRefused(const GroupStatistics &fresh, MonotonicTime now) {
+    const std::uint64_t refused = fresh.refused + fresh.overShare;
+    const std::uint64_t before = read_.refused + read_.overShare;
+    if (options_.queueTarget == 0 || refused <= before) {
+        return;
+    }
+    if (!refusals_ || now - refusals_->last > REFUSAL_PAUSE) {
+        refusals_ = Refusals{now, now, 0};
+    }
+    refusals_->last = now;
+    refusals_->count += refused - before;
 }
 
 /**
@@ -150,6 +186,7 @@ void Demand::readStatistics(MonotonicTime now) {
     if (fresh.completed != read_.completed) {
         lastProgress_ = now;
     }
+    noteRefused(fresh, now);
     recent_.merge(fresh.serviceTime.since(read_.serviceTime));
     read_ = fresh;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -130,6 +131,15 @@ public:
     }
 
 private:
+    /** Requests that were refused without a long pause between them. */
+    struct Refusals {
+        MonotonicTime since;
+        MonotonicTime last;
+        std::uint64_t count = 0;
+    };
+
+    void noteRefused(const GroupStatistics &fresh, MonotonicTime now);
+    void addRefused(ScalingSnapshot &snapshot, MonotonicTime now);
     std::vector<MonotonicTime> requestsWithoutThread(MonotonicTime now);
     MonotonicTime idleCheckAfter(MonotonicTime now) const;
     std::chrono::nanoseconds idleInterval() const;
@@ -156,6 +166,8 @@ private:
     IdlePolicy idle_;
     /** How long answers took lately. */
     RecentTimes recent_;
+    /** With PassengerQueueTarget; nothing: none since the last instance came, or not lately. */
+    std::optional<Refusals> refusals_;
     /** The statistics when they were last read. */
     GroupStatistics read_;
 };

@@ -59,6 +59,7 @@ bool Group::failsAtOnce(MonotonicTime now) const {
 Attachment Group::attach(const Options &options, Generation unusable) {
     const MonotonicTime now = context_.clock.now();
     options_ = options;
+    hangs_.noteLimit(options.maxRequestTime);
     if (failsAtOnce(now) || (!queue_.current() && failures_.wentDownWith(unusable))) {
         failures_.refuse();
     }
@@ -89,7 +90,7 @@ void Group::attend(MonotonicTime now) {
     pause_.endIfDue(now);
     starter_.activateStandby();
     for (const ProcessPtr &process : hangs_.overdue(now)) {
-        endHung(process, options_.maxRequestTime);
+        endHung(process, hangs_.limit());
     }
     hangs_.killHung(now);
     for (const ProcessPtr &process : hangs_.silent(now)) {

@@ -112,6 +112,11 @@ public:
     bool asks() const REQUIRES(poolLock) {
         return queue_.senders().wanted();
     }
+    /** The pool has other settings, perhaps since httpd has other ones. */
+    void configured() REQUIRES(poolLock) {
+        hangs_.forgetLimits();
+        rescale();
+    }
     // ----- Whether it may be forgotten
 
     const Disuse &disuse() const noexcept REQUIRES(poolLock) {

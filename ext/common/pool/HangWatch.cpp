@@ -24,6 +24,12 @@ constexpr int CHECKS = 4;
 
 }  // namespace
 
+void HangWatch::noteLimit(std::chrono::milliseconds limit) noexcept {
+    const bool none = limit <= nanoseconds(0) || (knowsLimit_ && limit_ == nanoseconds(0));
+    limit_ = none ? std::chrono::milliseconds(0) : std::max(limit_, limit);
+    knowsLimit_ = true;
+}
+
 void HangWatch::add(const Process &process, const Options &options, MonotonicTime now) {
     const InstanceId id = process.id();
     const nanoseconds ownTimeout = process.former() ? process.heartbeatTimeout() : options.heartbeatTimeout;
@@ -78,20 +84,20 @@ std::vector<ProcessPtr> HangWatch::overdue(MonotonicTime now) {
  *  or no limit. */
 std::optional<MonotonicTime> HangWatch::abandonedDate(const Process &process) const {
     const std::optional<MonotonicTime> since =
-        options_.maxRequestTime > nanoseconds(0) ? queue_.abandoned().oldest(process.socket.cells) : std::nullopt;
-    return since ? std::optional(*since + options_.maxRequestTime) : std::nullopt;
+        limit_ > nanoseconds(0) ? queue_.abandoned().oldest(process.socket.cells) : std::nullopt;
+    return since ? std::optional(*since + limit_) : std::nullopt;
 }
 
 /** No child tells this process that such a request takes too long. */
 bool HangWatch::worksAtOldRequest(const Process &process, Watched &watched, MonotonicTime now) const {
-    if (!watched.adoptedBusy || options_.maxRequestTime <= nanoseconds(0)) {
+    if (!watched.adoptedBusy || limit_ <= nanoseconds(0)) {
         return false;
     }
     if (process.former()->taken() == 0) {
         watched.adoptedBusy.reset();
         return false;
     }
-    return now - *watched.adoptedBusy >= options_.maxRequestTime;
+    return now - *watched.adoptedBusy >= limit_;
 }
 
 bool HangWatch::noteHang(const Process &process, std::chrono::milliseconds limit, MonotonicTime now) {
@@ -167,8 +173,8 @@ std::optional<MonotonicTime> HangWatch::next() const {
         if (const std::optional<MonotonicTime> date = abandonedDate(*process)) {
             at(*date);
         }
-        if (watched.adoptedBusy && options_.maxRequestTime > nanoseconds(0)) {
-            at(*watched.adoptedBusy + options_.maxRequestTime);
+        if (watched.adoptedBusy && limit_ > nanoseconds(0)) {
+            at(*watched.adoptedBusy + limit_);
         }
     }
     return next;

@@ -31,6 +31,19 @@ public:
     HangWatch(const std::string &app, const Options &options, const ApplicationQueue &queue, const Instances &instances)
         : app_(app), options_(options), queue_(queue), instances_(instances) {}
 
+    /** A request of a place asked for the queue. PassengerMaxRequestTime may differ from place to
+     *  place, and no child tells which one an abandoned request is of. So the longest time counts;
+     *  zero is the longest. */
+    void noteLimit(std::chrono::milliseconds limit) noexcept;
+    /** The configuration has changed: the places tell their limits again. */
+    void forgetLimits() noexcept {
+        limit_ = std::chrono::milliseconds(0);
+        knowsLimit_ = false;
+    }
+    /** Zero: none. */
+    std::chrono::milliseconds limit() const noexcept {
+        return limit_;
+    }
     /** The instance serves from now on. @param options those that it was started with */
     void add(const Process &process, const Options &options, MonotonicTime now);
     void remove(InstanceId id);
@@ -72,6 +85,9 @@ private:
     const Options &options_;
     const ApplicationQueue &queue_;
     const Instances &instances_;
+    /** The longest PassengerMaxRequestTime of the places; zero: none. */
+    std::chrono::milliseconds limit_{0};
+    bool knowsLimit_ = false;
     std::unordered_map<InstanceId, Watched> watched_;
     /** The heartbeats of the instances that send signs of life. */
     Heartbeats<InstanceId> heartbeats_;

@@ -268,6 +268,13 @@ unsigned Instances::restingDrains(MonotonicTime now) const {
     }));
 }
 
+unsigned Instances::slowDrains(MonotonicTime now, std::chrono::nanoseconds time) const {
+    return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [&](const ProcessPtr &process) {
+        return process->state() == Process::State::DRAINING && now - process->lifecycle().drainsSince() >= time &&
+               !onlyWaits(*process, now) && process->cpuUse.judged();
+    }));
+}
+
 ProcessPtr Instances::dueForReplacement() const {
     return firstOf(all_, [](const ProcessPtr &process) { return serves(process) && process->lifecycle().isDue(); });
 }

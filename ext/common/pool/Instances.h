@@ -115,6 +115,8 @@ public:
     unsigned waitingDrains(MonotonicTime now) const;
     /** How many of these have no request, but only streams with their clients' own sockets. */
     unsigned restingDrains(MonotonicTime now) const;
+    /** How many were told to end so long ago and do not only wait. */
+    unsigned slowDrains(MonotonicTime now, std::chrono::nanoseconds time) const;
     /** The first one that serves and is due for replacement; null: none. */
     ProcessPtr dueForReplacement() const;
     bool anyDueForReplacement() const noexcept;

@@ -123,7 +123,7 @@ void MemoryCheck::measurePressure() {
 
 void MemoryCheck::judge(Group &group, Process &process, const ProcessMemory &memory) {
     const Options &options = group.options();
-    const std::uint64_t bytes = memory.proportional;
+    const std::uint64_t bytes = memory.used();
     const std::uint64_t megabytes = bytes / MEGABYTE;
     room_.noteMemory(group.scaler(), process, memory, context_.clock.now());
     if (options.hardMemoryLimit > 0 && bytes > options.hardMemoryLimit * MEGABYTE && process.pid() > 0) {

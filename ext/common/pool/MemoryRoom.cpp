@@ -25,6 +25,8 @@ constexpr double PRESSURE = 10;
 constexpr std::chrono::seconds IDLE_AFTER{1};
 /** An instance is new for so long. */
 constexpr std::chrono::seconds FRESH{60};
+/** The next client of an application without an instance goes on with the wait of the last one. */
+constexpr std::chrono::minutes WAIT_KEPT{1};
 /** The least time between two lines about an application that waits. */
 constexpr std::chrono::minutes LOG_INTERVAL{1};
 
@@ -102,7 +104,7 @@ MemoryRoom::View MemoryRoom::look(MonotonicTime now) const {
              .starting = application->coming(),
              .startedAt = known.startedAt,
              .pressed = known.pressed,
-             .waited = known.waitsSince ? now - *known.waitsSince : std::chrono::nanoseconds(0)});
+             .waited = known.waits && known.waitsSince ? now - *known.waitsSince : std::chrono::nanoseconds(0)});
     }
     return view;
 }
@@ -148,13 +150,14 @@ MemoryRoom::Verdict MemoryRoom::admit(Scaler &application, Start start, Monotoni
     const bool grows = start == Start::GROW || start == Start::RESTORE;
     const bool isFirst = grows && application.size() == application.instances().draining();
     // An application within its share need not wait for one that may want more than its own.
-    const bool afterOthers = grows && !isFirst && settings_.memoryBudget > 0 &&
-                             budget.usedBy(app) >= budget.shareOf(app) &&
-                             std::any_of(known_.begin(), known_.end(),
-                                         [](const auto &other) { return other.second.waitsSince.has_value(); });
+    const bool afterOthers =
+        grows && !isFirst && settings_.memoryBudget > 0 && budget.usedBy(app) >= budget.shareOf(app) &&
+        std::any_of(known_.begin(), known_.end(),
+                    [](const auto &other) { return other.second.waits && other.second.waitsSince; });
     const auto [verdict, waitsFor, actions] = MemoryAdmission::of(budget, app, start);
     if (verdict == Verdict::START && !afterOthers) {
         satisfied(application);
+        known.waitsSince.reset();
         known.heldBackByOwn = false;
         known.startedAt = now;
         return Verdict::START;
@@ -165,7 +168,9 @@ MemoryRoom::Verdict MemoryRoom::admit(Scaler &application, Start start, Monotoni
     known.waits = true;
     known.heldBackByOwn = waitsFor == MemoryAdmission::For::OWN;
     const bool forFirst = isFirst && waitsFor == MemoryAdmission::For::ALL;
-    known.waitsSince = forFirst ? std::optional(known.waitsSince.value_or(now)) : std::nullopt;
+    const bool goesOn = known.waitsSince && now - known.askedAt <= WAIT_KEPT;
+    known.waitsSince = forFirst ? std::optional(goesOn ? *known.waitsSince : now) : std::nullopt;
+    known.askedAt = now;
     const bool isNews = waitsFor != MemoryAdmission::For::SIZE;
     if (isNews && (!known.logged || now - *known.logged >= LOG_INTERVAL)) {
         known.logged = now;
@@ -213,9 +218,7 @@ GetFailure MemoryRoom::refusalOf(const Scaler &application) const {
 
 void MemoryRoom::satisfied(const Scaler &application) {
     if (const auto found = known_.find(&application); found != known_.end()) {
-        Known &known = found->second;
-        known.waits = false;
-        known.waitsSince.reset();
+        found->second.waits = false;
     }
 }
 
@@ -254,8 +257,8 @@ bool MemoryRoom::wantsSizeOf(const Scaler &application) const {
 void MemoryRoom::noteMemory(const Scaler &application, Process &process, const ProcessMemory &memory,
                             MonotonicTime now) {
     const bool isFresh = process.memory == 0 && !process.former() && now - process.since() < FRESH;
-    process.memory = memory.proportional;
-    process.growth.note(now - process.since(), memory.unshared());
+    process.memory = memory.used();
+    process.growth.note(now - process.since(), memory.allocated());
     if (isFresh) {
         std::uint64_t &fresh = known_[&application].fresh;
         fresh = fresh == 0 ? process.memory : (fresh + process.memory) / 2;

@@ -99,8 +99,11 @@ private:
         bool exceeded = false;
         /** It waits for memory. */
         bool waits = false;
-        /** Since when it waits for its first instance, which others' memory would do for. */
+        /** Since when it waits for its first instance, which others' memory would do for. Its
+         *  clients may leave and come again meanwhile. */
         std::optional<MonotonicTime> waitsSince;
+        /** When it last asked in vain. */
+        MonotonicTime askedAt{};
         /** Only its own budget has refused its last wish. */
         bool heldBackByOwn = false;
         std::optional<MonotonicTime> logged;

@@ -132,7 +132,7 @@ void Pool::configure(const PoolSettings &settings) {
     context_.settings = settings;
     room_.trim();
     for (Group *group : groups_.all()) {
-        group->rescale();
+        group->configured();
     }
 }
 

@@ -8,8 +8,13 @@ namespace Passenger {
 
 namespace {
 
-/** One part of the pool may be taken a second time while instances that only wait are to end. */
+/** One part of the pool may be taken a second time while instances that only wait are to end. So
+ *  many instances at most end in the place of slow ones, too. */
 constexpr unsigned PARTS_OF_THE_POOL = 4;
+/** An instance that is to end does so soon, if it does within this time. */
+constexpr std::chrono::seconds SOON{1};
+/** After this time a busy instance ends in place of one that still works at a request. */
+constexpr std::chrono::seconds SLOW{3};
 
 /** A wish for a request comes before one for an instance in reserve; then the one whose request has
  *  waited longest. */
@@ -85,14 +90,15 @@ Room::Census Room::census(const Scaler &application, MonotonicTime now) const {
         const unsigned waiting = instances.waitingDrains(now);
         census.taken += each->size() - each->aboveLimit();
         census.draining += instances.draining();
-        census.endingSoon += instances.draining() - waiting;
+        census.endingSoon += instances.draining() - waiting - instances.slowDrains(now, SOON);
+        census.slow += instances.slowDrains(now, SLOW);
         census.uncounted += each == &application ? instances.restingDrains(now) : waiting;
     }
     census.taken += olderWishes(application, now);
     // Limited, since each of them has its memory.
-    census.uncounted = application.demand().waitingSince()
-                           ? std::min(census.uncounted, std::max(settings_.maxSize / PARTS_OF_THE_POOL, 1U))
-                           : 0;
+    const unsigned part = application.demand().waitingSince() ? std::max(settings_.maxSize / PARTS_OF_THE_POOL, 1U) : 0;
+    census.uncounted = std::min(census.uncounted, part);
+    census.slow = std::min(census.slow, part);
     return census;
 }
 
@@ -117,13 +123,13 @@ bool Room::admit(Scaler &application, MonotonicTime now) {
         return evicted;
     };
     // More than one may have to go: the limit may have been lowered below the present number.
-    while (census.taken >= max + census.draining && evict(false)) {
+    while (census.taken + census.slow >= max + census.draining && evict(false)) {
     }
     if (census.taken < max + census.uncounted) {
         return true;
     }
-    // Enough instances are to end. Instances that only wait may take long, where idle ones end at
-    // once.
+    // Enough instances are to end. Instances that only wait or compute may take long, where idle
+    // ones end at once.
     const bool waitsForItsOwn = application.instances().waitingDrains(now) > 0;
     while (!waitsForItsOwn && census.taken >= max + census.uncounted + census.endingSoon && evict(true)) {
     }

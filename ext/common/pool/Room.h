@@ -102,8 +102,10 @@ private:
         unsigned taken = 0;
         /** Instances that are to end. */
         unsigned draining = 0;
-        /** Those of them that do not only wait. */
+        /** Those of them that do not only wait, and were told so a moment ago. */
         unsigned endingSoon = 0;
+        /** Those of them that should have ended by now: others may end in their place. */
+        unsigned slow = 0;
         /** Those that do not count against this application: its own ones have no request, and the
          *  requests of the others' ones only wait. */
         unsigned uncounted = 0;

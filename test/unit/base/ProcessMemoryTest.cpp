@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <memory>
 
 #include "base/FileDescriptor.h"
 #include "support/LeakCheck.h"
@@ -18,6 +19,8 @@ class ProcessMemoryTest : public LeakCheck {
     CPPUNIT_TEST(testOwnMemoryIsCounted);
     CPPUNIT_TEST(testPagesThatWereNeverTouchedDoNotCount);
     CPPUNIT_TEST(testSharedPagesCountProportionally);
+    CPPUNIT_TEST(testAllocatedMemoryStaysTheSameWhenASharingProcessEnds);
+    CPPUNIT_TEST(testSwappedMemoryCounts);
     CPPUNIT_TEST(testAMissingProcessHasNoMemory);
     CPPUNIT_TEST(testAZombieHasNoMemory);
     CPPUNIT_TEST(testTheMemoryOfAnotherUsersProcessIsUnknown);
@@ -108,6 +111,29 @@ public:
         CPPUNIT_ASSERT(alone > SIZE / 2 - TOLERANCE);
         CPPUNIT_ASSERT(shared < alone - SIZE / 2 + SIZE / 3 + TOLERANCE);
         CPPUNIT_ASSERT(shared > alone / 3 * 2 - TOLERANCE);
+    }
+
+    void testAllocatedMemoryStaysTheSameWhenASharingProcessEnds() {
+        const std::unique_ptr<char, void (*)(char *)> memory(allocate(), [](char *all) { ::munmap(all, SIZE); });
+        std::memset(memory.get(), 1, SIZE);
+        ProcessMemory shared;
+        {
+            const Child child([] {});
+            shared = processMemory(::getpid()).value();
+        }
+        const ProcessMemory alone = processMemory(::getpid()).value();
+        CPPUNIT_ASSERT(alone.unshared() >= shared.unshared() + SIZE - TOLERANCE);
+        CPPUNIT_ASSERT(alone.allocated() < shared.allocated() + TOLERANCE);
+        CPPUNIT_ASSERT(alone.allocated() >= SIZE);
+    }
+
+    void testSwappedMemoryCounts() {
+        const ProcessMemory memory = parseMemory(
+            "7f0000000000-7fffffffffff ---p 00000000 00:00 0    [rollup]\nRss:  61440 kB\nPss:  51200 kB\n"
+            "Pss_Anon:  40960 kB\nAnonymous:  40960 kB\nSwap:  81920 kB\nSwapPss:  71680 kB\nLocked:  0 kB\n");
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{120 * MEGABYTE}, memory.used());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{120 * MEGABYTE}, memory.allocated());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{50 * MEGABYTE}, memory.proportional);
     }
 
     void testAMissingProcessHasNoMemory() {

@@ -22,6 +22,7 @@ class InFlightRecordTest : public LeakCheck {
     CPPUNIT_TEST(testAnAdmittedRequestOfAKeyKeepsItsPlace);
     CPPUNIT_TEST(testARefusalForTheShareIsCountedAsOne);
     CPPUNIT_TEST(testTheAgentIsWokenOnceWhenAllInstancesAreTaken);
+    CPPUNIT_TEST(testTheAgentIsWokenForARefusalByTheTarget);
     CPPUNIT_TEST(testAShortWaitOfARequestThatOvertakesOthersIsNoneOfTheirs);
     CPPUNIT_TEST_SUITE_END();
 
@@ -177,6 +178,15 @@ public:
         add(*record_);
         record_->sent(*link_);
         record_->remove(*link_);
+        CPPUNIT_ASSERT_EQUAL(1U, host_->woken);
+    }
+
+    void testTheAgentIsWokenForARefusalByTheTarget() {
+        record_->countRefused(*link_);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("The requests in a full queue have woken it", 0U, host_->woken);
+        host_->options.queueTarget = 100;
+        record_->countRefused(*link_);
+        record_->countRefused(*link_);
         CPPUNIT_ASSERT_EQUAL(1U, host_->woken);
     }
 

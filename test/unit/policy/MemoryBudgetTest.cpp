@@ -33,7 +33,7 @@ class MemoryBudgetTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testWhileNoSizeIsKnownOneInstanceStarts);
     CPPUNIT_TEST(testAnInstanceThatTakesLongToLeaveHoldsUpNoFirstOne);
     CPPUNIT_TEST(testInstancesEndOnlyIfThatSuffices);
-    CPPUNIT_TEST(testAnOversizedApplicationTakesNothingFromOthers);
+    CPPUNIT_TEST(testALargeFirstInstanceGetsIdleOnesAtOnceAndBusyOnesLater);
     CPPUNIT_TEST(testAFirstInstanceThatHasWaitedTakesMore);
     CPPUNIT_TEST(testAnInstanceIsRestoredWithoutAReserve);
     CPPUNIT_TEST(testPredecessorsEndOnlyIfThatMakesRoom);
@@ -335,20 +335,20 @@ public:
         expect("wait", admission(large, 2), "Not before");
     }
 
-    void testAnOversizedApplicationTakesNothingFromOthers() {
+    void testALargeFirstInstanceGetsIdleOnesAtOnceAndBusyOnesLater() {
         BudgetSnapshot snapshot = with({idle(0, 300), idle(1, 200)}, 3);
         snapshot.apps[2].fresh = 1001;
         expect("never", admission(snapshot, 2));
         snapshot.apps[2].fresh = 600;
-        expect("wait", admission(snapshot, 2), "They are within their shares, and it would not be");
+        expect("wait: end 0", admission(snapshot, 2), "An idle one, though within its share");
         snapshot.instances[0].bytes = 400;
         expect("wait: end 0", admission(snapshot, 2), "One over its share");
         snapshot.instances[0].state = State::BUSY;
+        expect("wait: end 1", admission(snapshot, 2), "Only the idle one");
+        snapshot.instances[1].state = State::HELD;
         expect("wait", admission(snapshot, 2), "Not at once if it is busy");
         snapshot.apps[2].waited = 30s;
-        expect("wait: end 1", admission(snapshot, 2), "But after a time");
-        snapshot.instances[1].state = State::HELD;
-        expect("wait: drain 0", admission(snapshot, 2));
+        expect("wait: drain 0", admission(snapshot, 2), "But after a time");
         snapshot.instances = {leaving(0, 300)};
         snapshot.apps[2].fresh = 1001;
         expect("wait", admission(snapshot, 2), "It will be alone");

@@ -21,6 +21,8 @@ class DemandTest : public GroupParts {
     CPPUNIT_TEST(testTheInstancesOfAnEventLoopWithWhichItStartsStay);
     CPPUNIT_TEST(testARequestWaitsAboveTheCapacity);
     CPPUNIT_TEST(testARequestWaitsBesideAnAbandonedOne);
+    CPPUNIT_TEST(testRequestsThatAreRefusedForTheTargetNeedInstances);
+    CPPUNIT_TEST(testRefusalsBeforeAnInstanceCameOrLongAgoNeedNone);
     CPPUNIT_TEST(testTheNumberOfInstancesBeforeADeathIsRestored);
     CPPUNIT_TEST(testInstancesThatWereNotNeededForTheIdleTimeAreSurplus);
     CPPUNIT_TEST(testManyIdleApplicationsWakeTheAgentOnceASecondAtMost);
@@ -35,6 +37,24 @@ class DemandTest : public GroupParts {
     void openQueue() {
         queue_->makeCurrent(
             std::make_shared<QueueGeneration>(QueueGeneration{Generation(1), RequestQueue(), std::nullopt}), 0);
+    }
+
+    /** An instance serves, and a request is refused each tenth of a second. */
+    ScalingSnapshot serveWithRefusals(unsigned target, int refused) {
+        if (!queue_->current()) {
+            openQueue();
+            serve();
+        }
+        options_.queueTarget = target;
+        sender_->completed(0, std::chrono::milliseconds(0), std::chrono::milliseconds(200));
+        demand_->readStatistics(now());
+        ScalingSnapshot snapshot;
+        for (int i = 0; i < refused; i++) {
+            clock_.advance(std::chrono::milliseconds(i > 0 ? 100 : 0));
+            sender_->refused(0);
+            snapshot = demand_->look(now());
+        }
+        return snapshot;
     }
 
 public:
@@ -96,6 +116,27 @@ public:
         finish(*process);
         CPPUNIT_ASSERT(queue_->abandoned().forgetEnded());
         CPPUNIT_ASSERT(!demand_->exceedsCapacity());
+    }
+
+    void testRequestsThatAreRefusedForTheTargetNeedInstances() {
+        serveWithRefusals(0, 11);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Without a target those that wait count", 0U, demand_->look(now()).waiting);
+        const ScalingSnapshot snapshot = serveWithRefusals(100, 11);
+        CPPUNIT_ASSERT(snapshot.headAge == seconds(1));
+        // Answers take about 0.2 s, and ten requests a second are refused.
+        CPPUNIT_ASSERT_EQUAL(2U, snapshot.waiting);
+        CPPUNIT_ASSERT(!demand_->waitingSince());
+        CPPUNIT_ASSERT(instancesToStart(snapshot) > 0);
+    }
+
+    void testRefusalsBeforeAnInstanceCameOrLongAgoNeedNone() {
+        serveWithRefusals(100, 11);
+        demand_->joined(now(), true, true);
+        CPPUNIT_ASSERT_EQUAL(0U, demand_->look(now()).waiting);
+        CPPUNIT_ASSERT(serveWithRefusals(100, 11).waiting > 0);
+        clock_.advance(std::chrono::milliseconds(1001));
+        CPPUNIT_ASSERT_EQUAL(0U, demand_->look(now()).waiting);
+        CPPUNIT_ASSERT_MESSAGE("A single one", serveWithRefusals(100, 1).headAge == seconds(0));
     }
 
     void testTheNumberOfInstancesBeforeADeathIsRestored() {

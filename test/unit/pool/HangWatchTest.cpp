@@ -13,6 +13,7 @@ using std::chrono::seconds;
 class HangWatchTest : public GroupParts {
     CPPUNIT_TEST_SUITE(HangWatchTest);
     CPPUNIT_TEST(testARequestWithoutASenderIsOverdueAfterTheLimit);
+    CPPUNIT_TEST(testTheLongestTimeOfThePlacesCounts);
     CPPUNIT_TEST(testARequestThatEndsIsNotOverdue);
     CPPUNIT_TEST(testAHungInstanceIsKilledAMomentLater);
     CPPUNIT_TEST(testASilentInstanceIsToldOnce);
@@ -35,7 +36,7 @@ public:
     }
 
     void testARequestWithoutASenderIsOverdueAfterTheLimit() {
-        options_.maxRequestTime = seconds(5);
+        hangs_->noteLimit(seconds(5));
         const ProcessPtr process = watched();
         claim(*process, channel_, Ticket(1));
         CPPUNIT_ASSERT(queue_->abandoned().note({channel_}, now()));
@@ -45,8 +46,27 @@ public:
         CPPUNIT_ASSERT(hangs_->overdue(now()) == std::vector<ProcessPtr>{process});
     }
 
+    void testTheLongestTimeOfThePlacesCounts() {
+        hangs_->noteLimit(seconds(1800));
+        hangs_->noteLimit(seconds(10));
+        CPPUNIT_ASSERT(hangs_->limit() == seconds(1800));
+        const ProcessPtr process = watched();
+        claim(*process, channel_, Ticket(1));
+        CPPUNIT_ASSERT(queue_->abandoned().note({channel_}, now()));
+        clock_.advance(seconds(1799));
+        CPPUNIT_ASSERT(hangs_->overdue(now()).empty());
+        clock_.advance(seconds(1));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, hangs_->overdue(now()).size());
+        hangs_->noteLimit(seconds(0));
+        hangs_->noteLimit(seconds(10));
+        CPPUNIT_ASSERT_MESSAGE("One place has none", hangs_->overdue(now()).empty());
+        hangs_->forgetLimits();
+        hangs_->noteLimit(seconds(10));
+        CPPUNIT_ASSERT(hangs_->limit() == seconds(10));
+    }
+
     void testARequestThatEndsIsNotOverdue() {
-        options_.maxRequestTime = seconds(5);
+        hangs_->noteLimit(seconds(5));
         const ProcessPtr process = watched();
         claim(*process, channel_, Ticket(1));
         queue_->abandoned().note({channel_}, now());

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "base/Exceptions.h"
 #include "support/Eventually.h"
@@ -37,6 +39,8 @@ class PoolDeployTest : public PoolContract {
     CPPUNIT_TEST(testRequestsAreRefusedIfTheLastOldInstanceDiedAndTheNewVersionFails);
     CPPUNIT_TEST(testWithoutRollingRestartsRequestsWaitForTheNewVersion);
     CPPUNIT_TEST(testWithoutRollingRestartsOldInstancesFinishTheirRequests);
+    CPPUNIT_TEST(testRequestsOfEndingInstancesAreNotInTheQueue);
+    CPPUNIT_TEST(testRequestsBeyondTheQueueAreRefusedBesideEndingInstances);
     CPPUNIT_TEST(testAnApplicationClearedDuringADeployStartsAgainWithTheNewVersion);
     CPPUNIT_TEST(testThePoolsEndEndsADeploy);
     CPPUNIT_TEST_SUITE_END();
@@ -66,6 +70,23 @@ class PoolDeployTest : public PoolContract {
                 throw SpawnException(report);
             }
         };
+    }
+    /** Its requests fill the pool, and the queue has fewer places than they are. */
+    Options busy() const {
+        Options options = inFolder();
+        options.threads = 5;
+        options.maxQueueSize = 10;
+        options.minInstances = options.maxInstances = 3;
+        return options;
+    }
+    std::vector<HeldPtr> takeAll() {
+        std::vector<HeldPtr> held;
+        held.push_back(get(busy()));
+        CPPUNIT_ASSERT(eventuallyServing(3, busy()));
+        while (held.size() < 15) {
+            held.push_back(get(busy()));
+        }
+        return held;
     }
     Options notRolling() const {
         Options options = inFolder();
@@ -347,6 +368,35 @@ public:
         CPPUNIT_ASSERT(instanceOf(get(notRolling())) != old);
         session.reset();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(inFolder()).size());
+    }
+
+    void testRequestsOfEndingInstancesAreNotInTheQueue() {
+        std::vector<HeldPtr> held = takeAll();
+        restart();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, instancesThat(Process::State::DRAINING, busy()).size());
+        for (int i = 0; i < 5; i++) {
+            held.push_back(get(busy()));
+        }
+    }
+
+    void testRequestsBeyondTheQueueAreRefusedBesideEndingInstances() {
+        Options options = busy();
+        options.rollingRestarts = false;
+        const std::vector<HeldPtr> held = takeAll();
+        factory_->hold();
+        pool_->attach(options);
+        restart();
+        std::vector<AnswerPtr> queue;
+        for (int i = 0; i < 10; i++) {
+            queue.push_back(ask(options));
+            CPPUNIT_ASSERT(!queue.back()->here());
+        }
+        CPPUNIT_ASSERT(ask(options)->failure().summary.find("queue is full") != std::string::npos);
+        factory_->release();
+        for (int i = 0; i < 5; i++) {
+            CPPUNIT_ASSERT(queue[static_cast<std::size_t>(i)]->comes());
+        }
     }
 
     void testAnApplicationClearedDuringADeployStartsAgainWithTheNewVersion() {

@@ -40,6 +40,7 @@ class PoolMemoryBudgetTest : public PoolContract {
     CPPUNIT_TEST(testABudgetOfAnApplicationThatNothingCanKeepIsLogged);
     CPPUNIT_TEST(testIdleInstancesEndUnderPressure);
     CPPUNIT_TEST(testABudgetThatNothingCanKeepIsLogged);
+    CPPUNIT_TEST(testTheNextClientGoesOnWithTheWaitOfTheLastOne);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr std::uint64_t MB = 1024 * 1024;
@@ -471,6 +472,20 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=memory.budget_exceeded mb=100"));
         use(blog_, 40);
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=memory.budget_kept mb=40"));
+    }
+
+    void testTheNextClientGoesOnWithTheWaitOfTheLastOne() {
+        setBudget(200);
+        begin(blog_);
+        begin(wiki_);
+        const HeldPtr one = get(blog_);
+        const HeldPtr other = get(wiki_);
+        for (int client = 0; client < 2; client++) {
+            CPPUNIT_ASSERT(log_->count("event=instance.over_budget") == 0);
+            const AnswerPtr answer = ask(shop_);
+            advance(20s, 100ms);
+        }
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=instance.over_budget"));
     }
 };
 

@@ -14,6 +14,7 @@ class PoolReplacementTest : public PoolContract {
     CPPUNIT_TEST(testAnInstanceThatHasRunMaxRequestsServesUntilItsSuccessorDoes);
     CPPUNIT_TEST(testABusyInstanceFinishesAfterItsSuccessorHasComeInItsPlace);
     CPPUNIT_TEST(testAnInstanceOverTheMemoryLimitIsReplaced);
+    CPPUNIT_TEST(testMemoryThatIsNotSharedAnyMoreIsNoLeak);
     CPPUNIT_TEST(testAnInstanceWithinTheMemoryLimitStays);
     CPPUNIT_TEST(testWhatCannotBeMeasuredStays);
     CPPUNIT_TEST(testASuccessorThatDoesNotBootIsTriedAgainWhileTheOldOneServes);
@@ -93,6 +94,26 @@ public:
         CPPUNIT_ASSERT(eventuallyReplaced(1));
         pool_->checkMemory();
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testMemoryThatIsNotSharedAnyMoreIsNoLeak() {
+        constexpr std::uint64_t MB = 1024 * 1024;
+        PoolSettings budget = settings();
+        budget.memoryBudget = 1000;
+        pool_->configure(budget);
+        const HeldPtr busy = get();
+        const InstanceId id = instances()[0].id;
+        setMemory(id, 100 * MB);
+        pool_->checkMemory();
+        clock_.advance(2min);
+        // Its preloader has ended.
+        setMemory(id, 890 * MB, 100 * MB);
+        pool_->checkMemory();
+        CPPUNIT_ASSERT(instances()[0].replacementReason.empty());
+        clock_.advance(2min);
+        setMemory(id, 890 * MB, 890 * MB);
+        pool_->checkMemory();
+        CPPUNIT_ASSERT(!instances()[0].replacementReason.empty());
     }
 
     void testAnInstanceWithinTheMemoryLimitStays() {

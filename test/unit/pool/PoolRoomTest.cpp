@@ -2,7 +2,9 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
 #include <atomic>
+#include <vector>
 
 #include "support/Eventually.h"
 #include "support/PoolContract.h"
@@ -23,6 +25,8 @@ class PoolRoomTest : public PoolContract {
     CPPUNIT_TEST(testTheStartInstancesOfTwoApplicationsDoNotEvictEachOther);
     CPPUNIT_TEST(testABusyApplicationGivesRoomToOneWithoutInstances);
     CPPUNIT_TEST(testABusyApplicationGivesUpNoInstanceInItsFirstSecond);
+    CPPUNIT_TEST(testIdleInstancesEndBesideOneThatDoesNotEndSoon);
+    CPPUNIT_TEST(testASecondBusyInstanceEndsBesideOneThatDoesNotEndSoon);
     CPPUNIT_TEST(testNoApplicationStarvesBesideABusyOne);
     CPPUNIT_TEST(testBusyApplicationsShareThePoolFairly);
     CPPUNIT_TEST(testARequestWhoseClientLeftNeedsNoRoom);
@@ -43,6 +47,23 @@ class PoolRoomTest : public PoolContract {
     std::atomic<unsigned> blogs_ = 0;
     std::atomic<unsigned> shops_ = 0;
 
+    /** All three instances of blog have a request, and may give room. */
+    std::vector<HeldPtr> fill() {
+        std::vector<HeldPtr> held;
+        for (int i = 0; i < 3; i++) {
+            held.push_back(get(blog_));
+        }
+        clock_.advance(2s);
+        return held;
+    }
+    /** Only the requests of instances that are to end go on. */
+    void keepDraining(std::vector<HeldPtr> &held, std::size_t number) const {
+        const std::vector<InstanceId> draining = instancesThat(Process::State::DRAINING, blog_);
+        CPPUNIT_ASSERT_EQUAL(number, draining.size());
+        std::erase_if(held, [&](const HeldPtr &request) {
+            return std::find(draining.begin(), draining.end(), idOf(request, blog_)) == draining.end();
+        });
+    }
     unsigned waitingForRoom() const {
         return pool_->inspect().waitingForRoom;
     }
@@ -199,6 +220,30 @@ public:
         clock_.advance(100ms);
         upkeep();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING, blog_).size());
+    }
+
+    void testIdleInstancesEndBesideOneThatDoesNotEndSoon() {
+        std::vector<HeldPtr> held = fill();
+        const AnswerPtr waiter = ask(shop_);
+        keepDraining(held, 1);
+        advance(1s, ROOM_LOOK);
+        CPPUNIT_ASSERT(waiter->comes());
+        CPPUNIT_ASSERT_EQUAL(3U, count());
+    }
+
+    void testASecondBusyInstanceEndsBesideOneThatDoesNotEndSoon() {
+        std::vector<HeldPtr> held = fill();
+        const AnswerPtr waiter = ask(shop_);
+        advance(2900ms, ROOM_LOOK);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING, blog_).size());
+        const InstanceId slow = instancesThat(Process::State::DRAINING, blog_).front();
+        // Only one of three ends in its place.
+        advance(20s, ROOM_LOOK);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, instancesThat(Process::State::DRAINING, blog_).size());
+        CPPUNIT_ASSERT(!waiter->here());
+        std::erase_if(held, [&](const HeldPtr &request) { return idOf(request, blog_) != slow; });
+        CPPUNIT_ASSERT(waiter->comes());
+        CPPUNIT_ASSERT_EQUAL(3U, count());
     }
 
     void testNoApplicationStarvesBesideABusyOne() {

@@ -83,6 +83,7 @@ public:
         CPPUNIT_ASSERT(claims.holds(CHANNEL, Ticket(9)));
         CPPUNIT_ASSERT(view.holds(CHANNEL, Ticket(9)));
         CPPUNIT_ASSERT_EQUAL(1U, claims.taken());
+        CPPUNIT_ASSERT_EQUAL(1U, view.taken());
     }
 
     void testAClaimIsForOneTicketOnly() {

@@ -35,7 +35,8 @@ void PoolContract::setUp() {
             return std::nullopt;
         }
         ProcessMemory memory;
-        memory.proportional = memory.privateDirty = found->second;
+        memory.proportional = memory.privateDirty = found->second.used;
+        memory.anonymous = found->second.allocated;
         return memory;
     };
     parts.memoryPressure = [this](const std::string &) { return pressure_.load(); };
@@ -49,9 +50,9 @@ void PoolContract::tearDown() {
     PoolFixture::tearDown();
 }
 
-void PoolContract::setMemory(InstanceId instance, std::uint64_t bytes) {
+void PoolContract::setMemory(InstanceId instance, std::uint64_t bytes, std::optional<std::uint64_t> allocated) {
     const std::lock_guard guard(measuring_);
-    memory_[instance] = bytes;
+    memory_[instance] = {bytes, allocated.value_or(bytes)};
 }
 
 Options PoolContract::inFolder() const {

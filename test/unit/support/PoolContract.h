@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,8 +40,10 @@ protected:
     /** Settings as setUp() made them, for configure(). */
     static PoolSettings settings();
 
-    /** What the instance uses from now on. Before, it cannot be measured. */
-    void setMemory(InstanceId instance, std::uint64_t bytes);
+    /** What the instance uses from now on. Before, it cannot be measured.
+     *  @param allocated how much of it is not only private since others do not share it any more;
+     *         nothing: all */
+    void setMemory(InstanceId instance, std::uint64_t bytes, std::optional<std::uint64_t> allocated = std::nullopt);
 
     /** What the kernel says about the host, in percent. */
     std::atomic<double> pressure_{0};
@@ -50,8 +53,12 @@ private:
     std::string restartFile() const;
     /** Guards memory_, which background threads read. */
     std::mutex measuring_;
-    /** What instances use, in bytes, by id. */
-    std::map<InstanceId, std::uint64_t> memory_;
+    struct Memory {
+        std::uint64_t used = 0;
+        std::uint64_t allocated = 0;
+    };
+    /** In bytes, by the instance's id. */
+    std::map<InstanceId, Memory> memory_;
     /** Grows with each restart. */
     time_t restarted_ = 1000;
 };
