@@ -50,9 +50,9 @@ class AgentCheckTest < IntegrationTest
     stranger = MadeUsers["stranger"].name
     output, errors, status = command(CONFIG, "agent-check", "--json", as: stranger)
     told = JSON.parse(output)
-    assert_equal [0, "up", "this user sees no application"],
+    assert_equal [0, "up", "no application is known, or this user may see none"],
                  [status, *told.values_at("state", "reason")]
-    assert_equal "passenger-config: this user sees no application\n", errors
+    assert_equal "passenger-config: no application is known, or this user may see none\n", errors
   end
 
   private

@@ -166,8 +166,10 @@ void logDeath(const LeftAgent &keep, server_rec *server) {
 
 /** Asks the agent, which another one is about to replace, what drains and is paused. */
 void askForKeptOrders(server_rec *server) {
+    // httpd waits for this. A pool process that hangs is no reason to serve late.
+    constexpr std::chrono::seconds LIMIT{2};
     try {
-        const Frame kept = ControlClient(theServer->connectControl()).order({ControlVerb::KEPT});
+        const Frame kept = ControlClient(theServer->connectControl(LIMIT)).order({ControlVerb::KEPT});
         theKeptOrders = {kept.field(0), kept.field(1)};
     } catch (const std::exception &problem) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server,

@@ -17,6 +17,8 @@ namespace {
  *  application waits for a filter of httpd, and the filter then for a reply. */
 constexpr milliseconds PATIENCE{20};
 constexpr nanoseconds PATIENCE_FOR_A_BYTE{10};
+/** A filter that limits the rate gets a piece late by this part of its time at most. */
+constexpr int PART_FOR_REPLIES = 8;
 /** Over HTTP/2, more bytes are kept until the application has finished, or has sent nothing for
  *  QUIET. */
 constexpr std::uint64_t LITTLE = 16 * 1024;
@@ -46,7 +48,7 @@ bool ClientPace::takes(bool sent, std::uint64_t kept) noexcept {
 
 void ClientPace::note(nanoseconds inFilters) noexcept {
     if (hasSocket() && inFilters > PATIENCE) {
-        repliesUntil_ = Clock::now() + inFilters;
+        repliesUntil_ = Clock::now() + inFilters / PART_FOR_REPLIES;
     }
 }
 

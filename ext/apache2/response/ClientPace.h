@@ -13,8 +13,8 @@ namespace Passenger {
  * that is slower.
  *
  * With a socket (HTTP/1), httpd gets a piece when it has sent all earlier ones. A filter may wait
- * while it has a piece, as mod_ratelimit does. Then replies come before the next piece, for as long
- * as the filter has waited, or until the application pauses.
+ * while it has a piece, as mod_ratelimit does. Then replies come before the next piece, for a part
+ * of the time that the filter has waited, or until the application pauses.
  *
  * Over HTTP/2 the state of httpd's filters is unknown. So they get the first piece at once, and
  * more than LITTLE only when the application has finished, or piece by piece while it pauses.

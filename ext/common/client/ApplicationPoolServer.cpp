@@ -75,8 +75,8 @@ ApplicationPoolPtr ApplicationPoolServer::connect() {
     return client()->newPool();
 }
 
-FileDescriptor ApplicationPoolServer::connectControl() {
-    return client()->connectControl();
+FileDescriptor ApplicationPoolServer::connectControl(std::optional<std::chrono::milliseconds> limit) {
+    return client()->connectControl(limit);
 }
 
 /** This process's; made if there is none. */

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/Mutex.h"
@@ -50,9 +51,10 @@ public:
      *  Thread-safe.
      *  @throws SystemException, IOException (the agent does not answer) */
     ApplicationPoolPtr connect() EXCLUDES(mutex_);
-    /** A connection on which the agent tells its status (ControlClient). Thread-safe. @throws as
-     *  connect() */
-    FileDescriptor connectControl() EXCLUDES(mutex_);
+    /** A connection on which the agent tells its status (ControlClient). Thread-safe.
+     *  @param limit for a caller that waits less long for an agent that does not answer
+     *  @throws as connect() */
+    FileDescriptor connectControl(std::optional<std::chrono::milliseconds> limit = std::nullopt) EXCLUDES(mutex_);
 
     /** For forked processes that use the server but do not own it: closes the descriptors that only
      *  the owner needs. Called once, never in the owner. Connected pools stay usable. Afterwards

@@ -179,8 +179,9 @@ void PoolClient::giveBack(FrameSocket connection, const std::string &agentId) {
     }
 }
 
-FileDescriptor PoolClient::connectControl() {
-    Frame answer = ask(Frame(FrameType::CONTROL));
+FileDescriptor PoolClient::connectControl(std::optional<std::chrono::milliseconds> limit) {
+    const Frame question(FrameType::CONTROL);
+    Frame answer = limit ? askApart(question, *limit) : ask(question);
     if (answer.type == FrameType::REFUSED) {
         throw IOException(answer.field(2));
     }

@@ -55,8 +55,9 @@ public:
     bool tell(const Frame &frame) noexcept EXCLUDES(mutex_);
 
     /** A connection on which the agent tells its status (control/ControlClient.h).
+     *  @param limit for the connection, and for the answer; none: as ask()
      *  @throws as ask() */
-    FileDescriptor connectControl() EXCLUDES(mutex_);
+    FileDescriptor connectControl(std::optional<std::chrono::milliseconds> limit) EXCLUDES(mutex_);
 
     /** The AppLink of this application; made if there is none. */
     std::shared_ptr<AppLink> app(const Options &options) EXCLUDES(mutex_);

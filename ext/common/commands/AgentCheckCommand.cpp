@@ -49,19 +49,23 @@ bool isHeldBack(const ServerStatus &status) {
 
 /** The selected applications. @param unknown why none is; empty: one is, or none has to be */
 ServerStatus selected(AgentConnection &agent, const Arguments &arguments, std::string &unknown) {
-    ServerStatus status = agent.status({}, ControlClient::Detail::HEALTH);
+    // A question about the health of an application that fails starts it.
+    const bool chosen = namesApps(arguments) && !arguments.has("all");
+    ServerStatus status = agent.status({}, chosen ? ControlClient::Detail::FIGURES : ControlClient::Detail::HEALTH);
     if (status.apps.empty() && ::geteuid() != 0) {
-        unknown = "this user sees no application";
+        unknown = "no application is known, or this user may see none";
     }
-    if (namesApps(arguments)) {
+    if (chosen) {
         status.apps = selectApps(arguments, status.apps);
-        if (unknown.empty() && status.apps.empty() && !arguments.has("all")) {
+        if (unknown.empty() && status.apps.empty()) {
             unknown = "no application of this name or path is known";
         }
-    }
-    if (arguments.has("name") && status.apps.size() == 1) {
-        // Whether it still warms up is told of one application.
-        status = agent.status(status.apps.front().name, ControlClient::Detail::HEALTH);
+        for (AppStatus &app : status.apps) {
+            const ServerStatus alone = agent.status(app.name, ControlClient::Detail::HEALTH);
+            app = alone.apps.empty() ? app : alone.apps.front();
+            // It is told of one application whether that still warms up.
+            status.warmingUp = arguments.has("name") ? alone.warmingUp : status.warmingUp;
+        }
     }
     return status;
 }

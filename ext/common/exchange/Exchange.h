@@ -70,9 +70,9 @@ public:
         return progress_.sender().version();
     }
     /** The caller received the last message. Only a stream continues, until the exchange is
-     *  destroyed. */
-    void complete() noexcept {
-        progress_.complete();
+     *  destroyed. @param whole the instance has not broken the answer off */
+    void complete(bool whole = true) noexcept {
+        progress_.complete(whole);
     }
 
     /** See MessageSession::giveUp(). */

@@ -243,7 +243,7 @@ std::optional<Reply> QueueSession::replyFor(Exchange::Event &event) {
         default:
             return broken("a message that does not belong to this exchange");
     }
-    exchange_.complete();
+    exchange_.complete(reply.kind != Reply::Kind::ABORTED);
     return reply;
 }
 

@@ -66,12 +66,17 @@ void RequestProgress::send() {
     enter(State::QUEUED);
 }
 
-void RequestProgress::complete() noexcept {
+void RequestProgress::complete(bool whole) noexcept {
     enter(sender_.body().done() ? State::COMPLETE : State::CUT_OFF);
-    if (!sender_.isStream()) {
-        sender_.inFlight().countCompleted(sender_.link(), times_);
-        sender_.dequeued();
+    if (sender_.isStream()) {
+        return;
     }
+    if (whole) {
+        sender_.inFlight().countCompleted(sender_.link(), times_);
+    } else {
+        sender_.inFlight().countLost(sender_.link());
+    }
+    sender_.dequeued();
 }
 
 void RequestProgress::noteBegun() noexcept {

@@ -43,7 +43,8 @@ public:
 
     /** See Exchange::start(). */
     void start(const MessageSession::Request &request, std::uint8_t flags);
-    void complete() noexcept;
+    /** @param whole the instance has not broken the answer off */
+    void complete(bool whole) noexcept;
 
     ExchangeState state() const noexcept {
         return state_;

@@ -91,12 +91,12 @@ public:
     Attachment attach(const Options &options, Generation unusable) REQUIRES(poolLock);
     GroupSnapshot inspect(MonotonicTime now) const REQUIRES(poolLock);
     /** A balancer asks whether the application serves. If it fails, the question counts as the
-     *  request that the next attempt needs, since the balancer sends none.
+     *  request that the next attempt needs, since the balancer sends none. It takes no room from
+     *  other applications, and does not keep this one from being forgotten.
      *  @throws SystemException: there is no descriptor for a queue */
     void tryAgain(MonotonicTime now) REQUIRES(poolLock) {
         const bool over = shutDown_ || disuse_.isAbandoned() || pause_.until();
-        if (isFailing() && !over && pending_.none() && failures_.mayTry(now)) {
-            disuse_.noteUse(now, false);
+        if (isFailing() && !over && pending_.none() && failures_.mayTry(now) && room_.isFreeForSpares(scaler_, now)) {
             ask(now);
         }
     }

@@ -51,7 +51,7 @@ class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST(testAFullQueueIsReportedAtTheStart);
     CPPUNIT_TEST(testATooLongWaitIsReported);
     CPPUNIT_TEST(testAnAnswerIsCountedWhenItIsWhole);
-    CPPUNIT_TEST(testAnAbortedAnswerIsCountedToo);
+    CPPUNIT_TEST(testAnAbortedAnswerCountsAsLost);
     CPPUNIT_TEST_SUITE_END();
 
     std::shared_ptr<FakeHost> host_;
@@ -387,6 +387,7 @@ public:
 
     void testAFullQueueIsReportedAtTheStart() {
         host_->setCapacity(0);
+        host_->clearClaim();
         host_->options.maxQueueSize = 1;
         QueueSession refused(host_, host_->options);
         const std::optional<Reply> reply = refused.start(MessageSession::Request{});
@@ -418,12 +419,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().completed);
     }
 
-    void testAnAbortedAnswerIsCountedToo() {
+    void testAnAbortedAnswerCountsAsLost() {
         host_->send(MessageType::RESPONSE, 1, "", "hel");
         host_->send(MessageType::ABORTED, 1, "", "", true);
         receive();
         receive();
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().completed);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, host_->statistics().completed);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().lost);
     }
 };
 

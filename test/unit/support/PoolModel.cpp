@@ -228,8 +228,9 @@ void PoolModel::checkWaiters() const {
         // An instance may have ended since the request was admitted.
         const unsigned capacity =
             std::max(capacityOf(group(before_, asked_->app)), capacityOf(group(snapshot_, asked_->app)));
-        promise(waitersOf(asked_->app) + inWork(group(snapshot_, asked_->app)) <= limit + capacity,
-                "more requests wait than may");
+        // Requests that instances work at which are to end do not wait.
+        const unsigned working = inWork(group(snapshot_, asked_->app));
+        promise(waitersOf(asked_->app) + working <= limit + std::max(capacity, working), "more requests wait than may");
     }
 }
 
