@@ -11,7 +11,7 @@ class AttackOrdersTest < IntegrationTest
 
   HEADER = File.join(TestEnvironment::SOURCE_DIR, "ext/common/control/ControlVerbs.h")
   # Details of the status.
-  DETAILS = %w[requests figures].freeze
+  DETAILS = %w[requests figures health].freeze
   VERBS = File.read(HEADER).scan(/constexpr const char \*[A-Z_]+ = "(\w+)"/).flatten - DETAILS
   DONE = 113
   REFUSED = 114
@@ -57,7 +57,7 @@ class AttackOrdersTest < IntegrationTest
     orders = right_orders
     assert_equal VERBS.sort, orders.map(&:first).uniq.sort
     refused = orders.zip(answers_to("a", orders)).select { |_, (type, _)| type == REFUSED }
-    assert_equal([["reopen_logs"]], refused.map(&:first))
+    assert_equal([["reopen_logs"], ["kept"]], refused.map(&:first))
     eventually("an answer") { other.get("/hello").code == "200" }
   end
 
@@ -78,7 +78,7 @@ class AttackOrdersTest < IntegrationTest
     name = app_name
     [["status", name], ["threads", name, "1"], ["threads", name, "0"], ["report", @report],
      ["drain", name, "1"], ["drain", name, "0"], ["pause", name, "1"], ["resume", name],
-     ["restart", name], ["detach", instance], ["reopen_logs"], ["weight", name, "50"]]
+     ["restart", name], ["detach", instance], ["reopen_logs"], ["kept"], ["weight", name, "50"]]
   end
 
   # Each verb with each thing of the other user, and for the whole server.

@@ -113,7 +113,7 @@ class CommandOptionsTest < IntegrationTest
     assert_equal name, JSON.parse(succeed(CONFIG, "list-instances", "--json")).first["name"]
     Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)
     succeed(CONFIG, "drain", "--all", "--instance", name)
-    assert app("blog")["draining"]
+    assert app("shop")["draining"]
     kill_pool_process
     succeed(CONFIG, "undrain", "--all", "--instance", name)
   end

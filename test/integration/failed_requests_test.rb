@@ -44,7 +44,8 @@ class FailedRequestsTest < IntegrationTest
     2.times do
       assert_status 200, client("ends.test").get("/")
       raw = server.raw("ends.test").request("GET", "/cut")
-      assert_equal 200, raw.read_head.status
+      # httpd may learn of the death before it has sent the head.
+      assert_includes [200, 502], raw.read_head.status
       raw.read_to_end
       raw.close
     end

@@ -42,7 +42,7 @@ class HealthTest < IntegrationTest
   def test_an_application_that_does_not_start_is_not
     assert_status 500, client("broken.test").get("/")
     response = assert_status 503, health("broken.test")
-    assert_match(/\Athe application app-\S+ \(production\) does not start\n\z/, response.body)
+    assert_match(/\Athe application app-\S+ \(production\) #\h+ does not start\n\z/, response.body)
     assert_match(/\A\d+\z/, response["Retry-After"])
   end
 
@@ -67,7 +67,7 @@ class HealthTest < IntegrationTest
 
   def test_a_drained_application_sends_others_elsewhere_and_serves
     assert_status 200, client("rack.test").get("/")
-    { ["drain", root("rack")] => /\Athe application \S+ \(production\) drains\n\z/,
+    { ["drain", root("rack")] => /\Athe application \S+ \(production\) #\h+ drains\n\z/,
       ["drain", "--all"] => /\Athe server drains\n\z/ }.each do |order, reason|
       succeed(CONFIG, *order)
       response = assert_status 503, health("rack.test")

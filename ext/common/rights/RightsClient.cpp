@@ -402,6 +402,9 @@ std::optional<ProcessMemory> RightsClient::memoryOf(pid_t pid, bool descendants)
     memory.proportional = answer.number(0);
     memory.privateClean = answer.number(1);
     memory.privateDirty = answer.number(2);
+    memory.swap = answer.number(3);
+    memory.swapProportional = answer.number(4);
+    memory.anonymous = answer.number(5);
     return memory;
 }
 

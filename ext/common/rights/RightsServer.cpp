@@ -396,7 +396,8 @@ Frame RightsServer::memory(Frame &request, pid_t agent) {
         return done();
     }
     checkIsApplications(pid, agent);
-    return done(memory->proportional, memory->privateClean, memory->privateDirty);
+    return done(memory->proportional, memory->privateClean, memory->privateDirty, memory->swap,
+                memory->swapProportional, memory->anonymous);
 }
 
 /** Only the settings' folder. */
