@@ -56,7 +56,7 @@ class PauseTest < IntegrationTest
   def test_balancers_send_requests_elsewhere_during_a_pause
     pause("blog")
     response = assert_status 503, get("blog", "/health")
-    assert_match(/\Athe application \S+ \(production\) is paused\n\z/, response.body)
+    assert_match(/\Athe application \S+ \(production\) #\h+ is paused\n\z/, response.body)
     assert_match(/\A[1-9]\d*\z/, response["Retry-After"])
     resume("blog")
     assert_equal "healthy\n", assert_status(200, get("blog", "/health")).body
@@ -113,7 +113,7 @@ class PauseTest < IntegrationTest
       !status.empty? && JSON.parse(status)["pool_pid"] != pool
     end
     response = assert_status 503, get("blog", "/health")
-    assert_match(/\Athe application \S+ \(production\) is paused\n\z/, response.body)
+    assert_match(/\Athe application \S+ \(production\) #\h+ is paused\n\z/, response.body)
     told = app("blog")
     assert_equal ["paused", []], told.values_at("state", "instances")
     assert_includes 1..60, told.dig("queue", "paused_for")

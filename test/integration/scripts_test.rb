@@ -109,7 +109,8 @@ class ScriptsTest < Minitest::Test
 
   # As a document has the command, in the checkout's folder.
   def run_bash(command, **environment)
-    Open3.capture2e({ "BUILD_DIR" => @build, "MAKEFLAGS" => nil, "MAKELEVEL" => nil }
+    Open3.capture2e({ "BUILD_DIR" => @build, "MAKEFLAGS" => nil, "MAKELEVEL" => nil,
+                        "UNITE_SOURCES" => nil }
                       .merge(environment.transform_keys(&:to_s)),
                     "bash", "-c", command, chdir: @checkout)
   end

@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "restart/RestartFiles.h"
+
 namespace Passenger {
 
 namespace {

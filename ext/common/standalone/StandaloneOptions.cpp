@@ -123,7 +123,7 @@ void add(CLI::App &app, StandaloneOptions &options, Given &given) {
  *  folder of a predecessor may have been removed. */
 std::string appRootFrom(const std::filesystem::path &given) {
     if (const char *const former = std::getenv(StandaloneOptions::FOLDER)) {
-        const std::string folder = former;
+        std::string folder = former;
         ::unsetenv(StandaloneOptions::FOLDER);
         return folder;
     }

@@ -255,7 +255,7 @@ public:
     }
 
     void testAGreedyApplicationDoesNotKeepOthersFromTheirTurn() {
-        constexpr std::size_t GREEDY = 500;
+        constexpr std::size_t GREEDY = APPS / 2;
         Simulation simulation;
         simulation.runWithGreed(TIME, PER_TICK, GREEDY, 100);
         simulation.finish(60s);

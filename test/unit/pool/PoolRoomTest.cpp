@@ -49,10 +49,8 @@ class PoolRoomTest : public PoolContract {
 
     /** All three instances of blog have a request, and may give room. */
     std::vector<HeldPtr> fill() {
-        std::vector<HeldPtr> held;
-        for (int i = 0; i < 3; i++) {
-            held.push_back(get(blog_));
-        }
+        std::vector<HeldPtr> held(3);
+        std::generate(held.begin(), held.end(), [this] { return get(blog_); });
         clock_.advance(2s);
         return held;
     }
