@@ -264,13 +264,4 @@ class CommandOptionsTest < IntegrationTest
     end
     folder
   end
-
-  def kill_pool_process
-    pool = server.tree.matching(/passenger-agent pool/).first.pid
-    Process.kill(:KILL, pool)
-    eventually("the next pool process") do
-      found = JSON.parse(succeed(CONFIG, "list-instances", "--json")).first
-      found && found["core_pid"] != pool
-    end
-  end
 end

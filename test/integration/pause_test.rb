@@ -138,7 +138,7 @@ class PauseTest < IntegrationTest
       assert_status 200, answer.value
       succeed(CONFIG, "undrain", root("shop"))
       assert_equal [200, 200], health(server)
-      kill_pool_process(server)
+      kill_pool_process
       assert_equal [200, 200], health(server)
       succeed(CONFIG, "drain", "--all")
       server.graceful { |one| one.set("PassengerDefaultUser", TestEnvironment::OTHER_USER) }
@@ -167,15 +167,6 @@ class PauseTest < IntegrationTest
   # What the health URLs of both answer.
   def health(server)
     %w[blog shop].map { |name| server.client("#{name}.test").get("/health").code.to_i }
-  end
-
-  def kill_pool_process(server)
-    pool = server.tree.matching(/passenger-agent pool/).first.pid
-    Process.kill(:KILL, pool)
-    eventually("the next pool process") do
-      found = JSON.parse(succeed(CONFIG, "list-instances", "--json")).first
-      found && found["core_pid"] != pool
-    end
   end
 
   def get(name, path = "/")

@@ -135,6 +135,23 @@ class PoolAdoptionTest < IntegrationTest
     end
   end
 
+  def test_an_ordered_restart_that_has_failed_is_over
+    root = SampleApps.written(SampleApps.saying("old"))
+    with_server(configuration { |one| one.site("rack.test", root) }) do |server|
+      assert_equal "old", server.client.get("/").body
+      File.write(File.join(root, "config.ru"), "raise 'broken on purpose'\n")
+      succeed(CONFIG, "restart-app", root)
+      server.log.wait_for(/event=deploy\.failed/)
+      kill_pool(server)
+      # A look at the restart files follows from a request, a moment later.
+      20.times do
+        assert_equal "old", server.client.get("/").body
+        sleep 0.05
+      end
+      assert_equal 1, server.log.count(/event=app\.restart /)
+    end
+  end
+
   # Nothing but the watchdog knows of the order then.
   def test_a_restart_that_was_ordered_is_begun_anew_by_the_next_pool_process
     root = SampleApps.written(LOADING)

@@ -80,13 +80,4 @@ class RestartWaitTest < IntegrationTest
   def deploy(text)
     File.write(File.join(root("shop"), "config.ru"), text)
   end
-
-  def kill_pool_process
-    pool = server.tree.matching(/passenger-agent pool/).first.pid
-    Process.kill(:KILL, pool)
-    eventually("the next pool process") do
-      found = JSON.parse(succeed(CONFIG, "list-instances", "--json")).first
-      found && found["core_pid"] != pool
-    end
-  end
 end

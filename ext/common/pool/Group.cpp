@@ -117,7 +117,7 @@ void Group::restart(const std::string &reason) {
     queue_.takePeak();
     demand_.restore();
     if (queue && options_.rollingRestarts) {
-        instances_.noteRestart();
+        instances_.noteRestart(true);
         versions_.deploy(std::move(spawner), std::move(queue), context_.clock.now());
     } else {
         versions_.replace(std::move(spawner));
@@ -248,6 +248,7 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
     if (versions_.deploys(task) && !versions_.postpone(failure)) {
         counters_.deploysFailed++;
         versions_.fail(failure, options_.resistDeploymentErrors);
+        instances_.noteRestart(false);
         starter_.dropStandby();
         instances_.retireOlderThan(versions_.current());
     }

@@ -213,7 +213,6 @@ private:
     void died(const ProcessPtr &process) override REQUIRES(poolLock);
     void sent(Process &process, const Frame &frame) override REQUIRES(poolLock);
 
-    /** The application is down, or has just gone down since no instance can start (MemoryRoom). */
     bool failsAtOnce(MonotonicTime now) const REQUIRES(poolLock);
     /** Whether no instance serves, and the last one did not start, or did not live. */
     bool isFailing() const REQUIRES(poolLock) {

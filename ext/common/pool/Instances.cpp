@@ -64,12 +64,13 @@ void Instances::retireCompanions() {
     }
 }
 
-void Instances::deposit(const Process &process) {
+void Instances::deposit(const Process &process, bool restarts) {
     if (process.pid() <= 0) {
         return;
     }
     const SpawnResult &parts = process.parts();
     InstanceNote note = process.note(queue_.name());
+    note.restartFile = restarts ? RestartFiles::ASKED : note.restartFile;
     std::vector<int> descriptors{parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get(),
                                  queue_.claims().memory().descriptor().get()};
     for (const FormerClaims::Part *part :
@@ -82,11 +83,10 @@ void Instances::deposit(const Process &process) {
     context_.store.put(storeKey(process), note.toText(), descriptors);
 }
 
-void Instances::noteRestart() {
+void Instances::noteRestart(bool restarts) {
     for (const ProcessPtr &process : all_) {
         if (serves(process)) {
-            process->restartFile = RestartFiles::ASKED;
-            deposit(*process);
+            deposit(*process, restarts);
         }
     }
 }

@@ -35,11 +35,11 @@ public:
     /** The version of the companions does not take over. */
     void retireCompanions();
     /** Leaves with the watchdog what the next pool process needs of the instance. add() does so,
-     *  too. */
-    void deposit(const Process &process);
-    /** A version is to take the place of those that serve. If this process dies before, the next
-     *  pool process begins the restart anew. */
-    void noteRestart();
+     *  too. @param restarts another version is to take its place: the next pool process begins that
+     *  anew */
+    void deposit(const Process &process, bool restarts = false);
+    /** deposit() for those that serve: a deployment begins, or has failed. */
+    void noteRestart(bool restarts);
     /** The process has ended. Its requests are reported lost, and its cells in the claims freed. */
     void remove(const ProcessPtr &process);
     /** Takes the instance out of service. It ends when its requests are answered. */

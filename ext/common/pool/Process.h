@@ -163,7 +163,7 @@ public:
     Socket socket;
     /** Sticky sessions: requests that are for this instance and no other. */
     std::optional<RequestQueue> ownQueue;
-    /** RestartFiles::seen() before it was started, or RestartFiles::ASKED. */
+    /** RestartFiles::seen() before it was started; of an adopted one what its note said. */
     std::string restartFile = "-";
     /** How long its start took, up to the loaded application. */
     std::chrono::nanoseconds spawnTime{0};

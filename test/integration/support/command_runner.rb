@@ -58,6 +58,16 @@ module CommandRunner
     apps.find { |one| one["root"] == root(name) }
   end
 
+  # Returns when the next pool process answers.
+  def kill_pool_process
+    pool = commanded.tree.matching(/passenger-agent pool/).first.pid
+    Process.kill(:KILL, pool)
+    eventually("the next pool process") do
+      found = JSON.parse(succeed(CONFIG, "list-instances", "--json")).first
+      found && found["core_pid"] != pool
+    end
+  end
+
   # The pid of the application's only instance.
   def pid(name)
     app(name)["instances"].first["pid"]
