@@ -114,8 +114,11 @@ class PauseTest < IntegrationTest
     end
     response = assert_status 503, get("blog", "/health")
     assert_match(/\Athe application \S+ \(production\) #\h+ is paused\n\z/, response.body)
-    told = app("blog")
-    assert_equal ["paused", []], told.values_at("state", "instances")
+    # The killed instance waits for its adoption until the agent has seen its end.
+    told = eventually("no instance") do
+      app("blog").then { |found| found if found["instances"].empty? }
+    end
+    assert_equal "paused", told["state"]
     assert_includes 1..60, told.dig("queue", "paused_for")
     succeed(CONFIG, "resume", "--name", name)
     assert_status 200, get("blog", "/health")

@@ -11,6 +11,8 @@ namespace Passenger {
 namespace {
 
 constexpr std::uint64_t SECONDS = std::chrono::seconds(OutputLimit::INTERVAL).count();
+/** Until the next look, if the loop's timer came before the interval's end. */
+constexpr std::chrono::seconds AGAIN{1};
 
 }  // namespace
 
@@ -35,7 +37,7 @@ void OutputLimit::set(unsigned linesPerSecond) {
 void OutputLimit::write(pid_t pid, const std::string &line, const OutputSink &sink) {
     Rest rest;
     bool passes = true;
-    bool first = false;
+    bool starts = false;
     {
         const LockGuard guard(mutex_);
         rest = takeRestIfOver(clock_.now());
@@ -44,7 +46,7 @@ void OutputLimit::write(pid_t pid, const std::string &line, const OutputSink &si
         if (passes) {
             used_ += size;
         } else {
-            first = !last_ && missing_ == 0;
+            starts = !std::exchange(timed_, true);
             missing_ += last_ ? 1 : 0;
             last_ = Last{pid, line, sink};
         }
@@ -52,7 +54,7 @@ void OutputLimit::write(pid_t pid, const std::string &line, const OutputSink &si
     write(rest);
     if (passes) {
         sink(pid, line);
-    } else if (first) {
+    } else if (starts) {
         // An application that prints nothing more still gets its last line into the log.
         timer_.start(INTERVAL);
     }
@@ -71,11 +73,16 @@ bool OutputLimit::full() {
 
 void OutputLimit::finishInterval() {
     Rest rest;
+    bool early = false;
     {
         const LockGuard guard(mutex_);
         rest = takeRestIfOver(clock_.now());
+        early = timed_;
     }
     write(rest);
+    if (early) {
+        timer_.start(AGAIN);
+    }
 }
 
 OutputLimit::Rest OutputLimit::takeRestIfOver(MonotonicTime now) {
@@ -88,6 +95,7 @@ OutputLimit::Rest OutputLimit::takeRestIfOver(MonotonicTime now) {
 }
 
 OutputLimit::Rest OutputLimit::takeRest() {
+    timed_ = false;
     counts_->logLinesDropped += missing_;
     return {std::exchange(last_, std::nullopt), std::exchange(missing_, 0), static_cast<unsigned>(most_ / SECONDS)};
 }

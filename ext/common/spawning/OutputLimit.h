@@ -78,6 +78,8 @@ private:
     MonotonicTime since_ GUARDED_BY(mutex_){};
     std::optional<Last> last_ GUARDED_BY(mutex_);
     std::uint64_t missing_ GUARDED_BY(mutex_) = 0;
+    /** The timer, or somebody who is about to start it, ends the interval. */
+    bool timed_ GUARDED_BY(mutex_) = false;
     Timer timer_;
 };
 
