@@ -283,7 +283,7 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
     for (std::size_t i = 0; i < group.processes.size(); i++) {
         const InstanceFacts::Facts facts = parts_.facts.of(group.processes[i].pid);
         InstanceStatus &instance = status.instances[i];
-        instance.memory = facts.memory.proportional != 0 ? facts.memory.proportional : instance.memory;
+        instance.memory = facts.memory.used() != 0 ? facts.memory.used() : instance.memory;
         instance.privateMemory = facts.memory.unshared();
         instance.applicationPid = facts.application;
         instance.cpuTime = std::chrono::duration<double>(facts.cpuTime).count();
