@@ -30,8 +30,9 @@ const OptionSpec HTTPD =
     option("httpd", "PROGRAM",
            "The program that reads the configuration: apache2ctl, apachectl, or httpd itself with its environment.");
 const OptionSpec HTTPD_CONFIG = option("config", "FILE", "httpd's configuration, if it is another than httpd's own.");
-const OptionSpec NAME =
-    option("name", "APP", "The application with exactly this name; passenger-status shows the names.");
+const OptionSpec NAME = option("name", "APP",
+                               "The application with this name, as passenger-status shows it. If there is none, those "
+                               "with this name and ' as USER' behind it.");
 const OptionSpec ALL = flag("all", "All applications that you may see.");
 const OptionSpec IGNORE_APP = flag("ignore-app-not-running", "Succeed if no such application is running.");
 const OptionSpec IGNORE_AGENT = flag("ignore-passenger-not-running", "Succeed if no agent is running.");
@@ -44,12 +45,20 @@ const ExitSpec NO_ANSWER{2, "The agent does not answer."};
 
 constexpr const char *CONFIG = "passenger-config";
 
+/** The operand of commands about applications. */
+constexpr const char *PATH = "[PATH]";
+constexpr const char *WHAT_PATH_MEANS =
+    "PATH means all applications whose folders' paths begin with it: /srv/blog means /srv/blog-admin, too. With a "
+    "slash at its end, PATH means the applications in that folder only. A relative PATH begins at the current "
+    "folder.\n";
+
 /** @param operands the command takes one, none where this is empty, or any number with "..." */
 CommandSpec command(const char *program, const char *name, const char *operands, const char *summary,
                     const char *description, std::vector<OptionSpec> options, std::vector<ExitSpec> statuses) {
     const std::string_view form = operands;
     const std::size_t most = form.ends_with("...]") ? MANY_OPERANDS : form.empty() ? 0 : 1;
-    return {program, name, operands, most, summary, description, std::move(options), std::move(statuses)};
+    const std::string text = std::string(description) + (form == PATH ? WHAT_PATH_MEANS : "");
+    return {program, name, operands, most, summary, text, std::move(options), std::move(statuses)};
 }
 
 std::vector<CommandSpec> makeTable() {
@@ -83,9 +92,8 @@ std::vector<CommandSpec> makeTable() {
                  flag("no-nginx", "Without effect: accepted for scripts."), JSON, REGISTRY, VERSION, HELP},
                 {DONE, {1, "The command line is wrong."}}),
         command(
-            CONFIG, "restart-app", "[PATH]", "restart applications",
-            "Restarts all applications whose folders' paths begin with PATH. A relative PATH begins at the current "
-            "folder. With a slash at its end, PATH means the applications in that folder only. The old version serves "
+            CONFIG, "restart-app", PATH, "restart applications",
+            "The old version serves "
             "until the new one is ready, unless PassengerRollingRestarts is Off. Root and the agent's user may restart "
             "all applications, other users their own.\n",
             {NAME, ALL, flag("rolling-restart", "Without effect: PassengerRollingRestarts decides."),
@@ -101,24 +109,24 @@ std::vector<CommandSpec> makeTable() {
             "The instance gets no more requests, finishes those that it has, and ends. Another one takes its place.\n",
             {flag("ignore-nonexistant-pid", "Succeed if no instance has this pid."), JSON, INSTANCE, REGISTRY, HELP},
             {DONE, FAILED, NO_ANSWER}),
-        command(CONFIG, "drain", "[PATH]", "tell balancers to send no requests",
+        command(CONFIG, "drain", PATH, "tell balancers to send no requests",
                 "The health URL (SetHandler passenger-health) of the applications answers 503, so a balancer sends its "
                 "requests elsewhere. Requests that come nevertheless are served.\n",
                 {NAME, ALL, option("wait", "SECONDS", "Wait until no request is in work and none waits."), JSON,
                  INSTANCE, REGISTRY, HELP},
                 {DONE, FAILED, NO_ANSWER, {3, "With --wait: there are still requests."}}),
-        command(CONFIG, "undrain", "[PATH]", "tell balancers to send requests again", "Ends what drain has begun.\n",
+        command(CONFIG, "undrain", PATH, "tell balancers to send requests again", "Ends what drain has begun.\n",
                 {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP}, {DONE, FAILED, NO_ANSWER}),
         command(
-            CONFIG, "agent-check", "[PATH]", "answer HAProxy's agent-check",
+            CONFIG, "agent-check", PATH, "answer HAProxy's agent-check",
             "Prints one line for the balancer: `up` with a weight, which falls while instances and processors are busy "
             "and requests wait; `up 0%` during drain and pause; `down` with the reason if no application serves or no "
-            "agent is running. Without PATH it is about all applications. doc/scale-out has the configuration.\n",
+            "agent is running. Without an application it is about all of them. doc/scale-out has the configuration.\n",
             {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP},
             {{0, "The line is printed, also `down`."},
              {1, "The command line is wrong."},
              {2, "The pool process has died, and no other one has come yet. No line is printed."}}),
-        command(CONFIG, "pause", "[PATH]", "let the requests of applications wait",
+        command(CONFIG, "pause", PATH, "let the requests of applications wait",
                 "For a deployment with a migration: pause --wait, migrate, restart-app, resume. Requests in work are "
                 "finished; those that come wait in the queue, up to PassengerMaxRequestQueueSize and "
                 "PassengerMaxRequestQueueTime. The health URL answers 503 meanwhile.\n",
@@ -127,7 +135,7 @@ std::vector<CommandSpec> makeTable() {
                         "End the pause after this time, if resume does not. By default 60, at most 3600."),
                  option("wait", "SECONDS", "Wait until no request is in work."), JSON, INSTANCE, REGISTRY, HELP},
                 {DONE, FAILED, NO_ANSWER, {3, "With --wait: there are still requests in work."}}),
-        command(CONFIG, "resume", "[PATH]", "let applications take requests again", "Ends what pause has begun.\n",
+        command(CONFIG, "resume", PATH, "let applications take requests again", "Ends what pause has begun.\n",
                 {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP}, {DONE, FAILED, NO_ANSWER}),
         command(CONFIG, "list-instances", "", "list the agents that are running",
                 "Each httpd with mod_passenger has an agent. For a short time after a reload it may have two.\n",
@@ -136,8 +144,8 @@ std::vector<CommandSpec> makeTable() {
         command(CONFIG, "reopen-logs", "", "have the agent open its log files anew",
                 "For use after the files were moved away: those of PassengerLogFile and PassengerAppLogFile. httpd's "
                 "own ErrorLog needs a graceful reload.\n",
-                {flag("ignore-logs-not-available", "Without effect: accepted for scripts."), JSON, INSTANCE, REGISTRY,
-                 HELP},
+                {flag("ignore-logs-not-available", "Without effect: accepted for scripts."), IGNORE_AGENT, JSON,
+                 INSTANCE, REGISTRY, HELP},
                 {DONE, FAILED, NO_ANSWER}),
         command(CONFIG, "report", "NUMBER", "print the report of a failed start",
                 "The error page, the log and passenger-status name the number. The agent keeps the last 100 reports.\n",
@@ -200,7 +208,8 @@ std::vector<CommandSpec> makeTable() {
                 {option("ruby", "COMMAND", "Build it for this Ruby."), JSON, HELP},
                 {DONE, {1, "The command line is wrong, or the code was not built."}}),
         command(CONFIG, "api-call", "ORDER [ARGUMENT...]", "send an order to the agent",
-                "Prints the answer as JSON. ORDER is status, threads, report, restart, detach, drain, pause, resume or "
+                "Prints the answer as JSON. ORDER is status, threads, report, restart, detach, drain, pause, resume, "
+                "weight or "
                 "reopen_logs, with the arguments that doc/PROTOCOLS.md lists.\n",
                 {flag("json", "Print a failure as JSON, too."), INSTANCE, REGISTRY, HELP}, {DONE, FAILED, NO_ANSWER}),
     };
