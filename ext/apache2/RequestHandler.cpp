@@ -113,7 +113,7 @@ bool RequestHandler::bufferBody(ResponseSender &sender) {
         sender.refuseBody(quota);
         return false;
     } catch (const SystemException &problem) {
-        const bool full = problem.error() == ENOSPC || problem.error() == EDQUOT;
+        const bool full = problem.error() == ENOSPC || problem.error() == EDQUOT || problem.error() == EFBIG;
         // httpd does not read the rest of the body then.
         r_->connection->keepalive = AP_CONN_CLOSE;
         sender.fail(full ? HTTP_INSUFFICIENT_STORAGE : HTTP_INTERNAL_SERVER_ERROR,

@@ -43,6 +43,19 @@ class AttackLogTest < IntegrationTest
     assert_unharmed(server.client("other.test"), "/hello") { flood }
   end
 
+  # LimitFSIZE= of a service, or ulimit -f. The kernel sends SIGXFSZ.
+  def test_a_log_that_reaches_the_limit_of_a_files_size_ends_no_process
+    pool = server.tree.matching(/passenger-agent pool/).first.pid
+    limit = ->(size) { system("prlimit", "--pid", pool.to_s, "--fsize=#{size}:", exception: true) }
+    print = ->(seconds) { server.client("attacker.test").get("/print?seconds=#{seconds}") }
+    limit.call(1)
+    assert_equal 200, print.call(1).code.to_i
+    limit.call("unlimited")
+    assert_equal 200, print.call(0).code.to_i
+    server.log.wait_for(/event=log\.dropped lines=[1-9]/, from: @log_position)
+    assert_equal pool, server.tree.matching(/passenger-agent pool/).first.pid
+  end
+
   private
 
   # The seconds that the pool process used, the seconds that passed, and the bytes printed.

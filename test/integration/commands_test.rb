@@ -135,6 +135,9 @@ class CommandsTest < IntegrationTest
                                  "--registry-dir=/var/empty")
     assert_equal "", succeed(CONFIG, "restart-app", "--all", "--registry-dir=/var/empty",
                              "--ignore-passenger-not-running")
+    assert_fails 1, /no agent/, CONFIG, "reopen-logs", "--registry-dir=/var/empty"
+    assert_match(/no log is open/, succeed(CONFIG, "reopen-logs", "--registry-dir=/var/empty",
+                                           "--ignore-passenger-not-running"))
   end
 
   def test_an_agent_of_another_user_is_named_with_the_remedy

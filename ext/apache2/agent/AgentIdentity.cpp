@@ -79,10 +79,6 @@ std::string rubyFolder(const Settings &settings) {
     return std::string(settings.root) + "/lib/passenger";
 }
 
-std::string nativeFolder(const Settings &settings) {
-    return std::string(settings.root) + "/native";
-}
-
 /** The stamp changes when the file is written or replaced. A missing file has zeros: the agent's
  *  start then fails with a better message than this function could give. */
 std::string stampOf(const char *path) {
@@ -179,8 +175,7 @@ AgentSettings agentSettings(const Settings &settings) {
 AgentIdentity identityOf(const Settings &settings) {
     const std::string text = PASSENGER_VERSION "|" + stampOf(moduleFile()) + "|" +
                              stampOf(agentCommand(settings).c_str()) + "|" + stampOfFolder(rubyFolder(settings)) + "|" +
-                             stampOfFolder(nativeFolder(settings)) + "|" + (settings.userSwitching ? "1|" : "0|") +
-                             settings.defaultUser.value() + "|" +
+                             (settings.userSwitching ? "1|" : "0|") + settings.defaultUser.value() + "|" +
                              (settings.defaultGroup != nullptr ? settings.defaultGroup : "") + "|" +
                              (settings.agentUser != nullptr ? settings.agentUser : "") + "|" +
                              settings.seccomp.value() + "|" + settings.root.value();

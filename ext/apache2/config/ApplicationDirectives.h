@@ -104,19 +104,19 @@ inline constexpr std::array APPLICATION{
               "requests after which an instance is replaced; 0: never"},
     Directive{"PassengerMemoryLimit", Context::APPLICATION,
               memory(&Settings::memoryLimit, MANY).sets(&Options::memoryLimit).limiting("memory_limit"), "0",
-              "memory in MB above which an instance is replaced (PSS: its private memory, and its part of the memory "
-              "that it shares); 0: never"},
-    Directive{"PassengerHardMemoryLimit", Context::APPLICATION,
-              memory(&Settings::hardMemoryLimit, MANY).sets(&Options::hardMemoryLimit).limiting("hard_memory_limit"),
-              "0",
-              "memory in MB, measured every five seconds, above which an instance is killed together with its "
-              "requests; 0: never"},
+              "memory in MB above which an instance is replaced (PSS, swapped memory included: its private memory, and "
+              "its part of the memory that it shares); 0: never"},
+    Directive{
+        "PassengerHardMemoryLimit", Context::APPLICATION,
+        memory(&Settings::hardMemoryLimit, MANY).sets(&Options::hardMemoryLimit).limiting("hard_memory_limit"), "0",
+        "memory in MB, measured as for PassengerMemoryLimit every five seconds, above which an instance is killed "
+        "together with its requests; 0: never"},
     Directive{
         "PassengerMemoryBudget", Context::APPLICATION,
         memory(&Settings::memoryBudget, INT_MAX / 1024).sets(&Options::memoryBudget).limiting("memory_budget"), "0",
-        "memory that the instances of all applications share (PSS); in a virtual host or folder, that the instances "
-        "of this application may use together. Instances end, are replaced, or wait for their start, so that it is "
-        "kept (OPERATIONS.md). 0: no budget"},
+        "memory that the instances of all applications share (PSS, swapped memory included); in a virtual host or "
+        "folder, that the instances of this application may use together. Instances end, are replaced, or wait for "
+        "their start, so that it is kept (OPERATIONS.md). 0: no budget"},
     Directive{
         "PassengerMemoryMax", Context::APPLICATION,
         memory(&Settings::memoryMax, MANY).sets(&Options::memoryMax).limiting("memory_max"), "0",
@@ -139,9 +139,10 @@ inline constexpr std::array APPLICATION{
               "most. 0: no limit but the application's share of httpd's threads"},
     Directive{"PassengerRequestQueueOverflowStatusCode", Context::APPLICATION,
               number(&Settings::requestQueueOverflowStatusCode, 400, 599).readBy(Reader::HTTPD), "503",
-              "status of the answer to a request that is refused because too many wait already, or because the "
-              "application holds its share of httpd's threads. No instance has begun "
-              "it; by a status that the application itself never answers a balancer knows that it may give the request "
+              "status of the answer to a request that the queue refuses: PassengerMaxRequestQueueSize, "
+              "PassengerQueueTarget, PassengerFairnessKey, or the application's share of httpd's threads. No instance "
+              "has begun it; by a status that the application itself never answers a balancer knows that it may give "
+              "the request "
               "to another host (scale-out/README.md)"},
     Directive{"PassengerQueueTarget", Context::APPLICATION,
               time(&Settings::queueTarget, 3'600'000).sets(&Options::queueTarget), "0",
@@ -165,11 +166,10 @@ inline constexpr std::array APPLICATION{
         "PassengerMaxBootProcesses", Context::APPLICATION,
         number(&Settings::maxBootProcesses, 0, INT_MAX).sets(&Options::maxBootProcesses).limiting("max_boot_processes"),
         "1000",
-        "processes and threads that the application's user may get more than he had, while a process of the "
-        "application starts; a further one cannot be made (EAGAIN). Has an effect where root starts httpd. Without "
-        "CAP_SYS_RESOURCE, as in most containers, a limit other than 1000 stays after the start, and 1000 is none. 0: "
-        "any "
-        "number"},
+        "how many further processes and threads the application's user may get while a process of the application "
+        "starts; one more cannot be made (EAGAIN). Has an effect where root starts httpd. Without CAP_SYS_RESOURCE, as "
+        "in most containers, nobody can lift the limit after the start: there the default 1000 sets no limit, and "
+        "another value stays in force. 0: no limit"},
     Directive{"PassengerStartTimeout", Context::APPLICATION,
               seconds(&Settings::startTimeout, 1, LONG_TIME).sets(&Options::startTimeout).granted("start_timeout"),
               "90", "seconds in which an instance must have started"},
@@ -206,7 +206,9 @@ inline constexpr std::array APPLICATION{
         flag(&Settings::loadShellEnvvars).sets(&Options::loadShellEnvvars), "On",
         "before the application starts, its user's login shell reads the profile (/etc/profile, ~/.profile, "
         "~/.bash_profile …), so that PATH, rbenv and the like are as at a login; SetEnv and PassengerAppEnv overrule "
-        "the profile. The directive has no effect for users whose shell is not ash, bash, dash, ksh, mksh, sh or zsh"},
+        "the profile in the application's environment, but not what the interpreter reads at its own start, such as "
+        "PATH, PYTHONPATH, RUBYOPT and LD_LIBRARY_PATH. The directive has no effect for users whose shell is not ash, "
+        "bash, dash, ksh, mksh, sh or zsh"},
     Directive{"PassengerRollingRestarts", Context::APPLICATION,
               flag(&Settings::rollingRestarts).sets(&Options::rollingRestarts), "Off in development, else On",
               "instances are replaced one by one, and the old version stays if the new version does not start. Off: "

@@ -296,13 +296,8 @@ void remarkPlace(const cmd_parms *cmd, const Name &name) {
 }
 
 bool isIdle(cmd_parms *cmd, const Directive &directive) {
-    switch (directive.idle.when) {
-        case Idle::When::NEVER:
-            return false;
-        case Idle::When::IN_FOLDERS:
-            return ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS) != nullptr;
-    }
-    return false;
+    return directive.idle.when == Idle::When::IN_FOLDERS &&
+           ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS) != nullptr;
 }
 
 /** httpd calls this function for each directive. cmd_data is the Name. */
@@ -366,17 +361,8 @@ const char *applyPair(cmd_parms *cmd, void *place, const char *first, const char
 }
 
 constexpr int overridesFor(Context context) {
-    switch (context) {
-        case Context::GLOBAL:
-            return RSRC_CONF;
-        case Context::APPLICATION:
-            return RSRC_CONF | ACCESS_CONF;
-        case Context::LOCAL:
-            return RSRC_CONF | ACCESS_CONF | OR_ALL;
-        case Context::OPTIONS:
-            return RSRC_CONF | ACCESS_CONF | OR_OPTIONS;
-    }
-    return RSRC_CONF;
+    return RSRC_CONF | (context == Context::GLOBAL ? 0 : ACCESS_CONF) | (context == Context::LOCAL ? OR_ALL : 0) |
+           (context == Context::OPTIONS ? OR_OPTIONS : 0);
 }
 
 constexpr auto makeCommands() {

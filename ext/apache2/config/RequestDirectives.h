@@ -88,13 +88,14 @@ inline constexpr std::array REQUEST{
         seconds(&Settings::maxRequestTime, 0, LONG_TIME).sets(&Options::maxRequestTime), "0",
         "seconds that an instance may take for a request; then the request gets 504, the log the backtraces of the "
         "instance's threads, and the instance is killed. 0: no limit"},
-    Directive{"PassengerPriority", Context::LOCAL, choice(&Settings::priority, PRIORITIES).readBy(Reader::DERIVED),
-              "normal",
-              "whose requests are refused first where requests wait. low: those that find a quarter of "
-              "PassengerMaxRequestQueueSize waiting, that cannot be begun within a quarter of PassengerQueueTarget, or "
-              "that find half of the application's share of httpd's threads taken; but for one a second in each httpd "
-              "child. high: they may wait where a quarter more than PassengerMaxRequestQueueSize waits, and for twice "
-              "PassengerQueueTarget"},
+    Directive{
+        "PassengerPriority", Context::LOCAL, choice(&Settings::priority, PRIORITIES).readBy(Reader::DERIVED), "normal",
+        "which requests are refused first when requests wait. low: a request is refused when a quarter of "
+        "PassengerMaxRequestQueueSize waits already, when no instance can begin it within a quarter of "
+        "PassengerQueueTarget, or when the application has half of its share of httpd's threads. One such request "
+        "a second in each httpd child counts as normal. high: they may wait where a quarter more than "
+        "PassengerMaxRequestQueueSize waits, and for twice "
+        "PassengerQueueTarget"},
     Directive{
         "PassengerFairnessKey", Context::LOCAL, fairness(&Settings::fairnessKey).readBy(Reader::HTTPD), "off",
         "whose requests share the places where requests wait: those of a client's address (client, as mod_remoteip "

@@ -114,8 +114,9 @@ inline constexpr std::array SERVER{
         "PassengerMaxDataBufferSizePerApp", Context::GLOBAL, memory(&Settings::maxDataBufferSizePerApp, MANY),
         "as much as is left for others",
         "MB that these files of one application may have; other applications' requests are served as before. By "
-        "default an application may have as much as it leaves of PassengerMaxDataBufferSize, or of the space above "
-        "PassengerMinDataBufferFreeSpace if that is less: half of it if no other has files. 0: no limit of its own"},
+        "default they may grow until they are as large as what is still free of PassengerMaxDataBufferSize, or of the "
+        "space above PassengerMinDataBufferFreeSpace if that is less. So one application alone can use half of it. 0: "
+        "no limit of its own"},
     Directive{"PassengerMinDataBufferFreeSpace", Context::GLOBAL, memory(&Settings::minDataBufferFreeSpace, MANY),
               "a twentieth of the disk, at most 256",
               "MB of the file system of PassengerDataBufferDir that these files leave free. 0: none"},

@@ -283,7 +283,7 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
     for (std::size_t i = 0; i < group.processes.size(); i++) {
         const InstanceFacts::Facts facts = parts_.facts.of(group.processes[i].pid);
         InstanceStatus &instance = status.instances[i];
-        instance.memory = facts.memory.proportional != 0 ? facts.memory.proportional : instance.memory;
+        instance.memory = facts.memory.used() != 0 ? facts.memory.used() : instance.memory;
         instance.privateMemory = facts.memory.unshared();
         instance.applicationPid = facts.application;
         instance.cpuTime = std::chrono::duration<double>(facts.cpuTime).count();
@@ -354,37 +354,38 @@ Frame ControlOrders::report(const Asker &asker, const std::string &id) {
     return answer;
 }
 
-Frame ControlOrders::restart(const Asker &asker, const std::string &name) {
+/** @param order whether the pool has done it; false: it does not know the application
+ *  @throws IOException */
+void ControlOrders::carryOut(const Asker &asker, const std::string &name, const std::function<bool()> &order) {
     demand(asker, name);
-    // Instances of an earlier pool process may wait for their application, which the pool does not
-    // know yet.
-    if (!parts_.pool.restart(name)) {
+    if (!order()) {
         refuseUnknown(name);
     }
     snapshotAt_ = {};
+}
+
+Frame ControlOrders::restart(const Asker &asker, const std::string &name) {
+    // Instances of an earlier pool process may wait for their application, which the pool does not
+    // know yet.
+    carryOut(asker, name, [&] { return parts_.pool.restart(name); });
     Log::notice("event=app.restart_ordered app=\"{}\" uid={}", name, asker.uid);
     return done();
 }
 
 Frame ControlOrders::pause(const Asker &asker, const std::string &name, std::uint64_t seconds) {
-    demand(asker, name);
-    if (seconds < 1 || seconds > LONGEST_PAUSE) {
-        throw IOException(fmt::format("a pause of {} seconds is not possible: 1 to {} are", seconds, LONGEST_PAUSE));
-    }
-    if (!parts_.pool.pause(name, std::chrono::seconds(seconds))) {
-        refuseUnknown(name);
-    }
-    snapshotAt_ = {};
+    carryOut(asker, name, [&] {
+        if (seconds < 1 || seconds > LONGEST_PAUSE) {
+            throw IOException(
+                fmt::format("a pause of {} seconds is not possible: 1 to {} are", seconds, LONGEST_PAUSE));
+        }
+        return parts_.pool.pause(name, std::chrono::seconds(seconds));
+    });
     Log::notice("event=queue.pause_ordered app=\"{}\" seconds={} uid={}", name, seconds, asker.uid);
     return done();
 }
 
 Frame ControlOrders::resume(const Asker &asker, const std::string &name) {
-    demand(asker, name);
-    if (!parts_.pool.resume(name)) {
-        refuseUnknown(name);
-    }
-    snapshotAt_ = {};
+    carryOut(asker, name, [&] { return parts_.pool.resume(name); });
     Log::notice("event=queue.resume_ordered app=\"{}\" uid={}", name, asker.uid);
     return done();
 }

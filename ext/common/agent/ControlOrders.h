@@ -91,6 +91,7 @@ private:
     std::vector<RequestStatus> requestsOf(const std::string &name) const;
     bool owns(const Asker &asker, const std::string &name) const;
     void demand(const Asker &asker, const std::string &name) const;
+    void carryOut(const Asker &asker, const std::string &name, const std::function<bool()> &order);
     std::string drainsNote() const;
 
     const Parts parts_;

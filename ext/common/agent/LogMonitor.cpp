@@ -61,8 +61,6 @@ void LogMonitor::run() {
     while (!ending_ && !woken_) {
         wait(std::chrono::hours(1), false);
     }
-    // Without inotify, the thread reads the files every second.
-    inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     SteadyClock::time_point listed{};
     SteadyClock::time_point eagerUntil{};
     while (!ending_) {
@@ -110,6 +108,10 @@ void LogMonitor::list() {
 }
 
 void LogMonitor::watchFolders() {
+    // Without inotify, the thread reads the files every second.
+    if (!inotify_) {
+        inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    }
     if (!inotify_) {
         return;
     }

@@ -55,6 +55,8 @@ void setUpProcess() {
     // concern the agent.
     ::signal(SIGPIPE, SIG_IGN);
     ::signal(SIGHUP, SIG_IGN);
+    // A write() to a log beyond RLIMIT_FSIZE fails like that to a full disk.
+    ::signal(SIGXFSZ, SIG_IGN);
     raiseDescriptorLimit();
 }
 

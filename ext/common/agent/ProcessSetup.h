@@ -14,7 +14,8 @@ namespace Passenger {
  * limits get a known state. Functions for main() only.
  */
 
-/** Opens descriptors 0, 1 and 2 if necessary and closes all above 3; ignores SIGPIPE and SIGHUP;
+/** Opens descriptors 0, 1 and 2 if necessary and closes all above 3; ignores SIGPIPE, SIGHUP
+ *  and SIGXFSZ;
  *  raises the limit of open descriptors. @throws SystemException */
 void setUpProcess();
 

@@ -2,7 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 namespace Passenger {
+
+namespace {
+
+constexpr std::pair<char, std::string_view> ENTITIES[] = {
+    {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
+
+}  // namespace
 
 std::string printable(std::string_view text) {
     std::string result;
@@ -26,25 +37,8 @@ std::string markupText(std::string_view text) {
     std::string result;
     result.reserve(text.size());
     for (const char c : printable(text)) {
-        switch (c) {
-            case '&':
-                result += "&amp;";
-                break;
-            case '<':
-                result += "&lt;";
-                break;
-            case '>':
-                result += "&gt;";
-                break;
-            case '"':
-                result += "&quot;";
-                break;
-            case '\'':
-                result += "&#39;";
-                break;
-            default:
-                result += c;
-        }
+        const auto *const found = std::ranges::find(ENTITIES, c, &std::pair<char, std::string_view>::first);
+        result += found == std::end(ENTITIES) ? std::string_view(&c, 1) : found->second;
     }
     return result;
 }

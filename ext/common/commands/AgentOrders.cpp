@@ -234,11 +234,15 @@ int waitAndTell(RestartWait &wait, const Ordered &ordered, AgentConnection &agen
     return status;
 }
 
+/** Whether no agent runs, and the caller does not mind. */
+bool needsNoAgent(const Arguments &arguments) {
+    return arguments.has("ignore-passenger-not-running") && AgentFinder(arguments).list().empty();
+}
+
 }  // namespace
 
 int restartApp(const Arguments &arguments) {
-    const AgentFinder finder(arguments);
-    if (arguments.has("ignore-passenger-not-running") && finder.list().empty()) {
+    if (needsNoAgent(arguments)) {
         fmt::print(stderr, "no agent of mod_passenger is running, so nothing is restarted\n");
         return finish(arguments, {{"applications", Json::array()}});
     }
@@ -357,6 +361,9 @@ int listAgents(const Arguments &arguments) {
 }
 
 int reopenLogs(const Arguments &arguments) {
+    if (needsNoAgent(arguments)) {
+        return finish(arguments, Json::object(), "no agent of mod_passenger is running, so no log is open\n");
+    }
     AgentConnection agent(arguments);
     agent.order({ControlVerb::REOPEN_LOGS});
     return finish(arguments, Json::object(), "All done\n");

@@ -30,8 +30,9 @@ const OptionSpec HTTPD =
     option("httpd", "PROGRAM",
            "The program that reads the configuration: apache2ctl, apachectl, or httpd itself with its environment.");
 const OptionSpec HTTPD_CONFIG = option("config", "FILE", "httpd's configuration, if it is another than httpd's own.");
-const OptionSpec NAME =
-    option("name", "APP", "The application with exactly this name; passenger-status shows the names.");
+const OptionSpec NAME = option("name", "APP",
+                               "The application with this name, as passenger-status shows it. If there is none, those "
+                               "with this name and ' as USER' behind it.");
 const OptionSpec ALL = flag("all", "All applications that you may see.");
 const OptionSpec IGNORE_APP = flag("ignore-app-not-running", "Succeed if no such application is running.");
 const OptionSpec IGNORE_AGENT = flag("ignore-passenger-not-running", "Succeed if no agent is running.");
@@ -44,247 +45,173 @@ const ExitSpec NO_ANSWER{2, "The agent does not answer."};
 
 constexpr const char *CONFIG = "passenger-config";
 
+/** The operand of commands about applications. */
+constexpr const char *PATH = "[PATH]";
+constexpr const char *WHAT_PATH_MEANS =
+    "PATH means all applications whose folders' paths begin with it: /srv/blog means /srv/blog-admin, too. With a "
+    "slash at its end, PATH means the applications in that folder only. A relative PATH begins at the current "
+    "folder.\n";
+
+/** @param operands the command takes one, none where this is empty, or any number with "..." */
+CommandSpec command(const char *program, const char *name, const char *operands, const char *summary,
+                    const char *description, std::vector<OptionSpec> options, std::vector<ExitSpec> statuses) {
+    const std::string_view form = operands;
+    const std::size_t most = form.ends_with("...]") ? MANY_OPERANDS : form.empty() ? 0 : 1;
+    const std::string text = std::string(description) + (form == PATH ? WHAT_PATH_MEANS : "");
+    return {program, name, operands, most, summary, text, std::move(options), std::move(statuses)};
+}
+
 std::vector<CommandSpec> makeTable() {
     return {
-        {"passenger-status",
-         "",
-         "[NAME]",
-         1,
-         "show what the applications of mod_passenger do",
-         "Root and the agent's user see all applications, other users see their own. NAME is the beginning of an "
-         "agent's "
-         "name, if several are running.\n",
-         {option(
-              "show", "WHAT",
-              "pool: applications and their instances. requests: what is in work and what waits. backtraces: where the "
-              "threads of the Ruby and Python instances are, and what Node instances have in work. server: the agent, "
-              "as JSON. xml: for monitoring plugins. json: everything.",
-              "pool|requests|server|backtraces|xml|json"),
-          flag("json", "The same as --show=json."),
-          flag("no-header", "Print no version, date and agent."),
-          flag("force-colors", "Print colours, though stdout is no terminal."),
-          {"watch", '\0', Argument::OPTIONAL, "SECONDS", "Repeat, by default each 2 seconds, until Ctrl-C.", ""},
-          option("sort", "KEY", "Order applications by this, the largest first. By default by name.",
-                 "requests|queue|memory|cpu|name"),
-          flag("pid-identifier", "NAME is the pid of an agent's anchor."),
-          flag("verbose", "Show failures, versions and times of each application, too.", 'v'),
-          REGISTRY,
-          VERSION,
-          HELP},
-         {DONE,
-          {1, "The command line is wrong, or no agent or more than one is found."},
-          {2, "The agent has refused the question or has not answered."}}},
-        {"passenger-memory-stats",
-         "",
-         "",
-         0,
-         "show the memory of httpd, the agent and the applications",
-         "PSS shares a page among the processes that have it, so PSS can be added up. Private memory is freed when the "
-         "process ends. Only root can measure the processes of all users.\n",
-         {flag("no-apache", "Leave out the processes of httpd."),
-          flag("no-nginx", "Without effect: accepted for scripts."), JSON, REGISTRY, VERSION, HELP},
-         {DONE, {1, "The command line is wrong."}}},
-        {CONFIG,
-         "restart-app",
-         "[PATH]",
-         1,
-         "restart applications",
-         "Restarts all applications whose folders' paths begin with PATH. A relative PATH begins at the current "
-         "folder. With a "
-         "slash at its end, PATH means the applications in that folder only. The old version serves until the new one "
-         "is ready, unless PassengerRollingRestarts is Off. Root and the agent's user may "
-         "restart all applications, other users their own.\n",
-         {NAME, ALL, flag("rolling-restart", "Without effect: PassengerRollingRestarts decides."),
-          option("wait", "SECONDS", "Wait until the new version serves. Fail if it does not start, with the cause."),
-          IGNORE_APP, IGNORE_AGENT, JSON, INSTANCE, REGISTRY, HELP},
-         {DONE,
-          FAILED,
-          NO_ANSWER,
-          {1, "Also, with --wait: a new version does not start."},
-          {3, "With --wait: the new version has neither started nor failed in this time."}}},
-        {CONFIG,
-         "detach-process",
-         "PID",
-         1,
-         "replace one instance",
-         "The instance gets no more requests, finishes those that it has, and ends. Another one takes its place.\n",
-         {flag("ignore-nonexistant-pid", "Succeed if no instance has this pid."), JSON, INSTANCE, REGISTRY, HELP},
-         {DONE, FAILED, NO_ANSWER}},
-        {CONFIG,
-         "drain",
-         "[PATH]",
-         1,
-         "tell balancers to send no requests",
-         "The health URL (SetHandler passenger-health) of the applications answers 503, so a balancer sends its "
-         "requests "
-         "elsewhere. Requests that come nevertheless are served.\n",
-         {NAME, ALL, option("wait", "SECONDS", "Wait until no request is in work and none waits."), JSON, INSTANCE,
-          REGISTRY, HELP},
-         {DONE, FAILED, NO_ANSWER, {3, "With --wait: there are still requests."}}},
-        {CONFIG,
-         "undrain",
-         "[PATH]",
-         1,
-         "tell balancers to send requests again",
-         "Ends what drain has begun.\n",
-         {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP},
-         {DONE, FAILED, NO_ANSWER}},
-        {CONFIG,
-         "agent-check",
-         "[PATH]",
-         1,
-         "answer HAProxy's agent-check",
-         "Prints one line for the balancer: `up` with a weight, which falls while instances and processors are busy "
-         "and "
-         "requests wait; `up 0%` during drain and pause; `down` with the reason if no application serves or no "
-         "agent is running. Without PATH it is about all applications. doc/scale-out has the configuration.\n",
-         {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP},
-         {{0, "The line is printed, also `down`."},
-          {1, "The command line is wrong."},
-          {2, "The pool process has died, and no other one has come yet. No line is printed."}}},
-        {CONFIG,
-         "pause",
-         "[PATH]",
-         1,
-         "let the requests of applications wait",
-         "For a deployment with a migration: pause --wait, migrate, restart-app, resume. Requests in work are "
-         "finished; those that come wait in the queue, up to PassengerMaxRequestQueueSize and "
-         "PassengerMaxRequestQueueTime. The health URL answers 503 meanwhile.\n",
-         {NAME, ALL,
-          option("limit", "SECONDS", "End the pause after this time, if resume does not. By default 60, at most 3600."),
-          option("wait", "SECONDS", "Wait until no request is in work."), JSON, INSTANCE, REGISTRY, HELP},
-         {DONE, FAILED, NO_ANSWER, {3, "With --wait: there are still requests in work."}}},
-        {CONFIG,
-         "resume",
-         "[PATH]",
-         1,
-         "let applications take requests again",
-         "Ends what pause has begun.\n",
-         {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP},
-         {DONE, FAILED, NO_ANSWER}},
-        {CONFIG,
-         "list-instances",
-         "",
-         0,
-         "list the agents that are running",
-         "Each httpd with mod_passenger has an agent. For a short time after a reload it may have two.\n",
-         {JSON, flag("quiet", "Print nothing if there is none.", 'q'), REGISTRY, HELP},
-         {DONE, {1, "The command line is wrong."}}},
-        {CONFIG,
-         "reopen-logs",
-         "",
-         0,
-         "have the agent open its log files anew",
-         "For use after the files were moved away: those of PassengerLogFile and PassengerAppLogFile. httpd's own "
-         "ErrorLog needs a graceful reload.\n",
-         {flag("ignore-logs-not-available", "Without effect: accepted for scripts."), JSON, INSTANCE, REGISTRY, HELP},
-         {DONE, FAILED, NO_ANSWER}},
-        {CONFIG,
-         "report",
-         "NUMBER",
-         1,
-         "print the report of a failed start",
-         "The error page, the log and passenger-status name the number. The agent keeps the last 100 reports.\n",
-         {JSON, INSTANCE, REGISTRY, HELP},
-         {DONE, FAILED, NO_ANSWER}},
-        {CONFIG,
-         "explain",
-         "URL",
-         1,
-         "say which application serves a URL, and why",
-         "Shows the virtual host, the application, its user and interpreter, and each setting with the file and line "
-         "that it comes from; or why no application serves the URL. httpd's program reads its configuration for that, "
-         "as by configtest, so a change shows before httpd is reloaded. Run it as root, who reads all of the "
-         "configuration.\n",
-         {HTTPD, HTTPD_CONFIG, flag("all", "Show defaults, too."), JSON, HELP},
-         {{0, "An application serves the URL."},
-          {1, "The command line is wrong, or httpd cannot read its configuration."},
-          {2, "No application serves the URL, or the application cannot be served."}}},
-        {CONFIG,
-         "event",
-         "[NAME]",
-         1,
-         "explain an event of the log",
-         "Prints its levels, its meaning, and what to do. Without NAME it lists all events.\n",
-         {JSON, HELP},
-         {DONE, {1, "The command line is wrong, or there is no such event."}}},
-        {CONFIG,
-         "validate-install",
-         "",
-         0,
-         "check the installation",
-         "Checks the files of the installation, httpd's configuration, the interpreters, limits, and each application: "
-         "those that are running, and those of httpd's configuration, for which no server has to run. Each problem "
-         "comes with its remedy. Nothing is changed.\n",
-         {flag("auto", "Without effect: no question is asked in any case."),
-          flag("validate-apache2", "Without effect: httpd is checked in any case."),
-          flag("no-validate-apache2", "Do not look at httpd's configuration."), HTTPD, HTTPD_CONFIG, JSON, REGISTRY,
-          HELP},
-         {{0, "Everything is in order."},
-          {1, "The command line is wrong, or there is an error."},
-          {2, "There are warnings only."}}},
-        {CONFIG,
-         "about",
-         "SUBJECT",
-         1,
-         "show facts about the installation",
-         "SUBJECT is version, root, ruby-libdir, resourcesdir, support-binaries-dir, ruby-command, rubyext-compat-id, "
-         "includedir, detect-apache2, compiled, custom-packaged, or installed-from-release-package. Each may also be "
-         "written as an option of passenger-config: --root.\n",
-         {JSON, HELP},
-         {{0, "The command is done. compiled, custom-packaged: yes."},
-          {1,
-           "No subject is named, there is no such subject, or nothing to show: no Ruby, no httpd, includedir. "
-           "installed-from-release-package: no."}}},
-        {CONFIG,
-         "system-metrics",
-         "",
-         0,
-         "show processors, load and memory",
-         "Processors are measured for half a second.\n",
-         {JSON, HELP},
-         {DONE, {1, "The command line is wrong."}}},
-        {CONFIG,
-         "sizing",
-         "",
-         0,
-         "recommend PassengerMaxPoolSize and MaxRequestWorkers",
-         "Measures memory and cores of the machine and the private memory of the instances that run, and prints "
-         "values with their reasons. Call it as root, after a day of usual load: instances grow with their first "
-         "requests. Nothing is changed. doc/SIZING.md has the rules.\n",
-         {option("memory", "MB",
-                 "Plan for a machine of its own with this memory. By default this machine, and what its other programs "
-                 "leave."),
-          option("cores", "NUMBER", "Plan for so many cores. By default this machine's."),
-          option("instance-memory", "MB",
-                 "Plan for one application with instances of this private memory, without asking an agent."),
-          option("instance-requests", "NUMBER",
-                 "Plan for instances that run so many requests at once, as with PassengerThreadCount."),
-          JSON, INSTANCE, REGISTRY, HELP},
-         {DONE,
-          {1,
-           "The command line is wrong, no agent or more than one is found, no instance is running, or this user may "
-           "not measure them."}}},
-        {CONFIG,
-         "build-native-support",
-         "",
-         0,
-         "build native code for a Ruby",
-         "Native code makes instances faster; without it they work as well. It is built for the ruby that is found "
-         "first in PATH.\n",
-         {option("ruby", "COMMAND", "Build it for this Ruby."), JSON, HELP},
-         {DONE, {1, "The command line is wrong, or the code was not built."}}},
-        {CONFIG,
-         "api-call",
-         "ORDER [ARGUMENT...]",
-         MANY_OPERANDS,
-         "send an order to the agent",
-         "Prints the answer as JSON. ORDER is status, threads, report, restart, detach, drain, pause, resume or "
-         "reopen_logs, with the "
-         "arguments "
-         "that doc/PROTOCOLS.md lists.\n",
-         {flag("json", "Print a failure as JSON, too."), INSTANCE, REGISTRY, HELP},
-         {DONE, FAILED, NO_ANSWER}},
+        command("passenger-status", "", "[NAME]", "show what the applications of mod_passenger do",
+                "Root and the agent's user see all applications, other users see their own. NAME is the beginning of "
+                "an agent's name, if several are running.\n",
+                {option("show", "WHAT",
+                        "pool: applications and their instances. requests: what is in work and what waits. backtraces: "
+                        "where the threads of the Ruby and Python instances are, and what Node instances have in work. "
+                        "server: the agent, as JSON. xml: for monitoring plugins. json: everything.",
+                        "pool|requests|server|backtraces|xml|json"),
+                 flag("json", "The same as --show=json."),
+                 flag("no-header", "Print no version, date and agent."),
+                 flag("force-colors", "Print colours, though stdout is no terminal."),
+                 {"watch", '\0', Argument::OPTIONAL, "SECONDS", "Repeat, by default each 2 seconds, until Ctrl-C.", ""},
+                 option("sort", "KEY", "Order applications by this, the largest first. By default by name.",
+                        "requests|queue|memory|cpu|name"),
+                 flag("pid-identifier", "NAME is the pid of an agent's anchor."),
+                 flag("verbose", "Show failures, versions and times of each application, too.", 'v'),
+                 REGISTRY,
+                 VERSION,
+                 HELP},
+                {DONE,
+                 {1, "The command line is wrong, or no agent or more than one is found."},
+                 {2, "The agent has refused the question or has not answered."}}),
+        command("passenger-memory-stats", "", "", "show the memory of httpd, the agent and the applications",
+                "PSS shares a page among the processes that have it, so PSS can be added up. Private memory is freed "
+                "when the process ends. Only root can measure the processes of all users.\n",
+                {flag("no-apache", "Leave out the processes of httpd."),
+                 flag("no-nginx", "Without effect: accepted for scripts."), JSON, REGISTRY, VERSION, HELP},
+                {DONE, {1, "The command line is wrong."}}),
+        command(
+            CONFIG, "restart-app", PATH, "restart applications",
+            "The old version serves "
+            "until the new one is ready, unless PassengerRollingRestarts is Off. Root and the agent's user may restart "
+            "all applications, other users their own.\n",
+            {NAME, ALL, flag("rolling-restart", "Without effect: PassengerRollingRestarts decides."),
+             option("wait", "SECONDS", "Wait until the new version serves. Fail if it does not start, with the cause."),
+             IGNORE_APP, IGNORE_AGENT, JSON, INSTANCE, REGISTRY, HELP},
+            {DONE,
+             FAILED,
+             NO_ANSWER,
+             {1, "Also, with --wait: a new version does not start."},
+             {3, "With --wait: the new version has neither started nor failed in this time."}}),
+        command(
+            CONFIG, "detach-process", "PID", "replace one instance",
+            "The instance gets no more requests, finishes those that it has, and ends. Another one takes its place.\n",
+            {flag("ignore-nonexistant-pid", "Succeed if no instance has this pid."), JSON, INSTANCE, REGISTRY, HELP},
+            {DONE, FAILED, NO_ANSWER}),
+        command(CONFIG, "drain", PATH, "tell balancers to send no requests",
+                "The health URL (SetHandler passenger-health) of the applications answers 503, so a balancer sends its "
+                "requests elsewhere. Requests that come nevertheless are served.\n",
+                {NAME, ALL, option("wait", "SECONDS", "Wait until no request is in work and none waits."), JSON,
+                 INSTANCE, REGISTRY, HELP},
+                {DONE, FAILED, NO_ANSWER, {3, "With --wait: there are still requests."}}),
+        command(CONFIG, "undrain", PATH, "tell balancers to send requests again", "Ends what drain has begun.\n",
+                {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP}, {DONE, FAILED, NO_ANSWER}),
+        command(
+            CONFIG, "agent-check", PATH, "answer HAProxy's agent-check",
+            "Prints one line for the balancer: `up` with a weight, which falls while instances and processors are busy "
+            "and requests wait; `up 0%` during drain and pause; `down` with the reason if no application serves or no "
+            "agent is running. Without an application it is about all of them. doc/scale-out has the configuration.\n",
+            {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP},
+            {{0, "The line is printed, also `down`."},
+             {1, "The command line is wrong."},
+             {2, "The pool process has died, and no other one has come yet. No line is printed."}}),
+        command(CONFIG, "pause", PATH, "let the requests of applications wait",
+                "For a deployment with a migration: pause --wait, migrate, restart-app, resume. Requests in work are "
+                "finished; those that come wait in the queue, up to PassengerMaxRequestQueueSize and "
+                "PassengerMaxRequestQueueTime. The health URL answers 503 meanwhile.\n",
+                {NAME, ALL,
+                 option("limit", "SECONDS",
+                        "End the pause after this time, if resume does not. By default 60, at most 3600."),
+                 option("wait", "SECONDS", "Wait until no request is in work."), JSON, INSTANCE, REGISTRY, HELP},
+                {DONE, FAILED, NO_ANSWER, {3, "With --wait: there are still requests in work."}}),
+        command(CONFIG, "resume", PATH, "let applications take requests again", "Ends what pause has begun.\n",
+                {NAME, ALL, JSON, INSTANCE, REGISTRY, HELP}, {DONE, FAILED, NO_ANSWER}),
+        command(CONFIG, "list-instances", "", "list the agents that are running",
+                "Each httpd with mod_passenger has an agent. For a short time after a reload it may have two.\n",
+                {JSON, flag("quiet", "Print nothing if there is none.", 'q'), REGISTRY, HELP},
+                {DONE, {1, "The command line is wrong."}}),
+        command(CONFIG, "reopen-logs", "", "have the agent open its log files anew",
+                "For use after the files were moved away: those of PassengerLogFile and PassengerAppLogFile. httpd's "
+                "own ErrorLog needs a graceful reload.\n",
+                {flag("ignore-logs-not-available", "Without effect: accepted for scripts."), IGNORE_AGENT, JSON,
+                 INSTANCE, REGISTRY, HELP},
+                {DONE, FAILED, NO_ANSWER}),
+        command(CONFIG, "report", "NUMBER", "print the report of a failed start",
+                "The error page, the log and passenger-status name the number. The agent keeps the last 100 reports.\n",
+                {JSON, INSTANCE, REGISTRY, HELP}, {DONE, FAILED, NO_ANSWER}),
+        command(CONFIG, "explain", "URL", "say which application serves a URL, and why",
+                "Shows the virtual host, the application, its user and interpreter, and each setting with the file and "
+                "line that it comes from; or why no application serves the URL. httpd's program reads its "
+                "configuration for that, as by configtest, so a change shows before httpd is reloaded. Run it as root, "
+                "who reads all of the configuration.\n",
+                {HTTPD, HTTPD_CONFIG, flag("all", "Show defaults, too."), JSON, HELP},
+                {{0, "An application serves the URL."},
+                 {1, "The command line is wrong, or httpd cannot read its configuration."},
+                 {2, "No application serves the URL, or the application cannot be served."}}),
+        command(CONFIG, "event", "[NAME]", "explain an event of the log",
+                "Prints its levels, its meaning, and what to do. Without NAME it lists all events.\n", {JSON, HELP},
+                {DONE, {1, "The command line is wrong, or there is no such event."}}),
+        command(CONFIG, "validate-install", "", "check the installation",
+                "Checks the files of the installation, httpd's configuration, the interpreters, limits, and each "
+                "application: those that are running, and those of httpd's configuration, for which no server has to "
+                "run. Each problem comes with its remedy. Nothing is changed.\n",
+                {flag("auto", "Without effect: no question is asked in any case."),
+                 flag("validate-apache2", "Without effect: httpd is checked in any case."),
+                 flag("no-validate-apache2", "Do not look at httpd's configuration."), HTTPD, HTTPD_CONFIG, JSON,
+                 REGISTRY, HELP},
+                {{0, "Everything is in order."},
+                 {1, "The command line is wrong, or there is an error."},
+                 {2, "There are warnings only."}}),
+        command(CONFIG, "about", "SUBJECT", "show facts about the installation",
+                "SUBJECT is version, root, ruby-libdir, resourcesdir, support-binaries-dir, ruby-command, "
+                "rubyext-compat-id, includedir, detect-apache2, compiled, custom-packaged, or "
+                "installed-from-release-package. Each may also be written as an option of passenger-config: --root.\n",
+                {JSON, HELP},
+                {{0, "The command is done. compiled, custom-packaged: yes."},
+                 {1,
+                  "No subject is named, there is no such subject, or nothing to show: no Ruby, no httpd, includedir. "
+                  "installed-from-release-package: no."}}),
+        command(CONFIG, "system-metrics", "", "show processors, load and memory",
+                "Processors are measured for half a second.\n", {JSON, HELP},
+                {DONE, {1, "The command line is wrong."}}),
+        command(CONFIG, "sizing", "", "recommend PassengerMaxPoolSize and MaxRequestWorkers",
+                "Measures memory and cores of the machine and the private memory of the instances that run, and prints "
+                "values with their reasons. Call it as root, after a day of usual load: instances grow with their "
+                "first requests. Nothing is changed. doc/SIZING.md has the rules.\n",
+                {option("memory", "MB",
+                        "Plan for a machine of its own with this memory. By default this machine, and what its other "
+                        "programs leave."),
+                 option("cores", "NUMBER", "Plan for so many cores. By default this machine's."),
+                 option("instance-memory", "MB",
+                        "Plan for one application with instances of this private memory, without asking an agent."),
+                 option("instance-requests", "NUMBER",
+                        "Plan for instances that run so many requests at once, as with PassengerThreadCount."),
+                 JSON, INSTANCE, REGISTRY, HELP},
+                {DONE,
+                 {1,
+                  "The command line is wrong, no agent or more than one is found, no instance is running, or this user "
+                  "may not measure them."}}),
+        command(CONFIG, "build-native-support", "", "build native code for a Ruby",
+                "Native code makes instances faster; without it they work as well. It is built for the ruby that is "
+                "found first in PATH.\n",
+                {option("ruby", "COMMAND", "Build it for this Ruby."), JSON, HELP},
+                {DONE, {1, "The command line is wrong, or the code was not built."}}),
+        command(CONFIG, "api-call", "ORDER [ARGUMENT...]", "send an order to the agent",
+                "Prints the answer as JSON. ORDER is status, threads, report, restart, detach, drain, pause, resume, "
+                "weight or "
+                "reopen_logs, with the arguments that doc/PROTOCOLS.md lists.\n",
+                {flag("json", "Print a failure as JSON, too."), INSTANCE, REGISTRY, HELP}, {DONE, FAILED, NO_ANSWER}),
     };
 }
 

@@ -43,7 +43,7 @@ struct CommandSpec {
     std::size_t mostOperands = 0;
     const char *summary = "";
     /** Paragraphs, each with its line break. */
-    const char *description = "";
+    std::string description;
     std::vector<OptionSpec> options;
     std::vector<ExitSpec> statuses;
 

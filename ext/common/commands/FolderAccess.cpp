@@ -1,55 +1,49 @@
 #include "commands/FolderAccess.h"
 
-#include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
-#include <vector>
 
 #include <fmt/format.h>
 
+#include "base/FileRights.h"
 #include "commands/Terminal.h"
 
 namespace Passenger {
 
 namespace {
 
-std::vector<gid_t> groupsOf(const passwd &user) {
-    int count = 64;
-    std::vector<gid_t> groups(static_cast<std::size_t>(count));
-    if (::getgrouplist(user.pw_name, user.pw_gid, groups.data(), &count) < 0) {
-        groups.resize(static_cast<std::size_t>(count));
-        ::getgrouplist(user.pw_name, user.pw_gid, groups.data(), &count);
-    }
-    groups.resize(static_cast<std::size_t>(count));
-    return groups;
+/** @return nothing: there is no such user */
+std::optional<FileRights> rightsOf(const std::string &user) {
+    const passwd *const entry = user.empty() ? nullptr : ::getpwnam(user.c_str());
+    return entry == nullptr ? std::nullopt
+                            : std::optional(FileRights::ofUser(entry->pw_name, entry->pw_uid, entry->pw_gid));
 }
 
 /** @param right of others: S_IROTH or S_IXOTH */
-bool may(const struct stat &file, uid_t user, const std::vector<gid_t> &groups, mode_t right) {
-    if (user == 0) {
+bool may(const struct stat &file, const FileRights &user, mode_t right) {
+    if (user.uid == 0) {
         return true;
     }
     constexpr unsigned OF_OWNER = 6;
     constexpr unsigned OF_GROUP = 3;
-    if (file.st_uid == user) {
+    if (file.st_uid == user.uid) {
         return (file.st_mode & (right << OF_OWNER)) != 0;
     }
-    const bool member = std::find(groups.begin(), groups.end(), file.st_gid) != groups.end();
+    const bool member = std::ranges::find(user.groups, file.st_gid) != user.groups.end();
     return (file.st_mode & (member ? right << OF_GROUP : right)) != 0;
 }
 
 }  // namespace
 
 std::optional<std::string> closedFolder(const std::string &path, const std::string &user) {
-    const passwd *const entry = user.empty() ? nullptr : ::getpwnam(user.c_str());
-    if (entry == nullptr) {
+    const auto rights = rightsOf(user);
+    if (!rights) {
         return std::nullopt;
     }
-    const auto groups = groupsOf(*entry);
     std::filesystem::path folder;
     for (const auto &part : std::filesystem::path(path)) {
         folder /= part;
@@ -57,7 +51,7 @@ std::optional<std::string> closedFolder(const std::string &path, const std::stri
         if (::stat(folder.c_str(), &status) != 0) {
             return std::nullopt;
         }
-        if (S_ISDIR(status.st_mode) && !may(status, entry->pw_uid, groups, S_IXOTH)) {
+        if (S_ISDIR(status.st_mode) && !may(status, *rights, S_IXOTH)) {
             return folder.string();
         }
     }
@@ -65,10 +59,9 @@ std::optional<std::string> closedFolder(const std::string &path, const std::stri
 }
 
 bool isReadable(const std::string &path, const std::string &user) {
-    const passwd *const entry = user.empty() ? nullptr : ::getpwnam(user.c_str());
+    const auto rights = rightsOf(user);
     struct stat status {};
-    return entry == nullptr || ::stat(path.c_str(), &status) != 0 ||
-           may(status, entry->pw_uid, groupsOf(*entry), S_IROTH);
+    return !rights || ::stat(path.c_str(), &status) != 0 || may(status, *rights, S_IROTH);
 }
 
 std::string openingRemedy(const std::string &right, const std::string &path) {

@@ -30,7 +30,7 @@ std::string roff(std::string_view text) {
     return result;
 }
 
-std::string paragraphs(const char *text) {
+std::string paragraphs(const std::string &text) {
     std::string result;
     for (const std::string &paragraph : split(text, '\n')) {
         result += fmt::format(".PP\n{}\n", roff(paragraph));

@@ -39,7 +39,7 @@ struct InstanceStatus {
      *  seconds since 1970 at which the last of them ended, 0: none has. As it says itself. */
     std::uint64_t processed = 0;
     double lastUsed = 0;
-    /** PSS; 0: unknown. */
+    /** PSS, swapped memory included, as it counts for limits; 0: unknown. */
     std::uint64_t memory = 0;
     /** What no other process has, of each of its processes; 0: unknown. */
     std::uint64_t privateMemory = 0;

@@ -72,14 +72,17 @@ std::string packDropped(std::uint64_t count) {
     return pack(LogLevel::WARN, fmt::format("event=log.dropped lines={}", count));
 }
 
-void writeNow(std::string_view record, LogQueue::TimePoint deadline) {
-    output().write(record, {[deadline] { return std::chrono::steady_clock::now() < deadline; }});
+/** @return how many lines are lost */
+std::size_t writeNow(std::string_view record, LogQueue::TimePoint deadline) {
+    return output().write(record, {[deadline] { return std::chrono::steady_clock::now() < deadline; }});
 }
 
 void writeOrQueue(std::string_view record) {
     const auto queue = Route::instance().get();
     if (queue == nullptr || !queue->put(record)) {
-        writeNow(record, deadlineIn(PATIENCE));
+        // Where the log has not taken the last line, further ones shall not wait for it one by one.
+        static std::atomic<bool> stuck = false;
+        stuck = writeNow(record, deadlineIn(stuck ? std::chrono::seconds(0) : PATIENCE)) > 0;
     }
 }
 

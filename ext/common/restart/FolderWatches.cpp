@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstring>
 #include <iterator>
+#include <utility>
 
 #include "base/Exceptions.h"
 #include "log/Log.h"
@@ -31,11 +32,13 @@ FileDescriptor openInotify() {
 }
 
 bool FolderWatches::open() {
-    if (!inotify_ && !unavailable_) {
-        try {
+    try {
+        if (!inotify_) {
             inotify_ = open_();
-        } catch (const SystemException &error) {
-            unavailable_ = true;
+        }
+        unavailable_ = false;
+    } catch (const SystemException &error) {
+        if (!std::exchange(unavailable_, true)) {
             Log::notice(
                 "event=restart.no_inotify error=\"{}\" effect=\"restart files are checked only every "
                 "PassengerStatThrottleRate seconds\"",
@@ -49,6 +52,7 @@ void FolderWatches::follow(const std::vector<Wish> &wishes) {
     if (!open()) {
         return;
     }
+    const bool wasFull = std::exchange(full_, false);
     std::vector<FolderLook> looks;
     std::transform(wishes.begin(), wishes.end(), std::back_inserter(looks), [](const Wish &wish) {
         FolderLook look{{}, wish.rights};
@@ -61,7 +65,7 @@ void FolderWatches::follow(const std::vector<Wish> &wishes) {
     // start is logged. The other applications are still watched.
     const auto added = Rights::ofThisProcess().watchAll(inotify_, looks);
     for (std::size_t i = 0; i < added.size() && i < wishes.size(); ++i) {
-        note(wishes[i], looks[i].folders, added[i], watches);
+        note(wishes[i], looks[i].folders, added[i], watches, wasFull);
     }
     for (const auto &[watch, names] : watches_) {
         if (!watches.contains(watch)) {
@@ -73,20 +77,19 @@ void FolderWatches::follow(const std::vector<Wish> &wishes) {
 }
 
 void FolderWatches::note(const Wish &wish, const std::vector<std::string> &folders, const std::vector<int> &added,
-                         std::map<int, std::set<std::string>> &watches) {
+                         std::map<int, std::set<std::string>> &watches, bool wasFull) {
     for (std::size_t i = 0; i < added.size() && i < folders.size(); ++i) {
         if (added[i] >= 0) {
             const auto &names = wish.entries.at(folders[i]);
             watches[added[i]].insert(names.begin(), names.end());
         } else {
-            noticeFull(folders[i], -added[i]);
+            noticeFull(folders[i], -added[i], wasFull);
         }
     }
 }
 
-void FolderWatches::noticeFull(const std::string &folder, int error) {
-    if ((error == ENOSPC || error == ENOMEM) && !full_) {
-        full_ = true;
+void FolderWatches::noticeFull(const std::string &folder, int error, bool wasFull) {
+    if ((error == ENOSPC || error == ENOMEM) && !std::exchange(full_, true) && !wasFull) {
         Log::notice(
             "event=restart.watches_exhausted folder=\"{}\" error=\"{}\" effect=\"restart files in this and further "
             "folders are checked only every PassengerStatThrottleRate seconds\" see=\"sysctl "

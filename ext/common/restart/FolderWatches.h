@@ -18,8 +18,8 @@ FileDescriptor openInotify();
 /**
  * Reports at once that entries of folders appeared, or that their times or contents changed
  * (inotify). The report is only a hint. Network file systems do not report changes by other
- * machines, and the number of watches is limited. A watch that cannot be set is logged once; the
- * folder is then not watched.
+ * machines, and the number of watches is limited. A watch that cannot be set is logged once,
+ * until all can be set; the folder is then not watched. Each follow() tries again.
  *
  * Not thread-safe. All methods may block on the file system.
  */
@@ -63,11 +63,12 @@ public:
 private:
     bool open();
     void note(const Wish &wish, const std::vector<std::string> &folders, const std::vector<int> &added,
-              std::map<int, std::set<std::string>> &watches);
-    void noticeFull(const std::string &folder, int error);
+              std::map<int, std::set<std::string>> &watches, bool wasFull);
+    void noticeFull(const std::string &folder, int error, bool wasFull);
     bool concerns(int watch, unsigned what, const char *name) const;
 
     const Opener open_;
+    /** At the last follow(): no inotify, too few watches. */
     bool unavailable_ = false;
     bool full_ = false;
     FileDescriptor inotify_;

@@ -11,8 +11,9 @@ namespace Passenger {
 
 /**
  * A memory file (memfd) of fixed size, with mode 0600. It is sealed against growing and shrinking,
- * so that a process that maps it never gets SIGBUS. It has no write seal: every holder of the
- * writable descriptor can write. Owns the descriptor.
+ * so that no holder can have a process that maps it get SIGBUS. The kernel reserves no memory for
+ * it: with vm.overcommit_memory=2 and no memory left the first write to a page raises SIGBUS. It
+ * has no write seal: every holder of the writable descriptor can write. Owns the descriptor.
  */
 class SharedMemory {
 public:

@@ -88,32 +88,12 @@ bool SpawnManager::canSwitchUsers() const {
     return !hasOneUser(settings_);
 }
 
-std::string SpawnManager::user() const {
-    const LockGuard guard(mutex_);
-    return settings_.user;
-}
-
-std::string SpawnManager::agentProgram() const {
-    const LockGuard guard(mutex_);
-    return settings_.agentProgram;
-}
-
-std::string SpawnManager::spawnDir() const {
-    const LockGuard guard(mutex_);
-    return settings_.spawnDir;
-}
-
 void SpawnManager::removeSocketFolders(pid_t bridge) const {
     try {
-        Rights::ofThisProcess().removeSocketFolders(spawnDir(), bridge);
+        Rights::ofThisProcess().removeSocketFolders(settings().spawnDir, bridge);
     } catch (const std::exception &error) {
         Log::warn("event=spawn_dir.not_cleaned error=\"{}\"", error.what());
     }
-}
-
-SeccompMode SpawnManager::seccomp() const {
-    const LockGuard guard(mutex_);
-    return settings_.seccomp;
 }
 
 SpawnManager::Settings SpawnManager::settings() const {

@@ -68,20 +68,15 @@ public:
     /** Whether each application can run as its own user: the agent runs as root, and no user is set
      *  for all. */
     bool canSwitchUsers() const EXCLUDES(mutex_);
-    /** The user of new processes if users cannot be switched; empty: the agent's user. */
-    std::string user() const EXCLUDES(mutex_);
-    std::string agentProgram() const EXCLUDES(mutex_);
-    std::string spawnDir() const EXCLUDES(mutex_);
+    Settings settings() const EXCLUDES(mutex_);
     /** @param bridge the process whose folders they are; 0: all that no process has */
     void removeSocketFolders(pid_t bridge) const EXCLUDES(mutex_);
-    SeccompMode seccomp() const EXCLUDES(mutex_);
 
 private:
     /** By user and group. */
     using Servers = std::map<std::pair<std::string, std::string>, std::shared_ptr<UserSpawnServer>>;
 
     std::shared_ptr<UserSpawnServer> serverOf(const std::string &user, const std::string &group) EXCLUDES(mutex_);
-    Settings settings() const EXCLUDES(mutex_);
     Servers servers() const EXCLUDES(mutex_);
 
     EventLoop &loop_;

@@ -165,7 +165,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         StartRequest request = plan.request(role);
         request.claim = claimOf(options_);
         if (role == StartRequest::Role::BRIDGE) {
-            request.program = resources_.manager.agentProgram();
+            request.program = resources_.manager.settings().agentProgram;
         }
         if (Rights::ofThisProcess().places()) {
             current_.group = resources_.groups.of(options_, plan.runAs.uid);
@@ -325,10 +325,11 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
     }
     options["layout_version"] = std::to_string(unsigned{LAYOUT_VERSION});
     if (options_.startsByBridge()) {
+        const auto settings = resources_.manager.settings();
         // The folder may have changed since the settings were received.
-        Rights::ofThisProcess().prepareSpawnDir(resources_.manager.spawnDir());
-        options["spawn_dir"] = resources_.manager.spawnDir();
-        options["seccomp"] = text(resources_.manager.seccomp());
+        Rights::ofThisProcess().prepareSpawnDir(settings.spawnDir);
+        options["spawn_dir"] = settings.spawnDir;
+        options["seccomp"] = text(settings.seccomp);
     }
     process.control.send(Frame::of(FrameType::LOAD, options), deadline_);
     const Frame answer = receive(process.control);

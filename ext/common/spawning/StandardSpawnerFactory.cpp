@@ -27,7 +27,7 @@ std::optional<FileRights> StandardSpawnerFactory::rightsFor(const Options &optio
         }
         return FileRights::ofUser(user->user, user->uid, user->gid);
     }
-    const std::string name = resources_.manager.user();
+    const std::string name = resources_.manager.settings().user;
     const auto user = resources_.database.userNamed(name);
     if (!user) {
         throw IOException("the user \"" + name + "\" does not exist");

@@ -37,6 +37,7 @@ class ControlOrdersTest : public PoolContract {
     CPPUNIT_TEST(testHttpdLearnsWhatTheNextAgentIsToKeep);
     CPPUNIT_TEST(testAPausedApplicationIsToldBeforeItsFirstRequest);
     CPPUNIT_TEST(testAnApplicationThatThePoolDoesNotKnowHasItsEnvironment);
+    CPPUNIT_TEST(testTheToldMemoryIsThatWhichCountsForLimits);
     CPPUNIT_TEST(testAWeightIsToldWithoutSwings);
     CPPUNIT_TEST(testAnApplicationThatWasForgottenCountsSinceItCameBack);
     CPPUNIT_TEST(testRandomOrdersOfOthersChangeNothing);
@@ -147,9 +148,13 @@ public:
         resources_ = std::make_unique<AppResources>(*loop_, *manager_);
         resources_->appUsers.set(BLOG, RunAs{"alice", "alice", OWNER, OWNER, ""});
         resources_->appUsers.set(SHOP, RunAs{"bob", "bob", OTHER_OWNER, OTHER_OWNER, ""});
-        facts_.emplace(
-            InstanceFacts::Parts{[] { return std::vector<InstanceFacts::Instance>(); },
-                                 [](const InstanceFacts::Instance &) { return std::optional<ProcessMemory>(); }});
+        facts_.emplace(InstanceFacts::Parts{[pid = instances(app("/srv/blog")).front().pid] {
+                                                return std::vector<InstanceFacts::Instance>{{pid, false}};
+                                            },
+                                            [](const InstanceFacts::Instance &) {
+                                                return std::optional(ProcessMemory{
+                                                    .proportional = 250, .swap = 500, .swapProportional = 400});
+                                            }});
         orders_ = std::make_unique<ControlOrders>(
             ControlOrders::Parts{.pool = *pool_,
                                  .resources = *resources_,
@@ -278,6 +283,10 @@ public:
         CPPUNIT_ASSERT_EQUAL(0.0, status(root_, BLOG).apps[0].queue.pausedFor);
         CPPUNIT_ASSERT_EQUAL(std::string(), refusal(root_, {ControlVerb::PAUSE, BLOG, "3600"}));
         CPPUNIT_ASSERT(status(root_, BLOG).apps[0].queue.pausedFor > 0);
+    }
+
+    void testTheToldMemoryIsThatWhichCountsForLimits() {
+        CPPUNIT_ASSERT(eventually([&] { return status(root_, BLOG).apps[0].instances[0].memory == 250 + 400; }));
     }
 
     // No tick() comes between.

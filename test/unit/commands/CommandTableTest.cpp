@@ -21,6 +21,7 @@ class CommandTableTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(CommandTableTest);
     CPPUNIT_TEST(testHelpNamesEachOptionAndFitsIntoATerminal);
     CPPUNIT_TEST(testTheManPageHasEachCommandAndOption);
+    CPPUNIT_TEST(testEachCommandAboutAPathSaysWhatThePathMeans);
     CPPUNIT_TEST(testCompletionsHaveEachCommandAndOption);
     CPPUNIT_TEST(testTheDocumentsHaveEachCommandAndOption);
     CPPUNIT_TEST(testTheDocumentHasTheExitStatusesOfEachCommand);
@@ -64,6 +65,14 @@ public:
                     name.replace(at, 1, "\\-");
                 }
                 expectIn(page, name);
+            }
+        }
+    }
+
+    void testEachCommandAboutAPathSaysWhatThePathMeans() {
+        for (const CommandSpec &command : allCommands()) {
+            if (std::string_view(command.operands) == "[PATH]") {
+                expectIn(command.description, "With a slash at its end");
             }
         }
     }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <string>
 
 #include "base/FileDescriptor.h"
@@ -20,6 +21,7 @@ class LogTest : public LeakCheck {
     CPPUNIT_TEST(testALineIsOneWrite);
     CPPUNIT_TEST(testLinesAboveTheLevelAreDropped);
     CPPUNIT_TEST(testDescriptorTwoMayBeReplaced);
+    CPPUNIT_TEST(testALogThatIsStuckIsWaitedForOnce);
     CPPUNIT_TEST(testApplicationOutputIsWrittenUnchanged);
     CPPUNIT_TEST(testApplicationOutputCanHaveAPrefix);
     CPPUNIT_TEST_SUITE_END();
@@ -104,6 +106,23 @@ public:
         capture();
         Log::error("old");
         written();
+        pipe_ = makePipe();
+        capture();
+        Log::error("new");
+        CPPUNIT_ASSERT(written().ends_with("] new\n"));
+    }
+
+    void testALogThatIsStuckIsWaitedForOnce() {
+        constexpr int LINES = 20;
+        const int ends = ::fcntl(pipe_.second.get(), F_GETPIPE_SZ);
+        CPPUNIT_ASSERT_EQUAL(ssize_t{ends}, ::write(pipe_.second.get(), std::string(ends, 'x').data(), ends));
+        capture();
+        const auto began = std::chrono::steady_clock::now();
+        for (int i = 0; i < LINES; i++) {
+            Log::error("lost");
+        }
+        // A second for the first one, and a tenth for each other one.
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began < std::chrono::seconds(LINES / 2));
         pipe_ = makePipe();
         capture();
         Log::error("new");

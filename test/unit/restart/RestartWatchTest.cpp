@@ -38,7 +38,7 @@ class RestartWatchTest : public LeakCheck {
     CPPUNIT_TEST(testOtherFilesAndReadsCauseNoLook);
     CPPUNIT_TEST(testManyEventsCauseOneLookIn50Milliseconds);
     CPPUNIT_TEST(testWithoutInotifyOnlyTheIntervalCausesLooks);
-    CPPUNIT_TEST(testAMissingInotifyIsLoggedOnce);
+    CPPUNIT_TEST(testAMissingInotifyIsLoggedOnceAndTriedAgain);
     CPPUNIT_TEST(testNothingIsWatchedIfLooksAreFrequent);
     CPPUNIT_TEST(testAnotherIntervalAppliesAtOnce);
     CPPUNIT_TEST(testAnIntervalThatChangesDuringACheckApplies);
@@ -271,15 +271,20 @@ public:
         assertBringsLook([] {});
     }
 
-    void testAMissingInotifyIsLoggedOnce() {
+    void testAMissingInotifyIsLoggedOnceAndTriedAgain() {
         std::atomic<unsigned> attempts = 0;
+        folders_ = {folder("tmp")};
         startWatch(milliseconds(1000), [&]() -> FileDescriptor {
-            attempts++;
-            throw SystemException("inotify_init1", EMFILE);
+            if (attempts++ < 2) {
+                throw SystemException("inotify_init1", EMFILE);
+            }
+            return openInotify();
         });
-        CPPUNIT_ASSERT(eventually([this] { return looks_ >= 2; }));
+        CPPUNIT_ASSERT(eventually([&] { return attempts >= 3; }));
+        watch_->setInterval(hours(1));
+        assertBringsLook([&] { file("tmp/restart.txt"); });
         watch_.reset();
-        CPPUNIT_ASSERT_EQUAL(1U, attempts.load());
+        CPPUNIT_ASSERT_EQUAL(3U, attempts.load());
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=restart.no_inotify error=\"inotify_init1: Too many open files\""));
     }
 
