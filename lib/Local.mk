@@ -82,6 +82,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/node/native.js \
     %D%/passenger/node/node_loader.js \
     %D%/passenger/node/other_servers.js \
+    %D%/passenger/node/own_origin.js \
     %D%/passenger/node/phusion_passenger.js \
     %D%/passenger/node/poller.js \
     %D%/passenger/node/proxied_socket.js \

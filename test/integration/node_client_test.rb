@@ -18,6 +18,38 @@ class NodeClientTest < IntegrationTest
 
   UNTYPED = 'require("http").createServer((_, response) => response.end("hello")).listen(3000);'
 
+  # What many applications do to clear up.
+  CLOSING = <<~'JS'
+    let closed = 0;
+    let warnings = 0;
+    process.on("warning", () => {
+        warnings++;
+    });
+    require("http").createServer((request, response) => {
+        request.socket.on("close", () => {
+            closed++;
+        });
+        response.end(JSON.stringify({ closed, warnings }));
+    }).listen(3000);
+  JS
+
+  # As Next.js, which keeps its own address so.
+  OWN = <<~'JS'
+    const http = require("http");
+    const server = http.createServer((request, response) => {
+        if (request.url === "/own") {
+            response.end(JSON.stringify({ own: request.headers.cookie }));
+            return;
+        }
+        const options = { headers: { Cookie: "a=b" } };
+        http.get(`${process.env.__NEXT_PRIVATE_ORIGIN}/own`, options, (own) => own.pipe(response));
+    });
+    server.on("listening", () => {
+        process.env.__NEXT_PRIVATE_ORIGIN = "http://localhost:1";
+    });
+    server.listen(1);
+  JS
+
   # As behind a proxy on the same machine, and as without any.
   PROXIED = <<~'JS'
     const express = require("express");
@@ -39,6 +71,10 @@ class NodeClientTest < IntegrationTest
   TLS = "SetEnvIf X-Tls on HTTPS=on\nSetEnv NODE_PATH /usr/share/nodejs\n"
 
   serve do |made|
+    made.site("closing.test", SampleApps.written(CLOSING, "app.js"), "PassengerMaxInstances 1\n")
+    made.site("own.test", SampleApps.written(OWN, "app.js"))
+    made.site("own-bridged.test", SampleApps.written(OWN, "app.js"),
+              "SetEnv PASSENGER_NATIVE off\n")
     made.site("plain.test", SampleApps.written(PLAIN, "app.js"), TLS)
     made.site("untyped.test", SampleApps.written(UNTYPED, "app.js"))
     made.site("proxied.test", SampleApps.written(PROXIED, "app.js"), TLS)
@@ -59,6 +95,18 @@ class NodeClientTest < IntegrationTest
     assert_equal ["127.0.0.1", "IPv4", false],
                  seen.values_at("remoteAddress", "remoteFamily", "encrypted")
     assert_includes 1..65_535, seen["remotePort"]
+  end
+
+  def test_each_request_has_a_connection_for_listeners_of_its_end
+    requests = 20
+    seen = Array.new(requests) { client("closing.test").json("/") }
+    assert_equal [requests - 1, 0], seen.last.values_at("closed", "warnings")
+  end
+
+  def test_next_reaches_itself_and_not_who_listens_on_the_port_that_it_has_asked_for
+    %w[own.test own-bridged.test].each do |site|
+      assert_equal({ "own" => "a=b" }, client(site).json("/"))
+    end
   end
 
   def test_each_request_of_a_kept_connection_has_its_own_scheme

@@ -63,8 +63,21 @@ class NodeFailuresTest < IntegrationTest
     "forbidden.test" => ["./app.js", /is not executable.*status 126/]
   }.freeze
 
+  # As express-generator makes them; another author may omit the first line.
+  WWW = "#!/usr/bin/env node\n" \
+        "require('http').createServer(require('../app')).listen(process.env.PORT || 3000);\n"
+  SCRIPTS = { "www.test" => WWW, "plain-www.test" => WWW.lines.last }.freeze
+
   serve do |made|
     made.set("PassengerMaxPoolSize", 20)
+    SCRIPTS.each do |name, text|
+      folder = SampleApps.written("module.exports = (_, response) => response.end('www');\n",
+                                  "app.js")
+      Dir.mkdir(File.join(folder, "bin"))
+      File.write(File.join(folder, "bin/www"), text)
+      TestEnvironment.hand_over(folder)
+      made.site(name, folder, "PassengerStartupFile bin/www\n")
+    end
     @port = TCPServer.new("127.0.0.1", 0)
     EXPECTED.each do |name, (text, *)|
       folder = SampleApps.written(text.sub("PORT", @port.addr[1].to_s), "app.js")
@@ -98,6 +111,11 @@ class NodeFailuresTest < IntegrationTest
       [message, cause, remedy].each { |words| assert_match(words, CGI.unescapeHTML(page)) }
       assert_match(message, first_line(site))
     end
+  end
+
+  # The remedy of handler.test.
+  def test_a_startup_file_without_an_ending_is_for_node
+    assert_equal(%w[www www], SCRIPTS.keys.map { |site| client(site).get("/").body })
   end
 
   COMMANDS.each do |site, (_, message)|

@@ -1,7 +1,7 @@
 "use strict";
 
 // Which connections are left when the next exchange of a channel begins before the end of the
-// former.
+// former, and when the application awaits the end of a connection.
 const assert = require("assert");
 const http = require("http");
 const { join } = require("path");
@@ -20,8 +20,9 @@ server.on("connection", (socket) => {
 });
 
 // `isWhole`: its body has come. `isRead`: the application reads it.
-function exchangeOn(channel, isWhole, isRead) {
-    const socket = ClientSocket.of(channel, server);
+function exchangeOn(channel, isWhole, isRead, at = server) {
+    const socket = ClientSocket.of(channel, at);
+    socket.begin(null, { port: 1, encrypted: false });
     const request = new http.IncomingMessage(socket);
     if (isWhole) {
         request.push("body");
@@ -36,6 +37,23 @@ function exchangeOn(channel, isWhole, isRead) {
     return { request, socket, channel };
 }
 
+const other = http.createServer();
+prepareServer(other);
+
+// The socket of a channel ends with an exchange only if the application has a listener for it.
+function endsWith(listens) {
+    const channel = { socket: null };
+    const exchange = exchangeOn(channel, true, false, other);
+    if (listens) {
+        exchange.socket.once("close", () => ended.push(exchange.socket));
+    }
+    conclude(exchange);
+    return ClientSocket.of(channel, other) !== exchange.socket && exchange.socket;
+}
+const ended = [];
+const kept = endsWith(false);
+const closed = [endsWith(true), endsWith(true)];
+
 const channels = [];
 for (const [isWhole, isRead] of [[true, false], [true, true], [false, false], [false, true]]) {
     const channel = { socket: null };
@@ -49,6 +67,8 @@ for (const [isWhole, isRead] of [[true, false], [true, true], [false, false], [f
 }
 // The end of a body, and `close`, come in later turns of the loop.
 setImmediate(() => setImmediate(() => {
+    assert.strictEqual(kept, false);
+    assert.deepStrictEqual(ended, closed);
     assert.strictEqual(opened.size, channels.length);
     for (const [channel, next] of channels) {
         assert.ok(opened.has(next.socket));

@@ -6,6 +6,8 @@ const http = require("http");
 const { join } = require("path");
 
 const LIBRARY = join(process.env.PASSENGER_LIB || join(__dirname, "../../lib/passenger"), "node");
+const layout = require(join(LIBRARY, "layout"));
+const log = require(join(LIBRARY, "log"));
 const { Exchange } = require(join(LIBRARY, "exchange"));
 const { RequestBody } = require(join(LIBRARY, "request_body"));
 const { NEED_DRAIN } = require(join(LIBRARY, "http_server"));
@@ -76,6 +78,20 @@ timers.shift()();
 assert.strictEqual(silent.cut, 1);
 assert.deepStrictEqual(timers, []);
 global.setTimeout = usual;
+
+// The process has no descriptor for the body's file. The client's request is right.
+const native = require(join(LIBRARY, "native"));
+native.received = Buffer.alloc(layout.FILE_MESSAGE);
+native.words = new Uint32Array(native.received.buffer, native.received.byteOffset, 8);
+native.words[0] = 1;
+native.received[8] = layout.BODY_FILE;
+native.addon = { receive: () => layout.FILE_MESSAGE };
+log.event = () => {};
+const failed = [];
+const short = { channel: {}, ticket: 1, flags: layout.BODY_IN_FILE, clientLeft: () => failed.push("left") };
+short.reply = { waits: false, fail: (...parts) => failed.push(...parts) };
+new RequestBody(short, 200000, 0, null, true).resume();
+assert.deepStrictEqual(failed, [503, "Service Unavailable", "left"]);
 
 // The application may decide by the request whether it takes an upgrade. A refused one is a
 // usual request.

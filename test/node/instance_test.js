@@ -1,11 +1,32 @@
 "use strict";
 
-// SIGTERM and SIGINT end an instance, also beside listeners of the application.
+// Ends of an instance: SIGTERM and SIGINT, also beside listeners of the application; and a start
+// without the thread that the signs of life need.
 const assert = require("assert");
 const { join } = require("path");
 
 const LIBRARY = join(process.env.PASSENGER_LIB || join(__dirname, "../../lib/passenger"), "node");
-const { listenToSignals } = require(join(LIBRARY, "instance"));
+const frames = require(join(LIBRARY, "frames"));
+const { Instance, listenToSignals } = require(join(LIBRARY, "instance"));
+const log = require(join(LIBRARY, "log"));
+
+const reason = "the thread of heartbeats: Resource temporarily unavailable";
+const told = [];
+const control = {
+    write: (...frame) => told.push(frame),
+    beat() {
+        throw new Error(reason);
+    },
+};
+const { exit } = process;
+log.event = () => {};
+process.exit = (status) => {
+    throw new Error(`exit ${status}`);
+};
+assert.throws(() => new Instance(control, { takeSignal() {} }, {})._begin(null, 1000), /^Error: exit 1$/);
+process.exit = exit;
+assert.deepStrictEqual(told.map((frame) => frame.slice(0, 4)),
+    [[frames.FAILED, "starting threads", "Error", reason]]);
 
 const SIGNALS = ["SIGTERM", "SIGINT"];
 const calls = [];

@@ -1,7 +1,8 @@
 "use strict";
 
-// Where the further servers of an application listen.
+// Where the further servers of an application listen, and how Next.js reaches its own.
 const assert = require("assert");
+const { once } = require("events");
 const fs = require("fs");
 const http = require("http");
 const os = require("os");
@@ -16,7 +17,25 @@ require(join(LIBRARY, "node_loader"));
 const logged = [];
 require(join(LIBRARY, "log")).event = (name, fields) => logged.push([name, fields.host]);
 
-const first = http.createServer();
+const ORIGIN = "__NEXT_PRIVATE_ORIGIN";
+const first = http.createServer((request, response) => response.end(`own ${request.url}`));
+// As Next.js does.
+first.on("listening", () => {
+    process.env[ORIGIN] = "http://localhost:3000";
+});
+
+async function askItself() {
+    const origin = process.env[ORIGIN];
+    const [response] = await once(http.get(`${origin}/get`), "response");
+    assert.strictEqual((await once(response, "data")).toString(), "own /get");
+    // Node 16 has no fetch().
+    if (typeof fetch === "function") {
+        assert.strictEqual(await (await fetch(`${origin}/fetch`, { method: "POST", body: "b" })).text(), "own /fetch");
+    }
+    const left = fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith(`passenger.${process.pid}.`));
+    assert.deepStrictEqual(left, []);
+}
+
 const told = [];
 first.listen({ host: "localhost", port: 3000 }, () => {
     assert.strictEqual(first.address(), process.env.PASSENGER_SOCKET);
@@ -31,6 +50,9 @@ first.listen({ host: "localhost", port: 3000 }, () => {
         assert.deepStrictEqual(told, ["EADDRNOTAVAIL"]);
         assert.deepStrictEqual(logged, Array(2).fill(["node.listen_refused", "127.0.0.1"]));
         usual.close();
-        first.close();
+        askItself().then(() => {
+            first.close();
+            process.exit();
+        });
     });
 });

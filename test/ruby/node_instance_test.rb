@@ -136,11 +136,11 @@ module PhusionPassenger
     end
 
     # As in a process without room for one more.
-    def test_a_file_that_lost_its_descriptor_is_a_body_that_ends_early
+    def test_a_file_that_lost_its_descriptor_is_no_fault_of_the_client
       child = request(serve(@instance), @instance, "/input", id: 1, flags: 1 | 8,
                       environment: with_length(10))
       child.send_body(1, [10].pack("Q<"), type: 33, last: true)
-      assert_equal([400, "Bad Request"], in_time { child.answer }.values_at(0, 2))
+      assert_equal([503, "Service Unavailable"], in_time { child.answer }.values_at(0, 2))
     end
 
     # httpd does so when the exchange is over.

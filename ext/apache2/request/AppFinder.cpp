@@ -1,5 +1,6 @@
 #include "apache2/request/AppFinder.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -22,11 +23,13 @@ constexpr std::array<std::array<const char *, 2>, 5> KINDS{{{"rack", "config.ru"
 /** The startup file of a Django project. The loader finds its wsgi.py or asgi.py by it. */
 constexpr const char *DJANGO_FILE = "manage.py";
 
+/** Null: the end of the name tells nothing. */
 const char *typeByName(std::string_view file) {
     return file.ends_with(".js") || file.ends_with(".cjs") || file.ends_with(".mjs") ? "node"
            : file.ends_with("asgi.py")                                               ? "asgi"
            : file.ends_with(".py")                                                   ? "wsgi"
-                                                                                     : "rack";
+           : file.ends_with(".ru")                                                   ? "rack"
+                                                                                     : nullptr;
 }
 
 std::string_view withoutSlashes(std::string_view path) {
@@ -115,13 +118,28 @@ void AppFinder::findFolder(request_rec *r, const Settings &settings, StartupFile
     appRoot = parentOf(r->pool, publicFolder);
 }
 
+/** A file such as bin/www tells by its first line whether it is for Node. Without such a line it is
+ *  of the kind that the folder has by its usual startup file, if that is Node. */
+const char *AppFinder::typeOfStartupFile(apr_pool_t *pool, StartupFileCache &files) const {
+    if (const char *named = typeByName(startupFile)) {
+        return named;
+    }
+    const auto now = StartupFileCache::Clock::now();
+    const std::string interpreter = files.interpreter(path(pool), now);
+    const auto first = std::find_if(KINDS.begin(), KINDS.end(), [&](const auto &kind) {
+        return files.look(apr_pstrcat(pool, appRoot, "/", kind[1], nullptr), now) == 0;
+    });
+    const bool inNodeFolder = first != KINDS.end() && std::strcmp((*first)[0], "node") == 0;
+    return interpreter == "node" || interpreter == "nodejs" || (interpreter.empty() && inNodeFolder) ? "node" : "rack";
+}
+
 void AppFinder::findKind(apr_pool_t *pool, const Settings &settings, StartupFileCache &files) {
     const auto now = StartupFileCache::Clock::now();
     if (settings.appStartCommand != nullptr) {
         startupFile = settings.startupFile != nullptr ? settings.startupFile : "";
     } else if (settings.startupFile != nullptr) {
         startupFile = settings.startupFile;
-        type = settings.appType != nullptr ? settings.appType : typeByName(startupFile);
+        type = settings.appType != nullptr ? settings.appType : typeOfStartupFile(pool, files);
     } else {
         for (const auto &[kind, file] : KINDS) {
             if (settings.appType != nullptr && std::strcmp(settings.appType, kind) != 0) {

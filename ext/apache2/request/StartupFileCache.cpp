@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include <climits>
+#include <cstddef>
+#include <sstream>
 #include <utility>
 
+#include "base/FileContent.h"
 #include "base/NodePackage.h"
 
 namespace Passenger {
@@ -15,6 +18,18 @@ namespace {
 int errorOf(const std::string &path) {
     struct stat file {};
     return stat(path.c_str(), &file) == 0 ? 0 : errno;
+}
+
+std::string interpreterOf(const std::string &path) {
+    constexpr std::size_t LARGEST = 1024 * 1024;
+    const std::string content = regularFileContent(path, LARGEST);
+    std::istringstream line(content.starts_with("#!") ? content.substr(2, content.find('\n') - 2) : "");
+    std::string name;
+    // env(1) has options, and variables to set.
+    while (line >> name && (name.starts_with('-') || name.find('=') != std::string::npos || name.ends_with("/env"))) {
+        name.clear();
+    }
+    return name.substr(name.rfind('/') + 1);
 }
 
 std::string targetOf(const std::string &path) {
@@ -56,6 +71,10 @@ Value StartupFileCache::remember(Names<Value> StartupFileCache::*names, std::str
 
 int StartupFileCache::look(std::string_view path, Clock::time_point now) {
     return remember(&StartupFileCache::errors_, path, now, errorOf);
+}
+
+std::string StartupFileCache::interpreter(std::string_view path, Clock::time_point now) {
+    return remember(&StartupFileCache::interpreters_, path, now, interpreterOf);
 }
 
 std::string StartupFileCache::follow(std::string_view path, Clock::time_point now) {

@@ -13,9 +13,9 @@
 namespace Passenger {
 
 /**
- * Remembers for a second whether an application's startup file exists, where a folder that is a
- * link leads, and what a package.json starts. So there is one system call a second instead of one a
- * request.
+ * Remembers for a second whether an application's startup file exists and which program its first
+ * line names, where a folder that is a link leads, and what a package.json starts. So there is one
+ * system call a second instead of one a request.
  *
  * One for each httpd child, used by all its threads.
  */
@@ -28,6 +28,10 @@ public:
 
     /** @return 0 if the file exists, else the errno of the look */
     int look(std::string_view path, Clock::time_point now) EXCLUDES(mutex_);
+
+    /** The program of the file's first line, as `node` of `#!/usr/bin/env node`. Empty: the line
+     *  names none, or httpd cannot read it. */
+    std::string interpreter(std::string_view path, Clock::time_point now) EXCLUDES(mutex_);
 
     /** The target of the link `path`, one step far; the path itself if it is no link. Links within
      *  the target or in between are not resolved: `current` stays `current`. @param path without a
@@ -61,6 +65,7 @@ private:
 
     Mutex mutex_{Locks::STARTUP_FILE_CACHE};
     Names<int> errors_ GUARDED_BY(mutex_);
+    Names<std::string> interpreters_ GUARDED_BY(mutex_);
     Names<std::string> targets_ GUARDED_BY(mutex_);
     Names<std::string> nodeStarts_ GUARDED_BY(mutex_);
     Names<std::string> packageProblems_ GUARDED_BY(mutex_);

@@ -65,8 +65,8 @@ std::string_view BodySource::accept(Received &received) {
 
 void BodySource::takeFile(Received &received) {
     if (received.descriptors.size() != 1) {
-        EventLog::complain("request.malformed", "reason=\"the process has no descriptor left for the body's file\"");
-        throw BodyBrokenOff();
+        EventLog::complain("body.not_received", "remedy=\"a higher limit of open files\"");
+        throw BodyNotReceived();
     }
     std::memcpy(&fileSize_, buffer_.data() + sizeof(MessageHeader), sizeof(fileSize_));
     ended_ = fileSize_ == 0;

@@ -14,6 +14,8 @@ namespace Passenger::Bridge {
 
 /** The request's body ended too early: most often the client left. */
 struct BodyBrokenOff {};
+/** This process has no descriptor for the body's file. */
+struct BodyNotReceived {};
 
 /**
  * The request's bytes that come on the reply channel: the rest of a long environment, then the
@@ -30,7 +32,7 @@ public:
     /**
      * Waits for the next message, or reads from the file. The bytes, perhaps none, are valid until
      * the next call.
-     * @throws BodyBrokenOff
+     * @throws BodyBrokenOff, BodyNotReceived
      */
     std::string_view receive();
     /**

@@ -21,6 +21,14 @@ void Helpers::give(Place &place) {
     startOne();
 }
 
+bool Helpers::startFirst() {
+    {
+        const LockGuard lock(mutex_);
+        starting_++;
+    }
+    return startOne();
+}
+
 void Helpers::startAgain() {
     do {
         const LockGuard lock(mutex_);

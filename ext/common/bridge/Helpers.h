@@ -38,6 +38,8 @@ public:
 
     /** A helper works at the request of the place. */
     void give(Place &place) EXCLUDES(mutex_);
+    /** Starts a thread before there is a request for it. False: it cannot be started. */
+    bool startFirst() EXCLUDES(mutex_);
     /** Starts the threads that are missing. The system may allow another thread by now. */
     void startAgain() EXCLUDES(mutex_);
     /** The function of a helper's thread, up to its end. @param work called with each place */

@@ -9,10 +9,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <exception>
 #include <functional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -30,6 +33,8 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
+/** The name of a step in reports. */
+constexpr const char *STARTING_THREADS = "starting threads";
 constexpr auto FOREVER = std::chrono::hours(24 * 365);
 /** Between two attempts to start a thread. */
 constexpr auto START_PAUSE = 200ms;
@@ -119,13 +124,14 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
 Instance::~Instance() = default;
 
 void Instance::run() {
+    startThreads();
     if (!warmUp_.run(application_.address(), application_.isNode())) {
         // An application that has ended of it has not started.
         awaitEvent(steady_clock::now() + DEATH_NOTICE);
     }
     // Before any request: the agent supposes that an instance has none before READY.
     control_.send(Frame(FrameType::READY));
-    startThreads();
+    gate_.count_down();
     while (!ending_) {
         awaitEvent(deadlineIn(FOREVER));
         while (!ending_ && startsHelpersAgain(deadlineIn(FOREVER))) {
@@ -148,18 +154,38 @@ bool Instance::startsHelpersAgain(Application::Deadline deadline) {
     return steady_clock::now() < deadline;
 }
 
+/** Before READY: an instance without its threads has not started, and the version that serves goes
+ *  on. */
 void Instance::startThreads() {
-    startThread([this] { intake_->run(); });
-    startThread([this] { readControlSocket(); });
-    startThread([this] { relays_.run(); });
-    if (heartbeatInterval_ > heartbeatInterval_.zero()) {
-        startThread([this] { sendHeartbeats(); });
+    try {
+        startThread([this] { intake_->run(); });
+        startThread([this] { readControlSocket(); });
+        startThread([this] { relays_.run(); });
+        if (heartbeatInterval_ > heartbeatInterval_.zero()) {
+            startThread([this] { sendHeartbeats(); });
+        }
+    } catch (const std::system_error &error) {
+        failStart(error.what());
     }
+    if (!intake_->startFirst()) {
+        failStart(strerror(EAGAIN));
+    }
+}
+
+void Instance::failStart(const char *reason) {
+    const auto message = fmt::format("the bridge cannot start its threads: {}", reason);
+    EventLog::write("instance.start_failed",
+                    fmt::format("step=\"{}\" message={}", STARTING_THREADS, EventLog::inQuotes(message)));
+    control_.tell(Frame(FrameType::FAILED, {STARTING_THREADS, "", message, ""}));
+    application_.finish();
+    // Without destructors: other threads wait at the gate.
+    ::_exit(EXIT_FAILURE);
 }
 
 /** The end of the thread ends the instance. @throws std::system_error */
 void Instance::startThread(std::function<void()> work) {
     startDetached([this, work = std::move(work)] {
+        gate_.wait();
         work();
         ending_ = true;
         noteEvent();

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <latch>
 #include <optional>
 
 #include "base/FileDescriptor.h"
@@ -43,6 +44,7 @@ public:
 private:
     bool startsHelpersAgain(Application::Deadline deadline);
     void startThreads();
+    [[noreturn]] void failStart(const char *reason);
     void startThread(std::function<void()> work);
     static void startDetached(std::function<void()> work);
     bool startHelper() noexcept;
@@ -73,6 +75,8 @@ private:
     Relays relays_;
     const Place::Tools tools_;
     std::optional<Intake> intake_;
+    /** Threads wait here until the instance is ready. */
+    std::latch gate_{1};
     FileDescriptor signals_;
     /** Wakes the main thread. */
     FileDescriptor events_;

@@ -44,7 +44,10 @@ public:
     void run();
     /** The function of a helper's thread, up to its end. */
     void help();
-    /** See Helpers. */
+    /** See Helpers, also startAgain(). */
+    bool startFirst() {
+        return helpers_.startFirst();
+    }
     void startAgain() {
         helpers_.startAgain();
     }

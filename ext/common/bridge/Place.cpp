@@ -17,6 +17,7 @@ namespace {
 
 constexpr unsigned BAD_REQUEST = 400;
 constexpr unsigned INTERNAL_ERROR = 500;
+constexpr unsigned UNAVAILABLE = 503;
 
 std::uint32_t microsecondsSince(std::uint64_t sentAt) {
     const auto now =
@@ -124,6 +125,9 @@ template <typename Step> bool Place::attempt(const Step &step) {
         // Most often the child has gone. If not, the answer must end.
         connection_.close();
         failQuietly(*reply_, BAD_REQUEST, "Bad Request");
+    } catch (const BodyNotReceived &) {
+        connection_.close();
+        failQuietly(*reply_, UNAVAILABLE, "Service Unavailable");
     } catch (const std::exception &error) {
         connection_.close();
         EventLog::write("request.failed", "error=" + EventLog::inQuotes(error.what()));

@@ -12,7 +12,7 @@ namespace Passenger::Bridge {
 /**
  * The requests of PassengerWarmUp, which the application answers before the bridge takes others.
  * This is not a health check: whatever comes of the requests, the instance serves. Used by the main
- * thread, before there are others.
+ * thread, while the others wait.
  */
 class WarmUpRequests {
 public:

@@ -7,6 +7,8 @@ const native = require("./native");
 
 // Bytes that are read at once. They are in memory, as a rule: httpd has just written them.
 const PIECE = 65536;
+// The status of an answer without the body, in place of the application's.
+const BAD_REQUEST = 400;
 
 class BodyFile {
     constructor(descriptor, size) {
@@ -15,12 +17,12 @@ class BodyFile {
         this._at = 0;
     }
 
-    // As nextPiece() of request_body.js. False: the file is empty by now.
+    // As nextPiece() of request_body.js. BAD_REQUEST: httpd has emptied the file.
     next() {
         const piece = Buffer.allocUnsafeSlow(Math.min(PIECE, this._size - this._at));
         const size = piece.length === 0 ? 0 : this._read(piece);
         if (size === 0 && piece.length > 0) {
-            return false;
+            return BAD_REQUEST;
         }
         this._at += size;
         return [piece.subarray(0, size), this._at === this._size];
@@ -39,4 +41,4 @@ class BodyFile {
     }
 }
 
-module.exports = { BodyFile };
+module.exports = { BAD_REQUEST, BodyFile };

@@ -45,6 +45,7 @@ class ClientSocket extends ProxiedSocket {
         // Bytes of bodies of requests, and of answers with their heads.
         this.received = 0;
         this.sent = 0;
+        this._closers = 0;
         this.on("timeout", onTimeout);
         this.on("error", onError);
     }
@@ -52,10 +53,16 @@ class ClientSocket extends ProxiedSocket {
     // For the next exchange.
     begin(exchange, head) {
         this.exchange = exchange;
+        this._closers = this.listenerCount("close");
         this.serves(head);
         if (this.server.timeout || this.timeout) {
             this.setTimeout(this.server.timeout);
         }
+    }
+
+    // Somebody awaits its end since the exchange has begun: a clean-up of this request.
+    get isAwaited() {
+        return this.listenerCount("close") > this._closers;
     }
 
     // Of a Unix socket.

@@ -57,6 +57,9 @@ exports.conclude = function ({ request, socket, channel }) {
         request._dump();
     }
     socket.concluded = true;
+    if (socket.isAwaited) {
+        leave(channel, socket);
+    }
     if (request.complete && request.readableEnded) {
         request.destroy();
     } else if (request.complete || request._dumped) {

@@ -125,12 +125,12 @@ class EventStream {
     // for long.
     _close() {
         const { _connection: connection } = this;
-        let [unsent, since] = [Infinity, Date.now()];
+        let [unsent, since] = [Infinity, performance.now()];
         const look = () => {
             const left = connection._handle ? native.addon.unsent(connection._handle.fd) : 0;
             if (left !== unsent) {
-                [unsent, since] = [left, Date.now()];
-            } else if (Date.now() - since >= (left > 0 ? TAKES_WITHIN : CLOSES_WITHIN)) {
+                [unsent, since] = [left, performance.now()];
+            } else if (performance.now() - since >= (left > 0 ? TAKES_WITHIN : CLOSES_WITHIN)) {
                 connection.destroy();
             }
         };

@@ -13,8 +13,9 @@ const { WarmUp } = require("./warm_up");
 
 // Milliseconds that requests in work have at the end.
 const FINISH_WITHIN = 60000;
-// The step of a start that PassengerWarmUp is.
+// Names of steps of a start in reports.
 const WARM_UP = "warm-up";
+const STARTING_THREADS = "starting threads";
 
 class Instance {
     // `api`: the application's PhusionPassenger. `stopTimeout`: milliseconds that the application
@@ -198,25 +199,30 @@ class Instance {
             if (!this._ending) {
                 this._begin(source, frame.number(6, 0));
             }
-        }, (error) => this._failWarmUp(error));
+        }, (error) => this._failStart(WARM_UP, error));
     }
 
-    // Such a request of a client would end the process, too. So the start fails, as if the
-    // application had thrown when it was loaded.
-    _failWarmUp(error) {
+    // The start fails, as if the application had thrown when it was loaded: without the thread of
+    // signs of life, or because a request of PassengerWarmUp, and so one of a client, ends the
+    // process.
+    _failStart(step, error) {
         const [name, message, backtrace] = describe(error);
         const line = message.split("\n")[0];
-        log.event("instance.start_failed", { step: WARM_UP, exception: name, message: line });
-        this._tell(frames.FAILED, WARM_UP, name, message.slice(0, MOST_TOLD), backtrace.slice(0, MOST_TOLD));
+        log.event("instance.start_failed", { step, exception: name, message: line });
+        this._tell(frames.FAILED, step, name, message.slice(0, MOST_TOLD), backtrace.slice(0, MOST_TOLD));
         process.exit(1);
     }
 
     // `interval`: milliseconds between signs of life; 0: none.
     _begin(source, interval) {
-        this._tell(frames.READY);
-        if (interval > 0) {
-            this._control.beat(frames.HEARTBEAT, interval);
+        try {
+            if (interval > 0) {
+                this._control.beat(frames.HEARTBEAT, interval);
+            }
+        } catch (error) {
+            this._failStart(STARTING_THREADS, error);
         }
+        this._tell(frames.READY);
         this._service.begin(source);
     }
 

@@ -1,5 +1,6 @@
 "use strict";
 
+const { BAD_REQUEST } = require("./body_file");
 const { breakOff, nextPiece } = require("./request_body");
 
 // A head whose rest comes in BODY messages, with the body behind it.
@@ -32,9 +33,9 @@ class LongHead {
             if (piece === null) {
                 return;
             }
-            if (!piece || piece[1] && piece[0].length < this._missing) {
+            if (!Array.isArray(piece) || piece[1] && piece[0].length < this._missing) {
                 channel.exchange = this._exchange;
-                breakOff(this._exchange);
+                breakOff(this._exchange, BAD_REQUEST);
                 return;
             }
             this._pieces.push(piece[0]);

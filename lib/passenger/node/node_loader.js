@@ -14,6 +14,7 @@ const { isMainThread } = require("worker_threads");
 const { failStart, reportFailures } = require("./failures");
 const log = require("./log");
 const { isOther, standIn } = require("./other_servers");
+const { takeOwnRequests } = require("./own_origin");
 const { PhusionPassenger } = require("./phusion_passenger");
 
 process.title = `Passenger NodeApp: ${process.cwd()} (${process.env.PASSENGER_APP_ENV})`;
@@ -89,6 +90,7 @@ net.Server.prototype.listen = function (...args) {
         require("./connections").installConnections(server);
     }
     this.prependOnceListener("listening", endReports);
+    this.prependOnceListener("listening", () => process.nextTick(takeOwnRequests, server));
     const { signal } = Object(args[0]);
     const callback = args.reverse().find((argument) => typeof argument === "function");
     if (callback) {

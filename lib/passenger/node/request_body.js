@@ -1,7 +1,8 @@
 "use strict";
 
 // The body of a request, which comes in BODY messages while the application reads it, or in a file.
-const { BodyFile } = require("./body_file");
+const { STATUS_CODES } = require("http");
+const { BAD_REQUEST, BodyFile } = require("./body_file");
 const { isAwaited } = require("./conclusion");
 const layout = require("./layout");
 const log = require("./log");
@@ -11,6 +12,8 @@ const native = require("./native");
 const SILENCE = 1000;
 // Milliseconds that an application may pause while it reads a body behind its answer.
 const READS_WITHIN = 10000;
+// The status of an answer of a process without a descriptor for the body.
+const UNAVAILABLE = 503;
 // Pieces that are taken at once: the event loop has other work, too.
 const MOST_PIECES = 4;
 
@@ -136,8 +139,8 @@ class RequestBody {
             this._childEnds();
             return null;
         }
-        if (piece === false) {
-            this._breakOff();
+        if (typeof piece === "number") {
+            this._breakOff(piece);
             return null;
         }
         if (piece && piece[1]) {
@@ -163,7 +166,7 @@ class RequestBody {
             this._left -= piece.length;
         }
         if (isLast && this._left > 0) {
-            this._breakOff();
+            this._breakOff(BAD_REQUEST);
             return;
         }
         this._ended = isLast;
@@ -209,20 +212,20 @@ class RequestBody {
         }, SILENCE).unref();
     }
 
-    _breakOff() {
+    _breakOff(status) {
         this._ended = true;
         const { response } = this._exchange;
         if (response && response.writableEnded) {
             this.releaseAnswer();
         } else {
-            breakOff(this._exchange);
+            breakOff(this._exchange, status);
         }
     }
 }
 
 // The body is not whole. The child waits for an answer, unless it is gone: then none can be sent.
-function breakOff(exchange) {
-    exchange.reply.fail(400, "Bad Request");
+function breakOff(exchange, status) {
+    exchange.reply.fail(status, STATUS_CODES[status]);
     if (exchange.reply.waits) {
         exchange.handedOver();
     } else {
@@ -232,9 +235,9 @@ function breakOff(exchange) {
 }
 
 // A piece of the body, or of the rest of the head, and whether it is the last one. Null: nothing
-// has come. Undefined: the child has given the exchange up. False: there are too many messages of
-// others, which `state._stale` counts; or the body is lost. With `mayBeFile` perhaps a BodyFile,
-// which the caller owns.
+// has come. Undefined: the child has given the exchange up. A number: the status of an answer. Then
+// the body is lost, or there are too many messages of others, which `state._stale` counts. With
+// `mayBeFile` perhaps a BodyFile, which the caller owns.
 function nextPiece(channel, ticket, resends, state, mayBeFile) {
     for (;;) {
         const result = native.addon.receive(channel.descriptor, layout.MESSAGE_LIMIT + 1);
@@ -256,8 +259,8 @@ function nextPiece(channel, ticket, resends, state, mayBeFile) {
             if (descriptors.length === 1) {
                 return new BodyFile(descriptors[0], words[6] + words[7] * 0x100000000);
             }
-            log.complain("request.malformed", { reason: "the process has no descriptor left for the body's file" });
-            return false;
+            log.complain("body.not_received", { remedy: "a higher limit of open files" });
+            return UNAVAILABLE;
         }
         native.closeAll(descriptors);
         if (counts && received[8] === layout.BODY && size <= layout.MESSAGE_LIMIT) {
@@ -267,7 +270,7 @@ function nextPiece(channel, ticket, resends, state, mayBeFile) {
         state._stale += Math.max(size, layout.REPLY_HEADER);
         if (state._stale > layout.STALE_LIMIT) {
             log.complain("request.malformed", { reason: "too many messages of other exchanges on the reply channel" });
-            return false;
+            return BAD_REQUEST;
         }
     }
 }

@@ -176,7 +176,8 @@ class Service {
         this.connected(server, 1);
         this.streams.add(stream);
         if (!this._looks) {
-            this._looks = setInterval(() => this.streams.forEach((one) => one.look(Date.now())), LOOK_INTERVAL).unref();
+            const look = () => this.streams.forEach((one) => one.look(performance.now()));
+            this._looks = setInterval(look, LOOK_INTERVAL).unref();
         }
     }
 

@@ -2,6 +2,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,7 @@ class StartupFileCacheTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheErrorOfTheLookIsReturned);
     CPPUNIT_TEST(testAResultIsKeptForASecond);
     CPPUNIT_TEST(testApplicationsAreKeptApart);
+    CPPUNIT_TEST(testTheFirstLineOfAFileNamesItsInterpreter);
     CPPUNIT_TEST(testALinkIsFollowedOnce);
     CPPUNIT_TEST(testTheTargetOfALinkIsKeptForASecond);
     CPPUNIT_TEST_SUITE_END();
@@ -46,6 +48,23 @@ public:
         std::ofstream file(folder_ + "/config.ru");
         CPPUNIT_ASSERT_EQUAL(0, cache_.look(folder_ + "/config.ru", now_));
         CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_ + "/other/config.ru", now_));
+    }
+
+    void testTheFirstLineOfAFileNamesItsInterpreter() {
+        const std::array<std::array<const char *, 2>, 7> lines{{{"#!/usr/bin/env node\nlisten();\n", "node"},
+                                                                {"#!/opt/node-20/bin/node --no-warnings\n", "node"},
+                                                                {"#! /usr/bin/env -S A=b node\r\n", "node"},
+                                                                {"#!/usr/bin/env ruby", "ruby"},
+                                                                {"#!/usr/bin/env\nnode\n", ""},
+                                                                {"// node\n#!/usr/bin/env node\n", ""},
+                                                                {"", ""}}};
+        for (const auto &[content, interpreter] : lines) {
+            const std::string path = folder_ + "/www";
+            std::ofstream(path) << content;
+            CPPUNIT_ASSERT_EQUAL(std::string(interpreter), cache_.interpreter(path, now_));
+            now_ += StartupFileCache::MAX_AGE;
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string(), cache_.interpreter(folder_, now_));
     }
 
     void testALinkIsFollowedOnce() {

@@ -36,7 +36,7 @@ class BodySourceTest : public LeakCheck {
     CPPUNIT_TEST(testAFileOfAnotherExchangeIsDropped);
     CPPUNIT_TEST(testAFileThatWasNotAnnouncedIsDropped);
     CPPUNIT_TEST(testAFileThatBecomesEmptyIsABrokenBody);
-    CPPUNIT_TEST(testAFileThatLostItsDescriptorIsABrokenBody);
+    CPPUNIT_TEST(testAFileThatLostItsDescriptorIsNoFaultOfTheClient);
     CPPUNIT_TEST(testAnEmptyFileIsTheEnd);
     CPPUNIT_TEST(testTheEndOfTheChannelBreaksTheBody);
     CPPUNIT_TEST_SUITE_END();
@@ -137,10 +137,10 @@ public:
     }
 
     /** As in a process without room for one more. */
-    void testAFileThatLostItsDescriptorIsABrokenBody() {
+    void testAFileThatLostItsDescriptorIsNoFaultOfTheClient() {
         sendFile(4, LAST_TICKET, {});
         Bridge::BodySource source = this->source();
-        CPPUNIT_ASSERT_THROW(source.receive(), Bridge::BodyBrokenOff);
+        CPPUNIT_ASSERT_THROW(source.receive(), Bridge::BodyNotReceived);
     }
 
     void testAnEmptyFileIsTheEnd() {

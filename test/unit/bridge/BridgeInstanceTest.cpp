@@ -1,11 +1,13 @@
 #include "bridge/Instance.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
 #include <optional>
@@ -31,6 +33,7 @@ using namespace std::chrono_literals;
 class BridgeInstanceTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(BridgeInstanceTest);
     CPPUNIT_TEST(testTheBridgeStopsWaitingForARequestInWorkAfterATimeLimit);
+    CPPUNIT_TEST(testABridgeThatCannotStartItsThreadsIsNotReady);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr std::uint64_t CHANNEL = 7;
@@ -43,7 +46,17 @@ class BridgeInstanceTest : public LeakCheck {
     FileDescriptor output_;
     pid_t bridge_ = 0;
 
-    static void serve(FileDescriptor descriptor, std::chrono::milliseconds finishWithin) {
+    /** Of later threads: no machine has memory for their stacks. */
+    static void forbidThreads() {
+        constexpr std::size_t STACK = std::size_t{1} << 60;
+        pthread_attr_t attributes;
+        pthread_attr_init(&attributes);
+        pthread_attr_setstacksize(&attributes, STACK);
+        pthread_setattr_default_np(&attributes);
+        pthread_attr_destroy(&attributes);
+    }
+
+    static void serve(FileDescriptor descriptor, std::chrono::milliseconds finishWithin, bool hasThreads) {
         Bridge::Instance::prepareProcess();
         Bridge::ControlSocket control(std::move(descriptor));
         const char *ruby = std::getenv("RUBY");
@@ -54,11 +67,14 @@ class BridgeInstanceTest : public LeakCheck {
         application.start();
         if (application.awaitAccepting(control.descriptor(), FrameSocket::in(60s))) {
             control.send(Frame(FrameType::LOADED));
+            if (!hasThreads) {
+                forbidThreads();
+            }
             Bridge::Instance(control, application, control.receive(FrameSocket::in(60s)), finishWithin).run();
         }
     }
 
-    void start(std::chrono::milliseconds finishWithin) {
+    void start(std::chrono::milliseconds finishWithin, bool hasThreads = true) {
         auto sockets = makeStreamPair();
         int ends[2];
         CPPUNIT_ASSERT_EQUAL(0, ::pipe(ends));
@@ -69,7 +85,7 @@ class BridgeInstanceTest : public LeakCheck {
         if (bridge_ == 0) {
             ::dup2(theirs.get(), STDERR_FILENO);
             try {
-                serve(std::move(sockets.second), finishWithin);
+                serve(std::move(sockets.second), finishWithin, hasThreads);
             } catch (const std::exception &error) {
                 ::dprintf(STDERR_FILENO, "%s\n", error.what());
             }
@@ -85,6 +101,12 @@ class BridgeInstanceTest : public LeakCheck {
 
     void send(const Frame &frame, const std::vector<int> &descriptors = {}) {
         control_.send(frame, descriptors, FrameSocket::in(60s));
+    }
+
+    void sendServe() {
+        send(Frame(FrameType::SERVE, {"0", "1", "the application"}),
+             {queue_->receivingEnd().get(), claims_->memory().descriptor().get(),
+              senders_->memory().descriptor().get()});
     }
 
     void ask() const {
@@ -108,6 +130,14 @@ class BridgeInstanceTest : public LeakCheck {
             text.append(piece, static_cast<std::size_t>(size));
         }
         return text;
+    }
+
+    /** @return its status of wait(2) */
+    int awaitEnd() {
+        int status = 0;
+        CPPUNIT_ASSERT_EQUAL(bridge_, ::waitpid(bridge_, &status, 0));
+        bridge_ = 0;
+        return status;
     }
 
 public:
@@ -134,9 +164,7 @@ public:
     void testTheBridgeStopsWaitingForARequestInWorkAfterATimeLimit() {
         start(100ms);
         receive(FrameType::LOADED);
-        send(Frame(FrameType::SERVE, {"0", "1", "the application"}),
-             {queue_->receivingEnd().get(), claims_->memory().descriptor().get(),
-              senders_->memory().descriptor().get()});
+        sendServe();
         receive(FrameType::READY);
         ask();
         receive(FrameType::FETCH);
@@ -149,10 +177,7 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return claims_->holds(ChannelId(CHANNEL), Ticket(TICKET)); }));
         send(Frame(FrameType::FINISH));
         const std::string output = outputToTheEnd();
-        int status = 0;
-        CPPUNIT_ASSERT_EQUAL(bridge_, ::waitpid(bridge_, &status, 0));
-        bridge_ = 0;
-        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 0, status);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 0, awaitEnd());
         CPPUNIT_ASSERT_MESSAGE(output, output.find("event=instance.gave_up_waiting") != std::string::npos);
         CPPUNIT_ASSERT_MESSAGE(output, output.find("requests=1\n") != std::string::npos);
         // Its claim stays, by which the agent tells the child, unless it could still answer that
@@ -160,6 +185,20 @@ public:
         char answer[sizeof(MessageHeader)];
         const bool answered = ::recv(ours.get(), answer, sizeof(answer), MSG_DONTWAIT) > 0;
         CPPUNIT_ASSERT(answered != claims_->holds(ChannelId(CHANNEL), Ticket(TICKET)));
+    }
+
+    /** Otherwise a deployment would end the version that serves. */
+    void testABridgeThatCannotStartItsThreadsIsNotReady() {
+        start(Bridge::Instance::FINISH_WITHIN, false);
+        receive(FrameType::LOADED);
+        sendServe();
+        const Frame failed = receive(FrameType::FAILED);
+        CPPUNIT_ASSERT_EQUAL(std::string("starting threads"), failed.field(0));
+        const std::string message = failed.field(2);
+        CPPUNIT_ASSERT_MESSAGE(message, message.find("Resource temporarily unavailable") != std::string::npos);
+        const std::string output = outputToTheEnd();
+        CPPUNIT_ASSERT_MESSAGE(output, output.find("event=instance.start_failed") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(EXIT_FAILURE, WEXITSTATUS(awaitEnd()));
     }
 };
 
