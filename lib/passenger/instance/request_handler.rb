@@ -135,6 +135,9 @@ module PhusionPassenger
       respond(channel, reply, flags, head_length, resends)
     rescue ClientGone, BodyBrokenOff
       nil
+    rescue BodyNotReceived
+      Log.complaint("body.not_received", remedy: "a higher limit of open files")
+      @adapter.end_in_error(reply, 503, "Service Unavailable")
     ensure
       conclude(channel, reply)
     end
