@@ -132,6 +132,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/python/mod_passenger/reply.py \
     %D%/passenger/python/mod_passenger/request_handler.py \
     %D%/passenger/python/mod_passenger/scope.py \
+    %D%/passenger/python/mod_passenger/shared.py \
     %D%/passenger/python/mod_passenger/source.py \
     %D%/passenger/python/mod_passenger/threaded_service.py \
     %D%/passenger/python/mod_passenger/threads.py \

@@ -70,6 +70,24 @@ class BufferedUploadsTest < IntegrationTest
     end
   end
 
+  def test_each_body_can_be_read_twice_by_an_application_of_rack_3
+    folder = SampleApps.written(<<~'RUBY')
+      def Rack.release = "3.1.0"
+      run proc { |env|
+        input = env["rack.input"]
+        sizes = [input.size, input.read.bytesize]
+        input.rewind
+        [200, {}, [[*sizes, input.read.bytesize].inspect]]
+      }
+    RUBY
+    with_server(configuration { |made| made.site("rack3.test", folder) }) do |own|
+      [1_000, 4_000, 60_000, 131_072, 131_073].each do |size|
+        assert_equal [size, size, size].inspect,
+                     own.client("rack3.test").post("/", "x" * size).body
+      end
+    end
+  end
+
   def test_other_requests_are_answered_while_uploads_are_half_sent
     hanging = Array.new(5) do
       post("/upload", { "Content-Length" => (2 * HALF).to_s }).write("x" * HALF)

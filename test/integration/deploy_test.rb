@@ -7,6 +7,7 @@ require_relative "support/steady_load"
 class DeployTest < IntegrationTest
   BROKEN = "raise 'this version is broken'\n"
   RAILS_INSTANCES = 2
+  PYTHON = "/usr/bin/python3"
 
   serve do |made|
     made.site("rolling.test", SampleApps.written(SampleApps.saying("version 1")),
@@ -18,8 +19,18 @@ class DeployTest < IntegrationTest
               "PassengerRollingRestarts Off\n")
     made.site("yielding.test", SampleApps.written(SampleApps.saying("version 1")),
               "PassengerRollingRestarts On\nPassengerResistDeploymentErrors Off\n")
+    made.site("python.test", SampleApps.written(python("old"), "passenger_wsgi.py"),
+              "PassengerPython #{PYTHON}\nPassengerSpawnMethod direct\n")
     made.site("rails.test", SampleApps.rails, "PassengerMinInstances #{RAILS_INSTANCES}\n" \
                                               "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
+  end
+
+  def self.python(text)
+    <<~PYTHON
+      def application(environ, start_response):
+          start_response("200 OK", [])
+          return [b"#{text}"]
+    PYTHON
   end
 
   def setup
@@ -77,6 +88,20 @@ class DeployTest < IntegrationTest
     assert_empty server.log.text(@position).scan(/event=deploy\.failed.*/)
   ensure
     limit_processes(spawn_server, limit)
+  end
+
+  def test_a_version_that_can_make_no_threads_leaves_the_old_one_serving
+    skip "there is no #{PYTHON}" unless File.executable?(PYTHON)
+
+    warm("python.test")
+    none = "import resource\nresource.setrlimit(resource.RLIMIT_NPROC, (1, 1))\n"
+    deploy("python.test", none + self.class.python("new"), "passenger_wsgi.py")
+    report = server.log.wait_for(/event=deploy\.failed/, from: @position)[/report=(\h+)/, 1]
+    server.log.wait_for(/report=#{report} .*can't start new thread/, from: @position)
+    server.log.wait_for(/report=#{report} Remedy: .*TasksMax=/, from: @position)
+    assert_equal "old", client("python.test").get("/").body
+    deploy("python.test", self.class.python("corrected"), "passenger_wsgi.py")
+    eventually("the corrected version") { client("python.test").get("/").body == "corrected" }
   end
 
   def test_no_request_waits_behind_a_slow_request_of_the_old_version
@@ -190,9 +215,9 @@ class DeployTest < IntegrationTest
     eventually("an instance") { client(site).get("/").code == "200" }
   end
 
-  def deploy(site, config_ru)
+  def deploy(site, text, file = "config.ru")
     root = server.configuration.sites.find { |one| one.name == site }.root
-    File.write(File.join(root, "config.ru"), config_ru)
+    File.write(File.join(root, file), text)
     touch(root)
   end
 

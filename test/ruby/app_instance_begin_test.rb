@@ -45,6 +45,19 @@ module PhusionPassenger
       end
     end
 
+    def test_a_thread_for_signs_of_life_that_cannot_be_made_fails_the_start
+      in_folder("config.ru" => <<~RUBY) do |root|
+        PhusionPassenger.on_event(:starting_worker_process) do
+          PhusionPassenger::Heartbeat.prepend(Module.new do
+            def start(*) = raise(ThreadError, "no task for it")
+          end)
+        end
+        run ->(_env) { [200, {}, []] }
+      RUBY
+        assert_fails_to_begin loaded("instance", "config.ru", { app_root: root }), "no task for it"
+      end
+    end
+
     def test_a_thread_that_ends_the_main_one_lets_requests_in_work_finish
       in_folder("config.ru" => <<~RUBY) do |root|
         Thread.abort_on_exception = true

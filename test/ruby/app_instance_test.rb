@@ -34,13 +34,12 @@ module PhusionPassenger
       group = serve(@instance)
       # An event loop makes descriptors of its own as it begins, after READY.
       get(group, @instance, "/pid")
-      taken = descriptors_of(@instance).keys
-      limit_files((0..).find { |number| !taken.include?(number) })
+      use_up_descriptors(@instance)
       request(group, @instance, "/pid", id: 1)
       line = in_time { @instance.output.each_line.find { |one| one.include?("event=channel") } }
       assert_match(/event=channel.not_received .*remedy="a higher limit of open files"/, line)
       assert_equal [0, 0], group.claim(0)
-      limit_files(256)
+      limit_files(@instance, 256)
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end
 
@@ -294,10 +293,6 @@ module PhusionPassenger
     end
 
     private
-
-    def limit_files(most)
-      system("prlimit", "--pid", @instance.pid.to_s, "--nofile=#{most}:", exception: true)
-    end
 
     # A process of this test whose application never answers, and which waits only briefly for it.
     # `hooks` runs in the process.

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "runs_python"
+require_relative "python_body_test"
 require_relative "python_instance_test"
 require_relative "python_pause_test"
 require_relative "python_handover_test"
@@ -36,6 +37,10 @@ module PhusionPassenger
       @agent.wait_for_end(child)
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end
+  end
+
+  class AsgiBodyTest < PythonBodyTest
+    prepend RunsAsgi
   end
 
   class AsgiPauseTest < PythonPauseTest

@@ -73,6 +73,11 @@ module PhusionPassenger
       assert_equal ["one", "two", nil], Array.new(3) { in_time { @source.next_piece } }
     end
 
+    def test_a_file_for_which_there_is_no_descriptor_is_told
+      send_file(File::NULL, 1, ticket: 5)
+      without_room { assert_raises(BodyNotReceived) { in_time { @source.file } } }
+    end
+
     def test_a_file_that_does_not_come_is_a_body_broken_off
       @child.io.close
       assert_raises(BodyBrokenOff) { in_time { @source.file } }

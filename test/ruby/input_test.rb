@@ -94,6 +94,15 @@ module PhusionPassenger
     end
   end
 
+  module SizeContract
+    def test_an_input_tells_the_expected_length_before_it_is_read
+      io = input("abc")
+      io.expect(3)
+      assert_equal 3, io.size
+      assert_equal %w[ab c], [io.read(2), io.read]
+    end
+  end
+
   # Gives one piece at a time.
   class Pieces
     attr_reader :taken
@@ -157,6 +166,7 @@ module PhusionPassenger
   class StreamInputTest < TestCase
     include InputContract
     include ExpectContract
+    include SizeContract
 
     def test_a_streamed_input_has_no_rewind
       refute_respond_to input("abc"), :rewind
@@ -181,6 +191,16 @@ module PhusionPassenger
     include InputContract
     include ExpectContract
     include RewindContract
+    include SizeContract
+
+    def test_an_input_reads_and_keeps_its_bytes_to_tell_an_unknown_size
+      io = input("abcdefg")
+      assert_equal "abc", io.read(3)
+      assert_equal [7, 7], [io.size, io.size]
+      assert_equal "defg", io.read
+      io.rewind
+      assert_equal "abcdefg", io.read
+    end
 
     def test_bytes_beyond_the_memory_limit_are_kept_in_a_file_without_a_name
       pieces = Array.new(100) { |index| [index].pack("N") * 2500 }

@@ -104,6 +104,16 @@ module PhusionPassenger
       end
     end
 
+    # The process can open no more.
+    def use_up_descriptors(process)
+      taken = descriptors_of(process).keys
+      limit_files(process, (0..).find { |number| !taken.include?(number) })
+    end
+
+    def limit_files(process, most)
+      system("prlimit", "--pid", process.pid.to_s, "--nofile=#{most}:", exception: true)
+    end
+
     # `found`: the targets of descriptors.
     def assert_no_socket(found)
       refute_match(/^socket:/, found)

@@ -20,6 +20,42 @@ module PhusionPassenger
       skip "of Ruby"
     end
 
+    # A preloader that has forked calls no handlers of its end.
+    def test_the_output_of_an_instance_is_its_own
+      preloader = loaded("preloader")
+      serve(instance = forked_from(preloader))
+      finish(instance)
+      preloader.control.close
+      assert_equal "", output_of(preloader)
+      assert_includes output_of(instance), "at exit\n"
+    end
+
+    def test_the_end_of_a_preloader_takes_nothing_from_its_instances
+      application = <<~PYTHON
+        import atexit, os, tempfile, threading, time
+
+        FOLDER = tempfile.TemporaryDirectory(dir=".")
+        atexit.register(print, "at exit")
+        threading.Thread(target=time.sleep, args=(3600,), name="Jobs", daemon=True).start()
+
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [str(os.path.isdir(FOLDER.name)).encode()]
+      PYTHON
+      in_folder("app.py" => application) do |root|
+        preloader = loaded("preloader", "app.py", { app_root: root })
+        instance = forked_from(preloader)
+        group = serve(instance)
+        finish(preloader)
+        output = output_of(preloader)
+        assert_match(/event=preloader.shared .*what="thread Jobs"/, output)
+        refute_includes output, "at exit"
+        assert_equal "True", get(group, instance, "/")
+        finish(instance)
+        assert_includes output_of(instance), "at exit"
+      end
+    end
+
     def test_the_title_of_a_preloader_names_the_application
       preloader = loaded("preloader")
       assert_match(/\APassenger PythonPreloader: /, File.read("/proc/#{preloader.pid}/cmdline"))

@@ -204,12 +204,16 @@ module PhusionPassenger
       refute_includes environment_of, "rack.early_hints"
     end
 
-    def test_rack_2_gets_an_input_that_rewinds_and_rack_3_one_that_does_not
-      adapter = RackAdapter.new(->(_) {}, 1)
-      assert_equal ::Rack.release < "3", adapter.input_for(nil).respond_to?(:rewind)
-      rack_3 = Class.new(RackAdapter) { define_method(:rewinding_rack?) { false } }
-      of_rack_3 = rack_3.new(->(_) {}, 1)
-      refute_respond_to of_rack_3.input_for(nil), :rewind
+    def test_an_input_rewinds_unless_neither_httpd_nor_rack_3_keeps_the_body
+      short = "A\0CONTENT_LENGTH\0CONTENT_LENGTH\x00131072\0".b
+      heads = [short, "CONTENT_LENGTH\x00131073\0".b, "A\0B\0".b]
+      { true => [true, true, true], false => [true, false, false] }.each do |rack_2, rewind|
+        kind = Class.new(RackAdapter) { define_method(:rewinding_rack?) { rack_2 } }
+        adapter = kind.new(->(_) {}, 1)
+        inputs = heads.map { |head| adapter.input_for(nil, head) }
+        assert_equal(rewind, inputs.map { |input| input.respond_to?(:rewind) })
+        assert_respond_to adapter.input_for(nil, heads[1], kept: true), :rewind
+      end
     end
 
     private

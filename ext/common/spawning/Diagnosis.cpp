@@ -96,7 +96,9 @@ Finding memoryIsShort(const FailureFacts &failure) {
 }
 
 Finding processesAreMany(const FailureFacts &failure) {
-    return when(isA(failure, {"Errno::EAGAIN"}) || has(failure.problem, "Resource temporarily unavailable"));
+    return when(isA(failure, {"Errno::EAGAIN"}) || has(failure.problem, "Resource temporarily unavailable") ||
+                has(failure.exceptionMessage, "can't create Thread") ||
+                has(failure.exceptionMessage, "can't start new thread"));
 }
 
 // The most specific rules come first, rules for whole classes of failures last.

@@ -31,7 +31,7 @@ module PhusionPassenger
       @channels = Channels.new(control)
       @handlers = []
       @threads = []
-      # Handler threads wait here until the instance is ready.
+      # Handler threads and the heartbeat wait here until the instance is ready.
       @gate = Thread::Queue.new
     end
 
@@ -55,7 +55,6 @@ module PhusionPassenger
       # READY goes first: the agent supposes that an instance has no request before READY.
       @control.write(Frame::Control::READY)
       @gate.close
-      @heartbeat.start
       await_end
       prepared
     rescue Errno::EPIPE, Errno::ECONNRESET
@@ -83,6 +82,7 @@ module PhusionPassenger
       start_handlers
       @warm_up.run(@adapter, @control)
       named_thread("Passenger control") { read_control_socket }
+      @heartbeat.start(@gate)
       true
     rescue ProtocolError
       raise

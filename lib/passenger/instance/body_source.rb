@@ -47,15 +47,15 @@ module PhusionPassenger
     end
 
     # The file of the body and its size, or nil if the body comes in pieces. Called once, when the
-    # head is whole. Raises BodyBrokenOff.
+    # head is whole. Raises BodyBrokenOff and BodyNotReceived.
     def file
       loop do
         @buffer, files = @channel.receive_with_files
         ticket, type, = @buffer.unpack(Layout::Reply::HEADER)
         whole = @buffer.bytesize == FILE_LENGTH
         size = @buffer.unpack1("@#{Layout::Reply::HEADER_LENGTH}Q<") if whole
-        if size && @tickets.cover?(ticket) && type == Layout::Reply::BODY_FILE && files.length == 1
-          return files.first.binmode, size
+        if size && @tickets.cover?(ticket) && type == Layout::Reply::BODY_FILE
+          return (files.first or raise BodyNotReceived).binmode, size
         end
 
         files.each(&:close)

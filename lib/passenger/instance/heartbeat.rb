@@ -13,13 +13,15 @@ module PhusionPassenger
       @interval = interval / 1000.0
     end
 
-    # An error in this thread neither ends the process nor keeps it from ending.
-    def start
+    # An error in this thread neither ends the process nor keeps it from ending. Signs come once the
+    # gate, a queue, is closed.
+    def start(gate)
       return unless @interval.positive?
 
       Thread.new do
         Thread.current.name = "Passenger heartbeat"
         Thread.current.report_on_exception = false
+        gate.pop
         beat
       end
     end

@@ -135,6 +135,9 @@ module PhusionPassenger
       respond(channel, reply, flags, head_length, resends)
     rescue ClientGone, BodyBrokenOff
       nil
+    rescue BodyNotReceived
+      Log.complaint("body.not_received", remedy: "a higher limit of open files")
+      @adapter.end_in_error(reply, 503, "Service Unavailable")
     ensure
       conclude(channel, reply)
     end
@@ -187,8 +190,9 @@ module PhusionPassenger
       source = BodySource.new(channel, (reply.ticket - resends)..reply.ticket)
       head = @buffer.unpack1("x#{HEADER_LENGTH}a#{[here, head_length].min}")
       head << source.read_exactly(head_length - here) if here < head_length
-      file, size = source.file if flags.anybits?(BODY_IN_FILE)
-      input = file ? FileInput.new(file, size) : @adapter.input_for(source)
+      in_file = flags.anybits?(BODY_IN_FILE)
+      file, size = source.file if in_file
+      input = file ? FileInput.new(file, size) : @adapter.input_for(source, head, kept: in_file)
       @adapter.call(head, input, reply, head_request: flags.anybits?(HEAD_REQUEST))
     end
 

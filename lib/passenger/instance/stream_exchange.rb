@@ -94,7 +94,8 @@ module PhusionPassenger
         raise BodyBrokenOff, "the environment has #{length} bytes"
       end
 
-      @adapter.call(read_exactly(length), @adapter.input_for(self), StreamReply.new(@io))
+      head = read_exactly(length)
+      @adapter.call(head, @adapter.input_for(self, head), StreamReply.new(@io))
     rescue ClientGone, BodyBrokenOff, Errno::ETOOMANYREFS # the answer is unfinished
       nil
     ensure

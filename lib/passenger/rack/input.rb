@@ -123,11 +123,15 @@ module PhusionPassenger
     end
   end
 
-  # A body that is still arriving, for Rack 3. Bytes that were read are not kept. The source's
-  # `next_piece` returns a piece, or nil at the end.
+  # A body that is still arriving, and that httpd does not keep either. Bytes that were read are not
+  # kept. The source's `next_piece` returns a piece, or nil at the end.
   class StreamInput < Input
+    # Nil: it is not known.
+    attr_reader :size
+
     def initialize(source)
       super()
+      @size = nil
       @source = source
       @piece = +""
       @offset = 0
@@ -136,7 +140,7 @@ module PhusionPassenger
     end
 
     def expect(length)
-      @missing = length
+      @size = @missing = length
     end
 
     def ask_by(reply)

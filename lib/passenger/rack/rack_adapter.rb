@@ -19,7 +19,8 @@ module PhusionPassenger
     INTERNAL_ERROR = "Internal Server Error"
     BAD_GATEWAY = "Bad Gateway"
     CHUNKED = "Transfer-Encoding: chunked\r\n"
-    private_constant :NUL, :HTTPS_ON, :HTTP_2, :STRINGS_AT_ONCE, :CHUNKED
+    LENGTH = /(?:\A|\0)CONTENT_LENGTH\0(\d+)\0/n.freeze
+    private_constant :NUL, :HTTPS_ON, :HTTP_2, :STRINGS_AT_ONCE, :CHUNKED, :LENGTH
 
     # `threads`: the number of threads that call the adapter.
     def initialize(app, threads)
@@ -76,8 +77,9 @@ module PhusionPassenger
       nil
     end
 
-    def input_for(source)
-      @rewind ? RewindableInput.new(source) : StreamInput.new(source)
+    # For a body that comes in pieces. `kept`: httpd has it whole, however long it is.
+    def input_for(source, head, kept: false)
+      @rewind || kept || short?(head) ? RewindableInput.new(source) : StreamInput.new(source)
     end
 
     private
@@ -86,6 +88,11 @@ module PhusionPassenger
       return true unless defined?(::Rack) && ::Rack.respond_to?(:release)
 
       ::Rack.release.to_i < 3
+    end
+
+    def short?(head)
+      length = head[LENGTH, 1]
+      !length.nil? && length.to_i <= RewindableInput::MEMORY_LIMIT
     end
 
     def environment_from(head, input, reply)

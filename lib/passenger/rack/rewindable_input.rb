@@ -4,9 +4,9 @@ require_relative "input"
 require_relative "../base/unlinked_file"
 
 module PhusionPassenger
-  # A body that is still arriving, for Rack 2, where the application may rewind at any time. The
-  # bytes are kept: up to MEMORY_LIMIT in memory, beyond that all in an unlinked file. The file is
-  # read only after a rewind.
+  # A body that is still arriving, and that the application may rewind at any time. The bytes are
+  # kept: up to MEMORY_LIMIT in memory, beyond that all in an unlinked file. The file is read only
+  # after a rewind.
   class RewindableInput < StreamInput
     MEMORY_LIMIT = 128 * 1024
 
@@ -22,6 +22,14 @@ module PhusionPassenger
       @piece = +""
       @offset = 0
       @next = 0
+    end
+
+    # Reads all that is left, if the length is not known.
+    def size
+      @size ||= begin
+        nil while keep(receive)
+        @received
+      end
     end
 
     def release

@@ -19,6 +19,9 @@ module PhusionPassenger
   # The request body ended too early.
   class BodyBrokenOff < EOFError; end
 
+  # The file with the request's body did not reach this process, which has no descriptor left.
+  class BodyNotReceived < StandardError; end
+
   # The instance's end of one reply channel. At most one exchange uses it at a time. The agent
   # shares the descriptor, so its flags never change. Reads and writes block, without the
   # interpreter's lock.

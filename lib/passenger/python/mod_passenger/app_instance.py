@@ -40,21 +40,24 @@ class AppInstance:
             raise ProtocolError("frame %d instead of SERVE" % frame.type)
         requests = WarmUp(frame, self._control)
         interval = self._take(frame)
+        ready = threads.Gate()
         os.register_at_fork(after_in_child=self._let_go)
         try:
             hooks.starting_worker_process.run(self._forked)
             self._service.prepare()
+            self._endings.end_on_signals(self._service.waits_in_loop)
+            if requests:
+                self._service.warm_up(requests)
+            threads.start("Passenger control", lambda: self._read_control_socket(ready))
+            if interval:
+                threads.start("Passenger heartbeat", lambda: self._beat(ready, interval))
         except BaseException as error:
             failure.report(self._control, "instance.start_failed", "starting hooks", error)
             return
-        self._endings.end_on_signals(self._service.waits_in_loop)
-        if requests:
-            self._service.warm_up(requests)
-        # READY goes first: the agent supposes that an instance has no request before READY.
+        # READY goes first: the agent supposes that an instance has no request before READY. All
+        # threads are there: one that serves may end because of an instance that is ready.
         self._tell(frames.READY)
-        threads.start("Passenger control", self._read_control_socket)
-        if interval:
-            threads.start("Passenger heartbeat", lambda: self._beat(interval))
+        ready.open()
         self._service.run(self._endings)
         self._finish()
 
@@ -90,9 +93,10 @@ class AppInstance:
         app_process.set_title("PythonApp")
         return frame.number(6, 0) / 1000
 
-    def _beat(self, interval):
+    def _beat(self, ready, interval):
         """Signs of life, whatever the service does. They stop if a thread keeps the interpreter's
         lock for good."""
+        ready.wait()
         try:
             while True:
                 sleep(interval)
@@ -100,9 +104,10 @@ class AppInstance:
         except (OSError, ValueError):
             pass
 
-    def _read_control_socket(self):
+    def _read_control_socket(self, ready):
         """Goes on after FINISH, because a request in work may still need a channel. Its end ends
         the instance."""
+        ready.wait()
         try:
             while True:
                 frame = self._control.read()

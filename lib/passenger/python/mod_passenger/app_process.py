@@ -40,13 +40,21 @@ def start(role, serve):
         until_the_end(run)
         status = 0
     finally:
-        threads.start("Passenger end", lambda: _end_soon(status))
+        _end_within(status)
 
 
-def _end_soon(status):
+def _end_within(status):
     """Python waits at its end for threads of the application that are no daemons."""
-    sleep(_END_WITHIN)
-    os._exit(status)
+    def end():
+        sleep(_END_WITHIN)
+        os._exit(status)
+
+    try:
+        threads.start("Passenger end", end)
+    except RuntimeError:
+        # No thread can be made.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(_END_WITHIN)
 
 
 def begin_anew(role, descriptor, output):

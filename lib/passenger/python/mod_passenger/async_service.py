@@ -11,7 +11,7 @@ from time import monotonic_ns
 from . import backtraces, forked, layout, log, transfer
 from .asgi import HttpRequest
 from .body import BodySource
-from .channels import BodyBrokenOff, ClientGone
+from .channels import BodyBrokenOff, BodyNotReceived, ClientGone
 from .dropped_request import DroppedRequest
 from .lifespan import Lifespan
 from .place import Place
@@ -341,6 +341,9 @@ class AsyncService:
                 request = await self._run(request, flags, resends, head_length, message)
         except (ClientGone, BodyBrokenOff):
             pass
+        except BodyNotReceived:
+            log.complaint("body.not_received", remedy="a higher limit of open files")
+            await request.end_in_error(503, b"Service Unavailable")
         except GeneratorExit:
             raise
         except BaseException as error:

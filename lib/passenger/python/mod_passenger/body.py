@@ -5,7 +5,7 @@ import os
 import tempfile
 
 from . import layout
-from .channels import BodyBrokenOff, close_descriptors
+from .channels import BodyBrokenOff, BodyNotReceived, close_descriptors
 
 _IN_MEMORY = 1024 * 1024
 _FILE_LENGTH = layout.REPLY.size + 8
@@ -74,10 +74,13 @@ class BodySource:
         return self.take(*self._channel.receive(), may_be_file)
 
     def take(self, message, descriptors, may_be_file=False):
-        """Takes a message of the channel. True: a piece of the body has come."""
+        """Takes a message of the channel. True: a piece of the body has come. Raises BodyBrokenOff
+        and BodyNotReceived."""
         ticket, type_, flags = layout.REPLY.unpack_from(message)[:3] if len(message) >= layout.REPLY.size else (0, 0, 0)
         own = self._first <= ticket <= self._last
-        if may_be_file and own and type_ == layout.BODY_FILE and len(message) == _FILE_LENGTH and len(descriptors) == 1:
+        if may_be_file and own and type_ == layout.BODY_FILE and len(message) == _FILE_LENGTH:
+            if not descriptors:
+                raise BodyNotReceived
             self.body_file = descriptors[0], int.from_bytes(message[layout.REPLY.size :], "little")
             return False
         close_descriptors(descriptors)

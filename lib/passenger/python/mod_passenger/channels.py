@@ -19,6 +19,10 @@ class BodyBrokenOff(ConnectionError):
     """The request body ended too early."""
 
 
+class BodyNotReceived(Exception):
+    """The file with the request's body did not reach this process, which has no descriptor left."""
+
+
 class Channel:
     """The instance's end of one reply channel. One exchange uses it at a time, but application code
     may go on after the last message of its answer, while the next exchange uses the channel.

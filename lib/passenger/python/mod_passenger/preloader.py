@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from . import app_process, failure, frames, log
+from . import app_process, failure, frames, log, shared
 from .app_instance import AppInstance
 
 
@@ -17,23 +17,33 @@ class Preloader:
         self._application = application
         # The pipes for the wait statuses of the instances, by pid.
         self._wait_statuses = {}
+        self._has_forked = False
 
     def run(self):
         """Returns at the end of the control socket; in a new instance, at that instance's end."""
         app_process.exit_on_signals()
         prepare_memory()
+        shared.tell()
         signal.signal(signal.SIGCHLD, self._reap)
         self._control.write(frames.LOADED, self._application.form)
         while True:
             frame = self._control.read()
             if frame is None or frame.type == frames.FINISH:
-                return
+                return self._end()
             if frame.type == frames.FORK:
                 if self._fork(*frame.take_descriptors(3)):
                     return
             else:
                 frame.close_descriptors()
                 log.event("control.unexpected_frame", type=frame.type)
+
+    def _end(self):
+        """Instances have the application's handlers of the end (atexit), too. They may still use
+        what these remove, such as temporary folders."""
+        if self._has_forked:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
 
     def _fork(self, control, output, wait_status):
         """True: this is the new instance, at its end."""
@@ -49,6 +59,7 @@ class Preloader:
                 os.close(wait_status)
                 self._become_instance(control, output)
                 return True
+            self._has_forked = True
             self._wait_statuses[pid] = wait_status
             self._control.write(frames.FORKED, pid)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
@@ -92,11 +103,6 @@ class Preloader:
 def prepare_memory():
     """What is loaded stays, so the garbage collector need not look at it, and instances go on
     sharing it. Instances must not share database connections."""
-    database = sys.modules.get("django.db")
-    if database is not None:
-        try:
-            database.connections.close_all()
-        except Exception as error:
-            log.exception("preloader.disconnect_failed", error)
+    shared.close_databases()
     gc.collect()
     gc.freeze()

@@ -5,7 +5,7 @@ from time import monotonic_ns
 
 from . import layout, log, native, threads
 from .body import BodySource
-from .channels import BodyBrokenOff, ClientGone
+from .channels import BodyBrokenOff, BodyNotReceived, ClientGone
 from .reply import Reply
 
 # Ends the sleep of a thread in reading.
@@ -123,6 +123,9 @@ class RequestHandler:
                     self._respond(channel, reply, message, flags, head_length, resends)
             except (ClientGone, BodyBrokenOff):
                 pass
+            except BodyNotReceived:
+                log.complaint("body.not_received", remedy="a higher limit of open files")
+                self._adapter.end_in_error(reply, 503, "Service Unavailable")
             finally:
                 self._conclude(channel, reply)
         finally:

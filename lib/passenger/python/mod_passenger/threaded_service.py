@@ -14,33 +14,34 @@ class ThreadedService:
 
     def __init__(self, application, handover, channels, events):
         """`events`: what the instance is told (AppInstance)."""
-        self._application = application
         self._threads = handover.threads
         self._channels = channels
         self._events = events
         self._intake = Intake(handover, events.paused)
+        self._adapter = WsgiAdapter(application, self._threads)
+        # Handler threads wait here until the instance is ready.
+        self._gate = threads.Gate()
         self._handlers = []
         self._running = 0
         self._ended = threads.Condition()
 
     def prepare(self):
-        """Before the first request. Raises what the application raises."""
+        """Before the first request. Raises RuntimeError where no thread can be made."""
         allow_waking()
-
-    def warm_up(self, requests):
-        """Answers the requests of PassengerWarmUp. Before run()."""
-        adapter = WsgiAdapter(self._application, self._threads)
-        run_in_thread(requests, lambda environment, reply: adapter.call(environment, b"", None, reply, False))
-
-    def run(self, endings):
-        """Returns when the instance is to end. Requests may still be in work."""
-        adapter = WsgiAdapter(self._application, self._threads)
-        self._handlers = [RequestHandler(self._intake, index, self._channels, adapter, self._events.answered)
+        self._handlers = [RequestHandler(self._intake, index, self._channels, self._adapter, self._events.answered)
                           for index in range(self._threads)]
         self._running = self._threads
         for index, handler in enumerate(self._handlers):
             name = "Passenger handler %d" % index
             threads.start(name, lambda name=name, handler=handler: self._run(name, handler))
+
+    def warm_up(self, requests):
+        """Answers the requests of PassengerWarmUp. Before run()."""
+        run_in_thread(requests, lambda environment, reply: self._adapter.call(environment, b"", None, reply, False))
+
+    def run(self, endings):
+        """Returns when the instance is to end. Requests may still be in work."""
+        self._gate.open()
         endings.wait()
 
     def pause(self):
@@ -75,6 +76,7 @@ class ThreadedService:
 
     def _run(self, name, handler):
         """The end of any thread ends the instance."""
+        self._gate.wait()
         try:
             handler.run()
         except SystemExit:

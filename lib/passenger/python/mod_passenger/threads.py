@@ -12,7 +12,7 @@ from time import monotonic
 
 _Socket = socket.socket
 
-__all__ = ["Condition", "allocate_lock", "get_ident", "monotonic", "names", "socket_of", "start"]
+__all__ = ["Condition", "Gate", "allocate_lock", "get_ident", "monotonic", "names", "socket_of", "start"]
 
 # The names of our threads, by their identifiers.
 names = {}
@@ -58,6 +58,21 @@ def socket_of(descriptor):
         return _Socket(fileno=descriptor)
     finally:
         socket.setdefaulttimeout(timeout)
+
+
+class Gate:
+    """Threads wait here until it is opened, once."""
+
+    def __init__(self):
+        self._lock = allocate_lock()
+        self._lock.acquire()
+
+    def wait(self):
+        with self._lock:
+            pass
+
+    def open(self):
+        self._lock.release()
 
 
 class Condition:

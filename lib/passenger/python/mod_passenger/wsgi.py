@@ -73,7 +73,8 @@ class WsgiAdapter:
         except ClientGone:
             pass
         except BodyBrokenOff:
-            self._break_off(reply)
+            # Most often the httpd child is gone. If not, it must not wait for more.
+            self.end_in_error(reply, 400, "Bad Request")
         except BaseException as error:
             is_fork = os.getpid() != self._pid
             if not (is_fork and isinstance(error, SystemExit)):
@@ -96,13 +97,13 @@ class WsgiAdapter:
         head = "Content-Type: text/plain\r\nContent-Length: %d\r\n" % len(text)
         reply.respond(status, head.encode(), text.encode(), True)
 
-    def end_in_error(self, reply):
+    def end_in_error(self, reply, status=500, text=_ERROR):
         """Ends an answer that is not finished. If the httpd child is gone, nothing is sent."""
         try:
             if reply.started:
                 reply.abort()
             else:
-                self.refuse(reply)
+                self.refuse(reply, status, text)
         except ClientGone:
             pass
 
@@ -137,16 +138,6 @@ class WsgiAdapter:
         if size or "CONTENT_LENGTH" in environment or "HTTP_TRANSFER_ENCODING" in environment:
             environment["CONTENT_LENGTH"] = str(size)
         return body
-
-    def _break_off(self, reply):
-        """Most often the httpd child is gone. If not, it must not wait for more."""
-        try:
-            if reply.started:
-                reply.abort()
-            else:
-                self.refuse(reply, 400, "Bad Request")
-        except ClientGone:
-            pass
 
     @staticmethod
     def _close(result, environment):

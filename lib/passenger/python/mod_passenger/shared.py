@@ -1,0 +1,76 @@
+"""What the instances that a preloader forks would share: connections that the application has
+opened while it was loaded. Its threads are in none of them."""
+
+import gc
+import os
+import socket
+import sys
+import threading
+
+from . import log, threads
+
+# Pools of databases in memory, which have no other connection.
+_IN_MEMORY = ("SingletonThreadPool", "StaticPool")
+# In one line of the log.
+_MOST = 8
+
+
+def close_databases():
+    """The connections of Django and of SQLAlchemy that no code uses now."""
+    _attempt(_close_django)
+    _attempt(_dispose_engines)
+
+
+def tell():
+    """What is left goes to the log."""
+    main = threading.main_thread()
+    found = ["thread %s" % one.name for one in threading.enumerate() if one is not main]
+    found += ["connection to %s" % peer for peer in _peers()]
+    if found:
+        more = ["%d more" % (len(found) - _MOST)] if len(found) > _MOST else []
+        log.event("preloader.shared", what=", ".join(found[:_MOST] + more),
+                  remedy="PassengerSpawnMethod direct, or passenger.hooks.starting_worker_process")
+
+
+def _attempt(close):
+    try:
+        close()
+    except Exception as error:
+        log.exception("preloader.disconnect_failed", error)
+
+
+def _close_django():
+    database = sys.modules.get("django.db")
+    if database is not None:
+        database.connections.close_all()
+
+
+def _dispose_engines():
+    engine = getattr(sys.modules.get("sqlalchemy.engine"), "Engine", None)
+    if engine is None:
+        return
+    for one in gc.get_objects():
+        # isinstance() would ask the proxies of Werkzeug and Django, which may raise.
+        if issubclass(type(one), engine) and type(one.pool).__name__ not in _IN_MEMORY:
+            one.dispose()
+
+
+def _peers():
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if not os.readlink("/proc/self/fd/" + name).startswith("socket:"):
+                continue
+            with threads.socket_of(os.dup(int(name))) as copy:
+                peer = copy.getpeername() if copy.type == socket.SOCK_STREAM else None
+        except OSError:
+            # It is not connected, or closed by now.
+            continue
+        # The ends of a pair have no name.
+        if peer:
+            yield _text_of(peer)
+
+
+def _text_of(peer):
+    if isinstance(peer, tuple):
+        return ("[%s]:%d" if ":" in peer[0] else "%s:%d") % peer[:2]
+    return os.fsdecode(peer).replace("\0", "@")

@@ -1,0 +1,81 @@
+"""What is closed and named before a preloader forks."""
+
+import os
+import socket
+import sys
+import threading
+import types
+import unittest
+from unittest import mock
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
+
+from mod_passenger import log, shared  # noqa: E402
+
+
+class Engine:
+    def __init__(self, pool):
+        self.pool = type(pool, (), {})()
+        self.disposed = 0
+
+    def dispose(self):
+        self.disposed += 1
+
+
+class Proxy:
+    @property
+    def __class__(self):
+        raise RuntimeError("working outside of request context")
+
+
+class SharedTest(unittest.TestCase):
+    def setUp(self):
+        self.lines = []
+        patch = mock.patch.object(log, "write", self.lines.append)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def test_engines_of_sqlalchemy_are_disposed_but_those_in_memory(self):
+        engines = [Engine(pool) for pool in ("QueuePool", "NullPool", "StaticPool", "SingletonThreadPool")]
+        proxy = Proxy()
+        with mock.patch.dict(sys.modules, {"sqlalchemy.engine": types.SimpleNamespace(Engine=Engine)}):
+            shared.close_databases()
+        self.assertEqual([1, 1, 0, 0], [engine.disposed for engine in engines])
+        self.assertIsNotNone(proxy)
+
+    def test_an_engine_that_fails_is_logged(self):
+        engine = Engine("QueuePool")
+        engine.dispose = mock.Mock(side_effect=OSError("gone"))
+        with mock.patch.dict(sys.modules, {"sqlalchemy.engine": types.SimpleNamespace(Engine=Engine)}):
+            shared.close_databases()
+        self.assertIn('event=preloader.disconnect_failed exception="OSError" message="gone"', self.lines[0])
+
+    def test_connections_and_threads_are_named(self):
+        end = threading.Event()
+        thread = threading.Thread(target=end.wait, name="Scheduler")
+        thread.start()
+        unix = socket.socket(socket.AF_UNIX)
+        with socket.create_server(("127.0.0.1", 0)) as server, unix, socket.socket(socket.AF_UNIX) as other:
+            with socket.create_connection(server.getsockname()):
+                unix.bind("\0passenger-test-%d" % os.getpid())
+                unix.listen()
+                other.connect(unix.getsockname())
+                shared.tell()
+            end.set()
+            thread.join()
+            name = "127.0.0.1:%d" % server.getsockname()[1]
+        self.assertEqual(1, len(self.lines))
+        self.assertIn('event=preloader.shared what="thread Scheduler, ', self.lines[0])
+        self.assertIn("connection to %s" % name, self.lines[0])
+        self.assertIn("connection to @passenger-test-%d" % os.getpid(), self.lines[0])
+
+    def test_an_ordinary_application_shares_nothing(self):
+        pair = socket.socketpair()
+        with pair[0], pair[1], socket.create_server(("127.0.0.1", 0)), socket.socket(type=socket.SOCK_DGRAM):
+            shared.tell()
+        self.assertEqual([], self.lines)
+
+
+if __name__ == "__main__":
+    unittest.main()
