@@ -124,6 +124,15 @@ std::optional<int> ChildProcess::wait(std::chrono::milliseconds timeout) {
     return reap(WNOHANG);
 }
 
+bool ChildProcess::killWithin(std::chrono::milliseconds patience) {
+    signal(SIGKILL);
+    if (pid_ > 0 && !wait(patience)) {
+        release();
+        return false;
+    }
+    return true;
+}
+
 pid_t ChildProcess::release() noexcept {
     pidFd_.reset();
     return std::exchange(pid_, 0);

@@ -80,6 +80,9 @@ public:
      *     does so with children that it does not know.
      */
     std::optional<int> wait(std::chrono::milliseconds timeout);
+    /** Kills (SIGKILL) and reaps the process. A process that has not ended within `patience` waits
+     *  in the kernel: it is released. @return whether it has ended */
+    bool killWithin(std::chrono::milliseconds patience);
     /** Gives up ownership: the destructor leaves the process alone. */
     pid_t release() noexcept;
 

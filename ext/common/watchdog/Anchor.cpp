@@ -235,12 +235,7 @@ void Anchor::limitEnd() {
 
 /** Without a watchdog, all other processes are killed. */
 void Anchor::abandonWatchdog() {
-    watchdog_.signal(SIGKILL);
-    if (!watchdog_.wait(KILL_PATIENCE)) {
-        // It waits in the kernel, where a destructor would wait for it.
-        watchdog_.release();
-    }
-    watchdog_ = ChildProcess();
+    watchdog_.killWithin(KILL_PATIENCE);
     ended_ = true;
     exitStatus_ = EXIT_FAILURE;
 }

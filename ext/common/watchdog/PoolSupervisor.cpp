@@ -115,8 +115,7 @@ bool PoolSupervisor::send(const Frame &frame, const std::vector<int> &attached) 
     }
     // Frames that the process has sent are still to be read. The socket stays open until its end of
     // file.
-    answers_.end();
-    process_.signal(SIGKILL);
+    kill();
     return false;
 }
 
@@ -201,14 +200,24 @@ void PoolSupervisor::disconnect() {
             processEnded(pid, *status);
             return;
         }
-        process_.signal(SIGKILL);
+        kill();
+    }
+}
+
+void PoolSupervisor::kill() {
+    answers_.end();
+    process_.signal(SIGKILL);
+    if (!leaveAt_) {
+        leaveAt_ = clock_.now() + END_PATIENCE;
     }
 }
 
 bool PoolSupervisor::reap(pid_t pid) {
-    if (pid != process_.pid()) {
-        return false;
-    }
+    return pid == process_.pid() && reapEnded();
+}
+
+bool PoolSupervisor::reapEnded() {
+    const pid_t pid = process_.pid();
     const auto status = process_.wait(milliseconds(0));
     if (!status) {
         return false;
@@ -220,9 +229,20 @@ bool PoolSupervisor::reap(pid_t pid) {
     return true;
 }
 
+/** Its instances are free for the next process. The watchdog reaps it when it ends. */
+void PoolSupervisor::leaveIfKilled() {
+    if (!leaveAt_ || clock_.now() < *leaveAt_ || reapEnded()) {
+        return;
+    }
+    receiveFrames(FRAMES_IN_A_SOCKET);
+    Log::error("event=pool.left_behind pid={} reason=\"the killed pool process waits in the kernel\"", process_.pid());
+    processEnded(process_.release(), UNKNOWN_WAIT_STATUS);
+}
+
 void PoolSupervisor::processEnded(pid_t pid, int status) {
     socket_ = FrameSocket();
     answers_.end();
+    leaveAt_.reset();
     events_.settingsDone(update_);
     const auto how = describeWaitStatus(status);
     if (!everReady_) {
@@ -251,7 +271,7 @@ void PoolSupervisor::tryToStart() {
 
 std::optional<milliseconds> PoolSupervisor::untilUpkeep() const {
     const std::optional<milliseconds> restart = restart_.wait(clock_.now());
-    const std::optional<MonotonicTime> next = answers_.next();
+    const std::optional<MonotonicTime> next = leaveAt_ ? leaveAt_ : answers_.next();
     if (restart || !next) {
         return restart;
     }
@@ -259,6 +279,7 @@ std::optional<milliseconds> PoolSupervisor::untilUpkeep() const {
 }
 
 void PoolSupervisor::upkeep() {
+    leaveIfKilled();
     if (restart_.takeDue(clock_.now())) {
         tryToStart();
     }
@@ -296,14 +317,13 @@ void PoolSupervisor::killIfSilent() {
     const std::chrono::seconds silence = answers_.silentFor(clock_.now());
     const std::vector<std::string> threads = describeThreads(process_.pid());
     // Before the log, which may wait.
-    process_.signal(SIGKILL);
+    kill();
     kills_++;
     for (const std::string &thread : threads) {
         Log::error("event=pool.thread pid={} {}", process_.pid(), thread);
     }
     Log::error("event=pool.killed pid={} reason=\"{} for {} s (PassengerAgentTimeout)\"", process_.pid(), problem,
                silence.count());
-    answers_.end();
 }
 
 void PoolSupervisor::stop(milliseconds patience) {
@@ -321,7 +341,8 @@ void PoolSupervisor::stop(milliseconds patience) {
         Log::error("event=pool.killed pid={} reason=\"the pool process did not end within {} ms\"", process_.pid(),
                    patience.count());
     }
-    process_ = ChildProcess();
+    process_.killWithin(END_PATIENCE);
+    leaveAt_.reset();
 }
 
 }  // namespace Passenger

@@ -24,14 +24,18 @@ namespace Passenger {
 /**
  * Keeps a pool process running: starts it, gives it the descriptors that earlier pool processes
  * stored, stores new ones, and restarts it after its death. A process whose event loop stands still
- * for PassengerAgentTimeout is killed. If the first start fails, the failure is reported and the
- * start is not repeated.
+ * for PassengerAgentTimeout is killed. A killed process that does not end within END_PATIENCE waits
+ * in the kernel: it is left behind, and another one is started. If the first start fails, the
+ * failure is reported and the start is not repeated.
  *
  * Owned by the Watchdog, whose main thread uses it and polls descriptor(). Always true:
  * descriptor() is -1 while no pool process runs.
  */
 class PoolSupervisor {
 public:
+    /** The time for SIGKILL to take effect. */
+    static constexpr std::chrono::milliseconds END_PATIENCE{2000};
+
     struct Events {
         /** The pool process serves. Called at each start, with its POOL_READY frame. */
         std::function<void(const Frame &ready)> ready;
@@ -103,8 +107,8 @@ public:
     /** Restarts the process if that is due. Asks the process whether its event loop runs, and kills
      *  it if it does not answer in time. */
     void upkeep();
-    /** Waits for the process's end for `patience` and AgentSettings::stopTimeout, then kills it. No
-     *  restart follows. */
+    /** Waits for the process's end for `patience` and AgentSettings::stopTimeout, then kills it and
+     *  waits for END_PATIENCE. No restart follows. */
     void stop(std::chrono::milliseconds patience);
 
     int descriptor() const noexcept {
@@ -117,6 +121,9 @@ private:
     void receiveFrames(int limit);
     void handle(Frame frame);
     void disconnect();
+    void kill();
+    bool reapEnded();
+    void leaveIfKilled();
     void processEnded(pid_t pid, int status);
     void tryToStart();
     void killIfSilent();
@@ -143,6 +150,8 @@ private:
     AnswerWatch answers_;
     /** Looked at since AnswerWatch::watchesNow(). */
     ProcessorShortage shortage_;
+    /** When the process that was killed is left behind. */
+    std::optional<MonotonicTime> leaveAt_;
     /** Processes that were killed since they did not answer. */
     std::uint64_t kills_ = 0;
     RestartDelay restart_;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <string>
@@ -22,6 +23,8 @@ constexpr int RIGHTS_DESCRIPTOR = 3;
 constexpr milliseconds SEND_TIMEOUT{5000};
 /** The rights process ends the groups of applications. */
 constexpr milliseconds END_PATIENCE{6000};
+/** The time for SIGKILL to take effect. */
+constexpr milliseconds KILL_PATIENCE{2000};
 
 }  // namespace
 
@@ -44,7 +47,7 @@ void RightsSupervisor::sendSettings() {
         static_cast<void>(socket_.receive(FrameSocket::in(SEND_TIMEOUT)));
     } catch (const std::exception &exception) {
         Log::error("event=rights.unreachable pid={} reason=\"{}\"", process_.pid(), exception.what());
-        process_.signal(SIGKILL);
+        kill();
     }
 }
 
@@ -70,7 +73,7 @@ bool RightsSupervisor::send(const Frame &frame, const std::vector<int> &attached
         return true;
     } catch (const std::exception &exception) {
         Log::error("event=rights.unreachable pid={} reason=\"{}\"", process_.pid(), exception.what());
-        process_.signal(SIGKILL);
+        kill();
     }
     return false;
 }
@@ -84,18 +87,45 @@ FileDescriptor RightsSupervisor::connectPool(uid_t user) {
 }
 
 bool RightsSupervisor::reap(pid_t pid) {
-    if (pid != process_.pid()) {
-        return false;
+    return pid == process_.pid() && reapEnded();
+}
+
+bool RightsSupervisor::reapEnded() {
+    const pid_t pid = process_.pid();
+    const auto status = process_.wait(milliseconds(0));
+    if (status) {
+        ended(pid, *status);
     }
-    if (const auto status = process_.wait(milliseconds(0))) {
-        socket_ = FrameSocket();
-        Log::error("event=rights.exited pid={} how=\"{}\" restart_in_ms={}", pid, describeWaitStatus(*status),
-                   restart_.ended(clock_.now()).count());
+    return status.has_value();
+}
+
+void RightsSupervisor::ended(pid_t pid, int status) {
+    socket_ = FrameSocket();
+    leaveAt_.reset();
+    Log::error("event=rights.exited pid={} how=\"{}\" restart_in_ms={}", pid, describeWaitStatus(status),
+               restart_.ended(clock_.now()).count());
+}
+
+void RightsSupervisor::kill() {
+    process_.signal(SIGKILL);
+    if (!leaveAt_) {
+        leaveAt_ = clock_.now() + KILL_PATIENCE;
     }
-    return true;
+}
+
+std::optional<milliseconds> RightsSupervisor::untilUpkeep() const {
+    if (!leaveAt_) {
+        return restart_.wait(clock_.now());
+    }
+    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*leaveAt_ - clock_.now()));
 }
 
 bool RightsSupervisor::upkeep() {
+    if (leaveAt_ && clock_.now() >= *leaveAt_ && !reapEnded()) {
+        Log::error("event=rights.left_behind pid={} reason=\"the killed rights process waits in the kernel\"",
+                   process_.pid());
+        ended(process_.release(), UNKNOWN_WAIT_STATUS);
+    }
     if (!restart_.takeDue(clock_.now())) {
         return false;
     }
@@ -120,7 +150,7 @@ void RightsSupervisor::stop() {
     if (process_) {
         process_.wait(END_PATIENCE);
     }
-    process_ = ChildProcess();
+    process_.killWithin(KILL_PATIENCE);
 }
 
 }  // namespace Passenger

@@ -42,10 +42,9 @@ public:
      *  rights process */
     bool reap(pid_t pid);
     /** The time until upkeep() has something to do; nothing: not as it is now. */
-    std::optional<std::chrono::milliseconds> untilUpkeep() const {
-        return restart_.wait(clock_.now());
-    }
-    /** Restarts the process if that is due. @return whether it did: the pool process needs another
+    std::optional<std::chrono::milliseconds> untilUpkeep() const;
+    /** Restarts the process if that is due. A process that was killed and does not end is left
+     *  behind. @return whether it did: the pool process needs another
      *  socket */
     bool upkeep();
     /** Ends the process. No restart follows. */
@@ -54,12 +53,17 @@ public:
 private:
     bool send(const Frame &frame, const std::vector<int> &attached);
     void sendSettings();
+    void kill();
+    bool reapEnded();
+    void ended(pid_t pid, int status);
 
     const std::function<std::string()> program_;
     const Clock &clock_;
     std::vector<std::string> settings_;
     ChildProcess process_;
     FrameSocket socket_;
+    /** When the process that was killed is left behind. */
+    std::optional<MonotonicTime> leaveAt_;
     RestartDelay restart_;
 };
 

@@ -34,8 +34,9 @@ using std::chrono::milliseconds;
 /** The time for the pool process to end its instances in order, beside
  *  AgentSettings::stopTimeout. */
 constexpr milliseconds POOL_PATIENCE{5000};
-/** The time for SIGKILL to take effect. */
-constexpr milliseconds KILL_PATIENCE{10000};
+/** The time for SIGKILL to take effect on all others. With the times before, shorter than
+ *  WATCHDOG_PATIENCE of the anchor. */
+constexpr milliseconds KILL_PATIENCE{8000};
 constexpr milliseconds REPORT_TIMEOUT{10000};
 
 /** The anchor sends at once, but may have many store entries. */

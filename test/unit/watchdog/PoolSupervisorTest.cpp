@@ -4,15 +4,20 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "io/AgentSettings.h"
 #include "io/Frame.h"
@@ -32,6 +37,8 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAPoolProcessThatDoesNotBeginToServeIsKilled);
     CPPUNIT_TEST(testWithoutATimeoutAPoolProcessThatDoesNotBeginToServeStays);
     CPPUNIT_TEST(testOrdersWithoutAPauseDoNotSaveAPoolProcess);
+    CPPUNIT_TEST(testAKilledPoolProcessThatDoesNotEndIsLeftBehind);
+    CPPUNIT_TEST(testTheStopDoesNotWaitForAPoolProcessThatDoesNotEnd);
     CPPUNIT_TEST(testAfterStartsThatFailThePausesGrow);
     CPPUNIT_TEST_SUITE_END();
 
@@ -43,6 +50,48 @@ class PoolSupervisorTest : public CppUnit::TestFixture {
     bool failed_ = false;
     int orders_ = 0;
 
+    /** A process whose parent cannot reap it: this one traces it. It stands for a process with a
+     *  thread that no signal ends. */
+    class Tracer {
+    public:
+        explicit Tracer(pid_t traced) {
+            DescriptorPair ready = makeStreamPair();
+            pid_ = ::fork();
+            if (pid_ == 0) {
+                const bool traces = ::ptrace(PTRACE_SEIZE, traced, 0, 0) == 0;
+                static_cast<void>(::write(ready.second.get(), "x", traces ? 1 : 0));
+                ready.second.reset();
+                ::pause();
+                ::_exit(0);
+            }
+            ready.second.reset();
+            char byte = 0;
+            CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::read(ready.first.get(), &byte, 1));
+        }
+        ~Tracer() {
+            ::kill(pid_, SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+        }
+        Tracer(const Tracer &) = delete;
+        Tracer &operator=(const Tracer &) = delete;
+
+    private:
+        pid_t pid_;
+    };
+
+    std::vector<pid_t> started() const {
+        std::ifstream file(folder_ + "/pids");
+        return {std::istream_iterator<pid_t>(file), {}};
+    }
+    /** A process that writes its pid. */
+    pid_t startTraceable() {
+        start(5s, "echo $$ >>'" + folder_ + "/pids'\n");
+        CPPUNIT_ASSERT(eventually([this] { return started().size() == 1; }));
+        return started().front();
+    }
+    static void reapLeftBehind(pid_t pid) {
+        CPPUNIT_ASSERT(eventually([pid] { return ::waitpid(pid, nullptr, WNOHANG) == pid; }));
+    }
     void start(std::chrono::seconds timeout, const std::string &begin = "") {
         auto program = folder_ + "/program";
         std::ofstream(program) << "#!/bin/sh\n" << begin << "exec sleep 600\n";
@@ -76,7 +125,9 @@ public:
     }
 
     void tearDown() override {
-        supervisor_->stop(0ms);
+        if (supervisor_) {
+            supervisor_->stop(0ms);
+        }
         supervisor_.reset();
         std::filesystem::remove_all(folder_);
         log_.reset();
@@ -97,6 +148,30 @@ public:
     void testWithoutATimeoutAPoolProcessThatDoesNotBeginToServeStays() {
         start(0s);
         CPPUNIT_ASSERT(!endsWithin(24h));
+    }
+
+    void testAKilledPoolProcessThatDoesNotEndIsLeftBehind() {
+        const pid_t pid = startTraceable();
+        {
+            const Tracer tracer(pid);
+            CPPUNIT_ASSERT(endsWithin(24h));
+            CPPUNIT_ASSERT(log_->contains("event=pool.left_behind pid=" + std::to_string(pid)));
+            CPPUNIT_ASSERT(failed_);
+            supervisor_->startAgain();
+            CPPUNIT_ASSERT(eventually([this] { return started().size() == 2; }));
+        }
+        CPPUNIT_ASSERT(!supervisor_->reap(pid));
+        reapLeftBehind(pid);
+    }
+
+    void testTheStopDoesNotWaitForAPoolProcessThatDoesNotEnd() {
+        const pid_t pid = startTraceable();
+        {
+            const Tracer tracer(pid);
+            supervisor_->stop(0ms);
+            supervisor_.reset();
+        }
+        reapLeftBehind(pid);
     }
 
     void testAfterStartsThatFailThePausesGrow() {
