@@ -244,6 +244,7 @@ endif
     %D%/rights/GrantedNumbersTest.cpp \
     %D%/rights/GrantsTest.cpp \
     %D%/rights/OwnerSearchTest.cpp \
+    %D%/rights/ProcessFactsTest.cpp \
     %D%/rights/RegistryFolderTest.cpp \
     %D%/rights/RightsProcessTest.cpp \
     %D%/rights/RightsServerTest.cpp \
