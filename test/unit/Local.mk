@@ -244,10 +244,14 @@ endif
     %D%/rights/GrantedNumbersTest.cpp \
     %D%/rights/GrantsTest.cpp \
     %D%/rights/OwnerSearchTest.cpp \
+    %D%/rights/ProcessFactsTest.cpp \
     %D%/rights/RegistryFolderTest.cpp \
+    %D%/rights/RightsClientTest.cpp \
     %D%/rights/RightsProcessTest.cpp \
     %D%/rights/RightsServerTest.cpp \
+    %D%/rights/SilentFilesTest.cpp \
     %D%/rights/SocketFoldersTest.cpp \
+    %D%/rights/UnsentSignalsTest.cpp \
     %D%/rights/UserResolverTest.cpp \
     %D%/server/AttachRefusalsTest.cpp \
     %D%/server/PoolServerTest.cpp \
@@ -318,6 +322,8 @@ endif
     %D%/support/GroupParts.h \
     %D%/support/HasText.h \
     %D%/support/IntakeFixture.h \
+    %D%/support/HeldFolder.cpp \
+    %D%/support/HeldFolder.h \
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
     %D%/support/LeftProcess.h \

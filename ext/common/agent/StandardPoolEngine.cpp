@@ -227,7 +227,7 @@ void StandardPoolEngine::beginControl() {
         .control = {[this](const Asker &asker, const Frame &order) { return orders_->answer(asker, order); },
                     [this] {
                         orders_->tick();
-                        Rights::ofThisProcess().tidyGroups();
+                        Rights::ofThisProcess().tidy();
                     },
                     RequestHistory::INTERVAL},
         .refusals = [this] { return refusals(); },

@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdint>
 
 #include "base/FileDescriptor.h"
 
@@ -30,8 +30,10 @@ std::string contentOf(const FileDescriptor &file, std::size_t most) {
 
 }  // namespace
 
-std::string fileContent(const std::string &path) {
-    return contentOf(FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), SIZE_MAX);
+std::string fileContent(const std::string &path, std::size_t most) {
+    std::string content = contentOf(FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), most);
+    content.resize(std::min(content.size(), most));
+    return content;
 }
 
 std::string regularFileContent(const std::string &path, std::size_t most) {

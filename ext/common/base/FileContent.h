@@ -6,10 +6,12 @@
 namespace Passenger {
 
 /**
- * What can be read of a file; empty if it cannot be opened. Also for files of /proc, where read()
- * fails once the process has ended: a stream that is read by iterators throws then.
+ * What can be read of a file, the first `most` bytes at most; empty if it cannot be opened. Also
+ * for files of /proc, where read() fails once the process has ended: a stream that is read by
+ * iterators throws then. Any process may give its own `environ` and `cmdline` any length there
+ * (PR_SET_MM), at no cost.
  */
-std::string fileContent(const std::string &path);
+std::string fileContent(const std::string &path, std::size_t most = 16 * 1024 * 1024);
 
 /**
  * The content of a regular file that somebody else may exchange meanwhile: a FIFO or a device does

@@ -17,6 +17,8 @@ namespace Passenger {
 
 namespace {
 
+constexpr std::size_t MOST_OF_A_COMMAND = 64 * 1024;
+
 std::string lastPart(const std::string &path) {
     return path.substr(path.rfind('/') + 1);
 }
@@ -31,7 +33,7 @@ std::optional<ListedProcess> readProcess(pid_t pid) {
     process.pid = pid;
     process.parent = stat->parent;
     process.virtualSize = stat->virtualSize;
-    process.command = fileContent(folder + "/cmdline");
+    process.command = fileContent(folder + "/cmdline", MOST_OF_A_COMMAND);
     while (!process.command.empty() && process.command.back() == '\0') {
         process.command.pop_back();
     }

@@ -37,6 +37,8 @@ libpassenger_rights_la_SOURCES = \
     %D%/RightsServer.cpp \
     %D%/RightsServer.h \
     %D%/RunAs.h \
+    %D%/SilentFiles.cpp \
+    %D%/SilentFiles.h \
     %D%/SocketFolders.cpp \
     %D%/SocketFolders.h \
     %D%/SystemFileOwners.cpp \
@@ -45,6 +47,8 @@ libpassenger_rights_la_SOURCES = \
     %D%/SystemUserDatabase.h \
     %D%/TaskLimit.cpp \
     %D%/TaskLimit.h \
+    %D%/UnsentSignals.cpp \
+    %D%/UnsentSignals.h \
     %D%/UserDatabase.h \
     %D%/UserResolver.cpp \
     %D%/UserResolver.h

@@ -236,7 +236,7 @@ void OwnRights::endEarlierGroups(pid_t pool, const std::vector<std::string> &kep
     }
 }
 
-void OwnRights::tidyGroups() {
+void OwnRights::tidy() {
     if (groups_) {
         groups_->tidy(std::chrono::steady_clock::now());
     }

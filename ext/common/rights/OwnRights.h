@@ -27,7 +27,7 @@ public:
     std::uint64_t tasksOf(uid_t user) override;
     void endGroup(const std::string &group) noexcept override;
     void endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept override;
-    void tidyGroups() override;
+    void tidy() override;
     void endGroups(Cgroups::Time limit) override;
     void giveRoom(const FileDescriptor &socket, int bytes) noexcept override;
     FileDescriptor openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;

@@ -9,6 +9,9 @@ namespace Passenger {
 
 namespace {
 
+/** A frame has room for three of them. */
+constexpr std::size_t MOST_OF_A_FILE = 256 * 1024;
+
 std::map<std::string, std::string> environmentIn(const std::string &content) {
     std::map<std::string, std::string> variables;
     for (const std::string &entry : split(content, '\0')) {
@@ -71,7 +74,8 @@ std::vector<Report::Row> limitsIn(const std::string &content) {
 
 ProcessFacts::Files ProcessFacts::read(pid_t pid) {
     const std::string folder = "/proc/" + std::to_string(pid);
-    return {fileContent(folder + "/environ"), fileContent(folder + "/status"), fileContent(folder + "/limits")};
+    const auto content = [&](const char *file) { return fileContent(folder + file, MOST_OF_A_FILE); };
+    return {content("/environ"), content("/status"), content("/limits")};
 }
 
 ProcessFacts::ProcessFacts(const Files &files)

@@ -28,8 +28,9 @@ struct ProcessFacts {
         std::string limits;
     };
     /**
-     * Files that cannot be read are empty; without the process all are. The caller checks that the
-     * pid still belongs to the process after the return.
+     * Of each file the first 256 KiB at most, since the process decides how long its environment
+     * is. Files that cannot be read are empty; without the process all are. The caller checks that
+     * the pid still belongs to the process after the return.
      */
     static Files read(pid_t pid);
 

@@ -164,7 +164,7 @@ public:
     virtual HelperProcess start(const PreStartHelper &helper) = 0;
     virtual HelperProcess start(const EventCommandStart &start) = 0;
     /**
-     * Sends SIGKILL, SIGTERM or SIGQUIT to a process of an application.
+     * Sends SIGKILL, SIGTERM or SIGQUIT to a process of an application, or has tidy() do so.
      * @return false if the process has ended
      * @throws SystemException
      */
@@ -199,9 +199,10 @@ public:
     virtual void endGroup(const std::string &group) noexcept = 0;
     /** Calls endGroup() for the groups of all pool processes but this one, except `kept`. */
     virtual void endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept = 0;
-    /** Removes groups that have ended (Cgroups::tidy()), if this process has to: a rights process
-     *  does that itself. To be called every few seconds; may block. */
-    virtual void tidyGroups() {}
+    /** Removes groups that have ended (Cgroups::tidy()), if this process has to, or sends the
+     *  rights process the signals that it did not take. To be called every few seconds; may
+     *  block. */
+    virtual void tidy() {}
     /** At the end of the agent: ends all groups and removes them, if this process has to. Waits
      *  until `limit` at most. */
     virtual void endGroups(Cgroups::Time /*limit*/) {}

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -29,7 +28,6 @@ constexpr std::size_t MOST_FREE_CONNECTIONS = 4;
 constexpr std::chrono::seconds ANSWER_LIMIT{RIGHTS_REQUEST_SECONDS + 5};
 /** A look at a user's file that takes longer delays the looks at other users' files. */
 constexpr std::chrono::seconds FILE_LIMIT{2};
-constexpr std::chrono::minutes SILENT_FOR{1};
 /** Looks in one message. Where one of them waits for a file system, all of them are done again. */
 constexpr std::size_t MOST_TOGETHER = 100;
 /** The rights process reads its socket at once. */
@@ -47,6 +45,14 @@ bool isGone(const std::exception &error) {
     const auto *system = dynamic_cast<const SystemException *>(&error);
     return dynamic_cast<const EndOfFileException *>(&error) != nullptr ||
            (system != nullptr && (system->error() == EPIPE || system->error() == ECONNRESET));
+}
+
+std::string filesOf(uid_t user) {
+    return fmt::format("uid={}", user);
+}
+
+std::string filesOf(const std::optional<FileRights> &user) {
+    return filesOf(user ? user->uid : 0);
 }
 
 std::vector<std::string> fieldsOf(const std::optional<FileRights> &user) {
@@ -77,7 +83,10 @@ std::vector<int> watchesIn(const std::vector<std::string> &fields) {
 
 }  // namespace
 
-RightsClient::RightsClient(FileDescriptor socket) : main_(std::move(socket)) {}
+RightsClient::RightsClient(FileDescriptor socket) : main_(std::move(socket)) {
+    const LockGuard guard(mutex_);
+    unsent_.makeSpares();
+}
 
 void RightsClient::use(FileDescriptor socket) {
     FrameSocket main(std::move(socket));
@@ -87,12 +96,20 @@ void RightsClient::use(FileDescriptor socket) {
     old.swap(free_);
     ++generation_;
     try {
-        for (; !unsent_.empty(); unsent_.pop_back()) {
-            sendSignal(unsent_.back().first, unsent_.back().second);
-        }
+        sendUnsent(SEND_LIMIT);
     } catch (const std::exception &error) {
         // This rights process is gone, too. The next one gets the rest.
         Log::warn("event=rights.unreachable error=\"{}\"", error.what());
+    }
+}
+
+void RightsClient::tidy() {
+    const LockGuard guard(mutex_);
+    try {
+        unsent_.makeSpares();
+        sendUnsent(0s);
+    } catch (const std::exception &error) {
+        Log::info("event=rights.unreachable error=\"{}\" note=\"the signal is sent later\"", error.what());
     }
 }
 
@@ -139,7 +156,14 @@ Frame RightsClient::ask(const Frame &request, const std::vector<int> &descriptor
         try {
             const unsigned generation = this->generation();
             FrameSocket connection = takeConnection();
-            connection.send(request, descriptors, deadline);
+            try {
+                connection.send(request, descriptors, deadline);
+            } catch (const SystemException &error) {
+                // The rights process may have said why it does not serve the connection.
+                if (!isGone(error)) {
+                    throw;
+                }
+            }
             Frame answer = connection.receive(deadline);
             giveBack(std::move(connection), generation);
             if (answer.type == FrameType::AGENT_FAILED) {
@@ -158,33 +182,37 @@ Frame RightsClient::ask(const Frame &request, const std::vector<int> &descriptor
     }
 }
 
-Frame RightsClient::askAbout(uid_t user, const Frame &request, const std::vector<int> &descriptors) {
-    const auto now = std::chrono::steady_clock::now();
+Frame RightsClient::askAbout(const std::string &files, const Frame &request, std::chrono::seconds limit,
+                             const std::vector<int> &descriptors) {
     {
         const LockGuard guard(mutex_);
-        if (const auto found = silent_.find(user); found != silent_.end()) {
-            if (now < found->second) {
-                throw TimeoutException(fmt::format("files of user {} have not answered a moment ago", user));
-            }
-            silent_.erase(found);
-        }
+        silent_.ask(files, std::chrono::steady_clock::now());
     }
     try {
-        return ask(request, descriptors, FILE_LIMIT);
-    } catch (const TimeoutException &) {
-        Log::warn(
-            "event=rights.slow uid={} verb=\"{}\" note=\"a file system of this user does not answer; the agent "
-            "looks again in a minute\"",
-            user, request.field(0));
+        Frame answer = ask(request, descriptors, limit);
         const LockGuard guard(mutex_);
-        silent_[user] = now + SILENT_FOR;
+        silent_.answered(files);
+        return answer;
+    } catch (const TimeoutException &) {
+        const LockGuard guard(mutex_);
+        const auto pause = silent_.timedOut(files, std::chrono::steady_clock::now());
+        Log::warn("event=rights.slow {} verb=\"{}\" minutes={} note=\"the file system does not answer\"", files,
+                  request.field(0), pause.count());
+        throw;
+    } catch (const EndOfFileException &) {
+        throw;
+    } catch (const std::exception &) {
+        const LockGuard guard(mutex_);
+        silent_.answered(files);
         throw;
     }
 }
 
+/** The user is not known yet: the folder of the application has the silence. */
 tl::expected<RunAs, std::string> RightsClient::userOf(const Options &options, const UserResolver & /*own*/,
                                                       bool /*canSwitch*/) {
-    const Frame answer = ask(request(RightsVerb::USER_OF, claimOf(options)));
+    const Frame answer = askAbout(fmt::format("app=\"{}\"", options.appRoot),
+                                  request(RightsVerb::USER_OF, claimOf(options)), ANSWER_LIMIT);
     if (answer.fields.size() == 1) {
         return tl::unexpected(answer.field(0));
     }
@@ -217,17 +245,22 @@ bool RightsClient::signal(const FileDescriptor &pidFd, int signal) {
     }
     const LockGuard guard(mutex_);
     try {
-        sendSignal(pidFd, signal);
+        sendUnsent(0s);
+        sendSignal(pidFd, signal, SEND_LIMIT);
     } catch (const std::exception &error) {
-        Log::warn("event=rights.unreachable error=\"{}\" note=\"the next rights process sends the signal\"",
-                  error.what());
-        unsent_.emplace_back(pidFd.duplicate(), signal);
+        Log::warn("event=rights.unreachable error=\"{}\" note=\"the signal is sent later\"", error.what());
+        unsent_.keep(pidFd, signal);
     }
     return true;
 }
 
-void RightsClient::sendSignal(const FileDescriptor &pidFd, int signal) {
-    main_.send(Frame::of(FrameType::RIGHTS_SIGNAL, signal), {pidFd.get()}, FrameSocket::in(SEND_LIMIT));
+void RightsClient::sendSignal(const FileDescriptor &pidFd, int signal, std::chrono::seconds limit) {
+    main_.send(Frame::of(FrameType::RIGHTS_SIGNAL, signal), {pidFd.get()}, FrameSocket::in(limit));
+}
+
+void RightsClient::sendUnsent(std::chrono::seconds limit) {
+    unsent_.sendAll([&](const FileDescriptor &pidFd, int signal)
+                        REQUIRES(mutex_) { sendSignal(pidFd, signal, limit); });
 }
 
 Placed RightsClient::place(const FileDescriptor &pidFd, const Placement &placement) {
@@ -284,27 +317,29 @@ void RightsClient::giveRoom(const FileDescriptor &socket, int bytes) noexcept {
 }
 
 FileDescriptor RightsClient::openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy /*by*/) {
-    return ask(request(RightsVerb::APPEND, path, UNUSED, fieldsOf(owner))).takeDescriptor(0);
+    return askAbout(fmt::format("file=\"{}\"", path), request(RightsVerb::APPEND, path, UNUSED, fieldsOf(owner)),
+                    ANSWER_LIMIT)
+        .takeDescriptor(0);
 }
 
 FileDescriptor RightsClient::openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy /*by*/) {
-    return askAbout(owner.uid, request(RightsVerb::READ, path, UNUSED, fieldsOf(owner))).takeDescriptor(0);
+    return askAbout(filesOf(owner.uid), request(RightsVerb::READ, path, UNUSED, fieldsOf(owner)), FILE_LIMIT)
+        .takeDescriptor(0);
 }
 
 std::optional<timespec> RightsClient::modified(const std::string &folder, RestartFile file,
                                                const std::optional<FileRights> &user) {
-    return timeIn(askAbout(user ? user->uid : 0, modifiedRequest(folder, file, user)).fields);
+    return timeIn(askAbout(filesOf(user), modifiedRequest(folder, file, user), FILE_LIMIT).fields);
 }
 
 std::vector<int> RightsClient::watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
                                      FolderEvents events, const std::optional<FileRights> &user) {
-    return watchesIn(askAbout(user ? user->uid : 0, watchRequest(folders, events, user), {inotify.get()}).fields);
+    return watchesIn(askAbout(filesOf(user), watchRequest(folders, events, user), FILE_LIMIT, {inotify.get()}).fields);
 }
 
-bool RightsClient::isAnySilent() const {
-    const auto now = std::chrono::steady_clock::now();
+bool RightsClient::wasSilent(const FolderLook &look) const {
     const LockGuard guard(mutex_);
-    return std::any_of(silent_.begin(), silent_.end(), [&](const auto &user) { return now < user.second; });
+    return silent_.contains(filesOf(look.user));
 }
 
 RightsClient::Answers RightsClient::askTogether(const std::vector<Fields> &requests,
@@ -327,23 +362,41 @@ RightsClient::Answers RightsClient::askTogether(const std::vector<Fields> &reque
     return answers;
 }
 
-/** In messages of MOST_TOGETHER looks. One by one where a file system does not answer: only the
- *  looks of its user are to fail. */
+/**
+ * In messages of MOST_TOGETHER looks. One by one where a file system does not answer: only the
+ * looks of its user are to fail. So are the looks of users whose files did not answer the last
+ * time. All looks fail where the rights process cannot serve: the next time may be better.
+ */
 template <typename Result, typename Together, typename OneByOne>
 std::vector<Result> RightsClient::lookTogether(const std::vector<FolderLook> &looks, Together together,
                                                OneByOne oneByOne) {
-    std::vector<Result> results;
-    for (std::size_t next = 0; next < looks.size(); next += MOST_TOGETHER) {
-        const auto first = looks.begin() + static_cast<std::ptrdiff_t>(next);
-        const std::vector<FolderLook> some(
-            first, first + static_cast<std::ptrdiff_t>(std::min(MOST_TOGETHER, looks.size() - next)));
+    std::vector<Result> results(looks.size());
+    std::vector<std::size_t> others;
+    for (std::size_t i = 0; i < looks.size(); ++i) {
+        if (wasSilent(looks[i])) {
+            results[i] = std::move(oneByOne({looks[i]}).front());
+        } else {
+            others.push_back(i);
+        }
+    }
+    for (std::size_t next = 0; next < others.size(); next += MOST_TOGETHER) {
+        std::vector<FolderLook> some;
+        const std::size_t end = std::min(next + MOST_TOGETHER, others.size());
+        for (std::size_t i = next; i < end; ++i) {
+            some.push_back(looks[others[i]]);
+        }
         std::vector<Result> found;
         try {
-            found = isAnySilent() ? oneByOne(some) : together(some);
+            found = together(some);
+        } catch (const SystemException &error) {
+            Log::info("event=rights.unreachable error=\"{}\" note=\"no folder is looked at\"", error.what());
+            break;
         } catch (const std::exception &) {
             found = oneByOne(some);
         }
-        std::move(found.begin(), found.end(), std::back_inserter(results));
+        for (std::size_t i = next; i < end; ++i) {
+            results[others[i]] = std::move(found[i - next]);
+        }
     }
     return results;
 }

@@ -1,13 +1,14 @@
 #pragma once
 
 #include <chrono>
-#include <map>
-#include <utility>
+#include <string>
 #include <vector>
 
 #include "base/Mutex.h"
 #include "io/Frame.h"
 #include "rights/Rights.h"
+#include "rights/SilentFiles.h"
+#include "rights/UnsentSignals.h"
 
 namespace Passenger {
 
@@ -15,8 +16,9 @@ namespace Passenger {
  * Asks the rights process. Each request has a connection of its own, which the rights process
  * serves by a process of its own. So a file system that does not answer delays no other request.
  *
- * Owned by the pool process. After a request about a user's files has timed out, requests about
- * files of this user fail at once for a minute.
+ * Owned by the pool process. A user whose files do not answer has SilentFiles, and so has an
+ * application's folder and its log file. So a file system that does not answer leaves few processes
+ * behind.
  */
 class RightsClient final : public Rights {
 public:
@@ -32,7 +34,8 @@ public:
     HelperProcess start(const SpawnServerStart &server) override;
     HelperProcess start(const PreStartHelper &helper) override;
     HelperProcess start(const EventCommandStart &start) override;
-    bool signal(const FileDescriptor &pidFd, int signal) override;
+    bool signal(const FileDescriptor &pidFd, int signal) override EXCLUDES(mutex_);
+    void tidy() override EXCLUDES(mutex_);
     /** The rights process does so by itself. */
     void useGroups(pid_t /*agent*/) override {}
     bool places() const noexcept override {
@@ -63,17 +66,16 @@ public:
     FileDescriptor openDescriptorLog(const std::string &path) override;
 
 private:
-    using Time = std::chrono::steady_clock::time_point;
-
     Frame ask(const Frame &request, const std::vector<int> &descriptors = {},
               std::chrono::seconds limit = std::chrono::seconds(0)) EXCLUDES(mutex_);
-    /** ask() about files of a user. */
-    Frame askAbout(uid_t user, const Frame &request, const std::vector<int> &descriptors = {}) EXCLUDES(mutex_);
+    /** ask() about files. @param files whose: fields of the log that name them */
+    Frame askAbout(const std::string &files, const Frame &request, std::chrono::seconds limit,
+                   const std::vector<int> &descriptors = {}) EXCLUDES(mutex_);
     using Fields = std::vector<std::string>;
     /** Nothing: this look failed. */
     using Answers = std::vector<std::optional<Fields>>;
     Answers askTogether(const std::vector<Fields> &requests, const std::vector<int> &descriptors) EXCLUDES(mutex_);
-    bool isAnySilent() const EXCLUDES(mutex_);
+    bool wasSilent(const FolderLook &look) const EXCLUDES(mutex_);
     template <typename Result, typename Together, typename OneByOne>
     std::vector<Result> lookTogether(const std::vector<FolderLook> &looks, Together together, OneByOne oneByOne);
     FrameSocket takeConnection() EXCLUDES(mutex_);
@@ -81,7 +83,8 @@ private:
     void giveBack(FrameSocket connection, unsigned generation) EXCLUDES(mutex_);
     unsigned generation() const EXCLUDES(mutex_);
     void sendEnd(const Frame &frame) noexcept EXCLUDES(mutex_);
-    void sendSignal(const FileDescriptor &pidFd, int signal) REQUIRES(mutex_);
+    void sendSignal(const FileDescriptor &pidFd, int signal, std::chrono::seconds limit) REQUIRES(mutex_);
+    void sendUnsent(std::chrono::seconds limit) REQUIRES(mutex_);
     HelperProcess helperIn(Frame answer) const;
 
     mutable Mutex mutex_{Locks::RIGHTS_CLIENT};
@@ -90,10 +93,8 @@ private:
     /** Counts the rights processes. */
     unsigned generation_ GUARDED_BY(mutex_) = 0;
     std::vector<FrameSocket> free_ GUARDED_BY(mutex_);
-    /** Signals that the rights process before did not take. */
-    std::vector<std::pair<FileDescriptor, int>> unsent_ GUARDED_BY(mutex_);
-    /** The time until which requests about a user's files fail at once. */
-    std::map<uid_t, Time> silent_ GUARDED_BY(mutex_);
+    UnsentSignals unsent_ GUARDED_BY(mutex_);
+    SilentFiles silent_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger

@@ -13,12 +13,19 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <iterator>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "base/Exceptions.h"
+#include "base/FileContent.h"
 #include "base/SignalDescriptor.h"
 #include "base/StandardDescriptors.h"
+#include "io/AgentFailure.h"
 #include "log/Log.h"
 #include "rights/RightsMessages.h"
 
@@ -26,9 +33,13 @@ namespace Passenger {
 
 namespace {
 
+using namespace std::chrono_literals;
+
 /** A pool process has about ten threads that ask. More connections belong to a pool process that
  *  was taken over, or to requests that wait for file systems. */
 constexpr std::size_t MOST_CHILDREN = 128;
+/** Processes that were killed and do not end. Each costs the machine a process. */
+constexpr std::size_t MOST_LEFT = 1024;
 /** The limit of one turn, so that the watchdog is served, too. */
 constexpr int FRAMES_A_TURN = 256;
 constexpr std::chrono::seconds SEND_LIMIT{5};
@@ -42,6 +53,16 @@ void change(int how, const std::vector<int> &signals) {
         ::sigaddset(&set, signal);
     }
     ::sigprocmask(how, &set, nullptr);
+}
+
+/** Whether a child of this process has got a signal that ends it. The kernel tells it so until the
+ *  process has ended. */
+bool isKilled(pid_t child) {
+    static constexpr std::string_view LABEL = "\nSigPnd:";
+    const std::string status = fileContent(fmt::format("/proc/{}/status", child));
+    const auto label = status.find(LABEL);
+    return label != std::string::npos &&
+           (std::strtoull(&status[label + LABEL.size()], nullptr, 16) & (1U << (SIGKILL - 1))) != 0;
 }
 
 }  // namespace
@@ -180,16 +201,27 @@ void RightsProcess::receiveFromPool() {
     }
 }
 
-/** A connection that is not served is closed, and the pool process asks again. */
 void RightsProcess::connect(FileDescriptor connection) {
-    if (children_.size() >= MOST_CHILDREN) {
-        Log::error("event=rights.busy connections={}", children_.size());
+    if (children_.size() - left_.size() >= MOST_CHILDREN) {
+        leaveKilledBehind();
+    }
+    if (children_.size() - left_.size() >= MOST_CHILDREN || left_.size() >= MOST_LEFT) {
+        if (failures_.allows(std::chrono::steady_clock::now())) {
+            Log::error("event=rights.busy connections={} left_behind={}", children_.size(), left_.size());
+        }
+        refuse(std::move(connection), IOException("the rights process serves as many connections as it may"));
         return;
     }
     const pid_t parent = ::getpid();
     const pid_t child = ::fork();
     if (child < 0) {
-        throw SystemException("fork", errno);
+        const SystemException failure("the rights process cannot make a process", errno);
+        if (failures_.allows(std::chrono::steady_clock::now())) {
+            Log::error("event=rights.failed error=\"{}\" note=\"see TasksMax= of httpd's unit, or pids.max\"",
+                       failure.what());
+        }
+        refuse(std::move(connection), failure);
+        return;
     }
     if (child > 0) {
         children_.insert(child);
@@ -199,6 +231,29 @@ void RightsProcess::connect(FileDescriptor connection) {
         ::_exit(EXIT_FAILURE);
     }
     serve(std::move(connection));
+}
+
+/** The pool process does not ask again. */
+void RightsProcess::refuse(FileDescriptor connection, const std::exception &reason) {
+    try {
+        FrameSocket(std::move(connection)).send(describeFailure(reason), FrameSocket::in(0ms));
+    } catch (const std::exception &error) {
+        Log::info("event=rights.disconnected reason=\"{}\"", error.what());
+    }
+}
+
+/**
+ * A process that waits for a lock in the kernel does not end by a signal. A file system that does
+ * not answer may have the lock, and so may another process: some system calls hold the lock of a
+ * folder or of a file while they wait for a page of memory.
+ */
+void RightsProcess::leaveKilledBehind() {
+    const std::size_t before = left_.size();
+    std::copy_if(children_.begin(), children_.end(), std::inserter(left_, left_.end()), isKilled);
+    if (left_.size() > before && failures_.allows(std::chrono::steady_clock::now())) {
+        Log::warn("event=rights.helpers_left processes={} note=\"they do not end although they are killed\"",
+                  left_.size());
+    }
 }
 
 /** Runs in the child. A signal that ends it comes between two requests, except SIGALRM. */
@@ -245,6 +300,7 @@ void RightsProcess::readSignals() {
     int status = 0;
     for (pid_t child = 0; (child = ::waitpid(-1, &status, WNOHANG)) > 0;) {
         children_.erase(child);
+        left_.erase(child);
         if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
             Log::warn("event=rights.gave_up seconds={} note=\"a request waited for a file system or a process\"",
                       RIGHTS_REQUEST_SECONDS);

@@ -2,10 +2,12 @@
 
 #include <sys/types.h>
 
+#include <exception>
 #include <set>
 #include <vector>
 
 #include "base/FileDescriptor.h"
+#include "base/LogLimit.h"
 #include "io/Frame.h"
 #include "rights/OwnRights.h"
 #include "rights/RightsServer.h"
@@ -20,8 +22,9 @@ namespace Passenger {
  * Each connection of the pool process is served by a child of its own, forked from this process. A
  * child that has worked on a request for RIGHTS_REQUEST_SECONDS is killed by its own timer. So
  * neither a file system that does not answer nor a process that holds its memory's lock delays
- * other requests. Signals alone are sent by this process itself. New settings and a new pool
- * process end all children, between two requests.
+ * other requests. A killed child that the kernel does not let end takes no other one's place.
+ * Signals alone are sent by this process itself. New settings and a new pool process end all
+ * children, between two requests.
  */
 class RightsProcess {
 public:
@@ -47,6 +50,8 @@ private:
     void receiveFromWatchdog();
     void receiveFromPool();
     void connect(FileDescriptor connection);
+    void refuse(FileDescriptor connection, const std::exception &reason);
+    void leaveKilledBehind();
     void signal(Frame &frame);
     [[noreturn]] void serve(FileDescriptor connection);
     void endChildren();
@@ -61,6 +66,9 @@ private:
     RightsServer server_{own_};
     /** They are reaped when they have ended, so these pids are theirs. */
     std::set<pid_t> children_;
+    /** Those of them that do not end although they are killed: the kernel waits in them. */
+    std::set<pid_t> left_;
+    LogLimit failures_;
     bool configured_ = false;
     bool ending_ = false;
     /** The agent ends in order, and with it all processes of applications. */

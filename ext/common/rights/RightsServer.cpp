@@ -24,8 +24,6 @@ namespace {
 
 constexpr uid_t ROOT = 0;
 constexpr gid_t ROOT_GROUP = 0;
-/** A frame has room for three of them. */
-constexpr std::size_t MOST_OF_A_FILE = 256 * 1024;
 
 /** The longest queue that RequestQueue makes. */
 constexpr std::uint64_t MOST_ROOM = 512 * 1024 * 1024;
@@ -384,8 +382,7 @@ Frame RightsServer::facts(Frame &request, pid_t agent) {
     if (!files.status.empty()) {
         checkIsApplications(pid, agent);
     }
-    return done(files.environ.substr(0, MOST_OF_A_FILE), files.status.substr(0, MOST_OF_A_FILE),
-                files.limits.substr(0, MOST_OF_A_FILE));
+    return done(files.environ, files.status, files.limits);
 }
 
 Frame RightsServer::memory(Frame &request, pid_t agent) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <fstream>
 #include <string>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "base/Exceptions.h"
+#include "base/FileContent.h"
 #include "base/PassengerRoot.h"
 #include "base/SystemClock.h"
 #include "log/Log.h"
@@ -63,10 +63,8 @@ ProgramLauncher::CommandMaker commandMaker(const StandaloneOptions &options, con
 
 /** Reads the worker's title: "Passenger prefork worker: /srv/blog (17 requests)". */
 std::string requestsOf(pid_t pid) {
-    std::ifstream file(fmt::format("/proc/{}/cmdline", pid));
-    // The process may end at any moment. Then getline() reads nothing; an iterator would throw.
-    std::string title;
-    std::getline(file, title);
+    constexpr std::size_t MOST = 4096;
+    const std::string title = fileContent(fmt::format("/proc/{}/cmdline", pid), MOST);
     const auto open = title.rfind('(');
     const auto end = title.find(" requests)", open == std::string::npos ? 0 : open);
     return open == std::string::npos || end == std::string::npos ? "0" : title.substr(open + 1, end - open - 1);

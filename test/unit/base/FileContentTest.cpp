@@ -12,6 +12,7 @@ namespace Passenger {
 class FileContentTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(FileContentTest);
     CPPUNIT_TEST(testALongFileIsReadWhole);
+    CPPUNIT_TEST(testNoMoreIsReadThanTheCallerWants);
     CPPUNIT_TEST(testAFileThatCannotBeOpenedIsEmpty);
     CPPUNIT_TEST(testAFileWhoseReadingFailsIsEmpty);
     CPPUNIT_TEST_SUITE_END();
@@ -23,6 +24,10 @@ public:
         std::ofstream(path) << text;
         CPPUNIT_ASSERT_EQUAL(text, fileContent(path));
         std::remove(path.c_str());
+    }
+
+    void testNoMoreIsReadThanTheCallerWants() {
+        CPPUNIT_ASSERT_EQUAL(std::string(10'000, '\0'), fileContent("/dev/zero", 10'000));
     }
 
     void testAFileThatCannotBeOpenedIsEmpty() {

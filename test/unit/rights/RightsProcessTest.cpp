@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -24,14 +25,17 @@
 #include "base/ChildProcess.h"
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
+#include "base/ProcessStat.h"
 #include "base/ProcessTree.h"
 #include "io/SocketPair.h"
 #include "rights/RightsClient.h"
+#include "rights/RightsMessages.h"
 #include "rights/RightsServer.h"
 #include "rights/SystemFileOwners.h"
 #include "rights/SystemUserDatabase.h"
 #include "support/AgentProgram.h"
 #include "support/Eventually.h"
+#include "support/HeldFolder.h"
 #include "support/LeakCheck.h"
 #include "support/Sanitizer.h"
 
@@ -40,6 +44,8 @@ namespace Passenger {
 namespace {
 
 constexpr std::chrono::seconds LIMIT{60};
+/** The connections that it serves at once. */
+constexpr std::size_t MOST = 128;
 
 constexpr const char *VALUES[] = {"",
                                   "0",
@@ -72,6 +78,8 @@ class RightsProcessTest : public LeakCheck {
     CPPUNIT_TEST(testNewSettingsAreInForceForTheNextRequest);
     CPPUNIT_TEST(testManyLooksGoTogetherAndFailOneByOne);
     CPPUNIT_TEST(testRequestsGoToTheNextRightsProcess);
+    CPPUNIT_TEST(testAConnectionAboveTheMostIsRefusedByAnAnswer);
+    CPPUNIT_TEST(testAProcessThatDoesNotEndTakesNoOtherOnesPlace);
     CPPUNIT_TEST(testAQueueGetsMoreRoomThanTheSystemGivesToAll);
     CPPUNIT_TEST(testItEndsWithTheWatchdogsSocketAndItsChildrenEndToo);
     CPPUNIT_TEST_SUITE_END();
@@ -205,6 +213,55 @@ public:
         CPPUNIT_ASSERT(!refusalOf(client).empty());
     }
 
+    void testAConnectionAboveTheMostIsRefusedByAnAnswer() {
+        FrameSocket main = connectPool();
+        std::vector<FrameSocket> connections(MOST);
+        for (FrameSocket &connection : connections) {
+            connection = connect(main);
+        }
+        FrameSocket further = connect(main);
+        const Frame answer = further.receive(FrameSocket::in(LIMIT));
+        CPPUNIT_ASSERT(answer.type == FrameType::AGENT_FAILED);
+        CPPUNIT_ASSERT(answer.field(1).find("as many connections as it may") != std::string::npos);
+        connections.pop_back();
+        // Its process ends, which the rights process is told.
+        CPPUNIT_ASSERT(eventually([&] { return answers(connect(main)); }));
+        RightsClient client(main.release());
+        CPPUNIT_ASSERT_THROW(refusalOf(client), IOException);
+    }
+
+    void testAProcessThatDoesNotEndTakesNoOtherOnesPlace() {
+        const std::string held = folder_ + "/held";
+        std::filesystem::permissions(folder_, std::filesystem::perms(0755));
+        std::filesystem::create_directory(held);
+        const HeldFolder folder(held);
+        if (!folder.holds()) {
+            return;
+        }
+        const auto nobody = database_.userNamed("nobody").value();
+        const Frame look(FrameType::RIGHTS_REQUEST,
+                         {RightsVerb::MODIFIED, held, "0", std::to_string(nobody.uid), std::to_string(nobody.gid)});
+        FrameSocket main = connectPool();
+        std::vector<FrameSocket> connections(MOST);
+        for (FrameSocket &connection : connections) {
+            connection = connect(main);
+            connection.send(look, FrameSocket::in(LIMIT));
+        }
+        const auto children = [&] { return childrenOf(process_.pid()); };
+        CPPUNIT_ASSERT(eventually([&] {
+            const auto all = children();
+            return all.size() == MOST && std::all_of(all.begin(), all.end(), [](pid_t child) {
+                       const auto stat = ProcessStat::of(child);
+                       return stat && stat->state == 'D';
+                   });
+        }));
+        for (const pid_t child : children()) {
+            ::kill(child, SIGALRM);
+        }
+        CPPUNIT_ASSERT(answers(connect(main)));
+        CPPUNIT_ASSERT(children().size() >= MOST);
+    }
+
     void testAQueueGetsMoreRoomThanTheSystemGivesToAll() {
         if (::geteuid() != 0) {
             return;
@@ -297,6 +354,16 @@ private:
         DescriptorPair pair = makeStreamPair();
         main.send(Frame(FrameType::RIGHTS_CONNECT), {pair.second.get()}, FrameSocket::in(LIMIT));
         return FrameSocket(std::move(pair.first));
+    }
+
+    /** Whether a request on the connection gets an answer of a process. */
+    static bool answers(FrameSocket connection) {
+        try {
+            connection.send(Frame(FrameType::RIGHTS_REQUEST, {"no_such_verb"}), FrameSocket::in(LIMIT));
+            return connection.receive(FrameSocket::in(LIMIT)).field(1).find("no_such_verb") != std::string::npos;
+        } catch (const SystemException &) {
+            return false;
+        }
     }
 
     /** Why an application with PassengerUser daemon has no user. */

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+
+#include "base/Clock.h"
+
+namespace Passenger {
+
+/**
+ * Files whose last request has timed out, as of a file system that does not answer. Requests about
+ * them fail at once for a minute; after each further time-out for twice as long, an hour at most. A
+ * request that is not sent leaves no process behind.
+ *
+ * Owned by a RightsClient. A plain value; the caller passes the time. Files have any name, such as
+ * that of their user.
+ */
+class SilentFiles {
+public:
+    /** Whether the last request has timed out. */
+    bool contains(const std::string &files) const {
+        return silences_.contains(files);
+    }
+    /** One request follows the end of a silence; others fail meanwhile.
+     *  @throws TimeoutException during the silence */
+    void ask(const std::string &files, MonotonicTime now);
+    void answered(const std::string &files) {
+        silences_.erase(files);
+    }
+    /** @return how long the silence lasts */
+    std::chrono::minutes timedOut(const std::string &files, MonotonicTime now);
+
+private:
+    struct Silence {
+        MonotonicTime until;
+        std::chrono::minutes pause{0};
+    };
+    std::map<std::string, Silence> silences_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,82 @@
+#include "rights/RightsClient.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "base/PidFd.h"
+#include "io/AgentFailure.h"
+#include "io/SocketPair.h"
+#include "support/CapturedLog.h"
+
+namespace Passenger {
+
+/** This test is the rights process. */
+class RightsClientTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(RightsClientTest);
+    CPPUNIT_TEST(testASignalThatIsNotTakenIsSentLater);
+    CPPUNIT_TEST(testARefusedConnectionIsTheAnswer);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testASignalThatIsNotTakenIsSentLater() {
+        const CapturedLog log;
+        const FileDescriptor self = openPidFd(::getpid());
+        int sent = 0;
+        for (; !log.contains("rights.unreachable"); ++sent) {
+            CPPUNIT_ASSERT(client_.signal(self, SIGTERM));
+        }
+        CPPUNIT_ASSERT_EQUAL(sent - 1, received());
+        client_.tidy();
+        CPPUNIT_ASSERT_EQUAL(1, received());
+        client_.tidy();
+        CPPUNIT_ASSERT_EQUAL(0, received());
+    }
+
+    // A rights process that cannot fork says so before it closes the connection.
+    void testARefusedConnectionIsTheAnswer() {
+        // Until the connection comes, the client waits in a request.
+        const pid_t server = ::fork();
+        if (server == 0) {
+            Frame connect = peer_.receive(FrameSocket::in(LIMIT));
+            FrameSocket(connect.takeDescriptor(0))
+                .send(describeFailure(SystemException("fork", EAGAIN)), FrameSocket::in(LIMIT));
+            ::_exit(0);
+        }
+        int error = 0;
+        try {
+            client_.tasksOf(1);
+        } catch (const SystemException &failure) {
+            error = failure.error();
+        }
+        ::waitpid(server, nullptr, 0);
+        CPPUNIT_ASSERT_EQUAL(EAGAIN, error);
+    }
+
+private:
+    static constexpr std::chrono::seconds LIMIT{60};
+
+    /** The signals that wait in the socket. */
+    int received() {
+        int count = 0;
+        while (auto frame = peer_.tryReceive()) {
+            CPPUNIT_ASSERT(frame->type == FrameType::RIGHTS_SIGNAL);
+            ++count;
+        }
+        return count;
+    }
+
+    DescriptorPair pair_ = makeStreamPair();
+    RightsClient client_{std::move(pair_.first)};
+    FrameSocket peer_{std::move(pair_.second)};
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(RightsClientTest);
+
+}  // namespace Passenger
