@@ -15,8 +15,8 @@ bool Disuse::isUnused() const {
 }
 
 bool Disuse::isUnusedButQueue() const {
-    return parts_.instances.empty() && parts_.pending.none() && !parts_.pending.standby() &&
-           !parts_.versions.deployment() && !parts_.preloader.reforking() &&
+    return parts_.instances.empty() && parts_.pending.none() && !parts_.versions.deployment() &&
+           !parts_.preloader.reforking() &&
            // A child without a channel has no request, whatever the children have counted.
            !parts_.context.channels.hasChannels(parts_.queue.slot());
 }

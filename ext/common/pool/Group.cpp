@@ -39,7 +39,7 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       preloader_(name_, options_, context.threads, pending_),
       disuse_({context, queue_, instances_, pending_, versions_, preloader_}, context.clock.now()),
       firstAnswer_(name_, queue_, instances_, versions_),
-      starter_({name_, options_, context, queue_, instances_, pending_, versions_, demand_, preloader_}, *this),
+      starter_({name_, options_, context, queue_, instances_, pause_, pending_, versions_, demand_, preloader_}, *this),
       scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, hangs_,
                preloader_, starter_},
               [this, &timer](std::optional<MonotonicTime> date) REQUIRES(poolLock) {
@@ -88,7 +88,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
 
 void Group::attend(MonotonicTime now) {
     pause_.endIfDue(now);
-    starter_.activateStandby();
+    activateStandby();
     for (const ProcessPtr &process : hangs_.overdue(now)) {
         endHung(process, hangs_.limit());
     }
@@ -113,7 +113,9 @@ void Group::restart(const std::string &reason) {
     context_.orphans.end(name_);
     failures_.forget();
     room_.memory().versionChanged(scaler_);
-    starter_.dropStandby();
+    // The standby of the current version is an instance of the old version: the application has it
+    // until the new one serves.
+    instances_.retireCompanions(versions_.current());
     queue_.takePeak();
     demand_.restore();
     if (queue && options_.rollingRestarts) {
@@ -130,7 +132,7 @@ void Group::restart(const std::string &reason) {
 }
 
 bool Group::mayAlwaysRestart() const {
-    if (!pending_.none() || versions_.deployment() || instances_.empty()) {
+    if (!pending_.none() || standsBy() || versions_.deployment() || instances_.empty()) {
         return false;
     }
     const Process &newest = *instances_.all().back();
@@ -158,7 +160,6 @@ void Group::clear() {
         // There is no old version left to keep.
         versions_.adopt();
     }
-    starter_.dropStandby();
     scaler_.closeQueue();
     instances_.retireAll();
     if (oneMore) {
@@ -213,7 +214,7 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     const bool grows = task.purpose == SpawnTask::Purpose::GROW;
     (process->former() ? counters_.adopted : counters_.spawned)++;
     lastSpawnTime_ = process->former() ? lastSpawnTime_ : process->spawnTime;
-    instances_.add(process, grows && versions_.deploys(task) ? Process::State::STANDBY : Process::State::SERVING);
+    instances_.add(process);
     scaler_.measureFirst(now);
     pause_.apply(*process);
     hangs_.add(*process, task.options, now);
@@ -226,11 +227,11 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
             scaler_.grown(now);
         }
         starter_.takeOver(task);
+        activateStandby();
         if (process->state() == Process::State::SERVING) {
             demand_.adjustRestore();
         }
         instances_.publish();
-        starter_.activateStandby();
         replaceIfCold(*process);
     } else {
         instances_.retire(process);
@@ -245,16 +246,19 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
     demand_.notePeak(now);
     failures_.backoff().spawnFailed(now, options_.environment != "development");
     failures_.report("spawn.failed", failure, now);
+    bool oldVersionStays = false;
     if (versions_.deploys(task) && !versions_.postpone(failure)) {
         counters_.deploysFailed++;
-        versions_.fail(failure, options_.resistDeploymentErrors);
+        oldVersionStays = options_.resistDeploymentErrors;
+        instances_.retireCompanions(versions_.current());
+        versions_.fail(failure, oldVersionStays, servesSoon());
         instances_.noteRestart(false);
-        starter_.dropStandby();
         instances_.retireOlderThan(versions_.current());
     }
     if (!versions_.deployment()) {
         demand_.forgetRestore();
-        if (instances_.serving() == 0 && pending_.starting() == 0) {
+        // Requests may wait for the old version's next start: if that fails, too, they are refused.
+        if (!oldVersionStays && !servesSoon() && pending_.none()) {
             goDown(failure);
         }
     }
@@ -334,7 +338,7 @@ void Group::died(const ProcessPtr &process) {
         return;
     }
     instances_.publish();
-    starter_.activateStandby();
+    activateStandby();
     rescale();
     scaler_.closeQueueIfUnused();
     room_.mayHaveCome();
@@ -345,7 +349,7 @@ void Group::died(const ProcessPtr &process) {
 
 /** Reports deaths in a row if no attempt is near, and refuses waiting requests if none serves. */
 void Group::diedYoung(Process &process, MonotonicTime now) {
-    if (!pending_.none() || !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
+    if (!pending_.none() || standsBy() || !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
         return;
     }
     GetFailure failure = failures_.describe(process);
@@ -400,9 +404,11 @@ void Group::sent(Process &process, const Frame &frame) {
             return;
         case FrameType::PAUSE:
             if (process.pause().answered(frame.number(0) != 0)) {
-                // The instance may have dropped a request that it took in that moment.
-                queue_.recheckWaiting();
-                starter_.activateStandby();
+                if (process.state() != Process::State::STANDBY) {
+                    // The instance may have dropped a request that it took in that moment.
+                    queue_.recheckWaiting();
+                }
+                activateStandby();
             }
             return;
         default:
@@ -452,7 +458,7 @@ GroupState Group::state(MonotonicTime now) const {
     if (instances_.serving() > 0) {
         return versions_.failure() ? GroupState::DEPLOY_FAILED : paused ? GroupState::PAUSED : GroupState::SERVING;
     }
-    if (!pending_.none()) {
+    if (!pending_.none() || standsBy()) {
         return GroupState::STARTING;
     }
     return failsAtOnce(now) ? GroupState::FAILED : paused ? GroupState::PAUSED : GroupState::DOWN;
@@ -485,9 +491,6 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.lastSpawnTime = lastSpawnTime_;
     restarts_.tell(snapshot, now);
     snapshot.processes = instances_.inspect(now);
-    if (pending_.standby()) {
-        snapshot.processes.push_back(instances_.inspect(*pending_.standby()->process, now));
-    }
     return snapshot;
 }
 

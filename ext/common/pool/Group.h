@@ -226,9 +226,20 @@ private:
         demand_.requested(now);
         rescale();
     }
+    /** Whether an instance of the current version stands by until no other one works. */
+    bool standsBy() const noexcept REQUIRES(poolLock) {
+        return instances_.standby(versions_.current()) != nullptr;
+    }
     /** An instance that is being taken over serves in a moment. */
     bool servesSoon() const noexcept REQUIRES(poolLock) {
-        return instances_.serving() > 0 || pending_.adopts();
+        return instances_.serving() > 0 || standsBy() || pending_.adopts();
+    }
+    /** Those that stand by serve from now on, if they may. */
+    void activateStandby() REQUIRES(poolLock) {
+        if (starter_.activateStandby()) {
+            demand_.adjustRestore();
+            instances_.publish();
+        }
     }
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
     void lendChannel(Process &process, ChannelId channel) REQUIRES(poolLock);

@@ -133,22 +133,13 @@ void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) 
     }
     {
         const PoolGuard guard(parts_.context);
-        const bool isOneTooMany = mustStandBy() && parts_.pending.standby() && task.purpose == SpawnTask::Purpose::GROW;
+        const bool isOneTooMany = mustStandBy() && task.purpose != SpawnTask::Purpose::DEPLOY &&
+                                  parts_.instances.standby(parts_.versions.current());
         if (!wanted(task) || isOneTooMany) {
             // Its version is over, or the application went down, or the limit was lowered.
             concluded(task);
             parts_.instances.discard(process);
             listener_.roomCame();
-            return;
-        }
-        if (mustStandBy()) {
-            concluded(task);
-            // A new version, or a successor, comes before an instance that was ordered under a
-            // higher limit.
-            dropStandby();
-            parts_.pending.standBy(process, task);
-            takeOver(task);
-            activateStandby();
             return;
         }
     }
@@ -213,7 +204,11 @@ void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process
         }
         handover = parts_.queue.handOver(queue, process->socket.concurrency, cellsAtLeast(*process, task.options));
         process->socket.concurrency = handover.cells.count;
-        handover.paused = parts_.demand.pausedUntil().has_value();
+        handover.paused = parts_.pause.until().has_value() || mustStandBy();
+        const bool isCompanion = task.purpose == SpawnTask::Purpose::GROW && parts_.versions.deploys(task);
+        if (mustStandBy() || isCompanion) {
+            process->lifecycle().standBy();
+        }
         process->socket.cells = handover.cells;
         if (process->former()) {
             // This process may die before the instance has joined.
@@ -326,7 +321,7 @@ void InstanceStarter::takeOver(const SpawnTask &task) {
         parts_.queue.makeCurrent(parts_.versions.adopt(), 0);
         Log::notice("event=deploy.done app=\"{}\" version={} ms={}", parts_.app, parts_.versions.current(),
                     std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
-        parts_.instances.serveCompanions();
+        activateStandby();
         parts_.instances.retireOlderThan(parts_.versions.current());
     } else if (task.purpose == SpawnTask::Purpose::REPLACE) {
         const ProcessPtr outgoing = parts_.instances.find(task.replaces);
@@ -347,37 +342,28 @@ bool InstanceStarter::mustStandBy() const {
     return parts_.demand.maxInstances() == 1 && !parts_.instances.empty();
 }
 
-void InstanceStarter::activateStandby() {
-    if (!parts_.pending.standby()) {
-        return;
+bool InstanceStarter::activateStandby() {
+    const std::uint64_t current = parts_.versions.current();
+    const bool alone = parts_.demand.maxInstances() == 1;
+    bool oneTooMany = alone && parts_.instances.serves(current);
+    bool began = false;
+    for (const ProcessPtr &process : parts_.instances.all()) {
+        if (process->state() != Process::State::STANDBY || process->version() != current) {
+            continue;
+        }
+        if (oneTooMany) {
+            // The limit was lowered when there were more than one.
+            parts_.instances.retire(process);
+            continue;
+        }
+        oneTooMany = alone;
+        if (!alone || !parts_.instances.anyWorks()) {
+            parts_.instances.serve(process, parts_.versions.deployment() != nullptr);
+            parts_.pause.apply(*process);
+            began = true;
+        }
     }
-    if (parts_.instances.serving() > 0) {
-        // The limit was lowered when there were more than one. The new one would be one too many.
-        dropStandby();
-        listener_.roomCame();
-        return;
-    }
-    if (parts_.demand.maxInstances() == 1 && parts_.instances.anyDrains()) {
-        return;
-    }
-    const PendingSpawns::Standby standby = parts_.pending.takeStandby();
-    parts_.pending.begun(standby.task);
-    try {
-        parts_.context.threads.run(
-            "serve", [this, standby] { attempt(standby.task, [&] { putToWork(standby.task, standby.process); }); });
-    } catch (const std::exception &error) {
-        parts_.instances.discard(standby.process);
-        fail(standby.task, GetFailure{GetFailure::Reason::SPAWN_FAILED, error.what()});
-    }
-}
-
-void InstanceStarter::dropStandby() {
-    parts_.instances.retireCompanions();
-    if (parts_.pending.standby()) {
-        PendingSpawns::Standby standby = parts_.pending.takeStandby();
-        parts_.instances.discard(standby.process);
-        parts_.versions.endLater(std::move(standby.task.spawner));
-    }
+    return began;
 }
 
 }  // namespace Passenger

@@ -13,6 +13,7 @@
 #include "pool/PoolContext.h"
 #include "pool/PreloaderCare.h"
 #include "pool/Process.h"
+#include "pool/QueuePause.h"
 #include "pool/SpawnTask.h"
 #include "pool/Versions.h"
 #include "spawning/CancelSwitch.h"
@@ -23,9 +24,9 @@ namespace Passenger {
  * Starts the instances of an application, each in a background thread, from the order until the
  * instance serves. It spawns the process, or takes over one that an earlier pool process has left.
  * It gives the process the queue, and watches it. An instance that may not serve before its
- * predecessor has ended stands by meanwhile. A new version takes over when it has as many instances
- * as the requests need, so that its first one is not alone with them. The first one starts
- * companions before it serves.
+ * predecessor has ended stands by meanwhile: it is paused, has passed its hooks, and is watched. A
+ * new version takes over when it has as many instances as the requests need, so that its first one
+ * is not alone with them. The first one starts companions before it serves. They stand by, too.
  *
  * Owned by the Group. Methods are called with the pool's lock held. What may block runs in the
  * threads, without the lock.
@@ -43,8 +44,8 @@ public:
          *  to be ready before the version takes over. @param ready how many are
          *  @param forked a preloader would make it */
         virtual bool wantsCompanion(unsigned ready, bool forked) REQUIRES(poolLock) = 0;
-        /** The instance has begun to serve. @param wanted false: it was overtaken meanwhile,
-         *  or its queue was replaced */
+        /** The instance has begun to serve, or to stand by. @param wanted false: it was overtaken
+         *  meanwhile, or its queue was replaced */
         virtual void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) REQUIRES(poolLock) = 0;
         /** No instance came, and there is no further attempt. */
         virtual void failed(const SpawnTask &task, GetFailure failure) REQUIRES(poolLock) = 0;
@@ -64,6 +65,7 @@ public:
         PoolContext &context;
         ApplicationQueue &queue;
         Instances &instances;
+        const QueuePause &pause;
         PendingSpawns &pending;
         Versions &versions;
         const Demand &demand;
@@ -86,10 +88,9 @@ public:
     void refuse(GetFailure failure) REQUIRES(poolLock);
     /** The instances that the task's instance replaces end. It is ready, or stands by. */
     void takeOver(const SpawnTask &task) REQUIRES(poolLock);
-    /** The instance that stands by serves from now on, if no other one lives. */
-    void activateStandby() REQUIRES(poolLock);
-    /** Kills the instance that stands by, if there is one, and ends companions. */
-    void dropStandby() REQUIRES(poolLock);
+    /** The instances of the current version that stand by serve from now on. With a limit of one,
+     *  a single one does, and only if no other instance works. @return whether one began to */
+    bool activateStandby() REQUIRES(poolLock);
     /** No instance is wanted any more. Ends the waits for those that were told to serve. */
     void cancel() REQUIRES(poolLock);
     /** How many instances were told to end because another one took their place. */

@@ -17,8 +17,12 @@ std::string storeKey(const Process &process) {
     return "instance:" + std::to_string(process.pid());
 }
 
-bool serves(const ProcessPtr &process) {
+bool isServing(const ProcessPtr &process) {
     return process->state() == Process::State::SERVING;
+}
+
+bool isCompanion(const Process &process, std::uint64_t current) {
+    return process.state() == Process::State::STANDBY && process.version() > current;
 }
 
 ProcessPtr firstOf(const std::vector<ProcessPtr> &all, const auto &condition) {
@@ -30,35 +34,22 @@ ProcessPtr firstOf(const std::vector<ProcessPtr> &all, const auto &condition) {
 
 // ----- Joining and ending
 
-void Instances::add(const ProcessPtr &process, Process::State state) {
+void Instances::add(const ProcessPtr &process) {
     all_.push_back(process);
-    if (state == Process::State::STANDBY) {
-        // The next pool process would take a companion for an instance of the old version.
-        process->lifecycle().standBy();
-    } else {
-        process->lifecycle().serve();
+    if (isServing(process)) {
+        // The next pool process would take one that stands by for one that serves.
         deposit(*process);
     }
 }
 
-unsigned Instances::forkedCompanions() const noexcept {
-    return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [](const ProcessPtr &process) {
-        return process->state() == Process::State::STANDBY && process->parts().origin != nullptr;
-    }));
+void Instances::serve(const ProcessPtr &process, bool restarts) {
+    process->lifecycle().serve();
+    deposit(*process, restarts);
 }
 
-void Instances::serveCompanions() {
+void Instances::retireCompanions(std::uint64_t current) {
     for (const ProcessPtr &process : all_) {
-        if (process->state() == Process::State::STANDBY) {
-            process->lifecycle().serve();
-            deposit(*process);
-        }
-    }
-}
-
-void Instances::retireCompanions() {
-    for (const ProcessPtr &process : all_) {
-        if (process->state() == Process::State::STANDBY) {
+        if (isCompanion(*process, current)) {
             retire(process);
         }
     }
@@ -85,7 +76,7 @@ void Instances::deposit(const Process &process, bool restarts) {
 
 void Instances::noteRestart(bool restarts) {
     for (const ProcessPtr &process : all_) {
-        if (serves(process)) {
+        if (isServing(process)) {
             deposit(*process, restarts);
         }
     }
@@ -167,21 +158,44 @@ unsigned Instances::count(Process::State state) const noexcept {
         all_.begin(), all_.end(), [state](const ProcessPtr &process) { return process->state() == state; }));
 }
 
-bool Instances::anyDrains() const noexcept {
+unsigned Instances::companions(std::uint64_t current) const noexcept {
+    return static_cast<unsigned>(std::count_if(
+        all_.begin(), all_.end(), [&](const ProcessPtr &process) { return isCompanion(*process, current); }));
+}
+
+unsigned Instances::forkedCompanions(std::uint64_t current) const noexcept {
+    return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [&](const ProcessPtr &process) {
+        return isCompanion(*process, current) && process->parts().origin != nullptr;
+    }));
+}
+
+ProcessPtr Instances::standby(std::uint64_t current) const noexcept {
+    return firstOf(all_, [&](const ProcessPtr &process) {
+        return process->state() == Process::State::STANDBY && process->version() == current;
+    });
+}
+
+bool Instances::serves(std::uint64_t version) const noexcept {
+    return std::any_of(all_.begin(), all_.end(),
+                       [&](const ProcessPtr &process) { return isServing(process) && process->version() == version; });
+}
+
+bool Instances::anyWorks() const noexcept {
     return std::any_of(all_.begin(), all_.end(), [](const ProcessPtr &process) {
-        return process->state() == Process::State::DRAINING && !process->pause().isAtRest();
+        return isServing(process) || (process->state() == Process::State::DRAINING && !process->pause().isAtRest());
     });
 }
 
 unsigned Instances::busy() const {
-    return static_cast<unsigned>(std::count_if(
-        all_.begin(), all_.end(), [this](const ProcessPtr &process) { return serves(process) && isBusy(*process); }));
+    return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [this](const ProcessPtr &process) {
+        return isServing(process) && isBusy(*process);
+    }));
 }
 
 unsigned Instances::capacity() const {
     unsigned sum = 0;
     for (const ProcessPtr &process : all_) {
-        const unsigned places = serves(process) ? process->socket.concurrency : 0;
+        const unsigned places = isServing(process) ? process->socket.concurrency : 0;
         sum += places - std::min(places, queue_.abandoned().count(process->socket.cells));
     }
     return sum;
@@ -190,8 +204,8 @@ unsigned Instances::capacity() const {
 unsigned Instances::freeThreads() const {
     unsigned sum = 0;
     for (const ProcessPtr &process : all_) {
-        sum +=
-            serves(process) ? process->socket.concurrency - std::min(process->socket.concurrency, taken(*process)) : 0;
+        sum += isServing(process) ? process->socket.concurrency - std::min(process->socket.concurrency, taken(*process))
+                                  : 0;
     }
     return sum;
 }
@@ -226,7 +240,7 @@ ProcessPtr Instances::holder(ChannelId channel, Ticket ticket) const {
 
 FileDescriptor Instances::ownQueue(std::uint32_t stickyId) const {
     const ProcessPtr found = firstOf(all_, [stickyId](const ProcessPtr &process) {
-        return process->stickyId() == stickyId && serves(process) && process->ownQueue &&
+        return process->stickyId() == stickyId && isServing(process) && process->ownQueue &&
                !RequestQueue::closed(process->ownQueue->sendingEnd().get());
     });
     return found ? found->ownQueue->sendingEnd().duplicate() : FileDescriptor();
@@ -240,7 +254,7 @@ bool Instances::isUnused(const Process &process, MonotonicTime now, std::chrono:
 std::vector<ProcessPtr> Instances::idle() const {
     std::vector<ProcessPtr> idle;
     std::copy_if(all_.begin(), all_.end(), std::back_inserter(idle),
-                 [this](const ProcessPtr &process) { return serves(process) && !isBusy(*process); });
+                 [this](const ProcessPtr &process) { return isServing(process) && !isBusy(*process); });
     return idle;
 }
 
@@ -248,7 +262,7 @@ ProcessPtr Instances::leastNeeded() const {
     const std::vector<ProcessPtr> idle = this->idle();
     const auto oldest = std::min_element(
         idle.begin(), idle.end(), [](const ProcessPtr &a, const ProcessPtr &b) { return a->since() < b->since(); });
-    return oldest == idle.end() ? firstOf(all_, serves) : *oldest;
+    return oldest == idle.end() ? firstOf(all_, isServing) : *oldest;
 }
 
 bool Instances::onlyWaits(Process &process, MonotonicTime now) const {
@@ -278,7 +292,7 @@ unsigned Instances::slowDrains(MonotonicTime now, std::chrono::nanoseconds time)
 }
 
 ProcessPtr Instances::dueForReplacement() const {
-    return firstOf(all_, [](const ProcessPtr &process) { return serves(process) && process->lifecycle().isDue(); });
+    return firstOf(all_, [](const ProcessPtr &process) { return isServing(process) && process->lifecycle().isDue(); });
 }
 
 bool Instances::anyDueForReplacement() const noexcept {

@@ -19,21 +19,22 @@ namespace Passenger {
  *
  * Owned by the Group; guarded by the pool's lock. Nothing in it waits.
  *
- * Always true: each of them is STANDBY (of a version that is about to take over), SERVING or
- * DRAINING. The descriptor store has the descriptors of each one that is a process and not STANDBY.
+ * Always true: each of them is STANDBY, SERVING or DRAINING. One that is STANDBY is a companion, of
+ * a version that is about to take over, or the standby of the current version. The descriptor store
+ * has the descriptors of each one that is a process and not STANDBY.
  */
 class Instances {
 public:
     /** @param queue that the instances take requests from; outlives this object */
     Instances(PoolContext &context, ApplicationQueue &queue) : context_(context), queue_(queue) {}
 
-    /** @param state SERVING from now on; or STANDBY: a companion serves once its version takes
-     *  over */
-    void add(const ProcessPtr &process, Process::State state = Process::State::SERVING);
-    /** The version of the companions takes over. */
-    void serveCompanions();
-    /** The version of the companions does not take over. */
-    void retireCompanions();
+    /** The instance serves from now on, or stands by. */
+    void add(const ProcessPtr &process);
+    /** The instance has stood by, and serves from now on. @param restarts as deposit()'s */
+    void serve(const ProcessPtr &process, bool restarts);
+    /** The version of the companions does not take over. @param current the application's version
+     */
+    void retireCompanions(std::uint64_t current);
     /** Leaves with the watchdog what the next pool process needs of the instance. add() does so,
      *  too. @param restarts another version is to take its place: the next pool process begins that
      *  anew */
@@ -71,14 +72,16 @@ public:
     unsigned draining() const noexcept {
         return count(Process::State::DRAINING);
     }
-    /** Those of a new version that wait for its takeover. */
-    unsigned companions() const noexcept {
-        return count(Process::State::STANDBY);
-    }
+    /** Those of a version after the current one, which wait for its takeover. */
+    unsigned companions(std::uint64_t current) const noexcept;
     /** The companions that are forks of a preloader. */
-    unsigned forkedCompanions() const noexcept;
-    /** Whether one of those that are to end may still work at a request. */
-    bool anyDrains() const noexcept;
+    unsigned forkedCompanions(std::uint64_t current) const noexcept;
+    /** The instance of the current version that waits until no other one works; null: none. */
+    ProcessPtr standby(std::uint64_t current) const noexcept;
+    /** Whether an instance of this version serves. */
+    bool serves(std::uint64_t version) const noexcept;
+    /** Whether one serves, or is to end and may still work at a request. */
+    bool anyWorks() const noexcept;
     /** How many of those that serve work at a request. */
     unsigned busy() const;
     /** How many requests those that serve can run at once, beside abandoned ones. */

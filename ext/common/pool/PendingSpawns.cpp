@@ -22,15 +22,4 @@ void PendingSpawns::concluded(const SpawnTask &task) noexcept {
     }
 }
 
-void PendingSpawns::standBy(const ProcessPtr &process, const SpawnTask &task) {
-    process->lifecycle().standBy();
-    standby_ = Standby{process, task};
-}
-
-PendingSpawns::Standby PendingSpawns::takeStandby() {
-    Standby standby = std::move(*standby_);
-    standby_.reset();
-    return standby;
-}
-
 }  // namespace Passenger

@@ -25,7 +25,7 @@ void QueuePause::end(const char *reason) {
     context_.pauses.end(queue_.name());
     for (const ProcessPtr &process : instances_.all()) {
         if (process->stays()) {
-            process->pause().end();
+            apply(*process);
         }
     }
 }
@@ -39,7 +39,7 @@ void QueuePause::endIfDue(MonotonicTime now) {
 void QueuePause::apply(Process &process) const {
     if (until()) {
         process.pause().begin();
-    } else if (process.pause().isOn()) {
+    } else if (process.pause().isOn() && process.state() == Process::State::SERVING) {
         process.pause().end();
     }
 }

@@ -31,7 +31,8 @@ public:
     /** Does nothing if the queue is not paused. @param reason for the log */
     void end(const char *reason) REQUIRES(poolLock);
     void endIfDue(MonotonicTime now) REQUIRES(poolLock);
-    /** The instance begins to serve, and perhaps a pause has begun or ended meanwhile. */
+    /** The instance begins to serve or to stand by, and perhaps a pause has begun or ended
+     *  meanwhile. One that stands by takes no request, without a pause either. */
     void apply(Process &process) const REQUIRES(poolLock);
 
 private:

@@ -51,7 +51,7 @@ bool Scaler::atLimit() const {
 
 bool Scaler::replacing() const {
     const Versions::Deployment *deployment = parts_.versions.deployment();
-    return parts_.pending.standby() || parts_.instances.find(parts_.pending.beingReplaced()) ||
+    return standsBy() || parts_.instances.find(parts_.pending.beingReplaced()) ||
            (deployment && deployment->started && !parts_.instances.empty()) || parts_.instances.anyReplaced();
 }
 
@@ -107,10 +107,10 @@ void Scaler::deploy(MonotonicTime now) {
     if (!parts_.versions.deployment() || parts_.versions.deployment()->started || !parts_.failures.mayTry(now)) {
         return;
     }
-    if (parts_.instances.serving() > 0) {
-        const auto verdict = parts_.pending.standby()
-                                 ? Verdict::WAIT
-                                 : parts_.room.admitReplacement(*this, MemoryAdmission::Start::DEPLOY, now);
+    if (parts_.instances.serving() > 0 || standsBy()) {
+        // Two instances are enough where one may serve: the one that stands by serves first.
+        const auto verdict =
+            standsBy() ? Verdict::WAIT : parts_.room.admitReplacement(*this, MemoryAdmission::Start::DEPLOY, now);
         if (verdict == Verdict::PREDECESSOR_FIRST) {
             giveUp(parts_.instances.leastNeeded(), "the new version needs its memory (PassengerMemoryBudget)", true);
         }
@@ -126,7 +126,7 @@ bool Scaler::wantsCompanion(unsigned ready, bool forked) const {
     const MonotonicTime now = parts_.context.clock.now();
     const unsigned limit = parts_.demand.maxInstances();
     // An earlier attempt at the version's first instance may have left some.
-    ready = std::max(ready, 1 + parts_.instances.companions());
+    ready = std::max(ready, 1 + parts_.instances.companions(parts_.versions.current()));
     return !stopped_ && ready < std::min(parts_.demand.atWork(), parts_.instances.serving()) &&
            (limit == 0 || ready < limit) && parts_.room.memory().isFreeFor(*this, now) &&
            (forked || (!atLimit() && parts_.room.isFreeForSpares(*this, now)));
@@ -134,7 +134,7 @@ bool Scaler::wantsCompanion(unsigned ready, bool forked) const {
 
 /** Starts the successor of an instance that is due for replacement, one at a time. */
 void Scaler::replaceOne(MonotonicTime now) {
-    if (parts_.pending.beingReplaced() || parts_.versions.deployment() || parts_.pending.standby() || !mayTry(now)) {
+    if (parts_.pending.beingReplaced() || parts_.versions.deployment() || standsBy() || !mayTry(now)) {
         return;
     }
     const ProcessPtr due = parts_.instances.dueForReplacement();
@@ -157,11 +157,13 @@ unsigned Scaler::missing(MonotonicTime now) {
     snapshot.cores = parts_.context.cpu.cores();
     // Instances that are to end and have only streams left do so for as long as their clients like.
     const unsigned others = size() - snapshot.serving - snapshot.starting - parts_.instances.restingDrains(now);
-    const bool oneApart = replacing() && snapshot.maxInstances > 1;
+    // Where one instance may live, another one starts beside it to stand by, unless the restart is
+    // to end the old one first.
+    const bool oneApart = replacing() && (snapshot.maxInstances > 1 || parts_.options.rollingRestarts);
     snapshot.others = others - (oneApart && others > 0 ? 1 : 0);
     // While a new version is on its way, another instance of the old one would end soon. Some
     // spawners would even make one of the new version.
-    const bool hold = parts_.pending.standby() || parts_.versions.deployment() || !mayTry(now);
+    const bool hold = standsBy() || parts_.versions.deployment() || !mayTry(now);
     return hold ? 0 : parts_.failures.limit(instancesToStart(snapshot), parts_.pending.starting());
 }
 
@@ -176,8 +178,7 @@ void Scaler::ensureQueue() {
  *  an instance that hangs delays no other one. */
 void Scaler::adopt(MonotonicTime now) {
     Orphans &orphans = parts_.context.orphans;
-    if (orphans.waiting(parts_.app) == 0 || !parts_.queue.current() || parts_.pending.standby() ||
-        parts_.versions.deployment()) {
+    if (orphans.waiting(parts_.app) == 0 || !parts_.queue.current() || standsBy() || parts_.versions.deployment()) {
         return;
     }
     while (orphans.waiting(parts_.app) > 0 && !atLimit() && parts_.room.admit(*this, now)) {
@@ -229,7 +230,7 @@ void Scaler::grow(MonotonicTime now) {
 
 /** Only in room that no other application wants. */
 void Scaler::startSpares(MonotonicTime now) {
-    if (parts_.pending.standby() || parts_.versions.deployment() || !mayTry(now)) {
+    if (standsBy() || parts_.versions.deployment() || !mayTry(now)) {
         return;
     }
     const unsigned atOnce = std::max(parts_.context.cpu.cores(), 2U);
@@ -254,7 +255,7 @@ void Scaler::plan(MonotonicTime now) {
     const bool somethingToDo = requestsWait || unasked || parts_.versions.deployment();
     if (somethingToDo && !parts_.failures.mayTry(now)) {
         at(parts_.failures.notBefore());
-    } else if (requestsWait && !parts_.pending.standby() && !parts_.versions.deployment()) {
+    } else if (requestsWait && !standsBy() && !parts_.versions.deployment()) {
         at(now + (parts_.room.hasWish(*this) ? ROOM_LOOK : parts_.demand.lookInterval()));
     } else if (requestsWait) {
         at(now + SPARE_ROOM_LOOK);

@@ -99,12 +99,12 @@ public:
     }
     /** All instances that live or are on their way: what counts for the pool's limit. */
     unsigned size() const noexcept REQUIRES(poolLock) {
-        return parts_.instances.living() + parts_.pending.size();
+        return parts_.instances.living() + parts_.pending.starting();
     }
     /** How many of them the pool's limit does not count: a preloader's forks that wait for the
      *  takeover of their version. */
     unsigned aboveLimit() const noexcept REQUIRES(poolLock) {
-        return parts_.instances.forkedCompanions() + parts_.pending.aboveLimit();
+        return parts_.instances.forkedCompanions(parts_.versions.current()) + parts_.pending.aboveLimit();
     }
     /** Whether it has as many instances as its own limit allows. */
     bool atLimit() const REQUIRES(poolLock);
@@ -123,7 +123,7 @@ public:
     }
     /** How many of them are on their way. */
     unsigned coming() const noexcept REQUIRES(poolLock) {
-        return parts_.pending.size();
+        return parts_.pending.starting();
     }
     /** Ends an instance to make room for another application. Only with a room candidate. */
     void evict() REQUIRES(poolLock);
@@ -149,6 +149,9 @@ private:
     enum class First { OLDEST, YOUNGEST };
 
     void end(const ProcessPtr &process) REQUIRES(poolLock);
+    bool standsBy() const noexcept REQUIRES(poolLock) {
+        return parts_.instances.standby(parts_.versions.current()) != nullptr;
+    }
     bool asked() const REQUIRES(poolLock);
     bool mayTry(MonotonicTime now) const REQUIRES(poolLock);
 

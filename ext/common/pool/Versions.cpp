@@ -45,10 +45,11 @@ bool Versions::postpone(const GetFailure &failure) noexcept {
     return ++deployment_->failures < MOST_ATTEMPTS;
 }
 
-void Versions::fail(const GetFailure &failure, bool resists) {
-    Log::error(
-        "event=deploy.failed app=\"{}\" report={} action=\"{}\"", app_, failure.reportId(),
-        resists ? "the old version keeps serving" : "requests get this failure (PassengerResistDeploymentErrors Off)");
+void Versions::fail(const GetFailure &failure, bool resists, bool serves) {
+    Log::error("event=deploy.failed app=\"{}\" report={} action=\"{}\"", app_, failure.reportId(),
+               !resists ? "requests get this failure (PassengerResistDeploymentErrors Off)"
+               : serves ? "the old version keeps serving"
+                        : "the old version is started again when a request needs it");
     if (!resists) {
         adopt();
         return;

@@ -77,8 +77,8 @@ public:
      *  by the back-off: the cause may pass. Only with a deployment */
     bool postpone(const GetFailure &failure) noexcept;
     /** The new version does not start. @param resists the current one stays; otherwise the new one
-     *  is the current one all the same */
-    void fail(const GetFailure &failure, bool resists);
+     *  is the current one all the same. @param serves whether the current one has an instance */
+    void fail(const GetFailure &failure, bool resists, bool serves);
     /** Cancels all Spawners, for good. */
     void shutDown();
     /** Ends the Spawner in a background thread, if this is its last owner. While none can be

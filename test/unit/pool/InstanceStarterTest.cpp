@@ -40,6 +40,9 @@ class InstanceStarterTest : public GroupParts {
         shop_.emplace(*context_, *room_, "shop", 1, options_);
         shop_->request();
     }
+    ProcessPtr standby() const {
+        return shop_->instances.standby(shop_->versions.current());
+    }
     ProcessPtr startSuccessor() {
         const PoolGuard guard(*context_);
         ProcessPtr old = shop_->serve();
@@ -170,7 +173,7 @@ public:
         options_.maxInstances = 1;
         make();
         const ProcessPtr old = startSuccessor();
-        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.standby() != nullptr; }));
+        CPPUNIT_ASSERT(eventuallyTold([this] { return standby() != nullptr; }));
         CPPUNIT_ASSERT(old->state() == Process::State::DRAINING);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, [this] {
             const PoolGuard guard(*context_);
@@ -178,12 +181,12 @@ public:
         }());
         {
             const PoolGuard guard(*context_);
-            shop_->starter.activateStandby();
-            CPPUNIT_ASSERT_MESSAGE("The old one lives", shop_->pending.standby());
+            CPPUNIT_ASSERT_MESSAGE("It is paused", standby()->pause().isOn());
+            CPPUNIT_ASSERT_MESSAGE("The old one lives", !shop_->starter.activateStandby());
             shop_->end(old);
-            shop_->starter.activateStandby();
+            CPPUNIT_ASSERT(shop_->starter.activateStandby());
+            CPPUNIT_ASSERT(!shop_->instances.all().front()->pause().isOn());
         }
-        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->joinedWanted == 1; }));
         CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.serving());
     }
 
@@ -191,12 +194,12 @@ public:
         options_.maxInstances = 1;
         make();
         const ProcessPtr old = startSuccessor();
-        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.standby() != nullptr; }));
+        CPPUNIT_ASSERT(eventuallyTold([this] { return standby() != nullptr; }));
         const PoolGuard guard(*context_);
         shop_->serve();
-        shop_->starter.activateStandby();
-        CPPUNIT_ASSERT(!shop_->pending.standby());
-        CPPUNIT_ASSERT_EQUAL(1U, shop_->roomsCame);
+        CPPUNIT_ASSERT(!shop_->starter.activateStandby());
+        CPPUNIT_ASSERT(!standby());
+        CPPUNIT_ASSERT_EQUAL(2U, shop_->instances.draining());
     }
 
     void testNoTwoInstancesLiveAfterTheLimitWasLoweredToOne() {
@@ -213,14 +216,14 @@ public:
         }();
         factory_->release();
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.starting() == 0; }));
-        CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.size());
-        CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.living());
-        {
-            const PoolGuard guard(*context_);
-            shop_->end(old);
-            shop_->starter.activateStandby();
+        const PoolGuard guard(*context_);
+        CPPUNIT_ASSERT(!shop_->starter.activateStandby());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("One stands by", shop_->instances.living() - 1, shop_->instances.draining());
+        shop_->end(old);
+        if (shop_->instances.draining() > 0) {
+            shop_->end(shop_->instances.all().back());
         }
-        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->joinedWanted == 1; }));
+        CPPUNIT_ASSERT(shop_->starter.activateStandby());
         CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.serving());
     }
 
@@ -245,10 +248,10 @@ public:
         factory_->waitUntilHeld(2);
         factory_->release();
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.starting() == 0; }));
-        CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.size());
         CPPUNIT_ASSERT_MESSAGE("The deployment was adopted", !shop_->versions.deployment());
         const PoolGuard guard(*context_);
-        CPPUNIT_ASSERT_EQUAL(shop_->versions.current(), shop_->pending.standby()->process->version());
+        CPPUNIT_ASSERT(standby());
+        CPPUNIT_ASSERT_EQUAL(0U, shop_->instances.serving());
     }
 };
 

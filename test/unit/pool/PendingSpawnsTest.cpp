@@ -8,7 +8,6 @@ class PendingSpawnsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(PendingSpawnsTest);
     CPPUNIT_TEST(testSpawnsAreCountedByTheirPurpose);
     CPPUNIT_TEST(testAFailedReplacementIsNoLongerUnderWay);
-    CPPUNIT_TEST(testAStandbyInstanceCounts);
     CPPUNIT_TEST_SUITE_END();
 
     PendingSpawns pending_;
@@ -43,16 +42,6 @@ public:
         CPPUNIT_ASSERT(pending_.beingReplaced() == InstanceId(7));
         pending_.concluded(replace);
         CPPUNIT_ASSERT(!pending_.beingReplaced());
-        CPPUNIT_ASSERT(pending_.none());
-    }
-
-    void testAStandbyInstanceCounts() {
-        const auto process = std::make_shared<Process>(SpawnResult{}, InstanceId(8), 1, MonotonicTime());
-        pending_.standBy(process, task(SpawnTask::Purpose::REPLACE, InstanceId(7)));
-        CPPUNIT_ASSERT(process->state() == Process::State::STANDBY);
-        CPPUNIT_ASSERT_EQUAL(0U, pending_.starting());
-        CPPUNIT_ASSERT_EQUAL(1U, pending_.size());
-        CPPUNIT_ASSERT(pending_.takeStandby().process == process);
         CPPUNIT_ASSERT(pending_.none());
     }
 };

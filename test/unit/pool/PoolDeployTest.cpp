@@ -36,7 +36,8 @@ class PoolDeployTest : public PoolContract {
     CPPUNIT_TEST(testTheSecondOfTwoRestartsDeterminesTheVersion);
     CPPUNIT_TEST(testALateFailureOfAnOvertakenDeployHasNoEffect);
     CPPUNIT_TEST(testRequestsWaitForTheNewVersionAfterTheLastOldInstanceDied);
-    CPPUNIT_TEST(testRequestsAreRefusedIfTheLastOldInstanceDiedAndTheNewVersionFails);
+    CPPUNIT_TEST(testTheOldVersionIsStartedAgainIfItsLastInstanceDiedAndTheNewVersionFails);
+    CPPUNIT_TEST(testRequestsAreRefusedIfTheOldVersionDoesNotStartAgainEither);
     CPPUNIT_TEST(testWithoutRollingRestartsRequestsWaitForTheNewVersion);
     CPPUNIT_TEST(testWithoutRollingRestartsOldInstancesFinishTheirRequests);
     CPPUNIT_TEST(testRequestsOfEndingInstancesAreNotInTheQueue);
@@ -338,14 +339,32 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
     }
 
-    void testRequestsAreRefusedIfTheLastOldInstanceDiedAndTheNewVersionFails() {
+    /** The last old instance dies while the new version boots, and so many starts fail. */
+    AnswerPtr askBetweenVersions(unsigned failures) {
         get(inFolder()).reset();
         beginToDeploy();
         die(0);
         CPPUNIT_ASSERT(eventuallyCount(0));
-        const AnswerPtr waiter = ask(inFolder());
-        factory_->failuresToCome = 1;
+        AnswerPtr waiter = ask(inFolder());
+        factory_->failuresToCome = failures;
         factory_->release();
+        CPPUNIT_ASSERT(eventually([this] { return group(inFolder()).counters.deploysFailed == 1; }));
+        CPPUNIT_ASSERT(log_->contains("action=\"the old version is started again when a request needs it\""));
+        CPPUNIT_ASSERT(!waiter->here());
+        return waiter;
+    }
+
+    void testTheOldVersionIsStartedAgainIfItsLastInstanceDiedAndTheNewVersionFails() {
+        const AnswerPtr waiter = askBetweenVersions(1);
+        pass(500ms);
+        CPPUNIT_ASSERT(waiter->session());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, version());
+        CPPUNIT_ASSERT(state() == GroupState::DEPLOY_FAILED);
+    }
+
+    void testRequestsAreRefusedIfTheOldVersionDoesNotStartAgainEither() {
+        const AnswerPtr waiter = askBetweenVersions(2);
+        pass(500ms);
         CPPUNIT_ASSERT(waiter->failure().status == 500);
     }
 

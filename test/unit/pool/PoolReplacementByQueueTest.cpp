@@ -22,7 +22,7 @@ class PoolReplacementByQueueTest : public PoolContract {
     CPPUNIT_TEST(testMaxRequestsIsToldToTheInstance);
     CPPUNIT_TEST(testTheStandbyInstanceServesWhenTheOldInstanceIsGone);
     CPPUNIT_TEST(testTheStandbyInstanceServesWhenTheOldInstanceHasNoRequestAnyMore);
-    CPPUNIT_TEST(testTheStandbyInstanceIsDiscardedByARestart);
+    CPPUNIT_TEST(testTheStandbyInstanceServesBeforeTheVersionOfARestart);
     CPPUNIT_TEST(testThePoolsEndEndsTheStandbyInstance);
     CPPUNIT_TEST(testAStandbyInstanceThatDiesIsReplaced);
     CPPUNIT_TEST(testADetachedInstanceIsToldToFinish);
@@ -51,6 +51,13 @@ class PoolReplacementByQueueTest : public PoolContract {
     }
     bool toldToFinish(std::size_t index) {
         return instances_->frame(index).type == FrameType::FINISH;
+    }
+    static bool isPausedFrom(const Frame &serve) {
+        return serve.number(7) != 0;
+    }
+    bool toldToGoOn(std::size_t index) {
+        const Frame frame = instances_->frame(index);
+        return frame.type == FrameType::PAUSE && frame.number(0) == 0;
     }
     Attachment start(const Options &options) {
         Attachment attachment = pool_->attach(options);
@@ -149,10 +156,11 @@ public:
         makeDue(0);
         CPPUNIT_ASSERT(toldToFinish(0));
         CPPUNIT_ASSERT(eventuallyStandsBy());
-        CPPUNIT_ASSERT_MESSAGE("It is told nothing before", instances_->silent(1));
+        CPPUNIT_ASSERT_MESSAGE("It takes no request before", isPausedFrom(serveFrame(1)));
+        CPPUNIT_ASSERT(instances_->silent(1));
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::SERVING));
         instances_->kill(0);
-        serveFrame(1);
+        CPPUNIT_ASSERT(toldToGoOn(1));
         CPPUNIT_ASSERT(eventuallyServing(1, alone()));
         CPPUNIT_ASSERT_EQUAL(1U, size());
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
@@ -164,25 +172,30 @@ public:
         makeDue(0);
         CPPUNIT_ASSERT(toldToFinish(0));
         CPPUNIT_ASSERT(eventuallyStandsBy());
+        serveFrame(1);
         instances_->send(0, Frame(FrameType::PAUSE, {"0"}));
         loop_->runSync([] {});
         CPPUNIT_ASSERT(instances_->silent(1));
         instances_->send(0, Frame(FrameType::PAUSE, {"1"}));
-        serveFrame(1);
+        CPPUNIT_ASSERT(toldToGoOn(1));
         CPPUNIT_ASSERT(eventuallyServing(1, alone()));
         CPPUNIT_ASSERT_EQUAL(2U, size());
     }
 
-    void testTheStandbyInstanceIsDiscardedByARestart() {
+    void testTheStandbyInstanceServesBeforeTheVersionOfARestart() {
         start(alone());
         makeDue(0);
         CPPUNIT_ASSERT(eventuallyStandsBy());
+        serveFrame(1);
         restart();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
-        pool_->attach(alone(), published());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::STANDBY));
         CPPUNIT_ASSERT(toldToFinish(0));
         instances_->kill(0);
-        serveFrame(2);
+        CPPUNIT_ASSERT(toldToGoOn(1));
+        CPPUNIT_ASSERT(isPausedFrom(serveFrame(2)));
+        CPPUNIT_ASSERT(toldToFinish(1));
+        instances_->kill(1);
+        CPPUNIT_ASSERT(toldToGoOn(2));
         CPPUNIT_ASSERT(eventuallyServing(1, alone()));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(alone()).at(0).version);
     }
@@ -202,8 +215,12 @@ public:
         makeDue(0);
         CPPUNIT_ASSERT(eventuallyStandsBy());
         instances_->kill(1);
+        CPPUNIT_ASSERT(eventually([this] { return group(alone()).counters.died == 1; }));
+        pass(1s);
+        CPPUNIT_ASSERT(isPausedFrom(serveFrame(2)));
+        CPPUNIT_ASSERT(eventuallyStandsBy());
         instances_->kill(0);
-        serveFrame(2);
+        CPPUNIT_ASSERT(toldToGoOn(2));
         CPPUNIT_ASSERT(eventuallyServing(1, alone()));
     }
 

@@ -2,6 +2,10 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <utility>
+
+#include "io/FrameSocket.h"
+#include "io/SocketPair.h"
 #include "support/Eventually.h"
 #include "support/PoolContract.h"
 
@@ -16,7 +20,12 @@ class PoolStandbyTest : public PoolContract {
     CPPUNIT_TEST(testAnInstanceOfANewVersionStandsByToo);
     CPPUNIT_TEST(testWithoutRollingRestartsTheNewInstanceStartsAfterTheOldInstanceEnded);
     CPPUNIT_TEST(testTheNewInstanceServesWhenTheOldInstanceDies);
-    CPPUNIT_TEST(testARestartDuringStandbyStartsTheLatestVersion);
+    CPPUNIT_TEST(testTheStandbyServesUntilTheVersionOfALaterRestartHasLoaded);
+    CPPUNIT_TEST(testARestartDuringStandbyThatFailsLeavesTheStandby);
+    CPPUNIT_TEST(testWithoutRollingRestartsARestartEndsTheStandby);
+    CPPUNIT_TEST(testAVersionThatIsNotReadyToServeLeavesTheOldInstanceServing);
+    CPPUNIT_TEST(testAStandbyThatDiesIsStartedAgainWhileTheOldInstanceWorks);
+    CPPUNIT_TEST(testAPauseThatEndsLeavesTheStandbyPaused);
     CPPUNIT_TEST(testARestartDuringAReplacementLeavesOneInstance);
     CPPUNIT_TEST(testClearEndsTheStandbyInstance);
     CPPUNIT_TEST(testThePoolsEndEndsTheStandbyInstance);
@@ -123,15 +132,94 @@ public:
         CPPUNIT_ASSERT_EQUAL_MESSAGE("It had been told to", std::uint64_t{0}, group(alone()).counters.died);
     }
 
-    void testARestartDuringStandbyStartsTheLatestVersion() {
+    void testTheStandbyServesUntilTheVersionOfALaterRestartHasLoaded() {
         HeldPtr session = standBy();
         restart();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::STANDBY));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("There are never three", 2U, factory_->attempts());
+        factory_->hold();
+        const AnswerPtr waiter = ask(alone());
+        session.reset();
+        waiter->session().reset();
+        factory_->release();
+        CPPUNIT_ASSERT(eventually([this] { return group(alone()).version == 2; }));
+        CPPUNIT_ASSERT(eventually([this] { return size() == 1 && count(Process::State::SERVING) == 1; }));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(alone())[0].version);
+    }
+
+    void testARestartDuringStandbyThatFailsLeavesTheStandby() {
+        HeldPtr session = get(alone());
+        restart();
+        CPPUNIT_ASSERT(eventuallyStandsBy());
+        factory_->failuresToCome = 1;
+        restart();
         const AnswerPtr waiter = ask(alone());
         session.reset();
         session = waiter->session();
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(alone())[0].version);
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, alone()));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, group(alone()).version);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::SERVING));
+    }
+
+    void testWithoutRollingRestartsARestartEndsTheStandby() {
+        Options options = alone();
+        options.rollingRestarts = false;
+        HeldPtr session = get(options);
+        useTooMuch();
+        CPPUNIT_ASSERT(eventuallyStandsBy());
+        restart();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
+        const AnswerPtr waiter = ask(options);
+        session.reset();
+        session = waiter->session();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(options)[0].version);
         CPPUNIT_ASSERT_EQUAL(1U, size());
+    }
+
+    void testAVersionThatIsNotReadyToServeLeavesTheOldInstanceServing() {
+        HeldPtr session = get(alone());
+        const DummyInstance *old = instanceOf(session);
+        factory_->makeResult = [this](const Options &) {
+            SpawnResult result = factory_->instances().make();
+            // The process ends in a hook of the application.
+            result.control = FrameSocket(std::move(makeStreamPair().first));
+            return result;
+        };
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, alone()));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::SERVING));
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=deploy.done"));
+        const AnswerPtr waiter = ask(alone());
+        session.reset();
+        CPPUNIT_ASSERT_EQUAL(old, instanceOf(waiter->session()));
+    }
+
+    void testAStandbyThatDiesIsStartedAgainWhileTheOldInstanceWorks() {
+        HeldPtr session = get(alone());
+        restart();
+        CPPUNIT_ASSERT(eventuallyStandsBy());
+        const AnswerPtr waiter = ask(alone());
+        die(1);
+        CPPUNIT_ASSERT(eventually([this] {
+            upkeep();
+            return factory_->attempts() == 3;
+        }));
+        CPPUNIT_ASSERT(eventuallyStandsBy());
+        CPPUNIT_ASSERT(!waiter->here());
+        session.reset();
+        CPPUNIT_ASSERT(waiter->session());
+        CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
+    }
+
+    void testAPauseThatEndsLeavesTheStandbyPaused() {
+        HeldPtr session = standBy();
+        CPPUNIT_ASSERT(pool_->pause(group(alone()).name, 1h));
+        CPPUNIT_ASSERT(pool_->resume(group(alone()).name));
+        const AnswerPtr waiter = ask(alone());
+        get(app("/srv/other")).reset();
+        CPPUNIT_ASSERT(!waiter->here());
+        session.reset();
+        CPPUNIT_ASSERT(waiter->session());
     }
 
     void testARestartDuringAReplacementLeavesOneInstance() {

@@ -12,12 +12,13 @@ ScaledApplication::ScaledApplication(PoolContext &context, Room &room, const std
       options(given),
       queue(slot, name, context.channels, context.store),
       instances(context, queue),
+      pause(context, queue, instances),
       failures(name, context.reports),
       versions(name, context.threads, context.factory.create(options)),
       demand(options, context, queue, instances),
       hangs(name, options, queue, instances),
       preloader(name, options, context.threads, pending),
-      starter({name, options, context, queue, instances, pending, versions, demand, preloader}, *this),
+      starter({name, options, context, queue, instances, pause, pending, versions, demand, preloader}, *this),
       scaler({name, options, context, room, queue, instances, pending, failures, versions, demand, hangs, preloader,
               starter},
              [this](std::optional<MonotonicTime> next) { date = next; }) {}
@@ -27,7 +28,6 @@ ScaledApplication::~ScaledApplication() {
         const PoolGuard guard(context_);
         starter.cancel();
         versions.shutDown();
-        starter.dropStandby();
     }
     context_.threads.join();
     std::vector<ProcessPtr> ended;

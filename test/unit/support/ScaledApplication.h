@@ -14,6 +14,7 @@
 #include "pool/PendingSpawns.h"
 #include "pool/PoolContext.h"
 #include "pool/PreloaderCare.h"
+#include "pool/QueuePause.h"
 #include "pool/Room.h"
 #include "pool/Scaler.h"
 #include "pool/StartFailures.h"
@@ -62,6 +63,7 @@ public:
     Options options;
     ApplicationQueue queue;
     Instances instances;
+    QueuePause pause;
     PendingSpawns pending;
     StartFailures failures;
     Versions versions;
