@@ -317,6 +317,7 @@ endif
     %D%/support/GroupParts.cpp \
     %D%/support/GroupParts.h \
     %D%/support/HasText.h \
+    %D%/support/HeldMemory.h \
     %D%/support/IntakeFixture.h \
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
