@@ -86,7 +86,7 @@ inline constexpr LockRank EVENT_INBOX{6, "EventInbox::mutex_"};
 inline constexpr LockRank RECENT_EVENTS{6, "RecentEvents::mutex_"};
 
 // In the agent and in httpd's children. A descriptor may be closed with any lock held.
-inline constexpr LockRank DESCRIPTOR_CLOSER{7, "DescriptorCloser's mutex"};
+inline constexpr LockRank PATIENT_THREADS{7, "PatientThreads's mutex"};
 
 }  // namespace Locks
 
