@@ -15,8 +15,8 @@ namespace Passenger {
  * The claims of a Group, which say what request each thread of its instances has taken. The agent
  * needs them when an instance dies (doc/PROTOCOLS.md, section 2).
  *
- * Owned by the agent, which makes the file. The agent reads cells by system call, and writes them by
- * a ClaimsWriter. Guarded by the pool's lock.
+ * Owned by the agent, which makes the file. The agent reads cells by system call, and writes them
+ * by a ClaimsWriter. Guarded by the pool's lock.
  */
 class Claims {
 public:
