@@ -23,6 +23,7 @@ class AttackHangingFilesTest < IntegrationTest
         made.site(site, SampleApps.copy("attack_app"), "PassengerMinInstances 1\n")
       end
       made.site("other.test", SampleApps.copy("rack_app"), "PassengerMinInstances 1\n")
+      made.site("fresh.test", SampleApps.copy("rack_app"))
     end
   end
 
@@ -71,6 +72,15 @@ class AttackHangingFilesTest < IntegrationTest
   def test_a_file_on_the_control_socket_stops_no_other_application
     assert_unharmed(client("other.test")) { attack("control") }
     eventually("an answer") { client("attacker.test").get("/").code == "200" }
+  end
+
+  # The kernel's lock of the output is held by a process that no signal ends.
+  def test_an_application_that_holds_its_output_does_not_stop_the_start_of_another_one
+    position = server.log.position
+    pid = Integer(assert_status(200, attack("output")).body)
+    eventually("the write") { File.read("/proc/#{pid}/stat")[/\) (.)/, 1] == "D" }
+    assert_status 200, client("fresh.test").get("/")
+    refute_match(/event=pool\.killed/, server.log.text(position))
   end
 
   def test_many_files_cost_their_sender_its_requests_until_the_file_system_ends

@@ -321,6 +321,7 @@ endif
     %D%/support/GroupParts.cpp \
     %D%/support/GroupParts.h \
     %D%/support/HasText.h \
+    %D%/support/HeldMemory.h \
     %D%/support/IntakeFixture.h \
     %D%/support/HeldFolder.cpp \
     %D%/support/HeldFolder.h \

@@ -28,6 +28,8 @@ constexpr const char *DRAINS = "drains";
 /** The time that instances with a request get at the end. Senders that wait for an answer or
  *  another pool process get no message. */
 constexpr std::chrono::seconds STOP_TIME{3};
+/** The time for the last lines of applications. */
+constexpr std::chrono::seconds OUTPUT_TIME{1};
 
 PoolSettings poolSettings(const AgentSettings &settings) {
     PoolSettings result;
@@ -373,6 +375,7 @@ void StandardPoolEngine::stop() {
         manager_->removeSocketFolders(0);
     }
     manager_.reset();
+    ProcessOutput::awaitReaders(OUTPUT_TIME);
     Rights::ofThisProcess().endGroups(std::chrono::steady_clock::now() + STOP_TIME);
 }
 

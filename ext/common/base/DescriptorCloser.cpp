@@ -3,22 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
-#include <csignal>
-#include <deque>
-#include <exception>
-#include <functional>
-#include <map>
-#include <new>
-#include <numeric>
-#include <optional>
-#include <thread>
-#include <utility>
-
-#include "base/Mutex.h"
 
 namespace Passenger {
 
@@ -36,164 +21,29 @@ void doNotLinger(int fd) noexcept {
 
 }  // namespace
 
-struct DescriptorCloser::State {
-    struct Sender {
-        struct Entry {
-            int fd = -1;
-            std::chrono::steady_clock::time_point since{};
-        };
+DescriptorCloser::DescriptorCloser() : threads_("closer", MAX_THREADS) {}
 
-        std::size_t most = 0;
-        std::deque<Entry> waiting{};
-        /** The threads in a close. */
-        std::size_t closing = 0;
-
-        std::size_t free() const noexcept {
-            return std::min(waiting.size(), most - closing);
+void DescriptorCloser::close(int fd, DescriptorSender sender, Before before) noexcept {
+    const std::size_t most = sender == ANY_SENDER ? MAX_THREADS_OF_ANY : MAX_THREADS_OF_SENDER;
+    const bool runs = threads_.run(sender.value(), most, [fd, before] {
+        if (before != nullptr) {
+            before(fd);
         }
-    };
-    struct Task {
-        DescriptorSender sender;
-        int fd = -1;
-    };
-
-    mutable Mutex mutex{Locks::DESCRIPTOR_CLOSER};
-    std::condition_variable changed;
-    /** The descriptors of all senders that are not closed yet. */
-    std::atomic<std::size_t> pending{0};
-    /** The senders with descriptors that are not closed yet. */
-    std::map<DescriptorSender, Sender> senders GUARDED_BY(mutex);
-    /** The sender that had the last turn. */
-    DescriptorSender last GUARDED_BY(mutex);
-    std::size_t threads GUARDED_BY(mutex) = 0;
-    /** The threads that are not in a close, also threads that begin. */
-    std::size_t idle GUARDED_BY(mutex) = 0;
-    bool ending GUARDED_BY(mutex) = false;
-
-    /** Descriptors that a thread may take now. */
-    std::size_t free() const noexcept REQUIRES(mutex) {
-        return std::transform_reduce(senders.begin(), senders.end(), std::size_t{0}, std::plus<>(),
-                                     [](const auto &entry) { return entry.second.free(); });
-    }
-
-    /** The senders take turns. Nothing: none has a descriptor that may be closed now. */
-    std::optional<Task> takeTurn() noexcept REQUIRES(mutex) {
-        auto next = senders.upper_bound(last);
-        for (std::size_t looked = 0; looked < senders.size(); looked++, ++next) {
-            next = next == senders.end() ? senders.begin() : next;
-            if (Sender &its = next->second; its.free() > 0) {
-                const Task task{next->first, its.waiting.front().fd};
-                its.waiting.pop_front();
-                its.closing++;
-                idle--;
-                last = task.sender;
-                return task;
-            }
-        }
-        return std::nullopt;
-    }
-
-    /** For an idle thread: waits. Nothing: the thread is to end. */
-    std::optional<Task> next() EXCLUDES(mutex) {
-        LockGuard guard(mutex);
-        for (;;) {
-            if (const std::optional<Task> task = takeTurn()) {
-                return task;
-            }
-            if (ending) {
-                threads--;
-                idle--;
-                return std::nullopt;
-            }
-            guard.wait(changed);
-        }
-    }
-
-    void done(DescriptorSender sender) noexcept EXCLUDES(mutex) {
-        const LockGuard guard(mutex);
-        const auto its = senders.find(sender);
-        pending--;
-        idle++;
-        its->second.closing--;
-        if (its->second.closing == 0 && its->second.waiting.empty()) {
-            senders.erase(its);
-        }
-    }
-
-    /** Signals are for other threads. @throws std::system_error */
-    static void startThread(std::shared_ptr<State> state) {
-        sigset_t all;
-        sigset_t before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        try {
-            std::thread([state = std::move(state)] {
-                pthread_setname_np(pthread_self(), "closer");
-                while (const std::optional<Task> task = state->next()) {
-                    doNotLinger(task->fd);
-                    ::close(task->fd);
-                    state->done(task->sender);
-                }
-            }).detach();
-        } catch (...) {
-            pthread_sigmask(SIG_SETMASK, &before, nullptr);
-            throw;
-        }
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    }
-};
-
-DescriptorCloser::DescriptorCloser() : state_(std::make_shared<State>()) {}
-
-DescriptorCloser::~DescriptorCloser() {
-    const LockGuard guard(state_->mutex);
-    state_->ending = true;
-    state_->changed.notify_all();
-}
-
-void DescriptorCloser::close(int fd, DescriptorSender sender) noexcept {
-    const LockGuard guard(state_->mutex);
-    try {
-        const std::size_t most = sender == ANY_SENDER ? MAX_THREADS_OF_ANY : MAX_THREADS_OF_SENDER;
-        state_->senders.try_emplace(sender, State::Sender{most})
-            .first->second.waiting.push_back({fd, std::chrono::steady_clock::now()});
-    } catch (const std::bad_alloc &) {
+        doNotLinger(fd);
+        ::close(fd);
+    });
+    if (!runs) {
         // Better a wait than a descriptor that stays open.
         ::close(fd);
-        return;
-    }
-    state_->pending++;
-    state_->changed.notify_one();
-    if (state_->idle < state_->free() && state_->threads < MAX_THREADS) {
-        try {
-            State::startThread(state_);
-            state_->threads++;
-            state_->idle++;
-        } catch (const std::exception &) {
-            // The threads that there are close it, or one that a later call starts.
-        }
     }
 }
 
 std::size_t DescriptorCloser::heldUp(DescriptorSender sender) const noexcept {
-    if (state_->pending == 0) {
-        return 0;
-    }
-    const LockGuard guard(state_->mutex);
-    const auto its = state_->senders.find(sender);
-    if (its == state_->senders.end() || its->second.waiting.empty()) {
-        return 0;
-    }
-    const auto waits = std::chrono::steady_clock::now() - its->second.waiting.front().since;
-    if (waits < SOON && its->second.waiting.size() < MANY) {
-        return 0;
-    }
-    return its->second.waiting.size() + its->second.closing;
+    return threads_.heldUp(sender.value());
 }
 
 std::size_t DescriptorCloser::threads() const {
-    const LockGuard guard(state_->mutex);
-    return state_->threads;
+    return threads_.threads();
 }
 
 void DescriptorCloser::use(DescriptorCloser *closer) noexcept {

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
-#include <memory>
 
 #include "base/DescriptorSender.h"
+#include "base/PatientThreads.h"
 
 namespace Passenger {
 
@@ -28,20 +27,20 @@ public:
     /** The limit of those that wait for descriptors of ANY_SENDER. */
     static constexpr std::size_t MAX_THREADS_OF_ANY = 8;
 
-    static constexpr std::chrono::seconds SOON{1};
-    static constexpr std::size_t MANY = 512;
+    static constexpr std::size_t MANY = PatientThreads::MANY;
 
-    /** Starts no thread before the first close(). */
+    /** Is called with the descriptor, and may wait. */
+    using Before = void (*)(int fd) noexcept;
+
+    /** Starts no thread before the first close(). At the end of this object no thread is waited
+     *  for: the threads end when they have closed what they have. */
     DescriptorCloser();
-    /** Does not wait: the threads end when they have closed what they have. */
-    ~DescriptorCloser();
-    DescriptorCloser(const DescriptorCloser &) = delete;
-    DescriptorCloser &operator=(const DescriptorCloser &) = delete;
 
-    /** Closes the descriptor soon: when a thread is free. Never waits. */
-    void close(int fd, DescriptorSender sender) noexcept;
+    /** Closes the descriptor soon: when a thread is free. Never waits.
+     *  @param before what the thread does before; null: nothing */
+    void close(int fd, DescriptorSender sender, Before before = nullptr) noexcept;
     /** The descriptors of a sender that are not closed yet. 0: they are fewer than MANY, and none
-     *  of them has waited for a thread for SOON. */
+     *  of them has waited for a thread for PatientThreads::SOON. */
     std::size_t heldUp(DescriptorSender sender) const noexcept;
     /** The threads that there are now. */
     std::size_t threads() const;
@@ -54,10 +53,7 @@ public:
     static DescriptorCloser *inUse() noexcept;
 
 private:
-    struct State;
-
-    /** The threads share it, and may outlive this object. */
-    const std::shared_ptr<State> state_;
+    PatientThreads threads_;
 };
 
 }  // namespace Passenger

@@ -57,6 +57,8 @@ libpassenger_base_la_SOURCES = \
     %D%/NodePackage.h \
     %D%/PassengerRoot.cpp \
     %D%/PassengerRoot.h \
+    %D%/PatientThreads.cpp \
+    %D%/PatientThreads.h \
     %D%/PidFd.cpp \
     %D%/PidFd.h \
     %D%/Poll.cpp \

@@ -69,7 +69,7 @@ inline constexpr LockRank CGROUP_EVENTS{5, "AppGroup::Shared::events"};
 inline constexpr LockRank CGROUPS{4, "Cgroups::mutex_"};
 inline constexpr LockRank EVENT_COMMAND{3, "EventCommand::mutex_"};
 inline constexpr LockRank OUTPUT_FILES{3, "OutputFiles::mutex_"};
-inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::mutex_"};
+inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::Pipe::mutex_"};
 inline constexpr LockRank SETTINGS_UPDATER{3, "SettingsUpdater::mutex_"};
 inline constexpr LockRank APP_USERS{3, "AppResources::appUsers"};
 inline constexpr LockRank INSTANCE_FACTS{3, "InstanceFacts::mutex_"};
@@ -86,7 +86,7 @@ inline constexpr LockRank EVENT_INBOX{6, "EventInbox::mutex_"};
 inline constexpr LockRank RECENT_EVENTS{6, "RecentEvents::mutex_"};
 
 // In the agent and in httpd's children. A descriptor may be closed with any lock held.
-inline constexpr LockRank DESCRIPTOR_CLOSER{7, "DescriptorCloser's mutex"};
+inline constexpr LockRank PATIENT_THREADS{7, "PatientThreads's mutex"};
 
 }  // namespace Locks
 

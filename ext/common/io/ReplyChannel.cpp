@@ -10,6 +10,7 @@
 #include <cstring>
 #include <exception>
 
+#include "base/DescriptorCloser.h"
 #include "base/DescriptorLimit.h"
 #include "base/Exceptions.h"
 #include "io/SocketPair.h"
@@ -58,6 +59,21 @@ SendResult sendMessage(int socket, const MessageHeader &header, std::string_view
         }
     }
     return SendResult::SENT;
+}
+
+void emptyChannel(int fd) noexcept {
+    FileDescriptor instanceEnd(fd);
+    try {
+        char byte;
+        for (unsigned count = 0; count < MOST_MESSAGES; count++) {
+            if (receiveWithDescriptors(instanceEnd, std::span(&byte, 1), MSG_DONTWAIT).size == 0) {
+                break;
+            }
+        }
+    } catch (const std::exception &) {
+        // The channel is empty.
+    }
+    static_cast<void>(instanceEnd.release());
 }
 
 }  // namespace
@@ -164,16 +180,11 @@ bool notifyChannel(const FileDescriptor &instanceEnd, const MessageHeader &heade
     return sendMessage(instanceEnd.get(), header, payload) != SendResult::FULL;
 }
 
-void emptyChannel(const FileDescriptor &instanceEnd) noexcept {
-    try {
-        char byte;
-        for (unsigned count = 0; count < MOST_MESSAGES; count++) {
-            if (receiveWithDescriptors(instanceEnd, std::span(&byte, 1), MSG_DONTWAIT).size == 0) {
-                return;
-            }
-        }
-    } catch (const std::exception &) {
-        // The channel is empty.
+void emptyAndClose(FileDescriptor instanceEnd, DescriptorSender application) noexcept {
+    if (DescriptorCloser *const closer = DescriptorCloser::inUse()) {
+        closer->close(instanceEnd.release(), application, &emptyChannel);
+    } else {
+        emptyChannel(instanceEnd.get());
     }
 }
 

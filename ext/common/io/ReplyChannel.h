@@ -124,10 +124,14 @@ private:
 bool notifyChannel(const FileDescriptor &instanceEnd, const MessageHeader &header, std::string_view payload);
 
 /**
- * Drops the messages that no instance has taken from a channel that its child has given up. The
- * kernel counts descriptors in them for the child's user, and an instance could keep them there.
- * Called by the agent, on its copy of the instance's end. Never waits.
+ * Drops the messages that no instance has taken from a channel that its child has given up, and
+ * closes the agent's copy of the instance's end. The kernel counts descriptors in them for the
+ * child's user, and an instance could keep them there.
+ *
+ * An instance that receives can hold the kernel's lock of this end for as long as it likes. So the
+ * DescriptorCloser in use does both, if there is one, and this function does not wait.
+ * @param application DescriptorCloser::heldUp() of it tells that its instances hold channels
  */
-void emptyChannel(const FileDescriptor &instanceEnd) noexcept;
+void emptyAndClose(FileDescriptor instanceEnd, DescriptorSender application) noexcept;
 
 }  // namespace Passenger

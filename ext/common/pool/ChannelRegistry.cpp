@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "base/Clock.h"
+#include "base/DescriptorCloser.h"
 #include "base/Exceptions.h"
 #include "base/SystemClock.h"
 #include "io/ReplyChannel.h"
@@ -86,6 +88,13 @@ ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSl
     if (sender->second.byGroup.size() >= limits_.apps && !sender->second.byGroup.contains(groupSlot)) {
         throw ChildLimitReached(ChildLimitReached::Limit::APPS, limits_.apps);
     }
+    DescriptorSender &application = applications_[groupSlot % GenerationLayout::GROUPS];
+    application = application ? application : newDescriptorSender();
+    const DescriptorCloser *const closer = DescriptorCloser::inUse();
+    if (const std::size_t held = closer != nullptr ? closer->heldUp(application) : 0; held > 0) {
+        throw ChildLimitReached("instances of the application hold " + std::to_string(held) +
+                                " reply channels that were given up");
+    }
     std::uint16_t slot;
     if (unusedSlots_ < SenderMemoryLayout::SLOTS) {
         slot = static_cast<std::uint16_t>(unusedSlots_++);
@@ -96,14 +105,14 @@ ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSl
         throw ChildLimitReached("65,535 reply channels are open already; the agent allows no more");
     }
     const ChannelId id((++serial_ << 16) | slot);
-    channels_.emplace(id, Channel{std::move(instanceEnd), childSlot, groupSlot, secret});
+    channels_.emplace(id, Channel{std::move(instanceEnd), childSlot, groupSlot, secret, application});
     sender->second.channels++;
     sender->second.byGroup[groupSlot]++;
     return id;
 }
 
 void ChannelRegistry::forget(std::unordered_map<ChannelId, Channel>::iterator channel) {
-    emptyChannel(channel->second.end);
+    emptyAndClose(std::move(channel->second.end), channel->second.application);
     freeSlots_.push_back(static_cast<std::uint16_t>(channel->first.value() & 0xffff));
     Sender &sender = senders_.at(channel->second.childSlot);
     sender.channels--;

@@ -49,7 +49,8 @@ public:
     /**
      * A channel of this sender for this Group. Its id was never used.
      * @param secret messages to the channel's child begin with it
-     * @throws ChildLimitReached, also when there are 65,535; IOException (no sender has this slot)
+     * @throws ChildLimitReached, also when there are 65,535, and when instances of the Group keep
+     *     those that were given up from being closed; IOException (no sender has this slot)
      */
     ChannelId add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot,
                   const ChannelSecret &secret) EXCLUDES(mutex_);
@@ -89,6 +90,8 @@ private:
         std::uint32_t childSlot;
         std::uint32_t groupSlot;
         ChannelSecret secret;
+        /** In DescriptorCloser. */
+        DescriptorSender application;
     };
     struct Sender {
         InFlightReader inFlightTable;
@@ -111,6 +114,8 @@ private:
     ChildLimits limits_ GUARDED_BY(mutex_);
     std::map<std::uint32_t, Sender> senders_ GUARDED_BY(mutex_);
     std::unordered_map<ChannelId, Channel> channels_ GUARDED_BY(mutex_);
+    /** By the slots of Groups; a child may name others. */
+    std::unordered_map<std::uint32_t, DescriptorSender> applications_ GUARDED_BY(mutex_);
     /** Mark slots that may be given out, the longest unused first. */
     std::deque<std::uint16_t> freeSlots_ GUARDED_BY(mutex_);
     std::uint32_t unusedSlots_ GUARDED_BY(mutex_) = 1;

@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <exception>
 
 #include "log/Log.h"
+#include "shm/ClaimsWriter.h"
 #include "shm/Layouts.h"
 
 namespace Passenger {
@@ -27,19 +27,6 @@ unsigned takenIn(const FormerClaims::Part &part) {
         std::count_if(cells.begin(), cells.end(), [](const ClaimCell &cell) { return cell.ticket != 0; }));
 }
 
-bool noteDeathIn(const FileDescriptor &claims, std::uint32_t cell, bool killed) {
-    constexpr auto SIZE = static_cast<ssize_t>(ClaimsLayout::CLAIM);
-    ClaimCell claim{};
-    if (::pread(claims.get(), &claim, SIZE, offsetOf(cell)) != SIZE) {
-        return false;
-    }
-    if (claim.ticket == 0) {
-        return true;
-    }
-    claim.channel |= ClaimsLayout::DIED | (killed ? ClaimsLayout::KILLED : 0);
-    return ::pwrite(claims.get(), &claim, SIZE, offsetOf(cell)) == SIZE;
-}
-
 }  // namespace
 
 unsigned FormerClaims::taken() const {
@@ -52,10 +39,13 @@ unsigned FormerClaims::taken() const {
 
 void FormerClaims::noteDeath(bool killed) const {
     for (const Part &part : parts_) {
-        for (std::uint32_t i = 0; i < part.cells.count; i++) {
-            if (!noteDeathIn(part.claims, part.cells.first + i, killed)) {
-                Log::warn("event=claim.not_marked cell={} error=\"{}\"", part.cells.first + i, std::strerror(errno));
+        try {
+            ClaimsWriter writer(part.claims);
+            for (std::uint32_t i = 0; i < part.cells.count; i++) {
+                writer.noteDeath(part.cells.first + i, killed);
             }
+        } catch (const std::exception &error) {
+            Log::warn("event=claim.not_marked cell={} error=\"{}\"", part.cells.first, error.what());
         }
     }
 }

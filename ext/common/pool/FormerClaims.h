@@ -12,7 +12,7 @@ namespace Passenger {
  * work at requests that it took then. The children look at these claims for their answers.
  *
  * Shared by the instance's Process and Orphans. Not changed after it was shared, so any thread may
- * call it. Reads and writes by system call: the instance is not trusted.
+ * call it. Reads by system call, and writes by a ClaimsWriter: the instance is not trusted.
  */
 class FormerClaims {
 public:

@@ -25,6 +25,8 @@ constexpr std::size_t QUEUE_ENDS = 2;
 constexpr std::chrono::seconds DRAIN_LIMIT{90};
 /** The longest time between two looks at the clock. */
 constexpr std::chrono::milliseconds LOOK_INTERVAL{5000};
+/** Larger than any uid. */
+constexpr ProcessOutput::Owner NOT_A_USER = ProcessOutput::Owner{1} << 32;
 
 MonotonicTime now() {
     return SystemClock::instance().now();
@@ -132,8 +134,10 @@ void Orphans::keep(Kept kept) {
     // PassengerMaxLogLinesPerSecond of the application is known once a child asks for it.
     auto limit = std::make_shared<OutputLimit>(loop_, SystemClock::instance(), orphan.note.app);
     limit->set(Options().maxLogLines);
+    // Its user is not known, either.
+    const ProcessOutput::Owner owner = NOT_A_USER | static_cast<ProcessOutput::Owner>(orphan.note.pid);
     auto output =
-        std::make_shared<ProcessOutput>(loop_, orphan.left.output.duplicate(), OutputSink(), std::move(limit));
+        std::make_shared<ProcessOutput>(loop_, orphan.left.output.duplicate(), owner, OutputSink(), std::move(limit));
     output->setPid(orphan.note.pid);
     kept.output = std::move(output);
     const int pidFd = orphan.left.pidFd.get();

@@ -1,11 +1,12 @@
 #include "shm/Claims.h"
 
 #include <algorithm>
-#include <cstddef>
 
 namespace Passenger {
 
-Claims::Claims() : memory_("passenger-claims", ClaimsLayout::SIZE, ClaimsLayout::MAGIC, ClaimsLayout::CELLS) {
+Claims::Claims()
+    : memory_("passenger-claims", ClaimsLayout::SIZE, ClaimsLayout::MAGIC, ClaimsLayout::CELLS),
+      writer_(memory_.descriptor()) {
     use(0);
 }
 
@@ -30,7 +31,7 @@ std::vector<ClaimCell> Claims::all() const {
 
 void Claims::use(std::uint32_t end) {
     used_ = std::max(used_, end);
-    memory_.writeU32(used_, offsetof(MemoryHeader, extra));
+    writer_.use(used_);
 }
 
 bool Claims::holds(ChannelId channel, Ticket ticket) const {
@@ -48,15 +49,13 @@ unsigned Claims::taken() const {
 }
 
 void Claims::clear(std::uint32_t cell, std::uint32_t count) {
-    const std::vector<ClaimCell> zeros(count);
-    memory_.write(zeros.data(), zeros.size() * sizeof(ClaimCell), ClaimsLayout::offset(cell));
+    for (const std::uint32_t end = cell + count; cell < end; cell++) {
+        writer_.clear(cell);
+    }
 }
 
 void Claims::noteDeath(std::uint32_t cell, bool killed) {
-    if (std::optional<ClaimCell> claim = read(cell)) {
-        claim->channel |= ClaimsLayout::DIED | (killed ? ClaimsLayout::KILLED : 0);
-        memory_.write(&*claim, ClaimsLayout::CLAIM, ClaimsLayout::offset(cell));
-    }
+    writer_.noteDeath(cell, killed);
 }
 
 }  // namespace Passenger

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/StrongId.h"
+#include "shm/ClaimsWriter.h"
 #include "shm/Layouts.h"
 #include "shm/SharedMemory.h"
 
@@ -14,8 +15,8 @@ namespace Passenger {
  * The claims of a Group, which say what request each thread of its instances has taken. The agent
  * needs them when an instance dies (doc/PROTOCOLS.md, section 2).
  *
- * Owned by the agent, which makes the file. The agent reads and clears cells by system call: the
- * writers are not trusted, so no root process maps the file. Guarded by the pool's lock.
+ * Owned by the agent, which makes the file. The agent reads cells by system call, and writes them
+ * by a ClaimsWriter. Guarded by the pool's lock.
  */
 class Claims {
 public:
@@ -45,6 +46,7 @@ public:
 
 private:
     SharedMemory memory_;
+    ClaimsWriter writer_;
     /** Cells from the first one on that are looked at. A look reads all of them, and most
      *  applications have a few threads. */
     std::uint32_t used_ = 64;

@@ -5,6 +5,8 @@ libpassenger_shm_la_SOURCES = \
     %D%/Claims.h \
     %D%/ClaimsView.cpp \
     %D%/ClaimsView.h \
+    %D%/ClaimsWriter.cpp \
+    %D%/ClaimsWriter.h \
     %D%/FairnessKey.cpp \
     %D%/FairnessKey.h \
     %D%/GenerationTable.cpp \

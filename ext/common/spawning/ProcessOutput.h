@@ -4,88 +4,85 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "base/FileDescriptor.h"
-#include "base/Mutex.h"
-#include "io/LineReader.h"
-#include "loop/DescriptorWatcher.h"
+#include "base/PatientThreads.h"
 #include "loop/EventLoop.h"
-#include "loop/Timer.h"
 #include "spawning/OutputLimit.h"
 
 namespace Passenger {
 
 /**
  * Forwards the standard output and error of a started process to the log, line by line, and keeps
- * the last lines for reports. The event loop reads; no method waits for the process.
+ * the last lines for reports. No method waits for the process.
+ *
+ * The process can hold the kernel's lock of the pipe for as long as it likes. So the event loop
+ * only polls the pipe, and threads that nobody waits for read it (PatientThreads). The processes of
+ * one owner have one of these threads at most: they hold up no output of others.
  *
  * With a limit, lines beyond it are read and dropped: the process must not wait for room in the
  * pipe. They are not looked at one by one, and the pipe is read every REST only and holds more. So
- * a process that prints without pause costs little of the loop's time.
+ * a process that prints without pause costs little of the agent's time.
  *
  * Lines before setPid() are kept; setPid() or the destructor writes them, or the next line if there
- * are too many. Any thread may destroy the object while the loop runs; the destructor forwards the
- * rest of the pipe. The sink must not call methods of this object.
+ * are too many. Any thread may destroy the object while the loop runs; the destructor has the rest
+ * of the pipe forwarded. The sink must not call methods of this object.
  */
 class ProcessOutput {
 public:
     static constexpr std::size_t KEPT_LINES = 200;
     using Sink = OutputSink;
+    /** The processes with one owner share a thread: those of a user. */
+    using Owner = PatientThreads::Key;
     /** The time between two looks at a pipe whose lines are dropped. */
     static constexpr std::chrono::milliseconds REST{10};
     /** Bytes in a pipe whose lines are dropped, if the kernel allows it. */
     static constexpr int LARGE_PIPE = 1024 * 1024;
+    /** The longest wait for a pipe to be read. */
+    static constexpr std::chrono::milliseconds PATIENCE{3000};
+    /** The same on the event loop. */
+    static constexpr std::chrono::milliseconds PATIENCE_ON_LOOP{100};
 
     /**
      * @param pipe the reading end; this object owns it
-     * @param sink called on the loop, in setPid() or in the destructor; empty: the log
+     * @param sink called in setPid() and by the threads that read; empty: the log
      * @param limit of the application; null: none
      */
-    ProcessOutput(EventLoop &loop, FileDescriptor pipe, Sink sink = {}, std::shared_ptr<OutputLimit> limit = nullptr);
+    ProcessOutput(EventLoop &loop, FileDescriptor pipe, Owner owner, Sink sink = {},
+                  std::shared_ptr<OutputLimit> limit = nullptr);
+    /** Waits for the rest as lastLines() does, but not on the loop. */
     ~ProcessOutput();
+    ProcessOutput(const ProcessOutput &) = delete;
+    ProcessOutput &operator=(const ProcessOutput &) = delete;
 
-    void setPid(pid_t pid) EXCLUDES(mutex_);
+    void setPid(pid_t pid);
     /**
-     * Reads the bytes that are in the pipe now, and returns the last lines, joined. From any
-     * thread.
+     * Has the bytes read that are in the pipe now, and returns the last lines, joined. From any
+     * thread. Waits up to PATIENCE, and not at all for an owner whose pipes are held already.
      */
-    std::string lastLines() EXCLUDES(mutex_);
-    /** The number of lines so far. */
-    std::uint64_t lineCount() EXCLUDES(mutex_);
+    std::string lastLines();
+    /** The number of lines so far, likewise. */
+    std::uint64_t lineCount();
     /** The lines of lastLines() without the first `count` of all lines. */
-    std::string linesAfter(std::uint64_t count) EXCLUDES(mutex_);
-    const FileDescriptor &descriptor() const noexcept {
-        return pipe_;
-    }
+    std::string linesAfter(std::uint64_t count);
+    const FileDescriptor &descriptor() const noexcept;
+
+    /** The pipes of this owner that wait to be read, since processes hold one of them. */
+    static std::size_t heldUp(Owner owner) noexcept;
+    /** Waits until what was asked for is read, but for `time` at most. Before the loop ends, and
+     *  after the last object: threads that read may use both until then. */
+    static void awaitReaders(std::chrono::milliseconds time);
 
 private:
-    enum class Next { END, READ, REST };
+    class Pipe;
 
-    void watch();
-    Next readAvailable() EXCLUDES(mutex_);
-    std::string_view skip(std::string_view bytes) REQUIRES(mutex_);
-    void accept(std::string_view line) REQUIRES(mutex_);
-    void writeWaiting() REQUIRES(mutex_);
-    void write(const std::string &line) REQUIRES(mutex_);
+    void awaitReading(bool last) noexcept;
 
     EventLoop &loop_;
-    FileDescriptor pipe_;
-    Sink sink_;
-    const std::shared_ptr<OutputLimit> limit_;
-    Mutex mutex_{Locks::PROCESS_OUTPUT};
-    pid_t pid_ GUARDED_BY(mutex_) = 0;
-    LineReader lines_ GUARDED_BY(mutex_);
-    std::deque<std::string> kept_ GUARDED_BY(mutex_);
-    std::uint64_t count_ GUARDED_BY(mutex_) = 0;
-    std::deque<std::string> waiting_ GUARDED_BY(mutex_);
-    bool ended_ GUARDED_BY(mutex_) = false;
-    bool enlarged_ GUARDED_BY(mutex_) = false;
-    std::unique_ptr<DescriptorWatcher> watcher_;
-    std::unique_ptr<Timer> rest_;
+    /** The threads share it, and may outlive this object. */
+    const std::shared_ptr<Pipe> pipe_;
 };
 
 using ProcessOutputPtr = std::shared_ptr<ProcessOutput>;

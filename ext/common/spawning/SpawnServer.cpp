@@ -1,15 +1,18 @@
 #include "spawning/SpawnServer.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <exception>
+#include <optional>
 #include <string_view>
 
 #include "base/ChildProcess.h"
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "base/Split.h"
+#include "base/SystemClock.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
 #include "rights/Rights.h"
@@ -127,10 +130,23 @@ void SpawnServer::launch(const SpawnSettings &settings, const Identity &identity
         throwNotStarted(error.what(), "");
     }
     control_ = std::move(ends.control);
-    output_ = std::make_shared<ProcessOutput>(loop_, std::move(ends.output), [](pid_t pid, const std::string &line) {
-        Log::notice("event=spawn_server.output pid={} line=\"{}\"", pid, line);
-    });
+    followOutput(std::move(ends.output), identity.user);
     output_->setPid(process_.pid());
+}
+
+/** The user may write into the output: the server runs as that user. */
+void SpawnServer::followOutput(FileDescriptor pipe, const std::string &user) {
+    const auto entry = user.empty() ? std::nullopt : SystemUserDatabase().userNamed(user);
+    const uid_t uid = entry ? entry->uid : ::geteuid();
+    auto limit = std::make_shared<OutputLimit>(loop_, SystemClock::instance(),
+                                               "spawn server of " + (user.empty() ? std::to_string(uid) : user));
+    limit->set(Options().maxLogLines);
+    output_ = std::make_shared<ProcessOutput>(
+        loop_, std::move(pipe), uid,
+        [](pid_t pid, const std::string &line) {
+            Log::notice("event=spawn_server.output pid={} line=\"{}\"", pid, line);
+        },
+        std::move(limit));
 }
 
 void SpawnServer::receiveHello(const std::string &user, Deadline deadline) {

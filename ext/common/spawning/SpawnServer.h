@@ -68,6 +68,7 @@ public:
 private:
     void answerForked(const StartRequest &request, FrameSocket gate, Deadline deadline);
     void launch(const SpawnSettings &settings, const Identity &identity);
+    void followOutput(FileDescriptor pipe, const std::string &user);
     void receiveHello(const std::string &user, Deadline deadline);
     [[noreturn]] void failToStart(const std::string &why);
     void watchEnd();

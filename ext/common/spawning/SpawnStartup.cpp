@@ -42,6 +42,10 @@ constexpr const char *MEMORY_PREPARED = "memory prepared";
 /** The field of LOADED from an ASGI application. */
 constexpr const char *ASGI = "asgi";
 
+/** Pipes of a user that wait to be read, since processes of the user hold one of them. With more,
+ *  no process is started for this user. */
+constexpr std::size_t MOST_HELD_PIPES = 64;
+
 std::string firstLine(const std::string &text) {
     return text.substr(0, text.find('\n'));
 }
@@ -288,7 +292,12 @@ SpawnResult SpawnStartup::adopt(const LeftInstance &instance) {
 }
 
 ProcessOutputPtr SpawnStartup::follow(FileDescriptor pipe, const RunAs &owner) {
-    return std::make_shared<ProcessOutput>(resources_.loop, std::move(pipe),
+    const uid_t uid = owner.switches() ? owner.uid : ::geteuid();
+    if (const std::size_t held = ProcessOutput::heldUp(uid); held > MOST_HELD_PIPES) {
+        throw SpawnException(
+            fmt::format("processes of user {} keep the agent from reading the output of {} processes", uid, held));
+    }
+    return std::make_shared<ProcessOutput>(resources_.loop, std::move(pipe), uid,
                                            resources_.outputs.sinkFor(options_.logFile, owner),
                                            resources_.outputLimits.of(options_));
 }

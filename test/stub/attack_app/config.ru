@@ -14,7 +14,8 @@
 # /file/WHAT?SOCKET  sends a file whose close waits for ever, which it gets from that Unix socket,
 #               as /control, /channel, /surplus and /answer do; with `many` a hundred times as
 #               /channel.
-#               It keeps the file open; with `keep` it does nothing else
+#               It keeps the file open; with `keep` it does nothing else. With `output` a process
+#               whose pid it says writes bytes of the file to the application's output
 # /answer/WHAT  answers with a descriptor of such a kind as the file that ends the body
 # /hold         takes the client's connection over, and keeps it
 # /print        prints lines for as many seconds as the query says, `seconds=`, then a last one
@@ -29,6 +30,7 @@
 # reply channels.
 
 require "fcntl"
+require "fiddle"
 require "socket"
 
 # The files of bodies, and the channels with bodies that nobody has read.
@@ -217,7 +219,24 @@ class Attacker
     when "answer" then outcome { answer_with(file) }
     when "many" then outcome { 100.times { busy_channel.send_descriptor(response(0), file) } }
     when "keep" then Process.pid.to_s
+    when "output" then fork { print_from(file) }.to_s
     end
+  end
+
+  # The kernel holds the pipe while it waits for the bytes.
+  def print_from(file)
+    $stdout.syswrite("before\n")
+    read_shared = 1
+    long = Fiddle::TYPE_LONG
+    map = libc("mmap", Fiddle::TYPE_VOIDP, Fiddle::TYPE_VOIDP, *[long] * 5)
+    address = map.call(nil, 4096, read_shared, read_shared, file.fileno, 0)
+    libc("write", long, Fiddle::TYPE_INT, Fiddle::TYPE_VOIDP, long).call(1, address, 4096)
+  ensure
+    exit!
+  end
+
+  def libc(name, result, *arguments)
+    Fiddle::Function.new(Fiddle::Handle::DEFAULT[name], arguments, result)
   end
 
   # A message of an unknown exchange: the child ignores it, and closes its descriptor.

@@ -8,9 +8,11 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
+#include "base/DescriptorCloser.h"
 #include "base/Exceptions.h"
 #include "base/Poll.h"
 #include "io/ReplyChannel.h"
@@ -20,6 +22,7 @@
 #include "shm/InFlightTable.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
+#include "support/HeldMemory.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {
@@ -42,6 +45,7 @@ class ChannelRegistryTest : public LeakCheck {
     CPPUNIT_TEST(testAFullChannelGetsItsNoticeWhenItHasRoom);
     CPPUNIT_TEST(testAFullChannelThatEndsIsForgotten);
     CPPUNIT_TEST(testAChannelThatWasRemovedHoldsNoDescriptors);
+    CPPUNIT_TEST(testAnInstanceThatHoldsItsEndKeepsNobodyFromForgettingTheChannel);
     CPPUNIT_TEST(testTheChannelsOfASenderAreCounted);
     CPPUNIT_TEST(testTheChannelsOfAGroupAreCountedOverAllSenders);
     CPPUNIT_TEST(testOneSenderCannotHaveAllChannels);
@@ -263,6 +267,25 @@ public:
         CPPUNIT_ASSERT(pollUntil(pipe.first.get(), POLLIN, std::chrono::steady_clock::now() + std::chrono::minutes(1)));
         CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::read(pipe.first.get(), &byte, 1));
         CPPUNIT_ASSERT_EQUAL(ssize_t{-1}, ::recv(instance.get(), &byte, 1, MSG_DONTWAIT));
+    }
+
+    void testAnInstanceThatHoldsItsEndKeepsNobodyFromForgettingTheChannel() {
+        DescriptorCloser closer;
+        DescriptorCloser::use(&closer);
+        addChannel();
+        const FileDescriptor instance = find(channel_, 2);
+        CPPUNIT_ASSERT_EQUAL(ssize_t{4}, ::send(child_.get(), "body", 4, MSG_DONTWAIT));
+        CPPUNIT_ASSERT_EQUAL(ssize_t{4}, ::send(child_.get(), "more", 4, MSG_DONTWAIT));
+        std::optional<HeldMemory> held(std::in_place, [end = instance.get()](char *page) {
+            static_cast<void>(::recv(end, page, HeldMemory::SIZE, 0));
+        });
+        registry_->remove(channel_, 0);
+        CPPUNIT_ASSERT(!registry_->hasChannels(2));
+        held.reset();
+        // The rest of the body is dropped then.
+        char byte = 0;
+        CPPUNIT_ASSERT(eventually([&] { return ::recv(instance.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0; }));
+        DescriptorCloser::use(nullptr);
     }
 
     void testTheChannelsOfASenderAreCounted() {

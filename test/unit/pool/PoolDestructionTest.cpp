@@ -54,6 +54,7 @@ public:
         for (const pid_t pid : pids_) {
             ::waitpid(pid, nullptr, 0);
         }
+        ProcessOutput::awaitReaders(60s);
     }
 
     unsigned lines() const {
@@ -75,7 +76,7 @@ private:
         result.pid = pid;
         result.pidFd = openPidFd(pid);
         result.control = FrameSocket(std::move(control.first));
-        result.output = std::make_shared<ProcessOutput>(loop_, std::move(output.first),
+        result.output = std::make_shared<ProcessOutput>(loop_, std::move(output.first), 0,
                                                         [this](pid_t, const std::string &) { ++lines_; });
         result.output->setPid(pid);
         FrameSocket theirs(std::move(control.second));

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "support/Expect.h"
+#include "support/HeldMemory.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {
@@ -25,6 +26,7 @@ class GroupMemoryTest : public LeakCheck {
     CPPUNIT_TEST(testAClaimIsSeenByAllSides);
     CPPUNIT_TEST(testAClaimIsForOneTicketOnly);
     CPPUNIT_TEST(testAClearedClaimIsGone);
+    CPPUNIT_TEST(testAnInstanceThatHoldsTheFileOfClaimsKeepsNobodyFromClearingThem);
     CPPUNIT_TEST(testTheLastCellIsReadOnceItIsUsed);
     CPPUNIT_TEST(testAnInstanceCannotMakeChildrenReadBeyondTheFile);
     CPPUNIT_TEST(testTheFileOfClaimsHasItsHeader);
@@ -102,6 +104,21 @@ public:
         claims.clear(0);
         CPPUNIT_ASSERT(!view.holds(CHANNEL, Ticket(9)));
         CPPUNIT_ASSERT_EQUAL(0U, claims.taken());
+    }
+
+    void testAnInstanceThatHoldsTheFileOfClaimsKeepsNobodyFromClearingThem() {
+        Claims claims;
+        const ClaimsView view(claims.memory().readOnlyDescriptor());
+        claim(claims, 0, CHANNEL.value(), 9);
+        claim(claims, 1, CHANNEL.value(), 10);
+        const HeldMemory held([fd = claims.memory().descriptor().get()](char *page) {
+            static_cast<void>(::pwrite(fd, page, sizeof(ClaimCell), static_cast<off_t>(ClaimsLayout::offset(2))));
+        });
+        claims.clear(0);
+        claims.noteDeath(1, true);
+        claims.use(ClaimsLayout::CELLS);
+        CPPUNIT_ASSERT(!view.holds(CHANNEL, Ticket(9)));
+        CPPUNIT_ASSERT(view.killed(CHANNEL, Ticket(10)));
     }
 
     void testTheLastCellIsReadOnceItIsUsed() {

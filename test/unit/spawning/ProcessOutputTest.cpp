@@ -7,7 +7,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -15,6 +17,7 @@
 
 #include "log/Log.h"
 #include "support/Eventually.h"
+#include "support/HeldMemory.h"
 #include "support/LeakCheck.h"
 #include "support/ManualClock.h"
 #include "support/SmallLog.h"
@@ -37,9 +40,13 @@ class ProcessOutputTest : public LeakCheck {
     CPPUNIT_TEST(testLinesBeyondTheLimitAreReadAndCounted);
     CPPUNIT_TEST(testAPipeWhoseLinesAreDroppedHoldsMore);
     CPPUNIT_TEST(testTheLastLineAtTheProcessesEndIsWritten);
+    CPPUNIT_TEST(testAWriterThatHoldsItsPipeStopsNeitherTheLoopNorTheOutputOfOthers);
+    CPPUNIT_TEST(testTheEndOfAnOutputWhosePipeIsHeldIsNotWaitedFor);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr pid_t PID = 4711;
+    static constexpr ProcessOutput::Owner OWNER = 1;
+    static constexpr ProcessOutput::Owner OTHER = 2;
     using Written = std::vector<std::pair<pid_t, std::string>>;
 
     std::unique_ptr<EventLoop> loop_;
@@ -76,11 +83,11 @@ public:
         loop_ = std::make_unique<EventLoop>();
         auto pipe = makePipe();
         writer_ = std::move(pipe.second);
-        output_ =
-            std::make_unique<ProcessOutput>(*loop_, std::move(pipe.first), [this](pid_t pid, const std::string &line) {
-                LockGuard guard(mutex_);
-                written_.emplace_back(pid, line);
-            });
+        output_ = std::make_unique<ProcessOutput>(*loop_, std::move(pipe.first), OWNER,
+                                                  [this](pid_t pid, const std::string &line) {
+                                                      LockGuard guard(mutex_);
+                                                      written_.emplace_back(pid, line);
+                                                  });
     }
 
     void tearDown() override {
@@ -174,7 +181,7 @@ public:
         auto pipe = makePipe();
         std::atomic<bool> seen = false;
         // Slower than the writer, so the pipe is always full.
-        ProcessOutput output(*loop_, std::move(pipe.first), [&](pid_t, const std::string &) {
+        ProcessOutput output(*loop_, std::move(pipe.first), OWNER, [&](pid_t, const std::string &) {
             seen = true;
             ::poll(nullptr, 0, 1);
         });
@@ -206,7 +213,7 @@ public:
         const auto start = std::chrono::steady_clock::now();
         std::string expected;
         {
-            ProcessOutput output(*loop_, std::move(pipe.first));
+            ProcessOutput output(*loop_, std::move(pipe.first), OWNER);
             output.setPid(PID);
             for (int i = 0; i < 1000; ++i) {
                 const std::string line = "line " + std::to_string(i) + "\n";
@@ -273,14 +280,58 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("why it ended"), written().back().second);
     }
 
+    void testAWriterThatHoldsItsPipeStopsNeitherTheLoopNorTheOutputOfOthers() {
+        output_->setPid(PID);
+        std::optional<HeldMemory> held(std::in_place, writesForEver());
+        if (!held->holds()) {
+            return;
+        }
+        // The pipe is readable.
+        loop_->runSync([] {});
+        CPPUNIT_ASSERT_EQUAL(std::string(), output_->lastLines());
+        auto pipe = makePipe();
+        ProcessOutput other(*loop_, std::move(pipe.first), OTHER);
+        CPPUNIT_ASSERT_EQUAL(ssize_t{6}, ::write(pipe.second.get(), "other\n", 6));
+        CPPUNIT_ASSERT_EQUAL(std::string("other\n"), other.lastLines());
+        CPPUNIT_ASSERT(eventually([] { return ProcessOutput::heldUp(OWNER) > 0; }));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, ProcessOutput::heldUp(OTHER));
+        loop_->runSync([] {});
+        held.reset();
+        CPPUNIT_ASSERT(eventually([this] { return !written().empty(); }));
+        CPPUNIT_ASSERT_EQUAL(std::string("before"), written().front().second);
+        CPPUNIT_ASSERT(eventually([] { return ProcessOutput::heldUp(OWNER) == 0; }));
+    }
+
+    void testTheEndOfAnOutputWhosePipeIsHeldIsNotWaitedFor() {
+        output_->setPid(PID);
+        std::optional<HeldMemory> held(std::in_place, writesForEver());
+        if (!held->holds()) {
+            return;
+        }
+        loop_->runSync([this] { output_.reset(); });
+        loop_->runSync([] {});
+        held.reset();
+        ProcessOutput::awaitReaders(std::chrono::minutes(1));
+        CPPUNIT_ASSERT(!written().empty());
+        CPPUNIT_ASSERT_EQUAL(std::string("before"), written().front().second);
+    }
+
 private:
+    /** A write that holds the pipe. */
+    std::function<void(char *page)> writesForEver() {
+        return [this](char *page) {
+            print("before\n");
+            static_cast<void>(::write(writer_.get(), page, HeldMemory::SIZE));
+        };
+    }
+
     void limitToTenLines() {
         limit_ = std::make_shared<OutputLimit>(*loop_, clock_, "app");
         limit_->set(1);
         auto pipe = makePipe();
         writer_ = std::move(pipe.second);
         output_ = std::make_unique<ProcessOutput>(
-            *loop_, std::move(pipe.first),
+            *loop_, std::move(pipe.first), OWNER,
             [this](pid_t pid, const std::string &line) {
                 LockGuard guard(mutex_);
                 written_.emplace_back(pid, line);

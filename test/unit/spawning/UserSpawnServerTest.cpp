@@ -1,6 +1,7 @@
 #include "spawning/UserSpawnServer.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "base/FileDescriptor.h"
 #include "spawning/ServerAccount.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"
@@ -21,6 +23,7 @@ class UserSpawnServerTest : public SpawningFixture {
     CPPUNIT_TEST(testChangedGroupsHomeOrShellNeedAnotherSpawnServer);
     CPPUNIT_TEST(testUnknownDataLeaveTheSpawnServer);
     CPPUNIT_TEST(testTheDataAreThoseOfTheSystem);
+    CPPUNIT_TEST(testTheUserCannotFillTheLogByTheOutputOfTheSpawnServer);
     CPPUNIT_TEST(testAMissingRubyOfAnOrdinaryUserIsAFailureOfTheSpawnServer);
     CPPUNIT_TEST_SUITE_END();
 
@@ -86,6 +89,27 @@ public:
         const std::string error = thrownBy<SpawnException>([&] { server.ensureStarted(other); }).what();
         CPPUNIT_ASSERT_MESSAGE(error, error.starts_with("the spawn server could not be started: "));
         CPPUNIT_ASSERT_MESSAGE(error, error.find("/nonexistent/ruby") != std::string::npos);
+    }
+
+    void testTheUserCannotFillTheLogByTheOutputOfTheSpawnServer() {
+        constexpr unsigned BLOCKS = 30;
+        constexpr unsigned LINES = 1000;
+        const std::string output = "/proc/" + std::to_string(ensured()) + "/fd/1";
+        {
+            const FileDescriptor pipe(::open(output.c_str(), O_WRONLY | O_CLOEXEC));
+            CPPUNIT_ASSERT(pipe);
+            std::string block;
+            for (unsigned i = 0; i < LINES; i++) {
+                block += "x\n";
+            }
+            for (unsigned i = 0; i < BLOCKS; i++) {
+                CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(block.size()),
+                                     ::write(pipe.get(), block.data(), block.size()));
+            }
+        }
+        server_.reset();
+        CPPUNIT_ASSERT(log_->contains("event=output.cut app=\"spawn server of "));
+        CPPUNIT_ASSERT(log_->count("event=spawn_server.output") < BLOCKS * LINES);
     }
 
     void testTheDataAreThoseOfTheSystem() {

@@ -41,7 +41,7 @@ SpawnResult FakeInstances::make() {
     result.pid = pid;
     result.pidFd = openPidFd(pid);
     result.control = FrameSocket(std::move(control.first));
-    result.output = std::make_shared<ProcessOutput>(loop_, std::move(output.first));
+    result.output = std::make_shared<ProcessOutput>(loop_, std::move(output.first), 0);
     FrameSocket theirs(std::move(control.second));
     if (saysReady) {
         theirs.send(Frame(FrameType::READY), FrameSocket::in(std::chrono::seconds(60)));

@@ -1,0 +1,201 @@
+#include "base/PatientThreads.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <deque>
+#include <exception>
+#include <map>
+#include <new>
+#include <numeric>
+#include <thread>
+#include <utility>
+
+#include "base/Mutex.h"
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+}  // namespace
+
+struct PatientThreads::State {
+    struct Works {
+        struct Entry {
+            std::function<void()> work;
+            steady_clock::time_point since{};
+        };
+
+        std::size_t most = 0;
+        std::deque<Entry> waiting{};
+        /** The threads that are at work. */
+        std::size_t working = 0;
+
+        std::size_t free() const noexcept {
+            return std::min(waiting.size(), most - working);
+        }
+    };
+    struct Task {
+        Key key = 0;
+        std::function<void()> work;
+    };
+
+    State(const char *itsName, std::size_t itsMost, std::optional<std::chrono::milliseconds> itsIdleTime)
+        : name(itsName), most(itsMost), idleTime(itsIdleTime) {}
+
+    const char *const name;
+    const std::size_t most;
+    const std::optional<std::chrono::milliseconds> idleTime;
+    mutable Mutex mutex{Locks::PATIENT_THREADS};
+    std::condition_variable changed;
+    /** The work that is not done yet. */
+    std::atomic<std::size_t> pending{0};
+    /** The keys with work that is not done yet. */
+    std::map<Key, Works> keys GUARDED_BY(mutex);
+    /** The key that had the last turn. */
+    Key last GUARDED_BY(mutex) = 0;
+    std::size_t threads GUARDED_BY(mutex) = 0;
+    /** The threads that are not at work, also threads that begin. */
+    std::size_t idle GUARDED_BY(mutex) = 0;
+    bool ending GUARDED_BY(mutex) = false;
+
+    /** The work that threads may take now. */
+    std::size_t free() const noexcept REQUIRES(mutex) {
+        return std::transform_reduce(keys.begin(), keys.end(), std::size_t{0}, std::plus<>(),
+                                     [](const auto &entry) { return entry.second.free(); });
+    }
+
+    /** The keys take turns. Nothing: none has work that may be done now. */
+    std::optional<Task> takeTurn() noexcept REQUIRES(mutex) {
+        auto next = keys.upper_bound(last);
+        for (std::size_t looked = 0; looked < keys.size(); looked++, ++next) {
+            next = next == keys.end() ? keys.begin() : next;
+            if (Works &works = next->second; works.free() > 0) {
+                Task task{next->first, std::move(works.waiting.front().work)};
+                works.waiting.pop_front();
+                works.working++;
+                idle--;
+                last = task.key;
+                return task;
+            }
+        }
+        return std::nullopt;
+    }
+
+    /** For an idle thread: waits. Nothing: the thread is to end. */
+    std::optional<Task> next() EXCLUDES(mutex) {
+        LockGuard guard(mutex);
+        for (bool over = false;;) {
+            if (std::optional<Task> task = takeTurn()) {
+                return task;
+            }
+            if (ending || over) {
+                threads--;
+                idle--;
+                return std::nullopt;
+            }
+            if (idleTime) {
+                over = !guard.waitUntil(changed, steady_clock::now() + *idleTime);
+            } else {
+                guard.wait(changed);
+            }
+        }
+    }
+
+    void done(Key key) noexcept EXCLUDES(mutex) {
+        const LockGuard guard(mutex);
+        const auto its = keys.find(key);
+        pending--;
+        idle++;
+        its->second.working--;
+        if (its->second.working == 0 && its->second.waiting.empty()) {
+            keys.erase(its);
+        }
+    }
+
+    /** Signals are for other threads. @throws std::system_error */
+    static void startThread(std::shared_ptr<State> state) {
+        sigset_t all;
+        sigset_t before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        try {
+            std::thread([state = std::move(state)] {
+                pthread_setname_np(pthread_self(), state->name);
+                while (std::optional<Task> task = state->next()) {
+                    task->work();
+                    // What it holds ends before it counts as done.
+                    task->work = nullptr;
+                    state->done(task->key);
+                }
+            }).detach();
+        } catch (...) {
+            pthread_sigmask(SIG_SETMASK, &before, nullptr);
+            throw;
+        }
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+};
+
+PatientThreads::PatientThreads(const char *name, std::size_t most, std::optional<std::chrono::milliseconds> idle)
+    : state_(std::make_shared<State>(name, most, idle)) {}
+
+PatientThreads::~PatientThreads() {
+    const LockGuard guard(state_->mutex);
+    state_->ending = true;
+    state_->changed.notify_all();
+}
+
+bool PatientThreads::run(Key key, std::size_t mostOfKey, std::function<void()> work) noexcept {
+    const LockGuard guard(state_->mutex);
+    try {
+        state_->keys.try_emplace(key, State::Works{mostOfKey})
+            .first->second.waiting.push_back({std::move(work), steady_clock::now()});
+    } catch (const std::bad_alloc &) {
+        return false;
+    }
+    state_->pending++;
+    state_->changed.notify_one();
+    if (state_->idle < state_->free() && state_->threads < state_->most) {
+        try {
+            State::startThread(state_);
+            state_->threads++;
+            state_->idle++;
+        } catch (const std::exception &) {
+            // The threads that there are do it, or one that a later call starts.
+        }
+    }
+    return true;
+}
+
+std::size_t PatientThreads::heldUp(Key key) const noexcept {
+    if (state_->pending == 0) {
+        return 0;
+    }
+    const LockGuard guard(state_->mutex);
+    const auto its = state_->keys.find(key);
+    if (its == state_->keys.end() || its->second.waiting.empty()) {
+        return 0;
+    }
+    const auto waits = steady_clock::now() - its->second.waiting.front().since;
+    if (waits < SOON && its->second.waiting.size() < MANY) {
+        return 0;
+    }
+    return its->second.waiting.size() + its->second.working;
+}
+
+std::size_t PatientThreads::pending() const noexcept {
+    return state_->pending;
+}
+
+std::size_t PatientThreads::threads() const {
+    const LockGuard guard(state_->mutex);
+    return state_->threads;
+}
+
+}  // namespace Passenger
