@@ -46,6 +46,11 @@ class AsgiTest < IntegrationTest
             await send({"type": "websocket.close"})
             NOTES.append("refused, then " + (await receive())["type"])
             return
+        if scope["path"] == "/denied":
+            await send({"type": "websocket.http.response.start", "status": 401,
+                        "headers": [(b"www-authenticate", b"Bearer")]})
+            await send({"type": "websocket.http.response.body", "body": b"log in"})
+            return
         if scope["path"] == "/undecided":
             NOTES.append("undecided")
             NOTES.append("undecided, then " + (await receive())["type"])
@@ -325,6 +330,29 @@ class AsgiTest < IntegrationTest
     eventually("the handshake") { notes.include?("undecided") }
     raw.close
     eventually("the departure") { notes.include?("undecided, then websocket.disconnect") }
+  end
+
+  def test_an_application_refuses_a_web_socket_by_an_answer_of_its_own
+    skip "there is no wsproto (Debian: python3-wsproto)" unless WSPROTO
+    position = server.log.position
+    raw = server.raw("asgi.test")
+    2.times do
+      answer = raw.request("GET", "/denied", UPGRADE).response
+      assert_equal [401, "Bearer", "log in"],
+                   [answer.status, answer["WWW-Authenticate"], answer.body]
+    end
+    raw.close
+    assert_equal 0, server.log.count(/event=request\.failed/, position)
+  end
+
+  # As of a proxy that passes on the one field alone.
+  def test_an_upgrade_that_the_connection_field_does_not_name_is_an_ordinary_request
+    [nil, "keep-alive"].each do |connection|
+      headers = UPGRADE.merge("Connection" => connection).compact
+      raw = server.raw("asgi.test").request("GET", "/scope", headers)
+      assert_equal "http", JSON.parse(raw.response.body)["type"]
+      raw.close
+    end
   end
 
   def test_a_web_socket_that_the_application_closes_does_not_wait_for_the_clients_close

@@ -1,10 +1,13 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/process_limits"
 require_relative "support/steady_load"
 
 # New versions of an application under load, and versions that do not start.
 class DeployTest < IntegrationTest
+  include ProcessLimits
+
   BROKEN = "raise 'this version is broken'\n"
   RAILS_INSTANCES = 2
   PYTHON = "/usr/bin/python3"
@@ -76,18 +79,18 @@ class DeployTest < IntegrationTest
   def test_a_shortage_of_processes_costs_no_new_version
     warm("queueing.test")
     spawn_server = eventually("the spawn server") { server.tree.spawn_servers.first }
-    limit = File.read("/proc/#{spawn_server.pid}/limits")[/^Max processes +(\w+)/, 1]
-    limit_processes(spawn_server, 1)
+    before = File.read("/proc/#{spawn_server.pid}/limits")[/^Max processes +(\w+)/, 1]
+    limit(spawn_server.pid, "nproc", 1)
     deploy("queueing.test", SampleApps.saying("after the shortage"))
     server.log.wait_for(/event=spawn\.failed .*fork/, from: @position)
     assert_status 200, client("queueing.test").get("/")
-    limit_processes(spawn_server, limit)
+    limit(spawn_server.pid, "nproc", before)
     eventually("the new version") do
       client("queueing.test").get("/").body == "after the shortage"
     end
     assert_empty server.log.text(@position).scan(/event=deploy\.failed.*/)
   ensure
-    limit_processes(spawn_server, limit)
+    limit(spawn_server.pid, "nproc", before)
   end
 
   def test_a_version_that_can_make_no_threads_leaves_the_old_one_serving
@@ -201,14 +204,6 @@ class DeployTest < IntegrationTest
   def assert_all_answered(answers)
     failed = answers.reject { |answer| answer.code == 200 }
     assert_empty failed.first(5), "#{failed.size} of #{answers.size} failed"
-  end
-
-  # The soft limit of its user's processes, for what it forks. Only that user may set it everywhere.
-  def limit_processes(process, count)
-    user = TestEnvironment.web_user
-    switch = ["setpriv", "--reuid=#{user}", "--regid=#{user}", "--clear-groups"]
-    command = ["prlimit", "--pid", process.pid.to_s, "--nproc=#{count}:"]
-    system(*(TestEnvironment.root? ? switch : []), *command, exception: true)
   end
 
   def warm(site)

@@ -17,7 +17,8 @@ class MappingTest < IntegrationTest
     SampleApps.written(<<~RUBY)
       run proc { |env|
         parts = ["#{name}", *env.values_at("SCRIPT_NAME", "PATH_INFO", "REQUEST_URI"),
-                 ENV["RAILS_RELATIVE_URL_ROOT"]]
+                 *ENV.values_at(*%w[RAILS_RELATIVE_URL_ROOT PASSENGER_BASE_URI RACK_BASE_URI])
+                     .uniq]
         [200, { "Content-Type" => "text/plain" }, [parts.join("|")]]
       }
     RUBY

@@ -61,6 +61,10 @@ class WsgiEnvironmentTest < IntegrationTest
     RewriteEngine on
     RewriteRule ^/old/(.*)$ /new/$1 [PT,E=REWRITTEN:yes]
     PassengerTurbocaching off
+    ErrorDocument 403 /missing
+    <Location /forbidden>
+      Require all denied
+    </Location>
     <Location /private>
       AuthType Basic
       AuthName private
@@ -185,6 +189,19 @@ class WsgiEnvironmentTest < IntegrationTest
     seen, = ask("wsgi-sub") { |raw| raw.request("GET", "/a%20b/caf%C3%A9") }
     assert_equal ["/a b", "/caf\u00c3\u00a9"], seen.values_at("SCRIPT_NAME", "PATH_INFO")
     assert_equal "/a%20b/caf%c3%a9", seen["REQUEST_URI"].downcase
+  end
+
+  # As django.core.handlers.wsgi.get_script_name() does.
+  def test_django_finds_the_prefix_of_its_links
+    { ["wsgi", "/x"] => "", ["wsgi", "/old/x"] => "", ["wsgi-sub", "/a%20b"] => "/a b",
+      ["wsgi-sub", "/a%20b/x"] => "/a b", ["wsgi", "/forbidden/articles"] => "" }
+      .each do |(site, target), prefix|
+        seen = prefixed(site, target)
+        url = seen["SCRIPT_URL"] || seen["REDIRECT_URL"]
+        assert url, "mod_rewrite sets it"
+        assert_equal [prefix, prefix], [seen["SCRIPT_NAME"], url[0...-seen["PATH_INFO"].size]],
+                     target
+      end
   end
 
   # A request of HTTP/0.9 has no head; httpd handles that.
@@ -312,6 +329,14 @@ class WsgiEnvironmentTest < IntegrationTest
     [JSON.parse(response.body), raw.port.to_s]
   ensure
     raw&.close
+  end
+
+  # The variables, whatever the status of the answer is.
+  def prefixed(site, target)
+    raw = server.raw("#{site}.test").request("GET", target)
+    JSON.parse(raw.response.body)
+  ensure
+    raw.close
   end
 
   # Both applications see the same. Returns the variables of the WSGI application.

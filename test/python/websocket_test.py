@@ -23,8 +23,8 @@ except ImportError:
     wsproto = None
 
 ENVIRONMENT = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1", "PATH_INFO": "/", "REQUEST_URI": "/",
-               "HTTP_HOST": "localhost", "HTTP_UPGRADE": "websocket", "HTTP_SEC_WEBSOCKET_VERSION": "13",
-               "HTTP_SEC_WEBSOCKET_KEY": "AAAAAAAAAAAAAAAAAAAAAA=="}
+               "HTTP_HOST": "localhost", "HTTP_UPGRADE": "websocket", "HTTP_CONNECTION": "Upgrade",
+               "HTTP_SEC_WEBSOCKET_VERSION": "13", "HTTP_SEC_WEBSOCKET_KEY": "AAAAAAAAAAAAAAAAAAAAAA=="}
 # Masked with zeros: 1000, the normal closure.
 CLOSE = bytes([0x88, 0x82, 0, 0, 0, 0, 3, 232])
 CLOSE_REPLY = bytes([0x88, 2, 3, 232])

@@ -38,6 +38,7 @@ module PhusionPassenger
       request(group, @instance, "/pid", id: 1)
       line = in_time { @instance.output.each_line.find { |one| one.include?("event=channel") } }
       assert_match(/event=channel.not_received .*remedy="a higher limit of open files"/, line)
+      assert_equal [59, ["1"]], in_time { @instance.read }.then { |one| [one.type, one.fields] }
       assert_equal [0, 0], group.claim(0)
       limit_files(@instance, 256)
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")

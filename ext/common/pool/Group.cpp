@@ -29,6 +29,7 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       options_(options),
       restartFiles_(options.appRoot, options.restartDir, context.orphans.restartFile(name_)),
       queue_(slot, name_, context.channels, context.store),
+      loans_(context.channels, slot, queue_),
       instances_(context, queue_),
       pause_(context, queue_, instances_),
       failures_(name_, context.reports),
@@ -95,7 +96,7 @@ void Group::attend(MonotonicTime now) {
     hangs_.killHung(now);
     for (const ProcessPtr &process : hangs_.silent(now)) {
         process->noteSilence();
-        replaceHung(process);
+        replaceNow(process);
         process->kill();
     }
     scaler_.endUnneeded(now);
@@ -372,13 +373,13 @@ void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds limit) 
     if (!hangs_.noteHang(*process, limit, context_.clock.now())) {
         return;
     }
-    replaceHung(process);
+    replaceNow(process);
     process->backtraces().logHung(options_);
 }
 
-/** The instance may outlive its SIGKILL, as one that waits for a file system does: it takes no more
- *  requests, and its successor starts now. */
-void Group::replaceHung(const ProcessPtr &process) {
+/** It takes no more requests, and its successor starts now: a hung one may outlive its SIGKILL, as
+ *  one that waits for a file system does. */
+void Group::replaceNow(const ProcessPtr &process) {
     if (process->stays()) {
         demand_.restore();
         instances_.retire(process);
@@ -411,22 +412,27 @@ void Group::sent(Process &process, const Frame &frame) {
                 activateStandby();
             }
             return;
+        case FrameType::NO_CHANNEL:
+            lostChannel(process, ChannelId(frame.number(0)));
+            return;
         default:
-            lendChannel(process, ChannelId(frame.number(0)));
+            loans_.lend(process, ChannelId(frame.number(0)));
     }
 }
 
-/** Answers FETCH. */
-void Group::lendChannel(Process &process, ChannelId channel) {
-    bool given = false;
-    const bool known =
-        context_.channels.lend(channel, slot_, [&](int end) { given = process.link().giveChannel(channel, end); });
-    if (!given) {
-        process.link().send(Frame(FrameType::NO_CHANNEL, {std::to_string(channel.value())}));
+/** It would take the requests of channels that it does not know again and again, since it has no
+ *  work: it takes none where others serve. */
+void Group::lostChannel(Process &process, ChannelId channel) {
+    constexpr const char *WHY = "its limit of open files is reached";
+    const ProcessPtr instance = instances_.find(process.id());
+    if (!loans_.lost(process, channel, context_.clock.now()) || !instance) {
+        return;
     }
-    if (known && !given) {
-        // The instance drops the request.
-        queue_.recheckWaiting();
+    if (instances_.serving() > 1 && process.state() == Process::State::SERVING) {
+        Log::info("event=instance.worn app=\"{}\" pid={} reason=\"{}\"", name_, process.pid(), WHY);
+        replaceNow(instance);
+    } else {
+        requestReplacement(process, WHY);
     }
 }
 

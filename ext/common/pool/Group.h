@@ -8,6 +8,7 @@
 
 #include "exchange/Options.h"
 #include "pool/ApplicationQueue.h"
+#include "pool/ChannelLoans.h"
 #include "pool/Demand.h"
 #include "pool/Disuse.h"
 #include "pool/FirstAnswer.h"
@@ -242,14 +243,14 @@ private:
         }
     }
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
-    void lendChannel(Process &process, ChannelId channel) REQUIRES(poolLock);
+    void lostChannel(Process &process, ChannelId channel) REQUIRES(poolLock);
     void warmed(const Process &process) REQUIRES(poolLock);
     void reforkEnded(const Process &instance, const std::optional<SpawnException> &failure) REQUIRES(poolLock);
     void replaceIfCold(Process &process) REQUIRES(poolLock);
     void diedYoung(Process &process, MonotonicTime now) REQUIRES(poolLock);
     void goDown(const GetFailure &failure) REQUIRES(poolLock);
     void endHung(const ProcessPtr &process, std::chrono::milliseconds limit) REQUIRES(poolLock);
-    void replaceHung(const ProcessPtr &process) REQUIRES(poolLock);
+    void replaceNow(const ProcessPtr &process) REQUIRES(poolLock);
 
     PoolContext &context_;
     Room &room_;
@@ -269,6 +270,7 @@ private:
 
     // The parts. A part refers only to parts above it.
     ApplicationQueue queue_ GUARDED_BY(poolLock);
+    ChannelLoans loans_ GUARDED_BY(poolLock);
     Instances instances_ GUARDED_BY(poolLock);
     QueuePause pause_ GUARDED_BY(poolLock);
     PendingSpawns pending_ GUARDED_BY(poolLock);

@@ -29,8 +29,9 @@ constexpr int MAX_UNREAD = 64 * 1024;
 
 /** What an instance may send once it serves. */
 bool maySend(FrameType type) {
-    return type == FrameType::FETCH || type == FrameType::LIMIT_REACHED || type == FrameType::PAUSE ||
-           type == FrameType::WARM || type == FrameType::HEARTBEAT || type == FrameType::THREADS;
+    return type == FrameType::FETCH || type == FrameType::NO_CHANNEL || type == FrameType::LIMIT_REACHED ||
+           type == FrameType::PAUSE || type == FrameType::WARM || type == FrameType::HEARTBEAT ||
+           type == FrameType::THREADS;
 }
 
 }  // namespace

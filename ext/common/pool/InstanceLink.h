@@ -54,6 +54,10 @@ public:
     void sendIfRoom(const Frame &frame);
     /** Answers FETCH. @return as send() */
     bool giveChannel(ChannelId channel, int end);
+    /** The channel did not reach the instance. @return false: it was not given */
+    bool lostChannel(ChannelId channel) {
+        return channels_.erase(channel) > 0;
+    }
     /** Tells the instance to close those of the channels that it has. */
     void dropChannels(const std::vector<ChannelId> &channels);
     /** Sends a signal, if there is a process. */

@@ -10,6 +10,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/Backtraces.cpp \
     %D%/Backtraces.h \
     %D%/CellRange.h \
+    %D%/ChannelLoans.cpp \
+    %D%/ChannelLoans.h \
     %D%/ChannelRegistry.cpp \
     %D%/ChannelRegistry.h \
     %D%/ChildLimits.h \

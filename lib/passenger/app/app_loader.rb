@@ -11,6 +11,9 @@ module PhusionPassenger
   class AppLoader
     ENVIRONMENT_NAMES = %w[RAILS_ENV RACK_ENV PASSENGER_APP_ENV].freeze
 
+    # As with Phusion Passenger: Rails, rack-mini-profiler and others read them.
+    BASE_URI_NAMES = %w[RAILS_RELATIVE_URL_ROOT PASSENGER_BASE_URI RACK_BASE_URI].freeze
+
     # Variables that a login shell sets for itself.
     SHELL_VARIABLES = %w[_ OLDPWD SHLVL].freeze
 
@@ -55,7 +58,7 @@ module PhusionPassenger
         ENVIRONMENT_NAMES.each { |name| ENV[name] = @options["environment"] }
       end
       base_uri = @options.fetch("base_uri", "").chomp("/")
-      ENV["RAILS_RELATIVE_URL_ROOT"] = base_uri unless base_uri.empty?
+      BASE_URI_NAMES.each { |name| ENV[name] = base_uri } unless base_uri.empty?
       @options.each do |key, value|
         ENV[key.delete_prefix("env:")] = value if key.start_with?("env:")
       end

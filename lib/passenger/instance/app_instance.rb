@@ -196,6 +196,7 @@ module PhusionPassenger
 
       # No request of it is begun: its child sends it again.
       Log.complaint("channel.not_received", remedy: "a higher limit of open files")
+      tell(Frame::Control::NO_CHANNEL, frame.number(0))
       @channels.refuse(frame.number(0))
     end
 

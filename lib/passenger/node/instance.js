@@ -150,6 +150,7 @@ class Instance {
         }
         // No request of it is begun: its child sends it again.
         log.complain("channel.not_received", { remedy: "a higher limit of open files" });
+        this._tell(frames.NO_CHANNEL, frame.id(0));
         this._channels.refuse(frame.id(0));
     }
 

@@ -51,6 +51,8 @@ class PoolApplicationQueueTest : public PoolFixture {
     CPPUNIT_TEST(testABusyInstanceMayAskForMoreChannelsThanItsSocketHasRoomFor);
     CPPUNIT_TEST(testAnInstanceThatAsksAndReadsNoAnswerIsEnded);
     CPPUNIT_TEST(testARequestIsRecheckedIfItsChannelCannotBeSentToTheInstance);
+    CPPUNIT_TEST(testAnInstanceWithoutADescriptorForAChannelIsReplaced);
+    CPPUNIT_TEST(testAnInstanceWithoutADescriptorForAChannelTakesNoRequestsIfOthersServe);
     CPPUNIT_TEST(testTheRequestsAndChannelsOfAChildThatEndedAreWithdrawn);
     CPPUNIT_TEST(testABrokenQueueIsReplaced);
     CPPUNIT_TEST(testAQueueThatBreaksRepeatedlyGetsInstancesAfterGrowingDelays);
@@ -100,6 +102,19 @@ class PoolApplicationQueueTest : public PoolFixture {
         MessageHeader header;
         std::memcpy(&header, text.data(), sizeof(header));
         return header;
+    }
+    /** The instance gets the channel without its descriptor. */
+    void lose(std::size_t index, ChannelId channel) {
+        instances_->send(index, Frame::of(FrameType::FETCH, channel));
+        CPPUNIT_ASSERT(instances_->frame(index).type == FrameType::CHANNEL);
+        instances_->send(index, Frame::of(FrameType::NO_CHANNEL, channel));
+    }
+    /** Whether the child is told nothing when the agent has read what the instance has sent. */
+    bool toldNothing(std::size_t index) {
+        CPPUNIT_ASSERT(eventually([&] { return instances_->wasRead(index); }));
+        loop_->runSync([] {});
+        char byte = 0;
+        return ::recv(child_.get(), &byte, 1, MSG_DONTWAIT) < 0;
     }
     void restart() {
         std::filesystem::create_directory(folder_->path() + "/tmp");
@@ -353,6 +368,42 @@ public:
         instances_->send(0, fetch);
         CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::CHANNEL);
         CPPUNIT_ASSERT_EQUAL(1U, count());
+    }
+
+    void testAnInstanceWithoutADescriptorForAChannelIsReplaced() {
+        const ChannelId channel = addChannel(attachAndServe().groupSlot, 1);
+        instances_->send(0, Frame::of(FrameType::NO_CHANNEL, channel));
+        CPPUNIT_ASSERT_MESSAGE("It was not given the channel", toldNothing(0));
+        lose(0, channel);
+        CPPUNIT_ASSERT(told().type == MessageType::RECHECK);
+        CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::FINISH);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, instances_->count());
+        lose(0, channel);
+        CPPUNIT_ASSERT_MESSAGE("Children are told ten times a second at most", toldNothing(0));
+        clock_.advance(100ms);
+        lose(0, channel);
+        CPPUNIT_ASSERT(told().type == MessageType::RECHECK);
+    }
+
+    void testAnInstanceWithoutADescriptorForAChannelTakesNoRequestsIfOthersServe() {
+        Options two = options();
+        two.minInstances = 2;
+        const Attachment attachment = pool_->attach(two);
+        for (const std::size_t index : {0U, 1U}) {
+            CPPUNIT_ASSERT(instances_->frame(index).type == FrameType::SERVE);
+        }
+        CPPUNIT_ASSERT(eventually([this] { return capacity() == 4; }));
+        const ChannelId channel = addChannel(attachment.groupSlot, 1);
+        factory_->hold();
+        lose(0, channel);
+        CPPUNIT_ASSERT(told().type == MessageType::RECHECK);
+        CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::FINISH);
+        factory_->waitUntilHeld(1);
+        lose(1, channel);
+        CPPUNIT_ASSERT(toldNothing(1));
+        CPPUNIT_ASSERT_MESSAGE("The last one serves until its successor does", instances_->silent(1));
+        factory_->release();
+        CPPUNIT_ASSERT(instances_->frame(1).type == FrameType::FINISH);
     }
 
     void testTheRequestsAndChannelsOfAChildThatEndedAreWithdrawn() {

@@ -152,6 +152,7 @@ class AppInstance:
             return
         # No request of it is begun: its child sends it again.
         log.complaint("channel.not_received", remedy="a higher limit of open files")
+        self._tell(frames.NO_CHANNEL, frame.number(0))
         self._channels.refuse(frame.number(0))
 
     def _serve_anew(self, frame):

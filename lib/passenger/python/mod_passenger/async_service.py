@@ -418,10 +418,11 @@ class AsyncService:
         else:
             request.body = body
         request.transferable = bool(flags & layout.TRANSFERABLE)
-        request.stream_transferable = bool(flags & layout.STREAM_TRANSFERABLE)
         environment = environment_of(head, 0, head_length)
         if is_upgrade(environment):
             request = WebSocketRequest(request)
+        else:
+            request.stream_transferable = bool(flags & layout.STREAM_TRANSFERABLE)
         await request.run(self._call_application, environment, flags & layout.HEAD_REQUEST, self._lifespan.state)
         return request
 

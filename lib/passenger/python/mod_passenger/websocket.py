@@ -6,6 +6,7 @@ import errno
 import socket
 
 from . import log
+from .asgi_answer import AsgiAnswer
 from .channels import ClientGone
 from .client_errors import means_client_gone
 from .client_watch import ClientWatch
@@ -28,15 +29,18 @@ _GONE = 1006
 _TOO_LARGE = 1009
 _INTERNAL_ERROR = 1011
 _RESTART = 1012
+_DENIAL = {"websocket.http.response.start": "http.response.start",
+           "websocket.http.response.body": "http.response.body"}
 _DISCONNECT = {"type": "websocket.disconnect", "code": _GONE, "reason": ""}
 # The tasks of applications that have refused a connection, too.
 _running = set()
 
 
 def is_upgrade(environment):
-    """Over an HTTP/2 connection, which carries other requests, too, httpd hands no connection
-    over."""
+    """A proxy that does not know WebSockets leaves `Connection: upgrade` out. Over an HTTP/2
+    connection, which carries other requests, too, httpd hands no connection over."""
     return ("HTTP_UPGRADE" in environment and environment["HTTP_UPGRADE"].lower() == "websocket"
+            and "upgrade" in [one.strip() for one in environment.get("HTTP_CONNECTION", "").lower().split(",")]
             and environment.get("SERVER_PROTOCOL") == "HTTP/1.1" and environment.get("REQUEST_METHOD") == "GET")
 
 
@@ -47,6 +51,8 @@ class WebSocketRequest:
     def __init__(self, request):
         self._request = request
         self._protocol = None
+        # Takes the answer of an application that refuses the connection by one.
+        self._denial = AsgiAnswer(request, False)
         self._fragments = []
         self._size = 0
         self._messages = asyncio.Queue()
@@ -90,11 +96,10 @@ class WebSocketRequest:
             return
         scope = scope_of(environment, "websocket", state)
         scope["scheme"] = "wss" if scope["scheme"] == "https" else "ws"
-        # Left out by httpd, since the connection was its own.
-        headers = [*scope["headers"], (b"connection", b"upgrade")]
+        scope["extensions"]["websocket.http.response"] = {}
         self._protocol = WSConnection(ConnectionType.SERVER)
         try:
-            self._protocol.initiate_upgrade_connection(headers, scope["raw_path"].decode("latin-1"))
+            self._protocol.initiate_upgrade_connection(scope["headers"], scope["raw_path"].decode("latin-1"))
             offer = next(event for event in self._protocol.events() if isinstance(event, Request))
         except Exception as error:
             log.complaint("request.malformed", reason="the handshake of a WebSocket: %s" % error)
@@ -172,6 +177,10 @@ class WebSocketRequest:
             await self._accept(message)
         elif kind == "websocket.close" and not self._decided.done():
             self._decided.set_result(None)
+        elif kind in _DENIAL and not self.accepted:
+            await self._denial.send({**message, "type": _DENIAL[kind]})
+            if self.finished and not self._decided.done():
+                self._decided.set_result(None)
         elif kind == "websocket.close":
             if self.accepted:
                 await self._say_close(message.get("code", _NORMAL), message.get("reason") or "")

@@ -112,6 +112,7 @@ class WsgiAdapter:
         for name in ("SCRIPT_NAME", "PATH_INFO"):
             if "%" in environment.get(name, ""):
                 environment[name] = unquote(environment[name], "latin-1")
+        _keep_prefix(environment)
         environment.setdefault("SERVER_PROTOCOL", "HTTP/1.1")
         environment["wsgi.url_scheme"] = "https" if environment.get("HTTPS") == "on" else "http"
         stream = io.BytesIO(body) if isinstance(body, bytes) else None
@@ -329,6 +330,17 @@ class Answer:
             log.write("warning: the value of the header %s is the number %s; PEP 3333 wants a text: use str(). "
                       "Further numbers are converted without a warning\n" % (name, value))
         return str(value)
+
+
+def _keep_prefix(environment):
+    """Django makes the prefix of its links of SCRIPT_URL (mod_rewrite) or else REDIRECT_URL: it
+    cuts as many characters off as PATH_INFO has. The prefix is wrong where the URL does not end
+    with the path: for the base URI itself, and for an ErrorDocument."""
+    url = environment.get("SCRIPT_URL") or environment.get("REDIRECT_URL")
+    if url:
+        prefix, path = environment.get("SCRIPT_NAME", ""), environment.get("PATH_INFO", "")
+        if not url.endswith(path) and url[: -len(path)] != prefix:
+            environment["SCRIPT_URL"] = prefix + path
 
 
 def _code_of(status):
