@@ -15,6 +15,8 @@ namespace Passenger::Bridge {
 namespace {
 
 constexpr std::size_t EVENTS_AT_ONCE = 64;
+/** Milliseconds between two looks at a queue that the kernel does not watch. */
+constexpr int RETRY_INTERVAL = 200;
 
 /** The two upper bits of an event's data. The rest is a number: of the place, or of the channel.
  *  Channels' ids begin with the machine's uptime in nanoseconds: 2^62 are 146 years. */
@@ -77,7 +79,7 @@ void Intake::help() {
  */
 void Intake::turn() {
     std::array<epoll_event, EVENTS_AT_ONCE> events{};
-    const int size = epoll_wait(epoll_.get(), events.data(), EVENTS_AT_ONCE, -1);
+    const int size = epoll_wait(epoll_.get(), events.data(), EVENTS_AT_ONCE, queues_.isMissing() ? RETRY_INTERVAL : -1);
     if (size < 0 && errno != EINTR) {
         throw SystemException("epoll_wait", errno);
     }

@@ -8,9 +8,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/Exceptions.h"
+#include "bridge/EventLog.h"
 #include "io/RequestQueue.h"
 
 namespace Passenger::Bridge {
@@ -40,6 +44,7 @@ void QueueWatch::use(HandoverPtr handover) {
 
 void QueueWatch::watch(bool wanted) {
     wanted = wanted && handover_ && !atEnd_;
+    missing_ = false;
     setWatched(commonWatched_, wanted && !yielding_, handover_ ? &handover_->queue : nullptr,
                hasOwn() ? EPOLLIN : EPOLLIN | EPOLLEXCLUSIVE, Source::COMMON);
     setWatched(ownWatched_, wanted && hasOwn() && !ownEnded_, handover_ ? &handover_->own : nullptr, EPOLLIN,
@@ -48,22 +53,24 @@ void QueueWatch::watch(bool wanted) {
 
 /** Other processes have the queue, too, so its close would not end the watching. */
 void QueueWatch::setWatched(bool &watched, bool wanted, const FileDescriptor *queue, std::uint32_t events,
-                            Source source) const {
+                            Source source) {
     if (watched == wanted) {
         return;
     }
     epoll_event event{events, {.u64 = firstKey_ + static_cast<std::uint64_t>(source)}};
     if (epoll_ctl(epoll_.get(), wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, queue->get(), &event) != 0) {
-        throw SystemException("epoll_ctl() for the request queue", errno);
+        EventLog::complain("queue.not_watched", fmt::format("reason=\"{}\"", strerror(errno)));
+        missing_ = true;
+        return;
     }
     watched = wanted;
 }
 
 std::size_t QueueWatch::take(const Ready &ready, std::span<char> buffer, std::size_t busy) {
-    const auto isReady = [&ready](Source source) { return ready[static_cast<std::size_t>(source)]; };
-    if (isReady(Source::TIMER)) {
+    if (ready[static_cast<std::size_t>(Source::TIMER)]) {
         endYield();
     }
+    const auto isReady = [&](Source source) { return missing_ || ready[static_cast<std::size_t>(source)]; };
     if (buffer.empty()) {
         return 0;
     }
@@ -73,11 +80,8 @@ std::size_t QueueWatch::take(const Ready &ready, std::span<char> buffer, std::si
         size = takeOwn(buffer);
     }
     if (size == 0 && !turn && isReady(Source::COMMON)) {
-        if (hasOwn() && busy > 0 && !std::exchange(hasYielded_, false)) {
-            yield(busy);
-        } else {
-            size = takeCommon(buffer);
-        }
+        const bool yields = hasOwn() && busy > 0 && !std::exchange(hasYielded_, false) && yield(busy);
+        size = yields ? 0 : takeCommon(buffer);
     }
     return size;
 }
@@ -116,23 +120,22 @@ void QueueWatch::endYield() {
 }
 
 /** The less an instance has to do, the sooner it takes a message of the Group's queue: a client of
- *  sticky sessions stays with its instance. */
-void QueueWatch::yield(std::size_t busy) {
+ *  sticky sessions stays with its instance. @return false: there is no timer now */
+bool QueueWatch::yield(std::size_t busy) {
     constexpr std::chrono::microseconds EACH{20};
     constexpr std::chrono::microseconds LONGEST{500};
     if (!timer_) {
         timer_ = FileDescriptor(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
         epoll_event event{EPOLLIN, {.u64 = firstKey_ + static_cast<std::uint64_t>(Source::TIMER)}};
         if (!timer_ || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, timer_.get(), &event) != 0) {
-            throw SystemException("a timer", errno);
+            timer_.reset();
+            return false;
         }
     }
     const std::chrono::nanoseconds time = std::min(EACH * static_cast<std::int64_t>(busy), LONGEST);
     const itimerspec once{{0, 0}, {0, time.count()}};
-    if (timerfd_settime(timer_.get(), 0, &once, nullptr) != 0) {
-        throw SystemException("timerfd_settime", errno);
-    }
-    yielding_ = true;
+    yielding_ = timerfd_settime(timer_.get(), 0, &once, nullptr) == 0;
+    return yielding_;
 }
 
 }  // namespace Passenger::Bridge

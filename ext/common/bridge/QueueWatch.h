@@ -31,12 +31,16 @@ public:
     void use(HandoverPtr handover);
     /**
      * Whether messages are to be taken. After events take() comes first: no other instance may have
-     * been woken for the message. @throws SystemException
+     * been woken for the message.
      */
     void watch(bool wanted);
+    /** The kernel watches no more descriptors. The loop calls take() and watch() again soon. */
+    bool isMissing() const noexcept {
+        return missing_;
+    }
     /**
-     * After events. Takes a message, if there is one: of the own queue, or after four of it in a
-     * row of the Group's queue, so that none waits for ever.
+     * After events, or while a queue is not watched. Takes a message, if there is one: of the own
+     * queue, or after four of it in a row of the Group's queue, so that none waits for ever.
      * @param busy requests that this instance works at
      * @param buffer empty: no message can be taken
      * @return its size, or 0
@@ -52,12 +56,12 @@ private:
     bool hasOwn() const noexcept {
         return handover_ && handover_->own;
     }
-    void setWatched(bool &watched, bool wanted, const FileDescriptor *queue, std::uint32_t events, Source source) const;
+    void setWatched(bool &watched, bool wanted, const FileDescriptor *queue, std::uint32_t events, Source source);
     std::size_t takeCommon(std::span<char> buffer);
     std::size_t takeOwn(std::span<char> buffer);
     std::size_t receive(const FileDescriptor &queue, std::span<char> buffer, bool &ended) const;
     void endYield();
-    void yield(std::size_t busy);
+    bool yield(std::size_t busy);
 
     const FileDescriptor &epoll_;
     const std::uint64_t firstKey_;
@@ -65,6 +69,7 @@ private:
     FileDescriptor timer_;
     bool commonWatched_ = false;
     bool ownWatched_ = false;
+    bool missing_ = false;
     bool atEnd_ = false;
     bool ownEnded_ = false;
     /** Other instances may take a message until the timer's event. */

@@ -3,11 +3,14 @@
 // Where an instance takes requests, and where it claims them.
 const { ProtocolError } = require("./frames");
 const layout = require("./layout");
+const log = require("./log");
 const native = require("./native");
 const poller = require("./poller");
 
 // Messages of the own queue, before the common one has its turn.
 const MOST_IN_A_ROW = 4;
+// Milliseconds between two looks at queues that the kernel does not watch.
+const RETRY_INTERVAL = 200;
 
 // A queue, the memory for claims, and the cells that no request uses: what one SERVE hands over.
 class Source {
@@ -26,6 +29,8 @@ class Source {
         this._inARow = 0;
         // Functions, each of which ends the watching of a queue.
         this._unwatch = [];
+        // The timer of the next look, while a queue cannot be watched.
+        this._retry = null;
         this.ended = false;
         this.busy = 0;
         if (!(this.threads > 0 && this.threads <= layout.CLAIMS - cell)) {
@@ -64,15 +69,25 @@ class Source {
     // Watches the queues while requests may be taken and there is a cell.
     watch(opened) {
         const wanted = opened && !this.ended && this.hasRoom;
+        clearTimeout(this._retry);
         if (wanted === this.isWatched) {
             return;
         }
-        if (wanted) {
-            this._unwatch = this._queues().map((queue) => this._watchQueue(queue));
-        } else {
-            this._unwatch.forEach((unwatch) => unwatch());
-            this._unwatch = [];
+        if (!wanted) {
+            this._unwatchAll();
+            return;
         }
+        try {
+            this._queues().forEach((queue) => this._unwatch.push(this._watchQueue(queue)));
+        } catch (error) {
+            this._unwatchAll();
+            log.complain("queue.not_watched", { reason: error.message });
+            this._retry = setTimeout(() => this.onEvents(), RETRY_INTERVAL).unref();
+        }
+    }
+
+    _unwatchAll() {
+        this._unwatch.splice(0).forEach((unwatch) => unwatch());
     }
 
     get isWatched() {

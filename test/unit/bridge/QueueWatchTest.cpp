@@ -2,6 +2,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 #include <array>
 #include <atomic>
@@ -11,6 +12,7 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "io/RequestQueue.h"
@@ -29,6 +31,8 @@ class QueueWatchTest : public LeakCheck {
     CPPUNIT_TEST(testABusyInstanceGivesUpNoTurn);
     CPPUNIT_TEST(testTheTimerEndsAlsoWhenNoMessageCanBeTaken);
     CPPUNIT_TEST(testAMessageOfTheCommonQueueWakesAll);
+    CPPUNIT_TEST(testQueuesThatCannotBeWatchedAreRead);
+    CPPUNIT_TEST(testABusyInstanceWithoutATimerTakesTheMessage);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr int PATIENCE = 20'000;
@@ -146,6 +150,37 @@ public:
             thread.join();
         }
         CPPUNIT_ASSERT_EQUAL(2, woken.load());
+    }
+
+    /** As where fs.epoll.max_user_watches is reached. */
+    void testQueuesThatCannotBeWatchedAreRead() {
+        Loop loop(*this);
+        loop.queues.watch(false);
+        FileDescriptor epoll = std::exchange(loop.epoll, FileDescriptor());
+        loop.queues.watch(true);
+        CPPUNIT_ASSERT(loop.queues.isMissing());
+        send(common_, "c");
+        send(own_, "o");
+        CPPUNIT_ASSERT(loop.queues.take({}, loop.buffer, 0) > 0);
+        CPPUNIT_ASSERT(loop.queues.take({}, loop.buffer, 0) > 0);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, loop.queues.take({}, loop.buffer, 0));
+        loop.epoll = std::move(epoll);
+        loop.queues.watch(true);
+        CPPUNIT_ASSERT(!loop.queues.isMissing());
+        send(common_, "c");
+        CPPUNIT_ASSERT_EQUAL(std::string("c"), loop.take());
+    }
+
+    void testABusyInstanceWithoutATimerTakesTheMessage() {
+        Loop loop(*this);
+        send(common_, "c");
+        rlimit before{};
+        CPPUNIT_ASSERT_EQUAL(0, ::getrlimit(RLIMIT_NOFILE, &before));
+        const rlimit none{0, before.rlim_max};
+        CPPUNIT_ASSERT_EQUAL(0, ::setrlimit(RLIMIT_NOFILE, &none));
+        const std::string taken = loop.take(1);
+        CPPUNIT_ASSERT_EQUAL(0, ::setrlimit(RLIMIT_NOFILE, &before));
+        CPPUNIT_ASSERT_EQUAL(std::string("c"), taken);
     }
 };
 
