@@ -12,6 +12,11 @@ class SlowClientsTest < IntegrationTest
   WATERMARK = 32 * 1024 * 1024
   THREADS = 4
   PATIENT = 300
+  # Frames without an end, as of a camera.
+  LIVE = <<~'RUBY'
+    frames = Enumerator.new { |frame| loop { frame << "x" * 50_000; sleep 0.03 } }
+    run(proc { [200, { "Content-Type" => "multipart/x-mixed-replace" }, frames] })
+  RUBY
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 1)
@@ -194,6 +199,16 @@ class SlowClientsTest < IntegrationTest
     end
   end
 
+  # The file would be full after more than a minute.
+  def test_a_stream_with_short_pauses_arrives_while_it_lasts_over_http2
+    with_http2 do |own|
+      curl(own, "/", site: "live.test") do |output|
+        assert_equal 2_000_000, output.read(2_000_000).size
+      end
+      2.times { curl(own, "/", site: "live.test") { |output| output.read(10) } }
+    end
+  end
+
   def test_the_time_of_a_slow_client_over_http2_is_not_the_time_of_the_application
     with_http2("PassengerMaxRequestTime 1\nPassengerResponseBufferHighWatermark 131072\n") do |own|
       in_one_of(3) do
@@ -254,6 +269,8 @@ class SlowClientsTest < IntegrationTest
   def limited(directives)
     configuration do |made|
       made.main_directives << "PassengerMaxPoolSize 1\nTimeout #{PATIENT}\n" << directives
+      made.site("rack.test", SampleApps.rack)
+      made.site("live.test", SampleApps.written(LIVE))
     end
   end
 
@@ -273,10 +290,10 @@ class SlowClientsTest < IntegrationTest
   end
 
   # Yields the output of curl, and ends it.
-  def curl(own, path, *options)
+  def curl(own, path, *options, site: "rack.test")
     command = ["curl", "--silent", "--no-buffer", "--http2-prior-knowledge", "--max-time", "60",
                *options,
-               "--header", "Host: rack.test", "http://127.0.0.1:#{own.port}#{path}"]
+               "--header", "Host: #{site}", "http://127.0.0.1:#{own.port}#{path}"]
     IO.popen(command, "rb") do |output|
       yield output
     ensure

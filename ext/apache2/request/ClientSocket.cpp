@@ -4,13 +4,25 @@
 
 namespace Passenger {
 
-int clientSocket(const request_rec *r) noexcept {
-    apr_socket_t *socket = r->connection->master == nullptr ? ap_get_conn_socket(r->connection) : nullptr;
+namespace {
+
+int socketOf(conn_rec *connection) noexcept {
+    apr_socket_t *socket = connection != nullptr ? ap_get_conn_socket(connection) : nullptr;
     apr_os_sock_t descriptor = -1;
     if (socket != nullptr && apr_os_sock_get(&descriptor, socket) != APR_SUCCESS) {
         return -1;
     }
     return descriptor;
+}
+
+}  // namespace
+
+int clientSocket(const request_rec *r) noexcept {
+    return r->connection->master == nullptr ? socketOf(r->connection) : -1;
+}
+
+int carrierSocket(const request_rec *r) noexcept {
+    return socketOf(r->connection->master);
 }
 
 MessageSession::Client clientOf(const request_rec *r) noexcept {

@@ -20,22 +20,27 @@ constexpr nanoseconds PATIENCE_FOR_A_BYTE{10};
 /** A filter that limits the rate gets a piece late by this part of its time at most. */
 constexpr int PART_FOR_REPLIES = 8;
 /** Over HTTP/2, more bytes are kept until the application has finished, or has sent nothing for
- *  QUIET. */
+ *  QUIET, in one piece or in several. */
 constexpr std::uint64_t LITTLE = 16 * 1024;
 constexpr milliseconds QUIET{100};
+/** httpd's filters save up no more of the application's silence than PATIENCE, and owe it no more
+ *  than this. */
+constexpr milliseconds MOST_OWED{1000};
 
 }  // namespace
+
+ClientPace::ClientPace(int socket, milliseconds timeout, int carrier) noexcept
+    : socket_(socket), carrier_(carrier), timeout_(timeout), credit_(-QUIET) {}
 
 void ClientPace::beginTurn(bool pause) noexcept {
     owesFlush_ = owesFlush_ || pause;
     quiet_ = quiet_ && lags_;
-    mayHavePiece_ = quiet_ || taken_ == 0;
+    mayHavePiece_ = std::exchange(roomCame_, false) || quiet_ || taken_ == 0;
     lagged_ = std::exchange(lags_, false);
 }
 
 bool ClientPace::takes(bool sent, std::uint64_t kept) noexcept {
-    const bool takes =
-        hasSocket() ? sent && !repliesComeFirst() : finished_ || kept <= LITTLE || std::exchange(mayHavePiece_, false);
+    const bool takes = hasSocket() ? sent && !repliesComeFirst() : finished_ || kept <= LITTLE || streamTakes();
     if (!takes) {
         owesFlush_ = owesFlush_ || hasSocket();
         lag();
@@ -46,8 +51,15 @@ bool ClientPace::takes(bool sent, std::uint64_t kept) noexcept {
     return takes;
 }
 
+bool ClientPace::streamTakes() noexcept {
+    return std::exchange(mayHavePiece_, false) ||
+           (credit_ > Clock::duration(0) && (carrier_ < 0 || hasRoom(carrier_, milliseconds(0))));
+}
+
 void ClientPace::note(nanoseconds inFilters) noexcept {
-    if (hasSocket() && inFilters > PATIENCE) {
+    if (!hasSocket()) {
+        credit_ = std::max<Clock::duration>(credit_ - inFilters, -MOST_OWED);
+    } else if (inFilters > PATIENCE) {
         repliesUntil_ = Clock::now() + inFilters / PART_FOR_REPLIES;
     }
 }
@@ -60,7 +72,7 @@ bool ClientPace::takesFlush(bool pause) noexcept {
     if (lags_ || !owesFlush_ || !(pause || lagged_)) {
         return false;
     }
-    if (hasSocket() && !hasRoom(milliseconds(0))) {
+    if (hasSocket() && !hasRoom(socket_, milliseconds(0))) {
         lag();
         return false;
     }
@@ -76,7 +88,7 @@ void ClientPace::lag() noexcept {
 }
 
 bool ClientPace::isStuck() const noexcept {
-    return hasSocket() && untilStuck() == milliseconds(0) && !hasRoom(milliseconds(0));
+    return hasSocket() && untilStuck() == milliseconds(0) && !hasRoom(socket_, milliseconds(0));
 }
 
 bool ClientPace::awaitReply(MessageSession &session, bool full, bool mayBeginFile) {
@@ -109,21 +121,34 @@ bool ClientPace::awaitReplyBeforePiece(MessageSession &session, bool full) {
 /** The first wait tells whether the application pauses. Until the next reply, httpd then gets one
  *  piece after the other. */
 bool ClientPace::awaitReplyOfStream(MessageSession &session, bool full) {
-    const milliseconds timeout = quiet_ ? milliseconds(0) : QUIET;
-    const bool reply = !full && session.awaitReply(-1, MessageSession::Awaited::ROOM, timeout).reply;
-    quiet_ = !reply;
-    return reply;
+    if (full || session.replyWaiting()) {
+        quiet_ = full;
+        return !full;
+    }
+    if (quiet_) {
+        return false;
+    }
+    const bool mayHaveMore = credit_ > Clock::duration(0);
+    const milliseconds timeout =
+        mayHaveMore ? QUIET : std::min(std::chrono::floor<milliseconds>(-credit_) + milliseconds(1), QUIET);
+    const Clock::time_point before = Clock::now();
+    const MessageSession::Waited found =
+        session.awaitReply(mayHaveMore ? carrier_ : -1, MessageSession::Awaited::ROOM, timeout);
+    credit_ = std::min<Clock::duration>(credit_ + (Clock::now() - before), PATIENCE);
+    roomCame_ = found.socket;
+    quiet_ = !found.reply && !found.socket;
+    return found.reply;
 }
 
-bool ClientPace::hasRoom(milliseconds timeout) const noexcept {
-    pollfd entry{socket_, POLLOUT, 0};
+bool ClientPace::hasRoom(int socket, milliseconds timeout) noexcept {
+    pollfd entry{socket, POLLOUT, 0};
     return poll(&entry, 1, static_cast<int>(timeout.count())) > 0;
 }
 
 /** Waits for the client, with the application. */
 void ClientPace::waitForClient(MessageSession &session, milliseconds timeout) {
     const Clock::time_point before = Clock::now();
-    hasRoom(timeout);
+    hasRoom(socket_, timeout);
     waited_ += Clock::now() - before;
     session.excuse(Clock::now() - before);
 }

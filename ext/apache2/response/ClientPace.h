@@ -16,15 +16,18 @@ namespace Passenger {
  * while it has a piece, as mod_ratelimit does. Then replies come before the next piece, for a part
  * of the time that the filter has waited, or until the application pauses.
  *
- * Over HTTP/2 the state of httpd's filters is unknown. So they get the first piece at once, and
- * more than LITTLE only when the application has finished, or piece by piece while it pauses.
+ * Over HTTP/2 the state of httpd's filters is unknown. So they get the first piece at once. While
+ * more than LITTLE waits, they get pieces when the application has finished, or while it pauses.
+ * Else they get pieces while the connection's socket has room, and have as much time with them as
+ * the application has been silent. So it loses little by a slow client.
  *
  * A part of ResponseOutput, with its thread.
  */
 class ClientPace {
 public:
-    /** @param socket the client's; -1: a stream of HTTP/2 @param timeout httpd's Timeout */
-    ClientPace(int socket, std::chrono::milliseconds timeout) noexcept : socket_(socket), timeout_(timeout) {}
+    /** @param socket the client's; -1: a stream of HTTP/2 @param timeout httpd's Timeout
+     *  @param carrier the socket of the stream's connection */
+    ClientPace(int socket, std::chrono::milliseconds timeout, int carrier = -1) noexcept;
     ClientPace(const ClientPace &) = delete;
     ClientPace &operator=(const ClientPace &) = delete;
 
@@ -75,12 +78,14 @@ private:
     bool awaitReplyBeforePiece(MessageSession &session, bool full);
     bool awaitReplyOfStream(MessageSession &session, bool full);
     void lag() noexcept;
-    bool hasRoom(std::chrono::milliseconds timeout) const noexcept;
+    bool streamTakes() noexcept;
+    static bool hasRoom(int socket, std::chrono::milliseconds timeout) noexcept;
     void waitForClient(MessageSession &session, std::chrono::milliseconds timeout);
     std::chrono::milliseconds patienceLeft() const noexcept;
     std::chrono::milliseconds untilStuck() const noexcept;
 
     const int socket_;
+    const int carrier_;
     const std::chrono::milliseconds timeout_;
     bool lags_ = false;
     /** The value of `lags_` before this turn. */
@@ -89,8 +94,13 @@ private:
     bool finished_ = false;
     /** Over HTTP/2: the application pauses. */
     bool quiet_ = false;
+    /** Over HTTP/2: the carrier had room at the end of the last wait. Other streams may have filled
+     *  it since then. */
+    bool roomCame_ = false;
     /** Over HTTP/2: httpd may get one piece in this turn, however many bytes follow. */
     bool mayHavePiece_ = false;
+    /** Over HTTP/2: the time of the application's silence that httpd's filters have not used. */
+    Clock::duration credit_;
     std::uint64_t taken_ = 0;
     Clock::time_point lastTaken_;
     /** Until then replies come before the next piece. */

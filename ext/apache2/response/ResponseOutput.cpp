@@ -86,7 +86,7 @@ ResponseOutput::ResponseOutput(request_rec *r, const char *app, const Limits &li
       app_(app),
       limits_(limits),
       buffer_(r, app, limits.quota, limits.log),
-      pace_(clientSocket(r), std::chrono::milliseconds(apr_time_as_msec(r->server->timeout))),
+      pace_(clientSocket(r), std::chrono::milliseconds(apr_time_as_msec(r->server->timeout)), carrierSocket(r)),
       held_(Settings::of(r).bufferResponse) {}
 
 void ResponseOutput::begin() {
@@ -223,8 +223,13 @@ bool ResponseOutput::awaitReply(MessageSession &session) {
     if (pace_.hasSocket() && buffer_.fileFailed() && buffer_.full() && !mayWait()) {
         return false;
     }
+    // The session looks for the client only where it waits for a reply.
+    if (!pace_.hasSocket() && r_->connection->aborted != 0) {
+        giveUp("the client left");
+        return false;
+    }
     if (pace_.isStuck()) {
-        giveUp();
+        giveUp("the client read nothing for httpd's Timeout");
         return false;
     }
     const bool reply = pace_.awaitReply(session, buffer_.full(), buffer_.mayBeginFile());
@@ -232,10 +237,9 @@ bool ResponseOutput::awaitReply(MessageSession &session) {
     return reply && !lost_;
 }
 
-void ResponseOutput::giveUp() {
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_,
-                  "event=request.given_up %s reason=\"the client read nothing for httpd's Timeout\" uri=\"%s\"",
-                  RequestNotes::subject(r_), r_->uri);
+void ResponseOutput::giveUp(const char *reason) {
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_, "event=request.given_up %s reason=\"%s\" uri=\"%s\"",
+                  RequestNotes::subject(r_), reason, r_->uri);
     r_->connection->aborted = 1;
     lost_ = OK;
 }

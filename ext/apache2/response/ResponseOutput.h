@@ -117,7 +117,7 @@ private:
     void filterFailed(apr_status_t status);
     void breakStream();
     void flush();
-    void giveUp();
+    void giveUp(const char *reason);
     bool mayWait();
     void handOver();
     void insertEnd();

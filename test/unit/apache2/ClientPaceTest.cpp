@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "io/SocketPair.h"
 #include "support/LeakCheck.h"
@@ -36,6 +37,8 @@ class ClientPaceTest : public LeakCheck {
     CPPUNIT_TEST(testAStreamTakesEverythingWhenTheApplicationHasFinished);
     CPPUNIT_TEST(testAStreamTakesAPieceATurnWhileTheApplicationPauses);
     CPPUNIT_TEST(testAReplyEndsThePause);
+    CPPUNIT_TEST(testAStreamTakesPiecesForAsLongAsAnApplicationWithShortPausesIsSilent);
+    CPPUNIT_TEST(testAStreamTakesNoMorePiecesWhileTheConnectionHasNoRoom);
     CPPUNIT_TEST(testThePauseIsOverWhenAStreamHasTakenEverything);
     CPPUNIT_TEST(testTheLagOfAStreamOwesNoFlush);
     CPPUNIT_TEST(testAStreamIsNeverStuck);
@@ -69,7 +72,8 @@ class ClientPaceTest : public LeakCheck {
             ++waits;
             awaited = socket;
             patience = timeout;
-            return {replies, false};
+            std::this_thread::sleep_for(silence);
+            return {replies || silence > milliseconds(0), room};
         }
         void breakBody() override {}
         void giveUp(End) noexcept override {}
@@ -88,6 +92,9 @@ class ClientPaceTest : public LeakCheck {
         int excuses = 0;
         int awaited = 0;
         milliseconds patience{-1};
+        /** Passes before a reply is there. */
+        milliseconds silence{0};
+        bool room = false;
     };
 
     DescriptorPair client_;
@@ -284,9 +291,8 @@ public:
         CPPUNIT_ASSERT(pace.takes(true, MUCH));
         CPPUNIT_ASSERT(!pace.takes(true, MUCH));
         CPPUNIT_ASSERT(!pace.awaitReply(application_, false, false));
-        CPPUNIT_ASSERT(application_.patience == milliseconds(0));
         CPPUNIT_ASSERT(!pace.awaitReply(application_, true, false));
-        CPPUNIT_ASSERT_EQUAL(2, application_.waits);
+        CPPUNIT_ASSERT_EQUAL(1, application_.waits);
     }
 
     void testAReplyEndsThePause() {
@@ -296,6 +302,45 @@ public:
         application_.replies = true;
         CPPUNIT_ASSERT(pace.awaitReply(application_, false, false));
         pace.beginTurn(false);
+        CPPUNIT_ASSERT(!pace.takes(true, MUCH));
+    }
+
+    void testAStreamTakesPiecesForAsLongAsAnApplicationWithShortPausesIsSilent() {
+        ClientPace pace(-1, LONG);
+        takeFirst(pace);
+        application_.silence = milliseconds(10);
+        for (int replies = 0; replies < 11; replies++) {
+            CPPUNIT_ASSERT(pace.awaitReply(application_, false, false));
+        }
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
+        pace.note(milliseconds(0));
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
+        pace.note(milliseconds(50));
+        CPPUNIT_ASSERT(!pace.takes(true, MUCH));
+        CPPUNIT_ASSERT(pace.awaitReply(application_, false, false));
+        CPPUNIT_ASSERT(application_.patience > milliseconds(20));
+        CPPUNIT_ASSERT_EQUAL(-1, application_.awaited);
+    }
+
+    void testAStreamTakesNoMorePiecesWhileTheConnectionHasNoRoom() {
+        ClientPace pace(-1, LONG, client_.first.get());
+        takeFirst(pace);
+        application_.silence = milliseconds(110);
+        CPPUNIT_ASSERT(pace.awaitReply(application_, false, false));
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
+        fill();
+        CPPUNIT_ASSERT(!pace.takes(true, MUCH));
+        CPPUNIT_ASSERT(pace.awaitReply(application_, false, false));
+        CPPUNIT_ASSERT_EQUAL(client_.first.get(), application_.awaited);
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(!pace.takes(true, MUCH));
+        application_.room = true;
+        application_.silence = milliseconds(0);
+        CPPUNIT_ASSERT(!pace.awaitReply(application_, false, false));
+        pace.beginTurn(false);
+        CPPUNIT_ASSERT(pace.takes(true, MUCH));
         CPPUNIT_ASSERT(!pace.takes(true, MUCH));
     }
 
