@@ -66,17 +66,17 @@ class DeployTest < IntegrationTest
     warm("queueing.test")
     spawn_server = eventually("the spawn server") { server.tree.spawn_servers.first }
     limit = File.read("/proc/#{spawn_server.pid}/limits")[/^Max processes +(\w+)/, 1]
-    limit_processes(spawn_server, 1)
+    ProcessInfo.limit(spawn_server.pid, "nproc", 1)
     deploy("queueing.test", SampleApps.saying("after the shortage"))
     server.log.wait_for(/event=spawn\.failed .*fork/, from: @position)
     assert_status 200, client("queueing.test").get("/")
-    limit_processes(spawn_server, limit)
+    ProcessInfo.limit(spawn_server.pid, "nproc", limit)
     eventually("the new version") do
       client("queueing.test").get("/").body == "after the shortage"
     end
     assert_empty server.log.text(@position).scan(/event=deploy\.failed.*/)
   ensure
-    limit_processes(spawn_server, limit)
+    ProcessInfo.limit(spawn_server.pid, "nproc", limit)
   end
 
   def test_no_request_waits_behind_a_slow_request_of_the_old_version
@@ -176,14 +176,6 @@ class DeployTest < IntegrationTest
   def assert_all_answered(answers)
     failed = answers.reject { |answer| answer.code == 200 }
     assert_empty failed.first(5), "#{failed.size} of #{answers.size} failed"
-  end
-
-  # The soft limit of its user's processes, for what it forks. Only that user may set it everywhere.
-  def limit_processes(process, count)
-    user = TestEnvironment.web_user
-    switch = ["setpriv", "--reuid=#{user}", "--regid=#{user}", "--clear-groups"]
-    command = ["prlimit", "--pid", process.pid.to_s, "--nproc=#{count}:"]
-    system(*(TestEnvironment.root? ? switch : []), *command, exception: true)
   end
 
   def warm(site)
