@@ -35,6 +35,19 @@ class AgentCheckTest < IntegrationTest
     assert_equal "up", state("--name", app("calm")["name"])
   end
 
+  # A deployment has failed while the other application drains.
+  def test_a_drained_application_beside_a_broken_one_is_no_reason_for_down
+    name = app("calm")["name"]
+    eventually("the failure") do
+      client("broken.test").get("/")
+      state("--name", app("broken")["name"]) == "down"
+    end
+    succeed(CONFIG, "drain", "--name", name)
+    assert_match(/\Aup 0% #/, succeed(CONFIG, "agent-check"))
+  ensure
+    succeed(CONFIG, "undrain", "--name", name)
+  end
+
   def test_an_application_that_is_not_found_is_said
     [["--name", "/nowhere (production)"], ["/nowhere"]].each do |words|
       output, errors, status = command(CONFIG, "agent-check", *words)

@@ -1,13 +1,10 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
-require_relative "support/process_limits"
 require_relative "support/steady_load"
 
 # New versions of an application under load, and versions that do not start.
 class DeployTest < IntegrationTest
-  include ProcessLimits
-
   BROKEN = "raise 'this version is broken'\n"
   RAILS_INSTANCES = 2
   PYTHON = "/usr/bin/python3"
@@ -80,17 +77,17 @@ class DeployTest < IntegrationTest
     warm("queueing.test")
     spawn_server = eventually("the spawn server") { server.tree.spawn_servers.first }
     before = File.read("/proc/#{spawn_server.pid}/limits")[/^Max processes +(\w+)/, 1]
-    limit(spawn_server.pid, "nproc", 1)
+    ProcessInfo.limit(spawn_server.pid, "nproc", 1)
     deploy("queueing.test", SampleApps.saying("after the shortage"))
     server.log.wait_for(/event=spawn\.failed .*fork/, from: @position)
     assert_status 200, client("queueing.test").get("/")
-    limit(spawn_server.pid, "nproc", before)
+    ProcessInfo.limit(spawn_server.pid, "nproc", before)
     eventually("the new version") do
       client("queueing.test").get("/").body == "after the shortage"
     end
     assert_empty server.log.text(@position).scan(/event=deploy\.failed.*/)
   ensure
-    limit(spawn_server.pid, "nproc", before)
+    ProcessInfo.limit(spawn_server.pid, "nproc", before)
   end
 
   def test_a_version_that_can_make_no_threads_leaves_the_old_one_serving

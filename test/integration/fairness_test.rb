@@ -36,6 +36,7 @@ class FairnessTest < IntegrationTest
     File.chmod(0o644, users)
     made.site("gated.test", gated, <<~DIRECTIVES)
       #{LIMITS}PassengerMaxRequestQueueSize #{SIZE}
+      PassengerRequestQueueOverflowStatusCode 429
       PassengerFairnessKey client
       <Location /user>
         PassengerFairnessKey user
@@ -82,7 +83,7 @@ class FairnessTest < IntegrationTest
     (SIZE / 2).times { wait("/", GREEDY) }
     refusal = refused("/", GREEDY)
     assert_match(/\A[2-6]\z/, refusal["Retry-After"])
-    server.log.wait_for(/event=request.refused .* status=503 .*PassengerFairnessKey has its share/)
+    server.log.wait_for(/event=request.refused .* status=429 .*PassengerFairnessKey has its share/)
     (SIZE / 2).times { |number| wait("/", OTHERS[number]) }
     refused("/", OTHERS.last)
     # A refusal is counted after its answer.
@@ -171,7 +172,7 @@ class FairnessTest < IntegrationTest
     asking = Thread.new { client("gated.test").get(path, headers) }
     @waiting << asking unless asking.join(30)
     refute asking.alive?, "the request is refused"
-    assert_status 503, asking.value
+    assert_status 429, asking.value
   end
 
   # `other` gets a place where `greedy`, at addresses of any kind, has its share.

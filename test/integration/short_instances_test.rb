@@ -1,12 +1,9 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
-require_relative "support/process_limits"
 
 # Instances that have no descriptor left, as with an application that leaks them.
 class ShortInstancesTest < IntegrationTest
-  include ProcessLimits
-
   PYTHON = "/usr/bin/python3"
   # Each of them needs a channel of its own.
   BURST = 8
@@ -90,6 +87,6 @@ class ShortInstancesTest < IntegrationTest
   # The process can open no more.
   def use_up_descriptors(pid)
     taken = Dir.children("/proc/#{pid}/fd").map(&:to_i)
-    limit(pid, "nofile", (0..).find { |number| !taken.include?(number) })
+    ProcessInfo.limit(pid, "nofile", (0..).find { |number| !taken.include?(number) })
   end
 end

@@ -9,10 +9,9 @@ namespace Passenger {
 
 /**
  * Runs the body of a hook. httpd is C, so an exception must not leave a hook: it becomes a log
- * entry and `failure`. `where` is the request_rec or server_rec of the log entry.
+ * entry and HTTP_INTERNAL_SERVER_ERROR. `where` is the request_rec or server_rec of the log entry.
  */
-template <typename Body>
-int guarded(request_rec *where, const char *hook, Body &&body, int failure = HTTP_INTERNAL_SERVER_ERROR) noexcept {
+template <typename Body> int guarded(request_rec *where, const char *hook, Body &&body) noexcept {
     try {
         return std::forward<Body>(body)();
     } catch (const std::exception &problem) {
@@ -21,11 +20,10 @@ int guarded(request_rec *where, const char *hook, Body &&body, int failure = HTT
     } catch (...) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, where, "event=hook.failed hook=%s uri=\"%s\"", hook, where->uri);
     }
-    return failure;
+    return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-template <typename Body>
-int guarded(server_rec *where, const char *hook, Body &&body, int failure = HTTP_INTERNAL_SERVER_ERROR) noexcept {
+template <typename Body> int guarded(server_rec *where, const char *hook, Body &&body) noexcept {
     try {
         return std::forward<Body>(body)();
     } catch (const std::exception &problem) {
@@ -33,7 +31,7 @@ int guarded(server_rec *where, const char *hook, Body &&body, int failure = HTTP
     } catch (...) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, where, "event=hook.failed hook=%s", hook);
     }
-    return failure;
+    return HTTP_INTERNAL_SERVER_ERROR;
 }
 
 }  // namespace Passenger

@@ -36,6 +36,15 @@ class ProcessInfo
     raise "#{pid} did not stop"
   end
 
+  # Sets a soft limit, such as "fsize", of another process. Only the process's user may do so
+  # everywhere.
+  def self.limit(pid, name, value)
+    ids = File.read("/proc/#{pid}/status").scan(/^[UG]id:\s+(\d+)/).flatten
+    switch = ["setpriv", "--reuid=#{ids[0]}", "--regid=#{ids[1]}", "--clear-groups"]
+    command = ["prlimit", "--pid", pid.to_s, "--#{name}=#{value}:"]
+    system(*(Process.uid.zero? ? switch : []), *command, exception: true)
+  end
+
   # True also if the thread has ended.
   def self.stopped?(file)
     File.read(file).rpartition(")").last.split.first == "T"
