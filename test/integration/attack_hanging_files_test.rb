@@ -19,6 +19,8 @@ class AttackHangingFilesTest < IntegrationTest
   unless HangingFiles.missing
     serve do |made|
       made.set("PassengerAnswerFiles", "on")
+      # One test stops the pool process.
+      made.set("PassengerAgentTimeout", 60)
       %w[attacker.test many.test].each do |site|
         made.site(site, SampleApps.copy("attack_app"), "PassengerMinInstances 1\n")
       end
@@ -74,13 +76,20 @@ class AttackHangingFilesTest < IntegrationTest
     eventually("an answer") { client("attacker.test").get("/").code == "200" }
   end
 
-  # The kernel's lock of the output is held by a process that no signal ends.
+  # The kernel's lock of the output is held by a process that no signal ends. The agent has not yet
+  # read what is in the pipe.
   def test_an_application_that_holds_its_output_does_not_stop_the_start_of_another_one
     position = server.log.position
+    pool = server.tree.matching(/passenger-agent pool/).first.pid
+    ProcessInfo.stop(pool)
     pid = Integer(assert_status(200, attack("output")).body)
-    eventually("the write") { File.read("/proc/#{pid}/stat")[/\) (.)/, 1] == "D" }
+    # The kernel's function in which the process waits for the file system.
+    eventually("the write") { File.read("/proc/#{pid}/wchan").match?(/wait_answer|folio|page/) }
+    Process.kill(:CONT, pool)
     assert_status 200, client("fresh.test").get("/")
     refute_match(/event=pool\.killed/, server.log.text(position))
+  ensure
+    Process.kill(:CONT, pool) if pool
   end
 
   def test_many_files_cost_their_sender_its_requests_until_the_file_system_ends

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <exception>
+#include <future>
 #include <utility>
 
 #include <fmt/format.h>
@@ -26,6 +27,20 @@ constexpr milliseconds REST{50};
 /** The time after wake() in which new files are looked for more often. */
 constexpr milliseconds EAGER_TIME{2000};
 constexpr std::size_t MOST_AT_ONCE = 65'536;
+constexpr std::size_t MOST_READERS = 512;
+
+/** Some reads that are waited for together. */
+struct Reads {
+    std::atomic<std::size_t> left{1};
+    std::atomic<bool> more{false};
+    std::promise<void> done;
+
+    void end() {
+        if (--left == 0) {
+            done.set_value();
+        }
+    }
+};
 
 std::string folderOf(const std::string &path) {
     return path.substr(0, path.rfind('/') + 1);
@@ -42,7 +57,8 @@ int addWatch(const FileDescriptor &inotify, const std::string &folder, const std
 
 }  // namespace
 
-LogMonitor::LogMonitor(Parts parts) : parts_(std::move(parts)), wake_(makeEventDescriptor()) {
+LogMonitor::LogMonitor(Parts parts)
+    : parts_(std::move(parts)), wake_(makeEventDescriptor()), readers_("log reader", MOST_READERS, LOOK_INTERVAL) {
     thread_ = Thread("log monitor", [this] { run(); });
 }
 
@@ -50,6 +66,7 @@ LogMonitor::~LogMonitor() {
     ending_ = true;
     ::eventfd_write(wake_.get(), 1);
     thread_.join();
+    readers_.await(PATIENCE);
 }
 
 void LogMonitor::wake() {
@@ -71,7 +88,7 @@ void LogMonitor::run() {
         const bool eager = now < eagerUntil;
         bool more = false;
         try {
-            more = copy();
+            more = copy(tails_, Until::MOST_AT_ONCE);
             if (eager || now - listed >= LOOK_INTERVAL) {
                 list();
                 listed = now;
@@ -94,16 +111,15 @@ void LogMonitor::list() {
         if (now.contains(key)) {
             continue;
         }
-        auto known = tails_.extract(key);
-        Followed &followed = now[key];
-        followed.tail =
-            known ? std::move(known.mapped().tail) : std::make_unique<FileTail>(file.path, file.owner, file.namedBy);
-        followed.limit = file.limit;
+        const auto known = tails_.extract(key);
+        now[key] = known ? known.mapped()
+                         : Followed{std::make_shared<FileTail>(file.path, file.owner, file.namedBy),
+                                    std::make_shared<std::atomic<bool>>(false),
+                                    {}};
+        now[key].limit = file.limit;
     }
     tails_.swap(now);
-    for (const auto &[key, dropped] : now) {
-        dropped.tail->finish(sinkFor(dropped));
-    }
+    copy(now, Until::END);
     watchFolders();
 }
 
@@ -140,12 +156,34 @@ void LogMonitor::watchFolders() {
     watches_ = std::move(watches);
 }
 
-bool LogMonitor::copy() {
-    bool more = false;
-    for (const auto &[key, followed] : tails_) {
-        more = followed.tail->read(MOST_AT_ONCE, sinkFor(followed)) || more;
+bool LogMonitor::copy(const std::map<std::string, Followed> &files, Until until) {
+    const auto reads = std::make_shared<Reads>();
+    for (const auto &[key, followed] : files) {
+        if (followed.busy->exchange(true) && until != Until::END) {
+            continue;
+        }
+        reads->left++;
+        const auto read = [reads, until, tail = followed.tail, busy = followed.busy, sink = sinkFor(followed)] {
+            try {
+                if (until == Until::END) {
+                    tail->finish(sink);
+                } else if (tail->read(MOST_AT_ONCE, sink)) {
+                    reads->more = true;
+                }
+            } catch (const std::exception &error) {
+                Log::error("event=monitor.failed error=\"{}\"", error.what());
+            }
+            *busy = false;
+            reads->end();
+        };
+        if (!readers_.run(followed.tail->owner().uid, 1, read)) {
+            *followed.busy = false;
+            reads->end();
+        }
     }
-    return more;
+    reads->end();
+    reads->done.get_future().wait_for(PATIENCE);
+    return reads->more;
 }
 
 FileTail::LineCallback LogMonitor::sinkFor(const Followed &followed) const {

@@ -10,6 +10,7 @@
 
 #include "agent/FileTail.h"
 #include "base/FileDescriptor.h"
+#include "base/PatientThreads.h"
 #include "loop/Thread.h"
 #include "rights/UserResolver.h"
 #include "spawning/OutputLimit.h"
@@ -19,15 +20,20 @@ namespace Passenger {
 /**
  * PassengerMonitorLogFile: copies new lines of files into the agent's log, in a thread of its own,
  * "log monitor". The thread reads the files when inotify reports an event in their folders, at most
- * 20 times a second, and at least once a second. Each time it reads at most 64 KiB of each file. A
+ * 20 times a second, and at least once a second. Each time at most 64 KiB of each file are read. A
  * file that leaves the list is first read to its end, since a process that ends may just have
  * written to it.
  *
- * Owned by the engine. Any thread may call wake(), which never blocks; the destructor waits for a
- * read in progress.
+ * A program can hold the kernel's lock of its file. So PatientThreads read, at most one for the
+ * files of a user, and "log monitor" waits for them up to PATIENCE.
+ *
+ * Owned by the engine. Any thread may call wake(), which never blocks; the destructor waits for
+ * reads in progress up to PATIENCE.
  */
 class LogMonitor {
 public:
+    static constexpr std::chrono::milliseconds PATIENCE{1000};
+
     struct File {
         std::string path;
         /** Both as AppFile takes them. */
@@ -57,12 +63,15 @@ private:
     void run();
     void list();
     void watchFolders();
-    /** @return whether files have more to copy at once */
-    bool copy();
     struct Followed {
-        std::unique_ptr<FileTail> tail;
+        std::shared_ptr<FileTail> tail;
+        /** A thread reads the file, or will. */
+        std::shared_ptr<std::atomic<bool>> busy;
         std::shared_ptr<OutputLimit> limit;
     };
+    enum class Until { MOST_AT_ONCE, END };
+    /** @return whether files have more to copy at once */
+    bool copy(const std::map<std::string, Followed> &files, Until until);
     FileTail::LineCallback sinkFor(const Followed &followed) const;
     void wait(std::chrono::milliseconds time, bool events);
 
@@ -76,6 +85,7 @@ private:
     FileDescriptor inotify_;
     std::map<std::string, int> watches_;
     std::map<std::string, Followed> tails_;
+    PatientThreads readers_;
 
     Thread thread_;
 };

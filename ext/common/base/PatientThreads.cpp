@@ -189,8 +189,11 @@ std::size_t PatientThreads::heldUp(Key key) const noexcept {
     return its->second.waiting.size() + its->second.working;
 }
 
-std::size_t PatientThreads::pending() const noexcept {
-    return state_->pending;
+void PatientThreads::await(std::chrono::milliseconds time) const {
+    const auto deadline = steady_clock::now() + time;
+    while (state_->pending > 0 && steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
 }
 
 std::size_t PatientThreads::threads() const {

@@ -46,8 +46,8 @@ public:
     /** The pieces of work with this key that are not done yet. 0: they are fewer than MANY, and
      *  none of them has waited for a thread for SOON. */
     std::size_t heldUp(Key key) const noexcept;
-    /** The pieces of work with any key that are not done yet. */
-    std::size_t pending() const noexcept;
+    /** Waits until there is no work, but for `time` at most. */
+    void await(std::chrono::milliseconds time) const;
     /** The threads that there are now. */
     std::size_t threads() const;
 

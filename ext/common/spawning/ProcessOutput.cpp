@@ -330,10 +330,7 @@ std::size_t ProcessOutput::heldUp(Owner owner) noexcept {
 }
 
 void ProcessOutput::awaitReaders(std::chrono::milliseconds time) {
-    const auto deadline = deadlineIn(time);
-    while (readers().pending() > 0 && std::chrono::steady_clock::now() < deadline) {
-        ::poll(nullptr, 0, 1);
-    }
+    readers().await(time);
 }
 
 }  // namespace Passenger

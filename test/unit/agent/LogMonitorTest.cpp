@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ namespace Passenger {
 class LogMonitorTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(LogMonitorTest);
     CPPUNIT_TEST(testTheLastLinesOfAFileThatLeavesTheListAreCopied);
+    CPPUNIT_TEST(testAFileThatHoldsItsReaderDoesNotStopTheCopyingOfAnotherUsersFile);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -52,6 +54,52 @@ public:
         }
         std::filesystem::remove_all(folder);
         CPPUNIT_ASSERT((lines == std::vector<std::string>{"last", "words"}));
+    }
+
+    /** A sink that waits stands for a lock of the file that a program holds. */
+    void testAFileThatHoldsItsReaderDoesNotStopTheCopyingOfAnotherUsersFile() {
+        char folder[] = "/tmp/passenger-unit-LogMonitorTest.XXXXXX";
+        CPPUNIT_ASSERT(::mkdtemp(folder) != nullptr);
+        const std::string held = std::string(folder) + "/held";
+        const std::string other = std::string(folder) + "/other";
+        const auto print = [](const std::string &path) { std::ofstream(path, std::ios::app) << "line\n"; };
+        print(held);
+        print(other);
+        RunAs user;
+        user.uid = 4711;
+        std::promise<void> letGo;
+        const std::shared_future<void> gone = letGo.get_future();
+        std::atomic<int> lists = 0;
+        std::atomic<bool> holds = false;
+        std::atomic<int> lines = 0;
+        {
+            LogMonitor monitor({[&] {
+                                    ++lists;
+                                    return std::vector<LogMonitor::File>{
+                                        {held, RunAs(), AppFile::NamedBy::CONFIGURATION},
+                                        {other, user, AppFile::NamedBy::CONFIGURATION}};
+                                },
+                                [&, gone](const std::string &path, const std::string &) {
+                                    if (path == held) {
+                                        holds = true;
+                                        gone.wait();
+                                    } else {
+                                        ++lines;
+                                    }
+                                }});
+            monitor.wake();
+            CPPUNIT_ASSERT(eventually([&] { return lists > 2; }));
+            print(held);
+            const bool heldSoon = eventually([&] { return holds.load(); });
+            print(other);
+            const bool copied = eventually([&] { return lines == 1; });
+            print(other);
+            const bool copiedAgain = copied && eventually([&] { return lines == 2; });
+            letGo.set_value();
+            CPPUNIT_ASSERT(heldSoon);
+            CPPUNIT_ASSERT(copiedAgain);
+        }
+        std::filesystem::remove_all(folder);
     }
 };
 
