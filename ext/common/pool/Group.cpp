@@ -27,7 +27,7 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       bornAfter_(context.lastGeneration),
       madeAt_(context.clock.now()),
       options_(options),
-      restartFiles_(options.appRoot, options.restartDir, context.orphans.restartFile(name_)),
+      restartFiles_(options.appRoot, options.restartDir, context.orphans.restartFile(name_, options.rollingRestarts)),
       queue_(slot, name_, context.channels, context.store),
       instances_(context, queue_),
       pause_(context, queue_, instances_),
@@ -119,7 +119,7 @@ void Group::restart(const std::string &reason) {
     queue_.takePeak();
     demand_.restore();
     if (queue && options_.rollingRestarts) {
-        instances_.noteRestart(true);
+        instances_.noteRestart();
         versions_.deploy(std::move(spawner), std::move(queue), context_.clock.now());
     } else {
         versions_.replace(std::move(spawner));
@@ -252,7 +252,7 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
         oldVersionStays = options_.resistDeploymentErrors;
         instances_.retireCompanions(versions_.current());
         versions_.fail(failure, oldVersionStays, servesSoon());
-        instances_.noteRestart(false);
+        instances_.restartFailed(restartFiles_.seen());
         instances_.retireOlderThan(versions_.current());
     }
     if (!versions_.deployment()) {
