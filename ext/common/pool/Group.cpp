@@ -213,6 +213,7 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     const MonotonicTime now = context_.clock.now();
     const bool grows = task.purpose == SpawnTask::Purpose::GROW;
     (process->former() ? counters_.adopted : counters_.spawned)++;
+    preloader_.joined(*process);
     lastSpawnTime_ = process->former() ? lastSpawnTime_ : process->spawnTime;
     instances_.add(process);
     scaler_.measureFirst(now);
