@@ -45,6 +45,14 @@ class DeployTest < IntegrationTest
     assert_survives_a_broken_version("single.test")
   end
 
+  def test_a_version_whose_hooks_fail_leaves_a_single_instance_serving
+    old = client("single.test").get("/").body
+    deploy("single.test", "PhusionPassenger.on_event(:starting_worker_process) { raise 'no base' }\n" \
+                          "#{SampleApps.saying('without a base')}")
+    server.log.wait_for(/event=deploy\.failed/, from: @position)
+    assert_equal old, client("single.test").get("/").body
+  end
+
   def test_with_rolling_restarts_no_request_waits_for_the_new_version
     warm("rolling.test")
     position = server.log.position

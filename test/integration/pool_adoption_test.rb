@@ -152,6 +152,21 @@ class PoolAdoptionTest < IntegrationTest
     end
   end
 
+  # The application had no request since the pool process was replaced.
+  def test_an_ordered_restart_with_a_broken_version_leaves_the_waiting_instances_serving
+    root = SampleApps.written(SampleApps.saying("old"))
+    with_server(configuration { |one| one.site("rack.test", root) }) do |server|
+      assert_equal "old", server.client.get("/").body
+      kill_pool(server)
+      File.write(File.join(root, "config.ru"), "raise 'broken on purpose'\n")
+      succeed(CONFIG, "restart-app", "--wait", "60", root)
+      assert_equal "old", server.client.get("/").body
+      server.log.wait_for(/event=deploy\.failed/)
+      assert_equal "old", server.client.get("/").body
+      refute_match(/event=instance\.orphaned/, server.log.text)
+    end
+  end
+
   # Nothing but the watchdog knows of the order then.
   def test_a_restart_that_was_ordered_is_begun_anew_by_the_next_pool_process
     root = SampleApps.written(LOADING)

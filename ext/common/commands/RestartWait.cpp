@@ -32,6 +32,20 @@ void printFailure(const AppStatus &app) {
     }
 }
 
+/** An instance that was taken over from an earlier pool process has the old version. */
+bool newServes(const AppStatus &app) {
+    return std::any_of(app.instances.begin(), app.instances.end(), [&app](const InstanceStatus &one) {
+        return one.state == "serving" && one.version == app.version && !one.adopted;
+    });
+}
+
+/** Whether it waits for its next request, without an instance or with those that an earlier pool
+ *  process has left. */
+bool isIdle(const AppStatus &app) {
+    return app.state == "down" && std::all_of(app.instances.begin(), app.instances.end(),
+                                              [](const InstanceStatus &one) { return one.state == "standby"; });
+}
+
 bool anyServes(const AppStatus &app, std::uint64_t version) {
     return std::any_of(app.instances.begin(), app.instances.end(), [version](const InstanceStatus &one) {
         return one.state == "serving" && one.version == version;
@@ -71,7 +85,7 @@ RestartWait::RestartWait(const std::vector<AppStatus> &before, std::int64_t pool
 
 RestartWait::Outcome RestartWait::outcome(const AppStatus &before, const AppStatus &now, double elapsed) {
     const bool changed = now.version != versionBefore(before, now);
-    if (changed && anyServes(now, now.version)) {
+    if (changed && newServes(now)) {
         return Outcome::SERVES;
     }
     const bool failed = now.failure && now.failure->age <= elapsed;
@@ -82,7 +96,7 @@ RestartWait::Outcome RestartWait::outcome(const AppStatus &before, const AppStat
     // Instances that served are replaced, perhaps after the old ones have ended. An application
     // without any starts with its next request, and so does one whose new instance has ended since.
     const bool replaced = anyServes(before, before.version) && now.counters.spawned == before.counters.spawned;
-    return now.state == "down" && now.instances.empty() && !replaced ? Outcome::IDLE : Outcome::UNDER_WAY;
+    return isIdle(now) && !replaced ? Outcome::IDLE : Outcome::UNDER_WAY;
 }
 
 std::string RestartWait::late(const std::vector<AppStatus> &apps) const {
@@ -101,7 +115,8 @@ void RestartWait::print(Outcome outcome, const AppStatus &now, double elapsed) {
     if (outcome == Outcome::SERVES) {
         fmt::print("{} serves its new version after {}\n", singleLine(now.name), StatusWords::duration(elapsed));
     } else if (outcome == Outcome::IDLE) {
-        fmt::print("{} has no instance; its next request starts the new version\n", singleLine(now.name));
+        fmt::print("{} has {}; its next request starts the new version\n", singleLine(now.name),
+                   now.instances.empty() ? "no instance" : "had no request since the pool process was replaced");
     } else if (outcome == Outcome::FAILED) {
         printFailure(now);
     }

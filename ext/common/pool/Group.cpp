@@ -27,7 +27,7 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       bornAfter_(context.lastGeneration),
       madeAt_(context.clock.now()),
       options_(options),
-      restartFiles_(options.appRoot, options.restartDir, context.orphans.restartFile(name_)),
+      restartFiles_(options.appRoot, options.restartDir, context.orphans.restartFile(name_, options.rollingRestarts)),
       queue_(slot, name_, context.channels, context.store),
       loans_(context.channels, slot, queue_),
       instances_(context, queue_),
@@ -120,7 +120,7 @@ void Group::restart(const std::string &reason) {
     queue_.takePeak();
     demand_.restore();
     if (queue && options_.rollingRestarts) {
-        instances_.noteRestart(true);
+        instances_.noteRestart();
         versions_.deploy(std::move(spawner), std::move(queue), context_.clock.now());
     } else {
         versions_.replace(std::move(spawner));
@@ -214,6 +214,7 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     const MonotonicTime now = context_.clock.now();
     const bool grows = task.purpose == SpawnTask::Purpose::GROW;
     (process->former() ? counters_.adopted : counters_.spawned)++;
+    preloader_.joined(*process);
     lastSpawnTime_ = process->former() ? lastSpawnTime_ : process->spawnTime;
     instances_.add(process);
     scaler_.measureFirst(now);
@@ -253,7 +254,7 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
         oldVersionStays = options_.resistDeploymentErrors;
         instances_.retireCompanions(versions_.current());
         versions_.fail(failure, oldVersionStays, servesSoon());
-        instances_.noteRestart(false);
+        instances_.restartFailed(restartFiles_.seen());
         instances_.retireOlderThan(versions_.current());
     }
     if (!versions_.deployment()) {

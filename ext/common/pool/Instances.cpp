@@ -74,10 +74,19 @@ void Instances::deposit(const Process &process, bool restarts) {
     context_.store.put(storeKey(process), note.toText(), descriptors);
 }
 
-void Instances::noteRestart(bool restarts) {
+void Instances::noteRestart() {
     for (const ProcessPtr &process : all_) {
         if (isServing(process)) {
-            deposit(*process, restarts);
+            deposit(*process, true);
+        }
+    }
+}
+
+void Instances::restartFailed(const std::string &seen) {
+    for (const ProcessPtr &process : all_) {
+        process->restartFile = seen;
+        if (isServing(process)) {
+            deposit(*process);
         }
     }
 }

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "base/FileDescriptor.h"
@@ -39,8 +40,10 @@ public:
      *  too. @param restarts another version is to take its place: the next pool process begins that
      *  anew */
     void deposit(const Process &process, bool restarts = false);
-    /** deposit() for those that serve: a deployment begins, or has failed. */
-    void noteRestart(bool restarts);
+    /** deposit() for those that serve: a deployment begins. */
+    void noteRestart();
+    /** It has failed: the next pool process does not begin it anew. @param seen RestartFiles' */
+    void restartFailed(const std::string &seen);
     /** The process has ended. Its requests are reported lost, and its cells in the claims freed. */
     void remove(const ProcessPtr &process);
     /** Takes the instance out of service. It ends when its requests are answered. */

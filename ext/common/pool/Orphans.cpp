@@ -10,6 +10,7 @@
 #include "base/SystemClock.h"
 #include "exchange/Options.h"
 #include "log/Log.h"
+#include "restart/RestartFiles.h"
 #include "rights/Rights.h"
 #include "spawning/OutputLimit.h"
 
@@ -184,14 +185,34 @@ unsigned Orphans::waiting(const std::string &app) const {
     }));
 }
 
-std::optional<std::string> Orphans::restartFile(const std::string &app) const {
-    const LockGuard guard(mutex_);
-    for (const auto &[key, kept] : kept_) {
-        if (kept.state == State::WAITS && kept.orphan.note.app == app) {
-            return kept.orphan.note.restartFile;
+std::optional<std::string> Orphans::restartFile(const std::string &app, bool rolling) {
+    std::optional<std::string> state;
+    {
+        const LockGuard guard(mutex_);
+        for (const auto &[key, kept] : kept_) {
+            if (kept.state == State::WAITS && kept.orphan.note.app == app) {
+                state = kept.orphan.note.restartFile;
+            }
         }
     }
-    return std::nullopt;
+    if (state == RestartFiles::ASKED && !rolling) {
+        end(app);
+        state.reset();
+    }
+    return state;
+}
+
+bool Orphans::askRestart(const std::string &app) {
+    const LockGuard guard(mutex_);
+    bool found = false;
+    for (auto &[key, kept] : kept_) {
+        if (kept.state == State::WAITS && kept.orphan.note.app == app) {
+            kept.orphan.note.restartFile = RestartFiles::ASKED;
+            deposit(kept.orphan);
+            found = true;
+        }
+    }
+    return found;
 }
 
 std::string Orphans::reserve(const std::string &app) {
@@ -259,16 +280,17 @@ void Orphans::limit(unsigned most) {
 void Orphans::tellToEnd(Kept &kept, const char *why) {
     kept.state = State::ENDS;
     kept.endsSince = now();
+    // For the next pool process: it takes no requests.
+    kept.orphan.note.serves = false;
     ::shutdown(kept.orphan.left.control.get(), SHUT_RDWR);
     Log::notice("event=instance.orphaned app=\"{}\" pid={} reason=\"{}\" action=\"finishes and ends\"",
                 kept.orphan.note.app, kept.orphan.note.pid, why);
     deposit(kept.orphan);
 }
 
-/** For the next pool process: it takes no requests. */
+/** For the next pool process. */
 void Orphans::deposit(const Orphan &orphan) {
     InstanceNote note = orphan.note;
-    note.serves = false;
     std::vector<int> descriptors{orphan.left.pidFd.get(), orphan.left.control.get(), orphan.left.output.get()};
     note.cells.clear();
     for (const FormerClaims::Part &part : orphan.claims->parts()) {

@@ -73,8 +73,12 @@ public:
     std::vector<OrphanSnapshot> inspect() const EXCLUDES(mutex_);
     /** The number of instances that wait for a take-over. */
     unsigned waiting(const std::string &app) const EXCLUDES(mutex_);
-    /** The note's restartFile of one of them; none: none waits. */
-    std::optional<std::string> restartFile(const std::string &app) const EXCLUDES(mutex_);
+    /** The note's restartFile of one of them; none: none waits. A restart that was asked for ends
+     *  them unless it is @param rolling; none then, too. */
+    std::optional<std::string> restartFile(const std::string &app, bool rolling) EXCLUDES(mutex_);
+    /** Asks for a restart, once those of this application that wait are taken over. False: none
+     *  waits. */
+    bool askRestart(const std::string &app) EXCLUDES(mutex_);
     /** One of this application is about to be taken over. @return its key; empty: none waits */
     std::string reserve(const std::string &app) EXCLUDES(mutex_);
     /** The take-over did not begin. The instance waits again. */

@@ -269,7 +269,7 @@ bool Pool::restart(const std::string &name) {
     const PoolGuard guard(context_);
     Group *group = groups_.find(name);
     if (!group || context_.shuttingDown) {
-        return context_.orphans.end(name);
+        return context_.orphans.askRestart(name);
     }
     group->restart("it was ordered");
     return true;

@@ -22,6 +22,7 @@ void PreloaderCare::restIfDue(const SpawnerPointer &spawner, MonotonicTime now) 
         return;
     }
     lastSpawn_.reset();
+    loaded_ = false;
     try {
         threads_.run("rest", [spawner] { spawner->rest(); });
         Log::info("event=preloader.idle app=\"{}\"", app_);

@@ -29,6 +29,15 @@ public:
                   const PendingSpawns &pending)
         : app_(app), options_(options), threads_(threads), pending_(pending) {}
 
+    /** The instance has been started. One of an earlier pool process tells nothing of the
+     *  preloader. */
+    void joined(const Process &instance) noexcept {
+        loaded_ = instance.former() ? loaded_ : instance.parts().origin != nullptr;
+    }
+    /** Whether a preloader has the application loaded, as far as its instances have told. */
+    bool isLoaded() const noexcept {
+        return loaded_;
+    }
     void spawnEnded(MonotonicTime now) noexcept {
         lastSpawn_ = now;
     }
@@ -69,6 +78,7 @@ private:
     /** When a spawn last ended, since the preloader was told to rest. */
     std::optional<MonotonicTime> lastSpawn_;
     bool reforking_ = false;
+    bool loaded_ = false;
     /** The preloader that the last refork made old. */
     std::shared_ptr<const Origin> coldOrigin_;
 };

@@ -163,7 +163,8 @@ public:
     Socket socket;
     /** Sticky sessions: requests that are for this instance and no other. */
     std::optional<RequestQueue> ownQueue;
-    /** RestartFiles::seen() before it was started; of an adopted one what its note said. */
+    /** RestartFiles::seen() before it was started, or when another version did not start; of an
+     *  adopted one what its note said. */
     std::string restartFile = "-";
     /** How long its start took, up to the loaded application. */
     std::chrono::nanoseconds spawnTime{0};

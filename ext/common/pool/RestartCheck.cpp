@@ -10,6 +10,15 @@
 
 namespace Passenger {
 
+namespace {
+
+// The reasons for a restart.
+constexpr const char *ALWAYS = "always_restart.txt is there";
+constexpr const char *CHANGED = "restart.txt has changed";
+constexpr const char *UNFINISHED = "an earlier restart was not finished";
+
+}  // namespace
+
 std::vector<RestartCheck::GroupPtr> RestartCheck::all() const {
     const PoolGuard guard(context_);
     return groups_.share();
@@ -53,21 +62,23 @@ void RestartCheck::check(const std::string &name) {
 bool RestartCheck::check(Group &group) {
     // A look that finds nothing new waits until an earlier one has been acted on.
     const LockGuard turn(group.restartFiles().turn());
-    bool always = false;
+    const char *reason = nullptr;
     try {
-        if (!asks(group, always)) {
-            return true;
-        }
+        reason = reasonOf(group);
     } catch (const std::exception &) {
         // The rights process is replaced, a file system does not answer, or the rights of the
         // application's user cannot be taken. Its starts fail for that, and log it. Other
         // applications must not suffer.
         return false;
     }
+    if (reason == nullptr) {
+        return true;
+    }
+    const bool always = reason == ALWAYS;
     try {
         const PoolGuard guard(context_);
         if (!context_.shuttingDown && !group.isShutDown() && (!always || group.mayAlwaysRestart())) {
-            group.restart(always ? "always_restart.txt is there" : "restart.txt has changed");
+            group.restart(reason);
         }
     } catch (...) {
         if (!always) {
@@ -78,16 +89,17 @@ bool RestartCheck::check(Group &group) {
     return true;
 }
 
-/** Whether the files ask for a restart. @param always set if always_restart.txt does */
-bool RestartCheck::asks(Group &group, bool &always) {
+/** Why the files ask for a restart. Null: they do not. */
+const char *RestartCheck::reasonOf(Group &group) {
     if (!knowsRights(group)) {
-        return false;
+        return nullptr;
     }
-    if (group.restartFiles().changed()) {
-        return true;
+    RestartFiles &files = group.restartFiles();
+    const bool again = files.seen() == RestartFiles::ASKED;
+    if (files.changed()) {
+        return again ? UNFINISHED : CHANGED;
     }
-    always = group.restartFiles().always();
-    return always;
+    return files.always() ? ALWAYS : nullptr;
 }
 
 void RestartCheck::ask(const std::string &name, Done done) {

@@ -47,7 +47,7 @@ private:
 
     std::vector<GroupPtr> all() const EXCLUDES(poolLock);
     bool check(Group &group) EXCLUDES(poolLock);
-    bool asks(Group &group, bool &always) EXCLUDES(poolLock);
+    const char *reasonOf(Group &group) EXCLUDES(poolLock);
     bool knowsRights(Group &group) EXCLUDES(poolLock);
     std::optional<bool> enlist(const std::string &name, Done &done) EXCLUDES(poolLock);
     bool tryCheck(Group &group) noexcept EXCLUDES(poolLock);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "log/Log.h"
 #include "pool/Scaler.h"
 
 namespace Passenger {
@@ -15,6 +16,8 @@ constexpr unsigned PARTS_OF_THE_POOL = 4;
 constexpr std::chrono::seconds SOON{1};
 /** After this time a busy instance ends in place of one that still works at a request. */
 constexpr std::chrono::seconds SLOW{3};
+/** The least time between two lines about a new version that waits, and before the first one. */
+constexpr std::chrono::minutes LOG_INTERVAL{1};
 
 /** A wish for a request comes before one for an instance in reserve; then the one whose request has
  *  waited longest. */
@@ -204,7 +207,9 @@ bool Room::replacing() const {
 bool Room::anyWantsRoom() const {
     const auto wants = [this](const auto &wish) REQUIRES(poolLock) { return !memory_.isHeldBackByOwn(*wish.second); };
     return std::any_of(wishes_.begin(), wishes_.end(), wants) ||
-           std::any_of(replacementWishes_.begin(), replacementWishes_.end(), wants);
+           std::any_of(replacementWishes_.begin(), replacementWishes_.end(),
+                       [this](const auto &wish)
+                           REQUIRES(poolLock) { return !memory_.isHeldBackByOwn(*wish.second.application); });
 }
 
 void Room::satisfied(const Scaler &application) {
@@ -219,15 +224,40 @@ bool Room::hasWish(const Scaler &application) const {
 /** Replacements exceed the limit by one at most. An application that is above a lowered limit may
  *  still replace its instances, one at a time. */
 MemoryRoom::Verdict Room::admitReplacement(Scaler &application, MemoryAdmission::Start start, MonotonicTime now) {
-    MemoryRoom::Verdict verdict = MemoryRoom::Verdict::WAIT;
-    if ((isFree() || !replacing()) && (!application.atLimit() || !application.replacing()) &&
-        !application.startingReplacement()) {
-        verdict = memory_.admit(application, start, now);
+    Replacement &wish =
+        replacementWishes_.try_emplace(application.slot(), Replacement{&application, start, now}).first->second;
+    if (wish.start != start) {
+        wish = {&application, start, now};
     }
-    if (verdict != MemoryRoom::Verdict::START) {
-        replacementWishes_.emplace(application.slot(), &application);
+    const bool isAble = (!application.atLimit() || !application.replacing()) && !application.startingReplacement();
+    wish.waitsForTurn = isAble && !isFree() && (replacing() || !isFirst(wish));
+    if (wish.waitsForTurn) {
+        if (start == MemoryAdmission::Start::DEPLOY && now - wish.logged.value_or(wish.since) >= LOG_INTERVAL) {
+            wish.logged = now;
+            Log::notice(
+                "event=deploy.waits_for_room app=\"{}\" reason=\"the pool is full, and instances of other "
+                "applications are replaced (PassengerMaxPoolSize)\"",
+                application.name());
+        }
+        return MemoryRoom::Verdict::WAIT;
+    }
+    const MemoryRoom::Verdict verdict = isAble ? memory_.admit(application, start, now) : MemoryRoom::Verdict::WAIT;
+    if (verdict == MemoryRoom::Verdict::START) {
+        withdrawReplacement(application);
     }
     return verdict;
+}
+
+bool Room::comesFirst(const Replacement &a, const Replacement &b) {
+    const bool deploys = a.start == MemoryAdmission::Start::DEPLOY;
+    return a.start == b.start ? a.since < b.since : deploys;
+}
+
+bool Room::isFirst(const Replacement &wish) const {
+    return std::none_of(replacementWishes_.begin(), replacementWishes_.end(), [&](const auto &other) {
+        return other.second.waitsForTurn && other.second.application != wish.application &&
+               comesFirst(other.second, wish);
+    });
 }
 
 void Room::withdrawReplacement(const Scaler &application) {
@@ -235,9 +265,14 @@ void Room::withdrawReplacement(const Scaler &application) {
 }
 
 void Room::mayHaveCome() {
+    std::vector<Replacement> replacements;
+    for (const auto &[slot, wish] : replacementWishes_) {
+        replacements.push_back(wish);
+    }
+    std::stable_sort(replacements.begin(), replacements.end(), comesFirst);
     std::vector<Scaler *> applications;
-    for (const auto &[slot, application] : replacementWishes_) {
-        applications.push_back(application);
+    for (const Replacement &wish : replacements) {
+        applications.push_back(wish.application);
     }
     const std::size_t replacers = applications.size();
     for (const auto &[slot, application] : wishes_) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "base/Clock.h"
@@ -48,10 +49,11 @@ public:
     /** The application has no wish any more. */
     void satisfied(const Scaler &application) REQUIRES(poolLock);
     /** Whether the application may start an instance that takes another one's place. If not, its
-     *  wish is kept. */
+     *  wish is kept. In a full pool the first instance of a new version comes before the successor
+     *  of a worn instance, then the oldest wish. */
     MemoryRoom::Verdict admitReplacement(Scaler &application, MemoryAdmission::Start start, MonotonicTime now)
         REQUIRES(poolLock);
-    /** The application has no such wish any more, or is about to ask again. */
+    /** The application has no such wish any more. */
     void withdrawReplacement(const Scaler &application) REQUIRES(poolLock);
     /** How many applications want room for further instances. */
     unsigned wishes() const REQUIRES(poolLock) {
@@ -96,6 +98,16 @@ private:
         std::vector<RoomCandidate> rooms;
     };
 
+    /** The wish for an instance that takes another one's place. */
+    struct Replacement {
+        Scaler *application;
+        MemoryAdmission::Start start;
+        MonotonicTime since;
+        /** Nothing but the replacements of other applications holds it back. */
+        bool waitsForTurn = false;
+        std::optional<MonotonicTime> logged = std::nullopt;
+    };
+
     /** The room as an application sees it that wants one more instance. */
     struct Census {
         /** Instances that count for the limit, and applications whose turn comes before. */
@@ -121,6 +133,8 @@ private:
     bool evictFor(const Scaler &application, bool onlyIdle, MonotonicTime now) REQUIRES(poolLock);
     Scaler *chooseVictim(const Scaler &application, bool onlyIdle, MonotonicTime now) const REQUIRES(poolLock);
     bool replacing() const REQUIRES(poolLock);
+    static bool comesFirst(const Replacement &a, const Replacement &b);
+    bool isFirst(const Replacement &wish) const REQUIRES(poolLock);
     bool anyWantsRoom() const REQUIRES(poolLock);
 
     const PoolSettings &settings_;
@@ -129,7 +143,7 @@ private:
     /** The applications that could not start an instance that they need, by slot. */
     std::map<std::uint32_t, Scaler *> wishes_;
     /** The applications that could not start a replacement, by slot. */
-    std::map<std::uint32_t, Scaler *> replacementWishes_;
+    std::map<std::uint32_t, Replacement> replacementWishes_;
     MemoryRoom memory_;
 };
 

@@ -80,10 +80,10 @@ void Scaler::rescale() {
     if (parts_.queue.publishedCapacity() != parts_.instances.capacity()) {
         parts_.instances.publish();
     }
-    parts_.room.withdrawReplacement(*this);
     adopt(now);
-    deploy(now);
-    replaceOne(now);
+    if (!deploy(now) && !replaceOne(now)) {
+        parts_.room.withdrawReplacement(*this);
+    }
     grow(now);
     startSpares(now);
     parts_.room.endSurplusOrphans();
@@ -102,24 +102,51 @@ void Scaler::roomCame() {
     parts_.room.mayHaveCome();
 }
 
-/** Starts the first instance of the new version, if there may be one more. */
-void Scaler::deploy(MonotonicTime now) {
-    if (!parts_.versions.deployment() || parts_.versions.deployment()->started || !parts_.failures.mayTry(now)) {
-        return;
+/** Starts the first instance of the new version, if there may be one more. @return whether it waits
+ *  for room */
+bool Scaler::deploy(MonotonicTime now) {
+    // Two instances are enough where one may serve: the one that stands by serves first.
+    if (!parts_.versions.deployment() || parts_.versions.deployment()->started || !parts_.failures.mayTry(now) ||
+        standsBy()) {
+        return false;
     }
-    if (parts_.instances.serving() > 0 || standsBy()) {
-        // Two instances are enough where one may serve: the one that stands by serves first.
-        const auto verdict =
-            standsBy() ? Verdict::WAIT : parts_.room.admitReplacement(*this, MemoryAdmission::Start::DEPLOY, now);
+    if (parts_.instances.serving() > 0) {
+        const auto verdict = parts_.room.admitReplacement(*this, MemoryAdmission::Start::DEPLOY, now);
         if (verdict == Verdict::PREDECESSOR_FIRST) {
             giveUp(parts_.instances.leastNeeded(), "the new version needs its memory (PassengerMemoryBudget)", true);
         }
         parts_.versions.setStarted(verdict == Verdict::START && parts_.starter.start(SpawnTask::Purpose::DEPLOY));
-    } else if (parts_.pending.none()) {
+        return verdict != Verdict::START;
+    }
+    if (parts_.pending.none()) {
         // Nothing serves or is about to: the new version starts like any first instance.
         parts_.versions.adopt();
         parts_.instances.retireOlderThan(parts_.versions.current());
     }
+    return false;
+}
+
+/**
+ * After a failed deployment an instance that loads the files anew would be one of the new version,
+ * beside those of the old one. The deployment is tried again in its place.
+ * @return whether it is
+ */
+bool Scaler::deployAgain(MonotonicTime now) {
+    if (!parts_.versions.failure() || parts_.preloader.isLoaded()) {
+        return false;
+    }
+    try {
+        QueueGenerationPtr queue = parts_.context.makeQueue(parts_.options);
+        parts_.versions.deploy(parts_.context.factory.create(parts_.options), std::move(queue), now);
+    } catch (const std::exception &error) {
+        Log::error("event=spawn.not_started app=\"{}\" error=\"{}\"", parts_.app, error.what());
+        return true;
+    }
+    Log::notice("event=deploy.again app=\"{}\" reason=\"an instance is needed, and the old version is not loaded\"",
+                parts_.app);
+    parts_.demand.restore();
+    deploy(now);
+    return true;
 }
 
 bool Scaler::wantsCompanion(unsigned ready, bool forked) const {
@@ -132,19 +159,25 @@ bool Scaler::wantsCompanion(unsigned ready, bool forked) const {
            (forked || (!atLimit() && parts_.room.isFreeForSpares(*this, now)));
 }
 
-/** Starts the successor of an instance that is due for replacement, one at a time. */
-void Scaler::replaceOne(MonotonicTime now) {
+/** Starts the successor of an instance that is due for replacement, one at a time. @return whether
+ *  it waits for room */
+bool Scaler::replaceOne(MonotonicTime now) {
     if (parts_.pending.beingReplaced() || parts_.versions.deployment() || standsBy() || !mayTry(now)) {
-        return;
+        return false;
     }
     const ProcessPtr due = parts_.instances.dueForReplacement();
-    const auto verdict =
-        due ? parts_.room.admitReplacement(*this, MemoryAdmission::Start::REPLACE, now) : Verdict::WAIT;
+    if (!due) {
+        return false;
+    }
+    const auto verdict = parts_.room.admitReplacement(*this, MemoryAdmission::Start::REPLACE, now);
     if (verdict == Verdict::START) {
-        parts_.starter.start(SpawnTask::Purpose::REPLACE, due->id());
+        if (!deployAgain(now)) {
+            parts_.starter.start(SpawnTask::Purpose::REPLACE, due->id());
+        }
     } else if (verdict == Verdict::PREDECESSOR_FIRST) {
         giveUp(due, "its successor needs its memory (PassengerMemoryBudget)", true);
     }
+    return verdict != Verdict::START;
 }
 
 /** How many instances the requests and the minimum need now. */
@@ -210,6 +243,10 @@ void Scaler::grow(MonotonicTime now) {
                 break;
             }
             ensureQueue();
+            if (deployAgain(now) && parts_.versions.deployment()) {
+                missing = 0;
+                break;
+            }
             if (!parts_.starter.start(SpawnTask::Purpose::GROW)) {
                 break;
             }
@@ -237,7 +274,7 @@ void Scaler::startSpares(MonotonicTime now) {
     unsigned missing = parts_.failures.limit(spares_.missing(now), parts_.pending.starting());
     for (; missing > 0; missing--) {
         if (parts_.pending.starting() >= atOnce || atLimit() || !parts_.room.isFreeForSpares(*this, now) ||
-            !parts_.starter.start(SpawnTask::Purpose::GROW)) {
+            deployAgain(now) || !parts_.starter.start(SpawnTask::Purpose::GROW)) {
             return;
         }
     }

@@ -155,8 +155,9 @@ private:
     bool asked() const REQUIRES(poolLock);
     bool mayTry(MonotonicTime now) const REQUIRES(poolLock);
 
-    void deploy(MonotonicTime now) REQUIRES(poolLock);
-    void replaceOne(MonotonicTime now) REQUIRES(poolLock);
+    bool deploy(MonotonicTime now) REQUIRES(poolLock);
+    bool replaceOne(MonotonicTime now) REQUIRES(poolLock);
+    bool deployAgain(MonotonicTime now) REQUIRES(poolLock);
     void adopt(MonotonicTime now) REQUIRES(poolLock);
     void ensureQueue() REQUIRES(poolLock);
     void grow(MonotonicTime now) REQUIRES(poolLock);

@@ -63,10 +63,17 @@ public:
         CPPUNIT_ASSERT(RestartWait::Outcome::UNDER_WAY == outcome(unknown, now));
         CPPUNIT_ASSERT_MESSAGE("They have ended before it",
                                RestartWait::Outcome::SERVES == outcome(unknown, with(app("serving", 1), "serving", 1)));
+        AppStatus adopted = with(app("serving", 1), "serving", 1);
+        adopted.instances.front().adopted = true;
+        CPPUNIT_ASSERT_MESSAGE("They are asked to restart",
+                               RestartWait::Outcome::UNDER_WAY == outcome(unknown, adopted));
     }
 
     void testAnApplicationWithoutInstancesNeedsNoWait() {
         CPPUNIT_ASSERT(RestartWait::Outcome::IDLE == outcome(app("down", 3), app("down", 4)));
+        const AppStatus left = with(app("down", 0), "standby", 0);
+        CPPUNIT_ASSERT_MESSAGE("But those of an earlier pool process",
+                               RestartWait::Outcome::IDLE == outcome(left, left));
     }
 
     void testAnOldInstanceThatEndsIsWaitedFor() {

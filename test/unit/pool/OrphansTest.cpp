@@ -16,6 +16,7 @@
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "io/SocketPair.h"
+#include "restart/RestartFiles.h"
 #include "shm/Claims.h"
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
@@ -60,6 +61,7 @@ class OrphansTest : public LeakCheck {
     CPPUNIT_TEST(testOneThatServesWaitsAndIsTakenOnce);
     CPPUNIT_TEST(testOneThatDoesNotServeIsToldToEnd);
     CPPUNIT_TEST(testTheNextPoolProcessLearnsThatOneWasToldToEnd);
+    CPPUNIT_TEST(testARestartIsNotedForThoseThatWait);
     CPPUNIT_TEST(testOneThatIsGivenBackIsToldToEnd);
     CPPUNIT_TEST(testTheClaimsOfOneThatEndedSayThatItDied);
     CPPUNIT_TEST(testTheLimitEndsThoseThatWait);
@@ -121,8 +123,8 @@ public:
         left.restoreIn(orphans);
         CPPUNIT_ASSERT_EQUAL(1U, orphans.waiting("one"));
         CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("other"));
-        CPPUNIT_ASSERT_EQUAL(std::string("12.34"), orphans.restartFile("one").value());
-        CPPUNIT_ASSERT(!orphans.restartFile("other"));
+        CPPUNIT_ASSERT_EQUAL(std::string("12.34"), orphans.restartFile("one", true).value());
+        CPPUNIT_ASSERT(!orphans.restartFile("other", true));
         CPPUNIT_ASSERT_EQUAL(std::string(), orphans.reserve("other"));
         CPPUNIT_ASSERT_EQUAL(left.key(), orphans.reserve("one"));
         CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("one"));
@@ -140,6 +142,21 @@ public:
         const LeftProcess left("one", false);
         left.restoreIn(orphans);
         CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("one"));
+        CPPUNIT_ASSERT(left.toldToEnd());
+    }
+
+    void testARestartIsNotedForThoseThatWait() {
+        Orphans orphans(*loop_, store_, {});
+        const LeftProcess left("one");
+        left.restoreIn(orphans);
+        CPPUNIT_ASSERT(!orphans.askRestart("other"));
+        CPPUNIT_ASSERT(orphans.askRestart("one"));
+        CPPUNIT_ASSERT(!left.toldToEnd());
+        const InstanceNote note = InstanceNote::parse(store_.note(left.key()));
+        CPPUNIT_ASSERT(note.serves);
+        CPPUNIT_ASSERT_EQUAL(std::string(RestartFiles::ASKED), note.restartFile);
+        CPPUNIT_ASSERT_EQUAL(note.restartFile, orphans.restartFile("one", true).value());
+        CPPUNIT_ASSERT_MESSAGE("Requests are to wait for the new version", !orphans.restartFile("one", false));
         CPPUNIT_ASSERT(left.toldToEnd());
     }
 

@@ -3,19 +3,104 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
 
+#include "base/Exceptions.h"
+#include "pool/DescriptorStore.h"
+#include "pool/InstanceNote.h"
+#include "restart/RestartFiles.h"
 #include "support/Eventually.h"
+#include "support/FakeInstances.h"
 #include "support/LeftProcess.h"
 #include "support/PoolContract.h"
 
 namespace Passenger {
 
+namespace {
+
+/** Notes what the next pool process would learn. */
+class LastNotes final : public DescriptorStore {
+public:
+    void put(const std::string &key, const std::string &note, const std::vector<int> &) override {
+        const LockGuard guard(mutex_);
+        notes_.insert_or_assign(key, note);
+    }
+    void remove(const std::string &) override {}
+    std::string restartFile(const std::string &key) const {
+        const LockGuard guard(mutex_);
+        return InstanceNote::parse(notes_.at(key)).restartFile;
+    }
+
+private:
+    mutable Mutex mutex_{Locks::WAITER};
+    std::map<std::string, std::string> notes_ GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
 class PoolAdoptionTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolAdoptionTest);
     CPPUNIT_TEST(testAChangeThatIsSeenDuringATakeOverCostsNoInstance);
+    CPPUNIT_TEST(testAnOrderedRestartKeepsWhatWaitsUntilTheNewVersionServes);
+    CPPUNIT_TEST(testAnOrderedRestartThatHasFailedIsOverForWhatWasTakenOver);
+    CPPUNIT_TEST(testWithoutRollingRestartsAnOrderedRestartTakesNothingOver);
     CPPUNIT_TEST_SUITE_END();
 
+    LastNotes notes_;
+
+    std::string name() const {
+        return inFolder().groupName();
+    }
+
 public:
+    void testAnOrderedRestartKeepsWhatWaitsUntilTheNewVersionServes() {
+        const LeftProcess left(name());
+        left.restoreIn(*pool_);
+        CPPUNIT_ASSERT(pool_->restart(name()));
+        CPPUNIT_ASSERT(!left.toldToEnd());
+        CPPUNIT_ASSERT(ask(inFolder())->session());
+        CPPUNIT_ASSERT(instances(inFolder())[0].adopted);
+        pool_->checkRestarts();
+        CPPUNIT_ASSERT(eventually([&] { return group(inFolder()).version == 2; }));
+        CPPUNIT_ASSERT(log_->contains("reason=\"an earlier restart was not finished\""));
+    }
+
+    void testAnOrderedRestartThatHasFailedIsOverForWhatWasTakenOver() {
+        makePool({*loop_, *factory_, *channels_, clock_, notes_, cpu_, false}, settings());
+        FakeInstances processes(*loop_, *factory_);
+        const LeftProcess left(name());
+        left.restoreIn(*pool_);
+        CPPUNIT_ASSERT(pool_->restart(name()));
+        factory_->beforeSpawn = [this](const Options &) {
+            if (factory_->attempts() == 2) {
+                throw SpawnException("the new version is broken");
+            }
+        };
+        pool_->attach(inFolder());
+        CPPUNIT_ASSERT(eventuallyServing(1, inFolder()));
+        const std::string key = "instance:" + std::to_string(processes.pid(0));
+        CPPUNIT_ASSERT_EQUAL(std::string(RestartFiles::ASKED), notes_.restartFile(key));
+        pool_->checkRestarts();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        CPPUNIT_ASSERT_EQUAL(std::string("-"), notes_.restartFile(key));
+        endPool();
+    }
+
+    void testWithoutRollingRestartsAnOrderedRestartTakesNothingOver() {
+        Options options = inFolder();
+        options.rollingRestarts = false;
+        const LeftProcess left(name());
+        left.restoreIn(*pool_);
+        CPPUNIT_ASSERT(pool_->restart(name()));
+        CPPUNIT_ASSERT(ask(options)->session());
+        CPPUNIT_ASSERT(left.toldToEnd());
+        pool_->checkRestarts();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(options).version);
+        CPPUNIT_ASSERT(!instances(options)[0].adopted);
+    }
+
     void testAChangeThatIsSeenDuringATakeOverCostsNoInstance() {
         const LeftProcess left(inFolder().groupName());
         left.restoreIn(*pool_);

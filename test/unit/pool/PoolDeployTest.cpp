@@ -5,10 +5,12 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/Exceptions.h"
+#include "spawning/Preloader.h"
 #include "support/Eventually.h"
 #include "support/PoolContract.h"
 
@@ -38,6 +40,8 @@ class PoolDeployTest : public PoolContract {
     CPPUNIT_TEST(testRequestsWaitForTheNewVersionAfterTheLastOldInstanceDied);
     CPPUNIT_TEST(testTheOldVersionIsStartedAgainIfItsLastInstanceDiedAndTheNewVersionFails);
     CPPUNIT_TEST(testRequestsAreRefusedIfTheOldVersionDoesNotStartAgainEither);
+    CPPUNIT_TEST(testAfterAFailedDeployAnInstanceThatLoadsTheFilesIsOneOfTheNewVersion);
+    CPPUNIT_TEST(testAfterAFailedDeployAForkIsOneOfTheOldVersion);
     CPPUNIT_TEST(testWithoutRollingRestartsRequestsWaitForTheNewVersion);
     CPPUNIT_TEST(testWithoutRollingRestartsOldInstancesFinishTheirRequests);
     CPPUNIT_TEST(testRequestsOfEndingInstancesAreNotInTheQueue);
@@ -339,6 +343,45 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
     }
 
+    /** Instances are forks of a preloader. */
+    void preload() {
+        factory_->makeResult = [origin = std::make_shared<const Origin>(), this](const Options &) {
+            SpawnResult result = factory_->instances().make();
+            result.origin = origin;
+            return result;
+        };
+    }
+    /** A deployment fails, and then one of two instances dies. */
+    void failAndLoseOne() {
+        warmUp(2, inFolder());
+        factory_->failuresToCome = 1;
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        pass(500ms);
+        die(0);
+        CPPUNIT_ASSERT(eventually([this] { return group(inFolder()).counters.died == 1; }));
+    }
+
+    void testAfterAFailedDeployAnInstanceThatLoadsTheFilesIsOneOfTheNewVersion() {
+        failAndLoseOne();
+        CPPUNIT_ASSERT(eventuallyVersion(3));
+        CPPUNIT_ASSERT(log_->contains("event=deploy.again"));
+        CPPUNIT_ASSERT(eventuallyServing(2, inFolder()));
+        for (const ProcessSnapshot &process : instances(inFolder())) {
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, process.version);
+        }
+        CPPUNIT_ASSERT(state() == GroupState::SERVING);
+    }
+
+    void testAfterAFailedDeployAForkIsOneOfTheOldVersion() {
+        preload();
+        failAndLoseOne();
+        CPPUNIT_ASSERT(eventuallyServing(2, inFolder()));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, version());
+        CPPUNIT_ASSERT(state() == GroupState::DEPLOY_FAILED);
+        CPPUNIT_ASSERT(!log_->contains("event=deploy.again"));
+    }
+
     /** The last old instance dies while the new version boots, and so many starts fail. */
     AnswerPtr askBetweenVersions(unsigned failures) {
         get(inFolder()).reset();
@@ -355,6 +398,7 @@ public:
     }
 
     void testTheOldVersionIsStartedAgainIfItsLastInstanceDiedAndTheNewVersionFails() {
+        preload();
         const AnswerPtr waiter = askBetweenVersions(1);
         pass(500ms);
         CPPUNIT_ASSERT(waiter->session());

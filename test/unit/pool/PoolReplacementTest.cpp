@@ -22,6 +22,8 @@ class PoolReplacementTest : public PoolContract {
     CPPUNIT_TEST(testTheApplicationsLimitIsExceededByOne);
     CPPUNIT_TEST(testSeveralAreReplacedOneAfterTheOther);
     CPPUNIT_TEST(testApplicationsOfAFullPoolReplaceOneAfterTheOther);
+    CPPUNIT_TEST(testInAFullPoolANewVersionComesBeforeTheNextWornInstance);
+    CPPUNIT_TEST(testANewVersionThatWaitsForRoomIsLoggedOnceAMinute);
     CPPUNIT_TEST(testAnInstanceThatDiesBeforeItsSuccessorComesIsReplacedByIt);
     CPPUNIT_TEST(testARestartDoesTheWorkOfAReplacement);
     CPPUNIT_TEST(testInstancesAreReplacedAfterARestartOvertookAReplacement);
@@ -216,6 +218,45 @@ public:
         factory_->release();
         CPPUNIT_ASSERT(eventuallyReplaced(1, shop));
         CPPUNIT_ASSERT_EQUAL(2U, size());
+    }
+
+    /** In a full pool the first of two worn instances is being replaced, and the new version of
+     *  another application waits. */
+    void fillAndRestart() {
+        warmUp(2, limited());
+        get(inFolder()).reset();
+        factory_->hold();
+        useTooMuch();
+        factory_->waitUntilHeld(1);
+        restart();
+        CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
+        CPPUNIT_ASSERT(group(inFolder()).state == GroupState::DEPLOYING);
+    }
+
+    void testInAFullPoolANewVersionComesBeforeTheNextWornInstance() {
+        fillAndRestart();
+        factory_->letThrough();
+        CPPUNIT_ASSERT(eventuallyReplaced(1));
+        factory_->waitUntilHeld(1);
+        CPPUNIT_ASSERT_EQUAL(1U, group(inFolder()).starting);
+        CPPUNIT_ASSERT_EQUAL(0U, group().starting);
+        factory_->release();
+        CPPUNIT_ASSERT(eventually([this] { return group(inFolder()).version == 2; }));
+        CPPUNIT_ASSERT(eventuallyReplaced(2));
+        CPPUNIT_ASSERT_EQUAL(3U, size());
+    }
+
+    void testANewVersionThatWaitsForRoomIsLoggedOnceAMinute() {
+        PoolSettings noneIdles = settings();
+        noneIdles.idleTime = 0s;
+        pool_->configure(noneIdles);
+        fillAndRestart();
+        advance(50s, 1s);
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=deploy.waits_for_room"));
+        advance(20s, 1s);
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=deploy.waits_for_room"));
+        advance(60s, 1s);
+        CPPUNIT_ASSERT_EQUAL(2U, log_->count("event=deploy.waits_for_room"));
     }
 
     void testAnInstanceThatDiesBeforeItsSuccessorComesIsReplacedByIt() {
