@@ -185,7 +185,13 @@ class NodeInstanceTest < IntegrationTest
   end
 
   def test_the_callbacks_of_writes_that_are_not_sent_are_called_with_an_error
-    assert_raises(EOFError) { client("native.test").get("/unsent") }
+    # httpd may have sent nothing of the answer yet.
+    code = begin
+      client("native.test").get("/unsent").code
+    rescue EOFError
+      "cut"
+    end
+    assert_includes %w[502 cut], code
     assert_told "native.test", "written ERR_STREAM_DESTROYED"
   end
 

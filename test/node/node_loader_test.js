@@ -32,6 +32,10 @@ async function askItself() {
     if (typeof fetch === "function") {
         assert.strictEqual(await (await fetch(`${origin}/fetch`, { method: "POST", body: "b" })).text(), "own /fetch");
     }
+    process.env.TMPDIR = join(folder, "missing");
+    const [error] = await once(http.get(origin, { agent: false }), "error");
+    assert.strictEqual(error.code, "ENOENT");
+    delete process.env.TMPDIR;
     const left = fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith(`passenger.${process.pid}.`));
     assert.deepStrictEqual(left, []);
 }

@@ -28,6 +28,7 @@ function listenOnce(server, socket) {
         end();
         server.emit("connection", accepted);
     });
+    listener.on("error", (error) => socket.destroy(error));
     socket.once("close", end);
     // In a worker of a cluster, too.
     listener.listen({ path, exclusive: true });
@@ -42,7 +43,14 @@ function connectTo(server) {
         if (options === null || typeof options !== "object" || options.host !== HOST) {
             return connect.apply(this, args);
         }
-        return connect.call(this, { path: listenOnce(server, this) }, ...rest.filter(Boolean));
+        try {
+            return connect.call(this, { path: listenOnce(server, this) }, ...rest.filter(Boolean));
+        } catch (error) {
+            // There is no folder. The caller has no listener for the error yet, and may write.
+            this.connecting = true;
+            setImmediate(() => this.destroy(error));
+            return this;
+        }
     };
 }
 

@@ -51,7 +51,8 @@ exports.watch = function (descriptor, events, handler) {
     const result = native.addon.watch(descriptor, events, lastTag);
     if (result !== 0) {
         handlers.delete(lastTag);
-        throw new Error(`descriptor ${descriptor} cannot be watched: ${getSystemErrorName(result)}`);
+        const code = getSystemErrorName(result);
+        throw Object.assign(new Error(`descriptor ${descriptor} cannot be watched: ${code}`), { code });
     }
     return lastTag;
 };

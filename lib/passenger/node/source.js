@@ -9,6 +9,8 @@ const poller = require("./poller");
 
 // Messages of the own queue, before the common one has its turn.
 const MOST_IN_A_ROW = 4;
+// Errors that may be over soon.
+const SHORTAGES = ["ENOSPC", "ENOMEM"];
 // Milliseconds between two looks at queues that the kernel does not watch.
 const RETRY_INTERVAL = 200;
 
@@ -81,6 +83,9 @@ class Source {
             this._queues().forEach((queue) => this._unwatch.push(this._watchQueue(queue)));
         } catch (error) {
             this._unwatchAll();
+            if (!SHORTAGES.includes(error.code)) {
+                throw error;
+            }
             log.complain("queue.not_watched", { reason: error.message });
             this._retry = setTimeout(() => this.onEvents(), RETRY_INTERVAL).unref();
         }

@@ -147,9 +147,12 @@ const PAGES = {
         response.end("informed");
     },
     "/unsent": (request, response) => {
-        response.write(Buffer.alloc(30 << 20), (error) => note(`written ${error ? error.code : "whole"}`));
         response.on("close", () => note("closed"));
-        response.destroy();
+        response.write("begun", () => {
+            // Is sent at the end of the turn.
+            response.write("unsent", (error) => note(`written ${error ? error.code : "whole"}`));
+            response.destroy();
+        });
     },
     "/early": (request, response) => response.writeHead(413).end("too large"),
     "/refused": (request, response) => {
