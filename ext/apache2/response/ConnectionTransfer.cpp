@@ -53,6 +53,12 @@ bool isUnix(const FileDescriptor &stream) noexcept {
 bool takesBytes(int client) noexcept {
     pollfd entry{client, POLLOUT, 0};
     return poll(&entry, 1, 0) > 0 && (entry.revents & POLLOUT) != 0;
+/** Whether the client has closed its side, at least. The relay ends its connection soon. */
+bool hangsUp(int client) noexcept {
+    pollfd entry{client, POLLRDHUP, 0};
+    return poll(&entry, 1, 0) > 0;
+}
+
 }
 
 }  // namespace
@@ -104,7 +110,7 @@ bool ConnectionTransfer::send(FileDescriptor &stream, std::chrono::milliseconds 
     const auto deadline = std::chrono::steady_clock::now() + patience;
     ClientsInFlight::Sent sent;
     while ((sent = sent_.send(app_, stream, clientSocket(r_))) == ClientsInFlight::Sent::NO_ROOM &&
-           std::chrono::steady_clock::now() < deadline) {
+           std::chrono::steady_clock::now() < deadline && !hangsUp(clientSocket(r_))) {
         std::this_thread::sleep_for(UNDER_WAY_PAUSE);
     }
     return sent == ClientsInFlight::Sent::YES;

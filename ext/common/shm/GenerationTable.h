@@ -13,8 +13,8 @@ namespace Passenger {
 /**
  * The agent's side of the generation table. For each Group it says which generation its queue has,
  * how many requests its instances can run at once, and how many they may have claimed. A child
- * looks there for each request and need not ask the agent. It also has the secret of FairnessKey. Owned by the agent; not
- * thread-safe.
+ * looks there for each request and need not ask the agent. It also has the secret of FairnessKey.
+ * Owned by the agent; not thread-safe.
  */
 class GenerationTable {
 public:
