@@ -26,6 +26,8 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds FOREVER{-1};
 /** While the client sends nothing, httpd's filters are asked this often, for mod_reqtimeout. */
 constexpr std::chrono::milliseconds LONGEST_PAUSE{1000};
+/** More than any request takes. */
+constexpr std::chrono::hours WITHOUT_LIMIT{24 * 365};
 
 /** Whether mod_http2 has made this request of an extended CONNECT (RFC 8441). No other request of
  *  HTTP/2 has this header. */
@@ -178,7 +180,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     request.transferable = settings.transferConnections && !body_.present() && !body_.readBefore() &&
                            ConnectionTransfer::obstacle(r_) == nullptr;
     request.streamTransferable =
-        request.transferable && !request.headRequest && !ConnectionTransfer::bodyIsFiltered(r_);
+        request.transferable && !request.headRequest && ConnectionTransfer::bodyFilter(r_) == nullptr;
     request.fairnessKey = fairnessText(r_);
     request.relayed = [&limits = child_.limits(), this] {
         return limits.relayed.of(limits.spool.keyOf(route_.appName));
@@ -340,8 +342,25 @@ void RequestHandler::takeReply(MessageSession &session, ResponseSender &sender) 
     }
     bodyAskedFor_ = bodyAskedFor_ || (reply.kind == Reply::Kind::INTERIM && reply.status == HTTP_CONTINUE);
     answerBegun_ = answerBegun_ || reply.kind == Reply::Kind::RESPONSE;
+    const bool isHead = reply.kind == Reply::Kind::RESPONSE;
     sender.take(reply, !reply.ends() && session.replyWaiting());
     sender.excuseFilters(session);
+    if (isHead && sender.beginsEventStream()) {
+        keepEventStream(session);
+    }
+}
+
+/** An event stream that was not given away has no PassengerMaxRequestTime either. */
+void RequestHandler::keepEventStream(MessageSession &session) {
+    session.excuse(WITHOUT_LIMIT);
+    const char *obstacle = ConnectionTransfer::obstacle(r_);
+    const char *filter = ConnectionTransfer::bodyFilter(r_);
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r_, "event=stream.kept %s reason=\"%s\" filter=\"%s\"",
+                  RequestNotes::subject(r_),
+                  obstacle != nullptr ? obstacle
+                  : filter != nullptr ? "a filter of httpd may change the answer's body"
+                                      : "the application, or PassengerTransferConnections, keeps it",
+                  filter != nullptr ? filter : "");
 }
 
 }  // namespace Passenger

@@ -37,6 +37,7 @@ private:
     void sendBuffered(MessageSession &session, ResponseSender &sender);
     bool sendBlock(MessageSession &session, ResponseSender &sender, std::string_view block, bool last);
     void takeReply(MessageSession &session, ResponseSender &sender);
+    void keepEventStream(MessageSession &session);
 
     request_rec *r_;
     const Route &route_;

@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "apache2/request/ClientSocket.h"
 #include "apache2/request/RequestNotes.h"
@@ -34,12 +34,17 @@ bool isUpgradeWanted(const request_rec *r) {
            HttpText::listHas(connection, "upgrade");
 }
 
-/** Removes the filters that would change a body. mod_headers' filters stay, since administrators
- *  rely on them. */
+/** Filters that only set fields of the head: mod_headers, mod_expires, mod_session. */
+constexpr std::array<const char *, 4> OF_HEAD{"fixup_headers_out", "fixup_headers_err", "mod_expires",
+                                              "mod_session_out"};
+
+/** Removes the filters that would change a body. Those of the head stay, since administrators rely
+ *  on them. */
 void removeContentFilters(request_rec *r) {
     for (ap_filter_t *filter = r->output_filters; filter != nullptr && filter != r->proto_output_filters;) {
         ap_filter_t *next = filter->next;
-        if (std::strncmp(filter->frec->name, "fixup_headers", 13) != 0) {
+        if (std::none_of(OF_HEAD.begin(), OF_HEAD.end(),
+                         [&](const char *name) { return ap_cstr_casecmp(name, filter->frec->name) == 0; })) {
             ap_remove_output_filter(filter);
         }
         filter = next;
@@ -147,14 +152,14 @@ void HijackedConnection::readClient() {
 /** Sends the client's bytes to the application, and drops them if it has closed its side. @return
  *  false: the application takes no more for now */
 bool HijackedConnection::sendPending() {
+    if (APR_BRIGADE_EMPTY(pending_)) {
+        tookAt_ = std::chrono::steady_clock::now();
+    }
     while (!APR_BRIGADE_EMPTY(pending_)) {
         apr_bucket *bucket = APR_BRIGADE_FIRST(pending_);
         const char *data = nullptr;
         apr_size_t size = 0;
         if (!APR_BUCKET_IS_METADATA(bucket) && apr_bucket_read(bucket, &data, &size, APR_BLOCK_READ) != APR_SUCCESS) {
-    if (APR_BRIGADE_EMPTY(pending_)) {
-        tookAt_ = std::chrono::steady_clock::now();
-    }
             over_ = true;
             return false;
         }
@@ -163,12 +168,12 @@ bool HijackedConnection::sendPending() {
             if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
                 return false;
             }
+            tookAt_ = std::chrono::steady_clock::now();
             if (sent >= 0 && static_cast<apr_size_t>(sent) < size) {
                 apr_bucket_split(bucket, static_cast<apr_size_t>(sent));
             }
         }
         apr_bucket_delete(bucket);
-            tookAt_ = std::chrono::steady_clock::now();
     }
     return true;
 }
