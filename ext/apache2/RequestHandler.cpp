@@ -5,6 +5,7 @@
 #include <exception>
 #include <string>
 
+#include "apache2/agent/AgentKeeper.h"
 #include "apache2/config/Settings.h"
 #include "apache2/request/ClientSocket.h"
 #include "apache2/request/FairnessText.h"
@@ -14,7 +15,7 @@
 #include "apache2/response/ConnectionTransfer.h"
 #include "apache2/response/HijackedConnection.h"
 #include "apache2/response/ResponseTrailers.h"
-#include "base/Exceptions.h"
+#include "base/DescriptorLimit.h"
 #include "shm/Layouts.h"
 
 namespace Passenger {
@@ -115,15 +116,26 @@ bool RequestHandler::bufferBody(ResponseSender &sender) {
         sender.refuseBody(quota);
         return false;
     } catch (const SystemException &problem) {
-        const bool full = problem.error() == ENOSPC || problem.error() == EDQUOT;
-        // httpd does not read the rest of the body then.
-        r_->connection->keepalive = AP_CONN_CLOSE;
-        sender.fail(full ? HTTP_INSUFFICIENT_STORAGE : HTTP_INTERNAL_SERVER_ERROR,
-                    apr_pstrcat(r_->pool, "the request's body cannot be buffered (PassengerDataBufferDir): ",
-                                problem.what(), nullptr));
+        failToBuffer(sender, problem);
         return false;
     }
     return true;
+}
+
+void RequestHandler::failToBuffer(ResponseSender &sender, const SystemException &problem) {
+    const bool full = problem.error() == ENOSPC || problem.error() == EDQUOT;
+    const bool noDescriptor = problem.error() == EMFILE || problem.error() == ENFILE;
+    if (noDescriptor) {
+        // The next upload finds their descriptors free.
+        AgentKeeper::running().closeIdle();
+    }
+    // httpd does not read the rest of the body then.
+    r_->connection->keepalive = AP_CONN_CLOSE;
+    sender.fail(full           ? HTTP_INSUFFICIENT_STORAGE
+                : noDescriptor ? HTTP_SERVICE_UNAVAILABLE
+                               : HTTP_INTERNAL_SERVER_ERROR,
+                apr_pstrcat(r_->pool, "the request's body cannot be buffered (PassengerDataBufferDir): ",
+                            problem.what(), noDescriptor ? ": " : nullptr, explainDescriptorLimit().c_str(), nullptr));
 }
 
 /** With PassengerRollingRestarts Off: if a restart file has changed, the agent restarts the

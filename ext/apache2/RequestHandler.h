@@ -9,6 +9,7 @@
 #include "apache2/request/Route.h"
 #include "apache2/response/ResponseSender.h"
 #include "apache2/response/Turbocache.h"
+#include "base/Exceptions.h"
 #include "exchange/MessageSession.h"
 
 namespace Passenger {
@@ -25,6 +26,7 @@ public:
 
 private:
     bool bufferBody(ResponseSender &sender);
+    void failToBuffer(ResponseSender &sender, const SystemException &problem);
     void noticeRestart();
     void converse(RequestContext &context, ResponseSender &sender);
     const char *contentLength() const;
