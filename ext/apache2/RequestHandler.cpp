@@ -5,6 +5,7 @@
 #include <exception>
 #include <string>
 
+#include "apache2/agent/AgentKeeper.h"
 #include "apache2/config/Settings.h"
 #include "apache2/request/ClientSocket.h"
 #include "apache2/request/FairnessText.h"
@@ -14,7 +15,7 @@
 #include "apache2/response/ConnectionTransfer.h"
 #include "apache2/response/HijackedConnection.h"
 #include "apache2/response/ResponseTrailers.h"
-#include "base/Exceptions.h"
+#include "base/DescriptorLimit.h"
 #include "shm/Layouts.h"
 
 namespace Passenger {
@@ -26,6 +27,8 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds FOREVER{-1};
 /** While the client sends nothing, httpd's filters are asked this often, for mod_reqtimeout. */
 constexpr std::chrono::milliseconds LONGEST_PAUSE{1000};
+/** More than any request takes. */
+constexpr std::chrono::hours WITHOUT_LIMIT{24 * 365};
 
 /** Whether mod_http2 has made this request of an extended CONNECT (RFC 8441). No other request of
  *  HTTP/2 has this header. */
@@ -113,15 +116,26 @@ bool RequestHandler::bufferBody(ResponseSender &sender) {
         sender.refuseBody(quota);
         return false;
     } catch (const SystemException &problem) {
-        const bool full = problem.error() == ENOSPC || problem.error() == EDQUOT || problem.error() == EFBIG;
-        // httpd does not read the rest of the body then.
-        r_->connection->keepalive = AP_CONN_CLOSE;
-        sender.fail(full ? HTTP_INSUFFICIENT_STORAGE : HTTP_INTERNAL_SERVER_ERROR,
-                    apr_pstrcat(r_->pool, "the request's body cannot be buffered (PassengerDataBufferDir): ",
-                                problem.what(), nullptr));
+        failToBuffer(sender, problem);
         return false;
     }
     return true;
+}
+
+void RequestHandler::failToBuffer(ResponseSender &sender, const SystemException &problem) {
+    const bool full = problem.error() == ENOSPC || problem.error() == EDQUOT || problem.error() == EFBIG;
+    const bool noDescriptor = problem.error() == EMFILE || problem.error() == ENFILE;
+    if (noDescriptor) {
+        // The next upload finds their descriptors free.
+        AgentKeeper::running().closeIdle();
+    }
+    // httpd does not read the rest of the body then.
+    r_->connection->keepalive = AP_CONN_CLOSE;
+    sender.fail(full           ? HTTP_INSUFFICIENT_STORAGE
+                : noDescriptor ? HTTP_SERVICE_UNAVAILABLE
+                               : HTTP_INTERNAL_SERVER_ERROR,
+                apr_pstrcat(r_->pool, "the request's body cannot be buffered (PassengerDataBufferDir): ",
+                            problem.what(), noDescriptor ? ": " : nullptr, explainDescriptorLimit().c_str(), nullptr));
 }
 
 /** With PassengerRollingRestarts Off: if a restart file has changed, the agent restarts the
@@ -178,7 +192,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     request.transferable = settings.transferConnections && !body_.present() && !body_.readBefore() &&
                            ConnectionTransfer::obstacle(r_) == nullptr;
     request.streamTransferable =
-        request.transferable && !request.headRequest && !ConnectionTransfer::bodyIsFiltered(r_);
+        request.transferable && !request.headRequest && ConnectionTransfer::bodyFilter(r_) == nullptr;
     request.fairnessKey = fairnessText(r_);
     request.relayed = [&limits = child_.limits(), this] {
         return limits.relayed.of(limits.spool.keyOf(route_.appName));
@@ -340,8 +354,25 @@ void RequestHandler::takeReply(MessageSession &session, ResponseSender &sender) 
     }
     bodyAskedFor_ = bodyAskedFor_ || (reply.kind == Reply::Kind::INTERIM && reply.status == HTTP_CONTINUE);
     answerBegun_ = answerBegun_ || reply.kind == Reply::Kind::RESPONSE;
+    const bool isHead = reply.kind == Reply::Kind::RESPONSE;
     sender.take(reply, !reply.ends() && session.replyWaiting());
     sender.excuseFilters(session);
+    if (isHead && sender.beginsEventStream()) {
+        keepEventStream(session);
+    }
+}
+
+/** An event stream that was not given away has no PassengerMaxRequestTime either. */
+void RequestHandler::keepEventStream(MessageSession &session) {
+    session.excuse(WITHOUT_LIMIT);
+    const char *obstacle = ConnectionTransfer::obstacle(r_);
+    const char *filter = ConnectionTransfer::bodyFilter(r_);
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r_, "event=stream.kept %s reason=\"%s\" filter=\"%s\"",
+                  RequestNotes::subject(r_),
+                  obstacle != nullptr ? obstacle
+                  : filter != nullptr ? "a filter of httpd may change the answer's body"
+                                      : "the application, or PassengerTransferConnections, keeps it",
+                  filter != nullptr ? filter : "");
 }
 
 }  // namespace Passenger

@@ -9,6 +9,7 @@
 #include "apache2/request/Route.h"
 #include "apache2/response/ResponseSender.h"
 #include "apache2/response/Turbocache.h"
+#include "base/Exceptions.h"
 #include "exchange/MessageSession.h"
 
 namespace Passenger {
@@ -25,6 +26,7 @@ public:
 
 private:
     bool bufferBody(ResponseSender &sender);
+    void failToBuffer(ResponseSender &sender, const SystemException &problem);
     void noticeRestart();
     void converse(RequestContext &context, ResponseSender &sender);
     const char *contentLength() const;
@@ -37,6 +39,7 @@ private:
     void sendBuffered(MessageSession &session, ResponseSender &sender);
     bool sendBlock(MessageSession &session, ResponseSender &sender, std::string_view block, bool last);
     void takeReply(MessageSession &session, ResponseSender &sender);
+    void keepEventStream(MessageSession &session);
 
     request_rec *r_;
     const Route &route_;

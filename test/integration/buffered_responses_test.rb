@@ -11,6 +11,10 @@ class BufferedResponsesTest < IntegrationTest
     made.set("PassengerResponseBufferHighWatermark", WATERMARK)
     made.main_directives << "KeepAliveTimeout 60\n"
     made.site("rack.test", SampleApps.rack, "PassengerBufferResponse on\n")
+    made.site("events.test", SampleApps.written(<<~'RUBY'), "PassengerBufferResponse on\n")
+      events = Enumerator.new { |event| loop { event << "data: tick\n\n"; sleep 0.1 } }
+      run(proc { [200, { "Content-Type" => "text/event-stream" }, events] })
+    RUBY
   end
 
   def setup
@@ -47,6 +51,14 @@ class BufferedResponsesTest < IntegrationTest
         assert_equal Pattern.digest(size), Digest::SHA256.hexdigest(body)
       end
     end
+  end
+
+  def test_an_event_stream_is_passed_on_as_it_comes
+    raw = server.raw("events.test").request("GET", "/")
+    assert_equal 200, raw.read_head.status
+    assert_equal "data: tick\n\n", raw.read_chunk
+  ensure
+    raw&.close
   end
 
   def test_an_answer_without_a_length_gets_one

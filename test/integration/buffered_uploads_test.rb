@@ -23,6 +23,30 @@ class BufferedUploadsTest < IntegrationTest
     File.join(scratch, "started")
   end
 
+  def upload(raw)
+    raw.request("POST", "/upload", "Content-Length" => HALF)
+    raw.write("x" * HALF)
+    raw.response
+  end
+
+  # The process opens no further descriptor meanwhile.
+  def without_descriptors(pid)
+    before = File.read("/proc/#{pid}/limits")[/^Max open files\s+(\d+)/, 1]
+    open = Dir.children("/proc/#{pid}/fd").map(&:to_i)
+    limit_descriptors(pid, 0.step.find { |number| !open.include?(number) })
+    yield
+  ensure
+    limit_descriptors(pid, before)
+  end
+
+  # The soft limit. Only the process's user may set it everywhere.
+  def limit_descriptors(pid, count)
+    user = TestEnvironment.web_user
+    switch = ["setpriv", "--reuid=#{user}", "--regid=#{user}", "--clear-groups"]
+    system(*(TestEnvironment.root? ? switch : []), "prlimit", "--pid", pid.to_s,
+           "--nofile=#{count}:", exception: true)
+  end
+
   # Begins a request with a body; the caller sends as many bytes of it as it likes.
   def post(path, headers, site = "rack.test")
     server.raw(site).request("POST", path, headers)
@@ -33,6 +57,21 @@ class BufferedUploadsTest < IntegrationTest
     assert_equal ["300000", nil], environment.values_at("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
     environment = JSON.parse(client.post_stream("/env", Pattern::Reader.new(10)).body)
     assert_equal ["10", nil], environment.values_at("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
+  end
+
+  def test_an_upload_without_a_descriptor_for_its_file_is_refused_until_there_is_one
+    made = configuration do |one|
+      one.use_one_child
+      one.site("rack.test", SampleApps.rack)
+    end
+    with_server(made) do |own|
+      raws = Array.new(2) { own.raw.tap { |raw| assert_equal 200, raw.get("/hello").status } }
+      without_descriptors(own.tree.httpd_children.first.pid) do
+        assert_equal 503, upload(raws.first).status
+      end
+      own.log.wait_for(/status=503 .*body cannot be buffered .*limit/)
+      assert_equal 200, upload(raws.last).status
+    end
   end
 
   def test_an_unbuffered_chunked_body_is_announced_to_the_application

@@ -46,6 +46,31 @@ class EventStreamTransferTest < IntegrationTest
     made.site("filtered.test", SampleApps.written(PROGRAM, "app.js"), FILTERED)
   end
 
+  # mod_expires and mod_session set fields of the head only, and the stream has them. Session on has
+  # no effect without a module that stores sessions.
+  def test_modules_that_change_the_head_only_keep_no_stream
+    made = configuration do |one|
+      one.main_directives << LOG_FORMAT << "LogLevel passenger:debug\n"
+      %w[expires session filter substitute].each do |name|
+        file = File.join(TestEnvironment.modules_dir, "mod_#{name}.so")
+        one.main_directives << "LoadModule #{name}_module #{file}\n"
+      end
+      one.site("expires.test", SampleApps.written(PROGRAM, "app.js"),
+               "ExpiresActive On\nExpiresByType text/event-stream \"access plus 1 month\"\n" \
+               "#{LOGGED}")
+      one.site("filtered.test", SampleApps.written(PROGRAM, "app.js"), FILTERED)
+    end
+    with_server(made) do |own|
+      raw = own.raw.request("GET", "/events")
+      assert raw.read_head["Expires"]
+      assert_equal "data: welcome\n\n", raw.read_chunk
+      log = File.join(own.folder, "logs/access.log")
+      eventually("the entry") { File.readlines(log, chomp: true) == ["/events 200 1"] }
+      own.raw("filtered.test").request("GET", "/events").read_head
+      own.log.wait_for(/event=stream\.kept .*filter="substitute"/)
+    end
+  end
+
   def test_streams_hold_no_thread_and_get_what_the_application_tells
     assert_streams_hold_no_thread(Array.new(MANY) { listening })
     eventually("the end of all") { client.get("/left").body.end_with?(" 0 listen") }

@@ -23,6 +23,16 @@ class MaxRequestTimeTest < IntegrationTest
         await send({"type": "http.response.body", "body": b"hello"})
   PYTHON
 
+  # Longer than the limit, after a head.
+  STREAM = <<~'RUBY'
+    run(proc do |env|
+      next [200, {}, [Process.pid.to_s]] unless env["PATH_INFO"] == "/events"
+
+      events = Enumerator.new { |event| 15.times { event << "data: tick\n\n"; sleep 0.2 } }
+      [200, { "Content-Type" => "text/event-stream" }, events]
+    end)
+  RUBY
+
   serve do |made|
     made.set("PassengerMaxPoolSize", 4)
     limit = "PassengerMaxInstances 1\nPassengerMaxRequestTime #{LIMIT}\n"
@@ -32,6 +42,7 @@ class MaxRequestTimeTest < IntegrationTest
     made.site("threads.test", SampleApps.rack, "#{limit}PassengerThreadCount 4\n")
     made.site("http.test", SampleApps.copy("http_app"),
               "#{limit}PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
+    made.site("stream.test", SampleApps.written(STREAM), limit)
     root = SampleApps.rack
     made.site("htaccess.test", root, "PassengerMaxInstances 1\n<Directory \"#{root}/public\">\n" \
                                      "  AllowOverride All\n</Directory>\n")
@@ -67,6 +78,15 @@ class MaxRequestTimeTest < IntegrationTest
       server.log.wait_for(/Task .* \(GET \/awaits\)/, from: position, within: 10)
       server.log.wait_for(/passenger_asgi\.py", line \d+, in wait_for_the_partner/,
                           from: position, within: 10)
+    end
+  end
+
+  def test_an_event_stream_has_no_limit_behind_its_head
+    # A start may be slow, and so may the head.
+    pid = eventually("an instance") { client("stream.test").get("/pid").body[/\A\d+\z/] }
+    in_one_of(3) do
+      assert_equal 15, client("stream.test").get("/events").body.scan("tick").size
+      assert_equal pid, client("stream.test").get("/pid").body
     end
   end
 

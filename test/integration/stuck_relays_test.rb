@@ -2,7 +2,8 @@
 
 require_relative "support/integration_test"
 
-# Clients that take no bytes of a connection that a thread of httpd passes on.
+# Clients that take no bytes of a connection that a thread of httpd passes on, and applications that
+# take none.
 class StuckRelaysTest < IntegrationTest
   TIMEOUT = 2
   # Longer than Timeout.
@@ -11,10 +12,16 @@ class StuckRelaysTest < IntegrationTest
   # Takes the connection of /taken over, and reads while it writes.
   APP = <<~'RUBY'
     HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
+    kept = []
     run(lambda do |env|
-      next [200, {}, []] unless env["PATH_INFO"] == "/taken"
+      next [200, {}, []] if env["PATH_INFO"] == "/"
 
       io = env["rack.hijack"].call
+      if env["PATH_INFO"] == "/kept"
+        io.write(HEAD)
+        kept << io
+        next [-1, {}, []]
+      end
       works = [-> { io.write(HEAD, "x" * 50_000_000) }, -> { io.readpartial(100) while true }]
       works.each { |work| Thread.new { work.call rescue io.close } }
       [-1, {}, []]
@@ -54,6 +61,16 @@ class StuckRelaysTest < IntegrationTest
       sender&.kill
       raw&.close
     end
+  end
+
+  # More than the application's socket takes. The end of file is behind less than the client's does.
+  def test_a_client_that_has_left_is_given_up_though_the_application_takes_nothing
+    raw = server.raw
+    raw.request("GET", "/kept").read_head
+    raw.write("x" * 250_000)
+    raw.close
+    server.log.wait_for(/event=connection\.given_up .*the application took nothing/,
+                        from: @log_position)
   end
 
   private

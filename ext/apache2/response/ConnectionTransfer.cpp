@@ -23,31 +23,40 @@ constexpr std::array<const char *, 5> TRANSPARENT{"core", "core_in", "log_input_
                                                   "reqtimeout"};
 
 /** Filters of an answer that make its head, frame it, or may compress it: httpd's core,
- *  mod_headers, mod_deflate and mod_brotli, by themselves and by AddOutputFilterByType. */
-constexpr std::array<const char *, 12> WITHOUT_BODY{
-    "byterange",         "content_length", "old_write", "http_header",    "http_outerror",   "fixup_headers_out",
-    "fixup_headers_err", "chunk",          "deflate",   "bytype:deflate", "brotli_compress", "bytype:brotli_compress"};
+ *  mod_headers, mod_expires, mod_session, mod_deflate and mod_brotli, by themselves and by
+ *  AddOutputFilterByType. */
+constexpr std::array<const char *, 14> WITHOUT_BODY{
+    "byterange",         "content_length",    "old_write",       "http_header",           "http_outerror",
+    "fixup_headers_out", "fixup_headers_err", "mod_expires",     "mod_session_out",       "chunk",
+    "deflate",           "bytype:deflate",    "brotli_compress", "bytype:brotli_compress"};
 
-/** Whether the list has all filters from `first` up to `end`. */
+/** The first filter from `first` up to `end` that the list does not have; null: it has all. */
 template <std::size_t N>
-bool areAll(const ap_filter_t *first, const ap_filter_t *end, const std::array<const char *, N> &names) noexcept {
+const ap_filter_t *firstOther(const ap_filter_t *first, const ap_filter_t *end,
+                              const std::array<const char *, N> &names) noexcept {
     for (const ap_filter_t *filter = first; filter != end && filter != nullptr; filter = filter->next) {
         if (std::none_of(names.begin(), names.end(),
                          [&](const char *name) { return ap_cstr_casecmp(name, filter->frec->name) == 0; })) {
-            return false;
+            return filter;
         }
     }
-    return true;
+    return nullptr;
 }
 
 bool areTransparent(const ap_filter_t *first) noexcept {
-    return areAll(first, nullptr, TRANSPARENT);
+    return firstOther(first, nullptr, TRANSPARENT) == nullptr;
 }
 
 bool isUnix(const FileDescriptor &stream) noexcept {
     int domain = 0;
     socklen_t size = sizeof(domain);
     return ::getsockopt(stream.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
+/** Whether the client has closed its side, at least. The relay ends its connection soon. */
+bool hangsUp(int client) noexcept {
+    pollfd entry{client, POLLRDHUP, 0};
+    return poll(&entry, 1, 0) > 0;
 }
 
 bool takesBytes(int client) noexcept {
@@ -67,8 +76,12 @@ const char *ConnectionTransfer::obstacle(const request_rec *r) noexcept {
     return nullptr;
 }
 
-bool ConnectionTransfer::bodyIsFiltered(const request_rec *r) noexcept {
-    return r->proto_num < HTTP_VERSION(1, 1) || !areAll(r->output_filters, r->connection->output_filters, WITHOUT_BODY);
+const char *ConnectionTransfer::bodyFilter(const request_rec *r) noexcept {
+    if (r->proto_num < HTTP_VERSION(1, 1)) {
+        return "HTTP/1.0";
+    }
+    const ap_filter_t *filter = firstOther(r->output_filters, r->connection->output_filters, WITHOUT_BODY);
+    return filter != nullptr ? filter->frec->name : nullptr;
 }
 
 /** Whether httpd has bytes behind the request, which the instance could not read from the socket.
@@ -104,7 +117,7 @@ bool ConnectionTransfer::send(FileDescriptor &stream, std::chrono::milliseconds 
     const auto deadline = std::chrono::steady_clock::now() + patience;
     ClientsInFlight::Sent sent;
     while ((sent = sent_.send(app_, stream, clientSocket(r_))) == ClientsInFlight::Sent::NO_ROOM &&
-           std::chrono::steady_clock::now() < deadline) {
+           std::chrono::steady_clock::now() < deadline && !hangsUp(clientSocket(r_))) {
         std::this_thread::sleep_for(UNDER_WAY_PAUSE);
     }
     return sent == ClientsInFlight::Sent::YES;

@@ -25,9 +25,10 @@ public:
      *  core and filters that count or time bytes may stand between the client and the application:
      *  no TLS, no HTTP/2. */
     static const char *obstacle(const request_rec *r) noexcept;
-    /** Whether a filter of httpd may work on the answer's body, so that only its head could go by
-     *  httpd. Filters that compress where they may do not count. */
-    static bool bodyIsFiltered(const request_rec *r) noexcept;
+    /** The name of a filter of httpd that may work on the answer's body, so that only its head
+     *  could go by httpd; null: there is none. Filters that compress where they may do not count. A
+     *  client of HTTP/1.0 counts as a filter. */
+    static const char *bodyFilter(const request_rec *r) noexcept;
 
     /** Whether give() is likely to succeed, and waits for no slow client. @param stream that of the
      *  Reply */

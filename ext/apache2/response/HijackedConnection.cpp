@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "apache2/request/ClientSocket.h"
 #include "apache2/request/RequestNotes.h"
@@ -25,18 +25,26 @@ constexpr std::size_t PIECE = 16 * 1024;
  *  would keep the thread. */
 constexpr int SILENCE_AFTER_CLIENT = 1000;
 
+/** A client that is still there may wait for its application this many times httpd's Timeout. */
+constexpr int TIMES_FOR_A_CLIENT = 10;
+
 bool isUpgradeWanted(const request_rec *r) {
     const char *connection = apr_table_get(r->headers_in, "Connection");
     return apr_table_get(r->headers_in, "Upgrade") != nullptr && connection != nullptr &&
            HttpText::listHas(connection, "upgrade");
 }
 
-/** Removes the filters that would change a body. mod_headers' filters stay, since administrators
- *  rely on them. */
+/** Filters that only set fields of the head: mod_headers, mod_expires, mod_session. */
+constexpr std::array<const char *, 4> OF_HEAD{"fixup_headers_out", "fixup_headers_err", "mod_expires",
+                                              "mod_session_out"};
+
+/** Removes the filters that would change a body. Those of the head stay, since administrators rely
+ *  on them. */
 void removeContentFilters(request_rec *r) {
     for (ap_filter_t *filter = r->output_filters; filter != nullptr && filter != r->proto_output_filters;) {
         ap_filter_t *next = filter->next;
-        if (std::strncmp(filter->frec->name, "fixup_headers", 13) != 0) {
+        if (std::none_of(OF_HEAD.begin(), OF_HEAD.end(),
+                         [&](const char *name) { return ap_cstr_casecmp(name, filter->frec->name) == 0; })) {
             ap_remove_output_filter(filter);
         }
         filter = next;
@@ -144,6 +152,9 @@ void HijackedConnection::readClient() {
 /** Sends the client's bytes to the application, and drops them if it has closed its side. @return
  *  false: the application takes no more for now */
 bool HijackedConnection::sendPending() {
+    if (APR_BRIGADE_EMPTY(pending_)) {
+        tookAt_ = std::chrono::steady_clock::now();
+    }
     while (!APR_BRIGADE_EMPTY(pending_)) {
         apr_bucket *bucket = APR_BRIGADE_FIRST(pending_);
         const char *data = nullptr;
@@ -157,6 +168,7 @@ bool HijackedConnection::sendPending() {
             if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
                 return false;
             }
+            tookAt_ = std::chrono::steady_clock::now();
             if (sent >= 0 && static_cast<apr_size_t>(sent) < size) {
                 apr_bucket_split(bucket, static_cast<apr_size_t>(sent));
             }
@@ -168,27 +180,34 @@ bool HijackedConnection::sendPending() {
 
 void HijackedConnection::waitForEither(bool more) {
     const bool pending = !APR_BRIGADE_EMPTY(pending_);
-    const int news = pending || clientEnded_ ? 0 : POLLIN;
+    const int news = pending ? (clientHangsUp_ ? 0 : POLLRDHUP) : (clientEnded_ ? 0 : POLLIN);
     pollfd entries[2] = {{client_, static_cast<short>(news | (answerWaits_ ? POLLOUT : 0)), 0},
                          {stream_.get(), static_cast<short>((answerWaits_ ? 0 : POLLIN) | (pending ? POLLOUT : 0)), 0}};
     if (entries[1].events == 0) {
         entries[1].fd = -1;  // poll() would report the hang-up again and again
     }
-    const int patience = answerWaits_   ? static_cast<int>(patienceLeft().count())
-                         : clientEnded_ ? SILENCE_AFTER_CLIENT
-                                        : -1;
+    int patience = answerWaits_ ? static_cast<int>(patienceLeft().count()) : clientEnded_ ? SILENCE_AFTER_CLIENT : -1;
+    if (pending) {
+        const auto left = static_cast<int>(applicationTimeLeft().count());
+        patience = patience < 0 ? left : std::min(patience, left);
+    }
     const int ready = poll(entries, 2, more ? 0 : patience);
     if (ready < 0) {
         over_ = errno != EINTR;
         return;
     }
-    if (ready == 0 && !more && !answerWaits_) {
+    clientHangsUp_ = clientHangsUp_ || (entries[0].revents & POLLRDHUP) != 0;
+    if (pending && (entries[1].revents & POLLOUT) == 0 && applicationTimeLeft() == std::chrono::milliseconds(0)) {
+        giveUp("the application took nothing of its client");
+        return;
+    }
+    if (ready == 0 && !more && !answerWaits_ && !pending) {
         over_ = true;
         return;
     }
     // Bytes of the client are no reason to wait longer for it.
     if (answerWaits_ && (entries[0].revents & POLLOUT) == 0 && patienceLeft() == std::chrono::milliseconds(0)) {
-        giveUp();
+        giveUp("the client read nothing for httpd's Timeout");
         return;
     }
     clientMayHaveSaid_ = clientMayHaveSaid_ || (entries[0].revents & POLLIN) != 0;
@@ -208,10 +227,17 @@ std::chrono::milliseconds HijackedConnection::patienceLeft() const noexcept {
     return std::max(std::chrono::milliseconds(0), std::chrono::ceil<std::chrono::milliseconds>(left));
 }
 
-void HijackedConnection::giveUp() {
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_,
-                  "event=connection.given_up %s reason=\"the client read nothing for httpd's Timeout\" uri=\"%s\"",
-                  RequestNotes::subject(r_), r_->uri);
+/** For an application that takes none of the bytes that wait for it. */
+std::chrono::milliseconds HijackedConnection::applicationTimeLeft() const noexcept {
+    const auto timeout = std::chrono::microseconds(r_->server->timeout) * (clientHangsUp_ ? 1 : TIMES_FOR_A_CLIENT);
+    const auto left = timeout - (std::chrono::steady_clock::now() - tookAt_);
+    return std::clamp(std::chrono::ceil<std::chrono::milliseconds>(left), std::chrono::milliseconds(0),
+                      std::chrono::milliseconds(std::chrono::hours(1)));
+}
+
+void HijackedConnection::giveUp(const char *reason) {
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_, "event=connection.given_up %s reason=\"%s\" uri=\"%s\"",
+                  RequestNotes::subject(r_), reason, r_->uri);
     over_ = true;
     r_->connection->aborted = 1;
 }

@@ -16,7 +16,9 @@ namespace Passenger {
  * file is passed on to the application, which may still send: the connection ends when it has sent
  * nothing for a second. The application's end of file ends the connection. Before that, silence has
  * no time limit. The connection ends if a client reads nothing for the time of httpd's Timeout
- * while bytes wait for it.
+ * while bytes wait for it. It also ends if the application takes none of the client's bytes for
+ * that time after the client has left, or for ten times as long. An end of file behind bytes that
+ * do not fit is not seen.
  *
  * On the stack of the request's thread, which it occupies until the end.
  */
@@ -45,7 +47,8 @@ private:
     bool sendPending();
     void waitForEither(bool more);
     std::chrono::milliseconds patienceLeft() const noexcept;
-    void giveUp();
+    std::chrono::milliseconds applicationTimeLeft() const noexcept;
+    void giveUp(const char *reason);
     bool clientTakes() const noexcept;
     void fromApplication(std::span<char> buffer);
     void toClient(std::string_view bytes);
@@ -60,6 +63,10 @@ private:
     /** Filters may hold bytes that poll() cannot report. */
     bool clientMayHaveSaid_ = true;
     bool clientEnded_ = false;
+    /** The client has closed its side; bytes of it are unread. */
+    bool clientHangsUp_ = false;
+    /** When the application has last taken a byte, or could. */
+    std::chrono::steady_clock::time_point tookAt_;
     /** The application has bytes that the client has not taken. */
     bool answerWaits_ = false;
     std::chrono::steady_clock::time_point waitsSince_;

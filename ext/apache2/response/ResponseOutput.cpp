@@ -34,12 +34,10 @@ constexpr std::string_view EVENT_STREAM = "text/event-stream";
 /**
  * Whether mod_include reads the answer. While it has a piece, it asks for the answers that the page
  * includes, maybe of the same application. If an instance waits for this thread then, neither goes
- * on. An event stream includes nothing, and its bytes may not wait for its end.
+ * on.
  */
 bool includesAnswers(request_rec *r) noexcept {
-    if ((ap_allow_options(r) & OPT_INCLUDES) == 0 ||
-        (r->content_type != nullptr &&
-         ap_cstr_casecmpn(r->content_type, EVENT_STREAM.data(), EVENT_STREAM.size()) == 0)) {
+    if ((ap_allow_options(r) & OPT_INCLUDES) == 0) {
         return false;
     }
     for (const ap_filter_t *filter = r->output_filters; filter != nullptr; filter = filter->next) {
@@ -94,10 +92,16 @@ void ResponseOutput::begin() {
     passing_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
 }
 
-/** Called when the head is in the request_rec. */
+bool ResponseOutput::isEventStream(const request_rec *r) noexcept {
+    return r->content_type != nullptr &&
+           ap_cstr_casecmpn(r->content_type, EVENT_STREAM.data(), EVENT_STREAM.size()) == 0;
+}
+
+/** Called when the head is in the request_rec. An event stream includes nothing, and its bytes may
+ *  not wait for its end. */
 bool ResponseOutput::isHeld() noexcept {
     if (!std::exchange(decided_, true)) {
-        held_ = held_ || includesAnswers(r_);
+        held_ = !isEventStream(r_) && (held_ || includesAnswers(r_));
     }
     return held_;
 }

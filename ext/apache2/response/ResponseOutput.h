@@ -45,6 +45,9 @@ public:
     ResponseOutput(const ResponseOutput &) = delete;
     ResponseOutput &operator=(const ResponseOutput &) = delete;
 
+    /** Whether the answer's head, which is in the request_rec, is that of an event stream. */
+    static bool isEventStream(const request_rec *r) noexcept;
+
     /** Memory for the next reply. add() recognizes bytes in it. */
     std::span<char> buffer() {
         return buffer_.forReply();

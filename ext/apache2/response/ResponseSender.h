@@ -104,6 +104,10 @@ public:
      *  filters */
     void giveUp(int status, apr_status_t cause);
 
+    /** Whether the head that was taken is that of an event stream without a length. */
+    bool beginsEventStream() const noexcept {
+        return hasHead_ && !over() && !missing_ && r_->status == HTTP_OK && ResponseOutput::isEventStream(r_);
+    }
     bool over() const noexcept {
         return over_ || output_.lost();
     }

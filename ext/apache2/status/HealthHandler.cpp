@@ -4,11 +4,13 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "apache2/agent/AgentKeeper.h"
 #include "apache2/config/Settings.h"
 #include "apache2/request/Route.h"
 #include "apache2/status/TextAnswer.h"
+#include "base/Exceptions.h"
 #include "control/ControlClient.h"
 #include "control/HealthCheck.h"
 #include "control/PublicStatus.h"
@@ -23,6 +25,25 @@ bool onlyWhetherAlive(const request_rec *r) {
     return r->args != nullptr && std::string_view(r->args) == "live";
 }
 
+/** While others ask for much, the agent takes no further question. That is no reason for a balancer
+ *  to send requests elsewhere. */
+ServerStatus statusSoon(const char *app, ControlClient::Detail detail) {
+    constexpr std::chrono::seconds PATIENCE{5};
+    constexpr std::chrono::milliseconds PAUSE{20};
+    const auto deadline = std::chrono::steady_clock::now() + PATIENCE;
+    for (;;) {
+        try {
+            ControlClient agent(AgentKeeper::running().connectControl());
+            return publicPart(agent.status(app != nullptr ? app : "", detail));
+        } catch (const IOException &) {
+            if (std::chrono::steady_clock::now() >= deadline) {
+                throw;
+            }
+        }
+        std::this_thread::sleep_for(PAUSE);
+    }
+}
+
 }  // namespace
 
 int run(request_rec *r, StartupFileCache &startupFiles) {
@@ -31,10 +52,9 @@ int run(request_rec *r, StartupFileCache &startupFiles) {
     }
     try {
         const char *app = Route::applicationAt(r, startupFiles);
-        ControlClient agent(AgentKeeper::running().connectControl());
         const bool live = onlyWhetherAlive(r);
         const auto detail = live ? ControlClient::Detail::FIGURES : ControlClient::Detail::HEALTH;
-        const ServerStatus status = publicPart(agent.status(app != nullptr ? app : "", detail));
+        const ServerStatus status = statusSoon(app, detail);
         if (live) {
             return TextAnswer::send(r, HTTP_OK, "text/plain; charset=utf-8", "alive\n");
         }

@@ -73,10 +73,10 @@ FileDescriptor ControlService::connect() {
     DescriptorPair pair = makeStreamPair();
     {
         const LockGuard guard(mutex_);
-        if (fresh_.size() >= MOST_CONNECTIONS) {
+        if (static_cast<std::size_t>(ofHttpd_.use_count()) > MOST_OF_HTTPD) {
             throw IOException("too many questions about the agent's state wait");
         }
-        fresh_.push_back(std::move(pair.first));
+        fresh_.push_back({std::move(pair.first), ofHttpd_});
     }
     ::eventfd_write(wake_.get(), 1);
     return std::move(pair.second);
@@ -173,7 +173,7 @@ std::optional<std::chrono::steady_clock::time_point> ControlService::restOf(cons
 void ControlService::takeNews() {
     eventfd_t ignored = 0;
     ::eventfd_read(wake_.get(), &ignored);
-    std::vector<FileDescriptor> fresh;
+    std::vector<Fresh> fresh;
     {
         const LockGuard guard(mutex_);
         fresh = std::exchange(fresh_, {});
@@ -182,8 +182,8 @@ void ControlService::takeNews() {
             nextListening_.reset();
         }
     }
-    for (FileDescriptor &socket : fresh) {
-        add({Asker{0, true}, FrameSocket(std::move(socket))});
+    for (Fresh &one : fresh) {
+        add({Asker{0, true}, FrameSocket(std::move(one.socket)), std::move(one.place)});
     }
 }
 
@@ -193,13 +193,13 @@ void ControlService::add(Connection connection) {
     const auto isSame = [&asker](const Connection &other) {
         return other.asker.isHttpd == asker.isHttpd && other.asker.uid == asker.uid;
     };
-    const auto ofRoot = [](const Connection &other) { return other.asker.uid == 0 && !other.asker.isHttpd; };
+    const auto ofUser = [](const Connection &other) { return other.asker.uid != 0; };
     const auto same = std::count_if(connections_.begin(), connections_.end(), isSame);
     if (!asker.isHttpd && asker.uid != 0 && static_cast<std::size_t>(same) >= MOST_OF_A_USER) {
         dropOldest(isSame);
     } else if (connections_.size() >= MOST_CONNECTIONS) {
-        // Another's connection ends before one of root does.
-        dropOldest([&](const Connection &other) { return !ofRoot(other); });
+        // A user's connection ends before one of root or of httpd does.
+        dropOldest(ofUser);
         if (connections_.size() >= MOST_CONNECTIONS) {
             connections_.pop_front();
         }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <list>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -39,6 +40,9 @@ public:
     /** Connections at once, and those of one user other than root. Beyond that, the oldest ends. */
     static constexpr std::size_t MOST_CONNECTIONS = 64;
     static constexpr std::size_t MOST_OF_A_USER = 8;
+    /** Connections of httpd's children. They get no further one: a question that waits does not end
+     *  for a later one. */
+    static constexpr std::size_t MOST_OF_HTTPD = 48;
 
     struct Parts {
         OrderAnswer answer;
@@ -63,6 +67,12 @@ private:
     struct Connection {
         Asker asker;
         FrameSocket socket;
+        /** Of httpd: a copy of `ofHttpd_`. */
+        std::shared_ptr<const char> place{};
+    };
+    struct Fresh {
+        FileDescriptor socket;
+        std::shared_ptr<const char> place;
     };
 
     void run(const FileDescriptor &ending);
@@ -88,7 +98,9 @@ private:
     std::map<uid_t, std::chrono::steady_clock::time_point> restsUntil_;
     Mutex mutex_{Locks::CONTROL_SERVICE};
     /** Made by connect(), not yet served. */
-    std::vector<FileDescriptor> fresh_ GUARDED_BY(mutex_);
+    std::vector<Fresh> fresh_ GUARDED_BY(mutex_);
+    /** Counts the connections of httpd, by its copies. */
+    const std::shared_ptr<const char> ofHttpd_ = std::make_shared<const char>();
     /** Made by listen(), not yet taken; nothing: the socket stays. */
     std::optional<FileDescriptor> nextListening_ GUARDED_BY(mutex_);
     /** An eventfd: one of these has changed. */

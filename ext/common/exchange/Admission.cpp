@@ -35,7 +35,7 @@ std::optional<Admission::Refusal> Admission::refusalAs(Priority priority) {
                        (priority == Priority::NORMAL ? "" : " and PassengerPriority")};
     }
     // Instances that could take as many requests as httpd has threads would leave others none.
-    if (sharesPlaces(limits, load_) && limits.inFlight > 0 && load_.threads() > limits.inFlight) {
+    if (limits.inFlight > 0 && load_.threads() > limits.inFlight) {
         return Refusal{"the application holds its share of httpd's threads" + ofPriority(priority) + ": " +
                        held(limits) +
                        (priority == Priority::LOW

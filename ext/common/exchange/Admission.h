@@ -37,8 +37,9 @@ public:
         std::chrono::microseconds service{0};
         /** Connections of the application that threads of httpd relay. */
         unsigned relayed = 0;
-        /** Requests that instances work at, also those instances that are to end. Needed where more
-         *  requests are in flight than the capacity. */
+        /** Requests that instances work at, also those instances that are to end. The instances
+         *  claim so; the caller believes no more than there are places. Needed where more requests
+         *  are in flight than the capacity. */
         unsigned atWork = 0;
 
         bool exceedsCapacity() const noexcept {

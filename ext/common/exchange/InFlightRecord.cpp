@@ -1,5 +1,7 @@
 #include "exchange/InFlightRecord.h"
 
+#include <algorithm>
+
 namespace Passenger {
 
 void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket,
@@ -39,7 +41,7 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
     load.inFlight = inFlight_;
     load.capacity = host_.generations().capacity(link.groupSlot);
     if (load.exceedsCapacity()) {
-        load.atWork = link.memory->claims.taken();
+        load.atWork = std::min(link.memory->claims.taken(), host_.generations().places(link.groupSlot));
     }
     // Read after the requests in flight: a request counts there until its connection counts here.
     if (options_.request.maxInFlight > 0 && request.relayed) {

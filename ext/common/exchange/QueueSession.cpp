@@ -1,5 +1,7 @@
 #include "exchange/QueueSession.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -41,6 +43,21 @@ Reply::Kind replyKind(Exchange::Event::Kind kind) {
         default:
             return Reply::Kind::BROKEN;
     }
+}
+
+/**
+ * Whether the descriptor is a stream of the application, and no connection to a service of the
+ * machine: the ends of a Unix one have no name. A service may ask the kernel for the credentials of
+ * each sender (SO_PASSCRED), and would take bytes that this process passes on for its own.
+ */
+bool isStreamOfApplication(const FileDescriptor &descriptor) noexcept {
+    const auto isNamed = [&descriptor](auto nameOf) {
+        sockaddr_storage name{};
+        socklen_t length = sizeof name;
+        return nameOf(descriptor.get(), reinterpret_cast<sockaddr *>(&name), &length) == 0 &&
+               name.ss_family == AF_UNIX && length > sizeof name.ss_family;
+    };
+    return isStream(descriptor) && !isNamed(::getsockname) && !isNamed(::getpeername);
 }
 
 }  // namespace
@@ -116,7 +133,7 @@ std::optional<Reply> QueueSession::addToHead(const Exchange::Event &event) {
  *  client that the request does not offer. */
 bool QueueSession::takeStream(Exchange::Event &event) {
     if (stream_ || headLength_ != 0 || headComplete_ || event.descriptors.size() != 1 ||
-        !isStream(event.descriptors.front())) {
+        !isStreamOfApplication(event.descriptors.front())) {
         return false;
     }
     wantsClient_ = (event.header.flags & WANTS_CLIENT) != 0;

@@ -175,7 +175,7 @@ AnsweredRequests ApplicationQueue::answered(const CellRange &cells) const {
 
 void ApplicationQueue::makeCurrent(QueueGenerationPtr generation, unsigned capacity) {
     const QueueGenerationPtr old = std::exchange(current_, std::move(generation));
-    publish(capacity);
+    publish(capacity, publishedPlaces_);
     retire(old);
     const RequestQueue &queue = current_->queue;
     std::vector<int> ends{queue.sendingEnd().get(), queue.receivingEnd().get()};
@@ -188,7 +188,7 @@ void ApplicationQueue::makeCurrent(QueueGenerationPtr generation, unsigned capac
 
 void ApplicationQueue::close() {
     const QueueGenerationPtr old = std::exchange(current_, nullptr);
-    publish(0);
+    publish(0, publishedPlaces_);
     retire(old);
     recheckWaiting();
 }
@@ -204,9 +204,10 @@ std::string ApplicationQueue::storeKey(const QueueGeneration &generation) const 
     return fmt::format("queue:{}:{}", slot_, generation.number.value());
 }
 
-void ApplicationQueue::publish(unsigned capacity) {
+void ApplicationQueue::publish(unsigned capacity, unsigned places) {
     publishedCapacity_ = capacity;
-    channels_.generations().publish(slot_, current_ ? current_->number : Generation(), capacity);
+    publishedPlaces_ = places;
+    channels_.generations().publish(slot_, current_ ? current_->number : Generation(), capacity, places);
     senders_.clearWanted();
 }
 

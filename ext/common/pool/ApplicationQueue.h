@@ -152,12 +152,15 @@ public:
     void close();
     /**
      * Tells the children which generation to use, and how many requests its instances can run at
-     * once.
+     * once. @param places how many requests all instances can have claimed
      */
-    void publish(unsigned capacity);
+    void publish(unsigned capacity, unsigned places);
     /** What was published last. */
     unsigned publishedCapacity() const noexcept {
         return publishedCapacity_;
+    }
+    unsigned publishedPlaces() const noexcept {
+        return publishedPlaces_;
     }
     /** Only with a current generation. */
     Attachment attachment() const;
@@ -213,6 +216,7 @@ private:
     std::vector<std::pair<ChannelId, Ticket>> lost_;
     QueueGenerationPtr current_;
     unsigned publishedCapacity_ = 0;
+    unsigned publishedPlaces_ = 0;
 };
 
 }  // namespace Passenger

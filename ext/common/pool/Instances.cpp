@@ -133,7 +133,11 @@ void Instances::retireOlderThan(std::uint64_t version) {
 }
 
 void Instances::publish() {
-    queue_.publish(capacity());
+    unsigned places = 0;
+    for (const ProcessPtr &process : all_) {
+        places += process->socket.concurrency;
+    }
+    queue_.publish(capacity(), places);
 }
 
 /** The requests in it go to the application's queue. */

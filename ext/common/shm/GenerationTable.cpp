@@ -25,8 +25,10 @@ GenerationTable::GenerationTable()
     }
 }
 
-void GenerationTable::publish(std::uint32_t groupSlot, Generation generation, std::uint32_t capacity) {
+void GenerationTable::publish(std::uint32_t groupSlot, Generation generation, std::uint32_t capacity,
+                              std::uint32_t places) {
     const std::size_t offset = GenerationLayout::offset(groupSlot);
+    memory_.writeU32(places, offset + offsetof(GenerationEntry, places));
     memory_.writeU32(capacity, offset + offsetof(GenerationEntry, capacity));
     memory_.writeU64(generation.value(), offset);
 }

@@ -26,6 +26,12 @@ std::uint32_t GenerationTableView::capacity(std::uint32_t groupSlot) const noexc
         __ATOMIC_RELAXED);
 }
 
+std::uint32_t GenerationTableView::places(std::uint32_t groupSlot) const noexcept {
+    return __atomic_load_n(
+        mapping_.at<std::uint32_t>(GenerationLayout::offset(groupSlot) + offsetof(GenerationEntry, places)),
+        __ATOMIC_RELAXED);
+}
+
 std::uint32_t GenerationTableView::childSlots() const noexcept {
     return __atomic_load_n(mapping_.at<std::uint32_t>(offsetof(MemoryHeader, extra)), __ATOMIC_RELAXED);
 }

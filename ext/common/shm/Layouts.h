@@ -297,7 +297,7 @@ inline constexpr std::size_t SIZE = note(ENTRIES);
 struct GenerationEntry {
     std::uint64_t generation;
     std::uint32_t capacity;
-    std::uint32_t reserved;
+    std::uint32_t places;
 };
 static_assert(sizeof(GenerationEntry) == 16 && offsetof(GenerationEntry, capacity) == 8);
 

@@ -31,8 +31,8 @@ using namespace std::chrono_literals;
 class ControlServiceTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ControlServiceTest);
     CPPUNIT_TEST(testAnAskerIsAnswered);
-    CPPUNIT_TEST(testTheOldestOfTooManyConnectionsEnds);
-    CPPUNIT_TEST(testAConnectionOfRootOutlivesThoseOfOthers);
+    CPPUNIT_TEST(testAQuestionOfHttpdThatWaitsDoesNotEndForALaterOne);
+    CPPUNIT_TEST(testAConnectionOfAUserEndsBeforeThoseOfRootAndHttpd);
     CPPUNIT_TEST(testTheOldestOfTooManyConnectionsOfAUserEndsAndNoOther);
     CPPUNIT_TEST(testAUserGetsTwentyAnswersASecondAtMost);
     CPPUNIT_TEST(testTheConnectionsOfAUserHaveTheirTurns);
@@ -136,31 +136,44 @@ public:
         ofHttpd();
     }
 
-    void testTheOldestOfTooManyConnectionsEnds() {
+    void testAQuestionOfHttpdThatWaitsDoesNotEndForALaterOne() {
         std::list<FrameSocket> all;
-        for (std::size_t i = 0; i <= ControlService::MOST_CONNECTIONS; i++) {
+        for (std::size_t i = 0; i < ControlService::MOST_OF_HTTPD; i++) {
             all.push_back(ofHttpd());
         }
-        expectEnd(all.front());
-        all.pop_front();
+        CPPUNIT_ASSERT_THROW(service_->connect(), IOException);
         for (FrameSocket &one : all) {
             CPPUNIT_ASSERT_EQUAL(std::string("httpd"), ask(one));
         }
+        all.clear();
+        CPPUNIT_ASSERT(eventually([this] {
+            try {
+                ofHttpd();
+                return true;
+            } catch (const IOException &) {
+                return false;
+            }
+        }));
     }
 
-    void testAConnectionOfRootOutlivesThoseOfOthers() {
+    void testAConnectionOfAUserEndsBeforeThoseOfRootAndHttpd() {
         if (::geteuid() != 0) {
             return;
         }
-        FrameSocket root = connected();
-        ask(root);
+        FrameSocket user = connectedAsSomebody();
+        ask(user);
         std::list<FrameSocket> others;
-        for (std::size_t i = 0; i < ControlService::MOST_CONNECTIONS; i++) {
+        for (std::size_t i = 0; i < ControlService::MOST_OF_HTTPD; i++) {
             others.push_back(ofHttpd());
         }
-        CPPUNIT_ASSERT_EQUAL(std::string("0"), ask(root));
-        expectEnd(others.front());
-        ask(others.back());
+        while (others.size() < ControlService::MOST_CONNECTIONS) {
+            others.push_back(connected());
+            ask(others.back());
+        }
+        expectEnd(user);
+        for (FrameSocket &one : others) {
+            ask(one);
+        }
     }
 
     void testTheOldestOfTooManyConnectionsOfAUserEndsAndNoOther() {

@@ -19,6 +19,7 @@ class AdmissionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testRequestsThatRunCountForTheKeyUpToTheLengthOfTheQueue);
     CPPUNIT_TEST(testAKeyMayHoldAsManyOfHttpdsThreadsAsAreFreeOfTheApplicationsShare);
     CPPUNIT_TEST(testRelayedConnectionsAndRequestsHaveOneShareOfHttpdsThreads);
+    CPPUNIT_TEST(testTheShareHoldsWhateverTheInstancesClaim);
     CPPUNIT_TEST(testWithoutALimitNoKeyIsRefused);
     CPPUNIT_TEST(testThePartOfAPriorityIsShared);
     CPPUNIT_TEST(testOneRequestOfLowPriorityIsJudgedAsOthers);
@@ -134,6 +135,13 @@ public:
         CPPUNIT_ASSERT(isForShare(refusal({3, 100, 3, 0, 0s, 6})));
         options_.request.maxInFlight = 0;
         CPPUNIT_ASSERT(!refusal({50, 100, 0, 0, 0s, 60}));
+    }
+
+    void testTheShareHoldsWhateverTheInstancesClaim() {
+        options_.request.maxInFlight = 350;
+        options_.maxQueueSize = 1000;
+        CPPUNIT_ASSERT(!refusal({350, 1, 0, 0, 0s, 0, 65536}));
+        CPPUNIT_ASSERT(isFull(refusal({351, 1, 0, 0, 0s, 0, 65536})));
     }
 
     void testWithoutALimitNoKeyIsRefused() {

@@ -16,6 +16,7 @@ using namespace std::chrono_literals;
 class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ExchangeLimitsTest);
     CPPUNIT_TEST(testARequestBeyondInstancesAndQueueIsRefused);
+    CPPUNIT_TEST(testClaimsBeyondThePlacesMakeTheQueueNoLonger);
     CPPUNIT_TEST(testARequestBeyondItsApplicationsShareIsRefusedWhereItWouldWait);
     CPPUNIT_TEST(testInstancesThatCouldTakeMoreThanTheShareTakeNoMore);
     CPPUNIT_TEST(testARefusedRequestMayTryAgain);
@@ -113,6 +114,20 @@ public:
             host_->take();
         }
         CPPUNIT_ASSERT(!host_->hasRequest());
+    }
+
+    void testClaimsBeyondThePlacesMakeTheQueueNoLonger() {
+        host_->options.maxQueueSize = 3;
+        host_->setCapacity(0);
+        start(1U);
+        host_->claim(host_->take());
+        start(3U);
+        assertRefused();
+        host_->setCapacity(0, 0);
+        exchanges_.resize(3);
+        assertRefused();
+        exchanges_.resize(2);
+        start(1U);
     }
 
     void testARequestBeyondItsApplicationsShareIsRefusedWhereItWouldWait() {

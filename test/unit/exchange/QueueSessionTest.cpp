@@ -39,6 +39,7 @@ class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST(testAnInstanceMayAskForTheClientOfATransferableRequest);
     CPPUNIT_TEST(testAnInstanceThatAsksForAnotherClientIsBroken);
     CPPUNIT_TEST(testAHijackedConnectionWithoutAStreamIsBroken);
+    CPPUNIT_TEST(testAHijackedConnectionToAServiceIsBroken);
     CPPUNIT_TEST(testAHijackedConnectionWithAnotherKindOfSocketIsBroken);
     CPPUNIT_TEST(testAHijackedConnectionInTheMiddleOfAnAnswerIsBroken);
     CPPUNIT_TEST(testTheFirstBytesOfAHijackedConnectionMayComeWithTheHead);
@@ -309,6 +310,22 @@ public:
 
     void testAHijackedConnectionWithoutAStreamIsBroken() {
         host_->send(MessageType::HIJACKED, 1, "", "", true);
+        assertBroken();
+    }
+
+    void testAHijackedConnectionToAServiceIsBroken() {
+        const FileDescriptor service(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const FileDescriptor sender(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        // The kernel chooses a name.
+        sockaddr_storage name{};
+        name.ss_family = AF_UNIX;
+        auto *address = reinterpret_cast<sockaddr *>(&name);
+        CPPUNIT_ASSERT_EQUAL(0, ::bind(service.get(), address, sizeof name.ss_family));
+        CPPUNIT_ASSERT_EQUAL(0, ::listen(service.get(), 1));
+        socklen_t length = sizeof name;
+        CPPUNIT_ASSERT_EQUAL(0, ::getsockname(service.get(), address, &length));
+        CPPUNIT_ASSERT_EQUAL(0, ::connect(sender.get(), address, length));
+        host_->send(MessageType::HIJACKED, 1, "", "", true, 0, sender.get());
         assertBroken();
     }
 

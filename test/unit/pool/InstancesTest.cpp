@@ -32,6 +32,9 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, instances_->serving());
         CPPUNIT_ASSERT_EQUAL(1U, instances_->draining());
         CPPUNIT_ASSERT_EQUAL(1U, instances_->capacity());
+        instances_->publish();
+        CPPUNIT_ASSERT_EQUAL(1U, queue_->publishedCapacity());
+        CPPUNIT_ASSERT_EQUAL(3U, queue_->publishedPlaces());
         CPPUNIT_ASSERT(!instances_->anyReplaced());
         ends->lifecycle().noteSuccessor();
         CPPUNIT_ASSERT(instances_->anyReplaced());

@@ -36,9 +36,10 @@ public:
     void testAPublishedGenerationIsSeenAtOnce() {
         GenerationTable table;
         const GenerationTableView view(table.memory().readOnlyDescriptor());
-        table.publish(3, Generation(8), 12);
+        table.publish(3, Generation(8), 12, 20);
         CPPUNIT_ASSERT(view.generation(3) == Generation(8));
         CPPUNIT_ASSERT_EQUAL(12U, view.capacity(3));
+        CPPUNIT_ASSERT_EQUAL(20U, view.places(3));
         table.publish(3, Generation(), 0);
         CPPUNIT_ASSERT(!view.generation(3));
     }

@@ -149,8 +149,8 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("InFlightTable.SIZE", InFlightLayout::SIZE);
 
         GenerationEntry group{};
-        const auto &[generation, capacity, reserved] = group;
-        members("GenerationEntry", group, generation, capacity, reserved);
+        const auto &[generation, capacity, places] = group;
+        members("GenerationEntry", group, generation, capacity, places);
         number("Generations.MAGIC", GenerationLayout::MAGIC);
         number("Generations.GROUPS", GenerationLayout::GROUPS);
         number("Generations.SHORTAGES", GenerationLayout::SHORTAGES);

@@ -89,8 +89,8 @@ public:
     void closeQueue() {
         queues_.back().shutDown();
     }
-    void setCapacity(std::uint32_t capacity) {
-        table_.publish(SLOT, generation_, capacity);
+    void setCapacity(std::uint32_t capacity, std::uint32_t places = ClaimsLayout::CELLS) {
+        table_.publish(SLOT, generation_, capacity, places);
     }
     unsigned inFlight() const {
         return senders_.inFlight(1);
