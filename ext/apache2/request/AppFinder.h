@@ -38,8 +38,8 @@ struct AppFinder {
 
 private:
     void findFolder(request_rec *r, const Settings &settings, StartupFileCache &files);
-    void findPackage(apr_pool_t *pool, const Settings &settings, StartupFileCache &files);
-    void findKind(apr_pool_t *pool, const Settings &settings, StartupFileCache &files);
+    void findPackage(apr_pool_t *pool, const Settings &settings, StartupFileCache &files, bool again);
+    void findKind(apr_pool_t *pool, const Settings &settings, StartupFileCache &files, bool again);
 };
 
 }  // namespace Passenger
