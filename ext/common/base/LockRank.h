@@ -50,7 +50,7 @@ inline constexpr LockRank BRIDGE_CONTROL{2, "Bridge::ControlSocket::mutex_"};
 
 // In the agent.
 inline constexpr LockRank RESTART_TURN{1, "RestartFiles::turn_"};
-inline constexpr LockRank RESTART_FILES{2, "RestartFiles::mutex_"};
+inline constexpr LockRank RESTART_FILES{3, "RestartFiles::mutex_"};
 inline constexpr LockRank POOL{2, "PoolContext::mutex"};
 inline constexpr LockRank CHANNEL_REGISTRY{3, "ChannelRegistry::mutex_"};
 inline constexpr LockRank BACKGROUND_THREADS{3, "BackgroundThreads::mutex_"};
