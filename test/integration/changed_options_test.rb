@@ -10,14 +10,16 @@ require_relative "support/integration_test"
 class ChangedOptionsTest < IntegrationTest
   include CommandRunner
 
-  SERVER = <<~RUBY
+  SERVER = <<~'RUBY'
     require "socket"
     listener = TCPServer.new("127.0.0.1", ENV.fetch("PORT"))
     loop do
-      client = listener.accept
-      nil until [nil, "\r\n"].include?(client.gets)
-      client.write("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 7\r\n\r\ncommand")
-      client.close
+      Thread.new(listener.accept) do |client|
+        line = client.gets
+        line = client.gets until [nil, "\r\n"].include?(line)
+        client.write("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\ncommand") if line
+        client.close
+      end
     end
   RUBY
   SAYS_GREETING = 'run proc { |env| gate = env["QUERY_STRING"]; ' \
@@ -115,6 +117,7 @@ class ChangedOptionsTest < IntegrationTest
 
   # After the only instance has ended, the next one says this.
   def becomes(server, text)
+    eventually("one instance") { one_app["instances"].size == 1 }
     succeed(CONFIG, "detach-process", one_app["instances"].first["pid"].to_s)
     eventually(text) { said(server) == text }
   end
