@@ -210,6 +210,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     }
     MessageSessionPtr session = context.pool().get(options);
     if (std::optional<Reply> refusal = start(*session, request)) {
+        noteRefusal(*refusal);
         sender.take(*refusal, false);
         return;
     }
@@ -221,6 +222,13 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     }
     RequestNotes::setAnswer(r_, *session);
     session->giveUp(sender.end());
+}
+
+/** An application without an instance is looked for again. */
+void RequestHandler::noteRefusal(const Reply &refusal) {
+    if (refusal.status == HTTP_INTERNAL_SERVER_ERROR) {
+        child_.startupFiles().notServed(route_.appName);
+    }
 }
 
 void RequestHandler::sendBody(MessageSession &session, ResponseSender &sender) {
@@ -353,8 +361,13 @@ void RequestHandler::takeReply(MessageSession &session, ResponseSender &sender) 
         sender.setTimes(session.times());
     }
     bodyAskedFor_ = bodyAskedFor_ || (reply.kind == Reply::Kind::INTERIM && reply.status == HTTP_CONTINUE);
-    answerBegun_ = answerBegun_ || reply.kind == Reply::Kind::RESPONSE;
     const bool isHead = reply.kind == Reply::Kind::RESPONSE;
+    if (isHead) {
+        answerBegun_ = true;
+        child_.startupFiles().served(route_.appName, route_.appType, route_.startupFile);
+    } else if (reply.kind == Reply::Kind::REFUSED) {
+        noteRefusal(reply);
+    }
     sender.take(reply, !reply.ends() && session.replyWaiting());
     sender.excuseFilters(session);
     if (isHead && sender.beginsEventStream()) {

@@ -33,6 +33,7 @@ private:
     std::optional<Reply> start(MessageSession &session, const MessageSession::Request &request);
     bool fitsInline(std::size_t environment) const noexcept;
     bool bodyIsWanted(MessageSession &session, ResponseSender &sender);
+    void noteRefusal(const Reply &refusal);
     void sendBody(MessageSession &session, ResponseSender &sender);
     void sendStreamed(MessageSession &session, ResponseSender &sender);
     int readBlock(MessageSession &session, std::string &block, bool waits);

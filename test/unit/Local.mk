@@ -128,6 +128,7 @@ endif
     %D%/exchange/InFlightRecordTest.cpp \
     %D%/exchange/OptionsTest.cpp \
     %D%/exchange/OvertakenCheckTest.cpp \
+    %D%/exchange/QueueCacheOptionsTest.cpp \
     %D%/exchange/QueueCacheTest.cpp \
     %D%/exchange/QueueDelayTest.cpp \
     %D%/exchange/QueueSessionTest.cpp \
@@ -200,6 +201,7 @@ endif
     %D%/pool/PoolMemoryBudgetTest.cpp \
     %D%/pool/PoolModelTest.cpp \
     %D%/pool/PoolOperationsTest.cpp \
+    %D%/pool/PoolOptionsTest.cpp \
     %D%/pool/PoolPreloaderTest.cpp \
     %D%/pool/PoolPromisesTest.cpp \
     %D%/pool/PoolQueueTest.cpp \
@@ -279,6 +281,7 @@ endif
     %D%/spawning/SmartSpawnerTest.cpp \
     %D%/spawning/SpawnFailureTest.cpp \
     %D%/spawning/SpawnManagerTest.cpp \
+    %D%/spawning/SpawnMethodTest.cpp \
     %D%/spawning/SpawnPlanTest.cpp \
     %D%/spawning/SpawnReportTest.cpp \
     %D%/spawning/SpawnStepsTest.cpp \
@@ -296,6 +299,7 @@ endif
     %D%/support/Assertion.h \
     %D%/support/CapturedLog.cpp \
     %D%/support/CapturedLog.h \
+    %D%/support/CountingCache.h \
     %D%/support/CrowdedDescriptors.cpp \
     %D%/support/CrowdedDescriptors.h \
     %D%/support/DescriptorRefusal.h \

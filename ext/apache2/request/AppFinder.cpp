@@ -82,7 +82,11 @@ AppFinder::AppFinder(request_rec *r, const Settings &settings, StartupFileCache 
     : documentRoot(ap_document_root(r)), baseUri(baseUriOf(r, settings)) {
     findFolder(r, settings, files);
     if (appRoot != nullptr) {
-        findKind(r->pool, settings, files);
+        findKind(r->pool, settings, files, false);
+        if (error != 0) {
+            // The file may have been missing for a moment only, as while a release is put in place.
+            findKind(r->pool, settings, files, true);
+        }
     }
 }
 
@@ -133,7 +137,7 @@ const char *AppFinder::typeOfStartupFile(apr_pool_t *pool, StartupFileCache &fil
     return interpreter == "node" || interpreter == "nodejs" || (interpreter.empty() && inNodeFolder) ? "node" : "rack";
 }
 
-void AppFinder::findKind(apr_pool_t *pool, const Settings &settings, StartupFileCache &files) {
+void AppFinder::findKind(apr_pool_t *pool, const Settings &settings, StartupFileCache &files, bool again) {
     const auto now = StartupFileCache::Clock::now();
     if (settings.appStartCommand != nullptr) {
         startupFile = settings.startupFile != nullptr ? settings.startupFile : "";
@@ -145,7 +149,7 @@ void AppFinder::findKind(apr_pool_t *pool, const Settings &settings, StartupFile
             if (settings.appType != nullptr && std::strcmp(settings.appType, kind) != 0) {
                 continue;
             }
-            const bool found = files.look(apr_pstrcat(pool, appRoot, "/", file, nullptr), now) == 0;
+            const bool found = files.look(apr_pstrcat(pool, appRoot, "/", file, nullptr), now, again) == 0;
             // The first file of a kind that was set is named where there is none.
             if (found || (settings.appType != nullptr && std::strcmp(type, kind) != 0)) {
                 type = kind;
@@ -155,17 +159,17 @@ void AppFinder::findKind(apr_pool_t *pool, const Settings &settings, StartupFile
                 break;
             }
         }
-        findPackage(pool, settings, files);
+        findPackage(pool, settings, files, again);
     }
-    error = files.look(path(pool), now);
+    error = files.look(path(pool), now, again);
 }
 
 /** A folder with package.json or Django's manage.py that has none of the usual startup files. If no
  *  directive names the folder, its document root must be called `public` and have neither index.php
  *  nor index.html. Tools that make a site's pages have a package.json, too. */
-void AppFinder::findPackage(apr_pool_t *pool, const Settings &settings, StartupFileCache &files) {
+void AppFinder::findPackage(apr_pool_t *pool, const Settings &settings, StartupFileCache &files, bool again) {
     const auto now = StartupFileCache::Clock::now();
-    if (files.look(path(pool), now) != ENOENT) {
+    if (files.look(path(pool), now, again) != ENOENT) {
         return;
     }
     if (settings.appType == nullptr && settings.appRoot == nullptr) {
@@ -184,7 +188,7 @@ void AppFinder::findPackage(apr_pool_t *pool, const Settings &settings, StartupF
         type = "node";
         startupFile = NodePackage::FILE;
     } else if ((wanted.empty() || wanted == "wsgi" || wanted == "asgi") &&
-               files.look(apr_pstrcat(pool, appRoot, "/", DJANGO_FILE, nullptr), now) == 0) {
+               files.look(apr_pstrcat(pool, appRoot, "/", DJANGO_FILE, nullptr), now, again) == 0) {
         type = wanted == "asgi" ? "asgi" : "wsgi";
         startupFile = DJANGO_FILE;
     }

@@ -38,9 +38,9 @@ struct AppFinder {
 
 private:
     void findFolder(request_rec *r, const Settings &settings, StartupFileCache &files);
-    void findPackage(apr_pool_t *pool, const Settings &settings, StartupFileCache &files);
+    void findPackage(apr_pool_t *pool, const Settings &settings, StartupFileCache &files, bool again);
     const char *typeOfStartupFile(apr_pool_t *pool, StartupFileCache &files) const;
-    void findKind(apr_pool_t *pool, const Settings &settings, StartupFileCache &files);
+    void findKind(apr_pool_t *pool, const Settings &settings, StartupFileCache &files, bool again);
 };
 
 }  // namespace Passenger

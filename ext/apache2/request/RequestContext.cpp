@@ -6,6 +6,8 @@
 #include <concepts>
 #include <cstdint>
 #include <cstring>
+#include <functional>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <variant>
@@ -193,6 +195,7 @@ Options &RequestContext::find(const Settings &settings, const Route &route) {
             options_.clear();
         }
         known = options_.emplace(key_, makeOptions(settings, Settings::of(ap_server_conf), route)).first;
+        known->second.request.settings = std::hash<std::string>()(key_);
     }
     return known->second;
 }

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <climits>
 #include <cstring>
 #include <string_view>
@@ -42,6 +43,20 @@ const char *defaultName(apr_pool_t *pool, const char *appRoot, const Settings &s
 
 const char *nameOf(apr_pool_t *pool, const AppFinder &app, const Settings &settings) {
     return settings.appGroupName != nullptr ? settings.appGroupName : defaultName(pool, app.appRoot, settings);
+}
+
+/** While its startup file is missing, an application that has answered this process stays what it
+ *  was: its instances go on. */
+AppFinder find(request_rec *r, const Settings &settings, StartupFileCache &files) {
+    AppFinder app(r, settings, files);
+    if (app.appRoot != nullptr && (app.error == ENOENT || app.error == ENOTDIR)) {
+        if (const auto start = files.startOf(nameOf(r->pool, app, settings))) {
+            app.type = copyInto(r->pool, start->type);
+            app.startupFile = copyInto(r->pool, start->file);
+            app.error = 0;
+        }
+    }
+    return app;
 }
 
 /** @return whether an application is there, or the configuration says that one must be */
@@ -201,7 +216,7 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, boo
     if (!settings.enabled || belongsToAnother(r) || isRealFile(r)) {
         return DECLINED;
     }
-    const AppFinder app(r, settings, startupFiles);
+    const AppFinder app = find(r, settings, startupFiles);
     const UnknownApplication *unknown = nullptr;
     if (!isThere(app, settings)) {
         unknown = ahead ? nullptr : UnknownApplication::at(r, app, settings, startupFiles);
@@ -238,7 +253,7 @@ const char *Route::applicationAt(request_rec *r, StartupFileCache &startupFiles)
     if (!settings.enabled) {
         return nullptr;
     }
-    const AppFinder app(r, settings, startupFiles);
+    const AppFinder app = find(r, settings, startupFiles);
     return isThere(app, settings) ? nameOf(r->pool, app, settings) : nullptr;
 }
 

@@ -51,8 +51,8 @@ std::string targetOf(const std::string &path) {
  *  blocks only this request. */
 template <typename Value>
 Value StartupFileCache::remember(Names<Value> StartupFileCache::*names, std::string_view path, Clock::time_point now,
-                                 Value (*find)(const std::string &)) {
-    {
+                                 Value (*find)(const std::string &), bool again) {
+    if (!again) {
         LockGuard lock(mutex_);
         const auto known = (this->*names).find(path);
         if (known != (this->*names).end() && now - known->second.lookedAt < MAX_AGE) {
@@ -69,8 +69,33 @@ Value StartupFileCache::remember(Names<Value> StartupFileCache::*names, std::str
     return value;
 }
 
-int StartupFileCache::look(std::string_view path, Clock::time_point now) {
-    return remember(&StartupFileCache::errors_, path, now, errorOf);
+int StartupFileCache::look(std::string_view path, Clock::time_point now, bool again) {
+    return remember(&StartupFileCache::errors_, path, now, errorOf, again);
+}
+
+void StartupFileCache::served(std::string_view app, std::string_view type, std::string_view file) {
+    const LockGuard lock(mutex_);
+    const auto known = served_.find(app);
+    if (known != served_.end() && known->second.type == type && known->second.file == file) {
+        return;
+    }
+    if (served_.size() >= MAX_ENTRIES) {
+        served_.clear();
+    }
+    served_.insert_or_assign(std::string(app), Start{std::string(type), std::string(file)});
+}
+
+void StartupFileCache::notServed(std::string_view app) {
+    const LockGuard lock(mutex_);
+    if (const auto known = served_.find(app); known != served_.end()) {
+        served_.erase(known);
+    }
+}
+
+std::optional<StartupFileCache::Start> StartupFileCache::startOf(std::string_view app) const {
+    const LockGuard lock(mutex_);
+    const auto known = served_.find(app);
+    return known == served_.end() ? std::nullopt : std::optional(known->second);
 }
 
 std::string StartupFileCache::interpreter(std::string_view path, Clock::time_point now) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -129,6 +130,9 @@ struct Options {
     /** Not of the application, but of the request. */
     RequestOptions request;
 
+    /** The configuration of httpd that the options are of: a later one has a larger number. The
+     *  agent sets the value, and no frame has it. */
+    std::uint64_t configuration = 0;
     /** httpd's configuration has the application no more; the child that asks has an earlier one.
      *  The agent sets the value, and no frame has it. */
     bool removed = false;

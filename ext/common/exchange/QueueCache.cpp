@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <exception>
 #include <iterator>
 #include <new>
 #include <string>
@@ -55,14 +56,51 @@ Links Links::of(std::shared_ptr<QueueLink> queue, FileDescriptor ownQueue) {
 }
 
 QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
-    const QueueChoice choice = options.queueChoice();
+    QueueLinkPtr usable;
     {
         const LockGuard guard(mutex_);
-        QueueLinkPtr link = known(choice);
+        QueueLinkPtr link = known(options.queueChoice());
         if (link && link->generation != unusable && generations().generation(link->groupSlot) == link->generation) {
-            return link;
+            if (!isToTell(options.request.settings)) {
+                return link;
+            }
+            usable = std::move(link);
+            // Other requests with these options need not tell them, too.
+            noteTold(options.request.settings);
         }
     }
+    if (!usable) {
+        return freshLink(options, unusable);
+    }
+    try {
+        return freshLink(options, unusable);
+    } catch (const std::exception &) {
+        // The queue serves all the same.
+        return usable;
+    }
+}
+
+/** Whether the agent is to learn these options, for later starts of instances. Places with
+ *  different options may share the application: the agent learns them by turns, but rarely. */
+bool QueueCache::isToTell(std::uint64_t settings) const {
+    if (!told_.empty() && told_.back() == settings) {
+        return false;
+    }
+    const bool isNew = std::find(told_.begin(), told_.end(), settings) == told_.end();
+    return (isNew && told_.size() < MOST_TOLD) || std::chrono::steady_clock::now() - lastTold_ >= TELLING_PAUSE;
+}
+
+void QueueCache::noteTold(std::uint64_t settings) {
+    if (std::erase(told_, settings) == 0 && told_.size() >= MOST_TOLD) {
+        told_.erase(told_.begin());
+    }
+    told_.push_back(settings);
+    lastTold_ = std::chrono::steady_clock::now();
+}
+
+/** Asks the agent. */
+QueueLinkPtr QueueCache::freshLink(const Options &options, Generation unusable) {
+    const QueueChoice choice = options.queueChoice();
     // Destroyed without the lock.
     Links fresh;
     QueueLinkPtr old;
@@ -75,6 +113,7 @@ QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
         if (epoch_ == before) {
             fresh.queue->epoch = before;
             old = std::exchange(link_, fresh.queue);
+            noteTold(options.request.settings);
             closed = takeClosed();
             if (!fresh.instance) {
                 return fresh.queue;

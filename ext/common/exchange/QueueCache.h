@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -82,6 +84,13 @@ private:
     using InstanceLinks = std::unordered_map<std::uint32_t, QueueLinkPtr>;
     using Channels = std::vector<std::unique_ptr<ReplyChannel>>;
 
+    static constexpr std::size_t MOST_TOLD = 32;
+    /** Options that the agent has known are told again after this time. */
+    static constexpr std::chrono::seconds TELLING_PAUSE{1};
+
+    bool isToTell(std::uint64_t settings) const REQUIRES(mutex_);
+    void noteTold(std::uint64_t settings) REQUIRES(mutex_);
+    QueueLinkPtr freshLink(const Options &options, Generation unusable) EXCLUDES(mutex_);
     QueueLinkPtr known(QueueChoice choice) const REQUIRES(mutex_);
     Links attachWithRelief(const Options &options, Generation unusable) EXCLUDES(mutex_);
     InstanceLinks takeClosed() REQUIRES(mutex_);
@@ -106,6 +115,9 @@ private:
     QueueDelay queueDelay_;
     Mutex mutex_{Locks::QUEUE_CACHE};
     QueueLinkPtr link_ GUARDED_BY(mutex_);
+    /** RequestOptions::settings that the agent knows; the last ones are those that it uses. */
+    std::vector<std::uint64_t> told_ GUARDED_BY(mutex_);
+    std::chrono::steady_clock::time_point lastTold_ GUARDED_BY(mutex_);
     /** Each question to the agent drops the closed queues. So there are at most 1,024 queues of
      *  serving instances, and those of instances that ended since the last question. */
     InstanceLinks instances_ GUARDED_BY(mutex_);

@@ -98,9 +98,9 @@ public:
 
     /** The current generation of the application's queue, or the own queue of the request's
      *  instance if that instance serves. Asks the agent only if the instance is unknown, the
-     *  generation table has a newer generation, or the known one is `unusable` (its queue was found
-     *  closed). May block.
-     *  @param options of the request, in case the application must be started
+     *  generation table has a newer generation, the known one is `unusable` (its queue was found
+     *  closed), or the agent last got other options of this process. May block.
+     *  @param options of the request, for instances that are started from now on
      *  @throws RefusedException, IOException, SystemException */
     virtual QueueLinkPtr link(const Options &options, Generation unusable) = 0;
     /** A channel that no other exchange uses. Nothing: the agent was replaced, and the link can no

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "exchange/Priority.h"
 #include "exchange/QueueChoice.h"
 
@@ -9,6 +11,8 @@ namespace Passenger {
  *  `queue` alone: the sending process uses the others. */
 struct RequestOptions {
     QueueChoice queue;
+    /** Differs where the options of the application differ. */
+    std::uint64_t settings = 0;
     Priority priority = Priority::NORMAL;
     /** The application's requests in flight and relayed connections
      *  (MessageSession::Request::relayed) from which a further request is refused instead of

@@ -75,7 +75,7 @@ void ApplicationQueue::free(const CellRange &cells) {
     }
 }
 
-void ApplicationQueue::giveUp(const CellRange &cells, bool killed) {
+void ApplicationQueue::giveUp(const CellRange &cells, bool killed, bool swallows) {
     const std::uint16_t status = killed ? 502 : 0;
     const std::vector<ClaimCell> all = claims_.read(cells.first, cells.count);
     std::vector<std::uint32_t> untold;
@@ -93,7 +93,9 @@ void ApplicationQueue::giveUp(const CellRange &cells, bool killed) {
         }
     }
     clearStrayClaims();
-    recheckWaiting();
+    if (swallows) {
+        recheckWaiting();
+    }
     // What lies between those that stay.
     std::uint32_t next = cells.first;
     for (const std::uint32_t cell : untold) {

@@ -118,11 +118,12 @@ public:
     void free(const CellRange &cells);
     /**
      * The owner of the cells is dead. Sends LOST for the requests that it had claimed, and frees
-     * the cells. Sends RECHECK for unclaimed ones, since a killed receiver swallows the message
-     * that it just took.
+     * the cells.
      * @param killed by the agent: the requests must not run again
+     * @param swallows sends RECHECK for unclaimed requests: a killed receiver swallows the message
+     *     that it just took
      */
-    void giveUp(const CellRange &cells, bool killed = false);
+    void giveUp(const CellRange &cells, bool killed = false, bool swallows = true);
     /** The requests that the cells have claimed. */
     std::vector<std::pair<ChannelId, Ticket>> claimed(const CellRange &cells) const;
     /** Requests that instances work at, and that no sender waits for. */
@@ -142,6 +143,9 @@ public:
     /** The generation that children send to; none while the application is down. */
     const QueueGenerationPtr &current() const noexcept {
         return current_;
+    }
+    bool isCurrent(Generation generation) const noexcept {
+        return current_ && current_->number == generation;
     }
     /**
      * The children send the requests that wait in the old generation to the new one. Instances of

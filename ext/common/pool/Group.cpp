@@ -59,7 +59,7 @@ bool Group::failsAtOnce(MonotonicTime now) const {
 
 Attachment Group::attach(const Options &options, Generation unusable) {
     const MonotonicTime now = context_.clock.now();
-    options_ = options;
+    takeOptions(options);
     hangs_.noteLimit(options.maxRequestTime);
     if (failsAtOnce(now) || (!queue_.current() && failures_.wentDownWith(unusable))) {
         failures_.refuse();

@@ -201,6 +201,20 @@ public:
     }
 
 private:
+    /** Those of an earlier configuration than the present ones are of a child that ends. A version
+     *  that is being tried, or has failed, is tried again with another startup file. */
+    void takeOptions(const Options &options) REQUIRES(poolLock) {
+        if (options.configuration < options_.configuration) {
+            return;
+        }
+        const bool isOther = options.startupFile != options_.startupFile || options.appType != options_.appType;
+        options_ = options;
+        restartFiles_.follow(options.appRoot, options.restartDir);
+        if (isOther && (versions_.deployment() || versions_.failure())) {
+            restart("it has another startup file");
+        }
+    }
+
     // InstanceStarter::Listener
     std::string prepare(const Options &options) override EXCLUDES(poolLock);
     bool wantsCompanion(unsigned ready, bool forked) override REQUIRES(poolLock) {
@@ -259,7 +273,8 @@ private:
     /** The last generation of any application when this one was made. */
     const Generation bornAfter_;
     const MonotonicTime madeAt_;
-    /** The options of the last request that asked for the queue, for new instances. */
+    /** The options of the last request of the present configuration that asked for the queue, for
+     *  new instances. */
     Options options_ GUARDED_BY(poolLock);
     RestartFiles restartFiles_;
     bool shutDown_ GUARDED_BY(poolLock) = false;

@@ -210,6 +210,7 @@ void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process
             process->lifecycle().standBy();
         }
         process->socket.cells = handover.cells;
+        process->socket.queue = queue->number;
         if (process->former()) {
             // This process may die before the instance has joined.
             parts_.instances.deposit(*process);
@@ -222,7 +223,7 @@ void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process
     } catch (...) {
         const PoolGuard guard(parts_.context);
         // The instance may have taken a request already.
-        parts_.queue.giveUp(handover.cells, process->killed());
+        parts_.queue.giveUp(handover.cells, process->killed(), parts_.queue.isCurrent(handover.queue->number));
         throw;
     }
     {

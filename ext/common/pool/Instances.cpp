@@ -92,9 +92,12 @@ void Instances::restartFailed(const std::string &seen) {
 }
 
 void Instances::remove(const ProcessPtr &process) {
+    // One that was told to end drops no request. If something else kills it at that moment, the
+    // sender of the request that it took finds the queue empty, and sends it again.
+    const bool swallows = queue_.isCurrent(process->socket.queue) && (process->endIsDeath() || process->killed());
     process->lifecycle().end();
-    process->closeOwnQueue();
-    queue_.giveUp(process->socket.cells, process->killed());
+    const bool hadQueue = process->closeOwnQueue();
+    queue_.giveUp(process->socket.cells, process->killed(), swallows || hadQueue);
     if (process->former()) {
         process->former()->noteDeath(process->killed());
     }

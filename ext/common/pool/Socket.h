@@ -8,6 +8,8 @@ namespace Passenger {
 struct Socket {
     /** Requests that the Process can run at once. */
     unsigned concurrency = 1;
+    /** The queue that the Process was given last. */
+    Generation queue;
     /** The claims of the Process. */
     CellRange cells;
 };

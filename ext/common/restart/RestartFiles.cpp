@@ -1,5 +1,6 @@
 #include "restart/RestartFiles.h"
 
+#include <cstddef>
 #include <cstdio>
 #include <utility>
 
@@ -10,17 +11,41 @@ namespace Passenger {
 namespace {
 
 constexpr const char *NO_FILE = "-";
+/** An application has few folders, one after the other or by places that share its name. */
+constexpr std::size_t MOST_FOLDERS = 16;
+
+std::string folderOf(const std::string &appRoot, const std::string &restartDir) {
+    return restartDir.starts_with('/') ? restartDir : appRoot + "/" + restartDir;
+}
 
 }  // namespace
 
 RestartFiles::RestartFiles(const std::string &appRoot, const std::string &restartDir,
                            const std::optional<std::string> &seen)
-    : folder_(restartDir.starts_with('/') ? restartDir : appRoot + "/" + restartDir), asked_(seen == ASKED) {
+    : folder_(folderOf(appRoot, restartDir)), asked_(seen == ASKED) {
     begun_ = seen && !asked_;
     Stamp stamp{};
     if (seen && std::sscanf(seen->c_str(), "%ld.%ld", &stamp.modified.tv_sec, &stamp.modified.tv_nsec) == 2) {
         last_ = stamp;
     }
+}
+
+void RestartFiles::follow(const std::string &appRoot, const std::string &restartDir) {
+    std::string folder = folderOf(appRoot, restartDir);
+    const LockGuard guard(mutex_);
+    if (folder == folder_) {
+        return;
+    }
+    if (earlier_.size() >= MOST_FOLDERS) {
+        earlier_.clear();
+    }
+    if (begun_) {
+        earlier_[folder_] = last_;
+    }
+    const auto known = earlier_.find(folder);
+    begun_ = known != earlier_.end();
+    last_ = begun_ ? known->second : std::nullopt;
+    folder_ = std::move(folder);
 }
 
 RestartFolder RestartFiles::folder() const {
@@ -29,17 +54,19 @@ RestartFolder RestartFiles::folder() const {
 }
 
 void RestartFiles::begin(const std::optional<FileRights> &rights) {
+    std::string folder;
     {
         const LockGuard guard(mutex_);
+        folder = folder_;
         knowsRights_ = true;
         rights_ = rights;
         if (begun_) {
             return;
         }
     }
-    const std::optional<Stamp> now = look(RestartFile::RESTART, rights);
+    const std::optional<Stamp> now = look(RestartFile::RESTART, {folder, rights});
     const LockGuard guard(mutex_);
-    if (!std::exchange(begun_, true)) {
+    if (folder == folder_ && !std::exchange(begun_, true)) {
         last_ = now;
     }
 }
@@ -59,18 +86,22 @@ bool RestartFiles::knowsRights() const {
     return knowsRights_;
 }
 
-std::optional<RestartFiles::Stamp> RestartFiles::look(RestartFile file, const std::optional<FileRights> &rights) const {
-    const auto modified = Rights::ofThisProcess().modified(folder_, file, rights);
+std::optional<RestartFiles::Stamp> RestartFiles::look(RestartFile file, const RestartFolder &folder) {
+    const auto modified = Rights::ofThisProcess().modified(folder.path, file, folder.rights);
     return modified ? std::optional(Stamp{*modified}) : std::nullopt;
 }
 
 bool RestartFiles::changed() {
-    const std::optional<Stamp> now = look(RestartFile::RESTART, folder().rights);
+    const RestartFolder looked = folder();
+    const std::optional<Stamp> now = look(RestartFile::RESTART, looked);
     const LockGuard guard(mutex_);
+    const bool asked = std::exchange(asked_, false);
+    if (looked.path != folder_) {
+        return asked;
+    }
     if (!std::exchange(begun_, true)) {
         last_ = now;
     }
-    const bool asked = std::exchange(asked_, false);
     if (!now || now == last_) {
         // A removed file does not request a restart. If it reappears with the same time, it does
         // not either.
@@ -87,11 +118,11 @@ void RestartFiles::askAgain() {
 
 bool RestartFiles::mayAsk(const RestartTimes &times) const {
     const LockGuard guard(mutex_);
-    return asked_ || times.alwaysRestart || (times.restart && Stamp{*times.restart} != last_);
+    return asked_ || !begun_ || times.alwaysRestart || (times.restart && Stamp{*times.restart} != last_);
 }
 
 bool RestartFiles::always() const {
-    return look(RestartFile::ALWAYS_RESTART, folder().rights).has_value();
+    return look(RestartFile::ALWAYS_RESTART, folder()).has_value();
 }
 
 }  // namespace Passenger

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ctime>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -44,6 +45,12 @@ public:
     Mutex &turn() RETURN_CAPABILITY(turn_) {
         return turn_;
     }
+    /**
+     * The files are in this folder from now on, as after a reload that changes PassengerRestartDir.
+     * The next look records its state, without a restart. A folder that was followed before is
+     * compared with its last state. Does not access the files.
+     */
+    void follow(const std::string &appRoot, const std::string &restartDir) EXCLUDES(mutex_);
     /** The folder of the files; it need not exist. */
     RestartFolder folder() const EXCLUDES(mutex_);
     /**
@@ -64,7 +71,8 @@ public:
     bool changed() EXCLUDES(mutex_);
     /** The restart that changed() was about has failed: the next call tells of it again. */
     void askAgain() EXCLUDES(mutex_);
-    /** Whether changed() or always() is to be called, by times of the folder. Does not block. */
+    /** Whether changed() or always() is to be called, by times of the folder: also if no state is
+     *  recorded. Does not block. */
     bool mayAsk(const RestartTimes &times) const EXCLUDES(mutex_);
     /** Whether always_restart.txt is present: each check then restarts. */
     bool always() const EXCLUDES(mutex_);
@@ -76,15 +84,17 @@ private:
             return a.modified.tv_sec == b.modified.tv_sec && a.modified.tv_nsec == b.modified.tv_nsec;
         }
     };
-    std::optional<Stamp> look(RestartFile file, const std::optional<FileRights> &rights) const;
+    static std::optional<Stamp> look(RestartFile file, const RestartFolder &folder);
 
-    const std::string folder_;
     Mutex turn_{Locks::RESTART_TURN};
     mutable Mutex mutex_{Locks::RESTART_FILES};
+    std::string folder_ GUARDED_BY(mutex_);
     bool knowsRights_ GUARDED_BY(mutex_) = false;
     std::optional<FileRights> rights_ GUARDED_BY(mutex_);
     bool begun_ GUARDED_BY(mutex_) = false;
     std::optional<Stamp> last_ GUARDED_BY(mutex_);
+    /** The last states of folders that were followed before. */
+    std::map<std::string, std::optional<Stamp>> earlier_ GUARDED_BY(mutex_);
     /** The next call of changed() tells of a restart. */
     bool asked_ GUARDED_BY(mutex_) = false;
 };

@@ -31,7 +31,7 @@ std::uint32_t Children::introduce(pid_t pid, FileDescriptor inFlightTable) {
             loop_.assertOnLoop();
             ended(pid);
         });
-    children_.emplace(pid, Child{slot, std::move(pidFd), std::move(watcher), 0});
+    children_.emplace(pid, Child{slot, std::move(pidFd), std::move(watcher), configuration_});
     Log::debug("event=child.connected pid={} slot={}", pid, slot);
     return slot;
 }
@@ -49,6 +49,11 @@ void Children::closed(pid_t pid, std::uint32_t slot) {
     if (child != children_.end() && child->second.slot == slot) {
         child->second.connections--;
     }
+}
+
+std::uint64_t Children::configurationOf(pid_t pid) const {
+    const auto child = children_.find(pid);
+    return child == children_.end() ? 0 : child->second.configuration;
 }
 
 bool Children::has(pid_t pid, std::uint32_t slot) const {

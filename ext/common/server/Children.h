@@ -36,6 +36,13 @@ public:
     void opened(pid_t pid) REQUIRES(EventLoop::role);
     /** One has ended. @param slot the child's, which may have ended before */
     void closed(pid_t pid, std::uint32_t slot) REQUIRES(EventLoop::role);
+    /** httpd has another configuration. Children that are introduced from now on have it. */
+    void configurationChanged() REQUIRES(EventLoop::role) {
+        configuration_++;
+    }
+    /** The number of the configuration that httpd had when the process was introduced, at least 1.
+     *  0: the process has ended. */
+    std::uint64_t configurationOf(pid_t pid) const REQUIRES(EventLoop::role);
     /** Whether the process that got this slot has not ended. */
     bool has(pid_t pid, std::uint32_t slot) const REQUIRES(EventLoop::role);
     std::size_t count() const REQUIRES(EventLoop::role) {
@@ -47,6 +54,7 @@ private:
         std::uint32_t slot;
         FileDescriptor pidFd;
         std::unique_ptr<DescriptorWatcher> watcher;
+        std::uint64_t configuration = 0;
         unsigned connections = 0;
     };
     void ended(pid_t pid) REQUIRES(EventLoop::role);
@@ -54,6 +62,7 @@ private:
     EventLoop &loop_;
     Pool &pool_;
     std::map<pid_t, Child> children_ GUARDED_BY(EventLoop::role);
+    std::uint64_t configuration_ GUARDED_BY(EventLoop::role) = 1;
 };
 
 }  // namespace Passenger

@@ -202,6 +202,7 @@ std::uint32_t Connection::child() const {
 void Connection::attach(const Frame &frame) {
     child();
     Options options = Options::fromMap(frame.map(1));
+    options.configuration = context_.children.configurationOf(pid_);
     if (const auto reason = context_.complete(options)) {
         if (context_.attachRefusals.isToLog(options.groupName(), *reason, SystemClock::instance().now())) {
             Log::warn("event=attach.refused pid={} app=\"{}\" reason=\"{}\"", pid_, options.groupName(), *reason);

@@ -93,7 +93,11 @@ PoolServer::~PoolServer() {
 }
 
 void PoolServer::configurationChanged() {
-    loop_.runSync([this] { context_.attachRefusals.forget(); });
+    loop_.runSync([this] {
+        loop_.assertOnLoop();
+        children_.configurationChanged();
+        context_.attachRefusals.forget();
+    });
 }
 
 /**

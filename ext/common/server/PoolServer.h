@@ -39,7 +39,8 @@ public:
     PoolServer(const PoolServer &) = delete;
     PoolServer &operator=(const PoolServer &) = delete;
 
-    /** What was refused to children is logged once more. Outside the loop's thread. */
+    /** What was refused to children is logged once more. Options of children that are known so far
+     *  replace none of later children. Outside the loop's thread. */
     void configurationChanged();
 
 private:

@@ -11,13 +11,18 @@ namespace Passenger {
  *
  * Owned by a Group; threads as Spawner says. cancel() is permanent: later spawns fail too.
  */
-class DirectSpawner final : public Spawner {
+class DirectSpawner : public Spawner {
 public:
     explicit DirectSpawner(AppResources &resources);
     ~DirectSpawner() override;
 
     SpawnResult spawn(const Options &options) override;
     SpawnResult adopt(const Options &options, const LeftInstance &instance) override;
+
+protected:
+    AppResources &resources() noexcept {
+        return resources_;
+    }
 
 private:
     AppResources &resources_;

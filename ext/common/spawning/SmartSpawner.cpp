@@ -18,9 +18,12 @@ bool isOwnFault(const Report &failure) {
                               signal != SIGHUP && signal != SIGQUIT);
 }
 
-}  // namespace
+/** PassengerSpawnMethod, but for an application that a bridge starts. */
+bool preloads(const Options &options) {
+    return options.spawnMethod != "direct" && !options.startsByBridge();
+}
 
-SmartSpawner::SmartSpawner(AppResources &resources) : resources_(resources) {}
+}  // namespace
 
 SmartSpawner::~SmartSpawner() {
     EventLoop::assertNotOnAnyLoop("a Spawner was destroyed");
@@ -28,7 +31,11 @@ SmartSpawner::~SmartSpawner() {
 
 SpawnResult SmartSpawner::spawn(const Options &options) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
-    SpawnStartup startup(resources_, cancelSwitch(), options);
+    if (!preloads(options)) {
+        dropUnusedPreloader();
+        return DirectSpawner::spawn(options);
+    }
+    SpawnStartup startup(resources(), cancelSwitch(), options);
     const std::uint64_t number = arrivals_++;
     const auto &plan = startup.plan();
     {
@@ -55,20 +62,16 @@ void SmartSpawner::rest() {
     }
 }
 
-SpawnResult SmartSpawner::adopt(const Options &options, const LeftInstance &instance) {
-    return SpawnStartup(resources_, cancelSwitch(), options).adopt(instance);
-}
-
 void SmartSpawner::refork(const Options &options, const WarmInstance &instance) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to fork from an instance");
     if (warmForksHang_) {
         throw SpawnException("the last preloader that was forked from a warm instance hung when it forked");
     }
-    SpawnStartup startup(resources_, cancelSwitch(), options);
+    SpawnStartup startup(resources(), cancelSwitch(), options);
     // Without the turn: the present preloader continues to fork meanwhile.
     auto warmed = std::make_unique<Preloader>(startup, instance);
     const auto turn = startup.takeTurn(exclusive_);
-    if (givenUp_) {
+    if (givenUp_ || !preloads(options)) {
         throw SpawnException("the application is no longer preloaded");
     }
     if (preloader_ && !preloader_->suits(instance.origin->plan)) {
@@ -123,7 +126,7 @@ SpawnResult SmartSpawner::giveUpPreloading(const Options &options, const std::st
     preloader_.reset();
     // A new object has the whole PassengerStartTimeout again: the application was already loaded
     // twice.
-    SpawnStartup startup(resources_, cancelSwitch(), options);
+    SpawnStartup startup(resources(), cancelSwitch(), options);
     // If this start fails as well, the preloader is not the cause.
     SpawnResult result = startup.load(StartRequest::Role::INSTANCE).toResult();
     givenUp_ = true;
@@ -146,9 +149,23 @@ void SmartSpawner::startPreloader(SpawnStartup &startup) {
 void SmartSpawner::dropUnsuitablePreloader(SpawnStartup &startup, const Options &options) {
     const auto &plan = startup.plan();
     if (preloader_ && !preloader_->suits(plan)) {
-        Log::info("event=preloader.replaced app=\"{}\" pid={} reason=\"user, Ruby or environment variables changed\"",
-                  options.groupName(), preloader_->pid());
+        Log::info(
+            "event=preloader.replaced app=\"{}\" pid={} reason=\"user, interpreter, environment variables or startup "
+            "file changed\"",
+            options.groupName(), preloader_->pid());
         preloader_.reset();
+    }
+}
+
+/** Ends a preloader of earlier options. The start does not wait for a spawn that uses the
+ *  preloader: a later start ends it then. */
+void SmartSpawner::dropUnusedPreloader() {
+    std::unique_ptr<Preloader> unused;
+    try {
+        const ExclusiveTurn::Turn turn(exclusive_, std::chrono::steady_clock::now());
+        unused = std::move(preloader_);
+    } catch (const TimeoutException &) {
+        return;
     }
 }
 

@@ -6,17 +6,21 @@
 #include <optional>
 
 #include "base/Exceptions.h"
+#include "spawning/DirectSpawner.h"
 #include "spawning/ExclusiveTurn.h"
 #include "spawning/Preloader.h"
 #include "spawning/SpawnStartup.h"
-#include "spawning/Spawner.h"
 
 namespace Passenger {
 
 /**
  * Keeps a preloader that has loaded the application, and lets it fork instances. The first spawn()
  * starts the preloader. It is restarted after its death (once in a spawn, without an error), and if
- * a spawn needs another user, Ruby or environment.
+ * a spawn needs another user, interpreter, environment or startup file (SpawnPlan).
+ *
+ * A spawn() whose options need no preloader (PassengerSpawnMethod direct, a bridge) goes the way of
+ * the DirectSpawner and ends the preloader. So a reload that changes how an application is started
+ * counts from the next start on.
  *
  * Some applications do not work if one process loads them and another serves. One sign is that at a
  * fork the preloader or its instance dies, twice in a spawn, and not by a signal from outside.
@@ -30,14 +34,13 @@ namespace Passenger {
  *
  * Owned by a Group; threads as Spawner says. cancel() is permanent: later spawns fail too.
  */
-class SmartSpawner final : public Spawner {
+class SmartSpawner final : public DirectSpawner {
 public:
-    explicit SmartSpawner(AppResources &resources);
+    using DirectSpawner::DirectSpawner;
     /** Ends the preloader; its instances continue. */
     ~SmartSpawner() override;
 
     SpawnResult spawn(const Options &options) override;
-    SpawnResult adopt(const Options &options, const LeftInstance &instance) override;
     /** Ends the preloader, unless a spawn arrives meanwhile. */
     void rest() override;
     void refork(const Options &options, const WarmInstance &instance) override;
@@ -54,6 +57,7 @@ private:
     SpawnResult forkInstance(SpawnStartup &startup, const Options &options);
     SpawnResult forkOnce(SpawnStartup &startup);
     void startPreloader(SpawnStartup &startup);
+    void dropUnusedPreloader();
     void dropUnsuitablePreloader(SpawnStartup &startup, const Options &options);
     bool dropFailedPreloader(const SpawnStartup &startup, const Options &options);
     SpawnResult giveUpPreloading(const Options &options, const std::string &why);
@@ -64,7 +68,6 @@ private:
      */
     static constexpr unsigned LATE_FORKS = 2;
 
-    AppResources &resources_;
     std::atomic<std::uint64_t> arrivals_{0};
     ExclusiveTurn exclusive_;
     // Used only by the thread that has the turn.

@@ -63,7 +63,10 @@ Options::Variables inheritedVariables() {
 }  // namespace
 
 SpawnPlan::SpawnPlan(const Options &options, RunAs whom, const Options::Variables &variables)
-    : interpreter(options.runsPython() ? options.python : options.ruby),
+    : appType(options.appType),
+      startupFile(options.startupFile),
+      appCallable(options.appCallable),
+      interpreter(options.runsPython() ? options.python : options.ruby),
       runsPython(options.runsPython()),
       runAs(std::move(whom)),
       loginShell(options.loadShellEnvvars),
@@ -98,7 +101,8 @@ StartRequest SpawnPlan::request(StartRequest::Role role) const {
 }
 
 bool SpawnPlan::operator==(const SpawnPlan &other) const {
-    return interpreter == other.interpreter && runsPython == other.runsPython && runAs.user == other.runAs.user &&
+    return appType == other.appType && startupFile == other.startupFile && appCallable == other.appCallable &&
+           interpreter == other.interpreter && runsPython == other.runsPython && runAs.user == other.runAs.user &&
            runAs.group == other.runAs.group && loginShell == other.loginShell && environment == other.environment &&
            smallHeap == other.smallHeap;
 }

@@ -9,11 +9,15 @@
 namespace Passenger {
 
 /**
- * The properties of an application's process that cannot change after its start, such as the
- * variables of PassengerAppEnv and PassengerPreloadBundler. Two spawns with equal plans can share a
- * preloader. A plain value.
+ * The properties of an application's process that cannot change once it has loaded the application,
+ * such as the variables of PassengerAppEnv and PassengerPreloadBundler. Two spawns with equal plans
+ * can share a preloader. A plain value.
  */
 struct SpawnPlan {
+    /** What is loaded: PassengerAppType, PassengerStartupFile, PassengerAppCallable. */
+    std::string appType;
+    std::string startupFile;
+    std::string appCallable;
     /** The Ruby or Python that runs the application (PassengerRuby, PassengerPython). */
     std::string interpreter;
     bool runsPython = false;

@@ -12,7 +12,7 @@
 namespace Passenger {
 
 /**
- * Chooses the Spawner for an application. Never blocks; may be called on the event loop. Outlives
+ * Makes the Spawners of applications. Never blocks; may be called on the event loop. Outlives
  * its Spawners.
  */
 class SpawnerFactory {

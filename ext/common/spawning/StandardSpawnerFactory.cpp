@@ -4,15 +4,11 @@
 
 #include "base/Exceptions.h"
 #include "rights/Rights.h"
-#include "spawning/DirectSpawner.h"
 #include "spawning/SmartSpawner.h"
 
 namespace Passenger {
 
-SpawnerPtr StandardSpawnerFactory::create(const Options &options) {
-    if (options.spawnMethod == "direct" || options.startsByBridge()) {
-        return std::make_unique<DirectSpawner>(resources_);
-    }
+SpawnerPtr StandardSpawnerFactory::create(const Options & /*options*/) {
     return std::make_unique<SmartSpawner>(resources_);
 }
 

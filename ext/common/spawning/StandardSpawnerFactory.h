@@ -14,8 +14,7 @@
 namespace Passenger {
 
 /**
- * Chooses the Spawner by Options::spawnMethod (PassengerSpawnMethod): "direct", and the smart one
- * otherwise.
+ * Makes SmartSpawners: they follow the options of each start.
  *
  * Owned by the engine, outlives its Spawners. Thread-safe; create() never blocks.
  */

@@ -37,9 +37,7 @@ module TroubleshootingRows
       ["the DocumentRoot is a link to a release",
        "troubleshooting_refusals#test_404_where_the_document_root_is_a_link"],
       ["the answer has X-Powered-By",
-       "mapping#test_wsgi_applications_get_script_name_and_path_info"],
-      ["the file was put there a moment ago",
-       "mapping#test_an_application_may_appear_while_httpd_runs"]
+       "mapping#test_wsgi_applications_get_script_name_and_path_info"]
     ],
     "500-at-the-start" => [
       ["a gem or library is not there", "troubleshooting_starts#test_500_without_a_gem"],

@@ -14,6 +14,8 @@ class StartupFileCacheTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(StartupFileCacheTest);
     CPPUNIT_TEST(testTheErrorOfTheLookIsReturned);
     CPPUNIT_TEST(testAResultIsKeptForASecond);
+    CPPUNIT_TEST(testALookMayBeRepeatedAtOnce);
+    CPPUNIT_TEST(testTheStartOfAnApplicationThatAnsweredIsKeptUntilItFails);
     CPPUNIT_TEST(testApplicationsAreKeptApart);
     CPPUNIT_TEST(testTheFirstLineOfAFileNamesItsInterpreter);
     CPPUNIT_TEST(testALinkIsFollowedOnce);
@@ -42,6 +44,23 @@ public:
         std::ofstream file(folder_ + "/config.ru");
         CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_ + "/config.ru", now_ + std::chrono::milliseconds(999)));
         CPPUNIT_ASSERT_EQUAL(0, cache_.look(folder_ + "/config.ru", now_ + std::chrono::seconds(1)));
+    }
+
+    void testALookMayBeRepeatedAtOnce() {
+        CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_ + "/config.ru", now_));
+        std::ofstream file(folder_ + "/config.ru");
+        CPPUNIT_ASSERT_EQUAL(0, cache_.look(folder_ + "/config.ru", now_, true));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("It is kept", 0, cache_.look(folder_ + "/config.ru", now_));
+    }
+
+    void testTheStartOfAnApplicationThatAnsweredIsKeptUntilItFails() {
+        CPPUNIT_ASSERT(!cache_.startOf("blog"));
+        cache_.served("blog", "rack", "config.ru");
+        cache_.served("blog", "node", "app.js");
+        CPPUNIT_ASSERT((StartupFileCache::Start{"node", "app.js"}) == cache_.startOf("blog").value());
+        CPPUNIT_ASSERT(!cache_.startOf("shop"));
+        cache_.notServed("blog");
+        CPPUNIT_ASSERT(!cache_.startOf("blog"));
     }
 
     void testApplicationsAreKeptApart() {

@@ -1,6 +1,7 @@
 #include "pool/Instances.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -18,6 +19,9 @@ class InstancesTest : public GroupParts {
     CPPUNIT_TEST(testTheHolderOfARequestIsFound);
     CPPUNIT_TEST(testAnAbandonedRequestTakesAPlaceUntilItsClaimIsCleared);
     CPPUNIT_TEST(testAnEndedInstanceGivesItsCellsBack);
+    CPPUNIT_TEST(testTheDeathOfAnInstanceIsToldToWaitingRequests);
+    CPPUNIT_TEST(testTheOrderedEndOfAnInstanceIsNotToldToWaitingRequests);
+    CPPUNIT_TEST(testTheDeathOfAnInstanceOfAnotherQueueIsNotToldToWaitingRequests);
     CPPUNIT_TEST(testEachInstanceHasItsOwnCountAndLastUse);
     CPPUNIT_TEST(testALastUseThatIsStillToComeIsNotBelieved);
     CPPUNIT_TEST_SUITE_END();
@@ -88,6 +92,37 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, make()->socket.cells.first);
     }
 
+    void testTheDeathOfAnInstanceIsToldToWaitingRequests() {
+        makeQueue();
+        const ProcessPtr process = serve();
+        send(Ticket(1));
+        instances_->remove(process);
+        CPPUNIT_ASSERT(isToldToLookAgain());
+        const ProcessPtr killed = serve();
+        killed->lifecycle().drain(now());
+        killed->kill();
+        instances_->remove(killed);
+        CPPUNIT_ASSERT(isToldToLookAgain());
+    }
+
+    void testTheOrderedEndOfAnInstanceIsNotToldToWaitingRequests() {
+        makeQueue();
+        const ProcessPtr process = serve();
+        send(Ticket(1));
+        process->lifecycle().drain(now());
+        instances_->remove(process);
+        CPPUNIT_ASSERT(!isToldToLookAgain());
+    }
+
+    void testTheDeathOfAnInstanceOfAnotherQueueIsNotToldToWaitingRequests() {
+        makeQueue();
+        const ProcessPtr process = serve();
+        makeQueue();
+        send(Ticket(1));
+        instances_->remove(process);
+        CPPUNIT_ASSERT(!isToldToLookAgain());
+    }
+
     void testEachInstanceHasItsOwnCountAndLastUse() {
         using std::chrono::seconds;
         const ProcessPtr one = serve();
@@ -116,6 +151,13 @@ public:
                                     static_cast<off_t>(at)) > 0);
             CPPUNIT_ASSERT(!instances_->inspect(*process, now()).lastUsed);
         }
+    }
+
+private:
+    /** Whether the sender has got RECHECK. */
+    bool isToldToLookAgain() const {
+        MessageHeader header{};
+        return ::recv(child_.get(), &header, sizeof(header), MSG_DONTWAIT) > 0 && header.type == MessageType::RECHECK;
     }
 };
 

@@ -31,6 +31,9 @@ class RestartFilesTest : public LeakCheck {
     CPPUNIT_TEST(testTheFilesAreReadWithTheUsersRights);
     CPPUNIT_TEST(testAfterAStartWithoutALookTheFirstFileSeenRequestsARestart);
     CPPUNIT_TEST(testARestartThatIsNotDoneIsRequestedOnce);
+    CPPUNIT_TEST(testAnotherFolderIsFollowedFromItsPresentStateOn);
+    CPPUNIT_TEST(testAFileThatAppearsInAnotherFolderIsAChange);
+    CPPUNIT_TEST(testAFolderThatIsFollowedAgainIsComparedWithItsLastState);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<ApplicationFolder> folder_;
@@ -63,6 +66,39 @@ public:
     void tearDown() override {
         folder_.reset();
         LeakCheck::tearDown();
+    }
+
+    void testAnotherFolderIsFollowedFromItsPresentStateOn() {
+        touch(file(), 1000);
+        touch(folder_->path() + "/shared/restart.txt", 1000);
+        const auto files = watch();
+        files->follow(folder_->path(), "shared");
+        CPPUNIT_ASSERT_EQUAL(folder_->path() + "/shared", files->folder().path);
+        CPPUNIT_ASSERT(!files->changed());
+        touch(file(), 2000);
+        CPPUNIT_ASSERT_MESSAGE("The former folder", !files->changed());
+        touch(folder_->path() + "/shared/restart.txt", 2000);
+        CPPUNIT_ASSERT(files->changed());
+    }
+
+    void testAFileThatAppearsInAnotherFolderIsAChange() {
+        const auto files = watch();
+        files->follow(folder_->path() + "/moved", "tmp");
+        CPPUNIT_ASSERT_MESSAGE("A look has to record the state", files->mayAsk({}));
+        CPPUNIT_ASSERT(!files->changed());
+        CPPUNIT_ASSERT(!files->mayAsk({}));
+        touch(folder_->path() + "/moved/tmp/restart.txt", 1000);
+        CPPUNIT_ASSERT(files->changed());
+    }
+
+    void testAFolderThatIsFollowedAgainIsComparedWithItsLastState() {
+        touch(file(), 1000);
+        const auto files = watch();
+        files->follow(folder_->path(), "shared");
+        CPPUNIT_ASSERT(!files->changed());
+        touch(file(), 2000);
+        files->follow(folder_->path(), "tmp");
+        CPPUNIT_ASSERT(files->changed());
     }
 
     void testWithoutAFileNoRestartIsRequested() {

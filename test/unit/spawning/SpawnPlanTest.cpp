@@ -14,6 +14,7 @@ class SpawnPlanTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testWithoutReforkingRubysHeapKeepsItsDefaults);
     CPPUNIT_TEST(testTheAdministratorsHeapSettingsTakePrecedence);
     CPPUNIT_TEST(testAPreloaderWithOtherHeapSettingsDoesNotSuit);
+    CPPUNIT_TEST(testAPreloaderOfAnotherTypeFileOrCallableDoesNotSuit);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -46,6 +47,14 @@ public:
         off.reforkAfter = 0;
         CPPUNIT_ASSERT(SpawnPlan(reforking(), {}, {}) == SpawnPlan(reforking(), {}, {}));
         CPPUNIT_ASSERT(!(SpawnPlan(reforking(), {}, {}) == SpawnPlan(off, {}, {})));
+    }
+
+    void testAPreloaderOfAnotherTypeFileOrCallableDoesNotSuit() {
+        for (auto member : {&Options::appType, &Options::startupFile, &Options::appCallable}) {
+            Options other;
+            other.*member = "another";
+            CPPUNIT_ASSERT(!(SpawnPlan(Options(), {}, {}) == SpawnPlan(other, {}, {})));
+        }
     }
 
 private:

@@ -48,6 +48,7 @@ void GroupParts::tearDown() {
 ProcessPtr GroupParts::make(std::uint64_t version) {
     auto process = std::make_shared<Process>(SpawnResult{}, InstanceId(++lastId_), version, now());
     process->socket.cells = queue_->allocate(1).value();
+    process->socket.queue = queue_->current() ? queue_->current()->number : Generation();
     return process;
 }
 
@@ -55,6 +56,11 @@ ProcessPtr GroupParts::serve(std::uint64_t version) {
     ProcessPtr process = make(version);
     instances_->add(process);
     return process;
+}
+
+void GroupParts::makeQueue() {
+    const PoolGuard guard(*context_);
+    queue_->makeCurrent(context_->makeQueue(options_), 1);
 }
 
 void GroupParts::claim(const Process &process, ChannelId channel, Ticket ticket) {

@@ -34,6 +34,8 @@ protected:
     /** The instance takes this request. */
     void claim(const Process &process, ChannelId channel, Ticket ticket);
     void finish(const Process &process);
+    /** Makes the queue that later instances of make() have. */
+    void makeQueue();
     /** The sender has one more request in the queue, since now. */
     void send(Ticket ticket, const RequestLabel &label = {});
     MonotonicTime now() const {

@@ -1,0 +1,91 @@
+// Pool: the options of an application change.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "support/Eventually.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+class PoolOptionsTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(PoolOptionsTest);
+    CPPUNIT_TEST(testOptionsOfAnEarlierConfigurationReplaceNoneOfALaterOne);
+    CPPUNIT_TEST(testAnotherRestartFolderIsFollowed);
+    CPPUNIT_TEST(testAFailedVersionIsTriedAgainWithAnotherStartupFile);
+    CPPUNIT_TEST(testAServingVersionStaysWithAnotherStartupFile);
+    CPPUNIT_TEST_SUITE_END();
+
+    /** What the last spawn got. */
+    Options spawned_;
+
+    bool eventuallyVersion(std::uint64_t version) const {
+        return eventually([&] { return group(inFolder()).version == version; });
+    }
+
+public:
+    void setUp() override {
+        PoolContract::setUp();
+        factory_->beforeSpawn = [this](const Options &options) { spawned_ = options; };
+        get(inFolder()).reset();
+    }
+
+    void testOptionsOfAnEarlierConfigurationReplaceNoneOfALaterOne() {
+        Options later = inFolder();
+        later.configuration = 2;
+        later.ruby = "later";
+        pool_->attach(later);
+        Options earlier = inFolder();
+        earlier.configuration = 1;
+        earlier.ruby = "earlier";
+        pool_->attach(earlier);
+        restart();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT_EQUAL(std::string("later"), spawned_.ruby);
+        later.ruby = "last";
+        pool_->attach(later);
+        restart();
+        CPPUNIT_ASSERT(eventuallyVersion(3));
+        CPPUNIT_ASSERT_EQUAL(std::string("last"), spawned_.ruby);
+    }
+
+    void testAnotherRestartFolderIsFollowed() {
+        Options options = inFolder();
+        options.restartDir = "shared";
+        pool_->attach(options);
+        pool_->checkRestarts();
+        std::filesystem::create_directories(folder_->path() + "/shared");
+        std::ofstream(folder_->path() + "/shared/restart.txt") << "";
+        pool_->checkRestarts();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+    }
+
+    void testAFailedVersionIsTriedAgainWithAnotherStartupFile() {
+        factory_->failuresToCome = 1;
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        pool_->attach(inFolder());
+        CPPUNIT_ASSERT(group(inFolder()).state == GroupState::DEPLOY_FAILED);
+        Options options = inFolder();
+        options.startupFile = "app.js";
+        options.appType = "node";
+        pool_->attach(options);
+        CPPUNIT_ASSERT(eventuallyVersion(3));
+        CPPUNIT_ASSERT_EQUAL(std::string("app.js"), spawned_.startupFile);
+    }
+
+    void testAServingVersionStaysWithAnotherStartupFile() {
+        Options options = inFolder();
+        options.startupFile = "app.js";
+        pool_->attach(options);
+        CPPUNIT_ASSERT(group(inFolder()).state == GroupState::SERVING);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(inFolder()).version);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolOptionsTest);
+
+}  // namespace Passenger
