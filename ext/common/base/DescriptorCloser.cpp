@@ -40,6 +40,7 @@ struct DescriptorCloser::State {
     struct Sender {
         struct Entry {
             int fd = -1;
+            Before before = Before::NOTHING;
             std::chrono::steady_clock::time_point since{};
         };
 
@@ -55,6 +56,7 @@ struct DescriptorCloser::State {
     struct Task {
         DescriptorSender sender;
         int fd = -1;
+        Before before = Before::NOTHING;
     };
 
     mutable Mutex mutex{Locks::DESCRIPTOR_CLOSER};
@@ -82,7 +84,7 @@ struct DescriptorCloser::State {
         for (std::size_t looked = 0; looked < senders.size(); looked++, ++next) {
             next = next == senders.end() ? senders.begin() : next;
             if (Sender &its = next->second; its.free() > 0) {
-                const Task task{next->first, its.waiting.front().fd};
+                const Task task{next->first, its.waiting.front().fd, its.waiting.front().before};
                 its.waiting.pop_front();
                 its.closing++;
                 idle--;
@@ -130,8 +132,7 @@ struct DescriptorCloser::State {
             std::thread([state = std::move(state)] {
                 pthread_setname_np(pthread_self(), "closer");
                 while (const std::optional<Task> task = state->next()) {
-                    doNotLinger(task->fd);
-                    ::close(task->fd);
+                    closeNow(task->fd, task->before);
                     state->done(task->sender);
                 }
             }).detach();
@@ -140,6 +141,29 @@ struct DescriptorCloser::State {
             throw;
         }
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+    /** If all threads are in a close, and a descriptor may be closed now. */
+    static void startThreadIfNeeded(const std::shared_ptr<State> &state) noexcept REQUIRES(state->mutex) {
+        if (state->idle >= state->free() || state->threads >= MAX_THREADS) {
+            return;
+        }
+        try {
+            startThread(state);
+            state->threads++;
+            state->idle++;
+        } catch (const std::exception &) {
+            // The threads that there are close it, or one that a later call starts.
+        }
+    }
+
+    static void closeNow(int fd, Before before) noexcept {
+        if (before == Before::EMPTY) {
+            // On a failure the bytes stay until the last descriptor is closed.
+            [[maybe_unused]] const int failure = ::ftruncate(fd, 0);
+        } else {
+            doNotLinger(fd);
+        }
+        ::close(fd);
     }
 };
 
@@ -152,27 +176,31 @@ DescriptorCloser::~DescriptorCloser() {
 }
 
 void DescriptorCloser::close(int fd, DescriptorSender sender) noexcept {
+    add(fd, sender, Before::NOTHING);
+}
+
+void DescriptorCloser::emptyAndClose(int fd, DescriptorSender sender) noexcept {
+    if (DescriptorCloser *const closer = inUse()) {
+        closer->add(fd, sender, Before::EMPTY);
+    } else {
+        State::closeNow(fd, Before::EMPTY);
+    }
+}
+
+void DescriptorCloser::add(int fd, DescriptorSender sender, Before before) noexcept {
     const LockGuard guard(state_->mutex);
     try {
         const std::size_t most = sender == ANY_SENDER ? MAX_THREADS_OF_ANY : MAX_THREADS_OF_SENDER;
         state_->senders.try_emplace(sender, State::Sender{most})
-            .first->second.waiting.push_back({fd, std::chrono::steady_clock::now()});
+            .first->second.waiting.push_back({fd, before, std::chrono::steady_clock::now()});
     } catch (const std::bad_alloc &) {
         // Better a wait than a descriptor that stays open.
-        ::close(fd);
+        State::closeNow(fd, before);
         return;
     }
     state_->pending++;
     state_->changed.notify_one();
-    if (state_->idle < state_->free() && state_->threads < MAX_THREADS) {
-        try {
-            State::startThread(state_);
-            state_->threads++;
-            state_->idle++;
-        } catch (const std::exception &) {
-            // The threads that there are close it, or one that a later call starts.
-        }
-    }
+    State::startThreadIfNeeded(state_);
 }
 
 std::size_t DescriptorCloser::heldUp(DescriptorSender sender) const noexcept {
@@ -188,6 +216,7 @@ std::size_t DescriptorCloser::heldUp(DescriptorSender sender) const noexcept {
     if (waits < SOON && its->second.waiting.size() < MANY) {
         return 0;
     }
+    State::startThreadIfNeeded(state_);
     return its->second.waiting.size() + its->second.closing;
 }
 

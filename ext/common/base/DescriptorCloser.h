@@ -31,7 +31,8 @@ public:
     static constexpr std::chrono::seconds SOON{1};
     static constexpr std::size_t MANY = 512;
 
-    /** Starts no thread before the first close(). */
+    /** Starts no thread before the first close(). Where no thread can be started, heldUp() tries
+     *  again. */
     DescriptorCloser();
     /** Does not wait: the threads end when they have closed what they have. */
     ~DescriptorCloser();
@@ -40,6 +41,10 @@ public:
 
     /** Closes the descriptor soon: when a thread is free. Never waits. */
     void close(int fd, DescriptorSender sender) noexcept;
+    /** Closes a file of this process, which the sender has, too. Before, the file is emptied: the
+     *  sender may keep it, and may hold its lock in the kernel. The closer in use does so, or the
+     *  calling thread if there is none. */
+    static void emptyAndClose(int fd, DescriptorSender sender) noexcept;
     /** The descriptors of a sender that are not closed yet. 0: they are fewer than MANY, and none
      *  of them has waited for a thread for SOON. */
     std::size_t heldUp(DescriptorSender sender) const noexcept;
@@ -55,6 +60,8 @@ public:
 
 private:
     struct State;
+    enum class Before { NOTHING, EMPTY };
+    void add(int fd, DescriptorSender sender, Before before) noexcept;
 
     /** The threads share it, and may outlive this object. */
     const std::shared_ptr<State> state_;
