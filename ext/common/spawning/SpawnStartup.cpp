@@ -42,6 +42,9 @@ constexpr const char *MEMORY_PREPARED = "memory prepared";
 /** The field of LOADED from an ASGI application. */
 constexpr const char *ASGI = "asgi";
 
+/** Far more than any process tells between two other frames. */
+constexpr unsigned MOST_STEPS = 1000;
+
 std::string firstLine(const std::string &text) {
     return text.substr(0, text.find('\n'));
 }
@@ -358,7 +361,7 @@ Frame SpawnStartup::receiveInTime(FrameSocket &control) {
 }
 
 Frame SpawnStartup::receive(FrameSocket &control) {
-    for (;;) {
+    for (unsigned steps = 0; steps < MOST_STEPS; ++steps) {
         Frame frame = receiveInTime(control);
         if (frame.type != FrameType::STEP) {
             return frame;
@@ -368,6 +371,7 @@ Frame SpawnStartup::receive(FrameSocket &control) {
             nameOutput();
         }
     }
+    throw ProtocolException("the process tells of more than " + std::to_string(MOST_STEPS) + " steps");
 }
 
 /** The lines of an application behind a bridge are its own, and not its bridge's. */
