@@ -204,6 +204,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     const FileDescriptor file = buffered_ ? buffered_->file() : FileDescriptor();
     request.bodyFile = file.get();
     request.bodyFileSize = buffered_ ? buffered_->size() : 0;
+    request.bodyFileGiven = [this](DescriptorSender application) { buffered_->given(application); };
     request.bodyInPieces = [&quota = child_.limits().spool] { quota.count(UsageLedger::Effect::BODY_IN_PIECES); };
     if (options.stickySessions) {
         sender.setSticky(options.request.queue.number());

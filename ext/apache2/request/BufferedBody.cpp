@@ -38,7 +38,7 @@ std::optional<std::string_view> BufferedBody::whole() const noexcept {
     return file_ ? std::nullopt : std::optional<std::string_view>(memory_);
 }
 
-FileDescriptor BufferedBody::file() noexcept {
+FileDescriptor BufferedBody::file() const noexcept {
     return file_ ? file_->reopen() : FileDescriptor();
 }
 

@@ -41,7 +41,11 @@ public:
     std::optional<std::string_view> whole() const noexcept;
     /** The file of the body, for reading only and from its start. Nothing: the body is in memory,
      *  or the file cannot be opened again. */
-    FileDescriptor file() noexcept;
+    FileDescriptor file() const noexcept;
+    /** An instance of this application has the file. */
+    void given(DescriptorSender application) noexcept {
+        file_->given(application);
+    }
     /** The next bytes, at most as many as a message holds; valid until the next call. Empty: the
      *  body has ended. @throws SystemException */
     std::string_view next();

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/DescriptorCloser.h"
 #include "base/Exceptions.h"
 
 namespace Passenger {
@@ -32,6 +33,11 @@ FileDescriptor openUnnamed(const std::string &folder) {
     return file;
 }
 
+/** On a failure the bytes stay until the last descriptor is closed. */
+void empty(int file) noexcept {
+    [[maybe_unused]] const int failure = ftruncate(file, 0);
+}
+
 }  // namespace
 
 SpoolFile::SpoolFile(SpoolCharge charge) : charge_(std::move(charge)), file_(openUnnamed(folder())) {
@@ -41,14 +47,12 @@ SpoolFile::SpoolFile(SpoolCharge charge) : charge_(std::move(charge)), file_(ope
 }
 
 SpoolFile::~SpoolFile() {
-    if (file_ && reopened_) {
-        // On a failure the bytes stay until the last descriptor is closed.
-        [[maybe_unused]] const int failure = ftruncate(file_.get(), 0);
+    if (file_ && application_) {
+        DescriptorCloser::closeAfter(&empty, file_.release(), application_);
     }
 }
 
-FileDescriptor SpoolFile::reopen() noexcept {
-    reopened_ = true;
+FileDescriptor SpoolFile::reopen() const noexcept {
     char path[32];
     std::snprintf(path, sizeof(path), "/proc/self/fd/%d", file_.get());
     return FileDescriptor(open(path, O_RDONLY | O_CLOEXEC));

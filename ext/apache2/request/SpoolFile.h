@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "apache2/request/SpoolCharge.h"
+#include "base/DescriptorSender.h"
 #include "base/FileDescriptor.h"
 
 namespace Passenger {
@@ -22,7 +23,9 @@ public:
     explicit SpoolFile(SpoolCharge charge);
     SpoolFile(SpoolFile &&) noexcept = default;
     SpoolFile &operator=(SpoolFile &&) = delete;
-    /** Empties a file that was opened again, since another process may keep its descriptor. */
+    /** Empties a file that was given to an application, since an instance may keep its descriptor.
+     *  An instance can also hold the file's lock in the kernel. So the DescriptorCloser in use
+     *  empties and closes the file, and this thread does not wait. */
     ~SpoolFile();
 
     /** @param position at most the end of the file, so that the file has no holes
@@ -33,8 +36,11 @@ public:
     void read(std::uint64_t position, std::span<char> bytes) const;
 
     /** A second descriptor of the file, at its start and for reading only. It may be given to
-     *  another process. Nothing: it cannot be opened (/proc is missing). */
-    FileDescriptor reopen() noexcept;
+     *  another process, of which given() tells. Nothing: it cannot be opened (/proc is missing). */
+    FileDescriptor reopen() const noexcept;
+    void given(DescriptorSender application) noexcept {
+        application_ = application;
+    }
     int descriptor() const noexcept {
         return file_.get();
     }
@@ -46,7 +52,8 @@ private:
 
     SpoolCharge charge_;
     FileDescriptor file_;
-    bool reopened_ = false;
+    /** Zero: no instance has the file. */
+    DescriptorSender application_;
 };
 
 }  // namespace Passenger

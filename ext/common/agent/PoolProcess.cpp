@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "agent/ProcessSetup.h"
+#include "base/DescriptorLimit.h"
 #include "base/Exceptions.h"
 #include "base/SignalDescriptor.h"
 #include "base/StandardDescriptors.h"
@@ -166,6 +167,12 @@ void PoolProcess::receive() {
         }
     } catch (const EndOfFileException &) {
         // The next pool process takes the instances over, so they must not be told to end.
+        ::_exit(EXIT_FAILURE);
+    } catch (const SystemException &exception) {
+        // Often no descriptor was free for the one that came. The next pool process has a table of
+        // its own, gets the settings at its start, and takes the instances over likewise.
+        Log::error("event=pool.cannot_receive error=\"{}\" note=\"another pool process takes its instances over; {}\"",
+                   exception.what(), explainDescriptorLimit());
         ::_exit(EXIT_FAILURE);
     } catch (const std::exception &exception) {
         Log::error("event=pool.stopping reason=\"{}\"", exception.what());

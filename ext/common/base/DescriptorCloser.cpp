@@ -19,22 +19,32 @@ void doNotLinger(int fd) noexcept {
     ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
 }
 
+void closeNow(int fd, DescriptorCloser::Before before) noexcept {
+    if (before != nullptr) {
+        before(fd);
+    }
+    doNotLinger(fd);
+    ::close(fd);
+}
+
 }  // namespace
 
 DescriptorCloser::DescriptorCloser() : threads_("closer", MAX_THREADS) {}
 
 void DescriptorCloser::close(int fd, DescriptorSender sender, Before before) noexcept {
     const std::size_t most = sender == ANY_SENDER ? MAX_THREADS_OF_ANY : MAX_THREADS_OF_SENDER;
-    const bool runs = threads_.run(sender.value(), most, [fd, before] {
-        if (before != nullptr) {
-            before(fd);
-        }
-        doNotLinger(fd);
-        ::close(fd);
-    });
+    const bool runs = threads_.run(sender.value(), most, [fd, before] { closeNow(fd, before); });
     if (!runs) {
         // Better a wait than a descriptor that stays open.
         ::close(fd);
+    }
+}
+
+void DescriptorCloser::closeAfter(Before before, int fd, DescriptorSender sender) noexcept {
+    if (DescriptorCloser *const closer = inUse()) {
+        closer->close(fd, sender, before);
+    } else {
+        closeNow(fd, before);
     }
 }
 

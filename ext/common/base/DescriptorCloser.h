@@ -39,6 +39,8 @@ public:
     /** Closes the descriptor soon: when a thread is free. Never waits.
      *  @param before what the thread does before; null: nothing */
     void close(int fd, DescriptorSender sender, Before before = nullptr) noexcept;
+    /** The closer in use does so, or the calling thread if there is none. */
+    static void closeAfter(Before before, int fd, DescriptorSender sender) noexcept;
     /** The descriptors of a sender that are not closed yet. 0: they are fewer than MANY, and none
      *  of them has waited for a thread for PatientThreads::SOON. */
     std::size_t heldUp(DescriptorSender sender) const noexcept;

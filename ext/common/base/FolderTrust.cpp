@@ -11,6 +11,20 @@
 
 namespace Passenger {
 
+bool makeMissingFolder(const std::string &folder, mode_t mode) {
+    struct stat status {};
+    if (::stat(folder.c_str(), &status) == 0) {
+        return false;
+    }
+    if (::mkdir(folder.c_str(), mode) == 0) {
+        return true;
+    }
+    if (errno != EEXIST) {
+        throw SystemException("the folder " + folder + " cannot be made", errno);
+    }
+    return false;
+}
+
 void checkFolderTrust(const std::string &folder) {
     struct stat status {};
     if (::stat(folder.c_str(), &status) != 0) {

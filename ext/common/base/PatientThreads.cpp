@@ -140,6 +140,20 @@ struct PatientThreads::State {
         }
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
+
+    /** If all threads are at work, and there is work that a further one may do. */
+    static void startThreadIfNeeded(const std::shared_ptr<State> &state) noexcept REQUIRES(state->mutex) {
+        if (state->idle >= state->free() || state->threads >= state->most) {
+            return;
+        }
+        try {
+            startThread(state);
+            state->threads++;
+            state->idle++;
+        } catch (const std::exception &) {
+            // The threads that there are do it, or one that a later call starts.
+        }
+    }
 };
 
 PatientThreads::PatientThreads(const char *name, std::size_t most, std::optional<std::chrono::milliseconds> idle)
@@ -161,15 +175,7 @@ bool PatientThreads::run(Key key, std::size_t mostOfKey, std::function<void()> w
     }
     state_->pending++;
     state_->changed.notify_one();
-    if (state_->idle < state_->free() && state_->threads < state_->most) {
-        try {
-            State::startThread(state_);
-            state_->threads++;
-            state_->idle++;
-        } catch (const std::exception &) {
-            // The threads that there are do it, or one that a later call starts.
-        }
-    }
+    State::startThreadIfNeeded(state_);
     return true;
 }
 
@@ -186,6 +192,7 @@ std::size_t PatientThreads::heldUp(Key key) const noexcept {
     if (waits < SOON && its->second.waiting.size() < MANY) {
         return 0;
     }
+    State::startThreadIfNeeded(state_);
     return its->second.waiting.size() + its->second.working;
 }
 

@@ -40,6 +40,7 @@ BodySender::BodySender(const MessageSession::Request &request, BodyFilesInFlight
       file_(request.bodyFile),
       fileSize_(request.bodyFileSize),
       files_(&files),
+      given_(request.bodyFileGiven),
       inPieces_(request.bodyInPieces),
       ended_(!request.bodyFollows || file_ >= 0),
       done_(!request.bodyFollows && headInRequest_ == environment_.size()) {}
@@ -100,6 +101,9 @@ bool BodySender::sendFile(ReplyChannel &channel, Ticket ticket) {
     done_ = sent == ReplyChannel::Sent::YES;
     if (done_) {
         inFlight_ = std::move(place);
+        if (given_) {
+            given_(channel.application());
+        }
     }
     begun_ = begun_ || done_;
     return done_;

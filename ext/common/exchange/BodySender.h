@@ -93,7 +93,8 @@ private:
     int file_ = -1;
     std::uint64_t fileSize_ = 0;
     BodyFilesInFlight *files_ = nullptr;
-    /** See MessageSession::Request::bodyInPieces. */
+    /** See MessageSession::Request::bodyFileGiven and bodyInPieces. */
+    std::function<void(DescriptorSender)> given_;
     std::function<void()> inPieces_;
     /** The file was sent, and no instance is known to have taken it. */
     BodyFilesInFlight::Place inFlight_;

@@ -136,6 +136,9 @@ public:
          *  stay open until the first reply was received. */
         int bodyFile = -1;
         std::uint64_t bodyFileSize = 0;
+        /** Called when bodyFile was sent to an instance of this application, which may keep it; may
+         *  be empty. Never waits. */
+        std::function<void(DescriptorSender)> bodyFileGiven{};
         /** Called when bodyFile is sent in pieces, since the application has not taken
          *  BodyFilesInFlight::MOST files before it; may be empty. Never waits. */
         std::function<void()> bodyInPieces{};

@@ -180,6 +180,11 @@ std::unique_ptr<ReplyChannel> QueueCache::takeChannel(const QueueLink &link) {
 void QueueCache::checkHeldUpDescriptors() const {
     const DescriptorCloser *const closer = DescriptorCloser::inUse();
     const std::size_t pending = closer != nullptr ? closer->heldUp(sender_) : 0;
+    if (pending > MOST_HELD_UP_DESCRIPTORS && closer->threads() == 0) {
+        throw RefusedException(503, "",
+                               "this process of httpd can make no thread that closes " + std::to_string(pending) +
+                                   " descriptors; it sends the application no requests until they are closed");
+    }
     if (pending > MOST_HELD_UP_DESCRIPTORS) {
         throw RefusedException(
             503, "",

@@ -181,11 +181,7 @@ bool notifyChannel(const FileDescriptor &instanceEnd, const MessageHeader &heade
 }
 
 void emptyAndClose(FileDescriptor instanceEnd, DescriptorSender application) noexcept {
-    if (DescriptorCloser *const closer = DescriptorCloser::inUse()) {
-        closer->close(instanceEnd.release(), application, &emptyChannel);
-    } else {
-        emptyChannel(instanceEnd.get());
-    }
+    DescriptorCloser::closeAfter(&emptyChannel, instanceEnd.release(), application);
 }
 
 }  // namespace Passenger

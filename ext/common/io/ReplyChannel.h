@@ -45,6 +45,9 @@ public:
     ChannelId id() const noexcept {
         return id_;
     }
+    DescriptorSender application() const noexcept {
+        return end_.sender();
+    }
     std::uint32_t inFlightEntry() const noexcept {
         return inFlightEntry_;
     }

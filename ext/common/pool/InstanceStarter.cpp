@@ -1,17 +1,26 @@
 #include "pool/InstanceStarter.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/LogLimit.h"
 #include "log/Log.h"
 #include "pool/Orphans.h"
 #include "pool/StartFailures.h"
 
 namespace Passenger {
+
+namespace {
+
+/** The pause after a start for which there was no thread. */
+constexpr std::chrono::seconds WITHOUT_THREADS{1};
+
+}  // namespace
 
 // ----- Spawns
 
@@ -33,6 +42,9 @@ bool InstanceStarter::startAdoption(const std::string &orphan) {
 }
 
 bool InstanceStarter::start(SpawnTask::Purpose purpose, InstanceId replaces) {
+    if (parts_.context.clock.now() < notBefore_) {
+        return false;
+    }
     SpawnTask task = order(purpose);
     task.replaces = replaces;
     if (purpose == SpawnTask::Purpose::DEPLOY) {
@@ -51,6 +63,12 @@ bool InstanceStarter::run(const SpawnTask &task) {
         // The thread needs the lock first.
         parts_.context.threads.run("spawn", [this, task] { spawn(task); });
     } catch (const std::exception &error) {
+        const MonotonicTime now = parts_.context.clock.now();
+        notBefore_ = now + WITHOUT_THREADS;
+        if (now < nextLine_) {
+            return false;
+        }
+        nextLine_ = now + LogLimit::INTERVAL;
         Log::error("event=spawn.not_started app=\"{}\" error=\"{}\"", parts_.app, error.what());
         return false;
     }

@@ -78,7 +78,7 @@ public:
     /**
      * Orders one instance. DEPLOY: only with a deployment.
      * @param replaces REPLACE: the instance that is due
-     * @return false: no thread can be started
+     * @return false: no thread can be started, or could be a moment ago
      */
     bool start(SpawnTask::Purpose purpose, InstanceId replaces = InstanceId()) REQUIRES(poolLock);
     /** Orders that this instance of an earlier pool process is taken over. If that fails, another
@@ -122,6 +122,9 @@ private:
     Listener &listener_;
     bool cancelled_ GUARDED_BY(poolLock) = false;
     std::uint64_t replaced_ GUARDED_BY(poolLock) = 0;
+    /** No thread could be started: when to try again, and since when a line is due. */
+    MonotonicTime notBefore_ GUARDED_BY(poolLock){};
+    MonotonicTime nextLine_ GUARDED_BY(poolLock){};
     /** Ends the waits for instances that are taken over. */
     CancelSwitch adoptions_;
 };

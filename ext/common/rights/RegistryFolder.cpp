@@ -191,9 +191,7 @@ RegistryFolder fill(const std::string &path, unsigned backlog, pid_t anchor, pid
 }  // namespace
 
 RegistryFolder RegistryFolder::make(const std::string &parent, unsigned backlog, pid_t anchor, pid_t pool) {
-    if (::mkdir(parent.c_str(), 0755) != 0 && errno != EEXIST) {
-        throw SystemException("the folder " + parent + " cannot be made", errno);
-    }
+    makeMissingFolder(parent, 0755);
     checkFolderTrust(parent);
     const std::string above = parent.ends_with('/') ? parent : parent + "/";
     if (const std::string left = removeDead(parent, anchor); !left.empty()) {

@@ -49,13 +49,11 @@ bool hasBridge(std::string_view name) {
 
 void SocketFolders::prepare() const {
     // The umask belongs to the whole process, so chmod() sets the mode.
-    if (::mkdir(folder_.c_str(), 0700) == 0) {
+    if (makeMissingFolder(folder_, 0700)) {
         const mode_t mode = ::geteuid() == 0 ? 01777 : 0700;
         if (::chmod(folder_.c_str(), mode) != 0) {
             throw SystemException("chmod " + folder_, errno);
         }
-    } else if (errno != EEXIST) {
-        throw SystemException("the folder " + folder_ + " cannot be made", errno);
     }
     checkFolderTrust(folder_);
 }

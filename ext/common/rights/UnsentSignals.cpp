@@ -11,7 +11,8 @@ namespace Passenger {
 
 namespace {
 
-constexpr std::size_t SPARES = 8;
+/** Each takes the place of a reply channel. */
+constexpr std::size_t SPARES = 2;
 
 }  // namespace
 

@@ -168,6 +168,16 @@ constexpr DiagnosisRule ENDS[] = {
     {processesAreMany, "The user has reached the limit of processes and threads.",
      "Raise the limit (PassengerMaxBootProcesses, PassengerTasksMax; systemd: TasksMax=, LimitNPROC=), or run fewer "
      "instances (PassengerMaxPoolSize)."},
+    {[](const FailureFacts &f) {
+         return when(f.problem.starts_with("the step ") && has(f.problem, "Too many open files"));
+     },
+     "The agent has reached its limit of open files and sockets.",
+     "Raise the limit of httpd's service (systemd: LimitNOFILE=; Debian: also APACHE_ULIMIT_MAX_FILES in "
+     "/etc/apache2/envvars), and restart httpd."},
+    {[](const FailureFacts &f) { return when(has(f.problem, "Argument list too long")); },
+     "The environment variables are too long: one is longer than 128 KiB, or all of them need more than a quarter of "
+     "the limit of the stack.",
+     "Set fewer or shorter variables with SetEnv, or raise the limit of httpd's service (systemd: LimitSTACK=)."},
 };
 
 constexpr DiagnosisRule GENERAL[] = {

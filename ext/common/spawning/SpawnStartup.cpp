@@ -45,6 +45,8 @@ constexpr const char *ASGI = "asgi";
 /** Pipes of a user that wait to be read, since processes of the user hold one of them. With more,
  *  no process is started for this user. */
 constexpr std::size_t MOST_HELD_PIPES = 64;
+/** Far more than any process tells between two other frames. */
+constexpr unsigned MOST_STEPS = 1000;
 
 std::string firstLine(const std::string &text) {
     return text.substr(0, text.find('\n'));
@@ -368,7 +370,7 @@ Frame SpawnStartup::receiveInTime(FrameSocket &control) {
 }
 
 Frame SpawnStartup::receive(FrameSocket &control) {
-    for (;;) {
+    for (unsigned steps = 0; steps < MOST_STEPS; ++steps) {
         Frame frame = receiveInTime(control);
         if (frame.type != FrameType::STEP) {
             return frame;
@@ -378,6 +380,7 @@ Frame SpawnStartup::receive(FrameSocket &control) {
             nameOutput();
         }
     }
+    throw ProtocolException("the process tells of more than " + std::to_string(MOST_STEPS) + " steps");
 }
 
 /** The lines of an application behind a bridge are its own, and not its bridge's. */

@@ -12,7 +12,7 @@ require_relative "wait_statuses"
 
 module PhusionPassenger
   # Starts preloaders and instances of one user for the agent, as its own user. The spawn server
-  # runs no application code and decides nothing. It ends when it has had no process for a while;
+  # loads no application and decides nothing. It ends when it has had no process for a while;
   # the agent starts another one when it is needed.
   class SpawnServer
     # The folder that the start named: in a build, the programs beside this file belong to the

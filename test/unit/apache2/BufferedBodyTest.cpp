@@ -6,10 +6,14 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "base/DescriptorCloser.h"
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
+#include "support/Eventually.h"
 #include "support/FreeSpool.h"
+#include "support/LingeringConnection.h"
 
 namespace Passenger {
 
@@ -23,6 +27,7 @@ class BufferedBodyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAMissingFolderIsNamed);
     CPPUNIT_TEST(testAFileThatCannotGrowIsAnError);
     CPPUNIT_TEST(testAFileThatAnApplicationKeepsTakesNoSpace);
+    CPPUNIT_TEST(testTheThreadOfTheRequestDoesNotEmptyTheFileOfAnApplication);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -113,14 +118,44 @@ public:
         body->append(pattern(BufferedBody::MEMORY + 1));
         body->finish();
         const FileDescriptor kept = body->file();
+        body->given(ANY_SENDER);
         body.reset();
-        struct stat status {};
-        CPPUNIT_ASSERT_EQUAL(0, fstat(kept.get(), &status));
+        const struct stat status = statusOf(kept);
         CPPUNIT_ASSERT_EQUAL(off_t{0}, status.st_size);
         CPPUNIT_ASSERT_EQUAL(blkcnt_t{0}, status.st_blocks);
     }
 
+    // Its close may wait, and so may each call that changes its size.
+    void testTheThreadOfTheRequestDoesNotEmptyTheFileOfAnApplication() {
+        const DescriptorSender application = newDescriptorSender();
+        std::vector<LingeringConnection> connections;
+        DescriptorCloser closer;
+        for (std::size_t i = 0; i < DescriptorCloser::MAX_THREADS_OF_SENDER; ++i) {
+            connections.emplace_back(60);
+            closer.close(connections.back().intoSocket().release(), application);
+        }
+        DescriptorCloser::use(&closer);
+        std::optional<BufferedBody> body(std::in_place, spool_->charge());
+        body->append(pattern(BufferedBody::MEMORY + 1));
+        body->finish();
+        const FileDescriptor kept = body->file();
+        body->given(application);
+        body.reset();
+        const off_t size = statusOf(kept).st_size;
+        connections.clear();
+        const bool emptied = eventually([&] { return statusOf(kept).st_size == 0; });
+        DescriptorCloser::use(nullptr);
+        CPPUNIT_ASSERT_EQUAL(off_t{BufferedBody::MEMORY + 1}, size);
+        CPPUNIT_ASSERT(emptied);
+    }
+
 private:
+    static struct stat statusOf(const FileDescriptor &file) {
+        struct stat status {};
+        CPPUNIT_ASSERT_EQUAL(0, fstat(file.get(), &status));
+        return status;
+    }
+
     static std::string pattern(std::size_t size) {
         std::string bytes(size, '\0');
         for (std::size_t i = 0; i < size; ++i) {

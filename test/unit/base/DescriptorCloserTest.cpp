@@ -1,6 +1,7 @@
 #include "base/DescriptorCloser.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
 #include "support/LingeringConnection.h"
+#include "support/NoThreads.h"
 
 namespace Passenger {
 
@@ -25,6 +27,8 @@ class DescriptorCloserTest : public LeakCheck {
     CPPUNIT_TEST(testTheThreadsEndWithTheCloser);
     CPPUNIT_TEST(testASenderWhoseDescriptorsWaitHoldsUpNoOther);
     CPPUNIT_TEST(testASenderWithManyDescriptorsIsNotHeldUp);
+    CPPUNIT_TEST(testWhatWaitsForAThreadIsClosedAfterAShortageOfThreads);
+    CPPUNIT_TEST(testAFileIsEmptiedBeforeItIsClosed);
     CPPUNIT_TEST_SUITE_END();
 
     static bool isOpen(int fd) {
@@ -116,6 +120,35 @@ public:
             closer.close(makePipe().first.release(), sender);
             CPPUNIT_ASSERT_EQUAL(std::size_t{0}, closer.heldUp(sender));
         }
+    }
+
+    void testWhatWaitsForAThreadIsClosedAfterAShortageOfThreads() {
+        const DescriptorSender sender = newDescriptorSender();
+        DescriptorCloser closer;
+        const int fd = makePipe().first.release();
+        {
+            const NoThreads shortage;
+            closer.close(fd, sender);
+            CPPUNIT_ASSERT_EQUAL(std::size_t{0}, closer.threads());
+        }
+        CPPUNIT_ASSERT(isOpen(fd));
+        CPPUNIT_ASSERT(eventually([&] {
+            closer.heldUp(sender);
+            return !isOpen(fd);
+        }));
+    }
+
+    void testAFileIsEmptiedBeforeItIsClosed() {
+        DescriptorCloser closer;
+        DescriptorCloser::use(&closer);
+        FileDescriptor file(::memfd_create("file", MFD_CLOEXEC));
+        CPPUNIT_ASSERT_EQUAL(ssize_t{5}, ::write(file.get(), "bytes", 5));
+        const FileDescriptor kept = file.duplicate();
+        const int fd = file.release();
+        DescriptorCloser::emptyAndClose(fd, ANY_SENDER);
+        DescriptorCloser::use(nullptr);
+        CPPUNIT_ASSERT(eventually([fd] { return !isOpen(fd); }));
+        CPPUNIT_ASSERT_EQUAL(off_t{0}, ::lseek(kept.get(), 0, SEEK_END));
     }
 };
 

@@ -52,6 +52,7 @@ class BodySenderTest : public LeakCheck {
     std::shared_ptr<FakeHost> host_;
     std::unique_ptr<Exchange> exchange_;
     std::string environment_;
+    DescriptorSender givenTo_;
     FileDescriptor file_;
     std::vector<char> buffer_;
 
@@ -70,6 +71,7 @@ class BodySenderTest : public LeakCheck {
         request.bodyFollows = true;
         request.bodyFile = file_.get();
         request.bodyFileSize = body.size();
+        request.bodyFileGiven = [this](DescriptorSender application) { givenTo_ = application; };
         exchange_->start(request, 0);
     }
     static std::string fileOf(const FakeHost::Message &message) {
@@ -146,7 +148,9 @@ public:
     void testABodyInAFileIsSentAsADescriptor() {
         startWithFile();
         CPPUNIT_ASSERT_EQUAL(unsigned{BODY_FOLLOWS | BODY_IN_FILE}, unsigned{host_->take().header.flags});
+        CPPUNIT_ASSERT(!givenTo_);
         awaitInVain();
+        CPPUNIT_ASSERT(givenTo_ == ANY_SENDER);
         const auto message = host_->receive();
         CPPUNIT_ASSERT(message->header.type == MessageType::BODY_FILE);
         CPPUNIT_ASSERT_EQUAL(unsigned{LAST}, unsigned{message->header.flags});

@@ -5,6 +5,7 @@
 #include "support/Eventually.h"
 #include "support/FakeInstances.h"
 #include "support/GroupParts.h"
+#include "support/NoThreads.h"
 #include "support/ScaledApplication.h"
 
 namespace Passenger {
@@ -14,6 +15,7 @@ class InstanceStarterTest : public GroupParts {
     CPPUNIT_TEST(testAnInstanceJoinsWhenItIsReady);
     CPPUNIT_TEST(testAnAsgiApplicationHasAllRequestsAtOnceUnlessItsKindSetsALimit);
     CPPUNIT_TEST(testAStartThatFailsIsTold);
+    CPPUNIT_TEST(testWithoutThreadsAStartIsTriedOnceASecondAndLoggedOnceInTen);
     CPPUNIT_TEST(testAStartOfAnOldVersionIsNoFailure);
     CPPUNIT_TEST(testAnInstanceOfAnOldVersionThatWasToldToServeIsNotWaitedFor);
     CPPUNIT_TEST(testWithALimitOfOneTheSuccessorStandsByUntilThePredecessorHasEnded);
@@ -111,6 +113,23 @@ public:
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->failuresTold.size() == 1; }));
         CPPUNIT_ASSERT_EQUAL(std::string("a failure was ordered"), shop_->failuresTold.front());
         CPPUNIT_ASSERT(shop_->pending.none());
+    }
+
+    void testWithoutThreadsAStartIsTriedOnceASecondAndLoggedOnceInTen() {
+        make();
+        {
+            const NoThreads shortage;
+            for (int tenths = 0; tenths < 95; ++tenths) {
+                const PoolGuard guard(*context_);
+                CPPUNIT_ASSERT(!shop_->starter.start(SpawnTask::Purpose::GROW));
+                clock_.advance(std::chrono::milliseconds(100));
+            }
+        }
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=spawn.not_started"));
+        const PoolGuard guard(*context_);
+        CPPUNIT_ASSERT(!shop_->starter.start(SpawnTask::Purpose::GROW));
+        clock_.advance(std::chrono::seconds(1));
+        CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::GROW));
     }
 
     void testAStartOfAnOldVersionIsNoFailure() {

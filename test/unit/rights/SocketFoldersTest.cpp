@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -12,7 +13,9 @@
 
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
+#include "support/Eventually.h"
 #include "support/Expect.h"
+#include "support/HeldFolder.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {
@@ -22,6 +25,7 @@ namespace fs = std::filesystem;
 class SocketFoldersTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(SocketFoldersTest);
     CPPUNIT_TEST(testAnExistingFolderIsUsedAgain);
+    CPPUNIT_TEST(testAnExistingFolderIsUsedAlthoughTheFolderAboveIsHeld);
     CPPUNIT_TEST(testAnotherUsersFolderIsRefused);
     CPPUNIT_TEST(testAFolderThatOtherUsersMayChangeIsRefusedUnlessItIsSticky);
     CPPUNIT_TEST(testTheFolderOfAnEndedBridgeIsRemoved);
@@ -60,6 +64,28 @@ public:
         SocketFolders(folder_).prepare();
         SocketFolders(folder_).prepare();
         CPPUNIT_ASSERT(fs::is_directory(folder_));
+    }
+
+    // Any user can hold the folder "/", above /tmp.
+    void testAnExistingFolderIsUsedAlthoughTheFolderAboveIsHeld() {
+        SocketFolders(folder_).prepare();
+        pid_t child = 0;
+        bool ended = false;
+        int status = 0;
+        {
+            const HeldFolder above(parent_);
+            child = ::fork();
+            if (child == 0) {
+                SocketFolders(folder_).prepare();
+                ::_exit(0);
+            }
+            ended = eventually([&] { return ::waitpid(child, &status, WNOHANG) == child; });
+        }
+        if (!ended) {
+            ::waitpid(child, &status, 0);
+        }
+        CPPUNIT_ASSERT(ended);
+        CPPUNIT_ASSERT_EQUAL(0, status);
     }
 
     void testAnotherUsersFolderIsRefused() {
