@@ -36,8 +36,8 @@ class DeployTest < IntegrationTest
 
   def test_a_version_whose_hooks_fail_leaves_a_single_instance_serving
     old = client("single.test").get("/").body
-    deploy("single.test", "PhusionPassenger.on_event(:starting_worker_process) { raise 'no base' }\n" \
-                          "#{SampleApps.saying('without a base')}")
+    hook = "PhusionPassenger.on_event(:starting_worker_process) { raise 'no base' }\n"
+    deploy("single.test", hook + SampleApps.saying("without a base"))
     server.log.wait_for(/event=deploy\.failed/, from: @position)
     assert_equal old, client("single.test").get("/").body
   end
