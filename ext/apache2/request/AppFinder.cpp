@@ -124,14 +124,14 @@ void AppFinder::findFolder(request_rec *r, const Settings &settings, StartupFile
 
 /** A file such as bin/www tells by its first line whether it is for Node. Without such a line it is
  *  of the kind that the folder has by its usual startup file, if that is Node. */
-const char *AppFinder::typeOfStartupFile(apr_pool_t *pool, StartupFileCache &files) const {
+const char *AppFinder::typeOfStartupFile(apr_pool_t *pool, StartupFileCache &files, bool again) const {
     if (const char *named = typeByName(startupFile)) {
         return named;
     }
     const auto now = StartupFileCache::Clock::now();
-    const std::string interpreter = files.interpreter(path(pool), now);
+    const std::string interpreter = files.interpreter(path(pool), now, again);
     const auto first = std::find_if(KINDS.begin(), KINDS.end(), [&](const auto &kind) {
-        return files.look(apr_pstrcat(pool, appRoot, "/", kind[1], nullptr), now) == 0;
+        return files.look(apr_pstrcat(pool, appRoot, "/", kind[1], nullptr), now, again) == 0;
     });
     const bool inNodeFolder = first != KINDS.end() && std::strcmp((*first)[0], "node") == 0;
     return interpreter == "node" || interpreter == "nodejs" || (interpreter.empty() && inNodeFolder) ? "node" : "rack";
@@ -143,7 +143,7 @@ void AppFinder::findKind(apr_pool_t *pool, const Settings &settings, StartupFile
         startupFile = settings.startupFile != nullptr ? settings.startupFile : "";
     } else if (settings.startupFile != nullptr) {
         startupFile = settings.startupFile;
-        type = settings.appType != nullptr ? settings.appType : typeOfStartupFile(pool, files);
+        type = settings.appType != nullptr ? settings.appType : typeOfStartupFile(pool, files, again);
     } else {
         for (const auto &[kind, file] : KINDS) {
             if (settings.appType != nullptr && std::strcmp(settings.appType, kind) != 0) {

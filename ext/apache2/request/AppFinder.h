@@ -39,7 +39,7 @@ struct AppFinder {
 private:
     void findFolder(request_rec *r, const Settings &settings, StartupFileCache &files);
     void findPackage(apr_pool_t *pool, const Settings &settings, StartupFileCache &files, bool again);
-    const char *typeOfStartupFile(apr_pool_t *pool, StartupFileCache &files) const;
+    const char *typeOfStartupFile(apr_pool_t *pool, StartupFileCache &files, bool again) const;
     void findKind(apr_pool_t *pool, const Settings &settings, StartupFileCache &files, bool again);
 };
 

@@ -98,8 +98,8 @@ std::optional<StartupFileCache::Start> StartupFileCache::startOf(std::string_vie
     return known == served_.end() ? std::nullopt : std::optional(known->second);
 }
 
-std::string StartupFileCache::interpreter(std::string_view path, Clock::time_point now) {
-    return remember(&StartupFileCache::interpreters_, path, now, interpreterOf);
+std::string StartupFileCache::interpreter(std::string_view path, Clock::time_point now, bool again) {
+    return remember(&StartupFileCache::interpreters_, path, now, interpreterOf, again);
 }
 
 std::string StartupFileCache::follow(std::string_view path, Clock::time_point now) {

@@ -42,8 +42,8 @@ public:
     int look(std::string_view path, Clock::time_point now, bool again = false) EXCLUDES(mutex_);
 
     /** The program of the file's first line, as `node` of `#!/usr/bin/env node`. Empty: the line
-     *  names none, or httpd cannot read it. */
-    std::string interpreter(std::string_view path, Clock::time_point now) EXCLUDES(mutex_);
+     *  names none, or httpd cannot read it. @param again as of look() */
+    std::string interpreter(std::string_view path, Clock::time_point now, bool again = false) EXCLUDES(mutex_);
 
     /** The target of the link `path`, one step far; the path itself if it is no link. Links within
      *  the target or in between are not resolved: `current` stays `current`. @param path without a

@@ -24,7 +24,7 @@ public:
     using Key = std::uint64_t;
 
     /**
-     * Starts no thread before the first run(). Where no thread can be started, heldUp() tries again.
+     * Starts no thread before the first run(). Where none can be started, heldUp() tries again.
      * @param name 15 characters at most
      * @param most threads at once
      * @param idle a thread without work ends after this time; none: it stays

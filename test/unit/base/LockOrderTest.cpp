@@ -77,8 +77,8 @@ public:
     }
 
     void testTwoLocksOfOneLevelAbort() {
-        expectAbort("RestartFiles::mutex_ is taken by a thread that holds PoolContext::mutex", [this] {
-            const LockGuard pool(pool_);
+        expectAbort("RestartFiles::mutex_ is taken by a thread that holds ChannelRegistry::mutex_", [this] {
+            const LockGuard registry(registry_);
             const LockGuard files(files_);
         });
     }
