@@ -22,9 +22,6 @@ class ChangedOptionsTest < IntegrationTest
       end
     end
   RUBY
-  SAYS_GREETING = 'run proc { |env| gate = env["QUERY_STRING"]; ' \
-                  'sleep 0.01 until gate.empty? || File.exist?(gate); ' \
-                  '[200, { "Content-Type" => "text/plain" }, [ENV["GREETING"].to_s]] }'
 
   def test_a_start_command_that_a_reload_brings_starts_the_next_instance
     root = SampleApps.written(SampleApps.saying("rack"))
@@ -61,27 +58,6 @@ class ChangedOptionsTest < IntegrationTest
     serve(old, "version 1", "PassengerAppGroupName moving\n") do |server|
       reload(server) { |one| one.sites.last.document_root = File.join(moved, "public") }
       in_steps(moved, File.join(moved, "tmp"), server)
-    end
-  end
-
-  def test_a_request_of_before_the_reload_brings_no_earlier_variables_back
-    root = SampleApps.written(SAYS_GREETING)
-    gate = File.join(root, "gate")
-    serve(root, "first", "SetEnv GREETING first\nPassengerMaxInstances 1\n") do |server|
-      busy = Thread.new { server.client("app.test").get("/?#{gate}").body }
-      eventually("a busy instance") { one_app["instances"].first["sessions"] == 1 }
-      waiting = Thread.new { server.client("app.test").get("/waiting").body }
-      eventually("a request that waits") { one_app["queue"]["waiting"].positive? }
-      server.graceful do |one|
-        one.sites.last.directives = "SetEnv GREETING second\nPassengerMaxInstances 1\n"
-      end
-      later = Thread.new { server.client("app.test").get("/later").body }
-      eventually("both wait") { one_app["queue"]["waiting"] == 2 }
-      succeed(CONFIG, "restart-app", root)
-      eventually("the next instance stands by") { one_app["instances"].size == 2 }
-      FileUtils.touch(gate)
-      assert_equal %w[first second second], [busy, waiting, later].map(&:value)
-      becomes(server, "second")
     end
   end
 
