@@ -52,11 +52,6 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
 
 // ----- Requests
 
-/** Whether the application did not start lately, and it is too early to try again. */
-bool Group::failsAtOnce(MonotonicTime now) const {
-    return failures_.failure() && instances_.serving() == 0 && pending_.starting() == 0 && !failures_.mayTry(now);
-}
-
 Attachment Group::attach(const Options &options, Generation unusable) {
     const MonotonicTime now = context_.clock.now();
     takeOptions(options);

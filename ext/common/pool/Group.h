@@ -228,7 +228,10 @@ private:
     void died(const ProcessPtr &process) override REQUIRES(poolLock);
     void sent(Process &process, const Frame &frame) override REQUIRES(poolLock);
 
-    bool failsAtOnce(MonotonicTime now) const REQUIRES(poolLock);
+    /** Whether the application did not start lately, and it is too early to try again. */
+    bool failsAtOnce(MonotonicTime now) const REQUIRES(poolLock) {
+        return failures_.failure() && instances_.serving() == 0 && pending_.starting() == 0 && !failures_.mayTry(now);
+    }
     /** Whether no instance serves, and the last one did not start, or did not live. */
     bool isFailing() const REQUIRES(poolLock) {
         return instances_.serving() == 0 && (failures_.isDown() || failures_.crashLooping());
