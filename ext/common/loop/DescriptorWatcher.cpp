@@ -30,17 +30,17 @@ struct DescriptorWatcher::State : std::enable_shared_from_this<DescriptorWatcher
         if ((events & WRITABLE) != 0) {
             evEvents |= EV_WRITE;
         }
-        ::ev_io_stop(loop.implementation().loop, &io);
+        ::ev_io_stop(loop.implementation()->loop, &io);
         if (evEvents != 0) {
             ev_io_set(&io, io.fd, evEvents);
-            ::ev_io_start(loop.implementation().loop, &io);
+            ::ev_io_start(loop.implementation()->loop, &io);
         }
     }
 
     /** On the loop's thread. */
     void end() {
         alive = false;
-        ::ev_io_stop(loop.implementation().loop, &io);
+        ::ev_io_stop(loop.implementation()->loop, &io);
     }
 
     static void ready(struct ev_loop *, ev_io *watcher, int evEvents) noexcept {

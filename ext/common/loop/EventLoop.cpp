@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <cerrno>
+#include <condition_variable>
 #include <cstdlib>
 #include <exception>
 #include <stdexcept>
@@ -72,6 +73,43 @@ bool EventLoop::Implementation::post(Callback callback) {
     return true;
 }
 
+bool EventLoop::Implementation::runSync(const Callback &callback) {
+    if (onLoopThread()) {
+        callback();
+        return true;
+    }
+    LockOrder::assertNoneHeld("an event loop is waited for");
+    Mutex waiter{Locks::WAITER};
+    std::condition_variable finished;
+    bool done = false;
+    std::exception_ptr thrown;
+    const bool accepted = post([&] {
+        try {
+            callback();
+        } catch (...) {
+            thrown = std::current_exception();
+        }
+        // The lock is held for the notification: the waiter must not destroy the condition before
+        // notify_one() returns.
+        LockGuard guard(waiter);
+        done = true;
+        finished.notify_one();
+    });
+    if (!accepted) {
+        return false;
+    }
+    {
+        LockGuard guard(waiter);
+        while (!done) {
+            guard.wait(finished);
+        }
+    }
+    if (thrown) {
+        std::rethrow_exception(thrown);
+    }
+    return true;
+}
+
 void EventLoop::Implementation::stop() {
     {
         LockGuard guard(mutex);
@@ -112,7 +150,7 @@ void EventLoop::Implementation::runPosted() noexcept {
     }
 }
 
-EventLoop::EventLoop() : implementation_(std::make_unique<Implementation>()) {
+EventLoop::EventLoop() : implementation_(std::make_shared<Implementation>()) {
     implementation_->start();
 }
 
@@ -125,38 +163,8 @@ void EventLoop::post(Callback callback) {
 }
 
 void EventLoop::runSync(const Callback &callback) {
-    if (onLoopThread()) {
-        callback();
-        return;
-    }
-    LockOrder::assertNoneHeld("an event loop is waited for");
-    Mutex mutex{Locks::WAITER};
-    std::condition_variable finished;
-    bool done = false;
-    std::exception_ptr thrown;
-    const bool accepted = implementation_->post([&] {
-        try {
-            callback();
-        } catch (...) {
-            thrown = std::current_exception();
-        }
-        // The lock is held for the notification: the waiter must not destroy the condition before
-        // notify_one() returns.
-        LockGuard guard(mutex);
-        done = true;
-        finished.notify_one();
-    });
-    if (!accepted) {
+    if (!implementation_->runSync(callback)) {
         throw std::logic_error("EventLoop::runSync() after stop()");
-    }
-    {
-        LockGuard guard(mutex);
-        while (!done) {
-            guard.wait(finished);
-        }
-    }
-    if (thrown) {
-        std::rethrow_exception(thrown);
     }
 }
 

@@ -14,8 +14,8 @@ class CAPABILITY("event loop") EventLoopRole {};
  * libev's loop in its own thread (Boost.Thread). The loop must not block: callbacks do not wait,
  * and do not call Spawner methods (doc/THREADING.md).
  *
- * main() owns the loop. All owners of watchers are destroyed before stop(). Any thread may destroy
- * a watcher while the loop runs. After the destructor has returned, no callback of the watcher
+ * main() owns the loop. All owners of watchers of descriptors are destroyed before stop(); a Timer
+ * may outlive the loop. Any thread may destroy a watcher while the loop runs. After the destructor has returned, no callback of the watcher
  * runs.
  *
  * Another thread that destroys a watcher waits for the loop. That thread must hold no lock, since a
@@ -62,12 +62,13 @@ public:
     static EventLoopRole role;
 
     struct Implementation;
-    Implementation &implementation() {
-        return *implementation_;
+    /** A watcher that may outlive the loop shares it. */
+    const std::shared_ptr<Implementation> &implementation() {
+        return implementation_;
     }
 
 private:
-    std::unique_ptr<Implementation> implementation_;
+    std::shared_ptr<Implementation> implementation_;
 };
 
 }  // namespace Passenger

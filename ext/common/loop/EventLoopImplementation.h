@@ -25,6 +25,8 @@ struct EventLoop::Implementation {
     void start();
     /** @return false after stop(): the callback is not queued */
     bool post(Callback callback) EXCLUDES(mutex);
+    /** As EventLoop::runSync(). @return false after stop() */
+    bool runSync(const Callback &callback) EXCLUDES(mutex);
     void stop() EXCLUDES(mutex, joinMutex);
     bool onLoopThread() const noexcept {
         return std::this_thread::get_id() == threadId.load();

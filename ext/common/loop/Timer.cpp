@@ -29,7 +29,7 @@ struct Timer::State : std::enable_shared_from_this<Timer::State> {
         std::chrono::milliseconds repeat{0};
     };
 
-    State(EventLoop &owner, EventLoop::Callback function) : loop(owner), callback(std::move(function)) {
+    State(EventLoop::Implementation &owner, EventLoop::Callback function) : loop(owner), callback(std::move(function)) {
         ev_timer_init(&timer, &State::expired, 0., 0.);
         timer.data = this;
     }
@@ -56,7 +56,7 @@ struct Timer::State : std::enable_shared_from_this<Timer::State> {
             return;
         }
         applied = current.number;
-        struct ev_loop *const evLoop = loop.implementation().loop;
+        struct ev_loop *const evLoop = loop.loop;
         ::ev_timer_stop(evLoop, &timer);
         if (current.running) {
             // libev counts from the time that it last noted, which may be long past.
@@ -70,7 +70,7 @@ struct Timer::State : std::enable_shared_from_this<Timer::State> {
     /** On the loop's thread. */
     void end() {
         alive = false;
-        ::ev_timer_stop(loop.implementation().loop, &timer);
+        ::ev_timer_stop(loop.loop, &timer);
     }
 
     /** Whether the plan of the reported expiry is still valid. */
@@ -91,7 +91,7 @@ struct Timer::State : std::enable_shared_from_this<Timer::State> {
         }
     }
 
-    EventLoop &loop;
+    EventLoop::Implementation &loop;
     const EventLoop::Callback callback;
 
     Mutex mutex{Locks::TIMER};
@@ -104,10 +104,13 @@ struct Timer::State : std::enable_shared_from_this<Timer::State> {
 };
 
 Timer::Timer(EventLoop &loop, EventLoop::Callback callback)
-    : loop_(loop), state_(std::make_shared<State>(loop, std::move(callback))) {}
+    : loop_(loop.implementation()), state_(std::make_shared<State>(*loop_, std::move(callback))) {}
 
 Timer::~Timer() {
-    loop_.runSync([this] { state_->end(); });
+    if (!loop_->runSync([this] { state_->end(); })) {
+        // Once the loop's thread has ended, no callback runs.
+        loop_->stop();
+    }
 }
 
 void Timer::start(std::chrono::milliseconds after, std::chrono::milliseconds repeat) {
@@ -121,10 +124,10 @@ void Timer::stop() {
 }
 
 void Timer::apply() {
-    if (loop_.onLoopThread()) {
+    if (loop_->onLoopThread()) {
         state_->apply();
     } else {
-        loop_.post([state = state_] { state->apply(); });
+        loop_->post([state = state_] { state->apply(); });
     }
 }
 

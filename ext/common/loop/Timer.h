@@ -9,7 +9,7 @@ namespace Passenger {
 
 /**
  * Calls back on the loop's thread after a time, once or repeatedly. The callback may destroy or
- * restart its own timer.
+ * restart its own timer. A timer that outlives its loop never calls back.
  */
 class Timer {
 public:
@@ -30,7 +30,7 @@ public:
 private:
     void apply();
 
-    EventLoop &loop_;
+    const std::shared_ptr<EventLoop::Implementation> loop_;
     std::shared_ptr<State> state_;
 };
 

@@ -61,8 +61,8 @@ public:
 
     void testAnUnknownNameIsRefusedWithSimilarOnes() {
         CPPUNIT_ASSERT(has(failure("deploy.x"),
-                           "there is no event \"deploy.x\"; there are deploy.alone, deploy.answered, "
-                           "deploy.done, deploy.failed"));
+                           "there is no event \"deploy.x\"; there are deploy.again, deploy.alone, "
+                           "deploy.answered, deploy.done"));
         CPPUNIT_ASSERT(has(failure("nonsense"), "passenger-config event lists all of them"));
     }
 

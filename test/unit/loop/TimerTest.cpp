@@ -27,6 +27,7 @@ class TimerTest : public LeakCheck {
     CPPUNIT_TEST(testTheCallbackMayStopARepeatingTimer);
     CPPUNIT_TEST(testTheCallbackMayDestroyItsTimer);
     CPPUNIT_TEST(testAfterItsDestructionElsewhereNoCallbackRuns);
+    CPPUNIT_TEST(testATimerMayOutliveItsLoop);
     CPPUNIT_TEST_SUITE_END();
 
     std::optional<EventLoop> loop_;
@@ -48,6 +49,16 @@ public:
     void tearDown() override {
         loop_.reset();
         LeakCheck::tearDown();
+    }
+
+    void testATimerMayOutliveItsLoop() {
+        std::atomic<int> calls = 0;
+        Timer timer(*loop_, [&] { calls++; });
+        timer.start(hours(1));
+        loop_.reset();
+        timer.start(milliseconds(0));
+        timer.stop();
+        CPPUNIT_ASSERT_EQUAL(0, calls.load());
     }
 
     void testTheCallbackRunsOnTheLoopOnceAndNotTooEarly() {
