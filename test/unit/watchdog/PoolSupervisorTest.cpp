@@ -129,6 +129,9 @@ public:
             supervisor_->stop(0ms);
         }
         supervisor_.reset();
+        // The test's clock is fast: a killed process may be left behind before it has ended.
+        while (::waitpid(-1, nullptr, 0) > 0) {
+        }
         std::filesystem::remove_all(folder_);
         log_.reset();
     }
