@@ -137,7 +137,7 @@ class MemoryBudgetTest < IntegrationTest
   end
 
   def wait_for_pids(load, count)
-    eventually("#{count} instances have answered", within: 120, every: 0.1) do
+    eventually("#{count} instances have answered", within: 300, every: 0.1) do
       pids(load.answers).size >= count
     end
   end
