@@ -20,7 +20,8 @@ module PhusionPassenger
         PhusionPassenger.on_event(:starting_request_handler_thread) { raise "no Redis" }
         run ->(_env) { [200, {}, []] }
       RUBY
-        assert_fails_to_begin loaded("instance", "config.ru", { app_root: root }), "no Redis", "hooks"
+        assert_fails_to_begin loaded("instance", "config.ru", { app_root: root }), "no Redis",
+                              "hooks"
       end
     end
 
