@@ -15,8 +15,10 @@ from mod_passenger import log, shared  # noqa: E402
 
 
 class Engine:
-    def __init__(self, pool):
+    def __init__(self, pool, dialect="postgresql", url="postgresql://db/shop"):
         self.pool = type(pool, (), {})()
+        self.dialect = types.SimpleNamespace(name=dialect)
+        self.url = url
         self.disposed = 0
 
     def dispose(self):
@@ -38,18 +40,21 @@ class SharedTest(unittest.TestCase):
 
     def test_engines_of_sqlalchemy_are_disposed_but_those_in_memory(self):
         engines = [Engine(pool) for pool in ("QueuePool", "NullPool", "StaticPool", "SingletonThreadPool")]
+        engines.append(Engine("QueuePool", "sqlite", "sqlite:///file::memory:?cache=shared&uri=true"))
+        engines.append(Engine("QueuePool", "sqlite", "sqlite:////srv/shop.db"))
         proxy = Proxy()
         with mock.patch.dict(sys.modules, {"sqlalchemy.engine": types.SimpleNamespace(Engine=Engine)}):
             shared.close_databases()
-        self.assertEqual([1, 1, 0, 0], [engine.disposed for engine in engines])
+        self.assertEqual([1, 1, 0, 0, 0, 1], [engine.disposed for engine in engines])
         self.assertIsNotNone(proxy)
 
-    def test_an_engine_that_fails_is_logged(self):
-        engine = Engine("QueuePool")
-        engine.dispose = mock.Mock(side_effect=OSError("gone"))
+    def test_engines_that_fail_are_logged_and_the_others_are_disposed(self):
+        engines = [Engine("QueuePool") for _ in range(3)]
+        engines[0].dispose = mock.Mock(side_effect=OSError("gone"))
         with mock.patch.dict(sys.modules, {"sqlalchemy.engine": types.SimpleNamespace(Engine=Engine)}):
             shared.close_databases()
         self.assertIn('event=preloader.disconnect_failed exception="OSError" message="gone"', self.lines[0])
+        self.assertEqual([1, 1], [engine.disposed for engine in engines[1:]])
 
     def test_connections_and_threads_are_named(self):
         end = threading.Event()
@@ -69,6 +74,11 @@ class SharedTest(unittest.TestCase):
         self.assertIn('event=preloader.shared what="thread Scheduler, ', self.lines[0])
         self.assertIn("connection to %s" % name, self.lines[0])
         self.assertIn("connection to @passenger-test-%d" % os.getpid(), self.lines[0])
+
+    def test_peers_of_every_kind_have_a_text(self):
+        peers = {("::1", 80, 0, 0): "[::1]:80", (2, 1024): "2:1024", (7,): "7:", b"\0name": "@name"}
+        for peer, text in peers.items():
+            self.assertEqual(text, shared._text_of(peer))
 
     def test_an_ordinary_application_shares_nothing(self):
         pair = socket.socketpair()

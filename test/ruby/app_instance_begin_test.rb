@@ -20,7 +20,8 @@ module PhusionPassenger
         PhusionPassenger.on_event(:starting_request_handler_thread) { raise "no Redis" }
         run ->(_env) { [200, {}, []] }
       RUBY
-        assert_fails_to_begin loaded("instance", "config.ru", { app_root: root }), "no Redis"
+        assert_fails_to_begin loaded("instance", "config.ru", { app_root: root }), "no Redis",
+                              "hooks"
       end
     end
 
@@ -30,7 +31,7 @@ module PhusionPassenger
         run ->(_env) { [200, {}, []] }
       RUBY
         assert_fails_to_begin loaded("instance", "config.ru", { app_root: root }),
-                              "ended its thread"
+                              "ended its thread", "hooks"
       end
     end
 
@@ -41,7 +42,8 @@ module PhusionPassenger
         end
         run ->(_env) { [200, {}, []] }
       RUBY
-        assert_fails_to_begin loaded("instance", "config.ru", { app_root: root }), "no task"
+        assert_fails_to_begin loaded("instance", "config.ru", { app_root: root }), "no task",
+                              "threads"
       end
     end
 
@@ -54,7 +56,8 @@ module PhusionPassenger
         end
         run ->(_env) { [200, {}, []] }
       RUBY
-        assert_fails_to_begin loaded("instance", "config.ru", { app_root: root }), "no task for it"
+        assert_fails_to_begin loaded("instance", "config.ru", { app_root: root }),
+                              "no task for it", "threads"
       end
     end
 
@@ -78,12 +81,12 @@ module PhusionPassenger
 
     private
 
-    def assert_fails_to_begin(instance, reason)
+    def assert_fails_to_begin(instance, reason, step)
       group = closing(Peers::Group.new)
       instance.control.write(55, 0, 1, "/srv/probe (test)",
                              descriptors: [group.receiver, group.claims, group.withdrawals])
       answer = instance.read
-      assert_equal 52, answer.type, answer.fields.inspect
+      assert_equal [52, "starting #{step}"], [answer.type, answer.fields[0]]
       assert_includes output_of(instance), reason
     end
   end

@@ -75,6 +75,7 @@ module PhusionPassenger
                  environment: Peers::ENVIRONMENT.merge("PATH_INFO" => "/exit"))
       assert_equal 57, @instance.read.type
       File.open(__FILE__) { |file| @instance.control.write(58, 1, descriptors: [file]) }
+      assert_equal [59, ["1"]], @instance.read.then { |frame| [frame.type, frame.fields] }
       assert_equal "hello", get(group, @instance, "/")
       assert_match(/event=channel\.not_watched .*reason=".*EPERM"/, read_some)
     end

@@ -44,7 +44,7 @@ module PhusionPassenger
       instance.control.write(55, 0, 2, "/srv/probe (test)",
                              descriptors: [group.receiver, group.claims, group.withdrawals])
       failed = in_time { instance.read }
-      assert_equal [52, "starting hooks", "RuntimeError", "can't start new thread"],
+      assert_equal [52, "starting threads", "RuntimeError", "can't start new thread"],
                    [failed.type, *failed.fields.first(3)]
       assert_nil in_time { instance.read }
       assert_includes output_of(instance), "event=instance.start_failed"

@@ -249,7 +249,7 @@ void Instance::handle(Frame frame) {
             serveAnew(frame);
             break;
         case FrameType::CHANNEL:
-            channels_.add(frame.number(0), frame.takeDescriptor(0));
+            addChannel(frame);
             break;
         case FrameType::NO_CHANNEL:
             channels_.refuse(frame.number(0));
@@ -271,6 +271,18 @@ void Instance::handle(Frame frame) {
         default:
             EventLog::write("control.unexpected_frame", fmt::format("type={}", static_cast<int>(frame.type)));
     }
+}
+
+void Instance::addChannel(Frame &frame) {
+    const std::uint64_t id = frame.number(0);
+    if (!frame.descriptors.empty()) {
+        channels_.add(id, frame.takeDescriptor(0));
+        return;
+    }
+    // No request of it is begun: its child sends it again.
+    EventLog::complain("channel.not_received", "remedy=\"a higher limit of open files\"");
+    control_.tell(Frame(FrameType::NO_CHANNEL, {std::to_string(id)}));
+    channels_.refuse(id);
 }
 
 /** The pool process has ended, and this is its successor. READY goes first, as in run(). */

@@ -51,6 +51,7 @@ private:
     void readControlSocket();
     [[noreturn]] void sendHeartbeats();
     void handle(Frame frame);
+    void addChannel(Frame &frame);
     void serveAnew(Frame &frame);
     void pauseOrResume(const Frame &frame);
     void countAnswered();

@@ -79,7 +79,9 @@ void Intake::help() {
  */
 void Intake::turn() {
     std::array<epoll_event, EVENTS_AT_ONCE> events{};
-    const int size = epoll_wait(epoll_.get(), events.data(), EVENTS_AT_ONCE, queues_.isMissing() ? RETRY_INTERVAL : -1);
+    // No event tells of a further message of a queue that is not watched.
+    const int retry = took_ ? 0 : RETRY_INTERVAL;
+    const int size = epoll_wait(epoll_.get(), events.data(), EVENTS_AT_ONCE, queues_.isMissing() ? retry : -1);
     if (size < 0 && errno != EINTR) {
         throw SystemException("epoll_wait", errno);
     }
@@ -103,7 +105,7 @@ void Intake::turn() {
                 break;
         }
     }
-    take(ready);
+    took_ = take(ready);
     if (news || queues_.atEnd()) {
         takeNews();
     }
@@ -117,11 +119,13 @@ void Intake::settle() {
     }
 }
 
-void Intake::take(const QueueWatch::Ready &ready) {
+bool Intake::take(const QueueWatch::Ready &ready) {
     const std::span<char> buffer(message_.get(), inWork_ < most_ ? MAX_MESSAGE + 1 : 0);
-    if (const std::size_t size = queues_.take(ready, buffer, inWork_)) {
+    const std::size_t size = queues_.take(ready, buffer, inWork_);
+    if (size > 0) {
         begin({message_.get(), size});
     }
+    return size > 0;
 }
 
 void Intake::begin(std::string_view message) {

@@ -82,7 +82,7 @@ private:
 
     void turn();
     void settle() EXCLUDES(mutex_);
-    void take(const QueueWatch::Ready &ready);
+    bool take(const QueueWatch::Ready &ready);
     void begin(std::string_view message);
     Entry &freePlace();
     void follow(Entry &entry, Place::Next next);
@@ -123,6 +123,8 @@ private:
     HandoverPtr current_;
     bool mayTake_ = false;
     bool finishing_ = false;
+    /** The last turn has taken a message. */
+    bool took_ = false;
     /** The places, in the order of their numbers. */
     std::vector<Entry> places_;
     /** Numbers of free places: with a connection, without one. The last one is used first. */

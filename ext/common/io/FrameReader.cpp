@@ -73,13 +73,15 @@ std::size_t FrameReader::parseFrame(std::string_view bytes, const PeerCredential
     if (bytes.size() < Frame::HEADER_SIZE + length) {
         return 0;
     }
-    if (descriptors_.size() < descriptorCount) {
+    const auto type = static_cast<FrameType>(readLittleEndian<std::uint16_t>(bytes, 4));
+    // A CHANNEL comes without its descriptor if the process has no room for it.
+    const bool lost = type == FrameType::CHANNEL && descriptors_.empty();
+    if (descriptors_.size() < descriptorCount && !lost) {
         throw ProtocolException("A frame announced " + std::to_string(descriptorCount) + " descriptors, but " +
                                 std::to_string(descriptors_.size()) + " arrived");
     }
-    Frame frame(static_cast<FrameType>(readLittleEndian<std::uint16_t>(bytes, 4)),
-                parseFields(bytes.substr(Frame::HEADER_SIZE, length)));
-    const auto end = descriptors_.begin() + static_cast<std::ptrdiff_t>(descriptorCount);
+    Frame frame(type, parseFields(bytes.substr(Frame::HEADER_SIZE, length)));
+    const auto end = descriptors_.begin() + static_cast<std::ptrdiff_t>(lost ? 0 : descriptorCount);
     frame.descriptors.assign(std::make_move_iterator(descriptors_.begin()), std::make_move_iterator(end));
     descriptors_.erase(descriptors_.begin(), end);
     frame.sender = sender;

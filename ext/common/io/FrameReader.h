@@ -18,7 +18,8 @@ namespace Passenger {
  * thread-safe. Does not use a socket, so tests can feed any bytes.
  *
  * The resulting frames and error do not depend on the division into pieces. next() still returns
- * the complete frames before an error. All bytes after an error are ignored.
+ * the complete frames before an error. All bytes after an error are ignored. A CHANNEL may lack its
+ * descriptor.
  */
 class FrameReader {
 public:

@@ -169,6 +169,10 @@ std::size_t FrameSocket::readSome(std::size_t most) {
                                                     : "The peer closed the connection");
     }
     reader_.feed(std::string_view(buffer.data(), received.size), std::move(received.descriptors), received.credentials);
+    if (received.descriptorsLost && reader_.midFrame()) {
+        // The rest of the frame could come together with the descriptors of the next one.
+        throw SystemException("A part of a frame came whose descriptors this process cannot open", EMFILE);
+    }
     return received.size;
 }
 

@@ -43,7 +43,7 @@ public:
      * Waits for a frame. May be called again after a TimeoutException.
      * @throws TimeoutException, EndOfFileException, ProtocolException, SystemException (EMFILE:
      *     this process has no descriptor left for those of the frame, which is lost; the frames
-     *     before it were returned)
+     *     before it were returned). A CHANNEL then comes without its descriptor.
      */
     Frame receive(Deadline deadline);
     /** A frame if a complete one has arrived. Never waits. @throws as receive() */

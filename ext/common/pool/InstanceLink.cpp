@@ -39,7 +39,9 @@ bool maySend(FrameType type) {
 Frame InstanceLink::receiveAnswer(unsigned threads, bool servesAlready, FrameSocket::Deadline deadline) {
     threads_ = threads;
     Frame frame = parts_.control.receive(deadline);
-    for (unsigned count = 0; servesAlready && maySend(frame.type); frame = parts_.control.receive(deadline)) {
+    // The thread of the signs of life may be there before READY.
+    const auto comesBefore = [&] { return servesAlready ? maySend(frame.type) : frame.type == FrameType::HEARTBEAT; };
+    for (unsigned count = 0; comesBefore(); frame = parts_.control.receive(deadline)) {
         if (count++ == mostFetches()) {
             throw ProtocolException("it sends too much");
         }

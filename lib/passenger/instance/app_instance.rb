@@ -19,6 +19,9 @@ module PhusionPassenger
   class AppInstance
     # Seconds.
     FINISH_WITHIN = 60
+    # Names of steps of a start in reports.
+    STARTING_HOOKS = "starting hooks"
+    STARTING_THREADS = "starting threads"
 
     # `forked`: a preloader forked this process; the application's hooks are told. `finish_within`:
     # seconds that requests in work have at the end.
@@ -73,6 +76,7 @@ module PhusionPassenger
     # reported.
     def prepare(frame)
       take(frame)
+      @step = STARTING_HOOKS
       ForkGuard.install { let_go }
       Hooks.call(:starting_worker_process, @forked)
       Signals.on_end { |name| @endings << name }
@@ -80,6 +84,7 @@ module PhusionPassenger
       Hooks.call(:after_installing_signal_handlers)
       @adapter = RackAdapter.new(@app, @thread_count)
       start_handlers
+      @step = STARTING_THREADS
       @warm_up.run(@adapter, @control)
       named_thread("Passenger control") { read_control_socket }
       @heartbeat.start(@gate)
@@ -87,7 +92,7 @@ module PhusionPassenger
     rescue ProtocolError
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException
-      Failure.report(@control, "instance.start_failed", "starting hooks", e)
+      Failure.report(@control, "instance.start_failed", @step, e)
       nil
     end
 
@@ -117,6 +122,7 @@ module PhusionPassenger
     # Returns when the hook of each thread has run. The threads take requests when the gate opens.
     def start_handlers
       results = Thread::Queue.new
+      @step = STARTING_THREADS
       @thread_count.times do |index|
         handler = RequestHandler.new(
           intake: @intake, index: index, channels: @channels, adapter: @adapter,
@@ -130,6 +136,7 @@ module PhusionPassenger
           handler.run
         end
       end
+      @step = STARTING_HOOKS
       @thread_count.times { results.pop&.then { |error| raise error } }
     end
 

@@ -102,14 +102,19 @@ class Channels {
         try {
             channel = new Channel(id, descriptor);
         } catch (error) {
-            // No request of it is begun: its child sends it again.
-            log.event("channel.not_watched", { reason: error.message });
+            log.complain("channel.not_watched", { reason: error.message });
             native.addon.close(descriptor);
-            this.refuse(id);
+            this.tellLost(id);
             return;
         }
         this._known.set(id, channel);
         this._tell(id, channel);
+    }
+
+    // This process cannot use it. No request of it is begun: its child sends it again.
+    tellLost(id) {
+        this._control.write(frames.NO_CHANNEL, id);
+        this.refuse(id);
     }
 
     refuse(id) {

@@ -146,12 +146,10 @@ class Instance {
     _addChannel(frame) {
         if (frame.descriptors.length > 0) {
             this._channels.add(frame.id(0), ...frame.takeDescriptors(1));
-            return;
+        } else {
+            log.complain("channel.not_received", { remedy: "a higher limit of open files" });
+            this._channels.tellLost(frame.id(0));
         }
-        // No request of it is begun: its child sends it again.
-        log.complain("channel.not_received", { remedy: "a higher limit of open files" });
-        this._tell(frames.NO_CHANNEL, frame.id(0));
-        this._channels.refuse(frame.id(0));
     }
 
     // A second SERVE comes from the successor of a pool process. READY goes first: the agent

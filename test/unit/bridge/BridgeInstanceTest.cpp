@@ -2,7 +2,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <pthread.h>
-#include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +12,7 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bridge/Application.h"
@@ -34,6 +35,7 @@ class BridgeInstanceTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(BridgeInstanceTest);
     CPPUNIT_TEST(testTheBridgeStopsWaitingForARequestInWorkAfterATimeLimit);
     CPPUNIT_TEST(testABridgeThatCannotStartItsThreadsIsNotReady);
+    CPPUNIT_TEST(testABridgeThatGetsNoFurtherChannelTellsItAndGoesOn);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr std::uint64_t CHANNEL = 7;
@@ -109,6 +111,23 @@ class BridgeInstanceTest : public LeakCheck {
               senders_->memory().descriptor().get()});
     }
 
+    /** @return the child's end */
+    FileDescriptor sendChannel() {
+        receive(FrameType::FETCH);
+        DescriptorPair ends = makeSeqPacketPair();
+        send(Frame(FrameType::CHANNEL, {std::to_string(CHANNEL)}), {ends.second.get()});
+        return std::move(ends.first);
+    }
+
+    /** @return the limit before */
+    rlim_t limitDescriptors(rlim_t most) const {
+        rlimit limit{};
+        CPPUNIT_ASSERT_EQUAL(0, ::prlimit(bridge_, RLIMIT_NOFILE, nullptr, &limit));
+        const rlim_t before = std::exchange(limit.rlim_cur, most);
+        CPPUNIT_ASSERT_EQUAL(0, ::prlimit(bridge_, RLIMIT_NOFILE, &limit, nullptr));
+        return before;
+    }
+
     void ask() const {
         // Variables of a size known here, so that the zero bytes in them count.
         static constexpr char VARIABLES[] =
@@ -167,13 +186,7 @@ public:
         sendServe();
         receive(FrameType::READY);
         ask();
-        receive(FrameType::FETCH);
-        int channel[2];
-        CPPUNIT_ASSERT_EQUAL(0, ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel));
-        const FileDescriptor ours(channel[0]);
-        FileDescriptor theirs(channel[1]);
-        send(Frame(FrameType::CHANNEL, {std::to_string(CHANNEL)}), {theirs.get()});
-        theirs.reset();
+        const FileDescriptor ours = sendChannel();
         CPPUNIT_ASSERT(eventually([&] { return claims_->holds(ChannelId(CHANNEL), Ticket(TICKET)); }));
         send(Frame(FrameType::FINISH));
         const std::string output = outputToTheEnd();
@@ -199,6 +212,22 @@ public:
         const std::string output = outputToTheEnd();
         CPPUNIT_ASSERT_MESSAGE(output, output.find("event=instance.start_failed") != std::string::npos);
         CPPUNIT_ASSERT_EQUAL(EXIT_FAILURE, WEXITSTATUS(awaitEnd()));
+    }
+
+    void testABridgeThatGetsNoFurtherChannelTellsItAndGoesOn() {
+        start(Bridge::Instance::FINISH_WITHIN);
+        receive(FrameType::LOADED);
+        sendServe();
+        receive(FrameType::READY);
+        // Each number below this one is taken, and poll() goes on.
+        const rlim_t before = limitDescriptors(3);
+        ask();
+        sendChannel();
+        CPPUNIT_ASSERT_EQUAL(CHANNEL, receive(FrameType::NO_CHANNEL).number(0));
+        limitDescriptors(before);
+        ask();
+        const FileDescriptor ours = sendChannel();
+        CPPUNIT_ASSERT(eventually([&] { return claims_->holds(ChannelId(CHANNEL), Ticket(TICKET)); }));
     }
 };
 

@@ -2,15 +2,18 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -39,9 +42,22 @@ class IntakeTest : public IntakeFixture {
     CPPUNIT_TEST(testTheNextHandoverIsUsedOnceTheFormerQueueIsEmpty);
     CPPUNIT_TEST(testEmptyMessagesAreSkippedInBothQueues);
     CPPUNIT_TEST(testABusyInstanceOfStickySessionsTakesFurtherMessages);
+    CPPUNIT_TEST(testMessagesOfAQueueThatIsNotWatchedAreTakenOneAfterTheOther);
     CPPUNIT_TEST(testAHelperThatCannotBeStartedIsTriedAgain);
     CPPUNIT_TEST(testAPlaceWhoseChildLeavesAsTheAnswerComesServesOneRequestAtATime);
     CPPUNIT_TEST_SUITE_END();
+
+    /** A loop of this process cannot watch the queue: its epoll instance has it already. */
+    static void forbidWatching(const FileDescriptor &queue) {
+        for (const auto &entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+            std::error_code error;
+            if (std::filesystem::read_symlink(entry.path(), error) == "anon_inode:[eventpoll]") {
+                epoll_event none{};
+                CPPUNIT_ASSERT_EQUAL(
+                    0, ::epoll_ctl(std::stoi(entry.path().filename().string()), EPOLL_CTL_ADD, queue.get(), &none));
+            }
+        }
+    }
 
 public:
     void testRequestsInTurnUseOneConnection() {
@@ -313,6 +329,23 @@ public:
             Application::answer(connections[index], "hello");
             CPPUNIT_ASSERT_EQUAL(std::string("hello"), receive(channels[index]).body);
         }
+    }
+
+    void testMessagesOfAQueueThatIsNotWatchedAreTakenOneAfterTheOther() {
+        const Agent agent;
+        const HandoverPtr handover = agent.handover(10, true);
+        Bridge bridge(handover);
+        CPPUNIT_ASSERT(eventually([&] { return bridge.idle == 1; }));
+        forbidWatching(handover->queue);
+        for (int i = 0; i < 100; i++) {
+            // It names no channel, so it is logged and over.
+            CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::send(agent.queue.sendingEnd().get(), "x", 1, MSG_NOSIGNAL));
+        }
+        const auto begin = std::chrono::steady_clock::now();
+        CPPUNIT_ASSERT(bridge.intake.resume());
+        CPPUNIT_ASSERT(eventually([&] { return !RequestQueue::hasWaiting(agent.queue.sendingEnd().get()); }));
+        // With a pause before each of them it would be 20 s.
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begin < 15s);
     }
 
     void testAHelperThatCannotBeStartedIsTriedAgain() {

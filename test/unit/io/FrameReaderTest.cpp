@@ -201,6 +201,11 @@ public:
     void testFewerDescriptorsThanAnnouncedAreRefused() {
         assertRefused(header(0, 4, 1));
         assertRefused(header(0, 4, 3), 2);
+        constexpr auto CHANNEL = static_cast<std::uint16_t>(FrameType::CHANNEL);
+        assertRefused(header(0, CHANNEL, 2), 1);
+        FrameReader reader;
+        reader.feed(header(0, CHANNEL, 1), {});
+        CPPUNIT_ASSERT(reader.next()->descriptors.empty());
     }
 
     void testMoreDescriptorsThanAnnouncedAreRefused() {

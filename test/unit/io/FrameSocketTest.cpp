@@ -256,6 +256,7 @@ public:
         here_.send(Frame(FrameType::UNREGISTER, {"1"}), later());
         here_.send(Frame(FrameType::UNREGISTER, {"2"}), later());
         sendWithOne(here_, later());
+        here_.send(Frame(FrameType::FORK), {there_.descriptor().get()}, later());
         rlimit before{};
         ::getrlimit(RLIMIT_NOFILE, &before);
         // Each number below this one is taken.
@@ -264,10 +265,12 @@ public:
         ::setrlimit(RLIMIT_NOFILE, &tight);
         const std::optional<Frame> first = there_.tryReceive();
         const std::optional<Frame> second = there_.tryReceive();
+        const std::optional<Frame> channel = there_.tryReceive();
         const int error = errorOf([&] { there_.tryReceive(); });
         ::setrlimit(RLIMIT_NOFILE, &before);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, first->number(0));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, second->number(0));
+        CPPUNIT_ASSERT(channel->type == FrameType::CHANNEL && channel->descriptors.empty());
         CPPUNIT_ASSERT_EQUAL(EMFILE, error);
     }
 };

@@ -28,7 +28,7 @@ class InstanceLinkTest : public LeakCheck {
     CPPUNIT_TEST(testABusyInstanceIsToldNoMoreThanItHasRoomFor);
     CPPUNIT_TEST(testWithoutAControlSocketNothingIsSent);
     CPPUNIT_TEST(testAnAnswerComesAfterTheFramesForTheEarlierPool);
-    CPPUNIT_TEST(testANewInstanceAnswersAtOnce);
+    CPPUNIT_TEST(testANewInstanceMayGiveASignOfLifeBeforeItsAnswer);
     CPPUNIT_TEST(testItsFramesAndItsEndAreToldOnTheLoop);
     CPPUNIT_TEST(testAnInstanceThatSendsWhatItMayNotIsKilled);
     CPPUNIT_TEST(testAnInstanceThatSendsWithoutEndLeavesTheLoopToOthers);
@@ -142,10 +142,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{7}, answer.number(0));
     }
 
-    void testANewInstanceAnswersAtOnce() {
+    void testANewInstanceMayGiveASignOfLifeBeforeItsAnswer() {
         InstanceLink link(parts_);
-        there_.send(Frame(FrameType::HEARTBEAT), later());
-        CPPUNIT_ASSERT(link.receiveAnswer(1, false, later()).type == FrameType::HEARTBEAT);
+        for (const FrameType type : {FrameType::HEARTBEAT, FrameType::READY, FrameType::FETCH}) {
+            there_.send(Frame(type), later());
+        }
+        CPPUNIT_ASSERT(link.receiveAnswer(1, false, later()).type == FrameType::READY);
+        CPPUNIT_ASSERT(link.receiveAnswer(1, false, later()).type == FrameType::FETCH);
     }
 
     void testItsFramesAndItsEndAreToldOnTheLoop() {

@@ -12,6 +12,9 @@ from .warm_up import WarmUp
 
 # Seconds that requests in work have at the end.
 _FINISH_WITHIN = 60
+# Names of steps of a start in reports.
+_HOOKS = "starting hooks"
+_THREADS = "starting threads"
 
 
 class AppInstance:
@@ -42,9 +45,13 @@ class AppInstance:
         interval = self._take(frame)
         ready = threads.Gate()
         os.register_at_fork(after_in_child=self._let_go)
+        step = _HOOKS
         try:
             hooks.starting_worker_process.run(self._forked)
+            # Without a loop it makes threads; else it calls the application.
+            step = _HOOKS if self._service.waits_in_loop else _THREADS
             self._service.prepare()
+            step = _THREADS
             self._endings.end_on_signals(self._service.waits_in_loop)
             if requests:
                 self._service.warm_up(requests)
@@ -52,7 +59,7 @@ class AppInstance:
             if interval:
                 threads.start("Passenger heartbeat", lambda: self._beat(ready, interval))
         except BaseException as error:
-            failure.report(self._control, "instance.start_failed", "starting hooks", error)
+            failure.report(self._control, "instance.start_failed", step, error)
             return
         # READY goes first: the agent supposes that an instance has no request before READY. All
         # threads are there: one that serves may end because of an instance that is ready.

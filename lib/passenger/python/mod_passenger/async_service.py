@@ -250,13 +250,16 @@ class AsyncService:
         if message:
             self._start(self._handle(Place(source, source.cells.pop()), message, monotonic_ns()))
             source.busy += 1
-            if not source.cells:
+            if source.is_missing():
+                # No event tells of the next one.
+                self._loop.call_soon(self._readable, source)
+            elif not source.cells:
                 self._watch()
         elif message is not None and source.queue.ended():
             source.ended = True
             self._watch()
             self._forget_former()
-        elif message is None:
+        else:
             # The own queue has ended, or another process has taken the message.
             self._watch()
 

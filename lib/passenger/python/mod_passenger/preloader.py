@@ -22,6 +22,7 @@ class Preloader:
     def run(self):
         """Returns at the end of the control socket; in a new instance, at that instance's end."""
         app_process.exit_on_signals()
+        shared.close_databases()
         prepare_memory()
         shared.tell()
         signal.signal(signal.SIGCHLD, self._reap)
@@ -102,7 +103,6 @@ class Preloader:
 
 def prepare_memory():
     """What is loaded stays, so the garbage collector need not look at it, and instances go on
-    sharing it. Instances must not share database connections."""
-    shared.close_databases()
+    sharing it."""
     gc.collect()
     gc.freeze()

@@ -18,7 +18,8 @@ _MOST = 8
 def close_databases():
     """The connections of Django and of SQLAlchemy that no code uses now."""
     _attempt(_close_django)
-    _attempt(_dispose_engines)
+    for engine in _engines():
+        _attempt(engine.dispose)
 
 
 def tell():
@@ -45,14 +46,18 @@ def _close_django():
         database.connections.close_all()
 
 
-def _dispose_engines():
+def _engines():
     engine = getattr(sys.modules.get("sqlalchemy.engine"), "Engine", None)
     if engine is None:
-        return
-    for one in gc.get_objects():
-        # isinstance() would ask the proxies of Werkzeug and Django, which may raise.
-        if issubclass(type(one), engine) and type(one.pool).__name__ not in _IN_MEMORY:
-            one.dispose()
+        return []
+    # isinstance() would ask the proxies of Werkzeug and Django, which may raise.
+    return [one for one in gc.get_objects() if issubclass(type(one), engine) and not _is_in_memory(one)]
+
+
+def _is_in_memory(engine):
+    """Its database ends with its last connection. SQLite's shared ones have an ordinary pool."""
+    return (type(engine.pool).__name__ in _IN_MEMORY
+            or engine.dialect.name == "sqlite" and "memory" in str(engine.url))
 
 
 def _peers():
@@ -72,5 +77,6 @@ def _peers():
 
 def _text_of(peer):
     if isinstance(peer, tuple):
-        return ("[%s]:%d" if ":" in peer[0] else "%s:%d") % peer[:2]
+        # The addresses of AF_VSOCK are numbers.
+        return ("[%s]:%s" if ":" in str(peer[0]) else "%s:%s") % (*peer, "")[:2]
     return os.fsdecode(peer).replace("\0", "@")

@@ -1,5 +1,10 @@
 """Where an instance of an ASGI application takes requests, and where it claims them."""
 
+from . import log
+
+# Seconds between two looks at queues that the kernel does not watch.
+_RETRY_INTERVAL = 0.2
+
 
 class Source:
     """A queue, the memory for claims, and the cells that no request uses."""
@@ -12,6 +17,8 @@ class Source:
         self.ended = False
         self._claims = {}
         self._watched = []
+        # The timer of the next look, while a queue cannot be watched.
+        self._retry = None
 
     def claim(self, cell):
         if cell not in self._claims:
@@ -21,13 +28,28 @@ class Source:
     def watch(self, loop, opened, readable):
         """Watches the queues while requests may be taken and there is a cell."""
         wanted = self.queue.descriptors() if opened and not self.ended and self.cells else []
+        if self._retry:
+            self._retry.cancel()
+            self._retry = None
         if wanted == self._watched:
             return
-        for descriptor in self._watched:
-            loop.remove_reader(descriptor)
-        for descriptor in wanted:
-            loop.add_reader(descriptor, readable, self)
-        self._watched = wanted
+        self._unwatch(loop)
+        try:
+            for descriptor in wanted:
+                loop.add_reader(descriptor, readable, self)
+                self._watched.append(descriptor)
+        except OSError as error:
+            self._unwatch(loop)
+            log.complaint("queue.not_watched", reason=str(error))
+            self._retry = loop.call_later(_RETRY_INTERVAL, readable, self)
+
+    def is_missing(self):
+        """The kernel watches no more descriptors."""
+        return self._retry is not None
+
+    def _unwatch(self, loop):
+        while self._watched:
+            loop.remove_reader(self._watched.pop())
 
     def let_go(self):
         for claim in self._claims.values():

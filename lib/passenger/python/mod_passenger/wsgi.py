@@ -334,12 +334,13 @@ class Answer:
 
 def _keep_prefix(environment):
     """Django makes the prefix of its links of SCRIPT_URL (mod_rewrite) or else REDIRECT_URL: it
-    cuts as many characters off as PATH_INFO has. The prefix is wrong where the URL does not end
-    with the path: for the base URI itself, and for an ErrorDocument."""
+    removes PATH_INFO from the end. Older versions cut as many characters off. The prefix is
+    wrong where the URL does not end with the path: for the base URI itself, an ErrorDocument, and
+    a URL that mod_rewrite has changed."""
     url = environment.get("SCRIPT_URL") or environment.get("REDIRECT_URL")
     if url:
         prefix, path = environment.get("SCRIPT_NAME", ""), environment.get("PATH_INFO", "")
-        if not url.endswith(path) and url[: -len(path)] != prefix:
+        if not url.endswith(path):
             environment["SCRIPT_URL"] = prefix + path
 
 
