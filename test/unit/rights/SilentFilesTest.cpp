@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 class SilentFilesTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SilentFilesTest);
     CPPUNIT_TEST(testRequestsFailForAMinuteAndThenForTwiceAsLong);
+    CPPUNIT_TEST(testRequestsThatTimeOutTogetherCountOnce);
     CPPUNIT_TEST(testOneRequestFollowsASilence);
     CPPUNIT_TEST(testAnAnswerEndsTheSilenceOfItsFilesOnly);
     CPPUNIT_TEST_SUITE_END();
@@ -25,6 +26,17 @@ public:
             CPPUNIT_ASSERT_THROW(files_.ask("uid=1", now_ + pause - 1s), TimeoutException);
             now_ += pause;
         }
+    }
+
+    void testRequestsThatTimeOutTogetherCountOnce() {
+        for (int request = 0; request < 7; ++request) {
+            files_.ask("uid=1", now_);
+        }
+        for (int request = 0; request < 7; ++request) {
+            CPPUNIT_ASSERT(1min == files_.timedOut("uid=1", now_));
+        }
+        files_.ask("uid=1", now_ + 1min);
+        CPPUNIT_ASSERT(2min == files_.timedOut("uid=1", now_ + 1min));
     }
 
     void testOneRequestFollowsASilence() {
