@@ -56,6 +56,7 @@ endif
     %D%/base/LogTargetTest.cpp \
     %D%/base/MarkupTextTest.cpp \
     %D%/base/MemoryPressureTest.cpp \
+    %D%/base/PatientThreadsTest.cpp \
     %D%/base/PidFdTest.cpp \
     %D%/base/PollTest.cpp \
     %D%/base/ProcessMemoryTest.cpp \
