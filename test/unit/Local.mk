@@ -17,6 +17,7 @@ endif
     %D%/agent/LogMonitorTest.cpp \
     %D%/agent/LogReopeningTest.cpp \
     %D%/agent/MonitoredFilesTest.cpp \
+    %D%/agent/PoolProcessTest.cpp \
     %D%/agent/RunAsTest.cpp \
     %D%/apache2/BufferedBodyTest.cpp \
     %D%/apache2/CachePolicyTest.cpp \

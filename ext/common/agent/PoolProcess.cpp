@@ -171,8 +171,10 @@ void PoolProcess::receive() {
     } catch (const SystemException &exception) {
         // Often no descriptor was free for the one that came. The next pool process has a table of
         // its own, gets the settings at its start, and takes the instances over likewise.
-        Log::error("event=pool.cannot_receive error=\"{}\" note=\"another pool process takes its instances over; {}\"",
-                   exception.what(), explainDescriptorLimit());
+        // CRIT: the line is written before the exit.
+        Log::log(LogLevel::CRIT,
+                 "event=pool.cannot_receive error=\"{}\" note=\"another pool process takes its instances over; {}\"",
+                 exception.what(), explainDescriptorLimit());
         ::_exit(EXIT_FAILURE);
     } catch (const std::exception &exception) {
         Log::error("event=pool.stopping reason=\"{}\"", exception.what());
