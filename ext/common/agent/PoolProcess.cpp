@@ -193,6 +193,9 @@ void PoolProcess::useReopened(Frame log) {
 void PoolProcess::update(const Frame &settings) {
     std::string number;
     try {
+        if (rights_) {
+            rights_->endSilences();
+        }
         const auto read = readSettings(settings);
         number = read.update;
         engine_->update(read);

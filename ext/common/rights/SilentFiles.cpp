@@ -28,6 +28,13 @@ void SilentFiles::ask(const std::string &files, MonotonicTime now) {
     found->second.probes = true;
 }
 
+void SilentFiles::notAsked(const std::string &files, MonotonicTime now) {
+    const auto found = silences_.find(files);
+    if (found != silences_.end() && std::exchange(found->second.probes, false)) {
+        found->second.until = now;
+    }
+}
+
 std::chrono::minutes SilentFiles::timedOut(const std::string &files, MonotonicTime now) {
     Silence &silence = silences_[files];
     const bool counts = silence.pause.count() == 0 || std::exchange(silence.probes, false);

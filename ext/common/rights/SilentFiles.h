@@ -29,6 +29,9 @@ public:
     void answered(const std::string &files) {
         silences_.erase(files);
     }
+    /** The request got no answer for another reason: it does not count, and a further one may
+     *  follow. */
+    void notAsked(const std::string &files, MonotonicTime now);
     /** @return how long the silence lasts */
     std::chrono::minutes timedOut(const std::string &files, MonotonicTime now);
 

@@ -15,6 +15,7 @@ class SilentFilesTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testRequestsFailForAMinuteAndThenForTwiceAsLong);
     CPPUNIT_TEST(testRequestsThatTimeOutTogetherCountOnce);
     CPPUNIT_TEST(testOneRequestFollowsASilence);
+    CPPUNIT_TEST(testARequestThatWasNotAskedIsFollowedByAnother);
     CPPUNIT_TEST(testAnAnswerEndsTheSilenceOfItsFilesOnly);
     CPPUNIT_TEST_SUITE_END();
 
@@ -43,6 +44,18 @@ public:
         files_.timedOut("uid=1", now_);
         files_.ask("uid=1", now_ + 1min);
         CPPUNIT_ASSERT_THROW(files_.ask("uid=1", now_ + 1min), TimeoutException);
+    }
+
+    void testARequestThatWasNotAskedIsFollowedByAnother() {
+        files_.timedOut("uid=1", now_);
+        now_ += 1min;
+        files_.ask("uid=1", now_);
+        files_.notAsked("uid=1", now_);
+        files_.ask("uid=1", now_);
+        CPPUNIT_ASSERT_THROW(files_.ask("uid=1", now_), TimeoutException);
+        CPPUNIT_ASSERT(2min == files_.timedOut("uid=1", now_));
+        files_.notAsked("uid=1", now_);
+        CPPUNIT_ASSERT_THROW(files_.ask("uid=1", now_), TimeoutException);
     }
 
     void testAnAnswerEndsTheSilenceOfItsFilesOnly() {
