@@ -57,6 +57,19 @@ class AppLogTest < IntegrationTest
     end
   end
 
+  def test_the_last_lines_of_all_instances_are_in_the_log_file_when_httpd_stops
+    File.write(File.join(@app, "config.ru"),
+               "at_exit { 50.times { |i| puts \"last \#{i}\" } }\n", mode: "a")
+    file = File.join(@app, "log/out.log")
+    main = "PassengerMinInstances 4\nPassengerSpawnMethod direct\n"
+    serving("PassengerAppLogFile #{file}\n", main) do |server|
+      server.client.get("/print?begin")
+      eventually("four instances") { File.read(file).scan(/output: loaded/).size >= 4 }
+      server.stop
+      assert_equal 200, File.read(file).scan(/output: last \d+$/).size
+    end
+  end
+
   def test_lines_of_the_log_file_have_no_prefix_if_prefixes_are_turned_off
     file = File.join(@app, "log/out.log")
     serving("PassengerAppLogFile #{file}\n", "PassengerDisableLogPrefix on\n") do |server|

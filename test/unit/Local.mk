@@ -17,6 +17,7 @@ endif
     %D%/agent/LogMonitorTest.cpp \
     %D%/agent/LogReopeningTest.cpp \
     %D%/agent/MonitoredFilesTest.cpp \
+    %D%/agent/PoolProcessTest.cpp \
     %D%/agent/RunAsTest.cpp \
     %D%/apache2/BufferedBodyTest.cpp \
     %D%/apache2/CachePolicyTest.cpp \
@@ -56,6 +57,7 @@ endif
     %D%/base/LogTargetTest.cpp \
     %D%/base/MarkupTextTest.cpp \
     %D%/base/MemoryPressureTest.cpp \
+    %D%/base/PatientThreadsTest.cpp \
     %D%/base/PidFdTest.cpp \
     %D%/base/PollTest.cpp \
     %D%/base/ProcessMemoryTest.cpp \

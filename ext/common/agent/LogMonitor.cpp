@@ -176,7 +176,9 @@ bool LogMonitor::copy(const std::map<std::string, Followed> &files, Until until)
             *busy = false;
             reads->end();
         };
-        if (!readers_.run(followed.tail->owner().uid, 1, read)) {
+        const uid_t owner = followed.tail->owner().uid;
+        // The next turn reads again, but not a file that has left the list.
+        if (!(until == Until::END ? readers_.run(owner, 1, read) : readers_.tryRun(owner, 1, read))) {
             *followed.busy = false;
             reads->end();
         }

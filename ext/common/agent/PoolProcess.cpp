@@ -171,8 +171,10 @@ void PoolProcess::receive() {
     } catch (const SystemException &exception) {
         // Often no descriptor was free for the one that came. The next pool process has a table of
         // its own, gets the settings at its start, and takes the instances over likewise.
-        Log::error("event=pool.cannot_receive error=\"{}\" note=\"another pool process takes its instances over; {}\"",
-                   exception.what(), explainDescriptorLimit());
+        // CRIT: the line is written before the exit.
+        Log::log(LogLevel::CRIT,
+                 "event=pool.cannot_receive error=\"{}\" note=\"another pool process takes its instances over; {}\"",
+                 exception.what(), explainDescriptorLimit());
         ::_exit(EXIT_FAILURE);
     } catch (const std::exception &exception) {
         Log::error("event=pool.stopping reason=\"{}\"", exception.what());
@@ -191,6 +193,9 @@ void PoolProcess::useReopened(Frame log) {
 void PoolProcess::update(const Frame &settings) {
     std::string number;
     try {
+        if (rights_) {
+            rights_->endSilences();
+        }
         const auto read = readSettings(settings);
         number = read.update;
         engine_->update(read);

@@ -370,6 +370,8 @@ void StandardPoolEngine::stop() {
         pool_.reset();
     }
     factory_.reset();
+    // The files of PassengerAppLogFile end with the resources.
+    ProcessOutput::awaitReaders(OUTPUT_TIME);
     resources_.reset();
     if (manager_) {
         manager_->removeSocketFolders(0);

@@ -113,9 +113,7 @@ struct PatientThreads::State {
         pending--;
         idle++;
         its->second.working--;
-        if (its->second.working == 0 && its->second.waiting.empty()) {
-            keys.erase(its);
-        }
+        eraseIfDone(its);
     }
 
     /** Signals are for other threads. @throws std::system_error */
@@ -141,17 +139,48 @@ struct PatientThreads::State {
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
 
-    /** If all threads are at work, and there is work that a further one may do. */
-    static void startThreadIfNeeded(const std::shared_ptr<State> &state) noexcept REQUIRES(state->mutex) {
+    /** If all threads are at work, and there is work that a further one may do. @return false: none
+     *  can be started. The threads that there are do it, or one that a later call starts */
+    static bool startThreadIfNeeded(const std::shared_ptr<State> &state) noexcept REQUIRES(state->mutex) {
         if (state->idle >= state->free() || state->threads >= state->most) {
-            return;
+            return true;
         }
         try {
             startThread(state);
-            state->threads++;
-            state->idle++;
         } catch (const std::exception &) {
-            // The threads that there are do it, or one that a later call starts.
+            return false;
+        }
+        state->threads++;
+        state->idle++;
+        return true;
+    }
+
+    /** @return false: there is no memory */
+    bool add(Key key, std::size_t mostOfKey, std::function<void()> &&work) noexcept REQUIRES(mutex) {
+        try {
+            keys.try_emplace(key, Works{mostOfKey})
+                .first->second.waiting.push_back({std::move(work), steady_clock::now()});
+        } catch (const std::bad_alloc &) {
+            return false;
+        }
+        pending++;
+        changed.notify_one();
+        return true;
+    }
+
+    /** The last work with this key. */
+    std::function<void()> takeBack(Key key) noexcept REQUIRES(mutex) {
+        const auto its = keys.find(key);
+        std::function<void()> work = std::move(its->second.waiting.back().work);
+        its->second.waiting.pop_back();
+        pending--;
+        eraseIfDone(its);
+        return work;
+    }
+
+    void eraseIfDone(std::map<Key, Works>::iterator its) noexcept REQUIRES(mutex) {
+        if (its->second.working == 0 && its->second.waiting.empty()) {
+            keys.erase(its);
         }
     }
 };
@@ -167,16 +196,24 @@ PatientThreads::~PatientThreads() {
 
 bool PatientThreads::run(Key key, std::size_t mostOfKey, std::function<void()> work) noexcept {
     const LockGuard guard(state_->mutex);
-    try {
-        state_->keys.try_emplace(key, State::Works{mostOfKey})
-            .first->second.waiting.push_back({std::move(work), steady_clock::now()});
-    } catch (const std::bad_alloc &) {
+    if (!state_->add(key, mostOfKey, std::move(work))) {
         return false;
     }
-    state_->pending++;
-    state_->changed.notify_one();
     State::startThreadIfNeeded(state_);
     return true;
+}
+
+bool PatientThreads::tryRun(Key key, std::size_t mostOfKey, std::function<void()> work) noexcept {
+    const LockGuard guard(state_->mutex);
+    if (!state_->add(key, mostOfKey, std::move(work))) {
+        return false;
+    }
+    if (State::startThreadIfNeeded(state_)) {
+        return true;
+    }
+    // It ends after the lock, with the parameter.
+    work = state_->takeBack(key);
+    return false;
 }
 
 std::size_t PatientThreads::heldUp(Key key) const noexcept {

@@ -43,6 +43,9 @@ public:
      * @return false: there is no memory, and the work is not done
      */
     bool run(Key key, std::size_t mostOfKey, std::function<void()> work) noexcept;
+    /** run() for work that the caller asks for again. @return false: no thread could be started,
+     *  or there is no memory, and the work is not done */
+    bool tryRun(Key key, std::size_t mostOfKey, std::function<void()> work) noexcept;
     /** The pieces of work with this key that are not done yet. 0: they are fewer than MANY, and
      *  none of them has waited for a thread for SOON. */
     std::size_t heldUp(Key key) const noexcept;

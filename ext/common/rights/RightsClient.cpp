@@ -188,18 +188,30 @@ Frame RightsClient::askAbout(const std::string &files, const Frame &request, std
         const LockGuard guard(mutex_);
         silent_.ask(files, std::chrono::steady_clock::now());
     }
+    const auto timedOut = [&] {
+        const LockGuard guard(mutex_);
+        const auto pause = silent_.timedOut(files, std::chrono::steady_clock::now());
+        Log::warn("event=rights.slow {} verb=\"{}\" minutes={} note=\"the file system does not answer\"", files,
+                  request.field(0), pause.count());
+    };
+    const auto begun = std::chrono::steady_clock::now();
     try {
         Frame answer = ask(request, descriptors, limit);
         const LockGuard guard(mutex_);
         silent_.answered(files);
         return answer;
     } catch (const TimeoutException &) {
-        const LockGuard guard(mutex_);
-        const auto pause = silent_.timedOut(files, std::chrono::steady_clock::now());
-        Log::warn("event=rights.slow {} verb=\"{}\" minutes={} note=\"the file system does not answer\"", files,
-                  request.field(0), pause.count());
+        timedOut();
         throw;
     } catch (const EndOfFileException &) {
+        const auto now = std::chrono::steady_clock::now();
+        // The process that worked on the request has been ended by its timer.
+        if (now - begun >= std::chrono::seconds(RIGHTS_REQUEST_SECONDS)) {
+            timedOut();
+            throw TimeoutException(fmt::format("the file system ({}) does not answer", files));
+        }
+        const LockGuard guard(mutex_);
+        silent_.notAsked(files, now);
         throw;
     } catch (const std::exception &) {
         const LockGuard guard(mutex_);

@@ -1,6 +1,7 @@
 #include "rights/SilentFiles.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -24,10 +25,22 @@ void SilentFiles::ask(const std::string &files, MonotonicTime now) {
         throw TimeoutException(fmt::format("the file system ({}) has not answered lately", files));
     }
     found->second.until = now + found->second.pause;
+    found->second.probes = true;
+}
+
+void SilentFiles::notAsked(const std::string &files, MonotonicTime now) {
+    const auto found = silences_.find(files);
+    if (found != silences_.end() && std::exchange(found->second.probes, false)) {
+        found->second.until = now;
+    }
 }
 
 std::chrono::minutes SilentFiles::timedOut(const std::string &files, MonotonicTime now) {
     Silence &silence = silences_[files];
+    const bool counts = silence.pause.count() == 0 || std::exchange(silence.probes, false);
+    if (!counts) {
+        return silence.pause;
+    }
     silence.pause = std::clamp(silence.pause * 2, SHORTEST, LONGEST);
     silence.until = now + silence.pause;
     return silence.pause;

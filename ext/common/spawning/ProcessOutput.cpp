@@ -120,20 +120,22 @@ void ProcessOutput::Pipe::unwatch() {
 /** On the loop. Polling takes no lock of the pipe. */
 void ProcessOutput::Pipe::becameReadable() noexcept {
     watcher_->setEvents(0);
-    const bool reads = readers().run(owner_, 1, [self = shared_from_this()] { self->watchOn(self->read()); });
+    const bool reads = readers().tryRun(owner_, 1, [self = shared_from_this()] { self->watchOn(self->read()); });
     if (!reads) {
         rest_->start(REST);
     }
 }
 
 bool ProcessOutput::Pipe::readSoon(std::function<void()> done, bool last) noexcept {
-    return readers().run(owner_, 1, [self = shared_from_this(), done = std::move(done), last] {
+    auto work = [self = shared_from_this(), done = std::move(done), last] {
         self->read();
         if (last) {
             self->finish();
         }
         done();
-    });
+    };
+    // Nobody asks for the last read again.
+    return last ? readers().run(owner_, 1, std::move(work)) : readers().tryRun(owner_, 1, std::move(work));
 }
 
 void ProcessOutput::Pipe::watchOn(Next next) {

@@ -14,6 +14,7 @@
 
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
+#include "support/NoThreads.h"
 
 namespace Passenger {
 
@@ -21,6 +22,7 @@ class LogMonitorTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(LogMonitorTest);
     CPPUNIT_TEST(testTheLastLinesOfAFileThatLeavesTheListAreCopied);
     CPPUNIT_TEST(testAFileThatHoldsItsReaderDoesNotStopTheCopyingOfAnotherUsersFile);
+    CPPUNIT_TEST(testAfterAShortageOfThreadsAFileIsCopied);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -98,6 +100,32 @@ public:
             letGo.set_value();
             CPPUNIT_ASSERT(heldSoon);
             CPPUNIT_ASSERT(copiedAgain);
+        }
+        std::filesystem::remove_all(folder);
+    }
+
+    void testAfterAShortageOfThreadsAFileIsCopied() {
+        char folder[] = "/tmp/passenger-unit-LogMonitorTest.XXXXXX";
+        CPPUNIT_ASSERT(::mkdtemp(folder) != nullptr);
+        const std::string path = std::string(folder) + "/log";
+        std::atomic<int> lists = 0;
+        std::atomic<int> lines = 0;
+        {
+            LogMonitor monitor(
+                {[&] {
+                     ++lists;
+                     return std::vector<LogMonitor::File>{{path, RunAs(), AppFile::NamedBy::CONFIGURATION}};
+                 },
+                 [&](const std::string &, const std::string &) { ++lines; }});
+            {
+                const NoThreads shortage;
+                monitor.wake();
+                CPPUNIT_ASSERT(eventually([&] { return lists > 2; }));
+            }
+            CPPUNIT_ASSERT(eventually([&] {
+                std::ofstream(path, std::ios::app) << "line\n";
+                return lines > 0;
+            }));
         }
         std::filesystem::remove_all(folder);
     }

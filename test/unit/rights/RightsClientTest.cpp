@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <optional>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -22,6 +23,7 @@ class RightsClientTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RightsClientTest);
     CPPUNIT_TEST(testASignalThatIsNotTakenIsSentLater);
     CPPUNIT_TEST(testARefusedConnectionIsTheAnswer);
+    CPPUNIT_TEST(testFilesThatDidNotAnswerAreAskedAgainAfterTheEndOfSilences);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -41,14 +43,7 @@ public:
 
     // A rights process that cannot fork says so before it closes the connection.
     void testARefusedConnectionIsTheAnswer() {
-        // Until the connection comes, the client waits in a request.
-        const pid_t server = ::fork();
-        if (server == 0) {
-            Frame connect = peer_.receive(FrameSocket::in(LIMIT));
-            FrameSocket(connect.takeDescriptor(0))
-                .send(describeFailure(SystemException("fork", EAGAIN)), FrameSocket::in(LIMIT));
-            ::_exit(0);
-        }
+        const pid_t server = refuseOne();
         int error = 0;
         try {
             client_.tasksOf(1);
@@ -59,8 +54,34 @@ public:
         CPPUNIT_ASSERT_EQUAL(EAGAIN, error);
     }
 
+    void testFilesThatDidNotAnswerAreAskedAgainAfterTheEndOfSilences() {
+        const CapturedLog log;
+        const auto look = [this] { client_.modified("/folder", RestartFile::RESTART, std::nullopt); };
+        CPPUNIT_ASSERT_THROW(look(), TimeoutException);
+        CPPUNIT_ASSERT(log.contains("rights.slow"));
+        CPPUNIT_ASSERT(peer_.tryReceive()->type == FrameType::RIGHTS_CONNECT);
+        CPPUNIT_ASSERT_THROW(look(), TimeoutException);
+        CPPUNIT_ASSERT(!peer_.tryReceive());
+        client_.endSilences();
+        const pid_t server = refuseOne();
+        CPPUNIT_ASSERT_THROW(look(), SystemException);
+        ::waitpid(server, nullptr, 0);
+    }
+
 private:
     static constexpr std::chrono::seconds LIMIT{60};
+
+    /** A process: until the connection comes, the client waits in a request. */
+    pid_t refuseOne() {
+        const pid_t server = ::fork();
+        if (server == 0) {
+            Frame connect = peer_.receive(FrameSocket::in(LIMIT));
+            FrameSocket(connect.takeDescriptor(0))
+                .send(describeFailure(SystemException("fork", EAGAIN)), FrameSocket::in(LIMIT));
+            ::_exit(0);
+        }
+        return server;
+    }
 
     /** The signals that wait in the socket. */
     int received() {

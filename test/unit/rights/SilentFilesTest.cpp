@@ -13,7 +13,9 @@ using namespace std::chrono_literals;
 class SilentFilesTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SilentFilesTest);
     CPPUNIT_TEST(testRequestsFailForAMinuteAndThenForTwiceAsLong);
+    CPPUNIT_TEST(testRequestsThatTimeOutTogetherCountOnce);
     CPPUNIT_TEST(testOneRequestFollowsASilence);
+    CPPUNIT_TEST(testARequestThatWasNotAskedIsFollowedByAnother);
     CPPUNIT_TEST(testAnAnswerEndsTheSilenceOfItsFilesOnly);
     CPPUNIT_TEST_SUITE_END();
 
@@ -27,10 +29,33 @@ public:
         }
     }
 
+    void testRequestsThatTimeOutTogetherCountOnce() {
+        for (int request = 0; request < 7; ++request) {
+            files_.ask("uid=1", now_);
+        }
+        for (int request = 0; request < 7; ++request) {
+            CPPUNIT_ASSERT(1min == files_.timedOut("uid=1", now_));
+        }
+        files_.ask("uid=1", now_ + 1min);
+        CPPUNIT_ASSERT(2min == files_.timedOut("uid=1", now_ + 1min));
+    }
+
     void testOneRequestFollowsASilence() {
         files_.timedOut("uid=1", now_);
         files_.ask("uid=1", now_ + 1min);
         CPPUNIT_ASSERT_THROW(files_.ask("uid=1", now_ + 1min), TimeoutException);
+    }
+
+    void testARequestThatWasNotAskedIsFollowedByAnother() {
+        files_.timedOut("uid=1", now_);
+        now_ += 1min;
+        files_.ask("uid=1", now_);
+        files_.notAsked("uid=1", now_);
+        files_.ask("uid=1", now_);
+        CPPUNIT_ASSERT_THROW(files_.ask("uid=1", now_), TimeoutException);
+        CPPUNIT_ASSERT(2min == files_.timedOut("uid=1", now_));
+        files_.notAsked("uid=1", now_);
+        CPPUNIT_ASSERT_THROW(files_.ask("uid=1", now_), TimeoutException);
     }
 
     void testAnAnswerEndsTheSilenceOfItsFilesOnly() {

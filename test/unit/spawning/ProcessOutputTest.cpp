@@ -20,12 +20,14 @@
 #include "support/HeldMemory.h"
 #include "support/LeakCheck.h"
 #include "support/ManualClock.h"
+#include "support/NoThreads.h"
 #include "support/SmallLog.h"
 
 namespace Passenger {
 
 class ProcessOutputTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ProcessOutputTest);
+    CPPUNIT_TEST(testLinesThatComeDuringAShortageOfThreadsAreForwardedAfterIt);
     CPPUNIT_TEST(testLinesAreForwardedAsTheyCome);
     CPPUNIT_TEST(testALineInPiecesIsOneLine);
     CPPUNIT_TEST(testLinesBeforeThePidIsKnownAreWrittenOnceItIs);
@@ -104,6 +106,16 @@ public:
         CPPUNIT_ASSERT(eventuallyWritten({{PID, "one"}, {PID, "two"}}));
         print("three\n");
         CPPUNIT_ASSERT(eventuallyWritten({{PID, "one"}, {PID, "two"}, {PID, "three"}}));
+    }
+
+    void testLinesThatComeDuringAShortageOfThreadsAreForwardedAfterIt() {
+        output_->setPid(PID);
+        {
+            const NoThreads shortage;
+            print("one\n");
+            letTheLoopRun();
+        }
+        CPPUNIT_ASSERT(eventuallyWritten({{PID, "one"}}));
     }
 
     void testALineInPiecesIsOneLine() {
