@@ -12,6 +12,7 @@ void ExchangeTimes::sending(bool first) noexcept {
         waitingSince_ = sentAt_;
     }
     begunAt_.reset();
+    excused_ = {};
 }
 
 void ExchangeTimes::queuedUntilNow() noexcept {
@@ -32,12 +33,12 @@ void ExchangeTimes::begunAfterQueue() noexcept {
 
 void ExchangeTimes::excuse(std::chrono::nanoseconds time) noexcept {
     if (begunAt_) {
-        *begunAt_ += time;
+        excused_ += time;
     }
 }
 
 std::chrono::nanoseconds ExchangeTimes::waitedUntilBegun() const noexcept {
-    return begunAt_ ? std::min(*begunAt_, now()) - waitingSince_ : waited();
+    return begunAt_ ? *begunAt_ - waitingSince_ : waited();
 }
 
 std::optional<MonotonicTime> ExchangeTimes::queueDeadline() const noexcept {
@@ -46,7 +47,7 @@ std::optional<MonotonicTime> ExchangeTimes::queueDeadline() const noexcept {
 
 std::optional<MonotonicTime> ExchangeTimes::workDeadline() const noexcept {
     const milliseconds limit = options_.maxRequestTime;
-    return limit > milliseconds(0) && begunAt_ ? std::optional(*begunAt_ + limit) : std::nullopt;
+    return limit > milliseconds(0) && begunAt_ ? std::optional(*begunAt_ + limit + excused_) : std::nullopt;
 }
 
 std::optional<MonotonicTime> ExchangeTimes::slowDate() const noexcept {

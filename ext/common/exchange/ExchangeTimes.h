@@ -42,8 +42,8 @@ public:
     bool begun() const noexcept {
         return begunAt_.has_value();
     }
-    /** The client did not take the answer for this time, which does not count as the
-     *  instance's. */
+    /** The client did not take the answer for this time, which does not count for the limit of the
+     *  instance's work. */
     void excuse(std::chrono::nanoseconds time) noexcept;
 
     /** When the last ticket was sent. */
@@ -83,6 +83,8 @@ private:
     MonotonicTime waitingSince_;
     std::chrono::microseconds queued_{0};
     std::optional<MonotonicTime> begunAt_;
+    /** See excuse(). */
+    std::chrono::nanoseconds excused_{0};
 };
 
 }  // namespace Passenger

@@ -135,6 +135,10 @@ public:
     }
     /** Whether one of the cells has claimed this request. */
     bool holds(const CellRange &cells, ChannelId channel, Ticket ticket) const;
+    /** Whether a child waits for each of these requests of an earlier pool process. */
+    bool awaitsAll(const std::vector<std::pair<ChannelId, Ticket>> &requests) const {
+        return channels_.awaitsAll(requests);
+    }
     /** How many requests the cells' owner has taken. */
     unsigned taken(const CellRange &cells) const;
     /** By the counts of all cells. Not for the path of requests. */

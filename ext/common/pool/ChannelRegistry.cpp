@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <utility>
 
 #include "base/Clock.h"
@@ -190,6 +191,19 @@ std::vector<InFlightEntry> ChannelRegistry::inFlight(std::uint32_t groupSlot) {
         }
     }
     return all;
+}
+
+bool ChannelRegistry::awaitsAll(const std::vector<std::pair<ChannelId, Ticket>> &requests) {
+    const LockGuard guard(mutex_);
+    std::set<std::pair<ChannelId, Ticket>> awaited;
+    for (const auto &[slot, sender] : senders_) {
+        if (sender.inFlightTable) {
+            for (const InFlightEntry &entry : sender.inFlightTable.inFlight()) {
+                awaited.emplace(entry.channel, entry.ticket);
+            }
+        }
+    }
+    return std::all_of(requests.begin(), requests.end(), [&](const auto &each) { return awaited.contains(each); });
 }
 
 std::vector<DescribedRequest> ChannelRegistry::described(std::uint32_t groupSlot) {

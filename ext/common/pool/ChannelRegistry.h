@@ -75,6 +75,9 @@ public:
 
     /** What all senders have in flight for a Group. */
     std::vector<InFlightEntry> inFlight(std::uint32_t groupSlot) EXCLUDES(mutex_);
+    /** Whether a sender waits for each of these requests. Other than the rest, it knows channels of
+     *  an earlier pool process, whose senders have asked this one. */
+    bool awaitsAll(const std::vector<std::pair<ChannelId, Ticket>> &requests) EXCLUDES(mutex_);
     /** The requests in flight for a Group with their descriptions. Reads more memory. */
     std::vector<DescribedRequest> described(std::uint32_t groupSlot) EXCLUDES(mutex_);
     /**

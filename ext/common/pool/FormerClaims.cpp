@@ -17,24 +17,31 @@ off_t offsetOf(std::uint32_t cell) {
     return static_cast<off_t>(ClaimsLayout::offset(cell));
 }
 
-unsigned takenIn(const FormerClaims::Part &part) {
+/** The cells with a claim. */
+std::vector<ClaimCell> takenIn(const FormerClaims::Part &part) {
     std::vector<ClaimCell> cells(part.cells.count);
     const std::size_t size = cells.size() * sizeof(ClaimCell);
     if (::pread(part.claims.get(), cells.data(), size, offsetOf(part.cells.first)) != static_cast<ssize_t>(size)) {
-        return 0;
+        return {};
     }
-    return static_cast<unsigned>(
-        std::count_if(cells.begin(), cells.end(), [](const ClaimCell &cell) { return cell.ticket != 0; }));
+    std::erase_if(cells, [](const ClaimCell &cell) { return cell.ticket == 0; });
+    return cells;
 }
 
 }  // namespace
 
 unsigned FormerClaims::taken() const {
-    unsigned sum = 0;
+    return static_cast<unsigned>(claimed().size());
+}
+
+std::vector<std::pair<ChannelId, Ticket>> FormerClaims::claimed() const {
+    std::vector<std::pair<ChannelId, Ticket>> requests;
     for (const Part &part : parts_) {
-        sum += takenIn(part);
+        for (const ClaimCell &cell : takenIn(part)) {
+            requests.emplace_back(ChannelId(cell.channel), Ticket(cell.ticket));
+        }
     }
-    return sum;
+    return requests;
 }
 
 void FormerClaims::noteDeath(bool killed) const {
@@ -53,7 +60,7 @@ void FormerClaims::noteDeath(bool killed) const {
 std::vector<const FormerClaims::Part *> FormerClaims::inUse() const {
     std::vector<const Part *> used;
     for (const Part &part : parts_) {
-        if (takenIn(part) > 0) {
+        if (!takenIn(part).empty()) {
             used.push_back(&part);
         }
     }

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "base/FileDescriptor.h"
+#include "base/StrongId.h"
 #include "pool/ApplicationQueue.h"
 
 namespace Passenger {
@@ -29,6 +31,8 @@ public:
     }
     /** How many requests the instance works at. */
     unsigned taken() const;
+    /** The requests that the instance works at. */
+    std::vector<std::pair<ChannelId, Ticket>> claimed() const;
     /** The instance has ended: children learn from the claims that no answer comes. @param killed
      *  this process is about to kill it, or has done so: its requests must not run again */
     void noteDeath(bool killed) const;

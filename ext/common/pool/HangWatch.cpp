@@ -15,6 +15,9 @@ using std::chrono::nanoseconds;
 /** For the instance to print backtraces, and for its other threads to finish their requests. */
 constexpr std::chrono::seconds LAST_MOMENT{1};
 
+/** For a child to give up a request that has reached its limit. */
+constexpr std::chrono::milliseconds LAST_MOMENT_OF_CHILD{1000};
+
 /** More than an instance gives its requests when it is told to finish (lib/passenger: 60 s). */
 constexpr std::chrono::seconds DRAIN_LIMIT{90};
 
@@ -88,16 +91,25 @@ std::optional<MonotonicTime> HangWatch::abandonedDate(const Process &process) co
     return since ? std::optional(*since + limit_) : std::nullopt;
 }
 
-/** No child tells this process that such a request takes too long. */
+/** No child tells this process that such a request takes too long. But the child gives it up then.
+ *  One that waits for longer has an event stream, which has no limit. */
 bool HangWatch::worksAtOldRequest(const Process &process, Watched &watched, MonotonicTime now) const {
     if (!watched.adoptedBusy || limit_ <= nanoseconds(0)) {
         return false;
     }
-    if (process.former()->taken() == 0) {
+    const std::vector<std::pair<ChannelId, Ticket>> requests = process.former()->claimed();
+    if (requests.empty()) {
         watched.adoptedBusy.reset();
         return false;
     }
-    return now - *watched.adoptedBusy >= limit_;
+    if (now - *watched.adoptedBusy < limit_) {
+        return false;
+    }
+    if (queue_.awaitsAll(requests)) {
+        watched.adoptedBusy = now - limit_ + std::max(limit_ / CHECKS, LAST_MOMENT_OF_CHILD);
+        return false;
+    }
+    return true;
 }
 
 bool HangWatch::noteHang(const Process &process, std::chrono::milliseconds limit, MonotonicTime now) {

@@ -71,7 +71,7 @@ private:
         /** When the instance was first seen draining. */
         std::optional<MonotonicTime> drainingSince;
         /** An earlier pool process had it, and it worked at requests then: since when this one has
-         *  it. */
+         *  it. Later, if children still wait for all of them. */
         std::optional<MonotonicTime> adoptedBusy;
         /** Zero: the instance sends no signs of life. */
         std::chrono::nanoseconds heartbeatTimeout{0};

@@ -8,9 +8,12 @@ namespace Passenger {
 
 namespace {
 
+bool isInFlight(const InFlightEntry &entry) {
+    return entry.state == InFlightState::SENDING || entry.state == InFlightState::SENT;
+}
+
 bool isOf(const InFlightEntry &entry, std::uint32_t groupSlot) {
-    return entry.groupSlot == groupSlot &&
-           (entry.state == InFlightState::SENDING || entry.state == InFlightState::SENT);
+    return entry.groupSlot == groupSlot && isInFlight(entry);
 }
 
 /** The text up to its NUL, which the rest loses. */
@@ -28,6 +31,12 @@ std::vector<InFlightEntry> InFlightReader::used() const {
     const std::uint32_t used = memory_.readU32(offsetof(MemoryHeader, extra));
     std::vector<InFlightEntry> entries(std::min(used, InFlightLayout::ENTRIES));
     memory_.read(entries.data(), entries.size() * sizeof(InFlightEntry), InFlightLayout::offset(0));
+    return entries;
+}
+
+std::vector<InFlightEntry> InFlightReader::inFlight() const {
+    std::vector<InFlightEntry> entries = used();
+    std::erase_if(entries, [](const InFlightEntry &entry) { return !isInFlight(entry); });
     return entries;
 }
 

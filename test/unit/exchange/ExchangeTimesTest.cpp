@@ -15,6 +15,7 @@ class ExchangeTimesTest : public LeakCheck {
     CPPUNIT_TEST(testWithoutALimitTheProcessesEndLimitsTheWait);
     CPPUNIT_TEST(testTheWorkIsLimitedFromItsBeginningOn);
     CPPUNIT_TEST(testExcusedTimeDoesNotCountAsWork);
+    CPPUNIT_TEST(testExcusedTimeIsNoTimeInTheQueue);
     CPPUNIT_TEST(testANewTicketEndsTheWorkOfTheLastOne);
     CPPUNIT_TEST(testTheReportedQueueTimeIsLimitedToTheMeasuredTime);
     CPPUNIT_TEST_SUITE_END();
@@ -74,6 +75,16 @@ public:
         host_->advance(12s);
         times.excuse(5s);
         CPPUNIT_ASSERT(!times.workIsUp());
+    }
+
+    void testExcusedTimeIsNoTimeInTheQueue() {
+        ExchangeTimes times(*host_, host_->options);
+        times.sending(true);
+        times.begunNow();
+        const std::chrono::nanoseconds waited = times.waitedUntilBegun();
+        times.excuse(8760h);
+        host_->advance(1h);
+        CPPUNIT_ASSERT(times.waitedUntilBegun() == waited);
     }
 
     void testANewTicketEndsTheWorkOfTheLastOne() {

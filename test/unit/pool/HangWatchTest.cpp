@@ -2,8 +2,11 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <memory>
 #include <vector>
 
+#include "pool/FormerClaims.h"
+#include "pool/Orphans.h"
 #include "support/GroupParts.h"
 
 namespace Passenger {
@@ -15,6 +18,7 @@ class HangWatchTest : public GroupParts {
     CPPUNIT_TEST(testARequestWithoutASenderIsOverdueAfterTheLimit);
     CPPUNIT_TEST(testTheLongestTimeOfThePlacesCounts);
     CPPUNIT_TEST(testARequestThatEndsIsNotOverdue);
+    CPPUNIT_TEST(testARequestOfAnEarlierPoolProcessIsOverdueUnlessItsSenderWaits);
     CPPUNIT_TEST(testAHungInstanceIsKilledAMomentLater);
     CPPUNIT_TEST(testASilentInstanceIsToldOnce);
     CPPUNIT_TEST(testALongerTimeIsOverWithTheInstancesThatHadIt);
@@ -25,6 +29,21 @@ class HangWatchTest : public GroupParts {
 
     ProcessPtr watched() {
         ProcessPtr process = serve();
+        hangs_->add(*process, options_, now());
+        return process;
+    }
+
+    /** An earlier pool process had it, and it works at a request of then. */
+    ProcessPtr adoptedBusy() {
+        auto former = std::make_shared<FormerClaims>();
+        const CellRange cells = queue_->allocate(1).value();
+        former->add({queue_->claims().memory().descriptor().duplicate(), cells});
+        Orphan orphan;
+        orphan.claims = former;
+        auto process = std::make_shared<Process>(SpawnResult{}, orphan, InstanceId(++lastId_), 1, now());
+        process->socket.cells = cells;
+        claim(*process, channel_, Ticket(1));
+        instances_->add(process);
         hangs_->add(*process, options_, now());
         return process;
     }
@@ -74,6 +93,23 @@ public:
         clock_.advance(seconds(5));
         CPPUNIT_ASSERT(hangs_->overdue(now()).empty());
         CPPUNIT_ASSERT(!hangs_->next());
+    }
+
+    void testARequestOfAnEarlierPoolProcessIsOverdueUnlessItsSenderWaits() {
+        hangs_->noteLimit(seconds(5));
+        const ProcessPtr process = adoptedBusy();
+        send(Ticket(1));
+        CPPUNIT_ASSERT(hangs_->next() == now() + seconds(5));
+        for (int i = 0; i < 10; i++) {
+            clock_.advance(seconds(5));
+            CPPUNIT_ASSERT(hangs_->overdue(now()).empty());
+            CPPUNIT_ASSERT(hangs_->next() > now());
+        }
+        table_->done(0);
+        clock_.advance(seconds(5));
+        CPPUNIT_ASSERT(hangs_->overdue(now()) == std::vector<ProcessPtr>{process});
+        finish(*process);
+        CPPUNIT_ASSERT(hangs_->overdue(now()).empty());
     }
 
     void testAHungInstanceIsKilledAMomentLater() {
