@@ -15,8 +15,8 @@ class CAPABILITY("event loop") EventLoopRole {};
  * and do not call Spawner methods (doc/THREADING.md).
  *
  * main() owns the loop. All owners of watchers of descriptors are destroyed before stop(); a Timer
- * may outlive the loop. Any thread may destroy a watcher while the loop runs. After the destructor has returned, no callback of the watcher
- * runs.
+ * may outlive the loop. Any thread may destroy a watcher while the loop runs. After the destructor
+ * has returned, no callback of the watcher runs.
  *
  * Another thread that destroys a watcher waits for the loop. That thread must hold no lock, since a
  * callback may need the lock. Development builds abort if it does.
