@@ -48,8 +48,8 @@ void DescriptorCloser::closeAfter(Before before, int fd, DescriptorSender sender
     }
 }
 
-std::size_t DescriptorCloser::heldUp(DescriptorSender sender) const noexcept {
-    return threads_.heldUp(sender.value());
+std::size_t DescriptorCloser::heldUp(DescriptorSender sender, std::size_t many) const noexcept {
+    return threads_.heldUp(sender.value(), many);
 }
 
 std::size_t DescriptorCloser::threads() const {

@@ -41,9 +41,9 @@ public:
     void close(int fd, DescriptorSender sender, Before before = nullptr) noexcept;
     /** The closer in use does so, or the calling thread if there is none. */
     static void closeAfter(Before before, int fd, DescriptorSender sender) noexcept;
-    /** The descriptors of a sender that are not closed yet. 0: they are fewer than MANY, and none
+    /** The descriptors of a sender that are not closed yet. 0: they are fewer than `many`, and none
      *  of them has waited for a thread for PatientThreads::SOON. */
-    std::size_t heldUp(DescriptorSender sender) const noexcept;
+    std::size_t heldUp(DescriptorSender sender, std::size_t many = MANY) const noexcept;
     /** The threads that there are now. */
     std::size_t threads() const;
 

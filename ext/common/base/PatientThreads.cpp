@@ -216,7 +216,7 @@ bool PatientThreads::tryRun(Key key, std::size_t mostOfKey, std::function<void()
     return false;
 }
 
-std::size_t PatientThreads::heldUp(Key key) const noexcept {
+std::size_t PatientThreads::heldUp(Key key, std::size_t many) const noexcept {
     if (state_->pending == 0) {
         return 0;
     }
@@ -226,7 +226,7 @@ std::size_t PatientThreads::heldUp(Key key) const noexcept {
         return 0;
     }
     const auto waits = steady_clock::now() - its->second.waiting.front().since;
-    if (waits < SOON && its->second.waiting.size() < MANY) {
+    if (waits < SOON && its->second.waiting.size() < many) {
         return 0;
     }
     State::startThreadIfNeeded(state_);

@@ -46,9 +46,9 @@ public:
     /** run() for work that the caller asks for again. @return false: no thread could be started,
      *  or there is no memory, and the work is not done */
     bool tryRun(Key key, std::size_t mostOfKey, std::function<void()> work) noexcept;
-    /** The pieces of work with this key that are not done yet. 0: they are fewer than MANY, and
+    /** The pieces of work with this key that are not done yet. 0: they are fewer than `many`, and
      *  none of them has waited for a thread for SOON. */
-    std::size_t heldUp(Key key) const noexcept;
+    std::size_t heldUp(Key key, std::size_t many = MANY) const noexcept;
     /** Waits until there is no work, but for `time` at most. */
     void await(std::chrono::milliseconds time) const;
     /** The threads that there are now. */

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <set>
 #include <utility>
 
@@ -92,7 +93,9 @@ ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSl
     DescriptorSender &application = applications_[groupSlot % GenerationLayout::GROUPS];
     application = application ? application : newDescriptorSender();
     const DescriptorCloser *const closer = DescriptorCloser::inUse();
-    if (const std::size_t held = closer != nullptr ? closer->heldUp(application) : 0; held > 0) {
+    // At a reload very many are given up together. They count only if they are not closed soon.
+    constexpr std::size_t ANY = std::numeric_limits<std::size_t>::max();
+    if (const std::size_t held = closer != nullptr ? closer->heldUp(application, ANY) : 0; held > 0) {
         throw ChildLimitReached("instances of the application hold " + std::to_string(held) +
                                 " reply channels that were given up");
     }

@@ -235,6 +235,9 @@ void PoolSupervisor::leaveIfKilled() {
         return;
     }
     receiveFrames(FRAMES_IN_A_SOCKET);
+    if (!process_) {
+        return;  // It has ended meanwhile.
+    }
     Log::error("event=pool.left_behind pid={} reason=\"the killed pool process waits in the kernel\"", process_.pid());
     processEnded(process_.release(), UNKNOWN_WAIT_STATUS);
 }
