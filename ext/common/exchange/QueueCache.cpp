@@ -74,10 +74,15 @@ QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
     }
     try {
         return freshLink(options, unusable);
+    } catch (const RefusedException &error) {
+        if (dynamic_cast<const DescriptorShortageException *>(&error) != nullptr) {
+            noteUntold(options.request.settings);
+        }
     } catch (const std::exception &) {
-        // The queue serves all the same.
-        return usable;
+        noteUntold(options.request.settings);
     }
+    // The queue serves all the same.
+    return usable;
 }
 
 /** Whether the agent is to learn these options, for later starts of instances. Places with
@@ -95,6 +100,14 @@ void QueueCache::noteTold(std::uint64_t settings) {
         told_.erase(told_.begin());
     }
     told_.push_back(settings);
+    lastTold_ = std::chrono::steady_clock::now();
+}
+
+/** After the pause a request tells the agent again. */
+void QueueCache::noteUntold(std::uint64_t settings) {
+    const LockGuard guard(mutex_);
+    std::erase(told_, settings);
+    told_.insert(told_.begin(), settings);
     lastTold_ = std::chrono::steady_clock::now();
 }
 

@@ -90,6 +90,7 @@ private:
 
     bool isToTell(std::uint64_t settings) const REQUIRES(mutex_);
     void noteTold(std::uint64_t settings) REQUIRES(mutex_);
+    void noteUntold(std::uint64_t settings) EXCLUDES(mutex_);
     QueueLinkPtr freshLink(const Options &options, Generation unusable) EXCLUDES(mutex_);
     QueueLinkPtr known(QueueChoice choice) const REQUIRES(mutex_);
     Links attachWithRelief(const Options &options, Generation unusable) EXCLUDES(mutex_);

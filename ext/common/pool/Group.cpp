@@ -55,11 +55,9 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
 Attachment Group::attach(const Options &options, Generation unusable) {
     const MonotonicTime now = context_.clock.now();
     takeOptions(options);
-    hangs_.noteLimit(options.maxRequestTime);
     if (failsAtOnce(now) || (!queue_.current() && failures_.wentDownWith(unusable))) {
         failures_.refuse();
     }
-    room_.memory().optionsCame(scaler_);
     disuse_.noteUse(now, options.removed);
     const QueueGenerationPtr current = queue_.current();
     if (current && unusable == current->number && RequestQueue::closed(current->queue.sendingEnd().get())) {
@@ -106,6 +104,7 @@ void Group::restart(const std::string &reason) {
     SpawnerPointer spawner = context_.factory.create(options_);
     QueueGenerationPtr queue = servesSoon() ? context_.makeQueue(options_) : nullptr;
     restarts_.note(name_, reason, context_.clock.now());
+    tried_ = {startOf(options_)};
     context_.orphans.end(name_);
     failures_.forget();
     room_.memory().versionChanged(scaler_);
@@ -209,7 +208,6 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     const MonotonicTime now = context_.clock.now();
     const bool grows = task.purpose == SpawnTask::Purpose::GROW;
     (process->former() ? counters_.adopted : counters_.spawned)++;
-    preloader_.joined(*process);
     lastSpawnTime_ = process->former() ? lastSpawnTime_ : process->spawnTime;
     instances_.add(process);
     scaler_.measureFirst(now);
@@ -233,6 +231,9 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     } else {
         instances_.retire(process);
     }
+    if (process->version() == versions_.current()) {
+        preloader_.joined(*process, task.options);
+    }
     roomCame();
 }
 
@@ -244,7 +245,7 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
     failures_.backoff().spawnFailed(now, options_.environment != "development");
     failures_.report("spawn.failed", failure, now);
     bool oldVersionStays = false;
-    if (versions_.deploys(task) && !versions_.postpone(failure)) {
+    if (versions_.isAttempt(task) && !versions_.postpone(failure)) {
         counters_.deploysFailed++;
         oldVersionStays = options_.resistDeploymentErrors;
         instances_.retireCompanions(versions_.current());

@@ -3,7 +3,9 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "exchange/Options.h"
@@ -201,17 +203,28 @@ public:
     }
 
 private:
+    using Start = std::pair<std::string, std::string>;
+    static Start startOf(const Options &options) {
+        return {options.appType, options.startupFile};
+    }
     /** Those of an earlier configuration than the present ones are of a child that ends. A version
-     *  that is being tried, or has failed, is tried again with another startup file. */
+     *  that is being tried, or has failed, is tried again with the startup file of a later
+     *  configuration. One that has failed is tried again once with each of the same one, since
+     *  places that name different files ask by turns. */
     void takeOptions(const Options &options) REQUIRES(poolLock) {
         if (options.configuration < options_.configuration) {
             return;
         }
-        const bool isOther = options.startupFile != options_.startupFile || options.appType != options_.appType;
+        const bool isLater = options.configuration > options_.configuration && startOf(options) != startOf(options_);
         options_ = options;
         restartFiles_.follow(options.appRoot, options.restartDir);
-        if (isOther && (versions_.deployment() || versions_.failure())) {
+        hangs_.noteLimit(options.maxRequestTime);
+        room_.memory().optionsCame(scaler_);
+        if ((isLater && (versions_.deployment() || versions_.failure())) ||
+            (versions_.failure() && !tried_.contains(startOf(options)))) {
+            std::set<Start> tried = isLater ? std::set<Start>() : tried_;
             restart("it has another startup file");
+            tried_.merge(tried);
         }
     }
 
@@ -280,6 +293,8 @@ private:
      *  new instances. */
     Options options_ GUARDED_BY(poolLock);
     RestartFiles restartFiles_;
+    /** With which the versions since the last restart for another reason were tried. */
+    std::set<Start> tried_ GUARDED_BY(poolLock);
     bool shutDown_ GUARDED_BY(poolLock) = false;
     AppCounters counters_ GUARDED_BY(poolLock);
     /** The time that the start of the last instance took; zero: none was started. */

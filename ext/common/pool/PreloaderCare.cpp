@@ -9,6 +9,19 @@
 
 namespace Passenger {
 
+/** The names of user and group stand for the rights, which a look into files determines. */
+PreloaderCare::Load::Load(const Options &options)
+    : plan(options, RunAs{options.user, options.group, 0, 0, {}},
+           options.variables ? options.variables() : Options::Variables()),
+      spawnMethod(options.spawnMethod),
+      startCommand(options.startCommand) {}
+
+void PreloaderCare::joined(const Process &instance, const Options &options) {
+    if (!instance.former()) {
+        loaded_ = instance.parts().origin ? std::optional(Load(options)) : std::nullopt;
+    }
+}
+
 std::optional<MonotonicTime> PreloaderCare::restDate() const {
     if (!lastSpawn_ || pending_.starting() > 0 || options_.maxPreloaderIdleTime == std::chrono::seconds(0)) {
         return std::nullopt;
@@ -22,7 +35,7 @@ void PreloaderCare::restIfDue(const SpawnerPointer &spawner, MonotonicTime now) 
         return;
     }
     lastSpawn_.reset();
-    loaded_ = false;
+    loaded_.reset();
     try {
         threads_.run("rest", [spawner] { spawner->rest(); });
         Log::info("event=preloader.idle app=\"{}\"", app_);

@@ -12,6 +12,7 @@
 #include "pool/PoolContext.h"
 #include "pool/Process.h"
 #include "pool/SpawnTask.h"
+#include "spawning/SpawnPlan.h"
 
 namespace Passenger {
 
@@ -29,14 +30,13 @@ public:
                   const PendingSpawns &pending)
         : app_(app), options_(options), threads_(threads), pending_(pending) {}
 
-    /** The instance has been started. One of an earlier pool process tells nothing of the
-     *  preloader. */
-    void joined(const Process &instance) noexcept {
-        loaded_ = instance.former() ? loaded_ : instance.parts().origin != nullptr;
-    }
-    /** Whether a preloader has the application loaded, as far as its instances have told. */
-    bool isLoaded() const noexcept {
-        return loaded_;
+    /** An instance of the current version has been started. One of an earlier pool process tells
+     *  nothing of the preloader. @param options those that it was started with */
+    void joined(const Process &instance, const Options &options);
+    /** Whether a preloader has the application loaded, as far as its instances have told, and the
+     *  present options let it fork. */
+    bool isLoaded() const {
+        return loaded_ && *loaded_ == Load(options_);
     }
     void spawnEnded(MonotonicTime now) noexcept {
         lastSpawn_ = now;
@@ -68,6 +68,15 @@ public:
     }
 
 private:
+    /** What of the options decides whether a preloader can be used. */
+    struct Load {
+        explicit Load(const Options &options);
+        bool operator==(const Load &) const = default;
+
+        SpawnPlan plan;
+        std::string spawnMethod;
+        std::string startCommand;
+    };
     static std::optional<SpawnException> fork(PoolContext &context, const ProcessPtr &instance, Spawner &spawner,
                                               const Options &options) EXCLUDES(poolLock);
 
@@ -78,7 +87,7 @@ private:
     /** When a spawn last ended, since the preloader was told to rest. */
     std::optional<MonotonicTime> lastSpawn_;
     bool reforking_ = false;
-    bool loaded_ = false;
+    std::optional<Load> loaded_;
     /** The preloader that the last refork made old. */
     std::shared_ptr<const Origin> coldOrigin_;
 };

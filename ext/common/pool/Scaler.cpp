@@ -102,6 +102,14 @@ void Scaler::roomCame() {
     parts_.room.mayHaveCome();
 }
 
+/** Whether the last old instance has ended between two attempts of a deployment, and its preloader
+ *  can fork another one. */
+bool Scaler::oldVersionReturns() const {
+    const Versions::Deployment *const deployment = parts_.versions.deployment();
+    return deployment && !deployment->started && deployment->failures > 0 && parts_.instances.serving() == 0 &&
+           parts_.options.resistDeploymentErrors && parts_.preloader.isLoaded();
+}
+
 /** Starts the first instance of the new version, if there may be one more. @return whether it waits
  *  for room */
 bool Scaler::deploy(MonotonicTime now) {
@@ -118,7 +126,7 @@ bool Scaler::deploy(MonotonicTime now) {
         parts_.versions.setStarted(verdict == Verdict::START && parts_.starter.start(SpawnTask::Purpose::DEPLOY));
         return verdict != Verdict::START;
     }
-    if (parts_.pending.none()) {
+    if (parts_.pending.none() && !oldVersionReturns()) {
         // Nothing serves or is about to: the new version starts like any first instance.
         parts_.versions.adopt();
         parts_.instances.retireOlderThan(parts_.versions.current());
@@ -196,7 +204,7 @@ unsigned Scaler::missing(MonotonicTime now) {
     snapshot.others = others - (oneApart && others > 0 ? 1 : 0);
     // While a new version is on its way, another instance of the old one would end soon. Some
     // spawners would even make one of the new version.
-    const bool hold = standsBy() || parts_.versions.deployment() || !mayTry(now);
+    const bool hold = standsBy() || (parts_.versions.deployment() && !oldVersionReturns()) || !mayTry(now);
     return hold ? 0 : parts_.failures.limit(instancesToStart(snapshot), parts_.pending.starting());
 }
 

@@ -155,6 +155,7 @@ private:
     bool asked() const REQUIRES(poolLock);
     bool mayTry(MonotonicTime now) const REQUIRES(poolLock);
 
+    bool oldVersionReturns() const REQUIRES(poolLock);
     bool deploy(MonotonicTime now) REQUIRES(poolLock);
     bool replaceOne(MonotonicTime now) REQUIRES(poolLock);
     bool deployAgain(MonotonicTime now) REQUIRES(poolLock);

@@ -58,6 +58,11 @@ public:
     bool deploys(const SpawnTask &task) const noexcept {
         return deployment_ && deployment_->version == task.version;
     }
+    /** Whether a failure of the task counts as one of the deployment: between two attempts the old
+     *  version does not start either. */
+    bool isAttempt(const SpawnTask &task) const noexcept {
+        return deploys(task) || (deployment_ && deployment_->failures > 0);
+    }
     /** Why the last deployment failed; nothing: it did not. */
     const std::optional<GetFailure> &failure() const noexcept {
         return failure_;

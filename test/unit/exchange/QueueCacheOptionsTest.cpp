@@ -16,6 +16,7 @@ class QueueCacheOptionsTest : public LeakCheck {
     CPPUNIT_TEST(testTheAgentIsToldOfOtherOptionsOnce);
     CPPUNIT_TEST(testTheAgentIsToldAgainOfOptionsThatReplacedOthers);
     CPPUNIT_TEST(testIfTheAgentRefusesOtherOptionsTheKnownQueueIsUsed);
+    CPPUNIT_TEST(testTheAgentIsToldAgainIfItDidNotAnswer);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<CountingCache> cache_;
@@ -61,6 +62,18 @@ public:
         CPPUNIT_ASSERT(linkWith(7) == first);
         cache_->next();
         CPPUNIT_ASSERT_THROW(linkWith(7), RefusedException);
+    }
+
+    void testTheAgentIsToldAgainIfItDidNotAnswer() {
+        const QueueLinkPtr first = linkWith(0);
+        cache_->isSilent = true;
+        CPPUNIT_ASSERT(linkWith(7) == first);
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->attached);
+        cache_->isSilent = false;
+        CPPUNIT_ASSERT(eventually([&] {
+            linkWith(7);
+            return cache_->attached == 3;
+        }));
     }
 };
 

@@ -42,6 +42,7 @@ class PoolDeployTest : public PoolContract {
     CPPUNIT_TEST(testRequestsAreRefusedIfTheOldVersionDoesNotStartAgainEither);
     CPPUNIT_TEST(testAfterAFailedDeployAnInstanceThatLoadsTheFilesIsOneOfTheNewVersion);
     CPPUNIT_TEST(testAfterAFailedDeployAForkIsOneOfTheOldVersion);
+    CPPUNIT_TEST(testTheOldVersionReturnsIfItsLastInstanceDiesBetweenTwoAttempts);
     CPPUNIT_TEST(testWithoutRollingRestartsRequestsWaitForTheNewVersion);
     CPPUNIT_TEST(testWithoutRollingRestartsOldInstancesFinishTheirRequests);
     CPPUNIT_TEST(testRequestsOfEndingInstancesAreNotInTheQueue);
@@ -70,7 +71,6 @@ class PoolDeployTest : public PoolContract {
         factory_->beforeSpawn = [attempts, began = factory_->attempts(), this](const Options &) {
             if (factory_->attempts() <= began + attempts) {
                 Report report;
-                report.summary = "there is no room for a process";
                 report.mayPass = true;
                 throw SpawnException(report);
             }
@@ -343,7 +343,6 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
     }
 
-    /** Instances are forks of a preloader. */
     void preload() {
         factory_->makeResult = [origin = std::make_shared<const Origin>(), this](const Options &) {
             SpawnResult result = factory_->instances().make();
@@ -380,6 +379,21 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, version());
         CPPUNIT_ASSERT(state() == GroupState::DEPLOY_FAILED);
         CPPUNIT_ASSERT(!log_->contains("event=deploy.again"));
+    }
+
+    void testTheOldVersionReturnsIfItsLastInstanceDiesBetweenTwoAttempts() {
+        preload();
+        get(inFolder()).reset();
+        failFor(2);
+        restart();
+        CPPUNIT_ASSERT(eventually([this] { return factory_->attempts() == 2 && group(inFolder()).starting == 0; }));
+        die(0);
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        const AnswerPtr waiter = ask(inFolder());
+        pass(500ms);
+        CPPUNIT_ASSERT(eventually([this] { return factory_->attempts() == 3 && group(inFolder()).starting == 0; }));
+        pass(1000ms);
+        CPPUNIT_ASSERT(waiter->session() && eventuallyVersion(2));
     }
 
     /** The last old instance dies while the new version boots, and so many starts fail. */

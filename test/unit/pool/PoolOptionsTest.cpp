@@ -16,6 +16,8 @@ class PoolOptionsTest : public PoolContract {
     CPPUNIT_TEST(testOptionsOfAnEarlierConfigurationReplaceNoneOfALaterOne);
     CPPUNIT_TEST(testAnotherRestartFolderIsFollowed);
     CPPUNIT_TEST(testAFailedVersionIsTriedAgainWithAnotherStartupFile);
+    CPPUNIT_TEST(testPlacesWithDifferentStartupFilesBeginNoDeploymentAnew);
+    CPPUNIT_TEST(testPlacesWithDifferentStartupFilesTryAFailedVersionOnceWithEach);
     CPPUNIT_TEST(testAServingVersionStaysWithAnotherStartupFile);
     CPPUNIT_TEST_SUITE_END();
 
@@ -75,6 +77,39 @@ public:
         pool_->attach(options);
         CPPUNIT_ASSERT(eventuallyVersion(3));
         CPPUNIT_ASSERT_EQUAL(std::string("app.js"), spawned_.startupFile);
+    }
+
+    /** Two places that share the application ask by turns. */
+    void askByTurns() {
+        Options other = inFolder();
+        other.startupFile = folder_->path() + "/config.ru";
+        for (int i = 0; i < 5; i++) {
+            pool_->attach(other);
+            pool_->attach(inFolder());
+        }
+    }
+
+    void testPlacesWithDifferentStartupFilesBeginNoDeploymentAnew() {
+        factory_->hold();
+        restart();
+        factory_->waitUntilHeld(1);
+        askByTurns();
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testPlacesWithDifferentStartupFilesTryAFailedVersionOnceWithEach() {
+        factory_->failuresToCome = 2;
+        restart();
+        for (unsigned attempts = 2; attempts <= 3; attempts++) {
+            CPPUNIT_ASSERT(
+                eventually([&] { return factory_->attempts() == attempts && group(inFolder()).starting == 0; }));
+            CPPUNIT_ASSERT(group(inFolder()).state == GroupState::DEPLOY_FAILED);
+            askByTurns();
+        }
+        CPPUNIT_ASSERT(group(inFolder()).state == GroupState::DEPLOY_FAILED);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, group(inFolder()).counters.restarts);
     }
 
     void testAServingVersionStaysWithAnotherStartupFile() {

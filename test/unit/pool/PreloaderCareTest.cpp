@@ -13,6 +13,7 @@ class PreloaderCareTest : public GroupParts {
     CPPUNIT_TEST_SUITE(PreloaderCareTest);
     CPPUNIT_TEST(testThePreloaderRestsOnceAfterEachSpawn);
     CPPUNIT_TEST(testThePreloaderDoesNotRestDuringASpawn);
+    CPPUNIT_TEST(testThePreloaderForksWithTheOptionsOfItsStartOnly);
     CPPUNIT_TEST(testAfterAReforkTheInstancesOfTheOldPreloaderAreCold);
     CPPUNIT_TEST_SUITE_END();
 
@@ -55,6 +56,23 @@ public:
         CPPUNIT_ASSERT(care_->restDate());
         options_.maxPreloaderIdleTime = seconds(0);
         CPPUNIT_ASSERT(!care_->restDate());
+    }
+
+    void testThePreloaderForksWithTheOptionsOfItsStartOnly() {
+        CPPUNIT_ASSERT(!care_->isLoaded());
+        care_->joined(*instanceOf(std::make_shared<const Origin>()), options_);
+        options_.maxRequests = 100;
+        CPPUNIT_ASSERT(care_->isLoaded());
+        const Options before = options_;
+        options_.spawnMethod = "direct";
+        CPPUNIT_ASSERT(!care_->isLoaded());
+        options_ = before;
+        options_.variables = [] { return Options::Variables{{"REGION", "north"}}; };
+        CPPUNIT_ASSERT(!care_->isLoaded());
+        options_ = before;
+        CPPUNIT_ASSERT(care_->isLoaded());
+        care_->joined(*instanceOf(nullptr), options_);
+        CPPUNIT_ASSERT(!care_->isLoaded());
     }
 
     void testAfterAReforkTheInstancesOfTheOldPreloaderAreCold() {

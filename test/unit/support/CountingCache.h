@@ -65,6 +65,8 @@ public:
     unsigned unregistered = 0;
     bool refuses = false;
     bool refusesOptions = false;
+    /** The agent does not answer. */
+    bool isSilent = false;
     /** So many registrations find no descriptor. */
     unsigned shortages = 0;
     /** Whether the agent gets messages. */
@@ -82,6 +84,9 @@ protected:
         attached++;
         if (refusesOptions) {
             throw RefusedException(500, "", "as ordered");
+        }
+        if (isSilent) {
+            throw TimeoutException("as ordered");
         }
         lastUnusable = unusable;
         const auto instance = instances.find(options.request.queue.number());
