@@ -10,10 +10,10 @@
 #include "apache2/config/Settings.h"
 #include "apache2/request/Route.h"
 #include "apache2/status/TextAnswer.h"
-#include "base/Exceptions.h"
 #include "control/ControlClient.h"
 #include "control/HealthCheck.h"
 #include "control/PublicStatus.h"
+#include "exchange/QueueHost.h"
 
 namespace Passenger::HealthHandler {
 
@@ -28,14 +28,14 @@ bool onlyWhetherAlive(const request_rec *r) {
 /** While others ask for much, the agent takes no further question. That is no reason for a balancer
  *  to send requests elsewhere. */
 ServerStatus statusSoon(const char *app, ControlClient::Detail detail) {
-    constexpr std::chrono::seconds PATIENCE{5};
+    constexpr std::chrono::seconds PATIENCE{3};
     constexpr std::chrono::milliseconds PAUSE{20};
     const auto deadline = std::chrono::steady_clock::now() + PATIENCE;
     for (;;) {
         try {
             ControlClient agent(AgentKeeper::running().connectControl());
             return publicPart(agent.status(app != nullptr ? app : "", detail));
-        } catch (const IOException &) {
+        } catch (const RefusedException &) {
             if (std::chrono::steady_clock::now() >= deadline) {
                 throw;
             }

@@ -53,7 +53,7 @@ public:
     ApplicationPoolPtr connect() EXCLUDES(mutex_);
     /** A connection on which the agent tells its status (ControlClient). Thread-safe.
      *  @param limit for a caller that waits less long for an agent that does not answer
-     *  @throws as connect() */
+     *  @throws as connect(); RefusedException (the agent takes no further connection now) */
     FileDescriptor connectControl(std::optional<std::chrono::milliseconds> limit = std::nullopt) EXCLUDES(mutex_);
 
     /** For forked processes that use the server but do not own it: closes the descriptors that only

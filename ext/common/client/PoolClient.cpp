@@ -183,7 +183,7 @@ FileDescriptor PoolClient::connectControl(std::optional<std::chrono::millisecond
     const Frame question(FrameType::CONTROL);
     Frame answer = limit ? askApart(question, *limit) : ask(question);
     if (answer.type == FrameType::REFUSED) {
-        throw IOException(answer.field(2));
+        throw RefusedException(static_cast<std::uint16_t>(answer.number(0)), answer.field(1), answer.field(2));
     }
     if (answer.type != FrameType::CONTROL) {
         throw ProtocolException("the agent answered CONTROL with an unexpected frame");
