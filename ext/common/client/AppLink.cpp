@@ -35,6 +35,14 @@ Links AppLink::attach(const Options &options, Generation unusable) {
                      std::move(ownQueue));
 }
 
+bool AppLink::tellOptions(const Options &options) noexcept {
+    try {
+        return client_.tell(Frame::of(FrameType::OPTIONS, options.toMap()));
+    } catch (const std::bad_alloc &) {
+        return false;
+    }
+}
+
 std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instanceEnd, const QueueLink &link,
                                                   const ChannelSecret &secret) {
     const Frame answer = client_.ask(Frame::of(FrameType::REGISTER, link.groupSlot, link.generation, secret.bytes()),

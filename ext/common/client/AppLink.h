@@ -44,6 +44,7 @@ public:
 
 protected:
     Links attach(const Options &options, Generation unusable) override;
+    bool tellOptions(const Options &options) noexcept override;
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, const QueueLink &link,
                                              const ChannelSecret &secret) override;
     bool unregisterChannels(std::span<const ChannelId> channels) noexcept override;

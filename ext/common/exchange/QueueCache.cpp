@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <exception>
 #include <iterator>
 #include <new>
 #include <string>
@@ -72,16 +71,10 @@ QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
     if (!usable) {
         return freshLink(options, unusable);
     }
-    try {
-        return freshLink(options, unusable);
-    } catch (const RefusedException &error) {
-        if (dynamic_cast<const DescriptorShortageException *>(&error) != nullptr) {
-            noteUntold(options.request.settings);
-        }
-    } catch (const std::exception &) {
+    // No answer is awaited: the queue serves, whatever the agent does.
+    if (!tellOptions(options)) {
         noteUntold(options.request.settings);
     }
-    // The queue serves all the same.
     return usable;
 }
 

@@ -61,6 +61,9 @@ protected:
     /** Asks the agent for the current queue, and for the queue of the instance that the options
      *  name. @throws as link() */
     virtual Links attach(const Options &options, Generation unusable) = 0;
+    /** Tells the agent options of an application whose queue is known, for later starts of
+     *  instances. Waits for 20 ms at most. False: the agent cannot be told now. */
+    virtual bool tellOptions(const Options &options) noexcept = 0;
     /** Registers the instance's end with the agent. Nothing: the link's slot is not this
      *  application's any more.
      *  @param secret the agent's messages on the channel begin with it

@@ -98,8 +98,8 @@ public:
 
     /** The current generation of the application's queue, or the own queue of the request's
      *  instance if that instance serves. Asks the agent only if the instance is unknown, the
-     *  generation table has a newer generation, the known one is `unusable` (its queue was found
-     *  closed), or the agent last got other options of this process. May block.
+     *  generation table has a newer generation, or the known one is `unusable` (its queue was found
+     *  closed). May block then. Tells the agent options that differ from those it was told last.
      *  @param options of the request, for instances that are started from now on
      *  @throws RefusedException, IOException, SystemException */
     virtual QueueLinkPtr link(const Options &options, Generation unusable) = 0;

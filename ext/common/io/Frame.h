@@ -33,6 +33,7 @@ enum class FrameType : std::uint16_t {
     CONTROL = 14,
     SLOW = 15,
     CHECK_RESTART = 16,
+    OPTIONS = 17,
     // agent <-> spawn server
     SPAWN_HELLO = 32,
     SPAWN_START = 33,

@@ -202,11 +202,6 @@ public:
         return !options_.monitoredFiles.empty() && (pending_.starting() > 0 || !instances_.empty());
     }
 
-private:
-    using Start = std::pair<std::string, std::string>;
-    static Start startOf(const Options &options) {
-        return {options.appType, options.startupFile};
-    }
     /** Those of an earlier configuration than the present ones are of a child that ends. A version
      *  that is being tried, or has failed, is tried again with the startup file of a later
      *  configuration. One that has failed is tried again once with each of the same one, since
@@ -228,6 +223,11 @@ private:
         }
     }
 
+private:
+    using Start = std::pair<std::string, std::string>;
+    static Start startOf(const Options &options) {
+        return {options.appType, options.startupFile};
+    }
     // InstanceStarter::Listener
     std::string prepare(const Options &options) override EXCLUDES(poolLock);
     bool wantsCompanion(unsigned ready, bool forked) override REQUIRES(poolLock) {

@@ -44,6 +44,9 @@ protected:
                                   attachment.claims, attachment.senders),
                          std::move(attachment.ownQueue));
     }
+    bool tellOptions(const Options &options) noexcept override {
+        return pool_.takeOptions(options);
+    }
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, const QueueLink &link,
                                              const ChannelSecret &secret) override {
         const ChannelId id = pool_.channels().add(instanceEnd.duplicate(), sender_.slot_, link.groupSlot, secret);

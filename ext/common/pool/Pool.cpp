@@ -110,6 +110,20 @@ Attachment Pool::attach(const Options &options, Generation unusable) {
     return groups_.findOrMake(options).attach(options, unusable);
 }
 
+bool Pool::takeOptions(const Options &options) noexcept {
+    try {
+        const PoolGuard guard(context_);
+        Group *group = context_.shuttingDown ? nullptr : groups_.find(options.groupName());
+        if (group != nullptr) {
+            group->takeOptions(options);
+        }
+        return group != nullptr;
+    } catch (const std::exception &error) {
+        Log::error("event=attach.failed app=\"{}\" error=\"{}\"", options.groupName(), error.what());
+        return false;
+    }
+}
+
 void Pool::leave() {
     leaves_ = true;
     shutDown();

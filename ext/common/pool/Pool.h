@@ -97,6 +97,9 @@ public:
      * @throws RefusedException (no instance could be made, shutting down), IOException
      */
     Attachment attach(const Options &options, Generation unusable = Generation());
+    /** Options for later starts of an application. False: the pool does not know the application,
+     *  or shuts down, or the restart that the options cause has failed. */
+    bool takeOptions(const Options &options) noexcept;
     /**
      * What the sessions of this application need of this process.
      * @throws RefusedException (shutting down), SystemException

@@ -136,6 +136,9 @@ void Connection::handle(Frame frame) {
         case FrameType::ATTACH:
             attach(frame);
             return;
+        case FrameType::OPTIONS:
+            takeOptions(frame);
+            return;
         case FrameType::REGISTER:
             registerChannel(std::move(frame));
             return;
@@ -199,14 +202,27 @@ std::uint32_t Connection::child() const {
     return *childSlot_;
 }
 
-void Connection::attach(const Frame &frame) {
+/** Nothing, or why httpd's configuration does not allow these options. */
+std::optional<std::string> Connection::complete(Options &options) {
     child();
-    Options options = Options::fromMap(frame.map(1));
     options.configuration = context_.children.configurationOf(pid_);
-    if (const auto reason = context_.complete(options)) {
-        if (context_.attachRefusals.isToLog(options.groupName(), *reason, SystemClock::instance().now())) {
-            Log::warn("event=attach.refused pid={} app=\"{}\" reason=\"{}\"", pid_, options.groupName(), *reason);
-        }
+    std::optional<std::string> reason = context_.complete(options);
+    if (reason && context_.attachRefusals.isToLog(options.groupName(), *reason, SystemClock::instance().now())) {
+        Log::warn("event=attach.refused pid={} app=\"{}\" reason=\"{}\"", pid_, options.groupName(), *reason);
+    }
+    return reason;
+}
+
+void Connection::takeOptions(const Frame &frame) {
+    Options options = Options::fromMap(frame.map(0));
+    if (!complete(options)) {
+        context_.pool.takeOptions(options);
+    }
+}
+
+void Connection::attach(const Frame &frame) {
+    Options options = Options::fromMap(frame.map(1));
+    if (const auto reason = complete(options)) {
         refuse(500, *reason);
         return;
     }

@@ -69,7 +69,9 @@ private:
     void complainOfLimit(const ChildLimitReached &reached, const char *consequence) REQUIRES(EventLoop::role);
     void handle(Frame frame) REQUIRES(EventLoop::role);
     void hello(Frame frame) REQUIRES(EventLoop::role);
+    std::optional<std::string> complete(Options &options) REQUIRES(EventLoop::role);
     void attach(const Frame &frame) REQUIRES(EventLoop::role);
+    void takeOptions(const Frame &frame) REQUIRES(EventLoop::role);
     void registerChannel(Frame frame) REQUIRES(EventLoop::role);
     void unregister(const Frame &frame) REQUIRES(EventLoop::role);
     void giveControl() REQUIRES(EventLoop::role);

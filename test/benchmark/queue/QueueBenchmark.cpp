@@ -120,6 +120,9 @@ protected:
                                   claims_.memory().readOnlyDescriptor(), senders_.memory().descriptor()),
                          FileDescriptor());
     }
+    bool tellOptions(const Options &) noexcept override {
+        return true;
+    }
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, const QueueLink &,
                                              const ChannelSecret &) override {
         instanceEnd_ = instanceEnd.duplicate();

@@ -38,6 +38,7 @@ using namespace std::chrono_literals;
 class PoolServerTest : public PoolFixture {
     CPPUNIT_TEST_SUITE(PoolServerTest);
     CPPUNIT_TEST(testAChildKeepsItsInFlightTableAndItsChannelsAfterItsConnectionEnds);
+    CPPUNIT_TEST(testOptionsOfAKnownQueueAreTakenWithoutAnAnswer);
     CPPUNIT_TEST(testAShortageLeavesANewChildAChannelAndRefusesTheNext);
     CPPUNIT_TEST(testTheLastDescriptorsBeforeTheReserveAreForApplicationsWithFewChannels);
     CPPUNIT_TEST(testAChildIsRefusedAtOnceIfNoDescriptorIsLeft);
@@ -184,6 +185,21 @@ public:
         CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(sizeof(told)), ::recv(pair.first.get(), &told, sizeof(told), 0));
         CPPUNIT_ASSERT(told.type == MessageType::LOST);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, told.ticket);
+    }
+
+    void testOptionsOfAKnownQueueAreTakenWithoutAnAnswer() {
+        serveWithFewDescriptors();
+        pool_->attach(options());
+        instances_->frame(0);
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        FrameSocket socket = connect();
+        introduce(socket);
+        Options later = options();
+        later.maxInstances = 3;
+        socket.send(Frame::of(FrameType::OPTIONS, later.toMap()), {}, FrameSocket::in(60s));
+        CPPUNIT_ASSERT(eventually([this] { return pool_->inspect().groups.at(0).maxInstances == 3; }));
+        // The next answer is that to the next question.
+        CPPUNIT_ASSERT(ask(socket, Frame::of(FrameType::QUERY, std::string("count"))).type == FrameType::VALUE);
     }
 
     void testAShortageLeavesANewChildAChannelAndRefusesTheNext() {

@@ -61,12 +61,11 @@ public:
                  std::chrono::milliseconds /*time*/) noexcept override {}
 
     unsigned attached = 0;
+    /** The times that the agent was told options. */
+    unsigned told = 0;
     unsigned registered = 0;
     unsigned unregistered = 0;
     bool refuses = false;
-    bool refusesOptions = false;
-    /** The agent does not answer. */
-    bool isSilent = false;
     /** So many registrations find no descriptor. */
     unsigned shortages = 0;
     /** Whether the agent gets messages. */
@@ -82,17 +81,15 @@ public:
 protected:
     Links attach(const Options &options, Generation unusable) override {
         attached++;
-        if (refusesOptions) {
-            throw RefusedException(500, "", "as ordered");
-        }
-        if (isSilent) {
-            throw TimeoutException("as ordered");
-        }
         lastUnusable = unusable;
         const auto instance = instances.find(options.request.queue.number());
         return Links::of(makeLink(0, generation_, queue_.sendingEnd().duplicate(),
                                   claims_.memory().readOnlyDescriptor(), senders_.memory().descriptor()),
                          instance == instances.end() ? FileDescriptor() : instance->second.sendingEnd().duplicate());
+    }
+    bool tellOptions(const Options &) noexcept override {
+        told++;
+        return reachable;
     }
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, const QueueLink &,
                                              const ChannelSecret &) override {
