@@ -19,8 +19,9 @@ class AttackHangingFilesTest < IntegrationTest
   unless HangingFiles.missing
     serve do |made|
       made.set("PassengerAnswerFiles", "on")
-      # One test stops the pool process.
+      # One test stops the pool process. Then a child serves only applications that it knows.
       made.set("PassengerAgentTimeout", 60)
+      made.use_one_child
       %w[attacker.test many.test].each do |site|
         made.site(site, SampleApps.copy("attack_app"), "PassengerMinInstances 1\n")
       end
