@@ -97,7 +97,8 @@ class CommandOptionsTest < IntegrationTest
     File.write(File.join(root("shop"), "config.ru"), SampleApps.saying("new"))
     _, errors, status = waiting.value
     assert_equal ["", 0], [errors, status]
-    assert_equal "new", client("shop.test").get("/").body
+    # The next request begins the restart.
+    eventually("the new version") { client("shop.test").get("/").body == "new" }
   end
 
   # The next pool process starts after a pause that grows.
@@ -108,7 +109,7 @@ class CommandOptionsTest < IntegrationTest
     Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)
     assert_match(/^Restarting /, succeed(CONFIG, "restart-app", "--ignore-passenger-not-running",
                                          "--all"))
-    assert_equal "newest", client("shop.test").get("/").body
+    eventually("the new version") { client("shop.test").get("/").body == "newest" }
     # An agent keeps its name.
     assert_equal name, JSON.parse(succeed(CONFIG, "list-instances", "--json")).first["name"]
     Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)
