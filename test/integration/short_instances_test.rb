@@ -30,6 +30,8 @@ class ShortInstancesTest < IntegrationTest
   serve do |made|
     made.set("PassengerMaxPoolSize", 8)
     made.set("PassengerLogLevel", 4)
+    # Requests one after the other come by one channel.
+    made.use_one_child
     { "rack" => [RACK, "config.ru"], "wsgi" => [WSGI, "passenger_wsgi.py"] }.each do |kind, file|
       made.site("#{kind}.test", SampleApps.written(*file),
                 "PassengerMinInstances 2\nPassengerMaxInstances 2\nPassengerPython #{PYTHON}\n")
