@@ -48,7 +48,7 @@ class WsgiEnvironmentTest < IntegrationTest
     require("http").createServer(answer).listen(3000);
   JAVASCRIPT
   # HTTP_VERSION is Rack's own; for Rack, the other is a name like any.
-  BY_NATURE = %w[HTTP_VERSION wsgi.url_scheme].freeze
+  BY_NATURE = %w[HTTP_VERSION SCRIPT_URL wsgi.url_scheme].freeze
   # The hash of the password "secret".
   PASSWORD = "{SHA}#{[Digest::SHA1.digest('secret')].pack('m0')}"
   AUTHORIZED = { "Authorization" => "Basic #{['someone:secret'].pack('m0')}" }.freeze
