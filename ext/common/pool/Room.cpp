@@ -271,6 +271,7 @@ void Room::mayHaveCome() {
     }
     std::stable_sort(replacements.begin(), replacements.end(), comesFirst);
     std::vector<Scaler *> applications;
+    applications.reserve(replacements.size() + wishes_.size());
     for (const Replacement &wish : replacements) {
         applications.push_back(wish.application);
     }
