@@ -207,7 +207,7 @@ public:
         sendServe();
         const Frame failed = receive(FrameType::FAILED);
         CPPUNIT_ASSERT_EQUAL(std::string("starting threads"), failed.field(0));
-        const std::string message = failed.field(2);
+        const std::string &message = failed.field(2);
         CPPUNIT_ASSERT_MESSAGE(message, message.find("Resource temporarily unavailable") != std::string::npos);
         const std::string output = outputToTheEnd();
         CPPUNIT_ASSERT_MESSAGE(output, output.find("event=instance.start_failed") != std::string::npos);
