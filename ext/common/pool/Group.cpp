@@ -127,7 +127,7 @@ void Group::restart(const std::string &reason) {
 }
 
 bool Group::mayAlwaysRestart() const {
-    if (!pending_.none() || standsBy() || versions_.deployment() || instances_.empty()) {
+    if (!pending_.none() || scaler_.standsBy() || versions_.deployment() || instances_.empty()) {
         return false;
     }
     const Process &newest = *instances_.all().back();
@@ -347,7 +347,7 @@ void Group::died(const ProcessPtr &process) {
 
 /** Reports deaths in a row if no attempt is near, and refuses waiting requests if none serves. */
 void Group::diedYoung(Process &process, MonotonicTime now) {
-    if (!pending_.none() || standsBy() || !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
+    if (!pending_.none() || scaler_.standsBy() || !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
         return;
     }
     GetFailure failure = failures_.describe(process);
@@ -461,7 +461,7 @@ GroupState Group::state(MonotonicTime now) const {
     if (instances_.serving() > 0) {
         return versions_.failure() ? GroupState::DEPLOY_FAILED : paused ? GroupState::PAUSED : GroupState::SERVING;
     }
-    if (!pending_.none() || standsBy()) {
+    if (!pending_.none() || scaler_.standsBy()) {
         return GroupState::STARTING;
     }
     return failsAtOnce(now) ? GroupState::FAILED : paused ? GroupState::PAUSED : GroupState::DOWN;

@@ -257,13 +257,9 @@ private:
         demand_.requested(now);
         rescale();
     }
-    /** Whether an instance of the current version stands by until no other one works. */
-    bool standsBy() const noexcept REQUIRES(poolLock) {
-        return instances_.standby(versions_.current()) != nullptr;
-    }
     /** An instance that is being taken over serves in a moment. */
     bool servesSoon() const noexcept REQUIRES(poolLock) {
-        return instances_.serving() > 0 || standsBy() || pending_.adopts();
+        return instances_.serving() > 0 || scaler_.standsBy() || pending_.adopts();
     }
     /** Those that stand by serve from now on, if they may. */
     void activateStandby() REQUIRES(poolLock) {

@@ -144,14 +144,15 @@ public:
     std::uint64_t restored() const noexcept REQUIRES(poolLock) {
         return restored_;
     }
+    /** Whether an instance of the current version stands by until no other one works. */
+    bool standsBy() const noexcept REQUIRES(poolLock) {
+        return parts_.instances.standby(parts_.versions.current()) != nullptr;
+    }
 
 private:
     enum class First { OLDEST, YOUNGEST };
 
     void end(const ProcessPtr &process) REQUIRES(poolLock);
-    bool standsBy() const noexcept REQUIRES(poolLock) {
-        return parts_.instances.standby(parts_.versions.current()) != nullptr;
-    }
     bool asked() const REQUIRES(poolLock);
     bool mayTry(MonotonicTime now) const REQUIRES(poolLock);
 

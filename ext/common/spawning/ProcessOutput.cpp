@@ -192,7 +192,7 @@ void ProcessOutput::Pipe::take(std::string_view bytes, bool drops) {
     lines_.feed(drops ? skip(bytes) : bytes, [this](std::string_view line) REQUIRES(mutex_) { accept(line); });
 }
 
-/** The limit, which needs the loop, ends with the last pipe of the application. */
+/** The limit ends with the last pipe of the application, and writes what it has kept. */
 void ProcessOutput::Pipe::finish() {
     {
         const LockGuard guard(mutex_);

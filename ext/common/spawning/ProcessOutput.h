@@ -71,8 +71,8 @@ public:
 
     /** The pipes of this owner that wait to be read, since processes hold one of them. */
     static std::size_t heldUp(Owner owner) noexcept;
-    /** Waits until what was asked for is read, but for `time` at most. Before the loop ends, and
-     *  after the last object: threads that read may use both until then. */
+    /** Waits until what was asked for is read, but for `time` at most. After the last object, and
+     *  before what the sinks use ends: threads that read may use it until then. */
     static void awaitReaders(std::chrono::milliseconds time);
 
 private:

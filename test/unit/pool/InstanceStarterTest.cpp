@@ -235,12 +235,15 @@ public:
         }();
         factory_->release();
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.starting() == 0; }));
+        // A Process ends without the lock.
+        ProcessPtr surplus;
         const PoolGuard guard(*context_);
         CPPUNIT_ASSERT(!shop_->starter.activateStandby());
         CPPUNIT_ASSERT_EQUAL_MESSAGE("One stands by", shop_->instances.living() - 1, shop_->instances.draining());
         shop_->end(old);
         if (shop_->instances.draining() > 0) {
-            shop_->end(shop_->instances.all().back());
+            surplus = shop_->instances.all().back();
+            shop_->end(surplus);
         }
         CPPUNIT_ASSERT(shop_->starter.activateStandby());
         CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.serving());

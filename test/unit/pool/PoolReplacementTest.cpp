@@ -217,7 +217,7 @@ public:
         CPPUNIT_ASSERT(eventuallyReplaced(1));
         factory_->release();
         CPPUNIT_ASSERT(eventuallyReplaced(1, shop));
-        CPPUNIT_ASSERT_EQUAL(2U, size());
+        CPPUNIT_ASSERT(eventually([this] { return size() == 2; }));
     }
 
     /** In a full pool the first of two worn instances is being replaced, and the new version of

@@ -61,7 +61,12 @@ def _is_in_memory(engine):
 
 
 def _peers():
-    for name in os.listdir("/proc/self/fd"):
+    try:
+        names = os.listdir("/proc/self/fd")
+    except OSError:
+        # There is no descriptor for it. The start does not fail for a line of the log.
+        return
+    for name in names:
         try:
             if not os.readlink("/proc/self/fd/" + name).startswith("socket:"):
                 continue
