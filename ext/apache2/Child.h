@@ -46,13 +46,9 @@ public:
                 child_.giveBack(std::move(context_));
             }
         }
-        RequestContext &operator*() const noexcept {
-            return *context_;
-        }
+        RequestContext &operator*() const noexcept { return *context_; }
         /** Destroys the context, whose pool can no longer be used. */
-        void discard() noexcept {
-            context_.reset();
-        }
+        void discard() noexcept { context_.reset(); }
 
     private:
         Child &child_;
@@ -70,21 +66,11 @@ public:
 
     /** @throws SystemException, IOException (no agent runs, or the agent does not answer) */
     BorrowedContext borrow() EXCLUDES(mutex_);
-    RefusalPause &refusalPause() noexcept {
-        return refusalPause_;
-    }
-    const ResponseSender::Limits &limits() const noexcept {
-        return limits_;
-    }
-    StartupFileCache &startupFiles() noexcept {
-        return startupFiles_;
-    }
-    RestartLooks &restartLooks() noexcept {
-        return restartLooks_;
-    }
-    ResponseCache &responses() noexcept {
-        return responses_;
-    }
+    RefusalPause &refusalPause() noexcept { return refusalPause_; }
+    const ResponseSender::Limits &limits() const noexcept { return limits_; }
+    StartupFileCache &startupFiles() noexcept { return startupFiles_; }
+    RestartLooks &restartLooks() noexcept { return restartLooks_; }
+    ResponseCache &responses() noexcept { return responses_; }
 
 private:
     explicit Child(bool alone);

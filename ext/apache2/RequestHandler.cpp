@@ -248,14 +248,9 @@ std::optional<Reply> RequestHandler::start(MessageSession &session, const Messag
         return refusal;
     }
     switch (child_.refusalPause().take(clientSocket(r_))) {
-        case RefusalPause::Outcome::REFUSE:
-            break;
-        case RefusalPause::Outcome::CLIENT_LEFT:
-            refusal->kind = Reply::Kind::CLIENT_LEFT;
-            break;
-        case RefusalPause::Outcome::TRY_AGAIN:
-            refusal = session.start(request);
-            break;
+        case RefusalPause::Outcome::REFUSE: break;
+        case RefusalPause::Outcome::CLIENT_LEFT: refusal->kind = Reply::Kind::CLIENT_LEFT; break;
+        case RefusalPause::Outcome::TRY_AGAIN: refusal = session.start(request); break;
     }
     return refusal;
 }

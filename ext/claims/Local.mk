@@ -1,3 +1,2 @@
 # Installed, because native code for other Rubies is built from the installed files.
 nobase_dist_passengerroot_DATA += %D%/claim_memory.h
-EXTRA_DIST += %D%/README.md

@@ -17,7 +17,6 @@ PASSENGER_LIBS = libpassenger_agent.la libpassenger_watchdog.la libpassenger_bri
     $(BOOST_LIBS) $(EV_LIBS) $(FMT_LIBS) $(SECCOMP_LIBS)
 
 # Makefile.am precompiles it.
-EXTRA_DIST += %D%/precompiled.h
 
 include %D%/base/Local.mk
 include %D%/confinement/Local.mk

@@ -8,7 +8,7 @@ node_native_sources = \
     %D%/passenger_native.h \
     %D%/poller.c \
     %D%/process.c
-EXTRA_DIST += $(node_native_sources) %D%/README.md
+EXTRA_DIST += $(node_native_sources)
 
 # No flags of the sanitizers: Node itself has none. Node has libuv.
 if HAVE_NODE_HEADERS

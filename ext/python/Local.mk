@@ -5,7 +5,7 @@ python_native_sources = \
     %D%/claim.c \
     %D%/passenger_native.c \
     %D%/passenger_native.h
-EXTRA_DIST += $(python_native_sources) %D%/README.md
+EXTRA_DIST += $(python_native_sources)
 
 # No flags of the sanitizers: Python itself has none.
 if HAVE_PYTHON_HEADERS

@@ -9,7 +9,6 @@ native_sources = \
     %D%/passenger_native.h \
     %D%/poller.c
 nobase_dist_passengerroot_DATA += $(native_sources)
-EXTRA_DIST += %D%/README.md
 
 # The builder does nothing if its file is newer than the sources. It runs each time, because Ruby
 # may have been upgraded.

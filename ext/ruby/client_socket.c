@@ -81,10 +81,8 @@ static VALUE gone(const char *what) {
         case ENOTCONN:
         case ETIMEDOUT:
         case EHOSTUNREACH:
-        case ENETUNREACH:
-            return Qfalse;
-        default:
-            rb_sys_fail(what);
+        case ENETUNREACH: return Qfalse;
+        default: rb_sys_fail(what);
     }
 }
 

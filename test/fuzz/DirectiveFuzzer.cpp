@@ -83,9 +83,7 @@ public:
         parameters_.pool = parameters_.temp_pool = pool_;
         parameters_.server = &server_;
     }
-    ~Httpd() {
-        apr_pool_destroy(pool_);
-    }
+    ~Httpd() { apr_pool_destroy(pool_); }
     Httpd(const Httpd &) = delete;
     Httpd &operator=(const Httpd &) = delete;
 

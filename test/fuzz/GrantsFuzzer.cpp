@@ -37,9 +37,7 @@ struct Server {
     std::set<std::string> lines;
     std::vector<std::set<std::string>> places{1};
 
-    bool contains(const std::string &line) const {
-        return lines.contains(line);
-    }
+    bool contains(const std::string &line) const { return lines.contains(line); }
 };
 
 /** The first is the main server. */
@@ -66,9 +64,7 @@ struct Need {
     std::string value;
     bool isDefault;
 
-    std::string line() const {
-        return key + " " + value;
-    }
+    std::string line() const { return key + " " + value; }
 };
 
 bool hasOwnName(const Options &options) {

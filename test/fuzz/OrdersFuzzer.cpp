@@ -116,12 +116,8 @@ public:
     Agent &operator=(const Agent &) = delete;
 
     /** Whom the service takes for the sender of all that comes. */
-    void setAsker(const Asker &asker) {
-        asker_ = asker;
-    }
-    FrameSocket connect() {
-        return FrameSocket(service_->connect());
-    }
+    void setAsker(const Asker &asker) { asker_ = asker; }
+    FrameSocket connect() { return FrameSocket(service_->connect()); }
     /** Waits until the service has taken the connection's end. */
     static void awaitEnd(FrameSocket &connection) {
         try {
@@ -136,13 +132,9 @@ public:
         }
     }
     /** A report of the owner, and one of the other owner. */
-    const std::string &reportOf(unsigned which) const {
-        return reports_.at(which % reports_.size());
-    }
+    const std::string &reportOf(unsigned which) const { return reports_.at(which % reports_.size()); }
     /** Whether instances are being replaced, which takes time. */
-    bool replaces() const {
-        return !settling_.empty();
-    }
+    bool replaces() const { return !settling_.empty(); }
     /** Ends pauses and drains. */
     void undo() {
         if (changed_) {
@@ -173,9 +165,7 @@ private:
                                                       {"/srv/shop", OTHER_OWNER}};
         return all;
     }
-    bool isMaster() const {
-        return !asker_.isHttpd && (asker_.uid == 0 || asker_.uid == ::geteuid());
-    }
+    bool isMaster() const { return !asker_.isHttpd && (asker_.uid == 0 || asker_.uid == ::geteuid()); }
     bool owns(const std::string &name) const {
         const auto owner = owners_.find(name);
         return isMaster() || (owner != owners_.end() && owner->second == asker_.uid);

@@ -105,21 +105,14 @@ Reply::Kind receiveAll(QueueSession &session) {
         const Reply reply = session.receive(buffer, -1, std::chrono::milliseconds(0));
         require(reply.head.size() <= MAX_RESPONSE_HEAD);
         switch (reply.kind) {
-            case Reply::Kind::INTERIM:
-                require(!headSeen && !reply.stream && !reply.last);
-                break;
+            case Reply::Kind::INTERIM: require(!headSeen && !reply.stream && !reply.last); break;
             case Reply::Kind::RESPONSE:
                 require(!headSeen && (!reply.stream || reply.last));
                 headSeen = true;
                 break;
-            case Reply::Kind::DATA:
-                require(headSeen && reply.head.empty() && !reply.stream);
-                break;
-            case Reply::Kind::HIJACKED:
-                require(!headSeen && reply.stream && isStream(reply.stream));
-                break;
-            default:
-                require(!reply.last && !reply.stream && reply.head.empty() && reply.body.empty());
+            case Reply::Kind::DATA: require(headSeen && reply.head.empty() && !reply.stream); break;
+            case Reply::Kind::HIJACKED: require(!headSeen && reply.stream && isStream(reply.stream)); break;
+            default: require(!reply.last && !reply.stream && reply.head.empty() && reply.body.empty());
         }
         if (reply.ends()) {
             return reply.kind;

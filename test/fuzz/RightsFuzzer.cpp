@@ -77,9 +77,7 @@ class CheckingRights final : public Rights {
 public:
     AgentSettings settings;
 
-    bool switchesUsers() const noexcept override {
-        return true;
-    }
+    bool switchesUsers() const noexcept override { return true; }
     tl::expected<RunAs, std::string> userOf(const Options &options, const UserResolver &own, bool canSwitch) override {
         auto runAs = own.resolve(options, canSwitch);
         if (runAs && canSwitch) {
@@ -112,32 +110,16 @@ public:
                             [](const std::string &variable) { return variable.starts_with("PASSENGER_"); }));
         return helper();
     }
-    bool signal(const FileDescriptor & /*pidFd*/, int /*signal*/) override {
-        std::abort();
-    }
-    void useGroups(pid_t /*agent*/) override {
-        std::abort();
-    }
-    bool places() const noexcept override {
-        return true;
-    }
-    Placed place(const FileDescriptor & /*pidFd*/, const Placement & /*placement*/) override {
-        std::abort();
-    }
-    void endBoot(const FileDescriptor & /*pidFd*/) override {
-        std::abort();
-    }
-    void setPriority(const FileDescriptor & /*pidFd*/, bool /*low*/) override {
-        std::abort();
-    }
-    std::uint64_t tasksOf(uid_t /*user*/) override {
-        return 1;
-    }
+    bool signal(const FileDescriptor & /*pidFd*/, int /*signal*/) override { std::abort(); }
+    void useGroups(pid_t /*agent*/) override { std::abort(); }
+    bool places() const noexcept override { return true; }
+    Placed place(const FileDescriptor & /*pidFd*/, const Placement & /*placement*/) override { std::abort(); }
+    void endBoot(const FileDescriptor & /*pidFd*/) override { std::abort(); }
+    void setPriority(const FileDescriptor & /*pidFd*/, bool /*low*/) override { std::abort(); }
+    std::uint64_t tasksOf(uid_t /*user*/) override { return 1; }
     void endGroup(const std::string & /*group*/) noexcept override {}
     void endEarlierGroups(pid_t /*pool*/, const std::vector<std::string> & /*kept*/) noexcept override {}
-    void giveRoom(const FileDescriptor & /*socket*/, int bytes) noexcept override {
-        require(bytes >= 0);
-    }
+    void giveRoom(const FileDescriptor & /*socket*/, int bytes) noexcept override { require(bytes >= 0); }
     FileDescriptor openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override {
         return open(path, owner, namedBy);
     }
@@ -163,9 +145,7 @@ public:
         require(pid > 1);
         return ProcessMemory{.proportional = SOME_BYTES};
     }
-    void prepareSpawnDir(const std::string &folder) override {
-        require(folder == settings.spawnDir);
-    }
+    void prepareSpawnDir(const std::string &folder) override { require(folder == settings.spawnDir); }
     void removeSocketFolders(const std::string &folder, pid_t /*bridge*/) override {
         require(folder == settings.spawnDir);
     }
@@ -183,9 +163,7 @@ public:
     }
 
 private:
-    static HelperProcess helper() {
-        return {::getpid(), someDescriptor()};
-    }
+    static HelperProcess helper() { return {::getpid(), someDescriptor()}; }
 
     /** The group is one of the user's, or httpd's configuration names it. */
     void checkUser(uid_t uid, gid_t gid) const {
@@ -211,12 +189,9 @@ private:
 FileDescriptor descriptorOf(unsigned kinds) {
     constexpr unsigned KINDS = 3;
     switch (kinds % KINDS) {
-        case 0:
-            return someDescriptor();
-        case 1:
-            return FileDescriptor(::inotify_init1(IN_CLOEXEC));
-        default:
-            return openPidFd(::getpid());
+        case 0: return someDescriptor();
+        case 1: return FileDescriptor(::inotify_init1(IN_CLOEXEC));
+        default: return openPidFd(::getpid());
     }
 }
 

@@ -33,13 +33,9 @@ namespace {
 class FakeEngine final : public PoolEngine {
 public:
     explicit FakeEngine(const PoolEngineParts &parts) : store_(parts.store), stop_(makePipe()) {}
-    ~FakeEngine() override {
-        stop();
-    }
+    ~FakeEngine() override { stop(); }
 
-    void restore(StoreEntry entry) override {
-        restored_.push_back(std::move(entry));
-    }
+    void restore(StoreEntry entry) override { restored_.push_back(std::move(entry)); }
 
     void begin(const AgentSettings &settings, FileDescriptor serverSocket) override {
         fail(settings.environment);
@@ -56,17 +52,11 @@ public:
 
     void logReopened(const std::string & /*number*/, const std::string & /*error*/) override {}
 
-    void ping(std::function<void()> answer) override {
-        answer();
-    }
+    void ping(std::function<void()> answer) override { answer(); }
 
-    pid_t spawnServerPid() const override {
-        return instancePid_;
-    }
+    pid_t spawnServerPid() const override { return instancePid_; }
 
-    std::string warning() const override {
-        return environment() == "warn" ? "as you wished" : "";
-    }
+    std::string warning() const override { return environment() == "warn" ? "as you wished" : ""; }
 
     void stop() override {
         stop_.second.reset();
@@ -147,9 +137,7 @@ private:
             case FrameType::STORE:
                 store_.put(request.field(0), request.field(1), {request.takeDescriptor(0).get()});
                 break;
-            case FrameType::REMOVE:
-                store_.remove(request.field(0));
-                break;
+            case FrameType::REMOVE: store_.remove(request.field(0)); break;
             case FrameType::QUERY:
                 if (request.field(0) == "log") {
                     Log::error("{}", request.field(1));
@@ -159,8 +147,7 @@ private:
                     writeTo(request.field(0), request.field(1));
                 }
                 break;
-            default:
-                break;
+            default: break;
         }
         return Frame(FrameType::VALUE);
     }

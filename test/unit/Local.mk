@@ -5,7 +5,6 @@ endif
 
 %C%_unit_tests_SOURCES = \
     %D%/ProgressListener.cpp \
-    %D%/ProgressListener.h \
     %D%/agent/ControlOrdersTest.cpp \
     %D%/agent/ControlServiceTest.cpp \
     %D%/agent/DescriptorLogTest.cpp \
@@ -294,82 +293,33 @@ endif
     %D%/standalone/ListeningSocketsTest.cpp \
     %D%/standalone/RackPreForkTest.cpp \
     %D%/standalone/WorkerLoadsTest.cpp \
-    %D%/support/Aborts.h \
     %D%/support/AgentProgram.cpp \
-    %D%/support/AgentProgram.h \
     %D%/support/Assertion.cpp \
-    %D%/support/Assertion.h \
     %D%/support/CapturedLog.cpp \
-    %D%/support/CapturedLog.h \
-    %D%/support/CountingCache.h \
     %D%/support/CrowdedDescriptors.cpp \
-    %D%/support/CrowdedDescriptors.h \
-    %D%/support/DescriptorRefusal.h \
     %D%/support/DummyInstance.cpp \
-    %D%/support/DummyInstance.h \
     %D%/support/DummyInstances.cpp \
-    %D%/support/DummyInstances.h \
     %D%/support/DummySpawner.cpp \
-    %D%/support/DummySpawner.h \
     %D%/support/DummySpawnerFactory.cpp \
-    %D%/support/DummySpawnerFactory.h \
-    %D%/support/Eventually.h \
-    %D%/support/Expect.h \
     %D%/support/FakeAgent.cpp \
-    %D%/support/FakeAgent.h \
     %D%/support/FakeHost.cpp \
-    %D%/support/FakeHost.h \
     %D%/support/FakeInstances.cpp \
-    %D%/support/FakeInstances.h \
-    %D%/support/FakeWorkerProcesses.h \
-    %D%/support/FileSizeLimit.h \
-    %D%/support/FreeSpool.h \
     %D%/support/GroupParts.cpp \
-    %D%/support/GroupParts.h \
-    %D%/support/HasText.h \
-    %D%/support/HeldMemory.h \
-    %D%/support/IntakeFixture.h \
     %D%/support/HeldFolder.cpp \
-    %D%/support/HeldFolder.h \
     %D%/support/LeakCheck.cpp \
-    %D%/support/LeakCheck.h \
-    %D%/support/LeftProcess.h \
-    %D%/support/LingeringConnection.h \
-    %D%/support/ManualClock.h \
-    %D%/support/NoDescriptorStore.h \
-    %D%/support/NoThreads.h \
     %D%/support/PoolContract.cpp \
-    %D%/support/PoolContract.h \
     %D%/support/PoolFixture.cpp \
-    %D%/support/PoolFixture.h \
     %D%/support/PoolModel.cpp \
-    %D%/support/PoolModel.h \
     %D%/support/PoolRequests.cpp \
-    %D%/support/PoolRequests.h \
     %D%/support/PoolScript.cpp \
-    %D%/support/PoolScript.h \
     %D%/support/PoolWorld.cpp \
-    %D%/support/PoolWorld.h \
-    %D%/support/PreForkFixture.h \
-    %D%/support/PreForkProcesses.h \
     %D%/support/SampleStatus.cpp \
-    %D%/support/SampleStatus.h \
-    %D%/support/Sanitizer.h \
     %D%/support/ScaledApplication.cpp \
-    %D%/support/ScaledApplication.h \
     %D%/support/SmallLog.cpp \
-    %D%/support/SmallLog.h \
-    %D%/support/SmallStatus.h \
-    %D%/support/SourceFolder.h \
     %D%/support/SpawningFixture.cpp \
-    %D%/support/SpawningFixture.h \
     %D%/support/SteeredSpawners.cpp \
-    %D%/support/SteeredSpawners.h \
     %D%/support/StreamClient.cpp \
-    %D%/support/StreamClient.h \
     %D%/support/TestMethod.cpp \
-    %D%/support/TestMethod.h \
-    %D%/support/TestThread.h \
     %D%/watchdog/AnswerWatchTest.cpp \
     %D%/watchdog/PoolSupervisorTest.cpp \
     %D%/watchdog/ProcessorShortageTest.cpp \
@@ -383,7 +333,6 @@ endif
 # the fuzzers which branches run.
 $(%C%_unit_tests_OBJECTS) $(PRECOMPILED_FOR_TESTS): CXXFLAGS += -O0 -U_FORTIFY_SOURCE $(UNFUZZED_CXXFLAGS)
 $(%C%_unit_tests_OBJECTS): | $(PRECOMPILED_FOR_TESTS)
-EXTRA_DIST += %D%/precompiled.h
 %C%_unit_tests_LDADD = libpassenger_httpmessages.la libpassenger_commands.la libpassenger_standalone.la \
     $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
 

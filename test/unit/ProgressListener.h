@@ -32,12 +32,8 @@ public:
     /** Prints the failures with their reasons, and the line `N passed, N failed`. */
     void printSummary() const;
 
-    std::size_t passed() const {
-        return passed_;
-    }
-    std::size_t failed() const {
-        return failed_;
-    }
+    std::size_t passed() const { return passed_; }
+    std::size_t failed() const { return failed_; }
 
 private:
     std::string summary(std::size_t failed) const;

@@ -14,9 +14,7 @@ namespace Passenger {
 struct AgentIdentity {
     char text[1024] = "";
 
-    bool operator==(const AgentIdentity &other) const noexcept {
-        return std::strcmp(text, other.text) == 0;
-    }
+    bool operator==(const AgentIdentity &other) const noexcept { return std::strcmp(text, other.text) == 0; }
 };
 
 /** The files that PassengerRoot must have. */

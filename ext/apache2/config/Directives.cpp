@@ -218,20 +218,13 @@ const char *setChecked(const cmd_parms *cmd, Form form, const char *&target, con
 
 const char *setText(const cmd_parms *cmd, const Field &field, const char *&target, const char *value) {
     switch (field.form) {
-        case Form::PATH:
-            return setPath(cmd, target, value);
-        case Form::ROOT:
-            return setRoot(cmd, target, value);
-        case Form::LOG:
-            return setLog(cmd, target, value);
-        case Form::APP_FILE:
-            return setAppFile(cmd, target, value);
-        case Form::URL:
-            return setUrl(cmd, target, value);
-        case Form::CHOICE:
-            return setChoice(cmd, field, target, value);
-        default:
-            return setChecked(cmd, field.form, target, value);
+        case Form::PATH: return setPath(cmd, target, value);
+        case Form::ROOT: return setRoot(cmd, target, value);
+        case Form::LOG: return setLog(cmd, target, value);
+        case Form::APP_FILE: return setAppFile(cmd, target, value);
+        case Form::URL: return setUrl(cmd, target, value);
+        case Form::CHOICE: return setChoice(cmd, field, target, value);
+        default: return setChecked(cmd, field.form, target, value);
     }
 }
 

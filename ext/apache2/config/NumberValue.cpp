@@ -98,16 +98,11 @@ const char *readPlain(const Field &field, std::optional<int> &target, const char
 
 const char *read(const Field &field, std::optional<int> &target, const char *value, apr_pool_t *pool) {
     switch (field.form) {
-        case Form::TIME:
-            return readTime(field, target, value, pool);
-        case Form::SECONDS:
-            return readSeconds(field, target, value, pool);
-        case Form::MEMORY:
-            return readMemory(field, target, value, pool);
-        case Form::BYTES:
-            return readBytes(field, target, value, pool);
-        default:
-            return readPlain(field, target, value, pool);
+        case Form::TIME: return readTime(field, target, value, pool);
+        case Form::SECONDS: return readSeconds(field, target, value, pool);
+        case Form::MEMORY: return readMemory(field, target, value, pool);
+        case Form::BYTES: return readBytes(field, target, value, pool);
+        default: return readPlain(field, target, value, pool);
     }
 }
 

@@ -23,13 +23,9 @@ template <typename T> struct Setting {
     std::optional<T> given{};
     T fallback{};
 
-    constexpr T value() const noexcept {
-        return given.value_or(fallback);
-    }
+    constexpr T value() const noexcept { return given.value_or(fallback); }
     // Not explicit: a setting is read as its value.
-    constexpr operator T() const noexcept {
-        return value();
-    }
+    constexpr operator T() const noexcept { return value(); }
 };
 
 /**
@@ -203,9 +199,7 @@ struct Settings {
         return friendlyErrorPages.given.value_or(std::string_view(appEnv) == "development");
     }
     /** Whether a directive says which page a refused request gets. */
-    bool choosesErrorPage() const noexcept {
-        return friendlyErrorPages || customErrorPage != nullptr;
-    }
+    bool choosesErrorPage() const noexcept { return friendlyErrorPages || customErrorPage != nullptr; }
     /** A developer wants to see a change at once. */
     bool rollsRestarts() const noexcept {
         return rollingRestarts.given.value_or(std::string_view(appEnv) != "development");

@@ -26,52 +26,33 @@ using Json = nlohmann::ordered_json;
 
 const char *nameOf(Context context) {
     switch (context) {
-        case Context::GLOBAL:
-            return "global";
-        case Context::APPLICATION:
-            return "application";
-        case Context::LOCAL:
-            return "local";
-        case Context::OPTIONS:
-            return "options";
+        case Context::GLOBAL: return "global";
+        case Context::APPLICATION: return "application";
+        case Context::LOCAL: return "local";
+        case Context::OPTIONS: return "options";
     }
     return "";
 }
 
 const char *nameOf(Form form) {
     switch (form) {
-        case Form::PLAIN:
-            return "text";
+        case Form::PLAIN: return "text";
         case Form::PATH:
         case Form::APP_FILE:
-        case Form::ROOT:
-            return "path";
-        case Form::URI:
-            return "uri";
-        case Form::URL:
-            return "url";
-        case Form::COOKIE_NAME:
-            return "cookie-name";
-        case Form::ADDRESS:
-            return "address";
-        case Form::WARM_UP:
-            return "warm-up";
-        case Form::TIME:
-            return "time";
-        case Form::SECONDS:
-            return "seconds";
-        case Form::MEMORY:
-            return "memory";
-        case Form::BYTES:
-            return "bytes";
-        case Form::CHOICE:
-            return "choice";
-        case Form::FAIRNESS:
-            return "fairness";
-        case Form::LOG:
-            return "log";
-        case Form::PAIR:
-            return "pair";
+        case Form::ROOT: return "path";
+        case Form::URI: return "uri";
+        case Form::URL: return "url";
+        case Form::COOKIE_NAME: return "cookie-name";
+        case Form::ADDRESS: return "address";
+        case Form::WARM_UP: return "warm-up";
+        case Form::TIME: return "time";
+        case Form::SECONDS: return "seconds";
+        case Form::MEMORY: return "memory";
+        case Form::BYTES: return "bytes";
+        case Form::CHOICE: return "choice";
+        case Form::FAIRNESS: return "fairness";
+        case Form::LOG: return "log";
+        case Form::PAIR: return "pair";
     }
     return "";
 }

@@ -34,18 +34,14 @@ public:
     /** Ends the body. @throws as append() */
     void finish();
 
-    std::uint64_t size() const noexcept {
-        return size_;
-    }
+    std::uint64_t size() const noexcept { return size_; }
     /** The whole body if it is in memory; else nothing. */
     std::optional<std::string_view> whole() const noexcept;
     /** The file of the body, for reading only and from its start. Nothing: the body is in memory,
      *  or the file cannot be opened again. */
     FileDescriptor file() const noexcept;
     /** An instance of this application has the file. */
-    void given(DescriptorSender application) noexcept {
-        file_->given(application);
-    }
+    void given(DescriptorSender application) noexcept { file_->given(application); }
     /** The next bytes, at most as many as a message holds; valid until the next call. Empty: the
      *  body has ended. @throws SystemException */
     std::string_view next();

@@ -14,9 +14,7 @@ namespace Passenger {
  */
 class CgiEnvironment {
 public:
-    explicit CgiEnvironment(std::string &buffer) : buffer_(buffer) {
-        buffer_.clear();
-    }
+    explicit CgiEnvironment(std::string &buffer) : buffer_(buffer) { buffer_.clear(); }
 
     /** @param value is cut at its first NUL */
     void add(std::string_view name, std::string_view value);

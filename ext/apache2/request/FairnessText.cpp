@@ -16,15 +16,11 @@ using Kind = FairnessSource::Kind;
 /** Null or empty: the request has no value of this kind. */
 const char *valueOf(const request_rec *r, const FairnessSource &source) {
     switch (source.kind) {
-        case Kind::USER:
-            return VerifiedUser::of(r);
-        case Kind::HEADER:
-            return apr_table_get(r->headers_in, source.name);
-        case Kind::VARIABLE:
-            return apr_table_get(r->subprocess_env, source.name);
+        case Kind::USER: return VerifiedUser::of(r);
+        case Kind::HEADER: return apr_table_get(r->headers_in, source.name);
+        case Kind::VARIABLE: return apr_table_get(r->subprocess_env, source.name);
         case Kind::OFF:
-        case Kind::CLIENT:
-            break;
+        case Kind::CLIENT: break;
     }
     return nullptr;
 }

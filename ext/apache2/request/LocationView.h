@@ -17,21 +17,15 @@ public:
             found_ = ap_if_walk(r) == OK;
         }
     }
-    ~LocationView() {
-        r_->per_dir_config = after_;
-    }
+    ~LocationView() { r_->per_dir_config = after_; }
     LocationView(const LocationView &) = delete;
     LocationView &operator=(const LocationView &) = delete;
 
     /** False: httpd failed to match the sections. */
-    bool found() const noexcept {
-        return found_;
-    }
+    bool found() const noexcept { return found_; }
     /** The request keeps the settings of `<Location>` after the view ends. httpd itself adds those
      *  of `<If>` again. */
-    void keep() noexcept {
-        after_ = ofLocation_;
-    }
+    void keep() noexcept { after_ = ofLocation_; }
 
 private:
     request_rec *r_;

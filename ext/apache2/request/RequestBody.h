@@ -22,32 +22,20 @@ public:
     explicit RequestBody(request_rec *r);
 
     /** @return whether the request has a body, which may be empty */
-    bool present() const noexcept {
-        return present_;
-    }
+    bool present() const noexcept { return present_; }
     /** @return whether the body was read before httpd redirected the request internally, as to an
      *  ErrorDocument. It is not present then, though the request's head tells of it. */
-    bool readBefore() const noexcept {
-        return readBefore_;
-    }
+    bool readBefore() const noexcept { return readBefore_; }
     /** httpd's value of the client's Content-Length; null: none. */
-    const char *contentLength() const noexcept {
-        return contentLength_;
-    }
+    const char *contentLength() const noexcept { return contentLength_; }
     /** @return whether the body is small, and the client sends it without `100 Continue` */
-    bool isSmall() const noexcept {
-        return length_ && *length_ <= SMALL && !isAwaitingConsent();
-    }
+    bool isSmall() const noexcept { return length_ && *length_ <= SMALL && !isAwaitingConsent(); }
     /** @return whether the client says a length, and a filter of httpd (SetInputFilter) may change
      *  it. Only a body that is read whole has a known length then. */
-    bool lengthMayChange() const noexcept {
-        return length_ && r_->input_filters->frec->ftype < AP_FTYPE_PROTOCOL;
-    }
+    bool lengthMayChange() const noexcept { return length_ && r_->input_filters->frec->ftype < AP_FTYPE_PROTOCOL; }
     /** @return whether the client awaits `100 Continue` (`Expect: 100-continue`), which httpd sends
      *  at the first read */
-    bool isAwaitingConsent() const noexcept {
-        return r_->expecting_100 != 0;
-    }
+    bool isAwaitingConsent() const noexcept { return r_->expecting_100 != 0; }
 
     /** Reads the whole body. @return 0, or the status of the response; cause() has the reason.
      *  @throws SystemException (of `into`) */
@@ -57,16 +45,10 @@ public:
      *  @param waits for the first byte, or for the end; else paused() tells that nothing has come
      *  @return as readWhole() */
     int readBlock(std::string &block, bool waits);
-    bool paused() const noexcept {
-        return paused_;
-    }
-    apr_status_t cause() const noexcept {
-        return cause_;
-    }
+    bool paused() const noexcept { return paused_; }
+    apr_status_t cause() const noexcept { return cause_; }
     /** @return whether the whole body was read */
-    bool ended() const noexcept {
-        return ended_;
-    }
+    bool ended() const noexcept { return ended_; }
 
 private:
     template <typename Take> int read(std::size_t most, bool waits, Take take);

@@ -31,9 +31,7 @@ public:
         }
         key_ += '\0';
     }
-    void add(const void *block, std::size_t size) {
-        key_.append(static_cast<const char *>(block), size);
-    }
+    void add(const void *block, std::size_t size) { key_.append(static_cast<const char *>(block), size); }
 
 private:
     std::string &key_;
@@ -52,9 +50,7 @@ public:
         same_ = same_ && rest_.size() >= size && std::memcmp(rest_.data(), block, size) == 0;
         rest_.remove_prefix(std::min(size, rest_.size()));
     }
-    bool same() const noexcept {
-        return same_ && rest_.empty();
-    }
+    bool same() const noexcept { return same_ && rest_.empty(); }
 
 private:
     std::string_view rest_;

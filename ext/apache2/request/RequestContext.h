@@ -26,15 +26,9 @@ public:
     RequestContext(const RequestContext &) = delete;
     RequestContext &operator=(const RequestContext &) = delete;
 
-    ApplicationPool &pool() noexcept {
-        return *pool_;
-    }
-    std::string &environment() noexcept {
-        return environment_;
-    }
-    std::string &path() noexcept {
-        return path_;
-    }
+    ApplicationPool &pool() noexcept { return *pool_; }
+    std::string &environment() noexcept { return environment_; }
+    std::string &path() noexcept { return path_; }
     /** Valid until the next call. Their variables() are those of `r`. */
     const Options &optionsFor(const request_rec *r, const Route &route);
 

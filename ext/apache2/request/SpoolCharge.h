@@ -25,9 +25,7 @@ public:
         }
     }
 
-    const SpoolQuota &quota() const noexcept {
-        return *quota_;
-    }
+    const SpoolQuota &quota() const noexcept { return *quota_; }
     /** Called before the file gets this size. @throws SpoolQuotaExceeded */
     void growTo(std::uint64_t size);
 

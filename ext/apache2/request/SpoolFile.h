@@ -38,17 +38,11 @@ public:
     /** A second descriptor of the file, at its start and for reading only. It may be given to
      *  another process, of which given() tells. Nothing: it cannot be opened (/proc is missing). */
     FileDescriptor reopen() const noexcept;
-    void given(DescriptorSender application) noexcept {
-        application_ = application;
-    }
-    int descriptor() const noexcept {
-        return file_.get();
-    }
+    void given(DescriptorSender application) noexcept { application_ = application; }
+    int descriptor() const noexcept { return file_.get(); }
 
 private:
-    const std::string &folder() const noexcept {
-        return charge_.quota().folder();
-    }
+    const std::string &folder() const noexcept { return charge_.quota().folder(); }
 
     SpoolCharge charge_;
     FileDescriptor file_;

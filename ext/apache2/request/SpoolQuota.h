@@ -20,12 +20,8 @@ public:
     SpoolQuotaExceeded(const std::string &reason, const char *directive)
         : SystemException(reason, ENOSPC), directive_(directive), reason_(reason) {}
 
-    const char *what() const noexcept override {
-        return reason_.c_str();
-    }
-    const char *directive() const noexcept {
-        return directive_;
-    }
+    const char *what() const noexcept override { return reason_.c_str(); }
+    const char *directive() const noexcept { return directive_; }
 
 private:
     const char *directive_;
@@ -69,9 +65,7 @@ public:
     SpoolQuota(const Parts &parts, const Limits &limits, std::string folder)
         : parts_(parts), limits_(limits), folder_(std::move(folder)) {}
 
-    const std::string &folder() const noexcept {
-        return folder_;
-    }
+    const std::string &folder() const noexcept { return folder_; }
     std::uint64_t keyOf(std::string_view app) const {
         return parts_.ledger == nullptr ? 0 : parts_.keyOf(app, parts_.ledger->secret());
     }

@@ -67,9 +67,7 @@ private:
     struct NameHash {
         using is_transparent = void;
 
-        std::size_t operator()(std::string_view name) const noexcept {
-            return std::hash<std::string_view>()(name);
-        }
+        std::size_t operator()(std::string_view name) const noexcept { return std::hash<std::string_view>()(name); }
     };
 
     template <typename Value> struct Entry {

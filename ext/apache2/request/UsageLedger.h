@@ -59,9 +59,7 @@ public:
     UsageLedger(const UsageLedger &) = delete;
     UsageLedger &operator=(const UsageLedger &) = delete;
 
-    const Secret &secret() const noexcept {
-        return *mapping_.at<Secret>(SECRET);
-    }
+    const Secret &secret() const noexcept { return *mapping_.at<Secret>(SECRET); }
     /** False: this child counts ENTRIES applications already. @param app not 0 */
     bool add(std::uint64_t app, std::uint64_t bytes) EXCLUDES(mutex_);
     /** @param bytes that were added before */
@@ -102,9 +100,7 @@ private:
     static constexpr std::size_t SIZE = FIRST_ROW + std::size_t{ROWS} * sizeof(Row);
     static_assert(sizeof(Row) == 24576);
 
-    Row &row(std::uint32_t number) const noexcept {
-        return *mapping_.at<Row>(FIRST_ROW + number * sizeof(Row));
-    }
+    Row &row(std::uint32_t number) const noexcept { return *mapping_.at<Row>(FIRST_ROW + number * sizeof(Row)); }
     std::uint64_t &countOf(Effect effect) const noexcept {
         return *mapping_.at<std::uint64_t>(COUNTS + sizeof(std::uint64_t) * static_cast<std::size_t>(effect));
     }

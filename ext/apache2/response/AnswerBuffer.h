@@ -43,21 +43,15 @@ public:
         return inMemory() + static_cast<std::uint64_t>(behind_) + (ring_ ? ring_->size() : 0);
     }
     /** The number of bytes in memory that are next. */
-    std::uint64_t inMemory() const noexcept {
-        return static_cast<std::uint64_t>(waiting_);
-    }
+    std::uint64_t inMemory() const noexcept { return static_cast<std::uint64_t>(waiting_); }
     /** Whether there are further bytes behind these. */
-    bool overflows() const noexcept {
-        return behind_ > 0 || fileHasMore();
-    }
+    bool overflows() const noexcept { return behind_ > 0 || fileHasMore(); }
     /** Whether at most one more message has room. */
     bool full() const noexcept;
     /** Whether the next message may be the first in the file. */
     bool mayBeginFile() const noexcept;
     /** Whether the file takes no more. */
-    bool fileFailed() const noexcept {
-        return fileFailed_;
-    }
+    bool fileFailed() const noexcept { return fileFailed_; }
 
     /** Makes bytes the next ones, if none are. @return false: there are none
      *  @throws SystemException the file cannot be read */
@@ -74,9 +68,7 @@ private:
     bool keepInFile(std::span<char> body) noexcept;
     void makeRing();
     void logNotBuffered(const std::exception &problem, const char *consequence) noexcept;
-    bool fileHasMore() const noexcept {
-        return ring_ && ring_->size() > 0;
-    }
+    bool fileHasMore() const noexcept { return ring_ && ring_->size() > 0; }
     void insertFile(apr_bucket_brigade *to, SpoolRing::Range range) const;
     apr_pool_t *pool() const noexcept;
 

@@ -31,17 +31,11 @@ public:
     ClientPace(const ClientPace &) = delete;
     ClientPace &operator=(const ClientPace &) = delete;
 
-    bool hasSocket() const noexcept {
-        return socket_ >= 0;
-    }
+    bool hasSocket() const noexcept { return socket_ >= 0; }
     /** Whether the client has not yet taken all bytes that it may have. */
-    bool lags() const noexcept {
-        return lags_;
-    }
+    bool lags() const noexcept { return lags_; }
     /** The application has finished, so this thread may wait for the client. */
-    void finish() noexcept {
-        finished_ = true;
-    }
+    void finish() noexcept { finished_ = true; }
 
     /** Begins to pass on the bytes that the client takes. @param pause no further reply is here,
      *  so that all bytes are passed on, to the client itself */
@@ -50,15 +44,11 @@ public:
      *  @param sent httpd has sent all earlier bytes, where it has a socket
      *  @param kept the bytes that httpd has not got */
     bool takes(bool sent, std::uint64_t kept) noexcept;
-    void count(std::size_t bytes) noexcept {
-        taken_ += bytes;
-    }
+    void count(std::size_t bytes) noexcept { taken_ += bytes; }
     /** Notes how long httpd's filters had the piece. */
     void note(std::chrono::nanoseconds inFilters) noexcept;
     /** The application pauses, so that the next piece need not wait for its replies. */
-    void endReplies() noexcept {
-        repliesUntil_ = {};
-    }
+    void endReplies() noexcept { repliesUntil_ = {}; }
     /** Whether httpd is to flush at the end of this turn. After true, no flush is due to the
      *  client. */
     bool takesFlush(bool pause) noexcept;

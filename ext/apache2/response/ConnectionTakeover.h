@@ -52,17 +52,11 @@ public:
     [[nodiscard]] std::optional<Failure> takeAfterHead(Reply &reply, const ResponseHead &head);
 
     /** The client has the head that this side makes, also if the takeover failed afterwards. */
-    bool headSent() const noexcept {
-        return headSent_;
-    }
+    bool headSent() const noexcept { return headSent_; }
     /** Whether an instance has got the client's own socket. */
-    bool transferred() const noexcept {
-        return transferred_;
-    }
+    bool transferred() const noexcept { return transferred_; }
     /** Whether the application has taken the connection over without the client's own socket. */
-    bool awaitsRelay() const noexcept {
-        return static_cast<bool>(stream_);
-    }
+    bool awaitsRelay() const noexcept { return static_cast<bool>(stream_); }
     /** Passes bytes on until the connection ends, if awaitsRelay(). @param buffer for bytes of the
      *  application */
     void relay(std::span<char> buffer);

@@ -26,8 +26,7 @@ Words wordsFor(Cause cause) {
         case Cause::NOT_STARTED:
             return {"This application could not be started",
                     "Its owner finds the reason in the web server's error log."};
-        case Cause::BUSY:
-            break;
+        case Cause::BUSY: break;
     }
     return {"This application is busy", "Please try again in a moment."};
 }
@@ -83,10 +82,8 @@ std::string htmlTable(const std::vector<Report::Row> &rows) {
 std::string htmlPart(const Report::Part &part) {
     const std::string title = markupText(part.title);
     switch (part.form) {
-        case Report::Form::PROSE:
-            return "<dt>" + title + "</dt><dd>" + markupText(part.text) + "</dd>\n";
-        case Report::Form::LINES:
-            return "<h2>" + title + "</h2>\n<pre>" + markupText(part.text) + "</pre>\n";
+        case Report::Form::PROSE: return "<dt>" + title + "</dt><dd>" + markupText(part.text) + "</dd>\n";
+        case Report::Form::LINES: return "<h2>" + title + "</h2>\n<pre>" + markupText(part.text) + "</pre>\n";
         case Report::Form::TABLE:
             return "<details><summary>" + title + "</summary>\n" + htmlTable(part.rows()) + "</details>\n";
     }
@@ -152,24 +149,18 @@ Format formatFor(std::string_view accept) {
 
 const char *contentTypeOf(Format format) noexcept {
     switch (format) {
-        case Format::HTML:
-            return "text/html; charset=utf-8";
-        case Format::JSON:
-            return "application/json";
-        case Format::TEXT:
-            break;
+        case Format::HTML: return "text/html; charset=utf-8";
+        case Format::JSON: return "application/json";
+        case Format::TEXT: break;
     }
     return "text/plain; charset=utf-8";
 }
 
 std::string render(Format format, Cause cause, int status, std::string_view reportId, const Report *report) {
     switch (format) {
-        case Format::HTML:
-            return htmlPage(cause, reportId, report);
-        case Format::JSON:
-            return jsonPage(cause, status, reportId, report);
-        case Format::TEXT:
-            break;
+        case Format::HTML: return htmlPage(cause, reportId, report);
+        case Format::JSON: return jsonPage(cause, status, reportId, report);
+        case Format::TEXT: break;
     }
     return textPage(cause, reportId, report);
 }

@@ -54,9 +54,7 @@ public:
 
         /** @param counters zeros at first; null: nothing is cached */
         explicit Changes(Counters *counters) noexcept : counters_(counters) {}
-        explicit operator bool() const noexcept {
-            return counters_ != nullptr;
-        }
+        explicit operator bool() const noexcept { return counters_ != nullptr; }
         std::uint32_t of(std::string_view url) const noexcept;
         void add(std::string_view url) noexcept;
 
@@ -68,13 +66,9 @@ public:
 
     explicit ResponseCache(Changes changes) noexcept : changes_(changes) {}
 
-    Changes &changes() noexcept {
-        return changes_;
-    }
+    Changes &changes() noexcept { return changes_; }
     /** True: nothing was ever stored, so find() finds nothing. */
-    bool untouched() const noexcept {
-        return !used_.load(std::memory_order_relaxed);
-    }
+    bool untouched() const noexcept { return !used_.load(std::memory_order_relaxed); }
     /** The answer that is fresh, of the application's current version, and newer than each change
      *  of its URL. Null: there is none. */
     AnswerPtr find(std::string_view key, std::string_view url, MonotonicTime now) EXCLUDES(mutex_);

@@ -29,32 +29,18 @@ public:
 
     /** The headers for the client: without Content-Type, Content-Length, Status, names that begin
      *  with "!~", and the headers of a single connection. */
-    const Headers &headers() const noexcept {
-        return headers_;
-    }
-    const std::optional<std::string_view> &contentType() const noexcept {
-        return contentType_;
-    }
-    const std::optional<std::uint64_t> &contentLength() const noexcept {
-        return contentLength_;
-    }
+    const Headers &headers() const noexcept { return headers_; }
+    const std::optional<std::string_view> &contentType() const noexcept { return contentType_; }
+    const std::optional<std::uint64_t> &contentLength() const noexcept { return contentLength_; }
     /** `Connection: close`: the application asks for the end of the client's connection after this
      *  answer. */
-    bool closes() const noexcept {
-        return closes_;
-    }
+    bool closes() const noexcept { return closes_; }
     /** Upgrade, and whether the application sends chunks. Both matter only if the application has
      *  taken the connection over. */
-    const std::optional<std::string_view> &upgrade() const noexcept {
-        return upgrade_;
-    }
-    bool chunked() const noexcept {
-        return chunked_;
-    }
+    const std::optional<std::string_view> &upgrade() const noexcept { return upgrade_; }
+    bool chunked() const noexcept { return chunked_; }
     /** The names of the trailer fields. */
-    const std::optional<std::string_view> &trailer() const noexcept {
-        return trailer_;
-    }
+    const std::optional<std::string_view> &trailer() const noexcept { return trailer_; }
 
 private:
     const char *addLine(std::string_view line);

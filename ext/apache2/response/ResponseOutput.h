@@ -49,9 +49,7 @@ public:
     static bool isEventStream(const request_rec *r) noexcept;
 
     /** Memory for the next reply. add() recognizes bytes in it. */
-    std::span<char> buffer() {
-        return buffer_.forReply();
-    }
+    std::span<char> buffer() { return buffer_.forReply(); }
     /** Begins the answer, whose head is in the request_rec. */
     void begin();
     void add(std::span<char> body);
@@ -59,54 +57,36 @@ public:
      *  on, not only whole pieces */
     void forward(bool pause);
     /** Whether bytes wait for the client. */
-    bool lags() const noexcept {
-        return pace_.lags();
-    }
+    bool lags() const noexcept { return pace_.lags(); }
     /** Passes on as much as the client, which lags, takes. The application pauses. @return whether
      *  the client has taken bytes */
     bool passOn();
     /** True: enough bytes were added to pass them on. */
-    bool gathered() const noexcept {
-        return buffer_.inMemory() >= GATHER;
-    }
+    bool gathered() const noexcept { return buffer_.inMemory() >= GATHER; }
     /** Called before the next reply of an unfinished answer is received. If the client is slower
      *  than the application, waits for either. @return false: there is no reply to receive yet, or
      *  no reply is wanted any more */
     bool awaitReply(MessageSession &session);
 
     /** Discards the added bytes, none of which was passed on. */
-    void clear() {
-        buffer_.clear();
-    }
+    void clear() { buffer_.clear(); }
     /** Marks the answer as whole. deliver() sends its end. */
-    void finish() noexcept {
-        end_ = End::WHOLE;
-    }
+    void finish() noexcept { end_ = End::WHOLE; }
     /** Marks the answer as incomplete. The client gets the added bytes, and sees that the answer
      *  breaks off. */
-    void breakOff() noexcept {
-        end_ = End::BROKEN;
-    }
+    void breakOff() noexcept { end_ = End::BROKEN; }
     /** Has deliver() wait until the client has the end of the answer. */
-    void flushEnd() noexcept {
-        flushesEnd_ = true;
-    }
+    void flushEnd() noexcept { flushesEnd_ = true; }
     /** The time in httpd's filters since the last call. */
-    std::chrono::nanoseconds takeTimeInFilters() noexcept {
-        return std::exchange(inFilters_, {});
-    }
+    std::chrono::nanoseconds takeTimeInFilters() noexcept { return std::exchange(inFilters_, {}); }
     /** Passes on the rest, and the end. May wait for the client, so the application's session must
      *  be over. */
     void deliver();
 
     /** True: httpd's filters have bytes of the answer, so its status is fixed. */
-    bool passed() const noexcept {
-        return passed_;
-    }
+    bool passed() const noexcept { return passed_; }
     /** The handler's result if the client left, or if a filter answered instead. Else nothing. */
-    std::optional<int> lost() const noexcept {
-        return lost_;
-    }
+    std::optional<int> lost() const noexcept { return lost_; }
 
 private:
     enum class End { NONE, WHOLE, BROKEN };

@@ -37,9 +37,7 @@ bool hasErrorDocument(int status) {
 
 void ResponseSender::take(Reply &reply, bool moreWaits) {
     switch (reply.kind) {
-        case Reply::Kind::RESPONSE:
-            takeHead(reply);
-            break;
+        case Reply::Kind::RESPONSE: takeHead(reply); break;
         case Reply::Kind::DATA:
             if (reply.fromFile) {
                 countReader();
@@ -47,32 +45,20 @@ void ResponseSender::take(Reply &reply, bool moreWaits) {
             addBody(reply.body);
             addTrailers(reply.trailers);
             break;
-        case Reply::Kind::INTERIM:
-            takeInterim(reply);
-            return;
+        case Reply::Kind::INTERIM: takeInterim(reply); return;
         case Reply::Kind::HIJACKED:
             reader_.reset();  // The takeover counts this thread anew.
             endByTakeover(takeover_.take(reply));
             break;
-        case Reply::Kind::ABORTED:
-            fail(HTTP_BAD_GATEWAY, "the application broke off its answer");
-            break;
-        case Reply::Kind::LOST:
-            fail(HTTP_BAD_GATEWAY, "the instance died");
-            break;
-        case Reply::Kind::REFUSED:
-            refuse(reply);
-            break;
-        case Reply::Kind::CLIENT_LEFT:
-            clientLeft();
-            break;
+        case Reply::Kind::ABORTED: fail(HTTP_BAD_GATEWAY, "the application broke off its answer"); break;
+        case Reply::Kind::LOST: fail(HTTP_BAD_GATEWAY, "the instance died"); break;
+        case Reply::Kind::REFUSED: refuse(reply); break;
+        case Reply::Kind::CLIENT_LEFT: clientLeft(); break;
         case Reply::Kind::TIMED_OUT:
             fail(HTTP_GATEWAY_TIME_OUT,
                  reply.text.empty() ? "the instance did not answer in time" : reply.text.c_str());
             break;
-        case Reply::Kind::BROKEN:
-            fail(HTTP_BAD_GATEWAY, reply.text.c_str());
-            break;
+        case Reply::Kind::BROKEN: fail(HTTP_BAD_GATEWAY, reply.text.c_str()); break;
     }
     if (over()) {
         return;

@@ -53,21 +53,13 @@ public:
     ResponseSender &operator=(const ResponseSender &) = delete;
 
     /** The pool that gives the report of a refusal. */
-    void setPool(ApplicationPool &pool) noexcept {
-        pool_ = &pool;
-    }
+    void setPool(ApplicationPool &pool) noexcept { pool_ = &pool; }
     /** PassengerStickySessions. @param asked the instance that the request names; 0: any */
-    void setSticky(std::uint32_t asked) noexcept {
-        sticky_ = asked;
-    }
+    void setSticky(std::uint32_t asked) noexcept { sticky_ = asked; }
     /** PassengerServerTiming. For the head that take() takes next. */
-    void setTimes(const std::optional<MessageSession::Times> &times) noexcept {
-        times_ = times;
-    }
+    void setTimes(const std::optional<MessageSession::Times> &times) noexcept { times_ = times; }
     /** Memory for the next reply. take() recognizes bytes in it. */
-    std::span<char> buffer() {
-        return output_.buffer();
-    }
+    std::span<char> buffer() { return output_.buffer(); }
 
     /** See ResponseOutput::awaitReply(). */
     bool awaitReply(MessageSession &session) {
@@ -76,18 +68,14 @@ public:
         return reply;
     }
     /** See ResponseOutput. */
-    bool lags() const noexcept {
-        return output_.lags();
-    }
+    bool lags() const noexcept { return output_.lags(); }
     bool passOn(MessageSession &session) {
         const bool taken = output_.passOn();
         excuseFilters(session);
         return taken;
     }
     /** The time in httpd's filters, which may wait for the client, is not the application's. */
-    void excuseFilters(MessageSession &session) {
-        session.excuse(output_.takeTimeInFilters());
-    }
+    void excuseFilters(MessageSession &session) { session.excuse(output_.takeTimeInFilters()); }
     /** Parses the head of a RESPONSE, which the next take() then uses. Null: the head is malformed,
      *  and take() reports it. */
     const ResponseHead *readHead(const Reply &reply);
@@ -108,30 +96,20 @@ public:
     bool beginsEventStream() const noexcept {
         return hasHead_ && !over() && !missing_ && r_->status == HTTP_OK && ResponseOutput::isEventStream(r_);
     }
-    bool over() const noexcept {
-        return over_ || output_.lost();
-    }
+    bool over() const noexcept { return over_ || output_.lost(); }
     /** Why the response is over. */
-    MessageSession::End end() const noexcept {
-        return output_.lost() ? MessageSession::End::CLIENT_LEFT : end_;
-    }
+    MessageSession::End end() const noexcept { return output_.lost() ? MessageSession::End::CLIENT_LEFT : end_; }
     /** Sends the rest. Called when the response and the application's session are over, since
      *  deliver() may wait for the client. */
-    void deliver() {
-        output_.deliver();
-    }
+    void deliver() { output_.deliver(); }
     /** Called before deliver() if a part of the request's body was not read. httpd reads that part
      *  before it sends what it holds, so the answer does not wait in httpd. Behind an error page of
      *  httpd the connection ends, and httpd does not read the rest. */
     void leaveBodyUnread() noexcept;
     /** The takeover of the client's connection. The head, if this side makes it, has been sent. */
-    ConnectionTakeover &takeover() noexcept {
-        return takeover_;
-    }
+    ConnectionTakeover &takeover() noexcept { return takeover_; }
     /** The handler's result, when the response is over. */
-    int result() const noexcept {
-        return output_.lost().value_or(result_);
-    }
+    int result() const noexcept { return output_.lost().value_or(result_); }
 
 private:
     void takeHead(Reply &reply);

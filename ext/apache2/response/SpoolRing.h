@@ -27,12 +27,8 @@ public:
     /** @param charge counts the file @throws SystemException */
     SpoolRing(SpoolCharge charge, std::uint64_t capacity) : file_(std::move(charge)), capacity_(capacity) {}
 
-    std::uint64_t size() const noexcept {
-        return size_;
-    }
-    std::uint64_t room() const noexcept {
-        return capacity_ - size_;
-    }
+    std::uint64_t size() const noexcept { return size_; }
+    std::uint64_t room() const noexcept { return capacity_ - size_; }
     /** @throws std::length_error (not enough room), SpoolQuotaExceeded, SystemException. Nothing
      *  was appended then */
     void append(std::string_view bytes);
@@ -45,12 +41,8 @@ public:
      *  @throws SpoolQuotaExceeded, SystemException */
     Range keepBeside(std::string_view bytes);
     /** Gives the file to the caller. The ring must not be used afterwards. */
-    [[nodiscard]] SpoolFile release() noexcept {
-        return std::move(file_);
-    }
-    int descriptor() const noexcept {
-        return file_.descriptor();
-    }
+    [[nodiscard]] SpoolFile release() noexcept { return std::move(file_); }
+    int descriptor() const noexcept { return file_.descriptor(); }
 
 private:
     SpoolFile file_;

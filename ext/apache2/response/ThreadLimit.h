@@ -41,9 +41,7 @@ public:
     /** @param most for each application; 0: no limit */
     explicit ThreadLimit(std::size_t most) noexcept : most_(most) {}
 
-    std::size_t most() const noexcept {
-        return most_;
-    }
+    std::size_t most() const noexcept { return most_; }
     /** Nothing: the application occupies as many as it may. */
     std::optional<Place> take(const std::string &app) EXCLUDES(mutex_);
 

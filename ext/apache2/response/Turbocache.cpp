@@ -71,10 +71,8 @@ bool isSafe(const request_rec *r) {
         case M_GET:
         case M_OPTIONS:
         case M_TRACE:
-        case M_PROPFIND:
-            return true;
-        default:
-            return false;
+        case M_PROPFIND: return true;
+        default: return false;
     }
 }
 

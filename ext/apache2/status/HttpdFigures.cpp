@@ -23,13 +23,9 @@ void count(const worker_score &worker, WorkersStatus &into) noexcept {
     switch (worker.status) {
         case SERVER_DEAD:
         case SERVER_STARTING:
-        case SERVER_IDLE_KILL:
-            break;
-        case SERVER_READY:
-            into.idle++;
-            break;
-        default:
-            into.busy++;
+        case SERVER_IDLE_KILL: break;
+        case SERVER_READY: into.idle++; break;
+        default: into.busy++;
     }
 }
 

@@ -41,14 +41,10 @@ public:
     /** @param reason "start" or "reload" */
     void use(const AgentSettings &settings, const std::string &reason);
     /** See ControlService::connect(). */
-    FileDescriptor connectControl() {
-        return control_.connect();
-    }
+    FileDescriptor connectControl() { return control_.connect(); }
     /** Called when an application with monitored files may start. Any thread may call it; never
      *  blocks. */
-    void monitor() {
-        monitor_.wake();
-    }
+    void monitor() { monitor_.wake(); }
 
 private:
     const Parts parts_;

@@ -55,9 +55,7 @@ public:
 
 private:
     struct Waiting {
-        std::string_view left() const {
-            return std::string_view(bytes).substr(sent);
-        }
+        std::string_view left() const { return std::string_view(bytes).substr(sent); }
 
         std::string bytes;
         std::size_t sent = 0;

@@ -50,9 +50,7 @@ public:
     Output(FileDescriptor pipe, pid_t pid) : pipe_(std::move(pipe)), pid_(pid) {}
 
     /** Negative after the end. */
-    int descriptor() const noexcept {
-        return pipe_.get();
-    }
+    int descriptor() const noexcept { return pipe_.get(); }
     /** Reads once. Waits if there is nothing to read. */
     void read() {
         std::array<char, 65536> buffer;

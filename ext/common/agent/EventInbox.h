@@ -35,9 +35,7 @@ public:
     /** The number of events dropped since the last call. */
     std::size_t takeDropped() EXCLUDES(mutex_);
     /** Readable if an event may have come since the last take(). */
-    const FileDescriptor &arrivals() const noexcept {
-        return arrivals_;
-    }
+    const FileDescriptor &arrivals() const noexcept { return arrivals_; }
 
 private:
     bool isTooEarly(const std::string &event, TimePoint now) REQUIRES(mutex_);

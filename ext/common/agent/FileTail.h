@@ -33,12 +33,8 @@ public:
     /** Calls back for all that is left, even for a last line without a line break. No call
      *  follows. */
     void finish(const LineCallback &line);
-    const std::string &path() const noexcept {
-        return path_;
-    }
-    const RunAs &owner() const noexcept {
-        return owner_;
-    }
+    const std::string &path() const noexcept { return path_; }
+    const RunAs &owner() const noexcept { return owner_; }
 
 private:
     void open(bool atEnd);

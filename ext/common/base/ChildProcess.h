@@ -63,15 +63,9 @@ public:
     ChildProcess &operator=(ChildProcess &&other) noexcept;
     ~ChildProcess();
 
-    pid_t pid() const noexcept {
-        return pid_;
-    }
-    explicit operator bool() const noexcept {
-        return pid_ > 0;
-    }
-    const FileDescriptor &pidFd() const noexcept {
-        return pidFd_;
-    }
+    pid_t pid() const noexcept { return pid_; }
+    explicit operator bool() const noexcept { return pid_ > 0; }
+    const FileDescriptor &pidFd() const noexcept { return pidFd_; }
     /** @return false if the process has ended */
     bool signal(int signal);
     /**

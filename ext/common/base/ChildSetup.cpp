@@ -173,18 +173,12 @@ void ChildSetup::execute(int statusPipe) const noexcept {
 
 std::string ChildSetup::describe(Step step) {
     switch (step) {
-        case Step::SESSION:
-            return "setsid";
-        case Step::SIGNALS:
-            return "sigprocmask";
-        case Step::DESCRIPTORS:
-            return "dup2";
-        case Step::CLOSE_OTHERS:
-            return "close_range";
-        case Step::PARENT_DEATH_SIGNAL:
-            return "prctl(PR_SET_PDEATHSIG)";
-        case Step::EXECUTE:
-            return "exec";
+        case Step::SESSION: return "setsid";
+        case Step::SIGNALS: return "sigprocmask";
+        case Step::DESCRIPTORS: return "dup2";
+        case Step::CLOSE_OTHERS: return "close_range";
+        case Step::PARENT_DEATH_SIGNAL: return "prctl(PR_SET_PDEATHSIG)";
+        case Step::EXECUTE: return "exec";
     }
     return "start";
 }

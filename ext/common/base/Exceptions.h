@@ -18,9 +18,7 @@ public:
     SystemException(const std::string &context, int error)
         : std::system_error(error, std::generic_category(), context) {}
 
-    int error() const noexcept {
-        return code().value();
-    }
+    int error() const noexcept { return code().value(); }
 };
 
 /**
@@ -66,13 +64,9 @@ public:
           report_(details.text()),
           details_(std::make_shared<const Report>(std::move(details))) {}
 
-    const std::string &report() const noexcept {
-        return report_;
-    }
+    const std::string &report() const noexcept { return report_; }
     /** The report's parts; may be null. */
-    const std::shared_ptr<const Report> &details() const noexcept {
-        return details_;
-    }
+    const std::shared_ptr<const Report> &details() const noexcept { return details_; }
 
 private:
     std::string report_;

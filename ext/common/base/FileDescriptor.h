@@ -35,27 +35,17 @@ public:
     }
     FileDescriptor(const FileDescriptor &) = delete;
     FileDescriptor &operator=(const FileDescriptor &) = delete;
-    ~FileDescriptor() {
-        reset();
-    }
+    ~FileDescriptor() { reset(); }
 
-    int get() const noexcept {
-        return fd_;
-    }
-    explicit operator bool() const noexcept {
-        return fd_ >= 0;
-    }
+    int get() const noexcept { return fd_; }
+    explicit operator bool() const noexcept { return fd_ >= 0; }
     /** Closes the owned descriptor and takes ownership of `fd`, which is not foreign. Keeps
      *  errno. */
     void reset(int fd = -1) noexcept;
     /** Zero: it is not foreign. */
-    DescriptorSender sender() const noexcept {
-        return sender_;
-    }
+    DescriptorSender sender() const noexcept { return sender_; }
     /** Gives up ownership. */
-    [[nodiscard]] int release() noexcept {
-        return std::exchange(fd_, -1);
-    }
+    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
     /** A second descriptor for the same open file, close-on-exec; foreign if this one is.
      *  @throws SystemException */
     FileDescriptor duplicate() const;

@@ -31,9 +31,7 @@ struct LogHistogram {
         return bucket == 0 ? std::chrono::nanoseconds(0) : std::chrono::microseconds(std::uint64_t{1} << bucket);
     }
 
-    void add(std::chrono::nanoseconds time) noexcept {
-        counts[bucket(time)]++;
-    }
+    void add(std::chrono::nanoseconds time) noexcept { counts[bucket(time)]++; }
     void merge(const LogHistogram &other) noexcept {
         for (std::size_t i = 0; i < BUCKETS; i++) {
             counts[i] += other.counts[i];

@@ -30,9 +30,7 @@ public:
         lock_.lock();
     }
     /** The order is told before the unlock: a thread that gets the mutex next may destroy it. */
-    ~LockGuard() RELEASE() {
-        mutex_.order_.givingUp();
-    }
+    ~LockGuard() RELEASE() { mutex_.order_.givingUp(); }
     LockGuard(const LockGuard &) = delete;
     LockGuard &operator=(const LockGuard &) = delete;
 

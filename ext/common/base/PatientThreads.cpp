@@ -36,9 +36,7 @@ struct PatientThreads::State {
         /** The threads that are at work. */
         std::size_t working = 0;
 
-        std::size_t free() const noexcept {
-            return std::min(waiting.size(), most - working);
-        }
+        std::size_t free() const noexcept { return std::min(waiting.size(), most - working); }
     };
     struct Task {
         Key key = 0;

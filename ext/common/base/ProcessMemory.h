@@ -21,18 +21,12 @@ struct ProcessMemory {
     /** In RAM: what is no part of a file. Pages that other processes share count in full. */
     std::uint64_t anonymous = 0;
 
-    std::uint64_t unshared() const noexcept {
-        return privateClean + privateDirty;
-    }
+    std::uint64_t unshared() const noexcept { return privateClean + privateDirty; }
     /** What the process has allocated. It stays the same when a process that shares pages ends. */
-    std::uint64_t allocated() const noexcept {
-        return anonymous + swap;
-    }
+    std::uint64_t allocated() const noexcept { return anonymous + swap; }
     /** What counts for limits. The kernel writes out what is not needed, and has to read it again:
      *  memory that leaks is no less for that. */
-    std::uint64_t used() const noexcept {
-        return proportional + swapProportional;
-    }
+    std::uint64_t used() const noexcept { return proportional + swapProportional; }
     ProcessMemory &operator+=(const ProcessMemory &other) noexcept;
 };
 

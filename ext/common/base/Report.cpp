@@ -90,9 +90,7 @@ std::string Report::text() const {
     std::string result = summary + "\n";
     for (const Part &part : parts) {
         switch (part.form) {
-            case Form::PROSE:
-                result += "\n" + part.title + ": " + part.text + "\n";
-                break;
+            case Form::PROSE: result += "\n" + part.title + ": " + part.text + "\n"; break;
             case Form::LINES:
                 result += "\n" + part.title + ":\n" + part.text + (part.text.ends_with('\n') ? "" : "\n");
                 break;

@@ -4,12 +4,9 @@ namespace Passenger {
 
 const char *text(SeccompMode mode) noexcept {
     switch (mode) {
-        case SeccompMode::ON:
-            return "on";
-        case SeccompMode::LOG:
-            return "log";
-        case SeccompMode::OFF:
-            return "off";
+        case SeccompMode::ON: return "on";
+        case SeccompMode::LOG: return "log";
+        case SeccompMode::OFF: return "off";
     }
     return "";
 }

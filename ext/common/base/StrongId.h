@@ -14,13 +14,9 @@ template <typename Tag, typename Value = std::uint64_t> class StrongId {
 public:
     constexpr StrongId() noexcept = default;
     constexpr explicit StrongId(Value value) noexcept : value_(value) {}
-    constexpr Value value() const noexcept {
-        return value_;
-    }
+    constexpr Value value() const noexcept { return value_; }
     /** In all ids of this project zero means "none". */
-    constexpr explicit operator bool() const noexcept {
-        return value_ != 0;
-    }
+    constexpr explicit operator bool() const noexcept { return value_ != 0; }
     // clang-tidy 14 takes the zero of a comparison for a null pointer.
     // NOLINTNEXTLINE(modernize-use-nullptr)
     friend constexpr auto operator<=>(StrongId, StrongId) noexcept = default;
@@ -39,7 +35,5 @@ using Generation = StrongId<struct GenerationTag>;
 }  // namespace Passenger
 
 template <typename Tag, typename Value> struct std::hash<Passenger::StrongId<Tag, Value>> {
-    std::size_t operator()(Passenger::StrongId<Tag, Value> id) const noexcept {
-        return std::hash<Value>()(id.value());
-    }
+    std::size_t operator()(Passenger::StrongId<Tag, Value> id) const noexcept { return std::hash<Value>()(id.value()); }
 };

@@ -23,9 +23,7 @@ public:
     explicit AcceptProbe(FileDescriptor connection) noexcept : connection_(std::move(connection)) {}
 
     /** Whether it has a connection. */
-    explicit operator bool() const noexcept {
-        return static_cast<bool>(connection_);
-    }
+    explicit operator bool() const noexcept { return static_cast<bool>(connection_); }
     /**
      * Whether a process has accepted the connection. Needs one, and does not wait. Also true where
      * the kernel does not tell it, as in some containers. False, and there is no connection

@@ -47,62 +47,34 @@ public:
     void end();
 
     /** Interim answers that came since the last call. */
-    std::vector<Head> takeInterim() {
-        return std::exchange(interim_, {});
-    }
-    bool hasHead() const noexcept {
-        return hasHead_;
-    }
-    const Head &head() const noexcept {
-        return head_;
-    }
+    std::vector<Head> takeInterim() { return std::exchange(interim_, {}); }
+    bool hasHead() const noexcept { return hasHead_; }
+    const Head &head() const noexcept { return head_; }
     /** Bytes of the body that came since the last call. */
-    std::string takeBody() {
-        return std::exchange(body_, {});
-    }
+    std::string takeBody() { return std::exchange(body_, {}); }
     /** complete(): the trailer fields as lines, as in Head. */
-    const std::string &trailers() const noexcept {
-        return trailers_;
-    }
+    const std::string &trailers() const noexcept { return trailers_; }
     /** complete(), and the connection has another protocol now (101). The head has its Upgrade. */
-    bool upgraded() const noexcept {
-        return upgraded_;
-    }
+    bool upgraded() const noexcept { return upgraded_; }
     /** The first bytes of that protocol. */
-    const std::string &surplus() const noexcept {
-        return surplus_;
-    }
+    const std::string &surplus() const noexcept { return surplus_; }
     /** The whole answer has come. */
-    bool complete() const noexcept {
-        return complete_;
-    }
+    bool complete() const noexcept { return complete_; }
     /** Whether the answer ends with the connection. */
-    bool untilClose() const noexcept {
-        return untilClose_;
-    }
+    bool untilClose() const noexcept { return untilClose_; }
     /** Whether the body of an answer with status 200 is an event stream without a length, a coding
      *  and trailer fields, which may go on for as long as the client listens. */
-    bool isEventStream() const noexcept {
-        return isEventStream_;
-    }
+    bool isEventStream() const noexcept { return isEventStream_; }
     /** complete(), and the connection can be used for another request. */
-    bool reusable() const noexcept {
-        return reusable_;
-    }
+    bool reusable() const noexcept { return reusable_; }
     /** How long the application keeps the connection without a request, by the Keep-Alive header of
      *  the answer. 0: it does not say. */
-    std::chrono::seconds keptFor() const noexcept {
-        return keptFor_;
-    }
+    std::chrono::seconds keptFor() const noexcept { return keptFor_; }
     /** Why the bytes are no answer, or null. */
-    const char *problem() const noexcept {
-        return problem_;
-    }
+    const char *problem() const noexcept { return problem_; }
 
 private:
-    static AnswerParser &of(http_parser *parser) noexcept {
-        return *static_cast<AnswerParser *>(parser->data);
-    }
+    static AnswerParser &of(http_parser *parser) noexcept { return *static_cast<AnswerParser *>(parser->data); }
     static const http_parser_settings &callbacks() noexcept;
     int fail(const char *problem) noexcept;
     void check(std::size_t fed, std::size_t taken);
@@ -115,9 +87,7 @@ private:
     int endUpgrade();
     int endMessage();
     const char *takeTrailers();
-    bool isChunked() const noexcept {
-        return (parser_.flags & F_CHUNKED) != 0;
-    }
+    bool isChunked() const noexcept { return (parser_.flags & F_CHUNKED) != 0; }
 
     http_parser parser_{};
     Expectation expected_;

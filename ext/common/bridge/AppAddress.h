@@ -60,9 +60,7 @@ public:
     /** 0: a Unix socket. */
     std::uint16_t port() const noexcept;
     /** For messages. */
-    const std::string &text() const noexcept {
-        return text_;
-    }
+    const std::string &text() const noexcept { return text_; }
 
 private:
     sockaddr_storage address_{};

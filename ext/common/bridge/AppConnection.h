@@ -30,22 +30,14 @@ public:
     /** As open(), but makes no new connection. */
     bool reuse(bool mayBeOld) noexcept;
     /** The connection is older than the last open() or reuse(). */
-    bool kept() const noexcept {
-        return kept_;
-    }
-    int descriptor() const noexcept {
-        return socket_.get();
-    }
+    bool kept() const noexcept { return kept_; }
+    int descriptor() const noexcept { return socket_.get(); }
     /** After an exchange that ended cleanly.
      *  @param keptFor the application keeps the connection for so long; 0: it does not say */
     void keep(std::chrono::seconds keptFor) noexcept;
-    void close() noexcept {
-        socket_.reset();
-    }
+    void close() noexcept { socket_.reset(); }
     /** Gives the connection away: it serves no other request. */
-    FileDescriptor release() noexcept {
-        return std::move(socket_);
-    }
+    FileDescriptor release() noexcept { return std::move(socket_); }
 
 private:
     bool isQuiet() const noexcept;

@@ -38,9 +38,7 @@ public:
     AppKeeper(const AppCommand &command, const std::string &folder, std::chrono::seconds grace);
 
     /** Readable when the command has ended, or could not be started. */
-    int descriptor() const noexcept {
-        return socket_.get();
-    }
+    int descriptor() const noexcept { return socket_.get(); }
     /** After descriptor() has become readable. */
     Ending takeEnding();
     /**

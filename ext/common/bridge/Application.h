@@ -58,29 +58,17 @@ public:
      */
     bool awaitAccepting(int agent, Deadline deadline);
 
-    const AppAddress &address() const noexcept {
-        return address_;
-    }
+    const AppAddress &address() const noexcept { return address_; }
     /** Whether the server at address() is Node's, with our loader (node_loader.js). */
-    bool isNode() const noexcept {
-        return command_.isNode && onSocket_;
-    }
+    bool isNode() const noexcept { return command_.isNode && onSocket_; }
     /** Whether it takes all requests at once: PassengerForceMaxConcurrentRequestsPerProcess sets no
      *  limit. */
-    bool takesAll() const noexcept {
-        return takesAll_;
-    }
+    bool takesAll() const noexcept { return takesAll_; }
     /** Readable when the command has ended. */
-    int endingDescriptor() const noexcept {
-        return keeper_->descriptor();
-    }
-    AppKeeper::Ending takeEnding() {
-        return keeper_->takeEnding();
-    }
+    int endingDescriptor() const noexcept { return keeper_->descriptor(); }
+    AppKeeper::Ending takeEnding() { return keeper_->takeEnding(); }
     /** Ends the application in order. Returns when all its processes are gone. */
-    void finish() {
-        keeper_->finish();
-    }
+    void finish() { keeper_->finish(); }
     /** For messages. */
     static std::string describe(const AppKeeper::Ending &ending);
 

@@ -41,13 +41,9 @@ public:
      */
     std::string receiveExactly(std::size_t length);
     /** Whether receive() has bytes without waiting for the channel. */
-    bool hasUnread() const noexcept {
-        return !unread_.empty() || file_;
-    }
+    bool hasUnread() const noexcept { return !unread_.empty() || file_; }
     /** The last message was taken. There may be unread bytes. */
-    bool ended() const noexcept {
-        return ended_;
-    }
+    bool ended() const noexcept { return ended_; }
 
 private:
     Received next();

@@ -22,9 +22,7 @@ public:
     /** Bytes of the chunk, a part of those that were fed. False: problem(). */
     bool add(std::string_view part);
     /** Why the chunk is none, or null. */
-    const char *problem() const noexcept {
-        return problem_;
-    }
+    const char *problem() const noexcept { return problem_; }
 
 private:
     bool end(std::string_view bytes);

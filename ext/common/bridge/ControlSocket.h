@@ -23,9 +23,7 @@ public:
      * kernel takes whole or not at all.
      */
     void tellIfRoom(const Frame &frame) noexcept EXCLUDES(mutex_);
-    int descriptor() const noexcept {
-        return socket_.descriptor().get();
-    }
+    int descriptor() const noexcept { return socket_.descriptor().get(); }
 
 private:
     Mutex mutex_{Locks::BRIDGE_CONTROL};

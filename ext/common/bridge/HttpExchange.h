@@ -60,15 +60,11 @@ public:
     /** The request is ready to be sent, over the kept connection. False: it needs run(). There is
      *  no source. */
     bool prepare();
-    void start() {
-        sendOutput();
-    }
+    void start() { sendOutput(); }
     /** @return false: the exchange is over */
     bool proceed(std::span<char> buffer);
     /** The exchange goes on by goOn() only. */
-    bool mustWait() const noexcept {
-        return mustWait_ || hasOutput();
-    }
+    bool mustWait() const noexcept { return mustWait_ || hasOutput(); }
     /** The rest of an exchange that another thread has started. */
     void goOn(std::span<char> buffer);
 
@@ -101,15 +97,9 @@ private:
     void awaitEndOfServer();
     void dropIfClientGone() const;
 
-    bool hasOutput() const noexcept {
-        return outputAt_ < output_.size() && !deaf_;
-    }
-    bool takesTrailers() const noexcept {
-        return (parts_.flags & TAKES_TRAILERS) != 0;
-    }
-    bool wantsBody() const noexcept {
-        return !bodyDone_ && !hasOutput() && !deaf_;
-    }
+    bool hasOutput() const noexcept { return outputAt_ < output_.size() && !deaf_; }
+    bool takesTrailers() const noexcept { return (parts_.flags & TAKES_TRAILERS) != 0; }
+    bool wantsBody() const noexcept { return !bodyDone_ && !hasOutput() && !deaf_; }
 
     const Parts parts_;
     BodyFraming framing_;

@@ -245,18 +245,10 @@ void Instance::handle(Frame frame) {
             ending_ = true;
             noteEvent();
             break;
-        case FrameType::SERVE:
-            serveAnew(frame);
-            break;
-        case FrameType::CHANNEL:
-            addChannel(frame);
-            break;
-        case FrameType::NO_CHANNEL:
-            channels_.refuse(frame.number(0));
-            break;
-        case FrameType::PAUSE:
-            pauseOrResume(frame);
-            break;
+        case FrameType::SERVE: serveAnew(frame); break;
+        case FrameType::CHANNEL: addChannel(frame); break;
+        case FrameType::NO_CHANNEL: channels_.refuse(frame.number(0)); break;
+        case FrameType::PAUSE: pauseOrResume(frame); break;
         case FrameType::THREADS:
             if (frame.fields.empty()) {
                 control_.tell(Frame(FrameType::THREADS,
@@ -268,8 +260,7 @@ void Instance::handle(Frame frame) {
                 channels_.drop(frame.number(index));
             }
             break;
-        default:
-            EventLog::write("control.unexpected_frame", fmt::format("type={}", static_cast<int>(frame.type)));
+        default: EventLog::write("control.unexpected_frame", fmt::format("type={}", static_cast<int>(frame.type)));
     }
 }
 

@@ -94,15 +94,9 @@ void Intake::turn() {
                 // The event stays until it was read. Events that did not fit may be of the queue.
                 news = size < static_cast<int>(EVENTS_AT_ONCE);
                 break;
-            case Kind::QUEUE:
-                ready.at(number) = true;
-                break;
-            case Kind::CONNECTION:
-                connectionReady(static_cast<std::uint32_t>(number));
-                break;
-            case Kind::CHANNEL:
-                channelEnded(number);
-                break;
+            case Kind::QUEUE: ready.at(number) = true; break;
+            case Kind::CONNECTION: connectionReady(static_cast<std::uint32_t>(number)); break;
+            case Kind::CHANNEL: channelEnded(number); break;
         }
     }
     took_ = take(ready);
@@ -157,14 +151,9 @@ Intake::Entry &Intake::freePlace() {
 
 void Intake::follow(Entry &entry, Place::Next next) {
     switch (next) {
-        case Place::Next::ANSWER:
-            break;
-        case Place::Next::WORK:
-            giveAway(entry);
-            break;
-        case Place::Next::NONE:
-            release(entry);
-            break;
+        case Place::Next::ANSWER: break;
+        case Place::Next::WORK: giveAway(entry); break;
+        case Place::Next::NONE: release(entry); break;
     }
 }
 

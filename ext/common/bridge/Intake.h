@@ -45,12 +45,8 @@ public:
     /** The function of a helper's thread, up to its end. */
     void help();
     /** See Helpers, also startAgain(). */
-    bool startFirst() {
-        return helpers_.startFirst();
-    }
-    void startAgain() {
-        helpers_.startAgain();
-    }
+    bool startFirst() { return helpers_.startFirst(); }
+    void startAgain() { helpers_.startAgain(); }
     /** Takes no more messages until resume(). */
     void pause() EXCLUDES(mutex_);
     /** False: the intake was not paused, or it is finished. */
@@ -61,9 +57,7 @@ public:
     /** Takes no more messages. */
     void finish() EXCLUDES(mutex_);
     /** How many requests were taken and have not ended. From any thread. */
-    std::size_t inWork() const noexcept {
-        return inWork_;
-    }
+    std::size_t inWork() const noexcept { return inWork_; }
 
 private:
     enum class State : std::uint8_t { FREE, HERE, AWAY };

@@ -64,9 +64,7 @@ public:
     /** Takes the message of a request. The place has none. */
     void take(std::string_view message, HandoverPtr handover);
     /** The request's reply channel; 0: the message names none. */
-    std::uint64_t channelId() const noexcept {
-        return header_.channel;
-    }
+    std::uint64_t channelId() const noexcept { return header_.channel; }
 
     /** Claims the request and sends it, if that needs no wait.
      *  @param channel null: it is not known yet */
@@ -78,19 +76,11 @@ public:
     /** Continues the request from its present step to its end. Waits. */
     void work(std::span<char> buffer);
 
-    std::uint32_t index() const noexcept {
-        return index_;
-    }
-    AppConnection &connection() noexcept {
-        return connection_;
-    }
-    const HandoverPtr &handover() const noexcept {
-        return handover_;
-    }
+    std::uint32_t index() const noexcept { return index_; }
+    AppConnection &connection() noexcept { return connection_; }
+    const HandoverPtr &handover() const noexcept { return handover_; }
     /** The reply channel of the last request, if further requests can use it; else null. */
-    ChannelPtr takeChannel() noexcept {
-        return std::move(channel_);
-    }
+    ChannelPtr takeChannel() noexcept { return std::move(channel_); }
 
 private:
     bool isPlain();

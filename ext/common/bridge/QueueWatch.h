@@ -35,9 +35,7 @@ public:
      */
     void watch(bool wanted);
     /** The kernel watches no more descriptors. The loop calls take() and watch() again soon. */
-    bool isMissing() const noexcept {
-        return missing_;
-    }
+    bool isMissing() const noexcept { return missing_; }
     /**
      * After events, or while a queue is not watched. Takes a message, if there is one: of the own
      * queue, or after four of it in a row of the Group's queue, so that none waits for ever.
@@ -48,14 +46,10 @@ public:
      */
     std::size_t take(const Ready &ready, std::span<char> buffer, std::size_t busy);
     /** The Group's queue has ended, and all of its messages are taken. */
-    bool atEnd() const noexcept {
-        return atEnd_;
-    }
+    bool atEnd() const noexcept { return atEnd_; }
 
 private:
-    bool hasOwn() const noexcept {
-        return handover_ && handover_->own;
-    }
+    bool hasOwn() const noexcept { return handover_ && handover_->own; }
     void setWatched(bool &watched, bool wanted, const FileDescriptor *queue, std::uint32_t events, Source source);
     std::size_t takeCommon(std::span<char> buffer);
     std::size_t takeOwn(std::span<char> buffer);

@@ -44,17 +44,11 @@ public:
     Relay(FileDescriptor child, FileDescriptor application, std::string_view first,
           std::unique_ptr<AnswerParser> answer, TimePoint now);
 
-    bool isEventStream() const noexcept {
-        return answer_ != nullptr;
-    }
+    bool isEventStream() const noexcept { return answer_ != nullptr; }
     /** The child has not said yet where the client's bytes come from. */
-    bool awaitsChild() const noexcept {
-        return awaitsChild_;
-    }
+    bool awaitsChild() const noexcept { return awaitsChild_; }
     /** Before the child's answer this is our end of the pair. */
-    int descriptor(Side side) const noexcept {
-        return (side == Side::CLIENT ? client_ : application_).get();
-    }
+    int descriptor(Side side) const noexcept { return (side == Side::CLIENT ? client_ : application_).get(); }
     /** The events (EPOLLIN, ...) that the side is to be watched for; 0: none, no error either. */
     std::uint32_t wanted(Side side) const noexcept;
     /** @param buffer for the bytes of one read */
@@ -64,13 +58,9 @@ public:
     /** @param applicationLives whether an end of its connection was no sign of its death */
     void expire(TimePoint now, bool applicationLives);
     /** The client has all that came for it. */
-    bool delivered() const noexcept {
-        return closing_ || over_;
-    }
+    bool delivered() const noexcept { return closing_ || over_; }
     /** Both sides are to be closed. */
-    bool over() const noexcept {
-        return over_;
-    }
+    bool over() const noexcept { return over_; }
 
 private:
     /** Bytes that the receiver has not taken. */
@@ -78,12 +68,8 @@ private:
         std::string bytes;
         std::size_t at = 0;
 
-        bool empty() const noexcept {
-            return bytes.empty();
-        }
-        std::size_t left() const noexcept {
-            return bytes.size() - at;
-        }
+        bool empty() const noexcept { return bytes.empty(); }
+        std::size_t left() const noexcept { return bytes.size() - at; }
     };
 
     void expireClosing(TimePoint now) noexcept;

@@ -41,21 +41,13 @@ public:
     void add(FileDescriptor child, FileDescriptor application, std::string_view first,
              std::unique_ptr<AnswerParser> answer) EXCLUDES(mutex_);
     /** Those that have not ended. */
-    std::size_t count() const noexcept {
-        return count_;
-    }
+    std::size_t count() const noexcept { return count_; }
     /** How many of them have something for their client, or may get it. */
-    std::size_t undelivered() const noexcept {
-        return undelivered_;
-    }
+    std::size_t undelivered() const noexcept { return undelivered_; }
     /** From now on no answer that ends with its connection looks whole. Any thread may call it. */
-    void noteDeathOfApplication() noexcept {
-        applicationLives_ = false;
-    }
+    void noteDeathOfApplication() noexcept { applicationLives_ = false; }
     /** How many of them are event streams. */
-    std::size_t streams() const noexcept {
-        return streams_;
-    }
+    std::size_t streams() const noexcept { return streams_; }
     [[noreturn]] void run() {
         for (;;) {
             runOnce(std::chrono::hours(1));

@@ -30,22 +30,14 @@ public:
         : channel_(channel), ticket_(ticket), queued_(queued), stickyId_(stickyId) {}
 
     /** The head was sent: it is too late for another answer. */
-    bool started() const noexcept {
-        return started_;
-    }
+    bool started() const noexcept { return started_; }
     /** The last message was sent. A channel without it cannot be used again. */
-    bool finished() const noexcept {
-        return finished_;
-    }
+    bool finished() const noexcept { return finished_; }
 
     /** From now on messages that the child does not take at once are kept. */
-    void neverWait() noexcept {
-        waits_ = false;
-    }
+    void neverWait() noexcept { waits_ = false; }
     /** There are such messages: wait() sends them. */
-    bool holdsBack() const noexcept {
-        return !kept_.empty();
-    }
+    bool holdsBack() const noexcept { return !kept_.empty(); }
 
     // All of the following throw ClientGone.
 

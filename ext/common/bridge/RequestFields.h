@@ -18,9 +18,7 @@ public:
     /** The first value of this name, or an empty string. */
     std::string_view operator[](std::string_view name) const;
     bool has(std::string_view name) const;
-    const std::vector<Field> &all() const noexcept {
-        return fields_;
-    }
+    const std::vector<Field> &all() const noexcept { return fields_; }
 
 private:
     std::string_view text_;

@@ -74,14 +74,9 @@ void addForwarded(std::string &head, const RequestFields &fields, bool encrypted
 
 void addFraming(std::string &head, const BodyFraming &body) {
     switch (body.kind) {
-        case BodyFraming::Kind::NONE:
-            break;
-        case BodyFraming::Kind::LENGTH:
-            addLine(head, "Content-Length", std::to_string(body.length));
-            break;
-        case BodyFraming::Kind::CHUNKED:
-            addLine(head, "Transfer-Encoding", "chunked");
-            break;
+        case BodyFraming::Kind::NONE: break;
+        case BodyFraming::Kind::LENGTH: addLine(head, "Content-Length", std::to_string(body.length)); break;
+        case BodyFraming::Kind::CHUNKED: addLine(head, "Transfer-Encoding", "chunked"); break;
     }
     if (body.onlyIfAsked) {
         addLine(head, "Expect", "100-continue");

@@ -56,13 +56,9 @@ public:
     }
 
     /** Why there is no whole answer; empty: there is one. */
-    const std::string &problem() const noexcept {
-        return problem_;
-    }
+    const std::string &problem() const noexcept { return problem_; }
     /** 0: no answer has begun. */
-    unsigned status() const noexcept {
-        return answer_.hasHead() ? answer_.head().status : 0;
-    }
+    unsigned status() const noexcept { return answer_.hasHead() ? answer_.head().status : 0; }
 
 private:
     bool await(short events) {

@@ -27,14 +27,10 @@ constexpr milliseconds WAKE_RETRY{50};
 class Borrowed {
 public:
     explicit Borrowed(int fd) noexcept : descriptor_(fd) {}
-    ~Borrowed() {
-        static_cast<void>(descriptor_.release());
-    }
+    ~Borrowed() { static_cast<void>(descriptor_.release()); }
     Borrowed(const Borrowed &) = delete;
     Borrowed &operator=(const Borrowed &) = delete;
-    const FileDescriptor &get() const noexcept {
-        return descriptor_;
-    }
+    const FileDescriptor &get() const noexcept { return descriptor_; }
 
 private:
     FileDescriptor descriptor_;

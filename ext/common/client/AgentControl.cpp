@@ -40,14 +40,10 @@ constexpr int CONTROL_DESCRIPTOR = 3;
 class BorrowedControl {
 public:
     explicit BorrowedControl(int fd) : socket_(FileDescriptor(fd)) {}
-    ~BorrowedControl() {
-        static_cast<void>(socket_.release().release());
-    }
+    ~BorrowedControl() { static_cast<void>(socket_.release().release()); }
     BorrowedControl(const BorrowedControl &) = delete;
     BorrowedControl &operator=(const BorrowedControl &) = delete;
-    FrameSocket *operator->() noexcept {
-        return &socket_;
-    }
+    FrameSocket *operator->() noexcept { return &socket_; }
 
 private:
     FrameSocket socket_;

@@ -10,37 +10,21 @@ namespace Passenger {
 class AppLink final : public QueueCache {
 public:
     explicit AppLink(PoolClient &client) : client_(client) {}
-    ~AppLink() override {
-        dropChannels();
-    }
+    ~AppLink() override { dropChannels(); }
 
     /** The pool process was replaced. */
-    void agentReplaced() noexcept {
-        forget();
-    }
+    void agentReplaced() noexcept { forget(); }
 
-    InFlightTable &inFlightTable() override {
-        return client_.inFlightTable();
-    }
-    std::uint32_t childSlot() const override {
-        return client_.childSlot();
-    }
-    const GenerationTableView &generations() const override {
-        return client_.generations();
-    }
-    void wakeAgent() noexcept override {
-        client_.wakeAgent();
-    }
+    InFlightTable &inFlightTable() override { return client_.inFlightTable(); }
+    std::uint32_t childSlot() const override { return client_.childSlot(); }
+    const GenerationTableView &generations() const override { return client_.generations(); }
+    void wakeAgent() noexcept override { client_.wakeAgent(); }
     void overran(const QueueLink &link, ChannelId channel, Ticket ticket,
                  std::chrono::milliseconds time) noexcept override;
     bool isSlow(const QueueLink &link, ChannelId channel, Ticket ticket,
                 std::chrono::milliseconds time) noexcept override;
-    int agentLife() const noexcept override {
-        return client_.agentLife();
-    }
-    std::optional<MonotonicTime> endOfWaiting() const noexcept override {
-        return client_.endOfWaiting();
-    }
+    int agentLife() const noexcept override { return client_.agentLife(); }
+    std::optional<MonotonicTime> endOfWaiting() const noexcept override { return client_.endOfWaiting(); }
 
 protected:
     Links attach(const Options &options, Generation unusable) override;
@@ -48,9 +32,7 @@ protected:
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, const QueueLink &link,
                                              const ChannelSecret &secret) override;
     bool unregisterChannels(std::span<const ChannelId> channels) noexcept override;
-    void relieve() override {
-        client_.closeIdle();
-    }
+    void relieve() override { client_.closeIdle(); }
 
 private:
     PoolClient &client_;

@@ -80,9 +80,7 @@ public:
      *  @throws IOException (the log file cannot be opened; nothing has changed then) */
     AgentUpdate update(const AgentSettings &settings);
     /** 0: the agent has not started. */
-    pid_t anchorPid() const noexcept {
-        return handle_.anchorPid;
-    }
+    pid_t anchorPid() const noexcept { return handle_.anchorPid; }
     /** Whether the agent's anchor still runs. */
     bool alive() const;
     /** Starts another agent in place of a dead one, or the first one. Processes that were forked
@@ -99,9 +97,7 @@ public:
     Handle release();
 
     /** The agent's message at its start, for the server's log; mostly empty. */
-    const std::string &warning() const noexcept {
-        return warning_;
-    }
+    const std::string &warning() const noexcept { return warning_; }
 
 private:
     void start(const AgentSettings &settings);

@@ -62,20 +62,12 @@ public:
     /** The AppLink of this application; made if there is none. */
     std::shared_ptr<AppLink> app(const Options &options) EXCLUDES(mutex_);
 
-    InFlightTable &inFlightTable() noexcept {
-        return inFlightTable_;
-    }
-    std::uint32_t childSlot() const noexcept {
-        return childSlot_.load(std::memory_order_acquire);
-    }
-    const GenerationTableView &generations() const noexcept {
-        return *generations_.load(std::memory_order_acquire);
-    }
+    InFlightTable &inFlightTable() noexcept { return inFlightTable_; }
+    std::uint32_t childSlot() const noexcept { return childSlot_.load(std::memory_order_acquire); }
+    const GenerationTableView &generations() const noexcept { return *generations_.load(std::memory_order_acquire); }
     void wakeAgent() noexcept;
     /** The socket that wakes the agent; see QueueHost::agentLife(). */
-    int agentLife() const noexcept {
-        return wakeFd_.load(std::memory_order_acquire);
-    }
+    int agentLife() const noexcept { return wakeFd_.load(std::memory_order_acquire); }
 
     /** Calls QueueCache::trim() for all applications. */
     void trim() EXCLUDES(mutex_);

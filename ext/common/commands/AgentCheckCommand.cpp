@@ -94,9 +94,7 @@ struct Answer {
      *  is so. */
     std::string reason;
 
-    bool tellsNothing() const {
-        return weight.value_or(0) > 0 && !reason.empty();
-    }
+    bool tellsNothing() const { return weight.value_or(0) > 0 && !reason.empty(); }
     std::string line() const {
         return fmt::format("{}{}{}", state, weight ? fmt::format(" {}%", *weight) : "",
                            reason.empty() ? "" : " #" + reason);

@@ -25,9 +25,7 @@ public:
     explicit AgentConnection(const Arguments &arguments);
 
     /** The agent as it was when this object was made. */
-    const RunningAgent &agent() const noexcept {
-        return agent_;
-    }
+    const RunningAgent &agent() const noexcept { return agent_; }
 
     // These wait some seconds for the next pool process. They throw what ControlClient throws.
     Frame order(const std::vector<std::string> &order);

@@ -52,9 +52,7 @@ public:
     /** @throws CommandFailureException */
     RunningAgent chooseByPid(const std::string &watchdogPid) const;
 
-    const std::string &folder() const noexcept {
-        return folder_;
-    }
+    const std::string &folder() const noexcept { return folder_; }
 
 private:
     std::vector<std::string> candidates() const;

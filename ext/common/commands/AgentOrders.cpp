@@ -187,14 +187,10 @@ int finish(const Arguments &arguments, const Json &fields, const std::string &te
 
 const char *nameOf(RestartWait::Outcome outcome) {
     switch (outcome) {
-        case RestartWait::Outcome::SERVES:
-            return "serves";
-        case RestartWait::Outcome::IDLE:
-            return "idle";
-        case RestartWait::Outcome::FAILED:
-            return "failed";
-        case RestartWait::Outcome::UNDER_WAY:
-            break;
+        case RestartWait::Outcome::SERVES: return "serves";
+        case RestartWait::Outcome::IDLE: return "idle";
+        case RestartWait::Outcome::FAILED: return "failed";
+        case RestartWait::Outcome::UNDER_WAY: break;
     }
     return "ordered";
 }

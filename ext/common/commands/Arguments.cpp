@@ -23,12 +23,9 @@ std::string helpHint(const CommandSpec &command) {
 
 int argumentOf(const OptionSpec &option) {
     switch (option.argument) {
-        case OptionSpec::Argument::REQUIRED:
-            return required_argument;
-        case OptionSpec::Argument::OPTIONAL:
-            return optional_argument;
-        default:
-            return no_argument;
+        case OptionSpec::Argument::REQUIRED: return required_argument;
+        case OptionSpec::Argument::OPTIONAL: return optional_argument;
+        default: return no_argument;
     }
 }
 

@@ -26,9 +26,7 @@ public:
     explicit CommandFailureException(const std::string &text, int status = ExitStatus::FAILED)
         : std::runtime_error(text), status_(status) {}
 
-    int status() const noexcept {
-        return status_;
-    }
+    int status() const noexcept { return status_; }
 
 private:
     int status_;

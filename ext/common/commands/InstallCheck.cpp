@@ -177,23 +177,17 @@ void checkAgents(const AgentFinder &finder, std::vector<Finding> &findings, Apps
 
 const char *nameOf(Level level) {
     switch (level) {
-        case Level::ERROR:
-            return "error";
-        case Level::WARNING:
-            return "warning";
-        default:
-            return "ok";
+        case Level::ERROR: return "error";
+        case Level::WARNING: return "warning";
+        default: return "ok";
     }
 }
 
 const char *colourOf(Level level) {
     switch (level) {
-        case Level::ERROR:
-            return "\x1b[31m";
-        case Level::WARNING:
-            return "\x1b[33m";
-        default:
-            return "\x1b[32m";
+        case Level::ERROR: return "\x1b[31m";
+        case Level::WARNING: return "\x1b[33m";
+        default: return "\x1b[32m";
     }
 }
 

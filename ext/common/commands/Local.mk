@@ -2,85 +2,44 @@
 noinst_LTLIBRARIES += libpassenger_commands.la
 libpassenger_commands_la_SOURCES = \
     %D%/AboutCommand.cpp \
-    %D%/AboutCommand.h \
     %D%/AgentCheckCommand.cpp \
-    %D%/AgentCheckCommand.h \
     %D%/AgentConnection.cpp \
-    %D%/AgentConnection.h \
     %D%/AgentFinder.cpp \
-    %D%/AgentFinder.h \
     %D%/AgentOrders.cpp \
-    %D%/AgentOrders.h \
     %D%/AppCheck.cpp \
-    %D%/AppCheck.h \
     %D%/AppOrder.cpp \
-    %D%/AppOrder.h \
     %D%/AppSelection.cpp \
-    %D%/AppSelection.h \
     %D%/Arguments.cpp \
-    %D%/Arguments.h \
     %D%/BacktracesForm.cpp \
-    %D%/BacktracesForm.h \
     %D%/BalancerWeight.cpp \
-    %D%/BalancerWeight.h \
-    %D%/CommandFailure.h \
     %D%/CommandHelp.cpp \
-    %D%/CommandHelp.h \
     %D%/CommandTable.cpp \
-    %D%/CommandTable.h \
     %D%/Completion.cpp \
-    %D%/Completion.h \
     %D%/ConfigProgram.cpp \
-    %D%/ConfigProgram.h \
     %D%/ConfiguredApps.cpp \
-    %D%/ConfiguredApps.h \
     %D%/EventForm.cpp \
-    %D%/EventForm.h \
     %D%/EventTable.cpp \
-    %D%/EventTable.h \
     %D%/ExplainCommand.cpp \
-    %D%/ExplainCommand.h \
     %D%/FolderAccess.cpp \
-    %D%/FolderAccess.h \
     %D%/HttpdAnswer.cpp \
-    %D%/HttpdAnswer.h \
     %D%/InstallCheck.cpp \
-    %D%/InstallCheck.h \
     %D%/JsonResult.cpp \
-    %D%/JsonResult.h \
     %D%/ManPage.cpp \
-    %D%/ManPage.h \
     %D%/MemoryForm.cpp \
-    %D%/MemoryForm.h \
     %D%/MemoryProgram.cpp \
-    %D%/MemoryProgram.h \
     %D%/MemorySections.cpp \
-    %D%/MemorySections.h \
     %D%/OverviewForm.cpp \
-    %D%/OverviewForm.h \
     %D%/PoolForm.cpp \
-    %D%/PoolForm.h \
     %D%/ProcessList.cpp \
-    %D%/ProcessList.h \
     %D%/ProgramMain.cpp \
-    %D%/ProgramMain.h \
     %D%/ProgramOutput.cpp \
-    %D%/ProgramOutput.h \
     %D%/RequestsForm.cpp \
-    %D%/RequestsForm.h \
     %D%/RestartWait.cpp \
-    %D%/RestartWait.h \
     %D%/Sizing.cpp \
-    %D%/Sizing.h \
     %D%/SizingCommand.cpp \
-    %D%/SizingCommand.h \
     %D%/StatusProgram.cpp \
-    %D%/StatusProgram.h \
     %D%/SystemMetrics.cpp \
-    %D%/SystemMetrics.h \
-    %D%/Terminal.cpp \
-    %D%/Terminal.h
-EXTRA_DIST += %D%/README.md
+    %D%/Terminal.cpp
 
 PASSENGER_COMMAND_LIBS = libpassenger_commands.la libpassenger_control.la libpassenger_io.la libpassenger_shm.la \
     libpassenger_base.la $(FMT_LIBS)

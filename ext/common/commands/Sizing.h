@@ -63,12 +63,8 @@ public:
     /** The value for MaxRequestWorkers. */
     unsigned maxRequestWorkers() const noexcept;
 
-    const SizingMachine &machine() const noexcept {
-        return machine_;
-    }
-    const std::vector<SizingApp> &apps() const noexcept {
-        return apps_;
-    }
+    const SizingMachine &machine() const noexcept { return machine_; }
+    const std::vector<SizingApp> &apps() const noexcept { return apps_; }
 
 private:
     unsigned wantedPool() const noexcept;

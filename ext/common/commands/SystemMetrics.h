@@ -19,9 +19,7 @@ struct SystemMetrics {
         std::uint64_t wait = 0;
         std::uint64_t stolen = 0;
 
-        std::uint64_t total() const noexcept {
-            return user + nice + system + idle + wait + stolen;
-        }
+        std::uint64_t total() const noexcept { return user + nice + system + idle + wait + stolen; }
     };
 
     std::string kernel;

@@ -23,9 +23,7 @@ constexpr int DECIMALS = 6;
 /** Writes without a tree in between: a status of a thousand applications is long. */
 class Writer {
 public:
-    explicit Writer(rapidjson::StringBuffer &text) : writer_(text) {
-        writer_.SetMaxDecimalPlaces(DECIMALS);
-    }
+    explicit Writer(rapidjson::StringBuffer &text) : writer_(text) { writer_.SetMaxDecimalPlaces(DECIMALS); }
 
     template <class Member> void operator()(const char *name, const Member &member) {
         writer_.Key(name);

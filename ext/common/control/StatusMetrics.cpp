@@ -75,9 +75,7 @@ public:
         : text_(text), open_(open), name_(name), type_(type), buckets_(buckets) {}
 
     /** For the samples that follow. The subject outlives them. */
-    void of(const Subject &subject) noexcept {
-        subject_ = &subject;
-    }
+    void of(const Subject &subject) noexcept { subject_ = &subject; }
 
     template <class Number> void add(const Number &value, Labels labels = {}) {
         if (type_ == Type::COUNTER) {

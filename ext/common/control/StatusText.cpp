@@ -18,9 +18,7 @@ class Lines {
 public:
     explicit Lines(std::string &text) : text_(text) {}
 
-    void begin(std::string prefix) {
-        prefix_ = std::move(prefix);
-    }
+    void begin(std::string prefix) { prefix_ = std::move(prefix); }
     void add(std::string_view key, std::string_view value) {
         std::string line = printable(value);
         for (char &c : line) {
@@ -34,12 +32,8 @@ public:
     void add(std::string_view key, std::uint64_t value) {
         fmt::format_to(std::back_inserter(text_), "{}{}: {}\n", prefix_, key, value);
     }
-    void add(std::string_view key, unsigned value) {
-        add(key, std::uint64_t{value});
-    }
-    void add(std::string_view key, bool value) {
-        add(key, std::uint64_t{value});
-    }
+    void add(std::string_view key, unsigned value) { add(key, std::uint64_t{value}); }
+    void add(std::string_view key, bool value) { add(key, std::uint64_t{value}); }
 
 private:
     std::string &text_;

@@ -22,9 +22,7 @@ constexpr double MICROSECONDS = 1e6;
 /** Writes elements, indented by their depth. */
 class XmlWriter {
 public:
-    void empty(const char *name) {
-        line(fmt::format("<{}/>", name));
-    }
+    void empty(const char *name) { line(fmt::format("<{}/>", name)); }
     void open(const char *name, std::string_view attributes = {}) {
         line(fmt::format("<{}{}>", name, attributes));
         depth_++;
@@ -36,9 +34,7 @@ public:
     template <class Value> void add(const char *name, const Value &value) {
         line(fmt::format("<{0}>{1}</{0}>", name, markupText(fmt::format("{}", value))));
     }
-    std::string take() {
-        return std::move(text_);
-    }
+    std::string take() { return std::move(text_); }
 
 private:
     void line(std::string_view element) {

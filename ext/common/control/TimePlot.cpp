@@ -34,10 +34,8 @@ Column columnOf(const PointStatus &point, Series series) {
     switch (series) {
         case Series::REQUESTS:
             return {true, point.seconds > 0 ? static_cast<double>(point.requests) / point.seconds : 0, 0};
-        case Series::QUEUE_TIME:
-            return {true, point.queue.p99, point.queue.p50};
-        case Series::SERVICE_TIME:
-            break;
+        case Series::QUEUE_TIME: return {true, point.queue.p99, point.queue.p50};
+        case Series::SERVICE_TIME: break;
     }
     return {true, point.service.p99, point.service.p50};
 }
@@ -128,12 +126,9 @@ std::string valueText(Series series, double value) {
 
 const char *titleOf(Series series) {
     switch (series) {
-        case Series::REQUESTS:
-            return "Requests a second";
-        case Series::QUEUE_TIME:
-            return "Queue time";
-        case Series::SERVICE_TIME:
-            break;
+        case Series::REQUESTS: return "Requests a second";
+        case Series::QUEUE_TIME: return "Queue time";
+        case Series::SERVICE_TIME: break;
     }
     return "Service time";
 }

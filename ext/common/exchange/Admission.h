@@ -42,26 +42,18 @@ public:
          *  are in flight than the capacity. */
         unsigned atWork = 0;
 
-        bool exceedsCapacity() const noexcept {
-            return inFlight > capacity;
-        }
+        bool exceedsCapacity() const noexcept { return inFlight > capacity; }
         /** Requests that wait, this one included. Those that free threads are about to take count
          *  if instances that are to end work at others. */
         unsigned waiting() const noexcept {
             const unsigned places = std::max(capacity, atWork);
             return inFlight > places ? inFlight - places : 0;
         }
-        bool waits() const noexcept {
-            return waiting() > 0;
-        }
+        bool waits() const noexcept { return waiting() > 0; }
         /** Threads of httpd that the application holds. */
-        std::uint64_t threads() const noexcept {
-            return std::uint64_t{inFlight} + relayed;
-        }
+        std::uint64_t threads() const noexcept { return std::uint64_t{inFlight} + relayed; }
         /** The threads of httpd that the application holds when all instances are taken. */
-        std::uint64_t mostThreads() const noexcept {
-            return std::uint64_t{capacity} + relayed;
-        }
+        std::uint64_t mostThreads() const noexcept { return std::uint64_t{capacity} + relayed; }
     };
 
     struct Refusal {
@@ -88,9 +80,7 @@ private:
     std::string held(const AdmissionLimits &limits) const;
     std::optional<Refusal> refusalForDelay(const AdmissionLimits &limits, Priority priority);
     bool mayWait(unsigned waiting, std::chrono::milliseconds within) noexcept;
-    unsigned waiting() const noexcept {
-        return load_.waiting();
-    }
+    unsigned waiting() const noexcept { return load_.waiting(); }
     unsigned heldByKey() const noexcept;
 
     const Options &options_;

@@ -29,8 +29,7 @@ AdmissionLimits AdmissionLimits::of(const Options &options, Priority priority) n
         case Priority::HIGH:
             return {std::min(std::numeric_limits<unsigned>::max() - part(size, QUARTER), size) + part(size, QUARTER),
                     inFlight, target * TWICE};
-        case Priority::NORMAL:
-            break;
+        case Priority::NORMAL: break;
     }
     return {size, inFlight, target};
 }

@@ -31,9 +31,7 @@ public:
     /** Reads the next bytes, as many as are left or fit. @return their number. Nothing: the file
      *  does not have them any more, or it cannot be read */
     std::optional<std::size_t> read(std::span<char> buffer) noexcept;
-    std::uint64_t left() const noexcept {
-        return range_.length;
-    }
+    std::uint64_t left() const noexcept { return range_.length; }
 
 private:
     FileDescriptor file_;

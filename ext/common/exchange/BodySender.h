@@ -34,21 +34,13 @@ public:
     BodySender(const MessageSession::Request &request, BodyFilesInFlight &files);
 
     /** The part of the environment that the request's message holds. */
-    std::string_view headInRequest() const noexcept {
-        return environment_.substr(0, headInRequest_);
-    }
+    std::string_view headInRequest() const noexcept { return environment_.substr(0, headInRequest_); }
     /** Whether bytes are left that the object has: of the head, or of a body that is sent again. */
-    bool owes() const noexcept {
-        return !done_ && (ended_ || !owed().empty());
-    }
+    bool owes() const noexcept { return !done_ && (ended_ || !owed().empty()); }
     /** Whether a byte was sent. The byte is in the channel, or an instance has read it. */
-    bool begun() const noexcept {
-        return begun_;
-    }
+    bool begun() const noexcept { return begun_; }
     /** Whether everything was sent. */
-    bool done() const noexcept {
-        return done_;
-    }
+    bool done() const noexcept { return done_; }
 
     /** Sends as much as the channel has room for. Never waits.
      *  @param taken is increased by the number of bytes that were taken of `block`
@@ -66,15 +58,11 @@ public:
         }
     }
     /** The channel is closed, and the agent has been told so: the file is no longer in flight. */
-    void channelClosed() noexcept {
-        inFlight_.reset();
-    }
+    void channelClosed() noexcept { inFlight_.reset(); }
     /** Drops the copy: an instance has begun, so nothing will be sent again. */
     void forget() noexcept;
     /** The number of bytes of the body that are kept for rewind(). */
-    std::size_t kept() const noexcept {
-        return kept_.size();
-    }
+    std::size_t kept() const noexcept { return kept_.size(); }
 
 private:
     std::string_view owed() const noexcept;

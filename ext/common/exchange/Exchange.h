@@ -46,15 +46,11 @@ public:
     Event receive(std::span<char> buffer, const MessageSession::Client &client, std::chrono::milliseconds timeout);
     /** See MessageSession::sendBody(). @throws SystemException */
     std::size_t sendBody(std::string_view block, bool last);
-    bool bodyDone() const noexcept {
-        return progress_.sender().body().done();
-    }
+    bool bodyDone() const noexcept { return progress_.sender().body().done(); }
     /** See MessageSession::breakBody(). No other exchange uses the channel afterwards. */
     void breakBody() noexcept;
     /** See MessageSession::excuse(). */
-    void excuse(std::chrono::nanoseconds time) noexcept {
-        progress_.times().excuse(time);
-    }
+    void excuse(std::chrono::nanoseconds time) noexcept { progress_.times().excuse(time); }
     /** Whether receive() would return at once. */
     bool replyWaiting();
     /** See MessageSession::awaitReply(). @throws SystemException */
@@ -62,18 +58,12 @@ public:
     /** See MessageSession::times(). */
     std::optional<MessageSession::Times> times() const noexcept;
     /** See MessageSession::instance(). */
-    pid_t instance() const noexcept {
-        return progress_.instance();
-    }
+    pid_t instance() const noexcept { return progress_.instance(); }
     /** See MessageSession::version(). */
-    std::optional<AppVersion> version() const noexcept {
-        return progress_.sender().version();
-    }
+    std::optional<AppVersion> version() const noexcept { return progress_.sender().version(); }
     /** The caller received the last message. Only a stream continues, until the exchange is
      *  destroyed. @param whole the instance has not broken the answer off */
-    void complete(bool whole = true) noexcept {
-        progress_.complete(whole);
-    }
+    void complete(bool whole = true) noexcept { progress_.complete(whole); }
 
     /** See MessageSession::giveUp(). */
     void giveUp(MessageSession::End why) noexcept {

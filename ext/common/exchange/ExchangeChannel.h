@@ -23,15 +23,9 @@ class ExchangeChannel {
 public:
     explicit ExchangeChannel(QueueHost &host) : host_(host) {}
 
-    explicit operator bool() const noexcept {
-        return channel_ != nullptr;
-    }
-    ReplyChannel &operator*() const noexcept {
-        return *channel_;
-    }
-    ReplyChannel *operator->() const noexcept {
-        return channel_.get();
-    }
+    explicit operator bool() const noexcept { return channel_ != nullptr; }
+    ReplyChannel &operator*() const noexcept { return *channel_; }
+    ReplyChannel *operator->() const noexcept { return channel_.get(); }
 
     /** Takes a channel of the host, if there is none. @return false: the link's agent was replaced.
      *  @throws as QueueHost */
@@ -49,20 +43,14 @@ public:
         return buffer.subspan(sizeof(MessageHeader), size_ - sizeof(MessageHeader));
     }
     /** Whether the agent has sent the message: its payload begins with the channel's secret. */
-    bool isAgents(std::span<char> buffer) const noexcept {
-        return channel_->secret().begins(payload(buffer));
-    }
+    bool isAgents(std::span<char> buffer) const noexcept { return channel_->secret().begins(payload(buffer)); }
     /** The payload of a message of the agent, without the secret. */
     std::span<char> agentsPayload(std::span<char> buffer) const noexcept {
         return payload(buffer).subspan(ChannelSecret::SIZE);
     }
     /** Their number in the last message. */
-    std::size_t descriptors() const noexcept {
-        return descriptors_.size();
-    }
-    std::vector<FileDescriptor> takeDescriptors() noexcept {
-        return std::move(descriptors_);
-    }
+    std::size_t descriptors() const noexcept { return descriptors_.size(); }
+    std::vector<FileDescriptor> takeDescriptors() noexcept { return std::move(descriptors_); }
     /** Drops the message. @throws ProtocolException after more than MAX_DISCARDED dropped bytes */
     void discard();
 

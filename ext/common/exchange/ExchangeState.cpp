@@ -13,20 +13,14 @@ constexpr unsigned followers(ExchangeState state) noexcept {
     using enum ExchangeState;
     constexpr unsigned GIVEN_UP = bit(ENDED) | bit(CUT_OFF);
     switch (state) {
-        case UNSENT:
-            return bit(UNSENT) | bit(QUEUED) | bit(REFUSED) | GIVEN_UP;
-        case QUEUED:
-            return bit(UNSENT) | bit(BEGUN) | bit(ANSWERED) | GIVEN_UP;
-        case BEGUN:
-            return bit(UNSENT) | bit(ANSWERED) | GIVEN_UP;
-        case ANSWERED:
-            return bit(COMPLETE) | GIVEN_UP;
-        case REFUSED:
-            return bit(UNSENT);
+        case UNSENT: return bit(UNSENT) | bit(QUEUED) | bit(REFUSED) | GIVEN_UP;
+        case QUEUED: return bit(UNSENT) | bit(BEGUN) | bit(ANSWERED) | GIVEN_UP;
+        case BEGUN: return bit(UNSENT) | bit(ANSWERED) | GIVEN_UP;
+        case ANSWERED: return bit(COMPLETE) | GIVEN_UP;
+        case REFUSED: return bit(UNSENT);
         case COMPLETE:
         case ENDED:
-        case CUT_OFF:
-            break;
+        case CUT_OFF: break;
     }
     return 0;
 }

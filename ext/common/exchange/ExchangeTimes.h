@@ -19,44 +19,30 @@ class ExchangeTimes {
 public:
     ExchangeTimes(const QueueHost &host, const Options &options) : host_(host), options_(options) {}
 
-    MonotonicTime now() const noexcept {
-        return host_.clock().now();
-    }
+    MonotonicTime now() const noexcept { return host_.clock().now(); }
 
     /** A ticket is sent now. @param first the time in the queue begins with this ticket */
     void sending(bool first) noexcept;
     /** The time in the queue begins now: an instance had the request and died. */
-    void waitAnew() noexcept {
-        waitingSince_ = now();
-    }
+    void waitAnew() noexcept { waitingSince_ = now(); }
     /** The time of the last ticket in the queue, as the instance measured it. */
-    void queuedFor(std::chrono::microseconds time) noexcept {
-        queued_ = time;
-    }
+    void queuedFor(std::chrono::microseconds time) noexcept { queued_ = time; }
     /** ACCEPTED arrived now. The message has no time of the ticket in the queue. */
     void queuedUntilNow() noexcept;
     /** The instance begins with the request now, or began when queuedFor() says. The first call
      *  counts. */
     void begunNow() noexcept;
     void begunAfterQueue() noexcept;
-    bool begun() const noexcept {
-        return begunAt_.has_value();
-    }
+    bool begun() const noexcept { return begunAt_.has_value(); }
     /** The client did not take the answer for this time, which does not count for the limit of the
      *  instance's work. */
     void excuse(std::chrono::nanoseconds time) noexcept;
 
     /** When the last ticket was sent. */
-    MonotonicTime sentAt() const noexcept {
-        return sentAt_;
-    }
+    MonotonicTime sentAt() const noexcept { return sentAt_; }
     /** The beginning of the request's wait for an instance, over all its tickets. */
-    MonotonicTime waitingSince() const noexcept {
-        return waitingSince_;
-    }
-    std::chrono::nanoseconds waited() const noexcept {
-        return now() - waitingSince_;
-    }
+    MonotonicTime waitingSince() const noexcept { return waitingSince_; }
+    std::chrono::nanoseconds waited() const noexcept { return now() - waitingSince_; }
     /** The wait up to the moment from which an instance is known to work at the request. */
     std::chrono::nanoseconds waitedUntilBegun() const noexcept;
     /** When a waiting request leaves the queue. Nothing: no limit. */

@@ -16,9 +16,7 @@ struct GroupNameHash {
 
     // Not noexcept, so that libstdc++ stores the hash beside each name. Otherwise it also compares
     // names of neighbours in a bucket.
-    std::size_t operator()(const std::string &name) const {
-        return add(START, name);
-    }
+    std::size_t operator()(const std::string &name) const { return add(START, name); }
     std::size_t operator()(const Options &options) const noexcept {
         if (!options.appGroupName.empty()) {
             return add(START, options.appGroupName);
@@ -42,9 +40,7 @@ private:
 struct GroupNameEqual {
     using is_transparent = void;
 
-    bool operator()(const std::string &a, const std::string &b) const noexcept {
-        return a == b;
-    }
+    bool operator()(const std::string &a, const std::string &b) const noexcept { return a == b; }
     bool operator()(const std::string &name, const Options &options) const noexcept {
         if (!options.appGroupName.empty()) {
             return name == options.appGroupName;
@@ -55,9 +51,7 @@ struct GroupNameEqual {
                name.compare(root, 2, " (") == 0 && name.compare(root + 2, environment, options.environment) == 0 &&
                name.back() == ')';
     }
-    bool operator()(const Options &options, const std::string &name) const noexcept {
-        return (*this)(name, options);
-    }
+    bool operator()(const Options &options, const std::string &name) const noexcept { return (*this)(name, options); }
 };
 
 }  // namespace Passenger

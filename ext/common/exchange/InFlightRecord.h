@@ -32,13 +32,9 @@ public:
     void sent(const QueueLink &link) noexcept;
     void remove(const QueueLink &link) noexcept;
 
-    bool counted() const noexcept {
-        return counted_;
-    }
+    bool counted() const noexcept { return counted_; }
     /** The request was admitted, and keeps its place when it is sent again. */
-    bool admitted() const noexcept {
-        return admitted_;
-    }
+    bool admitted() const noexcept { return admitted_; }
 
     void countCompleted(const QueueLink &link, const ExchangeTimes &times) noexcept;
     void countRefused(const QueueLink &link) noexcept;

@@ -161,9 +161,7 @@ public:
 
     virtual ~MessageSession() = default;
     /** Ends the session. Its owner's pointer calls this. */
-    virtual void release() noexcept {
-        delete this;
-    }
+    virtual void release() noexcept { delete this; }
 
     /** Puts the request into the application's queue. Does not wait for an instance.
      *  @return nothing, or the REFUSED reply with the reason why the application takes no request.
@@ -241,9 +239,7 @@ struct SessionRelease {
     template <typename Made>
     SessionRelease(const std::default_delete<Made> &) noexcept {}  // NOLINT(google-explicit-constructor)
 
-    void operator()(MessageSession *session) const noexcept {
-        session->release();
-    }
+    void operator()(MessageSession *session) const noexcept { session->release(); }
 };
 
 using MessageSessionPtr = std::unique_ptr<MessageSession, SessionRelease>;

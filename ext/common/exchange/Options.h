@@ -155,43 +155,25 @@ struct Options {
      *  follow, not for each request. */
     std::function<Variables()> variables;
 
-    bool hasPriorityQueue() const noexcept {
-        return priorityQueue && !stickySessions;
-    }
+    bool hasPriorityQueue() const noexcept { return priorityQueue && !stickySessions; }
     /** Whether instances take the request before others that have waited for longer. */
-    bool overtakes() const noexcept {
-        return hasPriorityQueue() && request.priority == Priority::HIGH;
-    }
+    bool overtakes() const noexcept { return hasPriorityQueue() && request.priority == Priority::HIGH; }
     /** RequestOptions::queue, if instances have a queue beside the application's. */
-    QueueChoice queueChoice() const noexcept {
-        return stickySessions || priorityQueue ? request.queue : QueueChoice();
-    }
-    bool limitsMemory() const noexcept {
-        return memoryLimit > 0 || hardMemoryLimit > 0;
-    }
+    QueueChoice queueChoice() const noexcept { return stickySessions || priorityQueue ? request.queue : QueueChoice(); }
+    bool limitsMemory() const noexcept { return memoryLimit > 0 || hardMemoryLimit > 0; }
     /** Whether one process takes all requests at once, as an event loop does, so that it has them
      *  all in its memory. Further instances are for the administrator to ask for. */
-    bool takesAll() const {
-        return (startsByBridge() || isAsync()) && threads >= NO_THREAD_LIMIT;
-    }
+    bool takesAll() const { return (startsByBridge() || isAsync()) && threads >= NO_THREAD_LIMIT; }
     /** Whether the instances are Python processes that take requests from the queue themselves. */
-    bool runsPython() const {
-        return startCommand.empty() && (appType == "wsgi" || appType == "asgi");
-    }
+    bool runsPython() const { return startCommand.empty() && (appType == "wsgi" || appType == "asgi"); }
     /** Whether an instance answers many requests at once in one thread. */
-    bool isAsync() const {
-        return startCommand.empty() && (appType == "node" || appType == "asgi");
-    }
+    bool isAsync() const { return startCommand.empty() && (appType == "node" || appType == "asgi"); }
     /** Whether `passenger-agent bridge` starts each instance: it becomes the Node of a Node
      *  application, which takes requests from the queue itself, or else stays, and speaks HTTP with
      *  the application. */
-    bool startsByBridge() const {
-        return !startCommand.empty() || appType == "node";
-    }
+    bool startsByBridge() const { return !startCommand.empty() || appType == "node"; }
 
-    std::string groupName() const {
-        return appGroupName.empty() ? appRoot + " (" + environment + ")" : appGroupName;
-    }
+    std::string groupName() const { return appGroupName.empty() ? appRoot + " (" + environment + ")" : appGroupName; }
 
     /** The form in which options travel in frames. variables() become "env:NAME" entries. */
     Variables toMap() const;

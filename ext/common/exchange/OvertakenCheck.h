@@ -19,9 +19,7 @@ namespace Passenger {
 class OvertakenCheck {
 public:
     /** A new ticket was sent. */
-    void restart() noexcept {
-        overtakenAt_ = 0;
-    }
+    void restart() noexcept { overtakenAt_ = 0; }
     /**
      * @param resends how often the request was sent again
      * @param priorityQueue for each request of this queue, four of the other one may be taken

@@ -40,12 +40,8 @@ public:
     QueueLinkPtr link(const Options &options, Generation unusable) override EXCLUDES(mutex_);
     std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) override EXCLUDES(mutex_);
     void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept override EXCLUDES(mutex_);
-    BodyFilesInFlight &bodyFiles() noexcept override {
-        return bodyFiles_;
-    }
-    QueueDelay &queueDelay() noexcept override {
-        return queueDelay_;
-    }
+    BodyFilesInFlight &bodyFiles() noexcept override { return bodyFiles_; }
+    QueueDelay &queueDelay() noexcept override { return queueDelay_; }
 
     /** Closes queues that have ended, and unused channels. These are the channels beyond the most
      *  that were in use at once since the last call, and those with messages. No exchange reads
@@ -74,9 +70,7 @@ protected:
     virtual bool unregisterChannels(std::span<const ChannelId> channels) noexcept = 0;
     /** Descriptors or entries are short: closes the unused channels of all applications of this
      *  process. */
-    virtual void relieve() {
-        closeIdle();
-    }
+    virtual void relieve() { closeIdle(); }
     /** Forgets queues and channels: the agent that knew them has ended. */
     void forget() noexcept EXCLUDES(mutex_);
     /** For destructors of derived classes: closes all unused channels. */

@@ -12,22 +12,14 @@ public:
     constexpr QueueChoice() noexcept = default;
     /** With sticky sessions: that of this instance, while it lives. @param stickyId as
      *  Process::stickyId(); 0: the application's queue */
-    static constexpr QueueChoice ofInstance(std::uint32_t stickyId) noexcept {
-        return QueueChoice(stickyId);
-    }
+    static constexpr QueueChoice ofInstance(std::uint32_t stickyId) noexcept { return QueueChoice(stickyId); }
     /** With a priority queue, and without sticky sessions: the one for requests of high priority,
      *  which all instances read first. */
-    static constexpr QueueChoice ofHighPriority() noexcept {
-        return QueueChoice(HIGH_PRIORITY);
-    }
+    static constexpr QueueChoice ofHighPriority() noexcept { return QueueChoice(HIGH_PRIORITY); }
 
-    constexpr bool isCommon() const noexcept {
-        return number_ == 0;
-    }
+    constexpr bool isCommon() const noexcept { return number_ == 0; }
     /** The form in frames. With sticky sessions the instance's sticky id. */
-    constexpr std::uint32_t number() const noexcept {
-        return number_;
-    }
+    constexpr std::uint32_t number() const noexcept { return number_; }
 
 private:
     static constexpr std::uint32_t HIGH_PRIORITY = UINT32_MAX;

@@ -28,12 +28,8 @@ public:
     RefusedException(std::uint16_t status, std::string reportId, const std::string &text)
         : IOException(text), status_(status), reportId_(std::move(reportId)) {}
     /** HTTP status to answer with: 500, 503 or 504. */
-    std::uint16_t status() const noexcept {
-        return status_;
-    }
-    const std::string &reportId() const noexcept {
-        return reportId_;
-    }
+    std::uint16_t status() const noexcept { return status_; }
+    const std::string &reportId() const noexcept { return reportId_; }
 
 private:
     std::uint16_t status_;
@@ -131,19 +127,13 @@ public:
 
     /** A descriptor that hangs up when the agent has died, and that stays open even then; -1: the
      *  agent cannot die before this process. */
-    virtual int agentLife() const noexcept {
-        return -1;
-    }
+    virtual int agentLife() const noexcept { return -1; }
 
     /** When requests stop waiting in a queue because the process ends, if no limit of time stops
      *  them before. Nothing: the process does not end. */
-    virtual std::optional<MonotonicTime> endOfWaiting() const noexcept {
-        return std::nullopt;
-    }
+    virtual std::optional<MonotonicTime> endOfWaiting() const noexcept { return std::nullopt; }
     /** Tests have another clock. */
-    virtual const Clock &clock() const noexcept {
-        return SystemClock::instance();
-    }
+    virtual const Clock &clock() const noexcept { return SystemClock::instance(); }
 };
 
 using QueueHostPtr = std::shared_ptr<QueueHost>;

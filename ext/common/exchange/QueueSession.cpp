@@ -32,16 +32,11 @@ bool isLast(const Exchange::Event &event) {
 
 Reply::Kind replyKind(Exchange::Event::Kind kind) {
     switch (kind) {
-        case Exchange::Event::Kind::LOST:
-            return Reply::Kind::LOST;
-        case Exchange::Event::Kind::REFUSED:
-            return Reply::Kind::REFUSED;
-        case Exchange::Event::Kind::CLIENT_LEFT:
-            return Reply::Kind::CLIENT_LEFT;
-        case Exchange::Event::Kind::TIMED_OUT:
-            return Reply::Kind::TIMED_OUT;
-        default:
-            return Reply::Kind::BROKEN;
+        case Exchange::Event::Kind::LOST: return Reply::Kind::LOST;
+        case Exchange::Event::Kind::REFUSED: return Reply::Kind::REFUSED;
+        case Exchange::Event::Kind::CLIENT_LEFT: return Reply::Kind::CLIENT_LEFT;
+        case Exchange::Event::Kind::TIMED_OUT: return Reply::Kind::TIMED_OUT;
+        default: return Reply::Kind::BROKEN;
     }
 }
 
@@ -254,11 +249,8 @@ std::optional<Reply> QueueSession::replyFor(Exchange::Event &event) {
             reply.stream = std::move(stream_);
             reply.wantsClient = wantsClient_;
             break;
-        case MessageType::ABORTED:
-            reply.kind = Reply::Kind::ABORTED;
-            break;
-        default:
-            return broken("a message that does not belong to this exchange");
+        case MessageType::ABORTED: reply.kind = Reply::Kind::ABORTED; break;
+        default: return broken("a message that does not belong to this exchange");
     }
     exchange_.complete(reply.kind != Reply::Kind::ABORTED);
     return reply;

@@ -20,28 +20,16 @@ public:
     std::optional<Reply> start(const Request &request) override;
     std::size_t sendBody(std::string_view block, bool last) override;
     bool bodyDone() const override;
-    void excuse(std::chrono::nanoseconds time) override {
-        exchange_.excuse(time);
-    }
-    void breakBody() override {
-        exchange_.breakBody();
-    }
-    void giveUp(End why) noexcept override {
-        exchange_.giveUp(why);
-    }
+    void excuse(std::chrono::nanoseconds time) override { exchange_.excuse(time); }
+    void breakBody() override { exchange_.breakBody(); }
+    void giveUp(End why) noexcept override { exchange_.giveUp(why); }
     Reply receive(std::span<char> buffer, const Client &client, std::chrono::milliseconds timeout) override;
     bool replyWaiting() override;
     Waited awaitReply(int socket, Awaited awaited, std::chrono::milliseconds timeout) override;
-    std::optional<AppVersion> version() const override {
-        return exchange_.version();
-    }
+    std::optional<AppVersion> version() const override { return exchange_.version(); }
 
-    std::optional<Times> times() const override {
-        return exchange_.times();
-    }
-    pid_t instance() const override {
-        return exchange_.instance();
-    }
+    std::optional<Times> times() const override { return exchange_.times(); }
+    pid_t instance() const override { return exchange_.instance(); }
 
 private:
     std::optional<Reply> replyFor(Exchange::Event &event);

@@ -25,17 +25,11 @@ public:
     ReplyWait(const MessageSession::Client &client, std::optional<MonotonicTime> deadline)
         : client_(client), deadline_(deadline) {}
 
-    const std::optional<MonotonicTime> &deadline() const noexcept {
-        return deadline_;
-    }
+    const std::optional<MonotonicTime> &deadline() const noexcept { return deadline_; }
     /** Whether a client without a socket says that it has left. */
-    bool clientSaysLeft() const noexcept {
-        return client_.hasLeft != nullptr && client_.hasLeft(client_.of);
-    }
+    bool clientSaysLeft() const noexcept { return client_.hasLeft != nullptr && client_.hasLeft(client_.of); }
     /** From now on poll() also finds a client that has only closed its sending side. */
-    void watchClosely() noexcept {
-        closely_ = true;
-    }
+    void watchClosely() noexcept { closely_ = true; }
 
     /** What poll() found. */
     struct Found {

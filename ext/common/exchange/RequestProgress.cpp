@@ -110,15 +110,11 @@ RequestProgress::Event RequestProgress::broken(std::string text) noexcept {
 
 void RequestProgress::giveUp(MessageSession::End why) noexcept {
     switch (why) {
-        case MessageSession::End::TAKEN:
-            sender_.inFlight().countCompleted(sender_.link(), times_);
-            break;
+        case MessageSession::End::TAKEN: sender_.inFlight().countCompleted(sender_.link(), times_); break;
         case MessageSession::End::CLIENT_LEFT:
             sender_.inFlight().countLeft(sender_.link(), times_.waitedUntilBegun());
             break;
-        case MessageSession::End::MALFORMED:
-            sender_.inFlight().countLost(sender_.link());
-            break;
+        case MessageSession::End::MALFORMED: sender_.inFlight().countLost(sender_.link()); break;
     }
     enter(State::CUT_OFF);
 }
@@ -159,22 +155,17 @@ std::optional<RequestProgress::Event> RequestProgress::message(std::span<char> b
             times_.queuedFor(std::chrono::microseconds(header.queued));
             times_.begunAfterQueue();
             return answer(header, buffer);
-        case MessageType::ACCEPTED:
-            times_.queuedUntilNow();
-            [[fallthrough]];
+        case MessageType::ACCEPTED: times_.queuedUntilNow(); [[fallthrough]];
         case MessageType::DATA:
         case MessageType::TRAILERS:
         case MessageType::ANSWER_FILE:
         case MessageType::INTERIM:
-        case MessageType::ABORTED:
-            times_.begunNow();
-            return answer(header, buffer);
+        case MessageType::ABORTED: times_.begunNow(); return answer(header, buffer);
         case MessageType::SKIPPED:
             return answered() ? broken("the instance skipped a request that it had begun to answer") : resend();
         case MessageType::LOST:
         case MessageType::RECHECK:
-        case MessageType::REFUSED:
-            return agentsMessage(header, buffer);
+        case MessageType::REFUSED: return agentsMessage(header, buffer);
         default:
             return broken("a message of unknown type " + std::to_string(static_cast<unsigned>(header.type)) +
                           " on the reply channel");
@@ -185,14 +176,9 @@ std::optional<RequestProgress::Event> RequestProgress::message(std::span<char> b
  *  wait. */
 bool RequestProgress::withdrawn(std::span<char> buffer, std::optional<Event> &event) {
     switch (withdrawal().withdraw(buffer)) {
-        case Withdrawal::Outcome::ANSWERED:
-            event = message(buffer);
-            return false;
-        case Withdrawal::Outcome::BEGUN:
-            noteBegun();
-            return false;
-        case Withdrawal::Outcome::NOT_BEGUN:
-            break;
+        case Withdrawal::Outcome::ANSWERED: event = message(buffer); return false;
+        case Withdrawal::Outcome::BEGUN: noteBegun(); return false;
+        case Withdrawal::Outcome::NOT_BEGUN: break;
     }
     return true;
 }

@@ -46,44 +46,22 @@ public:
     /** @param whole the instance has not broken the answer off */
     void complete(bool whole) noexcept;
 
-    ExchangeState state() const noexcept {
-        return state_;
-    }
-    bool over() const noexcept {
-        return isOver(state_);
-    }
+    ExchangeState state() const noexcept { return state_; }
+    bool over() const noexcept { return isOver(state_); }
     /** No instance is known to have begun with the request. */
-    bool waits() const noexcept {
-        return state_ <= ExchangeState::QUEUED;
-    }
-    bool answered() const noexcept {
-        return state_ == ExchangeState::ANSWERED;
-    }
-    RequestSender &sender() noexcept {
-        return sender_;
-    }
-    const RequestSender &sender() const noexcept {
-        return sender_;
-    }
-    ExchangeTimes &times() noexcept {
-        return times_;
-    }
-    const ExchangeTimes &times() const noexcept {
-        return times_;
-    }
-    const QueueHost &host() const noexcept {
-        return *host_;
-    }
+    bool waits() const noexcept { return state_ <= ExchangeState::QUEUED; }
+    bool answered() const noexcept { return state_ == ExchangeState::ANSWERED; }
+    RequestSender &sender() noexcept { return sender_; }
+    const RequestSender &sender() const noexcept { return sender_; }
+    ExchangeTimes &times() noexcept { return times_; }
+    const ExchangeTimes &times() const noexcept { return times_; }
+    const QueueHost &host() const noexcept { return *host_; }
     /** The process that has sent the last message of the answer. 0: unknown. */
-    pid_t instance() const noexcept {
-        return instance_;
-    }
+    pid_t instance() const noexcept { return instance_; }
 
     /** Reads the claims while the request waits. @return an instance has begun with the request */
     bool seeWhetherBegun() noexcept;
-    bool claimed() noexcept {
-        return withdrawal().claimed();
-    }
+    bool claimed() noexcept { return withdrawal().claimed(); }
 
     /** A message is in the buffer. */
     std::optional<Event> message(std::span<char> buffer);
@@ -116,9 +94,7 @@ private:
     void send();
     void noteBegun() noexcept;
     bool mayRepeat() const noexcept;
-    Withdrawal withdrawal() noexcept {
-        return {sender_.link(), sender_.channel(), sender_.ticket()};
-    }
+    Withdrawal withdrawal() noexcept { return {sender_.link(), sender_.channel(), sender_.ticket()}; }
     bool withdrawn(std::span<char> buffer, std::optional<Event> &event);
     std::optional<Event> resendUnlessBegun(std::span<char> buffer);
     std::optional<Event> resend();

@@ -40,52 +40,26 @@ public:
     /** Counts another ticket of the same exchange. @return false: there were too many */
     bool countResend() noexcept;
     /** The request is no longer in flight. */
-    void dequeued() noexcept {
-        inFlight_.remove(*link_);
-    }
+    void dequeued() noexcept { inFlight_.remove(*link_); }
     /** Calls dequeued(), and gives the channel back.
      *  @param clean no message of the exchange can arrive any more */
     void leave(bool clean) noexcept;
 
-    const QueueLink &link() const noexcept {
-        return *link_;
-    }
-    ExchangeChannel &channel() noexcept {
-        return channel_;
-    }
-    const ExchangeChannel &channel() const noexcept {
-        return channel_;
-    }
-    Ticket ticket() const noexcept {
-        return ticket_;
-    }
-    std::uint16_t resends() const noexcept {
-        return resends_;
-    }
-    BodySender &body() noexcept {
-        return body_;
-    }
-    const BodySender &body() const noexcept {
-        return body_;
-    }
-    InFlightRecord &inFlight() noexcept {
-        return inFlight_;
-    }
-    bool isStream() const noexcept {
-        return (flags_ & STREAM) != 0;
-    }
-    bool isRetryable() const noexcept {
-        return request_.retryable;
-    }
+    const QueueLink &link() const noexcept { return *link_; }
+    ExchangeChannel &channel() noexcept { return channel_; }
+    const ExchangeChannel &channel() const noexcept { return channel_; }
+    Ticket ticket() const noexcept { return ticket_; }
+    std::uint16_t resends() const noexcept { return resends_; }
+    BodySender &body() noexcept { return body_; }
+    const BodySender &body() const noexcept { return body_; }
+    InFlightRecord &inFlight() noexcept { return inFlight_; }
+    bool isStream() const noexcept { return (flags_ & STREAM) != 0; }
+    bool isRetryable() const noexcept { return request_.retryable; }
 
     /** The descriptor that hangs up when the link's agent dies. -1: the agent has died, or cannot
      *  die before this process. */
-    int agentLife() const noexcept {
-        return agentLife_;
-    }
-    bool agentIsDead() const noexcept {
-        return agentIsDead_;
-    }
+    int agentLife() const noexcept { return agentLife_; }
+    bool agentIsDead() const noexcept { return agentIsDead_; }
     void agentDied() noexcept {
         agentLife_ = -1;
         agentIsDead_ = true;

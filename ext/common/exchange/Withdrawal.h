@@ -39,9 +39,7 @@ public:
     bool diedWith() const noexcept;
     /** The agent has killed that instance. */
     bool killedWith() const noexcept;
-    bool claimed() const noexcept {
-        return held() || diedWith();
-    }
+    bool claimed() const noexcept { return held() || diedWith(); }
 
 private:
     GroupMemory &memory_;

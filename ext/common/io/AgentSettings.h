@@ -110,9 +110,7 @@ struct AgentSettings {
     std::uint64_t agentKills = 0;
 
     /** What logFile says beside a path. */
-    LogTarget logTarget() const noexcept {
-        return LogTarget::parse(logFile).value_or(LogTarget());
-    }
+    LogTarget logTarget() const noexcept { return LogTarget::parse(logFile).value_or(LogTarget()); }
     /** Whether logFile is the path of a file. */
     bool logsToFile() const noexcept;
     /** Opens that file for appending; a missing one is made. A FIFO without a reader is an error.

@@ -23,9 +23,7 @@ public:
     /** Nothing: the bytes are not a secret. */
     static std::optional<ChannelSecret> from(std::string_view bytes);
 
-    std::string_view bytes() const noexcept {
-        return {bytes_.data(), bytes_.size()};
-    }
+    std::string_view bytes() const noexcept { return {bytes_.data(), bytes_.size()}; }
     /** Whether a message's content begins with the secret. */
     bool begins(std::span<const char> content) const noexcept;
 

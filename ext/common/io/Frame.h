@@ -133,19 +133,13 @@ struct Frame {
     std::uint64_t number(std::size_t index) const;
     /** The fields from `first` on as a map. @throws ProtocolException if their count is odd */
     std::map<std::string, std::string> map(std::size_t first) const;
-    void add(std::string_view field) {
-        fields.emplace_back(field);
-    }
+    void add(std::string_view field) { fields.emplace_back(field); }
     /** A negative number comes back where the receiver casts number() to a signed type. */
     template <std::integral Number> void add(Number number) {
         fields.push_back(std::to_string(static_cast<std::uint64_t>(number)));
     }
-    template <typename Tag, typename Value> void add(StrongId<Tag, Value> id) {
-        add(id.value());
-    }
-    void add(const std::vector<std::string> &texts) {
-        fields.insert(fields.end(), texts.begin(), texts.end());
-    }
+    template <typename Tag, typename Value> void add(StrongId<Tag, Value> id) { add(id.value()); }
+    void add(const std::vector<std::string> &texts) { fields.insert(fields.end(), texts.begin(), texts.end()); }
     void add(const std::map<std::string, std::string> &map);
     /**
      * Moves descriptor `index` out.

@@ -34,9 +34,7 @@ public:
      */
     std::optional<Frame> next();
     /** Whether a frame is incomplete: an end of file is then an error. */
-    bool midFrame() const noexcept {
-        return !buffer_.empty();
-    }
+    bool midFrame() const noexcept { return !buffer_.empty(); }
 
 private:
     std::size_t parseFrame(std::string_view bytes, const PeerCredentials &sender);

@@ -20,9 +20,7 @@ namespace Passenger {
 class FrameSocket {
 public:
     using Deadline = std::chrono::steady_clock::time_point;
-    static Deadline in(std::chrono::milliseconds time) {
-        return std::chrono::steady_clock::now() + time;
-    }
+    static Deadline in(std::chrono::milliseconds time) { return std::chrono::steady_clock::now() + time; }
 
     FrameSocket() = default;
     /** @param maxSize of received frames, in bytes */
@@ -61,15 +59,9 @@ public:
      *  and the kernel refuses them if it can (denyDescriptors()). */
     void refuseDescriptors() noexcept;
 
-    const FileDescriptor &descriptor() const noexcept {
-        return socket_;
-    }
-    FileDescriptor release() noexcept {
-        return std::move(socket_);
-    }
-    explicit operator bool() const noexcept {
-        return static_cast<bool>(socket_);
-    }
+    const FileDescriptor &descriptor() const noexcept { return socket_; }
+    FileDescriptor release() noexcept { return std::move(socket_); }
+    explicit operator bool() const noexcept { return static_cast<bool>(socket_); }
 
 private:
     std::optional<Frame> nextFrame();

@@ -19,9 +19,7 @@ public:
     /** Calls back for each complete line, without its line break (LF or CR LF). */
     void feed(std::string_view bytes, const LineCallback &callback);
     /** Forgets the line that has begun. */
-    void drop() noexcept {
-        partial_.clear();
-    }
+    void drop() noexcept { partial_.clear(); }
     /** Calls back for a last line without a line break. */
     void finish(const LineCallback &callback);
 

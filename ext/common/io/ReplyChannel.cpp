@@ -43,19 +43,14 @@ SendResult sendMessage(int socket, const MessageHeader &header, std::string_view
     }
     while (sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
         switch (errno) {
-            case EINTR:
-                continue;
+            case EINTR: continue;
             case EAGAIN:
-            case ENOBUFS:
-                return SendResult::FULL;
-            case ETOOMANYREFS:
-                return SendResult::CROWDED;
+            case ENOBUFS: return SendResult::FULL;
+            case ETOOMANYREFS: return SendResult::CROWDED;
             case EPIPE:
             case ECONNRESET:
-            case ENOTCONN:
-                return SendResult::GONE;
-            default:
-                return SendResult::FAILED;
+            case ENOTCONN: return SendResult::GONE;
+            default: return SendResult::FAILED;
         }
     }
     return SendResult::SENT;

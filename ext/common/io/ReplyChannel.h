@@ -39,24 +39,12 @@ public:
     ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFlightEntry, std::uint64_t epoch,
                  const ChannelSecret &secret, DescriptorSender application = ANY_SENDER) noexcept;
 
-    int descriptor() const noexcept {
-        return end_.get();
-    }
-    ChannelId id() const noexcept {
-        return id_;
-    }
-    DescriptorSender application() const noexcept {
-        return end_.sender();
-    }
-    std::uint32_t inFlightEntry() const noexcept {
-        return inFlightEntry_;
-    }
-    std::uint64_t epoch() const noexcept {
-        return epoch_;
-    }
-    const ChannelSecret &secret() const noexcept {
-        return secret_;
-    }
+    int descriptor() const noexcept { return end_.get(); }
+    ChannelId id() const noexcept { return id_; }
+    DescriptorSender application() const noexcept { return end_.sender(); }
+    std::uint32_t inFlightEntry() const noexcept { return inFlightEntry_; }
+    std::uint64_t epoch() const noexcept { return epoch_; }
+    const ChannelSecret &secret() const noexcept { return secret_; }
     /** A ticket that this channel has not used before. */
     Ticket nextTicket() noexcept {
         lastTicket_ = Ticket(lastTicket_.value() + 1);
@@ -74,16 +62,12 @@ public:
     std::size_t receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors,
                         Waiting waiting = Waiting::NEVER);
     /** The process that has sent the last message, as the kernel says. 0: unknown. */
-    pid_t sender() const noexcept {
-        return sender_;
-    }
+    pid_t sender() const noexcept { return sender_; }
     /**
      * Whether the channel must be replaced because of its number of tickets. A withdrawal mark has
      * 32 bits for a ticket.
      */
-    bool ticketsUsedUp() const noexcept {
-        return lastTicket_.value() >= MOST_TICKETS;
-    }
+    bool ticketsUsedUp() const noexcept { return lastTicket_.value() >= MOST_TICKETS; }
 
     /**
      * Sends one message. Never waits.

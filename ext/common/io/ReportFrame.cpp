@@ -8,12 +8,9 @@ namespace {
 
 std::string nameOf(Report::Form form) {
     switch (form) {
-        case Report::Form::PROSE:
-            return "prose";
-        case Report::Form::LINES:
-            return "lines";
-        case Report::Form::TABLE:
-            return "table";
+        case Report::Form::PROSE: return "prose";
+        case Report::Form::LINES: return "lines";
+        case Report::Form::TABLE: return "table";
     }
     return "";
 }

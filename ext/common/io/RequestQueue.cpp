@@ -76,17 +76,13 @@ RequestQueue::Outcome RequestQueue::send(int sendingEnd, const RequestHeader &he
     message.msg_iovlen = body.empty() ? 2 : 3;
     while (sendmsg(sendingEnd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
         switch (errno) {
-            case EINTR:
-                continue;
+            case EINTR: continue;
             case EAGAIN:
-            case ENOBUFS:
-                return Outcome::FULL;
+            case ENOBUFS: return Outcome::FULL;
             case EPIPE:
             case ECONNRESET:
-            case ENOTCONN:
-                return Outcome::CLOSED;
-            default:
-                throw SystemException("sendmsg() on a request queue", errno);
+            case ENOTCONN: return Outcome::CLOSED;
+            default: throw SystemException("sendmsg() on a request queue", errno);
         }
     }
     return Outcome::QUEUED;

@@ -32,16 +32,10 @@ public:
      */
     explicit RequestQueue(unsigned requests = 0);
 
-    const FileDescriptor &sendingEnd() const noexcept {
-        return sending_;
-    }
-    const FileDescriptor &receivingEnd() const noexcept {
-        return receiving_;
-    }
+    const FileDescriptor &sendingEnd() const noexcept { return sending_; }
+    const FileDescriptor &receivingEnd() const noexcept { return receiving_; }
     /** SO_SNDBUFFORCE for the sending end, if this process may not set it. 0: the room is there. */
-    int missingRoom() const noexcept {
-        return missingRoom_;
-    }
+    int missingRoom() const noexcept { return missingRoom_; }
     /**
      * Ends the generation. Instances still receive the queued requests and then an end of file.
      * After the return no request can be queued.

@@ -46,8 +46,7 @@ std::string escaped(std::string_view text) {
 
 std::string textMessage(const LogRecord &record) {
     switch (record.source) {
-        case LogRecord::Source::AGENT:
-            return escaped(record.text);
+        case LogRecord::Source::AGENT: return escaped(record.text);
         case LogRecord::Source::OUTPUT:
             return record.prefix ? fmt::format("App {} output: {}", record.appPid, record.text) : record.text;
         case LogRecord::Source::COPY:

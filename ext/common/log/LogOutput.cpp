@@ -29,9 +29,7 @@ class LogOutput::Daemon {
 public:
     Daemon(LogTarget target, std::string path) : target_(target), socket_(std::move(path)) {}
 
-    const LogTarget &target() const noexcept {
-        return target_;
-    }
+    const LogTarget &target() const noexcept { return target_; }
 
     /** @return what is left for descriptor 2: the record, after a line about the daemon if it is
      *  the first one; or nothing */

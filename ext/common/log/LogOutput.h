@@ -39,9 +39,7 @@ public:
 
     /** From the next write() on. */
     void use(const LogTarget &target) EXCLUDES(mutex_);
-    void use(LogFormat format) noexcept {
-        format_ = format;
-    }
+    void use(LogFormat format) noexcept { format_ = format; }
     /** @param packed records, each as of LogRecord::pack() @return how many lines are lost, as far
      *  as descriptor 2 should have had them */
     std::size_t write(std::string_view packed, const Patience &patience) EXCLUDES(mutex_);

@@ -45,9 +45,7 @@ LogFields LogRecord::fields() const {
                 fields.fields.push_back({"app_pid", std::to_string(appPid)});
             }
             break;
-        case Source::COPY:
-            fields.fields = {{"event", "app.log"}, {"file", file, true}};
-            break;
+        case Source::COPY: fields.fields = {{"event", "app.log"}, {"file", file, true}}; break;
     }
     fields.rest = text;
     return fields;

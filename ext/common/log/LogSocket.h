@@ -23,9 +23,7 @@ public:
     int send(std::string_view message) EXCLUDES(mutex_);
     /** Waits until the daemon has read something, at most so long. */
     void waitForRoom(std::chrono::milliseconds most) EXCLUDES(mutex_);
-    const std::string &path() const noexcept {
-        return path_;
-    }
+    const std::string &path() const noexcept { return path_; }
 
 private:
     std::shared_ptr<FileDescriptor> connected(int &error) EXCLUDES(mutex_);

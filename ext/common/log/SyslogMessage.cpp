@@ -12,18 +12,12 @@ int syslogPriority(const LogRecord &record) noexcept {
         return LOG_INFO;
     }
     switch (record.level) {
-        case LogLevel::CRIT:
-            return LOG_CRIT;
-        case LogLevel::ERROR:
-            return LOG_ERR;
-        case LogLevel::WARN:
-            return LOG_WARNING;
-        case LogLevel::NOTICE:
-            return LOG_NOTICE;
-        case LogLevel::INFO:
-            return LOG_INFO;
-        default:
-            return LOG_DEBUG;
+        case LogLevel::CRIT: return LOG_CRIT;
+        case LogLevel::ERROR: return LOG_ERR;
+        case LogLevel::WARN: return LOG_WARNING;
+        case LogLevel::NOTICE: return LOG_NOTICE;
+        case LogLevel::INFO: return LOG_INFO;
+        default: return LOG_DEBUG;
     }
 }
 

@@ -63,9 +63,7 @@ public:
 
     struct Implementation;
     /** A watcher that may outlive the loop shares it. */
-    const std::shared_ptr<Implementation> &implementation() {
-        return implementation_;
-    }
+    const std::shared_ptr<Implementation> &implementation() { return implementation_; }
 
 private:
     std::shared_ptr<Implementation> implementation_;

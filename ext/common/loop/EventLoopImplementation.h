@@ -28,9 +28,7 @@ struct EventLoop::Implementation {
     /** As EventLoop::runSync(). @return false after stop() */
     bool runSync(const Callback &callback) EXCLUDES(mutex);
     void stop() EXCLUDES(mutex, joinMutex);
-    bool onLoopThread() const noexcept {
-        return std::this_thread::get_id() == threadId.load();
-    }
+    bool onLoopThread() const noexcept { return std::this_thread::get_id() == threadId.load(); }
 
     struct ev_loop *const loop;
 

@@ -19,32 +19,22 @@ namespace Passenger {
  */
 class Backoff {
 public:
-    bool mayTry(MonotonicTime now) const noexcept {
-        return now >= notBefore_;
-    }
+    bool mayTry(MonotonicTime now) const noexcept { return now >= notBefore_; }
     /** The time of the next attempt; a time in the past means at once. */
-    MonotonicTime notBefore() const noexcept {
-        return notBefore_;
-    }
+    MonotonicTime notBefore() const noexcept { return notBefore_; }
     /** Whether the last attempt failed. The caller then makes one attempt at a time. */
-    bool failing() const noexcept {
-        return failures_ > 0 || !mayTryUnasked();
-    }
+    bool failing() const noexcept { return failures_ > 0 || !mayTryUnasked(); }
     /** Whether an attempt may be made that no request asks for, now or later. */
     bool mayTryUnasked() const noexcept;
     /** Whether the last three starts failed, or so many instances died that a request has to
      *  ask. */
-    bool looping() const noexcept {
-        return !mayTryUnasked();
-    }
+    bool looping() const noexcept { return !mayTryUnasked(); }
     /** If several attempts began together, only the first failure counts.
      *  @param grows whether the delay is longer than the last one */
     void spawnFailed(MonotonicTime now, bool grows = true) noexcept;
     void spawnSucceeded() noexcept;
     /** Whether the last instance that ended without an order had answered no request. */
-    bool dying() const noexcept {
-        return deaths_ > 0;
-    }
+    bool dying() const noexcept { return deaths_ > 0; }
     /** An instance ended without an order.
      *  @param since when it was started
      *  @param lastAnswer when the application last answered a request */

@@ -18,15 +18,11 @@ public:
     /** A look. @param used the CPU time of the process since its start; nothing: not known */
     void note(MonotonicTime now, std::optional<std::chrono::nanoseconds> used);
     /** The result of the last look. False if nothing is known. */
-    bool onlyWaits() const noexcept {
-        return onlyWaits_;
-    }
+    bool onlyWaits() const noexcept { return onlyWaits_; }
 
     /** Whether there was a look a moment before the last one, so that onlyWaits() tells of the
      *  present, as far as the CPU time is known. */
-    bool judged() const noexcept {
-        return judged_;
-    }
+    bool judged() const noexcept { return judged_; }
 
 private:
     std::optional<MonotonicTime> looked_;

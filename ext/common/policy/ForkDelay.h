@@ -30,17 +30,11 @@ public:
     /** A ready worker died without an order. */
     void died(MonotonicTime now, std::chrono::nanoseconds life) noexcept;
     /** The next worker may not fail like those before. */
-    void reset() noexcept {
-        *this = ForkDelay();
-    }
+    void reset() noexcept { *this = ForkDelay(); }
     /** Whether the last workers failed. The caller then starts one worker at a time. */
-    bool failing(MonotonicTime now) const noexcept {
-        return failures_ > FREE_DEATHS && now - last_ <= FORGET;
-    }
+    bool failing(MonotonicTime now) const noexcept { return failures_ > FREE_DEATHS && now - last_ <= FORGET; }
     /** The time of the next start; a time in the past means at once. */
-    MonotonicTime notBefore() const noexcept {
-        return notBefore_;
-    }
+    MonotonicTime notBefore() const noexcept { return notBefore_; }
 
 private:
     void count(MonotonicTime now) noexcept;

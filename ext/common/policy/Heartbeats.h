@@ -25,31 +25,19 @@ public:
     /** @param timeout zero: off, no worker is ever overdue */
     explicit Heartbeats(std::chrono::nanoseconds timeout = std::chrono::nanoseconds(0)) : timeout_(timeout) {}
 
-    bool enabled() const noexcept {
-        return timeout_ > std::chrono::nanoseconds(0);
-    }
-    std::chrono::nanoseconds timeout() const noexcept {
-        return timeout_;
-    }
+    bool enabled() const noexcept { return timeout_ > std::chrono::nanoseconds(0); }
+    std::chrono::nanoseconds timeout() const noexcept { return timeout_; }
     /** Takes effect at the next check. */
-    void setTimeout(std::chrono::nanoseconds timeout) noexcept {
-        timeout_ = timeout;
-    }
+    void setTimeout(std::chrono::nanoseconds timeout) noexcept { timeout_ = timeout; }
     /**
      * The longest time between two checks: timeout × 1.5, unless setCheckInterval() set another.
      * With the default a silent worker is found within 2.5 × timeout.
      */
-    std::chrono::nanoseconds checkInterval() const noexcept {
-        return checkInterval_.value_or(timeout_ + timeout_ / 2);
-    }
+    std::chrono::nanoseconds checkInterval() const noexcept { return checkInterval_.value_or(timeout_ + timeout_ / 2); }
     /** The longest allowed gap between two checks follows from the interval. */
-    void setCheckInterval(std::chrono::nanoseconds interval) noexcept {
-        checkInterval_ = interval;
-    }
+    void setCheckInterval(std::chrono::nanoseconds interval) noexcept { checkInterval_ = interval; }
     /** The interval for a worker's signs of life. One late or lost sign is no silence. */
-    std::chrono::nanoseconds ackInterval() const noexcept {
-        return timeout_ / 3;
-    }
+    std::chrono::nanoseconds ackInterval() const noexcept { return timeout_ / 3; }
 
     /**
      * Records a sign of life; the first one adds the worker. A time before the recorded one is
@@ -63,9 +51,7 @@ public:
         auto &last = last_.try_emplace(id, now).first->second;
         last = std::max(last, now);
     }
-    void forget(Id id) {
-        last_.erase(id);
-    }
+    void forget(Id id) { last_.erase(id); }
     std::optional<MonotonicTime> lastAck(Id id) const {
         const auto found = last_.find(id);
         return found == last_.end() ? std::nullopt : std::optional(found->second);

@@ -40,9 +40,7 @@ struct Wish {
     /** Whether it has waited for half a minute. */
     bool patient = false;
 
-    bool succeeds() const noexcept {
-        return start == Start::REPLACE || start == Start::DEPLOY;
-    }
+    bool succeeds() const noexcept { return start == Start::REPLACE || start == Start::DEPLOY; }
 };
 
 std::uint64_t less(std::uint64_t a, std::uint64_t b) {

@@ -50,9 +50,7 @@ struct BudgetInstance {
     MonotonicTime since{};
 
     /** Whether it may be told to end. */
-    bool mayEnd() const noexcept {
-        return state == State::IDLE || state == State::BUSY;
-    }
+    bool mayEnd() const noexcept { return state == State::IDLE || state == State::BUSY; }
 };
 
 struct BudgetSnapshot {
@@ -117,76 +115,46 @@ public:
         unsigned unknown = 0;
 
         /** The memory in use when all leaving instances have left. */
-        std::uint64_t later() const noexcept {
-            return used - leaving;
-        }
-        bool isOver() const noexcept {
-            return limit > 0 && later() > limit;
-        }
-        bool isExceeded() const noexcept {
-            return budget > 0 && later() > budget;
-        }
+        std::uint64_t later() const noexcept { return used - leaving; }
+        bool isOver() const noexcept { return limit > 0 && later() > limit; }
+        bool isExceeded() const noexcept { return budget > 0 && later() > budget; }
     };
     /** An application, or nothing: all of them. */
     using Scope = std::optional<std::size_t>;
 
     explicit MemoryBudget(BudgetSnapshot snapshot);
 
-    const BudgetSnapshot &snapshot() const noexcept {
-        return snapshot_;
-    }
-    const Sum &all() const noexcept {
-        return all_;
-    }
-    const Sum &sumOf(Scope scope) const {
-        return scope ? apps_[*scope] : all_;
-    }
+    const BudgetSnapshot &snapshot() const noexcept { return snapshot_; }
+    const Sum &all() const noexcept { return all_; }
+    const Sum &sumOf(Scope scope) const { return scope ? apps_[*scope] : all_; }
     /** The memory of all instances, those that start or leave included. */
-    std::uint64_t used() const noexcept {
-        return all_.used;
-    }
-    std::uint64_t usedBy(std::size_t app) const {
-        return apps_[app].used;
-    }
-    std::uint64_t shareOf(std::size_t app) const {
-        return shareAmong(sharersWith(app), app);
-    }
+    std::uint64_t used() const noexcept { return all_.used; }
+    std::uint64_t usedBy(std::size_t app) const { return apps_[app].used; }
+    std::uint64_t shareOf(std::size_t app) const { return shareAmong(sharersWith(app), app); }
     /** Whether the scope's own budget is exceeded, even when all that leave have left. */
-    bool isExceeded(Scope scope) const {
-        return sumOf(scope).isExceeded();
-    }
+    bool isExceeded(Scope scope) const { return sumOf(scope).isExceeded(); }
     /** Whether half of a budget is in use, so that it must be looked at often. */
     bool isNear() const;
     /** Whether the application's memory counts for a budget. */
-    bool isLimited(std::size_t app) const {
-        return snapshot_.budget > 0 || snapshot_.apps[app].budget > 0;
-    }
+    bool isLimited(std::size_t app) const { return snapshot_.budget > 0 || snapshot_.apps[app].budget > 0; }
 
     // ----- For decisions
 
     /** How many applications have instances, and so a part of the budget. */
-    std::size_t sharers() const noexcept {
-        return sharers_;
-    }
+    std::size_t sharers() const noexcept { return sharers_; }
     /** The same, with this one. */
-    std::size_t sharersWith(std::size_t app) const {
-        return sharers_ + (shares(app) ? 0 : 1);
-    }
+    std::size_t sharersWith(std::size_t app) const { return sharers_ + (shares(app) ? 0 : 1); }
     /** By how much the application is over its share among so many sharers. Memory of instances
      *  that leave does not count. */
     std::int64_t excess(std::size_t sharers, std::size_t app) const;
     /** The size of a new instance; 0: unknown. Of an application that is not known yet, as of the
      *  others on average. */
-    std::uint64_t freshOf(std::size_t app) const {
-        return fresh_[app] > 0 ? fresh_[app] : average_;
-    }
+    std::uint64_t freshOf(std::size_t app) const { return fresh_[app] > 0 ? fresh_[app] : average_; }
     std::uint64_t sizeOf(const BudgetInstance &instance) const {
         return instance.bytes > 0 ? instance.bytes : freshOf(instance.app);
     }
     /** For how long it serves, or leaves. */
-    std::chrono::nanoseconds timeOf(const BudgetInstance &instance) const {
-        return snapshot_.now - instance.since;
-    }
+    std::chrono::nanoseconds timeOf(const BudgetInstance &instance) const { return snapshot_.now - instance.since; }
     /** The order of ends: first those of applications that are most over their share, then large
      *  instances. */
     bool endsBefore(std::size_t sharers, const BudgetInstance &a, const BudgetInstance &b) const;

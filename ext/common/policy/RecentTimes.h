@@ -24,9 +24,7 @@ public:
         forget();
     }
     /** The middle of the median's bucket; 0 without any recorded time. */
-    std::chrono::nanoseconds typical() const noexcept {
-        return times_.quantile(0.5) * 3 / 4;
-    }
+    std::chrono::nanoseconds typical() const noexcept { return times_.quantile(0.5) * 3 / 4; }
 
 private:
     static constexpr std::uint64_t RECENT = 1024;

@@ -19,9 +19,7 @@ public:
     static constexpr std::chrono::milliseconds LONGEST{10000};
 
     /** Before each start, also one that fails: its "life" is short. */
-    void started(MonotonicTime now) noexcept {
-        startedAt_ = now;
-    }
+    void started(MonotonicTime now) noexcept { startedAt_ = now; }
     /** At each death, and after a start that failed. @return the delay: 0 after a long life, and
      *  after the first death */
     std::chrono::milliseconds ended(MonotonicTime now);
@@ -29,9 +27,7 @@ public:
     std::optional<std::chrono::milliseconds> wait(MonotonicTime now) const;
     /** @return whether the start is due; then it is no longer */
     bool takeDue(MonotonicTime now);
-    void cancel() noexcept {
-        dueAt_.reset();
-    }
+    void cancel() noexcept { dueAt_.reset(); }
 
 private:
     MonotonicTime startedAt_;

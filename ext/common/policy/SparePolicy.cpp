@@ -25,9 +25,7 @@ public:
             change(name, value, most, reason);
         }
     }
-    std::vector<std::string> sentences() && {
-        return std::move(sentences_);
-    }
+    std::vector<std::string> sentences() && { return std::move(sentences_); }
 
 private:
     void change(const char *name, unsigned &value, unsigned better, const char *reason) {

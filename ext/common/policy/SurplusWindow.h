@@ -17,9 +17,7 @@ class SurplusWindow {
 public:
     explicit SurplusWindow(std::chrono::nanoseconds length) : length_(length) {}
 
-    void setLength(std::chrono::nanoseconds length) noexcept {
-        length_ = length;
-    }
+    void setLength(std::chrono::nanoseconds length) noexcept { length_ = length; }
     /** Records the surplus from `now` on. */
     void note(unsigned surplus, MonotonicTime now);
     /**
@@ -29,9 +27,7 @@ public:
     unsigned take(MonotonicTime now);
     /** The next time at which take() may return more than 0. */
     std::optional<MonotonicTime> nextDue() const;
-    void clear() {
-        steps_.clear();
-    }
+    void clear() { steps_.clear(); }
 
 private:
     /**

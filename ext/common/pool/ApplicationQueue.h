@@ -86,25 +86,13 @@ public:
     /** @param slot the Group's in the generation table. @throws SystemException */
     ApplicationQueue(std::uint32_t slot, std::string name, ChannelRegistry &channels, DescriptorStore &store);
 
-    std::uint32_t slot() const noexcept {
-        return slot_;
-    }
+    std::uint32_t slot() const noexcept { return slot_; }
     /** The application's. */
-    const std::string &name() const noexcept {
-        return name_;
-    }
-    Claims &claims() noexcept {
-        return claims_;
-    }
-    const Claims &claims() const noexcept {
-        return claims_;
-    }
-    SenderMemory &senders() noexcept {
-        return senders_;
-    }
-    const SenderMemory &senders() const noexcept {
-        return senders_;
-    }
+    const std::string &name() const noexcept { return name_; }
+    Claims &claims() noexcept { return claims_; }
+    const Claims &claims() const noexcept { return claims_; }
+    SenderMemory &senders() noexcept { return senders_; }
+    const SenderMemory &senders() const noexcept { return senders_; }
 
     /**
      * For an instance that is to have so many cells, and has at least `atLeast`. It gets at most an
@@ -127,12 +115,8 @@ public:
     /** The requests that the cells have claimed. */
     std::vector<std::pair<ChannelId, Ticket>> claimed(const CellRange &cells) const;
     /** Requests that instances work at, and that no sender waits for. */
-    const AbandonedRequests &abandoned() const noexcept {
-        return abandoned_;
-    }
-    AbandonedRequests &abandoned() noexcept {
-        return abandoned_;
-    }
+    const AbandonedRequests &abandoned() const noexcept { return abandoned_; }
+    AbandonedRequests &abandoned() noexcept { return abandoned_; }
     /** Whether one of the cells has claimed this request. */
     bool holds(const CellRange &cells, ChannelId channel, Ticket ticket) const;
     /** Whether a child waits for each of these requests of an earlier pool process. */
@@ -145,12 +129,8 @@ public:
     AnsweredRequests answered(const CellRange &cells) const;
 
     /** The generation that children send to; none while the application is down. */
-    const QueueGenerationPtr &current() const noexcept {
-        return current_;
-    }
-    bool isCurrent(Generation generation) const noexcept {
-        return current_ && current_->number == generation;
-    }
+    const QueueGenerationPtr &current() const noexcept { return current_; }
+    bool isCurrent(Generation generation) const noexcept { return current_ && current_->number == generation; }
     /**
      * The children send the requests that wait in the old generation to the new one. Instances of
      * the old one answer the requests that they have, and end.
@@ -164,12 +144,8 @@ public:
      */
     void publish(unsigned capacity, unsigned places);
     /** What was published last. */
-    unsigned publishedCapacity() const noexcept {
-        return publishedCapacity_;
-    }
-    unsigned publishedPlaces() const noexcept {
-        return publishedPlaces_;
-    }
+    unsigned publishedCapacity() const noexcept { return publishedCapacity_; }
+    unsigned publishedPlaces() const noexcept { return publishedPlaces_; }
     /** Only with a current generation. */
     Attachment attachment() const;
     /** Where requests of high priority go: to the common queue, if the generation has no priority
@@ -188,9 +164,7 @@ public:
      *  children tell. For an abandoned request, the time since which it is abandoned. */
     std::map<std::uint32_t, MonotonicTime> takenSince() const;
     /** Requests in flight, as the children describe them. */
-    std::vector<DescribedRequest> described() const {
-        return channels_.described(slot_);
-    }
+    std::vector<DescribedRequest> described() const { return channels_.described(slot_); }
     /** The statistics of the children. */
     GroupStatistics statistics() const;
     /** The most requests in flight at once since the last call. */

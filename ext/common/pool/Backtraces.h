@@ -23,9 +23,7 @@ public:
     /** The instance has sent its backtraces. Ignored unless it was asked. */
     void answered(const std::string &text);
     /** The answer to the last question; nothing: there is none yet. */
-    const std::optional<std::string> &last() const noexcept {
-        return last_;
-    }
+    const std::optional<std::string> &last() const noexcept { return last_; }
     /** Tells the instance to write them into the log. A bridge ignores the order. */
     void log();
     /** Tells an instance that hangs the same: Node by a frame, others by a signal, which a bridge

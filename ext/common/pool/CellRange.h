@@ -9,9 +9,7 @@ struct CellRange {
     std::uint32_t first = 0;
     std::uint32_t count = 0;
 
-    bool contains(std::uint32_t cell) const noexcept {
-        return cell >= first && cell - first < count;
-    }
+    bool contains(std::uint32_t cell) const noexcept { return cell >= first && cell - first < count; }
 };
 
 }  // namespace Passenger

@@ -33,9 +33,7 @@ class ChannelRegistry {
 public:
     explicit ChannelRegistry(EventLoop &loop);
 
-    GenerationTable &generations() noexcept {
-        return generations_;
-    }
+    GenerationTable &generations() noexcept { return generations_; }
     std::uint32_t childSlots() const EXCLUDES(mutex_);
     /** What a sender has beyond lower limits stays. */
     void setLimits(const ChildLimits &limits) EXCLUDES(mutex_);

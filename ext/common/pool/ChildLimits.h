@@ -36,12 +36,8 @@ public:
     /** All children together. @param reason for people */
     explicit ChildLimitReached(const std::string &reason) : IOException(reason), limit_(Limit::ALL) {}
 
-    Limit limit() const noexcept {
-        return limit_;
-    }
-    const char *directive() const noexcept {
-        return directiveOf(limit_);
-    }
+    Limit limit() const noexcept { return limit_; }
+    const char *directive() const noexcept { return directiveOf(limit_); }
 
 private:
     static const char *nameOf(Limit limit) noexcept {
@@ -51,14 +47,10 @@ private:
     }
     static const char *directiveOf(Limit limit) noexcept {
         switch (limit) {
-            case Limit::CONNECTIONS:
-                return "PassengerMaxChildConnections";
-            case Limit::CHANNELS:
-                return "PassengerMaxChildChannels";
-            case Limit::APPS:
-                return "PassengerMaxChildApps";
-            case Limit::ALL:
-                break;
+            case Limit::CONNECTIONS: return "PassengerMaxChildConnections";
+            case Limit::CHANNELS: return "PassengerMaxChildChannels";
+            case Limit::APPS: return "PassengerMaxChildApps";
+            case Limit::ALL: break;
         }
         return "none";
     }

@@ -19,9 +19,7 @@ public:
     virtual void claim() {}
     /** The CPU time that the process and its descendants have used since their start. Nothing: not
      *  known. */
-    virtual std::optional<std::chrono::nanoseconds> usedBy(pid_t) {
-        return std::nullopt;
-    }
+    virtual std::optional<std::chrono::nanoseconds> usedBy(pid_t) { return std::nullopt; }
 };
 
 }  // namespace Passenger

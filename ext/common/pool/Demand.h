@@ -47,13 +47,9 @@ public:
     /** The instances that serve now are wanted again: some are about to go. */
     void restore();
     /** Takes restore() back: the former number of instances is not wanted any more. */
-    void forgetRestore() noexcept {
-        restoreTo_ = 0;
-    }
+    void forgetRestore() noexcept { restoreTo_ = 0; }
     /** Whether more instances are wanted again than these. */
-    bool restores(unsigned instances) const noexcept {
-        return restoreTo_ > instances;
-    }
+    bool restores(unsigned instances) const noexcept { return restoreTo_ > instances; }
     /** Another application got an instance of this one. */
     void evicted(MonotonicTime now);
     /** The application has no queue any more. */
@@ -70,32 +66,22 @@ public:
     /** Whether there are requests that may need another instance. */
     bool requestsWait() const;
     /** Whether no request is in flight, and none is known to come. */
-    bool isOver() const {
-        return !pausedUntil() && !requestsWait() && !expectsRequest() && atWork() == 0;
-    }
+    bool isOver() const { return !pausedUntil() && !requestsWait() && !expectsRequest() && atWork() == 0; }
     /** Whether more requests are in flight than the instances can run at once. */
-    bool exceedsCapacity() const {
-        return queue_.inFlight() > instances_.capacity();
-    }
+    bool exceedsCapacity() const { return queue_.inFlight() > instances_.capacity(); }
     /** Whether instances are missing, be there requests or not. */
     bool isBelowMinimum() const {
         return restoreTo_ > instances_.serving() || (used_ && instances_.serving() < minInstances());
     }
     /** The time until which the queue is paused; nothing: it is not. Requests in it need no
      *  instance before. */
-    std::optional<MonotonicTime> pausedUntil() const {
-        return pauses_.until(queue_.name());
-    }
+    std::optional<MonotonicTime> pausedUntil() const { return pauses_.until(queue_.name()); }
     /** When the queue is looked at again while requests wait. */
     std::chrono::nanoseconds lookInterval() const;
     /** The time since which the oldest request waits, at the last look. */
-    std::optional<MonotonicTime> waitingSince() const noexcept {
-        return waitingSince_;
-    }
+    std::optional<MonotonicTime> waitingSince() const noexcept { return waitingSince_; }
     /** Whether a child that has asked for the queue is about to send a request. */
-    bool expectsRequest() const noexcept {
-        return expectedSince_.has_value();
-    }
+    bool expectsRequest() const noexcept { return expectedSince_.has_value(); }
     /** The instances that the application keeps, within its limit. No request is a reason for a
      *  further process of an event loop, so those with which it starts stay. */
     unsigned minInstances() const;
@@ -122,13 +108,9 @@ public:
     std::optional<RoomCandidate> roomCandidate() const;
 
     /** The last time at which requests were in flight, as far as it was looked at. */
-    MonotonicTime lastBusy() const noexcept {
-        return lastBusy_;
-    }
+    MonotonicTime lastBusy() const noexcept { return lastBusy_; }
     /** The last time at which requests were answered, likewise. */
-    MonotonicTime lastProgress() const noexcept {
-        return lastProgress_;
-    }
+    MonotonicTime lastProgress() const noexcept { return lastProgress_; }
 
 private:
     /** Requests that were refused without a long pause between them. */

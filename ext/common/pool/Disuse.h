@@ -37,13 +37,9 @@ public:
     bool isUnused() const REQUIRES(poolLock);
     /** Whether the application is unused except for a queue in which no child has put anything. */
     bool isUnusedButQueue() const REQUIRES(poolLock);
-    bool isAbandoned() const noexcept {
-        return abandoned_;
-    }
+    bool isAbandoned() const noexcept { return abandoned_; }
     /** When the application was last seen to be used. */
-    MonotonicTime lastUsed() const noexcept {
-        return lastUsed_;
-    }
+    MonotonicTime lastUsed() const noexcept { return lastUsed_; }
     /** @param removed the child that asks has an earlier configuration, which alone has the
      *      application */
     void noteUse(MonotonicTime now, bool removed) noexcept {
@@ -52,9 +48,7 @@ public:
     }
     /** httpd's configuration has the application no more. The application is to be forgotten as
      *  soon as it is unused, unless a child with the old configuration asks for it again. */
-    void abandon() noexcept {
-        abandoned_ = true;
-    }
+    void abandon() noexcept { abandoned_ = true; }
     /** Looks. @return whether the application has been unused for long enough */
     bool isOver(MonotonicTime now) REQUIRES(poolLock);
     /** When to look next: an unused application has no other date. Nothing: it is not forgotten. */

@@ -23,12 +23,8 @@ public:
         CellRange cells;
     };
 
-    void add(Part part) {
-        parts_.push_back(std::move(part));
-    }
-    const std::vector<Part> &parts() const noexcept {
-        return parts_;
-    }
+    void add(Part part) { parts_.push_back(std::move(part)); }
+    const std::vector<Part> &parts() const noexcept { return parts_; }
     /** How many requests the instance works at. */
     unsigned taken() const;
     /** The requests that the instance works at. */

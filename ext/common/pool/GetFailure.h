@@ -22,13 +22,9 @@ struct GetFailure {
     std::shared_ptr<const Report> report{};
 
     /** The HTTP status of the answer. */
-    std::uint16_t status() const noexcept {
-        return reason == Reason::SPAWN_FAILED ? 500 : 503;
-    }
+    std::uint16_t status() const noexcept { return reason == Reason::SPAWN_FAILED ? 500 : 503; }
     /** The id under which the log has the report; empty: the log has none. */
-    std::string reportId() const {
-        return report ? report->id : "";
-    }
+    std::string reportId() const { return report ? report->id : ""; }
 };
 
 }  // namespace Passenger

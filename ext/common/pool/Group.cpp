@@ -391,15 +391,9 @@ void Group::sent(Process &process, const Frame &frame) {
         case FrameType::LIMIT_REACHED:
             requestReplacement(process, "it has run as many requests as PassengerMaxRequests allows");
             return;
-        case FrameType::HEARTBEAT:
-            hangs_.noteHeartbeat(process.id(), context_.clock.now());
-            return;
-        case FrameType::WARM:
-            warmed(process);
-            return;
-        case FrameType::THREADS:
-            process.backtraces().answered(frame.field(0));
-            return;
+        case FrameType::HEARTBEAT: hangs_.noteHeartbeat(process.id(), context_.clock.now()); return;
+        case FrameType::WARM: warmed(process); return;
+        case FrameType::THREADS: process.backtraces().answered(frame.field(0)); return;
         case FrameType::PAUSE:
             if (process.pause().answered(frame.number(0) != 0)) {
                 if (process.state() != Process::State::STANDBY) {
@@ -409,11 +403,8 @@ void Group::sent(Process &process, const Frame &frame) {
                 activateStandby();
             }
             return;
-        case FrameType::NO_CHANNEL:
-            lostChannel(process, ChannelId(frame.number(0)));
-            return;
-        default:
-            loans_.lend(process, ChannelId(frame.number(0)));
+        case FrameType::NO_CHANNEL: lostChannel(process, ChannelId(frame.number(0))); return;
+        default: loans_.lend(process, ChannelId(frame.number(0)));
     }
 }
 

@@ -55,37 +55,19 @@ public:
      *  generations up to the present one belong to an earlier application */
     Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options &options, std::uint32_t slot);
 
-    const std::string &name() const noexcept {
-        return name_;
-    }
-    std::uint32_t slot() const noexcept {
-        return slot_;
-    }
-    Scaler &scaler() noexcept REQUIRES(poolLock) {
-        return scaler_;
-    }
-    RestartFiles &restartFiles() noexcept {
-        return restartFiles_;
-    }
+    const std::string &name() const noexcept { return name_; }
+    std::uint32_t slot() const noexcept { return slot_; }
+    Scaler &scaler() noexcept REQUIRES(poolLock) { return scaler_; }
+    RestartFiles &restartFiles() noexcept { return restartFiles_; }
     /** From now on the restart files are looked at with the rights of the application's user. In a
      *  background thread. False: the user cannot be determined. */
     bool beginRestarts(const Options &options) EXCLUDES(poolLock);
     /** The options of the last request that asked for the queue. */
-    const Options &options() const noexcept REQUIRES(poolLock) {
-        return options_;
-    }
-    Instances &instances() noexcept REQUIRES(poolLock) {
-        return instances_;
-    }
-    const Instances &instances() const noexcept REQUIRES(poolLock) {
-        return instances_;
-    }
-    ApplicationQueue &queue() noexcept REQUIRES(poolLock) {
-        return queue_;
-    }
-    const ApplicationQueue &queue() const noexcept REQUIRES(poolLock) {
-        return queue_;
-    }
+    const Options &options() const noexcept REQUIRES(poolLock) { return options_; }
+    Instances &instances() noexcept REQUIRES(poolLock) { return instances_; }
+    const Instances &instances() const noexcept REQUIRES(poolLock) { return instances_; }
+    ApplicationQueue &queue() noexcept REQUIRES(poolLock) { return queue_; }
+    const ApplicationQueue &queue() const noexcept REQUIRES(poolLock) { return queue_; }
 
     /** What a sender needs for the queue. Makes the queue and starts an instance if there is none.
      *  @param options also those of a refused request count for the next attempt
@@ -108,13 +90,9 @@ public:
 
     /** Starts what is needed and allowed, and sets the next date. Called whenever the need or the
      *  room may have grown. */
-    void rescale() REQUIRES(poolLock) {
-        scaler_.rescale();
-    }
+    void rescale() REQUIRES(poolLock) { scaler_.rescale(); }
     /** Whether requests wait that may need another instance. */
-    bool asks() const REQUIRES(poolLock) {
-        return queue_.senders().wanted();
-    }
+    bool asks() const REQUIRES(poolLock) { return queue_.senders().wanted(); }
     /** The pool has other settings, perhaps since httpd has other ones. */
     void configured() REQUIRES(poolLock) {
         hangs_.forgetLimits();
@@ -122,21 +100,13 @@ public:
     }
     // ----- Whether it may be forgotten
 
-    const Disuse &disuse() const noexcept REQUIRES(poolLock) {
-        return disuse_;
-    }
+    const Disuse &disuse() const noexcept REQUIRES(poolLock) { return disuse_; }
     /** Looks. @return whether it is to be forgotten */
-    bool isForgettable(MonotonicTime now) REQUIRES(poolLock) {
-        return !shutDown_ && disuse_.isOver(now);
-    }
-    bool isShutDown() const noexcept REQUIRES(poolLock) {
-        return shutDown_;
-    }
+    bool isForgettable(MonotonicTime now) REQUIRES(poolLock) { return !shutDown_ && disuse_.isOver(now); }
+    bool isShutDown() const noexcept REQUIRES(poolLock) { return shutDown_; }
     /** Whether the link with this generation is one of this Group. The slot may have been another
      *  application's before. */
-    bool owns(Generation generation) const noexcept {
-        return bornAfter_ < generation;
-    }
+    bool owns(Generation generation) const noexcept { return bornAfter_ < generation; }
 
     /** The date of this Group on the deadlines has come. */
     void attend(MonotonicTime now) REQUIRES(poolLock);
@@ -225,9 +195,7 @@ public:
 
 private:
     using Start = std::pair<std::string, std::string>;
-    static Start startOf(const Options &options) {
-        return {options.appType, options.startupFile};
-    }
+    static Start startOf(const Options &options) { return {options.appType, options.startupFile}; }
     // InstanceStarter::Listener
     std::string prepare(const Options &options) override EXCLUDES(poolLock);
     bool wantsCompanion(unsigned ready, bool forked) override REQUIRES(poolLock) {
@@ -235,9 +203,7 @@ private:
     }
     void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) override REQUIRES(poolLock);
     void failed(const SpawnTask &task, GetFailure failure) override REQUIRES(poolLock);
-    void roomCame() override REQUIRES(poolLock) {
-        scaler_.roomCame();
-    }
+    void roomCame() override REQUIRES(poolLock) { scaler_.roomCame(); }
     void died(const ProcessPtr &process) override REQUIRES(poolLock);
     void sent(Process &process, const Frame &frame) override REQUIRES(poolLock);
 

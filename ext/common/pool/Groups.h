@@ -38,13 +38,9 @@ public:
         return found == superGroups_.end() ? nullptr : &found->second->group();
     }
     /** Null: no application has that slot. */
-    Group *at(std::uint32_t slot) const REQUIRES(poolLock) {
-        return slot < bySlot_.size() ? bySlot_[slot] : nullptr;
-    }
+    Group *at(std::uint32_t slot) const REQUIRES(poolLock) { return slot < bySlot_.size() ? bySlot_[slot] : nullptr; }
     /** In the order of their slots. */
-    const std::vector<Group *> &all() const REQUIRES(poolLock) {
-        return all_;
-    }
+    const std::vector<Group *> &all() const REQUIRES(poolLock) { return all_; }
     /** All Groups, for use without the lock. A Group that was forgotten meanwhile is shut down. */
     std::vector<std::shared_ptr<Group>> share() const REQUIRES(poolLock);
     /** One Group, for use without the lock. Null: there is none. @param name of the SuperGroup */
@@ -56,12 +52,8 @@ public:
      */
     void forget(Group &group) REQUIRES(poolLock);
     /** How many were forgotten, and how often no slot was free for a further one. */
-    std::uint64_t forgotten() const REQUIRES(poolLock) {
-        return forgotten_;
-    }
-    std::uint64_t withoutSlot() const REQUIRES(poolLock) {
-        return withoutSlot_;
-    }
+    std::uint64_t forgotten() const REQUIRES(poolLock) { return forgotten_; }
+    std::uint64_t withoutSlot() const REQUIRES(poolLock) { return withoutSlot_; }
 
 private:
     PoolContext &context_;

@@ -41,9 +41,7 @@ public:
         knowsLimit_ = false;
     }
     /** Zero: none. */
-    std::chrono::milliseconds limit() const noexcept {
-        return limit_;
-    }
+    std::chrono::milliseconds limit() const noexcept { return limit_; }
     /** The instance serves from now on. @param options those that it was started with */
     void add(const Process &process, const Options &options, MonotonicTime now);
     void remove(InstanceId id);

@@ -28,9 +28,7 @@ public:
     explicit InstanceLink(SpawnResult &parts) : parts_(parts) {}
 
     /** Whether the instance has a control socket. One in memory may have none: nothing is sent. */
-    bool hasControl() const {
-        return static_cast<bool>(parts_.control);
-    }
+    bool hasControl() const { return static_cast<bool>(parts_.control); }
     /**
      * Waits for the answer to SERVE; before watch(), and not on the loop.
      * @param threads of the instance
@@ -55,9 +53,7 @@ public:
     /** Answers FETCH. @return as send() */
     bool giveChannel(ChannelId channel, int end);
     /** The channel did not reach the instance. @return false: it was not given */
-    bool lostChannel(ChannelId channel) {
-        return channels_.erase(channel) > 0;
-    }
+    bool lostChannel(ChannelId channel) { return channels_.erase(channel) > 0; }
     /** Tells the instance to close those of the channels that it has. */
     void dropChannels(const std::vector<ChannelId> &channels);
     /** Sends a signal, if there is a process. */

@@ -16,9 +16,7 @@ public:
     explicit InstancePause(InstanceLink &link) : link_(link) {}
 
     /** SERVE has told the instance whether it takes requests at first. */
-    void served(bool paused) noexcept {
-        order_ = paused ? Order::HOLDS : Order::NONE;
-    }
+    void served(bool paused) noexcept { order_ = paused ? Order::HOLDS : Order::NONE; }
     /** Asks the instance to take no requests for now, unless that was done. */
     void begin();
     /** Asks the instance to take requests again, from the queues that it has. */
@@ -33,18 +31,12 @@ public:
     bool answered(bool idle) noexcept;
 
     /** Whether the instance was told to take no requests, by SERVE or since. */
-    bool isOn() const noexcept {
-        return order_ != Order::NONE;
-    }
+    bool isOn() const noexcept { return order_ != Order::NONE; }
     /** Whether the instance was asked to pause and may still take a request. */
-    bool mayStillTake() const noexcept {
-        return order_ == Order::ASKED;
-    }
+    bool mayStillTake() const noexcept { return order_ == Order::ASKED; }
     /** Whether the instance has said that it has no request and takes none. It may still have
      *  connections that it was given, as of event streams. */
-    bool isAtRest() const noexcept {
-        return atRest_;
-    }
+    bool isAtRest() const noexcept { return atRest_; }
 
 private:
     enum class Order {

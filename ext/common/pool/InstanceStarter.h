@@ -94,9 +94,7 @@ public:
     /** No instance is wanted any more. Ends the waits for those that were told to serve. */
     void cancel() REQUIRES(poolLock);
     /** How many instances were told to end because another one took their place. */
-    std::uint64_t replaced() const REQUIRES(poolLock) {
-        return replaced_;
-    }
+    std::uint64_t replaced() const REQUIRES(poolLock) { return replaced_; }
 
 private:
     SpawnTask order(SpawnTask::Purpose purpose) const REQUIRES(poolLock);

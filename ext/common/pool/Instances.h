@@ -60,21 +60,11 @@ public:
     /** Hands out all, for the end of the Pool: the caller destroys them without the lock. */
     std::vector<ProcessPtr> takeAll();
 
-    const std::vector<ProcessPtr> &all() const noexcept {
-        return all_;
-    }
-    bool empty() const noexcept {
-        return all_.empty();
-    }
-    unsigned living() const noexcept {
-        return static_cast<unsigned>(all_.size());
-    }
-    unsigned serving() const noexcept {
-        return count(Process::State::SERVING);
-    }
-    unsigned draining() const noexcept {
-        return count(Process::State::DRAINING);
-    }
+    const std::vector<ProcessPtr> &all() const noexcept { return all_; }
+    bool empty() const noexcept { return all_.empty(); }
+    unsigned living() const noexcept { return static_cast<unsigned>(all_.size()); }
+    unsigned serving() const noexcept { return count(Process::State::SERVING); }
+    unsigned draining() const noexcept { return count(Process::State::DRAINING); }
     /** Those of a version after the current one, which wait for its takeover. */
     unsigned companions(std::uint64_t current) const noexcept;
     /** The companions that are forks of a preloader. */
@@ -103,9 +93,7 @@ public:
      *  not serve, or has no queue of its own. @throws SystemException */
     FileDescriptor ownQueue(std::uint32_t stickyId) const;
     /** Whether the instance works at a request. */
-    bool isBusy(const Process &process) const {
-        return taken(process) > 0;
-    }
+    bool isBusy(const Process &process) const { return taken(process) > 0; }
     /** Whether it has worked at no request for so long, nor has begun to serve since then. */
     bool isUnused(const Process &process, MonotonicTime now, std::chrono::nanoseconds time) const;
     /** The instances that serve and work at no request. */

@@ -25,47 +25,27 @@ public:
         DEAD
     };
 
-    void standBy() noexcept {
-        state_ = State::STANDBY;
-    }
-    void serve() noexcept {
-        state_ = State::SERVING;
-    }
+    void standBy() noexcept { state_ = State::STANDBY; }
+    void serve() noexcept { state_ = State::SERVING; }
     /** The instance is told to end. */
     void drain(MonotonicTime now) noexcept;
-    void end() noexcept {
-        state_ = State::DEAD;
-    }
+    void end() noexcept { state_ = State::DEAD; }
     /** The instance is due for replacement. @param why not empty */
     void fallDue(const std::string &why);
     /** Another instance takes its place. */
-    void noteSuccessor() noexcept {
-        hasSuccessor_ = true;
-    }
+    void noteSuccessor() noexcept { hasSuccessor_ = true; }
 
-    State state() const noexcept {
-        return state_;
-    }
+    State state() const noexcept { return state_; }
     /** Whether the instance was not told to end: it serves, or will. */
-    bool stays() const noexcept {
-        return state_ == State::SERVING || state_ == State::STANDBY;
-    }
+    bool stays() const noexcept { return state_ == State::SERVING || state_ == State::STANDBY; }
     /** When the instance was told to end. */
-    MonotonicTime drainsSince() const noexcept {
-        return drainsSince_;
-    }
+    MonotonicTime drainsSince() const noexcept { return drainsSince_; }
     /** Whether the instance drains and its successor serves already, so that it does not count for
      *  the limits. */
-    bool isReplaced() const noexcept {
-        return state_ == State::DRAINING && hasSuccessor_;
-    }
+    bool isReplaced() const noexcept { return state_ == State::DRAINING && hasSuccessor_; }
     /** Why the instance is due for replacement; empty: it is not. */
-    const std::string &replacementReason() const noexcept {
-        return replacementReason_;
-    }
-    bool isDue() const noexcept {
-        return !replacementReason_.empty();
-    }
+    const std::string &replacementReason() const noexcept { return replacementReason_; }
+    bool isDue() const noexcept { return !replacementReason_.empty(); }
 
 private:
     State state_ = State::SERVING;

@@ -2,102 +2,46 @@
 noinst_LTLIBRARIES += libpassenger_pool.la
 libpassenger_pool_la_SOURCES = \
     %D%/AbandonedRequests.cpp \
-    %D%/AbandonedRequests.h \
     %D%/ApplicationQueue.cpp \
-    %D%/ApplicationQueue.h \
     %D%/BackgroundThreads.cpp \
-    %D%/BackgroundThreads.h \
     %D%/Backtraces.cpp \
-    %D%/Backtraces.h \
-    %D%/CellRange.h \
     %D%/ChannelLoans.cpp \
-    %D%/ChannelLoans.h \
     %D%/ChannelRegistry.cpp \
-    %D%/ChannelRegistry.h \
-    %D%/ChildLimits.h \
-    %D%/CpuLoad.h \
-    %D%/Deadlines.h \
     %D%/Demand.cpp \
-    %D%/Demand.h \
-    %D%/DescriptorStore.h \
     %D%/Disuse.cpp \
-    %D%/Disuse.h \
     %D%/FirstAnswer.cpp \
-    %D%/FirstAnswer.h \
     %D%/FormerClaims.cpp \
-    %D%/FormerClaims.h \
-    %D%/GetFailure.h \
     %D%/Group.cpp \
-    %D%/Group.h \
     %D%/Groups.cpp \
-    %D%/Groups.h \
     %D%/HangWatch.cpp \
-    %D%/HangWatch.h \
     %D%/InstanceLink.cpp \
-    %D%/InstanceLink.h \
     %D%/InstanceNote.cpp \
-    %D%/InstanceNote.h \
     %D%/InstancePause.cpp \
-    %D%/InstancePause.h \
     %D%/InstanceStarter.cpp \
-    %D%/InstanceStarter.h \
     %D%/Instances.cpp \
-    %D%/Instances.h \
     %D%/Lifecycle.cpp \
-    %D%/Lifecycle.h \
     %D%/LocalSender.cpp \
-    %D%/LocalSender.h \
     %D%/MemoryCheck.cpp \
-    %D%/MemoryCheck.h \
     %D%/MemoryRoom.cpp \
-    %D%/MemoryRoom.h \
     %D%/Orphans.cpp \
-    %D%/Orphans.h \
-    %D%/OwningSession.h \
     %D%/PendingSpawns.cpp \
-    %D%/PendingSpawns.h \
     %D%/Pool.cpp \
-    %D%/Pool.h \
-    %D%/PoolContext.h \
     %D%/PreloaderCare.cpp \
-    %D%/PreloaderCare.h \
     %D%/Process.cpp \
-    %D%/Process.h \
     %D%/QueuePause.cpp \
-    %D%/QueuePause.h \
     %D%/QueuePauses.cpp \
-    %D%/QueuePauses.h \
     %D%/RecentReports.cpp \
-    %D%/RecentReports.h \
     %D%/RepeatableRequests.cpp \
-    %D%/RepeatableRequests.h \
     %D%/RepeatedDeaths.cpp \
-    %D%/RepeatedDeaths.h \
     %D%/RestartCheck.cpp \
-    %D%/RestartCheck.h \
     %D%/Restarts.cpp \
-    %D%/Restarts.h \
     %D%/Room.cpp \
-    %D%/Room.h \
     %D%/Scaler.cpp \
-    %D%/Scaler.h \
     %D%/SlowRequests.cpp \
-    %D%/SlowRequests.h \
     %D%/Snapshot.cpp \
-    %D%/Snapshot.h \
-    %D%/Socket.h \
     %D%/Spares.cpp \
-    %D%/Spares.h \
-    %D%/SpawnTask.h \
     %D%/StandardApplicationPool.cpp \
-    %D%/StandardApplicationPool.h \
     %D%/StartFailures.cpp \
-    %D%/StartFailures.h \
-    %D%/SuperGroup.h \
     %D%/SystemCpuLoad.cpp \
-    %D%/SystemCpuLoad.h \
     %D%/UpkeepTimer.cpp \
-    %D%/UpkeepTimer.h \
-    %D%/Versions.cpp \
-    %D%/Versions.h
-EXTRA_DIST += %D%/README.md
+    %D%/Versions.cpp

@@ -8,25 +8,13 @@ namespace Passenger {
 class LocalSender::Application final : public QueueCache {
 public:
     explicit Application(LocalSender &sender) : sender_(sender), pool_(sender.pool_) {}
-    ~Application() override {
-        dropChannels();
-    }
+    ~Application() override { dropChannels(); }
 
-    InFlightTable &inFlightTable() override {
-        return sender_.inFlightTable_;
-    }
-    std::uint32_t childSlot() const override {
-        return sender_.slot_;
-    }
-    const GenerationTableView &generations() const override {
-        return sender_.generations_;
-    }
-    const Clock &clock() const noexcept override {
-        return pool_.clock();
-    }
-    void wakeAgent() noexcept override {
-        pool_.rescale();
-    }
+    InFlightTable &inFlightTable() override { return sender_.inFlightTable_; }
+    std::uint32_t childSlot() const override { return sender_.slot_; }
+    const GenerationTableView &generations() const override { return sender_.generations_; }
+    const Clock &clock() const noexcept override { return pool_.clock(); }
+    void wakeAgent() noexcept override { pool_.rescale(); }
     void overran(const QueueLink &link, ChannelId channel, Ticket ticket,
                  std::chrono::milliseconds time) noexcept override {
         pool_.requestOverran(sender_.slot_, link.groupSlot, channel, ticket, time);
@@ -44,9 +32,7 @@ protected:
                                   attachment.claims, attachment.senders),
                          std::move(attachment.ownQueue));
     }
-    bool tellOptions(const Options &options) noexcept override {
-        return pool_.takeOptions(options);
-    }
+    bool tellOptions(const Options &options) noexcept override { return pool_.takeOptions(options); }
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, const QueueLink &link,
                                              const ChannelSecret &secret) override {
         const ChannelId id = pool_.channels().add(instanceEnd.duplicate(), sender_.slot_, link.groupSlot, secret);

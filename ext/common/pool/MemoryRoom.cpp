@@ -37,10 +37,8 @@ State stateOf(const Scaler &application, const Process &process, MonotonicTime n
     switch (process.state()) {
         case Process::State::SERVING:
             return application.instances().isUnused(process, now, IDLE_AFTER) ? State::IDLE : State::BUSY;
-        case Process::State::STANDBY:
-            return State::HELD;
-        default:
-            return State::LEAVING;
+        case Process::State::STANDBY: return State::HELD;
+        default: return State::LEAVING;
     }
 }
 

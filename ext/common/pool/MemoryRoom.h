@@ -53,9 +53,7 @@ public:
     GetFailure refusalOf(const Scaler &application) const REQUIRES(poolLock);
     /** The application does not ask any more. */
     void satisfied(const Scaler &application) REQUIRES(poolLock);
-    void forget(const Scaler &application) REQUIRES(poolLock) {
-        known_.erase(&application);
-    }
+    void forget(const Scaler &application) REQUIRES(poolLock) { known_.erase(&application); }
 
     /** The server's budget is about to be this one, in MB. Options have inherited the old one. */
     void budgetChanges(unsigned next) REQUIRES(poolLock);
@@ -73,18 +71,14 @@ public:
     /** Does what the budgets need. Called when all instances were measured. */
     void relieve(MonotonicTime now) REQUIRES(poolLock);
     /** Whether half of a budget was used when the instances were last measured. */
-    bool isNear() const REQUIRES(poolLock) {
-        return near_ && isLimited();
-    }
+    bool isNear() const REQUIRES(poolLock) { return near_ && isLimited(); }
 
     // ----- For the status, in bytes; as of the last measurement
 
     /** The budget of the server; 0: it has none. */
     std::uint64_t budget() const REQUIRES(poolLock);
     /** What all instances use; 0: the server has no budget. */
-    std::uint64_t used() const noexcept REQUIRES(poolLock) {
-        return settings_.memoryBudget > 0 ? used_ : 0;
-    }
+    std::uint64_t used() const noexcept REQUIRES(poolLock) { return settings_.memoryBudget > 0 ? used_ : 0; }
     /** The application's share; 0: it has none. */
     std::uint64_t shareOf(const Scaler &application) const REQUIRES(poolLock);
 

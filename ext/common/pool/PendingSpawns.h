@@ -18,28 +18,16 @@ public:
     void concluded(const SpawnTask &task) noexcept;
 
     /** What counts for the limits. */
-    unsigned starting() const noexcept {
-        return starting_;
-    }
+    unsigned starting() const noexcept { return starting_; }
     /** The starting instances that replace nothing. */
-    unsigned growing() const noexcept {
-        return starting_ - replacements_;
-    }
+    unsigned growing() const noexcept { return starting_ - replacements_; }
     /** The starting instances that the pool's limit does not count. */
-    unsigned aboveLimit() const noexcept {
-        return aboveLimit_;
-    }
+    unsigned aboveLimit() const noexcept { return aboveLimit_; }
     /** Whether an instance of an earlier pool process is being taken over. */
-    bool adopts() const noexcept {
-        return adoptions_ > 0;
-    }
+    bool adopts() const noexcept { return adoptions_ > 0; }
     /** The instance whose successor is being started; none. */
-    InstanceId beingReplaced() const noexcept {
-        return beingReplaced_;
-    }
-    bool none() const noexcept {
-        return starting_ == 0;
-    }
+    InstanceId beingReplaced() const noexcept { return beingReplaced_; }
+    bool none() const noexcept { return starting_ == 0; }
 
 private:
     unsigned starting_ = 0;

@@ -124,12 +124,8 @@ public:
     /** The longest time from SIGTERM to SIGKILL of the applications that have instances. */
     std::chrono::seconds longestStop() const EXCLUDES(poolLock);
     /** Whether instances of an earlier pool process live that were not taken over. */
-    bool hasOrphans() const EXCLUDES(poolLock) {
-        return !context_.orphans.empty();
-    }
-    std::vector<OrphanSnapshot> orphans() const EXCLUDES(poolLock) {
-        return context_.orphans.inspect();
-    }
+    bool hasOrphans() const EXCLUDES(poolLock) { return !context_.orphans.empty(); }
+    std::vector<OrphanSnapshot> orphans() const EXCLUDES(poolLock) { return context_.orphans.inspect(); }
     pid_t getSpawnServerPid() const;
     /** Ends all instances; applications start again with their next request. */
     void clear();
@@ -182,28 +178,20 @@ public:
     /** A child found all instances taken: looks at the Groups whose requests wait. */
     void rescale();
     /** See RestartCheck::check(). */
-    bool checkRestarts() EXCLUDES(poolLock) {
-        return restarts_.check();
-    }
-    void checkRestart(const std::string &name) EXCLUDES(poolLock) {
-        restarts_.check(name);
-    }
+    bool checkRestarts() EXCLUDES(poolLock) { return restarts_.check(); }
+    void checkRestart(const std::string &name) EXCLUDES(poolLock) { restarts_.check(name); }
     /** See RestartCheck::ask(). */
     void askForRestart(const std::string &name, RestartCheck::Done done) EXCLUDES(poolLock) {
         restarts_.ask(name, std::move(done));
     }
-    std::vector<RestartFolder> restartFolders() const EXCLUDES(poolLock) {
-        return restarts_.folders();
-    }
+    std::vector<RestartFolder> restartFolders() const EXCLUDES(poolLock) { return restarts_.folders(); }
     /**
      * The options of the applications whose files are copied into our log: those that have an
      * instance, or one on its way.
      */
     std::vector<Options> monitored() const;
     /** See MemoryCheck::check(). upkeep() has it done every few seconds. */
-    void checkMemory() EXCLUDES(poolLock) {
-        memory_.check();
-    }
+    void checkMemory() EXCLUDES(poolLock) { memory_.check(); }
     /** A process that sent requests is gone, with its channels. */
     void senderGone(std::uint32_t childSlot);
     /** A sender gave channels up. Channels of other senders are ignored. */
@@ -221,12 +209,8 @@ public:
      *  none: it is known to be valid. False: there is no Group with this slot and generation */
     bool channelAdded(ChannelId channel, std::uint32_t groupSlot, Generation generation = Generation());
 
-    ChannelRegistry &channels() noexcept {
-        return context_.channels;
-    }
-    const Clock &clock() const noexcept {
-        return context_.clock;
-    }
+    ChannelRegistry &channels() noexcept { return context_.channels; }
+    const Clock &clock() const noexcept { return context_.clock; }
 
 private:
     using Order = std::function<void(Group &, const ProcessPtr &)>;

@@ -74,9 +74,7 @@ struct PoolContext {
     /** Waited for by the Pool's destructor; last, so that it is destroyed first. */
     BackgroundThreads threads{};
 
-    InstanceId nextInstance() REQUIRES(poolLock) {
-        return lastInstance = InstanceId(lastInstance.value() + 1);
-    }
+    InstanceId nextInstance() REQUIRES(poolLock) { return lastInstance = InstanceId(lastInstance.value() + 1); }
     /** A queue for the application's requests, with a generation of its own.
      *  @throws SystemException */
     QueueGenerationPtr makeQueue(const Options &options) REQUIRES(poolLock) {

@@ -35,12 +35,8 @@ public:
     void joined(const Process &instance, const Options &options);
     /** Whether a preloader has the application loaded, as far as its instances have told, and the
      *  present options let it fork. */
-    bool isLoaded() const {
-        return loaded_ && *loaded_ == Load(options_);
-    }
-    void spawnEnded(MonotonicTime now) noexcept {
-        lastSpawn_ = now;
-    }
+    bool isLoaded() const { return loaded_ && *loaded_ == Load(options_); }
+    void spawnEnded(MonotonicTime now) noexcept { lastSpawn_ = now; }
     /** When the preloader has forked nothing for long enough; nothing: not as it is now. */
     std::optional<MonotonicTime> restDate() const;
     /** Ends the preloader if that date has come: in a thread, since that blocks. Once after each
@@ -48,9 +44,7 @@ public:
     void restIfDue(const SpawnerPointer &spawner, MonotonicTime now);
 
     /** Whether a refork is under way. One at a time. */
-    bool reforking() const noexcept {
-        return reforking_;
-    }
+    bool reforking() const noexcept { return reforking_; }
     /**
      * Has the instance fork the next preloader, in a background thread.
      * @param ended is called in that thread, with the pool's lock held: with why it failed, or
@@ -63,9 +57,7 @@ public:
     void reforked(const Process &instance, MonotonicTime now);
     void logFailure(const Process &instance, const SpawnException &failure) const;
     /** Whether the instance comes from a preloader that a refork has made old. */
-    bool isCold(const Process &process) const noexcept {
-        return coldOrigin_ && process.parts().origin == coldOrigin_;
-    }
+    bool isCold(const Process &process) const noexcept { return coldOrigin_ && process.parts().origin == coldOrigin_; }
 
 private:
     /** What of the options decides whether a preloader can be used. */

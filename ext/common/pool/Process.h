@@ -56,46 +56,26 @@ public:
     Process(SpawnResult result, const Orphan &orphan, InstanceId id, std::uint64_t version, MonotonicTime now);
     ~Process();
 
-    pid_t pid() const noexcept {
-        return parts_.pid;
-    }
-    InstanceId id() const noexcept {
-        return id_;
-    }
+    pid_t pid() const noexcept { return parts_.pid; }
+    InstanceId id() const noexcept { return id_; }
     /**
      * The id by which a client's next request finds the instance again; not 0, and hard to guess.
      */
-    std::uint32_t stickyId() const noexcept {
-        return stickyId_;
-    }
+    std::uint32_t stickyId() const noexcept { return stickyId_; }
     /** The version of its application that it runs, as Versions counts. */
-    std::uint64_t version() const noexcept {
-        return version_;
-    }
-    MonotonicTime since() const noexcept {
-        return since_;
-    }
-    const SpawnResult &parts() const noexcept {
-        return parts_;
-    }
+    std::uint64_t version() const noexcept { return version_; }
+    MonotonicTime since() const noexcept { return since_; }
+    const SpawnResult &parts() const noexcept { return parts_; }
     /** The secrets of its environment, which reports must not show. */
-    const Secrets &secrets() const noexcept {
-        return secrets_;
-    }
+    const Secrets &secrets() const noexcept { return secrets_; }
     /** What it works at since the time of earlier pool processes; null: none had it. */
-    const std::shared_ptr<const FormerClaims> &former() const noexcept {
-        return former_;
-    }
+    const std::shared_ptr<const FormerClaims> &former() const noexcept { return former_; }
     /** As Options::heartbeatTimeout when it was started. */
-    std::chrono::seconds heartbeatTimeout() const noexcept {
-        return heartbeatTimeout_;
-    }
+    std::chrono::seconds heartbeatTimeout() const noexcept { return heartbeatTimeout_; }
     /** What the next pool process is to know of it. The cells are those in the present claims. */
     InstanceNote note(const std::string &app) const;
     /** Whether it may have watchers. It must not be destroyed under the pool's lock then. */
-    bool watched() const noexcept {
-        return parts_.pidFd || parts_.control || parts_.output;
-    }
+    bool watched() const noexcept { return parts_.pidFd || parts_.control || parts_.output; }
     /**
      * Tells the instance to take requests from the queue (SERVE), and waits until it says READY:
      * not on the event loop, nor under a lock. Before InstanceLink::watch(). Otherwise it is
@@ -121,44 +101,22 @@ public:
      */
     void kill();
     /** Whether kill() was called. Its requests must not run again then. */
-    bool killed() const noexcept {
-        return killed_;
-    }
+    bool killed() const noexcept { return killed_; }
 
-    InstanceLink &link() noexcept {
-        return link_;
-    }
-    InstancePause &pause() noexcept {
-        return pause_;
-    }
-    const InstancePause &pause() const noexcept {
-        return pause_;
-    }
-    Backtraces &backtraces() noexcept {
-        return backtraces_;
-    }
+    InstanceLink &link() noexcept { return link_; }
+    InstancePause &pause() noexcept { return pause_; }
+    const InstancePause &pause() const noexcept { return pause_; }
+    Backtraces &backtraces() noexcept { return backtraces_; }
     /** Instances changes the state of an instance that has joined. */
-    Lifecycle &lifecycle() noexcept {
-        return lifecycle_;
-    }
-    const Lifecycle &lifecycle() const noexcept {
-        return lifecycle_;
-    }
-    State state() const noexcept {
-        return lifecycle_.state();
-    }
+    Lifecycle &lifecycle() noexcept { return lifecycle_; }
+    const Lifecycle &lifecycle() const noexcept { return lifecycle_; }
+    State state() const noexcept { return lifecycle_.state(); }
     /** It gave no sign of life. If it was in service until now, its end counts as a death. */
-    void noteSilence() noexcept {
-        silent_ = silent_ || stays();
-    }
+    void noteSilence() noexcept { silent_ = silent_ || stays(); }
     /** Whether its end is a death, and not ordered. */
-    bool endIsDeath() const noexcept {
-        return state() != State::DRAINING || silent_;
-    }
+    bool endIsDeath() const noexcept { return state() != State::DRAINING || silent_; }
     /** As Lifecycle::stays(). */
-    bool stays() const noexcept {
-        return lifecycle_.stays();
-    }
+    bool stays() const noexcept { return lifecycle_.stays(); }
 
     Socket socket;
     /** Sticky sessions: requests that are for this instance and no other. */

@@ -23,9 +23,7 @@ public:
         : context_(context), queue_(queue), instances_(instances) {}
 
     /** Nothing: the queue is not paused. */
-    std::optional<MonotonicTime> until() const REQUIRES(poolLock) {
-        return context_.pauses.until(queue_.name());
-    }
+    std::optional<MonotonicTime> until() const REQUIRES(poolLock) { return context_.pauses.until(queue_.name()); }
     /** A pause that holds already gets this end. */
     void begin(MonotonicTime until) REQUIRES(poolLock);
     /** Does nothing if the queue is not paused. @param reason for the log */

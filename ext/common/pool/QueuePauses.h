@@ -29,9 +29,7 @@ public:
     bool restore(const std::string &key, const std::string &note);
     /** The time until which the application's queue is paused; nothing: it is not. */
     std::optional<MonotonicTime> until(const std::string &app) const;
-    const std::map<std::string, MonotonicTime> &all() const noexcept {
-        return pauses_;
-    }
+    const std::map<std::string, MonotonicTime> &all() const noexcept { return pauses_; }
     void begin(const std::string &app, MonotonicTime until);
     void end(const std::string &app);
     /** What the store keeps. */

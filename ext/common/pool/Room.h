@@ -31,9 +31,7 @@ public:
         : settings_(settings), orphans_(orphans), memory_(settings, applications_) {}
 
     /** The application's instances count from now on, until remove(). */
-    void add(Scaler &application) REQUIRES(poolLock) {
-        applications_.push_back(&application);
-    }
+    void add(Scaler &application) REQUIRES(poolLock) { applications_.push_back(&application); }
     /** The application has no instances and no wishes. */
     void remove(const Scaler &application) REQUIRES(poolLock);
 
@@ -56,27 +54,19 @@ public:
     /** The application has no such wish any more. */
     void withdrawReplacement(const Scaler &application) REQUIRES(poolLock);
     /** How many applications want room for further instances. */
-    unsigned wishes() const REQUIRES(poolLock) {
-        return static_cast<unsigned>(wishes_.size());
-    }
+    unsigned wishes() const REQUIRES(poolLock) { return static_cast<unsigned>(wishes_.size()); }
     bool hasWish(const Scaler &application) const REQUIRES(poolLock);
 
     /** All instances that live or are on their way. */
     unsigned size() const REQUIRES(poolLock);
-    bool isFree() const REQUIRES(poolLock) {
-        return size() < settings_.maxSize;
-    }
+    bool isFree() const REQUIRES(poolLock) { return size() < settings_.maxSize; }
     /** Whether there is room for a spare instance, which no other application wants. */
     bool isFreeForSpares(const Scaler &application, MonotonicTime now) const REQUIRES(poolLock) {
         return isFree() && !anyWantsRoom() && memory_.isFreeFor(application, now);
     }
     /** The memory that instances may use. */
-    MemoryRoom &memory() noexcept REQUIRES(poolLock) {
-        return memory_;
-    }
-    const MemoryRoom &memory() const noexcept REQUIRES(poolLock) {
-        return memory_;
-    }
+    MemoryRoom &memory() noexcept REQUIRES(poolLock) { return memory_; }
+    const MemoryRoom &memory() const noexcept REQUIRES(poolLock) { return memory_; }
     /** How many applications have a request that waits for room. A wish for the minimum of
      *  instances does not count. */
     unsigned waiting() const REQUIRES(poolLock);

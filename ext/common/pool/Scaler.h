@@ -74,9 +74,7 @@ public:
      *  above the limits until the old instances end. @param forked whether it would be one */
     bool wantsCompanion(unsigned ready, bool forked) const REQUIRES(poolLock);
     /** A new instance that replaces nothing serves. */
-    void grown(MonotonicTime now) REQUIRES(poolLock) {
-        spares_.restart(now);
-    }
+    void grown(MonotonicTime now) REQUIRES(poolLock) { spares_.restart(now); }
     /** A new instance serves. It is measured at once if the application's size is not known. */
     void measureFirst(MonotonicTime now) REQUIRES(poolLock);
     /** The application goes down: children ask again when they have a request. */
@@ -88,19 +86,11 @@ public:
 
     // ----- For the Room
 
-    std::uint32_t slot() const noexcept {
-        return parts_.queue.slot();
-    }
-    const Demand &demand() const noexcept REQUIRES(poolLock) {
-        return parts_.demand;
-    }
-    const Instances &instances() const noexcept REQUIRES(poolLock) {
-        return parts_.instances;
-    }
+    std::uint32_t slot() const noexcept { return parts_.queue.slot(); }
+    const Demand &demand() const noexcept REQUIRES(poolLock) { return parts_.demand; }
+    const Instances &instances() const noexcept REQUIRES(poolLock) { return parts_.instances; }
     /** All instances that live or are on their way: what counts for the pool's limit. */
-    unsigned size() const noexcept REQUIRES(poolLock) {
-        return parts_.instances.living() + parts_.pending.starting();
-    }
+    unsigned size() const noexcept REQUIRES(poolLock) { return parts_.instances.living() + parts_.pending.starting(); }
     /** How many of them the pool's limit does not count: a preloader's forks that wait for the
      *  takeover of their version. */
     unsigned aboveLimit() const noexcept REQUIRES(poolLock) {
@@ -115,16 +105,10 @@ public:
     bool startingReplacement() const noexcept REQUIRES(poolLock) {
         return parts_.pending.starting() > parts_.pending.growing();
     }
-    const Options &options() const noexcept REQUIRES(poolLock) {
-        return parts_.options;
-    }
-    const std::string &name() const noexcept {
-        return parts_.app;
-    }
+    const Options &options() const noexcept REQUIRES(poolLock) { return parts_.options; }
+    const std::string &name() const noexcept { return parts_.app; }
     /** How many of them are on their way. */
-    unsigned coming() const noexcept REQUIRES(poolLock) {
-        return parts_.pending.starting();
-    }
+    unsigned coming() const noexcept REQUIRES(poolLock) { return parts_.pending.starting(); }
     /** Ends an instance to make room for another application. Only with a room candidate. */
     void evict() REQUIRES(poolLock);
     /** Ends this instance after its requests, since its memory is needed. @param restored another
@@ -135,15 +119,9 @@ public:
 
     /** How many instances ended because they were idle, because room or memory was needed, and
      *  because their successors needed their memory. */
-    std::uint64_t idled() const noexcept REQUIRES(poolLock) {
-        return idled_;
-    }
-    std::uint64_t evicted() const noexcept REQUIRES(poolLock) {
-        return evicted_;
-    }
-    std::uint64_t restored() const noexcept REQUIRES(poolLock) {
-        return restored_;
-    }
+    std::uint64_t idled() const noexcept REQUIRES(poolLock) { return idled_; }
+    std::uint64_t evicted() const noexcept REQUIRES(poolLock) { return evicted_; }
+    std::uint64_t restored() const noexcept REQUIRES(poolLock) { return restored_; }
     /** Whether an instance of the current version stands by until no other one works. */
     bool standsBy() const noexcept REQUIRES(poolLock) {
         return parts_.instances.standby(parts_.versions.current()) != nullptr;

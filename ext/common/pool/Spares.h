@@ -34,14 +34,10 @@ public:
      *  that. */
     unsigned withoutSpares(unsigned idle, MonotonicTime now) const;
     /** An instance was added. */
-    void restart(MonotonicTime now) {
-        recent_.restart(now);
-    }
+    void restart(MonotonicTime now) { recent_.restart(now); }
 
 private:
-    bool wanted() const noexcept {
-        return options_.minSpareInstances > 0 || options_.maxSpareInstances > 0;
-    }
+    bool wanted() const noexcept { return options_.minSpareInstances > 0 || options_.maxSpareInstances > 0; }
 
     const Options &options_;
     Demand &demand_;

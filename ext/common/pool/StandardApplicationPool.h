@@ -28,9 +28,7 @@ public:
     pid_t getSpawnServerPid() const override;
 
     /** The options of applications that get(appRoot) starts. */
-    void setDefaults(const Options &defaults) {
-        defaults_ = defaults;
-    }
+    void setDefaults(const Options &defaults) { defaults_ = defaults; }
 
 private:
     Pool &pool_;

@@ -35,34 +35,22 @@ public:
      *  last of them */
     GetFailure describe(const Process &last) const;
 
-    Backoff &backoff() noexcept {
-        return backoff_;
-    }
+    Backoff &backoff() noexcept { return backoff_; }
     /** Whether starts fail, or instances die, one after the other. */
-    bool crashLooping() const noexcept {
-        return backoff_.looping();
-    }
+    bool crashLooping() const noexcept { return backoff_.looping(); }
     /** Refuses a request before it is in the queue. Only after a failure.
      *  @throws RefusedException */
     [[noreturn]] void refuse();
     /** How many requests refuse() has refused. */
-    std::uint64_t refused() const noexcept {
-        return refused_;
-    }
-    bool mayTry(MonotonicTime now) const noexcept {
-        return backoff_.mayTry(now);
-    }
+    std::uint64_t refused() const noexcept { return refused_; }
+    bool mayTry(MonotonicTime now) const noexcept { return backoff_.mayTry(now); }
     /** See Backoff::mayTryUnasked(). */
-    bool mayTryUnasked() const noexcept {
-        return backoff_.mayTryUnasked();
-    }
+    bool mayTryUnasked() const noexcept { return backoff_.mayTryUnasked(); }
     /** When a start last failed; nothing: never. */
     std::optional<MonotonicTime> lastFailure() const noexcept {
         return last_ ? std::optional(last_->when) : std::nullopt;
     }
-    MonotonicTime notBefore() const noexcept {
-        return backoff_.notBefore();
-    }
+    MonotonicTime notBefore() const noexcept { return backoff_.notBefore(); }
     /** Whether the instance that has just died before an answer is not replaced soon.
      *  @param asked whether a request waits */
     bool givesUpForNow(MonotonicTime now, bool asked) const noexcept;
@@ -94,9 +82,7 @@ public:
     void wentDown(const GetFailure &failure, Generation generation);
 
     /** Why the application is down; nothing: it has not failed since it last served. */
-    const std::optional<GetFailure> &failure() const noexcept {
-        return failure_;
-    }
+    const std::optional<GetFailure> &failure() const noexcept { return failure_; }
     /** Whether the application went down with this generation. A child that comes too late to be
      *  found in the in-flight table is refused when it asks again. */
     bool wentDownWith(Generation generation) const noexcept {
@@ -104,9 +90,7 @@ public:
     }
     /** Whether no start has succeeded since the application went down. A restart does not change
      *  it. */
-    bool isDown() const noexcept {
-        return down_;
-    }
+    bool isDown() const noexcept { return down_; }
     /** The last failure, whatever happened since. */
     std::optional<FailureSnapshot> last(MonotonicTime now) const;
 

@@ -15,15 +15,9 @@ public:
     SuperGroup(PoolContext &context, Room &room, UpkeepTimer &timer, const Options &options, std::uint32_t slot)
         : group_(context, room, timer, options, slot) {}
 
-    const std::string &name() const noexcept {
-        return group_.name();
-    }
-    Group &group() noexcept {
-        return group_;
-    }
-    const Group &group() const noexcept {
-        return group_;
-    }
+    const std::string &name() const noexcept { return group_.name(); }
+    Group &group() noexcept { return group_; }
+    const Group &group() const noexcept { return group_; }
 
 private:
     Group group_;

@@ -23,9 +23,7 @@ namespace Passenger {
 class SystemCpuLoad final : public CpuLoad {
 public:
     explicit SystemCpuLoad(const Clock &clock = SystemClock::instance(), CgroupFiles files = {});
-    unsigned cores() const override {
-        return cores_;
-    }
+    unsigned cores() const override { return cores_; }
     double idleCores() override;
     void claim() override;
     std::optional<std::chrono::nanoseconds> usedBy(pid_t pid) override;

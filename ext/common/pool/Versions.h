@@ -39,43 +39,29 @@ public:
     Versions(const std::string &app, BackgroundThreads &threads, SpawnerPointer first)
         : app_(app), threads_(threads), spawner_(std::move(first)) {}
 
-    std::uint64_t current() const noexcept {
-        return current_;
-    }
+    std::uint64_t current() const noexcept { return current_; }
     /** The current version's. Null after shutDown(). */
-    const SpawnerPointer &spawner() const noexcept {
-        return spawner_;
-    }
+    const SpawnerPointer &spawner() const noexcept { return spawner_; }
     /** Null: there is none. */
-    const Deployment *deployment() const noexcept {
-        return deployment_ ? &*deployment_ : nullptr;
-    }
+    const Deployment *deployment() const noexcept { return deployment_ ? &*deployment_ : nullptr; }
     /** Whether the first instance of the deployment is on its way. Only with a deployment. */
-    void setStarted(bool started) noexcept {
-        deployment_->started = started;
-    }
+    void setStarted(bool started) noexcept { deployment_->started = started; }
     /** Whether the task is to bring the version of the deployment. */
-    bool deploys(const SpawnTask &task) const noexcept {
-        return deployment_ && deployment_->version == task.version;
-    }
+    bool deploys(const SpawnTask &task) const noexcept { return deployment_ && deployment_->version == task.version; }
     /** Whether a failure of the task counts as one of the deployment: between two attempts the old
      *  version does not start either. */
     bool isAttempt(const SpawnTask &task) const noexcept {
         return deploys(task) || (deployment_ && deployment_->failures > 0);
     }
     /** Why the last deployment failed; nothing: it did not. */
-    const std::optional<GetFailure> &failure() const noexcept {
-        return failure_;
-    }
+    const std::optional<GetFailure> &failure() const noexcept { return failure_; }
 
     /** A new version takes over when its first instance is ready. */
     void deploy(SpawnerPointer spawner, QueueGenerationPtr queue, MonotonicTime now);
     /** A new version is the current one at once. */
     void replace(SpawnerPointer spawner);
     /** When the deployment of the current version began; nothing: it had none. */
-    std::optional<MonotonicTime> deploymentBegun() const noexcept {
-        return begun_;
-    }
+    std::optional<MonotonicTime> deploymentBegun() const noexcept { return begun_; }
     /** The deployment is the current version from now on. @return its queue */
     QueueGenerationPtr adopt();
     /** The first instance of the deployment did not start. @return whether another attempt is made,

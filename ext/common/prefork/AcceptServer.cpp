@@ -114,18 +114,14 @@ bool AcceptServer::acceptOne() {
         return true;
     }
     switch (errno) {
-        case EAGAIN:
-            return false;
+        case EAGAIN: return false;
         case EMFILE:
         case ENFILE:
         case ENOBUFS:
-        case ENOMEM:
-            ::poll(nullptr, 0, SHORTAGE_PAUSE);
-            return true;
+        case ENOMEM: ::poll(nullptr, 0, SHORTAGE_PAUSE); return true;
         case EBADF:
         case EINVAL:
-        case ENOTSOCK:
-            throw SystemException("accept", errno);
+        case ENOTSOCK: throw SystemException("accept", errno);
         default:
             // The error is of a connection that has ended.
             return true;

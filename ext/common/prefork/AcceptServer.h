@@ -38,9 +38,7 @@ public:
     void resumeAccept() override;
     /** In a worker: sends a sign of life if one is due. */
     void ack();
-    const FileDescriptor &listener() const noexcept {
-        return listener_;
-    }
+    const FileDescriptor &listener() const noexcept { return listener_; }
 
 protected:
     explicit AcceptServer(Handler handler);

@@ -98,12 +98,8 @@ public:
     ForkedWorker(const ForkedWorker &) = delete;
     ForkedWorker &operator=(const ForkedWorker &) = delete;
 
-    pid_t pid() const override {
-        return pid_;
-    }
-    bool signal(int signal) override {
-        return launcher_ != nullptr && signalPidFd(pidFd_, signal);
-    }
+    pid_t pid() const override { return pid_; }
+    bool signal(int signal) override { return launcher_ != nullptr && signalPidFd(pidFd_, signal); }
     void forget() noexcept override {
         launcher_ = nullptr;
         stopReading();

@@ -34,9 +34,7 @@ public:
     void processEnded(int status);
 
 protected:
-    WorkerId id() const noexcept {
-        return id_;
-    }
+    WorkerId id() const noexcept { return id_; }
     void stopReading() noexcept;
 
 private:

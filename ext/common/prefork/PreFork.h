@@ -57,25 +57,17 @@ public:
     std::string waitForEnd();
 
     /** Ends all workers, SIGINT first. In a worker it only forgets the other workers. */
-    void shutdown() {
-        handlerShutdown();
-    }
-    bool shuttingDown() const noexcept {
-        return shuttingDown_;
-    }
+    void shutdown() { handlerShutdown(); }
+    bool shuttingDown() const noexcept { return shuttingDown_; }
     /**
      * Replaces all workers, one by one: starts a new worker and, when that is ready, ends an old
      * one. When a new worker ends before it is ready, the other old workers stay, and
      * restartEnded() gets the reason. A call during a restart begins it anew.
      */
     void restartServers();
-    bool restarting() const noexcept {
-        return restart_.running();
-    }
+    bool restarting() const noexcept { return restart_.running(); }
     /** Whether this process is a worker. */
-    virtual bool isChild() const {
-        return isChild_;
-    }
+    virtual bool isChild() const { return isChild_; }
 
     // For callers without a loop, with their own clock.
     /** Starts the first workers. */
@@ -83,9 +75,7 @@ public:
     /** When runAlarms() has something to do. */
     std::optional<MonotonicTime> nextAlarm() const;
     void runAlarms();
-    WorkerListener &listener() noexcept {
-        return *this;
-    }
+    WorkerListener &listener() noexcept { return *this; }
 
 protected:
     // The states of POE's PreFork. On the loop, but for handlerStart(), and handlerShutdown() in a
@@ -118,18 +108,12 @@ private:
     void launcherEnded(const std::string &reason) override;
 
     void attributesChanged() override;
-    void becameReady(WorkerId id) override {
-        restart_.workerReady(id);
-    }
+    void becameReady(WorkerId id) override { restart_.workerReady(id); }
     void startTimedOut(WorkerId id) override;
 
     WorkerId startReplacement() override;
-    void endWorker(WorkerId id) override {
-        end(id);
-    }
-    std::optional<WorkerId> nextToReplace(WorkerId newest) const override {
-        return workers().nextToReplace(newest);
-    }
+    void endWorker(WorkerId id) override { end(id); }
+    std::optional<WorkerId> nextToReplace(WorkerId newest) const override { return workers().nextToReplace(newest); }
 
     void noteDeath(const Worker &worker, int status);
     void stopIfOver();

@@ -24,12 +24,8 @@ public:
           watcher_(std::make_unique<DescriptorWatcher>(loop, process_.pidFd().get(), DescriptorWatcher::READABLE,
                                                        [this](int) { reap(); })) {}
 
-    pid_t pid() const override {
-        return pid_;
-    }
-    bool signal(int signal) override {
-        return process_.signal(signal);
-    }
+    pid_t pid() const override { return pid_; }
+    bool signal(int signal) override { return process_.signal(signal); }
     void forget() noexcept override {
         watcher_.reset();
         stopReading();

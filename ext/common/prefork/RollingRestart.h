@@ -30,9 +30,7 @@ public:
     /** @param owner outlives this */
     explicit RollingRestart(Owner &owner) : owner_(owner) {}
 
-    bool running() const noexcept {
-        return newestOld_.has_value();
-    }
+    bool running() const noexcept { return newestOld_.has_value(); }
     /**
      * Begins, or begins anew; then the replacement that is starting ends, too.
      * @param newest workers up to this id are old

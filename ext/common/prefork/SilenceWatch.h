@@ -33,9 +33,7 @@ public:
 
     /** The next look for workers over the timeout is after `interval`. Zero: there is none. */
     void planCheck(MonotonicTime now, std::chrono::milliseconds interval);
-    bool checkDue(MonotonicTime now) const {
-        return nextCheck_ && now >= *nextCheck_;
-    }
+    bool checkDue(MonotonicTime now) const { return nextCheck_ && now >= *nextCheck_; }
     /** Workers over the timeout. Workers that a start timeout covers are not among them. */
     std::vector<WorkerId> overdue(MonotonicTime now);
     /** Workers that closed their standard output some time ago and have not ended. */

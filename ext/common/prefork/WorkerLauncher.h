@@ -23,9 +23,7 @@ public:
      * returns
      * @throws an exception when no worker can be started
      */
-    virtual void prepare(std::function<void()> work) {
-        static_cast<void>(work);
-    }
+    virtual void prepare(std::function<void()> work) { static_cast<void>(work); }
     /** Sets the loop of launch() and the listener. Both outlive this object. */
     virtual void attach(EventLoop &loop, WorkerListener &listener) {
         static_cast<void>(loop);

@@ -31,22 +31,12 @@ public:
     using Snapshot = WorkerSet::Snapshot;
 
     /** Free workers, with those that are starting, by their pid. */
-    Snapshot freeServers() const {
-        return workers_.freeServers();
-    }
-    Snapshot busyServers() const {
-        return workers_.busyServers();
-    }
-    std::map<WorkerId, pid_t> idToPid() const {
-        return workers_.idToPid();
-    }
-    SpareCounts counts() const noexcept {
-        return workers_.counts();
-    }
+    Snapshot freeServers() const { return workers_.freeServers(); }
+    Snapshot busyServers() const { return workers_.busyServers(); }
+    std::map<WorkerId, pid_t> idToPid() const { return workers_.idToPid(); }
+    SpareCounts counts() const noexcept { return workers_.counts(); }
     /** The number of workers that were told to end and have not ended. */
-    std::size_t endingServers() const noexcept {
-        return ending_.size();
-    }
+    std::size_t endingServers() const noexcept { return ending_.size(); }
     /** The interval of handlerServerTimeoutCheck(). Zero: never. */
     virtual std::chrono::milliseconds serverCheckAck() const;
 
@@ -75,28 +65,18 @@ protected:
     /** Not of POE's PreFork: the worker's first message. */
     virtual void serverReady(Worker &worker);
 
-    MonotonicTime now() const {
-        return clock_.now();
-    }
+    MonotonicTime now() const { return clock_.now(); }
     void attributesChanged() override;
-    std::chrono::milliseconds ackInterval() const {
-        return silence_.ackInterval();
-    }
-    const WorkerSet &workers() const noexcept {
-        return workers_;
-    }
-    bool anyWorker() const noexcept {
-        return !workers_.empty() || !ending_.empty();
-    }
+    std::chrono::milliseconds ackInterval() const { return silence_.ackInterval(); }
+    const WorkerSet &workers() const noexcept { return workers_; }
+    bool anyWorker() const noexcept { return !workers_.empty() || !ending_.empty(); }
     /** @return null without such a worker */
     Worker *find(WorkerId id) noexcept;
     void attachOutput(EventLoop &loop);
     /** @throws SystemException */
     void startWorker(WorkerLauncher &launcher);
     /** The id of the last startWorker(), whether it succeeded or not. */
-    WorkerId newestId() const noexcept {
-        return lastId_;
-    }
+    WorkerId newestId() const noexcept { return lastId_; }
     /** Tells the worker to end. From now on it does not count. */
     void end(WorkerId id);
     void endAll();
@@ -113,16 +93,10 @@ protected:
      * Ends silent workers: by handlerServerTimeoutCheck() if that is due, and all others itself.
      */
     void checkSilence();
-    void killDue() {
-        ending_.killDue(now());
-    }
-    std::optional<MonotonicTime> nextKill() const {
-        return ending_.nextDue();
-    }
+    void killDue() { ending_.killDue(now()); }
+    std::optional<MonotonicTime> nextKill() const { return ending_.nextDue(); }
     /** When checkSilence() has something to do. */
-    std::optional<MonotonicTime> nextSilence() const {
-        return silence_.nextDue();
-    }
+    std::optional<MonotonicTime> nextSilence() const { return silence_.nextDue(); }
 
 private:
     /** The worker was starting and is ready. */

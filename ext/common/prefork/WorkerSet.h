@@ -22,12 +22,8 @@ public:
     PreForkWorker &add(WorkerId id, std::unique_ptr<WorkerProcess> process, MonotonicTime now);
     /** @return null without such a worker */
     PreForkWorker *find(WorkerId id) noexcept;
-    bool contains(WorkerId id) const noexcept {
-        return free_.contains(id) || busy_.contains(id);
-    }
-    bool isBusy(WorkerId id) const noexcept {
-        return busy_.contains(id);
-    }
+    bool contains(WorkerId id) const noexcept { return free_.contains(id) || busy_.contains(id); }
+    bool isBusy(WorkerId id) const noexcept { return busy_.contains(id); }
     /** A worker of the set was starting and is ready. */
     void becomeReady(PreForkWorker &worker) noexcept;
     void becomeBusy(WorkerId id);
@@ -38,9 +34,7 @@ public:
     /** In a worker: the same without an effect on the processes. */
     void forget() noexcept;
 
-    bool empty() const noexcept {
-        return free_.empty() && busy_.empty();
-    }
+    bool empty() const noexcept { return free_.empty() && busy_.empty(); }
     /** A free worker if there is one, else a busy one. */
     std::optional<WorkerId> first() const;
     SpareCounts counts() const noexcept;

@@ -56,9 +56,7 @@ public:
      */
     bool read();
     /** To poll for reading; -1 while no folder is watched. */
-    int descriptor() const noexcept {
-        return inotify_.get();
-    }
+    int descriptor() const noexcept { return inotify_.get(); }
 
 private:
     bool open();

@@ -42,9 +42,7 @@ public:
     RestartFiles(const std::string &appRoot, const std::string &restartDir,
                  const std::optional<std::string> &seen = std::nullopt);
     /** Held from a look until what follows from it has been ordered. */
-    Mutex &turn() RETURN_CAPABILITY(turn_) {
-        return turn_;
-    }
+    Mutex &turn() RETURN_CAPABILITY(turn_) { return turn_; }
     /**
      * The files are in this folder from now on, as after a reload that changes PassengerRestartDir.
      * The next look records its state, without a restart. A folder that was followed before is

@@ -77,9 +77,7 @@ public:
      *  machine's first PID namespace. */
     static std::string folderOf(pid_t agent);
 
-    const std::string &folder() const noexcept {
-        return folder_;
-    }
+    const std::string &folder() const noexcept { return folder_; }
     /** The controllers that groups can have, with blanks between them. */
     std::string controllers() const;
 
@@ -117,9 +115,7 @@ public:
     /** The time after which tidy() has something to do again; nothing: not as it is now. */
     std::optional<std::chrono::milliseconds> untilTidy() const EXCLUDES(mutex_);
 
-    std::string pathOf(const std::string &name) const {
-        return folder_ + "/" + name;
-    }
+    std::string pathOf(const std::string &name) const { return folder_ + "/" + name; }
 
 private:
     std::string set(const std::string &name, const char *file, const char *directive, const std::string &value);

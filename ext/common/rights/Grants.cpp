@@ -69,9 +69,7 @@ struct NumberField {
             },
             option);
     }
-    bool isDefault(const Options &options) const {
-        return of(options) == of(Options());
-    }
+    bool isDefault(const Options &options) const { return of(options) == of(Options()); }
 };
 
 constexpr std::array NUMBERS{

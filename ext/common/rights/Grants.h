@@ -51,13 +51,9 @@ public:
     Grants(const Grants &) = delete;
     Grants &operator=(const Grants &) = delete;
 
-    const std::string &text() const noexcept {
-        return text_;
-    }
+    const std::string &text() const noexcept { return text_; }
 
-    bool everything() const noexcept {
-        return servers_.empty();
-    }
+    bool everything() const noexcept { return servers_.empty(); }
     /**
      * The reason, for people, why the configuration does not have these options; nothing: it has
      * them. The folder must be one of a virtual host with the other options, unless links,

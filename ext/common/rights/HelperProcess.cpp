@@ -22,12 +22,9 @@ int statusIn(const siginfo_t &end) {
     constexpr int STATUS_SHIFT = 8;
     constexpr int CORE_DUMPED = 0x80;
     switch (end.si_code) {
-        case CLD_EXITED:
-            return end.si_status << STATUS_SHIFT;
-        case CLD_DUMPED:
-            return end.si_status | CORE_DUMPED;
-        default:
-            return end.si_status;
+        case CLD_EXITED: return end.si_status << STATUS_SHIFT;
+        case CLD_DUMPED: return end.si_status | CORE_DUMPED;
+        default: return end.si_status;
     }
 }
 

@@ -24,12 +24,8 @@ public:
     HelperProcess &operator=(HelperProcess &&other) noexcept;
     ~HelperProcess();
 
-    pid_t pid() const noexcept {
-        return pid_;
-    }
-    const FileDescriptor &pidFd() const noexcept {
-        return pidFd_;
-    }
+    pid_t pid() const noexcept { return pid_; }
+    const FileDescriptor &pidFd() const noexcept { return pidFd_; }
     /**
      * Waits for the end of the process, and reaps it if it is a child.
      * @return nothing if it still runs after `timeout`; else the wait status, or

@@ -45,9 +45,7 @@ public:
     FileDescriptor openDescriptorLog(const std::string &path) override;
 
     /** Null: there are no groups. */
-    Cgroups *groups() noexcept {
-        return groups_.get();
-    }
+    Cgroups *groups() noexcept { return groups_.get(); }
 
 private:
     std::unique_ptr<Cgroups> groups_;

@@ -32,9 +32,7 @@ public:
         silent_ = SilentFiles();
     }
 
-    bool switchesUsers() const noexcept override {
-        return true;
-    }
+    bool switchesUsers() const noexcept override { return true; }
     tl::expected<RunAs, std::string> userOf(const Options &options, const UserResolver &own, bool canSwitch) override;
     HelperProcess start(const SpawnServerStart &server) override;
     HelperProcess start(const PreStartHelper &helper) override;
@@ -43,9 +41,7 @@ public:
     void tidy() override EXCLUDES(mutex_);
     /** The rights process does so by itself. */
     void useGroups(pid_t /*agent*/) override {}
-    bool places() const noexcept override {
-        return true;
-    }
+    bool places() const noexcept override { return true; }
     Placed place(const FileDescriptor &pidFd, const Placement &placement) override;
     void endBoot(const FileDescriptor &pidFd) override;
     void setPriority(const FileDescriptor &pidFd, bool low) override;

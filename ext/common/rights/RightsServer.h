@@ -38,9 +38,7 @@ public:
 
     void configure(AgentSettings settings);
     /** The pool process's user: nothing else is started as this one. */
-    void useAgentUser(uid_t user) noexcept {
-        agentUser_ = user;
-    }
+    void useAgentUser(uid_t user) noexcept { agentUser_ = user; }
     /**
      * Answers one RIGHTS_REQUEST.
      * @param agent the anchor: the ancestor of all processes that requests may be about

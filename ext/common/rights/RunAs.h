@@ -16,9 +16,7 @@ struct RunAs {
     /** Not empty: a message for the log that the configured user or group could not be used. */
     std::string note;
 
-    bool switches() const noexcept {
-        return !user.empty();
-    }
+    bool switches() const noexcept { return !user.empty(); }
 };
 
 }  // namespace Passenger

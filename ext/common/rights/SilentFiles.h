@@ -20,15 +20,11 @@ namespace Passenger {
 class SilentFiles {
 public:
     /** Whether the last request has timed out. */
-    bool contains(const std::string &files) const {
-        return silences_.contains(files);
-    }
+    bool contains(const std::string &files) const { return silences_.contains(files); }
     /** One request follows the end of a silence; others fail meanwhile.
      *  @throws TimeoutException during the silence */
     void ask(const std::string &files, MonotonicTime now);
-    void answered(const std::string &files) {
-        silences_.erase(files);
-    }
+    void answered(const std::string &files) { silences_.erase(files); }
     /** The request got no answer for another reason: it does not count, and a further one may
      *  follow. */
     void notAsked(const std::string &files, MonotonicTime now);

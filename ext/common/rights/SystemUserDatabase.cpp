@@ -32,8 +32,7 @@ auto lookUp(const std::string &what, Call call, Convert convert) -> std::optiona
             return convert(*found);
         }
         switch (error) {
-            case EINTR:
-                break;
+            case EINTR: break;
             case ERANGE:
                 if (buffer.size() >= LARGEST_BUFFER) {
                     throw SystemException(what, error);
@@ -46,10 +45,8 @@ auto lookUp(const std::string &what, Call call, Convert convert) -> std::optiona
             case ENOENT:
             case ESRCH:
             case EBADF:
-            case EPERM:
-                return std::nullopt;
-            default:
-                throw SystemException(what, error);
+            case EPERM: return std::nullopt;
+            default: throw SystemException(what, error);
         }
     }
 }

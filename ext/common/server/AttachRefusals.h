@@ -22,9 +22,7 @@ public:
     /** Whether the caller is to log this refusal. */
     bool isToLog(const std::string &app, const std::string &reason, MonotonicTime now);
     /** The configuration has changed. */
-    void forget() noexcept {
-        logged_.clear();
-    }
+    void forget() noexcept { logged_.clear(); }
 
 private:
     LogLimit lines_;

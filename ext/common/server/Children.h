@@ -37,17 +37,13 @@ public:
     /** One has ended. @param slot the child's, which may have ended before */
     void closed(pid_t pid, std::uint32_t slot) REQUIRES(EventLoop::role);
     /** httpd has another configuration. Children that are introduced from now on have it. */
-    void configurationChanged() REQUIRES(EventLoop::role) {
-        configuration_++;
-    }
+    void configurationChanged() REQUIRES(EventLoop::role) { configuration_++; }
     /** The number of the configuration that httpd had when the process was introduced, at least 1.
      *  0: the process has ended. */
     std::uint64_t configurationOf(pid_t pid) const REQUIRES(EventLoop::role);
     /** Whether the process that got this slot has not ended. */
     bool has(pid_t pid, std::uint32_t slot) const REQUIRES(EventLoop::role);
-    std::size_t count() const REQUIRES(EventLoop::role) {
-        return children_.size();
-    }
+    std::size_t count() const REQUIRES(EventLoop::role) { return children_.size(); }
 
 private:
     struct Child {

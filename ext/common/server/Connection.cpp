@@ -95,18 +95,10 @@ void Connection::complain(const std::exception &error) {
 
 void Connection::complainOfLimit(const ChildLimitReached &reached, const char *consequence) {
     switch (reached.limit()) {
-        case ChildLimitReached::Limit::CONNECTIONS:
-            context_.counts.childConnections++;
-            break;
-        case ChildLimitReached::Limit::CHANNELS:
-            context_.counts.childChannels++;
-            break;
-        case ChildLimitReached::Limit::APPS:
-            context_.counts.childApps++;
-            break;
-        case ChildLimitReached::Limit::ALL:
-            context_.counts.allChildren++;
-            break;
+        case ChildLimitReached::Limit::CONNECTIONS: context_.counts.childConnections++; break;
+        case ChildLimitReached::Limit::CHANNELS: context_.counts.childChannels++; break;
+        case ChildLimitReached::Limit::APPS: context_.counts.childApps++; break;
+        case ChildLimitReached::Limit::ALL: context_.counts.allChildren++; break;
     }
     if (context_.limitLines.allows(SystemClock::instance().now())) {
         Log::warn("event=child.limit_reached pid={} directive={} reason=\"{}\" consequence=\"{}\"", pid_,
@@ -130,39 +122,17 @@ void Connection::handle(Frame frame) {
                                 std::to_string(frame.descriptors.size()) + " descriptors");
     }
     switch (frame.type) {
-        case FrameType::HELLO:
-            hello(std::move(frame));
-            return;
-        case FrameType::ATTACH:
-            attach(frame);
-            return;
-        case FrameType::OPTIONS:
-            takeOptions(frame);
-            return;
-        case FrameType::REGISTER:
-            registerChannel(std::move(frame));
-            return;
-        case FrameType::UNREGISTER:
-            unregister(frame);
-            return;
-        case FrameType::CONTROL:
-            giveControl();
-            return;
-        case FrameType::QUERY:
-            query(frame);
-            return;
-        case FrameType::GET_REPORT:
-            report(frame);
-            return;
-        case FrameType::OVERRAN:
-            overran(frame);
-            return;
-        case FrameType::SLOW:
-            isSlow(frame);
-            return;
-        case FrameType::CHECK_RESTART:
-            checkRestart(frame);
-            return;
+        case FrameType::HELLO: hello(std::move(frame)); return;
+        case FrameType::ATTACH: attach(frame); return;
+        case FrameType::OPTIONS: takeOptions(frame); return;
+        case FrameType::REGISTER: registerChannel(std::move(frame)); return;
+        case FrameType::UNREGISTER: unregister(frame); return;
+        case FrameType::CONTROL: giveControl(); return;
+        case FrameType::QUERY: query(frame); return;
+        case FrameType::GET_REPORT: report(frame); return;
+        case FrameType::OVERRAN: overran(frame); return;
+        case FrameType::SLOW: isSlow(frame); return;
+        case FrameType::CHECK_RESTART: checkRestart(frame); return;
         default:
             throw ProtocolException("a frame of type " + std::to_string(static_cast<unsigned>(frame.type)) +
                                     " is not for the pool process");

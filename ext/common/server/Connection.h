@@ -59,9 +59,7 @@ public:
     Connection &operator=(const Connection &) = delete;
 
     /** Whether a child has said HELLO. */
-    bool introduced() const noexcept {
-        return childSlot_.has_value();
-    }
+    bool introduced() const noexcept { return childSlot_.has_value(); }
 
 private:
     void readable() REQUIRES(EventLoop::role);

@@ -25,17 +25,13 @@ public:
     DescriptorReserve(std::size_t limit, std::function<void()> askForIdleChannels);
 
     /** Whether a new descriptor has come from the reserve. */
-    bool has(int descriptor) const noexcept {
-        return static_cast<std::size_t>(descriptor) >= first_;
-    }
+    bool has(int descriptor) const noexcept { return static_cast<std::size_t>(descriptor) >= first_; }
     /** Whether a new descriptor is one for applications with few reply channels. */
     bool isForFew(int descriptor) const noexcept {
         return static_cast<std::size_t>(descriptor) >= first_ - size_ && !has(descriptor);
     }
     /** Whether an application with so many reply channels has few. */
-    bool isFew(std::size_t channels) const noexcept {
-        return channels < size_ / FEW_PART;
-    }
+    bool isFew(std::size_t channels) const noexcept { return channels < size_ / FEW_PART; }
     /** At most so often. */
     void askForIdleChannels(MonotonicTime now);
     /** Descriptors are short: logs the limit, and asks for idle channels. Both at most so often. */

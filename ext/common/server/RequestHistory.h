@@ -32,9 +32,7 @@ public:
      *  quarter of an hour */
     std::vector<PointStatus> points(Time now, std::chrono::seconds length) const;
     /** Whether there was a request within the last day. */
-    bool empty() const noexcept {
-        return day_.empty();
-    }
+    bool empty() const noexcept { return day_.empty(); }
 
 private:
     struct Slot {

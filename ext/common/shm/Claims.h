@@ -22,9 +22,7 @@ class Claims {
 public:
     /** @throws SystemException */
     Claims();
-    const SharedMemory &memory() const noexcept {
-        return memory_;
-    }
+    const SharedMemory &memory() const noexcept { return memory_; }
     /** Nothing when the cell is free. */
     std::optional<ClaimCell> read(std::uint32_t cell) const;
     /** So many cells from the first one on. */

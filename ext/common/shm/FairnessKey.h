@@ -21,9 +21,7 @@ public:
     FairnessKey(std::string_view text, const Secret &secret) noexcept;
 
     /** @param row below SenderMemoryLayout::KEY_ROWS */
-    std::uint32_t cell(std::uint32_t row) const noexcept {
-        return cells_[row];
-    }
+    std::uint32_t cell(std::uint32_t row) const noexcept { return cells_[row]; }
 
 private:
     std::array<std::uint32_t, SenderMemoryLayout::KEY_ROWS> cells_;

@@ -20,9 +20,7 @@ class GenerationTable {
 public:
     /** @throws SystemException */
     GenerationTable();
-    const SharedMemory &memory() const noexcept {
-        return memory_;
-    }
+    const SharedMemory &memory() const noexcept { return memory_; }
     /** @param generation zero: children have to ask the agent */
     void publish(std::uint32_t groupSlot, Generation generation, std::uint32_t capacity, std::uint32_t places = 0);
     void setChildSlots(std::uint32_t count);

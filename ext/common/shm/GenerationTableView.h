@@ -28,9 +28,7 @@ public:
     /** How often the agent has asked for idle reply channels. */
     std::uint32_t shortages() const noexcept;
     /** What shortages() was when this object was made. */
-    std::uint32_t firstShortages() const noexcept {
-        return firstShortages_;
-    }
+    std::uint32_t firstShortages() const noexcept { return firstShortages_; }
     /** Waits until shortages() differs from `seen`, for this time at most. May return early. */
     void awaitShortage(std::uint32_t seen, std::chrono::nanoseconds time) const noexcept;
     /** Ends the waits of this table, also those in other processes, which wait again. */

@@ -35,9 +35,7 @@ public:
     std::vector<InFlightEntry> inFlight(std::uint32_t groupSlot) const;
     /** The requests of this Group with their descriptions. Reads more memory. */
     std::vector<DescribedRequest> described(std::uint32_t groupSlot) const;
-    explicit operator bool() const noexcept {
-        return static_cast<bool>(memory_);
-    }
+    explicit operator bool() const noexcept { return static_cast<bool>(memory_); }
 
 private:
     std::vector<InFlightEntry> used() const;

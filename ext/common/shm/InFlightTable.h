@@ -23,9 +23,7 @@ class InFlightTable {
 public:
     /** @throws SystemException */
     InFlightTable();
-    const SharedMemory &memory() const noexcept {
-        return memory_;
-    }
+    const SharedMemory &memory() const noexcept { return memory_; }
     /**
      * The first free entry, so that all used ones are at the beginning.
      * @throws IOException when 4,096 entries are in use

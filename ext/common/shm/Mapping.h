@@ -26,12 +26,8 @@ public:
     template <typename T> T *at(std::size_t offset) const noexcept {
         return reinterpret_cast<T *>(static_cast<char *>(address_) + offset);
     }
-    explicit operator bool() const noexcept {
-        return address_ != nullptr;
-    }
-    std::size_t size() const noexcept {
-        return size_;
-    }
+    explicit operator bool() const noexcept { return address_ != nullptr; }
+    std::size_t size() const noexcept { return size_; }
 
 private:
     void *address_ = nullptr;

@@ -18,9 +18,7 @@ namespace Passenger {
 class SenderMemory {
 public:
     SenderMemory();
-    const SharedMemory &memory() const noexcept {
-        return memory_;
-    }
+    const SharedMemory &memory() const noexcept { return memory_; }
     /** Requests in flight of the first `childSlots` children. */
     unsigned inFlight(std::uint32_t childSlots) const;
     /** The most requests in flight at once since the last call. */

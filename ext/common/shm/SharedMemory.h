@@ -32,15 +32,9 @@ public:
      */
     static SharedMemory adopt(FileDescriptor fd, std::size_t size);
     /** Writable; of an adopted file as the other process sent it. */
-    const FileDescriptor &descriptor() const noexcept {
-        return fd_;
-    }
-    std::size_t size() const noexcept {
-        return size_;
-    }
-    explicit operator bool() const noexcept {
-        return static_cast<bool>(fd_);
-    }
+    const FileDescriptor &descriptor() const noexcept { return fd_; }
+    std::size_t size() const noexcept { return size_; }
+    explicit operator bool() const noexcept { return static_cast<bool>(fd_); }
     /**
      * A descriptor for reading only. Works only while this process has the user that made the file.
      * @throws SystemException

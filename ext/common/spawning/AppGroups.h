@@ -29,15 +29,11 @@ public:
     std::vector<std::string> names() const EXCLUDES(mutex_);
     /** While true, no group is ended: its processes finish their requests without this process, or
      *  some of them are still to be taken over. */
-    void keep(bool kept) noexcept {
-        shared_->kept.store(kept);
-    }
+    void keep(bool kept) noexcept { shared_->kept.store(kept); }
     /** What limits of the groups have done to an application since this process knows it. */
     CgroupEvents eventsOf(const std::string &app) EXCLUDES(mutex_);
     /** See AppTable::keep(). */
-    void keepEvents(const std::function<bool(const std::string &)> &isKnown) {
-        shared_->events.keep(isKnown);
-    }
+    void keepEvents(const std::function<bool(const std::string &)> &isKnown) { shared_->events.keep(isKnown); }
 
 private:
     const std::shared_ptr<AppGroup::Shared> shared_ = std::make_shared<AppGroup::Shared>();

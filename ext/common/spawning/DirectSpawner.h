@@ -20,9 +20,7 @@ public:
     SpawnResult adopt(const Options &options, const LeftInstance &instance) override;
 
 protected:
-    AppResources &resources() noexcept {
-        return resources_;
-    }
+    AppResources &resources() noexcept { return resources_; }
 
 private:
     AppResources &resources_;

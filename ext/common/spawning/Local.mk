@@ -2,77 +2,36 @@
 noinst_LTLIBRARIES += libpassenger_spawning.la
 libpassenger_spawning_la_SOURCES = \
     %D%/AppGroup.cpp \
-    %D%/AppGroup.h \
     %D%/AppGroups.cpp \
-    %D%/AppGroups.h \
     %D%/AppResources.cpp \
-    %D%/AppResources.h \
-    %D%/AppTable.h \
     %D%/BootGuard.cpp \
-    %D%/BootGuard.h \
     %D%/BootLimits.cpp \
-    %D%/BootLimits.h \
     %D%/CancelSwitch.cpp \
-    %D%/CancelSwitch.h \
     %D%/Diagnosis.cpp \
-    %D%/Diagnosis.h \
     %D%/DiagnosisRule.cpp \
-    %D%/DiagnosisRule.h \
     %D%/DirectSpawner.cpp \
-    %D%/DirectSpawner.h \
     %D%/ExclusiveTurn.cpp \
-    %D%/ExclusiveTurn.h \
     %D%/NodeRules.cpp \
-    %D%/NodeRules.h \
     %D%/OutputFiles.cpp \
-    %D%/OutputFiles.h \
     %D%/OutputLimit.cpp \
-    %D%/OutputLimit.h \
     %D%/OutputLimits.cpp \
-    %D%/OutputLimits.h \
     %D%/PostMortem.cpp \
-    %D%/PostMortem.h \
     %D%/Preloader.cpp \
-    %D%/Preloader.h \
     %D%/PrintedError.cpp \
-    %D%/PrintedError.h \
     %D%/ProcessEnds.cpp \
-    %D%/ProcessEnds.h \
     %D%/ProcessOutput.cpp \
-    %D%/ProcessOutput.h \
     %D%/PythonRules.cpp \
-    %D%/PythonRules.h \
     %D%/RubyRules.cpp \
-    %D%/RubyRules.h \
     %D%/Secrets.cpp \
-    %D%/Secrets.h \
     %D%/ServerAccount.cpp \
-    %D%/ServerAccount.h \
     %D%/SmartSpawner.cpp \
-    %D%/SmartSpawner.h \
     %D%/SpawnManager.cpp \
-    %D%/SpawnManager.h \
     %D%/SpawnPlan.cpp \
-    %D%/SpawnPlan.h \
     %D%/SpawnReport.cpp \
-    %D%/SpawnReport.h \
     %D%/SpawnServer.cpp \
-    %D%/SpawnServer.h \
-    %D%/SpawnSettings.h \
     %D%/SpawnStartup.cpp \
-    %D%/SpawnStartup.h \
     %D%/SpawnSteps.cpp \
-    %D%/SpawnSteps.h \
     %D%/SpawnedProcess.cpp \
-    %D%/SpawnedProcess.h \
-    %D%/Spawner.h \
-    %D%/SpawnerFactory.h \
     %D%/StandardSpawnerFactory.cpp \
-    %D%/StandardSpawnerFactory.h \
-    %D%/StartRequest.h \
-    %D%/StartedProcess.h \
     %D%/UserSpawnServer.cpp \
-    %D%/UserSpawnServer.h \
-    %D%/WaitStatus.cpp \
-    %D%/WaitStatus.h
-EXTRA_DIST += %D%/README.md
+    %D%/WaitStatus.cpp

@@ -50,19 +50,11 @@ public:
         namedBy_ = namedBy;
         reopen_ = true;
     }
-    const std::string &path() const noexcept {
-        return path_;
-    }
+    const std::string &path() const noexcept { return path_; }
     /** Opens a file again that could not be opened: the cause may be gone. */
-    void tryAgain() {
-        reopen_ = reopen_ || !open_;
-    }
-    void close(LogQueue::TimePoint deadline) {
-        queue_.close(deadline);
-    }
-    void waitForWriter(LogQueue::TimePoint deadline) {
-        queue_.waitForWriter(deadline);
-    }
+    void tryAgain() { reopen_ = reopen_ || !open_; }
+    void close(LogQueue::TimePoint deadline) { queue_.close(deadline); }
+    void waitForWriter(LogQueue::TimePoint deadline) { queue_.waitForWriter(deadline); }
 
 private:
     void run() {

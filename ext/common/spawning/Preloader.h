@@ -39,22 +39,14 @@ public:
      */
     SpawnResult fork(SpawnStartup &startup);
     /** Whether a spawn with this plan may use this preloader. */
-    bool suits(const SpawnPlan &plan) const {
-        return origin_->plan == plan;
-    }
+    bool suits(const SpawnPlan &plan) const { return origin_->plan == plan; }
     /** Kills the process. */
-    void kill() noexcept {
-        self_.process.kill();
-    }
+    void kill() noexcept { self_.process.kill(); }
     /** Whether the process has ended, or ends within a short time. */
     bool ended() const;
     /** Made from an instance, whose state may not survive a fork. */
-    bool reforked() const noexcept {
-        return reforked_;
-    }
-    pid_t pid() const noexcept {
-        return self_.process.pid();
-    }
+    bool reforked() const noexcept { return reforked_; }
+    pid_t pid() const noexcept { return self_.process.pid(); }
 
 private:
     std::shared_ptr<const Origin> origin_;

@@ -25,9 +25,7 @@ struct ProcessEnds {
     /** @throws SystemException */
     static ProcessEnds make();
     /** The descriptors for START and FORK, in this order. */
-    std::vector<int> theirs() const {
-        return {theirControl.get(), theirOutput.get(), theirWaitStatus.get()};
-    }
+    std::vector<int> theirs() const { return {theirControl.get(), theirOutput.get(), theirWaitStatus.get()}; }
     /**
      * Called after they were sent. Then only the new process and its parent hold these ends, so
      * that their end shows as an end of file.

@@ -56,13 +56,9 @@ public:
     void setPid(pid_t pid) EXCLUDES(mutex_);
     std::uint64_t count() EXCLUDES(mutex_);
     std::string linesAfter(std::uint64_t count) EXCLUDES(mutex_);
-    const FileDescriptor &descriptor() const noexcept {
-        return pipe_;
-    }
+    const FileDescriptor &descriptor() const noexcept { return pipe_; }
 
-    Owner owner() const noexcept {
-        return owner_;
-    }
+    Owner owner() const noexcept { return owner_; }
 
 private:
     enum class Next { END, READ, REST };

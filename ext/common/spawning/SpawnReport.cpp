@@ -22,12 +22,9 @@ constexpr std::size_t LONGEST_SUMMARY = 1024;
 
 const char *nameOf(SpawnSteps::State state) {
     switch (state) {
-        case SpawnSteps::State::BEGUN:
-            return "under way";
-        case SpawnSteps::State::DONE:
-            return "done";
-        case SpawnSteps::State::FAILED:
-            return "failed";
+        case SpawnSteps::State::BEGUN: return "under way";
+        case SpawnSteps::State::DONE: return "done";
+        case SpawnSteps::State::FAILED: return "failed";
     }
     return "";
 }

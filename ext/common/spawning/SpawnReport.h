@@ -48,9 +48,7 @@ struct SpawnReport {
     void failedBy(const Frame &frame);
     /** The report for people, with causes and remedies and without secrets. */
     Report toReport(const Options &options) const;
-    SpawnException toException(const Options &options) const {
-        return SpawnException(toReport(options));
-    }
+    SpawnException toException(const Options &options) const { return SpawnException(toReport(options)); }
 };
 
 }  // namespace Passenger

@@ -34,16 +34,11 @@ constexpr std::string_view PROBLEM = "passenger-agent: ";
 
 const char *nameOf(StartRequest::Role role) {
     switch (role) {
-        case StartRequest::Role::PRELOADER:
-            return "preloader";
-        case StartRequest::Role::INSTANCE:
-            return "instance";
-        case StartRequest::Role::PYTHON_PRELOADER:
-            return "python_preloader";
-        case StartRequest::Role::PYTHON_INSTANCE:
-            return "python_instance";
-        case StartRequest::Role::BRIDGE:
-            return "bridge";
+        case StartRequest::Role::PRELOADER: return "preloader";
+        case StartRequest::Role::INSTANCE: return "instance";
+        case StartRequest::Role::PYTHON_PRELOADER: return "python_preloader";
+        case StartRequest::Role::PYTHON_INSTANCE: return "python_instance";
+        case StartRequest::Role::BRIDGE: return "bridge";
     }
     return "";
 }
@@ -256,13 +251,9 @@ StartedProcess SpawnServer::start(const StartRequest &request, Deadline deadline
                     std::move(ends.waitStatus),
                     BootGuard(std::move(boot.first)),
                     stepsIn(answer, 3)};
-        case FrameType::SPAWN_FAILED:
-            throw StartRefused(answer.field(1), answer.field(0), stepsIn(answer, 2));
-        case FrameType::SPAWN_IDLE:
-            idle_ = true;
-            throw EndOfFileException("the spawn server has ended");
-        default:
-            throw ProtocolException("the spawn server sent an unexpected frame");
+        case FrameType::SPAWN_FAILED: throw StartRefused(answer.field(1), answer.field(0), stepsIn(answer, 2));
+        case FrameType::SPAWN_IDLE: idle_ = true; throw EndOfFileException("the spawn server has ended");
+        default: throw ProtocolException("the spawn server sent an unexpected frame");
     }
 }
 

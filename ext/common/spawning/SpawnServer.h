@@ -56,9 +56,7 @@ public:
     bool alive() const;
     /** Whether it has ended by itself, because it had no process for some minutes. */
     bool endedIdle() const;
-    pid_t pid() const noexcept {
-        return process_.pid();
-    }
+    pid_t pid() const noexcept { return process_.pid(); }
     /**
      * @throws SpawnException (the server gives a reason), IOException and its subclasses,
      *     SystemException

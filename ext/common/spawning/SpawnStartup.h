@@ -80,20 +80,14 @@ public:
     SpawnResult adopt(const LeftInstance &instance);
 
     /** Whether the last failure was the end of a process, or of its socket, before its answer. */
-    bool lostContact() const noexcept {
-        return lostContact_;
-    }
+    bool lostContact() const noexcept { return lostContact_; }
     /** Whether the preloader has answered that it could not fork. It waits for the next frame. */
-    bool forkRefused() const noexcept {
-        return forkRefused_;
-    }
+    bool forkRefused() const noexcept { return forkRefused_; }
     /**
      * After a failure: whether the time ran out during the fork, and the fork had at least half of
      * it.
      */
-    bool forkWasLate() const noexcept {
-        return forkWasLate_;
-    }
+    bool forkWasLate() const noexcept { return forkWasLate_; }
 
 private:
     /** Runs some of the steps and converts their exceptions to SpawnExceptions with a report. */

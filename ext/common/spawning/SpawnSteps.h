@@ -37,9 +37,7 @@ public:
 
     /** The innermost open step; without one, the last failed step; otherwise empty. */
     std::string current() const;
-    const std::vector<Step> &steps() const noexcept {
-        return steps_;
-    }
+    const std::vector<Step> &steps() const noexcept { return steps_; }
 
 private:
     void end(const std::string &name, State state, std::chrono::milliseconds duration);

@@ -43,19 +43,11 @@ public:
      */
     void confirm(const PeerCredentials &sender) const;
 
-    pid_t pid() const noexcept {
-        return pid_;
-    }
-    uid_t uid() const noexcept {
-        return uid_;
-    }
+    pid_t pid() const noexcept { return pid_; }
+    uid_t uid() const noexcept { return uid_; }
     /** Empty: the process ended before it was verified. */
-    const FileDescriptor &pidFd() const noexcept {
-        return pidFd_;
-    }
-    explicit operator bool() const noexcept {
-        return static_cast<bool>(pidFd_);
-    }
+    const FileDescriptor &pidFd() const noexcept { return pidFd_; }
+    explicit operator bool() const noexcept { return static_cast<bool>(pidFd_); }
     /** Whether the process has ended, or ends within `timeout`. */
     bool ended(std::chrono::milliseconds timeout = std::chrono::milliseconds(0)) const;
     /** Kills the process and waits for its end for a short time. */

@@ -126,13 +126,9 @@ public:
      * Makes all present and later spawns fail soon, and ends the waits for instances that were told
      * to serve. Any thread may call this method, also the event loop's; it never blocks.
      */
-    virtual void cancel() {
-        cancel_.cancel();
-    }
+    virtual void cancel() { cancel_.cancel(); }
     /** Cancelled by cancel(). Any thread may use it. */
-    CancelSwitch &cancelSwitch() noexcept {
-        return cancel_;
-    }
+    CancelSwitch &cancelSwitch() noexcept { return cancel_; }
 
 private:
     CancelSwitch cancel_;

@@ -24,14 +24,10 @@ public:
      * May block.
      * @throws std::exception if the user cannot be determined; spawns fail then, too
      */
-    virtual std::optional<FileRights> rightsFor(const Options & /*options*/) const {
-        return std::nullopt;
-    }
+    virtual std::optional<FileRights> rightsFor(const Options & /*options*/) const { return std::nullopt; }
     /** The control group of an application that an earlier pool process has made. Null: there are
      *  no control groups. Never blocks. */
-    virtual AppGroupPtr groupNamed(const std::string & /*app*/, const std::string & /*name*/) {
-        return nullptr;
-    }
+    virtual AppGroupPtr groupNamed(const std::string & /*app*/, const std::string & /*name*/) { return nullptr; }
     /** 0 if there is no spawn server. Never blocks. */
     virtual pid_t spawnServerPid() const = 0;
 };

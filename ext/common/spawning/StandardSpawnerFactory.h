@@ -28,9 +28,7 @@ public:
     AppGroupPtr groupNamed(const std::string &app, const std::string &name) override {
         return resources_.groups.named(app, name);
     }
-    pid_t spawnServerPid() const override {
-        return resources_.manager.spawnServerPid();
-    }
+    pid_t spawnServerPid() const override { return resources_.manager.spawnServerPid(); }
 
 private:
     AppResources &resources_;

@@ -29,12 +29,8 @@ public:
     StartRefused(const std::string &why, std::string step, std::vector<SpawnServerStep> done)
         : SpawnException(why), step_(std::move(step)), done_(std::move(done)) {}
 
-    const std::string &step() const noexcept {
-        return step_;
-    }
-    const std::vector<SpawnServerStep> &done() const noexcept {
-        return done_;
-    }
+    const std::string &step() const noexcept { return step_; }
+    const std::vector<SpawnServerStep> &done() const noexcept { return done_; }
 
 private:
     std::string step_;

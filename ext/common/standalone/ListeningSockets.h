@@ -37,9 +37,7 @@ public:
     ListeningSockets(const ListeningSockets &) = delete;
     ListeningSockets &operator=(const ListeningSockets &) = delete;
 
-    void sendAck(std::chrono::milliseconds interval) override {
-        ackInterval_ = interval;
-    }
+    void sendAck(std::chrono::milliseconds interval) override { ackInterval_ = interval; }
     /**
      * Opens all sockets, or takes those of a predecessor. Called while the process has one thread,
      * since it changes the environment. @throws IOException or SystemException with the address
@@ -48,9 +46,7 @@ public:
     /** Never called: workers are another program. @throws std::logic_error */
     void resumeAccept() override;
 
-    std::chrono::milliseconds ackInterval() const noexcept {
-        return ackInterval_;
-    }
+    std::chrono::milliseconds ackInterval() const noexcept { return ackInterval_; }
     std::vector<int> descriptors() const;
     /**
      * The descriptors, separated by commas. Behind each Unix socket whose file the destructor would
@@ -61,17 +57,13 @@ public:
      * The two ends of the queue by which workers give connections to each other: the taking end and
      * the giving end. A successor has a queue of its own.
      */
-    std::array<int, 2> queue() const noexcept {
-        return {queue_.first.get(), queue_.second.get()};
-    }
+    std::array<int, 2> queue() const noexcept { return {queue_.first.get(), queue_.second.get()}; }
     /** All workers are to end: they can take connections out of the queue, but put none in. */
     void shutQueue() noexcept;
     /** The predecessor has ended, or ends: it leaves its files to this process. */
     void ownHandedOver();
     /** Another process uses the sockets: their files stay. */
-    void keepFiles() noexcept {
-        files_.clear();
-    }
+    void keepFiles() noexcept { files_.clear(); }
 
 private:
     /** A file that was made, and its identity. */

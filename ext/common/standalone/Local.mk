@@ -2,20 +2,12 @@
 noinst_LTLIBRARIES += libpassenger_standalone.la
 libpassenger_standalone_la_SOURCES = \
     %D%/ListenAddress.cpp \
-    %D%/ListenAddress.h \
     %D%/ListeningSockets.cpp \
-    %D%/ListeningSockets.h \
     %D%/RackPreFork.cpp \
-    %D%/RackPreFork.h \
     %D%/Standalone.cpp \
-    %D%/Standalone.h \
     %D%/StandaloneOptions.cpp \
-    %D%/StandaloneOptions.h \
     %D%/Successor.cpp \
-    %D%/Successor.h \
-    %D%/WorkerLoads.cpp \
-    %D%/WorkerLoads.h
-EXTRA_DIST += %D%/README.md
+    %D%/WorkerLoads.cpp
 
 bin_PROGRAMS += passenger-prefork
 passenger_prefork_SOURCES = %D%/main.cpp

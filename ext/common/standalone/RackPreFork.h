@@ -46,15 +46,11 @@ public:
     /** The state for the log: a line for all workers, and one for each worker. */
     std::vector<std::string> status() const;
     /** Whether the PreFork ended because the application did not load. */
-    bool failedToBoot() const noexcept {
-        return bootFailed_;
-    }
+    bool failedToBoot() const noexcept { return bootFailed_; }
 
     /** So short that a pause of all processes is found before the workers' signs of life are as old
      *  as the timeout (Heartbeats). */
-    std::chrono::milliseconds serverCheckAck() const override {
-        return timeout() / 4;
-    }
+    std::chrono::milliseconds serverCheckAck() const override { return timeout() / 4; }
 
 protected:
     void handlerShutdown() override;

@@ -105,17 +105,10 @@ void Standalone::handle(int signal, pid_t sender) {
                 Log::notice("event=prefork.status {}", line);
             }
             break;
-        case SIGUSR2:
-            startSuccessor();
-            break;
-        case SIGTTIN:
-            preFork_->moveLimits(+1);
-            break;
-        case SIGTTOU:
-            preFork_->moveLimits(-1);
-            break;
-        default:
-            stop(signal, sender);
+        case SIGUSR2: startSuccessor(); break;
+        case SIGTTIN: preFork_->moveLimits(+1); break;
+        case SIGTTOU: preFork_->moveLimits(-1); break;
+        default: stop(signal, sender);
     }
 }
 

@@ -35,14 +35,10 @@ public:
     Successor(const Successor &) = delete;
     Successor &operator=(const Successor &) = delete;
 
-    pid_t pid() const noexcept {
-        return process_.pid();
-    }
+    pid_t pid() const noexcept { return process_.pid(); }
     /** Tells the successor to end. */
     void end();
-    bool toldToEnd() const noexcept {
-        return toldToEnd_;
-    }
+    bool toldToEnd() const noexcept { return toldToEnd_; }
     /** The successor stays when this object is destroyed. */
     void release() noexcept;
 

@@ -24,9 +24,7 @@ class WorkerLoads {
 public:
     /** @throws SystemException */
     explicit WorkerLoads(std::size_t places);
-    const FileDescriptor &descriptor() const noexcept {
-        return memory_.descriptor();
-    }
+    const FileDescriptor &descriptor() const noexcept { return memory_.descriptor(); }
     /**
      * Gives the worker a place, with no requests waiting. Without a free place nothing happens: the
      * others do not count the worker.

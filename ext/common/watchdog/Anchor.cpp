@@ -182,16 +182,12 @@ void Anchor::handle(Frame frame) {
             }
             return;
         }
-        case FrameType::REMOVE:
-            store_.remove(frame.field(0));
-            return;
+        case FrameType::REMOVE: store_.remove(frame.field(0)); return;
         case FrameType::AGENT_START:
             useSettings(frame);
             serverSocket_ = frame.takeDescriptor(1);
             return;
-        case FrameType::SETTINGS:
-            useSettings(frame);
-            return;
+        case FrameType::SETTINGS: useSettings(frame); return;
         case FrameType::STOPPING:
             // Users of the agent and instances have to notice that the watchdog closes its copies.
             ending_ = true;
@@ -200,8 +196,7 @@ void Anchor::handle(Frame frame) {
             store_.clear();
             control_.reset();
             return;
-        default:
-            throw ProtocolException("frame of type " + std::to_string(static_cast<int>(frame.type)));
+        default: throw ProtocolException("frame of type " + std::to_string(static_cast<int>(frame.type)));
     }
 }
 

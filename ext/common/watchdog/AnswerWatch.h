@@ -25,9 +25,7 @@ public:
 
     /** @param limit of the time without an answer; zero: no question is asked */
     void setLimit(std::chrono::seconds limit) noexcept;
-    std::chrono::seconds limit() const noexcept {
-        return limit_;
-    }
+    std::chrono::seconds limit() const noexcept { return limit_; }
     /** The process was started: that it serves is the answer that is awaited. */
     void starting(MonotonicTime now) noexcept;
     /** The process serves from now on. */
@@ -55,9 +53,7 @@ public:
     std::optional<MonotonicTime> next() const noexcept;
 
 private:
-    std::chrono::nanoseconds half() const noexcept {
-        return std::chrono::nanoseconds(limit_) / 2;
-    }
+    std::chrono::nanoseconds half() const noexcept { return std::chrono::nanoseconds(limit_) / 2; }
 
     std::chrono::seconds limit_{0};
     /** When the next question is asked; nothing: none is to be asked. */

@@ -168,15 +168,9 @@ void PoolSupervisor::handle(Frame frame) {
                 events_.settingsDone(update_);
             }
             return;
-        case FrameType::REOPEN_LOG:
-            events_.reopenLog(frame.field(0));
-            return;
-        case FrameType::PONG:
-            answers_.answered(clock_.now());
-            return;
-        case FrameType::STOPPING:
-            answers_.end();
-            return;
+        case FrameType::REOPEN_LOG: events_.reopenLog(frame.field(0)); return;
+        case FrameType::PONG: answers_.answered(clock_.now()); return;
+        case FrameType::STOPPING: answers_.end(); return;
         case FrameType::AGENT_FAILED:
             Log::error("event=pool.failed pid={} reason=\"{}\"", process_.pid(), frame.field(1));
             failure_ = std::move(frame);

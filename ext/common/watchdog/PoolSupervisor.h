@@ -78,9 +78,7 @@ public:
      * these settings.
      */
     void setSettings(std::vector<std::string> fields);
-    const std::vector<std::string> &settings() const noexcept {
-        return settings_;
-    }
+    const std::vector<std::string> &settings() const noexcept { return settings_; }
     /** Answers Events::reopenLog. Empty: descriptor 2 is the log now. */
     void logReopened(const std::string &number, const std::string &error);
     /** An entry that an earlier pool process has stored with another watchdog. */
@@ -88,9 +86,7 @@ public:
     /** Starts the pool process. A failure is logged, and the start is repeated. */
     void startAgain();
     /** All later processes give up root's rights. */
-    void useRights(Rights rights) {
-        rights_.emplace(std::move(rights));
-    }
+    void useRights(Rights rights) { rights_.emplace(std::move(rights)); }
     /** The running process gets a socket of another rights process. */
     void renewRights();
     /** Starts the process. Needs setSettings() before. @throws SystemException */
@@ -111,9 +107,7 @@ public:
      *  waits for END_PATIENCE. No restart follows. */
     void stop(std::chrono::milliseconds patience);
 
-    int descriptor() const noexcept {
-        return socket_.descriptor().get();
-    }
+    int descriptor() const noexcept { return socket_.descriptor().get(); }
 
 private:
     void begin();

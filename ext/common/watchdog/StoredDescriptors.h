@@ -31,12 +31,8 @@ public:
     bool remove(const std::string &key);
     void clear();
 
-    const std::list<StoreEntry> &entries() const noexcept {
-        return entries_;
-    }
-    std::size_t size() const noexcept {
-        return entries_.size();
-    }
+    const std::list<StoreEntry> &entries() const noexcept { return entries_; }
+    std::size_t size() const noexcept { return entries_.size(); }
 
 private:
     const std::size_t capacity_;

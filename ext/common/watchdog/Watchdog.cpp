@@ -252,20 +252,15 @@ void Watchdog::ownerLetGo() {
 
 void Watchdog::handle(Frame frame) {
     switch (frame.type) {
-        case FrameType::AGENT_START:
-            startPool(std::move(frame));
-            return;
+        case FrameType::AGENT_START: startPool(std::move(frame)); return;
         case FrameType::SETTINGS:
             useLog(frame);
             settingsAwaited_ = true;
             tellOthers(frame.fields);
             pool_.setSettings(std::move(frame.fields));
             return;
-        case FrameType::STOP:
-            endReason_ = "the owner requested it";
-            return;
-        default:
-            throw ProtocolException("frame of type " + std::to_string(static_cast<int>(frame.type)));
+        case FrameType::STOP: endReason_ = "the owner requested it"; return;
+        default: throw ProtocolException("frame of type " + std::to_string(static_cast<int>(frame.type)));
     }
 }
 

@@ -90,9 +90,7 @@ public:
             require(errno == EINTR, "the process is gone");
         }
     }
-    std::uint64_t steps() const {
-        return steps_;
-    }
+    std::uint64_t steps() const { return steps_; }
 
 private:
     void step(pid_t thread, int status) {

@@ -19,17 +19,13 @@ public:
     /** @throws SystemException */
     explicit HttpConnection(std::uint16_t port);
 
-    int descriptor() const noexcept {
-        return socket_.get();
-    }
+    int descriptor() const noexcept { return socket_.get(); }
     /** Begins a request. False if the server has closed the connection. */
     bool send(const std::string &request) noexcept;
     /** Reads the bytes that have arrived. Never waits. */
     Progress receive();
     /** True if no byte of the answer has arrived. */
-    bool silent() const noexcept {
-        return answer_.empty();
-    }
+    bool silent() const noexcept { return answer_.empty(); }
     /** The status of a complete answer. */
     int status() const noexcept;
     /** After a complete answer: true if another request may follow. */

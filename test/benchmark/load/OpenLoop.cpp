@@ -59,15 +59,9 @@ public:
           end_(next_ + std::chrono::duration_cast<nanoseconds>(settings.duration)) {
         advance();
     }
-    Clock::time_point next() const {
-        return next_;
-    }
-    Clock::time_point end() const {
-        return end_;
-    }
-    bool over() const {
-        return next_ >= end_;
-    }
+    Clock::time_point next() const { return next_; }
+    Clock::time_point end() const { return end_; }
+    bool over() const { return next_ >= end_; }
     /** Returns the path of the next request and advances to the one after it. */
     std::size_t take() {
         advance();
@@ -75,9 +69,7 @@ public:
     }
 
 private:
-    void advance() {
-        next_ += std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(gap_(random_)));
-    }
+    void advance() { next_ += std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(gap_(random_))); }
 
     std::mt19937_64 random_;
     std::exponential_distribution<double> gap_;
@@ -124,9 +116,7 @@ public:
     }
 
 private:
-    std::size_t busy() const {
-        return contexts_.size() - free_.size();
-    }
+    std::size_t busy() const { return contexts_.size() - free_.size(); }
 
     void arrive() {
         const Clock::time_point due = arrivals_.next();

@@ -72,9 +72,7 @@ public:
         ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         open(settings.path);
     }
-    int descriptor() const noexcept {
-        return socket_.get();
-    }
+    int descriptor() const noexcept { return socket_.get(); }
     /** False: the connection is broken. */
     bool send(Clock::time_point due) {
         due_.push_back(due);
@@ -95,9 +93,7 @@ public:
         }
         return true;
     }
-    std::size_t outstanding() const noexcept {
-        return due_.size();
-    }
+    std::size_t outstanding() const noexcept { return due_.size(); }
 
 private:
     void open(const std::string &path) {

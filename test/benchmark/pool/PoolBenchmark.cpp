@@ -62,16 +62,10 @@ template <typename Work> nanoseconds measure(const Work &work) {
 /** The best of all rounds. */
 class Figure {
 public:
-    void add(nanoseconds time, unsigned times) {
-        best_ = std::min(best_, static_cast<double>(time.count()) / times);
-    }
+    void add(nanoseconds time, unsigned times) { best_ = std::min(best_, static_cast<double>(time.count()) / times); }
     /** In nanoseconds. */
-    double each() const {
-        return best_;
-    }
-    double rate() const {
-        return 1e9 / best_;
-    }
+    double each() const { return best_; }
+    double rate() const { return 1e9 / best_; }
 
 private:
     double best_ = std::numeric_limits<double>::infinity();
@@ -116,14 +110,10 @@ public:
         pool_.clear();
         begin(options_.front(), instances);
     }
-    std::size_t inspect() const {
-        return pool_.inspect().groups.size();
-    }
+    std::size_t inspect() const { return pool_.inspect().groups.size(); }
 
 private:
-    Pool::Parts parts(EventLoop &loop) {
-        return {loop, factory_, channels_, SystemClock::instance(), store_, cpu_};
-    }
+    Pool::Parts parts(EventLoop &loop) { return {loop, factory_, channels_, SystemClock::instance(), store_, cpu_}; }
     static PoolSettings settings(unsigned apps) {
         PoolSettings settings;
         settings.maxSize = apps + THREADS;

@@ -92,26 +92,16 @@ public:
         table_.setChildSlots(1);
         table_.publish(GROUP_SLOT, Generation(1), 1);
     }
-    ~OneLine() override {
-        dropChannels();
-    }
+    ~OneLine() override { dropChannels(); }
 
     /** Serves like an instance, without end, after the first channel was made. */
     void serve() const;
 
-    InFlightTable &inFlightTable() override {
-        return inFlightTable_;
-    }
-    std::uint32_t childSlot() const override {
-        return 0;
-    }
-    const GenerationTableView &generations() const override {
-        return view_;
-    }
+    InFlightTable &inFlightTable() override { return inFlightTable_; }
+    std::uint32_t childSlot() const override { return 0; }
+    const GenerationTableView &generations() const override { return view_; }
     void wakeAgent() noexcept override {}
-    bool isSlow(const QueueLink &, ChannelId, Ticket, std::chrono::milliseconds) noexcept override {
-        return true;
-    }
+    bool isSlow(const QueueLink &, ChannelId, Ticket, std::chrono::milliseconds) noexcept override { return true; }
     void overran(const QueueLink &, ChannelId, Ticket, std::chrono::milliseconds) noexcept override {}
 
 protected:
@@ -120,17 +110,13 @@ protected:
                                   claims_.memory().readOnlyDescriptor(), senders_.memory().descriptor()),
                          FileDescriptor());
     }
-    bool tellOptions(const Options &) noexcept override {
-        return true;
-    }
+    bool tellOptions(const Options &) noexcept override { return true; }
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, const QueueLink &,
                                              const ChannelSecret &) override {
         instanceEnd_ = instanceEnd.duplicate();
         return ChannelId(CHANNEL);
     }
-    bool unregisterChannels(std::span<const ChannelId>) noexcept override {
-        return true;
-    }
+    bool unregisterChannels(std::span<const ChannelId>) noexcept override { return true; }
 
 private:
     void answer(const RequestHeader &request) const;

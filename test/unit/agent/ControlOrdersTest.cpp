@@ -92,9 +92,7 @@ class ControlOrdersTest : public PoolContract {
     static std::vector<Words> aboutTheServer() {
         return {{ControlVerb::DRAIN, "", "1"}, {ControlVerb::DRAIN, "", "0"}, {ControlVerb::REOPEN_LOGS}};
     }
-    std::uint64_t version() const {
-        return group().version;
-    }
+    std::uint64_t version() const { return group().version; }
     static std::string withoutName(std::string text, const std::string &name) {
         const std::size_t at = text.find(name);
         return at == std::string::npos ? text : text.erase(at, name.size());

@@ -124,9 +124,7 @@ public:
             [this](const Asker &asker, const Frame &order) { return answer(asker, order); }, [] {}, 1h});
         listen();
     }
-    void tearDown() override {
-        service_.reset();
-    }
+    void tearDown() override { service_.reset(); }
 
     void testAnAskerIsAnswered() {
         FrameSocket socket = connected();

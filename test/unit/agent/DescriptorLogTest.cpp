@@ -36,9 +36,7 @@ class DescriptorLogTest : public LeakCheck {
         std::ifstream file(path_);
         return {std::istreambuf_iterator<char>(file), {}};
     }
-    void list() const {
-        DescriptorLog().use(path_, "test");
-    }
+    void list() const { DescriptorLog().use(path_, "test"); }
 
 public:
     void setUp() override {

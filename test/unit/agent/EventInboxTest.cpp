@@ -27,9 +27,7 @@ class EventInboxTest : public CppUnit::TestFixture {
     EventInbox inbox_;
     EventInbox::TimePoint now_ = EventInbox::TimePoint(std::chrono::hours(1));
 
-    void note(const std::string &line) {
-        inbox_.note(line, now_);
-    }
+    void note(const std::string &line) { inbox_.note(line, now_); }
     std::vector<std::string> taken() {
         std::vector<std::string> lines;
         while (auto line = inbox_.take()) {

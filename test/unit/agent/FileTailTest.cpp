@@ -46,13 +46,9 @@ class FileTailTest : public LeakCheck {
     std::unique_ptr<FileTail> tail_;
     bool more_ = false;
 
-    static void append(const std::string &path, const std::string &text) {
-        std::ofstream(path, std::ios::app) << text;
-    }
+    static void append(const std::string &path, const std::string &text) { std::ofstream(path, std::ios::app) << text; }
 
-    void begin() {
-        tail_ = std::make_unique<FileTail>(path_, RunAs(), AppFile::NamedBy::CONFIGURATION);
-    }
+    void begin() { tail_ = std::make_unique<FileTail>(path_, RunAs(), AppFile::NamedBy::CONFIGURATION); }
 
     Lines read(std::size_t most = MUCH) {
         Lines lines;

@@ -32,15 +32,9 @@ public:
     }
     void update(const AgentSettings & /*settings*/) override {}
     void logReopened(const std::string & /*number*/, const std::string & /*error*/) override {}
-    pid_t spawnServerPid() const override {
-        return 0;
-    }
-    std::string warning() const override {
-        return {};
-    }
-    void ping(std::function<void()> answer) override {
-        answer();
-    }
+    pid_t spawnServerPid() const override { return 0; }
+    std::string warning() const override { return {}; }
+    void ping(std::function<void()> answer) override { answer(); }
     void stop() override {}
 };
 

@@ -64,9 +64,7 @@ class RunAsTest : public LeakCheck {
                            ::getsockname(socket_.get(), pointer, &size) == 0);
             number_ = ntohs(address.sin_port);
         }
-        std::uint16_t number() const {
-            return number_;
-        }
+        std::uint16_t number() const { return number_; }
 
     private:
         const FileDescriptor socket_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
@@ -78,9 +76,7 @@ class RunAsTest : public LeakCheck {
         std::string output;
     };
 
-    static bool isRoot() {
-        return ::geteuid() == 0;
-    }
+    static bool isRoot() { return ::geteuid() == 0; }
 
     static void expectIn(const std::string &text, const std::string &part) {
         CPPUNIT_ASSERT_MESSAGE(text, text.find(part) != std::string::npos);
@@ -116,9 +112,7 @@ class RunAsTest : public LeakCheck {
         return std::max(::syscall(CREATE_RULESET, nullptr, 0, 1), 0L);
     }
 
-    static std::string agent() {
-        return passengerRoot() + "/passenger-agent";
-    }
+    static std::string agent() { return passengerRoot() + "/passenger-agent"; }
 
     static std::string limitedRuby(const std::string &program) {
         return runAs({"--limits", "on", "", "nobody", "", "ruby", "-rsocket", "-e", program}).output;

@@ -38,9 +38,7 @@ public:
         spool_.emplace(folder_);
     }
 
-    void tearDown() override {
-        std::filesystem::remove_all(folder_);
-    }
+    void tearDown() override { std::filesystem::remove_all(folder_); }
 
     void testAnEmptyBodyIsWhole() {
         BufferedBody body(spool_->charge());

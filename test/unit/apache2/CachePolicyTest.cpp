@@ -92,9 +92,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(NOT, freshFor("Cache-Control: max-age=60\r\nConnection: close\r\n"));
     }
 
-    void testTheLifetimeIsLimited() {
-        CPPUNIT_ASSERT_EQUAL(3600L, freshFor("Cache-Control: max-age=31536000\r\n"));
-    }
+    void testTheLifetimeIsLimited() { CPPUNIT_ASSERT_EQUAL(3600L, freshFor("Cache-Control: max-age=31536000\r\n")); }
 
     void testDatesAreParsed() {
         CPPUNIT_ASSERT(CachePolicy::parseDate("Sun, 06 Nov 1994 08:49:37 GMT") == NOW);

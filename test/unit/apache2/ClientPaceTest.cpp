@@ -50,24 +50,12 @@ class ClientPaceTest : public LeakCheck {
     /** An application whose replies the test determines. */
     class Application : public MessageSession {
     public:
-        std::optional<Reply> start(const Request &) override {
-            return std::nullopt;
-        }
-        std::size_t sendBody(std::string_view block, bool) override {
-            return block.size();
-        }
-        bool bodyDone() const override {
-            return true;
-        }
-        Reply receive(std::span<char>, const Client &, milliseconds) override {
-            return {};
-        }
-        bool replyWaiting() override {
-            return replies;
-        }
-        void excuse(std::chrono::nanoseconds) override {
-            ++excuses;
-        }
+        std::optional<Reply> start(const Request &) override { return std::nullopt; }
+        std::size_t sendBody(std::string_view block, bool) override { return block.size(); }
+        bool bodyDone() const override { return true; }
+        Reply receive(std::span<char>, const Client &, milliseconds) override { return {}; }
+        bool replyWaiting() override { return replies; }
+        void excuse(std::chrono::nanoseconds) override { ++excuses; }
         Waited awaitReply(int socket, Awaited, milliseconds timeout) override {
             ++waits;
             awaited = socket;
@@ -77,15 +65,9 @@ class ClientPaceTest : public LeakCheck {
         }
         void breakBody() override {}
         void giveUp(End) noexcept override {}
-        std::optional<AppVersion> version() const override {
-            return std::nullopt;
-        }
-        std::optional<Times> times() const override {
-            return std::nullopt;
-        }
-        pid_t instance() const override {
-            return 0;
-        }
+        std::optional<AppVersion> version() const override { return std::nullopt; }
+        std::optional<Times> times() const override { return std::nullopt; }
+        pid_t instance() const override { return 0; }
 
         bool replies = false;
         int waits = 0;

@@ -32,9 +32,7 @@ class ErrorPageTest : public CppUnit::TestFixture {
         return report;
     }
 
-    static bool has(const std::string &text, const std::string &part) {
-        return text.find(part) != std::string::npos;
-    }
+    static bool has(const std::string &text, const std::string &part) { return text.find(part) != std::string::npos; }
 
 public:
     void testBrowsersGetHtml() {

@@ -21,9 +21,7 @@ class FairnessSourceTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_MESSAGE(text, source.has_value());
         return source->kind;
     }
-    static std::string nameIn(const char *text) {
-        return FairnessSource::parse(text).value().name;
-    }
+    static std::string nameIn(const char *text) { return FairnessSource::parse(text).value().name; }
 
 public:
     void testEachKindIsUnderstoodInAnyCase() {

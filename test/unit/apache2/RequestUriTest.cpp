@@ -37,9 +37,7 @@ public:
         assertPath("/admin", "/%2e%2e/admin", "/admin");
     }
 
-    void testARewrittenPathIsEncoded() {
-        assertPath("/new%20place/%C3%A9", "/old", "/new place/\xc3\xa9");
-    }
+    void testARewrittenPathIsEncoded() { assertPath("/new%20place/%C3%A9", "/old", "/new place/\xc3\xa9"); }
 
     void testAnEncodedSlashDoesNotBypassAnAccessRule() {
         assertPath("/a/b", "/a%2Fb", "/a/b");

@@ -135,9 +135,7 @@ public:
     }
 
 private:
-    ResponseCache::AnswerPtr find(const std::string &key) {
-        return cache_.find(key, "url", now_);
-    }
+    ResponseCache::AnswerPtr find(const std::string &key) { return cache_.find(key, "url", now_); }
 
     ResponseCache::AnswerPtr answer(const std::string &body) const {
         return std::make_shared<ResponseCache::Answer>(

@@ -32,9 +32,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("A=b c|D=|E=|"), parsed("A: \t b c \t\r\nD:\r\nE:  \r\n"));
     }
 
-    void testAnEmptyHeadIsValid() {
-        CPPUNIT_ASSERT_EQUAL(std::string(), parsed(""));
-    }
+    void testAnEmptyHeadIsValid() { CPPUNIT_ASSERT_EQUAL(std::string(), parsed("")); }
 
     void testTypeAndLengthAreNotAmongTheHeaders() {
         ResponseHead head;

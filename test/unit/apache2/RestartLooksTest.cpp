@@ -25,15 +25,9 @@ class RestartLooksTest : public CppUnit::TestFixture {
     const std::unique_ptr<ApplicationFolder> folder_ = std::make_unique<ApplicationFolder>("");
     RestartLooks looks_;
 
-    RestartLooks::Look look() const {
-        return RestartLooks::at(folder_->path(), "tmp");
-    }
-    bool isNews() {
-        return looks_.isNews("blog", look());
-    }
-    void settle() {
-        looks_.settled("blog", look());
-    }
+    RestartLooks::Look look() const { return RestartLooks::at(folder_->path(), "tmp"); }
+    bool isNews() { return looks_.isNews("blog", look()); }
+    void settle() { looks_.settled("blog", look()); }
     void touch(const std::string &name, time_t time) const {
         std::filesystem::create_directories(folder_->path() + "/tmp");
         const std::string path = folder_->path() + "/tmp/" + name;

@@ -82,9 +82,7 @@ class SpoolQuotaTest : public LeakCheck {
         CPPUNIT_ASSERT_EQUAL(expected.available, use->available);
         CPPUNIT_ASSERT_EQUAL(expected.reserve, use->reserve);
     }
-    std::uint64_t all() const {
-        return ledger_->sums(1).all;
-    }
+    std::uint64_t all() const { return ledger_->sums(1).all; }
     static constexpr const char *APP = "PassengerMaxDataBufferSizePerApp";
     static constexpr const char *ALL = "PassengerMaxDataBufferSize";
     static constexpr const char *FREE = "PassengerMinDataBufferFreeSpace";

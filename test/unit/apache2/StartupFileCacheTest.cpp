@@ -29,9 +29,7 @@ public:
         folder_ = name;
     }
 
-    void tearDown() override {
-        std::filesystem::remove_all(folder_);
-    }
+    void tearDown() override { std::filesystem::remove_all(folder_); }
 
     void testTheErrorOfTheLookIsReturned() {
         CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_ + "/config.ru", now_));

@@ -55,9 +55,7 @@ class UsageLedgerTest : public LeakCheck {
             char byte = 0;
             CPPUNIT_ASSERT_EQUAL(ssize_t{1}, read(ready_.first.get(), &byte, 1));
         }
-        ~Child() {
-            kill();
-        }
+        ~Child() { kill(); }
         Child(const Child &) = delete;
         Child &operator=(const Child &) = delete;
 

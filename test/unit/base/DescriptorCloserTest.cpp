@@ -31,12 +31,8 @@ class DescriptorCloserTest : public LeakCheck {
     CPPUNIT_TEST(testAFileIsEmptiedBeforeItIsClosed);
     CPPUNIT_TEST_SUITE_END();
 
-    static void empty(int fd) noexcept {
-        [[maybe_unused]] const int failure = ::ftruncate(fd, 0);
-    }
-    static bool isOpen(int fd) {
-        return ::fcntl(fd, F_GETFD) >= 0;
-    }
+    static void empty(int fd) noexcept { [[maybe_unused]] const int failure = ::ftruncate(fd, 0); }
+    static bool isOpen(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
     static std::chrono::steady_clock::duration durationOf(const auto &work) {
         const auto begin = std::chrono::steady_clock::now();
         work();

@@ -30,14 +30,10 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(10'000, '\0'), fileContent("/dev/zero", 10'000));
     }
 
-    void testAFileThatCannotBeOpenedIsEmpty() {
-        CPPUNIT_ASSERT_EQUAL(std::string(), fileContent("/proc/0/status"));
-    }
+    void testAFileThatCannotBeOpenedIsEmpty() { CPPUNIT_ASSERT_EQUAL(std::string(), fileContent("/proc/0/status")); }
 
     // A file of /proc fails likewise when its process has ended since it was opened.
-    void testAFileWhoseReadingFailsIsEmpty() {
-        CPPUNIT_ASSERT_EQUAL(std::string(), fileContent("/proc/self/mem"));
-    }
+    void testAFileWhoseReadingFailsIsEmpty() { CPPUNIT_ASSERT_EQUAL(std::string(), fileContent("/proc/self/mem")); }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(FileContentTest);

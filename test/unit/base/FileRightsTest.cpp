@@ -32,9 +32,7 @@ class FileRightsTest : public LeakCheck {
 
     std::string folder_;
 
-    static FileRights rightsOf(uid_t user) {
-        return FileRights{user, user, {user}};
-    }
+    static FileRights rightsOf(uid_t user) { return FileRights{user, user, {user}}; }
     /** @return 0, or errno */
     static int opened(const std::string &path) {
         const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -56,12 +56,8 @@ class ProcessMemoryTest : public LeakCheck {
         Child(const Child &) = delete;
         Child &operator=(const Child &) = delete;
 
-        pid_t pid() const {
-            return pid_;
-        }
-        std::size_t memory() const {
-            return processMemory(pid_).value().proportional;
-        }
+        pid_t pid() const { return pid_; }
+        std::size_t memory() const { return processMemory(pid_).value().proportional; }
 
     private:
         pid_t pid_ = 0;

@@ -17,18 +17,14 @@ class SplitTest : public CppUnit::TestFixture {
     using Pieces = std::vector<std::string>;
 
 public:
-    void testATextIsSplitAtItsSeparators() {
-        CPPUNIT_ASSERT(split("a\n\nb c", '\n') == (Pieces{"a", "", "b c"}));
-    }
+    void testATextIsSplitAtItsSeparators() { CPPUNIT_ASSERT(split("a\n\nb c", '\n') == (Pieces{"a", "", "b c"})); }
 
     void testASeparatorAtTheEndBeginsNoPiece() {
         CPPUNIT_ASSERT(split("a\tb\t", '\t') == (Pieces{"a", "b"}));
         CPPUNIT_ASSERT(split("\n", '\n') == Pieces{""});
     }
 
-    void testAnEmptyTextHasNoPieces() {
-        CPPUNIT_ASSERT(split("", '\n').empty());
-    }
+    void testAnEmptyTextHasNoPieces() { CPPUNIT_ASSERT(split("", '\n').empty()); }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(SplitTest);

@@ -49,9 +49,7 @@ class AcceptProbeTest : public LeakCheck {
 
     std::string folder_;
 
-    static AppAddress::Deadline soon() {
-        return std::chrono::steady_clock::now() + 60s;
-    }
+    static AppAddress::Deadline soon() { return std::chrono::steady_clock::now() + 60s; }
     static FileDescriptor connectTo(const AppAddress &address) {
         FileDescriptor connection = address.connect(soon());
         CPPUNIT_ASSERT(connection);
@@ -135,9 +133,7 @@ class AcceptProbeTest : public LeakCheck {
         CPPUNIT_ASSERT_EQUAL(0, ::setsockopt(socket.get(), IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)));
         return socket;
     }
-    static AppAddress addressOf(const FileDescriptor &socket) {
-        return AppAddress::tcp("127.0.0.1", portOf(socket));
-    }
+    static AppAddress addressOf(const FileDescriptor &socket) { return AppAddress::tcp("127.0.0.1", portOf(socket)); }
 
 public:
     void setUp() override {

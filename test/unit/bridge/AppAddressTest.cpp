@@ -24,9 +24,7 @@ class AppAddressTest : public LeakCheck {
     CPPUNIT_TEST(testAClosedPortRefuses);
     CPPUNIT_TEST_SUITE_END();
 
-    static AppAddress::Deadline inAMinute() {
-        return std::chrono::steady_clock::now() + std::chrono::minutes(1);
-    }
+    static AppAddress::Deadline inAMinute() { return std::chrono::steady_clock::now() + std::chrono::minutes(1); }
 
 public:
     void testAProcessOfThisUserGetsAConnection() {

@@ -24,15 +24,11 @@ public:
         CPPUNIT_ASSERT(mkdtemp(path_.data()) != nullptr);
         std::ofstream(path_ + "/package.json") << package;
     }
-    ~PackageFolder() {
-        std::filesystem::remove_all(path_);
-    }
+    ~PackageFolder() { std::filesystem::remove_all(path_); }
     PackageFolder(const PackageFolder &) = delete;
     PackageFolder &operator=(const PackageFolder &) = delete;
 
-    const std::string &path() const noexcept {
-        return path_;
-    }
+    const std::string &path() const noexcept { return path_; }
 
 private:
     std::string path_ = "/tmp/app-command-test.XXXXXX";

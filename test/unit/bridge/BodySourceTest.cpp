@@ -44,9 +44,7 @@ class BodySourceTest : public LeakCheck {
     DescriptorPair pair_;
     Bridge::Channel channel_;
 
-    Bridge::BodySource source(bool mayBeFile = true) {
-        return {channel_, FIRST, LAST_TICKET, mayBeFile};
-    }
+    Bridge::BodySource source(bool mayBeFile = true) { return {channel_, FIRST, LAST_TICKET, mayBeFile}; }
 
     void sendFile(const FileDescriptor &file, std::uint64_t size, std::uint64_t ticket = LAST_TICKET) {
         sendFile(size, ticket, std::array{file.get()});

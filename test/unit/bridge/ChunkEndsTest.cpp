@@ -61,9 +61,7 @@ public:
         CPPUNIT_ASSERT(ends.problem() != nullptr);
     }
 
-    void testAChunkWithoutALineEndBeforeItIsNone() {
-        CPPUNIT_ASSERT(read("3\rX", "abc\r\n") != nullptr);
-    }
+    void testAChunkWithoutALineEndBeforeItIsNone() { CPPUNIT_ASSERT(read("3\rX", "abc\r\n") != nullptr); }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(ChunkEndsTest);

@@ -44,9 +44,7 @@ public:
             std::move(below.pidFds_.begin(), below.pidFds_.end(), std::back_inserter(pidFds_));
         }
     }
-    std::size_t size() const noexcept {
-        return pidFds_.size();
-    }
+    std::size_t size() const noexcept { return pidFds_.size(); }
     bool endsWithin(std::chrono::milliseconds limit) const {
         for (const auto &pidFd : pidFds_) {
             if (!waitPidFd(pidFd, limit)) {
@@ -103,9 +101,7 @@ class ApplicationPoolServerTest : public LeakCheck {
     std::unique_ptr<CapturedLog> log_;
     std::unique_ptr<ApplicationFolder> folder_;
 
-    static std::string spawnServer() {
-        return passengerRoot() + "/lib/passenger/spawn/spawn_server.rb";
-    }
+    static std::string spawnServer() { return passengerRoot() + "/lib/passenger/spawn/spawn_server.rb"; }
 
     /** Runs `work` in a forked process. @return its result; fails the test when it throws */
     static std::string inChild(const std::function<std::string()> &work) {

@@ -41,9 +41,7 @@ class AgentFinderTest : public CppUnit::TestFixture {
         file << R"({"version":"0.1.0","pid":4711,"pool_pid":4712,"httpd_pid":)" << httpd << R"(,"started_at":)"
              << startedAt << "}";
     }
-    static std::string nameOf(const RegistryFolder &agent) {
-        return agent.path.substr(agent.path.size() - 6);
-    }
+    static std::string nameOf(const RegistryFolder &agent) { return agent.path.substr(agent.path.size() - 6); }
 
     template <class Action> static std::string failure(Action action) {
         try {

@@ -39,9 +39,7 @@ class AppCheckTest : public CppUnit::TestFixture {
         }
         return text;
     }
-    static bool has(const std::string &text, const std::string &part) {
-        return text.find(part) != std::string::npos;
-    }
+    static bool has(const std::string &text, const std::string &part) { return text.find(part) != std::string::npos; }
     std::string program(const std::string &text) const {
         std::string path = folder_ + "/interpreter";
         std::ofstream(path) << text;
@@ -63,9 +61,7 @@ public:
         app_.startupFile = "app.js";
         app_.interpreter = "ruby";
     }
-    void tearDown() override {
-        std::filesystem::remove_all(folder_);
-    }
+    void tearDown() override { std::filesystem::remove_all(folder_); }
 
     // The owner of the link could lead it elsewhere between the check and the execution.
     void testRootRunsWhatALinkLedToWhenItWasChecked() {

@@ -96,9 +96,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(25U, balancerWeight(server({app(0, 1), waiting(0.2), app(0, 1)}), 0));
     }
 
-    void testTheLeastWeightIsNotZero() {
-        CPPUNIT_ASSERT_EQUAL(5U, balancerWeight(server({waiting(3600)}), 1));
-    }
+    void testTheLeastWeightIsNotZero() { CPPUNIT_ASSERT_EQUAL(5U, balancerWeight(server({waiting(3600)}), 1)); }
 
     void testProcessorUseIsThePartThatIsNotIdle() {
         CPPUNIT_ASSERT_DOUBLES_EQUAL(0.25, processorUse(metrics(100, 100), metrics(125, 175)), 1e-9);

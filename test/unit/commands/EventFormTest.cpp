@@ -21,9 +21,7 @@ class EventFormTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testJsonHasTheSameRows);
     CPPUNIT_TEST_SUITE_END();
 
-    static bool has(const std::string &text, const std::string &part) {
-        return text.find(part) != std::string::npos;
-    }
+    static bool has(const std::string &text, const std::string &part) { return text.find(part) != std::string::npos; }
     static std::string failure(const std::string &name) {
         try {
             return eventForm(name);

@@ -25,9 +25,7 @@ class ProgramOutputTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAProgramEndsWithTheCommandThatWaitsForIt);
     CPPUNIT_TEST_SUITE_END();
 
-    static std::string firstLine(const std::string &text) {
-        return ProgramOutput{true, false, text}.firstLine();
-    }
+    static std::string firstLine(const std::string &text) { return ProgramOutput{true, false, text}.firstLine(); }
 
 public:
     void testTheFirstLineThatIsNotEmptyIsShown() {

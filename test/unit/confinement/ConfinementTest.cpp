@@ -133,9 +133,7 @@ public:
     }
 
 private:
-    static bool sanitized() {
-        return SANITIZED;
-    }
+    static bool sanitized() { return SANITIZED; }
 
     static bool withoutLandlock() {
         constexpr long CREATE_RULESET = 444;

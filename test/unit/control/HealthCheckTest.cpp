@@ -20,9 +20,7 @@ class HealthCheckTest : public CppUnit::TestFixture {
 
     static constexpr std::chrono::seconds AGE{5};
 
-    static std::string reason(const AppStatus &app) {
-        return reasonToSendElsewhere(sampleStatus({app}), AGE);
-    }
+    static std::string reason(const AppStatus &app) { return reasonToSendElsewhere(sampleStatus({app}), AGE); }
 
 public:
     void testApplicationsThatCouldServeAreHealthy() {

@@ -61,13 +61,9 @@ public:
         measured_ = std::thread::id();
     }
     /** The most CPU time between two calls, from begin() to end(). */
-    nanoseconds longest() const {
-        return longest_;
-    }
+    nanoseconds longest() const { return longest_; }
     /** The turns between the first call and the last one. */
-    unsigned turnsBetween() const {
-        return lastTurns_ - firstTurns_;
-    }
+    unsigned turnsBetween() const { return lastTurns_ - firstTurns_; }
 
 private:
     void note() const {

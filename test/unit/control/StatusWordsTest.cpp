@@ -51,9 +51,7 @@ public:
         shows("0 requests", StatusWords::counted(0, "request"));
     }
 
-    void testAMomentIsInUtc() {
-        shows("2026-11-23 16:50:12 UTC", StatusWords::moment(1'795'452'612.9));
-    }
+    void testAMomentIsInUtc() { shows("2026-11-23 16:50:12 UTC", StatusWords::moment(1'795'452'612.9)); }
 
     void testANameInAQueryStringIsEncoded() {
         shows("/srv/blog%20%28production%29%26%22%C3%A9", StatusWords::urlEncoded("/srv/blog (production)&\"é"));

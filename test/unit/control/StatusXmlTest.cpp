@@ -92,9 +92,7 @@ public:
                  "<command>Passenger RubyApp: &lt;x&gt;</command></process>");
     }
 
-    void testNamesAreEscaped() {
-        expectIn(smallStatus(), "<name>/srv/shop &lt;&amp;&gt; (production)</name>");
-    }
+    void testNamesAreEscaped() { expectIn(smallStatus(), "<name>/srv/shop &lt;&amp;&gt; (production)</name>"); }
 
     void testControlCharactersAreShown() {
         ServerStatus status = smallStatus();

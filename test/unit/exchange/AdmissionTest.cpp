@@ -33,9 +33,7 @@ class AdmissionTest : public CppUnit::TestFixture {
     std::unique_ptr<QueueDelay> delay_;
     MonotonicTime now_;
 
-    Refusal refusal(const Admission::Load &load) {
-        return Admission(options_, load, *delay_, now_).refusal();
-    }
+    Refusal refusal(const Admission::Load &load) { return Admission(options_, load, *delay_, now_).refusal(); }
     /** So many wait at `capacity` instances, the request included. */
     Refusal refusalWith(unsigned waiting, unsigned ofKey, unsigned capacity = 2) {
         return refusal({capacity + waiting, capacity, ofKey});
@@ -43,9 +41,7 @@ class AdmissionTest : public CppUnit::TestFixture {
     static bool isForShare(const Refusal &refusal) {
         return refusal && refusal->overShare && refusal->reason.find("PassengerFairnessKey") != std::string::npos;
     }
-    static bool isFull(const Refusal &refusal) {
-        return refusal && !refusal->overShare;
-    }
+    static bool isFull(const Refusal &refusal) { return refusal && !refusal->overShare; }
 
     /** Instances take 100 ms for a request; since the requests wait for longer than the target, the
      *  application is overloaded. */
@@ -59,9 +55,7 @@ class AdmissionTest : public CppUnit::TestFixture {
         }
         refusal({3, 2, 0, 100, 10s});
     }
-    Refusal overloadedWith(unsigned waiting, unsigned ofKey) {
-        return refusal({2 + waiting, 2, ofKey, 100, 10s});
-    }
+    Refusal overloadedWith(unsigned waiting, unsigned ofKey) { return refusal({2 + waiting, 2, ofKey, 100, 10s}); }
 
 public:
     void setUp() override {

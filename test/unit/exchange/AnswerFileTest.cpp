@@ -53,9 +53,7 @@ class AnswerFileTest : public LeakCheck {
     static FileDescriptor opened(const char *path, int flags = O_RDONLY) {
         return FileDescriptor(::open(path, flags | O_CLOEXEC));
     }
-    static std::string text(FileRange range) {
-        return {reinterpret_cast<const char *>(&range), sizeof(range)};
-    }
+    static std::string text(FileRange range) { return {reinterpret_cast<const char *>(&range), sizeof(range)}; }
     static std::string problemOf(const FileDescriptor &file, FileRange range = {0, 1}) {
         const char *problem = AnswerFile::problemOf(file, range);
         return problem != nullptr ? problem : "";
@@ -78,9 +76,7 @@ class AnswerFileTest : public LeakCheck {
     void sendFile(FileRange range, bool last = true) {
         host_->send(MessageType::ANSWER_FILE, 1, "", text(range), last, 0, file_.get());
     }
-    Reply receive() {
-        return session_->receive(buffer_, -1, 60s);
-    }
+    Reply receive() { return session_->receive(buffer_, -1, 60s); }
     void assertBroken(const char *reason) {
         const Reply reply = receive();
         CPPUNIT_ASSERT(reply.kind == Reply::Kind::BROKEN && reply.ends() && reply.body.empty());

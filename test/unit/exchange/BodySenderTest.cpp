@@ -85,9 +85,7 @@ class BodySenderTest : public LeakCheck {
         exchange_->sendBody("", true);
         CPPUNIT_ASSERT(exchange_->bodyDone());
     }
-    void awaitInVain() {
-        CPPUNIT_ASSERT(receive(50ms).kind == Exchange::Event::Kind::TIMED_OUT);
-    }
+    void awaitInVain() { CPPUNIT_ASSERT(receive(50ms).kind == Exchange::Event::Kind::TIMED_OUT); }
     Exchange::Event receive(std::chrono::milliseconds timeout = 60s) {
         return exchange_->receive(buffer_, -1, timeout);
     }

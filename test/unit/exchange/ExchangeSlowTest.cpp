@@ -29,9 +29,7 @@ class ExchangeSlowTest : public LeakCheck {
     std::unique_ptr<Exchange> exchange_;
     std::vector<char> buffer_;
 
-    void start(const MessageSession::Request &request = {}) {
-        exchange_->start(request, 0);
-    }
+    void start(const MessageSession::Request &request = {}) { exchange_->start(request, 0); }
     Exchange::Event receive(std::chrono::milliseconds timeout = 60s) {
         return exchange_->receive(buffer_, -1, timeout);
     }

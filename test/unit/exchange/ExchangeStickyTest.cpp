@@ -36,9 +36,7 @@ class ExchangeStickyTest : public LeakCheck {
         request.environment = std::string_view("NAME\0value\0", 11);
         exchange_->start(request, 0);
     }
-    Exchange::Event receive(std::chrono::milliseconds timeout) {
-        return exchange_->receive(buffer_, -1, timeout);
-    }
+    Exchange::Event receive(std::chrono::milliseconds timeout) { return exchange_->receive(buffer_, -1, timeout); }
 
 public:
     void setUp() override {

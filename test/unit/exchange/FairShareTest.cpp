@@ -52,9 +52,7 @@ class FairShareTest : public CppUnit::TestFixture {
     }
 
 public:
-    void setUp() override {
-        held_.clear();
-    }
+    void setUp() override { held_.clear(); }
 
     void testAKeyWithOneRequestGetsTheLastPlace() {
         CPPUNIT_ASSERT(isFair(1, 0));

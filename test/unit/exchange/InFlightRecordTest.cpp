@@ -36,9 +36,7 @@ class InFlightRecordTest : public LeakCheck {
         request.fairnessKey = key;
         record.add(*link_, *channel_, channel_->nextTicket(), request, ExchangeTimes(*host_, host_->options));
     }
-    FairnessKey keyOf(std::string_view text) const {
-        return FairnessKey(text, host_->generations().secret());
-    }
+    FairnessKey keyOf(std::string_view text) const { return FairnessKey(text, host_->generations().secret()); }
     /** Requests of this key in other exchanges. */
     void haveInFlight(std::string_view key, int count) {
         for (int i = 0; i < count; i++) {
@@ -46,9 +44,7 @@ class InFlightRecordTest : public LeakCheck {
             link_->memory->senders.add(0, 1);
         }
     }
-    unsigned inFlight(std::string_view key) const {
-        return link_->memory->senders.inFlight(keyOf(key), 1);
-    }
+    unsigned inFlight(std::string_view key) const { return link_->memory->senders.inFlight(keyOf(key), 1); }
 
 public:
     void setUp() override {

@@ -54,9 +54,7 @@ class QueueCacheTest : public LeakCheck {
 
     std::unique_ptr<CountingCache> cache_;
 
-    QueueLinkPtr link(Generation unusable = Generation()) {
-        return cache_->link(Options(), unusable);
-    }
+    QueueLinkPtr link(Generation unusable = Generation()) { return cache_->link(Options(), unusable); }
     QueueLinkPtr linkTo(std::uint32_t instance, Generation unusable = Generation()) {
         Options options;
         options.stickySessions = true;

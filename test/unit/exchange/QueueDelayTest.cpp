@@ -82,9 +82,7 @@ private:
     struct Work {
         MonotonicTime end;
         Time waited;
-        bool operator>(const Work &other) const {
-            return end > other.end;
-        }
+        bool operator>(const Work &other) const { return end > other.end; }
     };
 
     void arrive(Outcome &outcome) {

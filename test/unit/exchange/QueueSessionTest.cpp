@@ -59,9 +59,7 @@ class QueueSessionTest : public LeakCheck {
     std::unique_ptr<QueueSession> session_;
     std::vector<char> buffer_;
 
-    Reply receive() {
-        return session_->receive(buffer_, -1, 60s);
-    }
+    Reply receive() { return session_->receive(buffer_, -1, 60s); }
     void assertBroken() {
         const Reply reply = receive();
         CPPUNIT_ASSERT(reply.kind == Reply::Kind::BROKEN);
@@ -70,9 +68,7 @@ class QueueSessionTest : public LeakCheck {
         session_.reset();
         CPPUNIT_ASSERT_EQUAL(1U, host_->dirtyEnds);
     }
-    static std::string bodyOf(const Reply &reply) {
-        return std::string(reply.body.data(), reply.body.size());
-    }
+    static std::string bodyOf(const Reply &reply) { return std::string(reply.body.data(), reply.body.size()); }
 
 public:
     void setUp() override {

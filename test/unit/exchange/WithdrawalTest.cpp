@@ -25,9 +25,7 @@ class WithdrawalTest : public LeakCheck {
     Ticket ticket_;
     std::vector<char> buffer_;
 
-    Withdrawal withdrawal() {
-        return {*link_, *channel_, ticket_};
-    }
+    Withdrawal withdrawal() { return {*link_, *channel_, ticket_}; }
     /** Takes the request, as an instance does. */
     FakeHost::Request taken() {
         FakeHost::Request request;

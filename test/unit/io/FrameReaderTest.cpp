@@ -172,9 +172,7 @@ public:
         assertRefused(header(5, 49, 0) + std::string("\x02\0\0\0a", 5) + Frame(FrameType::READY).encode());
     }
 
-    void testAFrameThatEndsWithinALengthIsRefused() {
-        assertRefused(header(3, 49, 0) + std::string(3, '\0'));
-    }
+    void testAFrameThatEndsWithinALengthIsRefused() { assertRefused(header(3, 49, 0) + std::string(3, '\0')); }
 
     void testDescriptorsGoToTheirFrames() {
         FrameReader reader;
@@ -214,9 +212,7 @@ public:
         assertRefused("x", MAX_DESCRIPTORS + 1);
     }
 
-    void testDescriptorsWithoutAFrameAreRefused() {
-        assertRefused("", 1);
-    }
+    void testDescriptorsWithoutAFrameAreRefused() { assertRefused("", 1); }
 
     void testDescriptorsOfAnUnfinishedFrameAreClosed() {
         // The fixture checks that they are closed.

@@ -46,15 +46,9 @@ class FrameSocketTest : public LeakCheck {
     FrameSocket here_;
     FrameSocket there_;
 
-    static FrameSocket::Deadline soon() {
-        return FrameSocket::in(std::chrono::milliseconds(5));
-    }
-    static FrameSocket::Deadline later() {
-        return FrameSocket::in(std::chrono::seconds(60));
-    }
-    void sendRaw(std::string_view bytes) {
-        sendWithDescriptors(here_.descriptor(), bytes, {});
-    }
+    static FrameSocket::Deadline soon() { return FrameSocket::in(std::chrono::milliseconds(5)); }
+    static FrameSocket::Deadline later() { return FrameSocket::in(std::chrono::seconds(60)); }
+    void sendRaw(std::string_view bytes) { sendWithDescriptors(here_.descriptor(), bytes, {}); }
     void sendWithOne(FrameSocket &socket, FrameSocket::Deadline deadline) const {
         socket.send(Frame(FrameType::CHANNEL, {"1"}), {there_.descriptor().get()}, deadline);
     }
@@ -64,9 +58,7 @@ class FrameSocketTest : public LeakCheck {
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(5));
     }
     /** A frame that does not fit into the socket's buffer. */
-    static Frame large() {
-        return Frame(FrameType::LOAD, {std::string(Frame::MAX_SIZE - 4, 'x')});
-    }
+    static Frame large() { return Frame(FrameType::LOAD, {std::string(Frame::MAX_SIZE - 4, 'x')}); }
 
 public:
     void setUp() override {

@@ -30,9 +30,7 @@ class LineReaderTest : public LeakCheck {
     Lines lines_;
     const LineReader::LineCallback collect_ = [this](std::string_view line) { lines_.emplace_back(line); };
 
-    void feed(std::string_view bytes) {
-        reader_.feed(bytes, collect_);
-    }
+    void feed(std::string_view bytes) { reader_.feed(bytes, collect_); }
 
 public:
     void testLinesComeWithoutTheirBreaks() {

@@ -49,9 +49,7 @@ class ReplyChannelTest : public LeakCheck {
     std::vector<char> buffer_;
     std::vector<FileDescriptor> descriptors_;
 
-    std::size_t receive() {
-        return channel_->receive(buffer_, descriptors_);
-    }
+    std::size_t receive() { return channel_->receive(buffer_, descriptors_); }
     void answer(const std::string &message) {
         CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(message.size()),
                              ::send(instanceEnd_.get(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT));

@@ -67,9 +67,7 @@ class SocketPairTest : public LeakCheck {
     DescriptorPair pair_;
     std::array<char, 64> buffer_{};
 
-    Received receive(int flags = MSG_DONTWAIT) {
-        return receiveWithDescriptors(pair_.second, buffer_, flags);
-    }
+    Received receive(int flags = MSG_DONTWAIT) { return receiveWithDescriptors(pair_.second, buffer_, flags); }
 
 public:
     void setUp() override {

@@ -38,9 +38,7 @@ class LogOutputTest : public LeakCheck {
     std::optional<SmallLog> log_;
     std::optional<LogOutput> output_;
 
-    std::string path(const char *name) const {
-        return folder_ + "/" + name;
-    }
+    std::string path(const char *name) const { return folder_ + "/" + name; }
 
     static std::string packed(const std::string &text) {
         LogRecord record;

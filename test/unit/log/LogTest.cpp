@@ -143,9 +143,7 @@ public:
 
 private:
     /** Makes the pipe the standard error until tearDown(). */
-    void capture() {
-        ::dup2(pipe_.second.get(), STDERR_FILENO);
-    }
+    void capture() { ::dup2(pipe_.second.get(), STDERR_FILENO); }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(LogTest);

@@ -55,9 +55,7 @@ public:
     }
 
 private:
-    void note(const std::string &line) {
-        events_.note(line, now_ += std::chrono::seconds(1));
-    }
+    void note(const std::string &line) { events_.note(line, now_ += std::chrono::seconds(1)); }
 
     std::chrono::system_clock::time_point now_;
     RecentEvents events_;

@@ -36,9 +36,7 @@ class DescriptorWatcherTest : public LeakCheck {
     std::optional<EventLoop> loop_;
     DescriptorPair pair_;
 
-    void send(std::string_view bytes) {
-        sendWithDescriptors(pair_.first, bytes, {});
-    }
+    void send(std::string_view bytes) { sendWithDescriptors(pair_.first, bytes, {}); }
     char take() {
         char byte = 0;
         CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::read(pair_.second.get(), &byte, 1));

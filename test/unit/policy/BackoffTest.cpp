@@ -36,9 +36,7 @@ class BackoffTest : public CppUnit::TestFixture {
     Backoff backoff_;
     MonotonicTime now_{1h};
 
-    std::chrono::nanoseconds delay() const {
-        return backoff_.notBefore() - now_;
-    }
+    std::chrono::nanoseconds delay() const { return backoff_.notBefore() - now_; }
     /** Fails at the first moment at which an attempt is allowed. */
     void failAtOnce() {
         now_ = std::max(now_, backoff_.notBefore());

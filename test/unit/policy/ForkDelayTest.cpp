@@ -29,9 +29,7 @@ class ForkDelayTest : public CppUnit::TestFixture {
         clock_.advance(left);
         return std::chrono::floor<std::chrono::milliseconds>(left).count();
     }
-    void dieYoung() {
-        delay_.died(clock_.now(), 1999ms);
-    }
+    void dieYoung() { delay_.died(clock_.now(), 1999ms); }
 
 public:
     void testFailedStartsAreTriedAgainAfterGrowingPauses() {

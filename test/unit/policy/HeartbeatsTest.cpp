@@ -25,9 +25,7 @@ class HeartbeatsTest : public CppUnit::TestFixture {
 
     using Ids = std::vector<int>;
 
-    static MonotonicTime at(std::chrono::nanoseconds time) {
-        return MonotonicTime(1h + time);
-    }
+    static MonotonicTime at(std::chrono::nanoseconds time) { return MonotonicTime(1h + time); }
 
 public:
     void testHeartbeatsAreOffByDefault() {

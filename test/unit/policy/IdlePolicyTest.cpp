@@ -18,9 +18,7 @@ class IdlePolicyTest : public CppUnit::TestFixture {
 
     static constexpr auto IDLE_TIME = 60s;
 
-    static MonotonicTime at(std::chrono::seconds time) {
-        return MonotonicTime(1h + time);
-    }
+    static MonotonicTime at(std::chrono::seconds time) { return MonotonicTime(1h + time); }
 
 public:
     void testTheNumberOfInstancesThatMayEnd() {

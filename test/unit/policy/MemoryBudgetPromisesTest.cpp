@@ -203,9 +203,7 @@ class MemoryBudgetPromisesTest : public CppUnit::TestFixture {
 
     std::mt19937 random_{4711};
 
-    unsigned below(unsigned limit) {
-        return static_cast<unsigned>(random_() % limit);
-    }
+    unsigned below(unsigned limit) { return static_cast<unsigned>(random_() % limit); }
 
     BudgetSnapshot randomState() {
         BudgetSnapshot snapshot{.now = NOW, .budget = 1000, .pressed = below(5) == 0, .apps = {}, .instances = {}};

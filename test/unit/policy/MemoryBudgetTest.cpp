@@ -60,18 +60,12 @@ class MemoryBudgetTest : public CppUnit::TestFixture {
                 .due = due,
                 .since = NOW - age};
     }
-    static BudgetInstance idle(std::size_t app, std::uint64_t bytes) {
-        return one(app, State::IDLE, bytes);
-    }
-    static BudgetInstance busy(std::size_t app, std::uint64_t bytes) {
-        return one(app, State::BUSY, bytes);
-    }
+    static BudgetInstance idle(std::size_t app, std::uint64_t bytes) { return one(app, State::IDLE, bytes); }
+    static BudgetInstance busy(std::size_t app, std::uint64_t bytes) { return one(app, State::BUSY, bytes); }
     static BudgetInstance leaving(std::size_t app, std::uint64_t bytes) {
         return one(app, State::LEAVING, bytes, false, 1s);
     }
-    static BudgetInstance due(std::size_t app, std::uint64_t bytes) {
-        return one(app, State::BUSY, bytes, true);
-    }
+    static BudgetInstance due(std::size_t app, std::uint64_t bytes) { return one(app, State::BUSY, bytes, true); }
     static BudgetSnapshot with(std::vector<BudgetInstance> instances, std::size_t apps = 2) {
         return {.now = NOW,
                 .budget = 1000,
@@ -101,9 +95,7 @@ class MemoryBudgetTest : public CppUnit::TestFixture {
         }
         return text.empty() ? "-" : text;
     }
-    static std::string relief(const BudgetSnapshot &snapshot) {
-        return text(reliefOf(MemoryBudget(snapshot)));
-    }
+    static std::string relief(const BudgetSnapshot &snapshot) { return text(reliefOf(MemoryBudget(snapshot))); }
     static std::string admission(const BudgetSnapshot &snapshot, std::size_t app, Start start = Start::GROW) {
         static constexpr const char *VERDICTS[] = {"start", "wait", "predecessor first", "never"};
         const MemoryAdmission found = MemoryAdmission::of(MemoryBudget(snapshot), app, start);

@@ -14,9 +14,7 @@ class RoomPolicyTest : public CppUnit::TestFixture {
     static constexpr MonotonicTime NOW{1h};
     static constexpr std::size_t NOBODY = SIZE_MAX;
 
-    static MonotonicTime ago(std::chrono::nanoseconds time) {
-        return NOW - time;
-    }
+    static MonotonicTime ago(std::chrono::nanoseconds time) { return NOW - time; }
     static RoomCandidate idle(unsigned serving, unsigned minInstances, std::chrono::nanoseconds needed) {
         RoomCandidate candidate;
         candidate.serving = serving;

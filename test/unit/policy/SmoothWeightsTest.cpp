@@ -33,9 +33,7 @@ class SmoothWeightsTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testTheFirstWeightIsTheMeasuredOne() {
-        CPPUNIT_ASSERT_EQUAL(60.0, next(60));
-    }
+    void testTheFirstWeightIsTheMeasuredOne() { CPPUNIT_ASSERT_EQUAL(60.0, next(60)); }
 
     void testAWeightGoesHalfOfTheWayInTwoSeconds() {
         next(100);

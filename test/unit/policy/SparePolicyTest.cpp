@@ -20,14 +20,10 @@ class SparePolicyTest : public CppUnit::TestFixture {
 
     std::mt19937 random_{4711};
 
-    unsigned upTo(unsigned most) {
-        return std::uniform_int_distribution<unsigned>(0, most)(random_);
-    }
+    unsigned upTo(unsigned most) { return std::uniform_int_distribution<unsigned>(0, most)(random_); }
 
 public:
-    void testTheDefaultLimitsAreThoseOfTheDocument() {
-        CPPUNIT_ASSERT((SpareLimits() == SpareLimits{5, 1, 2, 50}));
-    }
+    void testTheDefaultLimitsAreThoseOfTheDocument() { CPPUNIT_ASSERT((SpareLimits() == SpareLimits{5, 1, 2, 50})); }
 
     void testEachSituationHasItsDecision() {
         struct Case {

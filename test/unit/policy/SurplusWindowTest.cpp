@@ -23,9 +23,7 @@ class SurplusWindowTest : public CppUnit::TestFixture {
 
     SurplusWindow window_{1s};
 
-    static MonotonicTime at(std::chrono::nanoseconds time) {
-        return MonotonicTime(1h + time);
-    }
+    static MonotonicTime at(std::chrono::nanoseconds time) { return MonotonicTime(1h + time); }
 
 public:
     void testALastingSurplusIsTaken() {

@@ -64,9 +64,7 @@ protected:
         return exchange(*session, "/", body);
     }
     /** Who answers. */
-    pid_t answeringPid(ApplicationPool &pool) {
-        return std::stoi(bodyOf(get(pool)));
-    }
+    pid_t answeringPid(ApplicationPool &pool) { return std::stoi(bodyOf(get(pool))); }
 
     ApplicationPoolPtr pool_;
 
@@ -396,9 +394,7 @@ public:
     }
 
 protected:
-    ApplicationPoolPtr newPool() override {
-        return server_->connect();
-    }
+    ApplicationPoolPtr newPool() override { return server_->connect(); }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(StandardApplicationPoolTest);

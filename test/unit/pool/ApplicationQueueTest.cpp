@@ -70,9 +70,7 @@ class ApplicationQueueTest : public LeakCheck {
         return cells;
     }
 
-    static void claim(ApplicationQueue &queue, std::uint32_t cell) {
-        write(queue, cell, {7, 9});
-    }
+    static void claim(ApplicationQueue &queue, std::uint32_t cell) { write(queue, cell, {7, 9}); }
 
 public:
     void setUp() override {

@@ -21,9 +21,7 @@ class DeadlinesTest : public CppUnit::TestFixture {
     std::string one_;
     std::string two_;
 
-    static MonotonicTime at(std::chrono::seconds time) {
-        return MonotonicTime(1h + time);
-    }
+    static MonotonicTime at(std::chrono::seconds time) { return MonotonicTime(1h + time); }
 
 public:
     void testTheNextDateIsTheEarliest() {

@@ -51,15 +51,9 @@ class DummyInstancesTest : public LeakCheck {
     std::uint64_t lastTicket_ = 0;
     std::vector<DummyInstance *> taken_;
 
-    static FrameSocket::Deadline soon() {
-        return FrameSocket::in(60s);
-    }
-    Frame told(std::size_t index) {
-        return made_[index].control.receive(soon());
-    }
-    void tell(std::size_t index, const Frame &frame) {
-        made_[index].control.send(frame, soon());
-    }
+    static FrameSocket::Deadline soon() { return FrameSocket::in(60s); }
+    Frame told(std::size_t index) { return made_[index].control.receive(soon()); }
+    void tell(std::size_t index, const Frame &frame) { made_[index].control.send(frame, soon()); }
     /** An instance that serves, and has the reply channel. */
     std::size_t serve(unsigned threads = 1, unsigned maxRequests = 0) {
         const std::size_t index = made_.size();
@@ -101,9 +95,7 @@ class DummyInstancesTest : public LeakCheck {
         }
         return header;
     }
-    bool dead(std::size_t index) {
-        return waitPidFd(made_[index].pidFd, 0ms);
-    }
+    bool dead(std::size_t index) { return waitPidFd(made_[index].pidFd, 0ms); }
 
 public:
     void setUp() override {

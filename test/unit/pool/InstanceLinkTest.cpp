@@ -42,9 +42,7 @@ class InstanceLinkTest : public LeakCheck {
     std::atomic<unsigned> frames_{0};
     std::atomic<bool> died_{false};
 
-    static FrameSocket::Deadline later() {
-        return FrameSocket::in(std::chrono::seconds(60));
-    }
+    static FrameSocket::Deadline later() { return FrameSocket::in(std::chrono::seconds(60)); }
     /** The channels of the DROP that has come; nothing: none has come. */
     std::optional<std::vector<std::string>> dropped() {
         const std::optional<Frame> frame = there_.tryReceive();

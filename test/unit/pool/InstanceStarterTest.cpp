@@ -42,9 +42,7 @@ class InstanceStarterTest : public GroupParts {
         shop_.emplace(*context_, *room_, "shop", 1, options_);
         shop_->request();
     }
-    ProcessPtr standby() const {
-        return shop_->instances.standby(shop_->versions.current());
-    }
+    ProcessPtr standby() const { return shop_->instances.standby(shop_->versions.current()); }
     ProcessPtr startSuccessor() {
         const PoolGuard guard(*context_);
         ProcessPtr old = shop_->serve();

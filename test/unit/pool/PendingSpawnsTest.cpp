@@ -20,9 +20,7 @@ class PendingSpawnsTest : public CppUnit::TestFixture {
     }
 
 public:
-    void setUp() override {
-        pending_ = PendingSpawns();
-    }
+    void setUp() override { pending_ = PendingSpawns(); }
 
     void testSpawnsAreCountedByTheirPurpose() {
         CPPUNIT_ASSERT(pending_.none());

@@ -50,9 +50,7 @@ class PoolAdoptionTest : public PoolContract {
 
     LastNotes notes_;
 
-    std::string name() const {
-        return inFolder().groupName();
-    }
+    std::string name() const { return inFolder().groupName(); }
 
 public:
     void testAnOrderedRestartKeepsWhatWaitsUntilTheNewVersionServes() {

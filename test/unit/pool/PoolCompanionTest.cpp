@@ -71,15 +71,11 @@ class PoolCompanionTest : public PoolContract {
             return result;
         };
     }
-    std::uint64_t version() const {
-        return group(inFolder()).version;
-    }
+    std::uint64_t version() const { return group(inFolder()).version; }
     bool eventuallyVersion(std::uint64_t version) const {
         return eventually([&] { return this->version() == version; });
     }
-    std::size_t number(Process::State state) const {
-        return instancesThat(state, inFolder()).size();
-    }
+    std::size_t number(Process::State state) const { return instancesThat(state, inFolder()).size(); }
     bool eventuallyNumber(std::size_t number, Process::State state) const {
         return eventually([&] { return this->number(state) == number; });
     }

@@ -51,12 +51,8 @@ class PoolDeployTest : public PoolContract {
     CPPUNIT_TEST(testThePoolsEndEndsADeploy);
     CPPUNIT_TEST_SUITE_END();
 
-    GroupState state() const {
-        return group(inFolder()).state;
-    }
-    std::uint64_t version() const {
-        return group(inFolder()).version;
-    }
+    GroupState state() const { return group(inFolder()).state; }
+    std::uint64_t version() const { return group(inFolder()).version; }
     bool eventuallyVersion(std::uint64_t version) const {
         return eventually([&] { return this->version() == version; });
     }

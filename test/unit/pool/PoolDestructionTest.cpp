@@ -57,9 +57,7 @@ public:
         ProcessOutput::awaitReaders(60s);
     }
 
-    unsigned lines() const {
-        return lines_;
-    }
+    unsigned lines() const { return lines_; }
     void killAll() {
         const std::lock_guard<std::mutex> guard(mutex_);
         for (const pid_t pid : pids_) {
@@ -129,13 +127,9 @@ class PoolDestructionTest : public PoolFixture {
     std::vector<AnswerPtr> waiting_;
     std::list<TestThread> threads_;
 
-    unsigned any(unsigned below) {
-        return static_cast<unsigned>(random_() % below);
-    }
+    unsigned any(unsigned below) { return static_cast<unsigned>(random_() % below); }
     /** A moment, so that the end meets each step of what is under way. */
-    void passAMoment() {
-        std::this_thread::sleep_for(std::chrono::microseconds(any(500)));
-    }
+    void passAMoment() { std::this_thread::sleep_for(std::chrono::microseconds(any(500))); }
     void beginPool() {
         PoolSettings settings;
         settings.maxSize = 4;
@@ -172,9 +166,7 @@ class PoolDestructionTest : public PoolFixture {
         }
     }
     /** None may outlive the pool. */
-    void askAndLeave(const Options &options) {
-        requests_->ask(options);
-    }
+    void askAndLeave(const Options &options) { requests_->ask(options); }
     /** The whole exchange. @return what comes at the end */
     static Reply exchange(Pool &pool, const Options &options) {
         const MessageSessionPtr session = pool.get(options);
@@ -184,9 +176,7 @@ class PoolDestructionTest : public PoolFixture {
         std::vector<char> buffer(MessageSession::BUFFER_SIZE);
         return session->receive(buffer, -1, 60s);
     }
-    static Options anApp(unsigned number) {
-        return app("/srv/app" + std::to_string(number));
-    }
+    static Options anApp(unsigned number) { return app("/srv/app" + std::to_string(number)); }
     Options anyApp() {
         Options options = anApp(any(3));
         options.minInstances = any(3);

@@ -46,12 +46,8 @@ class PoolFailureTest : public PoolContract {
     CPPUNIT_TEST_SUITE_END();
 
     /** Fails all starts until it is set to 0. */
-    void failAlways() {
-        factory_->failuresToCome = 1'000'000;
-    }
-    bool refuses(const Options &options = app()) {
-        return ask(options)->failure().status == 500;
-    }
+    void failAlways() { factory_->failuresToCome = 1'000'000; }
+    bool refuses(const Options &options = app()) { return ask(options)->failure().status == 500; }
 
     void passSlowly(std::chrono::seconds time) {
         for (std::chrono::milliseconds passed{0}; passed < time; passed += 500ms) {

@@ -56,9 +56,7 @@ public:
         }
         distribution_ = std::discrete_distribution<std::size_t>(weights_.begin(), weights_.end());
     }
-    std::size_t operator()(std::mt19937_64 &random) {
-        return distribution_(random);
-    }
+    std::size_t operator()(std::mt19937_64 &random) { return distribution_(random); }
 
 private:
     std::vector<double> weights_;
@@ -86,9 +84,7 @@ struct Waits {
 class Simulation {
 public:
     Simulation() : world_(makeApps(), makeSettings()) {}
-    ~Simulation() {
-        serving_.clear();
-    }
+    ~Simulation() { serving_.clear(); }
 
     /** @param perTick requests that come in each tick, on average */
     void run(milliseconds time, double perTick) {
@@ -115,18 +111,10 @@ public:
             run(TICK, 0);
         }
     }
-    std::size_t open() const {
-        return asked_ - waits.all.size();
-    }
-    std::size_t asked() const {
-        return asked_;
-    }
-    unsigned most() const {
-        return most_;
-    }
-    std::size_t mostWaitingApps() const {
-        return mostWaitingApps_;
-    }
+    std::size_t open() const { return asked_ - waits.all.size(); }
+    std::size_t asked() const { return asked_; }
+    unsigned most() const { return most_; }
+    std::size_t mostWaitingApps() const { return mostWaitingApps_; }
 
     Waits waits;
 

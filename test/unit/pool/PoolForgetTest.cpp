@@ -50,9 +50,7 @@ class PoolForgetTest : public PoolFixture {
         options.minInstances = 0;
         return options;
     }
-    std::size_t known() const {
-        return pool_->inspect().groups.size();
-    }
+    std::size_t known() const { return pool_->inspect().groups.size(); }
     bool knows(const std::string &name) const {
         const auto all = pool_->inspect().groups;
         return std::any_of(all.begin(), all.end(), [&](const auto &one) { return one.name == name; });
@@ -65,12 +63,8 @@ class PoolForgetTest : public PoolFixture {
         CPPUNIT_ASSERT(eventuallyCount(0));
         advance(20s, 1s);
     }
-    Attachment attach(const Options &options) {
-        return pool_->attach(options);
-    }
-    void hours(int count) {
-        advance(count * 1h, 5min);
-    }
+    Attachment attach(const Options &options) { return pool_->attach(options); }
+    void hours(int count) { advance(count * 1h, 5min); }
 
 public:
     /** Its application may be forgotten then. */

@@ -43,9 +43,7 @@ class PoolHeartbeatDayTest : public PoolFixture {
     /** Since when they have given no sign. */
     std::map<pid_t, MonotonicTime> silent_;
 
-    bool chance(unsigned inAThousand) {
-        return std::uniform_int_distribution<unsigned>(0, 999)(random_) < inAThousand;
-    }
+    bool chance(unsigned inAThousand) { return std::uniform_int_distribution<unsigned>(0, 999)(random_) < inAThousand; }
     Options options(std::chrono::seconds timeout) const {
         Options options = app(folder_->path());
         options.spawnMethod = "smart";
@@ -54,9 +52,7 @@ class PoolHeartbeatDayTest : public PoolFixture {
         options.heartbeatTimeout = timeout;
         return options;
     }
-    GroupSnapshot group() const {
-        return pool_->inspect().groups.at(0);
-    }
+    GroupSnapshot group() const { return pool_->inspect().groups.at(0); }
     /** How they were begun. */
     void meetNewOnes() {
         for (; met_ < instances_->count(); met_++) {

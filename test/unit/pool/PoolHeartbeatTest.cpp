@@ -77,9 +77,7 @@ class PoolHeartbeatTest : public PoolFixture {
             upkeep();
         }
     }
-    bool lost() const {
-        return log_->contains("event=instance.heartbeat_lost");
-    }
+    bool lost() const { return log_->contains("event=instance.heartbeat_lost"); }
 
 public:
     void setUp() override {

@@ -19,9 +19,7 @@ class PoolLimitsTest : public PoolContract {
     CPPUNIT_TEST(testInstancesClearedDuringADeploymentAreReplacedByOneInstance);
     CPPUNIT_TEST_SUITE_END();
 
-    GroupState state() const {
-        return group(inFolder()).state;
-    }
+    GroupState state() const { return group(inFolder()).state; }
     bool eventuallyVersion(std::uint64_t version) const {
         return eventually([&] { return group(inFolder()).version == version; });
     }

@@ -82,9 +82,7 @@ class PoolMemoryBudgetTest : public PoolContract {
         pool_->checkMemory();
         step();
     }
-    std::size_t serving(const Options &options) const {
-        return instancesThat(Process::State::SERVING, options).size();
-    }
+    std::size_t serving(const Options &options) const { return instancesThat(Process::State::SERVING, options).size(); }
 
 public:
     void setUp() override {

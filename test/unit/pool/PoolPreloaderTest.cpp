@@ -104,15 +104,9 @@ class PoolPreloaderTest : public PoolContract {
         CPPUNIT_ASSERT_MESSAGE("It is told to serve", frame.type == FrameType::SERVE);
         return frame;
     }
-    void sayWarm(std::size_t index) {
-        instances_->send(index, Frame(FrameType::WARM));
-    }
-    bool told(std::size_t index, FrameType type) {
-        return instances_->frame(index).type == type;
-    }
-    AppCounters counters() const {
-        return group(warming()).counters;
-    }
+    void sayWarm(std::size_t index) { instances_->send(index, Frame(FrameType::WARM)); }
+    bool told(std::size_t index, FrameType type) { return instances_->frame(index).type == type; }
+    AppCounters counters() const { return group(warming()).counters; }
     bool eventuallyReforked(std::uint64_t count) const {
         return eventually([&] { return counters().reforked == count; });
     }

@@ -69,9 +69,7 @@ class PoolPromisesTest : public LeakCheck {
         CPPUNIT_ASSERT(world_->pool().restart(world_->options(app).groupName()));
         model_->check();
     }
-    std::size_t boots() {
-        return world_->spawners().boots().size();
-    }
+    std::size_t boots() { return world_->spawners().boots().size(); }
     void end() {
         model_->calmDown();
         model_->end();

@@ -44,9 +44,7 @@ class PoolQueueTest : public PoolContract {
         options.maxQueueTime = time;
         return options;
     }
-    AppCounters counters() const {
-        return group().counters;
-    }
+    AppCounters counters() const { return group().counters; }
 
 public:
     void tearDown() override {

@@ -49,12 +49,8 @@ class PoolReplacementByQueueTest : public PoolContract {
         CPPUNIT_ASSERT_MESSAGE("It is told to serve", frame.type == FrameType::SERVE);
         return frame;
     }
-    bool toldToFinish(std::size_t index) {
-        return instances_->frame(index).type == FrameType::FINISH;
-    }
-    static bool isPausedFrom(const Frame &serve) {
-        return serve.number(7) != 0;
-    }
+    bool toldToFinish(std::size_t index) { return instances_->frame(index).type == FrameType::FINISH; }
+    static bool isPausedFrom(const Frame &serve) { return serve.number(7) != 0; }
     bool toldToGoOn(std::size_t index) {
         const Frame frame = instances_->frame(index);
         return frame.type == FrameType::PAUSE && frame.number(0) == 0;
@@ -65,18 +61,12 @@ class PoolReplacementByQueueTest : public PoolContract {
         CPPUNIT_ASSERT(eventuallyServing(1, options));
         return attachment;
     }
-    void makeDue(std::size_t index) {
-        instances_->send(index, Frame(FrameType::LIMIT_REACHED));
-    }
+    void makeDue(std::size_t index) { instances_->send(index, Frame(FrameType::LIMIT_REACHED)); }
     bool eventuallyReplaced(std::uint64_t count) const {
         return eventually([&] { return group(pulling()).counters.replaced == count; });
     }
-    InstanceId idOf(std::size_t index) const {
-        return instances(pulling()).at(index).id;
-    }
-    std::size_t count(Process::State state) const {
-        return instancesThat(state, pulling()).size();
-    }
+    InstanceId idOf(std::size_t index) const { return instances(pulling()).at(index).id; }
+    std::size_t count(Process::State state) const { return instancesThat(state, pulling()).size(); }
     bool eventuallyStandsBy() const {
         return eventually([this] { return count(Process::State::STANDBY) == 1; });
     }

@@ -62,9 +62,7 @@ class PoolRoomTest : public PoolContract {
             return std::find(draining.begin(), draining.end(), idOf(request, blog_)) == draining.end();
         });
     }
-    unsigned waitingForRoom() const {
-        return pool_->inspect().waitingForRoom;
-    }
+    unsigned waitingForRoom() const { return pool_->inspect().waitingForRoom; }
 
 public:
     void testTheApplicationWhoseRequestHasWaitedLongestComesFirst() {

@@ -45,9 +45,7 @@ class PoolStandbyTest : public PoolContract {
         }
         pool_->checkMemory();
     }
-    std::size_t count(Process::State state) const {
-        return instancesThat(state, alone()).size();
-    }
+    std::size_t count(Process::State state) const { return instancesThat(state, alone()).size(); }
     bool eventuallyStandsBy() const {
         return eventually([this] { return count(Process::State::STANDBY) == 1; });
     }

@@ -65,12 +65,8 @@ class PoolUpkeepTest : public PoolFixture {
     SilentRights rights_;
     std::unique_ptr<ApplicationFolder> folder_;
 
-    Options inFolder() {
-        return app(folder_->path());
-    }
-    std::string restartFile() const {
-        return folder_->path() + "/tmp/restart.txt";
-    }
+    Options inFolder() { return app(folder_->path()); }
+    std::string restartFile() const { return folder_->path() + "/tmp/restart.txt"; }
     void touch(time_t time) {
         std::filesystem::create_directory(folder_->path() + "/tmp");
         std::ofstream(restartFile()).flush();

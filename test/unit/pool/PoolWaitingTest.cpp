@@ -30,13 +30,9 @@ class PoolWaitingTest : public PoolContract {
         }
         clock_.advance(2s);
     }
-    std::size_t draining() const {
-        return instancesThat(Process::State::DRAINING, blog_).size();
-    }
+    std::size_t draining() const { return instancesThat(Process::State::DRAINING, blog_).size(); }
     /** For longer than it takes to see that an instance only waits. */
-    void passALot() {
-        advance(5s, 100ms);
-    }
+    void passALot() { advance(5s, 100ms); }
 
 public:
     void tearDown() override {

@@ -20,9 +20,7 @@ class QueuePausesTest : public CPPUNIT_NS::TestFixture {
         void put(const std::string &key, const std::string &note, const std::vector<int> &) override {
             notes[key] = note;
         }
-        void remove(const std::string &key) override {
-            notes.erase(key);
-        }
+        void remove(const std::string &key) override { notes.erase(key); }
         std::map<std::string, std::string> notes;
     };
 

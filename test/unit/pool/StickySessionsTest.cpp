@@ -27,9 +27,7 @@ class StickySessionsTest : public PoolContract {
         options.stickySessions = true;
         return options;
     }
-    HeldPtr get(const Options &options = app()) {
-        return PoolContract::get(options);
-    }
+    HeldPtr get(const Options &options = app()) { return PoolContract::get(options); }
     /** For the instance that works at this request. */
     static Options sticky(const HeldPtr &request) {
         Options options = app();

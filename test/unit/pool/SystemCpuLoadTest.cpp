@@ -30,9 +30,7 @@ class SystemCpuLoadTest : public CppUnit::TestFixture {
     const ApplicationFolder folder_{""};
     const CgroupFiles files_{folder_.path() + "/membership", folder_.path()};
 
-    static unsigned processors() {
-        return std::max(std::thread::hardware_concurrency(), 1U);
-    }
+    static unsigned processors() { return std::max(std::thread::hardware_concurrency(), 1U); }
     /** What the group may use, in microseconds of 100 ms, and has used. */
     void group(const std::string &quota, std::chrono::microseconds used) const {
         std::ofstream(files_.membership) << "0::/\n" << std::flush;

@@ -18,9 +18,7 @@ class VersionsTest : public GroupParts {
 
     std::optional<Versions> versions_;
 
-    SpawnerPointer spawner() {
-        return factory_->create(options_);
-    }
+    SpawnerPointer spawner() { return factory_->create(options_); }
     static QueueGenerationPtr queue() {
         return std::make_shared<QueueGeneration>(QueueGeneration{Generation(2), RequestQueue(), std::nullopt});
     }

@@ -58,15 +58,9 @@ class PreForkHooksTest : public PreForkFixture {
         void serverStdout(Worker &worker, std::string_view output) override {
             note("stdout", worker, std::string(output));
         }
-        void serverStderr(Worker &worker, std::string_view line) override {
-            note("stderr", worker, std::string(line));
-        }
-        void serverReady(Worker &worker) override {
-            note("ready", worker);
-        }
-        void serverClosed(Worker &worker, int status) override {
-            note("closed", worker, std::to_string(status));
-        }
+        void serverStderr(Worker &worker, std::string_view line) override { note("stderr", worker, std::string(line)); }
+        void serverReady(Worker &worker) override { note("ready", worker); }
+        void serverClosed(Worker &worker, int status) override { note("closed", worker, std::to_string(status)); }
         void serverTimeoutBusy(Worker &worker) override {
             note("timeout_busy", worker);
             PreFork::serverTimeoutBusy(worker);
@@ -178,12 +172,8 @@ class PreForkHooksTest : public PreForkFixture {
             noted("serverNotBusy");
             PreFork::serverNotBusy(worker);
         }
-        void serverStdout(Worker &, std::string_view) override {
-            noted("serverStdout");
-        }
-        void serverStderr(Worker &, std::string_view) override {
-            noted("serverStderr");
-        }
+        void serverStdout(Worker &, std::string_view) override { noted("serverStdout"); }
+        void serverStderr(Worker &, std::string_view) override { noted("serverStderr"); }
         void serverTimeout(Worker &worker) override {
             noted("serverTimeout");
             PreFork::serverTimeout(worker);
@@ -198,9 +188,7 @@ class PreForkHooksTest : public PreForkFixture {
         }
 
     private:
-        void noted(const std::string &name) const {
-            called.insert(name);
-        }
+        void noted(const std::string &name) const { called.insert(name); }
     };
 
     /** With one worker, which is ready; nothing is noted yet. */

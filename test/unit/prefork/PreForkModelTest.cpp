@@ -23,9 +23,7 @@ class PreForkModelTest : public PreForkFixture {
 
     std::mt19937 random_{4711};
 
-    bool chance(unsigned inAThousand) {
-        return std::uniform_int_distribution<unsigned>(0, 999)(random_) < inAThousand;
-    }
+    bool chance(unsigned inAThousand) { return std::uniform_int_distribution<unsigned>(0, 999)(random_) < inAThousand; }
     std::chrono::milliseconds upTo(std::chrono::milliseconds most) {
         return std::chrono::milliseconds(
             std::uniform_int_distribution<std::chrono::milliseconds::rep>(0, most.count())(random_));

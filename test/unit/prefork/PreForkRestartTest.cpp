@@ -36,9 +36,7 @@ class PreForkRestartTest : public PreForkFixture {
         std::vector<std::string> ends;
 
     private:
-        void restartEnded(const std::string &problem) override {
-            ends.push_back(problem);
-        }
+        void restartEnded(const std::string &problem) override { ends.push_back(problem); }
     };
     Listening *listening_ = nullptr;
 

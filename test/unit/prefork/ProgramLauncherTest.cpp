@@ -34,9 +34,7 @@ class ProgramLauncherTest : public PreForkProcesses {
         FileDescriptor listener;
 
         void sendAck(std::chrono::milliseconds) override {}
-        void start() override {
-            listener = listenOnTcp("127.0.0.1", 0);
-        }
+        void start() override { listener = listenOnTcp("127.0.0.1", 0); }
         void resumeAccept() override {}
     };
     static constexpr int LISTENER = 3;

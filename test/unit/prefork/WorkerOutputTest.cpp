@@ -30,9 +30,7 @@ class WorkerOutputTest : public LeakCheck {
 
     using Items = std::vector<std::string>;
 
-    static std::string text(std::string_view constant) {
-        return std::string(constant);
-    }
+    static std::string text(std::string_view constant) { return std::string(constant); }
     /** Parses all bytes in pieces of `size` bytes. */
     static Items read(std::string_view bytes, std::size_t size = std::string_view::npos) {
         Items items;
@@ -98,9 +96,7 @@ public:
         CPPUNIT_ASSERT((read("\xFF" + text(COMM_ACK) + "\n") == Items{text(COMM_ACK), "\xFF"}));
     }
 
-    void testTheBeginningOfAConstantAtTheEndIsText() {
-        CPPUNIT_ASSERT((read("end\xFF\xFE") == Items{"end\xFF\xFE"}));
-    }
+    void testTheBeginningOfAConstantAtTheEndIsText() { CPPUNIT_ASSERT((read("end\xFF\xFE") == Items{"end\xFF\xFE"})); }
 
     void testNulBytesAreText() {
         const std::string line("a\0b", 3);

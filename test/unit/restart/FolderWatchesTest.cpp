@@ -35,18 +35,14 @@ class FolderWatchesTest : public LeakCheck {
     std::unique_ptr<ApplicationFolder> root_;
     std::unique_ptr<FolderWatches> watches_;
 
-    static std::vector<FolderWatches::Wish> ours(FolderWatches::Entries entries) {
-        return {{std::move(entries)}};
-    }
+    static std::vector<FolderWatches::Wish> ours(FolderWatches::Entries entries) { return {{std::move(entries)}}; }
     /** @return the path of the new folder */
     std::string folder(const std::string &name) const {
         std::string path = root_->path() + "/" + name;
         std::filesystem::create_directories(path);
         return path;
     }
-    void touch(const std::string &name) const {
-        std::ofstream(root_->path() + "/" + name).flush();
-    }
+    void touch(const std::string &name) const { std::ofstream(root_->path() + "/" + name).flush(); }
     /** Follows three folders in a process of its own that may have two watches. @return the exit
      *  status; 0: as expected */
     int followThreeWithTwoWatches() const {

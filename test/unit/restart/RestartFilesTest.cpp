@@ -50,12 +50,8 @@ class RestartFilesTest : public LeakCheck {
         files->begin();
         return files;
     }
-    std::unique_ptr<RestartFiles> watch() {
-        return watch(folder_->path());
-    }
-    std::string file() const {
-        return folder_->path() + "/tmp/restart.txt";
-    }
+    std::unique_ptr<RestartFiles> watch() { return watch(folder_->path()); }
+    std::string file() const { return folder_->path() + "/tmp/restart.txt"; }
 
 public:
     void setUp() override {

@@ -64,9 +64,7 @@ class RestartWatchTest : public LeakCheck {
     std::atomic<bool> changing_ = false;
     std::unique_ptr<RestartWatch> watch_;
 
-    std::string path(const std::string &name) const {
-        return root_->path() + "/" + name;
-    }
+    std::string path(const std::string &name) const { return root_->path() + "/" + name; }
     /** @return the path of the new folder */
     std::string folder(const std::string &name) const {
         fs::create_directories(path(name));

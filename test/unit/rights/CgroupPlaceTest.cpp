@@ -30,12 +30,8 @@ class CgroupPlaceTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void setUp() override {
-        std::filesystem::create_directories(folder_ + "/a/b");
-    }
-    void tearDown() override {
-        std::filesystem::remove_all(folder_);
-    }
+    void setUp() override { std::filesystem::create_directories(folder_ + "/a/b"); }
+    void tearDown() override { std::filesystem::remove_all(folder_); }
 
     void testWithoutCgroupsThereIsNoPlace() {
         assertNone({"", "0::/\n", false}, "not mounted");
@@ -43,9 +39,7 @@ public:
         assertNone({mount(), "1:cpu:/\n", false}, "not mounted");
     }
 
-    void testAMountThatIsReadOnlyIsNoPlace() {
-        assertNone({mount("/", "ro,nosuid"), "0::/\n", false}, "read-only");
-    }
+    void testAMountThatIsReadOnlyIsNoPlace() { assertNone({mount("/", "ro,nosuid"), "0::/\n", false}, "read-only"); }
 
     void testRootMayUseTheRootGroup() {
         if (isRoot()) {
@@ -106,9 +100,7 @@ public:
     }
 
 private:
-    static bool isRoot() {
-        return ::geteuid() == 0;
-    }
+    static bool isRoot() { return ::geteuid() == 0; }
 
     std::string mount(const std::string &root = "/", const std::string &flags = "rw,nosuid",
                       const std::string &type = "cgroup2") const {

@@ -55,9 +55,7 @@ public:
         std::filesystem::create_directories(place_);
         std::ofstream(place_ + "/cgroup.controllers") << "cpu memory\n";
     }
-    void tearDown() override {
-        std::filesystem::remove_all(place_);
-    }
+    void tearDown() override { std::filesystem::remove_all(place_); }
 
     void testNamesTellTheUserAndAreNoPaths() {
         Cgroups groups(place_, ::getpid());
@@ -326,15 +324,11 @@ private:
             CPPUNIT_ASSERT(size > 0);
             folder_.assign(text.data(), static_cast<std::size_t>(size));
         }
-        ~AgentElsewhere() {
-            kill();
-        }
+        ~AgentElsewhere() { kill(); }
         AgentElsewhere(const AgentElsewhere &) = delete;
         AgentElsewhere &operator=(const AgentElsewhere &) = delete;
 
-        const std::string &folder() const noexcept {
-            return folder_;
-        }
+        const std::string &folder() const noexcept { return folder_; }
         /** Its parent kills it, and ends then. */
         void kill() {
             if (outer_ > 0) {

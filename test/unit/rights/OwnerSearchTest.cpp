@@ -54,9 +54,7 @@ class OwnerSearchTest : public LeakCheck {
     void own(const std::string &path, uid_t owner) const {
         CPPUNIT_ASSERT_EQUAL(0, ::lchown((root_ + "/" + path).c_str(), owner, owner));
     }
-    void close(const std::string &folder) const {
-        fs::permissions(root_ + "/" + folder, fs::perms::owner_all);
-    }
+    void close(const std::string &folder) const { fs::permissions(root_ + "/" + folder, fs::perms::owner_all); }
 
 public:
     void setUp() override {

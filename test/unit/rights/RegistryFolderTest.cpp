@@ -59,9 +59,7 @@ public:
         CPPUNIT_ASSERT(::mkdtemp(name.data()) != nullptr);
         parent_ = name;
     }
-    void tearDown() override {
-        std::filesystem::remove_all(parent_);
-    }
+    void tearDown() override { std::filesystem::remove_all(parent_); }
 
     void testTheFolderIsLockedAsLongAsTheAgentLives() {
         auto folder = make();

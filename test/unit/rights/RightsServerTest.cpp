@@ -54,15 +54,9 @@ public:
     Child(const Child &) = delete;
     Child &operator=(const Child &) = delete;
 
-    pid_t pid() const noexcept {
-        return pid_;
-    }
-    const FileDescriptor &pidFd() const noexcept {
-        return pidFd_;
-    }
-    bool endsWithin(std::chrono::milliseconds time) const {
-        return waitPidFd(pidFd_, time);
-    }
+    pid_t pid() const noexcept { return pid_; }
+    const FileDescriptor &pidFd() const noexcept { return pidFd_; }
+    bool endsWithin(std::chrono::milliseconds time) const { return waitPidFd(pidFd_, time); }
 
 private:
     pid_t pid_ = 0;
@@ -105,13 +99,9 @@ public:
         settings.preStart = "http://127.0.0.1/a";
         server_.configure(settings);
     }
-    void tearDown() override {
-        ::unlink(path_.c_str());
-    }
+    void tearDown() override { ::unlink(path_.c_str()); }
 
-    void testAnUnknownVerbIsRefused() {
-        assertRefused({"become_root"}, "there is no right");
-    }
+    void testAnUnknownVerbIsRefused() { assertRefused({"become_root"}, "there is no right"); }
 
     void testARequestWithoutItsFieldsIsRefused() {
         for (const char *verb :
@@ -354,9 +344,7 @@ private:
 
     static constexpr uid_t NOBODY = 65534;
 
-    static std::string nobody() {
-        return std::to_string(NOBODY);
-    }
+    static std::string nobody() { return std::to_string(NOBODY); }
 
     Frame ask(std::vector<std::string> fields) {
         return server_.answer(Frame(FrameType::RIGHTS_REQUEST, std::move(fields)), ::getpid());

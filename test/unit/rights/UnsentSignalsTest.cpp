@@ -23,9 +23,7 @@ class UnsentSignalsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void setUp() override {
-        signals_.makeSpares();
-    }
+    void setUp() override { signals_.makeSpares(); }
 
     void testASignalIsKeptUntilItIsSent() {
         signals_.keep(self_, SIGKILL);

@@ -121,9 +121,7 @@ class PoolServerTest : public PoolFixture {
         CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::recv(socket.descriptor().get(), &byte, 1, 0));
     }
 
-    static FileDescriptor noControl() {
-        throw IOException("there is no control");
-    }
+    static FileDescriptor noControl() { throw IOException("there is no control"); }
     void serve(const std::function<void()> &before = [] {}) {
         DescriptorPair pair = makeSeqPacketPair();
         connectSocket_ = std::move(pair.second);

@@ -106,9 +106,7 @@ private:
             times_.add(time);
         }
     }
-    void look(std::chrono::seconds time) {
-        history_.add(at(time), times_, times_);
-    }
+    void look(std::chrono::seconds time) { history_.add(at(time), times_, times_); }
     void assertRequests(std::uint64_t minute, std::uint64_t quarter, std::uint64_t day, std::chrono::seconds time) {
         const auto windows = history_.windows(at(time));
         CPPUNIT_ASSERT_EQUAL(minute, windows[0].requests);

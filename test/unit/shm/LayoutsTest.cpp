@@ -33,9 +33,7 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
 
     std::ostringstream table_;
 
-    void number(const std::string &name, std::uint64_t value) {
-        table_ << name << ' ' << value << '\n';
-    }
+    void number(const std::string &name, std::uint64_t value) { table_ << name << ' ' << value << '\n'; }
 
     /** All members of a struct, in their order: if a member is added, this does not compile. */
     template <typename Struct, typename... Members>

@@ -54,9 +54,7 @@ class SharedMemoryRaceTest : public LeakCheck {
     public:
         explicit Rounds(std::uint64_t most) : most_(most) {}
         /** The number of the next round, from 1; 0: the end. */
-        std::uint64_t next() {
-            return done_ < most_ && std::chrono::steady_clock::now() < deadline_ ? ++done_ : 0;
-        }
+        std::uint64_t next() { return done_ < most_ && std::chrono::steady_clock::now() < deadline_ ? ++done_ : 0; }
 
     private:
         const std::uint64_t most_;
@@ -95,9 +93,7 @@ class SharedMemoryRaceTest : public LeakCheck {
         }
 
     private:
-        ClaimCell *cell() const {
-            return claims_.at<ClaimCell>(ClaimsLayout::offset(0));
-        }
+        ClaimCell *cell() const { return claims_.at<ClaimCell>(ClaimsLayout::offset(0)); }
 
         Mapping claims_;
         Mapping senders_;
@@ -109,12 +105,8 @@ class SharedMemoryRaceTest : public LeakCheck {
         ReadingInstance(const Claims &claims, const SenderMemory &senders)
             : claim_(claims.memory().descriptor(), senders.memory().descriptor(), 0) {}
 
-        bool take(ChannelId channel, std::uint64_t ticket) {
-            return claim_.take(channel, Ticket(ticket));
-        }
-        void complete() {
-            claim_.complete(MonotonicTime());
-        }
+        bool take(ChannelId channel, std::uint64_t ticket) { return claim_.take(channel, Ticket(ticket)); }
+        void complete() { claim_.complete(MonotonicTime()); }
 
     private:
         InstanceClaim claim_;
@@ -227,9 +219,7 @@ public:
         CPPUNIT_ASSERT(!senders.wanted());
     }
 
-    void testAnInstanceThatMapsItsClaimNeverRunsARequestFoundNotBegun() {
-        withdrawAgainstClaims<MappedInstance>();
-    }
+    void testAnInstanceThatMapsItsClaimNeverRunsARequestFoundNotBegun() { withdrawAgainstClaims<MappedInstance>(); }
 
     void testAnInstanceThatClaimsBySystemCallNeverRunsARequestFoundNotBegun() {
         withdrawAgainstClaims<ReadingInstance>();

@@ -28,12 +28,8 @@ class AppGroupTest : public CppUnit::TestFixture {
 
     class FakeRights final : public OwnRights {
     public:
-        Placed place(const FileDescriptor & /*pidFd*/, const Placement & /*placement*/) override {
-            return placed;
-        }
-        void endGroup(const std::string &group) noexcept override {
-            ended = group;
-        }
+        Placed place(const FileDescriptor & /*pidFd*/, const Placement & /*placement*/) override { return placed; }
+        void endGroup(const std::string &group) noexcept override { ended = group; }
         Placed placed;
         std::string ended;
     };

@@ -37,12 +37,8 @@ class BootLimitsTest : public CppUnit::TestFixture {
             placed.taskLimit = 99;
             return placed;
         }
-        void endBoot(const FileDescriptor & /*pidFd*/) override {
-            did("end");
-        }
-        void setPriority(const FileDescriptor & /*pidFd*/, bool low) override {
-            did(low ? "low" : "normal");
-        }
+        void endBoot(const FileDescriptor & /*pidFd*/) override { did("end"); }
+        void setPriority(const FileDescriptor & /*pidFd*/, bool low) override { did(low ? "low" : "normal"); }
         bool gone = false;
         std::string done;
 

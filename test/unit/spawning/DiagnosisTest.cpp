@@ -50,15 +50,9 @@ class DiagnosisTest : public CppUnit::TestFixture {
         return {.step = step, .problem = text};
     }
     /** A status as wait(2) returns it. */
-    static FailureFacts killed(int signal) {
-        return {.step = "app loaded", .waitStatus = signal};
-    }
-    static FailureFacts exited(int status) {
-        return {.step = "app loaded", .waitStatus = status << 8};
-    }
-    static FailureFacts late(const char *step) {
-        return {.step = step, .timedOut = true};
-    }
+    static FailureFacts killed(int signal) { return {.step = "app loaded", .waitStatus = signal}; }
+    static FailureFacts exited(int status) { return {.step = "app loaded", .waitStatus = status << 8}; }
+    static FailureFacts late(const char *step) { return {.step = step, .timedOut = true}; }
 
     static const std::vector<Row> &rows();
 

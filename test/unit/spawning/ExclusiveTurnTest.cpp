@@ -23,9 +23,7 @@ class ExclusiveTurnTest : public LeakCheck {
     CPPUNIT_TEST(testTwoOwnersNeverHaveTheTurnTogether);
     CPPUNIT_TEST_SUITE_END();
 
-    static auto in(std::chrono::milliseconds time) {
-        return std::chrono::steady_clock::now() + time;
-    }
+    static auto in(std::chrono::milliseconds time) { return std::chrono::steady_clock::now() + time; }
 
 public:
     void testOneOwnerHasTheTurn() {

@@ -26,9 +26,7 @@ class OutputFilesTest : public LeakCheck {
 
     std::string folder_;
 
-    std::string path() const {
-        return folder_ + "/app.log";
-    }
+    std::string path() const { return folder_ + "/app.log"; }
 
     std::string content() const {
         std::ifstream file(path());

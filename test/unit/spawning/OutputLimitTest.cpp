@@ -43,9 +43,7 @@ class OutputLimitTest : public LeakCheck {
     void write(const std::string &line, pid_t pid = 1) {
         limit_->write(pid, line, [this](pid_t by, const std::string &text) { written_.emplace_back(by, text); });
     }
-    Written takeWritten() {
-        return std::exchange(written_, {});
-    }
+    Written takeWritten() { return std::exchange(written_, {}); }
 
 public:
     void setUp() override {

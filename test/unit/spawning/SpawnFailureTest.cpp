@@ -309,66 +309,28 @@ class SpawnFailureTest : public SpawningFixture {
     }
 
 public:
-    void testAnExceptionIsReportedWithItsMessageBacktraceAndOutput() {
-        withBoth(&SpawnFailureTest::exceptionIsTold);
-    }
-    void testASyntaxErrorIsReportedWithItsPlace() {
-        withBoth(&SpawnFailureTest::syntaxErrorIsTold);
-    }
-    void testTheReportHasTheOutputOfAnApplicationThatEnds() {
-        withBoth(&SpawnFailureTest::endIsTold);
-    }
-    void testTheReportNamesTheSignalThatKilledTheApplication() {
-        withBoth(&SpawnFailureTest::signalIsTold);
-    }
-    void testTheReportOfATimeoutNamesTheStepThatHangs() {
-        withBoth(&SpawnFailureTest::hangIsTold);
-    }
-    void testTheReportHasTheIdsLimitsAndEnvironmentOfTheProcess() {
-        withBoth(&SpawnFailureTest::processIsTold);
-    }
-    void testAFailureNamesItsStepCauseAndRemedy() {
-        withBoth(&SpawnFailureTest::causeIsTold);
-    }
-    void testTheReportHasTheStepsOfTheSpawnServer() {
-        withBoth(&SpawnFailureTest::spawnServersStepsAreTold);
-    }
-    void testATimeoutEndsAllProcesses() {
-        withBoth(&SpawnFailureTest::timeOutEndsEverything);
-    }
-    void testAMissingFolderIsNamed() {
-        withBoth(&SpawnFailureTest::missingFolderIsNamed);
-    }
-    void testAMissingStartupFileIsNamed() {
-        withBoth(&SpawnFailureTest::missingStartupFileIsNamed);
-    }
-    void testAFolderThatMayNotBeEnteredIsNamed() {
-        withBoth(&SpawnFailureTest::closedFolderIsNamed);
-    }
-    void testAMissingRubyIsNamed() {
-        withBoth(&SpawnFailureTest::missingRubyIsNamed);
-    }
+    void testAnExceptionIsReportedWithItsMessageBacktraceAndOutput() { withBoth(&SpawnFailureTest::exceptionIsTold); }
+    void testASyntaxErrorIsReportedWithItsPlace() { withBoth(&SpawnFailureTest::syntaxErrorIsTold); }
+    void testTheReportHasTheOutputOfAnApplicationThatEnds() { withBoth(&SpawnFailureTest::endIsTold); }
+    void testTheReportNamesTheSignalThatKilledTheApplication() { withBoth(&SpawnFailureTest::signalIsTold); }
+    void testTheReportOfATimeoutNamesTheStepThatHangs() { withBoth(&SpawnFailureTest::hangIsTold); }
+    void testTheReportHasTheIdsLimitsAndEnvironmentOfTheProcess() { withBoth(&SpawnFailureTest::processIsTold); }
+    void testAFailureNamesItsStepCauseAndRemedy() { withBoth(&SpawnFailureTest::causeIsTold); }
+    void testTheReportHasTheStepsOfTheSpawnServer() { withBoth(&SpawnFailureTest::spawnServersStepsAreTold); }
+    void testATimeoutEndsAllProcesses() { withBoth(&SpawnFailureTest::timeOutEndsEverything); }
+    void testAMissingFolderIsNamed() { withBoth(&SpawnFailureTest::missingFolderIsNamed); }
+    void testAMissingStartupFileIsNamed() { withBoth(&SpawnFailureTest::missingStartupFileIsNamed); }
+    void testAFolderThatMayNotBeEnteredIsNamed() { withBoth(&SpawnFailureTest::closedFolderIsNamed); }
+    void testAMissingRubyIsNamed() { withBoth(&SpawnFailureTest::missingRubyIsNamed); }
     void testARubyThatTheLoginShellDoesNotFindIsNamed() {
         withBoth(&SpawnFailureTest::rubyThatALoginShellMissesIsNamed);
     }
-    void testAMissingSpawnServerIsReportedWithItsOutput() {
-        withBoth(&SpawnFailureTest::missingSpawnServerIsTold);
-    }
-    void testASpawnServerThatHangsIsReportedAsSuch() {
-        withBoth(&SpawnFailureTest::hangingSpawnServerIsTold);
-    }
-    void testASpawnServerThatEndsTwiceIsReportedAsSuch() {
-        withBoth(&SpawnFailureTest::dyingSpawnServerIsTold);
-    }
-    void testAWrapperAroundRubyMustEndWithExec() {
-        withBoth(&SpawnFailureTest::wrapperMustExec);
-    }
-    void testSecretsAreNotInTheReport() {
-        withBoth(&SpawnFailureTest::secretsAreNotReported);
-    }
-    void testTheEnvironmentIsSetBeforeTheApplicationLoads() {
-        withBoth(&SpawnFailureTest::environmentIsThere);
-    }
+    void testAMissingSpawnServerIsReportedWithItsOutput() { withBoth(&SpawnFailureTest::missingSpawnServerIsTold); }
+    void testASpawnServerThatHangsIsReportedAsSuch() { withBoth(&SpawnFailureTest::hangingSpawnServerIsTold); }
+    void testASpawnServerThatEndsTwiceIsReportedAsSuch() { withBoth(&SpawnFailureTest::dyingSpawnServerIsTold); }
+    void testAWrapperAroundRubyMustEndWithExec() { withBoth(&SpawnFailureTest::wrapperMustExec); }
+    void testSecretsAreNotInTheReport() { withBoth(&SpawnFailureTest::secretsAreNotReported); }
+    void testTheEnvironmentIsSetBeforeTheApplicationLoads() { withBoth(&SpawnFailureTest::environmentIsThere); }
     // Only root can switch users.
     void testAsRootTheDefaultUserReplacesRoot() {
         if (::geteuid() == 0) {

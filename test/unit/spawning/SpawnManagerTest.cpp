@@ -50,13 +50,9 @@ class SpawnManagerTest : public SpawningFixture {
     CPPUNIT_TEST(testAnEnvironmentOverTheLimitIsRefused);
     CPPUNIT_TEST_SUITE_END();
 
-    static SpawnManager::Deadline soon() {
-        return std::chrono::steady_clock::now() + 60s;
-    }
+    static SpawnManager::Deadline soon() { return std::chrono::steady_clock::now() + 60s; }
 
-    static bool isRoot() {
-        return ::geteuid() == 0;
-    }
+    static bool isRoot() { return ::geteuid() == 0; }
 
     /** Run by root, the test asks for the user "nobody": no spawn server runs as root. */
     static StartRequest request() {
@@ -91,9 +87,7 @@ class SpawnManagerTest : public SpawningFixture {
     }
 
 public:
-    void testNothingIsStartedBeforeItIsNeeded() {
-        CPPUNIT_ASSERT_EQUAL(0, manager_->spawnServerPid());
-    }
+    void testNothingIsStartedBeforeItIsNeeded() { CPPUNIT_ASSERT_EQUAL(0, manager_->spawnServerPid()); }
 
     void testTheSpawnServerIsStartedOnce() {
         manager_->ensureStarted();

@@ -91,12 +91,8 @@ class SpawnReportTest : public SpawningFixture {
     }
 
     /** A user without further groups. */
-    static UserDatabase::User otherUser() {
-        return SystemUserDatabase().userNamed("daemon").value();
-    }
-    static UserDatabase::Group otherGroup() {
-        return SystemUserDatabase().groupNamed("games").value();
-    }
+    static UserDatabase::User otherUser() { return SystemUserDatabase().userNamed("daemon").value(); }
+    static UserDatabase::Group otherGroup() { return SystemUserDatabase().groupNamed("games").value(); }
 
 public:
     void testTheReportHasTheLimitsOfTheProcess() {

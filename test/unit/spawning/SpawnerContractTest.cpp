@@ -44,23 +44,13 @@ protected:
     static constexpr unsigned SEVERAL = 4;
 
     virtual std::string method() const = 0;
-    virtual std::string startCommand() const {
-        return "";
-    }
+    virtual std::string startCommand() const { return ""; }
     /** Words of the failure that failFromNowOn() makes. */
-    virtual std::string failureSays() const {
-        return "order";
-    }
-    virtual void failFromNowOn() {
-        folder_->setStartupFile("raise 'as ordered'\n");
-    }
-    virtual void failNoMore() {
-        folder_->setStartupFile(application());
-    }
+    virtual std::string failureSays() const { return "order"; }
+    virtual void failFromNowOn() { folder_->setStartupFile("raise 'as ordered'\n"); }
+    virtual void failNoMore() { folder_->setStartupFile(application()); }
     /** Spawns do not end by themselves. */
-    virtual void hangFromNowOn() {
-        folder_->setStartupFile("puts 'hanging'; sleep\n");
-    }
+    virtual void hangFromNowOn() { folder_->setStartupFile("puts 'hanging'; sleep\n"); }
     virtual void waitUntilOneHangs() {
         CPPUNIT_ASSERT(eventually([&] { return log_->contains("hanging"); }));
     }
@@ -72,12 +62,8 @@ protected:
         return options;
     }
 
-    virtual SpawnerPtr makeWith(StandardSpawnerFactory &factory) {
-        return factory.create(options());
-    }
-    SpawnerPtr make() {
-        return makeWith(*factory_);
-    }
+    virtual SpawnerPtr makeWith(StandardSpawnerFactory &factory) { return factory.create(options()); }
+    SpawnerPtr make() { return makeWith(*factory_); }
 
     void abortsOnTheLoop(const std::function<void(SpawnerPtr &)> &action) {
         // Threads would not be in the child process.
@@ -217,9 +203,7 @@ public:
         thrownBy<SpawnException>([&] { spawner->spawn(options()); });
     }
 
-    void testASpawnerThatNeverSpawnedCanBeDestroyed() {
-        make();
-    }
+    void testASpawnerThatNeverSpawnedCanBeDestroyed() { make(); }
 
     void testSpawningOnTheEventLoopIsLoggedAndAborts() {
         abortsOnTheLoop([this](SpawnerPtr &spawner) { spawner->spawn(options()); });
@@ -238,18 +222,14 @@ class SmartSpawnerContractTest : public SpawnerContractTest {
     CPPUNIT_TEST_SUB_SUITE(SmartSpawnerContractTest, SpawnerContractTest);
     CPPUNIT_TEST_SUITE_END();
 
-    std::string method() const override {
-        return "smart";
-    }
+    std::string method() const override { return "smart"; }
 };
 
 class DirectSpawnerContractTest : public SpawnerContractTest {
     CPPUNIT_TEST_SUB_SUITE(DirectSpawnerContractTest, SpawnerContractTest);
     CPPUNIT_TEST_SUITE_END();
 
-    std::string method() const override {
-        return "direct";
-    }
+    std::string method() const override { return "direct"; }
 };
 
 /** The other half of direct spawning: a command that serves HTTP. */
@@ -257,27 +237,15 @@ class CommandSpawnerContractTest : public SpawnerContractTest {
     CPPUNIT_TEST_SUB_SUITE(CommandSpawnerContractTest, SpawnerContractTest);
     CPPUNIT_TEST_SUITE_END();
 
-    std::string method() const override {
-        return "direct";
-    }
-    std::string startCommand() const override {
-        return "exec " + settings().rubyCommand + " server.rb";
-    }
-    std::string failureSays() const override {
-        return "exited with status 3 before it listened";
-    }
-    void setProgram(const std::string &text) {
-        std::ofstream(folder_->path() + "/server.rb") << text;
-    }
-    void failFromNowOn() override {
-        setProgram("exit 3\n");
-    }
+    std::string method() const override { return "direct"; }
+    std::string startCommand() const override { return "exec " + settings().rubyCommand + " server.rb"; }
+    std::string failureSays() const override { return "exited with status 3 before it listened"; }
+    void setProgram(const std::string &text) { std::ofstream(folder_->path() + "/server.rb") << text; }
+    void failFromNowOn() override { setProgram("exit 3\n"); }
     void failNoMore() override {
         setProgram("require 'socket'\nSERVER = TCPServer.new('127.0.0.1', ENV['PORT'].to_i)\nSERVER.accept\nsleep\n");
     }
-    void hangFromNowOn() override {
-        setProgram("$stdout.sync = true\nputs 'hanging'\nsleep\n");
-    }
+    void hangFromNowOn() override { setProgram("$stdout.sync = true\nputs 'hanging'\nsleep\n"); }
 
 public:
     void setUp() override {
@@ -292,22 +260,12 @@ class DummySpawnerContractTest : public SpawnerContractTest {
     CPPUNIT_TEST(testACancelledSpawnUsesNoPass);
     CPPUNIT_TEST_SUITE_END();
 
-    std::string method() const override {
-        return "dummy";
-    }
-    void failFromNowOn() override {
-        dummies_->failuresToCome = 1;
-    }
+    std::string method() const override { return "dummy"; }
+    void failFromNowOn() override { dummies_->failuresToCome = 1; }
     void failNoMore() override {}
-    void hangFromNowOn() override {
-        dummies_->hold();
-    }
-    void waitUntilOneHangs() override {
-        dummies_->waitUntilHeld(1);
-    }
-    SpawnerPtr makeWith(StandardSpawnerFactory & /*factory*/) override {
-        return dummies_->create(options());
-    }
+    void hangFromNowOn() override { dummies_->hold(); }
+    void waitUntilOneHangs() override { dummies_->waitUntilHeld(1); }
+    SpawnerPtr makeWith(StandardSpawnerFactory & /*factory*/) override { return dummies_->create(options()); }
 
 public:
     void setUp() override {

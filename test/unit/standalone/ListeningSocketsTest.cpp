@@ -72,9 +72,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testASuccessorRemovesTheSocketsOfItsPredecessor() {
-        CPPUNIT_ASSERT(!outlivesSuccessor(handOver()));
-    }
+    void testASuccessorRemovesTheSocketsOfItsPredecessor() { CPPUNIT_ASSERT(!outlivesSuccessor(handOver())); }
 
     void testASuccessorThatIsNotReadyLeavesTheSocketsOfItsPredecessor() {
         CPPUNIT_ASSERT(outlivesSuccessor(handOver(), false));

@@ -15,9 +15,7 @@ public:
     CapturedLog &operator=(const CapturedLog &) = delete;
 
     std::string text() const;
-    bool contains(const std::string &part) const {
-        return text().find(part) != std::string::npos;
-    }
+    bool contains(const std::string &part) const { return text().find(part) != std::string::npos; }
     unsigned count(const std::string &part) const;
 
 private:

@@ -20,12 +20,8 @@ namespace Passenger {
 /** Answers like an agent, and counts the questions. */
 class CountingCache final : public QueueCache {
 public:
-    CountingCache() : view_(table_.memory().descriptor()) {
-        next();
-    }
-    ~CountingCache() override {
-        dropChannels();
-    }
+    CountingCache() : view_(table_.memory().descriptor()) { next(); }
+    ~CountingCache() override { dropChannels(); }
 
     /** Makes another generation the current one. */
     void next() {
@@ -33,25 +29,13 @@ public:
         table_.publish(0, generation_, 1);
     }
     /** Stops the application. */
-    void down() {
-        table_.publish(0, Generation(), 0);
-    }
-    void replaceAgent() {
-        forget();
-    }
-    void closeQueue() {
-        queue_.shutDown();
-    }
+    void down() { table_.publish(0, Generation(), 0); }
+    void replaceAgent() { forget(); }
+    void closeQueue() { queue_.shutDown(); }
 
-    InFlightTable &inFlightTable() override {
-        return inFlightTable_;
-    }
-    std::uint32_t childSlot() const override {
-        return 0;
-    }
-    const GenerationTableView &generations() const override {
-        return view_;
-    }
+    InFlightTable &inFlightTable() override { return inFlightTable_; }
+    std::uint32_t childSlot() const override { return 0; }
+    const GenerationTableView &generations() const override { return view_; }
     void wakeAgent() noexcept override {}
     bool isSlow(const QueueLink & /*link*/, ChannelId /*channel*/, Ticket /*ticket*/,
                 std::chrono::milliseconds /*time*/) noexcept override {
@@ -108,9 +92,7 @@ protected:
         unregistered += reachable ? static_cast<unsigned>(channels.size()) : 0;
         return reachable;
     }
-    void relieve() override {
-        inFlightTable_.release(UNUSED_ENTRY);
-    }
+    void relieve() override { inFlightTable_.release(UNUSED_ENTRY); }
 
 private:
     InFlightTable inFlightTable_;

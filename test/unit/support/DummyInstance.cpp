@@ -58,28 +58,17 @@ void DummyInstance::listen() {
 
 void DummyInstance::handle(Frame frame) {
     switch (frame.type) {
-        case FrameType::SERVE:
-            serve(frame);
-            break;
-        case FrameType::CHANNEL:
-            channels_.insert_or_assign(ChannelId(frame.number(0)), frame.takeDescriptor(0));
-            break;
-        case FrameType::NO_CHANNEL:
-            unknown_ = ChannelId(frame.number(0));
-            break;
+        case FrameType::SERVE: serve(frame); break;
+        case FrameType::CHANNEL: channels_.insert_or_assign(ChannelId(frame.number(0)), frame.takeDescriptor(0)); break;
+        case FrameType::NO_CHANNEL: unknown_ = ChannelId(frame.number(0)); break;
         case FrameType::DROP:
             for (std::size_t i = 0; i < frame.fields.size(); i++) {
                 channels_.erase(ChannelId(frame.number(i)));
             }
             break;
-        case FrameType::PAUSE:
-            pause(frame);
-            break;
-        case FrameType::FINISH:
-            finishing_ = true;
-            break;
-        default:
-            break;
+        case FrameType::PAUSE: pause(frame); break;
+        case FrameType::FINISH: finishing_ = true; break;
+        default: break;
     }
 }
 

@@ -41,9 +41,7 @@ public:
      *  @param clock of the process that sends the requests */
     DummyInstance(FrameSocket control, FileDescriptor life, const Clock &clock, Ready ready);
 
-    bool alive() const noexcept {
-        return static_cast<bool>(life_);
-    }
+    bool alive() const noexcept { return static_cast<bool>(life_); }
     /** Does what the agent has said so far. Never waits. */
     void listen();
     /** Takes the next request, if a thread of the instance is free. Waits only for the agent, which
@@ -55,19 +53,13 @@ public:
      *  the client can have read its last answer. */
     void answer(unsigned thread);
     /** The cell of this thread in the claims. */
-    std::uint32_t cell(unsigned thread) const noexcept {
-        return firstCell_ + thread;
-    }
+    std::uint32_t cell(unsigned thread) const noexcept { return firstCell_ + thread; }
     /** 0: the instance has no queue of its own. */
-    std::uint32_t stickyId() const noexcept {
-        return stickyId_;
-    }
+    std::uint32_t stickyId() const noexcept { return stickyId_; }
     /** Waits until there is something to listen to, or to take. */
     void await() const;
     /** Whether the instance has told the agent something since the last call. */
-    bool takeNews() noexcept {
-        return std::exchange(news_, false);
-    }
+    bool takeNews() noexcept { return std::exchange(news_, false); }
     /** Ends like a process that is killed: nothing that the instance works at is answered. */
     void die() noexcept;
 

@@ -48,9 +48,7 @@ public:
     bool step(const Taken &taken) EXCLUDES(mutex_);
     /** Whether the agent has something to read: since the last call, step() found that an instance
      *  has told the agent something, or has ended. */
-    bool takeNews() noexcept {
-        return std::exchange(news_, false);
-    }
+    bool takeNews() noexcept { return std::exchange(news_, false); }
     /** @param index from 0, in the order of their making. Valid as long as this object */
     DummyInstance &at(std::size_t index) EXCLUDES(mutex_);
     std::size_t count() const EXCLUDES(mutex_);

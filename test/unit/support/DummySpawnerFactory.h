@@ -22,9 +22,7 @@ public:
         : instances_(driven, clock) {}
 
     SpawnerPtr create(const Options &options) override;
-    pid_t spawnServerPid() const override {
-        return reportedSpawnServerPid.load();
-    }
+    pid_t spawnServerPid() const override { return reportedSpawnServerPid.load(); }
 
     /** Called first by each spawn(), in its thread, so by several at once; may wait, or throw. */
     std::function<void(const Options &options)> beforeSpawn;
@@ -36,9 +34,7 @@ public:
     std::atomic<unsigned> failuresToCome{0};
     std::atomic<pid_t> reportedSpawnServerPid{0};
 
-    DummyInstances &instances() noexcept {
-        return instances_;
-    }
+    DummyInstances &instances() noexcept { return instances_; }
 
     /** From now on spawns wait until they are let through, released or cancelled. */
     void hold() EXCLUDES(mutex_);
@@ -52,26 +48,14 @@ public:
     unsigned held() const EXCLUDES(mutex_);
 
     /** Spawners made, and those that still exist. */
-    unsigned created() const {
-        return created_.load();
-    }
-    unsigned alive() const {
-        return alive_.load();
-    }
+    unsigned created() const { return created_.load(); }
+    unsigned alive() const { return alive_.load(); }
     /** Calls of spawn() that were begun, and those that gave an instance. */
-    unsigned attempts() const {
-        return attempts_.load();
-    }
-    unsigned spawned() const {
-        return spawned_.load();
-    }
+    unsigned attempts() const { return attempts_.load(); }
+    unsigned spawned() const { return spawned_.load(); }
     /** Calls of rest(). */
-    unsigned rests() const {
-        return rests_.load();
-    }
-    unsigned cancels() const {
-        return cancels_.load();
-    }
+    unsigned rests() const { return rests_.load(); }
+    unsigned cancels() const { return cancels_.load(); }
 
 private:
     friend class DummySpawner;

@@ -32,9 +32,7 @@ public:
 
     explicit FakeAgentClient(int connectSocket);
 
-    const Welcome &welcome() const noexcept {
-        return welcome_;
-    }
+    const Welcome &welcome() const noexcept { return welcome_; }
     void put(const std::string &key, const std::string &note, const FileDescriptor &descriptor);
     void remove(const std::string &key);
     /** Makes the pool process write into the descriptor that it got back under `key`. */

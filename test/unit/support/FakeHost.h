@@ -47,26 +47,18 @@ public:
     Request take();
     bool hasRequest() const;
     /** Requests are for an instance that has a queue of its own, as long as that is open. */
-    void haveInstance() {
-        own_.emplace();
-    }
+    void haveInstance() { own_.emplace(); }
     Request takeOwn();
-    void closeOwnQueue() {
-        own_->shutDown();
-    }
+    void closeOwnQueue() { own_->shutDown(); }
     /** Takes the next request in the queue, once there is one, and answers "hello", as an instance
      *  does. @return the ticket */
     std::uint64_t serveNext();
     /** Claims the request in the cell of an instance's first thread. */
     void claim(const Request &request);
     void clearClaim();
-    const Claims &claims() const noexcept {
-        return claims_;
-    }
+    const Claims &claims() const noexcept { return claims_; }
     std::uint64_t mark() const;
-    void clearMark() {
-        senders_.reset(ChannelId(channelsMade));
-    }
+    void clearMark() { senders_.reset(ChannelId(channelsMade)); }
     /** Sends on the channel that was made last (or prepare()d). Messages of the agent have the
      *  channel's secret. @param descriptor -1: none */
     void send(MessageType type, std::uint64_t ticket, const std::string &head = "", const std::string &body = "",
@@ -86,38 +78,22 @@ public:
     void prepare();
     /** Another queue, which is the current one from now on. */
     void nextGeneration();
-    void closeQueue() {
-        queues_.back().shutDown();
-    }
+    void closeQueue() { queues_.back().shutDown(); }
     void setCapacity(std::uint32_t capacity, std::uint32_t places = ClaimsLayout::CELLS) {
         table_.publish(SLOT, generation_, capacity, places);
     }
-    unsigned inFlight() const {
-        return senders_.inFlight(1);
-    }
+    unsigned inFlight() const { return senders_.inFlight(1); }
     std::size_t inFlightEntries() const;
 
     QueueLinkPtr link(const Options &options, Generation unusable) override;
     std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) override;
     void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept override;
-    InFlightTable &inFlightTable() override {
-        return inFlightTable_;
-    }
-    BodyFilesInFlight &bodyFiles() noexcept override {
-        return bodyFiles_;
-    }
-    QueueDelay &queueDelay() noexcept override {
-        return queueDelay_;
-    }
-    std::uint32_t childSlot() const override {
-        return 0;
-    }
-    const GenerationTableView &generations() const override {
-        return view_;
-    }
-    void wakeAgent() noexcept override {
-        woken++;
-    }
+    InFlightTable &inFlightTable() override { return inFlightTable_; }
+    BodyFilesInFlight &bodyFiles() noexcept override { return bodyFiles_; }
+    QueueDelay &queueDelay() noexcept override { return queueDelay_; }
+    std::uint32_t childSlot() const override { return 0; }
+    const GenerationTableView &generations() const override { return view_; }
+    void wakeAgent() noexcept override { woken++; }
     void overran(const QueueLink & /*link*/, ChannelId channel, Ticket ticket,
                  std::chrono::milliseconds /*time*/) noexcept override {
         overrun.emplace_back(channel, ticket);
@@ -127,29 +103,15 @@ public:
         slow.emplace_back(channel, ticket);
         return true;
     }
-    int agentLife() const noexcept override {
-        return life_ ? life_->second.get() : -1;
-    }
+    int agentLife() const noexcept override { return life_ ? life_->second.get() : -1; }
     /** There is an agent whose death can be noticed. */
-    void haveAgent() {
-        life_ = makeSeqPacketPair();
-    }
-    void killAgent() {
-        life_->first.reset();
-    }
-    std::optional<MonotonicTime> endOfWaiting() const noexcept override {
-        return lastWait;
-    }
-    const Clock &clock() const noexcept override {
-        return clock_;
-    }
+    void haveAgent() { life_ = makeSeqPacketPair(); }
+    void killAgent() { life_->first.reset(); }
+    std::optional<MonotonicTime> endOfWaiting() const noexcept override { return lastWait; }
+    const Clock &clock() const noexcept override { return clock_; }
     /** Time goes on by so much at once now. */
-    void advance(std::chrono::nanoseconds time) {
-        clock_.offset += time;
-    }
-    GroupStatistics statistics() const {
-        return senders_.statistics(1);
-    }
+    void advance(std::chrono::nanoseconds time) { clock_.offset += time; }
+    GroupStatistics statistics() const { return senders_.statistics(1); }
 
     /** link() throws it if the caller cannot use the present queue. */
     std::optional<RefusedException> refusal;

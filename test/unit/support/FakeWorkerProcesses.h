@@ -40,9 +40,7 @@ public:
     unsigned launches = 0;
     std::function<void()> work;
 
-    void prepare(std::function<void()> theWork) override {
-        work = std::move(theWork);
-    }
+    void prepare(std::function<void()> theWork) override { work = std::move(theWork); }
     std::unique_ptr<WorkerProcess> launch(WorkerId id) override {
         launches++;
         if (error != 0) {
@@ -79,9 +77,7 @@ private:
         FakeWorkerProcess(const FakeWorkerProcess &) = delete;
         FakeWorkerProcess &operator=(const FakeWorkerProcess &) = delete;
 
-        pid_t pid() const override {
-            return launcher_.processes.at(id_).pid;
-        }
+        pid_t pid() const override { return launcher_.processes.at(id_).pid; }
         bool signal(int signal) override {
             const auto found = launcher_.processes.find(id_);
             if (found == launcher_.processes.end()) {
@@ -90,9 +86,7 @@ private:
             found->second.signals.push_back(signal);
             return true;
         }
-        void forget() noexcept override {
-            launcher_.processes[id_].forgotten = true;
-        }
+        void forget() noexcept override { launcher_.processes[id_].forgotten = true; }
 
     private:
         FakeLauncher &launcher_;
@@ -118,9 +112,7 @@ public:
             throw IOException(problem);
         }
     }
-    void resumeAccept() override {
-        calls.emplace_back("resumeAccept");
-    }
+    void resumeAccept() override { calls.emplace_back("resumeAccept"); }
 };
 
 }  // namespace Passenger

@@ -14,9 +14,7 @@ public:
     explicit FreeSpool(const std::string &folder)
         : quota_({nullptr, nullptr, SystemClock::instance(), SpoolQuota::measure}, {}, folder) {}
 
-    SpoolCharge charge() {
-        return SpoolCharge(quota_, "app");
-    }
+    SpoolCharge charge() { return SpoolCharge(quota_, "app"); }
 
 private:
     SpoolQuota quota_;

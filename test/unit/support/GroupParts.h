@@ -38,9 +38,7 @@ protected:
     void makeQueue();
     /** The sender has one more request in the queue, since now. */
     void send(Ticket ticket, const RequestLabel &label = {});
-    MonotonicTime now() const {
-        return clock_.now();
-    }
+    MonotonicTime now() const { return clock_.now(); }
 
     std::string app_ = "blog";
     Options options_;

@@ -21,9 +21,7 @@ public:
     HeldFolder &operator=(const HeldFolder &) = delete;
 
     /** Not, if the system refuses it. */
-    bool holds() const noexcept {
-        return holds_;
-    }
+    bool holds() const noexcept { return holds_; }
 
 private:
     /** One lists the folder into a page of memory that never comes. The other one waits to write,

@@ -61,9 +61,7 @@ public:
     HeldMemory(const HeldMemory &) = delete;
     HeldMemory &operator=(const HeldMemory &) = delete;
 
-    bool holds() const noexcept {
-        return thread_.joinable();
-    }
+    bool holds() const noexcept { return thread_.joinable(); }
 
 private:
     FileDescriptor faults_;

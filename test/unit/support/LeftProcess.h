@@ -37,9 +37,7 @@ struct LeftProcess {
         output = FileDescriptor(ends[0]);
         FileDescriptor(ends[1]).reset();
     }
-    ~LeftProcess() {
-        end();
-    }
+    ~LeftProcess() { end(); }
     LeftProcess(const LeftProcess &) = delete;
     LeftProcess &operator=(const LeftProcess &) = delete;
 
@@ -50,9 +48,7 @@ struct LeftProcess {
             pid = 0;
         }
     }
-    std::string key() const {
-        return "instance:" + std::to_string(pid);
-    }
+    std::string key() const { return "instance:" + std::to_string(pid); }
     /** @param pool or its Orphans */
     void restoreIn(auto &pool) const {
         InstanceNote note;

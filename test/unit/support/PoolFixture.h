@@ -23,12 +23,8 @@ namespace Passenger {
 /** A machine that is as busy as the test says. */
 class FixedCpuLoad final : public CpuLoad {
 public:
-    unsigned cores() const override {
-        return 8;
-    }
-    double idleCores() override {
-        return idle;
-    }
+    unsigned cores() const override { return 8; }
+    double idleCores() override { return idle; }
     std::optional<std::chrono::nanoseconds> usedBy(pid_t) override {
         return nothingUsed ? std::optional(std::chrono::nanoseconds(0)) : std::nullopt;
     }
@@ -51,9 +47,7 @@ protected:
     AnswerPtr ask(const Options &options);
     /** Puts a request into the queue, and waits until an instance works at it. */
     HeldPtr get(const Options &options = app());
-    static const DummyInstance *instanceOf(const HeldPtr &request) {
-        return &request->instance();
-    }
+    static const DummyInstance *instanceOf(const HeldPtr &request) { return &request->instance(); }
     /** So many requests at once, and so many instances therefore; all idle again afterwards. */
     void warmUp(unsigned instances, const Options &options = app());
     void setMax(unsigned max);
@@ -63,9 +57,7 @@ protected:
     void upkeep();
     /** Passes time and does what the timers would do meanwhile. */
     void advance(std::chrono::nanoseconds time, std::chrono::nanoseconds step);
-    void pass(std::chrono::nanoseconds time) {
-        advance(time, time);
-    }
+    void pass(std::chrono::nanoseconds time) { advance(time, time); }
     /** Instances that live. */
     unsigned count() const;
     bool eventuallyCount(unsigned count) const;

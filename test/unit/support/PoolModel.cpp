@@ -212,8 +212,7 @@ void PoolModel::checkRefusal(const Request &request) {
             promise(request.deadline && *request.deadline <= world_.now(), "request {} was refused before its time",
                     request.number);
             return;
-        default:
-            promise(false, "request {} was refused with {}", request.number, request.failure->status);
+        default: promise(false, "request {} was refused with {}", request.number, request.failure->status);
     }
 }
 

@@ -50,15 +50,9 @@ public:
     void end();
 
     /** The sessions at the last check(). */
-    const std::vector<PoolWorld::RequestPtr> &sessions() const noexcept {
-        return sessions_;
-    }
-    const std::vector<PoolWorld::RequestPtr> &waiters() const noexcept {
-        return waiters_;
-    }
-    const PoolSnapshot &snapshot() const noexcept {
-        return snapshot_;
-    }
+    const std::vector<PoolWorld::RequestPtr> &sessions() const noexcept { return sessions_; }
+    const std::vector<PoolWorld::RequestPtr> &waiters() const noexcept { return waiters_; }
+    const PoolSnapshot &snapshot() const noexcept { return snapshot_; }
     std::vector<ProcessSnapshot> instances() const;
 
 private:

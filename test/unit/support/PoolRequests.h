@@ -33,13 +33,9 @@ public:
     HeldRequest(const HeldRequest &) = delete;
     HeldRequest &operator=(const HeldRequest &) = delete;
 
-    DummyInstance &instance() const noexcept {
-        return instance_;
-    }
+    DummyInstance &instance() const noexcept { return instance_; }
     /** The cell of the instance's claims. */
-    std::uint32_t cell() const noexcept {
-        return instance_.cell(thread_);
-    }
+    std::uint32_t cell() const noexcept { return instance_.cell(thread_); }
 
 private:
     friend class PoolRequests;
@@ -63,12 +59,8 @@ public:
 
     /** Whether an instance works at the request, or has, or it was refused, as far as it was looked
      *  at. */
-    bool over() const noexcept {
-        return over_;
-    }
-    bool refused() const noexcept {
-        return refusal_ != nullptr;
-    }
+    bool over() const noexcept { return over_; }
+    bool refused() const noexcept { return refusal_ != nullptr; }
     /** Looks, and then tells what over() tells. */
     bool here();
     /** Whether that is so soon, without time passing for the pool. */

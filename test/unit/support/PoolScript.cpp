@@ -106,22 +106,16 @@ public:
     std::string play(const Happening &happening) {
         switch (happening.kind) {
             case Kind::ASK:
-            case Kind::ASK_FOR_ONE:
-                return ask(happening);
+            case Kind::ASK_FOR_ONE: return ask(happening);
             case Kind::RELEASE:
-            case Kind::CANCEL:
-                return leave(happening);
+            case Kind::CANCEL: return leave(happening);
             case Kind::BOOT:
-            case Kind::FAIL_BOOT:
-                return boot(happening);
+            case Kind::FAIL_BOOT: return boot(happening);
             case Kind::KILL:
-            case Kind::DETACH:
-                return toInstance(happening);
+            case Kind::DETACH: return toInstance(happening);
             case Kind::RESTART:
-            case Kind::CHANGE_OPTIONS:
-                return toApp(happening);
-            default:
-                return toPool(happening);
+            case Kind::CHANGE_OPTIONS: return toApp(happening);
+            default: return toPool(happening);
         }
     }
 
@@ -177,9 +171,7 @@ private:
                 return pick(instances, happening.what).state != Process::State::STANDBY && model_.kill(id)
                            ? fmt::format("kill({})", id.value())
                            : "";
-            default:
-                world_.pool().detach(id);
-                return fmt::format("detach({})", id.value());
+            default: world_.pool().detach(id); return fmt::format("detach({})", id.value());
         }
     }
 
@@ -203,15 +195,11 @@ private:
             case Kind::CONFIGURE:
                 world_.pool().configure(makeSettings(happening.what));
                 return fmt::format("configure({})", describe(makeSettings(happening.what)));
-            case Kind::CLEAR:
-                world_.pool().clear();
-                return "clear()";
+            case Kind::CLEAR: world_.pool().clear(); return "clear()";
             case Kind::LOAD:
                 world_.cpu().idle = happening.what % 4;
                 return fmt::format("{} cores are idle", happening.what % 4);
-            default:
-                model_.calmDown();
-                return "calmDown()";
+            default: model_.calmDown(); return "calmDown()";
         }
     }
 

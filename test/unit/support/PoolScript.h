@@ -46,9 +46,7 @@ public:
     std::string play(std::vector<std::string> *story = nullptr) const;
     /** Leaves out all that need not happen for a promise to be broken, within a limit of time. */
     void shorten();
-    std::size_t length() const noexcept {
-        return happenings_.size();
-    }
+    std::size_t length() const noexcept { return happenings_.size(); }
 
 private:
     std::vector<Happening> happenings_;

@@ -36,12 +36,8 @@ public:
 /** A FixedCpuLoad that counts the boots which the pool has started. */
 class CountingCpuLoad final : public CpuLoad {
 public:
-    unsigned cores() const override {
-        return 8;
-    }
-    double idleCores() override {
-        return idle;
-    }
+    unsigned cores() const override { return 8; }
+    double idleCores() override { return idle; }
     void claim() override {
         started++;
         if (changed) {
@@ -109,28 +105,14 @@ public:
     /** The requests that were answered since the last call. After settle(). */
     std::vector<RequestPtr> takeAnswered();
 
-    Pool &pool() noexcept {
-        return *pool_;
-    }
-    SteeredSpawners &spawners() noexcept {
-        return spawners_;
-    }
-    MonotonicTime now() const {
-        return clock_.now();
-    }
-    CountingCpuLoad &cpu() noexcept {
-        return cpu_;
-    }
-    Options &options(std::size_t app) {
-        return apps_[app];
-    }
-    std::size_t apps() const noexcept {
-        return apps_.size();
-    }
+    Pool &pool() noexcept { return *pool_; }
+    SteeredSpawners &spawners() noexcept { return spawners_; }
+    MonotonicTime now() const { return clock_.now(); }
+    CountingCpuLoad &cpu() noexcept { return cpu_; }
+    Options &options(std::size_t app) { return apps_[app]; }
+    std::size_t apps() const noexcept { return apps_.size(); }
     /** By the folder that a boot or a snapshot has. */
-    std::size_t appOf(const std::string &root) const {
-        return byRoot_.at(root);
-    }
+    std::size_t appOf(const std::string &root) const { return byRoot_.at(root); }
 
 private:
     std::vector<Options> apps_;

@@ -77,12 +77,8 @@ protected:
         return ids;
     }
     /** Pids grow with ids, so that it is the oldest. */
-    WorkerId oldestFree() const {
-        return idsOf(preFork_->freeServers()).at(0);
-    }
-    void say(WorkerId id, std::string_view output) {
-        preFork_->listener().workerStdout(id, output);
-    }
+    WorkerId oldestFree() const { return idsOf(preFork_->freeServers()).at(0); }
+    void say(WorkerId id, std::string_view output) { preFork_->listener().workerStdout(id, output); }
     void die(WorkerId id, int status = 0) {
         launcher_->processes.erase(id);
         preFork_->listener().workerClosed(id, status);
@@ -114,9 +110,7 @@ protected:
             }
         }
     }
-    unsigned living() const {
-        return static_cast<unsigned>(launcher_->processes.size());
-    }
+    unsigned living() const { return static_cast<unsigned>(launcher_->processes.size()); }
     void assertCounts(unsigned free, unsigned busy, unsigned starting) {
         const SpareCounts counts = preFork_->counts();
         CPPUNIT_ASSERT_EQUAL(free, counts.free);

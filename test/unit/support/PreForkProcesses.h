@@ -57,9 +57,7 @@ public:
         all.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
         return all;
     }
-    bool contains(const std::string &part) const {
-        return text().find(part) != std::string::npos;
-    }
+    bool contains(const std::string &part) const { return text().find(part) != std::string::npos; }
 
 private:
     FileDescriptor before_;
@@ -104,12 +102,8 @@ public:
     ForkedMonitor(const ForkedMonitor &) = delete;
     ForkedMonitor &operator=(const ForkedMonitor &) = delete;
 
-    pid_t pid() const noexcept {
-        return pid_;
-    }
-    void kill() const noexcept {
-        ::kill(pid_, SIGKILL);
-    }
+    pid_t pid() const noexcept { return pid_; }
+    void kill() const noexcept { ::kill(pid_, SIGKILL); }
 
 private:
     pid_t pid_;
@@ -176,9 +170,7 @@ protected:
         }
         return line;
     }
-    static void answer(int socket, const std::string &text) {
-        ::send(socket, text.data(), text.size(), MSG_NOSIGNAL);
-    }
+    static void answer(int socket, const std::string &text) { ::send(socket, text.data(), text.size(), MSG_NOSIGNAL); }
 
     void begin() {
         tcp_ = std::make_shared<TcpServer>("127.0.0.1", 0, serve);
@@ -240,12 +232,8 @@ protected:
         answer(socket.get(), wish + "\n");
         return socket;
     }
-    FileDescriptor connect(const std::string &wish) const {
-        return connectTo(tcp_->port(), wish);
-    }
-    std::string request(const std::string &wish) const {
-        return readLine(connect(wish).get());
-    }
+    FileDescriptor connect(const std::string &wish) const { return connectTo(tcp_->port(), wish); }
+    std::string request(const std::string &wish) const { return readLine(connect(wish).get()); }
     /**
      * Whether one of the present workers serves. Waits until workers that are ending take no
      * connection.

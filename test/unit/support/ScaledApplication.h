@@ -50,9 +50,7 @@ private:
     }
     void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) override REQUIRES(poolLock);
     void failed(const SpawnTask &task, GetFailure failure) override;
-    void roomCame() override {
-        roomsCame++;
-    }
+    void roomCame() override { roomsCame++; }
     void died(const ProcessPtr &) override {}
     void sent(Process &, const Frame &) override {}
 

@@ -22,9 +22,7 @@ public:
     std::string readTo(const std::string &end);
     /** Reads all that is in the pipe now. */
     std::string readNow();
-    const FileDescriptor &writer() const noexcept {
-        return pipe_.second;
-    }
+    const FileDescriptor &writer() const noexcept { return pipe_.second; }
 
     static constexpr char FILLING = '.';
 

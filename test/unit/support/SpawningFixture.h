@@ -23,9 +23,7 @@ public:
     ApplicationFolder(const ApplicationFolder &) = delete;
     ApplicationFolder &operator=(const ApplicationFolder &) = delete;
 
-    const std::string &path() const noexcept {
-        return path_;
-    }
+    const std::string &path() const noexcept { return path_; }
     void setStartupFile(const std::string &text);
 
 private:

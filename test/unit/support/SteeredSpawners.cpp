@@ -37,9 +37,7 @@ thread_local ThreadEnd threadEnd;
 class SteeredSpawners::Steered final : public Spawner {
 public:
     explicit Steered(SteeredSpawners &owner) : owner_(owner) {}
-    SpawnResult spawn(const Options &options) override {
-        return owner_.boot(*this, options);
-    }
+    SpawnResult spawn(const Options &options) override { return owner_.boot(*this, options); }
     void cancel() override {
         Spawner::cancel();
         owner_.cancel(*this);

@@ -35,9 +35,7 @@ public:
     explicit SteeredSpawners(const Clock &clock);
     ~SteeredSpawners() override;
     SpawnerPtr create(const Options &options) override;
-    pid_t spawnServerPid() const override {
-        return 0;
-    }
+    pid_t spawnServerPid() const override { return 0; }
 
     /** Counts the calling thread among those that work for the pool, until its end. */
     void noteThread();
@@ -54,9 +52,7 @@ public:
     /** The boots that wait, in order. Only to be called while all wait. */
     std::vector<Boot> boots();
     void finish(std::uint64_t number, bool succeeds);
-    DummyInstances &instances() noexcept {
-        return instances_;
-    }
+    DummyInstances &instances() noexcept { return instances_; }
     /** The pool numbers instances in the order of their making. */
     InstanceId idOf(const DummyInstance &instance);
     /** 0: the instance does not serve yet. */

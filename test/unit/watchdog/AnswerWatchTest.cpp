@@ -26,9 +26,7 @@ class AnswerWatchTest : public CppUnit::TestFixture {
     ManualClock clock_;
     AnswerWatch watch_;
 
-    MonotonicTime now() const {
-        return clock_.now();
-    }
+    MonotonicTime now() const { return clock_.now(); }
 
 public:
     void setUp() override {

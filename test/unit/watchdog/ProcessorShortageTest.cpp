@@ -38,9 +38,7 @@ public:
         shortage_.emplace(folder);
     }
 
-    void tearDown() override {
-        std::filesystem::remove_all(proc_);
-    }
+    void tearDown() override { std::filesystem::remove_all(proc_); }
 
     /** @param ticks hundredths of a second that the thread has run, half of them in the kernel */
     void write(pid_t thread, char state, int ticks) const {
@@ -55,9 +53,7 @@ public:
         clock_.advance(seconds(2));
     }
 
-    bool lasts() const {
-        return shortage_->lasts(PROCESS, clock_.now());
-    }
+    bool lasts() const { return shortage_->lasts(PROCESS, clock_.now()); }
 
     void testAThreadThatIsReadyAndHardlyRunsLacksTime() {
         write(7, 'R', 1000);

@@ -72,9 +72,7 @@ public:
     }
 
 private:
-    static bool isOpen(int fd) {
-        return ::fcntl(fd, F_GETFD) >= 0;
-    }
+    static bool isOpen(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 
     static bool put(StoredDescriptors &store, const std::string &key, FileDescriptor descriptor) {
         StoreEntry entry{key, "", {}};
