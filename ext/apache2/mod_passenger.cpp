@@ -110,10 +110,6 @@ int removeForgedHeaders(request_rec *r) {
     return guarded(r, "fixups", [&] { return ForgedHeaders::remove(r), DECLINED; });
 }
 
-int cutLongNames(request_rec *r) {
-    return guarded(r, "map_to_storage", [&] { return Route::cutLongNames(r); });
-}
-
 void explain(apr_pool_t *pconf, server_rec *server) {
     guarded(server, "test_config", [&] { return Explanation::run(pconf, server), OK; });
 }
@@ -182,8 +178,8 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_child_stopping(endChild, nullptr, nullptr, APR_HOOK_MIDDLE);
 #endif
     ap_hook_post_read_request(noteForgedHeaders, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
-    ap_hook_map_to_storage(cutLongNames, nullptr, nullptr, APR_HOOK_MIDDLE);
-    ap_hook_map_to_storage(decideAhead, nullptr, nullptr, APR_HOOK_MIDDLE + 1);
+    ap_hook_dirwalk_stat(Route::look, nullptr, nullptr, APR_HOOK_LAST);
+    ap_hook_map_to_storage(decideAhead, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_map_to_storage(walkDirectories, nullptr, nullptr, APR_HOOK_LAST);
     ap_hook_type_checker(noteEarlierFilters, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(noteExtensionFilters, nullptr, nullptr, APR_HOOK_REALLY_FIRST);

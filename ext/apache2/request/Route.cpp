@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstring>
 #include <string_view>
 
@@ -18,18 +17,19 @@ namespace Passenger {
 
 namespace {
 
+/** @return whether the request leaves for another server or another URL, or has no file name */
+bool leaves(const request_rec *r) {
+    // mod_rewrite sets this handler to make a redirect; the redirected request passes the hooks
+    // again.
+    return r->uri == nullptr || r->uri[0] != '/' || r->filename == nullptr || r->proxyreq != PROXYREQ_NONE ||
+           (r->handler != nullptr && std::strcmp(r->handler, "redirect-handler") == 0);
+}
+
 /** @return whether another module answers the request, whatever is on the disk */
 bool belongsToAnother(request_rec *r) {
-    if (r->uri == nullptr || r->uri[0] != '/' || r->filename == nullptr || r->proxyreq != PROXYREQ_NONE) {
-        return true;
-    }
-    // mod_rewrite sets this handler to make a redirect; the redirected request passes this hook
-    // again. mod_dav has the methods of WebDAV where `Dav On` is.
-    if (r->handler != nullptr &&
-        (std::strcmp(r->handler, "redirect-handler") == 0 || std::strcmp(r->handler, "dav-handler") == 0)) {
-        return true;
-    }
-    return SetHandler::choosesModule(r);
+    // mod_dav has the methods of WebDAV where `Dav On` is.
+    return leaves(r) || (r->handler != nullptr && std::strcmp(r->handler, "dav-handler") == 0) ||
+           SetHandler::choosesModule(r);
 }
 
 /** The name of Options::groupName(), with the user and group if the configuration sets them:
@@ -71,20 +71,6 @@ bool isRealFile(const request_rec *r) {
     bool hasMorePath = r->path_info != nullptr && *r->path_info != '\0';
     // `/file.css/more` names no file, unless a handler is set that wants the rest of the path.
     return !hasMorePath || r->handler != nullptr;
-}
-
-/** The first name in a path that is too long for a file, or null. */
-const char *longName(const char *path) {
-    for (const char *name = path;; ++name) {
-        const std::size_t length = std::strcspn(name, "/");
-        if (length > NAME_MAX) {
-            return name;
-        }
-        name += length;
-        if (*name == '\0') {
-            return nullptr;
-        }
-    }
 }
 
 bool isFile(const char *path) {
@@ -136,19 +122,19 @@ const Route *Route::of(const request_rec *r) noexcept {
     return mutableOf(r);
 }
 
-int Route::cutLongNames(request_rec *r) {
-    const char *name = r->filename != nullptr ? longName(r->filename) : nullptr;
-    if (name == nullptr) {
-        return DECLINED;
+apr_status_t Route::look(apr_finfo_t *file, request_rec *r, apr_int32_t wanted) {
+    // The first look is at the whole path, and httpd goes on whatever it finds.
+    if (file == &r->finfo) {
+        return AP_DECLINED;
     }
-    const LocationView view(r);
-    if (view.found() && Settings::of(r).enabled && !belongsToAnother(r)) {
-        r->filename = apr_pstrmemdup(r->pool, r->filename, static_cast<apr_size_t>(name - r->filename));
-        auto *route = new (apr_palloc(r->pool, sizeof(Route))) Route;
-        route->beyondFiles = true;
-        ap_set_module_config(r->request_config, &passenger_module, route);
+    const apr_status_t status = apr_stat(file, r->filename, wanted, r->pool);
+    if (!APR_STATUS_IS_ENAMETOOLONG(status)) {
+        return status;
     }
-    return DECLINED;
+    auto *route = new (apr_palloc(r->pool, sizeof(Route))) Route;
+    route->beyondFiles = true;
+    ap_set_module_config(r->request_config, &passenger_module, route);
+    return APR_ENOENT;
 }
 
 void Route::take(apr_pool_t *pool, const AppFinder &app, const Settings &settings) {
@@ -205,10 +191,9 @@ int Route::decide(request_rec *r, StartupFileCache &startupFiles) {
     }
     int decision = decideApplication(r, startupFiles, false);
     route = of(r);
-    // httpd has only the folder in which the file cannot exist. It must not answer with that
-    // folder.
-    bool misled = route != nullptr && route->beyondFiles && !belongsToAnother(r);
-    return decision == DECLINED && misled ? HTTP_NOT_FOUND : decision;
+    // Without look(), httpd would have refused the request.
+    const bool refused = route != nullptr && route->beyondFiles && !leaves(r);
+    return decision == DECLINED && refused ? HTTP_FORBIDDEN : decision;
 }
 
 int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, bool ahead) {
@@ -228,8 +213,7 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, boo
             return DECLINED;
         }
     }
-    auto *route = mutableOf(r);
-    const char *page = route == nullptr ? cachedPage(r) : nullptr;
+    const char *page = cachedPage(r);
     if (page != nullptr && ahead) {
         return DECLINED;
     }
@@ -237,6 +221,7 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, boo
         return OK;
     }
 
+    auto *route = mutableOf(r);
     if (route == nullptr) {
         route = new (apr_palloc(r->pool, sizeof(Route))) Route;
         ap_set_module_config(r->request_config, &passenger_module, route);
