@@ -10,12 +10,14 @@
 #include "apache2/Child.h"
 #include "apache2/RequestHandler.h"
 #include "apache2/agent/AgentKeeper.h"
+#include "apache2/agent/BufferFolder.h"
 #include "apache2/config/Directives.h"
 #include "apache2/config/Settings.h"
 #include "apache2/explain/Explanation.h"
 #include "apache2/httpd/Guard.h"
 #include "apache2/httpd/HandlerNames.h"
 #include "apache2/httpd/Httpd.h"
+#include "apache2/httpd/Retained.h"
 #include "apache2/request/DirectoryWalk.h"
 #include "apache2/request/ExtensionFilters.h"
 #include "apache2/request/ForgedHeaders.h"
@@ -45,7 +47,8 @@ int checkConfiguration(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t
         if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
             Directives::logNotices(server);
         }
-        return AgentKeeper::checkConfiguration(ptemp, server);
+        const int outcome = AgentKeeper::checkConfiguration(ptemp, server);
+        return outcome == OK && BufferFolder::isRefused(server) ? HTTP_INTERNAL_SERVER_ERROR : outcome;
     });
 }
 
@@ -67,6 +70,9 @@ int startAgent(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t * /*ptemp*/, serv
         }
         SpoolMemory::prepare(pconf, plog, server);
         UnknownApplication::prepare(pconf, server);
+        if (Retained::isForService()) {
+            BufferFolder::logProblem(server);
+        }
         return AgentKeeper::start(pconf, plog, server);
     });
 }
