@@ -140,6 +140,11 @@ int decide(request_rec *r) {
     return files == nullptr ? DECLINED : guarded(r, "fixups", [&] { return Route::decide(r, *files); });
 }
 
+int decideUnknown(request_rec *r) {
+    StartupFileCache *files = startupFiles();
+    return files == nullptr ? DECLINED : guarded(r, "fixups", [&] { return Route::decideUnknown(r, *files); });
+}
+
 bool isFor(const request_rec *r, const char *handler) {
     return r->handler != nullptr && std::strcmp(r->handler, handler) == 0;
 }
@@ -170,7 +175,7 @@ void registerHooks(apr_pool_t * /*pool*/) {
     // mod_rewrite rewrites the URL first. mod_dir must not redirect to a folder or look for its
     // index.
     static const char *const before[] = {"mod_rewrite.c", "mod_alias.c", "mod_env.c", nullptr};
-    static const char *const after[] = {"mod_dir.c", nullptr};
+    static const char *const dir[] = {"mod_dir.c", nullptr};
 
     ap_hook_pre_config(comeBack, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_check_config(checkConfiguration, nullptr, nullptr, APR_HOOK_MIDDLE);
@@ -192,7 +197,8 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_fixups(noteUser, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     // After mod_rewrite, which may turn the request into a proxy request, and before mod_headers.
     ap_hook_fixups(removeForgedHeaders, nullptr, nullptr, APR_HOOK_MIDDLE);
-    ap_hook_fixups(decide, before, after, APR_HOOK_LAST);
+    ap_hook_fixups(decide, before, dir, APR_HOOK_LAST);
+    ap_hook_fixups(decideUnknown, dir, nullptr, APR_HOOK_REALLY_LAST);
     ap_hook_handler(answer, nullptr, nullptr, APR_HOOK_FIRST);
     ap_hook_handler(tellStatus, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_handler(tellHealth, nullptr, nullptr, APR_HOOK_MIDDLE);

@@ -73,6 +73,12 @@ bool isRealFile(const request_rec *r) {
     return !hasMorePath || r->handler != nullptr;
 }
 
+/** @return whether mod_autoindex answers with a list of the folder */
+bool isListed(request_rec *r) {
+    return r->finfo.filetype == APR_DIR && (ap_allow_options(r) & OPT_INDEXES) != 0 &&
+           ap_find_linked_module("mod_autoindex.c") != nullptr;
+}
+
 bool isFile(const char *path) {
     struct stat file {};
     return stat(path, &file) == 0 && S_ISREG(file.st_mode);
@@ -137,18 +143,26 @@ apr_status_t Route::look(apr_finfo_t *file, request_rec *r, apr_int32_t wanted) 
     return APR_ENOENT;
 }
 
-void Route::take(apr_pool_t *pool, const AppFinder &app, const Settings &settings) {
-    documentRoot = app.documentRoot;
-    baseUri = app.baseUri;
-    appRoot = app.appRoot;
-    appType = app.type;
-    startupFile = app.startupFile;
-    appName = nameOf(pool, app, settings);
+Route &Route::take(request_rec *r, const AppFinder &app, const Settings &settings) {
+    Route *route = mutableOf(r);
+    if (route == nullptr) {
+        route = new (apr_palloc(r->pool, sizeof(Route))) Route;
+        ap_set_module_config(r->request_config, &passenger_module, route);
+    }
+    route->documentRoot = app.documentRoot;
+    route->baseUri = app.baseUri;
+    route->appRoot = app.appRoot;
+    route->appType = app.type;
+    route->startupFile = app.startupFile;
+    route->appName = nameOf(r->pool, app, settings);
     // The application's user may have rights that this process lacks.
     if (app.error != 0 && app.error != EACCES) {
         char text[128];
-        problem = apr_psprintf(pool, "%s: %s", app.path(pool), apr_strerror(app.error, text, sizeof(text)));
+        route->problem =
+            apr_psprintf(r->pool, "%s: %s", app.path(r->pool), apr_strerror(app.error, text, sizeof(text)));
     }
+    claim(r);
+    return *route;
 }
 
 int Route::decideAhead(request_rec *r, StartupFileCache &startupFiles) {
@@ -202,16 +216,8 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, boo
         return DECLINED;
     }
     const AppFinder app = find(r, settings, startupFiles);
-    const UnknownApplication *unknown = nullptr;
     if (!isThere(app, settings)) {
-        unknown = ahead ? nullptr : UnknownApplication::at(r, app, settings, startupFiles);
-        if (unknown == nullptr) {
-            return DECLINED;
-        }
-        unknown->log(r);
-        if (!settings.showsFriendlyErrorPages()) {
-            return DECLINED;
-        }
+        return DECLINED;
     }
     const char *page = cachedPage(r);
     if (page != nullptr && ahead) {
@@ -220,16 +226,26 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, boo
     if (page != nullptr && serveInstead(r, page)) {
         return OK;
     }
+    take(r, app, settings).ahead = ahead;
+    return OK;
+}
 
-    auto *route = mutableOf(r);
-    if (route == nullptr) {
-        route = new (apr_palloc(r->pool, sizeof(Route))) Route;
-        ap_set_module_config(r->request_config, &passenger_module, route);
+int Route::decideUnknown(request_rec *r, StartupFileCache &startupFiles) {
+    const Settings &settings = Settings::of(r);
+    // mod_dir names the handler of folders.
+    const bool hasHandler = r->handler != nullptr && std::strcmp(r->handler, DIR_MAGIC_TYPE) != 0;
+    if (!settings.enabled || hasHandler || belongsToAnother(r) || isRealFile(r) || isListed(r)) {
+        return DECLINED;
     }
-    route->take(r->pool, app, settings);
-    route->unknown = unknown;
-    route->ahead = ahead;
-    claim(r);
+    const AppFinder app = find(r, settings, startupFiles);
+    const UnknownApplication *unknown = UnknownApplication::at(r, app, settings, startupFiles);
+    if (unknown == nullptr) {
+        return DECLINED;
+    }
+    unknown->log(r);
+    if (settings.showsFriendlyErrorPages()) {
+        take(r, app, settings).unknown = unknown;
+    }
     return OK;
 }
 

@@ -60,12 +60,17 @@ struct Route {
      */
     static int decide(request_rec *r, StartupFileCache &startupFiles);
 
+    /** A hook for fixups, after mod_dir: a request that nothing answers may be for an application
+     *  whose startup file has another name. The log and the client get to know it. */
+    static int decideUnknown(request_rec *r, StartupFileCache &startupFiles);
+
     /** The name of the application that URLs like this one are for, whatever answers this request.
      *  Null: there is none. */
     static const char *applicationAt(request_rec *r, StartupFileCache &startupFiles);
 
 private:
-    void take(apr_pool_t *pool, const AppFinder &app, const Settings &settings);
+    /** Makes the application answer. */
+    static Route &take(request_rec *r, const AppFinder &app, const Settings &settings);
     static Route *mutableOf(const request_rec *r) noexcept;
     static int decideApplication(request_rec *r, StartupFileCache &startupFiles, bool ahead);
     static int decideUnseen(request_rec *r, StartupFileCache &startupFiles);
