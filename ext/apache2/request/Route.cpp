@@ -84,37 +84,51 @@ bool isFile(const char *path) {
     return stat(path, &file) == 0 && S_ISREG(file.st_mode);
 }
 
-/** The URI of the existing cached page for this request, or null. */
-const char *cachedPage(const request_rec *r) {
+struct Page {
+    /** Null: there is none. */
+    const char *file = nullptr;
+    const char *uri = nullptr;
+};
+
+/** The existing cached page for this request. */
+Page cachedPage(const request_rec *r) {
     if (r->method_number != M_GET || (r->path_info != nullptr && *r->path_info != '\0')) {
-        return nullptr;
+        return {};
     }
     std::string_view name(r->filename);
     while (name.size() > 1 && name.back() == '/') {
         name.remove_suffix(1);
     }
-    const char *file = copyInto(r->pool, name);
     const bool endsInSlash = std::string_view(r->uri).ends_with('/');
-    if (!endsInSlash && isFile(apr_pstrcat(r->pool, file, ".html", nullptr))) {
-        return ap_escape_uri(r->pool, apr_pstrcat(r->pool, r->uri, ".html", nullptr));
+    const char *page = apr_pstrcat(r->pool, copyInto(r->pool, name), ".html", nullptr);
+    if (!endsInSlash && isFile(page)) {
+        return {page, apr_pstrcat(r->pool, r->uri, ".html", nullptr)};
     }
-    if (r->finfo.filetype == APR_DIR && isFile(apr_pstrcat(r->pool, file, "/index.html", nullptr))) {
-        return ap_escape_uri(r->pool,
-                             apr_pstrcat(r->pool, r->uri, endsInSlash ? "index.html" : "/index.html", nullptr));
+    page = apr_pstrcat(r->pool, copyInto(r->pool, name), "/index.html", nullptr);
+    if (r->finfo.filetype == APR_DIR && isFile(page)) {
+        return {page, apr_pstrcat(r->pool, r->uri, endsInSlash ? "index.html" : "/index.html", nullptr)};
     }
-    return nullptr;
+    return {};
 }
 
-/** Makes httpd serve another URI for this request, with the access rules, type and headers of that
- *  URI. */
-bool serveInstead(request_rec *r, const char *uri) {
-    const char *target = r->args != nullptr ? apr_pstrcat(r->pool, uri, "?", r->args, nullptr) : uri;
-    request_rec *page = ap_sub_req_lookup_uri(target, r, nullptr);
-    if (page->status == HTTP_OK && page->finfo.filetype == APR_REG) {
-        ap_internal_fast_redirect(page, r);
+/** Makes httpd serve the page for this request, with the access rules, type and headers of its URI.
+ *  After a RewriteRule that leaves the URL as it is, another file has that URI, or none. */
+bool serve(request_rec *r, const Page &page) {
+    const char *uri = ap_escape_uri(r->pool, page.uri);
+    request_rec *found =
+        ap_sub_req_lookup_uri(r->args != nullptr ? apr_pstrcat(r->pool, uri, "?", r->args, nullptr) : uri, r, nullptr);
+    const bool same = found->filename != nullptr && std::strcmp(found->filename, page.file) == 0;
+    if (found->status == HTTP_OK && !same) {
+        ap_destroy_sub_req(found);
+        found = ap_sub_req_lookup_file(page.file, r, nullptr);
+        found->uri = r->uri;
+        found->args = r->args;
+    }
+    if (found->status == HTTP_OK && found->finfo.filetype == APR_REG) {
+        ap_internal_fast_redirect(found, r);
         return true;
     }
-    ap_destroy_sub_req(page);
+    ap_destroy_sub_req(found);
     return false;
 }
 
@@ -219,11 +233,11 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, boo
     if (!isThere(app, settings)) {
         return DECLINED;
     }
-    const char *page = cachedPage(r);
-    if (page != nullptr && ahead) {
+    const Page page = cachedPage(r);
+    if (page.file != nullptr && ahead) {
         return DECLINED;
     }
-    if (page != nullptr && serveInstead(r, page)) {
+    if (page.file != nullptr && serve(r, page)) {
         return OK;
     }
     take(r, app, settings).ahead = ahead;
