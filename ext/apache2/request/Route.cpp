@@ -48,15 +48,21 @@ const char *nameOf(apr_pool_t *pool, const AppFinder &app, const Settings &setti
 /** While its startup file is missing, an application that has answered this process stays what it
  *  was: its instances go on. */
 AppFinder find(request_rec *r, const Settings &settings, StartupFileCache &files) {
-    AppFinder app(r, settings, files);
-    if (app.appRoot != nullptr && (app.error == ENOENT || app.error == ENOTDIR)) {
-        if (const auto start = files.startOf(nameOf(r->pool, app, settings))) {
-            app.type = copyInto(r->pool, start->type);
-            app.startupFile = copyInto(r->pool, start->file);
-            app.error = 0;
-        }
+    const AppFinder app(r, settings, files);
+    if (app.appRoot == nullptr || (app.error != ENOENT && app.error != ENOTDIR)) {
+        return app;
     }
-    return app;
+    const auto start = files.startOf(nameOf(r->pool, app, settings));
+    if (!start) {
+        return app;
+    }
+    AppFinder before = app;
+    before.type = copyInto(r->pool, start->type);
+    before.startupFile = copyInto(r->pool, start->file);
+    before.error = 0;
+    // An index page that has come excludes a startup file that is there.
+    const bool excluded = app.hasPages && files.look(before.path(r->pool), StartupFileCache::Clock::now()) == 0;
+    return excluded ? app : before;
 }
 
 /** @return whether an application is there, or the configuration says that one must be */
