@@ -33,6 +33,8 @@ class OtherHandlersTest < IntegrationTest
       <Location /dav>
         Dav On
       </Location>
+      ScriptAlias /scripts #{@app}/public/dav
+      AddHandler cgi-script .cgi
     CONF
     dav_sites(made)
   end
@@ -73,6 +75,13 @@ class OtherHandlersTest < IntegrationTest
     assert_match(%r{\AHTTP/1\.1 201 }, ask("PUT", "/dav/new/file"))
     assert_equal "app GET", client.get("/dav/app").body
     assert_match(/app MKCOL\z/, ask("MKCOL", "/new/"))
+  end
+
+  # A name with a handler alone is no script.
+  def test_a_script_that_is_missing_is_not_the_applications
+    %w[/scripts/nope /scripts/x.cgi].each { |path| assert_status 404, client.get(path) }
+    refute_match(/app/, client.get("/scripts/").body)
+    assert_equal "app GET", client.get("/nope.cgi").body
   end
 
   LONG = "x" * 256

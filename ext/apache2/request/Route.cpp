@@ -27,9 +27,9 @@ bool leaves(const request_rec *r) {
 
 /** @return whether another module answers the request, whatever is on the disk */
 bool belongsToAnother(request_rec *r) {
-    // mod_dav has the methods of WebDAV where `Dav On` is.
+    // mod_dav has the methods of WebDAV where `Dav On` is. The note is of ScriptAlias.
     return leaves(r) || (r->handler != nullptr && std::strcmp(r->handler, "dav-handler") == 0) ||
-           SetHandler::choosesModule(r);
+           apr_table_get(r->notes, "alias-forced-type") != nullptr || SetHandler::choosesModule(r);
 }
 
 /** The name of Options::groupName(), with the user and group if the configuration sets them:
