@@ -10,12 +10,14 @@
 #include "apache2/Child.h"
 #include "apache2/RequestHandler.h"
 #include "apache2/agent/AgentKeeper.h"
+#include "apache2/agent/BufferFolder.h"
 #include "apache2/config/Directives.h"
 #include "apache2/config/Settings.h"
 #include "apache2/explain/Explanation.h"
 #include "apache2/httpd/Guard.h"
 #include "apache2/httpd/HandlerNames.h"
 #include "apache2/httpd/Httpd.h"
+#include "apache2/httpd/Retained.h"
 #include "apache2/request/DirectoryWalk.h"
 #include "apache2/request/ExtensionFilters.h"
 #include "apache2/request/ForgedHeaders.h"
@@ -45,7 +47,8 @@ int checkConfiguration(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t
         if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
             Directives::logNotices(server);
         }
-        return AgentKeeper::checkConfiguration(ptemp, server);
+        const int outcome = AgentKeeper::checkConfiguration(ptemp, server);
+        return outcome == OK && BufferFolder::isRefused(server) ? HTTP_INTERNAL_SERVER_ERROR : outcome;
     });
 }
 
@@ -67,6 +70,9 @@ int startAgent(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t * /*ptemp*/, serv
         }
         SpoolMemory::prepare(pconf, plog, server);
         UnknownApplication::prepare(pconf, server);
+        if (Retained::isForService()) {
+            BufferFolder::logProblem(server);
+        }
         return AgentKeeper::start(pconf, plog, server);
     });
 }
@@ -110,10 +116,6 @@ int removeForgedHeaders(request_rec *r) {
     return guarded(r, "fixups", [&] { return ForgedHeaders::remove(r), DECLINED; });
 }
 
-int cutLongNames(request_rec *r) {
-    return guarded(r, "map_to_storage", [&] { return Route::cutLongNames(r); });
-}
-
 void explain(apr_pool_t *pconf, server_rec *server) {
     guarded(server, "test_config", [&] { return Explanation::run(pconf, server), OK; });
 }
@@ -136,6 +138,11 @@ int walkDirectories(request_rec *r) {
 int decide(request_rec *r) {
     StartupFileCache *files = startupFiles();
     return files == nullptr ? DECLINED : guarded(r, "fixups", [&] { return Route::decide(r, *files); });
+}
+
+int decideUnknown(request_rec *r) {
+    StartupFileCache *files = startupFiles();
+    return files == nullptr ? DECLINED : guarded(r, "fixups", [&] { return Route::decideUnknown(r, *files); });
 }
 
 bool isFor(const request_rec *r, const char *handler) {
@@ -168,7 +175,7 @@ void registerHooks(apr_pool_t * /*pool*/) {
     // mod_rewrite rewrites the URL first. mod_dir must not redirect to a folder or look for its
     // index.
     static const char *const before[] = {"mod_rewrite.c", "mod_alias.c", "mod_env.c", nullptr};
-    static const char *const after[] = {"mod_dir.c", nullptr};
+    static const char *const dir[] = {"mod_dir.c", nullptr};
 
     ap_hook_pre_config(comeBack, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_check_config(checkConfiguration, nullptr, nullptr, APR_HOOK_MIDDLE);
@@ -182,15 +189,16 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_child_stopping(endChild, nullptr, nullptr, APR_HOOK_MIDDLE);
 #endif
     ap_hook_post_read_request(noteForgedHeaders, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
-    ap_hook_map_to_storage(cutLongNames, nullptr, nullptr, APR_HOOK_MIDDLE);
-    ap_hook_map_to_storage(decideAhead, nullptr, nullptr, APR_HOOK_MIDDLE + 1);
+    ap_hook_dirwalk_stat(Route::look, nullptr, nullptr, APR_HOOK_LAST);
+    ap_hook_map_to_storage(decideAhead, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_map_to_storage(walkDirectories, nullptr, nullptr, APR_HOOK_LAST);
     ap_hook_type_checker(noteEarlierFilters, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(noteExtensionFilters, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(noteUser, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     // After mod_rewrite, which may turn the request into a proxy request, and before mod_headers.
     ap_hook_fixups(removeForgedHeaders, nullptr, nullptr, APR_HOOK_MIDDLE);
-    ap_hook_fixups(decide, before, after, APR_HOOK_LAST);
+    ap_hook_fixups(decide, before, dir, APR_HOOK_LAST);
+    ap_hook_fixups(decideUnknown, dir, nullptr, APR_HOOK_REALLY_LAST);
     ap_hook_handler(answer, nullptr, nullptr, APR_HOOK_FIRST);
     ap_hook_handler(tellStatus, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_handler(tellHealth, nullptr, nullptr, APR_HOOK_MIDDLE);

@@ -324,15 +324,30 @@ class BufferedUploadsTest < IntegrationTest
       assert_includes output, reason
       assert_includes output, "or remove the directive for /var/tmp"
     end
-    output, status = check(spool_folder)
-    assert status.success?, output
+  end
+
+  # A service may have another /var/tmp.
+  def test_a_test_of_the_configuration_only_warns_of_a_folder_below_tmp
+    [spool_folder, "/var/tmp/nonexistent/uploads"].each do |folder|
+      output, status = check(folder)
+      assert status.success?, output
+      assert_match(/PassengerDataBufferDir "#{folder}": a service .*PrivateTmp/, output)
+    end
+  end
+
+  def test_lists_of_httpd_need_no_folder_of_uploads
+    %w[-S -M].push("-t -D DUMP_RUN_CFG", "-t -D DUMP_INCLUDES", "-t -D DUMP_MODULES").each do |list|
+      output, status = check("/nonexistent/passenger-uploads", list.split)
+      assert status.success?, "#{list} #{output}"
+    end
   end
 
   private
 
-  def check(folder)
+  def check(folder, options = ["-t"])
     server = HttpdServer.new(configuration { |made| made.set("PassengerDataBufferDir", folder) })
-    server.check_configuration
+    server.write_configuration
+    Open3.capture2e(server.environment, *server.command(*options), unsetenv_others: true)
   ensure
     server&.destroy
   end

@@ -183,6 +183,16 @@ class DirectiveTableTest < IntegrationTest
     end
   end
 
+  def test_a_time_has_one_unit
+    { "PassengerStartTimeout" => "1h30min", "PassengerQueueTarget" => "1s500ms",
+      "PassengerStopTimeout" => "5mix", "PassengerPoolIdleTime" => "5seconds" }
+      .each do |name, value|
+      output, status = check("#{name} #{value}\n")
+      refute status.success?, "#{name} #{value}"
+      assert_includes output, "#{name} does not take \"#{value}\"; allowed: "
+    end
+  end
+
   def test_too_many_and_too_few_values_are_refused_with_the_directives_name
     [["PassengerEnabled", "takes one argument"], ["PassengerUser \"\"", "takes one argument"],
      ["PassengerEnabled On Off", "takes one argument"],

@@ -47,6 +47,8 @@ class MappingTest < IntegrationTest
       PassengerBaseURI /missing
     CONF
     made.site("alias.test", main, <<~CONF)
+      Alias /bar/below #{apps['other']}/public
+      Alias /found/below #{apps['other']}/public
       Alias /bar #{apps['alias']}/public
       <Location /bar>
         PassengerBaseURI /bar
@@ -189,6 +191,11 @@ class MappingTest < IntegrationTest
 
   def test_an_alias_with_a_base_uri_needs_no_application_root
     assert_equal "other|/found|/x|/found/x|/found", get("/found/x", "alias.test")
+  end
+
+  def test_an_alias_below_an_alias_needs_an_application_root
+    assert_status 404, client("alias.test").get("/found/below/x")
+    assert_equal "alias|/bar|/below/x|/bar/below/x|/bar", get("/bar/below/x", "alias.test")
   end
 
   def test_an_alias_alone_belongs_to_the_application_of_its_virtual_host

@@ -53,6 +53,25 @@ class MissingStartupFileTest < IntegrationTest
     end
   end
 
+  # A build empties the folder of a site's pages for a moment. Then package.json makes it an
+  # application.
+  def test_a_site_is_a_site_again_when_its_page_is_back
+    root = SampleApps.written('{"scripts": {"start": "node server.js"}}', "package.json")
+    File.write(File.join(root, "server.js"), <<~JS)
+      require("http").createServer((request, answer) => answer.end("node")).listen(3000);
+    JS
+    made = configuration do |one|
+      one.use_one_child
+      one.site("site.test", root)
+    end
+    with_server(made) do |server|
+      assert_equal "node", server.client.get("/missing").body
+      File.write(File.join(root, "public/index.html"), "page")
+      eventually("404", within: 10) { server.client.get("/missing").code == "404" }
+      assert_equal "page", server.client.get("/").body
+    end
+  end
+
   private
 
   # One child, and the application has answered it.

@@ -25,12 +25,14 @@ class NeighboursTest < IntegrationTest
   def self.app
     @app ||= SampleApps.written(SEES).tap do |folder|
       public_folder = File.join(folder, "public")
-      folders = %w[docs list shut posts hidden]
+      folders = %w[docs list shut posts hidden kept/album]
       FileUtils.mkdir_p(folders.map { |name| File.join(public_folder, name) })
       { "file.txt" => "a file\n", "docs/index.html" => "index of docs\n",
         "list/entry.txt" => "an entry\n",
         "shut/file.txt" => "shut\n", "posts.html" => "cached posts\n",
         "posts/1.html" => "cached post\n",
+        "former.html" => "another page\n", "kept/journal.html" => "kept journal\n",
+        "kept/album/index.html" => "kept album\n",
         "denied.html" => "a page for those who are denied\n",
         ".htaccess" => "RewriteEngine on\nRewriteRule ^hta/(.*)$ /by-hta/$1 [QSA]\n" \
                        "SetEnv HTA yes\n" }
@@ -55,6 +57,12 @@ class NeighboursTest < IntegrationTest
       RewriteRule ^/gone$ - [G]
       RewriteRule ^/moved$ /target [R=301]
       RewriteRule ^/as-file$ /file.txt
+      RewriteRule ^/(?:journal|former)$ /kept/journal
+      RewriteRule ^/album$ /kept/album
+      RewriteRule ^/shut-album$ /kept/album
+      <Location /shut-album/index.html>
+        Require all denied
+      </Location>
       RewriteRule ^/marked - [E=MARK:yes]
       RewriteRule ^/backend/(.*)$ http://127.0.0.1:%{SERVER_PORT}/$1 [P]
       RewriteCond %{HTTP_HOST} ^127
@@ -347,6 +355,17 @@ class NeighboursTest < IntegrationTest
     assert_equal "cached posts\n", get("/posts?page=1", "folders.test").body
     assert_equal "cached post\n", get("/posts/1", "folders.test").body
     assert_equal "/posts/", see("/posts/", "folders.test")["PATH_INFO"]
+  end
+
+  # A page cache in a folder of its own.
+  def test_a_rewritten_file_name_finds_the_cached_page
+    %w[/journal /former /former?x=1].each do |path|
+      page = assert_status(200, get(path, "rewrite.test"))
+      assert_equal ["kept journal\n", "text/html"], [page.body, page["Content-Type"]], path
+    end
+    assert_equal "kept album\n", get("/album", "rewrite.test").body
+    assert_includes File.read(File.join(server.folder, "logs/access.log")), "GET /former?x=1 200"
+    assert_equal "/shut-album", see("/shut-album", "rewrite.test")["PATH_INFO"]
   end
 
   def test_a_folders_index_is_its_cached_page_without_a_redirect

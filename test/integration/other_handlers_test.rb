@@ -33,7 +33,27 @@ class OtherHandlersTest < IntegrationTest
       <Location /dav>
         Dav On
       </Location>
+      ScriptAlias /scripts #{@app}/public/dav
+      AddHandler cgi-script .cgi
     CONF
+    dav_sites(made)
+  end
+
+  # Folders of mod_dav: alone, below an application, and where an application is switched off.
+  def self.dav_sites(made)
+    { "alone" => "", "below" => "", "off" => "PassengerEnabled off" }.each do |name, more|
+      root = SampleApps.written("run proc { [200, {}, ['app']] }")
+      File.delete(File.join(root, "config.ru")) if name == "alone"
+      { "#{name}.test" => "On", "#{name}-unslashed.test" => "Off" }.each do |host, slash|
+        made.site(host, root, <<~CONF)
+          DirectorySlash #{slash}
+          <Directory "#{root}/public">
+            Dav On
+            #{more}
+          </Directory>
+        CONF
+      end
+    end
   end
 
   def test_set_handler_gives_a_place_to_a_module
@@ -57,6 +77,29 @@ class OtherHandlersTest < IntegrationTest
     assert_match(/app MKCOL\z/, ask("MKCOL", "/new/"))
   end
 
+  # A name with a handler alone is no script.
+  def test_a_script_that_is_missing_is_not_the_applications
+    %w[/scripts/nope /scripts/x.cgi].each { |path| assert_status 404, client.get(path) }
+    refute_match(/app/, client.get("/scripts/").body)
+    assert_equal "app GET", client.get("/nope.cgi").body
+  end
+
+  LONG = "x" * 256
+
+  # httpd alone refuses such names. mod_dav must not see the folder above instead of the file.
+  def test_a_name_that_is_too_long_never_means_the_folder_above_it
+    server.configuration.sites.drop(1).each do |site|
+      folder = make_dav_folders(site)
+      requests_with_long_names.each do |method, path, to|
+        to &&= "Destination: http://#{site.name}:#{server.port}#{to}\r\n"
+        answer = ask(method, path, server, to.to_s, site.name)
+        assert_match(%r{\AHTTP/1\.1 403 }, answer, "#{site.name} #{method} #{path} #{to}")
+      end
+      assert_equal %w[files files/kept other other/kept],
+                   Dir.glob("{files,other}{,/*}", base: folder).sort
+    end
+  end
+
   # A client for which httpd is told to speak HTTP/1.0.
   def test_an_answer_to_a_downgraded_client_has_no_chunks
     made = configuration do |one|
@@ -72,8 +115,25 @@ class OtherHandlersTest < IntegrationTest
 
   private
 
-  def ask(method, path, of = server, more = "")
-    name = of.configuration.sites.first.name
+  def requests_with_long_names
+    ["", "/", "/more"].flat_map do |rest|
+      [["DELETE", "/files/#{LONG}#{rest}"], ["MKCOL", "/files/#{LONG}#{rest}"],
+       ["COPY", "/files/", "/other/#{LONG}#{rest}"], ["MOVE", "/files/", "/other/#{LONG}#{rest}"],
+       ["COPY", "/files/kept", "/other/#{LONG}#{rest}"],
+       ["MOVE", "/files/kept", "/other/#{LONG}#{rest}"]]
+    end
+  end
+
+  def make_dav_folders(site)
+    folder = File.join(site.root, "public")
+    %w[files other].each do |name|
+      FileUtils.mkdir_p(File.join(folder, name))
+      File.write(File.join(folder, name, "kept"), "kept")
+    end
+    TestEnvironment.hand_over(folder)
+  end
+
+  def ask(method, path, of = server, more = "", name = of.configuration.sites.first.name)
     socket = TCPSocket.new("127.0.0.1", of.port)
     socket.write("#{method} #{path} HTTP/1.1\r\nHost: #{name}\r\n#{more}" \
                  "Content-Length: 0\r\nConnection: close\r\n\r\n")

@@ -151,6 +151,20 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
+  # As systemd's PrivateTmp: `apachectl graceful` sees the shell's folder, and httpd has its own.
+  def test_a_folder_of_uploads_that_only_the_shell_sees_does_not_end_httpd
+    needs_root "mounts"
+    seen = SampleApps.new_folder
+    folder = File.join(seen, "uploads").tap { |path| Dir.mkdir(path) }
+    TestEnvironment.hand_over(folder)
+    with_server(configuration { |made| made.mounts[seen] = SampleApps.new_folder }) do |server|
+      server.graceful { |made| made.set("PassengerDataBufferDir", folder) }
+      assert_match(/ PassengerDataBufferDir "#{folder}".*No such file/, server.log.text)
+      assert_status 200, server.client.get("/")
+      eventually("500") { server.client.post("/upload", "x" * 200_000).code == "500" }
+    end
+  end
+
   def test_the_limit_of_buffered_answers_changes
     reloading("PassengerBufferResponse" => "on") do |server|
       refute_streamed(server)

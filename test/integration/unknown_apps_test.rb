@@ -28,12 +28,30 @@ class UnknownAppsTest < IntegrationTest
     end
     made.site("named.test", SampleApps.written("", "package.json"),
               "PassengerAppEnv development\nPassengerStartupFile server.js\n")
+    other_sites(made)
     python = "PassengerPython /usr/bin/python3\nPassengerAppEnv development\n"
     made.site("excluded.test", SampleApps.written("", "config.ru"),
               "PassengerAppEnv development\nPassengerStartupFile nosuch.ru\n")
     made.site("project.test", SampleApps.written("", "manage.py"),
               "#{python}PassengerStartupFile site/wsgi.py\n")
     made.site("empty.test", SampleApps.written("print('nothing')\n", "manage.py"), python)
+  end
+
+  # Sites whose URLs httpd answers by itself.
+  def self.other_sites(made)
+    module_file = File.join(TestEnvironment.modules_dir, "mod_autoindex.so")
+    made.main_directives << "LoadModule autoindex_module #{module_file}\n"
+    { "list.test" => ["main.py", "Options +Indexes"],
+      "home.test" => ["main.py", "DirectoryIndex home.html"],
+      "front.test" => ["main.py", "FallbackResource /front.html"],
+      "pages.test" => ["package.json", ""] }.each do |name, (file, directive)|
+      folder = SampleApps.written('{"scripts": {"start": "node app.js"}}', file)
+      %w[home front index].each do |page|
+        File.write(File.join(folder, "public/#{page}.html"), page) unless name == "list.test"
+      end
+      made.site(name, folder, "PassengerAppEnv development\n<Directory \"#{folder}/public\">\n" \
+                              "#{directive}\n</Directory>\n")
+    end
   end
 
   def test_a_page_names_the_file_that_was_found_and_the_directive_that_helps
@@ -90,6 +108,21 @@ class UnknownAppsTest < IntegrationTest
     assert_equal "page", client("express.test").get("/page.txt").body
     assert_equal "index", client("php.test").get("/").body
     refute_includes client("static.test").get("/posts", BROWSER).body, "startup"
+  end
+
+  def test_what_httpd_answers_by_itself_stays_httpd_s
+    assert_includes assert_status(200, client("list.test").get("/", BROWSER)).body, "Index of /"
+    assert_equal "home", client("home.test").get("/", BROWSER).body
+    assert_equal "front", client("front.test").get("/blog/1", BROWSER).body
+    refute_match(/event=app\.unknown root="#{root('list')}|#{root('home')}|#{root('front')}"/,
+                 server.log.text)
+  end
+
+  # package.json counts for nothing there.
+  def test_a_site_with_an_index_page_is_no_unknown_application
+    page = assert_status(404, client("pages.test").get("/missing", BROWSER)).body
+    refute_includes page, "package.json"
+    refute_match(/event=app\.unknown root="#{root('pages')}"/, server.log.text)
   end
 
   def test_explain_says_it_too

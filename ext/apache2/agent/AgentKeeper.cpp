@@ -15,7 +15,6 @@ extern "C" {
 #include "apache2/agent/AgentIdentity.h"
 #include "apache2/agent/AgentUser.h"
 #include "apache2/agent/ApplicationUsers.h"
-#include "apache2/agent/BufferFolder.h"
 #include "apache2/agent/PipedLog.h"
 #include "apache2/config/ConfigManifest.h"
 #include "apache2/config/Directives.h"
@@ -271,13 +270,11 @@ int AgentKeeper::checkConfiguration(apr_pool_t *temporary, server_rec *server) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     warnOfUnknownUsers(server, temporary);
-    for (const std::string &refusal : {agentUserRefusal(settings, temporary), bufferFolderRefusal(settings)}) {
-        if (!refusal.empty()) {
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, server, "%s", refusal.c_str());
-            return HTTP_INTERNAL_SERVER_ERROR;
-        }
+    const std::string refusal = agentUserRefusal(settings, temporary);
+    if (!refusal.empty()) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, server, "%s", refusal.c_str());
     }
-    return OK;
+    return refusal.empty() ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 void AgentKeeper::comeBack() noexcept {

@@ -7,15 +7,19 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include <fmt/format.h>
+
+#include "apache2/config/Settings.h"
+#include "apache2/httpd/Retained.h"
 
 extern "C" {
 #include <unixd.h>
 }
 
-namespace Passenger {
+namespace Passenger::BufferFolder {
 
 namespace {
 
@@ -58,25 +62,31 @@ int lookAsChild(const char *folder) {
     return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 }
 
-}  // namespace
+/** The directive's value. Null: it is not set, or the children of a httpd with ChrootDir see other
+ *  folders. */
+const char *folderToCheck(const server_rec *server) {
+    return ap_unixd_config.chroot_dir == nullptr ? Settings::of(server).dataBufferDir.given.value_or(nullptr) : nullptr;
+}
 
-std::string bufferFolderRefusal(const Settings &settings) {
-    const char *folder = settings.dataBufferDir.given.value_or(nullptr);
-    // The children of a httpd with ChrootDir see other folders.
-    if (folder == nullptr || ap_unixd_config.chroot_dir != nullptr) {
-        return "";
-    }
-    const bool switches = geteuid() == 0 && ap_unixd_config.user_name != nullptr;
-    const int error = switches ? lookAsChild(folder) : look(folder);
-    // A user who only tests the configuration of another user's httpd may not write there. A
-    // service's own folder (systemd's PrivateTmp) is not visible in the test.
-    const bool onlyTests = ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
-    const bool inTmp = std::strncmp(folder, "/tmp/", 5) == 0 || std::strncmp(folder, "/var/tmp/", 9) == 0;
-    if (error == 0 || (onlyTests && ((error == EACCES && !switches) || (error == ENOENT && inTmp)))) {
-        return "";
-    }
-    const char *user = switches ? ap_unixd_config.user_name : "this user";
-    const std::string remedy = error == ENOENT    ? fmt::format("make it (install -d -o {} -m 700 {})", user, folder)
+bool becomesUser() {
+    return geteuid() == 0 && ap_unixd_config.user_name != nullptr;
+}
+
+int lookForChildren(const char *folder) {
+    return becomesUser() ? lookAsChild(folder) : look(folder);
+}
+
+/** @return whether a service may have another folder in its place */
+bool isInTmp(const char *folder) {
+    return std::strncmp(folder, "/tmp/", 5) == 0 || std::strncmp(folder, "/var/tmp/", 9) == 0;
+}
+
+std::string problemText(const char *folder, int error) {
+    const char *user = becomesUser() ? ap_unixd_config.user_name : "this user";
+    const std::string remedy = error == ENOENT && isInTmp(folder)
+                                   ? "name a folder outside of /tmp and /var/tmp, of which a service may have its own "
+                                     "(systemd's PrivateTmp)"
+                               : error == ENOENT  ? fmt::format("make it (install -d -o {} -m 700 {})", user, folder)
                                : error == ENOTDIR ? "name a folder"
                                : error == EROFS   ? "name a folder on a file system that can be written"
                                                   : "give that user the permission to write there (chown), and to "
@@ -87,4 +97,37 @@ std::string bufferFolderRefusal(const Settings &settings) {
         folder, user, std::strerror(error), remedy);
 }
 
-}  // namespace Passenger
+}  // namespace
+
+bool isRefused(server_rec *server) {
+    const bool onlyTests = ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
+    const bool starts = ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL && !Retained::isForService();
+    const char *folder = folderToCheck(server);
+    if (folder == nullptr || (!onlyTests && !starts)) {
+        return false;
+    }
+    const int error = lookForChildren(folder);
+    // A user who only tests the configuration of another user's httpd may not write there. A
+    // service's own folder is not visible in the test.
+    const bool passes =
+        error == 0 || (onlyTests && ((error == EACCES && !becomesUser()) || (error == ENOENT && isInTmp(folder))));
+    if (!passes) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, server, "%s", problemText(folder, error).c_str());
+    } else if (onlyTests && isInTmp(folder)) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, server,
+                     "PassengerDataBufferDir \"%s\": a service may have a /tmp and a /var/tmp of its own (systemd's "
+                     "PrivateTmp), in which uploads need this folder",
+                     folder);
+    }
+    return !passes;
+}
+
+void logProblem(server_rec *server) {
+    const char *folder = folderToCheck(server);
+    const int error = folder != nullptr ? lookForChildren(folder) : 0;
+    if (error != 0) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "%s", problemText(folder, error).c_str());
+    }
+}
+
+}  // namespace Passenger::BufferFolder

@@ -1,17 +1,19 @@
 #pragma once
 
-#include <string>
-
-#include "apache2/config/Settings.h"
-
-namespace Passenger {
+#include "apache2/httpd/Httpd.h"
 
 /**
- * Why httpd's children could make no files in PassengerDataBufferDir, with the remedy; empty: they
- * can, or no directive names the folder. A full disk is no reason: it may have room later. Only
- * httpd's parent calls this function, when it has read the configuration. Where root starts httpd,
- * a process that becomes httpd's user for good tries it.
+ * Whether httpd's children can make files in PassengerDataBufferDir. Only httpd's parent calls
+ * these functions, when it has read the configuration. Where root starts httpd, a process that
+ * becomes httpd's user for good tries it. A full disk is no problem: it may have room later.
  */
-std::string bufferFolderRefusal(const Settings &settings);
+namespace Passenger::BufferFolder {
 
-}  // namespace Passenger
+/** For a start and a test of the configuration: logs the problem and its remedy. A reload has no
+ *  problem here, since httpd would end. @return whether httpd must not start */
+bool isRefused(server_rec *server);
+
+/** Logs the problem of a configuration that will serve: uploads fail. */
+void logProblem(server_rec *server);
+
+}  // namespace Passenger::BufferFolder

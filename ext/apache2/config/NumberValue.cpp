@@ -21,11 +21,15 @@ constexpr std::int64_t MEGA = KILO * KILO;
 std::int64_t parseTime(const char *value) {
     constexpr std::int64_t LONGEST = std::int64_t{INT_MAX} * 1000;
     std::int64_t number = 0;
-    apr_interval_time_t time = 0;
-    // httpd's parser multiplies without a look at the size, and takes a unit alone: "soon" is 0 s.
-    const bool fits = std::from_chars(value, value + std::strlen(value), number).ec == std::errc() && number <= LONGEST;
-    const bool good = fits && ap_timeout_parameter_parse(value, &time, "s") == APR_SUCCESS && time >= 0;
-    return good ? apr_time_as_msec(time) : -1;
+    auto [rest, error] = std::from_chars(value, value + std::strlen(value), number);
+    const auto is = [rest = rest](const char *unit) { return ap_cstr_casecmp(rest, unit) == 0; };
+    const std::int64_t unit = is("ms")            ? 1
+                              : is("s") || is("") ? 1000
+                              : is("min")         ? 60 * 1000
+                              : is("h")           ? 60 * 60 * 1000
+                                                  : 0;
+    const bool good = error == std::errc() && unit != 0 && number >= 0 && number <= LONGEST / unit;
+    return good ? number * unit : -1;
 }
 
 /** A whole number with a unit: K, M or G.

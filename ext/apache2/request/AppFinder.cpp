@@ -179,6 +179,7 @@ void AppFinder::findPackage(apr_pool_t *pool, const Settings &settings, StartupF
         }
         for (const char *page : {"/index.php", "/index.html"}) {
             if (files.look(apr_pstrcat(pool, folder, page, nullptr), now) == 0) {
+                hasPages = true;
                 return;
             }
         }

@@ -21,6 +21,8 @@ struct AppFinder {
     const char *appRoot = nullptr;
     /** The folder of the URL, of which appRoot is the parent; empty: the folder was set. */
     const char *publicFolder = "";
+    /** The folder of the URL has an index page, so package.json and manage.py count for nothing. */
+    bool hasPages = false;
     /** "rack", "node", "wsgi" or "asgi": the kind of the startup file. */
     const char *type = "rack";
     /** Relative to appRoot, or absolute. Empty: a start command needs none. */

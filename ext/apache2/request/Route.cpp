@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstring>
 #include <string_view>
 
@@ -18,18 +17,19 @@ namespace Passenger {
 
 namespace {
 
+/** @return whether the request leaves for another server or another URL, or has no file name */
+bool leaves(const request_rec *r) {
+    // mod_rewrite sets this handler to make a redirect; the redirected request passes the hooks
+    // again.
+    return r->uri == nullptr || r->uri[0] != '/' || r->filename == nullptr || r->proxyreq != PROXYREQ_NONE ||
+           (r->handler != nullptr && std::strcmp(r->handler, "redirect-handler") == 0);
+}
+
 /** @return whether another module answers the request, whatever is on the disk */
 bool belongsToAnother(request_rec *r) {
-    if (r->uri == nullptr || r->uri[0] != '/' || r->filename == nullptr || r->proxyreq != PROXYREQ_NONE) {
-        return true;
-    }
-    // mod_rewrite sets this handler to make a redirect; the redirected request passes this hook
-    // again. mod_dav has the methods of WebDAV where `Dav On` is.
-    if (r->handler != nullptr &&
-        (std::strcmp(r->handler, "redirect-handler") == 0 || std::strcmp(r->handler, "dav-handler") == 0)) {
-        return true;
-    }
-    return SetHandler::choosesModule(r);
+    // mod_dav has the methods of WebDAV where `Dav On` is. The note is of ScriptAlias.
+    return leaves(r) || (r->handler != nullptr && std::strcmp(r->handler, "dav-handler") == 0) ||
+           apr_table_get(r->notes, "alias-forced-type") != nullptr || SetHandler::choosesModule(r);
 }
 
 /** The name of Options::groupName(), with the user and group if the configuration sets them:
@@ -48,15 +48,21 @@ const char *nameOf(apr_pool_t *pool, const AppFinder &app, const Settings &setti
 /** While its startup file is missing, an application that has answered this process stays what it
  *  was: its instances go on. */
 AppFinder find(request_rec *r, const Settings &settings, StartupFileCache &files) {
-    AppFinder app(r, settings, files);
-    if (app.appRoot != nullptr && (app.error == ENOENT || app.error == ENOTDIR)) {
-        if (const auto start = files.startOf(nameOf(r->pool, app, settings))) {
-            app.type = copyInto(r->pool, start->type);
-            app.startupFile = copyInto(r->pool, start->file);
-            app.error = 0;
-        }
+    const AppFinder app(r, settings, files);
+    if (app.appRoot == nullptr || (app.error != ENOENT && app.error != ENOTDIR)) {
+        return app;
     }
-    return app;
+    const auto start = files.startOf(nameOf(r->pool, app, settings));
+    if (!start) {
+        return app;
+    }
+    AppFinder before = app;
+    before.type = copyInto(r->pool, start->type);
+    before.startupFile = copyInto(r->pool, start->file);
+    before.error = 0;
+    // An index page that has come excludes a startup file that is there.
+    const bool excluded = app.hasPages && files.look(before.path(r->pool), StartupFileCache::Clock::now()) == 0;
+    return excluded ? app : before;
 }
 
 /** @return whether an application is there, or the configuration says that one must be */
@@ -73,18 +79,10 @@ bool isRealFile(const request_rec *r) {
     return !hasMorePath || r->handler != nullptr;
 }
 
-/** The first name in a path that is too long for a file, or null. */
-const char *longName(const char *path) {
-    for (const char *name = path;; ++name) {
-        const std::size_t length = std::strcspn(name, "/");
-        if (length > NAME_MAX) {
-            return name;
-        }
-        name += length;
-        if (*name == '\0') {
-            return nullptr;
-        }
-    }
+/** @return whether mod_autoindex answers with a list of the folder */
+bool isListed(request_rec *r) {
+    return r->finfo.filetype == APR_DIR && (ap_allow_options(r) & OPT_INDEXES) != 0 &&
+           ap_find_linked_module("mod_autoindex.c") != nullptr;
 }
 
 bool isFile(const char *path) {
@@ -92,37 +90,51 @@ bool isFile(const char *path) {
     return stat(path, &file) == 0 && S_ISREG(file.st_mode);
 }
 
-/** The URI of the existing cached page for this request, or null. */
-const char *cachedPage(const request_rec *r) {
+struct Page {
+    /** Null: there is none. */
+    const char *file = nullptr;
+    const char *uri = nullptr;
+};
+
+/** The existing cached page for this request. */
+Page cachedPage(const request_rec *r) {
     if (r->method_number != M_GET || (r->path_info != nullptr && *r->path_info != '\0')) {
-        return nullptr;
+        return {};
     }
     std::string_view name(r->filename);
     while (name.size() > 1 && name.back() == '/') {
         name.remove_suffix(1);
     }
-    const char *file = copyInto(r->pool, name);
     const bool endsInSlash = std::string_view(r->uri).ends_with('/');
-    if (!endsInSlash && isFile(apr_pstrcat(r->pool, file, ".html", nullptr))) {
-        return ap_escape_uri(r->pool, apr_pstrcat(r->pool, r->uri, ".html", nullptr));
+    const char *page = apr_pstrcat(r->pool, copyInto(r->pool, name), ".html", nullptr);
+    if (!endsInSlash && isFile(page)) {
+        return {page, apr_pstrcat(r->pool, r->uri, ".html", nullptr)};
     }
-    if (r->finfo.filetype == APR_DIR && isFile(apr_pstrcat(r->pool, file, "/index.html", nullptr))) {
-        return ap_escape_uri(r->pool,
-                             apr_pstrcat(r->pool, r->uri, endsInSlash ? "index.html" : "/index.html", nullptr));
+    page = apr_pstrcat(r->pool, copyInto(r->pool, name), "/index.html", nullptr);
+    if (r->finfo.filetype == APR_DIR && isFile(page)) {
+        return {page, apr_pstrcat(r->pool, r->uri, endsInSlash ? "index.html" : "/index.html", nullptr)};
     }
-    return nullptr;
+    return {};
 }
 
-/** Makes httpd serve another URI for this request, with the access rules, type and headers of that
- *  URI. */
-bool serveInstead(request_rec *r, const char *uri) {
-    const char *target = r->args != nullptr ? apr_pstrcat(r->pool, uri, "?", r->args, nullptr) : uri;
-    request_rec *page = ap_sub_req_lookup_uri(target, r, nullptr);
-    if (page->status == HTTP_OK && page->finfo.filetype == APR_REG) {
-        ap_internal_fast_redirect(page, r);
+/** Makes httpd serve the page for this request, with the access rules, type and headers of its URI.
+ *  After a RewriteRule that leaves the URL as it is, another file has that URI, or none. */
+bool serve(request_rec *r, const Page &page) {
+    const char *uri = ap_escape_uri(r->pool, page.uri);
+    request_rec *found =
+        ap_sub_req_lookup_uri(r->args != nullptr ? apr_pstrcat(r->pool, uri, "?", r->args, nullptr) : uri, r, nullptr);
+    const bool same = found->filename != nullptr && std::strcmp(found->filename, page.file) == 0;
+    if (found->status == HTTP_OK && !same) {
+        ap_destroy_sub_req(found);
+        found = ap_sub_req_lookup_file(page.file, r, nullptr);
+        found->uri = r->uri;
+        found->args = r->args;
+    }
+    if (found->status == HTTP_OK && found->finfo.filetype == APR_REG) {
+        ap_internal_fast_redirect(found, r);
         return true;
     }
-    ap_destroy_sub_req(page);
+    ap_destroy_sub_req(found);
     return false;
 }
 
@@ -136,33 +148,41 @@ const Route *Route::of(const request_rec *r) noexcept {
     return mutableOf(r);
 }
 
-int Route::cutLongNames(request_rec *r) {
-    const char *name = r->filename != nullptr ? longName(r->filename) : nullptr;
-    if (name == nullptr) {
-        return DECLINED;
+apr_status_t Route::look(apr_finfo_t *file, request_rec *r, apr_int32_t wanted) {
+    // The first look is at the whole path, and httpd goes on whatever it finds.
+    if (file == &r->finfo) {
+        return AP_DECLINED;
     }
-    const LocationView view(r);
-    if (view.found() && Settings::of(r).enabled && !belongsToAnother(r)) {
-        r->filename = apr_pstrmemdup(r->pool, r->filename, static_cast<apr_size_t>(name - r->filename));
-        auto *route = new (apr_palloc(r->pool, sizeof(Route))) Route;
-        route->beyondFiles = true;
-        ap_set_module_config(r->request_config, &passenger_module, route);
+    const apr_status_t status = apr_stat(file, r->filename, wanted, r->pool);
+    if (!APR_STATUS_IS_ENAMETOOLONG(status)) {
+        return status;
     }
-    return DECLINED;
+    auto *route = new (apr_palloc(r->pool, sizeof(Route))) Route;
+    route->beyondFiles = true;
+    ap_set_module_config(r->request_config, &passenger_module, route);
+    return APR_ENOENT;
 }
 
-void Route::take(apr_pool_t *pool, const AppFinder &app, const Settings &settings) {
-    documentRoot = app.documentRoot;
-    baseUri = app.baseUri;
-    appRoot = app.appRoot;
-    appType = app.type;
-    startupFile = app.startupFile;
-    appName = nameOf(pool, app, settings);
+Route &Route::take(request_rec *r, const AppFinder &app, const Settings &settings) {
+    Route *route = mutableOf(r);
+    if (route == nullptr) {
+        route = new (apr_palloc(r->pool, sizeof(Route))) Route;
+        ap_set_module_config(r->request_config, &passenger_module, route);
+    }
+    route->documentRoot = app.documentRoot;
+    route->baseUri = app.baseUri;
+    route->appRoot = app.appRoot;
+    route->appType = app.type;
+    route->startupFile = app.startupFile;
+    route->appName = nameOf(r->pool, app, settings);
     // The application's user may have rights that this process lacks.
     if (app.error != 0 && app.error != EACCES) {
         char text[128];
-        problem = apr_psprintf(pool, "%s: %s", app.path(pool), apr_strerror(app.error, text, sizeof(text)));
+        route->problem =
+            apr_psprintf(r->pool, "%s: %s", app.path(r->pool), apr_strerror(app.error, text, sizeof(text)));
     }
+    claim(r);
+    return *route;
 }
 
 int Route::decideAhead(request_rec *r, StartupFileCache &startupFiles) {
@@ -205,10 +225,9 @@ int Route::decide(request_rec *r, StartupFileCache &startupFiles) {
     }
     int decision = decideApplication(r, startupFiles, false);
     route = of(r);
-    // httpd has only the folder in which the file cannot exist. It must not answer with that
-    // folder.
-    bool misled = route != nullptr && route->beyondFiles && !belongsToAnother(r);
-    return decision == DECLINED && misled ? HTTP_NOT_FOUND : decision;
+    // Without look(), httpd would have refused the request.
+    const bool refused = route != nullptr && route->beyondFiles && !leaves(r);
+    return decision == DECLINED && refused ? HTTP_FORBIDDEN : decision;
 }
 
 int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, bool ahead) {
@@ -217,34 +236,36 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, boo
         return DECLINED;
     }
     const AppFinder app = find(r, settings, startupFiles);
-    const UnknownApplication *unknown = nullptr;
     if (!isThere(app, settings)) {
-        unknown = ahead ? nullptr : UnknownApplication::at(r, app, settings, startupFiles);
-        if (unknown == nullptr) {
-            return DECLINED;
-        }
-        unknown->log(r);
-        if (!settings.showsFriendlyErrorPages()) {
-            return DECLINED;
-        }
-    }
-    auto *route = mutableOf(r);
-    const char *page = route == nullptr ? cachedPage(r) : nullptr;
-    if (page != nullptr && ahead) {
         return DECLINED;
     }
-    if (page != nullptr && serveInstead(r, page)) {
+    const Page page = cachedPage(r);
+    if (page.file != nullptr && ahead) {
+        return DECLINED;
+    }
+    if (page.file != nullptr && serve(r, page)) {
         return OK;
     }
+    take(r, app, settings).ahead = ahead;
+    return OK;
+}
 
-    if (route == nullptr) {
-        route = new (apr_palloc(r->pool, sizeof(Route))) Route;
-        ap_set_module_config(r->request_config, &passenger_module, route);
+int Route::decideUnknown(request_rec *r, StartupFileCache &startupFiles) {
+    const Settings &settings = Settings::of(r);
+    // mod_dir names the handler of folders.
+    const bool hasHandler = r->handler != nullptr && std::strcmp(r->handler, DIR_MAGIC_TYPE) != 0;
+    if (!settings.enabled || hasHandler || belongsToAnother(r) || isRealFile(r) || isListed(r)) {
+        return DECLINED;
     }
-    route->take(r->pool, app, settings);
-    route->unknown = unknown;
-    route->ahead = ahead;
-    claim(r);
+    const AppFinder app = find(r, settings, startupFiles);
+    const UnknownApplication *unknown = UnknownApplication::at(r, app, settings, startupFiles);
+    if (unknown == nullptr) {
+        return DECLINED;
+    }
+    unknown->log(r);
+    if (settings.showsFriendlyErrorPages()) {
+        take(r, app, settings).unknown = unknown;
+    }
     return OK;
 }
 

@@ -26,8 +26,7 @@ struct Route {
     const char *appType = "rack";
     /** Relative to appRoot, or absolute. Empty: a start command needs none. */
     const char *startupFile = "config.ru";
-    /** Set before the others: the URL has a name that is too long for a file, and httpd got the
-     *  path up to that name. */
+    /** Set before the others: the path has a name that is too long for a file. */
     bool beyondFiles = false;
     /** decideAhead() has decided. */
     bool ahead = false;
@@ -47,9 +46,10 @@ struct Route {
      */
     static int decideAhead(request_rec *r, StartupFileCache &startupFiles);
 
-    /** A hook for map_to_storage. httpd answers 403 for a name that is too long for a file, but an
-     *  application may accept the name. */
-    static int cutLongNames(request_rec *r);
+    /** A hook for dirwalk_stat, right before httpd's own. httpd answers 403 for a name that is too
+     *  long for a file, but an application may accept the name. So httpd is told that there is no
+     *  such file, and decide() refuses what no application takes. */
+    static apr_status_t look(apr_finfo_t *file, request_rec *r, apr_int32_t wanted);
 
     /**
      * A hook for fixups. Decides whether an application or httpd answers. httpd answers for real
@@ -60,12 +60,17 @@ struct Route {
      */
     static int decide(request_rec *r, StartupFileCache &startupFiles);
 
+    /** A hook for fixups, after mod_dir: a request that nothing answers may be for an application
+     *  whose startup file has another name. The log and the client get to know it. */
+    static int decideUnknown(request_rec *r, StartupFileCache &startupFiles);
+
     /** The name of the application that URLs like this one are for, whatever answers this request.
      *  Null: there is none. */
     static const char *applicationAt(request_rec *r, StartupFileCache &startupFiles);
 
 private:
-    void take(apr_pool_t *pool, const AppFinder &app, const Settings &settings);
+    /** Makes the application answer. */
+    static Route &take(request_rec *r, const AppFinder &app, const Settings &settings);
     static Route *mutableOf(const request_rec *r) noexcept;
     static int decideApplication(request_rec *r, StartupFileCache &startupFiles, bool ahead);
     static int decideUnseen(request_rec *r, StartupFileCache &startupFiles);

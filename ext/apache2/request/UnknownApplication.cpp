@@ -9,13 +9,11 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <iterator>
 #include <new>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 #include "base/NodePackage.h"
 
@@ -91,18 +89,6 @@ std::string packageProblem(const AppFinder &app, const Settings &settings, Start
     return tells ? files.packageProblem(app.appRoot, now) : "";
 }
 
-/** @return whether the request's folder may have a page (DirectoryIndex) */
-bool hasIndex(const request_rec *r) {
-    std::error_code error;
-    for (std::filesystem::directory_iterator entry(r->filename, error), end; !error && entry != end;
-         entry.increment(error)) {
-        if (entry->path().filename().native().starts_with("index.")) {
-            return true;
-        }
-    }
-    return static_cast<bool>(error);
-}
-
 }  // namespace
 
 void UnknownApplication::prepare(apr_pool_t *pconf, server_rec *server) {
@@ -123,15 +109,13 @@ void UnknownApplication::prepare(apr_pool_t *pconf, server_rec *server) {
 
 const UnknownApplication *UnknownApplication::at(request_rec *r, const AppFinder &app, const Settings &settings,
                                                  StartupFileCache &files) {
-    if (app.appRoot == nullptr || app.error != ENOENT || ap_is_initial_req(r) == 0) {
+    if (app.appRoot == nullptr || app.error != ENOENT || r->finfo.filetype == APR_REG || ap_is_initial_req(r) == 0) {
         return nullptr;
     }
     const auto now = StartupFileCache::Clock::now();
     const auto made = [&](const char *sign, const char *problem, const char *remedy) -> const UnknownApplication * {
-        return r->finfo.filetype == APR_DIR && hasIndex(r)
-                   ? nullptr
-                   : new (apr_palloc(r->pool, sizeof(UnknownApplication))) UnknownApplication{
-                         app.appRoot, sign, AppFinder::candidates(r->pool, settings), problem, remedy};
+        return new (apr_palloc(r->pool, sizeof(UnknownApplication)))
+            UnknownApplication{app.appRoot, sign, AppFinder::candidates(r->pool, settings), problem, remedy};
     };
     const auto *sign = std::find_if(std::begin(SIGNS), std::end(SIGNS), [&](const Sign &one) {
         return files.look(apr_pstrcat(r->pool, app.appRoot, "/", one.file, nullptr), now) == 0;
@@ -140,6 +124,9 @@ const UnknownApplication *UnknownApplication::at(request_rec *r, const AppFinder
         return nullptr;
     }
     if (std::string_view(sign->file) == NodePackage::FILE) {
+        if (app.hasPages) {
+            return nullptr;
+        }
         if (const std::string problem = packageProblem(app, settings, files, now); !problem.empty()) {
             return made(sign->file, apr_pstrdup(r->pool, problem.c_str()), PACKAGE_WANTED);
         }
