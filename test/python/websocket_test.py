@@ -267,6 +267,21 @@ class WebSocketTest(unittest.TestCase):
             self.assertEqual(500, asyncio.run(run()))
         self.assertIn("event=connection.not_handed_over", "".join(lines))
 
+    def test_a_malformed_offer_of_an_extension_is_declined(self):
+        async def application(_scope, receive, send):
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.send", "text": "hello"})
+
+        async def talk(loop, client):
+            self.assertEqual(b"\x81\5hello", await loop.sock_recv(client, 7))
+            client.shutdown(socket.SHUT_WR)
+
+        for bits in "abc", "":
+            offer = "permessage-deflate; server_max_window_bits=%s" % bits
+            with self.subTest(offer):
+                self.converse(application, talk, {**ENVIRONMENT, "HTTP_SEC_WEBSOCKET_EXTENSIONS": offer})
+
     def test_few_bytes_become_no_more_messages_than_may_wait(self):
         async def application(_scope, receive, send):
             self.done = asyncio.Event()

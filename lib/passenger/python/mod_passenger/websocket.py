@@ -213,7 +213,13 @@ class WebSocketRequest:
 
         event = AcceptConnection(subprotocol=message.get("subprotocol"), extensions=[PerMessageDeflate()],
                                  extra_headers=list(message.get("headers", ())))
-        lines = self._protocol.send(event).split(b"\r\n")[1:]
+        try:
+            answer = self._protocol.send(event)
+        except ValueError:
+            # A malformed offer of the client is declined (RFC 7692, section 5.1).
+            event.extensions.clear()
+            answer = self._protocol.send(event)
+        lines = answer.split(b"\r\n")[1:]
         head = header_lines(tuple(line.split(b": ", 1)) for line in lines if line)
         if not has_room():
             # httpd passes the bytes on.
