@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/transfers"
 require_relative "support/unharmed"
 
 # An application sends descriptors whose last close waits for ten seconds. Requests of another
@@ -54,7 +55,38 @@ class AttackDescriptorsTest < IntegrationTest
     eventually("requests for the attacker") { nested.get("/").code.to_i == 200 }
   end
 
+  # The access log stops httpd between the application's close of the client's socket and its own.
+  def test_a_given_client_s_socket_that_lingers_holds_no_thread_of_httpd
+    root = SampleApps.copy("attack_app")
+    path = fifo
+    log = File.open(path, "r+")
+    made = configuration do |one|
+      Transfers.set_up(one)
+      one.site("attacker.test", root, "PassengerMinInstances 1\nCustomLog \"#{path}\" transfers " \
+                                      "\"expr=%{REQUEST_URI} == '/linger'\"\n")
+    end
+    with_server(made) do |own|
+      raws = Array.new(Transfers::THREADS) { give_lingering_client(own, root, log) }
+      took = seconds { assert_equal 200, own.client.get("/").code.to_i }
+      assert_operator took, :<, LINGER / 2
+      raws.each(&:close)
+    end
+  end
+
   private
+
+  # Returns the client, which reads nothing.
+  def give_lingering_client(own, root, log)
+    nil until log.write_nonblock("x" * 4096, exception: false) == :wait_writable
+    raw = own.raw("attacker.test", window: 4096).request("GET", "/linger")
+    closed = File.join(root, "tmp", "closed")
+    eventually("the application's close") { File.exist?(closed) }
+    File.delete(closed)
+    written = +""
+    written << log.readpartial(65_536) until written.end_with?("\n")
+    assert_match(%r{/linger 200 1$}, written)
+    raw
+  end
 
   def attacker
     server.client("attacker.test")

@@ -13,12 +13,20 @@ class ConnectionTransferTest < IntegrationTest
   WSPROTO = system("/usr/bin/python3 -c 'import wsproto' >/dev/null 2>&1")
   NODE = <<~'JS'
     const HEAD = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: capitals";
-    const server = require("http").createServer((request, response) => response.end("here"));
+    const answer = (request, response) => response.end(String(process.pid));
+    const server = require("http").createServer(answer);
+    let last = null;
     server.on("upgrade", (request, socket) => {
         socket.write(HEAD + "\r\n\r\n");
         socket.write("WELCOME\n");
         socket.on("data", (data) => socket.write(String(data).toUpperCase()));
         socket.on("error", () => {});
+        last = socket;
+    });
+    process.once("SIGTERM", () => {
+        server.close();
+        server.closeAllConnections();
+        last ? last.end("GOODBYE\n", () => process.exit(0)) : process.exit(0);
     });
     server.listen(process.env.PORT);
   JS
@@ -93,6 +101,15 @@ class ConnectionTransferTest < IntegrationTest
       assert_equal "ONE\n", one.write("one\n").read_bytes(4)
       one.close
     end
+  end
+
+  # Node leaves sockets that were upgraded alone, and the application says goodbye itself.
+  def test_a_node_application_closes_its_other_connections_first
+    socket = opened("node.test", "/")
+    socket.read_bytes(8)
+    Process.kill(:TERM, Integer(server.client("node.test").get("/").body))
+    assert_equal "GOODBYE\n", socket.read_bytes(8)
+    socket.close
   end
 
   def test_the_access_log_tells_of_a_transfer_and_has_its_status

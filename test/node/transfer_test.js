@@ -176,19 +176,52 @@ async function anotherFileThanASocketEndsTheConnection() {
 // The application closes its side before the client's socket is here, and the client never closes
 // its own.
 async function noSocketStaysBehind() {
-    const count = () => fs.readdirSync("/proc/self/fd").length;
-    const before = count();
+    const before = descriptors();
     const made = await scene();
     made.client.on("error", () => {});
     made.socket.write("goodbye");
     made.socket.destroy();
     answer(made);
     assert.strictEqual(await read(made.client, 7), "goodbye");
+    await assertClientAloneStays(made, before);
+}
+
+// The application gives a client up that takes nothing of what is under way by the pair.
+async function aClientThatReadsNothingIsGivenUpWithTheApplicationsSocket() {
+    const { setTimeout: original } = Socket.prototype;
+    Socket.prototype.setTimeout = function (milliseconds, ...rest) {
+        return original.call(this, milliseconds / 200, ...rest);
+    };
+    const before = descriptors();
+    const made = await scene();
+    made.client.on("error", () => {});
+    made.socket.write("z".repeat(20_000_000));
+    answer(made);
+    await once(made.client, "readable");
+    let left;
+    do {
+        left = made.socket._handle.writeQueueSize;
+        await pause(200);
+    } while (made.socket._handle.writeQueueSize < left);
+    assert(left > 0);
+    made.socket.destroy();
+    await assertClientAloneStays(made, before);
+    Socket.prototype.setTimeout = original;
+}
+
+function pause(milliseconds) {
+    return new Promise((done) => setTimeout(done, milliseconds));
+}
+
+function descriptors() {
+    return fs.readdirSync("/proc/self/fd").length;
+}
+
+async function assertClientAloneStays(made, before) {
     const deadline = Date.now() + 60_000;
-    // The client's own end stays.
-    while (count() > before + 1) {
-        assert(Date.now() < deadline, `${count() - before} descriptors stay`);
-        await new Promise((done) => setTimeout(done, 20));
+    while (descriptors() > before + 1) {
+        assert(Date.now() < deadline, `${descriptors() - before} descriptors stay`);
+        await pause(20);
     }
     made.client.destroy();
 }
@@ -202,6 +235,7 @@ async function run() {
     await anAnswerWithoutASocketEndsTheConnection();
     await anotherFileThanASocketEndsTheConnection();
     await noSocketStaysBehind();
+    await aClientThatReadsNothingIsGivenUpWithTheApplicationsSocket();
 }
 
 run().then(() => process.exit(0), (error) => {

@@ -1,7 +1,7 @@
 "use strict";
 
 // What becomes of a stream pair that the kernel does not watch, and of one where the application
-// does not listen, or whose client is lost. The argument is the addon's path.
+// does not listen, or closes at once, or whose client is lost. The argument is the addon's path.
 const assert = require("assert");
 const { AsyncResource } = require("async_hooks");
 const fs = require("fs");
@@ -46,6 +46,27 @@ server.on("clientError", assert.fail);
 upgrade({ connected() {} }, exchange, server, {}, new http.IncomingMessage());
 // A socket closes its descriptor in a later turn of the loop.
 const deadline = Date.now() + 60_000;
+// As `terminate()` of ws in a listener of "connection".
+const closeAtOnce = () => {
+    const upgraded = new Set();
+    let watched;
+    poller.watch = (descriptor, events, handler) => {
+        watched = handler;
+    };
+    poller.unwatch = () => {};
+    server.removeAllListeners("upgrade").on("upgrade", (request, socket) => {
+        socket.write("HTTP/1.1 101 Switching Protocols\r\n\r\n");
+        socket.destroy();
+        socket.on("close", () => {
+            watched.onEvents(native.IN | native.RDHUP);
+            assert.deepStrictEqual([handedOver, upgraded.size], [true, 0]);
+        });
+    });
+    let handedOver = false;
+    const reply = { sendStream: () => true, respond() {} };
+    const taken = { ...exchange, reply, handedOver: () => (handedOver = true) };
+    upgrade({ connected() {}, upgraded }, taken, server, {}, new http.IncomingMessage());
+};
 const look = () => {
     // The other ends of these pairs are the Upgrades'.
     if ((ends < 2 || sockets() !== before + 2) && Date.now() < deadline) {
@@ -53,5 +74,6 @@ const look = () => {
         return;
     }
     assert.deepStrictEqual([ends, sockets()], [2, before + 2]);
+    closeAtOnce();
 };
 look();

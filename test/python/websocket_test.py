@@ -4,8 +4,10 @@ import asyncio
 import errno
 import os
 import socket
+import struct
 import sys
 import unittest
+import zlib
 from array import array
 from contextlib import suppress
 from unittest import mock
@@ -32,6 +34,18 @@ GO_AWAY = bytes([0x88, 2, 3, 244])
 PING = bytes([0x89, 0])
 PONG = bytes([0x8A, 0x80, 0, 0, 0, 0])
 MESSAGE = bytes([0x82, 0x85, 0, 0, 0, 0]) + b"hello"
+TOO_LARGE = bytes([0x88, 2, 3, 241])
+COMPRESSED = {**ENVIRONMENT, "HTTP_SEC_WEBSOCKET_EXTENSIONS": "permessage-deflate"}
+
+
+def compressed(kind, *messages):
+    """Frames of so many messages."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    frames = bytearray()
+    for message in messages:
+        payload = (packer.compress(message) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+        frames += struct.pack(">BBHI", 0xC0 | kind, 0xFE, len(payload), 0) + payload
+    return frames
 
 
 class Request:
@@ -253,12 +267,62 @@ class WebSocketTest(unittest.TestCase):
             self.assertEqual(500, asyncio.run(run()))
         self.assertIn("event=connection.not_handed_over", "".join(lines))
 
+    def test_a_malformed_offer_of_an_extension_is_declined(self):
+        async def application(_scope, receive, send):
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.send", "text": "hello"})
+
+        async def talk(loop, client):
+            self.assertEqual(b"\x81\5hello", await loop.sock_recv(client, 7))
+            client.shutdown(socket.SHUT_WR)
+
+        for bits in "abc", "":
+            offer = "permessage-deflate; server_max_window_bits=%s" % bits
+            with self.subTest(offer):
+                self.converse(application, talk, {**ENVIRONMENT, "HTTP_SEC_WEBSOCKET_EXTENSIONS": offer})
+
+    def test_few_bytes_become_no_more_messages_than_may_wait(self):
+        async def application(_scope, receive, send):
+            self.done = asyncio.Event()
+            await receive()
+            await send({"type": "websocket.accept"})
+            await self.done.wait()
+
+        async def talk(loop, client):
+            await loop.sock_sendall(client, compressed(2, *[bytes(1_000_000)] * 65))
+            while self.request._waiting <= websocket._MOST:
+                await asyncio.sleep(0.01)
+            self.assertLess(self.request._waiting, websocket._MOST + 6_000_000)
+            self.done.set()
+
+        self.converse(application, talk, COMPRESSED)
+
+    def test_a_message_that_is_too_large_for_memory_is_refused(self):
+        large = {"bytes": (2, bytes(60_000_000)), "text": (1, b"x" * 5_000_000 + "\U0001F600".encode())}
+        for name, (kind, message) in large.items():
+            with self.subTest(name):
+                self.assert_is_refused(compressed(kind, message))
+                self.assertLess(self.request._size, websocket._MOST + 6_000_000)
+
+    def assert_is_refused(self, frames):
+        async def application(_scope, receive, send):
+            await receive()
+            await send({"type": "websocket.accept"})
+            self.assertEqual(1009, (await receive()).get("code"))
+
+        async def talk(loop, client):
+            await loop.sock_sendall(client, frames)
+            self.assertEqual(TOO_LARGE, await loop.sock_recv(client, 100))
+            client.shutdown(socket.SHUT_WR)
+
+        self.converse(application, talk, COMPRESSED)
+
     def test_a_send_that_is_cancelled_while_it_waits_loses_no_frame(self):
         from wsproto.connection import Connection, ConnectionType
         from wsproto.events import TextMessage
         from wsproto.extensions import PerMessageDeflate
 
-        environment = {**ENVIRONMENT, "HTTP_SEC_WEBSOCKET_EXTENSIONS": "permessage-deflate"}
         texts = ["one " * 10, "two " * 10]
 
         async def application(_scope, receive, send):
@@ -287,7 +351,7 @@ class WebSocketTest(unittest.TestCase):
             self.reads = asyncio.Event()
             await application(*parts)
 
-        self.converse(begin, talk, environment)
+        self.converse(begin, talk, COMPRESSED)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 #include "apache2/response/ConnectionTransfer.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <memory>
 #include <thread>
 
 #include "apache2/request/ClientSocket.h"
@@ -62,6 +65,11 @@ bool hangsUp(int client) noexcept {
 bool takesBytes(int client) noexcept {
     pollfd entry{client, POLLOUT, 0};
     return poll(&entry, 1, 0) > 0 && (entry.revents & POLLOUT) != 0;
+}
+
+apr_status_t closeCopy(void *copy) {
+    delete static_cast<FileDescriptor *>(copy);
+    return APR_SUCCESS;
 }
 
 }  // namespace
@@ -124,11 +132,17 @@ bool ConnectionTransfer::send(FileDescriptor &stream, std::chrono::milliseconds 
 }
 
 /** httpd has read nothing from the client since isReady(), and further bytes of the client stay in
- *  the socket. */
+ *  the socket. The instance may close the socket first, with SO_LINGER: httpd's own close must not
+ *  be the last then. A copy stays open until the connection's pool ends, and DescriptorCloser
+ *  closes it. */
 bool ConnectionTransfer::give(FileDescriptor &stream, std::chrono::milliseconds patience) {
-    if (!flush() || !send(stream, patience)) {
+    const DescriptorSender application = stream.sender();
+    const int number = ::fcntl(clientSocket(r_), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    auto copy = std::make_unique<FileDescriptor>(FileDescriptor::foreign(number, application));
+    if (!*copy || !flush() || !send(stream, patience)) {
         return false;
     }
+    apr_pool_cleanup_register(r_->connection->pool, copy.release(), closeCopy, apr_pool_cleanup_null);
     r_->connection->aborted = 1;
     r_->connection->keepalive = AP_CONN_CLOSE;
     RequestNotes::setTransferred(r_);

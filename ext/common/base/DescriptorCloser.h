@@ -8,10 +8,10 @@
 namespace Passenger {
 
 /**
- * Closes descriptors that other processes have sent, in threads that nobody waits for. The last
- * close of such a descriptor may wait for long. It may be a TCP connection with SO_LINGER and a
- * peer that reads nothing (socket(7)). It may be a file of a FUSE file system that does not answer,
- * or a Unix socket whose receive buffer holds such descriptors.
+ * Closes descriptors that other processes have sent or got, in threads that nobody waits for. The
+ * last close of such a descriptor may wait for long. It may be a TCP connection with SO_LINGER and
+ * a peer that reads nothing (socket(7)). It may be a file of a FUSE file system that does not
+ * answer, or a Unix socket whose receive buffer holds such descriptors.
  *
  * A sender whose descriptors wait holds up no other sender: it has a share of the threads. Its
  * further descriptors stay open until then, so a receiver of descriptors calls heldUp() first.

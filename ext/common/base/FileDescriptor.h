@@ -9,7 +9,8 @@ namespace Passenger {
 
 /**
  * Owns an open descriptor and closes it. Can be moved, not copied. A foreign descriptor, which came
- * from another process, is closed by the DescriptorCloser in use: the close may wait.
+ * from another process or was sent to one, is closed by the DescriptorCloser in use: the close may
+ * wait.
  *
  * Not thread-safe. Several threads may use the descriptor itself while the owner exists.
  */
@@ -18,8 +19,8 @@ public:
     FileDescriptor() noexcept = default;
     /** Takes ownership of `fd`; -1 is "none". */
     explicit FileDescriptor(int fd) noexcept : fd_(fd) {}
-    /** Takes ownership of a descriptor that another process has sent, or of a socket whose receive
-     *  buffer may hold such descriptors. @param sender not zero */
+    /** Takes ownership of a descriptor that another process has sent or got, or of a socket whose
+     *  receive buffer may hold such descriptors. @param sender not zero */
     static FileDescriptor foreign(int fd, DescriptorSender sender = ANY_SENDER) noexcept {
         FileDescriptor descriptor(fd);
         descriptor.sender_ = sender;

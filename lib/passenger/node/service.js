@@ -40,7 +40,7 @@ class Service {
         this._sources = [];
         this._paused = false;
         this._finished = false;
-        // Sockets of exchanges in work, and of upgraded connections.
+        // Sockets of upgraded connections.
         this.upgraded = new Set();
         // Event streams that have the client's own socket: answers in work, though no request has a
         // claim.
@@ -107,6 +107,7 @@ class Service {
         this._checkDone();
     }
 
+    // Not upgraded connections, as Node.
     destroyAll() {
         for (const { socket, channel } of [...this._exchanges]) {
             if (socket) {
@@ -117,7 +118,6 @@ class Service {
             // Otherwise its last message waits for room, or the application decides about an
             // upgrade.
         }
-        [...this.upgraded].forEach((socket) => socket.destroy());
         [...this.streams].forEach((stream) => stream.destroy());
     }
 

@@ -89,7 +89,7 @@ function connect(socket, other, client) {
             socket.write(written);
         }
     } else {
-        join(other, client, written);
+        join(socket, other, client, written);
     }
 }
 
@@ -121,9 +121,9 @@ function replaceDescriptor(handle, descriptor) {
 }
 
 // Passes bytes on between an end of a pair and the client, and owns both. The end of the
-// application's side ends the connection, once the client has everything, or takes nothing for
-// long.
-function join(other, client, first) {
+// application's side, or of its `socket`, ends the connection, once the client has everything, or
+// takes nothing for long.
+function join(socket, other, client, first) {
     const [from, to] = [other, client].map((fd) => new Socket({ fd, allowHalfOpen: true }));
     const end = () => [from, to].forEach((one) => one.destroy());
     from.on("error", end);
@@ -134,7 +134,14 @@ function join(other, client, first) {
     }
     from.pipe(to);
     to.pipe(from);
-    from.on("end", () => to.setTimeout(TAKES_WITHIN));
+    const limit = () => to.setTimeout(TAKES_WITHIN);
+    from.on("end", limit);
+    // Bytes that wait for the client hide the end.
+    if (socket.destroyed) {
+        limit();
+    } else {
+        socket.on("close", limit);
+    }
     to.on("finish", () => setTimeout(end, READS_WITHIN).unref());
 }
 

@@ -89,8 +89,10 @@ class Upgrade {
         const isTransferred = this._exchange.flags & layout.TRANSFERABLE && this._service.hasRoomForClient;
         const handedOver = isTransferred ? this._transfer() : reply.sendStream(this._descriptor);
         if (handedOver) {
-            this._service.upgraded.add(this._socket);
-            this._socket.on("close", () => this._service.upgraded.delete(this._socket));
+            if (!this._socket.destroyed) {
+                this._service.upgraded.add(this._socket);
+                this._socket.on("close", () => this._service.upgraded.delete(this._socket));
+            }
             reply.respond(status, lines, undefined, true);
             this._release();
         } else {

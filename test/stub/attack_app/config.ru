@@ -18,6 +18,7 @@
 #               whose pid it says writes bytes of the file to the application's output
 # /answer/WHAT  answers with a descriptor of such a kind as the file that ends the body
 # /hold         takes the client's connection over, and keeps it
+# /linger       closes the client's own socket with SO_LINGER, full of bytes, and writes tmp/closed
 # /print        prints lines for as many seconds as the query says, `seconds=`, then a last one
 # /flood        answers with as many bytes as the query says, `bytes=`
 # /forge/TYPE/STATUS/NAME  sends the httpd thread a message of the agent, as if no instance had the
@@ -76,6 +77,7 @@ class Attacker
   def call(env)
     arm unless @armed
     return hold(env) if env["PATH_INFO"] == "/hold"
+    return linger(env) if env["PATH_INFO"] == "/linger"
     return flood(env["QUERY_STRING"][/\d+/].to_i) if env["PATH_INFO"] == "/flood"
     return [200, {}, [file($1, env["QUERY_STRING"])]] if env["PATH_INFO"] =~ %r{\A/file/(\w+)\z}
 
@@ -148,6 +150,12 @@ class Attacker
     [-1, {}, []]
   end
 
+  def linger(env)
+    fill_to_linger(env["rack.hijack"].call).close
+    File.write("#{__dir__}/tmp/closed", "")
+    [-1, {}, []]
+  end
+
   def flood(bytes)
     piece = "x" * 65_536
     [200, { "content-length" => bytes.to_s },
@@ -194,6 +202,10 @@ class Attacker
     connection.setsockopt(Socket::SOL_SOCKET, Socket::SO_SNDBUF, 4096)
     (@kept ||= []) << server.accept
     server.close
+    fill_to_linger(connection)
+  end
+
+  def fill_to_linger(connection)
     connection.setsockopt(Socket::SOL_SOCKET, Socket::SO_LINGER, [1, LINGER].pack("ii"))
     nil until connection.write_nonblock("x" * 65_536, exception: false) == :wait_writable
     connection

@@ -4,6 +4,7 @@ does the protocol."""
 import asyncio
 import errno
 import socket
+import sys
 
 from . import log
 from .asgi_answer import AsgiAnswer
@@ -15,12 +16,15 @@ from .header_lines import header_lines
 from .scope import scope_of
 from .transfer import has_room, stream_pair, transferred
 
-_PIECE = 65536
-# Bytes of a message, or of all messages that wait for the application. Beyond it a message is
-# refused, and the client waits.
+# Compressed bytes become up to 1,032 times as many.
+_PIECE = 4096
+# Bytes in memory of a message, or of all messages that wait for the application. Beyond it a
+# message is refused, and the client waits.
 _MOST = 16 * 1024 * 1024
 # What a fragment or a message costs beside its bytes.
 _OVERHEAD = 64
+# What a text that is not ASCII costs beside its characters, of which it has one more.
+_BESIDE_TEXT = sys.getsizeof("\xe9" * 2) - 3
 # Seconds that a client has to take what is written before the end, and at the instance's end also
 # what is left then.
 _PATIENCE = 2
@@ -44,6 +48,13 @@ def is_upgrade(environment):
             and environment.get("SERVER_PROTOCOL") == "HTTP/1.1" and environment.get("REQUEST_METHOD") == "GET")
 
 
+def _width_of(data):
+    """Bytes of each character. One character above U+FFFF makes Python keep four for all others."""
+    if not isinstance(data, str) or data.isascii():
+        return 1
+    return (sys.getsizeof(data) - _BESIDE_TEXT) // (len(data) + 1)
+
+
 class WebSocketRequest:
     """The request is over as soon as the application has accepted the connection or not. The
     connection then is a stream of its own."""
@@ -54,7 +65,8 @@ class WebSocketRequest:
         # Takes the answer of an application that refuses the connection by one.
         self._denial = AsgiAnswer(request, False)
         self._fragments = []
-        self._size = 0
+        self._length = 0
+        self._width = 1
         self._messages = asyncio.Queue()
         self._waiting = 0
         self._taken = asyncio.Event()
@@ -201,7 +213,13 @@ class WebSocketRequest:
 
         event = AcceptConnection(subprotocol=message.get("subprotocol"), extensions=[PerMessageDeflate()],
                                  extra_headers=list(message.get("headers", ())))
-        lines = self._protocol.send(event).split(b"\r\n")[1:]
+        try:
+            answer = self._protocol.send(event)
+        except ValueError:
+            # A malformed offer of the client is declined (RFC 7692, section 5.1).
+            event.extensions.clear()
+            answer = self._protocol.send(event)
+        lines = answer.split(b"\r\n")[1:]
         head = header_lines(tuple(line.split(b": ", 1)) for line in lines if line)
         if not has_room():
             # httpd passes the bytes on.
@@ -283,7 +301,8 @@ class WebSocketRequest:
         for event in self._protocol.events():
             if isinstance(event, (TextMessage, BytesMessage)):
                 self._fragments.append(event.data)
-                self._size += len(event.data) + _OVERHEAD
+                self._length += len(event.data)
+                self._width = max(self._width, _width_of(event.data))
                 if self._size > _MOST:
                     await self._say_close(_TOO_LARGE, "")
                     return _TOO_LARGE, ""
@@ -302,9 +321,14 @@ class WebSocketRequest:
                 return int(event.code), event.reason or ""
         return None
 
+    @property
+    def _size(self):
+        return self._length * self._width + len(self._fragments) * _OVERHEAD
+
     def _pass_on(self, is_text):
+        size = self._size
         fragments, self._fragments = self._fragments, []
-        size, self._size = self._size, 0
+        self._length, self._width = 0, 1
         self._put({"type": "websocket.receive", "text": "".join(fragments) if is_text else None,
                    "bytes": None if is_text else b"".join(fragments)}, size)
 
