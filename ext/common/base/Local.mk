@@ -38,6 +38,7 @@ libpassenger_base_la_SOURCES = \
     %D%/Split.cpp \
     %D%/StandardDescriptors.cpp \
     %D%/SystemClock.cpp \
+    %D%/SystemUserDatabase.cpp \
     %D%/ThreadCapabilities.cpp \
     %D%/UserSwitch.cpp
 libpassenger_base_la_LIBADD = $(FMT_LIBS)

@@ -1,4 +1,4 @@
-#include "rights/SystemUserDatabase.h"
+#include "base/SystemUserDatabase.h"
 
 #include <grp.h>
 #include <pwd.h>
