@@ -5,7 +5,8 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
+#include <iterator>
+#include <sstream>
 #include <vector>
 
 #include <fmt/format.h>
@@ -81,19 +82,9 @@ id_t firstFree(const std::function<bool(id_t)> &isTaken) {
 
 std::set<id_t> idsIn(std::string_view status) {
     std::set<id_t> ids;
-    for (const std::string &line : split(status, '\n')) {
-        if (!line.starts_with("Uid:") && !line.starts_with("Gid:") && !line.starts_with("Groups:")) {
-            continue;
-        }
-        const char *const end = line.data() + line.size();
-        for (const char *next = line.data() + line.find(':') + 1; next < end; next++) {
-            id_t id = 0;
-            const auto [stopped, error] = std::from_chars(next, end, id);
-            if (error == std::errc()) {
-                ids.insert(id);
-                next = stopped;
-            }
-        }
+    for (const std::string_view label : {"Uid:", "Gid:", "Groups:"}) {
+        std::istringstream numbers(afterLabel(status, label));
+        ids.insert(std::istream_iterator<id_t>(numbers), std::istream_iterator<id_t>());
     }
     return ids;
 }

@@ -12,7 +12,6 @@ libpassenger_base_la_SOURCES = \
     %D%/DescriptorLimit.cpp \
     %D%/DescriptorSender.cpp \
     %D%/DynamicUser.cpp \
-    %D%/EffectiveCapability.cpp \
     %D%/FileContent.cpp \
     %D%/FileDescriptor.cpp \
     %D%/FileRights.cpp \

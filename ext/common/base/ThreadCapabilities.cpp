@@ -6,8 +6,12 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <string>
 
 #include "base/Exceptions.h"
+#include "base/FileContent.h"
+#include "base/Split.h"
 
 namespace Passenger {
 
@@ -45,6 +49,11 @@ void ThreadCapabilities::limit(std::initializer_list<unsigned> capabilities) con
 void ThreadCapabilities::restore() const noexcept {
     __user_cap_header_struct header = thisThread();
     static_cast<void>(::syscall(SYS_capset, &header, sets_.data()));
+}
+
+bool hasCapability(unsigned capability) {
+    const std::string effective = afterLabel(fileContent("/proc/thread-self/status"), "CapEff:");
+    return (std::strtoull(effective.c_str(), nullptr, 16) >> capability & 1) != 0;
 }
 
 }  // namespace Passenger

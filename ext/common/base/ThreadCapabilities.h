@@ -27,4 +27,7 @@ private:
     Sets sets_{};
 };
 
+/** Whether the calling thread has this effective capability, by /proc. */
+bool hasCapability(unsigned capability);
+
 }  // namespace Passenger
