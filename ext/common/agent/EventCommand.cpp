@@ -153,9 +153,8 @@ void EventCommand::work(const FileDescriptor &ending) {
         if (const auto line = inbox_->take()) {
             run(*line, ending);
         } else {
-            const auto left = std::chrono::ceil<milliseconds>(nextLook - std::chrono::steady_clock::now()).count();
             std::array<pollfd, 2> entries{{{inbox_->arrivals().get(), POLLIN, 0}, {ending.get(), POLLIN, 0}}};
-            ::poll(entries.data(), entries.size(), static_cast<int>(std::max<milliseconds::rep>(left, 0)));
+            ::poll(entries.data(), entries.size(), millisecondsUntil(nextLook));
         }
         if (std::chrono::steady_clock::now() >= nextLook) {
             lookAtQueues();
