@@ -86,11 +86,11 @@ bool follow(Output &output, const HelperProcess &helper, const FileDescriptor &e
     for (bool ended = false; !ended;) {
         std::array<pollfd, 3> entries{
             {{output.descriptor(), POLLIN, 0}, {helper.pidFd().get(), POLLIN, 0}, {ending.get(), POLLIN, 0}}};
-        const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-        if (left <= 0) {
+        const int left = millisecondsUntil(deadline);
+        if (left == 0) {
             break;
         }
-        if (::poll(entries.data(), entries.size(), static_cast<int>(left)) <= 0) {
+        if (::poll(entries.data(), entries.size(), left) <= 0) {
             continue;
         }
         if (entries[0].revents != 0) {
