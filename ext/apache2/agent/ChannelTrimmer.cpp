@@ -4,12 +4,12 @@
 
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <exception>
 
 #include "apache2/agent/AgentKeeper.h"
 #include "apache2/httpd/CodePin.h"
 #include "apache2/httpd/Httpd.h"
+#include "base/SignalsBlocked.h"
 
 namespace Passenger {
 
@@ -18,7 +18,7 @@ namespace {
 /** The thread calls few functions, and each child has one. */
 constexpr std::size_t STACK_SIZE = 256 * std::size_t{1024};
 
-/** All signals are blocked in the new thread, since httpd's signals are for its own threads.
+/** httpd's signals are for its own threads.
  *  @return as pthread_create() */
 int createThread(void *(*run)(void *), void *argument) noexcept {
     pthread_attr_t attributes;
@@ -27,13 +27,9 @@ int createThread(void *(*run)(void *), void *argument) noexcept {
     }
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const SignalsBlocked inherited;
     pthread_t thread;
     const int error = pthread_create(&thread, &attributes, run, argument);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     pthread_attr_destroy(&attributes);
     return error;
 }

@@ -21,13 +21,6 @@ bool isReceived(const FileDescriptor &stream) noexcept {
     return ::ioctl(stream.get(), SIOCOUTQ, &bytes) == 0 && bytes == 0;
 }
 
-/** The process that made the socket pair (unix(7)). 0: unknown, as all others that are. */
-pid_t makerOf(const FileDescriptor &stream) noexcept {
-    ucred credentials{};
-    socklen_t size = sizeof(credentials);
-    return ::getsockopt(stream.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 ? credentials.pid : 0;
-}
-
 }  // namespace
 
 void ClientsInFlight::dropReceived() {
@@ -52,7 +45,8 @@ ClientsInFlight::Sent ClientsInFlight::send(const std::string &app, FileDescript
     const int descriptors[] = {client};
     const LockGuard guard(mutex_);
     dropReceived();
-    const pid_t instance = makerOf(stream);
+    // 0: unknown, as all others that are.
+    const pid_t instance = peerOf(stream).value_or(PeerCredentials()).pid;
     if (!hasRoom(app, instance)) {
         return Sent::NO_ROOM;
     }

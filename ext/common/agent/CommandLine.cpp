@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -76,6 +77,13 @@ int runBridgeAgain() {
     return Bridge::runAgain(takeInheritedSocket(), ownProgram(), options);
 }
 
+/** All but `pool`, which has arguments. */
+constexpr std::pair<std::string_view, int (*)()> PROCESSES[] = {{"anchor", runAnchor},
+                                                                {"watchdog", runWatchdog},
+                                                                {"rights", runRights},
+                                                                {"bridge", runBridge},
+                                                                {"bridge-again", runBridgeAgain}};
+
 }  // namespace
 
 int runCommandLine(int argc, char **argv, const PoolEngineFactory &makeEngine) {
@@ -84,23 +92,13 @@ int runCommandLine(int argc, char **argv, const PoolEngineFactory &makeEngine) {
     }
     const std::string_view command = argc == 2 ? argv[1] : "";
     try {
-        if (command == "anchor") {
-            return runAnchor();
-        }
-        if (command == "watchdog") {
-            return runWatchdog();
-        }
-        if (command == "rights") {
-            return runRights();
-        }
         if (argc > 1 && std::string_view(argv[1]) == "pool") {
             return runPool(makeEngine, std::span(argv + 2, static_cast<std::size_t>(argc - 2)));
         }
-        if (command == "bridge") {
-            return runBridge();
-        }
-        if (command == "bridge-again") {
-            return runBridgeAgain();
+        for (const auto &[name, run] : PROCESSES) {
+            if (command == name) {
+                return run();
+            }
         }
     } catch (const std::exception &exception) {
         fmt::print(stderr, "passenger-agent: {}\n", exception.what());

@@ -140,7 +140,7 @@ ControlOrders::Known &ControlOrders::known(const GroupSnapshot &group, system_cl
     Known &known = known_[group.name];
     if (known.madeAt != group.madeAt) {
         known.madeAt = group.madeAt;
-        known.since = secondsSinceEpoch(now) - std::chrono::duration<double>(group.age).count();
+        known.since = secondsSinceEpoch(now) - inSeconds(group.age);
     }
     return known;
 }
@@ -233,7 +233,7 @@ std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) 
         unknown[name];
     }
     for (const auto &[name, left] : parts_.pool.pauses()) {
-        unknown[name].queue.pausedFor = std::chrono::duration<double>(left).count();
+        unknown[name].queue.pausedFor = inSeconds(left);
     }
     for (const OrphanSnapshot &orphan : orphans_) {
         InstanceStatus &instance = unknown[orphan.app].instances.emplace_back();
@@ -286,10 +286,10 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
         instance.memory = facts.memory.used() != 0 ? facts.memory.used() : instance.memory;
         instance.privateMemory = facts.memory.unshared();
         instance.applicationPid = facts.application;
-        instance.cpuTime = std::chrono::duration<double>(facts.cpuTime).count();
-        instance.processAge = std::chrono::duration<double>(facts.processAge).count();
+        instance.cpuTime = inSeconds(facts.cpuTime);
+        instance.processAge = inSeconds(facts.processAge);
         if (const auto &ago = group.processes[i].lastUsed) {
-            instance.lastUsed = secondsSinceEpoch(now) - std::chrono::duration<double>(*ago).count();
+            instance.lastUsed = secondsSinceEpoch(now) - inSeconds(*ago);
         }
     }
     if (whole) {
@@ -303,8 +303,8 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
 std::vector<RequestStatus> ControlOrders::requestsOf(const std::string &name) const {
     std::vector<RequestStatus> requests;
     for (RequestSnapshot &request : parts_.pool.requests(name, MOST_REQUESTS)) {
-        requests.push_back({request.pid, std::chrono::duration<double>(request.age).count(), std::move(request.client),
-                            std::move(request.method), std::move(request.id), std::move(request.uri)});
+        requests.push_back({request.pid, inSeconds(request.age), std::move(request.client), std::move(request.method),
+                            std::move(request.id), std::move(request.uri)});
     }
     return requests;
 }

@@ -2,7 +2,6 @@
 
 #include <linux/sockios.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -15,6 +14,7 @@
 
 #include "base/DescriptorCloser.h"
 #include "base/Exceptions.h"
+#include "base/Poll.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
 
@@ -30,25 +30,11 @@ constexpr std::chrono::milliseconds BREATH{50};
 /** The pause after a connection that cannot be accepted. */
 constexpr std::chrono::milliseconds PAUSE{100};
 
-std::optional<uid_t> peerOf(const FileDescriptor &socket) {
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
-        return std::nullopt;
-    }
-    return peer.uid;
-}
-
 /** Whether the peer has read all that was sent (unix(7): SIOCOUTQ). Descriptors in answers that
  *  nobody reads count against the limit of this process's user. */
 bool hasReadAll(const FileDescriptor &socket) {
     int unread = 0;
     return ::ioctl(socket.get(), SIOCOUTQ, &unread) == 0 && unread == 0;
-}
-
-int millisecondsUntil(std::chrono::steady_clock::time_point time) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(time - std::chrono::steady_clock::now());
-    return static_cast<int>(std::max<std::chrono::milliseconds::rep>(left.count(), 0));
 }
 
 }  // namespace
@@ -66,7 +52,7 @@ void ControlService::listen(FileDescriptor socket) {
         const LockGuard guard(mutex_);
         nextListening_ = std::move(socket);
     }
-    ::eventfd_write(wake_.get(), 1);
+    setEvent(wake_);
 }
 
 FileDescriptor ControlService::connect() {
@@ -78,7 +64,7 @@ FileDescriptor ControlService::connect() {
         }
         fresh_.push_back({std::move(pair.first), ofHttpd_});
     }
-    ::eventfd_write(wake_.get(), 1);
+    setEvent(wake_);
     return std::move(pair.second);
 }
 
@@ -159,8 +145,8 @@ void ControlService::accept() {
         return;
     }
     failing_ = false;
-    if (const auto uid = peerOf(socket)) {
-        add({Asker{*uid, false}, FrameSocket(std::move(socket))});
+    if (const auto peer = peerOf(socket)) {
+        add({Asker{peer->uid, false}, FrameSocket(std::move(socket))});
     }
 }
 
@@ -171,8 +157,7 @@ std::optional<std::chrono::steady_clock::time_point> ControlService::restOf(cons
 
 /** Takes what connect() and listen() have left. */
 void ControlService::takeNews() {
-    eventfd_t ignored = 0;
-    ::eventfd_read(wake_.get(), &ignored);
+    clearEvent(wake_);
     std::vector<Fresh> fresh;
     {
         const LockGuard guard(mutex_);

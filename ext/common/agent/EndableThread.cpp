@@ -1,7 +1,5 @@
 #include "agent/EndableThread.h"
 
-#include <sys/eventfd.h>
-
 #include <utility>
 
 namespace Passenger {
@@ -19,10 +17,9 @@ void EndableThread::start(const char *name, Work work) {
 
 void EndableThread::end() noexcept {
     if (thread_.joinable()) {
-        ::eventfd_write(ending_.get(), 1);
+        setEvent(ending_);
         thread_.join();
-        eventfd_t ignored = 0;
-        ::eventfd_read(ending_.get(), &ignored);
+        clearEvent(ending_);
     }
 }
 

@@ -86,11 +86,11 @@ bool follow(Output &output, const HelperProcess &helper, const FileDescriptor &e
     for (bool ended = false; !ended;) {
         std::array<pollfd, 3> entries{
             {{output.descriptor(), POLLIN, 0}, {helper.pidFd().get(), POLLIN, 0}, {ending.get(), POLLIN, 0}}};
-        const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-        if (left <= 0) {
+        const int left = millisecondsUntil(deadline);
+        if (left == 0) {
             break;
         }
-        if (::poll(entries.data(), entries.size(), static_cast<int>(left)) <= 0) {
+        if (::poll(entries.data(), entries.size(), left) <= 0) {
             continue;
         }
         if (entries[0].revents != 0) {
@@ -153,9 +153,8 @@ void EventCommand::work(const FileDescriptor &ending) {
         if (const auto line = inbox_->take()) {
             run(*line, ending);
         } else {
-            const auto left = std::chrono::ceil<milliseconds>(nextLook - std::chrono::steady_clock::now()).count();
             std::array<pollfd, 2> entries{{{inbox_->arrivals().get(), POLLIN, 0}, {ending.get(), POLLIN, 0}}};
-            ::poll(entries.data(), entries.size(), static_cast<int>(std::max<milliseconds::rep>(left, 0)));
+            ::poll(entries.data(), entries.size(), millisecondsUntil(nextLook));
         }
         if (std::chrono::steady_clock::now() >= nextLook) {
             lookAtQueues();

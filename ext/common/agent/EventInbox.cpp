@@ -1,7 +1,5 @@
 #include "agent/EventInbox.h"
 
-#include <sys/eventfd.h>
-
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -39,7 +37,7 @@ void EventInbox::note(std::string_view line, TimePoint now) {
         last_[event] = now;
         waiting_.emplace_back(line);
     }
-    ::eventfd_write(arrivals_.get(), 1);
+    setEvent(arrivals_);
 }
 
 bool EventInbox::isTooEarly(const std::string &event, TimePoint now) {
@@ -54,8 +52,7 @@ bool EventInbox::isTooEarly(const std::string &event, TimePoint now) {
 }
 
 std::optional<std::string> EventInbox::take() {
-    eventfd_t ignored = 0;
-    ::eventfd_read(arrivals_.get(), &ignored);
+    clearEvent(arrivals_);
     const LockGuard guard(mutex_);
     if (waiting_.empty()) {
         return std::nullopt;

@@ -1,7 +1,6 @@
 #include "agent/InstanceFacts.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <array>
@@ -38,7 +37,7 @@ InstanceFacts::~InstanceFacts() {
 InstanceFacts::Facts InstanceFacts::of(pid_t pid) {
     const LockGuard guard(mutex_);
     if (!std::exchange(asked_, true)) {
-        ::eventfd_write(wake_.get(), 1);
+        setEvent(wake_);
     }
     const auto found = facts_.find(pid);
     return found == facts_.end() ? Facts() : found->second;
@@ -58,8 +57,7 @@ void InstanceFacts::run(const FileDescriptor &ending) {
 bool InstanceFacts::awaitRound(const FileDescriptor &ending) {
     std::array<pollfd, 2> entries{{{ending.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
     ::poll(entries.data(), entries.size(), static_cast<int>(std::chrono::milliseconds(QUIET_INTERVAL).count()));
-    eventfd_t ignored = 0;
-    ::eventfd_read(wake_.get(), &ignored);
+    clearEvent(wake_);
     const LockGuard guard(mutex_);
     asked_ = false;
     return entries[0].revents == 0;

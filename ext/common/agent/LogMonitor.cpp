@@ -1,7 +1,6 @@
 #include "agent/LogMonitor.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -64,14 +63,14 @@ LogMonitor::LogMonitor(Parts parts)
 
 LogMonitor::~LogMonitor() {
     ending_ = true;
-    ::eventfd_write(wake_.get(), 1);
+    setEvent(wake_);
     thread_.join();
     readers_.await(PATIENCE);
 }
 
 void LogMonitor::wake() {
     woken_ = true;
-    ::eventfd_write(wake_.get(), 1);
+    setEvent(wake_);
 }
 
 void LogMonitor::run() {
@@ -208,8 +207,7 @@ void LogMonitor::wait(milliseconds time, bool events) {
         return;
     }
     if (entries[0].revents != 0) {
-        eventfd_t ignored = 0;
-        ::eventfd_read(wake_.get(), &ignored);
+        clearEvent(wake_);
     }
     if (entries[1].revents != 0) {
         // The events are dropped, since each read covers all files.

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/Poll.h"
 #include "base/Split.h"
 #include "io/LineReader.h"
 #include "log/Log.h"
@@ -69,17 +70,16 @@ void PreStart::run(PreStartHelper start, const FileDescriptor &ending) {
 
 bool PreStart::follow(const FileDescriptor &output, const FileDescriptor &ending) {
     LineReader lines;
-    const auto deadline = std::chrono::steady_clock::now() + LONGEST;
+    const auto deadline = deadlineIn(LONGEST);
     std::array<char, 4096> buffer;
     for (;;) {
         std::array<pollfd, 2> entries{{{output.get(), POLLIN, 0}, {ending.get(), POLLIN, 0}}};
-        const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-        if (left <= 0) {
+        const int left = millisecondsUntil(deadline);
+        if (left == 0) {
             Log::warn("event=pre_start.failed error=\"the pre-start helper did not end in time\"");
             return true;
         }
-        if (::poll(entries.data(), entries.size(), static_cast<int>(left)) <= 0) {
+        if (::poll(entries.data(), entries.size(), left) <= 0) {
             continue;
         }
         if (entries[1].revents != 0) {

@@ -19,8 +19,8 @@
 
 #include "base/Exceptions.h"
 #include "base/StandardDescriptors.h"
+#include "base/ThreadCapabilities.h"
 #include "base/UserSwitch.h"
-#include "confinement/Capabilities.h"
 #include "confinement/Confinement.h"
 
 namespace Passenger {
@@ -84,8 +84,8 @@ void keepRights() {
     // The order of the uses: logs that are new; logs and socket folders of users; signals; queues
     // beyond net.core.wmem_max; other users (AsUser); /proc of applications; limits
     // of their tasks.
-    Capabilities::keepOnly({CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_NET_ADMIN, CAP_SETGID, CAP_SETUID, CAP_SYS_NICE,
-                            CAP_SYS_PTRACE, CAP_SYS_RESOURCE});
+    ThreadCapabilities().keepOnly({CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_NET_ADMIN, CAP_SETGID, CAP_SETUID,
+                                   CAP_SYS_NICE, CAP_SYS_PTRACE, CAP_SYS_RESOURCE});
 }
 
 FileDescriptor takeInheritedSocket() {

@@ -1,7 +1,5 @@
 #include "agent/RunAs.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,6 +18,7 @@
 #include "base/FileRights.h"
 #include "base/SeccompMode.h"
 #include "base/Split.h"
+#include "base/SystemUserDatabase.h"
 #include "base/UserSwitch.h"
 #include "confinement/Confinement.h"
 
@@ -39,33 +38,25 @@ int fail(int status, const std::string &problem) {
     return status;
 }
 
-/** The process has one thread, so the results of libc's lookups stay valid. */
-const passwd &accountNamed(const char *name) {
-    errno = 0;
-    const passwd *const account = ::getpwnam(name);
-    if (account == nullptr) {
-        throw IOException(errno == 0 ? "no such user exists" : strerror(errno));
+void become(const std::string &user, const std::string &group) {
+    const SystemUserDatabase database;
+    const auto account = database.userNamed(user);
+    if (!account) {
+        throw IOException("no such user exists");
     }
-    return *account;
-}
-
-gid_t groupNamed(const char *name) {
-    errno = 0;
-    const group *const found = ::getgrnam(name);
-    if (found == nullptr) {
-        throw IOException(fmt::format("group \"{}\": {}", name, errno == 0 ? "no such group exists" : strerror(errno)));
+    gid_t gid = account->gid;
+    if (!group.empty()) {
+        const auto found = database.groupNamed(group);
+        if (!found) {
+            throw IOException(fmt::format("group \"{}\": no such group exists", group));
+        }
+        gid = found->gid;
     }
-    return found->gr_gid;
-}
-
-void become(const char *user, const char *group) {
-    const passwd &account = accountNamed(user);
-    const gid_t gid = *group != '\0' ? groupNamed(group) : account.pw_gid;
-    switchUser(FileRights::ofUser(user, account.pw_uid, gid));
-    ::setenv("HOME", account.pw_dir, 1);
-    ::setenv("USER", user, 1);
-    ::setenv("LOGNAME", user, 1);
-    ::setenv("SHELL", account.pw_shell, 1);
+    switchUser(FileRights::ofUser(user, account->uid, gid));
+    ::setenv("HOME", account->home.c_str(), 1);
+    ::setenv("USER", user.c_str(), 1);
+    ::setenv("LOGNAME", user.c_str(), 1);
+    ::setenv("SHELL", account->shell.c_str(), 1);
 }
 
 void limitProgram(const char *mode, const char *list) {

@@ -10,9 +10,9 @@
 #include <system_error>
 #include <vector>
 
-#include "base/EffectiveCapability.h"
 #include "base/ProcessStat.h"
 #include "base/ProcessTree.h"
+#include "base/ThreadCapabilities.h"
 
 namespace Passenger::BootPriority {
 

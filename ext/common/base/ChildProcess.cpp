@@ -13,6 +13,7 @@
 
 #include "base/ChildSetup.h"
 #include "base/Exceptions.h"
+#include "base/SignalsBlocked.h"
 
 namespace Passenger {
 
@@ -26,26 +27,8 @@ FileDescriptor openNullDevice() {
     return FileDescriptor(fd);
 }
 
-/**
- * Blocks all signals in this thread for a scope. No handler of the parent then runs in the child
- * between fork and exec.
- */
-class SignalsBlocked {
-public:
-    SignalsBlocked() noexcept {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsBlocked(const SignalsBlocked &) = delete;
-    SignalsBlocked &operator=(const SignalsBlocked &) = delete;
-
-private:
-    sigset_t before_;
-};
-
 pid_t forkAndRun(const ChildSetup &setup, int statusPipe) {
+    // No handler of the parent runs in the child between fork and exec.
     const SignalsBlocked blocked;
     const pid_t pid = ::fork();
     if (pid == 0) {

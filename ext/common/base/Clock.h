@@ -18,6 +18,11 @@ public:
     virtual MonotonicTime now() const = 0;
 };
 
+/** The form of a length of time for people, JSON and arithmetic. */
+template <class Rep, class Period> double inSeconds(std::chrono::duration<Rep, Period> time) {
+    return std::chrono::duration<double>(time).count();
+}
+
 /** The form of a time in shared memory and messages. */
 inline std::uint64_t toNanoseconds(MonotonicTime time) {
     return static_cast<std::uint64_t>(time.time_since_epoch().count());

@@ -67,4 +67,13 @@ FileDescriptor makeEventDescriptor() {
     return descriptor;
 }
 
+void setEvent(const FileDescriptor &event) noexcept {
+    ::eventfd_write(event.get(), 1);
+}
+
+void clearEvent(const FileDescriptor &event) noexcept {
+    eventfd_t ignored = 0;
+    ::eventfd_read(event.get(), &ignored);
+}
+
 }  // namespace Passenger

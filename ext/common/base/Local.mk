@@ -12,7 +12,6 @@ libpassenger_base_la_SOURCES = \
     %D%/DescriptorLimit.cpp \
     %D%/DescriptorSender.cpp \
     %D%/DynamicUser.cpp \
-    %D%/EffectiveCapability.cpp \
     %D%/FileContent.cpp \
     %D%/FileDescriptor.cpp \
     %D%/FileRights.cpp \
@@ -38,6 +37,7 @@ libpassenger_base_la_SOURCES = \
     %D%/Split.cpp \
     %D%/StandardDescriptors.cpp \
     %D%/SystemClock.cpp \
+    %D%/SystemUserDatabase.cpp \
     %D%/ThreadCapabilities.cpp \
     %D%/UserSwitch.cpp
 libpassenger_base_la_LIBADD = $(FMT_LIBS)

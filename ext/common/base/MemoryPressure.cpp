@@ -1,20 +1,16 @@
 #include "base/MemoryPressure.h"
 
 #include <charconv>
-#include <fstream>
-#include <string_view>
+
+#include "base/FileContent.h"
+#include "base/Split.h"
 
 namespace Passenger {
 
 double memoryPressure(const std::string &file) {
-    constexpr std::string_view FULL = "full avg10=";
-    std::ifstream lines(file);
+    const std::string figure = afterLabel(fileContent(file), "full avg10=");
     double percent = 0;
-    for (std::string line; std::getline(lines, line);) {
-        if (line.starts_with(FULL)) {
-            std::from_chars(line.data() + FULL.size(), line.data() + line.size(), percent);
-        }
-    }
+    std::from_chars(figure.data(), figure.data() + figure.size(), percent);
     return percent;
 }
 

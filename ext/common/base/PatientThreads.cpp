@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <csignal>
 #include <deque>
 #include <exception>
 #include <map>
@@ -15,6 +14,7 @@
 #include <utility>
 
 #include "base/Mutex.h"
+#include "base/SignalsBlocked.h"
 
 namespace Passenger {
 
@@ -116,25 +116,16 @@ struct PatientThreads::State {
 
     /** Signals are for other threads. @throws std::system_error */
     static void startThread(std::shared_ptr<State> state) {
-        sigset_t all;
-        sigset_t before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        try {
-            std::thread([state = std::move(state)] {
-                pthread_setname_np(pthread_self(), state->name);
-                while (std::optional<Task> task = state->next()) {
-                    task->work();
-                    // What it holds ends before it counts as done.
-                    task->work = nullptr;
-                    state->done(task->key);
-                }
-            }).detach();
-        } catch (...) {
-            pthread_sigmask(SIG_SETMASK, &before, nullptr);
-            throw;
-        }
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        const SignalsBlocked inherited;
+        std::thread([state = std::move(state)] {
+            pthread_setname_np(pthread_self(), state->name);
+            while (std::optional<Task> task = state->next()) {
+                task->work();
+                // What it holds ends before it counts as done.
+                task->work = nullptr;
+                state->done(task->key);
+            }
+        }).detach();
     }
 
     /** If all threads are at work, and there is work that a further one may do. @return false: none

@@ -22,11 +22,7 @@ constexpr milliseconds LONGEST_TIMEOUT = std::chrono::hours(24 * 365);
 bool pollUntil(int fd, short events, std::chrono::steady_clock::time_point deadline) {
     pollfd entry{fd, events, 0};
     for (;;) {
-        // The comparison comes first, since the difference to a deadline far in the past could
-        // overflow. The time is rounded up, so that poll() does not return early and the loop does
-        // not spin for the last millisecond.
-        const auto now = std::chrono::steady_clock::now();
-        const auto left = deadline > now ? std::chrono::ceil<milliseconds>(deadline - now) : milliseconds(0);
+        const auto left = timeUntil(deadline, std::chrono::steady_clock::now());
         const auto timeout = std::min(left, LONGEST_POLL);
         const int ready = ::poll(&entry, 1, static_cast<int>(timeout.count()));
         if (ready > 0) {
@@ -51,6 +47,15 @@ std::size_t waitingIn(int pipe) noexcept {
 
 std::chrono::steady_clock::time_point deadlineIn(std::chrono::milliseconds timeout) {
     return std::chrono::steady_clock::now() + std::min(timeout, LONGEST_TIMEOUT);
+}
+
+milliseconds timeUntil(std::chrono::steady_clock::time_point then, std::chrono::steady_clock::time_point now) {
+    // The difference to a time far in the past could overflow.
+    return then > now ? std::chrono::ceil<milliseconds>(then - now) : milliseconds(0);
+}
+
+int millisecondsUntil(std::chrono::steady_clock::time_point then) {
+    return static_cast<int>(std::min(timeUntil(then, std::chrono::steady_clock::now()), LONGEST_POLL).count());
 }
 
 }  // namespace Passenger

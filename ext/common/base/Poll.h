@@ -24,4 +24,11 @@ std::size_t waitingIn(int pipe) noexcept;
  */
 std::chrono::steady_clock::time_point deadlineIn(std::chrono::milliseconds timeout);
 
+/** The time from `now` to `then`, rounded up: a wait for it does not end early. 0 if `then` has
+ *  passed. */
+std::chrono::milliseconds timeUntil(std::chrono::steady_clock::time_point then,
+                                    std::chrono::steady_clock::time_point now);
+/** The time from now to `then` in the form of poll(), a day at most. */
+int millisecondsUntil(std::chrono::steady_clock::time_point then);
+
 }  // namespace Passenger

@@ -12,4 +12,8 @@ namespace Passenger {
  */
 std::vector<std::string> split(std::string_view text, char separator);
 
+/** What follows `label` in the first line that begins with it, as in /proc/PID/status. Empty: no
+ *  line does. */
+std::string afterLabel(std::string_view text, std::string_view label);
+
 }  // namespace Passenger

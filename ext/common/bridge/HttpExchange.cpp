@@ -3,13 +3,13 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/Poll.h"
 #include "base/WholeNumber.h"
 #include "bridge/EventLog.h"
 #include "io/SocketPair.h"
@@ -263,8 +263,7 @@ int HttpExchange::patience() const {
     if (!unasked_ || (parts_.reply.started() && !deaf_)) {
         return -1;
     }
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(silentUntil_ - std::chrono::steady_clock::now());
-    return static_cast<int>(std::max(left.count(), std::chrono::milliseconds::rep{0}));
+    return millisecondsUntil(silentUntil_);
 }
 
 /**

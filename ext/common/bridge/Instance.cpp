@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -306,7 +305,7 @@ void Instance::countAnswered() {
 }
 
 void Instance::noteEvent() noexcept {
-    eventfd_write(events_.get(), 1);
+    setEvent(events_);
 }
 
 bool Instance::awaitEvent(Application::Deadline deadline) {
@@ -324,8 +323,7 @@ bool Instance::awaitEvent(Application::Deadline deadline) {
     if (read(signals_.get(), &signal, sizeof(signal)) > 0) {
         ending_ = true;
     }
-    eventfd_t ignored = 0;
-    eventfd_read(events_.get(), &ignored);
+    clearEvent(events_);
     return true;
 }
 

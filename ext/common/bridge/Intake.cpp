@@ -1,7 +1,6 @@
 #include "bridge/Intake.h"
 
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 #include <array>
 #include <cerrno>
@@ -247,8 +246,7 @@ void Intake::takeBack(Place &place) {
 }
 
 void Intake::takeNews() {
-    eventfd_t ignored = 0;
-    eventfd_read(news_.get(), &ignored);
+    clearEvent(news_);
     std::vector<Place *> returned;
     HandoverPtr handover;
     {
@@ -296,7 +294,7 @@ void Intake::giveBack(Place &place) {
 }
 
 void Intake::wake() const noexcept {
-    eventfd_write(news_.get(), 1);
+    setEvent(news_);
 }
 
 void Intake::pause() {

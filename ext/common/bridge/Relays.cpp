@@ -1,7 +1,6 @@
 #include "bridge/Relays.h"
 
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -55,7 +54,7 @@ void Relays::add(FileDescriptor child, FileDescriptor application, std::string_v
         undelivered_++;
         streams_ += isStream ? 1 : 0;
     }
-    eventfd_write(news_.get(), 1);
+    setEvent(news_);
 }
 
 void Relays::runOnce(std::chrono::milliseconds longest) {
@@ -85,8 +84,7 @@ int Relays::timeout(std::chrono::milliseconds longest) const {
 }
 
 void Relays::takeNew() {
-    eventfd_t ignored = 0;
-    eventfd_read(news_.get(), &ignored);
+    clearEvent(news_);
     std::vector<std::unique_ptr<Relay>> relays;
     {
         const LockGuard lock(mutex_);

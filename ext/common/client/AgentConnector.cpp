@@ -100,9 +100,7 @@ void throwIfAbsent(int absence) {
 /** @return false at the deadline, and when the wait is to be looked at anew */
 bool awaitAnswer(int connectSocket, int absence, FrameSocket::Deadline deadline) {
     std::array<pollfd, 2> entries{{{connectSocket, POLLIN, 0}, {absence, POLLIN, 0}}};
-    const auto now = std::chrono::steady_clock::now();
-    const auto left = std::chrono::ceil<milliseconds>(std::max(deadline, now) - now);
-    const int ready = ::poll(entries.data(), entries.size(), static_cast<int>(left.count()));
+    const int ready = ::poll(entries.data(), entries.size(), millisecondsUntil(deadline));
     if (ready < 0 && errno != EINTR) {
         throw SystemException("poll(connect socket)", errno);
     }

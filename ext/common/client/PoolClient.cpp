@@ -39,11 +39,6 @@ FileDescriptor duplicateDescriptor(int fd) {
     return copy;
 }
 
-/** Whether the pool process of a connection has ended, or has closed the connection. */
-bool isHangUp(const SystemException &error) noexcept {
-    return error.error() == EPIPE || error.error() == ECONNRESET;
-}
-
 void pauseBeforeRetry() {
     const timespec pause{0, 5 * 1000 * 1000};
     nanosleep(&pause, nullptr);
@@ -121,7 +116,7 @@ FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &age
         } catch (const EndOfFileException &) {
             // The pool process of this socket has ended.
         } catch (const SystemException &error) {
-            if (!isHangUp(error)) {
+            if (!lostContact(error)) {
                 throw;
             }
         }
@@ -224,7 +219,7 @@ Frame PoolClient::converse(const Frame &question, const std::vector<int> &descri
         } catch (const EndOfFileException &) {
             // The pool process of this connection has ended.
         } catch (const SystemException &error) {
-            if (!isHangUp(error)) {
+            if (!lostContact(error)) {
                 throw;
             }
         }
@@ -250,7 +245,7 @@ bool PoolClient::tell(const Frame &frame) noexcept {
                 return true;
             } catch (const SystemException &error) {
                 // The agent closes the connection of a question that finds it without descriptors.
-                if (!isHangUp(error)) {
+                if (!lostContact(error)) {
                     throw;
                 }
             }

@@ -4,8 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
+#include <iterator>
+#include <ranges>
 #include <string>
 #include <string_view>
 
@@ -23,18 +24,6 @@ namespace {
 constexpr const char *BUILDER = "lib/passenger/native_builder.rb";
 /** A compiler on a busy or small machine needs many times what it needs alone. */
 constexpr std::chrono::seconds BUILD_PATIENCE{600};
-constexpr std::array<std::string_view, 12> SUBJECTS = {"version",
-                                                       "root",
-                                                       "ruby-libdir",
-                                                       "resourcesdir",
-                                                       "support-binaries-dir",
-                                                       "ruby-command",
-                                                       "rubyext-compat-id",
-                                                       "includedir",
-                                                       "detect-apache2",
-                                                       "compiled",
-                                                       "custom-packaged",
-                                                       "installed-from-release-package"};
 
 std::string root() {
     return passengerRootWith("lib/passenger");
@@ -78,43 +67,53 @@ Fact httpdFact() {
     return {fmt::format("{}\n{}\n", httpd, ProgramOutput::of(httpd, {"-v"}).text), httpd};
 }
 
-Fact factOf(const std::string &subject) {
-    if (subject == "version") {
-        return {fmt::format("mod_passenger {}\n", PASSENGER_VERSION), PASSENGER_VERSION};
-    }
-    if (subject == "root" || subject == "resourcesdir" || subject == "support-binaries-dir") {
-        return {root() + "\n", root()};
-    }
-    if (subject == "ruby-libdir") {
-        return {root() + "/lib\n", root() + "/lib"};
-    }
-    if (subject == "includedir") {
-        throw CommandFailureException("there are no headers: mod_passenger has no module for nginx");
-    }
-    if (subject == "ruby-command") {
-        return rubyFact();
-    }
-    if (subject == "rubyext-compat-id") {
-        return compatibilityFact();
-    }
-    if (subject == "detect-apache2") {
-        return httpdFact();
-    }
-    return {"", "", subject == "installed-from-release-package" ? ExitStatus::FAILED : ExitStatus::DONE};
+Fact versionFact() {
+    return {fmt::format("mod_passenger {}\n", PASSENGER_VERSION), PASSENGER_VERSION};
 }
+
+Fact folderFact(const std::string &folder) {
+    return {folder + "\n", folder};
+}
+
+Fact statusFact(int status) {
+    return {"", "", status};
+}
+
+struct Subject {
+    std::string_view name;
+    Fact (*find)();
+};
+
+constexpr Subject SUBJECTS[] = {
+    {"version", versionFact},
+    {"root", [] { return folderFact(root()); }},
+    {"ruby-libdir", [] { return folderFact(root() + "/lib"); }},
+    {"resourcesdir", [] { return folderFact(root()); }},
+    {"support-binaries-dir", [] { return folderFact(root()); }},
+    {"ruby-command", rubyFact},
+    {"rubyext-compat-id", compatibilityFact},
+    {"includedir",
+     []() -> Fact { throw CommandFailureException("there are no headers: mod_passenger has no module for nginx"); }},
+    {"detect-apache2", httpdFact},
+    {"compiled", [] { return statusFact(ExitStatus::DONE); }},
+    {"custom-packaged", [] { return statusFact(ExitStatus::DONE); }},
+    {"installed-from-release-package", [] { return statusFact(ExitStatus::FAILED); }},
+};
 
 }  // namespace
 
 bool isAboutSubject(const std::string &name) {
-    return std::find(SUBJECTS.begin(), SUBJECTS.end(), name) != SUBJECTS.end();
+    return std::ranges::find(SUBJECTS, name, &Subject::name) != std::end(SUBJECTS);
 }
 
 int about(const Arguments &arguments) {
     const std::string subject = arguments.operands().empty() ? "" : arguments.operands().front();
-    if (!isAboutSubject(subject)) {
-        throw CommandFailureException(fmt::format("name a subject: one of {}", fmt::join(SUBJECTS, ", ")));
+    const auto *const known = std::ranges::find(SUBJECTS, subject, &Subject::name);
+    if (known == std::end(SUBJECTS)) {
+        const auto names = std::views::transform(SUBJECTS, &Subject::name);
+        throw CommandFailureException(fmt::format("name a subject: one of {}", fmt::join(names, ", ")));
     }
-    const Fact fact = factOf(subject);
+    const Fact fact = known->find();
     if (arguments.has("json")) {
         const bool isYes = fact.status == ExitStatus::DONE;
         const auto value = fact.value.empty() ? nlohmann::ordered_json(isYes) : nlohmann::ordered_json(fact.value);

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/Clock.h"
 #include "commands/AboutCommand.h"
 #include "commands/AgentCheckCommand.h"
 #include "commands/AgentFinder.h"
@@ -41,7 +42,7 @@ int systemMetrics(const Arguments &arguments) {
     const SystemMetrics before = SystemMetrics::now();
     std::this_thread::sleep_for(BETWEEN);
     const SystemMetrics after = SystemMetrics::now();
-    const double seconds = std::chrono::duration<double>(BETWEEN).count();
+    const double seconds = inSeconds(BETWEEN);
     fmt::print("{}", arguments.has("json") ? metricsJson(before, after, seconds) : metricsForm(before, after, seconds));
     return ExitStatus::DONE;
 }

@@ -9,16 +9,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <iterator>
 #include <map>
 #include <optional>
-#include <string_view>
 
 #include <nlohmann/json.hpp>
 
 #include "base/FileContent.h"
 #include "base/PassengerRoot.h"
+#include "base/Split.h"
 #include "commands/AgentFinder.h"
 #include "commands/AppCheck.h"
 #include "commands/CommandFailure.h"
@@ -112,20 +111,17 @@ std::optional<Finding> checkNodeCode() {
 
 void checkLimits(const RunningAgent &agent, std::vector<Finding> &findings) {
     constexpr unsigned long FEW = 4096;
-    std::ifstream limits(fmt::format("/proc/{}/limits", agent.poolPid));
-    for (std::string line; std::getline(limits, line);) {
-        constexpr std::string_view LABEL = "Max open files";
-        if (!line.starts_with(LABEL)) {
-            continue;
-        }
-        const unsigned long number = std::strtoul(line.c_str() + LABEL.size(), nullptr, 10);
-        if (number < FEW) {
-            findings.push_back({Level::WARNING, "descriptors", fmt::format("the agent may open {} files", number),
-                                "raise LimitNOFILE of httpd's systemd unit, on Debian also APACHE_ULIMIT_MAX_FILES in "
-                                "/etc/apache2/envvars, and restart httpd"});
-        } else {
-            findings.push_back({Level::FINE, "descriptors", fmt::format("the agent may open {} files", number)});
-        }
+    const std::string limit = afterLabel(fileContent(fmt::format("/proc/{}/limits", agent.poolPid)), "Max open files");
+    if (limit.empty()) {
+        return;
+    }
+    const unsigned long number = std::strtoul(limit.c_str(), nullptr, 10);
+    if (number < FEW) {
+        findings.push_back({Level::WARNING, "descriptors", fmt::format("the agent may open {} files", number),
+                            "raise LimitNOFILE of httpd's systemd unit, on Debian also APACHE_ULIMIT_MAX_FILES in "
+                            "/etc/apache2/envvars, and restart httpd"});
+    } else {
+        findings.push_back({Level::FINE, "descriptors", fmt::format("the agent may open {} files", number)});
     }
 }
 

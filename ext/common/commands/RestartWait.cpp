@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/Clock.h"
 #include "commands/CommandFailure.h"
 #include "commands/Terminal.h"
 #include "control/ControlVerbs.h"
@@ -148,7 +149,7 @@ RestartWait::Outcome RestartWait::outcomeOf(const Awaited &app, const AppStatus 
         // Forgotten, or the instances that a former pool process had left have ended.
         return Outcome::IDLE;
     }
-    return outcome(app.before, *now, std::chrono::duration<double>(Clock::now() - app.orderedAt).count());
+    return outcome(app.before, *now, inSeconds(Clock::now() - app.orderedAt));
 }
 
 int RestartWait::run(AgentConnection &agent, std::chrono::milliseconds patience, const Teller &tell) {
@@ -160,7 +161,7 @@ int RestartWait::run(AgentConnection &agent, std::chrono::milliseconds patience,
             continue;
         }
         if (status) {
-            const double elapsed = std::chrono::duration<double>(Clock::now() - begin_).count();
+            const double elapsed = inSeconds(Clock::now() - begin_);
             std::erase_if(awaited_, [&](const Awaited &app) {
                 const AppStatus *const now = find(status->apps, app.before.name);
                 const Outcome result = outcomeOf(app, now);

@@ -1,7 +1,6 @@
 # Keep sorted, one file a line. The module does not link it, and so not libseccomp.
 noinst_LTLIBRARIES += libpassenger_confinement.la
 libpassenger_confinement_la_SOURCES = \
-    %D%/Capabilities.cpp \
     %D%/Confinement.cpp \
     %D%/FileLimits.cpp \
     %D%/SystemCallFilter.cpp \

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/Clock.h"
 #include "control/AppStatus.h"
 
 // The agent's status of its applications: plain values of one moment. Times are in seconds, memory
@@ -19,7 +20,7 @@ namespace Passenger {
 
 /** A moment of the system's clock, in the form of all moments here. */
 inline double secondsSinceEpoch(std::chrono::system_clock::time_point time) {
-    return std::chrono::duration<double>(time.time_since_epoch()).count();
+    return inSeconds(time.time_since_epoch());
 }
 
 /** httpd's worker threads; with prefork, its processes. */

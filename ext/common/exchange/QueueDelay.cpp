@@ -4,14 +4,6 @@
 
 namespace Passenger {
 
-namespace {
-
-template <typename Duration> double seconds(Duration time) {
-    return std::chrono::duration<double>(time).count();
-}
-
-}  // namespace
-
 void QueueDelay::waited(Time time, Time target, MonotonicTime now) noexcept {
     const LockGuard lock(mutex_);
     if (now - intervalBegin_ >= INTERVAL) {
@@ -47,10 +39,10 @@ bool QueueDelay::mayWait(const Load &load, Time target, Time within, MonotonicTi
         return true;
     }
     const double wait = load.waiting * meanSeconds_ / load.capacity;
-    if (wait <= seconds(within)) {
+    if (wait <= inSeconds(within)) {
         return true;
     }
-    if (wait > seconds(target)) {
+    if (wait > inSeconds(target)) {
         sign(now);
     }
     return false;
@@ -73,7 +65,7 @@ void QueueDelay::measure(const Load &load, MonotonicTime now) noexcept {
         if (more == 0 || passed < INTERVAL || (more < ANSWERS && passed < LONGEST)) {
             return;
         }
-        meanSeconds_ = seconds(load.service - then_.service) / static_cast<double>(more);
+        meanSeconds_ = inSeconds(load.service - then_.service) / static_cast<double>(more);
     }
     measuredSince_ = now;
     then_ = load;

@@ -176,4 +176,10 @@ std::size_t FrameSocket::readSome(std::size_t most) {
     return received.size;
 }
 
+bool lostContact(const std::exception &error) noexcept {
+    const auto *system = dynamic_cast<const SystemException *>(&error);
+    return dynamic_cast<const EndOfFileException *>(&error) != nullptr ||
+           (system != nullptr && (system->error() == EPIPE || system->error() == ECONNRESET));
+}
+
 }  // namespace Passenger

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -75,5 +76,8 @@ private:
     /** This process had no room for descriptors that came. */
     bool descriptorsLost_ = false;
 };
+
+/** Whether an error of a FrameSocket means that the other end is gone. */
+bool lostContact(const std::exception &error) noexcept;
 
 }  // namespace Passenger

@@ -67,6 +67,15 @@ DescriptorPair makeSeqPacketPair() {
     return makePair(SOCK_SEQPACKET);
 }
 
+std::optional<PeerCredentials> peerOf(const FileDescriptor &socket) noexcept {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return std::nullopt;
+    }
+    return PeerCredentials{peer.pid, peer.uid, peer.gid};
+}
+
 std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view data, std::span<const int> descriptors,
                                 int flags) {
     if (descriptors.size() > MAX_DESCRIPTORS) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,10 @@ struct PeerCredentials {
 
     friend bool operator==(const PeerCredentials &, const PeerCredentials &) = default;
 };
+
+/** The process at the other end when the two were connected (SO_PEERCRED): of a pair, the one that
+ *  made it. Nothing: it is no Unix socket. */
+std::optional<PeerCredentials> peerOf(const FileDescriptor &socket) noexcept;
 
 /** The result of one recvmsg(). */
 struct Received {

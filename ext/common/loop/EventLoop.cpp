@@ -1,7 +1,5 @@
 #include "loop/EventLoop.h"
 
-#include <signal.h>
-
 #include <cerrno>
 #include <condition_variable>
 #include <cstdlib>
@@ -10,6 +8,7 @@
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/SignalsBlocked.h"
 #include "log/Log.h"
 #include "loop/EventLoopImplementation.h"
 
@@ -39,20 +38,10 @@ EventLoop::Implementation::~Implementation() {
 }
 
 void EventLoop::Implementation::start() {
-    // The new thread inherits the mask. The main thread handles all signals, so no handler
-    // interrupts the loop.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    try {
-        LockGuard guard(joinMutex);
-        thread_ = Thread("event loop", [this] { run(); });
-    } catch (...) {
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
-        throw;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    // The main thread handles all signals, so no handler interrupts the loop.
+    const SignalsBlocked inherited;
+    const LockGuard guard(joinMutex);
+    thread_ = Thread("event loop", [this] { run(); });
 }
 
 void EventLoop::Implementation::run() noexcept {

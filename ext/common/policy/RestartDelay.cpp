@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/Poll.h"
+
 namespace Passenger {
 
 using std::chrono::milliseconds;
@@ -20,7 +22,7 @@ std::optional<milliseconds> RestartDelay::wait(MonotonicTime now) const {
     if (!dueAt_) {
         return std::nullopt;
     }
-    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*dueAt_ - now));
+    return timeUntil(*dueAt_, now);
 }
 
 bool RestartDelay::takeDue(MonotonicTime now) {

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -16,6 +15,7 @@
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/Poll.h"
 #include "base/SignalDescriptor.h"
 #include "prefork/WorkerOutput.h"
 
@@ -97,8 +97,7 @@ void AcceptServer::resumeAccept() {
             setBusy(false);
             timeout = -1;
             if (ackInterval_ > milliseconds(0)) {
-                const auto left = std::chrono::ceil<milliseconds>(nextAck_ - SteadyClock::now());
-                timeout = static_cast<int>(std::max<milliseconds::rep>(left.count(), 0));
+                timeout = millisecondsUntil(nextAck_);
             }
         }
     }

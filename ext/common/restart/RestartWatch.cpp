@@ -1,7 +1,6 @@
 #include "restart/RestartWatch.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -62,7 +61,7 @@ void RestartWatch::setInterval(milliseconds interval) {
 }
 
 void RestartWatch::wake() const {
-    ::eventfd_write(wake_.get(), 1);
+    setEvent(wake_);
 }
 
 void RestartWatch::run() {
@@ -142,8 +141,7 @@ bool RestartWatch::poll(SteadyClock::duration timeout, bool events) const {
         return false;
     }
     if (entries[0].revents != 0) {
-        eventfd_t changes = 0;
-        ::eventfd_read(wake_.get(), &changes);
+        clearEvent(wake_);
     }
     return entries[1].revents != 0;
 }

@@ -21,7 +21,6 @@ libpassenger_rights_la_SOURCES = \
     %D%/SilentFiles.cpp \
     %D%/SocketFolders.cpp \
     %D%/SystemFileOwners.cpp \
-    %D%/SystemUserDatabase.cpp \
     %D%/TaskLimit.cpp \
     %D%/UnsentSignals.cpp \
     %D%/UserResolver.cpp

@@ -49,6 +49,16 @@ std::optional<AsUser> become(const std::optional<FileRights> &user) {
     return user ? std::optional<AsUser>(std::in_place, *user) : std::nullopt;
 }
 
+/** Program and arguments. A Ctrl-C at a terminal must reach only httpd, which ends all processes in
+ *  order: hence the session. */
+ChildProcess::Command commandOf(const std::vector<std::string> &words) {
+    ChildProcess::Command command;
+    command.program = words.front();
+    command.arguments.assign(words.begin() + 1, words.end());
+    command.newSession = true;
+    return command;
+}
+
 HelperProcess launch(const ChildProcess::Command &command) {
     ChildProcess process(command);
     FileDescriptor pidFd = process.pidFd().duplicate();
@@ -93,31 +103,24 @@ tl::expected<RunAs, std::string> OwnRights::userOf(const Options &options, const
 HelperProcess OwnRights::start(const SpawnServerStart &server) {
     ChildProcess::Command command;
     if (server.user.empty()) {
-        command.program = server.rubyCommand;
-        command.arguments = {server.spawnServerCommand};
+        command = commandOf({server.rubyCommand, server.spawnServerCommand});
     } else {
-        command.program = server.agentProgram;
-        command.arguments = {"run-as",   server.user, server.group, server.rubyCommand, server.spawnServerCommand,
-                             server.user};
+        command = commandOf({server.agentProgram, "run-as", server.user, server.group, server.rubyCommand,
+                             server.spawnServerCommand, server.user});
         command.environment = cleanEnvironment();
     }
     command.descriptors = {
         {server.control, CONTROL_DESCRIPTOR}, {server.output, STDOUT_FILENO}, {server.output, STDERR_FILENO}};
-    // A Ctrl-C at a terminal must reach only httpd, which ends all processes in order.
-    command.newSession = true;
     return launch(command);
 }
 
 HelperProcess OwnRights::start(const PreStartHelper &helper) {
-    ChildProcess::Command command;
+    std::vector<std::string> words{helper.rubyCommand, helper.script};
     if (switchesUsers()) {
-        command.program = helper.agentProgram;
-        command.arguments = {"run-as",    "--limits", text(helper.seccomp), portsOf(helper.urls),
-                             helper.user, "",         helper.rubyCommand,   helper.script};
-    } else {
-        command.program = helper.rubyCommand;
-        command.arguments = {helper.script};
+        words.insert(words.begin(), {helper.agentProgram, "run-as", "--limits", text(helper.seccomp),
+                                     portsOf(helper.urls), helper.user, ""});
     }
+    ChildProcess::Command command = commandOf(words);
     std::string urls;
     for (const std::string &url : helper.urls) {
         urls += url + "\n";
@@ -126,27 +129,20 @@ HelperProcess OwnRights::start(const PreStartHelper &helper) {
     // Not as arguments, which all users can read: a query may be a secret.
     command.environment->push_back("PASSENGER_PRE_START_URLS=" + urls);
     command.descriptors = {{helper.output, STDOUT_FILENO}};
-    command.newSession = true;
     return launch(command);
 }
 
 HelperProcess OwnRights::start(const EventCommandStart &start) {
     // timeout(1) leads the process group, as the command's user, and kills all of it.
-    const std::vector<std::string> limited{
-        "timeout", "-s", "KILL", std::to_string(EventCommandStart::LONGEST.count()), "/bin/sh", "-c", start.command};
-    ChildProcess::Command command;
+    const std::string seconds = std::to_string(EventCommandStart::LONGEST.count());
+    std::vector<std::string> words{"timeout", "-s", "KILL", seconds, "/bin/sh", "-c", start.command};
     if (switchesUsers()) {
-        command.program = start.agentProgram;
-        command.arguments = {"run-as", start.user, ""};
-        command.arguments.insert(command.arguments.end(), limited.begin(), limited.end());
-    } else {
-        command.program = limited.front();
-        command.arguments.assign(limited.begin() + 1, limited.end());
+        words.insert(words.begin(), {start.agentProgram, "run-as", start.user, ""});
     }
+    ChildProcess::Command command = commandOf(words);
     command.environment = cleanEnvironment();
     command.environment->insert(command.environment->end(), start.variables.begin(), start.variables.end());
     command.descriptors = {{start.output, STDOUT_FILENO}, {start.output, STDERR_FILENO}};
-    command.newSession = true;
     return launch(command);
 }
 

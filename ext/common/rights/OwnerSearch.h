@@ -13,8 +13,8 @@
 
 #include "base/FileDescriptor.h"
 #include "base/FileRights.h"
+#include "base/UserDatabase.h"
 #include "rights/FileOwners.h"
-#include "rights/UserDatabase.h"
 
 namespace Passenger {
 

@@ -3,13 +3,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
+#include <cstdlib>
 #include <optional>
 #include <sstream>
 
 #include <fmt/format.h>
 
-#include "base/PidFd.h"
+#include "base/FileContent.h"
+#include "base/ProcessTree.h"
+#include "base/Split.h"
 
 namespace Passenger::ProcessLineage {
 
@@ -26,22 +28,11 @@ struct Status {
 };
 
 std::optional<Status> statusOf(pid_t pid) {
-    std::ifstream file(fmt::format("/proc/{}/status", pid));
+    const std::string text = fileContent(fmt::format("/proc/{}/status", pid));
     Status status;
-    int found = 0;
-    for (std::string line; found < 2 && std::getline(file, line);) {
-        std::istringstream words(line);
-        std::string label;
-        words >> label;
-        if (label == "PPid:") {
-            words >> status.parent;
-            ++found;
-        } else if (label == "Uid:") {
-            words >> status.realUid >> status.effectiveUid >> status.savedUid;
-            ++found;
-        }
-    }
-    return found == 2 ? std::optional(status) : std::nullopt;
+    std::istringstream numbers(afterLabel(text, "PPid:") + afterLabel(text, "Uid:"));
+    numbers >> status.parent >> status.realUid >> status.effectiveUid >> status.savedUid;
+    return numbers ? std::optional(status) : std::nullopt;
 }
 
 std::string refusalOf(pid_t pid, pid_t agent, bool (*isRoots)(const Status &)) {
@@ -57,8 +48,7 @@ std::string refusalOf(pid_t pid, pid_t agent, bool (*isRoots)(const Status &)) {
         if (ancestor == agent) {
             return "";
         }
-        const auto next = statusOf(ancestor);
-        ancestor = next ? next->parent : 0;
+        ancestor = parentOf(ancestor);
     }
     return fmt::format("process {} is none of the agent's", pid);
 }
@@ -66,15 +56,8 @@ std::string refusalOf(pid_t pid, pid_t agent, bool (*isRoots)(const Status &)) {
 }  // namespace
 
 pid_t pidOf(const FileDescriptor &pidFd) {
-    std::ifstream file(fmt::format("/proc/self/fdinfo/{}", pidFd.get()));
-    for (std::string label; file >> label;) {
-        if (label == "Pid:") {
-            pid_t pid = 0;
-            file >> pid;
-            return pid;
-        }
-    }
-    return 0;
+    const std::string info = fileContent(fmt::format("/proc/self/fdinfo/{}", pidFd.get()));
+    return static_cast<pid_t>(std::strtol(afterLabel(info, "Pid:").c_str(), nullptr, 10));
 }
 
 std::optional<uid_t> userOf(pid_t pid) {

@@ -40,13 +40,6 @@ template <typename... Fields> Frame request(const char *verb, const Fields &...f
     return Frame::of(FrameType::RIGHTS_REQUEST, verb, fields...);
 }
 
-/** @return whether the connection's other end is gone, and with it the request */
-bool isGone(const std::exception &error) {
-    const auto *system = dynamic_cast<const SystemException *>(&error);
-    return dynamic_cast<const EndOfFileException *>(&error) != nullptr ||
-           (system != nullptr && (system->error() == EPIPE || system->error() == ECONNRESET));
-}
-
 std::string filesOf(uid_t user) {
     return fmt::format("uid={}", user);
 }
@@ -160,7 +153,7 @@ Frame RightsClient::ask(const Frame &request, const std::vector<int> &descriptor
                 connection.send(request, descriptors, deadline);
             } catch (const SystemException &error) {
                 // The rights process may have said why it does not serve the connection.
-                if (!isGone(error)) {
+                if (!lostContact(error)) {
                     throw;
                 }
             }
@@ -174,7 +167,7 @@ Frame RightsClient::ask(const Frame &request, const std::vector<int> &descriptor
             }
             return answer;
         } catch (const std::exception &error) {
-            if (!isGone(error) || std::chrono::steady_clock::now() > std::min(replaced, deadline)) {
+            if (!lostContact(error) || std::chrono::steady_clock::now() > std::min(replaced, deadline)) {
                 throw;
             }
         }
@@ -298,33 +291,26 @@ std::uint64_t RightsClient::tasksOf(uid_t user) {
 }
 
 void RightsClient::endGroup(const std::string &group) noexcept {
-    sendEnd(Frame(FrameType::RIGHTS_END_GROUP, {group}));
+    tell(Frame(FrameType::RIGHTS_END_GROUP, {group}), {}, "a control group ends with the agent");
 }
 
 void RightsClient::endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept {
-    sendEnd(Frame::of(FrameType::RIGHTS_END_GROUP, "", pool, kept));
+    tell(Frame::of(FrameType::RIGHTS_END_GROUP, "", pool, kept), {}, "a control group ends with the agent");
 }
 
-/** Without an answer, as a signal. */
-void RightsClient::sendEnd(const Frame &frame) noexcept {
-    try {
-        const LockGuard guard(mutex_);
-        main_.send(frame, FrameSocket::in(SEND_LIMIT));
-    } catch (const std::exception &error) {
-        Log::warn("event=rights.unreachable error=\"{}\" note=\"a control group ends with the agent\"", error.what());
-    }
-}
-
-/** Without an answer, as a signal. */
 void RightsClient::giveRoom(const FileDescriptor &socket, int bytes) noexcept {
-    if (bytes <= 0) {
-        return;
+    if (bytes > 0) {
+        tell(Frame::of(FrameType::RIGHTS_ROOM, bytes), {socket.get()}, "a request queue has less room");
     }
+}
+
+/** Without an answer, as a signal. */
+void RightsClient::tell(const Frame &frame, const std::vector<int> &descriptors, const char *consequence) noexcept {
     try {
         const LockGuard guard(mutex_);
-        main_.send(Frame::of(FrameType::RIGHTS_ROOM, bytes), {socket.get()}, FrameSocket::in(SEND_LIMIT));
+        main_.send(frame, descriptors, FrameSocket::in(SEND_LIMIT));
     } catch (const std::exception &error) {
-        Log::warn("event=rights.unreachable error=\"{}\" note=\"a request queue has less room\"", error.what());
+        Log::warn("event=rights.unreachable error=\"{}\" note=\"{}\"", error.what(), consequence);
     }
 }
 

@@ -83,7 +83,8 @@ private:
     FrameSocket connect() EXCLUDES(mutex_);
     void giveBack(FrameSocket connection, unsigned generation) EXCLUDES(mutex_);
     unsigned generation() const EXCLUDES(mutex_);
-    void sendEnd(const Frame &frame) noexcept EXCLUDES(mutex_);
+    void tell(const Frame &frame, const std::vector<int> &descriptors, const char *consequence) noexcept
+        EXCLUDES(mutex_);
     void sendSignal(const FileDescriptor &pidFd, int signal, std::chrono::seconds limit) REQUIRES(mutex_);
     void sendUnsent(std::chrono::seconds limit) REQUIRES(mutex_);
     HelperProcess helperIn(Frame answer) const;

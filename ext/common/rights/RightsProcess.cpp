@@ -15,7 +15,6 @@
 #include <exception>
 #include <iterator>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +23,7 @@
 #include "base/Exceptions.h"
 #include "base/FileContent.h"
 #include "base/SignalDescriptor.h"
+#include "base/Split.h"
 #include "base/StandardDescriptors.h"
 #include "io/AgentFailure.h"
 #include "log/Log.h"
@@ -58,11 +58,8 @@ void change(int how, const std::vector<int> &signals) {
 /** Whether a child of this process has got a signal that ends it. The kernel tells it so until the
  *  process has ended. */
 bool isKilled(pid_t child) {
-    static constexpr std::string_view LABEL = "\nSigPnd:";
-    const std::string status = fileContent(fmt::format("/proc/{}/status", child));
-    const auto label = status.find(LABEL);
-    return label != std::string::npos &&
-           (std::strtoull(&status[label + LABEL.size()], nullptr, 16) & (1U << (SIGKILL - 1))) != 0;
+    const std::string pending = afterLabel(fileContent(fmt::format("/proc/{}/status", child)), "SigPnd:");
+    return (std::strtoull(pending.c_str(), nullptr, 16) & (1U << (SIGKILL - 1))) != 0;
 }
 
 }  // namespace

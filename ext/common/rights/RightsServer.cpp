@@ -57,6 +57,20 @@ pid_t pidIn(const Frame &request, std::size_t index) {
     return pid;
 }
 
+/** @param shown the name or number that the request has
+ *  @throws IOException: it is root, or does not exist */
+UserDatabase::User notRoot(std::optional<UserDatabase::User> user, const std::string &shown) {
+    if (!user || user->uid == ROOT) {
+        throw IOException(fmt::format("user {} {}", shown, user ? "is root" : "does not exist"));
+    }
+    return *std::move(user);
+}
+
+/** The user of that name. @throws IOException: it is root, or does not exist */
+UserDatabase::User notRoot(const UserDatabase &database, const std::string &name) {
+    return notRoot(database.userNamed(name), fmt::format("\"{}\"", name));
+}
+
 unsigned limitIn(const Frame &request, std::size_t index) {
     return static_cast<unsigned>(std::min<std::uint64_t>(request.number(index), UINT_MAX));
 }
@@ -244,11 +258,7 @@ Frame RightsServer::startEventCommand(Frame &request, pid_t /*agent*/) {
 
 /** @throws IOException for root, the agent's user, and one that does not exist */
 void RightsServer::refuseUser(const std::string &name) {
-    const auto user = database_.userNamed(name);
-    if (!user || user->uid == ROOT) {
-        throw IOException(fmt::format("user \"{}\" {}", name, user ? "is root" : "does not exist"));
-    }
-    if (agentUser_ == user->uid) {
+    if (agentUser_ == notRoot(database_, name).uid) {
         throw IOException(isAgents(name));
     }
 }
@@ -454,27 +464,21 @@ std::string RightsServer::signal(const FileDescriptor &pidFd, int signal, pid_t 
 /** The user and group of an application, by their names. */
 RunAs RightsServer::checkedOwner(const RunAs &claimed) {
     const std::string &name = claimed.switches() || !hasOneUser() ? claimed.user : settings_.user;
-    const auto user = database_.userNamed(name);
-    if (!user || user->uid == ROOT) {
-        throw IOException(fmt::format("user \"{}\" {}", name, user ? "is root" : "does not exist"));
-    }
-    const auto group = claimed.group.empty() ? database_.groupWithId(user->gid) : database_.groupNamed(claimed.group);
+    const auto user = notRoot(database_, name);
+    const auto group = claimed.group.empty() ? database_.groupWithId(user.gid) : database_.groupNamed(claimed.group);
     if (!group) {
         throw IOException(fmt::format("group \"{}\" does not exist", claimed.group));
     }
-    checkGroup(*user, group->gid);
-    return RunAs{user->name, group->name, user->uid, group->gid, ""};
+    checkGroup(user, group->gid);
+    return RunAs{user.name, group->name, user.uid, group->gid, ""};
 }
 
 /** The user and group of an application, by their numbers. */
 FileRights RightsServer::checkedRights(const Frame &request, std::size_t first) {
-    const auto user = database_.userWithId(static_cast<uid_t>(request.number(first)));
-    if (!user || user->uid == ROOT) {
-        throw IOException(fmt::format("user {} {}", request.field(first), user ? "is root" : "does not exist"));
-    }
+    const auto user = notRoot(database_.userWithId(static_cast<uid_t>(request.number(first))), request.field(first));
     const auto group = static_cast<gid_t>(request.number(first + 1));
-    checkGroup(*user, group);
-    return FileRights::ofUser(user->name, user->uid, group);
+    checkGroup(user, group);
+    return FileRights::ofUser(user.name, user.uid, group);
 }
 
 /** @throws IOException unless the group is one of the user's, or httpd's configuration names it */

@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "base/SystemUserDatabase.h"
 #include "io/AgentSettings.h"
 #include "io/Frame.h"
 #include "rights/GrantsInForce.h"
 #include "rights/Rights.h"
 #include "rights/SystemFileOwners.h"
-#include "rights/SystemUserDatabase.h"
 #include "rights/UserResolver.h"
 
 namespace Passenger {

@@ -17,6 +17,8 @@ struct RunAs {
     std::string note;
 
     bool switches() const noexcept { return !user.empty(); }
+    /** By the names: the rest follows from them. */
+    friend bool operator==(const RunAs &a, const RunAs &b) noexcept { return a.user == b.user && a.group == b.group; }
 };
 
 }  // namespace Passenger

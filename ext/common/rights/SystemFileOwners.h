@@ -4,8 +4,8 @@
 
 #include <tl/expected.hpp>
 
+#include "base/UserDatabase.h"
 #include "rights/FileOwners.h"
-#include "rights/UserDatabase.h"
 
 namespace Passenger {
 

@@ -5,47 +5,23 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
-#include <sstream>
+#include <cstdlib>
 #include <string>
 
-#include "base/EffectiveCapability.h"
 #include "base/Exceptions.h"
+#include "base/FileContent.h"
 #include "base/ProcessTree.h"
+#include "base/Split.h"
+#include "base/ThreadCapabilities.h"
 
 namespace Passenger::TaskLimit {
-
-namespace {
-
-struct Tasks {
-    uid_t user = 0;
-    std::uint64_t threads = 0;
-};
-
-Tasks tasksIn(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/status");
-    Tasks tasks;
-    for (std::string line; std::getline(file, line);) {
-        std::istringstream words(line);
-        std::string label;
-        words >> label;
-        if (label == "Uid:") {
-            words >> tasks.user;
-        } else if (label == "Threads:") {
-            words >> tasks.threads;
-            break;
-        }
-    }
-    return tasks;
-}
-
-}  // namespace
 
 std::uint64_t tasksOf(uid_t user) {
     std::uint64_t sum = 0;
     for (const pid_t pid : allPids()) {
-        if (const Tasks tasks = tasksIn(pid); tasks.user == user) {
-            sum += tasks.threads;
+        const std::string status = fileContent("/proc/" + std::to_string(pid) + "/status");
+        if (std::strtoul(afterLabel(status, "Uid:").c_str(), nullptr, 10) == user) {
+            sum += std::strtoul(afterLabel(status, "Threads:").c_str(), nullptr, 10);
         }
     }
     return sum;

@@ -5,11 +5,11 @@
 
 #include <tl/expected.hpp>
 
+#include "base/UserDatabase.h"
 #include "exchange/Options.h"
 #include "rights/FileOwners.h"
 #include "rights/GrantsInForce.h"
 #include "rights/RunAs.h"
-#include "rights/UserDatabase.h"
 
 namespace Passenger {
 

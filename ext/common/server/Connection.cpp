@@ -83,9 +83,7 @@ void Connection::readable() {
 }
 
 void Connection::complain(const std::exception &error) {
-    const auto *const system = dynamic_cast<const SystemException *>(&error);
-    // The child has ended.
-    if (system == nullptr || (system->error() != EPIPE && system->error() != ECONNRESET)) {
+    if (!lostContact(error)) {
         context_.counts.connectionsDropped++;
     }
     if (context_.complaints.allows(SystemClock::instance().now())) {

@@ -1,15 +1,10 @@
 #include "server/PoolStatus.h"
 
 #include <algorithm>
-#include <chrono>
 
 namespace Passenger {
 
 namespace {
-
-double inSeconds(std::chrono::nanoseconds time) {
-    return std::chrono::duration<double>(time).count();
-}
 
 /** Without the empty buckets at the end: a reader of a thousand applications need not read them. */
 HistogramStatus histogramOf(const LogHistogram &times, std::uint64_t microseconds) {

@@ -22,7 +22,7 @@ double quantile(const LogHistogram &times, double share) {
     for (std::size_t bucket = 0; bucket < LogHistogram::BUCKETS; bucket++) {
         const auto count = static_cast<double>(times.counts[bucket]);
         if (count > 0 && below + count >= wanted) {
-            const double high = std::chrono::duration<double>(LogHistogram::upperBound(bucket)).count();
+            const double high = inSeconds(LogHistogram::upperBound(bucket));
             const double low = bucket <= 1 ? 0 : high / 2;
             return low + (high - low) * (wanted - below) / count;
         }
@@ -98,8 +98,8 @@ std::vector<PointStatus> RequestHistory::points(Time now, seconds length) const 
     std::vector<PointStatus> points;
     for (const Slot &slot : joined) {
         const Time end = std::min(slot.begin + length, now);
-        points.push_back({secondsSinceEpoch(end), std::chrono::duration<double>(end - slot.begin).count(),
-                          slot.service.total(), quantilesOf(slot.queue), quantilesOf(slot.service)});
+        points.push_back({secondsSinceEpoch(end), inSeconds(end - slot.begin), slot.service.total(),
+                          quantilesOf(slot.queue), quantilesOf(slot.service)});
     }
     return points;
 }

@@ -7,11 +7,11 @@
 #include <tl/expected.hpp>
 
 #include "base/LimitCounts.h"
+#include "base/SystemUserDatabase.h"
 #include "exchange/Options.h"
 #include "loop/EventLoop.h"
 #include "rights/GrantsInForce.h"
 #include "rights/SystemFileOwners.h"
-#include "rights/SystemUserDatabase.h"
 #include "rights/UserResolver.h"
 #include "spawning/AppGroups.h"
 #include "spawning/AppTable.h"

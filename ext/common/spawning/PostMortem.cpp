@@ -50,12 +50,6 @@ std::string askWhereItHangs(const FailedProcess &process) {
 
 }  // namespace
 
-bool lostContact(const std::exception &error) {
-    const auto *system = dynamic_cast<const SystemException *>(&error);
-    return dynamic_cast<const EndOfFileException *>(&error) != nullptr ||
-           (system != nullptr && (system->error() == EPIPE || system->error() == ECONNRESET));
-}
-
 std::string howItEnded(const std::optional<int> &waitStatus) {
     return waitStatus ? describeEnd(*waitStatus) : "ended";
 }

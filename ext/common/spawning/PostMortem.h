@@ -1,15 +1,10 @@
 #pragma once
 
-#include <exception>
-
 #include "base/FileDescriptor.h"
 #include "spawning/ProcessOutput.h"
 #include "spawning/SpawnReport.h"
 
 namespace Passenger {
-
-/** Whether the error means that the peer of a control socket has ended. */
-bool lostContact(const std::exception &error);
 
 /** "was killed by signal 9 (Killed)", "exited with status 1", or "ended". */
 std::string howItEnded(const std::optional<int> &waitStatus);

@@ -7,8 +7,8 @@
 
 #include "base/Exceptions.h"
 #include "base/FileRights.h"
+#include "base/SystemUserDatabase.h"
 #include "log/Log.h"
-#include "rights/SystemUserDatabase.h"
 
 namespace Passenger {
 

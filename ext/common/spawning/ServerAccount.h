@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "rights/UserDatabase.h"
+#include "base/UserDatabase.h"
 
 namespace Passenger {
 

@@ -4,9 +4,9 @@
 #include <optional>
 
 #include "base/Exceptions.h"
+#include "base/SystemUserDatabase.h"
 #include "log/Log.h"
 #include "rights/Rights.h"
-#include "rights/SystemUserDatabase.h"
 #include "spawning/UserSpawnServer.h"
 
 namespace Passenger {

@@ -100,11 +100,4 @@ StartRequest SpawnPlan::request(StartRequest::Role role) const {
     return request;
 }
 
-bool SpawnPlan::operator==(const SpawnPlan &other) const {
-    return appType == other.appType && startupFile == other.startupFile && appCallable == other.appCallable &&
-           interpreter == other.interpreter && runsPython == other.runsPython && runAs.user == other.runAs.user &&
-           runAs.group == other.runAs.group && loginShell == other.loginShell && environment == other.environment &&
-           smallHeap == other.smallHeap;
-}
-
 }  // namespace Passenger

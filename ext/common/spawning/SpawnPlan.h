@@ -32,7 +32,7 @@ struct SpawnPlan {
     SpawnPlan(const Options &options, RunAs runAs, const Options::Variables &variables);
 
     StartRequest request(StartRequest::Role role) const;
-    bool operator==(const SpawnPlan &other) const;
+    bool operator==(const SpawnPlan &other) const = default;
 };
 
 }  // namespace Passenger

@@ -13,11 +13,11 @@
 #include "base/PidFd.h"
 #include "base/Split.h"
 #include "base/SystemClock.h"
+#include "base/SystemUserDatabase.h"
+#include "base/UserDatabase.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
 #include "rights/Rights.h"
-#include "rights/SystemUserDatabase.h"
-#include "rights/UserDatabase.h"
 #include "spawning/ProcessEnds.h"
 
 namespace Passenger {

@@ -4,15 +4,16 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <exception>
 #include <optional>
+#include <sstream>
 #include <string>
 
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
+#include "base/Split.h"
 #include "log/Log.h"
 #include "rights/Rights.h"
 
@@ -38,10 +39,8 @@ std::optional<ProcessStatus> readStatus(pid_t pid) {
         return std::nullopt;
     }
     ProcessStatus status;
-    const auto parent = text.find("\nPPid:");
-    const auto uid = text.find("\nUid:");
-    if (parent == std::string::npos || ::sscanf(&text[parent], "\nPPid: %d", &status.parent) != 1 ||
-        uid == std::string::npos || ::sscanf(&text[uid], "\nUid: %u %u", &status.realUid, &status.effectiveUid) != 2) {
+    std::istringstream numbers(afterLabel(text, "PPid:") + afterLabel(text, "Uid:"));
+    if (!(numbers >> status.parent >> status.realUid >> status.effectiveUid)) {
         throw ProtocolException(fmt::format("/proc/{}/status has an unknown form", pid));
     }
     return status;

@@ -26,7 +26,7 @@ constexpr std::size_t MOST_PLACES = 1024;
 constexpr const char *WORKER = "lib/passenger/http/prefork_worker.rb";
 
 double secondsSince(MonotonicTime time) {
-    return std::chrono::duration<double>(SystemClock::instance().now() - time).count();
+    return inSeconds(SystemClock::instance().now() - time);
 }
 
 ProgramLauncher::CommandMaker commandMaker(const StandaloneOptions &options, const ListeningSockets &sockets,
@@ -45,7 +45,7 @@ ProgramLauncher::CommandMaker commandMaker(const StandaloneOptions &options, con
         }
         const int shared = loads.descriptor().get();
         command.descriptors.emplace_back(shared, shared);
-        const auto acknowledge = std::chrono::duration<double>(sockets.ackInterval()).count();
+        const auto acknowledge = inSeconds(sockets.ackInterval());
         command.arguments = {program,
                              fmt::format("listeners={}", fmt::join(numbers, ",")),
                              fmt::format("queue={}", fmt::join(queue, ",")),

@@ -18,6 +18,7 @@
 
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
+#include "base/Poll.h"
 #include "base/ProcessTree.h"
 #include "base/SignalDescriptor.h"
 #include "base/StandardDescriptors.h"
@@ -39,16 +40,6 @@ constexpr milliseconds KILL_PATIENCE{10000};
 /** As long as an owner that lives waits for the end (AgentControl), without
  *  AgentSettings::stopTimeout. */
 constexpr milliseconds WATCHDOG_PATIENCE{25000};
-
-/** The process that made the socket pair of which `socket` is one end. */
-pid_t creatorOf(const FileDescriptor &socket) {
-    ucred credentials{};
-    socklen_t size = sizeof credentials;
-    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
-        throw SystemException("getsockopt(SO_PEERCRED)", errno);
-    }
-    return credentials.pid;
-}
 
 }  // namespace
 
@@ -76,9 +67,12 @@ int Anchor::run() {
  * the owner is alive only if it is still this process's parent.
  */
 void Anchor::watchOwner() {
-    const pid_t owner = creatorOf(control_);
-    ownerPidFd_ = openPidFd(owner);
-    if (::getppid() != owner) {
+    const auto owner = peerOf(control_);
+    if (!owner) {
+        throw SystemException("getsockopt(SO_PEERCRED)", errno);
+    }
+    ownerPidFd_ = openPidFd(owner->pid);
+    if (::getppid() != owner->pid) {
         throw IOException("the owner ended before it was watched");
     }
 }
@@ -111,8 +105,7 @@ void Anchor::turn() {
 
 int Anchor::pollTimeout() const {
     const MonotonicTime now = clock_.now();
-    const auto wait = endBy_ ? std::optional(std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*endBy_ - now)))
-                             : restart_.wait(now);
+    const auto wait = endBy_ ? std::optional(timeUntil(*endBy_, now)) : restart_.wait(now);
     return wait ? static_cast<int>(std::min<milliseconds::rep>(wait->count(), INT_MAX)) : -1;
 }
 

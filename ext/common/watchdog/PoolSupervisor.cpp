@@ -2,12 +2,12 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/Poll.h"
 #include "io/AgentSettings.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
@@ -272,7 +272,7 @@ std::optional<milliseconds> PoolSupervisor::untilUpkeep() const {
     if (restart || !next) {
         return restart;
     }
-    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*next - clock_.now()));
+    return timeUntil(*next, clock_.now());
 }
 
 void PoolSupervisor::upkeep() {

@@ -2,13 +2,13 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <string>
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/Poll.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
 
@@ -117,7 +117,7 @@ std::optional<milliseconds> RightsSupervisor::untilUpkeep() const {
     if (!leaveAt_) {
         return restart_.wait(clock_.now());
     }
-    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*leaveAt_ - clock_.now()));
+    return timeUntil(*leaveAt_, clock_.now());
 }
 
 bool RightsSupervisor::upkeep() {

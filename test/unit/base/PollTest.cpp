@@ -20,6 +20,7 @@ class PollTest : public LeakCheck {
     CPPUNIT_TEST(testAHangUpEndsTheWait);
     CPPUNIT_TEST(testAClosedDescriptorIsAnError);
     CPPUNIT_TEST(testTheLongestTimeoutDoesNotOverflow);
+    CPPUNIT_TEST(testATimeIsRoundedUpAndATimeInThePastIsZero);
     CPPUNIT_TEST_SUITE_END();
 
     using Clock = std::chrono::steady_clock;
@@ -55,6 +56,15 @@ public:
 
     void testTheLongestTimeoutDoesNotOverflow() {
         CPPUNIT_ASSERT(deadlineIn(std::chrono::milliseconds::max()) > Clock::now());
+    }
+
+    void testATimeIsRoundedUpAndATimeInThePastIsZero() {
+        using std::chrono::milliseconds;
+        const Clock::time_point now = Clock::now();
+        CPPUNIT_ASSERT(timeUntil(now + std::chrono::microseconds(2001), now) == milliseconds(3));
+        CPPUNIT_ASSERT(timeUntil(Clock::time_point::min(), now) == milliseconds(0));
+        CPPUNIT_ASSERT_EQUAL(0, millisecondsUntil(now));
+        CPPUNIT_ASSERT(std::chrono::hours(24) == milliseconds(millisecondsUntil(Clock::time_point::max())));
     }
 };
 

@@ -12,6 +12,7 @@ class SplitTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testATextIsSplitAtItsSeparators);
     CPPUNIT_TEST(testASeparatorAtTheEndBeginsNoPiece);
     CPPUNIT_TEST(testAnEmptyTextHasNoPieces);
+    CPPUNIT_TEST(testTheTextBehindALabelEndsWithItsLine);
     CPPUNIT_TEST_SUITE_END();
 
     using Pieces = std::vector<std::string>;
@@ -25,6 +26,13 @@ public:
     }
 
     void testAnEmptyTextHasNoPieces() { CPPUNIT_ASSERT(split("", '\n').empty()); }
+
+    void testTheTextBehindALabelEndsWithItsLine() {
+        const std::string text = "Name:\tUid: 7\nUid:\t1\t2\nUid:\t3\n\nEnd:";
+        CPPUNIT_ASSERT_EQUAL(std::string("\t1\t2"), afterLabel(text, "Uid:"));
+        CPPUNIT_ASSERT_EQUAL(std::string(), afterLabel(text, "End:"));
+        CPPUNIT_ASSERT_EQUAL(std::string(), afterLabel(text, "Gid:"));
+    }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(SplitTest);

@@ -18,7 +18,7 @@
 #include <string>
 #include <thread>
 
-#include "confinement/Capabilities.h"
+#include "base/ThreadCapabilities.h"
 #include "support/Sanitizer.h"
 
 namespace Passenger {
@@ -112,8 +112,8 @@ public:
         }
         const pid_t child = ::fork();
         if (child == 0) {
-            Capabilities::keepOnly({CAP_KILL, CAP_SETPCAP});
-            Capabilities::keepOnly({CAP_KILL, CAP_CHOWN});
+            ThreadCapabilities().keepOnly({CAP_KILL, CAP_SETPCAP});
+            ThreadCapabilities().keepOnly({CAP_KILL, CAP_CHOWN});
             std::ifstream file("/proc/self/status");
             const std::string status((std::istreambuf_iterator<char>(file)), {});
             const bool kept = status.find(

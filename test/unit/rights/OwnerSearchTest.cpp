@@ -9,7 +9,7 @@
 #include <fstream>
 #include <string>
 
-#include "rights/SystemUserDatabase.h"
+#include "base/SystemUserDatabase.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {

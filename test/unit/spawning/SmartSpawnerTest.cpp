@@ -16,9 +16,9 @@
 #include <fmt/format.h>
 
 #include "base/PidFd.h"
+#include "base/SystemUserDatabase.h"
+#include "base/UserDatabase.h"
 #include "io/RequestQueue.h"
-#include "rights/SystemUserDatabase.h"
-#include "rights/UserDatabase.h"
 #include "shm/Claims.h"
 #include "shm/SenderMemory.h"
 #include "support/Eventually.h"

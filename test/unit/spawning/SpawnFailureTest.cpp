@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/PidFd.h"
-#include "rights/SystemUserDatabase.h"
+#include "base/SystemUserDatabase.h"
 #include "spawning/Spawner.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"

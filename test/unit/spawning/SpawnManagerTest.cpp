@@ -14,8 +14,8 @@
 #include <stdexcept>
 
 #include "base/PidFd.h"
+#include "base/SystemUserDatabase.h"
 #include "log/Log.h"
-#include "rights/SystemUserDatabase.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"

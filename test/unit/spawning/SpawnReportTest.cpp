@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/Split.h"
-#include "rights/SystemUserDatabase.h"
-#include "rights/UserDatabase.h"
+#include "base/SystemUserDatabase.h"
+#include "base/UserDatabase.h"
 #include "spawning/Spawner.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"

@@ -1,4 +1,4 @@
-#include "rights/SystemUserDatabase.h"
+#include "base/SystemUserDatabase.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -17,17 +17,17 @@ constexpr std::size_t FIRST_BUFFER = 4096;
 constexpr std::size_t LARGEST_BUFFER = 16 * 1024 * 1024;
 
 /**
- * Calls one of the get…_r functions with a buffer that is large enough.
- * @param call (Entry *, char *buffer, size_t, Entry **) -> errno
+ * Calls `function`, one of the get…_r functions, with a buffer that is large enough.
  * @param convert (const Entry &) -> Result; called while the buffer exists
  */
-template <typename Entry, typename Call, typename Convert>
-auto lookUp(const std::string &what, Call call, Convert convert) -> std::optional<decltype(convert(Entry()))> {
+template <typename Key, typename Entry, typename Result>
+std::optional<Result> lookUp(int (*function)(Key, Entry *, char *, std::size_t, Entry **), Key key,
+                             Result (*convert)(const Entry &), const std::string &what) {
     std::vector<char> buffer(FIRST_BUFFER);
     for (;;) {
         Entry entry{};
         Entry *found = nullptr;
-        const int error = call(&entry, buffer.data(), buffer.size(), &found);
+        const int error = function(key, &entry, buffer.data(), buffer.size(), &found);
         if (found != nullptr) {
             return convert(*found);
         }
@@ -62,39 +62,19 @@ UserDatabase::Group toGroup(const group &entry) {
 }  // namespace
 
 std::optional<UserDatabase::User> SystemUserDatabase::userNamed(const std::string &name) const {
-    return lookUp<passwd>(
-        "getpwnam_r(\"" + name + "\")",
-        [&](auto *entry, auto *buffer, auto size, auto **found) {
-            return ::getpwnam_r(name.c_str(), entry, buffer, size, found);
-        },
-        toUser);
+    return lookUp(::getpwnam_r, name.c_str(), toUser, "getpwnam_r(\"" + name + "\")");
 }
 
 std::optional<UserDatabase::User> SystemUserDatabase::userWithId(uid_t uid) const {
-    return lookUp<passwd>(
-        "getpwuid_r(" + std::to_string(uid) + ")",
-        [&](auto *entry, auto *buffer, auto size, auto **found) {
-            return ::getpwuid_r(uid, entry, buffer, size, found);
-        },
-        toUser);
+    return lookUp(::getpwuid_r, uid, toUser, "getpwuid_r(" + std::to_string(uid) + ")");
 }
 
 std::optional<UserDatabase::Group> SystemUserDatabase::groupNamed(const std::string &name) const {
-    return lookUp<group>(
-        "getgrnam_r(\"" + name + "\")",
-        [&](auto *entry, auto *buffer, auto size, auto **found) {
-            return ::getgrnam_r(name.c_str(), entry, buffer, size, found);
-        },
-        toGroup);
+    return lookUp(::getgrnam_r, name.c_str(), toGroup, "getgrnam_r(\"" + name + "\")");
 }
 
 std::optional<UserDatabase::Group> SystemUserDatabase::groupWithId(gid_t gid) const {
-    return lookUp<group>(
-        "getgrgid_r(" + std::to_string(gid) + ")",
-        [&](auto *entry, auto *buffer, auto size, auto **found) {
-            return ::getgrgid_r(gid, entry, buffer, size, found);
-        },
-        toGroup);
+    return lookUp(::getgrgid_r, gid, toGroup, "getgrgid_r(" + std::to_string(gid) + ")");
 }
 
 }  // namespace Passenger

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "rights/UserDatabase.h"
+#include "base/UserDatabase.h"
 
 namespace Passenger {
 
