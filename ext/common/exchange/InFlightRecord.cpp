@@ -39,9 +39,12 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
     const std::uint32_t children = host_.generations().childSlots();
     Admission::Load load;
     load.inFlight = inFlight_;
-    load.capacity = host_.generations().capacity(link.groupSlot);
+    const InstanceCounts instances = host_.generations().instances(link.groupSlot);
+    load.capacity = instances.capacity;
+    load.serves = instances.serving > 0;
     if (load.exceedsCapacity()) {
-        load.atWork = std::min(link.memory->claims.taken(), host_.generations().places(link.groupSlot));
+        const unsigned taken = std::min(link.memory->claims.taken(), instances.places);
+        load.atWork = taken - std::min(taken, instances.abandoned);
     }
     // Read after the requests in flight: a request counts there until its connection counts here.
     if (options_.request.maxInFlight > 0 && request.relayed) {
@@ -69,7 +72,7 @@ void InFlightRecord::sent(const QueueLink &link) noexcept {
     host_.inFlightTable().sent(entry_);
     // The capacity is read again: it may have fallen, and the agent did not see this request when
     // it looked.
-    if (inFlight_ > host_.generations().capacity(link.groupSlot) && link.memory->senders.askForMore()) {
+    if (inFlight_ > host_.generations().instances(link.groupSlot).capacity && link.memory->senders.askForMore()) {
         host_.wakeAgent();
     }
 }

@@ -175,9 +175,9 @@ AnsweredRequests ApplicationQueue::answered(const CellRange &cells) const {
 
 // ----- Generations
 
-void ApplicationQueue::makeCurrent(QueueGenerationPtr generation, unsigned capacity) {
+void ApplicationQueue::makeCurrent(QueueGenerationPtr generation) {
     const QueueGenerationPtr old = std::exchange(current_, std::move(generation));
-    publish(capacity, publishedPlaces_);
+    publishNoneServing();
     retire(old);
     const RequestQueue &queue = current_->queue;
     std::vector<int> ends{queue.sendingEnd().get(), queue.receivingEnd().get()};
@@ -190,7 +190,7 @@ void ApplicationQueue::makeCurrent(QueueGenerationPtr generation, unsigned capac
 
 void ApplicationQueue::close() {
     const QueueGenerationPtr old = std::exchange(current_, nullptr);
-    publish(0, publishedPlaces_);
+    publishNoneServing();
     retire(old);
     recheckWaiting();
 }
@@ -206,11 +206,15 @@ std::string ApplicationQueue::storeKey(const QueueGeneration &generation) const 
     return fmt::format("queue:{}:{}", slot_, generation.number.value());
 }
 
-void ApplicationQueue::publish(unsigned capacity, unsigned places) {
-    publishedCapacity_ = capacity;
-    publishedPlaces_ = places;
-    channels_.generations().publish(slot_, current_ ? current_->number : Generation(), capacity, places);
+void ApplicationQueue::publish(const InstanceCounts &instances) {
+    published_ = instances;
+    channels_.generations().publish(slot_, current_ ? current_->number : Generation(), instances);
     senders_.clearWanted();
+}
+
+/** Instances of an earlier generation may still work. */
+void ApplicationQueue::publishNoneServing() {
+    publish({0, published_.places, published_.abandoned, 0});
 }
 
 Attachment ApplicationQueue::attachment() const {

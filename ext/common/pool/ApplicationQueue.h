@@ -135,17 +135,13 @@ public:
      * The children send the requests that wait in the old generation to the new one. Instances of
      * the old one answer the requests that they have, and end.
      */
-    void makeCurrent(QueueGenerationPtr generation, unsigned capacity);
+    void makeCurrent(QueueGenerationPtr generation);
     /** The application goes down: children ask again when they have a request. */
     void close();
-    /**
-     * Tells the children which generation to use, and how many requests its instances can run at
-     * once. @param places how many requests all instances can have claimed
-     */
-    void publish(unsigned capacity, unsigned places);
+    /** Tells the children which generation to use, and how many requests the instances can take. */
+    void publish(const InstanceCounts &instances);
     /** What was published last. */
-    unsigned publishedCapacity() const noexcept { return publishedCapacity_; }
-    unsigned publishedPlaces() const noexcept { return publishedPlaces_; }
+    const InstanceCounts &published() const noexcept { return published_; }
     /** Only with a current generation. */
     Attachment attachment() const;
     /** Where requests of high priority go: to the common queue, if the generation has no priority
@@ -181,6 +177,7 @@ private:
     /** The requests among these that no instance has claimed. */
     std::vector<InFlightEntry> withoutClaimed(std::vector<InFlightEntry> entries) const;
     void tell(const InFlightEntry &entry, MessageType type, const GetFailure *failure = nullptr);
+    void publishNoneServing();
     void retire(const QueueGenerationPtr &generation);
     std::string storeKey(const QueueGeneration &generation) const;
 
@@ -197,8 +194,7 @@ private:
     /** Requests of dead instances whose senders were told so, as long as they are in flight. */
     std::vector<std::pair<ChannelId, Ticket>> lost_;
     QueueGenerationPtr current_;
-    unsigned publishedCapacity_ = 0;
-    unsigned publishedPlaces_ = 0;
+    InstanceCounts published_;
 };
 
 }  // namespace Passenger

@@ -119,7 +119,7 @@ void Group::restart(const std::string &reason) {
     } else {
         versions_.replace(std::move(spawner));
         if (queue) {
-            queue_.makeCurrent(std::move(queue), 0);
+            queue_.makeCurrent(std::move(queue));
         }
         instances_.retireOlderThan(versions_.current());
     }

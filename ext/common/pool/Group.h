@@ -218,7 +218,7 @@ private:
     /** A request is about to come. */
     void ask(MonotonicTime now) REQUIRES(poolLock) {
         if (!queue_.current()) {
-            queue_.makeCurrent(context_.makeQueue(options_), 0);
+            queue_.makeCurrent(context_.makeQueue(options_));
         }
         demand_.requested(now);
         rescale();

@@ -136,11 +136,7 @@ void Instances::retireOlderThan(std::uint64_t version) {
 }
 
 void Instances::publish() {
-    unsigned places = 0;
-    for (const ProcessPtr &process : all_) {
-        places += process->socket.concurrency;
-    }
-    queue_.publish(capacity(), places);
+    queue_.publish(counts());
 }
 
 /** The requests in it go to the application's queue. */
@@ -208,11 +204,17 @@ unsigned Instances::busy() const {
     }));
 }
 
-unsigned Instances::capacity() const {
-    unsigned sum = 0;
+InstanceCounts Instances::counts() const {
+    InstanceCounts sum;
     for (const ProcessPtr &process : all_) {
-        const unsigned places = isServing(process) ? process->socket.concurrency : 0;
-        sum += places - std::min(places, queue_.abandoned().count(process->socket.cells));
+        const unsigned places = process->socket.concurrency;
+        const unsigned abandoned = std::min(places, queue_.abandoned().count(process->socket.cells));
+        sum.places += places;
+        sum.abandoned += abandoned;
+        if (isServing(process)) {
+            sum.capacity += places - abandoned;
+            sum.serving++;
+        }
     }
     return sum;
 }

@@ -77,7 +77,7 @@ void Scaler::rescale() {
     }
     const MonotonicTime now = parts_.context.clock.now();
     parts_.queue.abandoned().forgetEnded();
-    if (parts_.queue.publishedCapacity() != parts_.instances.capacity()) {
+    if (parts_.queue.published() != parts_.instances.counts()) {
         parts_.instances.publish();
     }
     adopt(now);
@@ -211,7 +211,7 @@ unsigned Scaler::missing(MonotonicTime now) {
 /** It was closed when the application did not start, and no child has asked since. */
 void Scaler::ensureQueue() {
     if (!parts_.queue.current()) {
-        parts_.queue.makeCurrent(parts_.context.makeQueue(parts_.options), 0);
+        parts_.queue.makeCurrent(parts_.context.makeQueue(parts_.options));
     }
 }
 

@@ -12,8 +12,8 @@ namespace Passenger {
 
 /**
  * The agent's side of the generation table. For each Group it says which generation its queue has,
- * how many requests its instances can run at once, and how many they may have claimed. A child
- * looks there for each request and need not ask the agent. It also has the secret of FairnessKey.
+ * and how many requests its instances can take. A child looks there for each request and need not
+ * ask the agent. It also has the secret of FairnessKey.
  * Owned by the agent; not thread-safe.
  */
 class GenerationTable {
@@ -22,7 +22,7 @@ public:
     GenerationTable();
     const SharedMemory &memory() const noexcept { return memory_; }
     /** @param generation zero: children have to ask the agent */
-    void publish(std::uint32_t groupSlot, Generation generation, std::uint32_t capacity, std::uint32_t places = 0);
+    void publish(std::uint32_t groupSlot, Generation generation, const InstanceCounts &instances);
     void setChildSlots(std::uint32_t count);
     /** Asks all children to close their idle reply channels, and wakes them for it. */
     void askForIdleChannels();

@@ -37,7 +37,7 @@ ScaledApplication::~ScaledApplication() {
 
 void ScaledApplication::request() {
     if (!queue.current()) {
-        queue.makeCurrent(context_.makeQueue(options), 0);
+        queue.makeCurrent(context_.makeQueue(options));
     }
     demand.requested(context_.clock.now());
 }
