@@ -100,7 +100,8 @@ bool Admission::mayWait(unsigned waiting, milliseconds within) noexcept {
     if (target == milliseconds(0)) {
         return true;
     }
-    if (!load_.waits()) {
+    // In a pause no answer and a long wait show nothing.
+    if (load_.paused || !load_.waits()) {
         delay_.idle();
         return true;
     }

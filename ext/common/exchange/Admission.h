@@ -44,6 +44,8 @@ public:
         unsigned atWork = 0;
         /** An instance has started. */
         bool serves = false;
+        /** The instances take no request until they are told to. */
+        bool paused = false;
 
         bool exceedsCapacity() const noexcept { return inFlight > capacity; }
         /** Requests that wait, this one included. Those that free threads are about to take count

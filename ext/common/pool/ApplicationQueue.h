@@ -140,6 +140,8 @@ public:
     void close();
     /** Tells the children which generation to use, and how many requests the instances can take. */
     void publish(const InstanceCounts &instances);
+    /** Tells the children until when the queue is, or was, paused. */
+    void publishPause(MonotonicTime until) { channels_.generations().publishPause(slot_, until); }
     /** What was published last. */
     const InstanceCounts &published() const noexcept { return published_; }
     /** Only with a current generation. */

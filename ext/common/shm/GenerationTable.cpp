@@ -31,6 +31,11 @@ void GenerationTable::publish(std::uint32_t groupSlot, Generation generation, co
     memory_.writeU64(generation.value(), offset);
 }
 
+void GenerationTable::publishPause(std::uint32_t groupSlot, MonotonicTime until) {
+    memory_.writeU64(toNanoseconds(until),
+                     GenerationLayout::offset(groupSlot) + offsetof(GenerationEntry, pausedUntil));
+}
+
 void GenerationTable::setChildSlots(std::uint32_t count) {
     memory_.writeU32(count, offsetof(MemoryHeader, extra));
 }

@@ -24,6 +24,11 @@ InstanceCounts GenerationTableView::instances(std::uint32_t groupSlot) const noe
             __atomic_load_n(&counts.abandoned, __ATOMIC_RELAXED), __atomic_load_n(&counts.serving, __ATOMIC_RELAXED)};
 }
 
+MonotonicTime GenerationTableView::pausedUntil(std::uint32_t groupSlot) const noexcept {
+    const auto *entry = mapping_.at<GenerationEntry>(GenerationLayout::offset(groupSlot));
+    return MonotonicTime(std::chrono::nanoseconds(__atomic_load_n(&entry->pausedUntil, __ATOMIC_RELAXED)));
+}
+
 std::uint32_t GenerationTableView::childSlots() const noexcept {
     return __atomic_load_n(mapping_.at<std::uint32_t>(offsetof(MemoryHeader, extra)), __ATOMIC_RELAXED);
 }

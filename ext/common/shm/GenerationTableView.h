@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "base/Clock.h"
 #include "base/FileDescriptor.h"
 #include "base/StrongId.h"
 #include "shm/FairnessKey.h"
@@ -20,6 +21,8 @@ public:
     explicit GenerationTableView(const FileDescriptor &fd);
     Generation generation(std::uint32_t groupSlot) const noexcept;
     InstanceCounts instances(std::uint32_t groupSlot) const noexcept;
+    /** When the queue's last pause ended. In the future: it is paused. */
+    MonotonicTime pausedUntil(std::uint32_t groupSlot) const noexcept;
     std::uint32_t childSlots() const noexcept;
     /** One secret for all children of the agent. */
     const FairnessKey::Secret &secret() const noexcept;

@@ -311,8 +311,10 @@ struct InstanceCounts {
 struct GenerationEntry {
     std::uint64_t generation;
     InstanceCounts instances;
+    std::uint64_t pausedUntil;
 };
-static_assert(sizeof(GenerationEntry) == 24 && offsetof(GenerationEntry, instances) == 8);
+static_assert(sizeof(GenerationEntry) == 32 && offsetof(GenerationEntry, instances) == 8 &&
+              offsetof(GenerationEntry, pausedUntil) == 24);
 
 namespace GenerationLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'G', 'E', 'N');

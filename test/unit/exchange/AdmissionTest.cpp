@@ -26,6 +26,7 @@ class AdmissionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnOverloadedApplicationRefusesTheKeyThatHoldsMostFirst);
     CPPUNIT_TEST(testTheOverloadLastsWhileAKeyIsRefusedForIt);
     CPPUNIT_TEST(testInstancesThatAllWorkForClientsThatHaveLeftCanBeOverloaded);
+    CPPUNIT_TEST(testAPauseIsNoOverload);
     CPPUNIT_TEST_SUITE_END();
 
     using Refusal = std::optional<Admission::Refusal>;
@@ -187,6 +188,14 @@ public:
         }
         now_ += QueueDelay::CALM + 1s;
         CPPUNIT_ASSERT(!overloadedWith(1000, 1000));
+    }
+
+    void testAPauseIsNoOverload() {
+        overload();
+        CPPUNIT_ASSERT(isFull(refusal({.inFlight = 100, .capacity = 2, .answers = 100, .service = 10s})));
+        CPPUNIT_ASSERT(!refusal({.inFlight = 100, .capacity = 2, .answers = 100, .service = 10s, .paused = true}));
+        options_.maxQueueSize = 97;
+        CPPUNIT_ASSERT(isFull(refusal({.inFlight = 100, .capacity = 2, .paused = true})));
     }
 
     void testInstancesThatAllWorkForClientsThatHaveLeftCanBeOverloaded() {

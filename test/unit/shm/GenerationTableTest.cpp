@@ -39,6 +39,8 @@ public:
         table.publish(3, Generation(8), {12, 20, 3, 4});
         CPPUNIT_ASSERT(view.generation(3) == Generation(8));
         CPPUNIT_ASSERT((view.instances(3) == InstanceCounts{12, 20, 3, 4}));
+        table.publishPause(3, MonotonicTime::max());
+        CPPUNIT_ASSERT(view.pausedUntil(3) == MonotonicTime::max());
         table.publish(3, Generation(), {});
         CPPUNIT_ASSERT(!view.generation(3));
     }

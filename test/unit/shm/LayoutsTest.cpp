@@ -147,8 +147,8 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("InFlightTable.SIZE", InFlightLayout::SIZE);
 
         GenerationEntry group{};
-        const auto &[generation, instances] = group;
-        members("GenerationEntry", group, generation, instances);
+        const auto &[generation, instances, pausedUntil] = group;
+        members("GenerationEntry", group, generation, instances, pausedUntil);
         const auto &[capacity, places, abandoned, serving] = instances;
         members("InstanceCounts", instances, capacity, places, abandoned, serving);
         number("Generations.MAGIC", GenerationLayout::MAGIC);
