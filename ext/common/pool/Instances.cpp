@@ -265,8 +265,18 @@ FileDescriptor Instances::ownQueue(std::uint32_t stickyId) const {
 }
 
 bool Instances::isUnused(const Process &process, MonotonicTime now, std::chrono::nanoseconds time) const {
-    const MonotonicTime answered{std::chrono::nanoseconds(queue_.answered(process.socket.cells).last)};
-    return !isBusy(process) && now - std::max(process.since(), answered) >= time;
+    return !isBusy(process) && now - process.since() >= time &&
+           timeSince(queue_.answered(process.socket.cells)).value_or(time) >= time;
+}
+
+/** Nothing: it says that it has answered none, or in the future. */
+std::optional<std::chrono::nanoseconds> Instances::timeSince(const AnsweredRequests &answered) const {
+    // Read behind the counts: a time that comes later is invented.
+    const std::uint64_t present = toNanoseconds(context_.clock.now());
+    if (answered.last == 0 || answered.last > present) {
+        return std::nullopt;
+    }
+    return std::chrono::nanoseconds(present - answered.last);
 }
 
 std::vector<ProcessPtr> Instances::idle() const {
@@ -382,11 +392,7 @@ ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) co
     snapshot.sessions = std::max(taken(process), process.pause().mayStillTake() ? 1U : 0U);
     const AnsweredRequests answered = queue_.answered(process.socket.cells);
     snapshot.answered = answered.count;
-    // Read behind the counts: a time that comes later is invented.
-    const std::uint64_t present = toNanoseconds(context_.clock.now());
-    if (answered.last > 0 && answered.last <= present) {
-        snapshot.lastUsed = std::chrono::nanoseconds(present - answered.last);
-    }
+    snapshot.lastUsed = timeSince(answered);
     return snapshot;
 }
 

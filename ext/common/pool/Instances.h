@@ -2,7 +2,9 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -128,6 +130,7 @@ private:
     void noteAges(std::vector<ProcessSnapshot> &processes, MonotonicTime now) const;
     unsigned count(Process::State state) const noexcept;
     unsigned taken(const Process &process) const;
+    std::optional<std::chrono::nanoseconds> timeSince(const AnsweredRequests &answered) const;
     void bury(ProcessPtr process);
     void closeOwnQueue(Process &process);
 
