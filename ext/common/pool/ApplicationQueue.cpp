@@ -150,6 +150,23 @@ std::vector<std::pair<ChannelId, Ticket>> ApplicationQueue::claimed(const CellRa
     return all;
 }
 
+std::vector<std::pair<ChannelId, Ticket>> ApplicationQueue::repeatable(const CellRange &cells) const {
+    std::vector<std::pair<ChannelId, Ticket>> all = claimed(cells);
+    std::vector<std::pair<ChannelId, Ticket>> repeatable;
+    if (all.empty()) {
+        return repeatable;
+    }
+    std::sort(all.begin(), all.end());
+    for (const DescribedRequest &request : described()) {
+        const std::pair id(ChannelId(request.entry.channel), Ticket(request.entry.ticket));
+        const bool repeats = request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS";
+        if (repeats && std::binary_search(all.begin(), all.end(), id)) {
+            repeatable.push_back(id);
+        }
+    }
+    return repeatable;
+}
+
 bool ApplicationQueue::holds(const CellRange &cells, ChannelId channel, Ticket ticket) const {
     const auto all = claimed(cells);
     return std::find(all.begin(), all.end(), std::pair(channel, ticket)) != all.end();

@@ -114,6 +114,9 @@ public:
     void giveUp(const CellRange &cells, bool killed = false, bool swallows = true);
     /** The requests that the cells have claimed. */
     std::vector<std::pair<ChannelId, Ticket>> claimed(const CellRange &cells) const;
+    /** The requests that the cells have claimed, and that their senders send again if the instance
+     *  dies. They are GET, HEAD and OPTIONS, as the httpd children describe them. */
+    std::vector<std::pair<ChannelId, Ticket>> repeatable(const CellRange &cells) const;
     /** Requests that instances work at, and that no sender waits for. */
     const AbandonedRequests &abandoned() const noexcept { return abandoned_; }
     AbandonedRequests &abandoned() noexcept { return abandoned_; }

@@ -7,7 +7,6 @@
 #include "base/Exceptions.h"
 #include "io/RequestQueue.h"
 #include "log/Log.h"
-#include "pool/RepeatableRequests.h"
 
 namespace Passenger {
 
@@ -40,9 +39,11 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       preloader_(name_, options_, context.threads, pending_),
       disuse_({context, queue_, instances_, pending_, versions_, preloader_}, context.clock.now()),
       firstAnswer_(name_, queue_, instances_, versions_),
-      starter_({name_, options_, context, queue_, instances_, pause_, pending_, versions_, demand_, preloader_}, *this),
+      starter_(
+          {name_, options_, context, queue_, instances_, pause_, pending_, versions_, demand_, preloader_, counters_},
+          *this),
       scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, hangs_,
-               preloader_, starter_},
+               preloader_, starter_, counters_},
               [this, &timer](std::optional<MonotonicTime> date) REQUIRES(poolLock) {
                   const MonotonicTime now = context_.clock.now();
                   timer.set(*this, shutDown_
@@ -56,7 +57,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
     const MonotonicTime now = context_.clock.now();
     takeOptions(options);
     if (failsAtOnce(now) || (!queue_.current() && failures_.wentDownWith(unusable))) {
-        failures_.refuse();
+        refuse();
     }
     disuse_.noteUse(now, options.removed);
     const QueueGenerationPtr current = queue_.current();
@@ -69,7 +70,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
     }
     ask(now);
     if (!queue_.current()) {
-        failures_.refuse();
+        refuse();
     }
     Attachment attachment = queue_.attachment();
     if (const QueueChoice choice = options.queueChoice(); !choice.isCommon()) {
@@ -103,7 +104,10 @@ void Group::attend(MonotonicTime now) {
 void Group::restart(const std::string &reason) {
     SpawnerPointer spawner = context_.factory.create(options_);
     QueueGenerationPtr queue = servesSoon() ? context_.makeQueue(options_) : nullptr;
-    restarts_.note(name_, reason, context_.clock.now());
+    Log::notice("event=app.restart app=\"{}\" reason=\"{}\"", name_, reason);
+    counters_.restarts++;
+    restartReason_ = reason;
+    restartedAt_ = context_.clock.now();
     tried_ = {startOf(options_)};
     context_.orphans.end(name_);
     failures_.forget();
@@ -325,7 +329,7 @@ void Group::died(const ProcessPtr &process) {
     if (unexpected) {
         counters_.died++;
         demand_.readStatistics(now);
-        failures_.instanceDied(repeatableRequests(queue_, *process), now, process->since(), demand_.lastProgress());
+        failures_.instanceDied(queue_.repeatable(process->socket.cells), now, process->since(), demand_.lastProgress());
         if (process->state() == Process::State::SERVING) {
             demand_.restore();
         }
@@ -472,10 +476,6 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.maxInstances = demand_.maxInstances();
     snapshot.memoryShare = room_.memory().shareOf(scaler_);
     snapshot.counters = counters_;
-    snapshot.counters.replaced = starter_.replaced() + scaler_.restored();
-    snapshot.counters.idled = scaler_.idled();
-    snapshot.counters.evicted = scaler_.evicted();
-    snapshot.counters.notStarted = failures_.refused();
     snapshot.lastFailure = failures_.last(now);
     snapshot.queue.pausedFor = pause_.until() ? *pause_.until() - now : std::chrono::nanoseconds(0);
     const auto waits = pause_.until() ? queue_.oldestUntaken() : demand_.waitingSince();
@@ -483,7 +483,9 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.queue.waiting = queue_.untaken();
     addStatistics(snapshot, queue_.statistics());
     snapshot.lastSpawnTime = lastSpawnTime_;
-    restarts_.tell(snapshot, now);
+    if (counters_.restarts > 0) {
+        snapshot.lastRestart = RestartSnapshot{restartReason_, now - restartedAt_};
+    }
     snapshot.processes = instances_.inspect(now);
     return snapshot;
 }

@@ -23,7 +23,6 @@
 #include "pool/PreloaderCare.h"
 #include "pool/Process.h"
 #include "pool/QueuePause.h"
-#include "pool/Restarts.h"
 #include "pool/Room.h"
 #include "pool/Scaler.h"
 #include "pool/SlowRequests.h"
@@ -215,6 +214,11 @@ private:
     bool isFailing() const REQUIRES(poolLock) {
         return instances_.serving() == 0 && (failures_.isDown() || failures_.crashLooping());
     }
+    /** Refuses a request, since no instance could be made. */
+    [[noreturn]] void refuse() REQUIRES(poolLock) {
+        counters_.notStarted++;
+        failures_.refuse();
+    }
     /** A request is about to come. */
     void ask(MonotonicTime now) REQUIRES(poolLock) {
         if (!queue_.current()) {
@@ -261,7 +265,9 @@ private:
     AppCounters counters_ GUARDED_BY(poolLock);
     /** The time that the start of the last instance took; zero: none was started. */
     std::chrono::nanoseconds lastSpawnTime_ GUARDED_BY(poolLock){0};
-    Restarts restarts_ GUARDED_BY(poolLock);
+    /** The last restart: why, and when. */
+    std::string restartReason_ GUARDED_BY(poolLock);
+    MonotonicTime restartedAt_ GUARDED_BY(poolLock);
 
     // The parts. A part refers only to parts above it.
     ApplicationQueue queue_ GUARDED_BY(poolLock);

@@ -349,7 +349,7 @@ void InstanceStarter::takeOver(const SpawnTask &task) {
         }
         outgoing->lifecycle().noteSuccessor();
         if (outgoing->stays()) {
-            replaced_++;
+            parts_.counters.replaced++;
             parts_.instances.retire(outgoing);
         }
     }

@@ -348,7 +348,7 @@ void Scaler::endIdle(unsigned surplus, First first, const char *event, const cha
     idle.resize(std::min<std::size_t>(surplus, idle.size()));
     for (const ProcessPtr &process : idle) {
         Log::info("event={} app=\"{}\" pid={}{}", event, parts_.app, process->pid(), reason);
-        idled_++;
+        parts_.counters.idled++;
         parts_.demand.forgetRestore();
         parts_.instances.retire(process);
     }
@@ -367,7 +367,7 @@ void Scaler::giveUp(const ProcessPtr &process, const std::string &why, bool rest
         end(process);
         return;
     }
-    restored_++;
+    parts_.counters.replaced++;
     parts_.demand.restore();
     parts_.instances.retire(process);
     plan(parts_.context.clock.now());
@@ -384,7 +384,7 @@ void Scaler::replace(Process &process, const std::string &why) {
 
 /** Others need what the instance has. */
 void Scaler::end(const ProcessPtr &process) {
-    evicted_++;
+    parts_.counters.evicted++;
     parts_.demand.forgetRestore();
     if (parts_.instances.serving() <= parts_.demand.minInstances()) {
         parts_.demand.clear();

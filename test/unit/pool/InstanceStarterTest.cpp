@@ -194,7 +194,7 @@ public:
         CPPUNIT_ASSERT(old->state() == Process::State::DRAINING);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, [this] {
             const PoolGuard guard(*context_);
-            return shop_->starter.replaced();
+            return shop_->counters.replaced;
         }());
         {
             const PoolGuard guard(*context_);
