@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 namespace Passenger {
 
@@ -17,6 +19,11 @@ public:
     virtual ~Clock() = default;
     virtual MonotonicTime now() const = 0;
 };
+
+/** The earlier one of two dates, each of which may be none. */
+inline std::optional<MonotonicTime> earlier(std::optional<MonotonicTime> one, std::optional<MonotonicTime> other) {
+    return one && other ? std::min(*one, *other) : one ? one : other;
+}
 
 /** The form of a time in shared memory and messages. */
 inline std::uint64_t toNanoseconds(MonotonicTime time) {

@@ -265,7 +265,7 @@ unsigned ApplicationQueue::untaken() const {
 std::optional<MonotonicTime> ApplicationQueue::oldestUntaken() const {
     std::optional<MonotonicTime> oldest;
     for (const InFlightEntry &entry : withoutClaimed(channels_.inFlight(slot_))) {
-        oldest = std::min(oldest.value_or(sinceOf(entry)), sinceOf(entry));
+        oldest = earlier(oldest, sinceOf(entry));
     }
     return oldest;
 }

@@ -1,6 +1,5 @@
 #include "pool/Group.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -9,14 +8,6 @@
 #include "log/Log.h"
 
 namespace Passenger {
-
-namespace {
-
-std::optional<MonotonicTime> earlier(std::optional<MonotonicTime> one, std::optional<MonotonicTime> other) {
-    return one && other ? std::min(*one, *other) : one ? one : other;
-}
-
-}  // namespace
 
 Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options &options, std::uint32_t slot)
     : context_(context),

@@ -291,9 +291,7 @@ void Scaler::startSpares(MonotonicTime now) {
 /** Sets the date at which the application is looked at again. */
 void Scaler::plan(MonotonicTime now) {
     std::optional<MonotonicTime> date;
-    const auto at = [&](std::optional<MonotonicTime> time) {
-        date = date && time ? std::min(*date, *time) : date ? date : time;
-    };
+    const auto at = [&](std::optional<MonotonicTime> time) { date = earlier(date, time); };
     const bool requestsWait = parts_.demand.requestsWait();
     const bool unasked = (parts_.demand.isBelowMinimum() || parts_.instances.anyDueForReplacement()) &&
                          (parts_.failures.mayTryUnasked() || asked());
