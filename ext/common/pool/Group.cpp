@@ -18,6 +18,7 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       madeAt_(context.clock.now()),
       options_(options),
       restartFiles_(options.appRoot, options.restartDir, context.orphans.restartFile(name_, options.rollingRestarts)),
+      startupFiles_(options),
       queue_(slot, name_, context.channels, context.store),
       loans_(context.channels, slot, queue_),
       instances_(context, queue_),
@@ -93,13 +94,17 @@ void Group::attend(MonotonicTime now) {
 // ----- Orders
 
 void Group::restart(const std::string &reason) {
+    beginVersion(reason);
+    startupFiles_.changed();
+}
+
+void Group::beginVersion(const std::string &reason) {
     SpawnerPointer spawner = context_.factory.create(options_);
     QueueGenerationPtr queue = servesSoon() ? context_.makeQueue(options_) : nullptr;
     Log::notice("event=app.restart app=\"{}\" reason=\"{}\"", name_, reason);
     counters_.restarts++;
     restartReason_ = reason;
     restartedAt_ = context_.clock.now();
-    tried_ = {startOf(options_)};
     context_.orphans.end(name_);
     failures_.forget();
     room_.memory().versionChanged(scaler_);

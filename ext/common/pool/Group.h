@@ -3,9 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "exchange/Options.h"
@@ -29,6 +27,7 @@
 #include "pool/Snapshot.h"
 #include "pool/SpawnTask.h"
 #include "pool/StartFailures.h"
+#include "pool/StartupFiles.h"
 #include "pool/UpkeepTimer.h"
 #include "pool/Versions.h"
 #include "restart/RestartFiles.h"
@@ -171,30 +170,22 @@ public:
         return !options_.monitoredFiles.empty() && (pending_.starting() > 0 || !instances_.empty());
     }
 
-    /** Those of an earlier configuration than the present ones are of a child that ends. A version
-     *  that is being tried, or has failed, is tried again with the startup file of a later
-     *  configuration. One that has failed is tried again once with each of the same one, since
-     *  places that name different files ask by turns. */
+    /** Those of an earlier configuration than the present ones are of a child that ends. */
     void takeOptions(const Options &options) REQUIRES(poolLock) {
         if (options.configuration < options_.configuration) {
             return;
         }
-        const bool isLater = options.configuration > options_.configuration && startOf(options) != startOf(options_);
         options_ = options;
         restartFiles_.follow(options.appRoot, options.restartDir);
         hangs_.noteLimit(options.maxRequestTime);
         room_.memory().optionsCame(scaler_);
-        if ((isLater && (versions_.deployment() || versions_.failure())) ||
-            (versions_.failure() && !tried_.contains(startOf(options)))) {
-            std::set<Start> tried = isLater ? std::set<Start>() : tried_;
-            restart("it has another startup file");
-            tried_.merge(tried);
+        if (startupFiles_.follow(options, versions_.deployment() != nullptr, versions_.failure().has_value())) {
+            beginVersion("it has another startup file");
+            startupFiles_.tried();
         }
     }
 
 private:
-    using Start = std::pair<std::string, std::string>;
-    static Start startOf(const Options &options) { return {options.appType, options.startupFile}; }
     // InstanceStarter::Listener
     std::string prepare(const Options &options) override EXCLUDES(poolLock);
     bool wantsCompanion(unsigned ready, bool forked) override REQUIRES(poolLock) {
@@ -238,6 +229,7 @@ private:
             instances_.publish();
         }
     }
+    void beginVersion(const std::string &reason) REQUIRES(poolLock);
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
     void lostChannel(Process &process, ChannelId channel) REQUIRES(poolLock);
     void warmed(const Process &process) REQUIRES(poolLock);
@@ -259,8 +251,7 @@ private:
      *  new instances. */
     Options options_ GUARDED_BY(poolLock);
     RestartFiles restartFiles_;
-    /** With which the versions since the last restart for another reason were tried. */
-    std::set<Start> tried_ GUARDED_BY(poolLock);
+    StartupFiles startupFiles_ GUARDED_BY(poolLock);
     bool shutDown_ GUARDED_BY(poolLock) = false;
     AppCounters counters_ GUARDED_BY(poolLock);
     /** The time that the start of the last instance took; zero: none was started. */
