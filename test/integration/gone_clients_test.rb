@@ -166,6 +166,8 @@ class GoneClientsTest < IntegrationTest
     made.site("one.test", SampleApps.written(RACK), "PassengerMaxInstances 1\n")
     made.tls_port = UnusedPort.find
     made.site("secure.test", SampleApps.written(RACK), "PassengerMaxInstances 1\n", tls: true)
+    made.site("short.test", SampleApps.written(RACK),
+              "PassengerMaxInstances 1\nPassengerMaxRequestQueueSize 1\n")
     made.site("two.test", SampleApps.written(RACK), "PassengerMaxInstances 2\n")
     made.site("wsgi.test", SampleApps.written(WSGI, "passenger_wsgi.py"),
               "PassengerPython #{PYTHON}\nPassengerMaxInstances 1\n")
@@ -272,6 +274,18 @@ class GoneClientsTest < IntegrationTest
     refute_equal first, server.client("two.test").get("/").body
     release(@gate)
     await("passed")
+  end
+
+  def test_a_request_whose_client_has_gone_makes_the_queue_no_longer
+    client("short.test").get("/")
+    raw = client_of("short.test", "/work")
+    await("begun")
+    leave(raw)
+    waiting = client_of("short.test", "/")
+    eventually("a request waits") { waiting_requests("short.test") == 1 }
+    assert_status 503, client("short.test").get("/")
+    release(@gate)
+    assert_match(/\A\d+\z/, waiting.response.body)
   end
 
   def test_a_wsgi_iterator_is_closed_and_takes_its_place_until_then

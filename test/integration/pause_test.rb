@@ -14,6 +14,9 @@ class PauseTest < IntegrationTest
         SetHandler passenger-health
       </Location>
     CONF
+    made.site("target.test", SampleApps.written("run ->(_) { sleep 0.05; [200, {}, []] }\n"),
+              "PassengerMaxInstances 1\nPassengerQueueTarget 200ms\n" \
+              "PassengerMaxRequestQueueSize 50\n")
     made.site("http.test", SampleApps.copy("http_app"),
               "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
   end
@@ -40,6 +43,19 @@ class PauseTest < IntegrationTest
       assert_status 200, answer.value
       eventually("the state") { app(name)["state"] == "serving" }
     end
+  end
+
+  def test_a_target_of_the_queue_does_not_count_in_a_pause
+    assert_status 200, get("target")
+    pause("target")
+    answers = Array.new(20) do
+      sleep 0.1
+      Thread.new { get("target").code }
+    end
+    eventually("requests that wait") { app("target").dig("queue", "waiting") == 20 }
+    resume("target")
+    assert_equal ["200"], answers.map(&:value).uniq
+    assert_status 200, get("target")
   end
 
   def test_a_pause_waits_for_requests_in_work

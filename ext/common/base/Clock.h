@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 namespace Passenger {
 
@@ -21,6 +23,11 @@ public:
 /** The form of a length of time for people, JSON and arithmetic. */
 template <class Rep, class Period> double inSeconds(std::chrono::duration<Rep, Period> time) {
     return std::chrono::duration<double>(time).count();
+}
+
+/** The earlier one of two dates, each of which may be none. */
+inline std::optional<MonotonicTime> earlier(std::optional<MonotonicTime> one, std::optional<MonotonicTime> other) {
+    return one && other ? std::min(*one, *other) : one ? one : other;
 }
 
 /** The form of a time in shared memory and messages. */

@@ -49,8 +49,10 @@ double processorUse(const SystemMetrics &before, const SystemMetrics &after) {
     }
     const SystemMetrics::Processor &then = before.processors.front();
     const SystemMetrics::Processor &now = after.processors.front();
-    const std::uint64_t passed = now.total() - then.total();
-    const std::uint64_t idle = now.idle + now.wait - then.idle - then.wait;
+    // The wait for disks sometimes falls (proc(5)).
+    const auto grown = [](std::uint64_t from, std::uint64_t to) { return to - std::min(from, to); };
+    const std::uint64_t passed = grown(then.total(), now.total());
+    const std::uint64_t idle = grown(then.idle + then.wait, now.idle + now.wait);
     return passed == 0 ? 0 : 1 - static_cast<double>(std::min(idle, passed)) / static_cast<double>(passed);
 }
 

@@ -100,11 +100,14 @@ bool Admission::mayWait(unsigned waiting, milliseconds within) noexcept {
     if (target == milliseconds(0)) {
         return true;
     }
-    if (!load_.waits()) {
+    // In a pause no answer and a long wait show nothing.
+    if (load_.paused || !load_.waits()) {
         delay_.idle();
         return true;
     }
-    return delay_.mayWait({waiting, load_.capacity, load_.answers, load_.service}, target, within, now_);
+    // The senders of all requests in work may have left: the instances serve even then.
+    const unsigned capacity = std::max(load_.capacity, unsigned{load_.serves});
+    return delay_.mayWait({waiting, capacity, load_.answers, load_.service}, target, within, now_);
 }
 
 }  // namespace Passenger

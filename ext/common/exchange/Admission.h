@@ -27,7 +27,8 @@ public:
     struct Load {
         /** Requests in flight, this one included. */
         unsigned inFlight = 0;
-        /** Requests that the serving instances can run at once; 0: none has started. */
+        /** Requests that the serving instances can run at once, beside those whose senders have
+         *  left. */
         unsigned capacity = 0;
         /** Requests in flight of this one's FairnessKey, this one included; 0: it has none. */
         unsigned ofKey = 0;
@@ -37,10 +38,14 @@ public:
         std::chrono::microseconds service{0};
         /** Connections of the application that threads of httpd relay. */
         unsigned relayed = 0;
-        /** Requests that instances work at, also those instances that are to end. The instances
-         *  claim so; the caller believes no more than there are places. Needed where more requests
-         *  are in flight than the capacity. */
+        /** Requests in flight that instances work at, also those instances that are to end. The
+         *  instances claim so; the caller believes no more than there are places. Needed where more
+         *  requests are in flight than the capacity. */
         unsigned atWork = 0;
+        /** An instance has started. */
+        bool serves = false;
+        /** The instances take no request until they are told to. */
+        bool paused = false;
 
         bool exceedsCapacity() const noexcept { return inFlight > capacity; }
         /** Requests that wait, this one included. Those that free threads are about to take count

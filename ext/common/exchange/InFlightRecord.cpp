@@ -16,6 +16,7 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
     }
     inFlight_ = link.memory->senders.add(childSlot_, host_.generations().childSlots());
     counted_ = true;
+    waitingSince_ = times.waitingSince();
     if (!admitted_) {
         if (const std::optional<Admission::Refusal> refusal = whetherRefused(link, request, times)) {
             remove(link);
@@ -39,9 +40,13 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
     const std::uint32_t children = host_.generations().childSlots();
     Admission::Load load;
     load.inFlight = inFlight_;
-    load.capacity = host_.generations().capacity(link.groupSlot);
+    const InstanceCounts instances = host_.generations().instances(link.groupSlot);
+    load.capacity = instances.capacity;
+    load.serves = instances.serving > 0;
+    load.paused = times.now() < host_.generations().pausedUntil(link.groupSlot);
     if (load.exceedsCapacity()) {
-        load.atWork = std::min(link.memory->claims.taken(), host_.generations().places(link.groupSlot));
+        const unsigned taken = std::min(link.memory->claims.taken(), instances.places);
+        load.atWork = taken - std::min(taken, instances.abandoned);
     }
     // Read after the requests in flight: a request counts there until its connection counts here.
     if (options_.request.maxInFlight > 0 && request.relayed) {
@@ -57,10 +62,12 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
     return Admission(options_, load, host_.queueDelay(), times.now()).refusal();
 }
 
-/** The short wait of a request that overtakes others does not show that theirs are short. */
-void InFlightRecord::tellWaited(std::chrono::nanoseconds time) noexcept {
+/** The short wait of a request that overtakes others does not show that theirs are short. Nor does
+ *  a wait for the end of a pause show an overload. */
+void InFlightRecord::tellWaited(const QueueLink &link, std::chrono::nanoseconds time) noexcept {
     const std::chrono::milliseconds target(options_.queueTarget);
-    if (options_.queueTarget > 0 && !(options_.overtakes() && time <= target)) {
+    if (options_.queueTarget > 0 && !(options_.overtakes() && time <= target) &&
+        waitingSince_ >= host_.generations().pausedUntil(link.groupSlot)) {
         host_.queueDelay().waited(time, target, host_.clock().now());
     }
 }
@@ -69,7 +76,7 @@ void InFlightRecord::sent(const QueueLink &link) noexcept {
     host_.inFlightTable().sent(entry_);
     // The capacity is read again: it may have fallen, and the agent did not see this request when
     // it looked.
-    if (inFlight_ > host_.generations().capacity(link.groupSlot) && link.memory->senders.askForMore()) {
+    if (inFlight_ > host_.generations().instances(link.groupSlot).capacity && link.memory->senders.askForMore()) {
         host_.wakeAgent();
     }
 }
@@ -88,7 +95,7 @@ void InFlightRecord::remove(const QueueLink &link) noexcept {
 void InFlightRecord::countCompleted(const QueueLink &link, const ExchangeTimes &times) noexcept {
     const ExchangeTimes::Durations durations = times.durations();
     link.memory->senders.completed(childSlot_, durations.queue, durations.service);
-    tellWaited(durations.queue);
+    tellWaited(link, durations.queue);
 }
 
 /** With a target the queue never gets long enough to show that instances are missing: the agent
@@ -106,12 +113,12 @@ void InFlightRecord::countRefused(const QueueLink &link) noexcept {
 
 void InFlightRecord::countTimedOut(const QueueLink &link, std::chrono::nanoseconds waited) noexcept {
     link.memory->senders.timedOut(childSlot_, waited);
-    tellWaited(waited);
+    tellWaited(link, waited);
 }
 
 void InFlightRecord::countLeft(const QueueLink &link, std::chrono::nanoseconds waited) noexcept {
     link.memory->senders.left(childSlot_, waited);
-    tellWaited(waited);
+    tellWaited(link, waited);
 }
 
 void InFlightRecord::countLost(const QueueLink &link) noexcept {

@@ -47,7 +47,7 @@ public:
 private:
     std::optional<Admission::Refusal> whetherRefused(const QueueLink &link, const MessageSession::Request &request,
                                                      const ExchangeTimes &times) const;
-    void tellWaited(std::chrono::nanoseconds time) noexcept;
+    void tellWaited(const QueueLink &link, std::chrono::nanoseconds time) noexcept;
 
     QueueHost &host_;
     const Options &options_;
@@ -61,6 +61,7 @@ private:
     /** The key of the request in flight. */
     std::optional<FairnessKey> key_;
     bool admitted_ = false;
+    MonotonicTime waitingSince_;
     /** The request was refused for its key. */
     bool overShare_ = false;
 };

@@ -30,7 +30,8 @@ void QueueDelay::idle() noexcept {
 bool QueueDelay::mayWait(const Load &load, Time target, Time within, MonotonicTime now) noexcept {
     const LockGuard lock(mutex_);
     measure(load, now);
-    if (stalled(load, target, now)) {
+    const bool stalls = stalled(load, target, now);
+    if (stalls) {
         sign(now);
     }
     overloaded_ = overloaded_ && now - lastSign_ <= CALM;
@@ -38,7 +39,9 @@ bool QueueDelay::mayWait(const Load &load, Time target, Time within, MonotonicTi
     if (!overloaded_ || load.capacity == 0 || meanSeconds_ < 0) {
         return true;
     }
-    const double wait = load.waiting * meanSeconds_ / load.capacity;
+    // Each request in work has taken as long as the stall at least.
+    const double mean = stalls ? std::max(meanSeconds_, inSeconds(now - stalledSince_)) : meanSeconds_;
+    const double wait = load.waiting * mean / load.capacity;
     if (wait <= inSeconds(within)) {
         return true;
     }

@@ -16,8 +16,9 @@ namespace Passenger {
  * longer than the target. CoDel decides likewise (RFC 8289), but here no waiting request is
  * dropped. It is also overloaded when requests wait and no answer has come for that time. Then a
  * further request may wait only if those before it are begun within the target, by the mean time of
- * the last answers. The overload ends when for ten seconds no request waited too long and none was
- * refused. So a burst that is served within the target waits, however many requests it has.
+ * the last answers, or by the time without an answer. The overload ends when for ten seconds no
+ * request waited too long and none was refused. So a burst that is served within the target waits,
+ * however many requests it has.
  *
  * Owned by QueueCache: each sending process has its own opinion of each application. The counts of
  * requests are those of all processes. Thread-safe.

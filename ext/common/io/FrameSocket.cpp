@@ -59,10 +59,7 @@ void FrameSocket::send(const Frame &frame, const std::vector<int> &attached, Dea
     if (cutOff_) {
         throw ProtocolException("An earlier frame was sent in part only");
     }
-    std::vector<int> descriptors;
-    for (const auto &descriptor : frame.descriptors) {
-        descriptors.push_back(descriptor.get());
-    }
+    std::vector<int> descriptors = numbersOf(frame.descriptors);
     descriptors.insert(descriptors.end(), attached.begin(), attached.end());
     if (descriptors.size() > MAX_DESCRIPTORS) {
         throw ProtocolException("Too many descriptors for one frame: " + std::to_string(descriptors.size()));

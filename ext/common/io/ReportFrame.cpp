@@ -1,27 +1,23 @@
 #include "io/ReportFrame.h"
 
+#include <algorithm>
+#include <array>
+
 #include "base/Exceptions.h"
 
 namespace Passenger {
 
 namespace {
 
-std::string nameOf(Report::Form form) {
-    switch (form) {
-        case Report::Form::PROSE: return "prose";
-        case Report::Form::LINES: return "lines";
-        case Report::Form::TABLE: return "table";
-    }
-    return "";
-}
+/** The names of Report::Form, in its order. */
+constexpr std::array<const char *, 3> FORMS{"prose", "lines", "table"};
 
 Report::Form formNamed(const std::string &name) {
-    for (const auto form : {Report::Form::PROSE, Report::Form::LINES, Report::Form::TABLE}) {
-        if (nameOf(form) == name) {
-            return form;
-        }
+    const auto found = std::find(FORMS.begin(), FORMS.end(), name);
+    if (found == FORMS.end()) {
+        throw ProtocolException("a report's part of the unknown form \"" + name + "\"");
     }
-    throw ProtocolException("a report's part of the unknown form \"" + name + "\"");
+    return static_cast<Report::Form>(found - FORMS.begin());
 }
 
 }  // namespace
@@ -31,7 +27,7 @@ void addReport(Frame &frame, const Report &report) {
     frame.add(report.summary);
     for (const Report::Part &part : report.parts) {
         frame.add(part.title);
-        frame.add(nameOf(part.form));
+        frame.add(FORMS.at(static_cast<std::size_t>(part.form)));
         frame.add(part.text);
     }
 }

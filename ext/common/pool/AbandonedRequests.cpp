@@ -47,7 +47,7 @@ std::optional<MonotonicTime> AbandonedRequests::oldest(const CellRange &cells) c
     std::optional<MonotonicTime> oldest;
     for (const Request &request : requests_) {
         if (cells.contains(request.cell) && isAtWork(request)) {
-            oldest = std::min(oldest.value_or(request.since), request.since);
+            oldest = earlier(oldest, request.since);
         }
     }
     return oldest;

@@ -150,6 +150,23 @@ std::vector<std::pair<ChannelId, Ticket>> ApplicationQueue::claimed(const CellRa
     return all;
 }
 
+std::vector<std::pair<ChannelId, Ticket>> ApplicationQueue::repeatable(const CellRange &cells) const {
+    std::vector<std::pair<ChannelId, Ticket>> all = claimed(cells);
+    std::vector<std::pair<ChannelId, Ticket>> repeatable;
+    if (all.empty()) {
+        return repeatable;
+    }
+    std::sort(all.begin(), all.end());
+    for (const DescribedRequest &request : described()) {
+        const std::pair id(ChannelId(request.entry.channel), Ticket(request.entry.ticket));
+        const bool repeats = request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS";
+        if (repeats && std::binary_search(all.begin(), all.end(), id)) {
+            repeatable.push_back(id);
+        }
+    }
+    return repeatable;
+}
+
 bool ApplicationQueue::holds(const CellRange &cells, ChannelId channel, Ticket ticket) const {
     const auto all = claimed(cells);
     return std::find(all.begin(), all.end(), std::pair(channel, ticket)) != all.end();
@@ -175,9 +192,9 @@ AnsweredRequests ApplicationQueue::answered(const CellRange &cells) const {
 
 // ----- Generations
 
-void ApplicationQueue::makeCurrent(QueueGenerationPtr generation, unsigned capacity) {
+void ApplicationQueue::makeCurrent(QueueGenerationPtr generation) {
     const QueueGenerationPtr old = std::exchange(current_, std::move(generation));
-    publish(capacity, publishedPlaces_);
+    publishNoneServing();
     retire(old);
     const RequestQueue &queue = current_->queue;
     std::vector<int> ends{queue.sendingEnd().get(), queue.receivingEnd().get()};
@@ -190,7 +207,7 @@ void ApplicationQueue::makeCurrent(QueueGenerationPtr generation, unsigned capac
 
 void ApplicationQueue::close() {
     const QueueGenerationPtr old = std::exchange(current_, nullptr);
-    publish(0, publishedPlaces_);
+    publishNoneServing();
     retire(old);
     recheckWaiting();
 }
@@ -206,11 +223,15 @@ std::string ApplicationQueue::storeKey(const QueueGeneration &generation) const 
     return fmt::format("queue:{}:{}", slot_, generation.number.value());
 }
 
-void ApplicationQueue::publish(unsigned capacity, unsigned places) {
-    publishedCapacity_ = capacity;
-    publishedPlaces_ = places;
-    channels_.generations().publish(slot_, current_ ? current_->number : Generation(), capacity, places);
+void ApplicationQueue::publish(const InstanceCounts &instances) {
+    published_ = instances;
+    channels_.generations().publish(slot_, current_ ? current_->number : Generation(), instances);
     senders_.clearWanted();
+}
+
+/** Instances of an earlier generation may still work. */
+void ApplicationQueue::publishNoneServing() {
+    publish({0, published_.places, published_.abandoned, 0});
 }
 
 Attachment ApplicationQueue::attachment() const {
@@ -244,7 +265,7 @@ unsigned ApplicationQueue::untaken() const {
 std::optional<MonotonicTime> ApplicationQueue::oldestUntaken() const {
     std::optional<MonotonicTime> oldest;
     for (const InFlightEntry &entry : withoutClaimed(channels_.inFlight(slot_))) {
-        oldest = std::min(oldest.value_or(sinceOf(entry)), sinceOf(entry));
+        oldest = earlier(oldest, sinceOf(entry));
     }
     return oldest;
 }

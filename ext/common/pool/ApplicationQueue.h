@@ -114,6 +114,9 @@ public:
     void giveUp(const CellRange &cells, bool killed = false, bool swallows = true);
     /** The requests that the cells have claimed. */
     std::vector<std::pair<ChannelId, Ticket>> claimed(const CellRange &cells) const;
+    /** The requests that the cells have claimed, and that their senders send again if the instance
+     *  dies. They are GET, HEAD and OPTIONS, as the httpd children describe them. */
+    std::vector<std::pair<ChannelId, Ticket>> repeatable(const CellRange &cells) const;
     /** Requests that instances work at, and that no sender waits for. */
     const AbandonedRequests &abandoned() const noexcept { return abandoned_; }
     AbandonedRequests &abandoned() noexcept { return abandoned_; }
@@ -135,17 +138,15 @@ public:
      * The children send the requests that wait in the old generation to the new one. Instances of
      * the old one answer the requests that they have, and end.
      */
-    void makeCurrent(QueueGenerationPtr generation, unsigned capacity);
+    void makeCurrent(QueueGenerationPtr generation);
     /** The application goes down: children ask again when they have a request. */
     void close();
-    /**
-     * Tells the children which generation to use, and how many requests its instances can run at
-     * once. @param places how many requests all instances can have claimed
-     */
-    void publish(unsigned capacity, unsigned places);
+    /** Tells the children which generation to use, and how many requests the instances can take. */
+    void publish(const InstanceCounts &instances);
+    /** Tells the children until when the queue is, or was, paused. */
+    void publishPause(MonotonicTime until) { channels_.generations().publishPause(slot_, until); }
     /** What was published last. */
-    unsigned publishedCapacity() const noexcept { return publishedCapacity_; }
-    unsigned publishedPlaces() const noexcept { return publishedPlaces_; }
+    const InstanceCounts &published() const noexcept { return published_; }
     /** Only with a current generation. */
     Attachment attachment() const;
     /** Where requests of high priority go: to the common queue, if the generation has no priority
@@ -181,6 +182,7 @@ private:
     /** The requests among these that no instance has claimed. */
     std::vector<InFlightEntry> withoutClaimed(std::vector<InFlightEntry> entries) const;
     void tell(const InFlightEntry &entry, MessageType type, const GetFailure *failure = nullptr);
+    void publishNoneServing();
     void retire(const QueueGenerationPtr &generation);
     std::string storeKey(const QueueGeneration &generation) const;
 
@@ -197,8 +199,7 @@ private:
     /** Requests of dead instances whose senders were told so, as long as they are in flight. */
     std::vector<std::pair<ChannelId, Ticket>> lost_;
     QueueGenerationPtr current_;
-    unsigned publishedCapacity_ = 0;
-    unsigned publishedPlaces_ = 0;
+    InstanceCounts published_;
 };
 
 }  // namespace Passenger

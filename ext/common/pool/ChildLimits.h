@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <string>
 
 #include "base/Exceptions.h"
@@ -29,7 +31,7 @@ public:
 
     ChildLimitReached(Limit limit, unsigned most)
         : IOException(std::string("the child has ") + (limit == Limit::APPS ? "reply channels of " : "") +
-                      std::to_string(most) + " " + nameOf(limit) + " already; " + directiveOf(limit) +
+                      std::to_string(most) + " " + textOf(limit).name + " already; " + textOf(limit).directive +
                       " allows no more"),
           limit_(limit) {}
 
@@ -37,23 +39,19 @@ public:
     explicit ChildLimitReached(const std::string &reason) : IOException(reason), limit_(Limit::ALL) {}
 
     Limit limit() const noexcept { return limit_; }
-    const char *directive() const noexcept { return directiveOf(limit_); }
+    const char *directive() const noexcept { return textOf(limit_).directive; }
 
 private:
-    static const char *nameOf(Limit limit) noexcept {
-        return limit == Limit::CONNECTIONS ? "connections"
-               : limit == Limit::CHANNELS  ? "reply channels"
-                                           : "applications";
-    }
-    static const char *directiveOf(Limit limit) noexcept {
-        switch (limit) {
-            case Limit::CONNECTIONS: return "PassengerMaxChildConnections";
-            case Limit::CHANNELS: return "PassengerMaxChildChannels";
-            case Limit::APPS: return "PassengerMaxChildApps";
-            case Limit::ALL: break;
-        }
-        return "none";
-    }
+    struct Text {
+        const char *name;
+        const char *directive;
+    };
+    /** Of Limit, in its order. */
+    static constexpr std::array<Text, 4> TEXTS{{{"connections", "PassengerMaxChildConnections"},
+                                                {"reply channels", "PassengerMaxChildChannels"},
+                                                {"applications", "PassengerMaxChildApps"},
+                                                {"", "none"}}};
+    static const Text &textOf(Limit limit) noexcept { return TEXTS[static_cast<std::size_t>(limit)]; }
 
     Limit limit_;
 };

@@ -44,8 +44,7 @@ std::optional<MonotonicTime> FirstAnswer::seen(MonotonicTime now) const {
         const AnsweredRequests answered = queue_.answered(process->socket.cells);
         if (answered.count > 0) {
             const MonotonicTime ended{nanoseconds(static_cast<nanoseconds::rep>(answered.last))};
-            const MonotonicTime possible = ended < since_ || ended > now ? now : ended;
-            first = first ? std::min(*first, possible) : possible;
+            first = earlier(first, ended < since_ || ended > now ? now : ended);
         }
     }
     return first;

@@ -1,23 +1,13 @@
 #include "pool/Group.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "base/Exceptions.h"
 #include "io/RequestQueue.h"
 #include "log/Log.h"
-#include "pool/RepeatableRequests.h"
 
 namespace Passenger {
-
-namespace {
-
-std::optional<MonotonicTime> earlier(std::optional<MonotonicTime> one, std::optional<MonotonicTime> other) {
-    return one && other ? std::min(*one, *other) : one ? one : other;
-}
-
-}  // namespace
 
 Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options &options, std::uint32_t slot)
     : context_(context),
@@ -28,6 +18,7 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       madeAt_(context.clock.now()),
       options_(options),
       restartFiles_(options.appRoot, options.restartDir, context.orphans.restartFile(name_, options.rollingRestarts)),
+      startupFiles_(options),
       queue_(slot, name_, context.channels, context.store),
       loans_(context.channels, slot, queue_),
       instances_(context, queue_),
@@ -40,9 +31,11 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       preloader_(name_, options_, context.threads, pending_),
       disuse_({context, queue_, instances_, pending_, versions_, preloader_}, context.clock.now()),
       firstAnswer_(name_, queue_, instances_, versions_),
-      starter_({name_, options_, context, queue_, instances_, pause_, pending_, versions_, demand_, preloader_}, *this),
+      starter_(
+          {name_, options_, context, queue_, instances_, pause_, pending_, versions_, demand_, preloader_, counters_},
+          *this),
       scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, hangs_,
-               preloader_, starter_},
+               preloader_, starter_, counters_},
               [this, &timer](std::optional<MonotonicTime> date) REQUIRES(poolLock) {
                   const MonotonicTime now = context_.clock.now();
                   timer.set(*this, shutDown_
@@ -56,7 +49,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
     const MonotonicTime now = context_.clock.now();
     takeOptions(options);
     if (failsAtOnce(now) || (!queue_.current() && failures_.wentDownWith(unusable))) {
-        failures_.refuse();
+        refuse();
     }
     disuse_.noteUse(now, options.removed);
     const QueueGenerationPtr current = queue_.current();
@@ -69,7 +62,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
     }
     ask(now);
     if (!queue_.current()) {
-        failures_.refuse();
+        refuse();
     }
     Attachment attachment = queue_.attachment();
     if (const QueueChoice choice = options.queueChoice(); !choice.isCommon()) {
@@ -101,10 +94,17 @@ void Group::attend(MonotonicTime now) {
 // ----- Orders
 
 void Group::restart(const std::string &reason) {
+    beginVersion(reason);
+    startupFiles_.changed();
+}
+
+void Group::beginVersion(const std::string &reason) {
     SpawnerPointer spawner = context_.factory.create(options_);
     QueueGenerationPtr queue = servesSoon() ? context_.makeQueue(options_) : nullptr;
-    restarts_.note(name_, reason, context_.clock.now());
-    tried_ = {startOf(options_)};
+    Log::notice("event=app.restart app=\"{}\" reason=\"{}\"", name_, reason);
+    counters_.restarts++;
+    restartReason_ = reason;
+    restartedAt_ = context_.clock.now();
     context_.orphans.end(name_);
     failures_.forget();
     room_.memory().versionChanged(scaler_);
@@ -119,7 +119,7 @@ void Group::restart(const std::string &reason) {
     } else {
         versions_.replace(std::move(spawner));
         if (queue) {
-            queue_.makeCurrent(std::move(queue), 0);
+            queue_.makeCurrent(std::move(queue));
         }
         instances_.retireOlderThan(versions_.current());
     }
@@ -325,7 +325,7 @@ void Group::died(const ProcessPtr &process) {
     if (unexpected) {
         counters_.died++;
         demand_.readStatistics(now);
-        failures_.instanceDied(repeatableRequests(queue_, *process), now, process->since(), demand_.lastProgress());
+        failures_.instanceDied(queue_.repeatable(process->socket.cells), now, process->since(), demand_.lastProgress());
         if (process->state() == Process::State::SERVING) {
             demand_.restore();
         }
@@ -472,10 +472,6 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.maxInstances = demand_.maxInstances();
     snapshot.memoryShare = room_.memory().shareOf(scaler_);
     snapshot.counters = counters_;
-    snapshot.counters.replaced = starter_.replaced() + scaler_.restored();
-    snapshot.counters.idled = scaler_.idled();
-    snapshot.counters.evicted = scaler_.evicted();
-    snapshot.counters.notStarted = failures_.refused();
     snapshot.lastFailure = failures_.last(now);
     snapshot.queue.pausedFor = pause_.until() ? *pause_.until() - now : std::chrono::nanoseconds(0);
     const auto waits = pause_.until() ? queue_.oldestUntaken() : demand_.waitingSince();
@@ -483,7 +479,9 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.queue.waiting = queue_.untaken();
     addStatistics(snapshot, queue_.statistics());
     snapshot.lastSpawnTime = lastSpawnTime_;
-    restarts_.tell(snapshot, now);
+    if (counters_.restarts > 0) {
+        snapshot.lastRestart = RestartSnapshot{restartReason_, now - restartedAt_};
+    }
     snapshot.processes = instances_.inspect(now);
     return snapshot;
 }

@@ -3,9 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "exchange/Options.h"
@@ -23,13 +21,13 @@
 #include "pool/PreloaderCare.h"
 #include "pool/Process.h"
 #include "pool/QueuePause.h"
-#include "pool/Restarts.h"
 #include "pool/Room.h"
 #include "pool/Scaler.h"
 #include "pool/SlowRequests.h"
 #include "pool/Snapshot.h"
 #include "pool/SpawnTask.h"
 #include "pool/StartFailures.h"
+#include "pool/StartupFiles.h"
 #include "pool/UpkeepTimer.h"
 #include "pool/Versions.h"
 #include "restart/RestartFiles.h"
@@ -172,30 +170,22 @@ public:
         return !options_.monitoredFiles.empty() && (pending_.starting() > 0 || !instances_.empty());
     }
 
-    /** Those of an earlier configuration than the present ones are of a child that ends. A version
-     *  that is being tried, or has failed, is tried again with the startup file of a later
-     *  configuration. One that has failed is tried again once with each of the same one, since
-     *  places that name different files ask by turns. */
+    /** Those of an earlier configuration than the present ones are of a child that ends. */
     void takeOptions(const Options &options) REQUIRES(poolLock) {
         if (options.configuration < options_.configuration) {
             return;
         }
-        const bool isLater = options.configuration > options_.configuration && startOf(options) != startOf(options_);
         options_ = options;
         restartFiles_.follow(options.appRoot, options.restartDir);
         hangs_.noteLimit(options.maxRequestTime);
         room_.memory().optionsCame(scaler_);
-        if ((isLater && (versions_.deployment() || versions_.failure())) ||
-            (versions_.failure() && !tried_.contains(startOf(options)))) {
-            std::set<Start> tried = isLater ? std::set<Start>() : tried_;
-            restart("it has another startup file");
-            tried_.merge(tried);
+        if (startupFiles_.follow(options, versions_.deployment() != nullptr, versions_.failure().has_value())) {
+            beginVersion("it has another startup file");
+            startupFiles_.tried();
         }
     }
 
 private:
-    using Start = std::pair<std::string, std::string>;
-    static Start startOf(const Options &options) { return {options.appType, options.startupFile}; }
     // InstanceStarter::Listener
     std::string prepare(const Options &options) override EXCLUDES(poolLock);
     bool wantsCompanion(unsigned ready, bool forked) override REQUIRES(poolLock) {
@@ -215,10 +205,15 @@ private:
     bool isFailing() const REQUIRES(poolLock) {
         return instances_.serving() == 0 && (failures_.isDown() || failures_.crashLooping());
     }
+    /** Refuses a request, since no instance could be made. */
+    [[noreturn]] void refuse() REQUIRES(poolLock) {
+        counters_.notStarted++;
+        failures_.refuse();
+    }
     /** A request is about to come. */
     void ask(MonotonicTime now) REQUIRES(poolLock) {
         if (!queue_.current()) {
-            queue_.makeCurrent(context_.makeQueue(options_), 0);
+            queue_.makeCurrent(context_.makeQueue(options_));
         }
         demand_.requested(now);
         rescale();
@@ -234,6 +229,7 @@ private:
             instances_.publish();
         }
     }
+    void beginVersion(const std::string &reason) REQUIRES(poolLock);
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
     void lostChannel(Process &process, ChannelId channel) REQUIRES(poolLock);
     void warmed(const Process &process) REQUIRES(poolLock);
@@ -255,13 +251,14 @@ private:
      *  new instances. */
     Options options_ GUARDED_BY(poolLock);
     RestartFiles restartFiles_;
-    /** With which the versions since the last restart for another reason were tried. */
-    std::set<Start> tried_ GUARDED_BY(poolLock);
+    StartupFiles startupFiles_ GUARDED_BY(poolLock);
     bool shutDown_ GUARDED_BY(poolLock) = false;
     AppCounters counters_ GUARDED_BY(poolLock);
     /** The time that the start of the last instance took; zero: none was started. */
     std::chrono::nanoseconds lastSpawnTime_ GUARDED_BY(poolLock){0};
-    Restarts restarts_ GUARDED_BY(poolLock);
+    /** The last restart: why, and when. */
+    std::string restartReason_ GUARDED_BY(poolLock);
+    MonotonicTime restartedAt_ GUARDED_BY(poolLock);
 
     // The parts. A part refers only to parts above it.
     ApplicationQueue queue_ GUARDED_BY(poolLock);

@@ -169,7 +169,6 @@ void HangWatch::killSlowDrains(MonotonicTime now) {
 
 std::optional<MonotonicTime> HangWatch::next() const {
     std::optional<MonotonicTime> next = heartbeats_.nextDue();
-    const auto at = [&](MonotonicTime time) { next = next ? std::min(*next, time) : time; };
     for (const ProcessPtr &process : instances_.all()) {
         const auto found = watched_.find(process->id());
         if (found == watched_.end()) {
@@ -177,16 +176,12 @@ std::optional<MonotonicTime> HangWatch::next() const {
         }
         const Watched &watched = found->second;
         if (watched.killAt) {
-            if (!process->killed()) {
-                at(*watched.killAt);
-            }
+            next = process->killed() ? next : earlier(next, watched.killAt);
             continue;
         }
-        if (const std::optional<MonotonicTime> date = abandonedDate(*process)) {
-            at(*date);
-        }
+        next = earlier(next, abandonedDate(*process));
         if (watched.adoptedBusy && limit_ > nanoseconds(0)) {
-            at(*watched.adoptedBusy + limit_);
+            next = earlier(next, *watched.adoptedBusy + limit_);
         }
     }
     return next;

@@ -337,7 +337,7 @@ bool InstanceStarter::tryAgain(const SpawnTask &task, const GetFailure &failure)
 void InstanceStarter::takeOver(const SpawnTask &task) {
     if (task.purpose == SpawnTask::Purpose::DEPLOY && parts_.versions.deploys(task)) {
         const std::chrono::nanoseconds took = parts_.context.clock.now() - parts_.versions.deployment()->begun;
-        parts_.queue.makeCurrent(parts_.versions.adopt(), 0);
+        parts_.queue.makeCurrent(parts_.versions.adopt());
         Log::notice("event=deploy.done app=\"{}\" version={} ms={}", parts_.app, parts_.versions.current(),
                     std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
         activateStandby();
@@ -349,7 +349,7 @@ void InstanceStarter::takeOver(const SpawnTask &task) {
         }
         outgoing->lifecycle().noteSuccessor();
         if (outgoing->stays()) {
-            replaced_++;
+            parts_.counters.replaced++;
             parts_.instances.retire(outgoing);
         }
     }

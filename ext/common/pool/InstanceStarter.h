@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "base/AppCounters.h"
 #include "exchange/Options.h"
 #include "pool/ApplicationQueue.h"
 #include "pool/Demand.h"
@@ -70,6 +71,7 @@ public:
         Versions &versions;
         const Demand &demand;
         PreloaderCare &preloader;
+        AppCounters &counters;
     };
 
     /** Everything outlives this object. */
@@ -93,8 +95,6 @@ public:
     bool activateStandby() REQUIRES(poolLock);
     /** No instance is wanted any more. Ends the waits for those that were told to serve. */
     void cancel() REQUIRES(poolLock);
-    /** How many instances were told to end because another one took their place. */
-    std::uint64_t replaced() const REQUIRES(poolLock) { return replaced_; }
 
 private:
     SpawnTask order(SpawnTask::Purpose purpose) const REQUIRES(poolLock);
@@ -119,7 +119,6 @@ private:
     const Parts parts_;
     Listener &listener_;
     bool cancelled_ GUARDED_BY(poolLock) = false;
-    std::uint64_t replaced_ GUARDED_BY(poolLock) = 0;
     /** No thread could be started: when to try again, and since when a line is due. */
     MonotonicTime notBefore_ GUARDED_BY(poolLock){};
     MonotonicTime nextLine_ GUARDED_BY(poolLock){};

@@ -136,11 +136,7 @@ void Instances::retireOlderThan(std::uint64_t version) {
 }
 
 void Instances::publish() {
-    unsigned places = 0;
-    for (const ProcessPtr &process : all_) {
-        places += process->socket.concurrency;
-    }
-    queue_.publish(capacity(), places);
+    queue_.publish(counts());
 }
 
 /** The requests in it go to the application's queue. */
@@ -208,11 +204,17 @@ unsigned Instances::busy() const {
     }));
 }
 
-unsigned Instances::capacity() const {
-    unsigned sum = 0;
+InstanceCounts Instances::counts() const {
+    InstanceCounts sum;
     for (const ProcessPtr &process : all_) {
-        const unsigned places = isServing(process) ? process->socket.concurrency : 0;
-        sum += places - std::min(places, queue_.abandoned().count(process->socket.cells));
+        const unsigned places = process->socket.concurrency;
+        const unsigned abandoned = std::min(places, queue_.abandoned().count(process->socket.cells));
+        sum.places += places;
+        sum.abandoned += abandoned;
+        if (isServing(process)) {
+            sum.capacity += places - abandoned;
+            sum.serving++;
+        }
     }
     return sum;
 }
@@ -263,8 +265,18 @@ FileDescriptor Instances::ownQueue(std::uint32_t stickyId) const {
 }
 
 bool Instances::isUnused(const Process &process, MonotonicTime now, std::chrono::nanoseconds time) const {
-    const MonotonicTime answered{std::chrono::nanoseconds(queue_.answered(process.socket.cells).last)};
-    return !isBusy(process) && now - std::max(process.since(), answered) >= time;
+    return !isBusy(process) && now - process.since() >= time &&
+           timeSince(queue_.answered(process.socket.cells)).value_or(time) >= time;
+}
+
+/** Nothing: it says that it has answered none, or in the future. */
+std::optional<std::chrono::nanoseconds> Instances::timeSince(const AnsweredRequests &answered) const {
+    // Read behind the counts: a time that comes later is invented.
+    const std::uint64_t present = toNanoseconds(context_.clock.now());
+    if (answered.last == 0 || answered.last > present) {
+        return std::nullopt;
+    }
+    return std::chrono::nanoseconds(present - answered.last);
 }
 
 std::vector<ProcessPtr> Instances::idle() const {
@@ -380,11 +392,7 @@ ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) co
     snapshot.sessions = std::max(taken(process), process.pause().mayStillTake() ? 1U : 0U);
     const AnsweredRequests answered = queue_.answered(process.socket.cells);
     snapshot.answered = answered.count;
-    // Read behind the counts: a time that comes later is invented.
-    const std::uint64_t present = toNanoseconds(context_.clock.now());
-    if (answered.last > 0 && answered.last <= present) {
-        snapshot.lastUsed = std::chrono::nanoseconds(present - answered.last);
-    }
+    snapshot.lastUsed = timeSince(answered);
     return snapshot;
 }
 

@@ -2,7 +2,9 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,7 +55,7 @@ public:
     /** Takes the instances of older versions out of service: instances of this version take their
      *  place. */
     void retireOlderThan(std::uint64_t version);
-    /** Tells the children how many requests the serving instances can run at once. */
+    /** Tells the children how many requests the instances can take. */
     void publish();
     /** Kills an instance that has not begun to serve, and is not wanted any more. */
     void discard(const ProcessPtr &process);
@@ -78,7 +80,9 @@ public:
     /** How many of those that serve work at a request. */
     unsigned busy() const;
     /** How many requests those that serve can run at once, beside abandoned ones. */
-    unsigned capacity() const;
+    unsigned capacity() const { return counts().capacity; }
+    /** What the children should know. */
+    InstanceCounts counts() const;
     /** How many of these requests they have not claimed. */
     unsigned freeThreads() const;
     /** Whether one is not told to end. */
@@ -126,6 +130,7 @@ private:
     void noteAges(std::vector<ProcessSnapshot> &processes, MonotonicTime now) const;
     unsigned count(Process::State state) const noexcept;
     unsigned taken(const Process &process) const;
+    std::optional<std::chrono::nanoseconds> timeSince(const AnsweredRequests &answered) const;
     void bury(ProcessPtr process);
     void closeOwnQueue(Process &process);
 

@@ -31,10 +31,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/QueuePause.cpp \
     %D%/QueuePauses.cpp \
     %D%/RecentReports.cpp \
-    %D%/RepeatableRequests.cpp \
     %D%/RepeatedDeaths.cpp \
     %D%/RestartCheck.cpp \
-    %D%/Restarts.cpp \
     %D%/Room.cpp \
     %D%/Scaler.cpp \
     %D%/SlowRequests.cpp \

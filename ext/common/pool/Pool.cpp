@@ -65,13 +65,12 @@ Pool::~Pool() {
 }
 
 void Pool::restore(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors) {
-    {
-        const PoolGuard guard(context_);
-        if (context_.pauses.restore(key, note)) {
-            return;
-        }
+    if (key != QueuePauses::KEY) {
+        context_.orphans.restore(key, note, std::move(descriptors));
+        return;
     }
-    context_.orphans.restore(key, note, std::move(descriptors));
+    const PoolGuard guard(context_);
+    context_.pauses.restore(note);
 }
 
 // ----- Requests

@@ -6,10 +6,16 @@
 
 namespace Passenger {
 
+QueuePause::QueuePause(PoolContext &context, ApplicationQueue &queue, const Instances &instances)
+    : context_(context), queue_(queue), instances_(instances) {
+    queue_.publishPause(until() ? MonotonicTime::max() : MonotonicTime());
+}
+
 void QueuePause::begin(MonotonicTime until) {
     const auto left = std::chrono::ceil<std::chrono::seconds>(until - context_.clock.now());
     Log::notice("event=queue.paused app=\"{}\" limit={}s", queue_.name(), left.count());
     context_.pauses.begin(queue_.name(), until);
+    queue_.publishPause(MonotonicTime::max());
     for (const ProcessPtr &process : instances_.all()) {
         if (process->stays()) {
             process->pause().begin();
@@ -23,6 +29,7 @@ void QueuePause::end(const char *reason) {
     }
     Log::notice("event=queue.resumed app=\"{}\" waiting={} reason=\"{}\"", queue_.name(), queue_.untaken(), reason);
     context_.pauses.end(queue_.name());
+    queue_.publishPause(context_.clock.now());
     for (const ProcessPtr &process : instances_.all()) {
         if (process->stays()) {
             apply(*process);

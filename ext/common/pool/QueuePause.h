@@ -12,15 +12,15 @@ namespace Passenger {
 
 /**
  * Pauses the queue of an application: its instances finish the requests that they have and take no
- * others until the pause ends. QueuePauses remembers the pause.
+ * others until the pause ends. QueuePauses remembers the pause. Children are told, so that they do
+ * not take the waits for an overload.
  *
  * Owned by the Group; guarded by the pool's lock. Nothing in it waits.
  */
 class QueuePause {
 public:
     /** All arguments outlive this object. */
-    QueuePause(PoolContext &context, const ApplicationQueue &queue, const Instances &instances)
-        : context_(context), queue_(queue), instances_(instances) {}
+    QueuePause(PoolContext &context, ApplicationQueue &queue, const Instances &instances) REQUIRES(poolLock);
 
     /** Nothing: the queue is not paused. */
     std::optional<MonotonicTime> until() const REQUIRES(poolLock) { return context_.pauses.until(queue_.name()); }
@@ -35,7 +35,7 @@ public:
 
 private:
     PoolContext &context_;
-    const ApplicationQueue &queue_;
+    ApplicationQueue &queue_;
     const Instances &instances_;
 };
 

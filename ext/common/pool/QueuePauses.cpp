@@ -13,10 +13,7 @@ namespace Passenger {
 
 /** Each line: nanoseconds of the monotonic clock, a blank, the application's name. Others are
  *  ignored. */
-bool QueuePauses::restore(const std::string &key, const std::string &note) {
-    if (key != KEY) {
-        return false;
-    }
+void QueuePauses::restore(const std::string &note) {
     for (const std::string &line : split(note, '\n')) {
         std::int64_t time = 0;
         const char *end = line.data() + line.size();
@@ -25,7 +22,6 @@ bool QueuePauses::restore(const std::string &key, const std::string &note) {
             pauses_[std::string(rest + 1, end)] = MonotonicTime(std::chrono::nanoseconds(time));
         }
     }
-    return true;
 }
 
 std::optional<MonotonicTime> QueuePauses::until(const std::string &app) const {

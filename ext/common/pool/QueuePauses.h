@@ -24,9 +24,8 @@ public:
     /** Outlives this object. */
     explicit QueuePauses(DescriptorStore &store) : store_(store) {}
 
-    /** Takes an entry over that the watchdog has kept. False: it is none of this
-     *  class. */
-    bool restore(const std::string &key, const std::string &note);
+    /** Takes over what the watchdog has kept under KEY. */
+    void restore(const std::string &note);
     /** The time until which the application's queue is paused; nothing: it is not. */
     std::optional<MonotonicTime> until(const std::string &app) const;
     const std::map<std::string, MonotonicTime> &all() const noexcept { return pauses_; }

@@ -77,7 +77,7 @@ void Scaler::rescale() {
     }
     const MonotonicTime now = parts_.context.clock.now();
     parts_.queue.abandoned().forgetEnded();
-    if (parts_.queue.publishedCapacity() != parts_.instances.capacity()) {
+    if (parts_.queue.published() != parts_.instances.counts()) {
         parts_.instances.publish();
     }
     adopt(now);
@@ -211,7 +211,7 @@ unsigned Scaler::missing(MonotonicTime now) {
 /** It was closed when the application did not start, and no child has asked since. */
 void Scaler::ensureQueue() {
     if (!parts_.queue.current()) {
-        parts_.queue.makeCurrent(parts_.context.makeQueue(parts_.options), 0);
+        parts_.queue.makeCurrent(parts_.context.makeQueue(parts_.options));
     }
 }
 
@@ -291,9 +291,7 @@ void Scaler::startSpares(MonotonicTime now) {
 /** Sets the date at which the application is looked at again. */
 void Scaler::plan(MonotonicTime now) {
     std::optional<MonotonicTime> date;
-    const auto at = [&](std::optional<MonotonicTime> time) {
-        date = date && time ? std::min(*date, *time) : date ? date : time;
-    };
+    const auto at = [&](std::optional<MonotonicTime> time) { date = earlier(date, time); };
     const bool requestsWait = parts_.demand.requestsWait();
     const bool unasked = (parts_.demand.isBelowMinimum() || parts_.instances.anyDueForReplacement()) &&
                          (parts_.failures.mayTryUnasked() || asked());
@@ -348,7 +346,7 @@ void Scaler::endIdle(unsigned surplus, First first, const char *event, const cha
     idle.resize(std::min<std::size_t>(surplus, idle.size()));
     for (const ProcessPtr &process : idle) {
         Log::info("event={} app=\"{}\" pid={}{}", event, parts_.app, process->pid(), reason);
-        idled_++;
+        parts_.counters.idled++;
         parts_.demand.forgetRestore();
         parts_.instances.retire(process);
     }
@@ -367,7 +365,7 @@ void Scaler::giveUp(const ProcessPtr &process, const std::string &why, bool rest
         end(process);
         return;
     }
-    restored_++;
+    parts_.counters.replaced++;
     parts_.demand.restore();
     parts_.instances.retire(process);
     plan(parts_.context.clock.now());
@@ -384,7 +382,7 @@ void Scaler::replace(Process &process, const std::string &why) {
 
 /** Others need what the instance has. */
 void Scaler::end(const ProcessPtr &process) {
-    evicted_++;
+    parts_.counters.evicted++;
     parts_.demand.forgetRestore();
     if (parts_.instances.serving() <= parts_.demand.minInstances()) {
         parts_.demand.clear();

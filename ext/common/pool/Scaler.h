@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/AppCounters.h"
 #include "base/Clock.h"
 #include "exchange/Options.h"
 #include "pool/ApplicationQueue.h"
@@ -51,6 +52,7 @@ public:
         HangWatch &hangs;
         PreloaderCare &preloader;
         InstanceStarter &starter;
+        AppCounters &counters;
     };
     /** Takes the date at which the application is to be looked at again; nothing: none. */
     using SetDate = std::function<void(std::optional<MonotonicTime>)>;
@@ -117,11 +119,6 @@ public:
     /** The instance serves until another one has taken its place. */
     void replace(Process &process, const std::string &why) REQUIRES(poolLock);
 
-    /** How many instances ended because they were idle, because room or memory was needed, and
-     *  because their successors needed their memory. */
-    std::uint64_t idled() const noexcept REQUIRES(poolLock) { return idled_; }
-    std::uint64_t evicted() const noexcept REQUIRES(poolLock) { return evicted_; }
-    std::uint64_t restored() const noexcept REQUIRES(poolLock) { return restored_; }
     /** Whether an instance of the current version stands by until no other one works. */
     bool standsBy() const noexcept REQUIRES(poolLock) {
         return parts_.instances.standby(parts_.versions.current()) != nullptr;
@@ -150,9 +147,6 @@ private:
     const SetDate setDate_;
     bool stopped_ GUARDED_BY(poolLock) = false;
     Spares spares_ GUARDED_BY(poolLock);
-    std::uint64_t idled_ GUARDED_BY(poolLock) = 0;
-    std::uint64_t evicted_ GUARDED_BY(poolLock) = 0;
-    std::uint64_t restored_ GUARDED_BY(poolLock) = 0;
 };
 
 }  // namespace Passenger

@@ -68,7 +68,6 @@ std::string natureOf(const char *event, const Report &report) {
 }  // namespace
 
 void StartFailures::refuse() {
-    refused_++;
     throw RefusedException(failure_->status(), failure_->reportId(), failure_->summary);
 }
 

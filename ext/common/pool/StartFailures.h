@@ -41,8 +41,6 @@ public:
     /** Refuses a request before it is in the queue. Only after a failure.
      *  @throws RefusedException */
     [[noreturn]] void refuse();
-    /** How many requests refuse() has refused. */
-    std::uint64_t refused() const noexcept { return refused_; }
     bool mayTry(MonotonicTime now) const noexcept { return backoff_.mayTry(now); }
     /** See Backoff::mayTryUnasked(). */
     bool mayTryUnasked() const noexcept { return backoff_.mayTryUnasked(); }
@@ -115,7 +113,6 @@ private:
     /** What repeated failures have in common with the last one; empty: the next one is reported in
      *  full. */
     std::string nature_;
-    std::uint64_t refused_ = 0;
 };
 
 }  // namespace Passenger

@@ -14,6 +14,8 @@ namespace Passenger {
 namespace {
 
 constexpr std::chrono::milliseconds WINDOW{100};
+/** A longer measurement does not tell which processors are free now. */
+constexpr std::chrono::seconds LONGEST{1};
 /**
  * The fields of the line "cpu" that are added up: user nice system idle iowait irq softirq steal.
  * The guests' time is in user already.
@@ -65,6 +67,10 @@ double SystemCpuLoad::idleCores() {
         } else if (last_.all > before.all) {
             const auto idle = static_cast<double>(last_.idle > before.idle ? last_.idle - before.idle : 0);
             idleCores_ = cores_ * idle / static_cast<double>(last_.all - before.all);
+        }
+        if (now - measured_ > LONGEST) {
+            // The next look, which measures anew, finds the others.
+            idleCores_ = std::min(idleCores_, 1.0);
         }
         measured_ = now;
     }

@@ -19,6 +19,7 @@ namespace Passenger {
  * groups of this process may have a quota (base/CpuQuota.h), as in a container. Then the load is
  * that of a machine with so many processors, rounded up. Otherwise /proc/stat tells it (proc(5)).
  * There, processors count as free whose processes wait for a disk or have a low priority (nice(1)).
+ * After a second without a look, one core is idle at most: the average of a quiet night is no news.
  */
 class SystemCpuLoad final : public CpuLoad {
 public:

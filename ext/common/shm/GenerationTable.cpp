@@ -25,12 +25,15 @@ GenerationTable::GenerationTable()
     }
 }
 
-void GenerationTable::publish(std::uint32_t groupSlot, Generation generation, std::uint32_t capacity,
-                              std::uint32_t places) {
+void GenerationTable::publish(std::uint32_t groupSlot, Generation generation, const InstanceCounts &instances) {
     const std::size_t offset = GenerationLayout::offset(groupSlot);
-    memory_.writeU32(places, offset + offsetof(GenerationEntry, places));
-    memory_.writeU32(capacity, offset + offsetof(GenerationEntry, capacity));
+    memory_.write(&instances, sizeof(instances), offset + offsetof(GenerationEntry, instances));
     memory_.writeU64(generation.value(), offset);
+}
+
+void GenerationTable::publishPause(std::uint32_t groupSlot, MonotonicTime until) {
+    memory_.writeU64(toNanoseconds(until),
+                     GenerationLayout::offset(groupSlot) + offsetof(GenerationEntry, pausedUntil));
 }
 
 void GenerationTable::setChildSlots(std::uint32_t count) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "base/Clock.h"
 #include "base/FileDescriptor.h"
 #include "base/StrongId.h"
 #include "shm/Layouts.h"
@@ -12,8 +13,8 @@ namespace Passenger {
 
 /**
  * The agent's side of the generation table. For each Group it says which generation its queue has,
- * how many requests its instances can run at once, and how many they may have claimed. A child
- * looks there for each request and need not ask the agent. It also has the secret of FairnessKey.
+ * how many requests its instances can take, and whether it is paused. A child looks there for each
+ * request and need not ask the agent. It also has the secret of FairnessKey.
  * Owned by the agent; not thread-safe.
  */
 class GenerationTable {
@@ -22,7 +23,9 @@ public:
     GenerationTable();
     const SharedMemory &memory() const noexcept { return memory_; }
     /** @param generation zero: children have to ask the agent */
-    void publish(std::uint32_t groupSlot, Generation generation, std::uint32_t capacity, std::uint32_t places = 0);
+    void publish(std::uint32_t groupSlot, Generation generation, const InstanceCounts &instances);
+    /** The queue is, or was, paused until then. MonotonicTime::max(): the end is open. */
+    void publishPause(std::uint32_t groupSlot, MonotonicTime until);
     void setChildSlots(std::uint32_t count);
     /** Asks all children to close their idle reply channels, and wakes them for it. */
     void askForIdleChannels();

@@ -8,8 +8,6 @@
 #include <climits>
 #include <ctime>
 
-#include "shm/Layouts.h"
-
 namespace Passenger {
 
 GenerationTableView::GenerationTableView(const FileDescriptor &fd)
@@ -20,16 +18,15 @@ Generation GenerationTableView::generation(std::uint32_t groupSlot) const noexce
         __atomic_load_n(mapping_.at<std::uint64_t>(GenerationLayout::offset(groupSlot)), __ATOMIC_ACQUIRE));
 }
 
-std::uint32_t GenerationTableView::capacity(std::uint32_t groupSlot) const noexcept {
-    return __atomic_load_n(
-        mapping_.at<std::uint32_t>(GenerationLayout::offset(groupSlot) + offsetof(GenerationEntry, capacity)),
-        __ATOMIC_RELAXED);
+InstanceCounts GenerationTableView::instances(std::uint32_t groupSlot) const noexcept {
+    const auto &counts = mapping_.at<GenerationEntry>(GenerationLayout::offset(groupSlot))->instances;
+    return {__atomic_load_n(&counts.capacity, __ATOMIC_RELAXED), __atomic_load_n(&counts.places, __ATOMIC_RELAXED),
+            __atomic_load_n(&counts.abandoned, __ATOMIC_RELAXED), __atomic_load_n(&counts.serving, __ATOMIC_RELAXED)};
 }
 
-std::uint32_t GenerationTableView::places(std::uint32_t groupSlot) const noexcept {
-    return __atomic_load_n(
-        mapping_.at<std::uint32_t>(GenerationLayout::offset(groupSlot) + offsetof(GenerationEntry, places)),
-        __ATOMIC_RELAXED);
+MonotonicTime GenerationTableView::pausedUntil(std::uint32_t groupSlot) const noexcept {
+    const auto *entry = mapping_.at<GenerationEntry>(GenerationLayout::offset(groupSlot));
+    return MonotonicTime(std::chrono::nanoseconds(__atomic_load_n(&entry->pausedUntil, __ATOMIC_RELAXED)));
 }
 
 std::uint32_t GenerationTableView::childSlots() const noexcept {

@@ -3,9 +3,11 @@
 #include <chrono>
 #include <cstdint>
 
+#include "base/Clock.h"
 #include "base/FileDescriptor.h"
 #include "base/StrongId.h"
 #include "shm/FairnessKey.h"
+#include "shm/Layouts.h"
 #include "shm/Mapping.h"
 
 namespace Passenger {
@@ -18,10 +20,9 @@ class GenerationTableView {
 public:
     explicit GenerationTableView(const FileDescriptor &fd);
     Generation generation(std::uint32_t groupSlot) const noexcept;
-    std::uint32_t capacity(std::uint32_t groupSlot) const noexcept;
-    /** How many requests the application's instances can have claimed, also those that are to
-     *  end. */
-    std::uint32_t places(std::uint32_t groupSlot) const noexcept;
+    InstanceCounts instances(std::uint32_t groupSlot) const noexcept;
+    /** When the queue's last pause ended. In the future: it is paused. */
+    MonotonicTime pausedUntil(std::uint32_t groupSlot) const noexcept;
     std::uint32_t childSlots() const noexcept;
     /** One secret for all children of the agent. */
     const FairnessKey::Secret &secret() const noexcept;

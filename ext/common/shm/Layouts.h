@@ -12,7 +12,7 @@ namespace Passenger {
  * The version of all layouts in this file (doc/PROTOCOLS.md, sections 1 to 3). A change of a layout
  * changes the document and the version, too.
  */
-inline constexpr std::uint8_t LAYOUT_VERSION = 14;
+inline constexpr std::uint8_t LAYOUT_VERSION = 15;
 
 /** Largest message on a queue or a reply channel: 64 KiB, a usual piece of a body, and a header. */
 inline constexpr std::size_t MAX_MESSAGE = 65536 + 64;
@@ -293,13 +293,28 @@ inline constexpr std::size_t note(std::uint32_t entry) {
 inline constexpr std::size_t SIZE = note(ENTRIES);
 }  // namespace InFlightLayout
 
+/** What the instances of a Group can take. */
+struct InstanceCounts {
+    /** Requests that the serving instances can run at once, beside abandoned ones. */
+    std::uint32_t capacity = 0;
+    /** Requests that all instances can have claimed, those included that are to end. */
+    std::uint32_t places = 0;
+    /** Requests that these work at, and that no sender waits for. */
+    std::uint32_t abandoned = 0;
+    /** Instances that serve. */
+    std::uint32_t serving = 0;
+
+    friend bool operator==(const InstanceCounts &, const InstanceCounts &) = default;
+};
+
 /** The entry of a Group's slot. */
 struct GenerationEntry {
     std::uint64_t generation;
-    std::uint32_t capacity;
-    std::uint32_t places;
+    InstanceCounts instances;
+    std::uint64_t pausedUntil;
 };
-static_assert(sizeof(GenerationEntry) == 16 && offsetof(GenerationEntry, capacity) == 8);
+static_assert(sizeof(GenerationEntry) == 32 && offsetof(GenerationEntry, instances) == 8 &&
+              offsetof(GenerationEntry, pausedUntil) == 24);
 
 namespace GenerationLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'G', 'E', 'N');

@@ -124,24 +124,4 @@ void SharedMemory::write(const void *buffer, std::size_t length, std::size_t off
     }
 }
 
-std::uint64_t SharedMemory::readU64(std::size_t offset) const {
-    std::uint64_t value;
-    read(&value, sizeof value, offset);
-    return value;
-}
-
-std::uint32_t SharedMemory::readU32(std::size_t offset) const {
-    std::uint32_t value;
-    read(&value, sizeof value, offset);
-    return value;
-}
-
-void SharedMemory::writeU64(std::uint64_t value, std::size_t offset) {
-    write(&value, sizeof value, offset);
-}
-
-void SharedMemory::writeU32(std::uint32_t value, std::size_t offset) {
-    write(&value, sizeof value, offset);
-}
-
 }  // namespace Passenger

@@ -47,12 +47,18 @@ public:
     void read(void *buffer, std::size_t length, std::size_t offset) const;
     void write(const void *buffer, std::size_t length, std::size_t offset);
 
-    std::uint64_t readU64(std::size_t offset) const;
-    std::uint32_t readU32(std::size_t offset) const;
-    void writeU64(std::uint64_t value, std::size_t offset);
-    void writeU32(std::uint32_t value, std::size_t offset);
+    std::uint64_t readU64(std::size_t offset) const { return readNumber<std::uint64_t>(offset); }
+    std::uint32_t readU32(std::size_t offset) const { return readNumber<std::uint32_t>(offset); }
+    void writeU64(std::uint64_t value, std::size_t offset) { write(&value, sizeof value, offset); }
+    void writeU32(std::uint32_t value, std::size_t offset) { write(&value, sizeof value, offset); }
 
 private:
+    template <typename Number> Number readNumber(std::size_t offset) const {
+        Number value;
+        read(&value, sizeof value, offset);
+        return value;
+    }
+
     FileDescriptor fd_;
     std::size_t size_ = 0;
 };

@@ -2,7 +2,7 @@
 
 // Layouts of sections 1 to 3 of doc/PROTOCOLS.md. A change of one changes VERSION and Layouts.h.
 
-exports.VERSION = 14;
+exports.VERSION = 15;
 
 // 64 KiB, a usual piece of a body, and a header.
 exports.MESSAGE_LIMIT = 65600;

@@ -3,7 +3,7 @@
 module PhusionPassenger
   # Layouts of sections 1 to 3 of doc/PROTOCOLS.md. A change of one changes VERSION and Layouts.h.
   module Layout
-    VERSION = 14
+    VERSION = 15
 
     # 64 KiB, a usual piece of a body, and a header.
     MESSAGE_LIMIT = 65_600

@@ -90,7 +90,7 @@ class OneLine final : public QueueCache {
 public:
     OneLine() : view_(table_.memory().descriptor()) {
         table_.setChildSlots(1);
-        table_.publish(GROUP_SLOT, Generation(1), 1);
+        table_.publish(GROUP_SLOT, Generation(1), {1, 1, 0, 1});
     }
     ~OneLine() override { dropChannels(); }
 

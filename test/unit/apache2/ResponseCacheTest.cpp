@@ -74,15 +74,15 @@ public:
     }
 
     void testANewVersionInvalidatesTheAnswers() {
-        table_.publish(3, Generation(8), 1);
+        table_.publish(3, Generation(8), {});
         store("key", "body");
         CPPUNIT_ASSERT(!find("key"));
-        table_.publish(3, Generation(7), 1);
+        table_.publish(3, Generation(7), {});
         store("key", "body");
         CPPUNIT_ASSERT(find("key"));
-        table_.publish(3, Generation(0), 1);
+        table_.publish(3, Generation(0), {});
         CPPUNIT_ASSERT(!find("key"));
-        table_.publish(3, Generation(7), 1);
+        table_.publish(3, Generation(7), {});
         CPPUNIT_ASSERT(!find("key"));
     }
 
@@ -147,7 +147,7 @@ private:
     }
 
     static GenerationTable &published(GenerationTable &table) {
-        table.publish(3, Generation(7), 1);
+        table.publish(3, Generation(7), {});
         return table;
     }
 

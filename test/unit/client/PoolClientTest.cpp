@@ -194,7 +194,7 @@ public:
         const auto cache = client_->app(app(0));
         for (unsigned round = 1; round <= AGENTS; round++) {
             const Generation generation(round);
-            table_->publish(0, generation, 1);
+            table_->publish(0, generation, {});
             std::vector<FrameSocket> agents;
             for (unsigned i = 0; i < 2; i++) {
                 agents.push_back(welcome("agent " + std::to_string(round)));

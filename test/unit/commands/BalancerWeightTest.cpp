@@ -18,6 +18,7 @@ class BalancerWeightTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheApplicationWithTheLeastRoomDecides);
     CPPUNIT_TEST(testTheLeastWeightIsNotZero);
     CPPUNIT_TEST(testProcessorUseIsThePartThatIsNotIdle);
+    CPPUNIT_TEST(testAWaitForDisksThatFallsIsNoIdleTime);
     CPPUNIT_TEST_SUITE_END();
 
     /** So many of the application's instances, all there can be, are busy. */
@@ -97,6 +98,13 @@ public:
     }
 
     void testTheLeastWeightIsNotZero() { CPPUNIT_ASSERT_EQUAL(5U, balancerWeight(server({waiting(3600)}), 1)); }
+
+    void testAWaitForDisksThatFallsIsNoIdleTime() {
+        SystemMetrics before = metrics(100, 100);
+        before.processors.front().wait = 1;
+        CPPUNIT_ASSERT_EQUAL(1.0, processorUse(before, metrics(200, 100)));
+        CPPUNIT_ASSERT_EQUAL(0.0, processorUse(before, metrics(100, 100)));
+    }
 
     void testProcessorUseIsThePartThatIsNotIdle() {
         CPPUNIT_ASSERT_DOUBLES_EQUAL(0.25, processorUse(metrics(100, 100), metrics(125, 175)), 1e-9);

@@ -25,6 +25,8 @@ class AdmissionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testOneRequestOfLowPriorityIsJudgedAsOthers);
     CPPUNIT_TEST(testAnOverloadedApplicationRefusesTheKeyThatHoldsMostFirst);
     CPPUNIT_TEST(testTheOverloadLastsWhileAKeyIsRefusedForIt);
+    CPPUNIT_TEST(testInstancesThatAllWorkForClientsThatHaveLeftCanBeOverloaded);
+    CPPUNIT_TEST(testAPauseIsNoOverload);
     CPPUNIT_TEST_SUITE_END();
 
     using Refusal = std::optional<Admission::Refusal>;
@@ -186,6 +188,21 @@ public:
         }
         now_ += QueueDelay::CALM + 1s;
         CPPUNIT_ASSERT(!overloadedWith(1000, 1000));
+    }
+
+    void testAPauseIsNoOverload() {
+        overload();
+        CPPUNIT_ASSERT(isFull(refusal({.inFlight = 100, .capacity = 2, .answers = 100, .service = 10s})));
+        CPPUNIT_ASSERT(!refusal({.inFlight = 100, .capacity = 2, .answers = 100, .service = 10s, .paused = true}));
+        options_.maxQueueSize = 97;
+        CPPUNIT_ASSERT(isFull(refusal({.inFlight = 100, .capacity = 2, .paused = true})));
+    }
+
+    void testInstancesThatAllWorkForClientsThatHaveLeftCanBeOverloaded() {
+        overload();
+        CPPUNIT_ASSERT(isFull(refusal({.inFlight = 11, .answers = 100, .service = 10s, .serves = true})));
+        CPPUNIT_ASSERT(!refusal({.inFlight = 10, .answers = 100, .service = 10s, .serves = true}));
+        CPPUNIT_ASSERT_MESSAGE("None serves yet", !refusal({.inFlight = 11, .answers = 100, .service = 10s}));
     }
 };
 

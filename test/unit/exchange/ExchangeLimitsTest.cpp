@@ -17,6 +17,7 @@ class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ExchangeLimitsTest);
     CPPUNIT_TEST(testARequestBeyondInstancesAndQueueIsRefused);
     CPPUNIT_TEST(testClaimsBeyondThePlacesMakeTheQueueNoLonger);
+    CPPUNIT_TEST(testARequestWhoseClientHasLeftMakesTheQueueNoLonger);
     CPPUNIT_TEST(testARequestBeyondItsApplicationsShareIsRefusedWhereItWouldWait);
     CPPUNIT_TEST(testInstancesThatCouldTakeMoreThanTheShareTakeNoMore);
     CPPUNIT_TEST(testARefusedRequestMayTryAgain);
@@ -123,11 +124,21 @@ public:
         host_->claim(host_->take());
         start(3U);
         assertRefused();
-        host_->setCapacity(0, 0);
+        host_->setInstances({0, 0, 0, 0});
         exchanges_.resize(3);
         assertRefused();
         exchanges_.resize(2);
         start(1U);
+    }
+
+    void testARequestWhoseClientHasLeftMakesTheQueueNoLonger() {
+        host_->options.maxQueueSize = 1;
+        start();
+        host_->claim(host_->take());
+        exchanges_.clear();
+        host_->setInstances({0, 1, 1, 1});
+        start();
+        assertRefused();
     }
 
     void testARequestBeyondItsApplicationsShareIsRefusedWhereItWouldWait() {

@@ -24,6 +24,7 @@ class InFlightRecordTest : public LeakCheck {
     CPPUNIT_TEST(testTheAgentIsWokenOnceWhenAllInstancesAreTaken);
     CPPUNIT_TEST(testTheAgentIsWokenForARefusalByTheTarget);
     CPPUNIT_TEST(testAShortWaitOfARequestThatOvertakesOthersIsNoneOfTheirs);
+    CPPUNIT_TEST(testAWaitForTheEndOfAPauseIsNoSignOfAnOverload);
     CPPUNIT_TEST_SUITE_END();
 
     std::shared_ptr<FakeHost> host_;
@@ -43,6 +44,11 @@ class InFlightRecordTest : public LeakCheck {
             link_->memory->senders.add(0, keyOf(key));
             link_->memory->senders.add(0, 1);
         }
+    }
+    /** Answers take a second each: only an overload is a reason to refuse the request. */
+    bool isOverloaded() {
+        const QueueDelay::Load load{1000, 1, QueueDelay::ANSWERS, 16s};
+        return !host_->queueDelay().mayWait(load, 10ms, 10ms, host_->clock().now());
     }
     unsigned inFlight(std::string_view key) const { return link_->memory->senders.inFlight(keyOf(key), 1); }
 
@@ -197,9 +203,23 @@ public:
                 record_->countTimedOut(*link_, 1ms);
                 host_->advance(1s);
             }
-            // Answers of a second each: only an overload is a reason to refuse the request.
-            const QueueDelay::Load load{1000, 1, QueueDelay::ANSWERS, 16s};
-            CPPUNIT_ASSERT_EQUAL(!priorityQueue, host_->queueDelay().mayWait(load, 10ms, 10ms, host_->clock().now()));
+            CPPUNIT_ASSERT_EQUAL(priorityQueue, isOverloaded());
+        }
+    }
+
+    void testAWaitForTheEndOfAPauseIsNoSignOfAnOverload() {
+        host_->options.queueTarget = 10;
+        for (const bool paused : {true, false}) {
+            host_->pause(MonotonicTime::max());
+            add(*record_);
+            host_->advance(2s);
+            host_->pause(paused ? host_->clock().now() : MonotonicTime());
+            for (int round = 0; round < 3; round++) {
+                record_->countTimedOut(*link_, 2s);
+                host_->advance(1s);
+            }
+            CPPUNIT_ASSERT_EQUAL(!paused, isOverloaded());
+            record_->remove(*link_);
         }
     }
 };

@@ -149,6 +149,7 @@ class QueueDelayTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTwoSecondsAfterTheLoadAllIsAsBefore);
     CPPUNIT_TEST(testAfterAStallALightLoadIsServed);
     CPPUNIT_TEST(testAHangRefusesWhatComesThen);
+    CPPUNIT_TEST(testTheQuickAnswersOfBeforeAHangDoNotMakeTheQueueLonger);
     CPPUNIT_TEST(testRequestsWaitWhileTheFirstInstanceStarts);
     CPPUNIT_TEST(testAnOverloadThatEndedAbruptlyIsForgotten);
     CPPUNIT_TEST(testRequestsOfSecondsDoNotWaitForEachOther);
@@ -219,6 +220,17 @@ public:
             refused += delay.mayWait({++waiting, 2, 1000, 20s}, TARGET, TARGET, now) ? 0 : 1;
         }
         CPPUNIT_ASSERT(refused > 75);
+    }
+
+    void testTheQuickAnswersOfBeforeAHangDoNotMakeTheQueueLonger() {
+        QueueDelay delay;
+        MonotonicTime now{1h};
+        unsigned waiting = 0;
+        for (int i = 0; i < 500; i++) {
+            now += 10ms;
+            waiting += delay.mayWait({waiting + 1, 8, 1000, 2s}, TARGET, TARGET, now) ? 1 : 0;
+        }
+        CPPUNIT_ASSERT(waiting <= (TARGET + QueueDelay::INTERVAL) / 10ms + 1);
     }
 
     void testRequestsWaitWhileTheFirstInstanceStarts() {

@@ -36,7 +36,7 @@ class DemandTest : public GroupParts {
 
     void openQueue() {
         queue_->makeCurrent(
-            std::make_shared<QueueGeneration>(QueueGeneration{Generation(1), RequestQueue(), std::nullopt}), 0);
+            std::make_shared<QueueGeneration>(QueueGeneration{Generation(1), RequestQueue(), std::nullopt}));
     }
 
     /** An instance serves, and a request is refused each tenth of a second. */

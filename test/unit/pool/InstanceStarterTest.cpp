@@ -179,7 +179,7 @@ public:
         CPPUNIT_ASSERT(instances.frame(0).type == FrameType::SERVE);
         {
             const PoolGuard guard(*context_);
-            shop_->queue.makeCurrent(context_->makeQueue(options_), 0);
+            shop_->queue.makeCurrent(context_->makeQueue(options_));
         }
         instances.send(0, Frame(FrameType::READY));
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.none(); }));
@@ -194,7 +194,7 @@ public:
         CPPUNIT_ASSERT(old->state() == Process::State::DRAINING);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, [this] {
             const PoolGuard guard(*context_);
-            return shop_->starter.replaced();
+            return shop_->counters.replaced;
         }());
         {
             const PoolGuard guard(*context_);

@@ -37,8 +37,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, instances_->draining());
         CPPUNIT_ASSERT_EQUAL(1U, instances_->capacity());
         instances_->publish();
-        CPPUNIT_ASSERT_EQUAL(1U, queue_->publishedCapacity());
-        CPPUNIT_ASSERT_EQUAL(3U, queue_->publishedPlaces());
+        CPPUNIT_ASSERT((queue_->published() == InstanceCounts{1, 3, 0, 1}));
         CPPUNIT_ASSERT(!instances_->anyReplaced());
         ends->lifecycle().noteSuccessor();
         CPPUNIT_ASSERT(instances_->anyReplaced());
@@ -66,7 +65,7 @@ public:
         CPPUNIT_ASSERT(!queue_->abandoned().note({ChannelId(channel_.value() + 1)}, now()));
         CPPUNIT_ASSERT_EQUAL(2U, instances_->capacity());
         CPPUNIT_ASSERT(queue_->abandoned().note({channel_}, now()));
-        CPPUNIT_ASSERT_EQUAL(1U, instances_->capacity());
+        CPPUNIT_ASSERT((instances_->counts() == InstanceCounts{1, 2, 1, 2}));
         CPPUNIT_ASSERT(queue_->takenSince().contains(process->socket.cells.first));
         CPPUNIT_ASSERT(!queue_->abandoned().forgetEnded());
         finish(*process);
@@ -145,11 +144,13 @@ public:
 
     void testALastUseThatIsStillToComeIsNotBelieved() {
         const ProcessPtr process = serve();
+        clock_.advance(std::chrono::minutes(1));
         const auto at = ClaimsLayout::offset(process->socket.cells.first) + offsetof(ClaimCell, lastUsed);
         for (const std::uint64_t invented : {toNanoseconds(now()) + 1, std::uint64_t{UINT64_MAX}}) {
             CPPUNIT_ASSERT(::pwrite(queue_->claims().memory().descriptor().get(), &invented, sizeof(invented),
                                     static_cast<off_t>(at)) > 0);
             CPPUNIT_ASSERT(!instances_->inspect(*process, now()).lastUsed);
+            CPPUNIT_ASSERT(instances_->isUnused(*process, now(), std::chrono::minutes(1)));
         }
     }
 

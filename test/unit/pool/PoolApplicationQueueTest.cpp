@@ -82,7 +82,7 @@ class PoolApplicationQueueTest : public PoolFixture {
         return GenerationTableView(channels_->generations().memory().readOnlyDescriptor()).generation(0);
     }
     std::uint32_t capacity() const {
-        return GenerationTableView(channels_->generations().memory().readOnlyDescriptor()).capacity(0);
+        return GenerationTableView(channels_->generations().memory().readOnlyDescriptor()).instances(0).capacity;
     }
     /** A request of the child, by its channel and the in-flight table. */
     ChannelId addChannel(std::uint32_t groupSlot, std::uint64_t ticket) {

@@ -72,7 +72,7 @@ public:
         const ProcessPtr idle = fillAndRequest();
         CPPUNIT_ASSERT_MESSAGE("The other instance still lives", blog_->pending.none());
         CPPUNIT_ASSERT(idle->state() == Process::State::DRAINING);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, shop_->scaler.evicted());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, shop_->counters.evicted);
         CPPUNIT_ASSERT(room_->hasWish(blog_->scaler));
     }
 

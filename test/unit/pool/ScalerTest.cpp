@@ -87,7 +87,7 @@ public:
             shop_->scaler.endUnneeded(now());
         }
         CPPUNIT_ASSERT(idle->state() == Process::State::DRAINING);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, shop_->scaler.idled());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, shop_->counters.idled);
         CPPUNIT_ASSERT(!shop_->queue.current());
     }
 

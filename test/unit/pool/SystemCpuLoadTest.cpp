@@ -24,6 +24,7 @@ class SystemCpuLoadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAQuotaIsAsSoManyProcessors);
     CPPUNIT_TEST(testAQuotaThatChangesCounts);
     CPPUNIT_TEST(testAQuotaAboveTheProcessorsLimitsNothing);
+    CPPUNIT_TEST(testOfALongTimeWithoutALookOneIdleCoreCounts);
     CPPUNIT_TEST_SUITE_END();
 
     ManualClock clock_;
@@ -85,6 +86,15 @@ public:
         group("50000", 1150ms);
         clock_.advance(1s);
         CPPUNIT_ASSERT_DOUBLES_EQUAL(0.9, load.idleCores(), 1e-9);
+    }
+
+    void testOfALongTimeWithoutALookOneIdleCoreCounts() {
+        group("150000", 1s);
+        SystemCpuLoad load(clock_, files_);
+        clock_.advance(1h);
+        CPPUNIT_ASSERT_EQUAL(1.0, load.idleCores());
+        clock_.advance(100ms);
+        CPPUNIT_ASSERT_EQUAL(static_cast<double>(load.cores()), load.idleCores());
     }
 
     void testAQuotaThatChangesCounts() {

@@ -29,26 +29,27 @@ public:
         const GenerationTable table;
         const GenerationTableView view(table.memory().readOnlyDescriptor());
         CPPUNIT_ASSERT(!view.generation(0));
-        CPPUNIT_ASSERT_EQUAL(0U, view.capacity(0));
+        CPPUNIT_ASSERT_EQUAL(0U, view.instances(0).capacity);
         CPPUNIT_ASSERT_EQUAL(0U, view.childSlots());
     }
 
     void testAPublishedGenerationIsSeenAtOnce() {
         GenerationTable table;
         const GenerationTableView view(table.memory().readOnlyDescriptor());
-        table.publish(3, Generation(8), 12, 20);
+        table.publish(3, Generation(8), {12, 20, 3, 4});
         CPPUNIT_ASSERT(view.generation(3) == Generation(8));
-        CPPUNIT_ASSERT_EQUAL(12U, view.capacity(3));
-        CPPUNIT_ASSERT_EQUAL(20U, view.places(3));
-        table.publish(3, Generation(), 0);
+        CPPUNIT_ASSERT((view.instances(3) == InstanceCounts{12, 20, 3, 4}));
+        table.publishPause(3, MonotonicTime::max());
+        CPPUNIT_ASSERT(view.pausedUntil(3) == MonotonicTime::max());
+        table.publish(3, Generation(), {});
         CPPUNIT_ASSERT(!view.generation(3));
     }
 
     void testSlotsAreIndependent() {
         GenerationTable table;
         const GenerationTableView view(table.memory().readOnlyDescriptor());
-        table.publish(GenerationLayout::GROUPS - 1, Generation(8), 12);
-        table.publish(0, Generation(9), 1);
+        table.publish(GenerationLayout::GROUPS - 1, Generation(8), {});
+        table.publish(0, Generation(9), {});
         CPPUNIT_ASSERT(view.generation(GenerationLayout::GROUPS - 1) == Generation(8));
         CPPUNIT_ASSERT(view.generation(0) == Generation(9));
         CPPUNIT_ASSERT(!view.generation(1));

@@ -147,8 +147,10 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("InFlightTable.SIZE", InFlightLayout::SIZE);
 
         GenerationEntry group{};
-        const auto &[generation, capacity, places] = group;
-        members("GenerationEntry", group, generation, capacity, places);
+        const auto &[generation, instances, pausedUntil] = group;
+        members("GenerationEntry", group, generation, instances, pausedUntil);
+        const auto &[capacity, places, abandoned, serving] = instances;
+        members("InstanceCounts", instances, capacity, places, abandoned, serving);
         number("Generations.MAGIC", GenerationLayout::MAGIC);
         number("Generations.GROUPS", GenerationLayout::GROUPS);
         number("Generations.SHORTAGES", GenerationLayout::SHORTAGES);

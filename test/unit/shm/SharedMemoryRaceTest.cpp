@@ -280,7 +280,7 @@ public:
                 for (std::uint32_t slot = 0; slot < SLOTS; slot++) {
                     for (std::uint64_t seen = 0; seen < LAST;) {
                         const std::uint64_t generation = view.generation(slot).value();
-                        wrong = wrong || generation < seen || view.capacity(slot) < generation;
+                        wrong = wrong || generation < seen || view.instances(slot).capacity < generation;
                         seen = std::max(seen, generation);
                     }
                 }
@@ -288,7 +288,7 @@ public:
             [&] {
                 for (std::uint32_t slot = 0; slot < SLOTS; slot++) {
                     for (std::uint32_t i = 1; i <= LAST; i++) {
-                        table.publish(slot, Generation(i), i);
+                        table.publish(slot, Generation(i), {i, 0, 0, 0});
                     }
                 }
             });

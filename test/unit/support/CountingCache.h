@@ -26,10 +26,10 @@ public:
     /** Makes another generation the current one. */
     void next() {
         generation_ = Generation(generation_.value() + 1);
-        table_.publish(0, generation_, 1);
+        table_.publish(0, generation_, {});
     }
     /** Stops the application. */
-    void down() { table_.publish(0, Generation(), 0); }
+    void down() { table_.publish(0, Generation(), {}); }
     void replaceAgent() { forget(); }
     void closeQueue() { queue_.shutDown(); }
 

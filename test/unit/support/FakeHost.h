@@ -79,9 +79,10 @@ public:
     /** Another queue, which is the current one from now on. */
     void nextGeneration();
     void closeQueue() { queues_.back().shutDown(); }
-    void setCapacity(std::uint32_t capacity, std::uint32_t places = ClaimsLayout::CELLS) {
-        table_.publish(SLOT, generation_, capacity, places);
-    }
+    void setCapacity(std::uint32_t capacity) { setInstances({capacity, ClaimsLayout::CELLS, 0, capacity}); }
+    void setInstances(const InstanceCounts &instances) { table_.publish(SLOT, generation_, instances); }
+    /** The queue is paused, or was until then. */
+    void pause(MonotonicTime until) { table_.publishPause(SLOT, until); }
     unsigned inFlight() const { return senders_.inFlight(1); }
     std::size_t inFlightEntries() const;
 

@@ -60,7 +60,7 @@ ProcessPtr GroupParts::serve(std::uint64_t version) {
 
 void GroupParts::makeQueue() {
     const PoolGuard guard(*context_);
-    queue_->makeCurrent(context_->makeQueue(options_), 1);
+    queue_->makeCurrent(context_->makeQueue(options_));
 }
 
 void GroupParts::claim(const Process &process, ChannelId channel, Ticket ticket) {

@@ -18,9 +18,9 @@ ScaledApplication::ScaledApplication(PoolContext &context, Room &room, const std
       demand(options, context, queue, instances),
       hangs(name, options, queue, instances),
       preloader(name, options, context.threads, pending),
-      starter({name, options, context, queue, instances, pause, pending, versions, demand, preloader}, *this),
+      starter({name, options, context, queue, instances, pause, pending, versions, demand, preloader, counters}, *this),
       scaler({name, options, context, room, queue, instances, pending, failures, versions, demand, hangs, preloader,
-              starter},
+              starter, counters},
              [this](std::optional<MonotonicTime> next) { date = next; }) {}
 
 ScaledApplication::~ScaledApplication() {
@@ -37,7 +37,7 @@ ScaledApplication::~ScaledApplication() {
 
 void ScaledApplication::request() {
     if (!queue.current()) {
-        queue.makeCurrent(context_.makeQueue(options), 0);
+        queue.makeCurrent(context_.makeQueue(options));
     }
     demand.requested(context_.clock.now());
 }

@@ -59,6 +59,7 @@ private:
 public:
     const std::string name;
     Options options;
+    AppCounters counters;
     ApplicationQueue queue;
     Instances instances;
     QueuePause pause;

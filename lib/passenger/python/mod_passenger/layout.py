@@ -2,7 +2,7 @@
 
 from struct import Struct
 
-VERSION = 14
+VERSION = 15
 
 # 64 KiB, a usual piece of a body, and a header.
 MESSAGE_LIMIT = 65600
