@@ -63,51 +63,24 @@ enum class Form {
     PAIR
 };
 
-/** An allowed word and the value that it stands for. */
+/** An allowed word and the value that it stands for: itself, unless another one is given. */
 struct Choice {
+    constexpr Choice(const char *allowed) noexcept : Choice(allowed, allowed) {}
+    constexpr Choice(const char *allowed, const char *value) noexcept : word(allowed), meaning(value) {}
+
     const char *word;
     const char *meaning;
 };
 
-inline constexpr std::array<Choice, 4> SPAWN_METHODS{{
-    {"smart", "smart"},
-    {"direct", "direct"},
-    {"conservative", "direct"},
-    {"smart-lv2", "smart"},
-}};
-
-inline constexpr std::array<Choice, 8> APP_TYPES{{
-    {"rack", "rack"},
-    {"ruby", "rack"},
-    {"wsgi", "wsgi"},
-    {"python", "wsgi"},
-    {"asgi", "asgi"},
-    {"node", "node"},
-    {"nodejs", "node"},
-    {"meteor", "node"},
-}};
-
-inline constexpr std::array<Choice, 2> CONCURRENCY_MODELS{{
-    {"process", "process"},
-    {"thread", "thread"},
-}};
-
-inline constexpr std::array<Choice, 3> PRIORITIES{{
-    {"low", nameOf(Priority::LOW)},
-    {"normal", nameOf(Priority::NORMAL)},
-    {"high", nameOf(Priority::HIGH)},
-}};
-
-inline constexpr std::array<Choice, 3> SECCOMP_MODES{{
-    {"on", "on"},
-    {"log", "log"},
-    {"off", "off"},
-}};
-
-inline constexpr std::array<Choice, 2> LOG_FORMATS{{
-    {"text", "text"},
-    {"json", "json"},
-}};
+inline constexpr auto SPAWN_METHODS =
+    std::to_array<Choice>({"smart", "direct", {"conservative", "direct"}, {"smart-lv2", "smart"}});
+inline constexpr auto APP_TYPES = std::to_array<Choice>(
+    {"rack", {"ruby", "rack"}, "wsgi", {"python", "wsgi"}, "asgi", "node", {"nodejs", "node"}, {"meteor", "node"}});
+inline constexpr auto CONCURRENCY_MODELS = std::to_array<Choice>({"process", "thread"});
+inline constexpr auto PRIORITIES =
+    std::to_array<Choice>({nameOf(Priority::LOW), nameOf(Priority::NORMAL), nameOf(Priority::HIGH)});
+inline constexpr auto SECCOMP_MODES = std::to_array<Choice>({"on", "log", "off"});
+inline constexpr auto LOG_FORMATS = std::to_array<Choice>({"text", "json"});
 
 /** The part of the program that reads a setting of an application. Two places whose settings differ
  *  in OPTION or DERIVED have different Options. */
@@ -145,82 +118,45 @@ struct Field {
      *  Grants. */
     bool isLimit = false;
 
+    // A row calls these on the field that it makes.
     /** The pool reads the setting as this member of Options. */
-    constexpr Field sets(Option member) const {
-        Field copy = *this;
-        copy.reader = Reader::OPTION;
-        copy.option = member;
-        return copy;
+    constexpr Field &sets(Option member) {
+        option = member;
+        return readBy(Reader::OPTION);
     }
-    constexpr Field granted(const char *key) const {
-        Field copy = *this;
-        copy.grant = key;
-        return copy;
+    constexpr Field &readBy(Reader who) {
+        reader = who;
+        return *this;
     }
-    constexpr Field limiting(const char *key) const {
-        Field copy = granted(key);
-        copy.isLimit = true;
-        return copy;
+    constexpr Field &granted(const char *key) {
+        grant = key;
+        return *this;
     }
-    constexpr Field readBy(Reader who) const {
-        Field copy = *this;
-        copy.reader = who;
-        return copy;
+    constexpr Field &limiting(const char *key) {
+        isLimit = true;
+        return granted(key);
     }
 };
 
-constexpr Field text(Settings::Text Settings::*member) {
-    return {member};
-}
-constexpr Field path(Settings::Text Settings::*member) {
-    return {member, Form::PATH};
-}
-constexpr Field root(Settings::Text Settings::*member) {
-    return {member, Form::ROOT};
-}
-constexpr Field log(Settings::Text Settings::*member) {
-    return {member, Form::LOG};
-}
-constexpr Field appFile(Settings::Text Settings::*member) {
-    return {member, Form::APP_FILE};
-}
-constexpr Field cookieName(Settings::Text Settings::*member) {
-    return {member, Form::COOKIE_NAME};
-}
-constexpr Field address(Settings::Text Settings::*member) {
-    return {member, Form::ADDRESS};
+constexpr Field text(Settings::Text Settings::*member, Form form = Form::PLAIN) {
+    return {member, form};
 }
 constexpr Field choice(Settings::Text Settings::*member, std::span<const Choice> choices) {
     return {member, Form::CHOICE, 0, INT_MAX, choices};
 }
-constexpr Field fairness(Settings::Text Settings::*member) {
-    return {member, Form::FAIRNESS};
-}
-constexpr Field number(Settings::Number Settings::*member, int least, int most) {
-    return {member, Form::PLAIN, least, most};
-}
-constexpr Field time(Settings::Number Settings::*member, int mostMilliseconds) {
-    return {member, Form::TIME, 0, mostMilliseconds};
-}
-constexpr Field seconds(Settings::Number Settings::*member, int least, int most) {
-    return {member, Form::SECONDS, least, most};
-}
-/** A value of Form::TIME, as the directive takes it. */
-inline std::string timeText(int milliseconds) {
-    return milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + "s" : std::to_string(milliseconds) + "ms";
-}
-constexpr Field memory(Settings::Number Settings::*member, int mostMegabytes) {
-    return {member, Form::MEMORY, 0, mostMegabytes};
-}
-constexpr Field bytes(Settings::Number Settings::*member, int most) {
-    return {member, Form::BYTES, 0, most};
+constexpr Field number(Settings::Number Settings::*member, int least, int most, Form form = Form::PLAIN) {
+    return {member, form, least, most};
 }
 constexpr Field flag(Settings::Flag Settings::*member) {
     return {member};
 }
-
 constexpr Field list(Settings::List Settings::*member, Form form) {
     return {member, form};
+}
+
+/** A value of Form::TIME, as the directive takes it. */
+inline std::string timeText(int milliseconds) {
+    return milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + "s" : std::to_string(milliseconds) + "ms";
 }
 
 /** When a directive with an effect has none, and the notice that is then logged. */

@@ -5,7 +5,7 @@
 namespace Passenger::Directives {
 
 inline constexpr std::array SERVER{
-    Directive{"PassengerRoot", Context::GLOBAL, root(&Settings::root), "where it was installed",
+    Directive{"PassengerRoot", Context::GLOBAL, text(&Settings::root, Form::ROOT), "where it was installed",
               "folder with passenger-agent and lib/"},
     Directive{"PassengerDefaultRuby", Context::GLOBAL, text(&Settings::defaultRuby), "ruby",
               "Ruby of the spawn servers, and of applications without PassengerRuby; a path, or a name to be found in "
@@ -30,7 +30,7 @@ inline constexpr std::array SERVER{
               "0 critical, 1 errors, 2 warnings, 3 notices, 4 information, 5 to 7 debugging"},
     Directive{"PassengerLogFile",
               Context::GLOBAL,
-              log(&Settings::logFile),
+              text(&Settings::logFile, Form::LOG),
               "httpd's error log",
               "log of the agent and the applications: a file; a program that reads it, as |COMMAND or |$COMMAND of "
               "httpd's ErrorLog; syslog, with the facility local7 or another one; or systemd's journal (OPERATIONS.md)",
@@ -44,13 +44,14 @@ inline constexpr std::array SERVER{
     Directive{"PassengerDisableLogPrefix", Context::GLOBAL, flag(&Settings::disableLogPrefix), "Off",
               "the lines of applications have no \"App PID output:\" before them"},
     Directive{
-        "PassengerFileDescriptorLogFile", Context::GLOBAL, path(&Settings::fileDescriptorLogFile), "none",
+        "PassengerFileDescriptorLogFile", Context::GLOBAL, text(&Settings::fileDescriptorLogFile, Form::PATH), "none",
         "file to which the pool process appends a list of its open descriptors at its start, at each reload and every "
         "minute, for debugging; a regular file of root, or of the user that starts httpd"},
     Directive{"PassengerSocketBacklog", Context::GLOBAL, number(&Settings::socketBacklog, 0, MANY), "2048",
               "connections that may wait on the socket on which commands ask the agent; the kernel allows no more than "
               "net.core.somaxconn"},
-    Directive{"PassengerAgentTimeout", Context::GLOBAL, seconds(&Settings::agentTimeout, 0, LONG_TIME), "5",
+    Directive{"PassengerAgentTimeout", Context::GLOBAL, number(&Settings::agentTimeout, 0, LONG_TIME, Form::SECONDS),
+              "5",
               "seconds without an answer of its event loop after which the pool process is killed and started again; "
               "up to twelve times that while the process is ready to run and the processors have no time for it; a "
               "process that starts has at least 60 s until it serves; 0: never"},
@@ -68,9 +69,10 @@ inline constexpr std::array SERVER{
               "instances of all applications together"},
     Directive{"PassengerMaxInstancesPerApp", Context::GLOBAL, number(&Settings::maxInstancesPerApp, 0, MANY), "0",
               "most instances of any one application; 0: no limit but PassengerMaxPoolSize"},
-    Directive{"PassengerPoolIdleTime", Context::GLOBAL, seconds(&Settings::poolIdleTime, 0, LONG_TIME), "300",
-              "seconds without a request after which an instance that is not needed ends; 0: never"},
-    Directive{"PassengerMaxAppIdleTime", Context::GLOBAL, seconds(&Settings::maxAppIdleTime, 0, LONG_TIME), "3600",
+    Directive{"PassengerPoolIdleTime", Context::GLOBAL, number(&Settings::poolIdleTime, 0, LONG_TIME, Form::SECONDS),
+              "300", "seconds without a request after which an instance that is not needed ends; 0: never"},
+    Directive{"PassengerMaxAppIdleTime", Context::GLOBAL,
+              number(&Settings::maxAppIdleTime, 0, LONG_TIME, Form::SECONDS), "3600",
               "seconds without an instance and without a request after which the agent forgets an application, such as "
               "an earlier release with PassengerResolveSymlinksInDocumentRoot; its next request makes it known again. "
               "0: never"},
@@ -84,7 +86,8 @@ inline constexpr std::array SERVER{
         "PassengerMaxChildApps", Context::GLOBAL, number(&Settings::maxChildApps, 1, 4096), "2048",
         "most applications of which one httpd child may have reply channels, so that no child keeps the agent from "
         "forgetting unused applications. Beyond them it loses the connection that asks"},
-    Directive{"PassengerStatThrottleRate", Context::GLOBAL, seconds(&Settings::statThrottleRate, 0, LONG_TIME), "10",
+    Directive{"PassengerStatThrottleRate", Context::GLOBAL,
+              number(&Settings::statThrottleRate, 0, LONG_TIME, Form::SECONDS), "10",
               "most seconds between two checks of restart files; where inotify works, a change is seen at once. 0: 20 "
               "checks a second, without inotify"},
     Directive{"PassengerPreStart", Context::GLOBAL, list(&Settings::preStart, Form::URL), "none",
@@ -96,42 +99,42 @@ inline constexpr std::array SERVER{
               "request the same URL (COMPATIBILITY.md)"},
     Directive{"PassengerShowVersionInHeader", Context::GLOBAL, flag(&Settings::showVersionInHeader), "On",
               "the version is in the header X-Powered-By"},
-    Directive{"PassengerDataBufferDir", Context::GLOBAL, path(&Settings::dataBufferDir), "/var/tmp",
+    Directive{"PassengerDataBufferDir", Context::GLOBAL, text(&Settings::dataBufferDir, Form::PATH), "/var/tmp",
               "folder for bodies that are too large for memory. Their files have no name, and vanish with their "
               "request. httpd's user needs the permission to write there"},
     Directive{"PassengerResponseBufferHighWatermark", Context::GLOBAL,
-              bytes(&Settings::responseBufferHighWatermark, INT_MAX), "134217728",
+              number(&Settings::responseBufferHighWatermark, 0, INT_MAX, Form::BYTES), "134217728",
               "bytes of a response that httpd stores for a slow client, in memory and on disk; beyond them the "
               "application waits for the client"},
     Directive{
-        "PassengerMaxDataBufferSize", Context::GLOBAL, memory(&Settings::maxDataBufferSize, MANY),
+        "PassengerMaxDataBufferSize", Context::GLOBAL, number(&Settings::maxDataBufferSize, 0, MANY, Form::MEMORY),
         "three quarters of the free space",
         "MB that all files in PassengerDataBufferDir may have together, in all httpd children: bodies of requests, "
         "and responses for slow clients. Beyond them a request with a long body gets 507, and for a response the "
         "application waits for the client. The default counts the space that would be free without these files, "
         "as it is now. 0: no limit"},
     Directive{
-        "PassengerMaxDataBufferSizePerApp", Context::GLOBAL, memory(&Settings::maxDataBufferSizePerApp, MANY),
-        "as much as is left for others",
+        "PassengerMaxDataBufferSizePerApp", Context::GLOBAL,
+        number(&Settings::maxDataBufferSizePerApp, 0, MANY, Form::MEMORY), "as much as is left for others",
         "MB that these files of one application may have; other applications' requests are served as before. By "
         "default they may grow until they are as large as what is still free of PassengerMaxDataBufferSize, or of the "
         "space above PassengerMinDataBufferFreeSpace if that is less. So one application alone can use half of it. 0: "
         "no limit of its own"},
-    Directive{"PassengerMinDataBufferFreeSpace", Context::GLOBAL, memory(&Settings::minDataBufferFreeSpace, MANY),
-              "a twentieth of the disk, at most 256",
+    Directive{"PassengerMinDataBufferFreeSpace", Context::GLOBAL,
+              number(&Settings::minDataBufferFreeSpace, 0, MANY, Form::MEMORY), "a twentieth of the disk, at most 256",
               "MB of the file system of PassengerDataBufferDir that these files leave free. 0: none"},
-    Directive{"PassengerInstanceRegistryDir", Context::GLOBAL, path(&Settings::instanceRegistryDir),
+    Directive{"PassengerInstanceRegistryDir", Context::GLOBAL, text(&Settings::instanceRegistryDir, Form::PATH),
               "httpd's DefaultRuntimeDir",
               "folder in which commands find running agents. It belongs to root, or to the user that starts httpd, and "
               "other users may not write there, unless it is sticky as /tmp; a missing folder is made"},
-    Directive{"PassengerSpawnDir", Context::GLOBAL, path(&Settings::spawnDir), "/tmp",
+    Directive{"PassengerSpawnDir", Context::GLOBAL, text(&Settings::spawnDir, Form::PATH), "/tmp",
               "folder of the private folders in which applications that speak HTTP have their sockets. The users of "
               "these applications must be allowed to make folders there, as in /tmp; a missing folder is made. It "
               "belongs to root, or to the user that starts httpd, and is sticky if other users may write there"},
     Directive{"PassengerCtl", Context::GLOBAL, list(&Settings::ctl, Form::PAIR), "none",
               "another form of a directive of this table: PassengerCtl max_pool_size 12 is PassengerMaxPoolSize 12. An "
               "unknown name has no effect and is logged"},
-    Directive{"PassengerDumpConfigManifest", Context::GLOBAL, path(&Settings::dumpConfigManifest), "none",
+    Directive{"PassengerDumpConfigManifest", Context::GLOBAL, text(&Settings::dumpConfigManifest, Form::PATH), "none",
               "file into which httpd writes the settings of the main server and each virtual host at each start and "
               "reload, as JSON; only its owner may read it"},
 };
