@@ -5,11 +5,13 @@
 #include <climits>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <variant>
 
 #include "apache2/config/Settings.h"
 #include "exchange/Options.h"
 #include "exchange/Priority.h"
+#include "io/AgentSettings.h"
 
 namespace Passenger::Directives {
 
@@ -82,11 +84,14 @@ inline constexpr auto PRIORITIES =
 inline constexpr auto SECCOMP_MODES = std::to_array<Choice>({"on", "log", "off"});
 inline constexpr auto LOG_FORMATS = std::to_array<Choice>({"text", "json"});
 
-/** The part of the program that reads a setting of an application. Two places whose settings differ
- *  in OPTION or DERIVED have different Options. */
+/** The part of the program that reads a setting. Two places whose settings differ in OPTION or
+ *  DERIVED have different Options. */
 enum class Reader {
-    /** Not given: the build fails for a directive of an application or a request. */
+    /** Not given: the build fails, unless the directive is obsolete. */
     UNKNOWN,
+    /** The agent reads it in AgentSettings, as the member that the row names, or as class
+     *  AgentIdentity derives it. */
+    AGENT,
     /** The pool reads it, as the member of Options that the row names. */
     OPTION,
     /** The pool reads Options that RequestContext derives from it. */
@@ -95,9 +100,11 @@ enum class Reader {
     HTTPD
 };
 
-/** The member of Options that takes the setting. */
-using Option = std::variant<std::monostate, std::string Options::*, unsigned Options::*, bool Options::*,
-                            std::chrono::seconds Options::*, std::chrono::milliseconds Options::*>;
+/** The member of Options or AgentSettings that takes a setting. */
+using Target = std::variant<std::monostate, std::string Options::*, unsigned Options::*, bool Options::*,
+                            std::chrono::seconds Options::*, std::chrono::milliseconds Options::*,
+                            std::string AgentSettings::*, unsigned AgentSettings::*, int AgentSettings::*,
+                            bool AgentSettings::*, std::chrono::seconds AgentSettings::*>;
 
 /** The member of Settings that a directive sets (null: none), the values that it accepts, and its
  *  reader. */
@@ -110,7 +117,7 @@ struct Field {
     int most = INT_MAX;
     std::span<const Choice> choices{};
     Reader reader = Reader::UNKNOWN;
-    Option option{};
+    Target target{};
     /** Not null: the agent gets the values that the configuration has, under this key of class
      *  Grants, which says what they decide. */
     const char *grant = nullptr;
@@ -119,10 +126,11 @@ struct Field {
     bool isLimit = false;
 
     // A row calls these on the field that it makes.
-    /** The pool reads the setting as this member of Options. */
-    constexpr Field &sets(Option member) {
-        option = member;
-        return readBy(Reader::OPTION);
+    /** The pool reads the setting as this member of Options, or the agent as this one of
+     *  AgentSettings. */
+    template <typename T, typename Value> constexpr Field &sets(Value T::*member) {
+        target = member;
+        return readBy(std::is_same_v<T, Options> ? Reader::OPTION : Reader::AGENT);
     }
     constexpr Field &readBy(Reader who) {
         reader = who;
