@@ -10,6 +10,7 @@
 #include "apache2/Child.h"
 #include "apache2/RequestHandler.h"
 #include "apache2/agent/AgentKeeper.h"
+#include "apache2/agent/ConfigurationCheck.h"
 #include "apache2/config/Directives.h"
 #include "apache2/config/Settings.h"
 #include "apache2/explain/Explanation.h"
@@ -45,7 +46,7 @@ int checkConfiguration(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t
         if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
             Directives::logNotices(server);
         }
-        return AgentKeeper::checkConfiguration(ptemp, server);
+        return ConfigurationCheck::run(ptemp, server);
     });
 }
 

@@ -125,7 +125,8 @@ AgentSettings agentSettings(const Settings &settings) {
     AgentSettings result;
     result.agentCommand = agentCommand(settings);
     result.spawnServerCommand = spawnServerCommand(settings);
-    // Without PassengerLogFile the log is standard error: httpd's error log, at this point of a start or reload.
+    // Without PassengerLogFile the log is standard error: at this point of a start or reload, that
+    // is httpd's error log.
     for (const Directives::Directive &row : Directives::TABLE) {
         Directives::take(result, row.field, settings);
     }

@@ -13,9 +13,6 @@ extern "C" {
 }
 
 #include "apache2/agent/AgentIdentity.h"
-#include "apache2/agent/AgentUser.h"
-#include "apache2/agent/ApplicationUsers.h"
-#include "apache2/agent/BufferFolder.h"
 #include "apache2/agent/PipedLog.h"
 #include "apache2/config/ConfigManifest.h"
 #include "apache2/config/Directives.h"
@@ -250,35 +247,6 @@ bool mayTryAgain(const LeftAgent &keep) {
 }
 
 }  // namespace
-
-int AgentKeeper::checkConfiguration(apr_pool_t *temporary, server_rec *server) {
-    const Settings &settings = Settings::of(server);
-    if (settings.foreignRoot != nullptr) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, server,
-                     "PassengerRoot \"%s\" belongs to Phusion Passenger, so mod_passenger uses its own files in %s: "
-                     "remove this line",
-                     settings.foreignRoot, settings.root.value());
-    }
-    std::string command = agentCommand(settings);
-    std::string script = spawnServerCommand(settings);
-    const char *missing = access(command.c_str(), X_OK) != 0  ? command.c_str()
-                          : access(script.c_str(), R_OK) != 0 ? script.c_str()
-                                                              : nullptr;
-    if (missing != nullptr) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, errno, server,
-                     "PassengerRoot \"%s\" is not the folder of mod_passenger's files: %s cannot be used",
-                     settings.root.value(), missing);
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    warnOfUnknownUsers(server, temporary);
-    for (const std::string &refusal : {agentUserRefusal(settings, temporary), bufferFolderRefusal(settings)}) {
-        if (!refusal.empty()) {
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, server, "%s", refusal.c_str());
-            return HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
-    return OK;
-}
 
 void AgentKeeper::comeBack() noexcept {
     LeftAgent &keep = retained();
