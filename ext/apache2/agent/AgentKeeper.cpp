@@ -1,6 +1,5 @@
 #include "apache2/agent/AgentKeeper.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,10 +29,7 @@ namespace {
 
 /** The state that outlives the unloading of the module. */
 struct LeftAgent {
-    bool present;
-    /** The generation of httpd's configuration when the handle was left. Only the next generation
-     *  may use the handle. */
-    int generation;
+    Retained::Left left;
     ApplicationPoolServer::Handle handle;
     AgentIdentity identity;
     /** When the last agent was started, and when it was last seen alive (both as monotonicNow()).
@@ -189,10 +185,10 @@ void letGo(LeftAgent &keep, const char *reason, server_rec *server) {
 /** Takes the retained agent over. Of a dead one its place stays: the old children's requests wait
  *  for the next agent there. @return whether an agent runs */
 bool adopt(LeftAgent &keep, const AgentSettings &settings, server_rec *server) {
-    if (!keep.present) {
+    if (!keep.left.present) {
         return false;
     }
-    keep.present = false;
+    keep.left.present = false;
     theServer = new ApplicationPoolServer(keep.handle);
     if (theServer->alive() && tell(settings, server)) {
         return true;
@@ -214,12 +210,8 @@ apr_status_t leave(void * /*unused*/) {
         if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_EXITING) {
             LeftAgent &keep = retained();
             keep.handle = theServer->release();
-            keep.present = true;
-            keep.generation = ap_state_query(AP_SQ_CONFIG_GEN);
-            Retained::closeWith(thePlog, keep.handle.controlSocket);
-            Retained::closeWith(thePlog, keep.handle.connectSocket);
-            Retained::closeWith(thePlog, keep.handle.serverSocket);
-            Retained::closeWith(thePlog, keep.handle.absence);
+            const ApplicationPoolServer::Handle &handle = keep.handle;
+            keep.left.leave(thePlog, {handle.controlSocket, handle.connectSocket, handle.serverSocket, handle.absence});
         }
         endServer();
     } catch (const std::exception &problem) {
@@ -250,25 +242,16 @@ bool mayTryAgain(const LeftAgent &keep) {
 
 void AgentKeeper::comeBack() noexcept {
     LeftAgent &keep = retained();
-    if (!keep.present) {
-        return;
-    }
-    keep.present = ap_state_query(AP_SQ_CONFIG_GEN) == keep.generation + 1;
-    if (keep.present) {
-        // plog closes the original descriptors.
-        keep.handle.controlSocket = fcntl(keep.handle.controlSocket, F_DUPFD_CLOEXEC, 3);
-        keep.handle.connectSocket = fcntl(keep.handle.connectSocket, F_DUPFD_CLOEXEC, 3);
-        keep.handle.serverSocket = fcntl(keep.handle.serverSocket, F_DUPFD_CLOEXEC, 3);
-        keep.handle.absence = fcntl(keep.handle.absence, F_DUPFD_CLOEXEC, 3);
-    }
+    ApplicationPoolServer::Handle &handle = keep.handle;
+    keep.left.takeOver({&handle.controlSocket, &handle.connectSocket, &handle.serverSocket, &handle.absence});
 }
 
 void AgentKeeper::leaveUnsuitable(server_rec *server) {
     LeftAgent &keep = retained();
-    if (!Retained::isForService() || !keep.present || keep.identity == identityOf(Settings::of(server))) {
+    if (!Retained::isForService() || !keep.left.present || keep.identity == identityOf(Settings::of(server))) {
         return;
     }
-    keep.present = false;
+    keep.left.present = false;
     theServer = new ApplicationPoolServer(keep.handle);
     if (theServer->alive()) {
         askForKeptOrders(server);
