@@ -71,15 +71,10 @@ int month(std::string_view name) {
     return at == std::string_view::npos || at % 3 != 0 ? -1 : static_cast<int>(at / 3);
 }
 
+/** -1: other characters. */
 int digits(std::string_view text) {
-    int value = 0;
-    for (const char c : text) {
-        if (c < '0' || c > '9') {
-            return -1;
-        }
-        value = value * 10 + (c - '0');
-    }
-    return value;
+    const auto value = wholeNumber<unsigned short>(text);
+    return value ? *value : -1;
 }
 
 }  // namespace
