@@ -3,6 +3,7 @@
 // httpd: the table only points at members of Settings and Options.
 
 #include <chrono>
+#include <concepts>
 #include <cstdio>
 #include <map>
 #include <set>
@@ -67,10 +68,7 @@ const char *kindOf(const Field &field) {
 std::string shown(bool flag) {
     return flag ? "On" : "Off";
 }
-std::string shown(int number) {
-    return std::to_string(number);
-}
-std::string shown(unsigned number) {
+std::string shown(std::integral auto number) {
     return std::to_string(number);
 }
 std::string shown(std::chrono::milliseconds time) {
