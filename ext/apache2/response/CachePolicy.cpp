@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/HttpText.h"
+#include "base/Split.h"
 #include "base/WholeNumber.h"
 
 namespace Passenger::CachePolicy {
@@ -38,9 +39,7 @@ struct CacheControl {
 
     void add(std::string_view list) {
         while (!list.empty()) {
-            const std::size_t comma = list.find(',');
-            addDirective(trim(list.substr(0, comma)));
-            list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+            addDirective(trim(takePiece(list, ',')));
         }
     }
 
