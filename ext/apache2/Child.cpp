@@ -79,11 +79,14 @@ SpoolQuota::Limits spoolLimits(const Settings &settings) {
 
 /** @param alone this process is httpd's parent, which unloads this code on a reload: the module may
  *  have no thread in it */
-Child::Child(bool alone)
+Child::Child(const Settings &settings, bool alone)
     : usageLedger_(openLedger()),
-      spoolQuota_({usageLedger_.get(), SpoolMemory::keyOf, SystemClock::instance(), SpoolQuota::measure},
-                  spoolLimits(Settings::of(ap_server_conf)), Settings::of(ap_server_conf).dataBufferDir.value()),
-      relayed_(usageLedger_.get(), SystemClock::instance()),
+      limits_{
+          .hijacks = ThreadLimit(mostThreads(settings.maxHijackedConnections)),
+          .slowClients = ThreadLimit(mostThreads(settings.maxSlowClients)),
+          .spool = SpoolQuota({usageLedger_.get(), SpoolMemory::keyOf, SystemClock::instance(), SpoolQuota::measure},
+                              spoolLimits(settings), settings.dataBufferDir.value()),
+          .relayed = RelayedConnections(usageLedger_.get(), SystemClock::instance())},
       trimmer_(trimInterval(), !alone) {}
 
 void Child::begin(server_rec *server) {
@@ -93,7 +96,7 @@ void Child::begin(server_rec *server) {
     if (!alone && AgentKeeper::owner() != 0) {
         dieWithParent(AgentKeeper::owner());
     }
-    theChild = new Child(alone);
+    theChild = new Child(Settings::of(ap_server_conf), alone);
     if (!alone && CodePin::pin()) {
         DescriptorCloser::use(&theChild->closer_);
     }

@@ -8,15 +8,10 @@
 #include "apache2/request/RefusalPause.h"
 #include "apache2/request/RequestContext.h"
 #include "apache2/request/RestartLooks.h"
-#include "apache2/request/SpoolQuota.h"
 #include "apache2/request/StartupFileCache.h"
 #include "apache2/request/UsageLedger.h"
-#include "apache2/response/ClientsInFlight.h"
-#include "apache2/response/RefusalLog.h"
-#include "apache2/response/RelayedConnections.h"
+#include "apache2/response/AnswerLimits.h"
 #include "apache2/response/ResponseCache.h"
-#include "apache2/response/ResponseSender.h"
-#include "apache2/response/ThreadLimit.h"
 #include "apache2/response/Turbocache.h"
 #include "base/DescriptorCloser.h"
 #include "base/Mutex.h"
@@ -67,13 +62,13 @@ public:
     /** @throws SystemException, IOException (no agent runs, or the agent does not answer) */
     BorrowedContext borrow() EXCLUDES(mutex_);
     RefusalPause &refusalPause() noexcept { return refusalPause_; }
-    const ResponseSender::Limits &limits() const noexcept { return limits_; }
+    AnswerLimits &limits() noexcept { return limits_; }
     StartupFileCache &startupFiles() noexcept { return startupFiles_; }
     RestartLooks &restartLooks() noexcept { return restartLooks_; }
     ResponseCache &responses() noexcept { return responses_; }
 
 private:
-    explicit Child(bool alone);
+    Child(const Settings &settings, bool alone);
     static unsigned threads() noexcept;
     static unsigned shareOfThreads() noexcept;
     /** @param set none: three quarters of all */
@@ -84,17 +79,9 @@ private:
     Mutex mutex_{Locks::CHILD};
     std::vector<std::unique_ptr<RequestContext>> idle_ GUARDED_BY(mutex_);
     RefusalPause refusalPause_{threads()};
-    RefusalLog refusalLog_;
-    ThreadLimit hijackLimit_{mostThreads(Settings::of(ap_server_conf).maxHijackedConnections)};
-    ClientsInFlight clientsInFlight_;
-    ThreadLimit slowLimit_{mostThreads(Settings::of(ap_server_conf).maxSlowClients)};
     /** Null: it could not be opened. */
     const std::unique_ptr<UsageLedger> usageLedger_;
-    SpoolQuota spoolQuota_;
-    RefusalLog spoolLog_;
-    RelayedConnections relayed_;
-    const ResponseSender::Limits limits_{refusalLog_, hijackLimit_, relayed_, clientsInFlight_,
-                                         slowLimit_,  spoolQuota_,  spoolLog_};
+    AnswerLimits limits_;
     const unsigned share_ = shareOfThreads();
     StartupFileCache startupFiles_;
     RestartLooks restartLooks_;

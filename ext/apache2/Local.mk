@@ -32,10 +32,9 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/RequestHandler.cpp \
     %D%/agent/AgentIdentity.cpp \
     %D%/agent/AgentKeeper.cpp \
-    %D%/agent/AgentUser.cpp \
-    %D%/agent/ApplicationUsers.cpp \
     %D%/agent/BufferFolder.cpp \
     %D%/agent/ChannelTrimmer.cpp \
+    %D%/agent/ConfigurationCheck.cpp \
     %D%/agent/PipedLog.cpp \
     %D%/agent/ServerGrants.cpp \
     %D%/config/ConfigManifest.cpp \

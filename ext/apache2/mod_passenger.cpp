@@ -11,6 +11,7 @@
 #include "apache2/RequestHandler.h"
 #include "apache2/agent/AgentKeeper.h"
 #include "apache2/agent/BufferFolder.h"
+#include "apache2/agent/ConfigurationCheck.h"
 #include "apache2/config/Directives.h"
 #include "apache2/config/Settings.h"
 #include "apache2/explain/Explanation.h"
@@ -47,8 +48,7 @@ int checkConfiguration(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t
         if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
             Directives::logNotices(server);
         }
-        const int outcome = AgentKeeper::checkConfiguration(ptemp, server);
-        return outcome == OK && BufferFolder::isRefused(server) ? HTTP_INTERNAL_SERVER_ERROR : outcome;
+        return ConfigurationCheck::run(ptemp, server);
     });
 }
 

@@ -15,8 +15,8 @@
 #include <system_error>
 
 #include "apache2/agent/ServerGrants.h"
-#include "apache2/config/DirectiveTable.h"
 #include "apache2/config/NumberValue.h"
+#include "apache2/config/SettingTarget.h"
 #include "apache2/httpd/Httpd.h"
 #include "exchange/Options.h"
 
@@ -111,13 +111,6 @@ std::string stampOfFolder(const std::string &folder) {
     return std::to_string(std::hash<std::string>()(stamps));
 }
 
-/** A setting that httpd's configuration leaves out keeps the value that it has. */
-template <typename Value, typename T> void take(Value &target, const Setting<T> &setting) {
-    if (setting.given) {
-        target = Value(*setting.given);
-    }
-}
-
 }  // namespace
 
 std::string agentCommand(const Settings &settings) {
@@ -132,43 +125,25 @@ AgentSettings agentSettings(const Settings &settings) {
     AgentSettings result;
     result.agentCommand = agentCommand(settings);
     result.spawnServerCommand = spawnServerCommand(settings);
-    result.rubyCommand = settings.defaultRuby;
+    // Without PassengerLogFile the log is standard error: at this point of a start or reload, that
+    // is httpd's error log.
+    for (const Directives::Directive &row : Directives::TABLE) {
+        Directives::take(result, row.field, settings);
+    }
     result.environment = settings.appEnv;
-    // At this point of a start or reload, httpd's error log is standard error.
-    take(result.logFile, settings.logFile);
-    take(result.logFormat, settings.logFormat);
-    take(result.onEvent, settings.onEvent);
+    result.memoryBudget = static_cast<unsigned>(settings.memoryBudget);
     result.requireSpawnServer = false;
-    take(result.maxPoolSize, settings.maxPoolSize);
-    take(result.maxInstancesPerApp, settings.maxInstancesPerApp);
-    take(result.maxAppIdleTime, settings.maxAppIdleTime);
-    take(result.maxChildConnections, settings.maxChildConnections);
-    take(result.maxChildChannels, settings.maxChildChannels);
-    take(result.maxChildApps, settings.maxChildApps);
-    take(result.memoryBudget, settings.memoryBudget);
-    take(result.poolIdleTime, settings.poolIdleTime);
-    take(result.statThrottleRate, settings.statThrottleRate);
     result.instanceRegistryDir = settings.instanceRegistryDir != nullptr
                                      ? settings.instanceRegistryDir.value()
                                      : ap_runtime_dir_relative(ap_server_conf->process->pconf, "");
-    take(result.socketBacklog, settings.socketBacklog);
-    take(result.agentTimeout, settings.agentTimeout);
     apr_pool_t *pool = nullptr;
     apr_pool_create(&pool, ap_server_conf->process->pool);
     result.stopTimeout = stopTimeout(pool, ap_conftree);
     apr_pool_destroy(pool);
-    take(result.descriptorLogFile, settings.fileDescriptorLogFile);
-    take(result.spawnDir, settings.spawnDir);
     result.appFiles = appFiles(settings);
-    result.preStart = Settings::lines(settings.preStart);
     result.grants = serverGrants(ap_server_conf);
-    result.defaultUser = settings.defaultUser;
-    take(result.defaultGroup, settings.defaultGroup);
-    take(result.agentUser, settings.agentUser);
     result.seccomp = seccompModeIn(settings.seccomp.value()).value_or(SeccompMode::ON);
-    result.userSwitching = settings.userSwitching;
     result.logPrefix = !settings.disableLogPrefix;
-    take(result.logLevel, settings.logLevel);
     return result;
 }
 

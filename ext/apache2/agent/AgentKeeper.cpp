@@ -1,6 +1,5 @@
 #include "apache2/agent/AgentKeeper.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,8 +12,6 @@ extern "C" {
 }
 
 #include "apache2/agent/AgentIdentity.h"
-#include "apache2/agent/AgentUser.h"
-#include "apache2/agent/ApplicationUsers.h"
 #include "apache2/agent/PipedLog.h"
 #include "apache2/config/ConfigManifest.h"
 #include "apache2/config/Directives.h"
@@ -32,10 +29,7 @@ namespace {
 
 /** The state that outlives the unloading of the module. */
 struct LeftAgent {
-    bool present;
-    /** The generation of httpd's configuration when the handle was left. Only the next generation
-     *  may use the handle. */
-    int generation;
+    Retained::Left left;
     ApplicationPoolServer::Handle handle;
     AgentIdentity identity;
     /** When the last agent was started, and when it was last seen alive (both as monotonicNow()).
@@ -191,10 +185,10 @@ void letGo(LeftAgent &keep, const char *reason, server_rec *server) {
 /** Takes the retained agent over. Of a dead one its place stays: the old children's requests wait
  *  for the next agent there. @return whether an agent runs */
 bool adopt(LeftAgent &keep, const AgentSettings &settings, server_rec *server) {
-    if (!keep.present) {
+    if (!keep.left.present) {
         return false;
     }
-    keep.present = false;
+    keep.left.present = false;
     theServer = new ApplicationPoolServer(keep.handle);
     if (theServer->alive() && tell(settings, server)) {
         return true;
@@ -216,12 +210,8 @@ apr_status_t leave(void * /*unused*/) {
         if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_EXITING) {
             LeftAgent &keep = retained();
             keep.handle = theServer->release();
-            keep.present = true;
-            keep.generation = ap_state_query(AP_SQ_CONFIG_GEN);
-            Retained::closeWith(thePlog, keep.handle.controlSocket);
-            Retained::closeWith(thePlog, keep.handle.connectSocket);
-            Retained::closeWith(thePlog, keep.handle.serverSocket);
-            Retained::closeWith(thePlog, keep.handle.absence);
+            const ApplicationPoolServer::Handle &handle = keep.handle;
+            keep.left.leave(thePlog, {handle.controlSocket, handle.connectSocket, handle.serverSocket, handle.absence});
         }
         endServer();
     } catch (const std::exception &problem) {
@@ -250,54 +240,18 @@ bool mayTryAgain(const LeftAgent &keep) {
 
 }  // namespace
 
-int AgentKeeper::checkConfiguration(apr_pool_t *temporary, server_rec *server) {
-    const Settings &settings = Settings::of(server);
-    if (settings.foreignRoot != nullptr) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, server,
-                     "PassengerRoot \"%s\" belongs to Phusion Passenger, so mod_passenger uses its own files in %s: "
-                     "remove this line",
-                     settings.foreignRoot, settings.root.value());
-    }
-    std::string command = agentCommand(settings);
-    std::string script = spawnServerCommand(settings);
-    const char *missing = access(command.c_str(), X_OK) != 0  ? command.c_str()
-                          : access(script.c_str(), R_OK) != 0 ? script.c_str()
-                                                              : nullptr;
-    if (missing != nullptr) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, errno, server,
-                     "PassengerRoot \"%s\" is not the folder of mod_passenger's files: %s cannot be used",
-                     settings.root.value(), missing);
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    warnOfUnknownUsers(server, temporary);
-    const std::string refusal = agentUserRefusal(settings, temporary);
-    if (!refusal.empty()) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, server, "%s", refusal.c_str());
-    }
-    return refusal.empty() ? OK : HTTP_INTERNAL_SERVER_ERROR;
-}
-
 void AgentKeeper::comeBack() noexcept {
     LeftAgent &keep = retained();
-    if (!keep.present) {
-        return;
-    }
-    keep.present = ap_state_query(AP_SQ_CONFIG_GEN) == keep.generation + 1;
-    if (keep.present) {
-        // plog closes the original descriptors.
-        keep.handle.controlSocket = fcntl(keep.handle.controlSocket, F_DUPFD_CLOEXEC, 3);
-        keep.handle.connectSocket = fcntl(keep.handle.connectSocket, F_DUPFD_CLOEXEC, 3);
-        keep.handle.serverSocket = fcntl(keep.handle.serverSocket, F_DUPFD_CLOEXEC, 3);
-        keep.handle.absence = fcntl(keep.handle.absence, F_DUPFD_CLOEXEC, 3);
-    }
+    ApplicationPoolServer::Handle &handle = keep.handle;
+    keep.left.takeOver({&handle.controlSocket, &handle.connectSocket, &handle.serverSocket, &handle.absence});
 }
 
 void AgentKeeper::leaveUnsuitable(server_rec *server) {
     LeftAgent &keep = retained();
-    if (!Retained::isForService() || !keep.present || keep.identity == identityOf(Settings::of(server))) {
+    if (!Retained::isForService() || !keep.left.present || keep.identity == identityOf(Settings::of(server))) {
         return;
     }
-    keep.present = false;
+    keep.left.present = false;
     theServer = new ApplicationPoolServer(keep.handle);
     if (theServer->alive()) {
         askForKeptOrders(server);

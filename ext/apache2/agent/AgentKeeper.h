@@ -16,10 +16,6 @@ namespace Passenger {
  */
 namespace AgentKeeper {
 
-/** Checks PassengerRoot before httpd starts or reloads with it, and in `apachectl configtest`. Logs
- *  a mistake. */
-int checkConfiguration(apr_pool_t *temporary, server_rec *server);
-
 /** Takes over the handle that the last load has left. Called as soon as a reload has loaded this
  *  code again. */
 void comeBack() noexcept;

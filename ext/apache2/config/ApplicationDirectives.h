@@ -6,8 +6,8 @@ namespace Passenger::Directives {
 
 inline constexpr std::array APPLICATION{
     Directive{"PassengerAppRoot", Context::APPLICATION,
-              path(&Settings::appRoot).readBy(Reader::HTTPD).granted("app_root"), "the parent of the DocumentRoot",
-              "the application's folder"},
+              text(&Settings::appRoot, Form::PATH).readBy(Reader::HTTPD).granted("app_root"),
+              "the parent of the DocumentRoot", "the application's folder"},
     Directive{"PassengerResolveSymlinksInDocumentRoot", Context::APPLICATION,
               flag(&Settings::resolveSymlinksInDocumentRoot).readBy(Reader::HTTPD).granted("resolve_symlinks"), "Off",
               "a DocumentRoot that is a symbolic link is followed before its parent is taken"},
@@ -47,9 +47,10 @@ inline constexpr std::array APPLICATION{
     Directive{"PassengerAppStartCommand", Context::APPLICATION,
               text(&Settings::appStartCommand).sets(&Options::startCommand).granted("start_command"), "none",
               "a command that serves HTTP on the port that $PORT names, in whatever language; see below"},
-    Directive{"PassengerDirectInstanceRequestAddress", Context::APPLICATION,
-              address(&Settings::instanceAddress).sets(&Options::instanceAddress).granted("instance_address"),
-              "127.0.0.1", "the IP address on which a start command listens"},
+    Directive{
+        "PassengerDirectInstanceRequestAddress", Context::APPLICATION,
+        text(&Settings::instanceAddress, Form::ADDRESS).sets(&Options::instanceAddress).granted("instance_address"),
+        "127.0.0.1", "the IP address on which a start command listens"},
     Directive{"PassengerForceMaxConcurrentRequestsPerProcess", Context::APPLICATION,
               number(&Settings::maxConcurrentRequests, -1, INT_MAX).readBy(Reader::DERIVED), "-1",
               "requests that an instance gets at once; for Ruby and WSGI, PassengerThreadCount counts instead. 0 or "
@@ -95,7 +96,7 @@ inline constexpr std::array APPLICATION{
         "most instances without a request: above it the oldest of them end, instead of PassengerPoolIdleTime's "
         "rule; a value below PassengerMinSpareInstances counts as PassengerMinSpareInstances. 0: no such limit"},
     Directive{"PassengerHeartbeatTimeout", Context::APPLICATION,
-              seconds(&Settings::heartbeatTimeout, 0, LONG_TIME)
+              number(&Settings::heartbeatTimeout, 0, LONG_TIME, Form::SECONDS)
                   .sets(&Options::heartbeatTimeout)
                   .granted("heartbeat_timeout"),
               "0",
@@ -104,24 +105,31 @@ inline constexpr std::array APPLICATION{
     Directive{"PassengerMaxRequests", Context::APPLICATION,
               number(&Settings::maxRequests, 0, INT_MAX).sets(&Options::maxRequests).granted("max_requests"), "0",
               "requests after which an instance is replaced; 0: never"},
-    Directive{"PassengerMemoryLimit", Context::APPLICATION,
-              memory(&Settings::memoryLimit, MANY).sets(&Options::memoryLimit).limiting("memory_limit"), "0",
-              "memory in MB above which an instance is replaced (PSS, swapped memory included: its private memory, and "
-              "its part of the memory that it shares); 0: never"},
+    Directive{
+        "PassengerMemoryLimit", Context::APPLICATION,
+        number(&Settings::memoryLimit, 0, MANY, Form::MEMORY).sets(&Options::memoryLimit).limiting("memory_limit"), "0",
+        "memory in MB above which an instance is replaced (PSS, swapped memory included: its private memory, and "
+        "its part of the memory that it shares); 0: never"},
     Directive{
         "PassengerHardMemoryLimit", Context::APPLICATION,
-        memory(&Settings::hardMemoryLimit, MANY).sets(&Options::hardMemoryLimit).limiting("hard_memory_limit"), "0",
+        number(&Settings::hardMemoryLimit, 0, MANY, Form::MEMORY)
+            .sets(&Options::hardMemoryLimit)
+            .limiting("hard_memory_limit"),
+        "0",
         "memory in MB, measured as for PassengerMemoryLimit every five seconds, above which an instance is killed "
         "together with its requests; 0: never"},
     Directive{
         "PassengerMemoryBudget", Context::APPLICATION,
-        memory(&Settings::memoryBudget, INT_MAX / 1024).sets(&Options::memoryBudget).limiting("memory_budget"), "0",
+        number(&Settings::memoryBudget, 0, INT_MAX / 1024, Form::MEMORY)
+            .sets(&Options::memoryBudget)
+            .limiting("memory_budget"),
+        "0",
         "memory that the instances of all applications share (PSS, swapped memory included); in a virtual host or "
         "folder, that the instances of this application may use together. Instances end, are replaced, or wait for "
         "their start, so that it is kept (OPERATIONS.md). 0: no budget"},
     Directive{
         "PassengerMemoryMax", Context::APPLICATION,
-        memory(&Settings::memoryMax, MANY).sets(&Options::memoryMax).limiting("memory_max"), "0",
+        number(&Settings::memoryMax, 0, MANY, Form::MEMORY).sets(&Options::memoryMax).limiting("memory_max"), "0",
         "MB of memory that all processes of the application may have together; beyond it the kernel frees what it "
         "can, and then kills one of them. Needs a control group (OPERATIONS.md). 0: no limit"},
     Directive{
@@ -147,7 +155,7 @@ inline constexpr std::array APPLICATION{
               "the request "
               "to another host (scale-out/README.md)"},
     Directive{"PassengerQueueTarget", Context::APPLICATION,
-              time(&Settings::queueTarget, 3'600'000).sets(&Options::queueTarget), "0",
+              number(&Settings::queueTarget, 0, 3'600'000, Form::TIME).sets(&Options::queueTarget), "0",
               "how long requests should wait for an instance at most, for example 200ms. In an overload, when all wait "
               "for longer, further requests get 503 at once, but for those that can be begun in this time. 0: requests "
               "wait, up to PassengerMaxRequestQueueSize"},
@@ -173,15 +181,18 @@ inline constexpr std::array APPLICATION{
         "in most containers, nobody can lift the limit after the start: there the default 1000 sets no limit, and "
         "another value stays in force. 0: no limit"},
     Directive{"PassengerStartTimeout", Context::APPLICATION,
-              seconds(&Settings::startTimeout, 1, LONG_TIME).sets(&Options::startTimeout).granted("start_timeout"),
+              number(&Settings::startTimeout, 1, LONG_TIME, Form::SECONDS)
+                  .sets(&Options::startTimeout)
+                  .granted("start_timeout"),
               "90", "seconds in which an instance must have started"},
     Directive{"PassengerStopTimeout", Context::APPLICATION,
-              seconds(&Settings::stopTimeout, 0, 600).sets(&Options::stopTimeout).granted("stop_timeout"), "5",
+              number(&Settings::stopTimeout, 0, 600, Form::SECONDS).sets(&Options::stopTimeout).granted("stop_timeout"),
+              "5",
               "seconds that a Node application or a start command has from SIGTERM to SIGKILL, once its requests are "
               "answered; at httpd's stop at most 60"},
     Directive{"PassengerMaxPreloaderIdleTime",
               Context::APPLICATION,
-              seconds(&Settings::maxPreloaderIdleTime, 0, LONG_TIME)
+              number(&Settings::maxPreloaderIdleTime, 0, LONG_TIME, Form::SECONDS)
                   .sets(&Options::maxPreloaderIdleTime)
                   .granted("max_preloader_idle_time"),
               "300",
@@ -222,13 +233,14 @@ inline constexpr std::array APPLICATION{
               "a rolling restart keeps the old version when the new one does not start. Off: the old instances end, "
               "and requests get the new version's error"},
     Directive{
-        "PassengerCustomErrorPage", Context::APPLICATION, path(&Settings::customErrorPage).readBy(Reader::HTTPD),
-        "a plain page",
+        "PassengerCustomErrorPage", Context::APPLICATION,
+        text(&Settings::customErrorPage, Form::PATH).readBy(Reader::HTTPD), "a plain page",
         "HTML file that is shown when the application does not start or is overloaded, where "
         "PassengerFriendlyErrorPages is off, whatever PassengerErrorOverride says. httpd's children read it; at most "
         "1 MiB"},
     Directive{"PassengerAppLogFile", Context::APPLICATION,
-              appFile(&Settings::appLogFile).sets(&Options::logFile).granted("log_file"), "PassengerLogFile",
+              text(&Settings::appLogFile, Form::APP_FILE).sets(&Options::logFile).granted("log_file"),
+              "PassengerLogFile",
               "file for the standard output and standard error of processes of the application that start from then "
               "on; opened again at a graceful reload. Where users other than root may write to its folder, the file is "
               "opened with the rights of the application's user"},

@@ -5,11 +5,13 @@
 #include <climits>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <variant>
 
 #include "apache2/config/Settings.h"
 #include "exchange/Options.h"
 #include "exchange/Priority.h"
+#include "io/AgentSettings.h"
 
 namespace Passenger::Directives {
 
@@ -63,57 +65,33 @@ enum class Form {
     PAIR
 };
 
-/** An allowed word and the value that it stands for. */
+/** An allowed word and the value that it stands for: itself, unless another one is given. */
 struct Choice {
+    constexpr Choice(const char *allowed) noexcept : Choice(allowed, allowed) {}
+    constexpr Choice(const char *allowed, const char *value) noexcept : word(allowed), meaning(value) {}
+
     const char *word;
     const char *meaning;
 };
 
-inline constexpr std::array<Choice, 4> SPAWN_METHODS{{
-    {"smart", "smart"},
-    {"direct", "direct"},
-    {"conservative", "direct"},
-    {"smart-lv2", "smart"},
-}};
+inline constexpr auto SPAWN_METHODS =
+    std::to_array<Choice>({"smart", "direct", {"conservative", "direct"}, {"smart-lv2", "smart"}});
+inline constexpr auto APP_TYPES = std::to_array<Choice>(
+    {"rack", {"ruby", "rack"}, "wsgi", {"python", "wsgi"}, "asgi", "node", {"nodejs", "node"}, {"meteor", "node"}});
+inline constexpr auto CONCURRENCY_MODELS = std::to_array<Choice>({"process", "thread"});
+inline constexpr auto PRIORITIES =
+    std::to_array<Choice>({nameOf(Priority::LOW), nameOf(Priority::NORMAL), nameOf(Priority::HIGH)});
+inline constexpr auto SECCOMP_MODES = std::to_array<Choice>({"on", "log", "off"});
+inline constexpr auto LOG_FORMATS = std::to_array<Choice>({"text", "json"});
 
-inline constexpr std::array<Choice, 8> APP_TYPES{{
-    {"rack", "rack"},
-    {"ruby", "rack"},
-    {"wsgi", "wsgi"},
-    {"python", "wsgi"},
-    {"asgi", "asgi"},
-    {"node", "node"},
-    {"nodejs", "node"},
-    {"meteor", "node"},
-}};
-
-inline constexpr std::array<Choice, 2> CONCURRENCY_MODELS{{
-    {"process", "process"},
-    {"thread", "thread"},
-}};
-
-inline constexpr std::array<Choice, 3> PRIORITIES{{
-    {"low", nameOf(Priority::LOW)},
-    {"normal", nameOf(Priority::NORMAL)},
-    {"high", nameOf(Priority::HIGH)},
-}};
-
-inline constexpr std::array<Choice, 3> SECCOMP_MODES{{
-    {"on", "on"},
-    {"log", "log"},
-    {"off", "off"},
-}};
-
-inline constexpr std::array<Choice, 2> LOG_FORMATS{{
-    {"text", "text"},
-    {"json", "json"},
-}};
-
-/** The part of the program that reads a setting of an application. Two places whose settings differ
- *  in OPTION or DERIVED have different Options. */
+/** The part of the program that reads a setting. Two places whose settings differ in OPTION or
+ *  DERIVED have different Options. */
 enum class Reader {
-    /** Not given: the build fails for a directive of an application or a request. */
+    /** Not given: the build fails, unless the directive is obsolete. */
     UNKNOWN,
+    /** The agent reads it in AgentSettings, as the member that the row names, or as class
+     *  AgentIdentity derives it. */
+    AGENT,
     /** The pool reads it, as the member of Options that the row names. */
     OPTION,
     /** The pool reads Options that RequestContext derives from it. */
@@ -122,9 +100,11 @@ enum class Reader {
     HTTPD
 };
 
-/** The member of Options that takes the setting. */
-using Option = std::variant<std::monostate, std::string Options::*, unsigned Options::*, bool Options::*,
-                            std::chrono::seconds Options::*, std::chrono::milliseconds Options::*>;
+/** The member of Options or AgentSettings that takes a setting. */
+using Target = std::variant<std::monostate, std::string Options::*, unsigned Options::*, bool Options::*,
+                            std::chrono::seconds Options::*, std::chrono::milliseconds Options::*,
+                            std::string AgentSettings::*, unsigned AgentSettings::*, int AgentSettings::*,
+                            bool AgentSettings::*, std::chrono::seconds AgentSettings::*>;
 
 /** The member of Settings that a directive sets (null: none), the values that it accepts, and its
  *  reader. */
@@ -137,7 +117,7 @@ struct Field {
     int most = INT_MAX;
     std::span<const Choice> choices{};
     Reader reader = Reader::UNKNOWN;
-    Option option{};
+    Target target{};
     /** Not null: the agent gets the values that the configuration has, under this key of class
      *  Grants, which says what they decide. */
     const char *grant = nullptr;
@@ -145,82 +125,46 @@ struct Field {
      *  Grants. */
     bool isLimit = false;
 
-    /** The pool reads the setting as this member of Options. */
-    constexpr Field sets(Option member) const {
-        Field copy = *this;
-        copy.reader = Reader::OPTION;
-        copy.option = member;
-        return copy;
+    // A row calls these on the field that it makes.
+    /** The pool reads the setting as this member of Options, or the agent as this one of
+     *  AgentSettings. */
+    template <typename T, typename Value> constexpr Field &sets(Value T::*member) {
+        target = member;
+        return readBy(std::is_same_v<T, Options> ? Reader::OPTION : Reader::AGENT);
     }
-    constexpr Field granted(const char *key) const {
-        Field copy = *this;
-        copy.grant = key;
-        return copy;
+    constexpr Field &readBy(Reader who) {
+        reader = who;
+        return *this;
     }
-    constexpr Field limiting(const char *key) const {
-        Field copy = granted(key);
-        copy.isLimit = true;
-        return copy;
+    constexpr Field &granted(const char *key) {
+        grant = key;
+        return *this;
     }
-    constexpr Field readBy(Reader who) const {
-        Field copy = *this;
-        copy.reader = who;
-        return copy;
+    constexpr Field &limiting(const char *key) {
+        isLimit = true;
+        return granted(key);
     }
 };
 
-constexpr Field text(Settings::Text Settings::*member) {
-    return {member};
-}
-constexpr Field path(Settings::Text Settings::*member) {
-    return {member, Form::PATH};
-}
-constexpr Field root(Settings::Text Settings::*member) {
-    return {member, Form::ROOT};
-}
-constexpr Field log(Settings::Text Settings::*member) {
-    return {member, Form::LOG};
-}
-constexpr Field appFile(Settings::Text Settings::*member) {
-    return {member, Form::APP_FILE};
-}
-constexpr Field cookieName(Settings::Text Settings::*member) {
-    return {member, Form::COOKIE_NAME};
-}
-constexpr Field address(Settings::Text Settings::*member) {
-    return {member, Form::ADDRESS};
+constexpr Field text(Settings::Text Settings::*member, Form form = Form::PLAIN) {
+    return {member, form};
 }
 constexpr Field choice(Settings::Text Settings::*member, std::span<const Choice> choices) {
     return {member, Form::CHOICE, 0, INT_MAX, choices};
 }
-constexpr Field fairness(Settings::Text Settings::*member) {
-    return {member, Form::FAIRNESS};
-}
-constexpr Field number(Settings::Number Settings::*member, int least, int most) {
-    return {member, Form::PLAIN, least, most};
-}
-constexpr Field time(Settings::Number Settings::*member, int mostMilliseconds) {
-    return {member, Form::TIME, 0, mostMilliseconds};
-}
-constexpr Field seconds(Settings::Number Settings::*member, int least, int most) {
-    return {member, Form::SECONDS, least, most};
-}
-/** A value of Form::TIME, as the directive takes it. */
-inline std::string timeText(int milliseconds) {
-    return milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + "s" : std::to_string(milliseconds) + "ms";
-}
-constexpr Field memory(Settings::Number Settings::*member, int mostMegabytes) {
-    return {member, Form::MEMORY, 0, mostMegabytes};
-}
-constexpr Field bytes(Settings::Number Settings::*member, int most) {
-    return {member, Form::BYTES, 0, most};
+constexpr Field number(Settings::Number Settings::*member, int least, int most, Form form = Form::PLAIN) {
+    return {member, form, least, most};
 }
 constexpr Field flag(Settings::Flag Settings::*member) {
     return {member};
 }
-
 constexpr Field list(Settings::List Settings::*member, Form form) {
     return {member, form};
+}
+
+/** A value of Form::TIME, as the directive takes it. */
+inline std::string timeText(int milliseconds) {
+    return milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + "s" : std::to_string(milliseconds) + "ms";
 }
 
 /** When a directive with an effect has none, and the notice that is then logged. */

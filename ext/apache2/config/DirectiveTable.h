@@ -26,6 +26,7 @@ inline constexpr auto TABLE = joinTables();
 consteval bool haveReaders(const auto &table) {
     return std::ranges::none_of(table, [](const Directive &one) { return one.field.reader == Reader::UNKNOWN; });
 }
-static_assert(haveReaders(APPLICATION) && haveReaders(REQUEST), "a directive needs .sets(…) or .readBy(…)");
+static_assert(haveReaders(SERVER) && haveReaders(APPLICATION) && haveReaders(REQUEST),
+              "a directive needs .sets(…) or .readBy(…)");
 
 }  // namespace Passenger::Directives

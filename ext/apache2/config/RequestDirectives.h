@@ -42,7 +42,7 @@ inline constexpr std::array REQUEST{
     Directive{"PassengerStickySessions", Context::LOCAL, flag(&Settings::stickySessions).sets(&Options::stickySessions),
               "Off", "a cookie leads a client's requests to the instance that answered the client's last request"},
     Directive{"PassengerStickySessionsCookieName", Context::LOCAL,
-              cookieName(&Settings::stickySessionsCookieName).readBy(Reader::HTTPD), "_passenger_route",
+              text(&Settings::stickySessionsCookieName, Form::COOKIE_NAME).readBy(Reader::HTTPD), "_passenger_route",
               "name of the cookie of PassengerStickySessions"},
     Directive{"PassengerStickySessionsCookieAttributes", Context::LOCAL,
               text(&Settings::stickySessionsCookieAttributes).readBy(Reader::HTTPD), "SameSite=Lax; Secure",
@@ -75,17 +75,17 @@ inline constexpr std::array REQUEST{
         "the answers of SetHandler passenger-status show paths, pids, users, the reasons of failures, and events. "
         "Set it where only administrators may read"},
     Directive{"PassengerHealthQueueAge", Context::APPLICATION,
-              seconds(&Settings::healthQueueAge, 1, LONG_TIME).readBy(Reader::HTTPD), "5",
+              number(&Settings::healthQueueAge, 1, LONG_TIME, Form::SECONDS).readBy(Reader::HTTPD), "5",
               "seconds that a request may have waited in the queue; from then on SetHandler passenger-health answers "
               "503"},
     Directive{"PassengerSlowRequestLog", Context::LOCAL,
-              time(&Settings::slowRequestLog, 3'600'000).sets(&Options::slowRequestTime), "0",
+              number(&Settings::slowRequestLog, 0, 3'600'000, Form::TIME).sets(&Options::slowRequestTime), "0",
               "the log tells each request whose answer has not begun within this time, waiting included, with the "
               "backtraces of the instance's threads at that moment (Ruby, Python; Node, if its event loop is blocked). "
               "0: none"},
     Directive{
         "PassengerMaxRequestTime", Context::LOCAL,
-        seconds(&Settings::maxRequestTime, 0, LONG_TIME).sets(&Options::maxRequestTime), "0",
+        number(&Settings::maxRequestTime, 0, LONG_TIME, Form::SECONDS).sets(&Options::maxRequestTime), "0",
         "seconds that an instance may take for a request; then the request gets 504, the log the backtraces of the "
         "instance's threads, and the instance is killed. 0: no limit"},
     Directive{
@@ -97,7 +97,8 @@ inline constexpr std::array REQUEST{
         "PassengerMaxRequestQueueSize waits, and for twice "
         "PassengerQueueTarget"},
     Directive{
-        "PassengerFairnessKey", Context::LOCAL, fairness(&Settings::fairnessKey).readBy(Reader::HTTPD), "off",
+        "PassengerFairnessKey", Context::LOCAL, text(&Settings::fairnessKey, Form::FAIRNESS).readBy(Reader::HTTPD),
+        "off",
         "whose requests share the places where requests wait: those of a client's address (client, as mod_remoteip "
         "has it; of IPv6 the first 64 bits), of a user that httpd has authenticated (user), of a header "
         "(header:X-Api-Key) or of a variable of SetEnv, SetEnvIf or a RewriteRule (env:NAME). Requests without "
@@ -105,7 +106,7 @@ inline constexpr std::array REQUEST{
         "further ones are refused. Behind a balancer it needs mod_remoteip: else all clients have the balancer's "
         "address"},
     Directive{"PassengerMaxRequestQueueTime", Context::LOCAL,
-              seconds(&Settings::maxRequestQueueTime, 0, LONG_TIME).sets(&Options::maxQueueTime), "0",
+              number(&Settings::maxRequestQueueTime, 0, LONG_TIME, Form::SECONDS).sets(&Options::maxQueueTime), "0",
               "seconds that a request may wait for an instance; then the request gets 504, and no instance receives "
               "it. 0: no limit"},
 };

@@ -3,6 +3,7 @@
 // httpd: the table only points at members of Settings and Options.
 
 #include <chrono>
+#include <concepts>
 #include <cstdio>
 #include <map>
 #include <set>
@@ -67,10 +68,7 @@ const char *kindOf(const Field &field) {
 std::string shown(bool flag) {
     return flag ? "On" : "Off";
 }
-std::string shown(int number) {
-    return std::to_string(number);
-}
-std::string shown(unsigned number) {
+std::string shown(std::integral auto number) {
     return std::to_string(number);
 }
 std::string shown(std::chrono::milliseconds time) {
@@ -85,12 +83,15 @@ std::string shown(const char *text) {
 
 using Values = std::set<std::string>;
 
-/** Adds the value in force without any configuration, as httpd's side and as the pool has it. */
+/** The class that has the member. */
+template <typename T, typename Value> T ownerOf(Value T::*);
+
+/** Adds the value in force without any configuration, as httpd's side and as its reader has it. */
 void addDefaults(Values &values, const Field &field) {
     std::visit(
-        [&](auto option, auto member) {
-            if constexpr (!std::is_same_v<decltype(option), std::monostate>) {
-                values.insert(shown(Passenger::Options().*option));
+        [&](auto target, auto member) {
+            if constexpr (!std::is_same_v<decltype(target), std::monostate>) {
+                values.insert(shown(decltype(ownerOf(target))().*target));
             }
             if constexpr (!std::is_same_v<decltype(member), Settings::List Settings::*>) {
                 const bool isRead = field.reader == Reader::HTTPD || field.reader == Reader::DERIVED;
@@ -99,7 +100,7 @@ void addDefaults(Values &values, const Field &field) {
                 }
             }
         },
-        field.option, field.member);
+        field.target, field.member);
 }
 
 /** The values in force without any configuration, of each part of the program that has one. A test
@@ -108,27 +109,11 @@ std::map<std::string_view, Values> inForce() {
     const Passenger::Options options;
     const Passenger::AgentSettings agent;
     std::map<std::string_view, Values> values{
-        {"PassengerDefaultRuby", {options.ruby, agent.rubyCommand}},
+        {"PassengerDefaultRuby", {options.ruby}},
         {"PassengerDefaultUser", {options.defaultUser}},
-        {"PassengerUserSwitching", {shown(options.userSwitching), shown(agent.userSwitching)}},
+        {"PassengerUserSwitching", {shown(options.userSwitching)}},
         {"PassengerSeccomp", {agent.toMap().at("seccomp")}},
-        {"PassengerLogFormat", {shown(agent.logFormat)}},
-        {"PassengerLogLevel", {shown(agent.logLevel)}},
         {"PassengerDisableLogPrefix", {shown(!agent.logPrefix)}},
-        {"PassengerFileDescriptorLogFile", {shown(agent.descriptorLogFile)}},
-        {"PassengerSocketBacklog", {shown(agent.socketBacklog)}},
-        {"PassengerAgentTimeout", {shown(agent.agentTimeout)}},
-        {"PassengerMaxPoolSize", {shown(agent.maxPoolSize)}},
-        {"PassengerMaxInstancesPerApp", {shown(agent.maxInstancesPerApp)}},
-        {"PassengerPoolIdleTime", {shown(agent.poolIdleTime)}},
-        {"PassengerMaxAppIdleTime", {shown(agent.maxAppIdleTime)}},
-        {"PassengerMaxChildConnections", {shown(agent.maxChildConnections)}},
-        {"PassengerMaxChildChannels", {shown(agent.maxChildChannels)}},
-        {"PassengerMaxChildApps", {shown(agent.maxChildApps)}},
-        {"PassengerStatThrottleRate", {shown(agent.statThrottleRate)}},
-        {"PassengerOnEvent", {shown(agent.onEvent)}},
-        {"PassengerPreStart", {shown(agent.preStart)}},
-        {"PassengerSpawnDir", {shown(agent.spawnDir)}},
         {"PassengerAppEnv", {agent.environment}},
         {"PassengerThreadCount", {shown(options.threads)}},
         {"PassengerPriority", {nameOf(options.request.priority)}},
@@ -149,26 +134,27 @@ Json shown(const Values &values) {
     return text.empty() ? Json() : Json(text);
 }
 
-/** @return whether Options::toMap() carries the option to the agent */
+/** @return whether toMap() carries the target to the agent */
 bool travels(const Directive &directive) {
     return std::visit(
-        [](auto option) {
-            if constexpr (std::is_same_v<decltype(option), std::monostate>) {
+        [](auto target) {
+            if constexpr (std::is_same_v<decltype(target), std::monostate>) {
                 return true;
             } else {
-                using Value = std::remove_cvref_t<decltype(std::declval<Passenger::Options>().*option)>;
-                Passenger::Options options;
+                using Owner = decltype(ownerOf(target));
+                using Value = std::remove_cvref_t<decltype(std::declval<Owner>().*target)>;
+                Owner sent;
                 if constexpr (std::is_same_v<Value, std::string>) {
-                    options.*option = "changed";
+                    sent.*target = "changed";
                 } else if constexpr (std::is_same_v<Value, bool>) {
-                    options.*option = !(options.*option);
+                    sent.*target = !(sent.*target);
                 } else {
-                    options.*option = Value(4711);
+                    sent.*target = Value(4711);
                 }
-                return Passenger::Options::fromMap(options.toMap()).*option == options.*option;
+                return Owner::fromMap(sent.toMap()).*target == sent.*target;
             }
         },
-        directive.field.option);
+        directive.field.target);
 }
 
 Json orNull(const char *text) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <fcntl.h>
+
+#include <initializer_list>
 #include <type_traits>
 
 #include "apache2/httpd/Httpd.h"
@@ -32,16 +35,35 @@ inline bool isForService() {
            ap_state_query(AP_SQ_MAIN_STATE) > AP_SQ_MS_CREATE_PRE_CONFIG;
 }
 
-/**
- * Makes httpd close a descriptor, unless it is negative. httpd clears plog after it has read the
- * configuration, whether or not it loads this module. The cleanup is APR's, since this code may be
- * unloaded.
- */
-inline void closeWith(apr_pool_t *plog, int fd) {
-    if (fd >= 0) {
-        apr_file_t *file = nullptr;
-        apr_os_pipe_put_ex(&file, &fd, 1, plog);
+/** Whether one load of the module has left descriptors to the next one. A part of data(). */
+struct Left {
+    bool present;
+    /** The generation of httpd's configuration when they were left. Only the next one may use
+     *  them. */
+    int generation;
+
+    /** httpd clears plog, and so closes the descriptors that are not negative, after it has read
+     *  the configuration, whether or not it loads this module. The cleanup is APR's, since this
+     *  code may be unloaded. */
+    void leave(apr_pool_t *plog, std::initializer_list<int> descriptors) {
+        *this = {true, ap_state_query(AP_SQ_CONFIG_GEN)};
+        for (int fd : descriptors) {
+            if (fd >= 0) {
+                apr_file_t *file = nullptr;
+                apr_os_pipe_put_ex(&file, &fd, 1, plog);
+            }
+        }
     }
-}
+    /** Puts copies in the place of the descriptors, if this load may use them. @return `present` */
+    bool takeOver(std::initializer_list<int *> descriptors) {
+        present = present && ap_state_query(AP_SQ_CONFIG_GEN) == generation + 1;
+        if (present) {
+            for (int *fd : descriptors) {
+                *fd = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+            }
+        }
+        return present;
+    }
+};
 
 }  // namespace Passenger::Retained

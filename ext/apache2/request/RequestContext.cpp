@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
-#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -12,7 +10,7 @@
 #include <type_traits>
 #include <variant>
 
-#include "apache2/config/DirectiveTable.h"
+#include "apache2/config/SettingTarget.h"
 #include "apache2/request/RequestEnvironment.h"
 #include "apache2/request/StickyCookie.h"
 
@@ -114,54 +112,6 @@ template <typename Key> void describe(Key &key, const Settings &settings, const 
     key.add(numbers.data(), sizeof(numbers));
 }
 
-// Converts a value of the configuration to one of Options.
-
-void assign(std::string &option, const char *given) {
-    option = given;
-}
-void assign(std::string &option, const apr_array_header_t *given) {
-    option = Settings::lines(given);
-}
-void assign(bool &option, const std::same_as<bool> auto &given) {
-    option = given;
-}
-void assign(unsigned &option, const std::same_as<int> auto &given) {
-    option = static_cast<unsigned>(given);
-}
-template <typename Unit>
-void assign(std::chrono::duration<std::int64_t, Unit> &option, const std::same_as<int> auto &given) {
-    option = std::chrono::seconds(given);
-}
-
-template <typename OptionMember, typename Member>
-constexpr bool CAN_ASSIGN = requires(Options options, const Settings settings, OptionMember option, Member member) {
-    assign(options.*option, (settings.*member).fallback);
-};
-
-static_assert(std::ranges::all_of(POOLS_FIELDS,
-                                  [](const Directives::Field &field) {
-                                      return field.reader == Directives::Reader::DERIVED ||
-                                             std::visit(
-                                                 [](auto option, auto member) {
-                                                     return CAN_ASSIGN<decltype(option), decltype(member)>;
-                                                 },
-                                                 field.option, field.member);
-                                  }),
-              "a directive's value has another type than its option");
-
-/** Options keep their own value for a directive that the configuration does not have. */
-void take(Options &options, const Directives::Field &field, const Settings &settings) {
-    std::visit(
-        [&](auto option, auto member) {
-            if constexpr (CAN_ASSIGN<decltype(option), decltype(member)>) {
-                if ((settings.*member).given) {
-                    assign(options.*option, *(settings.*member).given);
-                }
-            }
-        },
-        field.option, field.member);
-}
-
 }  // namespace
 
 const Options &RequestContext::optionsFor(const request_rec *r, const Route &route) {
@@ -201,7 +151,7 @@ Options RequestContext::makeOptions(const Settings &settings, const Settings &gl
     options.request.maxInFlight = share_;
     options.ruby = global.defaultRuby;
     for (const Directives::Field &field : POOLS_FIELDS) {
-        take(options, field, settings);
+        Directives::take(options, field, settings);
     }
     if (options.queueTarget > 0 && !settings.maxRequestQueueSize.given) {
         // The target decides how many may wait: a burst that is served in time is not refused.

@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <string>
 
 namespace Passenger {
 
@@ -39,21 +41,13 @@ bool RestartLooks::isNews(std::string_view app, const Look &look) {
         return true;
     }
     const LockGuard guard(mutex_);
-    const auto found = settled_.find(app);
-    return found == settled_.end() || found->second != look;
+    const Look *known = settled_.find(app);
+    return known == nullptr || *known != look;
 }
 
 void RestartLooks::settled(std::string_view app, const Look &look) {
     const LockGuard guard(mutex_);
-    const auto found = settled_.find(app);
-    if (found != settled_.end()) {
-        found->second = look;
-        return;
-    }
-    if (settled_.size() >= MAX_APPS) {
-        settled_.clear();
-    }
-    settled_.emplace(app, look);
+    settled_.put(app, look);
 }
 
 }  // namespace Passenger

@@ -2,13 +2,10 @@
 
 #include <sys/types.h>
 
-#include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <string>
 #include <string_view>
-#include <unordered_map>
 
+#include "apache2/request/NameCache.h"
 #include "base/Mutex.h"
 
 namespace Passenger {
@@ -22,9 +19,6 @@ namespace Passenger {
  */
 class RestartLooks {
 public:
-    /** Mass virtual hosting can make more applications than this; the looks are then forgotten. */
-    static constexpr std::size_t MAX_APPS = 10'000;
-
     /** restart.txt at one moment. */
     struct Look {
         /** The agent has to look in any case: always_restart.txt exists, or this process may not
@@ -48,14 +42,8 @@ public:
     void settled(std::string_view app, const Look &look) EXCLUDES(mutex_);
 
 private:
-    struct NameHash {
-        using is_transparent = void;
-
-        std::size_t operator()(std::string_view name) const noexcept { return std::hash<std::string_view>()(name); }
-    };
-
     Mutex mutex_{Locks::RESTART_LOOKS};
-    std::unordered_map<std::string, Look, NameHash, std::equal_to<>> settled_ GUARDED_BY(mutex_);
+    NameCache<Look> settled_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger

@@ -1,6 +1,5 @@
 #include "apache2/request/SpoolMemory.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <tuple>
@@ -19,10 +18,7 @@ namespace {
 
 /** The state that outlives the unloading of the module. */
 struct LeftMemory {
-    bool present;
-    /** The generation of httpd's configuration when the descriptor was left. Only the next one may
-     *  use it. */
-    int generation;
+    Retained::Left left;
     int descriptor;
 };
 
@@ -44,8 +40,9 @@ apr_status_t leave(void * /*unused*/) {
         return APR_SUCCESS;
     }
     if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_EXITING) {
-        retained() = {true, ap_state_query(AP_SQ_CONFIG_GEN), theDescriptor};
-        Retained::closeWith(thePlog, theDescriptor);
+        LeftMemory &keep = retained();
+        keep.descriptor = theDescriptor;
+        keep.left.leave(thePlog, {theDescriptor});
     } else {
         close(theDescriptor);
     }
@@ -57,11 +54,10 @@ apr_status_t leave(void * /*unused*/) {
 
 void SpoolMemory::comeBack() noexcept {
     LeftMemory &keep = retained();
-    if (keep.present && ap_state_query(AP_SQ_CONFIG_GEN) == keep.generation + 1) {
-        // plog closes the original descriptor.
-        theDescriptor = fcntl(keep.descriptor, F_DUPFD_CLOEXEC, 3);
+    if (keep.left.takeOver({&keep.descriptor})) {
+        theDescriptor = keep.descriptor;
     }
-    keep.present = false;
+    keep.left.present = false;
 }
 
 void SpoolMemory::prepare(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) {

@@ -6,7 +6,6 @@
 #include <climits>
 #include <cstddef>
 #include <sstream>
-#include <utility>
 
 #include "base/FileContent.h"
 #include "base/NodePackage.h"
@@ -54,18 +53,14 @@ Value StartupFileCache::remember(Names<Value> StartupFileCache::*names, std::str
                                  Value (*find)(const std::string &), bool again) {
     if (!again) {
         LockGuard lock(mutex_);
-        const auto known = (this->*names).find(path);
-        if (known != (this->*names).end() && now - known->second.lookedAt < MAX_AGE) {
-            return known->second.value;
+        const Entry<Value> *known = (this->*names).find(path);
+        if (known != nullptr && now - known->lookedAt < MAX_AGE) {
+            return known->value;
         }
     }
-    std::string name(path);
-    Value value = find(name);
+    Value value = find(std::string(path));
     LockGuard lock(mutex_);
-    if ((this->*names).size() >= MAX_ENTRIES) {
-        (this->*names).clear();
-    }
-    (this->*names)[std::move(name)] = {now, value};
+    (this->*names).put(path, {now, value});
     return value;
 }
 
@@ -75,27 +70,21 @@ int StartupFileCache::look(std::string_view path, Clock::time_point now, bool ag
 
 void StartupFileCache::served(std::string_view app, std::string_view type, std::string_view file) {
     const LockGuard lock(mutex_);
-    const auto known = served_.find(app);
-    if (known != served_.end() && known->second.type == type && known->second.file == file) {
-        return;
+    const Start *known = served_.find(app);
+    if (known == nullptr || known->type != type || known->file != file) {
+        served_.put(app, {std::string(type), std::string(file)});
     }
-    if (served_.size() >= MAX_ENTRIES) {
-        served_.clear();
-    }
-    served_.insert_or_assign(std::string(app), Start{std::string(type), std::string(file)});
 }
 
 void StartupFileCache::notServed(std::string_view app) {
     const LockGuard lock(mutex_);
-    if (const auto known = served_.find(app); known != served_.end()) {
-        served_.erase(known);
-    }
+    served_.erase(app);
 }
 
 std::optional<StartupFileCache::Start> StartupFileCache::startOf(std::string_view app) const {
     const LockGuard lock(mutex_);
-    const auto known = served_.find(app);
-    return known == served_.end() ? std::nullopt : std::optional(known->second);
+    const Start *known = served_.find(app);
+    return known == nullptr ? std::nullopt : std::optional(*known);
 }
 
 std::string StartupFileCache::interpreter(std::string_view path, Clock::time_point now, bool again) {

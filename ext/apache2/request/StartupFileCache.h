@@ -2,13 +2,11 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstddef>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
+#include "apache2/request/NameCache.h"
 #include "base/Mutex.h"
 
 namespace Passenger {
@@ -26,8 +24,6 @@ class StartupFileCache {
 public:
     using Clock = std::chrono::steady_clock;
     static constexpr std::chrono::seconds MAX_AGE{1};
-    /** Mass virtual hosting can make more names than this; the cache is then cleared. */
-    static constexpr std::size_t MAX_ENTRIES = 10'000;
 
     /** What an application was started by. */
     struct Start {
@@ -63,18 +59,11 @@ public:
     std::string packageProblem(std::string_view folder, Clock::time_point now) EXCLUDES(mutex_);
 
 private:
-    /** The hash accepts a string_view, so that a look-up makes no string: each request looks. */
-    struct NameHash {
-        using is_transparent = void;
-
-        std::size_t operator()(std::string_view name) const noexcept { return std::hash<std::string_view>()(name); }
-    };
-
     template <typename Value> struct Entry {
         Clock::time_point lookedAt;
         Value value{};
     };
-    template <typename Value> using Names = std::unordered_map<std::string, Entry<Value>, NameHash, std::equal_to<>>;
+    template <typename Value> using Names = NameCache<Entry<Value>>;
 
     template <typename Value>
     Value remember(Names<Value> StartupFileCache::*names, std::string_view path, Clock::time_point now,
@@ -86,7 +75,7 @@ private:
     Names<std::string> targets_ GUARDED_BY(mutex_);
     Names<std::string> nodeStarts_ GUARDED_BY(mutex_);
     Names<std::string> packageProblems_ GUARDED_BY(mutex_);
-    std::unordered_map<std::string, Start, NameHash, std::equal_to<>> served_ GUARDED_BY(mutex_);
+    NameCache<Start> served_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger

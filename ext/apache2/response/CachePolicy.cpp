@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/HttpText.h"
+#include "base/Split.h"
 #include "base/WholeNumber.h"
 
 namespace Passenger::CachePolicy {
@@ -38,9 +39,7 @@ struct CacheControl {
 
     void add(std::string_view list) {
         while (!list.empty()) {
-            const std::size_t comma = list.find(',');
-            addDirective(trim(list.substr(0, comma)));
-            list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+            addDirective(trim(takePiece(list, ',')));
         }
     }
 
@@ -71,15 +70,10 @@ int month(std::string_view name) {
     return at == std::string_view::npos || at % 3 != 0 ? -1 : static_cast<int>(at / 3);
 }
 
+/** -1: other characters. */
 int digits(std::string_view text) {
-    int value = 0;
-    for (const char c : text) {
-        if (c < '0' || c > '9') {
-            return -1;
-        }
-        value = value * 10 + (c - '0');
-    }
-    return value;
+    const auto value = wholeNumber<unsigned short>(text);
+    return value ? *value : -1;
 }
 
 }  // namespace

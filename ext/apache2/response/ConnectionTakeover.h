@@ -5,12 +5,10 @@
 #include <string_view>
 
 #include "apache2/httpd/Httpd.h"
-#include "apache2/request/SpoolQuota.h"
-#include "apache2/response/ClientsInFlight.h"
+#include "apache2/response/AnswerLimits.h"
 #include "apache2/response/ConnectionTransfer.h"
 #include "apache2/response/RelayedConnections.h"
 #include "apache2/response/ResponseHead.h"
-#include "apache2/response/ThreadLimit.h"
 #include "base/FileDescriptor.h"
 #include "exchange/MessageSession.h"
 
@@ -25,13 +23,6 @@ namespace Passenger {
  */
 class ConnectionTakeover {
 public:
-    /** The members outlive the request's pool. */
-    struct Limits {
-        ThreadLimit &hijacks;
-        RelayedConnections &relayed;
-        ClientsInFlight &clients;
-        SpoolQuota &spool;
-    };
     struct Failure {
         int status;
         /** In the request's pool. */
@@ -39,7 +30,7 @@ public:
     };
 
     /** @param app the name in the log */
-    ConnectionTakeover(request_rec *r, const char *app, const Limits &limits) noexcept
+    ConnectionTakeover(request_rec *r, const char *app, AnswerLimits &limits) noexcept
         : r_(r), app_(app), limits_(limits), transfer_(r, app, limits.clients) {}
     ConnectionTakeover(const ConnectionTakeover &) = delete;
     ConnectionTakeover &operator=(const ConnectionTakeover &) = delete;
@@ -69,7 +60,7 @@ private:
 
     request_rec *r_;
     const char *app_;
-    const Limits limits_;
+    AnswerLimits &limits_;
     ConnectionTransfer transfer_;
     /** This thread's places among those that relay. */
     std::optional<ThreadLimit::Place> hijack_;

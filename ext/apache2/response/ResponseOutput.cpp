@@ -79,11 +79,11 @@ bool saysThatTheClientLeft(apr_status_t status) noexcept {
 
 }  // namespace
 
-ResponseOutput::ResponseOutput(request_rec *r, const char *app, const Limits &limits)
+ResponseOutput::ResponseOutput(request_rec *r, const char *app, AnswerLimits &limits)
     : r_(r),
       app_(app),
       limits_(limits),
-      buffer_(r, app, limits.quota, limits.log),
+      buffer_(r, app, limits.spool, limits.spoolLog),
       pace_(clientSocket(r), std::chrono::milliseconds(apr_time_as_msec(r->server->timeout)), carrierSocket(r)),
       held_(Settings::of(r).bufferResponse) {}
 
@@ -261,8 +261,8 @@ bool ResponseOutput::mayWait() {
         place_.emplace(std::move(*place));
         return true;
     }
-    limits_.quota.count(UsageLedger::Effect::CLIENT_CUT);
-    if (const std::optional<unsigned> leftOut = limits_.log.mayLog()) {
+    limits_.spool.count(UsageLedger::Effect::CLIENT_CUT);
+    if (const std::optional<unsigned> leftOut = limits_.spoolLog.mayLog()) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
                       "event=response.client_cut %s directive=PassengerMaxSlowClients reason=\"threads of this httpd "
                       "process wait for %lu slow clients of the application, the most that may\" "

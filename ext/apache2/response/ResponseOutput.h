@@ -7,11 +7,9 @@
 #include <utility>
 
 #include "apache2/httpd/Httpd.h"
-#include "apache2/request/SpoolQuota.h"
 #include "apache2/response/AnswerBuffer.h"
+#include "apache2/response/AnswerLimits.h"
 #include "apache2/response/ClientPace.h"
-#include "apache2/response/RefusalLog.h"
-#include "apache2/response/ThreadLimit.h"
 #include "exchange/MessageSession.h"
 
 namespace Passenger {
@@ -30,18 +28,8 @@ namespace Passenger {
  */
 class ResponseOutput {
 public:
-    /** The members outlive the request's pool. */
-    struct Limits {
-        /** The quota of the file. */
-        SpoolQuota &quota;
-        /** For entries about answers that the quota keeps from the file. */
-        RefusalLog &log;
-        /** For clients that such answers wait for. */
-        ThreadLimit &slowClients;
-    };
-
     /** @param app the name in the log */
-    ResponseOutput(request_rec *r, const char *app, const Limits &limits);
+    ResponseOutput(request_rec *r, const char *app, AnswerLimits &limits);
     ResponseOutput(const ResponseOutput &) = delete;
     ResponseOutput &operator=(const ResponseOutput &) = delete;
 
@@ -109,7 +97,7 @@ private:
 
     request_rec *r_;
     const char *app_;
-    const Limits limits_;
+    AnswerLimits &limits_;
     AnswerBuffer buffer_;
     ClientPace pace_;
     apr_bucket_brigade *passing_ = nullptr;

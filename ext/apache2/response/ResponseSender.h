@@ -4,14 +4,12 @@
 #include <optional>
 
 #include "apache2/httpd/Httpd.h"
-#include "apache2/request/SpoolQuota.h"
+#include "apache2/response/AnswerLimits.h"
 #include "apache2/response/ConnectionTakeover.h"
 #include "apache2/response/InterimAnswers.h"
-#include "apache2/response/RefusalLog.h"
 #include "apache2/response/RelayedConnections.h"
 #include "apache2/response/ResponseHead.h"
 #include "apache2/response/ResponseOutput.h"
-#include "apache2/response/ThreadLimit.h"
 #include "exchange/ApplicationPool.h"
 #include "exchange/MessageSession.h"
 
@@ -28,27 +26,9 @@ namespace Passenger {
  */
 class ResponseSender {
 public:
-    /** The objects that the answers of an httpd child share. They outlive the requests' pools. */
-    struct Limits {
-        RefusalLog &refusals;
-        ThreadLimit &hijacks;
-        RelayedConnections &relayed;
-        ClientsInFlight &clients;
-        /** Clients that take an answer slowly, while `spool` lets no file grow. */
-        ThreadLimit &slowClients;
-        SpoolQuota &spool;
-        /** Log entries about the refusals of `spool`. */
-        RefusalLog &spoolLog;
-    };
-
     /** @param app the name in the log */
-    ResponseSender(request_rec *r, const char *app, const Limits &limits)
-        : r_(r),
-          app_(app),
-          limits_(limits),
-          takeover_(r, app, {limits.hijacks, limits.relayed, limits.clients, limits.spool}),
-          interim_(r),
-          output_(r, app, {limits.spool, limits.spoolLog, limits.slowClients}) {}
+    ResponseSender(request_rec *r, const char *app, AnswerLimits &limits)
+        : r_(r), app_(app), limits_(limits), takeover_(r, app, limits), interim_(r), output_(r, app, limits) {}
     ResponseSender(const ResponseSender &) = delete;
     ResponseSender &operator=(const ResponseSender &) = delete;
 
@@ -136,7 +116,7 @@ private:
      *  if that page fails. */
     const int statusBefore_ = r_->status;
     const char *app_;
-    const Limits limits_;
+    AnswerLimits &limits_;
     /** This thread's, while it works for the application without a request in flight. */
     std::optional<RelayedConnections::Place> reader_;
     ConnectionTakeover takeover_;

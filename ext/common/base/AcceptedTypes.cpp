@@ -1,27 +1,21 @@
 #include "base/AcceptedTypes.h"
 
-#include <algorithm>
 #include <charconv>
 
 #include "base/HttpText.h"
+#include "base/Split.h"
 
 namespace Passenger {
 
 namespace {
 
-/** Removes the text up to `separator` and the separator from `text`. @return the removed part */
-std::string_view takeUpTo(std::string_view &text, char separator) {
-    const auto end = std::min(text.find(separator), text.size());
-    const std::string_view part = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    return HttpText::trim(part);
-}
+using HttpText::trim;
 
 /** The number of `;q=0.8`; 1 by default. */
 double qualityIn(std::string_view parameters) {
     double quality = 1;
     while (!parameters.empty()) {
-        const std::string_view parameter = takeUpTo(parameters, ';');
+        const std::string_view parameter = trim(takePiece(parameters, ';'));
         if (parameter.starts_with("q=")) {
             std::from_chars(parameter.data() + 2, parameter.data() + parameter.size(), quality);
         }
@@ -34,8 +28,8 @@ double qualityIn(std::string_view parameters) {
 std::vector<AcceptedType> acceptedTypes(std::string_view accept) {
     std::vector<AcceptedType> types;
     while (!accept.empty()) {
-        std::string_view parameters = takeUpTo(accept, ',');
-        const std::string_view type = takeUpTo(parameters, ';');
+        std::string_view parameters = takePiece(accept, ',');
+        const std::string_view type = trim(takePiece(parameters, ';'));
         types.push_back({type, qualityIn(parameters)});
     }
     return types;

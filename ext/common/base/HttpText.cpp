@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/Split.h"
+
 namespace Passenger::HttpText {
 
 namespace {
@@ -67,11 +69,9 @@ bool isHopByHop(std::string_view name) noexcept {
 
 bool listHas(std::string_view list, std::string_view name) noexcept {
     while (!list.empty()) {
-        const auto comma = list.find(',');
-        if (equalsIgnoringCase(trim(list.substr(0, comma)), name)) {
+        if (equalsIgnoringCase(trim(takePiece(list, ',')), name)) {
             return true;
         }
-        list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
     }
     return false;
 }

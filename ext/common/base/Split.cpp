@@ -4,12 +4,16 @@
 
 namespace Passenger {
 
+std::string_view takePiece(std::string_view &text, char separator) noexcept {
+    const std::string_view piece = text.substr(0, text.find(separator));
+    text.remove_prefix(piece.size() == text.size() ? piece.size() : piece.size() + 1);
+    return piece;
+}
+
 std::vector<std::string> split(std::string_view text, char separator) {
     std::vector<std::string> pieces;
     while (!text.empty()) {
-        const auto end = text.find(separator);
-        pieces.emplace_back(text.substr(0, end));
-        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+        pieces.emplace_back(takePiece(text, separator));
     }
     return pieces;
 }

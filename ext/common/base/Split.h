@@ -6,6 +6,10 @@
 
 namespace Passenger {
 
+/** Takes the text before the separator out of `text`, and the separator, too. @return that text;
+ *  all of it if there is no separator */
+std::string_view takePiece(std::string_view &text, char separator) noexcept;
+
 /**
  * The pieces between the separators, empty ones included. A separator at the end of the text starts
  * no further piece.

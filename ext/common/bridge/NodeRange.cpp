@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/HttpText.h"
+#include "base/Split.h"
 
 namespace Passenger::Bridge {
 
@@ -43,9 +44,7 @@ std::optional<Partial> parsePartial(std::string_view text) {
     // A build's name and that of a version before a release do not matter here.
     text = text.substr(0, text.find_first_of("-+"));
     while (!text.empty() && result.given < result.numbers.size()) {
-        const auto dot = text.find('.');
-        const std::string_view part = text.substr(0, dot);
-        text.remove_prefix(dot == std::string_view::npos ? text.size() : dot + 1);
+        const std::string_view part = takePiece(text, '.');
         if (part == "x" || part == "X" || part == "*") {
             return result;
         }

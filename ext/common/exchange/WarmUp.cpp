@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/HttpText.h"
+#include "base/Split.h"
 #include "exchange/Options.h"
 
 namespace Passenger {
@@ -75,9 +76,7 @@ std::vector<std::string> WarmUp::environmentsFor(const Options &options, std::si
     }
     const Options::Variables variables = options.variables ? options.variables() : Options::Variables();
     while (!lines.empty() && environments.size() < MOST_REQUESTS) {
-        const auto end = std::min(lines.find('\n'), lines.size());
-        const auto request = parse(lines.substr(0, end));
-        lines.remove_prefix(std::min(end + 1, lines.size()));
+        const auto request = parse(takePiece(lines, '\n'));
         if (!request) {
             continue;
         }

@@ -158,8 +158,7 @@ void ForkLauncher::prepare(std::function<void()> work) {
 }
 
 void ForkLauncher::attach(EventLoop &loop, WorkerListener &listener) {
-    loop_ = &loop;
-    listener_ = &listener;
+    WorkerLauncher::attach(loop, listener);
     watcher_ = std::make_unique<DescriptorWatcher>(loop, deaths_.get(), DescriptorWatcher::READABLE,
                                                    [this](int) { readDeath(); });
 }

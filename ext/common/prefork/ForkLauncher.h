@@ -56,8 +56,6 @@ private:
     FileDescriptor lifeline_;
     pid_t forkServer_ = 0;
     FileDescriptor forkServerFd_;
-    EventLoop *loop_ = nullptr;
-    WorkerListener *listener_ = nullptr;
     std::unique_ptr<DescriptorWatcher> watcher_;
     /** The workers whose process has not ended. */
     std::map<WorkerId, ForkedWorker *> processes_;

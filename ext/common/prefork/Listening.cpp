@@ -156,4 +156,19 @@ FileDescriptor listenOnUnix(const std::string &path, mode_t mode, int backlog) {
     return socket;
 }
 
+SocketFile SocketFile::at(const std::string &path) {
+    struct stat file {};
+    if (::lstat(path.c_str(), &file) != 0) {
+        throw SystemException("lstat(\"" + path + "\")", errno);
+    }
+    return {path, file.st_dev, file.st_ino};
+}
+
+void SocketFile::remove() const noexcept {
+    struct stat file {};
+    if (::lstat(path.c_str(), &file) == 0 && file.st_dev == device && file.st_ino == inode) {
+        ::unlink(path.c_str());
+    }
+}
+
 }  // namespace Passenger

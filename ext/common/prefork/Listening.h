@@ -30,4 +30,16 @@ std::uint16_t portOf(const FileDescriptor &socket);
  */
 FileDescriptor listenOnUnix(const std::string &path, mode_t mode = 0660, int backlog = DEFAULT_BACKLOG);
 
+/** The file of a Unix socket, and its identity: another server may replace the file. */
+struct SocketFile {
+    std::string path;
+    dev_t device = 0;
+    ino_t inode = 0;
+
+    /** @throws SystemException */
+    static SocketFile at(const std::string &path);
+    /** Removes the file, unless it was replaced. */
+    void remove() const noexcept;
+};
+
 }  // namespace Passenger

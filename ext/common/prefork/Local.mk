@@ -2,7 +2,6 @@
 noinst_LTLIBRARIES += libpassenger_prefork.la
 libpassenger_prefork_la_SOURCES = \
     %D%/AcceptServer.cpp \
-    %D%/EndingWorkers.cpp \
     %D%/ForkLauncher.cpp \
     %D%/ForkServer.cpp \
     %D%/Listening.cpp \

@@ -41,38 +41,36 @@ template <typename Feed> void drain(const FileDescriptor &pipe, Feed feed) {
 
 }  // namespace
 
-PipedWorker::Lines::Lines(EventLoop &loop, FileDescriptor pipe, LineReader::LineCallback told)
+template <typename Divider>
+PipedWorker::Pipe<Divider>::Pipe(EventLoop &loop, FileDescriptor pipe, Callback told, std::function<void()> closed)
     : pipe_(std::move(pipe)),
       told_(std::move(told)),
+      closed_(std::move(closed)),
       watcher_(std::make_unique<DescriptorWatcher>(loop, pipe_.get(), DescriptorWatcher::READABLE,
                                                    [this](int) { read(); })) {}
 
-void PipedWorker::Lines::read() {
-    if (!readOnce(pipe_, BLOCK, [this](std::string_view bytes) { reader_.feed(bytes, told_); })) {
+template <typename Divider> void PipedWorker::Pipe<Divider>::read() {
+    if (!readOnce(pipe_, BLOCK, [this](std::string_view bytes) { divider_.feed(bytes, told_); })) {
         watcher_.reset();
-        reader_.finish(told_);
+        divider_.finish(told_);
+        closed_();
     }
 }
 
-void PipedWorker::Lines::finish() {
+template <typename Divider> void PipedWorker::Pipe<Divider>::finish() {
     if (watcher_) {
-        drain(pipe_, [this](std::string_view bytes) { reader_.feed(bytes, told_); });
-        reader_.finish(told_);
+        drain(pipe_, [this](std::string_view bytes) { divider_.feed(bytes, told_); });
+        divider_.finish(told_);
     }
-}
-
-void PipedWorker::Lines::stop() noexcept {
-    watcher_.reset();
 }
 
 PipedWorker::PipedWorker(EventLoop &loop, WorkerListener &listener, WorkerId id, FileDescriptor output,
                          FileDescriptor error, FileDescriptor printed)
     : listener_(listener),
       id_(id),
-      output_(std::move(output)),
-      toldOutput_([this](std::string_view told) { listener_.workerStdout(id_, told); }),
-      outputWatcher_(std::make_unique<DescriptorWatcher>(loop, output_.get(), DescriptorWatcher::READABLE,
-                                                         [this](int) { readOutput(); })),
+      output_(
+          loop, std::move(output), [this](std::string_view told) { listener_.workerStdout(id_, told); },
+          [this] { listener_.workerMute(id_); }),
       errors_(loop, std::move(error), [this](std::string_view line) { listener_.workerStderr(id_, line); }) {
     if (printed) {
         printed_.emplace(loop, std::move(printed),
@@ -80,19 +78,8 @@ PipedWorker::PipedWorker(EventLoop &loop, WorkerListener &listener, WorkerId id,
     }
 }
 
-void PipedWorker::readOutput() {
-    if (!readOnce(output_, BLOCK, [this](std::string_view bytes) { worker_.feed(bytes, toldOutput_); })) {
-        outputWatcher_.reset();
-        worker_.finish(toldOutput_);
-        listener_.workerMute(id_);
-    }
-}
-
 void PipedWorker::processEnded(int status) {
-    if (outputWatcher_) {
-        drain(output_, [this](std::string_view bytes) { worker_.feed(bytes, toldOutput_); });
-        worker_.finish(toldOutput_);
-    }
+    output_.finish();
     errors_.finish();
     if (printed_) {
         printed_->finish();
@@ -102,7 +89,7 @@ void PipedWorker::processEnded(int status) {
 }
 
 void PipedWorker::stopReading() noexcept {
-    outputWatcher_.reset();
+    output_.stop();
     errors_.stop();
     if (printed_) {
         printed_->stop();

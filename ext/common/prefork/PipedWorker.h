@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "base/FileDescriptor.h"
 #include "io/LineReader.h"
@@ -38,33 +40,33 @@ protected:
     void stopReading() noexcept;
 
 private:
-    /** A pipe that carries only lines. */
-    class Lines {
+    /** A pipe whose bytes a LineReader or a WorkerOutput divides. */
+    template <typename Divider> class Pipe {
     public:
-        Lines(EventLoop &loop, FileDescriptor pipe, LineReader::LineCallback told);
+        using Callback = std::function<void(std::string_view)>;
+
+        /** @param closed called when the pipe ends before finish() */
+        Pipe(
+            EventLoop &loop, FileDescriptor pipe, Callback told, std::function<void()> closed = [] {});
         /** Reads the bytes that are there. Does not wait. */
         void finish();
-        void stop() noexcept;
+        void stop() noexcept { watcher_.reset(); }
 
     private:
         void read();
 
         FileDescriptor pipe_;
-        LineReader reader_;
-        LineReader::LineCallback told_;
+        Divider divider_;
+        Callback told_;
+        std::function<void()> closed_;
         std::unique_ptr<DescriptorWatcher> watcher_;
     };
 
-    void readOutput();
-
     WorkerListener &listener_;
     WorkerId id_;
-    FileDescriptor output_;
-    WorkerOutput worker_;
-    WorkerOutput::Callback toldOutput_;
-    std::unique_ptr<DescriptorWatcher> outputWatcher_;
-    Lines errors_;
-    std::optional<Lines> printed_;
+    Pipe<WorkerOutput> output_;
+    Pipe<LineReader> errors_;
+    std::optional<Pipe<LineReader>> printed_;
 };
 
 }  // namespace Passenger

@@ -80,7 +80,7 @@ void PreFork::attributesChanged() {
 }
 
 std::optional<MonotonicTime> PreFork::nextAlarm() const {
-    auto next = nextKill();
+    auto next = workers().nextKill();
     if (shuttingDown_) {
         return next;
     }
@@ -191,7 +191,7 @@ void PreFork::handlerShutdown() {
 }
 
 void PreFork::stopIfOver() {
-    if (ended_ || anyWorker()) {
+    if (ended_ || !workers().empty()) {
         return;
     }
     ended_ = true;

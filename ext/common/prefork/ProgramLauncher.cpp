@@ -54,11 +54,6 @@ private:
 ProgramLauncher::ProgramLauncher(CommandMaker maker, Printing printing)
     : maker_(std::move(maker)), printing_(printing), lifeline_(makePipe()) {}
 
-void ProgramLauncher::attach(EventLoop &loop, WorkerListener &listener) {
-    loop_ = &loop;
-    listener_ = &listener;
-}
-
 std::unique_ptr<WorkerProcess> ProgramLauncher::launch(WorkerId id) {
     DescriptorPair output = makePipe();
     DescriptorPair error = makePipe();

@@ -6,7 +6,6 @@
 #include "base/ChildProcess.h"
 #include "base/FileDescriptor.h"
 #include "prefork/WorkerLauncher.h"
-#include "prefork/WorkerListener.h"
 #include "prefork/WorkerProcess.h"
 
 namespace Passenger {
@@ -42,7 +41,6 @@ public:
 
     /** @throws SystemException */
     explicit ProgramLauncher(CommandMaker maker, Printing printing = Printing::WITH_WORDS);
-    void attach(EventLoop &loop, WorkerListener &listener) override;
     std::unique_ptr<WorkerProcess> launch(WorkerId id) override;
 
 private:
@@ -50,8 +48,6 @@ private:
     Printing printing_;
     /** The program has the reading end. Only this process has the writing end. */
     DescriptorPair lifeline_;
-    EventLoop *loop_ = nullptr;
-    WorkerListener *listener_ = nullptr;
 };
 
 }  // namespace Passenger

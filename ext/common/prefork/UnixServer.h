@@ -28,10 +28,9 @@ private:
     std::string path_;
     mode_t mode_;
     int backlog_;
-    /** The process that made the file, and the file's identity. */
+    /** The process that made the file. */
     pid_t maker_ = 0;
-    dev_t device_ = 0;
-    ino_t inode_ = 0;
+    SocketFile file_;
 };
 
 }  // namespace Passenger

@@ -26,14 +26,18 @@ public:
     virtual void prepare(std::function<void()> work) { static_cast<void>(work); }
     /** Sets the loop of launch() and the listener. Both outlive this object. */
     virtual void attach(EventLoop &loop, WorkerListener &listener) {
-        static_cast<void>(loop);
-        static_cast<void>(listener);
+        loop_ = &loop;
+        listener_ = &listener;
     }
     /**
      * Starts a worker, on the loop. The worker's standard output and error are pipes. Its standard
      * input ends with the monitor. @throws SystemException
      */
     virtual std::unique_ptr<WorkerProcess> launch(WorkerId id) = 0;
+
+protected:
+    EventLoop *loop_ = nullptr;
+    WorkerListener *listener_ = nullptr;
 };
 
 }  // namespace Passenger

@@ -35,11 +35,6 @@ void WorkerMonitor::planCheck() {
     silence_.planCheck(now(), serverCheckAck());
 }
 
-WorkerMonitor::Worker *WorkerMonitor::find(WorkerId id) noexcept {
-    Worker *const worker = workers_.find(id);
-    return worker != nullptr ? worker : ending_.find(id);
-}
-
 void WorkerMonitor::startWorker(WorkerLauncher &launcher) {
     lastId_ = WorkerId(lastId_.value() + 1);
     auto process = launcher.launch(lastId_);
@@ -49,9 +44,8 @@ void WorkerMonitor::startWorker(WorkerLauncher &launcher) {
 }
 
 void WorkerMonitor::end(WorkerId id) {
-    if (auto node = workers_.extract(id)) {
+    if (workers_.end(id, now() + grace())) {
         silence_.forget(id);
-        ending_.add(std::move(node), now() + grace());
     }
 }
 
@@ -63,20 +57,17 @@ void WorkerMonitor::endAll() {
 
 PreForkWorkers::node_type WorkerMonitor::remove(WorkerId id) {
     silence_.forget(id);
-    auto node = workers_.extract(id);
-    return node ? std::move(node) : ending_.extract(id);
+    return workers_.remove(id);
 }
 
 void WorkerMonitor::discardAll() {
     standardOutput_.detach();
     standardError_.detach();
     workers_.clear();
-    ending_.clear();
 }
 
 void WorkerMonitor::forgetAll() noexcept {
     workers_.forget();
-    ending_.forget();
 }
 
 void WorkerMonitor::noteMute(WorkerId id) {
@@ -92,8 +83,7 @@ void WorkerMonitor::checkSilence() {
     }
     const auto mute = silence_.mute(now());
     for (const WorkerId id : mute) {
-        Log::warn("event=prefork.worker_mute pid={} reason=\"the worker closed its standard output\"",
-                  workers_.find(id)->pid);
+        Log::warn("event=prefork.worker_mute pid={} reason=\"the worker closed its standard output\"", find(id)->pid);
     }
     const auto starting = silence_.startingTooLong(now());
     for (const auto *silent : {&mute, &starting}) {
@@ -104,15 +94,15 @@ void WorkerMonitor::checkSilence() {
 }
 
 void WorkerMonitor::timeOut(WorkerId id) {
-    Worker *const worker = workers_.find(id);
-    if (worker == nullptr) {
+    if (!workers_.contains(id)) {
         return;
     }
-    const bool starting = !worker->ready;
+    Worker &worker = *find(id);
+    const bool starting = !worker.ready;
     if (workers_.isBusy(id)) {
-        serverTimeoutBusy(*worker);
+        serverTimeoutBusy(worker);
     } else {
-        serverTimeoutFree(*worker);
+        serverTimeoutFree(worker);
     }
     if (starting) {
         startTimedOut(id);
@@ -136,8 +126,8 @@ void WorkerMonitor::handlerServerAck(WorkerId id, std::string_view output) {
         serverStdout(*worker, output);
         return;
     }
-    if (ending_.contains(id)) {
-        ending_.noteMessage(*worker);
+    if (workers_.isEnding(id)) {
+        workers_.noteMessageOfEnding(*worker);
         return;
     }
     // Each message is a sign of life. The timeout counts from here.

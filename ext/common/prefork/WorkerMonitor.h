@@ -8,7 +8,6 @@
 
 #include "base/Clock.h"
 #include "loop/EventLoop.h"
-#include "prefork/EndingWorkers.h"
 #include "prefork/OutputWriter.h"
 #include "prefork/PreForkAttributes.h"
 #include "prefork/PreForkWorker.h"
@@ -36,7 +35,7 @@ public:
     std::map<WorkerId, pid_t> idToPid() const { return workers_.idToPid(); }
     SpareCounts counts() const noexcept { return workers_.counts(); }
     /** The number of workers that were told to end and have not ended. */
-    std::size_t endingServers() const noexcept { return ending_.size(); }
+    std::size_t endingServers() const noexcept { return workers_.ending(); }
     /** The interval of handlerServerTimeoutCheck(). Zero: never. */
     virtual std::chrono::milliseconds serverCheckAck() const;
 
@@ -69,9 +68,8 @@ protected:
     void attributesChanged() override;
     std::chrono::milliseconds ackInterval() const { return silence_.ackInterval(); }
     const WorkerSet &workers() const noexcept { return workers_; }
-    bool anyWorker() const noexcept { return !workers_.empty() || !ending_.empty(); }
     /** @return null without such a worker */
-    Worker *find(WorkerId id) noexcept;
+    Worker *find(WorkerId id) noexcept { return workers_.find(id); }
     void attachOutput(EventLoop &loop);
     /** @throws SystemException */
     void startWorker(WorkerLauncher &launcher);
@@ -93,8 +91,7 @@ protected:
      * Ends silent workers: by handlerServerTimeoutCheck() if that is due, and all others itself.
      */
     void checkSilence();
-    void killDue() { ending_.killDue(now()); }
-    std::optional<MonotonicTime> nextKill() const { return ending_.nextDue(); }
+    void killDue() { workers_.killDue(now()); }
     /** When checkSilence() has something to do. */
     std::optional<MonotonicTime> nextSilence() const { return silence_.nextDue(); }
 
@@ -109,7 +106,6 @@ private:
     const Clock &clock_;
     WorkerId lastId_;
     WorkerSet workers_;
-    EndingWorkers ending_;
     SilenceWatch silence_;
     OutputWriter standardOutput_;
     OutputWriter standardError_;

@@ -1,6 +1,11 @@
 #include "prefork/WorkerSet.h"
 
+#include <signal.h>
+
+#include <exception>
 #include <utility>
+
+#include "log/Log.h"
 
 namespace Passenger {
 
@@ -12,6 +17,14 @@ WorkerSet::Snapshot snapshotOf(const PreForkWorkers &workers) {
         snapshot[worker.pid] = {id, worker.pid, worker.lastAck, worker.startTime, worker.ready};
     }
     return snapshot;
+}
+
+void send(const PreForkWorker &worker, int signal) {
+    try {
+        worker.process->signal(signal);
+    } catch (const std::exception &error) {
+        Log::error("event=prefork.signal_failed pid={} signal={} error=\"{}\"", worker.pid, signal, error.what());
+    }
 }
 
 }  // namespace
@@ -28,7 +41,7 @@ PreForkWorker &WorkerSet::add(WorkerId id, std::unique_ptr<WorkerProcess> proces
 }
 
 PreForkWorker *WorkerSet::find(WorkerId id) noexcept {
-    for (auto *workers : {&free_, &busy_}) {
+    for (auto *workers : {&free_, &busy_, &ending_}) {
         if (const auto found = workers->find(id); found != workers->end()) {
             return &found->second;
         }
@@ -54,6 +67,7 @@ void WorkerSet::becomeFree(WorkerId id) {
     }
 }
 
+/** Takes a worker out that counts. */
 PreForkWorkers::node_type WorkerSet::extract(WorkerId id) {
     auto node = free_.extract(id);
     if (!node) {
@@ -65,14 +79,59 @@ PreForkWorkers::node_type WorkerSet::extract(WorkerId id) {
     return node;
 }
 
+bool WorkerSet::end(WorkerId id, MonotonicTime killTime) {
+    auto node = extract(id);
+    if (!node) {
+        return false;
+    }
+    PreForkWorker &worker = ending_.insert(std::move(node)).position->second;
+    worker.told = true;
+    worker.killTime = killTime;
+    send(worker, SIGINT);
+    return true;
+}
+
+void WorkerSet::noteMessageOfEnding(PreForkWorker &worker) {
+    if (!std::exchange(worker.ready, true)) {
+        send(worker, SIGINT);
+    }
+}
+
+void WorkerSet::killDue(MonotonicTime now) {
+    for (auto &[id, worker] : ending_) {
+        if (worker.killTime && now >= *worker.killTime) {
+            Log::warn("event=prefork.worker_killed pid={} reason=\"the worker did not end within the grace time\"",
+                      worker.pid);
+            worker.killTime.reset();
+            send(worker, SIGKILL);
+        }
+    }
+}
+
+std::optional<MonotonicTime> WorkerSet::nextKill() const {
+    std::optional<MonotonicTime> next;
+    for (const auto &[id, worker] : ending_) {
+        if (worker.killTime && (!next || *worker.killTime < *next)) {
+            next = worker.killTime;
+        }
+    }
+    return next;
+}
+
+PreForkWorkers::node_type WorkerSet::remove(WorkerId id) {
+    auto node = extract(id);
+    return node ? std::move(node) : ending_.extract(id);
+}
+
 void WorkerSet::clear() noexcept {
     free_.clear();
     busy_.clear();
+    ending_.clear();
     starting_ = 0;
 }
 
 void WorkerSet::forget() noexcept {
-    for (auto *workers : {&free_, &busy_}) {
+    for (auto *workers : {&free_, &busy_, &ending_}) {
         for (auto &[id, worker] : *workers) {
             worker.process->forget();
         }

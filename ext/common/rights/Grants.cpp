@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "base/Split.h"
 #include "rights/LoaderVariables.h"
 
 namespace Passenger {
@@ -191,8 +192,7 @@ void Grants::parse() {
         first = places_.size();
     };
     for (std::string_view rest = text_; !rest.empty();) {
-        const std::string_view line = rest.substr(0, rest.find('\n'));
-        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+        const std::string_view line = takePiece(rest, '\n');
         const std::size_t space = line.find(' ');
         if (line == "server") {
             if (std::exchange(inServer, true)) {

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/Split.h"
+
 namespace Passenger {
 
 namespace {
@@ -14,13 +16,6 @@ bool isInFlight(const InFlightEntry &entry) {
 
 bool isOf(const InFlightEntry &entry, std::uint32_t groupSlot) {
     return entry.groupSlot == groupSlot && isInFlight(entry);
-}
-
-/** The text up to its NUL, which the rest loses. */
-std::string takePart(std::string_view &rest) {
-    const std::string_view part = rest.substr(0, rest.find('\0'));
-    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
-    return std::string(part);
 }
 
 }  // namespace
@@ -67,10 +62,10 @@ DescribedRequest InFlightReader::describe(const InFlightEntry &entry, const Requ
     DescribedRequest request{entry, {}, {}, {}, {}};
     if (note.ticket == entry.ticket) {
         std::string_view rest(note.text, sizeof(note.text));
-        request.client = takePart(rest);
-        request.method = takePart(rest);
-        request.id = takePart(rest);
-        request.uri = takePart(rest);
+        request.client = takePiece(rest, '\0');
+        request.method = takePiece(rest, '\0');
+        request.id = takePiece(rest, '\0');
+        request.uri = takePiece(rest, '\0');
     }
     return request;
 }

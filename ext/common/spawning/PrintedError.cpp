@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/Split.h"
+
 namespace Passenger {
 
 namespace {
@@ -35,11 +37,9 @@ bool isEvent(std::string_view line) {
 Lines linesOf(std::string_view output) {
     Lines lines;
     while (!output.empty()) {
-        const auto end = std::min(output.find('\n'), output.size());
-        if (const std::string_view line = output.substr(0, end); !line.empty() && !isEvent(line)) {
+        if (const std::string_view line = takePiece(output, '\n'); !line.empty() && !isEvent(line)) {
             lines.push_back(line.substr(0, LONGEST_LINE));
         }
-        output.remove_prefix(std::min(end + 1, output.size()));
     }
     return lines;
 }

@@ -22,7 +22,6 @@
 #include "base/Split.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
-#include "prefork/Listening.h"
 
 namespace Passenger {
 
@@ -71,11 +70,7 @@ std::string takeVariable(const char *name) {
 
 ListeningSockets::~ListeningSockets() {
     for (const auto &file : files_) {
-        struct stat found {};
-        // Another server may have replaced the file.
-        if (::lstat(file.path.c_str(), &found) == 0 && found.st_dev == file.device && found.st_ino == file.inode) {
-            ::unlink(file.path.c_str());
-        }
+        file.remove();
     }
 }
 
@@ -117,7 +112,7 @@ std::string ListeningSockets::handOver() const {
         text += fmt::format("{}{}", text.empty() ? "" : ",", socket.get());
         const auto path = pathOf(socket);
         const auto file =
-            std::find_if(files_.begin(), files_.end(), [&path](const File &made) { return made.path == path; });
+            std::find_if(files_.begin(), files_.end(), [&path](const SocketFile &made) { return made.path == path; });
         if (file != files_.end()) {
             text += fmt::format("={}:{}", file->device, file->inode);
         }
@@ -133,7 +128,7 @@ bool ListeningSockets::takeOver() {
         fields >> number;
         adopt(number, HANDED_OVER);
         // The predecessor made these files. Other files are systemd's.
-        File file{pathOf(sockets_.back()), 0, 0};
+        SocketFile file{pathOf(sockets_.back()), 0, 0};
         char separator = 0;
         if (fields >> separator >> file.device >> separator >> file.inode) {
             handedOver_.push_back(std::move(file));
@@ -184,7 +179,7 @@ void ListeningSockets::listen(const ListenAddress &address) {
     try {
         if (!address.path.empty()) {
             sockets_.push_back(listenOnUnix(address.path, settings_.mode, settings_.backlog));
-            noteFile(address.path);
+            files_.push_back(SocketFile::at(address.path));
             return;
         }
         sockets_.push_back(
@@ -192,13 +187,6 @@ void ListeningSockets::listen(const ListenAddress &address) {
         forRequests(sockets_.back());
     } catch (const SystemException &error) {
         throwListenFailed(error);
-    }
-}
-
-void ListeningSockets::noteFile(const std::string &path) {
-    struct stat found {};
-    if (::lstat(path.c_str(), &found) == 0) {
-        files_.push_back({path, found.st_dev, found.st_ino});
     }
 }
 

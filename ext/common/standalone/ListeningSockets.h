@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/FileDescriptor.h"
+#include "prefork/Listening.h"
 #include "prefork/PreForkServer.h"
 #include "standalone/ListenAddress.h"
 
@@ -66,26 +67,18 @@ public:
     void keepFiles() noexcept { files_.clear(); }
 
 private:
-    /** A file that was made, and its identity. */
-    struct File {
-        std::string path;
-        dev_t device;
-        ino_t inode;
-    };
-
     bool takeOver();
     void takeFromSystemd();
     void adopt(int descriptor, const char *giver);
     void listen(const ListenAddress &address);
-    void noteFile(const std::string &path);
 
     const Settings settings_;
     std::chrono::milliseconds ackInterval_{0};
     std::vector<FileDescriptor> sockets_;
     DescriptorPair queue_;
-    std::vector<File> files_;
+    std::vector<SocketFile> files_;
     /** The predecessor's, which uses them until this process is ready. */
-    std::vector<File> handedOver_;
+    std::vector<SocketFile> handedOver_;
 };
 
 }  // namespace Passenger

@@ -3,12 +3,14 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace Passenger {
 
 class SplitTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SplitTest);
+    CPPUNIT_TEST(testAPieceIsTakenWithItsSeparator);
     CPPUNIT_TEST(testATextIsSplitAtItsSeparators);
     CPPUNIT_TEST(testASeparatorAtTheEndBeginsNoPiece);
     CPPUNIT_TEST(testAnEmptyTextHasNoPieces);
@@ -18,6 +20,14 @@ class SplitTest : public CppUnit::TestFixture {
     using Pieces = std::vector<std::string>;
 
 public:
+    void testAPieceIsTakenWithItsSeparator() {
+        std::string_view text = "a,,b";
+        CPPUNIT_ASSERT(takePiece(text, ',') == "a" && text == ",b");
+        CPPUNIT_ASSERT(takePiece(text, ',').empty() && text == "b");
+        CPPUNIT_ASSERT(takePiece(text, ',') == "b" && text.empty());
+        CPPUNIT_ASSERT(takePiece(text, ',').empty() && text.empty());
+    }
+
     void testATextIsSplitAtItsSeparators() { CPPUNIT_ASSERT(split("a\n\nb c", '\n') == (Pieces{"a", "", "b c"})); }
 
     void testASeparatorAtTheEndBeginsNoPiece() {

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <variant>
+
+#include "apache2/config/DirectiveTable.h"
+
+/** How a value of the configuration becomes one of Options or AgentSettings: Field::target takes
+ *  it. */
+namespace Passenger::Directives {
+
+inline void assign(std::string &target, const char *given) {
+    target = given;
+}
+inline void assign(std::string &target, const apr_array_header_t *given) {
+    target = Settings::lines(given);
+}
+template <typename Same> void assign(Same &target, const std::same_as<Same> auto &given) {
+    target = given;
+}
+inline void assign(unsigned &target, const std::same_as<int> auto &given) {
+    target = static_cast<unsigned>(given);
+}
+template <typename Unit>
+void assign(std::chrono::duration<std::int64_t, Unit> &target, const std::same_as<int> auto &given) {
+    target = std::chrono::seconds(given);
+}
+
+/** False if the target is a member of another class than T, or of none. */
+template <typename T, typename Target, typename Member>
+constexpr bool CAN_ASSIGN = requires(T taker, const Settings settings, Target target, Member member) {
+    assign(taker.*target, (settings.*member).fallback);
+};
+
+constexpr bool suits(const Field &field) {
+    return std::visit(
+        [](auto target, auto member) {
+            using Target = decltype(target);
+            return std::is_same_v<Target, std::monostate> || CAN_ASSIGN<Options, Target, decltype(member)> ||
+                   CAN_ASSIGN<AgentSettings, Target, decltype(member)>;
+        },
+        field.target, field.member);
+}
+static_assert(std::ranges::all_of(TABLE, suits, &Directive::field),
+              "a directive's value has another type than its target");
+
+/** `taker` keeps its own value for a directive that the configuration does not have. */
+template <typename T> void take(T &taker, const Field &field, const Settings &settings) {
+    std::visit(
+        [&](auto target, auto member) {
+            if constexpr (CAN_ASSIGN<T, decltype(target), decltype(member)>) {
+                if ((settings.*member).given) {
+                    assign(taker.*target, *(settings.*member).given);
+                }
+            }
+        },
+        field.target, field.member);
+}
+
+}  // namespace Passenger::Directives

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "apache2/request/SpoolQuota.h"
+#include "apache2/response/ClientsInFlight.h"
+#include "apache2/response/RefusalLog.h"
+#include "apache2/response/RelayedConnections.h"
+#include "apache2/response/ThreadLimit.h"
+
+namespace Passenger {
+
+/** What the answers of an httpd child share. Owned by Child, outlives the requests' pools. Each
+ *  member is thread-safe. */
+struct AnswerLimits {
+    ThreadLimit hijacks;
+    /** Clients that take an answer slowly, while `spool` lets no file grow. */
+    ThreadLimit slowClients;
+    SpoolQuota spool;
+    RelayedConnections relayed;
+    ClientsInFlight clients{};
+    RefusalLog refusals{};
+    /** Log entries about the refusals of `spool`. */
+    RefusalLog spoolLog{};
+};
+
+}  // namespace Passenger
