@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from time import monotonic_ns
 
-from . import backtraces, forked, layout, log, transfer
+from . import backtraces, forked, import_loop, layout, log, transfer
 from .asgi import HttpRequest
 from .body import BodySource
 from .channels import BodyBrokenOff, BodyNotReceived, ClientGone
@@ -59,7 +59,7 @@ class AsyncService:
 
     def prepare(self):
         """Before the first request. Raises what the application raises in its startup."""
-        self._loop = _new_loop()
+        self._loop = import_loop.waiting()[0] or _new_loop()
         self._context = contextvars.copy_context()
         asyncio.set_event_loop(self._loop)
         backtraces.show_tasks_of(self._loop)

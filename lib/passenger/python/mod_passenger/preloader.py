@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from . import app_process, failure, frames, log, shared
+from . import app_process, failure, frames, import_loop, log, shared
 from .app_instance import AppInstance
 
 
@@ -75,6 +75,7 @@ class Preloader:
         for pipe in self._wait_statuses.values():
             os.close(pipe)
         self._wait_statuses = {}
+        import_loop.forget()
         AppInstance(app_process.begin_anew("PythonApp", control, output), self._application, True).run()
 
     def _reap(self, *_):
