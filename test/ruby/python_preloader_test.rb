@@ -56,6 +56,31 @@ module PhusionPassenger
       end
     end
 
+    # As gevent's, whose loop does not run in a preloader.
+    PATCHED = <<~'PYTHON'
+      import os, signal
+
+      original = signal.signal
+      signal.signal = lambda number, handler: number == signal.SIGCHLD or original(number, handler)
+      os.waitpid = lambda pid, options: (0, 0)
+
+      def application(environ, start_response):
+          raise NotImplementedError()
+    PYTHON
+
+    def test_a_preloader_reaps_instances_whatever_the_application_has_put_in_place_of_signals
+      ["", "del os.pidfd_open\n"].each do |more|
+        in_folder("app.py" => PATCHED + more) do |root|
+          preloader = loaded("preloader", "app.py", { app_root: root })
+          instances = Array.new(2) { forked_from(preloader) }
+          instances[0].control.close
+          Process.kill("KILL", instances[1].pid)
+          assert_equal(%w[0 9], instances.map { |one| in_time { one.wait_status.read } })
+          instances.each { |one| eventually("the end") { !File.exist?("/proc/#{one.pid}") } }
+        end
+      end
+    end
+
     WORKER = <<~'PYTHON'
       import asyncio
 
