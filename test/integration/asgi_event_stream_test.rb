@@ -15,6 +15,7 @@ class AsgiEventStreamTest < IntegrationTest
     LISTENING = {}
     NOTES = []
     LEFT = 0
+    ENDED = 0
 
     async def start(send, kind=b"text/event-stream", headers=()):
         await send({"type": "http.response.start", "status": 200,
@@ -54,12 +55,45 @@ class AsgiEventStreamTest < IntegrationTest
                 NOTES.append("unsent")
         watching.cancel()
 
+    async def wait_silently():
+        global ENDED
+        try:
+            yield b"data: begun\n\n"
+            yield await asyncio.Queue().get()
+        finally:
+            ENDED += 1
+
+    # As Starlette's StreamingResponse from 0.40 on.
+    async def stream(scope, receive, send, kind):
+        async def sending():
+            await start(send, kind)
+            async for news in wait_silently():
+                await tell(send, news)
+
+        async def listening():
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        if tuple(map(int, scope["asgi"]["spec_version"].split("."))) >= (2, 4):
+            await sending()
+        else:
+            tasks = [asyncio.create_task(one()) for one in (sending, listening)]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
+
     async def application(scope, receive, send):
         if scope["type"] != "http":
             return
         path = scope["path"]
         if path == "/events":
             await listen(receive, send)
+        elif path == "/silent_events":
+            await stream(scope, receive, send, b"text/event-stream")
+        elif path == "/silent_text":
+            await stream(scope, receive, send, b"text/plain")
+        elif path == "/ended":
+            await text(send, str(ENDED))
         elif path == "/tell":
             for queue in LISTENING:
                 queue.put_nowait(b"news")
@@ -203,6 +237,17 @@ class AsgiEventStreamTest < IntegrationTest
     assert_equal "data: news\n\n", raws[2].read_chunk
     raws[2].close
     eventually("three") { client.get("/left").body.start_with?("#{before + 3} left, 0 listen") }
+  end
+
+  def test_a_silent_stream_of_a_framework_ends_when_its_client_leaves
+    %w[/silent_events /silent_text].each_with_index do |path, index|
+      raw = server.raw.request("GET", path)
+      raw.read_head
+      assert_equal "data: begun\n\n", raw.read_chunk
+      raw.close
+      eventually("the end of #{path}") { client.get("/ended").body == (index + 1).to_s }
+    end
+    wait_for_entries("/silent_events 200 1", "/silent_text 200 -")
   end
 
   def test_a_stream_that_ends_in_its_first_turn_or_has_a_length_stays_with_httpd

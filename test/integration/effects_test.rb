@@ -70,12 +70,14 @@ class EffectsTest < IntegrationTest
     made.set("PassengerMaxPoolSize", 20)
     all = folder_with("config.ru" => RACK, "passenger_wsgi.py" => WSGI, "app.js" => NODE_APP,
                       "other.ru" => RACK, "other.py" => WSGI, "other.js" => NODE_APP,
-                      "other" => WSGI)
+                      "other.ts" => NODE_APP, "other.cts" => NODE_APP, "other" => WSGI)
     { "detected" => "", "rack" => "PassengerAppType rack", "ruby" => "PassengerAppType ruby",
       "wsgi" => "PassengerAppType wsgi",
       "python" => "PassengerAppType python", "node" => "PassengerAppType node",
       "other-ru" => "PassengerStartupFile other.ru",
       "other-py" => "PassengerStartupFile other.py", "other-js" => "PassengerStartupFile other.js",
+      "other-ts" => "PassengerStartupFile other.ts",
+      "other-cts" => "PassengerStartupFile other.cts",
       "other" => "PassengerAppType wsgi\nPassengerStartupFile other",
       "own-ruby" => "PassengerRuby #{wrapper(RbConfig.ruby)}",
       "own-python" => "PassengerAppType wsgi\nPassengerPython #{wrapper('/usr/bin/python3')}",
@@ -109,7 +111,10 @@ class EffectsTest < IntegrationTest
     if PYTHON
       assert_equal ["wsgi other.py ", "wsgi other "], %w[other-py other].map { |name| says(name) }
     end
-    assert_equal "node other.js ", says("other-js") if NODE
+    return unless NODE
+
+    assert_equal ["node other.js ", "node other.ts ", "node other.cts "],
+                 %w[other-js other-ts other-cts].map { |name| says(name) }
   end
 
   def test_an_application_may_have_an_interpreter_of_its_own

@@ -13,6 +13,11 @@ class NodeStartsTest < IntegrationTest
     const text = `${require("path").basename(__filename)} ${process.env.npm_name || ""}`.trim();
     require("http").createServer((request, response) => response.end(text)).listen(3000);
   JS
+  NPM = <<~'JS'
+    const names = ["npm_package_name", "npm_package_version", "npm_lifecycle_event"];
+    const text = names.map((name) => process.env[name]).join(" ");
+    require("http").createServer((request, response) => response.end(text)).listen(3000);
+  JS
   ENDING = <<~'JS'
     const fs = require("fs");
     process.on("SIGTERM", () => setTimeout(() => {
@@ -125,6 +130,7 @@ class NodeStartsTest < IntegrationTest
 
     def sites
       start = package(scripts: { start: "shown && node own.js" }, main: "main.js")
+      npm = package(scripts: { start: "node app/main.js", prestart: "exit 1" }, version: "1.2.3")
       {
         "app.test" => { "app.js" => SERVER, "package.json" => package(main: "x.js") },
         "start.test" => { "package.json" => start, "own.js" => SERVER, "server.js" => "exit",
@@ -134,6 +140,7 @@ class NodeStartsTest < IntegrationTest
         "main.test" => { "package.json" => package(main: "./lib/main"), "lib/main.js" => SERVER,
                          "index.js" => "exit" },
         "index.test" => { "package.json" => package, "index.js" => SERVER },
+        "npm.test" => { "package.json" => npm, "app/main.js" => NPM },
         "made.test" => { "package.json" => start, "public/index.html" => "made by a generator" },
         "pages.test" => { "package.json" => start, "public/index.php" => "<?php" },
         "broken.test" => { "package.json" => "{", "notes.txt" => "" },
@@ -188,6 +195,11 @@ class NodeStartsTest < IntegrationTest
     assert_equal "server.js", body("server.test")
     assert_equal "main.js", body("main.test")
     assert_equal "index.js", body("index.test")
+  end
+
+  def test_a_script_of_package_json_has_npm_s_variables_and_is_run_alone
+    assert_equal "tried 1.2.3 start", body("npm.test")
+    server.log.wait_for(/event=node\.script_left_out.*#{root("npm.test")}.*script="prestart"/)
   end
 
   def test_the_types_nodejs_and_meteor_are_node

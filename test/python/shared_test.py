@@ -1,5 +1,6 @@
 """What is closed and named before a preloader forks."""
 
+import asyncio
 import os
 import socket
 import sys
@@ -11,7 +12,7 @@ from unittest import mock
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
 
-from mod_passenger import log, shared  # noqa: E402
+from mod_passenger import import_loop, log, shared  # noqa: E402
 
 
 class Engine:
@@ -74,6 +75,32 @@ class SharedTest(unittest.TestCase):
         self.assertIn('event=preloader.shared what="thread Scheduler, ', self.lines[0])
         self.assertIn("connection to %s" % name, self.lines[0])
         self.assertIn("connection to @passenger-test-%d" % os.getpid(), self.lines[0])
+
+    def test_tasks_that_no_instance_runs_are_named(self):
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        self.addCleanup(asyncio.set_event_loop, None)
+        self.addCleanup(loop.close)
+        shared.tell()
+        self.assertEqual([], self.lines)
+        task = loop.create_task(asyncio.sleep(0))
+        shared.tell()
+        loop.run_until_complete(task)
+        shared.tell()
+        self.assertEqual(1, len(self.lines))
+        self.assertIn('what="event loop with 1 task"', self.lines[0])
+
+    def test_a_fork_has_no_event_loop_of_the_import(self):
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        self.addCleanup(asyncio.set_event_loop, None)
+        self.addCleanup(loop.close)
+        pid = os.fork()
+        if pid == 0:
+            import_loop.forget()
+            os._exit(import_loop._current(asyncio) is not None)
+        self.assertEqual(0, os.waitpid(pid, 0)[1])
+        self.assertIs(loop, import_loop._current(asyncio))
 
     def test_peers_of_every_kind_have_a_text(self):
         peers = {("::1", 80, 0, 0): "[::1]:80", (2, 1024): "2:1024", (7,): "7:", b"\0name": "@name"}

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "csv"
 require_relative "test_helper"
 
 module PhusionPassenger
@@ -49,6 +50,38 @@ module PhusionPassenger
       lines = []
       input("one\ntwo").each { |line| lines << line }
       assert_equal %W[one\n two], lines
+    end
+
+    # Puma's input is a StringIO or a Tempfile.
+    def test_lines_are_read_as_from_an_io
+      text = "one\ntwo;\r\nthree;four"
+      file = closing(Tempfile.new("input")).tap { |one| one.binmode.write(text) }
+      [[], [nil], [3], [nil, 4], ["\r\n"], [";"], ["ee", 2], [";", 100]].each do |arguments|
+        # Rubies differ in what a chomp without a separator removes.
+        [{}, { chomp: arguments != [nil] && arguments != [nil, 4] }].each do |options|
+          file.rewind
+          lines = [file, input(text)].map do |io|
+            Array.new(30) { io.gets(*arguments, **options) }
+          end
+          assert_equal(*lines, "gets(#{arguments}, #{options})")
+        end
+      end
+      assert_equal %w[one two; three;four], input(text.delete("\r")).each_line(chomp: true).to_a
+    end
+
+    def test_the_end_is_told
+      io = input("one\ntwo")
+      refute_predicate io, :eof?
+      assert_equal %W[one\n two], [io.readline, io.readline]
+      assert_predicate io, :eof?
+      assert_raises(EOFError) { io.readline }
+      assert_predicate input(""), :eof?
+    end
+
+    def test_csv_reads_an_input
+      text = "a,b\r\n1,2\r\n" * 600
+      assert_equal CSV.parse(text), CSV.new(input(text)).to_a
+      assert_equal CSV.parse(text), CSV.parse(input(text))
     end
 
     def test_strings_that_are_read_are_binary

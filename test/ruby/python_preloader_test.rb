@@ -56,6 +56,68 @@ module PhusionPassenger
       end
     end
 
+    # As gevent's, whose loop does not run in a preloader.
+    PATCHED = <<~'PYTHON'
+      import os, signal
+
+      original = signal.signal
+      signal.signal = lambda number, handler: number == signal.SIGCHLD or original(number, handler)
+      os.waitpid = lambda pid, options: (0, 0)
+
+      def application(environ, start_response):
+          raise NotImplementedError()
+    PYTHON
+
+    def test_a_preloader_reaps_instances_whatever_the_application_has_put_in_place_of_signals
+      ["", "del os.pidfd_open\n"].each do |more|
+        in_folder("app.py" => PATCHED + more) do |root|
+          preloader = loaded("preloader", "app.py", { app_root: root })
+          instances = Array.new(2) { forked_from(preloader) }
+          instances[0].control.close
+          Process.kill("KILL", instances[1].pid)
+          assert_equal(%w[0 9], instances.map { |one| in_time { one.wait_status.read } })
+          instances.each { |one| eventually("the end") { !File.exist?("/proc/#{one.pid}") } }
+        end
+      end
+    end
+
+    WORKER = <<~'PYTHON'
+      import asyncio
+
+      LOOP = asyncio.new_event_loop()
+      asyncio.set_event_loop(LOOP)
+      SEEN = []
+
+      async def work():
+          SEEN.append("works")
+
+      LOOP.create_task(work())
+
+      async def application(scope, receive, send):
+          if scope["type"] != "http":
+              return
+          text = "%s %s" % (" ".join(SEEN), asyncio.get_running_loop() is LOOP)
+          await send({"type": "http.response.start", "status": 200, "headers": []})
+          await send({"type": "http.response.body", "body": text.encode()})
+    PYTHON
+
+    def test_tasks_of_the_import_run_in_an_instance_that_imports_the_application_itself
+      in_folder("app.py" => WORKER) do |root|
+        instance = loaded("instance", "app.py", { app_root: root, app_type: "asgi" })
+        assert_equal "works True", get(serve(instance), instance, "/")
+      end
+    end
+
+    def test_an_instance_does_not_share_the_event_loop_of_the_import
+      in_folder("app.py" => WORKER) do |root|
+        preloader = loaded("preloader", "app.py", { app_root: root, app_type: "asgi" })
+        instance = forked_from(preloader)
+        assert_equal " False", get(serve(instance), instance, "/")
+        finish(preloader)
+        assert_includes output_of(preloader), 'what="event loop with 1 task"'
+      end
+    end
+
     def test_the_title_of_a_preloader_names_the_application
       preloader = loaded("preloader")
       assert_match(/\APassenger PythonPreloader: /, File.read("/proc/#{preloader.pid}/cmdline"))

@@ -136,6 +136,29 @@ module PhusionPassenger
       end
     end
 
+    def test_a_part_of_a_file_comes_by_each
+      headers = { "Content-Length" => "4" }
+      [[206, headers], [206, {}], [200, headers]].each do |status, given|
+        [Recorder.new, FileRecorder.new.tap { |one| one.taken = true }].each do |recorder|
+          with_file(300_000) do |content, whole|
+            body = part_of(whole, content[10, 4])
+            calls = call(->(_) { [status, given, body] }, recorder: recorder).calls
+            pieces = calls.map { |one| one[0] == :respond ? one[3] : one[1] }
+            assert_equal content[10, 4], pieces.join[0, 5]
+          end
+        end
+      end
+    end
+
+    def test_a_file_of_the_announced_length_is_the_answer
+      recorder = FileRecorder.new.tap { |one| one.taken = true }
+      with_file(300_000) do |content, whole|
+        headers = { "Content-Length" => "300000" }
+        calls = call(->(_) { [200, headers, part_of(whole, "unused")] }, recorder: recorder).calls
+        assert_equal [:file, content, true], calls.last
+      end
+    end
+
     def test_only_files_of_local_file_systems_go_as_descriptors
       with_file(300_000) { |_, body| assert suits?(body.to_path) }
       refute suits?("/dev/zero")
@@ -198,6 +221,11 @@ module PhusionPassenger
       return false unless File.readable?(path)
 
       File.open(path) { |file| AnswerFile.suits?(file) }
+    end
+
+    # As Rack::File of Rack 2.1 and Shrine's FileBody.
+    def part_of(whole, part)
+      Body.new([part]).tap { |body| body.define_singleton_method(:to_path) { whole.to_path } }
     end
 
     # A file of tmpfs.

@@ -33,13 +33,14 @@ inline constexpr std::array APPLICATION{
     Directive{"PassengerAppType", Context::APPLICATION, choice(&Settings::appType, APP_TYPES).readBy(Reader::HTTPD),
               "by the startup file",
               "the application's kind: rack (or ruby), wsgi (or python), asgi, node (or nodejs, meteor)"},
-    Directive{"PassengerStartupFile", Context::APPLICATION,
-              text(&Settings::startupFile).readBy(Reader::HTTPD).granted("startup_file"),
-              "config.ru, passenger_wsgi.py, passenger_asgi.py, app.js or asgi.py",
-              "the application's first file, absolute or in the application's folder; without PassengerAppType the end "
-              "of its name decides the kind: .js, .cjs, .mjs: node; asgi.py: asgi; .py: wsgi; .ru: rack. With another "
-              "end, as bin/www, it is node if its first line names node (#!/usr/bin/env node), or if it has no such "
-              "line and app.js is the folder's usual startup file; else rack"},
+    Directive{
+        "PassengerStartupFile", Context::APPLICATION,
+        text(&Settings::startupFile).readBy(Reader::HTTPD).granted("startup_file"),
+        "config.ru, passenger_wsgi.py, passenger_asgi.py, app.js or asgi.py",
+        "the application's first file, absolute or in the application's folder; without PassengerAppType the end "
+        "of its name decides the kind: .js, .cjs, .mjs, .ts, .cts, .mts: node; asgi.py: asgi; .py: wsgi; .ru: "
+        "rack. With another end, as bin/www, it is node if its first line names node (#!/usr/bin/env node), or if "
+        "it has no such line and app.js is the folder's usual startup file; else rack"},
     Directive{"PassengerAppCallable", Context::APPLICATION,
               text(&Settings::appCallable).sets(&Options::appCallable).granted("app_callable"), "application",
               "what a Python startup file calls the WSGI or ASGI application: app; an attribute, web.app; or a "

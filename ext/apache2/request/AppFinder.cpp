@@ -23,13 +23,17 @@ constexpr std::array<std::array<const char *, 2>, 5> KINDS{{{"rack", "config.ru"
 /** The startup file of a Django project. The loader finds its wsgi.py or asgi.py by it. */
 constexpr const char *DJANGO_FILE = "manage.py";
 
+/** Node from 22.18 on runs TypeScript, too. */
+constexpr std::array<std::string_view, 6> NODE_ENDINGS{".js", ".cjs", ".mjs", ".ts", ".cts", ".mts"};
+
 /** Null: the end of the name tells nothing. */
 const char *typeByName(std::string_view file) {
-    return file.ends_with(".js") || file.ends_with(".cjs") || file.ends_with(".mjs") ? "node"
-           : file.ends_with("asgi.py")                                               ? "asgi"
-           : file.ends_with(".py")                                                   ? "wsgi"
-           : file.ends_with(".ru")                                                   ? "rack"
-                                                                                     : nullptr;
+    const auto ends = [&](std::string_view ending) { return file.ends_with(ending); };
+    return std::any_of(NODE_ENDINGS.begin(), NODE_ENDINGS.end(), ends) ? "node"
+           : ends("asgi.py")                                           ? "asgi"
+           : ends(".py")                                               ? "wsgi"
+           : ends(".ru")                                               ? "rack"
+                                                                       : nullptr;
 }
 
 std::string_view withoutSlashes(std::string_view path) {

@@ -55,7 +55,10 @@ NodePackage NodePackage::of(const std::string &folder) {
     NodePackage package;
     const nlohmann::json none;
     const nlohmann::json all = nlohmann::json::parse(regularFileContent(path, LARGEST), nullptr, false);
+    package.name = textIn(all, "name");
+    package.version = textIn(all, "version");
     package.start = textIn(memberOf(all, "scripts", none), "start");
+    package.prestart = textIn(memberOf(all, "scripts", none), "prestart");
     package.main = textIn(all, "main");
     package.engine = textIn(memberOf(all, "engines", none), "node");
     return package;

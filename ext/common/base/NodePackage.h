@@ -10,8 +10,12 @@ struct NodePackage {
     /** The name of the file, which is the startup file of an application that it starts. */
     static constexpr const char *FILE = "package.json";
 
-    /** The members `scripts.start`, `main` and `engines.node`; empty: there is none. */
+    /** The members `name`, `version`, `scripts.start`, `scripts.prestart`, `main` and
+     *  `engines.node`; empty: there is none. */
+    std::string name;
+    std::string version;
     std::string start;
+    std::string prestart;
     std::string main;
     std::string engine;
 

@@ -15,6 +15,7 @@
 #include "base/Exceptions.h"
 #include "base/NodePackage.h"
 #include "base/Split.h"
+#include "bridge/EventLog.h"
 #include "bridge/NodeFinder.h"
 
 namespace Passenger::Bridge {
@@ -144,8 +145,9 @@ void startNode(AppCommand &command, const Variables &options, const std::string 
         command.arguments.push_back(file);
         return;
     }
-    // The script is run as npm runs it, without a process of npm.
-    const std::string script = NodePackage::of(folder).start;
+    // The script is run as npm runs it, without a process of npm and the scripts beside it.
+    const NodePackage package = NodePackage::of(folder);
+    const std::string &script = package.start;
     if (script.empty()) {
         const std::string problem = NodePackage::problem(folder);
         throw IOException(
@@ -153,6 +155,10 @@ void startNode(AppCommand &command, const Variables &options, const std::string 
                 ? fmt::format("{}/package.json has no scripts.start: set it, or PassengerStartupFile", folder)
                 : fmt::format("{}/package.json cannot be read: {}; correct it", folder, problem));
     }
+    command.leavesPrestartOut = !package.prestart.empty();
+    variables.emplace("npm_lifecycle_event", "start");
+    variables.emplace("npm_package_name", package.name);
+    variables.emplace("npm_package_version", package.version);
     prependToPath(variables, folder + "/node_modules/.bin");
     if (std::vector<std::string> words = wordsOf(script); !words.empty()) {
         const auto node = std::find(words.begin(), words.end(), USUAL_NODE);
@@ -222,6 +228,15 @@ std::string AppCommand::text() const {
         }
     }
     return text;
+}
+
+void AppCommand::tell() const {
+    if (!problem.empty()) {
+        EventLog::write("node.version_missing", problem);
+    }
+    if (leavesPrestartOut) {
+        EventLog::write("node.script_left_out", "script=\"prestart\" remedy=\"run it before the restart\"");
+    }
 }
 
 }  // namespace Passenger::Bridge

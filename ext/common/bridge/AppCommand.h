@@ -21,6 +21,8 @@ struct AppCommand {
     std::vector<std::string> arguments;
     /** Fields of a log line about the interpreter; empty: nothing is wrong. */
     std::string problem;
+    /** package.json has a script that npm would run before. */
+    bool leavesPrestartOut = false;
     /** The whole environment, as NAME=value. */
     std::vector<std::string> environment;
     /** Node with our loader, which learns of the clients (RequestHead::writeForNode()). */
@@ -39,6 +41,8 @@ struct AppCommand {
 
     /** For messages. */
     std::string text() const;
+    /** Writes into the log what its owner should know. */
+    void tell() const;
 };
 
 }  // namespace Passenger::Bridge

@@ -131,9 +131,7 @@ Application::Application(const Options &options, const std::string &library)
         }
         command_ = AppCommand::fromOptions(options, library, portNumber_, path);
         setProcessTitle("Passenger bridge: " + command_.name);
-        if (!command_.problem.empty()) {
-            EventLog::write("node.version_missing", command_.problem);
-        }
+        command_.tell();
     } catch (const std::exception &error) {
         removeFolder();
         throw StartFailure(error.what());

@@ -129,9 +129,7 @@ void become(const Options &options, int control, const std::string &program) {
     } catch (const std::exception &error) {
         throw StartFailure(error.what());
     }
-    if (!command.problem.empty()) {
-        EventLog::write("node.version_missing", command.problem);
-    }
+    command.tell();
     command.environment.push_back(fmt::format("PASSENGER_INSTANCE={}", getpid()));
     execute(command, control, file);
     throw StartFailure("not reached");

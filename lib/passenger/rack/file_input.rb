@@ -22,6 +22,10 @@ module PhusionPassenger
       @file.close
     end
 
+    def eof?
+      @file.eof? && check_end.nil?
+    end
+
     private
 
     def take(length)

@@ -3,9 +3,10 @@
 require_relative "../wire/channel"
 
 module PhusionPassenger
-  # Implements rack.input over any source of bytes. Subclasses define `take(length)` and
-  # `take_line`. Each returns a string that the caller owns, with at most that many bytes or up to
-  # the line's end; nil at the end.
+  # Implements rack.input over any source of bytes, and what applications use of an IO beside it:
+  # CSV.new(request.body). Subclasses define `eof?`, `take(length)` and `take_line`. The latter two
+  # return a string that the caller owns, with at most that many bytes or up to the line's end; nil
+  # at the end.
   class Input
     CHUNK = 65_536
     CONTINUE = 100
@@ -20,21 +21,28 @@ module PhusionPassenger
       move(result, buffer)
     end
 
-    def gets
-      line = nil
-      while (piece = take_line)
-        line = line ? line << piece : piece
-        break if piece.end_with?("\n")
-      end
-      line
+    # As IO#gets, but without paragraphs.
+    def gets(separator = "\n", limit = nil, chomp: false)
+      separator, limit = "\n", separator if separator.is_a?(Integer)
+      line = separator ? line_up_to(separator.b, limit) : read(limit)
+      return nil if line.nil? || line.empty?
+
+      chomp && separator ? line.chomp(separator) : line
     end
 
-    def each
-      while (line = gets)
+    def readline(*arguments, **options)
+      gets(*arguments, **options) || raise(EOFError, "end of file reached")
+    end
+
+    def each(*arguments, **options)
+      return to_enum(:each, *arguments, **options) unless block_given?
+
+      while (line = gets(*arguments, **options))
         yield line
       end
       self
     end
+    alias each_line each
 
     # Does nothing: the server closes the input.
     def close; end
@@ -58,6 +66,16 @@ module PhusionPassenger
     end
 
     private
+
+    def line_up_to(separator, limit)
+      by_bytes = limit || !separator.end_with?("\n")
+      line = nil
+      while (piece = by_bytes ? take(1) : take_line)
+        line = line ? line << piece : piece
+        break if line.end_with?(separator) || line.bytesize == limit
+      end
+      line
+    end
 
     def read_all
       result = String.new(encoding: Encoding::BINARY)
@@ -105,10 +123,14 @@ module PhusionPassenger
       @bytes.bytesize
     end
 
+    def eof?
+      @position >= @bytes.bytesize
+    end
+
     private
 
     def take(length)
-      return nil if @position >= @bytes.bytesize
+      return nil if eof?
 
       piece = @bytes.byteslice(@position, length)
       @position += piece.bytesize
@@ -116,7 +138,7 @@ module PhusionPassenger
     end
 
     def take_line
-      return nil if @position >= @bytes.bytesize
+      return nil if eof?
 
       newline = @bytes.index("\n", @position)
       take(newline ? newline + 1 - @position : @bytes.bytesize)
@@ -145,6 +167,11 @@ module PhusionPassenger
 
     def ask_by(reply)
       @asker = reply
+    end
+
+    # Waits for the next bytes.
+    def eof?
+      !more?
     end
 
     private

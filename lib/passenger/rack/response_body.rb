@@ -10,6 +10,7 @@ module PhusionPassenger
   # Sends the body of a Rack response, of whatever kind. The caller closes the body.
   class ResponseBody
     PIECE = Layout::Reply::PAYLOAD_LIMIT
+    PARTIAL_CONTENT = 206
     CONTENT_LENGTH = %w[Content-Length content-length].freeze
     TRANSFER_ENCODING = %w[Transfer-Encoding transfer-encoding].freeze
 
@@ -42,7 +43,7 @@ module PhusionPassenger
     def send_to(reply, status, head)
       if self.class.chunked?(@headers)
         send_chunked(reply, status, head)
-      elsif (file = open_file)
+      elsif (file = open_file(status))
         send_file(file, reply, status, head)
       elsif (parts = array)
         reply.respond(status, head, join(parts), last: true)
@@ -105,12 +106,24 @@ module PhusionPassenger
                 reason: "the body is longer than its Content-Length; the rest was left out")
     end
 
-    # Nil: the body has no file, or has other ways than a file that cannot be opened. A Tempfile has
-    # its path also after `unlink`.
-    def open_file
-      File.open(@body.to_path, "rb") if @body.respond_to?(:to_path)
+    # Nil: the body has no file, or has other ways than a file that cannot be opened or of which the
+    # answer is a part: Rack::File up to Rack 2.1 and Shrine name the file of a range, too. A
+    # Tempfile has its path also after `unlink`.
+    def open_file(status)
+      return nil unless @body.respond_to?(:to_path)
+      return nil if status == PARTIAL_CONTENT && @body.respond_to?(:each)
+
+      file = File.open(@body.to_path, "rb")
+      return file if whole?(file) || !@body.respond_to?(:each)
+
+      file.close
     rescue SystemCallError, IOError
       raise unless @body.respond_to?(:each)
+    end
+
+    def whole?(file)
+      length = self.class.header(@headers, CONTENT_LENGTH)
+      length.nil? || length.to_i == file.size
     end
 
     # Closes the file.

@@ -40,6 +40,7 @@ class AppCommandTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(AppCommandTest);
     CPPUNIT_TEST(testAStartCommandComesBeforeTheKind);
     CPPUNIT_TEST(testAPlainScriptOfAPackageStartsNodeWithoutAShell);
+    CPPUNIT_TEST(testAScriptHasTheVariablesOfNpm);
     CPPUNIT_TEST(testAnyOtherScriptIsTheShells);
     CPPUNIT_TEST(testAMissingNodeIsNamedAlsoWhereAShellRunsTheScript);
     CPPUNIT_TEST(testAPackageThatCannotBeReadIsNamed);
@@ -65,11 +66,23 @@ public:
         CPPUNIT_ASSERT_EQUAL(
             std::string("node --require /library/node/node_loader.js --max-old-space-size=200 lib/server.js -p 80"),
             command.text());
-        const auto &variables = command.environment;
-        CPPUNIT_ASSERT(std::find(variables.begin(), variables.end(), "NODE_ENV=staging") != variables.end());
+        CPPUNIT_ASSERT(sets(command, "NODE_ENV=staging"));
         // The bridge awaits the application at a port of its own.
-        CPPUNIT_ASSERT(std::find(variables.begin(), variables.end(), "PORT=3000") == variables.end());
+        CPPUNIT_ASSERT(!sets(command, "PORT=3000"));
         CPPUNIT_ASSERT(startsNode_);
+        CPPUNIT_ASSERT(!command.leavesPrestartOut);
+    }
+
+    void testAScriptHasTheVariablesOfNpm() {
+        for (const char *script : {"node app.js", "true && node app.js"}) {
+            const AppCommand command = ofPackage(R"({"name": "shop", "version": "1.2.0-rc.1", "scripts": {"start": ")" +
+                                                 std::string(script) + R"(", "prestart": "make"}})");
+            CPPUNIT_ASSERT(sets(command, "npm_package_name=shop"));
+            CPPUNIT_ASSERT(sets(command, "npm_package_version=1.2.0-rc.1"));
+            CPPUNIT_ASSERT(sets(command, "npm_lifecycle_event=start"));
+            CPPUNIT_ASSERT(command.leavesPrestartOut);
+        }
+        CPPUNIT_ASSERT(!sets(from({{"app_type", "node"}}), "npm_lifecycle_event=start"));
     }
 
     void testAnyOtherScriptIsTheShells() {
@@ -115,8 +128,16 @@ private:
         return "";
     }
 
+    static bool sets(const AppCommand &command, const char *variable) {
+        return std::find(command.environment.begin(), command.environment.end(), variable) != command.environment.end();
+    }
+
     AppCommand withScript(const std::string &script) {
-        const PackageFolder folder("{\"scripts\": {\"start\": \"" + script + "\"}}");
+        return ofPackage("{\"scripts\": {\"start\": \"" + script + "\"}}");
+    }
+
+    AppCommand ofPackage(const std::string &package) {
+        const PackageFolder folder(package);
         const std::map<std::string, std::string> options{
             {"app_type", "node"}, {"app_root", folder.path()}, {"startup_file", "package.json"}};
         startsNode_ = AppCommand::startsNode(options);

@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from time import monotonic_ns
 
-from . import backtraces, forked, layout, log, transfer
+from . import backtraces, forked, import_loop, layout, log, transfer
 from .asgi import HttpRequest
 from .body import BodySource
 from .channels import BodyBrokenOff, BodyNotReceived, ClientGone
@@ -32,6 +32,7 @@ class AsyncService:
     """All but the constructor, pause(), resume() and replace() is called in the main thread."""
 
     waits_in_loop = True
+    serves_in_main = False
 
     def __init__(self, application, handover, channels, events, takes_all):
         """`events`: what the instance is told (AppInstance). `takes_all`: nothing limits its
@@ -59,7 +60,7 @@ class AsyncService:
 
     def prepare(self):
         """Before the first request. Raises what the application raises in its startup."""
-        self._loop = _new_loop()
+        self._loop = import_loop.waiting()[0] or _new_loop()
         self._context = contextvars.copy_context()
         asyncio.set_event_loop(self._loop)
         backtraces.show_tasks_of(self._loop)

@@ -170,6 +170,9 @@ class FrameSocket:
         there.register(self._socket, POLLIN)
         return bool(there.poll(0))
 
+    def fileno(self):
+        return self._socket.fileno()
+
     def close(self):
         self._socket.close()
 

@@ -38,7 +38,7 @@ class Lifespan:
             log.event("hook.failed", hook="lifespan.shutdown", reason=answer.get("message", ""))
 
     async def _run(self):
-        scope = {"type": "lifespan", "asgi": ASGI, "state": self.state}
+        scope = {"type": "lifespan", "asgi": ASGI["lifespan"], "state": self.state}
         try:
             await self._application(scope, self._to_application.get, self._send)
         except Exception as error:

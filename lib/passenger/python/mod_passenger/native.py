@@ -1,8 +1,9 @@
 """The parts of a request that cost most, in C (ext/python).
 
 Native code changes only the speed; Python code does the same work where it was not built or does
-not load. One build serves all Python versions from 3.9 on (PEP 384). PASSENGER_NATIVE=off turns
-native code off; any other value names the folder that has `python` below it."""
+not load. One build serves all Python versions from 3.9 on (PEP 384), but no free-threaded Python.
+PASSENGER_NATIVE=off turns native code off; any other value names the folder that has `python` below
+it."""
 
 import importlib.machinery
 import importlib.util
@@ -11,6 +12,7 @@ import sys
 
 VERSION = 2
 NAME = "passenger_native"
+_ENDING = ".abi3.so"
 
 
 def _folders():
@@ -24,10 +26,11 @@ def _folders():
 
 
 def _load():
-    if os.environ.get("PASSENGER_NATIVE") == "off":
+    # A Python whose objects have another layout, as a free-threaded one, would crash.
+    if os.environ.get("PASSENGER_NATIVE") == "off" or _ENDING not in importlib.machinery.EXTENSION_SUFFIXES:
         return None
     for folder in _folders():
-        path = os.path.join(os.path.abspath(folder), "python", NAME + ".abi3.so")
+        path = os.path.join(os.path.abspath(folder), "python", NAME + _ENDING)
         if os.path.isfile(path):
             try:
                 loader = importlib.machinery.ExtensionFileLoader(NAME, path)

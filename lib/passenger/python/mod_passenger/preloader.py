@@ -4,9 +4,15 @@ import gc
 import os
 import signal
 import sys
+from select import POLLIN, poll
 
-from . import app_process, failure, frames, log, shared
+from . import app_process, failure, frames, import_loop, log, shared
 from .app_instance import AppInstance
+
+# The original: that of gevent knows of an ended child only while its loop runs.
+_waitpid = os.waitpid
+# Milliseconds between two looks at instances without a pidfd.
+_LOOK = 1000
 
 
 class Preloader:
@@ -15,8 +21,11 @@ class Preloader:
     def __init__(self, control, application):
         self._control = control
         self._application = application
-        # The pipes for the wait statuses of the instances, by pid.
-        self._wait_statuses = {}
+        self._news = poll()
+        self._news.register(control, POLLIN)
+        # By pid: the pidfd, and the pipe for the wait status. None instead of a pidfd: no
+        # descriptor was left, or this Python was built without the function.
+        self._instances = {}
         self._has_forked = False
 
     def run(self):
@@ -25,10 +34,11 @@ class Preloader:
         shared.close_databases()
         prepare_memory()
         shared.tell()
-        signal.signal(signal.SIGCHLD, self._reap)
+        # A handler of the application would wait for the instances.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._control.write(frames.LOADED, self._application.form)
         while True:
-            frame = self._control.read()
+            frame = self._next_frame()
             if frame is None or frame.type == frames.FINISH:
                 return self._end()
             if frame.type == frames.FORK:
@@ -46,10 +56,17 @@ class Preloader:
             sys.stderr.flush()
             os._exit(0)
 
+    def _next_frame(self):
+        """None: the end. Meanwhile instances may end."""
+        while True:
+            unwatched = any(pidfd is None for pidfd, _ in self._instances.values())
+            ready = [descriptor for descriptor, _ in self._news.poll(_LOOK if unwatched else None)]
+            self._reap()
+            if self._control.fileno() in ready:
+                return self._control.read()
+
     def _fork(self, control, output, wait_status):
         """True: this is the new instance, at its end."""
-        # The handler of SIGCHLD must not run before the pid is known.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         try:
             pid = os.fork()
         except OSError as error:
@@ -61,44 +78,47 @@ class Preloader:
                 self._become_instance(control, output)
                 return True
             self._has_forked = True
-            self._wait_statuses[pid] = wait_status
+            self._watch(pid, wait_status)
             self._control.write(frames.FORKED, pid)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         os.close(control)
         os.close(output)
         return False
 
     def _become_instance(self, control, output):
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         self._control.close()
-        for pipe in self._wait_statuses.values():
-            os.close(pipe)
-        self._wait_statuses = {}
+        for pid in list(self._instances):
+            self._forget(pid)
+        import_loop.forget()
         AppInstance(app_process.begin_anew("PythonApp", control, output), self._application, True).run()
 
-    def _reap(self, *_):
+    def _watch(self, pid, pipe):
+        try:
+            pidfd = os.pidfd_open(pid)
+            self._news.register(pidfd, POLLIN)
+        except (AttributeError, OSError):
+            pidfd = None
+        self._instances[pid] = pidfd, pipe
+
+    def _forget(self, pid):
+        pidfd, pipe = self._instances.pop(pid)
+        os.close(pipe)
+        if pidfd is not None:
+            self._news.unregister(pidfd)
+            os.close(pidfd)
+
+    def _reap(self):
         """Waits for the instances alone: the application may have children, and waits for them
         itself."""
-        for pid in list(self._wait_statuses):
-            # A second signal may run this function within the first one.
-            pipe = self._wait_statuses.pop(pid, None)
-            if pipe is None:
-                continue
+        for pid, (_, pipe) in list(self._instances.items()):
             try:
-                ended, status = os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                # The application has waited for it.
-                ended, status = pid, None
-            if not ended:
-                self._wait_statuses[pid] = pipe
-                continue
-            try:
-                if status is not None:
+                ended, status = _waitpid(pid, os.WNOHANG)
+                if ended:
                     os.write(pipe, str(status).encode())
-            except BrokenPipeError:
-                pass
-            os.close(pipe)
+            except (ChildProcessError, BrokenPipeError):
+                # The application has waited for it, or the agent does not.
+                ended = pid
+            if ended:
+                self._forget(pid)
 
 
 def prepare_memory():

@@ -3,7 +3,10 @@
 import copy
 from urllib.parse import unquote_to_bytes
 
-ASGI = {"version": "3.0", "spec_version": "2.4"}
+# From 2.4 on Starlette's streams wait for no http.disconnect. They notice only at their next send()
+# that the client has left, which may be never.
+_SPEC_VERSIONS = {"http": "2.3", "websocket": "2.4", "lifespan": "2.0"}
+ASGI = {kind: {"version": "3.0", "spec_version": version} for kind, version in _SPEC_VERSIONS.items()}
 _VERSIONS = {"HTTP/1.0": "1.0", "HTTP/2.0": "2"}
 # Names of header fields by the names of variables. The limit is for clients that make names up.
 _header_names = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
@@ -29,7 +32,7 @@ def scope_of(environment, kind, state):
     port = get("REMOTE_PORT", "0")
     scope = {
         "type": kind,
-        "asgi": ASGI,
+        "asgi": ASGI[kind],
         "http_version": _VERSIONS.get(get("SERVER_PROTOCOL"), "1.1"),
         "scheme": "https" if get("HTTPS") == "on" else "http",
         "path": _text(raw_path),

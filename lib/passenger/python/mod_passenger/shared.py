@@ -1,5 +1,5 @@
 """What the instances that a preloader forks would share: connections that the application has
-opened while it was loaded. Its threads are in none of them."""
+opened while it was loaded. Its threads and the tasks of its event loop are in none of them."""
 
 import gc
 import os
@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 
-from . import log, threads
+from . import import_loop, log, threads
 
 # Pools of databases in memory, which have no other connection.
 _IN_MEMORY = ("SingletonThreadPool", "StaticPool")
@@ -26,6 +26,9 @@ def tell():
     """What is left goes to the log."""
     main = threading.main_thread()
     found = ["thread %s" % one.name for one in threading.enumerate() if one is not main]
+    _, tasks = import_loop.waiting()
+    if tasks:
+        found.append("event loop with %d task%s" % (tasks, "s" * (tasks > 1)))
     found += ["connection to %s" % peer for peer in _peers()]
     if found:
         more = ["%d more" % (len(found) - _MOST)] if len(found) > _MOST else []
