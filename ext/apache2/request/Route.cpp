@@ -118,19 +118,13 @@ Page cachedPage(const request_rec *r) {
 }
 
 /** Makes httpd serve the page for this request, with the access rules, type and headers of its URI.
- *  After a RewriteRule that leaves the URL as it is, another file has that URI, or none. */
+ *  Not, if that URI leads elsewhere: after a RewriteRule of the request, or by a rule for the page. */
 bool serve(request_rec *r, const Page &page) {
     const char *uri = ap_escape_uri(r->pool, page.uri);
     request_rec *found =
         ap_sub_req_lookup_uri(r->args != nullptr ? apr_pstrcat(r->pool, uri, "?", r->args, nullptr) : uri, r, nullptr);
     const bool same = found->filename != nullptr && std::strcmp(found->filename, page.file) == 0;
-    if (found->status == HTTP_OK && !same) {
-        ap_destroy_sub_req(found);
-        found = ap_sub_req_lookup_file(page.file, r, nullptr);
-        found->uri = r->uri;
-        found->args = r->args;
-    }
-    if (found->status == HTTP_OK && found->finfo.filetype == APR_REG) {
+    if (same && found->status == HTTP_OK && found->finfo.filetype == APR_REG) {
         ap_internal_fast_redirect(found, r);
         return true;
     }
@@ -254,7 +248,8 @@ int Route::decideUnknown(request_rec *r, StartupFileCache &startupFiles) {
     const Settings &settings = Settings::of(r);
     // mod_dir names the handler of folders.
     const bool hasHandler = r->handler != nullptr && std::strcmp(r->handler, DIR_MAGIC_TYPE) != 0;
-    if (!settings.enabled || hasHandler || belongsToAnother(r) || isRealFile(r) || isListed(r)) {
+    if (ap_is_initial_req(r) == 0 || !settings.enabled || hasHandler || r->finfo.filetype == APR_REG ||
+        belongsToAnother(r) || isListed(r)) {
         return DECLINED;
     }
     const AppFinder app = find(r, settings, startupFiles);

@@ -109,7 +109,7 @@ void UnknownApplication::prepare(apr_pool_t *pconf, server_rec *server) {
 
 const UnknownApplication *UnknownApplication::at(request_rec *r, const AppFinder &app, const Settings &settings,
                                                  StartupFileCache &files) {
-    if (app.appRoot == nullptr || app.error != ENOENT || r->finfo.filetype == APR_REG || ap_is_initial_req(r) == 0) {
+    if (app.appRoot == nullptr || app.error != ENOENT) {
         return nullptr;
     }
     const auto now = StartupFileCache::Clock::now();
