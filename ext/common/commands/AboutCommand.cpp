@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
-#include <ranges>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -110,7 +110,8 @@ int about(const Arguments &arguments) {
     const std::string subject = arguments.operands().empty() ? "" : arguments.operands().front();
     const auto *const known = std::ranges::find(SUBJECTS, subject, &Subject::name);
     if (known == std::end(SUBJECTS)) {
-        const auto names = std::views::transform(SUBJECTS, &Subject::name);
+        std::vector<std::string_view> names;
+        std::ranges::transform(SUBJECTS, std::back_inserter(names), &Subject::name);
         throw CommandFailureException(fmt::format("name a subject: one of {}", fmt::join(names, ", ")));
     }
     const Fact fact = known->find();
