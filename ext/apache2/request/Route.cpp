@@ -118,7 +118,7 @@ Page cachedPage(const request_rec *r) {
 }
 
 /** Makes httpd serve the page for this request, with the access rules, type and headers of its URI.
- *  @return false: the URI leads elsewhere, after a RewriteRule for the request or one for the page */
+ *  @return false: the URI leads elsewhere, after a RewriteRule for the request or for the page */
 bool serve(request_rec *r, const Page &page) {
     const char *uri = ap_escape_uri(r->pool, page.uri);
     request_rec *found =
