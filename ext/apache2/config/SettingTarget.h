@@ -38,15 +38,20 @@ constexpr bool CAN_ASSIGN = requires(T taker, const Settings settings, Target ta
 
 constexpr bool suits(const Field &field) {
     return std::visit(
-        [](auto target, auto member) {
+        [&field](auto target, auto member) {
             using Target = decltype(target);
-            return std::is_same_v<Target, std::monostate> || CAN_ASSIGN<Options, Target, decltype(member)> ||
-                   CAN_ASSIGN<AgentSettings, Target, decltype(member)>;
+            using Member = decltype(member);
+            switch (field.reader) {
+                case Reader::OPTION: return CAN_ASSIGN<Options, Target, Member>;
+                case Reader::AGENT:
+                    return std::is_same_v<Target, std::monostate> || CAN_ASSIGN<AgentSettings, Target, Member>;
+                default: return std::is_same_v<Target, std::monostate>;
+            }
         },
         field.target, field.member);
 }
 static_assert(std::ranges::all_of(TABLE, suits, &Directive::field),
-              "a directive's value has another type than its target");
+              "a directive's value has no target of its type in what its reader takes");
 
 /** `taker` keeps its own value for a directive that the configuration does not have. */
 template <typename T> void take(T &taker, const Field &field, const Settings &settings) {

@@ -6,7 +6,9 @@
 #include <array>
 #include <cerrno>
 #include <iterator>
+#include <optional>
 #include <sstream>
+#include <string>
 #include <vector>
 
 #include <fmt/format.h>
@@ -42,7 +44,7 @@ bool hasGroup(id_t id) {
 std::set<id_t> idsInUse() {
     const std::vector<pid_t> pids = allPids();
     if (pids.empty()) {
-        throw IOException("/proc shows no process");
+        throw SystemException("opendir(\"/proc\")", errno);
     }
     std::set<id_t> all;
     for (const pid_t pid : pids) {
@@ -54,7 +56,12 @@ std::set<id_t> idsInUse() {
 
 FileRights ofAccount(const std::string &name) {
     const char *const remedy = "name an ordinary user, or remove the directive for a number that nobody has";
-    const auto account = SystemUserDatabase().userNamed(name);
+    std::optional<UserDatabase::User> account;
+    try {
+        account = SystemUserDatabase().userNamed(name);
+    } catch (const SystemException &error) {
+        throw IOException(fmt::format("PassengerAgentUser \"{}\": {}: {}", name, error.what(), remedy));
+    }
     if (!account) {
         throw IOException(fmt::format("PassengerAgentUser \"{}\": no such user exists: {}", name, remedy));
     }

@@ -36,7 +36,7 @@ std::set<id_t> idsIn(std::string_view status);
  *
  * Nothing reserves the number: another program may choose it before a process has it.
  * @throws IOException for PassengerAgentUser's administrator: names the directive and the remedy
- * @throws SystemException if the lookup of the account fails
+ * @throws SystemException if /proc cannot be read
  */
 FileRights choose(const std::string &name);
 
