@@ -30,18 +30,6 @@ module PhusionPassenger
           return [page().encode()]
     PYTHON
 
-    HANGS = <<~'PYTHON'
-      import sys, time
-      import passenger
-
-      sys.modules["mod_passenger.app_instance"]._FINISH_WITHIN = 0.5
-      passenger.hooks.stopping_worker_process(lambda: print("stopping"))
-
-      def application(environ, start_response):
-          while True:
-              time.sleep(3600)
-    PYTHON
-
     # Both loops: asyncio's own is taken where the application has chosen a policy.
     LOOPS = {
       "uvloop, if it is there" => "",
@@ -130,18 +118,6 @@ module PhusionPassenger
         assert_equal "started", get(group, instance, "/thread")
         finish(instance)
         assert_includes output_of(instance), "work done\n"
-      end
-    end
-
-    def test_an_instance_ends_without_a_main_thread_that_hangs_in_a_request
-      with_instance(HANGS, "wsgi") do |instance, group|
-        request(group, instance, "/", id: 1)
-        eventually("the claim") { group.claim(0) == [1, 1] }
-        Process.kill("TERM", instance.pid)
-        assert_match(/event=instance.gave_up_waiting .*requests=1\nstopping\n\z/,
-                     output_of(instance))
-        @agent.wait_for_end(instance.pid)
-        assert_equal [1, 1], group.claim(0)
       end
     end
 

@@ -3,7 +3,7 @@
 import os
 from time import sleep
 
-from . import app_process, backtraces, failure, forked, frames, hooks, log, threads
+from . import app_process, backtraces, failure, frames, hooks, log, threads
 from .channels import Channels
 from .endings import Endings
 from .frames import ProtocolError
@@ -18,9 +18,8 @@ _THREADS = "starting threads"
 
 
 class AppInstance:
-    """The main thread owns it. It waits for the end or serves, and then another thread waits. The
-    control thread reads the control socket. A service takes the requests: ThreadedService or
-    AsyncService."""
+    """The main thread owns it and waits for the end, and the control thread reads the control
+    socket. A service takes the requests: ThreadedService or AsyncService."""
 
     def __init__(self, control, application, forked):
         """`forked`: a preloader forked this process; the application's hooks are told."""
@@ -34,8 +33,6 @@ class AppInstance:
         self._limit = 0
         self._answered = 0
         self._counting = threads.allocate_lock()
-        # The thread that ends the process keeps it.
-        self._concluding = threads.allocate_lock()
 
     def run(self):
         """Returns after the last request; the caller then lets the process end."""
@@ -59,8 +56,6 @@ class AppInstance:
             if requests:
                 self._service.warm_up(requests)
             threads.start("Passenger control", lambda: self._read_control_socket(ready))
-            if self._service.serves_in_main:
-                threads.start("Passenger end", lambda: self._await_end(ready))
             if interval:
                 threads.start("Passenger heartbeat", lambda: self._beat(ready, interval))
         except BaseException as error:
@@ -71,7 +66,7 @@ class AppInstance:
         self._tell(frames.READY)
         ready.open()
         self._service.run(self._endings)
-        self._conclude(self._service.finish(_FINISH_WITHIN))
+        self._finish()
 
     def paused(self):
         """From the service: no request is in work, and none is taken."""
@@ -194,19 +189,8 @@ class AppInstance:
         except (OSError, ValueError):
             pass
 
-    def _await_end(self, ready):
-        """Beside a main thread that serves. If it does not come back from a request, the process
-        ends without it and its handlers of the end."""
-        ready.wait()
-        self._endings.wait()
+    def _finish(self):
         busy = self._service.finish(_FINISH_WITHIN)
-        if busy:
-            self._conclude(busy)
-            forked.end(SystemExit())
-
-    def _conclude(self, busy):
-        """`busy`: requests that are left."""
-        self._concluding.acquire()
         if busy:
             log.event("instance.gave_up_waiting", requests=busy)
         hooks.stopping_worker_process.run_all()

@@ -32,7 +32,6 @@ class AsyncService:
     """All but the constructor, pause(), resume() and replace() is called in the main thread."""
 
     waits_in_loop = True
-    serves_in_main = False
 
     def __init__(self, application, handover, channels, events, takes_all):
         """`events`: what the instance is told (AppInstance). `takes_all`: nothing limits its

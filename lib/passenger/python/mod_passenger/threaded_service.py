@@ -1,7 +1,4 @@
-"""Serves a WSGI application: threads that take requests and answer them, one after the other.
-
-A single one is the main thread, which has imported the application: connections of sqlite3, signals
-and asyncio.get_event_loop() work there alone."""
+"""Serves a WSGI application: threads that take requests and answer them, one after the other."""
 
 from . import log, threads
 from .intake import Intake
@@ -22,7 +19,6 @@ class ThreadedService:
         self._events = events
         self._intake = Intake(handover, events.paused)
         self._adapter = WsgiAdapter(application, self._threads)
-        self.serves_in_main = self._threads == 1
         # Handler threads wait here until the instance is ready.
         self._gate = threads.Gate()
         self._handlers = []
@@ -35,7 +31,7 @@ class ThreadedService:
         self._handlers = [RequestHandler(self._intake, index, self._channels, self._adapter, self._events.answered)
                           for index in range(self._threads)]
         self._running = self._threads
-        for index, handler in enumerate(() if self.serves_in_main else self._handlers):
+        for index, handler in enumerate(self._handlers):
             name = "Passenger handler %d" % index
             threads.start(name, lambda name=name, handler=handler: self._run(name, handler))
 
@@ -46,10 +42,7 @@ class ThreadedService:
     def run(self, endings):
         """Returns when the instance is to end. Requests may still be in work."""
         self._gate.open()
-        if self.serves_in_main:
-            self._run("main", self._handlers[0])
-        else:
-            endings.wait()
+        endings.wait()
 
     def pause(self):
         self._intake.pause()
