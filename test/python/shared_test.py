@@ -90,6 +90,21 @@ class SharedTest(unittest.TestCase):
         self.assertEqual(1, len(self.lines))
         self.assertIn('what="event loop with 1 task"', self.lines[0])
 
+    def test_a_loop_that_a_thread_runs_is_none_for_the_instance(self):
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        self.addCleanup(asyncio.set_event_loop, None)
+        self.addCleanup(loop.close)
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        task = asyncio.run_coroutine_threadsafe(asyncio.sleep(60), loop)
+        try:
+            self.assertEqual((None, 0), import_loop.waiting())
+        finally:
+            loop.call_soon_threadsafe(task.cancel)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+
     def test_a_fork_has_no_event_loop_of_the_import(self):
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)

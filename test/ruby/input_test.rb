@@ -56,9 +56,10 @@ module PhusionPassenger
     def test_lines_are_read_as_from_an_io
       text = "one\ntwo;\r\nthree;four"
       file = closing(Tempfile.new("input")).tap { |one| one.binmode.write(text) }
-      [[], [nil], [3], [nil, 4], ["\r\n"], [";"], ["ee", 2], [";", 100]].each do |arguments|
+      [[], [nil], [3], [nil, 4], ["\r\n"], [";"], ["ee", 2], [";", 100], [0],
+       [nil, -1]].each do |arguments|
         # Rubies differ in what a chomp without a separator removes.
-        [{}, { chomp: arguments != [nil] && arguments != [nil, 4] }].each do |options|
+        [{}, { chomp: !arguments.include?(nil) }].each do |options|
           file.rewind
           lines = [file, input(text)].map do |io|
             Array.new(30) { io.gets(*arguments, **options) }
@@ -67,6 +68,7 @@ module PhusionPassenger
         end
       end
       assert_equal %w[one two; three;four], input(text.delete("\r")).each_line(chomp: true).to_a
+      assert_raises(ArgumentError) { input(text).gets("") }
     end
 
     def test_the_end_is_told

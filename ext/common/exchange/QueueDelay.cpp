@@ -36,7 +36,7 @@ bool QueueDelay::mayWait(const Load &load, Time target, Time within, MonotonicTi
     }
     overloaded_ = overloaded_ && now - lastSign_ <= CALM;
     // While no instance has started, the time until one has is not known.
-    if (!overloaded_ || load.capacity == 0 || meanSeconds_ < 0) {
+    if (!overloaded_ || load.capacity == 0 || (meanSeconds_ < 0 && !stalls)) {
         return true;
     }
     // Each request in work has taken as long as the stall at least.

@@ -21,9 +21,13 @@ module PhusionPassenger
       move(result, buffer)
     end
 
-    # As IO#gets, but without paragraphs.
+    # As IO#gets, but without paragraphs (an empty separator).
     def gets(separator = "\n", limit = nil, chomp: false)
       separator, limit = "\n", separator if separator.is_a?(Integer)
+      raise ArgumentError, "the separator of lines is empty" if separator == ""
+      return +"" if limit == 0
+
+      limit = nil if limit&.negative?
       line = separator ? line_up_to(separator.b, limit) : read(limit)
       return nil if line.nil? || line.empty?
 

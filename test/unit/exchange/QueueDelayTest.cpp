@@ -149,6 +149,7 @@ class QueueDelayTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTwoSecondsAfterTheLoadAllIsAsBefore);
     CPPUNIT_TEST(testAfterAStallALightLoadIsServed);
     CPPUNIT_TEST(testAHangRefusesWhatComesThen);
+    CPPUNIT_TEST(testAHangOfTheFirstRequestRefusesWhatComesThen);
     CPPUNIT_TEST(testTheQuickAnswersOfBeforeAHangDoNotMakeTheQueueLonger);
     CPPUNIT_TEST(testRequestsWaitWhileTheFirstInstanceStarts);
     CPPUNIT_TEST(testAnOverloadThatEndedAbruptlyIsForgotten);
@@ -220,6 +221,17 @@ public:
             refused += delay.mayWait({++waiting, 2, 1000, 20s}, TARGET, TARGET, now) ? 0 : 1;
         }
         CPPUNIT_ASSERT(refused > 75);
+    }
+
+    void testAHangOfTheFirstRequestRefusesWhatComesThen() {
+        QueueDelay delay;
+        MonotonicTime now{1h};
+        unsigned waiting = 0;
+        for (int i = 0; i < 1000; i++) {
+            now += 20ms;
+            waiting += delay.mayWait({waiting + 1, 1, 0, 0s}, TARGET, TARGET, now) ? 1 : 0;
+        }
+        CPPUNIT_ASSERT(waiting < 20);
     }
 
     void testTheQuickAnswersOfBeforeAHangDoNotMakeTheQueueLonger() {
