@@ -19,7 +19,7 @@ const NAMES = {
 
 const lines = fs.readFileSync(path.join(__dirname, `../layouts/${layout.VERSION}`), "utf8").split("\n");
 const recorded = new Map(lines.map((line) => [line.split(" ")[0], parseInt(line.split(" ")[1], 10)]));
-const others = { VERSION: 14, FILE_MESSAGE: 32, PAYLOAD_LIMIT: 65576, QUEUED_LIMIT: 0xffffffff,
+const others = { VERSION: 15, FILE_MESSAGE: 32, PAYLOAD_LIMIT: 65576, QUEUED_LIMIT: 0xffffffff,
     LAST: recorded.get("LAST") << 8, WANTS_CLIENT: recorded.get("WANTS_CLIENT") << 8,
     TRANSFER_CLIENT: recorded.get("TransferAnswer.CLIENT"),
     TRANSFER_RELAY: recorded.get("TransferAnswer.RELAY") };

@@ -34,7 +34,7 @@ class LayoutTest(unittest.TestCase):
 
     def test_numbers(self):
         ours = {name: value for name, value in vars(layout).items() if isinstance(value, int) and name[0] != "_"}
-        derived = {"VERSION": 14, "PAYLOAD_LIMIT": 65576, "QUEUED_LIMIT": 0xFFFFFFFF}
+        derived = {"VERSION": 15, "PAYLOAD_LIMIT": 65576, "QUEUED_LIMIT": 0xFFFFFFFF}
         self.assertEqual({**{name: self.number(other) for name, other in NAMES.items()}, **derived}, ours)
 
     def test_headers(self):

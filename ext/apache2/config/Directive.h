@@ -129,7 +129,7 @@ struct Field {
     /** The pool reads the setting as this member of Options, or the agent as this one of
      *  AgentSettings. */
     template <typename T, typename Value> constexpr Field &sets(Value T::*member) {
-        target = member;
+        target = Target(member);
         return readBy(std::is_same_v<T, Options> ? Reader::OPTION : Reader::AGENT);
     }
     constexpr Field &readBy(Reader who) {
