@@ -328,10 +328,13 @@ class BufferedUploadsTest < IntegrationTest
 
   # A service may have another /var/tmp.
   def test_a_test_of_the_configuration_only_warns_of_a_folder_below_tmp
-    [spool_folder, "/var/tmp/nonexistent/uploads"].each do |folder|
-      output, status = check(folder)
-      assert status.success?, output
-      assert_match(/PassengerDataBufferDir "#{folder}": a service .*PrivateTmp/, output)
+    Dir.mktmpdir("passenger-test-", "/tmp") do |present|
+      File.chmod(0o777, present)
+      [present, "/var/tmp/nonexistent/uploads"].each do |folder|
+        output, status = check(folder)
+        assert status.success?, output
+        assert_match(/PassengerDataBufferDir "#{folder}": a service .*PrivateTmp/, output)
+      end
     end
   end
 
