@@ -4,7 +4,6 @@
  * allowed values, but shows no password. Otherwise the merged settings have the value. A few
  * functions here stand for httpd's.
  */
-#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -14,7 +13,6 @@
 
 #include <apr_general.h>
 #include <apr_pools.h>
-#include <apr_strings.h>
 
 #include "apache2/config/Directives.h"
 #include "apache2/config/Settings.h"
@@ -30,15 +28,6 @@ char *ap_server_root_relative(apr_pool_t *pool, const char *name) {
 }
 int ap_state_query(int /*what*/) {
     return AP_SQ_MS_CREATE_CONFIG;
-}
-apr_status_t ap_timeout_parameter_parse(const char *text, apr_interval_time_t *time, const char *unit) {
-    char *end = nullptr;
-    const apr_int64_t seconds = apr_strtoi64(text, &end, 10);
-    if (end == text || (*end != '\0' && std::strcmp(end, unit) != 0) || seconds < 0 || seconds > INT_MAX) {
-        return APR_EGENERAL;
-    }
-    *time = apr_time_from_sec(seconds);
-    return APR_SUCCESS;
 }
 /** RFC 9110, section 5.6.2. */
 const char *ap_scan_http_token(const char *text) {

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <system_error>
 
+#include <apr_cstr.h>
+
 #include "base/WholeNumber.h"
 
 namespace Passenger::Directives::NumberValue {
@@ -22,7 +24,7 @@ std::int64_t parseTime(const char *value) {
     constexpr std::int64_t LONGEST = std::int64_t{INT_MAX} * 1000;
     std::int64_t number = 0;
     auto [rest, error] = std::from_chars(value, value + std::strlen(value), number);
-    const auto is = [rest = rest](const char *unit) { return ap_cstr_casecmp(rest, unit) == 0; };
+    const auto is = [rest = rest](const char *unit) { return apr_cstr_casecmp(rest, unit) == 0; };
     const std::int64_t unit = is("ms")            ? 1
                               : is("s") || is("") ? 1000
                               : is("min")         ? 60 * 1000
