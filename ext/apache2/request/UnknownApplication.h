@@ -27,8 +27,8 @@ struct UnknownApplication {
      *  parent for each configuration. Without the memory (it is logged) no line is written. */
     static void prepare(apr_pool_t *pconf, server_rec *server);
 
-    /** Null: the folder does not look like an application's, or the request is not one for which
-     *  httpd would find nothing. @param app of the request, with an error */
+    /** For a client's request for which httpd finds nothing. Null: the folder does not look like an
+     *  application's, or has index pages. @param app of the request */
     static const UnknownApplication *at(request_rec *r, const AppFinder &app, const Settings &settings,
                                         StartupFileCache &files);
 

@@ -1,7 +1,5 @@
 #include "base/Split.h"
 
-#include <algorithm>
-
 namespace Passenger {
 
 std::string_view takePiece(std::string_view &text, char separator) noexcept {
@@ -20,11 +18,9 @@ std::vector<std::string> split(std::string_view text, char separator) {
 
 std::string afterLabel(std::string_view text, std::string_view label) {
     while (!text.empty()) {
-        const std::string_view line = text.substr(0, text.find('\n'));
-        if (line.starts_with(label)) {
+        if (const std::string_view line = takePiece(text, '\n'); line.starts_with(label)) {
             return std::string(line.substr(label.size()));
         }
-        text.remove_prefix(std::min(line.size() + 1, text.size()));
     }
     return "";
 }

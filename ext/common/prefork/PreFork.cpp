@@ -1,6 +1,5 @@
 #include "prefork/PreFork.h"
 
-#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <stdexcept>
@@ -8,6 +7,7 @@
 #include <utility>
 
 #include "base/ChildProcess.h"
+#include "base/Poll.h"
 #include "log/Log.h"
 #include "prefork/WorkerLauncher.h"
 
@@ -80,16 +80,11 @@ void PreFork::attributesChanged() {
 }
 
 std::optional<MonotonicTime> PreFork::nextAlarm() const {
-    auto next = workers().nextKill();
+    const auto next = workers().nextKill();
     if (shuttingDown_) {
         return next;
     }
-    for (const auto &other : {nextSilence(), spares_.nextDue()}) {
-        if (other) {
-            next = std::min(next.value_or(*other), *other);
-        }
-    }
-    return next;
+    return earlier(next, earlier(nextSilence(), spares_.nextDue()));
 }
 
 void PreFork::runAlarms() {
@@ -108,7 +103,7 @@ void PreFork::setAlarm() {
         return;
     }
     alarm_ = next;
-    timer_->start(std::max(std::chrono::ceil<std::chrono::milliseconds>(*next - now()), std::chrono::milliseconds(0)));
+    timer_->start(timeUntil(*next, now()));
 }
 
 void PreFork::workerStdout(WorkerId id, std::string_view output) {

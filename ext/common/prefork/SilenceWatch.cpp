@@ -1,7 +1,5 @@
 #include "prefork/SilenceWatch.h"
 
-#include <algorithm>
-
 namespace Passenger {
 
 namespace {
@@ -80,7 +78,7 @@ std::optional<MonotonicTime> SilenceWatch::nextDue() const {
     auto next = nextCheck_;
     for (const auto *times : {&startDeadlines_, &muteDeadlines_}) {
         for (const auto &[id, time] : *times) {
-            next = std::min(next.value_or(time), time);
+            next = earlier(next, time);
         }
     }
     return next;

@@ -111,9 +111,7 @@ void WorkerSet::killDue(MonotonicTime now) {
 std::optional<MonotonicTime> WorkerSet::nextKill() const {
     std::optional<MonotonicTime> next;
     for (const auto &[id, worker] : ending_) {
-        if (worker.killTime && (!next || *worker.killTime < *next)) {
-            next = worker.killTime;
-        }
+        next = earlier(next, worker.killTime);
     }
     return next;
 }

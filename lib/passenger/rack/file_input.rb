@@ -32,8 +32,8 @@ module PhusionPassenger
       @file.read(length) || check_end
     end
 
-    def take_line
-      @file.gets || check_end
+    def take_line(most)
+      @file.gets("\n", most) || check_end
     end
 
     # httpd empties the file when the exchange is over. Returns nil at the end of the body.

@@ -4,9 +4,9 @@ require_relative "../wire/channel"
 
 module PhusionPassenger
   # Implements rack.input over any source of bytes, and what applications use of an IO beside it:
-  # CSV.new(request.body). Subclasses define `eof?`, `take(length)` and `take_line`. The latter two
-  # return a string that the caller owns, with at most that many bytes or up to the line's end; nil
-  # at the end.
+  # CSV.new(request.body). Subclasses define `eof?`, `take(length)` and `take_line(most)`. The
+  # latter two return a string that the caller owns, with at most that many bytes, for a line up to
+  # its end; nil at the end.
   class Input
     CHUNK = 65_536
     CONTINUE = 100
@@ -72,9 +72,9 @@ module PhusionPassenger
     private
 
     def line_up_to(separator, limit)
-      by_bytes = limit || !separator.end_with?("\n")
+      by_lines = separator.end_with?("\n")
       line = nil
-      while (piece = by_bytes ? take(1) : take_line)
+      while (piece = by_lines ? take_line(limit && limit - (line ? line.bytesize : 0)) : take(1))
         line = line ? line << piece : piece
         break if line.end_with?(separator) || line.bytesize == limit
       end
@@ -141,11 +141,11 @@ module PhusionPassenger
       piece
     end
 
-    def take_line
+    def take_line(most)
       return nil if eof?
 
       newline = @bytes.index("\n", @position)
-      take(newline ? newline + 1 - @position : @bytes.bytesize)
+      take([newline ? newline + 1 - @position : @bytes.bytesize, most].compact.min)
     end
   end
 
@@ -192,11 +192,11 @@ module PhusionPassenger
       bytes
     end
 
-    def take_line
+    def take_line(most)
       return nil unless more?
 
       newline = @piece.index("\n", @offset)
-      take(newline ? newline + 1 - @offset : @piece.bytesize)
+      take([newline ? newline + 1 - @offset : @piece.bytesize, most].compact.min)
     end
 
     def hand_over
