@@ -3,7 +3,6 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <exception>
@@ -86,7 +85,7 @@ Child::Child(const Settings &settings, bool alone)
           .slowClients = ThreadLimit(mostThreads(settings.maxSlowClients)),
           .spool = SpoolQuota({usageLedger_.get(), SpoolMemory::keyOf, SystemClock::instance(), SpoolQuota::measure},
                               spoolLimits(settings), settings.dataBufferDir.value()),
-          .relayed = RelayedConnections(usageLedger_.get(), SystemClock::instance())},
+          .threads = ThreadUse(usageLedger_.get(), SystemClock::instance())},
       trimmer_(trimInterval(), !alone) {}
 
 void Child::begin(server_rec *server) {
@@ -127,28 +126,27 @@ void Child::stopping(bool gracefully) {
     }
 }
 
-/** The number of requests that this process serves at once. */
-unsigned Child::threads() noexcept {
-    int threads = 0;
-    return ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) == APR_SUCCESS ? static_cast<unsigned>(std::max(threads, 1)) : 1;
-}
-
-/** The number of threads of all httpd children that one application's requests may use. */
-unsigned Child::shareOfThreads() noexcept {
+/** The numbers of threads of all httpd children that one application may use. */
+RequestContext::Shares Child::shares() noexcept {
     int children = 0;
-    const bool known = ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) == APR_SUCCESS && children > 0;
-    const unsigned all = known ? threads() * static_cast<unsigned>(children) : 0;
-    return all - (all + OTHERS_PART - 1) / OTHERS_PART;
+    if (ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) != APR_SUCCESS || children <= 0) {
+        return {};
+    }
+    const auto share = [children](unsigned threads) {
+        const unsigned all = threads * static_cast<unsigned>(children);
+        return all - (all + OTHERS_PART - 1) / OTHERS_PART;
+    };
+    return {share(ThreadCounts::ofMpm()), share(ThreadCounts::ofHttp2())};
 }
 
 /** PassengerMaxHijackedConnections, for one application in this child. */
 unsigned Child::mostThreads(const Settings::Number &set) noexcept {
-    const unsigned all = threads();
+    const unsigned all = ThreadCounts::ofMpm();
     return static_cast<unsigned>(set.given.value_or(static_cast<int>(all - all / 4)));
 }
 
 std::unique_ptr<RequestContext> Child::newContext() const {
-    return std::make_unique<RequestContext>(AgentKeeper::running().connect(), share_);
+    return std::make_unique<RequestContext>(AgentKeeper::running().connect(), shares_);
 }
 
 Child::BorrowedContext Child::borrow() {

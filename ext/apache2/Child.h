@@ -5,6 +5,7 @@
 
 #include "apache2/agent/ChannelTrimmer.h"
 #include "apache2/config/Settings.h"
+#include "apache2/httpd/ThreadCounts.h"
 #include "apache2/request/RefusalPause.h"
 #include "apache2/request/RequestContext.h"
 #include "apache2/request/RestartLooks.h"
@@ -69,8 +70,7 @@ public:
 
 private:
     Child(const Settings &settings, bool alone);
-    static unsigned threads() noexcept;
-    static unsigned shareOfThreads() noexcept;
+    static RequestContext::Shares shares() noexcept;
     /** @param set none: three quarters of all */
     static unsigned mostThreads(const Settings::Number &set) noexcept;
     std::unique_ptr<RequestContext> newContext() const;
@@ -78,11 +78,11 @@ private:
 
     Mutex mutex_{Locks::CHILD};
     std::vector<std::unique_ptr<RequestContext>> idle_ GUARDED_BY(mutex_);
-    RefusalPause refusalPause_{threads()};
+    RefusalPause refusalPause_{ThreadCounts::ofMpm()};
     /** Null: it could not be opened. */
     const std::unique_ptr<UsageLedger> usageLedger_;
     AnswerLimits limits_;
-    const unsigned share_ = shareOfThreads();
+    const RequestContext::Shares shares_ = shares();
     StartupFileCache startupFiles_;
     RestartLooks restartLooks_;
     ResponseCache responses_{Turbocache::changes()};

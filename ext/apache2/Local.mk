@@ -22,10 +22,10 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/response/ClientPace.cpp \
     %D%/response/ClientsInFlight.cpp \
     %D%/response/ErrorPage.cpp \
-    %D%/response/RelayedConnections.cpp \
     %D%/response/ResponseCache.cpp \
     %D%/response/ResponseHead.cpp \
-    %D%/response/SpoolRing.cpp
+    %D%/response/SpoolRing.cpp \
+    %D%/response/ThreadUse.cpp
 
 %C%_mod_passenger_la_SOURCES = \
     %D%/Child.cpp \
@@ -53,6 +53,7 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/explain/Unserved.cpp \
     %D%/httpd/CodePin.cpp \
     %D%/httpd/DescriptorLimit.cpp \
+    %D%/httpd/ThreadCounts.cpp \
     %D%/mod_passenger.cpp \
     %D%/request/AppFinder.cpp \
     %D%/request/ClientSocket.cpp \

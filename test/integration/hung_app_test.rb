@@ -14,6 +14,7 @@ class HungAppTest < IntegrationTest
   }.freeze
   SHARE = 14
   NODE = system("node --version >/dev/null 2>&1")
+  HTTP2 = File.join(TestEnvironment.modules_dir, "mod_http2.so")
   # `/open` tells how many requests are in work whose clients have not gone.
   SILENCE = <<~'JAVASCRIPT'
     let open = 0;
@@ -83,6 +84,27 @@ class HungAppTest < IntegrationTest
     end
   end
 
+  # The threads of mod_http2 are no threads of the MPM.
+  def test_requests_over_http2_have_a_share_of_threads_of_their_own
+    skip "needs node and mod_http2" unless NODE && File.exist?(HTTP2)
+    with_server(silent("event", MPM["event"], http2: 24)) do |server|
+      over_http2(server, 3) do |refusals|
+        eventually("all streams are in work") { open_requests(server) == 18 }
+        waiting = Array.new(SHARE - 2) { server.raw("silent.test").request("GET", "/") }
+        eventually("others are, too") { open_requests(server) == 18 + SHARE - 2 }
+        assert_empty refusals.call
+        waiting.each(&:close)
+      end
+      eventually("all have left") { open_requests(server).zero? }
+      over_http2(server, 5) do |refusals|
+        # The count may be wrong by the number of requests that begin together.
+        eventually("the share of 21 threads is taken") { refusals.call.size >= 30 - 21 - 2 }
+        assert_equal ["503"], refusals.call.uniq
+        server.log.wait_for(/its share of httpd's threads: 21 requests over HTTP\/2/)
+      end
+    end
+  end
+
   # Reads its answer as soon as one arrives, and closes.
   class Client
     attr_reader :answer
@@ -122,8 +144,12 @@ class HungAppTest < IntegrationTest
     end
   end
 
-  def silent(mpm, settings)
+  def silent(mpm, settings, http2: nil)
     configuration do |made|
+      if http2
+        made.main_directives << "LoadModule http2_module #{HTTP2}\nProtocols h2c http/1.1\n" \
+                                "H2MaxWorkers #{http2}\n"
+      end
       made.mpm = mpm
       made.mpm_settings = settings
       status = File.join(TestEnvironment.modules_dir, "mod_status.so")
@@ -145,6 +171,31 @@ class HungAppTest < IntegrationTest
     took
   ensure
     clients&.each(&:close)
+  end
+
+  # Opens connections with six streams each, at which mod_http2 works at once until one has ended.
+  STREAMS = <<~'JAVASCRIPT'
+    for (let i = 0; i < Number(process.argv[2]); i++) {
+      const session = require("http2").connect("http://127.0.0.1:" + process.argv[1]);
+      for (let j = 0; j < 6; j++) {
+        session.request({ ":authority": "silent.test", ":path": "/" })
+          .on("response", (head) => console.log(head[":status"])).resume();
+      }
+    }
+  JAVASCRIPT
+
+  # Runs the block while the streams of so many connections wait. The block gets a function that
+  # returns the statuses of those that were refused.
+  def over_http2(server, connections)
+    output = File.join(scratch, "statuses-#{rand(1 << 32)}")
+    client = Process.spawn("node", "-e", STREAMS, server.port.to_s, connections.to_s, out: output)
+    yield -> { File.readlines(output, chomp: true) }
+  ensure
+    Process.kill("KILL", client) && Process.wait(client) if client
+  end
+
+  def open_requests(server)
+    server.client("silent.test").get("/open").body.to_i
   end
 
   # Runs the block while `count` clients wait for the application, beside the one in work.

@@ -27,7 +27,6 @@ endif
     %D%/apache2/ErrorPageTest.cpp \
     %D%/apache2/FairnessSourceTest.cpp \
     %D%/apache2/RefusalPauseTest.cpp \
-    %D%/apache2/RelayedConnectionsTest.cpp \
     %D%/apache2/RequestIdTest.cpp \
     %D%/apache2/RequestUriTest.cpp \
     %D%/apache2/ResponseCacheTest.cpp \
@@ -37,6 +36,7 @@ endif
     %D%/apache2/SpoolRingTest.cpp \
     %D%/apache2/StartupFileCacheTest.cpp \
     %D%/apache2/StickyCookieTest.cpp \
+    %D%/apache2/ThreadUseTest.cpp \
     %D%/apache2/UsageLedgerTest.cpp \
     %D%/base/AcceptedTypesTest.cpp \
     %D%/base/BootPriorityTest.cpp \

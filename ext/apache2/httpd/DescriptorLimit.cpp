@@ -4,9 +4,7 @@
 
 #include <algorithm>
 
-extern "C" {
-#include <ap_mpm.h>
-}
+#include "apache2/httpd/ThreadCounts.h"
 
 namespace Passenger {
 
@@ -23,12 +21,12 @@ constexpr rlim_t HIGHEST = 65536;
 }  // namespace
 
 void raiseDescriptorLimit(server_rec *server) noexcept {
-    int threads = 0;
     rlimit limit{};
-    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return;
     }
-    const rlim_t needed = static_cast<rlim_t>(std::max(threads, 1)) * FOR_EACH_THREAD + FOR_THE_REST;
+    const unsigned threads = ThreadCounts::ofMpm() + ThreadCounts::ofHttp2();
+    const rlim_t needed = rlim_t{threads} * FOR_EACH_THREAD + FOR_THE_REST;
     if (limit.rlim_cur >= needed) {
         return;
     }
@@ -36,7 +34,7 @@ void raiseDescriptorLimit(server_rec *server) noexcept {
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < needed) {
         ap_log_error(
             APLOG_MARK, APLOG_WARNING, 0, server,
-            "event=descriptors.few limit=%lu wanted=%lu threads=%d consequence=\"under load requests may get 503\"",
+            "event=descriptors.few limit=%lu wanted=%lu threads=%u consequence=\"under load requests may get 503\"",
             static_cast<unsigned long>(limit.rlim_cur), static_cast<unsigned long>(needed), threads);
     }
 }

@@ -21,8 +21,14 @@ namespace Passenger {
  */
 class RequestContext {
 public:
-    /** @param share see RequestOptions::maxInFlight */
-    RequestContext(ApplicationPoolPtr pool, unsigned share) : pool_(std::move(pool)), share_(share) {}
+    /** RequestOptions::maxInFlight. */
+    struct Shares {
+        unsigned requests = 0;
+        /** Of HTTP/2. */
+        unsigned streams = 0;
+    };
+
+    RequestContext(ApplicationPoolPtr pool, Shares shares) : pool_(std::move(pool)), shares_(shares) {}
     RequestContext(const RequestContext &) = delete;
     RequestContext &operator=(const RequestContext &) = delete;
 
@@ -41,7 +47,7 @@ private:
     Options makeOptions(const Settings &settings, const Settings &global, const Route &route);
 
     ApplicationPoolPtr pool_;
-    const unsigned share_;
+    const Shares shares_;
     std::string environment_;
     std::string path_;
     // The keys contain all that the options are made of. The address of merged settings is no key,

@@ -19,11 +19,11 @@ namespace {
 
 // The children of one httpd can have modules of different versions, since a reload loads another
 // one. A change of the layout needs a new number.
-constexpr std::uint32_t MAGIC = memoryMagic('P', 'S', 'P', '2');
+constexpr std::uint32_t MAGIC = memoryMagic('P', 'S', 'P', '3');
 constexpr std::size_t ROWS_IN_USE = offsetof(MemoryHeader, extra);
 /** More than any child counts. A child that writes larger numbers does not overflow a sum. */
 constexpr std::uint64_t MAX_BYTES = std::uint64_t{1} << 48;
-constexpr std::uint64_t MAX_RELAYS = std::uint64_t{1} << 20;
+constexpr std::uint64_t MAX_USES = std::uint64_t{1} << 20;
 
 std::uint64_t load(std::uint64_t &word) noexcept {
     return std::atomic_ref(word).load();
@@ -96,14 +96,23 @@ bool UsageLedger::clear(std::uint32_t number) noexcept {
     const std::uint64_t used = std::min<std::uint64_t>(load(cleared.used), ENTRIES);
     for (std::uint64_t index = 0; index < used; index++) {
         Entry &entry = cleared.entries[index];
-        any = any || load(entry.bytes) > 0 || load(entry.relays) > 0;
+        any = any || counts(entry);
         store(entry.bytes, 0);
-        store(entry.relays, 0);
+        for (std::uint64_t &use : entry.uses) {
+            store(use, 0);
+        }
         store(entry.app, 0);
     }
-    store(cleared.relays, 0);
+    for (std::uint64_t &use : cleared.uses) {
+        store(use, 0);
+    }
     store(cleared.used, 0);
     return any;
+}
+
+/** Whether the entry is needed. */
+bool UsageLedger::counts(Entry &entry) noexcept {
+    return load(entry.bytes) > 0 || std::ranges::any_of(entry.uses, [](std::uint64_t &use) { return load(use) > 0; });
 }
 
 /** The entry of an application, perhaps a new one. Null: all are in use. */
@@ -133,7 +142,7 @@ UsageLedger::Entry *UsageLedger::knownEntry(std::uint64_t app) noexcept {
 }
 
 void UsageLedger::freeIfUnused(Entry &entry) noexcept {
-    if (load(entry.bytes) > 0 || load(entry.relays) > 0) {
+    if (counts(entry)) {
         return;
     }
     const auto known = entryOf_.find(load(entry.app));
@@ -161,36 +170,37 @@ void UsageLedger::subtract(std::uint64_t app, std::uint64_t bytes) noexcept {
     }
 }
 
-bool UsageLedger::addRelay(std::uint64_t app) {
+bool UsageLedger::addUse(std::uint64_t app, Use use) {
     const LockGuard guard(mutex_);
     Entry *entry = entryFor(app);
     if (entry == nullptr) {
         return false;
     }
-    std::atomic_ref(entry->relays)++;
-    std::atomic_ref(row(own_).relays)++;
+    std::atomic_ref(of(*entry, use))++;
+    std::atomic_ref(of(row(own_), use))++;
     return true;
 }
 
-void UsageLedger::removeRelay(std::uint64_t app) noexcept {
+void UsageLedger::removeUse(std::uint64_t app, Use use) noexcept {
     const LockGuard guard(mutex_);
-    if (Entry *entry = knownEntry(app); entry != nullptr && load(entry->relays) > 0) {
-        std::atomic_ref(entry->relays)--;
-        std::atomic_ref(row(own_).relays)--;
+    if (Entry *entry = knownEntry(app); entry != nullptr && load(of(*entry, use)) > 0) {
+        std::atomic_ref(of(*entry, use))--;
+        std::atomic_ref(of(row(own_), use))--;
         freeIfUnused(*entry);
     }
 }
 
-/** Each request asks. So the entries of a child that relays nothing are not read. */
-std::uint64_t UsageLedger::relays(std::uint64_t app) const noexcept {
+/** Each request asks. So the entries of a child without such a use are not read. */
+std::uint64_t UsageLedger::uses(std::uint64_t app, Use use) const noexcept {
     std::uint64_t sum = 0;
     const std::uint32_t end = rows();
     for (std::uint32_t number = 0; number < end; number++) {
         Row &counted = row(number);
-        const std::uint64_t used = load(counted.relays) == 0 ? 0 : std::min<std::uint64_t>(load(counted.used), ENTRIES);
+        const std::uint64_t used =
+            load(of(counted, use)) == 0 ? 0 : std::min<std::uint64_t>(load(counted.used), ENTRIES);
         for (std::uint64_t index = 0; index < used; index++) {
             Entry &entry = counted.entries[index];
-            sum += load(entry.app) == app ? std::min(load(entry.relays), MAX_RELAYS) : 0;
+            sum += load(entry.app) == app ? std::min(load(of(entry, use)), MAX_USES) : 0;
         }
     }
     return sum;

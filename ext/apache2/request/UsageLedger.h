@@ -14,8 +14,8 @@
 namespace Passenger {
 
 /**
- * The bytes that all httpd children have in spool files, and the connections that they relay, by
- * application. The children share the memory. Each has a row, which it alone writes, and a file
+ * The bytes that all httpd children have in spool files, and some of their threads, by application.
+ * The children share the memory. Each has a row, which it alone writes, and a file
  * lock on the row, which ends with the process. So the row of a dead child is known. The child that
  * takes the row next clears it, and so does dropDead(): its counts do not last for ever.
  *
@@ -41,6 +41,11 @@ public:
         BODY_IN_PIECES
     };
 
+    /** Threads that are not those of requests in flight. RELAY: a thread of the MPM relays a
+     *  connection. STREAM: a thread of mod_http2 has the request. */
+    enum class Use { RELAY, STREAM };
+    static constexpr std::size_t USES = 2;
+
     struct Sums {
         std::uint64_t all = 0;
         std::uint64_t app = 0;
@@ -64,13 +69,12 @@ public:
     bool add(std::uint64_t app, std::uint64_t bytes) EXCLUDES(mutex_);
     /** @param bytes that were added before */
     void subtract(std::uint64_t app, std::uint64_t bytes) noexcept EXCLUDES(mutex_);
-    /** Counts a connection that this child relays. The arguments and the result are those of
-     *  add(). */
-    bool addRelay(std::uint64_t app) EXCLUDES(mutex_);
-    /** @param app that addRelay() has counted */
-    void removeRelay(std::uint64_t app) noexcept EXCLUDES(mutex_);
-    /** The connections of the application that all children relay. */
-    std::uint64_t relays(std::uint64_t app) const noexcept;
+    /** Counts a thread of this child. The arguments and the result are those of add(). */
+    bool addUse(std::uint64_t app, Use use) EXCLUDES(mutex_);
+    /** @param app that addUse() has counted */
+    void removeUse(std::uint64_t app, Use use) noexcept EXCLUDES(mutex_);
+    /** The threads of all children that the application uses so. */
+    std::uint64_t uses(std::uint64_t app, Use use) const noexcept;
     /** The bytes of all children. */
     Sums sums(std::uint64_t app) const noexcept;
     void count(Effect effect) noexcept;
@@ -84,13 +88,13 @@ private:
     struct Entry {
         std::uint64_t app;
         std::uint64_t bytes;
-        std::uint64_t relays;
+        std::uint64_t uses[USES];
     };
     struct Row {
         /** Entries that were ever used, from the first on. */
         std::uint64_t used;
-        /** The sum of all entries. */
-        std::uint64_t relays;
+        /** The sums of all entries. */
+        std::uint64_t uses[USES];
         Entry entries[ENTRIES];
         std::uint64_t reserved;
     };
@@ -98,7 +102,7 @@ private:
     static constexpr std::size_t COUNTS = 128;
     static constexpr std::size_t FIRST_ROW = 4096;
     static constexpr std::size_t SIZE = FIRST_ROW + std::size_t{ROWS} * sizeof(Row);
-    static_assert(sizeof(Row) == 24576);
+    static_assert(sizeof(Row) == 32768);
 
     Row &row(std::uint32_t number) const noexcept { return *mapping_.at<Row>(FIRST_ROW + number * sizeof(Row)); }
     std::uint64_t &countOf(Effect effect) const noexcept {
@@ -107,6 +111,11 @@ private:
     std::uint32_t rows() const noexcept;
     bool lock(std::uint32_t number, short type) const noexcept;
     bool clear(std::uint32_t number) noexcept;
+    /** @param counts an Entry or a Row */
+    template <typename Counts> static std::uint64_t &of(Counts &counts, Use use) noexcept {
+        return counts.uses[static_cast<std::size_t>(use)];
+    }
+    static bool counts(Entry &entry) noexcept;
     Entry *entryFor(std::uint64_t app) REQUIRES(mutex_);
     Entry *knownEntry(std::uint64_t app) noexcept REQUIRES(mutex_);
     void freeIfUnused(Entry &entry) noexcept REQUIRES(mutex_);

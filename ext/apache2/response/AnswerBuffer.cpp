@@ -2,6 +2,9 @@
 
 #include <apr_portable.h>
 
+#include <cstdlib>
+#include <new>
+
 #include "apache2/config/Settings.h"
 #include "apache2/request/RequestNotes.h"
 #include "base/Exceptions.h"
@@ -33,14 +36,17 @@ AnswerBuffer::AnswerBuffer(request_rec *r, const char *app, SpoolQuota &quota, R
       limit_(static_cast<std::uint64_t>(Settings::of(ap_server_conf).responseBufferHighWatermark)) {}
 
 AnswerBuffer::~AnswerBuffer() {
-    if (reply_ != nullptr) {
-        apr_bucket_free(reply_);
-    }
+    free(reply_);
 }
 
 std::span<char> AnswerBuffer::forReply() {
     if (reply_ == nullptr) {
-        reply_ = static_cast<char *>(apr_bucket_alloc(MessageSession::BUFFER_SIZE, r_->connection->bucket_alloc));
+        // Not from the connection's allocator: that of an HTTP/2 stream maps and unmaps so much
+        // memory for each request.
+        reply_ = static_cast<char *>(malloc(MessageSession::BUFFER_SIZE));
+        if (reply_ == nullptr) {
+            throw std::bad_alloc();
+        }
     }
     return {reply_, MessageSession::BUFFER_SIZE};
 }
@@ -88,7 +94,7 @@ apr_bucket *AnswerBuffer::bucketOf(std::span<char> body, bool waits) {
     }
     // The bucket takes over the memory, which begins with the head or the frame's header.
     auto offset = static_cast<apr_size_t>(body.data() - reply_);
-    apr_bucket *bucket = apr_bucket_heap_create(reply_, offset + body.size(), apr_bucket_free, allocator);
+    apr_bucket *bucket = apr_bucket_heap_create(reply_, offset + body.size(), free, allocator);
     bucket->start = static_cast<apr_off_t>(offset);
     bucket->length = body.size();
     reply_ = nullptr;

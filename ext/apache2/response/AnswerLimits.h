@@ -3,8 +3,8 @@
 #include "apache2/request/SpoolQuota.h"
 #include "apache2/response/ClientsInFlight.h"
 #include "apache2/response/RefusalLog.h"
-#include "apache2/response/RelayedConnections.h"
 #include "apache2/response/ThreadLimit.h"
+#include "apache2/response/ThreadUse.h"
 
 namespace Passenger {
 
@@ -15,7 +15,7 @@ struct AnswerLimits {
     /** Clients that take an answer slowly, while `spool` lets no file grow. */
     ThreadLimit slowClients;
     SpoolQuota spool;
-    RelayedConnections relayed;
+    ThreadUse threads;
     ClientsInFlight clients{};
     RefusalLog refusals{};
     /** Log entries about the refusals of `spool`. */

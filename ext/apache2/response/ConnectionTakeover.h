@@ -7,7 +7,6 @@
 #include "apache2/httpd/Httpd.h"
 #include "apache2/response/AnswerLimits.h"
 #include "apache2/response/ConnectionTransfer.h"
-#include "apache2/response/RelayedConnections.h"
 #include "apache2/response/ResponseHead.h"
 #include "base/FileDescriptor.h"
 #include "exchange/MessageSession.h"
@@ -64,7 +63,7 @@ private:
     ConnectionTransfer transfer_;
     /** This thread's places among those that relay. */
     std::optional<ThreadLimit::Place> hijack_;
-    std::optional<RelayedConnections::Place> relay_;
+    std::optional<ThreadUse::Place> relay_;
     FileDescriptor stream_;
     /** The first bytes of `stream_`, in the request's pool. */
     std::string_view streamStart_;

@@ -156,10 +156,11 @@ void ResponseSender::endByTakeover(const std::optional<ConnectionTakeover::Failu
     }
 }
 
-/** This thread works for the application until the answer's end, without a request in flight. */
+/** This thread works for the application until the answer's end, without a request in flight. The
+ *  thread of a stream is counted already. */
 void ResponseSender::countReader() {
-    if (!reader_) {
-        reader_.emplace(limits_.relayed.add(limits_.spool.keyOf(app_)));
+    if (!reader_ && r_->connection->master == nullptr) {
+        reader_.emplace(limits_.threads.add(limits_.spool.keyOf(app_), ThreadUse::Use::RELAY));
     }
 }
 

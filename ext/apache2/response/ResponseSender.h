@@ -7,7 +7,6 @@
 #include "apache2/response/AnswerLimits.h"
 #include "apache2/response/ConnectionTakeover.h"
 #include "apache2/response/InterimAnswers.h"
-#include "apache2/response/RelayedConnections.h"
 #include "apache2/response/ResponseHead.h"
 #include "apache2/response/ResponseOutput.h"
 #include "exchange/ApplicationPool.h"
@@ -118,7 +117,7 @@ private:
     const char *app_;
     AnswerLimits &limits_;
     /** This thread's, while it works for the application without a request in flight. */
-    std::optional<RelayedConnections::Place> reader_;
+    std::optional<ThreadUse::Place> reader_;
     ConnectionTakeover takeover_;
     InterimAnswers interim_;
     ResponseOutput output_;

@@ -37,10 +37,9 @@ std::optional<Admission::Refusal> Admission::refusalAs(Priority priority) {
     // Instances that could take as many requests as httpd has threads would leave others none.
     if (limits.inFlight > 0 && load_.threads() > limits.inFlight) {
         return Refusal{"the application holds its share of httpd's threads" + ofPriority(priority) + ": " +
-                       held(limits) +
-                       (priority == Priority::LOW
-                            ? ", half of seven eighths of MaxRequestWorkers"
-                            : ", seven eighths of MaxRequestWorkers; the other threads are for other applications")};
+                       held(limits) + (priority == Priority::LOW ? ", half of" : ",") + " seven eighths of " +
+                       (load_.httpd.ofStreams ? "H2MaxWorkers of all httpd processes" : "MaxRequestWorkers") +
+                       (priority == Priority::LOW ? "" : "; the other threads are for other applications")};
     }
     if (keyHasItsShare(limits)) {
         return Refusal{"the request's PassengerFairnessKey has its share" + ofPriority(priority) + ": " +
@@ -54,9 +53,13 @@ std::optional<Admission::Refusal> Admission::refusalAs(Priority priority) {
 /** The share of the threads, and the relayed connections in it. */
 std::string Admission::held(const AdmissionLimits &limits) const {
     const std::string all = std::to_string(limits.inFlight);
-    return load_.relayed == 0 ? all + " requests"
-                              : all + " requests and relayed connections, " + std::to_string(load_.relayed) +
-                                    " of them connections (WebSockets, event streams)";
+    if (load_.httpd.ofStreams) {
+        return all + " requests over HTTP/2";
+    }
+    return load_.httpd.relayed == 0
+               ? all + " requests"
+               : all + " requests and relayed connections, " + std::to_string(load_.httpd.relayed) +
+                     " of them connections (WebSockets, event streams)";
 }
 
 /** Requests that run count for the key like those that wait, since no process knows which of them

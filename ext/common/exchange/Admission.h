@@ -8,6 +8,7 @@
 
 #include "base/Clock.h"
 #include "exchange/AdmissionLimits.h"
+#include "exchange/HttpdThreads.h"
 #include "exchange/Options.h"
 #include "exchange/QueueDelay.h"
 
@@ -36,8 +37,7 @@ public:
          *  wait and Options::queueTarget is set. */
         std::uint64_t answers = 0;
         std::chrono::microseconds service{0};
-        /** Connections of the application that threads of httpd relay. */
-        unsigned relayed = 0;
+        HttpdThreads httpd{};
         /** Requests in flight that instances work at, also those instances that are to end. The
          *  instances claim so; the caller believes no more than there are places. Needed where more
          *  requests are in flight than the capacity. */
@@ -56,9 +56,9 @@ public:
         }
         bool waits() const noexcept { return waiting() > 0; }
         /** Threads of httpd that the application holds. */
-        std::uint64_t threads() const noexcept { return std::uint64_t{inFlight} + relayed; }
+        std::uint64_t threads() const noexcept { return httpd.held(inFlight); }
         /** The threads of httpd that the application holds when all instances are taken. */
-        std::uint64_t mostThreads() const noexcept { return std::uint64_t{capacity} + relayed; }
+        std::uint64_t mostThreads() const noexcept { return httpd.most(capacity); }
     };
 
     struct Refusal {

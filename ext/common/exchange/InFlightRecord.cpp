@@ -49,8 +49,8 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
         load.atWork = taken - std::min(taken, instances.abandoned);
     }
     // Read after the requests in flight: a request counts there until its connection counts here.
-    if (options_.request.maxInFlight > 0 && request.relayed) {
-        load.relayed = request.relayed();
+    if (options_.request.maxInFlight > 0 && request.threads) {
+        load.httpd = request.threads();
     }
     if (key_ && Admission::sharesPlaces(AdmissionLimits::of(options_, options_.request.priority), load)) {
         load.ofKey = senders.inFlight(*key_, children);

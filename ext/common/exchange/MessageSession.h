@@ -12,6 +12,7 @@
 
 #include "base/FileDescriptor.h"
 #include "exchange/AppVersion.h"
+#include "exchange/HttpdThreads.h"
 #include "shm/Layouts.h"
 #include "shm/RequestLabel.h"
 
@@ -148,10 +149,9 @@ public:
          *  others (FairnessKey). Same lifetime. Empty: the request has no key, and such requests
          *  may take all places. */
         std::string_view fairnessKey{};
-        /** The application's connections that threads of httpd relay: they count for
-         *  RequestOptions::maxInFlight. May be empty: there are none. Called by start(). Never
-         *  waits. */
-        std::function<unsigned()> relayed{};
+        /** What RequestOptions::maxInFlight is compared with, beside the requests in flight. May be
+         *  empty: nothing is. Called by start(). Never waits. */
+        std::function<HttpdThreads()> threads{};
         /** For sendBody(). */
         Client client{-1};
     };

@@ -19,9 +19,8 @@ struct RequestOptions {
     /** Differs where the options of the application differ. */
     std::uint64_t settings = 0;
     Priority priority = Priority::NORMAL;
-    /** The application's requests in flight and relayed connections
-     *  (MessageSession::Request::relayed) from which a further request is refused instead of
-     *  waiting: other applications need threads of httpd, too. 0: no limit. */
+    /** A further request is refused, instead of waiting, if the application holds so many threads
+     *  of httpd (HttpdThreads): other applications need some, too. 0: no limit. */
     unsigned maxInFlight = 0;
 };
 

@@ -27,6 +27,7 @@ class UsageLedgerTest : public LeakCheck {
     CPPUNIT_TEST(testASuccessorClearsTheRowOfADeadChild);
     CPPUNIT_TEST(testTheRowsOfLivingChildrenAreNotDropped);
     CPPUNIT_TEST(testRelayedConnectionsOfAllChildrenAreSummed);
+    CPPUNIT_TEST(testStreamsCountApartFromRelayedConnections);
     CPPUNIT_TEST(testAnEntryStaysWhileItCountsFilesOrConnections);
     CPPUNIT_TEST(testTheConnectionsOfADeadChildAreDropped);
     CPPUNIT_TEST(testThreadsOfAChildCountTogether);
@@ -36,6 +37,8 @@ class UsageLedgerTest : public LeakCheck {
 
     static constexpr std::uint64_t ONE = 11;
     static constexpr std::uint64_t OTHER = 12;
+    static constexpr UsageLedger::Use RELAY = UsageLedger::Use::RELAY;
+    static constexpr UsageLedger::Use STREAM = UsageLedger::Use::STREAM;
 
     /** Another httpd child, which adds bytes and a connection, and then waits for its end. */
     class Child {
@@ -46,7 +49,7 @@ class UsageLedgerTest : public LeakCheck {
                 // The parent's ledger is left alone: its lock is the parent's.
                 auto *ledger = new UsageLedger(memory.descriptor().duplicate());
                 ledger->add(app, bytes);
-                ledger->addRelay(app);
+                ledger->addUse(app, RELAY);
                 static_cast<void>(!write(ready_.second.get(), "x", 1));
                 for (;;) {
                     pause();
@@ -166,43 +169,56 @@ public:
     }
 
     void testRelayedConnectionsOfAllChildrenAreSummed() {
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, ledger_->relays(ONE));
-        CPPUNIT_ASSERT(ledger_->addRelay(ONE));
-        CPPUNIT_ASSERT(ledger_->addRelay(ONE));
-        CPPUNIT_ASSERT(ledger_->addRelay(OTHER));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, ledger_->uses(ONE, RELAY));
+        CPPUNIT_ASSERT(ledger_->addUse(ONE, RELAY));
+        CPPUNIT_ASSERT(ledger_->addUse(ONE, RELAY));
+        CPPUNIT_ASSERT(ledger_->addUse(OTHER, RELAY));
         const Child child(*memory_, ONE, 10);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, ledger_->relays(ONE));
-        ledger_->removeRelay(ONE);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, ledger_->relays(ONE));
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->relays(OTHER));
-        ledger_->removeRelay(OTHER);
-        ledger_->removeRelay(OTHER);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("Not below 0", std::uint64_t{0}, ledger_->relays(OTHER));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, ledger_->uses(ONE, RELAY));
+        ledger_->removeUse(ONE, RELAY);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, ledger_->uses(ONE, RELAY));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->uses(OTHER, RELAY));
+        ledger_->removeUse(OTHER, RELAY);
+        ledger_->removeUse(OTHER, RELAY);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Not below 0", std::uint64_t{0}, ledger_->uses(OTHER, RELAY));
         expectSums(10, 10);
+    }
+
+    void testStreamsCountApartFromRelayedConnections() {
+        ledger_->addUse(ONE, RELAY);
+        CPPUNIT_ASSERT(ledger_->addUse(ONE, STREAM));
+        CPPUNIT_ASSERT(ledger_->addUse(ONE, STREAM));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, ledger_->uses(ONE, STREAM));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->uses(ONE, RELAY));
+        ledger_->removeUse(ONE, RELAY);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, ledger_->uses(ONE, STREAM));
+        ledger_->removeUse(ONE, STREAM);
+        ledger_->removeUse(ONE, STREAM);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, ledger_->uses(ONE, STREAM));
     }
 
     void testAnEntryStaysWhileItCountsFilesOrConnections() {
         ledger_->add(ONE, 10);
-        ledger_->addRelay(ONE);
+        ledger_->addUse(ONE, RELAY);
         ledger_->subtract(ONE, 10);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->relays(ONE));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->uses(ONE, RELAY));
         ledger_->add(ONE, 5);
-        ledger_->removeRelay(ONE);
+        ledger_->removeUse(ONE, RELAY);
         expectSums(5, 5);
         ledger_->subtract(ONE, 5);
         for (std::uint64_t app = 1; app <= UsageLedger::ENTRIES; app++) {
-            CPPUNIT_ASSERT(ledger_->addRelay(app));
+            CPPUNIT_ASSERT(ledger_->addUse(app, RELAY));
         }
-        CPPUNIT_ASSERT(!ledger_->addRelay(UsageLedger::ENTRIES + 1));
+        CPPUNIT_ASSERT(!ledger_->addUse(UsageLedger::ENTRIES + 1, RELAY));
     }
 
     void testTheConnectionsOfADeadChildAreDropped() {
         Child child(*memory_, ONE, 0);
-        ledger_->addRelay(ONE);
+        ledger_->addUse(ONE, RELAY);
         child.kill();
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, ledger_->relays(ONE));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, ledger_->uses(ONE, RELAY));
         CPPUNIT_ASSERT(ledger_->dropDead());
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->relays(ONE));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->uses(ONE, RELAY));
     }
 
     void testThreadsOfAChildCountTogether() {

@@ -19,6 +19,7 @@ class AdmissionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testRequestsThatRunCountForTheKeyUpToTheLengthOfTheQueue);
     CPPUNIT_TEST(testAKeyMayHoldAsManyOfHttpdsThreadsAsAreFreeOfTheApplicationsShare);
     CPPUNIT_TEST(testRelayedConnectionsAndRequestsHaveOneShareOfHttpdsThreads);
+    CPPUNIT_TEST(testRequestsOfHttp2HaveAShareOfTheirOwn);
     CPPUNIT_TEST(testTheShareHoldsWhateverTheInstancesClaim);
     CPPUNIT_TEST(testWithoutALimitNoKeyIsRefused);
     CPPUNIT_TEST(testThePartOfAPriorityIsShared);
@@ -113,31 +114,46 @@ public:
         options_.request.maxInFlight = 10;
         options_.maxQueueSize = 100;
         // An event loop, which takes all requests at once.
-        CPPUNIT_ASSERT(!refusal({4, 100, 0, 0, 0s, 6}));
-        const Refusal event = refusal({5, 100, 0, 0, 0s, 6});
+        CPPUNIT_ASSERT(!refusal({4, 100, 0, 0, 0s, {6}}));
+        const Refusal event = refusal({5, 100, 0, 0, 0s, {6}});
         CPPUNIT_ASSERT(isFull(event));
         CPPUNIT_ASSERT_MESSAGE(
             event->reason, event->reason.find("10 requests and relayed connections, 6 of them") != std::string::npos);
         // Instances with fewer threads than the share, but not with fewer than is left of it.
-        CPPUNIT_ASSERT(!refusal({4, 8, 0, 0, 0s, 6}));
-        CPPUNIT_ASSERT(isFull(refusal({5, 8, 0, 0, 0s, 6})));
+        CPPUNIT_ASSERT(!refusal({4, 8, 0, 0, 0s, {6}}));
+        CPPUNIT_ASSERT(isFull(refusal({5, 8, 0, 0, 0s, {6}})));
         // Requests that wait.
-        CPPUNIT_ASSERT(!refusal({4, 2, 0, 0, 0s, 6}));
-        CPPUNIT_ASSERT(isFull(refusal({5, 2, 0, 0, 0s, 6})));
-        CPPUNIT_ASSERT(isFull(refusal({1, 2, 0, 0, 0s, 10})));
-        CPPUNIT_ASSERT_MESSAGE("A count that is no count", isFull(refusal({1, 2, 0, 0, 0s, UINT_MAX})));
+        CPPUNIT_ASSERT(!refusal({4, 2, 0, 0, 0s, {6}}));
+        CPPUNIT_ASSERT(isFull(refusal({5, 2, 0, 0, 0s, {6}})));
+        CPPUNIT_ASSERT(isFull(refusal({1, 2, 0, 0, 0s, {10}})));
+        CPPUNIT_ASSERT_MESSAGE("A count that is no count", isFull(refusal({1, 2, 0, 0, 0s, {UINT_MAX}})));
         // A key leaves others as many places as it holds.
-        CPPUNIT_ASSERT(!refusal({2, 100, 2, 0, 0s, 6}));
-        CPPUNIT_ASSERT(isForShare(refusal({3, 100, 3, 0, 0s, 6})));
+        CPPUNIT_ASSERT(!refusal({2, 100, 2, 0, 0s, {6}}));
+        CPPUNIT_ASSERT(isForShare(refusal({3, 100, 3, 0, 0s, {6}})));
         options_.request.maxInFlight = 0;
-        CPPUNIT_ASSERT(!refusal({50, 100, 0, 0, 0s, 60}));
+        CPPUNIT_ASSERT(!refusal({50, 100, 0, 0, 0s, {60}}));
+    }
+
+    void testRequestsOfHttp2HaveAShareOfTheirOwn() {
+        options_.request.maxInFlight = 10;
+        options_.maxQueueSize = 100;
+        // 30 requests in flight, of which 25 or 20 hold threads of mod_http2.
+        CPPUNIT_ASSERT(!refusal({30, 2, 0, 0, 0s, {5, 25}}));
+        CPPUNIT_ASSERT(isFull(refusal({30, 2, 0, 0, 0s, {1, 20}})));
+        CPPUNIT_ASSERT_MESSAGE("A count that is no count", !refusal({30, 2, 0, 0, 0s, {0, UINT_MAX}}));
+        // A request of HTTP/2: 10 or 11 hold threads of mod_http2, this one included.
+        CPPUNIT_ASSERT(!refusal({30, 2, 0, 0, 0s, {20, 10, true}}));
+        const Refusal stream = refusal({30, 2, 0, 0, 0s, {20, 11, true}});
+        CPPUNIT_ASSERT(isFull(stream));
+        CPPUNIT_ASSERT_MESSAGE(stream->reason, stream->reason.find("10 requests over HTTP/2, seven eighths of "
+                                                                   "H2MaxWorkers") != std::string::npos);
     }
 
     void testTheShareHoldsWhateverTheInstancesClaim() {
         options_.request.maxInFlight = 350;
         options_.maxQueueSize = 1000;
-        CPPUNIT_ASSERT(!refusal({350, 1, 0, 0, 0s, 0, 65536}));
-        CPPUNIT_ASSERT(isFull(refusal({351, 1, 0, 0, 0s, 0, 65536})));
+        CPPUNIT_ASSERT(!refusal({350, 1, 0, 0, 0s, {0}, 65536}));
+        CPPUNIT_ASSERT(isFull(refusal({351, 1, 0, 0, 0s, {0}, 65536})));
     }
 
     void testWithoutALimitNoKeyIsRefused() {
