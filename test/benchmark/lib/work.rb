@@ -39,7 +39,8 @@ module Bench
   WAITING = Arrangement.new(app: 'mixed', instances: 4, threads: 64)
   REFUSING = Arrangement.new(app: 'mixed', threads: 200, queue_target: '200ms')
   RESTARTING = Arrangement.new(app: 'rails', restarts: true)
-  HELLO_TLS = Arrangement.new(app: 'hello', tls: true)
+  # httpd's own 150 threads. HTTP/2 has further ones in each process.
+  HELLO_TLS = Arrangement.new(app: 'hello', children: 6, tls: true)
   BODIES_TLS = Arrangement.new(app: 'bodies', tls: true)
   # httpd's proxy has a thread for each WebSocket.
   SOCKETS = Arrangement.new(app: 'sockets', threads: 600)
