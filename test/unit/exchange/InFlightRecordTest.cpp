@@ -45,9 +45,9 @@ class InFlightRecordTest : public LeakCheck {
             link_->memory->senders.add(0, 1);
         }
     }
-    /** Answers take a second each: only an overload is a reason to refuse the request. */
+    /** The request is to wait for 15 ms: only an overload is a reason to refuse it. */
     bool isOverloaded() {
-        const QueueDelay::Load load{1000, 1, QueueDelay::ANSWERS, 16s};
+        const QueueDelay::Load load{15, 1, QueueDelay::ANSWERS, 16ms};
         return !host_->queueDelay().mayWait(load, 10ms, 10ms, host_->clock().now());
     }
     unsigned inFlight(std::string_view key) const { return link_->memory->senders.inFlight(keyOf(key), 1); }
