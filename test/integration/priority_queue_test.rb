@@ -119,6 +119,19 @@ class PriorityQueueTest < IntegrationTest
     end
   end
 
+  # A fifth of the requests in flight may be others.
+  def test_a_queue_full_of_high_priority_has_places_for_others
+    %w[rack off].each do |kind|
+      full = 1 + SIZE + (SIZE / 4)
+      waiting = fill(kind, HIGH["path"], full)
+      refute_served(kind, HIGH["path"])
+      waiting += fill(kind, [:get, "/"], full / 4, beside: full)
+      refute_served(kind, [:get, "/"])
+      open_gate(kind)
+      assert_equal ["200"], waiting.map { |thread| thread.value.code }.uniq
+    end
+  end
+
   # A generation has a queue of its own: those that wait go on in the next one.
   def test_a_new_version_serves_those_that_wait
     normal = fill("rack", [:get, "/"], 3)

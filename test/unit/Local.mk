@@ -113,6 +113,7 @@ endif
     %D%/control/StatusXmlTest.cpp \
     %D%/control/TimePlotTest.cpp \
     %D%/exchange/AdmissionLimitsTest.cpp \
+    %D%/exchange/AdmissionLoadTest.cpp \
     %D%/exchange/AdmissionTest.cpp \
     %D%/exchange/AnswerFileTest.cpp \
     %D%/exchange/BodySenderTest.cpp \

@@ -155,11 +155,14 @@ inline constexpr std::array APPLICATION{
               "has begun it; by a status that the application itself never answers a balancer knows that it may give "
               "the request "
               "to another host (scale-out/README.md)"},
-    Directive{"PassengerQueueTarget", Context::APPLICATION,
-              number(&Settings::queueTarget, 0, 3'600'000, Form::TIME).sets(&Options::queueTarget), "0",
-              "how long requests should wait for an instance at most, for example 200ms. In an overload, when all wait "
-              "for longer, further requests get 503 at once, but for those that can be begun in this time. 0: requests "
-              "wait, up to PassengerMaxRequestQueueSize"},
+    Directive{
+        "PassengerQueueTarget", Context::APPLICATION,
+        number(&Settings::queueTarget, 0, 3'600'000, Form::TIME).sets(&Options::queueTarget), "0",
+        "how long requests should wait for an instance at most, for example 200ms. In an overload, when all wait "
+        "for longer or one would wait for twice as long, further requests get 503 at once, but for those that can "
+        "be begun in this time. Node, ASGI and start commands take all requests at once, so none waits and the "
+        "directive has no effect, unless PassengerForceMaxConcurrentRequestsPerProcess limits them. 0: requests "
+        "wait, up to PassengerMaxRequestQueueSize"},
     Directive{
         "PassengerPriorityQueue", Context::APPLICATION, flag(&Settings::priorityQueue).sets(&Options::priorityQueue),
         "Off",

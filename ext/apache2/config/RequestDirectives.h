@@ -94,8 +94,8 @@ inline constexpr std::array REQUEST{
         "PassengerMaxRequestQueueSize waits already, when no instance can begin it within a quarter of "
         "PassengerQueueTarget, or when the application has half of its share of httpd's threads. One such request "
         "a second in each httpd child counts as normal. high: they may wait where a quarter more than "
-        "PassengerMaxRequestQueueSize waits, and for twice "
-        "PassengerQueueTarget"},
+        "PassengerMaxRequestQueueSize waits, and for twice PassengerQueueTarget; a fifth of the requests in flight "
+        "may be others in any case"},
     Directive{
         "PassengerFairnessKey", Context::LOCAL, text(&Settings::fairnessKey, Form::FAIRNESS).readBy(Reader::HTTPD),
         "off",

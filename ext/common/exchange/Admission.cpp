@@ -27,9 +27,16 @@ std::optional<Admission::Refusal> Admission::refusal() {
     return refusal;
 }
 
+/** Those of high priority would fill the queue, or hold the wait beyond the target, for ever. A key
+ *  has one such request. */
+bool Admission::keepsItsPart(Priority priority) const noexcept {
+    return priority == Priority::NORMAL && load_.waits() && load_.ofKey <= 1 && load_.leavesMostToHigh();
+}
+
 std::optional<Admission::Refusal> Admission::refusalAs(Priority priority) {
     const AdmissionLimits limits = AdmissionLimits::of(options_, priority);
-    if (load_.waits() && limits.size > 0 && waiting() > limits.size) {
+    const bool keepsPart = keepsItsPart(priority);
+    if (load_.waits() && limits.size > 0 && waiting() > limits.size && !keepsPart) {
         return Refusal{"the application's request queue is full" + ofPriority(priority) + ": " +
                        std::to_string(limits.size) + " requests wait in it, the limit of PassengerMaxRequestQueueSize" +
                        (priority == Priority::NORMAL ? "" : " and PassengerPriority")};
@@ -47,7 +54,7 @@ std::optional<Admission::Refusal> Admission::refusalAs(Priority priority) {
                            " of its requests wait or run, and no more places than that are free for others",
                        true};
     }
-    return refusalForDelay(limits, priority);
+    return keepsPart ? std::nullopt : refusalForDelay(limits, priority);
 }
 
 /** The share of the threads, and the relayed connections in it. */

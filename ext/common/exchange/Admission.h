@@ -46,6 +46,9 @@ public:
         bool serves = false;
         /** The instances take no request until they are told to. */
         bool paused = false;
+        /** Requests of high priority in flight. Needed where this one waits and is not one of
+         *  them. */
+        unsigned high = 0;
 
         bool exceedsCapacity() const noexcept { return inFlight > capacity; }
         /** Requests that wait, this one included. Those that free threads are about to take count
@@ -55,6 +58,11 @@ public:
             return inFlight > places ? inFlight - places : 0;
         }
         bool waits() const noexcept { return waiting() > 0; }
+        /** This request is alone with others of high priority, or its like are a fifth of the
+         *  requests in flight at most. Those that run count like those that wait. */
+        bool leavesMostToHigh() const noexcept {
+            return inFlight - std::min(high, inFlight) <= std::max(inFlight / FIFTH, 1U);
+        }
         /** Threads of httpd that the application holds. */
         std::uint64_t threads() const noexcept { return httpd.held(inFlight); }
         /** The threads of httpd that the application holds when all instances are taken. */
@@ -80,6 +88,9 @@ public:
     std::optional<Refusal> refusal();
 
 private:
+    static constexpr unsigned FIFTH = 5;
+
+    bool keepsItsPart(Priority priority) const noexcept;
     std::optional<Refusal> refusalAs(Priority priority);
     bool keyHasItsShare(const AdmissionLimits &limits) const noexcept;
     std::string held(const AdmissionLimits &limits) const;

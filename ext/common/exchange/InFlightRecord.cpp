@@ -4,6 +4,13 @@
 
 namespace Passenger {
 
+namespace {
+
+/** Requests of high priority are counted as if they had this FairnessKey. No client has it. */
+constexpr std::string_view HIGH = "high";
+
+}  // namespace
+
 void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket,
                          const MessageSession::Request &request, const ExchangeTimes &times) {
     childSlot_ = host_.childSlot();
@@ -13,6 +20,11 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
     if (!request.fairnessKey.empty()) {
         key_.emplace(request.fairnessKey, host_.generations().secret());
         link.memory->senders.add(childSlot_, *key_);
+    }
+    highKey_.reset();
+    if (options_.request.priority == Priority::HIGH) {
+        highKey_.emplace(HIGH, host_.generations().secret());
+        link.memory->senders.add(childSlot_, *highKey_);
     }
     inFlight_ = link.memory->senders.add(childSlot_, host_.generations().childSlots());
     counted_ = true;
@@ -55,6 +67,9 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
     if (key_ && Admission::sharesPlaces(AdmissionLimits::of(options_, options_.request.priority), load)) {
         load.ofKey = senders.inFlight(*key_, children);
     }
+    if (load.waits() && options_.request.priority != Priority::HIGH) {
+        load.high = senders.inFlight(FairnessKey(HIGH, host_.generations().secret()), children);
+    }
     if (load.waits() && options_.queueTarget > 0) {
         load.answers = senders.completed(children);
         load.service = senders.serviceTime(children);
@@ -88,6 +103,9 @@ void InFlightRecord::remove(const QueueLink &link) noexcept {
         link.memory->senders.remove(childSlot_);
         if (key_) {
             link.memory->senders.remove(childSlot_, *key_);
+        }
+        if (highKey_) {
+            link.memory->senders.remove(childSlot_, *highKey_);
         }
     }
 }

@@ -36,13 +36,18 @@ bool QueueDelay::mayWait(const Load &load, Time target, Time within, MonotonicTi
     }
     overloaded_ = overloaded_ && now - lastSign_ <= CALM;
     // While no instance has started, the time until one has is not known.
-    if (!overloaded_ || load.capacity == 0 || (meanSeconds_ < 0 && !stalls)) {
+    if (load.capacity == 0 || (meanSeconds_ < 0 && !stalls)) {
         return true;
     }
+    // The first answers of instances are often slow, and show little of those that follow.
+    if (!overloaded_ && (load.waiting <= FEW || load.answers < ANSWERS)) {
+        return true;
+    }
+    const double usual = overloaded_ ? meanSeconds_ : usualSeconds_;
     // Each request in work has taken as long as the stall at least.
-    const double mean = stalls ? std::max(meanSeconds_, inSeconds(now - stalledSince_)) : meanSeconds_;
+    const double mean = stalls ? std::max(usual, inSeconds(now - stalledSince_)) : usual;
     const double wait = load.waiting * mean / load.capacity;
-    if (wait <= inSeconds(within)) {
+    if (wait <= inSeconds(overloaded_ ? within : FRESH * target)) {
         return true;
     }
     if (wait > inSeconds(target)) {
@@ -68,7 +73,9 @@ void QueueDelay::measure(const Load &load, MonotonicTime now) noexcept {
         if (more == 0 || passed < INTERVAL || (more < ANSWERS && passed < LONGEST)) {
             return;
         }
-        meanSeconds_ = inSeconds(load.service - then_.service) / static_cast<double>(more);
+        const double mean = inSeconds(load.service - then_.service) / static_cast<double>(more);
+        usualSeconds_ = meanSeconds_ < 0 ? mean : std::min(mean, meanSeconds_);
+        meanSeconds_ = mean;
     }
     measuredSince_ = now;
     then_ = load;

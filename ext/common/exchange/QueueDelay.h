@@ -9,16 +9,17 @@
 namespace Passenger {
 
 /**
- * Decides whether a further request of an application may wait for an instance, from how long the
- * last requests waited (PassengerQueueTarget).
+ * Decides whether a further request of an application may wait for an instance
+ * (PassengerQueueTarget).
  *
- * An application is overloaded when even the request that waited least in an interval waited for
- * longer than the target. CoDel decides likewise (RFC 8289), but here no waiting request is
- * dropped. It is also overloaded when requests wait and no answer has come for that time. Then a
- * further request may wait only if those before it are begun within the target, by the mean time of
- * the last answers, or by the time without an answer. The overload ends when for ten seconds no
- * request waited too long and none was refused. So a burst that is served within the target waits,
- * however many requests it has.
+ * A request's wait is predicted: that of those before it, by the mean time of the last answers, or
+ * by the time without an answer. The application is overloaded when the prediction exceeds twice
+ * the target. It is also overloaded when even the request that waited least in an interval waited
+ * for longer than the target. CoDel decides likewise (RFC 8289), but here no waiting request is
+ * dropped. And it is when requests wait and no answer has come for that time. Then a further
+ * request may wait only if it is predicted to be begun within the target. The overload ends when
+ * for ten seconds no request waited too long and none was refused. So a burst that is served within
+ * the target waits, however many requests it has.
  *
  * Owned by QueueCache: each sending process has its own opinion of each application. The counts of
  * requests are those of all processes. Thread-safe.
@@ -46,6 +47,10 @@ public:
     static constexpr std::chrono::seconds LONGEST{1};
     /** The overload lasts so long after the last sign of it. */
     static constexpr std::chrono::seconds CALM{10};
+    /** An overload begins with a request that would wait for so many targets. */
+    static constexpr int FRESH = 2;
+    /** So many may wait until there is one: the agent may be starting instances for them. */
+    static constexpr unsigned FEW = 8;
     static constexpr std::chrono::seconds TURN{1};
 
     /** A request has waited this long: until an instance began it, or until it was given up. Told
@@ -79,6 +84,8 @@ private:
     Load then_ GUARDED_BY(mutex_);
     /** The last measured mean time of an answer. Negative: not measured yet. */
     double meanSeconds_ GUARDED_BY(mutex_) = -1;
+    /** The lesser one of the last two means: one long request makes no overload. */
+    double usualSeconds_ GUARDED_BY(mutex_) = -1;
 
     /** When the last request came that had to wait. */
     MonotonicTime lastWait_ GUARDED_BY(mutex_);

@@ -25,6 +25,8 @@ class AdmissionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testThePartOfAPriorityIsShared);
     CPPUNIT_TEST(testOneRequestOfLowPriorityIsJudgedAsOthers);
     CPPUNIT_TEST(testAnOverloadedApplicationRefusesTheKeyThatHoldsMostFirst);
+    CPPUNIT_TEST(testAKeysBurstThatIsServedWithinTheTargetIsNoOverload);
+    CPPUNIT_TEST(testOthersKeepAFifthBesideThoseOfHighPriority);
     CPPUNIT_TEST(testTheOverloadLastsWhileAKeyIsRefusedForIt);
     CPPUNIT_TEST(testInstancesThatAllWorkForClientsThatHaveLeftCanBeOverloaded);
     CPPUNIT_TEST(testAPauseIsNoOverload);
@@ -59,6 +61,16 @@ class AdmissionTest : public CppUnit::TestFixture {
         refusal({3, 2, 0, 100, 10s});
     }
     Refusal overloadedWith(unsigned waiting, unsigned ofKey) { return refusal({2 + waiting, 2, ofKey, 100, 10s}); }
+    /** @param others this request, and others that are not of high priority */
+    Refusal besideHigh(unsigned high, unsigned others, unsigned ofKey = 0) {
+        return refusal({.inFlight = high + others,
+                        .capacity = 2,
+                        .ofKey = ofKey,
+                        .answers = 100,
+                        .service = 10s,
+                        .serves = true,
+                        .high = high});
+    }
 
 public:
     void setUp() override {
@@ -196,6 +208,39 @@ public:
         CPPUNIT_ASSERT(isFull(overloadedWith(21, 3)));
     }
 
+    void testAKeysBurstThatIsServedWithinTheTargetIsNoOverload() {
+        options_.maxQueueSize = 0;
+        options_.queueTarget = 1000;
+        CPPUNIT_ASSERT(!overloadedWith(40, 1));
+        CPPUNIT_ASSERT(!overloadedWith(20, 20));
+        CPPUNIT_ASSERT(overloadedWith(21, 21));
+        CPPUNIT_ASSERT(isForShare(overloadedWith(20, 20)));
+        CPPUNIT_ASSERT(!overloadedWith(20, 1));
+    }
+
+    void testOthersKeepAFifthBesideThoseOfHighPriority() {
+        for (const bool target : {false, true}) {
+            setUp();
+            if (target) {
+                overload();
+            }
+            CPPUNIT_ASSERT(isFull(besideHigh(0, 50)));
+            CPPUNIT_ASSERT(!besideHigh(40, 10));
+            CPPUNIT_ASSERT(isFull(besideHigh(40, 11)));
+            CPPUNIT_ASSERT_MESSAGE("One for each key", besideHigh(39, 5, 2));
+            CPPUNIT_ASSERT(!besideHigh(39, 5, 1));
+            options_.request.priority = Priority::LOW;
+            CPPUNIT_ASSERT(!besideHigh(39, 5));
+            CPPUNIT_ASSERT_MESSAGE("Another one in this second", isFull(besideHigh(39, 5)));
+        }
+        options_ = Options();
+        options_.maxQueueSize = 1;
+        CPPUNIT_ASSERT_MESSAGE("One beside a short queue", !besideHigh(3, 1));
+        CPPUNIT_ASSERT(isFull(besideHigh(3, 2)));
+        options_.request.maxInFlight = 3;
+        CPPUNIT_ASSERT_MESSAGE("Other applications need threads", isFull(besideHigh(3, 1)));
+    }
+
     void testTheOverloadLastsWhileAKeyIsRefusedForIt() {
         overload();
         for (int i = 0; i < 3; i++) {
@@ -203,7 +248,7 @@ public:
             CPPUNIT_ASSERT(isForShare(overloadedWith(15, 12)));
         }
         now_ += QueueDelay::CALM + 1s;
-        CPPUNIT_ASSERT(!overloadedWith(1000, 1000));
+        CPPUNIT_ASSERT(!overloadedWith(20, 20));
     }
 
     void testAPauseIsNoOverload() {

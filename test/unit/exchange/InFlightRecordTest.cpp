@@ -2,6 +2,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <deque>
 #include <string_view>
 
 #include "support/FakeHost.h"
@@ -21,6 +22,7 @@ class InFlightRecordTest : public LeakCheck {
     CPPUNIT_TEST(testAKeyThatHasItsShareIsRefusedAndOthersAreNot);
     CPPUNIT_TEST(testAnAdmittedRequestOfAKeyKeepsItsPlace);
     CPPUNIT_TEST(testARefusalForTheShareIsCountedAsOne);
+    CPPUNIT_TEST(testThoseOfHighPriorityLeaveAPlaceToOthers);
     CPPUNIT_TEST(testTheAgentIsWokenOnceWhenAllInstancesAreTaken);
     CPPUNIT_TEST(testTheAgentIsWokenForARefusalByTheTarget);
     CPPUNIT_TEST(testAShortWaitOfARequestThatOvertakesOthersIsNoneOfTheirs);
@@ -45,9 +47,9 @@ class InFlightRecordTest : public LeakCheck {
             link_->memory->senders.add(0, 1);
         }
     }
-    /** Answers take a second each: only an overload is a reason to refuse the request. */
+    /** The request is to wait for 15 ms: only an overload is a reason to refuse it. */
     bool isOverloaded() {
-        const QueueDelay::Load load{1000, 1, QueueDelay::ANSWERS, 16s};
+        const QueueDelay::Load load{15, 1, QueueDelay::ANSWERS, 16ms};
         return !host_->queueDelay().mayWait(load, 10ms, 10ms, host_->clock().now());
     }
     unsigned inFlight(std::string_view key) const { return link_->memory->senders.inFlight(keyOf(key), 1); }
@@ -170,6 +172,30 @@ public:
         record_->countRefused(*link_);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().overShare);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().refused);
+    }
+
+    void testThoseOfHighPriorityLeaveAPlaceToOthers() {
+        host_->setCapacity(1);
+        host_->options.maxQueueSize = 4;
+        Options high = host_->options;
+        high.request.priority = Priority::HIGH;
+        std::deque<InFlightRecord> records;
+        const auto addHigh = [&] { add(records.emplace_back(*host_, high)); };
+        for (int i = 0; i < 6; i++) {
+            addHigh();
+        }
+        CPPUNIT_ASSERT_THROW(addHigh(), QueueFullException);
+        add(*record_);
+        InFlightRecord next(*host_, host_->options);
+        CPPUNIT_ASSERT_THROW(add(next), QueueFullException);
+        record_->remove(*link_);
+        for (InFlightRecord &record : records) {
+            record.remove(*link_);
+        }
+        for (int i = 0; i < 6; i++) {
+            link_->memory->senders.add(0, 1);
+        }
+        CPPUNIT_ASSERT_THROW_MESSAGE("None of high priority is there", add(next), QueueFullException);
     }
 
     void testTheAgentIsWokenOnceWhenAllInstancesAreTaken() {

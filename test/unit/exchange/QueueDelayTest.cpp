@@ -32,11 +32,12 @@ struct Outcome {
     Time longestWait{0};
 };
 
-/** An application's instances with one queue, in simulated time. A request takes `service`. */
+/** An application's instances with one queue, in simulated time. A request takes `service`. Each
+ *  comes to any of the httpd children. */
 class SimulatedApplication {
 public:
-    SimulatedApplication(unsigned instances, Time service)
-        : service_(service), instances_(instances), free_(instances) {}
+    SimulatedApplication(unsigned instances, Time service, unsigned children = 1)
+        : service_(service), instances_(instances), free_(instances), children_(children) {}
 
     /** Requests come at random, `rate` a second on average. Counts those from `from` on. */
     Outcome run(double rate, Time duration, Time from = Time(0)) {
@@ -67,7 +68,7 @@ public:
     void stall(Time time) {
         std::vector<Work> works;
         for (; !working_.empty(); working_.pop()) {
-            works.push_back({working_.top().end + time, working_.top().waited});
+            works.push_back({working_.top().end + time, working_.top().waited, working_.top().child});
         }
         for (const Work &work : works) {
             working_.push(work);
@@ -77,25 +78,28 @@ public:
 private:
     struct Request {
         MonotonicTime arrival;
+        QueueDelay *child;
         Outcome *outcome;
     };
     struct Work {
         MonotonicTime end;
         Time waited;
+        QueueDelay *child;
         bool operator>(const Work &other) const { return end > other.end; }
     };
 
     void arrive(Outcome &outcome) {
         outcome.offered++;
+        QueueDelay &child = children_[random_() % children_.size()];
         if (free_ > 0) {
-            delay_.idle();
-        } else if (!delay_.mayWait({static_cast<unsigned>(waiting_.size()) + 1, instances_, answered_,
-                                    answered_ * std::chrono::duration_cast<std::chrono::microseconds>(service_)},
-                                   TARGET, TARGET, now_)) {
+            child.idle();
+        } else if (!child.mayWait({static_cast<unsigned>(waiting_.size()) + 1, instances_, answered_,
+                                   answered_ * std::chrono::duration_cast<std::chrono::microseconds>(service_)},
+                                  TARGET, TARGET, now_)) {
             outcome.refused++;
             return;
         }
-        waiting_.push_back({now_, &outcome});
+        waiting_.push_back({now_, &child, &outcome});
         begin();
     }
 
@@ -107,7 +111,7 @@ private:
             const Time waited = now_ - request.arrival;
             request.outcome->longestWait = std::max(request.outcome->longestWait, waited);
             request.outcome->good += waited + service_ <= DEADLINE ? 1 : 0;
-            working_.push({now_ + service_, waited});
+            working_.push({now_ + service_, waited, request.child});
         }
     }
 
@@ -118,7 +122,7 @@ private:
             now_ = done.end;
             free_++;
             answered_++;
-            delay_.waited(done.waited, TARGET, now_);
+            done.child->waited(done.waited, TARGET, now_);
             begin();
         }
         now_ = to;
@@ -128,7 +132,7 @@ private:
     const unsigned instances_;
     unsigned free_;
     MonotonicTime now_{1h};
-    QueueDelay delay_;
+    std::deque<QueueDelay> children_;
     std::deque<Request> waiting_;
     std::priority_queue<Work, std::vector<Work>, std::greater<>> working_;
     std::uint64_t answered_ = 0;
@@ -145,6 +149,10 @@ class QueueDelayTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testBelowTheCapacityNothingIsRefused);
     CPPUNIT_TEST(testABurstWithinTheTargetWaitsHoweverManyRequestsItHas);
     CPPUNIT_TEST(testAtFiveTimesTheCapacityNineTenthsOfItAreInTime);
+    CPPUNIT_TEST(testAFreshOverloadIsRefusedFromItsBegin);
+    CPPUNIT_TEST(testTheFirstAnswersAreNoMeasure);
+    CPPUNIT_TEST(testOneLongRequestIsNoMeasure);
+    CPPUNIT_TEST(testAFewMayWaitSinceInstancesMayBeStarting);
     CPPUNIT_TEST(testALittleTooMuchIsRefusedOnly);
     CPPUNIT_TEST(testTwoSecondsAfterTheLoadAllIsAsBefore);
     CPPUNIT_TEST(testAfterAStallALightLoadIsServed);
@@ -176,16 +184,58 @@ public:
 
     void testAtFiveTimesTheCapacityNineTenthsOfItAreInTime() {
         SimulatedApplication app(2, 2ms);
-        const Outcome outcome = app.run(5000, 20s, 2s);
-        CPPUNIT_ASSERT(outcome.good >= 0.9 * 1000 * 18);
+        const Outcome outcome = app.run(5000, 20s);
+        CPPUNIT_ASSERT(outcome.good >= 0.9 * 1000 * 20);
         CPPUNIT_ASSERT(outcome.longestWait < 2 * TARGET);
         CPPUNIT_ASSERT(outcome.refused > 0);
     }
 
+    void testAFreshOverloadIsRefusedFromItsBegin() {
+        for (const unsigned children : {1U, 2U, 15U}) {
+            for (const double load : {2.0, 5.0, 20.0}) {
+                SimulatedApplication app(2, 50ms, children);
+                app.run(20, 10s);
+                const Outcome begin = app.run(load * 40, 1s);
+                const Outcome rest = app.run(load * 40, 9s);
+                app.run(20, 5s);
+                CPPUNIT_ASSERT(begin.good + rest.good >= 0.95 * 40 * 10);
+                CPPUNIT_ASSERT(std::max(begin.longestWait, rest.longestWait) <= 2 * TARGET);
+            }
+        }
+    }
+
+    void testTheFirstAnswersAreNoMeasure() {
+        QueueDelay delay;
+        MonotonicTime now{1h};
+        CPPUNIT_ASSERT(delay.mayWait({50, 1, 0, 0s}, TARGET, TARGET, now));
+        // The first one took 3 s, the others a millisecond each.
+        CPPUNIT_ASSERT(delay.mayWait({50, 1, 1, 3s}, TARGET, TARGET, now += 200ms));
+        CPPUNIT_ASSERT(delay.mayWait({50, 1, 15, 3014ms}, TARGET, TARGET, now += 20ms));
+        CPPUNIT_ASSERT(delay.mayWait({50, 1, 100, 3099ms}, TARGET, TARGET, now += 100ms));
+        CPPUNIT_ASSERT(!delay.mayWait({401, 1, 200, 3199ms}, TARGET, TARGET, now += 100ms));
+    }
+
+    void testOneLongRequestIsNoMeasure() {
+        QueueDelay delay;
+        MonotonicTime now{1h};
+        CPPUNIT_ASSERT(delay.mayWait({20, 1, 1000, 10s}, TARGET, TARGET, now));
+        // Hours without a wait.
+        CPPUNIT_ASSERT(delay.mayWait({20, 1, 1001, 70s}, TARGET, TARGET, now += 3h));
+        CPPUNIT_ASSERT(delay.mayWait({40, 1, 1001, 70s}, TARGET, TARGET, now));
+        CPPUNIT_ASSERT(!delay.mayWait({41, 1, 1001, 70s}, TARGET, TARGET, now));
+    }
+
+    void testAFewMayWaitSinceInstancesMayBeStarting() {
+        QueueDelay delay;
+        CPPUNIT_ASSERT(delay.mayWait({8, 1, 100, 100s}, TARGET, TARGET, MonotonicTime(1h)));
+        CPPUNIT_ASSERT(!delay.mayWait({9, 1, 100, 100s}, TARGET, TARGET, MonotonicTime(1h)));
+        CPPUNIT_ASSERT(!delay.mayWait({8, 1, 100, 100s}, TARGET, TARGET, MonotonicTime(1h)));
+    }
+
     void testALittleTooMuchIsRefusedOnly() {
         SimulatedApplication app(2, 2ms);
-        const Outcome outcome = app.run(1200, 60s, 2s);
-        CPPUNIT_ASSERT(outcome.good >= 0.95 * 1000 * 58);
+        const Outcome outcome = app.run(1200, 60s);
+        CPPUNIT_ASSERT(outcome.good >= 0.95 * 1000 * 60);
         CPPUNIT_ASSERT(outcome.refused < 0.25 * outcome.offered);
     }
 
@@ -269,13 +319,16 @@ public:
         CPPUNIT_ASSERT(outcome.longestWait < 3s);
     }
 
+    /** Hours differ, and so do their bursts. */
     void testADayWithBurstsRefusesOnlyWithinThem() {
-        SimulatedApplication app(4, 20ms);
+        SimulatedApplication app(4, 20ms, 2);
         for (int hour = 0; hour < 24; hour++) {
-            CPPUNIT_ASSERT_EQUAL(0U, app.run(100, 10min, 2s).refused);
-            const Outcome busy = app.run(600, 10s, 1s);
-            CPPUNIT_ASSERT(busy.good >= 0.9 * 200 * 9);
-            CPPUNIT_ASSERT(busy.longestWait < 2 * TARGET);
+            // 200 a second are the capacity. The queue of the burst is served first.
+            app.run(20 + 5 * hour, TARGET);
+            CPPUNIT_ASSERT_EQUAL(0U, app.run(20 + 5 * hour, 10min).refused);
+            const Outcome busy = app.run(300 + 100 * (hour % 8), 10s);
+            CPPUNIT_ASSERT(busy.good >= 0.9 * 200 * 10);
+            CPPUNIT_ASSERT(busy.longestWait <= 2 * TARGET);
         }
     }
 

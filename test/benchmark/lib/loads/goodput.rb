@@ -4,8 +4,8 @@ require_relative 'fixed_load'
 
 module Bench
   # Requests at fixed rates below and above what the instances can serve, one rate after the other.
-  # The figures are the good answers that came in time, as shares of that capacity. All servers get
-  # the same requests at the same times.
+  # No rate begins in the overload of the one before. The figures are the good answers that came in
+  # time, as shares of that capacity. All servers get the same requests at the same times.
   class Goodput < FixedLoad
     # Of the capacity.
     RATES = [0.5, 0.9, 1.2, 2, 5].freeze
@@ -16,6 +16,9 @@ module Bench
     CONNECTIONS = 380
     # For what a server still works at after a rate.
     PATIENCE = 60
+    # An overload of PassengerQueueTarget lasts for ten seconds after its last sign
+    # (QueueDelay::CALM).
+    PAUSE = 12
 
     # The name of a figure.
     def self.field(rate)
@@ -48,6 +51,7 @@ module Bench
       # Answered after all others.
       Programs.run(['curl', '--silent', '--output', File::NULL, '--max-time', PATIENCE,
                     server.url(@work.path)])
+      sleep PAUSE
     end
 
     def share(load)
