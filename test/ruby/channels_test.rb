@@ -80,6 +80,17 @@ module PhusionPassenger
       assert_predicate @theirs, :closed?
     end
 
+    # The application does work after the first answer.
+    def test_a_channel_that_two_exchanges_have_borrowed_is_closed_after_both
+      @channels.add(7, @theirs)
+      former, channel = Array.new(2) { @channels.borrow(7) }
+      former.give_back
+      @channels.forget
+      channel.send_message("still open")
+      channel.give_back
+      assert_predicate @theirs, :closed?
+    end
+
     def test_sending_to_a_child_that_left_raises_client_gone
       @channels.add(7, @theirs)
       @child.close
