@@ -143,6 +143,7 @@ endif
     %D%/io/FrameSocketTest.cpp \
     %D%/io/FrameTest.cpp \
     %D%/io/LineReaderTest.cpp \
+    %D%/io/MessageRoomTest.cpp \
     %D%/io/ReplyChannelTest.cpp \
     %D%/io/RequestQueueTest.cpp \
     %D%/io/SocketPairTest.cpp \

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -10,6 +11,11 @@
 #include "base/Mutex.h"
 
 namespace Passenger::Bridge {
+
+/** Whether this errno of a send says that the other end has gone. */
+inline bool isGone(int error) noexcept {
+    return error == EPIPE || error == ECONNRESET || error == ENOTCONN;
+}
 
 /** The instance's end of a reply channel. The agent shares it, so its flags must not change. */
 struct Channel {

@@ -3,12 +3,14 @@
 import os
 import socket
 from array import array
-from errno import ETOOMANYREFS
+from errno import EBADF, ECONNRESET, ENOTCONN, EPIPE, ETOOMANYREFS
 from select import POLLIN, POLLOUT, poll
 
 from . import frames, layout, native, threads
 
 _RIGHTS_SPACE = socket.CMSG_SPACE(4 * array("i").itemsize)
+# EBADF: the application has forked this process, which has closed the channel.
+_GONE = (EPIPE, ECONNRESET, ENOTCONN, EBADF)
 
 
 class ClientGone(BrokenPipeError):
@@ -66,7 +68,8 @@ class Channel:
         self._socket.close()
 
     def send(self, ticket, type_, flags, status=0, head_length=0, queued=0, sticky_id=0, head=b"", body=b""):
-        """Sends one message. Raises ClientGone."""
+        """Sends one message. Raises ClientGone, or another OSError: the child waits for a last
+        message then."""
         try:
             if native.module:
                 native.module.send(
@@ -75,7 +78,8 @@ class Channel:
                 header = layout.REPLY.pack(ticket, type_, flags, status, head_length, queued, sticky_id)
                 self._waiting(POLLOUT, lambda: self._socket.sendmsg([header, head, body]))
         except OSError as error:
-            raise ClientGone("the client has closed its connection") from error
+            _check_gone(error)
+            raise
 
     def _waiting(self, events, call):
         """Another process may have made the descriptor non-blocking (libuv does)."""
@@ -98,7 +102,8 @@ class Channel:
         except BlockingIOError:
             return False
         except OSError as error:
-            raise ClientGone("the client has closed its connection") from error
+            _check_gone(error)
+            raise
         return True
 
     def send_stream_now(self, ticket, flags, queued, sticky_id, descriptor):
@@ -110,7 +115,8 @@ class Channel:
         except BlockingIOError:
             return False
         except OSError as error:
-            raise ClientGone("the client has closed its connection") from error
+            _check_gone(error)
+            raise
         return True
 
     def send_file(self, ticket, descriptor, offset, length):
@@ -123,7 +129,8 @@ class Channel:
         except OSError as error:
             if error.errno == ETOOMANYREFS:
                 return False
-            raise ClientGone("the client has closed its connection") from error
+            _check_gone(error)
+            raise
         return True
 
     def receive_now(self):
@@ -251,6 +258,12 @@ class Channels:
         self._news.notify_all()
         if self.on_news:
             self.on_news()
+
+
+def _check_gone(error):
+    """Raises ClientGone if the error of a send says that the child has shut the channel down."""
+    if error.errno in _GONE:
+        raise ClientGone("the client has closed its connection") from error
 
 
 def _rights(descriptor):
