@@ -9,8 +9,8 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.environ.get("PASSENGER_LIB", os.path.join(HERE, "../../lib/passenger")), "python"))
 
-from mod_passenger import layout  # noqa: E402
-from mod_passenger.channels import Channel, ClientGone  # noqa: E402
+from mod_passenger import frames, layout  # noqa: E402
+from mod_passenger.channels import Channel, Channels, ClientGone  # noqa: E402
 
 _TOO_LONG = b"x" * 32768
 
@@ -39,6 +39,49 @@ class ChannelTest(unittest.TestCase):
     def test_a_process_that_the_application_forked_has_no_client(self):
         self.channel.close()
         self.assertRaises(ClientGone, self.channel.send, 1, layout.DATA, 0, body=b"x")
+
+
+class Control:
+    def __init__(self):
+        self.frames = []
+        self.errors = []
+
+    def write(self, *frame):
+        if self.errors:
+            raise OSError(self.errors.pop(), "")
+        self.frames.append(frame)
+
+
+class ChannelsTest(unittest.TestCase):
+    def setUp(self):
+        self.control = Control()
+        self.channels = Channels(self.control, 0.01)
+        self.addCleanup(self.channels.close_all)
+
+    def add(self, identifier):
+        child, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.addCleanup(child.close)
+        self.channels.add(identifier, ours.detach())
+
+    def test_an_agent_that_does_not_answer_holds_no_thread(self):
+        self.assertEqual([None, None], [self.channels.borrow(7), self.channels.borrow(7)])
+        self.assertEqual([(frames.FETCH, 7)], self.control.frames)
+        # The late answer.
+        self.add(7)
+        self.assertEqual(7, self.channels.borrow(7).id)
+
+    def test_a_question_that_cannot_be_sent_is_asked_again(self):
+        for borrow in (self.channels.borrow, self.channels.borrow_now):
+            self.control.errors = [errno.ENOBUFS]
+            self.assertIsNone(borrow(7))
+        self.assertIs(False, self.channels.borrow_now(7))
+        self.assertEqual([(frames.FETCH, 7)], self.control.frames)
+
+    def test_an_agent_that_has_gone_is_asked_nothing(self):
+        self.control.errors = [errno.EPIPE]
+        self.assertIsNone(self.channels.borrow(7))
+        self.assertIsNone(self.channels.borrow_now(8))
+        self.assertEqual([], self.control.frames)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ module PhusionPassenger
   class ChannelsTest < TestCase
     def setup
       super
-      @agent, control = stream_pair.map { |io| FrameSocket.new(io) }
-      @channels = Channels.new(control)
+      @agent, @control = stream_pair.map { |io| FrameSocket.new(io) }
+      @channels = Channels.new(@control)
       @child, @theirs = seqpacket_pair
     end
 
@@ -62,6 +62,28 @@ module PhusionPassenger
     def test_no_thread_waits_when_the_agent_is_gone
       @agent.close
       assert_nil in_time { @channels.borrow(7) }
+    end
+
+    def test_an_agent_that_does_not_answer_holds_no_thread
+      channels = Channels.new(@control, patience: 0.01)
+      2.times { assert_nil in_time { channels.borrow(7) } }
+      in_time { @agent.read }
+      assert_equal :wait_readable, @agent.io.recv_nonblock(1, exception: false)
+      # The late answer.
+      channels.add(7, @theirs)
+      assert_equal 7, channels.borrow(7).id
+    end
+
+    def test_a_question_that_cannot_be_sent_is_asked_again
+      errors = [Errno::ENOBUFS]
+      @control.define_singleton_method(:write) do |*frame|
+        errors.any? ? raise(errors.pop) : super(*frame)
+      end
+      assert_nil in_time { @channels.borrow(7) }
+      waiting = Thread.new { @channels.borrow(7) }
+      in_time { @agent.read }
+      @channels.add(7, @theirs)
+      assert_equal 7, in_time { waiting.value }.id
     end
 
     def test_a_dropped_channel_is_closed

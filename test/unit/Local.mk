@@ -72,6 +72,7 @@ endif
     %D%/bridge/AppCommandTest.cpp \
     %D%/bridge/BodySourceTest.cpp \
     %D%/bridge/BridgeInstanceTest.cpp \
+    %D%/bridge/ChannelsTest.cpp \
     %D%/bridge/ChunkEndsTest.cpp \
     %D%/bridge/HelpersTest.cpp \
     %D%/bridge/IntakeTest.cpp \

@@ -28,8 +28,8 @@ module PhusionPassenger
   # The agent shares the descriptor, so its flags never change. Reads and writes block, without the
   # interpreter's lock.
   class Channel
+    # Errors of a socket whose other end has gone, or which is closed.
     GONE = [Errno::EPIPE, Errno::ECONNRESET, Errno::ENOTCONN, IOError].freeze
-    private_constant :GONE
 
     attr_reader :id
 

@@ -5,12 +5,15 @@ import socket
 from array import array
 from errno import EBADF, ECONNRESET, ENOTCONN, EPIPE, ETOOMANYREFS
 from select import POLLIN, POLLOUT, poll
+from time import monotonic
 
 from . import frames, layout, native, threads
 
 _RIGHTS_SPACE = socket.CMSG_SPACE(4 * array("i").itemsize)
 # EBADF: the application has forked this process, which has closed the channel.
 _GONE = (EPIPE, ECONNRESET, ENOTCONN, EBADF)
+# Seconds. A child sends a request again that nobody has claimed after one.
+_PATIENCE = 2
 
 
 class ClientGone(BrokenPipeError):
@@ -163,8 +166,10 @@ class Channels:
 
     A look-up of a known channel takes no lock."""
 
-    def __init__(self, control):
+    def __init__(self, control, patience=_PATIENCE):
+        """`patience`: how long borrow() waits for the agent."""
         self._control = control
+        self._patience = patience
         self._known = {}
         self._wanted = {}
         self._news = threads.Condition()
@@ -186,7 +191,8 @@ class Channels:
         return channel.borrow()
 
     def borrow(self, identifier):
-        """The channel, which the caller gives back. None: its child is gone."""
+        """The channel, which the caller gives back. None: its child is gone, or the agent does not
+        answer. A late answer counts for later requests."""
         channel = self._known.get(identifier) or self._fetch(identifier)
         return channel.borrow() if channel else None
 
@@ -239,8 +245,12 @@ class Channels:
     def _fetch(self, identifier):
         with self._news:
             self._ask(identifier)
+            deadline = monotonic() + self._patience
             while identifier not in self._known and self._wanted.get(identifier) == "asked" and not self._closed:
-                self._news.wait()
+                left = deadline - monotonic()
+                if left <= 0:
+                    return None
+                self._news.wait(left)
             self._wanted.pop(identifier, None)
             return self._known.get(identifier)
 
@@ -250,8 +260,10 @@ class Channels:
             self._wanted[identifier] = "asked"
             try:
                 self._control.write(frames.FETCH, identifier)
-            except OSError:
-                self._closed = True
+            except OSError as error:
+                self._closed = error.errno in _GONE
+                # Such as ENOBUFS: the channel's next request asks again.
+                self._wanted.pop(identifier)
 
     def _tell_news(self):
         """With the lock."""
