@@ -119,6 +119,7 @@ endif
     %D%/exchange/BodySenderTest.cpp \
     %D%/exchange/ExchangeLimitsTest.cpp \
     %D%/exchange/ExchangeLookTest.cpp \
+    %D%/exchange/ExchangePauseTest.cpp \
     %D%/exchange/ExchangeSlowTest.cpp \
     %D%/exchange/ExchangeStateTest.cpp \
     %D%/exchange/ExchangeStatisticsTest.cpp \
