@@ -70,6 +70,7 @@ endif
     %D%/bridge/AnswerParserTest.cpp \
     %D%/bridge/AppAddressTest.cpp \
     %D%/bridge/AppCommandTest.cpp \
+    %D%/bridge/ApplicationTest.cpp \
     %D%/bridge/BodySourceTest.cpp \
     %D%/bridge/BridgeInstanceTest.cpp \
     %D%/bridge/ChannelsTest.cpp \
