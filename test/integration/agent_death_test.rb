@@ -384,6 +384,38 @@ class AgentDeathTest < IntegrationTest
     end
   end
 
+  # Each instance knows the channel of the request that it has answered, and the one that was used
+  # last is used next.
+  def test_without_a_pool_process_requests_for_instances_that_know_others_channels_are_served
+    skip "prefork makes no second channel" if ENV["TEST_MPM"] == "prefork"
+
+    made = configuration do |one|
+      one.mpm_settings = ONE_CHILD
+      one.set("PassengerAgentTimeout", 0)
+      one.set("PassengerMinInstances", 2)
+      one.set("PassengerMaxInstances", 2)
+    end
+    with_server(made) do |server|
+      paths = [fifo("first"), fifo("second")]
+      answers = paths.map do |path|
+        Thread.new { server.client.get("/wait?fifo=#{path}&started=#{path}.begun").body }
+      end
+      eventually("two at work") { paths.all? { |path| File.exist?("#{path}.begun") } }
+      pids = paths.zip(answers).map { |path, answer| release(path) && answer.value.split.last.to_i }
+      pool = server.tree.matching(POOL).first.pid
+      [pool, pids.last].each { |pid| ProcessInfo.stop(pid) }
+      waiting = Array.new(2) do
+        # The first instance takes it, and knows no channel but the other one.
+        Thread.new { server.client.get("/hello").code }.tap { sleep 0.5 }
+      end
+      Process.kill(:CONT, pids.last)
+      eventually("the answers") { waiting.none?(&:alive?) }
+      assert_equal %w[200 200], waiting.map(&:value)
+    ensure
+      [pool, *pids].compact.each { |pid| Process.kill(:CONT, pid) }
+    end
+  end
+
   private
 
   # How long the longest request takes over the death of the anchor.

@@ -15,6 +15,14 @@ class PoolAdoptionTest < IntegrationTest
     sleep 0.02 until File.exist?(File.join(__dir__, "go_on"))
     run lambda { |_| [200, {}, [Process.pid.to_s]] }
   APP
+  # Waits for the FIFO in the query after a GET's answer, and before a POST's.
+  AT_WORK = <<~APP
+    run lambda { |env|
+      wait = -> { File.open(env["QUERY_STRING"], &:gets) if env["QUERY_STRING"] != "" }
+      env["REQUEST_METHOD"] == "POST" ? wait.call : env["rack.after_reply"] << wait
+      [200, {}, [Process.pid.to_s]]
+    }
+  APP
 
   serve do |made|
     # There is room for all, and for those that are about to end.
@@ -97,6 +105,31 @@ class PoolAdoptionTest < IntegrationTest
     release(path, "finished")
     assert_match(/finished/, assert_status(200, answer.value).body)
     assert_equal pid, waiting.value
+  end
+
+  def test_a_request_behind_one_with_work_after_its_answer_outlives_the_pool_process
+    made = configuration do |one|
+      one.use_one_child
+      one.site("rack.test", SampleApps.written(AT_WORK),
+               "PassengerMaxInstances 1\nPassengerThreadCount 2\n")
+    end
+    with_server(made) do |server|
+      after = fifo
+      pid = server.client.get("/?#{after}").body
+      # It has the channel of the first one.
+      path = fifo("second")
+      answer = Thread.new { server.client.post("/?#{path}", "body") }
+      eventually("two threads at work") { waits_on?(after, pid) && waits_on?(path, pid) }
+      release(after)
+      eventually("the end of the work after the first answer") { !waits_on?(after, pid) }
+      # Its thread.
+      assert_equal pid, server.client.get("/").body
+      kill_pool(server)
+      # The instance is told of the next pool process.
+      assert_equal pid, server.client.get("/").body
+      release(path)
+      assert_equal pid, assert_status(200, answer.value).body
+    end
   end
 
   # A request that was begun is not run a second time.
@@ -321,6 +354,10 @@ class PoolAdoptionTest < IntegrationTest
     end
     eventually("it has begun") { File.exist?(started) }
     [answer, path, -> { File.read(started).to_i }]
+  end
+
+  def waits_on?(path, pid)
+    ProcessInfo.read(pid.to_i).descriptors.value?(path)
   end
 
   def the_pool(of)

@@ -244,7 +244,7 @@ class WebSocketTest(unittest.TestCase):
     def test_a_connection_that_cannot_be_handed_over_is_logged_and_gets_500(self):
         class Full(Request):
             async def hand_over(self, *_):
-                raise ClientGone() from OSError(errno.ETOOMANYREFS, "Too many references")
+                raise OSError(errno.ETOOMANYREFS, "Too many references")
 
             async def end_in_error(self, status, _text):
                 self.status = status

@@ -142,6 +142,25 @@ module PhusionPassenger
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end
 
+    # As with a small net.core.wmem_default. The child must not take the request for one that was
+    # not begun.
+    def test_an_answer_that_the_kernel_refuses_ends_by_a_last_message
+      group = serve(@instance)
+      child, theirs, id = new_channel(5)
+      theirs.setsockopt(:SOCKET, :SNDBUF, 4096)
+      group.send(channel: id, ticket: 1,
+                 environment: Peers::ENVIRONMENT.merge("PATH_INFO" => "/large"))
+      assert_equal 57, @instance.read.type
+      @instance.control.write(58, id, descriptors: [theirs])
+      theirs.close
+      messages = [in_time { child.receive }]
+      messages << in_time { child.receive } until messages.last.nil? || messages.last.last?
+      assert_includes [1, 6], messages.last&.type
+      assert_includes [0, 500], messages.last.status
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+      assert_includes read_some, "event=request.failed"
+    end
+
     def test_dropped_channels_are_closed
       group = serve(@instance)
       request(group, @instance, "/pid", id: 1).answer

@@ -6,8 +6,8 @@ module PhusionPassenger
   class ChannelsTest < TestCase
     def setup
       super
-      @agent, control = stream_pair.map { |io| FrameSocket.new(io) }
-      @channels = Channels.new(control)
+      @agent, @control = stream_pair.map { |io| FrameSocket.new(io) }
+      @channels = Channels.new(@control)
       @child, @theirs = seqpacket_pair
     end
 
@@ -64,6 +64,28 @@ module PhusionPassenger
       assert_nil in_time { @channels.borrow(7) }
     end
 
+    def test_an_agent_that_does_not_answer_holds_no_thread
+      channels = Channels.new(@control, patience: 0.01)
+      2.times { assert_nil in_time { channels.borrow(7) } }
+      in_time { @agent.read }
+      assert_equal :wait_readable, @agent.io.recv_nonblock(1, exception: false)
+      # The late answer.
+      channels.add(7, @theirs)
+      assert_equal 7, channels.borrow(7).id
+    end
+
+    def test_a_question_that_cannot_be_sent_is_asked_again
+      errors = [Errno::ENOBUFS]
+      @control.define_singleton_method(:write) do |*frame|
+        errors.any? ? raise(errors.pop) : super(*frame)
+      end
+      assert_nil in_time { @channels.borrow(7) }
+      waiting = Thread.new { @channels.borrow(7) }
+      in_time { @agent.read }
+      @channels.add(7, @theirs)
+      assert_equal 7, in_time { waiting.value }.id
+    end
+
     def test_a_dropped_channel_is_closed
       @channels.add(7, @theirs)
       @channels.drop(7)
@@ -75,6 +97,17 @@ module PhusionPassenger
       @channels.add(7, @theirs)
       channel = @channels.borrow(7)
       @channels.drop(7)
+      channel.send_message("still open")
+      channel.give_back
+      assert_predicate @theirs, :closed?
+    end
+
+    # The application does work after the first answer.
+    def test_a_channel_that_two_exchanges_have_borrowed_is_closed_after_both
+      @channels.add(7, @theirs)
+      former, channel = Array.new(2) { @channels.borrow(7) }
+      former.give_back
+      @channels.forget
       channel.send_message("still open")
       channel.give_back
       assert_predicate @theirs, :closed?

@@ -70,8 +70,10 @@ endif
     %D%/bridge/AnswerParserTest.cpp \
     %D%/bridge/AppAddressTest.cpp \
     %D%/bridge/AppCommandTest.cpp \
+    %D%/bridge/ApplicationTest.cpp \
     %D%/bridge/BodySourceTest.cpp \
     %D%/bridge/BridgeInstanceTest.cpp \
+    %D%/bridge/ChannelsTest.cpp \
     %D%/bridge/ChunkEndsTest.cpp \
     %D%/bridge/HelpersTest.cpp \
     %D%/bridge/IntakeTest.cpp \
@@ -119,6 +121,7 @@ endif
     %D%/exchange/BodySenderTest.cpp \
     %D%/exchange/ExchangeLimitsTest.cpp \
     %D%/exchange/ExchangeLookTest.cpp \
+    %D%/exchange/ExchangePauseTest.cpp \
     %D%/exchange/ExchangeSlowTest.cpp \
     %D%/exchange/ExchangeStateTest.cpp \
     %D%/exchange/ExchangeStatisticsTest.cpp \
@@ -144,6 +147,7 @@ endif
     %D%/io/FrameSocketTest.cpp \
     %D%/io/FrameTest.cpp \
     %D%/io/LineReaderTest.cpp \
+    %D%/io/MessageRoomTest.cpp \
     %D%/io/ReplyChannelTest.cpp \
     %D%/io/RequestQueueTest.cpp \
     %D%/io/SocketPairTest.cpp \

@@ -94,6 +94,14 @@ std::uint16_t AppAddress::unusedPort(const std::string &host) {
     return any.port();
 }
 
+/** The address of all interfaces meets the sockets at each of them. */
+bool AppAddress::isTaken() const {
+    const AppAddress all = tcp(address_.ss_family == AF_INET ? "0.0.0.0" : "::", port());
+    const FileDescriptor socket(::socket(address_.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    return socket && ::bind(socket.get(), reinterpret_cast<const sockaddr *>(&all.address_), all.size_) != 0 &&
+           errno == EADDRINUSE;
+}
+
 std::uint16_t AppAddress::port() const noexcept {
     // sockaddr_in and sockaddr_in6 have the port at the same offset.
     return address_.ss_family == AF_UNIX ? 0 : ntohs(reinterpret_cast<const sockaddr_in &>(address_).sin_port);

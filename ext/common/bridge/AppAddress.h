@@ -31,6 +31,9 @@ public:
      * @throws IOException, SystemException
      */
     static std::uint16_t unusedPort(const std::string &host);
+    /** Whether any socket of this machine has the port, also one without a listener, as that of a
+     *  connection. */
+    bool isTaken() const;
 
     /**
      * The user of the TCP socket that gets connections to this address. Nothing: no socket listens,

@@ -219,6 +219,15 @@ bool AppCommand::startsNode(const Variables &options) {
             !wordsOf(NodePackage::of(optionNamed("app_root", options, ".")).start).empty());
 }
 
+void AppCommand::usePort(std::uint16_t port) {
+    constexpr std::string_view NAME = "PORT=";
+    for (std::string &variable : environment) {
+        if (variable.starts_with(NAME)) {
+            variable = std::string(NAME) + std::to_string(port);
+        }
+    }
+}
+
 std::string AppCommand::text() const {
     // Messages show the command as the configuration has it, without `sh -c`.
     std::string text = program == "/bin/sh" ? "" : program;

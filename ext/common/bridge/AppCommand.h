@@ -39,6 +39,8 @@ struct AppCommand {
     /** Whether the command is Node itself, and no shell, which may wait for its children. */
     static bool startsNode(const std::map<std::string, std::string> &options);
 
+    /** Another one in place of that of fromOptions(). */
+    void usePort(std::uint16_t port);
     /** For messages. */
     std::string text() const;
     /** Writes into the log what its owner should know. */

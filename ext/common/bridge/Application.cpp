@@ -115,13 +115,12 @@ StartFailure StartFailure::fromReport(const std::string &report) {
 }
 
 Application::Application(const Options &options, const std::string &library)
-    : startTimeout_(optionNamed("start_timeout", options)),
+    : host_(optionNamed("instance_address", options, DEFAULT_HOST)),
+      startTimeout_(optionNamed("start_timeout", options)),
       stopTimeout_(std::stoul(optionNamed("stop_timeout", options, DEFAULT_STOP_TIMEOUT))),
       takesAll_(std::stoul(optionNamed("thread_count", options, "1")) >= NO_THREAD_LIMIT) {
-    const std::string host = optionNamed("instance_address", options, DEFAULT_HOST);
     try {
-        portNumber_ = AppAddress::unusedPort(host);
-        port_ = AppAddress::tcp(host, portNumber_);
+        choosePort();
         std::string path;
         if (wantsSocket(options)) {
             folder_ = makePrivateFolder(optionNamed("spawn_dir", options, DEFAULT_SPAWN_DIR));
@@ -129,13 +128,17 @@ Application::Application(const Options &options, const std::string &library)
             path = folder_ + "/socket";
             socket_ = AppAddress::unixSocket(path);
         }
-        command_ = AppCommand::fromOptions(options, library, portNumber_, path);
+        command_ = AppCommand::fromOptions(options, library, port_.port(), path);
         setProcessTitle("Passenger bridge: " + command_.name);
         command_.tell();
     } catch (const std::exception &error) {
         removeFolder();
         throw StartFailure(error.what());
     }
+}
+
+void Application::choosePort() {
+    port_ = AppAddress::tcp(host_, AppAddress::unusedPort(host_));
 }
 
 /** For the time before the keeper exists, which removes it later. */
@@ -167,14 +170,35 @@ bool Application::awaitAccepting(int agent, Deadline deadline) {
         if (poll(entries, 2, static_cast<int>(pause.count())) <= 0) {
             continue;
         }
-        if (entries[0].revents != 0) {
-            failEnded();
+        if (entries[0].revents == 0) {
+            return false;
         }
-        return false;
+        const AppKeeper::Ending ending = keeper_->takeEnding();
+        keeper_->finish();
+        if (!startOnAnotherPort()) {
+            failEnded(ending);
+        }
     }
     // A process that answers one connection after the other waits for the end of these.
     portProbe_ = AcceptProbe();
     socketProbe_ = AcceptProbe();
+    return true;
+}
+
+/**
+ * The command has ended, and all its processes. False: not because of its port. Until it listened,
+ * the kernel may have given the port to a connection of another process. The keeper has removed the
+ * folder of a Unix socket, for which the port matters less.
+ */
+bool Application::startOnAnotherPort() {
+    if (socket_ || !listenedOn_.empty() || otherPort_ || !port_.isTaken()) {
+        return false;
+    }
+    otherPort_ = true;
+    EventLog::write("app.port_taken", fmt::format("port={} action=\"started again with another one\"", port_.port()));
+    choosePort();
+    command_.usePort(port_.port());
+    start();
     return true;
 }
 
@@ -226,9 +250,7 @@ bool Application::isListener() {
     return user.has_value();
 }
 
-void Application::failEnded() {
-    const AppKeeper::Ending ending = keeper_->takeEnding();
-    keeper_->finish();
+void Application::failEnded(const AppKeeper::Ending &ending) const {
     if (!ending.error.empty()) {
         throw StartFailure(fmt::format("the command \"{}\" could not be started: {}", command_.text(), ending.error));
     }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -75,9 +74,11 @@ public:
 private:
     bool acceptsConnections();
     bool connected(AcceptProbe &probe, const AppAddress &address);
+    void choosePort();
     void removeFolder() const noexcept;
+    bool startOnAnotherPort();
     bool isListener();
-    [[noreturn]] void failEnded();
+    [[noreturn]] void failEnded(const AppKeeper::Ending &ending) const;
     [[noreturn]] void failSilent();
     std::string places() const;
     const char *remedy() const;
@@ -86,8 +87,9 @@ private:
     /** The folder of the Unix socket on which the application may listen; empty: there is none. */
     std::string folder_;
     FileDescriptor folderLock_;
-    std::uint16_t portNumber_ = 0;
+    const std::string host_;
     AppAddress port_;
+    bool otherPort_ = false;
     std::optional<AppAddress> socket_;
     /** The connections to port_ and to socket_ by which the bridge looks. */
     AcceptProbe portProbe_;

@@ -3,12 +3,17 @@
 #include <exception>
 #include <utility>
 
+#include "base/Exceptions.h"
+
 namespace Passenger::Bridge {
 
 ChannelPtr Channels::find(std::uint64_t id) {
+    const auto deadline = std::chrono::steady_clock::now() + patience_;
     LockGuard lock(mutex_);
     while (!known_.contains(id) && !wanted_.contains(id) && wanted_.size() >= MOST_ASKED && !stopped_) {
-        lock.wait(room_);
+        if (!lock.waitUntil(room_, deadline)) {
+            return nullptr;
+        }
     }
     if (!known_.contains(id) && !stopped_) {
         const auto [entry, isNew] = wanted_.try_emplace(id);
@@ -23,8 +28,8 @@ ChannelPtr Channels::find(std::uint64_t id) {
         if (isNew) {
             ask(id);
         }
-        while (!wanted->answered) {
-            lock.wait(wanted->news);
+        while (!wanted->answered && lock.waitUntil(wanted->news, deadline)) {
+            // Woken in vain.
         }
     }
     const auto known = known_.find(id);
@@ -34,9 +39,14 @@ ChannelPtr Channels::find(std::uint64_t id) {
 void Channels::ask(std::uint64_t id) {
     try {
         ask_(id);
+    } catch (const SystemException &error) {
+        if (isGone(error.error())) {
+            end();
+        } else {
+            answered(id);
+        }
     } catch (const std::exception &) {
-        stopped_ = true;
-        answeredAll();
+        end();
     }
 }
 
@@ -86,6 +96,10 @@ void Channels::forget() {
 
 void Channels::stop() {
     const LockGuard lock(mutex_);
+    end();
+}
+
+void Channels::end() {
     stopped_ = true;
     answeredAll();
 }

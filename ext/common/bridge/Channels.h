@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -10,6 +12,11 @@
 #include "base/Mutex.h"
 
 namespace Passenger::Bridge {
+
+/** Whether this errno of a send says that the other end has gone. */
+inline bool isGone(int error) noexcept {
+    return error == EPIPE || error == ECONNRESET || error == ENOTCONN;
+}
 
 /** The instance's end of a reply channel. The agent shares it, so its flags must not change. */
 struct Channel {
@@ -28,11 +35,18 @@ public:
     /** Channels that are asked for at once. The agent ends an instance that does not take its
      *  answers from the socket, which has room for some 250. */
     static constexpr std::size_t MOST_ASKED = 64;
+    /** A child sends a request again that nobody has claimed after a second. */
+    static constexpr std::chrono::milliseconds PATIENCE{2000};
 
-    /** @param ask sends FETCH; throws when the agent has gone */
-    explicit Channels(std::function<void(std::uint64_t)> ask) : ask_(std::move(ask)) {}
+    /**
+     * @param ask sends FETCH; throws SystemException, or something else when the agent has gone
+     * @param patience how long find() waits
+     */
+    explicit Channels(std::function<void(std::uint64_t)> ask, std::chrono::milliseconds patience = PATIENCE)
+        : ask_(std::move(ask)), patience_(patience) {}
 
-    /** Waits for a channel that is new. Null: its child or the agent is gone. */
+    /** Waits for a channel that is new. Null: its child or the agent is gone, or the agent does not
+     *  answer; a late answer counts for later requests. */
     ChannelPtr find(std::uint64_t id) EXCLUDES(mutex_);
     void add(std::uint64_t id, FileDescriptor end) EXCLUDES(mutex_);
     /** The agent knows no such channel. */
@@ -55,8 +69,10 @@ private:
     void ask(std::uint64_t id) REQUIRES(mutex_);
     void answered(std::uint64_t id) REQUIRES(mutex_);
     void answeredAll() REQUIRES(mutex_);
+    void end() REQUIRES(mutex_);
 
     const std::function<void(std::uint64_t)> ask_;
+    const std::chrono::milliseconds patience_;
     Mutex mutex_{Locks::BRIDGE_CHANNELS};
     std::map<std::uint64_t, ChannelPtr> known_ GUARDED_BY(mutex_);
     std::map<std::uint64_t, WantedPtr> wanted_ GUARDED_BY(mutex_);

@@ -18,6 +18,13 @@ constexpr unsigned BAD_GATEWAY = 502;
 constexpr unsigned SERVICE_UNAVAILABLE = 503;
 constexpr std::size_t PAYLOAD = MAX_MESSAGE - sizeof(MessageHeader);
 
+[[noreturn]] void failToSend(int error) {
+    if (isGone(error)) {
+        throw ClientGone();
+    }
+    throw SystemException("a message of the answer", error);
+}
+
 }  // namespace
 
 void ReplyWriter::respond(unsigned status, std::string_view head, std::string_view body, bool last) {
@@ -41,8 +48,9 @@ void ReplyWriter::data(std::string_view body, bool last) {
     do {
         const std::string_view piece = body.substr(0, PAYLOAD);
         body.remove_prefix(piece.size());
-        finished_ = last && body.empty();
-        send(MessageType::DATA, finished_ ? LAST : 0, 0, 0, piece);
+        const bool ends = last && body.empty();
+        send(MessageType::DATA, ends ? LAST : 0, 0, 0, piece);
+        finished_ = ends;
     } while (!body.empty());
 }
 
@@ -67,7 +75,7 @@ bool ReplyWriter::hijack(int stream, std::uint8_t flags) {
         if (error.error() == ETOOMANYREFS) {
             return false;
         }
-        throw ClientGone();
+        failToSend(error.error());
     }
 }
 
@@ -137,7 +145,7 @@ bool ReplyWriter::sendNow(const msghdr &message) const {
             return false;
         }
         if (errno != EINTR && errno != ENOBUFS) {
-            throw ClientGone();
+            failToSend(errno);
         }
     }
     return true;
@@ -146,14 +154,13 @@ bool ReplyWriter::sendNow(const msghdr &message) const {
 void ReplyWriter::wait() {
     waits_ = true;
     const bool finished = std::exchange(finished_, false);
-    for (std::string &kept : kept_) {
+    for (std::string &kept : std::exchange(kept_, {})) {
         iovec part{kept.data(), kept.size()};
         msghdr message{};
         message.msg_iov = &part;
         message.msg_iovlen = 1;
         sendNow(message);
     }
-    kept_.clear();
     finished_ = finished;
 }
 

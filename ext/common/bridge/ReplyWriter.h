@@ -39,7 +39,7 @@ public:
     /** There are such messages: wait() sends them. */
     bool holdsBack() const noexcept { return !kept_.empty(); }
 
-    // All of the following throw ClientGone.
+    // All of the following throw ClientGone, or SystemException: the child waits for the end then.
 
     /** Sends the kept messages. From now on sending waits. */
     void wait();

@@ -130,6 +130,7 @@ std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<cha
     if (patience == milliseconds(0)) {
         return progress_.timedOut(buffer);
     }
+    const MonotonicTime before = progress_.times().now();
     if (wait.clientSaysLeft()) {
         return progress_.clientLeft(buffer);
     }
@@ -140,6 +141,7 @@ std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<cha
                                               .room = awaitsRoom,
                                               .agentLife = progress_.waits() ? sender.agentLife() : -1},
                                              isSlow ? time : std::min(time, timeLeft(slowDate)));
+    progress_.times().waited(before, time);
     if (found.agentDied) {
         sender.agentDied();
     }
@@ -198,12 +200,14 @@ MessageSession::Waited Exchange::awaitReply(int socket, MessageSession::Awaited 
                        (awaited != MessageSession::Awaited::ROOM ? POLLIN : 0);
     pollfd entries[2] = {{progress_.sender().channel()->descriptor(), POLLIN, 0},
                          {socket, static_cast<short>(events), 0}};
-    const int ready =
-        pollChannel(entries, std::min({timeout, lookInterval(), timeLeft(progress_.times().workDeadline())}));
+    const milliseconds time = std::min({timeout, lookInterval(), timeLeft(progress_.times().workDeadline())});
+    const int ready = pollChannel(entries, time);
     // The instance has all bytes that the client has sent, and waits for the client, too.
     if (awaited != MessageSession::Awaited::ROOM && progress_.sender().channel()->drained() &&
         progress_.seeWhetherBegun()) {
         excuse(progress_.times().now() - before);
+    } else {
+        progress_.times().waited(before, time);
     }
     if (ready <= 0) {
         return {ready == 0 && timeout >= lookInterval() && collect(Cause::LOOK), false};

@@ -6,6 +6,14 @@ namespace Passenger {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+/** A wait that takes so much longer than meant was a pause of this process, as of its container. On
+ *  a busy machine a wait takes longer, too. */
+constexpr std::chrono::seconds LONGEST_DELAY{2};
+
+}  // namespace
+
 void ExchangeTimes::sending(bool first) noexcept {
     sentAt_ = now();
     if (first) {
@@ -34,6 +42,14 @@ void ExchangeTimes::begunAfterQueue() noexcept {
 void ExchangeTimes::excuse(std::chrono::nanoseconds time) noexcept {
     if (begunAt_) {
         excused_ += time;
+    }
+}
+
+/** Also before the begin, which may be set to a moment before the pause later. */
+void ExchangeTimes::waited(MonotonicTime since, std::chrono::nanoseconds meant) noexcept {
+    const std::chrono::nanoseconds late = now() - since - meant;
+    if (late > LONGEST_DELAY) {
+        excused_ += late;
     }
 }
 

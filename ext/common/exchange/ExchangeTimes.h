@@ -37,6 +37,10 @@ public:
     /** The client did not take the answer for this time, which does not count for the limit of the
      *  instance's work. */
     void excuse(std::chrono::nanoseconds time) noexcept;
+    /** A wait ended now that began at `since`, and was to take `meant` at most. If it took much
+     *  longer, this process stood still, and perhaps the instance did, too: that time does not
+     *  count, either. */
+    void waited(MonotonicTime since, std::chrono::nanoseconds meant) noexcept;
 
     /** When the last ticket was sent. */
     MonotonicTime sentAt() const noexcept { return sentAt_; }

@@ -12,8 +12,10 @@
 
 #include "base/DescriptorCloser.h"
 #include "base/DescriptorLimit.h"
+#include "io/MessageRoom.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
+#include "shm/Layouts.h"
 
 namespace Passenger {
 
@@ -25,7 +27,10 @@ constexpr std::chrono::milliseconds RELIEF_TIME{20};
 /** @throws DescriptorShortageException, SystemException */
 DescriptorPair channelEnds() {
     try {
-        return makeSeqPacketPair();
+        DescriptorPair ends = makeSeqPacketPair();
+        makeRoomForMessages(ends.first, MAX_MESSAGE);
+        makeRoomForMessages(ends.second, MAX_MESSAGE);
+        return ends;
     } catch (const SystemException &error) {
         if (error.error() == EMFILE) {
             throw DescriptorShortageException(std::string(error.what()) + ": " + explainDescriptorLimit());

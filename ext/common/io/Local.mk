@@ -8,6 +8,7 @@ libpassenger_io_la_SOURCES = \
     %D%/FrameReader.cpp \
     %D%/FrameSocket.cpp \
     %D%/LineReader.cpp \
+    %D%/MessageRoom.cpp \
     %D%/ReplyChannel.cpp \
     %D%/ReportFrame.cpp \
     %D%/RequestQueue.cpp \

@@ -1,13 +1,20 @@
 # frozen_string_literal: true
 
+require_relative "../base/monotonic_clock"
 require_relative "../wire/channel"
 
 module PhusionPassenger
   # The reply channels that this instance knows. Handler threads look them up; the control thread
   # adds those that were asked for. A look-up of a known channel takes no lock.
   class Channels
-    def initialize(control)
+    # Seconds. A child sends a request again that nobody has claimed after one.
+    PATIENCE = 2
+    private_constant :PATIENCE
+
+    # `patience`: how long `borrow` waits for the agent.
+    def initialize(control, patience: PATIENCE)
       @control = control
+      @patience = patience
       @known = {}
       @wanted = {}
       @lock = Mutex.new
@@ -15,7 +22,8 @@ module PhusionPassenger
       @closed = false
     end
 
-    # The channel, which the caller gives back. Nil: its child is gone.
+    # The channel, which the caller gives back. Nil: its child is gone, or the agent does not
+    # answer. A late answer counts for later requests.
     def borrow(id)
       (@known[id] || fetch(id))&.borrow
     end
@@ -78,17 +86,29 @@ module PhusionPassenger
     def fetch(id)
       @lock.synchronize do
         ask(id) unless @known[id] || @wanted[id] || @closed
-        @news.wait(@lock) until @known[id] || @wanted[id] != :asked || @closed
-        @wanted.delete(id)
+        wait_for(id)
+        @wanted.delete(id) unless @wanted[id] == :asked
         @known[id]
+      end
+    end
+
+    def wait_for(id)
+      deadline = MonotonicClock.now + @patience
+      until @known[id] || @wanted[id] != :asked || @closed
+        left = deadline - MonotonicClock.now
+        break if left <= 0
+
+        @news.wait(@lock, left)
       end
     end
 
     def ask(id)
       @wanted[id] = :asked
       @control.write(Frame::Control::FETCH, id)
-    rescue SystemCallError, IOError
+    rescue *Channel::GONE
       @closed = true
+    rescue SystemCallError # such as ENOBUFS: the channel's next request asks again
+      @wanted.delete(id)
     end
   end
 end

@@ -9,6 +9,8 @@ const { errno } = constants;
 exports.EAGAIN = -errno.EAGAIN;
 exports.EINTR = -errno.EINTR;
 exports.ENOBUFS = -errno.ENOBUFS;
+// Of a send: the other end is shut down.
+exports.GONE = new Set([errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF].map((error) => -error));
 
 // Events of epoll(7).
 exports.IN = 0x1;

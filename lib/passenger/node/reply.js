@@ -1,7 +1,9 @@
 "use strict";
 
 // The messages of one answer. Messages for which the child has no room wait here.
+const { getSystemErrorName } = require("util");
 const layout = require("./layout");
+const log = require("./log");
 const native = require("./native");
 
 const { LAST, PAYLOAD_LIMIT, RESPONSE, DATA } = layout;
@@ -16,8 +18,10 @@ class Reply {
         this._stickyId = stickyId;
         // The head was sent.
         this.started = false;
-        // The child has given the exchange up.
+        // The child has given the exchange up, or a message could not be sent.
         this.gone = false;
+        // A message could not be sent: the next one is the last.
+        this._isCut = false;
         // Messages that httpd has taken.
         this.sent = 0;
         // Bytes that wait.
@@ -89,7 +93,7 @@ class Reply {
     sendWaiting() {
         const messages = this._messages;
         let sent = 0;
-        while (sent < messages.length && this._send(messages[sent])) {
+        while (!this.gone && sent < messages.length && this._send(messages[sent])) {
             const body = messages[sent][4];
             this.waiting -= body ? body.length : 0;
             sent++;
@@ -114,7 +118,8 @@ class Reply {
     }
 
     // False: there is no room. A child that is gone has room for all.
-    _send([type, status, headLength, head, body]) {
+    _send(message) {
+        const [type, status, headLength, head, body] = message;
         const answers = (type & 0xff) === RESPONSE;
         const { addon } = native;
         let result;
@@ -125,13 +130,28 @@ class Reply {
         if (result === native.EAGAIN || result === native.ENOBUFS) {
             return false;
         }
+        if (result !== 0 && !native.GONE.has(result)) {
+            this._cut(message, result);
+            return this._send(message);
+        }
         this.sent++;
-        if (result !== 0) {
+        if (result !== 0 || this._isCut) {
             this.gone = true;
             this._messages = [];
             this.waiting = 0;
         }
         return true;
+    }
+
+    // Without a last message the claim must not be cleared: the child would send the request again.
+    _cut(message, error) {
+        log.event("request.failed", { reason: `a message of the answer cannot be sent: ${getSystemErrorName(error)}` });
+        if (this._isCut) {
+            // The claim stays, so that the agent sends LOST.
+            process.exit(1);
+        }
+        this._isCut = true;
+        message.splice(0, message.length, layout.ABORTED | LAST, 0, 0, undefined, undefined);
     }
 }
 

@@ -22,40 +22,48 @@ module PhusionPassenger
   # The file with the request's body did not reach this process, which has no descriptor left.
   class BodyNotReceived < StandardError; end
 
-  # The instance's end of one reply channel. At most one exchange uses it at a time. The agent
-  # shares the descriptor, so its flags never change. Reads and writes block, without the
+  # The instance's end of one reply channel. One exchange uses it at a time, but application code
+  # may go on after the last message of its answer, while the next exchange uses the channel.
+  #
+  # The agent shares the descriptor, so its flags never change. Reads and writes block, without the
   # interpreter's lock.
   class Channel
+    # Errors of a socket whose other end has gone, or which is closed.
     GONE = [Errno::EPIPE, Errno::ECONNRESET, Errno::ENOTCONN, IOError].freeze
-    private_constant :GONE
 
     attr_reader :id
 
     def initialize(id, io)
       @id = id
       @io = io
-      @busy = false
+      @lock = Mutex.new
+      @borrowers = 0
       @retired = false
     end
 
     # Nil: it was retired meanwhile.
     def borrow
-      @busy = true
-      return self unless @retired
+      @lock.synchronize do
+        return if @retired
 
-      give_back
-      nil
+        @borrowers += 1
+      end
+      self
     end
 
     def give_back
-      @busy = false
-      @io.close if @retired
+      @lock.synchronize do
+        @borrowers -= 1
+        @io.close if @retired && @borrowers.zero?
+      end
     end
 
-    # No other exchange will use the channel. It closes when the current one is over.
+    # No other exchange will use the channel. It closes when the current ones are over.
     def retire
-      @retired = true
-      @io.close unless @busy
+      @lock.synchronize do
+        @retired = true
+        @io.close if @borrowers.zero?
+      end
     end
 
     # In a process that the application forked, which has no part in the exchange.

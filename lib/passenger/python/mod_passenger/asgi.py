@@ -45,7 +45,8 @@ class HttpRequest:
         self._missing = None
         self._asks = False
         self._body_given = False
-        # A task was cancelled between two parts of a body message: the answer must not look whole.
+        # A task was cancelled between two parts of a body message, or one could not be sent: the
+        # answer must not look whole.
         self._has_gap = False
         # The client has left, or has broken its body off.
         self._gone = False
@@ -199,9 +200,13 @@ class HttpRequest:
             if self._has_gap:
                 type_, fields = layout.ABORTED, ()
         async with self._writing:
-            # Another task may have ended the answer meanwhile.
-            while not self.finished and not self.channel.send_now(self.ticket, type_, flags, *fields):
-                await self._await_room()
+            try:
+                # Another task may have ended the answer meanwhile.
+                while not self.finished and not self.channel.send_now(self.ticket, type_, flags, *fields):
+                    await self._await_room()
+            except OSError:
+                self._has_gap = True
+                raise
         if flags & layout.LAST:
             self.finished = True
             # A task may have begun to read while this one waited.

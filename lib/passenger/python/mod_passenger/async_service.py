@@ -303,8 +303,10 @@ class AsyncService:
             # The process ends without an answer. The claim stays, so that the agent sends LOST.
             raise
         except BaseException as error:
+            # The claim stays here, too.
             log.exception("instance.thread_failed", error, thread="loop")
             self._events.thread_ended()
+            return
         self._give_back(place)
 
     def _give_back(self, place):

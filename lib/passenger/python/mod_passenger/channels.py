@@ -3,12 +3,17 @@
 import os
 import socket
 from array import array
-from errno import ETOOMANYREFS
+from errno import EBADF, ECONNRESET, ENOTCONN, EPIPE, ETOOMANYREFS
 from select import POLLIN, POLLOUT, poll
+from time import monotonic
 
 from . import frames, layout, native, threads
 
 _RIGHTS_SPACE = socket.CMSG_SPACE(4 * array("i").itemsize)
+# EBADF: the application has forked this process, which has closed the channel.
+_GONE = (EPIPE, ECONNRESET, ENOTCONN, EBADF)
+# Seconds. A child sends a request again that nobody has claimed after one.
+_PATIENCE = 2
 
 
 class ClientGone(BrokenPipeError):
@@ -66,7 +71,8 @@ class Channel:
         self._socket.close()
 
     def send(self, ticket, type_, flags, status=0, head_length=0, queued=0, sticky_id=0, head=b"", body=b""):
-        """Sends one message. Raises ClientGone."""
+        """Sends one message. Raises ClientGone, or another OSError: the child waits for a last
+        message then."""
         try:
             if native.module:
                 native.module.send(
@@ -75,7 +81,8 @@ class Channel:
                 header = layout.REPLY.pack(ticket, type_, flags, status, head_length, queued, sticky_id)
                 self._waiting(POLLOUT, lambda: self._socket.sendmsg([header, head, body]))
         except OSError as error:
-            raise ClientGone("the client has closed its connection") from error
+            _check_gone(error)
+            raise
 
     def _waiting(self, events, call):
         """Another process may have made the descriptor non-blocking (libuv does)."""
@@ -98,7 +105,8 @@ class Channel:
         except BlockingIOError:
             return False
         except OSError as error:
-            raise ClientGone("the client has closed its connection") from error
+            _check_gone(error)
+            raise
         return True
 
     def send_stream_now(self, ticket, flags, queued, sticky_id, descriptor):
@@ -110,7 +118,8 @@ class Channel:
         except BlockingIOError:
             return False
         except OSError as error:
-            raise ClientGone("the client has closed its connection") from error
+            _check_gone(error)
+            raise
         return True
 
     def send_file(self, ticket, descriptor, offset, length):
@@ -123,7 +132,8 @@ class Channel:
         except OSError as error:
             if error.errno == ETOOMANYREFS:
                 return False
-            raise ClientGone("the client has closed its connection") from error
+            _check_gone(error)
+            raise
         return True
 
     def receive_now(self):
@@ -156,8 +166,10 @@ class Channels:
 
     A look-up of a known channel takes no lock."""
 
-    def __init__(self, control):
+    def __init__(self, control, patience=_PATIENCE):
+        """`patience`: how long borrow() waits for the agent."""
         self._control = control
+        self._patience = patience
         self._known = {}
         self._wanted = {}
         self._news = threads.Condition()
@@ -179,7 +191,8 @@ class Channels:
         return channel.borrow()
 
     def borrow(self, identifier):
-        """The channel, which the caller gives back. None: its child is gone."""
+        """The channel, which the caller gives back. None: its child is gone, or the agent does not
+        answer. A late answer counts for later requests."""
         channel = self._known.get(identifier) or self._fetch(identifier)
         return channel.borrow() if channel else None
 
@@ -232,8 +245,12 @@ class Channels:
     def _fetch(self, identifier):
         with self._news:
             self._ask(identifier)
+            deadline = monotonic() + self._patience
             while identifier not in self._known and self._wanted.get(identifier) == "asked" and not self._closed:
-                self._news.wait()
+                left = deadline - monotonic()
+                if left <= 0:
+                    return None
+                self._news.wait(left)
             self._wanted.pop(identifier, None)
             return self._known.get(identifier)
 
@@ -243,14 +260,22 @@ class Channels:
             self._wanted[identifier] = "asked"
             try:
                 self._control.write(frames.FETCH, identifier)
-            except OSError:
-                self._closed = True
+            except OSError as error:
+                self._closed = error.errno in _GONE
+                # Such as ENOBUFS: the channel's next request asks again.
+                self._wanted.pop(identifier)
 
     def _tell_news(self):
         """With the lock."""
         self._news.notify_all()
         if self.on_news:
             self.on_news()
+
+
+def _check_gone(error):
+    """Raises ClientGone if the error of a send says that the child has shut the channel down."""
+    if error.errno in _GONE:
+        raise ClientGone("the client has closed its connection") from error
 
 
 def _rights(descriptor):

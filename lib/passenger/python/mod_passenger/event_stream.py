@@ -177,7 +177,7 @@ class EventStream(asyncio.Protocol):
             await self._request.hand_over(theirs.fileno(), 200, self._head + _FRAMING)
         except BaseException as error:
             ours.close()
-            if isinstance(error, ClientGone) and error.__cause__.errno == errno.ETOOMANYREFS:
+            if isinstance(error, OSError) and error.errno == errno.ETOOMANYREFS:
                 return None
             raise
         finally:

@@ -7,7 +7,7 @@ _PIECE = layout.PAYLOAD_LIMIT
 
 class Reply:
     """Each piece is sent as it comes; a piece that is too long for a message is cut. A handler owns
-    it for one request. All methods raise ClientGone."""
+    it for one request. All methods raise what Channel.send() raises."""
 
     __slots__ = ("_channel", "ticket", "_queued", "_sticky_id", "takes_file", "started", "finished", "skipped")
 

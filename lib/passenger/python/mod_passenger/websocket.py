@@ -229,10 +229,11 @@ class WebSocketRequest:
             await self._request.hand_over(theirs.fileno(), 101, head)
         except BaseException as error:
             ours.close()
-            if isinstance(error, ClientGone) and error.__cause__.errno == errno.ETOOMANYREFS:
-                log.complaint("connection.not_handed_over", reason=error.__cause__.strerror,
+            if isinstance(error, OSError) and error.errno == errno.ETOOMANYREFS:
+                log.complaint("connection.not_handed_over", reason=error.strerror,
                               remedy="a higher limit of open files")
                 self._failed = True
+                raise ClientGone("the connection cannot be handed over") from error
             raise
         finally:
             theirs.close()
