@@ -35,7 +35,7 @@ class Lifespan:
             return self._error or RuntimeError("the application's startup failed: %s" % answer.get("message", ""))
         if not self._started:
             self.state = None
-            if self._error:
+            if self._error and not isinstance(self._error, NotImplementedError):
                 # An application that knows no lifespan raises at once: it works without.
                 log.event("app.lifespan_left_out", exception=log.class_of(self._error),
                           message=log.message_of(self._error))
