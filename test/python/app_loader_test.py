@@ -95,6 +95,18 @@ class AppLoaderTest(unittest.TestCase):
         for name in ("application", "app", "app.inner", "create_app()", "app.inner.make()"):
             self.assertEqual(name, self.loaded(name))
 
+    def test_a_name_with_a_colon_is_in_a_module_and_no_startup_file_is_loaded(self):
+        self.write("colon_package/web.py", STARTUP_FILE)
+        for name in ("app", "app.inner", "create_app()"):
+            application = self.load("raise ValueError", app_callable="colon_package.web:" + name)
+            self.assertIsNotNone(application, self.control.frames[-1])
+            self.assertEqual(name, application._function(None, None))
+        self.assertEqual(("AttributeError", 'the module colon_package.web defines no "web". It defines "application": '
+                          "PassengerAppCallable colon_package.web:application"),
+                         self.failure("raise ValueError", "colon_package.web:web"))
+        self.assertEqual(("ModuleNotFoundError", "No module named 'no_package' (in %s)" % sys.executable),
+                         self.failure("raise ValueError", "no_package:app"))
+
     def test_without_a_name_it_is_application(self):
         self.assertEqual("application", self.load(STARTUP_FILE)._function(None, None))
         self.assertEqual("application", self.loaded(""))
