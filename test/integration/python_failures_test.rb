@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/missing_library"
 
 # Python applications that do not start: the cause is in the first line of the log and on the page.
 class PythonFailuresTest < IntegrationTest
@@ -33,8 +34,10 @@ class PythonFailuresTest < IntegrationTest
     "wrong" => ["application = 5\n", "which cannot be called", "cannot be called", "function"],
     "exit" => ["import sys\nsys.exit('no settings')\n", "SystemExit: no settings",
                "called exit", "output"],
-    "library" => ["raise ImportError('libpq.so.5: cannot open shared object file: No such file " \
-                  "or directory')\n", "libpq.so.5", "system library", "apt-file search libpq.so.5"],
+    "library" => ["import library\n", "libnosuch.so.1: cannot open shared object file",
+                  "The system library libnosuch.so.1 is missing", "apt-file search libnosuch.so.1"],
+    "memory" => ["import resource\nresource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n" \
+                 "b'x' * (2 << 30)\n", "MemoryError", "too little memory", "Provide more memory"],
     "parameters" => ["def application(environ):\n    pass\n", "takes (environ), which cannot be " \
                      "called with (environ, start_response), as WSGI does", "no application",
                      "(environ, start_response) for WSGI"],
@@ -63,7 +66,11 @@ class PythonFailuresTest < IntegrationTest
 
   serve do |made|
     CASES.each do |site, (code, *)|
-      made.site("#{site}.test", SampleApps.written(code, "passenger_wsgi.py"),
+      folder = SampleApps.written(code, "passenger_wsgi.py")
+      if site == "library" && MissingLibrary::THERE
+        MissingLibrary.write(File.join(folder, "library.so"))
+      end
+      made.site("#{site}.test", folder,
                 "PassengerPython #{PYTHON}\nPassengerFriendlyErrorPages on\n")
     end
     made.site("interpreter.test", SampleApps.written("x", "passenger_wsgi.py"),
@@ -76,6 +83,7 @@ class PythonFailuresTest < IntegrationTest
 
   CASES.each do |site, (_code, exception, cause, remedy)|
     define_method("test_the_report_of_the_site_#{site.tr('-', '_')}") do
+      skip "there is no cc" if site == "library" && !MissingLibrary::THERE
       if site.start_with?("startup-") && !FASTAPI
         skip "there is no FastAPI (Debian: python3-fastapi)"
       end
