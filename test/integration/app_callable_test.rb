@@ -84,15 +84,17 @@ class AppCallableTest < IntegrationTest
     shown = page_of("missing")
     root = server.configuration.sites.find { |one| one.name == "missing.test" }.root
     said = "#{root}/app.py defines no \"wiki\". It defines \"app\": PassengerAppCallable app"
-    [said, "The startup file, or the module, has no object called wiki.", "create_app() for a function"]
+    [said, "The startup file, or the module, has no object called wiki.",
+     "create_app() for a function"]
       .each { |text| assert_includes shown, text }
     server.log.wait_for(/event=spawn.failed .*#{Regexp.escape(root)}.*defines no .*wiki/)
   end
 
   def test_a_module_or_a_name_in_it_that_is_not_there_is_reported
     assert_includes page_of("missing-module"), "No module named 'wiki' (in #{PYTHON})"
-    assert_includes page_of("missing-name"), "the module wiki.web defines no \"wiki\". It defines " \
-                                             "\"app\": PassengerAppCallable wiki.web:app"
+    said = "the module wiki.web defines no \"wiki\". It defines \"app\": " \
+           "PassengerAppCallable wiki.web:app"
+    assert_includes page_of("missing-name"), said
   end
 
   def test_it_has_no_effect_on_an_application_of_another_kind

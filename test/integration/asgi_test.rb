@@ -188,8 +188,46 @@ class AsgiTest < IntegrationTest
             await answer(send, b"")
   PYTHON
   FAST = LOOP + <<~PYTHON
-    from fastapi import FastAPI, WebSocket
+    from asgiref.wsgi import WsgiToAsgi
+    from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
+    from starlette.background import BackgroundTask
+    from starlette.responses import FileResponse, PlainTextResponse
+
     application = FastAPI()
+    notes = []
+
+    # Calls receive() from two tasks.
+    @application.middleware("http")
+    async def middleware(request, call_next):
+        answer = await call_next(request)
+        answer.headers["x-middleware"] = "yes"
+        return answer
+
+    @application.get("/file")
+    def file():
+        return FileResponse(__file__)
+
+    @application.get("/background")
+    def background():
+        return PlainTextResponse("first", background=BackgroundTask(notes.append, "after"))
+
+    @application.get("/notes")
+    def all_notes():
+        return notes
+
+    @application.post("/upload")
+    async def upload(request: Request):
+        return len(await request.body())
+
+    @application.get("/items-of/{number}")
+    async def place(request: Request, number: int):
+        return str(request.url_for("item", number=number))
+
+    def wsgi(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [environ["REQUEST_METHOD"].encode(), b" ", environ["wsgi.input"].read()]
+
+    application.mount("/wsgi", WsgiToAsgi(wsgi))
 
     @application.get("/items/{number}")
     async def item(number: int):
@@ -202,7 +240,11 @@ class AsgiTest < IntegrationTest
     @application.websocket("/socket")
     async def socket(socket: WebSocket):
         await socket.accept()
-        await socket.send_text("hello " + await socket.receive_text())
+        try:
+            while True:
+                await socket.send_text("hello " + await socket.receive_text())
+        except WebSocketDisconnect as left:
+            notes.append("left with %d" % left.code)
   PYTHON
   # Of the form of WSGI, but for its three arguments.
   RETURNING = FAST + <<~PYTHON
@@ -415,6 +457,20 @@ class AsgiTest < IntegrationTest
       socket = WebSocketClient.new(server.port, "#{name}.test", "/socket")
       assert_equal "hello you", socket.say("you").hear
       socket.close
+      eventually("the client's departure") { site.json("/notes").any? { |note| note[/left with/] } }
+    end
+
+    define_method("test_what_starlette_and_asgiref_have_works_as_#{name.tr('-', '_')}") do
+      skip "there is no FastAPI (Debian: python3-fastapi)" unless FASTAPI
+      site = client("#{name}.test")
+      answer = assert_status(200, site.get("/file"))
+      assert_includes answer.body, "FileResponse(__file__)"
+      assert_equal "yes", answer["X-Middleware"]
+      assert_equal "first", site.get("/background").body
+      eventually("the background task") { site.json("/notes").include?("after") }
+      assert_equal "300000", site.post("/upload", "x" * 300_000).body
+      assert_equal "POST body", site.post("/wsgi/", "body").body
+      assert_equal "http://#{name}.test:#{server.port}/items/7", site.json("/items-of/7")
     end
   end
 

@@ -168,10 +168,10 @@ void AppFinder::findKind(apr_pool_t *pool, const Settings &settings, StartupFile
     error = files.look(path(pool), now, again);
 }
 
-/** A folder that has none of the usual startup files: PassengerAppCallable names a module of it, or
- *  it has package.json or Django's manage.py. If no directive names the folder, its document root
- *  must be called `public` and have neither index.php nor index.html. Tools that make a site's pages
- *  have a package.json, too. */
+/** A folder that has none of the usual startup files: PassengerAppCallable names a module, or the
+ *  folder has package.json or Django's manage.py. If no directive names the folder, its document
+ *  root must be called `public` and have neither index.php nor index.html. Tools that make a site's
+ *  pages have a package.json, too. */
 void AppFinder::findPackage(apr_pool_t *pool, const Settings &settings, StartupFileCache &files, bool again) {
     const auto now = StartupFileCache::Clock::now();
     if (files.look(path(pool), now, again) != ENOENT) {

@@ -139,8 +139,8 @@ private:
     ApplicationQueue &queue_;
     const Instances &instances_;
 
-    /** Whether the application is ASGI though its startup file is for WSGI. Nothing: no instance has
-     *  told it yet. */
+    /** Whether the application is ASGI though its startup file is for WSGI. Nothing: no instance
+     *  has told it yet. */
     std::optional<bool> foundAsgi_;
     /** The application had a request since it last was given up for others. */
     bool used_ = false;

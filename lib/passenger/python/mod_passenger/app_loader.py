@@ -162,8 +162,8 @@ def _is_same(one, other):
 
 
 def _callable_of(module, place, name, module_name):
-    """What the module calls the application: `app`, an attribute as `web.app`, or what `create_app()`
-    returns. `module_name`: empty for the startup file."""
+    """What the module calls the application: `app`, an attribute as `web.app`, or what
+    `create_app()` returns. `module_name`: empty for the startup file."""
     attribute, is_called = (name[:-2], True) if name.endswith("()") else (name, False)
     found = module
     for part in attribute.split("."):
