@@ -1,11 +1,14 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/runs_pure"
 require_relative "support/web_socket_client"
 
 # ASGI applications: many requests at once in one process, with the event loop of asyncio.
 # AsgiUvloopTest has the same tests with uvloop's.
 class AsgiTest < IntegrationTest
+  include RunsPure
+
   PYTHON = "/usr/bin/python3"
   FASTAPI = system("#{PYTHON} -c 'import fastapi' >/dev/null 2>&1")
   WSPROTO = system("#{PYTHON} -c 'import wsproto' >/dev/null 2>&1")
@@ -185,8 +188,46 @@ class AsgiTest < IntegrationTest
             await answer(send, b"")
   PYTHON
   FAST = LOOP + <<~PYTHON
-    from fastapi import FastAPI, WebSocket
+    from asgiref.wsgi import WsgiToAsgi
+    from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
+    from starlette.background import BackgroundTask
+    from starlette.responses import FileResponse, PlainTextResponse
+
     application = FastAPI()
+    notes = []
+
+    # Calls receive() from two tasks.
+    @application.middleware("http")
+    async def middleware(request, call_next):
+        answer = await call_next(request)
+        answer.headers["x-middleware"] = "yes"
+        return answer
+
+    @application.get("/file")
+    def file():
+        return FileResponse(__file__)
+
+    @application.get("/background")
+    def background():
+        return PlainTextResponse("first", background=BackgroundTask(notes.append, "after"))
+
+    @application.get("/notes")
+    def all_notes():
+        return notes
+
+    @application.post("/upload")
+    async def upload(request: Request):
+        return len(await request.body())
+
+    @application.get("/items-of/{number}")
+    async def place(request: Request, number: int):
+        return str(request.url_for("item", number=number))
+
+    def wsgi(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [environ["REQUEST_METHOD"].encode(), b" ", environ["wsgi.input"].read()]
+
+    application.mount("/wsgi", WsgiToAsgi(wsgi))
 
     @application.get("/items/{number}")
     async def item(number: int):
@@ -199,7 +240,18 @@ class AsgiTest < IntegrationTest
     @application.websocket("/socket")
     async def socket(socket: WebSocket):
         await socket.accept()
-        await socket.send_text("hello " + await socket.receive_text())
+        try:
+            while True:
+                await socket.send_text("hello " + await socket.receive_text())
+        except WebSocketDisconnect as left:
+            notes.append("left with %d" % left.code)
+  PYTHON
+  # Of the form of WSGI, but for its three arguments.
+  RETURNING = FAST + <<~PYTHON
+    fast = application
+
+    def application(scope, receive, send):
+        return fast(scope, receive, send)
   PYTHON
   FAILING = <<~PYTHON
     async def application(scope, receive, send):
@@ -210,14 +262,21 @@ class AsgiTest < IntegrationTest
   # `loop`: whose event loop the applications get.
   def self.make_sites(made, loop)
     made.main_directives << "SetEnv EVENT_LOOP #{loop}\n"
-    made.set("PassengerMaxPoolSize", 12)
-    made.site("asgi.test", SampleApps.written(APP, "passenger_asgi.py"),
-              "PassengerPython #{PYTHON}\nPassengerMaxInstances 1\nPassengerBufferResponse off\n" \
-              "PassengerBufferUpload off\n")
+    made.set("PassengerMaxPoolSize", 14)
+    { "asgi" => "", "pure" => PURE }.each do |site, directives|
+      made.site("#{site}.test", SampleApps.written(APP, "passenger_asgi.py"),
+                "PassengerPython #{PYTHON}\nPassengerMaxInstances 1\n" \
+                "PassengerBufferResponse off\nPassengerBufferUpload off\n#{directives}")
+    end
     made.site("named.test", SampleApps.written(APP, "asgi.py"), "PassengerPython #{PYTHON}\n")
     { "found" => [APP, "passenger_wsgi.py"], "fast" => [FAST, "passenger_asgi.py"],
-      "fast-found" => [FAST, "passenger_wsgi.py"] }.each do |site, (app, file)|
+      "fast-found" => [RETURNING, "passenger_wsgi.py"] }.each do |site, (app, file)|
       made.site("#{site}.test", SampleApps.written(app, file), "PassengerPython #{PYTHON}\n")
+    end
+    %w[cold cold-direct].each do |site|
+      made.site("#{site}.test", SampleApps.written(APP, "passenger_wsgi.py"),
+                "PassengerPython #{PYTHON}\n" \
+                "PassengerSpawnMethod #{site == 'cold' ? 'smart' : 'direct'}\n")
     end
     made.site("found-direct.test", SampleApps.written(APP, "passenger_wsgi.py"),
               "PassengerPython #{PYTHON}\nPassengerSpawnMethod direct\n")
@@ -231,8 +290,12 @@ class AsgiTest < IntegrationTest
     skip "there is no #{PYTHON}" unless File.executable?(PYTHON) || name == LAST
   end
 
+  def site
+    @site || "asgi.test"
+  end
+
   def asgi
-    client("asgi.test")
+    client(site)
   end
 
   def notes
@@ -249,7 +312,7 @@ class AsgiTest < IntegrationTest
                  scope.values_at("type", "http_version", "method", "scheme", "path", "root_path",
                                  "query", "raw")
     assert_includes scope["headers"], %w[x-colour blue]
-    assert_equal ["127.0.0.1", ["asgi.test", server.port]], [scope["client"][0], scope["server"]]
+    assert_equal ["127.0.0.1", [site, server.port]], [scope["client"][0], scope["server"]]
     %w[named found].each do |name|
       assert_equal "/scope", client("#{name}.test").json("/scope")["path"]
     end
@@ -258,7 +321,7 @@ class AsgiTest < IntegrationTest
 
   def test_bodies_arrive_in_both_directions
     ["", "short", "long" * 100_000].each { |body| assert_equal body, asgi.post("/echo", body).body }
-    raw = server.raw("asgi.test").request("POST", "/echo", "Transfer-Encoding" => "chunked")
+    raw = server.raw(site).request("POST", "/echo", "Transfer-Encoding" => "chunked")
     raw.write("5\r\nhello\r\n0\r\n\r\n")
     assert_equal "hello", raw.response.body
     assert_equal "y" * 5_000_000, asgi.get("/large").body
@@ -267,7 +330,7 @@ class AsgiTest < IntegrationTest
   end
 
   # "found" has the application in a passenger_wsgi.py, and no PassengerThreadCount.
-  %w[asgi found found-direct].each do |site|
+  %w[asgi pure found found-direct].each do |site|
     define_method("test_one_process_of_#{site.tr('-', '_')}_has_many_requests_at_once") do
       app = client("#{site}.test")
       before = Integer(app.get("/waiting").body)
@@ -278,12 +341,22 @@ class AsgiTest < IntegrationTest
     end
   end
 
+  # Further processes would not know the others' state, such as WebSockets.
+  %w[cold cold-direct].each do |site|
+    define_method("test_a_burst_to_#{site.tr('-', '_')}_starts_one_process_in_a_file_for_wsgi") do
+      waiting = Array.new(12) { Thread.new { client("#{site}.test").get("/wait").body } }
+      eventually("all of them wait") { client("#{site}.test").get("/waiting").body == "12" }
+      client("#{site}.test").get("/open")
+      assert_equal 1, waiting.map(&:value).uniq.size
+    end
+  end
+
   def test_the_application_learns_that_its_client_has_gone
-    raw = server.raw("asgi.test").request("GET", "/gone")
+    raw = server.raw(site).request("GET", "/gone")
     raw.read_head
     raw.close
     eventually("the message") { notes.include?("gone") }
-    raw = server.raw("asgi.test").request("GET", "/endless")
+    raw = server.raw(site).request("GET", "/endless")
     raw.read_head
     raw.close
     eventually("the error") { notes.include?("unsent") }
@@ -299,7 +372,7 @@ class AsgiTest < IntegrationTest
     server.log.wait_for(/event=request.failed .*before the answer/)
     assert_status 500, asgi.get("/silent")
     server.log.wait_for(/the application did not finish its answer/)
-    text = server.raw("asgi.test").request("GET", "/break").read_to_end
+    text = server.raw(site).request("GET", "/break").read_to_end
     refute_match(/\r\n0\r\n\r\n\z/, text)
   end
 
@@ -317,16 +390,16 @@ class AsgiTest < IntegrationTest
 
   def test_web_sockets_pass_messages_both_ways_and_close
     skip "there is no wsproto (Debian: python3-wsproto)" unless WSPROTO
-    socket = WebSocketClient.new(server.port, "asgi.test", "/socket")
+    socket = WebSocketClient.new(server.port, site, "/socket")
     assert_equal "hello", socket.say("hello").hear
     assert_equal "x" * 100_000, socket.say("x" * 100_000).hear
     socket.close
     eventually("the close") { notes.any? { |note| note.start_with?("disconnected") } }
-    raw = server.raw("asgi.test").request("GET", "/refused", UPGRADE)
+    raw = server.raw(site).request("GET", "/refused", UPGRADE)
     assert_equal 403, raw.response.status
     eventually("the refusal") { notes.include?("refused, then websocket.disconnect") }
     raw.close
-    raw = server.raw("asgi.test").request("GET", "/undecided", UPGRADE)
+    raw = server.raw(site).request("GET", "/undecided", UPGRADE)
     eventually("the handshake") { notes.include?("undecided") }
     raw.close
     eventually("the departure") { notes.include?("undecided, then websocket.disconnect") }
@@ -335,7 +408,7 @@ class AsgiTest < IntegrationTest
   def test_an_application_refuses_a_web_socket_by_an_answer_of_its_own
     skip "there is no wsproto (Debian: python3-wsproto)" unless WSPROTO
     position = server.log.position
-    raw = server.raw("asgi.test")
+    raw = server.raw(site)
     2.times do
       answer = raw.request("GET", "/denied", UPGRADE).response
       assert_equal [401, "Bearer", "log in"],
@@ -349,7 +422,7 @@ class AsgiTest < IntegrationTest
   def test_an_upgrade_that_the_connection_field_does_not_name_is_an_ordinary_request
     [nil, "keep-alive"].each do |connection|
       headers = UPGRADE.merge("Connection" => connection).compact
-      raw = server.raw("asgi.test").request("GET", "/scope", headers)
+      raw = server.raw(site).request("GET", "/scope", headers)
       assert_equal "http", JSON.parse(raw.response.body)["type"]
       raw.close
     end
@@ -357,13 +430,13 @@ class AsgiTest < IntegrationTest
 
   def test_a_web_socket_that_the_application_closes_does_not_wait_for_the_clients_close
     skip "there is no wsproto (Debian: python3-wsproto)" unless WSPROTO
-    socket = WebSocketClient.new(server.port, "asgi.test", "/socket").say("close and wait")
+    socket = WebSocketClient.new(server.port, site, "/socket").say("close and wait")
     eventually("the end of the connection") { notes.include?("closed, then websocket.disconnect") }
     socket.close
   end
 
   def test_an_answer_before_the_end_of_the_body_holds_up_nobody
-    raw = server.raw("asgi.test").request("POST", "/early", "Content-Length" => "600000")
+    raw = server.raw(site).request("POST", "/early", "Content-Length" => "600000")
     raw.write("x" * 300_000)
     eventually("the end of the watch") { notes.include?("watched") }
     raw.write("x" * 300_000)
@@ -384,8 +457,24 @@ class AsgiTest < IntegrationTest
       socket = WebSocketClient.new(server.port, "#{name}.test", "/socket")
       assert_equal "hello you", socket.say("you").hear
       socket.close
+      eventually("the client's departure") { site.json("/notes").any? { |note| note[/left with/] } }
+    end
+
+    define_method("test_what_starlette_and_asgiref_have_works_as_#{name.tr('-', '_')}") do
+      skip "there is no FastAPI (Debian: python3-fastapi)" unless FASTAPI
+      site = client("#{name}.test")
+      answer = assert_status(200, site.get("/file"))
+      assert_includes answer.body, "FileResponse(__file__)"
+      assert_equal "yes", answer["X-Middleware"]
+      assert_equal "first", site.get("/background").body
+      eventually("the background task") { site.json("/notes").include?("after") }
+      assert_equal "300000", site.post("/upload", "x" * 300_000).body
+      assert_equal "POST body", site.post("/wsgi/", "body").body
+      assert_equal "http://#{name}.test:#{server.port}/items/7", site.json("/items-of/7")
     end
   end
+
+  repeat_without_native_code but: /one_process|burst|fast_api|startup/
 end
 
 # The same where uvloop is installed.

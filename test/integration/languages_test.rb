@@ -2,6 +2,7 @@
 
 require_relative "support/command_runner"
 require_relative "support/integration_test"
+require_relative "support/runs_pure"
 require_relative "support/steady_load"
 
 # One table of applications, and one of events that fail no request, whatever the language.
@@ -15,7 +16,11 @@ class LanguagesTest < IntegrationTest
   # A language's startup file, directives, and programs that answer "VERSION PID" or do not start.
   Language = Struct.new(:file, :directives, :text, :broken, keyword_init: true) do
     def site
-      "#{File.basename(file).tr('._', '--')}.test"
+      "#{'pure-' if directives.include?(RunsPure::PURE)}#{File.basename(file).tr('._', '--')}.test"
+    end
+
+    def without_native_code
+      dup.tap { |pure| pure.directives += RunsPure::PURE }
     end
   end
 
@@ -59,7 +64,8 @@ class LanguagesTest < IntegrationTest
     http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
   PYTHON
                          directives: "PassengerAppStartCommand \"/usr/bin/python3 server.py\"\n")
-  ALL = [RUBY, WSGI, ASGI, NODE, COMMAND].freeze
+  ALL = [RUBY, WSGI, WSGI.without_native_code, ASGI, ASGI.without_native_code, NODE,
+         COMMAND].freeze
 
   def self.add_to(made, directives)
     made.set("PassengerMaxPoolSize", 2 * ALL.size)

@@ -92,20 +92,23 @@ class NodeStartsTest < IntegrationTest
     const text = `${process.version} ${process.env.NVM_NODE || "usual"}`;
     require("http").createServer((request, response) => response.end(text)).listen(3000);
   JS
-  # Programs in the folders of nvm, by the versions that their folders name.
-  NVM = %w[90.1.0 90.2.0 91.0.0].freeze
+  # Programs in the folders of nvm, fnm, mise and Volta, by the versions that their folders name.
+  PROGRAMS = { "90.1.0" => ".nvm/versions/node/v90.1.0/bin/node",
+               "90.2.0" => ".nvm/versions/node/v90.2.0/bin/node",
+               "91.0.0" => ".local/share/fnm/node-versions/v91.0.0/installation/bin/node",
+               "92.0.0" => ".local/share/mise/installs/node/92.0.0/bin/node",
+               "93.0.0" => ".volta/tools/image/node/93.0.0/bin/node" }.freeze
   # What .nvmrc says, and the version that it chooses among these and the usual one.
   WISHES = { "90" => "90.2.0", "# production\n\nv90.1.0 # here" => "90.1.0",
-             "v90.1.0" => "90.1.0", "91.0" => "91.0.0", "lts/*" => "usual",
-             "node" => "usual" }.freeze
+             "v90.1.0" => "90.1.0", "91.0" => "91.0.0", "92" => "92.0.0",
+             "93" => "93.0.0", "lts/*" => "usual", "node" => "usual" }.freeze
 
   class << self
-    # A home with the Nodes of nvm. Each one executes the usual Node.
-    def nvm_home
+    # A home with these programs. Each one executes the usual Node.
+    def home_with_nodes
       node = File.realpath(TestEnvironment.find_command("node"))
-      nodes = NVM.to_h do |version|
-        [".nvm/versions/node/v#{version}/bin/node",
-         "#!/bin/sh\nexport NVM_NODE=#{version}\nexec #{node} \"$@\"\n"]
+      nodes = PROGRAMS.to_h do |version, path|
+        [path, "#!/bin/sh\nexport NVM_NODE=#{version}\nexec #{node} \"$@\"\n"]
       end
       folder({ ".profile" => "" }.merge(nodes))
     end
@@ -159,7 +162,9 @@ class NodeStartsTest < IntegrationTest
   serve do |made|
     made.set("PassengerMaxPoolSize", 25)
     sites.each { |name, files| made.site(name, folder(files)) }
-    home = "SetEnv HOME #{nvm_home}\n"
+    home = "SetEnv HOME #{home_with_nodes}\n"
+    made.site("engines.test", folder("app.js" => VERSIONS,
+                                     "package.json" => package(engines: { node: "~90.1" })), home)
     WISHES.each_key.with_index do |wish, i|
       made.site("wish#{i}.test", folder("app.js" => VERSIONS, ".nvmrc" => "#{wish}\n"), home)
     end
@@ -225,11 +230,12 @@ class NodeStartsTest < IntegrationTest
     refute_match(/event=node\.version_missing.*#{root("fitting.test")}/, server.log.text)
   end
 
-  def test_nvmrc_chooses_among_the_nodes_of_nvm
+  def test_nvmrc_and_engines_choose_among_the_installed_nodes
     usual = `node --version`.strip
     WISHES.each_value.with_index do |program, i|
       assert_equal "#{usual} #{program}", body("wish#{i}.test")
     end
+    assert_equal "#{usual} 90.1.0", body("engines.test")
     refute_match(/event=node\.version_missing.*#{root("wish0.test")}/, server.log.text)
   end
 

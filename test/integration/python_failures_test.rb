@@ -1,10 +1,29 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/missing_library"
 
 # Python applications that do not start: the cause is in the first line of the log and on the page.
 class PythonFailuresTest < IntegrationTest
   PYTHON = "/usr/bin/python3"
+  FASTAPI = system("#{PYTHON} -c 'import fastapi' >/dev/null 2>&1")
+  # An application whose startup is this line.
+  def self.starting(line)
+    <<~PYTHON
+      import socket
+      from fastapi import FastAPI
+      from pydantic import BaseSettings
+      application = FastAPI()
+
+      class Settings(BaseSettings):
+          database_url: str
+
+      @application.on_event("startup")
+      async def startup():
+          #{line}
+    PYTHON
+  end
+
   # By site: the startup file, the exception, what the report says of the cause, and of the remedy.
   CASES = {
     "module" => ["import missing_library_x\n", "ModuleNotFoundError: No module named " \
@@ -15,8 +34,10 @@ class PythonFailuresTest < IntegrationTest
     "wrong" => ["application = 5\n", "which cannot be called", "cannot be called", "function"],
     "exit" => ["import sys\nsys.exit('no settings')\n", "SystemExit: no settings",
                "called exit", "output"],
-    "library" => ["raise ImportError('libpq.so.5: cannot open shared object file: No such file " \
-                  "or directory')\n", "libpq.so.5", "system library", "apt-file search libpq.so.5"],
+    "library" => ["import library\n", "libnosuch.so.1: cannot open shared object file",
+                  "The system library libnosuch.so.1 is missing", "apt-file search libnosuch.so.1"],
+    "memory" => ["import resource\nresource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n" \
+                 "b'x' * (2 << 30)\n", "MemoryError", "too little memory", "Provide more memory"],
     "parameters" => ["def application(environ):\n    pass\n", "takes (environ), which cannot be " \
                      "called with (environ, start_response), as WSGI does", "no application",
                      "(environ, start_response) for WSGI"],
@@ -31,12 +52,25 @@ class PythonFailuresTest < IntegrationTest
                 "\"app loaded\": ModuleNotFoundError: No module named 'missing_library_y'",
                 "not installed", "-m pip install missing_library_y"],
     "name" => ["print('printed once')\nundefined_name\n", "NameError: name 'undefined_name'",
-               "an error", "lines of the traceback"]
+               "an error", "lines of the traceback"],
+    "startup-connects" => [starting("socket.create_connection(('127.0.0.1', 1))"),
+                           "ConnectionRefusedError: [Errno 111] Connection refused",
+                           "a database or another server", "address and account"],
+    "startup-imports" => [starting("import missing_library_z"), "ModuleNotFoundError: No module " \
+                          "named 'missing_library_z' (in /usr/bin/python3)", "not installed",
+                          "-m pip install missing_library_z"],
+    "startup-settings" => [starting("Settings()"), "pydantic.error_wrappers.ValidationError: " \
+                           "1 validation error for Settings; database_url; field required",
+                           "raised an exception", "Python writes the last call last"]
   }.freeze
 
   serve do |made|
     CASES.each do |site, (code, *)|
-      made.site("#{site}.test", SampleApps.written(code, "passenger_wsgi.py"),
+      folder = SampleApps.written(code, "passenger_wsgi.py")
+      if site == "library" && MissingLibrary::THERE
+        MissingLibrary.write(File.join(folder, "library.so"))
+      end
+      made.site("#{site}.test", folder,
                 "PassengerPython #{PYTHON}\nPassengerFriendlyErrorPages on\n")
     end
     made.site("interpreter.test", SampleApps.written("x", "passenger_wsgi.py"),
@@ -48,7 +82,12 @@ class PythonFailuresTest < IntegrationTest
   end
 
   CASES.each do |site, (_code, exception, cause, remedy)|
-    define_method("test_the_report_of_the_site_#{site}") do
+    define_method("test_the_report_of_the_site_#{site.tr('-', '_')}") do
+      skip "there is no cc" if site == "library" && !MissingLibrary::THERE
+      if site.start_with?("startup-") && !FASTAPI
+        skip "there is no FastAPI (Debian: python3-fastapi)"
+      end
+      position = server.log.position
       page = assert_status(500, client("#{site}.test").get("/")).body
       shown = page.gsub("&quot;", '"').gsub("&#39;", "'").gsub(/<[^>]*>/, "")
       [exception.sub(/\A\w+: /, ""), cause, remedy].each { |text| assert_includes shown, text }
@@ -56,6 +95,8 @@ class PythonFailuresTest < IntegrationTest
       refute_match(/mod_passenger/, page)
       first = server.log.wait_for(/event=spawn.failed .*#{Regexp.escape(root(site))}/)
       assert_includes first.gsub('\"', '"'), exception.sub(/\A\w+: /, "")
+      # The backtrace is in the report alone.
+      assert_equal 0, server.log.count(/event=.*Traceback/, position)
     end
   end
 

@@ -145,6 +145,8 @@ class RequestIdsTest < IntegrationTest
     assert_equal({ "request_id" => "abc-6" }, extensions["passenger"])
     assert_status 500, client("asgi.test").get("/raise", "X-Request-Id" => "in-asgi")
     server.log.wait_for(/event=request.failed app=".*" request="in-asgi" method="GET" path=/)
+    # It refuses the lifespan.
+    server.log.wait_for(/event=app.lifespan_left_out app=".*" exception="AssertionError"/)
   end
 
   private

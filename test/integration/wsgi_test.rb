@@ -1,10 +1,13 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/runs_pure"
 
 # The interface of WSGI applications (PEP 3333). Python's own validator stands between the server
 # and the application, and raises where either breaks the rules.
 class WsgiTest < IntegrationTest
+  include RunsPure
+
   PYTHON = "/usr/bin/python3"
   APP = <<~'PYTHON'
     import io, os, sys, threading, time
@@ -149,16 +152,22 @@ class WsgiTest < IntegrationTest
     File.write("#{folder}/passenger_wsgi.py.large", "z" * 300_000)
     File.write("#{folder}/passenger_wsgi.py.numbers", NUMBERS)
     TestEnvironment.hand_over(folder)
-    made.site("wsgi.test", folder, "PassengerPython #{PYTHON}\nPassengerMaxInstances 1\n" \
-                                   "PassengerThreadCount 3\nPassengerBufferResponse off\n")
+    more = "PassengerPython #{PYTHON}\nPassengerMaxInstances 1\nPassengerThreadCount 3\n" \
+           "PassengerBufferResponse off\n"
+    made.site("wsgi.test", folder, more)
+    made.site("pure.test", folder, "#{more}PassengerAppGroupName pure\n#{PURE}")
   end
 
   def setup
     skip "there is no #{PYTHON}" unless File.executable?(PYTHON) || name == LAST
   end
 
+  def site
+    @site || "wsgi.test"
+  end
+
   def get(path, headers = {})
-    client("wsgi.test").get(path, headers)
+    client(site).get(path, headers)
   end
 
   def test_bodies_in_pieces_by_write_and_of_generators_arrive
@@ -169,7 +178,7 @@ class WsgiTest < IntegrationTest
   end
 
   def test_head_requests_have_no_body
-    raw = server.raw("wsgi.test").request("HEAD", "/late")
+    raw = server.raw(site).request("HEAD", "/late")
     answer = raw.read_head
     assert_equal 200, answer.status
   ensure
@@ -194,40 +203,40 @@ class WsgiTest < IntegrationTest
   def test_what_an_object_reads_is_sent_whatever_its_descriptor_has_and_it_is_closed
     before = Integer(get("/unreal-closed").body)
     assert_equal NUMBERS.tr("0", "x"), get("/unreal").body
-    assert_status 200, client("wsgi.test").head("/unreal")
+    assert_status 200, client(site).head("/unreal")
     eventually("both are closed") { Integer(get("/unreal-closed").body) == before + 2 }
   end
 
   def test_the_input_has_lines_and_ends_with_the_body
     body = "first\nabcdef\nlast"
-    assert_equal "first\n|abc|def\n|last", client("wsgi.test").post("/lines", body).body
-    raw = server.raw("wsgi.test").request("POST", "/lines", "Transfer-Encoding" => "chunked")
+    assert_equal "first\n|abc|def\n|last", client(site).post("/lines", body).body
+    raw = server.raw(site).request("POST", "/lines", "Transfer-Encoding" => "chunked")
     raw.write("10\r\nfirst\nabcdef\nlas\r\n1\r\nt\r\n0\r\n\r\n")
     assert_equal "first\n|abc|def\n|last", raw.response.body
     large = "#{'l' * 200_000}\nabc#{'m' * 100_000}"
     assert_equal "#{'l' * 200_000}\n|abc|#{'m' * 100_000}",
-                 client("wsgi.test").post("/lines", large).body
-    assert_equal "5", client("wsgi.test").post("/length", "12345").body
+                 client(site).post("/lines", large).body
+    assert_equal "5", client(site).post("/length", "12345").body
   ensure
     raw&.close
   end
 
   def test_threads_answer_at_the_same_time
     assert_equal "(True, True, False)", get("/flags").body
-    answers = Array.new(3) { Thread.new { client("wsgi.test").get("/together").body } }
+    answers = Array.new(3) { Thread.new { client(site).get("/together").body } }
     assert_equal %w[True] * 3, answers.map(&:value)
   end
 
   def test_the_body_is_closed_when_the_client_has_gone
     before = Integer(get("/closed").body)
-    raw = server.raw("wsgi.test").request("GET", "/endless")
+    raw = server.raw(site).request("GET", "/endless")
     raw.read_head
     raw.close
     eventually("the close") { Integer(get("/closed").body) > before + 1 }
   end
 
   def test_an_application_that_fails_after_the_head_is_cut_off_visibly
-    raw = server.raw("wsgi.test").request("GET", "/failing")
+    raw = server.raw(site).request("GET", "/failing")
     text = raw.read_to_end
     refute_match(/\r\n0\r\n\r\n\z/, text)
     server.log.wait_for(/event=request.failed .*exception="RuntimeError"/)
@@ -251,7 +260,7 @@ class WsgiTest < IntegrationTest
   end
 
   def test_a_process_that_a_request_has_forked_ends_with_its_own_status
-    %w[0 5].each { |status| assert_equal status, client("wsgi.test").get("/fork?#{status}").body }
+    %w[0 5].each { |status| assert_equal status, client(site).get("/fork?#{status}").body }
     refute_match(/SystemExit/, server.log.text)
   end
 
@@ -259,4 +268,6 @@ class WsgiTest < IntegrationTest
     get("/print")
     server.log.wait_for(/output: a line of print/)
   end
+
+  repeat_without_native_code
 end

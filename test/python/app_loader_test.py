@@ -95,6 +95,18 @@ class AppLoaderTest(unittest.TestCase):
         for name in ("application", "app", "app.inner", "create_app()", "app.inner.make()"):
             self.assertEqual(name, self.loaded(name))
 
+    def test_a_name_with_a_colon_is_in_a_module_and_no_startup_file_is_loaded(self):
+        self.write("colon_package/web.py", STARTUP_FILE)
+        for name in ("app", "app.inner", "create_app()"):
+            application = self.load("raise ValueError", app_callable="colon_package.web:" + name)
+            self.assertIsNotNone(application, self.control.frames[-1])
+            self.assertEqual(name, application._function(None, None))
+        self.assertEqual(("AttributeError", 'the module colon_package.web defines no "web". It defines "application": '
+                          "PassengerAppCallable colon_package.web:application"),
+                         self.failure("raise ValueError", "colon_package.web:web"))
+        self.assertEqual(("ModuleNotFoundError", "No module named 'no_package' (in %s)" % sys.executable),
+                         self.failure("raise ValueError", "no_package:app"))
+
     def test_without_a_name_it_is_application(self):
         self.assertEqual("application", self.load(STARTUP_FILE)._function(None, None))
         self.assertEqual("application", self.loaded(""))
@@ -127,7 +139,7 @@ class AppLoaderTest(unittest.TestCase):
         for text, kind, part in (
                 ("def application(environ): pass", "wsgi", "takes (environ), which cannot be called with (environ, "
                                                            "start_response), as WSGI does"),
-                ("def application(scope, receive, send): pass", "wsgi", "as WSGI does"),
+                ("def application(scope, receive, send, more): pass", "wsgi", "as WSGI does"),
                 ("async def application(environ, start_response): pass", "wsgi", "as ASGI does"),
                 ("async def application(scope): pass", "asgi", "which cannot be called with (scope, receive, send)"),
                 ("class App:\n    def __call__(self): pass\napplication = App()", "wsgi", "takes (), which"),
@@ -142,6 +154,25 @@ class AppLoaderTest(unittest.TestCase):
             self.assertEqual("TypeError", kind)
             self.assertIn('the "application" of %s/app.py takes (' % self.folder, message)
             self.assertIn(part, message)
+
+    def test_what_takes_three_arguments_and_not_two_is_asgi(self):
+        decorated = ("import functools\n%s\n@functools.wraps(inner)\ndef application(*arguments, **names):\n"
+                     "    return inner(*arguments, **names)")
+        for text in ("def application(scope, receive, send): pass",
+                     "def application(scope, receive, send, extra=None): pass",
+                     "class App:\n    def __call__(self, scope, receive, send): pass\napplication = App()",
+                     "class application:\n    def __init__(self, scope, receive, send): pass",
+                     decorated % "async def inner(scope, receive, send): pass",
+                     "import functools\nasync def f(settings, scope, receive, send): pass\n"
+                     "application = functools.partial(f, {})"):
+            application = self.load(text)
+            self.assertIsNotNone(application, text)
+            self.assertEqual("asgi", application.form, text)
+        for text in (decorated % "def inner(environ, start_response): pass",
+                     "def application(environ, start_response, extra=None): pass",
+                     "import functools\ndef inner(a, b, c): pass\n@functools.wraps(inner)\n"
+                     "def application(environ, start_response): pass", "application = print"):
+            self.assertEqual("wsgi", self.load(text).form, text)
 
     def test_parameters_that_are_not_known_surely_are_no_failure(self):
         for text in ("application = print", "application = dict", "def application(*arguments, **names): pass",

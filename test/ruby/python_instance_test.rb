@@ -43,7 +43,7 @@ module PhusionPassenger
       serve(instance)
       finish(instance)
       failed = /event=hook.failed .*hook="stopping_worker_process" exception="BrokenPipeError"/
-      assert_match(/\Afirst\n.*#{failed}.*^stopping\n\z/m, output_of(instance))
+      assert_match(/^first\n.*#{failed}.*^stopping\n\z/m, output_of(instance))
     end
   end
 end

@@ -44,7 +44,8 @@ inline constexpr std::array APPLICATION{
     Directive{"PassengerAppCallable", Context::APPLICATION,
               text(&Settings::appCallable).sets(&Options::appCallable).granted("app_callable"), "application",
               "what a Python startup file calls the WSGI or ASGI application: app; an attribute, web.app; or a "
-              "function without arguments that makes it, create_app(). No effect on applications of other kinds"},
+              "function without arguments that makes it, create_app(). mysite.asgi:application is in a module, "
+              "which is imported in place of a startup file. No effect on applications of other kinds"},
     Directive{"PassengerAppStartCommand", Context::APPLICATION,
               text(&Settings::appStartCommand).sets(&Options::startCommand).granted("start_command"), "none",
               "a command that serves HTTP on the port that $PORT names, in whatever language; see below"},

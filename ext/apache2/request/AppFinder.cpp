@@ -168,9 +168,10 @@ void AppFinder::findKind(apr_pool_t *pool, const Settings &settings, StartupFile
     error = files.look(path(pool), now, again);
 }
 
-/** A folder with package.json or Django's manage.py that has none of the usual startup files. If no
- *  directive names the folder, its document root must be called `public` and have neither index.php
- *  nor index.html. Tools that make a site's pages have a package.json, too. */
+/** A folder that has none of the usual startup files: PassengerAppCallable names a module, or the
+ *  folder has package.json or Django's manage.py. If no directive names the folder, its document
+ *  root must be called `public` and have neither index.php nor index.html. Tools that make a site's
+ *  pages have a package.json, too. */
 void AppFinder::findPackage(apr_pool_t *pool, const Settings &settings, StartupFileCache &files, bool again) {
     const auto now = StartupFileCache::Clock::now();
     if (files.look(path(pool), now, again) != ENOENT) {
@@ -189,12 +190,16 @@ void AppFinder::findPackage(apr_pool_t *pool, const Settings &settings, StartupF
         }
     }
     const std::string_view wanted = settings.appType != nullptr ? settings.appType : "";
-    if ((wanted.empty() || wanted == "node") && !files.nodeStart(appRoot, now).empty()) {
+    const bool mayBePython = wanted.empty() || wanted == "wsgi" || wanted == "asgi";
+    const char *pythonType = wanted == "asgi" ? "asgi" : "wsgi";
+    if (mayBePython && settings.appCallable != nullptr && std::strchr(settings.appCallable, ':') != nullptr) {
+        type = pythonType;
+        startupFile = "";
+    } else if ((wanted.empty() || wanted == "node") && !files.nodeStart(appRoot, now).empty()) {
         type = "node";
         startupFile = NodePackage::FILE;
-    } else if ((wanted.empty() || wanted == "wsgi" || wanted == "asgi") &&
-               files.look(apr_pstrcat(pool, appRoot, "/", DJANGO_FILE, nullptr), now, again) == 0) {
-        type = wanted == "asgi" ? "asgi" : "wsgi";
+    } else if (mayBePython && files.look(apr_pstrcat(pool, appRoot, "/", DJANGO_FILE, nullptr), now, again) == 0) {
+        type = pythonType;
         startupFile = DJANGO_FILE;
     }
 }

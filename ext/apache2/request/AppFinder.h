@@ -25,7 +25,7 @@ struct AppFinder {
     bool hasPages = false;
     /** "rack", "node", "wsgi" or "asgi": the kind of the startup file. */
     const char *type = "rack";
-    /** Relative to appRoot, or absolute. Empty: a start command needs none. */
+    /** Relative to appRoot, or absolute. Empty: none is needed, as for a start command. */
     const char *startupFile = "config.ru";
     /** The errno of the look at the startup file, or at the folder if no startup file is needed. 0:
      *  it exists. */

@@ -83,10 +83,12 @@ std::vector<std::string> installed(const std::string &home) {
         ::globfree(&found);
     };
     if (!home.empty()) {
-        add(home + "/.nvm/versions/node/*/bin/node");
-        add(home + "/.nodenv/versions/*/bin/node");
-        add(home + "/.asdf/installs/nodejs/*/bin/node");
-        add(home + "/n/n/versions/node/*/bin/node");
+        for (const char *pattern :
+             {"/.nvm/versions/node/*/bin/node", "/.nodenv/versions/*/bin/node", "/.asdf/installs/nodejs/*/bin/node",
+              "/n/n/versions/node/*/bin/node", "/.local/share/fnm/node-versions/*/installation/bin/node",
+              "/.local/share/mise/installs/node/*/bin/node", "/.volta/tools/image/node/*/bin/node"}) {
+            add(home + pattern);
+        }
     }
     for (const char *pattern : {"/usr/local/n/versions/node/*/bin/node", "/usr/local/nvm/versions/node/*/bin/node",
                                 "/opt/node*/bin/node", "/opt/node*/*/bin/node"}) {

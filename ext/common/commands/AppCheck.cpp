@@ -186,7 +186,9 @@ std::vector<Finding> AppCheck::check(const AppStatus &app) {
     if (!checkFolder(app, subject, findings) || app.interpreter.empty()) {
         return findings;
     }
-    checkStartupFile(app, subject, findings);
+    if (!app.startupFile.empty()) {
+        checkStartupFile(app, subject, findings);
+    }
     checkInterpreter(app, subject, findings);
     return findings;
 }

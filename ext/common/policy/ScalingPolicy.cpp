@@ -63,7 +63,7 @@ unsigned instancesToStart(const ScalingSnapshot &snapshot) {
     const unsigned have = snapshot.serving + snapshot.starting;
     const unsigned missing = wanted > have ? wanted - have : 0;
     // A start needs a core too. More starts at once than cores would make each start slower.
-    const unsigned atOnce = std::max(snapshot.cores, 2U);
+    const unsigned atOnce = snapshot.oneByOne ? 1 : std::max(snapshot.cores, 2U);
     return std::min(missing, atOnce - std::min(snapshot.starting, atOnce));
 }
 

@@ -31,6 +31,8 @@ struct ScalingSnapshot {
     /** Instances that count for the limit but neither serve nor start: they finish their last
      *  request. */
     unsigned others = 0;
+    /** One start at a time: the first instance tells how many requests it takes. */
+    bool oneByOne = false;
     /** Whether the group has ever had a request. minInstances holds only then. */
     bool used = true;
 };

@@ -92,7 +92,8 @@ void Demand::clear() {
 ScalingSnapshot Demand::look(MonotonicTime now) {
     ScalingSnapshot snapshot;
     snapshot.serving = instances_.serving();
-    snapshot.threads = options_.threads;
+    snapshot.threads = threads();
+    snapshot.oneByOne = !foundAsgi_ && options_.runsPython() && !options_.isAsync();
     snapshot.minInstances = minInstances();
     snapshot.startInstances = options_.startInstances;
     snapshot.restoreTo = restoreTo_;
@@ -200,8 +201,8 @@ nanoseconds Demand::lookInterval() const {
 }
 
 unsigned Demand::minInstances() const {
-    const unsigned kept =
-        options_.takesAll() ? std::max(options_.minInstances, options_.startInstances) : options_.minInstances;
+    const bool takesAll = foundAsgi_.value_or(false) || options_.takesAll();
+    const unsigned kept = takesAll ? std::max(options_.minInstances, options_.startInstances) : options_.minInstances;
     const unsigned limit = maxInstances();
     return limit > 0 ? std::min(kept, limit) : kept;
 }
@@ -223,7 +224,7 @@ std::optional<unsigned> Demand::idleSurplus(MonotonicTime now) {
     nextIdleCheck_ = idleCheckAfter(now);
     notePeak(now);
     readStatistics(now);
-    return idle_.surplus(now, settings_.idleTime, instances_.serving(), minInstances(), options_.threads);
+    return idle_.surplus(now, settings_.idleTime, instances_.serving(), minInstances(), threads());
 }
 
 MonotonicTime Demand::nextIdleCheck(MonotonicTime now) {
@@ -257,9 +258,9 @@ unsigned Demand::notePeak(MonotonicTime now) {
 }
 
 unsigned Demand::atWork() const {
-    const unsigned threads = std::max(options_.threads, 1U);
+    const unsigned each = std::max(threads(), 1U);
     const unsigned requests = queue_.inFlight() + queue_.abandoned().count();
-    return std::max(instances_.busy(), (requests + threads - 1) / threads);
+    return std::max(instances_.busy(), (requests + each - 1) / each);
 }
 
 bool Demand::inUse(MonotonicTime now) const {

@@ -38,6 +38,8 @@ public:
 
     // ----- Events
 
+    /** An instance has loaded the application. @param isAsgi see SpawnResult */
+    void loaded(bool isAsgi) noexcept { foundAsgi_ = isAsgi && !options_.isAsync(); }
     /** A child asks for the queue. */
     void requested(MonotonicTime now);
     /** An instance has begun to serve. @param wanted it stays. @param grown it replaces nothing */
@@ -82,6 +84,11 @@ public:
     std::optional<MonotonicTime> waitingSince() const noexcept { return waitingSince_; }
     /** Whether a child that has asked for the queue is about to send a request. */
     bool expectsRequest() const noexcept { return expectedSince_.has_value(); }
+    /** Requests that an instance takes at once. PassengerThreadCount does not count for an ASGI
+     *  application in a startup file for WSGI. */
+    unsigned threads() const noexcept {
+        return foundAsgi_.value_or(false) ? Options::NO_THREAD_LIMIT : options_.threads;
+    }
     /** The instances that the application keeps, within its limit. No request is a reason for a
      *  further process of an event loop, so those with which it starts stay. */
     unsigned minInstances() const;
@@ -132,6 +139,9 @@ private:
     ApplicationQueue &queue_;
     const Instances &instances_;
 
+    /** Whether the application is ASGI though its startup file is for WSGI. Nothing: no instance
+     *  has told it yet. */
+    std::optional<bool> foundAsgi_;
     /** The application had a request since it last was given up for others. */
     bool used_ = false;
     /** The number of instances that are wanted again after a restart or a death. */

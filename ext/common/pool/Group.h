@@ -191,6 +191,10 @@ private:
     bool wantsCompanion(unsigned ready, bool forked) override REQUIRES(poolLock) {
         return scaler_.wantsCompanion(ready, forked);
     }
+    void loaded(const Process &process) override REQUIRES(poolLock) {
+        demand_.loaded(process.parts().isAsgi);
+        rescale();
+    }
     void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) override REQUIRES(poolLock);
     void failed(const SpawnTask &task, GetFailure failure) override REQUIRES(poolLock);
     void roomCame() override REQUIRES(poolLock) { scaler_.roomCame(); }

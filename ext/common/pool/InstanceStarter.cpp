@@ -160,6 +160,9 @@ void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) 
             listener_.roomCame();
             return;
         }
+        if (task.version == parts_.versions.current()) {
+            listener_.loaded(*process);
+        }
     }
     putToWork(task, process);
 }

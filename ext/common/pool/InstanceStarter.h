@@ -45,6 +45,8 @@ public:
          *  to be ready before the version takes over. @param ready how many are
          *  @param forked a preloader would make it */
         virtual bool wantsCompanion(unsigned ready, bool forked) REQUIRES(poolLock) = 0;
+        /** An instance of the current version has loaded the application. */
+        virtual void loaded(const Process &process) REQUIRES(poolLock) = 0;
         /** The instance has begun to serve, or to stand by. @param wanted false: it was overtaken
          *  meanwhile, or its queue was replaced */
         virtual void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) REQUIRES(poolLock) = 0;

@@ -49,7 +49,7 @@ unsigned Spares::surplus(MonotonicTime now) {
         return 0;
     }
     const unsigned serving = instances_.serving();
-    const unsigned threads = std::max(options_.threads, 1U);
+    const unsigned threads = std::max(demand_.threads(), 1U);
     const unsigned atOnce = (demand_.notePeak(now) + threads - 1) / threads;
     recent_.note(now, std::min(std::max(demand_.atWork(), atOnce), serving), MOMENT);
     nextCheck_ = now + (now - demand_.lastBusy() < QUIET_AFTER ? BUSY_INTERVAL : QUIET_INTERVAL);

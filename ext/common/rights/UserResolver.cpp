@@ -22,7 +22,8 @@ void addNote(std::string &notes, const std::string &note) {
 }  // namespace
 
 std::string UserResolver::startupFilePath(const Options &options) {
-    // An application with a start command needs no startup file: its folder shows its user.
+    // An application that needs no startup file, as with a start command: its folder shows its
+    // user.
     if (options.startupFile.empty()) {
         return options.appRoot;
     }

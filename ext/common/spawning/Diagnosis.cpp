@@ -192,7 +192,7 @@ constexpr DiagnosisRule GENERAL[] = {
      "The last output of the process usually has the reason."},
     {[](const FailureFacts &f) { return when(!f.exceptionClass.empty()); },
      "The application raised an exception while it loaded.",
-     "See the first lines of the backtrace that belong to the application."},
+     "See the lines of the backtrace that belong to the application. Python writes the last call last, others first."},
 
     {[](const FailureFacts &f) { return when(f.step == "command started"); },
      "The application's command does not exist, or the application's user may not execute it.",

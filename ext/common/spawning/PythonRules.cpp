@@ -66,7 +66,7 @@ constexpr DiagnosisRule RULES[] = {
     {badSyntax, "The file does not follow Python's grammar: {}. It may be written for a newer Python.",
      "Correct that line, or the line before it. Check with: python3 -m py_compile FILE. PassengerPython chooses the "
      "Python."},
-    {missingCallable, "The startup file has no object called {}.",
+    {missingCallable, "The startup file, or the module, has no object called {}.",
      "Define it, for example: application = Flask(__name__), or for Django: application = get_wsgi_application(). Or "
      "name the object that is there: PassengerAppCallable app, or web.app for an attribute, or create_app() for a "
      "function that makes the application."},

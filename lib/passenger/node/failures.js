@@ -70,15 +70,18 @@ exports.reportFailures = function (socket, start) {
             throw error;
         }
         const parts = describe(error);
-        // Of a module of ECMAScript: only Node knows the line, and prints it.
-        const nodePrints = error instanceof SyntaxError && !parts[1].startsWith("/");
+        if (error instanceof SyntaxError && !parts[1].startsWith("/")) {
+            // Of a module of ECMAScript: only Node knows file and line, and prints them. Of a
+            // process that ends without a report, the agent reads the output.
+            if (start) {
+                start.leaveWithoutReport();
+            }
+            throw error;
+        }
         if (start) {
-            start.keepFailure(parts, nodePrints);
+            start.keepFailure(parts);
         } else {
             writeFailure(socket, parts);
-        }
-        if (nodePrints) {
-            throw error;
         }
         // An application with a listener of its own decides itself whether it goes on.
         if (process.listenerCount("uncaughtException") === 1) {

@@ -17,6 +17,8 @@ function symbolOf(object, description) {
 const sample = http.createServer();
 const REQUEST_CLASS = symbolOf(sample, "IncomingMessage");
 const RESPONSE_CLASS = symbolOf(sample, "ServerResponse");
+// The option uniqueHeaders. Node before 18.3 has none.
+const UNIQUE_HEADERS = symbolOf(sample, "kUniqueHeaders");
 // From Node 24 on: takes the signal of `request.signal` off the connection, on which other requests
 // follow.
 const DETACH_SIGNAL = symbolOf(http.IncomingMessage.prototype, "kDetachAbortSignal");
@@ -135,6 +137,9 @@ exports.makeResponse = function (server, request) {
         highWaterMark: request.socket.writableHighWaterMark,
         rejectNonStandardBodyWrites: server.rejectNonStandardBodyWrites,
     });
+    if (UNIQUE_HEADERS) {
+        response[UNIQUE_HEADERS] = server[UNIQUE_HEADERS];
+    }
     // httpd has a connection of its own with the client.
     response._removedConnection = true;
     response.on("finish", onFinish);

@@ -105,13 +105,14 @@ class Start {
         });
     }
 
-    // The application has thrown. If the process ends of it, that is the reason; `ends`: it ends
-    // now.
-    keepFailure(parts, ends) {
+    // The application has thrown. If the process ends of it, that is the reason.
+    keepFailure(parts) {
         this._failure = parts;
-        if (ends) {
-            this._fail(...parts);
-        }
+    }
+
+    // The process ends now, and its output has the reason.
+    leaveWithoutReport() {
+        this._end();
     }
 
     // Nobody reads what the application has begun: it begins anew, behind a bridge.

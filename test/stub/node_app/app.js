@@ -104,6 +104,7 @@ const PAGES = {
     },
     "/cookies": (request, response) => {
         response.setHeader("Set-Cookie", ["a=1", "b=2"]);
+        response.setHeader("X-Unique", ["1", "2"]);
         response.end();
     },
     "/head": (request, response) => {
@@ -235,7 +236,7 @@ diagnostics.channel("http.server.response.finish").subscribe(({ request, respons
 
 // From Node 24 on.
 const shouldUpgradeCallback = (request) => request.url !== "/text";
-const server = http.createServer({ IncomingMessage: Request, shouldUpgradeCallback },
+const server = http.createServer({ IncomingMessage: Request, shouldUpgradeCallback, uniqueHeaders: ["x-unique"] },
     (request, response) => PAGES[request.url.split("?")[0]](request, response));
 server.once("connection", () => note("first"));
 server.on("upgrade", (request, socket) => {

@@ -25,6 +25,8 @@ public:
             {"no more at once than there are cores", {.waiting = 30, .cores = 8}, 8},
             {"and those that are starting count", {.starting = 7, .waiting = 30, .cores = 8}, 1},
             {"two at once on a single core", {.waiting = 30, .cores = 1}, 2},
+            {"one, which tells how many requests it takes", {.waiting = 30, .cores = 8, .oneByOne = true}, 1},
+            {"and until then no other one", {.starting = 1, .waiting = 30, .cores = 8, .oneByOne = true}, 0},
             {"as many as it wants to start with", {.waiting = 1, .cores = 8, .startInstances = 3}, 3},
             {"one waits, and one is on its way", {.serving = 1, .starting = 1, .waiting = 1, .idleCores = 8}, 0},
             {"threads share an instance", {.threads = 4, .waiting = 5, .cores = 8}, 2},

@@ -19,6 +19,7 @@ class DemandTest : public GroupParts {
     CPPUNIT_TEST_SUITE(DemandTest);
     CPPUNIT_TEST(testAChildThatAskedForTheQueueIsExpectedToSendForAWhile);
     CPPUNIT_TEST(testTheInstancesOfAnEventLoopWithWhichItStartsStay);
+    CPPUNIT_TEST(testAnAsgiApplicationThatWasFoundNeedsNoFurtherInstanceForRequests);
     CPPUNIT_TEST(testARequestWaitsAboveTheCapacity);
     CPPUNIT_TEST(testARequestWaitsBesideAnAbandonedOne);
     CPPUNIT_TEST(testRequestsThatAreRefusedForTheTargetNeedInstances);
@@ -83,6 +84,22 @@ public:
         options_.threads = 32;
         options_.minInstances = 1;
         CPPUNIT_ASSERT_EQUAL(1U, demand_->look(now()).minInstances);
+    }
+
+    void testAnAsgiApplicationThatWasFoundNeedsNoFurtherInstanceForRequests() {
+        options_.appType = "wsgi";
+        options_.threads = 1;
+        options_.startInstances = 2;
+        CPPUNIT_ASSERT(demand_->look(now()).oneByOne);
+        demand_->loaded(true);
+        ScalingSnapshot snapshot = demand_->look(now());
+        CPPUNIT_ASSERT_EQUAL(Options::NO_THREAD_LIMIT, snapshot.threads);
+        CPPUNIT_ASSERT_EQUAL(2U, snapshot.minInstances);
+        demand_->loaded(false);
+        snapshot = demand_->look(now());
+        CPPUNIT_ASSERT_EQUAL(1U, snapshot.threads);
+        CPPUNIT_ASSERT_EQUAL(1U, snapshot.minInstances);
+        CPPUNIT_ASSERT(!snapshot.oneByOne);
     }
 
     void testARequestWaitsAboveTheCapacity() {

@@ -48,6 +48,7 @@ private:
     bool wantsCompanion(unsigned ready, bool forked) override REQUIRES(poolLock) {
         return scaler.wantsCompanion(ready, forked);
     }
+    void loaded(const Process &process) override REQUIRES(poolLock) { demand.loaded(process.parts().isAsgi); }
     void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) override REQUIRES(poolLock);
     void failed(const SpawnTask &task, GetFailure failure) override;
     void roomCame() override { roomsCame++; }

@@ -58,21 +58,36 @@ class AppLoader:
         os.environ["PWD"] = os.getcwd()
 
     def _load_application(self):
+        # As of gunicorn and uvicorn: module:attribute.
+        module_name, _, name = (self._options.get("app_callable") or "application").rpartition(":")
+        place, module = self._import(module_name) if module_name else self._load_startup_file()
+        application = _callable_of(module, place, name, module_name)
+        if not callable(application):
+            raise TypeError('the "%s" of %s is %r, which cannot be called' % (name, place, application))
+        loaded = Application(application, self._options.get("app_type"), int(self._options.get("thread_count", 1)))
+        if loaded.misfit:
+            raise TypeError('the "%s" of %s %s' % (name, place, loaded.misfit))
+        return loaded
+
+    def _import(self, name):
+        """The module, and what messages call it."""
+        folder = os.getcwd()
+        self._prepare_imports(folder, folder)
+        with _exec_refused():
+            return "the module " + name, importlib.import_module(name)
+
+    def _load_startup_file(self):
+        """The module, and what messages call it."""
         path = os.path.abspath(self._options.get("startup_file") or "passenger_wsgi.py")
         if os.path.basename(path) == "manage.py":
             path = _django_file(path, "asgi.py" if self._options.get("app_type") == "asgi" else "wsgi.py")
         name, folder = _place_of(path)
-        _prepare_imports(path, folder, self._options.get("environment") == "development")
+        self._prepare_imports(path, folder)
         with _exec_refused():
-            module = _imported(name, path)
-        name = self._options.get("app_callable") or "application"
-        application = _callable_of(module, path, name)
-        if not callable(application):
-            raise TypeError('the "%s" of %s is %r, which cannot be called' % (name, path, application))
-        loaded = Application(application, self._options.get("app_type"), int(self._options.get("thread_count", 1)))
-        if loaded.misfit:
-            raise TypeError('the "%s" of %s %s' % (name, path, loaded.misfit))
-        return loaded
+            return path, _imported(name, path)
+
+    def _prepare_imports(self, path, folder):
+        _prepare_imports(path, folder, self._options.get("environment") == "development")
 
     def _tell(self, name, state, begin):
         self._control.write(frames.STEP, name, state, int((monotonic() - begin) * 1000))
@@ -146,22 +161,23 @@ def _is_same(one, other):
     return one is not None and os.path.realpath(one) == os.path.realpath(other)
 
 
-def _callable_of(module, path, name):
-    """What the startup file calls the application: `app`, an attribute as `web.app`, or what
-    `create_app()` returns."""
+def _callable_of(module, place, name, module_name):
+    """What the module calls the application: `app`, an attribute as `web.app`, or what
+    `create_app()` returns. `module_name`: empty for the startup file."""
     attribute, is_called = (name[:-2], True) if name.endswith("()") else (name, False)
     found = module
     for part in attribute.split("."):
         found = getattr(found, part, None)
     if found is None:
-        raise AttributeError('%s defines no "%s". %s' % (path, name, _remedy_of(module)))
+        raise AttributeError('%s defines no "%s". %s' % (place, name, _remedy_of(module, module_name)))
     return found() if is_called else found
 
 
-def _remedy_of(module):
+def _remedy_of(module, module_name):
     for name in ("application", "app", "create_app"):
         if callable(getattr(module, name, None)):
-            return 'It defines "%s": PassengerAppCallable %s' % (name, name + "()" * (name == "create_app"))
+            shown = (module_name and module_name + ":") + name + "()" * (name == "create_app")
+            return 'It defines "%s": PassengerAppCallable %s' % (name, shown)
     return "Define it, for example: application = Flask(__name__), or name another one by PassengerAppCallable"
 
 

@@ -34,20 +34,50 @@ def _plain_function(application):
     return function, bound
 
 
+def _can_take(function, count):
+    """Whether it takes so many arguments, by what it wraps if it is a decorator's
+    (functools.wraps)."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _misfit_of(function, form):
+    """Why no request can call it: it takes another number of arguments than its form gives. None:
+    it can be called, or this is not sure."""
+    arguments = _PARAMETERS[form]
+    function, bound = _plain_function(function)
+    if function is None:
+        return None
+    code = function.__code__
+    most = code.co_argcount - bound
+    least = most - len(function.__defaults__ or ())
+    if len(arguments) >= least and (len(arguments) <= most or code.co_flags & inspect.CO_VARARGS):
+        return None
+    return "takes (%s), which cannot be called with (%s), as %s does" % (
+        ", ".join(code.co_varnames[bound:code.co_argcount]), ", ".join(arguments), form.upper())
+
+
+def _is_asgi(function):
+    """A coroutine function, or what takes three arguments and not two: it returns a coroutine."""
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):
+        return True
+    return _can_take(function, 3) and not _can_take(function, 2) and _misfit_of(function, "asgi") is None
+
+
 class Application:
-    """WSGI or ASGI. An ASGI application is a coroutine function of (scope, receive, send), or its
-    kind says so."""
+    """WSGI or ASGI, which its kind or its parameters say."""
 
     def __init__(self, function, kind, thread_count):
         """`kind`, `thread_count`: of the options. The kind is "wsgi" or "asgi"; with "wsgi" the
         number is that of an application of threads."""
         self._function = function
-        self._is_async = kind == "asgi" or inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-            getattr(function, "__call__", None))
+        self._is_async = kind == "asgi" or _is_asgi(function)
         self._takes_all = kind != "asgi" or thread_count >= _NO_THREAD_LIMIT
         if self._is_async and kind != "asgi":
-            log.event("app.asgi_found", reason="the application is ASGI: an instance has all requests at once",
-                      remedy="PassengerAppType asgi")
+            log.event("app.asgi_found", reason="the application is ASGI: one instance has all requests at once")
 
     @property
     def form(self):
@@ -56,19 +86,8 @@ class Application:
 
     @property
     def misfit(self):
-        """Why no request can call it: it takes another number of arguments than its form gives.
-        None: it can be called, or this is not sure."""
-        arguments = _PARAMETERS[self.form]
-        function, bound = _plain_function(self._function)
-        if function is None:
-            return None
-        code = function.__code__
-        most = code.co_argcount - bound
-        least = most - len(function.__defaults__ or ())
-        if len(arguments) >= least and (len(arguments) <= most or code.co_flags & inspect.CO_VARARGS):
-            return None
-        return "takes (%s), which cannot be called with (%s), as %s does" % (
-            ", ".join(code.co_varnames[bound:code.co_argcount]), ", ".join(arguments), self.form.upper())
+        """Why no request can call it, or None."""
+        return _misfit_of(self._function, self.form)
 
     def service(self, handover, channels, events):
         """The service of a new instance."""

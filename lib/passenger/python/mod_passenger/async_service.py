@@ -64,7 +64,9 @@ class AsyncService:
         asyncio.set_event_loop(self._loop)
         backtraces.show_tasks_of(self._loop)
         self._lifespan = Lifespan(self._application)
-        self._loop.run_until_complete(self._lifespan.start())
+        error = self._loop.run_until_complete(self._lifespan.start())
+        if error:
+            raise error
 
     def warm_up(self, requests):
         """Answers the requests of PassengerWarmUp. Before run()."""

@@ -6,11 +6,16 @@ from . import frames, log
 
 # Bytes. Message and description have at most half a frame each.
 _TEXT_LIMIT = 256 * 1024
+# Lines of a message that the first line of the log has. The first one may have no cause: "1
+# validation error for Settings".
+_LINES = 3
 
 
 def report(control, event, step, error):
     """The event has no backtrace: the agent logs the report, which has it."""
-    kind, message = log.class_of(error), log.message_of(error)
+    kind = log.class_of(error)
+    lines = [line.strip() for line in log.message_of(error).splitlines()]
+    message = "; ".join([line for line in lines if line][:_LINES])
     if isinstance(error, ModuleNotFoundError):
         # Which of several interpreters and virtualenvs searched for it.
         message += " (in %s)" % sys.executable

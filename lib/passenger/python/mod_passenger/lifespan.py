@@ -5,6 +5,10 @@ import asyncio
 from . import log
 from .scope import ASGI
 
+# Seconds in which an application that says that it has failed raises its exception, as Starlette
+# does.
+_RAISES_WITHIN = 1
+
 
 class Lifespan:
     """Startup and shutdown of the application, in a task of its own (ASGI's lifespan protocol)."""
@@ -14,20 +18,28 @@ class Lifespan:
         self._to_application = asyncio.Queue()
         self._from_application = asyncio.Queue()
         self._task = None
+        # What the task has raised.
+        self._error = None
         self._started = False
         # What the application keeps for its requests. None: it does not take part in the protocol.
         self.state = {}
 
     async def start(self):
-        """Raises RuntimeError if the application says that its startup has failed."""
+        """Returns the exception of a startup that has failed, or None."""
         self._task = asyncio.get_running_loop().create_task(self._run())
         self._to_application.put_nowait({"type": "lifespan.startup"})
         answer = await self._from_application.get()
         self._started = answer["type"] == "lifespan.startup.complete"
         if answer["type"] == "lifespan.startup.failed":
-            raise RuntimeError("the application's startup failed: %s" % answer.get("message", ""))
-        if answer["type"] != "lifespan.startup.complete":
+            await self._wait_for_error()
+            return self._error or RuntimeError("the application's startup failed: %s" % answer.get("message", ""))
+        if not self._started:
             self.state = None
+            if self._error and not isinstance(self._error, NotImplementedError):
+                # An application that knows no lifespan raises at once: it works without.
+                log.event("app.lifespan_left_out", exception=log.class_of(self._error),
+                          message=log.message_of(self._error))
+        return None
 
     async def stop(self):
         if self._task.done():
@@ -35,14 +47,19 @@ class Lifespan:
         self._to_application.put_nowait({"type": "lifespan.shutdown"})
         answer = await self._from_application.get()
         if answer["type"] == "lifespan.shutdown.failed":
-            log.event("hook.failed", hook="lifespan.shutdown", reason=answer.get("message", ""))
+            await self._wait_for_error()
+            if not self._error:
+                log.event("hook.failed", hook="lifespan.shutdown", reason=answer.get("message", ""))
+
+    async def _wait_for_error(self):
+        await asyncio.wait({self._task}, timeout=_RAISES_WITHIN)
 
     async def _run(self):
         scope = {"type": "lifespan", "asgi": ASGI["lifespan"], "state": self.state}
         try:
             await self._application(scope, self._to_application.get, self._send)
         except Exception as error:
-            # An application that knows no lifespan raises at once: it works without.
+            self._error = error
             if self._started:
                 log.exception("hook.failed", error, hook="lifespan.shutdown")
         finally:
