@@ -237,8 +237,9 @@ inline constexpr std::array APPLICATION{
         "PassengerCustomErrorPage", Context::APPLICATION,
         text(&Settings::customErrorPage, Form::PATH).readBy(Reader::HTTPD), "a plain page",
         "HTML file that is shown when the application does not start or is overloaded, where "
-        "PassengerFriendlyErrorPages is off, whatever PassengerErrorOverride says. httpd's children read it; at most "
-        "1 MiB"},
+        "PassengerFriendlyErrorPages is off, whatever PassengerErrorOverride says. httpd's children read it. It is "
+        "a regular file of at most 1 MiB. A link in its place counts only if the file behind it belongs to the owner "
+        "of the link's folder, or root owns that folder"},
     Directive{"PassengerAppLogFile", Context::APPLICATION,
               text(&Settings::appLogFile, Form::APP_FILE).sets(&Options::logFile).granted("log_file"),
               "PassengerLogFile",
