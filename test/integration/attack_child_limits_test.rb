@@ -96,6 +96,17 @@ class AttackChildLimitsTest < IntegrationTest
     end
   end
 
+  def test_a_child_ends_no_instances_and_sets_no_size
+    pid = client("victim.test").pid
+    size = counts.fetch("max_pool_size")
+    [%w[clear], %w[set_max 0]].each do |order|
+      assert_nil @child.query(@child.connection, *order), order.first
+    end
+    server.log.wait_for(/event=connection\.dropped .*may order/, from: @position)
+    eventually("the count") { grown("connections_dropped") == 2 }
+    assert_equal [pid, size], [client("victim.test").pid, counts.fetch("max_pool_size")]
+  end
+
   private
 
   def greedy_child

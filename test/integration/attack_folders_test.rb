@@ -70,6 +70,18 @@ class AttackFoldersTest < IntegrationTest
     end
   end
 
+  def test_an_application_lives_as_the_configuration_says
+    takes_over(server)
+    { "thread_count" => "9", "rolling_restarts" => "0", "resist_deployment_errors" => "0",
+      "priority_queue" => "1", "preload_bundler" => "1", "load_shell_envvars" => "0",
+      "max_request_queue_size" => "9", "queue_target" => "9", "restart_dir" => "/tmp/x",
+      "spawn_method" => "direct", "warm_up" => "/slow" }.each do |setting, value|
+      directive = "Passenger#{setting.split("_").map(&:capitalize).join}"
+      shown = { "0" => "Off", "1" => "On", "9" => "9" }.fetch(value, %("#{value}"))
+      assert_refused("no #{directive} #{shown}", { setting => value }, root("victim"))
+    end
+  end
+
   def test_an_application_has_no_more_instances_than_its_virtual_host_lets_it_have
     takes_over(server)
     # What no directive says is the default: as many as the pool has room for.

@@ -33,6 +33,13 @@ class DebianFilesTest < Minitest::Test
     assert_match(/'NoSuchLine'/, complaints_of_systemd("#{lines}NoSuchLine=yes\n"))
   end
 
+  def test_apparmor_lets_the_agent_use_its_capabilities
+    table = File.read(File.join(TestEnvironment::SOURCE_DIR, "doc/SECURITY.md"))
+    used = table[/^\| rights process \| root \| root's \| ([A-Z_, ]+) \|/, 1].downcase.split(", ")
+    allowed = File.read(File.join(FOLDER, "apparmor/passenger-agent")).scan(/^  capability (\w+),$/)
+    assert_empty used - allowed.flatten
+  end
+
   def test_apparmor_compiles_the_profile_of_the_agent
     parser = TestEnvironment.find_command("apparmor_parser")
     skip "there is no apparmor_parser" unless parser

@@ -19,6 +19,8 @@ class DirectivesTest < IntegrationTest
     made.site("direct.test", SampleApps.rack, "PassengerSpawnMethod direct\n")
     made.site("ruby.test", SampleApps.rack, "PassengerRuby #{ruby_wrapper}\n")
     made.site("single.test", SampleApps.rack, "PassengerMaxInstances 1\n")
+    made.site("forced.test", SampleApps.rack,
+              "PassengerForceMaxConcurrentRequestsPerProcess 0\n")
     made.site("startup.test", other_startup_file, "PassengerStartupFile config/other.ru\n")
     if TestEnvironment.root?
       made.site("user.test", SampleApps.rack, "PassengerUser daemon\n")
@@ -51,6 +53,10 @@ class DirectivesTest < IntegrationTest
     path
   end
 
+  def root_of(site)
+    server.configuration.sites.find { |one| one.name == site }.root
+  end
+
   def process(site)
     client(site).json("/process")
   end
@@ -67,6 +73,15 @@ class DirectivesTest < IntegrationTest
   def test_an_application_may_be_disabled_for_one_location
     assert_status 404, client("partly.test").get("/hello")
     assert_status 200, client("partly.test").get("/env")
+  end
+
+  def test_a_directive_for_other_kinds_of_applications_is_told
+    assert_status 200, client("rack.test").get("/hello")
+    position = server.log.position
+    assert_status 200, client("forced.test").get("/hello")
+    line = server.log.wait_for(/event=directive\.idle .*/, from: position)
+    assert_includes line, root_of("forced.test")
+    assert_includes line, " directive=PassengerForceMaxConcurrentRequestsPerProcess "
   end
 
   # As on ports 80 and 443.

@@ -20,6 +20,10 @@ class ErrorPagesTest < IntegrationTest
     made.site("custom.test", folder, "PassengerCustomErrorPage #{folder}/sorry.html\n")
     made.site("lost.test", SampleApps.written("raise 'no'\n"),
               "PassengerCustomErrorPage /nonexistent/sorry.html\n")
+    %w[fifo linked].each do |name|
+      folder = SampleApps.written("raise 'no'\n")
+      made.site("#{name}.test", folder, "PassengerCustomErrorPage #{folder}/sorry.html\n")
+    end
     overridden_sites(made)
     { "shown.test" => %w[production On],
       "hidden.test" => %w[development Off] }.each do |name, (environment, value)|
@@ -44,6 +48,10 @@ class ErrorPagesTest < IntegrationTest
 
   def page(name, headers = BROWSER)
     assert_status 500, client(name).get("/", headers)
+  end
+
+  def custom_page(site)
+    File.join(server.configuration.sites.find { |one| one.name == site }.root, "sorry.html")
   end
 
   def report_id(response)
@@ -139,6 +147,27 @@ class ErrorPagesTest < IntegrationTest
 
   def test_an_error_document_of_the_application_that_does_not_start_is_the_modules_page
     assert report_id(page("overridden-own.test"))
+  end
+
+  # A child of httpd would wait for a writer of it, and never answer.
+  def test_a_custom_page_that_is_a_fifo_holds_no_request
+    File.mkfifo(custom_page("fifo.test"))
+    assert report_id(page("fifo.test"))
+    server.log.wait_for(%r{event=error_page\.unreadable app=".*" file=".*/sorry\.html"})
+  end
+
+  def test_a_link_of_an_applications_owner_shows_no_file_of_others
+    needs_root("to be somebody else")
+    path = custom_page("linked.test")
+    TestEnvironment.hand_over(File.dirname(path), TestEnvironment::OTHER_USER)
+    File.symlink("/etc/passwd", path)
+    assert report_id(page("linked.test"))
+    own = File.join(File.dirname(path), "own.html")
+    File.write(own, OWN_PAGE)
+    TestEnvironment.hand_over(own, TestEnvironment::OTHER_USER)
+    File.unlink(path)
+    File.symlink("own.html", path)
+    assert_equal OWN_PAGE, page("linked.test").body
   end
 
   def test_a_missing_custom_page_is_logged

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "json"
 require_relative "support/command_runner"
 require_relative "support/integration_test"
 
@@ -13,7 +14,9 @@ class SlowRequestsTest < IntegrationTest
     %w[traced.test slow.test].each do |site|
       made.site(site, SampleApps.rack, "#{one}PassengerSlowRequestLog 300ms\n")
     end
-    made.site("calm.test", SampleApps.rack, "#{one}PassengerSlowRequestLog 1h\n")
+    made.site("calm.test", SampleApps.rack,
+              "#{one}PassengerSlowRequestLog 1h\n<Location /status>\n" \
+              "SetHandler passenger-status\nPassengerStatusDetails On\n</Location>\n")
     made.site("http.test", SampleApps.copy("http_app"),
               "#{one}PassengerSlowRequestLog 100ms\n" \
               "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
@@ -76,6 +79,21 @@ class SlowRequestsTest < IntegrationTest
       second
     end.then { |second| assert_status 200, second.value }
     eventually("none") { told("slow.test")["requests"].empty? }
+  end
+
+  # A child of httpd that was taken over would read the secrets in them of all requests.
+  def test_httpd_does_not_learn_the_queries_of_requests
+    waiting("slow.test") do
+      name = told("slow.test")["name"]
+      requests = nil
+      eventually("the request in work") do
+        status = client("calm.test").get("/status?json&app=#{URI.encode_www_form_component(name)}")
+        requests = JSON.parse(status.body).fetch("apps").first.fetch("requests")
+        requests.any?
+      end
+      assert_equal [["127.0.0.1", "/wait"]],
+                   (requests.map { |one| one.values_at("client", "uri") })
+    end
   end
 
   private

@@ -54,7 +54,8 @@ inline constexpr std::array APPLICATION{
         text(&Settings::instanceAddress, Form::ADDRESS).sets(&Options::instanceAddress).granted("instance_address"),
         "127.0.0.1", "the IP address on which a start command listens"},
     Directive{"PassengerForceMaxConcurrentRequestsPerProcess", Context::APPLICATION,
-              number(&Settings::maxConcurrentRequests, -1, INT_MAX).readBy(Reader::DERIVED), "-1",
+              number(&Settings::maxConcurrentRequests, -1, INT_MAX).readBy(Reader::DERIVED).granted("thread_count"),
+              "-1",
               "requests that an instance gets at once; for Ruby and WSGI, PassengerThreadCount counts instead. 0 or "
               "-1: no limit"},
     Directive{"PassengerRuby", Context::APPLICATION, text(&Settings::ruby).sets(&Options::ruby).granted("ruby"),
@@ -71,7 +72,7 @@ inline constexpr std::array APPLICATION{
               "group of the application's processes; !STARTUP_FILE! is the group of the startup file"},
     Directive{"PassengerSpawnMethod",
               Context::APPLICATION,
-              choice(&Settings::spawnMethod, SPAWN_METHODS).sets(&Options::spawnMethod),
+              choice(&Settings::spawnMethod, SPAWN_METHODS).sets(&Options::spawnMethod).granted("spawn_method"),
               "smart",
               "smart (or smart-lv2): a process loads the application once, instances are forked from it. direct (or "
               "conservative): each instance loads it",
@@ -145,7 +146,9 @@ inline constexpr std::array APPLICATION{
         "processes and threads that the application may have together; a further one cannot be made (EAGAIN). Needs "
         "a control group (OPERATIONS.md). 0: no limit"},
     Directive{"PassengerMaxRequestQueueSize", Context::APPLICATION,
-              number(&Settings::maxRequestQueueSize, 0, INT_MAX).sets(&Options::maxQueueSize),
+              number(&Settings::maxRequestQueueSize, 0, INT_MAX)
+                  .sets(&Options::maxQueueSize)
+                  .granted("max_request_queue_size"),
               "100, with PassengerQueueTarget 0",
               "requests of the application that may wait for an instance; a further request gets 503, after 15 ms at "
               "most. 0: no limit but the application's share of httpd's threads"},
@@ -158,15 +161,16 @@ inline constexpr std::array APPLICATION{
               "to another host (scale-out/README.md)"},
     Directive{
         "PassengerQueueTarget", Context::APPLICATION,
-        number(&Settings::queueTarget, 0, 3'600'000, Form::TIME).sets(&Options::queueTarget), "0",
+        number(&Settings::queueTarget, 0, 3'600'000, Form::TIME).sets(&Options::queueTarget).granted("queue_target"),
+        "0",
         "how long requests should wait for an instance at most, for example 200ms. In an overload, when all wait "
         "for longer or one would wait for twice as long, further requests get 503 at once, but for those that can "
         "be begun in this time. Node, ASGI and start commands take all requests at once, so none waits and the "
         "directive has no effect, unless PassengerForceMaxConcurrentRequestsPerProcess limits them. 0: requests "
         "wait, up to PassengerMaxRequestQueueSize"},
     Directive{
-        "PassengerPriorityQueue", Context::APPLICATION, flag(&Settings::priorityQueue).sets(&Options::priorityQueue),
-        "Off",
+        "PassengerPriorityQueue", Context::APPLICATION,
+        flag(&Settings::priorityQueue).sets(&Options::priorityQueue).granted("priority_queue"), "Off",
         "an instance that gets free takes requests with PassengerPriority high before all others that wait; after "
         "four of them in a row it takes one of the others. Reading two queues costs each request of the "
         "application some microseconds. Instances that run already have no such queue: the next version has it. "
@@ -175,7 +179,7 @@ inline constexpr std::array APPLICATION{
               choice(&Settings::concurrencyModel, CONCURRENCY_MODELS).readBy(Reader::DERIVED),
               "as PassengerThreadCount says", "process: one request at a time, whatever PassengerThreadCount says"},
     Directive{"PassengerThreadCount", Context::APPLICATION,
-              number(&Settings::threadCount, 0, 1024).readBy(Reader::DERIVED), "1",
+              number(&Settings::threadCount, 0, 1024).readBy(Reader::DERIVED).granted("thread_count"), "1",
               "requests that an instance can run at once. 0: 1"},
     Directive{
         "PassengerMaxBootProcesses", Context::APPLICATION,
@@ -205,7 +209,7 @@ inline constexpr std::array APPLICATION{
               "starts another preloader, and so takes as long as the first. 0: never",
               {"RailsAppSpawnerIdleTime"}},
     Directive{"PassengerPreloadBundler", Context::APPLICATION,
-              flag(&Settings::preloadBundler).sets(&Options::preloadBundler), "Off",
+              flag(&Settings::preloadBundler).sets(&Options::preloadBundler).granted("preload_bundler"), "Off",
               "where the application has a Gemfile (or gems.rb), and no config/setup_load_paths.rb, Bundler is set up "
               "before any other library is loaded, so that the libraries of mod_passenger itself (socket, io-wait) "
               "have the Gemfile's versions, too. Off: Bundler is set up after these libraries, which only matters to a "
@@ -214,46 +218,55 @@ inline constexpr std::array APPLICATION{
               number(&Settings::reforkAfter, 0, INT_MAX).sets(&Options::reforkAfter).granted("refork_after"), "0",
               "requests after which an instance forks the next preloader (below); 0: never"},
     Directive{
-        "PassengerWarmUp", Context::APPLICATION, list(&Settings::warmUp, Form::WARM_UP).sets(&Options::warmUp), "none",
+        "PassengerWarmUp", Context::APPLICATION,
+        list(&Settings::warmUp, Form::WARM_UP).sets(&Options::warmUp).granted("warm_up"), "none",
         "a path, such as /posts?page=1, or a URL: each new instance answers a GET for it before it takes requests "
         "of clients; one directive for each request; see below"},
-    Directive{"PassengerRestartDir", Context::APPLICATION, text(&Settings::restartDir).sets(&Options::restartDir),
-              "tmp", "folder of restart.txt, absolute or below the application's folder"},
+    Directive{"PassengerRestartDir", Context::APPLICATION,
+              text(&Settings::restartDir).sets(&Options::restartDir).granted("restart_dir"), "tmp",
+              "folder of restart.txt, absolute or below the application's folder"},
     Directive{
         "PassengerLoadShellEnvvars", Context::APPLICATION,
-        flag(&Settings::loadShellEnvvars).sets(&Options::loadShellEnvvars), "On",
+        flag(&Settings::loadShellEnvvars).sets(&Options::loadShellEnvvars).granted("load_shell_envvars"), "On",
         "before the application starts, its user's login shell reads the profile (/etc/profile, ~/.profile, "
         "~/.bash_profile …), so that PATH, rbenv and the like are as at a login; SetEnv and PassengerAppEnv overrule "
         "the profile in the application's environment, but not what the interpreter reads at its own start, such as "
         "PATH, PYTHONPATH, RUBYOPT and LD_LIBRARY_PATH. The directive has no effect for users whose shell is not ash, "
         "bash, dash, ksh, mksh, sh or zsh"},
     Directive{"PassengerRollingRestarts", Context::APPLICATION,
-              flag(&Settings::rollingRestarts).sets(&Options::rollingRestarts), "Off in development, else On",
+              flag(&Settings::rollingRestarts).sets(&Options::rollingRestarts).granted("rolling_restarts"),
+              "Off in development, else On",
               "instances are replaced one by one, and the old version stays if the new version does not start. Off: "
               "the request that follows a change of restart.txt gets the new version and waits for it; old instances "
               "end once they have finished their requests, and requests fail if the new version does not start. httpd "
               "looks at the file for each request then"},
     Directive{"PassengerResistDeploymentErrors", Context::APPLICATION,
-              flag(&Settings::resistDeploymentErrors).sets(&Options::resistDeploymentErrors), "On",
+              flag(&Settings::resistDeploymentErrors)
+                  .sets(&Options::resistDeploymentErrors)
+                  .granted("resist_deployment_errors"),
+              "On",
               "a rolling restart keeps the old version when the new one does not start. Off: the old instances end, "
               "and requests get the new version's error"},
     Directive{
         "PassengerCustomErrorPage", Context::APPLICATION,
         text(&Settings::customErrorPage, Form::PATH).readBy(Reader::HTTPD), "a plain page",
         "HTML file that is shown when the application does not start or is overloaded, where "
-        "PassengerFriendlyErrorPages is off, whatever PassengerErrorOverride says. httpd's children read it; at most "
-        "1 MiB"},
+        "PassengerFriendlyErrorPages is off, whatever PassengerErrorOverride says. httpd's children read it. It is "
+        "a regular file of at most 1 MiB. A link in its place counts only if the file behind it belongs to the owner "
+        "of the link's folder, or root owns that folder"},
     Directive{"PassengerAppLogFile", Context::APPLICATION,
               text(&Settings::appLogFile, Form::APP_FILE).sets(&Options::logFile).granted("log_file"),
               "PassengerLogFile",
               "file for the standard output and standard error of processes of the application that start from then "
               "on; opened again at a graceful reload. Where users other than root may write to its folder, the file is "
               "opened with the rights of the application's user"},
-    Directive{"PassengerMonitorLogFile", Context::APPLICATION,
-              list(&Settings::monitorLogFiles, Form::APP_FILE).sets(&Options::monitoredFiles), "none",
-              "log of the application whose new lines are copied into the agent's log while the application has "
-              "instances, as by tail -F; one directive for each file. Where users other than root may write to its "
-              "folder, the file is read with the rights of the application's user"},
+    Directive{
+        "PassengerMonitorLogFile", Context::APPLICATION,
+        list(&Settings::monitorLogFiles, Form::APP_FILE).sets(&Options::monitoredFiles).granted("monitored_files"),
+        "none",
+        "log of the application whose new lines are copied into the agent's log while the application has "
+        "instances, as by tail -F; one directive for each file. Where users other than root may write to its "
+        "folder, the file is read with the rights of the application's user"},
     Directive{"PassengerMaxLogLinesPerSecond", Context::APPLICATION,
               number(&Settings::maxLogLinesPerSecond, 0, MANY).sets(&Options::maxLogLines).limiting("max_log_lines"),
               "1000",

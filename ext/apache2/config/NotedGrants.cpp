@@ -25,9 +25,14 @@ const char *valueOf(apr_pool_t *pool, const Field &field, const Settings &settin
         field.member);
 }
 
-/** Whether values of this key are in the names of applications. */
-bool isPartOfName(std::string_view key) {
-    return key == "user" || key == "group" || key == "environment";
+/** Whether a value outside of sections takes the place of the default. It does not for the requests
+ *  that an instance gets at once: its default depends on the kind of the application. */
+bool replacesDefault(const Field &field) {
+    const std::string_view key = field.grant;
+    const bool isText = std::holds_alternative<Settings::Text Settings::*>(field.member);
+    const bool isList = std::holds_alternative<Settings::List Settings::*>(field.member);
+    const bool isNamePart = key == "user" || key == "group" || key == "environment";
+    return isNamePart || key == "spawn_method" || key == "restart_dir" || (!isText && !isList && key != "thread_count");
 }
 
 }  // namespace
@@ -49,7 +54,7 @@ void noteGrant(const cmd_parms *cmd, const Directive &directive, const Settings 
     }
     if (field.isLimit) {
         push("limited", field.grant);
-    } else if (isPartOfName(field.grant) || std::holds_alternative<Settings::Number Settings::*>(field.member)) {
+    } else if (replacesDefault(field)) {
         push("fixed", field.grant);
     }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -61,6 +62,20 @@ private:
  */
 unsigned concurrencyOf(int wanted) {
     return wanted <= 0 ? Options::NO_THREAD_LIMIT : std::min(static_cast<unsigned>(wanted), Options::NO_THREAD_LIMIT);
+}
+
+/** Once for each child. */
+void tellIdle(const request_rec *r, const Options &options, const Settings &settings) {
+    static std::atomic_flag told;
+    const int wanted = settings.maxConcurrentRequests;
+    const bool isIdle = wanted >= 0 && static_cast<unsigned>(wanted) != options.threads && !options.startsByBridge() &&
+                        !options.isAsync();
+    if (isIdle && !told.test_and_set()) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "event=directive.idle app=\"%s\" directive=PassengerForceMaxConcurrentRequestsPerProcess "
+                      "remedy=\"PassengerThreadCount, and PassengerMaxInstances 1 for a single process\"",
+                      options.appGroupName.c_str());
+    }
 }
 
 template <typename Value> int known(const std::optional<Value> &value) {
@@ -168,6 +183,7 @@ Options RequestContext::makeOptions(const Settings &settings, const Settings &gl
     options.userSwitching = global.userSwitching;
     options.threads = options.startsByBridge() || options.isAsync() ? concurrencyOf(settings.maxConcurrentRequests)
                                                                     : static_cast<unsigned>(settings.threads());
+    tellIdle(request_, options, settings);
     options.request.priority = settings.requestPriority();
     if (options.overtakes()) {
         options.request.queue = QueueChoice::ofHighPriority();

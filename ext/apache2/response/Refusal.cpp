@@ -1,17 +1,20 @@
 #include "apache2/response/Refusal.h"
 
+#include <cstddef>
 #include <exception>
 #include <optional>
+#include <utility>
 
 #include "apache2/config/Settings.h"
 #include "apache2/request/RequestNotes.h"
 #include "apache2/response/ErrorPage.h"
+#include "base/FileContent.h"
 
 namespace Passenger {
 
 namespace {
 
-constexpr apr_size_t LARGEST_CUSTOM_PAGE = 1024 * 1024;
+constexpr std::size_t LARGEST_CUSTOM_PAGE = 1024 * 1024;
 
 /** The report from the agent, which keeps each for a limited time. The agent gives only reports of
  *  this application, since the application itself may have chosen the id. Without a report, the
@@ -32,22 +35,13 @@ Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, cons
     return report;
 }
 
-/** The administrator's page. Nothing: it cannot be read, which is logged. */
-std::optional<std::string> customPage(request_rec *r, const char *path) {
-    apr_file_t *file = nullptr;
-    apr_status_t status = apr_file_open(&file, path, APR_FOPEN_READ | APR_FOPEN_BINARY, APR_FPROT_OS_DEFAULT, r->pool);
-    std::string page(LARGEST_CUSTOM_PAGE, '\0');
-    apr_size_t size = page.size();
-    if (status == APR_SUCCESS) {
-        status = apr_file_read_full(file, page.data(), page.size(), &size);
-        apr_file_close(file);
-    }
-    if (status != APR_SUCCESS && status != APR_EOF) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, status, r, "event=error_page.unreadable %s file=\"%s\"",
+/** The administrator's page. Empty: it cannot be read, which is logged. */
+std::string customPage(request_rec *r, const char *path) {
+    std::string page = ownersFileContent(path, LARGEST_CUSTOM_PAGE);
+    if (page.empty()) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "event=error_page.unreadable %s file=\"%s\"",
                       RequestNotes::subject(r), path);
-        return std::nullopt;
     }
-    page.resize(size);
     return page;
 }
 
@@ -70,8 +64,8 @@ Refusal Refusal::of(request_rec *r, const Reply &reply, int status, ApplicationP
         return {ErrorPage::render(format, cause, status, reply.reportId, &report), ErrorPage::contentTypeOf(format)};
     }
     if (settings.customErrorPage != nullptr) {
-        if (std::optional<std::string> page = customPage(r, settings.customErrorPage)) {
-            return {*std::move(page), "text/html; charset=utf-8", false};
+        if (std::string page = customPage(r, settings.customErrorPage); !page.empty()) {
+            return {std::move(page), "text/html; charset=utf-8", false};
         }
     }
     return {ErrorPage::render(format, cause, status, reply.reportId, nullptr), ErrorPage::contentTypeOf(format)};

@@ -207,7 +207,7 @@ Frame ControlOrders::status(const Asker &asker, const std::string &name, const s
                 parts_.pool.tryAgain(group.name);
             }
             if (detail == ControlVerb::WITH_REQUESTS || !name.empty()) {
-                app.requests = requestsOf(group.name);
+                app.requests = requestsOf(group.name, !asker.isHttpd);
             }
         }
     }
@@ -300,9 +300,13 @@ AppStatus ControlOrders::describe(const GroupSnapshot &group, system_clock::time
     return status;
 }
 
-std::vector<RequestStatus> ControlOrders::requestsOf(const std::string &name) const {
+/** @param queries whether the URLs have their queries, in which secrets of clients may be */
+std::vector<RequestStatus> ControlOrders::requestsOf(const std::string &name, bool queries) const {
     std::vector<RequestStatus> requests;
     for (RequestSnapshot &request : parts_.pool.requests(name, MOST_REQUESTS)) {
+        if (!queries) {
+            request.uri.resize(std::min(request.uri.find('?'), request.uri.size()));
+        }
         requests.push_back({request.pid, inSeconds(request.age), std::move(request.client), std::move(request.method),
                             std::move(request.id), std::move(request.uri)});
     }

@@ -88,7 +88,7 @@ private:
     Frame reopenLogs(const Asker &asker);
     AppStatus describe(const GroupSnapshot &group, std::chrono::system_clock::time_point now, bool whole, bool past);
     std::vector<AppStatus> unknownToPool(const Applications &groups) const;
-    std::vector<RequestStatus> requestsOf(const std::string &name) const;
+    std::vector<RequestStatus> requestsOf(const std::string &name, bool queries) const;
     bool owns(const Asker &asker, const std::string &name) const;
     void demand(const Asker &asker, const std::string &name) const;
     void carryOut(const Asker &asker, const std::string &name, const std::function<bool()> &order);

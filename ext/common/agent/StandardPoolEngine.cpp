@@ -111,7 +111,7 @@ void StandardPoolEngine::begin(const AgentSettings &settings, FileDescriptor ser
     beginControl();
     server_.emplace(
         loop_, *pool_, std::move(serverSocket), [this](Options &options) { return complete(options); },
-        [this] { return services_->connectControl(); }, resources_->counts);
+        [this] { return services_->connectControl(); }, resources_->counts, settings.obeysUsers);
     services_->use(settings, "start");
 }
 

@@ -7,12 +7,16 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "base/FileDescriptor.h"
 
 namespace Passenger {
 
 namespace {
+
+/** Opens no device for good, and does not wait for the other end of a FIFO. */
+constexpr int CAREFULLY = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 
 std::string contentOf(const FileDescriptor &file, std::size_t most) {
     std::string content;
@@ -28,6 +32,24 @@ std::string contentOf(const FileDescriptor &file, std::size_t most) {
     return content;
 }
 
+std::string regularContentOf(const FileDescriptor &file, std::size_t most) {
+    struct stat facts {};
+    if (!file || ::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) {
+        return "";
+    }
+    std::string content = contentOf(file, most);
+    return content.size() <= most ? content : "";
+}
+
+/** None: there is no such file, or it is of another user than the folder. */
+FileDescriptor openBehindLink(const FileDescriptor &folder, const std::string &name) {
+    FileDescriptor file(::openat(folder.get(), name.c_str(), CAREFULLY));
+    struct stat owner {};
+    struct stat facts {};
+    const bool known = file && ::fstat(folder.get(), &owner) == 0 && ::fstat(file.get(), &facts) == 0;
+    return known && (owner.st_uid == 0 || owner.st_uid == facts.st_uid) ? std::move(file) : FileDescriptor();
+}
+
 }  // namespace
 
 std::string fileContent(const std::string &path, std::size_t most) {
@@ -37,13 +59,19 @@ std::string fileContent(const std::string &path, std::size_t most) {
 }
 
 std::string regularFileContent(const std::string &path, std::size_t most) {
-    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    struct stat facts {};
-    if (!file || ::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) {
-        return "";
+    return regularContentOf(FileDescriptor(::open(path.c_str(), CAREFULLY)), most);
+}
+
+std::string ownersFileContent(const std::string &path, std::size_t most) {
+    const std::size_t slash = path.rfind('/') + 1;
+    const std::string name = path.substr(slash);
+    const FileDescriptor folder(
+        ::open(slash == 0 ? "." : path.substr(0, slash).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    FileDescriptor file(::openat(folder.get(), name.c_str(), CAREFULLY | O_NOFOLLOW));
+    if (!file && errno == ELOOP) {
+        file = openBehindLink(folder, name);
     }
-    std::string content = contentOf(file, most);
-    return content.size() <= most ? content : "";
+    return regularContentOf(file, most);
 }
 
 }  // namespace Passenger

@@ -19,4 +19,11 @@ std::string fileContent(const std::string &path, std::size_t most = 16 * 1024 * 
  */
 std::string regularFileContent(const std::string &path, std::size_t most);
 
+/**
+ * The same, of a file in a folder whose owner may not choose among the files that the caller can
+ * read: a link in the file's own place counts only if it leads to a file of the folder's owner, or
+ * if root owns the folder.
+ */
+std::string ownersFileContent(const std::string &path, std::size_t most);
+
 }  // namespace Passenger

@@ -22,6 +22,7 @@ AgentSettings settingsFor(const std::string &spawnServerCommand, const std::stri
     settings.environment = environment;
     settings.rubyCommand = rubyCommand;
     settings.user = user;
+    settings.obeysUsers = true;
     return settings;
 }
 

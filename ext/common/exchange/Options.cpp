@@ -96,8 +96,9 @@ Options Options::fromMap(const Variables &map) {
     std::uint32_t queue = 0;
     read(QUEUE_KEY, queue);
     options.request.queue = QueueChoice::ofInstance(queue);
-    if (options.threads == 0) {
-        throw ProtocolException("option thread_count: \"0\" is not allowed, an instance needs at least one thread");
+    if (options.threads == 0 || options.threads > Options::NO_THREAD_LIMIT) {
+        throw ProtocolException("option thread_count: " + std::to_string(options.threads) +
+                                " is not allowed, an instance has 1 to 8192 threads");
     }
     Variables variables;
     for (auto entry = map.lower_bound(std::string(VARIABLE_PREFIX));

@@ -55,6 +55,7 @@ template <typename Self, typename Each> void visit(Self &settings, Each each) {
     each("max_instances_per_app", settings.maxInstancesPerApp);
     each("max_pool_size", settings.maxPoolSize);
     each("memory_budget", settings.memoryBudget);
+    each("obeys_users", settings.obeysUsers);
     each("on_event", settings.onEvent);
     each("pauses", settings.pauses);
     each("pool_idle_time", settings.poolIdleTime);

@@ -43,6 +43,10 @@ struct AgentSettings {
      * failure is logged, and the start is tried again.
      */
     bool requireSpawnServer = true;
+    /** Whether the agent obeys ApplicationPool::clear() and setMax(). Otherwise it ends the
+     *  connection. httpd's module never sets it: a child that was taken over could end all
+     *  instances. Only at the start. */
+    bool obeysUsers = false;
     unsigned maxPoolSize = 6;
     /** 0: maxPoolSize is the only limit. */
     unsigned maxInstancesPerApp = 0;

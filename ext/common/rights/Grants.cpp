@@ -2,17 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <system_error>
 #include <type_traits>
-#include <variant>
 
 #include <fmt/format.h>
 
 #include "base/Split.h"
+#include "rights/GrantFields.h"
 #include "rights/LoaderVariables.h"
 
 namespace Passenger {
@@ -21,79 +20,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/** An option whose values the configuration has to name. */
-struct GrantField {
-    const char *key;
-    const char *directive;
-    std::string Options::*option;
-    /** Values that need not be named, beside the empty one. */
-    std::array<std::string_view, 7> defaults{};
-};
+using GrantFields::FIELDS;
+using GrantFields::GrantField;
+using GrantFields::GrantValue;
+using GrantFields::VALUES;
 
-constexpr const char *ENVIRONMENT = "environment";
-
-constexpr std::array FIELDS{
-    GrantField{"user", "PassengerUser", &Options::user},
-    GrantField{"group", "PassengerGroup", &Options::group},
-    GrantField{"ruby", "PassengerRuby", &Options::ruby},
-    GrantField{"python", "PassengerPython", &Options::python, {"python3"}},
-    GrantField{"nodejs", "PassengerNodejs", &Options::nodejs, {"node"}},
-    GrantField{"start_command", "PassengerAppStartCommand", &Options::startCommand},
-    GrantField{
-        "startup_file",
-        "PassengerStartupFile",
-        &Options::startupFile,
-        {"config.ru", "passenger_wsgi.py", "passenger_asgi.py", "app.js", "asgi.py", "package.json", "manage.py"}},
-    GrantField{"app_callable", "PassengerAppCallable", &Options::appCallable, {"application"}},
-    GrantField{"app_group_name", "PassengerAppGroupName", &Options::appGroupName},
-    GrantField{ENVIRONMENT, "PassengerAppEnv", &Options::environment, {"production"}},
-    GrantField{"instance_address", "PassengerDirectInstanceRequestAddress", &Options::instanceAddress, {"127.0.0.1"}},
-    GrantField{"log_file", "PassengerAppLogFile", &Options::logFile},
-};
-
-/** A number, whose default needs no line. A limit's default does where LIMITED says so. */
-struct NumberField {
-    const char *key;
-    const char *directive;
-    std::variant<unsigned Options::*, std::chrono::seconds Options::*> option;
-    /** Whether the number limits what the application's processes may use. */
-    bool isLimit = false;
-
-    std::uint64_t of(const Options &options) const {
-        return std::visit(
-            [&](auto member) {
-                if constexpr (std::is_same_v<decltype(member), unsigned Options::*>) {
-                    return std::uint64_t{options.*member};
-                } else {
-                    return static_cast<std::uint64_t>((options.*member).count());
-                }
-            },
-            option);
-    }
-    bool isDefault(const Options &options) const { return of(options) == of(Options()); }
-};
-
-constexpr std::array NUMBERS{
-    NumberField{"memory_max", "PassengerMemoryMax", &Options::memoryMax, true},
-    NumberField{"cpu_weight", "PassengerCpuWeight", &Options::cpuWeight, true},
-    NumberField{"tasks_max", "PassengerTasksMax", &Options::tasksMax, true},
-    NumberField{"memory_limit", "PassengerMemoryLimit", &Options::memoryLimit, true},
-    NumberField{"hard_memory_limit", "PassengerHardMemoryLimit", &Options::hardMemoryLimit, true},
-    NumberField{"memory_budget", "PassengerMemoryBudget", &Options::memoryBudget, true},
-    NumberField{"max_log_lines", "PassengerMaxLogLinesPerSecond", &Options::maxLogLines, true},
-    NumberField{"max_boot_processes", "PassengerMaxBootProcesses", &Options::maxBootProcesses, true},
-    NumberField{"min_instances", "PassengerMinInstances", &Options::minInstances},
-    NumberField{"max_instances", "PassengerMaxInstances", &Options::maxInstances},
-    NumberField{"start_instances", "PassengerStartInstances", &Options::startInstances},
-    NumberField{"min_spare_instances", "PassengerMinSpareInstances", &Options::minSpareInstances},
-    NumberField{"max_spare_instances", "PassengerMaxSpareInstances", &Options::maxSpareInstances},
-    NumberField{"max_requests", "PassengerMaxRequests", &Options::maxRequests},
-    NumberField{"refork_after", "PassengerReforkAfter", &Options::reforkAfter},
-    NumberField{"heartbeat_timeout", "PassengerHeartbeatTimeout", &Options::heartbeatTimeout},
-    NumberField{"start_timeout", "PassengerStartTimeout", &Options::startTimeout},
-    NumberField{"stop_timeout", "PassengerStopTimeout", &Options::stopTimeout},
-    NumberField{"max_preloader_idle_time", "PassengerMaxPreloaderIdleTime", &Options::maxPreloaderIdleTime},
-};
 constexpr const char *LIMITED = "limited";
 constexpr const char *FIXED = "fixed";
 
@@ -106,7 +37,7 @@ struct NamePart {
 };
 
 constexpr std::array NAME_PARTS{NamePart{"user", &Options::user, ""}, NamePart{"group", &Options::group, ""},
-                                NamePart{ENVIRONMENT, &Options::environment, "production"}};
+                                NamePart{GrantFields::ENVIRONMENT, &Options::environment, "production"}};
 
 constexpr const char *DOCUMENT_ROOT = "document_root";
 constexpr const char *APP_ROOT = "app_root";
@@ -159,11 +90,21 @@ std::string parentBehindLinks(const std::string &path) {
     return error ? "" : target.parent_path().string();
 }
 
-std::string missing(const char *directive, const std::string &value) {
+/** Whether it holds for each line of the text, which may be one empty line. */
+template <typename Call> bool allLines(std::string_view text, Call call) {
+    do {
+        if (!call(takePiece(text, '\n'))) {
+            return false;
+        }
+    } while (!text.empty());
+    return true;
+}
+
+std::string missing(const std::string &value) {
     return fmt::format(
-        "httpd's configuration has no {} {}. If a reload has removed it, the application's next request brings the "
+        "httpd's configuration has no {}. If a reload has removed it, the application's next request brings the "
         "present value. Otherwise a process that asks for it was taken over, or has another configuration",
-        directive, value);
+        value);
 }
 
 }  // namespace
@@ -247,7 +188,7 @@ bool Grants::isGranted(std::string_view key, std::string_view value) const {
     return std::any_of(servers_.begin(), servers_.end(), [&](Server server) { return has(server, key, value); });
 }
 
-bool Grants::grantsAll(Server server, const Options &options, Numbers numbers) const {
+bool Grants::grantsAll(Server server, const Options &options, Values values) const {
     const bool anyName = has(servers_.front(), ANY, ANY_NAME);
     return std::all_of(FIELDS.begin(), FIELDS.end(),
                        [&](const GrantField &field) {
@@ -255,7 +196,7 @@ bool Grants::grantsAll(Server server, const Options &options, Numbers numbers) c
                                   (needsNoName(field, options) && !grants(server, FIXED, field.key)) ||
                                   (anyName && field.option == &Options::environment);
                        }) &&
-           otherNumbers(server, options, numbers).empty() && fitsTogether(server, options);
+           otherValues(server, options, values).empty() && fitsTogether(server, options);
 }
 
 /**
@@ -285,16 +226,16 @@ bool Grants::fitsTogether(Server server, const Options &options) const {
     return true;
 }
 
-std::string Grants::otherNumbers(Server server, const Options &options, Numbers numbers) const {
+std::string Grants::otherValues(Server server, const Options &options, Values values) const {
     std::string others;
     const bool mayBeInHtaccess = has(servers_.front(), ANY, ANY_NAME);
-    for (const NumberField &field : NUMBERS) {
-        const std::uint64_t value = field.of(options);
+    for (const GrantValue &value : VALUES) {
         const bool needsNoLine =
-            field.isDefault(options) && !grants(server, field.isLimit ? LIMITED : FIXED, field.key);
-        const bool isFree = !field.isLimit && (mayBeInHtaccess || numbers == Numbers::LIMITS);
-        if (!needsNoLine && !isFree && !grants(server, field.key, std::to_string(value))) {
-            others += fmt::format("{}{} {}", others.empty() ? "" : ", ", field.directive, value);
+            value.isDefault(options) && !grants(server, value.isLimit ? LIMITED : FIXED, value.key);
+        const bool isFree = !value.isLimit && (mayBeInHtaccess || values == Values::LIMITS);
+        const auto isNamed = [&](std::string_view line) { return grants(server, value.key, line); };
+        if (!needsNoLine && !isFree && !allLines(value.text(options), isNamed)) {
+            others += (others.empty() ? "" : ", ") + value.shown(options);
         }
     }
     return others;
@@ -308,8 +249,8 @@ std::optional<std::string> Grants::limitRefusal(const Options &options) const {
     std::string others;
     const auto grantsLimits = [&](Server server) {
         known = true;
-        others = otherNumbers(server, options, Numbers::LIMITS);
-        return grantsAll(server, options, Numbers::LIMITS);
+        others = otherValues(server, options, Values::LIMITS);
+        return grantsAll(server, options, Values::LIMITS);
     };
     if (anyWithFolder(options.appRoot, grantsLimits) || !known) {
         return std::nullopt;
@@ -322,36 +263,37 @@ std::optional<std::string> Grants::limitRefusal(const Options &options) const {
 }
 
 std::optional<std::string> Grants::refusal(const Options &options) const {
-    return refusal(options, Numbers::ALL);
+    return refusal(options, Values::ALL);
 }
 
 std::optional<std::string> Grants::startRefusal(const Options &options) const {
-    return refusal(options, Numbers::LIMITS);
+    return refusal(options, Values::LIMITS);
 }
 
-std::optional<std::string> Grants::refusal(const Options &options, Numbers numbers) const {
+std::optional<std::string> Grants::refusal(const Options &options, Values values) const {
     const auto one = [&](Server server) {
-        return mayHaveFolder(server, options.appRoot) && grantsAll(server, options, numbers);
+        return mayHaveFolder(server, options.appRoot) && grantsAll(server, options, values);
     };
     if (everything() || std::any_of(servers_.begin(), servers_.end(), one)) {
         return std::nullopt;
     }
     for (const GrantField &field : FIELDS) {
         if (!needsNoName(field, options) && !isGranted(field.key, options.*field.option)) {
-            return missing(field.directive, fmt::format("\"{}\"", options.*field.option));
+            return missing(fmt::format("{} \"{}\"", field.directive, options.*field.option));
         }
     }
-    for (const NumberField &field : NUMBERS) {
-        const std::string value = std::to_string(field.of(options));
-        if ((field.isLimit || numbers == Numbers::ALL) && !field.isDefault(options) && !isGranted(field.key, value)) {
-            return missing(field.directive, value);
+    for (const GrantValue &value : VALUES) {
+        const auto isNamed = [&](std::string_view line) { return isGranted(value.key, line); };
+        if ((value.isLimit || values == Values::ALL) && !value.isDefault(options) &&
+            !allLines(value.text(options), isNamed)) {
+            return missing(value.shown(options));
         }
     }
-    // The numbers of a virtual host that only follows links would mislead.
+    // The values of a virtual host that only follows links would mislead.
     std::string others;
     for (const auto &[folder, server] : withFolder(options.appRoot)) {
         if (others.empty()) {
-            others = otherNumbers(server, options, numbers);
+            others = otherValues(server, options, values);
         }
     }
     return fmt::format(
@@ -400,7 +342,7 @@ std::set<std::string> Grants::foldersBehindLinks(Server server) const {
 std::set<std::string> Grants::namedFolders(const Options &options) const {
     std::set<std::string> folders;
     for (const Server server : servers_) {
-        if (grantsAll(server, options, Numbers::LIMITS)) {
+        if (grantsAll(server, options, Values::LIMITS)) {
             forEachFolder(server, [&](std::string_view folder) { folders.emplace(folder); });
             folders.merge(foldersBehindLinks(server));
         }
@@ -464,7 +406,7 @@ bool Grants::coversFolder(const Options &options) const {
         (options.user.empty() && options.group.empty() && options.startCommand.empty() && hasDerivedName(options))) {
         return true;
     }
-    return anyWithFolder(options.appRoot, [&](Server server) { return grantsAll(server, options, Numbers::LIMITS); });
+    return anyWithFolder(options.appRoot, [&](Server server) { return grantsAll(server, options, Values::LIMITS); });
 }
 
 bool Grants::allowsVariable(const std::string &name, const std::string &value) const {

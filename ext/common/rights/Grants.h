@@ -19,28 +19,19 @@ namespace Passenger {
  *
  * The text has a line `server` for the main server and each virtual host, followed by its lines
  * `KEY VALUE`. A line `section` is between the values of two of its places. What the main server
- * grants, each virtual host grants, too, but for its document root. Keys are those of FIELDS (in
- * Grants.cpp), and:
+ * grants, each virtual host grants, too, but for its document root. Keys are those of FIELDS and
+ * VALUES (GrantFields.h), and:
  *
  *     app_root PATH        PassengerAppRoot
  *     document_root PATH   an application is in its parent, before or after links are followed
  *     base_uri URI         a link below the document root, to an application's public folder
  *     resolve_symlinks On  links of the document root are followed
- *     environment NAME     PassengerAppEnv
  *     variable NAME=VALUE  SetEnv, PassEnv
- *     memory_max, cpu_weight, tasks_max, memory_limit, hard_memory_limit, memory_budget,
- *     max_log_lines, max_boot_processes
- *                          a limit of an application
- *     min_instances, max_instances, start_instances, min_spare_instances, max_spare_instances,
- *     max_requests, refork_after, heartbeat_timeout, start_timeout, stop_timeout,
- *     max_preloader_idle_time
- *                          how many instances, and for how long; a default that is not fixed
- *                          needs no line
  *     limited KEY          this limit holds for the whole server, so none is not granted there
  *     fixed KEY            the same for another value: its default is not granted there
  *     any folder           of the main server: document roots can be others than those above
  *     any name             of the main server: .htaccess files may have parts of a name, and
- *                          how many instances, and for how long
+ *                          VALUES that are no limits
  */
 class Grants {
 public:
@@ -62,8 +53,8 @@ public:
     std::optional<std::string> refusal(const Options &options) const;
     /**
      * The refusal of a process that starts. A child has asked for its application, perhaps before
-     * the present configuration, so of its numbers only limits are compared. The pool process has
-     * compared the other numbers when the child asked, and no other process uses them.
+     * the present configuration, so of its VALUES only limits are compared. The pool process has
+     * compared the other ones when the child asked.
      */
     std::optional<std::string> startRefusal(const Options &options) const;
     /**
@@ -117,13 +108,13 @@ private:
     bool grants(Server server, std::string_view key, std::string_view value) const;
     /** Whether any virtual host, or the main server, has the value. */
     bool isGranted(std::string_view key, std::string_view value) const;
-    enum class Numbers { LIMITS, ALL };
+    enum class Values { LIMITS, ALL };
 
-    std::optional<std::string> refusal(const Options &options, Numbers numbers) const;
-    bool grantsAll(Server server, const Options &options, Numbers numbers) const;
+    std::optional<std::string> refusal(const Options &options, Values values) const;
+    bool grantsAll(Server server, const Options &options, Values values) const;
     bool fitsTogether(Server server, const Options &options) const;
-    /** Numbers that the virtual host does not have, as directives; empty: it has them all. */
-    std::string otherNumbers(Server server, const Options &options, Numbers numbers) const;
+    /** Values that the virtual host does not have, as directives; empty: it has them all. */
+    std::string otherValues(Server server, const Options &options, Values values) const;
     std::set<std::string> foldersBehindLinks(Server server) const;
     bool mayHaveFolder(Server server, std::string_view folder) const;
     /** Whether it is a folder of the virtual host before links are followed. */

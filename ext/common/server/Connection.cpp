@@ -281,6 +281,10 @@ void Connection::query(const Frame &frame) {
     child();
     const std::string &what = frame.field(0);
     std::uint64_t value = 0;
+    const bool isOrder = what == "clear" || what == "set_max";
+    if (isOrder && !context_.obeysUsers) {
+        throw ProtocolException("no child of httpd may order \"" + what + "\"");
+    }
     if (what == "clear") {
         context_.pool.clear();
     } else if (what == "set_max") {

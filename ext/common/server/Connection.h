@@ -36,6 +36,8 @@ struct ConnectionContext {
     std::function<FileDescriptor()> connectControl;
     DescriptorReserve &reserve;
     LimitCounts &counts;
+    /** As AgentSettings::obeysUsers. */
+    bool obeysUsers = false;
     /** Limits log lines about errors of children. */
     LogLimit complaints{};
     /** Limits log lines about ChildLimits. */

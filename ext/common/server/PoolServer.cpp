@@ -54,7 +54,7 @@ std::string makeAgentId() {
 
 PoolServer::PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
                        std::function<std::optional<std::string>(Options &)> complete,
-                       std::function<FileDescriptor()> connectControl, LimitCountsPtr counts)
+                       std::function<FileDescriptor()> connectControl, LimitCountsPtr counts, bool obeysUsers)
     : loop_(loop),
       pool_(pool),
       serverSocket_(std::move(serverSocket)),
@@ -62,9 +62,16 @@ PoolServer::PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
       children_(loop, pool),
       reserve_(descriptorLimit(), [&pool] { pool.channels().askForIdleChannels(); }),
       counts_(std::move(counts)),
-      context_{
-          loop,     pool,    children_, makeAgentId(), wakePair_.second, std::move(complete), std::move(connectControl),
-          reserve_, *counts_} {
+      context_{loop,
+               pool,
+               children_,
+               makeAgentId(),
+               wakePair_.second,
+               std::move(complete),
+               std::move(connectControl),
+               reserve_,
+               *counts_,
+               obeysUsers} {
     denyDescriptors(serverSocket_);
     denyDescriptors(wakePair_.first);
     // On the loop: the callbacks use the watchers, and so does their destruction.

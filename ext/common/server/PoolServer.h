@@ -31,10 +31,12 @@ public:
     /** Connections on which no HELLO has come: children send it at once. */
     static constexpr std::size_t MOST_UNKNOWN = 1024;
 
-    /** @param complete, connectControl as in ConnectionContext; called on the loop */
+    /** @param complete, connectControl as in ConnectionContext; called on the loop
+     *  @param obeysUsers as AgentSettings::obeysUsers */
     PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
                std::function<std::optional<std::string>(Options &)> complete,
-               std::function<FileDescriptor()> connectControl, LimitCountsPtr counts = std::make_shared<LimitCounts>());
+               std::function<FileDescriptor()> connectControl, LimitCountsPtr counts = std::make_shared<LimitCounts>(),
+               bool obeysUsers = false);
     ~PoolServer();
     PoolServer(const PoolServer &) = delete;
     PoolServer &operator=(const PoolServer &) = delete;

@@ -1,9 +1,12 @@
 #include "base/FileContent.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -15,7 +18,15 @@ class FileContentTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testNoMoreIsReadThanTheCallerWants);
     CPPUNIT_TEST(testAFileThatCannotBeOpenedIsEmpty);
     CPPUNIT_TEST(testAFileWhoseReadingFailsIsEmpty);
+    CPPUNIT_TEST(testALinkLeadsToAFileOfTheFoldersOwnerOnly);
+    CPPUNIT_TEST(testAFifoHasNoContent);
     CPPUNIT_TEST_SUITE_END();
+
+    static std::string newFolder() {
+        char folder[] = "/tmp/passenger-unit-FileContentTest.XXXXXX";
+        CPPUNIT_ASSERT(::mkdtemp(folder) != nullptr);
+        return folder;
+    }
 
 public:
     void testALongFileIsReadWhole() {
@@ -34,6 +45,40 @@ public:
 
     // A file of /proc fails likewise when its process has ended since it was opened.
     void testAFileWhoseReadingFailsIsEmpty() { CPPUNIT_ASSERT_EQUAL(std::string(), fileContent("/proc/self/mem")); }
+
+    void testALinkLeadsToAFileOfTheFoldersOwnerOnly() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        const std::string folder = newFolder();
+        const std::string file = folder + "/file";
+        const std::string link = folder + "/link";
+        const std::string foreign = folder + "/foreign";
+        std::ofstream(file) << "own";
+        std::filesystem::create_symlink(file, link);
+        std::filesystem::create_symlink("/etc/passwd", foreign);
+        CPPUNIT_ASSERT(!ownersFileContent(foreign, 1'000'000).empty());
+        constexpr uid_t OWNER = 1234;
+        CPPUNIT_ASSERT_EQUAL(0, ::chown(folder.c_str(), OWNER, OWNER));
+        // Nobody but root has put it there.
+        CPPUNIT_ASSERT_EQUAL(std::string("own"), ownersFileContent(file, 10));
+        CPPUNIT_ASSERT_EQUAL(std::string(), ownersFileContent(link, 10));
+        CPPUNIT_ASSERT_EQUAL(std::string(), ownersFileContent(foreign, 1'000'000));
+        CPPUNIT_ASSERT_EQUAL(0, ::chown(file.c_str(), OWNER, OWNER));
+        CPPUNIT_ASSERT_EQUAL(std::string("own"), ownersFileContent(link, 10));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("too long", std::string(), ownersFileContent(file, 2));
+        std::filesystem::remove_all(folder);
+    }
+
+    void testAFifoHasNoContent() {
+        const std::string folder = newFolder();
+        const std::string fifo = folder + "/fifo";
+        CPPUNIT_ASSERT_EQUAL(0, ::mkfifo(fifo.c_str(), 0600));
+        CPPUNIT_ASSERT_EQUAL(std::string(), ownersFileContent(fifo, 10));
+        CPPUNIT_ASSERT_EQUAL(std::string(), ownersFileContent(folder + "/none", 10));
+        CPPUNIT_ASSERT_EQUAL(std::string(), ownersFileContent(folder + "/none/none", 10));
+        std::filesystem::remove_all(folder);
+    }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(FileContentTest);

@@ -124,6 +124,7 @@ public:
             {"max_instances", "1 "},        {"max_instances", "99999999999"}, {"thread_count", "0"},
             {"user_switching", "yes"},      {"start_timeout", "1.5"},         {"max_request_queue_time", "-1"},
             {"max_request_queue_size", ""}, {"rolling_restarts", "on"},       {"sticky_id", "4294967296"},
+            {"thread_count", "8193"},
         };
         for (const auto &each : cases) {
             const auto error = thrownBy<ProtocolException>([&] { Options::fromMap({{each.first, each.second}}); });

@@ -35,6 +35,7 @@ public:
         settings.user = "www-data";
         settings.logFile = "/var/log/a \"log\"\n";
         settings.requireSpawnServer = false;
+        settings.obeysUsers = true;
         settings.maxPoolSize = 42;
         settings.memoryBudget = 4096;
         settings.maxInstancesPerApp = 5;

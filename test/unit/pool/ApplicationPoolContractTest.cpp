@@ -369,7 +369,9 @@ class RemoteApplicationPoolTest : public ApplicationPoolContractTest {
 public:
     void setUp() override {
         ApplicationPoolContractTest::setUp();
-        server_ = std::make_unique<ApplicationPoolServer>(agentSettings());
+        AgentSettings settings = agentSettings();
+        settings.obeysUsers = true;
+        server_ = std::make_unique<ApplicationPoolServer>(settings);
         pool_ = newPool();
     }
 

@@ -20,6 +20,9 @@ class GrantedNumbersTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnApplicationStartsWithTheNumbersOfAnEarlierConfiguration);
     CPPUNIT_TEST(testAnAliasOfAnotherVirtualHostMayHaveOtherNumbersOfInstances);
     CPPUNIT_TEST(testNumbersOfInstancesMayStandInHtaccessFiles);
+    CPPUNIT_TEST(testTheLifeOfInstancesIsThatOfTheConfiguration);
+    CPPUNIT_TEST(testTheDefaultOfRequestsAtOnceIsThatOfTheKind);
+    CPPUNIT_TEST(testEachLineOfAListIsOneOfTheConfiguration);
     CPPUNIT_TEST_SUITE_END();
 
     static Options options() {
@@ -165,6 +168,54 @@ public:
         CPPUNIT_ASSERT(!grants.refusal(scaled));
         scaled.memoryMax = 500;
         CPPUNIT_ASSERT_MESSAGE("a limit", grants.refusal(scaled).has_value());
+    }
+
+    void testTheLifeOfInstancesIsThatOfTheConfiguration() {
+        const Grants grants(
+            "server\nany folder\nruby /usr/bin/ruby\nrestart_dir /srv/restart\nrolling_restarts Off\n"
+            "environment development\n");
+        Options given = options();
+        given.restartDir = "/srv/restart";
+        given.rollingRestarts = false;
+        CPPUNIT_ASSERT(!grants.refusal(given));
+        CPPUNIT_ASSERT_MESSAGE("the defaults", !grants.refusal(options()));
+        given.restartDir = "/tmp/x";
+        CPPUNIT_ASSERT(grants.refusal(given).value().find("no PassengerRestartDir \"/tmp/x\".") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE("it may start after a reload", !grants.startRefusal(given));
+        const std::string none = "server\nany folder\nruby /usr/bin/ruby\nenvironment development\n";
+        given = options();
+        given.rollingRestarts = false;
+        CPPUNIT_ASSERT(Grants(none).refusal(given).value().find("no PassengerRollingRestarts Off.") !=
+                       std::string::npos);
+        given.environment = "development";
+        CPPUNIT_ASSERT_MESSAGE("the default there", !Grants(none).refusal(given));
+        CPPUNIT_ASSERT(Grants(none + "rolling_restarts On\nfixed rolling_restarts\n").refusal(given).has_value());
+    }
+
+    void testTheDefaultOfRequestsAtOnceIsThatOfTheKind() {
+        const Grants grants("server\nany folder\nruby /usr/bin/ruby\nthread_count 5\n");
+        Options given = options();
+        for (const unsigned threads : {1U, 5U}) {
+            given.threads = threads;
+            CPPUNIT_ASSERT(!grants.refusal(given));
+        }
+        given.threads = 6;
+        CPPUNIT_ASSERT(grants.refusal(given).value().find("no PassengerThreadCount 6.") != std::string::npos);
+        given.threads = Options::NO_THREAD_LIMIT;
+        CPPUNIT_ASSERT(grants.refusal(given).has_value());
+        given.appType = "asgi";
+        CPPUNIT_ASSERT(!grants.refusal(given));
+    }
+
+    void testEachLineOfAListIsOneOfTheConfiguration() {
+        const Grants grants("server\nany folder\nruby /usr/bin/ruby\nwarm_up /\nwarm_up /posts?page=1\n");
+        Options given = options();
+        given.warmUp = "/\n/posts?page=1";
+        CPPUNIT_ASSERT(!grants.refusal(given));
+        given.warmUp = "/posts?page=1";
+        CPPUNIT_ASSERT(!grants.refusal(given));
+        given.warmUp = "/\n/slow";
+        CPPUNIT_ASSERT(grants.refusal(given).has_value());
     }
 };
 

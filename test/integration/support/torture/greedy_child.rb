@@ -11,6 +11,7 @@ class GreedyChild < HostileChild
   REGISTER = 6
   REGISTERED = 7
   UNREGISTER = 8
+  QUERY = 9
 
   def initialize(...)
     super
@@ -33,6 +34,11 @@ class GreedyChild < HostileChild
   def attach(frames, options)
     answer = ask(frames, ATTACH, "0", *options.flat_map { |name, value| [name, value] })
     answer.fields.first(2) if answer&.type == ATTACHED
+  end
+
+  # Returns the agent's answer; nil: it has closed the connection.
+  def query(frames, *fields)
+    ask(frames, QUERY, *fields)
   end
 
   # Registers a reply channel of the application. Returns whether the agent takes it.
