@@ -4,11 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <csignal>
 #include <optional>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "base/Exceptions.h"
@@ -28,7 +26,6 @@ class UsageLedgerTest : public LeakCheck {
     CPPUNIT_TEST(testTheBytesOfADeadChildAreDropped);
     CPPUNIT_TEST(testASuccessorClearsTheRowOfADeadChild);
     CPPUNIT_TEST(testTheRowsOfLivingChildrenAreNotDropped);
-    CPPUNIT_TEST(testThreadsThatDropDeadChildrenLeaveTheirSuccessorsAlone);
     CPPUNIT_TEST(testRelayedConnectionsOfAllChildrenAreSummed);
     CPPUNIT_TEST(testAnEntryStaysWhileItCountsFilesOrConnections);
     CPPUNIT_TEST(testTheConnectionsOfADeadChildAreDropped);
@@ -166,44 +163,6 @@ public:
         ledger_->add(ONE, 1);
         CPPUNIT_ASSERT(!ledger_->dropDead());
         expectSums(11, 11);
-    }
-
-    void testThreadsThatDropDeadChildrenLeaveTheirSuccessorsAlone() {
-        const pid_t children = fork();
-        if (children == 0) {
-            // One child after the other: the lock of each ends without a word, as by a death.
-            for (int number = 0; number < 2000; number++) {
-                FileDescriptor memory = memory_->descriptor().duplicate();
-                const int lock = memory.get();
-                auto *ledger = new UsageLedger(std::move(memory));
-                for (std::uint64_t app = 1; app < 50; app++) {
-                    ledger->add(app, 10);
-                }
-                for (std::uint64_t app = 1; app < 50; app++) {
-                    if (ledger->sums(app).app < 10) {
-                        _exit(1);
-                    }
-                }
-                close(lock);
-            }
-            _exit(0);
-        }
-        std::atomic<bool> over{false};
-        std::vector<std::thread> threads;
-        for (int number = 0; number < 2; number++) {
-            threads.emplace_back([&] {
-                while (!over) {
-                    ledger_->dropDead();
-                }
-            });
-        }
-        int status = -1;
-        waitpid(children, &status, 0);
-        over = true;
-        for (std::thread &thread : threads) {
-            thread.join();
-        }
-        CPPUNIT_ASSERT_EQUAL(0, status);
     }
 
     void testRelayedConnectionsOfAllChildrenAreSummed() {
