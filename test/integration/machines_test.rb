@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "support/deployment"
 require_relative "support/machines_test_case"
 
 # What clients of three hosts see when one dies, is cut off, is drained or gets a new version.
@@ -58,13 +59,14 @@ class MachinesTest < MachinesTestCase
     end
   end
 
-  # As README.md has it.
-  def test_the_deployment_of_one_host_by_the_script_costs_no_request
-    script = %w[drain restart-app undrain].map { |one| documented("passenger-config #{one} ") }
-    report_service("deployment of one host") do |load|
-      old = machines.instances(HOST)
-      script.each { |line| config(*line.split.drop(1)) }
-      eventually("the end of old instances") { (machines.instances(HOST) & old).empty? }
+  def test_the_deployment_of_all_hosts_by_the_script_costs_no_request
+    report_service("deployment of all hosts") do |load|
+      old = machines.hosts.keys.to_h { |name| [name, machines.instances(name)] }
+      output, status = Deployment.new(machines.hosts, scratch).run("exit 0")
+      assert_equal 0, status, output
+      old.each do |name, pids|
+        eventually("the end of old instances") { (machines.instances(name) & pids).empty? }
+      end
       load.wait_for_more(AWAY)
     end
   end

@@ -117,6 +117,19 @@ class PauseTest < IntegrationTest
     assert_status 200, answer.value
   end
 
+  # The next pool process has not made the application yet.
+  def test_an_application_is_paused_between_a_crash_and_its_next_request
+    before = pid("blog")
+    kill_pool_process
+    pause("blog")
+    assert_equal "paused", app("blog")["state"]
+    answer = Thread.new { server.client("blog.test").pid }
+    eventually("a request that waits") { app("blog").dig("queue", "waiting") == 1 }
+    assert_nil answer.join(0.5), "the request waits"
+    resume("blog")
+    assert_equal before, answer.value
+  end
+
   # No instance has survived either.
   def test_balancers_send_requests_elsewhere_after_a_crash_before_the_first_request
     name = app("blog")["name"]

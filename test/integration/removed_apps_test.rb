@@ -1,9 +1,12 @@
 # frozen_string_literal: true
 
+require_relative "support/command_runner"
 require_relative "support/integration_test"
 
 # Applications that no request can ask for after a reload.
 class RemovedAppsTest < IntegrationTest
+  include CommandRunner
+
   PID = 'run proc { [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]] }'
 
   def test_an_application_whose_name_is_gone_ends
@@ -80,6 +83,21 @@ class RemovedAppsTest < IntegrationTest
       raw.close
       eventually("its instance has ended") { !File.exist?("/proc/#{answer.body}") }
       server.log.wait_for(/event=app\.forgotten app="[^"]*"/)
+    end
+  end
+
+  # Nobody has asked for it since the pool process died.
+  def test_an_application_whose_pool_process_died_ends_too
+    one = made(TestEnvironment.root? ? "PassengerUser #{TestEnvironment.web_user}\n" : "")
+    one.set("PassengerPoolIdleTime", 0)
+    with_server(one) do |server|
+      former = pid(server, "moved.test")
+      stays = pid(server, "stays.test")
+      kill_pool_process
+      server.graceful { |changed| changed.sites.pop }
+      eventually("the former instance has ended") { !File.exist?("/proc/#{former}") }
+      server.log.wait_for(/event=app\.removed app="[^"]*" instances=1$/)
+      assert_equal stays, pid(server, "stays.test")
     end
   end
 

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "support/deployment"
 require_relative "support/haproxy"
 require_relative "support/integration_test"
 require_relative "support/open_load"
@@ -107,7 +108,39 @@ class SeveralHostsTest < IntegrationTest
     end
   end
 
+  # The first host has a new version then, and the others serve with the old one.
+  def test_a_deployment_ends_at_the_first_host_that_fails
+    with_hosts("PassengerMaxInstances 1\n") do |hosts|
+      before = hosts.transform_values { |host| host.client.pid }
+      script = Deployment.new(hosts, scratch)
+      ["[ $1 = a ]\n", broken(hosts["b"])].each do |new_version|
+        output, status = script.run(new_version)
+        assert_equal 1, status, output
+        assert_match(/^deploy: b has failed$/, output)
+        hosts.each_value { |host| assert_status 200, host.client.get("/health") }
+        refute_equal before["a"], before["a"] = hosts["a"].client.pid
+        assert_equal before["b"], hosts["b"].client.pid
+      end
+    end
+  end
+
+  def test_a_host_that_cannot_be_reached_ends_the_deployment
+    with_hosts("PassengerMaxInstances 1\n") do |hosts|
+      before = hosts["b"].client.pid
+      output, status = Deployment.new(hosts, scratch).run("exit 0", %w[x b])
+      assert_equal 1, status, output
+      assert_match(/^deploy: x has failed$/, output)
+      assert_equal before, hosts["b"].client.pid
+    end
+  end
+
   private
+
+  # The command of a version that does not start on this host.
+  def broken(host)
+    file = File.join(host.configuration.sites.first.root, "config.ru")
+    "[ $1 = a ] || echo \"raise 'broken on purpose'\" >#{file}\n"
+  end
 
   def assert_harmless(sent, killing, down)
     failed = sent.reject { |one| one.code == "200" }

@@ -37,7 +37,7 @@ class SlowMachineTest < MachinesTestCase
       watch.stop
       assert_all_served sent, what
       Waits.new(sent.select { |one| one.due < quick }, slow).tap do |waits|
-        waits.problems.concat(problems_of(watch, slow, quick))
+        waits.others = problems_of(watch, slow, quick)
       end
     ensure
       watch&.stop
@@ -95,7 +95,7 @@ class SlowMachineTest < MachinesTestCase
       unrest(name, watch.weights(name, slow, quick), quick - slow - WeightWatch::REST)
     end
     # Without groups of the kernel the weights tell what else the machine does.
-    return [] unless CpuGroup.kernel
+    return problems unless CpuGroup.kernel
 
     fell = watch.after(slow, HOST) { |part| part <= SLOW }
     came = watch.after(quick, HOST) { |part| part >= QUICK }

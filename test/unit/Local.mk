@@ -5,6 +5,7 @@ endif
 
 %C%_unit_tests_SOURCES = \
     %D%/ProgressListener.cpp \
+    %D%/agent/AppNameTest.cpp \
     %D%/agent/ControlOrdersTest.cpp \
     %D%/agent/ControlServiceTest.cpp \
     %D%/agent/DescriptorLogTest.cpp \

@@ -231,6 +231,9 @@ std::uint64_t UsageLedger::counted(Effect effect) const noexcept {
 }
 
 bool UsageLedger::dropDead() noexcept {
+    if (dropping_.test_and_set()) {
+        return false;
+    }
     bool any = false;
     const std::uint32_t end = rows();
     for (std::uint32_t number = 0; number < end; number++) {
@@ -240,6 +243,7 @@ bool UsageLedger::dropDead() noexcept {
             lock(number, F_UNLCK);
         }
     }
+    dropping_.clear();
     return any;
 }
 

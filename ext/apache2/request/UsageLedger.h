@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
@@ -80,8 +81,8 @@ public:
     void count(Effect effect) noexcept;
     /** The count of all children since httpd's start. */
     std::uint64_t counted(Effect effect) const noexcept;
-    /** Clears the rows of dead children. One system call for each row in use. @return whether they
-     *  counted anything */
+    /** Clears the rows of dead children. One system call for each row in use. Does nothing while
+     *  another thread does it. @return whether they counted anything */
     bool dropDead() noexcept;
 
 private:
@@ -124,6 +125,9 @@ private:
     const FileDescriptor memory_;
     Mapping mapping_;
     std::uint32_t own_ = 0;
+    /** A thread is in dropDead(). The threads of a process have the same file locks: a second one
+     *  would get the lock of a row, too, and clear what the row's next child has counted. */
+    std::atomic_flag dropping_;
     Mutex mutex_{Locks::USAGE_LEDGER};
     /** The entry of each application that this child counts. */
     std::unordered_map<std::uint64_t, std::uint32_t> entryOf_ GUARDED_BY(mutex_);

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/AppName.h"
 #include "base/Exceptions.h"
 #include "base/Json.h"
 #include "base/Split.h"
@@ -54,18 +55,6 @@ std::optional<uid_t> limitedUser(const Asker &asker) {
 [[noreturn]] void refuseUnknown(const std::string &name) {
     throw IOException(
         fmt::format("no application \"{}\" runs, or it belongs to another user: passenger-status lists yours", name));
-}
-
-/** The root in the usual name of an application, "/srv/blog (production)"; else empty. */
-std::string rootIn(const std::string &name) {
-    const std::size_t end = name.rfind(" (");
-    return name.starts_with('/') && end != std::string::npos ? name.substr(0, end) : std::string();
-}
-
-/** The environment in such a name; else empty. */
-std::string environmentIn(const std::string &name) {
-    const std::size_t root = rootIn(name).size();
-    return root == 0 ? std::string() : name.substr(root + 2, name.find(')', root) - root - 2);
 }
 
 Frame done() {
@@ -249,8 +238,9 @@ std::vector<AppStatus> ControlOrders::unknownToPool(const Applications &groups) 
     all.reserve(unknown.size());
     for (auto &[name, app] : unknown) {
         app.name = name;
-        app.root = rootIn(name);
-        app.environment = environmentIn(name);
+        const AppName parts(name);
+        app.root = parts.root();
+        app.environment = parts.environment();
         app.state = nameOf(app.queue.pausedFor > 0 ? GroupState::PAUSED : GroupState::DOWN);
         app.draining = allDrain_ || draining_.contains(name);
         all.push_back(std::move(app));

@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libpassenger_agent.la
 libpassenger_agent_la_SOURCES = \
     %D%/AgentServices.cpp \
+    %D%/AppName.cpp \
     %D%/CommandLine.cpp \
     %D%/ControlOrders.cpp \
     %D%/ControlService.cpp \

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <exception>
+#include <set>
 #include <thread>
 #include <utility>
 
+#include "agent/AppName.h"
 #include "base/DescriptorLimit.h"
 #include "base/LimitCounts.h"
 #include "base/MemoryPressure.h"
@@ -67,6 +69,23 @@ std::optional<ProcessMemory> memoryOfInstance(const InstanceFacts::Instance &ins
         // The instance has ended.
         return std::nullopt;
     }
+}
+
+/** @param group the folder of a control group; empty: those of the pool process */
+double pressureIn(const std::string &group) {
+    return group.empty() ? ownMemoryPressure() : memoryPressure(group + "/memory.pressure");
+}
+
+/** What the name of an application tells of its options. */
+Options optionsIn(const std::string &name) {
+    const AppName parts(name);
+    Options options;
+    options.appRoot = parts.root();
+    options.environment = parts.environment();
+    options.user = parts.user();
+    options.group = parts.group();
+    options.appGroupName = name;
+    return options;
 }
 
 void prepareSpawnDir(const AgentSettings &settings) {
@@ -196,7 +215,7 @@ void StandardPoolEngine::beginPool(const AgentSettings &settings) {
                               .store = store_,
                               .cpu = cpu_,
                               .measureMemory = memoryOf,
-                              .memoryPressure = memoryPressure},
+                              .memoryPressure = pressureIn},
                   poolSettings(settings));
     // An instance that has ended must not end the group of those that come after it.
     resources_->groups.keep(true);
@@ -241,6 +260,15 @@ void StandardPoolEngine::abandonRemoved() {
     for (const Options &options : pool_->applications()) {
         if (isRemoved(options)) {
             pool_->abandon(options.groupName());
+        }
+    }
+    std::set<std::string> left;
+    for (OrphanSnapshot &orphan : pool_->orphans()) {
+        left.insert(std::move(orphan.app));
+    }
+    for (const std::string &name : left) {
+        if (isRemoved(optionsIn(name))) {
+            pool_->abandon(name);
         }
     }
 }

@@ -67,18 +67,25 @@ CgroupFiles CgroupFiles::of(std::int64_t pid) {
     return files;
 }
 
-std::vector<CpuQuota> cpuQuotas(const CgroupFiles &files, unsigned processors) {
-    std::vector<CpuQuota> quotas;
-    auto group = groupIn(fileContent(files.membership));
+std::vector<std::string> CgroupFiles::groups() const {
+    std::vector<std::string> folders;
+    auto group = groupIn(fileContent(membership));
     while (group) {
         // A container may see its own group as the hierarchy, though /proc names one further down.
-        const std::string folder = files.hierarchy + (*group == "/" ? "" : *group);
-        if (const auto cores = limitOf(folder); cores && *cores < processors) {
-            quotas.push_back(quotaOf(folder, *cores));
-        }
+        folders.push_back(hierarchy + (*group == "/" ? "" : *group));
         const std::size_t parent = group->size() > 1 ? group->rfind('/') : std::string::npos;
         group = parent == std::string::npos ? std::nullopt
                                             : std::optional(group->substr(0, std::max<std::size_t>(parent, 1)));
+    }
+    return folders;
+}
+
+std::vector<CpuQuota> cpuQuotas(const CgroupFiles &files, unsigned processors) {
+    std::vector<CpuQuota> quotas;
+    for (const std::string &folder : files.groups()) {
+        if (const auto cores = limitOf(folder); cores && *cores < processors) {
+            quotas.push_back(quotaOf(folder, *cores));
+        }
     }
     return quotas;
 }

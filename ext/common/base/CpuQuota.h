@@ -14,6 +14,9 @@ struct CgroupFiles {
     std::string hierarchy = "/sys/fs/cgroup";
 
     static CgroupFiles of(std::int64_t pid);
+    /** The folders of the process's group and of those above it. In the cgroup namespace of a
+     *  container that is as far up as the container's own group. Empty without cgroup v2. */
+    std::vector<std::string> groups() const;
 };
 
 /** A control group whose processes may use the processors for a part of the time only. */
@@ -29,9 +32,8 @@ struct CpuQuota {
 };
 
 /**
- * The quotas (cpu.max) of a process's group and of the groups above it, at one moment. In the
- * cgroup namespace of a container that is as far up as the container's own group. Empty without
- * cgroup v2, and where its controller `cpu` is not in use. Reads files that never block.
+ * The quotas (cpu.max) of a process's group and of the groups above it, at one moment. Empty
+ * without cgroup v2, and where its controller `cpu` is not in use. Reads files that never block.
  * @param processors of the machine; a quota of so many limits nothing, and is left out
  */
 std::vector<CpuQuota> cpuQuotas(const CgroupFiles &files, unsigned processors);

@@ -71,7 +71,7 @@ public:
     virtual unsigned getActive() const = 0;
     /** The number of all instances. */
     virtual unsigned getCount() const = 0;
-    /** 0 while the spawn server does not run. */
+    /** The spawn server that was started last; 0 if it has ended. */
     virtual pid_t getSpawnServerPid() const = 0;
 };
 

@@ -6,18 +6,31 @@
 
 namespace Passenger {
 
+namespace {
+
+/** The weight that was told before, on its way to the measured one. */
+double between(double before, double measured, std::chrono::nanoseconds passed, std::chrono::seconds halfLife) {
+    return measured + (before - measured) * std::exp2(-std::chrono::duration<double>(passed) / halfLife);
+}
+
+}  // namespace
+
 double SmoothWeights::next(const std::string &question, double measured, MonotonicTime now) {
     const auto found = told_.find(question);
     if (found == told_.end()) {
         makeRoom();
-        told_[question] = {measured, now};
+        told_[question] = {measured, measured, now};
         return measured;
     }
     Told &told = found->second;
     const auto passed = now - told.at;
-    const double halves = std::chrono::duration<double>(passed) / HALF_LIFE;
-    const double kept = passed > KEPT_FOR ? 0 : std::exp2(-halves);
-    told = {measured + (told.weight - measured) * kept, now};
+    if (passed > KEPT_FOR) {
+        told = {measured, measured, now};
+        return measured;
+    }
+    const double quick = between(told.quick, measured, passed, HALF_LIFE);
+    const double slow = between(told.weight, measured, passed, HALF_LIFE_OF_SMALL);
+    told = {quick, std::abs(quick - slow) < AT_ONCE ? slow : quick, now};
     return told.weight;
 }
 

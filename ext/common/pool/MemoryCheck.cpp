@@ -19,7 +19,6 @@ constexpr std::chrono::seconds INTERVAL{5};
 constexpr std::chrono::seconds SHORT_INTERVAL{1};
 /** The kernel reads all page tables of an instance. Measuring takes one part of the time then. */
 constexpr int PARTS_OF_THE_TIME = 20;
-constexpr const char *HOST_PRESSURE = "/proc/pressure/memory";
 constexpr std::uint64_t MEGABYTE = 1024 * 1024;
 
 }  // namespace
@@ -109,16 +108,16 @@ void MemoryCheck::measurePressure() {
             }
         }
     }
-    const double host = pressure_(HOST_PRESSURE);
+    const double server = pressure_("");
     std::map<std::uint32_t, double> apps;
     for (const auto &[slot, place] : places) {
         const std::string path = place ? place->path() : "";
         if (!path.empty()) {
-            apps[slot] = pressure_(path + "/memory.pressure");
+            apps[slot] = pressure_(path);
         }
     }
     const PoolGuard guard(context_);
-    room_.notePressure(host, apps);
+    room_.notePressure(server, apps);
 }
 
 void MemoryCheck::judge(Group &group, Process &process, const ProcessMemory &memory) {

@@ -26,9 +26,9 @@ public:
     /** The memory of an instance, if it can be measured. May block. */
     using Measure = std::function<std::optional<ProcessMemory>(const Process &)>;
 
-    /** How much of the time all processes waited for memory, in percent, by this file of the
-     *  kernel (memoryPressure()). May block. */
-    using Pressure = std::function<double(const std::string &file)>;
+    /** How much of the time all processes waited for memory, in percent (MemoryPressure.h). May
+     *  block. @param group the folder of an application's control group; empty: of the server */
+    using Pressure = std::function<double(const std::string &group)>;
 
     /** All outlive this object. @param measure none: memory limits have no effect. @param pressure
      *  none: there is none */

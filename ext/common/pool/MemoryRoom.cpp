@@ -263,11 +263,11 @@ void MemoryRoom::noteMemory(const Scaler &application, Process &process, const P
     }
 }
 
-void MemoryRoom::notePressure(double host, const std::map<std::uint32_t, double> &applications) {
-    const bool pressed = host >= PRESSURE;
+void MemoryRoom::notePressure(double server, const std::map<std::uint32_t, double> &applications) {
+    const bool pressed = server >= PRESSURE;
     if (pressed != pressed_) {
         Log::notice("event=memory.pressure state={} full_avg10={:.2f} directive=PassengerMemoryBudget",
-                    pressed ? "begun" : "over", host);
+                    pressed ? "begun" : "over", server);
     }
     pressed_ = pressed;
     for (const Scaler *application : applications_) {

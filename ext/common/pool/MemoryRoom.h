@@ -66,8 +66,8 @@ public:
     bool wantsSizeOf(const Scaler &application) const REQUIRES(poolLock);
     void noteMemory(const Scaler &application, Process &process, const ProcessMemory &memory, MonotonicTime now)
         REQUIRES(poolLock);
-    /** In percent, of the host and of applications, by slot. */
-    void notePressure(double host, const std::map<std::uint32_t, double> &applications) REQUIRES(poolLock);
+    /** In percent, of the server and of applications, by slot. */
+    void notePressure(double server, const std::map<std::uint32_t, double> &applications) REQUIRES(poolLock);
     /** Does what the budgets need. Called when all instances were measured. */
     void relieve(MonotonicTime now) REQUIRES(poolLock);
     /** Whether half of a budget was used when the instances were last measured. */

@@ -36,9 +36,12 @@ MonotonicTime now() {
 }  // namespace
 
 Orphans::Orphans(EventLoop &loop, DescriptorStore &store, FindGroup findGroup)
-    : loop_(loop), store_(store), findGroup_(std::move(findGroup)), interval_(LOOK_INTERVAL), timer_(loop, [this] {
-          look();
-      }) {}
+    : loop_(loop),
+      store_(store),
+      findGroup_(std::move(findGroup)),
+      since_(now()),
+      interval_(LOOK_INTERVAL),
+      timer_(loop, [this] { look(); }) {}
 
 Orphans::~Orphans() {
     // On the loop: a watcher's destructor waits for a running callback, and the callback needs this
@@ -95,13 +98,13 @@ void Orphans::restoreInstance(const std::string &key, const std::string &text,
     keep({.orphan = std::move(orphan), .state = serves ? State::WAITS : State::ENDS, .endsSince = now()});
 }
 
-void Orphans::wait(std::chrono::milliseconds time) {
+void Orphans::wait(std::chrono::nanoseconds time) {
     const LockGuard guard(mutex_);
     waitUntil_.reset();
     interval_ = LOOK_INTERVAL;
-    if (time > std::chrono::milliseconds(0)) {
-        waitUntil_ = now() + time;
-        interval_ = std::min(time, LOOK_INTERVAL);
+    if (time > std::chrono::nanoseconds(0)) {
+        waitUntil_ = since_ + time;
+        interval_ = std::min(std::chrono::ceil<std::chrono::milliseconds>(time), LOOK_INTERVAL);
     }
     timer_.start(interval_, interval_);
 }

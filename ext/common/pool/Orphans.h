@@ -64,8 +64,9 @@ public:
     /** Takes one entry over that the watchdog has kept. An invalid one is removed there. */
     void restore(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors)
         EXCLUDES(mutex_);
-    /** Instances that are not taken over within this time are told to end; zero: never. */
-    void wait(std::chrono::milliseconds time) EXCLUDES(mutex_);
+    /** Instances that are not taken over within this time after the construction are told to end;
+     *  zero: never. */
+    void wait(std::chrono::nanoseconds time) EXCLUDES(mutex_);
 
     /** Whether this object looks after no instance. */
     bool empty() const EXCLUDES(mutex_);
@@ -123,6 +124,7 @@ private:
     EventLoop &loop_;
     DescriptorStore &store_;
     const FindGroup findGroup_;
+    const MonotonicTime since_;
     mutable Mutex mutex_{Locks::ORPHANS};
     /** By key. */
     std::map<std::string, Kept> kept_ GUARDED_BY(mutex_);

@@ -29,7 +29,7 @@ Pool::Pool(const Parts &parts, const PoolSettings &settings)
       groups_(context_, room_, timer_, parts.maxApplications),
       restarts_(context_, groups_),
       memory_(context_, groups_, room_.memory(), parts.measureMemory, parts.memoryPressure) {
-    context_.orphans.wait(std::chrono::ceil<std::chrono::milliseconds>(settings.idleTime));
+    context_.orphans.wait(settings.idleTime);
     const PoolGuard guard(context_);
     context_.settings = settings;
 }
@@ -140,6 +140,7 @@ void Pool::shutDown() {
 // ----- Orders and questions
 
 void Pool::configure(const PoolSettings &settings) {
+    context_.orphans.wait(settings.idleTime);
     const PoolGuard guard(context_);
     room_.memory().budgetChanges(settings.memoryBudget);
     context_.settings = settings;
@@ -159,6 +160,9 @@ void Pool::setMax(unsigned max) {
 unsigned Pool::getActive() const {
     const PoolGuard guard(context_);
     unsigned sum = 0;
+    for (const OrphanSnapshot &orphan : context_.orphans.inspect()) {
+        sum += orphan.sessions;
+    }
     for (const Group *group : groups_.all()) {
         sum += group->queue().claims().taken();
     }
@@ -167,7 +171,7 @@ unsigned Pool::getActive() const {
 
 unsigned Pool::getCount() const {
     const PoolGuard guard(context_);
-    unsigned sum = 0;
+    auto sum = static_cast<unsigned>(context_.orphans.inspect().size());
     for (const Group *group : groups_.all()) {
         sum += group->instances().living();
     }
@@ -190,6 +194,7 @@ pid_t Pool::getSpawnServerPid() const {
 
 void Pool::clear() {
     const PoolGuard guard(context_);
+    context_.orphans.limit(0);
     for (Group *group : groups_.all()) {
         group->clear();
     }
@@ -309,11 +314,16 @@ bool Pool::detach(InstanceId instance) {
 
 bool Pool::pause(const std::string &name, std::chrono::nanoseconds most) {
     const PoolGuard guard(context_);
-    Group *group = groups_.find(name);
-    if (group != nullptr) {
-        group->pause(context_.clock.now() + most);
+    const MonotonicTime until = context_.clock.now() + most;
+    if (Group *group = groups_.find(name)) {
+        group->pause(until);
+        return true;
     }
-    return group != nullptr;
+    const bool known = context_.orphans.waiting(name) > 0 || context_.pauses.until(name);
+    if (known) {
+        context_.pauses.begin(name, until);
+    }
+    return known;
 }
 
 bool Pool::resume(const std::string &name) {
@@ -361,14 +371,19 @@ void Pool::tryAgain(const std::string &name) {
 
 void Pool::abandon(const std::string &name) {
     const PoolGuard guard(context_);
-    Group *group = groups_.find(name);
-    if (group == nullptr || context_.shuttingDown) {
+    if (context_.shuttingDown) {
         return;
     }
-    if (!group->disuse().isAbandoned()) {
-        Log::notice("event=app.removed app=\"{}\" instances={}", name, group->instances().all().size());
+    Group *group = groups_.find(name);
+    const unsigned orphans = context_.orphans.waiting(name);
+    if (group != nullptr ? !group->disuse().isAbandoned() : orphans > 0) {
+        const std::size_t others = group != nullptr ? group->instances().all().size() : 0;
+        Log::notice("event=app.removed app=\"{}\" instances={}", name, orphans + others);
     }
-    group->abandon();
+    context_.orphans.end(name);
+    if (group != nullptr) {
+        group->abandon();
+    }
 }
 
 std::vector<Options> Pool::applications() const {

@@ -119,7 +119,8 @@ public:
     /** Idle instances above the limit end, and busy ones stay. No instance is started above it. */
     void setMax(unsigned max);
     unsigned getActive() const;
-    /** Instances that live, those included that are about to end. */
+    /** Instances that live, those included that are about to end, or that an earlier pool process
+     *  has left. */
     unsigned getCount() const;
     /** The longest time from SIGTERM to SIGKILL of the applications that have instances. */
     std::chrono::seconds longestStop() const EXCLUDES(poolLock);
@@ -131,8 +132,8 @@ public:
     void clear();
     /**
      * httpd's configuration has the application no more. Its instances end when their requests are
-     * answered, and it is forgotten then, unless a child asks for it again. Does nothing if there
-     * is none with this name.
+     * answered, also those that an earlier pool process has left. It is forgotten then, unless a
+     * child asks for it again. Does nothing if there is none with this name.
      */
     void abandon(const std::string &name);
     /** The present options of all applications. */
@@ -158,7 +159,8 @@ public:
     bool detach(InstanceId instance);
     /**
      * Lets the requests of an application wait, at most for this time. Requests in work go on. A
-     * restart meanwhile starts instances, which wait, too. False: there is no such application.
+     * restart meanwhile starts instances, which wait, too. False: the application is neither known
+     * nor paused, and has no instances that wait for their take-over.
      */
     bool pause(const std::string &name, std::chrono::nanoseconds most);
     /** Ends a pause. False: the application is neither known nor paused. */

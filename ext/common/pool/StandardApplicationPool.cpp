@@ -1,5 +1,6 @@
 #include "pool/StandardApplicationPool.h"
 
+#include "base/Exceptions.h"
 #include "exchange/StreamSession.h"
 #include "pool/OwningSession.h"
 
@@ -13,7 +14,11 @@ SessionPtr StandardApplicationPool::get(const std::string &appRoot, bool lowerPr
     options.defaultUser = lowestUser;
     // Callers of this interface rely on get() to notice restart.txt.
     checkRestart(options.groupName());
-    return std::make_unique<OwningSession<StreamSession>>(pool_.host(options), options);
+    try {
+        return std::make_unique<OwningSession<StreamSession>>(pool_.host(options), options);
+    } catch (const RefusedException &error) {
+        throw SpawnException(error.what());
+    }
 }
 
 bool StandardApplicationPool::checkRestart(const std::string &name) {

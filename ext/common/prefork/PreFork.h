@@ -30,7 +30,8 @@ namespace Passenger {
  * there, too, except for serverStart(), which is called in the worker.
  *
  * Always true: free, busy and starting workers together are at most max_clients. During
- * restartServers() there is one more. SIGKILL is only sent to a worker that got SIGINT and did not
+ * restartServers() there is one more. Under a lower setMaxClients() busy ones end when they are
+ * free. SIGKILL is only sent to a worker that got SIGINT and did not
  * end within the grace.
  */
 class PreFork : public WorkerMonitor, private WorkerListener, private RollingRestart::Owner {

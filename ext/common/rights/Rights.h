@@ -134,7 +134,7 @@ struct RestartTimes {
  *
  * The rights of a process are one thing for the whole process, in the kernel, too. So is this
  * object. All methods are thread-safe, and may block on a file system; signal(), giveRoom(),
- * endGroup() and endEarlierGroups() do not block.
+ * endGroup() and endEarlierGroups() wait for 20 ms at most, where the rights process reads nothing.
  *
  * Failures of the request are the exceptions that the methods name. Each method may also throw
  * TimeoutException (a file system does not answer) and IOException (the rights process is gone).

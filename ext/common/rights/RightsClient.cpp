@@ -31,7 +31,9 @@ constexpr std::chrono::seconds FILE_LIMIT{2};
 /** Looks in one message. Where one of them waits for a file system, all of them are done again. */
 constexpr std::size_t MOST_TOGETHER = 100;
 /** The rights process reads its socket at once. */
-constexpr std::chrono::seconds SEND_LIMIT{1};
+constexpr std::chrono::milliseconds SEND_LIMIT{1000};
+/** For what the event loop sends, also with the pool's lock: enough for many messages at once. */
+constexpr std::chrono::milliseconds TELL_LIMIT{20};
 /** After the end of the rights process: the time in which the watchdog starts another one. */
 constexpr std::chrono::seconds REPLACEMENT_LIMIT{5};
 constexpr std::chrono::milliseconds REPLACEMENT_PAUSE{20};
@@ -251,7 +253,7 @@ bool RightsClient::signal(const FileDescriptor &pidFd, int signal) {
     const LockGuard guard(mutex_);
     try {
         sendUnsent(0s);
-        sendSignal(pidFd, signal, SEND_LIMIT);
+        sendSignal(pidFd, signal, TELL_LIMIT);
     } catch (const std::exception &error) {
         Log::warn("event=rights.unreachable error=\"{}\" note=\"the signal is sent later\"", error.what());
         unsent_.keep(pidFd, signal);
@@ -259,11 +261,11 @@ bool RightsClient::signal(const FileDescriptor &pidFd, int signal) {
     return true;
 }
 
-void RightsClient::sendSignal(const FileDescriptor &pidFd, int signal, std::chrono::seconds limit) {
+void RightsClient::sendSignal(const FileDescriptor &pidFd, int signal, std::chrono::milliseconds limit) {
     main_.send(Frame::of(FrameType::RIGHTS_SIGNAL, signal), {pidFd.get()}, FrameSocket::in(limit));
 }
 
-void RightsClient::sendUnsent(std::chrono::seconds limit) {
+void RightsClient::sendUnsent(std::chrono::milliseconds limit) {
     unsent_.sendAll([&](const FileDescriptor &pidFd, int signal)
                         REQUIRES(mutex_) { sendSignal(pidFd, signal, limit); });
 }
@@ -308,7 +310,7 @@ void RightsClient::giveRoom(const FileDescriptor &socket, int bytes) noexcept {
 void RightsClient::tell(const Frame &frame, const std::vector<int> &descriptors, const char *consequence) noexcept {
     try {
         const LockGuard guard(mutex_);
-        main_.send(frame, descriptors, FrameSocket::in(SEND_LIMIT));
+        main_.send(frame, descriptors, FrameSocket::in(TELL_LIMIT));
     } catch (const std::exception &error) {
         Log::warn("event=rights.unreachable error=\"{}\" note=\"{}\"", error.what(), consequence);
     }

@@ -85,8 +85,8 @@ private:
     unsigned generation() const EXCLUDES(mutex_);
     void tell(const Frame &frame, const std::vector<int> &descriptors, const char *consequence) noexcept
         EXCLUDES(mutex_);
-    void sendSignal(const FileDescriptor &pidFd, int signal, std::chrono::seconds limit) REQUIRES(mutex_);
-    void sendUnsent(std::chrono::seconds limit) REQUIRES(mutex_);
+    void sendSignal(const FileDescriptor &pidFd, int signal, std::chrono::milliseconds limit) REQUIRES(mutex_);
+    void sendUnsent(std::chrono::milliseconds limit) REQUIRES(mutex_);
     HelperProcess helperIn(Frame answer) const;
 
     mutable Mutex mutex_{Locks::RIGHTS_CLIENT};

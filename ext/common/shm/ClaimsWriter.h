@@ -10,7 +10,9 @@ namespace Passenger {
 /**
  * The agent's way to write into a claims file: atomic stores into a mapping. A system call would
  * wait for the kernel's lock of the file, and an instance can hold that lock for as long as it
- * likes. The file is the agent's own and sealed against shrinking. Owned by Claims, or for one use.
+ * likes. The file is the agent's own and sealed against shrinking. An instance can punch holes into
+ * it: a cell without memory, and without memory left for it, is left alone, since it holds nothing
+ * (doc/decisions/0044-mapped-claims.md). Owned by Claims, or for one use.
  */
 class ClaimsWriter {
 public:
@@ -25,6 +27,8 @@ public:
     void noteDeath(std::uint32_t cell, bool killed) noexcept;
 
 private:
+    bool hasMemory(const void *place) const noexcept;
+
     Mapping mapping_;
 };
 

@@ -121,6 +121,11 @@ void SpawnServer::launch(const SpawnSettings &settings, const Identity &identity
     server.output = ends.theirOutput.get();
     try {
         process_ = Rights::ofThisProcess().start(server);
+    } catch (const TimeoutException &) {
+        throw;
+    } catch (const IOException &error) {
+        // The rights process refuses the user.
+        throwNotStarted(error.what(), "");
     } catch (const SystemException &error) {
         throwNotStarted(error.what(), "");
     }

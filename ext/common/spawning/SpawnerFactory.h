@@ -12,8 +12,8 @@
 namespace Passenger {
 
 /**
- * Makes the Spawners of applications. Never blocks; may be called on the event loop. Outlives
- * its Spawners.
+ * Makes the Spawners of applications. May be called on the event loop, except for rightsFor().
+ * Outlives its Spawners.
  */
 class SpawnerFactory {
 public:

@@ -14,6 +14,8 @@ class Waits
   LATE = 0.1
 
   attr_reader :problems
+  # Problems that have nothing to do with waits: other work excuses none of them.
+  attr_accessor :others
 
   # `sent`: with `due`, `asked` and `answered`. `event`: its time.
   def initialize(sent, event)
@@ -23,6 +25,7 @@ class Waits
     @after = late.select { |one| one.due > event + AFTER }
     @lateness = p99(sent.map { |one| one.asked - one.due })
     @problems = []
+    @others = []
     if !enough?
       @problems << "too few requests: #{self}"
     elsif ratio > FACTOR

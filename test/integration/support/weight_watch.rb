@@ -7,9 +7,8 @@ class WeightWatch
   EVERY = 0.25
   # From so many seconds on the weights are at rest.
   REST = 10
-  # A change of less than this is none: three steps of the agent-check. By two steps a weight at
-  # rest turned 45 times in ten minutes.
-  STEP = 15
+  # A change of less than this is none: two steps of the agent-check.
+  STEP = 10
 
   Look = Struct.new(:at, :weights)
 

@@ -89,9 +89,11 @@ class ApplicationPoolServerTest : public LeakCheck {
     CPPUNIT_TEST(testTheServersDestructorInAChildEndsNothing);
     CPPUNIT_TEST(testTheDestructorEndsEverything);
     CPPUNIT_TEST(testTheDestructorEndsInstancesThatHaveASession);
+    CPPUNIT_TEST(testAPoolThatOutlivesItsServerIsAnErrorAtOnce);
     CPPUNIT_TEST(testWhenTheOwnerIsKilledEverythingEnds);
     CPPUNIT_TEST(testALogFileThatCannotBeOpenedIsAnIOException);
     CPPUNIT_TEST(testTheLogFileGetsWhatApplicationsPrint);
+    CPPUNIT_TEST(testAsRootAnUnknownUserIsASpawnException);
     CPPUNIT_TEST(testAMissingRubyIsAnError);
     CPPUNIT_TEST(testAMissingSpawnServerIsASpawnException);
     CPPUNIT_TEST(testTheEnvironmentReachesApplications);
@@ -284,6 +286,16 @@ public:
         CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::read(session->getReader(), &byte, 1));
     }
 
+    void testAPoolThatOutlivesItsServerIsAnErrorAtOnce() {
+        auto server = std::make_unique<ApplicationPoolServer>(spawnServer());
+        const ApplicationPoolPtr pool = server->connect();
+        answer(*pool);
+        server.reset();
+        const auto begun = std::chrono::steady_clock::now();
+        thrownBy<IOException>([&] { answer(*pool); });
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begun < 5s);
+    }
+
     void testWhenTheOwnerIsKilledEverythingEnds() {
         DescriptorPair ready = makePipe();
         const pid_t owner = ::fork();
@@ -325,6 +337,16 @@ public:
         const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
         CPPUNIT_ASSERT_MESSAGE(text, text.find("the application was loaded") != std::string::npos);
         CPPUNIT_ASSERT_MESSAGE("Nothing of it here", !log_->contains("the application was loaded"));
+    }
+
+    void testAsRootAnUnknownUserIsASpawnException() {
+        const auto make = [] { ApplicationPoolServer(spawnServer(), "", "production", "ruby", "no-such-user"); };
+        if (::geteuid() != 0) {
+            make();
+            return;
+        }
+        const auto error = thrownBy<SpawnException>(make);
+        CPPUNIT_ASSERT_MESSAGE(error.what(), std::string(error.what()).find("no-such-user") != std::string::npos);
     }
 
     void testAMissingRubyIsAnError() {

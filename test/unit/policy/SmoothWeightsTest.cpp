@@ -19,6 +19,8 @@ class SmoothWeightsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheFirstWeightIsTheMeasuredOne);
     CPPUNIT_TEST(testAWeightGoesHalfOfTheWayInTwoSeconds);
     CPPUNIT_TEST(testItDoesNotDependOnHowOftenItIsAskedFor);
+    CPPUNIT_TEST(testASmallChangeIsToldAsFarAsItStays);
+    CPPUNIT_TEST(testASwingOfFewPointsIsNotTold);
     CPPUNIT_TEST(testQuestionsDoNotMix);
     CPPUNIT_TEST(testAnOldWeightIsForgotten);
     CPPUNIT_TEST(testTheOldestOfManyQuestionsIsForgotten);
@@ -49,7 +51,28 @@ public:
             clock_.advance(250ms);
             next(50);
         }
-        CPPUNIT_ASSERT_DOUBLES_EQUAL(75, next(50), 1e-9);
+        CPPUNIT_ASSERT_DOUBLES_EQUAL(75, next(50), SmoothWeights::AT_ONCE);
+    }
+
+    void testASmallChangeIsToldAsFarAsItStays() {
+        next(80);
+        clock_.advance(2s);
+        CPPUNIT_ASSERT_DOUBLES_EQUAL(80, next(71), 1.5);
+        clock_.advance(10s);
+        CPPUNIT_ASSERT_DOUBLES_EQUAL(75, next(71), 1);
+    }
+
+    /** As the measured weight of a slow host goes up and down. */
+    void testASwingOfFewPointsIsNotTold() {
+        double least = 100;
+        double most = 0;
+        for (unsigned second = 0; second < 600; second++) {
+            clock_.advance(1s);
+            const double told = next(78 + 9 * std::sin(second * 2 * 3.14 / 26));
+            least = second < 60 ? 100 : std::min(least, told);
+            most = second < 60 ? 0 : std::max(most, told);
+        }
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(least) + " " + std::to_string(most), most - least < 6);
     }
 
     void testQuestionsDoNotMix() {

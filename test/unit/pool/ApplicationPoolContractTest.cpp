@@ -1,7 +1,9 @@
 // The contract of every ApplicationPool: StandardApplicationPool and RemoteApplicationPool.
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <pwd.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -36,6 +38,9 @@ class ApplicationPoolContractTest : public SpawningFixture {
     CPPUNIT_TEST(testApplicationsHaveInstancesOfTheirOwn);
     CPPUNIT_TEST(testClearEndsAllInstancesAndTheNextSessionStartsOne);
     CPPUNIT_TEST(testTheMaximumMayBeSetBelowTheNumberOfInstances);
+    CPPUNIT_TEST(testTwoSpellingsOfAFolderAreTwoApplications);
+    CPPUNIT_TEST(testARelativeFolderIsASpawnException);
+    CPPUNIT_TEST(testAsRootInstancesThatKeepTheirPrivilegeRunAsTheLowestUser);
     CPPUNIT_TEST(testTheReportedPidOfTheSpawnServerExists);
     CPPUNIT_TEST(testABrokenApplicationIsASpawnExceptionThatSaysWhy);
     CPPUNIT_TEST(testAMissingApplicationIsASpawnException);
@@ -208,7 +213,30 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
         first.reset();
         second.reset();
+        CPPUNIT_ASSERT(eventually([this] { return pool_->getCount() == 1; }));
         get(*pool_);
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+    }
+
+    void testTwoSpellingsOfAFolderAreTwoApplications() {
+        const pid_t pid = answeringPid(*pool_);
+        const SessionPtr session = pool_->get(folder_->path() + "/");
+        CPPUNIT_ASSERT(std::stoi(bodyOf(exchange(*session, "/"))) != pid);
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+    }
+
+    void testARelativeFolderIsASpawnException() {
+        thrownBy<SpawnException>([this] { pool_->get("no/such/folder"); });
+    }
+
+    void testAsRootInstancesThatKeepTheirPrivilegeRunAsTheLowestUser() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        thrownBy<SpawnException>([this] { pool_->get(folder_->path(), false, "root"); });
+        const ApplicationFolder other("run ->(_) { [200, {}, [Process.uid.to_s]] }\n");
+        const SessionPtr session = pool_->get(other.path(), false, "daemon");
+        CPPUNIT_ASSERT_EQUAL(std::to_string(::getpwnam("daemon")->pw_uid), bodyOf(exchange(*session, "/")));
     }
 
     void testTheReportedPidOfTheSpawnServerExists() {
@@ -324,6 +352,7 @@ public:
 /** The one over a Pool in this process. */
 class StandardApplicationPoolTest : public ApplicationPoolContractTest {
     CPPUNIT_TEST_SUB_SUITE(StandardApplicationPoolTest, ApplicationPoolContractTest);
+    CPPUNIT_TEST(testAPoolThatShutsDownIsASpawnException);
     CPPUNIT_TEST_SUITE_END();
 
     NoDescriptorStore store_;
@@ -347,6 +376,11 @@ public:
         core_.reset();
         channels_.reset();
         ApplicationPoolContractTest::tearDown();
+    }
+
+    void testAPoolThatShutsDownIsASpawnException() {
+        core_->shutDown();
+        thrownBy<SpawnException>([this] { get(*pool_); });
     }
 
 protected:

@@ -18,6 +18,8 @@
 
 namespace Passenger {
 
+using namespace std::chrono_literals;
+
 namespace {
 
 /** Notes what the next pool process would learn. */
@@ -46,6 +48,11 @@ class PoolAdoptionTest : public PoolContract {
     CPPUNIT_TEST(testAnOrderedRestartKeepsWhatWaitsUntilTheNewVersionServes);
     CPPUNIT_TEST(testAnOrderedRestartThatHasFailedIsOverForWhatWasTakenOver);
     CPPUNIT_TEST(testWithoutRollingRestartsAnOrderedRestartTakesNothingOver);
+    CPPUNIT_TEST(testAPauseHoldsForInstancesThatWait);
+    CPPUNIT_TEST(testAPauseIsProlongedBeforeTheNextRequest);
+    CPPUNIT_TEST(testInstancesThatWaitAreCountedAndCleared);
+    CPPUNIT_TEST(testAnApplicationThatWasRemovedLeavesNoInstanceThatWaits);
+    CPPUNIT_TEST(testAChangedIdleTimeHoldsForInstancesThatWait);
     CPPUNIT_TEST_SUITE_END();
 
     LastNotes notes_;
@@ -63,6 +70,65 @@ public:
         pool_->checkRestarts();
         CPPUNIT_ASSERT(eventually([&] { return group(inFolder()).version == 2; }));
         CPPUNIT_ASSERT(log_->contains("reason=\"an earlier restart was not finished\""));
+    }
+
+    void testAPauseHoldsForInstancesThatWait() {
+        const LeftProcess left(name());
+        CPPUNIT_ASSERT(!pool_->pause(name(), 60s));
+        left.restoreIn(*pool_);
+        CPPUNIT_ASSERT(pool_->pause(name(), 60s));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, pool_->pauses().count(name()));
+        AnswerPtr answer = ask(inFolder());
+        CPPUNIT_ASSERT(eventually([&] { return instances(inFolder()).size() == 1; }));
+        CPPUNIT_ASSERT(instances(inFolder())[0].adopted);
+        CPPUNIT_ASSERT(group(inFolder()).state == GroupState::PAUSED);
+        CPPUNIT_ASSERT(!answer->here());
+        CPPUNIT_ASSERT(pool_->resume(name()));
+        CPPUNIT_ASSERT(answer->session());
+    }
+
+    void testAPauseIsProlongedBeforeTheNextRequest() {
+        LeftProcess left(name());
+        left.restoreIn(*pool_);
+        CPPUNIT_ASSERT(pool_->pause(name(), 10s));
+        left.end();
+        CPPUNIT_ASSERT(eventually([&] { return !pool_->hasOrphans(); }));
+        CPPUNIT_ASSERT(pool_->pause(name(), 60s));
+        CPPUNIT_ASSERT(pool_->pauses().at(name()) > 10s);
+    }
+
+    void testInstancesThatWaitAreCountedAndCleared() {
+        LeftProcess left(name());
+        left.restoreIn(*pool_);
+        left.claim(4);
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getActive());
+        pool_->clear();
+        CPPUNIT_ASSERT(left.toldToEnd());
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        left.end();
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        CPPUNIT_ASSERT_EQUAL(0U, pool_->getActive());
+    }
+
+    void testAnApplicationThatWasRemovedLeavesNoInstanceThatWaits() {
+        const LeftProcess left(name());
+        left.restoreIn(*pool_);
+        pool_->abandon("/srv/other (production)");
+        CPPUNIT_ASSERT(!left.toldToEnd());
+        CPPUNIT_ASSERT(!log_->contains("event=app.removed"));
+        pool_->abandon(name());
+        CPPUNIT_ASSERT(left.toldToEnd());
+        CPPUNIT_ASSERT(log_->contains("event=app.removed app=\"" + name() + "\" instances=1"));
+    }
+
+    void testAChangedIdleTimeHoldsForInstancesThatWait() {
+        const LeftProcess left(name());
+        left.restoreIn(*pool_);
+        PoolSettings changed = settings();
+        changed.idleTime = 1ms;
+        pool_->configure(changed);
+        CPPUNIT_ASSERT(eventually([&] { return left.toldToEnd(); }));
     }
 
     void testAnOrderedRestartThatHasFailedIsOverForWhatWasTakenOver() {

@@ -31,9 +31,16 @@ public:
         const CapturedLog log;
         const FileDescriptor self = openPidFd(::getpid());
         int sent = 0;
+        auto begun = std::chrono::steady_clock::now();
         for (; !log.contains("rights.unreachable"); ++sent) {
+            begun = std::chrono::steady_clock::now();
             CPPUNIT_ASSERT(client_.signal(self, SIGTERM));
         }
+        for (int queue = 0; queue < 5; ++queue) {
+            client_.giveRoom(peer_.descriptor(), 1);
+        }
+        CPPUNIT_ASSERT_EQUAL(6U, log.count("rights.unreachable"));
+        CPPUNIT_ASSERT_MESSAGE("The event loop must not wait", std::chrono::steady_clock::now() - begun < ONE_WAIT);
         CPPUNIT_ASSERT_EQUAL(sent - 1, received());
         client_.tidy();
         CPPUNIT_ASSERT_EQUAL(1, received());
@@ -70,6 +77,8 @@ public:
 
 private:
     static constexpr std::chrono::seconds LIMIT{60};
+    /** Six messages must not take so long together. */
+    static constexpr std::chrono::milliseconds ONE_WAIT{900};
 
     /** A process: until the connection comes, the client waits in a request. */
     pid_t refuseOne() {
