@@ -214,6 +214,7 @@ endif
     %D%/pool/PoolStandbyTest.cpp \
     %D%/pool/PoolStickyTest.cpp \
     %D%/pool/PoolTest.cpp \
+    %D%/pool/PoolTurnTest.cpp \
     %D%/pool/PoolUpkeepTest.cpp \
     %D%/pool/PoolWaitingTest.cpp \
     %D%/pool/PreloaderCareTest.cpp \
