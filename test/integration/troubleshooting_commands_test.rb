@@ -76,6 +76,14 @@ class TroubleshootingCommandsTest < TroubleshootingTest
     eventually("the usual folder") { command(STATUS).last.zero? }
   end
 
+  def test_a_reload_makes_a_removed_folder_of_the_agent_anew
+    FileUtils.rm_rf(JSON.parse(succeed(CONFIG, "list-instances", "--json")).first["folder"])
+    assert_fails 1, /no agent of mod_passenger is running/, STATUS
+    server.graceful
+    eventually("the folder") { command(STATUS).last.zero? }
+    logged(/event=registry\.lost/)
+  end
+
   def test_the_agent_refuses_a_folder_to_which_others_may_write
     folder = SampleApps.new_folder(Dir.tmpdir)
     File.chmod(0o777, folder)

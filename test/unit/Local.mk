@@ -13,11 +13,13 @@ endif
     %D%/agent/EventCommandTest.cpp \
     %D%/agent/EventInboxTest.cpp \
     %D%/agent/FileTailTest.cpp \
+    %D%/agent/InstanceFactsTest.cpp \
     %D%/agent/KeptAnswersTest.cpp \
     %D%/agent/LogMonitorTest.cpp \
     %D%/agent/LogReopeningTest.cpp \
     %D%/agent/MonitoredFilesTest.cpp \
     %D%/agent/PoolProcessTest.cpp \
+    %D%/agent/PreStartTest.cpp \
     %D%/agent/RunAsTest.cpp \
     %D%/apache2/BufferedBodyTest.cpp \
     %D%/apache2/CachePolicyTest.cpp \
@@ -220,6 +222,7 @@ endif
     %D%/pool/PoolStandbyTest.cpp \
     %D%/pool/PoolStickyTest.cpp \
     %D%/pool/PoolTest.cpp \
+    %D%/pool/PoolTurnTest.cpp \
     %D%/pool/PoolUpkeepTest.cpp \
     %D%/pool/PoolWaitingTest.cpp \
     %D%/pool/PreloaderCareTest.cpp \

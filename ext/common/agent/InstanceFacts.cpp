@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <exception>
 #include <utility>
@@ -15,9 +16,10 @@ namespace Passenger {
 
 namespace {
 
-/** The time between two rounds while figures are asked for, and otherwise. */
+/** The least time between two rounds while figures are asked for, and the time otherwise. */
 constexpr std::chrono::seconds ASKED_INTERVAL{5};
 constexpr std::chrono::seconds QUIET_INTERVAL{300};
+constexpr int PARTS_OF_THE_TIME = 20;
 
 bool isOver(const FileDescriptor &ending, std::chrono::milliseconds wait) {
     pollfd entry{ending.get(), POLLIN, 0};
@@ -43,14 +45,21 @@ InstanceFacts::Facts InstanceFacts::of(pid_t pid) {
     return found == facts_.end() ? Facts() : found->second;
 }
 
+std::chrono::milliseconds InstanceFacts::pauseAfter(std::chrono::nanoseconds round) {
+    using std::chrono::milliseconds;
+    return std::max<milliseconds>(ASKED_INTERVAL, std::chrono::duration_cast<milliseconds>(round * PARTS_OF_THE_TIME));
+}
+
 void InstanceFacts::run(const FileDescriptor &ending) {
+    std::chrono::steady_clock::time_point begin;
     do {
+        begin = std::chrono::steady_clock::now();
         try {
             measure(ending);
         } catch (const std::exception &error) {
             Log::warn("event=memory.unknown pid=0 error=\"{}\"", error.what());
         }
-    } while (!isOver(ending, ASKED_INTERVAL) && awaitRound(ending));
+    } while (!isOver(ending, pauseAfter(std::chrono::steady_clock::now() - begin)) && awaitRound(ending));
 }
 
 /** Waits until somebody asks, or for the next round without that. False: the thread is to end. */

@@ -20,7 +20,7 @@ namespace Passenger {
 
 namespace {
 
-/** More than the longest time of the helper for sixteen URLs at once. */
+/** More than the longest time of the helper for one URL. */
 constexpr std::chrono::minutes LONGEST{10};
 constexpr std::chrono::seconds END_LIMIT{1};
 constexpr int FIRST_ERROR = 500;
@@ -57,7 +57,7 @@ void PreStart::run(PreStartHelper start, const FileDescriptor &ending) {
         start.output = output.second.get();
         HelperProcess helper = Rights::ofThisProcess().start(start);
         output.second.reset();
-        if (!follow(output.first, ending)) {
+        if (!follow(output.first, ending, std::move(start.urls), LONGEST)) {
             // The helper's destructor kills it.
             return;
         }
@@ -68,16 +68,22 @@ void PreStart::run(PreStartHelper start, const FileDescriptor &ending) {
     ended_();
 }
 
-bool PreStart::follow(const FileDescriptor &output, const FileDescriptor &ending) {
+bool PreStart::follow(const FileDescriptor &output, const FileDescriptor &ending, std::set<std::string> urls,
+                      std::chrono::milliseconds longest) {
+    const auto giveUp = [&urls](const char *why) {
+        for (const std::string &url : urls) {
+            Log::warn("event=pre_start.failed url=\"{}\" error=\"{}\" next=\"at the next reload\"", url, why);
+        }
+        return true;
+    };
     LineReader lines;
-    const auto deadline = deadlineIn(LONGEST);
+    auto deadline = deadlineIn(longest);
     std::array<char, 4096> buffer;
     for (;;) {
         std::array<pollfd, 2> entries{{{output.get(), POLLIN, 0}, {ending.get(), POLLIN, 0}}};
         const int left = millisecondsUntil(deadline);
         if (left == 0) {
-            Log::warn("event=pre_start.failed error=\"the pre-start helper did not end in time\"");
-            return true;
+            return giveUp("the pre-start helper has told nothing for long");
         }
         if (::poll(entries.data(), entries.size(), left) <= 0) {
             continue;
@@ -90,18 +96,20 @@ bool PreStart::follow(const FileDescriptor &output, const FileDescriptor &ending
             continue;
         }
         if (size <= 0) {
-            return true;
+            return giveUp("the pre-start helper has ended before");
         }
+        deadline = deadlineIn(longest);
         lines.feed(std::string_view(buffer.data(), static_cast<std::size_t>(size)),
-                   [this](std::string_view line) { take(line); });
+                   [&](std::string_view line) { urls.erase(take(line)); });
     }
 }
 
-void PreStart::take(std::string_view line) {
+/** @return the URL that the line is of */
+std::string PreStart::take(std::string_view line) {
     const auto fields = split(line, '\t');
     if (fields.size() != 4) {
         Log::warn("event=pre_start.failed error=\"{}\"", line);
-        return;
+        return "";
     }
     int status = 0;
     std::from_chars(fields[2].data(), fields[2].data() + fields[2].size(), status);
@@ -115,6 +123,7 @@ void PreStart::take(std::string_view line) {
         Log::warn("event=pre_start.failed url=\"{}\" error=\"{}\" ms={} next=\"at the next reload\"", fields[1],
                   fields[2], fields[3]);
     }
+    return fields[1];
 }
 
 }  // namespace Passenger

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <set>
 #include <string>
@@ -34,13 +35,15 @@ public:
      * @throws SystemException, boost::thread_resource_error
      */
     void ask(const AgentSettings &settings, bool forget);
+    /** A part of the thread's work, by itself for tests. Reads until the helper's output ends, no
+     *  line has come for `longest`, or `ending` is readable. @param urls that the helper requests
+     *  @return false: `ending` is */
+    bool follow(const FileDescriptor &output, const FileDescriptor &ending, std::set<std::string> urls,
+                std::chrono::milliseconds longest);
 
 private:
     void run(PreStartHelper start, const FileDescriptor &ending);
-    /** Reads until the helper's output ends, the time limit is over, or `ending` is readable.
-     *  @return false: `ending` is */
-    bool follow(const FileDescriptor &output, const FileDescriptor &ending);
-    void take(std::string_view line);
+    std::string take(std::string_view line);
 
     const std::function<void()> ended_;
     /** The URLs that were answered. The thread's own while it runs. */

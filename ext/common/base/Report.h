@@ -51,6 +51,8 @@ struct Report {
     /** The application had no part in the failure, as at the limit of processes: the next attempt
      *  may succeed. */
     bool mayPass = false;
+    /** It was not ready in time, while other instances had the processors first. */
+    bool late = false;
 
     /**
      * Adds a part, unless the text is empty. A text that is too long is cut and gets a mark there.

@@ -52,11 +52,13 @@ public:
     /** @throws CommandFailureException */
     RunningAgent chooseByPid(const std::string &watchdogPid) const;
 
+    /** Why there may be none, and what to do. */
+    std::string nothingFound() const;
+
     const std::string &folder() const noexcept { return folder_; }
 
 private:
     std::vector<std::string> candidates() const;
-    std::string nothingFound() const;
 
     std::string folder_;
 };

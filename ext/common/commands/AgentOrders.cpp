@@ -230,16 +230,21 @@ int waitAndTell(RestartWait &wait, const Ordered &ordered, AgentConnection &agen
     return status;
 }
 
-/** Whether no agent runs, and the caller does not mind. */
+/** Whether no agent is found, and the caller does not mind. Tells where it was looked for: one may
+ *  run elsewhere. */
 bool needsNoAgent(const Arguments &arguments) {
-    return arguments.has("ignore-passenger-not-running") && AgentFinder(arguments).list().empty();
+    const AgentFinder finder(arguments);
+    if (!arguments.has("ignore-passenger-not-running") || !finder.list().empty()) {
+        return false;
+    }
+    fmt::print(stderr, "passenger-config: {}\n", finder.nothingFound());
+    return true;
 }
 
 }  // namespace
 
 int restartApp(const Arguments &arguments) {
     if (needsNoAgent(arguments)) {
-        fmt::print(stderr, "no agent of mod_passenger is running, so nothing is restarted\n");
         return finish(arguments, {{"applications", Json::array()}});
     }
     // A wrong time is found before anything restarts.
@@ -358,7 +363,7 @@ int listAgents(const Arguments &arguments) {
 
 int reopenLogs(const Arguments &arguments) {
     if (needsNoAgent(arguments)) {
-        return finish(arguments, Json::object(), "no agent of mod_passenger is running, so no log is open\n");
+        return finish(arguments, Json::object());
     }
     AgentConnection agent(arguments);
     agent.order({ControlVerb::REOPEN_LOGS});

@@ -76,6 +76,8 @@ std::string appText(const AppStatus &app, double now, const FormOptions &options
     std::string text = fmt::format("{}:\n  App root: {}\n", singleLine(app.name), singleLine(app.root));
     if (app.state == "deploying") {
         text += "  (restarting...)\n";
+    } else if (app.state == "deploy-waits") {
+        text += "  (the new version waits for its turn; the old one serves)\n";
     }
     if (app.starting > 0) {
         text += fmt::format("  (spawning {} new {}...)\n", app.starting, app.starting == 1 ? "process" : "processes");

@@ -90,7 +90,7 @@ RestartWait::Outcome RestartWait::outcome(const AppStatus &before, const AppStat
         return Outcome::SERVES;
     }
     const bool failed = now.failure && now.failure->age <= elapsed;
-    const bool underWay = now.state == "starting" || now.state == "deploying";
+    const bool underWay = now.state == "starting" || now.deploys();
     if (failed && !underWay) {
         return Outcome::FAILED;
     }

@@ -195,7 +195,8 @@ struct AppStatus {
     /** Empty: not yet known. */
     std::string user;
     std::int64_t uid = -1;
-    /** down, starting, serving, paused, deploying, deploy-failed, failed, shut-down */
+    /** down, starting, serving, paused, deploying, deploy-waits, deploy-failed, failed,
+     *  shut-down */
     std::string state;
     /** Whether starts fail one after the other. */
     bool crashLooping = false;
@@ -238,6 +239,9 @@ struct AppStatus {
     std::vector<RequestStatus> requests;
     /** The last ones, the newest last; at most 50. Empty in a status of all applications. */
     std::vector<EventStatus> events;
+
+    /** Whether a new version is to take over. */
+    bool deploys() const { return state == "deploying" || state == "deploy-waits"; }
 
     template <class Self, class Visit> static void describe(Self &status, Visit &&visit) {
         visit("name", status.name);

@@ -176,8 +176,8 @@ struct Family {
     void (*ofApp)(App, Samples &) = nullptr;
 };
 
-constexpr std::array APP_STATES{"down",      "starting",      "serving", "paused",
-                                "deploying", "deploy-failed", "failed",  "shut-down"};
+constexpr std::array APP_STATES{"down",         "starting",      "serving", "paused",   "deploying",
+                                "deploy-waits", "deploy-failed", "failed",  "shut-down"};
 constexpr std::array INSTANCE_STATES{"standby", "serving", "draining"};
 
 constexpr std::array FAMILIES{

@@ -97,6 +97,9 @@ std::string state(const AppStatus &app) {
     if (app.state == "deploying") {
         return "rolling to a new version";
     }
+    if (app.state == "deploy-waits") {
+        return "up, the new version waits for its turn";
+    }
     if (app.state == "deploy-failed") {
         return "up, the new version failed";
     }
@@ -107,7 +110,7 @@ Weight weightOf(const AppStatus &app) {
     if (app.state == "failed" || app.crashLooping || (app.queue.limit > 0 && app.queue.waiting >= app.queue.limit)) {
         return Weight::PROBLEM;
     }
-    const bool changes = app.state == "paused" || app.state == "starting" || app.state == "deploying" ||
+    const bool changes = app.deploys() || app.state == "paused" || app.state == "starting" ||
                          app.state == "deploy-failed" || app.state == "shut-down";
     return changes || app.draining ? Weight::NOTICE : Weight::NONE;
 }

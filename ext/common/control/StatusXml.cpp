@@ -61,7 +61,7 @@ const char *poolState(const AppStatus &app) {
     if (app.state == "starting") {
         return "INITIALIZING";
     }
-    if (app.state == "deploying") {
+    if (app.deploys()) {
         return "RESTARTING";
     }
     return app.state == "shut-down" ? "DESTROYED" : "READY";
@@ -157,7 +157,7 @@ void addGroup(XmlWriter &xml, const AppStatus &app, double now) {
     if (app.starting > 0) {
         xml.empty("spawning");
     }
-    if (app.state == "deploying") {
+    if (app.deploys()) {
         xml.empty("restarting");
     }
     xml.add("life_status", app.state == "shut-down" ? "SHUT_DOWN" : "ALIVE");

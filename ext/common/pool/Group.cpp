@@ -449,7 +449,7 @@ GroupState Group::state(MonotonicTime now) const {
         return GroupState::SHUT_DOWN;
     }
     if (versions_.deployment()) {
-        return GroupState::DEPLOYING;
+        return room_.waitsForTurn(scaler_) ? GroupState::DEPLOY_WAITS : GroupState::DEPLOYING;
     }
     const bool paused = pause_.until().has_value();
     if (instances_.serving() > 0) {

@@ -47,6 +47,7 @@ bool InstanceStarter::start(SpawnTask::Purpose purpose, InstanceId replaces) {
     }
     SpawnTask task = order(purpose);
     task.replaces = replaces;
+    task.loads = purpose == SpawnTask::Purpose::DEPLOY || !parts_.preloader.isLoaded();
     if (purpose == SpawnTask::Purpose::DEPLOY) {
         task.version = parts_.versions.deployment()->version;
         task.spawner = parts_.versions.deployment()->spawner;
@@ -173,6 +174,7 @@ void InstanceStarter::startCompanions(const SpawnTask &first, const Process &pro
     SpawnTask task = first;
     task.purpose = SpawnTask::Purpose::GROW;
     task.aboveLimit = process.parts().origin != nullptr;
+    task.loads = !task.aboveLimit;
     for (unsigned ready = 1;; ready++) {
         {
             const PoolGuard guard(parts_.context);

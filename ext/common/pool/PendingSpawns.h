@@ -23,6 +23,8 @@ public:
     unsigned growing() const noexcept { return starting_ - replacements_; }
     /** The starting instances that the pool's limit does not count. */
     unsigned aboveLimit() const noexcept { return aboveLimit_; }
+    /** Those that load the application. */
+    unsigned loads() const noexcept { return loads_; }
     /** Whether an instance of an earlier pool process is being taken over. */
     bool adopts() const noexcept { return adoptions_ > 0; }
     /** The instance whose successor is being started; none. */
@@ -33,6 +35,7 @@ private:
     unsigned starting_ = 0;
     unsigned replacements_ = 0;
     unsigned aboveLimit_ = 0;
+    unsigned loads_ = 0;
     unsigned adoptions_ = 0;
     InstanceId beingReplaced_;
 };

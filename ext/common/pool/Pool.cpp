@@ -24,7 +24,7 @@ const GetFailure SHUTTING_DOWN{GetFailure::Reason::SHUTTING_DOWN, "the applicati
 
 Pool::Pool(const Parts &parts, const PoolSettings &settings)
     : context_{parts.loop, parts.factory, parts.channels, parts.clock, parts.store, parts.cpu},
-      room_(context_.settings, context_.orphans),
+      room_(context_.settings, context_.orphans, context_.cpu),
       timer_(context_, parts.ownTimer ? std::function<void()>([this] { upkeep(); }) : nullptr),
       groups_(context_, room_, timer_, parts.maxApplications),
       restarts_(context_, groups_),

@@ -16,6 +16,9 @@ constexpr unsigned PARTS_OF_THE_POOL = 4;
 constexpr std::chrono::seconds SOON{1};
 /** After this time a busy instance ends in place of one that still works at a request. */
 constexpr std::chrono::seconds SLOW{3};
+/** So many applications load at once, before further deployments and replacements wait. */
+constexpr unsigned LOADS_OF_A_CORE = 2;
+constexpr unsigned FEWEST_LOADS = 4;
 /** The least time between two lines about a new version that waits, and before the first one. */
 constexpr std::chrono::minutes LOG_INTERVAL{1};
 
@@ -203,6 +206,15 @@ bool Room::replacing() const {
     });
 }
 
+/** Whether one more load could make all of them too slow for PassengerStartTimeout. */
+bool Room::loadsEnough() const {
+    unsigned loads = 0;
+    for (const Scaler *application : applications_) {
+        loads += application->loads();
+    }
+    return loads >= std::max(LOADS_OF_A_CORE * cpu_.cores(), FEWEST_LOADS);
+}
+
 /** An application that only its own budget holds back needs nothing that others have. */
 bool Room::anyWantsRoom() const {
     const auto wants = [this](const auto &wish) REQUIRES(poolLock) { return !memory_.isHeldBackByOwn(*wish.second); };
@@ -230,14 +242,17 @@ MemoryRoom::Verdict Room::admitReplacement(Scaler &application, MemoryAdmission:
         wish = {&application, start, now};
     }
     const bool isAble = (!application.atLimit() || !application.replacing()) && !application.startingReplacement();
-    wish.waitsForTurn = isAble && !isFree() && (replacing() || !isFirst(wish));
+    const bool waitsForRoom = !isFree() && (replacing() || !isFirst(wish));
+    const bool loads = start == MemoryAdmission::Start::DEPLOY || !application.forks();
+    wish.waitsForTurn = isAble && (waitsForRoom || (loads && loadsEnough()));
     if (wish.waitsForTurn) {
         if (start == MemoryAdmission::Start::DEPLOY && now - wish.logged.value_or(wish.since) >= LOG_INTERVAL) {
             wish.logged = now;
             Log::notice(
-                "event=deploy.waits_for_room app=\"{}\" reason=\"the pool is full, and instances of other "
-                "applications are replaced (PassengerMaxPoolSize)\"",
-                application.name());
+                "event=deploy.waits_for_room app=\"{}\" reason=\"{}\"", application.name(),
+                waitsForRoom
+                    ? "the pool is full, and instances of other applications are replaced (PassengerMaxPoolSize)"
+                    : "other applications load, as many as the processors can load at once");
         }
         return MemoryRoom::Verdict::WAIT;
     }
@@ -246,6 +261,11 @@ MemoryRoom::Verdict Room::admitReplacement(Scaler &application, MemoryAdmission:
         withdrawReplacement(application);
     }
     return verdict;
+}
+
+bool Room::waitsForTurn(const Scaler &application) const {
+    const auto found = replacementWishes_.find(application.slot());
+    return found != replacementWishes_.end() && found->second.waitsForTurn;
 }
 
 bool Room::comesFirst(const Replacement &a, const Replacement &b) {

@@ -26,9 +26,9 @@ class Scaler;
  */
 class Room {
 public:
-    /** Both outlive this object. */
-    Room(const PoolSettings &settings, Orphans &orphans)
-        : settings_(settings), orphans_(orphans), memory_(settings, applications_) {}
+    /** All outlive this object. */
+    Room(const PoolSettings &settings, Orphans &orphans, const CpuLoad &cpu)
+        : settings_(settings), orphans_(orphans), cpu_(cpu), memory_(settings, applications_) {}
 
     /** The application's instances count from now on, until remove(). */
     void add(Scaler &application) REQUIRES(poolLock) { applications_.push_back(&application); }
@@ -47,12 +47,15 @@ public:
     /** The application has no wish any more. */
     void satisfied(const Scaler &application) REQUIRES(poolLock);
     /** Whether the application may start an instance that takes another one's place. If not, its
-     *  wish is kept. In a full pool the first instance of a new version comes before the successor
-     *  of a worn instance, then the oldest wish. */
+     *  wish is kept. A full pool replaces one at a time, and any pool starts no load beside as many
+     *  others as its processors can be expected to end in time. Then the first instance of a new
+     *  version comes before the successor of a worn instance, then the oldest wish. */
     MemoryRoom::Verdict admitReplacement(Scaler &application, MemoryAdmission::Start start, MonotonicTime now)
         REQUIRES(poolLock);
     /** The application has no such wish any more. */
     void withdrawReplacement(const Scaler &application) REQUIRES(poolLock);
+    /** Whether nothing but loads and replacements of other applications holds its wish back. */
+    bool waitsForTurn(const Scaler &application) const REQUIRES(poolLock);
     /** How many applications want room for further instances. */
     unsigned wishes() const REQUIRES(poolLock) { return static_cast<unsigned>(wishes_.size()); }
     bool hasWish(const Scaler &application) const REQUIRES(poolLock);
@@ -93,7 +96,7 @@ private:
         Scaler *application;
         MemoryAdmission::Start start;
         MonotonicTime since;
-        /** Nothing but the replacements of other applications holds it back. */
+        /** See Room::waitsForTurn(). */
         bool waitsForTurn = false;
         std::optional<MonotonicTime> logged = std::nullopt;
     };
@@ -123,12 +126,14 @@ private:
     bool evictFor(const Scaler &application, bool onlyIdle, MonotonicTime now) REQUIRES(poolLock);
     Scaler *chooseVictim(const Scaler &application, bool onlyIdle, MonotonicTime now) const REQUIRES(poolLock);
     bool replacing() const REQUIRES(poolLock);
+    bool loadsEnough() const REQUIRES(poolLock);
     static bool comesFirst(const Replacement &a, const Replacement &b);
     bool isFirst(const Replacement &wish) const REQUIRES(poolLock);
     bool anyWantsRoom() const REQUIRES(poolLock);
 
     const PoolSettings &settings_;
     Orphans &orphans_;
+    const CpuLoad &cpu_;
     std::vector<Scaler *> applications_;
     /** The applications that could not start an instance that they need, by slot. */
     std::map<std::uint32_t, Scaler *> wishes_;

@@ -110,6 +110,13 @@ bool Scaler::oldVersionReturns() const {
            parts_.options.resistDeploymentErrors && parts_.preloader.isLoaded();
 }
 
+/** While a new version is on its way, another instance of the old one would end soon. Some spawners
+ *  would even make one of the new version. */
+bool Scaler::holdsGrowth() const {
+    const bool oldVersionGrows = parts_.room.waitsForTurn(*this) && parts_.preloader.isLoaded();
+    return standsBy() || (parts_.versions.deployment() && !oldVersionReturns() && !oldVersionGrows);
+}
+
 /** Starts the first instance of the new version, if there may be one more. @return whether it waits
  *  for room */
 bool Scaler::deploy(MonotonicTime now) {
@@ -202,10 +209,9 @@ unsigned Scaler::missing(MonotonicTime now) {
     // to end the old one first.
     const bool oneApart = replacing() && (snapshot.maxInstances > 1 || parts_.options.rollingRestarts);
     snapshot.others = others - (oneApart && others > 0 ? 1 : 0);
-    // While a new version is on its way, another instance of the old one would end soon. Some
-    // spawners would even make one of the new version.
-    const bool hold = standsBy() || (parts_.versions.deployment() && !oldVersionReturns()) || !mayTry(now);
-    return hold ? 0 : parts_.failures.limit(instancesToStart(snapshot), parts_.pending.starting());
+    const unsigned missing = instancesToStart(snapshot);
+    return missing == 0 || holdsGrowth() || !mayTry(now) ? 0
+                                                         : parts_.failures.limit(missing, parts_.pending.starting());
 }
 
 /** It was closed when the application did not start, and no child has asked since. */
@@ -298,7 +304,7 @@ void Scaler::plan(MonotonicTime now) {
     const bool somethingToDo = requestsWait || unasked || parts_.versions.deployment();
     if (somethingToDo && !parts_.failures.mayTry(now)) {
         at(parts_.failures.notBefore());
-    } else if (requestsWait && !standsBy() && !parts_.versions.deployment()) {
+    } else if (requestsWait && !holdsGrowth()) {
         at(now + (parts_.room.hasWish(*this) ? ROOM_LOOK : parts_.demand.lookInterval()));
     } else if (requestsWait) {
         at(now + SPARE_ROOM_LOOK);

@@ -111,6 +111,10 @@ public:
     const std::string &name() const noexcept { return parts_.app; }
     /** How many of them are on their way. */
     unsigned coming() const noexcept REQUIRES(poolLock) { return parts_.pending.starting(); }
+    /** How many of those load the application. */
+    unsigned loads() const noexcept REQUIRES(poolLock) { return parts_.pending.loads(); }
+    /** Whether a fork of a loaded preloader would be its next instance of the current version. */
+    bool forks() const REQUIRES(poolLock) { return parts_.preloader.isLoaded(); }
     /** Ends an instance to make room for another application. Only with a room candidate. */
     void evict() REQUIRES(poolLock);
     /** Ends this instance after its requests, since its memory is needed. @param restored another
@@ -132,6 +136,7 @@ private:
     bool mayTry(MonotonicTime now) const REQUIRES(poolLock);
 
     bool oldVersionReturns() const REQUIRES(poolLock);
+    bool holdsGrowth() const REQUIRES(poolLock);
     bool deploy(MonotonicTime now) REQUIRES(poolLock);
     bool replaceOne(MonotonicTime now) REQUIRES(poolLock);
     bool deployAgain(MonotonicTime now) REQUIRES(poolLock);

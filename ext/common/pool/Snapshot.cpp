@@ -39,6 +39,7 @@ const char *nameOf(GroupState state) noexcept {
         case GroupState::SERVING: return "serving";
         case GroupState::PAUSED: return "paused";
         case GroupState::DEPLOYING: return "deploying";
+        case GroupState::DEPLOY_WAITS: return "deploy-waits";
         case GroupState::DEPLOY_FAILED: return "deploy-failed";
         case GroupState::FAILED: return "failed";
         case GroupState::SHUT_DOWN: return "shut-down";

@@ -100,6 +100,8 @@ enum class GroupState {
     PAUSED,
     /** The old version serves while the new one is being started. */
     DEPLOYING,
+    /** The old version serves until other applications have loaded or been replaced. */
+    DEPLOY_WAITS,
     /** The new version did not start; the old one serves until the restart file changes again. */
     DEPLOY_FAILED,
     /** It did not start; its requests are answered with the report until it is tried again. */

@@ -36,6 +36,8 @@ struct SpawnTask {
     bool secondAttempt = false;
     /** A fork of a preloader for a new version, which need not keep to the pool's limit. */
     bool aboveLimit = false;
+    /** It loads the application: no preloader forks it, and no process is taken over. */
+    bool loads = false;
 };
 
 }  // namespace Passenger

@@ -11,6 +11,8 @@ namespace {
 
 /** With the delays of Backoff, failures at once end the attempts after 15 seconds. */
 constexpr unsigned MOST_ATTEMPTS = 6;
+/** Each of them took PassengerStartTimeout. */
+constexpr unsigned MOST_LATE_ATTEMPTS = 2;
 
 }  // namespace
 
@@ -38,11 +40,11 @@ QueueGenerationPtr Versions::adopt() {
 }
 
 bool Versions::postpone(const GetFailure &failure) noexcept {
-    if (!failure.report || !failure.report->mayPass) {
+    if (!failure.report || !(failure.report->mayPass || failure.report->late)) {
         return false;
     }
     deployment_->started = false;
-    return ++deployment_->failures < MOST_ATTEMPTS;
+    return ++deployment_->failures < (failure.report->late ? MOST_LATE_ATTEMPTS : MOST_ATTEMPTS);
 }
 
 void Versions::fail(const GetFailure &failure, bool resists, bool serves) {

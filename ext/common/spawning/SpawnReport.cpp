@@ -146,6 +146,7 @@ Report SpawnReport::toReport(const Options &options) const {
     report.signal = waitStatus && WIFSIGNALED(*waitStatus) ? WTERMSIG(*waitStatus) : 0;
     report.exited = waitStatus && WIFEXITED(*waitStatus);
     report.mayPass = mayPass;
+    report.late = timedOut && options.othersServe;
     report.add("Step", Report::Form::PROSE, step);
     report.add("Usual cause", Report::Form::PROSE, secrets.hide(diagnosis.cause));
     report.add("Remedy", Report::Form::PROSE, secrets.hide(diagnosis.remedy));

@@ -276,6 +276,8 @@ module TroubleshootingRows
        "troubleshooting_commands#test_commands_find_the_agent_in_the_configured_folder_only"],
       ["the same, with a folder in /tmp or /var/",
        "test/package/boot#commands_find_the_agent_in_a_folder_outside_of_tmp"],
+      ["the same, and the folder below PassengerI",
+       "troubleshooting_commands#test_a_reload_makes_a_removed_folder_of_the_agent_anew"],
       ["the same, and the log has `event=registr",
        "troubleshooting_commands#test_the_agent_refuses_a_folder_to_which_others_may_write"],
       ["\"this user may not ask the agent\"",

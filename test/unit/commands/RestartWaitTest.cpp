@@ -46,6 +46,7 @@ public:
     void testTheOldVersionDoesNotCount() {
         CPPUNIT_ASSERT(RestartWait::Outcome::UNDER_WAY == outcome(with(app("serving", 3), "serving", 3)));
         CPPUNIT_ASSERT(RestartWait::Outcome::UNDER_WAY == outcome(with(app("deploying", 3), "serving", 3)));
+        CPPUNIT_ASSERT(RestartWait::Outcome::UNDER_WAY == outcome(with(failing("deploy-waits", 3, 4), "serving", 3)));
         CPPUNIT_ASSERT(RestartWait::Outcome::UNDER_WAY == outcome(app("starting", 4)));
         CPPUNIT_ASSERT(RestartWait::Outcome::UNDER_WAY == outcome(app("paused", 4)));
     }

@@ -74,6 +74,9 @@ public:
         CPPUNIT_ASSERT(Weight::NONE == StatusWords::weightOf(app));
         app.state = "deploying";
         CPPUNIT_ASSERT(Weight::NOTICE == StatusWords::weightOf(app));
+        app.state = "deploy-waits";
+        CPPUNIT_ASSERT(Weight::NOTICE == StatusWords::weightOf(app));
+        CPPUNIT_ASSERT_EQUAL(std::string("up, the new version waits for its turn"), StatusWords::state(app));
         app.state = "failed";
         CPPUNIT_ASSERT(Weight::PROBLEM == StatusWords::weightOf(app));
         app.state = "serving";

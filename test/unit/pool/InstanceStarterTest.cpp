@@ -53,7 +53,7 @@ class InstanceStarterTest : public GroupParts {
 public:
     void setUp() override {
         GroupParts::setUp();
-        room_.emplace(settings_, context_->orphans);
+        room_.emplace(settings_, context_->orphans, cpu_);
     }
     void tearDown() override {
         factory_->release();

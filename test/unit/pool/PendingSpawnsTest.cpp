@@ -25,11 +25,15 @@ public:
     void testSpawnsAreCountedByTheirPurpose() {
         CPPUNIT_ASSERT(pending_.none());
         pending_.begun(task(SpawnTask::Purpose::GROW));
-        pending_.begun(task(SpawnTask::Purpose::DEPLOY));
+        SpawnTask load = task(SpawnTask::Purpose::DEPLOY);
+        load.loads = true;
+        pending_.begun(load);
+        CPPUNIT_ASSERT_EQUAL(1U, pending_.loads());
         CPPUNIT_ASSERT_EQUAL(2U, pending_.starting());
         CPPUNIT_ASSERT_EQUAL(1U, pending_.growing());
         CPPUNIT_ASSERT(!pending_.beingReplaced());
-        pending_.concluded(task(SpawnTask::Purpose::DEPLOY));
+        pending_.concluded(load);
+        CPPUNIT_ASSERT_EQUAL(0U, pending_.loads());
         CPPUNIT_ASSERT_EQUAL(1U, pending_.starting());
         CPPUNIT_ASSERT_EQUAL(1U, pending_.growing());
     }

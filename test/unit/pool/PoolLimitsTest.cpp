@@ -89,7 +89,7 @@ public:
         get(other).reset();
         beginToDeploy();
         CPPUNIT_ASSERT_EQUAL(3U, size());
-        CPPUNIT_ASSERT(group(other).state == GroupState::DEPLOYING);
+        CPPUNIT_ASSERT(group(other).state == GroupState::DEPLOY_WAITS);
         factory_->release();
         CPPUNIT_ASSERT(eventuallyVersion(2));
         CPPUNIT_ASSERT(eventually([&] { return group(other).version == 2; }));

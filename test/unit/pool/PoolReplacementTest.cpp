@@ -230,7 +230,7 @@ public:
         factory_->waitUntilHeld(1);
         restart();
         CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
-        CPPUNIT_ASSERT(group(inFolder()).state == GroupState::DEPLOYING);
+        CPPUNIT_ASSERT(group(inFolder()).state == GroupState::DEPLOY_WAITS);
     }
 
     void testInAFullPoolANewVersionComesBeforeTheNextWornInstance() {

@@ -41,7 +41,7 @@ public:
         options_.minInstances = 0;
         settings_ = PoolSettings();
         settings_.maxSize = 1;
-        room_.emplace(settings_, context_->orphans);
+        room_.emplace(settings_, context_->orphans, cpu_);
         // No start ends before the test does.
         factory_->hold();
         const PoolGuard guard(*context_);

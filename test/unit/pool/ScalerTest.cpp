@@ -27,7 +27,7 @@ public:
         GroupParts::setUp();
         options_.minInstances = 0;
         settings_ = PoolSettings();
-        room_.emplace(settings_, context_->orphans);
+        room_.emplace(settings_, context_->orphans, cpu_);
         // No start ends before the test does.
         factory_->hold();
         const PoolGuard guard(*context_);

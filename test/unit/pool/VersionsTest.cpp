@@ -13,6 +13,7 @@ class VersionsTest : public GroupParts {
     CPPUNIT_TEST_SUITE(VersionsTest);
     CPPUNIT_TEST(testADeploymentBecomesTheCurrentVersion);
     CPPUNIT_TEST(testAFailedDeploymentLeavesTheCurrentVersion);
+    CPPUNIT_TEST(testALateDeploymentIsTriedOnceMore);
     CPPUNIT_TEST(testTheSpawnerOfAPastVersionIsCancelledAndEnded);
     CPPUNIT_TEST_SUITE_END();
 
@@ -58,6 +59,17 @@ public:
         versions_->replace(spawner());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, versions_->current());
         CPPUNIT_ASSERT(!versions_->failure());
+    }
+
+    void testALateDeploymentIsTriedOnceMore() {
+        Report late;
+        late.late = true;
+        const GetFailure failure{GetFailure::Reason::SPAWN_FAILED, "late", std::make_shared<const Report>(late)};
+        versions_->deploy(spawner(), queue(), MonotonicTime());
+        versions_->setStarted(true);
+        CPPUNIT_ASSERT(versions_->postpone(failure));
+        CPPUNIT_ASSERT(!versions_->deployment()->started);
+        CPPUNIT_ASSERT(!versions_->postpone(failure));
     }
 
     void testTheSpawnerOfAPastVersionIsCancelledAndEnded() {

@@ -28,6 +28,7 @@ class SpawnReportTest : public SpawningFixture {
     CPPUNIT_TEST(testTheReportHasTheEnvironmentOfTheProcess);
     CPPUNIT_TEST(testTheReportHidesSecretsInTheEnvironment);
     CPPUNIT_TEST(testTheReportOfAServerThatAcceptsNothingHasTheExceptionOfItsWorkers);
+    CPPUNIT_TEST(testAStartIsLateBesideOthersOnly);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char *IDS = "User and groups of the process";
@@ -178,6 +179,15 @@ public:
                    ""}));
         const std::string summary = report.toReport(options()).summary;
         CPPUNIT_ASSERT_MESSAGE(summary, summary.ends_with("90 seconds: LoadError: cannot load such file -- nosuch"));
+    }
+
+    void testAStartIsLateBesideOthersOnly() {
+        SpawnReport report;
+        report.timedOut = true;
+        Options beside = options();
+        beside.othersServe = true;
+        CPPUNIT_ASSERT(report.toReport(beside).late);
+        CPPUNIT_ASSERT(!report.toReport(options()).late);
     }
 };
 

@@ -23,11 +23,12 @@ namespace Passenger {
 /** A machine that is as busy as the test says. */
 class FixedCpuLoad final : public CpuLoad {
 public:
-    unsigned cores() const override { return 8; }
+    unsigned cores() const override { return processors; }
     double idleCores() override { return idle; }
     std::optional<std::chrono::nanoseconds> usedBy(pid_t) override {
         return nothingUsed ? std::optional(std::chrono::nanoseconds(0)) : std::nullopt;
     }
+    std::atomic<unsigned> processors{8};
     std::atomic<double> idle{8};
     /** No process computes. Otherwise their CPU time is not known. */
     std::atomic<bool> nothingUsed{false};

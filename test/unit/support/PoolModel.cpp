@@ -76,7 +76,8 @@ bool isFree(const ProcessSnapshot &instance) {
 
 /** Whether something takes something else's place, as far as it can be seen. */
 bool replaces(const GroupSnapshot &group) {
-    return (group.state == GroupState::DEPLOYING && !group.processes.empty()) ||
+    return ((group.state == GroupState::DEPLOYING || group.state == GroupState::DEPLOY_WAITS) &&
+            !group.processes.empty()) ||
            std::any_of(group.processes.begin(), group.processes.end(), [](const auto &p) {
                return p.state == State::STANDBY || p.state == State::DRAINING || !p.replacementReason.empty();
            });
@@ -339,7 +340,8 @@ void PoolModel::checkCalm() const {
     promise(waiters_.empty(), "request {} of application {} waits for ever",
             waiters_.empty() ? 0 : waiters_.front()->number, waiters_.empty() ? 0 : waiters_.front()->app);
     for (const GroupSnapshot &each : snapshot_.groups) {
-        promise(each.state != GroupState::DEPLOYING, "the new version of {} never comes", each.name);
+        promise(each.state != GroupState::DEPLOYING && each.state != GroupState::DEPLOY_WAITS,
+                "the new version of {} never comes", each.name);
         const unsigned spare =
             std::max(apps_[world_.appOf(each.appRoot)].spare.at(each.startupFile), each.minInstances);
         promise(servingIn(each) <= spare, "{} keeps {} instances without a request where {} may be", each.name,

@@ -1,0 +1,223 @@
+// Pool: new versions and successors wait for their turn while other applications load.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "spawning/Preloader.h"
+#include "support/Eventually.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class PoolTurnTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(PoolTurnTest);
+    CPPUNIT_TEST(testAsManyNewVersionsLoadAtOnceAsTwiceTheCores);
+    CPPUNIT_TEST(testOnFewCoresFourLoadAtOnce);
+    CPPUNIT_TEST(testNewVersionsComeInTheOrderOfTheirRestarts);
+    CPPUNIT_TEST(testAFailedLoadIsTheNextOnesTurn);
+    CPPUNIT_TEST(testFirstInstancesWaitForNoDeployment);
+    CPPUNIT_TEST(testWithoutAPreloaderSuccessorsWaitToo);
+    CPPUNIT_TEST(testForksAreNoLoads);
+    CPPUNIT_TEST(testWhileItsNewVersionWaitsAPreloadedApplicationGrows);
+    CPPUNIT_TEST(testWithoutAPreloaderTheOldVersionDoesNotGrow);
+    CPPUNIT_TEST(testALongWaitForLoadsIsLogged);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr unsigned APPS = 10;
+    static constexpr unsigned AT_ONCE = 6;
+
+    static Options numbered(unsigned number) {
+        Options options = app("/srv/" + std::to_string(number));
+        options.minInstances = 1;
+        return options;
+    }
+    /** Instances are forks of a preloader from now on. */
+    void preload() {
+        factory_->makeResult = [origin = std::make_shared<const Origin>(), this](const Options &) {
+            SpawnResult result = factory_->instances().make();
+            result.origin = origin;
+            return result;
+        };
+    }
+    /** Each of the applications has an instance, and the pool has room. Later starts are held. */
+    void serve() {
+        cpu_.processors = AT_ONCE / 2;
+        setMax(4 * APPS);
+        for (unsigned i = 0; i < APPS; i++) {
+            get(numbered(i)).reset();
+        }
+        factory_->hold();
+    }
+    void restart(unsigned number) { CPPUNIT_ASSERT(pool_->restart(numbered(number).groupName())); }
+    void restartAll() {
+        for (unsigned i = 0; i < APPS; i++) {
+            restart(i);
+        }
+    }
+    /** Starts since the first instances. */
+    unsigned starts() const { return factory_->attempts() - APPS; }
+    unsigned updated() const {
+        unsigned sum = 0;
+        for (unsigned i = 0; i < APPS; i++) {
+            sum += group(numbered(i)).version == 2 ? 1 : 0;
+        }
+        return sum;
+    }
+    unsigned waiting() const {
+        unsigned sum = 0;
+        for (unsigned i = 0; i < APPS; i++) {
+            sum += group(numbered(i)).state == GroupState::DEPLOY_WAITS ? 1 : 0;
+        }
+        return sum;
+    }
+    bool eventuallyStarts(unsigned number) const {
+        return eventually([&] { return starts() == number; });
+    }
+
+public:
+    void tearDown() override {
+        factory_->release();
+        PoolContract::tearDown();
+    }
+
+    void testAsManyNewVersionsLoadAtOnceAsTwiceTheCores() {
+        serve();
+        restartAll();
+        CPPUNIT_ASSERT_EQUAL(APPS - AT_ONCE, waiting());
+        factory_->waitUntilHeld(AT_ONCE);
+        pass(1s);
+        CPPUNIT_ASSERT_EQUAL(AT_ONCE, starts());
+        for (unsigned done = 1; done <= APPS; done++) {
+            factory_->letThrough();
+            CPPUNIT_ASSERT(eventually([&] { return updated() == done; }));
+            CPPUNIT_ASSERT(eventuallyStarts(std::min(APPS, AT_ONCE + done)));
+        }
+        CPPUNIT_ASSERT_EQUAL(0U, waiting());
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=deploy.failed"));
+    }
+
+    void testOnFewCoresFourLoadAtOnce() {
+        serve();
+        cpu_.processors = 1;
+        restartAll();
+        CPPUNIT_ASSERT(eventuallyStarts(4));
+        CPPUNIT_ASSERT_EQUAL(APPS - 4, waiting());
+    }
+
+    void testNewVersionsComeInTheOrderOfTheirRestarts() {
+        serve();
+        for (unsigned i = APPS; i > 0; i--) {
+            restart(i - 1);
+            clock_.advance(1ms);
+        }
+        CPPUNIT_ASSERT(group(numbered(APPS - AT_ONCE)).state == GroupState::DEPLOYING);
+        factory_->waitUntilHeld(AT_ONCE);
+        factory_->letThrough();
+        CPPUNIT_ASSERT(eventuallyStarts(AT_ONCE + 1));
+        CPPUNIT_ASSERT(group(numbered(APPS - AT_ONCE - 1)).state == GroupState::DEPLOYING);
+        CPPUNIT_ASSERT_EQUAL(APPS - AT_ONCE - 1, waiting());
+    }
+
+    void testAFailedLoadIsTheNextOnesTurn() {
+        serve();
+        restartAll();
+        factory_->waitUntilHeld(AT_ONCE);
+        factory_->failuresToCome = 1;
+        factory_->letThrough();
+        CPPUNIT_ASSERT(eventually([&] { return log_->count("event=deploy.failed") == 1; }));
+        CPPUNIT_ASSERT(eventuallyStarts(AT_ONCE + 1));
+    }
+
+    void testFirstInstancesWaitForNoDeployment() {
+        serve();
+        restartAll();
+        factory_->waitUntilHeld(AT_ONCE);
+        const AnswerPtr answer = ask(app());
+        factory_->waitUntilHeld(AT_ONCE + 1);
+        CPPUNIT_ASSERT(group().state == GroupState::STARTING);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("But it counts", APPS - AT_ONCE, waiting());
+        factory_->letThrough();
+        CPPUNIT_ASSERT(eventually([&] { return updated() + count() > APPS; }));
+        factory_->release();
+        CPPUNIT_ASSERT(answer->comes());
+    }
+
+    static Options wearing(unsigned number) {
+        Options options = numbered(number);
+        options.maxRequests = 2;
+        return options;
+    }
+
+    void testWithoutAPreloaderSuccessorsWaitToo() {
+        get(wearing(APPS)).reset();
+        serve();
+        restartAll();
+        get(wearing(APPS)).reset();
+        step();
+        CPPUNIT_ASSERT(!instances(wearing(APPS))[0].replacementReason.empty());
+        CPPUNIT_ASSERT_EQUAL(0U, group(wearing(APPS)).starting);
+        factory_->release();
+        CPPUNIT_ASSERT(eventually([&] { return group(wearing(APPS)).counters.replaced == 1; }));
+    }
+
+    void testForksAreNoLoads() {
+        preload();
+        get(wearing(APPS)).reset();
+        serve();
+        restartAll();
+        get(wearing(APPS)).reset();
+        step();
+        CPPUNIT_ASSERT_EQUAL(1U, group(wearing(APPS)).starting);
+        factory_->waitUntilHeld(AT_ONCE + 1);
+        CPPUNIT_ASSERT_EQUAL(APPS - AT_ONCE, waiting());
+    }
+
+    /** The last application has an instance and two requests, and its new version waits. */
+    std::vector<AnswerPtr> burstWhileItWaits() {
+        serve();
+        restartAll();
+        factory_->waitUntilHeld(AT_ONCE);
+        std::vector<AnswerPtr> answers{ask(numbered(APPS - 1)), ask(numbered(APPS - 1))};
+        advance(5s, 100ms);
+        CPPUNIT_ASSERT(group(numbered(APPS - 1)).state == GroupState::DEPLOY_WAITS);
+        return answers;
+    }
+
+    void testWhileItsNewVersionWaitsAPreloadedApplicationGrows() {
+        preload();
+        const std::vector<AnswerPtr> answers = burstWhileItWaits();
+        CPPUNIT_ASSERT_EQUAL(1U, group(numbered(APPS - 1)).starting);
+        factory_->release();
+        for (const AnswerPtr &answer : answers) {
+            CPPUNIT_ASSERT(answer->comes());
+        }
+        CPPUNIT_ASSERT(eventually([&] { return updated() == APPS; }));
+    }
+
+    void testWithoutAPreloaderTheOldVersionDoesNotGrow() {
+        const std::vector<AnswerPtr> answers = burstWhileItWaits();
+        CPPUNIT_ASSERT_EQUAL(0U, group(numbered(APPS - 1)).starting);
+        factory_->release();
+        for (const AnswerPtr &answer : answers) {
+            CPPUNIT_ASSERT(answer->comes());
+        }
+    }
+
+    void testALongWaitForLoadsIsLogged() {
+        serve();
+        restartAll();
+        advance(70s, 1s);
+        CPPUNIT_ASSERT_EQUAL(APPS - AT_ONCE, log_->count("event=deploy.waits_for_room"));
+        CPPUNIT_ASSERT(log_->contains("reason=\"other applications load"));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolTurnTest);
+
+}  // namespace Passenger
