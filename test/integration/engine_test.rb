@@ -126,7 +126,8 @@ class EngineTest < IntegrationTest
     eventually("two instances") { lines(started).uniq.size == 2 }
     # Time in which the pool would decide to start another instance.
     sleep 0.7
-    assert_equal [2, 0], [instances(server, site).size, app(site.delete_suffix(".test"))["starting"]]
+    app = apps.find { |one| one["root"] == root(site, server) }
+    assert_equal [2, 0], [instances(server, site).size, app.fetch("starting")]
     6.times { release(path) }
     assert_equal ["200"] * 6, requests.map { |request| request.value.code }
     assert_equal 2, lines(started).uniq.size
