@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "etc"
+require_relative "support/cpu_group"
 require_relative "support/prefork_test_case"
 
 # passenger-prefork with more workers than processors: at most as many computing requests are served
@@ -28,11 +29,19 @@ class PreforkCpuSlotsTest < PreforkTestCase
 
   def teardown
     @clients.each(&:close)
+    @group&.remove
     super
   end
 
+  # Where the kernel has control groups, other programs take no processor time from the processes.
   def started
-    command(*fixed(WORKERS), app: APP).tap { |made| @clients = Array.new(4 * WORKERS) { made.raw } }
+    command(*fixed(WORKERS), app: APP).tap do |made|
+      if CpuGroup.kernel
+        @group = CpuGroup.new("slots", made.folder)
+        @group.take([Process.pid, made.pid, *made.workers])
+      end
+      @clients = Array.new(4 * WORKERS) { made.raw }
+    end
   end
 
   # The workers of the answers with their numbers of answers, the greatest number first.
