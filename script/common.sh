@@ -85,6 +85,13 @@ still_running() {
     done
 }
 
+# Prints the published commit or, without one, the commit before, or, without that, an empty tree.
+published_commit() {
+    git -C "$SOURCE_DIR" merge-base HEAD origin/HEAD 2>/dev/null ||
+        git -C "$SOURCE_DIR" merge-base HEAD origin/main 2>/dev/null ||
+        git -C "$SOURCE_DIR" rev-parse --verify --quiet HEAD~1 || git -C "$SOURCE_DIR" hash-object -t tree /dev/null
+}
+
 # Prints the value of a variable of the build's Makefile.
 make_variable() {
     # The last line: make may print something about the Makefile before it.

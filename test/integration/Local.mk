@@ -9,7 +9,7 @@ torture: all
 # What a hostile application or child of httpd can do to others.
 .PHONY: attack
 attack: all
-	TEST=attack $(RUN_TESTS) integration
+	TEST=attack PASSENGER_TEST_REQUESTS=$${PASSENGER_TEST_REQUESTS:-100000} $(RUN_TESTS) integration
 
 # A module that tells the tests which values mod_passenger's directives have at a request's place.
 EXTRA_LTLIBRARIES = %D%/mod_settings.la

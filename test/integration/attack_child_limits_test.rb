@@ -20,9 +20,11 @@ class AttackChildLimitsTest < IntegrationTest
   WANTED = 300
 
   if TestEnvironment.root?
-    serve do |made|
-      # Room for the attacker's applications: one that waits for room takes its turn.
-      made.set("PassengerMaxPoolSize", APPS + 4)
+    # Room for the attacker's applications: one that waits for room takes its turn.
+    serve { |made| configure(made, APPS + 4) }
+
+    def self.configure(made, pool_size)
+      made.set("PassengerMaxPoolSize", pool_size)
       TakenOverChild.hide_folders(made)
       made.set("PassengerMaxChildConnections", CONNECTIONS)
       made.set("PassengerMaxChildChannels", CHANNELS)
@@ -38,10 +40,11 @@ class AttackChildLimitsTest < IntegrationTest
 
   def setup
     skip "needs root" unless TestEnvironment.root?
-    # A child has its descriptors only after its first request.
-    @child = eventually("a child with a way to the agent") { greedy_child }
-    @position = server.log.position
-    @before = counts
+    take_over
+  end
+
+  def server
+    @small_server || super
   end
 
   def teardown
@@ -75,14 +78,17 @@ class AttackChildLimitsTest < IntegrationTest
 
   # The agent can know 4,096 applications. Those for which nobody waits make room for others.
   def test_a_child_that_asks_for_more_applications_than_there_can_be_leaves_room_for_others
-    frames = @child.connection
-    # Of these, few get an instance. The others wait for room in the pool.
-    SLOTS.times do |number|
-      @child.attach(frames, options(attacker, "environment" => "production#{number}"))
+    on_a_small_server do
+      frames = @child.connection
+      # Of these, few get an instance. The others wait for room in the pool.
+      SLOTS.times do |number|
+        @child.attach(frames, options(attacker, "environment" => "production#{number}",
+                                                "spawn_method" => "direct"))
+      end
+      assert_status 200, client("fresh.test").get("/hello")
+      assert_operator counts.fetch("apps_forgotten"), :>, 0
+      assert_equal 0, grown("apps_refused")
     end
-    assert_status 200, client("fresh.test").get("/hello")
-    assert_operator counts.fetch("apps_forgotten"), :>, 0
-    assert_equal 0, grown("apps_refused")
   end
 
   # What is no limit has another counter.
@@ -108,6 +114,26 @@ class AttackChildLimitsTest < IntegrationTest
   end
 
   private
+
+  def take_over
+    # A child has its descriptors only after its first request.
+    @child = eventually("a child with a way to the agent") { greedy_child }
+    @position = server.log.position
+    @before = counts
+  end
+
+  # With room for two instances of the attacker: each that starts takes processor time.
+  def on_a_small_server
+    @child.close
+    with_server(configuration { |made| self.class.configure(made, 4) }) do |own|
+      @small_server = own
+      take_over
+      yield
+    ensure
+      @child.close
+      @child = @small_server = nil
+    end
+  end
 
   def greedy_child
     2.times { %w[victim.test attacker.test].each { |site| client(site).get("/hello") } }

@@ -14,8 +14,8 @@ class AttackSpawnServerTest < IntegrationTest
   # Runs the hostile program for the user "b".
   WRAPPER = <<~SH
     #!/bin/sh
-    case "$1,$2" in
-    *spawn_server.rb,%<user>s) exec %<ruby>s %<hostile>s "$@" ;;
+    case "$2,$3" in
+    *spawn_server.rb,%<user>s) shift; exec %<ruby>s %<hostile>s "$@" ;;
     esac
     exec %<ruby>s "$@"
   SH

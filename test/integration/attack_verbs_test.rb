@@ -6,11 +6,11 @@ require_relative "support/unharmed"
 require_relative "support/torture/hostile_pool"
 
 # A pool process is taken over, and sends the rights process random requests. The requests of an
-# application are served meanwhile, by the same processes.
+# application are served meanwhile, by the same processes. `make attack` sends more of them.
 class AttackVerbsTest < IntegrationTest
   include Unharmed
 
-  REQUESTS = 100_000
+  REQUESTS = Integer(ENV.fetch("PASSENGER_TEST_REQUESTS", "20000"))
   ROUND = 10_000
   ORDERS = 200
   SEED = Integer(ENV.fetch("PASSENGER_TEST_SEED", "1"))

@@ -36,9 +36,11 @@ class DocumentsTest < Minitest::Test
     known = commands_of_all_pages
     DocumentCommands::ELSEWHERE.each do |command, (file, text)|
       assert_includes known, command, "no page has this command any more"
-      content = File.read(File.join(TestEnvironment::SOURCE_DIR, file))
-      assert_includes content, text, "#{file} does not run: #{command}"
+      lines = File.readlines(File.join(TestEnvironment::SOURCE_DIR, file)).grep_v(/\A\s*#/)
+      assert_includes lines.join, text, "#{file} does not run: #{command}"
     end
+    by_hand, = DocumentCommands::ELSEWHERE.partition { |_, (file)| DocumentCommands::BY_HAND.include?(file) }
+    puts "", "not run: #{by_hand.size} commands of packages, which #{DocumentCommands::BY_HAND.join(', ')} run"
   end
 
   # A Ruby of another version, as native_builder.rb sees it, with the headers of this one.

@@ -208,11 +208,9 @@ class HttpAppsLifeTest < IntegrationTest
 
   def test_processes_that_the_application_has_started_end_with_it
     app = client("grandchildren.test").pid
-    eventually("its child") { processes(/\Asleep 4712\z/).any? }
+    child = eventually("its child") { processes(/\Asleep 4712\z/).first }
     Process.kill(:KILL, bridge_of(app))
-    eventually("nothing is left of it") do
-      !ProcessInfo.read(app)&.alive? && processes(/\Asleep 4712\z/).size <= 1 # of the next process
-    end
+    eventually("nothing is left of it") { !ProcessInfo.read(app)&.alive? && !child.alive? }
   end
 
   private
@@ -238,7 +236,7 @@ class HttpAppsLifeTest < IntegrationTest
   end
 
   def processes(pattern)
-    ProcessInfo.all.select { |process| process.command_line.match?(pattern) && process.alive? }
+    server.tree.matching(pattern).select(&:alive?)
   end
 
   # The parent of the application may be a shell; above it are the keeper and the bridge.

@@ -214,12 +214,12 @@ class ManyConnectionsTest < IntegrationTest
   # The 99th percentile of the answer to a small request, in milliseconds.
   def latency(server)
     client = server.client("hello.test")
-    times = Array.new(1000) do
+    times = Array.new(reports? ? 1000 : 100) do
       begun = monotonic
       assert_equal "200", client.get("/hello").code
       monotonic - begun
     end
-    (times.sort[989] * 1000).round(2)
+    (times.sort[(times.size * 99 / 100) - 1] * 1000).round(2)
   end
 
   # Bytes by which each process has grown. Prints that, and the seconds of processor time.

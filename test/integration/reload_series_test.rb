@@ -13,6 +13,7 @@ class ReloadSeriesTest < IntegrationTest
   # itself. Few reloads on a busy machine have no useful median: httpd looks once a second for
   # missing children, and either gap may include that wait.
   SLOWER = RELOADS >= 20 ? 0.010 : 3.5
+  PAUSE = RELOADS >= 20 ? 0.002 : 0.02
   CLIENTS = 3
   ONE = "PassengerMaxInstances 1\n"
 
@@ -47,7 +48,7 @@ class ReloadSeriesTest < IntegrationTest
     pid = server.client.pid
     before = Inventory.of(server.tree)
     clients = ["/hello", "/static.txt"].map do |path|
-      ReopeningClients.new(server, "rack.test", path, CLIENTS)
+      ReopeningClients.new(server, "rack.test", path, CLIENTS, pause: PAUSE)
     end
     bounds = Array.new(RELOADS) { reload(server) } << Eventually.monotonic
     clients.each(&:stop)

@@ -60,7 +60,7 @@ module PhusionPassenger
       # `inherited`: descriptors that the spawn server gets beside its socket. `server`: its file.
       def initialize(*arguments, inherited: {}, server: SPAWN_SERVER)
         ours, theirs = Peers.pair(:STREAM)
-        @pid = spawn(RbConfig.ruby, "-w", server, *arguments,
+        @pid = spawn(RbConfig.ruby, "-w", "--disable=gems", server, *arguments,
                      { 3 => theirs }.merge(inherited))
         theirs.close
         @socket = FrameSocket.new(ours)

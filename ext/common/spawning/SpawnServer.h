@@ -19,9 +19,9 @@
 namespace Passenger {
 
 /**
- * One running spawn server: `RUBY …/spawn_server.rb`, with its control socket as descriptor 3 and
- * the Ruby of PassengerDefaultRuby (doc/PROTOCOLS.md, section 4.2). Where the agent runs as root,
- * `passenger-agent run-as` starts it as its user.
+ * One running spawn server: `RUBY --disable=gems …/spawn_server.rb`, with its control socket as
+ * descriptor 3 and the Ruby of PassengerDefaultRuby (doc/PROTOCOLS.md, section 4.2). Where the
+ * agent runs as root, `passenger-agent run-as` starts it as its user.
  *
  * UserSpawnServer creates, uses and destroys it, one thread at a time, while the event loop runs.
  * The server's output goes to the log. After any exception of start() but SpawnException the two

@@ -1,7 +1,13 @@
 # frozen_string_literal: true
 
 begin
-  require "fiddle"
+  begin
+    require "fiddle"
+  rescue LoadError
+    # The spawn server has no RubyGems, and from Ruby 3.5 on Fiddle is a gem.
+    require "rubygems"
+    require "fiddle"
+  end
 rescue LoadError
   nil # a Ruby without Fiddle
 end

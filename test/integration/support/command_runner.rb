@@ -49,6 +49,11 @@ module CommandRunner
     JSON.parse(succeed(STATUS, "--show=json", as: as))["apps"]
   end
 
+  # How many instances are being started.
+  def starting
+    apps.sum { |one| one.fetch("starting") }
+  end
+
   def root(name)
     commanded.configuration.sites.find { |site| site.name == "#{name}.test" }.root
   end

@@ -85,8 +85,8 @@ class DisposableMachine
   end
 
   # Runs the commands, one after the other in one shell, until one fails. Returns their results, and
-  # all that was printed.
-  def run(within: 1200)
+  # all that was printed. They have less time than a test.
+  def run(within: 500)
     File.write(File.join(@folder, "script"), @script)
     text, = Open3.capture2e({ "LC_ALL" => "C.UTF-8" }, "timeout", "--kill-after=10", within.to_s,
                             "unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork",

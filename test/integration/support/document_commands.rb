@@ -27,6 +27,8 @@ module DocumentCommands
   TAKEOVER = "test/package/takeover"
   BOOT = "test/package/boot"
   PACKAGE = "script/package"
+  # CI does not run these: they take a new Debian for each package.
+  BY_HAND = [TAKEOVER, BOOT, PACKAGE].freeze
   SETUP = "script/setup"
   ORDERS = "test/integration/command_orders_test.rb"
   DEB = "./libapache2-mod-passenger-ng_0.1.0+deb12_amd64.deb"
@@ -44,7 +46,7 @@ module DocumentCommands
     "sudo passenger-config validate-install" => [TAKEOVER, "passenger-config validate-install"],
     "apachectl configtest" => [TAKEOVER, "apache2ctl configtest"],
     # A package is built in a new Debian.
-    "sudo script/package bookworm" => [PACKAGE, "bookworm | trixie"],
+    "sudo script/package bookworm" => [PACKAGE, "dpkg-buildpackage -us -uc"],
     "sudo apt-get install --no-install-recommends build-essential" =>
       [PACKAGE, "apt-get -y install --no-install-recommends build-essential"],
     "sudo apt-get build-dep ./" => [PACKAGE, "build-dep --no-install-recommends ./"],

@@ -19,6 +19,7 @@ class LeakCheck
   # Returns a sentence for each thing that is left.
   def problems(tree, patience: Eventually::LIMIT)
     @patience = patience
+    tree.look_again
     processes = wait_until_empty { tree.processes.map { |process| "process #{process}" } }
     processes + wait_until_empty { memory_file_holders } + wait_until_empty { files }
   end

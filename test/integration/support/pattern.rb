@@ -33,6 +33,13 @@ module Pattern
     end
   end
 
+  DIGESTS = Hash.new do |digests, size|
+    digest = Digest::SHA256.new
+    PatternStream.new(size, 65_521).each { |piece| digest << piece }
+    digests[size] = digest.hexdigest
+  end
+  private_constant :DIGESTS
+
   module_function
 
   def bytes(size)
@@ -40,8 +47,6 @@ module Pattern
   end
 
   def digest(size)
-    digest = Digest::SHA256.new
-    PatternStream.new(size, 65_521).each { |piece| digest << piece }
-    digest.hexdigest
+    DIGESTS[size]
   end
 end

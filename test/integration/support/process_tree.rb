@@ -8,9 +8,12 @@ require_relative "process_info"
 # files and folders below the server's root, and by an earlier sighting.
 #
 # To read which files a process has open takes long, and tests ask again and again. So a process is
-# not looked at if it is older than the server, or descends from one with another server's marker.
+# not looked at if it is older than the server, or descends from one with another server's marker,
+# or if it was not the server's when it was looked at, a second or more after its begin.
 class ProcessTree
   MARKER = "PASSENGER_TEST_ID="
+  # In hundredths of a second.
+  SETTLED = 100
   RIGHTS = /passenger-agent\S* rights\z/.freeze
 
   # `since`: a time of ProcessInfo.now, before the folder was made.
@@ -21,6 +24,12 @@ class ProcessTree
     @since = since
     @seen = {}
     @foreign = {}
+    @looked_at = {}
+  end
+
+  # From now on each process is looked at again.
+  def look_again
+    @looked_at.clear
   end
 
   # Live processes, with httpd's parent.
@@ -100,14 +109,23 @@ class ProcessTree
   def ours?(process)
     return @seen[process.identity] unless new?(process)
 
-    process.environment.include?(@marker) ||
-      below?(process.directory) ||
-      process.descriptors.each_value.any? { |target| below?(target) }
+    own = process.environment.include?(@marker) ||
+          below?(process.directory) ||
+          process.descriptors.each_value.any? { |target| below?(target) }
+    @looked_at[process.identity] = ProcessInfo.now unless own
+    own
   end
 
   # A process that may be the server's, and of which nothing is known.
   def new?(process)
-    process.started >= @since && !@seen[process.identity] && !@foreign[process.identity]
+    process.started >= @since && !@seen[process.identity] && !@foreign[process.identity] &&
+      !known_stranger?(process)
+  end
+
+  # A program's environment and files may change within its first moments.
+  def known_stranger?(process)
+    looked_at = @looked_at[process.identity]
+    looked_at && looked_at - process.started > SETTLED
   end
 
   # An application has lost the marker of its server, but not the agent above it.

@@ -8,13 +8,13 @@ require_relative "eventually"
 # closes instead of an answer, the client opens another and repeats the request once. A failure on a
 # new connection counts.
 class ReopeningClients
-  PAUSE = 0.002
   CLOSED = [EOFError, Errno::ECONNRESET, Errno::EPIPE].freeze
 
   # Failures as sentences.
   attr_reader :failures
 
-  def initialize(server, site, path, count)
+  def initialize(server, site, path, count, pause:)
+    @pause = pause
     @server = server
     @site = site
     @path = path
@@ -48,7 +48,7 @@ class ReopeningClients
     until @stopped
       problem = ask
       problem ? @failures << "#{@path}: #{problem}" : answers << Eventually.monotonic
-      sleep PAUSE
+      sleep @pause
     end
   ensure
     close(Thread.current[:connection])

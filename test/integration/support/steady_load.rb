@@ -7,7 +7,7 @@ require_relative "eventually"
 class SteadyLoad
   # Seconds between an answer and the next request. Without it, a client would send thousands of
   # requests that are refused at once.
-  PAUSE = 0.005
+  PAUSE = 0.02
 
   # `code` is nil if no answer arrived; then `body` says why. Times are seconds of the monotonic
   # clock.
@@ -18,8 +18,8 @@ class SteadyLoad
   end
 
   # Returns the answers while the block ran, in the order of the requests.
-  def self.during(client, path = "/", threads: 2)
-    load = new(client, path, threads)
+  def self.during(client, path = "/", threads: 2, pause: PAUSE)
+    load = new(client, path, threads, pause: pause)
     yield load
     load.stop
   ensure

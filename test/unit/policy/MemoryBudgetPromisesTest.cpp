@@ -13,6 +13,7 @@
 #include "policy/MemoryBudget.h"
 #include "policy/MemoryGrowth.h"
 #include "policy/MemoryRelief.h"
+#include "support/Sanitizer.h"
 
 namespace Passenger {
 
@@ -25,6 +26,9 @@ using Kind = Action::Kind;
 using Start = MemoryAdmission::Start;
 using State = BudgetInstance::State;
 using Verdict = MemoryAdmission::Verdict;
+
+/** Random states of each test. A sanitizer's build takes ten times as long for each. */
+constexpr int STATES = SANITIZED ? 2'000 : 20'000;
 
 /** An application of the simulation. Sizes in MB. */
 struct SimulatedApp {
@@ -320,7 +324,7 @@ class MemoryBudgetPromisesTest : public CppUnit::TestFixture {
 
 public:
     void testInRandomStatesNothingExceedsTheBudgetNorEndsInVain() {
-        for (int i = 0; i < 20000; i++) {
+        for (int i = 0; i < STATES; i++) {
             const BudgetSnapshot state = randomState();
             for (std::size_t app = 0; app < state.apps.size(); app++) {
                 // Another one that has waited longer may get what comes.
@@ -348,7 +352,7 @@ public:
     }
 
     void testInRandomStatesReliefEndsNothingTwiceAndComesToAnEnd() {
-        for (int i = 0; i < 20000; i++) {
+        for (int i = 0; i < STATES; i++) {
             BudgetSnapshot snapshot = randomState();
             std::vector<Action> actions = reliefOf(MemoryBudget(snapshot));
             for (const Action &action : actions) {
@@ -369,7 +373,7 @@ public:
     }
 
     void testAFirstInstanceThatHasWaitedAlwaysComes() {
-        for (int i = 0; i < 20000; i++) {
+        for (int i = 0; i < STATES; i++) {
             BudgetSnapshot snapshot = randomState();
             for (BudgetInstance &one : snapshot.instances) {
                 one.state = one.state == State::HELD ? State::BUSY : one.state;

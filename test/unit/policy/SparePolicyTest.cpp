@@ -4,6 +4,8 @@
 
 #include <random>
 
+#include "support/Sanitizer.h"
+
 namespace Passenger {
 
 class SparePolicyTest : public CppUnit::TestFixture {
@@ -17,6 +19,8 @@ class SparePolicyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testADecisionNeverBreaksALimit);
     CPPUNIT_TEST(testAfterADecisionThereIsNothingLeftToDo);
     CPPUNIT_TEST_SUITE_END();
+
+    static constexpr int STATES = SANITIZED ? 2'000 : 20'000;
 
     std::mt19937 random_{4711};
 
@@ -96,7 +100,7 @@ public:
     }
 
     void testCorrectedLimitsAreAlwaysConsistent() {
-        for (int i = 0; i < 20000; i++) {
+        for (int i = 0; i < STATES; i++) {
             SpareLimits limits{upTo(6), upTo(6), upTo(6), upTo(6)};
             normalize(limits);
             CPPUNIT_ASSERT(limits.start >= 1 && limits.start <= limits.maxClients);
@@ -107,7 +111,7 @@ public:
     }
 
     void testADecisionNeverBreaksALimit() {
-        for (int i = 0; i < 100000; i++) {
+        for (int i = 0; i < 5 * STATES; i++) {
             const SpareLimits limits{upTo(9), upTo(9), upTo(9), upTo(9)};
             const SpareCounts counts{upTo(9), upTo(9), upTo(9)};
             const auto decision = decideSpares(limits, counts);
@@ -122,7 +126,7 @@ public:
     }
 
     void testAfterADecisionThereIsNothingLeftToDo() {
-        for (int i = 0; i < 100000; i++) {
+        for (int i = 0; i < 5 * STATES; i++) {
             SpareLimits limits{upTo(9), upTo(9), upTo(9), upTo(9)};
             normalize(limits);
             SpareCounts counts{upTo(9), upTo(9), upTo(9)};

@@ -11,6 +11,8 @@ require_relative "../raw_client"
 class NonceClients
   # Seconds; longer than any effect of the storm on a request.
   STUCK = 60
+  # Seconds between an answer and the next request: without it, clients take most of the processors.
+  PAUSE = 0.005
 
   # `outcome`: an HTTP status; `:cut` if the connection ended before the answer; `:stuck`. `wrong`:
   # the fault of an answer with status 200, or nil. `port`: the client's. Times are of the monotonic
@@ -43,7 +45,7 @@ class NonceClients
     @exchanges = Array.new(count) { [] }
     @threads = @exchanges.map do |exchanges|
       own = Random.new(random.rand(1 << 32))
-      Thread.new { exchanges << exchange(own) until @stopped }
+      Thread.new { repeat(exchanges, own) }
     end
   end
 
@@ -59,6 +61,13 @@ class NonceClients
   end
 
   private
+
+  def repeat(exchanges, random)
+    until @stopped
+      exchanges << exchange(random)
+      sleep PAUSE
+    end
+  end
 
   def exchange(random)
     post = random.rand(2).zero?
