@@ -32,12 +32,12 @@ class LayoutTest(unittest.TestCase):
     def number(self, name):
         return int(self.recorded[name].split()[0])
 
-    def test_numbers(self):
+    def test_numbers_are_as_recorded(self):
         ours = {name: value for name, value in vars(layout).items() if isinstance(value, int) and name[0] != "_"}
         derived = {"VERSION": 15, "PAYLOAD_LIMIT": 65576, "QUEUED_LIMIT": 0xFFFFFFFF}
         self.assertEqual({**{name: self.number(other) for name, other in NAMES.items()}, **derived}, ours)
 
-    def test_headers(self):
+    def test_headers_have_the_recorded_members(self):
         for form, struct in ((layout.REQUEST, "RequestHeader"), (layout.REPLY, "MessageHeader"),
                              (layout.FILE_RANGE, "FileRange")):
             members = [[int(word) for word in text.split()] for name, text in self.recorded.items()

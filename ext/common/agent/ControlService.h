@@ -30,8 +30,8 @@ using OrderAnswer = std::function<Frame(const Asker &asker, const Frame &order)>
 
 /**
  * Answers orders of commands and questions of httpd's children (doc/PROTOCOLS.md, section 5), in a
- * thread of its own. Never waits for an asker: an asker that
- * sends an order before it has read the last answer loses its connection.
+ * thread of its own. Never waits for an asker: an asker that sends an order before it has read the
+ * last answer loses its connection.
  *
  * Owned by AgentServices. Any thread may call the methods.
  */

@@ -142,9 +142,9 @@ std::optional<std::string> HttpExchange::head() const {
 }
 
 /**
- * An application that refuses a connection may be at its end, which ends this process, so that
- * another instance gets a request that can be sent twice; or it may listen again soon. False: see
- * errno.
+ * Retries for REFUSING_FOR. A refused connection can mean that the application is ending. Then this
+ * process ends, too, and a repeatable request goes to another instance. @return false, with errno:
+ * no connection
  */
 bool HttpExchange::connect() {
     const auto deadline = std::chrono::steady_clock::now() + REFUSING_FOR;

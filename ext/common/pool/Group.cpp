@@ -290,8 +290,8 @@ void Group::warmed(const Process &process) {
                       });
 }
 
-/** New instances share the memory of the warm one from now on. The others are replaced, one after
- *  the other. */
+/** Instances that start from now on share the memory of the instance that forked the new preloader.
+ *  Instances of the old preloader are replaced, one at a time. */
 void Group::reforkEnded(const Process &instance, const std::optional<SpawnException> &failure) {
     if (failure) {
         counters_.reforksFailed++;
@@ -306,7 +306,7 @@ void Group::reforkEnded(const Process &instance, const std::optional<SpawnExcept
     rescale();
 }
 
-/** Also one that was on its way during the refork. */
+/** Called also for an instance whose start began before the refork. */
 void Group::replaceIfCold(Process &process) {
     if (preloader_.isCold(process)) {
         requestReplacement(process, "a warmed instance has made another preloader (PassengerReforkAfter)");
@@ -345,7 +345,8 @@ void Group::died(const ProcessPtr &process) {
     }
 }
 
-/** Reports deaths in a row if no attempt is near, and refuses waiting requests if none serves. */
+/** Reports a series of early deaths unless another start is due soon. If no instance serves, refuses
+ *  the waiting requests. */
 void Group::diedYoung(Process &process, MonotonicTime now) {
     if (!pending_.none() || scaler_.standsBy() || !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
         return;
@@ -374,8 +375,8 @@ void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds limit) 
     process->backtraces().logHung(options_);
 }
 
-/** It takes no more requests, and its successor starts now: a hung one may outlive its SIGKILL, as
- *  one that waits for a file system does. */
+/** Retires the instance and lets its successor start at once. The caller may kill the instance, but a
+ *  process that waits for a file system outlives SIGKILL. */
 void Group::replaceNow(const ProcessPtr &process) {
     if (process->stays()) {
         demand_.restore();
@@ -408,8 +409,9 @@ void Group::sent(Process &process, const Frame &frame) {
     }
 }
 
-/** It would take the requests of channels that it does not know again and again, since it has no
- *  work: it takes none where others serve. */
+/** An instance at its limit of open files drops each request whose channel it does not have. It is
+ *  idle then, so the kernel gives it the same request again. If other instances serve, this instance
+ *  takes no further request. */
 void Group::lostChannel(Process &process, ChannelId channel) {
     constexpr const char *WHY = "its limit of open files is reached";
     const ProcessPtr instance = instances_.find(process.id());

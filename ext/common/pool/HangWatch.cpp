@@ -151,7 +151,7 @@ std::vector<ProcessPtr> HangWatch::silent(MonotonicTime now) {
     return silent;
 }
 
-void HangWatch::killSlowDrains(MonotonicTime now) {
+void HangWatch::killUnfinished(MonotonicTime now) {
     for (const ProcessPtr &process : instances_.all()) {
         if (process->state() != Process::State::DRAINING || process->pid() == 0) {
             continue;

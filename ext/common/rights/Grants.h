@@ -36,8 +36,8 @@ namespace Passenger {
  *     max_preloader_idle_time
  *                          how many instances, and for how long; a default that is not fixed
  *                          needs no line
- *     limited KEY          this limit holds for the whole server, so none is not granted there
- *     fixed KEY            the same for another value: its default is not granted there
+ *     limited KEY          the server has this limit, so "no limit" is not granted
+ *     fixed KEY            the server has another value, so the default is not granted
  *     any folder           of the main server: document roots can be others than those above
  *     any name             of the main server: .htaccess files may have parts of a name, and
  *                          how many instances, and for how long

@@ -105,7 +105,7 @@ class Start {
         });
     }
 
-    // The application has thrown. If the process ends of it, that is the reason; `ends`: it ends
+    // Records an uncaught exception as the reason for the process's end. `ends`: the process ends
     // now.
     keepFailure(parts, ends) {
         this._failure = parts;

@@ -37,7 +37,7 @@ class Upgrade {
         exchange.channel.exchange = this;
     }
 
-    // Of the stream, or (`gone` is a boolean then) of the reply channel.
+    // The poller calls this for the stream. The reply channel calls it with `gone`, a boolean.
     onEvents(events, gone) {
         if (gone === undefined) {
             this._look((events & native.RDHUP) !== 0);
