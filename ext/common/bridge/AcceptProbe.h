@@ -27,8 +27,8 @@ public:
     /**
      * Whether a process has accepted the connection. Needs a connection. Does not wait. True as
      * well if the kernel gives no information, as in some containers. After the other end or the
-     * kernel has given the connection up, returns false and has no connection; the caller may make a
-     * new probe.
+     * kernel has given the connection up, returns false and has no connection; the caller may make
+     * a new probe.
      */
     bool accepted();
 

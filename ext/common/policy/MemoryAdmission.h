@@ -12,8 +12,8 @@ namespace Passenger {
  *
  * Always true:
  * - **Starts.** An instance starts only if its expected memory fits into the budget. The memory of
- *   instances that start or finish counts. Only an application's first instance may exceed a budget,
- *   if it is alone in it.
+ *   instances that start or finish counts. Only an application's first instance may exceed a
+ *   budget, if it is alone in it.
  * - **Reserve.** A further instance (GROW) leaves a tenth of the budget free. A first instance,
  *   RESTORE, REPLACE and DEPLOY do not need this reserve, and may start under memory pressure.
  * - **Unknown size.** While no instance was ever measured, one instance starts at a time.
@@ -62,9 +62,9 @@ struct MemoryAdmission {
 
     /**
      * The first instance of an application gets the memory of idle instances; those of applications
-     * over their share end first. If these do not suffice, busy instances of applications over their
-     * share end that have served for five seconds. A further instance gets memory only within the
-     * application's share, from idle instances that others have beyond their share.
+     * over their share end first. If these do not suffice, busy instances of applications over
+     * their share end that have served for five seconds. A further instance gets memory only within
+     * the application's share, from idle instances that others have beyond their share.
      */
     static MemoryAdmission of(const MemoryBudget &budget, std::size_t app, Start start);
 };

@@ -33,8 +33,8 @@ public:
     bool lost(Process &process, ChannelId channel, MonotonicTime now);
 
 private:
-    /** The pause between two RECHECKs. The only instance of an application takes a rechecked request
-     *  again at once, and a child sends a request at most 1,000 times. */
+    /** The pause between two RECHECKs. The only instance of an application takes a rechecked
+     *  request again at once, and a child sends a request at most 1,000 times. */
     static constexpr std::chrono::milliseconds BETWEEN_RECHECKS{100};
 
     ChannelRegistry &channels_;

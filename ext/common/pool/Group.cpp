@@ -345,8 +345,8 @@ void Group::died(const ProcessPtr &process) {
     }
 }
 
-/** Reports a series of early deaths unless another start is due soon. If no instance serves, refuses
- *  the waiting requests. */
+/** Reports a series of early deaths unless another start is due soon. If no instance serves,
+ *  refuses the waiting requests. */
 void Group::diedYoung(Process &process, MonotonicTime now) {
     if (!pending_.none() || scaler_.standsBy() || !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
         return;
@@ -375,8 +375,8 @@ void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds limit) 
     process->backtraces().logHung(options_);
 }
 
-/** Retires the instance and lets its successor start at once. The caller may kill the instance, but a
- *  process that waits for a file system outlives SIGKILL. */
+/** Retires the instance and lets its successor start at once. The caller may kill the instance, but
+ *  a process that waits for a file system outlives SIGKILL. */
 void Group::replaceNow(const ProcessPtr &process) {
     if (process->stays()) {
         demand_.restore();
@@ -410,8 +410,8 @@ void Group::sent(Process &process, const Frame &frame) {
 }
 
 /** An instance at its limit of open files drops each request whose channel it does not have. It is
- *  idle then, so the kernel gives it the same request again. If other instances serve, this instance
- *  takes no further request. */
+ *  idle then, so the kernel gives it the same request again. If other instances serve, this
+ *  instance takes no further request. */
 void Group::lostChannel(Process &process, ChannelId channel) {
     constexpr const char *WHY = "its limit of open files is reached";
     const ProcessPtr instance = instances_.find(process.id());

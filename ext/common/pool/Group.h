@@ -39,8 +39,9 @@ namespace Passenger {
  * instances, their number, the versions, the failures. It replaces instances that have answered
  * PassengerMaxRequests requests.
  *
- * Owned by its SuperGroup. All methods are called with the pool's lock held, on any thread. Blocking
- * work runs in background threads. InstanceStarter takes the lock for callbacks of watchers.
+ * Owned by its SuperGroup. All methods are called with the pool's lock held, on any thread.
+ * Blocking work runs in background threads. InstanceStarter takes the lock for callbacks of
+ * watchers.
  *
  * Always true for a request that waits: an instance serves or is being started, or the Group has
  * asked the Room for room. Or the deadlines have a date at which the Group tries again. Otherwise

@@ -22,8 +22,8 @@ namespace Passenger {
  *
  * Owned by the Group; guarded by the pool's lock. Nothing in it waits.
  *
- * Always true: each instance is STANDBY, SERVING or DRAINING. A STANDBY instance is a companion, of a
- * version that is about to take over, or the standby of the current version. The descriptor store
+ * Always true: each instance is STANDBY, SERVING or DRAINING. A STANDBY instance is a companion, of
+ * a version that is about to take over, or the standby of the current version. The descriptor store
  * has the descriptors of each instance that is a process and not STANDBY.
  */
 class Instances {
@@ -60,7 +60,8 @@ public:
     void publish();
     /** Kills an instance that has not begun to serve, and is not wanted any more. */
     void discard(const ProcessPtr &process);
-    /** Hands out all instances, for the end of the Pool. The caller destroys them without the lock. */
+    /** Hands out all instances, for the end of the Pool. The caller destroys them without the
+     *  lock. */
     std::vector<ProcessPtr> takeAll();
 
     const std::vector<ProcessPtr> &all() const noexcept { return all_; }
