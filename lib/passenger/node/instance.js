@@ -57,6 +57,7 @@ class Instance {
         this._tell(frames.PAUSE, 0);
     }
 
+    // Counts a request for PassengerMaxRequests.
     answered() {
         this._answered++;
         if (this._answered === this._limit) {

@@ -1,5 +1,5 @@
-"""Files that go to httpd as one descriptor, in place of their bytes (doc/PROTOCOLS.md, section
-3.8)."""
+"""Files that go to httpd as one descriptor, in place of their bytes (PassengerAnswerFiles;
+doc/PROTOCOLS.md, section 3.8)."""
 
 import io
 import os
