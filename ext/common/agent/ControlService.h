@@ -95,7 +95,7 @@ private:
     /** The oldest first; of a user other than root, the one that was answered longest ago. */
     std::list<Connection> connections_;
     /** By user other than root: no order is taken before, on whatever connection. */
-    std::map<uid_t, std::chrono::steady_clock::time_point> restsUntil_;
+    std::map<uid_t, std::chrono::steady_clock::time_point> nextOrderAt_;
     Mutex mutex_{Locks::CONTROL_SERVICE};
     /** Made by connect(), not yet served. */
     std::vector<Fresh> fresh_ GUARDED_BY(mutex_);

@@ -73,7 +73,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
 
 // ----- How many instances
 
-void Group::attend(MonotonicTime now) {
+void Group::doWhatIsDue(MonotonicTime now) {
     pause_.endIfDue(now);
     activateStandby();
     for (const ProcessPtr &process : hangs_.overdue(now)) {
@@ -274,7 +274,7 @@ void Group::goDown(const GetFailure &failure) {
 // ----- Reforks
 
 /** The instance has answered Options::reforkAfter requests: it forks the next preloader. */
-void Group::warmed(const Process &process) {
+void Group::instanceIsWarm(const Process &process) {
     const ProcessPtr instance = instances_.find(process.id());
     if (!instance || instance->state() != Process::State::SERVING || instance->lifecycle().isDue() ||
         preloader_.reforking() || instance->version() != versions_.current() || versions_.deployment() || shutDown_ ||
@@ -341,13 +341,13 @@ void Group::died(const ProcessPtr &process) {
     scaler_.closeQueueIfUnused();
     room_.mayHaveCome();
     if (unexpected) {
-        diedYoung(*process, now);
+        reportEarlyDeath(*process, now);
     }
 }
 
 /** Reports a series of early deaths unless another start is due soon. If no instance serves,
  *  refuses the waiting requests. */
-void Group::diedYoung(Process &process, MonotonicTime now) {
+void Group::reportEarlyDeath(Process &process, MonotonicTime now) {
     if (!pending_.none() || scaler_.standsBy() || !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
         return;
     }
@@ -393,7 +393,7 @@ void Group::sent(Process &process, const Frame &frame) {
             requestReplacement(process, "it has run as many requests as PassengerMaxRequests allows");
             return;
         case FrameType::HEARTBEAT: hangs_.noteHeartbeat(process.id(), context_.clock.now()); return;
-        case FrameType::WARM: warmed(process); return;
+        case FrameType::WARM: instanceIsWarm(process); return;
         case FrameType::THREADS: process.backtraces().answered(frame.field(0)); return;
         case FrameType::PAUSE:
             if (process.pause().answered(frame.number(0) != 0)) {
@@ -405,7 +405,9 @@ void Group::sent(Process &process, const Frame &frame) {
             }
             return;
         case FrameType::NO_CHANNEL: lostChannel(process, ChannelId(frame.number(0))); return;
-        default: loans_.lend(process, ChannelId(frame.number(0)));
+        case FrameType::FETCH: loans_.lend(process, ChannelId(frame.number(0))); return;
+        // InstanceLink lets no other frame pass.
+        default: return;
     }
 }
 

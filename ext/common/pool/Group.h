@@ -92,7 +92,7 @@ public:
     /** Whether requests wait that may need another instance. */
     bool asks() const REQUIRES(poolLock) { return queue_.senders().wanted(); }
     /** The pool's settings have changed. */
-    void configured() REQUIRES(poolLock) {
+    void settingsChanged() REQUIRES(poolLock) {
         hangs_.forgetLimits();
         rescale();
     }
@@ -107,7 +107,7 @@ public:
     bool owns(Generation generation) const noexcept { return bornAfter_ < generation; }
 
     /** The date of this Group on the deadlines has come. */
-    void attend(MonotonicTime now) REQUIRES(poolLock);
+    void doWhatIsDue(MonotonicTime now) REQUIRES(poolLock);
 
     // ----- Orders
 
@@ -234,10 +234,10 @@ private:
     void beginVersion(const std::string &reason) REQUIRES(poolLock);
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
     void lostChannel(Process &process, ChannelId channel) REQUIRES(poolLock);
-    void warmed(const Process &process) REQUIRES(poolLock);
+    void instanceIsWarm(const Process &process) REQUIRES(poolLock);
     void reforkEnded(const Process &instance, const std::optional<SpawnException> &failure) REQUIRES(poolLock);
     void replaceIfCold(Process &process) REQUIRES(poolLock);
-    void diedYoung(Process &process, MonotonicTime now) REQUIRES(poolLock);
+    void reportEarlyDeath(Process &process, MonotonicTime now) REQUIRES(poolLock);
     void goDown(const GetFailure &failure) REQUIRES(poolLock);
     void endHung(const ProcessPtr &process, std::chrono::milliseconds limit) REQUIRES(poolLock);
     void replaceNow(const ProcessPtr &process) REQUIRES(poolLock);

@@ -113,7 +113,7 @@ class EventStream {
         }
     }
 
-    // What a client sends behind its request is for nobody.
+    // Drops bytes behind the request.
     _drop(data) {
         this._dropped += data.length;
         if (this._dropped > MOST_DROPPED) {

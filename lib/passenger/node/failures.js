@@ -70,7 +70,7 @@ exports.reportFailures = function (socket, start) {
             throw error;
         }
         const parts = describe(error);
-        // Of a module of ECMAScript: only Node knows the line, and prints it.
+        // Only Node knows the line of an error in an ECMAScript module, and prints it.
         const nodePrints = error instanceof SyntaxError && !parts[1].startsWith("/");
         if (start) {
             start.keepFailure(parts, nodePrints);

@@ -114,7 +114,7 @@ class Start {
         }
     }
 
-    // Nobody reads what the application has begun: it begins anew, behind a bridge.
+    // No server reads what the application has begun: the process begins anew, as a bridge.
     becomeBridge(reason) {
         this._end();
         log.event("node.bridged", { reason });

@@ -14,7 +14,7 @@ class Handover:
     with that one until the answer is complete."""
 
     def __init__(self, frame):
-        """Of a frame SERVE. Raises ProtocolError if it is malformed."""
+        """`frame`: a SERVE. Raises ProtocolError if it is malformed."""
         self.cell = frame.number(0)
         self.threads = frame.number(1)
         # This instance's id for sticky sessions, or 0.

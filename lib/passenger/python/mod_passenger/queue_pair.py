@@ -44,7 +44,7 @@ class QueuePair:
                 return None
 
     def descriptors(self):
-        """Those that are readable when take() finds a message."""
+        """The descriptors that are readable when take() finds a message."""
         return [one.fileno() for one in (self._own, self._common) if one is not None]
 
     def take(self):
