@@ -1,8 +1,8 @@
 /*
  * How an instance claims a request, for native code in C (doc/PROTOCOLS.md, section 2). The rule
- * that no request runs twice rests on it. Claims and withdrawal marks are mapped: claiming takes no
- * system call. ext/common/shm/InstanceClaim.h does the same for C++, ext/common/shm/Layouts.h has
- * the layout.
+ * "no request runs twice" depends on this header. Claims and withdrawal marks are mapped: claiming
+ * takes no system call. ext/common/shm/InstanceClaim.h does the same for C++,
+ * ext/common/shm/Layouts.h has the layout.
  *
  * One thread uses a cell at a time.
  */

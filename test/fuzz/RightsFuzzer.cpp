@@ -113,7 +113,7 @@ public:
     bool signal(const FileDescriptor & /*pidFd*/, int /*signal*/) override { std::abort(); }
     void useGroups(pid_t /*agent*/) override { std::abort(); }
     bool places() const noexcept override { return true; }
-    Placed place(const FileDescriptor & /*pidFd*/, const Placement & /*placement*/) override { std::abort(); }
+    GroupJoined joinGroup(const FileDescriptor & /*pidFd*/, const GroupRequest & /*wanted*/) override { std::abort(); }
     void endBoot(const FileDescriptor & /*pidFd*/) override { std::abort(); }
     void setPriority(const FileDescriptor & /*pidFd*/, bool /*low*/) override { std::abort(); }
     std::uint64_t tasksOf(uid_t /*user*/) override { return 1; }

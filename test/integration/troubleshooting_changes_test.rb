@@ -257,14 +257,14 @@ class TroubleshootingChangesTest < TroubleshootingTest
 
   # -- uploads
 
-  def test_413
+  def test_413_ends_with_a_higher_limit_request_body
     assert_status 413, post("limited", 2000)
     logged(/event=request\.given_up .*status=413/)
     configure("limited", "LimitRequestBody 100000\n")
     eventually("the upload") { post("limited", 2000).code == "200" }
   end
 
-  def test_507
+  def test_507_ends_with_a_higher_quota
     assert_status 507, post("stored", 2_000_000)
     name = logged(/event=upload\.refused .*directive=/)[/directive=(\w+)/, 1]
     assert_equal "PassengerMaxDataBufferSizePerApp", name
@@ -272,7 +272,7 @@ class TroubleshootingChangesTest < TroubleshootingTest
     eventually("the upload") { post("stored", 2_000_000).code == "200" }
   end
 
-  def test_408
+  def test_408_ends_with_a_higher_timeout
     half = lambda do
       server.raw("impatient.test").request("POST", "/upload", "Content-Length" => "10")
         .write("half,")

@@ -25,3 +25,10 @@ const others = { VERSION: 15, FILE_MESSAGE: 32, PAYLOAD_LIMIT: 65576, QUEUED_LIM
     TRANSFER_RELAY: recorded.get("TransferAnswer.RELAY") };
 const expected = Object.entries(NAMES).map(([name, there]) => [name, recorded.get(there)]);
 assert.deepStrictEqual({ ...layout }, { ...Object.fromEntries(expected), ...others });
+
+const frames = require(path.join(process.env.PASSENGER_LIB || path.join(__dirname, "../../lib/passenger"),
+    "node/frames.js"));
+const types = fs.readFileSync(path.join(__dirname, "../layouts/frames-1"), "utf8").trim().split("\n")
+    .map((line) => line.split(" ")).map(([name, number]) => [name, Number(number)]);
+const ours = Object.entries(frames).filter(([name, value]) => typeof value === "number" && name !== "CONTROL");
+assert.deepStrictEqual({ ...Object.fromEntries(types), ...Object.fromEntries(ours) }, Object.fromEntries(types));

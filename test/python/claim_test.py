@@ -72,7 +72,7 @@ class ClaimTest(unittest.TestCase):
             else:
                 self.fail("no such statement: " + line)
 
-    def test_all_cases(self):
+    def test_each_case_of_claims_holds(self):
         with open(os.path.join(HERE, "../claims/cases"), encoding="utf-8") as file:
             lines = [line.rstrip("\n") for line in file if line.strip() and not line.startswith("#")]
         begins = [index for index, line in enumerate(lines) if line.startswith("case ")]

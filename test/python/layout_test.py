@@ -7,7 +7,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../lib/passenger/python"))
 
-from mod_passenger import layout  # noqa: E402
+from mod_passenger import frames, layout  # noqa: E402
 
 NAMES = {
     "MESSAGE_LIMIT": "MAX_MESSAGE", "REQUEST_HEAD_LIMIT": "MAX_ENVIRONMENT", "BODY_FOLLOWS": "BODY_FOLLOWS",
@@ -32,12 +32,12 @@ class LayoutTest(unittest.TestCase):
     def number(self, name):
         return int(self.recorded[name].split()[0])
 
-    def test_numbers(self):
+    def test_numbers_are_as_recorded(self):
         ours = {name: value for name, value in vars(layout).items() if isinstance(value, int) and name[0] != "_"}
         derived = {"VERSION": 15, "PAYLOAD_LIMIT": 65576, "QUEUED_LIMIT": 0xFFFFFFFF}
         self.assertEqual({**{name: self.number(other) for name, other in NAMES.items()}, **derived}, ours)
 
-    def test_headers(self):
+    def test_headers_have_the_recorded_members(self):
         for form, struct in ((layout.REQUEST, "RequestHeader"), (layout.REPLY, "MessageHeader"),
                              (layout.FILE_RANGE, "FileRange")):
             members = [[int(word) for word in text.split()] for name, text in self.recorded.items()
@@ -45,7 +45,14 @@ class LayoutTest(unittest.TestCase):
             self.assertEqual([size for _, size in members], [SIZES[letter] for letter in form.format[1:]])
             self.assertEqual(self.number(struct), form.size)
 
-    def test_magic_numbers(self):
+    def test_types_of_frames_are_as_recorded(self):
+        with open(os.path.join(HERE, "../layouts/frames-1"), encoding="ascii") as file:
+            recorded = {name: int(number) for name, number in map(str.split, file)}
+        ours = {name: value for name, value in vars(frames).items()
+                if isinstance(value, int) and not name.startswith(("_", "POLL"))}
+        self.assertEqual({**recorded, **ours}, recorded)
+
+    def test_magic_numbers_are_as_recorded(self):
         for magic, name in ((layout.CLAIMS_MAGIC, "Claims.MAGIC"), (layout.WITHDRAWALS_MAGIC, "SenderMemory.MAGIC")):
             self.assertEqual(self.number(name), int.from_bytes(magic, "little"))
 

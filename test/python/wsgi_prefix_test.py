@@ -38,7 +38,7 @@ class WsgiPrefixTest(unittest.TestCase):
     def test_a_url_that_mod_rewrite_has_changed(self):
         self.assert_prefix("", True, SCRIPT_NAME="", PATH_INFO="/new/x", SCRIPT_URL="/old/x")
 
-    def test_what_is_right_stays(self):
+    def test_a_right_prefix_stays(self):
         self.assert_prefix("/reader", False, SCRIPT_NAME="/reader", PATH_INFO="/1")
         self.assert_prefix("/reader", False, SCRIPT_NAME="/reader", PATH_INFO="/1", SCRIPT_URL="/reader/1")
         # The base URI is hidden by mod_rewrite.

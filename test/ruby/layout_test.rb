@@ -38,6 +38,15 @@ module PhusionPassenger
       assert_equal "1", Frame::VERSION
     end
 
+    # As FrameTest of the C++ side, by the same file.
+    def test_types_of_frames_are_as_recorded_for_their_version
+      lines = File.readlines(File.expand_path("../layouts/frames-#{Frame::VERSION}", __dir__))
+      recorded = lines.map(&:split).to_h { |name, number| [name, number.to_i] }
+      ours = Frame::Spawn.constants.to_h { |name| ["SPAWN_#{name}", Frame::Spawn.const_get(name)] }
+      Frame::Control.constants.each { |name| ours[name.to_s] = Frame::Control.const_get(name) }
+      assert_equal recorded, ours
+    end
+
     # As LayoutsTest of the C++ side, by the same file. Whoever changes a layout raises the version,
     # and records the new one.
     def test_everything_is_as_recorded_for_its_version

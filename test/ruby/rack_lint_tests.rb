@@ -83,7 +83,7 @@ module PhusionPassenger
       assert_equal LONG * 2, ask(app, posted: LONG.scan(/.{1,10000}/m))[3]
     end
 
-    def test_early_hints
+    def test_early_hints_are_allowed
       ENV["PASSENGER_EARLY_HINTS"] = "on"
       link = if RACK_3
                ["</a>; rel=preload", "</b>; rel=preload"]

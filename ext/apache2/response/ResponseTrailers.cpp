@@ -25,18 +25,18 @@ bool isLastChunk(apr_bucket *bucket) {
            std::string_view(data, size) == LAST_CHUNK;
 }
 
-struct Place {
+struct InsertionPoint {
     request_rec *r;
     apr_bucket *next;
 };
 
-void insertText(const Place &place, const char *text) {
-    apr_bucket *bucket = apr_bucket_pool_create(text, std::strlen(text), place.r->pool, place.next->list);
-    APR_BUCKET_INSERT_BEFORE(place.next, bucket);
+void insertText(const InsertionPoint &point, const char *text) {
+    apr_bucket *bucket = apr_bucket_pool_create(text, std::strlen(text), point.r->pool, point.next->list);
+    APR_BUCKET_INSERT_BEFORE(point.next, bucket);
 }
 
-int insertLine(void *place, const char *name, const char *value) {
-    const Place &where = *static_cast<const Place *>(place);
+int insertLine(void *point, const char *name, const char *value) {
+    const InsertionPoint &where = *static_cast<const InsertionPoint *>(point);
     insertText(where, apr_pstrcat(where.r->pool, name, ": ", value, "\r\n", nullptr));
     return 1;
 }
@@ -46,10 +46,10 @@ void insertFields(request_rec *r, apr_bucket_brigade *brigade, apr_bucket *end) 
     if (chunk == APR_BRIGADE_SENTINEL(brigade) || !isLastChunk(chunk) || apr_is_empty_table(r->trailers_out)) {
         return;
     }
-    Place place{r, end};
-    insertText(place, "0\r\n");
-    apr_table_do(insertLine, &place, r->trailers_out, nullptr);
-    insertText(place, "\r\n");
+    InsertionPoint point{r, end};
+    insertText(point, "0\r\n");
+    apr_table_do(insertLine, &point, r->trailers_out, nullptr);
+    insertText(point, "\r\n");
     apr_bucket_delete(chunk);
 }
 

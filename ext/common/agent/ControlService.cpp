@@ -24,9 +24,9 @@ namespace {
 
 /** The orders of a connection before others have their turn. An asker that waits for each answer
  *  loses none. */
-constexpr unsigned A_TURN = 4;
+constexpr unsigned MAX_ORDERS_A_TURN = 4;
 /** The least time between two answers to a user other than root. */
-constexpr std::chrono::milliseconds BREATH{50};
+constexpr std::chrono::milliseconds ANSWER_INTERVAL{50};
 /** The pause after a connection that cannot be accepted. */
 constexpr std::chrono::milliseconds PAUSE{100};
 
@@ -75,7 +75,7 @@ void ControlService::run(const FileDescriptor &ending) {
             {ending.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}, {full ? -1 : listening_.get(), POLLIN, 0}};
         const auto now = std::chrono::steady_clock::now();
         auto next = full ? std::min(nextTick_, now + PAUSE) : nextTick_;
-        std::erase_if(restsUntil_, [now](const auto &rest) { return rest.second <= now; });
+        std::erase_if(nextOrderAt_, [now](const auto &rest) { return rest.second <= now; });
         for (const Connection &connection : connections_) {
             const auto rest = restOf(connection.asker);
             next = std::min(next, rest.value_or(next));
@@ -151,8 +151,8 @@ void ControlService::accept() {
 }
 
 std::optional<std::chrono::steady_clock::time_point> ControlService::restOf(const Asker &asker) const {
-    const auto rest = restsUntil_.find(asker.uid);
-    return rest == restsUntil_.end() ? std::nullopt : std::optional(rest->second);
+    const auto rest = nextOrderAt_.find(asker.uid);
+    return rest == nextOrderAt_.end() ? std::nullopt : std::optional(rest->second);
 }
 
 /** Takes what connect() and listen() have left. */
@@ -202,7 +202,7 @@ void ControlService::dropOldest(const std::function<bool(const Connection &)> &w
 /** Answers what has come. False: the connection is over. */
 bool ControlService::serve(Connection &connection) {
     try {
-        for (unsigned count = 0; count < A_TURN; count++) {
+        for (unsigned count = 0; count < MAX_ORDERS_A_TURN; count++) {
             const auto order = connection.socket.tryReceive();
             if (!order) {
                 return true;
@@ -218,7 +218,7 @@ bool ControlService::serve(Connection &connection) {
             }
             connection.socket.send(answer, FrameSocket::in(std::chrono::milliseconds(0)));
             if (connection.asker.uid != 0) {
-                restsUntil_[connection.asker.uid] = std::chrono::steady_clock::now() + BREATH;
+                nextOrderAt_[connection.asker.uid] = std::chrono::steady_clock::now() + ANSWER_INTERVAL;
                 return true;
             }
         }

@@ -30,8 +30,8 @@ using OrderAnswer = std::function<Frame(const Asker &asker, const Frame &order)>
 
 /**
  * Answers orders of commands and questions of httpd's children (doc/PROTOCOLS.md, section 5), in a
- * thread of its own. Never waits for an asker: an asker that
- * sends an order before it has read the last answer loses its connection.
+ * thread of its own. Never waits for an asker: an asker that sends an order before it has read the
+ * last answer loses its connection.
  *
  * Owned by AgentServices. Any thread may call the methods.
  */
@@ -95,7 +95,7 @@ private:
     /** The oldest first; of a user other than root, the one that was answered longest ago. */
     std::list<Connection> connections_;
     /** By user other than root: no order is taken before, on whatever connection. */
-    std::map<uid_t, std::chrono::steady_clock::time_point> restsUntil_;
+    std::map<uid_t, std::chrono::steady_clock::time_point> nextOrderAt_;
     Mutex mutex_{Locks::CONTROL_SERVICE};
     /** Made by connect(), not yet served. */
     std::vector<Fresh> fresh_ GUARDED_BY(mutex_);

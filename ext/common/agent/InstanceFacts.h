@@ -66,9 +66,9 @@ private:
 
     const Parts parts_;
     Mutex mutex_{Locks::INSTANCE_FACTS};
-    /** Somebody has asked since the last round. */
+    /** of() was called since the last measurement. */
     bool asked_ GUARDED_BY(mutex_) = false;
-    /** An eventfd: that has become so. */
+    /** An eventfd, set when asked_ becomes true. */
     FileDescriptor wake_;
     std::map<pid_t, Facts> facts_ GUARDED_BY(mutex_);
     EndableThread thread_;

@@ -53,14 +53,14 @@ bool AcceptProbe::accepted() {
     const auto end = serversEnd(connection_.get());
     if (!end) {
         // A server that has not seen the connection yet tells the bridge nothing when it ends.
-        if (told_) {
+        if (kernelAnswered_) {
             connection_.reset();
         }
-        return !told_;
+        return !kernelAnswered_;
     }
-    told_ = true;
+    kernelAnswered_ = true;
     // The first look may come before the last packet by which the connection is made.
-    if (end->unmade && ++unmade_ == 2) {
+    if (end->unmade && ++unconnectedLooks_ == 2) {
         ::send(connection_.get(), EMPTY_LINE.data(), EMPTY_LINE.size(), MSG_NOSIGNAL);
     }
     return end->inode != 0;

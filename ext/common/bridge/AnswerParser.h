@@ -91,7 +91,7 @@ private:
 
     http_parser parser_{};
     Expectation expected_;
-    /** Those of the head that is being parsed; behind the body, the trailer fields. */
+    /** The fields of the head that is being parsed; behind the body, the trailer fields. */
     AnswerFields fields_;
     ChunkEnds chunks_;
     std::size_t interimCount_ = 0;

@@ -23,7 +23,7 @@ namespace {
 using namespace std::chrono_literals;
 
 /** Between two attempts on a Unix socket whose queue is full: the kernel does not report room. */
-constexpr auto FULL_LINE_PAUSE = 5ms;
+constexpr auto FULL_BACKLOG_PAUSE = 5ms;
 
 /**
  * On a port without a listener the kernel can connect a socket to itself: it may have given the
@@ -119,7 +119,7 @@ FileDescriptor AppAddress::connect(Deadline deadline) const {
         if (error != EAGAIN || std::chrono::steady_clock::now() >= deadline) {
             break;
         }
-        std::this_thread::sleep_for(FULL_LINE_PAUSE);
+        std::this_thread::sleep_for(FULL_BACKLOG_PAUSE);
         error = 0;
     }
     if (error == 0 && isConnectedToItself(socket.get())) {

@@ -124,13 +124,11 @@ std::string startupFileOf(const Variables &options) {
     return started.empty() ? file : started;
 }
 
-/** @param loader is loaded before the application */
-void startNode(AppCommand &command, const Variables &options, const std::string &loader, Variables &variables) {
-    const std::string folder = optionNamed("app_root", options, ".");
+/** Sets the program and PATH. */
+void chooseNode(AppCommand &command, const Variables &options, const std::string &folder, Variables &variables) {
     command.isNode = true;
     command.program = optionNamed("nodejs", options, USUAL_NODE);
-    const bool named = command.program != USUAL_NODE;
-    if (!named) {
+    if (command.program == USUAL_NODE) {
         NodeFinder found = NodeFinder::find(folder, variables["HOME"]);
         command.program = std::move(found.program);
         command.problem = std::move(found.problem);
@@ -139,6 +137,41 @@ void startNode(AppCommand &command, const Variables &options, const std::string 
         // For other Nodes that the application starts, and for those of package.json.
         prependToPath(variables, command.program.substr(0, command.program.rfind('/')));
     }
+}
+
+/** Runs a script of variables, a Node and its arguments without a shell. */
+void runWords(AppCommand &command, const std::vector<std::string> &words, Variables &variables) {
+    const auto node = std::find(words.begin(), words.end(), USUAL_NODE);
+    for (auto word = words.begin(); word != node; ++word) {
+        const std::string name = word->substr(0, word->find('='));
+        // The application listens where the bridge awaits it.
+        if (name != "PORT" && name != "PASSENGER_SOCKET") {
+            variables[name] = word->substr(word->find('=') + 1);
+        }
+    }
+    command.arguments.insert(command.arguments.end(), node + 1, words.end());
+}
+
+/** @param named the program is the PassengerNodejs */
+void runByShell(AppCommand &command, const std::string &script, const std::string &loader, bool named,
+                Variables &variables) {
+    // The shell would find another Node, or none.
+    if (const int error = errorOf(command.program, variables["PATH"]); named && error != 0) {
+        throw IOException(
+            fmt::format("PassengerNodejs \"{}\" could not be started: {}; correct the path, or remove the "
+                        "directive for the Node that is found without it",
+                        command.program, std::strerror(error)));
+    }
+    command.program = "/bin/sh";
+    command.arguments = {"-c", script};
+    std::string &nodeOptions = variables["NODE_OPTIONS"];
+    nodeOptions += (nodeOptions.empty() ? "--require \"" : " --require \"") + loader + "\"";
+}
+
+/** @param loader is loaded before the application */
+void startNode(AppCommand &command, const Variables &options, const std::string &loader, Variables &variables) {
+    const std::string folder = optionNamed("app_root", options, ".");
+    chooseNode(command, options, folder, variables);
     command.arguments = {"--require", loader};
     const std::string file = startupFileOf(options);
     if (file != NodePackage::FILE) {
@@ -160,29 +193,11 @@ void startNode(AppCommand &command, const Variables &options, const std::string 
     variables.emplace("npm_package_name", package.name);
     variables.emplace("npm_package_version", package.version);
     prependToPath(variables, folder + "/node_modules/.bin");
-    if (std::vector<std::string> words = wordsOf(script); !words.empty()) {
-        const auto node = std::find(words.begin(), words.end(), USUAL_NODE);
-        for (auto word = words.begin(); word != node; ++word) {
-            const std::string name = word->substr(0, word->find('='));
-            // The application listens where the bridge awaits it.
-            if (name != "PORT" && name != "PASSENGER_SOCKET") {
-                variables[name] = word->substr(word->find('=') + 1);
-            }
-        }
-        command.arguments.insert(command.arguments.end(), node + 1, words.end());
-        return;
+    if (const std::vector<std::string> words = wordsOf(script); !words.empty()) {
+        runWords(command, words, variables);
+    } else {
+        runByShell(command, script, loader, optionNamed("nodejs", options, USUAL_NODE) != USUAL_NODE, variables);
     }
-    // The shell would find another Node, or none.
-    if (const int error = errorOf(command.program, variables["PATH"]); named && error != 0) {
-        throw IOException(
-            fmt::format("PassengerNodejs \"{}\" could not be started: {}; correct the path, or remove the "
-                        "directive for the Node that is found without it",
-                        command.program, std::strerror(error)));
-    }
-    command.program = "/bin/sh";
-    command.arguments = {"-c", script};
-    std::string &nodeOptions = variables["NODE_OPTIONS"];
-    nodeOptions += (nodeOptions.empty() ? "--require \"" : " --require \"") + loader + "\"";
 }
 
 }  // namespace

@@ -15,9 +15,9 @@ namespace Passenger::Bridge {
 class Place;
 
 /**
- * The threads that work at requests which have to wait. There are as many as there were such
- * requests at once of late: one that has had none for a while ends, but for the last. The one that
- * has worked last gets the next request, so that the others are idle.
+ * The threads that work at requests which have to wait. The number of threads follows the number of
+ * these requests. A thread without a request for idleLimit ends, except for the last thread. The
+ * thread that became idle last gets the next request, so that the other threads can end.
  *
  * Owned by the Intake; thread-safe.
  */

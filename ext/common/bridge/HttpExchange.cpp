@@ -109,7 +109,7 @@ void HttpExchange::decideFraming() {
     } else if (expects && parts_.fields.has("HTTP_TRANSFER_ENCODING")) {
         framing_ = {Kind::CHUNKED, 0, true};
     }
-    unasked_ = framing_.onlyIfAsked;
+    mustAskForBody_ = framing_.onlyIfAsked;
     if (framing_.kind != Kind::NONE) {
         return;
     }
@@ -142,9 +142,9 @@ std::optional<std::string> HttpExchange::head() const {
 }
 
 /**
- * An application that refuses a connection may be at its end, which ends this process, so that
- * another instance gets a request that can be sent twice; or it may listen again soon. False: see
- * errno.
+ * Retries for REFUSING_FOR. A refused connection can mean that the application is ending. Then this
+ * process ends, too, and a repeatable request goes to another instance. @return false, with errno:
+ * no connection
  */
 bool HttpExchange::connect() {
     const auto deadline = std::chrono::steady_clock::now() + REFUSING_FOR;
@@ -183,7 +183,7 @@ bool HttpExchange::begin() {
         parts_.connection.close();
         output_.clear();
         outputAt_ = 0;
-        ended_ = deaf_ = false;
+        ended_ = takesNoMore_ = false;
         endError_ = 0;
     }
     if (!connect()) {
@@ -260,7 +260,7 @@ void HttpExchange::waitForEither(std::span<char> buffer) {
  * -1: no limit.
  */
 int HttpExchange::patience() const {
-    if (!unasked_ || (parts_.reply.started() && !deaf_)) {
+    if (!mustAskForBody_ || (parts_.reply.started() && !takesNoMore_)) {
         return -1;
     }
     return millisecondsUntil(silentUntil_);
@@ -272,7 +272,7 @@ int HttpExchange::patience() const {
  * answer begins, because Node would stop the answer.
  */
 void HttpExchange::breakSilence() {
-    unasked_ = false;
+    mustAskForBody_ = false;
     if (parts_.reply.started()) {
         shutdown(parts_.connection.descriptor(), SHUT_WR);
     } else {
@@ -285,15 +285,15 @@ void HttpExchange::takeBody() {
     try {
         bytes = parts_.source->receive();
     } catch (const BodyBrokenOff &) {
-        if (!unasked_ || !parts_.reply.started()) {
+        if (!mustAskForBody_ || !parts_.reply.started()) {
             throw;
         }
         // The application answers without the body, so the child does not ask its client.
-        deaf_ = true;
+        takesNoMore_ = true;
         return;
     }
     if (!bytes.empty()) {
-        unasked_ = false;
+        mustAskForBody_ = false;
         addToBody(bytes);
     }
     if (!parts_.source->ended() || parts_.source->hasUnread()) {
@@ -325,7 +325,7 @@ void HttpExchange::sendOutput() {
     const ssize_t sent = send(parts_.connection.descriptor(), output_.data() + outputAt_, output_.size() - outputAt_,
                               MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0) {
-        deaf_ = errno != EAGAIN && errno != EINTR;
+        takesNoMore_ = errno != EAGAIN && errno != EINTR;
         // The kernel reports a reset once: the next recv() finds an end.
         endError_ = errno == ECONNRESET ? errno : endError_;
         return;
@@ -349,8 +349,8 @@ void HttpExchange::readAnswer(std::span<char> buffer) {
 ssize_t HttpExchange::receive(std::span<char> buffer) {
     const ssize_t size = recv(parts_.connection.descriptor(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (size > 0) {
-        heardOf_ = true;
-        if (unasked_) {
+        hasAnswerBytes_ = true;
+        if (mustAskForBody_) {
             silentUntil_ = std::chrono::steady_clock::now() + SILENCE;
         }
         answer_->feed({buffer.data(), static_cast<std::size_t>(size)});
@@ -380,7 +380,7 @@ bool HttpExchange::isGivenAway() const {
 
 void HttpExchange::passOn() {
     for (const auto &interim : answer_->takeInterim()) {
-        unasked_ = unasked_ && interim.status != CONTINUE;
+        mustAskForBody_ = mustAskForBody_ && interim.status != CONTINUE;
         parts_.reply.interim(interim.status, interim.lines);
     }
     if (!answer_->hasHead() || answer_->problem() != nullptr) {
@@ -452,8 +452,8 @@ bool HttpExchange::giveAway(std::string_view lines, bool isStream) {
 
 /** The application closed a kept connection at the moment when the request was sent. */
 bool HttpExchange::mayBeSentAgain() const {
-    return answer_ && ended_ && !heardOf_ && parts_.connection.kept() && framing_.kind == BodyFraming::Kind::NONE &&
-           RequestHead::isSafe(parts_.fields);
+    return answer_ && ended_ && !hasAnswerBytes_ && parts_.connection.kept() &&
+           framing_.kind == BodyFraming::Kind::NONE && RequestHead::isSafe(parts_.fields);
 }
 
 /**
@@ -464,7 +464,8 @@ bool HttpExchange::mayBeSentAgain() const {
  */
 void HttpExchange::awaitEndOfServer() {
     const auto deadline = std::chrono::steady_clock::now() + REFUSING_FOR;
-    while (!heardOf_ && isSafe() && std::chrono::steady_clock::now() < deadline && parts_.connection.isRefused()) {
+    while (!hasAnswerBytes_ && isSafe() && std::chrono::steady_clock::now() < deadline &&
+           parts_.connection.isRefused()) {
         parts_.awaitDeath();
         dropIfClientGone();
     }
@@ -475,7 +476,7 @@ void HttpExchange::conclude() {
         return;
     }
     if (answer_->complete()) {
-        const bool clean = answer_->reusable() && bodyDone_ && output_.empty() && !deaf_ && !ended_;
+        const bool clean = answer_->reusable() && bodyDone_ && output_.empty() && !takesNoMore_ && !ended_;
         clean ? parts_.connection.keep(answer_->keptFor()) : parts_.connection.close();
         return;
     }

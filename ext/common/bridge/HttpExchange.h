@@ -97,9 +97,9 @@ private:
     void awaitEndOfServer();
     void dropIfClientGone() const;
 
-    bool hasOutput() const noexcept { return outputAt_ < output_.size() && !deaf_; }
+    bool hasOutput() const noexcept { return outputAt_ < output_.size() && !takesNoMore_; }
     bool takesTrailers() const noexcept { return (parts_.flags & TAKES_TRAILERS) != 0; }
-    bool wantsBody() const noexcept { return !bodyDone_ && !hasOutput() && !deaf_; }
+    bool wantsBody() const noexcept { return !bodyDone_ && !hasOutput() && !takesNoMore_; }
 
     const Parts parts_;
     BodyFraming framing_;
@@ -110,16 +110,16 @@ private:
     std::uint64_t bodyLeft_ = 0;
     bool bodyDone_ = true;
     /** The client waits to be asked for the body, and has not been asked yet. */
-    bool unasked_ = false;
+    bool mustAskForBody_ = false;
     /** An application that is silent until then waits for the body. */
     std::chrono::steady_clock::time_point silentUntil_;
     /** The application takes no more of the request: it answered early or is gone. */
-    bool deaf_ = false;
+    bool takesNoMore_ = false;
     /** The application has sent bytes. */
-    bool heardOf_ = false;
+    bool hasAnswerBytes_ = false;
     /** The application has closed the connection. */
     bool ended_ = false;
-    /** What comes next may wait. */
+    /** The next steps may wait. */
     bool mustWait_ = false;
     /** errno of the read or write that found the connection's end, or 0. */
     int endError_ = 0;

@@ -40,9 +40,9 @@ public:
     /** See Relay. */
     void add(FileDescriptor child, FileDescriptor application, std::string_view first,
              std::unique_ptr<AnswerParser> answer) EXCLUDES(mutex_);
-    /** Those that have not ended. */
+    /** The number of relays that have not ended. */
     std::size_t count() const noexcept { return count_; }
-    /** How many of them have something for their client, or may get it. */
+    /** The number of relays that have bytes for their client, or may get some. */
     std::size_t undelivered() const noexcept { return undelivered_; }
     /** From now on no answer that ends with its connection looks whole. Any thread may call it. */
     void noteDeathOfApplication() noexcept { applicationLives_ = false; }

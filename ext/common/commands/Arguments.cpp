@@ -37,6 +37,32 @@ void checkChoice(const CommandSpec &command, const OptionSpec &option, const std
     }
 }
 
+/** The options as getopt_long takes them. @param letters gets the options of one letter */
+std::vector<option> tableOf(const CommandSpec &command, std::string &letters) {
+    std::vector<option> table;
+    for (const OptionSpec &spec : command.options) {
+        table.push_back({spec.name, argumentOf(spec), nullptr, FIRST_CODE + static_cast<int>(table.size())});
+        if (spec.letter != '\0') {
+            letters += spec.letter;
+        }
+    }
+    table.push_back({});
+    return table;
+}
+
+/** @param code of getopt_long for the word @throws CommandFailureException */
+const OptionSpec &specOf(const CommandSpec &command, int code, const char *word) {
+    if (code == '?') {
+        throw CommandFailureException(fmt::format("{} is not an option: {}", word, helpHint(command)));
+    }
+    if (code == ':') {
+        throw CommandFailureException(fmt::format("{} needs a value: {}", word, helpHint(command)));
+    }
+    return code >= FIRST_CODE ? *(command.options.begin() + (code - FIRST_CODE))
+                              : *std::find_if(command.options.begin(), command.options.end(),
+                                              [code](const OptionSpec &one) { return one.letter == code; });
+}
+
 bool isNumber(const char *word) {
     return word != nullptr && *word != '\0' &&
            std::string_view(word).find_first_not_of("0123456789.") == std::string::npos;
@@ -55,16 +81,8 @@ Arguments Arguments::parse(const CommandSpec &command, const std::vector<std::st
     const int count = static_cast<int>(pointers.size());
     pointers.push_back(nullptr);
 
-    std::vector<option> table;
     std::string letters = ":";
-    for (const OptionSpec &spec : command.options) {
-        table.push_back({spec.name, argumentOf(spec), nullptr, FIRST_CODE + static_cast<int>(table.size())});
-        if (spec.letter != '\0') {
-            letters += spec.letter;
-        }
-    }
-    table.push_back({});
-
+    const std::vector<option> table = tableOf(command, letters);
     Arguments result;
     // 0 has getopt begin anew.
     ::optind = 0;
@@ -73,28 +91,18 @@ Arguments Arguments::parse(const CommandSpec &command, const std::vector<std::st
         if (code == -1) {
             break;
         }
-        const char *const word = pointers[static_cast<std::size_t>(std::max(::optind - 1, 0))];
-        if (code == '?') {
-            throw CommandFailureException(fmt::format("{} is not an option: {}", word, helpHint(command)));
-        }
-        if (code == ':') {
-            throw CommandFailureException(fmt::format("{} needs a value: {}", word, helpHint(command)));
-        }
-        const auto spec = code >= FIRST_CODE
-                              ? command.options.begin() + (code - FIRST_CODE)
-                              : std::find_if(command.options.begin(), command.options.end(),
-                                             [code](const OptionSpec &one) { return one.letter == code; });
+        const OptionSpec &spec = specOf(command, code, pointers[static_cast<std::size_t>(std::max(::optind - 1, 0))]);
         const char *value = ::optarg;
         // `--watch 5` as `--watch=5`.
-        if (spec->argument == OptionSpec::Argument::OPTIONAL && value == nullptr &&
+        if (spec.argument == OptionSpec::Argument::OPTIONAL && value == nullptr &&
             isNumber(pointers[static_cast<std::size_t>(::optind)])) {
             value = pointers[static_cast<std::size_t>(::optind)];
             ::optind++;
         }
         if (value != nullptr) {
-            checkChoice(command, *spec, value);
+            checkChoice(command, spec, value);
         }
-        result.options_[spec->name] = value == nullptr ? "" : value;
+        result.options_[spec.name] = value == nullptr ? "" : value;
     }
     for (int index = ::optind; index < count; index++) {
         result.operands_.emplace_back(pointers[static_cast<std::size_t>(index)]);

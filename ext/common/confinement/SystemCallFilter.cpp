@@ -111,7 +111,7 @@ void allowPrograms(const Rules &rules) {
     constexpr scmp_datum_t NAMESPACES = CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
                                         CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
     rules.add(SCMP_ACT_ALLOW, "clone", {{0, SCMP_CMP_MASKED_EQ, NAMESPACES, 0}});
-    for (const char *name : SystemCalls::ofPrograms()) {
+    for (const char *name : SystemCalls::forInterpreters()) {
         rules.add(SCMP_ACT_ALLOW, name);
     }
     rules.add(SCMP_ACT_ALLOW, "prctl", {is(0, PR_SET_DUMPABLE), is(1, 0)});
@@ -169,19 +169,19 @@ bool apply(SeccompMode mode, For purpose) {
     const auto refusal = [enforces](std::uint32_t action) { return enforces ? action : SCMP_ACT_LOG; };
     const Rules rules(refusal(SCMP_ACT_ERRNO(ENOSYS)));
     rules.set(SCMP_FLTATR_ACT_BADARCH, refusal(SCMP_ACT_KILL_PROCESS));
-    for (const auto names : {SystemCalls::seen(), SystemCalls::unseen()}) {
+    for (const auto names : {SystemCalls::observed(), SystemCalls::usedElsewhere()}) {
         for (const char *name : names) {
             rules.add(SCMP_ACT_ALLOW, name);
         }
     }
-    for (const char *name : SystemCalls::deadly()) {
+    for (const char *name : SystemCalls::fatal()) {
         rules.add(refusal(SCMP_ACT_KILL_PROCESS), name);
     }
     allowThreads(rules);
     if (purpose == For::PROGRAM) {
         allowPrograms(rules);
     } else {
-        for (const char *name : SystemCalls::deadlyBesidePrograms()) {
+        for (const char *name : SystemCalls::fatalUnlessExecuting()) {
             rules.add(refusal(SCMP_ACT_KILL_PROCESS), name);
         }
         if (enforces) {

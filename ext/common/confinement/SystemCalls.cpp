@@ -80,23 +80,23 @@ constexpr std::array OF_PROGRAMS{"execve",        "fork",
 
 }  // namespace
 
-std::span<const char *const> seen() {
+std::span<const char *const> observed() {
     return SEEN;
 }
 
-std::span<const char *const> unseen() {
+std::span<const char *const> usedElsewhere() {
     return UNSEEN;
 }
 
-std::span<const char *const> deadly() {
+std::span<const char *const> fatal() {
     return DEADLY;
 }
 
-std::span<const char *const> deadlyBesidePrograms() {
+std::span<const char *const> fatalUnlessExecuting() {
     return DEADLY_BESIDE_PROGRAMS;
 }
 
-std::span<const char *const> ofPrograms() {
+std::span<const char *const> forInterpreters() {
     return OF_PROGRAMS;
 }
 

@@ -8,19 +8,21 @@
 namespace Passenger {
 
 /**
- * Whether an application may start an instance within the budgets, and what makes room for it.
+ * Whether an application may start an instance within the budgets, and which ends free the memory.
  *
  * Always true:
- * - **Starts.** Nothing starts beyond a budget, but an instance that is alone in it. Instances that
- *   start or leave count. A further instance leaves a tenth free. A first one, one that is restored
- *   and a successor do without this reserve, and start under pressure: they bring no more memory.
- *   While no size is known at all, one instance starts, and the next when that is measured.
- * - **Ends.** Instances end for another application only if their memory suffices with what else is
- *   about to be free. Those of applications within their share end only for a first instance: idle
- *   ones for any, busy ones for one that has waited for half a minute. Idle ones end before busy
- *   ones.
- * - **Progress.** A first instance that has waited for half a minute gets the memory of any that
- *   has served as long, one that is larger than the budget excepted: it never starts beside others.
+ * - **Starts.** An instance starts only if its expected memory fits into the budget. The memory of
+ *   instances that start or finish counts. Only an application's first instance may exceed a
+ *   budget, if it is alone in it.
+ * - **Reserve.** A further instance (GROW) leaves a tenth of the budget free. A first instance,
+ *   RESTORE, REPLACE and DEPLOY do not need this reserve, and may start under memory pressure.
+ * - **Unknown size.** While no instance was ever measured, one instance starts at a time.
+ * - **Ends.** Instances of other applications end only if their memory and the memory about to be
+ *   freed suffice. An application within its share loses instances only to a first instance: idle
+ *   ones at once, busy ones after the first instance has waited for 30 seconds. Idle instances end
+ *   before busy ones.
+ * - **Progress.** A first instance that has waited for 30 seconds gets the memory of an instance
+ *   that has served for 30 seconds, unless it is larger than the whole budget.
  */
 struct MemoryAdmission {
     enum class Start {
@@ -43,10 +45,11 @@ struct MemoryAdmission {
          *  instances. */
         NEVER
     };
-    /** Whose memory it waits for. */
+    /** What the start waits for. */
     enum class For {
+        /** Memory of the server's budget. */
         ALL,
-        /** Only its own budget refuses. */
+        /** Memory of the application's own budget. */
         OWN,
         /** The size of the first instance of all. */
         SIZE
@@ -54,14 +57,14 @@ struct MemoryAdmission {
 
     Verdict verdict = Verdict::START;
     For waitsFor = For::ALL;
-    /** What makes room for it. */
+    /** The ends and replacements that free the memory. */
     std::vector<MemoryBudget::Action> actions{};
 
     /**
-     * The first instance of an application gets room from idle instances, first from those of
-     * applications over their share, else from busy ones of these that have served for five
-     * seconds. Another one gets room only for the application's share, from idle instances that
-     * others have beyond theirs.
+     * The first instance of an application gets the memory of idle instances; those of applications
+     * over their share end first. If these do not suffice, busy instances of applications over
+     * their share end that have served for five seconds. A further instance gets memory only within
+     * the application's share, from idle instances that others have beyond their share.
      */
     static MemoryAdmission of(const MemoryBudget &budget, std::size_t app, Start start);
 };

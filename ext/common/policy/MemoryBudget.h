@@ -44,7 +44,7 @@ struct BudgetInstance {
      *  (MemoryGrowth). */
     std::uint64_t grown = 0;
     bool growsOn = false;
-    /** It serves until its successor does. */
+    /** The instance serves until its successor does. */
     bool due = false;
     /** Since when it serves; LEAVING: since when it leaves. */
     MonotonicTime since{};

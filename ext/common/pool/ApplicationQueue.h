@@ -52,7 +52,7 @@ struct QueueHandover {
     bool paused = false;
 };
 
-/** What an instance says that it has answered. It may say anything. */
+/** The requests that an instance claims to have answered. The numbers may be false. */
 struct AnsweredRequests {
     std::uint64_t count = 0;
     /** When the last of them ended, nanoseconds of CLOCK_MONOTONIC; 0: none has. */
@@ -67,8 +67,8 @@ struct Attachment {
     FileDescriptor claims;
     FileDescriptor senders;
     /**
-     * The sending end of the requested instance's own queue; none: the instance does not serve, or
-     * has none. Or the queue for requests of high priority.
+     * The sending end of the requested instance's own queue, or of the queue for requests of high
+     * priority. None: the instance does not serve, or has no queue of its own.
      */
     FileDescriptor ownQueue;
 };
@@ -87,7 +87,7 @@ public:
     ApplicationQueue(std::uint32_t slot, std::string name, ChannelRegistry &channels, DescriptorStore &store);
 
     std::uint32_t slot() const noexcept { return slot_; }
-    /** The application's. */
+    /** The application's name. */
     const std::string &name() const noexcept { return name_; }
     Claims &claims() noexcept { return claims_; }
     const Claims &claims() const noexcept { return claims_; }
@@ -95,12 +95,12 @@ public:
     const SenderMemory &senders() const noexcept { return senders_; }
 
     /**
-     * For an instance that is to have so many cells, and has at least `atLeast`. It gets at most an
-     * eighth of those that are free, so that others find some.
+     * The handover for an instance that wants this number of cells and needs at least `atLeast`. It
+     * gets at most an eighth of the free cells, so that other instances find some.
      * @throws SpawnException when there are no cells left
      */
     QueueHandover handOver(const QueueGenerationPtr &queue, std::uint32_t wanted, std::uint32_t atLeast);
-    /** Free cells. Nothing when there are not so many in a row. */
+    /** Allocates free cells. Nothing: there are not so many in a row. */
     std::optional<CellRange> allocate(std::uint32_t count);
     /** Clears the cells and frees them. Only after the claims of a dead owner were dealt with. */
     void free(const CellRange &cells);
@@ -126,9 +126,9 @@ public:
     bool awaitsAll(const std::vector<std::pair<ChannelId, Ticket>> &requests) const {
         return channels_.awaitsAll(requests);
     }
-    /** How many requests the cells' owner has taken. */
+    /** The number of requests that the owner of the cells has taken. */
     unsigned taken(const CellRange &cells) const;
-    /** By the counts of all cells. Not for the path of requests. */
+    /** Reads all cells, so it is too slow for the path of requests. */
     AnsweredRequests answered(const CellRange &cells) const;
 
     /** The generation that children send to; none while the application is down. */
@@ -145,7 +145,7 @@ public:
     void publish(const InstanceCounts &instances);
     /** Tells the children until when the queue is, or was, paused. */
     void publishPause(MonotonicTime until) { channels_.generations().publishPause(slot_, until); }
-    /** What was published last. */
+    /** The counts that were published last. */
     const InstanceCounts &published() const noexcept { return published_; }
     /** Only with a current generation. */
     Attachment attachment() const;
@@ -155,7 +155,7 @@ public:
 
     /** Requests that are served or wait, as the children count them. */
     unsigned inFlight() const;
-    /** How many of them no instance has taken. */
+    /** The number of requests in flight that no instance has taken. */
     unsigned untaken() const;
     /** The times since which the unclaimed requests wait, the oldest first. */
     std::vector<MonotonicTime> waiting();

@@ -52,14 +52,14 @@ private:
         Era &operator=(const Era &) = delete;
 
         std::shared_ptr<Era> next;
-        /** What was used until its end. */
+        /** The object of keep() that ended this era. */
         std::shared_ptr<const void> kept;
     };
 
     Mutex mutex_{Locks::BACKGROUND_THREADS};
     std::shared_ptr<Era> era_ GUARDED_BY(mutex_) = std::make_shared<Era>();
     std::list<Worker> workers_ GUARDED_BY(mutex_);
-    /** What a thread is to destroy. */
+    /** Objects that the next thread destroys. */
     std::vector<std::shared_ptr<const void>> ending_ GUARDED_BY(mutex_);
 
     void destroyEnding() EXCLUDES(mutex_);

@@ -33,8 +33,8 @@ public:
     bool lost(Process &process, ChannelId channel, MonotonicTime now);
 
 private:
-    /** One that is alone takes the requests again and again, and a request is sent again a thousand
-     *  times at most. */
+    /** The pause between two RECHECKs. The only instance of an application takes a rechecked
+     *  request again at once, and a child sends a request at most 1,000 times. */
     static constexpr std::chrono::milliseconds BETWEEN_RECHECKS{100};
 
     ChannelRegistry &channels_;

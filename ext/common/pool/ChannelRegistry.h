@@ -35,7 +35,7 @@ public:
 
     GenerationTable &generations() noexcept { return generations_; }
     std::uint32_t childSlots() const EXCLUDES(mutex_);
-    /** What a sender has beyond lower limits stays. */
+    /** Lower limits take nothing from a sender that has more. */
     void setLimits(const ChildLimits &limits) EXCLUDES(mutex_);
     ChildLimits limits() const EXCLUDES(mutex_);
 

@@ -21,7 +21,7 @@ namespace Passenger {
  */
 class Disuse {
 public:
-    /** What an application is used by. */
+    /** The parts that show whether an application is used. */
     struct Parts {
         const PoolContext &context;
         const ApplicationQueue &queue;

@@ -73,7 +73,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
 
 // ----- How many instances
 
-void Group::attend(MonotonicTime now) {
+void Group::doWhatIsDue(MonotonicTime now) {
     pause_.endIfDue(now);
     activateStandby();
     for (const ProcessPtr &process : hangs_.overdue(now)) {
@@ -277,7 +277,7 @@ void Group::goDown(const GetFailure &failure) {
 // ----- Reforks
 
 /** The instance has answered Options::reforkAfter requests: it forks the next preloader. */
-void Group::warmed(const Process &process) {
+void Group::instanceIsWarm(const Process &process) {
     const ProcessPtr instance = instances_.find(process.id());
     if (!instance || instance->state() != Process::State::SERVING || instance->lifecycle().isDue() ||
         preloader_.reforking() || instance->version() != versions_.current() || versions_.deployment() || shutDown_ ||
@@ -293,8 +293,8 @@ void Group::warmed(const Process &process) {
                       });
 }
 
-/** New instances share the memory of the warm one from now on. The others are replaced, one after
- *  the other. */
+/** Instances that start from now on share the memory of the instance that forked the new preloader.
+ *  Instances of the old preloader are replaced, one at a time. */
 void Group::reforkEnded(const Process &instance, const std::optional<SpawnException> &failure) {
     if (failure) {
         counters_.reforksFailed++;
@@ -309,7 +309,7 @@ void Group::reforkEnded(const Process &instance, const std::optional<SpawnExcept
     rescale();
 }
 
-/** Also one that was on its way during the refork. */
+/** Called also for an instance whose start began before the refork. */
 void Group::replaceIfCold(Process &process) {
     if (preloader_.isCold(process)) {
         requestReplacement(process, "a warmed instance has made another preloader (PassengerReforkAfter)");
@@ -344,12 +344,13 @@ void Group::died(const ProcessPtr &process) {
     scaler_.closeQueueIfUnused();
     room_.mayHaveCome();
     if (unexpected) {
-        diedYoung(*process, now);
+        reportEarlyDeath(*process, now);
     }
 }
 
-/** Reports deaths in a row if no attempt is near, and refuses waiting requests if none serves. */
-void Group::diedYoung(Process &process, MonotonicTime now) {
+/** Reports a series of early deaths unless another start is due soon. If no instance serves,
+ *  refuses the waiting requests. */
+void Group::reportEarlyDeath(Process &process, MonotonicTime now) {
     if (!pending_.none() || scaler_.standsBy() || !failures_.givesUpForNow(now, demand_.waitingSince().has_value())) {
         return;
     }
@@ -377,8 +378,8 @@ void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds limit) 
     process->backtraces().logHung(options_);
 }
 
-/** It takes no more requests, and its successor starts now: a hung one may outlive its SIGKILL, as
- *  one that waits for a file system does. */
+/** Retires the instance and lets its successor start at once. The caller may kill the instance, but
+ *  a process that waits for a file system outlives SIGKILL. */
 void Group::replaceNow(const ProcessPtr &process) {
     if (process->stays()) {
         demand_.restore();
@@ -395,7 +396,7 @@ void Group::sent(Process &process, const Frame &frame) {
             requestReplacement(process, "it has run as many requests as PassengerMaxRequests allows");
             return;
         case FrameType::HEARTBEAT: hangs_.noteHeartbeat(process.id(), context_.clock.now()); return;
-        case FrameType::WARM: warmed(process); return;
+        case FrameType::WARM: instanceIsWarm(process); return;
         case FrameType::THREADS: process.backtraces().answered(frame.field(0)); return;
         case FrameType::PAUSE:
             if (process.pause().answered(frame.number(0) != 0)) {
@@ -407,12 +408,15 @@ void Group::sent(Process &process, const Frame &frame) {
             }
             return;
         case FrameType::NO_CHANNEL: lostChannel(process, ChannelId(frame.number(0))); return;
-        default: loans_.lend(process, ChannelId(frame.number(0)));
+        case FrameType::FETCH: loans_.lend(process, ChannelId(frame.number(0))); return;
+        // InstanceLink lets no other frame pass.
+        default: return;
     }
 }
 
-/** It would take the requests of channels that it does not know again and again, since it has no
- *  work: it takes none where others serve. */
+/** An instance at its limit of open files drops each request whose channel it does not have. It is
+ *  idle then, so the kernel gives it the same request again. If other instances serve, this
+ *  instance takes no further request. */
 void Group::lostChannel(Process &process, ChannelId channel) {
     constexpr const char *WHY = "its limit of open files is reached";
     const ProcessPtr instance = instances_.find(process.id());

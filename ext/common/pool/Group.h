@@ -39,9 +39,9 @@ namespace Passenger {
  * instances, their number, the versions, the failures. It replaces instances that have answered
  * PassengerMaxRequests requests.
  *
- * Owned by its SuperGroup. All methods are called with the pool's lock held, on any thread. What
- * may block happens in background threads. Callbacks of watchers come in through InstanceStarter,
- * which takes the lock.
+ * Owned by its SuperGroup. All methods are called with the pool's lock held, on any thread.
+ * Blocking work runs in background threads. InstanceStarter takes the lock for callbacks of
+ * watchers.
  *
  * Always true for a request that waits: an instance serves or is being started, or the Group has
  * asked the Room for room. Or the deadlines have a date at which the Group tries again. Otherwise
@@ -91,8 +91,8 @@ public:
     void rescale() REQUIRES(poolLock) { scaler_.rescale(); }
     /** Whether requests wait that may need another instance. */
     bool asks() const REQUIRES(poolLock) { return queue_.senders().wanted(); }
-    /** The pool has other settings, perhaps since httpd has other ones. */
-    void configured() REQUIRES(poolLock) {
+    /** The pool's settings have changed. */
+    void settingsChanged() REQUIRES(poolLock) {
         hangs_.forgetLimits();
         rescale();
     }
@@ -107,7 +107,7 @@ public:
     bool owns(Generation generation) const noexcept { return bornAfter_ < generation; }
 
     /** The date of this Group on the deadlines has come. */
-    void attend(MonotonicTime now) REQUIRES(poolLock);
+    void doWhatIsDue(MonotonicTime now) REQUIRES(poolLock);
 
     // ----- Orders
 
@@ -170,7 +170,8 @@ public:
         return !options_.monitoredFiles.empty() && (pending_.starting() > 0 || !instances_.empty());
     }
 
-    /** Those of an earlier configuration than the present ones are of a child that ends. */
+    /** Options for later starts. Ignores options of an earlier configuration: the child that sent
+     *  them is about to end. */
     void takeOptions(const Options &options) REQUIRES(poolLock) {
         if (options.configuration < options_.configuration) {
             return;
@@ -222,11 +223,12 @@ private:
         demand_.requested(now);
         rescale();
     }
-    /** An instance that is being taken over serves in a moment. */
+    /** Whether an instance serves, stands by, or is being taken over from an earlier pool
+     *  process. */
     bool servesSoon() const noexcept REQUIRES(poolLock) {
         return instances_.serving() > 0 || scaler_.standsBy() || pending_.adopts();
     }
-    /** Those that stand by serve from now on, if they may. */
+    /** Instances that stand by serve from now on, if they may. */
     void activateStandby() REQUIRES(poolLock) {
         if (starter_.activateStandby()) {
             demand_.adjustRestore();
@@ -236,10 +238,10 @@ private:
     void beginVersion(const std::string &reason) REQUIRES(poolLock);
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
     void lostChannel(Process &process, ChannelId channel) REQUIRES(poolLock);
-    void warmed(const Process &process) REQUIRES(poolLock);
+    void instanceIsWarm(const Process &process) REQUIRES(poolLock);
     void reforkEnded(const Process &instance, const std::optional<SpawnException> &failure) REQUIRES(poolLock);
     void replaceIfCold(Process &process) REQUIRES(poolLock);
-    void diedYoung(Process &process, MonotonicTime now) REQUIRES(poolLock);
+    void reportEarlyDeath(Process &process, MonotonicTime now) REQUIRES(poolLock);
     void goDown(const GetFailure &failure) REQUIRES(poolLock);
     void endHung(const ProcessPtr &process, std::chrono::milliseconds limit) REQUIRES(poolLock);
     void replaceNow(const ProcessPtr &process) REQUIRES(poolLock);

@@ -13,10 +13,10 @@ namespace {
 using std::chrono::nanoseconds;
 
 /** For the instance to print backtraces, and for its other threads to finish their requests. */
-constexpr std::chrono::seconds LAST_MOMENT{1};
+constexpr std::chrono::seconds BACKTRACE_LIMIT{1};
 
 /** For a child to give up a request that has reached its limit. */
-constexpr std::chrono::milliseconds LAST_MOMENT_OF_CHILD{1000};
+constexpr std::chrono::milliseconds CHILD_GIVES_UP_WITHIN{1000};
 
 /** More than an instance gives its requests when it is told to finish (lib/passenger: 60 s). */
 constexpr std::chrono::seconds DRAIN_LIMIT{90};
@@ -106,7 +106,7 @@ bool HangWatch::worksAtOldRequest(const Process &process, Watched &watched, Mono
         return false;
     }
     if (queue_.awaitsAll(requests)) {
-        watched.adoptedBusy = now - limit_ + std::max(limit_ / CHECKS, LAST_MOMENT_OF_CHILD);
+        watched.adoptedBusy = now - limit_ + std::max(limit_ / CHECKS, CHILD_GIVES_UP_WITHIN);
         return false;
     }
     return true;
@@ -121,7 +121,7 @@ bool HangWatch::noteHang(const Process &process, std::chrono::milliseconds limit
         "event=instance.hung app=\"{}\" pid={} limit={} reason=\"it works at a request for longer than "
         "PassengerMaxRequestTime\" action=\"backtraces, then SIGKILL\"",
         app_, process.pid(), fmt::format("{:.3g}s", static_cast<double>(limit.count()) / 1000));
-    watched.killAt = now + LAST_MOMENT;
+    watched.killAt = now + BACKTRACE_LIMIT;
     return true;
 }
 
@@ -151,7 +151,7 @@ std::vector<ProcessPtr> HangWatch::silent(MonotonicTime now) {
     return silent;
 }
 
-void HangWatch::killSlowDrains(MonotonicTime now) {
+void HangWatch::killUnfinished(MonotonicTime now) {
     for (const ProcessPtr &process : instances_.all()) {
         if (process->state() != Process::State::DRAINING || process->pid() == 0) {
             continue;

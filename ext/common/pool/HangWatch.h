@@ -31,9 +31,9 @@ public:
     HangWatch(const std::string &app, const Options &options, const ApplicationQueue &queue, const Instances &instances)
         : app_(app), options_(options), queue_(queue), instances_(instances) {}
 
-    /** A request of a place asked for the queue. PassengerMaxRequestTime may differ from place to
-     *  place, and no child tells which one an abandoned request is of. So the longest time counts;
-     *  zero is the longest. */
+    /** Notes the PassengerMaxRequestTime of a request. Places of the configuration may have
+     *  different values, and an abandoned request does not tell its value. So the longest value
+     *  applies to abandoned requests; zero means no limit. */
     void noteLimit(std::chrono::milliseconds limit) noexcept;
     /** The configuration has changed: the places tell their limits again. */
     void forgetLimits() noexcept {
@@ -54,12 +54,13 @@ public:
     bool noteHang(const Process &process, std::chrono::milliseconds limit, MonotonicTime now);
     /** The instances that gave no sign of life, each once. The caller kills them. */
     std::vector<ProcessPtr> silent(MonotonicTime now);
-    /** Kills those whose moment is over. */
+    /** Kills the instances of noteHang() whose time for backtraces is over. */
     void killHung(MonotonicTime now);
-    /** Kills those that were told to finish long ago. Called at intervals, since the time begins
-     *  with the first call. */
-    void killSlowDrains(MonotonicTime now);
-    /** When overdue(), silent() or killHung() has something to do; nothing: not as it is now. */
+    /** Kills the instances that were told to finish long ago. Called at intervals, since the time
+     *  begins with the first call. */
+    void killUnfinished(MonotonicTime now);
+    /** The next date for overdue(), silent() and killHung(). Nothing: they have nothing to do until
+     *  something changes. */
     std::optional<MonotonicTime> next() const;
 
 private:

@@ -51,8 +51,8 @@ private:
     Order order_ = Order::NONE;
     /** True without a pause, too: the instance was told to end. */
     bool atRest_ = false;
-    /** What the instance may answer still: each PAUSE and FINISH once. One more is for an order of
-     *  an earlier pool process, or for its end by itself. */
+    /** The number of answers that the instance may still send: one for each PAUSE and FINISH, and
+     *  one for an order of an earlier pool process or for its end by itself. */
     unsigned unanswered_ = 1;
 };
 

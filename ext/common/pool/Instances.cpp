@@ -300,19 +300,19 @@ bool Instances::onlyWaits(Process &process, MonotonicTime now) const {
     return process.cpuUse.onlyWaits();
 }
 
-unsigned Instances::waitingDrains(MonotonicTime now) const {
+unsigned Instances::drainingThatOnlyWait(MonotonicTime now) const {
     return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [&](const ProcessPtr &process) {
         return process->state() == Process::State::DRAINING && onlyWaits(*process, now);
     }));
 }
 
-unsigned Instances::restingDrains(MonotonicTime now) const {
+unsigned Instances::drainingWithStreamsOnly(MonotonicTime now) const {
     return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [&](const ProcessPtr &process) {
         return process->state() == Process::State::DRAINING && process->pause().isAtRest() && onlyWaits(*process, now);
     }));
 }
 
-unsigned Instances::slowDrains(MonotonicTime now, std::chrono::nanoseconds time) const {
+unsigned Instances::drainingTooLong(MonotonicTime now, std::chrono::nanoseconds time) const {
     return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [&](const ProcessPtr &process) {
         return process->state() == Process::State::DRAINING && now - process->lifecycle().drainsSince() >= time &&
                !onlyWaits(*process, now) && process->cpuUse.judged();

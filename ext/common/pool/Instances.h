@@ -22,9 +22,9 @@ namespace Passenger {
  *
  * Owned by the Group; guarded by the pool's lock. Nothing in it waits.
  *
- * Always true: each of them is STANDBY, SERVING or DRAINING. One that is STANDBY is a companion, of
+ * Always true: each instance is STANDBY, SERVING or DRAINING. A STANDBY instance is a companion, of
  * a version that is about to take over, or the standby of the current version. The descriptor store
- * has the descriptors of each one that is a process and not STANDBY.
+ * has the descriptors of each instance that is a process and not STANDBY.
  */
 class Instances {
 public:
@@ -42,15 +42,16 @@ public:
      *  too. @param restarts another version is to take its place: the next pool process begins that
      *  anew */
     void deposit(const Process &process, bool restarts = false);
-    /** deposit() for those that serve: a deployment begins. */
+    /** deposit() for the instances that serve: a deployment begins. */
     void noteRestart();
-    /** It has failed: the next pool process does not begin it anew. @param seen RestartFiles' */
+    /** The restart has failed: the next pool process does not begin it anew. @param seen
+     *  RestartFiles' */
     void restartFailed(const std::string &seen);
     /** The process has ended. Its requests are reported lost, and its cells in the claims freed. */
     void remove(const ProcessPtr &process);
     /** Takes the instance out of service. It ends when its requests are answered. */
     void retire(const ProcessPtr &process);
-    /** Takes all instances out of service that were not told to end. */
+    /** Retires all instances that were not told to end. */
     void retireAll();
     /** Takes the instances of older versions out of service: instances of this version take their
      *  place. */
@@ -59,7 +60,8 @@ public:
     void publish();
     /** Kills an instance that has not begun to serve, and is not wanted any more. */
     void discard(const ProcessPtr &process);
-    /** Hands out all, for the end of the Pool: the caller destroys them without the lock. */
+    /** Hands out all instances, for the end of the Pool. The caller destroys them without the
+     *  lock. */
     std::vector<ProcessPtr> takeAll();
 
     const std::vector<ProcessPtr> &all() const noexcept { return all_; }
@@ -67,25 +69,25 @@ public:
     unsigned living() const noexcept { return static_cast<unsigned>(all_.size()); }
     unsigned serving() const noexcept { return count(Process::State::SERVING); }
     unsigned draining() const noexcept { return count(Process::State::DRAINING); }
-    /** Those of a version after the current one, which wait for its takeover. */
+    /** The number of instances of a later version. They stand by until that version takes over. */
     unsigned companions(std::uint64_t current) const noexcept;
-    /** The companions that are forks of a preloader. */
+    /** The number of companions that are forks of a preloader. */
     unsigned forkedCompanions(std::uint64_t current) const noexcept;
     /** The instance of the current version that waits until no other one works; null: none. */
     ProcessPtr standby(std::uint64_t current) const noexcept;
     /** Whether an instance of this version serves. */
     bool serves(std::uint64_t version) const noexcept;
-    /** Whether one serves, or is to end and may still work at a request. */
+    /** Whether an instance serves, or is DRAINING and may still work at a request. */
     bool anyWorks() const noexcept;
-    /** How many of those that serve work at a request. */
+    /** The number of serving instances that work at a request. */
     unsigned busy() const;
-    /** How many requests those that serve can run at once, beside abandoned ones. */
+    /** The number of requests that serving instances can run at once, beside abandoned requests. */
     unsigned capacity() const { return counts().capacity; }
     /** What the children should know. */
     InstanceCounts counts() const;
-    /** How many of these requests they have not claimed. */
+    /** The number of threads of serving instances that have claimed no request. */
     unsigned freeThreads() const;
-    /** Whether one is not told to end. */
+    /** Whether an instance was not told to end. */
     bool anyStays() const noexcept;
     std::vector<pid_t> pids() const;
 
@@ -98,27 +100,28 @@ public:
     FileDescriptor ownQueue(std::uint32_t stickyId) const;
     /** Whether the instance works at a request. */
     bool isBusy(const Process &process) const { return taken(process) > 0; }
-    /** Whether it has worked at no request for so long, nor has begun to serve since then. */
+    /** Whether the instance has served for this time and has worked at no request meanwhile. */
     bool isUnused(const Process &process, MonotonicTime now, std::chrono::nanoseconds time) const;
     /** The instances that serve and work at no request. */
     std::vector<ProcessPtr> idle() const;
-    /** The instance that would go: the oldest idle one, or else the one that has served longest.
-     *  Null: none serves. */
+    /** The instance to end first: the oldest idle one, else the one that has served longest. Null:
+     *  no instance serves. */
     ProcessPtr leastNeeded() const;
     /** Whether the instance works at nothing, or at requests that only wait, as event streams and
      *  long polls do: its process hardly computes. Streams that have their clients' own sockets are
      *  in no claim. Seen at the second look, a second after the first one. */
     bool onlyWaits(Process &process, MonotonicTime now) const;
-    /** How many of those that are to end do nothing but that. */
-    unsigned waitingDrains(MonotonicTime now) const;
-    /** How many of these have no request, but only streams with their clients' own sockets. */
-    unsigned restingDrains(MonotonicTime now) const;
-    /** How many were told to end so long ago and do not only wait. */
-    unsigned slowDrains(MonotonicTime now, std::chrono::nanoseconds time) const;
-    /** The first one that serves and is due for replacement; null: none. */
+    /** The number of DRAINING instances for which onlyWaits() is true. */
+    unsigned drainingThatOnlyWait(MonotonicTime now) const;
+    /** The number of these that have no request, but only streams with their clients' own
+     *  sockets. */
+    unsigned drainingWithStreamsOnly(MonotonicTime now) const;
+    /** The number of instances that have been DRAINING for this time and do not only wait. */
+    unsigned drainingTooLong(MonotonicTime now, std::chrono::nanoseconds time) const;
+    /** The first serving instance that is due for replacement; null: none. */
     ProcessPtr dueForReplacement() const;
     bool anyDueForReplacement() const noexcept;
-    /** Whether one ends whose successor serves already. */
+    /** Whether a DRAINING instance has a successor that serves. */
     bool anyReplaced() const noexcept;
 
     /** Requests in flight, with the instances that have taken them. */

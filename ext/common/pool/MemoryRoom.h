@@ -49,7 +49,7 @@ public:
     bool keepsWaiting(const Scaler &application) const REQUIRES(poolLock);
     /** Whether only its own budget has refused its last wish. */
     bool isHeldBackByOwn(const Scaler &application) const REQUIRES(poolLock);
-    /** What its requests are told if it can never start beside others. */
+    /** The refusal of the application's requests if it can never start beside others. */
     GetFailure refusalOf(const Scaler &application) const REQUIRES(poolLock);
     /** The application does not ask any more. */
     void satisfied(const Scaler &application) REQUIRES(poolLock);
@@ -77,7 +77,7 @@ public:
 
     /** The budget of the server; 0: it has none. */
     std::uint64_t budget() const REQUIRES(poolLock);
-    /** What all instances use; 0: the server has no budget. */
+    /** The memory of all instances in bytes; 0: the server has no budget. */
     std::uint64_t used() const noexcept REQUIRES(poolLock) { return settings_.memoryBudget > 0 ? used_ : 0; }
     /** The application's share; 0: it has none. */
     std::uint64_t shareOf(const Scaler &application) const REQUIRES(poolLock);

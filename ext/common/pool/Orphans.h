@@ -31,11 +31,11 @@ struct Orphan {
     std::shared_ptr<const FormerClaims> claims;
 };
 
-/** One of them at a moment. */
+/** A copy of the state of an orphan. */
 struct OrphanSnapshot {
     std::string app;
     pid_t pid;
-    /** For its take-over; else it was told to end. */
+    /** True: the orphan waits to be taken over. False: it was told to end. */
     bool waits;
     /** Its requests in work. */
     unsigned sessions;
@@ -70,33 +70,37 @@ public:
 
     /** Whether this object looks after no instance. */
     bool empty() const EXCLUDES(mutex_);
-    /** All that live, one by one. */
+    /** All orphans that live. */
     std::vector<OrphanSnapshot> inspect() const EXCLUDES(mutex_);
     /** The number of instances that wait for a take-over. */
     unsigned waiting(const std::string &app) const EXCLUDES(mutex_);
-    /** The note's restartFile of one of them; none: none waits. A restart that was asked for ends
-     *  them unless it is @param rolling; none then, too. */
+    /** InstanceNote::restartFile of an orphan that waits. Nothing: no orphan of the application
+     *  waits. If a restart was asked for and is not rolling, tells the orphans to end and returns
+     *  nothing. @param rolling PassengerRollingRestarts */
     std::optional<std::string> restartFile(const std::string &app, bool rolling) EXCLUDES(mutex_);
-    /** Asks for a restart, once those of this application that wait are taken over. False: none
-     *  waits. */
+    /** Asks for a restart once the waiting orphans of the application are taken over. False: no
+     *  orphan waits. */
     bool askRestart(const std::string &app) EXCLUDES(mutex_);
-    /** One of this application is about to be taken over. @return its key; empty: none waits */
+    /** Reserves an orphan of the application for its take-over. @return its key; empty: no orphan
+     *  waits */
     std::string reserve(const std::string &app) EXCLUDES(mutex_);
     /** The take-over did not begin. The instance waits again. */
     void release(const std::string &key) EXCLUDES(mutex_);
     /** Hands the instance out for its take-over. Nothing: it has ended. Not with the pool's
      *  lock. */
     std::optional<Orphan> take(const std::string &key) EXCLUDES(mutex_);
-    /** It was not taken over. It is told to end. @param killed it was killed instead */
+    /** The take-over failed. Tells the orphan to end. @param killed the caller has killed it, so it
+     *  is not told */
     void giveBack(Orphan orphan, bool killed) EXCLUDES(mutex_);
-    /** Tells those of this application that wait to end. False: none waits. */
+    /** Tells the waiting orphans of the application to end. False: no orphan waits. */
     bool end(const std::string &app) EXCLUDES(mutex_);
-    /** Tells those that wait to end until no more than `most` do; first those without requests. */
+    /** Tells waiting orphans to end until at most `most` wait. Orphans without requests end
+     *  first. */
     void limit(unsigned most) EXCLUDES(mutex_);
 
 private:
     enum class State {
-        /** For a child to ask for its application. */
+        /** Until a child asks for its application. */
         WAITS,
         /** Is about to be taken over. */
         RESERVED,
@@ -128,7 +132,7 @@ private:
     mutable Mutex mutex_{Locks::ORPHANS};
     /** By key. */
     std::map<std::string, Kept> kept_ GUARDED_BY(mutex_);
-    /** When those that still wait are told to end; none: never. */
+    /** When the orphans that still wait are told to end; none: never. */
     std::optional<MonotonicTime> waitUntil_ GUARDED_BY(mutex_);
     /** The time between two looks at the clock while there are instances. */
     std::chrono::milliseconds interval_ GUARDED_BY(mutex_);

@@ -146,7 +146,7 @@ void Pool::configure(const PoolSettings &settings) {
     context_.settings = settings;
     room_.trim();
     for (Group *group : groups_.all()) {
-        group->configured();
+        group->settingsChanged();
     }
 }
 
@@ -414,7 +414,7 @@ void Pool::upkeep() {
     memory_.startIfDue(now);
     std::vector<Group *> forgettable;
     for (Group *group : timer_.due(now)) {
-        group->attend(now);
+        group->doWhatIsDue(now);
         group->endIfAbandoned();
         if (group->isForgettable(now)) {
             forgettable.push_back(group);

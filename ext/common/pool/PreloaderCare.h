@@ -60,7 +60,7 @@ public:
     bool isCold(const Process &process) const noexcept { return coldOrigin_ && process.parts().origin == coldOrigin_; }
 
 private:
-    /** What of the options decides whether a preloader can be used. */
+    /** The options that decide whether a preloader can be used. */
     struct Load {
         explicit Load(const Options &options);
         bool operator==(const Load &) const = default;

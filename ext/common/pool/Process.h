@@ -68,11 +68,11 @@ public:
     const SpawnResult &parts() const noexcept { return parts_; }
     /** The secrets of its environment, which reports must not show. */
     const Secrets &secrets() const noexcept { return secrets_; }
-    /** What it works at since the time of earlier pool processes; null: none had it. */
+    /** The claims that the instance has at earlier pool processes; null: no earlier one had it. */
     const std::shared_ptr<const FormerClaims> &former() const noexcept { return former_; }
     /** As Options::heartbeatTimeout when it was started. */
     std::chrono::seconds heartbeatTimeout() const noexcept { return heartbeatTimeout_; }
-    /** What the next pool process is to know of it. The cells are those in the present claims. */
+    /** The instance's note for the next pool process. Its cells are those of the present claims. */
     InstanceNote note(const std::string &app) const;
     /** Whether it may have watchers. It must not be destroyed under the pool's lock then. */
     bool watched() const noexcept { return parts_.pidFd || parts_.control || parts_.output; }
@@ -111,7 +111,7 @@ public:
     Lifecycle &lifecycle() noexcept { return lifecycle_; }
     const Lifecycle &lifecycle() const noexcept { return lifecycle_; }
     State state() const noexcept { return lifecycle_.state(); }
-    /** It gave no sign of life. If it was in service until now, its end counts as a death. */
+    /** The instance gave no sign of life. If it was in service, its end counts as a death. */
     void noteSilence() noexcept { silent_ = silent_ || stays(); }
     /** Whether its end is a death, and not ordered. */
     bool endIsDeath() const noexcept { return state() != State::DRAINING || silent_; }

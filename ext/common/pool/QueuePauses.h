@@ -31,7 +31,7 @@ public:
     const std::map<std::string, MonotonicTime> &all() const noexcept { return pauses_; }
     void begin(const std::string &app, MonotonicTime until);
     void end(const std::string &app);
-    /** What the store keeps. */
+    /** All pauses, as the text that the store keeps. */
     std::string note() const;
 
 private:

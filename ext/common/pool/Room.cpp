@@ -81,7 +81,7 @@ unsigned Room::olderWishes(const Scaler &application, MonotonicTime now) const {
     return static_cast<unsigned>(
         std::count_if(wishes_.begin(), wishes_.end(), [&](const auto &wish) REQUIRES(poolLock) {
             return wish.second != &application && !memory_.keepsWaiting(*wish.second) &&
-                   comesBefore(*wish.second, application) && wish.second->instances().waitingDrains(now) == 0;
+                   comesBefore(*wish.second, application) && wish.second->instances().drainingThatOnlyWait(now) == 0;
         }));
 }
 
@@ -93,12 +93,12 @@ Room::Census Room::census(const Scaler &application, MonotonicTime now) const {
             continue;
         }
         const Instances &instances = each->instances();
-        const unsigned waiting = instances.waitingDrains(now);
+        const unsigned waiting = instances.drainingThatOnlyWait(now);
         census.taken += each->size() - each->aboveLimit();
         census.draining += instances.draining();
-        census.endingSoon += instances.draining() - waiting - instances.slowDrains(now, SOON);
-        census.slow += instances.slowDrains(now, SLOW);
-        census.uncounted += each == &application ? instances.restingDrains(now) : waiting;
+        census.endingSoon += instances.draining() - waiting - instances.drainingTooLong(now, SOON);
+        census.slow += instances.drainingTooLong(now, SLOW);
+        census.uncounted += each == &application ? instances.drainingWithStreamsOnly(now) : waiting;
     }
     census.taken += olderWishes(application, now);
     // Limited, since each of them has its memory.
@@ -136,7 +136,7 @@ bool Room::admit(Scaler &application, MonotonicTime now) {
     }
     // Enough instances are to end. Instances that only wait or compute may take long, where idle
     // ones end at once.
-    const bool waitsForItsOwn = application.instances().waitingDrains(now) > 0;
+    const bool waitsForItsOwn = application.instances().drainingThatOnlyWait(now) > 0;
     while (!waitsForItsOwn && census.taken >= max + census.uncounted + census.endingSoon && evict(true)) {
     }
     return census.taken < max + census.uncounted;

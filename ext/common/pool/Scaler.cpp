@@ -204,7 +204,7 @@ unsigned Scaler::missing(MonotonicTime now) {
     }
     snapshot.cores = parts_.context.cpu.cores();
     // Instances that are to end and have only streams left do so for as long as their clients like.
-    const unsigned others = size() - snapshot.serving - snapshot.starting - parts_.instances.restingDrains(now);
+    const unsigned others = size() - snapshot.serving - snapshot.starting - parts_.instances.drainingWithStreamsOnly(now);
     // Where one instance may live, another one starts beside it to stand by, unless the restart is
     // to end the old one first.
     const bool oneApart = replacing() && (snapshot.maxInstances > 1 || parts_.options.rollingRestarts);
@@ -333,7 +333,7 @@ void Scaler::endUnneeded(MonotonicTime now) {
     endIdle(spares_.surplus(now), First::OLDEST, "instance.spare",
             " reason=\"more than PassengerMaxSpareInstances are free\"");
     if (const std::optional<unsigned> surplus = parts_.demand.idleSurplus(now)) {
-        parts_.hangs.killSlowDrains(now);
+        parts_.hangs.killUnfinished(now);
         // The youngest have the least of what an application warms up.
         endIdle(spares_.withoutSpares(*surplus, now), First::YOUNGEST, "instance.idle", "");
         closeQueueIfUnused();

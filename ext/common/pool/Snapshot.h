@@ -152,7 +152,7 @@ struct GroupSnapshot {
     /** The time that the start of the last instance took; zero: none was started. */
     std::chrono::nanoseconds lastSpawnTime{0};
     std::optional<RestartSnapshot> lastRestart;
-    /** Whatever its state is now. */
+    /** The last failed start, also of an application that serves now. */
     std::optional<FailureSnapshot> lastFailure;
 };
 

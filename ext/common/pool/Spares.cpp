@@ -17,7 +17,7 @@ constexpr milliseconds QUIET_INTERVAL{1000};
 constexpr std::chrono::seconds QUIET_AFTER{10};
 /** An instance that was needed within this time does not end, so that instances do not come and go
  *  with each request. */
-constexpr milliseconds MOMENT{1000};
+constexpr milliseconds PEAK_WINDOW{1000};
 
 SpareLimits limitsOf(const Options &options) {
     SpareLimits limits;
@@ -51,9 +51,9 @@ unsigned Spares::surplus(MonotonicTime now) {
     const unsigned serving = instances_.serving();
     const unsigned threads = std::max(demand_.threads(), 1U);
     const unsigned atOnce = (demand_.notePeak(now) + threads - 1) / threads;
-    recent_.note(now, std::min(std::max(demand_.atWork(), atOnce), serving), MOMENT);
+    recent_.note(now, std::min(std::max(demand_.atWork(), atOnce), serving), PEAK_WINDOW);
     nextCheck_ = now + (now - demand_.lastBusy() < QUIET_AFTER ? BUSY_INTERVAL : QUIET_INTERVAL);
-    const std::optional<unsigned> busy = recent_.peak(now, MOMENT);
+    const std::optional<unsigned> busy = recent_.peak(now, PEAK_WINDOW);
     const unsigned kept = demand_.minInstances();
     if (!busy || serving <= kept) {
         return 0;

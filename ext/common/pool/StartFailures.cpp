@@ -31,7 +31,7 @@ std::shared_ptr<const Report> reportOf(const SpawnException &error) {
 constexpr std::chrono::hours SAME_TROUBLE{1};
 
 /** If no attempt is allowed within this time, requests do not wait for the next one. */
-constexpr std::chrono::seconds PATIENCE_WITH_DEATHS{2};
+constexpr std::chrono::seconds WAIT_FOR_NEXT_START_LIMIT{2};
 
 std::string makeReportId() {
     std::random_device random;
@@ -96,7 +96,7 @@ unsigned StartFailures::limit(unsigned missing, unsigned starting) const noexcep
 }
 
 bool StartFailures::givesUpForNow(MonotonicTime now, bool asked) const noexcept {
-    const bool soon = backoff_.notBefore() < now + PATIENCE_WITH_DEATHS && (backoff_.mayTryUnasked() || asked);
+    const bool soon = backoff_.notBefore() < now + WAIT_FOR_NEXT_START_LIMIT && (backoff_.mayTryUnasked() || asked);
     return backoff_.dying() && !soon;
 }
 

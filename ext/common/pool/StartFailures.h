@@ -29,10 +29,10 @@ public:
     /** Both arguments outlive this object. */
     StartFailures(const std::string &app, RecentReports &reports) : app_(app), reports_(reports) {}
 
-    /** What the requests are told of an exception that ended a spawn. */
+    /** The refusal of requests after an exception that ended a spawn. */
     static GetFailure describe(const std::exception &error);
-    /** What the requests are told of several instances that ended soon after their start. @param
-     *  last of them */
+    /** The refusal of requests after several instances that ended soon after their start.
+     *  @param last the last of these instances */
     GetFailure describe(const Process &last) const;
 
     Backoff &backoff() noexcept { return backoff_; }

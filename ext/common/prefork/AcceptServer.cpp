@@ -30,9 +30,9 @@ using std::chrono::milliseconds;
 constexpr int SHORTAGE_PAUSE = 100;
 
 /** Waits for a connection, a signal to end, or the end of the monitor. */
-class WaitingRoom {
+class ConnectionWait {
 public:
-    explicit WaitingRoom(const FileDescriptor &listener) : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    explicit ConnectionWait(const FileDescriptor &listener) : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
         signals_ = makeSignalDescriptor({SIGINT, SIGTERM});
         // The kernel wakes one of all waiting workers.
         add(listener.get(), EPOLLIN | EPOLLEXCLUSIVE, CONNECTION);
@@ -86,11 +86,11 @@ void AcceptServer::resumeAccept() {
     // A handler may close descriptor 1, or replace it.
     output_ = FileDescriptor(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
     ::signal(SIGPIPE, SIG_IGN);
-    WaitingRoom room(listener_);
+    ConnectionWait wait(listener_);
     nextAck_ = SteadyClock::now() + ackInterval_;
     tell(COMM_ACK);
     int timeout = 0;
-    while (room.wait(timeout)) {
+    while (wait.wait(timeout)) {
         ack();
         timeout = 0;
         if (!acceptOne()) {

@@ -27,8 +27,8 @@ namespace Passenger {
  *     base_uri URI         a link below the document root, to an application's public folder
  *     resolve_symlinks On  links of the document root are followed
  *     variable NAME=VALUE  SetEnv, PassEnv
- *     limited KEY          this limit holds for the whole server, so none is not granted there
- *     fixed KEY            the same for another value: its default is not granted there
+ *     limited KEY          the server has this limit, so "no limit" is not granted
+ *     fixed KEY            the server has another value, so the default is not granted
  *     any folder           of the main server: document roots can be others than those above
  *     any name             of the main server: .htaccess files may have parts of a name, and
  *                          VALUES that are no limits

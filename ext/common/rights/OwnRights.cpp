@@ -170,33 +170,33 @@ bool OwnRights::places() const noexcept {
     return groups_ != nullptr;
 }
 
-Placed OwnRights::place(const FileDescriptor &pidFd, const Placement &placement) {
+GroupJoined OwnRights::joinGroup(const FileDescriptor &pidFd, const GroupRequest &wanted) {
     const pid_t pid = ProcessLineage::pidOf(pidFd);
     struct stat status {};
     if (pid <= 0 || ::stat(fmt::format("/proc/{}", pid).c_str(), &status) != 0) {
         throw IOException("the process has ended");
     }
-    Placed placed{placement.group, {}};
+    GroupJoined joined{wanted.group, {}};
     // Without an explicit wish nothing is limited for good.
-    if (switchesUsers() && placement.bootTasks > 0 &&
-        (TaskLimit::canLift() || placement.bootTasks != Options().maxBootProcesses)) {
-        placed.taskLimit = TaskLimit::above(status.st_uid, placement.bootTasks);
+    if (switchesUsers() && wanted.bootTasks > 0 &&
+        (TaskLimit::canLift() || wanted.bootTasks != Options().maxBootProcesses)) {
+        joined.taskLimit = TaskLimit::above(status.st_uid, wanted.bootTasks);
     }
     if (!groups_) {
-        return placed;
+        return joined;
     }
-    if (placed.group.empty()) {
-        placed.group = groups_->make(placement.label, status.st_uid, placement.pool);
+    if (joined.group.empty()) {
+        joined.group = groups_->make(wanted.label, status.st_uid, wanted.pool);
     }
-    placed.path = groups_->pathOf(placed.group);
-    placed.problems = groups_->limit(placed.group, placement.limits);
-    groups_->add(placed.group, pid);
+    joined.path = groups_->pathOf(joined.group);
+    joined.problems = groups_->limit(joined.group, wanted.limits);
+    groups_->add(joined.group, pid);
     if (waitPidFd(pidFd, std::chrono::milliseconds(0))) {
         // Its number may have been another process's already.
         groups_->putBack(pid);
         throw IOException("the process has ended");
     }
-    return placed;
+    return joined;
 }
 
 void OwnRights::endBoot(const FileDescriptor &pidFd) {

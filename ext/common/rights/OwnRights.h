@@ -21,7 +21,7 @@ public:
     bool signal(const FileDescriptor &pidFd, int signal) override;
     void useGroups(pid_t agent) override;
     bool places() const noexcept override;
-    Placed place(const FileDescriptor &pidFd, const Placement &placement) override;
+    GroupJoined joinGroup(const FileDescriptor &pidFd, const GroupRequest &wanted) override;
     void endBoot(const FileDescriptor &pidFd) override;
     void setPriority(const FileDescriptor &pidFd, bool low) override;
     std::uint64_t tasksOf(uid_t user) override;

@@ -29,7 +29,7 @@ template <typename One> auto ofEach(const std::vector<FolderLook> &looks, One on
 
 }  // namespace
 
-Options::Variables claimOf(const Options &options) {
+Options::Variables userOptionsOf(const Options &options) {
     Options plain = options;
     plain.variables = nullptr;
     return plain.toMap();

@@ -37,9 +37,9 @@ struct SpawnServerStart {
     std::string user;
     /** Empty: the user's primary group. */
     std::string group;
-    /** The options (claimOf()) of the application for which the server is started. None: the
+    /** The options (userOptionsOf()) of the application for which the server is started. None: the
      *  server is started as the default user. */
-    Options::Variables claim;
+    Options::Variables userOptions;
     /** The server's ends of its control socket and of the pipe for its output. */
     int control = -1;
     int output = -1;
@@ -76,8 +76,8 @@ struct EventCommandStart {
 };
 
 /** The group of a new process of an application (Cgroups). */
-struct Placement {
-    /** A name that place() has returned; empty: a new group. */
+struct GroupRequest {
+    /** A name that joinGroup() has returned; empty: a new group. */
     std::string group;
     /** The label of a new group. */
     std::string label;
@@ -88,7 +88,7 @@ struct Placement {
     pid_t pool = 0;
 };
 
-struct Placed {
+struct GroupJoined {
     /** Empty: there are no groups. */
     std::string group;
     /** Why limits have no effect, with the remedies. */
@@ -99,8 +99,8 @@ struct Placed {
     std::string path{};
 };
 
-/** What decides about an application's user: the options without the variables. */
-Options::Variables claimOf(const Options &options);
+/** The options by which UserResolver finds the user of an application: all but the variables. */
+Options::Variables userOptionsOf(const Options &options);
 
 /** A restart file, by its name. */
 enum class RestartFile { RESTART, ALWAYS_RESTART };
@@ -176,15 +176,15 @@ public:
      * @param agent the anchor
      */
     virtual void useGroups(pid_t agent) = 0;
-    /** Whether new processes are to wait for place(). Does not change any more once processes are
-     *  started. */
+    /** Whether new processes are to wait for joinGroup(). Does not change any more once processes
+     *  are started. */
     virtual bool places() const noexcept = 0;
     /**
      * Moves a process, which has no descendants yet, into a group of its user. Tells the limit of
      * tasks for its boot, if users are switched.
      * @throws SystemException, IOException: it is refused
      */
-    virtual Placed place(const FileDescriptor &pidFd, const Placement &placement) = 0;
+    virtual GroupJoined joinGroup(const FileDescriptor &pidFd, const GroupRequest &wanted) = 0;
     /** The process has booted: lifts its limit of tasks, also for its descendants and the daemons
      *  that it has left, if the rights suffice. @throws SystemException, IOException */
     virtual void endBoot(const FileDescriptor &pidFd) = 0;

@@ -219,7 +219,7 @@ Frame RightsClient::askAbout(const std::string &files, const Frame &request, std
 tl::expected<RunAs, std::string> RightsClient::userOf(const Options &options, const UserResolver & /*own*/,
                                                       bool /*canSwitch*/) {
     const Frame answer = askAbout(fmt::format("app=\"{}\"", options.appRoot),
-                                  request(RightsVerb::USER_OF, claimOf(options)), ANSWER_LIMIT);
+                                  request(RightsVerb::USER_OF, userOptionsOf(options)), ANSWER_LIMIT);
     if (answer.fields.size() == 1) {
         return tl::unexpected(answer.field(0));
     }
@@ -232,7 +232,7 @@ HelperProcess RightsClient::helperIn(Frame answer) const {
 }
 
 HelperProcess RightsClient::start(const SpawnServerStart &server) {
-    return helperIn(ask(request(RightsVerb::START_SPAWN_SERVER, server.user, server.group, server.claim),
+    return helperIn(ask(request(RightsVerb::START_SPAWN_SERVER, server.user, server.group, server.userOptions),
                         {server.control, server.output}));
 }
 
@@ -270,14 +270,14 @@ void RightsClient::sendUnsent(std::chrono::milliseconds limit) {
                         REQUIRES(mutex_) { sendSignal(pidFd, signal, limit); });
 }
 
-Placed RightsClient::place(const FileDescriptor &pidFd, const Placement &placement) {
-    const auto &limits = placement.limits;
-    const Frame answer = ask(request(RightsVerb::PLACE, placement.group, placement.label, placement.pool, limits.memory,
-                                     limits.cpuWeight, limits.tasks, placement.bootTasks),
+GroupJoined RightsClient::joinGroup(const FileDescriptor &pidFd, const GroupRequest &wanted) {
+    const auto &limits = wanted.limits;
+    const Frame answer = ask(request(RightsVerb::PLACE, wanted.group, wanted.label, wanted.pool, limits.memory,
+                                     limits.cpuWeight, limits.tasks, wanted.bootTasks),
                              {pidFd.get()});
-    Placed placed{answer.field(0), {}, answer.number(1), answer.field(2)};
-    placed.problems.assign(answer.fields.begin() + 3, answer.fields.end());
-    return placed;
+    GroupJoined joined{answer.field(0), {}, answer.number(1), answer.field(2)};
+    joined.problems.assign(answer.fields.begin() + 3, answer.fields.end());
+    return joined;
 }
 
 void RightsClient::endBoot(const FileDescriptor &pidFd) {

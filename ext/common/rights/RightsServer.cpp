@@ -138,7 +138,7 @@ const std::vector<RightsServer::Right> &RightsServer::rights() {
         {RightsVerb::MAKE_REGISTRY, &RightsServer::makeRegistry},
         {RightsVerb::REMOVE_REGISTRY, &RightsServer::removeRegistry},
         {RightsVerb::DESCRIPTOR_LOG, &RightsServer::descriptorLog},
-        {RightsVerb::PLACE, &RightsServer::place},
+        {RightsVerb::PLACE, &RightsServer::joinGroup},
         {RightsVerb::END_BOOT, &RightsServer::endBoot},
         {RightsVerb::TASKS, &RightsServer::tasks},
         {RightsVerb::START_EVENT_COMMAND, &RightsServer::startEventCommand},
@@ -265,20 +265,20 @@ void RightsServer::refuseUser(const std::string &name) {
 
 /** A process that the agent has started for another user than root; and a group of that user. The
  *  limits may be any: the pool process may also leave this message out. */
-Frame RightsServer::place(Frame &request, pid_t agent) {
+Frame RightsServer::joinGroup(Frame &request, pid_t agent) {
     const FileDescriptor pidFd = request.takeDescriptor(0);
     const pid_t pid = applicationsPid(pidFd, agent);
-    Placement placement;
-    placement.group = request.field(1);
-    placement.label = request.field(2);
-    placement.pool = static_cast<pid_t>(request.number(3));
-    placement.limits = {limitIn(request, 4), limitIn(request, 5), limitIn(request, 6)};
-    placement.bootTasks = limitIn(request, 7);
-    if (!placement.group.empty() && Cgroups::userOf(placement.group) != ProcessLineage::userOf(pid)) {
-        throw IOException(fmt::format("the group \"{}\" is none of the user of process {}", placement.group, pid));
+    GroupRequest wanted;
+    wanted.group = request.field(1);
+    wanted.label = request.field(2);
+    wanted.pool = static_cast<pid_t>(request.number(3));
+    wanted.limits = {limitIn(request, 4), limitIn(request, 5), limitIn(request, 6)};
+    wanted.bootTasks = limitIn(request, 7);
+    if (!wanted.group.empty() && Cgroups::userOf(wanted.group) != ProcessLineage::userOf(pid)) {
+        throw IOException(fmt::format("the group \"{}\" is none of the user of process {}", wanted.group, pid));
     }
-    const Placed placed = own_.place(pidFd, placement);
-    return done(placed.group, placed.taskLimit, placed.path, placed.problems);
+    const GroupJoined joined = own_.joinGroup(pidFd, wanted);
+    return done(joined.group, joined.taskLimit, joined.path, joined.problems);
 }
 
 /** A process that the agent has started for another user than root. */

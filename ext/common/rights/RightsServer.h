@@ -68,7 +68,7 @@ private:
     Frame startPreStart(Frame &request, pid_t agent);
     Frame startEventCommand(Frame &request, pid_t agent);
     void refuseUser(const std::string &name);
-    Frame place(Frame &request, pid_t agent);
+    Frame joinGroup(Frame &request, pid_t agent);
     Frame endBoot(Frame &request, pid_t agent);
     Frame priority(Frame &request, pid_t agent);
     Frame tasks(Frame &request, pid_t agent);

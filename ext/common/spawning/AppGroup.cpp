@@ -68,30 +68,30 @@ void AppGroup::log(const char *directive, std::uint64_t count, const char *what)
     }
 }
 
-std::uint64_t AppGroup::place(const FileDescriptor &pidFd, const Options &options) {
-    Placement placement;
-    placement.label = lastPart(options.appRoot);
-    placement.limits = {options.memoryMax, options.cpuWeight, options.tasksMax};
-    placement.bootTasks = options.maxBootProcesses;
-    placement.pool = ::getpid();
+std::uint64_t AppGroup::joinGroup(const FileDescriptor &pidFd, const Options &options) {
+    GroupRequest wanted;
+    wanted.label = lastPart(options.appRoot);
+    wanted.limits = {options.memoryMax, options.cpuWeight, options.tasksMax};
+    wanted.bootTasks = options.maxBootProcesses;
+    wanted.pool = ::getpid();
     const LockGuard placing(placing_);
-    placement.group = name();
+    wanted.group = name();
     try {
-        const Placed placed = Rights::ofThisProcess().place(pidFd, placement);
-        if (placement.group != placed.group) {
-            Log::info("event=cgroups.made app=\"{}\" group=\"{}\"", app_, placed.group);
-            for (const std::string &problem : placed.problems) {
+        const GroupJoined joined = Rights::ofThisProcess().joinGroup(pidFd, wanted);
+        if (wanted.group != joined.group) {
+            Log::info("event=cgroups.made app=\"{}\" group=\"{}\"", app_, joined.group);
+            for (const std::string &problem : joined.problems) {
                 Log::warn("event=cgroups.limit_without_effect app=\"{}\" error=\"{}\"", app_, problem);
             }
         }
         const LockGuard guard(mutex_);
-        if (path_.empty() && !placement.group.empty()) {
+        if (path_.empty() && !wanted.group.empty()) {
             // An earlier pool process has made the group, and has told what happened in it.
-            seen_ = Cgroups::eventsIn(placed.path);
+            seen_ = Cgroups::eventsIn(joined.path);
         }
-        name_ = placed.group;
-        path_ = placed.path;
-        return placed.taskLimit;
+        name_ = joined.group;
+        path_ = joined.path;
+        return joined.taskLimit;
     } catch (const std::exception &error) {
         Log::warn("event=cgroups.not_placed app=\"{}\" error=\"{}\"", app_, error.what());
         return 0;

@@ -45,7 +45,7 @@ public:
      * the user while it boots. Blocks. A failure is logged: the process starts all the same.
      * @return the limit of tasks; 0: none
      */
-    std::uint64_t place(const FileDescriptor &pidFd, const Options &options) EXCLUDES(placing_, mutex_);
+    std::uint64_t joinGroup(const FileDescriptor &pidFd, const Options &options) EXCLUDES(placing_, mutex_);
     /** Empty: not made yet, or there are no control groups. Never blocks. */
     std::string name() const EXCLUDES(mutex_);
     /** The group's folder. Empty: as for name(). Never blocks. */

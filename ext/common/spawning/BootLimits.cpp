@@ -31,7 +31,7 @@ BootLimits::BootLimits(const Options &options, LimitCounts &counts) : options_(o
 /** The process waits, so the pid is still its own. */
 std::uint64_t BootLimits::begin(AppGroup &group, pid_t pid) {
     try {
-        tasks_ = group.place(openPidFd(pid), options_);
+        tasks_ = group.joinGroup(openPidFd(pid), options_);
     } catch (const SystemException &error) {
         Log::warn("event=cgroups.not_placed app=\"{}\" pid={} error=\"{}\"", options_.groupName(), pid, error.what());
     }

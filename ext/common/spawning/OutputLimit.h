@@ -78,7 +78,7 @@ private:
     MonotonicTime since_ GUARDED_BY(mutex_){};
     std::optional<Last> last_ GUARDED_BY(mutex_);
     std::uint64_t missing_ GUARDED_BY(mutex_) = 0;
-    /** The timer, or somebody who is about to start it, ends the interval. */
+    /** A timer runs or is about to be started, and ends the interval. */
     bool timed_ GUARDED_BY(mutex_) = false;
     Timer timer_;
 };

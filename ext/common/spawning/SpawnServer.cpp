@@ -116,7 +116,7 @@ void SpawnServer::launch(const SpawnSettings &settings, const Identity &identity
     server.agentProgram = settings.agentProgram;
     server.user = identity.user;
     server.group = identity.group;
-    server.claim = identity.claim;
+    server.userOptions = identity.userOptions;
     server.control = ends.theirControl.get();
     server.output = ends.theirOutput.get();
     try {

@@ -37,8 +37,8 @@ public:
         std::string user;
         /** Empty: the user's primary group. */
         std::string group;
-        /** See SpawnServerStart::claim. */
-        Options::Variables claim{};
+        /** See SpawnServerStart::userOptions. */
+        Options::Variables userOptions{};
     };
 
     /**

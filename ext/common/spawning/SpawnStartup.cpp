@@ -169,7 +169,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
     return explained([&] {
         checkNotCancelled();
         StartRequest request = plan.request(role);
-        request.claim = claimOf(options_);
+        request.userOptions = userOptionsOf(options_);
         if (role == StartRequest::Role::BRIDGE) {
             request.program = resources_.manager.settings().agentProgram;
         }

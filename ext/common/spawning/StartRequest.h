@@ -28,8 +28,8 @@ struct StartRequest {
     /** The new process's environment, in addition to the spawn server's own. */
     std::map<std::string, std::string> environment;
     /** The application's options, by which the rights process determines its user again
-     *  (SpawnServerStart::claim). */
-    std::map<std::string, std::string> claim{};
+     *  (SpawnServerStart::userOptions). */
+    std::map<std::string, std::string> userOptions{};
     /** Called with the process's pid, as told by the kernel, before the process executes anything.
      *  Returns its RLIMIT_NPROC; 0: as it is. Empty: the process does not wait. */
     std::function<std::uint64_t(pid_t)> forked{};

@@ -42,7 +42,7 @@ void UserSpawnServer::ensureStarted(const SpawnSettings &settings) {
 StartedProcess UserSpawnServer::start(const SpawnSettings &settings, const StartRequest &request, Deadline deadline) {
     const ExclusiveTurn::Turn turn(exclusive_, deadline);
     for (bool again = false;; again = true) {
-        auto &server = running(settings, request.claim, deadline);
+        auto &server = running(settings, request.userOptions, deadline);
         try {
             return server.start(request, std::min(deadline, in(START_LIMIT)));
         } catch (const SpawnException &) {
@@ -92,7 +92,7 @@ void UserSpawnServer::endOutdated(const std::optional<ServerAccount> &account) {
     }
 }
 
-SpawnServer &UserSpawnServer::running(const SpawnSettings &settings, const Options::Variables &claim,
+SpawnServer &UserSpawnServer::running(const SpawnSettings &settings, const Options::Variables &userOptions,
                                       Deadline deadline) {
     if (server_ && !server_->alive()) {
         server_.reset();
@@ -101,8 +101,8 @@ SpawnServer &UserSpawnServer::running(const SpawnSettings &settings, const Optio
     endOutdated(account);
     if (!server_) {
         account_ = std::move(account);
-        server_ = std::make_unique<SpawnServer>(loop_, settings, SpawnServer::Identity{user_, group_, claim}, pid_,
-                                                std::min(deadline, in(HELLO_LIMIT)));
+        server_ = std::make_unique<SpawnServer>(loop_, settings, SpawnServer::Identity{user_, group_, userOptions},
+                                                pid_, std::min(deadline, in(HELLO_LIMIT)));
     }
     return *server_;
 }

@@ -53,7 +53,7 @@ public:
 
 private:
     void endOutdated(const std::optional<ServerAccount> &account);
-    SpawnServer &running(const SpawnSettings &settings, const Options::Variables &claim, Deadline deadline);
+    SpawnServer &running(const SpawnSettings &settings, const Options::Variables &userOptions, Deadline deadline);
 
     EventLoop &loop_;
     const std::string user_;

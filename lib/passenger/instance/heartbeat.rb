@@ -3,9 +3,9 @@
 require_relative "../wire/frame"
 
 module PhusionPassenger
-  # Tells the agent in an interval that Ruby runs threads. Its thread only sleeps and writes,
-  # whatever the application's threads do. The signs stop if a thread keeps the interpreter's lock
-  # for good, or if the process is stopped.
+  # Tells the agent in an interval that Ruby runs threads (PassengerHeartbeatTimeout). Its thread
+  # only sleeps and writes, whatever the application's threads do. The signs stop if a thread keeps
+  # the interpreter's lock for good, or if the process is stopped.
   class Heartbeat
     # `interval`: milliseconds; 0: the agent wants no signs.
     def initialize(control, interval)

@@ -1,10 +1,11 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # Counts the requests that all threads of an instance have answered, and calls the block once when
-  # the limit is reached. Thread-safe.
+  # Counts the requests that all threads of an instance have answered (PassengerMaxRequests), and
+  # calls the block once when the limit is reached. Thread-safe.
   class MaxRequests
-    # `limit` 0: no limit. `warm` is called after each `warm_after` answered requests; 0: never.
+    # `limit` 0: no limit. `warm` is called after each `warm_after` answered requests
+    # (PassengerReforkAfter); 0: never.
     def initialize(limit, warm_after: 0, warm: nil, &reached)
       @limit = limit
       @reached = reached

@@ -6,9 +6,9 @@ require_relative "../base/limited_fork"
 require_relative "reply"
 
 module PhusionPassenger
-  # Makes a preloader out of an instance by a fork between two requests. The fork closes all that
-  # belongs to the instance (ForkGuard). Instances forked from the preloader share the memory that
-  # this instance's requests have filled.
+  # Makes a preloader out of an instance by a fork between two requests (PassengerReforkAfter). The
+  # fork closes all that belongs to the instance (ForkGuard). Instances forked from the preloader
+  # share the memory that this instance's requests have filled.
   class Refork
     # Seconds to wait for a moment without a request. With one thread no request waits meanwhile.
     # With several, those that are idle wait.

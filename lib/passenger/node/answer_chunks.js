@@ -4,11 +4,11 @@ function callAll(callbacks, error) {
     callbacks.forEach((callback) => callback(error));
 }
 
-// What the application has written of an answer since the last message, and the callbacks. Its
-// exchange owns it.
+// The parts of an answer that the application has written since the last message, and their
+// callbacks. The exchange owns them.
 class AnswerChunks {
     constructor() {
-        // Of texts characters, of others bytes.
+        // Characters of texts, bytes of other parts.
         this.size = 0;
         // Null: there are none.
         this._chunks = null;

@@ -27,7 +27,7 @@ function write(text) {
     try {
         fs.writeSync(2, text);
     } catch {
-        // Nobody can be told.
+        // The error output is gone.
     }
 }
 

@@ -19,7 +19,8 @@ function onError(error) {
     this.server.emit("clientError", error, this);
 }
 
-// Of a reply channel, from one exchange to the next, as long as these end cleanly.
+// The socket object of a reply channel, from one exchange to the next, as long as these end
+// cleanly.
 class ClientSocket extends ProxiedSocket {
     // That of the channel, unless its last exchange is not over for the application.
     static of(channel, server) {
@@ -50,7 +51,7 @@ class ClientSocket extends ProxiedSocket {
         this.on("error", onError);
     }
 
-    // For the next exchange.
+    // Begins the next exchange.
     begin(exchange, head) {
         this.exchange = exchange;
         this._closers = this.listenerCount("close");
@@ -60,12 +61,12 @@ class ClientSocket extends ProxiedSocket {
         }
     }
 
-    // Somebody awaits its end since the exchange has begun: a clean-up of this request.
+    // Whether code of this request awaits the end of the socket, to clean up.
     get isAwaited() {
         return this.listenerCount("close") > this._closers;
     }
 
-    // Of a Unix socket.
+    // A Unix socket has no address.
     get localAddress() {
         return undefined;
     }

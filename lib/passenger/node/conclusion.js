@@ -85,7 +85,7 @@ exports.conclude = function ({ request, socket, channel }) {
     }
 };
 
-// For the callbacks of what is not sent.
+// The error for callbacks of bytes that are not sent.
 exports.destroyed = function () {
     return Object.assign(new Error("the client's connection is closed"), { code: "ERR_STREAM_DESTROYED" });
 };

@@ -12,8 +12,9 @@ const TYPE = /^content-type:[ \t]*text\/event-stream[ \t]*[;\r]/im;
 const FRAMING = /^transfer-encoding:/im;
 // Bytes that a client may send behind its request.
 const MOST_DROPPED = 65536;
-// Milliseconds that a client which has everything may keep its side open, and between looks.
+// Milliseconds within which a client that has received the whole answer must close its side.
 const CLOSES_WITHIN = 2000;
+// Milliseconds between two checks of that.
 const LAST_LOOKS_INTERVAL = 500;
 const LENGTH_OR_CODING = /^content-(length|encoding):/im;
 
@@ -35,7 +36,7 @@ class EventStream {
         this._server = server;
         this._request = request;
         this._response = response;
-        // The one that the request had so far. The application may hold it.
+        // The request's former socket object. The application may still hold a reference.
         this._former = socket;
         this._connection = null;
         this._head = head;
@@ -112,7 +113,7 @@ class EventStream {
         }
     }
 
-    // What a client sends behind its request is for nobody.
+    // Drops bytes behind the request.
     _drop(data) {
         this._dropped += data.length;
         if (this._dropped > MOST_DROPPED) {

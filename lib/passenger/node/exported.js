@@ -4,7 +4,7 @@
 // function here, so an application that does no more does not listen. What a module of ECMAScript
 // exports is not known: only import() tells it, and that could run the file again.
 
-// For the message of an application that does not listen: behind a sentence, or empty.
+// The end of the message about an application that does not listen; may be empty.
 exports.reason = function () {
     const exported = Object(process.mainModule).exports;
     return typeof exported === "function" || typeof Object(exported).default === "function"

@@ -127,7 +127,8 @@ class FrameSocket {
         return native.addon.sendFrame(this.descriptor, encode(type, fields)) === 0;
     }
 
-    // Sends frames without fields by a thread, while there is room for them.
+    // Sends frames without fields by a thread, while there is room for them: heartbeats
+    // (PassengerHeartbeatTimeout).
     beat(type, milliseconds) {
         native.addon.beat(this.descriptor, encode(type, []), milliseconds);
     }

@@ -57,6 +57,7 @@ class Instance {
         this._tell(frames.PAUSE, 0);
     }
 
+    // Counts a request for PassengerMaxRequests.
     answered() {
         this._answered++;
         if (this._answered === this._limit) {
@@ -109,7 +110,7 @@ class Instance {
         } catch {
             process.kill(process.pid, "SIGTERM");
         }
-        // It may also end by having nothing to do.
+        // The process may also end by having nothing to do.
         native.addon.keepLoop(false);
         setTimeout(() => process.reallyExit(0), this._stopTimeout).unref();
     }

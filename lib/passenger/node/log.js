@@ -30,7 +30,7 @@ exports.write = function (text) {
     try {
         fs.writeSync(2, text);
     } catch {
-        // Nobody can be told.
+        // The error output is gone.
     }
 };
 

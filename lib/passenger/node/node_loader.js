@@ -19,8 +19,8 @@ const { PhusionPassenger } = require("./phusion_passenger");
 
 process.title = `Passenger NodeApp: ${process.cwd()} (${process.env.PASSENGER_APP_ENV})`;
 
-// Of an instance (start.js): the process that the agent has started. Otherwise there is a bridge,
-// or this is a process or thread that the application has made.
+// The pid of the instance (start.js), which the agent has started. Otherwise there is a bridge, or
+// this is a process or thread that the application has made.
 const instance = Number(process.env.PASSENGER_INSTANCE || 0);
 delete process.env.PASSENGER_INSTANCE;
 const api = new PhusionPassenger();

@@ -6,7 +6,7 @@
 const http = require("http");
 const https = require("https");
 
-// Of http.Server; the others concern the connection.
+// The events of http.Server that are passed on; the others concern the connection.
 const FORWARDED = new Set(["request", "upgrade", "connect", "checkContinue", "checkExpectation",
     "clientError", "dropRequest", "listening", "close", "error"]);
 

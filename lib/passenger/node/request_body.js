@@ -234,10 +234,13 @@ function breakOff(exchange, status) {
     }
 }
 
-// A piece of the body, or of the rest of the head, and whether it is the last one. Null: nothing
-// has come. Undefined: the child has given the exchange up. A number: the status of an answer. Then
-// the body is lost, or there are too many messages of others, which `state._stale` counts. With
-// `mayBeFile` perhaps a BodyFile, which the caller owns.
+// Receives the next piece of the body, or of the rest of the head. Returns one of:
+// - [piece, isLast];
+// - null: nothing has come;
+// - undefined: the child has given the exchange up;
+// - a number: the status of the answer, since the body is lost, or `state._stale` counts too many
+//   bytes of other exchanges;
+// - with `mayBeFile`: a BodyFile, which the caller owns.
 function nextPiece(channel, ticket, resends, state, mayBeFile) {
     for (;;) {
         const result = native.addon.receive(channel.descriptor, layout.MESSAGE_LIMIT + 1);

@@ -36,7 +36,7 @@ class Service {
         this._channels = channels;
         this._events = events;
         this._takesAll = takesAll;
-        // Those of former pool processes, then that of the present one.
+        // The sources of former pool processes, then the source of the present one.
         this._sources = [];
         this._paused = false;
         this._finished = false;

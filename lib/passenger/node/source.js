@@ -26,7 +26,8 @@ class Source {
         const [common, claims, marks, ...own] = frame.takeDescriptors(this.stickyId ? 4 : 3);
         this._service = service;
         this._common = common;
-        // The instance's own queue, or that for requests of high priority.
+        // The instance's own queue (PassengerStickySessions), or that for requests of high priority
+        // (PassengerPriorityQueue).
         this._own = own.length > 0 ? own[0] : -1;
         this._inARow = 0;
         // Functions, each of which ends the watching of a queue.
@@ -107,7 +108,6 @@ class Source {
     // none.
     receive() {
         const turn = this._inARow >= MOST_IN_A_ROW;
-        this._inARow = turn ? 0 : this._inARow + 1;
         return (turn && this._receiveCommon()) || this._receiveOwn() || (!turn && this._receiveCommon()) || 0;
     }
 
@@ -141,6 +141,7 @@ class Source {
             // The agent sends no more requests there. That does not end the instance.
             this._dropOwn();
         }
+        this._inARow += size > 0 ? 1 : 0;
         return Math.max(size, 0);
     }
 
@@ -149,6 +150,7 @@ class Source {
         if (size === 0 && native.addon.hasEnded(this._common)) {
             this.ended = true;
         }
+        this._inARow = size > 0 ? 0 : this._inARow;
         return Math.max(size, 0);
     }
 

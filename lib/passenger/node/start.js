@@ -105,7 +105,7 @@ class Start {
         });
     }
 
-    // The application has thrown. If the process ends of it, that is the reason.
+    // Records an uncaught exception as the reason for the process's end.
     keepFailure(parts) {
         this._failure = parts;
     }
@@ -115,7 +115,7 @@ class Start {
         this._end();
     }
 
-    // Nobody reads what the application has begun: it begins anew, behind a bridge.
+    // No server reads what the application has begun: the process begins anew, as a bridge.
     becomeBridge(reason) {
         this._end();
         log.event("node.bridged", { reason });

@@ -93,7 +93,7 @@ function connect(socket, other, client) {
     }
 }
 
-// What the application has written to its end meanwhile.
+// The bytes that the application has written to its end meanwhile.
 function writtenTo(other) {
     const pieces = [];
     for (;;) {

@@ -26,9 +26,9 @@ class Upgrade {
         this._head = head;
         this._descriptor = descriptor;
         this._socket = socket;
-        // Of a refusal: bytes that are still to come; Infinity: until the end.
+        // The bytes of a refusal that are still to come; Infinity: until the end.
         this._left = null;
-        // What takes the chunks of its body apart, if it has any.
+        // The Chunks that parse its body, if it is chunked.
         this._chunks = null;
         this._interim = 0;
         this._released = false;
@@ -37,7 +37,7 @@ class Upgrade {
         exchange.channel.exchange = this;
     }
 
-    // Of the stream, or (`gone` is a boolean then) of the reply channel.
+    // The poller calls this for the stream. The reply channel calls it with `gone`, a boolean.
     onEvents(events, gone) {
         if (gone === undefined) {
             this._look((events & native.RDHUP) !== 0);

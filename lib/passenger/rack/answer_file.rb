@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # Files that go to httpd as one descriptor, in place of their bytes (doc/PROTOCOLS.md, section
-  # 3.8).
+  # Files that go to httpd as one descriptor, in place of their bytes (PassengerAnswerFiles;
+  # doc/PROTOCOLS.md, section 3.8).
   module AnswerFile
     # A file costs more than a few pieces: its file system is looked up, and httpd checks it.
     LEAST = 256 * 1024

@@ -1,9 +1,9 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # Starts programs by the user's login shell. The shell reads the profile first (/etc/profile,
-  # ~/.profile, ~/.bash_profile …), so the environment has the PATH and the variables that the user
-  # sets there.
+  # Starts programs by the user's login shell (PassengerLoadShellEnvvars). The shell reads the
+  # profile first (/etc/profile, ~/.profile, ~/.bash_profile …), so the environment has the PATH and
+  # the variables that the user sets there.
   class LoginShell
     # Shells that understand `exec "$@"`. nologin, false and shells of another syntax are left out.
     KNOWN = %w[ash bash dash ksh mksh sh zsh].freeze

@@ -4,10 +4,11 @@ require "socket"
 require_relative "queue_end"
 
 module PhusionPassenger
-  # The instance's own queue, or that for requests of high priority, and the Group's queue, read as
-  # one. Messages of the own queue come first, but after MOST_IN_A_ROW of them the common queue
-  # has its turn, so that none waits for ever. Handlers use it like a single queue, but `interrupt`
-  # wakes a thread that sleeps here. Thread-safe.
+  # The instance's own queue (PassengerStickySessions), or that for requests of high priority
+  # (PassengerPriorityQueue), and the Group's queue, read as one. Messages of the own queue come
+  # first, but after MOST_IN_A_ROW of them the common queue has its turn, so that no message waits
+  # for ever. Handlers use it like a single queue, but `interrupt` wakes a thread that sleeps here.
+  # Thread-safe.
   class QueuePair
     MOST_IN_A_ROW = 4
 

@@ -231,11 +231,11 @@ module TroubleshootingRows
        "test/python/client_watch_test.py#test_a_silent_client_is_asked_and_then_cut"]
     ],
     "uploads-fail" => [
-      ["413", "troubleshooting_changes#test_413"],
-      ["507", "troubleshooting_changes#test_507"],
+      ["413", "troubleshooting_changes#test_413_ends_with_a_higher_limit_request_body"],
+      ["507", "troubleshooting_changes#test_507_ends_with_a_higher_quota"],
       ["507", "buffered_uploads#test_a_full_disk_is_an_error_that_leaves_nothing_behind"],
       ["500", "troubleshooting_changes#test_500_where_the_folder_for_uploads_is_missing"],
-      ["408, 400", "troubleshooting_changes#test_408"],
+      ["408, 400", "troubleshooting_changes#test_408_ends_with_a_higher_timeout"],
       ["502, 504",
        "max_request_time#test_the_limit_holds_while_the_application_does_not_read_the_body"]
     ],

@@ -3,19 +3,24 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <cstdint>
+#include <fstream>
 #include <limits>
 #include <map>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
+#include "support/SourceFolder.h"
 
 namespace Passenger {
 
 class FrameTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(FrameTest);
     CPPUNIT_TEST(testTheBytesAreAsTheProtocolSays);
+    CPPUNIT_TEST(testTypesOfProcessesAreAsRecordedForTheirVersion);
     CPPUNIT_TEST(testAMissingFieldIsAnError);
     CPPUNIT_TEST(testNumbersAreDecimalText);
     CPPUNIT_TEST(testFieldsOfSeveralKinds);
@@ -41,6 +46,45 @@ public:
             "\0\0\0\0",
             18);
         CPPUNIT_ASSERT(expected == frame.encode());
+    }
+
+    /** Programs in Ruby, Python and JavaScript have these numbers, too. Their tests read the same
+     *  file. */
+    void testTypesOfProcessesAreAsRecordedForTheirVersion() {
+        const std::vector<std::pair<std::string, FrameType>> types{{"SPAWN_HELLO", FrameType::SPAWN_HELLO},
+                                                                   {"SPAWN_START", FrameType::SPAWN_START},
+                                                                   {"SPAWN_STARTED", FrameType::SPAWN_STARTED},
+                                                                   {"SPAWN_FAILED", FrameType::SPAWN_FAILED},
+                                                                   {"SPAWN_IDLE", FrameType::SPAWN_IDLE},
+                                                                   {"SPAWN_FORKED", FrameType::SPAWN_FORKED},
+                                                                   {"SPAWN_GO", FrameType::SPAWN_GO},
+                                                                   {"HELLO", FrameType::PROCESS_HELLO},
+                                                                   {"LOAD", FrameType::LOAD},
+                                                                   {"STEP", FrameType::STEP},
+                                                                   {"LOADED", FrameType::LOADED},
+                                                                   {"FAILED", FrameType::FAILED},
+                                                                   {"FORK", FrameType::FORK},
+                                                                   {"FORKED", FrameType::FORKED},
+                                                                   {"SERVE", FrameType::SERVE},
+                                                                   {"READY", FrameType::READY},
+                                                                   {"FETCH", FrameType::FETCH},
+                                                                   {"CHANNEL", FrameType::CHANNEL},
+                                                                   {"NO_CHANNEL", FrameType::NO_CHANNEL},
+                                                                   {"DROP", FrameType::DROP},
+                                                                   {"FINISH", FrameType::FINISH},
+                                                                   {"LIMIT_REACHED", FrameType::LIMIT_REACHED},
+                                                                   {"PAUSE", FrameType::PAUSE},
+                                                                   {"WARM", FrameType::WARM},
+                                                                   {"REFORK", FrameType::REFORK},
+                                                                   {"HEARTBEAT", FrameType::HEARTBEAT},
+                                                                   {"THREADS", FrameType::THREADS}};
+        std::ostringstream table;
+        for (const auto &[name, type] : types) {
+            table << name << ' ' << static_cast<std::uint16_t>(type) << '\n';
+        }
+        std::ostringstream recorded;
+        recorded << std::ifstream(sourceFolder() / "test/layouts/frames-1").rdbuf();
+        CPPUNIT_ASSERT_EQUAL(recorded.str(), table.str());
     }
 
     void testAMissingFieldIsAnError() {

@@ -265,9 +265,9 @@ public:
             return;
         }
         const Child child(NOBODY);
-        CPPUNIT_ASSERT(place(child, "").type == FrameType::RIGHTS_DONE);
+        CPPUNIT_ASSERT(joinGroup(child, "").type == FrameType::RIGHTS_DONE);
         for (const char *group : {"app-u1-p2-3", "..", "../../app", "app"}) {
-            const Frame answer = place(child, group);
+            const Frame answer = joinGroup(child, group);
             CPPUNIT_ASSERT_MESSAGE(group, answer.type == FrameType::AGENT_FAILED);
             CPPUNIT_ASSERT(answer.field(1).find("none of the user of process") != std::string::npos);
         }
@@ -279,8 +279,8 @@ public:
         }
         const Child roots(0);
         const Child one(NOBODY);
-        CPPUNIT_ASSERT(place(roots, "").field(1).find("runs as root") != std::string::npos);
-        CPPUNIT_ASSERT(place(one, "", roots.pid()).field(1).find("none of the agent's") != std::string::npos);
+        CPPUNIT_ASSERT(joinGroup(roots, "").field(1).find("runs as root") != std::string::npos);
+        CPPUNIT_ASSERT(joinGroup(one, "", roots.pid()).field(1).find("none of the agent's") != std::string::npos);
     }
 
     void testABootMayHaveAsManyTasksMoreAsItIsGiven() {
@@ -330,7 +330,7 @@ private:
     /** A user without other processes, also while this test runs in a second build. */
     const uid_t lonely_ = 20000 + static_cast<uid_t>(::getpid()) % 40000;
 
-    Frame place(const Child &child, const std::string &group, pid_t agent = ::getpid()) {
+    Frame joinGroup(const Child &child, const std::string &group, pid_t agent = ::getpid()) {
         Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, group, "app", "1", "0", "0", "0", "0"});
         request.descriptors.push_back(child.pidFd().duplicate());
         return server_.answer(std::move(request), agent);

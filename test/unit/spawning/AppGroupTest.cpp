@@ -28,9 +28,11 @@ class AppGroupTest : public CppUnit::TestFixture {
 
     class FakeRights final : public OwnRights {
     public:
-        Placed place(const FileDescriptor & /*pidFd*/, const Placement & /*placement*/) override { return placed; }
+        GroupJoined joinGroup(const FileDescriptor & /*pidFd*/, const GroupRequest & /*wanted*/) override {
+            return joined;
+        }
         void endGroup(const std::string &group) noexcept override { ended = group; }
-        Placed placed;
+        GroupJoined joined;
         std::string ended;
     };
 
@@ -46,7 +48,7 @@ class AppGroupTest : public CppUnit::TestFixture {
     }
     AppGroupPtr placedIn(AppGroups &groups) const {
         AppGroupPtr group = groups.of(options_, 1);
-        group->place(FileDescriptor(), options_);
+        group->joinGroup(FileDescriptor(), options_);
         return group;
     }
 
@@ -55,8 +57,8 @@ public:
         std::filesystem::create_directories(folder_);
         log_ = std::make_unique<CapturedLog>();
         rights_ = std::make_unique<FakeRights>();
-        rights_->placed.group = "blog-u1-p2-1";
-        rights_->placed.path = folder_;
+        rights_->joined.group = "blog-u1-p2-1";
+        rights_->joined.path = folder_;
         Rights::use(rights_.get());
         options_.appGroupName = "blog";
     }
@@ -136,7 +138,7 @@ public:
 
     void testWithoutAGroupThereIsNothingToCount() {
         AppGroups groups;
-        rights_->placed = Placed();
+        rights_->joined = GroupJoined();
         kernelSays(1, 1);
         const AppGroupPtr group = placedIn(groups);
         group->look();

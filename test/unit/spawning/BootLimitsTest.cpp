@@ -32,10 +32,10 @@ class BootLimitsTest : public CppUnit::TestFixture {
 
     class FakeRights final : public OwnRights {
     public:
-        Placed place(const FileDescriptor & /*pidFd*/, const Placement & /*placement*/) override {
-            Placed placed;
-            placed.taskLimit = 99;
-            return placed;
+        GroupJoined joinGroup(const FileDescriptor & /*pidFd*/, const GroupRequest & /*wanted*/) override {
+            GroupJoined joined;
+            joined.taskLimit = 99;
+            return joined;
         }
         void endBoot(const FileDescriptor & /*pidFd*/) override { did("end"); }
         void setPriority(const FileDescriptor & /*pidFd*/, bool low) override { did(low ? "low" : "normal"); }

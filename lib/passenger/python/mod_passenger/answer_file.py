@@ -1,5 +1,5 @@
-"""Files that go to httpd as one descriptor, in place of their bytes (doc/PROTOCOLS.md, section
-3.8)."""
+"""Files that go to httpd as one descriptor, in place of their bytes (PassengerAnswerFiles;
+doc/PROTOCOLS.md, section 3.8)."""
 
 import io
 import os
@@ -9,7 +9,8 @@ import tempfile
 
 # A file costs more than a few pieces: its file system is looked up, and httpd checks it.
 LEAST = 256 * 1024
-# Those of which httpd takes files. The reasons are in ext/common/exchange/AnswerFile.cpp.
+# The file systems of which httpd takes files. The reasons are in
+# ext/common/exchange/AnswerFile.cpp.
 _FILE_SYSTEMS = (b"ext4", b"btrfs", b"tmpfs")
 _MOUNT = re.compile(rb"^mnt_id:\s*(\d+)$", re.MULTILINE)
 # Behind optional fields stand a hyphen and the type.

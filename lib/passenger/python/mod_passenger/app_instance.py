@@ -19,7 +19,8 @@ _THREADS = "starting threads"
 
 class AppInstance:
     """The main thread owns it and waits for the end, and the control thread reads the control
-    socket. A service takes the requests: ThreadedService or AsyncService."""
+    socket. A service takes the requests: ThreadedService or AsyncService. Tells the agent when
+    PassengerMaxRequests is reached."""
 
     def __init__(self, control, application, forked):
         """`forked`: a preloader forked this process; the application's hooks are told."""
@@ -101,8 +102,8 @@ class AppInstance:
         return frame.number(6, 0) / 1000
 
     def _beat(self, ready, interval):
-        """Signs of life, whatever the service does. They stop if a thread keeps the interpreter's
-        lock for good."""
+        """Signs of life (PassengerHeartbeatTimeout), whatever the service does. They stop if a
+        thread keeps the interpreter's lock for good."""
         ready.wait()
         try:
             while True:

@@ -81,7 +81,7 @@ class Application:
 
     @property
     def form(self):
-        """What the agent is told: how many requests an instance can have depends on it."""
+        """The form as the agent is told. The number of requests of an instance depends on it."""
         return "asgi" if self._is_async else "wsgi"
 
     @property

@@ -12,9 +12,9 @@ _MOST = 256 * 1024
 # Frames of AsyncService below which a request's application runs.
 _OURS = 4
 
-# Of an ASGI application.
+# The event loop of an ASGI application.
 _loop = None
-# Of SIGQUIT, before the application was loaded: a shell starts what is in the background with
+# The handler of SIGQUIT before the application was loaded: a shell starts background programs with
 # SIG_IGN.
 _handler = None
 
@@ -42,8 +42,8 @@ def show_tasks_of(loop):
 
 
 def text():
-    """Of all tasks and threads. The main thread comes last: a report that is too long loses its
-    beginning."""
+    """The backtraces of all tasks and threads. The main thread comes last: a report that is too
+    long loses its beginning."""
     parts = _tasks()
     for identifier, frame in threads.stack_of_threads():
         parts.append("Thread %s of process %d:\n" % (threads.thread_title(identifier), os.getpid()))
@@ -74,7 +74,7 @@ def _tasks():
 
 
 def _frames_of(awaited):
-    """Of a coroutine, and of those that it awaits."""
+    """The frames of a coroutine, and of the coroutines that it awaits."""
     while awaited is not None:
         for kind, further in (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await")):
             frame = getattr(awaited, kind, None)

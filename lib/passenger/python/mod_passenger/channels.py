@@ -65,8 +65,8 @@ class Channel:
                 self.close()
 
     def close(self):
-        """Nobody uses the channel; or this is a process that the application forked, which has no
-        part in it."""
+        """No exchange uses the channel, or this is a process that the application forked, which has
+        no part in it."""
         self._descriptor = -1
         self._socket.close()
 

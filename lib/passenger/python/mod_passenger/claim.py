@@ -55,5 +55,5 @@ class Claim:
             os.pwrite(self._claims, _CELL.pack(0, 0, answered, monotonic_ns()), self._offset)
 
     def close(self):
-        """For a process that the application forked: the cell stays the instance's."""
+        """Called in a process that the application forked: the cell stays the instance's."""
         self._closed = True

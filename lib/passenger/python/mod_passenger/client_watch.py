@@ -17,7 +17,7 @@ class ClientWatch:
         self._ask = ask
         self._asked = self._doubted = False
         self._heard_at = 0
-        # What the client had taken at the last look.
+        # The bytes that the client had taken at the last look.
         self._taken = 0
         self._timer = None
 
@@ -31,7 +31,7 @@ class ClientWatch:
             self._look_in(_ASKED_AFTER)
 
     def stop(self):
-        """Nobody reads what the client sends."""
+        """No one reads the bytes of the client from now on."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -114,7 +114,7 @@ class EventStream(asyncio.Protocol):
         self._writer = ClientWriter(self._loop, transport)
 
     def data_received(self, data):
-        """What a client sends behind its request is for nobody."""
+        """Bytes behind the request are dropped."""
         self._dropped += len(data)
         if self._dropped > _MOST_DROPPED:
             self._transport.abort()

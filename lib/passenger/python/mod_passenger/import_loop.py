@@ -8,7 +8,7 @@ def waiting():
     """The loop and the number of tasks that wait in it; None and 0: no task waits for a loop."""
     asyncio = sys.modules.get("asyncio")
     loop = asyncio and _current(asyncio)
-    # One that runs does so in a thread of the import.
+    # A loop that runs belongs to a thread of the import.
     if loop is None or loop.is_closed() or loop.is_running():
         return None, 0
     tasks = len(asyncio.all_tasks(loop))

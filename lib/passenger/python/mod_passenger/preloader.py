@@ -122,7 +122,7 @@ class Preloader:
 
 
 def prepare_memory():
-    """What is loaded stays, so the garbage collector need not look at it, and instances go on
-    sharing it."""
+    """Loaded objects stay. So the garbage collector need not look at them, and instances go on
+    sharing their memory."""
     gc.collect()
     gc.freeze()

@@ -1,5 +1,5 @@
-"""What the instances that a preloader forks would share: connections that the application has
-opened while it was loaded. Its threads and the tasks of its event loop are in none of them."""
+"""Finds the connections that the application has opened while it was loaded: all instances that a
+preloader forks would share them. Threads and tasks of the event loop exist in no instance."""
 
 import gc
 import os
@@ -23,7 +23,7 @@ def close_databases():
 
 
 def tell():
-    """What is left goes to the log."""
+    """Logs the connections, threads and tasks that are left."""
     main = threading.main_thread()
     found = ["thread %s" % one.name for one in threading.enumerate() if one is not main]
     _, tasks = import_loop.waiting()
@@ -76,7 +76,7 @@ def _peers():
             with threads.socket_of(os.dup(int(name))) as copy:
                 peer = copy.getpeername() if copy.type == socket.SOCK_STREAM else None
         except OSError:
-            # It is not connected, or closed by now.
+            # The socket is not connected, or closed by now.
             continue
         # The ends of a pair have no name.
         if peer:

@@ -15,7 +15,7 @@ class WarmUp:
     """Owned by the service, which calls the application."""
 
     def __init__(self, frame, control):
-        """Of a SERVE: its time limit counts from now on. `control`: the socket that it came
+        """`frame`: a SERVE, whose time limit counts from now on. `control`: the socket that it came
         from."""
         self._control = control
         self._heads = frame.fields[9:]
@@ -28,7 +28,7 @@ class WarmUp:
         return bool(self._heads)
 
     def environments(self):
-        """Of the requests as httpd's children send them, one after the other."""
+        """Yields the environment of each request, as httpd's children send it."""
         for head in self._heads:
             environment = environment_of(head, 0, len(head))
             self._path = environment.get("REQUEST_URI", "")

@@ -21,9 +21,9 @@ _PIECE = 4096
 # Bytes in memory of a message, or of all messages that wait for the application. Beyond it a
 # message is refused, and the client waits.
 _MOST = 16 * 1024 * 1024
-# What a fragment or a message costs beside its bytes.
+# The memory of a fragment or a message beside its bytes.
 _OVERHEAD = 64
-# What a text that is not ASCII costs beside its characters, of which it has one more.
+# The memory of a text that is not ASCII beside its characters, of which it has one more.
 _BESIDE_TEXT = sys.getsizeof("\xe9" * 2) - 3
 # Seconds that a client has to take what is written before the end, and at the instance's end also
 # what is left then.
