@@ -35,8 +35,7 @@ class Lifespan:
             return self._error or RuntimeError("the application's startup failed: %s" % answer.get("message", ""))
         if not self._started:
             self.state = None
-            if self._error and not isinstance(self._error, NotImplementedError):
-                # An application that knows no lifespan raises at once: it works without.
+            if self._error and not _is_refusal(self._error):
                 log.event("app.lifespan_left_out", exception=log.class_of(self._error),
                           message=log.message_of(self._error))
         return None
@@ -67,3 +66,9 @@ class Lifespan:
 
     async def _send(self, message):
         self._from_application.put_nowait(message)
+
+
+def _is_refusal(error):
+    """Whether an application without lifespan says so, as Django: "can only handle ASGI/HTTP
+    connections, not lifespan"."""
+    return isinstance(error, NotImplementedError) or "lifespan" in str(error)
