@@ -5,8 +5,8 @@ require_relative "support/integration_test"
 require_relative "support/system_call_trace"
 
 # The processes with a seccomp filter make no call that it refuses, whatever they do. It refuses
-# none of the list SEEN in ext/common/confinement/SystemCalls.cpp. With PASSENGER_TEST_CALLS the test
-# follows these, too, and prints how often it has seen each, and which ones it has not seen.
+# none of the list SEEN in ext/common/confinement/SystemCalls.cpp. With PASSENGER_TEST_CALLS the
+# test follows these, too, and prints how often it has seen each, and which ones it has not seen.
 class SystemCallsTest < IntegrationTest
   include CommandRunner
 
