@@ -133,6 +133,7 @@ make_system() {
     unpack_system
     say "Installing updates, git and sudo"
     # The system lives for one run.
+    echo 'Acquire::Languages "none";' >"$system/etc/apt/apt.conf.d/90languages"
     echo force-unsafe-io >"$system/etc/dpkg/dpkg.cfg.d/unsafe-io"
     # A service would run on this machine, not in the system.
     printf '#!/bin/sh\nexit 101\n' >"$system/usr/sbin/policy-rc.d"

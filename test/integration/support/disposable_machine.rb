@@ -16,6 +16,8 @@ class DisposableMachine
   Result = Struct.new(:status, :output, keyword_init: true)
 
   ENTRY = File.join(__dir__, "disposable_machine.sh")
+  # Seconds, less than the limit of a test.
+  LIMIT = 500
   LOCK = "staged.lock"
   READY = "a machine of its own is there\n"
 
@@ -44,9 +46,7 @@ class DisposableMachine
       return "needs root: a file system and a network of its own" unless TestEnvironment.root?
       return "needs a build without sanitizers" if TestEnvironment.sanitized?
 
-      machine = new
-      machine.command("true")
-      _, text = machine.run
+      text = new.enter("try")
       text.include?(READY) ? nil : "no machine of its own can be made here: #{text.lines.first}"
     end
 
@@ -85,13 +85,19 @@ class DisposableMachine
   end
 
   # Runs the commands, one after the other in one shell, until one fails. Returns their results, and
-  # all that was printed. They have less time than a test.
-  def run(within: 500)
+  # all that was printed.
+  def run
     File.write(File.join(@folder, "script"), @script)
-    text, = Open3.capture2e({ "LC_ALL" => "C.UTF-8" }, "timeout", "--kill-after=10", within.to_s,
-                            "unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork",
-                            "--kill-child", "bash", ENTRY, @folder, self.class.staged)
+    text = enter
     [results_in(text), text]
+  end
+
+  # Returns what ENTRY prints. The machine is gone then.
+  def enter(*arguments)
+    text, = Open3.capture2e({ "LC_ALL" => "C.UTF-8" }, "timeout", "--kill-after=10", LIMIT.to_s,
+                            "unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork",
+                            "--kill-child", "bash", ENTRY, @folder, self.class.staged, *arguments)
+    text
   ensure
     FileUtils.rm_rf(@folder)
   end

@@ -2,9 +2,10 @@
 #
 # Runs the steps of DisposableMachine in namespaces that unshare(1) has made:
 #
-#   disposable_machine.sh FOLDER STAGED
+#   disposable_machine.sh FOLDER STAGED [try]
 #
 # FOLDER has the file `script`, which calls `put` and `run`. STAGED has the files of `make install`.
+# With `try` it only tells whether it can have a file system of its own.
 # All processes end with this one, which is the first of its pid namespace.
 
 set -euo pipefail
@@ -18,6 +19,7 @@ mount -t tmpfs none "$folder/layer"
 mkdir "$folder/layer/upper" "$folder/layer/work"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/layer/upper,workdir=$folder/layer/work" "$root"
 echo "a machine of its own is there"
+[ "${3:-}" != try ] || exit 0
 cp -R --no-dereference "$staged/." "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"

@@ -13,11 +13,12 @@ class SystemCallTrace
     "strace is not installed" unless system("strace", "-V", out: File::NULL, err: File::NULL)
   end
 
-  # Follows `pid` from now on.
-  def initialize(pid, file)
+  # Follows `pid` from now on. `without`: names of calls that are left out, if strace knows them.
+  def initialize(pid, file, without: [])
     @file = file
     @reader, writer = IO.pipe
-    @strace = spawn("strace", "-f", "-o", file, "-s", "64", "-p", pid.to_s, err: writer)
+    filter = without.empty? ? [] : ["-e", "trace=!#{without.map { |name| "?#{name}" }.join(',')}"]
+    @strace = spawn("strace", "-f", *filter, "-o", file, "-s", "64", "-p", pid.to_s, err: writer)
     writer.close
     said = @reader.wait_readable(60) && @reader.gets
     raise "strace: #{said.inspect}" unless said&.include?("attached")

@@ -20,7 +20,8 @@ module Unharmed
   # Calls the block while requests come. All are answered with 200, before and during the block. The
   # slowest hundredth takes at most twice as long during it as before. A machine that is busy with
   # something else makes some windows slow: so further ones follow if this is not so, and the
-  # medians of the quiet ones count, or of all if none was quiet. Before each window without the attack `reset` ends the attack before.
+  # medians of the quiet ones count, or of all if none was quiet. Before each window without the
+  # attack `reset` ends the attack before.
   def assert_unharmed(client, path = "/", reset: -> {}, &attack)
     figures = []
     until unharmed?(figures)

@@ -9,8 +9,8 @@ namespace Passenger {
 
 /**
  * Checks `condition` repeatedly until it holds, for at most `limit`, and then once more, since the
- * machine may have stood still. The pause between two checks is a twentieth of the wait so far, from
- * 1 ms to 20 ms.
+ * machine may have stood still. The pause between two checks is a twentieth of the wait so far,
+ * from 1 ms to 20 ms.
  *
  * @return whether the condition holds
  */
