@@ -58,7 +58,7 @@ std::unique_ptr<UsageLedger> openLedger() {
         ap_log_error(
             APLOG_MARK, APLOG_ERR, 0, ap_server_conf,
             "event=spool.not_counted reason=\"%s\" consequence=\"files in PassengerDataBufferDir have no limit "
-            "in this child\"",
+            "in this child, and relayed connections do not count\"",
             problem.what());
         return nullptr;
     }
@@ -85,7 +85,7 @@ Child::Child(const Settings &settings, bool alone)
           .slowClients = ThreadLimit(mostThreads(settings.maxSlowClients)),
           .spool = SpoolQuota({usageLedger_.get(), SpoolMemory::keyOf, SystemClock::instance(), SpoolQuota::measure},
                               spoolLimits(settings), settings.dataBufferDir.value()),
-          .threads = ThreadUse(usageLedger_.get(), SystemClock::instance())},
+          .threads = ThreadUse(usageLedger_.get(), shareOf(ThreadCounts::ofHttp2()), SystemClock::instance())},
       trimmer_(trimInterval(), !alone) {}
 
 void Child::begin(server_rec *server) {
@@ -126,17 +126,12 @@ void Child::stopping(bool gracefully) {
     }
 }
 
-/** The numbers of threads of all httpd children that one application may use. */
-RequestContext::Shares Child::shares() noexcept {
+/** The number of threads of all httpd children that one application may use. */
+unsigned Child::shareOf(unsigned threads) noexcept {
     int children = 0;
-    if (ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) != APR_SUCCESS || children <= 0) {
-        return {};
-    }
-    const auto share = [children](unsigned threads) {
-        const unsigned all = threads * static_cast<unsigned>(children);
-        return all - (all + OTHERS_PART - 1) / OTHERS_PART;
-    };
-    return {share(ThreadCounts::ofMpm()), share(ThreadCounts::ofHttp2())};
+    const bool known = ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) == APR_SUCCESS && children > 0;
+    const unsigned all = known ? threads * static_cast<unsigned>(children) : 0;
+    return all - (all + OTHERS_PART - 1) / OTHERS_PART;
 }
 
 /** PassengerMaxHijackedConnections, for one application in this child. */
@@ -146,7 +141,7 @@ unsigned Child::mostThreads(const Settings::Number &set) noexcept {
 }
 
 std::unique_ptr<RequestContext> Child::newContext() const {
-    return std::make_unique<RequestContext>(AgentKeeper::running().connect(), shares_);
+    return std::make_unique<RequestContext>(AgentKeeper::running().connect(), share_);
 }
 
 Child::BorrowedContext Child::borrow() {

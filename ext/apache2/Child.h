@@ -70,7 +70,8 @@ public:
 
 private:
     Child(const Settings &settings, bool alone);
-    static RequestContext::Shares shares() noexcept;
+    /** @param threads of each httpd child */
+    static unsigned shareOf(unsigned threads) noexcept;
     /** @param set none: three quarters of all */
     static unsigned mostThreads(const Settings::Number &set) noexcept;
     std::unique_ptr<RequestContext> newContext() const;
@@ -82,7 +83,7 @@ private:
     /** Null: it could not be opened. */
     const std::unique_ptr<UsageLedger> usageLedger_;
     AnswerLimits limits_;
-    const RequestContext::Shares shares_ = shares();
+    const unsigned share_ = shareOf(ThreadCounts::ofMpm());
     StartupFileCache startupFiles_;
     RestartLooks restartLooks_;
     ResponseCache responses_{Turbocache::changes()};

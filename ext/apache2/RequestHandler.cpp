@@ -71,6 +71,7 @@ int RequestHandler::run() {
         try {
             sender.setPool((*context).pool());
             converse(*context, sender);
+            sender.endExchange();
         } catch (...) {
             context.discard();
             throw;
@@ -168,10 +169,7 @@ const char *RequestHandler::contentLength() const {
 }
 
 void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
-    if (r_->connection->master != nullptr) {
-        AnswerLimits &limits = child_.limits();
-        stream_.emplace(limits.threads.add(limits.spool.keyOf(route_.appName), ThreadUse::Use::STREAM));
-    }
+    sender.beginExchange();
     MessageSession::Request request;
     request.headRequest = r_->header_only != 0;
     request.takesTrailers = ResponseTrailers::areTaken(r_);
@@ -198,11 +196,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     request.streamTransferable =
         request.transferable && !request.headRequest && ConnectionTransfer::bodyFilter(r_) == nullptr;
     request.fairnessKey = fairnessText(r_);
-    request.threads = [&limits = child_.limits(), this] {
-        const std::uint64_t app = limits.spool.keyOf(route_.appName);
-        return HttpdThreads{limits.threads.of(app, ThreadUse::Use::RELAY),
-                            limits.threads.of(app, ThreadUse::Use::STREAM), stream_.has_value()};
-    };
+    request.threads = [&sender] { return sender.threads(); };
     request.bodyFollows = body_.present() && !fitsInline(request.environment.size());
     if (!request.bodyFollows && buffered_) {
         request.body = *buffered_->whole();

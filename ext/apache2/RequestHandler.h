@@ -49,8 +49,6 @@ private:
     Turbocache turbocache_;
     /** The whole body, if it is read before the request is queued. */
     std::optional<BufferedBody> buffered_;
-    /** The thread of a request of an HTTP/2 stream. */
-    std::optional<ThreadUse::Place> stream_;
     /** The application has begun to read a body for which the client awaits `100 Continue`. */
     bool bodyAskedFor_ = false;
     bool answerBegun_ = false;

@@ -64,7 +64,8 @@ class AppLogTest < IntegrationTest
     main = "PassengerMinInstances 4\nPassengerSpawnMethod direct\n"
     serving("PassengerAppLogFile #{file}\n", main) do |server|
       server.client.get("/print?begin")
-      eventually("four instances") { File.read(file).scan(/output: loaded/).size >= 4 }
+      # One that has loaded, but does not serve yet, is killed.
+      eventually("four instances") { server.log.count(/event=instance\.started/) >= 4 }
       server.stop
       assert_equal 200, File.read(file).scan(/output: last \d+$/).size
     end

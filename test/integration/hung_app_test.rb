@@ -90,8 +90,9 @@ class HungAppTest < IntegrationTest
     with_server(silent("event", MPM["event"], http2: 24)) do |server|
       over_http2(server, 3) do |refusals|
         eventually("all streams are in work") { open_requests(server) == 18 }
-        waiting = Array.new(SHARE - 2) { server.raw("silent.test").request("GET", "/") }
-        eventually("others are, too") { open_requests(server) == 18 + SHARE - 2 }
+        # The three connections count for the share of the MPM's threads, too.
+        waiting = Array.new(SHARE - 4) { server.raw("silent.test").request("GET", "/") }
+        eventually("others are, too") { open_requests(server) == 18 + SHARE - 4 }
         assert_empty refusals.call
         waiting.each(&:close)
       end
@@ -100,7 +101,12 @@ class HungAppTest < IntegrationTest
         # The count may be wrong by the number of requests that begin together.
         eventually("the share of 21 threads is taken") { refusals.call.size >= 30 - 21 - 2 }
         assert_equal ["503"], refusals.call.uniq
-        server.log.wait_for(/its share of httpd's threads: 21 requests over HTTP\/2/)
+        server.log.wait_for(/its share of mod_http2's threads: 21 requests/)
+      end
+      eventually("all have left") { open_requests(server).zero? }
+      over_http2(server, 24, streams: 1) do |refusals|
+        eventually("the MPM's share is taken") { refusals.call.size >= 24 - SHARE - 2 }
+        assert_equal "hello world\n", server.client("other.test").get("/hello").body
       end
     end
   end
@@ -173,11 +179,11 @@ class HungAppTest < IntegrationTest
     clients&.each(&:close)
   end
 
-  # Opens connections with six streams each, at which mod_http2 works at once until one has ended.
+  # Opens connections with streams. mod_http2 works at six of each at once until one has ended.
   STREAMS = <<~'JAVASCRIPT'
     for (let i = 0; i < Number(process.argv[2]); i++) {
       const session = require("http2").connect("http://127.0.0.1:" + process.argv[1]);
-      for (let j = 0; j < 6; j++) {
+      for (let j = 0; j < Number(process.argv[3]); j++) {
         session.request({ ":authority": "silent.test", ":path": "/" })
           .on("response", (head) => console.log(head[":status"])).resume();
       }
@@ -186,9 +192,10 @@ class HungAppTest < IntegrationTest
 
   # Runs the block while the streams of so many connections wait. The block gets a function that
   # returns the statuses of those that were refused.
-  def over_http2(server, connections)
+  def over_http2(server, connections, streams: 6)
     output = File.join(scratch, "statuses-#{rand(1 << 32)}")
-    client = Process.spawn("node", "-e", STREAMS, server.port.to_s, connections.to_s, out: output)
+    client = Process.spawn("node", "-e", STREAMS, server.port.to_s, connections.to_s, streams.to_s,
+                           out: output)
     yield -> { File.readlines(output, chomp: true) }
   ensure
     Process.kill("KILL", client) && Process.wait(client) if client

@@ -210,7 +210,11 @@ class PoolAdoptionTest < IntegrationTest
       File.delete(File.join(root, "loads"))
       succeed(CONFIG, "restart-app", root)
       2.times do
-        eventually("the new version") { File.exist?(File.join(root, "loads")) }
+        # The next pool process knows the application when somebody asks for it.
+        eventually("the new version") do
+          server.client.get("/")
+          File.exist?(File.join(root, "loads"))
+        end
         File.delete(File.join(root, "loads"))
         kill_pool(server)
         assert_equal old, server.client.get("/").body

@@ -22,13 +22,18 @@ struct Http2Workers {
     int most = -1;
 };
 
+/** An argument may be quoted. */
+int number(const char *argument) noexcept {
+    return std::atoi(argument + (*argument == '"' ? 1 : 0));
+}
+
 /** mod_http2 has no interface that tells its threads, so httpd's tree of the configuration does. */
 void read(const ap_directive_t *directive, Http2Workers &workers) noexcept {
     for (; directive != nullptr; directive = directive->next) {
         if (strcasecmp(directive->directive, "H2MinWorkers") == 0) {
-            workers.least = atoi(directive->args);
+            workers.least = number(directive->args);
         } else if (strcasecmp(directive->directive, "H2MaxWorkers") == 0) {
-            workers.most = atoi(directive->args);
+            workers.most = number(directive->args);
         } else if (strcasecmp(directive->directive, "<VirtualHost") != 0) {
             read(directive->first_child, workers);
         }

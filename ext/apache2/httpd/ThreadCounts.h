@@ -7,8 +7,8 @@ namespace Passenger::ThreadCounts {
 
 /** The MPM's: each has a connection. At least 1. */
 unsigned ofMpm() noexcept;
-/** mod_http2's: each has a stream's request. They are no threads of the MPM. 0: mod_http2 is not
- *  loaded. */
+/** mod_http2's: each has a stream's request. A thread of the MPM has the connection. 0: mod_http2
+ *  is not loaded. */
 unsigned ofHttp2() noexcept;
 
 }  // namespace Passenger::ThreadCounts

@@ -137,7 +137,6 @@ const Options &RequestContext::optionsFor(const request_rec *r, const Route &rou
     if (last_ == nullptr || !reader.same()) {
         last_ = &find(settings, route);
     }
-    last_->request.maxInFlight = r->connection->master == nullptr ? shares_.requests : shares_.streams;
     if (last_->stickySessions) {
         const char *cookies = apr_table_get(r->headers_in, "Cookie");
         last_->request.queue = QueueChoice::ofInstance(
@@ -164,6 +163,7 @@ Options &RequestContext::find(const Settings &settings, const Route &route) {
 
 Options RequestContext::makeOptions(const Settings &settings, const Settings &global, const Route &route) {
     Options options;
+    options.request.maxInFlight = share_;
     options.ruby = global.defaultRuby;
     for (const Directives::Field &field : POOLS_FIELDS) {
         Directives::take(options, field, settings);

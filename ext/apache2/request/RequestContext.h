@@ -21,14 +21,8 @@ namespace Passenger {
  */
 class RequestContext {
 public:
-    /** RequestOptions::maxInFlight. */
-    struct Shares {
-        unsigned requests = 0;
-        /** Of HTTP/2. */
-        unsigned streams = 0;
-    };
-
-    RequestContext(ApplicationPoolPtr pool, Shares shares) : pool_(std::move(pool)), shares_(shares) {}
+    /** @param share see RequestOptions::maxInFlight */
+    RequestContext(ApplicationPoolPtr pool, unsigned share) : pool_(std::move(pool)), share_(share) {}
     RequestContext(const RequestContext &) = delete;
     RequestContext &operator=(const RequestContext &) = delete;
 
@@ -47,7 +41,7 @@ private:
     Options makeOptions(const Settings &settings, const Settings &global, const Route &route);
 
     ApplicationPoolPtr pool_;
-    const Shares shares_;
+    const unsigned share_;
     std::string environment_;
     std::string path_;
     // The keys contain all that the options are made of. The address of merged settings is no key,

@@ -23,7 +23,7 @@ struct LeftMemory {
 };
 
 // A change of this layout or of the ledger's needs a new name.
-constexpr const char *RETAINED_NAME = "mod_passenger/spool/2";
+constexpr const char *RETAINED_NAME = "mod_passenger/spool/3";
 
 /** In the parent, and in a child until its ledger has it; -1: none. */
 int theDescriptor = -1;

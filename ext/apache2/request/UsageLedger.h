@@ -42,9 +42,8 @@ public:
         BODY_IN_PIECES
     };
 
-    /** Threads that are not those of requests in flight. RELAY: a thread of the MPM relays a
-     *  connection. STREAM: a thread of mod_http2 has the request. */
-    enum class Use { RELAY, STREAM };
+    /** HttpdThreads::connections and HttpdThreads::streams. */
+    enum class Use { CONNECTION, STREAM };
     static constexpr std::size_t USES = 2;
 
     struct Sums {

@@ -84,7 +84,7 @@ std::optional<ConnectionTakeover::Failure> ConnectionTakeover::passOn(Reply &rep
 std::optional<ConnectionTakeover::Failure> ConnectionTakeover::countRelay() {
     if (std::optional<ThreadLimit::Place> place = limits_.hijacks.take(app_)) {
         hijack_.emplace(std::move(*place));
-        relay_.emplace(limits_.threads.add(limits_.spool.keyOf(app_), ThreadUse::Use::RELAY));
+        relay_.emplace(limits_.threads.addConnection(limits_.spool.keyOf(app_)));
         return std::nullopt;
     }
     limits_.spool.count(UsageLedger::Effect::HIJACK_REFUSED);

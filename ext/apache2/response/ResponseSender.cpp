@@ -156,12 +156,22 @@ void ResponseSender::endByTakeover(const std::optional<ConnectionTakeover::Failu
     }
 }
 
-/** This thread works for the application until the answer's end, without a request in flight. The
- *  thread of a stream is counted already. */
+/** This thread works for the application until the answer's end, without a request in flight. */
 void ResponseSender::countReader() {
-    if (!reader_ && r_->connection->master == nullptr) {
-        reader_.emplace(limits_.threads.add(limits_.spool.keyOf(app_), ThreadUse::Use::RELAY));
+    if (!reader_) {
+        stream_.reset();
+        reader_.emplace(limits_.threads.addConnection(limits_.spool.keyOf(app_)));
     }
+}
+
+void ResponseSender::beginExchange() {
+    if (r_->connection->master != nullptr) {
+        stream_.emplace(limits_.threads.addStream(limits_.spool.keyOf(app_), r_->connection->master));
+    }
+}
+
+HttpdThreads ResponseSender::threads() noexcept {
+    return limits_.threads.of(limits_.spool.keyOf(app_), stream_ && stream_->counts());
 }
 
 bool ResponseSender::bodyAllowed() const noexcept {

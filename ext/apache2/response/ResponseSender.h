@@ -31,6 +31,11 @@ public:
     ResponseSender(const ResponseSender &) = delete;
     ResponseSender &operator=(const ResponseSender &) = delete;
 
+    /** Called before the request is in flight, and when it is no more. */
+    void beginExchange();
+    void endExchange() noexcept { stream_.reset(); }
+    /** The threads of httpd that the application holds. */
+    HttpdThreads threads() noexcept;
     /** The pool that gives the report of a refusal. */
     void setPool(ApplicationPool &pool) noexcept { pool_ = &pool; }
     /** PassengerStickySessions. @param asked the instance that the request names; 0: any */
@@ -116,6 +121,8 @@ private:
     const int statusBefore_ = r_->status;
     const char *app_;
     AnswerLimits &limits_;
+    /** The request's, while it is in flight, if it is one of an HTTP/2 stream. */
+    std::optional<ThreadUse::Place> stream_;
     /** This thread's, while it works for the application without a request in flight. */
     std::optional<ThreadUse::Place> reader_;
     ConnectionTakeover takeover_;

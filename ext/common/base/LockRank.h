@@ -34,6 +34,7 @@ inline constexpr LockRank CHILD{2, "Child::mutex_"};
 inline constexpr LockRank REFUSAL_LOG{2, "RefusalLog::mutex_"};
 inline constexpr LockRank CLIENTS_IN_FLIGHT{2, "ClientsInFlight::mutex_"};
 inline constexpr LockRank THREAD_LIMIT{2, "ThreadLimit::mutex_"};
+inline constexpr LockRank THREAD_USE{2, "ThreadUse::mutex_"};
 inline constexpr LockRank SPOOL_QUOTA{2, "SpoolQuota::mutex_"};
 inline constexpr LockRank STARTUP_FILE_CACHE{2, "StartupFileCache::mutex_"};
 inline constexpr LockRank RESTART_LOOKS{2, "RestartLooks::mutex_"};

@@ -15,6 +15,16 @@ std::string ofPriority(Priority priority) {
     return priority == Priority::NORMAL ? "" : std::string(" for requests of ") + nameOf(priority) + " priority";
 }
 
+std::string shareOf(const char *threads, Priority priority) {
+    return std::string("the application holds its share of ") + threads + ofPriority(priority) + ": ";
+}
+
+std::string sevenEighths(const char *all, Priority priority) {
+    return priority == Priority::LOW
+               ? std::string(", half of seven eighths of ") + all
+               : std::string(", seven eighths of ") + all + "; the other threads are for other applications";
+}
+
 }  // namespace
 
 /** One request of low priority in a while counts as one of normal priority. */
@@ -34,7 +44,7 @@ bool Admission::keepsItsPart(Priority priority) const noexcept {
 }
 
 std::optional<Admission::Refusal> Admission::refusalAs(Priority priority) {
-    const AdmissionLimits limits = AdmissionLimits::of(options_, priority);
+    const AdmissionLimits limits = AdmissionLimits::of(options_, priority, load_.httpd.maxStreams);
     const bool keepsPart = keepsItsPart(priority);
     if (load_.waits() && limits.size > 0 && waiting() > limits.size && !keepsPart) {
         return Refusal{"the application's request queue is full" + ofPriority(priority) + ": " +
@@ -43,10 +53,12 @@ std::optional<Admission::Refusal> Admission::refusalAs(Priority priority) {
     }
     // Instances that could take as many requests as httpd has threads would leave others none.
     if (limits.inFlight > 0 && load_.threads() > limits.inFlight) {
-        return Refusal{"the application holds its share of httpd's threads" + ofPriority(priority) + ": " +
-                       held(limits) + (priority == Priority::LOW ? ", half of" : ",") + " seven eighths of " +
-                       (load_.httpd.ofStreams ? "H2MaxWorkers of all httpd processes" : "MaxRequestWorkers") +
-                       (priority == Priority::LOW ? "" : "; the other threads are for other applications")};
+        return Refusal{shareOf("httpd's threads", priority) + held(limits) +
+                       sevenEighths("MaxRequestWorkers", priority)};
+    }
+    if (limits.streams > 0 && load_.httpd.streams > limits.streams) {
+        return Refusal{shareOf("mod_http2's threads", priority) + std::to_string(limits.streams) + " requests" +
+                       sevenEighths("H2MaxWorkers of all httpd processes", priority)};
     }
     if (keyHasItsShare(limits)) {
         return Refusal{"the request's PassengerFairnessKey has its share" + ofPriority(priority) + ": " +
@@ -60,13 +72,10 @@ std::optional<Admission::Refusal> Admission::refusalAs(Priority priority) {
 /** The share of the threads, and the relayed connections in it. */
 std::string Admission::held(const AdmissionLimits &limits) const {
     const std::string all = std::to_string(limits.inFlight);
-    if (load_.httpd.ofStreams) {
-        return all + " requests over HTTP/2";
-    }
-    return load_.httpd.relayed == 0
+    return load_.httpd.connections == 0
                ? all + " requests"
-               : all + " requests and relayed connections, " + std::to_string(load_.httpd.relayed) +
-                     " of them connections (WebSockets, event streams)";
+               : all + " requests and relayed connections, " + std::to_string(load_.httpd.connections) +
+                     " of them connections (WebSockets, event streams, HTTP/2)";
 }
 
 /** Requests that run count for the key like those that wait, since no process knows which of them
@@ -86,16 +95,19 @@ bool Admission::keyHasItsShare(const AdmissionLimits &limits) const noexcept {
     if (sharesPlaces(limits, load_) && limits.inFlight > 0) {
         free = std::min(free, static_cast<unsigned>(limits.inFlight - load_.threads()));
     }
+    if (limits.streams > 0) {
+        free = std::min(free, limits.streams - load_.httpd.streams);
+    }
     return !isFair(heldByKey(), free);
 }
 
 /** The key's requests count twice: so they leave as much of the target to others as they take. */
 std::optional<Admission::Refusal> Admission::refusalForDelay(const AdmissionLimits &limits, Priority priority) {
     const unsigned others = std::max(heldByKey(), 1U) - 1;
-    if (mayWait(waiting() + others, limits.target)) {
+    if (mayWait(others, limits.target)) {
         return std::nullopt;
     }
-    const bool overShare = others > 0 && mayWait(waiting(), limits.target);
+    const bool overShare = others > 0 && mayWait(0, limits.target);
     return Refusal{"the application is overloaded" + ofPriority(priority) + ": requests wait for longer than " +
                        std::to_string(limits.target.count()) + " ms, its PassengerQueueTarget" +
                        (priority == Priority::NORMAL ? "" : " with PassengerPriority") +
@@ -105,7 +117,7 @@ std::optional<Admission::Refusal> Admission::refusalForDelay(const AdmissionLimi
                    overShare};
 }
 
-bool Admission::mayWait(unsigned waiting, milliseconds within) noexcept {
+bool Admission::mayWait(unsigned ofKeyBesides, milliseconds within) noexcept {
     const milliseconds target(options_.queueTarget);
     if (target == milliseconds(0)) {
         return true;
@@ -117,7 +129,7 @@ bool Admission::mayWait(unsigned waiting, milliseconds within) noexcept {
     }
     // The senders of all requests in work may have left: the instances serve even then.
     const unsigned capacity = std::max(load_.capacity, unsigned{load_.serves});
-    return delay_.mayWait({waiting, capacity, load_.answers, load_.service}, target, within, now_);
+    return delay_.mayWait({waiting(), capacity, load_.answers, load_.service, ofKeyBesides}, target, within, now_);
 }
 
 }  // namespace Passenger

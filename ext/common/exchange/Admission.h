@@ -63,9 +63,9 @@ public:
         bool leavesMostToHigh() const noexcept {
             return inFlight - std::min(high, inFlight) <= std::max(inFlight / FIFTH, 1U);
         }
-        /** Threads of httpd that the application holds. */
+        /** Threads of the MPM that the application holds. */
         std::uint64_t threads() const noexcept { return httpd.held(inFlight); }
-        /** The threads of httpd that the application holds when all instances are taken. */
+        /** The threads of the MPM that the application may hold when all instances are taken. */
         std::uint64_t mostThreads() const noexcept { return httpd.most(capacity); }
     };
 
@@ -81,7 +81,8 @@ public:
 
     /** Whether the key's count matters for this load. Reading it costs more than the rest. */
     static bool sharesPlaces(const AdmissionLimits &limits, const Load &load) noexcept {
-        return load.waits() || (limits.inFlight > 0 && load.mostThreads() > limits.inFlight);
+        return load.waits() || (limits.inFlight > 0 && load.mostThreads() > limits.inFlight) ||
+               (limits.streams > 0 && load.capacity > limits.streams);
     }
 
     /** Nothing: the request has its place. */
@@ -95,7 +96,7 @@ private:
     bool keyHasItsShare(const AdmissionLimits &limits) const noexcept;
     std::string held(const AdmissionLimits &limits) const;
     std::optional<Refusal> refusalForDelay(const AdmissionLimits &limits, Priority priority);
-    bool mayWait(unsigned waiting, std::chrono::milliseconds within) noexcept;
+    bool mayWait(unsigned ofKeyBesides, std::chrono::milliseconds within) noexcept;
     unsigned waiting() const noexcept { return load_.waiting(); }
     unsigned heldByKey() const noexcept;
 

@@ -18,20 +18,20 @@ unsigned part(unsigned limit, unsigned of) noexcept {
 
 }  // namespace
 
-AdmissionLimits AdmissionLimits::of(const Options &options, Priority priority) noexcept {
+AdmissionLimits AdmissionLimits::of(const Options &options, Priority priority, unsigned maxStreams) noexcept {
     const unsigned size = options.maxQueueSize;
     const unsigned inFlight = options.request.maxInFlight;
     const std::chrono::milliseconds target(options.queueTarget);
     switch (priority) {
         case Priority::LOW:
-            return {part(size, QUARTER), part(inFlight, HALF),
+            return {part(size, QUARTER), part(inFlight, HALF), part(maxStreams, HALF),
                     std::chrono::milliseconds(part(options.queueTarget, QUARTER))};
         case Priority::HIGH:
             return {std::min(std::numeric_limits<unsigned>::max() - part(size, QUARTER), size) + part(size, QUARTER),
-                    inFlight, target * TWICE};
+                    inFlight, maxStreams, target * TWICE};
         case Priority::NORMAL: break;
     }
-    return {size, inFlight, target};
+    return {size, inFlight, maxStreams, target};
 }
 
 }  // namespace Passenger

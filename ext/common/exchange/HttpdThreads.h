@@ -6,24 +6,25 @@
 namespace Passenger {
 
 /**
- * Tells which of an application's requests and connections hold threads of httpd. A request holds
- * one while it is in flight. The request of an HTTP/2 stream holds one of mod_http2's
- * (H2MaxWorkers), any other one of the MPM's (MaxRequestWorkers). A plain value.
+ * Which threads of httpd an application holds, beside what its requests in flight tell. Such a
+ * request holds a thread of the MPM (MaxRequestWorkers). But that of an HTTP/2 stream holds one of
+ * mod_http2's (H2MaxWorkers), and only its connection holds one of the MPM's. A plain value.
  */
 struct HttpdThreads {
-    /** Connections that threads of the MPM relay. */
-    unsigned relayed = 0;
-    /** Requests in flight of HTTP/2 streams. */
+    /** Connections that threads of the MPM serve, and that are no requests in flight: relayed ones,
+     *  and those of HTTP/2 with a stream of the application. */
+    unsigned connections = 0;
+    /** Requests in flight of streams. */
     unsigned streams = 0;
-    /** Of a request's threads, those of mod_http2 are asked for. */
-    bool ofStreams = false;
+    /** The most streams, if the request that asks is one of them. 0: no limit. */
+    unsigned maxStreams = 0;
 
-    /** @param inFlight all requests in flight */
+    /** The threads of the MPM. @param inFlight all requests in flight */
     std::uint64_t held(unsigned inFlight) const noexcept {
-        return ofStreams ? streams : std::uint64_t{inFlight - std::min(streams, inFlight)} + relayed;
+        return std::uint64_t{inFlight - std::min(streams, inFlight)} + connections;
     }
-    /** The most that so many requests hold. */
-    std::uint64_t most(unsigned requests) const noexcept { return std::uint64_t{requests} + (ofStreams ? 0 : relayed); }
+    /** The threads of the MPM that so many requests may hold. */
+    std::uint64_t most(unsigned requests) const noexcept { return std::uint64_t{requests} + connections; }
 };
 
 }  // namespace Passenger

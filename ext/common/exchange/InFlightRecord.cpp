@@ -64,7 +64,8 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
     if (options_.request.maxInFlight > 0 && request.threads) {
         load.httpd = request.threads();
     }
-    if (key_ && Admission::sharesPlaces(AdmissionLimits::of(options_, options_.request.priority), load)) {
+    if (key_ && Admission::sharesPlaces(AdmissionLimits::of(options_, options_.request.priority, load.httpd.maxStreams),
+                                        load)) {
         load.ofKey = senders.inFlight(*key_, children);
     }
     if (load.waits() && options_.request.priority != Priority::HIGH) {

@@ -46,11 +46,13 @@ bool QueueDelay::mayWait(const Load &load, Time target, Time within, MonotonicTi
     const double usual = overloaded_ ? meanSeconds_ : usualSeconds_;
     // Each request in work has taken as long as the stall at least.
     const double mean = stalls ? std::max(usual, inSeconds(now - stalledSince_)) : usual;
-    const double wait = load.waiting * mean / load.capacity;
-    if (wait <= inSeconds(overloaded_ ? within : FRESH * target)) {
+    const double each = mean / load.capacity;
+    const double wait = (load.waiting + load.ofKey) * each;
+    const double limit = inSeconds(overloaded_ ? within : FRESH * target);
+    if (wait <= limit) {
         return true;
     }
-    if (wait > inSeconds(target)) {
+    if (overloaded_ ? wait > inSeconds(target) : load.waiting * each > limit) {
         sign(now);
     }
     return false;

@@ -38,6 +38,9 @@ public:
          *  again at 0. */
         std::uint64_t answers = 0;
         std::chrono::microseconds service{0};
+        /** Of `waiting`, those that count twice: the others of this one's FairnessKey. A request
+         *  that is refused for them alone begins no overload. */
+        unsigned ofKey = 0;
     };
 
     /** The interval of the least wait, and of a measurement. */

@@ -23,8 +23,8 @@ void SlowRequests::note(ChannelId channel, Ticket ticket, std::chrono::milliseco
     Log::warn(
         "event=request.slow app=\"{}\" request=\"{}\" pid={} ms={} limit={}ms method=\"{}\" uri=\"{}\" client=\"{}\" "
         "reason=\"{}\"",
-        app_, request->id, process ? process->pid() : 0, age.count(), limit.count(), request->method, request->uri,
-        request->client, process ? "the instance has not begun to answer" : "no instance has taken it");
+        app_, request->id, process ? process->pid() : 0, age.count(), limit.count(), request->method,
+        std::string_view(request->uri).substr(0, request->uri.find('?')), request->client, process ? "the instance has not begun to answer" : "no instance has taken it");
     if (process) {
         askForBacktraces(*process, now);
     }

@@ -140,7 +140,7 @@ class Attacker
   def busy_channel
     ObjectSpace.each_object(PhusionPassenger::Channels).first
                .instance_variable_get(:@known).values
-               .find { |one| one.instance_variable_get(:@busy) }
+               .find { |one| one.instance_variable_get(:@borrowers).positive? }
   end
 
   def hold(env)

@@ -37,7 +37,7 @@ class UsageLedgerTest : public LeakCheck {
 
     static constexpr std::uint64_t ONE = 11;
     static constexpr std::uint64_t OTHER = 12;
-    static constexpr UsageLedger::Use RELAY = UsageLedger::Use::RELAY;
+    static constexpr UsageLedger::Use CONNECTION = UsageLedger::Use::CONNECTION;
     static constexpr UsageLedger::Use STREAM = UsageLedger::Use::STREAM;
 
     /** Another httpd child, which adds bytes and a connection, and then waits for its end. */
@@ -49,7 +49,7 @@ class UsageLedgerTest : public LeakCheck {
                 // The parent's ledger is left alone: its lock is the parent's.
                 auto *ledger = new UsageLedger(memory.descriptor().duplicate());
                 ledger->add(app, bytes);
-                ledger->addUse(app, RELAY);
+                ledger->addUse(app, CONNECTION);
                 static_cast<void>(!write(ready_.second.get(), "x", 1));
                 for (;;) {
                     pause();
@@ -169,28 +169,28 @@ public:
     }
 
     void testRelayedConnectionsOfAllChildrenAreSummed() {
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, ledger_->uses(ONE, RELAY));
-        CPPUNIT_ASSERT(ledger_->addUse(ONE, RELAY));
-        CPPUNIT_ASSERT(ledger_->addUse(ONE, RELAY));
-        CPPUNIT_ASSERT(ledger_->addUse(OTHER, RELAY));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, ledger_->uses(ONE, CONNECTION));
+        CPPUNIT_ASSERT(ledger_->addUse(ONE, CONNECTION));
+        CPPUNIT_ASSERT(ledger_->addUse(ONE, CONNECTION));
+        CPPUNIT_ASSERT(ledger_->addUse(OTHER, CONNECTION));
         const Child child(*memory_, ONE, 10);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, ledger_->uses(ONE, RELAY));
-        ledger_->removeUse(ONE, RELAY);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, ledger_->uses(ONE, RELAY));
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->uses(OTHER, RELAY));
-        ledger_->removeUse(OTHER, RELAY);
-        ledger_->removeUse(OTHER, RELAY);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("Not below 0", std::uint64_t{0}, ledger_->uses(OTHER, RELAY));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, ledger_->uses(ONE, CONNECTION));
+        ledger_->removeUse(ONE, CONNECTION);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, ledger_->uses(ONE, CONNECTION));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->uses(OTHER, CONNECTION));
+        ledger_->removeUse(OTHER, CONNECTION);
+        ledger_->removeUse(OTHER, CONNECTION);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Not below 0", std::uint64_t{0}, ledger_->uses(OTHER, CONNECTION));
         expectSums(10, 10);
     }
 
     void testStreamsCountApartFromRelayedConnections() {
-        ledger_->addUse(ONE, RELAY);
+        ledger_->addUse(ONE, CONNECTION);
         CPPUNIT_ASSERT(ledger_->addUse(ONE, STREAM));
         CPPUNIT_ASSERT(ledger_->addUse(ONE, STREAM));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, ledger_->uses(ONE, STREAM));
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->uses(ONE, RELAY));
-        ledger_->removeUse(ONE, RELAY);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->uses(ONE, CONNECTION));
+        ledger_->removeUse(ONE, CONNECTION);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, ledger_->uses(ONE, STREAM));
         ledger_->removeUse(ONE, STREAM);
         ledger_->removeUse(ONE, STREAM);
@@ -199,26 +199,26 @@ public:
 
     void testAnEntryStaysWhileItCountsFilesOrConnections() {
         ledger_->add(ONE, 10);
-        ledger_->addUse(ONE, RELAY);
+        ledger_->addUse(ONE, CONNECTION);
         ledger_->subtract(ONE, 10);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->uses(ONE, RELAY));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->uses(ONE, CONNECTION));
         ledger_->add(ONE, 5);
-        ledger_->removeUse(ONE, RELAY);
+        ledger_->removeUse(ONE, CONNECTION);
         expectSums(5, 5);
         ledger_->subtract(ONE, 5);
         for (std::uint64_t app = 1; app <= UsageLedger::ENTRIES; app++) {
-            CPPUNIT_ASSERT(ledger_->addUse(app, RELAY));
+            CPPUNIT_ASSERT(ledger_->addUse(app, CONNECTION));
         }
-        CPPUNIT_ASSERT(!ledger_->addUse(UsageLedger::ENTRIES + 1, RELAY));
+        CPPUNIT_ASSERT(!ledger_->addUse(UsageLedger::ENTRIES + 1, CONNECTION));
     }
 
     void testTheConnectionsOfADeadChildAreDropped() {
         Child child(*memory_, ONE, 0);
-        ledger_->addUse(ONE, RELAY);
+        ledger_->addUse(ONE, CONNECTION);
         child.kill();
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, ledger_->uses(ONE, RELAY));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, ledger_->uses(ONE, CONNECTION));
         CPPUNIT_ASSERT(ledger_->dropDead());
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->uses(ONE, RELAY));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ledger_->uses(ONE, CONNECTION));
     }
 
     void testThreadsOfAChildCountTogether() {

@@ -28,7 +28,7 @@ class AdmissionLimitsTest : public LeakCheck {
         options.maxQueueSize = size;
         options.request.maxInFlight = inFlight;
         options.queueTarget = target;
-        return AdmissionLimits::of(options, priority);
+        return AdmissionLimits::of(options, priority, inFlight / 2);
     }
 
 public:

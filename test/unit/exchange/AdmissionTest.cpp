@@ -153,12 +153,16 @@ public:
         CPPUNIT_ASSERT(!refusal({30, 2, 0, 0, 0s, {5, 25}}));
         CPPUNIT_ASSERT(isFull(refusal({30, 2, 0, 0, 0s, {1, 20}})));
         CPPUNIT_ASSERT_MESSAGE("A count that is no count", !refusal({30, 2, 0, 0, 0s, {0, UINT_MAX}}));
-        // A request of HTTP/2: 10 or 11 hold threads of mod_http2, this one included.
-        CPPUNIT_ASSERT(!refusal({30, 2, 0, 0, 0s, {20, 10, true}}));
-        const Refusal stream = refusal({30, 2, 0, 0, 0s, {20, 11, true}});
+        // A request of HTTP/2. Connections with one stream each hold as many threads of the MPM.
+        CPPUNIT_ASSERT(!refusal({30, 2, 0, 0, 0s, {5, 25, 25}}));
+        CPPUNIT_ASSERT(isFull(refusal({30, 2, 0, 0, 0s, {11, 30, 40}})));
+        const Refusal stream = refusal({30, 2, 0, 0, 0s, {5, 26, 25}});
         CPPUNIT_ASSERT(isFull(stream));
-        CPPUNIT_ASSERT_MESSAGE(stream->reason, stream->reason.find("10 requests over HTTP/2, seven eighths of "
-                                                                   "H2MaxWorkers") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(stream->reason, stream->reason.find("share of mod_http2's threads: 25 requests, seven "
+                                                                   "eighths of H2MaxWorkers") != std::string::npos);
+        // A key leaves others as many streams as it holds.
+        CPPUNIT_ASSERT(!refusal({20, 100, 6, 0, 0s, {2, 20, 25}}));
+        CPPUNIT_ASSERT(isForShare(refusal({20, 100, 7, 0, 0s, {2, 20, 25}})));
     }
 
     void testTheShareHoldsWhateverTheInstancesClaim() {
@@ -213,8 +217,8 @@ public:
         options_.queueTarget = 1000;
         CPPUNIT_ASSERT(!overloadedWith(40, 1));
         CPPUNIT_ASSERT(!overloadedWith(20, 20));
-        CPPUNIT_ASSERT(overloadedWith(21, 21));
-        CPPUNIT_ASSERT(isForShare(overloadedWith(20, 20)));
+        CPPUNIT_ASSERT(isForShare(overloadedWith(21, 21)));
+        CPPUNIT_ASSERT_MESSAGE("No overload has begun", !overloadedWith(20, 20));
         CPPUNIT_ASSERT(!overloadedWith(20, 1));
     }
 
