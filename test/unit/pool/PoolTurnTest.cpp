@@ -9,8 +9,6 @@
 #include <thread>
 #include <vector>
 
-#include "base/Exceptions.h"
-#include "base/Report.h"
 #include "spawning/Preloader.h"
 #include "support/Eventually.h"
 #include "support/PoolContract.h"
@@ -31,10 +29,8 @@ class PoolTurnTest : public PoolContract {
     CPPUNIT_TEST(testWhileItsNewVersionWaitsAPreloadedApplicationGrows);
     CPPUNIT_TEST(testWithoutAPreloaderRequestsThatWaitEndTheWaitForLoads);
     CPPUNIT_TEST(testTheNewVersionHasTheInstancesThatTheOldOneGotWhileItWaited);
-    CPPUNIT_TEST(testSuccessorsOfAnApplicationDoNotOvertakeANewVersion);
     CPPUNIT_TEST(testLoadsThatHangHoldNoVersionBackForEver);
     CPPUNIT_TEST(testInAFullPoolAVersionThatWaitsForLoadsHoldsNoForkBack);
-    CPPUNIT_TEST(testAFailedForkOfTheOldVersionEndsNoDeployment);
     CPPUNIT_TEST(testALongWaitForLoadsIsLogged);
     CPPUNIT_TEST_SUITE_END();
 
@@ -42,7 +38,6 @@ class PoolTurnTest : public PoolContract {
     static constexpr unsigned AT_ONCE = 6;
 
     std::atomic<bool> othersWait_{false};
-    std::atomic<bool> lastFails_{false};
 
     static Options numbered(unsigned number) {
         Options options = app("/srv/" + std::to_string(number));
@@ -222,12 +217,6 @@ public:
             while (othersWait_ && !isLast) {
                 std::this_thread::sleep_for(1ms);
             }
-            if (isLast && lastFails_) {
-                Report report;
-                report.summary = "not now";
-                report.mayPass = log_->count("event=spawn.failed") == 0;
-                throw SpawnException(report);
-            }
         };
         serve();
         factory_->release();
@@ -248,52 +237,6 @@ public:
         othersWait_ = false;
         CPPUNIT_ASSERT(eventually([&] { return updated() == APPS; }));
         CPPUNIT_ASSERT(eventuallyServing(2, last));
-    }
-
-    void testAFailedForkOfTheOldVersionEndsNoDeployment() {
-        const Options last = numbered(APPS - 1);
-        serveWhileOthersLoad();
-        lastFails_ = true;
-        restart(APPS - 1);
-        CPPUNIT_ASSERT(eventually([&] { return log_->count("event=spawn.failed") == 1; }));
-        for (unsigned i = 0; i < AT_ONCE; i++) {
-            restart(i);
-        }
-        const std::vector<AnswerPtr> answers{ask(last), ask(last)};
-        CPPUNIT_ASSERT(eventually([&] {
-            pass(100ms);
-            return log_->count("event=spawn.failed") == 2;
-        }));
-        CPPUNIT_ASSERT(group(last).state == GroupState::DEPLOY_WAITS);
-        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=deploy.failed"));
-        lastFails_ = false;
-        othersWait_ = false;
-        CPPUNIT_ASSERT(eventually([&] {
-            step();
-            return group(last).version == 2;
-        }));
-    }
-
-    void testSuccessorsOfAnApplicationDoNotOvertakeANewVersion() {
-        for (unsigned i = 0; i < AT_ONCE; i++) {
-            Options worn = numbered(APPS + i);
-            worn.minInstances = 2;
-            worn.memoryLimit = 100;
-            get(worn).reset();
-            CPPUNIT_ASSERT(eventuallyServing(2, worn));
-        }
-        serve();
-        for (unsigned i = 0; i < AT_ONCE; i++) {
-            for (const ProcessSnapshot &process : instances(numbered(APPS + i))) {
-                setMemory(process.id, std::uint64_t{101} * 1024 * 1024);
-            }
-        }
-        pool_->checkMemory();
-        factory_->waitUntilHeld(AT_ONCE);
-        restart(0);
-        CPPUNIT_ASSERT(group(numbered(0)).state == GroupState::DEPLOY_WAITS);
-        factory_->letThrough();
-        CPPUNIT_ASSERT(eventually([&] { return group(numbered(0)).state == GroupState::DEPLOYING; }));
     }
 
     /** As while a database is down. */
