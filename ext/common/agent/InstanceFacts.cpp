@@ -47,7 +47,9 @@ InstanceFacts::Facts InstanceFacts::of(pid_t pid) {
 
 std::chrono::milliseconds InstanceFacts::pauseAfter(std::chrono::nanoseconds round) {
     using std::chrono::milliseconds;
-    return std::max<milliseconds>(ASKED_INTERVAL, std::chrono::duration_cast<milliseconds>(round * PARTS_OF_THE_TIME));
+    // A round is also long where the machine is busy.
+    return std::clamp<milliseconds>(std::chrono::duration_cast<milliseconds>(round * PARTS_OF_THE_TIME), ASKED_INTERVAL,
+                                    QUIET_INTERVAL);
 }
 
 void InstanceFacts::run(const FileDescriptor &ending) {

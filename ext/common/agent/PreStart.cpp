@@ -20,7 +20,7 @@ namespace Passenger {
 
 namespace {
 
-/** More than the longest time of the helper for one URL. */
+/** More than the longest time of the helper for one URL. Health checks wait so long for all. */
 constexpr std::chrono::minutes LONGEST{10};
 constexpr std::chrono::seconds END_LIMIT{1};
 constexpr int FIRST_ERROR = 500;
@@ -77,11 +77,17 @@ bool PreStart::follow(const FileDescriptor &output, const FileDescriptor &ending
         return true;
     };
     LineReader lines;
-    auto deadline = deadlineIn(longest);
+    const auto most = deadlineIn(longest);
+    auto deadline = most;
+    bool tookLong = false;
     std::array<char, 4096> buffer;
     for (;;) {
         std::array<pollfd, 2> entries{{{output.get(), POLLIN, 0}, {ending.get(), POLLIN, 0}}};
-        const int left = millisecondsUntil(deadline);
+        if (!tookLong && millisecondsUntil(most) == 0) {
+            tookLong = true;
+            ended_();
+        }
+        const int left = millisecondsUntil(tookLong ? deadline : most);
         if (left == 0) {
             return giveUp("the pre-start helper has told nothing for long");
         }

@@ -24,8 +24,8 @@ namespace Passenger {
  */
 class PreStart {
 public:
-    /** @param ended all URLs have been requested, whatever the answers. Called in another thread or
-     *  within ask(); outlives this object */
+    /** @param ended all URLs have been requested, whatever the answers, or have had their time.
+     *  Called in another thread or within ask(), also twice; outlives this object */
     explicit PreStart(std::function<void()> ended);
 
     /**
@@ -36,8 +36,8 @@ public:
      */
     void ask(const AgentSettings &settings, bool forget);
     /** A part of the thread's work, by itself for tests. Reads until the helper's output ends, no
-     *  line has come for `longest`, or `ending` is readable. @param urls that the helper requests
-     *  @return false: `ending` is */
+     *  line has come for `longest`, or `ending` is readable. All URLs together have had their time
+     *  after `longest`. @param urls that the helper requests @return false: `ending` is */
     bool follow(const FileDescriptor &output, const FileDescriptor &ending, std::set<std::string> urls,
                 std::chrono::milliseconds longest);
 

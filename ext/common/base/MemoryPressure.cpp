@@ -16,18 +16,30 @@ double memoryPressure(const std::string &file) {
     return percent;
 }
 
+namespace {
+
+/** Whether the group has a limit at which the kernel refuses memory, or slows its processes. */
+bool isLimited(const std::string &group) {
+    const auto has = [&group](const char *file) {
+        const std::string limit = fileContent(group + file);
+        return !limit.empty() && !limit.starts_with("max");
+    };
+    return has("/memory.max") || has("/memory.high");
+}
+
+}  // namespace
+
 double ownMemoryPressure(const CgroupFiles &files, const std::string &host) {
     const std::vector<std::string> groups = files.groups();
     double most = groups.empty() ? 0 : memoryPressure(groups.front() + "/memory.pressure");
-    bool isLimited = false;
+    bool anyLimited = false;
     for (const std::string &folder : groups) {
-        const std::string limit = fileContent(folder + "/memory.max");
-        if (!limit.empty() && !limit.starts_with("max")) {
+        if (isLimited(folder)) {
             most = std::max(most, memoryPressure(folder + "/memory.pressure"));
-            isLimited = true;
+            anyLimited = true;
         }
     }
-    return isLimited ? most : std::max(most, memoryPressure(host));
+    return anyLimited ? most : std::max(most, memoryPressure(host));
 }
 
 }  // namespace Passenger

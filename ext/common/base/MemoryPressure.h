@@ -17,8 +17,8 @@ double memoryPressure(const std::string &file);
 
 /**
  * The highest of a process's control group (cgroup v2), and of those groups above it that have a
- * limit (memory.max). Without any limit the host's counts, too: with one, as in a container, the
- * kernel is short of memory in the group, and the host's figure tells of other work.
+ * limit (memory.max, memory.high). Without any limit the host's counts, too: with one, as in a
+ * container, the kernel is short of memory in the group, and the host's figure tells of other work.
  * @param host the host's file
  */
 double ownMemoryPressure(const CgroupFiles &files = {}, const std::string &host = "/proc/pressure/memory");

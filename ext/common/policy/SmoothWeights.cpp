@@ -19,18 +19,17 @@ double SmoothWeights::next(const std::string &question, double measured, Monoton
     const auto found = told_.find(question);
     if (found == told_.end()) {
         makeRoom();
-        told_[question] = {measured, measured, now};
+        told_[question] = {measured, now};
         return measured;
     }
     Told &told = found->second;
     const auto passed = now - told.at;
     if (passed > KEPT_FOR) {
-        told = {measured, measured, now};
+        told = {measured, now};
         return measured;
     }
-    const double quick = between(told.quick, measured, passed, HALF_LIFE);
-    const double slow = between(told.weight, measured, passed, HALF_LIFE_OF_SMALL);
-    told = {quick, std::abs(quick - slow) < AT_ONCE ? slow : quick, now};
+    const bool isSmall = std::abs(measured - told.weight) < AT_ONCE;
+    told = {between(told.weight, measured, passed, isSmall ? HALF_LIFE_OF_SMALL : HALF_LIFE), now};
     return told.weight;
 }
 

@@ -11,9 +11,9 @@ namespace Passenger {
 /**
  * The weights that balancers are told, without swings. A host that is told to have less room gets
  * fewer requests, has more room at the next question, and would get too many again. So a weight
- * goes half of the way to the measured one in HALF_LIFE, whether it is asked for often or seldom. A
- * change of fewer than AT_ONCE points may be over in a moment: it is told as far as it stays, half
- * of it in HALF_LIFE_OF_SMALL.
+ * goes half of the way to the measured one in HALF_LIFE. A change of fewer than AT_ONCE points, or
+ * what is left of a larger one, may be over in a moment: it is told as far as it stays, half of it
+ * in HALF_LIFE_OF_SMALL.
  *
  * Pure: times are passed in. Not thread-safe.
  */
@@ -33,8 +33,6 @@ public:
 
 private:
     struct Told {
-        /** By HALF_LIFE alone. */
-        double quick = 0;
         double weight = 0;
         MonotonicTime at;
     };

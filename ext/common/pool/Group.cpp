@@ -209,6 +209,9 @@ void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted
     const bool grows = task.purpose == SpawnTask::Purpose::GROW;
     (process->former() ? counters_.adopted : counters_.spawned)++;
     lastSpawnTime_ = process->former() ? lastSpawnTime_ : process->spawnTime;
+    if (wanted && versions_.deploys(task)) {
+        demand_.restore();  // The old version may have grown since the restart.
+    }
     instances_.add(process);
     scaler_.measureFirst(now);
     pause_.apply(*process);
@@ -248,7 +251,8 @@ void Group::failed(const SpawnTask &task, GetFailure failure) {
     failures_.backoff().spawnFailed(now, options_.environment != "development");
     failures_.report("spawn.failed", failure, now);
     bool oldVersionStays = false;
-    if (versions_.isAttempt(task) && !versions_.postpone(failure)) {
+    const bool isAttempt = versions_.deploys(task) || (versions_.isAttempt(task) && instances_.serving() == 0);
+    if (isAttempt && !versions_.postpone(failure)) {
         counters_.deploysFailed++;
         oldVersionStays = options_.resistDeploymentErrors;
         instances_.retireCompanions(versions_.current());

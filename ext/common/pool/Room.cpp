@@ -16,9 +16,11 @@ constexpr unsigned PARTS_OF_THE_POOL = 4;
 constexpr std::chrono::seconds SOON{1};
 /** After this time a busy instance ends in place of one that still works at a request. */
 constexpr std::chrono::seconds SLOW{3};
-/** So many applications load at once, before further deployments and replacements wait. */
+/** So many instances load at once, before further deployments and replacements wait. */
 constexpr unsigned LOADS_OF_A_CORE = 2;
 constexpr unsigned FEWEST_LOADS = 4;
+/** The longest time without a turn: loads may only wait, as for a database, and for long. */
+constexpr std::chrono::seconds LONGEST_TURN{20};
 /** The least time between two lines about a new version that waits, and before the first one. */
 constexpr std::chrono::minutes LOG_INTERVAL{1};
 
@@ -233,6 +235,11 @@ bool Room::hasWish(const Scaler &application) const {
     return wishes_.contains(application.slot()) || replacementWishes_.contains(application.slot());
 }
 
+/** Whether it loads the application's files. */
+bool Room::loads(const Replacement &wish) {
+    return wish.start == MemoryAdmission::Start::DEPLOY || !wish.application->forks();
+}
+
 /** Replacements exceed the limit by one at most. An application that is above a lowered limit may
  *  still replace its instances, one at a time. */
 MemoryRoom::Verdict Room::admitReplacement(Scaler &application, MemoryAdmission::Start start, MonotonicTime now) {
@@ -242,30 +249,56 @@ MemoryRoom::Verdict Room::admitReplacement(Scaler &application, MemoryAdmission:
         wish = {&application, start, now};
     }
     const bool isAble = (!application.atLimit() || !application.replacing()) && !application.startingReplacement();
-    const bool waitsForRoom = !isFree() && (replacing() || !isFirst(wish));
-    const bool loads = start == MemoryAdmission::Start::DEPLOY || !application.forks();
-    wish.waitsForTurn = isAble && (waitsForRoom || (loads && loadsEnough()));
-    if (wish.waitsForTurn) {
-        if (start == MemoryAdmission::Start::DEPLOY && now - wish.logged.value_or(wish.since) >= LOG_INTERVAL) {
-            wish.logged = now;
-            Log::notice(
-                "event=deploy.waits_for_room app=\"{}\" reason=\"{}\"", application.name(),
-                waitsForRoom
-                    ? "the pool is full, and instances of other applications are replaced (PassengerMaxPoolSize)"
-                    : "other applications load, as many as the processors can load at once");
-        }
+    wish.turn = isAble ? turnOf(wish, now) : Turn::NONE;
+    if (wish.turn != Turn::NONE) {
+        logWait(wish, now);
         return MemoryRoom::Verdict::WAIT;
     }
     const MemoryRoom::Verdict verdict = isAble ? memory_.admit(application, start, now) : MemoryRoom::Verdict::WAIT;
     if (verdict == MemoryRoom::Verdict::START) {
+        lastTurn_ = loads(wish) ? now : lastTurn_;
         withdrawReplacement(application);
     }
     return verdict;
 }
 
+/** What a replacement that is possible by itself has to wait for. */
+Room::Turn Room::turnOf(const Replacement &wish, MonotonicTime now) const {
+    if (!isFree() && (replacing() || !isFirst(wish, Turn::ROOM))) {
+        return Turn::ROOM;
+    }
+    // Without a preloader the old version gets no further instance meanwhile.
+    const std::optional<MonotonicTime> asked = wish.application->demand().waitingSince();
+    const bool needed = asked && now - *asked >= SOON && !wish.application->forks();
+    if (!loads(wish) || needed) {
+        return Turn::NONE;
+    }
+    const bool isLate = now - std::max(wish.since, lastTurn_) >= LONGEST_TURN;
+    return isFirst(wish, Turn::LOADS) && (isLate || !loadsEnough()) ? Turn::NONE : Turn::LOADS;
+}
+
+void Room::logWait(Replacement &wish, MonotonicTime now) {
+    if (wish.start != MemoryAdmission::Start::DEPLOY || now - wish.logged.value_or(wish.since) < LOG_INTERVAL) {
+        return;
+    }
+    wish.logged = now;
+    Log::notice("event=deploy.waits app=\"{}\" reason=\"{}\"", wish.application->name(),
+                wish.turn == Turn::ROOM
+                    ? "the pool is full, and instances of other applications are replaced (PassengerMaxPoolSize)"
+                    : "as many instances load as the processors can load at once");
+}
+
 bool Room::waitsForTurn(const Scaler &application) const {
     const auto found = replacementWishes_.find(application.slot());
-    return found != replacementWishes_.end() && found->second.waitsForTurn;
+    return found != replacementWishes_.end() && found->second.turn != Turn::NONE;
+}
+
+unsigned Room::sharers(const Scaler &application) const {
+    const auto found = replacementWishes_.find(application.slot());
+    if (found != replacementWishes_.end() && isFirst(found->second, found->second.turn)) {
+        return 1;
+    }
+    return static_cast<unsigned>(std::max<std::size_t>(wishes_.size() + replacementWishes_.size(), 1));
 }
 
 bool Room::comesFirst(const Replacement &a, const Replacement &b) {
@@ -273,9 +306,10 @@ bool Room::comesFirst(const Replacement &a, const Replacement &b) {
     return a.start == b.start ? a.since < b.since : deploys;
 }
 
-bool Room::isFirst(const Replacement &wish) const {
+/** Whether no other application that waits for the same comes before. */
+bool Room::isFirst(const Replacement &wish, Turn turn) const {
     return std::none_of(replacementWishes_.begin(), replacementWishes_.end(), [&](const auto &other) {
-        return other.second.waitsForTurn && other.second.application != wish.application &&
+        return other.second.turn == turn && other.second.application != wish.application &&
                comesFirst(other.second, wish);
     });
 }
@@ -290,21 +324,27 @@ void Room::mayHaveCome() {
         replacements.push_back(wish);
     }
     std::stable_sort(replacements.begin(), replacements.end(), comesFirst);
-    std::vector<Scaler *> applications;
-    applications.reserve(replacements.size() + wishes_.size());
+    bool loadsEnough = false;
     for (const Replacement &wish : replacements) {
-        applications.push_back(wish.application);
+        if (loadsEnough && loads(wish)) {
+            // It would wait, too.
+            continue;
+        }
+        wish.application->rescale();
+        const auto kept = replacementWishes_.find(wish.application->slot());
+        loadsEnough = loadsEnough || (kept != replacementWishes_.end() && kept->second.turn == Turn::LOADS);
     }
-    const std::size_t replacers = applications.size();
+    std::vector<Scaler *> applications;
+    applications.reserve(wishes_.size());
     for (const auto &[slot, application] : wishes_) {
         applications.push_back(application);
     }
-    std::sort(applications.begin() + static_cast<std::ptrdiff_t>(replacers), applications.end(),
+    std::sort(applications.begin(), applications.end(),
               [](const Scaler *a, const Scaler *b) REQUIRES(poolLock) { return comesBefore(*a, *b); });
-    for (std::size_t i = 0; i < applications.size(); i++) {
-        applications[i]->rescale();
-        if (i >= replacers && wishes_.contains(applications[i]->slot()) &&
-            applications[i]->instances().serving() == 0 && !memory_.isHeldBackByOwn(*applications[i])) {
+    for (Scaler *application : applications) {
+        application->rescale();
+        if (wishes_.contains(application->slot()) && application->instances().serving() == 0 &&
+            !memory_.isHeldBackByOwn(*application)) {
             // No other application has more right to room.
             return;
         }

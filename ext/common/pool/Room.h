@@ -48,16 +48,18 @@ public:
     void satisfied(const Scaler &application) REQUIRES(poolLock);
     /** Whether the application may start an instance that takes another one's place. If not, its
      *  wish is kept. A full pool replaces one at a time, and any pool starts no load beside as many
-     *  others as its processors can be expected to end in time. Then the first instance of a new
-     *  version comes before the successor of a worn instance, then the oldest wish. */
+     *  others as its processors can be expected to end in time. Of the wishes that wait for the
+     *  same, the first instance of a new version comes before the successor of a worn instance,
+     *  then the oldest wish. Loads that hang hold no wish back for ever. */
     MemoryRoom::Verdict admitReplacement(Scaler &application, MemoryAdmission::Start start, MonotonicTime now)
         REQUIRES(poolLock);
     /** The application has no such wish any more. */
     void withdrawReplacement(const Scaler &application) REQUIRES(poolLock);
-    /** Whether nothing but loads and replacements of other applications holds its wish back. */
+    /** Whether nothing but loads and other applications' replacements holds its wish back. */
     bool waitsForTurn(const Scaler &application) const REQUIRES(poolLock);
-    /** How many applications want room for further instances. */
-    unsigned wishes() const REQUIRES(poolLock) { return static_cast<unsigned>(wishes_.size()); }
+    /** How many applications' looks have to share a time: those that want room for further
+     *  instances, or wait for a turn. 1 for the application whose turn is next. */
+    unsigned sharers(const Scaler &application) const REQUIRES(poolLock);
     bool hasWish(const Scaler &application) const REQUIRES(poolLock);
 
     /** All instances that live or are on their way. */
@@ -91,13 +93,15 @@ private:
         std::vector<RoomCandidate> rooms;
     };
 
+    /** What a replacement waits for; LOADS: that fewer instances load. */
+    enum class Turn { NONE, ROOM, LOADS };
+
     /** The wish for an instance that takes another one's place. */
     struct Replacement {
         Scaler *application;
         MemoryAdmission::Start start;
         MonotonicTime since;
-        /** See Room::waitsForTurn(). */
-        bool waitsForTurn = false;
+        Turn turn = Turn::NONE;
         std::optional<MonotonicTime> logged = std::nullopt;
     };
 
@@ -127,8 +131,11 @@ private:
     Scaler *chooseVictim(const Scaler &application, bool onlyIdle, MonotonicTime now) const REQUIRES(poolLock);
     bool replacing() const REQUIRES(poolLock);
     bool loadsEnough() const REQUIRES(poolLock);
+    static bool loads(const Replacement &wish) REQUIRES(poolLock);
     static bool comesFirst(const Replacement &a, const Replacement &b);
-    bool isFirst(const Replacement &wish) const REQUIRES(poolLock);
+    bool isFirst(const Replacement &wish, Turn turn) const REQUIRES(poolLock);
+    Turn turnOf(const Replacement &wish, MonotonicTime now) const REQUIRES(poolLock);
+    static void logWait(Replacement &wish, MonotonicTime now) REQUIRES(poolLock);
     bool anyWantsRoom() const REQUIRES(poolLock);
 
     const PoolSettings &settings_;
@@ -139,6 +146,8 @@ private:
     std::map<std::uint32_t, Scaler *> wishes_;
     /** The applications that could not start a replacement, by slot. */
     std::map<std::uint32_t, Replacement> replacementWishes_;
+    /** When a replacement was last admitted that loads. */
+    MonotonicTime lastTurn_;
     MemoryRoom memory_;
 };
 

@@ -309,7 +309,7 @@ void Scaler::plan(MonotonicTime now) {
     } else if (requestsWait) {
         at(now + SPARE_ROOM_LOOK);
     } else if (parts_.room.hasWish(*this)) {
-        at(now + std::min(SPARE_ROOM_LOOK * std::max(parts_.room.wishes(), 1U), LONGEST_ROOM_LOOK));
+        at(now + std::min(SPARE_ROOM_LOOK * parts_.room.sharers(*this), LONGEST_ROOM_LOOK));
     }
     if (!parts_.instances.empty() || parts_.queue.current()) {
         at(parts_.demand.nextIdleCheck(now));

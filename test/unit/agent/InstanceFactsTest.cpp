@@ -16,6 +16,7 @@ public:
         CPPUNIT_ASSERT(InstanceFacts::pauseAfter(1ms) == 5s);
         CPPUNIT_ASSERT(InstanceFacts::pauseAfter(250ms) == 5s);
         CPPUNIT_ASSERT(InstanceFacts::pauseAfter(500ms) == 10s);
+        CPPUNIT_ASSERT(InstanceFacts::pauseAfter(30s) == 5min);
     }
 };
 

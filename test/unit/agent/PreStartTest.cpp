@@ -3,8 +3,10 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "support/CapturedLog.h"
 
@@ -16,6 +18,7 @@ class PreStartTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(PreStartTest);
     CPPUNIT_TEST(testUrlsWithoutAnAnswerAreNamedAfterTheTimeLimit);
     CPPUNIT_TEST(testUrlsWithoutAnAnswerAreNamedIfTheHelperEnds);
+    CPPUNIT_TEST(testHealthChecksWaitForNoLaterAnswers);
     CPPUNIT_TEST(testTheEndIsNoFailure);
     CPPUNIT_TEST_SUITE_END();
 
@@ -26,10 +29,11 @@ class PreStartTest : public CppUnit::TestFixture {
     std::optional<CapturedLog> log_;
     DescriptorPair output_;
     FileDescriptor ending_;
+    std::atomic<bool> ended_{false};
 
     /** Of a helper that has told of the blog alone. */
     bool follow(std::chrono::milliseconds longest) {
-        PreStart preStart([] {});
+        PreStart preStart([this] { ended_ = true; });
         return preStart.follow(output_.first, ending_, {BLOG, SHOP}, longest);
     }
     static std::string failed(const std::string &why) {
@@ -62,6 +66,22 @@ public:
         CPPUNIT_ASSERT(log_->contains(std::string("event=pre_start.done url=\"") + BLOG));
         CPPUNIT_ASSERT(log_->contains(failed("ended before")));
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=pre_start.failed"));
+    }
+
+    /** Each answer gives the others their time anew, but not the health checks. */
+    void testHealthChecksWaitForNoLaterAnswers() {
+        const std::string line = std::string("failed\t") + BLOG + "\tEOFError\t7\n";
+        std::thread helper([&] {
+            while (!ended_) {
+                CPPUNIT_ASSERT(::write(output_.second.get(), line.data(), line.size()) > 0);
+                std::this_thread::sleep_for(20ms);
+            }
+            setEvent(ending_);
+        });
+        const bool isOver = follow(500ms);
+        ended_ = true;
+        helper.join();
+        CPPUNIT_ASSERT_MESSAGE("The helper was still followed", !isOver);
     }
 
     void testTheEndIsNoFailure() {

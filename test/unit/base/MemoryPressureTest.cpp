@@ -16,6 +16,7 @@ class MemoryPressureTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testWhatTheKernelDoesNotTell);
     CPPUNIT_TEST(testTheHostAndTheOwnGroupsCountWhereNoneIsLimited);
     CPPUNIT_TEST(testOnlyTheGroupsCountWhereOneIsLimited);
+    CPPUNIT_TEST(testAGroupThatTheKernelSlowsIsLimited);
     CPPUNIT_TEST_SUITE_END();
 
     /** The kernel's files for a process in the group /httpd.service of a slice. */
@@ -75,6 +76,15 @@ public:
         Kernel::write(kernel.slice() + "/memory.max", "536870912\n");
         Kernel::presses(kernel.slice() + "/memory.pressure", 12);
         Kernel::presses(kernel.own() + "/memory.pressure", 1);
+        CPPUNIT_ASSERT_EQUAL(12.0, kernel.pressure());
+    }
+
+    /** As by MemoryHigh= of a unit. */
+    void testAGroupThatTheKernelSlowsIsLimited() {
+        const Kernel kernel;
+        Kernel::write(kernel.slice() + "/memory.max", "max\n");
+        Kernel::write(kernel.slice() + "/memory.high", "536870912\n");
+        Kernel::presses(kernel.slice() + "/memory.pressure", 12);
         CPPUNIT_ASSERT_EQUAL(12.0, kernel.pressure());
     }
 

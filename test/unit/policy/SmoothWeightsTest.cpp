@@ -51,7 +51,12 @@ public:
             clock_.advance(250ms);
             next(50);
         }
-        CPPUNIT_ASSERT_DOUBLES_EQUAL(75, next(50), SmoothWeights::AT_ONCE);
+        CPPUNIT_ASSERT_DOUBLES_EQUAL(75, next(50), 1e-9);
+        for (unsigned i = 0; i < 3; i++) {
+            clock_.advance(1s);
+            next(50);
+        }
+        CPPUNIT_ASSERT_DOUBLES_EQUAL(58.8, next(50), 0.1);
     }
 
     void testASmallChangeIsToldAsFarAsItStays() {

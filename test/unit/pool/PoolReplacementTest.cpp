@@ -253,11 +253,11 @@ public:
         pool_->configure(noneIdles);
         fillAndRestart();
         advance(50s, 1s);
-        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=deploy.waits_for_room"));
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=deploy.waits"));
         advance(20s, 1s);
-        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=deploy.waits_for_room"));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=deploy.waits"));
         advance(60s, 1s);
-        CPPUNIT_ASSERT_EQUAL(2U, log_->count("event=deploy.waits_for_room"));
+        CPPUNIT_ASSERT_EQUAL(2U, log_->count("event=deploy.waits"));
     }
 
     void testAnInstanceThatDiesBeforeItsSuccessorComesIsReplacedByIt() {

@@ -1,10 +1,12 @@
-// Pool: new versions and successors wait for their turn while other applications load.
+// Pool: new versions and successors wait for their turn while many instances load.
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "spawning/Preloader.h"
@@ -25,12 +27,17 @@ class PoolTurnTest : public PoolContract {
     CPPUNIT_TEST(testWithoutAPreloaderSuccessorsWaitToo);
     CPPUNIT_TEST(testForksAreNoLoads);
     CPPUNIT_TEST(testWhileItsNewVersionWaitsAPreloadedApplicationGrows);
-    CPPUNIT_TEST(testWithoutAPreloaderTheOldVersionDoesNotGrow);
+    CPPUNIT_TEST(testWithoutAPreloaderRequestsThatWaitEndTheWaitForLoads);
+    CPPUNIT_TEST(testTheNewVersionHasTheInstancesThatTheOldOneGotWhileItWaited);
+    CPPUNIT_TEST(testLoadsThatHangHoldNoVersionBackForEver);
+    CPPUNIT_TEST(testInAFullPoolAVersionThatWaitsForLoadsHoldsNoForkBack);
     CPPUNIT_TEST(testALongWaitForLoadsIsLogged);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr unsigned APPS = 10;
     static constexpr unsigned AT_ONCE = 6;
+
+    std::atomic<bool> othersWait_{false};
 
     static Options numbered(unsigned number) {
         Options options = app("/srv/" + std::to_string(number));
@@ -82,6 +89,7 @@ class PoolTurnTest : public PoolContract {
 
 public:
     void tearDown() override {
+        othersWait_ = false;
         factory_->release();
         PoolContract::tearDown();
     }
@@ -184,14 +192,15 @@ public:
         restartAll();
         factory_->waitUntilHeld(AT_ONCE);
         std::vector<AnswerPtr> answers{ask(numbered(APPS - 1)), ask(numbered(APPS - 1))};
-        advance(5s, 100ms);
         CPPUNIT_ASSERT(group(numbered(APPS - 1)).state == GroupState::DEPLOY_WAITS);
+        advance(5s, 100ms);
         return answers;
     }
 
     void testWhileItsNewVersionWaitsAPreloadedApplicationGrows() {
         preload();
         const std::vector<AnswerPtr> answers = burstWhileItWaits();
+        CPPUNIT_ASSERT(group(numbered(APPS - 1)).state == GroupState::DEPLOY_WAITS);
         CPPUNIT_ASSERT_EQUAL(1U, group(numbered(APPS - 1)).starting);
         factory_->release();
         for (const AnswerPtr &answer : answers) {
@@ -200,9 +209,70 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return updated() == APPS; }));
     }
 
-    void testWithoutAPreloaderTheOldVersionDoesNotGrow() {
+    /** From now on the starts of all applications but the last one wait. */
+    void serveWhileOthersLoad() {
+        preload();
+        factory_->beforeSpawn = [this](const Options &options) {
+            const bool isLast = options.groupName() == numbered(APPS - 1).groupName();
+            while (othersWait_ && !isLast) {
+                std::this_thread::sleep_for(1ms);
+            }
+        };
+        serve();
+        factory_->release();
+        othersWait_ = true;
+    }
+
+    void testTheNewVersionHasTheInstancesThatTheOldOneGotWhileItWaited() {
+        const Options last = numbered(APPS - 1);
+        serveWhileOthersLoad();
+        restartAll();
+        {
+            const std::vector<AnswerPtr> answers{ask(last), ask(last)};
+            advance(5s, 100ms);
+            CPPUNIT_ASSERT(eventuallyServing(2, last));
+            CPPUNIT_ASSERT(answers[0]->comes() && answers[1]->comes());
+        }
+        CPPUNIT_ASSERT(group(last).state == GroupState::DEPLOY_WAITS);
+        othersWait_ = false;
+        CPPUNIT_ASSERT(eventually([&] { return updated() == APPS; }));
+        CPPUNIT_ASSERT(eventuallyServing(2, last));
+    }
+
+    /** As while a database is down. */
+    void testLoadsThatHangHoldNoVersionBackForEver() {
+        serve();
+        restartAll();
+        factory_->waitUntilHeld(AT_ONCE);
+        for (unsigned i = 0; i < 2; i++) {
+            advance(19s, 1s);
+            CPPUNIT_ASSERT_EQUAL(AT_ONCE + i, starts());
+            advance(2s, 1s);
+            CPPUNIT_ASSERT(eventuallyStarts(AT_ONCE + i + 1));
+        }
+    }
+
+    void testInAFullPoolAVersionThatWaitsForLoadsHoldsNoForkBack() {
+        preload();
+        get(wearing(APPS)).reset();
+        serve();
+        std::vector<AnswerPtr> answers;
+        for (unsigned i = 1; i <= AT_ONCE; i++) {
+            answers.push_back(ask(numbered(APPS + i)));
+        }
+        factory_->waitUntilHeld(AT_ONCE);
+        setMax(size());
+        restart(0);
+        get(wearing(APPS)).reset();
+        step();
+        CPPUNIT_ASSERT(group(numbered(0)).state == GroupState::DEPLOY_WAITS);
+        CPPUNIT_ASSERT_EQUAL(1U, group(wearing(APPS)).starting);
+    }
+
+    void testWithoutAPreloaderRequestsThatWaitEndTheWaitForLoads() {
         const std::vector<AnswerPtr> answers = burstWhileItWaits();
-        CPPUNIT_ASSERT_EQUAL(0U, group(numbered(APPS - 1)).starting);
+        CPPUNIT_ASSERT(group(numbered(APPS - 1)).state == GroupState::DEPLOYING);
+        CPPUNIT_ASSERT_EQUAL(1U, group(numbered(APPS - 1)).starting);
         factory_->release();
         for (const AnswerPtr &answer : answers) {
             CPPUNIT_ASSERT(answer->comes());
@@ -213,8 +283,8 @@ public:
         serve();
         restartAll();
         advance(70s, 1s);
-        CPPUNIT_ASSERT_EQUAL(APPS - AT_ONCE, log_->count("event=deploy.waits_for_room"));
-        CPPUNIT_ASSERT(log_->contains("reason=\"other applications load"));
+        CPPUNIT_ASSERT(log_->contains("event=deploy.waits app=\"" + numbered(APPS - 1).groupName()));
+        CPPUNIT_ASSERT(log_->contains("reason=\"as many instances load"));
     }
 };
 
