@@ -85,11 +85,13 @@ still_running() {
     done
 }
 
-# Prints the published commit or, without one, the commit before, or, without that, an empty tree.
+# Prints the published commit that HEAD is based on. Nothing, if HEAD itself is published, as in CI, or
+# if nothing is: then it is not known which commits are new.
 published_commit() {
-    git -C "$SOURCE_DIR" merge-base HEAD origin/HEAD 2>/dev/null ||
-        git -C "$SOURCE_DIR" merge-base HEAD origin/main 2>/dev/null ||
-        git -C "$SOURCE_DIR" rev-parse --verify --quiet HEAD~1 || git -C "$SOURCE_DIR" hash-object -t tree /dev/null
+    local base
+    base=$(git -C "$SOURCE_DIR" merge-base HEAD origin/HEAD 2>/dev/null ||
+        git -C "$SOURCE_DIR" merge-base HEAD origin/main 2>/dev/null) || return 0
+    [ "$base" = "$(git -C "$SOURCE_DIR" rev-parse HEAD)" ] || echo "$base"
 }
 
 # Prints the value of a variable of the build's Makefile.

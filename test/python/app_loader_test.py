@@ -171,7 +171,11 @@ class AppLoaderTest(unittest.TestCase):
         for text in (decorated % "def inner(environ, start_response): pass",
                      "def application(environ, start_response, extra=None): pass",
                      "import functools\ndef inner(a, b, c): pass\n@functools.wraps(inner)\n"
-                     "def application(environ, start_response): pass", "application = print"):
+                     "def application(environ, start_response): pass", "application = print",
+                     "import functools\ndef inner(db, environ, start_response): pass\n@functools.wraps(inner)\n"
+                     "def application(*arguments): return inner('db', *arguments)",
+                     "class Proxy:\n    def __call__(self, environ, start_response): pass\n"
+                     "    def __getattr__(self, name): raise RuntimeError(name)\napplication = Proxy()"):
             self.assertEqual("wsgi", self.load(text).form, text)
 
     def test_parameters_that_are_not_known_surely_are_no_failure(self):

@@ -70,6 +70,18 @@ class ChannelsTest(unittest.TestCase):
         self.add(7)
         self.assertEqual(7, self.channels.borrow(7).id)
 
+    def test_a_late_refusal_answers_no_later_request(self):
+        for _ in range(2):
+            self.assertIsNone(self.channels.borrow(7))
+            self.channels.refuse(7)
+        self.assertEqual(2 * [(frames.FETCH, 7)], self.control.frames)
+
+    def test_a_refusal_answers_those_who_have_asked(self):
+        self.assertIs(False, self.channels.borrow_now(7))
+        self.channels.refuse(7)
+        self.assertIsNone(self.channels.borrow_now(7, was_asked=True))
+        self.assertEqual([(frames.FETCH, 7)], self.control.frames)
+
     def test_a_question_that_cannot_be_sent_is_asked_again(self):
         for borrow in (self.channels.borrow, self.channels.borrow_now):
             self.control.errors = [errno.ENOBUFS]

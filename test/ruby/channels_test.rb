@@ -74,6 +74,15 @@ module PhusionPassenger
       assert_equal 7, channels.borrow(7).id
     end
 
+    def test_a_late_refusal_answers_no_later_request
+      channels = Channels.new(@control, patience: 0.01)
+      2.times do
+        assert_nil in_time { channels.borrow(7) }
+        assert_equal 57, in_time { @agent.read }.type
+        channels.refuse(7)
+      end
+    end
+
     def test_a_question_that_cannot_be_sent_is_asked_again
       errors = [Errno::ENOBUFS]
       @control.define_singleton_method(:write) do |*frame|

@@ -170,7 +170,8 @@ bool Application::awaitAccepting(int agent, Deadline deadline) {
         if (poll(entries, 2, static_cast<int>(pause.count())) <= 0) {
             continue;
         }
-        if (entries[0].revents == 0) {
+        // A command that ended at the same moment is not started again for nobody.
+        if (entries[1].revents != 0) {
             return false;
         }
         const AppKeeper::Ending ending = keeper_->takeEnding();

@@ -25,13 +25,13 @@ Finding missingPackage(const FailureFacts &failure) {
     return module && !module->starts_with('/') && !module->starts_with('.') ? module : std::nullopt;
 }
 
+/** The message begins with the file's path. That of an error of JSON.parse or RegExp does not. */
 Finding nodeSyntaxError(const FailureFacts &failure) {
-    if (!isA(failure, {"SyntaxError"})) {
+    if (!isA(failure, {"SyntaxError"}) || !failure.exceptionMessage.starts_with('/')) {
         return std::nullopt;
     }
     const Finding place = behind(failure.exceptionMessage, "/", " ");
-    return place && failure.exceptionMessage.starts_with('/') ? "/" + place->substr(0, place->rfind(':'))
-                                                              : "a module of the application, which its output names";
+    return place ? Finding("/" + place->substr(0, place->rfind(':'))) : std::nullopt;
 }
 
 constexpr DiagnosisRule RULES[] = {
@@ -75,7 +75,7 @@ constexpr DiagnosisRule RULES[] = {
      "The application needs a database or another server while it loads, and cannot reach it.",
      "Check that the server runs, and that the application's settings have the right address and account."},
     {[](const FailureFacts &f) {
-         return when(isA(f, {"TypeError", "ReferenceError", "RangeError"}));
+         return when(isA(f, {"TypeError", "ReferenceError", "RangeError", "SyntaxError"}));
      },
      "The application or one of its packages has an error, or a package has another version than the application "
      "expects.",

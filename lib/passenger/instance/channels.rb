@@ -5,7 +5,7 @@ require_relative "../wire/channel"
 
 module PhusionPassenger
   # The reply channels that this instance knows. Handler threads look them up; the control thread
-  # adds those that were asked for. A look-up of a known channel takes no lock.
+  # adds those that were asked for. A look-up of a known channel takes no lock of all channels.
   class Channels
     # Seconds. A child sends a request again that nobody has claimed after one.
     PATIENCE = 2
@@ -16,6 +16,7 @@ module PhusionPassenger
       @control = control
       @patience = patience
       @known = {}
+      # The agent has not answered yet.
       @wanted = {}
       @lock = Mutex.new
       @news = ConditionVariable.new
@@ -41,7 +42,7 @@ module PhusionPassenger
     # From the control thread: the agent knows no such channel.
     def refuse(id)
       @lock.synchronize do
-        @wanted[id] = :refused if @wanted.key?(id)
+        @wanted.delete(id)
         @news.broadcast
       end
     end
@@ -57,7 +58,7 @@ module PhusionPassenger
       @lock.synchronize do
         former = @known
         @known = {}
-        @wanted.transform_values! { :refused }
+        @wanted.clear
         @news.broadcast
         former.each_value(&:retire)
       end
@@ -87,14 +88,13 @@ module PhusionPassenger
       @lock.synchronize do
         ask(id) unless @known[id] || @wanted[id] || @closed
         wait_for(id)
-        @wanted.delete(id) unless @wanted[id] == :asked
         @known[id]
       end
     end
 
     def wait_for(id)
       deadline = MonotonicClock.now + @patience
-      until @known[id] || @wanted[id] != :asked || @closed
+      until @known[id] || !@wanted[id] || @closed
         left = deadline - MonotonicClock.now
         break if left <= 0
 
@@ -103,7 +103,7 @@ module PhusionPassenger
     end
 
     def ask(id)
-      @wanted[id] = :asked
+      @wanted[id] = true
       @control.write(Frame::Control::FETCH, id)
     rescue *Channel::GONE
       @closed = true

@@ -32,6 +32,13 @@ function describe(error) {
     return [name, message, stack.split("\n").filter(isForeign).join("\n")];
 }
 
+// Whether a module of ECMAScript breaks the grammar: Node's loader raises it. JSON.parse or RegExp
+// are the first frame of their own errors.
+function isOfModule(error, message) {
+    return error instanceof SyntaxError && !message.startsWith("/") &&
+        /^ +at .*/m.exec(error.stack)?.[0].includes("node:internal/");
+}
+
 // Characters of a message or a backtrace in a frame.
 const MOST_TOLD = 0x40000;
 
@@ -70,9 +77,9 @@ exports.reportFailures = function (socket, start) {
             throw error;
         }
         const parts = describe(error);
-        if (error instanceof SyntaxError && !parts[1].startsWith("/")) {
-            // Of a module of ECMAScript: only Node knows file and line, and prints them. Of a
-            // process that ends without a report, the agent reads the output.
+        if (isOfModule(error, parts[1])) {
+            // Only Node knows file and line, and prints them. Of a process that ends without a
+            // report, the agent reads the output.
             if (start) {
                 start.leaveWithoutReport();
             }

@@ -34,14 +34,22 @@ def _plain_function(application):
     return function, bound
 
 
-def _can_take(function, count):
-    """Whether it takes so many arguments, by what it wraps if it is a decorator's
-    (functools.wraps)."""
+def _can_take(signature, count):
     try:
-        inspect.signature(function).bind(*range(count))
-    except (TypeError, ValueError):
+        signature.bind(*range(count))
+    except TypeError:
         return False
     return True
+
+
+def _names_asgi(function):
+    """Whether it takes three arguments and not two, by what it wraps if it is a decorator's
+    (functools.wraps). A decorator that takes two may itself give what it wraps one more."""
+    wrapped = inspect.signature(function)
+    if not _can_take(wrapped, 3) or _can_take(wrapped, 2) or _misfit_of(function, "asgi"):
+        return False
+    own = inspect.signature(function, follow_wrapped=False)
+    return not _can_take(own, 2) or tuple(wrapped.parameters)[:3] == _PARAMETERS["asgi"]
 
 
 def _misfit_of(function, form):
@@ -62,9 +70,12 @@ def _misfit_of(function, form):
 
 def _is_asgi(function):
     """A coroutine function, or what takes three arguments and not two: it returns a coroutine."""
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):
-        return True
-    return _can_take(function, 3) and not _can_take(function, 2) and _misfit_of(function, "asgi") is None
+    try:
+        return (inspect.iscoroutinefunction(function)
+                or inspect.iscoroutinefunction(getattr(function, "__call__", None)) or _names_asgi(function))
+    # Besides ValueError: an object may raise anything where it is asked for what it has not.
+    except Exception:
+        return False
 
 
 class Application:

@@ -279,14 +279,16 @@ class AsyncService:
 
     async def _channel(self, identifier):
         """None: its child is gone."""
+        was_asked = False
         while True:
             # Before the question: the answer may come at once.
             news = self._loop.create_future()
             self._waiting.append(news)
-            channel = self._channels.borrow_now(identifier)
+            channel = self._channels.borrow_now(identifier, was_asked)
             if channel is not False:
                 self._waiting.remove(news)
                 return channel
+            was_asked = True
             await news
 
     async def _handle(self, place, message, taken_at):

@@ -124,7 +124,7 @@ class Channel:
 
     def send_file(self, ticket, descriptor, offset, length):
         """Gives the child the end of a body as an open file. False: nothing was sent, since more of
-        this user's descriptors are in sockets than a process may have open. Raises ClientGone."""
+        this user's descriptors are in sockets than a process may have open. Raises as send()."""
         header = layout.REPLY.pack(ticket, layout.ANSWER_FILE, layout.LAST, 0, 0, 0, 0)
         message = [header, layout.FILE_RANGE.pack(offset, length)]
         try:
@@ -164,30 +164,29 @@ class Channel:
 class Channels:
     """Handler threads look channels up; the control thread adds those that were asked for.
 
-    A look-up of a known channel takes no lock."""
+    A look-up of a known channel takes no lock of all channels."""
 
     def __init__(self, control, patience=_PATIENCE):
         """`patience`: how long borrow() waits for the agent."""
         self._control = control
         self._patience = patience
         self._known = {}
-        self._wanted = {}
+        # The agent has not answered yet.
+        self._wanted = set()
         self._news = threads.Condition()
         self._closed = False
         # Called by the control thread after each answer of the agent.
         self.on_news = None
 
-    def borrow_now(self, identifier):
+    def borrow_now(self, identifier, was_asked=False):
         """As borrow(), but never waits: the channel, None where its child is gone, or False where
-        the agent was asked and on_news will be called."""
+        the agent was asked and on_news will be called. `was_asked`: by a call before."""
         with self._news:
             channel = self._known.get(identifier)
             if channel is None:
-                self._ask(identifier)
-                if self._wanted.get(identifier) == "asked" and not self._closed:
-                    return False
-                self._wanted.pop(identifier, None)
-                return None
+                if not was_asked:
+                    self._ask(identifier)
+                return False if identifier in self._wanted and not self._closed else None
         return channel.borrow()
 
     def borrow(self, identifier):
@@ -203,14 +202,13 @@ class Channels:
             if former:
                 former.retire()
             self._known[identifier] = Channel(identifier, descriptor)
-            self._wanted.pop(identifier, None)
+            self._wanted.discard(identifier)
             self._tell_news()
 
     def refuse(self, identifier):
         """From the control thread: the agent knows no such channel."""
         with self._news:
-            if identifier in self._wanted:
-                self._wanted[identifier] = "refused"
+            self._wanted.discard(identifier)
             self._tell_news()
 
     def drop(self, identifier):
@@ -225,7 +223,7 @@ class Channels:
         are of no use for new requests."""
         with self._news:
             former, self._known = self._known, {}
-            self._wanted = dict.fromkeys(self._wanted, "refused")
+            self._wanted.clear()
             self._tell_news()
         for channel in former.values():
             channel.retire()
@@ -246,24 +244,23 @@ class Channels:
         with self._news:
             self._ask(identifier)
             deadline = monotonic() + self._patience
-            while identifier not in self._known and self._wanted.get(identifier) == "asked" and not self._closed:
+            while identifier not in self._known and identifier in self._wanted and not self._closed:
                 left = deadline - monotonic()
                 if left <= 0:
                     return None
                 self._news.wait(left)
-            self._wanted.pop(identifier, None)
             return self._known.get(identifier)
 
     def _ask(self, identifier):
         """With the lock."""
         if identifier not in self._known and identifier not in self._wanted and not self._closed:
-            self._wanted[identifier] = "asked"
+            self._wanted.add(identifier)
             try:
                 self._control.write(frames.FETCH, identifier)
             except OSError as error:
                 self._closed = error.errno in _GONE
                 # Such as ENOBUFS: the channel's next request asks again.
-                self._wanted.pop(identifier)
+                self._wanted.discard(identifier)
 
     def _tell_news(self):
         """With the lock."""

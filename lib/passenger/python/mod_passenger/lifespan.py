@@ -71,4 +71,6 @@ class Lifespan:
 def _is_refusal(error):
     """Whether an application without lifespan says so, as Django: "can only handle ASGI/HTTP
     connections, not lifespan"."""
-    return isinstance(error, NotImplementedError) or "lifespan" in str(error)
+    message = log.message_of(error)
+    return isinstance(error, NotImplementedError) or (
+        isinstance(error, ValueError) and "can only handle " in message and "not lifespan" in message)
