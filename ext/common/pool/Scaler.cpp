@@ -204,7 +204,8 @@ unsigned Scaler::missing(MonotonicTime now) {
     }
     snapshot.cores = parts_.context.cpu.cores();
     // Instances that are to end and have only streams left do so for as long as their clients like.
-    const unsigned others = size() - snapshot.serving - snapshot.starting - parts_.instances.drainingWithStreamsOnly(now);
+    const unsigned others =
+        size() - snapshot.serving - snapshot.starting - parts_.instances.drainingWithStreamsOnly(now);
     // Where one instance may live, another one starts beside it to stand by, unless the restart is
     // to end the old one first.
     const bool oneApart = replacing() && (snapshot.maxInstances > 1 || parts_.options.rollingRestarts);

@@ -24,7 +24,8 @@ void SlowRequests::note(ChannelId channel, Ticket ticket, std::chrono::milliseco
         "event=request.slow app=\"{}\" request=\"{}\" pid={} ms={} limit={}ms method=\"{}\" uri=\"{}\" client=\"{}\" "
         "reason=\"{}\"",
         app_, request->id, process ? process->pid() : 0, age.count(), limit.count(), request->method,
-        std::string_view(request->uri).substr(0, request->uri.find('?')), request->client, process ? "the instance has not begun to answer" : "no instance has taken it");
+        std::string_view(request->uri).substr(0, request->uri.find('?')), request->client,
+        process ? "the instance has not begun to answer" : "no instance has taken it");
     if (process) {
         askForBacktraces(*process, now);
     }

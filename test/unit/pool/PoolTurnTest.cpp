@@ -245,9 +245,9 @@ public:
         restartAll();
         factory_->waitUntilHeld(AT_ONCE);
         for (unsigned i = 0; i < 2; i++) {
-            advance(19s, 1s);
+            advance(15s, 1s);
             CPPUNIT_ASSERT_EQUAL(AT_ONCE + i, starts());
-            advance(2s, 1s);
+            advance(6s, 1s);
             CPPUNIT_ASSERT(eventuallyStarts(AT_ONCE + i + 1));
         }
     }
