@@ -28,8 +28,8 @@ class SlowRequestsTest < IntegrationTest
     waiting("traced.test", "&q=%22", "X-Request-Id" => "id-4711") do
       line = server.log.wait_for(/event=request.slow .*/, from: position)
       assert_match(/ request="id-4711" pid=#{pid} ms=\d+ limit=300ms method="GET" /, line)
-      assert_includes line, ' uri="/wait?'
-      assert_match(/&q=%22" client="127\.0\.0\.1"/, line)
+      # Without the query, in which a client's secrets may be.
+      assert_includes line, ' uri="/wait" client="127.0.0.1"'
       server.log.wait_for(/Thread main of process #{pid}:/, from: position)
     end
     assert_equal pid, idle_instance("traced.test"), "the instance goes on"
