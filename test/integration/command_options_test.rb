@@ -43,6 +43,8 @@ class CommandOptionsTest < IntegrationTest
 
   def test_an_application_is_drained_and_paused_by_its_name_alone
     name = app("blog")["name"]
+    # Another test may have ordered a restart.
+    eventually("it serves") { app("blog")["state"] == "serving" }
     succeed(CONFIG, "drain", "--name", name)
     assert_equal [true, false], (%w[blog shop].map { |one| app(one)["draining"] })
     succeed(CONFIG, "undrain", "--name", name)
