@@ -16,7 +16,6 @@ libpassenger_bridge_la_SOURCES = \
     %D%/ControlSocket.cpp \
     %D%/EventLog.cpp \
     %D%/Handover.cpp \
-    %D%/Helpers.cpp \
     %D%/HttpExchange.cpp \
     %D%/Instance.cpp \
     %D%/Intake.cpp \
@@ -33,5 +32,6 @@ libpassenger_bridge_la_SOURCES = \
     %D%/RequestFields.cpp \
     %D%/RequestHead.cpp \
     %D%/SocketDiag.cpp \
-    %D%/WarmUpRequests.cpp
+    %D%/WarmUpRequests.cpp \
+    %D%/Watch.cpp
 libpassenger_bridge_la_LIBADD = $(HTTP_PARSER_LIBS)
