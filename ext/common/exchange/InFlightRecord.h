@@ -60,7 +60,8 @@ private:
     std::uint32_t entry_ = 0;
     /** The key of the request in flight. */
     std::optional<FairnessKey> key_;
-    /** In the place of a second key: the request is of high priority. */
+    /** The key under which requests of high priority are counted. Empty: this request has another
+     *  priority. */
     std::optional<FairnessKey> highKey_;
     bool admitted_ = false;
     MonotonicTime waitingSince_;
