@@ -49,7 +49,7 @@ module PhusionPassenger
     end
 
     def test_an_instance_stops_waiting_for_a_request_in_work_after_a_time_limit
-      skip "a time limit of 60 s"
+      skip "test/node/instance_test.js has this test"
     end
 
     def test_a_failing_stopping_hook_is_logged_and_the_others_are_called

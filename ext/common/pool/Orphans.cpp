@@ -29,17 +29,14 @@ constexpr std::chrono::milliseconds LOOK_INTERVAL{5000};
 /** Larger than any uid. */
 constexpr ProcessOutput::Owner NOT_A_USER = ProcessOutput::Owner{1} << 32;
 
-MonotonicTime now() {
-    return SystemClock::instance().now();
-}
-
 }  // namespace
 
-Orphans::Orphans(EventLoop &loop, DescriptorStore &store, FindGroup findGroup)
+Orphans::Orphans(EventLoop &loop, const Clock &clock, DescriptorStore &store, FindGroup findGroup)
     : loop_(loop),
+      clock_(clock),
       store_(store),
       findGroup_(std::move(findGroup)),
-      since_(now()),
+      since_(clock_.now()),
       interval_(LOOK_INTERVAL),
       timer_(loop, [this] { look(); }) {}
 
@@ -95,7 +92,7 @@ void Orphans::restoreInstance(const std::string &key, const std::string &text,
     }
     orphan.claims = std::move(claims);
     const bool serves = note.serves;
-    keep({.orphan = std::move(orphan), .state = serves ? State::WAITS : State::ENDS, .endsSince = now()});
+    keep({.orphan = std::move(orphan), .state = serves ? State::WAITS : State::ENDS, .endsSince = clock_.now()});
 }
 
 void Orphans::wait(std::chrono::nanoseconds time) {
@@ -116,12 +113,13 @@ void Orphans::look() {
         timer_.stop();
         return;
     }
-    const bool over = waitUntil_ && now() >= *waitUntil_;
+    const MonotonicTime now = clock_.now();
+    const bool over = waitUntil_ && now >= *waitUntil_;
     for (auto &[key, kept] : kept_) {
         if (over && kept.state == State::WAITS) {
             tellToEnd(kept, "no child has asked for its application within PassengerPoolIdleTime");
         } else if (kept.state == State::ENDS && !kept.killed &&
-                   now() - kept.endsSince > DRAIN_LIMIT + kept.orphan.note.stopTimeout) {
+                   now - kept.endsSince > DRAIN_LIMIT + kept.orphan.note.stopTimeout) {
             Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"",
                       kept.orphan.note.app, kept.orphan.note.pid);
             kept.killed = true;
@@ -243,7 +241,7 @@ std::optional<Orphan> Orphans::take(const std::string &key) {
 }
 
 void Orphans::giveBack(Orphan orphan, bool killed) {
-    keep({.orphan = std::move(orphan), .state = State::ENDS, .endsSince = now(), .killed = killed});
+    keep({.orphan = std::move(orphan), .state = State::ENDS, .endsSince = clock_.now(), .killed = killed});
 }
 
 bool Orphans::end(const std::string &app) {
@@ -282,7 +280,7 @@ void Orphans::limit(unsigned most) {
  */
 void Orphans::tellToEnd(Kept &kept, const char *why) {
     kept.state = State::ENDS;
-    kept.endsSince = now();
+    kept.endsSince = clock_.now();
     // For the next pool process: it takes no requests.
     kept.orphan.note.serves = false;
     ::shutdown(kept.orphan.left.control.get(), SHUT_RDWR);

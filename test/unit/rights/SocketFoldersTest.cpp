@@ -30,7 +30,11 @@ class SocketFoldersTest : public LeakCheck {
     CPPUNIT_TEST(testAFolderThatOtherUsersMayChangeIsRefusedUnlessItIsSticky);
     CPPUNIT_TEST(testTheFolderOfAnEndedBridgeIsRemoved);
     CPPUNIT_TEST(testAFolderInUseStays);
+    CPPUNIT_TEST(testOnlyLeftFoldersWithoutABridgeAreRemoved);
     CPPUNIT_TEST_SUITE_END();
+
+    /** No process has such an id. */
+    static constexpr pid_t LEFT = 999'999'999;
 
     std::string parent_;
     std::string folder_;
@@ -40,7 +44,7 @@ class SocketFoldersTest : public LeakCheck {
     }
 
     std::string makeLeft() const {
-        std::string left = folder_ + "/passenger.4711.abcdef";
+        std::string left = folder_ + "/passenger." + std::to_string(LEFT) + ".abcdef";
         SocketFolders(folder_).prepare();
         CPPUNIT_ASSERT(fs::create_directory(left));
         return left;
@@ -110,9 +114,9 @@ public:
 
     void testTheFolderOfAnEndedBridgeIsRemoved() {
         const std::string left = makeLeft();
-        SocketFolders(folder_).removeOf(471);
+        SocketFolders(folder_).removeOf(LEFT / 10);
         CPPUNIT_ASSERT(fs::exists(left));
-        SocketFolders(folder_).removeOf(4711);
+        SocketFolders(folder_).removeOf(LEFT);
         CPPUNIT_ASSERT(!fs::exists(left));
     }
 
@@ -120,8 +124,21 @@ public:
         const std::string left = makeLeft();
         const FileDescriptor user(::open(left.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         CPPUNIT_ASSERT_EQUAL(0, ::flock(user.get(), LOCK_SH | LOCK_NB));
-        SocketFolders(folder_).removeOf(4711);
+        SocketFolders(folder_).removeOf(LEFT);
+        SocketFolders(folder_).removeLeft();
         CPPUNIT_ASSERT(fs::exists(left));
+    }
+
+    void testOnlyLeftFoldersWithoutABridgeAreRemoved() {
+        const std::string left = makeLeft();
+        const std::string young = folder_ + "/passenger." + std::to_string(::getpid()) + ".abcdef";
+        const std::string foreign = folder_ + "/passenger.mine";
+        fs::create_directory(young);
+        fs::create_directory(foreign);
+        SocketFolders(folder_).removeLeft();
+        CPPUNIT_ASSERT(!fs::exists(left));
+        CPPUNIT_ASSERT_MESSAGE("Its bridge has no lock yet", fs::exists(young));
+        CPPUNIT_ASSERT(fs::exists(foreign));
     }
 };
 

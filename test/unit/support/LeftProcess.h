@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <string>
@@ -54,6 +55,7 @@ struct LeftProcess {
         InstanceNote note;
         note.pid = pid;
         note.threads = 2;
+        note.stopTimeout = std::chrono::seconds(10);
         note.serves = serves;
         note.restartFile = "12.34";
         note.cells = {{4, 2}};

@@ -62,10 +62,7 @@ class ThreadedService:
         with self._ended:
             while self._running and threads.monotonic() < deadline:
                 self._ended.wait(deadline - threads.monotonic())
-        busy = sum(handler.busy for handler in self._handlers)
-        for handler in self._handlers:
-            handler.abandoned = True
-        return busy
+        return sum(handler.busy for handler in self._handlers)
 
     def let_go(self):
         """In a process that the application forked, which must not take or answer requests."""
