@@ -81,7 +81,7 @@ module PhusionPassenger
       finish(heir)
       assert_equal "starting forked=true\nsignals installed\nstopping\nat exit\n", output_of(heir)
       preloader.control.close
-      assert_equal "at exit\n", output_of(preloader)
+      assert_equal "", output_of(preloader)
     end
 
     def test_a_request_in_work_is_answered_first
@@ -111,7 +111,7 @@ module PhusionPassenger
       serve(@instance)
       preloader = reforked(@instance)
       Process.kill("TERM", preloader.pid)
-      assert_equal "at exit\n", output_of(preloader)
+      assert_equal "", output_of(preloader)
       eventually("the reaping") { !File.exist?("/proc/#{preloader.pid}") }
       assert_includes File.read("/proc/#{@instance.pid}/cmdline"), "RubyApp"
     end

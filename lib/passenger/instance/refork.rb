@@ -58,6 +58,7 @@ module PhusionPassenger
 
     # In the child. Preloader is loaded: the agent asks only instances that a preloader forked.
     def become_preloader(socket, output)
+      AppProcess.end_for_itself
       Reply.close_hijacked
       Signals.print_backtraces_on_quit
       control = AppProcess.begin_anew("AppPreloader", socket, output)
