@@ -70,6 +70,7 @@ module PhusionPassenger
       eventually("the hijacking") do
         group.claim(0) == [0, 0] && held_by(@instance).grep(/socket/).size == 4
       end
+      assert_no_socket get(group, @instance, "/fork")
       assert_equal 1, held_by(reforked(@instance)).grep(/socket/).size
     end
 

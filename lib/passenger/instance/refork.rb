@@ -3,7 +3,6 @@
 require_relative "../app/app_process"
 require_relative "../app/databases"
 require_relative "../base/limited_fork"
-require_relative "reply"
 
 module PhusionPassenger
   # Makes a preloader out of an instance by a fork between two requests (PassengerReforkAfter). The
@@ -59,7 +58,6 @@ module PhusionPassenger
     # In the child. Preloader is loaded: the agent asks only instances that a preloader forked.
     def become_preloader(socket, output)
       AppProcess.end_for_itself
-      Reply.close_hijacked
       Signals.print_backtraces_on_quit
       control = AppProcess.begin_anew("AppPreloader", socket, output)
       AppProcess.until_the_end { Preloader.new(control, @app).run }
