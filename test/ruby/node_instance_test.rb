@@ -56,6 +56,14 @@ module PhusionPassenger
       skip "Node has no hooks"
     end
 
+    # The longest PassengerStartTimeout has more milliseconds than a timer of Node.
+    def test_an_application_that_listens_late_starts_with_the_longest_start_timeout
+      late = 'setTimeout(() => require("http").createServer().listen(3000), 200);'
+      in_folder("late.js" => late) do |root|
+        loaded("instance", "late.js", { app_root: root, start_timeout: 31_536_000 })
+      end
+    end
+
     def test_an_instance_that_is_ended_before_it_listens_reports_no_failure
       ends = [->(one) { finish(one) }, ->(one) { Process.kill("TERM", one.pid) },
               ->(one) { one.control.io.shutdown(Socket::SHUT_WR) }]

@@ -56,6 +56,21 @@ module PhusionPassenger
       FrameSocket.new(socket).tap { |control| control.write(Frame::Control::HELLO, Process.pid) }
     end
 
+    # From now on this process runs no handlers of its end (at_exit) and no finalizers. Processes
+    # forked from it have those of the application, too, and may still use what they remove, such as
+    # a Tempfile.
+    def self.end_for_itself
+      return if @ends_for_itself == Process.pid
+
+      @ends_for_itself = pid = Process.pid
+      at_exit do
+        next unless Process.pid == pid
+
+        warn $!.full_message if $!.is_a?(StandardError)
+        exit!(true)
+      end
+    end
+
     def self.title(role, group)
       $PROGRAM_NAME = "Passenger #{role}: #{group}"
     end

@@ -273,6 +273,7 @@ module PhusionPassenger
       @intake.let_go
       @handlers.each(&:let_go)
       @channels.close_all
+      Reply.close_hijacked
       @control.close
       @handlers = @threads = [] # their buffers are large
       Signals.restore

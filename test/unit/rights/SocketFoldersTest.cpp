@@ -28,6 +28,7 @@ class SocketFoldersTest : public LeakCheck {
     CPPUNIT_TEST(testAnExistingFolderIsUsedAlthoughTheFolderAboveIsHeld);
     CPPUNIT_TEST(testAnotherUsersFolderIsRefused);
     CPPUNIT_TEST(testAFolderThatOtherUsersMayChangeIsRefusedUnlessItIsSticky);
+    CPPUNIT_TEST(testAFolderWhoseSocketsHaveTooLongPathsIsRefused);
     CPPUNIT_TEST(testTheFolderOfAnEndedBridgeIsRemoved);
     CPPUNIT_TEST(testAFolderInUseStays);
     CPPUNIT_TEST(testOnlyLeftFoldersWithoutABridgeAreRemoved);
@@ -110,6 +111,16 @@ public:
         }
         CPPUNIT_ASSERT_EQUAL(0, ::chmod(folder_.c_str(), 01777));
         SocketFolders(folder_).prepare();
+    }
+
+    void testAFolderWhoseSocketsHaveTooLongPathsIsRefused() {
+        folder_.append(75 - folder_.size(), 'x');
+        SocketFolders(folder_).prepare();
+        folder_ += 'x';
+        CPPUNIT_ASSERT_EQUAL("PassengerSpawnDir \"" + folder_ +
+                                 "\" has 76 bytes, and may have 75: the path of a socket in it has at most 107",
+                             refusal());
+        CPPUNIT_ASSERT(!fs::exists(folder_));
     }
 
     void testTheFolderOfAnEndedBridgeIsRemoved() {

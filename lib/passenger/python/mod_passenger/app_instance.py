@@ -207,3 +207,4 @@ class AppInstance:
         # A process that this process forks has nothing to close.
         self._service = None
         app_process.restore_signals()
+        threads.become_main()

@@ -278,8 +278,10 @@ class AsyncService:
                 future.set_result(None)
 
     async def _channel(self, identifier):
-        """None: its child is gone."""
+        """None: its child is gone, or the agent does not answer. A late answer counts for later
+        requests."""
         was_asked = False
+        deadline = self._loop.time() + self._channels.patience
         while True:
             # Before the question: the answer may come at once.
             news = self._loop.create_future()
@@ -289,7 +291,10 @@ class AsyncService:
                 self._waiting.remove(news)
                 return channel
             was_asked = True
-            await news
+            await asyncio.wait({news}, timeout=deadline - self._loop.time())
+            if not news.done():
+                self._waiting.remove(news)
+                return None
 
     async def _handle(self, place, message, taken_at):
         try:
