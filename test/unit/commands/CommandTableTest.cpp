@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "commands/CommandHelp.h"
-#include "commands/Completion.h"
-#include "commands/ManPage.h"
+#include "documents/Completion.h"
+#include "documents/ManPage.h"
 #include "support/SourceFolder.h"
 
 namespace Passenger {

@@ -1,4 +1,4 @@
-#include "commands/ManPage.h"
+#include "documents/ManPage.h"
 
 #include <fmt/format.h>
 

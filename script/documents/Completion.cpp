@@ -1,4 +1,4 @@
-#include "commands/Completion.h"
+#include "documents/Completion.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
