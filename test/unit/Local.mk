@@ -66,7 +66,6 @@ endif
     %D%/base/ProcessStatTest.cpp \
     %D%/base/ProcessTreeTest.cpp \
     %D%/base/ReportTest.cpp \
-    %D%/base/SipHashTest.cpp \
     %D%/base/SplitTest.cpp \
     %D%/bridge/AcceptProbeTest.cpp \
     %D%/bridge/AnswerFieldsTest.cpp \
