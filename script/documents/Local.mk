@@ -14,20 +14,16 @@ DOCUMENT_COMMAND = $(AM_V_GEN)$(MKDIR_P) $(@D) && script/documents/document_comm
 man1_MANS = man/passenger-config.1 man/passenger-memory-stats.1 man/passenger-prefork.1 man/passenger-status.1
 bashcompletiondir = $(datadir)/bash-completion/completions
 nodist_bashcompletion_DATA = completion/bash/passenger-config completion/bash/passenger-memory-stats \
-    completion/bash/passenger-status
+    completion/bash/passenger-prefork completion/bash/passenger-status
 zshcompletiondir = $(datadir)/zsh/site-functions
 nodist_zshcompletion_DATA = completion/zsh/_passenger-config completion/zsh/_passenger-memory-stats \
-    completion/zsh/_passenger-status
+    completion/zsh/_passenger-prefork completion/zsh/_passenger-status
 man/%.1: script/documents/document_commands$(EXEEXT)
 	$(DOCUMENT_COMMAND) man $* >$@.new && mv $@.new $@
 completion/bash/%: script/documents/document_commands$(EXEEXT)
 	$(DOCUMENT_COMMAND) bash $* >$@.new && mv $@.new $@
 completion/zsh/_%: script/documents/document_commands$(EXEEXT)
 	$(DOCUMENT_COMMAND) zsh $* >$@.new && mv $@.new $@
-# From the program's help.
-man/passenger-prefork.1: passenger-prefork$(EXEEXT) $(top_srcdir)/script/document-prefork
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(RUBY) $(top_srcdir)/script/document-prefork ./passenger-prefork$(EXEEXT) \
-	    $(PACKAGE_VERSION) >$@.new && mv $@.new $@
 CLEANFILES += $(man1_MANS) $(nodist_bashcompletion_DATA) $(nodist_zshcompletion_DATA)
 
 # For doc/CONFIGURATION.md and the tests.
