@@ -36,8 +36,10 @@ class AnswerDirectivesTest < IntegrationTest
     two = "PassengerMinInstances 2\nPassengerStartInstances 2\nPassengerMaxInstances 2\n" \
           "PassengerStickySessions on\n"
     made.site("sticky.test", app, two)
-    made.site("named.test", app, "#{two}PassengerStickySessionsCookieName route\n" \
-                                 "PassengerStickySessionsCookieAttributes SameSite=None\n")
+    named = app
+    made.site("named.test", named, "#{two}PassengerStickySessionsCookieName route\n" \
+                                   "PassengerStickySessionsCookieAttributes SameSite=None\n" \
+                                   "PassengerBaseURI /chat\nAlias /chat #{named}/public\n")
     made.site("threads.test", app, "PassengerThreadCount 4\nPassengerConcurrencyModel process\n")
   end
 
@@ -117,6 +119,7 @@ class AnswerDirectivesTest < IntegrationTest
   def test_the_cookies_name_and_attributes_can_be_set
     assert_match(/\Aroute=\d+; Path=\/; HttpOnly; SameSite=None\z/,
                  client("named.test").get("/")["Set-Cookie"])
+    assert_match(/\Aroute=\d+; Path=\/chat; /, client("named.test").get("/chat/1")["Set-Cookie"])
   end
 
   def test_without_sticky_sessions_there_is_no_cookie

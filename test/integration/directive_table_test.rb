@@ -269,7 +269,12 @@ class DirectiveTableTest < IntegrationTest
 
   def test_passenger_ctl_sets_the_same_and_names_unknown_settings
     made = configuration do |one|
-      one.main_directives = "PassengerCtl max_pool_size 1\nPassengerCtl flux_capacity 2\n"
+      one.main_directives = <<~CONFIG
+        PassengerCtl max_pool_size 1
+        PassengerCtl turbocaching FALSE
+        PassengerCtl flux_capacity 2
+        PassengerCtl hook_spawn_failed /usr/local/bin/page
+      CONFIG
     end
     with_server(made) do |server|
       pids = Array.new(3) { Thread.new { server.client.get("/slow?seconds=0.1").body[/\d+/] } }
@@ -277,7 +282,9 @@ class DirectiveTableTest < IntegrationTest
       assert_equal 1, pids.uniq.size
       assert_equal 1, server.log.text.scan(/PassengerCtl "flux_capacity=2" has no effect/)
                      .size
-      refute_match(/PassengerCtl .*max_pool_size/, server.log.text)
+      refute_match(/PassengerCtl .*(max_pool_size|turbocaching)/, server.log.text)
+      assert_match(/PassengerCtl "hook_spawn_failed=.*" has no effect: PassengerOnEvent/,
+                   server.log.text)
     end
     output, status = check("<VirtualHost *:1>\nPassengerCtl max_pool_size 1\n</VirtualHost>\n")
     assert status.success?, output

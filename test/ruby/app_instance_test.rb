@@ -266,6 +266,16 @@ module PhusionPassenger
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end
 
+    def test_an_instance_outlives_a_hangup
+      group = serve(@instance)
+      get(group, @instance, "/pid")
+      Process.kill("HUP", @instance.pid)
+      # A second signal of the process comes after the first one.
+      Process.kill("QUIT", @instance.pid)
+      eventually("the backtraces") { (@seen = "#{@seen}#{read_some}").include?("Thread ") }
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+    end
+
     def test_an_instance_tells_the_agent_where_its_threads_are
       group = serve(@instance)
       get(group, @instance, "/pid")

@@ -341,13 +341,28 @@ bool isCalled(const Directive &directive, std::string_view name) {
     return rest.empty();
 }
 
+/** The value of a pair: Phusion Passenger also takes the truth values of JSON and YAML there. */
+const char *withoutSynonyms(const Field &field, const char *value) {
+    if (std::holds_alternative<Settings::Flag Settings::*>(field.member)) {
+        for (const auto &[on, off] : {std::pair{"true", "false"}, std::pair{"yes", "no"}}) {
+            if (strcasecmp(value, on) == 0) {
+                return "On";
+            }
+            if (strcasecmp(value, off) == 0) {
+                return "Off";
+            }
+        }
+    }
+    return value;
+}
+
 /** PassengerCtl. Pairs that name no directive are stored for logNotices(). */
 const char *applyPair(cmd_parms *cmd, void *place, const char *first, const char *second) noexcept {
     for (const Directive &directive : TABLE) {
         if (isCalled(directive, first)) {
             remarkPlace(cmd, *static_cast<const Name *>(cmd->cmd->cmd_data));
             Origins::note(cmd, directive, mainSettings());
-            return set(cmd, directive.field, mainSettings(), second);
+            return set(cmd, directive.field, mainSettings(), withoutSynonyms(directive.field, second));
         }
     }
     return apply(cmd, place, apr_pstrcat(cmd->pool, first, "=", second, nullptr));
@@ -416,8 +431,9 @@ void forgetNotices() noexcept {
 
 void logNotices(const server_rec *server) noexcept {
     for (const char *pair : Settings::items(mainSettings().ctl)) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, server,
-                     "PassengerCtl \"%s\" has no effect: there is no setting with this name", pair);
+        const bool isHook = std::string_view(pair).starts_with("hook_");
+        ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, server, "PassengerCtl \"%s\" has no effect: %s", pair,
+                     isHook ? "PassengerOnEvent runs a program at an event" : "there is no setting with this name");
     }
     for (std::size_t index = 0; index < NAMES.size(); ++index) {
         const Name &name = NAMES[index];

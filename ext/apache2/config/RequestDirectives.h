@@ -46,7 +46,7 @@ inline constexpr std::array REQUEST{
               "name of the cookie of PassengerStickySessions"},
     Directive{"PassengerStickySessionsCookieAttributes", Context::LOCAL,
               text(&Settings::stickySessionsCookieAttributes).readBy(Reader::HTTPD), "SameSite=Lax; Secure",
-              "attributes of that cookie besides Path=/ and HttpOnly"},
+              "attributes of that cookie besides HttpOnly and Path, which is the application's base URI"},
     Directive{"PassengerFriendlyErrorPages", Context::LOCAL, flag(&Settings::friendlyErrorPages).readBy(Reader::HTTPD),
               "On with PassengerAppEnv development, else Off",
               "the error page of an application that does not start shows the exception, the output, the environment "

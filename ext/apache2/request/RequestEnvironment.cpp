@@ -110,7 +110,7 @@ const char *httpsOf(const request_rec *r, const char *scheme) {
     }
     const char *value = apr_table_get(r->subprocess_env, "HTTPS");
     // Applications' processes know "on" alone.
-    constexpr std::array VALUES{"on", "yes", "1"};
+    constexpr std::array VALUES{"on", "yes", "true", "1"};
     const auto isValue = [value](const char *known) { return strcasecmp(value, known) == 0; };
     return value != nullptr && std::ranges::any_of(VALUES, isValue) ? "on" : value;
 }

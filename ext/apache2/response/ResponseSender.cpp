@@ -8,6 +8,8 @@
 #include "apache2/config/Settings.h"
 #include "apache2/httpd/PoolText.h"
 #include "apache2/request/RequestNotes.h"
+#include "apache2/request/RequestUri.h"
+#include "apache2/request/Route.h"
 #include "apache2/request/StickyCookie.h"
 #include "apache2/response/Refusal.h"
 #include "apache2/response/ResponseTrailers.h"
@@ -107,7 +109,9 @@ void ResponseSender::takeHead(Reply &reply) {
 
 void ResponseSender::setStickyCookie(std::uint32_t instance) {
     const Settings &settings = Settings::of(r_);
-    const std::string cookie = StickyCookie::make(settings.stickySessionsCookieName.value(), instance,
+    std::string path;
+    RequestUri::escape(path, Route::of(r_)->baseUri);
+    const std::string cookie = StickyCookie::make(settings.stickySessionsCookieName.value(), instance, path,
                                                   settings.stickySessionsCookieAttributes.value());
     apr_table_addn(r_->headers_out, "Set-Cookie", copyInto(r_->pool, cookie));
 }

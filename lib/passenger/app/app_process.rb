@@ -20,6 +20,7 @@ module PhusionPassenger
     def self.start(role)
       sync_output
       Signals.print_backtraces_on_quit
+      Signals.outlive_hangups
       control = FrameSocket.for_fd(CONTROL_DESCRIPTOR)
       until_the_end do
         control.write(Frame::Control::HELLO, Process.pid)

@@ -273,12 +273,14 @@ class Instance {
 }
 
 // SIGTERM and SIGINT end an instance, after listeners of the application. Some of them do nothing
-// unless they are alone (signal-exit). SIGQUIT tells what it does, and must not end it.
+// unless they are alone (signal-exit). SIGQUIT tells what it does, and must not end it. SIGHUP may
+// come to all processes of httpd, and does nothing.
 exports.listenToSignals = function (instance) {
     instance.onSignal = () => process.nextTick(() => instance.end());
     process.on("SIGTERM", instance.onSignal);
     process.on("SIGINT", instance.onSignal);
     process.on("SIGQUIT", () => instance.logThreads());
+    process.on("SIGHUP", () => {});
 };
 
 exports.Instance = Instance;

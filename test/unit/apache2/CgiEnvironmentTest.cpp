@@ -82,7 +82,8 @@ public:
     }
 
     void testTheProcessGetsVariablesOfUsersButNotOfModules() {
-        for (std::string_view name : {"SECRET_KEY_BASE", "DATABASE_URL", "http_proxy", "_x", "RAILS_MAX_THREADS"}) {
+        for (std::string_view name : {"SECRET_KEY_BASE", "DATABASE_URL", "http_proxy", "_x", "RAILS_MAX_THREADS",
+                                      "SSL_CERT_FILE", "SSL_CERT_DIR"}) {
             CPPUNIT_ASSERT_MESSAGE(std::string(name), CgiEnvironment::isForProcess(name));
         }
         for (std::string_view name :
