@@ -97,11 +97,3 @@ libpassenger_httpmessages_la_SOURCES = \
 
 EXTRA_%C%_mod_passenger_la_DEPENDENCIES = %D%/mod_passenger.map
 EXTRA_DIST += %D%/mod_passenger.map
-
-# For doc/CONFIGURATION.md and the tests; not installed.
-EXTRA_PROGRAMS += ext/apache2/list_directives
-ext_apache2_list_directives_SOURCES = \
-    %D%/config/list_directives.cpp
-ext_apache2_list_directives_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
-ext_apache2_list_directives_LDADD = $(PASSENGER_MODULE_LIBS)
-CLEANFILES += ext/apache2/list_directives$(EXEEXT)

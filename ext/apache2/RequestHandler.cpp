@@ -195,7 +195,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
                            ConnectionTransfer::obstacle(r_) == nullptr;
     request.streamTransferable =
         request.transferable && !request.headRequest && ConnectionTransfer::bodyFilter(r_) == nullptr;
-    request.fairnessKey = fairnessText(r_);
+    request.fairnessHash = fairnessHash(r_);
     request.threads = [&sender] { return sender.threads(); };
     request.bodyFollows = body_.present() && !fitsInline(request.environment.size());
     if (!request.bodyFollows && buffered_) {

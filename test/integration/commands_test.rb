@@ -210,6 +210,9 @@ class CommandsTest < IntegrationTest
     assert_equal %w[restart-app resume reopen-logs report], completed(CONFIG, "re")
     assert_equal %w[--wait], completed(CONFIG, "drain", "--w")
     assert_equal %w[xml], completed(STATUS, "--show", "x")
+    assert_equal %w[--max-spare --max-clients], completed("passenger-prefork", "--max")
+    # bash offers files instead.
+    assert_empty completed("passenger-prefork", "/srv")
   end
 
   def test_zsh_completes_commands_options_and_their_values

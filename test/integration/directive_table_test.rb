@@ -9,7 +9,7 @@ require_relative "support/integration_test"
 # messages. Most are checked together in one configuration, because each check by httpd takes a
 # while.
 class DirectiveTableTest < IntegrationTest
-  LIST = File.join(TestEnvironment::BUILD_DIR, "ext/apache2/list_directives")
+  LIST = File.join(TestEnvironment::BUILD_DIR, "script/documents/list_directives")
   ROWS = JSON.parse(Open3.capture2(LIST).first)
   NAMES = ROWS.flat_map { |row| [[row["name"], row], *row["aliases"].map { |name| [name, row] }] }
     .to_h.freeze

@@ -6,8 +6,8 @@ namespace Passenger {
 
 namespace {
 
-/** Requests of high priority are counted as if they had this FairnessKey. No client has it. */
-constexpr std::string_view HIGH = "high";
+/** Requests of high priority are counted as if they had this FairnessKey. */
+constexpr FairnessKey HIGH(0);
 
 }  // namespace
 
@@ -17,14 +17,12 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
     entry_ = channel.inFlightEntry();
     overShare_ = false;
     key_.reset();
-    if (!request.fairnessKey.empty()) {
-        key_.emplace(request.fairnessKey, host_.generations().secret());
+    if (request.fairnessHash) {
+        key_.emplace(request.fairnessHash(host_.generations().secret()));
         link.memory->senders.add(childSlot_, *key_);
     }
-    highKey_.reset();
     if (options_.request.priority == Priority::HIGH) {
-        highKey_.emplace(HIGH, host_.generations().secret());
-        link.memory->senders.add(childSlot_, *highKey_);
+        link.memory->senders.add(childSlot_, HIGH);
     }
     inFlight_ = link.memory->senders.add(childSlot_, host_.generations().childSlots());
     counted_ = true;
@@ -69,7 +67,7 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
         load.ofKey = senders.inFlight(*key_, children);
     }
     if (load.waits() && options_.request.priority != Priority::HIGH) {
-        load.high = senders.inFlight(FairnessKey(HIGH, host_.generations().secret()), children);
+        load.high = senders.inFlight(HIGH, children);
     }
     if (load.waits() && options_.queueTarget > 0) {
         load.answers = senders.completed(children);
@@ -105,8 +103,8 @@ void InFlightRecord::remove(const QueueLink &link) noexcept {
         if (key_) {
             link.memory->senders.remove(childSlot_, *key_);
         }
-        if (highKey_) {
-            link.memory->senders.remove(childSlot_, *highKey_);
+        if (options_.request.priority == Priority::HIGH) {
+            link.memory->senders.remove(childSlot_, HIGH);
         }
     }
 }

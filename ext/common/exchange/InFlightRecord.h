@@ -60,9 +60,6 @@ private:
     std::uint32_t entry_ = 0;
     /** The key of the request in flight. */
     std::optional<FairnessKey> key_;
-    /** The key under which requests of high priority are counted. Empty: this request has another
-     *  priority. */
-    std::optional<FairnessKey> highKey_;
     bool admitted_ = false;
     MonotonicTime waitingSince_;
     /** The request was refused for its key. */

@@ -36,10 +36,15 @@ class InFlightRecordTest : public LeakCheck {
 
     void add(InFlightRecord &record, std::string_view key = "") {
         MessageSession::Request request;
-        request.fairnessKey = key;
+        if (!key.empty()) {
+            request.fairnessHash = [key](const FairnessKey::Secret &secret) { return hashOf(key, secret); };
+        }
         record.add(*link_, *channel_, channel_->nextTicket(), request, ExchangeTimes(*host_, host_->options));
     }
-    FairnessKey keyOf(std::string_view text) const { return FairnessKey(text, host_->generations().secret()); }
+    static std::uint64_t hashOf(std::string_view text, const FairnessKey::Secret &secret) {
+        return std::hash<std::string>()(std::string(secret.begin(), secret.end()).append(text));
+    }
+    FairnessKey keyOf(std::string_view text) const { return FairnessKey(hashOf(text, host_->generations().secret())); }
     /** Requests of this key in other exchanges. */
     void haveInFlight(std::string_view key, int count) {
         for (int i = 0; i < count; i++) {
