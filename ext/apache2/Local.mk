@@ -58,9 +58,9 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/AppFinder.cpp \
     %D%/request/ClientSocket.cpp \
     %D%/request/DirectoryWalk.cpp \
-    %D%/request/ExtensionFilters.cpp \
     %D%/request/FairnessText.cpp \
     %D%/request/ForgedHeaders.cpp \
+    %D%/request/MimeChoices.cpp \
     %D%/request/RequestBody.cpp \
     %D%/request/RequestContext.cpp \
     %D%/request/RequestEnvironment.cpp \

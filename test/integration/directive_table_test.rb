@@ -108,6 +108,7 @@ class DirectiveTableTest < IntegrationTest
                               [value, "a name without spaces, quotes, backslashes and any of " \
                                       "( ) < > @ , ; : / [ ] ? = { }"]
                             end
+    when "callable" then %w[:app wiki.web:].to_h { |value| [value, "NAME, or MODULE:NAME"] }
     when "address" then %w[localhost 1.2.3 ::g].to_h { |value| [value, "an IP address"] }
     when "warm-up" then ["blog", "/a b", "http://blog.test", "ftp://blog.test/"].to_h do |value|
                           [value, "the path of a URL, which begins with /, or a URL that begins " \

@@ -42,7 +42,8 @@ inline constexpr std::array APPLICATION{
         "rack. With another end, as bin/www, it is node if its first line names node (#!/usr/bin/env node), or if "
         "it has no such line and app.js is the folder's usual startup file; else rack"},
     Directive{"PassengerAppCallable", Context::APPLICATION,
-              text(&Settings::appCallable).sets(&Options::appCallable).granted("app_callable"), "application",
+              text(&Settings::appCallable, Form::CALLABLE).sets(&Options::appCallable).granted("app_callable"),
+              "application",
               "what a Python startup file calls the WSGI or ASGI application: app; an attribute, web.app; or a "
               "function without arguments that makes it, create_app(). mysite.asgi:application is in a module, "
               "which is imported in place of a startup file. No effect on applications of other kinds"},

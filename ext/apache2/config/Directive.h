@@ -42,6 +42,8 @@ enum class Form {
     URL,
     /** The name of a cookie (RFC 6265, cookie-name). */
     COOKIE_NAME,
+    /** A name in a Python module, perhaps with that module: `app`, `wiki.web:app`. */
+    CALLABLE,
     /** An IP address. */
     ADDRESS,
     /** A request of class WarmUp. */

@@ -199,6 +199,8 @@ constexpr std::array CHECKS{
     Check{Form::URI, [](const char *value) { return *value == '/'; }, "the path of a URL, which begins with /"},
     Check{Form::COOKIE_NAME, [](const char *value) { return *value != '\0' && *ap_scan_http_token(value) == '\0'; },
           "a name without spaces, quotes, backslashes and any of ( ) < > @ , ; : / [ ] ? = { }"},
+    Check{Form::CALLABLE, [](const char *value) { return *value != ':' && !std::string_view(value).ends_with(':'); },
+          "NAME, or MODULE:NAME"},
     Check{Form::ADDRESS, isAddress, "an IP address"},
     Check{Form::WARM_UP, [](const char *value) { return WarmUp::parse(value).has_value(); },
           "the path of a URL, which begins with /, or a URL that begins with http:// or https:// and has a path"},

@@ -95,7 +95,8 @@ void CgiEnvironment::appendToHeader(std::string_view name, std::string_view valu
 }
 
 bool CgiEnvironment::isReserved(std::string_view name) noexcept {
-    return name.empty() || name.starts_with("HTTP_") || std::binary_search(RESERVED.begin(), RESERVED.end(), name);
+    return name.empty() || (name.starts_with("HTTP_") && name != SESSION) ||
+           std::binary_search(RESERVED.begin(), RESERVED.end(), name);
 }
 
 bool CgiEnvironment::isIdentifier(std::string_view name) noexcept {

@@ -30,6 +30,8 @@ struct Route {
     bool beyondFiles = false;
     /** decideAhead() has decided. */
     bool ahead = false;
+    /** What the URL names, before the application took the request. */
+    apr_filetype_e fileType = APR_NOFILE;
     /** The reason why the application cannot be served, or null. */
     const char *problem = nullptr;
     /** The application has no startup file that the module looks for, and the client is told so.

@@ -23,8 +23,10 @@ apr_bucket *bucket(request_rec *r) {
 }
 
 void set(request_rec *r) {
+    r->no_cache = 1;
     while (r->main != nullptr) {
         r = r->main;
+        r->no_cache = 1;
     }
     ap_add_output_filter(FILTER, nullptr, r, r->connection);
 }
