@@ -113,6 +113,12 @@ class AttackRightsTest < IntegrationTest
     assert_status 200, client("victim.test").get("/hello")
   end
 
+  # What the watchdog keeps of drains and pauses has names in lines.
+  def test_no_application_has_a_name_of_several_lines
+    assert_refused("the name has a control character",
+                   "app_group_name" => "x\n9223372036854775807 #{root("victim")} (production)")
+  end
+
   def test_questions_that_are_refused_harm_no_other_application
     folder = evil("refused")
     @child.close

@@ -143,7 +143,7 @@ inline constexpr std::array APPLICATION{
         "half as much as an application with 100. Needs a control group (OPERATIONS.md). 0: 100"},
     Directive{
         "PassengerTasksMax", Context::APPLICATION,
-        number(&Settings::tasksMax, 0, INT_MAX).sets(&Options::tasksMax).limiting("tasks_max"), "0",
+        number(&Settings::tasksMax, 0, MOST_TASKS).sets(&Options::tasksMax).limiting("tasks_max"), "0",
         "processes and threads that the application may have together; a further one cannot be made (EAGAIN). Needs "
         "a control group (OPERATIONS.md). 0: no limit"},
     Directive{"PassengerMaxRequestQueueSize", Context::APPLICATION,

@@ -196,6 +196,8 @@ struct Directive {
 };
 
 inline constexpr int MANY = 1'000'000;
+/** Of the kernel, on 64 bits: the largest number in pids.max. */
+inline constexpr int MOST_TASKS = 4'194'304;
 inline constexpr int LONG_TIME = 365 * 24 * 3600;
 
 }  // namespace Passenger::Directives

@@ -17,6 +17,8 @@
 #include "io/ReportFrame.h"
 #include "log/Log.h"
 #include "log/RecentEvents.h"
+#include "pool/DescriptorStore.h"
+#include "pool/QueuePauses.h"
 #include "server/PoolStatus.h"
 
 namespace Passenger {
@@ -31,8 +33,7 @@ constexpr milliseconds SAME_STATE{100};
 /** The lengths of points: of one application, and of all. */
 constexpr std::chrono::minutes QUARTER{15};
 constexpr std::chrono::minutes HOUR{60};
-/** In seconds. Requests that wait hold threads of httpd. */
-constexpr std::uint64_t LONGEST_PAUSE = 3600;
+constexpr std::uint64_t LONGEST_PAUSE = std::chrono::seconds(QueuePauses::LONGEST).count();
 /** Requests of an application in a status. */
 constexpr std::size_t MOST_REQUESTS = 500;
 constexpr std::uint64_t MOST_WEIGHT = 100;
@@ -411,6 +412,9 @@ Frame ControlOrders::drain(const Asker &asker, const std::string &name, bool dra
         if (!drains && allDrain_) {
             throw IOException(
                 "the whole server drains, with all its applications: `passenger-config undrain --all` ends that");
+        }
+        if (drains && !draining_.contains(name)) {
+            DescriptorStore::demandRoom(drainsNote(), name);
         }
         changed = drains ? draining_.insert(name).second : draining_.erase(name) > 0;
     }

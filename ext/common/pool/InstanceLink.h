@@ -56,7 +56,7 @@ public:
     bool lostChannel(ChannelId channel) { return channels_.erase(channel) > 0; }
     /** Tells the instance to close those of the channels that it has. */
     void dropChannels(const std::vector<ChannelId> &channels);
-    /** Sends a signal, if there is a process. */
+    /** Sends a signal, if there is a process. A signal that the kernel refuses is logged. */
     void signal(int number);
 
 private:

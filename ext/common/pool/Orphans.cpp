@@ -7,6 +7,7 @@
 #include <exception>
 #include <utility>
 
+#include "base/Exceptions.h"
 #include "base/SystemClock.h"
 #include "exchange/Options.h"
 #include "log/Log.h"
@@ -124,8 +125,18 @@ void Orphans::look() {
                       kept.orphan.note.app, kept.orphan.note.pid);
             kept.killed = true;
             kept.orphan.claims->noteDeath(true);
-            Rights::ofThisProcess().signal(kept.orphan.left.pidFd, SIGKILL);
+            kill(kept);
         }
+    }
+}
+
+/** In a callback of the loop, which no exception may leave. */
+void Orphans::kill(const Kept &kept) {
+    try {
+        Rights::ofThisProcess().signal(kept.orphan.left.pidFd, SIGKILL);
+    } catch (const SystemException &error) {
+        // The process has changed its user.
+        Log::warn("event=process.kill_failed pid={} error=\"{}\"", kept.orphan.note.pid, error.what());
     }
 }
 
@@ -138,10 +149,15 @@ void Orphans::keep(Kept kept) {
     limit->set(Options().maxLogLines);
     // Its user is not known, either.
     const ProcessOutput::Owner owner = NOT_A_USER | static_cast<ProcessOutput::Owner>(orphan.note.pid);
-    auto output =
-        std::make_shared<ProcessOutput>(loop_, orphan.left.output.duplicate(), owner, OutputSink(), std::move(limit));
-    output->setPid(orphan.note.pid);
-    kept.output = std::move(output);
+    try {
+        kept.output = std::make_shared<ProcessOutput>(loop_, orphan.left.output.duplicate(), owner, OutputSink(),
+                                                      std::move(limit));
+        kept.output->setPid(orphan.note.pid);
+    } catch (const std::exception &error) {
+        // It must be told to end all the same, and its end must be seen.
+        Log::warn("event=output.not_read app=\"{}\" pid={} error=\"{}\"", orphan.note.app, orphan.note.pid,
+                  error.what());
+    }
     const int pidFd = orphan.left.pidFd.get();
     {
         const LockGuard guard(mutex_);

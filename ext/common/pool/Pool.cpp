@@ -70,7 +70,7 @@ void Pool::restore(const std::string &key, const std::string &note, std::vector<
         return;
     }
     const PoolGuard guard(context_);
-    context_.pauses.restore(note);
+    context_.pauses.restore(note, context_.clock.now());
 }
 
 // ----- Requests

@@ -161,6 +161,7 @@ public:
      * Lets the requests of an application wait, at most for this time. Requests in work go on. A
      * restart meanwhile starts instances, which wait, too. False: the application is neither known
      * nor paused, and has no instances that wait for their take-over.
+     * @throws IOException as QueuePauses::begin()
      */
     bool pause(const std::string &name, std::chrono::nanoseconds most);
     /** Ends a pause. False: the application is neither known nor paused. */

@@ -23,6 +23,7 @@
 #include "support/LeakCheck.h"
 #include "support/LeftProcess.h"
 #include "support/ManualClock.h"
+#include "support/NoDescriptors.h"
 
 namespace Passenger {
 
@@ -67,6 +68,7 @@ class OrphansTest : public LeakCheck {
     CPPUNIT_TEST(testTheNextPoolProcessLearnsThatOneWasToldToEnd);
     CPPUNIT_TEST(testARestartIsNotedForThoseThatWait);
     CPPUNIT_TEST(testOneThatIsGivenBackIsToldToEnd);
+    CPPUNIT_TEST(testOneThatIsGivenBackWithoutAFreeDescriptorIsLookedAfter);
     CPPUNIT_TEST(testTheClaimsOfOneThatEndedSayThatItDied);
     CPPUNIT_TEST(testTheLimitEndsThoseThatWait);
     CPPUNIT_TEST(testOneWhoseTakeOverDoesNotBeginWaitsAgain);
@@ -186,6 +188,21 @@ public:
         orphans.giveBack(std::move(*orphans.take(key)), false);
         CPPUNIT_ASSERT(left.toldToEnd());
         CPPUNIT_ASSERT_EQUAL(std::string(), orphans.reserve("one"));
+        left.end();
+        CPPUNIT_ASSERT(eventually([&] { return store_.all() == std::vector<std::string>{key}; }));
+    }
+
+    void testOneThatIsGivenBackWithoutAFreeDescriptorIsLookedAfter() {
+        Orphans orphans(*loop_, clock_, store_, {});
+        LeftProcess left("one");
+        const std::string key = left.key();
+        left.restoreIn(orphans);
+        std::optional<Orphan> taken = orphans.take(key);
+        {
+            const NoDescriptors none;
+            orphans.giveBack(std::move(*taken), false);
+        }
+        CPPUNIT_ASSERT(left.toldToEnd());
         left.end();
         CPPUNIT_ASSERT(eventually([&] { return store_.all() == std::vector<std::string>{key}; }));
     }
