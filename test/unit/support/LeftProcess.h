@@ -55,6 +55,7 @@ struct LeftProcess {
         note.pid = pid;
         note.threads = 2;
         note.serves = serves;
+        note.isAsgi = isAsgi;
         note.restartFile = "12.34";
         note.cells = {{4, 2}};
         note.app = app;
@@ -78,6 +79,7 @@ struct LeftProcess {
 
     std::string app;
     bool serves;
+    bool isAsgi = false;
     pid_t pid = 0;
     FileDescriptor control;
     FileDescriptor theirs;
