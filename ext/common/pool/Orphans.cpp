@@ -85,6 +85,7 @@ void Orphans::restoreInstance(const std::string &key, const std::string &text,
                    .control = std::move(descriptors[1]),
                    .output = std::move(descriptors[2]),
                    .hasDescendants = note.hasDescendants,
+                   .isAsgi = note.isAsgi,
                    .group = note.group.empty() ? nullptr : findGroup_(note.app, note.group)};
     auto claims = std::make_shared<FormerClaims>();
     const std::size_t parts = std::min(note.cells.size(), descriptors.size() - PROCESS_DESCRIPTORS);

@@ -88,6 +88,7 @@ InstanceNote Process::note(const std::string &app) const {
             .heartbeatTimeout = heartbeatTimeout_,
             .stopTimeout = stopTimeout_,
             .hasDescendants = parts_.hasDescendants,
+            .isAsgi = parts_.isAsgi,
             .serves = state() == State::SERVING,
             .restartFile = restartFile,
             .group = parts_.group ? parts_.group->name() : "",

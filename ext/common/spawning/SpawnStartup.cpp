@@ -291,6 +291,7 @@ SpawnResult SpawnStartup::adopt(const LeftInstance &instance) {
     begun(std::move(process));
     SpawnResult result = finished().toResult();
     result.hasDescendants = instance.hasDescendants;
+    result.isAsgi = instance.isAsgi;
     return result;
 }
 

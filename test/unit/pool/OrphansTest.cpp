@@ -100,6 +100,7 @@ public:
         note.heartbeatTimeout = 30s;
         note.stopTimeout = 12s;
         note.hasDescendants = true;
+        note.isAsgi = true;
         note.serves = true;
         note.restartFile = "1700000000.5";
         note.group = "app-u1-p2-3";
@@ -110,6 +111,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(note.app, read.app);
         CPPUNIT_ASSERT_EQUAL(note.group, read.group);
         CPPUNIT_ASSERT(note.stopTimeout == read.stopTimeout);
+        CPPUNIT_ASSERT(read.isAsgi);
         note.group.clear();
         CPPUNIT_ASSERT_EQUAL(std::string(), InstanceNote::parse(note.toText()).group);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, read.cells.size());
@@ -117,10 +119,10 @@ public:
     }
 
     void testMalformedNotesAreRefused() {
-        for (const char *text : {"", "x", "4711", "4711 1 0 0 5 0 1 - - 0 app", "4711 1 0 0 5 0 1 - - 1 0 1",
-                                 "4711 1 0 0 5 0 1 - - 1 65536 1 app", "4711 1 0 0 5 0 1 - - 1 5 4294967295 app",
-                                 "1 1 0 0 5 0 1 - - 1 0 1 app", "-5 1 0 0 5 0 1 - - 1 0 1 app",
-                                 "4711 1 0 0 5 0 1 - - 4000000000 0 1 app"}) {
+        for (const char *text : {"", "x", "4711", "4711 1 0 0 5 0 0 1 - - 0 app", "4711 1 0 0 5 0 0 1 - - 1 0 1",
+                                 "4711 1 0 0 5 0 0 1 - - 1 65536 1 app", "4711 1 0 0 5 0 0 1 - - 1 5 4294967295 app",
+                                 "1 1 0 0 5 0 0 1 - - 1 0 1 app", "-5 1 0 0 5 0 0 1 - - 1 0 1 app",
+                                 "4711 1 0 0 5 0 0 1 - - 4000000000 0 1 app"}) {
             CPPUNIT_ASSERT_THROW_MESSAGE(text, InstanceNote::parse(text), ProtocolException);
         }
     }

@@ -57,6 +57,7 @@ class PoolAdoptionTest : public PoolContract {
     CPPUNIT_TEST(testAnOrderedRestartKeepsWhatWaitsUntilTheNewVersionServes);
     CPPUNIT_TEST(testAnOrderedRestartThatHasFailedIsOverForWhatWasTakenOver);
     CPPUNIT_TEST(testWithoutRollingRestartsAnOrderedRestartTakesNothingOver);
+    CPPUNIT_TEST(testAnAsgiApplicationInAFileForWsgiKeepsItsStartInstances);
     CPPUNIT_TEST(testAPauseHoldsForInstancesThatWait);
     CPPUNIT_TEST(testAPauseIsProlongedBeforeTheNextRequest);
     CPPUNIT_TEST(testInstancesThatWaitAreCountedAndCleared);
@@ -80,6 +81,22 @@ public:
         pool_->checkRestarts();
         CPPUNIT_ASSERT(eventually([&] { return group(inFolder()).version == 2; }));
         CPPUNIT_ASSERT(log_->contains("reason=\"an earlier restart was not finished\""));
+    }
+
+    void testAnAsgiApplicationInAFileForWsgiKeepsItsStartInstances() {
+        Options options = inFolder();
+        options.appType = "wsgi";
+        options.minInstances = 1;
+        options.startInstances = 2;
+        LeftProcess left[]{LeftProcess(name()), LeftProcess(name())};
+        for (LeftProcess &one : left) {
+            one.isAsgi = true;
+            one.restoreIn(*pool_);
+        }
+        CPPUNIT_ASSERT(ask(options)->session());
+        CPPUNIT_ASSERT(eventuallyServing(2, options));
+        advance(100s, 5s);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, instancesThat(Process::State::SERVING, options).size());
     }
 
     void testAPauseHoldsForInstancesThatWait() {

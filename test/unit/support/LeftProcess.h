@@ -57,6 +57,7 @@ struct LeftProcess {
         note.threads = 2;
         note.stopTimeout = std::chrono::seconds(10);
         note.serves = serves;
+        note.isAsgi = isAsgi;
         note.restartFile = "12.34";
         note.cells = {{4, 2}};
         note.app = app;
@@ -80,6 +81,7 @@ struct LeftProcess {
 
     std::string app;
     bool serves;
+    bool isAsgi = false;
     pid_t pid = 0;
     FileDescriptor control;
     FileDescriptor theirs;
