@@ -20,7 +20,11 @@ module PhusionPassenger
       PhusionPassenger.on_event(:starting_worker_process) { seen << "hook" }
       run(lambda do |env|
         seen << env["PATH_INFO"]
-        sleep if env["PATH_INFO"] == "/hangs"
+        begin
+          sleep if env["PATH_INFO"] == "/hangs"
+        ensure
+          warn "ended" if env["PATH_INFO"] == "/hangs"
+        end
         exit if env["PATH_INFO"] == "/exits"
         [200, { "content-type" => "text/plain" }, [seen.join(" ")]]
       end)
@@ -71,6 +75,8 @@ module PhusionPassenger
       assert_equal "#{self.class::HOOK}/hangs /two", get(second, @instance, "/two")
       @instance.control.write(PAUSE, 1)
       assert_equal [PAUSE, ["1"]], in_time { @instance.read }.then { |f| [f.type, f.fields] }
+      said = read_some
+      assert_includes said, "ended" if self.class::APP.include?("ended")
       finish(@instance)
       refute_includes output_of(@instance), "gave_up_waiting"
     end
@@ -164,8 +170,12 @@ module PhusionPassenger
           if scope["type"] != "http":
               return
           seen.append(scope["path"])
-          while scope["path"] == "/hangs":
-              await asyncio.sleep(1)
+          try:
+              while scope["path"] == "/hangs":
+                  await asyncio.sleep(1)
+          except asyncio.CancelledError:
+              print("ended", file=sys.stderr)
+              raise
           if scope["path"] == "/exits":
               sys.exit()
           await send({"type": "http.response.start", "status": 200, "headers": []})
