@@ -235,6 +235,7 @@ endif
     %D%/pool/StickySessionsTest.cpp \
     %D%/pool/SystemCpuLoadTest.cpp \
     %D%/pool/VersionsTest.cpp \
+    %D%/pool/WarmUpRunTest.cpp \
     %D%/prefork/ListeningTest.cpp \
     %D%/prefork/OutputWriterTest.cpp \
     %D%/prefork/PreForkEndingTest.cpp \

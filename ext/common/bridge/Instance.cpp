@@ -96,7 +96,6 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
       count_(static_cast<std::uint32_t>(serve.number(1))),
       maxRequests_(numberOrZero(serve, 3)),
       heartbeatInterval_(numberOrZero(serve, 6)),
-      warmUp_(serve),
       channels_([this](std::uint64_t id) { control_.send(Frame(FrameType::FETCH, {std::to_string(id)})); }),
       relays_(
           mostRelays(), [this] { noteEvent(); }, SystemClock::instance()),
@@ -124,10 +123,6 @@ Instance::~Instance() = default;
 
 void Instance::run() {
     startThreads();
-    if (!warmUp_.run(application_.address(), application_.isNode())) {
-        // An application that has ended of it has not started.
-        awaitEvent(steady_clock::now() + DEATH_NOTICE);
-    }
     // Before any request: the agent supposes that an instance has none before READY.
     control_.send(Frame(FrameType::READY));
     gate_.count_down();

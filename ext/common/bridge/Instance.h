@@ -15,7 +15,6 @@
 #include "bridge/Intake.h"
 #include "bridge/Place.h"
 #include "bridge/Relays.h"
-#include "bridge/WarmUpRequests.h"
 
 namespace Passenger::Bridge {
 
@@ -71,7 +70,6 @@ private:
     std::uint64_t maxRequests_;
     /** Between two HEARTBEATs; zero: the agent wants none. */
     std::chrono::milliseconds heartbeatInterval_;
-    const WarmUpRequests warmUp_;
     Channels channels_;
     Relays relays_;
     const Place::Tools tools_;

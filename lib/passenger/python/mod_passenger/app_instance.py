@@ -8,7 +8,6 @@ from .channels import Channels
 from .endings import Endings
 from .frames import ProtocolError
 from .handover import Handover
-from .warm_up import WarmUp
 
 # Seconds that requests in work have at the end.
 _FINISH_WITHIN = 60
@@ -42,7 +41,6 @@ class AppInstance:
             return
         if frame.type != frames.SERVE:
             raise ProtocolError("frame %d instead of SERVE" % frame.type)
-        requests = WarmUp(frame, self._control)
         interval = self._take(frame)
         ready = threads.Gate()
         os.register_at_fork(after_in_child=self._let_go)
@@ -54,8 +52,8 @@ class AppInstance:
             self._service.prepare()
             step = _THREADS
             self._endings.end_on_signals(self._service.waits_in_loop)
-            if requests:
-                self._service.warm_up(requests)
+            if frame.fields[8:9] == [b"1"]:
+                self._service.warm_up()
             threads.start("Passenger control", lambda: self._read_control_socket(ready))
             if interval:
                 threads.start("Passenger heartbeat", lambda: self._beat(ready, interval))
@@ -164,7 +162,8 @@ class AppInstance:
         self._channels.refuse(frame.number(0))
 
     def _serve_anew(self, frame):
-        """The pool process has ended, and this is its successor. READY goes first, as in run()."""
+        """The requests of PassengerWarmUp are over; or the pool process has ended, and this is its
+        successor. READY goes first, as in run()."""
         handover = Handover(frame)
         if handover.threads != self._threads:
             raise ProtocolError("SERVE names %d threads instead of %d" % (handover.threads, self._threads))
