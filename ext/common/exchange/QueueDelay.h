@@ -54,7 +54,7 @@ public:
     static constexpr int FRESH = 2;
     /** Without an overload so many requests may wait, whatever is predicted: the agent may be
      *  starting instances for them. */
-    static constexpr unsigned FEW = 8;
+    static constexpr unsigned MAX_UNPREDICTED = 8;
     static constexpr std::chrono::seconds TURN{1};
 
     /** A request has waited this long: until an instance began it, or until it was given up. Told

@@ -10,8 +10,6 @@ const native = require("./native");
 const { Service } = require("./service");
 const { Source } = require("./source");
 
-// Milliseconds that requests in work have at the end.
-const FINISH_WITHIN = 60000;
 // Names of steps of a start in reports.
 const WARM_UP = "warm-up";
 const STARTING_THREADS = "starting threads";
@@ -85,7 +83,7 @@ class Instance {
             log.event("instance.gave_up_waiting",
                 { requests: this._service.busy, streams: this._service.streams.size });
             this._endApplication();
-        }, FINISH_WITHIN);
+        }, 1000 * frames.FINISH_SECONDS);
         this._service.finish(() => {
             clearTimeout(timer);
             this._endApplication();
