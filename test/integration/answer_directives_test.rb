@@ -17,6 +17,7 @@ class AnswerDirectivesTest < IntegrationTest
       headers = { "Content-Type" => "text/plain", "X-App" => "mine", "Set-Cookie" => "a=1",
                   "WWW-Authenticate" => "Basic realm=app", "Allow" => "GET" }
       headers["Retry-After"] = "3600" if env["QUERY_STRING"] == "later"
+      headers["Allow"] = "PUT, PURGE" if status == 405
       if status.zero?
         [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
       else
@@ -28,11 +29,12 @@ class AnswerDirectivesTest < IntegrationTest
   serve do |made|
     made.set("PassengerMaxPoolSize", 10)
     error = "ErrorDocument 404 \"httpd's words\"\nErrorDocument 503 /sorry.html\n" \
-            "ErrorDocument 401 \"who are you\"\n"
+            "ErrorDocument 401 \"who are you\"\nErrorDocument 405 \"not so\"\n"
     made.site("override.test", app, "#{error}PassengerErrorOverride on\n<Location /status/410>\n" \
                                     "  PassengerErrorOverride off\n</Location>\n")
     made.site("own.test", app, error)
-    made.site("pages.test", app, "ErrorDocument 404 /status/404?page\nPassengerErrorOverride on\n")
+    made.site("pages.test", app, "ErrorDocument 404 /status/404?page\nPassengerErrorOverride on\n" \
+                                 "ErrorDocument 405 /sorry.html\n")
     two = "PassengerMinInstances 2\nPassengerStartInstances 2\nPassengerMaxInstances 2\n" \
           "PassengerStickySessions on\n"
     made.site("sticky.test", app, two)
@@ -73,6 +75,15 @@ class AnswerDirectivesTest < IntegrationTest
     end
     assert_equal ["3600"], later
     assert_match(/\A[2-6]\z/, soon.join(" "))
+  end
+
+  # httpd makes this header of a page without a URL itself, and adds the methods that it allows.
+  def test_methods_that_the_application_allows_stay
+    { "override.test" => "not so", "pages.test" => "sorry, says httpd" }.each do |site, words|
+      response = assert_status(405, client(site).get("/status/405"))
+      assert_equal words, response.body
+      assert_equal %w[PURGE PUT], response["Allow"].split(/, ?/).sort - %w[TRACE], site
+    end
   end
 
   # httpd has no ErrorDocument for 418, 499 and 520.

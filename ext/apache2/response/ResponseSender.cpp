@@ -29,6 +29,18 @@ const char *retryAfter(request_rec *r) {
     return apr_psprintf(r->pool, "%u", ap_random_pick(LEAST, MOST));
 }
 
+/** httpd makes the header Allow of a page without a URL itself, of the methods that it knows to be
+ *  allowed. */
+void noteAllowed(request_rec *r) {
+    char *place = nullptr;
+    char *list = apr_pstrdup(r->pool, orEmpty(apr_table_getm(r->pool, r->headers_out, "Allow")));
+    while (const char *method = apr_strtok(std::exchange(list, nullptr), ", \t", &place)) {
+        ap_method_list_add(r->allowed_methods, method);
+    }
+    // Names that httpd does not know count, too.
+    r->allowed_methods->method_mask |= AP_METHOD_BIT << M_INVALID;
+}
+
 /** @return false: httpd has no ErrorDocument for this status, and would answer 500 */
 bool hasErrorDocument(int status) {
     const std::string_view line = ap_get_status_line(status);
@@ -138,6 +150,7 @@ bool ResponseSender::leaveToErrorDocument() {
     if (!isOverridden(status)) {
         return false;
     }
+    noteAllowed(r_);
     for (const char *name : {"WWW-Authenticate", "Retry-After", "Allow", "Set-Cookie"}) {
         std::pair<const char *, apr_table_t *> kept{name, r_->err_headers_out};
         apr_table_do(
