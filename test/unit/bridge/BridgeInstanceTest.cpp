@@ -241,7 +241,7 @@ public:
     }
 
     void testEachPoolProcessLearnsThatTheLimitOfRequestsIsReached() {
-        start(Bridge::Instance::FINISH_WITHIN);
+        start(FINISH_LIMIT);
         receive(FrameType::LOADED);
         sendServe("1");
         receive(FrameType::READY);
