@@ -115,6 +115,20 @@ class CommandsTest < IntegrationTest
     end
   end
 
+  def test_a_watching_status_waits_for_weeks_if_it_is_told_to
+    # As an int, these are 704 milliseconds.
+    PTY.spawn(environment, program(STATUS), "--watch=4294968") do |out, _, pid|
+      shown = out.readpartial(4096)
+      sleep 2
+      Process.kill(:INT, pid)
+      begin
+        loop { shown << out.readpartial(4096) }
+      rescue EOFError, Errno::EIO
+        assert_equal 1, shown.scan("\e[H").size, shown
+      end
+    end
+  end
+
   def test_agents_are_listed
     agents = JSON.parse(succeed(CONFIG, "list-instances", "--json"))
     assert_equal [server.pid], agents.map { |agent| agent["httpd_pid"] }

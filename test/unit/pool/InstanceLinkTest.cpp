@@ -83,6 +83,7 @@ public:
     }
 
     void tearDown() override {
+        Rights::use(nullptr);
         parts_ = SpawnResult();
         there_ = {};
         loop_.reset();
@@ -185,7 +186,7 @@ public:
     }
 
     void testASignalThatTheKernelRefusesIsLogged() {
-        struct RefusingRights final : OwnRights {
+        static struct RefusingRights final : OwnRights {
             bool signal(const FileDescriptor & /*pidFd*/, int /*signal*/) override {
                 throw SystemException("pidfd_send_signal(9)", EPERM);
             }
@@ -195,7 +196,6 @@ public:
         SpawnResult parts = factory.makeResult(Options());
         Rights::use(&refusing);
         InstanceLink(parts).signal(SIGKILL);
-        Rights::use(nullptr);
         CPPUNIT_ASSERT(log_->contains("event=process.kill_failed pid=" + std::to_string(parts.pid)));
     }
 
