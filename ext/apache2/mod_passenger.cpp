@@ -1,9 +1,9 @@
 // The module's entry: the symbol that httpd looks up, and the hooks.
 //
 // httpd's parent unloads this code on each reload and loads it again, perhaps from a new file. So
-// nothing here may outlive pconf: no thread_local, no static with a destructor, no thread (only
-// children have one: ChannelTrimmer). AgentKeeper.cpp keeps the agent's handle over a reload,
-// SpoolMemory.cpp the counts of spool files.
+// nothing here may outlive pconf: no thread_local, no static with a destructor, and no thread in
+// the parent. A child has the threads of ChannelTrimmer and DescriptorCloser. AgentKeeper.cpp keeps
+// the agent's handle over a reload, SpoolMemory.cpp the counts of spool files.
 
 #include <cstring>
 
@@ -52,7 +52,7 @@ int checkConfiguration(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t
     });
 }
 
-int comeBack(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t * /*ptemp*/) {
+int comeBack(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t * /*ptemp*/) noexcept {
     Directives::forgetNotices();
     AgentKeeper::comeBack();
     SpoolMemory::comeBack();

@@ -142,7 +142,7 @@ const Route *Route::of(const request_rec *r) noexcept {
     return mutableOf(r);
 }
 
-apr_status_t Route::look(apr_finfo_t *file, request_rec *r, apr_int32_t wanted) {
+apr_status_t Route::look(apr_finfo_t *file, request_rec *r, apr_int32_t wanted) noexcept {
     // The first look is at the whole path, and httpd goes on whatever it finds.
     if (file == &r->finfo) {
         return AP_DECLINED;

@@ -49,7 +49,7 @@ struct Route {
     /** A hook for dirwalk_stat, right before httpd's own. httpd answers 403 for a name that is too
      *  long for a file, but an application may accept the name. So httpd is told that there is no
      *  such file, and decide() refuses what no application takes. */
-    static apr_status_t look(apr_finfo_t *file, request_rec *r, apr_int32_t wanted);
+    static apr_status_t look(apr_finfo_t *file, request_rec *r, apr_int32_t wanted) noexcept;
 
     /**
      * A hook for fixups. Decides whether an application or httpd answers. httpd answers for real

@@ -6,7 +6,7 @@ namespace {
 
 constexpr const char *FILTER = "PASSENGER_BREAK";
 
-apr_status_t filter(ap_filter_t *self, apr_bucket_brigade *brigade) {
+apr_status_t filter(ap_filter_t *self, apr_bucket_brigade *brigade) noexcept {
     apr_bucket *last = APR_BRIGADE_LAST(brigade);
     if (last == APR_BRIGADE_SENTINEL(brigade) || !APR_BUCKET_IS_EOS(last)) {
         return ap_pass_brigade(self->next, brigade);
