@@ -118,7 +118,7 @@ std::optional<Admission::Refusal> Admission::refusalForDelay(const AdmissionLimi
 }
 
 bool Admission::mayWait(unsigned ofKeyBesides, milliseconds within) noexcept {
-    const milliseconds target(options_.queueTarget);
+    const milliseconds target = options_.queueTarget;
     if (target == milliseconds(0)) {
         return true;
     }

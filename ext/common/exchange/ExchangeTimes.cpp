@@ -67,7 +67,7 @@ std::optional<MonotonicTime> ExchangeTimes::workDeadline() const noexcept {
 }
 
 std::optional<MonotonicTime> ExchangeTimes::slowDate() const noexcept {
-    const milliseconds limit(options_.slowRequestTime);
+    const milliseconds limit = options_.slowRequestTime;
     return limit > milliseconds(0) ? std::optional(waitingSince_ + limit) : std::nullopt;
 }
 

@@ -4,6 +4,8 @@
 
 namespace Passenger {
 
+using std::chrono::milliseconds;
+
 namespace {
 
 /** Requests of high priority are counted as if they had this FairnessKey. No client has it. */
@@ -71,7 +73,7 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
     if (load.waits() && options_.request.priority != Priority::HIGH) {
         load.high = senders.inFlight(FairnessKey(HIGH, host_.generations().secret()), children);
     }
-    if (load.waits() && options_.queueTarget > 0) {
+    if (load.waits() && options_.queueTarget > milliseconds(0)) {
         load.answers = senders.completed(children);
         load.service = senders.serviceTime(children);
     }
@@ -81,8 +83,8 @@ std::optional<Admission::Refusal> InFlightRecord::whetherRefused(const QueueLink
 /** The short wait of a request that overtakes others does not show that theirs are short. Nor does
  *  a wait for the end of a pause show an overload. */
 void InFlightRecord::tellWaited(const QueueLink &link, std::chrono::nanoseconds time) noexcept {
-    const std::chrono::milliseconds target(options_.queueTarget);
-    if (options_.queueTarget > 0 && !(options_.overtakes() && time <= target) &&
+    const milliseconds target = options_.queueTarget;
+    if (target > milliseconds(0) && !(options_.overtakes() && time <= target) &&
         waitingSince_ >= host_.generations().pausedUntil(link.groupSlot)) {
         host_.queueDelay().waited(time, target, host_.clock().now());
     }
@@ -125,7 +127,7 @@ void InFlightRecord::countRefused(const QueueLink &link) noexcept {
     } else {
         link.memory->senders.refused(childSlot_);
     }
-    if (options_.queueTarget > 0 && link.memory->senders.askForMore()) {
+    if (options_.queueTarget > milliseconds(0) && link.memory->senders.askForMore()) {
         host_.wakeAgent();
     }
 }

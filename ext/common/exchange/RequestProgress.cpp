@@ -356,8 +356,7 @@ RequestProgress::Event RequestProgress::timedOut(std::span<char> buffer) {
 }
 
 void RequestProgress::tellSlow() noexcept {
-    slowTold_ = host_->tellSlow(sender_.link(), sender_.channel()->id(), sender_.ticket(),
-                                milliseconds(options_.slowRequestTime));
+    slowTold_ = host_->tellSlow(sender_.link(), sender_.channel()->id(), sender_.ticket(), options_.slowRequestTime);
 }
 
 RequestProgress::Event RequestProgress::overran() noexcept {

@@ -159,7 +159,7 @@ void HangWatch::killUnfinished(MonotonicTime now) {
         std::optional<MonotonicTime> &since = watched_[process->id()].drainingSince;
         if (!since) {
             since = now;
-        } else if (now - *since > DRAIN_LIMIT + std::chrono::seconds(options_.stopTimeout)) {
+        } else if (now - *since > DRAIN_LIMIT + options_.stopTimeout) {
             Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"", app_,
                       process->pid());
             process->kill();

@@ -100,7 +100,7 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     socket.cells = handover.cells;
     if (!former_) {
         heartbeatTimeout_ = options.heartbeatTimeout;
-        stopTimeout_ = std::chrono::seconds(options.stopTimeout);
+        stopTimeout_ = options.stopTimeout;
     }
     const std::optional<RequestQueue> &priority = handover.queue->priority;
     // The options may have changed since the queue was made. Each of its instances must read it.

@@ -52,7 +52,7 @@ class AdmissionTest : public CppUnit::TestFixture {
      *  application is overloaded. */
     void overload() {
         options_.maxQueueSize = 0;
-        options_.queueTarget = 1000;
+        options_.queueTarget = 1s;
         refusal({3, 2, 0, 0, 0s});
         for (int i = 0; i < 3; i++) {
             now_ += 200ms;
@@ -214,7 +214,7 @@ public:
 
     void testAKeysBurstThatIsServedWithinTheTargetIsNoOverload() {
         options_.maxQueueSize = 0;
-        options_.queueTarget = 1000;
+        options_.queueTarget = 1s;
         CPPUNIT_ASSERT(!overloadedWith(40, 1));
         CPPUNIT_ASSERT(!overloadedWith(20, 20));
         CPPUNIT_ASSERT(isForShare(overloadedWith(21, 21)));

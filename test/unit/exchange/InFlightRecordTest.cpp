@@ -212,14 +212,14 @@ public:
     void testTheAgentIsWokenForARefusalByTheTarget() {
         record_->countRefused(*link_);
         CPPUNIT_ASSERT_EQUAL_MESSAGE("The requests in a full queue have woken it", 0U, host_->woken);
-        host_->options.queueTarget = 100;
+        host_->options.queueTarget = 100ms;
         record_->countRefused(*link_);
         record_->countRefused(*link_);
         CPPUNIT_ASSERT_EQUAL(1U, host_->woken);
     }
 
     void testAShortWaitOfARequestThatOvertakesOthersIsNoneOfTheirs() {
-        host_->options.queueTarget = 10;
+        host_->options.queueTarget = 10ms;
         for (const bool priorityQueue : {false, true}) {
             host_->options.priorityQueue = priorityQueue;
             for (int round = 0; round < 3; round++) {
@@ -234,7 +234,7 @@ public:
     }
 
     void testAWaitForTheEndOfAPauseIsNoSignOfAnOverload() {
-        host_->options.queueTarget = 10;
+        host_->options.queueTarget = 10ms;
         for (const bool paused : {true, false}) {
             host_->pause(MonotonicTime::max());
             add(*record_);
