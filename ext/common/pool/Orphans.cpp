@@ -10,6 +10,7 @@
 #include "base/SystemClock.h"
 #include "exchange/Options.h"
 #include "log/Log.h"
+#include "pool/DrainLimit.h"
 #include "restart/RestartFiles.h"
 #include "rights/Rights.h"
 #include "spawning/OutputLimit.h"
@@ -22,8 +23,6 @@ namespace {
 constexpr std::size_t PROCESS_DESCRIPTORS = 3;
 /** The ends of the common queue, before the sending end of a priority queue. */
 constexpr std::size_t QUEUE_ENDS = 2;
-/** More than an instance gives its requests when it is told to finish (lib/passenger: 60 s). */
-constexpr std::chrono::seconds DRAIN_LIMIT{90};
 /** The longest time between two looks at the clock. */
 constexpr std::chrono::milliseconds LOOK_INTERVAL{5000};
 /** Larger than any uid. */

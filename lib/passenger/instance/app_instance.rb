@@ -17,8 +17,7 @@ module PhusionPassenger
   # A process that serves requests, from SERVE to its end. The main thread owns it and waits for the
   # end, the control thread reads the control socket, and the handler threads take requests.
   class AppInstance
-    # Seconds.
-    FINISH_WITHIN = 60
+    FINISH_WITHIN = Frame::Control::FINISH_SECONDS
     # Names of steps of a start in reports.
     STARTING_HOOKS = "starting hooks"
     STARTING_THREADS = "starting threads"

@@ -11,8 +11,6 @@ const { Service } = require("./service");
 const { Source } = require("./source");
 const { WarmUp } = require("./warm_up");
 
-// Milliseconds that requests in work have at the end.
-const FINISH_WITHIN = 60000;
 // Names of steps of a start in reports.
 const WARM_UP = "warm-up";
 const STARTING_THREADS = "starting threads";
@@ -84,7 +82,7 @@ class Instance {
             log.event("instance.gave_up_waiting",
                 { requests: this._service.busy, streams: this._service.streams.size });
             this._endApplication();
-        }, FINISH_WITHIN);
+        }, 1000 * frames.FINISH_SECONDS);
         this._service.finish(() => {
             clearTimeout(timer);
             this._endApplication();

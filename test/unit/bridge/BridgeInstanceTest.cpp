@@ -17,6 +17,7 @@
 
 #include "bridge/Application.h"
 #include "bridge/ControlSocket.h"
+#include "io/FinishLimit.h"
 #include "io/FrameSocket.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
@@ -202,7 +203,7 @@ public:
 
     /** Otherwise a deployment would end the version that serves. */
     void testABridgeThatCannotStartItsThreadsIsNotReady() {
-        start(Bridge::Instance::FINISH_WITHIN, false);
+        start(FINISH_LIMIT, false);
         receive(FrameType::LOADED);
         sendServe();
         const Frame failed = receive(FrameType::FAILED);
@@ -215,7 +216,7 @@ public:
     }
 
     void testABridgeThatGetsNoFurtherChannelTellsItAndGoesOn() {
-        start(Bridge::Instance::FINISH_WITHIN);
+        start(FINISH_LIMIT);
         receive(FrameType::LOADED);
         sendServe();
         receive(FrameType::READY);

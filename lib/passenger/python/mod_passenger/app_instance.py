@@ -10,8 +10,6 @@ from .frames import ProtocolError
 from .handover import Handover
 from .warm_up import WarmUp
 
-# Seconds that requests in work have at the end.
-_FINISH_WITHIN = 60
 # Names of steps of a start in reports.
 _HOOKS = "starting hooks"
 _THREADS = "starting threads"
@@ -191,7 +189,7 @@ class AppInstance:
             pass
 
     def _finish(self):
-        busy = self._service.finish(_FINISH_WITHIN)
+        busy = self._service.finish(frames.FINISH_SECONDS)
         if busy:
             log.event("instance.gave_up_waiting", requests=busy)
         hooks.stopping_worker_process.run_all()
