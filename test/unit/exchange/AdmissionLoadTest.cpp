@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "exchange/Admission.h"
+#include "support/KnownLoad.h"
 
 namespace Passenger {
 
@@ -73,7 +74,7 @@ private:
         outcomes_[request.priority].offered += request.counted ? 1 : 0;
         options_.request.priority = static_cast<Priority>(request.priority);
         inFlight_[request.priority]++;
-        const Admission::Load load{
+        const KnownLoad load{
             .inFlight = inFlight_[0] + inFlight_[1] + inFlight_[2],
             .capacity = INSTANCES,
             .answers = answers_,
@@ -81,7 +82,7 @@ private:
             .serves = true,
             .high = inFlight_[2],
         };
-        if (Admission(options_, load, child(), now_).refusal()) {
+        if (load.refusal(options_, child(), now_)) {
             inFlight_[request.priority]--;
             return;
         }

@@ -6,6 +6,8 @@
 #include <climits>
 #include <memory>
 
+#include "support/KnownLoad.h"
+
 namespace Passenger {
 
 using namespace std::chrono_literals;
@@ -38,7 +40,7 @@ class AdmissionTest : public CppUnit::TestFixture {
     std::unique_ptr<QueueDelay> delay_;
     MonotonicTime now_;
 
-    Refusal refusal(const Admission::Load &load) { return Admission(options_, load, *delay_, now_).refusal(); }
+    Refusal refusal(const KnownLoad &load) { return load.refusal(options_, *delay_, now_); }
     /** So many wait at `capacity` instances, the request included. */
     Refusal refusalWith(unsigned waiting, unsigned ofKey, unsigned capacity = 2) {
         return refusal({capacity + waiting, capacity, ofKey});
