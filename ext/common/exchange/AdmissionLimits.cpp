@@ -7,9 +7,12 @@ namespace Passenger {
 
 namespace {
 
-constexpr unsigned QUARTER = 4;
-constexpr unsigned HALF = 2;
-constexpr unsigned TWICE = 2;
+/** What requests of low priority have of the queue and of the target, and of the threads. */
+constexpr unsigned LOW_QUEUE_DIVISOR = 4;
+constexpr unsigned LOW_THREADS_DIVISOR = 2;
+/** The part of the queue that those of high priority have besides. */
+constexpr unsigned HIGH_QUEUE_DIVISOR = 4;
+constexpr unsigned HIGH_TARGET_FACTOR = 2;
 
 /** A limit stays one. */
 template <typename Limit> Limit part(Limit limit, unsigned divisor) noexcept {
@@ -24,10 +27,12 @@ AdmissionLimits AdmissionLimits::of(const Options &options, Priority priority, u
     const std::chrono::milliseconds target = options.queueTarget;
     switch (priority) {
         case Priority::LOW:
-            return {part(size, QUARTER), part(inFlight, HALF), part(maxStreams, HALF), part(target, QUARTER)};
+            return {part(size, LOW_QUEUE_DIVISOR), part(inFlight, LOW_THREADS_DIVISOR),
+                    part(maxStreams, LOW_THREADS_DIVISOR), part(target, LOW_QUEUE_DIVISOR)};
         case Priority::HIGH:
-            return {std::min(std::numeric_limits<unsigned>::max() - part(size, QUARTER), size) + part(size, QUARTER),
-                    inFlight, maxStreams, target * TWICE};
+            return {std::min(std::numeric_limits<unsigned>::max() - part(size, HIGH_QUEUE_DIVISOR), size) +
+                        part(size, HIGH_QUEUE_DIVISOR),
+                    inFlight, maxStreams, target * HIGH_TARGET_FACTOR};
         case Priority::NORMAL: break;
     }
     return {size, inFlight, maxStreams, target};

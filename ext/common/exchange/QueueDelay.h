@@ -52,8 +52,9 @@ public:
     static constexpr std::chrono::seconds CALM{10};
     /** An overload begins with a request that would wait for so many targets. */
     static constexpr int FRESH = 2;
-    /** So many may wait until there is one: the agent may be starting instances for them. */
-    static constexpr unsigned FEW = 8;
+    /** Without an overload so many requests may wait, whatever is predicted: the agent may be
+     *  starting instances for them. */
+    static constexpr unsigned MAX_UNPREDICTED = 8;
     static constexpr std::chrono::seconds TURN{1};
 
     /** A request has waited this long: until an instance began it, or until it was given up. Told
