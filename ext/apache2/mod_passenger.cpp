@@ -1,9 +1,9 @@
 // The module's entry: the symbol that httpd looks up, and the hooks.
 //
 // httpd's parent unloads this code on each reload and loads it again, perhaps from a new file. So
-// nothing here may outlive pconf: no thread_local, no static with a destructor, and no thread in the
-// parent. A child has the threads of ChannelTrimmer and DescriptorCloser. AgentKeeper.cpp keeps the
-// agent's handle over a reload, SpoolMemory.cpp the counts of spool files.
+// nothing here may outlive pconf: no thread_local, no static with a destructor, and no thread in
+// the parent. A child has the threads of ChannelTrimmer and DescriptorCloser. AgentKeeper.cpp keeps
+// the agent's handle over a reload, SpoolMemory.cpp the counts of spool files.
 
 #include <cstring>
 

@@ -25,8 +25,8 @@ namespace Passenger {
 /**
  * Carries out the orders that commands and httpd's children send (doc/PROTOCOLS.md, section 5).
  * Root and the agent's own user may order everything, an application's user what concerns that
- * application. A child of httpd may only ask questions. The question HEALTH may start an instance of
- * an application that fails (Pool::tryAgain).
+ * application. A child of httpd may only ask questions. The question HEALTH may start an instance
+ * of an application that fails (Pool::tryAgain).
  *
  * Owned by the engine; ControlService calls answer() and tick() in its thread. Only reopening logs
  * may wait: for a file system.

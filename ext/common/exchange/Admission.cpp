@@ -117,7 +117,7 @@ unsigned Admission::heldByKey() {
     return waits() ? std::min(ofKey(), waiting_) : ofKey();
 }
 
-/** Whether another application, or another key, may need the places that the key's requests hold. */
+/** Whether another application or another key may need the places that the key's requests hold. */
 bool Admission::sharesPlaces(const AdmissionLimits &limits) const noexcept {
     return waits() || (limits.inFlight > 0 && load_.mostThreads() > limits.inFlight) ||
            (limits.streams > 0 && load_.capacity > limits.streams);

@@ -182,9 +182,8 @@ std::chrono::seconds Pool::longestStop() const {
     const PoolGuard guard(context_);
     std::chrono::seconds longest{0};
     for (const Group *group : groups_.all()) {
-        if (group->instances().living() > 0 && group->options().startsByBridge()) {
-            longest = std::max(longest, group->options().stopTimeout);
-        }
+        const bool waits = group->instances().living() > 0 && group->options().startsByBridge();
+        longest = std::max(longest, waits ? group->options().stopTimeout : std::chrono::seconds(0));
     }
     return longest;
 }
