@@ -26,39 +26,7 @@ public:
         return taken - std::min(taken, instances.abandoned);
     }
     unsigned ofKey() const override { return key_ ? senders().inFlight(*key_, generations_.childSlots()) : 0; }
-    unsigned high() const override {
-        return senders().inFlight(HIGH, generations_.childSlots());
-    }
-    Answers answers() const override {
-        return {senders().completed(generations_.childSlots()), senders().serviceTime(generations_.childSlots())};
-    }
-
-private:
-    const SenderMemoryView &senders() const noexcept { return link_.memory->senders; }
-
-    const GenerationTableView &generations_;
-    const QueueLink &link_;
-    const std::optional<FairnessKey> &key_;
-};
-
-/** The counts that all children share. They are sums over children that take no lock. The error of
- *  a sum is at most the number of requests that begin or end at this moment. At most this number is
- *  wrongly admitted or refused. */
-class SharedFigures final : public Admission::Figures {
-public:
-    SharedFigures(const GenerationTableView &generations, const QueueLink &link,
-                  const std::optional<FairnessKey> &key) noexcept
-        : generations_(generations), link_(link), key_(key) {}
-
-    unsigned atWork() const override {
-        const InstanceCounts instances = generations_.instances(link_.groupSlot);
-        const unsigned taken = std::min(link_.memory->claims.taken(), instances.places);
-        return taken - std::min(taken, instances.abandoned);
-    }
-    unsigned ofKey() const override { return key_ ? senders().inFlight(*key_, generations_.childSlots()) : 0; }
-    unsigned high() const override {
-        return senders().inFlight(FairnessKey(HIGH, generations_.secret()), generations_.childSlots());
-    }
+    unsigned high() const override { return senders().inFlight(HIGH, generations_.childSlots()); }
     Answers answers() const override {
         return {senders().completed(generations_.childSlots()), senders().serviceTime(generations_.childSlots())};
     }

@@ -212,7 +212,7 @@ public:
     void testAFinishingInstanceIsKilledAfterItsTimeOnly() {
         DeafRights rights;
         Options slow = options(0s);
-        slow.stopTimeout = 30;
+        slow.stopTimeout = std::chrono::seconds(30);
         serveFirst(slow);
         Rights::use(&rights);
         pool_->clear();
